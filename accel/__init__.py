@@ -1,0 +1,1 @@
+"""A compute library: workloads, the workers that run them, and nothing of the bridge."""

@@ -1,0 +1,1 @@
+"""Image workloads on libvips and numpy."""

@@ -1,0 +1,124 @@
+"""What a workload is: a pure function from typed parameters and bytes to a value and bytes."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+
+class WorkloadError(Exception):
+    """A workload can't do what was asked; `code` is one of the bridge's error codes, `reason` is for people."""
+
+    def __init__(self, code: str, reason: str, name: str = "") -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+        self.name = name
+        """The input at fault, as the asker calls it."""
+
+
+class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The parameters of a workload; each field is annotated with its range, unit and meaning."""
+
+
+class Input(Struct, frozen=True):
+    """Bytes to work on: a local file, opened by the worker itself and never copied to it."""
+
+    name: str
+    """What the asker calls it; error messages name it."""
+    path: str
+
+    def size(self) -> int:
+        """Bytes."""
+        return Path(self.path).stat().st_size
+
+
+class OutputFile(Struct, frozen=True):
+    """Bytes that a workload made."""
+
+    name: str
+    media_type: str
+    data: bytes
+
+
+class Output(Struct, frozen=True):
+    """What a workload gives: a value of plain types, and files."""
+
+    value: Any = None
+    files: Sequence[OutputFile] = ()
+
+
+class Limits(Struct, frozen=True):
+    """What a workload may take of an input."""
+
+    max_pixels: int = 268_435_456
+
+
+Function = Callable[[Sequence[Input], Any, Limits], Output]
+AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Output])
+
+
+class Workload(Struct, frozen=True):
+    """A workload's record: everything but its name and version is derived from the function."""
+
+    name: str
+    version: int
+    params: type[Params]
+    target: str
+    """`module:function`, imported by the worker process."""
+    inputs: tuple[int, int]
+    """Fewest and most inputs."""
+    inline: bool
+    """Runs in the daemon itself: only for what costs less than the way to a worker."""
+    summary: str
+    doc: str
+
+    def parse(self, params: dict[str, Any]) -> Params:
+        """`params` as this workload's type. Raises WorkloadError `bad_params`, which names the field."""
+        try:
+            return msgspec.convert(params, self.params)
+        except msgspec.ValidationError as error:
+            raise WorkloadError("bad_params", str(error)) from None
+
+    def check_inputs(self, count: int) -> None:
+        """Raises WorkloadError `bad_params` for too few or too many inputs."""
+        low, high = self.inputs
+        if not low <= count <= high:
+            wanted = str(low) if low == high else f"{low} to {high}"
+            raise WorkloadError("bad_params", f"takes {wanted} inputs, got {count}")
+
+    def load(self) -> Function:
+        """The function itself."""
+        module, _, name = self.target.partition(":")
+        function: Function = getattr(importlib.import_module(module), name)
+        return function
+
+
+def workload(
+    name: str,
+    *,
+    version: int,
+    params: type[Params],
+    inputs: int | tuple[int, int] = 1,
+    inline: bool = False,
+) -> Callable[[AnyFunction], AnyFunction]:
+    """Declares a workload: `function(inputs, params, limits) -> Output`.
+
+    The record is `function.workload`; its summary is the docstring's first line.
+    """
+
+    def declare(function: AnyFunction) -> AnyFunction:
+        doc = inspect.cleandoc(function.__doc__ or "")
+        span = (inputs, inputs) if isinstance(inputs, int) else inputs
+        target = f"{function.__module__}:{function.__qualname__}"
+        record = Workload(name, version, params, target, span, inline, doc.split("\n")[0], doc)
+        function.workload = record  # type: ignore[attr-defined]
+        return function
+
+    return declare

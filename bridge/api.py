@@ -1,0 +1,205 @@
+"""What plugin authors import; everything else may change without notice."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from msgspec import Struct
+from packaging.version import Version
+
+from accel.workload import Input, Limits, Output, OutputFile, Params, Workload, WorkloadError, workload
+from bridge.client import Client
+from bridge.core.errors import RequestError, UserError
+from bridge.core.messages import Action, Answer, Event, Popup
+from bridge.core.settings import Setting
+from bridge.core.textures import TextureIntent
+from bridge.core.versions import VersionScheme
+from bridge.hooks import hookimpl
+
+__all__ = [
+    "Action", "Adapter", "Advisor", "Answer", "AssetChange", "Client", "Context", "EditorSupport", "Event",
+    "Input", "Limits", "Output", "OutputFile", "Params", "Popup", "RequestError", "RunResult", "SessionView",
+    "Setting", "TextureIntent", "UserError", "VersionScheme", "Workload", "WorkloadError", "hookimpl",
+    "workload",
+]  # fmt: skip
+
+
+class Adapter(ABC):
+    """A range of one engine's versions: its names for neutral things, and back. Pure: no files, no sockets."""
+
+    name: str
+    """Unique among all adapters, for example `godot4`."""
+    engine: str
+    """What an editor calls itself in `identify.engine.name`."""
+    versions: str
+    """PEP 440 specifier of the versions that it is made and tested for."""
+    scheme: VersionScheme
+    capabilities: tuple[str, ...] = ()
+    """What the editor's side can do, as told in `ready.adapter.capabilities`."""
+    texture_fields: frozenset[str] = frozenset()
+    """The fields of `TextureIntent` that this engine's import settings decide."""
+
+    @abstractmethod
+    def compile_texture(
+        self, intent: TextureIntent, present: Mapping[str, Any], version: Version
+    ) -> dict[str, Any]:
+        """The options, in the engine's exact names, that have to change so that `present` becomes `intent`.
+
+        Only options that this version knows; empty where nothing has to change.
+        """
+
+    @abstractmethod
+    def read_texture(self, options: Mapping[str, Any], version: Version) -> TextureIntent:
+        """What `options` say, as an intent; `read(present | compile(intent, present))` holds the
+        part of `intent` that lies in `texture_fields` and that the engine can express (`expressible`)."""
+
+    @abstractmethod
+    def expressible(self, intent: TextureIntent, version: Version) -> TextureIntent:
+        """The part of `intent` that this version's import settings can hold."""
+
+    @property
+    def editor(self) -> EditorSupport | None:
+        """Installs the editor's side into projects; None where there is none."""
+        return None
+
+
+class AssetChange(Struct, frozen=True):
+    """What was (or would be) done to one file of a project."""
+
+    path: str
+    what: str
+    """`created`, `updated`, `removed` or `unchanged`."""
+
+
+class EditorSupport(Protocol):
+    """An engine's projects and editors on this machine: files and processes, no sockets."""
+
+    def project_version(self, project: Path) -> str | None:
+        """The engine version that the project's own files name; None if it is no project of this engine."""
+
+    def serves(self, version: Version) -> bool:
+        """Whether this adapter's addon is the one for a project of `version`."""
+
+    def install(self, project: Path) -> Sequence[AssetChange]:
+        """Puts the addon into the project and enables it; repeating it changes nothing. Raises UserError."""
+
+    def remove(self, project: Path) -> Sequence[AssetChange]:
+        """Undoes `install`. Raises UserError."""
+
+    def find_editor(self) -> Path | None:
+        """An editor of this range on this machine that runs without a display, or None."""
+
+    def create_project(self, folder: Path, textures: Mapping[str, Mapping[str, Any]]) -> None:
+        """Makes an empty project around texture files that are in `folder` already.
+
+        `textures` maps a file's path below `folder` to the import options that it starts with.
+        """
+
+    def editor_command(self, editor: Path, project: Path) -> Sequence[str]:
+        """The command that opens the project in `editor` without a display and stays open."""
+
+    def headless(self, project: Path) -> HeadlessEditor:
+        """The built-in stand-in for an editor: it speaks the protocol and edits the project's files."""
+
+
+class HeadlessEditor(Protocol):
+    """A stand-in for an editor that runs in this process."""
+
+    async def run(self, connection_file: Path) -> None:
+        """Connects, reports the project's textures as imported, carries out commands, until cancelled."""
+
+
+class SessionView(Struct, frozen=True):
+    """What an advisor may know of a session."""
+
+    id: str
+    project: str
+    """The project's id; rules and receipts are kept by it."""
+    project_name: str
+    root: Path | None
+    adapter: Adapter | None
+    version: Version | None
+    locale: str
+
+
+class RunResult(Struct, frozen=True):
+    """A workload's result; files are blobs by name."""
+
+    value: Any
+    blobs: Mapping[str, str]
+
+
+class Context(Protocol):
+    """What the bridge does for an advisor."""
+
+    settings: Mapping[str, Any]
+
+    async def run(
+        self,
+        workload: str,
+        params: Mapping[str, Any],
+        paths: Sequence[Path],
+        *,
+        names: Sequence[str] = (),
+        priority: str = "interactive",
+    ) -> RunResult:
+        """Runs a workload on files. `names` is what errors call them. Raises RequestError."""
+
+    async def popup(self, session: SessionView, popup: Popup, state: Any) -> int:
+        """Shows `popup` (its `id` is given here) and keeps `state`, of plain types, for its answer.
+
+        Both outlive the daemon: whoever answers tomorrow is answered.
+        """
+
+    async def close_popup(self, session: SessionView, popup_id: int) -> None:
+        """Withdraws an open popup: it is closed as `superseded`, and nobody answers it."""
+
+    async def command(self, session: SessionView, name: str, args: Mapping[str, Any], *, note: str) -> int:
+        """Sends a command that changes something, with a receipt; gives the receipt's id at once.
+
+        The command and the receipt outlive the daemon. `note` says why, for `popbridge receipts`.
+        """
+
+    async def receipt(self, receipt_id: int) -> Mapping[str, Any]:
+        """Waits until the editor has answered and gives the receipt: `state` (applied or failed), `before`,
+        `after`, `error`."""
+
+    async def revert(self, receipt_ids: Sequence[int]) -> Sequence[int]:
+        """Puts back what receipts changed, through the editor; gives the new receipts. Raises RequestError."""
+
+    def rules(self, session: SessionView) -> Mapping[str, Sequence[str]]:
+        """What the person wants always, by folder of the project."""
+
+    def add_rule(self, session: SessionView, folder: str, finding: str) -> None:
+        """From now on `finding` is settled without asking in `folder` and below."""
+
+
+class Advisor(ABC):
+    """A flow in the daemon: events come in, popups and commands go out.
+
+    State between a popup and its answer is what `Context.popup` keeps, never an attribute: the daemon
+    may be another by then.
+    """
+
+    name: str
+    events: tuple[str, ...] = ()
+    """Names of the events that it watches."""
+    asks: tuple[str, ...] = ()
+    """Names under which clients may ask it, as if it were a workload."""
+
+    @abstractmethod
+    async def on_event(self, context: Context, session: SessionView, event: Event) -> None:
+        """An editor reported something that this advisor watches. Raises RequestError."""
+
+    @abstractmethod
+    async def on_answer(
+        self, context: Context, session: SessionView, popup: Popup, state: Any, answer: Answer
+    ) -> None:
+        """A person answered, dismissed or let expire one of this advisor's popups."""
+
+    async def on_ask(self, context: Context, session: SessionView, name: str, params: Mapping[str, Any]) -> Any:
+        """A client asked under one of `asks`; gives the value of the result. Raises RequestError."""
+        raise AssertionError(f"{self.name} declares {name} but doesn't answer it")

@@ -1,0 +1,301 @@
+"""Every message on the wire, declared once: documents, SDK constants and test vectors are made from here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+PROTOCOL = 1
+SUBPROTOCOL_MSGPACK = "bridge.v1.msgpack"
+SUBPROTOCOL_JSON = "bridge.v1.json"
+MAX_FRAME = 256 * 1024
+"""Largest frame, bytes."""
+MAX_INLINE = 64 * 1024
+"""Largest `data` inside a frame, bytes; larger things go over HTTP."""
+IDENTIFY_TIMEOUT_S = 10.0
+
+Id = Annotated[int, Meta(ge=0, le=2**53 - 1, description="Chosen by whoever asks; unique among its open requests.")]
+Seq = Annotated[int, Meta(ge=1, le=2**53 - 1, description="Number of a server message, from 1, without gaps.")]
+Name = Annotated[str, Meta(min_length=1, max_length=128)]
+Text = Annotated[str, Meta(max_length=4096)]
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256 of the bytes, lower-case hex.")]
+Millis = Annotated[int, Meta(ge=0, le=86_400_000, description="Milliseconds.")]
+
+
+class Message(Struct, tag_field="type", kw_only=True, omit_defaults=True):
+    """One frame holds one message: a map with `type` and the fields of that type."""
+
+
+class Numbered(Message, kw_only=True):
+    """A message that, sent by the server, carries `seq` and is kept until it is acknowledged."""
+
+    seq: Seq | UnsetType = UNSET
+
+
+# Parts of messages.
+
+
+class Part(Struct, kw_only=True, omit_defaults=True):
+    """A map inside a message."""
+
+
+class ServerInfo(Part, kw_only=True):
+    name: Name
+    version: Name
+    instance: Annotated[str, Meta(description="New each time that the daemon starts.")]
+
+
+class Limits(Part, kw_only=True):
+    frame: Annotated[int, Meta(ge=1, description="Largest frame, bytes.")]
+    inline: Annotated[int, Meta(ge=0, description="Largest `data` in a frame, bytes.")]
+    inflight: Annotated[int, Meta(ge=1, description="Most open requests of one session.")]
+
+
+class AuthOffer(Part, kw_only=True):
+    methods: list[Literal["token", "proof"]]
+    nonce: Annotated[str, Meta(description="Hex; what a proof is made over.")]
+
+
+class AuthProof(Part, kw_only=True):
+    token: Text | UnsetType = UNSET
+    proof: Annotated[str, Meta(description="HMAC-SHA256(token, server nonce + client nonce), hex.")] | UnsetType = UNSET
+    nonce: Text | UnsetType = UNSET
+
+
+class ClientInfo(Part, kw_only=True):
+    kind: Literal["editor", "console", "tool", "agent"]
+    name: Name
+    version: Name
+
+
+class EngineInfo(Part, kw_only=True):
+    name: Name
+    version: Annotated[str, Meta(min_length=1, max_length=128, description="As the engine itself prints it.")]
+
+
+class ProjectInfo(Part, kw_only=True):
+    id: Annotated[str, Meta(min_length=1, max_length=128, description="Stable for one copy of the project.")]
+    name: Annotated[str, Meta(max_length=256)]
+    root: Annotated[str, Meta(description="Absolute path; loopback clients only.")] | UnsetType = UNSET
+
+
+class Resume(Part, kw_only=True):
+    session: Name
+    token: Text
+    last_seq: Annotated[int, Meta(ge=0, description="Highest server message that was handled; 0 for none.")]
+
+
+class AdapterInfo(Part, kw_only=True):
+    engine: Name
+    range: Annotated[str, Meta(description="PEP 440 specifier of the versions that it is made for.")]
+    exact: Annotated[bool, Meta(description="False: the engine is newer than any known; the newest serves.")]
+    capabilities: list[str]
+
+
+class WorkloadInfo(Part, kw_only=True):
+    name: Name
+    version: Annotated[int, Meta(ge=1)]
+    summary: str
+
+
+class InputRef(Part, kw_only=True):
+    """One of `blob`, `data` and `path` says where the bytes are."""
+
+    name: Name
+    blob: Sha256 | UnsetType = UNSET
+    data: bytes | UnsetType = UNSET
+    path: Annotated[str, Meta(max_length=4096, description="Below the project's root.")] | UnsetType = UNSET
+
+
+class OutputRef(Part, kw_only=True):
+    name: Name
+    media_type: Name
+    size: Annotated[int, Meta(ge=0, description="Bytes.")]
+    blob: Sha256 | UnsetType = UNSET
+    data: bytes | UnsetType = UNSET
+
+
+class ResultMeta(Part, kw_only=True):
+    cached: bool = False
+    device: str = ""
+    batch: Annotated[int, Meta(ge=0)] = 0
+    queued_ms: Annotated[float, Meta(ge=0)] = 0.0
+    run_ms: Annotated[float, Meta(ge=0)] = 0.0
+
+
+class Action(Part, kw_only=True):
+    id: Name
+    label: Text
+    style: Literal["primary", "normal", "danger"] = "normal"
+    default: bool = False
+
+
+class Field(Part, kw_only=True):
+    name: Name
+    type: Literal["text", "bool", "int", "float", "choice"]
+    label: Text
+    value: Any = None
+    options: list[str] | UnsetType = UNSET
+
+
+# Messages, in the order in which a session meets them.
+
+
+class Hello(Message, tag="hello", kw_only=True):
+    """From the server, first: who it is, what it can do and how much it takes."""
+
+    protocol: int
+    features: list[str]
+    server: ServerInfo
+    limits: Limits
+    heartbeat_s: Annotated[float, Meta(gt=0, description="The server pings this often, seconds.")]
+    auth: AuthOffer
+
+
+class Identify(Message, tag="identify", kw_only=True):
+    """From the client, first, within 10 s: who it is, and which session it wants back."""
+
+    protocol: int
+    client: ClientInfo
+    instance: Annotated[str, Meta(min_length=1, max_length=128, description="New each time that the client starts.")]
+    auth: AuthProof
+    features: list[str] = []
+    engine: EngineInfo | UnsetType = UNSET
+    project: ProjectInfo | UnsetType = UNSET
+    resume: Resume | UnsetType = UNSET
+    locale: Annotated[str, Meta(max_length=32, description="BCP 47; popups come in it.")] | UnsetType = UNSET
+
+
+class Ready(Message, tag="ready", kw_only=True):
+    """The session is open; what wasn't acknowledged follows, in order."""
+
+    session: Name
+    resume_token: str
+    resumed: bool
+    workloads: list[WorkloadInfo]
+    adapter: AdapterInfo | UnsetType = UNSET
+    notice: str | UnsetType = UNSET
+
+
+class Request(Message, tag="request", kw_only=True):
+    """Asks for a workload, or for an advisor that can be asked; answered by one `result` or `error`."""
+
+    id: Id
+    workload: Name
+    params: dict[str, Any] = {}
+    inputs: Annotated[list[InputRef], Meta(max_length=64)] = []
+    priority: Literal["interactive", "normal", "bulk"] = "normal"
+    deadline_ms: Millis | UnsetType = UNSET
+    key: Annotated[str, Meta(min_length=1, max_length=128, description="Idempotency key.")] | UnsetType = UNSET
+    cache: bool = True
+
+
+class Accepted(Message, tag="accepted", kw_only=True):
+    """The request is in the journal and will be done once, whatever dies."""
+
+    id: Id
+    job: Name
+
+
+class Progress(Message, tag="progress", kw_only=True):
+    """How far a request has come; may be missing, may be dropped."""
+
+    id: Id
+    fraction: Annotated[float, Meta(ge=0, le=1)]
+    stage: Text = ""
+    partial: Any = UNSET
+
+
+class Result(Numbered, tag="result", kw_only=True):
+    """A request's answer, or an editor's answer to a `command` (its value: state `before` and `after`)."""
+
+    id: Id
+    value: Any
+    outputs: list[OutputRef] = []
+    meta: ResultMeta | UnsetType = UNSET
+
+
+class Error(Numbered, tag="error", kw_only=True):
+    """What went wrong, for people: what happened, to what, and what to do."""
+
+    code: Name
+    message: Text
+    id: Id | UnsetType = UNSET
+    hint: Text | UnsetType = UNSET
+    retryable: bool = False
+    retry_after_ms: Millis | UnsetType = UNSET
+    outcome: Literal["failed", "not_started", "unknown"] = "failed"
+    phase: Text | UnsetType = UNSET
+
+
+class Cancel(Message, tag="cancel", kw_only=True):
+    """Asks that a request no longer be worked on; answered by its `error` with code `cancelled`."""
+
+    id: Id
+
+
+class Command(Numbered, tag="command", kw_only=True):
+    """Asks the editor to do something; it answers once with `result` or `error` of the same id."""
+
+    id: Id
+    name: Name
+    args: dict[str, Any]
+    deadline_ms: Millis
+
+
+class Event(Numbered, tag="event", kw_only=True):
+    """Something happened: in an editor, or (numbered) in the server."""
+
+    name: Name
+    data: dict[str, Any] = {}
+
+
+class Popup(Numbered, tag="popup", kw_only=True):
+    """Something to show without blocking; answered by `answer` of the same id."""
+
+    id: Id
+    kind: Name
+    title: Text
+    body: Annotated[str, Meta(max_length=32768, description="Plain text with **bold**, `code` and links.")]
+    actions: Annotated[list[Action], Meta(max_length=8)]
+    severity: Literal["info", "warning", "error"] = "info"
+    image: Sha256 | UnsetType = UNSET
+    fields: list[Field] | UnsetType = UNSET
+    dedupe: Annotated[str, Meta(max_length=256, description="Takes the place of an open popup with the same.")] | UnsetType = UNSET
+    expires_ms: Millis | UnsetType = UNSET
+    present: Annotated[
+        Literal["toast", "dock", "modal"], Meta(description="A wish: the client falls back.")
+    ] = "dock"
+
+
+class PopupClose(Message, tag="popup_close", kw_only=True):
+    """The popup is settled; also the confirmation that its `answer` is kept and need not be sent again."""
+
+    id: Id
+    reason: Literal["answered", "dismissed", "expired", "superseded", "undeliverable", "unknown"]
+
+
+class Answer(Message, tag="answer", kw_only=True):
+    """What the person did with a popup; sent again after a reconnect until `popup_close` confirms it."""
+
+    id: Id
+    state: Literal["answered", "dismissed", "expired", "undeliverable"]
+    action: Name | UnsetType = UNSET
+    values: dict[str, Any] | UnsetType = UNSET
+
+
+class Ack(Message, tag="ack", kw_only=True):
+    """Every server message up to `seq` was handled: results used, commands answered, popups shown."""
+
+    seq: Seq
+
+
+CLIENT_MESSAGES = (Identify, Request, Result, Error, Cancel, Event, Answer, Ack)
+SERVER_MESSAGES = (
+    Hello, Ready, Accepted, Progress, Result, Error, Cancel, Command, Event, Popup, PopupClose,
+)  # fmt: skip
+ClientMessage = Identify | Request | Result | Error | Cancel | Event | Answer | Ack
+ServerMessage = (
+    Hello | Ready | Accepted | Progress | Result | Error | Cancel | Command | Event | Popup | PopupClose
+)

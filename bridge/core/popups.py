@@ -1,0 +1,67 @@
+"""The popup contract: which popups are open, what takes the place of what, what may be answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from msgspec import UNSET
+
+from bridge.core.errors import WRONG_VALUE, RemoteProtocolError
+from bridge.core.messages import Answer, Popup, PopupClose
+
+Reason = Literal["answered", "dismissed", "expired", "superseded", "undeliverable", "unknown"]
+
+
+class Popups:
+    """The open popups of one session."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, Popup] = {}
+        self._expires: dict[int, float] = {}
+
+    def __iter__(self) -> Iterator[Popup]:
+        return iter(self._open.values())
+
+    def __contains__(self, popup_id: int) -> bool:
+        return popup_id in self._open
+
+    def open(self, popup: Popup, now: float) -> list[PopupClose]:
+        """Opens `popup`; gives the closing of whichever it takes the place of (`dedupe`)."""
+        superseded = [
+            PopupClose(id=old.id, reason="superseded")
+            for old in self._open.values()
+            if popup.dedupe is not UNSET and old.dedupe == popup.dedupe
+        ]
+        for closing in superseded:
+            self._forget(closing.id)
+        self._open[popup.id] = popup
+        if isinstance(popup.expires_ms, int):
+            self._expires[popup.id] = now + popup.expires_ms / 1000
+        return superseded
+
+    def answer(self, answer: Answer) -> PopupClose:
+        """Settles a popup; an answer to none that is open (sent twice, or too late) is told so.
+
+        Raises RemoteProtocolError for an action that the popup doesn't have.
+        """
+        popup = self._open.get(answer.id)
+        if popup is None:
+            return PopupClose(id=answer.id, reason="unknown")
+        if answer.state == "answered" and answer.action not in {action.id for action in popup.actions}:
+            raise RemoteProtocolError(
+                WRONG_VALUE, f"field 'action': popup {answer.id} has no action {answer.action!r}"
+            )
+        self._forget(answer.id)
+        return PopupClose(id=answer.id, reason=answer.state)
+
+    def expire(self, now: float) -> list[PopupClose]:
+        """Closes what nobody answered in time."""
+        late = [popup_id for popup_id, at in self._expires.items() if at <= now]
+        for popup_id in late:
+            self._forget(popup_id)
+        return [PopupClose(id=popup_id, reason="expired") for popup_id in late]
+
+    def _forget(self, popup_id: int) -> None:
+        self._open.pop(popup_id, None)
+        self._expires.pop(popup_id, None)

@@ -1,0 +1,104 @@
+"""From a request to what will answer it: admission, correlation, deadlines, cancellation. Pure."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Collection
+from enum import Enum
+
+from msgspec import Struct
+
+from bridge.core import errors
+from bridge.core.errors import RequestError
+from bridge.core.messages import Request
+
+
+class Target(Enum):
+    """What answers a request."""
+
+    WORKLOAD = "workload"
+    ADVISOR = "advisor"
+
+
+class Ticket(Struct, frozen=True):
+    """One admitted request."""
+
+    session: str
+    request: int
+    name: str
+    target: Target
+    deadline_ms: int
+    deadline: float
+    """When it is too late, on the caller's clock, seconds."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.session, self.request
+
+
+class Router:
+    """The open requests of all sessions."""
+
+    def __init__(
+        self,
+        workloads: Collection[str],
+        asks: Collection[str] = (),
+        *,
+        inflight: int = 64,
+        inflight_total: int = 4096,
+        deadline_ms: int = 60_000,
+    ) -> None:
+        self._targets = {name: Target.WORKLOAD for name in workloads} | {n: Target.ADVISOR for n in asks}
+        self._inflight = inflight
+        self._inflight_total = inflight_total
+        self._deadline_ms = deadline_ms
+        self._open: dict[tuple[str, int], Ticket] = {}
+        self._per_session: dict[str, int] = {}
+        self._deadlines: list[tuple[float, tuple[str, int]]] = []
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def admit(self, session: str, request: Request, now: float) -> Ticket:
+        """Raises RequestError: `unknown_workload`, or `overloaded` where too much is open already."""
+        target = self._targets.get(request.workload)
+        if target is None:
+            raise RequestError(errors.UNKNOWN_WORKLOAD, workload=request.workload)
+        mine = self._per_session.get(session, 0)
+        if mine >= self._inflight:
+            raise RequestError(errors.OVERLOADED, open=mine)
+        if len(self._open) >= self._inflight_total:
+            raise RequestError(errors.OVERLOADED, open=len(self._open))
+        deadline_ms = request.deadline_ms if isinstance(request.deadline_ms, int) else self._deadline_ms
+        ticket = Ticket(session, request.id, request.workload, target, deadline_ms, now + deadline_ms / 1000)
+        self._open[ticket.key] = ticket
+        self._per_session[session] = mine + 1
+        heapq.heappush(self._deadlines, (ticket.deadline, ticket.key))
+        return ticket
+
+    def finish(self, session: str, request: int) -> Ticket | None:
+        """The request is answered or cancelled; None where it isn't open (any more)."""
+        ticket = self._open.pop((session, request), None)
+        if ticket is not None:
+            left = self._per_session[session] - 1
+            if left:
+                self._per_session[session] = left
+            else:
+                del self._per_session[session]
+        return ticket
+
+    def drop_session(self, session: str) -> list[Ticket]:
+        """Everything that the session had open, finished."""
+        keys = [key for key in self._open if key[0] == session]
+        return [ticket for key in keys if (ticket := self.finish(*key))]
+
+    def overdue(self, now: float) -> list[Ticket]:
+        """What has passed its deadline, finished."""
+        late = []
+        while self._deadlines and self._deadlines[0][0] <= now:
+            _, key = heapq.heappop(self._deadlines)
+            ticket = self._open.get(key)
+            if ticket is not None and ticket.deadline <= now:
+                late.append(ticket)
+                self.finish(*key)
+        return late

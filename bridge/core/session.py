@@ -1,0 +1,226 @@
+"""A connection and a session as state machines: messages and times in, messages and events out.
+
+    Connection   GREETED --identify--> OPEN --close--> CLOSED     one socket
+    Session      attached <--> detached --keep time--> expired    survives its sockets
+
+The caller moves the bytes, keeps the time and decides who may come in.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+from typing import TypeVar
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from bridge.core import errors
+from bridge.core.errors import LocalProtocolError, RemoteProtocolError
+from bridge.core.messages import (
+    IDENTIFY_TIMEOUT_S,
+    PROTOCOL,
+    Ack,
+    Answer,
+    ClientMessage,
+    Command,
+    Error,
+    Identify,
+    Numbered,
+    Popup,
+    PopupClose,
+    Request,
+    Result,
+)
+from bridge.core.popups import Popups
+
+KEEP_S = 600.0
+MAX_OUTBOX = 10_000
+"""Most messages that wait for one client's acknowledgement; more is a client that doesn't read."""
+
+NumberedMessage = TypeVar("NumberedMessage", bound=Numbered)
+
+
+class State(Enum):
+    GREETED = "greeted"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+TRANSITIONS = {
+    (State.GREETED, "identify"): State.OPEN,
+    (State.GREETED, "close"): State.CLOSED,
+    (State.OPEN, "close"): State.CLOSED,
+    (State.CLOSED, "close"): State.CLOSED,
+}
+
+
+class Connection:
+    """One socket's order of messages: `identify` once, first and in time, then everything else."""
+
+    def __init__(self, now: float, features: frozenset[str] = frozenset()) -> None:
+        self.state = State.GREETED
+        self._identify_by = now + IDENTIFY_TIMEOUT_S
+        self._features = features
+
+    def receive(self, message: ClientMessage) -> ClientMessage:
+        """`message`, if it may come now. Raises RemoteProtocolError otherwise."""
+        if isinstance(message, Identify):
+            self._identify(message)
+        elif self.state is not State.OPEN:
+            raise RemoteProtocolError(errors.NOT_IDENTIFIED, "send 'identify' before anything else")
+        return message
+
+    def tick(self, now: float) -> None:
+        """Raises RemoteProtocolError where the client has let the time for `identify` pass."""
+        if self.state is State.GREETED and now >= self._identify_by:
+            raise RemoteProtocolError(
+                errors.NOT_IDENTIFIED, f"no 'identify' within {IDENTIFY_TIMEOUT_S:.0f} s: send it first"
+            )
+
+    def close(self) -> None:
+        """No message goes either way any more; may be called again."""
+        self._move("close")
+
+    def _identify(self, message: Identify) -> None:
+        if self.state is not State.GREETED:
+            raise RemoteProtocolError(errors.ALREADY_IDENTIFIED, "'identify' was sent already: send it once")
+        if message.protocol != PROTOCOL:
+            older = "client" if message.protocol < PROTOCOL else "daemon"
+            raise RemoteProtocolError(
+                errors.PROTOCOL_UNSUPPORTED,
+                f"field 'protocol': {message.protocol}, not {PROTOCOL}: update the {older}",
+            )
+        if missing := set(message.features) - self._features:
+            raise RemoteProtocolError(
+                errors.FEATURE_UNSUPPORTED, f"field 'features': {sorted(missing)[0]!r} isn't offered"
+            )
+        self._move("identify")
+
+    def _move(self, cause: str) -> None:
+        self.state = TRANSITIONS[self.state, cause]
+
+
+class Session:
+    """What outlives a socket: numbered messages until acknowledged, open requests, commands and popups.
+
+    `seq` is the number last given; a session read back from a store starts from the stored one.
+    """
+
+    def __init__(self, session_id: str, now: float, *, keep_s: float = KEEP_S, seq: int = 0) -> None:
+        self.id = session_id
+        self.seq = seq
+        self.keep_s = keep_s
+        self.popups = Popups()
+        self.requests: set[int] = set()
+        self.commands: dict[int, Command] = {}
+        self._outbox: deque[Numbered] = deque()
+        self._detached_at: float | None = now
+
+    # What the server sends.
+
+    def number(self, message: NumberedMessage) -> NumberedMessage:
+        """`message` with the next `seq`, kept until it is acknowledged.
+
+        Raises RemoteProtocolError where too many wait: the client has stopped acknowledging.
+        """
+        if len(self._outbox) >= MAX_OUTBOX:
+            raise RemoteProtocolError(
+                errors.TOO_SLOW, f"{MAX_OUTBOX} messages wait for 'ack': acknowledge what was handled"
+            )
+        if isinstance(message, (Result, Error)) and message.id is not UNSET:
+            self._settle(message.id)
+        self.seq += 1
+        numbered = replace(message, seq=self.seq)
+        if isinstance(numbered, Command):
+            self.commands[numbered.id] = numbered
+        self._outbox.append(numbered)
+        return numbered
+
+    def restore(self, message: Numbered, now: float) -> None:
+        """Puts a stored, numbered message back, in the order of its number."""
+        if not isinstance(message.seq, int) or (self._outbox and message.seq <= self._last_kept()):
+            raise LocalProtocolError(errors.UNKNOWN, f"stored message out of order: {message.seq}")
+        self.seq = max(self.seq, message.seq)
+        self._outbox.append(message)
+        if isinstance(message, Command):
+            self.commands[message.id] = message
+        if isinstance(message, Popup):
+            self.popups.open(message, now)
+
+    @property
+    def waiting(self) -> tuple[Numbered, ...]:
+        """What isn't acknowledged yet, in order."""
+        return tuple(self._outbox)
+
+    # What the client sends.
+
+    def receive(self, message: ClientMessage) -> Command | PopupClose | None:
+        """Takes note of `message`; gives the command or popup that it settles, where it settles one.
+
+        Raises RemoteProtocolError for an id that is open already, an action that a popup
+        doesn't have, or an `ack` of what was never sent.
+        """
+        match message:
+            case Request():
+                self._open_request(message.id)
+            case Result() | Error():
+                return self.commands.pop(message.id, None) if isinstance(message.id, int) else None
+            case Answer():
+                return self.popups.answer(message)
+            case Ack():
+                self._acknowledge(message.seq)
+            case _:
+                pass
+        return None
+
+    # Sockets come and go.
+
+    @property
+    def attached(self) -> bool:
+        return self._detached_at is None
+
+    def attach(self, last_seq: int = 0) -> tuple[Numbered, ...]:
+        """A socket carries the session; gives what that client hasn't handled, in order.
+
+        A daemon that was killed may have forgotten numbers that a client has seen: it goes on above them.
+        """
+        self._detached_at = None
+        self.seq = max(self.seq, last_seq)
+        self._drop_through(last_seq)
+        return self.waiting
+
+    def detach(self, now: float) -> None:
+        """The socket is gone; the session is kept for `keep_s` seconds."""
+        self._detached_at = now
+
+    def expired(self, now: float) -> bool:
+        """Whether nobody came back within the keep time."""
+        return self._detached_at is not None and now - self._detached_at >= self.keep_s
+
+    def _open_request(self, request_id: int) -> None:
+        if request_id in self.requests:
+            raise RemoteProtocolError(
+                errors.WRONG_VALUE, f"field 'id': request {request_id} is open already: choose another"
+            )
+        self.requests.add(request_id)
+
+    def _settle(self, request_id: int) -> None:
+        self.requests.discard(request_id)
+
+    def _acknowledge(self, seq: int) -> None:
+        if seq > self.seq:
+            raise RemoteProtocolError(errors.WRONG_VALUE, f"field 'seq': {seq} was never sent; {self.seq} was the last")
+        self._drop_through(seq)
+
+    def _drop_through(self, seq: int) -> None:
+        while self._outbox and self._first_kept() <= seq:
+            self._outbox.popleft()
+
+    def _first_kept(self) -> int:
+        first = self._outbox[0].seq
+        return first if isinstance(first, int) else 0
+
+    def _last_kept(self) -> int:
+        last = self._outbox[-1].seq
+        return last if isinstance(last, int) else 0

@@ -1,0 +1,61 @@
+"""Texture intent: what a texture is for, in no engine's words; adapters compile it to options and read it back."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+Kind = Literal[
+    "albedo", "normal", "height", "roughness", "specular", "ao", "packed", "emissive", "sprite", "ui", "environment"
+]  # fmt: skip
+ColorSpace = Literal["srgb", "linear"]
+NormalConvention = Literal["opengl", "directx"]
+"""Green up (Y+: Godot, Unity, Blender) or green down (Y-: Unreal, DirectX)."""
+Compression = Literal["none", "lossless", "lossy", "block", "block_high", "universal"]
+"""`block`: a GPU format of 4x4 blocks; `block_high`: BC7 or ASTC; `universal`: Basis, transcoded at load."""
+AlphaUse = Literal["none", "transparency", "premultiplied"]
+Wrap = Literal["clamp", "repeat", "mirror"]
+ChannelMeaning = Literal["unused", "occlusion", "roughness", "smoothness", "metallic", "height", "mask", "opacity", "emission"]
+
+LINEAR_KINDS: frozenset[str] = frozenset({"normal", "height", "roughness", "specular", "ao", "packed"})
+"""Kinds whose numbers are data: sRGB decoding would bend them."""
+MATERIAL_KINDS: frozenset[str] = LINEAR_KINDS | {"albedo", "emissive"}
+"""Kinds that lie on 3D surfaces, seen from every distance."""
+FLAT_KINDS: frozenset[str] = frozenset({"sprite", "ui"})
+
+
+class TextureIntent(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is wanted of a texture; None says nothing about that point.
+
+    `max_size` is the longest side in pixels, 0 for no limit. `channels` says what packed channels
+    mean, by `r`, `g`, `b` and `a`.
+    """
+
+    kind: Kind | None = None
+    color_space: ColorSpace | None = None
+    normal_convention: NormalConvention | None = None
+    compression: Compression | None = None
+    mipmaps: bool | None = None
+    alpha: AlphaUse | None = None
+    max_size: int | None = None
+    wrap: Wrap | None = None
+    channels: dict[str, ChannelMeaning] | None = None
+
+    def fields(self) -> dict[str, object]:
+        """The points on which something is said."""
+        values = {name: getattr(self, name) for name in self.__struct_fields__}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def over(self, base: TextureIntent) -> TextureIntent:
+        """`base` with this intent's points in place of its own."""
+        return TextureIntent(**{**base.fields(), **self.fields()})  # type: ignore[arg-type]
+
+    def only(self, names: frozenset[str]) -> TextureIntent:
+        """This intent without the points that aren't in `names`."""
+        return TextureIntent(**{k: v for k, v in self.fields().items() if k in names})  # type: ignore[arg-type]
+
+    def differs(self, present: TextureIntent) -> TextureIntent:
+        """The points of this intent that `present` doesn't have already."""
+        there = present.fields()
+        return TextureIntent(**{k: v for k, v in self.fields().items() if there.get(k) != v})  # type: ignore[arg-type]

@@ -1,0 +1,103 @@
+"""Engine version strings become `packaging` versions; one adapter is chosen for each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Generic, Protocol, TypeVar
+
+from msgspec import Struct
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from bridge.core.errors import UserError
+
+
+class VersionScheme(Struct, frozen=True):
+    """How one engine writes its versions: dotted numbers, then perhaps a stage with a number.
+
+    `stages` maps the engine's word for a stage to PEP 440's segment (`a`, `b`, `rc`, `.dev`, `.post`, or
+    empty for a release), so that the order of PEP 440 is the engine's own order.
+    """
+
+    engine: str
+    stages: Mapping[str, str]
+
+    def parse(self, text: str) -> Version:
+        """The version in `text`; whatever follows the stage (build numbers, hashes) is ignored.
+
+        Raises UserError if there is no version in it.
+        """
+        words = "|".join(sorted(map(re.escape, self.stages), key=len, reverse=True))
+        found = re.match(rf"\s*v?(\d{{1,9}}(?:\.\d{{1,9}}){{1,3}})(?:[.\-]?({words})(\d{{0,9}})(?![a-z]))?", text)
+        if found is None:
+            raise UserError(f"{text!r} is no {self.engine} version; expected something like 4.2.1.")
+        release, stage, number = found.groups()
+        segment = self.stages[stage] if stage else ""
+        return Version(f"{release}{segment}{(number or '0') if segment else ''}")
+
+
+class Ranged(Protocol):
+    """Something made for a range of one engine's versions."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def engine(self) -> str: ...
+    @property
+    def versions(self) -> str: ...
+
+
+Candidate = TypeVar("Candidate", bound=Ranged)
+
+
+class Choice(Struct, Generic[Candidate], frozen=True):
+    """The adapter that serves a version; `notice` says so where it isn't made for it."""
+
+    adapter: Candidate
+    exact: bool
+    notice: str = ""
+
+
+def contains(versions: str, version: Version) -> bool:
+    """Whether `version` is in the PEP 440 range; pre-releases count as what they precede."""
+    return SpecifierSet(versions).contains(_as_release(version), prereleases=True)
+
+
+def choose(candidates: Iterable[Candidate], engine: str, version: Version) -> Choice[Candidate] | None:
+    """The one whose range has `version`; else the newest older one, with a notice; else none.
+
+    Pre-condition: no two ranges overlap (the plugin host refuses that at start).
+    """
+    own = [c for c in candidates if c.engine == engine]
+    for candidate in own:
+        if contains(candidate.versions, version):
+            return Choice(candidate, exact=True)
+    older = [c for c in own if lowest(c.versions) <= version]
+    if not older:
+        return None
+    newest = max(older, key=lambda c: lowest(c.versions))
+    notice = (
+        f"{engine} {version} isn't known to {newest.name} ({newest.versions}); "
+        f"it serves all the same. Update PopBridge if something looks wrong."
+    )
+    return Choice(newest, exact=False, notice=notice)
+
+
+def lowest(versions: str) -> Version:
+    """The lower bound of a range, or 0 where it has none."""
+    bounds = [Version(s.version) for s in SpecifierSet(versions) if s.operator in (">=", ">", "==", "~=")]
+    return max(bounds, default=Version("0"))
+
+
+def overlap(one: str, other: str) -> Version | None:
+    """A version that lies in both ranges, or None; probes the bounds and what is just beside them."""
+    bounds = {Version(s.version.removesuffix(".*")) for r in (one, other) for s in SpecifierSet(r)} | {Version("0")}
+    probes = bounds | {Version(f"{bound.base_version}.1") for bound in bounds}
+    both = [probe for probe in sorted(probes) if contains(one, probe) and contains(other, probe)]
+    return both[0] if both else None
+
+
+def _as_release(version: Version) -> Version:
+    # An editor's 4.5.dev or 4.5.rc2 has 4.5's features: PEP 440 would sort it before >=4.5.
+    return Version(version.base_version)

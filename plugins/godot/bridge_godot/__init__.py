@@ -1,0 +1,1 @@
+"""PopBridge for Godot: adapters, editor support and the addons."""
