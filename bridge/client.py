@@ -1,0 +1,362 @@
+"""A Python client of the daemon: websockets and msgpack, so that two codecs check each other."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+import msgpack
+import msgspec
+from msgspec import UNSET
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.typing import Subprotocol
+
+from bridge.connection import ConnectionFile
+from bridge.core import errors
+from bridge.core.errors import ErrorCode, RequestError, UserError
+from bridge.core.messages import (
+    MAX_FRAME,
+    PROTOCOL,
+    SUBPROTOCOL_MSGPACK,
+    Ack,
+    Answer,
+    AuthProof,
+    Cancel,
+    ClientInfo,
+    ClientMessage,
+    Command,
+    EngineInfo,
+    Error,
+    Event,
+    Hello,
+    Identify,
+    InputRef,
+    Numbered,
+    Popup,
+    PopupClose,
+    ProjectInfo,
+    Ready,
+    Request,
+    Result,
+    Resume,
+    ServerMessage,
+)
+
+ACK_DELAY_S = 0.05
+"""Acknowledgements are cumulative: one for all that was handled in this time."""
+
+OnPopup = Callable[[Popup], Awaitable[Answer | None]]
+OnCommand = Callable[[Command], Awaitable[Any]]
+OnEvent = Callable[[Event], Awaitable[None]]
+OnPopupClose = Callable[[PopupClose], Awaitable[None]]
+
+
+class Client:
+    """One connection; make it with `connect`. Handlers run as tasks, so that none holds up another.
+
+    `on_popup` gives the Answer, or None to answer later with `answer`. `on_command` gives the value of
+    the result, or raises RequestError.
+    """
+
+    def __init__(self, socket: ClientConnection, file: ConnectionFile, hello: Hello, ready: Ready) -> None:
+        self._socket = socket
+        self._file = file
+        self.hello = hello
+        self.ready = ready
+        self.last_seq = 0
+        self.on_popup: OnPopup | None = None
+        self.on_command: OnCommand | None = None
+        self.on_event: OnEvent | None = None
+        self.on_popup_close: OnPopupClose | None = None
+        self._next_id = 0
+        self._open: dict[int, asyncio.Future[Result]] = {}
+        self._busy: set[int] = set()
+        self._acked = 0
+        self._ack_timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reader: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def connect(
+        cls,
+        connection_file: Path,
+        *,
+        kind: str = "tool",
+        name: str = "bridge.client",
+        version: str = "1",
+        engine: tuple[str, str] | None = None,
+        project: ProjectInfo | None = None,
+        instance: str | None = None,
+        resume: Resume | None = None,
+        locale: str | None = None,
+        on_popup: OnPopup | None = None,
+        on_command: OnCommand | None = None,
+        on_event: OnEvent | None = None,
+        on_popup_close: OnPopupClose | None = None,
+    ) -> Self:
+        """Raises UserError where no daemon listens, RequestError where it refuses."""
+        file = ConnectionFile.read(connection_file)
+        identify = Identify(
+            protocol=PROTOCOL,
+            client=ClientInfo(kind=kind, name=name, version=version),  # type: ignore[arg-type]
+            instance=instance or uuid.uuid4().hex,
+            auth=AuthProof(token=file.token),
+            engine=EngineInfo(name=engine[0], version=engine[1]) if engine else UNSET,
+            project=project or UNSET,
+            resume=resume or UNSET,
+            locale=locale or UNSET,
+        )
+        socket = await _open(file)
+        try:
+            hello = _decode(await socket.recv())
+            await socket.send(_encode(identify))
+            ready = _decode(await socket.recv())
+        except ConnectionClosed as closed:
+            raise UserError(_refusal(closed)) from None
+        if not isinstance(hello, Hello) or not isinstance(ready, Ready):
+            await socket.close()
+            raise UserError(f"What listens at {file.ws} isn't PopBridge.")
+        self = cls(socket, file, hello, ready)
+        self.last_seq = self._acked = resume.last_seq if resume else 0
+        self.on_popup, self.on_command = on_popup, on_command
+        self.on_event, self.on_popup_close = on_event, on_popup_close
+        self._reader = asyncio.create_task(self._read())
+        return self
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def resume(self) -> Resume:
+        """What the next connection needs to take this session up again."""
+        return Resume(session=self.ready.session, token=self.ready.resume_token, last_seq=self._handled())
+
+    async def close(self) -> None:
+        """Ends the connection; the daemon keeps the session for its keep time."""
+        with suppress(ConnectionClosed):
+            await self._flush_ack()
+        await self._socket.close()
+        if self._reader:
+            await self._reader
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def wait_closed(self) -> tuple[int, str]:
+        """The close code and reason, when the connection has ended."""
+        await self._socket.wait_closed()
+        return self._socket.close_code or 1006, self._socket.close_reason or ""
+
+    async def request(
+        self,
+        workload: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        inputs: Sequence[InputRef] = (),
+        priority: str = "normal",
+        deadline_ms: int | None = None,
+        key: str | None = None,
+    ) -> Result:
+        """Asks and waits; cancelling the wait cancels the request. Raises RequestError, in the daemon's words."""
+        self._next_id += 1
+        request_id = self._next_id
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._open[request_id] = answer
+        try:
+            await self.send(
+                Request(
+                    id=request_id,
+                    workload=workload,
+                    params=dict(params or {}),
+                    inputs=list(inputs),
+                    priority=priority,  # type: ignore[arg-type]
+                    deadline_ms=deadline_ms if deadline_ms is not None else UNSET,
+                    key=key or UNSET,
+                )
+            )
+            return await answer
+        except asyncio.CancelledError:
+            with suppress(ConnectionClosed):
+                await self.send(Cancel(id=request_id))
+            raise
+        finally:
+            self._open.pop(request_id, None)
+
+    async def event(self, name: str, data: Mapping[str, Any]) -> None:
+        """Tells the daemon that something happened."""
+        await self.send(Event(name=name, data=dict(data)))
+
+    async def answer(self, answer: Answer) -> None:
+        """Answers a popup; send it again after a reconnect until `on_popup_close` confirms it."""
+        await self.send(answer)
+
+    async def send(self, message: ClientMessage) -> None:
+        """Any message."""
+        await self._socket.send(_encode(message))
+
+    async def put_blob(self, data: bytes) -> str:
+        """Uploads; gives the blob's name, its SHA-256."""
+        name = hashlib.sha256(data).hexdigest()
+        await asyncio.to_thread(self._http, "PUT", name, data)
+        return name
+
+    async def get_blob(self, name: str) -> bytes:
+        """Downloads."""
+        return await asyncio.to_thread(self._http, "GET", name, None)
+
+    def _http(self, method: str, name: str, data: bytes | None) -> bytes:
+        request = urllib.request.Request(f"{self._file.http}/blobs/{name}", data=data, method=method)
+        request.add_header("Authorization", f"Bearer {self._file.token}")
+        try:
+            with urllib.request.urlopen(request) as response:
+                body: bytes = response.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                raise _as_request_error(msgspec.json.decode(error.read(), type=dict[str, Any])) from None
+        return body
+
+    async def _read(self) -> None:
+        with suppress(ConnectionClosed):
+            async for frame in self._socket:
+                self._handle(_decode(frame))
+        for waiting in self._open.values():
+            if not waiting.done():
+                waiting.set_exception(RequestError(errors.EDITOR_GONE, "Reconnect.", editor="The daemon"))
+                waiting.exception()
+
+    def _handle(self, message: ServerMessage) -> None:
+        if isinstance(message, Numbered) and isinstance(message.seq, int):
+            if message.seq <= self.last_seq:
+                return
+            self.last_seq = message.seq
+        match message:
+            case Result():
+                self._settle(message.id, message, None)
+            case Error():
+                request_id = message.id if isinstance(message.id, int) else -1
+                self._settle(request_id, None, _as_request_error(msgspec.to_builtins(message)))
+            case Command():
+                self._spawn(self._run_command(message), message)
+            case Popup():
+                self._spawn(self._show(message), message)
+            case Event() if self.on_event:
+                self._spawn(self.on_event(message), message)
+            case PopupClose() if self.on_popup_close:
+                self._spawn(self.on_popup_close(message), None)
+            case _:
+                pass
+        self._ack_soon()
+
+    def _settle(self, request_id: int, result: Result | None, error: RequestError | None) -> None:
+        waiting = self._open.get(request_id)
+        if waiting is None or waiting.done():
+            return
+        if error is not None:
+            waiting.set_exception(error)
+        elif result is not None:
+            waiting.set_result(result)
+
+    def _spawn(self, work: Awaitable[None], message: Numbered | None) -> None:
+        seq = message.seq if message is not None and isinstance(message.seq, int) else None
+        if seq is not None:
+            self._busy.add(seq)
+
+        async def run() -> None:
+            try:
+                with suppress(ConnectionClosed):
+                    await work
+            finally:
+                if seq is not None:
+                    self._busy.discard(seq)
+                    self._ack_soon()
+
+        task = asyncio.create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run_command(self, command: Command) -> None:
+        reply: Result | Error
+        try:
+            if self.on_command is None:
+                raise RequestError(
+                    errors.UNSUPPORTED, name=command.name, reason="this client takes no commands"
+                )
+            reply = Result(id=command.id, value=await self.on_command(command))
+        except RequestError as error:
+            reply = Error(id=command.id, code=error.code.name, message=error.message)
+        await self.send(reply)
+
+    async def _show(self, popup: Popup) -> None:
+        answer = await self.on_popup(popup) if self.on_popup else None
+        if answer is not None:
+            await self.send(answer)
+
+    def _handled(self) -> int:
+        return min(self._busy) - 1 if self._busy else self.last_seq
+
+    def _ack_soon(self) -> None:
+        if self._ack_timer is None and self._handled() > self._acked:
+            loop = asyncio.get_running_loop()
+            self._ack_timer = loop.call_later(ACK_DELAY_S, self._ack_now)
+
+    def _ack_now(self) -> None:
+        self._spawn(self._flush_ack(), None)
+
+    async def _flush_ack(self) -> None:
+        if self._ack_timer is not None:
+            self._ack_timer.cancel()
+            self._ack_timer = None
+        handled = self._handled()
+        if handled > self._acked:
+            self._acked = handled
+            await self.send(Ack(seq=handled))
+
+
+async def _open(file: ConnectionFile) -> ClientConnection:
+    try:
+        return await connect(
+            file.ws,
+            subprotocols=[Subprotocol(SUBPROTOCOL_MSGPACK)],
+            max_size=MAX_FRAME,
+            compression=None,
+            proxy=None,
+        )
+    except (OSError, InvalidHandshake) as error:
+        raise UserError(
+            f"PopBridge doesn't answer at {file.ws} ({error}): start `popbridge serve`."
+        ) from None
+
+
+def _encode(message: ClientMessage) -> bytes:
+    packed: bytes = msgpack.packb(msgspec.to_builtins(message, builtin_types=(bytes,)))
+    return packed
+
+
+def _decode(frame: str | bytes) -> ServerMessage:
+    if isinstance(frame, str):
+        raise UserError("The daemon sent text on a binary subprotocol: update the older side.")
+    message: ServerMessage = msgspec.convert(msgpack.unpackb(frame), ServerMessage)
+    return message
+
+
+def _refusal(closed: ConnectionClosed) -> str:
+    if closed.rcvd is None:
+        return "PopBridge closed the connection without a word: see its log."
+    return f"PopBridge refused the connection: {closed.rcvd.code} {closed.rcvd.reason}"
+
+
+def _as_request_error(error: Mapping[str, Any]) -> RequestError:
+    """The daemon's words as an exception; a code that this client doesn't know stays as it is."""
+    code = ErrorCode(error.get("code", "internal"), 0, "{message}", retryable=error.get("retryable", False))
+    return RequestError(code, error.get("hint", ""), message=error.get("message", ""))

@@ -1,0 +1,41 @@
+"""`connection.json`: how local clients find the daemon and its token."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Self
+
+import msgspec
+from msgspec import Struct
+
+from bridge.core.errors import UserError
+
+
+class ConnectionFile(Struct):
+    """`connection.json`: where the daemon listens, and the local token."""
+
+    ws: str
+    http: str
+    token: str
+    pid: int
+    protocol: int
+    fingerprint: str | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Raises UserError where no daemon has written it."""
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=cls)
+        except FileNotFoundError:
+            raise UserError("PopBridge isn't running: start it with `popbridge serve`.") from None
+        except (OSError, msgspec.DecodeError) as error:
+            raise UserError(f"{path} can't be read ({error}): restart `popbridge serve`.") from None
+
+    def write(self, path: Path) -> None:
+        """Readable by its owner alone, and in one step, so that no client reads half of it."""
+        draft = path.with_suffix(".tmp")
+        draft.unlink(missing_ok=True)
+        draft.touch(mode=0o600)
+        draft.write_bytes(json.dumps(msgspec.to_builtins(self), indent=1).encode())
+        draft.replace(path)
