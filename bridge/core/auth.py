@@ -27,8 +27,11 @@ def host_allowed(header: str, names: Collection[str] = ()) -> bool:
 
     A web page that rebinds its own DNS name to 127.0.0.1 still sends that name: it is refused here.
     """
+    if set(header) & set("@/?#\\"):
+        return False  # no part of a Host, and each would make urlsplit see another host than the browser did
     try:
-        host = urlsplit(f"//{header}").hostname or ""
+        parts = urlsplit(f"//{header}")
+        host, _ = parts.hostname or "", parts.port
     except ValueError:
         return False
     return is_loopback(host) or host.lower() in {name.lower() for name in names}

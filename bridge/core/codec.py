@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from math import isfinite
 from typing import Any, Generic, NoReturn, TypeVar
 
 import msgspec
 
 from bridge.core import errors
 from bridge.core.messages import (
+    MAX_DEPTH,
     MAX_FRAME,
+    MAX_INT,
+    MIN_INT,
     SUBPROTOCOL_JSON,
     SUBPROTOCOL_MSGPACK,
+    Answer,
     ClientMessage,
+    Event,
+    Request,
+    Result,
     ServerMessage,
 )
 
 Received = TypeVar("Received")
 
-_MISSING = re.compile(r"missing required field `(?P<field>[^`]*)`(?: - at `(?P<at>[^`]*)`)?")
+# Matched at the start: what follows may quote the peer, who could imitate any of these.
+_MISSING = re.compile(r"Object missing required field `(?P<field>[^`]*)`(?: - at `(?P<at>[^`]*)`)?")
 _WRONG_KIND = re.compile(r"Expected `[^`]*`(?: \| `[^`]*`)*, got `[^`]*`")
 _PATH = re.compile(r" - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`$")
+
+_FREE_FIELDS: dict[type, str] = {Request: "params", Result: "value", Event: "data", Answer: "values"}
+"""The field of each client message that holds whatever the sender likes, and so is checked here."""
+_HARMLESS = frozenset({str, bool, bytes, type(None)})
 
 
 class Codec(Generic[Received]):
@@ -34,7 +49,7 @@ class Codec(Generic[Received]):
         self.is_text = subprotocol == SUBPROTOCOL_JSON
         self.max_frame = max_frame
         if self.is_text:
-            self._decode = msgspec.json.Decoder(receives).decode
+            self._decode: Callable[[Any], Received] = msgspec.json.Decoder(receives).decode
             self.encode = msgspec.json.Encoder().encode
         else:
             self._decode = msgspec.msgpack.Decoder(receives, ext_hook=_refuse_extension).decode
@@ -47,18 +62,21 @@ class Codec(Generic[Received]):
             raise errors.RemoteProtocolError(
                 errors.UNDECODABLE, f"{self.subprotocol} takes {kind} frames: send {kind}"
             )
-        if len(frame) > self.max_frame:
+        size = _size(frame)
+        if size > self.max_frame:
             raise errors.RemoteProtocolError(
-                errors.TOO_BIG, f"{len(frame)} bytes in a frame, at most {self.max_frame}: use a blob"
+                errors.TOO_BIG, f"{size} bytes in a frame, at most {self.max_frame}: use a blob"
             )
         try:
-            message: Received = self._decode(frame)
+            message = self._decode(frame)
         except msgspec.ValidationError as error:
             _explain(str(error))
         except (msgspec.DecodeError, ValueError, RecursionError, OverflowError) as error:
             raise errors.RemoteProtocolError(
                 errors.UNDECODABLE, f"no {self.subprotocol} message: {error}"
             ) from None
+        if field := _FREE_FIELDS.get(type(message)):
+            _check_each(field, (getattr(message, field),), 0)
         return message
 
 
@@ -75,20 +93,61 @@ def client_codec(subprotocol: str, max_frame: int = MAX_FRAME) -> Codec[ServerMe
 SUBPROTOCOLS = (SUBPROTOCOL_MSGPACK, SUBPROTOCOL_JSON)
 
 
+def _size(frame: bytes | str) -> int:
+    """Bytes on the wire."""
+    if isinstance(frame, str) and not frame.isascii():
+        return len(frame.encode("utf-8", "surrogatepass"))
+    return len(frame)
+
+
 def _refuse_extension(code: int, data: memoryview) -> NoReturn:
     raise ValueError(f"msgpack extension type {code} isn't used here")
+
+
+def _check_each(field: str, values: Iterable[Any], depth: int) -> None:
+    """Refuses, inside a free field, what the other subprotocol, a store or an engine can't hold."""
+    if depth > MAX_DEPTH:
+        _refuse(errors.UNDECODABLE, field, f"nested deeper than {MAX_DEPTH}: flatten it")
+    for value in values:
+        kind = type(value)
+        if kind in _HARMLESS:
+            continue
+        if kind is dict:
+            _check_keys(field, value)
+            _check_each(field, value.values(), depth + 1)
+        elif kind is list:
+            _check_each(field, value, depth + 1)
+        elif kind is float and not isfinite(value):
+            _refuse(errors.WRONG_VALUE, field, "a number that isn't finite: send null")
+        elif kind is int and not MIN_INT <= value <= MAX_INT:
+            _refuse(errors.WRONG_VALUE, field, "an integer of more than 64 bits: send text")
+        elif kind is datetime:
+            # msgspec reads extension -1 by itself, and never asks `_refuse_extension`.
+            _refuse(errors.UNDECODABLE, field, "msgpack extension type -1 isn't used here: send text")
+
+
+def _check_keys(field: str, value: dict[Any, Any]) -> None:
+    for key in value:
+        if type(key) is not str:
+            _refuse(errors.WRONG_TYPE, field, f"keys of maps are `str`, got `{type(key).__name__}`")
+
+
+def _refuse(code: errors.CloseCode, field: str, reason: str) -> NoReturn:
+    raise errors.RemoteProtocolError(code, f"field {field!r}: {reason}")
 
 
 def _explain(problem: str) -> NoReturn:
     """Turns msgspec's sentence into a close code and a reason that names the field."""
     path = _PATH.search(problem)
     field = path["path"] if path else ""
-    if missing := _MISSING.search(problem):
+    if missing := _MISSING.match(problem):
         name = missing["field"]
         where = f"{field}.{name}" if field else name
-        raise errors.RemoteProtocolError(errors.MISSING_FIELD, f"field {where!r} is missing: add it") from None
+        raise errors.RemoteProtocolError(
+            errors.MISSING_FIELD, f"field {where!r} is missing: add it"
+        ) from None
     sentence = problem[: path.start()] if path else problem
     if field == "type" and sentence.startswith("Invalid value"):
         raise errors.RemoteProtocolError(errors.UNKNOWN_TYPE, f"field 'type': {sentence}") from None
-    code = errors.WRONG_TYPE if _WRONG_KIND.search(sentence) else errors.WRONG_VALUE
+    code = errors.WRONG_TYPE if _WRONG_KIND.match(sentence) else errors.WRONG_VALUE
     raise errors.RemoteProtocolError(code, f"field {field or 'message'!r}: {sentence}") from None

@@ -1,16 +1,19 @@
 """Every error, once: its number, close code, sentence and whether trying again makes sense.
 
-    BridgeError
-     ├─ UserError              one clear line for a person at a shell; exit code 2
-     ├─ ProtocolError          the connection ends with a close code
-     │   ├─ RemoteProtocolError   the peer broke the protocol
-     │   └─ LocalProtocolError    we would have broken it: a bug
-     └─ RequestError           answered by an `error` message; the connection goes on
+BridgeError
+ ├─ UserError              one clear line for a person at a shell; exit code 2
+ ├─ ProtocolError          the connection ends with a close code
+ │   ├─ RemoteProtocolError   the peer broke the protocol
+ │   └─ LocalProtocolError    we would have broken it: a bug
+ └─ RequestError           answered by an `error` message; the connection goes on
 """
 
 from __future__ import annotations
 
 from msgspec import Struct
+
+MAX_REASON = 123
+"""Bytes of UTF-8: a control frame holds 125 (RFC 6455 §5.5), two of them the code."""
 
 
 class CloseCode(Struct, frozen=True):
@@ -34,7 +37,9 @@ class ErrorCode(Struct, frozen=True):
 
 
 UNKNOWN = CloseCode("unknown", 4000, "Something unforeseen; reconnect, and report it if it returns.")
-UNDECODABLE = CloseCode("undecodable", 4002, "The frame is of the wrong kind or is no message; fix the client.")
+UNDECODABLE = CloseCode(
+    "undecodable", 4002, "The frame is of the wrong kind or is no message; fix the client."
+)
 MISSING_FIELD = CloseCode("missing_field", 4003, "A required field is missing; the reason names it.")
 WRONG_TYPE = CloseCode("wrong_type", 4004, "A field has the wrong type; the reason names it.")
 WRONG_VALUE = CloseCode("wrong_value", 4005, "A field has a value that isn't allowed; the reason names it.")
@@ -42,9 +47,15 @@ UNKNOWN_TYPE = CloseCode("unknown_type", 4006, "`type` is none that a client may
 NOT_IDENTIFIED = CloseCode("not_identified", 4007, "`identify` must come first, within 10 s of `hello`.")
 ALREADY_IDENTIFIED = CloseCode("already_identified", 4008, "`identify` may be sent once.")
 AUTH_FAILED = CloseCode("auth_failed", 4009, "The token is wrong; read connection.json again.")
-PROTOCOL_UNSUPPORTED = CloseCode("protocol_unsupported", 4010, "Update the older of the plugin and the daemon.")
-SESSION_INVALID = CloseCode("session_invalid", 4011, "The session is gone or in use elsewhere; identify without `resume`.")
-FEATURE_UNSUPPORTED = CloseCode("feature_unsupported", 4012, "A required feature isn't offered; see `hello.features`.")
+PROTOCOL_UNSUPPORTED = CloseCode(
+    "protocol_unsupported", 4010, "Update the older of the plugin and the daemon."
+)
+SESSION_INVALID = CloseCode(
+    "session_invalid", 4011, "The session is gone or in use elsewhere; identify without `resume`."
+)
+FEATURE_UNSUPPORTED = CloseCode(
+    "feature_unsupported", 4012, "A required feature isn't offered; see `hello.features`."
+)
 TOO_SLOW = CloseCode("too_slow", 4013, "The client doesn't read; reconnect with `resume`.")
 TOO_BIG = CloseCode("too_big", 1009, "The frame is larger than `limits.frame`; use a blob.")
 RESTART = CloseCode("restart", 1012, "The daemon stops or restarts; back off, then resume.")
@@ -55,22 +66,36 @@ CLOSE_CODES = (
     TOO_SLOW, TOO_BIG, RESTART,
 )  # fmt: skip
 
-BAD_PARAMS = ErrorCode("bad_params", 1, "{workload}: {reason}.", hint="See docs/workloads.md for the parameters.")
+BAD_PARAMS = ErrorCode(
+    "bad_params", 1, "{workload}: {reason}.", hint="See docs/workloads.md for the parameters."
+)
 BAD_INPUT = ErrorCode("bad_input", 2, "{name}: {reason}.")
-UNKNOWN_WORKLOAD = ErrorCode("unknown_workload", 3, "There is no workload {workload!r}.", hint="`popbridge workloads` lists them.")
+UNKNOWN_WORKLOAD = ErrorCode(
+    "unknown_workload", 3, "There is no workload {workload!r}.", hint="`popbridge workloads` lists them."
+)
 UNSUPPORTED = ErrorCode("unsupported", 4, "{name}: {reason}.")
 TOO_LARGE = ErrorCode("too_large", 5, "{name} is {size}, more than this bridge takes ({limit}).",
                       hint="Raise {setting} or send something smaller.")  # fmt: skip
 NOT_FOUND = ErrorCode("not_found", 6, "{name} isn't there.", hint="Upload the blob, or check the path.")
 FORBIDDEN = ErrorCode("forbidden", 7, "{name}: {reason}.")
-AMBIGUOUS_EDITOR = ErrorCode("ambiguous_editor", 8, "Several editors are connected: {editors}.", hint="Name one of them.")
-EDITOR_GONE = ErrorCode("editor_gone", 9, "{editor} isn't connected.", retryable=True, hint="Open the project in the editor.")
+AMBIGUOUS_EDITOR = ErrorCode(
+    "ambiguous_editor", 8, "Several editors are connected: {editors}.", hint="Name one of them."
+)
+EDITOR_GONE = ErrorCode(
+    "editor_gone", 9, "{editor} isn't connected.", retryable=True, hint="Open the project in the editor."
+)
 EDITOR_BUSY = ErrorCode("editor_busy", 10, "{editor} is {phase}.", retryable=True)
 OVERLOADED = ErrorCode("overloaded", 11, "The bridge has {open} open requests, its most.", retryable=True)
-DEADLINE_EXCEEDED = ErrorCode("deadline_exceeded", 12, "{workload} wasn't done within {deadline_ms} ms.", retryable=True)
+DEADLINE_EXCEEDED = ErrorCode(
+    "deadline_exceeded", 12, "{workload} wasn't done within {deadline_ms} ms.", retryable=True
+)
 CANCELLED = ErrorCode("cancelled", 13, "Cancelled.")
-WORKER_CRASHED = ErrorCode("worker_crashed", 14, "{workload} crashed its worker process on {name} ({reason}).")
-KEY_REUSED = ErrorCode("key_reused", 15, "Key {key!r} was used with other parameters.", hint="Choose a new key.")
+WORKER_CRASHED = ErrorCode(
+    "worker_crashed", 14, "{workload} crashed its worker process on {name} ({reason})."
+)
+KEY_REUSED = ErrorCode(
+    "key_reused", 15, "Key {key!r} was used with other parameters.", hint="Choose a new key."
+)
 SHUTTING_DOWN = ErrorCode("shutting_down", 16, "The bridge is shutting down.", retryable=True)
 INTERNAL = ErrorCode("internal", 17, "The bridge failed; its log has the details.", retryable=True)
 
@@ -96,6 +121,12 @@ class ProtocolError(BridgeError):
         super().__init__(f"{close.code} ({close.name}): {reason}")
         self.close = close
         self.reason = reason
+
+    @property
+    def wire_reason(self) -> str:
+        """`reason`, cut where a close frame ends, never inside a character."""
+        encoded = self.reason.encode("utf-8", "replace")
+        return encoded[:MAX_REASON].decode("utf-8", "ignore")
 
 
 class RemoteProtocolError(ProtocolError):

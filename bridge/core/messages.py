@@ -13,10 +13,18 @@ MAX_FRAME = 256 * 1024
 """Largest frame, bytes."""
 MAX_INLINE = 64 * 1024
 """Largest `data` inside a frame, bytes; larger things go over HTTP."""
+MAX_DEPTH = 32
+"""Deepest nesting of lists and maps in a field that holds anything: `params`, `value`, `data`, `values`."""
+MIN_INT, MAX_INT = -(2**63), 2**64 - 1
+"""What msgpack can say of integers; JSON is held to it too."""
 IDENTIFY_TIMEOUT_S = 10.0
 
-Id = Annotated[int, Meta(ge=0, le=2**53 - 1, description="Chosen by whoever asks; unique among its open requests.")]
-Seq = Annotated[int, Meta(ge=1, le=2**53 - 1, description="Number of a server message, from 1, without gaps.")]
+Id = Annotated[
+    int, Meta(ge=0, le=2**53 - 1, description="Chosen by whoever asks; unique among its open requests.")
+]
+Seq = Annotated[
+    int, Meta(ge=1, le=2**53 - 1, description="Number of a server message, from 1, without gaps.")
+]
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
 Text = Annotated[str, Meta(max_length=4096)]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256 of the bytes, lower-case hex.")]
@@ -59,7 +67,9 @@ class AuthOffer(Part, kw_only=True):
 
 class AuthProof(Part, kw_only=True):
     token: Text | UnsetType = UNSET
-    proof: Annotated[str, Meta(description="HMAC-SHA256(token, server nonce + client nonce), hex.")] | UnsetType = UNSET
+    proof: (
+        Annotated[str, Meta(description="HMAC-SHA256(token, server nonce + client nonce), hex.")] | UnsetType
+    ) = UNSET
     nonce: Text | UnsetType = UNSET
 
 
@@ -83,7 +93,9 @@ class ProjectInfo(Part, kw_only=True):
 class Resume(Part, kw_only=True):
     session: Name
     token: Text
-    last_seq: Annotated[int, Meta(ge=0, description="Highest server message that was handled; 0 for none.")]
+    last_seq: Annotated[
+        int, Meta(ge=0, le=2**53 - 1, description="Highest server message that was handled; 0 for none.")
+    ]
 
 
 class AdapterInfo(Part, kw_only=True):
@@ -158,7 +170,9 @@ class Identify(Message, tag="identify", kw_only=True):
 
     protocol: int
     client: ClientInfo
-    instance: Annotated[str, Meta(min_length=1, max_length=128, description="New each time that the client starts.")]
+    instance: Annotated[
+        str, Meta(min_length=1, max_length=128, description="New each time that the client starts.")
+    ]
     auth: AuthProof
     features: list[str] = []
     engine: EngineInfo | UnsetType = UNSET
@@ -187,7 +201,9 @@ class Request(Message, tag="request", kw_only=True):
     inputs: Annotated[list[InputRef], Meta(max_length=64)] = []
     priority: Literal["interactive", "normal", "bulk"] = "normal"
     deadline_ms: Millis | UnsetType = UNSET
-    key: Annotated[str, Meta(min_length=1, max_length=128, description="Idempotency key.")] | UnsetType = UNSET
+    key: Annotated[str, Meta(min_length=1, max_length=128, description="Idempotency key.")] | UnsetType = (
+        UNSET
+    )
     cache: bool = True
 
 
@@ -262,7 +278,10 @@ class Popup(Numbered, tag="popup", kw_only=True):
     severity: Literal["info", "warning", "error"] = "info"
     image: Sha256 | UnsetType = UNSET
     fields: list[Field] | UnsetType = UNSET
-    dedupe: Annotated[str, Meta(max_length=256, description="Takes the place of an open popup with the same.")] | UnsetType = UNSET
+    dedupe: (
+        Annotated[str, Meta(max_length=256, description="Takes the place of an open popup with the same.")]
+        | UnsetType
+    ) = UNSET
     expires_ms: Millis | UnsetType = UNSET
     present: Annotated[
         Literal["toast", "dock", "modal"], Meta(description="A wish: the client falls back.")

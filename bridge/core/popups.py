@@ -31,10 +31,11 @@ class Popups:
         superseded = [
             PopupClose(id=old.id, reason="superseded")
             for old in self._open.values()
-            if popup.dedupe is not UNSET and old.dedupe == popup.dedupe
+            if popup.dedupe is not UNSET and old.dedupe == popup.dedupe and old.id != popup.id
         ]
         for closing in superseded:
             self._forget(closing.id)
+        self._forget(popup.id)
         self._open[popup.id] = popup
         if isinstance(popup.expires_ms, int):
             self._expires[popup.id] = now + popup.expires_ms / 1000

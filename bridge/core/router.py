@@ -9,8 +9,11 @@ from enum import Enum
 from msgspec import Struct
 
 from bridge.core import errors
-from bridge.core.errors import RequestError
+from bridge.core.errors import LocalProtocolError, RequestError
 from bridge.core.messages import Request
+
+SLACK = 1024
+"""Deadlines of finished requests that may lie about before they are swept."""
 
 
 class Target(Enum):
@@ -60,7 +63,12 @@ class Router:
         return len(self._open)
 
     def admit(self, session: str, request: Request, now: float) -> Ticket:
-        """Raises RequestError: `unknown_workload`, or `overloaded` where too much is open already."""
+        """Raises RequestError: `unknown_workload`, or `overloaded` where too much is open already.
+
+        The session has made sure that the id isn't open (LocalProtocolError).
+        """
+        if (session, request.id) in self._open:
+            raise LocalProtocolError(errors.UNKNOWN, f"request {request.id} of {session} is admitted already")
         target = self._targets.get(request.workload)
         if target is None:
             raise RequestError(errors.UNKNOWN_WORKLOAD, workload=request.workload)
@@ -85,7 +93,14 @@ class Router:
                 self._per_session[session] = left
             else:
                 del self._per_session[session]
+            self._compact()
         return ticket
+
+    def _compact(self) -> None:
+        # A finished request leaves its deadline behind, which may be a day away.
+        if len(self._deadlines) > 2 * len(self._open) + SLACK:
+            self._deadlines = [(ticket.deadline, ticket.key) for ticket in self._open.values()]
+            heapq.heapify(self._deadlines)
 
     def drop_session(self, session: str) -> list[Ticket]:
         """Everything that the session had open, finished."""

@@ -210,7 +210,9 @@ class Session:
 
     def _acknowledge(self, seq: int) -> None:
         if seq > self.seq:
-            raise RemoteProtocolError(errors.WRONG_VALUE, f"field 'seq': {seq} was never sent; {self.seq} was the last")
+            raise RemoteProtocolError(
+                errors.WRONG_VALUE, f"field 'seq': {seq} was never sent; {self.seq} was the last"
+            )
         self._drop_through(seq)
 
     def _drop_through(self, seq: int) -> None:

@@ -1,4 +1,4 @@
-"""Every setting, once: its name, type, range, default and help; flags and environment names follow from it."""
+"""Every setting, once: name, type, range, default and help; flags and environment names follow from it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SETTINGS = (
     Setting(name="host", type=str, default="127.0.0.1", help="Address to listen on; loopback."),
     Setting(name="port", type=_ranged(int, 0, 65535), default=7757,
             help="Port to listen on; 0, or a port that is taken, lets the system choose."),
-    Setting(name="hosts", type=list[str], default=[], help="Further names allowed in Host headers, by comma."),
+    Setting(name="hosts", type=list[str], default=[], help="More names allowed in Host headers, by comma."),
     Setting(name="log_level", type=str, default="warning", help="debug, info, warning or error."),
     Setting(name="heartbeat_s", type=_ranged(float, 0.1, 600), default=20.0, help="Seconds between pings."),
     Setting(name="session.keep_s", type=_ranged(float, 0, 86_400), default=600.0,
@@ -53,7 +53,8 @@ SETTINGS = (
     Setting(name="inline", type=_ranged(int, 0, 196_608), default=MAX_INLINE,
             help="Most bytes of data in a frame; larger things travel over HTTP."),
     Setting(name="blobs.max_size", type=_ranged(int, 1, 2**40), default=1 << 30, help="Largest blob, bytes."),
-    Setting(name="workers", type=_ranged(int, 0, 256), default=0, help="Worker processes; 0 is one per core."),
+    Setting(name="workers", type=_ranged(int, 0, 256), default=0,
+            help="Worker processes; 0 is one per core."),
     Setting(name="worker.memory_mib", type=_ranged(int, 0, 1 << 20), default=4096,
             help="Most memory of one worker, MiB, where the system can limit it; 0 is no limit."),
     Setting(name="deadline_ms", type=_ranged(int, 1, 86_400_000), default=60_000,
@@ -89,7 +90,8 @@ def resolve(
     declared = tuple(declared)
     flags, environment, file = flags or {}, environment or {}, file or {}
     if unknown := set(file) - {setting.name for setting in declared}:
-        raise UserError(f"Unknown setting {sorted(unknown)[0]!r} in the settings file; `popbridge config` lists them.")
+        name = sorted(unknown)[0]
+        raise UserError(f"Unknown setting {name!r} in the settings file; `popbridge config` lists them.")
     values, sources = {}, {}
     for setting in declared:
         candidates = (
@@ -97,7 +99,9 @@ def resolve(
             (setting.environment, environment.get(setting.environment)),
             ("the settings file", file.get(setting.name)),
         )
-        source, value = next(((s, v) for s, v in candidates if v is not None), ("the default", setting.default))
+        source, value = next(
+            ((s, v) for s, v in candidates if v is not None), ("the default", setting.default)
+        )
         values[setting.name] = setting.parse(value, source)
         sources[setting.name] = source
     return Settings(values, sources)

@@ -1,4 +1,4 @@
-"""Texture intent: what a texture is for, in no engine's words; adapters compile it to options and read it back."""
+"""Texture intent: what a texture is for, in no engine's words; adapters compile it and read it back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Literal
 from msgspec import Struct
 
 Kind = Literal[
-    "albedo", "normal", "height", "roughness", "specular", "ao", "packed", "emissive", "sprite", "ui", "environment"
+    "albedo", "normal", "height", "roughness", "specular", "ao", "packed", "emissive", "sprite", "ui",
+    "environment",
 ]  # fmt: skip
 ColorSpace = Literal["srgb", "linear"]
 NormalConvention = Literal["opengl", "directx"]
@@ -16,7 +17,9 @@ Compression = Literal["none", "lossless", "lossy", "block", "block_high", "unive
 """`block`: a GPU format of 4x4 blocks; `block_high`: BC7 or ASTC; `universal`: Basis, transcoded at load."""
 AlphaUse = Literal["none", "transparency", "premultiplied"]
 Wrap = Literal["clamp", "repeat", "mirror"]
-ChannelMeaning = Literal["unused", "occlusion", "roughness", "smoothness", "metallic", "height", "mask", "opacity", "emission"]
+ChannelMeaning = Literal[
+    "unused", "occlusion", "roughness", "smoothness", "metallic", "height", "mask", "opacity", "emission"
+]
 
 LINEAR_KINDS: frozenset[str] = frozenset({"normal", "height", "roughness", "specular", "ao", "packed"})
 """Kinds whose numbers are data: sRGB decoding would bend them."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
-from packaging.specifiers import SpecifierSet
+from packaging.specifiers import Specifier, SpecifierSet
 from packaging.version import Version
 
 from bridge.core.errors import UserError
@@ -29,7 +29,12 @@ class VersionScheme(Struct, frozen=True):
         Raises UserError if there is no version in it.
         """
         words = "|".join(sorted(map(re.escape, self.stages), key=len, reverse=True))
-        found = re.match(rf"\s*v?(\d{{1,9}}(?:\.\d{{1,9}}){{1,3}})(?:[.\-]?({words})(\d{{0,9}})(?![a-z]))?", text)
+        found = re.match(
+            # A stage ends in its number or at the end of the word: the `f` of `-final` is none.
+            rf"\s*v?(\d{{1,9}}(?:\.\d{{1,9}}){{1,3}})(?:[.\-]?({words})(?:(\d{{1,9}})|(?![A-Za-z])))?",
+            text,
+            re.ASCII,
+        )
         if found is None:
             raise UserError(f"{text!r} is no {self.engine} version; expected something like 4.2.1.")
         release, stage, number = found.groups()
@@ -73,7 +78,7 @@ def choose(candidates: Iterable[Candidate], engine: str, version: Version) -> Ch
     for candidate in own:
         if contains(candidate.versions, version):
             return Choice(candidate, exact=True)
-    older = [c for c in own if lowest(c.versions) <= version]
+    older = [c for c in own if lowest(c.versions) <= _as_release(version)]
     if not older:
         return None
     newest = max(older, key=lambda c: lowest(c.versions))
@@ -86,16 +91,42 @@ def choose(candidates: Iterable[Candidate], engine: str, version: Version) -> Ch
 
 def lowest(versions: str) -> Version:
     """The lower bound of a range, or 0 where it has none."""
-    bounds = [Version(s.version) for s in SpecifierSet(versions) if s.operator in (">=", ">", "==", "~=")]
-    return max(bounds, default=Version("0"))
+    lower = (s for s in SpecifierSet(versions) if s.operator in (">=", ">", "==", "~="))
+    return max((_as_release(_bound(s)) for s in lower), default=Version("0"))
 
 
 def overlap(one: str, other: str) -> Version | None:
-    """A version that lies in both ranges, or None; probes the bounds and what is just beside them."""
-    bounds = {Version(s.version.removesuffix(".*")) for r in (one, other) for s in SpecifierSet(r)} | {Version("0")}
-    probes = bounds | {Version(f"{bound.base_version}.1") for bound in bounds}
-    both = [probe for probe in sorted(probes) if contains(one, probe) and contains(other, probe)]
-    return both[0] if both else None
+    """The lowest release in both ranges (or one just above an open bound); None where there is none."""
+    bounds = {Version("0")}
+    for specifier in (*SpecifierSet(one), *SpecifierSet(other)):
+        bound = _as_release(_bound(specifier))
+        bounds |= {bound, *_ends(specifier, bound)}
+    # Ranges change only at bounds, and versions are dense: between a bound and the next one lies
+    # the bound with more parts than any of them, and a last part of 1.
+    parts = max(len(bound.release) for bound in bounds)
+    probes = bounds | {_just_above(bound, parts) for bound in bounds}
+    both = (probe for probe in sorted(probes) if contains(one, probe) and contains(other, probe))
+    return next(both, None)
+
+
+def _bound(specifier: Specifier) -> Version:
+    return Version(specifier.version.removesuffix(".*"))
+
+
+def _ends(specifier: Specifier, bound: Version) -> list[Version]:
+    """Where a specifier that names a prefix (`==4.2.*`, `!=4.2.*`, `~=4.2.1`) stops."""
+    if specifier.version.endswith(".*"):
+        prefix = bound.release
+    elif specifier.operator == "~=":
+        prefix = bound.release[:-1]
+    else:
+        return []
+    return [Version(".".join(map(str, (*prefix[:-1], prefix[-1] + 1))))]
+
+
+def _just_above(bound: Version, parts: int) -> Version:
+    padding = (0,) * (parts - len(bound.release))
+    return Version(".".join(map(str, (*bound.release, *padding, 1))))
 
 
 def _as_release(version: Version) -> Version:
