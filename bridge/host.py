@@ -1,0 +1,240 @@
+"""The plugin host: loads entry points, isolates a broken plugin, refuses conflicts, chooses adapters."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from importlib import metadata
+from typing import Literal, TypeVar
+
+import pluggy
+from msgspec import Struct, field
+from msgspec.structs import replace
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import Version
+
+from accel.workload import Workload
+from bridge import hooks
+from bridge.api import Adapter, Advisor
+from bridge.core import versions
+from bridge.core.errors import BridgeError, UserError
+from bridge.core.settings import SETTINGS, Setting
+from bridge.core.versions import Choice
+
+log = logging.getLogger(__name__)
+
+Record = TypeVar("Record")
+
+
+class PluginRecord(Struct, frozen=True):
+    """What is known of one plugin, for `popbridge plugins`."""
+
+    name: str
+    distribution: str
+    version: str
+    status: Literal["ok", "disabled"] = "ok"
+    reason: str = ""
+    """Why it is disabled, for people."""
+    provides: tuple[str, ...] = ()
+    """What it gives, as `adapter godot4`, `workload image.inspect`, ..."""
+
+    def __str__(self) -> str:
+        return f"plugin {self.name!r} ({f'{self.distribution} {self.version}'.strip()})"
+
+
+class Contribution(Struct, frozen=True):
+    """What one plugin gave."""
+
+    adapters: Sequence[Adapter]
+    workloads: Sequence[Workload]
+    advisors: Sequence[Advisor]
+    settings: Sequence[Setting]
+
+    def names(self) -> tuple[str, ...]:
+        """Every contribution as its kind and name."""
+        return (
+            *(f"adapter {adapter.name}" for adapter in self.adapters),
+            *(f"workload {workload.name}" for workload in self.workloads),
+            *(f"advisor {advisor.name}" for advisor in self.advisors),
+            *(f"setting {setting.name}" for setting in self.settings),
+        )
+
+    def claims(self) -> Iterator[str]:
+        """The names that nobody else may use. Clients ask for workloads and advisors by the same field."""
+        yield from (f"adapter {adapter.name!r}" for adapter in self.adapters)
+        yield from (f"advisor {advisor.name!r}" for advisor in self.advisors)
+        yield from (f"setting {setting.name!r}" for setting in self.settings)
+        yield from (f"workload {workload.name!r}" for workload in self.workloads)
+        yield from (f"workload {ask!r}" for advisor in self.advisors for ask in advisor.asks)
+
+
+class Registry(Struct, frozen=True):
+    """What all plugins gave, as plain objects: the hot path calls these, never the plugin manager."""
+
+    adapters: Sequence[Adapter] = ()
+    workloads: Mapping[str, Workload] = field(default_factory=dict)
+    advisors: Sequence[Advisor] = ()
+    settings: Sequence[Setting] = SETTINGS
+    """PopBridge's own, then the plugins'."""
+    plugins: Sequence[PluginRecord] = ()
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        return tuple(sorted({adapter.engine for adapter in self.adapters}))
+
+    @property
+    def asks(self) -> dict[str, Advisor]:
+        """The advisors that can be asked, by the names that clients use."""
+        return {ask: advisor for advisor in self.advisors for ask in advisor.asks}
+
+    def version(self, engine: str, text: str) -> Version | None:
+        """The version that an editor calls `text`; None for an engine that no adapter serves.
+
+        Raises UserError if there is no version in `text`.
+        """
+        scheme = next((adapter.scheme for adapter in self.adapters if adapter.engine == engine), None)
+        return scheme.parse(text) if scheme else None
+
+    def choose(self, engine: str, version_text: str) -> Choice[Adapter] | None:
+        """The adapter for a version as the engine itself prints it. Raises UserError, as `version` does."""
+        version = self.version(engine, version_text)
+        return versions.choose(self.adapters, engine, version) if version is not None else None
+
+
+def load(extra: Mapping[str, object] | None = None, *, installed: bool = True) -> Registry:
+    """Loads what the entry-point group names, then `extra` plugin objects by name.
+
+    Raises UserError, which names both, where two plugins claim the same name or engine version.
+    """
+    manager = pluggy.PluginManager(hooks.PROJECT)
+    manager.add_hookspecs(hooks)
+    sources = [*_installed()] if installed else []
+    sources += [*_given(extra or {})]
+    loaded = [_contribution(manager, record, source) for record, source in sources]
+    _refuse_conflicts(loaded)
+    given = [contribution for _, contribution in loaded]
+    return Registry(
+        adapters=tuple(adapter for each in given for adapter in each.adapters),
+        workloads={workload.name: workload for each in given for workload in each.workloads},
+        advisors=tuple(advisor for each in given for advisor in each.advisors),
+        settings=(*SETTINGS, *(setting for each in given for setting in each.settings)),
+        plugins=tuple(record for record, _ in loaded),
+    )
+
+
+Source = Callable[[], object]
+
+
+def _given(plugins: Mapping[str, object]) -> Iterator[tuple[PluginRecord, Source]]:
+    for name, plugin in plugins.items():
+        yield PluginRecord(name, "given by the caller", ""), partial(_same, plugin)
+
+
+def _same(plugin: object) -> object:
+    return plugin
+
+
+def _installed() -> Iterator[tuple[PluginRecord, Source]]:
+    points = sorted(metadata.entry_points(group=hooks.PROJECT), key=lambda point: point.name)
+    for point in points:
+        distribution = point.dist
+        name, version = (distribution.name, distribution.version) if distribution else ("unknown", "")
+        yield PluginRecord(point.name, name, version), point.load
+
+
+def _contribution(
+    manager: pluggy.PluginManager, record: PluginRecord, source: Source
+) -> tuple[PluginRecord, Contribution]:
+    plugin = None
+    try:
+        plugin = source()
+        manager.register(plugin, f"{record.distribution}/{record.name}")
+        manager.check_pending()
+        given = _call(manager, plugin)
+        return replace(record, provides=given.names()), given
+    # A plugin is anybody's code: whatever it raises, even SystemExit at import, costs only itself.
+    except (Exception, SystemExit) as error:
+        if plugin is not None and manager.is_registered(plugin):
+            manager.unregister(plugin)
+        reason = _reason(error)
+        log.debug("%s is disabled: %s", record, reason, exc_info=error)
+        return replace(record, status="disabled", reason=reason), Contribution((), (), (), ())
+
+
+def _call(manager: pluggy.PluginManager, plugin: object) -> Contribution:
+    others = [other for other in manager.get_plugins() if other is not plugin]
+
+    def records(hook: str, kind: type[Record], check: Callable[[Record], object]) -> list[Record]:
+        answers = manager.subset_hook_caller(hook, others)()
+        found = []
+        for record in (record for answer in answers for record in answer):
+            if not isinstance(record, kind):
+                raise UserError(f"{hook} gave {record!r}, expected {kind.__name__} records")
+            check(record)
+            found.append(record)
+        return found
+
+    return Contribution(
+        adapters=records("popbridge_adapters", Adapter, _check_adapter),  # type: ignore[type-abstract]
+        workloads=records("popbridge_workloads", Workload, lambda workload: workload.name),
+        advisors=records("popbridge_advisors", Advisor, _check_advisor),  # type: ignore[type-abstract]
+        settings=records("popbridge_settings", Setting, _check_setting),
+    )
+
+
+def _check_adapter(adapter: Adapter) -> None:
+    for attribute in ("name", "engine", "versions", "scheme"):
+        if not hasattr(adapter, attribute):
+            raise UserError(f"adapter {type(adapter).__name__} has no {attribute!r}")
+    try:
+        SpecifierSet(adapter.versions)
+    except InvalidSpecifier as error:
+        raise UserError(f"adapter {adapter.name}: versions: {error}") from None
+
+
+def _check_advisor(advisor: Advisor) -> None:
+    if not hasattr(advisor, "name"):
+        raise UserError(f"advisor {type(advisor).__name__} has no 'name'")
+
+
+def _check_setting(setting: Setting) -> None:
+    if "." not in setting.name:
+        raise UserError(f"setting {setting.name!r} isn't named PLUGIN.NAME")
+    setting.parse(setting.default, "its default")
+
+
+def _refuse_conflicts(loaded: Iterable[tuple[PluginRecord, Contribution]]) -> None:
+    taken: dict[str, str] = {f"setting {setting.name!r}": "PopBridge itself" for setting in SETTINGS}
+    adapters: list[tuple[PluginRecord, Adapter]] = []
+    for record, given in loaded:
+        for claim in given.claims():
+            if claim in taken:
+                raise UserError(
+                    f"Two plugins give {claim}: {taken[claim]} and {record}. Uninstall one of them."
+                )
+            taken[claim] = str(record)
+        for adapter in given.adapters:
+            for other, present in adapters:
+                _refuse_overlap(record, adapter, other, present)
+            adapters.append((record, adapter))
+
+
+def _refuse_overlap(record: PluginRecord, adapter: Adapter, other: PluginRecord, present: Adapter) -> None:
+    if adapter.engine != present.engine:
+        return
+    shared = versions.overlap(adapter.versions, present.versions)
+    if shared is not None:
+        raise UserError(
+            f"Two adapters serve {adapter.engine} {shared}: {present.name} ({present.versions}) of {other} "
+            f"and {adapter.name} ({adapter.versions}) of {record}. Uninstall one of them."
+        )
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, BridgeError):
+        return str(error)
+    if isinstance(error, pluggy.PluginValidationError):
+        # pluggy adds the plugin's repr, which says less than the line above it in `popbridge plugins`.
+        return " ".join(str(error).split()).split(" in plugin <")[0]
+    return f"{type(error).__name__}: {error}"

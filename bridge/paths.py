@@ -1,0 +1,92 @@
+"""Where things lie on this machine: the runtime, data and cache folders, and the files in them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from msgspec import Struct
+
+APP = "popbridge"
+
+
+class Paths(Struct, frozen=True):
+    """The folders; none of them need exist.
+
+    `home` is POPBRIDGE_HOME where that is set, and moves all the others into it.
+    """
+
+    home: Path | None
+    runtime: Path
+    """`connection.json` and the lock: only of a daemon that runs now."""
+    data: Path
+    """What must not be lost: the database and the blobs."""
+    cache: Path
+    """What can be made again."""
+
+    @classmethod
+    def find(cls, env: Mapping[str, str] | None = None, platform: str = sys.platform) -> Self:
+        """The folders for an environment and a platform (as `sys.platform` names it); touches no file."""
+        env = os.environ if env is None else env
+        if home := env.get("POPBRIDGE_HOME"):
+            folder = Path(home)
+            return cls(folder, folder, folder, folder / "cache")
+        if platform == "win32":
+            return cls(None, *_windows(env))
+        if platform == "darwin":
+            return cls(None, *_macos(env))
+        return cls(None, *_xdg(env))
+
+    @property
+    def connection_file(self) -> Path:
+        """How local clients find the daemon."""
+        return self.runtime / "connection.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the one daemon."""
+        return self.runtime / "popbridge.lock"
+
+    @property
+    def database(self) -> Path:
+        return self.data / "popbridge.db"
+
+    @property
+    def blobs(self) -> Path:
+        return self.data / "blobs"
+
+    @property
+    def settings_file(self) -> Path:
+        """TOML; need not exist."""
+        return self.data / "settings.toml"
+
+
+def _windows(env: Mapping[str, str]) -> tuple[Path, Path, Path]:
+    local = env.get("LOCALAPPDATA")
+    app = (Path(local) if local else _user(env) / "AppData" / "Local") / APP
+    return app / "run", app, app / "Cache"
+
+
+def _macos(env: Mapping[str, str]) -> tuple[Path, Path, Path]:
+    library = _user(env) / "Library"
+    app = library / "Application Support" / APP
+    return app / "run", app, library / "Caches" / APP
+
+
+def _xdg(env: Mapping[str, str]) -> tuple[Path, Path, Path]:
+    # The XDG Base Directory specification: a variable that is empty or relative counts as not set.
+    given = {name: Path(value) for name, value in env.items() if name.startswith("XDG_") and value[:1] == "/"}
+    data = given.get("XDG_DATA_HOME", _user(env) / ".local" / "share") / APP
+    cache = given.get("XDG_CACHE_HOME", _user(env) / ".cache") / APP
+    # Editors look below ~/.local/share whatever XDG_DATA_HOME says: docs/editor-contract.md.
+    fallback = _user(env) / ".local" / "share" / APP / "run"
+    runtime = given["XDG_RUNTIME_DIR"] / APP if "XDG_RUNTIME_DIR" in given else fallback
+    return runtime, data, cache
+
+
+def _user(env: Mapping[str, str]) -> Path:
+    home = env.get("HOME") or env.get("USERPROFILE")
+    return Path(home) if home else Path.home()

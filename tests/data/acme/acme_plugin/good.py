@@ -1,0 +1,93 @@
+"""What a third party adds: an adapter of its own engine, a workload, an advisor and a setting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bridge.api import (
+    Adapter,
+    Advisor,
+    Answer,
+    Context,
+    Event,
+    Input,
+    Limits,
+    Output,
+    Params,
+    Popup,
+    SessionView,
+    Setting,
+    TextureIntent,
+    VersionScheme,
+    Workload,
+    hookimpl,
+    workload,
+)
+
+
+class AcmeAdapter(Adapter):
+    """Acme's engine has one option: whether a texture has mipmaps."""
+
+    engine = "acme"
+    scheme = VersionScheme("acme", {"beta": "b"})
+    texture_fields = frozenset({"mipmaps"})
+
+    def __init__(self, name: str, versions: str) -> None:
+        self.name = name
+        self.versions = versions
+
+    def compile_texture(
+        self, intent: TextureIntent, present: Mapping[str, Any], version: Any
+    ) -> dict[str, Any]:
+        wanted = intent.mipmaps
+        return {} if wanted is None or present.get("mips") == wanted else {"mips": wanted}
+
+    def read_texture(self, options: Mapping[str, Any], version: Any) -> TextureIntent:
+        return TextureIntent(mipmaps=options.get("mips"))
+
+    def expressible(self, intent: TextureIntent, version: Any) -> TextureIntent:
+        return intent.only(self.texture_fields)
+
+
+class Nothing(Params):
+    """No parameters."""
+
+
+@workload("acme.size", version=1, params=Nothing)
+def size(inputs: Sequence[Input], params: Nothing, limits: Limits) -> Output:
+    """The size of a file, bytes."""
+    return Output(inputs[0].size())
+
+
+class Greeter(Advisor):
+    """Answers when it is asked."""
+
+    name = "acme.greeter"
+    asks = ("acme.greet",)
+
+    async def on_event(self, context: Context, session: SessionView, event: Event) -> None: ...
+
+    async def on_answer(
+        self, context: Context, session: SessionView, popup: Popup, state: Any, answer: Answer
+    ) -> None: ...
+
+
+@hookimpl
+def popbridge_adapters() -> list[Adapter]:
+    return [AcmeAdapter("acme1", ">=1,<2"), AcmeAdapter("acme2", ">=2,<3")]
+
+
+@hookimpl
+def popbridge_workloads() -> list[Workload]:
+    return [size.workload]  # type: ignore[attr-defined]
+
+
+@hookimpl
+def popbridge_advisors() -> list[Advisor]:
+    return [Greeter()]
+
+
+@hookimpl
+def popbridge_settings() -> list[Setting]:
+    return [Setting(name="acme.volume", type=int, default=11, help="How loud.")]
