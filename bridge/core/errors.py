@@ -125,8 +125,7 @@ class ProtocolError(BridgeError):
     @property
     def wire_reason(self) -> str:
         """`reason`, cut where a close frame ends, never inside a character."""
-        encoded = self.reason.encode("utf-8", "replace")
-        return encoded[:MAX_REASON].decode("utf-8", "ignore")
+        return wire_reason(self.reason)
 
 
 class RemoteProtocolError(ProtocolError):
@@ -146,3 +145,8 @@ class RequestError(BridgeError):
         self.message = code.says.format(**fields)
         self.hint = code.hint.format(**fields) if hint is None else hint
         super().__init__(self.message)
+
+
+def wire_reason(reason: str) -> str:
+    """`reason`, cut where a close frame ends, never inside a character."""
+    return reason.encode("utf-8", "replace")[:MAX_REASON].decode("utf-8", "ignore")

@@ -56,6 +56,12 @@ class Popups:
         self._forget(answer.id)
         return PopupClose(id=answer.id, reason=answer.state)
 
+    def close(self, popup_id: int) -> bool:
+        """Closes a popup that nobody needs to answer any more; False where it isn't open."""
+        is_open = popup_id in self._open
+        self._forget(popup_id)
+        return is_open
+
     def expire(self, now: float) -> list[PopupClose]:
         """Closes what nobody answered in time."""
         late = [popup_id for popup_id, at in self._expires.items() if at <= now]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -28,7 +28,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     def parse(self, value: object, source: str) -> Any:
         """`value` as this setting's type. Raises UserError that names the setting and its source."""
         try:
-            if isinstance(value, str) and self.type is list[str]:
+            if isinstance(value, str) and get_origin(self.type) is list:
                 value = [part.strip() for part in value.split(",") if part.strip()]
             return msgspec.convert(value, self.type, strict=False)
         except msgspec.ValidationError as error:

@@ -43,7 +43,7 @@ def of_type(info: types.Type, free: st.SearchStrategy[Any]) -> st.SearchStrategy
         case types.StructType():
             return _struct(info, free)
         case types.UnionType():
-            return st.one_of([of_type(t, free) for t in info.types if not isinstance(t, types.UnsetType)])
+            return st.one_of([of_type(option, free) for option in info.types])
         case types.Metadata():
             return of_type(info.type, free)
         case types.AnyType():
@@ -73,6 +73,8 @@ def _scalar(info: types.Type) -> st.SearchStrategy[Any]:
             return st.floats(
                 low, info.le, exclude_min=info.gt is not None, allow_nan=False, allow_infinity=False
             )
+        case types.NoneType():
+            return st.none()
         case types.BoolType():
             return st.booleans()
         case types.BytesType():

@@ -1,0 +1,66 @@
+"""Texture intents combine as one would expect: what is said goes before what isn't."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import inspect as types
+
+from bridge.core.textures import (
+    FLAT_KINDS,
+    LINEAR_KINDS,
+    MATERIAL_KINDS,
+    TextureIntent,
+)
+from tests.core.strategies import of_type
+
+NAMES = TextureIntent.__struct_fields__
+EMPTY = TextureIntent()
+INTENTS = of_type(types.type_info(TextureIntent), st.nothing())
+SUBSETS = st.frozensets(st.sampled_from(NAMES))
+
+
+@given(INTENTS, INTENTS)
+def test_over_takes_each_point_from_the_upper_where_it_says_something(
+    upper: TextureIntent, base: TextureIntent
+) -> None:
+    assert upper.over(base).fields() == {**base.fields(), **upper.fields()}
+
+
+@given(INTENTS, INTENTS, INTENTS)
+def test_intents_can_be_stacked_in_any_grouping(a: TextureIntent, b: TextureIntent, c: TextureIntent) -> None:
+    assert a.over(b).over(c) == a.over(b.over(c))
+
+
+@given(INTENTS)
+def test_an_intent_that_says_nothing_changes_nothing(intent: TextureIntent) -> None:
+    assert intent.over(EMPTY) == EMPTY.over(intent) == intent.over(intent) == intent
+    assert intent.differs(EMPTY) == intent
+    assert EMPTY.differs(intent) == intent.differs(intent) == EMPTY
+
+
+@given(INTENTS, INTENTS)
+def test_applying_what_differs_gives_what_was_wanted(wanted: TextureIntent, present: TextureIntent) -> None:
+    difference = wanted.differs(present)
+    assert difference.over(present) == wanted.over(present)
+    assert wanted.differs(wanted.over(present)) == EMPTY
+    assert difference.differs(present) == difference
+
+
+@given(INTENTS, SUBSETS, SUBSETS)
+def test_only_keeps_the_named_points(
+    intent: TextureIntent, some: frozenset[str], others: frozenset[str]
+) -> None:
+    assert intent.only(some).fields().keys() == intent.fields().keys() & some
+    assert intent.only(some).only(others) == intent.only(some & others)
+    assert intent.only(frozenset(NAMES)) == intent
+    assert intent.only(some).over(intent) == intent
+
+
+def test_a_false_or_zero_is_something_said() -> None:
+    assert TextureIntent(mipmaps=False, max_size=0).fields() == {"mipmaps": False, "max_size": 0}
+
+
+def test_no_kind_is_both_flat_and_on_a_material() -> None:
+    assert LINEAR_KINDS < MATERIAL_KINDS
+    assert not FLAT_KINDS & MATERIAL_KINDS
