@@ -53,6 +53,9 @@ from bridge.core.messages import (
 ACK_DELAY_S = 0.05
 """Acknowledgements are cumulative: one for all that was handled in this time."""
 
+KEPT_REPLIES = 64
+"""Answers to commands that are kept, in case that the daemon asks again after a reconnect."""
+
 OnPopup = Callable[[Popup], Awaitable[Answer | None]]
 OnCommand = Callable[[Command], Awaitable[Any]]
 OnEvent = Callable[[Event], Awaitable[None]]
@@ -79,6 +82,8 @@ class Client:
         self._next_id = 0
         self._open: dict[int, asyncio.Future[Result]] = {}
         self._busy: set[int] = set()
+        self._replies: dict[int, Result | Error] = {}
+        self._unconfirmed: dict[int, Answer] = {}
         self._acked = 0
         self._ack_timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -96,14 +101,19 @@ class Client:
         project: ProjectInfo | None = None,
         instance: str | None = None,
         resume: Resume | None = None,
+        previous: Client | None = None,
         locale: str | None = None,
         on_popup: OnPopup | None = None,
         on_command: OnCommand | None = None,
         on_event: OnEvent | None = None,
         on_popup_close: OnPopupClose | None = None,
     ) -> Self:
-        """Raises UserError where no daemon listens, RequestError where it refuses."""
+        """Opens a connection; `previous` is an ended one of this process whose session goes on.
+
+        Raises UserError where no daemon listens or where it refuses.
+        """
         file = ConnectionFile.read(connection_file)
+        resume = previous.resume if previous else resume
         identify = Identify(
             protocol=PROTOCOL,
             client=ClientInfo(kind=kind, name=name, version=version),  # type: ignore[arg-type]
@@ -128,7 +138,11 @@ class Client:
         self.last_seq = self._acked = resume.last_seq if resume else 0
         self.on_popup, self.on_command = on_popup, on_command
         self.on_event, self.on_popup_close = on_event, on_popup_close
+        if previous is not None:
+            self._replies, self._unconfirmed = previous._replies, previous._unconfirmed
         self._reader = asyncio.create_task(self._read())
+        for answer in tuple(self._unconfirmed.values()):
+            await self.send(answer)
         return self
 
     async def __aenter__(self) -> Self:
@@ -168,7 +182,7 @@ class Client:
         deadline_ms: int | None = None,
         key: str | None = None,
     ) -> Result:
-        """Asks and waits; cancelling the wait cancels the request. Raises RequestError, in the daemon's words."""
+        """Asks and waits; a cancelled wait cancels the request. Raises RequestError in the daemon's words."""
         self._next_id += 1
         request_id = self._next_id
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
@@ -198,7 +212,8 @@ class Client:
         await self.send(Event(name=name, data=dict(data)))
 
     async def answer(self, answer: Answer) -> None:
-        """Answers a popup; send it again after a reconnect until `on_popup_close` confirms it."""
+        """Answers a popup; kept, and sent again by a `previous` connection's heir, until it is confirmed."""
+        self._unconfirmed[answer.id] = answer
         await self.send(answer)
 
     async def send(self, message: ClientMessage) -> None:
@@ -238,6 +253,8 @@ class Client:
     def _handle(self, message: ServerMessage) -> None:
         if isinstance(message, Numbered) and isinstance(message.seq, int):
             if message.seq <= self.last_seq:
+                if isinstance(message, Command) and message.id in self._replies:
+                    self._spawn(self.send(self._replies[message.id]), None)
                 return
             self.last_seq = message.seq
         match message:
@@ -252,8 +269,10 @@ class Client:
                 self._spawn(self._show(message), message)
             case Event() if self.on_event:
                 self._spawn(self.on_event(message), message)
-            case PopupClose() if self.on_popup_close:
-                self._spawn(self.on_popup_close(message), None)
+            case PopupClose():
+                self._unconfirmed.pop(message.id, None)
+                if self.on_popup_close:
+                    self._spawn(self.on_popup_close(message), None)
             case _:
                 pass
         self._ack_soon()
@@ -295,12 +314,15 @@ class Client:
             reply = Result(id=command.id, value=await self.on_command(command))
         except RequestError as error:
             reply = Error(id=command.id, code=error.code.name, message=error.message)
+        self._replies[command.id] = reply
+        if len(self._replies) > KEPT_REPLIES:
+            del self._replies[next(iter(self._replies))]
         await self.send(reply)
 
     async def _show(self, popup: Popup) -> None:
         answer = await self.on_popup(popup) if self.on_popup else None
         if answer is not None:
-            await self.send(answer)
+            await self.answer(answer)
 
     def _handled(self) -> int:
         return min(self._busy) - 1 if self._busy else self.last_seq

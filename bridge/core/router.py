@@ -81,8 +81,16 @@ class Router:
         ticket = Ticket(session, request.id, request.workload, target, deadline_ms, now + deadline_ms / 1000)
         self._open[ticket.key] = ticket
         self._per_session[session] = mine + 1
-        heapq.heappush(self._deadlines, (ticket.deadline, ticket.key))
+        self._remember(ticket)
         return ticket
+
+    def _remember(self, ticket: Ticket) -> None:
+        # Finished requests stay in the heap until they would be late: forget them when they are most of it.
+        if len(self._deadlines) > 2 * len(self._open) + 1024:
+            self._deadlines = [(t.deadline, t.key) for t in self._open.values()]
+            heapq.heapify(self._deadlines)
+        else:
+            heapq.heappush(self._deadlines, (ticket.deadline, ticket.key))
 
     def finish(self, session: str, request: int) -> Ticket | None:
         """The request is answered or cancelled; None where it isn't open (any more)."""

@@ -139,7 +139,7 @@ class Session:
 
     def restore(self, message: Numbered, now: float) -> None:
         """Puts a stored, numbered message back, in the order of its number."""
-        if not isinstance(message.seq, int) or (self._outbox and message.seq <= self._last_kept()):
+        if not isinstance(message.seq, int) or (self._outbox and message.seq <= _number(self._outbox[-1])):
             raise LocalProtocolError(errors.UNKNOWN, f"stored message out of order: {message.seq}")
         self.seq = max(self.seq, message.seq)
         self._outbox.append(message)
@@ -183,11 +183,13 @@ class Session:
     def attach(self, last_seq: int = 0) -> tuple[Numbered, ...]:
         """A socket carries the session; gives what that client hasn't handled, in order.
 
-        A daemon that was killed may have forgotten numbers that a client has seen: it goes on above them.
+        A command without an answer comes again even if it was handled: its answer was lost on the way, and
+        the client gives the one that it kept. A daemon that was killed may have forgotten numbers that a
+        client has seen: it goes on above them.
         """
         self._detached_at = None
         self.seq = max(self.seq, last_seq)
-        self._drop_through(last_seq)
+        self._outbox = deque(m for m in self._outbox if _number(m) > last_seq or self._is_unanswered(m))
         return self.waiting
 
     def detach(self, now: float) -> None:
@@ -216,13 +218,13 @@ class Session:
         self._drop_through(seq)
 
     def _drop_through(self, seq: int) -> None:
-        while self._outbox and self._first_kept() <= seq:
+        while self._outbox and _number(self._outbox[0]) <= seq:
             self._outbox.popleft()
 
-    def _first_kept(self) -> int:
-        first = self._outbox[0].seq
-        return first if isinstance(first, int) else 0
+    def _is_unanswered(self, message: Numbered) -> bool:
+        return isinstance(message, Command) and message.id in self.commands
 
-    def _last_kept(self) -> int:
-        last = self._outbox[-1].seq
-        return last if isinstance(last, int) else 0
+
+def _number(message: Numbered) -> int:
+    assert isinstance(message.seq, int)
+    return message.seq

@@ -1,0 +1,135 @@
+"""The composition root: everything that the daemon is made of, put together once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import WebSocketRoute
+
+from accel.executor import LocalExecutor
+from accel.workload import Limits
+from bridge.core import errors
+from bridge.core.router import Router
+from bridge.core.settings import Settings
+from bridge.host import Registry
+from bridge.paths import Paths
+from bridge.server.commands import Commands
+from bridge.server.dispatch import Dispatch
+from bridge.server.flows import Flows
+from bridge.server.http import HostGuard, routes
+from bridge.server.live import Sessions
+from bridge.server.receipts import Receipts
+from bridge.server.restore import restore
+from bridge.server.runner import Runner
+from bridge.server.socket import WebSocketEndpoint
+from bridge.server.welcome import Welcome
+from bridge.store.blobs import BlobStore
+from bridge.store.database import open_database
+from bridge.store.receipts import ReceiptStore, RuleStore
+from bridge.store.sessions import SessionStore
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.25
+"""How often deadlines, popups and sessions are looked at."""
+DRAIN_S = 5.0
+"""How long a stopping daemon waits for what is under way."""
+
+
+class Bridge:
+    """One daemon. `app` is the ASGI application; `start` and `stop` are its lifespan."""
+
+    def __init__(self, settings: Settings, paths: Paths, registry: Registry) -> None:
+        self.token = secrets.token_urlsafe(32)
+        self.instance = secrets.token_hex(8)
+        self.settings = settings
+        self.registry = registry
+        self._database = open_database(paths.database)
+        self._session_store = SessionStore(self._database)
+        self._receipts = ReceiptStore(self._database)
+        self.sessions = Sessions(self._session_store, settings["session.keep_s"])
+        self._executor = LocalExecutor(
+            settings["workers"] or os.cpu_count() or 1,
+            Limits(max_pixels=settings["images.max_pixels"]),
+            settings["worker.memory_mib"],
+        )
+        blobs = _blob_store(paths.blobs, settings["blobs.max_size"])
+        runner = Runner(registry.workloads, self._executor, blobs)
+        commands = Commands(self._receipts, self.sessions)
+        self._commands = commands
+        advisors = {advisor.name: advisor for advisor in (*registry.advisors, Receipts(self._receipts))}
+        self.flows = Flows(
+            advisors, settings.as_dict(), runner, commands, self._session_store, RuleStore(self._database)
+        )
+        router = Router(
+            registry.workloads,
+            [ask for advisor in advisors.values() for ask in advisor.asks],
+            inflight=settings["session.inflight"],
+            deadline_ms=settings["deadline_ms"],
+        )
+        self.dispatch = Dispatch(router, runner, self.flows, commands)
+        welcome = Welcome(self.token, self.instance, settings, registry, self.sessions, self.flows.show_again)
+        endpoint = WebSocketEndpoint(welcome, self.dispatch.handle)
+        self.app = Starlette(
+            routes=[WebSocketRoute("/ws", endpoint), *routes(blobs, self.token, self.instance)],
+            middleware=[Middleware(HostGuard, welcome=welcome)],
+            lifespan=self._lifespan,
+        )
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        await self.start()
+        try:
+            yield
+        finally:
+            await self.stop()
+
+    async def start(self) -> None:
+        """Workers come up in the background; the sessions of an earlier run are back at once."""
+        await self._executor.start()
+        count = restore(self._session_store, self._receipts, self.registry, self.sessions, self.flows)
+        if count:
+            log.info("%d sessions wait for their clients to come back", count)
+        self._ticker = asyncio.create_task(self._tick())
+
+    async def finish(self) -> None:
+        """What is under way is finished or given up; everybody is told; sessions stay stored."""
+        await self.dispatch.drain(DRAIN_S)
+        await self.flows.close()
+        await self.sessions.close_sockets(errors.RESTART, "the daemon stops: back off, then resume")
+
+    async def stop(self) -> None:
+        """After `finish`: the workers and the database are closed."""
+        await self.finish()
+        self._ticker.cancel()
+        await asyncio.gather(self._ticker, return_exceptions=True)
+        await self._executor.close()
+        self._database.conn.close()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            now = time.monotonic()
+            await self.dispatch.overdue(self.sessions.by_id, now)
+            for live in self.sessions:
+                await self.flows.expire(live, now)
+            for live in self.sessions.expire(now):
+                self.dispatch.session_ended(live.id)
+                for command_id in live.session.commands:
+                    self._commands.wake(command_id)
+
+
+def _blob_store(folder: Path, max_size: int) -> BlobStore:
+    try:
+        return BlobStore(folder, max_size)
+    except OSError as error:
+        raise errors.UserError(f"The blob folder {folder} can't be made ({error.strerror}).") from None

@@ -1,0 +1,79 @@
+"""What an advisor can do: the server's side of `bridge.api.Context`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from accel.workload import Input
+from bridge.api import Advisor, RunResult, SessionView
+from bridge.core.messages import Popup
+
+if TYPE_CHECKING:
+    from bridge.server.flows import Flows
+    from bridge.server.live import LiveSession
+
+
+class AdvisorContext:
+    """One advisor's dealings with one session, perhaps in the course of acting on an answer.
+
+    Steps are counted, so that an answer which is acted on again, after the daemon was killed in the
+    middle, finds the commands and popups that it made the first time.
+    """
+
+    def __init__(self, flows: Flows, advisor: Advisor, live: LiveSession, parent: int | None = None) -> None:
+        self.settings = flows.settings
+        self._flows = flows
+        self._advisor = advisor
+        self._live = live
+        self._parent = parent
+        self._steps = 0
+
+    async def run(
+        self,
+        workload: str,
+        params: Mapping[str, Any],
+        paths: Sequence[Path],
+        *,
+        names: Sequence[str] = (),
+        priority: str = "interactive",
+    ) -> RunResult:
+        called = list(names) or [path.name for path in paths]
+        inputs = [Input(name, str(path)) for name, path in zip(called, paths, strict=True)]
+        deadline_ms = self.settings["deadline_ms"]
+        result = await self._flows.runner.run(
+            workload, params, inputs, priority=priority, deadline_ms=deadline_ms
+        )
+        blobs = {output.name: output.blob for output in result.outputs if isinstance(output.blob, str)}
+        return RunResult(value=result.value, blobs=blobs)
+
+    async def popup(self, session: SessionView, popup: Popup, state: Any) -> int:
+        return await self._flows.show(self._live, self._advisor, popup, state, self._step())
+
+    async def close_popup(self, session: SessionView, popup_id: int) -> None:
+        await self._flows.withdraw(self._live, popup_id)
+
+    async def command(self, session: SessionView, name: str, args: Mapping[str, Any], *, note: str) -> int:
+        return await self._flows.commands.send(self._live, name, args, note, parent=self._step())
+
+    async def receipt(self, receipt_id: int) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = msgspec.to_builtins(await self._flows.commands.wait(receipt_id))
+        return found
+
+    async def revert(self, receipt_ids: Sequence[int]) -> Sequence[int]:
+        step = self._step()
+        self._steps += len(receipt_ids)
+        return await self._flows.commands.revert(receipt_ids, parent=step)
+
+    def rules(self, session: SessionView) -> Mapping[str, Sequence[str]]:
+        return self._flows.rules.of(session.project)
+
+    def add_rule(self, session: SessionView, folder: str, finding: str) -> None:
+        self._flows.rules.add(session.project, folder, finding)
+
+    def _step(self) -> tuple[int, int] | None:
+        self._steps += 1
+        return None if self._parent is None else (self._parent, self._steps)

@@ -1,0 +1,179 @@
+"""What each message of an open session leads to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+from msgspec import UNSET
+
+from accel.workload import WorkloadError
+from bridge.core import errors
+from bridge.core.errors import RequestError
+from bridge.core.messages import (
+    Ack,
+    Answer,
+    Cancel,
+    ClientMessage,
+    Command,
+    Error,
+    Event,
+    PopupClose,
+    Request,
+    Result,
+    ResultMeta,
+)
+from bridge.core.router import Router, Target, Ticket
+from bridge.server.commands import Commands
+from bridge.server.flows import Flows
+from bridge.server.live import LiveSession
+from bridge.server.runner import Runner, as_request_error
+
+log = logging.getLogger(__name__)
+
+
+class Dispatch:
+    """Requests to workloads and advisors; everything else to whom it concerns."""
+
+    def __init__(self, router: Router, runner: Runner, flows: Flows, commands: Commands) -> None:
+        self._router = router
+        self._runner = runner
+        self._flows = flows
+        self._commands = commands
+        self._jobs: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._inline = {name: w.load() for name, w in runner.workloads.items() if w.inline}
+        self.stopping = False
+
+    async def handle(self, live: LiveSession, message: ClientMessage) -> None:
+        """Raises RemoteProtocolError where the message may not come now."""
+        settled = live.session.receive(message)
+        match message:
+            case Request():
+                await self._request(live, message)
+            case Cancel():
+                await self._cancel(live, message.id)
+            case Ack():
+                live.acknowledged(message.seq)
+            case Event():
+                self._flows.event(live, message)
+            case Answer() if isinstance(settled, PopupClose):
+                await self._flows.answered(live, message, settled)
+            case Result() | Error() if isinstance(settled, Command):
+                self._commands.answered(settled, message)
+            case _:
+                log.debug("nothing waits for this %s", type(message).__name__)
+
+    async def _request(self, live: LiveSession, request: Request) -> None:
+        if request.workload in self._inline and not self.stopping:
+            await live.send(self._run_inline(request))
+            return
+        try:
+            if self.stopping:
+                raise RequestError(errors.SHUTTING_DOWN)
+            if request.key is not UNSET:
+                reason = (
+                    "the journal isn't there yet, so that a request can't be promised to outlive the daemon"
+                )
+                raise RequestError(
+                    errors.UNSUPPORTED, "Send it without 'key'.", name="field 'key'", reason=reason
+                )
+            ticket = self._router.admit(live.id, request, time.monotonic())
+        except RequestError as error:
+            await live.send(as_message(error, request.id, outcome="not_started"))
+            return
+        self._start(live, ticket, self._answer(live, request, ticket))
+
+    def _run_inline(self, request: Request) -> Result | Error:
+        workload = self._runner.workloads[request.workload]
+        try:
+            workload.check_inputs(len(request.inputs))
+            output = self._inline[request.workload]([], workload.parse(request.params), None)  # type: ignore[arg-type]
+        except WorkloadError as error:
+            return as_message(as_request_error(error, request.workload, 0), request.id)
+        return Result(id=request.id, value=output.value, meta=INLINE)
+
+    def _start(self, live: LiveSession, ticket: Ticket, work: Coroutine[Any, Any, Result | Error]) -> None:
+        async def run() -> None:
+            try:
+                answer = await work
+            finally:
+                self._jobs.pop(ticket.key, None)
+            # Whoever takes the ticket answers: a cancelled or overdue request was answered already.
+            if self._router.finish(*ticket.key) is not None:
+                await live.send(answer)
+
+        self._jobs[ticket.key] = asyncio.create_task(run())
+
+    async def _answer(self, live: LiveSession, request: Request, ticket: Ticket) -> Result | Error:
+        try:
+            if ticket.target is Target.ADVISOR:
+                value = await self._flows.ask(live, request.workload, request.params)
+                return Result(id=request.id, value=value)
+            return await self._runner.run(
+                request.workload,
+                request.params,
+                self._runner.resolve(request.inputs, live.view.root),
+                request_id=request.id,
+                deadline_ms=ticket.deadline_ms,
+                priority=request.priority,
+            )
+        except RequestError as error:
+            return as_message(error, request.id)
+        except Exception:
+            # Whatever a third party's workload or advisor raises costs its own request alone.
+            log.exception("request %d for %s failed", request.id, request.workload)
+            return as_message(RequestError(errors.INTERNAL), request.id)
+
+    async def _cancel(self, live: LiveSession, request_id: int) -> None:
+        await self._give_up(live, request_id, RequestError(errors.CANCELLED))
+
+    async def overdue(self, sessions: Mapping[str, LiveSession], now: float) -> None:
+        """Answers what has passed its deadline, and stops working on it."""
+        for ticket in self._router.overdue(now):
+            self._stop(ticket.key)
+            if live := sessions.get(ticket.session):
+                error = RequestError(
+                    errors.DEADLINE_EXCEEDED, workload=ticket.name, deadline_ms=ticket.deadline_ms
+                )
+                await live.send(as_message(error, ticket.request, outcome="unknown"))
+
+    async def _give_up(self, live: LiveSession, request_id: int, error: RequestError) -> None:
+        if self._router.finish(live.id, request_id) is not None:
+            self._stop((live.id, request_id))
+            await live.send(as_message(error, request_id))
+
+    def _stop(self, key: tuple[str, int]) -> None:
+        if task := self._jobs.pop(key, None):
+            task.cancel()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Takes nothing new and waits for what is under way; what isn't done in time is cancelled."""
+        self.stopping = True
+        if self._jobs:
+            await asyncio.wait(self._jobs.values(), timeout=timeout_s)
+        for task in tuple(self._jobs.values()):
+            task.cancel()
+        await asyncio.gather(*self._jobs.values(), return_exceptions=True)
+
+    def session_ended(self, session_id: str) -> None:
+        """Nobody will read these answers."""
+        for ticket in self._router.drop_session(session_id):
+            self._stop(ticket.key)
+
+
+INLINE = ResultMeta(device="inline", batch=1)
+
+
+def as_message(error: RequestError, request_id: int, outcome: str = "failed") -> Error:
+    """The `error` message for what was raised."""
+    return Error(
+        id=request_id,
+        code=error.code.name,
+        message=error.message[:4096],
+        hint=error.hint or UNSET,
+        retryable=error.code.retryable,
+        outcome=outcome,  # type: ignore[arg-type]
+    )

@@ -1,0 +1,150 @@
+"""Advisors at work: events go in, popups come out, answers are acted on once, whatever dies in between."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from bridge.api import Advisor
+from bridge.core.errors import RequestError
+from bridge.core.messages import Answer, Event, Popup, PopupClose
+from bridge.server.commands import Commands
+from bridge.server.context import AdvisorContext
+from bridge.server.live import LiveSession
+from bridge.server.runner import Runner
+from bridge.store.receipts import RuleStore
+from bridge.store.records import unpack
+from bridge.store.sessions import SessionStore
+
+log = logging.getLogger(__name__)
+
+
+class Flows:
+    """All advisors, and the popups that they have open."""
+
+    def __init__(
+        self,
+        advisors: Mapping[str, Advisor],
+        settings: Mapping[str, Any],
+        runner: Runner,
+        commands: Commands,
+        store: SessionStore,
+        rules: RuleStore,
+    ) -> None:
+        self._advisors = advisors
+        self._asks = {ask: advisor for advisor in advisors.values() for ask in advisor.asks}
+        self.settings = settings
+        self.runner = runner
+        self.commands = commands
+        self.store = store
+        self.rules = rules
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def event(self, live: LiveSession, event: Event) -> None:
+        """Tells every advisor that watches such events; none of them holds up the session."""
+        for advisor in self._advisors.values():
+            if event.name in advisor.events:
+                context = AdvisorContext(self, advisor, live)
+                self._spawn(advisor.on_event(context, live.view, event), f"{advisor.name} on {event.name}")
+
+    async def ask(self, live: LiveSession, name: str, params: Mapping[str, Any]) -> Any:
+        """What the advisor answers that can be asked under `name`. Raises RequestError."""
+        advisor = self._asks[name]
+        return await advisor.on_ask(AdvisorContext(self, advisor, live), live.view, name, params)
+
+    async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
+        """Keeps the answer, confirms it, then has its advisor act on it."""
+        if closing.reason != "unknown":
+            self.store.answered(answer)
+        await live.send(closing)
+        if closing.reason != "unknown":
+            self.act(live, answer.id)
+
+    def act(self, live: LiveSession, popup_id: int) -> None:
+        """Has the advisor act on a kept answer; what an earlier try did isn't done again."""
+        stored = self.store.popup(popup_id)
+        if stored is None or stored.answer is None:
+            return
+        advisor = self._advisors.get(stored.advisor)
+        if advisor is None:
+            log.warning("popup %d was answered, but its advisor %s is gone", popup_id, stored.advisor)
+            self.store.settled(popup_id)
+            return
+        self._spawn(self._act(live, advisor, popup_id), f"{advisor.name} on an answer")
+
+    async def _act(self, live: LiveSession, advisor: Advisor, popup_id: int) -> None:
+        stored = self.store.popup(popup_id)
+        assert stored is not None
+        popup, answer = unpack(stored.message, Popup), unpack(stored.answer, Answer)
+        context = AdvisorContext(self, advisor, live, parent=popup_id)
+        try:
+            await advisor.on_answer(context, live.view, popup, unpack(stored.state), answer)
+        finally:
+            # A daemon that stops in the middle leaves the answer for the next one.
+            if not asyncio.current_task().cancelling():  # type: ignore[union-attr]
+                self.store.settled(popup_id)
+
+    async def show(
+        self, live: LiveSession, advisor: Advisor, popup: Popup, state: Any, parent: tuple[int, int] | None
+    ) -> int:
+        """Keeps and shows a popup; gives its id. The same step of the same `parent` is shown once."""
+        popup_id, is_new = self.store.reserve_popup(live.id, advisor.name, popup, state, parent)
+        if is_new:
+            await self._present(live, msgspec.structs.replace(popup, id=popup_id))
+        return popup_id
+
+    async def show_again(self, live: LiveSession) -> None:
+        """The editor was restarted: what was on its screen comes again, under the old ids."""
+        waiting = {message.id for message in live.session.waiting if isinstance(message, Popup)}
+        for popup in tuple(live.session.popups):
+            if popup.id not in waiting:
+                await self._present(live, msgspec.structs.replace(popup, seq=UNSET))
+
+    async def _present(self, live: LiveSession, popup: Popup) -> None:
+        numbered = live.number(popup)
+        assert isinstance(numbered, Popup)
+        superseded = live.session.popups.open(numbered, time.monotonic())
+        self.store.popup_sent(numbered)
+        await live.write(numbered)
+        for closing in superseded:
+            self.store.settled(closing.id)
+            await live.send(closing)
+
+    async def withdraw(self, live: LiveSession, popup_id: int) -> None:
+        """Closes an open popup that nobody needs to answer any more."""
+        if live.session.popups.close(popup_id):
+            self.store.settled(popup_id)
+            await live.send(PopupClose(id=popup_id, reason="superseded"))
+
+    async def expire(self, live: LiveSession, now: float) -> None:
+        """Settles the popups that nobody answered in time."""
+        for closing in live.session.popups.expire(now):
+            self.store.answered(Answer(id=closing.id, state="expired"))
+            await live.send(closing)
+            self.act(live, closing.id)
+
+    async def close(self) -> None:
+        """Stops what is under way; answers that weren't acted on are left for the next run."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        async def run() -> None:
+            try:
+                await work
+            except RequestError as error:
+                log.warning("%s: %s", what, error)
+            except Exception:
+                # A third party's advisor may fail in any way; it must not take the daemon with it.
+                log.exception("%s failed", what)
+
+        task = asyncio.create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,201 @@
+"""Sessions with their sockets: what is sent is numbered, kept where it must be, and written in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import UNSET
+
+from bridge.api import Adapter, SessionView
+from bridge.core import auth, errors
+from bridge.core.errors import RemoteProtocolError
+from bridge.core.messages import Command, Identify, Message, Numbered, Popup
+from bridge.core.session import Session
+from bridge.core.versions import Choice
+from bridge.store.records import StoredSession, unpack
+from bridge.store.sessions import SEQ_BLOCK, SessionStore
+
+log = logging.getLogger(__name__)
+
+
+class Socket(Protocol):
+    """The sending half of a connection."""
+
+    async def send(self, message: Message) -> None: ...
+    async def close(self, close: errors.CloseCode, reason: str) -> None: ...
+
+
+class LiveSession:
+    """A session, whoever carries it now."""
+
+    def __init__(
+        self,
+        session: Session,
+        identify: Identify,
+        choice: Choice[Adapter] | None,
+        store: SessionStore,
+        reserved: int,
+    ) -> None:
+        self.session = session
+        self.identify = identify
+        self.choice = choice
+        self.socket: Socket | None = None
+        self._store = store
+        self._reserved = reserved
+        self._durable: list[int] = []
+
+    @property
+    def id(self) -> str:
+        return self.session.id
+
+    @property
+    def view(self) -> SessionView:
+        project = self.identify.project or None
+        engine = self.identify.engine or None
+        adapter = self.choice.adapter if self.choice else None
+        root = Path(project.root) if project and isinstance(project.root, str) else None
+        return SessionView(
+            id=self.id,
+            project=project.id if project else "",
+            project_name=project.name if project else "",
+            root=root,
+            adapter=adapter,
+            version=adapter.scheme.parse(engine.version) if adapter and engine else None,
+            locale=self.identify.locale or "en",
+        )
+
+    async def send(self, message: Message) -> None:
+        """Numbers what is numbered and writes it; without a socket it waits for one."""
+        if isinstance(message, Numbered):
+            try:
+                message = self.number(message)
+            except RemoteProtocolError as error:
+                await self.drop(error.close, error.reason)
+                return
+        await self.write(message)
+
+    async def write(self, message: Message) -> None:
+        """Writes what needs no number, or has one."""
+        if self.socket is not None:
+            await self.socket.send(message)
+
+    def number(self, message: Numbered) -> Numbered:
+        """Gives the next number; what must outlive the daemon is stored by the caller before it is sent."""
+        if self.session.seq + 1 >= self._reserved:
+            self._reserved = self._store.reserve(self.id, self.session.seq + 1)
+        numbered = self.session.number(message)
+        if isinstance(numbered, (Command, Popup)) and isinstance(numbered.seq, int):
+            self._durable.append(numbered.seq)
+        return numbered
+
+    def restore(self, message: Numbered, now: float) -> None:
+        """Puts back a stored message that its client hasn't handled."""
+        self.session.restore(message, now)
+        assert isinstance(message.seq, int)
+        self._durable.append(message.seq)
+
+    def acknowledged(self, seq: int) -> None:
+        """Keeps the acknowledgement where it concerns something that was stored."""
+        if self._durable and self._durable[0] <= seq:
+            self._durable = [kept for kept in self._durable if kept > seq]
+            self._store.acknowledged(self.id, seq)
+
+    async def attach(self, socket: Socket, last_seq: int) -> tuple[Numbered, ...]:
+        """`socket` carries the session from now on; gives what it has to send first."""
+        if self.socket is not None:
+            await self.drop(errors.SESSION_INVALID, "the session was resumed by another connection")
+        self.socket = socket
+        return self.session.attach(last_seq)
+
+    def detach(self, socket: Socket) -> None:
+        """`socket` is gone; nothing happens where another took over already."""
+        if self.socket is socket:
+            self.socket = None
+            self.session.detach(time.monotonic())
+
+    async def drop(self, close: errors.CloseCode, reason: str) -> None:
+        """Closes the socket, if there is one; the session is kept."""
+        socket, self.socket = self.socket, None
+        if socket is not None:
+            self.session.detach(time.monotonic())
+            await socket.close(close, reason)
+
+
+class Sessions:
+    """All sessions of this daemon, attached or waiting for their client."""
+
+    def __init__(self, store: SessionStore, keep_s: float) -> None:
+        self._store = store
+        self._keep_s = keep_s
+        self._live: dict[str, LiveSession] = {}
+        self._tokens: dict[str, str] = {}
+
+    def __iter__(self) -> Iterator[LiveSession]:
+        return iter(tuple(self._live.values()))
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    @property
+    def by_id(self) -> Mapping[str, LiveSession]:
+        return self._live
+
+    def open(self, identify: Identify, choice: Choice[Adapter] | None) -> tuple[LiveSession, str]:
+        """A new session and its resume token."""
+        session_id, token = secrets.token_hex(8), secrets.token_hex(32)
+        self._store.open(session_id, auth.digest(token), identify)
+        session = Session(session_id, time.monotonic(), keep_s=self._keep_s)
+        live = self._add(LiveSession(session, identify, choice, self._store, SEQ_BLOCK), auth.digest(token))
+        return live, token
+
+    def resume(self, identify: Identify, choice: Choice[Adapter] | None) -> tuple[LiveSession, str, bool]:
+        """The session that `identify.resume` names, a new resume token, and whether its client was restarted.
+
+        Raises RemoteProtocolError where there is none, or the token is wrong.
+        """
+        resume = identify.resume
+        assert resume is not UNSET
+        live = self._live.get(resume.session)
+        digest = auth.digest(resume.token)
+        if live is None or not secrets.compare_digest(digest, self._tokens[live.id]):
+            raise RemoteProtocolError(
+                errors.SESSION_INVALID,
+                f"field 'resume': session {resume.session!r} isn't known (any more): identify without it",
+            )
+        restarted = live.identify.instance != identify.instance
+        live.identify, live.choice = identify, choice
+        # The token stays: a new one would be lost with a `ready` that never arrived.
+        self._store.resumed(live.id, digest, identify)
+        return live, resume.token, restarted
+
+    def restore(self, stored: StoredSession, choice: Choice[Adapter] | None) -> LiveSession:
+        """A session of an earlier run of the daemon; its keep time starts anew."""
+        identify = unpack(stored.identify, Identify)
+        session = Session(stored.id, time.monotonic(), keep_s=self._keep_s, seq=stored.seq_reserved)
+        live = LiveSession(session, identify, choice, self._store, stored.seq_reserved)
+        return self._add(live, stored.token_digest)
+
+    def expire(self, now: float) -> list[LiveSession]:
+        """Ends and gives the sessions that nobody came back for."""
+        late = [live for live in self._live.values() if live.session.expired(now)]
+        for live in late:
+            del self._live[live.id], self._tokens[live.id]
+            self._store.close(live.id)
+        return late
+
+    async def close_sockets(self, close: errors.CloseCode, reason: str) -> None:
+        """Tells everybody that the daemon stops; the sessions stay stored."""
+        await asyncio.gather(
+            *(live.drop(close, reason) for live in self._live.values()), return_exceptions=True
+        )
+
+    def _add(self, live: LiveSession, token_digest: str) -> LiveSession:
+        self._live[live.id] = live
+        self._tokens[live.id] = token_digest
+        return live

@@ -1,0 +1,48 @@
+"""uvicorn's WebSocket protocol with what a public-facing socket needs: caps and deadlines.
+
+uvicorn's class is semi-private: its version is pinned, and tests cover each override.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
+
+MAX_FRAGMENTS = 64
+"""Most fragments of one message: a peer that drips one byte a frame costs memory and time for nothing."""
+SEND_DEADLINE_S = 10.0
+"""A peer that takes longer to read is dropped."""
+READ_AHEAD = 16
+"""Messages that may wait for the application before reading from the socket stops."""
+
+
+class BridgeProtocol(WebSocketsSansIOProtocol):
+    """One connection's bytes."""
+
+    def handle_cont(self, event: Frame) -> None:
+        if len(self.frames) >= MAX_FRAGMENTS:
+            # RFC 6455 §7.4.1: 1008 is for a message that violates policy.
+            self.conn.fail(1008, f"more than {MAX_FRAGMENTS} fragments: send whole frames")
+            self.handle_parser_exception()
+            return
+        super().handle_cont(event)
+
+    def send_receive_event_to_app(self) -> None:
+        # uvicorn stops reading at each message; pausing costs two system calls, so we read a little ahead.
+        paused, self.read_paused = self.read_paused, True
+        super().send_receive_event_to_app()
+        self.read_paused = paused
+        if not paused and self.queue.qsize() >= READ_AHEAD and not self.close_sent:
+            self.read_paused = True
+            self.transport.pause_reading()
+
+    async def send(self, message: Any) -> None:
+        if not self.writable.is_set():
+            try:
+                await asyncio.wait_for(self.writable.wait(), SEND_DEADLINE_S)
+            except TimeoutError:
+                self.transport.abort()
+        await super().send(message)

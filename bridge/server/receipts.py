@@ -1,0 +1,55 @@
+"""The advisor that answers questions about receipts: `receipts.list` and `receipts.revert`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from bridge.api import Advisor, Answer, Context, Event, Popup, RequestError, SessionView
+from bridge.core import errors
+from bridge.store.receipts import ReceiptStore
+
+
+class ListParams(Struct, forbid_unknown_fields=True):
+    limit: int = 100
+
+
+class RevertParams(Struct, forbid_unknown_fields=True):
+    id: int
+
+
+class Receipts(Advisor):
+    """Lists what commands changed, and puts it back."""
+
+    name = "receipts"
+    asks = ("receipts.list", "receipts.revert")
+
+    def __init__(self, store: ReceiptStore) -> None:
+        self._store = store
+
+    async def on_ask(
+        self, context: Context, session: SessionView, name: str, params: Mapping[str, Any]
+    ) -> Any:
+        if name == "receipts.list":
+            wanted = _parse(name, params, ListParams)
+            return {"receipts": [msgspec.to_builtins(r) for r in self._store.latest(wanted.limit)]}
+        made = await context.revert([_parse(name, params, RevertParams).id])
+        return {"receipt": dict(await context.receipt(made[0]))}
+
+    async def on_event(self, context: Context, session: SessionView, event: Event) -> None:
+        raise AssertionError("watches nothing")
+
+    async def on_answer(
+        self, context: Context, session: SessionView, popup: Popup, state: Any, answer: Answer
+    ) -> None:
+        raise AssertionError("shows nothing")
+
+
+def _parse(name: str, params: Mapping[str, Any], kind: Any) -> Any:
+    try:
+        return msgspec.convert(params, kind)
+    except msgspec.ValidationError as error:
+        raise RequestError(errors.BAD_PARAMS, workload=name, reason=str(error)) from None

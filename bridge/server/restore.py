@@ -1,0 +1,68 @@
+"""Brings an earlier run's sessions back: what wasn't handled waits again, what was answered is acted on."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from msgspec import UNSET
+
+from bridge.core.errors import UserError
+from bridge.core.messages import Command, Identify, Numbered, Popup
+from bridge.host import Registry
+from bridge.server.flows import Flows
+from bridge.server.live import LiveSession, Sessions
+from bridge.store.receipts import ReceiptStore
+from bridge.store.records import Receipt, StoredSession, unpack
+from bridge.store.sessions import SessionStore
+
+log = logging.getLogger(__name__)
+
+
+def restore(
+    store: SessionStore, receipts: ReceiptStore, registry: Registry, sessions: Sessions, flows: Flows
+) -> int:
+    """Gives how many sessions there were."""
+    all_stored = store.all_open()
+    for stored in all_stored:
+        live = _session(stored, registry, sessions)
+        _outbox(stored, live, store, receipts)
+        for popup in store.unsettled(live.id):
+            if popup.status == "answered":
+                flows.act(live, popup.id)
+    return len(all_stored)
+
+
+def _session(stored: StoredSession, registry: Registry, sessions: Sessions) -> LiveSession:
+    engine = unpack(stored.identify, Identify).engine or None
+    try:
+        choice = registry.choose(engine.name, engine.version) if engine else None
+    except UserError as error:
+        log.warning("session %s comes back without an adapter: %s", stored.id, error)
+        choice = None
+    return sessions.restore(stored, choice)
+
+
+def _outbox(stored: StoredSession, live: LiveSession, store: SessionStore, receipts: ReceiptStore) -> None:
+    now = time.monotonic()
+    waiting: list[Numbered] = [_command(receipt) for receipt in receipts.unanswered(live.id) if receipt.seq]
+    for row in store.unsettled(live.id):
+        popup = unpack(row.message, Popup)
+        if row.status != "open" or popup.seq is UNSET:
+            continue
+        if popup.seq > stored.acked:
+            waiting.append(popup)
+        else:
+            live.session.popups.open(popup, now)
+    for message in sorted(waiting, key=lambda m: m.seq or 0):
+        live.restore(message, now)
+
+
+def _command(receipt: Receipt) -> Command:
+    return Command(
+        id=receipt.id,
+        seq=receipt.seq or UNSET,
+        name=receipt.command,
+        args=receipt.args,
+        deadline_ms=receipt.deadline_ms,
+    )

@@ -1,0 +1,110 @@
+"""Runs workloads on files, blobs and inline data, and keeps what comes out as blobs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from accel.executor import Executor
+from accel.workload import Input, Workload, WorkloadError
+from bridge.core import errors
+from bridge.core.errors import RequestError
+from bridge.core.messages import InputRef, OutputRef, Result, ResultMeta
+from bridge.store.blobs import BlobStore
+
+log = logging.getLogger(__name__)
+
+BY_NAME = {code.name: code for code in errors.ERROR_CODES}
+
+
+class Runner:
+    """Workloads by name, on an executor."""
+
+    def __init__(self, workloads: Mapping[str, Workload], executor: Executor, blobs: BlobStore) -> None:
+        self.workloads = workloads
+        self._executor = executor
+        self._blobs = blobs
+
+    async def run(
+        self,
+        name: str,
+        params: Mapping[str, Any],
+        inputs: Sequence[Input],
+        *,
+        request_id: int = 0,
+        deadline_ms: int = 60_000,
+        priority: str = "normal",
+    ) -> Result:
+        """The workload's result, its files as blobs. Raises RequestError."""
+        workload = self.workloads.get(name)
+        if workload is None:
+            raise RequestError(errors.UNKNOWN_WORKLOAD, workload=name)
+        try:
+            done = await self._executor.run(
+                workload,
+                dict(params),
+                inputs,
+                deadline_s=deadline_ms / 1000,
+                priority=priority,
+                out_dir=self._blobs.folder,
+            )
+        except WorkloadError as error:
+            raise as_request_error(error, name, deadline_ms) from None
+        outputs = [
+            OutputRef(name=f.name, media_type=f.media_type, size=f.size, blob=f.sha256) for f in done.files
+        ]
+        meta = ResultMeta(device=done.device, batch=1, queued_ms=done.queued_ms, run_ms=done.run_ms)
+        return Result(id=request_id, value=done.value, outputs=outputs, meta=meta)
+
+    def resolve(self, refs: Sequence[InputRef], root: Path | None) -> list[Input]:
+        """Files for a request's inputs. Raises RequestError: `not_found`, `forbidden`, `bad_params`."""
+        return [self._resolve(ref, root) for ref in refs]
+
+    def _resolve(self, ref: InputRef, root: Path | None) -> Input:
+        if isinstance(ref.blob, str):
+            return Input(ref.name, str(self._blobs.path(ref.blob)))
+        if isinstance(ref.data, bytes):
+            return Input(ref.name, str(self._blobs.path(self._blobs.put(ref.data))))
+        if isinstance(ref.path, str):
+            return Input(ref.name, str(confine(ref.path, root)))
+        raise RequestError(errors.BAD_INPUT, name=ref.name, reason="one of blob, data and path is needed")
+
+
+def confine(path: str, root: Path | None) -> Path:
+    """The file, symlinks resolved, if it lies below the project's root. Raises RequestError."""
+    if root is None:
+        reason = "paths are taken only from an editor on this machine, with a project root"
+        raise RequestError(errors.FORBIDDEN, name=path, reason=reason)
+    try:
+        found = (root / path).resolve(strict=True)
+        inside = found.is_relative_to(root.resolve(strict=True))
+    except (OSError, ValueError, RuntimeError):
+        raise RequestError(errors.NOT_FOUND, name=path) from None
+    if not inside:
+        raise RequestError(errors.FORBIDDEN, name=path, reason="it lies outside the project")
+    if not found.is_file():
+        raise RequestError(errors.BAD_INPUT, name=path, reason="it isn't a file")
+    return found
+
+
+def as_request_error(error: WorkloadError, workload: str, deadline_ms: int) -> RequestError:
+    """What a workload or the executor said, as one of the wire's errors."""
+    code = BY_NAME.get(error.code, errors.INTERNAL)
+    if code is errors.INTERNAL:
+        log.error("%s on %s failed: %s", workload, error.name, error.reason)
+    if code in (errors.BAD_INPUT, errors.UNSUPPORTED, errors.FORBIDDEN):
+        return RequestError(code, name=error.name, reason=error.reason)
+    if code is errors.BAD_PARAMS:
+        return RequestError(code, workload=workload, reason=error.reason)
+    if code is errors.WORKER_CRASHED:
+        return RequestError(code, workload=workload, name=error.name or "no input", reason=error.reason)
+    if code is errors.DEADLINE_EXCEEDED:
+        return RequestError(code, workload=workload, deadline_ms=deadline_ms)
+    if code is errors.INTERNAL:
+        return RequestError(code)
+    # The other sentences have fields that only who raises the error knows: its reason says it whole.
+    plain = errors.ErrorCode(code.name, code.number, "{message}", code.retryable)
+    said = error.name and error.name not in error.reason
+    return RequestError(plain, message=f"{error.name}: {error.reason}" if said else error.reason)

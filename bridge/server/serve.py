@@ -1,0 +1,188 @@
+"""The daemon as a process: one per user, its port, `connection.json`, signals and the start-up line."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import uvicorn
+from filelock import FileLock, Timeout
+
+from accel.devices import Device, probe
+from bridge import __version__
+from bridge.connection import ConnectionFile
+from bridge.core import auth
+from bridge.core.errors import UserError
+from bridge.core.messages import MAX_FRAME, PROTOCOL
+from bridge.core.settings import Settings
+from bridge.host import Registry
+from bridge.paths import Paths
+from bridge.server.app import Bridge
+from bridge.server.protocol import BridgeProtocol
+
+log = logging.getLogger(__name__)
+
+Say = Callable[[str], None]
+
+
+def main(settings: Settings, paths: Paths, registry: Registry, say: Say = print) -> None:
+    """Serves until SIGINT or SIGTERM. Raises UserError where that can't be done."""
+    logging.basicConfig(level=settings["log_level"].upper(), format="%(levelname)s %(name)s: %(message)s")
+    with _only_one(paths), _listen(settings["host"], settings["port"], say) as listener:
+        bridge = Bridge(settings, paths, registry)
+        server = Server(bridge, listener, paths, say)
+        # uvicorn raises SIGTERM once more when it has stopped: by then it has done its work.
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(server.serve(sockets=[listener]))
+    say("PopBridge has stopped.")
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which says when it is ready and lets the bridge finish before it closes sockets."""
+
+    def __init__(self, bridge: Bridge, listener: socket.socket, paths: Paths, say: Say) -> None:
+        super().__init__(
+            uvicorn.Config(
+                bridge.app,
+                ws=BridgeProtocol,
+                ws_max_size=MAX_FRAME,
+                ws_per_message_deflate=False,
+                ws_ping_interval=bridge.settings["heartbeat_s"],
+                ws_ping_timeout=bridge.settings["heartbeat_s"],
+                lifespan="on",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+            )
+        )
+        self._bridge = bridge
+        self._listener = listener
+        self._paths = paths
+        self._say = say
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.should_exit:
+            return
+        host, port = self._listener.getsockname()[:2]
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        file = ConnectionFile(
+            ws=f"ws://{address}/ws",
+            http=f"http://{address}",
+            token=self._bridge.token,
+            pid=os.getpid(),
+            protocol=PROTOCOL,
+        )
+        file.write(self._paths.connection_file)
+        self._say(startup_line(address, probe(), self._bridge.registry))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._paths.connection_file.unlink(missing_ok=True)
+        await self._bridge.finish()
+        await super().shutdown(sockets)
+
+
+def startup_line(address: str, device: Device, registry: Registry) -> str:
+    """What an operator wants to know at once."""
+    adapters = ", ".join(f"{a.name} ({a.versions})" for a in registry.adapters) or "none"
+    broken = [plugin.name for plugin in registry.plugins if plugin.status != "ok"]
+    parts = [
+        f"PopBridge {__version__} at ws://{address}/ws",
+        f"{device.name}: {device.reason}",
+        f"adapters: {adapters}",
+        f"workloads: {', '.join(registry.workloads) or 'none'}",
+    ]
+    if broken:
+        parts.append(f"disabled plugins: {', '.join(broken)} (see `popbridge plugins`)")
+    return " | ".join(parts)
+
+
+@contextlib.contextmanager
+def _only_one(paths: Paths) -> Iterator[None]:
+    """Raises UserError where a daemon runs already, or where its folders can't be made."""
+    try:
+        for folder in (paths.runtime, paths.data, paths.cache):
+            folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(paths.lock_file)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(f"PopBridge is running already{_where(paths)}; stop it first.") from None
+    except OSError as error:
+        raise UserError(f"The folder {error.filename} can't be used ({error.strerror}).") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _where(paths: Paths) -> str:
+    try:
+        file = ConnectionFile.read(paths.connection_file)
+    except UserError:
+        return ""
+    return f" at {file.ws} (process {file.pid})"
+
+
+@contextlib.contextmanager
+def _listen(host: str, port: int, say: Say) -> Iterator[socket.socket]:
+    """A listening socket; where `port` is held, on one that the system chooses. Raises UserError."""
+    if not auth.is_loopback(host):
+        raise UserError(f"Setting host: {host!r} isn't loopback, and there is no TLS yet; use 127.0.0.1.")
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        if sys.platform != "win32":
+            # On Windows SO_REUSEADDR would let two processes have one port; here it only skips TIME_WAIT.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _bind(listener, host, port, say)
+        listener.listen(1024)
+        yield listener
+    finally:
+        listener.close()
+
+
+def _bind(listener: socket.socket, host: str, port: int, say: Say) -> None:
+    try:
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES) or port == 0:
+                raise
+            listener.bind((host, 0))
+            chosen = listener.getsockname()[1]
+            say(f"Port {port} is held by {holder(port)}: listening on {chosen} (another one: --port).")
+    except OSError as error:
+        raise UserError(f"Can't listen on {host} port {port}: {error.strerror}.") from None
+
+
+def holder(port: int) -> str:
+    """Who listens on a port, as far as this user may know."""
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        for connection in psutil.net_connections("tcp"):
+            if connection.laddr and connection.laddr.port == port and connection.pid:
+                return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
+    return "another program"
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """libuv's loop where there is a wheel; asyncio's own otherwise."""
+    module: Any
+    try:
+        if sys.platform == "win32":
+            import winloop as module
+        else:
+            import uvloop as module
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = module.new_event_loop
+    return factory

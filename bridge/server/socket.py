@@ -1,0 +1,147 @@
+"""One WebSocket from the handshake to its end: who may come in, and the loop that feeds a session."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+from uvicorn.protocols.utils import ClientDisconnected
+
+from bridge.core import auth, errors
+from bridge.core.codec import SUBPROTOCOLS, Codec, server_codec
+from bridge.core.errors import RemoteProtocolError
+from bridge.core.messages import IDENTIFY_TIMEOUT_S, ClientMessage, Error, Identify, Message, Numbered, Result
+from bridge.core.session import Connection
+from bridge.server.live import LiveSession
+from bridge.server.welcome import Welcome
+
+log = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Handle = Callable[[LiveSession, ClientMessage], Awaitable[None]]
+
+
+class Disconnected(Exception):
+    """The client has closed the connection, or it broke."""
+
+
+class AsgiSocket:
+    """The two halves of an ASGI WebSocket as messages; sends are in order, whoever sends."""
+
+    def __init__(self, codec: Codec[ClientMessage], receive: Receive, send: Send) -> None:
+        self._codec = codec
+        self._receive = receive
+        self._send = send
+        self._field = "text" if codec.is_text else "bytes"
+        self.lock = asyncio.Lock()
+
+    async def receive(self) -> ClientMessage:
+        """Raises RemoteProtocolError, or Disconnected."""
+        event = await self._receive()
+        if event["type"] != "websocket.receive":
+            raise Disconnected
+        frame = event.get("bytes")
+        return self._codec.decode(event["text"] if frame is None else frame)
+
+    async def send(self, message: Message) -> None:
+        """Writes after everything that was sent before."""
+        async with self.lock:
+            await self.write(message)
+
+    async def write(self, message: Message) -> None:
+        """Writes at once; the caller holds `lock`. A client that is gone is none of the sender's business."""
+        frame = self._codec.encode(message)
+        if len(frame) > self._codec.max_frame:
+            frame = self._codec.encode(_too_large(message, len(frame), self._codec.max_frame))
+        data = frame.decode() if self._codec.is_text else frame
+        try:
+            await self._send({"type": "websocket.send", self._field: data})
+        except (ClientDisconnected, RuntimeError):
+            log.debug("not sent to a client that is gone: %s", type(message).__name__)
+
+    async def close(self, close: errors.CloseCode, reason: str) -> None:
+        """Ends the connection with a code and a reason."""
+        try:
+            await self._send(
+                {"type": "websocket.close", "code": close.code, "reason": errors.wire_reason(reason)}
+            )
+        except (ClientDisconnected, RuntimeError):
+            log.debug("not closed with %s: the client is gone", close.code)
+
+
+class WebSocketEndpoint:
+    """The ASGI application at `/ws`."""
+
+    def __init__(self, welcome: Welcome, handle: Handle) -> None:
+        self._welcome = welcome
+        self._handle = handle
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        if refusal := self._welcome.refuse(scope):
+            await _refuse(send, *refusal)
+            return
+        subprotocol = next(s for s in scope["subprotocols"] if s in SUBPROTOCOLS)
+        await send({"type": "websocket.accept", "subprotocol": subprotocol})
+        socket = AsgiSocket(server_codec(subprotocol, self._welcome.max_frame), receive, send)
+        live = None
+        try:
+            live = await self._identify(socket, scope)
+            while True:
+                await self._handle(live, live_receive(live, await socket.receive()))
+        except RemoteProtocolError as error:
+            log.info("closing a connection: %s", error)
+            await socket.close(error.close, error.reason)
+        except Disconnected:
+            pass
+        finally:
+            if live is not None:
+                live.detach(socket)
+
+    async def _identify(self, socket: AsgiSocket, scope: Scope) -> LiveSession:
+        connection = Connection(time.monotonic(), self._welcome.features)
+        nonce = secrets.token_hex(16)
+        await socket.send(self._welcome.hello(nonce))
+        try:
+            message = connection.receive(await asyncio.wait_for(socket.receive(), IDENTIFY_TIMEOUT_S))
+        except TimeoutError:
+            connection.tick(time.monotonic() + IDENTIFY_TIMEOUT_S)
+            raise
+        assert isinstance(message, Identify)
+        if not auth.token_matches(message.auth, self._welcome.token, nonce):
+            raise RemoteProtocolError(
+                errors.AUTH_FAILED, "field 'auth': the token is wrong; read connection.json again"
+            )
+        return await self._welcome.admit(message, socket, scope)
+
+
+def live_receive(live: LiveSession, message: ClientMessage) -> ClientMessage:
+    """A second `identify` is a mistake at any time."""
+    if isinstance(message, Identify):
+        raise RemoteProtocolError(errors.ALREADY_IDENTIFIED, "'identify' was sent already: send it once")
+    return message
+
+
+def _too_large(message: Message, size: int, limit: int) -> Error:
+    error = errors.RequestError(
+        errors.TOO_LARGE, name="The answer", size=f"{size} bytes", limit=f"{limit} bytes", setting="nothing"
+    )
+    request_id = message.id if isinstance(message, (Result, Error)) else UNSET
+    seq = message.seq if isinstance(message, Numbered) else UNSET
+    hint = "Ask for less in one request."
+    return Error(id=request_id, seq=seq, code="too_large", message=error.message, hint=hint)
+
+
+async def _refuse(send: Send, status: int, reason: str) -> None:
+    body = msgspec.json.encode({"message": reason})
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})

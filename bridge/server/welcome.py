@@ -1,0 +1,154 @@
+"""The door: what a new connection is told, whether it may come in, and which session it gets."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from bridge import __version__
+from bridge.api import Adapter
+from bridge.core import auth, errors
+from bridge.core.codec import SUBPROTOCOLS
+from bridge.core.errors import RemoteProtocolError, UserError
+from bridge.core.messages import (
+    MAX_FRAME,
+    PROTOCOL,
+    AdapterInfo,
+    AuthOffer,
+    EngineInfo,
+    Hello,
+    Identify,
+    Limits,
+    Ready,
+    ServerInfo,
+    WorkloadInfo,
+)
+from bridge.core.settings import Settings
+from bridge.core.versions import Choice
+from bridge.host import Registry
+from bridge.server.live import LiveSession, Sessions
+
+if TYPE_CHECKING:
+    from bridge.server.socket import AsgiSocket
+
+log = logging.getLogger(__name__)
+
+FEATURES = frozenset({"blobs", "popups", "resume"})
+
+
+class Welcome:
+    """What the door knows: the token, the limits, the adapters and the sessions."""
+
+    def __init__(
+        self,
+        token: str,
+        instance: str,
+        settings: Settings,
+        registry: Registry,
+        sessions: Sessions,
+        show_again: Callable[[LiveSession], Awaitable[None]],
+    ) -> None:
+        self.token = token
+        self.max_frame = MAX_FRAME
+        self.features = FEATURES
+        self._instance = instance
+        self._settings = settings
+        self._registry = registry
+        self._sessions = sessions
+        self._show_again = show_again
+        self._workloads = [
+            WorkloadInfo(name=w.name, version=w.version, summary=w.summary)
+            for w in registry.workloads.values()
+        ]
+
+    def refuse(self, scope: MutableMapping[str, Any]) -> tuple[int, str] | None:
+        """HTTP status and reason where the handshake is refused."""
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if not auth.host_allowed(headers.get("host", ""), self.hosts):
+            return 403, "This Host isn't served here: use 127.0.0.1, or add the name to the setting 'hosts'."
+        if not auth.origin_allowed(headers.get("origin")):
+            return 403, "Web pages may not connect."
+        if not set(scope["subprotocols"]) & set(SUBPROTOCOLS):
+            return 400, f"Ask for one of the subprotocols {', '.join(SUBPROTOCOLS)}."
+        return None
+
+    @property
+    def hosts(self) -> Collection[str]:
+        hosts: Collection[str] = self._settings["hosts"]
+        return hosts
+
+    def hello(self, nonce: str) -> Hello:
+        """The first message."""
+        return Hello(
+            protocol=PROTOCOL,
+            features=sorted(self.features),
+            server=ServerInfo(name="popbridge", version=__version__, instance=self._instance),
+            limits=Limits(
+                frame=self.max_frame,
+                inline=self._settings["inline"],
+                inflight=self._settings["session.inflight"],
+            ),
+            heartbeat_s=self._settings["heartbeat_s"],
+            auth=AuthOffer(methods=["token", "proof"], nonce=nonce),
+        )
+
+    async def admit(
+        self, identify: Identify, socket: AsgiSocket, scope: MutableMapping[str, Any]
+    ) -> LiveSession:
+        """A session for an authenticated client: `ready`, then what it hasn't handled, in order."""
+        client = scope.get("client")
+        if identify.project and not (client and auth.is_loopback(client[0])):
+            identify = replace(identify, project=replace(identify.project, root=UNSET))
+        choice, notice = self._adapter(identify.engine or None)
+        restarted = False
+        if identify.resume:
+            live, token, restarted = self._sessions.resume(identify, choice)
+        else:
+            live, token = self._sessions.open(identify, choice)
+        last_seq = identify.resume.last_seq if identify.resume else 0
+        async with socket.lock:
+            waiting = await live.attach(socket, last_seq)
+            live.acknowledged(last_seq)
+            await socket.write(self._ready(live, token, notice, resumed=bool(identify.resume)))
+            for message in waiting:
+                await socket.write(message)
+        if restarted:
+            await self._show_again(live)
+        return live
+
+    def _adapter(self, engine: EngineInfo | None) -> tuple[Choice[Adapter] | None, str]:
+        """The adapter, and what the editor should be told about it."""
+        if engine is None:
+            return None, ""
+        try:
+            choice = self._registry.choose(engine.name, engine.version)
+        except UserError as error:
+            raise RemoteProtocolError(errors.WRONG_VALUE, f"field 'engine.version': {error}") from None
+        if choice is not None:
+            return choice, choice.notice
+        known: Sequence[str] = sorted({f"{a.engine} {a.versions}" for a in self._registry.adapters})
+        return None, (
+            f"No adapter serves {engine.name} {engine.version}: advice is off. Served are {'; '.join(known)}."
+        )
+
+    def _ready(self, live: LiveSession, token: str, notice: str, *, resumed: bool) -> Ready:
+        choice = live.choice
+        return Ready(
+            session=live.id,
+            resume_token=token,
+            resumed=resumed,
+            workloads=self._workloads,
+            adapter=UNSET
+            if choice is None
+            else AdapterInfo(
+                engine=choice.adapter.engine,
+                range=choice.adapter.versions,
+                exact=choice.exact,
+                capabilities=list(choice.adapter.capabilities),
+            ),
+            notice=notice or UNSET,
+        )

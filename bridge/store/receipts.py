@@ -1,0 +1,125 @@
+"""Receipts: every command that changes something, before and after; and the rules that people made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+from sqlite_utils import Database
+
+from bridge.core.messages import Command, Error, Result
+from bridge.store.records import Receipt, now_text, pack, unpack
+
+
+class ReceiptStore:
+    """Table `receipts`. A receipt's id is its command's id."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._connection = db.conn
+        self._table = db.table("receipts")
+
+    def open(
+        self,
+        session_id: str,
+        project: str,
+        project_name: str,
+        command: Command,
+        note: str,
+        *,
+        reverts: int | None = None,
+        parent: tuple[int, int] | None = None,
+    ) -> tuple[int, bool]:
+        """A receipt for a command that is about to be sent, and True.
+
+        The earlier one's id, and False, where the same step of the same `parent` popup made it before.
+        """
+        if parent is not None:
+            found = self._connection.execute(
+                "SELECT id FROM receipts WHERE parent = ? AND step = ?", parent
+            ).fetchone()
+            if found:
+                return int(found[0]), False
+        row = self._table.insert(
+            {
+                "session": session_id,
+                "project": project,
+                "project_name": project_name,
+                "command": command.name,
+                "args": pack(command.args),
+                "deadline_ms": command.deadline_ms,
+                "note": note,
+                "state": "sent",
+                "reverts": reverts,
+                "parent": parent[0] if parent else None,
+                "step": parent[1] if parent else None,
+                "created": now_text(),
+            }
+        )
+        return cast(int, row.last_pk), True
+
+    def sent(self, command: Command) -> None:
+        """The command has its number."""
+        self._table.update(command.id, {"seq": command.seq or None})
+
+    def answered(self, command_id: int, reply: Result | Error) -> Receipt | None:
+        """Keeps what the editor observed; None where the receipt was answered before."""
+        before, after, errors = _observed(reply)
+        state = "failed" if isinstance(reply, Error) or (errors and not after) else "applied"
+        with self._connection:
+            changed = self._connection.execute(
+                "UPDATE receipts SET state = ?, before = ?, after = ?, errors = ?, answered = ? "
+                "WHERE id = ? AND state = 'sent'",
+                (state, pack(before), pack(after), pack(errors), now_text(), command_id),
+            ).rowcount
+        return self.get(command_id) if changed else None
+
+    def get(self, receipt_id: int) -> Receipt | None:
+        found = self._receipts("id = ?", receipt_id)
+        return found[0] if found else None
+
+    def unanswered(self, session_id: str) -> list[Receipt]:
+        """Commands of a session that the editor hasn't answered, oldest first."""
+        return self._receipts("state = 'sent' AND session = ?", session_id)
+
+    def latest(self, limit: int = 100) -> list[Receipt]:
+        """The newest receipts, newest first."""
+        rows = self._db.query("SELECT * FROM receipts ORDER BY id DESC LIMIT ?", [limit])
+        return [_receipt(row) for row in rows]
+
+    def _receipts(self, where: str, *values: object) -> list[Receipt]:
+        rows = self._db.query(f"SELECT * FROM receipts WHERE {where} ORDER BY id", list(values))
+        return [_receipt(row) for row in rows]
+
+
+class RuleStore:
+    """Table `rules`: findings that a person wants settled without being asked, by folder."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def add(self, project: str, folder: str, finding: str) -> None:
+        self._db.table("rules").insert(
+            {"project": project, "folder": folder, "finding": finding, "created": now_text()}, ignore=True
+        )
+
+    def of(self, project: str) -> dict[str, list[str]]:
+        """Findings by folder."""
+        rules: dict[str, list[str]] = {}
+        for row in self._db.query("SELECT folder, finding FROM rules WHERE project = ?", [project]):
+            rules.setdefault(row["folder"], []).append(row["finding"])
+        return rules
+
+
+def _observed(reply: Result | Error) -> tuple[Any, Any, Any]:
+    if isinstance(reply, Error):
+        return None, None, [{"message": reply.message}]
+    value = reply.value if isinstance(reply.value, Mapping) else {}
+    return value.get("before"), value.get("after"), value.get("errors") or None
+
+
+def _receipt(row: Mapping[str, Any]) -> Receipt:
+    packed = {name: unpack(row[name]) for name in ("args", "before", "after", "errors")}
+    known = {name: row[name] for name in Receipt.__struct_fields__ if name not in packed}
+    return msgspec.convert({**known, **packed}, Receipt)

@@ -1,0 +1,73 @@
+"""The rows of the store as typed records, and how plain values are packed into them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+Stored = TypeVar("Stored")
+
+ReceiptState = Literal["sent", "applied", "failed"]
+
+
+class StoredSession(Struct, kw_only=True):
+    """What brings a session back after the daemon was restarted."""
+
+    id: str
+    token_digest: str
+    seq_reserved: int
+    """No number above this one was ever given."""
+    acked: int
+    identify: bytes
+
+
+class StoredPopup(Struct, kw_only=True):
+    """A popup, what its advisor wants to know when it is answered, and how far it has come."""
+
+    id: int
+    session: str
+    seq: int | None
+    advisor: str
+    message: bytes
+    state: bytes
+    status: Literal["open", "answered", "settled"]
+    answer: bytes | None = None
+
+
+class Receipt(Struct, kw_only=True):
+    """What one command changed, or will have changed, before and after."""
+
+    id: int
+    session: str
+    seq: int | None = None
+    project: str
+    project_name: str = ""
+    command: str
+    args: dict[str, Any]
+    deadline_ms: int = 60_000
+    note: str
+    state: ReceiptState
+    before: Any = None
+    after: Any = None
+    errors: Any = None
+    reverts: int | None = None
+    created: str
+    answered: str | None = None
+
+
+def pack(value: Any) -> bytes:
+    """Plain values and Structs as msgpack."""
+    return msgspec.msgpack.encode(value)
+
+
+def unpack(data: bytes | None, kind: Any = Any) -> Any:
+    """What `pack` packed; None for None."""
+    return None if data is None else msgspec.msgpack.decode(data, type=kind)
+
+
+def now_text() -> str:
+    """UTC, ISO 8601, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,135 @@
+"""Sessions and their popups, as they outlive the daemon."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import msgspec
+from sqlite_utils import Database
+
+from bridge.core.messages import Answer, Identify, Popup
+from bridge.store.records import StoredPopup, StoredSession, now_text, pack
+
+SEQ_BLOCK = 10_000
+"""Numbers are reserved in blocks: a restarted daemon goes on above all that it may have given."""
+
+
+class SessionStore:
+    """Tables `sessions` and `popups`."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._connection = db.conn
+        self._sessions = db.table("sessions")
+        self._popups = db.table("popups")
+
+    def open(self, session_id: str, token_digest: str, identify: Identify) -> None:
+        """Keeps a new session; its `identify` is kept without the token."""
+        self._sessions.insert(
+            {
+                "id": session_id,
+                "token_digest": token_digest,
+                "seq_reserved": SEQ_BLOCK,
+                "acked": 0,
+                "identify": _without_secrets(identify),
+                "closed": 0,
+            }
+        )
+
+    def resumed(self, session_id: str, token_digest: str, identify: Identify) -> None:
+        """The session's client is back, perhaps in another process, with a new resume token."""
+        self._sessions.update(
+            session_id, {"token_digest": token_digest, "identify": _without_secrets(identify)}
+        )
+
+    def reserve(self, session_id: str, seq: int) -> int:
+        """Makes sure that numbers through `seq` and a block beyond are reserved; gives the new bound."""
+        bound = seq + SEQ_BLOCK
+        self._sessions.update(session_id, {"seq_reserved": bound})
+        return bound
+
+    def acknowledged(self, session_id: str, seq: int) -> None:
+        self._sessions.update(session_id, {"acked": seq})
+
+    def close(self, session_id: str) -> None:
+        """The session is over; what it left open is settled."""
+        with self._connection:
+            self._connection.execute("UPDATE sessions SET closed = 1 WHERE id = ?", (session_id,))
+            self._connection.execute(
+                "UPDATE popups SET status = 'settled' WHERE session = ? AND status = 'open'", (session_id,)
+            )
+            self._connection.execute(
+                "UPDATE receipts SET state = 'failed', answered = ?, errors = ? "
+                "WHERE session = ? AND state = 'sent'",
+                (now_text(), pack([{"message": "the editor never came back"}]), session_id),
+            )
+
+    def all_open(self) -> list[StoredSession]:
+        rows = self._db.query(
+            "SELECT id, token_digest, seq_reserved, acked, identify FROM sessions "
+            "WHERE closed = 0 ORDER BY rowid"
+        )
+        return [msgspec.convert(row, StoredSession) for row in rows]
+
+    # Popups.
+
+    def reserve_popup(
+        self, session_id: str, advisor: str, popup: Popup, state: object, parent: tuple[int, int] | None
+    ) -> tuple[int, bool]:
+        """A row and id for a popup; the id of the earlier one, and False, where `parent` made it before."""
+        if parent is not None:
+            found = self._connection.execute(
+                "SELECT id FROM popups WHERE parent = ? AND step = ?", parent
+            ).fetchone()
+            if found:
+                return int(found[0]), False
+        row = self._popups.insert(
+            {
+                "session": session_id,
+                "advisor": advisor,
+                "message": pack(popup),
+                "state": pack(state),
+                "status": "open",
+                "parent": parent[0] if parent else None,
+                "step": parent[1] if parent else None,
+                "created": now_text(),
+            }
+        )
+        return cast(int, row.last_pk), True
+
+    def popup_sent(self, popup: Popup) -> None:
+        """The popup has its id and number."""
+        self._popups.update(popup.id, {"message": pack(popup), "seq": popup.seq or None})
+
+    def answered(self, answer: Answer) -> None:
+        """The answer is kept: from here on it will be acted on, whatever dies."""
+        with self._connection:
+            self._connection.execute(
+                "UPDATE popups SET status = 'answered', answer = ? WHERE id = ? AND status = 'open'",
+                (pack(answer), answer.id),
+            )
+
+    def settled(self, popup_id: int) -> None:
+        """The popup's answer was acted on, or will never come."""
+        self._popups.update(popup_id, {"status": "settled"})
+
+    def popup(self, popup_id: int) -> StoredPopup | None:
+        rows = self._rows("id = ?", popup_id)
+        return rows[0] if rows else None
+
+    def unsettled(self, session_id: str) -> list[StoredPopup]:
+        """Open and answered popups of a session, oldest first."""
+        return self._rows("session = ? AND status != 'settled'", session_id)
+
+    def _rows(self, where: str, value: object) -> list[StoredPopup]:
+        rows = self._db.query(
+            "SELECT id, session, seq, advisor, message, state, status, answer FROM popups "
+            f"WHERE {where} ORDER BY id",
+            [value],
+        )
+        return [msgspec.convert(row, StoredPopup) for row in rows]
+
+
+def _without_secrets(identify: Identify) -> bytes:
+    kept = msgspec.structs.replace(identify, auth=type(identify.auth)(), resume=msgspec.UNSET)
+    return pack(kept)
