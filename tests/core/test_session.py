@@ -1,0 +1,377 @@
+"""A session outlives its sockets: each numbered message is handled once and in order, come what may."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from bridge.core import errors, session
+from bridge.core.errors import CloseCode, LocalProtocolError, RemoteProtocolError
+from bridge.core.messages import (
+    IDENTIFY_TIMEOUT_S,
+    PROTOCOL,
+    Ack,
+    Action,
+    Answer,
+    AuthProof,
+    Cancel,
+    ClientInfo,
+    Command,
+    Error,
+    Event,
+    Identify,
+    Numbered,
+    Popup,
+    PopupClose,
+    Request,
+    Result,
+)
+from bridge.core.session import TRANSITIONS, Connection, Session, State
+
+ACTIONS = [Action(id="apply", label="Apply")]
+
+
+def identify(**fields: Any) -> Identify:
+    given = {"protocol": PROTOCOL, "instance": "i", "auth": AuthProof(token="t")} | fields
+    return Identify(client=ClientInfo(kind="tool", name="n", version="1"), **given)
+
+
+def refusal(action: Any, *arguments: Any) -> RemoteProtocolError:
+    with pytest.raises(RemoteProtocolError) as caught:
+        action(*arguments)
+    return caught.value
+
+
+# Connections.
+
+
+def test_a_connection_opens_with_identify() -> None:
+    connection = Connection(now=0, features=frozenset({"popups"}))
+    connection.receive(identify(features=["popups"]))
+    assert connection.state is State.OPEN
+    assert connection.receive(Cancel(id=1)) == Cancel(id=1)
+    connection.tick(now=1000)
+
+
+@pytest.mark.parametrize(
+    ("message", "close", "says"),
+    [
+        (Cancel(id=1), errors.NOT_IDENTIFIED, "'identify'"),
+        (identify(protocol=PROTOCOL + 1), errors.PROTOCOL_UNSUPPORTED, "update the daemon"),
+        (identify(protocol=PROTOCOL - 1), errors.PROTOCOL_UNSUPPORTED, "update the client"),
+        (identify(features=["popups", "teleport"]), errors.FEATURE_UNSUPPORTED, "'teleport'"),
+    ],
+)
+def test_a_connection_that_begins_otherwise_is_refused_with_what_to_do(
+    message: Any, close: CloseCode, says: str
+) -> None:
+    connection = Connection(now=0, features=frozenset({"popups"}))
+    error = refusal(connection.receive, message)
+    assert error.close is close
+    assert says in error.wire_reason
+    assert connection.state is State.GREETED
+
+
+def test_identify_comes_once() -> None:
+    connection = Connection(now=0)
+    connection.receive(identify())
+    assert refusal(connection.receive, identify()).close is errors.ALREADY_IDENTIFIED
+
+
+def test_a_client_that_does_not_identify_in_time_is_refused() -> None:
+    connection = Connection(now=100)
+    connection.tick(now=100 + IDENTIFY_TIMEOUT_S - 0.01)
+    assert refusal(connection.tick, 100 + IDENTIFY_TIMEOUT_S).close is errors.NOT_IDENTIFIED
+
+
+class ConnectionMachine(RuleBasedStateMachine):
+    """Any order of messages, ticks and closes takes only the transitions of the table."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.connection = Connection(self.now)
+        self.expected = State.GREETED
+
+    @rule(protocol=st.sampled_from([PROTOCOL, PROTOCOL, 0, 9]), features=st.sampled_from([[], ["x"]]))
+    def send_identify(self, protocol: int, features: list[str]) -> None:
+        message = identify(protocol=protocol, features=features)
+        if self.expected is State.GREETED and protocol == PROTOCOL and not features:
+            self.connection.receive(message)
+            self.expected = TRANSITIONS[self.expected, "identify"]
+        else:
+            refusal(self.connection.receive, message)
+
+    @rule(message=st.sampled_from([Cancel(id=1), Ack(seq=1), Event(name="e"), Request(id=1, workload="w")]))
+    def send_other(self, message: Any) -> None:
+        if self.expected is State.OPEN:
+            assert self.connection.receive(message) is message
+        else:
+            assert refusal(self.connection.receive, message).close is errors.NOT_IDENTIFIED
+
+    @rule(seconds=st.floats(0, 6))
+    def tick(self, seconds: float) -> None:
+        self.now += seconds
+        if self.expected is State.GREETED and self.now >= IDENTIFY_TIMEOUT_S:
+            refusal(self.connection.tick, self.now)
+        else:
+            self.connection.tick(self.now)
+
+    @rule()
+    def close(self) -> None:
+        self.connection.close()
+        self.expected = TRANSITIONS[self.expected, "close"]
+
+    @invariant()
+    def the_state_is_what_the_table_says(self) -> None:
+        assert self.connection.state is self.expected
+
+
+TestConnectionMachine = ConnectionMachine.TestCase
+
+# Sessions.
+
+
+def test_numbers_start_at_one_and_have_no_gaps() -> None:
+    s = Session("s", now=0)
+    assert [s.number(Event(name="e")).seq for _ in range(3)] == [1, 2, 3]
+    assert [m.seq for m in s.waiting] == [1, 2, 3]
+
+
+def test_an_acknowledgement_takes_in_all_numbers_below_it_and_may_be_repeated() -> None:
+    s = Session("s", now=0)
+    for _ in range(3):
+        s.number(Event(name="e"))
+    for seq in (2, 2, 1):
+        assert s.receive(Ack(seq=seq)) is None
+        assert [m.seq for m in s.waiting] == [3]
+
+
+def test_acknowledging_what_was_never_sent_is_refused() -> None:
+    s = Session("s", now=0)
+    s.number(Event(name="e"))
+    error = refusal(s.receive, Ack(seq=2))
+    assert error.close is errors.WRONG_VALUE
+    assert "'seq'" in error.reason
+
+
+def test_a_client_that_never_acknowledges_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "MAX_OUTBOX", 2)
+    s = Session("s", now=0)
+    s.number(Event(name="e"))
+    s.number(Event(name="e"))
+    assert refusal(s.number, Event(name="e")).close is errors.TOO_SLOW
+    s.receive(Ack(seq=1))
+    assert s.number(Event(name="e")).seq == 3
+
+
+def test_the_id_of_an_open_request_cannot_be_used_again_until_it_is_answered() -> None:
+    s = Session("s", now=0)
+    asked = Request(id=1, workload="w")
+    s.receive(asked)
+    assert "'id'" in refusal(s.receive, asked).reason
+    s.number(Result(id=1, value=None))
+    s.receive(asked)
+    s.number(Error(id=1, code="internal", message="m"))
+    s.receive(asked)
+    s.number(Error(code="internal", message="about no request"))
+    assert s.requests == {1}
+
+
+def test_a_command_is_settled_by_its_first_answer() -> None:
+    s = Session("s", now=0)
+    command = s.number(Command(id=7, name="texture.apply", args={}, deadline_ms=1000))
+    assert s.receive(Result(id=7, value={})) == command
+    assert s.receive(Result(id=7, value={})) is None
+    second = s.number(Command(id=8, name="texture.apply", args={}, deadline_ms=1000))
+    assert s.receive(Error(code="unsupported", message="about no command")) is None
+    assert s.receive(Error(id=8, code="unsupported", message="m")) == second
+
+
+def test_a_command_whose_answer_was_lost_comes_again_although_it_was_handled() -> None:
+    s = Session("s", now=0)
+    command = s.number(Command(id=7, name="texture.apply", args={}, deadline_ms=1000))
+    s.number(Event(name="e"))
+    assert s.attach(last_seq=2) == (command,)
+    s.receive(Result(id=7, value={}))
+    assert s.attach(last_seq=2) == ()
+
+
+def test_an_answer_settles_a_popup_and_is_confirmed() -> None:
+    s = Session("s", now=0)
+    popup = s.number(Popup(id=1, kind="k", title="t", body="b", actions=ACTIONS))
+    s.popups.open(popup, now=0)
+    answer = Answer(id=1, state="answered", action="apply")
+    assert s.receive(answer) == PopupClose(id=1, reason="answered")
+    assert s.receive(answer) == PopupClose(id=1, reason="unknown")
+
+
+def test_events_and_cancels_are_only_noted() -> None:
+    s = Session("s", now=0)
+    assert s.receive(Event(name="e")) is None
+    assert s.receive(Cancel(id=1)) is None
+
+
+def test_a_session_waits_its_keep_time_for_its_editor() -> None:
+    s = Session("s", now=0, keep_s=600)
+    assert not s.attached
+    assert s.expired(now=600)
+    s.attach()
+    assert s.attached
+    assert not s.expired(now=10_000)
+    s.detach(now=10_000)
+    assert not s.expired(now=10_599)
+    assert s.expired(now=10_600)
+
+
+def test_a_session_read_back_goes_on_where_it_was() -> None:
+    s = Session("s", now=0, seq=9)
+    command = Command(id=1, name="c", args={}, deadline_ms=1, seq=4)
+    popup = Popup(id=2, kind="k", title="t", body="b", actions=ACTIONS, seq=6)
+    for message in (command, popup):
+        s.restore(message, now=0)
+    assert s.waiting == (command, popup)
+    assert s.receive(Result(id=1, value=None)) == command
+    assert 2 in s.popups
+    assert s.number(Event(name="e")).seq == 10
+
+
+@pytest.mark.parametrize("seqs", [[2, 2], [3, 1], [None]])
+def test_a_store_that_gives_messages_out_of_order_is_our_own_fault(seqs: list[Any]) -> None:
+    s = Session("s", now=0)
+    with pytest.raises(LocalProtocolError):
+        for seq in seqs:
+            s.restore(Event(name="e", seq=seq) if seq else Event(name="e"), now=0)
+
+
+def test_a_daemon_that_forgot_numbers_goes_on_above_those_that_the_client_has_seen() -> None:
+    s = Session("s", now=0, seq=3)
+    assert s.attach(last_seq=8) == ()
+    assert s.number(Event(name="e")).seq == 9
+
+
+class SessionMachine(RuleBasedStateMachine):
+    """A server's session and a client that keeps the contract, with sockets that drop at any moment.
+
+    The client handles messages in order, acknowledges when it likes, and comes back with any number that
+    it may have kept: from the last one that it acknowledged to the last one that it handled.
+    """
+
+    KEEP_S = 10.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.session = Session("s", self.now, keep_s=self.KEEP_S)
+        self.sent: list[Numbered] = []
+        self.to_client: deque[Numbered] = deque()
+        self.to_server: deque[Any] = deque()
+        self.handled: list[Numbered] = []
+        self.answers: dict[int, Result] = {}
+        self.settled: list[int] = []
+        self.acknowledged = 0
+        self.connect(0)
+
+    def connect(self, last_seq: int) -> None:
+        self.to_client = deque(self.session.attach(last_seq))
+        self.to_server = deque()
+
+    @rule(kind=st.sampled_from(["event", "result", "command", "popup"]))
+    def server_sends(self, kind: str) -> None:
+        next_id = len(self.sent)
+        message: Numbered = {
+            "event": Event(name="job.done", data={"n": next_id}),
+            "result": Result(id=next_id, value=next_id),
+            "command": Command(id=next_id, name="texture.apply", args={}, deadline_ms=1000),
+            "popup": Popup(id=next_id, kind="k", title="t", body="b", actions=ACTIONS),
+        }[kind]
+        numbered = self.session.number(message)
+        self.sent.append(numbered)
+        if self.session.attached:
+            self.to_client.append(numbered)
+
+    @precondition(lambda self: self.to_client)
+    @rule()
+    def client_handles(self) -> None:
+        message = self.to_client.popleft()
+        assert isinstance(message.seq, int)
+        if message.seq == len(self.handled) + 1:
+            self.handled.append(message)
+            if isinstance(message, Command):
+                self.answers[message.id] = Result(id=message.id, value=None)
+        # A repetition is passed over; only a command is answered again, with the answer that was kept.
+        assert message == self.handled[message.seq - 1]
+        if isinstance(message, Command):
+            self.to_server.append(self.answers[message.id])
+
+    @precondition(lambda self: self.session.attached and len(self.handled) > self.acknowledged)
+    @rule(data=st.data())
+    def client_acknowledges(self, data: st.DataObject) -> None:
+        self.to_server.append(Ack(seq=data.draw(st.integers(self.acknowledged + 1, len(self.handled)))))
+
+    @precondition(lambda self: self.to_server)
+    @rule()
+    def server_receives(self) -> None:
+        message = self.to_server.popleft()
+        settled = self.session.receive(message)
+        if isinstance(message, Ack):
+            self.acknowledged = max(self.acknowledged, message.seq)
+        if settled is not None:
+            self.settled.append(settled.id)
+
+    @precondition(lambda self: self.session.attached)
+    @rule()
+    def socket_drops(self) -> None:
+        self.session.detach(self.now)
+        self.to_client.clear()
+        self.to_server.clear()
+
+    @rule(data=st.data())
+    def client_comes_back(self, data: st.DataObject) -> None:
+        if not self.session.expired(self.now):
+            self.connect(data.draw(st.integers(self.acknowledged, len(self.handled))))
+
+    @rule()
+    def daemon_is_killed_and_restarts(self) -> None:
+        old = self.session
+        self.session = Session("s", self.now, keep_s=self.KEEP_S, seq=old.seq)
+        for message in old.waiting:
+            self.session.restore(message, self.now)
+        # What was acknowledged is gone from the store, and with it every command that was answered.
+        self.session.commands = {k: v for k, v in self.session.commands.items() if k in old.commands}
+        self.to_client.clear()
+        self.to_server.clear()
+
+    @rule(seconds=st.floats(0, 6))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+        assert not (self.session.attached and self.session.expired(self.now))
+
+    @invariant()
+    def each_message_is_handled_once_and_in_order(self) -> None:
+        assert self.handled == self.sent[: len(self.handled)]
+        assert len(self.settled) == len(set(self.settled))
+
+    @invariant()
+    def whatever_is_not_handled_is_kept(self) -> None:
+        kept = [m.seq for m in self.session.waiting]
+        assert kept == sorted(kept)
+        assert set(range(len(self.handled) + 1, self.session.seq + 1)) <= set(kept)
+
+    def teardown(self) -> None:
+        self.connect(len(self.handled))
+        while self.to_client:
+            self.client_handles()
+        while self.to_server:
+            self.server_receives()
+        assert self.handled == self.sent
+        commands = {m.id for m in self.sent if isinstance(m, Command)}
+        assert set(self.settled) == commands
+        assert not self.session.commands
+
+
+TestSessionMachine = SessionMachine.TestCase
