@@ -6,14 +6,17 @@ import importlib
 import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, cast
 
 import msgspec
 from msgspec import Struct
 
 
 class WorkloadError(Exception):
-    """A workload can't do what was asked; `code` is one of the bridge's error codes, `reason` is for people."""
+    """A workload can't do what was asked.
+
+    `code` is one of the bridge's error codes; `reason` is for people, and reads well after "NAME: ".
+    """
 
     def __init__(self, code: str, reason: str, name: str = "") -> None:
         super().__init__(reason)
@@ -39,6 +42,12 @@ class Input(Struct, frozen=True):
         return Path(self.path).stat().st_size
 
 
+def names(inputs: Sequence[Input]) -> str:
+    """What a message calls the inputs of a job where it isn't known which of them was at fault."""
+    shown = ", ".join(one.name for one in inputs[:3])
+    return shown if len(inputs) <= 3 else f"{shown} and {len(inputs) - 3} more"
+
+
 class OutputFile(Struct, frozen=True):
     """Bytes that a workload made."""
 
@@ -60,8 +69,12 @@ class Limits(Struct, frozen=True):
     max_pixels: int = 268_435_456
 
 
-Function = Callable[[Sequence[Input], Any, Limits], Output]
-AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Output])
+class Function(Protocol):
+    """A declared workload, with its record."""
+
+    workload: Workload
+
+    def __call__(self, inputs: Sequence[Input], params: Any, limits: Limits, /) -> Output: ...
 
 
 class Workload(Struct, frozen=True):
@@ -95,9 +108,14 @@ class Workload(Struct, frozen=True):
 
     def load(self) -> Function:
         """The function itself."""
-        module, _, name = self.target.partition(":")
-        function: Function = getattr(importlib.import_module(module), name)
-        return function
+        return load(self.target)
+
+
+def load(target: str) -> Function:
+    """The function that `target` (`module:function`) names."""
+    module, _, name = target.partition(":")
+    function: Function = getattr(importlib.import_module(module), name)
+    return function
 
 
 def workload(
@@ -107,18 +125,18 @@ def workload(
     params: type[Params],
     inputs: int | tuple[int, int] = 1,
     inline: bool = False,
-) -> Callable[[AnyFunction], AnyFunction]:
+) -> Callable[[Callable[[Sequence[Input], Any, Limits], Output]], Function]:
     """Declares a workload: `function(inputs, params, limits) -> Output`.
 
     The record is `function.workload`; its summary is the docstring's first line.
     """
 
-    def declare(function: AnyFunction) -> AnyFunction:
+    def declare(function: Callable[[Sequence[Input], Any, Limits], Output]) -> Function:
         doc = inspect.cleandoc(function.__doc__ or "")
         span = (inputs, inputs) if isinstance(inputs, int) else inputs
         target = f"{function.__module__}:{function.__qualname__}"
-        record = Workload(name, version, params, target, span, inline, doc.split("\n")[0], doc)
-        function.workload = record  # type: ignore[attr-defined]
-        return function
+        declared = cast(Function, function)
+        declared.workload = Workload(name, version, params, target, span, inline, doc.split("\n")[0], doc)
+        return declared
 
     return declare

@@ -1,1 +1,1 @@
-"""Image workloads on libvips and numpy."""
+"""Workloads on images, by libvips and numpy; what declares them imports neither."""

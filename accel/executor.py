@@ -1,0 +1,161 @@
+"""Where workloads run: a Protocol, and its form on this machine's own processes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from accel.frames import DEVICE, Failed, Job, Reply, ResultFile, Setup, pack
+from accel.outputs import named, stored
+from accel.pool import Pool
+from accel.priorities import PRIORITIES
+from accel.process import WorkerDied
+from accel.workload import Input, Limits, Workload, WorkloadError, names
+
+WARM = ("accel.image.load", "accel.image.evidence", "accel.image.examine")
+"""What a worker imports before its first job: the costly ones."""
+
+TRIES = 2
+"""How many workers a job may cost before it is blamed itself."""
+
+log = logging.getLogger(__name__)
+
+
+class ExecutorResult(Struct, frozen=True):
+    """What a workload gave, and what it took."""
+
+    value: Any
+    files: Sequence[ResultFile]
+    queued_ms: float
+    """From the call until a worker began."""
+    run_ms: float
+    device: str
+
+
+class Executor(Protocol):
+    """Runs workloads somewhere."""
+
+    async def start(self) -> None:
+        """Makes ready; returns before the workers are warm. Raises OSError."""
+
+    async def run(
+        self,
+        workload: Workload,
+        params: Mapping[str, Any],
+        inputs: Sequence[Input],
+        *,
+        deadline_s: float,
+        priority: str = "normal",
+        out_dir: Path | None = None,
+    ) -> ExecutorResult:
+        """Runs one workload. Cancelling the awaiting task ends the job, wherever it is.
+
+        `deadline_s` counts from the call, time in the queue included. `priority` is `interactive`,
+        `normal` or `bulk`. With `out_dir`, an existing folder, output files are written there under
+        their SHA-256 and come back as paths, else as bytes.
+
+        Raises WorkloadError: the workload's own, or `bad_params`, `deadline_exceeded`,
+        `worker_crashed`, `shutting_down`, or `internal`, whose details are in the log.
+        """
+
+    async def close(self) -> None:
+        """Ends all jobs and workers."""
+
+
+class LocalExecutor:
+    """Worker processes on this machine; a job that crashes or hangs costs itself alone."""
+
+    def __init__(
+        self,
+        workers: int,
+        limits: Limits,
+        memory_mib: int,
+        *,
+        env: Mapping[str, str] | None = None,
+        warm: Sequence[str] = WARM,
+    ) -> None:
+        """`workers` 0 is one per core; `memory_mib` 0 is no limit; `env` adds to the workers' environment."""
+        self._limits = limits
+        self._pool = Pool(workers or os.cpu_count() or 1, Setup(limits, memory_mib, tuple(warm)), env or {})
+
+    @property
+    def pool(self) -> Pool:
+        """The processes, for whoever shows their state."""
+        return self._pool
+
+    async def start(self) -> None:
+        await self._pool.start()
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    async def run(
+        self,
+        workload: Workload,
+        params: Mapping[str, Any],
+        inputs: Sequence[Input],
+        *,
+        deadline_s: float,
+        priority: str = "normal",
+        out_dir: Path | None = None,
+    ) -> ExecutorResult:
+        workload.check_inputs(len(inputs))
+        parsed = workload.parse(dict(params))
+        if workload.inline:
+            return _run_here(workload, parsed, inputs, self._limits, out_dir)
+        if priority not in PRIORITIES:
+            raise WorkloadError("bad_params", f"priority is one of {', '.join(PRIORITIES)}, not {priority!r}")
+        job = pack(Job(workload.target, dict(params), inputs, None if out_dir is None else str(out_dir)))
+        try:
+            async with asyncio.timeout(deadline_s):
+                return _result(workload, *await self._ask(job, priority, names(inputs)))
+        except TimeoutError:
+            reason = f"wasn't done within {deadline_s * 1000:.0f} ms"
+            raise WorkloadError("deadline_exceeded", reason, names(inputs)) from None
+
+    async def _ask(self, job: bytes, priority: str, name: str) -> tuple[Reply, float]:
+        """A worker's reply, and the milliseconds until one was free."""
+        queued = 0.0
+        died = ""
+        for _ in range(TRIES):
+            begin = time.perf_counter()
+            worker = await self._pool.acquire(priority)
+            queued += (time.perf_counter() - begin) * 1000
+            try:
+                reply = await worker.ask(job)
+            except WorkerDied as error:
+                self._pool.discard(worker)
+                died = str(error)
+            except BaseException:
+                self._pool.discard(worker)
+                raise
+            else:
+                self._pool.release(worker)
+                return reply, queued
+        raise WorkloadError("worker_crashed", died, name)
+
+
+def _result(workload: Workload, reply: Reply, queued_ms: float) -> ExecutorResult:
+    if isinstance(reply, Failed):
+        if reply.trace:
+            log.error("%s failed on %s\n%s", workload.name, reply.name or "no input", reply.trace)
+        raise WorkloadError(reply.code, reply.reason, reply.name)
+    return ExecutorResult(reply.value, reply.files, queued_ms, reply.run_ms, reply.device)
+
+
+def _run_here(
+    workload: Workload, params: Any, inputs: Sequence[Input], limits: Limits, out_dir: Path | None
+) -> ExecutorResult:
+    begin = time.perf_counter()
+    output = workload.load()(inputs, params, limits)
+    files = [named(file) if out_dir is None else stored(file, out_dir) for file in output.files]
+    value = msgspec.to_builtins(output.value, builtin_types=(bytes,))
+    return ExecutorResult(value, files, 0.0, (time.perf_counter() - begin) * 1000, DEVICE)

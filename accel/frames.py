@@ -1,0 +1,82 @@
+"""What the executor and a worker process say to each other: msgpack Structs, each behind its length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from accel.workload import Input, Limits
+
+HEADER = 4
+"""Bytes of a frame's length, unsigned and big-endian."""
+
+DEVICE = "CPU"
+"""What a worker process computes on."""
+
+
+class Setup(Struct, frozen=True):
+    """The first frame that a worker gets."""
+
+    limits: Limits
+    memory_mib: int
+    """Most address space, MiB, where the system can limit it; 0 is no limit."""
+    warm: Sequence[str]
+    """Modules to import before the first job comes."""
+
+
+class Job(Struct, frozen=True):
+    """One call of a workload."""
+
+    target: str
+    """`module:function` of a workload."""
+    params: dict[str, Any]
+    inputs: Sequence[Input]
+    out_dir: str | None
+    """Where output files are written, each named by its SHA-256; None sends them in the reply."""
+
+
+class ResultFile(Struct, frozen=True):
+    """A file that a workload made: `data` holds its bytes, or `path` says where they lie."""
+
+    name: str
+    media_type: str
+    size: int
+    """Bytes."""
+    sha256: str
+    """Hex, lower case."""
+    data: bytes | None = None
+    path: str | None = None
+
+
+class Done(Struct, frozen=True, tag="done"):
+    """A job's result."""
+
+    value: Any
+    files: Sequence[ResultFile]
+    run_ms: float
+    device: str
+
+
+class Failed(Struct, frozen=True, tag="failed"):
+    """A job's error; `trace` is for a log and never for the asker."""
+
+    code: str
+    reason: str
+    name: str = ""
+    trace: str = ""
+
+
+Reply = Done | Failed
+
+replies: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
+jobs = msgspec.msgpack.Decoder(Job)
+setups = msgspec.msgpack.Decoder(Setup)
+
+
+def pack(message: Struct) -> bytes:
+    """The frame of `message`. Raises TypeError for a value that isn't of plain types."""
+    body = msgspec.msgpack.encode(message)
+    return len(body).to_bytes(HEADER, "big") + body

@@ -1,0 +1,97 @@
+"""What `image.inspect` finds out about an image: the value of its result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+TOLERANCE = 0.05
+"""How far a vector's length may be from 1 to count as a unit vector: 8 bit rounding takes up to 0.007,
+block or JPEG compression a few hundredths."""
+
+
+class Channel(Struct, frozen=True):
+    """One channel over all pixels, exact; 0..1, and as stored in images of 32 bit."""
+
+    name: str
+    """`r`, `g`, `b`, `a`; `l` for grey; `c`, `m`, `y`, `k`; a number for anything else."""
+    min: float
+    max: float
+    mean: float
+    std: float
+
+
+class Alpha(Struct, frozen=True):
+    """The alpha channel over all pixels, exact; 0..1."""
+
+    used: bool
+    """Whether it differs from pixel to pixel."""
+    constant: int | None
+    """Its value where it is the same everywhere, in steps of 1/255; None where it isn't."""
+    min: float
+    max: float
+    share_opaque: Share
+    share_transparent: Share
+
+
+class Normals(Struct, frozen=True):
+    """What speaks for and against a tangent-space normal map; from a regular sample of the texels."""
+
+    unit_length: Share
+    """Share of texels whose vector 2 * rgb - 1 has a length of 1 +- `tolerance`."""
+    tolerance: float
+    mean: Sequence[float]
+    """The mean colour, three times 0..1; exact."""
+    flat: Share
+    """Share of texels within 4/255 of (0.5, 0.5, 1), the undisturbed surface."""
+    convention: Literal["opengl", "directx"] | None
+    """Where green points: up (OpenGL) or down (DirectX); None where the texels don't tell."""
+    convention_confidence: Share
+    """The evidence: how far the one convention explains what contradicts the other.
+
+    A surface's slopes p, q have no curl: dp/dy = dq/dx. `(a - b) / (a + b)` of the squared residuals a, b of
+    that equation under the two conventions. 0 is no evidence, as for a surface of straight ridges.
+    """
+
+
+class Seams(Struct, frozen=True):
+    """How visible a seam is where copies of the image meet: 0 none (tileable), 1 obvious."""
+
+    horizontal: Share
+    """Left edge against right edge."""
+    vertical: Share
+    """Top edge against bottom edge."""
+
+
+class Inspection(Struct, frozen=True):
+    """An image's facts."""
+
+    format: str
+    """`png`, `jpeg`, `webp`, `tiff`, `gif`, `avif` or `heif`, by the file's content."""
+    size: int
+    """The file's bytes."""
+    width: int
+    """Pixels, as stored: an EXIF orientation isn't applied, as engines don't."""
+    height: int
+    power_of_two: bool
+    """Both sides."""
+    channels: int
+    """Their number, alpha included."""
+    bit_depth: Literal[8, 16, 32]
+    """Of a decoded channel; fewer bits are decoded to 8."""
+    color_model: str
+    """`grey`, `rgb`, `cmyk`, or libvips' name of another interpretation."""
+    has_alpha: bool
+    alpha: Alpha | None
+    grey: bool
+    """R = G = B in every pixel, also where it is stored as RGB."""
+    statistics: Sequence[Channel]
+    entropy: Annotated[float, Meta(ge=0, le=8)]
+    """Of the luminance, bits per pixel; from the sample."""
+    normals: Normals | None
+    """None where there are no three colour channels of 8 or 16 bit."""
+    seams: Seams

@@ -1,0 +1,127 @@
+"""The one way in for images: a few loaders, dimensions checked before any decode, errors for people."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pyvips
+from msgspec import Struct
+
+from accel.image.sniff import HEAD, Format, sniff
+from accel.workload import Input, Limits, WorkloadError
+
+LOADERS = ("Png", "Jpeg", "Webp", "Tiff", "Nsgif", "Heif")
+"""The loaders that are allowed, by the names of libvips' classes."""
+
+OFFERED = "PNG, JPEG, WebP, TIFF, GIF or AVIF"
+
+_UNDECODABLE = re.compile(r"unsupported|unimplemented|not supported|no decoder|built without", re.IGNORECASE)
+
+
+def _restrict() -> None:
+    pyvips.operation_block_set("VipsForeignLoad", True)
+    for loader in LOADERS:
+        pyvips.operation_block_set(f"VipsForeignLoad{loader}", False)
+    pyvips.concurrency_set(1)
+    # The cache would serve stale pixels of a file that another program rewrote.
+    pyvips.cache_set_max(0)
+
+
+_restrict()
+
+
+class Opened(Struct, frozen=True):
+    """An image whose header was read and found acceptable; its pixels are decoded when asked for."""
+
+    image: pyvips.Image
+    format: Format
+    size: int
+    """The file's bytes."""
+
+
+def open_image(source: Input, limits: Limits) -> Opened:
+    """The first frame of an image, not yet decoded; pixels can be read once, from top to bottom.
+
+    Raises WorkloadError: `not_found`, `bad_input`, `unsupported` or `too_large`.
+    """
+    kind, size = identify(source)
+    try:
+        image = getattr(pyvips.Image, str(kind.loader))(source.path, access="sequential", fail_on="error")
+    except pyvips.Error as error:
+        raise undecodable(source, kind, error) from None
+    except UnicodeEncodeError:
+        raise WorkloadError(
+            "bad_input", "its name isn't valid Unicode; rename the file", source.name
+        ) from None
+    check_dimensions(source, image, limits)
+    return Opened(image, kind, size)
+
+
+def identify(source: Input) -> tuple[Format, int]:
+    """The file's format, one that is opened here, and its bytes. Raises WorkloadError."""
+    head, size = _read_head(source)
+    if size == 0:
+        raise WorkloadError("bad_input", "is empty (0 bytes)", source.name)
+    kind = sniff(head)
+    if kind is None:
+        raise WorkloadError("bad_input", "isn't an image of a format known here", source.name)
+    if kind.name == "Git LFS pointer":
+        reason = "is a Git LFS pointer, not the image itself; run `git lfs pull`"
+        raise WorkloadError("bad_input", reason, source.name)
+    if kind.loader is None:
+        raise WorkloadError("unsupported", f"is a {kind.name} file; give {OFFERED}", source.name)
+    return kind, size
+
+
+def _read_head(source: Input) -> tuple[bytes, int]:
+    path = Path(source.path)
+    try:
+        with path.open("rb") as file:
+            return file.read(HEAD), path.stat().st_size
+    except FileNotFoundError:
+        raise WorkloadError("not_found", "isn't there", source.name) from None
+    except (OSError, ValueError) as error:
+        # Windows says "permission denied" for a folder.
+        reason = (
+            "is a folder" if path.is_dir() else f"can't be read ({getattr(error, 'strerror', None) or error})"
+        )
+        raise WorkloadError("bad_input", reason, source.name) from None
+
+
+def check_dimensions(source: Input, image: pyvips.Image, limits: Limits) -> None:
+    """Raises WorkloadError `too_large` for more pixels than `limits` takes."""
+    pixels = image.width * image.height
+    if pixels > limits.max_pixels:
+        reason = (
+            f"is {image.width} x {image.height} ({pixels / 1e6:,.1f} megapixels), "
+            f"more than the limit of {limits.max_pixels / 1e6:,.1f} megapixels"
+        )
+        raise WorkloadError("too_large", reason, source.name)
+
+
+def undecodable(source: Input, kind: Format, error: pyvips.Error) -> WorkloadError:
+    """What libvips says about a file, without its path, as an error that names the file as the asker does."""
+    detail = _detail(source, error)
+    if "out of memory" in detail:
+        raise MemoryError(detail)
+    if _UNDECODABLE.search(detail):
+        reason = f"is a {kind.name.upper()} of a kind that isn't opened here ({detail})"
+        return WorkloadError("unsupported", reason, source.name)
+    return WorkloadError(
+        "bad_input", f"is a truncated or corrupt {kind.name.upper()} ({detail})", source.name
+    )
+
+
+def _detail(source: Input, error: pyvips.Error) -> str:
+    # libvips appends every message since the last success; the first is the cause, the rest follow from it.
+    text = str(error.detail or error.message).replace(source.path, "file")
+    return next((line.strip() for line in text.splitlines() if line.strip()), "no details")[:200]
+
+
+def warm() -> None:
+    """Runs each costly first step once: building an operation class takes far longer than using it."""
+    image = pyvips.Image.black(16, 16, bands=3).copy(interpretation="srgb")
+    data = image.pngsave_buffer(compression=1)
+    decoded = pyvips.Image.pngload_buffer(data, access="sequential", fail_on="error")
+    decoded.thumbnail_image(8).shrink(2, 2).pngsave_buffer(compression=1)

@@ -1,0 +1,132 @@
+"""Worker processes by number: lent one job at a time, replaced when they are gone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+from accel.frames import Setup
+from accel.priorities import Turns
+from accel.process import Worker
+from accel.workload import WorkloadError
+
+RESPAWN_S = (0.0, 0.1, 0.5, 2.0, 5.0)
+"""Waits before each further try to start a process that the system refused."""
+
+log = logging.getLogger(__name__)
+
+
+class Pool:
+    """Up to `size` workers; whoever asks gets one when it is its turn."""
+
+    def __init__(self, size: int, setup: Setup, env: Mapping[str, str]) -> None:
+        self._size = size
+        self._setup = setup
+        self._env = env
+        self._turns: Turns[asyncio.Future[Worker]] = Turns()
+        self._idle: list[Worker] = []
+        self._all: set[Worker] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = asyncio.Event()
+
+    @property
+    def waiting(self) -> int:
+        """How many ask for a worker and have none yet."""
+        return len(self._turns)
+
+    @property
+    def pids(self) -> list[int]:
+        """The running processes."""
+        return [worker.pid for worker in self._all]
+
+    async def start(self) -> None:
+        """Starts all processes; they get ready by themselves. Raises OSError."""
+        try:
+            await asyncio.gather(*(self._spawn() for _ in range(self._size)))
+        except OSError:
+            await self.close()
+            raise
+
+    async def acquire(self, priority: str) -> Worker:
+        """A worker, lent until `release` or `discard`. Raises WorkloadError `shutting_down`."""
+        if self._closing.is_set():
+            raise _closing()
+        turn: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
+        self._turns.add(turn, priority)
+        self._lend()
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            self._turns.remove(turn)
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self.release(turn.result())
+            raise
+
+    def release(self, worker: Worker) -> None:
+        """Takes back a worker that has replied."""
+        self._idle.append(worker)
+        self._lend()
+
+    def discard(self, worker: Worker) -> None:
+        """Ends a worker that is busy with what nobody wants, or is dead already, and starts another."""
+        worker.kill()
+        if not self._closing.is_set():
+            self._in_background(self._replace(worker))
+
+    async def close(self) -> None:
+        """Ends all processes; whoever still waits gets WorkloadError `shutting_down`."""
+        self._closing.set()
+        while (turn := self._turns.next()) is not None:
+            if not turn.done():
+                turn.set_exception(_closing())
+        await asyncio.gather(*(worker.end() for worker in self._all), *self._tasks)
+        self._all.clear()
+        self._idle.clear()
+
+    def _lend(self) -> None:
+        while self._idle and self._turns:
+            worker = self._idle.pop()
+            if not worker.alive:  # killed from outside while it had nothing to do
+                self.discard(worker)
+                continue
+            turn = self._turns.next()
+            if turn is None or turn.done():
+                self._idle.append(worker)
+            else:
+                turn.set_result(worker)
+
+    async def _spawn(self) -> None:
+        worker = await Worker.spawn(self._setup, self._env)
+        if self._closing.is_set():
+            return await worker.end()
+        self._all.add(worker)
+        self.release(worker)
+
+    async def _replace(self, worker: Worker) -> None:
+        await worker.end()
+        self._all.discard(worker)
+        tries = 0
+        while not await self._closed_within(RESPAWN_S[min(tries, len(RESPAWN_S) - 1)]):
+            try:
+                return await self._spawn()
+            except OSError as error:
+                tries += 1
+                log.error("can't start a worker process: %s", error)
+
+    async def _closed_within(self, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+        return self._closing.is_set()
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _closing() -> WorkloadError:
+    return WorkloadError("shutting_down", "the workers are shutting down")

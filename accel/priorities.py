@@ -1,0 +1,47 @@
+"""Whose turn it is: waiters in three classes, the urgent first, and none left out for good."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Generic, TypeVar
+
+Waiter = TypeVar("Waiter")
+
+PRIORITIES = ("interactive", "normal", "bulk")
+"""Most urgent first."""
+
+PATIENCE = 8
+"""How often a class is passed over before it gets a turn all the same."""
+
+
+class Turns(Generic[Waiter]):
+    """Waiters by priority; within one class, whoever came first."""
+
+    def __init__(self) -> None:
+        self._classes: tuple[deque[Waiter], ...] = tuple(deque() for _ in PRIORITIES)
+        self._passed = [0] * len(PRIORITIES)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._classes))
+
+    def add(self, waiter: Waiter, priority: str) -> None:
+        """Queues `waiter`. Raises ValueError for a priority that is none."""
+        self._classes[PRIORITIES.index(priority)].append(waiter)
+
+    def remove(self, waiter: Waiter) -> None:
+        """Forgets `waiter`, if it still waits."""
+        for waiting in self._classes:
+            if waiter in waiting:
+                waiting.remove(waiter)
+
+    def next(self) -> Waiter | None:
+        """Takes out whose turn it is, or None if nobody waits."""
+        waiting = [i for i, waiters in enumerate(self._classes) if waiters]
+        if not waiting:
+            return None
+        starved = [i for i in waiting if self._passed[i] >= PATIENCE]
+        chosen = (starved or waiting)[0]
+        for i in waiting:
+            self._passed[i] += 1
+        self._passed[chosen] = 0
+        return self._classes[chosen].popleft()

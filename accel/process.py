@@ -1,0 +1,146 @@
+"""One worker process, seen from the parent: started, asked, ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+
+import msgspec
+
+from accel.frames import HEADER, Reply, Setup, pack, replies
+
+# Every worker is one core's work: a thread pool in each would only fight for the same cores.
+SINGLE_THREADED = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "VIPS_CONCURRENCY": "1"}
+
+if sys.platform == "win32":
+    _NO_WINDOW = subprocess.CREATE_NO_WINDOW
+else:
+    _NO_WINDOW = 0
+
+
+class WorkerDied(Exception):
+    """The process ended before it replied; says how."""
+
+
+class Worker:
+    """A running worker process; serves one job at a time."""
+
+    def __init__(self, transport: asyncio.SubprocessTransport, wire: _Wire) -> None:
+        stdin = transport.get_pipe_transport(0)
+        assert isinstance(stdin, asyncio.WriteTransport)
+        self._transport = transport
+        self._stdin = stdin
+        self._wire = wire
+        self.pid = transport.get_pid()
+
+    @classmethod
+    async def spawn(cls, setup: Setup, env: Mapping[str, str]) -> Worker:
+        """Starts a process and doesn't wait until it is ready. Raises OSError."""
+        transport, wire = await asyncio.get_running_loop().subprocess_exec(
+            _Wire,
+            sys.executable,
+            # Modules in the folder that the daemon happens to be started from are none of ours.
+            *("-P", "-m", "accel.worker"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # A Windows program without a console has no stderr that could be inherited.
+            stderr=subprocess.DEVNULL if sys.stderr is None else None,
+            env=environment(env),
+            creationflags=_NO_WINDOW,
+        )
+        worker = cls(transport, wire)
+        worker._stdin.write(pack(setup))
+        return worker
+
+    @property
+    def alive(self) -> bool:
+        return not self._wire.ended
+
+    async def ask(self, job: bytes) -> Reply:
+        """The reply to a job's frame. Raises WorkerDied."""
+        frame = self._wire.expect()
+        self._stdin.write(job)
+        try:
+            return replies.decode(await frame)
+        except EOFError:
+            await self._wire.gone.wait()
+            raise WorkerDied(describe(self._transport.get_returncode())) from None
+        except msgspec.DecodeError as error:
+            raise WorkerDied(f"its reply can't be read: {error}") from None
+
+    def kill(self) -> None:
+        """Ends the process at once, whatever it is doing."""
+        with contextlib.suppress(ProcessLookupError):
+            self._transport.kill()
+
+    async def end(self) -> None:
+        """Ends the process and waits until it is gone."""
+        self._stdin.close()
+        self.kill()
+        await self._wire.gone.wait()
+        self._transport.close()
+
+
+class _Wire(asyncio.SubprocessProtocol):
+    """Bytes from a process's stdout become frames; one is expected at a time."""
+
+    def __init__(self) -> None:
+        self.gone = asyncio.Event()
+        self.ended = False
+        self._buffer = bytearray()
+        self._frame: asyncio.Future[bytes] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.SubprocessTransport)
+        self._transport = transport
+
+    def expect(self) -> asyncio.Future[bytes]:
+        """The next frame's body; EOFError if the process ends first."""
+        self._frame = asyncio.get_running_loop().create_future()
+        if self.ended:
+            self._frame.set_exception(EOFError())
+        return self._frame
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        self._buffer += data
+        size = int.from_bytes(self._buffer[:HEADER], "big")
+        if len(self._buffer) >= HEADER + size and self._frame is not None and not self._frame.done():
+            self._frame.set_result(bytes(self._buffer[HEADER : HEADER + size]))
+            del self._buffer[: HEADER + size]
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        self._stop()
+        # Without its pipes it is of no use, even if it still runs.
+        with contextlib.suppress(ProcessLookupError):
+            self._transport.kill()
+
+    def process_exited(self) -> None:
+        self._stop()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop()
+        self.gone.set()
+
+    def _stop(self) -> None:
+        self.ended = True
+        if self._frame is not None and not self._frame.done():
+            self._frame.set_exception(EOFError())
+
+
+def environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """A worker's environment: it finds every module that this process finds."""
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    return {**os.environ, **SINGLE_THREADED, "PYTHONPATH": path, **extra}
+
+
+def describe(code: int | None) -> str:
+    """A process's exit code for people."""
+    if code is not None and code < 0:
+        with contextlib.suppress(ValueError):
+            return signal.Signals(-code).name
+    return f"exit code {code}"

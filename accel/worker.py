@@ -1,0 +1,113 @@
+"""What runs in a worker process: jobs come in on stdin, replies go out on stdout, one at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import importlib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from queue import SimpleQueue
+from typing import IO
+
+from accel.frames import DEVICE, HEADER, Done, Failed, Job, Setup, jobs, pack, setups
+from accel.outputs import named, stored
+from accel.workload import Limits, WorkloadError, load, names
+
+
+def main() -> None:
+    """Serves until stdin ends."""
+    # Ctrl-C in a terminal reaches the whole process group; only the parent decides when a worker ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # libvips reports what it also raises.
+    logging.getLogger("pyvips").setLevel(logging.ERROR)
+    requests, replies = _take(0, "rb"), _take(1, "wb")
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # where there is no stderr
+        faulthandler.enable(all_threads=False)
+    frames: SimpleQueue[bytes] = SimpleQueue()
+    threading.Thread(target=_read, args=(requests, frames), daemon=True).start()
+    _serve(frames, replies)
+
+
+def _serve(frames: SimpleQueue[bytes], replies: IO[bytes]) -> None:
+    setup = setups.decode(frames.get())
+    limit_memory(setup.memory_mib)
+    for module in setup.warm:
+        warm(module)
+    while True:
+        replies.write(run(jobs.decode(frames.get()), setup))
+        replies.flush()
+
+
+def _take(fd: int, mode: str) -> IO[bytes]:
+    """Moves stdin or stdout out of the way of whatever a native library may read or print."""
+    own = os.fdopen(os.dup(fd), mode)
+    if fd == 1:
+        os.dup2(2, 1)
+        sys.stdout = sys.stderr
+    else:
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, fd)
+        os.close(null)
+    return own
+
+
+def _read(requests: IO[bytes], frames: SimpleQueue[bytes]) -> None:
+    while header := requests.read(HEADER):
+        frames.put(requests.read(int.from_bytes(header, "big")))
+    # The parent is gone, perhaps in the middle of a job: nobody is left to answer.
+    os._exit(0)
+
+
+def limit_memory(mib: int) -> None:
+    """Caps this process's address space; 0 is no limit."""
+    if mib and sys.platform == "linux":
+        import resource
+
+        limit = mib << 20
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def warm(module: str) -> None:
+    """Imports `module` ahead of the first job; what fails here fails in the job, where it is reported."""
+    with contextlib.suppress(Exception):
+        ready = getattr(importlib.import_module(module), "warm", None)
+        if ready is not None:
+            ready()
+
+
+def run(job: Job, setup: Setup) -> bytes:
+    """Does one job and gives the frame of its reply; whatever is raised becomes a `Failed`."""
+    try:
+        return pack(_done(job, setup.limits))
+    except WorkloadError as error:
+        return pack(Failed(error.code, error.reason, error.name or names(job.inputs)))
+    except Exception as error:
+        if isinstance(error, MemoryError) or "out of memory" in str(error):
+            reason = "needs more memory than a worker may take" + _limit(setup.memory_mib)
+            return pack(Failed("too_large", reason, names(job.inputs)))
+        reason = f"the workload failed ({type(error).__name__})"
+        return pack(Failed("internal", reason, names(job.inputs), traceback.format_exc()))
+
+
+def _limit(mib: int) -> str:
+    return f" ({mib} MiB)" if mib else ""
+
+
+def _done(job: Job, limits: Limits) -> Done:
+    begin = time.perf_counter()
+    function = load(job.target)
+    output = function(job.inputs, function.workload.parse(job.params), limits)
+    folder = Path(job.out_dir) if job.out_dir is not None else None
+    files = [named(file) if folder is None else stored(file, folder) for file in output.files]
+    return Done(output.value, files, (time.perf_counter() - begin) * 1000, DEVICE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,16 @@
+"""The image workloads and the echo, as a plugin like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from accel.image.inspect import inspect
+from accel.image.thumbnail import thumbnail
+from accel.noop import echo
+from accel.workload import Workload
+from bridge.hooks import hookimpl
+
+
+@hookimpl
+def popbridge_workloads() -> Sequence[Workload]:
+    return [function.workload for function in (inspect, thumbnail, echo)]
