@@ -86,7 +86,7 @@ class Router:
 
     def _remember(self, ticket: Ticket) -> None:
         # Finished requests stay in the heap until they would be late: forget them when they are most of it.
-        if len(self._deadlines) > 2 * len(self._open) + 1024:
+        if len(self._deadlines) > 2 * len(self._open) + SLACK:
             self._deadlines = [(t.deadline, t.key) for t in self._open.values()]
             heapq.heapify(self._deadlines)
         else:
@@ -101,14 +101,7 @@ class Router:
                 self._per_session[session] = left
             else:
                 del self._per_session[session]
-            self._compact()
         return ticket
-
-    def _compact(self) -> None:
-        # A finished request leaves its deadline behind, which may be a day away.
-        if len(self._deadlines) > 2 * len(self._open) + SLACK:
-            self._deadlines = [(ticket.deadline, ticket.key) for ticket in self._open.values()]
-            heapq.heapify(self._deadlines)
 
     def drop_session(self, session: str) -> list[Ticket]:
         """Everything that the session had open, finished."""
