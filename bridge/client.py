@@ -238,7 +238,7 @@ class Client:
                 body: bytes = response.read()
         except urllib.error.HTTPError as error:
             with error:
-                raise _as_request_error(msgspec.json.decode(error.read(), type=dict[str, Any])) from None
+                raise _as_request_error(_problem(error)) from None
         return body
 
     async def _read(self) -> None:
@@ -370,6 +370,13 @@ def _decode(frame: str | bytes) -> ServerMessage:
         raise UserError("The daemon sent text on a binary subprotocol: update the older side.")
     message: ServerMessage = msgspec.convert(msgpack.unpackb(frame), ServerMessage)
     return message
+
+
+def _problem(error: urllib.error.HTTPError) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(error.read(), type=dict[str, Any])
+    except msgspec.DecodeError:
+        return {"message": f"HTTP {error.code} {error.reason}"}
 
 
 def _refusal(closed: ConnectionClosed) -> str:

@@ -33,7 +33,7 @@ class Blobs:
         self._store = store
         self._token = token
 
-    async def __call__(self, request: Request) -> Response:
+    async def respond(self, request: Request) -> Response:
         name = request.path_params["name"]
         if not self._authorised(request):
             return _json(
@@ -99,7 +99,7 @@ def routes(store: BlobStore, token: str, instance: str) -> list[Route]:
 
     return [
         Route("/health", health, methods=["GET"]),
-        Route("/blobs/{name}", Blobs(store, token), methods=["PUT", "GET"]),
+        Route("/blobs/{name}", Blobs(store, token).respond, methods=["PUT", "GET"]),
     ]
 
 

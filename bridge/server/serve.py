@@ -62,6 +62,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                proxy_headers=False,
             )
         )
         self._bridge = bridge

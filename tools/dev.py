@@ -1,0 +1,125 @@
+"""Set-up and the two commands of this repository: `demo` and `test`; the standard library only.
+
+    python tools/dev.py demo [ARGUMENTS OF popbridge demo]
+    python tools/dev.py test [--require-engines] [--no-engines] [ARGUMENTS OF pytest]
+
+Each makes `.venv`, installs what the lock file pins, and does its job.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+BIN = VENV / ("Scripts" if sys.platform == "win32" else "bin")
+PYTHON = BIN / ("python.exe" if sys.platform == "win32" else "python")
+OLDEST = (3, 11)
+
+
+def main(arguments: list[str]) -> int:
+    if sys.version_info < OLDEST:
+        return refuse(
+            f"PopBridge needs Python {OLDEST[0]}.{OLDEST[1]} or newer; this is {sys.version.split()[0]}."
+        )
+    commands = {"demo": demo, "test": test}
+    if not arguments or arguments[0] not in commands:
+        return refuse(__doc__ or "")
+    return commands[arguments[0]](arguments[1:])
+
+
+def demo(arguments: list[str]) -> int:
+    """The demo, with a real editor if there is one."""
+    install("requirements.lock", extends="requirements-dev.lock")
+    return subprocess.call([str(BIN / "popbridge"), "demo", *arguments], env=environment())
+
+
+def test(arguments: list[str]) -> int:
+    """Lint, types and all tests, in the engines that can be had."""
+    require = "--require-engines" in arguments
+    arguments = [a for a in arguments if a not in ("--require-engines", "--no-engines")]
+    install("requirements-dev.lock")
+    env = environment()
+    if "--no-engines" not in sys.argv:
+        engines = [str(PYTHON), "tools/engines.py", *(["--require"] if require else [])]
+        if status := run(engines, env):
+            return status
+        env = environment()
+    if require:
+        env["POPBRIDGE_REQUIRE_ENGINES"] = "1"
+    if not arguments:
+        for check in (["ruff", "format", "--check", "-q", "."], ["ruff", "check", "-q", "."], ["mypy"]):
+            if status := run([str(PYTHON), "-m", *check], env):
+                return status
+    coverage = [] if arguments else ["--cov", "--cov-report=term:skip-covered", "--cov-fail-under=90"]
+    return run([str(PYTHON), "-m", "pytest", *coverage, *arguments], env)
+
+
+def install(lock: str, extends: str | None = None) -> None:
+    """Makes `.venv` what `lock` says; what a larger lock (`extends`) installed serves as well."""
+    wanted = fingerprint(lock)
+    stamp = VENV / "installed.txt"
+    done = stamp.read_text() if stamp.exists() else ""
+    if done == wanted or (extends and done == fingerprint(extends)):
+        return
+    if not PYTHON.exists():
+        print(f"Making {VENV} ...", flush=True)
+        make_venv()
+    print(f"Installing what {lock} pins (once; a few minutes) ...", flush=True)
+    pip("install", "--quiet", "--require-hashes", "--requirement", lock)
+    pip("install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", ".")
+    stamp.write_text(wanted)
+
+
+def make_venv() -> None:
+    try:
+        venv.create(VENV, with_pip=True, clear=VENV.exists())
+    except (subprocess.CalledProcessError, ImportError):
+        sys.exit(
+            refuse("This Python has no venv or ensurepip: install them (Debian: apt install python3-venv).")
+        )
+
+
+def fingerprint(lock: str) -> str:
+    """Changes with everything that an installation depends on."""
+    digest = hashlib.sha256(sys.version.encode())
+    for name in (lock, "setup.cfg", "pyproject.toml"):
+        digest.update((ROOT / name).read_bytes())
+    return f"{lock} {digest.hexdigest()}\n"
+
+
+def environment() -> dict[str, str]:
+    """The caller's, with the editors that `tools/engines.py` knows."""
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    spec = spec_from_file_location("engines", ROOT / "tools" / "engines.py")
+    assert spec is not None and spec.loader is not None
+    engines = module_from_spec(spec)
+    sys.modules["engines"] = engines
+    spec.loader.exec_module(engines)
+    found: dict[str, str] = engines.environment()
+    return {**os.environ, **found}
+
+
+def pip(*arguments: str) -> None:
+    command = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", *arguments]
+    if subprocess.call(command, cwd=ROOT):
+        sys.exit(refuse("pip could not install what PopBridge needs; its own words are above."))
+
+
+def run(command: list[str], env: dict[str, str]) -> int:
+    return subprocess.call(command, cwd=ROOT, env=env)
+
+
+def refuse(reason: str) -> int:
+    print(reason, file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
