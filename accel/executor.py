@@ -20,7 +20,7 @@ from accel.priorities import PRIORITIES
 from accel.process import WorkerDied
 from accel.workload import Input, Limits, Workload, WorkloadError, names
 
-WARM = ("accel.image.load", "accel.image.evidence", "accel.image.examine")
+WARM = ("accel.image.examine",)
 """What a worker imports before its first job: the costly ones."""
 
 TRIES = 2

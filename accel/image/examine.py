@@ -8,9 +8,11 @@ import numpy as np
 import pyvips
 
 from accel.image.channels import Counts, Measured, is_grey
-from accel.image.evidence import Pixels, entropy, normals, sample, seams
+from accel.image.evidence import Pixels, entropy, sample, seams
 from accel.image.inspection import Alpha, Channel, Inspection
 from accel.image.load import Opened, open_image, undecodable
+from accel.image.normals import curl, normals
+from accel.image.sniff import Format
 from accel.image.thumbnail import encode
 from accel.workload import Input, Limits, Output, OutputFile
 
@@ -96,3 +98,15 @@ def _names(image: pyvips.Image, model: str) -> list[str]:
     alpha = ["a"] if image.hasalpha() else []
     known = [*_NAMES.get(model, ""), *alpha]
     return known if len(known) == image.bands else [*map(str, range(image.bands - len(alpha))), *alpha]
+
+
+def warm() -> None:
+    """Does everything once on a tiny image: what is set up then costs far more than the work itself."""
+    y, x = np.mgrid[:64, :64]
+    pixels = np.stack([128 + x, 128 + y, 255 - x], -1).astype(np.uint8)
+    image = pyvips.Image.new_from_array(pixels, interpretation="srgb")
+    data = image.pngsave_buffer(compression=1)
+    decoded, again = decode(pyvips.Image.pngload_buffer(data, access="sequential", fail_on="error"))
+    _inspection(Opened(decoded, Format("png"), len(data)), decoded, again)
+    curl(again)
+    shrink(decoded, 16)

@@ -51,10 +51,10 @@ class Normals(Struct, frozen=True):
     convention: Literal["opengl", "directx"] | None
     """Where green points: up (OpenGL) or down (DirectX); None where the texels don't tell."""
     convention_confidence: Share
-    """The evidence: how far the one convention explains what contradicts the other.
+    """How sure that is: 0.7 and more names a convention; 0 is no evidence, as for straight ridges.
 
-    A surface's slopes p, q have no curl: dp/dy = dq/dx. `(a - b) / (a + b)` of the squared residuals a, b of
-    that equation under the two conventions. 0 is no evidence, as for a surface of straight ridges.
+    A surface's slopes p, q have no curl: dp/dy = dq/dx. Compared are the squared residuals of that equation
+    under the two conventions, and how well separate parts of the image agree.
     """
 
 

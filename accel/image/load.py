@@ -117,11 +117,3 @@ def _detail(source: Input, error: pyvips.Error) -> str:
     # libvips appends every message since the last success; the first is the cause, the rest follow from it.
     text = str(error.detail or error.message).replace(source.path, "file")
     return next((line.strip() for line in text.splitlines() if line.strip()), "no details")[:200]
-
-
-def warm() -> None:
-    """Runs each costly first step once: building an operation class takes far longer than using it."""
-    image = pyvips.Image.black(16, 16, bands=3).copy(interpretation="srgb")
-    data = image.pngsave_buffer(compression=1)
-    decoded = pyvips.Image.pngload_buffer(data, access="sequential", fail_on="error")
-    decoded.thumbnail_image(8).shrink(2, 2).pngsave_buffer(compression=1)
