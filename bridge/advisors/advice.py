@@ -1,0 +1,151 @@
+"""What is advised for each file, as a popup keeps it between its question and the answer."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+from packaging.version import Version
+
+from accel.image.inspection import Inspection
+from bridge.advisors.findings import Finding, find
+from bridge.api import Adapter
+from bridge.core.textures import TextureIntent
+
+MAX_CHANGES = 200
+"""Most changes in one command."""
+MAX_CHANGES_BYTES = 96 * 1024
+"""Most bytes of changes in one command: a frame holds 256 KiB."""
+
+
+class Asset(Struct, frozen=True):
+    """A texture as the editor reported it; everything in it comes from outside."""
+
+    path: str
+    file: str
+    type: str
+    options: dict[str, Any]
+
+
+class FileAdvice(Struct, frozen=True):
+    """What is advised for one file."""
+
+    path: str
+    """The engine's name for it."""
+    file: str
+    """Its place below the project's root."""
+    findings: list[Finding]
+    options: dict[str, Any]
+    """What to set, in the engine's own names; empty where only the file itself could change."""
+    present: dict[str, Any]
+    """The same options as they are now."""
+    key: str
+    """The content and options that this was found in."""
+    preview: str | None = None
+
+    @property
+    def rank(self) -> int:
+        return max(finding.rank for finding in self.findings)
+
+    @property
+    def folder(self) -> str:
+        """Below the project's root; empty for the root itself."""
+        folder = PurePosixPath(self.file).parent.as_posix()
+        return "" if folder == "." else folder
+
+    def marks(self) -> set[tuple[str, str, str]]:
+        """What was said, to whom it was said, and about which state: so as not to say it twice."""
+        return {(self.path, self.key, finding.code) for finding in self.findings}
+
+
+class Advice(Struct, frozen=True, tag_field="kind", tag="advice"):
+    """The state of a popup that asks; `files` has the worst first."""
+
+    files: list[FileAdvice] = field(default_factory=list)
+
+
+class Applied(Struct, frozen=True, tag_field="kind", tag="applied"):
+    """The state of a popup that offers to undo."""
+
+    receipts: list[int] = field(default_factory=list)
+
+
+def advise(
+    asset: Asset, value: Mapping[str, Any], adapter: Adapter, version: Version, max_size: int
+) -> list[Finding]:
+    """The findings about one file that would change something, or that only its author can mend."""
+    present = adapter.read_texture(asset.options, version)
+    found = find(msgspec.convert(value, Inspection), asset.file, present, adapter.texture_fields, max_size)
+    return [
+        finding
+        for finding in found
+        if not finding.applicable or _compile(adapter, [finding], asset.options, version)
+    ]
+
+
+def settle(
+    asset: Asset,
+    value: Mapping[str, Any],
+    findings: Sequence[Finding],
+    adapter: Adapter,
+    version: Version,
+    preview: str | None = None,
+) -> FileAdvice:
+    """One file's findings with the options that settle them all."""
+    options = _compile(adapter, findings, asset.options, version)
+    return FileAdvice(
+        path=asset.path,
+        file=asset.file,
+        findings=list(findings),
+        options=options,
+        present={name: asset.options.get(name) for name in options},
+        key=_digest(value, asset.options if options else None),
+        preview=preview,
+    )
+
+
+def _compile(
+    adapter: Adapter, findings: Iterable[Finding], options: Mapping[str, Any], version: Version
+) -> dict[str, Any]:
+    intent = TextureIntent()
+    for finding in findings:
+        intent = finding.intent.over(intent)
+    wanted = adapter.expressible(intent.only(adapter.texture_fields), version)
+    return adapter.compile_texture(wanted, options, version)
+
+
+def _digest(*values: object) -> str:
+    encoded = msgspec.msgpack.encode(values, order="sorted", enc_hook=repr)
+    return hashlib.sha256(encoded).hexdigest()[:16]
+
+
+def in_order(files: Iterable[FileAdvice]) -> list[FileAdvice]:
+    """The worst first, then by name."""
+    return sorted(files, key=lambda file: (-file.rank, file.file))
+
+
+def covered(rules: Mapping[str, Sequence[str]], file: str, code: str) -> bool:
+    """Whether a person wants `code` settled without being asked in one of the folders that hold `file`."""
+    return any(
+        code in codes and (not folder or file.startswith(f"{folder}/")) for folder, codes in rules.items()
+    )
+
+
+def chunks(files: Iterable[FileAdvice]) -> list[list[dict[str, Any]]]:
+    """The changes of `texture.apply`, in portions that fit into a frame; the same for the same files."""
+    portions: list[list[dict[str, Any]]] = []
+    size = 0
+    for file in files:
+        if not file.options:
+            continue
+        change = {"path": file.path, "options": file.options}
+        size += len(msgspec.msgpack.encode(change))
+        if not portions or len(portions[-1]) >= MAX_CHANGES or size > MAX_CHANGES_BYTES:
+            portions.append([])
+            size = 0
+        portions[-1].append(change)
+    return portions

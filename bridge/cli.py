@@ -1,0 +1,84 @@
+"""The `popbridge` command: its subcommands are loaded when they are used."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import sys
+from collections.abc import Sequence
+
+import click
+
+from bridge.core.errors import RequestError, UserError
+
+COMMANDS = {
+    "config": "bridge.commands.listing:config",
+    "demo": "bridge.commands.daemon:demo",
+    "install": "bridge.commands.install:install",
+    "plugins": "bridge.commands.listing:plugins",
+    "receipts": "bridge.commands.receipts:receipts",
+    "revert": "bridge.commands.receipts:revert",
+    "run": "bridge.commands.run:run",
+    "serve": "bridge.commands.daemon:serve",
+    "workloads": "bridge.commands.listing:workloads",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported one at a time."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        target = COMMANDS.get(cmd_name)
+        if target is None:
+            return None
+        module, _, name = target.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="popbridge", prog_name="popbridge")
+def cli() -> None:
+    """A bridge between game-engine editors and a GPU-accelerated core."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; gives the exit code: 2 for what its user can mend, 1 where something failed."""
+    _speak_utf8()
+    try:
+        code = cli.main(arguments, prog_name="popbridge", standalone_mode=False)
+    except UserError as error:
+        return _complain(str(error), 2)
+    except RequestError as error:
+        return _complain(f"{error.message} {error.hint}".strip(), 1)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        # `popbridge receipts | head` has read enough; nothing may be written at exit either.
+        sys.stdout = io.StringIO()
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _complain(sentence: str, code: int) -> int:
+    click.echo(f"popbridge: {sentence}", err=True)
+    return code
+
+
+def _speak_utf8() -> None:
+    # A pipe on Windows has the ANSI code page, in which most file names can't be written.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            with contextlib.suppress(ValueError):
+                stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""`popbridge serve` and `popbridge demo`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from bridge.commands.shared import assignments, read_settings
+from bridge.core.errors import UserError
+from bridge.core.settings import SETTINGS
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace(".", "-").replace("_", "-")
+
+
+def _setting_flags(function: Function) -> Function:
+    """A flag for each of PopBridge's own settings; the values are checked by their declarations."""
+    for setting in reversed(SETTINGS):
+        text = f"{setting.help} [{setting.environment}; {setting.default!r}]"
+        function = click.option(
+            _flag(setting.name), setting.name.replace(".", "_"), metavar="VALUE", help=text
+        )(function)
+    return function
+
+
+@click.command()
+@_setting_flags
+@click.option("--set", "further", multiple=True, metavar="NAME=VALUE", help="A plugin's setting; repeatable.")
+def serve(further: tuple[str, ...], **values: str | None) -> None:
+    """Runs the daemon that editors connect to, until Ctrl-C."""
+    from bridge import host
+    from bridge.paths import Paths
+    from bridge.server.serve import main
+
+    registry = host.load()
+    flags: dict[str, object] = {s.name: values[s.name.replace(".", "_")] for s in SETTINGS}
+    known = {setting.name for setting in registry.settings}
+    for name, value in assignments(further, "--set").items():
+        if name not in known:
+            raise UserError(f"There is no setting {name!r}; `popbridge config` lists them.")
+        flags[name] = value
+    paths = Paths.find()
+    settings = read_settings(registry.settings, paths.settings_file, os.environ, flags)
+    main(settings, paths, registry)
+
+
+@click.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def demo(arguments: tuple[str, ...]) -> int:
+    """Shows the whole way on a project that it makes: wrong imports in, one click, right settings out."""
+    from bridge.demo import run
+
+    return int(run(list(arguments)) or 0)

@@ -1,0 +1,95 @@
+"""`popbridge receipts` and `popbridge revert`: what commands changed, and how to put it back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bridge.commands.shared import say_json, table
+
+if TYPE_CHECKING:
+    from bridge.store.records import Receipt
+
+
+@click.command()
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="The newest so many."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+def receipts(limit: int, as_json: bool) -> None:
+    """Lists what was changed through the bridge, the newest first; needs no daemon."""
+    from bridge.paths import Paths
+
+    found = read_receipts(Paths.find().database, limit)
+    if as_json:
+        for receipt in found:
+            say_json(receipt)
+        return
+    if not found:
+        click.echo("No command has changed anything yet.")
+        return
+    table(
+        [(str(r.id), r.created, r.project_name or r.project, _state(r), _what(r), r.note) for r in found],
+        ("id", "when", "project", "state", "what", "why"),
+    )
+
+
+@click.command()
+@click.argument("receipt", metavar="ID", type=click.IntRange(min=0))
+@click.option("--json", "as_json", is_flag=True, help="The new receipt as JSON.")
+def revert(receipt: int, as_json: bool) -> int:
+    """Puts back what the command of receipt ID changed; the daemon and the project's editor must be open."""
+    from bridge.paths import Paths
+
+    made = asyncio.run(_revert(Paths.find().connection_file, receipt))
+    if as_json:
+        say_json(made)
+    else:
+        outcome = "put back" if made.get("state") == "applied" else "NOT put back"
+        click.echo(f"Receipt {receipt} is {outcome} (receipt {made.get('id')}).")
+        for problem in _maps(made.get("errors")):
+            click.echo(f"  {problem.get('path', '')} {problem.get('message', '')}".rstrip())
+    return 0 if made.get("state") == "applied" and not made.get("errors") else 1
+
+
+def read_receipts(database: Path, limit: int) -> Sequence[Receipt]:
+    """The newest receipts, read beside a daemon or without one. Raises UserError."""
+    from bridge.store.database import open_readonly
+    from bridge.store.receipts import ReceiptStore
+
+    db = open_readonly(database)
+    if db is None:
+        return []
+    try:
+        return ReceiptStore(db).latest(limit)
+    finally:
+        db.conn.close()
+
+
+async def _revert(connection_file: Path, receipt: int) -> Mapping[str, Any]:
+    from bridge.client import Client
+
+    async with await Client.connect(connection_file, name="popbridge revert") as client:
+        result = await client.request("receipts.revert", {"id": receipt})
+    made: Mapping[str, Any] = result.value["receipt"]
+    return made
+
+
+def _state(receipt: Receipt) -> str:
+    return f"{receipt.state} (reverts {receipt.reverts})" if receipt.reverts is not None else receipt.state
+
+
+def _what(receipt: Receipt) -> str:
+    paths = [str(change.get("path", "")) for change in _maps(receipt.args.get("changes"))]
+    if not paths:
+        return receipt.command
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"{receipt.command} {paths[0]}{more}"
+
+
+def _maps(entries: object) -> list[Mapping[str, Any]]:
+    return [e for e in entries if isinstance(e, Mapping)] if isinstance(entries, list) else []
