@@ -15,7 +15,7 @@ if str(ROOT) not in sys.path:
 
 
 def generated() -> dict[Path, str]:
-    """The text of each generated file, by its path below the repository, of all modules in `tools/generators`."""
+    """The text of each generated file, by its path below the repository."""
     files: dict[Path, str] = {}
     for name in _modules():
         own = importlib.import_module(name).files()

@@ -30,7 +30,7 @@ Received = TypeVar("Received")
 
 # Matched at the start: what follows may quote the peer, who could imitate any of these.
 _MISSING = re.compile(r"Object missing required field `(?P<field>[^`]*)`(?: - at `(?P<at>[^`]*)`)?")
-_WRONG_KIND = re.compile(r"Expected `[^`]*`(?: \| `[^`]*`)*, got `[^`]*`")
+_WRONG_KIND = re.compile(r"Expected `[^`]*`(?: \| `[^`]*`)*(?:, got `[^`]*`)?$")
 _PATH = re.compile(r" - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`$")
 
 _FREE_FIELDS: dict[type, str] = {Request: "params", Result: "value", Event: "data", Answer: "values"}
