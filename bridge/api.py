@@ -28,7 +28,7 @@ __all__ = [
 
 
 class Adapter(ABC):
-    """A range of one engine's versions: its names for neutral things, and back. Pure: no files, no sockets."""
+    """A range of one engine's versions: its names for neutral things, and back. No files, no sockets."""
 
     name: str
     """Unique among all adapters, for example `godot4`."""
@@ -89,8 +89,8 @@ class EditorSupport(Protocol):
     def remove(self, project: Path) -> Sequence[AssetChange]:
         """Undoes `install`. Raises UserError."""
 
-    def find_editor(self) -> Path | None:
-        """An editor of this range on this machine that runs without a display, or None."""
+    def find_editor(self) -> Sequence[str]:
+        """The command of an editor of this range that runs here without a display; empty if there is none."""
 
     def create_project(self, folder: Path, textures: Mapping[str, Mapping[str, Any]]) -> None:
         """Makes an empty project around texture files that are in `folder` already.
@@ -98,11 +98,14 @@ class EditorSupport(Protocol):
         `textures` maps a file's path below `folder` to the import options that it starts with.
         """
 
-    def editor_command(self, editor: Path, project: Path) -> Sequence[str]:
+    def editor_command(self, editor: Sequence[str], project: Path) -> Sequence[str]:
         """The command that opens the project in `editor` without a display and stays open."""
 
-    def headless(self, project: Path) -> HeadlessEditor:
-        """The built-in stand-in for an editor: it speaks the protocol and edits the project's files."""
+    def headless(self, project: Path, answer: str | None = None) -> HeadlessEditor:
+        """The built-in stand-in for an editor: it speaks the protocol and edits the project's files.
+
+        `answer` is the action that it presses on each popup which has it; None leaves popups open.
+        """
 
 
 class HeadlessEditor(Protocol):
@@ -168,7 +171,7 @@ class Context(Protocol):
         `after`, `error`."""
 
     async def revert(self, receipt_ids: Sequence[int]) -> Sequence[int]:
-        """Puts back what receipts changed, through the editor; gives the new receipts. Raises RequestError."""
+        """Puts back what receipts changed, in the editor; gives the new receipts. Raises RequestError."""
 
     def rules(self, session: SessionView) -> Mapping[str, Sequence[str]]:
         """What the person wants always, by folder of the project."""
@@ -200,6 +203,8 @@ class Advisor(ABC):
     ) -> None:
         """A person answered, dismissed or let expire one of this advisor's popups."""
 
-    async def on_ask(self, context: Context, session: SessionView, name: str, params: Mapping[str, Any]) -> Any:
+    async def on_ask(
+        self, context: Context, session: SessionView, name: str, params: Mapping[str, Any]
+    ) -> Any:
         """A client asked under one of `asks`; gives the value of the result. Raises RequestError."""
         raise AssertionError(f"{self.name} declares {name} but doesn't answer it")

@@ -1,0 +1,66 @@
+"""The page that a demo leaves: what was found and what each setting was before and after."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+
+class Change(Struct, frozen=True):
+    """One file's settings before and after."""
+
+    file: str
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+
+STYLE = """
+:root { color-scheme: light dark; --line: #8884; --bad: #c33; --good: #284; }
+@media (prefers-color-scheme: dark) { :root { --bad: #f77; --good: #7d9; } }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+pre { white-space: pre-wrap; border-left: 3px solid var(--line); padding-left: 1rem; font: inherit; }
+table { border-collapse: collapse; width: 100%; }
+td, th { text-align: left; vertical-align: top; padding: .5rem; border-top: 1px solid var(--line); }
+img { width: 96px; height: 96px; object-fit: contain; background: #8882; image-rendering: auto; }
+code { font-size: 13px; } .bad { color: var(--bad); } .good { color: var(--good); }
+"""
+
+
+def page(
+    editor: str, popups: Iterable[str], changes: Iterable[Change], untouched: Iterable[str], root: Path
+) -> str:
+    """A self-contained HTML page; textures lie below `root`."""
+    said = "".join(f"<pre>{escape(popup)}</pre>" for popup in popups)
+    rows = "".join(_row(change, root) for change in changes)
+    quiet = "".join(
+        f"<tr><td>{_picture(root / file)}</td><td>{escape(file)}</td>"
+        '<td colspan="2">right already: nothing said</td></tr>'
+        for file in untouched
+    )
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>PopBridge demo</title>'
+        f"<style>{STYLE}</style><h1>PopBridge demo</h1><p>Editor: {escape(editor)}</p>"
+        f"<h2>What the popups said</h2>{said}<h2>Import settings, before and after</h2>"
+        f"<table><tr><th></th><th>File</th><th>Before</th><th>After</th></tr>{rows}{quiet}</table></html>\n"
+    )
+
+
+def _row(change: Change, root: Path) -> str:
+    return (
+        f"<tr><td>{_picture(root / change.file)}</td><td>{escape(change.file)}</td>"
+        f'<td class="bad">{_options(change.before)}</td><td class="good">{_options(change.after)}</td></tr>'
+    )
+
+
+def _options(options: Mapping[str, Any]) -> str:
+    return "<br>".join(f"<code>{escape(f'{name} = {value}')}</code>" for name, value in options.items())
+
+
+def _picture(path: Path) -> str:
+    data = base64.b64encode(path.read_bytes()).decode()
+    return f'<img alt="" src="data:image/png;base64,{data}">'

@@ -1,0 +1,202 @@
+"""What the demo does, step by step: project, daemon, editor, popup, answer, page."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bridge import host
+from bridge.api import Adapter, EditorSupport
+from bridge.connection import ConnectionFile
+from bridge.core.errors import UserError
+from bridge.core.messages import Popup
+from bridge.core.versions import lowest
+from bridge.demo.report import Change, page
+from bridge.demo.textures import DemoTexture, save, textures
+from bridge.paths import Paths
+from bridge.store.database import open_readonly
+from bridge.store.receipts import ReceiptStore
+from bridge.store.records import unpack
+
+PATIENCE_S = 120.0
+"""How long a real editor may take for its first import."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """`popbridge demo [--out DIR] [--headless]`. Raises UserError."""
+    return int(_command.main(list(arguments), "popbridge demo", standalone_mode=False) or 0)
+
+
+@click.command()
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("demo-output"), help="Where it all lies."
+)
+@click.option("--headless", is_flag=True, help="The built-in editor, even if a real one is there.")
+def _command(out: Path, headless: bool) -> int:
+    """Shows the whole way: a dozen textures, half of them imported wrongly, one popup, right settings."""
+    adapter, editor = _editor(host.load().adapters, headless)
+    support = _support(adapter)
+    out = out.resolve()
+    drawn = _make_project(adapter, support, out)
+    name = str(editor[0]) if editor else f"the built-in headless editor, as {adapter.name}"
+    click.echo(f"2. Editor: {name}; it presses Apply on every popup.")
+    return asyncio.run(_show(support, editor, out, drawn, name))
+
+
+def _editor(adapters: Sequence[Adapter], headless: bool) -> tuple[Adapter, Sequence[str]]:
+    """The newest adapter with a real editor here, and the editor; else the newest with a built-in one."""
+    able = sorted((a for a in adapters if a.editor), key=lambda a: lowest(a.versions), reverse=True)
+    if not able:
+        raise UserError("No adapter can make a project: `popbridge plugins` shows what is wrong.")
+    for adapter in able:
+        editor = None if headless else _support(adapter).find_editor()
+        if editor:
+            return adapter, editor
+    return able[0], ()
+
+
+def _support(adapter: Adapter) -> EditorSupport:
+    assert adapter.editor is not None
+    return adapter.editor
+
+
+def _make_project(adapter: Adapter, support: EditorSupport, out: Path) -> list[DemoTexture]:
+    project = out / "project"
+    if out.exists() and not (out / ".popbridge-demo").exists() and any(out.iterdir()):
+        raise UserError(f"{out} isn't empty and isn't an earlier demo: name another folder with --out.")
+    shutil.rmtree(out, ignore_errors=True)
+    project.mkdir(parents=True)
+    (out / ".popbridge-demo").touch()
+    drawn = textures()
+    version = lowest(adapter.versions)
+    for texture in drawn:
+        save(texture.draw(), project / texture.file)
+    options = {t.file: adapter.compile_texture(t.imported, {}, version) for t in drawn}
+    support.create_project(project, options)
+    support.install(project)
+    click.echo(f"1. Project: {len(drawn)} textures in {project}, half of them imported wrongly.")
+    return drawn
+
+
+async def _show(
+    support: EditorSupport, editor: Sequence[str], out: Path, drawn: Sequence[DemoTexture], name: str
+) -> int:
+    project, home = out / "project", Path(tempfile.mkdtemp(prefix="popbridge-demo-"))
+    env = {**os.environ, "POPBRIDGE_HOME": str(home), "POPBRIDGE_TEST_ANSWER": "apply"}
+    paths = Paths.find(env)
+    try:
+        async with _daemon(env, paths), _running(support, editor, project, env, paths):
+            receipts = await _applied(paths)
+        popups = _popups(paths)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    changes = _changes(receipts)
+    for popup in popups:
+        click.echo(f"4. Popup: {popup}")
+    for change in changes:
+        click.echo(f"5. Applied: {change.file}: {dict(change.before)} -> {dict(change.after)}")
+    changed = {change.file for change in changes}
+    untouched = [t.file for t in drawn if t.file not in changed]
+    click.echo(f"6. Left alone, for they are right: {', '.join(untouched)}")
+    report = out / "demo.html"
+    report.write_text(page(name, popups, changes, untouched, project), encoding="utf-8")
+    click.echo(f"7. Before and after: {report}")
+    return 0
+
+
+@contextlib.asynccontextmanager
+async def _daemon(env: Mapping[str, str], paths: Paths) -> AsyncIterator[None]:
+    command = [sys.executable, "-m", "bridge.cli", "serve", "--port", "0"]
+    process = await asyncio.create_subprocess_exec(*command, env=dict(env), stdout=subprocess.DEVNULL)
+    try:
+        await _until(paths.connection_file.exists, "the daemon to start")
+        click.echo(f"3. Daemon: {ConnectionFile.read(paths.connection_file).ws}")
+        yield
+    finally:
+        await _end(process)
+
+
+@contextlib.asynccontextmanager
+async def _running(
+    support: EditorSupport, editor: Sequence[str], project: Path, env: Mapping[str, str], paths: Paths
+) -> AsyncIterator[None]:
+    if not editor:
+        work = asyncio.create_task(support.headless(project, answer="apply").run(paths.connection_file))
+        try:
+            yield
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+        return
+    command = support.editor_command(editor, project)
+    process = await asyncio.create_subprocess_exec(
+        *command, env=dict(env), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield
+    finally:
+        await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), 10)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+async def _applied(paths: Paths) -> list[dict[str, Any]]:
+    """The receipts, once there are some and none of them waits for the editor."""
+    found: list[dict[str, Any]] = []
+
+    def done() -> bool:
+        db = open_readonly(paths.database)
+        if db is None:
+            return False
+        with contextlib.closing(db.conn):
+            receipts = ReceiptStore(db).latest()
+        found[:] = [{"before": r.before, "after": r.after} for r in receipts]
+        return bool(receipts) and all(r.state != "sent" for r in receipts)
+
+    await _until(done, "the editor to import, ask and apply")
+    return found
+
+
+def _popups(paths: Paths) -> list[str]:
+    """What the popups said, oldest first."""
+    db = open_readonly(paths.database)
+    assert db is not None
+    with contextlib.closing(db.conn):
+        rows = [unpack(row["message"], Popup) for row in db.query("SELECT message FROM popups ORDER BY id")]
+    return [f"{popup.title}\n{popup.body}" for popup in rows]
+
+
+def _changes(receipts: Sequence[Mapping[str, Any]]) -> list[Change]:
+    pairs = [
+        (before, after)
+        for receipt in receipts
+        for before, after in zip(receipt["before"] or (), receipt["after"] or (), strict=True)
+    ]
+    return [Change(b["path"].split("://")[-1], b["options"], a["options"]) for b, a in pairs]
+
+
+async def _until(ready: Any, what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not ready():
+        if time.monotonic() > deadline:
+            raise UserError(f"Waited {PATIENCE_S:.0f} s for {what}, in vain.")
+        await asyncio.sleep(0.1)
