@@ -15,7 +15,19 @@ _PROTOCOL = f"""\
 {_gdscript.NOTICE.format(source="bridge/core/messages.py and bridge/core/errors.py")}
 {_HEAD}
 {{constants}}
-"""
+
+const KINDS = {{{{
+	"int": [TYPE_INT],
+	"float": [TYPE_REAL, TYPE_INT],
+	"str": [TYPE_STRING],
+	"bool": [TYPE_BOOL],
+	"bin": [TYPE_RAW_ARRAY],
+	"list": [TYPE_ARRAY],
+	"map": [TYPE_DICTIONARY],
+}}}}
+
+
+{{problem}}"""
 _CODEC = f"""\
 {_gdscript.NOTICE.format(source="tools/generators/templates/msgpack3.gd")}
 {{codec}}"""
@@ -25,5 +37,7 @@ def files() -> dict[Path, str]:
     """The text of each generated file, by its path below the repository."""
     return {
         ADDON / "msgpack.g.gd": _CODEC.format(codec=TEMPLATE.read_text(encoding="utf-8")),
-        ADDON / "protocol.g.gd": _PROTOCOL.format(constants=_gdscript.protocol_constants()),
+        ADDON / "protocol.g.gd": _PROTOCOL.format(
+            constants=_gdscript.protocol_constants(), problem=_gdscript.PROBLEM
+        ),
     }

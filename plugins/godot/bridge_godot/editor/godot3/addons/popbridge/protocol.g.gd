@@ -88,3 +88,30 @@ const SERVER_MESSAGES = {
 	"popup": {"required": {"id": "int", "kind": "str", "title": "str", "body": "str", "actions": "list"}, "optional": {"seq": "int", "severity": "str", "image": "str", "fields": "list", "dedupe": "str", "expires_ms": "int", "present": "str"}},
 	"popup_close": {"required": {"id": "int", "reason": "str"}, "optional": {}},
 }
+
+const KINDS = {
+	"int": [TYPE_INT],
+	"float": [TYPE_REAL, TYPE_INT],
+	"str": [TYPE_STRING],
+	"bool": [TYPE_BOOL],
+	"bin": [TYPE_RAW_ARRAY],
+	"list": [TYPE_ARRAY],
+	"map": [TYPE_DICTIONARY],
+}
+
+
+# Why `message` is none of `table`; empty where it is one.
+static func problem(message, table) -> String:
+	if not message is Dictionary or not message.has("type"):
+		return "it has no type"
+	if not table.has(message.type):
+		return "its type is %s, which this addon doesn't know" % str(message.type)
+	var fields = table[message.type]
+	for name in fields.required:
+		if not message.has(name):
+			return "%s has no %s" % [message.type, name]
+	for name in message:
+		var kind = fields.required.get(name, fields.optional.get(name, "any"))
+		if kind != "any" and not typeof(message[name]) in KINDS[kind]:
+			return "%s.%s is no %s" % [message.type, name, kind]
+	return ""

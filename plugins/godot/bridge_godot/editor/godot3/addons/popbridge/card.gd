@@ -1,0 +1,142 @@
+tool
+extends PanelContainer
+# One popup: title, preview, body, fields and a button for each action.
+
+# `state` is "answered" or "dismissed".
+signal answered(popup_id, state, action, values)
+
+const Fields = preload("fields.gd")
+const Markup = preload("markup.gd")
+const Texts = preload("texts.gd")
+
+const PREVIEW = 96
+const STRIPE = 4
+const SEVERITIES = {"info": "accent_color", "warning": "warning_color", "error": "error_color"}
+
+var popup = {}
+
+var _texts: Texts
+var _buttons = HFlowContainer.new()
+var _default: Button
+var _fields = Fields.new()
+var _note = Label.new()
+var _preview = TextureRect.new()
+var _scale = 1.0
+
+
+# Call it when the card is in the tree: it takes the editor's fonts and colours from there.
+func setup(shown: Dictionary, texts: Texts, editor_scale: float):
+	popup = shown
+	_texts = texts
+	_scale = editor_scale
+	size_flags_horizontal = SIZE_EXPAND_FILL
+	add_stylebox_override("panel", _frame())
+	var rows = VBoxContainer.new()
+	rows.add_constant_override("separation", int(8 * _scale))
+	add_child(rows)
+	rows.add_child(_head())
+	rows.add_child(_content())
+	_fields.setup(popup.get("fields", []))
+	rows.add_child(_fields)
+	_add_buttons()
+	rows.add_child(_buttons)
+	_note.autowrap = true
+	_note.visible = false
+	rows.add_child(_note)
+
+
+# Enter presses the default button from now on, unless somebody is typing.
+func focus_default():
+	var focused = get_focus_owner()
+	if _default and is_visible_in_tree() and not (focused is TextEdit or focused is LineEdit):
+		_default.grab_focus()
+
+
+# The person has chosen: nothing to press any more until the daemon confirms it.
+func settle(note: String):
+	_buttons.visible = false
+	_fields.visible = false
+	_note.text = note
+	_note.visible = true
+
+
+func show_preview(texture: Texture):
+	_preview.texture = texture
+	_preview.visible = true
+
+
+func show_no_preview():
+	_note.text = _texts.of("no_image")
+	_note.visible = true
+
+
+func _head() -> Control:
+	var row = HBoxContainer.new()
+	var title = Label.new()
+	title.text = popup.title
+	title.autowrap = true
+	title.size_flags_horizontal = SIZE_EXPAND_FILL
+	title.add_font_override("font", get_font("bold", "EditorFonts"))
+	row.add_child(title)
+	var close = ToolButton.new()
+	close.icon = get_icon("Close", "EditorIcons")
+	close.hint_tooltip = _texts.of("dismiss")
+	close.size_flags_vertical = 0
+	close.connect("pressed", self, "_choose", ["dismissed", ""])
+	row.add_child(close)
+	return row
+
+
+func _content() -> Control:
+	var row = HBoxContainer.new()
+	row.add_constant_override("separation", int(8 * _scale))
+	_preview.expand = true
+	_preview.stretch_mode = TextureRect.STRETCH_KEEP_ASPECT_CENTERED
+	_preview.rect_min_size = Vector2(PREVIEW, PREVIEW) * _scale
+	_preview.size_flags_vertical = 0
+	_preview.visible = false
+	row.add_child(_preview)
+	var body = RichTextLabel.new()
+	body.fit_content_height = true
+	body.selection_enabled = true
+	body.size_flags_horizontal = SIZE_EXPAND_FILL
+	body.add_font_override("bold_font", get_font("bold", "EditorFonts"))
+	body.add_font_override("mono_font", get_font("source", "EditorFonts"))
+	body.add_stylebox_override("normal", StyleBoxEmpty.new())
+	body.add_stylebox_override("focus", StyleBoxEmpty.new())
+	body.connect("meta_clicked", self, "_on_link")
+	Markup.write(popup.body, body)
+	row.add_child(body)
+	return row
+
+
+func _add_buttons():
+	for action in popup.actions:
+		var button = Button.new()
+		button.text = action.label
+		button.connect("pressed", self, "_choose", ["answered", action.id])
+		if action.get("style") == "danger":
+			button.add_color_override("font_color", get_color("error_color", "Editor"))
+		if action.get("default", false):
+			_default = button
+		_buttons.add_child(button)
+
+
+func _choose(state: String, action: String):
+	emit_signal("answered", popup.id, state, action, _fields.values() if state == "answered" else {})
+
+
+func _on_link(target):
+	# Only what the pattern lets through: http and https.
+	OS.shell_open(str(target))
+
+
+func _frame() -> StyleBoxFlat:
+	var frame = StyleBoxFlat.new()
+	frame.bg_color = get_color("dark_color_2", "Editor")
+	frame.border_color = get_color(SEVERITIES.get(popup.get("severity"), "accent_color"), "Editor")
+	frame.border_width_left = int(STRIPE * _scale)
+	frame.set_corner_radius_all(int(3 * _scale))
+	for side in [MARGIN_LEFT, MARGIN_TOP, MARGIN_RIGHT, MARGIN_BOTTOM]:
+		frame.set_default_margin(side, 10 * _scale)
+	return frame

@@ -1,0 +1,65 @@
+tool
+extends VBoxContainer
+# A popup's fields: what the person may fill in before pressing a button.
+
+var _inputs = {}
+
+
+func setup(fields: Array):
+	for field in fields:
+		var input = _input_for(field)
+		_inputs[field.name] = {"type": field.type, "input": input}
+		if field.type != "bool":
+			var label = Label.new()
+			label.text = field.label
+			add_child(label)
+		add_child(input)
+	visible = not fields.empty()
+
+
+# name -> value, in the type that the field names.
+func values() -> Dictionary:
+	var filled = {}
+	for name in _inputs:
+		filled[name] = _value(_inputs[name].type, _inputs[name].input)
+	return filled
+
+
+func _input_for(field: Dictionary) -> Control:
+	var value = field.get("value")
+	match field.type:
+		"bool":
+			var box = CheckBox.new()
+			box.text = field.label
+			box.pressed = value == true
+			return box
+		"int", "float":
+			var spin = SpinBox.new()
+			spin.allow_greater = true
+			spin.allow_lesser = true
+			spin.step = 1.0 if field.type == "int" else 0.001
+			spin.value = value if value != null else 0
+			return spin
+		"choice":
+			var choice = OptionButton.new()
+			for option in field.get("options", []):
+				choice.add_item(option)
+				if option == value:
+					choice.select(choice.get_item_count() - 1)
+			return choice
+	var line = LineEdit.new()
+	line.text = str(value) if value != null else ""
+	return line
+
+
+func _value(type: String, input: Control):
+	match type:
+		"bool":
+			return input.pressed
+		"int":
+			return int(input.value)
+		"float":
+			return float(input.value)
+		"choice":
+			return input.get_item_text(input.selected) if input.selected >= 0 else null
+	return input.text

@@ -1,0 +1,29 @@
+tool
+extends Reference
+# Which of the daemon's numbered messages are handled; a command under way holds back all above it.
+
+var _highest = 0
+var _under_way = {}
+
+
+func reset(handled: int):
+	_highest = handled
+	_under_way.clear()
+
+
+# Whether `seq` is new; it is under way then until `finish`.
+func begin(seq: int) -> bool:
+	if seq <= _highest:
+		return false
+	_highest = seq
+	_under_way[seq] = true
+	return true
+
+
+func finish(seq: int):
+	_under_way.erase(seq)
+
+
+# The highest number below which nothing is under way.
+func handled() -> int:
+	return _under_way.keys().min() - 1 if _under_way else _highest

@@ -1,0 +1,135 @@
+tool
+extends Reference
+# What must outlive the editor: the session, answers and replies not known to have arrived, states before a change.
+# `.import` is never committed, and the editor leaves foreign files in it alone.
+
+const FOLDER = "res://.import"
+const PATH = FOLDER + "/popbridge.json"
+const KEPT_REPLIES = 64
+
+const Msgpack = preload("msgpack.g.gd")
+
+var session = ""
+var resume_token = ""
+var last_seq = 0
+# The newest import, of any texture, that was reported: seconds since 1970; 0 where none was yet.
+var reported_at = 0
+
+var _answers = {}
+var _replies = []
+var _before = {}
+var _codec = Msgpack.new()
+
+
+func _init():
+	_load()
+
+
+# The daemon doesn't know the session any more: what belonged to it goes too.
+func forget_session():
+	session = ""
+	resume_token = ""
+	last_seq = 0
+	_answers.clear()
+	_replies.clear()
+	_before.clear()
+	save()
+
+
+# An `answer` stays until `popup_close` confirms it.
+func keep_answer(answer: Dictionary):
+	_answers[answer.id] = answer
+	save()
+
+
+func drop_answer(popup_id: int):
+	if _answers.erase(popup_id):
+		save()
+
+
+func has_answer(popup_id: int) -> bool:
+	return _answers.has(popup_id)
+
+
+func answers() -> Array:
+	return _answers.values()
+
+
+# The answer to command `seq`, so that a repetition is answered and not carried out.
+func keep_reply(seq: int, reply: Dictionary):
+	_replies.append({"seq": seq, "at": OS.get_unix_time(), "message": reply})
+	while _replies.size() > KEPT_REPLIES:
+		_replies.pop_front()
+	_before.erase(reply.id)
+	save()
+
+
+# Empty where none is kept.
+func reply_to(seq: int) -> Dictionary:
+	for kept in _replies:
+		if kept.seq == seq:
+			return kept.message
+	return {}
+
+
+func replies_since(time: int) -> Array:
+	var recent = []
+	for kept in _replies:
+		if kept.at >= time:
+			recent.append(kept.message)
+	return recent
+
+
+# The state before command `id` changes anything: path -> options.
+func keep_before(id: int, state: Dictionary):
+	_before[id] = state
+	save()
+
+
+func before(id: int) -> Dictionary:
+	return _before.get(id, {})
+
+
+func save():
+	var directory = Directory.new()
+	directory.make_dir_recursive(FOLDER)
+	var file = File.new()
+	var problem = file.open(PATH + ".tmp", File.WRITE)
+	if problem == OK:
+		file.store_string(JSON.print(_as_json(), " "))
+		file.close()
+		# In one step, so that a killed editor leaves the old state or the new.
+		problem = directory.rename(PATH + ".tmp", PATH)
+	if problem != OK:
+		printerr("PopBridge: %s can't be written (error %d): make the folder writable, or an answer may be lost "
+				% [PATH, problem] + "when the editor closes.")
+
+
+func _as_json() -> Dictionary:
+	return {
+		"session": session,
+		"resume_token": resume_token,
+		"last_seq": last_seq,
+		"reported_at": reported_at,
+		"kept": Marshalls.raw_to_base64(_codec.encode([_answers, _replies, _before])),
+	}
+
+
+func _load():
+	var file = File.new()
+	if file.open(PATH, File.READ) != OK:
+		return
+	var state = JSON.parse(file.get_as_text()).result
+	file.close()
+	if not state is Dictionary:
+		return
+	session = str(state.get("session", ""))
+	resume_token = str(state.get("resume_token", ""))
+	last_seq = int(state.get("last_seq", 0))
+	reported_at = int(state.get("reported_at", 0))
+	# JSON makes every number a float in Godot 3: what goes on the wire keeps its types as msgpack.
+	var kept = _codec.decode(Marshalls.base64_to_raw(str(state.get("kept", ""))))
+	if kept is Array and kept.size() == 3:
+		_answers = kept[0]
+		_replies = kept[1]
+		_before = kept[2]

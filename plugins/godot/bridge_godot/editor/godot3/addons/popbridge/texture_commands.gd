@@ -1,0 +1,183 @@
+tool
+extends Node
+# Carries out the daemon's commands on textures, one after the other, and answers with what is observed.
+
+signal answered(command, reply)
+
+const Assets = preload("assets.gd")
+const Protocol = preload("protocol.g.gd")
+const SessionStore = preload("session_store.gd")
+
+const LEAST_MS = 1000
+
+var _assets: Assets
+var _store: SessionStore
+var _queue = []
+var _busy = false
+
+
+func setup(assets: Assets, store: SessionStore):
+	_assets = assets
+	_store = store
+
+
+# Takes a `command`; `answered` follows, once.
+func take(command: Dictionary):
+	_queue.append(command)
+	if not _busy:
+		_work()
+
+
+# Takes back what hasn't begun.
+func cancel(command_id: int):
+	for command in _queue:
+		if command.id == command_id:
+			_queue.erase(command)
+			_answer(command, _error(Protocol.ERROR_CANCELLED, "%s was cancelled before it began." % command.name))
+			return
+
+
+func _work():
+	_busy = true
+	while _queue:
+		var command = _queue.pop_front()
+		match command.name:
+			"texture.apply":
+				if _is_list(command, "changes", TYPE_DICTIONARY):
+					_answer(command, yield(_apply(command), "completed"))
+			"texture.options":
+				if _is_list(command, "paths", TYPE_STRING):
+					_answer(command, _result(_read(command.args.paths)))
+			_:
+				_answer(command, _error(Protocol.ERROR_UNSUPPORTED,
+						"%s: this addon (Godot 3) doesn't know that command." % command.name))
+	_busy = false
+
+
+func _read(paths: Array) -> Dictionary:
+	var value = {"assets": [], "errors": []}
+	for path in paths:
+		var asset = _assets.describe(path)
+		if asset:
+			value.assets.append(asset)
+		else:
+			value.errors.append(_missing(path))
+	return value
+
+
+func _apply(command: Dictionary):
+	var errors = []
+	var before = {}
+	var changes = {}
+	var known = _store.before(command.id)
+	for change in command.args.changes:
+		var problem = _problem(change)
+		if problem:
+			errors.append({"path": str(change.get("path", "")), "message": problem})
+			continue
+		changes[change.path] = _merged(changes.get(change.path, {}), change.options)
+		before[change.path] = known.get(change.path, _observed(change.path, changes[change.path]))
+	_store.keep_before(command.id, before)
+	var written = []
+	for path in changes:
+		if _write(path, changes[path]):
+			written.append(path)
+		else:
+			errors.append({"path": path, "message": "%s.import can't be written: close what holds it." % path})
+	var late = yield(_assets.reimport(written, int(max(command.deadline_ms, LEAST_MS))), "completed")
+	return _result(_outcome(written, late, changes, before, errors))
+
+
+func _outcome(written: Array, late: Array, changes: Dictionary, before: Dictionary, errors: Array) -> Dictionary:
+	var value = {"before": [], "after": [], "errors": errors}
+	for path in written:
+		if path in late:
+			errors.append({"path": path, "message": "Godot hasn't imported it in time: the settings are written, "
+					+ "the import follows when the editor has the focus."})
+		elif not _assets.is_valid(path):
+			errors.append({"path": path, "message": "Godot couldn't import it: the editor's output says why."})
+		else:
+			value.before.append({"path": path, "options": before[path]})
+			value.after.append({"path": path, "options": _observed(path, changes[path])})
+	return value
+
+
+# Why `change` can't be carried out; empty where it can.
+func _problem(change: Dictionary) -> String:
+	if typeof(change.get("path")) != TYPE_STRING or typeof(change.get("options")) != TYPE_DICTIONARY:
+		return "A change needs a path and options."
+	var asset = _assets.describe(change.path)
+	if not asset:
+		return _missing(change.path).message
+	for key in change.options:
+		var asked = change.options[key]
+		var now = asset.options.get(key)
+		if asked != null and now != null and not _is_alike(now, asked):
+			return "%s is %s here, and %s isn't of that type." % [key, var2str(now), var2str(asked)]
+	return ""
+
+
+func _observed(path: String, asked: Dictionary) -> Dictionary:
+	var now = _assets.describe(path).get("options", {})
+	var seen = {}
+	for key in asked:
+		seen[key] = now.get(key)
+	return seen
+
+
+func _write(path: String, options: Dictionary) -> bool:
+	var config = _assets.open_settings(path)
+	for key in options:
+		# ConfigFile takes null for "away".
+		var now = config.get_value("params", key) if config.has_section_key("params", key) else null
+		config.set_value("params", key, _as_stored(now, options[key]))
+	return config.save(path + ".import") == OK
+
+
+func _merged(options: Dictionary, more: Dictionary) -> Dictionary:
+	var all = options.duplicate()
+	for key in more:
+		all[key] = more[key]
+	return all
+
+
+# Numbers keep the type that Godot wrote: 1 for 1.0 would be another setting to it.
+func _as_stored(now, asked):
+	if typeof(now) == TYPE_REAL and typeof(asked) == TYPE_INT:
+		return float(asked)
+	if typeof(now) == TYPE_INT and typeof(asked) == TYPE_REAL:
+		return int(asked)
+	return asked
+
+
+func _is_alike(now, asked) -> bool:
+	if typeof(now) in [TYPE_INT, TYPE_REAL]:
+		return typeof(asked) == TYPE_INT or (typeof(asked) == TYPE_REAL and _as_stored(now, asked) == asked)
+	return typeof(now) == typeof(asked)
+
+
+func _is_list(command: Dictionary, name: String, of: int) -> bool:
+	var items = command.args.get(name)
+	var good = typeof(items) == TYPE_ARRAY
+	if good:
+		for item in items:
+			good = good and typeof(item) == of
+	if not good:
+		_answer(command, _error(Protocol.ERROR_BAD_PARAMS, "%s: %s must be a list." % [command.name, name]))
+	return good
+
+
+func _missing(path: String) -> Dictionary:
+	return {"path": path, "message": "There is no imported texture of that name in this project."}
+
+
+func _answer(command: Dictionary, reply: Dictionary):
+	emit_signal("answered", command, reply)
+
+
+static func _result(value) -> Dictionary:
+	return {"type": "result", "value": value}
+
+
+static func _error(code: String, message: String) -> Dictionary:
+	return {"type": "error", "code": code, "message": message}

@@ -1,0 +1,145 @@
+"""A daemon that says what a test tells it, on a real socket, to the real addon."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Self
+
+import msgpack
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from bridge.core.messages import MAX_FRAME, MAX_INLINE, PROTOCOL, SUBPROTOCOL_MSGPACK
+
+WAIT_S = 15.0
+
+Wanted = Callable[[Mapping[str, Any]], bool]
+
+
+class Daemon:
+    """Listens, writes `connection.json` into `home`, greets each client and keeps all that it says.
+
+    It stands in for one session: `stop` and `start` again are a restart of the daemon that kept it.
+    """
+
+    token = "local-token"
+
+    def __init__(self, home: Path, frame: int = MAX_FRAME) -> None:
+        self.home = home
+        self.frame = frame
+        self.said: list[dict[str, Any]] = []
+        """All messages of all clients, in order."""
+        self.blobs: dict[str, bytes] = {}
+        self.fetched: list[str] = []
+        self.refuse_resume = False
+        self._read = 0
+        self._news = asyncio.Condition()
+        self._server: Server | None = None
+        self._socket: ServerConnection | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        self._server = await serve(
+            self._serve,
+            "127.0.0.1",
+            0,
+            subprotocols=[SUBPROTOCOL_MSGPACK],  # type: ignore[list-item]
+            max_size=MAX_FRAME,
+            compression=None,
+            process_request=self._blob,
+        )
+        port = self._server.sockets[0].getsockname()[1]
+        connection = {
+            "ws": f"ws://127.0.0.1:{port}/ws",
+            "http": f"http://127.0.0.1:{port}",
+            "token": self.token,
+            "fingerprint": None,
+            "pid": 1,
+            "protocol": PROTOCOL,
+        }
+        (self.home / "connection.json").write_text(json.dumps(connection), encoding="utf-8")
+
+    async def stop(self) -> None:
+        """As an abrupt end: without a word to the client."""
+        if self._socket is not None:
+            self._socket.transport.abort()
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+        self._server = self._socket = None
+
+    async def say(self, **message: Any) -> None:
+        assert self._socket is not None, "no editor is connected"
+        await self._socket.send(msgpack.packb(message))
+
+    async def hear(self, type_: str, wanted: Wanted = lambda message: True) -> dict[str, Any]:
+        """The next message of that type; those before it are passed over."""
+        async with asyncio.timeout(WAIT_S), self._news:
+            while True:
+                while self._read < len(self.said):
+                    message = self.said[self._read]
+                    self._read += 1
+                    if message["type"] == type_ and wanted(message):
+                        return message
+                await self._news.wait()
+
+    async def hear_event(self, name: str) -> dict[str, Any]:
+        """The data of the next event of that name."""
+        message = await self.hear("event", lambda message: message["name"] == name)
+        data: dict[str, Any] = message["data"]
+        return data
+
+    async def _serve(self, socket: ServerConnection) -> None:
+        await socket.send(msgpack.packb(self._hello()))
+        try:
+            async for frame in socket:
+                message = msgpack.unpackb(frame)
+                if message["type"] == "identify":
+                    await self._welcome(socket, message)
+                async with self._news:
+                    self.said.append(message)
+                    self._news.notify_all()
+        except ConnectionClosed:
+            pass
+
+    async def _welcome(self, socket: ServerConnection, identify: dict[str, Any]) -> None:
+        resumed = "resume" in identify
+        if resumed and self.refuse_resume:
+            await socket.close(4011, "the session is gone: identify without 'resume'")
+            return
+        self._socket = socket
+        ready = {"type": "ready", "session": "s1", "resume_token": "r1", "resumed": resumed, "workloads": []}
+        await socket.send(msgpack.packb(ready))
+
+    def _hello(self) -> dict[str, Any]:
+        return {
+            "type": "hello",
+            "protocol": PROTOCOL,
+            "features": [],
+            "server": {"name": "popbridge", "version": "0.1.0", "instance": "i1"},
+            "limits": {"frame": self.frame, "inline": MAX_INLINE, "inflight": 64},
+            "heartbeat_s": 20.0,
+            "auth": {"methods": ["token"], "nonce": "00"},
+        }
+
+    def _blob(self, socket: ServerConnection, request: Request) -> Response | None:
+        if not request.path.startswith("/blobs/"):
+            return None
+        blob = self.blobs.get(request.path.removeprefix("/blobs/"))
+        if blob is None or request.headers.get("Authorization") != f"Bearer {self.token}":
+            return socket.respond(HTTPStatus.NOT_FOUND, "no such blob\n")
+        self.fetched.append(request.path.removeprefix("/blobs/"))
+        headers = Headers({"Content-Type": "image/png", "Content-Length": str(len(blob)), "Connection": "close"})
+        return Response(HTTPStatus.OK, "OK", headers, blob)
