@@ -115,6 +115,7 @@ class Session:
         self.requests: set[int] = set()
         self.commands: dict[int, Command] = {}
         self._outbox: deque[Numbered] = deque()
+        self._handled = 0
         self._detached_at: float | None = now
 
     # What the server sends.
@@ -165,7 +166,7 @@ class Session:
             case Request():
                 self._open_request(message.id)
             case Result() | Error():
-                return self.commands.pop(message.id, None) if isinstance(message.id, int) else None
+                return self._answered(message.id) if isinstance(message.id, int) else None
             case Answer():
                 return self.popups.answer(message)
             case Ack():
@@ -183,13 +184,13 @@ class Session:
     def attach(self, last_seq: int = 0) -> tuple[Numbered, ...]:
         """A socket carries the session; gives what that client hasn't handled, in order.
 
-        A command without an answer comes again even if it was handled: its answer was lost on the way, and
-        the client gives the one that it kept. A daemon that was killed may have forgotten numbers that a
-        client has seen: it goes on above them.
+        A command without an answer comes again even if it was handled or acknowledged: its answer was lost
+        on the way, and the client gives the one that it kept. A daemon that was killed may have forgotten
+        numbers that a client has seen: it goes on above them.
         """
         self._detached_at = None
         self.seq = max(self.seq, last_seq)
-        self._outbox = deque(m for m in self._outbox if _number(m) > last_seq or self._is_unanswered(m))
+        self._drop_through(last_seq)
         return self.waiting
 
     def detach(self, now: float) -> None:
@@ -217,9 +218,19 @@ class Session:
             )
         self._drop_through(seq)
 
+    def _answered(self, command_id: int) -> Command | None:
+        command = self.commands.pop(command_id, None)
+        self._drop_through(0)
+        return command
+
     def _drop_through(self, seq: int) -> None:
-        while self._outbox and _number(self._outbox[0]) <= seq:
-            self._outbox.popleft()
+        self._handled = max(self._handled, seq)
+        unanswered = []
+        while self._outbox and _number(self._outbox[0]) <= self._handled:
+            message = self._outbox.popleft()
+            if self._is_unanswered(message):
+                unanswered.append(message)
+        self._outbox.extendleft(reversed(unanswered))
 
     def _is_unanswered(self, message: Numbered) -> bool:
         return isinstance(message, Command) and message.id in self.commands
