@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from typing import cast
 
 import msgspec
 
@@ -31,8 +32,7 @@ class Worker:
     """A running worker process; serves one job at a time."""
 
     def __init__(self, transport: asyncio.SubprocessTransport, wire: _Wire) -> None:
-        stdin = transport.get_pipe_transport(0)
-        assert isinstance(stdin, asyncio.WriteTransport)
+        stdin = cast(asyncio.WriteTransport, transport.get_pipe_transport(0))
         self._transport = transport
         self._stdin = stdin
         self._wire = wire
@@ -96,8 +96,8 @@ class _Wire(asyncio.SubprocessProtocol):
         self._frame: asyncio.Future[bytes] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.SubprocessTransport)
-        self._transport = transport
+        # uvloop's transport has the methods of SubprocessTransport without being one.
+        self._transport = cast(asyncio.SubprocessTransport, transport)
 
     def expect(self) -> asyncio.Future[bytes]:
         """The next frame's body; EOFError if the process ends first."""
