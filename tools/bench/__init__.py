@@ -1,0 +1,1 @@
+"""Benchmarks: each against its peer in one run, as ratios; `report.py` writes docs/performance.md."""

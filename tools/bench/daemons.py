@@ -1,0 +1,63 @@
+"""Servers to measure: the bridge and its peers, each a process of its own on loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+PATIENCE_S = 20.0
+
+
+@contextlib.contextmanager
+def bridge(*flags: str) -> Iterator[tuple[Path, psutil.Process]]:
+    """`popbridge serve` in a home of its own: its connection file and its process."""
+    with tempfile.TemporaryDirectory(prefix="popbridge-bench-", ignore_cleanup_errors=True) as home:
+        command = [sys.executable, "-m", "bridge.cli", "serve", "--port", "0", *flags]
+        env = {**os.environ, "POPBRIDGE_HOME": home}
+        with _process(command, env, stdout=subprocess.DEVNULL) as process:
+            file = Path(home, "connection.json")
+            _until(file.exists)
+            yield file, psutil.Process(process.pid)
+
+
+@contextlib.contextmanager
+def echo() -> Iterator[tuple[str, psutil.Process]]:
+    """A bare `websockets` echo server: its address and its process."""
+    command = [sys.executable, str(Path(__file__).with_name("echo_server.py"))]
+    with _process(command, dict(os.environ), stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().decode().strip(), psutil.Process(process.pid)
+
+
+@contextlib.contextmanager
+def _process(command: list[str], env: dict[str, str], stdout: int) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(command, env=env, stdout=stdout)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(PATIENCE_S)
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _until(ready: object) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not ready():  # type: ignore[operator]
+        if time.monotonic() > deadline:
+            raise TimeoutError("the daemon didn't start")
+        time.sleep(0.02)
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """User and system time so far, of the process alone."""
+    times = process.cpu_times()
+    return float(times.user + times.system)

@@ -1,0 +1,127 @@
+"""From an `asset.imported` event to the popup's frame, warm, for 2048 x 2048 PNGs, and where the time goes.
+
+The client is an editor that has just imported one new texture with its engine's default settings. The
+parts are measured in the same run: the worker's own time by `image.inspect`'s `run_ms`, and decoding
+alone by pyvips in this process. What is left is the way through daemon, queue, advisor and store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyvips
+from msgspec import Struct
+
+from bridge.client import Client
+from bridge.core.messages import Answer, InputRef, Popup, ProjectInfo
+from bridge.demo.textures import noise, normals
+from tools.bench.daemons import bridge
+
+SIZE = 2048
+WARM_UP = 5
+FILES = 45
+ENGINE = ("godot", "4.6.stable.official")
+OPTIONS: Mapping[str, Any] = {
+    "compress/mode": 0,
+    "compress/high_quality": False,
+    "compress/lossy_quality": 0.7,
+    "compress/normal_map": 0,
+    "compress/channel_pack": 0,
+    "mipmaps/generate": False,
+    "mipmaps/limit": -1,
+    "roughness/mode": 0,
+    "process/fix_alpha_border": True,
+    "process/premult_alpha": False,
+    "process/normal_map_invert_y": False,
+    "process/size_limit": 0,
+    "detect_3d/compress_to": 1,
+}
+
+
+class Times(Struct):
+    """Milliseconds for each file."""
+
+    popup: list[float]
+    inspect: list[float]
+    decode: list[float]
+
+
+def draw(folder: Path) -> list[Path]:
+    """Normal maps of equal cost and different content: the same relief, shifted."""
+    relief = (normals(noise(1, SIZE), 3.0) * 255 + 0.5).astype(np.uint8)
+    paths = []
+    for number in range(FILES):
+        shifted = np.ascontiguousarray(np.roll(relief, 37 * number, axis=(0, 1)))
+        image: Any = pyvips.Image.new_from_memory(shifted.data, SIZE, SIZE, 3, "uchar")
+        path = folder / f"relief{number}_normal.png"
+        image.copy(interpretation="srgb").pngsave(str(path), compression=6)
+        paths.append(path)
+    return paths
+
+
+async def popup_time(client: Client, shown: asyncio.Queue[Popup], path: Path, batch: int) -> float:
+    """Milliseconds from the event to the popup."""
+    asset = {"path": f"res://{path.name}", "file": path.name, "type": "texture", "options": dict(OPTIONS)}
+    begin = time.perf_counter()
+    await client.event("asset.imported", {"batch": batch, "more": False, "assets": [asset]})
+    popup = await asyncio.wait_for(shown.get(), 30)
+    took = (time.perf_counter() - begin) * 1000
+    await client.answer(Answer(id=popup.id, state="answered", action="later"))
+    return took
+
+
+def decode_time(path: Path) -> float:
+    """Milliseconds for pyvips to decode the file, in this process, on one core."""
+    begin = time.perf_counter()
+    image: Any = pyvips.Image.new_from_file(str(path), access="sequential")
+    image.write_to_memory()
+    return (time.perf_counter() - begin) * 1000
+
+
+async def run() -> Times:
+    """All files, one after the other; the first few warm the workers."""
+    times = Times([], [], [])
+    pyvips.cache_set_max(0)
+    with tempfile.TemporaryDirectory() as folder, bridge() as (file, _daemon):
+        paths = draw(Path(folder))
+        shown: asyncio.Queue[Popup] = asyncio.Queue()
+
+        async def on_popup(popup: Popup) -> None:
+            shown.put_nowait(popup)
+
+        project = ProjectInfo(id="bench", name="bench", root=folder)
+        async with await Client.connect(
+            file, kind="editor", engine=ENGINE, project=project, on_popup=on_popup
+        ) as client:
+            for number, path in enumerate(paths):
+                popup = await popup_time(client, shown, path, number)
+                ref = InputRef(name=path.name, path=path.name)
+                done = await client.request("image.inspect", {"preview": 256}, inputs=[ref])
+                assert done.meta
+                if number >= WARM_UP:
+                    times.popup.append(popup)
+                    times.inspect.append(done.meta.run_ms)
+                    times.decode.append(decode_time(path))
+    return times
+
+
+def median(values: Sequence[float]) -> float:
+    return statistics.median(values)
+
+
+def p95(values: Sequence[float]) -> float:
+    return statistics.quantiles(values, n=20)[-1]
+
+
+if __name__ == "__main__":
+    found = asyncio.run(run())
+    for name in ("popup", "inspect", "decode"):
+        values = getattr(found, name)
+        print(f"{name:8} median {median(values):7.1f} ms, p95 {p95(values):7.1f} ms")
