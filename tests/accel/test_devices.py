@@ -1,0 +1,77 @@
+import ctypes
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from accel.devices import Device, probe
+
+
+class Driver:
+    """Stands in for a CUDA driver: this machine need not have one."""
+
+    def __init__(self, gpus=1, init=0, named=0):
+        self.gpus, self.init, self.named = gpus, init, named
+
+    def cuInit(self, flags):
+        return self.init
+
+    def cuDeviceGetCount(self, count):
+        count._obj.value = self.gpus
+        return 0
+
+    def cuDeviceGet(self, device, index):
+        return 0
+
+    def cuDeviceGetName(self, buffer, size, device):
+        ctypes.memmove(buffer, b"Some GPU\0", 9)
+        return self.named
+
+
+def missing(name):
+    raise OSError(name)
+
+
+def test_without_a_driver_it_is_the_cpu_and_says_why():
+    assert probe("linux", missing) == Device("CPU", "no CUDA driver found")
+    assert probe("win32", missing) == Device("CPU", "no CUDA driver found")
+
+
+@pytest.mark.parametrize(("platform", "library"), [("linux", "libcuda.so.1"), ("win32", "nvcuda.dll")])
+def test_with_a_driver_it_is_cuda_with_the_gpu_s_name(platform, library):
+    asked = []
+    assert probe(platform, lambda name: asked.append(name) or Driver()) == Device("CUDA", "Some GPU")
+    assert asked == [library]
+
+
+def test_several_gpus_are_counted():
+    assert probe("linux", lambda name: Driver(gpus=3)).reason == "Some GPU and 2 more"
+
+
+def test_a_driver_that_is_of_no_use_says_why():
+    assert probe("linux", lambda name: Driver(init=999)) == Device(
+        "CPU", "the CUDA driver doesn't start (error 999)"
+    )
+    assert probe("linux", lambda name: Driver(gpus=0)) == Device("CPU", "the CUDA driver sees no GPU")
+    assert probe("linux", lambda name: Driver(named=1)) == Device("CUDA", "an unnamed GPU")
+
+
+def test_a_mac_computes_by_coreml():
+    assert probe("darwin", missing) == Device("CoreML", "macOS")
+
+
+def test_the_probe_of_this_machine_loads_no_runtime():
+    code = "import sys, accel.devices as d; d.probe(); print([m for m in ('onnxruntime', 'numpy') if m in sys.modules])"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_without_a_driver_the_probe_is_quick():
+    begin = time.perf_counter()
+    if probe().name == "CPU":
+        assert time.perf_counter() - begin < 0.1

@@ -1,0 +1,95 @@
+import asyncio
+import os
+import sys
+
+import pytest
+
+from accel.frames import Done, Job, Setup, pack, replies
+from accel.process import Worker, WorkerDied, describe, environment
+from accel.workload import Limits
+from tests.accel.conftest import runs, until
+
+SETUP = Setup(Limits(), 0, ())
+HELLO = pack(Job("tests.accel.workloads:say", {"text": "hello"}, [], None))
+
+
+async def test_a_worker_answers_and_ends():
+    worker = await Worker.spawn(SETUP, {})
+    assert worker.alive
+    assert (await worker.ask(HELLO)).value["text"] == "hello"
+    await worker.end()
+    assert not worker.alive and not runs(worker.pid)
+
+
+async def test_a_worker_that_is_gone_says_how():
+    worker = await Worker.spawn(SETUP, {})
+    worker.kill()
+    await until(lambda: not worker.alive, "its end")
+    with pytest.raises(WorkerDied, match="SIGKILL|exit code"):
+        await worker.ask(HELLO)
+    await worker.end()
+
+
+async def test_a_worker_that_cannot_even_be_loaded_has_died(capfd):
+    worker = await Worker.spawn(SETUP, {"PYTHONPATH": os.devnull, "PYTHONHOME": os.devnull})
+    with pytest.raises(WorkerDied, match="exit code 1"):
+        await worker.ask(HELLO)
+    await worker.end()
+
+
+async def test_a_reply_that_cannot_be_read_counts_as_a_death(monkeypatch, tmp_path):
+    (tmp_path / "accel").mkdir()
+    (tmp_path / "accel" / "__init__.py").touch()
+    forged = (
+        "import sys, time; sys.stdout.buffer.write(b'\\0\\0\\0\\1\\xc1'); sys.stdout.flush(); time.sleep(60)"
+    )
+    (tmp_path / "accel" / "worker.py").write_text(forged)
+    worker = await Worker.spawn(SETUP, {"PYTHONPATH": str(tmp_path)})
+    with pytest.raises(WorkerDied, match="can't be read"):
+        await worker.ask(HELLO)
+    await worker.end()
+
+
+async def test_a_process_that_closes_its_pipe_is_ended(tmp_path):
+    (tmp_path / "accel").mkdir()
+    (tmp_path / "accel" / "__init__.py").touch()
+    (tmp_path / "accel" / "worker.py").write_text("import os, time; os.close(1); time.sleep(60)")
+    worker = await Worker.spawn(SETUP, {"PYTHONPATH": str(tmp_path)})
+    with pytest.raises(WorkerDied):
+        await worker.ask(HELLO)
+    await worker.end()
+
+
+async def test_without_a_stderr_a_worker_starts_all_the_same(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    worker = await Worker.spawn(SETUP, {})
+    assert (await worker.ask(HELLO)).value["text"] == "hello"
+    await worker.end()
+
+
+def test_a_frame_carries_its_length():
+    frame = pack(Done({"a": 1}, [], 1.5, "CPU"))
+    assert int.from_bytes(frame[:4], "big") == len(frame) - 4
+    assert replies.decode(frame[4:]) == Done({"a": 1}, [], 1.5, "CPU")
+
+
+def test_the_environment_can_be_added_to():
+    made = environment({"X": "1", "OMP_NUM_THREADS": "2"})
+    assert made["X"] == "1" and made["OMP_NUM_THREADS"] == "2" and made["OPENBLAS_NUM_THREADS"] == "1"
+    assert made["PYTHONPATH"].split(os.pathsep) == [entry for entry in sys.path if entry]
+
+
+def test_exit_codes_are_told_by_the_signal_s_name():
+    assert describe(3) == "exit code 3"
+    assert sys.platform == "win32" or describe(-11) == "SIGSEGV"
+    assert describe(-250) == "exit code -250"
+
+
+async def test_cancelling_a_question_leaves_nothing_behind():
+    worker = await Worker.spawn(SETUP, {})
+    task = asyncio.create_task(worker.ask(HELLO))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await worker.end()

@@ -1,0 +1,60 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from accel.workload import Input, WorkloadError, load, names
+from bridge.images import popbridge_workloads
+from tests.accel import workloads
+
+
+def test_a_record_is_derived_from_its_function():
+    record = workloads.crash.workload
+    assert (
+        record.name == "test.crash" and record.version == 1 and record.inputs == (0, 9) and not record.inline
+    )
+    assert record.summary.startswith("Dies as `text` says")
+    assert record.load() is workloads.crash is load("tests.accel.workloads:crash")
+
+
+def test_a_wrong_parameter_is_named():
+    with pytest.raises(WorkloadError, match=r"`int`.*size") as caught:
+        workloads.say.workload.parse({"size": "x"})
+    assert caught.value.code == "bad_params"
+    with pytest.raises(WorkloadError, match="colour"):
+        workloads.say.workload.parse({"colour": 1})
+
+
+def test_the_number_of_inputs_is_checked():
+    thumbnail = next(w for w in popbridge_workloads() if w.name == "image.thumbnail")
+    thumbnail.check_inputs(1)
+    with pytest.raises(WorkloadError, match="takes 1 inputs, got 2"):
+        thumbnail.check_inputs(2)
+    with pytest.raises(WorkloadError, match="takes 0 to 9 inputs, got 10"):
+        workloads.say.workload.check_inputs(10)
+
+
+def test_inputs_are_named_in_short(tmp_path):
+    file = tmp_path / "a"
+    file.write_bytes(b"123")
+    assert Input("a", str(file)).size() == 3
+    assert names([]) == "" and names([Input("a", "")]) == "a"
+
+
+def test_the_plugin_offers_documented_workloads():
+    records = popbridge_workloads()
+    assert {record.name for record in records} == {"image.inspect", "image.thumbnail", "bridge.echo"}
+    assert all(record.summary.endswith(".") or record.summary.endswith(":") for record in records)
+    assert [record.name for record in records if record.inline] == ["bridge.echo"]
+
+
+def test_declaring_the_workloads_loads_no_image_library():
+    code = (
+        "import bridge.images, sys; print({'numpy', 'pyvips', 'onnxruntime', 'asyncio'} & set(sys.modules))"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+    )
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,109 @@
+"""Workloads that misbehave, for the worker's tests."""
+
+import ctypes
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from accel.workload import Limits, Output, OutputFile, Params, WorkloadError, workload
+
+
+class Text(Params, frozen=True):
+    text: str = ""
+    size: int = 0
+
+
+def declare(name, **options):
+    return workload(name, version=1, params=Text, inputs=options.pop("inputs", (0, 9)), **options)
+
+
+@declare("test.say")
+def say(inputs, params, limits):
+    return Output({"text": params.text, "pid": os.getpid(), "limits": limits.max_pixels})
+
+
+@declare("test.here", inline=True)
+def here(inputs, params, limits):
+    value = {"pid": os.getpid(), "nested": Limits(3), "raw": b"\0\1"}
+    return Output(value, [OutputFile("out", "text/plain", b"inline")])
+
+
+@declare("test.files")
+def files(inputs, params, limits):
+    data = params.text.encode() * max(1, params.size)
+    return Output(
+        len(data), [OutputFile("first", "text/plain", data), OutputFile("second", "text/plain", b"2")]
+    )
+
+
+@declare("test.crash")
+def crash(inputs, params, limits):
+    """Dies as `text` says: by `exit`, by `segv`, or only the first time that the file `text` isn't there."""
+    if params.text == "exit":
+        os._exit(3)
+    if params.text == "segv":
+        sys.stderr.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # faulthandler's report would fill the test's output
+        ctypes.string_at(0)
+    mark = Path(params.text)
+    if not mark.exists():
+        mark.touch()
+        os._exit(3)
+    return Output("second time")
+
+
+@declare("test.hang")
+def hang(inputs, params, limits):
+    """Never ends; writes its process to the file `text`."""
+    Path(params.text).write_text(str(os.getpid()))
+    while True:
+        time.sleep(60)
+
+
+@declare("test.hold")
+def hold(inputs, params, limits):
+    """Says `text` in the file beside it, and ends when the file `text` is gone."""
+    path = Path(params.text)
+    path.with_suffix(".held").touch()
+    while path.exists():
+        time.sleep(0.002)
+    return Output()
+
+
+@declare("test.note")
+def note(inputs, params, limits):
+    """Adds a line to the file that is the input."""
+    with open(inputs[0].path, "a", encoding="utf-8") as file:
+        file.write(params.text + "\n")
+    return Output()
+
+
+@declare("test.print")
+def chatter(inputs, params, limits):
+    print("from Python")
+    os.write(1, b"from a native library")
+    ctypes.CDLL(None).puts(b"from C") if os.name == "posix" else None
+    return Output(sys.stdin.read() + os.read(0, 10).decode())
+
+
+@declare("test.refuse")
+def refuse(inputs, params, limits):
+    raise WorkloadError("unsupported", "is too blue", params.text)
+
+
+@declare("test.bug")
+def bug(inputs, params, limits):
+    raise ZeroDivisionError("the inside of it")
+
+
+@declare("test.unspeakable")
+def unspeakable(inputs, params, limits):
+    return Output(object())
+
+
+@declare("test.greedy")
+def greedy(inputs, params, limits):
+    return Output(int(np.ones(params.size << 20, np.uint8).sum()))
