@@ -31,8 +31,8 @@ CONVENTIONS: dict[str, NormalConvention] = {
 }  # fmt: skip
 
 # What stands behind the kind: rock_normal_2k, rock_nor_gl_1024, rock_roughness_01.
-_VARIANT = re.compile(r"\d+k?|\d+x\d+|\d+px|tex|texture|map|v\d+")
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+[a-z]?")
+_VARIANT = re.compile(r"\d+[kx]?|tex|texture|map|v\d+")
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+[kKx]?")
 
 
 class Hints(Struct, frozen=True, kw_only=True):
@@ -71,7 +71,7 @@ def read_name(file: str) -> Hints:
         return Hints(ui=True, sheet=sheet)
     if len(words) == 1 and len(words[0]) < 3:
         return Hints(sheet=sheet)
-    ends = (words[-1], "".join(words[-2:]))
+    ends = ("".join(words[-2:]), words[-1])
     return Hints(
         normal=not NORMAL.isdisjoint(ends),
         convention=convention,

@@ -1,0 +1,204 @@
+"""What an advisor meets in tests: an adapter, a project on disk, and a bridge that works right here."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from packaging.version import Version
+
+from accel.image.inspect import inspect
+from accel.workload import Input, Limits, WorkloadError
+from bridge.api import (
+    Adapter,
+    Answer,
+    Event,
+    Popup,
+    RequestError,
+    RunResult,
+    SessionView,
+    TextureIntent,
+    VersionScheme,
+)
+from bridge.core import errors
+from tests.advisors.pictures import Pixels, save
+
+WRONG = {
+    "normal_map": False,
+    "srgb": True,
+    "invert_y": False,
+    "mipmaps": False,
+    "size_limit": 0,
+    "alpha": True,
+    "block": False,
+}
+
+
+class FakeEngine(Adapter):
+    """An engine with one option for each point of an intent."""
+
+    name = "fake1"
+    engine = "fake"
+    versions = ">=1"
+    scheme = VersionScheme("fake", {})
+    texture_fields = frozenset({"kind", "color_space", "normal_convention", "mipmaps", "max_size", "alpha"})
+
+    def compile_texture(
+        self, intent: TextureIntent, present: Mapping[str, Any], version: Version
+    ) -> dict[str, Any]:
+        wanted: dict[str, Any] = {}
+        if intent.kind is not None:
+            wanted["normal_map"] = intent.kind == "normal"
+        if intent.color_space is not None:
+            wanted["srgb"] = intent.color_space == "srgb"
+        if intent.normal_convention is not None:
+            wanted["invert_y"] = intent.normal_convention == "directx"
+        if intent.mipmaps is not None:
+            wanted["mipmaps"] = intent.mipmaps
+        if intent.max_size is not None:
+            wanted["size_limit"] = intent.max_size
+        if intent.alpha is not None:
+            wanted["alpha"] = intent.alpha != "none"
+        return {name: value for name, value in wanted.items() if present.get(name) != value}
+
+    def read_texture(self, options: Mapping[str, Any], version: Version) -> TextureIntent:
+        return TextureIntent(
+            kind="normal" if options["normal_map"] else None,
+            color_space="srgb" if options["srgb"] else "linear",
+            normal_convention="directx" if options["invert_y"] else "opengl",
+            mipmaps=options["mipmaps"],
+            max_size=options["size_limit"],
+            alpha="transparency" if options["alpha"] else "none",
+            compression="block" if options["block"] else "lossless",
+        )
+
+    def expressible(self, intent: TextureIntent, version: Version) -> TextureIntent:
+        return intent.only(self.texture_fields)
+
+
+class Bench:
+    """A project and the bridge's side of it: a Context, and the editor that it talks to."""
+
+    def __init__(self, root: Path, advisor: Any) -> None:
+        self.root = root
+        self.advisor = advisor
+        self.settings: dict[str, Any] = {"textures.max_size": 4096}
+        self.options: dict[str, dict[str, Any]] = {}
+        self.view = SessionView("s1", "p1", "Project", root, FakeEngine(), Version("1"), "en")
+        self.popups: dict[int, tuple[Popup, Any]] = {}
+        """Those that are open."""
+        self.shown: list[Popup] = []
+        self.commands: list[tuple[str, Mapping[str, Any]]] = []
+        self.receipts: dict[int, dict[str, Any]] = {}
+        self.reverted: list[list[int]] = []
+        self.rule_table: dict[str, list[str]] = {}
+        self.refused: dict[str, str] = {}
+        """Paths that the editor can't change, with its reason."""
+        self.ran: list[str] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    # What a test does.
+
+    def texture(self, file: str, pixels: Pixels, **options: Any) -> str:
+        """Puts a texture into the project, imported wrongly in every point save `options`."""
+        save(self.root / file, pixels)
+        self.options[f"res://{file}"] = {**WRONG, **options}
+        return f"res://{file}"
+
+    def asset(self, path: str) -> dict[str, Any]:
+        file = path.removeprefix("res://")
+        return {"path": path, "file": file, "type": "texture", "options": dict(self.options[path])}
+
+    async def imported(self, *paths: str, more: bool = False) -> None:
+        assets = [self.asset(path) for path in paths]
+        await self.event({"batch": 1, "more": more, "assets": assets})
+
+    async def event(self, data: dict[str, Any]) -> None:
+        await self.advisor.on_event(self, self.view, Event(name="asset.imported", data=data))
+
+    async def answer(self, action: str | None, state: str = "answered") -> None:
+        """Answers the newest open popup."""
+        popup_id = max(self.popups)
+        popup, kept = self.popups.pop(popup_id)
+        answer = Answer(id=popup_id, state=state, **({"action": action} if action else {}))  # type: ignore[arg-type]
+        await self.advisor.on_answer(self, self.view, popup, kept, answer)
+
+    @property
+    def asking(self) -> Popup:
+        """The one popup that is open."""
+        assert len(self.popups) == 1, self.popups
+        return next(iter(self.popups.values()))[0]
+
+    # The Context.
+
+    async def run(
+        self,
+        workload: str,
+        params: Mapping[str, Any],
+        paths: Sequence[Path],
+        *,
+        names: Sequence[str] = (),
+        priority: str = "interactive",
+    ) -> RunResult:
+        self.ran.append(names[0])
+        await self.gate.wait()
+        record = inspect.workload  # type: ignore[attr-defined]
+        assert workload == record.name
+        inputs = [Input(name, str(path)) for name, path in zip(names, paths, strict=True)]
+        try:
+            output = record.load()(inputs, record.parse(dict(params)), Limits())
+        except WorkloadError as error:
+            raise RequestError(errors.BAD_INPUT, name=names[0], reason=error.reason) from None
+        blobs = {file.name: hashlib.sha256(file.data).hexdigest() for file in output.files}
+        return RunResult(msgspec.to_builtins(output.value), blobs)
+
+    async def popup(self, session: SessionView, popup: Popup, state: Any) -> int:
+        popup_id = len(self.shown) + 1
+        popup = msgspec.structs.replace(popup, id=popup_id)
+        same = [key for key, (old, _) in self.popups.items() if old.dedupe and old.dedupe == popup.dedupe]
+        for key in same:
+            del self.popups[key]
+        # As the store keeps it: what can't be packed would be lost.
+        self.popups[popup_id] = (popup, msgspec.msgpack.decode(msgspec.msgpack.encode(state)))
+        self.shown.append(popup)
+        return popup_id
+
+    async def close_popup(self, session: SessionView, popup_id: int) -> None:
+        self.popups.pop(popup_id, None)
+
+    async def command(self, session: SessionView, name: str, args: Mapping[str, Any], *, note: str) -> int:
+        self.commands.append((name, args))
+        before, after, problems = [], [], []
+        for change in args["changes"]:
+            path, options = change["path"], change["options"]
+            if path in self.refused:
+                problems.append({"path": path, "message": self.refused[path]})
+                continue
+            before.append({"path": path, "options": {name: self.options[path].get(name) for name in options}})
+            self.options[path].update(options)
+            after.append({"path": path, "options": dict(options)})
+        receipt = {"before": before, "after": after, "errors": problems or None}
+        state = "applied" if after or not problems else "failed"
+        self.receipts[len(self.receipts) + 1] = {**receipt, "state": state}
+        return len(self.receipts)
+
+    async def receipt(self, receipt_id: int) -> Mapping[str, Any]:
+        return self.receipts[receipt_id]
+
+    async def revert(self, receipt_ids: Sequence[int]) -> Sequence[int]:
+        self.reverted.append(list(receipt_ids))
+        for receipt_id in reversed(receipt_ids):
+            for entry in self.receipts[receipt_id]["before"]:
+                self.options[entry["path"]].update(entry["options"])
+        return []
+
+    def rules(self, session: SessionView) -> Mapping[str, Sequence[str]]:
+        return self.rule_table
+
+    def add_rule(self, session: SessionView, folder: str, finding: str) -> None:
+        self.rule_table.setdefault(folder, []).append(finding)

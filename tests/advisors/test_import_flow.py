@@ -1,0 +1,300 @@
+"""The import advisor from an import to a changed setting and back; only the bridge around it is played."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from bridge.advisors.import_flow import TextureImportAdvisor
+from bridge.api import Popup, RequestError, SessionView
+from tests.advisors import pictures
+from tests.advisors.desk import WRONG, Bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path, TextureImportAdvisor())
+
+
+def normal(bench: Bench, file: str = "textures/rock_n.png", **options: Any) -> str:
+    return bench.texture(file, pictures.normal_map(), **options)
+
+
+def body_of(popup: Popup) -> list[str]:
+    return popup.body.splitlines()
+
+
+class TestAsking:
+    async def test_the_popup_gives_the_evidence_a_picture_and_what_apply_would_set(
+        self, bench: Bench
+    ) -> None:
+        await bench.imported(normal(bench, mipmaps=True))
+        popup = bench.asking
+        assert popup.title == "rock_n.png could be imported better"
+        assert body_of(popup) == [
+            "`textures/rock_n.png`",
+            "• mean (0.50, 0.50, 0.95), 100 % of texels unit length: a normal map imported as colour",
+            "Apply sets `normal_map` false → true, `srgb` true → false",
+        ]
+        assert popup.severity == "warning"
+        assert popup.present == "dock"
+        assert isinstance(popup.image, str) and len(popup.image) == 64
+        assert [(action.id, action.default) for action in popup.actions] == [
+            ("apply", True), ("later", False), ("always", False),
+        ]  # fmt: skip
+
+    async def test_a_chinese_editor_is_asked_in_chinese(self, bench: Bench) -> None:
+        bench.view = msgspec.structs.replace(bench.view, locale="zh_CN")
+        await bench.imported(normal(bench))
+        assert bench.asking.title == "rock_n.png 的导入设置可以改进"
+        assert bench.asking.actions[0].label == "应用"
+
+    async def test_nothing_is_shown_where_the_settings_are_right(self, bench: Bench) -> None:
+        right = normal(bench, normal_map=True, srgb=False, mipmaps=True)
+        await bench.imported(right, bench.texture("photo.png", pictures.noise(3)))
+        assert bench.shown == []
+
+    async def test_the_files_of_one_import_share_a_popup_with_the_worst_first(self, bench: Bench) -> None:
+        ui = bench.texture("ui/panel.png", pictures.noise(4), mipmaps=True)
+        await bench.imported(ui, more=True)
+        assert bench.shown == []
+        await bench.imported(normal(bench))
+        assert bench.asking.title == "2 textures could be imported better"
+        assert body_of(bench.asking)[0] == "`textures/rock_n.png`"
+        assert len(bench.shown) == 1
+
+    async def test_many_files_are_counted_and_the_first_has_its_picture(self, bench: Bench) -> None:
+        paths = [bench.texture(f"ui/{n:02}.png", pictures.noise(4, 16), mipmaps=True) for n in range(18)]
+        await bench.imported(*paths)
+        assert bench.asking.title == "18 textures could be imported better"
+        assert body_of(bench.asking)[-1] == "… and 12 more."
+        assert isinstance(bench.asking.image, str)
+        assert bench.asking.severity == "info"
+
+    async def test_what_only_the_author_can_mend_has_no_apply_and_is_said_once(self, bench: Bench) -> None:
+        path = bench.texture("wall_albedo.png", pictures.noise(3, 100), mipmaps=True)
+        await bench.imported(path)
+        assert [action.id for action in bench.asking.actions] == ["later"]
+        await bench.answer("later")
+        await bench.imported(path)
+        assert bench.popups == {}
+
+    async def test_a_file_name_cannot_pose_as_a_link(self, bench: Bench) -> None:
+        await bench.imported(normal(bench, "`[free](http__evil)_n.png"))
+        assert body_of(bench.asking)[0] == "`'[free](http__evil)_n.png`"
+
+
+class TestAnswers:
+    async def test_apply_changes_the_settings_and_a_toast_offers_to_undo(self, bench: Bench) -> None:
+        path = normal(bench)
+        await bench.imported(path)
+        await bench.answer("apply")
+        assert bench.options[path] == {**WRONG, "normal_map": True, "srgb": False, "mipmaps": True}
+        toast = bench.asking
+        assert (toast.title, toast.present, toast.expires_ms) == ("Applied to rock_n.png", "toast", 30_000)
+        await bench.imported(path)
+        assert bench.shown[-1] is toast, "the reimport finds nothing left to say"
+
+    async def test_undo_puts_everything_back_and_isnt_argued_with(self, bench: Bench) -> None:
+        path = normal(bench)
+        await bench.imported(path)
+        await bench.answer("apply")
+        await bench.answer("undo")
+        assert bench.options[path] == WRONG
+        await bench.imported(path)
+        assert bench.popups == {}
+
+    async def test_not_now_is_not_asked_again_for_the_same_file(self, bench: Bench) -> None:
+        path = normal(bench)
+        await bench.imported(path)
+        await bench.answer("later")
+        await bench.imported(path)
+        assert (bench.popups, bench.commands) == ({}, [])
+
+    async def test_not_now_is_asked_again_once_the_file_is_another(self, bench: Bench) -> None:
+        await bench.imported(normal(bench))
+        await bench.answer(None, state="dismissed")
+        path = bench.texture("textures/rock_n.png", pictures.normal_map(64))
+        await bench.imported(path)
+        assert bench.asking.kind == "texture.import"
+
+    async def test_always_applies_now_and_later_without_asking_in_that_folder_alone(
+        self, bench: Bench
+    ) -> None:
+        await bench.imported(normal(bench))
+        await bench.answer("always")
+        assert set(bench.rule_table["textures"]) == {"normal_as_color", "no_mipmaps"}
+        await bench.answer("ok", state="expired")
+        below, beside = normal(bench, "textures/cave/wall_n.png"), normal(bench, "textures2/wall_n.png")
+        await bench.imported(below, beside)
+        assert bench.options[below]["normal_map"] is True
+        assert bench.options[beside] == WRONG
+        assert [popup.title for popup, _ in bench.popups.values()] == [
+            "wall_n.png could be imported better",
+            "Applied to wall_n.png",
+        ]
+
+    async def test_a_rule_that_an_editor_doesnt_follow_isnt_repeated_for_ever(self, bench: Bench) -> None:
+        path = normal(bench)
+        bench.rule_table[""] = ["normal_as_color", "no_mipmaps"]
+        bench.refused[path] = "read-only"
+        await bench.imported(path)
+        await bench.imported(path)
+        assert len(bench.commands) == 1
+
+    async def test_a_file_that_cannot_be_changed_is_told_with_the_editors_reason(self, bench: Bench) -> None:
+        good, bad = normal(bench), normal(bench, "locked_n.png")
+        bench.refused[bad] = "the file is read-only"
+        await bench.imported(good, bad)
+        await bench.answer("apply")
+        assert bench.asking.title == "Applied to rock_n.png"
+        assert bench.asking.body == "`res://locked_n.png`: the file is read-only"
+        assert bench.asking.severity == "warning"
+
+    async def test_when_nothing_could_be_applied_there_is_nothing_to_undo(self, bench: Bench) -> None:
+        path = normal(bench)
+        bench.refused[path] = "the file is read-only"
+        await bench.imported(path)
+        await bench.answer("apply")
+        assert (bench.asking.title, bench.asking.severity) == ("Nothing could be applied", "error")
+        assert [action.id for action in bench.asking.actions] == ["ok"]
+
+    async def test_hundreds_of_changes_go_in_portions_and_one_undo_takes_them_all_back(
+        self, bench: Bench
+    ) -> None:
+        paths = [bench.texture(f"ui/{n}.png", pictures.flat((9, 8, 7), 4), mipmaps=True) for n in range(401)]
+        await bench.imported(*paths)
+        await bench.answer("apply")
+        assert [len(args["changes"]) for _, args in bench.commands] == [200, 200, 1]
+        assert bench.asking.title == "Applied to 401 textures"
+        await bench.answer("undo")
+        assert bench.reverted == [[1, 2, 3]]
+        assert all(bench.options[path]["mipmaps"] for path in paths)
+
+    async def test_an_answer_is_acted_on_by_a_daemon_that_was_restarted_since(self, bench: Bench) -> None:
+        path = normal(bench)
+        await bench.imported(path)
+        bench.advisor = TextureImportAdvisor()
+        await bench.answer("apply")
+        assert bench.options[path]["normal_map"] is True
+
+    async def test_an_undo_that_fails_says_why(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        from bridge.core import errors
+
+        async def gone(receipt_ids: Any) -> Any:
+            raise RequestError(errors.EDITOR_GONE, editor="Godot")
+
+        await bench.imported(normal(bench))
+        await bench.answer("apply")
+        monkeypatch.setattr(bench, "revert", gone)
+        await bench.answer("undo")
+        assert bench.asking.body == "Godot isn't connected."
+
+
+class TestOverlaps:
+    async def test_a_new_import_takes_the_open_popups_place_and_keeps_its_questions(
+        self, bench: Bench
+    ) -> None:
+        first, second = normal(bench), normal(bench, "b_n.png")
+        await bench.imported(first)
+        await bench.imported(second)
+        assert bench.asking.title == "2 textures could be imported better"
+        await bench.answer("apply")
+        assert bench.options[first]["normal_map"] and bench.options[second]["normal_map"]
+
+    async def test_after_a_restart_the_old_popup_stays_beside_the_new_one(self, bench: Bench) -> None:
+        await bench.imported(normal(bench))
+        bench.advisor = TextureImportAdvisor()
+        await bench.imported(normal(bench, "b_n.png"))
+        assert len(bench.popups) == 2, "the old one's questions are known to nobody but itself"
+
+    async def test_a_popup_is_withdrawn_when_its_files_were_put_right_by_hand(self, bench: Bench) -> None:
+        path = normal(bench)
+        await bench.imported(path)
+        bench.options[path].update(normal_map=True, srgb=False, mipmaps=True)
+        await bench.imported(path)
+        assert bench.popups == {}
+
+    async def test_the_same_import_again_leaves_the_open_popup_as_it_is(self, bench: Bench) -> None:
+        path = normal(bench)
+        await bench.imported(path)
+        await bench.imported(path)
+        assert len(bench.shown) == 1
+
+    async def test_imports_that_arrive_during_an_analysis_share_the_next_popup(self, bench: Bench) -> None:
+        paths = [normal(bench, f"{letter}_n.png") for letter in "abc"]
+        bench.gate.clear()
+        first = asyncio.create_task(bench.imported(paths[0]))
+        while not bench.ran:
+            await asyncio.sleep(0.001)
+        await bench.imported(paths[1])
+        await bench.imported(paths[2])
+        bench.gate.set()
+        await first
+        assert [popup.title for popup in bench.shown] == [
+            "a_n.png could be imported better",
+            "3 textures could be imported better",
+        ]
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        "data", [{}, {"assets": None}, {"assets": "x"}, {"assets": [], "more": "yes"}, {"assets": {"a": 1}}]
+    )
+    async def test_an_event_of_another_shape_is_refused_with_the_fields_name(
+        self, bench: Bench, data: dict[str, Any]
+    ) -> None:
+        with pytest.raises(RequestError, match=r"asset.imported: .*(assets|more)"):
+            await bench.event(data)
+
+    async def test_assets_of_another_shape_are_passed_over(self, bench: Bench) -> None:
+        good = bench.asset(normal(bench))
+        odd = [7, {}, {**good, "options": None}, {**good, "path": 3}, {**good, "type": "mesh", "path": "m"}]
+        await bench.event({"assets": [*odd, good]})
+        assert bench.asking.title == "rock_n.png could be imported better"
+
+    @pytest.mark.parametrize("file", ["../outside_n.png", "/etc/passwd", "gone_n.png", "", ".", "a\0b.png"])
+    async def test_a_file_outside_the_project_or_missing_is_never_opened(
+        self, bench: Bench, file: str
+    ) -> None:
+        pictures.save(bench.root.parent / "outside_n.png", pictures.normal_map())
+        asset = {"path": "res://x", "file": file, "type": "texture", "options": WRONG}
+        await bench.event({"assets": [asset]})
+        assert (bench.ran, bench.shown) == ([], [])
+
+    async def test_a_broken_image_doesnt_stop_the_others(self, bench: Bench) -> None:
+        good, broken = normal(bench), normal(bench, "broken_n.png")
+        (bench.root / "broken_n.png").write_bytes(b"\x89PNG\r\n\x1a\nshort")
+        await bench.imported(broken, good)
+        assert bench.asking.title == "rock_n.png could be imported better"
+
+    async def test_options_that_the_adapter_cannot_read_cost_their_file_alone(
+        self, bench: Bench, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        good, odd = normal(bench), normal(bench, "odd_n.png")
+        bench.options[odd] = {}
+        with caplog.at_level(logging.ERROR):
+            await bench.imported(odd, good)
+        assert bench.asking.title == "rock_n.png could be imported better"
+        assert "odd_n.png" in caplog.text
+
+    async def test_a_session_without_a_project_on_this_machine_gets_no_advice(self, bench: Bench) -> None:
+        path = normal(bench)
+        bench.view = SessionView("s2", "p", "P", None, bench.view.adapter, bench.view.version, "en")
+        await bench.imported(path)
+        assert bench.ran == []
+
+
+async def test_sessions_that_ended_dont_fill_the_memory(bench: Bench) -> None:
+    path = normal(bench)
+    for number in range(200):
+        bench.view = msgspec.structs.replace(bench.view, id=f"s{number}")
+        await bench.event({"assets": [], "more": True})
+    assert len(bench.advisor._desks) <= 64
+    await bench.imported(path)
+    assert bench.shown
