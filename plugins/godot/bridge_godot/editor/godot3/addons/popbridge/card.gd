@@ -52,6 +52,11 @@ func focus_default():
 		_default.grab_focus()
 
 
+func has_focus_inside() -> bool:
+	var focused = get_focus_owner()
+	return focused != null and focused.is_visible_in_tree() and is_a_parent_of(focused)
+
+
 # The person has chosen: nothing to press any more until the daemon confirms it.
 func settle(note: String):
 	_buttons.visible = false
@@ -115,11 +120,24 @@ func _add_buttons():
 		var button = Button.new()
 		button.text = action.label
 		button.connect("pressed", self, "_choose", ["answered", action.id])
-		if action.get("style") == "danger":
-			button.add_color_override("font_color", get_color("error_color", "Editor"))
+		_style(button, action.get("style", "normal"))
 		if action.get("default", false):
 			_default = button
 		_buttons.add_child(button)
+
+
+func _style(button: Button, style: String):
+	if style == "danger":
+		button.add_color_override("font_color", get_color("error_color", "Editor"))
+	elif style == "primary":
+		var fill = get_stylebox("normal", "Button").duplicate()
+		if fill is StyleBoxFlat:
+			fill.bg_color = get_color("accent_color", "Editor").darkened(0.45)
+			button.add_stylebox_override("normal", fill)
+			var focus = fill.duplicate()
+			focus.border_color = get_color("accent_color", "Editor")
+			focus.set_border_width_all(int(max(1, _scale)))
+			button.add_stylebox_override("focus", focus)
 
 
 func _choose(state: String, action: String):
@@ -133,7 +151,7 @@ func _on_link(target):
 
 func _frame() -> StyleBoxFlat:
 	var frame = StyleBoxFlat.new()
-	frame.bg_color = get_color("dark_color_2", "Editor")
+	frame.bg_color = get_color("dark_color_1", "Editor")
 	frame.border_color = get_color(SEVERITIES.get(popup.get("severity"), "accent_color"), "Editor")
 	frame.border_width_left = int(STRIPE * _scale)
 	frame.set_corner_radius_all(int(3 * _scale))

@@ -12,6 +12,8 @@ const Texts = preload("texts.gd")
 # For tests without a person: this action answers every popup that has it.
 const TEST_ANSWER = "POPBRIDGE_TEST_ANSWER"
 
+const DIALOG = Vector2(480, 200)
+
 var _connection: Connection
 var _dock: Dock
 var _texts: Texts
@@ -57,9 +59,7 @@ func close(popup_id: int):
 		shown.dialog.queue_free()
 	else:
 		_dock.remove_card(shown.card)
-	for next in _open:
-		_open[next].card.focus_default()
-		break
+	_focus_first()
 
 
 func close_all():
@@ -75,8 +75,23 @@ func _offer(popup_id: int):
 		if wanted and action.id == wanted:
 			_on_answered(popup_id, "answered", wanted, {})
 			return
-	if _open.size() == 1 or _open[popup_id].dialog:
+	var dialog = _open[popup_id].dialog
+	if dialog:
+		dialog.rect_size.y = max(dialog.rect_size.y, _open[popup_id].card.get_combined_minimum_size().y)
 		_open[popup_id].card.focus_default()
+	else:
+		_focus_first()
+
+
+# Enter presses the oldest open popup's default button.
+func _focus_first():
+	for popup_id in _open:
+		if _open[popup_id].card.has_focus_inside():
+			return
+	for popup_id in _open:
+		if not _open[popup_id].settled:
+			_open[popup_id].card.focus_default()
+			return
 
 
 func _on_answered(popup_id: int, state: String, action: String, values: Dictionary):
@@ -84,13 +99,14 @@ func _on_answered(popup_id: int, state: String, action: String, values: Dictiona
 		_open[popup_id].settled = true
 		_open[popup_id].card.settle(_texts.of("sending" if _connection.is_open() else "kept"))
 		emit_signal("answered", popup_id, state, action, values)
+		_focus_first()
 
 
 func _on_expired(popup_id: int):
 	_on_answered(popup_id, "expired", "", {})
 
 
-# A window that the editor can be used beside; the dialog's own x dismisses the popup.
+# Shown, not popped up: the editor stays usable beside it. Closing it dismisses the popup.
 func _dialog(popup: Dictionary, card: Card) -> WindowDialog:
 	var dialog = WindowDialog.new()
 	dialog.window_title = "PopBridge"
@@ -98,8 +114,10 @@ func _dialog(popup: Dictionary, card: Card) -> WindowDialog:
 	_base.add_child(dialog)
 	dialog.add_child(card)
 	card.set_anchors_and_margins_preset(Control.PRESET_WIDE)
-	dialog.connect("popup_hide", self, "_on_answered", [popup.id, "dismissed", "", {}])
-	dialog.popup_centered(Vector2(480, 280) * _scale)
+	dialog.rect_size = DIALOG * _scale
+	dialog.rect_position = (_base.rect_size - dialog.rect_size) / 2
+	dialog.connect("hide", self, "_on_answered", [popup.id, "dismissed", "", {}])
+	dialog.show()
 	return dialog
 
 
