@@ -1,0 +1,89 @@
+"""The main job in real editors, headless, from the import to the revert, and with kill -9 in the middle."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.store.records import Receipt
+from tests.e2e.world import World, until
+
+pytestmark = pytest.mark.engine
+
+NORMAL = "res://materials/rock_normal.png"
+
+
+def settings_on_disk(world: World, file: str) -> dict[str, str]:
+    """What the project's own import file says, as raw text."""
+    text = (world.project / f"{file.removeprefix('res://')}.import").read_text()
+    params = text.partition("[params]")[2]
+    return dict(line.split("=", 1) for line in params.splitlines() if "=" in line)
+
+
+def observed(receipt: Receipt, which: str, path: str) -> dict[str, object]:
+    """The options that the editor saw for one file, before or after."""
+    found: dict[str, object] = next(c["options"] for c in getattr(receipt, which) if c["path"] == path)
+    return found
+
+
+def test_one_popup_advises_on_one_import_and_apply_changes_the_project_and_revert_puts_it_back(
+    real: World,
+) -> None:
+    real.start_daemon()
+    real.start_editor(answer="apply")
+    (receipt,) = real.applied()
+    advice = [popup for popup, _ in real.popups() if popup.actions[0].id == "apply"]
+    assert len(advice) == 1
+    assert "rock_normal.png" in advice[0].body
+    assert "unit length" in advice[0].body
+    assert "hero.png" not in advice[0].body
+    assert advice[0].image
+    before, after = (observed(receipt, which, NORMAL) for which in ("before", "after"))
+    assert before["compress/normal_map"] != 1
+    assert after["compress/normal_map"] == 1
+    assert settings_on_disk(real, NORMAL)["compress/normal_map"] == "1"
+
+    reverted = real.popbridge("revert", str(receipt.id))
+    assert reverted.returncode == 0, reverted.stderr
+    newest = real.receipts()[0]
+    assert newest.reverts == receipt.id
+    assert newest.state == "applied"
+    assert observed(newest, "after", NORMAL) == before
+    assert settings_on_disk(real, NORMAL)["compress/normal_map"] == str(before["compress/normal_map"])
+    listed = real.popbridge("receipts")
+    assert str(newest.id) in listed.stdout
+
+
+def test_an_answer_reaches_the_daemon_although_both_it_and_the_editor_were_killed_in_the_middle(
+    real: World,
+) -> None:
+    real.start_daemon()
+    real.start_editor()
+    until(real.shown, "the popup on the editor's screen")
+    real.kill("daemon")
+    real.start_daemon()
+    real.kill("editor")
+    real.start_editor(answer="apply")
+    (receipt,) = real.applied()
+    assert observed(receipt, "after", NORMAL)["compress/normal_map"] == 1
+    assert len(real.rows("SELECT id FROM sessions")) == 1, "the same session was resumed"
+
+
+def test_settings_are_applied_once_although_the_daemon_dies_when_it_has_just_been_answered(
+    real: World,
+) -> None:
+    real.start_daemon()
+    real.start_editor(answer="apply")
+    until(lambda: real.rows("SELECT 1 FROM popups WHERE answer IS NOT NULL"), "an answer")
+    real.kill("daemon")
+    real.start_daemon()
+    receipts = real.applied()
+    assert len(receipts) == 1
+    assert observed(receipts[0], "after", NORMAL)["compress/normal_map"] == 1
+
+
+def test_an_editor_finds_a_daemon_that_starts_after_it(real: World) -> None:
+    real.start_editor(answer="later")
+    real.start_daemon()
+    until(lambda: [s for _, s in real.popups() if s == "settled"], "the popup to be answered")
+    assert real.receipts() == []
+    assert settings_on_disk(real, NORMAL)["compress/normal_map"] != "1"
