@@ -22,9 +22,7 @@ IDENTIFY_TIMEOUT_S = 10.0
 Id = Annotated[
     int, Meta(ge=0, le=2**53 - 1, description="Chosen by whoever asks; unique among its open requests.")
 ]
-Seq = Annotated[
-    int, Meta(ge=1, le=2**53 - 1, description="Number of a server message, from 1, without gaps.")
-]
+Seq = Annotated[int, Meta(ge=1, le=2**53 - 1, description="Number of a server message, rising from 1.")]
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
 Text = Annotated[str, Meta(max_length=4096)]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256 of the bytes, lower-case hex.")]

@@ -1,0 +1,100 @@
+"""Documents and SDKs can't drift: what is generated is fresh, and what the documents show works."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import msgpack
+import pytest
+
+from bridge import host
+from bridge.core import codec
+from bridge.core.messages import SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK
+from tools import generate
+
+DOCS = generate.ROOT / "docs"
+
+
+def test_every_generated_file_is_fresh() -> None:
+    done = subprocess.run(
+        [sys.executable, "tools/generate.py", "--check"], cwd=generate.ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_stale_file_is_named_until_it_is_written(tmp_path: Path) -> None:
+    files = {Path("docs/a.md"): "a\n", Path("b.md"): "b\n"}
+    assert generate.write(files, tmp_path) == [Path("b.md"), Path("docs/a.md")]
+    assert generate.stale(files, tmp_path) == []
+    (tmp_path / "b.md").write_text("edited\n")
+    assert generate.stale(files, tmp_path) == [Path("b.md")]
+    assert generate.write(files, tmp_path) == [Path("b.md")]
+
+
+def test_the_check_fails_and_names_what_is_stale(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(generate, "generated", lambda: {Path("docs/never-written.md"): "text"})
+    assert generate.main(["--check"]) == 1
+    assert "docs/never-written.md" in capsys.readouterr().err
+
+
+def frames_of_the_example() -> list[tuple[str, str, bytes]]:
+    """Sender, text frame and binary frame of each message in the worked example."""
+    text = (DOCS / "protocol.md").read_text(encoding="utf-8").partition("## A whole exchange")[2]
+    found = re.findall(r"(\w+) sends:\n\n```json\n(.*?)\n```\n\n```text\n(.*?)\n```", text, re.DOTALL)
+    return [
+        (sender, as_json, bytes.fromhex("".join(row[:47] for row in dump.split("\n"))))
+        for sender, as_json, dump in found
+    ]
+
+
+def test_the_worked_example_can_be_read_byte_by_byte() -> None:
+    example = frames_of_the_example()
+    assert [json.loads(text)["type"] for _, text, _ in example] == [
+        "hello", "identify", "ready", "request", "result", "ack",
+    ]  # fmt: skip
+    for sender, text, packed in example:
+        reader = codec.client_codec if sender == "Server" else codec.server_codec
+        assert reader(SUBPROTOCOL_JSON).decode(text) == reader(SUBPROTOCOL_MSGPACK).decode(packed)
+        assert msgpack.unpackb(packed) == json.loads(text)
+
+
+def test_the_plugin_in_the_documents_is_loaded_and_does_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (DOCS / "hooks.md").read_text(encoding="utf-8")
+    code = re.findall(r"```python\n(from .*?)```", text, re.DOTALL)[0]
+    plugin = types.ModuleType("acme_popbridge")
+    monkeypatch.setitem(sys.modules, "acme_popbridge", plugin)
+    exec(compile(code, "docs/hooks.md", "exec"), plugin.__dict__)
+    registry = host.load({"acme": plugin}, installed=False)
+    assert [(p.name, p.status, p.reason) for p in registry.plugins] == [("acme", "ok", "")]
+    workload = registry.workloads["acme.count"]
+    (tmp_path / "zeros").write_bytes(bytes(7))
+    file = plugin.Input("zeros", str(tmp_path / "zeros"))
+    assert workload.load()([file], workload.parse({"byte": 0}), plugin.Limits()).value == 7
+
+
+def test_links_between_the_documents_lead_somewhere() -> None:
+    missing = []
+    for page in DOCS.glob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        for target, _, anchor in (link.partition("#") for link in re.findall(r"\]\(([^)\s]+)\)", text)):
+            if target.startswith("http"):
+                continue
+            found = (page.parent / target) if target else page
+            if not found.exists() or (anchor and anchor not in anchors(found)):
+                missing.append(f"{page.name}: {target}#{anchor}")
+    assert missing == []
+
+
+def anchors(page: Path) -> set[str]:
+    """As GitHub makes them from headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
