@@ -104,7 +104,8 @@ class Workload(Struct, frozen=True):
         low, high = self.inputs
         if not low <= count <= high:
             wanted = str(low) if low == high else f"{low} to {high}"
-            raise WorkloadError("bad_params", f"takes {wanted} inputs, got {count}")
+            inputs = "input" if wanted == "1" else "inputs"
+            raise WorkloadError("bad_params", f"takes {wanted} {inputs}, got {count}")
 
     def load(self) -> Function:
         """The function itself."""

@@ -52,12 +52,11 @@ def _seam(rows: Pixels) -> float:
     height = len(rows)
     if height < 4:
         return 0.0
-    # Neighbours near the edges, and some from all over.
-    first = np.unique(
-        np.concatenate([[0, 1, height - 3, height - 2], np.linspace(0, height - 2, 12).astype(int)])
-    )
     step = max(1, rows.shape[1] // (2 * SAMPLE))
-    inside = _difference(rows[first, ::step], rows[first + 1, ::step])
+    # What is steep at the edges, as in a wave that goes on, is no seam.
+    near = np.array([0, 1, height - 3, height - 2])
+    anywhere = np.linspace(0, height - 2, 12).astype(int)
+    inside = max(_difference(rows[one, ::step], rows[one + 1, ::step]) for one in (near, anywhere))
     across = _difference(rows[[-1], ::step], rows[[0], ::step])
     return float(np.clip((across - inside) / (across + inside + 1 / 255), 0, 1))
 

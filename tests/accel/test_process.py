@@ -25,7 +25,7 @@ async def test_a_worker_that_is_gone_says_how():
     worker = await Worker.spawn(SETUP, {})
     worker.kill()
     await until(lambda: not worker.alive, "its end")
-    with pytest.raises(WorkerDied, match="SIGKILL|exit code"):
+    with pytest.raises(WorkerDied, match=r"SIGKILL|exit code"):
         await worker.ask(HELLO)
     await worker.end()
 

@@ -29,7 +29,7 @@ def test_a_wrong_parameter_is_named():
 def test_the_number_of_inputs_is_checked():
     thumbnail = next(w for w in popbridge_workloads() if w.name == "image.thumbnail")
     thumbnail.check_inputs(1)
-    with pytest.raises(WorkloadError, match="takes 1 inputs, got 2"):
+    with pytest.raises(WorkloadError, match="takes 1 input, got 2"):
         thumbnail.check_inputs(2)
     with pytest.raises(WorkloadError, match="takes 0 to 9 inputs, got 10"):
         workloads.say.workload.check_inputs(10)

@@ -1,0 +1,176 @@
+import msgspec
+import numpy as np
+import pytest
+import pyvips
+
+from accel.image.inspect import Inspect, inspect
+from accel.image.inspection import Inspection
+from accel.workload import Limits
+
+
+def look(source, **params) -> Inspection:
+    """The value as it arrives after the wire, as an `Inspection` again."""
+    value = msgspec.to_builtins(inspect([source], Inspect(**params), Limits()).value)
+    return msgspec.convert(msgspec.msgpack.decode(msgspec.msgpack.encode(value)), Inspection)
+
+
+def noise(*shape, top=256, kind=np.uint8):
+    return np.random.default_rng(7).integers(0, top, shape).astype(kind)
+
+
+def test_the_plain_facts_of_a_file(save, photo):
+    source = save("a.png", photo)
+    found = look(source)
+    assert (found.format, found.width, found.height, found.size) == ("png", 64, 48, source.size())
+    assert (found.channels, found.bit_depth, found.color_model, found.has_alpha) == (3, 8, "rgb", False)
+    assert found.alpha is None and not found.grey and not found.power_of_two
+    assert [channel.name for channel in found.statistics] == ["r", "g", "b"]
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [((64, 32), True), ((1, 1), True), ((64, 48), False), ((65, 64), False)]
+)
+def test_power_of_two_means_both_sides(save, size, expected):
+    assert look(save("a.png", np.zeros((*size, 3), np.uint8))).power_of_two is expected
+
+
+@pytest.mark.parametrize(("kind", "model", "top"), [(np.uint8, "srgb", 255), (np.uint16, "rgb16", 65535)])
+def test_statistics_are_exact_over_all_pixels(save, kind, model, top):
+    pixels = noise(700, 900, 4, top=top + 1, kind=kind) // 2
+    pixels[-1, -1] = [top, 0, 1, top - 1]  # one pixel that a sample would miss
+    found = look(save("a.png", pixels, model))
+    assert found.bit_depth == kind().itemsize * 8
+    for index, channel in enumerate(found.statistics):
+        plane = pixels[..., index] / top
+        assert (channel.min, channel.max) == (plane.min(), plane.max())
+        assert channel.mean == pytest.approx(plane.mean(), abs=1e-9)
+        assert channel.std == pytest.approx(plane.std(), abs=1e-9)
+
+
+@pytest.mark.parametrize(("kind", "model", "top"), [(np.uint8, "srgb", 255), (np.uint16, "rgb16", 65535)])
+def test_an_alpha_that_is_the_same_everywhere_is_not_used(save, kind, model, top):
+    pixels = noise(40, 40, 4, top=top, kind=kind)
+    pixels[..., 3] = top
+    alpha = look(save("a.png", pixels, model)).alpha
+    assert (alpha.used, alpha.constant, alpha.min, alpha.max) == (False, 255, 1, 1)
+    assert (alpha.share_opaque, alpha.share_transparent) == (1, 0)
+    pixels[..., 3] = 0
+    alpha = look(save("a.png", pixels, model)).alpha
+    assert (alpha.used, alpha.constant, alpha.share_opaque, alpha.share_transparent) == (False, 0, 0, 1)
+
+
+def test_a_single_transparent_pixel_makes_alpha_used(save):
+    pixels = noise(600, 600, 4)
+    pixels[..., 3] = 255
+    pixels[333, 333, 3] = 0
+    alpha = look(save("a.png", pixels)).alpha
+    assert alpha.used and alpha.constant is None and alpha.min == 0
+    assert alpha.share_transparent == pytest.approx(1 / 360_000)
+
+
+def test_grey_stored_as_colour_is_grey_until_one_pixel_differs(save):
+    pixels = np.repeat(noise(600, 600, 1), 3, axis=2)
+    assert look(save("a.png", pixels)).grey
+    # The same values equally often in each channel, yet two pixels aren't grey.
+    pixels[1, 1], pixels[599, 599] = [10, 20, 30], [20, 30, 10]
+    pixels[300, 300] = [30, 10, 20]
+    assert not look(save("a.png", pixels)).grey
+
+
+@pytest.mark.parametrize(
+    ("name", "bands", "kind", "model", "expected"),
+    [
+        ("grey.png", 1, np.uint8, "b-w", ("grey", 1, 8, True, "l")),
+        ("grey-alpha.png", 2, np.uint8, "b-w", ("grey", 2, 8, True, "la")),
+        ("grey16.png", 1, np.uint16, "grey16", ("grey", 1, 16, True, "l")),
+        ("rgba16.png", 4, np.uint16, "rgb16", ("rgb", 4, 16, False, "rgba")),
+        ("cmyk.jpg", 4, np.uint8, "cmyk", ("cmyk", 4, 8, False, "cmyk")),
+        ("float.tif", 3, np.float32, "scrgb", ("rgb", 3, 32, False, "rgb")),
+        ("float-alpha.tif", 4, np.float32, "scrgb", ("rgb", 4, 32, False, "rgba")),
+    ],
+)
+def test_each_kind_of_pixels_is_described(save, name, bands, kind, model, expected):
+    pixels = noise(32, 32, bands, top=200, kind=kind)
+    found = look(save(name, pixels, model), preview=8)
+    names = "".join(channel.name for channel in found.statistics)
+    assert (found.color_model, found.channels, found.bit_depth, found.grey, names) == expected
+    assert found.has_alpha == ("a" in names) == (found.alpha is not None)
+    assert (found.normals is None) == (found.color_model != "rgb" or found.bit_depth == 32)
+
+
+def test_a_float_image_keeps_its_own_scale(save):
+    pixels = np.zeros((8, 8, 4), np.float32)
+    pixels[..., 3] = 1
+    pixels[0, 0, :3] = 4
+    found = look(save("a.tif", pixels, "scrgb"))
+    assert found.statistics[0].max == 4 and found.alpha.constant == 255 and found.grey
+
+
+def test_a_palette_is_looked_up(save):
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    pixels[:8] = [255, 0, 10]
+    found = look(save("a.png", pixels, palette=True))
+    assert (found.channels, found.bit_depth, found.statistics[0].max) == (3, 8, 1)
+
+
+def test_an_unusual_tiff_is_described_as_far_as_it_can_be(save, tmp_path):
+    source = save("a.tif", noise(16, 16, 3))
+    made = pyvips.Image.new_from_array(noise(16, 16, 3), interpretation="srgb").cast("int")
+    with open(source.path, "wb") as file:
+        file.write(made.tiffsave_buffer())
+    found = look(source)
+    assert found.bit_depth == 32 and found.statistics[0].max > 1
+
+
+def test_many_channels_are_numbered(save):
+    found = look(save("a.tif", noise(16, 16, 6), "multiband"))
+    assert [channel.name for channel in found.statistics][:5] == ["0", "1", "2", "3", "4"]
+    assert not found.grey and found.channels == 6
+
+
+def test_entropy_is_that_of_the_luminance(save):
+    assert look(save("a.png", np.full((64, 64, 3), 77, np.uint8))).entropy == 0
+    halves = np.zeros((64, 64, 1), np.uint8)
+    halves[:32] = 255
+    assert look(save("a.png", halves, "b-w")).entropy == pytest.approx(1)
+    assert look(save("a.png", noise(512, 512, 1), "b-w")).entropy > 7.9
+
+
+def test_a_preview_comes_from_the_same_decode(save):
+    output = inspect([save("a.png", noise(300, 600, 4))], Inspect(preview=64), Limits())
+    (file,) = output.files
+    assert (file.name, file.media_type) == ("preview", "image/png")
+    made = pyvips.Image.new_from_buffer(file.data, "")
+    assert (made.width, made.height) == (64, 32)
+    assert not inspect([save("a.png", noise(9, 9, 3))], Inspect(), Limits()).files
+
+
+@pytest.mark.parametrize(("width", "height"), [(2000, 1), (1, 2000), (3, 3), (1, 1), (2, 700)])
+def test_extreme_shapes_are_no_problem(save, width, height):
+    found = look(save("a.png", noise(height, width, 3)), preview=16)
+    assert (found.width, found.height) == (width, height)
+
+
+def test_a_preview_keeps_its_colours(save):
+    pixels = np.full((1024, 1024, 3), [200, 100, 50], np.uint8)
+    (file,) = inspect([save("a.png", pixels)], Inspect(preview=100), Limits()).files
+    made = pyvips.Image.new_from_buffer(file.data, "").numpy()
+    assert made.shape == (100, 100, 3) and (made == [200, 100, 50]).all()
+
+
+def test_seams_are_seen_on_the_axis_where_they_are(save):
+    y, x = np.mgrid[:256, :256]
+    tiling = 128 + 60 * np.sin(2 * np.pi * x / 256) + 60 * np.sin(4 * np.pi * y / 256)
+    seams = look(save("a.png", tiling[..., None].astype(np.uint8), "b-w")).seams
+    assert seams.horizontal < 0.1 and seams.vertical < 0.1
+    seams = look(save("a.png", x[..., None].astype(np.uint8), "b-w")).seams
+    assert seams.horizontal > 0.95 and seams.vertical < 0.1
+    seams = look(save("a.png", y[..., None].astype(np.uint8), "b-w")).seams
+    assert seams.horizontal < 0.1 and seams.vertical > 0.95
+    seams = look(save("a.png", noise(256, 256, 3))).seams
+    assert seams.horizontal < 0.1 and seams.vertical < 0.1
+
+
+def test_a_preview_out_of_range_is_refused():
+    with pytest.raises(Exception, match="preview"):
+        inspect.workload.parse({"preview": 5000})

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+import pyvips
+
+from accel.image.thumbnail import Thumbnail, thumbnail
+from accel.workload import Limits, WorkloadError
+from tests.accel.conftest import image
+
+
+def make(source, **params):
+    output = thumbnail([source], Thumbnail(**params), Limits())
+    (file,) = output.files
+    assert file.name == "thumbnail"
+    made = pyvips.Image.new_from_buffer(file.data, "")
+    assert output.value == {"width": made.width, "height": made.height}
+    return made, file.media_type
+
+
+def test_the_longest_side_fits_and_the_aspect_is_kept(save, photo):
+    made, media_type = make(save("a.png", photo), size=16)
+    assert (made.width, made.height, media_type) == (16, 12, "image/png")
+
+
+def test_a_high_image_is_bounded_by_its_height(save, photo):
+    made, _ = make(save("a.png", photo.swapaxes(0, 1)), size=16)
+    assert (made.width, made.height) == (12, 16)
+
+
+def test_a_small_image_is_not_enlarged(save, photo):
+    made, _ = make(save("a.png", photo), size=4096)
+    assert (made.width, made.height) == (64, 48)
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
+def test_each_output_format_is_what_it_says(save, photo, format):
+    made, media_type = make(save("a.png", photo), size=32, format=format)
+    assert media_type == f"image/{format}"
+    assert made.get("vips-loader").startswith(format)
+
+
+def test_the_orientation_of_a_photo_is_honoured(save, photo, tmp_path):
+    turned = image(photo).copy()
+    turned.set_type(pyvips.GValue.gint_type, "orientation", 6)
+    source = save("a.png", photo)
+    with open(source.path, "wb") as file:
+        file.write(turned.jpegsave_buffer())
+    made, _ = make(source, size=32)
+    assert (made.width, made.height) == (24, 32)
+    assert not made.get_typeof("orientation")
+
+
+@pytest.mark.parametrize(
+    ("name", "bands", "kind", "model"),
+    [
+        ("grey.png", 1, np.uint8, "b-w"),
+        ("grey-alpha.png", 2, np.uint8, "b-w"),
+        ("grey16.png", 1, np.uint16, "grey16"),
+        ("rgba.png", 4, np.uint8, "srgb"),
+        ("rgb16.png", 3, np.uint16, "rgb16"),
+        ("rgba16.png", 4, np.uint16, "rgb16"),
+        ("cmyk.jpg", 4, np.uint8, "cmyk"),
+        ("float.tif", 3, np.float32, "scrgb"),
+    ],
+)
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
+def test_all_kinds_of_pixels_become_8_bit(save, name, bands, kind, model, format):
+    top = {np.uint8: 255, np.uint16: 65535, np.float32: 1.0}[kind]
+    pixels = np.full((40, 40, bands), top, kind)
+    made, _ = make(save(name, pixels, model), size=20, format=format)
+    assert (made.width, made.height, made.format) == (20, 20, "uchar")
+    assert made.interpretation in ("srgb", "b-w")
+    assert model == "cmyk" or made.avg() > 250
+
+
+def test_jpeg_puts_transparency_on_white(save):
+    made, _ = make(save("a.png", np.zeros((20, 20, 4), np.uint8)), format="jpeg")
+    assert made.min() > 250
+
+
+@pytest.mark.parametrize("params", [{"size": 0}, {"size": 4097}, {"format": "bmp"}])
+def test_parameters_out_of_range_are_refused(params):
+    with pytest.raises(WorkloadError, match=next(iter(params))):
+        thumbnail.workload.parse(params)
