@@ -12,18 +12,18 @@ from packaging.version import Version
 
 from accel.workload import Input, Limits, Output, OutputFile, Params, Workload, WorkloadError, workload
 from bridge.client import Client
-from bridge.core.errors import RequestError, UserError
-from bridge.core.messages import Action, Answer, Event, Popup
+from bridge.core.errors import UNSUPPORTED, RequestError, UserError
+from bridge.core.messages import Action, Answer, Command, Event, Popup, ProjectInfo
 from bridge.core.settings import Setting
 from bridge.core.textures import TextureIntent
 from bridge.core.versions import VersionScheme
 from bridge.hooks import hookimpl
 
 __all__ = [
-    "Action", "Adapter", "Advisor", "Answer", "AssetChange", "Client", "Context", "EditorSupport", "Event",
-    "Input", "Limits", "Output", "OutputFile", "Params", "Popup", "RequestError", "RunResult", "SessionView",
-    "Setting", "TextureIntent", "UserError", "VersionScheme", "Workload", "WorkloadError", "hookimpl",
-    "workload",
+    "UNSUPPORTED", "Action", "Adapter", "Advisor", "Answer", "AssetChange", "Client", "Command", "Context",
+    "EditorSupport", "Event", "Input", "Limits", "Output", "OutputFile", "Params", "Popup", "ProjectInfo",
+    "RequestError", "RunResult", "SessionView", "Setting", "TextureIntent", "UserError", "VersionScheme",
+    "Workload", "WorkloadError", "hookimpl", "workload",
 ]  # fmt: skip
 
 

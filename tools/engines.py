@@ -47,7 +47,7 @@ def godot3() -> Path | None:
 def godot4() -> list[str] | None:
     """The command that starts Godot 4, to be followed by its arguments."""
     if wanted := os.environ.get("POPBRIDGE_GODOT4"):
-        return shlex.split(wanted, posix=sys.platform != "win32")
+        return [wanted] if Path(wanted).is_file() else shlex.split(wanted)
     for name in ("godot4", "godot"):
         if found := shutil.which(name):
             return [found]
@@ -63,9 +63,9 @@ def environment() -> dict[str, str]:
     """What `bridge_godot` needs in the environment to find these engines."""
     found = {}
     if server := godot3_server():
-        found["POPBRIDGE_GODOT3"] = shlex.quote(str(server)) if sys.platform != "win32" else str(server)
+        found["POPBRIDGE_GODOT3"] = str(server)
     if command := godot4():
-        found["POPBRIDGE_GODOT4"] = shlex.join(command)
+        found["POPBRIDGE_GODOT4"] = command[0] if len(command) == 1 else shlex.join(command)
     return found
 
 

@@ -141,5 +141,7 @@ class Daemon:
         if blob is None or request.headers.get("Authorization") != f"Bearer {self.token}":
             return socket.respond(HTTPStatus.NOT_FOUND, "no such blob\n")
         self.fetched.append(request.path.removeprefix("/blobs/"))
-        headers = Headers({"Content-Type": "image/png", "Content-Length": str(len(blob)), "Connection": "close"})
+        headers = Headers(
+            {"Content-Type": "image/png", "Content-Length": str(len(blob)), "Connection": "close"}
+        )
         return Response(HTTPStatus.OK, "OK", headers, blob)

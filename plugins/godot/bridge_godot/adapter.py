@@ -1,0 +1,65 @@
+"""The two adapters: Godot 3.5 to 3.6, and Godot 4.2 and later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from packaging.version import Version
+
+from bridge.api import Adapter, EditorSupport, TextureIntent
+from bridge_godot import textures3, textures4
+from bridge_godot.install import GODOT3, GODOT4, GodotSupport
+from bridge_godot.versions import SCHEME
+
+
+class Godot3(Adapter):
+    """Godot 3.5 and 3.6."""
+
+    name = "godot3"
+    engine = "godot"
+    versions = GODOT3.versions
+    scheme = SCHEME
+    capabilities = ("assets.report", "popup.dock", "texture.apply", "texture.options")
+    texture_fields = textures3.FIELDS
+
+    def compile_texture(
+        self, intent: TextureIntent, present: Mapping[str, Any], version: Version
+    ) -> dict[str, Any]:
+        return textures3.compile_intent(intent, present)
+
+    def read_texture(self, options: Mapping[str, Any], version: Version) -> TextureIntent:
+        return textures3.read_intent(options)
+
+    def expressible(self, intent: TextureIntent, version: Version) -> TextureIntent:
+        return textures3.expressible(intent)
+
+    @property
+    def editor(self) -> EditorSupport:
+        return GodotSupport(GODOT3)
+
+
+class Godot4(Adapter):
+    """Godot 4.2 and later; toasts from 4.4, below they become cards in the dock."""
+
+    name = "godot4"
+    engine = "godot"
+    versions = GODOT4.versions
+    scheme = SCHEME
+    capabilities = ("assets.report", "popup.dock", "popup.toast", "texture.apply", "texture.options")
+    texture_fields = textures4.FIELDS
+
+    def compile_texture(
+        self, intent: TextureIntent, present: Mapping[str, Any], version: Version
+    ) -> dict[str, Any]:
+        return textures4.compile_intent(intent, present)
+
+    def read_texture(self, options: Mapping[str, Any], version: Version) -> TextureIntent:
+        return textures4.read_intent(options)
+
+    def expressible(self, intent: TextureIntent, version: Version) -> TextureIntent:
+        return textures4.expressible(intent)
+
+    @property
+    def editor(self) -> EditorSupport:
+        return GodotSupport(GODOT4)

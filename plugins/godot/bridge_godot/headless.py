@@ -1,0 +1,157 @@
+"""The built-in stand-in for a Godot editor: it speaks the protocol and edits `.import` files."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from websockets.exceptions import ConnectionClosed
+
+from bridge.api import UNSUPPORTED, Answer, Client, Command, Popup, ProjectInfo, RequestError, UserError
+from bridge_godot import importfile
+from bridge_godot import project as projects
+from bridge_godot.importfile import ImportFile
+
+VERSION = "0.1.0"
+RES = "res://"
+ASSETS_PER_FRAME = 100
+"""A texture's options take about 1 KiB, a frame 256."""
+FIRST_RETRY_S, LAST_RETRY_S = 0.25, 8.0
+
+
+class GodotHeadless:
+    """Stands in for an editor of one project.
+
+    `answer` is the action that it presses on each popup which has it; None leaves popups open.
+    """
+
+    def __init__(self, project: Path, version: str, answer: str | None = None) -> None:
+        self._project = project
+        self._version = version
+        self._answer = answer
+        self._instance = uuid.uuid4().hex
+        self._batch = 0
+        self._client: Client | None = None
+
+    async def run(self, connection_file: Path) -> None:
+        """Reports all textures once, then serves commands; reconnects until cancelled. Raises UserError."""
+        client = await self._connect(connection_file, None)
+        try:
+            with suppress(ConnectionClosed):
+                await self._report(importfile.textures(self._project))
+            while True:
+                await client.wait_closed()
+                client = await self._reconnect(connection_file, client)
+        finally:
+            await client.close()
+
+    async def _reconnect(self, connection_file: Path, previous: Client) -> Client:
+        delay = FIRST_RETRY_S
+        while True:
+            await asyncio.sleep(delay)
+            try:
+                return await self._connect(connection_file, previous)
+            except (UserError, ConnectionClosed):
+                delay = min(delay * 2, LAST_RETRY_S)
+
+    async def _connect(self, connection_file: Path, previous: Client | None) -> Client:
+        self._client = await Client.connect(
+            connection_file,
+            kind="editor",
+            name="bridge_godot.headless",
+            version=VERSION,
+            engine=("godot", self._version),
+            project=ProjectInfo(
+                id=projects.identity(self._project),
+                name=projects.name(self._project),
+                root=str(self._project.resolve()),
+            ),
+            instance=self._instance,
+            previous=previous,
+            on_command=self._command,
+            on_popup=self._popup,
+        )
+        await self._client.event("editor.phase", {"phase": "idle"})
+        return self._client
+
+    async def _popup(self, popup: Popup) -> Answer | None:
+        if self._answer not in {action.id for action in popup.actions}:
+            return None
+        return Answer(id=popup.id, state="answered", action=self._answer)
+
+    async def _command(self, command: Command) -> Any:
+        if command.name == "texture.apply":
+            value, changed = await asyncio.to_thread(self.apply, command.args.get("changes", []))
+            await self._report(changed)
+            return value
+        if command.name == "texture.options":
+            return self.options(command.args.get("paths", []))
+        raise RequestError(UNSUPPORTED, name=command.name, reason="this editor has no such command")
+
+    def apply(self, changes: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[Path]]:
+        """Changes `.import` files; gives the command's value and the files that were changed."""
+        before, after, errors, changed = [], [], [], []
+        for change in changes:
+            path, options = change["path"], change["options"]
+            try:
+                asset = self._file(path)
+                before.append({"path": path, "options": _values(asset, options)})
+                _change(asset, options)
+                after.append({"path": path, "options": _values(asset, options)})
+                changed.append(asset)
+            except UserError as error:
+                before = [done for done in before if done["path"] != path]
+                errors.append({"path": path, "message": str(error)})
+        return {"before": before, "after": after, "errors": errors}, changed
+
+    def options(self, paths: Sequence[str]) -> dict[str, Any]:
+        """Reads import settings; the value of `texture.options`."""
+        assets, errors = [], []
+        for path in paths:
+            try:
+                assets.append(self._asset(self._file(path)))
+            except UserError as error:
+                errors.append({"path": path, "message": str(error)})
+        return {"assets": assets, "errors": errors}
+
+    async def _report(self, files: Iterable[Path]) -> None:
+        assets = await asyncio.to_thread(lambda: [self._asset(file) for file in files])
+        if not assets or self._client is None:
+            return
+        self._batch += 1
+        for start in range(0, len(assets), ASSETS_PER_FRAME):
+            end = start + ASSETS_PER_FRAME
+            await self._client.event(
+                "asset.imported",
+                {"batch": self._batch, "more": end < len(assets), "assets": assets[start:end]},
+            )
+
+    def _asset(self, file: Path) -> dict[str, Any]:
+        place = file.relative_to(self._project).as_posix()
+        # `str` takes the mark of an unknown type off: msgpack knows text alone.
+        options = {k: str(v) if isinstance(v, str) else v for k, v in ImportFile.of(file).options().items()}
+        return {"path": RES + place, "file": place, "type": "texture", "options": options}
+
+    def _file(self, path: str) -> Path:
+        place = PurePosixPath(path.removeprefix(RES))
+        if not path.startswith(RES) or place.is_absolute() or ".." in place.parts:
+            raise UserError(f"{path} isn't a path of this project; expected something like res://rock.png.")
+        file = self._project / place
+        if not file.is_file():
+            raise UserError(f"{path} isn't there.")
+        return file
+
+
+def _change(asset: Path, options: Mapping[str, Any]) -> None:
+    settings = ImportFile.of(asset)
+    settings.change(options)
+    settings.write()
+
+
+def _values(asset: Path, names: Iterable[str]) -> dict[str, Any]:
+    present = ImportFile.of(asset).options()
+    return {name: present.get(name) for name in names}

@@ -1,0 +1,85 @@
+"""`.import` files: a texture's import settings, read and changed key by key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bridge.api import UserError
+from bridge_godot.configfile import ConfigText
+from bridge_godot.literals import Raw, Value, parse, render
+
+PARAMS = "params"
+SUFFIX = ".import"
+
+
+class ImportFile:
+    """The `.import` file beside one texture."""
+
+    def __init__(self, path: Path, config: ConfigText) -> None:
+        self.path = path
+        self._config = config
+
+    @classmethod
+    def of(cls, asset: Path) -> ImportFile:
+        """The one of `asset`. Raises UserError where Godot hasn't imported it, or not as a texture."""
+        path = asset.with_name(asset.name + SUFFIX)
+        try:
+            found = cls(path, ConfigText.read(path))
+        except FileNotFoundError:
+            raise UserError(f"{asset.name} isn't imported: open the project in Godot once.") from None
+        except OSError as error:
+            raise UserError(f"{path.name} can't be read: {error.strerror}.") from None
+        if found.importer != "texture":
+            raise UserError(f"{asset.name} is imported as {found.importer or 'nothing'}, not as a texture.")
+        return found
+
+    @property
+    def importer(self) -> str:
+        literal = self._config.raw("remap", "importer")
+        return str(parse(literal)) if literal else ""
+
+    def options(self) -> dict[str, Value]:
+        """All import settings, in Godot's own names and types."""
+        return {name: parse(literal) for name, literal in self._config.section(PARAMS).items()}
+
+    def change(self, options: Mapping[str, Any]) -> None:
+        """Sets these options, None takes one away; everything else stays. Raises UserError."""
+        present = self.options()
+        for name, value in options.items():
+            self._change(name, present.get(name), value)
+
+    def write(self) -> None:
+        """Raises UserError."""
+        try:
+            self._config.write(self.path)
+        except OSError as error:
+            raise UserError(f"{self.path.name} can't be written: {error.strerror}.") from None
+
+    def _change(self, name: str, present: Value, value: Any) -> None:
+        if isinstance(present, Raw):
+            raise UserError(f"{name} is of a type that only Godot itself can change.")
+        if value is None:
+            self._config.remove(PARAMS, name)
+            return
+        if isinstance(present, float) and isinstance(value, int):
+            value = float(value)
+        try:
+            self._config.set(PARAMS, name, render(value))
+        except TypeError as error:
+            raise UserError(f"{name}: {error}.") from None
+
+
+def textures(project: Path) -> Iterator[Path]:
+    """The project's textures that Godot has imported, as files, in the order of their names."""
+    for found in sorted(project.rglob("*" + SUFFIX)):
+        asset = found.with_name(found.name.removesuffix(SUFFIX))
+        hidden = any(part.startswith(".") for part in found.relative_to(project).parts)
+        if hidden or not asset.is_file():
+            continue
+        try:
+            ImportFile.of(asset)
+        except UserError:
+            continue
+        yield asset

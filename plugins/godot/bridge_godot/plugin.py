@@ -1,0 +1,13 @@
+"""What the entry-point group `popbridge` loads of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge.api import Adapter, hookimpl
+from bridge_godot.adapter import Godot3, Godot4
+
+
+@hookimpl
+def popbridge_adapters() -> Sequence[Adapter]:
+    return [Godot3(), Godot4()]
