@@ -15,7 +15,7 @@ from bridge import cli, host
 from bridge.api import AssetChange
 from bridge.commands import install, receipts
 from bridge.commands.shared import read_settings_file
-from bridge.core.errors import UserError
+from bridge.core.errors import EDITOR_GONE, RequestError, UserError
 from bridge.core.messages import Command, Result
 from bridge.core.settings import SETTINGS
 from bridge.store.database import open_database
@@ -82,6 +82,38 @@ class TestAsAProgram:
         )
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60)
         assert done.returncode == 0, done.stderr
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        "arguments", [["nonsense"], ["run"], ["revert", "x"], ["receipts", "--limit", "0"]]
+    )
+    def test_a_wrong_call_is_told_with_the_usage(self, popbridge: Any, arguments: list[str]) -> None:
+        code, _, err = popbridge(*arguments)
+        assert code == 2 and err.startswith("Usage: popbridge") and "Traceback" not in err
+
+    @pytest.mark.parametrize(
+        ("error", "code", "says"),
+        [
+            (
+                RequestError(EDITOR_GONE, editor="Godot"),
+                1,
+                "popbridge: Godot isn't connected. Open the project",
+            ),
+            (KeyboardInterrupt(), 130, ""),
+            (BrokenPipeError(), 1, ""),
+        ],
+    )
+    def test_what_ends_a_command_early_is_no_traceback(
+        self, popbridge: Any, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, says: str
+    ) -> None:
+        def fail(*_: object) -> None:
+            raise error
+
+        monkeypatch.setattr(receipts, "read_receipts", fail)
+        monkeypatch.setattr(sys, "stdout", sys.stdout)
+        given, _, err = popbridge("receipts")
+        assert given == code and err.startswith(says)
 
 
 class TestRun:

@@ -43,8 +43,10 @@ class FileAdvice(Struct, frozen=True):
     """What to set, in the engine's own names; empty where only the file itself could change."""
     present: dict[str, Any]
     """The same options as they are now."""
-    key: str
-    """The content and options that this was found in."""
+    content: str
+    """Digest of what was found in the file."""
+    state: str
+    """Digest of that and of the import settings that it has."""
     preview: str | None = None
 
     @property
@@ -58,8 +60,11 @@ class FileAdvice(Struct, frozen=True):
         return "" if folder == "." else folder
 
     def marks(self) -> set[tuple[str, str, str]]:
-        """What was said, to whom it was said, and about which state: so as not to say it twice."""
-        return {(self.path, self.key, finding.code) for finding in self.findings}
+        """What is said of which state of the file, so as not to say it twice.
+
+        What only the author can mend stays, whatever the settings are.
+        """
+        return {(self.path, self.state if f.applicable else self.content, f.code) for f in self.findings}
 
 
 class Advice(Struct, frozen=True, tag_field="kind", tag="advice"):
@@ -103,7 +108,8 @@ def settle(
         findings=list(findings),
         options=options,
         present={name: asset.options.get(name) for name in options},
-        key=_digest(value, asset.options if options else None),
+        content=_digest(value),
+        state=_digest(value, asset.options),
         preview=preview,
     )
 

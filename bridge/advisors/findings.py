@@ -57,10 +57,17 @@ def find(
         *_size(image, hints, present, max_size),
     ]
     mipped = present.mipmaps or any(finding.intent.mipmaps for finding in found)
-    if material and not image.power_of_two and (mipped or present.compression in ("block", "block_high")):
+    if material and not image.power_of_two and _needs_power_of_two(present, bool(mipped)):
         values = {"width": image.width, "height": image.height}
         found.append(Finding("not_power_of_two", WASTE, "not_power_of_two", values))
     return sorted(found, key=lambda finding: -finding.rank)
+
+
+def _needs_power_of_two(present: TextureIntent, mipped: bool) -> bool:
+    # Blocks want multiples of four in every mipmap, some mobile formats powers of two outright. Old GPUs
+    # can't repeat other sizes with mipmaps: that matters where the import settings decide on repeating.
+    blocks = present.compression in ("block", "block_high", "universal")
+    return blocks or (mipped and present.wrap in ("repeat", "mirror"))
 
 
 def looks_like_a_normal_map(image: Inspection, hints: Hints) -> bool:

@@ -50,8 +50,8 @@ TEXTS = {
         "名称含“{word}”且各通道不同：这是打包的数据，却按 sRGB 存储，数值会被扭曲",
     ),
     "alpha_constant": Text(
-        "its alpha channel is opaque everywhere: it costs memory and says nothing",
-        "Alpha 通道处处不透明：占用内存却没有信息",
+        "its alpha channel is opaque everywhere: it says nothing, and needn't be treated as transparency",
+        "Alpha 通道处处不透明：没有信息，不必当作透明度处理",
     ),
     "ui_mipmaps": Text(
         "an image of the user interface with mipmaps: a third more memory, and it may look soft",
@@ -66,9 +66,9 @@ TEXTS = {
         "{width} × {height}，超过 {limit} 像素的上限",
     ),
     "not_power_of_two": Text(
-        "{width} × {height} is no power of two, which mipmaps and block compression want: "
+        "{width} × {height} is no power of two, which GPU compression and repeating with mipmaps want: "
         "resize the file itself",
-        "{width} × {height} 不是 2 的幂，而 mipmap 和块压缩需要如此：请调整文件本身的大小",
+        "{width} × {height} 不是 2 的幂，而 GPU 压缩和带 mipmap 的重复平铺需要如此：请调整文件本身的大小",
     ),
 }
 

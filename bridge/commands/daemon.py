@@ -54,6 +54,6 @@ def serve(further: tuple[str, ...], **values: str | None) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def demo(arguments: tuple[str, ...]) -> int:
     """Shows the whole way on a project that it makes: wrong imports in, one click, right settings out."""
-    from bridge.demo import run
+    from bridge.demo.run import run
 
     return int(run(list(arguments)) or 0)

@@ -191,11 +191,13 @@ class TestSize:
         assert not found("hero_sheet.png", pictures.noise(4), limit=64)
 
     def test_a_material_that_is_no_power_of_two_is_told_to_its_author(self, found: Any) -> None:
-        finding = found("wall_albedo.png", pictures.noise(3, size=100))["not_power_of_two"]
-        assert not finding.applicable
+        for present in ({"compression": "block"}, {"wrap": "repeat"}):
+            finding = found("wall_albedo.png", pictures.noise(3, size=100), **present)["not_power_of_two"]
+            assert not finding.applicable
 
     def test_no_power_of_two_is_fine_where_nothing_needs_it(self, found: Any) -> None:
-        assert not found("hero.png", pictures.noise(4, size=100), mipmaps=False)
+        assert not found("wall_albedo.png", pictures.noise(3, size=100), compression="lossless")
+        assert not found("hero.png", pictures.noise(4, size=100), compression="block")
         assert not found("ui/panel.png", pictures.noise(4, size=100), mipmaps=False)
 
 

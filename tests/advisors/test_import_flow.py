@@ -77,12 +77,32 @@ class TestAsking:
         assert bench.asking.severity == "info"
 
     async def test_what_only_the_author_can_mend_has_no_apply_and_is_said_once(self, bench: Bench) -> None:
-        path = bench.texture("wall_albedo.png", pictures.noise(3, 100), mipmaps=True)
+        path = bench.texture("wall_albedo.png", pictures.noise(3, 100), mipmaps=True, block=True)
         await bench.imported(path)
         assert [action.id for action in bench.asking.actions] == ["later"]
         await bench.answer("later")
         await bench.imported(path)
         assert bench.popups == {}
+
+    async def test_what_only_the_author_can_mend_isnt_repeated_after_the_rest_was_applied(
+        self, bench: Bench
+    ) -> None:
+        path = bench.texture("wall_albedo.png", pictures.noise(3, 100), block=True)
+        await bench.imported(path)
+        assert "no power of two" in bench.asking.body
+        await bench.imported(path)
+        assert len(bench.shown) == 1
+        await bench.answer("apply")
+        await bench.answer("undo", state="dismissed")
+        await bench.imported(path)
+        assert bench.popups == {}
+
+    async def test_a_popup_that_nobody_could_see_is_shown_at_the_next_import(self, bench: Bench) -> None:
+        path = normal(bench)
+        await bench.imported(path)
+        await bench.answer(None, state="undeliverable")
+        await bench.imported(path)
+        assert bench.asking.kind == "texture.import"
 
     async def test_a_file_name_cannot_pose_as_a_link(self, bench: Bench) -> None:
         await bench.imported(normal(bench, "`[free](http__evil)_n.png"))

@@ -1,0 +1,62 @@
+"""Carries out what a person answered: commands with receipts, rules, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from bridge.advisors.advice import Applied, FileAdvice, chunks
+from bridge.advisors.import_popups import applied_popup, failed_undo_popup
+from bridge.api import Context, RequestError, SessionView
+
+
+def remember(context: Context, session: SessionView, files: Sequence[FileAdvice]) -> None:
+    """From now on these findings are settled without asking in these files' folders."""
+    rules = {(file.folder, f.code) for file in files for f in file.findings if f.applicable}
+    for folder, code in sorted(rules):
+        context.add_rule(session, folder, code)
+
+
+async def apply(context: Context, session: SessionView, files: Sequence[FileAdvice]) -> None:
+    """Sends the changes, waits for what the editor observed, and tells it in a toast."""
+    codes = sorted({f.code for file in files for f in file.findings if f.applicable})
+    note = f"texture import: {', '.join(codes)}"
+    receipts = [
+        await context.command(session, "texture.apply", {"changes": portion}, note=note)
+        for portion in chunks(files)
+    ]
+    answers = [await context.receipt(receipt) for receipt in receipts]
+    applied = [
+        receipt for receipt, answer in zip(receipts, answers, strict=True) if answer["state"] == "applied"
+    ]
+    paths = [path for answer in answers for path, _ in _pairs(answer.get("after"), "options")]
+    errors = [pair for answer in answers for pair in _problems(answer)]
+    if receipts:
+        popup = applied_popup(paths, errors, bool(applied), session.locale)
+        await context.popup(session, popup, msgspec.to_builtins(Applied(applied)))
+
+
+def _problems(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the editor said about single files, or about the command as a whole."""
+    problems = [(path, str(message)) for path, message in _pairs(answer.get("errors"), "message")]
+    if not problems and answer["state"] == "failed":
+        problems.append(("", str(answer.get("error") or "the editor refused the command")))
+    return problems
+
+
+def _pairs(entries: object, name: str) -> list[tuple[str, Any]]:
+    """(path, value of `name`) of each map in a list that an editor sent; all else in it is left out."""
+    if not isinstance(entries, (list, tuple)):
+        return []
+    maps = [entry for entry in entries if isinstance(entry, Mapping) and name in entry]
+    return [(str(entry.get("path", "")), entry[name]) for entry in maps]
+
+
+async def undo(context: Context, session: SessionView, applied: Applied) -> None:
+    """Puts back what was applied; where that can't be done, a toast says why."""
+    try:
+        await context.revert(applied.receipts)
+    except RequestError as error:
+        await context.popup(session, failed_undo_popup(error.message, session.locale), {})

@@ -1,0 +1,47 @@
+"""What lies on the import advisor's table for one session, between its events and its popup."""
+
+from __future__ import annotations
+
+import uuid
+
+from msgspec import Struct, field
+
+from bridge.advisors.advice import Asset, FileAdvice
+from bridge.api import Popup
+
+
+class Desk(Struct):
+    """What lies on the table for one session. Only an optimisation: popups keep what matters."""
+
+    gathering: dict[str, Asset] = field(default_factory=dict)
+    """The frames of a batch so far."""
+    waiting: dict[str, Asset] = field(default_factory=dict)
+    """Whole batches that nobody has looked at yet."""
+    busy: bool = False
+    dedupe: str | None = None
+    """Of the popup that asks, if one is open."""
+    popup_id: int | None = None
+    files: dict[str, FileAdvice] = field(default_factory=dict)
+    """What the open popup asks about."""
+
+    def open(self, files: dict[str, FileAdvice]) -> str:
+        """A popup asks about `files` from now on; gives its `dedupe`.
+
+        A popup that this run of the daemon doesn't know of stays beside the new one: nothing is lost.
+        """
+        self.dedupe = self.dedupe or f"texture.import:{uuid.uuid4().hex[:12]}"
+        self.files = files
+        return self.dedupe
+
+    def asks(self, file: FileAdvice) -> bool:
+        """Whether the open popup asks the same about that file."""
+        asked = self.files.get(file.path)
+        return asked is not None and asked.marks() == file.marks()
+
+    def close(self) -> None:
+        self.dedupe, self.popup_id, self.files = None, None, {}
+
+    def settled(self, popup: Popup) -> None:
+        """`popup` was answered, dismissed or let expire."""
+        if popup.dedupe == self.dedupe:
+            self.close()
