@@ -77,7 +77,7 @@ def test_a_section_without_keys_takes_its_first_one() -> None:
     text = ConfigText("[a]\n[b]\n\ny=2")
     text.set("a", "z", "3")
     text.set("b", "x", "4")
-    assert text.text == "[a]\nz=3\n[b]\n\ny=2\nx=4\n"
+    assert text.text == "[a]\nz=3\n[b]\n\ny=2\nx=4"
 
 
 def test_bytes_that_are_no_text_survive(tmp_path: Path) -> None:

@@ -77,8 +77,8 @@ class ConfigText:
         if at is None:
             self._append_section(section, line)
         else:
-            before = self.newline if self.text[:at] and self.text[at - 1] not in "\r\n" else ""
-            self._replace(Span(at, at), before + line + self.newline)
+            ended = self.text[at - 1] in "\r\n"
+            self._replace(Span(at, at), line + self.newline if ended else self.newline + line)
 
     def remove(self, section: str, key: str) -> None:
         """Takes the key away, and the section with its last key."""
@@ -86,12 +86,18 @@ class ConfigText:
         if entry is None:
             return
         if len(self.section(section)) > 1:
-            self._replace(entry.line, "")
+            self._remove_line(entry.line)
         else:
             self._remove_section(section)
 
     def _replace(self, span: Span, by: str) -> None:
         self.text = self.text[: span.start] + by + self.text[span.end :]
+
+    def _remove_line(self, line: Span) -> None:
+        ended = self.text[line.end - 1] in "\r\n"
+        self._replace(line, "")
+        if not ended:
+            self.text = _without_line_end(self.text)
 
     def _append_section(self, section: str, line: str) -> None:
         # What ends without a line's end is to end so afterwards, or `remove` couldn't tell.

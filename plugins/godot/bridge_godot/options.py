@@ -29,11 +29,15 @@ def word_for(words: Mapping[Word, int], value: object) -> Word | None:
 
 
 def flag(value: object) -> bool | None:
-    return value if isinstance(value, bool) else None
+    """A switch's position; None for what is no switch."""
+    return next((position for position in (False, True) if same(position, value)), None)
 
 
 def size(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    """A size limit in pixels; None for what is none."""
+    if isinstance(value, int | float) and 0 <= value < 2**31 and value == int(value):
+        return int(value)
+    return None
 
 
 def read_shared(options: Mapping[str, Any]) -> TextureIntent:

@@ -28,7 +28,7 @@ def compile_intent(intent: TextureIntent, present: Mapping[str, Any]) -> dict[st
     wanted = wanted_shared(intent, present) | _wanted(expressible(intent))
     todo = changes(wanted, present)
     undone = any(name in wanted and not same(wanted[name], value) for name, value in DETECTED_3D.items())
-    if undone and todo.keys() & DETECTED_3D.keys() and present.get("detect_3d") is True:
+    if undone and todo.keys() & DETECTED_3D.keys() and flag(present.get("detect_3d")):
         todo["detect_3d"] = False
     return todo
 

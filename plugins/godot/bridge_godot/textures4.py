@@ -32,7 +32,7 @@ def compile_intent(intent: TextureIntent, present: Mapping[str, Any]) -> dict[st
 def read_intent(options: Mapping[str, Any]) -> TextureIntent:
     """What `options` say."""
     compression: str | None = word_for(COMPRESSIONS, options.get("compress/mode"))
-    if compression == "block" and options.get("compress/high_quality") is True:
+    if compression == "block" and flag(options.get("compress/high_quality")):
         compression = "block_high"
     own = {
         "compression": compression,
@@ -53,7 +53,7 @@ def _wanted(intent: TextureIntent, present: Mapping[str, Any]) -> dict[str, Any]
         wanted |= {"compress/mode": VRAM, "compress/high_quality": True}
     elif intent.compression is not None:
         wanted["compress/mode"] = COMPRESSIONS[intent.compression]
-    if intent.compression == "block" and present.get("compress/high_quality") is True:
+    if intent.compression == "block" and flag(present.get("compress/high_quality")):
         wanted["compress/high_quality"] = False
     if intent.mipmaps is not None:
         wanted["mipmaps/generate"] = intent.mipmaps
