@@ -1,0 +1,42 @@
+"""The table of engines in both READMEs, from the adapters; the rest of the page is written by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bridge.api import Adapter
+from tools.generators import _first_party, _markdown
+
+ROOT = Path(__file__).resolve().parents[2]
+BEGIN = "<!-- begin: engines (made from the adapters by tools/generate.py) -->\n"
+END = "<!-- end: engines -->\n"
+HEADS = {
+    Path("README.md"): (
+        "engine",
+        "versions",
+        "adapter",
+        "what its editor's side can do",
+        "settings that it decides",
+    ),
+    Path("README.zh-CN.md"): ("引擎", "版本", "适配器", "编辑器一侧的能力", "由导入设置决定的内容"),
+}
+
+
+def files() -> dict[Path, str]:
+    return {path: _page(path, heads) for path, heads in HEADS.items()}
+
+
+def _page(path: Path, heads: tuple[str, ...]) -> str:
+    """The page on disk with its table made anew. Raises ValueError where the marks are gone."""
+    text = (ROOT / path).read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    adapters = sorted(_first_party.registry().adapters, key=lambda a: (a.engine, a.name))
+    table = _markdown.table(heads, map(_row, adapters))
+    return f"{before}{BEGIN}\n{table}\n\n{END}{after}"
+
+
+def _row(adapter: Adapter) -> tuple[str, ...]:
+    versions = adapter.versions.replace("<", "\\<").replace(">", "\\>")
+    fields = ", ".join(sorted(adapter.texture_fields))
+    return adapter.engine.capitalize(), versions, adapter.name, ", ".join(adapter.capabilities), fields
