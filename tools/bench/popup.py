@@ -55,7 +55,7 @@ class Times(Struct):
 
 def draw(folder: Path) -> list[Path]:
     """Normal maps of equal cost and different content: the same relief, shifted."""
-    relief = (normals(noise(1, SIZE), 3.0) * 255 + 0.5).astype(np.uint8)
+    relief = (normals(noise(1, SIZE), 1.0) * 255 + 0.5).astype(np.uint8)
     paths = []
     for number in range(FILES):
         shifted = np.ascontiguousarray(np.roll(relief, 37 * number, axis=(0, 1)))

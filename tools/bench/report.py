@@ -1,4 +1,4 @@
-"""Runs every benchmark and writes docs/performance.md from what they measured: `python -m tools.bench.report`."""
+"""Runs every benchmark and writes docs/performance.md: `python -m tools.bench.report`."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ absolute numbers, to another machine.
 ## A request that does no work, through the whole bridge
 
 `bridge.echo` (frame, codec, session, router, result, acknowledgement) beside a bare `websockets` echo
-server of the same frames on the same event loop; {inflight} requests in flight on one connection, medians of {rounds}
-alternating rounds of {count} requests (`tools/bench/requests.py`).
+server of the same frames on the same event loop; {inflight} requests in flight on one connection,
+medians of {rounds} alternating rounds of {count} requests (`tools/bench/requests.py`).
 
 | server | requests/s | server CPU for each request |
 |---|---|---|
@@ -41,7 +41,7 @@ From the editor's `asset.imported` event to the popup's frame, warm, for {files}
 | part | median | p95 |
 |---|---|---|
 | **event to popup** | **{popup_median:.0f} ms** | **{popup_p95:.0f} ms** |
-| in it: the worker's `image.inspect` with a 256-pixel preview | {inspect_median:.0f} ms | {inspect_p95:.0f} ms |
+| in it: `image.inspect` in the worker, 256-pixel preview | {inspect_median:.0f} ms | {inspect_p95:.0f} ms |
 | in that: decoding, as pyvips alone takes for it | {decode_median:.0f} ms | {decode_p95:.0f} ms |
 
 What is left, {rest:.0f} ms at the median, is the way through socket, advisor, queue, pipes and store.
