@@ -37,7 +37,7 @@ class PluginRecord(Struct, frozen=True):
     reason: str = ""
     """Why it is disabled, for people."""
     provides: tuple[str, ...] = ()
-    """What it gives, as `adapter godot4`, `workload image.inspect`, ..."""
+    """What it gives, as `adapter acme4`, `workload image.inspect`, ..."""
 
     def __str__(self) -> str:
         return f"plugin {self.name!r} ({f'{self.distribution} {self.version}'.strip()})"

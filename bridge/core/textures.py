@@ -12,7 +12,7 @@ Kind = Literal[
 ]  # fmt: skip
 ColorSpace = Literal["srgb", "linear"]
 NormalConvention = Literal["opengl", "directx"]
-"""Green up (Y+: Godot, Unity, Blender) or green down (Y-: Unreal, DirectX)."""
+"""Where the green channel of a normal map points: up (Y+, OpenGL) or down (Y-, DirectX)."""
 Compression = Literal["none", "lossless", "lossy", "block", "block_high", "universal"]
 """`block`: a GPU format of 4x4 blocks; `block_high`: BC7 or ASTC; `universal`: Basis, transcoded at load."""
 AlphaUse = Literal["none", "transparency", "premultiplied"]
