@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import needs_engine
-from tests.e2e.world import World, until
+from tests.e2e.world import World, eventually, until
 from tools import engines
 
 pytestmark = pytest.mark.engine
@@ -53,11 +53,12 @@ def test_the_popup_is_seen_in_the_editor_and_the_enter_key_applies_it(real: Worl
         picture = Path(os.environ.get("POPBRIDGE_PICTURES", tmp_path)) / f"{real.adapter.name}.png"
 
         def pressed() -> bool:
-            # The window may not have the keyboard yet when the popup is acknowledged: press until it is answered.
+            # The window may get the keyboard after the popup is acknowledged: press until it is answered.
             run = {"env": {**os.environ, "DISPLAY": name}, "check": True, "timeout": 30}
             subprocess.run(["import", "-window", "root", str(picture)], **run)  # type: ignore[call-overload]
             subprocess.run(["xdotool", "key", "Return"], **run)  # type: ignore[call-overload]
-            return bool(real.rows("SELECT 1 FROM popups WHERE answer IS NOT NULL"))
+            # The picture that stays is the one from just before the key that worked.
+            return eventually(lambda: real.rows("SELECT 1 FROM popups WHERE answer IS NOT NULL"), 1.0)
 
         until(pressed, "the key to answer the popup")
         (receipt,) = real.applied()

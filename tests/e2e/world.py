@@ -34,6 +34,16 @@ def until(ready: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -
     return value
 
 
+def eventually(ready: Callable[[], Any], patience_s: float) -> bool:
+    """Whether `ready` becomes true in time."""
+    deadline = time.monotonic() + patience_s
+    while not ready():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
 class World:
     """One home, one project, at most one daemon and one editor at a time."""
 
