@@ -31,7 +31,7 @@ class Adapter(ABC):
     """A range of one engine's versions: its names for neutral things, and back. No files, no sockets."""
 
     name: str
-    """Unique among all adapters, for example `godot4`."""
+    """Unique among all adapters, for example `acme4`."""
     engine: str
     """What an editor calls itself in `identify.engine.name`."""
     versions: str
