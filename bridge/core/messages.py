@@ -65,10 +65,12 @@ class AuthOffer(Part, kw_only=True):
 
 class AuthProof(Part, kw_only=True):
     token: Text | UnsetType = UNSET
+    """That of connection.json; or `proof` and `nonce`."""
     proof: (
         Annotated[str, Meta(description="HMAC-SHA256(token, server nonce + client nonce), hex.")] | UnsetType
     ) = UNSET
     nonce: Text | UnsetType = UNSET
+    """The client's own, for the proof."""
 
 
 class ClientInfo(Part, kw_only=True):
@@ -79,6 +81,7 @@ class ClientInfo(Part, kw_only=True):
 
 class EngineInfo(Part, kw_only=True):
     name: Name
+    """In lower case, as its adapters call it."""
     version: Annotated[str, Meta(min_length=1, max_length=128, description="As the engine itself prints it.")]
 
 
@@ -113,6 +116,7 @@ class InputRef(Part, kw_only=True):
     """One of `blob`, `data` and `path` says where the bytes are."""
 
     name: Name
+    """What errors call it."""
     blob: Sha256 | UnsetType = UNSET
     data: bytes | UnsetType = UNSET
     path: Annotated[str, Meta(max_length=4096, description="Below the project's root.")] | UnsetType = UNSET
@@ -120,6 +124,7 @@ class InputRef(Part, kw_only=True):
 
 class OutputRef(Part, kw_only=True):
     name: Name
+    """As the workload calls it."""
     media_type: Name
     size: Annotated[int, Meta(ge=0, description="Bytes.")]
     blob: Sha256 | UnsetType = UNSET
@@ -128,17 +133,24 @@ class OutputRef(Part, kw_only=True):
 
 class ResultMeta(Part, kw_only=True):
     cached: bool = False
+    """Whether a kept result was given."""
     device: str = ""
+    """Where it ran."""
     batch: Annotated[int, Meta(ge=0)] = 0
+    """How many requests ran together."""
     queued_ms: Annotated[float, Meta(ge=0)] = 0.0
+    """Milliseconds before it ran."""
     run_ms: Annotated[float, Meta(ge=0)] = 0.0
+    """Milliseconds that it ran."""
 
 
 class Action(Part, kw_only=True):
     id: Name
+    """Comes back in `answer.action`."""
     label: Text
     style: Literal["primary", "normal", "danger"] = "normal"
     default: bool = False
+    """The one that the return key presses."""
 
 
 class Field(Part, kw_only=True):
@@ -146,7 +158,9 @@ class Field(Part, kw_only=True):
     type: Literal["text", "bool", "int", "float", "choice"]
     label: Text
     value: Any = None
+    """What it holds at first."""
     options: list[str] | UnsetType = UNSET
+    """What to choose from, for `choice`."""
 
 
 # Messages, in the order in which a session meets them.
@@ -156,7 +170,9 @@ class Hello(Message, tag="hello", kw_only=True):
     """From the server, first: who it is, what it can do and how much it takes."""
 
     protocol: int
+    """The version that the server speaks."""
     features: list[str]
+    """What it can do beyond the base of the protocol."""
     server: ServerInfo
     limits: Limits
     heartbeat_s: Annotated[float, Meta(gt=0, description="The server pings this often, seconds.")]
@@ -167,14 +183,18 @@ class Identify(Message, tag="identify", kw_only=True):
     """From the client, first, within 10 s: who it is, and which session it wants back."""
 
     protocol: int
+    """The version that the client speaks."""
     client: ClientInfo
     instance: Annotated[
         str, Meta(min_length=1, max_length=128, description="New each time that the client starts.")
     ]
     auth: AuthProof
     features: list[str] = []
+    """What the client cannot do without."""
     engine: EngineInfo | UnsetType = UNSET
+    """Editors say it; it decides the adapter."""
     project: ProjectInfo | UnsetType = UNSET
+    """Editors say it; rules and receipts are kept by it."""
     resume: Resume | UnsetType = UNSET
     locale: Annotated[str, Meta(max_length=32, description="BCP 47; popups come in it.")] | UnsetType = UNSET
 
@@ -183,11 +203,16 @@ class Ready(Message, tag="ready", kw_only=True):
     """The session is open; what wasn't acknowledged follows, in order."""
 
     session: Name
+    """For `resume`, with the token."""
     resume_token: str
+    """Secret; keep it as long as the session."""
     resumed: bool
+    """Whether this is the session that `resume` named."""
     workloads: list[WorkloadInfo]
     adapter: AdapterInfo | UnsetType = UNSET
+    """There if an adapter serves the engine."""
     notice: str | UnsetType = UNSET
+    """Show it to the person."""
 
 
 class Request(Message, tag="request", kw_only=True):
@@ -195,14 +220,18 @@ class Request(Message, tag="request", kw_only=True):
 
     id: Id
     workload: Name
+    """One of `ready.workloads`, or an advisor that can be asked."""
     params: dict[str, Any] = {}
+    """As the workload declares them."""
     inputs: Annotated[list[InputRef], Meta(max_length=64)] = []
     priority: Literal["interactive", "normal", "bulk"] = "normal"
+    """Which requests wait for which: `interactive` goes first."""
     deadline_ms: Millis | UnsetType = UNSET
     key: Annotated[str, Meta(min_length=1, max_length=128, description="Idempotency key.")] | UnsetType = (
         UNSET
     )
     cache: bool = True
+    """Whether a kept result of the same request may be given."""
 
 
 class Accepted(Message, tag="accepted", kw_only=True):
@@ -210,6 +239,7 @@ class Accepted(Message, tag="accepted", kw_only=True):
 
     id: Id
     job: Name
+    """Its name in the journal."""
 
 
 class Progress(Message, tag="progress", kw_only=True):
@@ -218,7 +248,9 @@ class Progress(Message, tag="progress", kw_only=True):
     id: Id
     fraction: Annotated[float, Meta(ge=0, le=1)]
     stage: Text = ""
+    """What is being done, for people."""
     partial: Any = UNSET
+    """A first part of the value."""
 
 
 class Result(Numbered, tag="result", kw_only=True):
@@ -226,7 +258,9 @@ class Result(Numbered, tag="result", kw_only=True):
 
     id: Id
     value: Any
+    """What the workload gives, or what the editor observed."""
     outputs: list[OutputRef] = []
+    """Files that were made."""
     meta: ResultMeta | UnsetType = UNSET
 
 
@@ -234,13 +268,19 @@ class Error(Numbered, tag="error", kw_only=True):
     """What went wrong, for people: what happened, to what, and what to do."""
 
     code: Name
+    """One of the error codes."""
     message: Text
+    """What happened, for people."""
     id: Id | UnsetType = UNSET
     hint: Text | UnsetType = UNSET
+    """What to do, for people."""
     retryable: bool = False
+    """Whether the same again may work later."""
     retry_after_ms: Millis | UnsetType = UNSET
     outcome: Literal["failed", "not_started", "unknown"] = "failed"
+    """`unknown`: nobody can tell whether it was done."""
     phase: Text | UnsetType = UNSET
+    """What the editor was busy with."""
 
 
 class Cancel(Message, tag="cancel", kw_only=True):
@@ -254,6 +294,7 @@ class Command(Numbered, tag="command", kw_only=True):
 
     id: Id
     name: Name
+    """What to do; see the editor contract."""
     args: dict[str, Any]
     deadline_ms: Millis
 
@@ -262,6 +303,7 @@ class Event(Numbered, tag="event", kw_only=True):
     """Something happened: in an editor, or (numbered) in the server."""
 
     name: Name
+    """What happened; see the editor contract."""
     data: dict[str, Any] = {}
 
 
@@ -270,12 +312,14 @@ class Popup(Numbered, tag="popup", kw_only=True):
 
     id: Id
     kind: Name
+    """Which advice it is; for looks, not for people."""
     title: Text
     body: Annotated[str, Meta(max_length=32768, description="Plain text with **bold**, `code` and links.")]
     actions: Annotated[list[Action], Meta(max_length=8)]
     severity: Literal["info", "warning", "error"] = "info"
     image: Sha256 | UnsetType = UNSET
     fields: list[Field] | UnsetType = UNSET
+    """Inputs; their values come in `answer.values`."""
     dedupe: (
         Annotated[str, Meta(max_length=256, description="Takes the place of an open popup with the same.")]
         | UnsetType
@@ -299,7 +343,9 @@ class Answer(Message, tag="answer", kw_only=True):
     id: Id
     state: Literal["answered", "dismissed", "expired", "undeliverable"]
     action: Name | UnsetType = UNSET
+    """The pressed one's id; needed for `answered`."""
     values: dict[str, Any] | UnsetType = UNSET
+    """By the names of the fields."""
 
 
 class Ack(Message, tag="ack", kw_only=True):

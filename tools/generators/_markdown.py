@@ -31,11 +31,15 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def fields(info: inspect.StructType) -> str:
-    """The table of a struct's fields, or a word where it has none."""
+def fields(info: inspect.StructType, says: Mapping[str, str] | None = None) -> str:
+    """The table of a struct's fields; `says` goes before what their types say."""
     if not info.fields:
         return "No fields."
-    rows = ((f"`{f.encode_name}`", kind(f.type), default(f), meaning(f.type)) for f in info.fields)
+    says = says or {}
+    rows = (
+        (f"`{f.encode_name}`", kind(f.type), default(f), says.get(f.name) or meaning(f.type))
+        for f in info.fields
+    )
     return table(("field", "type", "default", "meaning"), rows)
 
 

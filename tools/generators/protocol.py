@@ -12,8 +12,9 @@ from msgspec import inspect
 from bridge.core import auth, codec, errors, messages, session
 from bridge.core.messages import CLIENT_MESSAGES, SERVER_MESSAGES
 from bridge.core.settings import SETTINGS
-from bridge.server import protocol, welcome
-from tools.generators import _markdown
+from bridge.server import welcome
+from bridge.server.protocol import BridgeProtocol
+from tools.generators import _markdown, _records
 
 TARGET = Path("docs/protocol.md")
 SOURCE = "bridge/core/messages.py, bridge/core/errors.py or tools/generators/templates/protocol.md"
@@ -33,9 +34,9 @@ def _facts() -> dict[str, object]:
         "max_frame": messages.MAX_FRAME,
         "max_inline": defaults["inline"],
         "max_depth": messages.MAX_DEPTH,
-        "max_fragments": protocol.MAX_FRAGMENTS,
+        "max_fragments": BridgeProtocol.max_fragments,
         "max_outbox": session.MAX_OUTBOX,
-        "send_deadline_s": f"{protocol.SEND_DEADLINE_S:.0f}",
+        "send_deadline_s": f"{BridgeProtocol.send_deadline_s:.0f}",
         "identify_timeout_s": f"{messages.IDENTIFY_TIMEOUT_S:.0f}",
         "inflight": defaults["session.inflight"],
         "keep_s": f"{defaults['session.keep_s']:.0f}",
@@ -80,14 +81,16 @@ def _struct(cls: type) -> inspect.StructType:
 def _message(info: inspect.StructType) -> str:
     sides = {"client": CLIENT_MESSAGES, "server": SERVER_MESSAGES}
     source = " and ".join(side for side, own in sides.items() if info.cls in own)
-    return (
-        f"### {info.tag}\n\nSent by the {source}. {_markdown.summary(info.cls)}\n\n{_markdown.fields(info)}"
-    )
+    return f"### {info.tag}\n\nSent by the {source}. {_markdown.summary(info.cls)}\n\n{_fields(info)}"
+
+
+def _fields(info: inspect.StructType) -> str:
+    return _markdown.fields(info, {a.name: a.says for a in _records.attributes(info.cls)})
 
 
 def _part(info: inspect.StructType) -> str:
     says = _markdown.summary(info.cls)
-    return "\n\n".join(filter(None, (f"### {info.cls.__name__}", says, _markdown.fields(info))))
+    return "\n\n".join(filter(None, (f"### {info.cls.__name__}", says, _fields(info))))
 
 
 def _parts(infos: Iterable[inspect.StructType]) -> list[inspect.StructType]:
