@@ -100,9 +100,11 @@ def overlap(one: str, other: str) -> Version | None:
     bounds = {Version("0")}
     for specifier in (*SpecifierSet(one), *SpecifierSet(other)):
         bound = _as_release(_bound(specifier))
-        bounds |= {bound, *_ends(specifier, bound)}
-    # Ranges change only at bounds, and versions are dense: between a bound and the next one lies
-    # the bound with more parts than any of them, and a last part of 1.
+        bounds.add(bound)
+        if specifier.operator == "!=" and specifier.version.endswith(".*"):
+            bounds.add(Version(".".join(map(str, (*bound.release[:-1], bound.release[-1] + 1)))))
+    # What both have begins at a bound or just above one. Versions are dense: nothing lies between a bound
+    # and the same with more parts than any bound has, the last of them 1.
     parts = max(len(bound.release) for bound in bounds)
     probes = bounds | {_just_above(bound, parts) for bound in bounds}
     both = (probe for probe in sorted(probes) if contains(one, probe) and contains(other, probe))
@@ -111,17 +113,6 @@ def overlap(one: str, other: str) -> Version | None:
 
 def _bound(specifier: Specifier) -> Version:
     return Version(specifier.version.removesuffix(".*"))
-
-
-def _ends(specifier: Specifier, bound: Version) -> list[Version]:
-    """Where a specifier that names a prefix (`==4.2.*`, `!=4.2.*`, `~=4.2.1`) stops."""
-    if specifier.version.endswith(".*"):
-        prefix = bound.release
-    elif specifier.operator == "~=":
-        prefix = bound.release[:-1]
-    else:
-        return []
-    return [Version(".".join(map(str, (*prefix[:-1], prefix[-1] + 1))))]
 
 
 def _just_above(bound: Version, parts: int) -> Version:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgpack
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.core import errors
@@ -111,6 +111,10 @@ def test_the_msgpack_library_reads_what_we_send(message: Any) -> None:
 
 
 @given(st.sampled_from(SUBPROTOCOLS), st.integers(1, 60_000), st.booleans())
+@example(SUBPROTOCOL_JSON, MAX_DEPTH - 1, True)
+@example(SUBPROTOCOL_MSGPACK, MAX_DEPTH - 1, False)
+@example(SUBPROTOCOL_JSON, MAX_DEPTH, False)
+@example(SUBPROTOCOL_MSGPACK, MAX_DEPTH, True)
 def test_nesting_is_refused_beyond_its_limit_and_never_overflows_the_stack(
     subprotocol: str, depth: int, maps: bool
 ) -> None:

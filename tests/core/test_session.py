@@ -203,6 +203,16 @@ def test_a_command_whose_answer_was_lost_comes_again_although_it_was_handled() -
     assert s.waiting == ()
 
 
+def test_commands_that_wait_for_their_answers_keep_their_order() -> None:
+    s = Session("s", now=0)
+    commands = tuple(s.number(Command(id=n, name="c", args={}, deadline_ms=1000)) for n in range(3))
+    later = s.number(Event(name="e"))
+    s.receive(Ack(seq=3))
+    assert s.waiting == (*commands, later)
+    s.receive(Result(id=1, value={}))
+    assert s.waiting == (commands[0], commands[2], later)
+
+
 def test_an_answer_settles_a_popup_and_is_confirmed() -> None:
     s = Session("s", now=0)
     popup = s.number(Popup(id=1, kind="k", title="t", body="b", actions=ACTIONS))
@@ -240,6 +250,12 @@ def test_a_session_read_back_goes_on_where_it_was() -> None:
     assert s.receive(Result(id=1, value=None)) == command
     assert 2 in s.popups
     assert s.number(Event(name="e")).seq == 10
+
+
+def test_a_session_whose_stored_number_lags_goes_on_above_its_messages() -> None:
+    s = Session("s", now=0, seq=2)
+    s.restore(Event(name="e", seq=5), now=0)
+    assert s.number(Event(name="e")).seq == 6
 
 
 @pytest.mark.parametrize("seqs", [[2, 2], [3, 1], [None]])

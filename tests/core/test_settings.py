@@ -16,6 +16,7 @@ def test_a_flag_goes_before_the_environment_before_the_file_before_the_default()
     assert resolve(SETTINGS, flags, environment, file)["port"] == 1
     assert resolve(SETTINGS, {"port": None}, environment, file)["port"] == 2
     assert resolve(SETTINGS, None, {}, file)["port"] == 3
+    assert resolve(SETTINGS, {"port": 0}, environment, file)["port"] == 0
     settings = resolve(SETTINGS)
     assert settings["port"] == 7757
     assert settings.sources["port"] == "the default"
