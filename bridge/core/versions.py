@@ -97,16 +97,16 @@ def lowest(versions: str) -> Version:
 
 def overlap(one: str, other: str) -> Version | None:
     """The lowest release in both ranges (or one just above an open bound); None where there is none."""
-    bounds = {Version("0")}
+    bounds = [Version("0")]
     for specifier in (*SpecifierSet(one), *SpecifierSet(other)):
         bound = _as_release(_bound(specifier))
-        bounds.add(bound)
+        bounds.append(bound)
         if specifier.operator == "!=" and specifier.version.endswith(".*"):
-            bounds.add(Version(".".join(map(str, (*bound.release[:-1], bound.release[-1] + 1)))))
+            bounds.append(Version(".".join(map(str, (*bound.release[:-1], bound.release[-1] + 1)))))
     # What both have begins at a bound or just above one. Versions are dense: nothing lies between a bound
     # and the same with more parts than any bound has, the last of them 1.
     parts = max(len(bound.release) for bound in bounds)
-    probes = bounds | {_just_above(bound, parts) for bound in bounds}
+    probes = {*bounds, *(_just_above(bound, parts) for bound in bounds)}
     both = (probe for probe in sorted(probes) if contains(one, probe) and contains(other, probe))
     return next(both, None)
 

@@ -122,6 +122,7 @@ def test_a_range_starts_at_its_lower_bound(versions: str, low: str) -> None:
         ("!=4.2.*", ">=4.2,<=4.3"),
         ("<4", ""),
         (">=4.5b1", "<=4.5"),
+        (">=0", "==0.0.*,>0.0"),
     ],
 )
 def test_two_ranges_that_share_a_version_overlap_there(one: str, other: str) -> None:
