@@ -37,7 +37,7 @@ def textures() -> list[DemoTexture]:
         DemoTexture("materials/brick_normal.png", lambda: normals(brick, 2.0), FLAT),
         DemoTexture("materials/rock_roughness.png", lambda: grey(0.45 + 0.4 * rock), FLAT.over(SRGB)),
         DemoTexture("materials/rock_albedo.png", lambda: tint(rock, (0.45, 0.40, 0.36)), FLAT),
-        DemoTexture("ui/button.png", button, FLAT.over(TextureIntent(mipmaps=True))),
+        DemoTexture("ui/button.png", button, TextureIntent(mipmaps=True).over(FLAT)),
         DemoTexture("ui/panel.png", opaque_panel, FLAT.over(TextureIntent(alpha="transparency"))),
         DemoTexture(
             "materials/brick_albedo.png", lambda: tint(brick, (0.60, 0.27, 0.20)), MATERIAL.over(SRGB)
