@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import urllib.error
 import urllib.request
 import uuid
@@ -53,8 +54,15 @@ from bridge.core.messages import (
 ACK_DELAY_S = 0.05
 """Acknowledgements are cumulative: one for all that was handled in this time."""
 
+HTTP_TIMEOUT_S = 60.0
+
 KEPT_REPLIES = 64
 """Answers to commands that are kept, in case that the daemon asks again after a reconnect."""
+
+# The daemon is never behind a proxy, and its token is none of a proxy's business.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+log = logging.getLogger(__name__)
 
 OnPopup = Callable[[Popup], Awaitable[Answer | None]]
 OnCommand = Callable[[Command], Awaitable[Any]]
@@ -79,6 +87,7 @@ class Client:
         self.on_command: OnCommand | None = None
         self.on_event: OnEvent | None = None
         self.on_popup_close: OnPopupClose | None = None
+        self.instance = ""
         self._next_id = 0
         self._open: dict[int, asyncio.Future[Result]] = {}
         self._busy: set[int] = set()
@@ -113,11 +122,13 @@ class Client:
         Raises UserError where no daemon listens or where it refuses.
         """
         file = ConnectionFile.read(connection_file)
-        resume = previous.resume if previous else resume
+        if previous is not None:
+            resume, instance = previous.resume, instance or previous.instance
+        instance = instance or uuid.uuid4().hex
         identify = Identify(
             protocol=PROTOCOL,
             client=ClientInfo(kind=kind, name=name, version=version),  # type: ignore[arg-type]
-            instance=instance or uuid.uuid4().hex,
+            instance=instance,
             auth=AuthProof(token=file.token),
             engine=EngineInfo(name=engine[0], version=engine[1]) if engine else UNSET,
             project=project or UNSET,
@@ -135,11 +146,14 @@ class Client:
             await socket.close()
             raise UserError(f"What listens at {file.ws} isn't PopBridge.")
         self = cls(socket, file, hello, ready)
+        self.instance = instance
         self.last_seq = self._acked = resume.last_seq if resume else 0
         self.on_popup, self.on_command = on_popup, on_command
         self.on_event, self.on_popup_close = on_event, on_popup_close
         if previous is not None:
             self._replies, self._unconfirmed = previous._replies, previous._unconfirmed
+            # The session may still have the earlier ids open.
+            self._next_id = previous._next_id
         self._reader = asyncio.create_task(self._read())
         for answer in tuple(self._unconfirmed.values()):
             await self.send(answer)
@@ -166,6 +180,8 @@ class Client:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._ack_timer is not None:
+            self._ack_timer.cancel()
 
     async def wait_closed(self) -> tuple[int, str]:
         """The close code and reason, when the connection has ended."""
@@ -234,17 +250,24 @@ class Client:
         request = urllib.request.Request(f"{self._file.http}/blobs/{name}", data=data, method=method)
         request.add_header("Authorization", f"Bearer {self._file.token}")
         try:
-            with urllib.request.urlopen(request) as response:
+            with _DIRECT.open(request, timeout=HTTP_TIMEOUT_S) as response:
                 body: bytes = response.read()
         except urllib.error.HTTPError as error:
             with error:
                 raise _as_request_error(_problem(error)) from None
+        except OSError as error:
+            raise UserError(f"PopBridge doesn't answer at {self._file.http} ({error}).") from None
         return body
 
     async def _read(self) -> None:
-        with suppress(ConnectionClosed):
+        try:
             async for frame in self._socket:
                 self._handle(_decode(frame))
+        except ConnectionClosed:
+            pass
+        except (UserError, ValueError, msgpack.UnpackException) as error:
+            log.error("the daemon sent what is no message: %s", error)
+            await self._socket.close(1002, "that is no message")
         for waiting in self._open.values():
             if not waiting.done():
                 waiting.set_exception(RequestError(errors.EDITOR_GONE, "Reconnect.", editor="The daemon"))
@@ -252,11 +275,14 @@ class Client:
 
     def _handle(self, message: ServerMessage) -> None:
         if isinstance(message, Numbered) and isinstance(message.seq, int):
-            if message.seq <= self.last_seq:
-                if isinstance(message, Command) and message.id in self._replies:
-                    self._spawn(self.send(self._replies[message.id]), None)
+            is_new = message.seq > self.last_seq
+            self.last_seq = max(self.last_seq, message.seq)
+            if isinstance(message, Command) and message.id in self._replies:
+                self._spawn(self.send(self._replies[message.id]), None)
+                self._ack_soon()
                 return
-            self.last_seq = message.seq
+            if not is_new:
+                return
         match message:
             case Result():
                 self._settle(message.id, message, None)
@@ -295,10 +321,14 @@ class Client:
             try:
                 with suppress(ConnectionClosed):
                     await work
-            finally:
-                if seq is not None:
-                    self._busy.discard(seq)
-                    self._ack_soon()
+            except asyncio.CancelledError:
+                # Not handled: `resume` asks for it once more.
+                raise
+            except Exception:
+                log.exception("handling %s failed", type(message).__name__)
+            if seq is not None:
+                self._busy.discard(seq)
+                self._ack_soon()
 
         task = asyncio.create_task(run())
         self._tasks.add(task)
@@ -314,6 +344,10 @@ class Client:
             reply = Result(id=command.id, value=await self.on_command(command))
         except RequestError as error:
             reply = Error(id=command.id, code=error.code.name, message=error.message)
+        except Exception:
+            log.exception("command %s failed", command.name)
+            message = f"{command.name} failed in the editor; its log has the details."
+            reply = Error(id=command.id, code=errors.INTERNAL.name, message=message)
         self._replies[command.id] = reply
         if len(self._replies) > KEPT_REPLIES:
             del self._replies[next(iter(self._replies))]

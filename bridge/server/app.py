@@ -26,7 +26,7 @@ from bridge.server.commands import Commands
 from bridge.server.dispatch import Dispatch
 from bridge.server.flows import Flows
 from bridge.server.http import HostGuard, routes
-from bridge.server.live import Sessions
+from bridge.server.live import LiveSession, Sessions
 from bridge.server.receipts import Receipts
 from bridge.server.restore import restore
 from bridge.server.runner import Runner
@@ -57,13 +57,12 @@ class Bridge:
         self._session_store = SessionStore(self._database)
         self._receipts = ReceiptStore(self._database)
         self.sessions = Sessions(self._session_store, settings["session.keep_s"])
+        limits = Limits(max_pixels=settings["images.max_pixels"])
         self._executor = LocalExecutor(
-            settings["workers"] or os.cpu_count() or 1,
-            Limits(max_pixels=settings["images.max_pixels"]),
-            settings["worker.memory_mib"],
+            settings["workers"] or os.cpu_count() or 1, limits, settings["worker.memory_mib"]
         )
         blobs = _blob_store(paths.blobs, settings["blobs.max_size"])
-        runner = Runner(registry.workloads, self._executor, blobs)
+        runner = Runner(registry.workloads, self._executor, blobs, limits, settings["inline"])
         commands = Commands(self._receipts, self.sessions)
         self._commands = commands
         advisors = {advisor.name: advisor for advisor in (*registry.advisors, Receipts(self._receipts))}
@@ -77,7 +76,7 @@ class Bridge:
             deadline_ms=settings["deadline_ms"],
         )
         self.dispatch = Dispatch(router, runner, self.flows, commands)
-        welcome = Welcome(self.token, self.instance, settings, registry, self.sessions, self.flows.show_again)
+        welcome = Welcome(self.token, self.instance, settings, registry, self.sessions, self._restarted)
         endpoint = WebSocketEndpoint(welcome, self.dispatch.handle)
         self.app = Starlette(
             routes=[WebSocketRoute("/ws", endpoint), *routes(blobs, self.token, self.instance)],
@@ -96,14 +95,20 @@ class Bridge:
     async def start(self) -> None:
         """Workers come up in the background; the sessions of an earlier run are back at once."""
         await self._executor.start()
-        count = restore(self._session_store, self._receipts, self.registry, self.sessions, self.flows)
+        count = restore(
+            self._session_store, self._receipts, self.registry, self.sessions, self._commands, self.flows
+        )
         if count:
             log.info("%d sessions wait for their clients to come back", count)
         self._ticker = asyncio.create_task(self._tick())
 
+    async def _restarted(self, live: LiveSession) -> None:
+        self.dispatch.client_restarted(live)
+        await self.flows.show_again(live)
+
     async def finish(self) -> None:
         """What is under way is finished or given up; everybody is told; sessions stay stored."""
-        await self.dispatch.drain(DRAIN_S)
+        await self.dispatch.drain(DRAIN_S, self.sessions.by_id)
         await self.flows.close()
         await self.sessions.close_sockets(errors.RESTART, "the daemon stops: back off, then resume")
 
@@ -118,14 +123,22 @@ class Bridge:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            now = time.monotonic()
-            await self.dispatch.overdue(self.sessions.by_id, now)
-            for live in self.sessions:
-                await self.flows.expire(live, now)
-            for live in self.sessions.expire(now):
-                self.dispatch.session_ended(live.id)
-                for command_id in live.session.commands:
-                    self._commands.wake(command_id)
+            try:
+                self._look(time.monotonic())
+            except Exception:
+                log.exception("the daemon's clock missed a turn")
+
+    def _look(self, now: float) -> None:
+        late = self.dispatch.take_overdue(now)
+        for live in self.sessions:
+            self.flows.expire(live, now)
+            if tickets := late.get(live.id):
+                # A task of its own: a client that doesn't read holds up nobody else.
+                self.flows.spawn(self.dispatch.overdue(live, tickets), "answering what is overdue")
+        for live in self.sessions.expire(now):
+            self.dispatch.session_ended(live.id)
+            for command_id in live.session.commands:
+                self._commands.wake(command_id)
 
 
 def _blob_store(folder: Path, max_size: int) -> BlobStore:

@@ -40,21 +40,26 @@ class Commands:
         reverts: int | None = None,
         parent: tuple[int, int] | None = None,
     ) -> int:
-        """Keeps and sends a command; gives its receipt's id.
+        """Keeps and sends a command; gives its receipt's id. Raises RequestError where it can't be sent.
 
         The same step of the same `parent` popup is sent once, also by a daemon that does it over.
         """
         command = Command(id=0, name=name, args=dict(args), deadline_ms=DEADLINE_MS)
+        live.expect(command)
         view = live.view
         receipt_id, is_new = self._receipts.open(
             live.id, view.project, view.project_name, command, note, reverts=reverts, parent=parent
         )
         if is_new:
-            numbered = live.number(msgspec.structs.replace(command, id=receipt_id))
-            assert isinstance(numbered, Command)
-            self._receipts.sent(numbered)
-            await live.write(numbered)
+            await live.write(self.number(live, msgspec.structs.replace(command, id=receipt_id)))
         return receipt_id
+
+    def number(self, live: LiveSession, command: Command) -> Command:
+        """Gives `command` its number, which its receipt keeps."""
+        numbered = live.number(command)
+        assert isinstance(numbered, Command)
+        self._receipts.sent(numbered)
+        return numbered
 
     def answered(self, command: Command, reply: Result | Error) -> None:
         """Keeps what the editor observed, and wakes whoever waits for it."""
@@ -112,7 +117,7 @@ class Commands:
         return receipt
 
     def _editor_of(self, receipt: Receipt) -> LiveSession:
-        editors = [s for s in self._sessions if s.view.project == receipt.project and s.socket is not None]
+        editors = [s for s in self._sessions if s.is_editor and s.view.project == receipt.project]
         name = receipt.project_name or receipt.project
         if not editors:
             raise RequestError(errors.EDITOR_GONE, editor=f"An editor with the project {name!r}")

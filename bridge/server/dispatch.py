@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 from msgspec import UNSET
 
-from accel.workload import WorkloadError
 from bridge.core import errors
 from bridge.core.errors import RequestError
 from bridge.core.messages import (
@@ -24,13 +23,12 @@ from bridge.core.messages import (
     PopupClose,
     Request,
     Result,
-    ResultMeta,
 )
 from bridge.core.router import Router, Target, Ticket
 from bridge.server.commands import Commands
 from bridge.server.flows import Flows
 from bridge.server.live import LiveSession
-from bridge.server.runner import Runner, as_request_error
+from bridge.server.runner import Runner
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +42,7 @@ class Dispatch:
         self._flows = flows
         self._commands = commands
         self._jobs: dict[tuple[str, int], asyncio.Task[None]] = {}
-        self._inline = {name: w.load() for name, w in runner.workloads.items() if w.inline}
+        self._tasks: set[asyncio.Task[None]] = set()
         self.stopping = False
 
     async def handle(self, live: LiveSession, message: ClientMessage) -> None:
@@ -67,9 +65,6 @@ class Dispatch:
                 log.debug("nothing waits for this %s", type(message).__name__)
 
     async def _request(self, live: LiveSession, request: Request) -> None:
-        if request.workload in self._inline and not self.stopping:
-            await live.send(self._run_inline(request))
-            return
         try:
             if self.stopping:
                 raise RequestError(errors.SHUTTING_DOWN)
@@ -80,6 +75,9 @@ class Dispatch:
                 raise RequestError(
                     errors.UNSUPPORTED, "Send it without 'key'.", name="field 'key'", reason=reason
                 )
+            if self._runner.is_inline(request):
+                await live.send(self._run_inline(request))
+                return
             ticket = self._router.admit(live.id, request, time.monotonic())
         except RequestError as error:
             await live.send(as_message(error, request.id, outcome="not_started"))
@@ -87,25 +85,26 @@ class Dispatch:
         self._start(live, ticket, self._answer(live, request, ticket))
 
     def _run_inline(self, request: Request) -> Result | Error:
-        workload = self._runner.workloads[request.workload]
         try:
-            workload.check_inputs(len(request.inputs))
-            output = self._inline[request.workload]([], workload.parse(request.params), None)  # type: ignore[arg-type]
-        except WorkloadError as error:
-            return as_message(as_request_error(error, request.workload, 0), request.id)
-        return Result(id=request.id, value=output.value, meta=INLINE)
+            return self._runner.run_inline(request)
+        except RequestError as error:
+            return as_message(error, request.id)
+        except Exception:
+            log.exception("request %d for %s failed", request.id, request.workload)
+            return as_message(RequestError(errors.INTERNAL), request.id)
 
     def _start(self, live: LiveSession, ticket: Ticket, work: Coroutine[Any, Any, Result | Error]) -> None:
         async def run() -> None:
-            try:
-                answer = await work
-            finally:
-                self._jobs.pop(ticket.key, None)
-            # Whoever takes the ticket answers: a cancelled or overdue request was answered already.
-            if self._router.finish(*ticket.key) is not None:
+            answer = await work
+            # A cancelled or overdue request was answered already, and its id may be another's by now.
+            if self._jobs.get(ticket.key) is asyncio.current_task():
+                del self._jobs[ticket.key]
+                self._router.finish(*ticket.key)
                 await live.send(answer)
 
-        self._jobs[ticket.key] = asyncio.create_task(run())
+        task = self._jobs[ticket.key] = asyncio.create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _answer(self, live: LiveSession, request: Request, ticket: Ticket) -> Result | Error:
         try:
@@ -122,23 +121,31 @@ class Dispatch:
             )
         except RequestError as error:
             return as_message(error, request.id)
-        except Exception:
+        except BaseException as error:
             # Whatever a third party's workload or advisor raises costs its own request alone.
+            if isinstance(error, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]
+                raise
             log.exception("request %d for %s failed", request.id, request.workload)
             return as_message(RequestError(errors.INTERNAL), request.id)
 
     async def _cancel(self, live: LiveSession, request_id: int) -> None:
         await self._give_up(live, request_id, RequestError(errors.CANCELLED))
 
-    async def overdue(self, sessions: Mapping[str, LiveSession], now: float) -> None:
-        """Answers what has passed its deadline, and stops working on it."""
+    async def overdue(self, live: LiveSession, tickets: Sequence[Ticket]) -> None:
+        """Answers what has passed its deadline."""
+        for ticket in tickets:
+            error = RequestError(
+                errors.DEADLINE_EXCEEDED, workload=ticket.name, deadline_ms=ticket.deadline_ms
+            )
+            await live.send(as_message(error, ticket.request, outcome="unknown"))
+
+    def take_overdue(self, now: float) -> Mapping[str, Sequence[Ticket]]:
+        """Stops working on what has passed its deadline; gives it by session."""
+        late: dict[str, list[Ticket]] = {}
         for ticket in self._router.overdue(now):
             self._stop(ticket.key)
-            if live := sessions.get(ticket.session):
-                error = RequestError(
-                    errors.DEADLINE_EXCEEDED, workload=ticket.name, deadline_ms=ticket.deadline_ms
-                )
-                await live.send(as_message(error, ticket.request, outcome="unknown"))
+            late.setdefault(ticket.session, []).append(ticket)
+        return late
 
     async def _give_up(self, live: LiveSession, request_id: int, error: RequestError) -> None:
         if self._router.finish(live.id, request_id) is not None:
@@ -149,22 +156,32 @@ class Dispatch:
         if task := self._jobs.pop(key, None):
             task.cancel()
 
-    async def drain(self, timeout_s: float) -> None:
-        """Takes nothing new and waits for what is under way; what isn't done in time is cancelled."""
+    async def drain(self, timeout_s: float, sessions: Mapping[str, LiveSession]) -> None:
+        """Takes nothing new and waits for what is under way; what isn't done in time is given up."""
         self.stopping = True
-        if self._jobs:
-            await asyncio.wait(self._jobs.values(), timeout=timeout_s)
-        for task in tuple(self._jobs.values()):
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks), timeout=timeout_s)
+        late = [(sessions[key[0]], key[1]) for key in self._jobs if key[0] in sessions]
+        for task in tuple(self._tasks):
             task.cancel()
-        await asyncio.gather(*self._jobs.values(), return_exceptions=True)
+        await asyncio.gather(
+            *(
+                self._give_up(live, request_id, RequestError(errors.SHUTTING_DOWN))
+                for live, request_id in late
+            ),
+            *self._tasks,
+            return_exceptions=True,
+        )
 
     def session_ended(self, session_id: str) -> None:
         """Nobody will read these answers."""
         for ticket in self._router.drop_session(session_id):
             self._stop(ticket.key)
 
-
-INLINE = ResultMeta(device="inline", batch=1)
+    def client_restarted(self, live: LiveSession) -> None:
+        """The process that asked is gone; another may use the same ids for requests of its own."""
+        self.session_ended(live.id)
+        live.session.requests.clear()
 
 
 def as_message(error: RequestError, request_id: int, outcome: str = "failed") -> Error:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET
 
 from bridge.api import Advisor
+from bridge.core import errors
 from bridge.core.errors import RequestError
 from bridge.core.messages import Answer, Event, Popup, PopupClose
 from bridge.server.commands import Commands
@@ -23,6 +24,11 @@ from bridge.store.records import unpack
 from bridge.store.sessions import SessionStore
 
 log = logging.getLogger(__name__)
+
+MAX_POPUPS = 256
+"""Most open popups of one session: nobody reads more, and each is kept."""
+MAX_EVENTS = 256
+"""Most events of one session that advisors are at work on; what comes on top of them goes unadvised."""
 
 
 class Flows:
@@ -45,13 +51,26 @@ class Flows:
         self.store = store
         self.rules = rules
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     def event(self, live: LiveSession, event: Event) -> None:
         """Tells every advisor that watches such events; none of them holds up the session."""
         for advisor in self._advisors.values():
-            if event.name in advisor.events:
-                context = AdvisorContext(self, advisor, live)
-                self._spawn(advisor.on_event(context, live.view, event), f"{advisor.name} on {event.name}")
+            if event.name not in advisor.events or self._closed:
+                continue
+            if live.events >= MAX_EVENTS:
+                log.warning(
+                    "session %s reports faster than advisors work: %s passed over", live.id, event.name
+                )
+                return
+            self.spawn(self._watch(advisor, live, event), f"{advisor.name} on {event.name}")
+
+    async def _watch(self, advisor: Advisor, live: LiveSession, event: Event) -> None:
+        live.events += 1
+        try:
+            await advisor.on_event(AdvisorContext(self, advisor, live), live.view, event)
+        finally:
+            live.events -= 1
 
     async def ask(self, live: LiveSession, name: str, params: Mapping[str, Any]) -> Any:
         """What the advisor answers that can be asked under `name`. Raises RequestError."""
@@ -76,7 +95,7 @@ class Flows:
             log.warning("popup %d was answered, but its advisor %s is gone", popup_id, stored.advisor)
             self.store.settled(popup_id)
             return
-        self._spawn(self._act(live, advisor, popup_id), f"{advisor.name} on an answer")
+        self.spawn(self._act(live, advisor, popup_id), f"{advisor.name} on an answer")
 
     async def _act(self, live: LiveSession, advisor: Advisor, popup_id: int) -> None:
         stored = self.store.popup(popup_id)
@@ -94,6 +113,9 @@ class Flows:
         self, live: LiveSession, advisor: Advisor, popup: Popup, state: Any, parent: tuple[int, int] | None
     ) -> int:
         """Keeps and shows a popup; gives its id. The same step of the same `parent` is shown once."""
+        live.expect(popup)
+        if sum(1 for _ in live.session.popups) >= MAX_POPUPS:
+            raise RequestError(errors.OVERLOADED, open=MAX_POPUPS)
         popup_id, is_new = self.store.reserve_popup(live.id, advisor.name, popup, state, parent)
         if is_new:
             await self._present(live, msgspec.structs.replace(popup, id=popup_id))
@@ -103,18 +125,24 @@ class Flows:
         """The editor was restarted: what was on its screen comes again, under the old ids."""
         waiting = {message.id for message in live.session.waiting if isinstance(message, Popup)}
         for popup in tuple(live.session.popups):
-            if popup.id not in waiting:
+            if popup.id not in waiting and popup.id in live.session.popups:
                 await self._present(live, msgspec.structs.replace(popup, seq=UNSET))
 
     async def _present(self, live: LiveSession, popup: Popup) -> None:
+        numbered, superseded = self.open(live, popup)
+        await live.write(numbered)
+        for closing in superseded:
+            await live.send(closing)
+
+    def open(self, live: LiveSession, popup: Popup) -> tuple[Popup, list[PopupClose]]:
+        """Numbers and opens a kept popup; gives it, and the closing of those whose place it takes."""
         numbered = live.number(popup)
         assert isinstance(numbered, Popup)
         superseded = live.session.popups.open(numbered, time.monotonic())
         self.store.popup_sent(numbered)
-        await live.write(numbered)
         for closing in superseded:
             self.store.settled(closing.id)
-            await live.send(closing)
+        return numbered, superseded
 
     async def withdraw(self, live: LiveSession, popup_id: int) -> None:
         """Closes an open popup that nobody needs to answer any more."""
@@ -122,27 +150,33 @@ class Flows:
             self.store.settled(popup_id)
             await live.send(PopupClose(id=popup_id, reason="superseded"))
 
-    async def expire(self, live: LiveSession, now: float) -> None:
+    def expire(self, live: LiveSession, now: float) -> None:
         """Settles the popups that nobody answered in time."""
         for closing in live.session.popups.expire(now):
             self.store.answered(Answer(id=closing.id, state="expired"))
-            await live.send(closing)
+            self.spawn(live.send(closing), "closing what expired")
             self.act(live, closing.id)
 
     async def close(self) -> None:
         """Stops what is under way; answers that weren't acted on are left for the next run."""
+        self._closed = True
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _spawn(self, work: Coroutine[Any, Any, None], what: str) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        """Has `work` done beside everything else; whatever it raises is logged, as of `what`."""
+
         async def run() -> None:
             try:
                 await work
             except RequestError as error:
                 log.warning("%s: %s", what, error)
-            except Exception:
-                # A third party's advisor may fail in any way; it must not take the daemon with it.
+            except asyncio.CancelledError:
+                raise
+            except BaseException:
+                # A third party's advisor may fail in any way, even by SystemExit: it must not take the
+                # daemon with it.
                 log.exception("%s failed", what)
 
         task = asyncio.create_task(run())

@@ -6,17 +6,19 @@ import asyncio
 import logging
 import secrets
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 from msgspec import UNSET
 
 from bridge.api import Adapter, SessionView
 from bridge.core import auth, errors
-from bridge.core.errors import RemoteProtocolError
-from bridge.core.messages import Command, Identify, Message, Numbered, Popup
-from bridge.core.session import Session
+from bridge.core.errors import RemoteProtocolError, RequestError
+from bridge.core.messages import MAX_FRAME, Command, Identify, Message, Numbered, Popup
+from bridge.core.session import MAX_OUTBOX, Session
 from bridge.core.versions import Choice
 from bridge.store.records import StoredSession, unpack
 from bridge.store.sessions import SEQ_BLOCK, SessionStore
@@ -24,10 +26,18 @@ from bridge.store.sessions import SEQ_BLOCK, SessionStore
 log = logging.getLogger(__name__)
 
 
+MAX_UNACKED = 64 << 20
+"""Most bytes that one client may leave unacknowledged."""
+SPARE = 1024
+"""Bytes of a frame that are left for a message's id and number."""
+CLOSE_S = 3.0
+"""How long a stopping daemon waits for its clients to take their close frames."""
+
+
 class Socket(Protocol):
     """The sending half of a connection."""
 
-    async def send(self, message: Message) -> None: ...
+    async def send(self, message: Message) -> int: ...
     async def close(self, close: errors.CloseCode, reason: str) -> None: ...
 
 
@@ -49,10 +59,20 @@ class LiveSession:
         self._store = store
         self._reserved = reserved
         self._durable: list[int] = []
+        self._sizes: deque[tuple[int, int]] = deque()
+        self._unacked = 0
+        self.ended = False
+        self.events = 0
+        """How many of its events advisors are at work on."""
 
     @property
     def id(self) -> str:
         return self.session.id
+
+    @property
+    def is_editor(self) -> bool:
+        """Whether an editor is connected, which can carry out commands."""
+        return self.socket is not None and self.identify.client.kind == "editor"
 
     @property
     def view(self) -> SessionView:
@@ -82,8 +102,26 @@ class LiveSession:
 
     async def write(self, message: Message) -> None:
         """Writes what needs no number, or has one."""
-        if self.socket is not None:
-            await self.socket.send(message)
+        if self.socket is None:
+            return
+        size = await self.socket.send(message)
+        if isinstance(message, Numbered) and isinstance(message.seq, int):
+            self._sizes.append((message.seq, size))
+            self._unacked += size
+            if self._unacked > MAX_UNACKED:
+                reason = f"{self._unacked} bytes wait for 'ack': acknowledge what was handled"
+                await self.drop(errors.TOO_SLOW, reason)
+
+    def expect(self, message: Message) -> None:
+        """Raises RequestError where `message` can't be sent to this session: it ended, or it is too much."""
+        name = self.view.project_name or self.id
+        if self.ended:
+            raise RequestError(errors.EDITOR_GONE, editor=f"The editor with {name!r}")
+        if len(self.session.waiting) >= MAX_OUTBOX:
+            raise RequestError(errors.EDITOR_BUSY, editor=f"The editor with {name!r}", phase="not reading")
+        size = max(len(msgspec.msgpack.encode(message)), len(msgspec.json.encode(message)))
+        if size > MAX_FRAME - SPARE:
+            raise too_large(f"A {type(message).__name__.lower()}", size, MAX_FRAME - SPARE)
 
     def number(self, message: Numbered) -> Numbered:
         """Gives the next number; what must outlive the daemon is stored by the caller before it is sent."""
@@ -102,15 +140,19 @@ class LiveSession:
 
     def acknowledged(self, seq: int) -> None:
         """Keeps the acknowledgement where it concerns something that was stored."""
+        while self._sizes and self._sizes[0][0] <= seq:
+            self._unacked -= self._sizes.popleft()[1]
         if self._durable and self._durable[0] <= seq:
             self._durable = [kept for kept in self._durable if kept > seq]
             self._store.acknowledged(self.id, seq)
 
     async def attach(self, socket: Socket, last_seq: int) -> tuple[Numbered, ...]:
         """`socket` carries the session from now on; gives what it has to send first."""
-        if self.socket is not None:
+        while self.socket is not None:  # a third connection may have come while the second was being closed
             await self.drop(errors.SESSION_INVALID, "the session was resumed by another connection")
         self.socket = socket
+        self._sizes.clear()
+        self._unacked = 0
         return self.session.attach(last_seq)
 
     def detach(self, socket: Socket) -> None:
@@ -186,16 +228,25 @@ class Sessions:
         late = [live for live in self._live.values() if live.session.expired(now)]
         for live in late:
             del self._live[live.id], self._tokens[live.id]
+            live.ended = True
             self._store.close(live.id)
         return late
 
     async def close_sockets(self, close: errors.CloseCode, reason: str) -> None:
         """Tells everybody that the daemon stops; the sessions stay stored."""
-        await asyncio.gather(
-            *(live.drop(close, reason) for live in self._live.values()), return_exceptions=True
-        )
+        closing = [asyncio.create_task(live.drop(close, reason)) for live in self._live.values()]
+        if closing:
+            await asyncio.wait(closing, timeout=CLOSE_S)
 
     def _add(self, live: LiveSession, token_digest: str) -> LiveSession:
         self._live[live.id] = live
         self._tokens[live.id] = token_digest
         return live
+
+
+def too_large(name: str, size: int, limit: int) -> RequestError:
+    """What is said where something doesn't fit into a frame."""
+    hint = "Ask for less in one request."
+    return RequestError(
+        errors.TOO_LARGE, hint, name=name, size=f"{size} bytes", limit=f"{limit} bytes", setting=""
+    )

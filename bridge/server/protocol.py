@@ -11,21 +11,23 @@ from typing import Any
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
-MAX_FRAGMENTS = 64
-"""Most fragments of one message: a peer that drips one byte a frame costs memory and time for nothing."""
-SEND_DEADLINE_S = 10.0
-"""A peer that takes longer to read is dropped."""
-READ_AHEAD = 16
-"""Messages that may wait for the application before reading from the socket stops."""
-
 
 class BridgeProtocol(WebSocketsSansIOProtocol):
     """One connection's bytes."""
 
+    max_fragments = 64
+    """Most fragments of one message: a peer that drips one byte a frame costs memory and time for nothing."""
+    send_deadline_s = 10.0
+    """A peer that takes longer to read is dropped."""
+    close_deadline_s = 2.0
+    """How long a closed connection may still take to deliver what was sent."""
+    read_ahead = 16
+    """Messages that may wait for the application before reading from the socket stops."""
+
     def handle_cont(self, event: Frame) -> None:
-        if len(self.frames) >= MAX_FRAGMENTS:
+        if len(self.frames) >= self.max_fragments:
             # RFC 6455 §7.4.1: 1008 is for a message that violates policy.
-            self.conn.fail(1008, f"more than {MAX_FRAGMENTS} fragments: send whole frames")
+            self.conn.fail(1008, f"more than {self.max_fragments} fragments: send whole frames")
             self.handle_parser_exception()
             return
         super().handle_cont(event)
@@ -35,14 +37,28 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
         paused, self.read_paused = self.read_paused, True
         super().send_receive_event_to_app()
         self.read_paused = paused
-        if not paused and self.queue.qsize() >= READ_AHEAD and not self.close_sent:
+        if not paused and self.queue.qsize() >= self.read_ahead and not self.close_sent:
             self.read_paused = True
             self.transport.pause_reading()
 
     async def send(self, message: Any) -> None:
         if not self.writable.is_set():
             try:
-                await asyncio.wait_for(self.writable.wait(), SEND_DEADLINE_S)
+                await asyncio.wait_for(self.writable.wait(), self.send_deadline_s)
             except TimeoutError:
                 self.transport.abort()
         await super().send(message)
+        if message["type"] == "websocket.close":
+            self._abort_later()
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self._abort_later()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._abort_later()
+
+    def _abort_later(self) -> None:
+        # A transport closes when its buffer is empty: never, with a peer that doesn't read.
+        self.loop.call_later(self.close_deadline_s, self.transport.abort)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from bridge.api import Advisor, Answer, Context, Event, Popup, RequestError, SessionView
 from bridge.core import errors
@@ -14,11 +14,11 @@ from bridge.store.receipts import ReceiptStore
 
 
 class ListParams(Struct, forbid_unknown_fields=True):
-    limit: int = 100
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
 
 
 class RevertParams(Struct, forbid_unknown_fields=True):
-    id: int
+    id: Annotated[int, Meta(ge=1, le=2**53 - 1)]
 
 
 class Receipts(Advisor):

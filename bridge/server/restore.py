@@ -6,10 +6,12 @@ import logging
 import time
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from bridge.core.errors import UserError
 from bridge.core.messages import Command, Identify, Numbered, Popup
 from bridge.host import Registry
+from bridge.server.commands import Commands
 from bridge.server.flows import Flows
 from bridge.server.live import LiveSession, Sessions
 from bridge.store.receipts import ReceiptStore
@@ -20,13 +22,19 @@ log = logging.getLogger(__name__)
 
 
 def restore(
-    store: SessionStore, receipts: ReceiptStore, registry: Registry, sessions: Sessions, flows: Flows
+    store: SessionStore,
+    receipts: ReceiptStore,
+    registry: Registry,
+    sessions: Sessions,
+    commands: Commands,
+    flows: Flows,
 ) -> int:
     """Gives how many sessions there were."""
     all_stored = store.all_open()
     for stored in all_stored:
         live = _session(stored, registry, sessions)
         _outbox(stored, live, store, receipts)
+        _unnumbered(live, receipts, commands, flows)
         for popup in store.unsettled(live.id):
             if popup.status == "answered":
                 flows.act(live, popup.id)
@@ -56,6 +64,16 @@ def _outbox(stored: StoredSession, live: LiveSession, store: SessionStore, recei
             live.session.popups.open(popup, now)
     for message in sorted(waiting, key=lambda m: m.seq or 0):
         live.restore(message, now)
+
+
+def _unnumbered(live: LiveSession, receipts: ReceiptStore, commands: Commands, flows: Flows) -> None:
+    """What the daemon had kept, but not sent, when it was killed."""
+    for receipt in receipts.unanswered(live.id):
+        if not receipt.seq:
+            commands.number(live, _command(receipt))
+    for row in flows.store.unsettled(live.id):
+        if row.status == "open" and row.seq is None:
+            flows.open(live, replace(unpack(row.message, Popup), id=row.id, seq=UNSET))
 
 
 def _command(receipt: Receipt) -> Command:

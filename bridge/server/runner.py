@@ -8,24 +8,54 @@ from pathlib import Path
 from typing import Any
 
 from accel.executor import Executor
-from accel.workload import Input, Workload, WorkloadError
+from accel.workload import Input, Limits, Workload, WorkloadError
 from bridge.core import errors
 from bridge.core.errors import RequestError
-from bridge.core.messages import InputRef, OutputRef, Result, ResultMeta
+from bridge.core.messages import MAX_INLINE, InputRef, OutputRef, Request, Result, ResultMeta
 from bridge.store.blobs import BlobStore
 
 log = logging.getLogger(__name__)
 
+INLINE = ResultMeta(device="inline", batch=1)
 BY_NAME = {code.name: code for code in errors.ERROR_CODES}
 
 
 class Runner:
     """Workloads by name, on an executor."""
 
-    def __init__(self, workloads: Mapping[str, Workload], executor: Executor, blobs: BlobStore) -> None:
+    def __init__(
+        self,
+        workloads: Mapping[str, Workload],
+        executor: Executor,
+        blobs: BlobStore,
+        limits: Limits,
+        inline: int = MAX_INLINE,
+    ) -> None:
+        """`inline` is the most bytes of data in a frame."""
         self.workloads = workloads
         self._executor = executor
         self._blobs = blobs
+        self._limits = limits
+        self._max_inline = inline
+        self._inline = {name: w.load() for name, w in workloads.items() if w.inline}
+
+    def is_inline(self, request: Request) -> bool:
+        """Whether `request` is answered sooner than its way to a worker would take."""
+        return request.workload in self._inline and not request.inputs
+
+    def run_inline(self, request: Request) -> Result:
+        """The result of a workload that `is_inline`. Raises RequestError."""
+        workload = self.workloads[request.workload]
+        try:
+            workload.check_inputs(0)
+            output = self._inline[request.workload]([], workload.parse(request.params), self._limits)
+        except WorkloadError as error:
+            raise as_request_error(error, request.workload, 0) from None
+        outputs = [
+            OutputRef(name=f.name, media_type=f.media_type, size=len(f.data), blob=self._blobs.put(f.data))
+            for f in output.files
+        ]
+        return Result(id=request.id, value=output.value, outputs=outputs, meta=INLINE)
 
     async def run(
         self,
@@ -66,6 +96,10 @@ class Runner:
         if isinstance(ref.blob, str):
             return Input(ref.name, str(self._blobs.path(ref.blob)))
         if isinstance(ref.data, bytes):
+            if len(ref.data) > self._max_inline:
+                size, limit = f"{len(ref.data)} bytes", f"{self._max_inline} bytes in a frame"
+                hint = "Put it under /blobs and name the blob."
+                raise RequestError(errors.TOO_LARGE, hint, name=ref.name, size=size, limit=limit, setting="")
             return Input(ref.name, str(self._blobs.path(self._blobs.put(ref.data))))
         if isinstance(ref.path, str):
             return Input(ref.name, str(confine(ref.path, root)))
@@ -77,6 +111,9 @@ def confine(path: str, root: Path | None) -> Path:
     if root is None:
         reason = "paths are taken only from an editor on this machine, with a project root"
         raise RequestError(errors.FORBIDDEN, name=path, reason=reason)
+    # Before anything is opened: a path on another machine makes Windows log in there with the user's name.
+    if Path(path).drive.lower() not in ("", root.drive.lower()):
+        raise RequestError(errors.FORBIDDEN, name=path, reason="it lies outside the project")
     try:
         found = (root / path).resolve(strict=True)
         inside = found.is_relative_to(root.resolve(strict=True))

@@ -32,10 +32,16 @@ log = logging.getLogger(__name__)
 
 Say = Callable[[str], None]
 
+SHUTDOWN_S = 5
+"""How long a stopping daemon waits for connections that don't end."""
+
 
 def main(settings: Settings, paths: Paths, registry: Registry, say: Say = print) -> None:
     """Serves until SIGINT or SIGTERM. Raises UserError where that can't be done."""
-    logging.basicConfig(level=settings["log_level"].upper(), format="%(levelname)s %(name)s: %(message)s")
+    level = settings["log_level"].upper()
+    if level not in logging.getLevelNamesMapping():
+        raise UserError(f"Setting log_level: {level.lower()!r} is none of debug, info, warning, error.")
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
     with _only_one(paths), _listen(settings["host"], settings["port"], say) as listener:
         bridge = Bridge(settings, paths, registry)
         server = Server(bridge, listener, paths, say)
@@ -43,6 +49,8 @@ def main(settings: Settings, paths: Paths, registry: Registry, say: Say = print)
         signal.signal(signal.SIGTERM, lambda *_: None)
         with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(server.serve(sockets=[listener]))
+        if not server.started:
+            raise UserError("PopBridge couldn't start; what it was is in the lines above.")
     say("PopBridge has stopped.")
 
 
@@ -59,6 +67,7 @@ class Server(uvicorn.Server):
                 ws_ping_interval=bridge.settings["heartbeat_s"],
                 ws_ping_timeout=bridge.settings["heartbeat_s"],
                 lifespan="on",
+                timeout_graceful_shutdown=SHUTDOWN_S,
                 access_log=False,
                 log_config=None,
                 server_header=False,
@@ -138,7 +147,10 @@ def _listen(host: str, port: int, say: Say) -> Iterator[socket.socket]:
     """A listening socket; where `port` is held, on one that the system chooses. Raises UserError."""
     if not auth.is_loopback(host):
         raise UserError(f"Setting host: {host!r} isn't loopback, and there is no TLS yet; use 127.0.0.1.")
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise UserError(f"Can't listen on {host} port {port}: {error.strerror}.") from None
     try:
         if sys.platform != "win32":
             # On Windows SO_REUSEADDR would let two processes have one port; here it only skips TIME_WAIT.

@@ -18,7 +18,7 @@ from bridge.core.codec import SUBPROTOCOLS, Codec, server_codec
 from bridge.core.errors import RemoteProtocolError
 from bridge.core.messages import IDENTIFY_TIMEOUT_S, ClientMessage, Error, Identify, Message, Numbered, Result
 from bridge.core.session import Connection
-from bridge.server.live import LiveSession
+from bridge.server.live import LiveSession, too_large
 from bridge.server.welcome import Welcome
 
 log = logging.getLogger(__name__)
@@ -51,21 +51,32 @@ class AsgiSocket:
         frame = event.get("bytes")
         return self._codec.decode(event["text"] if frame is None else frame)
 
-    async def send(self, message: Message) -> None:
-        """Writes after everything that was sent before."""
+    async def send(self, message: Message) -> int:
+        """Writes after everything that was sent before; gives the frame's size, bytes."""
         async with self.lock:
-            await self.write(message)
+            return await self.write(message)
 
-    async def write(self, message: Message) -> None:
+    async def write(self, message: Message) -> int:
         """Writes at once; the caller holds `lock`. A client that is gone is none of the sender's business."""
-        frame = self._codec.encode(message)
-        if len(frame) > self._codec.max_frame:
-            frame = self._codec.encode(_too_large(message, len(frame), self._codec.max_frame))
+        frame = self._encode(message)
         data = frame.decode() if self._codec.is_text else frame
         try:
             await self._send({"type": "websocket.send", self._field: data})
         except (ClientDisconnected, RuntimeError):
             log.debug("not sent to a client that is gone: %s", type(message).__name__)
+        return len(frame)
+
+    def _encode(self, message: Message) -> bytes:
+        limit = self._codec.max_frame
+        try:
+            frame = self._codec.encode(message)
+        except Exception:
+            # An advisor's answer may hold anything; it is numbered by now, so something has to go out.
+            log.exception("a %s can't be encoded", type(message).__name__)
+            return self._codec.encode(_instead(message, errors.RequestError(errors.INTERNAL)))
+        if len(frame) > limit:
+            return self._codec.encode(_instead(message, too_large("The answer", len(frame), limit)))
+        return frame
 
     async def close(self, close: errors.CloseCode, reason: str) -> None:
         """Ends the connection with a code and a reason."""
@@ -79,6 +90,8 @@ class AsgiSocket:
 
 class WebSocketEndpoint:
     """The ASGI application at `/ws`."""
+
+    identify_timeout_s = IDENTIFY_TIMEOUT_S
 
     def __init__(self, welcome: Welcome, handle: Handle) -> None:
         self._welcome = welcome
@@ -96,12 +109,19 @@ class WebSocketEndpoint:
         try:
             live = await self._identify(socket, scope)
             while True:
-                await self._handle(live, live_receive(live, await socket.receive()))
+                message = live_receive(live, await socket.receive())
+                # What was under way from a connection that another took over from is none of the session's.
+                if live.socket is not socket:
+                    break
+                await self._handle(live, message)
         except RemoteProtocolError as error:
             log.info("closing a connection: %s", error)
             await socket.close(error.close, error.reason)
         except Disconnected:
             pass
+        except Exception:
+            log.exception("closing a connection after a failure of our own")
+            await socket.close(errors.UNKNOWN, "the daemon failed; its log has the details: reconnect")
         finally:
             if live is not None:
                 live.detach(socket)
@@ -111,7 +131,7 @@ class WebSocketEndpoint:
         nonce = secrets.token_hex(16)
         await socket.send(self._welcome.hello(nonce))
         try:
-            message = connection.receive(await asyncio.wait_for(socket.receive(), IDENTIFY_TIMEOUT_S))
+            message = connection.receive(await asyncio.wait_for(socket.receive(), self.identify_timeout_s))
         except TimeoutError:
             connection.tick(time.monotonic() + IDENTIFY_TIMEOUT_S)
             raise
@@ -130,14 +150,10 @@ def live_receive(live: LiveSession, message: ClientMessage) -> ClientMessage:
     return message
 
 
-def _too_large(message: Message, size: int, limit: int) -> Error:
-    error = errors.RequestError(
-        errors.TOO_LARGE, name="The answer", size=f"{size} bytes", limit=f"{limit} bytes", setting="nothing"
-    )
+def _instead(message: Message, error: errors.RequestError) -> Error:
     request_id = message.id if isinstance(message, (Result, Error)) else UNSET
     seq = message.seq if isinstance(message, Numbered) else UNSET
-    hint = "Ask for less in one request."
-    return Error(id=request_id, seq=seq, code="too_large", message=error.message, hint=hint)
+    return Error(id=request_id, seq=seq, code=error.code.name, message=error.message, hint=error.hint)
 
 
 async def _refuse(send: Send, status: int, reason: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
@@ -50,7 +51,7 @@ class Welcome:
         settings: Settings,
         registry: Registry,
         sessions: Sessions,
-        show_again: Callable[[LiveSession], Awaitable[None]],
+        restarted: Callable[[LiveSession], Awaitable[None]],
     ) -> None:
         self.token = token
         self.max_frame = MAX_FRAME
@@ -59,7 +60,7 @@ class Welcome:
         self._settings = settings
         self._registry = registry
         self._sessions = sessions
-        self._show_again = show_again
+        self._restarted = restarted
         self._workloads = [
             WorkloadInfo(name=w.name, version=w.version, summary=w.summary)
             for w in registry.workloads.values()
@@ -103,6 +104,10 @@ class Welcome:
         client = scope.get("client")
         if identify.project and not (client and auth.is_loopback(client[0])):
             identify = replace(identify, project=replace(identify.project, root=UNSET))
+        if identify.project and identify.project.root and not Path(identify.project.root).is_absolute():
+            raise RemoteProtocolError(
+                errors.WRONG_VALUE, "field 'project.root': isn't an absolute path: send one, or none"
+            )
         choice, notice = self._adapter(identify.engine or None)
         restarted = False
         if identify.resume:
@@ -110,14 +115,18 @@ class Welcome:
         else:
             live, token = self._sessions.open(identify, choice)
         last_seq = identify.resume.last_seq if identify.resume else 0
-        async with socket.lock:
-            waiting = await live.attach(socket, last_seq)
-            live.acknowledged(last_seq)
-            await socket.write(self._ready(live, token, notice, resumed=bool(identify.resume)))
-            for message in waiting:
-                await socket.write(message)
-        if restarted:
-            await self._show_again(live)
+        try:
+            async with socket.lock:
+                waiting = await live.attach(socket, last_seq)
+                live.acknowledged(last_seq)
+                await socket.write(self._ready(live, token, notice, resumed=bool(identify.resume)))
+                for message in waiting:
+                    await socket.write(message)
+            if restarted:
+                await self._restarted(live)
+        except BaseException:
+            live.detach(socket)
+            raise
         return live
 
     def _adapter(self, engine: EngineInfo | None) -> tuple[Choice[Adapter] | None, str]:

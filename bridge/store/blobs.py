@@ -23,9 +23,11 @@ class BlobStore:
         self.folder = folder
         self.max_size = max_size
         folder.mkdir(parents=True, exist_ok=True)
+        for draft in folder.glob(".*.part"):  # of a daemon that was killed
+            draft.unlink(missing_ok=True)
 
     def path(self, name: str) -> Path:
-        """Where the blob lies. Raises RequestError: `not_found`, or `bad_params` for what is no name."""
+        """Where the blob lies. Raises RequestError: `not_found`, or `bad_input` for what is no name."""
         if not NAME.fullmatch(name):
             reason = "a blob's name is its SHA-256, 64 lower-case hex digits"
             raise RequestError(errors.BAD_INPUT, name=name[:80], reason=reason)
@@ -95,4 +97,6 @@ class Upload:
             reason = f"the bytes have SHA-256 {self._hash.hexdigest()}; send them again"
             raise RequestError(errors.BAD_INPUT, name=f"Blob {self._name}", reason=reason)
         self._file.close()
-        os.replace(self._draft, self._store.folder / self._name)
+        place = self._store.folder / self._name
+        if not place.is_file():  # Windows replaces no file that a worker has open
+            os.replace(self._draft, place)
