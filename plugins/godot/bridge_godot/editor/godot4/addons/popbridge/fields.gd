@@ -1,0 +1,66 @@
+@tool
+extends VBoxContainer
+# A popup's fields: what the person may fill in before pressing a button.
+
+var _inputs := {}
+
+
+func setup(fields: Array) -> void:
+	for field: Dictionary in fields:
+		var input := _input_for(field)
+		_inputs[field.name] = {"type": field.type, "input": input}
+		if field.type != "bool":
+			var label := Label.new()
+			label.text = field.label
+			add_child(label)
+		add_child(input)
+	visible = not fields.is_empty()
+
+
+# name -> value, in the type that the field names.
+func values() -> Dictionary:
+	var filled := {}
+	for name: String in _inputs:
+		filled[name] = _value(_inputs[name].type, _inputs[name].input)
+	return filled
+
+
+static func _input_for(field: Dictionary) -> Control:
+	var value: Variant = field.get("value")
+	match field.type:
+		"bool":
+			var box := CheckBox.new()
+			box.text = field.label
+			box.button_pressed = value is bool and value
+			return box
+		"int", "float":
+			var spin := SpinBox.new()
+			spin.allow_greater = true
+			spin.allow_lesser = true
+			spin.step = 1.0 if field.type == "int" else 0.001
+			spin.value = value if value is int or value is float else 0.0
+			return spin
+		"choice":
+			var choice := OptionButton.new()
+			for option: String in field.get("options", []):
+				choice.add_item(option)
+				if option == str(value):
+					choice.select(choice.item_count - 1)
+			return choice
+	var line := LineEdit.new()
+	line.text = "" if value == null else str(value)
+	return line
+
+
+static func _value(type: String, input: Control) -> Variant:
+	match type:
+		"bool":
+			return (input as CheckBox).button_pressed
+		"int":
+			return int((input as SpinBox).value)
+		"float":
+			return (input as SpinBox).value
+		"choice":
+			var choice := input as OptionButton
+			return choice.get_item_text(choice.selected) if choice.selected >= 0 else null
+	return (input as LineEdit).text

@@ -1,0 +1,133 @@
+@tool
+extends RefCounted
+# What must outlive the editor: the session, answers and replies not known to have arrived, states before a change.
+# It lies in the project's data folder (`.godot`), which is never committed. MessagePack keeps the types of numbers.
+
+const Msgpack := preload("msgpack.g.gd")
+
+const FILE := "popbridge.state"
+const KEPT_REPLIES := 64
+
+var session := ""
+var resume_token := ""
+var last_seq := 0
+# The newest import, of any texture, that was reported: seconds since 1970; 0 where none was yet.
+var reported_at := 0
+
+var _path := ""
+var _answers := {}
+var _replies := []
+var _before := {}
+var _codec := Msgpack.new()
+
+
+func _init(folder: String) -> void:
+	_path = folder.path_join(FILE)
+	_load()
+
+
+# The daemon doesn't know the session any more: what belonged to it goes too.
+func forget_session() -> void:
+	session = ""
+	resume_token = ""
+	last_seq = 0
+	_answers.clear()
+	_replies.clear()
+	_before.clear()
+	save()
+
+
+# An `answer` stays until `popup_close` confirms it.
+func keep_answer(answer: Dictionary) -> void:
+	_answers[answer.id] = answer
+	save()
+
+
+func drop_answer(popup_id: int) -> void:
+	if _answers.erase(popup_id):
+		save()
+
+
+func has_answer(popup_id: int) -> bool:
+	return _answers.has(popup_id)
+
+
+func answers() -> Array:
+	return _answers.values()
+
+
+# The answer to command `seq`, so that a repetition is answered and not carried out.
+func keep_reply(seq: int, reply: Dictionary) -> void:
+	_replies.append({"seq": seq, "at": _now(), "message": reply})
+	while _replies.size() > KEPT_REPLIES:
+		_replies.pop_front()
+	_before.erase(reply.id)
+	save()
+
+
+# Empty where none is kept.
+func reply_to(seq: int) -> Dictionary:
+	for kept: Dictionary in _replies:
+		if kept.seq == seq:
+			return kept.message
+	return {}
+
+
+func replies_since(time: int) -> Array:
+	return _replies.filter(func(kept: Dictionary) -> bool: return kept.at >= time) \
+			.map(func(kept: Dictionary) -> Dictionary: return kept.message)
+
+
+# The state before command `id` changes anything: path -> options.
+func keep_before(id: int, state: Dictionary) -> void:
+	_before[id] = state
+	save()
+
+
+func before(id: int) -> Dictionary:
+	return _before.get(id, {})
+
+
+func save() -> void:
+	DirAccess.make_dir_recursive_absolute(_path.get_base_dir())
+	var file := FileAccess.open(_path + ".tmp", FileAccess.WRITE)
+	var problem := FileAccess.get_open_error()
+	if file:
+		file.store_buffer(_codec.encode(_as_map()))
+		file.close()
+		# In one step, so that a killed editor leaves the old state or the new.
+		problem = DirAccess.rename_absolute(_path + ".tmp", _path)
+	if problem != OK:
+		printerr("PopBridge: %s can't be written (%s): make the folder writable, or an answer may be lost when "
+				% [_path, error_string(problem)] + "the editor closes.")
+
+
+func _as_map() -> Dictionary:
+	return {
+		"session": session,
+		"resume_token": resume_token,
+		"last_seq": last_seq,
+		"reported_at": reported_at,
+		"answers": _answers,
+		"replies": _replies,
+		"before": _before,
+	}
+
+
+func _load() -> void:
+	if not FileAccess.file_exists(_path):
+		return
+	var state: Variant = _codec.decode(FileAccess.get_file_as_bytes(_path))
+	if not state is Dictionary or not state.has_all(_as_map().keys()):
+		return
+	session = state.session
+	resume_token = state.resume_token
+	last_seq = state.last_seq
+	reported_at = state.reported_at
+	_answers = state.answers
+	_replies = state.replies
+	_before = state.before
+
+
+static func _now() -> int:
+	return int(Time.get_unix_time_from_system())

@@ -1,0 +1,182 @@
+@tool
+extends Node
+# Carries out the daemon's commands on textures, one after the other, and answers with what is observed.
+
+signal answered(command: Dictionary, reply: Dictionary)
+
+const Assets := preload("assets.gd")
+const Protocol := preload("protocol.g.gd")
+const SessionStore := preload("session_store.gd")
+
+const LEAST_MS := 1000
+
+var _assets: Assets
+var _store: SessionStore
+var _queue: Array[Dictionary] = []
+var _busy := false
+
+
+func setup(assets: Assets, store: SessionStore) -> void:
+	_assets = assets
+	_store = store
+
+
+# Takes a `command`; `answered` follows, once.
+func take(command: Dictionary) -> void:
+	_queue.append(command)
+	if not _busy:
+		_work()
+
+
+# Takes back what hasn't begun.
+func cancel(command_id: int) -> void:
+	for command in _queue:
+		if command.id == command_id:
+			_queue.erase(command)
+			_answer(command, _error(Protocol.ERROR_CANCELLED, "%s was cancelled before it began." % command.name))
+			return
+
+
+func _work() -> void:
+	_busy = true
+	while not _queue.is_empty():
+		var command: Dictionary = _queue.pop_front()
+		match command.name:
+			"texture.apply":
+				if _is_list(command, "changes", TYPE_DICTIONARY):
+					_answer(command, await _apply(command))
+			"texture.options":
+				if _is_list(command, "paths", TYPE_STRING):
+					_answer(command, _result(_read(command.args.paths)))
+			_:
+				_answer(command, _error(Protocol.ERROR_UNSUPPORTED,
+						"%s: this addon (Godot 4) doesn't know that command." % command.name))
+	_busy = false
+
+
+func _read(paths: Array) -> Dictionary:
+	var value := {"assets": [], "errors": []}
+	for path: String in paths:
+		var asset := _assets.describe(path)
+		if asset.is_empty():
+			value.errors.append(_missing(path))
+		else:
+			value.assets.append(asset)
+	return value
+
+
+func _apply(command: Dictionary) -> Dictionary:
+	var within_ms := maxi(command.deadline_ms, LEAST_MS)
+	if not await _assets.settled(within_ms):
+		return _busy_error(command)
+	var errors := []
+	var before := {}
+	var changes := {}
+	var known := _store.before(command.id)
+	for change: Dictionary in command.args.changes:
+		var problem := _problem(change)
+		if problem:
+			errors.append({"path": str(change.get("path", "")), "message": problem})
+			continue
+		changes[change.path] = changes.get(change.path, {}).merged(change.options, true)
+		before[change.path] = known.get(change.path, _observed(change.path, changes[change.path]))
+	_store.keep_before(command.id, before)
+	var written := []
+	for path: String in changes:
+		if _write(path, changes[path]):
+			written.append(path)
+		else:
+			errors.append({"path": path, "message": "%s.import can't be written: close what holds it." % path})
+	var failed := await _assets.reimport(written, within_ms)
+	return _result(_outcome(written, failed, changes, before, errors))
+
+
+func _outcome(written: Array, failed: Array, changes: Dictionary, before: Dictionary, errors: Array) -> Dictionary:
+	var value := {"before": [], "after": [], "errors": errors}
+	for path: String in written:
+		if path in failed or not _assets.is_valid(path):
+			errors.append({"path": path, "message": "The settings are written, but Godot couldn't import it: the "
+					+ "editor's output says why."})
+		else:
+			value.before.append({"path": path, "options": before[path]})
+			value.after.append({"path": path, "options": _observed(path, changes[path])})
+	return value
+
+
+# Why `change` can't be carried out; empty where it can.
+func _problem(change: Dictionary) -> String:
+	if typeof(change.get("path")) != TYPE_STRING or typeof(change.get("options")) != TYPE_DICTIONARY:
+		return "A change needs a path and options."
+	var asset := _assets.describe(change.path)
+	if asset.is_empty():
+		return _missing(change.path).message
+	for key: Variant in change.options:
+		var asked: Variant = change.options[key]
+		var now: Variant = asset.options.get(key)
+		if asked != null and now != null and not _is_alike(now, asked):
+			return "%s is %s here, and %s isn't of that type." % [key, var_to_str(now), var_to_str(asked)]
+	return ""
+
+
+func _observed(path: String, asked: Dictionary) -> Dictionary:
+	var now: Dictionary = _assets.describe(path).get("options", {})
+	var seen := {}
+	for key: Variant in asked:
+		seen[key] = now.get(key)
+	return seen
+
+
+func _write(path: String, options: Dictionary) -> bool:
+	var config := _assets.open_settings(path)
+	for key: String in options:
+		# ConfigFile takes null for "away".
+		config.set_value("params", key, _as_stored(config.get_value("params", key, null), options[key]))
+	return config.save(path + ".import") == OK
+
+
+# Numbers keep the type that Godot wrote: 1 for 1.0 would be another setting to it.
+static func _as_stored(now: Variant, asked: Variant) -> Variant:
+	if typeof(now) == TYPE_FLOAT and typeof(asked) == TYPE_INT:
+		return float(asked)
+	if typeof(now) == TYPE_INT and typeof(asked) == TYPE_FLOAT:
+		return int(asked)
+	return asked
+
+
+static func _is_alike(now: Variant, asked: Variant) -> bool:
+	if typeof(now) in [TYPE_INT, TYPE_FLOAT]:
+		return typeof(asked) == TYPE_INT or (typeof(asked) == TYPE_FLOAT and _as_stored(now, asked) == asked)
+	return typeof(now) == typeof(asked)
+
+
+func _is_list(command: Dictionary, name: String, of: int) -> bool:
+	var items: Variant = command.args.get(name)
+	var good: bool = items is Array \
+			and items.all(func(item: Variant) -> bool: return typeof(item) == of)
+	if not good:
+		_answer(command, _error(Protocol.ERROR_BAD_PARAMS, "%s: %s must be a list." % [command.name, name]))
+	return good
+
+
+func _answer(command: Dictionary, reply: Dictionary) -> void:
+	answered.emit(command, reply)
+
+
+static func _missing(path: String) -> Dictionary:
+	return {"path": path, "message": "There is no imported texture of that name in this project."}
+
+
+static func _result(value: Dictionary) -> Dictionary:
+	return {"type": "result", "value": value}
+
+
+static func _busy_error(command: Dictionary) -> Dictionary:
+	var error := _error(Protocol.ERROR_EDITOR_BUSY, "Godot is importing: %s waits for its end." % command.name)
+	error["retryable"] = true
+	error["outcome"] = "not_started"
+	error["phase"] = "importing"
+	return error
+
+
+static func _error(code: String, message: String) -> Dictionary:
+	return {"type": "error", "code": code, "message": message}
