@@ -18,6 +18,9 @@ from accel.frames import HEADER, Reply, Setup, pack, replies
 # Every worker is one core's work: a thread pool in each would only fight for the same cores.
 SINGLE_THREADED = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "VIPS_CONCURRENCY": "1"}
 
+GRACE_S = 1.0
+"""How long a process that has closed its pipes may take to end."""
+
 if sys.platform == "win32":
     _NO_WINDOW = subprocess.CREATE_NO_WINDOW
 else:
@@ -75,13 +78,12 @@ class Worker:
 
     def kill(self) -> None:
         """Ends the process at once, whatever it is doing."""
-        with contextlib.suppress(ProcessLookupError):
-            self._transport.kill()
+        self._wire.kill()
 
     async def end(self) -> None:
         """Ends the process and waits until it is gone."""
-        self._stdin.close()
         self.kill()
+        self._stdin.close()
         await self._wire.gone.wait()
         self._transport.close()
 
@@ -94,10 +96,18 @@ class _Wire(asyncio.SubprocessProtocol):
         self.ended = False
         self._buffer = bytearray()
         self._frame: asyncio.Future[bytes] | None = None
+        self._backstop: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transport has the methods of SubprocessTransport without being one.
         self._transport = cast(asyncio.SubprocessTransport, transport)
+
+    def kill(self) -> None:
+        """Kills the process, unless it is about to end anyway."""
+        # Once only, and not while it ends: `Popen.kill` would take the exit code before asyncio can.
+        if not self.ended:
+            self._stop()
+            self._kill()
 
     def expect(self) -> asyncio.Future[bytes]:
         """The next frame's body; EOFError if the process ends first."""
@@ -114,17 +124,23 @@ class _Wire(asyncio.SubprocessProtocol):
             del self._buffer[: HEADER + size]
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        if not self.ended:
+            # Without its pipes it is of no use, even if it still runs.
+            self._backstop = asyncio.get_running_loop().call_later(GRACE_S, self._kill)
         self._stop()
-        # Without its pipes it is of no use, even if it still runs.
-        with contextlib.suppress(ProcessLookupError):
-            self._transport.kill()
 
     def process_exited(self) -> None:
         self._stop()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._backstop is not None:
+            self._backstop.cancel()
         self._stop()
         self.gone.set()
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._transport.kill()
 
     def _stop(self) -> None:
         self.ended = True
