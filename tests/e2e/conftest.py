@@ -32,10 +32,12 @@ def needs_engine(found: object, name: str) -> None:
 
 
 @pytest.fixture(params=["godot3", "godot4"])
-def real(request: pytest.FixtureRequest) -> Iterator[World]:
+def real(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A project with two wrongly imported textures and a right one, the addon installed; nothing runs yet."""
     found = {"godot3": engines.godot3_server, "godot4": engines.godot4}[request.param]()
     needs_engine(found, request.param)
+    for name, command in engines.environment().items():
+        monkeypatch.setenv(name, command)
     adapter = next(a for a in popbridge_adapters() if a.name == request.param)
     with world(adapter) as made:
         for file, draw in FILES.items():

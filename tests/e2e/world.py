@@ -20,7 +20,6 @@ from bridge.paths import Paths
 from bridge.store.database import open_readonly
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import Receipt, unpack
-from tools import engines
 
 PATIENCE_S = 90.0
 
@@ -54,7 +53,7 @@ class World:
         self.project = folder / "project"
         self.project.mkdir()
         home = folder / "home"
-        self.env = {**os.environ, **engines.environment(), "POPBRIDGE_HOME": str(home)}
+        self.env = {**os.environ, "POPBRIDGE_HOME": str(home)}
         self.paths = Paths.find(self.env)
         self._log = (folder / "log.txt").open("ab")
         self._running: dict[str, subprocess.Popen[bytes]] = {}
