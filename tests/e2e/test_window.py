@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,13 +45,22 @@ def windowed(world: World) -> list[str]:
     return [*(engines.godot4() or []), "--path", str(world.project), "--editor", *flags]
 
 
+def for_documents(file: str, name: str) -> None:
+    """With POPBRIDGE_PICTURES naming a folder: a picture for the README, once the editor has settled."""
+    if folder := os.environ.get("POPBRIDGE_PICTURES"):
+        time.sleep(6)
+        env = {**os.environ, "DISPLAY": name}
+        subprocess.run(["import", "-window", "root", str(Path(folder, file))], env=env, check=True)
+
+
 def test_the_popup_is_seen_in_the_editor_and_the_enter_key_applies_it(real: World, tmp_path: Path) -> None:
     needs_engine(engines.have_display_tools(), "Xvfb")
     with display() as name:
         real.start_daemon()
         real.start_editor(command=windowed(real), DISPLAY=name, LIBGL_ALWAYS_SOFTWARE="1")
         until(real.shown, "the popup on the screen")
-        picture = Path(os.environ.get("POPBRIDGE_PICTURES", tmp_path)) / f"{real.adapter.name}.png"
+        picture = tmp_path / "screen.png"
+        for_documents(f"popup-{real.adapter.name}.png", name)
 
         def pressed() -> bool:
             # The window may get the keyboard after the popup is acknowledged: press until it is answered.
