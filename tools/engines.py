@@ -54,6 +54,20 @@ def godot4() -> list[str] | None:
     return _unpacked()
 
 
+def godot4_window_environment() -> dict[str, str]:
+    """What Godot 4 needs in the environment to draw without a graphics card."""
+    software = {"LIBGL_ALWAYS_SOFTWARE": "1"}
+    command = godot4() or [""]
+    if command[-1] != str(UNPACKED / "usr" / "bin" / "godot"):
+        return software
+    # The machine's own drivers may be too old for the unpacked loader.
+    drivers = {
+        "LIBGL_DRIVERS_PATH": str(Path(command[0]).parent / "dri"),
+        "__EGL_VENDOR_LIBRARY_DIRS": str(UNPACKED / "usr/share/glvnd/egl_vendor.d"),
+    }
+    return software | drivers
+
+
 def have_display_tools() -> bool:
     """Whether windows can be shown, pressed and pictured without a screen."""
     return all(shutil.which(name) for name in DISPLAY_TOOLS)

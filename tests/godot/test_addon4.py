@@ -16,7 +16,8 @@ import pytest
 
 from tests.godot.godot3.daemon import Daemon
 from tests.godot.godot3.editor import until
-from tests.godot.godot4.editor import Editor, Project, program
+from tests.godot.godot4.editor import Editor, Project, program, require
+from tools import engines
 
 pytestmark = pytest.mark.engine
 
@@ -32,11 +33,6 @@ POPUP: dict[str, Any] = {
     ],
 }
 DEADLINE_MS = 15_000
-CHINESE = """\
-[gd_resource type="EditorSettings" format=2]
-[resource]
-interface/editor/editor_language = "zh_CN"
-"""
 
 
 @pytest.fixture
@@ -105,6 +101,8 @@ async def test_it_reports_what_was_imported_once_with_all_options(
             assert asset["options"]["compress/lossy_quality"] == pytest.approx(0.7)
             assert asset["options"]["process/fix_alpha_border"] is True
             assert len(asset["options"]) >= 18
+            imported_at = int(project.import_mark("textures/rock.png").stat().st_mtime)
+            await until(lambda: project.reported_at() >= imported_at)
         project.add_texture("new.png")
         async with Editor(project, home, command=godot):
             # The old one is imported already: only the new one is news.
@@ -168,7 +166,12 @@ async def test_settings_are_applied_and_the_observed_state_answered(
         )
         value = (await daemon.hear("result", lambda message: message["id"] == 101))["value"]
         path = "res://textures/rock.png"
-        before = {"compress/mode": 0, "mipmaps/generate": False, "compress/lossy_quality": pytest.approx(0.7), "no/such": None}
+        before = {
+            "compress/mode": 0,
+            "mipmaps/generate": False,
+            "compress/lossy_quality": pytest.approx(0.7),
+            "no/such": None,
+        }
         after = {"compress/mode": 2, "mipmaps/generate": True, "compress/lossy_quality": 1.0, "no/such": None}
         assert value["before"] == [{"path": path, "options": before}]
         assert value["after"] == [{"path": path, "options": after}]
@@ -191,7 +194,9 @@ async def test_a_value_of_the_wrong_type_is_refused_and_nothing_written(
         assert project.settings("textures/rock.png") == as_it_was
 
 
-async def test_options_are_read_and_other_commands_refused(godot: list[str], project: Project, home: Path) -> None:
+async def test_options_are_read_and_other_commands_refused(
+    godot: list[str], project: Project, home: Path
+) -> None:
     async with Daemon(home) as daemon, Editor(project, home, command=godot):
         report = await daemon.hear_event("asset.imported")
         paths = ["res://textures/rock.png", "res://project.godot"]
@@ -248,25 +253,24 @@ async def test_an_editor_killed_in_the_middle_of_a_command_answers_the_state_bef
             assert value["after"][0]["options"] == {"compress/mode": 2, "compress/normal_map": 1}
 
 
-async def test_the_editors_language_is_told_as_a_bcp_47_tag(godot: list[str], project: Project, home: Path) -> None:
-    settings = home / "xdg_config_home/godot/editor_settings-3.tres"
-    settings.parent.mkdir(parents=True)
-    settings.write_text(CHINESE, encoding="utf-8")
+async def test_the_editors_language_is_told_as_a_bcp_47_tag(
+    godot: list[str], project: Project, home: Path
+) -> None:
+    project.set_language(home, "zh_CN")
     async with Daemon(home) as daemon, Editor(project, home, command=godot):
         assert (await daemon.hear("identify"))["locale"] == "zh-CN"
 
 
+@pytest.mark.parametrize("present", ["dock", "modal", "toast"])
 async def test_enter_presses_the_default_button_of_a_popup_with_its_preview(
-    project: Project, home: Path, display: str
+    godot: list[str], project: Project, home: Path, display: str, present: str
 ) -> None:
     preview = (project.root / "textures/rock.png").read_bytes()
     sha256 = hashlib.sha256(preview).hexdigest()
-    window = ("--video-driver", "GLES2", "--audio-driver", "Dummy", "--resolution", "1280x800")
-    editor = Editor(project, home, program=program("godot3"), DISPLAY=display, LIBGL_ALWAYS_SOFTWARE="1")
-    async with Daemon(home) as daemon, editor.with_arguments(*window):
+    async with Daemon(home) as daemon, Editor(project, home, command=godot).on_display(display):
         daemon.blobs[sha256] = preview
         await daemon.hear_event("asset.imported")
-        await daemon.say(**POPUP, seq=1, image=sha256)
+        await daemon.say(**POPUP, seq=1, image=sha256, present=present)
         await daemon.hear("ack")
         await until(lambda: daemon.fetched == [sha256])
         answer = await pressing("Return", display, daemon.hear("answer"))
@@ -288,9 +292,10 @@ async def pressing(key: str, display: str, outcome: Coroutine[Any, Any, dict[str
 @pytest.fixture
 def display() -> Iterator[str]:
     """A display of its own, gone after the test."""
-    program("xdotool")
+    if not engines.have_display_tools():
+        require("Xvfb, xdotool and ImageMagick aren't all here: `python tools/engines.py` brings them")
     read, write = os.pipe()
-    command = [program("Xvfb"), "-displayfd", str(write), "-screen", "0", "1280x800x24", "-nolisten", "tcp"]
+    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x800x24", "-nolisten", "tcp"]
     with subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL) as server:
         os.close(write)
         with os.fdopen(read) as number:

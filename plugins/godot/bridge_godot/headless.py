@@ -85,28 +85,26 @@ class GodotHeadless:
 
     async def _command(self, command: Command) -> Any:
         if command.name == "texture.apply":
-            value, changed = await asyncio.to_thread(self.apply, command.args.get("changes", []))
-            await self._report(changed)
-            return value
+            # As in the addons, the answer tells what came of it: it is no import to be looked at once more.
+            return await asyncio.to_thread(self.apply, command.args.get("changes", []))
         if command.name == "texture.options":
             return self.options(command.args.get("paths", []))
         raise RequestError(UNSUPPORTED, name=command.name, reason="this editor has no such command")
 
-    def apply(self, changes: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[Path]]:
-        """Changes `.import` files; gives the command's value and the files that were changed."""
-        before, after, errors, changed = [], [], [], []
+    def apply(self, changes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Changes `.import` files; the value of `texture.apply`."""
+        before, after, errors = [], [], []
         for change in changes:
             path, options = change["path"], change["options"]
             try:
                 asset = self._file(path)
-                before.append({"path": path, "options": _values(asset, options)})
+                present = _values(asset, options)
                 _change(asset, options)
                 after.append({"path": path, "options": _values(asset, options)})
-                changed.append(asset)
+                before.append({"path": path, "options": present})
             except UserError as error:
-                before = [done for done in before if done["path"] != path]
                 errors.append({"path": path, "message": str(error)})
-        return {"before": before, "after": after, "errors": errors}, changed
+        return {"before": before, "after": after, "errors": errors}
 
     def options(self, paths: Sequence[str]) -> dict[str, Any]:
         """Reads import settings; the value of `texture.options`."""

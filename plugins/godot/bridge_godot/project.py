@@ -39,7 +39,7 @@ def version(project: Path) -> str | None:
 
 def identity(project: Path) -> str:
     """The project's id on the wire, the same that the addons make: of its place on this machine."""
-    return hashlib.sha256(project.resolve().as_posix().encode()).hexdigest()[:32]
+    return hashlib.sha256(project.resolve().as_posix().encode()).hexdigest()
 
 
 def name(project: Path) -> str:

@@ -9,7 +9,7 @@ const Fields := preload("fields.gd")
 const Markup := preload("markup.gd")
 const Texts := preload("texts.gd")
 
-const PREVIEW := 96
+const PREVIEW := 72
 const STRIPE := 4
 const GAP := 8
 const SEVERITIES := {"info": "accent_color", "warning": "warning_color", "error": "error_color"}
@@ -17,6 +17,7 @@ const SEVERITIES := {"info": "accent_color", "warning": "warning_color", "error"
 var popup := {}
 
 var _texts: Texts
+var _body := RichTextLabel.new()
 var _buttons := HFlowContainer.new()
 var _default: Button
 var _fields := Fields.new()
@@ -36,7 +37,8 @@ func setup(shown: Dictionary, texts: Texts) -> void:
 	rows.add_theme_constant_override("separation", int(GAP * _scale))
 	add_child(rows)
 	rows.add_child(_head())
-	rows.add_child(_content())
+	_write_body()
+	rows.add_child(_body)
 	_fields.setup(popup.get("fields", []))
 	rows.add_child(_fields)
 	_add_buttons()
@@ -61,8 +63,8 @@ func has_focus_inside() -> bool:
 
 # The person has chosen: nothing to press any more until the daemon confirms it.
 func settle(note: String) -> void:
-	_buttons.visible = false
-	_fields.visible = false
+	for part: Control in [_body, _buttons, _fields, _preview]:
+		part.visible = false
 	_note.text = note
 	_note.visible = true
 
@@ -79,10 +81,17 @@ func show_no_preview() -> void:
 
 func _head() -> Control:
 	var row := HBoxContainer.new()
+	row.add_theme_constant_override("separation", int(GAP * _scale))
+	_preview.expand_mode = TextureRect.EXPAND_IGNORE_SIZE
+	_preview.stretch_mode = TextureRect.STRETCH_KEEP_ASPECT_CENTERED
+	_preview.custom_minimum_size = Vector2(PREVIEW, PREVIEW) * _scale
+	_preview.visible = false
+	row.add_child(_preview)
 	var title := Label.new()
 	title.text = popup.title
 	title.autowrap_mode = TextServer.AUTOWRAP_WORD_SMART
 	title.size_flags_horizontal = SIZE_EXPAND_FILL
+	title.size_flags_vertical = SIZE_SHRINK_CENTER
 	title.add_theme_font_override("font", get_theme_font("bold", "EditorFonts"))
 	row.add_child(title)
 	var close := Button.new()
@@ -95,27 +104,16 @@ func _head() -> Control:
 	return row
 
 
-func _content() -> Control:
-	var row := HBoxContainer.new()
-	row.add_theme_constant_override("separation", int(GAP * _scale))
-	_preview.expand_mode = TextureRect.EXPAND_IGNORE_SIZE
-	_preview.stretch_mode = TextureRect.STRETCH_KEEP_ASPECT_CENTERED
-	_preview.custom_minimum_size = Vector2(PREVIEW, PREVIEW) * _scale
-	_preview.size_flags_vertical = SIZE_SHRINK_BEGIN
-	_preview.visible = false
-	row.add_child(_preview)
-	var body := RichTextLabel.new()
-	body.fit_content = true
-	body.selection_enabled = true
-	body.size_flags_horizontal = SIZE_EXPAND_FILL
-	body.add_theme_font_override("bold_font", get_theme_font("bold", "EditorFonts"))
-	body.add_theme_font_override("mono_font", get_theme_font("source", "EditorFonts"))
-	body.add_theme_stylebox_override("normal", StyleBoxEmpty.new())
-	body.add_theme_stylebox_override("focus", StyleBoxEmpty.new())
-	body.meta_clicked.connect(_on_link)
-	Markup.write(popup.body, body)
-	row.add_child(body)
-	return row
+func _write_body() -> void:
+	_body.fit_content = true
+	_body.selection_enabled = true
+	_body.size_flags_horizontal = SIZE_EXPAND_FILL
+	_body.add_theme_font_override("bold_font", get_theme_font("bold", "EditorFonts"))
+	_body.add_theme_font_override("mono_font", get_theme_font("source", "EditorFonts"))
+	_body.add_theme_stylebox_override("normal", StyleBoxEmpty.new())
+	_body.add_theme_stylebox_override("focus", StyleBoxEmpty.new())
+	_body.meta_clicked.connect(_on_link)
+	Markup.write(popup.body, _body)
 
 
 func _add_buttons() -> void:

@@ -22,7 +22,7 @@ func setup(texts: Texts) -> void:
 	name = "PopBridge"
 	_texts = texts
 	var editor_scale := EditorInterface.get_editor_scale()
-	custom_minimum_size = Vector2(280, 200) * editor_scale
+	custom_minimum_size = Vector2(340, 200) * editor_scale
 	_status.autowrap_mode = TextServer.AUTOWRAP_WORD_SMART
 	_nothing.autowrap_mode = TextServer.AUTOWRAP_WORD_SMART
 	_nothing.text = _texts.of("nothing")

@@ -46,7 +46,7 @@ static func engine_version() -> String:
 	var commit := str(info.hash)
 	if commit and commit != "unknown":
 		parts.append(commit.left(9))
-	return ".".join(PackedStringArray(parts.map(str)))
+	return ".".join(PackedStringArray(parts.map(func(part: Variant) -> String: return str(part))))
 
 
 static func project_root() -> String:

@@ -75,6 +75,7 @@ func _offer(popup_id: int) -> void:
 			_on_answered(popup_id, "answered", wanted, {})
 			return
 	if _open[popup_id].window:
+		_fit(_open[popup_id].window)
 		_open[popup_id].card.focus_default()
 	else:
 		_focus_first()
@@ -94,6 +95,8 @@ func _focus_first() -> void:
 func _on_answered(popup_id: int, state: String, action: String, values: Dictionary) -> void:
 	if _open.has(popup_id) and not _open[popup_id].settled:
 		_open[popup_id].settled = true
+		if _open[popup_id].window:
+			_open[popup_id].window.hide()
 		_open[popup_id].card.settle(_texts.of("sending" if _connection.is_open() else "kept"))
 		answered.emit(popup_id, state, action, values)
 		_focus_first()
@@ -115,6 +118,12 @@ func _window(popup: Dictionary, card: Card) -> Window:
 	EditorInterface.get_base_control().add_child(window)
 	window.popup_centered(Vector2i(WINDOW * EditorInterface.get_editor_scale()))
 	return window
+
+
+# As high as the text needs at the window's width, which is known only now.
+func _fit(window: Window) -> void:
+	window.size = Vector2i(window.size.x, 0)
+	window.move_to_center()
 
 
 # From 4.4. A toast has no buttons: the card is in the dock all the same.

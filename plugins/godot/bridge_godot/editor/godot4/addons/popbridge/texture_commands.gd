@@ -78,7 +78,9 @@ func _apply(command: Dictionary) -> Dictionary:
 		if problem:
 			errors.append({"path": str(change.get("path", "")), "message": problem})
 			continue
-		changes[change.path] = changes.get(change.path, {}).merged(change.options, true)
+		if not changes.has(change.path):
+			changes[change.path] = {}
+		changes[change.path].merge(change.options, true)
 		before[change.path] = known.get(change.path, _observed(change.path, changes[change.path]))
 	_store.keep_before(command.id, before)
 	var written := []
