@@ -1,0 +1,48 @@
+"""Daemons to talk to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.connection import ConnectionFile
+from tests.server.daemons import ProcessDaemon, ThreadDaemon
+
+
+@pytest.fixture(scope="package")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreadDaemon]:
+    """One that all tests share which need nothing special of it."""
+    running = ThreadDaemon(tmp_path_factory.mktemp("shared") / "home").start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def file(daemon: ThreadDaemon) -> ConnectionFile:
+    """Where the shared daemon listens."""
+    return daemon.file
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., ThreadDaemon]]:
+    """Starts a daemon with settings of its own (`session__keep_s=1`)."""
+    running: list[ThreadDaemon] = []
+
+    def begin(home: str = "home", **settings: Any) -> ThreadDaemon:
+        running.append(ThreadDaemon(tmp_path / home, **settings).start())
+        return running[-1]
+
+    yield begin
+    for each in running:
+        each.stop()
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[ProcessDaemon]:
+    """A daemon as a process, not started yet."""
+    made = ProcessDaemon(tmp_path / "home")
+    yield made
+    made.end()

@@ -1,0 +1,139 @@
+"""Daemons for tests: in a thread of this process, and as a process that can be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+from bridge import host
+from bridge.connection import ConnectionFile
+from bridge.core.settings import resolve
+from bridge.host import Registry
+from bridge.paths import Paths
+from bridge.server.app import Bridge
+from bridge.server.serve import Server
+from tests.server import plugin
+
+PATIENCE_S = 60.0
+
+
+def until(ready: Callable[[], Any], what: str) -> Any:
+    """What `ready` gives as soon as it is true."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not (value := ready()):
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.01)
+    return value
+
+
+def registry() -> Registry:
+    """What the tests' plugin gives, and the echo."""
+    import accel.noop
+
+    class Echo:
+        @staticmethod
+        @host.hooks.hookimpl
+        def popbridge_workloads() -> Any:
+            return [accel.noop.echo.workload]
+
+    loaded = host.load({"test": plugin, "echo": Echo}, installed=False)
+    assert all(p.status == "ok" for p in loaded.plugins), loaded.plugins
+    return loaded
+
+
+def paths_in(home: Path) -> Paths:
+    return Paths.find({"POPBRIDGE_HOME": str(home)})
+
+
+class ThreadDaemon:
+    """A daemon whose parts a test can look at."""
+
+    def __init__(self, home: Path, **settings: Any) -> None:
+        self.paths = paths_in(home)
+        flags = {"workers": 1, **{name.replace("__", "."): value for name, value in settings.items()}}
+        known = registry()
+        self.bridge = Bridge(resolve(known.settings, flags), self.paths, known)
+        self.lines: list[str] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.server = Server(self.bridge, self._listener, self.paths, self.lines.append)
+        self._thread = threading.Thread(target=self._run)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> ThreadDaemon:
+        self._thread.start()
+        until(lambda: self.lines or not self._thread.is_alive(), "the daemon")
+        assert self.lines, "the daemon didn't start"
+        self.file = ConnectionFile.read(self.paths.connection_file)
+        return self
+
+    def _run(self) -> None:
+        with asyncio.Runner() as runner:
+            self._loop = runner.get_loop()
+            runner.run(self.server.serve(sockets=[self._listener]))
+
+    def call(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Runs `work` in the daemon's loop."""
+        assert self._loop is not None
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self._thread.join(PATIENCE_S)
+        assert not self._thread.is_alive(), "the daemon didn't stop"
+        self._listener.close()
+
+
+class ProcessDaemon:
+    """A real one; what it prints is in `output`."""
+
+    def __init__(self, home: Path, **environment: str) -> None:
+        self.paths = paths_in(home)
+        self.output = home.with_name(f"{home.name}.log")
+        self._environment: Mapping[str, str] = {**os.environ, "POPBRIDGE_HOME": str(home), **environment}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        with self.output.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.server.daemon"],
+                env=dict(self._environment),
+                stdout=log,
+                stderr=log,
+            )
+        return self.process
+
+    def start(self) -> ConnectionFile:
+        process = self.spawn()
+
+        def up() -> bool:
+            assert process.poll() is None, self.output.read_text()
+            file = self.paths.connection_file
+            return file.exists() and ConnectionFile.read(file).pid == process.pid
+
+        until(up, "the daemon's connection.json")
+        return ConnectionFile.read(self.paths.connection_file)
+
+    def kill(self) -> None:
+        """No goodbye."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(PATIENCE_S)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """The exit code after a signal."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE_S)
+
+    def end(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.kill()

@@ -1,0 +1,224 @@
+"""A plugin for tests: workloads that misbehave, an adapter for an engine that isn't, an advisor that obeys."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bridge.api import (
+    Action,
+    Adapter,
+    Advisor,
+    Answer,
+    Context,
+    Event,
+    Input,
+    Limits,
+    Output,
+    OutputFile,
+    Params,
+    Popup,
+    RequestError,
+    SessionView,
+    TextureIntent,
+    VersionScheme,
+    WorkloadError,
+    hookimpl,
+    workload,
+)
+from bridge.core import errors
+
+
+class Nothing(Params, frozen=True):
+    """No parameters."""
+
+
+class Sleep(Params, frozen=True):
+    seconds: float = 0.0
+
+
+class Size(Params, frozen=True):
+    bytes: int = 0
+
+
+@workload("test.sleep", version=1, params=Sleep, inputs=(0, 1))
+def sleep(inputs: Sequence[Input], params: Sleep, limits: Limits) -> Output:
+    """Takes its time."""
+    time.sleep(params.seconds)
+    return Output("awake")
+
+
+@workload("test.crash", version=1, params=Nothing)
+def crash(inputs: Sequence[Input], params: Nothing, limits: Limits) -> Output:
+    """Ends its worker."""
+    os._exit(3)
+
+
+@workload("test.fail", version=1, params=Nothing, inputs=(0, 1))
+def fail(inputs: Sequence[Input], params: Nothing, limits: Limits) -> Output:
+    """Has a bug."""
+    raise ZeroDivisionError("a detail of the inside")
+
+
+@workload("test.refuse", version=1, params=Nothing, inputs=1)
+def refuse(inputs: Sequence[Input], params: Nothing, limits: Limits) -> Output:
+    """Finds its input bad."""
+    raise WorkloadError("bad_input", "is no picture", inputs[0].name)
+
+
+@workload("test.read", version=1, params=Nothing, inputs=(1, 64))
+def read(inputs: Sequence[Input], params: Nothing, limits: Limits) -> Output:
+    """Gives what is in its inputs."""
+    return Output([Path(one.path).read_bytes() for one in inputs])
+
+
+@workload("test.make", version=1, params=Size, inputs=(0, 1))
+def make(inputs: Sequence[Input], params: Size, limits: Limits) -> Output:
+    """Gives a value and a file of a size."""
+    return Output("x" * params.bytes, [OutputFile("made.bin", "application/octet-stream", b"y" * 10)])
+
+
+@workload("test.inline", version=1, params=Size, inputs=(0, 1), inline=True)
+def inline(inputs: Sequence[Input], params: Size, limits: Limits) -> Output:
+    """Runs in the daemon."""
+    if params.bytes < 0:
+        raise ZeroDivisionError("a detail of the inside")
+    seen = [Path(one.path).read_bytes() for one in inputs]
+    return Output(
+        {"seen": seen, "pixels": limits.max_pixels}, [OutputFile("in.bin", "x/y", b"z" * params.bytes)]
+    )
+
+
+class Fake(Adapter):
+    """Serves an engine that nobody has."""
+
+    name = "fake2"
+    engine = "fake"
+    versions = ">=2,<3"
+    scheme = VersionScheme(engine="fake", stages={"": "", "beta": "b"})
+    capabilities = ("texture.apply",)
+
+    def compile_texture(
+        self, intent: TextureIntent, present: Mapping[str, Any], version: Any
+    ) -> dict[str, Any]:
+        return {}
+
+    def read_texture(self, options: Mapping[str, Any], version: Any) -> TextureIntent:
+        return TextureIntent()
+
+    def expressible(self, intent: TextureIntent, version: Any) -> TextureIntent:
+        return TextureIntent()
+
+
+RAISES = {
+    "exit": SystemExit,
+    "bug": ZeroDivisionError,
+    "cancel": asyncio.CancelledError,
+    "keys": KeyboardInterrupt,
+}
+
+
+class Obedient(Advisor):
+    """Does what events and answers tell it to."""
+
+    name = "obedient"
+    events = ("test.popup", "test.command", "test.raise", "test.run", "test.hang")
+    asks = ("test.ask",)
+
+    async def on_event(self, context: Context, session: SessionView, event: Event) -> None:
+        data = event.data
+        match event.name:
+            case "test.popup":
+                for number in range(data.get("count", 1)):
+                    await context.popup(session, _popup(data, number), data.get("state"))
+            case "test.command":
+                receipt = await context.command(
+                    session, "texture.apply", data["args"], note=data.get("note", "n")
+                )
+                if data.get("wait"):
+                    found = await context.receipt(receipt)
+                    await context.popup(session, _popup({"body": found["state"]}, 0), None)
+            case "test.run":
+                done = await context.run("test.read", {}, [Path(data["path"])])
+                await context.popup(session, _popup({"body": repr(done.value)}, 0), None)
+            case "test.hang":
+                await asyncio.Event().wait()
+            case _:
+                raise RAISES[data["what"]]("on purpose")
+
+    async def on_answer(
+        self, context: Context, session: SessionView, popup: Popup, state: Any, answer: Answer
+    ) -> None:
+        state = state or {}
+        if log := state.get("log"):
+            with Path(log).open("a") as file:
+                print(answer.state, answer.action or "-", state.get("tag", "-"), file=file)
+        if what := state.get("raise"):
+            raise RAISES[what]("on purpose")
+        made = [
+            await context.command(session, "texture.apply", {"changes": [n]}, note=f"step {n}")
+            for n in range(state.get("commands", 0))
+        ]
+        for receipt in made:
+            await context.receipt(receipt)
+        if state.get("revert"):
+            await context.revert(made)
+        if again := state.get("again"):
+            await context.popup(session, _popup({"title": again}, 0), None)
+        if close := state.get("close"):
+            await context.close_popup(session, close)
+
+    async def on_ask(
+        self, context: Context, session: SessionView, name: str, params: Mapping[str, Any]
+    ) -> Any:
+        match params.get("do"):
+            case "raise":
+                raise RAISES[params["what"]]("on purpose")
+            case "refuse":
+                raise RequestError(errors.FORBIDDEN, name="asking", reason="not today")
+            case "odd":
+                return object()
+            case "sleep":
+                await asyncio.sleep(params["seconds"])
+            case "stubborn":
+                try:
+                    await asyncio.sleep(60)
+                except asyncio.CancelledError:
+                    return "late"
+            case "rule":
+                context.add_rule(session, "textures", "flat")
+                context.add_rule(session, "textures", "flat")
+                return dict(context.rules(session))
+            case "close":
+                await context.close_popup(session, params["popup"])
+        return {"project": session.project, "root": str(session.root), "locale": session.locale}
+
+
+def _popup(data: Mapping[str, Any], number: int) -> Popup:
+    return Popup(
+        id=0,
+        kind="test",
+        title=data.get("title", f"popup {number}"),
+        body=data.get("body", "body"),
+        actions=[Action(id="yes", label="Yes"), Action(id="no", label="No")],
+        **{name: data[name] for name in ("dedupe", "expires_ms") if name in data},
+    )
+
+
+@hookimpl
+def popbridge_adapters() -> Sequence[Adapter]:
+    return [Fake()]
+
+
+@hookimpl
+def popbridge_workloads() -> Sequence[Any]:
+    return [f.workload for f in (sleep, crash, fail, refuse, read, make, inline)]
+
+
+@hookimpl
+def popbridge_advisors() -> Sequence[Advisor]:
+    return [Obedient()]
