@@ -130,7 +130,7 @@ def as_request_error(error: WorkloadError, workload: str, deadline_ms: int) -> R
     """What a workload or the executor said, as one of the wire's errors."""
     code = BY_NAME.get(error.code, errors.INTERNAL)
     if code is errors.INTERNAL:
-        log.error("%s on %s failed: %s", workload, error.name, error.reason)
+        log.error("%s on %s failed: %s", workload, error.name or "no input", error.reason)
     if code in (errors.BAD_INPUT, errors.UNSUPPORTED, errors.FORBIDDEN):
         return RequestError(code, name=error.name, reason=error.reason)
     if code is errors.BAD_PARAMS:
