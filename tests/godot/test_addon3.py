@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import os
 import re
 import subprocess
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,11 @@ POPUP: dict[str, Any] = {
     ],
 }
 DEADLINE_MS = 15_000
+CHINESE = """\
+[gd_resource type="EditorSettings" format=2]
+[resource]
+interface/editor/editor_language = "zh_CN"
+"""
 
 
 @pytest.fixture
@@ -96,6 +104,8 @@ async def test_it_reports_what_was_imported_once_with_all_options(
             assert asset["options"]["compress/lossy_quality"] == pytest.approx(0.7)
             assert asset["options"]["flags/filter"] is True
             assert len(asset["options"]) >= 18
+            imported_at = project.import_mark("rock.png").stat().st_mtime
+            await until(lambda: project.reported_at() >= int(imported_at))
         project.add_texture("new.png")
         async with Editor(project, home, program=godot):
             # The old one is imported already: only the new one is news.
@@ -199,7 +209,7 @@ async def test_options_are_read_and_other_commands_refused(godot: str, project: 
 async def test_a_repeated_command_gets_the_same_answer_and_changes_nothing(
     godot: str, project: Project, home: Path
 ) -> None:
-    asked = apply(1, ("res://textures/rock.png", {"compress/mode": 2}))
+    asked = apply(1, ("res://textures/rock.png", {"flags/mipmaps": True}))
     async with Daemon(home) as daemon:
         async with Editor(project, home, program=godot):
             await daemon.hear_event("asset.imported")
@@ -220,7 +230,7 @@ async def test_a_repeated_command_gets_the_same_answer_and_changes_nothing(
 async def test_an_editor_killed_in_the_middle_of_a_command_answers_the_state_before_it(
     godot: str, project: Project, home: Path
 ) -> None:
-    project.add_texture("large.png", size=2048)
+    project.add_texture("large.png", size=1024)
     asked = apply(1, ("res://large.png", {"compress/mode": 2, "compress/normal_map": 1}))
     async with Daemon(home) as daemon:
         async with Editor(project, home, program=godot) as editor:
@@ -237,6 +247,56 @@ async def test_an_editor_killed_in_the_middle_of_a_command_answers_the_state_bef
             value = (await daemon.hear("result"))["value"]
             assert value["before"][0]["options"] == {"compress/mode": 0, "compress/normal_map": 0}
             assert value["after"][0]["options"] == {"compress/mode": 2, "compress/normal_map": 1}
+
+
+async def test_the_editors_language_is_told_as_a_bcp_47_tag(godot: str, project: Project, home: Path) -> None:
+    settings = home / "xdg_config_home/godot/editor_settings-3.tres"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(CHINESE, encoding="utf-8")
+    async with Daemon(home) as daemon, Editor(project, home, program=godot):
+        assert (await daemon.hear("identify"))["locale"] == "zh-CN"
+
+
+async def test_enter_presses_the_default_button_of_a_popup_with_its_preview(
+    project: Project, home: Path, display: str
+) -> None:
+    preview = (project.root / "textures/rock.png").read_bytes()
+    sha256 = hashlib.sha256(preview).hexdigest()
+    window = ("--video-driver", "GLES2", "--audio-driver", "Dummy", "--resolution", "1280x800")
+    editor = Editor(project, home, program=program("godot3"), DISPLAY=display, LIBGL_ALWAYS_SOFTWARE="1")
+    async with Daemon(home) as daemon, editor.with_arguments(*window):
+        daemon.blobs[sha256] = preview
+        await daemon.hear_event("asset.imported")
+        await daemon.say(**POPUP, seq=1, image=sha256)
+        await daemon.hear("ack")
+        await until(lambda: daemon.fetched == [sha256])
+        answer = await pressing("Return", display, daemon.hear("answer"))
+        assert answer == {"type": "answer", "id": 7, "state": "answered", "action": "apply"}
+
+
+async def pressing(key: str, display: str, outcome: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    """Presses until `outcome` comes: a key that arrives before the window takes keys is lost."""
+    waiting = asyncio.create_task(outcome)
+    while not waiting.done():
+        press = await asyncio.create_subprocess_exec(
+            "xdotool", "key", key, env={**os.environ, "DISPLAY": display}
+        )
+        await press.wait()
+        await asyncio.wait([waiting], timeout=0.5)
+    return waiting.result()
+
+
+@pytest.fixture
+def display() -> Iterator[str]:
+    """A display of its own, gone after the test."""
+    program("xdotool")
+    read, write = os.pipe()
+    command = [program("Xvfb"), "-displayfd", str(write), "-screen", "0", "1280x800x24", "-nolisten", "tcp"]
+    with subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL) as server:
+        os.close(write)
+        with os.fdopen(read) as number:
+            yield f":{number.readline().strip()}"
+        server.terminate()
 
 
 async def test_a_session_that_the_daemon_lost_is_opened_anew(
@@ -278,8 +338,10 @@ def test_the_codec_reads_and_writes_the_same_bytes_as_pythons(godot: str, projec
         {str(n): n for n in range(65536)},
     ]
     accepted = [msgpack.packb(value) for value in values]
-    refused = ["", "c1", "d9", "d902ff61", "a3610062", "cfffffffffffffffff", "93", "dfffffffff", "0101", "d40100",
-               "81c001", "a1ff", "91" * 100 + "c0", "ddffffffff00"]  # fmt: skip
+    refused = [
+        *("", "c1", "d9", "d902ff61", "a3610062", "a1ff", "cfffffffffffffffff", "93", "dfffffffff"),
+        *("0101", "d40100", "81c001", "91" * 100 + "c0", "ddffffffff00"),
+    ]
     answers = in_engine(godot, project, [packed.hex() for packed in accepted] + refused)
     assert answers[: len(accepted)] == [f"again: {packed.hex()}" for packed in accepted]
     assert all(answer.startswith("refused: ") for answer in answers[len(accepted) :])

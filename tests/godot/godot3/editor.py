@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,8 @@ from typing import Any, Self
 
 import pytest
 import pyvips
+
+from tools import engines
 
 ADDON = Path(__file__).parents[3] / "plugins/godot/bridge_godot/editor/godot3/addons/popbridge"
 PROJECT = """\
@@ -26,13 +29,13 @@ STOP_S = 10.0
 
 def program(name: str = "godot3-server") -> str:
     """The engine's program. Skips the test where it isn't installed, unless engines are required."""
-    found = shutil.which(name)
+    found = engines.godot3_server() if name == "godot3-server" else shutil.which(name)
     if found is None:
         missing = f"{name} isn't installed: `apt install {name}` brings it"
         if os.environ.get("POPBRIDGE_REQUIRE_ENGINES") == "1":
             pytest.fail(missing)
         pytest.skip(missing)
-    return found
+    return str(found)
 
 
 class Project:
@@ -53,6 +56,11 @@ class Project:
         """Every line of the texture's `.import`, as it is written."""
         text = (self.root / f"{name}.import").read_text(encoding="utf-8")
         return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+    def reported_at(self) -> int:
+        """The newest import that the addon remembers to have reported, seconds."""
+        state = self.root / ".import/popbridge.json"
+        return int(json.loads(state.read_text(encoding="utf-8"))["reported_at"])
 
     def import_mark(self, name: str) -> Path:
         """The file that Godot writes when it has imported the texture."""

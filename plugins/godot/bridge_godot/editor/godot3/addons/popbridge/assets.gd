@@ -9,6 +9,7 @@ const IMPORTER = "texture"
 const FRAME_HEAD = 256
 
 var _files: EditorFileSystem
+var _progress: Control
 var _store: SessionStore
 var _batch = 0
 # Imported and not reported yet: path -> true.
@@ -18,8 +19,9 @@ var _ours = {}
 var _first_scan_over = false
 
 
-func setup(files: EditorFileSystem, store: SessionStore):
-	_files = files
+func setup(interface: EditorInterface, store: SessionStore):
+	_files = interface.get_resource_filesystem()
+	_progress = _progress_dialog(interface.get_base_control())
 	_store = store
 	if _store.reported_at == 0:
 		# The very first run: what was imported since the editor started, the addon's own absence included.
@@ -55,8 +57,18 @@ func is_valid(path: String) -> bool:
 	return config != null and config.get_value("remap", "valid", true)
 
 
+# The editor draws frames, and so runs this addon, in the midst of an import; only its progress dialog tells.
 func is_importing() -> bool:
-	return _files.is_scanning() or not _ours.empty()
+	return _files.is_scanning() or (_progress and _progress.visible)
+
+
+# Waits for the end of an import under way; use it with `yield(..., "completed")`. Gives whether it came in time.
+func settled(within_ms: int):
+	var deadline = OS.get_ticks_msec() + within_ms
+	yield(get_tree(), "idle_frame")
+	while is_importing() and OS.get_ticks_msec() < deadline:
+		yield(get_tree(), "idle_frame")
+	return not is_importing()
 
 
 # Waits for the editor to have imported `paths` anew; use it with `yield(..., "completed")`. Gives those that it hasn't
@@ -70,7 +82,7 @@ func reimport(paths: Array, within_ms: int):
 		_forget_import(path)
 	yield(get_tree(), "idle_frame")
 	while waiting and OS.get_ticks_msec() < deadline:
-		if not _files.is_scanning():
+		if not is_importing():
 			waiting = _without_import(waiting)
 			if waiting and not asked:
 				# Godot 3 exposes no `reimport_files`; a missing .md5 makes its scan import the file.
@@ -85,7 +97,7 @@ func reimport(paths: Array, within_ms: int):
 func report(connection: Node):
 	if not _first_scan_over:
 		_look_back()
-	if _fresh.empty() or not _first_scan_over:
+	if _fresh.empty() or not _first_scan_over or is_importing():
 		return
 	var assets = []
 	for path in _fresh:
@@ -128,6 +140,13 @@ func _keep_fresh(assets: Array):
 		_fresh[asset.path] = true
 
 
+func _progress_dialog(base: Control) -> Control:
+	for child in base.get_children():
+		if child.get_class() == "ProgressDialog":
+			return child
+	return null
+
+
 func _on_reimported(paths: PoolStringArray):
 	for path in paths:
 		if not _ours.has(path) and open_settings(path):
@@ -136,7 +155,7 @@ func _on_reimported(paths: PoolStringArray):
 
 # Godot imports new files before addons are loaded: those are newer than the last report.
 func _look_back():
-	if _files.is_scanning() or not _files.get_filesystem():
+	if is_importing() or not _files.get_filesystem():
 		return
 	_first_scan_over = true
 	_collect(_files.get_filesystem(), _store.reported_at)

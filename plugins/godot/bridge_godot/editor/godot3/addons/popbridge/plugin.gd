@@ -31,7 +31,7 @@ func _enter_tree():
 	_dock.setup(texts, interface.get_editor_scale())
 	_connection.setup(identity, _store)
 	_session.setup(_connection, _store)
-	_assets.setup(interface.get_resource_filesystem(), _store)
+	_assets.setup(interface, _store)
 	_commands.setup(_assets, _store)
 	_popups.setup(_connection, _dock, texts, interface)
 	_connect_parts()

@@ -66,6 +66,9 @@ func _read(paths: Array) -> Dictionary:
 
 
 func _apply(command: Dictionary):
+	var within_ms = int(max(command.deadline_ms, LEAST_MS))
+	if not yield(_assets.settled(within_ms), "completed"):
+		return _busy_error(command)
 	var errors = []
 	var before = {}
 	var changes = {}
@@ -84,7 +87,7 @@ func _apply(command: Dictionary):
 			written.append(path)
 		else:
 			errors.append({"path": path, "message": "%s.import can't be written: close what holds it." % path})
-	var late = yield(_assets.reimport(written, int(max(command.deadline_ms, LEAST_MS))), "completed")
+	var late = yield(_assets.reimport(written, within_ms), "completed")
 	return _result(_outcome(written, late, changes, before, errors))
 
 
@@ -177,6 +180,14 @@ func _answer(command: Dictionary, reply: Dictionary):
 
 static func _result(value) -> Dictionary:
 	return {"type": "result", "value": value}
+
+
+static func _busy_error(command: Dictionary) -> Dictionary:
+	var error = _error(Protocol.ERROR_EDITOR_BUSY, "Godot is importing: %s waits for its end." % command.name)
+	error["retryable"] = true
+	error["outcome"] = "not_started"
+	error["phase"] = "importing"
+	return error
 
 
 static func _error(code: String, message: String) -> Dictionary:
