@@ -213,14 +213,27 @@ func _take_bytes(size: int) -> PackedByteArray:
 
 func _take_string(size: int) -> String:
 	var bytes := _take_bytes(size)
-	# Godot prints an error for each byte that isn't UTF-8, and ends a text at a zero.
-	if not _is_text(bytes):
-		_fail("a string that isn't UTF-8, or has a zero in it")
-	return "" if error else bytes.get_string_from_utf8()
+	# Godot patches what isn't UTF-8 and prints an error for each byte of it.
+	if not _is_utf8(bytes):
+		_fail("a string that isn't UTF-8")
+	return "" if error else _text(bytes)
+
+
+# Godot's strings end at a zero: U+FFFD stands for one.
+func _text(bytes: PackedByteArray) -> String:
+	var parts := PackedStringArray()
+	var start := 0
+	var zero := bytes.find(0)
+	while zero >= 0:
+		parts.append(bytes.slice(start, zero).get_string_from_utf8())
+		start = zero + 1
+		zero = bytes.find(0, start)
+	parts.append(bytes.slice(start).get_string_from_utf8())
+	return "\ufffd".join(parts)
 
 
 # RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
-func _is_text(bytes: PackedByteArray) -> bool:
+func _is_utf8(bytes: PackedByteArray) -> bool:
 	var at := 0
 	while at < bytes.size():
 		var lead := bytes[at]
@@ -233,8 +246,6 @@ func _is_text(bytes: PackedByteArray) -> bool:
 			if (lead == 0xe0 and second < 0xa0) or (lead == 0xed and second > 0x9f) \
 					or (lead == 0xf0 and second < 0x90) or (lead == 0xf4 and second > 0x8f):
 				return false
-		elif lead == 0:
-			return false
 		for i in more:
 			if bytes[at + 1 + i] & 0xc0 != 0x80:
 				return false

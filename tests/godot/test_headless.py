@@ -1,0 +1,114 @@
+"""The stand-in for an editor, against a daemon that says what the test tells it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge_godot.install import GODOT4, GodotSupport
+from tests.godot.godot3.daemon import Daemon
+
+DEFAULTS = {"compress/mode": 0, "mipmaps/generate": False}
+POPUP = {"type": "popup", "id": 5, "seq": 1, "kind": "import", "title": "t", "body": "b",
+         "actions": [{"id": "apply", "label": "Apply"}]}  # fmt: skip
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    (folder / "textures").mkdir(parents=True)
+    names = [f"textures/{number:03}.png" for number in range(120)]
+    for name in names:
+        (folder / name).write_bytes(b"png")
+    GodotSupport(GODOT4).create_project(folder, dict.fromkeys(names, DEFAULTS))
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    home = tmp_path / "home"
+    home.mkdir()
+    return home
+
+
+@asynccontextmanager
+async def standing_in(project: Path, home: Path, answer: str | None = None) -> AsyncIterator[None]:
+    editor = GodotSupport(GODOT4).headless(project, answer)
+    running = asyncio.create_task(editor.run(home / "connection.json"))
+    try:
+        yield
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+def command(seq: int, name: str, args: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "command", "id": seq, "seq": seq, "name": name, "args": args, "deadline_ms": 1000}
+
+
+async def test_it_reports_all_textures_in_frames_of_one_batch(project: Path, home: Path) -> None:
+    async with Daemon(home) as daemon, standing_in(project, home):
+        said = await daemon.hear("identify")
+        assert said["engine"] == {"name": "godot", "version": "4.6.stable.popbridge"}
+        assert said["project"]["name"] == "project"
+        assert await daemon.hear_event("editor.phase") == {"phase": "idle"}
+        first, last = await daemon.hear_event("asset.imported"), await daemon.hear_event("asset.imported")
+        assert (first["more"], last["more"]) == (True, False)
+        assert first["batch"] == last["batch"]
+        assets = first["assets"] + last["assets"]
+        assert len(assets) == 120
+        assert assets[0] == {
+            "path": "res://textures/000.png",
+            "file": "textures/000.png",
+            "type": "texture",
+            "options": DEFAULTS,
+        }
+
+
+async def test_it_applies_settings_and_answers_what_it_then_reads(project: Path, home: Path) -> None:
+    async with Daemon(home) as daemon, standing_in(project, home):
+        await daemon.hear_event("asset.imported")
+        path = "res://textures/000.png"
+        changes = [
+            {"path": path, "options": {"compress/mode": 2, "new": 1}},
+            {"path": "res://gone.png", "options": {"compress/mode": 2}},
+            {"path": "res://../out.png", "options": {"compress/mode": 2}},
+        ]
+        await daemon.say(**command(1, "texture.apply", {"changes": changes}))
+        value = (await daemon.hear("result"))["value"]
+        assert value["before"] == [{"path": path, "options": {"compress/mode": 0, "new": None}}]
+        assert value["after"] == [{"path": path, "options": {"compress/mode": 2, "new": 1}}]
+        assert [error["path"] for error in value["errors"]] == ["res://gone.png", "res://../out.png"]
+        await daemon.say(**command(2, "texture.options", {"paths": [path, "elsewhere"]}))
+        value = (await daemon.hear("result"))["value"]
+        assert value["assets"][0]["options"] == {**DEFAULTS, "compress/mode": 2, "new": 1}
+        assert [error["path"] for error in value["errors"]] == ["elsewhere"]
+
+
+async def test_a_command_that_it_does_not_know_is_refused(project: Path, home: Path) -> None:
+    async with Daemon(home) as daemon, standing_in(project, home):
+        await daemon.hear_event("asset.imported")
+        await daemon.say(**command(1, "mesh.apply", {}))
+        assert (await daemon.hear("error"))["code"] == "unsupported"
+
+
+async def test_it_presses_the_button_that_it_was_told(project: Path, home: Path) -> None:
+    async with Daemon(home) as daemon, standing_in(project, home, "apply"):
+        await daemon.hear_event("asset.imported")
+        await daemon.say(**POPUP)
+        answer = await daemon.hear("answer")
+        assert answer == {"type": "answer", "id": 5, "state": "answered", "action": "apply"}
+
+
+async def test_it_comes_back_to_its_session_when_the_daemon_does(project: Path, home: Path) -> None:
+    async with Daemon(home) as daemon, standing_in(project, home):
+        await daemon.hear_event("asset.imported")
+        await daemon.stop()
+        await daemon.start()
+        assert (await daemon.hear("identify"))["resume"]["session"] == "s1"

@@ -1,0 +1,194 @@
+"""The addons go into projects, and out of them without a trace."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+from bridge.api import AssetChange, UserError
+from bridge_godot.install import GODOT3, GODOT4, Generation, GodotSupport
+
+PROJECT_3 = 'config_version=4\n\n[application]\n\nconfig/name="Old"\n'
+PROJECT_4 = (
+    '; Engine configuration file.\n\nconfig_version=5\n\n[application]\n\nconfig/name="New"\n'
+    'config/features=PackedStringArray("4.3", "Mobile")\n\n[rendering]\n\ntextures/x=1\n'
+)
+OTHERS_3 = (
+    '\n[editor_plugins]\n\nenabled=PoolStringArray( "res://addons/other/plugin.cfg" )\n\n[input]\n\na=1\n'
+)
+OTHERS_4 = (
+    '\n[editor_plugins]\n\nenabled=PackedStringArray("res://addons/other/plugin.cfg")\n\n[input]\n\na=1\n'
+)
+
+CASES = [
+    pytest.param(GODOT3, PROJECT_3, id="3"),
+    pytest.param(GODOT3, PROJECT_3 + OTHERS_3, id="3-others"),
+    pytest.param(GODOT4, PROJECT_4, id="4"),
+    pytest.param(GODOT4, PROJECT_4 + OTHERS_4, id="4-others"),
+    pytest.param(GODOT4, PROJECT_4.rstrip(), id="4-unended"),
+    pytest.param(GODOT4, (PROJECT_4 + OTHERS_4).replace("\n", "\r\n"), id="4-windows"),
+    pytest.param(GODOT4, "\ufeff" + PROJECT_4, id="4-byte-order-mark"),
+]
+
+
+def make(folder: Path, text: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "project.godot").write_bytes(text.encode())
+    return folder
+
+
+def tally(changes: Sequence[AssetChange]) -> Counter[str]:
+    return Counter(change.what for change in changes)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(f.relative_to(folder)): f.read_bytes() for f in sorted(folder.rglob("*")) if f.is_file()}
+
+
+@pytest.mark.parametrize(("generation", "text"), CASES)
+def test_what_is_installed_can_be_removed_without_a_trace(
+    tmp_path: Path, generation: Generation, text: str
+) -> None:
+    project = make(tmp_path / "p", text)
+    before = tree(project)
+    support = GodotSupport(generation)
+    installed = support.install(project)
+    assert tally(installed)["created"] == len(installed) - 1
+    config = (project / "project.godot").read_bytes().decode()
+    assert config.count('"res://addons/popbridge/plugin.cfg"') == 1
+    assert generation.array in config
+    assert set(config.replace("\r\n", "")) & {"\r"} == set()
+    assert (project / "addons/popbridge/plugin.cfg").is_file()
+    support.remove(project)
+    assert tree(project) == before
+    assert not (project / "addons").exists()
+
+
+@pytest.mark.parametrize(("generation", "text"), CASES)
+def test_installing_again_changes_nothing(tmp_path: Path, generation: Generation, text: str) -> None:
+    project = make(tmp_path / "p", text)
+    support = GodotSupport(generation)
+    support.install(project)
+    before = tree(project)
+    assert set(tally(support.install(project))) == {"unchanged"}
+    assert tree(project) == before
+
+
+def test_an_older_addon_is_updated_and_what_godot_wrote_beside_it_stays(tmp_path: Path) -> None:
+    project = make(tmp_path / "p", PROJECT_4)
+    support = GodotSupport(GODOT4)
+    support.install(project)
+    addon = project / "addons/popbridge"
+    (addon / "plugin.gd").write_text("old")
+    (addon / "plugin.gd.uid").write_text("uid://x")
+    (addon / "gone.gd").write_text("from an older version")
+    changes = {change.path: change.what for change in support.install(project)}
+    assert changes["addons/popbridge/plugin.gd"] == "updated"
+    assert changes["addons/popbridge/gone.gd"] == "removed"
+    assert (addon / "plugin.gd.uid").exists()
+    support.remove(project)
+    assert not (project / "addons").exists()
+
+
+def test_what_the_addon_kept_goes_with_it(tmp_path: Path) -> None:
+    project = make(tmp_path / "p", PROJECT_4)
+    GodotSupport(GODOT4).install(project)
+    (project / ".godot").mkdir()
+    (project / ".godot/popbridge.state").write_bytes(b"")
+    (project / ".godot/uid_cache.bin").write_bytes(b"")
+    GodotSupport(GODOT4).remove(project)
+    assert [file.name for file in (project / ".godot").iterdir()] == ["uid_cache.bin"]
+
+
+@pytest.mark.parametrize(
+    ("text", "version", "served_by"),
+    [
+        (PROJECT_3, "3.6", ["godot3"]),
+        (PROJECT_4, "4.3", ["godot4"]),
+        ("config_version=5\n", "4.2", ["godot4"]),
+        (PROJECT_4.replace("4.3", "4.1"), "4.1", []),
+        ("config_version=3\n", "3.0", []),
+        ("config_version=6\n", "5.0", []),
+        ("", None, []),
+    ],
+)
+def test_a_projects_own_files_say_which_addon_it_gets(
+    tmp_path: Path, text: str, version: str | None, served_by: list[str]
+) -> None:
+    project = make(tmp_path / "p", text)
+    supports = [GodotSupport(GODOT3), GodotSupport(GODOT4)]
+    assert {support.project_version(project) for support in supports} == {version}
+    names = [g.name for g in (GODOT3, GODOT4) if version and GodotSupport(g).serves(Version(version))]
+    assert names == served_by
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [(None, "no Godot project"), (PROJECT_4.replace("4.3", "4.1"), "Godot 4.1"), (PROJECT_3, "Godot 3.6")],
+)
+def test_another_project_is_refused_and_left_alone(tmp_path: Path, text: str | None, says: str) -> None:
+    project = make(tmp_path / "p", text) if text is not None else tmp_path
+    before = tree(tmp_path)
+    with pytest.raises(UserError, match=says):
+        GodotSupport(GODOT4).install(project)
+    assert tree(tmp_path) == before
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    project = make(tmp_path / "p", PROJECT_4)
+    (project / "addons").write_text("a file where a folder should be")
+    with pytest.raises(UserError, match="addons"):
+        GodotSupport(GODOT4).install(project)
+
+
+def test_removing_from_no_project_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no Godot project"):
+        GodotSupport(GODOT4).remove(tmp_path)
+
+
+@pytest.mark.parametrize("generation", [GODOT3, GODOT4], ids=["3", "4"])
+def test_a_new_project_is_one_of_its_generation(tmp_path: Path, generation: Generation) -> None:
+    (tmp_path / "rock.png").write_bytes(b"")
+    support = GodotSupport(generation)
+    support.create_project(tmp_path, {"rock.png": {"compress/mode": 2, "compress/lossy_quality": 0.7}})
+    version = support.project_version(tmp_path)
+    assert version is not None
+    assert support.serves(Version(version))
+    text = (tmp_path / "rock.png.import").read_text()
+    assert "compress/mode=2\ncompress/lossy_quality=0.7\n" in text
+
+
+def test_the_editor_may_be_a_command_with_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POPBRIDGE_GODOT4", "loader --library-path /lib godot")
+    support = GodotSupport(GODOT4)
+    command = support.editor_command(support.find_editor(), tmp_path)
+    assert command == [
+        "loader", "--library-path", "/lib", "godot", "--headless", "--path", str(tmp_path), "--editor",
+    ]  # fmt: skip
+
+
+def test_the_editors_path_may_have_spaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    editor = tmp_path / "my godot"
+    editor.touch()
+    monkeypatch.setenv("POPBRIDGE_GODOT3", str(editor))
+    assert GodotSupport(GODOT3).find_editor() == [str(editor)]
+
+
+def test_without_an_editor_none_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("POPBRIDGE_GODOT4", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert GodotSupport(GODOT4).find_editor() == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows finds programs by their suffix")
+def test_the_editor_is_found_in_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    editor = tmp_path / "godot4"
+    editor.touch(mode=0o755)
+    monkeypatch.delenv("POPBRIDGE_GODOT4", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert GodotSupport(GODOT4).find_editor() == [str(editor)]
