@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -31,6 +32,7 @@ POPUP: dict[str, Any] = {
     ],
 }
 DEADLINE_MS = 15_000
+VECTORS = Path(__file__).parents[1] / "vectors"
 CHINESE = """\
 [gd_resource type="EditorSettings" format=2]
 [resource]
@@ -329,23 +331,35 @@ async def test_an_editor_started_first_finds_the_daemon_later(
 
 
 def test_the_codec_reads_and_writes_the_same_bytes_as_pythons(godot: str, project: Project) -> None:
-    values = [
-        *(None, True, False, 0, 127, 128, 255, 256, 65535, 65536, 2**32 - 1, 2**32, 2**53, 2**63 - 1),
-        *(-1, -32, -33, -128, -129, -32768, -32769, -(2**31), -(2**31) - 1, -(2**63)),
-        *(0.0, -0.5, 1.0, 1e300, 0.7, "", "a" * 31, "b" * 32, "c" * 256, "d" * 65536, "héß中😀"),
-        *(b"", b"\x00\xff", b"x" * 256, b"y" * 65536, [], [1] * 15, [None] * 16, [0] * 65536),
-        *({}, {"a": {"b": [1, "x", b"z", 2.5, None]}}, {str(n): n for n in range(16)}),
-        {str(n): n for n in range(65536)},
+    vectors = json.loads((VECTORS / "msgpack.json").read_text(encoding="utf-8"))
+    accept, reject = vectors["accept"], vectors["reject"]
+    answers = in_engine(godot, project, [vector["hex"] for vector in accept + reject])
+    assert answers[: len(accept)] == [f"again: {vector.get('again', vector['hex'])}" for vector in accept]
+    read_all_the_same = [
+        vector["name"]
+        for vector, answer in zip(reject, answers[len(accept) :], strict=True)
+        if not answer.startswith("refused: ")
     ]
-    accepted = [msgpack.packb(value) for value in values]
-    refused = [
-        *("", "c1", "d9", "d902ff61", "a3610062", "a1ff", "cfffffffffffffffff", "93", "dfffffffff"),
-        *("0101", "d40100", "81c001", "91" * 100 + "c0", "ddffffffff00"),
-    ]
-    answers = in_engine(godot, project, [packed.hex() for packed in accepted] + refused)
-    assert answers[: len(accepted)] == [f"again: {packed.hex()}" for packed in accepted]
-    assert all(answer.startswith("refused: ") for answer in answers[len(accepted) :])
-    assert len(answers) == len(accepted) + len(refused)
+    assert read_all_the_same == []
+
+
+def test_the_codec_takes_what_is_large_and_what_godots_strings_cannot_hold(
+    godot: str, project: Project
+) -> None:
+    values = ["d" * 65536, b"y" * 65536, [0] * 65536, {str(n): n for n in range(65536)}]
+    frames = [msgpack.packb(value).hex() for value in values]
+    awkward = [msgpack.packb(text).hex() for text in ("a\0b", "\ufeffab", "\0", "\ufeff")]
+    answers = in_engine(godot, project, frames + awkward)
+    assert answers[: len(frames)] == [f"again: {frame}" for frame in frames]
+    assert answers[len(frames) :] == ["again: a26162", "again: a26162", "again: a0", "again: a0"]
+
+
+def test_the_codec_reads_every_message_of_the_vectors(godot: str, project: Project) -> None:
+    files = sorted((VECTORS / "messages").glob("*accept*.json"))
+    vectors = [vector for file in files for vector in json.loads(file.read_text(encoding="utf-8"))]
+    assert vectors
+    answers = in_engine(godot, project, [vector["msgpack"] for vector in vectors])
+    assert [answer for answer in answers if answer.startswith("refused: ")] == []
 
 
 def in_engine(godot: str, project: Project, lines: list[str]) -> list[str]:
@@ -360,4 +374,5 @@ def in_engine(godot: str, project: Project, lines: list[str]) -> list[str]:
         timeout=60,
         check=True,
     )
+    assert "rror" not in ran.stdout + ran.stderr, "Godot complained about what the codec had refused"
     return [line for line in ran.stdout.splitlines() if line.startswith(("again: ", "refused: "))]

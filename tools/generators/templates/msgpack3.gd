@@ -212,11 +212,51 @@ func _take_bytes(size: int) -> PoolByteArray:
 
 func _take_string(size: int) -> String:
 	var bytes = _take_bytes(size)
-	var text = bytes.get_string_from_utf8()
-	# Godot cuts or patches what isn't UTF-8 and says nothing.
-	if not error and text.to_utf8() != bytes:
+	if error or size == 0:
+		return ""
+	var text = bytes.get_string_from_ascii()
+	if text.to_utf8() == bytes:
+		return text
+	if not _is_utf8(bytes):
 		_fail("a string that isn't UTF-8")
-	return text
+		return ""
+	return _without_nul(bytes).get_string_from_utf8()
+
+
+# Godot repairs what isn't UTF-8, and says nothing of it in the result.
+func _is_utf8(bytes: PoolByteArray) -> bool:
+	var at = 0
+	while at < bytes.size():
+		var more = _following(bytes[at])
+		if more < 0 or at + more >= bytes.size():
+			return false
+		var point = bytes[at] & (0x7f if more == 0 else 0x3f >> more)
+		for i in more:
+			if bytes[at + 1 + i] & 0xc0 != 0x80:
+				return false
+			point = point << 6 | bytes[at + 1 + i] & 0x3f
+		if point < [0, 0x80, 0x800, 0x10000][more] or point > 0x10ffff or (point >= 0xd800 and point < 0xe000):
+			return false
+		at += 1 + more
+	return true
+
+
+# How many bytes follow `lead` in its character; -1 where it can't begin one.
+func _following(lead: int) -> int:
+	if lead < 0x80:
+		return 0
+	if lead < 0xc0 or lead > 0xf4:
+		return -1
+	return 1 if lead < 0xe0 else 2 if lead < 0xf0 else 3
+
+
+# Godot's strings end at a NUL.
+func _without_nul(bytes: PoolByteArray) -> PoolByteArray:
+	var kept = PoolByteArray()
+	for byte in bytes:
+		if byte != 0:
+			kept.append(byte)
+	return kept
 
 
 func _take_array(size: int, depth: int) -> Array:

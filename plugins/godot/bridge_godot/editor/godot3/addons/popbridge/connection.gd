@@ -23,13 +23,15 @@ const SessionStore = preload("session_store.gd")
 # Kilobytes and packets; Godot's 64 kB is less than one frame.
 const BUFFER_KB = 4096
 const BUFFER_PACKETS = 4096
+# Above this many bytes unsent, frames wait here, so that Godot's buffer never overflows.
+const FULL = BUFFER_KB * 1024 / 4
 
 var status: int = Status.SEARCHING
 # The daemon's last words, where it refused.
 var refusal = ""
 # From `hello` and `ready` of the open session.
 var hello = {}
-var ready = {}
+var welcome = {}
 # From connection.json, for blobs.
 var http = ""
 var token = ""
@@ -39,6 +41,7 @@ var _store: SessionStore
 var _codec = Msgpack.new()
 var _backoff = Backoff.new()
 var _client: WebSocketClient
+var _waiting = []
 var _over = false
 var _open_by = 0
 
@@ -62,7 +65,7 @@ func size_of(message) -> int:
 	return _codec.encode(message).size()
 
 
-# Whether the message was handed to the socket.
+# Whether the message was handed to the socket, or waits for its turn.
 func send(message: Dictionary) -> bool:
 	return is_open() and _send(message)
 
@@ -80,6 +83,7 @@ func _process(_delta):
 			_connect()
 		return
 	_client.poll()
+	_flush()
 	if status == Status.CONNECTING and OS.get_ticks_msec() > _open_by:
 		_over = true
 	if _over:
@@ -95,6 +99,7 @@ func _connect():
 	http = file.http
 	token = file.token
 	_over = false
+	_waiting.clear()
 	_open_by = OS.get_ticks_msec() + int(Protocol.IDENTIFY_TIMEOUT_S * 1000)
 	_client = WebSocketClient.new()
 	_client.set_buffers(BUFFER_KB, BUFFER_PACKETS, BUFFER_KB, BUFFER_PACKETS)
@@ -162,7 +167,7 @@ func _on_hello(message: Dictionary):
 
 
 func _on_ready(message: Dictionary):
-	ready = message
+	welcome = message
 	refusal = ""
 	_backoff.reset()
 	_store.session = message.session
@@ -178,11 +183,15 @@ func _send(message: Dictionary) -> bool:
 		printerr("PopBridge: a %s wasn't sent: %s." % [message.type,
 				_codec.error if _codec.error else "%d bytes are more than a frame takes" % frame.size()])
 		return false
-	if _client and _client.get_peer(1).put_packet(frame) == OK:
-		return true
-	# The socket is full or gone: the next one carries what is kept.
-	_over = true
-	return false
+	_waiting.append(frame)
+	_flush()
+	return not _over
+
+
+func _flush():
+	while _waiting and not _over and _client.get_peer(1).get_current_outbound_buffered_amount() < FULL:
+		# What can't be sent is gone with the socket: the next one carries what is kept.
+		_over = _client.get_peer(1).put_packet(_waiting.pop_front()) != OK
 
 
 func _set_status(now: int):

@@ -42,8 +42,8 @@ func show_status(connection: Connection):
 	_status.text = _texts.of(STATES[connection.status])
 	if connection.is_open():
 		_status.text %= str(connection.hello.server.get("version", ""))
-		if connection.ready.get("notice"):
-			_status.text += "\n" + connection.ready.notice
+		if connection.welcome.get("notice"):
+			_status.text += "\n" + str(connection.welcome.notice)
 	elif connection.refusal:
 		_status.text = _texts.of("refused") % connection.refusal
 
@@ -51,7 +51,7 @@ func show_status(connection: Connection):
 func add_card(card: Control):
 	_cards.add_child(card)
 	_nothing.visible = false
-	raise_tab()
+	_raise_tab()
 
 
 func remove_card(card: Control):
@@ -61,6 +61,6 @@ func remove_card(card: Control):
 
 
 # Brings the panel to the front of the docks that it shares its place with.
-func raise_tab():
+func _raise_tab():
 	if get_parent() is TabContainer:
 		get_parent().current_tab = get_index()

@@ -98,6 +98,8 @@ func _on_answered(popup_id: int, state: String, action: String, values: Dictiona
 	if _open.has(popup_id) and not _open[popup_id].settled:
 		_open[popup_id].settled = true
 		_open[popup_id].card.settle(_texts.of("sending" if _connection.is_open() else "kept"))
+		if _open[popup_id].dialog:
+			_open[popup_id].dialog.hide()
 		emit_signal("answered", popup_id, state, action, values)
 		_focus_first()
 
