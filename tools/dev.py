@@ -108,7 +108,9 @@ def environment() -> dict[str, str]:
 
 def pip(*arguments: str) -> None:
     command = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", *arguments]
-    if subprocess.call(command, cwd=ROOT):
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        print(done.stdout)
         sys.exit(refuse("pip could not install what PopBridge needs; its own words are above."))
 
 

@@ -6,13 +6,12 @@ import asyncio
 import contextlib
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -30,7 +29,7 @@ from bridge.store.receipts import ReceiptStore
 from bridge.store.records import unpack
 
 PATIENCE_S = 120.0
-"""How long a real editor may take for its first import."""
+"""How long a real editor may take for its first import, seconds."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -96,9 +95,15 @@ async def _show(
     env = {**os.environ, "POPBRIDGE_HOME": str(home), "POPBRIDGE_TEST_ANSWER": "apply"}
     paths = Paths.find(env)
     try:
-        async with _daemon(env, paths), _running(support, editor, project, env, paths):
-            receipts = await _applied(paths)
+        with (out / "demo.log").open("wb") as log_file:
+            async with (
+                _daemon(env, paths, log_file),
+                _running(support, editor, project, env, paths, log_file),
+            ):
+                receipts = await _applied(paths)
         popups = _popups(paths)
+    except UserError as error:
+        raise UserError(f"{error} What daemon and editor said: {out / 'demo.log'}") from None
     finally:
         shutil.rmtree(home, ignore_errors=True)
     changes = _changes(receipts)
@@ -116,9 +121,9 @@ async def _show(
 
 
 @contextlib.asynccontextmanager
-async def _daemon(env: Mapping[str, str], paths: Paths) -> AsyncIterator[None]:
+async def _daemon(env: Mapping[str, str], paths: Paths, log: IO[bytes]) -> AsyncIterator[None]:
     command = [sys.executable, "-m", "bridge.cli", "serve", "--port", "0"]
-    process = await asyncio.create_subprocess_exec(*command, env=dict(env), stdout=subprocess.DEVNULL)
+    process = await asyncio.create_subprocess_exec(*command, env=dict(env), stdout=log, stderr=log)
     try:
         await _until(paths.connection_file.exists, "the daemon to start")
         click.echo(f"3. Daemon: {ConnectionFile.read(paths.connection_file).ws}")
@@ -129,7 +134,12 @@ async def _daemon(env: Mapping[str, str], paths: Paths) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def _running(
-    support: EditorSupport, editor: Sequence[str], project: Path, env: Mapping[str, str], paths: Paths
+    support: EditorSupport,
+    editor: Sequence[str],
+    project: Path,
+    env: Mapping[str, str],
+    paths: Paths,
+    log: IO[bytes],
 ) -> AsyncIterator[None]:
     if not editor:
         work = asyncio.create_task(support.headless(project, answer="apply").run(paths.connection_file))
@@ -140,9 +150,7 @@ async def _running(
             await asyncio.gather(work, return_exceptions=True)
         return
     command = support.editor_command(editor, project)
-    process = await asyncio.create_subprocess_exec(
-        *command, env=dict(env), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = await asyncio.create_subprocess_exec(*command, env=dict(env), stdout=log, stderr=log)
     try:
         yield
     finally:

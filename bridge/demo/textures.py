@@ -74,7 +74,8 @@ def noise(seed: int, size: int = SIZE) -> Pixels:
     frequency[0, 0] = 1.0
     spectrum = np.fft.rfft2(rng.standard_normal((size, size))) / (frequency * size / 4 + 0.2) ** 1.6
     field: Pixels = np.fft.irfft2(spectrum, s=(size, size))
-    return (field - field.min()) / np.ptp(field)
+    scaled: Pixels = (field - field.min()) / np.ptp(field)
+    return scaled
 
 
 def bricks(size: int = SIZE) -> Pixels:
@@ -102,7 +103,8 @@ def grey(field: Pixels) -> Pixels:
 
 
 def tint(field: Pixels, color: tuple[float, float, float]) -> Pixels:
-    return field[..., None] ** 0.7 * np.array(color) * 1.5
+    tinted: Pixels = field[..., None] ** 0.7 * np.array(color) * 1.5
+    return tinted
 
 
 def packed(roughness: Pixels, metallic: Pixels) -> Pixels:
