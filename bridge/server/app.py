@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import secrets
+import sqlite3
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -46,13 +45,14 @@ DRAIN_S = 5.0
 
 
 class Bridge:
-    """One daemon. `app` is the ASGI application; `start` and `stop` are its lifespan."""
+    """One daemon. `app` is the ASGI application, served between `start` and `stop`."""
 
     def __init__(self, settings: Settings, paths: Paths, registry: Registry) -> None:
         self.token = secrets.token_urlsafe(32)
         self.instance = secrets.token_hex(8)
         self.settings = settings
         self.registry = registry
+        self._path = paths.database
         self._database = open_database(paths.database)
         self._session_store = SessionStore(self._database)
         self._receipts = ReceiptStore(self._database)
@@ -81,23 +81,27 @@ class Bridge:
         self.app = Starlette(
             routes=[WebSocketRoute("/ws", endpoint), *routes(blobs, self.token, self.instance)],
             middleware=[Middleware(HostGuard, welcome=welcome)],
-            lifespan=self._lifespan,
         )
-
-    @contextlib.asynccontextmanager
-    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        await self.start()
-        try:
-            yield
-        finally:
-            await self.stop()
 
     async def start(self) -> None:
-        """Workers come up in the background; the sessions of an earlier run are back at once."""
-        await self._executor.start()
-        count = restore(
-            self._session_store, self._receipts, self.registry, self.sessions, self._commands, self.flows
-        )
+        """Workers come up in the background; the sessions of an earlier run are back at once.
+
+        Raises UserError where the system lets no process be started, or the database is broken.
+        """
+        try:
+            await self._executor.start()
+        except OSError as error:
+            self._database.conn.close()
+            raise errors.UserError(f"The worker processes can't be started ({error.strerror}).") from None
+        try:
+            count = restore(
+                self._session_store, self._receipts, self.registry, self.sessions, self._commands, self.flows
+            )
+        except sqlite3.Error as error:
+            await self._close()
+            raise errors.UserError(
+                f"The database {self._path} can't be used ({error}): free, mend or move that file."
+            ) from None
         if count:
             log.info("%d sessions wait for their clients to come back", count)
         self._ticker = asyncio.create_task(self._tick())
@@ -114,9 +118,11 @@ class Bridge:
 
     async def stop(self) -> None:
         """After `finish`: the workers and the database are closed."""
-        await self.finish()
         self._ticker.cancel()
         await asyncio.gather(self._ticker, return_exceptions=True)
+        await self._close()
+
+    async def _close(self) -> None:
         await self._executor.close()
         self._database.conn.close()
 

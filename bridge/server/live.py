@@ -227,10 +227,15 @@ class Sessions:
         """Ends and gives the sessions that nobody came back for."""
         late = [live for live in self._live.values() if live.session.expired(now)]
         for live in late:
-            del self._live[live.id], self._tokens[live.id]
-            live.ended = True
-            self._store.close(live.id)
+            self.end(live.id)
         return late
+
+    def end(self, session_id: str) -> None:
+        """Nobody comes back to this session any more."""
+        if live := self._live.pop(session_id, None):
+            live.ended = True
+            del self._tokens[session_id]
+        self._store.close(session_id)
 
     async def close_sockets(self, close: errors.CloseCode, reason: str) -> None:
         """Tells everybody that the daemon stops; the sessions stay stored."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import time
 
+import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from bridge.core.errors import UserError
+from bridge.core.errors import ProtocolError, UserError
 from bridge.core.messages import Command, Identify, Numbered, Popup
 from bridge.host import Registry
 from bridge.server.commands import Commands
@@ -29,16 +30,20 @@ def restore(
     commands: Commands,
     flows: Flows,
 ) -> int:
-    """Gives how many sessions there were."""
-    all_stored = store.all_open()
-    for stored in all_stored:
-        live = _session(stored, registry, sessions)
-        _outbox(stored, live, store, receipts)
-        _unnumbered(live, receipts, commands, flows)
+    """Gives how many sessions came back."""
+    for stored in store.all_open():
+        try:
+            live = _session(stored, registry, sessions)
+            _outbox(stored, live, store, receipts)
+            _unnumbered(live, receipts, commands, flows)
+        except (msgspec.MsgspecError, ProtocolError):
+            log.exception("session %s can't be brought back: its client will have to begin anew", stored.id)
+            sessions.end(stored.id)
+            continue
         for popup in store.unsettled(live.id):
             if popup.status == "answered":
                 flows.act(live, popup.id)
-    return len(all_stored)
+    return len(sessions)
 
 
 def _session(stored: StoredSession, registry: Registry, sessions: Sessions) -> LiveSession:

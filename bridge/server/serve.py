@@ -49,8 +49,6 @@ def main(settings: Settings, paths: Paths, registry: Registry, say: Say = print)
         signal.signal(signal.SIGTERM, lambda *_: None)
         with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(server.serve(sockets=[listener]))
-        if not server.started:
-            raise UserError("PopBridge couldn't start; what it was is in the lines above.")
     say("PopBridge has stopped.")
 
 
@@ -66,7 +64,7 @@ class Server(uvicorn.Server):
                 ws_per_message_deflate=False,
                 ws_ping_interval=bridge.settings["heartbeat_s"],
                 ws_ping_timeout=bridge.settings["heartbeat_s"],
-                lifespan="on",
+                lifespan="off",
                 timeout_graceful_shutdown=SHUTDOWN_S,
                 access_log=False,
                 log_config=None,
@@ -80,9 +78,8 @@ class Server(uvicorn.Server):
         self._say = say
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._bridge.start()
         await super().startup(sockets)
-        if self.should_exit:
-            return
         host, port = self._listener.getsockname()[:2]
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         file = ConnectionFile(
@@ -92,13 +89,20 @@ class Server(uvicorn.Server):
             pid=os.getpid(),
             protocol=PROTOCOL,
         )
-        file.write(self._paths.connection_file)
+        try:
+            file.write(self._paths.connection_file)
+        except OSError as error:
+            await self.shutdown(sockets)
+            raise UserError(
+                f"{self._paths.connection_file} can't be written ({error.strerror}): free its place."
+            ) from None
         self._say(startup_line(address, probe(), self._bridge.registry))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._paths.connection_file.unlink(missing_ok=True)
         await self._bridge.finish()
         await super().shutdown(sockets)
+        await self._bridge.stop()
 
 
 def startup_line(address: str, device: Device, registry: Registry) -> str:
