@@ -149,9 +149,10 @@ def chunks(files: Iterable[FileAdvice]) -> list[list[dict[str, Any]]]:
         if not file.options:
             continue
         change = {"path": file.path, "options": file.options}
-        size += len(msgspec.msgpack.encode(change))
+        own = len(msgspec.msgpack.encode(change))
+        size += own
         if not portions or len(portions[-1]) >= MAX_CHANGES or size > MAX_CHANGES_BYTES:
             portions.append([])
-            size = 0
+            size = own
         portions[-1].append(change)
     return portions
