@@ -14,6 +14,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bridge import host
 from bridge.connection import ConnectionFile
 from bridge.core.settings import resolve
@@ -71,7 +73,9 @@ class ThreadDaemon:
     def start(self) -> ThreadDaemon:
         self._thread.start()
         until(lambda: self.lines or not self._thread.is_alive(), "the daemon")
-        assert self.lines, "the daemon didn't start"
+        if not self.lines:
+            self._listener.close()
+            pytest.fail("the daemon didn't start")
         self.file = ConnectionFile.read(self.paths.connection_file)
         return self
 

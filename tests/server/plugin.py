@@ -1,4 +1,4 @@
-"""A plugin for tests: workloads that misbehave, an adapter for an engine that isn't, an advisor that obeys."""
+"""A plugin for tests: workloads that misbehave, an adapter for no engine, an advisor that obeys."""
 
 from __future__ import annotations
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket as sockets
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 import msgpack
 import pytest
@@ -14,7 +12,7 @@ import pytest
 from bridge.connection import ConnectionFile
 from bridge.server.protocol import BridgeProtocol
 from tests.server.daemons import ThreadDaemon, until
-from tests.server.wire import Wire, dial, identity, session
+from tests.server.wire import deaf, dial, identity, session, stall
 
 REQUEST = {"type": "request", "id": 1, "workload": "bridge.echo"}
 
@@ -119,23 +117,6 @@ async def test_a_failure_of_the_daemon_closes_that_connection_with_4000(
         assert (await wire.closed())[0] == 4000
         assert (await good.request(1, "bridge.echo", {"value": 2}))["value"] == 2
     assert "failure of our own" in caplog.text
-
-
-def deaf(file: ConnectionFile) -> sockets.socket:
-    """A connection of a peer whose kernel takes little."""
-    parts = urlsplit(file.ws)
-    made = sockets.socket()
-    made.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
-    made.connect((parts.hostname, parts.port))
-    return made
-
-
-async def stall(wire: Wire) -> None:
-    """Asks for much and reads nothing."""
-    wire.socket.transport.pause_reading()
-    value = "x" * 200_000
-    for number in range(40):
-        await wire.send("request", id=number, workload="bridge.echo", params={"value": value})
 
 
 async def test_a_peer_that_stops_reading_is_dropped_and_the_others_dont_notice(

@@ -87,8 +87,9 @@ async def test_hello_says_what_the_daemon_is_and_takes(file: ConnectionFile) -> 
 @pytest.mark.parametrize("subprotocol", ["bridge.v1.msgpack", "bridge.v1.json"])
 async def test_both_subprotocols_say_the_same(file: ConnectionFile, subprotocol: str) -> None:
     async with session(file, subprotocol) as wire:
-        assert {"name": "bridge.echo", "version": 1} == {
-            k: v for k, v in wire.ready["workloads"][-1].items() if k != "summary"
+        assert {k: v for k, v in wire.ready["workloads"][-1].items() if k != "summary"} == {
+            "name": "bridge.echo",
+            "version": 1,
         }
         answer = await wire.request(1, "bridge.echo", {"value": ["ü", 1, None]})
         assert answer["value"] == ["ü", 1, None]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket as sockets
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgpack
 from websockets.asyncio.client import ClientConnection, connect
@@ -106,3 +108,20 @@ def resume(wire: Wire, last_seq: int = 0, **changes: Any) -> dict[str, Any]:
     """What `identify.resume` has to be to come back to `wire`'s session."""
     back = {"session": wire.ready["session"], "token": wire.ready["resume_token"], "last_seq": last_seq}
     return {**back, **changes}
+
+
+def deaf(file: ConnectionFile) -> sockets.socket:
+    """A connection of a peer whose kernel takes little."""
+    parts = urlsplit(file.ws)
+    made = sockets.socket()
+    made.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
+    made.connect((parts.hostname, parts.port))
+    return made
+
+
+async def stall(wire: Wire) -> None:
+    """Asks for much and reads nothing."""
+    wire.socket.transport.pause_reading()
+    value = "x" * 200_000
+    for number in range(40):
+        await wire.send("request", id=number, workload="bridge.echo", params={"value": value})

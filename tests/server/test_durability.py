@@ -1,0 +1,277 @@
+"""A daemon that is killed with no goodbye: what it promised is kept, once."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.connection import ConnectionFile
+from bridge.store.database import open_readonly
+from bridge.store.receipts import ReceiptStore
+from tests.server.daemons import ProcessDaemon, until
+from tests.server.test_flows import APPLIED, answered, lines, popup
+from tests.server.wire import Wire, dial, identity, resume, session
+
+PROJECT = {"id": "p", "name": "P"}
+
+
+def receipts(process: ProcessDaemon) -> list[Any]:
+    db = open_readonly(process.paths.database)
+    assert db is not None
+    found = ReceiptStore(db).latest()
+    db.conn.close()
+    return found
+
+
+async def test_a_popup_is_answered_after_the_daemon_was_killed(
+    process: ProcessDaemon, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    async with session(process.start()) as wire:
+        shown = await popup(wire, state={"log": str(log), "tag": "kept"})
+        process.kill()
+        assert (await wire.closed())[0] == 1006
+    async with session(process.start(), resume=resume(wire, shown["seq"])) as again:
+        assert again.ready["resumed"] is True
+        assert again.ready["session"] == wire.ready["session"]
+        assert again.hello["server"]["instance"] != wire.hello["server"]["instance"]
+        assert await answered(again, shown) == "answered"
+        assert await lines(log, 1) == ["answered yes kept"]
+        process.kill()
+    async with session(process.start(), resume=resume(wire, 9)) as third:
+        assert await answered(third, shown) == "unknown"
+    assert await lines(log, 1) == ["answered yes kept"]
+
+
+async def test_a_popup_that_wasnt_handled_is_sent_again_by_the_next_daemon(process: ProcessDaemon) -> None:
+    async with session(process.start()) as wire:
+        handled = await popup(wire, title="handled")
+        shown = await popup(wire, title="lost")
+        await wire.send("ack", seq=handled["seq"])
+        await wire.request(1, "bridge.echo")
+        process.kill()
+    async with session(process.start(), resume=resume(wire, handled["seq"])) as again:
+        assert await again.receive() == shown
+        assert await again.quiet()
+
+
+async def test_an_editor_that_died_with_the_daemon_gets_its_popup_again(process: ProcessDaemon) -> None:
+    async with session(process.start()) as wire:
+        shown = await popup(wire)
+        await wire.send("ack", seq=shown["seq"])
+        await wire.request(1, "bridge.echo")
+        process.kill()
+    async with session(process.start(), resume=resume(wire, shown["seq"]), instance="two") as again:
+        came = await again.receive()
+        assert (came["id"], came["title"]) == (shown["id"], shown["title"])
+        assert came["seq"] > shown["seq"]
+
+
+async def test_numbers_are_never_given_twice(process: ProcessDaemon) -> None:
+    seen: list[int] = []
+    async with session(process.start()) as wire:
+        for number in range(3):
+            seen.append((await wire.request(number, "bridge.echo"))["seq"])
+        process.kill()
+    for _ in range(2):
+        async with session(process.start(), resume=resume(wire, max(seen))) as wire:
+            for number in range(3):
+                seen.append((await wire.request(number, "bridge.echo"))["seq"])
+            process.kill()
+    assert seen == sorted(set(seen))
+
+
+async def test_a_command_between_answer_and_result_is_one_receipt_applied_once(
+    process: ProcessDaemon, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    async with session(process.start(), project=PROJECT) as wire:
+        shown = await popup(wire, state={"log": str(log), "commands": 2, "again": "done"})
+        assert await answered(wire, shown) == "answered"
+        first = await wire.until("command")
+        second = await wire.until("command")
+        process.kill()
+    async with session(process.start(), project=PROJECT, resume=resume(wire, second["seq"])) as again:
+        # Both come again, as neither was answered; and only they, though the advisor began anew.
+        assert [await again.receive(), await again.receive()] == [first, second]
+        await again.send("result", id=first["id"], value=APPLIED)
+        await again.request(1, "bridge.echo")
+        await asyncio.to_thread(until, lambda: receipts(process)[1].state == "applied", "the first receipt")
+        process.kill()
+    async with session(process.start(), project=PROJECT, resume=resume(wire, 20_000)) as third:
+        assert await third.receive() == second
+        await third.send("result", id=second["id"], value=APPLIED)
+        assert (await third.until("popup"))["title"] == "done"
+    assert [(r.id, r.state, r.before) for r in receipts(process)] == [
+        (second["id"], "applied", APPLIED["before"]),
+        (first["id"], "applied", APPLIED["before"]),
+    ]
+    assert len(log.read_text().splitlines()) == 3  # begun by each daemon, in effect once
+
+
+async def test_an_answer_whose_confirmation_was_lost_is_acted_on_once(
+    process: ProcessDaemon, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    async with session(process.start(), project=PROJECT) as wire:
+        shown = await popup(wire, state={"log": str(log), "commands": 1})
+        await wire.send("answer", id=shown["id"], state="answered", action="yes")
+        command = await wire.until("command")
+        process.kill()
+    async with session(process.start(), project=PROJECT, resume=resume(wire, 0)) as again:
+        assert await again.receive() == command
+        assert await answered(again, shown) == "unknown"
+        await again.send("result", id=command["id"], value=APPLIED)
+        assert await again.quiet()
+    assert len(receipts(process)) == 1
+
+
+async def test_a_session_that_nobody_resumes_ends_also_after_a_restart(tmp_path: Path) -> None:
+    process = ProcessDaemon(tmp_path / "home", POPBRIDGE_SESSION_KEEP_S="0.3")
+    try:
+        async with session(process.start(), project=PROJECT) as wire:
+            await wire.send("event", name="test.command", data={"args": {}})
+            await wire.until("command")
+            process.kill()
+        process.start()
+        await asyncio.to_thread(until, lambda: receipts(process)[0].state == "failed", "the session's end")
+        assert process.stop() == 0
+        output = process.output.read_text()
+        assert "Traceback" not in output
+    finally:
+        process.end()
+
+
+async def test_a_daemon_that_stops_leaves_unfinished_answers_to_the_next(
+    process: ProcessDaemon, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    async with session(process.start(), project=PROJECT) as wire:
+        shown = await popup(wire, state={"log": str(log), "commands": 1, "again": "done"})
+        await answered(wire, shown)
+        command = await wire.until("command")
+        assert await asyncio.to_thread(process.stop) == 0
+    async with session(process.start(), project=PROJECT, resume=resume(wire, command["seq"])) as again:
+        assert await again.receive() == command
+        await again.send("result", id=command["id"], value=APPLIED)
+        assert (await again.until("popup"))["title"] == "done"
+
+
+@pytest.mark.parametrize("table", ["receipts", "popups"])
+async def test_what_was_kept_but_not_sent_when_it_was_killed_is_sent(
+    process: ProcessDaemon, table: str
+) -> None:
+    async with session(process.start(), project=PROJECT) as wire:
+        if table == "popups":
+            kept = await popup(wire, dedupe="same")
+        else:
+            await wire.send("event", name="test.command", data={"args": {"x": 1}})
+            kept = await wire.until("command")
+        process.kill()
+    # As if it had been killed between its two writes.
+    db = sqlite3.connect(process.paths.database)
+    with db:
+        db.execute(f"UPDATE {table} SET seq = NULL")
+    db.close()
+    async with session(process.start(), project=PROJECT, resume=resume(wire, kept["seq"])) as again:
+        came = await again.receive()
+        assert came["seq"] > kept["seq"]
+        assert {**came, "seq": 0} == {**kept, "seq": 0}
+
+
+@pytest.fixture
+async def killed(process: ProcessDaemon) -> tuple[ProcessDaemon, Wire]:
+    """A daemon that was killed while a client of the fake engine had a popup open."""
+    async with session(process.start(), engine={"name": "fake", "version": "2.1"}) as wire:
+        await popup(wire)
+        process.kill()
+    return process, wire
+
+
+def spoil(process: ProcessDaemon, *statement: Any) -> None:
+    db = sqlite3.connect(process.paths.database)
+    with db:
+        db.execute(*statement)
+    db.close()
+
+
+async def test_a_session_whose_engine_no_adapter_can_read_any_more_comes_back_without(
+    killed: tuple[ProcessDaemon, Wire],
+) -> None:
+    process, wire = killed
+    spoil(process, "UPDATE sessions SET identify = CAST(replace(identify, '2.1', 'x.y') AS BLOB)")
+    async with session(process.start(), resume=resume(wire)) as again:
+        assert (await again.receive())["type"] == "popup"
+    assert "without an adapter" in process.output.read_text()
+
+
+async def test_an_answer_whose_advisor_was_uninstalled_is_settled(killed: tuple[ProcessDaemon, Wire]) -> None:
+    process, wire = killed
+    spoil(process, "UPDATE popups SET status = 'answered', advisor = 'gone', answer = x'80'")
+    async with session(process.start(), resume=resume(wire)) as again:
+        assert await again.quiet()
+    db = sqlite3.connect(process.paths.database)
+    assert db.execute("SELECT status FROM popups").fetchall() == [("settled",)]
+    db.close()
+
+
+@pytest.mark.parametrize("column", ["sessions SET identify", "popups SET message"])
+async def test_a_session_that_cant_be_read_ends_alone(
+    killed: tuple[ProcessDaemon, Wire], column: str
+) -> None:
+    process, wire = killed
+    spoil(process, f"UPDATE {column} = x'c1'")
+    async with dial(process.start()) as late:
+        file = ConnectionFile.read(process.paths.connection_file)
+        await late.send("identify", **identity(file, resume=resume(wire)))
+        assert (await late.closed())[0] == 4011
+    async with session(file) as fresh:
+        assert (await fresh.request(1, "test.sleep"))["value"] == "awake"
+
+
+async def test_a_database_whose_tables_are_broken_is_named_in_one_line(
+    killed: tuple[ProcessDaemon, Wire],
+) -> None:
+    process, _ = killed
+    spoil(process, "DROP TABLE popups")
+    process.output.unlink()
+    assert process.spawn().wait(30) == 2
+    (line,) = process.output.read_text().splitlines()
+    assert "popbridge.db can't be used" in line
+
+
+async def test_a_daemon_killed_at_any_moment_loses_no_answer(process: ProcessDaemon, tmp_path: Path) -> None:
+    """Answers in a stream, the daemon killed under them; each is acted on in the end."""
+    log = tmp_path / "log"
+    async with session(process.start(), project=PROJECT) as wire:
+        await wire.send("event", name="test.popup", data={"count": 20, "state": {"log": str(log)}})
+        shown = [await wire.until("popup") for _ in range(20)]
+    confirmed: set[int] = set()
+    for round_ in range(3):
+        async with session(
+            ConnectionFile.read(process.paths.connection_file), project=PROJECT, resume=resume(wire, 20)
+        ) as again:
+            for one in shown:
+                if one["id"] not in confirmed:
+                    await again.send("answer", id=one["id"], state="answered", action="yes")
+            for _ in range(round_ * 5):
+                confirmed.add((await again.until("popup_close"))["id"])
+            if round_ < 2:
+                process.kill()
+                process.start()
+            else:
+                while len(confirmed) < 20:
+                    confirmed.add((await again.until("popup_close"))["id"])
+    assert len(await lines(log, 20)) >= 20
+
+    def settled() -> bool:
+        db = sqlite3.connect(process.paths.database)
+        left = db.execute("SELECT count(*) FROM popups WHERE status != 'settled'").fetchone()[0]
+        db.close()
+        return left == 0
+
+    await asyncio.to_thread(until, settled, "all answers to be acted on")
