@@ -73,6 +73,21 @@ def command(seq: int, name: str, args: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def test_no_script_of_the_addon_gives_a_warning(godot: list[str], project: Project) -> None:
+    strict = (Path(__file__).parent / "godot4" / "strict.godot").read_text(encoding="utf-8")
+    with (project.root / "project.godot").open("a", encoding="utf-8") as settings:
+        settings.write(strict)
+    # Scripts are compiled when the editor loads the addon, warnings as errors.
+    ran = subprocess.run(
+        [*godot, "--headless", "--path", str(project.root), "--editor", "--quit"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert [line for line in (ran.stdout + ran.stderr).splitlines() if "SCRIPT ERROR" in line] == []
+
+
 async def test_it_says_who_it_is(godot: list[str], project: Project, home: Path) -> None:
     async with Daemon(home) as daemon, Editor(project, home, command=godot):
         said = await daemon.hear("identify")

@@ -33,7 +33,7 @@ func setup(connection: Connection, store: SessionStore, data_folder: String) -> 
 	_imported = data_folder.path_join("imported")
 	if _store.reported_at == 0:
 		# The very first run: what was imported since the editor started, the addon's own absence included.
-		_store.reported_at = int(Time.get_unix_time_from_system()) - Time.get_ticks_msec() / 1000 - 1
+		_store.reported_at = int(Time.get_unix_time_from_system()) - ceili(Time.get_ticks_msec() / 1000.0) - 1
 		_store.save()
 	_files.resources_reimported.connect(_on_reimported)
 	# From 4.4.
@@ -119,7 +119,7 @@ func _reimport_now(paths: PackedStringArray) -> void:
 
 
 func _frames(assets: Array) -> Array:
-	var limit := _connection.frame_limit() / 2
+	var limit := _connection.frame_limit() >> 1
 	var frames := []
 	var size := limit
 	for asset: Dictionary in assets:

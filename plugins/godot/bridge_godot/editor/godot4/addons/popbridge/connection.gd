@@ -23,7 +23,7 @@ const SessionStore := preload("session_store.gd")
 # Bytes; Godot's own 64 KiB is less than one frame.
 const BUFFER := 4 * 1024 * 1024
 # Above this much unsent, frames wait here, so that Godot's buffer never overflows.
-const FULL := BUFFER / 4
+const FULL := 1024 * 1024
 
 var status := Status.SEARCHING
 # The daemon's last words, where it refused.
@@ -98,7 +98,7 @@ func _process(_delta: float) -> void:
 
 func _connect() -> void:
 	_backoff.wait()
-	var file := _identity.read_connection()
+	var file := Identity.read_connection()
 	if file.is_empty():
 		_set_status(Status.SEARCHING)
 		return

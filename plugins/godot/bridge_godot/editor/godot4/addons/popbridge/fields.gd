@@ -20,8 +20,8 @@ func setup(fields: Array) -> void:
 # name -> value, in the type that the field names.
 func values() -> Dictionary:
 	var filled := {}
-	for name: String in _inputs:
-		filled[name] = _value(_inputs[name].type, _inputs[name].input)
+	for field: String in _inputs:
+		filled[field] = _value(_inputs[field].type, _inputs[field].input)
 	return filled
 
 
@@ -38,7 +38,7 @@ static func _input_for(field: Dictionary) -> Control:
 			spin.allow_greater = true
 			spin.allow_lesser = true
 			spin.step = 1.0 if field.type == "int" else 0.001
-			spin.value = value if value is int or value is float else 0.0
+			spin.value = float(value) if value is int or value is float else 0.0
 			return spin
 		"choice":
 			var choice := OptionButton.new()
@@ -62,5 +62,5 @@ static func _value(type: String, input: Control) -> Variant:
 			return (input as SpinBox).value
 		"choice":
 			var choice := input as OptionButton
-			return choice.get_item_text(choice.selected) if choice.selected >= 0 else null
+			return choice.text if choice.selected >= 0 else ""
 	return (input as LineEdit).text

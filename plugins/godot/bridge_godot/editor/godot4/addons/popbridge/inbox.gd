@@ -6,8 +6,8 @@ var _highest := 0
 var _under_way := {}
 
 
-func reset(handled: int) -> void:
-	_highest = handled
+func reset(last_handled: int) -> void:
+	_highest = last_handled
 	_under_way.clear()
 
 

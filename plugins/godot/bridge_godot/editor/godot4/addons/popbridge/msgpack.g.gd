@@ -160,9 +160,9 @@ func _take_coded(code: int, depth: int) -> Variant:
 		0xc4, 0xc5, 0xc6:
 			return _take_bytes(_take_unsigned(1 << (code - 0xc4)))
 		0xca:
-			return _stream.get_float() if _has(4) else null
+			return _stream.get_float() if _has(4) else 0.0
 		0xcb:
-			return _stream.get_double() if _has(8) else null
+			return _stream.get_double() if _has(8) else 0.0
 		0xcc, 0xcd, 0xce, 0xcf:
 			return _take_unsigned(1 << (code - 0xcc))
 		0xd0, 0xd1, 0xd2, 0xd3:

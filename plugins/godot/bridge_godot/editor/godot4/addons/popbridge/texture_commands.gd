@@ -151,12 +151,12 @@ static func _is_alike(now: Variant, asked: Variant) -> bool:
 	return typeof(now) == typeof(asked)
 
 
-func _is_list(command: Dictionary, name: String, of: int) -> bool:
-	var items: Variant = command.args.get(name)
+func _is_list(command: Dictionary, field: String, of: int) -> bool:
+	var items: Variant = command.args.get(field)
 	var good: bool = items is Array \
 			and items.all(func(item: Variant) -> bool: return typeof(item) == of)
 	if not good:
-		_answer(command, _error(Protocol.ERROR_BAD_PARAMS, "%s: %s must be a list." % [command.name, name]))
+		_answer(command, _error(Protocol.ERROR_BAD_PARAMS, "%s: %s must be a list." % [command.name, field]))
 	return good
 
 
