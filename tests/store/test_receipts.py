@@ -1,0 +1,103 @@
+"""Receipts: what commands changed; rules: what people want always."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlite_utils import Database
+
+from bridge.core.messages import Command, Error, Result
+from bridge.store.database import open_database
+from bridge.store.receipts import ReceiptStore, RuleStore
+
+COMMAND = Command(id=0, name="texture.apply", args={"changes": [{"path": "ü"}]}, deadline_ms=5)
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    made = open_database(tmp_path / "popbridge.db")
+    yield made
+    made.conn.close()
+
+
+@pytest.fixture
+def store(db: Database) -> ReceiptStore:
+    return ReceiptStore(db)
+
+
+def opened(store: ReceiptStore, **more: Any) -> int:
+    return store.open("s", "p", "P", COMMAND, "because", **more)[0]
+
+
+def test_a_receipt_is_there_before_its_command_is_sent(store: ReceiptStore) -> None:
+    receipt_id = opened(store)
+    (receipt,) = store.unanswered("s")
+    assert (receipt.id, receipt.state, receipt.seq) == (receipt_id, "sent", None)
+    assert (receipt.args, receipt.note, receipt.deadline_ms) == (COMMAND.args, "because", 5)
+    store.sent(Command(id=receipt_id, seq=9, name="c", args={}, deadline_ms=5))
+    assert store.unanswered("s")[0].seq == 9
+    assert store.unanswered("another") == []
+
+
+@pytest.mark.parametrize(
+    ("value", "state"),
+    [
+        ({"before": [1], "after": [2]}, "applied"),
+        ({"before": [1], "after": [2], "errors": [{"path": "x", "message": "locked"}]}, "applied"),
+        ({"before": [], "after": [], "errors": [{"path": "x", "message": "locked"}]}, "failed"),
+        ("done", "applied"),
+        (None, "applied"),
+    ],
+)
+def test_what_the_editor_observed_is_kept(store: ReceiptStore, value: Any, state: str) -> None:
+    receipt = store.answered(opened(store), Result(id=1, value=value))
+    assert receipt is not None
+    known = value if isinstance(value, dict) else {}
+    assert (receipt.state, receipt.before, receipt.after) == (state, known.get("before"), known.get("after"))
+    assert receipt.errors == known.get("errors")
+    assert receipt.answered
+
+
+def test_an_error_is_kept_in_its_words(store: ReceiptStore) -> None:
+    receipt = store.answered(opened(store), Error(id=1, code="internal", message="no such importer"))
+    assert receipt is not None
+    assert (receipt.state, receipt.errors) == ("failed", [{"message": "no such importer"}])
+
+
+def test_the_first_answer_counts(store: ReceiptStore) -> None:
+    receipt_id = opened(store)
+    store.answered(receipt_id, Result(id=1, value={"after": [1]}))
+    assert store.answered(receipt_id, Result(id=1, value={"after": [2]})) is None
+    assert store.answered(99, Result(id=1, value=None)) is None
+    receipt = store.get(receipt_id)
+    assert receipt is not None
+    assert receipt.after == [1]
+
+
+def test_the_same_step_of_the_same_answer_makes_one_receipt(store: ReceiptStore) -> None:
+    first = opened(store, parent=(1, 1))
+    assert store.open("s", "p", "P", COMMAND, "again", parent=(1, 1)) == (first, False)
+    assert opened(store, parent=(1, 2)) != first
+
+
+def test_the_newest_come_first_and_so_many(store: ReceiptStore) -> None:
+    made = [opened(store, reverts=1) for _ in range(3)]
+    assert [r.id for r in store.latest(2)] == [made[2], made[1]]
+    assert store.latest()[0].reverts == 1
+    assert store.get(99) is None
+
+
+def test_rules_are_kept_by_project_and_folder_once_each(db: Database) -> None:
+    rules = RuleStore(db)
+    for finding in ("normal_as_colour", "normal_as_colour", "too_large"):
+        rules.add("p", "textures", finding)
+    rules.add("p", "", "too_large")
+    rules.add("q", "textures", "too_large")
+    assert {k: sorted(v) for k, v in rules.of("p").items()} == {
+        "textures": ["normal_as_colour", "too_large"],
+        "": ["too_large"],
+    }
+    assert rules.of("nobody") == {}

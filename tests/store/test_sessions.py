@@ -1,0 +1,112 @@
+"""Sessions and popups as they outlive the daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+from bridge.core.messages import Answer, AuthProof, ClientInfo, Command, Identify, Popup, Resume
+from bridge.store.database import open_database
+from bridge.store.receipts import ReceiptStore
+from bridge.store.records import unpack
+from bridge.store.sessions import SEQ_BLOCK, SessionStore
+
+IDENTIFY = Identify(
+    protocol=1,
+    client=ClientInfo(kind="editor", name="e", version="1"),
+    instance="one",
+    auth=AuthProof(token="the secret"),
+    resume=Resume(session="s", token="the other secret", last_seq=0),
+)
+POPUP = Popup(id=0, kind="k", title="t", body="b", actions=[])
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    made = open_database(tmp_path / "popbridge.db")
+    yield made
+    made.conn.close()
+
+
+@pytest.fixture
+def store(db: Database) -> SessionStore:
+    made = SessionStore(db)
+    made.open("s", "digest", IDENTIFY)
+    return made
+
+
+def test_a_session_is_kept_without_its_secrets(store: SessionStore) -> None:
+    (stored,) = store.all_open()
+    assert (stored.id, stored.token_digest, stored.acked) == ("s", "digest", 0)
+    assert b"secret" not in stored.identify
+    assert unpack(stored.identify, Identify).client.name == "e"
+
+
+def test_numbers_are_reserved_ahead(store: SessionStore) -> None:
+    assert store.all_open()[0].seq_reserved == SEQ_BLOCK
+    assert store.reserve("s", 20_000) == 20_000 + SEQ_BLOCK
+    assert store.all_open()[0].seq_reserved == 20_000 + SEQ_BLOCK
+
+
+def test_who_comes_back_may_be_another_process(store: SessionStore) -> None:
+    store.resumed(
+        "s", "digest", Identify(protocol=1, client=IDENTIFY.client, instance="two", auth=AuthProof())
+    )
+    store.acknowledged("s", 7)
+    (stored,) = store.all_open()
+    assert unpack(stored.identify, Identify).instance == "two"
+    assert stored.acked == 7
+
+
+def test_a_closed_session_leaves_nothing_open(db: Database, store: SessionStore) -> None:
+    popup_id, _ = store.reserve_popup("s", "a", POPUP, None, None)
+    receipts = ReceiptStore(db)
+    receipt_id, _ = receipts.open("s", "p", "P", Command(id=0, name="c", args={}, deadline_ms=1), "n")
+    store.close("s")
+    assert store.all_open() == []
+    assert store.unsettled("s") == []
+    stored = store.popup(popup_id)
+    assert stored is not None
+    assert stored.status == "settled"
+    receipt = receipts.get(receipt_id)
+    assert receipt is not None
+    assert (receipt.state, receipt.errors) == ("failed", [{"message": "the editor never came back"}])
+
+
+def test_a_popup_keeps_its_state_its_number_and_its_answer(store: SessionStore) -> None:
+    popup_id, is_new = store.reserve_popup("s", "a", POPUP, {"files": ["x"], "blob": b"\0"}, None)
+    assert is_new
+    store.popup_sent(Popup(id=popup_id, seq=3, kind="k", title="t", body="b", actions=[]))
+    store.answered(Answer(id=popup_id, state="answered", action="yes"))
+    (stored,) = store.unsettled("s")
+    assert (stored.seq, stored.status, unpack(stored.state)) == (
+        3,
+        "answered",
+        {"files": ["x"], "blob": b"\0"},
+    )
+    assert unpack(stored.message, Popup).id == popup_id
+    assert unpack(stored.answer, Answer).action == "yes"
+    store.settled(popup_id)
+    assert store.unsettled("s") == []
+
+
+def test_the_first_answer_counts(store: SessionStore) -> None:
+    popup_id, _ = store.reserve_popup("s", "a", POPUP, None, None)
+    store.answered(Answer(id=popup_id, state="answered", action="yes"))
+    store.answered(Answer(id=popup_id, state="dismissed"))
+    stored = store.popup(popup_id)
+    assert stored is not None
+    assert unpack(stored.answer, Answer).state == "answered"
+
+
+def test_the_same_step_of_the_same_answer_shows_one_popup(store: SessionStore) -> None:
+    first, _ = store.reserve_popup("s", "a", POPUP, None, (1, 1))
+    assert store.reserve_popup("s", "a", POPUP, None, (1, 1)) == (first, False)
+    assert store.reserve_popup("s", "a", POPUP, None, (1, 2))[1]
+
+
+def test_a_popup_that_was_never_there_is_none(store: SessionStore) -> None:
+    assert store.popup(12) is None
