@@ -86,9 +86,18 @@ def test_an_option_can_be_added_and_taken_away(rock: Path) -> None:
     assert settings_of(rock) == TEXT
 
 
-@pytest.mark.parametrize("options", [{"process__strange": "[3]"}, {"compress__mode": [1]}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"process__strange": "[3]"},
+        {"compress__mode": [1]},
+        {"compress__mode": "VRAM"},
+        {"compress__mode": 1.5},
+        {"mipmaps__generate": 1},
+    ],
+)
 def test_what_cannot_be_written_is_refused_and_nothing_changed(rock: Path, options: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match=r"process/strange|compress/mode"):
+    with pytest.raises(UserError, match=r"process/strange|compress/mode|mipmaps/generate"):
         change(rock, **options)
     assert settings_of(rock) == TEXT
 
@@ -110,3 +119,8 @@ def test_a_projects_textures_are_found_outside_of_hidden_folders(tmp_path: Path)
     texture(tmp_path / "gone.png", TEXT).unlink()
     found = [texture(tmp_path / "b/rock.png", TEXT), texture(tmp_path / "c.png", TEXT)]
     assert list(textures(tmp_path)) == found
+
+
+def test_a_number_from_json_stays_an_integer(rock: Path) -> None:
+    change(rock, compress__mode=2.0)
+    assert "compress/mode=2\n" in settings_of(rock)

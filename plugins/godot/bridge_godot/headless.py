@@ -95,7 +95,7 @@ class GodotHeadless:
         """Changes `.import` files; the value of `texture.apply`."""
         before, after, errors = [], [], []
         for change in changes:
-            path, options = change["path"], change["options"]
+            path, options = str(change.get("path")), change.get("options") or {}
             try:
                 asset = self._file(path)
                 present = _values(asset, options)

@@ -63,12 +63,25 @@ class ImportFile:
         if value is None:
             self._config.remove(PARAMS, name)
             return
-        if isinstance(present, float) and isinstance(value, int):
-            value = float(value)
+        if present is not None and not _alike(present, value):
+            raise UserError(f"{name} is {render(present)} here, and {value!r} isn't of that type.")
+        # A number keeps the type that Godot wrote: to it, 1 for 1.0 is another setting.
+        if isinstance(present, int | float) and not isinstance(present, bool):
+            value = type(present)(value)
         try:
             self._config.set(PARAMS, name, render(value))
         except TypeError as error:
             raise UserError(f"{name}: {error}.") from None
+
+
+def _alike(present: Value, value: Any) -> bool:
+    if isinstance(present, bool) or isinstance(value, bool):
+        return isinstance(present, bool) and isinstance(value, bool)
+    if isinstance(present, int):
+        return isinstance(value, int | float) and value == int(value)
+    if isinstance(present, float):
+        return isinstance(value, int | float)
+    return isinstance(value, str)
 
 
 def textures(project: Path) -> Iterator[Path]:

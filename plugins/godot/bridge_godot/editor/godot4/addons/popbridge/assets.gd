@@ -14,6 +14,8 @@ const AT_ONCE := 4
 const PLAIN := [TYPE_NIL, TYPE_BOOL, TYPE_INT, TYPE_FLOAT, TYPE_STRING]
 
 var _files: EditorFileSystem
+# Godot's own dialog over long work: before 4.4 nothing else tells that it imports.
+var _progress: Node
 var _connection: Connection
 var _store: SessionStore
 var _imported := ""
@@ -30,6 +32,7 @@ func setup(connection: Connection, store: SessionStore, data_folder: String) -> 
 	_files = EditorInterface.get_resource_filesystem()
 	_connection = connection
 	_store = store
+	_progress = EditorInterface.get_base_control().find_children("*", "ProgressDialog", true, false).pop_front()
 	_imported = data_folder.path_join("imported")
 	if _store.reported_at == 0:
 		# The very first run: what was imported since the editor started, the addon's own absence included.
@@ -70,7 +73,7 @@ func is_valid(path: String) -> bool:
 
 
 func is_importing() -> bool:
-	return _importing or _files.is_scanning()
+	return _importing or _files.is_scanning() or (_progress != null and _progress.get("visible") == true)
 
 
 # Waits for the end of an import under way. Gives whether it came in time.

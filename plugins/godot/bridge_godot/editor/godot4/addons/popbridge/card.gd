@@ -12,6 +12,8 @@ const Texts := preload("texts.gd")
 const PREVIEW := 72
 const STRIPE := 4
 const GAP := 8
+# A key that was meant for something else must not press a button that has just got the focus.
+const GUARD_MS := 400
 const SEVERITIES := {"info": "accent_color", "warning": "warning_color", "error": "error_color"}
 
 var popup := {}
@@ -24,6 +26,7 @@ var _fields := Fields.new()
 var _note := Label.new()
 var _preview := TextureRect.new()
 var _scale := 1.0
+var _armed_at := 0
 
 
 # Call it when the card is in the tree: it takes the editor's fonts and colours from there.
@@ -53,6 +56,7 @@ func setup(shown: Dictionary, texts: Texts) -> void:
 func focus_default() -> void:
 	var focused := get_viewport().gui_get_focus_owner()
 	if _default and is_visible_in_tree() and not (focused is TextEdit or focused is LineEdit):
+		_armed_at = Time.get_ticks_msec() + GUARD_MS
 		_default.grab_focus()
 
 
@@ -144,6 +148,8 @@ func _style(button: Button, style: String) -> void:
 
 
 func _choose(state: String, action: String) -> void:
+	if Time.get_ticks_msec() < _armed_at:
+		return
 	answered.emit(popup.id, state, action, _fields.values() if state == "answered" else {})
 
 
