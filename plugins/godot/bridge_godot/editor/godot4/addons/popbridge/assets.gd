@@ -14,8 +14,6 @@ const AT_ONCE := 4
 const PLAIN := [TYPE_NIL, TYPE_BOOL, TYPE_INT, TYPE_FLOAT, TYPE_STRING]
 
 var _files: EditorFileSystem
-# Godot's own dialog over long work: before 4.4 nothing else tells that it imports.
-var _progress: Node
 var _connection: Connection
 var _store: SessionStore
 var _imported := ""
@@ -32,14 +30,13 @@ func setup(connection: Connection, store: SessionStore, data_folder: String) -> 
 	_files = EditorInterface.get_resource_filesystem()
 	_connection = connection
 	_store = store
-	_progress = EditorInterface.get_base_control().find_children("*", "ProgressDialog", true, false).pop_front()
 	_imported = data_folder.path_join("imported")
 	if _store.reported_at == 0:
 		# The very first run: what was imported since the editor started, the addon's own absence included.
 		_store.reported_at = int(Time.get_unix_time_from_system()) - ceili(Time.get_ticks_msec() / 1000.0) - 1
 		_store.save()
 	_files.resources_reimported.connect(_on_reimported)
-	# From 4.4.
+	# From 4.4; before, an import under way is known by its scan alone.
 	if _files.has_signal("resources_reimporting"):
 		_files.connect("resources_reimporting", _on_reimporting)
 
@@ -73,7 +70,7 @@ func is_valid(path: String) -> bool:
 
 
 func is_importing() -> bool:
-	return _importing or _files.is_scanning() or (_progress != null and _progress.get("visible") == true)
+	return _importing or _files.is_scanning()
 
 
 # Waits for the end of an import under way. Gives whether it came in time.
