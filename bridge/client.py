@@ -5,24 +5,22 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-import msgpack
 import msgspec
 from msgspec import UNSET
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
+from bridge import wire
 from bridge.connection import ConnectionFile
 from bridge.core import errors
-from bridge.core.errors import ErrorCode, RequestError, UserError
+from bridge.core.errors import RequestError, UserError
 from bridge.core.messages import (
     MAX_FRAME,
     PROTOCOL,
@@ -54,13 +52,8 @@ from bridge.core.messages import (
 ACK_DELAY_S = 0.05
 """Acknowledgements are cumulative: one for all that was handled in this time."""
 
-HTTP_TIMEOUT_S = 60.0
-
 KEPT_REPLIES = 64
 """Answers to commands that are kept, in case that the daemon asks again after a reconnect."""
-
-# The daemon is never behind a proxy, and its token is none of a proxy's business.
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 log = logging.getLogger(__name__)
 
@@ -137,11 +130,14 @@ class Client:
         )
         socket = await _open(file)
         try:
-            hello = _decode(await socket.recv())
-            await socket.send(_encode(identify))
-            ready = _decode(await socket.recv())
+            hello = wire.decode(await socket.recv())
+            await socket.send(wire.encode(identify))
+            ready = wire.decode(await socket.recv())
         except ConnectionClosed as closed:
             raise UserError(_refusal(closed)) from None
+        except BaseException:
+            await socket.close()
+            raise
         if not isinstance(hello, Hello) or not isinstance(ready, Ready):
             await socket.close()
             raise UserError(f"What listens at {file.ws} isn't PopBridge.")
@@ -234,39 +230,26 @@ class Client:
 
     async def send(self, message: ClientMessage) -> None:
         """Any message."""
-        await self._socket.send(_encode(message))
+        await self._socket.send(wire.encode(message))
 
     async def put_blob(self, data: bytes) -> str:
         """Uploads; gives the blob's name, its SHA-256."""
         name = hashlib.sha256(data).hexdigest()
-        await asyncio.to_thread(self._http, "PUT", name, data)
+        await asyncio.to_thread(wire.blob, self._file, "PUT", name, data)
         return name
 
     async def get_blob(self, name: str) -> bytes:
         """Downloads."""
-        return await asyncio.to_thread(self._http, "GET", name, None)
-
-    def _http(self, method: str, name: str, data: bytes | None) -> bytes:
-        request = urllib.request.Request(f"{self._file.http}/blobs/{name}", data=data, method=method)
-        request.add_header("Authorization", f"Bearer {self._file.token}")
-        try:
-            with _DIRECT.open(request, timeout=HTTP_TIMEOUT_S) as response:
-                body: bytes = response.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                raise _as_request_error(_problem(error)) from None
-        except OSError as error:
-            raise UserError(f"PopBridge doesn't answer at {self._file.http} ({error}).") from None
-        return body
+        return await asyncio.to_thread(wire.blob, self._file, "GET", name)
 
     async def _read(self) -> None:
         try:
             async for frame in self._socket:
-                self._handle(_decode(frame))
+                self._handle(wire.decode(frame))
         except ConnectionClosed:
             pass
-        except (UserError, ValueError, msgpack.UnpackException) as error:
-            log.error("the daemon sent what is no message: %s", error)
+        except UserError as error:
+            log.error("closing the connection: %s", error)
             await self._socket.close(1002, "that is no message")
         for waiting in self._open.values():
             if not waiting.done():
@@ -288,7 +271,7 @@ class Client:
                 self._settle(message.id, message, None)
             case Error():
                 request_id = message.id if isinstance(message.id, int) else -1
-                self._settle(request_id, None, _as_request_error(msgspec.to_builtins(message)))
+                self._settle(request_id, None, wire.as_request_error(msgspec.to_builtins(message)))
             case Command():
                 self._spawn(self._run_command(message), message)
             case Popup():
@@ -394,32 +377,7 @@ async def _open(file: ConnectionFile) -> ClientConnection:
         ) from None
 
 
-def _encode(message: ClientMessage) -> bytes:
-    packed: bytes = msgpack.packb(msgspec.to_builtins(message, builtin_types=(bytes,)))
-    return packed
-
-
-def _decode(frame: str | bytes) -> ServerMessage:
-    if isinstance(frame, str):
-        raise UserError("The daemon sent text on a binary subprotocol: update the older side.")
-    message: ServerMessage = msgspec.convert(msgpack.unpackb(frame), ServerMessage)
-    return message
-
-
-def _problem(error: urllib.error.HTTPError) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(error.read(), type=dict[str, Any])
-    except msgspec.DecodeError:
-        return {"message": f"HTTP {error.code} {error.reason}"}
-
-
 def _refusal(closed: ConnectionClosed) -> str:
     if closed.rcvd is None:
         return "PopBridge closed the connection without a word: see its log."
     return f"PopBridge refused the connection: {closed.rcvd.code} {closed.rcvd.reason}"
-
-
-def _as_request_error(error: Mapping[str, Any]) -> RequestError:
-    """The daemon's words as an exception; a code that this client doesn't know stays as it is."""
-    code = ErrorCode(error.get("code", "internal"), 0, "{message}", retryable=error.get("retryable", False))
-    return RequestError(code, error.get("hint", ""), message=error.get("message", ""))
