@@ -1,0 +1,412 @@
+"""The Python client against a real daemon, and against servers that are none."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+
+from bridge.api import RequestError, UserError
+from bridge.client import Client
+from bridge.connection import ConnectionFile
+from bridge.core import errors
+from bridge.core.messages import Answer, Command, Event, InputRef, Popup, PopupClose, ProjectInfo
+from tests.server.daemons import ProcessDaemon, ThreadDaemon, until
+from tests.server.wire import session
+
+PROJECT = ProjectInfo(id="p", name="P")
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreadDaemon]:
+    running = ThreadDaemon(tmp_path_factory.mktemp("client") / "home").start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def where(daemon: ThreadDaemon) -> Path:
+    return daemon.paths.connection_file
+
+
+async def wait(ready: Callable[[], Any], what: str = "it") -> None:
+    await asyncio.to_thread(until, ready, what)
+
+
+# Getting in.
+
+
+async def test_it_connects_and_asks(where: Path) -> None:
+    async with await Client.connect(where, locale="de") as client:
+        assert client.hello.protocol == 1
+        assert client.ready.resumed is False
+        assert (await client.request("bridge.echo", {"value": {"ü": [1, b"x"]}})).value == {"ü": [1, b"x"]}
+        assert (await client.request("test.ask")).value["locale"] == "de"
+
+
+async def test_an_engine_gets_its_adapter(where: Path) -> None:
+    async with await Client.connect(where, kind="editor", engine=("fake", "2.2"), project=PROJECT) as client:
+        assert client.ready.adapter
+        assert client.ready.adapter.exact
+
+
+async def test_without_a_daemon_it_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="popbridge serve"):
+        await Client.connect(tmp_path / "connection.json")
+
+
+async def test_after_a_daemon_that_is_gone_it_says_what_to_do(where: Path, tmp_path: Path) -> None:
+    stale = ConnectionFile.read(where)
+    stale.ws = "ws://127.0.0.1:9/ws"
+    stale.write(tmp_path / "connection.json")
+    with pytest.raises(UserError, match=r"doesn't answer at ws://127\.0\.0\.1:9/ws"):
+        await Client.connect(tmp_path / "connection.json")
+
+
+async def test_a_refusal_is_told_with_its_code(where: Path, tmp_path: Path) -> None:
+    wrong = ConnectionFile.read(where)
+    wrong.token = "wrong"
+    wrong.write(tmp_path / "connection.json")
+    with pytest.raises(UserError, match="refused the connection: 4009"):
+        await Client.connect(tmp_path / "connection.json")
+
+
+@contextlib.asynccontextmanager
+async def server(tmp_path: Path, handle: Callable[[ServerConnection], Any]) -> AsyncIterator[Path]:
+    """Something that listens where PopBridge should."""
+    async with serve(handle, "127.0.0.1", 0, subprotocols=["bridge.v1.msgpack"]) as running:  # type: ignore[list-item]
+        port = next(iter(running.sockets)).getsockname()[1]
+        ws, http = f"ws://127.0.0.1:{port}/ws", f"http://127.0.0.1:{port}"
+        ConnectionFile(ws=ws, http=http, token="t", pid=1, protocol=1).write(tmp_path / "connection.json")
+        yield tmp_path / "connection.json"
+
+
+HELLO = {
+    "type": "hello", "protocol": 1, "features": [], "heartbeat_s": 20,
+    "server": {"name": "s", "version": "1", "instance": "i"},
+    "limits": {"frame": 1, "inline": 1, "inflight": 1}, "auth": {"methods": ["token"], "nonce": ""},
+}  # fmt: skip
+READY = {"type": "ready", "session": "s", "resume_token": "t", "resumed": False, "workloads": []}
+
+
+async def test_a_server_that_is_another_is_told_apart(tmp_path: Path) -> None:
+    async def handle(socket: ServerConnection) -> None:
+        await socket.send(msgpack.packb(HELLO))
+        await socket.recv()
+        await socket.send(msgpack.packb(HELLO))
+        await socket.wait_closed()
+
+    async with server(tmp_path, handle) as where:
+        with pytest.raises(UserError, match="isn't PopBridge"):
+            await Client.connect(where)
+
+
+async def test_a_server_that_hangs_up_is_told(tmp_path: Path) -> None:
+    async def handle(socket: ServerConnection) -> None:
+        socket.transport.abort()
+
+    async with server(tmp_path, handle) as where:
+        with pytest.raises(UserError, match="without a word"):
+            await Client.connect(where)
+
+
+@pytest.mark.parametrize("frame", ["text", b"\xc1", b"\x01\x02", msgpack.packb({"type": "from the future"})])
+async def test_a_frame_that_is_no_message_ends_the_connection_and_every_wait(
+    tmp_path: Path, frame: str | bytes
+) -> None:
+    async def handle(socket: ServerConnection) -> None:
+        await socket.send(msgpack.packb(HELLO))
+        await socket.recv()
+        await socket.send(msgpack.packb(READY))
+        await socket.recv()
+        await socket.send(frame)
+        await socket.wait_closed()
+
+    async with server(tmp_path, handle) as where:
+        client = await Client.connect(where)
+        with pytest.raises(RequestError) as caught:
+            await client.request("bridge.echo")
+        assert caught.value.code.name == "editor_gone"
+        assert (await client.wait_closed())[0] == 1002
+        await client.close()
+
+
+async def test_a_first_frame_that_is_no_message_is_told(tmp_path: Path) -> None:
+    async def handle(socket: ServerConnection) -> None:
+        await socket.send(b"\xc1")
+        await socket.wait_closed()
+
+    async with server(tmp_path, handle) as where:
+        with pytest.raises(UserError, match="no message"):
+            await Client.connect(where)
+
+
+# Requests and blobs.
+
+
+async def test_an_error_comes_in_the_daemons_words(where: Path) -> None:
+    async with await Client.connect(where) as client:
+        with pytest.raises(RequestError, match=r"no workload 'image\.teleport'") as caught:
+            await client.request("image.teleport")
+        assert caught.value.code.name == "unknown_workload"
+        assert "popbridge workloads" in caught.value.hint
+
+
+async def test_a_wait_that_is_cancelled_cancels_the_request(where: Path) -> None:
+    async with await Client.connect(where) as client:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await client.request("test.sleep", {"seconds": 60}, priority="bulk", deadline_ms=90_000)
+        assert (await client.request("test.sleep")).value == "awake"
+
+
+async def test_a_blob_goes_up_is_worked_on_and_comes_down(where: Path) -> None:
+    async with await Client.connect(where) as client:
+        name = await client.put_blob(b"blob")
+        assert name == hashlib.sha256(b"blob").hexdigest()
+        assert (await client.request("test.read", inputs=[InputRef(name="b", blob=name)])).value == [b"blob"]
+        assert await client.get_blob(name) == b"blob"
+        with pytest.raises(RequestError, match="isn't there"):
+            await client.get_blob("0" * 64)
+
+
+async def test_no_proxy_ever_sees_the_token(where: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ws_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    async with await Client.connect(where) as client:
+        assert await client.get_blob(await client.put_blob(b"direct")) == b"direct"
+
+
+async def test_what_isnt_the_daemons_answer_over_http_is_told_as_it_is(
+    where: Path, tmp_path: Path, daemon: ThreadDaemon
+) -> None:
+    async with await Client.connect(where) as client:
+        with pytest.raises(RequestError, match="HTTP 404"):
+            await client.get_blob("x/y")
+        client._file = ConnectionFile(ws="", http="http://127.0.0.1:9", token="t", pid=1, protocol=1)
+        with pytest.raises(UserError, match="doesn't answer"):
+            await client.get_blob("0" * 64)
+
+
+async def test_what_waits_when_the_connection_ends_is_told(where: Path, daemon: ThreadDaemon) -> None:
+    async with await Client.connect(where) as client:
+        waiting = asyncio.create_task(client.request("test.sleep", {"seconds": 1}))
+        await client.request("bridge.echo")
+        live = daemon.bridge.sessions.by_id[client.ready.session]
+        daemon.call(live.drop(errors.RESTART, "back off"))
+        with pytest.raises(RequestError, match="isn't connected"):
+            await waiting
+        assert await client.wait_closed() == (1012, "back off")
+
+
+# Popups and commands.
+
+
+async def test_popups_are_shown_and_answered(where: Path) -> None:
+    closed: asyncio.Queue[PopupClose] = asyncio.Queue()
+
+    async def answer(popup: Popup) -> Answer:
+        return Answer(id=popup.id, state="answered", action="yes")
+
+    async with await Client.connect(where, on_popup=answer, on_popup_close=closed.put) as client:
+        await client.event("test.popup", {})
+        assert (await asyncio.wait_for(closed.get(), 30)).reason == "answered"
+
+
+async def test_an_answer_may_come_later(where: Path) -> None:
+    shown: asyncio.Queue[Popup] = asyncio.Queue()
+    closed: asyncio.Queue[PopupClose] = asyncio.Queue()
+    async with await Client.connect(where, on_popup=shown.put, on_popup_close=closed.put) as client:
+        await client.event("test.popup", {})
+        popup = await asyncio.wait_for(shown.get(), 30)
+        await client.answer(Answer(id=popup.id, state="dismissed"))
+        assert (await asyncio.wait_for(closed.get(), 30)).reason == "dismissed"
+
+
+async def test_what_was_handled_is_acknowledged(where: Path, daemon: ThreadDaemon) -> None:
+    async with await Client.connect(where) as client:
+        for _ in range(5):
+            await client.request("bridge.echo")
+        live = daemon.bridge.sessions.by_id[client.ready.session]
+        await wait(lambda: not live.session.waiting, "the acknowledgement")
+
+
+async def test_an_answer_that_was_never_confirmed_is_sent_again(where: Path, daemon: ThreadDaemon) -> None:
+    shown: asyncio.Queue[Popup] = asyncio.Queue()
+    closed: asyncio.Queue[PopupClose] = asyncio.Queue()
+    first = await Client.connect(where, on_popup=shown.put)
+    await first.event("test.popup", {})
+    popup = await asyncio.wait_for(shown.get(), 30)
+    await first.close()
+    with contextlib.suppress(Exception):
+        await first.answer(Answer(id=popup.id, state="answered", action="yes"))
+    async with await Client.connect(where, previous=first, on_popup_close=closed.put) as second:
+        assert second.ready.resumed
+        assert second.instance == first.instance
+        assert (await asyncio.wait_for(closed.get(), 30)).reason == "answered"
+    async with await Client.connect(where, previous=second, on_popup_close=closed.put) as third:
+        await third.request("bridge.echo")
+        assert closed.empty()
+
+
+async def command(where: Path, client: Client) -> None:
+    await client.event("test.command", {"args": {"x": 1}, "wait": True})
+
+
+async def test_a_command_is_carried_out_and_its_state_kept(where: Path) -> None:
+    shown: asyncio.Queue[Popup] = asyncio.Queue()
+
+    async def carry_out(command: Command) -> Any:
+        return {"before": [1], "after": [command.args]}
+
+    async with await Client.connect(where, on_command=carry_out, on_popup=shown.put) as client:
+        await command(where, client)
+        assert (await asyncio.wait_for(shown.get(), 30)).body == "applied"
+
+
+async def refuse(command: Command) -> Any:
+    raise RequestError(errors.UNSUPPORTED, name=command.name, reason="not here")
+
+
+async def stumble(command: Command) -> Any:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("carry_out", [None, refuse, stumble])
+async def test_a_command_that_isnt_carried_out_is_answered_all_the_same(where: Path, carry_out: Any) -> None:
+    shown: asyncio.Queue[Popup] = asyncio.Queue()
+    async with await Client.connect(where, on_command=carry_out, on_popup=shown.put) as client:
+        await command(where, client)
+        assert (await asyncio.wait_for(shown.get(), 30)).body == "failed"
+
+
+async def test_a_handler_that_fails_costs_itself(where: Path, daemon: ThreadDaemon) -> None:
+    async def stumble_over(popup: Popup) -> Answer:
+        raise ZeroDivisionError
+
+    async with await Client.connect(where, on_popup=stumble_over) as client:
+        await client.event("test.popup", {})
+        live = daemon.bridge.sessions.by_id[client.ready.session]
+        await wait(lambda: live.session.seq == 1 and not live.session.waiting, "the acknowledgement")
+        assert (await client.request("bridge.echo", {"value": 1})).value == 1
+
+
+async def test_a_command_whose_answer_was_lost_is_answered_from_memory(
+    where: Path, daemon: ThreadDaemon
+) -> None:
+    done: list[int] = []
+
+    async def carry_out(command: Command) -> Any:
+        done.append(command.id)
+        first._socket.transport.abort()
+        return {"before": [1], "after": [2]}
+
+    first = await Client.connect(where, on_command=carry_out)
+    await first.event("test.command", {"args": {}})
+    await wait(lambda: done, "the command")
+    await first.close()
+    async with await Client.connect(where, previous=first, on_command=carry_out) as second:
+        receipts = daemon.bridge._receipts
+        await wait(lambda: receipts.get(done[0]).state == "applied", "the kept answer")
+        await second.request("bridge.echo")
+    assert len(done) == 1
+
+
+async def test_a_command_that_a_closed_connection_broke_off_is_carried_out_by_its_heir(
+    where: Path, daemon: ThreadDaemon
+) -> None:
+    begun: list[int] = []
+
+    async def hang(command: Command) -> Any:
+        begun.append(command.id)
+        await asyncio.Event().wait()
+
+    async def carry_out(command: Command) -> Any:
+        return {"after": [2]}
+
+    first = await Client.connect(where, on_command=hang)
+    await first.event("test.command", {"args": {}})
+    await wait(lambda: begun, "the command")
+    await first.close()
+    assert first.resume.last_seq == 0
+    async with await Client.connect(where, previous=first, on_command=carry_out):
+        await wait(lambda: daemon.bridge._receipts.get(begun[0]).state == "applied", "the command")
+
+
+async def test_an_heir_asks_under_ids_that_the_session_hasnt_open(where: Path) -> None:
+    first = await Client.connect(where)
+    waiting = asyncio.create_task(first.request("test.sleep", {"seconds": 0.3}))
+    await first.request("bridge.echo")
+    await first.close()
+    with pytest.raises(RequestError):
+        await waiting
+    async with await Client.connect(where, previous=first) as second:
+        assert (await second.request("test.ask")).value
+        assert (await second.request("test.sleep")).value == "awake"
+
+
+async def test_old_answers_are_forgotten_the_last_are_kept(
+    where: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.client.KEPT_REPLIES", 2)
+    done: list[int] = []
+
+    async def carry_out(command: Command) -> Any:
+        done.append(command.id)
+
+    async with await Client.connect(where, on_command=carry_out) as client:
+        for _ in range(4):
+            await client.event("test.command", {"args": {}})
+        await wait(lambda: len(done) == 4, "four commands")
+        await client.request("bridge.echo")
+        assert list(client._replies) == done[2:]
+
+
+async def test_events_of_the_server_reach_their_handler(tmp_path: Path) -> None:
+    events: asyncio.Queue[Event] = asyncio.Queue()
+
+    async def handle(socket: ServerConnection) -> None:
+        await socket.send(msgpack.packb(HELLO))
+        await socket.recv()
+        await socket.send(msgpack.packb(READY))
+        for seq in (1, 1, 2):
+            await socket.send(
+                msgpack.packb({"type": "event", "name": "job.done", "data": {"n": seq}, "seq": seq})
+            )
+        await socket.wait_closed()
+
+    async with server(tmp_path, handle) as where, await Client.connect(where, on_event=events.put) as client:
+        assert [(await asyncio.wait_for(events.get(), 30)).data["n"] for _ in range(2)] == [1, 2]
+        assert client.last_seq == 2
+
+
+async def test_a_client_lives_through_a_killed_daemon(tmp_path: Path) -> None:
+    process = ProcessDaemon(tmp_path / "home")
+    try:
+        process.start()
+        where = process.paths.connection_file
+        first = await Client.connect(where, project=PROJECT)
+        await first.request("bridge.echo")
+        process.kill()
+        assert (await first.wait_closed())[0] == 1006
+        await first.close()
+        process.start()
+        async with await Client.connect(where, previous=first) as second:
+            assert second.ready.session == first.ready.session
+            assert (await second.request("bridge.echo", {"value": 1})).value == 1
+    finally:
+        process.end()
+
+
+async def test_both_codecs_understand_each_other(where: Path, daemon: ThreadDaemon) -> None:
+    async with session(daemon.file, "bridge.v1.json") as wire, await Client.connect(where) as client:
+        value = {"text": "ü\u0000", "numbers": [0, -1, 2**53, 1.5], "none": None, "yes": True}
+        assert (await client.request("bridge.echo", {"value": value})).value == value
+        assert (await wire.request(1, "bridge.echo", {"value": value}))["value"] == value
