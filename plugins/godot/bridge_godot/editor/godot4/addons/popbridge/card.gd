@@ -12,6 +12,8 @@ const Texts := preload("texts.gd")
 const PREVIEW := 72
 const STRIPE := 4
 const GAP := 8
+# Text that is higher scrolls by itself: the buttons stay in sight.
+const BODY_HEIGHT := 220
 # A key that was meant for something else must not press a button that has just got the focus.
 const GUARD_MS := 400
 const SEVERITIES := {"info": "accent_color", "warning": "warning_color", "error": "error_color"}
@@ -50,6 +52,13 @@ func setup(shown: Dictionary, texts: Texts) -> void:
 	_note.modulate.a = 0.7
 	_note.visible = false
 	rows.add_child(_note)
+
+
+# Call it when the card has its width.
+func fit() -> void:
+	if _body.get_content_height() > BODY_HEIGHT * _scale:
+		_body.fit_content = false
+		_body.custom_minimum_size.y = BODY_HEIGHT * _scale
 
 
 # Enter presses the default button from now on, unless somebody is typing.

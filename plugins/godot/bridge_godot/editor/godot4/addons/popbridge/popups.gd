@@ -74,6 +74,7 @@ func _offer(popup_id: int) -> void:
 		if wanted and action.id == wanted:
 			_on_answered(popup_id, "answered", wanted, {})
 			return
+	_open[popup_id].card.fit()
 	if _open[popup_id].window:
 		_fit(_open[popup_id].window)
 		_open[popup_id].card.focus_default()
