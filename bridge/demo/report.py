@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import re
 from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
@@ -35,7 +37,7 @@ def page(
     editor: str, popups: Iterable[str], changes: Iterable[Change], untouched: Iterable[str], root: Path
 ) -> str:
     """A self-contained HTML page; textures lie below `root`."""
-    said = "".join(f"<pre>{escape(popup)}</pre>" for popup in popups)
+    said = "".join(f"<pre>{_marked_up(popup)}</pre>" for popup in popups)
     rows = "".join(_row(change, root) for change in changes)
     quiet = "".join(
         f"<tr><td>{_picture(root / file)}</td><td>{escape(file)}</td>"
@@ -57,8 +59,14 @@ def _row(change: Change, root: Path) -> str:
     )
 
 
+def _marked_up(text: str) -> str:
+    """A popup's plain text, its code spans as such."""
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(text))
+
+
 def _options(options: Mapping[str, Any]) -> str:
-    return "<br>".join(f"<code>{escape(f'{name} = {value}')}</code>" for name, value in options.items())
+    lines = (f"{name} = {json.dumps(value)}" for name, value in options.items())
+    return "<br>".join(f"<code>{escape(line)}</code>" for line in lines)
 
 
 def _picture(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import sys
@@ -48,7 +49,7 @@ def _command(out: Path, headless: bool) -> int:
     support = _support(adapter)
     out = out.resolve()
     drawn = _make_project(adapter, support, out)
-    name = str(editor[0]) if editor else f"the built-in headless editor, as {adapter.name}"
+    name = f"{'a real one' if editor else 'the built-in headless one'}, served by {adapter.name}"
     click.echo(f"2. Editor: {name}; it presses Apply on every popup.")
     return asyncio.run(_show(support, editor, out, drawn, name))
 
@@ -110,7 +111,7 @@ async def _show(
     for popup in popups:
         click.echo(f"4. Popup: {popup}")
     for change in changes:
-        click.echo(f"5. Applied: {change.file}: {dict(change.before)} -> {dict(change.after)}")
+        click.echo(f"5. Applied: {change.file}: {_plain(change.before)} -> {_plain(change.after)}")
     changed = {change.file for change in changes}
     untouched = [t.file for t in drawn if t.file not in changed]
     click.echo(f"6. Left alone, for they are right: {', '.join(untouched)}")
@@ -200,6 +201,10 @@ def _changes(receipts: Sequence[Mapping[str, Any]]) -> list[Change]:
         for before, after in zip(receipt["before"] or (), receipt["after"] or (), strict=True)
     ]
     return [Change(b["path"].split("://")[-1], b["options"], a["options"]) for b, a in pairs]
+
+
+def _plain(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {json.dumps(value)}" for name, value in options.items())
 
 
 async def _until(ready: Any, what: str) -> None:
