@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from msgspec import UNSET
 
@@ -82,7 +81,7 @@ class Dispatch:
         except RequestError as error:
             await live.send(as_message(error, request.id, outcome="not_started"))
             return
-        self._start(live, ticket, self._answer(live, request, ticket))
+        self._start(live, request, ticket)
 
     def _run_inline(self, request: Request) -> Result | Error:
         try:
@@ -93,9 +92,9 @@ class Dispatch:
             log.exception("request %d for %s failed", request.id, request.workload)
             return as_message(RequestError(errors.INTERNAL), request.id)
 
-    def _start(self, live: LiveSession, ticket: Ticket, work: Coroutine[Any, Any, Result | Error]) -> None:
+    def _start(self, live: LiveSession, request: Request, ticket: Ticket) -> None:
         async def run() -> None:
-            answer = await work
+            answer = await self._answer(live, request, ticket)
             # A cancelled or overdue request was answered already, and its id may be another's by now.
             if self._jobs.get(ticket.key) is asyncio.current_task():
                 del self._jobs[ticket.key]

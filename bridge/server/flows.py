@@ -78,12 +78,11 @@ class Flows:
         return await advisor.on_ask(AdvisorContext(self, advisor, live), live.view, name, params)
 
     async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
-        """Keeps the answer, confirms it, then has its advisor act on it."""
+        """Keeps the answer, has its advisor act on it, and confirms it."""
         if closing.reason != "unknown":
             self.store.answered(answer)
-        await live.send(closing)
-        if closing.reason != "unknown":
             self.act(live, answer.id)
+        await live.send(closing)
 
     def act(self, live: LiveSession, popup_id: int) -> None:
         """Has the advisor act on a kept answer; what an earlier try did isn't done again."""
@@ -182,3 +181,4 @@ class Flows:
         task = asyncio.create_task(run())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # it may have been cancelled before it began

@@ -132,7 +132,7 @@ def as_request_error(error: WorkloadError, workload: str, deadline_ms: int) -> R
     if code is errors.INTERNAL:
         log.error("%s on %s failed: %s", workload, error.name or "no input", error.reason)
     if code in (errors.BAD_INPUT, errors.UNSUPPORTED, errors.FORBIDDEN):
-        return RequestError(code, name=error.name, reason=error.reason)
+        return RequestError(code, name=error.name or workload, reason=error.reason)
     if code is errors.BAD_PARAMS:
         return RequestError(code, workload=workload, reason=error.reason)
     if code is errors.WORKER_CRASHED:
