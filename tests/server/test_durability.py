@@ -7,14 +7,12 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from bridge.connection import ConnectionFile
 from bridge.store.database import open_readonly
 from bridge.store.receipts import ReceiptStore
 from tests.server.daemons import ProcessDaemon, until
 from tests.server.test_flows import APPLIED, answered, lines, popup
-from tests.server.wire import Wire, dial, identity, resume, session
+from tests.server.wire import resume, session
 
 PROJECT = {"id": "p", "name": "P"}
 
@@ -159,89 +157,6 @@ async def test_a_daemon_that_stops_leaves_unfinished_answers_to_the_next(
         assert await again.receive() == command
         await again.send("result", id=command["id"], value=APPLIED)
         assert (await again.until("popup"))["title"] == "done"
-
-
-@pytest.mark.parametrize("table", ["receipts", "popups"])
-async def test_what_was_kept_but_not_sent_when_it_was_killed_is_sent(
-    process: ProcessDaemon, table: str
-) -> None:
-    async with session(process.start(), project=PROJECT) as wire:
-        if table == "popups":
-            kept = await popup(wire, dedupe="same")
-        else:
-            await wire.send("event", name="test.command", data={"args": {"x": 1}})
-            kept = await wire.until("command")
-        process.kill()
-    # As if it had been killed between its two writes.
-    db = sqlite3.connect(process.paths.database)
-    with db:
-        db.execute(f"UPDATE {table} SET seq = NULL")
-    db.close()
-    async with session(process.start(), project=PROJECT, resume=resume(wire, kept["seq"])) as again:
-        came = await again.receive()
-        assert came["seq"] > kept["seq"]
-        assert {**came, "seq": 0} == {**kept, "seq": 0}
-
-
-@pytest.fixture
-async def killed(process: ProcessDaemon) -> tuple[ProcessDaemon, Wire]:
-    """A daemon that was killed while a client of the fake engine had a popup open."""
-    async with session(process.start(), engine={"name": "fake", "version": "2.1"}) as wire:
-        await popup(wire)
-        process.kill()
-    return process, wire
-
-
-def spoil(process: ProcessDaemon, *statement: Any) -> None:
-    db = sqlite3.connect(process.paths.database)
-    with db:
-        db.execute(*statement)
-    db.close()
-
-
-async def test_a_session_whose_engine_no_adapter_can_read_any_more_comes_back_without(
-    killed: tuple[ProcessDaemon, Wire],
-) -> None:
-    process, wire = killed
-    spoil(process, "UPDATE sessions SET identify = CAST(replace(identify, '2.1', 'x.y') AS BLOB)")
-    async with session(process.start(), resume=resume(wire)) as again:
-        assert (await again.receive())["type"] == "popup"
-    assert "without an adapter" in process.output.read_text()
-
-
-async def test_an_answer_whose_advisor_was_uninstalled_is_settled(killed: tuple[ProcessDaemon, Wire]) -> None:
-    process, wire = killed
-    spoil(process, "UPDATE popups SET status = 'answered', advisor = 'gone', answer = x'80'")
-    async with session(process.start(), resume=resume(wire)) as again:
-        assert await again.quiet()
-    db = sqlite3.connect(process.paths.database)
-    assert db.execute("SELECT status FROM popups").fetchall() == [("settled",)]
-    db.close()
-
-
-@pytest.mark.parametrize("column", ["sessions SET identify", "popups SET message"])
-async def test_a_session_that_cant_be_read_ends_alone(
-    killed: tuple[ProcessDaemon, Wire], column: str
-) -> None:
-    process, wire = killed
-    spoil(process, f"UPDATE {column} = x'c1'")
-    async with dial(process.start()) as late:
-        file = ConnectionFile.read(process.paths.connection_file)
-        await late.send("identify", **identity(file, resume=resume(wire)))
-        assert (await late.closed())[0] == 4011
-    async with session(file) as fresh:
-        assert (await fresh.request(1, "test.sleep"))["value"] == "awake"
-
-
-async def test_a_database_whose_tables_are_broken_is_named_in_one_line(
-    killed: tuple[ProcessDaemon, Wire],
-) -> None:
-    process, _ = killed
-    spoil(process, "DROP TABLE popups")
-    process.output.unlink()
-    assert process.spawn().wait(30) == 2
-    (line,) = process.output.read_text().splitlines()
-    assert "popbridge.db can't be used" in line
 
 
 async def test_a_daemon_killed_at_any_moment_loses_no_answer(process: ProcessDaemon, tmp_path: Path) -> None:

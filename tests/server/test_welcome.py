@@ -14,7 +14,7 @@ from bridge.connection import ConnectionFile
 from bridge.core import auth
 from bridge.server.socket import WebSocketEndpoint
 from tests.server.daemons import ThreadDaemon
-from tests.server.wire import dial, identity, session
+from tests.server.wire import dial, identity, resume, session
 
 MSGPACK = ["bridge.v1.msgpack"]
 
@@ -159,6 +159,18 @@ async def test_identify_may_be_sent_once(file: ConnectionFile) -> None:
     async with session(file) as wire:
         await wire.send("identify", **identity(file))
         assert (await wire.closed())[0] == 4008
+
+
+async def test_a_door_that_fails_leaves_no_session_attached(
+    daemon: ThreadDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with session(daemon.file) as wire:
+        pass
+    monkeypatch.setattr("bridge.server.welcome.Ready", None)
+    async with dial(daemon.file) as again:
+        await again.send("identify", **identity(daemon.file, resume=resume(wire)))
+        assert (await again.closed())[0] == 4000
+    assert not daemon.bridge.sessions.by_id[wire.ready["session"]].session.attached
 
 
 async def test_a_known_engine_gets_its_adapter(file: ConnectionFile) -> None:

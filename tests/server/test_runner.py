@@ -1,0 +1,52 @@
+"""What workloads say, in the wire's words; and where their inputs may lie."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from accel.workload import Limits, WorkloadError
+from bridge.core.errors import RequestError
+from bridge.server.runner import Runner, as_request_error, confine
+from bridge.store.blobs import BlobStore
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (WorkloadError("bad_input", "is empty", "a.png"), "bad_input", "a.png: is empty."),
+        (WorkloadError("unsupported", "isn't there yet"), "unsupported", "w: isn't there yet."),
+        (WorkloadError("bad_params", "`size` is too small"), "bad_params", "w: `size` is too small."),
+        (
+            WorkloadError("worker_crashed", "SIGKILL"),
+            "worker_crashed",
+            "w crashed its worker process on no input (SIGKILL).",
+        ),
+        (WorkloadError("deadline_exceeded", "x"), "deadline_exceeded", "w wasn't done within 7 ms."),
+        (WorkloadError("too_large", "needs more memory", "a.png"), "too_large", "a.png: needs more memory"),
+        (WorkloadError("too_large", "a.png is huge", "a.png"), "too_large", "a.png is huge"),
+        (WorkloadError("shutting_down", "is stopping"), "shutting_down", "is stopping"),
+        (WorkloadError("internal", "secret"), "internal", "The bridge failed; its log has the details."),
+        (WorkloadError("my own code", "secret"), "internal", "The bridge failed; its log has the details."),
+    ],
+)
+def test_what_a_workload_says_is_said_in_the_wires_words(
+    error: WorkloadError, code: str, message: str
+) -> None:
+    told = as_request_error(error, "w", 7)
+    assert (told.code.name, told.message) == (code, message)
+
+
+async def test_a_workload_that_isnt_there_is_named(tmp_path: Path) -> None:
+    runner = Runner({}, None, BlobStore(tmp_path, 1), Limits())  # type: ignore[arg-type]
+    with pytest.raises(RequestError, match="no workload 'gone'"):
+        await runner.run("gone", {}, [])
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="Windows paths")
+@pytest.mark.parametrize("path", ["\\\\server\\share\\x", "Z:\\x", "\\\\?\\C:\\x", "\\\\.\\pipe\\x"])
+def test_another_machine_or_drive_isnt_even_asked(tmp_path: Path, path: str) -> None:
+    with pytest.raises(RequestError, match="outside the project"):
+        confine(path, tmp_path)
