@@ -75,6 +75,7 @@ class AuthProof(Part, kw_only=True):
 
 class ClientInfo(Part, kw_only=True):
     kind: Literal["editor", "console", "tool", "agent"]
+    """An `editor` carries out what is asked of its project; the others only ask."""
     name: Name
     version: Name
 
@@ -314,7 +315,13 @@ class Popup(Numbered, tag="popup", kw_only=True):
     kind: Name
     """Which advice it is; for looks, not for people."""
     title: Text
-    body: Annotated[str, Meta(max_length=32768, description="Plain text with **bold**, `code` and links.")]
+    body: Annotated[
+        str,
+        Meta(
+            max_length=32768,
+            description="Text of several lines with **bold**, `code` and [links](https://...).",
+        ),
+    ]
     actions: Annotated[list[Action], Meta(max_length=8)]
     severity: Literal["info", "warning", "error"] = "info"
     image: Sha256 | UnsetType = UNSET
