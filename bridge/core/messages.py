@@ -319,7 +319,7 @@ class Popup(Numbered, tag="popup", kw_only=True):
         str,
         Meta(
             max_length=32768,
-            description="Text of several lines with **bold**, `code` and [links](https://...).",
+            description="Text of several lines with **bold**, `code` and `[label](https://...)`.",
         ),
     ]
     actions: Annotated[list[Action], Meta(max_length=8)]

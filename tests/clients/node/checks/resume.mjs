@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 
 import { Link, MSGPACK_V1, PATIENCE_MS, Session } from "../bridge.mjs";
 import { Editor } from "../editor.mjs";
-import { closes, identify, TOOL } from "./expect.mjs";
+import { closes, identify, normalMap, TOOL } from "./expect.mjs";
 
 /** An editor that was shown a popup. */
 async function advised({ info, root, files: [file] }) {
@@ -65,18 +65,18 @@ export const checks = {
     assert.equal(editor.carriedOut, 1);
   },
 
-  async "the result of an open request waits for the client"({ info }) {
+  async "the result of an open request waits for the client"({ info, root, files }) {
     const session = new Session(info, { client: TOOL });
     await session.connect();
-    const id = session.ask("bridge.echo", { value: "waited" });
-    await session.run("bridge.echo", { value: "read" }); // the first has come in as well, unacknowledged
-    session.lastSeq = 0;
+    const inputs = [{ name: "map", data: normalMap({ root, files }) }];
+    const id = session.ask("image.inspect", {}, inputs, { cache: false });
+    const quick = session.ask("bridge.echo", { value: "quick" }); // once it is answered, both have arrived
+    await session.link.take((m) => m.type === "result" && m.id === quick, "an echo");
     session.drop();
     await session.connect();
-    const late = session.ask("bridge.echo", { value: "late" });
-    const answer = await session.answered(late);
-    assert.equal(answer.value, "late");
-    return { id, seq: answer.seq };
+    const answer = await session.answered(id);
+    assert.equal(answer.type, "result", answer.message);
+    return answer.seq;
   },
 
   async "unacknowledged results come again in order, and acknowledged ones don't"({ info }) {
