@@ -40,9 +40,11 @@ def _serve(frames: SimpleQueue[bytes], replies: IO[bytes]) -> None:
     limit_memory(setup.memory_mib)
     for module in setup.warm:
         warm(module)
-    while True:
-        replies.write(run(jobs.decode(frames.get()), setup))
-        replies.flush()
+    # A parent that is gone needs no reply; the reading thread ends the process.
+    with contextlib.suppress(BrokenPipeError):
+        while True:
+            replies.write(run(jobs.decode(frames.get()), setup))
+            replies.flush()
 
 
 def _take(fd: int, mode: str) -> IO[bytes]:

@@ -34,6 +34,8 @@ class ErrorCode(Struct, frozen=True):
     """A template; its fields are filled when the error is made."""
     retryable: bool = False
     hint: str = ""
+    outcome: str = "failed"
+    """What `error.outcome` says, unless whoever raises it knows better."""
 
 
 UNKNOWN = CloseCode("unknown", 4000, "Something unforeseen; reconnect, and report it if it returns.")
@@ -67,36 +69,62 @@ CLOSE_CODES = (
 )  # fmt: skip
 
 BAD_PARAMS = ErrorCode(
-    "bad_params", 1, "{workload}: {reason}.", hint="See docs/workloads.md for the parameters."
+    "bad_params",
+    1,
+    "{workload}: {reason}.",
+    hint="See docs/workloads.md for the parameters.",
+    outcome="not_started",
 )
 BAD_INPUT = ErrorCode("bad_input", 2, "{name}: {reason}.")
 UNKNOWN_WORKLOAD = ErrorCode(
-    "unknown_workload", 3, "There is no workload {workload!r}.", hint="`popbridge workloads` lists them."
+    "unknown_workload",
+    3,
+    "There is no workload {workload!r}.",
+    hint="`popbridge workloads` lists them.",
+    outcome="not_started",
 )
 UNSUPPORTED = ErrorCode("unsupported", 4, "{name}: {reason}.")
 TOO_LARGE = ErrorCode("too_large", 5, "{name} is {size}, more than this bridge takes ({limit}).",
                       hint="Raise {setting} or send something smaller.")  # fmt: skip
-NOT_FOUND = ErrorCode("not_found", 6, "{name} isn't there.", hint="Upload the blob, or check the path.")
-FORBIDDEN = ErrorCode("forbidden", 7, "{name}: {reason}.")
+NOT_FOUND = ErrorCode(
+    "not_found", 6, "{name} isn't there.", hint="Upload the blob, or check the path.", outcome="not_started"
+)
+FORBIDDEN = ErrorCode("forbidden", 7, "{name}: {reason}.", outcome="not_started")
 AMBIGUOUS_EDITOR = ErrorCode(
-    "ambiguous_editor", 8, "Several editors are connected: {editors}.", hint="Name one of them."
+    "ambiguous_editor",
+    8,
+    "Several editors are connected: {editors}.",
+    hint="Name one of them.",
+    outcome="not_started",
 )
 EDITOR_GONE = ErrorCode(
     "editor_gone", 9, "{editor} isn't connected.", retryable=True, hint="Open the project in the editor."
 )
 EDITOR_BUSY = ErrorCode("editor_busy", 10, "{editor} is {phase}.", retryable=True)
-OVERLOADED = ErrorCode("overloaded", 11, "The bridge has {open} open requests, its most.", retryable=True)
+OVERLOADED = ErrorCode(
+    "overloaded", 11, "The bridge has {open} open requests, its most.", retryable=True, outcome="not_started"
+)
 DEADLINE_EXCEEDED = ErrorCode(
-    "deadline_exceeded", 12, "{workload} wasn't done within {deadline_ms} ms.", retryable=True
+    "deadline_exceeded",
+    12,
+    "{workload} wasn't done within {deadline_ms} ms.",
+    retryable=True,
+    outcome="unknown",
 )
 CANCELLED = ErrorCode("cancelled", 13, "Cancelled.")
 WORKER_CRASHED = ErrorCode(
     "worker_crashed", 14, "{workload} crashed its worker process on {name} ({reason})."
 )
 KEY_REUSED = ErrorCode(
-    "key_reused", 15, "Key {key!r} was used with other parameters.", hint="Choose a new key."
+    "key_reused",
+    15,
+    "Key {key!r} was used with other parameters.",
+    hint="Choose a new key.",
+    outcome="not_started",
 )
-SHUTTING_DOWN = ErrorCode("shutting_down", 16, "The bridge is shutting down.", retryable=True)
+SHUTTING_DOWN = ErrorCode(
+    "shutting_down", 16, "The bridge is shutting down.", retryable=True, outcome="not_started"
+)
 INTERNAL = ErrorCode("internal", 17, "The bridge failed; its log has the details.", retryable=True)
 
 ERROR_CODES = (

@@ -49,9 +49,11 @@ class Popups:
         popup = self._open.get(answer.id)
         if popup is None:
             return PopupClose(id=answer.id, reason="unknown")
-        if answer.state == "answered" and answer.action not in {action.id for action in popup.actions}:
+        actions = [action.id for action in popup.actions]
+        if answer.state == "answered" and answer.action not in actions:
+            named = f"has no action {answer.action!r}" if answer.action else "was answered without an action"
             raise RemoteProtocolError(
-                WRONG_VALUE, f"field 'action': popup {answer.id} has no action {answer.action!r}"
+                WRONG_VALUE, f"field 'action': popup {answer.id} {named}: name one of {actions}"
             )
         self._forget(answer.id)
         return PopupClose(id=answer.id, reason=answer.state)

@@ -79,7 +79,7 @@ class Dispatch:
                 return
             ticket = self._router.admit(live.id, request, time.monotonic())
         except RequestError as error:
-            await live.send(as_message(error, request.id, outcome="not_started"))
+            await live.send(as_message(error, request.id, "not_started"))
             return
         self._start(live, request, ticket)
 
@@ -136,7 +136,7 @@ class Dispatch:
             error = RequestError(
                 errors.DEADLINE_EXCEEDED, workload=ticket.name, deadline_ms=ticket.deadline_ms
             )
-            await live.send(as_message(error, ticket.request, outcome="unknown"))
+            await live.send(as_message(error, ticket.request))
 
     def take_overdue(self, now: float) -> Mapping[str, Sequence[Ticket]]:
         """Stops working on what has passed its deadline; gives it by session."""
@@ -149,7 +149,8 @@ class Dispatch:
     async def _give_up(self, live: LiveSession, request_id: int, error: RequestError) -> None:
         if self._router.finish(live.id, request_id) is not None:
             self._stop((live.id, request_id))
-            await live.send(as_message(error, request_id))
+            # It may have begun, and what it did by then isn't known.
+            await live.send(as_message(error, request_id, "unknown"))
 
     def _stop(self, key: tuple[str, int]) -> None:
         if task := self._jobs.pop(key, None):
@@ -183,13 +184,13 @@ class Dispatch:
         live.session.requests.clear()
 
 
-def as_message(error: RequestError, request_id: int, outcome: str = "failed") -> Error:
-    """The `error` message for what was raised."""
+def as_message(error: RequestError, request_id: int, outcome: str = "") -> Error:
+    """The `error` message for what was raised; `outcome` where the code's own doesn't say it."""
     return Error(
         id=request_id,
         code=error.code.name,
         message=error.message[:4096],
         hint=error.hint or UNSET,
         retryable=error.code.retryable,
-        outcome=outcome,  # type: ignore[arg-type]
+        outcome=outcome or error.code.outcome,  # type: ignore[arg-type]
     )

@@ -50,6 +50,9 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
         await super().send(message)
         if message["type"] == "websocket.close":
             self._abort_later()
+        if message["type"] == "websocket.http.response.body":
+            # uvicorn would take the answered handshake for one that was forgotten, and log an error.
+            self.handshake_complete = True
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()

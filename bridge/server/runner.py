@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from msgspec import UNSET
+
 from accel.executor import Executor
 from accel.workload import Input, Limits, Workload, WorkloadError
 from bridge.core import errors
@@ -93,6 +95,9 @@ class Runner:
         return [self._resolve(ref, root) for ref in refs]
 
     def _resolve(self, ref: InputRef, root: Path | None) -> Input:
+        if sum(value is not UNSET for value in (ref.blob, ref.data, ref.path)) != 1:
+            reason = "exactly one of blob, data and path is needed"
+            raise RequestError(errors.BAD_INPUT, name=ref.name, reason=reason)
         if isinstance(ref.blob, str):
             return Input(ref.name, str(self._blobs.path(ref.blob)))
         if isinstance(ref.data, bytes):
@@ -101,9 +106,8 @@ class Runner:
                 hint = "Put it under /blobs and name the blob."
                 raise RequestError(errors.TOO_LARGE, hint, name=ref.name, size=size, limit=limit, setting="")
             return Input(ref.name, str(self._blobs.path(self._blobs.put(ref.data))))
-        if isinstance(ref.path, str):
-            return Input(ref.name, str(confine(ref.path, root)))
-        raise RequestError(errors.BAD_INPUT, name=ref.name, reason="one of blob, data and path is needed")
+        assert isinstance(ref.path, str)
+        return Input(ref.name, str(confine(ref.path, root)))
 
 
 def confine(path: str, root: Path | None) -> Path:
@@ -115,12 +119,15 @@ def confine(path: str, root: Path | None) -> Path:
     if Path(path).drive.lower() not in ("", root.drive.lower()):
         raise RequestError(errors.FORBIDDEN, name=path, reason="it lies outside the project")
     try:
-        found = (root / path).resolve(strict=True)
-        inside = found.is_relative_to(root.resolve(strict=True))
+        found = (root / path).resolve()
+        inside = found.is_relative_to(root.resolve())
     except (OSError, ValueError, RuntimeError):
         raise RequestError(errors.NOT_FOUND, name=path) from None
+    # Before it is looked at: who asks needn't learn what exists elsewhere.
     if not inside:
         raise RequestError(errors.FORBIDDEN, name=path, reason="it lies outside the project")
+    if not found.exists():
+        raise RequestError(errors.NOT_FOUND, name=path)
     if not found.is_file():
         raise RequestError(errors.BAD_INPUT, name=path, reason="it isn't a file")
     return found

@@ -41,6 +41,9 @@ log = logging.getLogger(__name__)
 FEATURES = frozenset({"blobs", "popups", "resume"})
 
 
+NO_ROOT = "Advice on imports is off: it needs `project.root`, from an editor on this machine."
+
+
 class Welcome:
     """What the door knows: the token, the limits, the adapters and the sessions."""
 
@@ -101,14 +104,10 @@ class Welcome:
         self, identify: Identify, socket: AsgiSocket, scope: MutableMapping[str, Any]
     ) -> LiveSession:
         """A session for an authenticated client: `ready`, then what it hasn't handled, in order."""
-        client = scope.get("client")
-        if identify.project and not (client and auth.is_loopback(client[0])):
-            identify = replace(identify, project=replace(identify.project, root=UNSET))
-        if identify.project and identify.project.root and not Path(identify.project.root).is_absolute():
-            raise RemoteProtocolError(
-                errors.WRONG_VALUE, "field 'project.root': isn't an absolute path: send one, or none"
-            )
+        identify = _with_local_root(identify, scope)
         choice, notice = self._adapter(identify.engine or None)
+        if choice is not None and not (identify.project and identify.project.root):
+            notice = f"{notice} {NO_ROOT}".strip()
         restarted = False
         if identify.resume:
             live, token, restarted = self._sessions.resume(identify, choice)
@@ -161,3 +160,17 @@ class Welcome:
             ),
             notice=notice or UNSET,
         )
+
+
+def _with_local_root(identify: Identify, scope: MutableMapping[str, Any]) -> Identify:
+    """`identify`, without the root of a project on another machine. Raises RemoteProtocolError."""
+    if not identify.project or not identify.project.root:
+        return identify
+    client = scope.get("client")
+    if not (client and auth.is_loopback(client[0])):
+        return replace(identify, project=replace(identify.project, root=UNSET))
+    if not Path(identify.project.root).is_absolute():
+        raise RemoteProtocolError(
+            errors.WRONG_VALUE, "field 'project.root': isn't an absolute path: send one, or none"
+        )
+    return identify

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,13 @@ def receipts(process: ProcessDaemon) -> list[Any]:
     return found
 
 
+def settled(process: ProcessDaemon, popup_id: int) -> bool:
+    db = open_readonly(process.paths.database)
+    assert db is not None
+    with contextlib.closing(db.conn):
+        return db.table("popups").get(popup_id)["status"] == "settled"
+
+
 async def test_a_popup_is_answered_after_the_daemon_was_killed(
     process: ProcessDaemon, tmp_path: Path
 ) -> None:
@@ -39,6 +47,8 @@ async def test_a_popup_is_answered_after_the_daemon_was_killed(
         assert again.hello["server"]["instance"] != wire.hello["server"]["instance"]
         assert await answered(again, shown) == "answered"
         assert await lines(log, 1) == ["answered yes kept"]
+        # Until it is settled an answer is acted on again, its steps not repeated: a log line is no such step.
+        until(lambda: settled(process, shown["id"]), "the answer to be settled")
         process.kill()
     async with session(process.start(), resume=resume(wire, 9)) as third:
         assert await answered(third, shown) == "unknown"

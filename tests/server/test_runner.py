@@ -9,6 +9,7 @@ import pytest
 
 from accel.workload import Limits, WorkloadError
 from bridge.core.errors import RequestError
+from bridge.core.messages import InputRef
 from bridge.server.runner import Runner, as_request_error, confine
 from bridge.store.blobs import BlobStore
 
@@ -50,3 +51,22 @@ async def test_a_workload_that_isnt_there_is_named(tmp_path: Path) -> None:
 def test_another_machine_or_drive_isnt_even_asked(tmp_path: Path, path: str) -> None:
     with pytest.raises(RequestError, match="outside the project"):
         confine(path, tmp_path)
+
+
+def test_a_path_outside_the_project_is_refused_whether_it_exists_or_not(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    root.mkdir()
+    (tmp_path / "there.png").touch()
+    for path in ("../there.png", "../missing.png"):
+        with pytest.raises(RequestError, match="outside the project"):
+            confine(path, root)
+    with pytest.raises(RequestError) as missing:
+        confine("missing.png", root)
+    assert missing.value.code.name == "not_found"
+
+
+def test_an_input_says_once_where_its_bytes_are(tmp_path: Path) -> None:
+    runner = Runner({}, None, BlobStore(tmp_path, 1), Limits())  # type: ignore[arg-type]
+    for ref in (InputRef(name="x"), InputRef(name="x", data=b"1", path="x.png")):
+        with pytest.raises(RequestError, match="exactly one of"):
+            runner.resolve([ref], tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -173,12 +174,18 @@ async def test_a_door_that_fails_leaves_no_session_attached(
     assert not daemon.bridge.sessions.by_id[wire.ready["session"]].session.attached
 
 
-async def test_a_known_engine_gets_its_adapter(file: ConnectionFile) -> None:
-    async with session(file, engine={"name": "fake", "version": "2.1"}) as wire:
+async def test_a_known_engine_gets_its_adapter(file: ConnectionFile, tmp_path: Path) -> None:
+    project = {"id": "p", "name": "p", "root": str(tmp_path)}
+    async with session(file, engine={"name": "fake", "version": "2.1"}, project=project) as wire:
         assert wire.ready["adapter"] == {
             "engine": "fake", "range": ">=2,<3", "exact": True, "capabilities": ["texture.apply"],
         }  # fmt: skip
         assert "notice" not in wire.ready
+
+
+async def test_an_editor_without_a_project_root_is_told_that_advice_is_off(file: ConnectionFile) -> None:
+    async with session(file, engine={"name": "fake", "version": "2.1"}) as wire:
+        assert "project.root" in wire.ready["notice"]
 
 
 async def test_an_unknown_engine_is_told_that_advice_is_off(file: ConnectionFile) -> None:
