@@ -6,16 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bridge_godot.install import GODOT4, GodotSupport
-from tests.godot.godot3.daemon import Daemon
+from tests.godot.daemon import Daemon
 
 DEFAULTS = {"compress/mode": 0, "mipmaps/generate": False}
-POPUP = {"type": "popup", "id": 5, "seq": 1, "kind": "import", "title": "t", "body": "b",
-         "actions": [{"id": "apply", "label": "Apply"}]}  # fmt: skip
 
 
 @pytest.fixture
@@ -29,13 +26,6 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    home = tmp_path / "home"
-    home.mkdir()
-    return home
-
-
 @asynccontextmanager
 async def standing_in(project: Path, home: Path, answer: str | None = None) -> AsyncIterator[None]:
     editor = GodotSupport(GODOT4).headless(project, answer)
@@ -46,10 +36,6 @@ async def standing_in(project: Path, home: Path, answer: str | None = None) -> A
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
-
-
-def command(seq: int, name: str, args: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "command", "id": seq, "seq": seq, "name": name, "args": args, "deadline_ms": 1000}
 
 
 async def test_it_reports_all_textures_in_frames_of_one_batch(project: Path, home: Path) -> None:
@@ -80,13 +66,12 @@ async def test_it_applies_settings_and_answers_what_it_then_reads(project: Path,
             {"path": "res://gone.png", "options": {"compress/mode": 2}},
             {"path": "res://../out.png", "options": {"compress/mode": 2}},
         ]
-        await daemon.say(**command(1, "texture.apply", {"changes": changes}))
-        value = (await daemon.hear("result"))["value"]
+        value = (await daemon.outcome(await daemon.command("texture.apply", changes=changes)))["value"]
         assert value["before"] == [{"path": path, "options": {"compress/mode": 0, "new": None}}]
         assert value["after"] == [{"path": path, "options": {"compress/mode": 2, "new": 1}}]
         assert [error["path"] for error in value["errors"]] == ["res://gone.png", "res://../out.png"]
-        await daemon.say(**command(2, "texture.options", {"paths": [path, "elsewhere"]}))
-        value = (await daemon.hear("result"))["value"]
+        asked = await daemon.command("texture.options", paths=[path, "elsewhere"])
+        value = (await daemon.outcome(asked))["value"]
         assert value["assets"][0]["options"] == {**DEFAULTS, "compress/mode": 2, "new": 1}
         assert [error["path"] for error in value["errors"]] == ["elsewhere"]
 
@@ -94,16 +79,16 @@ async def test_it_applies_settings_and_answers_what_it_then_reads(project: Path,
 async def test_a_command_that_it_does_not_know_is_refused(project: Path, home: Path) -> None:
     async with Daemon(home) as daemon, standing_in(project, home):
         await daemon.hear_event("asset.imported")
-        await daemon.say(**command(1, "mesh.apply", {}))
-        assert (await daemon.hear("error"))["code"] == "unsupported"
+        asked = await daemon.command("mesh.apply")
+        assert (await daemon.outcome(asked, "error"))["code"] == "unsupported"
 
 
 async def test_it_presses_the_button_that_it_was_told(project: Path, home: Path) -> None:
     async with Daemon(home) as daemon, standing_in(project, home, "apply"):
         await daemon.hear_event("asset.imported")
-        await daemon.say(**POPUP)
+        popup = await daemon.popup()
         answer = await daemon.hear("answer")
-        assert answer == {"type": "answer", "id": 5, "state": "answered", "action": "apply"}
+        assert answer == {"type": "answer", "id": popup["id"], "state": "answered", "action": "apply"}
 
 
 async def test_it_comes_back_to_its_session_when_the_daemon_does(project: Path, home: Path) -> None:

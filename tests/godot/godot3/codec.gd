@@ -4,14 +4,17 @@ extends SceneTree
 
 func _init():
 	var codec = load("res://addons/popbridge/msgpack.g.gd").new()
+	var protocol = load("res://addons/popbridge/protocol.g.gd")
 	var file = File.new()
 	file.open("res://vectors.txt", File.READ)
 	for line in file.get_as_text().split("\n", false):
 		var value = codec.decode(_from_hex(line.strip_edges()))
+		print("frame: ")
 		if codec.error:
 			print("refused: ", codec.error)
 		else:
 			print("again: ", codec.encode(value).hex_encode())
+			print("problem: ", protocol.problem(value, protocol.SERVER_MESSAGES))
 	quit()
 
 

@@ -132,7 +132,8 @@ func _write(path: String, options: Dictionary) -> bool:
 	var config := _assets.open_settings(path)
 	for key: String in options:
 		# ConfigFile takes null for "away".
-		config.set_value("params", key, _as_stored(config.get_value("params", key, null), options[key]))
+		var now: Variant = config.get_value("params", key) if config.has_section_key("params", key) else null
+		config.set_value("params", key, _as_stored(now, options[key]))
 	return config.save(path + ".import") == OK
 
 

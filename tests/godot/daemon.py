@@ -17,7 +17,19 @@ from websockets.http11 import Request, Response
 
 from bridge.core.messages import MAX_FRAME, MAX_INLINE, PROTOCOL, SUBPROTOCOL_MSGPACK
 
-WAIT_S = 15.0
+WAIT_S = 30.0
+DEADLINE_MS = 30_000
+IDLE = {"phase": "idle"}
+POPUP: dict[str, Any] = {
+    "type": "popup",
+    "kind": "import",
+    "title": "A normal map is imported as colour",
+    "body": "**rock.png** has `flags/srgb` 2: see https://docs.godotengine.org.",
+    "actions": [
+        {"id": "apply", "label": "Apply", "style": "primary", "default": True},
+        {"id": "later", "label": "Not now"},
+    ],
+}
 
 Wanted = Callable[[Mapping[str, Any]], bool]
 
@@ -38,6 +50,8 @@ class Daemon:
         self.blobs: dict[str, bytes] = {}
         self.fetched: list[str] = []
         self.refuse_resume = False
+        self.seq = 0
+        """The number of the last command or popup of the session."""
         self._read = 0
         self._news = asyncio.Condition()
         self._server: Server | None = None
@@ -84,22 +98,55 @@ class Daemon:
         assert self._socket is not None, "no editor is connected"
         await self._socket.send(msgpack.packb(message))
 
+    async def command(self, name: str, **args: Any) -> dict[str, Any]:
+        """Gives the editor a command. Gives its message, for `outcome` and to be said again."""
+        self.seq += 1
+        numbers = {"id": 100 + self.seq, "seq": self.seq, "deadline_ms": DEADLINE_MS}
+        message = {"type": "command", "name": name, "args": args, **numbers}
+        await self.say(**message)
+        return message
+
+    async def popup(self, **fields: Any) -> dict[str, Any]:
+        """Shows POPUP with `fields` besides. Gives its message."""
+        self.seq += 1
+        message = {**POPUP, "id": 100 + self.seq, "seq": self.seq, **fields}
+        await self.say(**message)
+        return message
+
+    async def outcome(self, command: Mapping[str, Any], type_: str = "result") -> dict[str, Any]:
+        """The editor's answer to `command`, a `result` or an `error`."""
+        return await self.hear(type_, lambda message: message.get("id") == command["id"])
+
+    async def acknowledged(self, message: Mapping[str, Any]) -> None:
+        """Waits for the `ack` that takes in `message`."""
+        await self.hear("ack", lambda ack: ack["seq"] >= message["seq"])
+
     async def hear(self, type_: str, wanted: Wanted = lambda message: True) -> dict[str, Any]:
         """The next message of that type; those before it are passed over."""
-        async with asyncio.timeout(WAIT_S), self._news:
-            while True:
-                while self._read < len(self.said):
-                    message = self.said[self._read]
-                    self._read += 1
-                    if message["type"] == type_ and wanted(message):
-                        return message
-                await self._news.wait()
+        try:
+            async with asyncio.timeout(WAIT_S), self._news:
+                while True:
+                    while self._read < len(self.said):
+                        message = self.said[self._read]
+                        self._read += 1
+                        if message["type"] == type_ and wanted(message):
+                            return message
+                    await self._news.wait()
+        except TimeoutError:
+            last = "\n".join(str(message)[:500] for message in self.said[-10:])
+            raise AssertionError(
+                f"no such {type_} came within {WAIT_S:.0f} s; the last were\n{last}"
+            ) from None
 
     async def hear_event(self, name: str) -> dict[str, Any]:
         """The data of the next event of that name."""
         message = await self.hear("event", lambda message: message["name"] == name)
         data: dict[str, Any] = message["data"]
         return data
+
+    async def hear_idle(self) -> None:
+        """Waits until the editor says that it does nothing: the session is open, and what is imported is."""
+        await self.hear("event", lambda said: said["name"] == "editor.phase" and said["data"] == IDLE)
 
     async def _serve(self, socket: ServerConnection) -> None:
         await socket.send(msgpack.packb(self._hello()))
@@ -117,6 +164,7 @@ class Daemon:
     async def _welcome(self, socket: ServerConnection, identify: dict[str, Any]) -> None:
         resumed = "resume" in identify
         if resumed and self.refuse_resume:
+            self.seq = 0
             await socket.close(4011, "the session is gone: identify without 'resume'")
             return
         self._socket = socket

@@ -1,0 +1,106 @@
+"""What the two generations of Godot differ in, as far as the tests of their addons are concerned."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NoReturn
+
+import pytest
+
+from bridge_godot import install
+from tools import engines
+
+WINDOW = ("--audio-driver", "Dummy", "--resolution", "1280x800")
+BRING = "`python tools/engines.py` brings it"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One generation of Godot: how to start it, where it keeps things, and its names for import options."""
+
+    name: str
+    generation: install.Generation
+    find: Callable[[], list[str] | None]
+    """The command of an editor that needs no display, perhaps with the generation's `headless` arguments."""
+    find_windowed: Callable[[], list[str] | None]
+    window: tuple[str, ...]
+    """Arguments with which the editor draws its windows in software."""
+    drawing: Callable[[], Mapping[str, str]]
+    """What that needs in the environment."""
+    imported: str
+    """Where the project's imported files lie."""
+    state: str
+    """Where the addon keeps what must outlive the editor."""
+    settings: tuple[str, ...]
+    """Names that the file of the editor's own settings may have; each minor version has its own."""
+    mipmaps: str
+    """The option that is off in a new import."""
+    on_from_the_start: str
+
+    def command(self) -> list[str]:
+        """Skips the test where the engine isn't installed, unless engines are required."""
+        found = self.find()
+        if found is None:
+            require(f"{self.name} isn't here: {BRING}, or set {self.generation.variable}")
+        return [*found, *self.generation.headless]
+
+    def windowed_command(self) -> list[str]:
+        found = self.find_windowed()
+        if found is None:
+            require(f"{self.name} with windows isn't here: {BRING}")
+        return [*found, *self.window]
+
+
+def require(missing: str) -> NoReturn:
+    """Skips the test, or fails it where engines are required."""
+    if os.environ.get("POPBRIDGE_REQUIRE_ENGINES") == "1":
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
+def _godot3() -> list[str] | None:
+    found = engines.godot3_server()
+    return [str(found)] if found and shutil.which(found) else None
+
+
+def _godot3_windowed() -> list[str] | None:
+    found = engines.godot3()
+    return [str(found)] if found else None
+
+
+GODOT3 = Engine(
+    name="Godot 3",
+    generation=install.GODOT3,
+    find=_godot3,
+    find_windowed=_godot3_windowed,
+    window=("--video-driver", "GLES2", *WINDOW),
+    drawing=lambda: {"LIBGL_ALWAYS_SOFTWARE": "1"},
+    imported=".import",
+    state=".import/popbridge.json",
+    settings=("editor_settings-3.tres",),
+    mipmaps="flags/mipmaps",
+    on_from_the_start="flags/filter",
+)
+GODOT4 = Engine(
+    name="Godot 4",
+    generation=install.GODOT4,
+    find=engines.godot4,
+    find_windowed=engines.godot4,
+    window=(
+        "--single-window",
+        "--rendering-method",
+        "gl_compatibility",
+        "--rendering-driver",
+        "opengl3",
+        *WINDOW,
+    ),
+    drawing=engines.godot4_window_environment,
+    imported=".godot/imported",
+    state=".godot/popbridge.state",
+    settings=("editor_settings-4.tres", *(f"editor_settings-4.{minor}.tres" for minor in range(3, 20))),
+    mipmaps="mipmaps/generate",
+    on_from_the_start="process/fix_alpha_border",
+)

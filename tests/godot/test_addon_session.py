@@ -1,0 +1,92 @@
+"""The addons' session in the real headless editors, against a scripted daemon."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.godot.conftest import Live
+from tests.godot.daemon import Daemon
+from tests.godot.editor import Editor, Project, until
+from tests.godot.engine import Engine
+
+pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
+
+
+async def test_it_says_who_it_is(live: Live, engine: Engine) -> None:
+    said, root = live.identify, str(live.project.root)
+    assert said["client"] == {"kind": "editor", "name": "popbridge-godot", "version": "0.1.0"}
+    assert said["engine"]["name"] == "godot"
+    major = engine.name.removeprefix("Godot ")
+    assert re.fullmatch(major + r"\.\d+(\.\d+)?\.stable\.\S+", said["engine"]["version"])
+    project_id = hashlib.sha256(root.encode()).hexdigest()
+    assert said["project"] == {"id": project_id, "name": "Test project", "root": root}
+    assert said["auth"] == {"token": Daemon.token}
+    assert len(said["instance"]) == 32
+    assert "resume" not in said
+
+
+async def test_the_editors_language_is_told_as_a_bcp_47_tag(live: Live) -> None:
+    assert live.identify["locale"] == "zh-CN"
+
+
+async def test_an_answer_is_kept_until_it_is_confirmed(project: Project, home: Path) -> None:
+    async with Daemon(home) as daemon, Editor(project, home, answer="later"):
+        await daemon.hear_idle()
+        popup = await daemon.popup()
+        answer = await daemon.hear("answer")
+        assert answer == {"type": "answer", "id": popup["id"], "state": "answered", "action": "later"}
+        await daemon.acknowledged(popup)
+        await daemon.stop()
+        await daemon.start()
+        resume = (await daemon.hear("identify"))["resume"]
+        assert resume == {"session": "s1", "token": "r1", "last_seq": popup["seq"]}
+        assert await daemon.hear("answer") == answer
+        await daemon.say(type="popup_close", id=popup["id"], reason="answered")
+        # It is handled after what was said before it.
+        await daemon.outcome(await daemon.command("texture.options", paths=[]))
+        await daemon.stop()
+        await daemon.start()
+        await daemon.hear("identify")
+        await daemon.hear_idle()
+        assert sum(message["type"] == "answer" for message in daemon.said) == 2
+
+
+async def test_a_session_that_the_daemon_lost_is_opened_anew(live: Live) -> None:
+    daemon = live.daemon
+    await daemon.acknowledged(await daemon.popup())
+    await daemon.stop()
+    daemon.refuse_resume = True
+    await daemon.start()
+    assert "resume" in await daemon.hear("identify")
+    assert "resume" not in await daemon.hear("identify")
+    await daemon.hear_idle()
+    # Numbers begin again: 1 is new.
+    asked = await daemon.command("texture.options", paths=[])
+    assert asked["seq"] == 1
+    await daemon.outcome(asked)
+
+
+async def test_what_was_imported_is_reported_once_also_to_a_daemon_that_came_later(
+    project: Project, home: Path
+) -> None:
+    daemon = Daemon(home)
+    async with Editor(project, home):
+        await until(project.state.exists)
+        async with daemon:
+            assert (await daemon.hear("identify"))["locale"] == "en"
+            report = await daemon.hear_event("asset.imported")
+            assert [asset["path"] for asset in report["assets"]] == ["res://textures/rock.png"]
+            # Commands are looked at in a later frame, when the addon has noted what it reported.
+            await daemon.outcome(await daemon.command("texture.options", paths=[]))
+    # The times of imports are whole seconds to Godot: what is imported in the same one isn't newer.
+    imported_at = int(project.import_mark("textures/rock.png").stat().st_mtime)
+    await until(lambda: time.time() >= imported_at + 1)
+    project.add_texture("new.png")
+    async with daemon, Editor(project, home):
+        report = await daemon.hear_event("asset.imported")
+        assert [asset["path"] for asset in report["assets"]] == ["res://new.png"]

@@ -1,0 +1,125 @@
+"""Textures and their settings in the real headless editors, against a scripted daemon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+
+from tests.godot.conftest import SMALL_FRAME, Live
+from tests.godot.daemon import Daemon
+from tests.godot.editor import Editor, Project, until
+from tests.godot.engine import Engine
+
+pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
+
+ROCK = "res://rock.png"
+
+
+async def apply(daemon: Daemon, *changes: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+    """Gives the command that it said."""
+    asked = [{"path": path, "options": options} for path, options in changes]
+    return await daemon.command("texture.apply", changes=asked)
+
+
+async def test_it_reports_what_was_imported_with_all_options(live: Live, engine: Engine) -> None:
+    assets = [asset for report in live.imported for asset in report["assets"]]
+    (rock,) = (asset for asset in assets if asset["path"] == ROCK)
+    options = rock["options"]
+    assert rock == {"path": ROCK, "file": "rock.png", "type": "texture", "options": options}
+    assert options["compress/mode"] == 0
+    assert options["compress/lossy_quality"] == pytest.approx(0.7)
+    assert options[engine.on_from_the_start] is True
+    assert len(options) >= 18
+
+
+async def test_an_import_of_many_files_comes_in_small_frames(live: Live) -> None:
+    reports = live.imported
+    assert len(reports) > 3
+    assert [report["more"] for report in reports] == [True] * (len(reports) - 1) + [False]
+    assert len({report["batch"] for report in reports}) == 1
+    assert all(len(msgpack.packb(report)) <= SMALL_FRAME // 2 for report in reports)
+    paths = [asset["path"] for report in reports for asset in report["assets"]]
+    assert sorted(paths) == sorted([ROCK, *(f"res://many/{number}.png" for number in range(30))])
+
+
+async def test_settings_are_applied_and_the_observed_state_answered(live: Live, engine: Engine) -> None:
+    wanted = {"compress/mode": 2, engine.mipmaps: True, "compress/lossy_quality": 1, "no/such": 3}
+    elsewhere = [(path, {"compress/mode": 2}) for path in ("res://gone.png", "res://../outside.png")]
+    path = "res://many/1.png"
+    asked = await apply(live.daemon, (path, wanted), *elsewhere)
+    value = (await live.daemon.outcome(asked))["value"]
+    before = {"compress/mode": 0, engine.mipmaps: False, "compress/lossy_quality": pytest.approx(0.7)}
+    after = {"compress/mode": 2, engine.mipmaps: True, "compress/lossy_quality": 1.0}
+    assert value["before"] == [{"path": path, "options": {**before, "no/such": None}}]
+    assert value["after"] == [{"path": path, "options": {**after, "no/such": None}}]
+    assert isinstance(value["after"][0]["options"]["compress/lossy_quality"], float)
+    assert [error["path"] for error in value["errors"]] == [path for path, _ in elsewhere]
+    assert live.project.settings("many/1.png")["compress/mode"] == "2"
+    await live.daemon.acknowledged(asked)
+
+
+async def test_a_value_of_the_wrong_type_is_refused_and_nothing_written(live: Live) -> None:
+    as_it_was = live.project.settings("many/2.png")
+    asked = await apply(live.daemon, ("res://many/2.png", {"compress/mode": "VRAM"}))
+    value = (await live.daemon.outcome(asked))["value"]
+    assert (value["before"], value["after"]) == ([], [])
+    assert "compress/mode" in value["errors"][0]["message"]
+    assert live.project.settings("many/2.png") == as_it_was
+
+
+async def test_options_are_read(live: Live) -> None:
+    asked = await live.daemon.command("texture.options", paths=[ROCK, "res://project.godot"])
+    value = (await live.daemon.outcome(asked))["value"]
+    assert value["assets"] == [
+        asset for report in live.imported for asset in report["assets"] if asset["path"] == ROCK
+    ]
+    assert [error["path"] for error in value["errors"]] == ["res://project.godot"]
+
+
+async def test_other_commands_are_refused(live: Live) -> None:
+    unknown = await live.daemon.command("mesh.apply")
+    assert (await live.daemon.outcome(unknown, "error"))["code"] == "unsupported"
+    malformed = await live.daemon.command("texture.options", paths=[1])
+    assert (await live.daemon.outcome(malformed, "error"))["code"] == "bad_params"
+
+
+async def test_a_repeated_command_gets_the_same_answer_and_changes_nothing(
+    engine: Engine, project: Project, home: Path
+) -> None:
+    async with Daemon(home) as daemon:
+        async with Editor(project, home):
+            await daemon.hear_event("asset.imported")
+            asked = await apply(daemon, ("res://textures/rock.png", {engine.mipmaps: True}))
+            reply = await daemon.outcome(asked)
+            written = project.import_mark("textures/rock.png").stat().st_mtime_ns
+            await daemon.say(**asked)
+            assert await daemon.outcome(asked) == reply
+        async with Editor(project, home):
+            # An editor that was started anew still knows what it did.
+            await daemon.hear("identify")
+            await daemon.hear_idle()
+            await daemon.say(**asked)
+            assert await daemon.outcome(asked) == reply
+            assert project.import_mark("textures/rock.png").stat().st_mtime_ns == written
+
+
+async def test_an_editor_killed_in_the_middle_of_a_command_answers_the_state_before_it(
+    project: Project, home: Path
+) -> None:
+    project.add_texture("large.png", size=1024)
+    async with Daemon(home) as daemon:
+        async with Editor(project, home) as editor:
+            await daemon.hear_event("asset.imported")
+            asked = await apply(daemon, ("res://large.png", {"compress/mode": 2, "compress/normal_map": 1}))
+            await until(lambda: project.settings("large.png").get("compress/mode") == "2")
+            await editor.kill()
+        async with Editor(project, home):
+            assert (await daemon.hear("identify"))["resume"]["last_seq"] == 0
+            await daemon.hear_idle()
+            await daemon.say(**asked)
+            value = (await daemon.outcome(asked))["value"]
+            assert value["before"][0]["options"] == {"compress/mode": 0, "compress/normal_map": 0}
+            assert value["after"][0]["options"] == {"compress/mode": 2, "compress/normal_map": 1}
