@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
@@ -24,7 +24,7 @@ class Engine:
     name: str
     generation: install.Generation
     find: Callable[[], list[str] | None]
-    """The command of an editor that needs no display, perhaps with the generation's `headless` arguments."""
+    """The command of an editor that needs no display, given the generation's `headless` arguments."""
     find_windowed: Callable[[], list[str] | None]
     window: tuple[str, ...]
     """Arguments with which the editor draws its windows in software."""
@@ -39,6 +39,9 @@ class Engine:
     mipmaps: str
     """The option that is off in a new import."""
     on_from_the_start: str
+    """Another one, that is on."""
+    slow: Mapping[str, Any]
+    """Options with which the import of a large texture takes the better part of a second."""
 
     def command(self) -> list[str]:
         """Skips the test where the engine isn't installed, unless engines are required."""
@@ -61,21 +64,15 @@ def require(missing: str) -> NoReturn:
     pytest.skip(missing)
 
 
-def _godot3() -> list[str] | None:
-    found = engines.godot3_server()
-    return [str(found)] if found and shutil.which(found) else None
-
-
-def _godot3_windowed() -> list[str] | None:
-    found = engines.godot3()
-    return [str(found)] if found else None
+def _command(program: Path | None) -> list[str] | None:
+    return [str(program)] if program else None
 
 
 GODOT3 = Engine(
     name="Godot 3",
     generation=install.GODOT3,
-    find=_godot3,
-    find_windowed=_godot3_windowed,
+    find=lambda: _command(engines.godot3_server()),
+    find_windowed=lambda: _command(engines.godot3()),
     window=("--video-driver", "GLES2", *WINDOW),
     drawing=lambda: {"LIBGL_ALWAYS_SOFTWARE": "1"},
     imported=".import",
@@ -83,6 +80,7 @@ GODOT3 = Engine(
     settings=("editor_settings-3.tres",),
     mipmaps="flags/mipmaps",
     on_from_the_start="flags/filter",
+    slow={"compress/mode": 2},
 )
 GODOT4 = Engine(
     name="Godot 4",
@@ -103,4 +101,5 @@ GODOT4 = Engine(
     settings=("editor_settings-4.tres", *(f"editor_settings-4.{minor}.tres" for minor in range(3, 20))),
     mipmaps="mipmaps/generate",
     on_from_the_start="process/fix_alpha_border",
+    slow={"compress/mode": 2, "compress/high_quality": True},
 )

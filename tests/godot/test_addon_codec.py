@@ -9,6 +9,7 @@ from typing import Any
 import msgpack
 import pytest
 
+from bridge.core.messages import SERVER_MESSAGES
 from tests.godot.codec import in_engine
 from tests.godot.editor import Project
 
@@ -18,7 +19,7 @@ VECTORS = Path(__file__).parents[1] / "vectors"
 
 
 def message_vectors(accepted: bool) -> list[dict[str, Any]]:
-    """Those of the frames that a client may get from a server that are some message, or just not."""
+    """Of the frames that a client may be sent, those that are a message, or those that aren't."""
     files = sorted((VECTORS / "messages").glob("*.json"))
     every = [vector for file in files for vector in json.loads(file.read_text(encoding="utf-8"))]
     return [v for v in every if "client" in v["receivers"] and v["msgpack"] and (v["close"] == 0) == accepted]
@@ -44,7 +45,8 @@ def test_it_takes_what_is_large(project: Project) -> None:
 
 def test_it_takes_every_message_that_a_daemon_may_send(project: Project) -> None:
     vectors = message_vectors(accepted=True)
-    assert {bytes.fromhex(vector["msgpack"])[0] >> 4 for vector in vectors} == {0x8}
+    types = {msgpack.unpackb(bytes.fromhex(vector["msgpack"]))["type"] for vector in vectors}
+    assert types == {message.__struct_config__.tag for message in SERVER_MESSAGES}
     readings = in_engine(project, [vector["msgpack"] for vector in vectors])
     assert [reading for reading in readings if reading.refused or reading.problem] == []
 
