@@ -31,5 +31,9 @@ def _write(path: Path, data: bytes) -> None:
     try:
         draft.write_bytes(data)
         os.replace(draft, path)
+    except PermissionError:
+        # Windows replaces no file that is open: another worker made it in between, and it is being read.
+        if not path.is_file():
+            raise
     finally:
         draft.unlink(missing_ok=True)

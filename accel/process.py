@@ -21,11 +21,6 @@ SINGLE_THREADED = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "VIPS_CO
 GRACE_S = 1.0
 """How long a process that has closed its pipes may take to end."""
 
-if sys.platform == "win32":
-    _NO_WINDOW = subprocess.CREATE_NO_WINDOW
-else:
-    _NO_WINDOW = 0
-
 
 class WorkerDied(Exception):
     """The process ended before it replied; says how."""
@@ -44,7 +39,8 @@ class Worker:
     @classmethod
     async def spawn(cls, setup: Setup, env: Mapping[str, str]) -> Worker:
         """Starts a process and doesn't wait until it is ready. Raises OSError."""
-        transport, wire = await asyncio.get_running_loop().subprocess_exec(
+        loop = asyncio.get_running_loop()
+        transport, wire = await loop.subprocess_exec(
             _Wire,
             sys.executable,
             # Modules in the folder that the daemon happens to be started from are none of ours.
@@ -54,7 +50,7 @@ class Worker:
             # A Windows program without a console has no stderr that could be inherited.
             stderr=subprocess.DEVNULL if sys.stderr is None else None,
             env=environment(env),
-            creationflags=_NO_WINDOW,
+            creationflags=no_window(loop),
         )
         worker = cls(transport, wire)
         worker._stdin.write(pack(setup))
@@ -152,6 +148,14 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
     """A worker's environment: it finds every module that this process finds."""
     path = os.pathsep.join(entry for entry in sys.path if entry)
     return {**os.environ, **SINGLE_THREADED, "PYTHONPATH": path, **extra}
+
+
+def no_window(loop: asyncio.AbstractEventLoop) -> int:
+    """The flag with which Windows opens no console for a worker, where `loop` takes any."""
+    # libuv's loops (uvloop, winloop) raise ValueError for every flag but 0.
+    if sys.platform == "win32" and isinstance(loop, asyncio.BaseEventLoop):
+        return subprocess.CREATE_NO_WINDOW
+    return 0
 
 
 def describe(code: int | None) -> str:
