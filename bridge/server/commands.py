@@ -92,7 +92,9 @@ class Commands:
         found = [await self._revertible(receipt_id) for receipt_id in receipt_ids]
         made = []
         for step, receipt in enumerate(reversed(found)):
-            live = self._editor_of(receipt)
+            # An answer may be acted on while its editor is away: its session keeps the command.
+            own = self._sessions.by_id.get(receipt.session) if parent is not None else None
+            live = own or self._editor_of(receipt)
             made.append(
                 await self.send(
                     live,

@@ -96,10 +96,14 @@ class Server(uvicorn.Server):
             raise UserError(
                 f"{self._paths.connection_file} can't be written ({error.strerror}): free its place."
             ) from None
-        self._say(startup_line(address, probe(), self._bridge.registry))
+        # A CUDA driver takes up to seconds to answer; clients are served meanwhile.
+        device = await asyncio.to_thread(probe)
+        self._say(startup_line(address, device, self._bridge.registry))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._paths.connection_file.unlink(missing_ok=True)
+        # Windows removes no file that a client is just reading; the next daemon writes it anew.
+        with contextlib.suppress(OSError):
+            self._paths.connection_file.unlink(missing_ok=True)
         await self._bridge.finish()
         await super().shutdown(sockets)
         await self._bridge.stop()
@@ -124,8 +128,9 @@ def startup_line(address: str, device: Device, registry: Registry) -> str:
 def _only_one(paths: Paths) -> Iterator[None]:
     """Raises UserError where a daemon runs already, or where its folders can't be made."""
     try:
-        for folder in (paths.runtime, paths.data, paths.cache):
-            folder.mkdir(parents=True, exist_ok=True)
+        # The runtime folder may lie in the data folder, whose mode is set only where it is made by itself.
+        for folder in (paths.data, paths.runtime, paths.cache):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = FileLock(paths.lock_file)
         lock.acquire(timeout=0)
     except Timeout:

@@ -165,6 +165,8 @@ class Obedient(Advisor):
         ]
         for receipt in made:
             await context.receipt(receipt)
+        if undo := state.get("undo"):
+            await context.revert(undo)
         if state.get("revert"):
             await context.revert(made)
         if again := state.get("again"):

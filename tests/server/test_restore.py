@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from bridge.core.errors import UserError
+from bridge.core.messages import Answer
 from bridge.core.settings import resolve
 from bridge.server.app import Bridge
 from tests.server.daemons import ThreadDaemon, paths_in, registry, until
@@ -83,6 +85,25 @@ async def test_an_answer_that_was_kept_is_acted_on(start: Start, tmp_path: Path)
     await asyncio.to_thread(
         until, lambda: spoil(tmp_path, "SELECT status FROM popups") == [("settled",)], "it"
     )
+
+
+async def test_an_undo_that_was_kept_is_carried_out_by_an_editor_that_comes_back_later(
+    start: Start, left: Any, tmp_path: Path
+) -> None:
+    spoil(
+        tmp_path,
+        "UPDATE receipts SET state = 'applied', before = ?",
+        (b"\x91\x81\xa4path\xa1a",),
+    )
+    answer = msgspec.msgpack.encode(Answer(id=left.popup["id"], state="answered", action="yes"))
+    state = msgspec.msgpack.encode({"undo": [left.command["id"]]})
+    spoil(tmp_path, "UPDATE popups SET status = 'answered', answer = ?, state = ?", (answer, state))
+    daemon = start()
+    await asyncio.to_thread(
+        until, lambda: spoil(tmp_path, "SELECT status FROM popups") == [("settled",)], "the answer's end"
+    )
+    async with session(daemon.file, resume=resume(left)) as again:
+        assert (await again.until("command"))["args"] == {"changes": [{"path": "a"}]}
 
 
 async def test_an_answer_whose_advisor_was_uninstalled_is_settled(

@@ -44,6 +44,7 @@ def test_the_connection_file_is_its_owners_alone(process: ProcessDaemon) -> None
     assert file.pid == process.process.pid
     if sys.platform != "win32":
         assert stat.S_IMODE(process.paths.connection_file.stat().st_mode) == 0o600
+        assert stat.S_IMODE(process.paths.data.stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
