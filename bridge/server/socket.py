@@ -105,11 +105,12 @@ class WebSocketEndpoint:
         subprotocol = next(s for s in scope["subprotocols"] if s in SUBPROTOCOLS)
         await send({"type": "websocket.accept", "subprotocol": subprotocol})
         socket = AsgiSocket(server_codec(subprotocol, self._welcome.max_frame), receive, send)
+        connection = Connection(time.monotonic(), self._welcome.features)
         live = None
         try:
-            live = await self._identify(socket, scope)
+            live = await self._identify(connection, socket, scope)
             while True:
-                message = live_receive(live, await socket.receive())
+                message = connection.receive(await socket.receive())
                 # What was under way from a connection that another took over from is none of the session's.
                 if live.socket is not socket:
                     break
@@ -126,8 +127,7 @@ class WebSocketEndpoint:
             if live is not None:
                 live.detach(socket)
 
-    async def _identify(self, socket: AsgiSocket, scope: Scope) -> LiveSession:
-        connection = Connection(time.monotonic(), self._welcome.features)
+    async def _identify(self, connection: Connection, socket: AsgiSocket, scope: Scope) -> LiveSession:
         nonce = secrets.token_hex(16)
         await socket.send(self._welcome.hello(nonce))
         try:
@@ -141,13 +141,6 @@ class WebSocketEndpoint:
                 errors.AUTH_FAILED, "field 'auth': the token is wrong; read connection.json again"
             )
         return await self._welcome.admit(message, socket, scope)
-
-
-def live_receive(live: LiveSession, message: ClientMessage) -> ClientMessage:
-    """A second `identify` is a mistake at any time."""
-    if isinstance(message, Identify):
-        raise RemoteProtocolError(errors.ALREADY_IDENTIFIED, "'identify' was sent already: send it once")
-    return message
 
 
 def _instead(message: Message, error: errors.RequestError) -> Error:
