@@ -168,7 +168,7 @@ class Context(Protocol):
 
     async def receipt(self, receipt_id: int) -> Mapping[str, Any]:
         """Waits until the editor has answered and gives the receipt: `state` (applied or failed), `before`,
-        `after`, `error`."""
+        `after`, `errors`."""
 
     async def revert(self, receipt_ids: Sequence[int]) -> Sequence[int]:
         """Puts back what receipts changed, in the editor; gives the new receipts. Raises RequestError."""

@@ -42,7 +42,7 @@ def _problems(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the editor said about single files, or about the command as a whole."""
     problems = [(path, str(message)) for path, message in _pairs(answer.get("errors"), "message")]
     if not problems and answer["state"] == "failed":
-        problems.append(("", str(answer.get("error") or "the editor refused the command")))
+        problems.append(("", "the editor refused the command"))
     return problems
 
 

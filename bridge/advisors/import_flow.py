@@ -12,7 +12,7 @@ from bridge.advisors.import_apply import apply, remember, undo
 from bridge.advisors.import_desk import Desk
 from bridge.advisors.import_look import look_at_all, read_event, textures, with_preview
 from bridge.advisors.import_popups import advice_popup
-from bridge.api import Advisor, Answer, Context, Event, Popup, SessionView
+from bridge.api import Advisor, Answer, Context, Event, Popup, RequestError, SessionView
 
 MAX_GATHERED = 100_000
 MAX_DESKS = 64
@@ -77,10 +77,8 @@ class TextureImportAdvisor(Advisor):
         if session.root is None or session.adapter is None or session.version is None:
             return
         looked = await look_at_all(context, session, assets)
+        asked = self._unsettled(session, desk, [look.asked for look in looked if look.asked])
         said = self._said.get(session.project, set())
-        asked = [
-            file for look in looked if (file := look.asked) and (desk.asks(file) or not file.marks() <= said)
-        ]
         ruled = [look.ruled for look in looked if look.ruled and not look.ruled.marks() <= said]
         await self._ask(context, session, desk, assets, asked)
         if ruled:
@@ -97,6 +95,7 @@ class TextureImportAdvisor(Advisor):
     ) -> None:
         """Shows what was found together with what the open popup still asks about other files."""
         found = await with_preview(context, session, in_order(found))
+        found = self._unsettled(session, desk, found)
         # From here to the popup nothing is awaited: an answer in between would be asked for again.
         looked_at = {asset.path for asset in assets}
         files = {path: file for path, file in desk.files.items() if path not in looked_at}
@@ -109,13 +108,25 @@ class TextureImportAdvisor(Advisor):
             if popup_id is not None:
                 await context.close_popup(session, popup_id)
             return
-        # Advice that only the author can follow is given once: no setting will ever answer it.
-        self._note(session, {m for f in found for m in f.marks() if m[1] == f.content})
         ordered = in_order(files.values())
         popup = advice_popup(ordered, session.locale, desk.open(files))
-        popup_id = await context.popup(session, popup, msgspec.to_builtins(Advice(ordered)))
+        try:
+            popup_id = await context.popup(session, popup, msgspec.to_builtins(Advice(ordered)))
+        except RequestError:
+            # Nobody saw it: the next import asks once more.
+            desk.close()
+            raise
+        # Advice that only the author can follow is given once: no setting will ever answer it.
+        self._note(session, {m for f in found for m in f.marks() if m[1] == f.content})
         if desk.dedupe == popup.dedupe:
             desk.popup_id = popup_id
+
+    def _unsettled(
+        self, session: SessionView, desk: Desk, found: Sequence[FileAdvice]
+    ) -> Sequence[FileAdvice]:
+        """What of `found` wasn't settled yet, or is asked by the open popup."""
+        said = self._said.get(session.project, set())
+        return [file for file in found if desk.asks(file) or not file.marks() <= said]
 
     def _desk(self, session: SessionView) -> Desk:
         if session.id not in self._desks and len(self._desks) >= MAX_DESKS:

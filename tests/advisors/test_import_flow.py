@@ -261,6 +261,39 @@ class TestOverlaps:
             "3 textures could be imported better",
         ]
 
+    async def test_an_answer_that_comes_while_the_next_popup_is_made_isnt_asked_for_again(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        paths = [normal(bench, f"{number}_n.png") for number in range(9)]
+        await bench.imported(*paths)
+        run = bench.run
+
+        async def answered_meanwhile(workload: str, params: Any, files: Any, **more: Any) -> Any:
+            result = await run(workload, params, files, **more)
+            if params and bench.popups:
+                await bench.answer("later")
+            return result
+
+        monkeypatch.setattr(bench, "run", answered_meanwhile)
+        await bench.imported(*paths, normal(bench, "new_n.png"))
+        assert bench.asking.title == "new_n.png could be imported better"
+
+    async def test_what_a_popup_that_couldnt_be_shown_asked_is_asked_by_the_next(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from bridge.core import errors
+
+        async def full(*_: Any) -> int:
+            raise RequestError(errors.OVERLOADED, open=256)
+
+        path = normal(bench)
+        with monkeypatch.context() as patch:
+            patch.setattr(bench, "popup", full)
+            with pytest.raises(RequestError):
+                await bench.imported(path)
+        await bench.imported(path)
+        assert bench.asking.title == "rock_n.png could be imported better"
+
 
 class TestBadInput:
     @pytest.mark.parametrize(
