@@ -48,7 +48,10 @@ def _command(out: Path, headless: bool) -> int:
     adapter, editor = _editor(host.load().adapters, headless)
     support = _support(adapter)
     out = out.resolve()
-    drawn = _make_project(adapter, support, out)
+    try:
+        drawn = _make_project(adapter, support, out)
+    except OSError as error:
+        raise UserError(f"{error.filename or out} can't be written ({error.strerror or error}).") from None
     name = f"{'a real one' if editor else 'the built-in headless one'}, served by {adapter.name}"
     click.echo(f"2. Editor: {name}; it presses Apply on every popup.")
     return asyncio.run(_show(support, editor, out, drawn, name))

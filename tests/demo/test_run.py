@@ -26,6 +26,13 @@ def test_the_demo_finds_exactly_the_wrong_half_and_leaves_a_page_with_before_and
     assert "data:image/png;base64," in page
 
 
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_place_where_the_demo_cant_write_is_named(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"file.* can't be written"):
+        run(["--headless", "--out", str(tmp_path / place)])
+
+
 def test_the_demo_can_be_repeated_and_never_removes_what_it_did_not_make(tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
