@@ -85,6 +85,7 @@ class Client:
         self._open: dict[int, asyncio.Future[Result]] = {}
         self._busy: set[int] = set()
         self._replies: dict[int, Result | Error] = {}
+        self._under_way: dict[int, asyncio.Task[Result | Error]] = {}
         self._unconfirmed: dict[int, Answer] = {}
         self._acked = 0
         self._ack_timer: asyncio.TimerHandle | None = None
@@ -148,6 +149,8 @@ class Client:
         self.on_event, self.on_popup_close = on_event, on_popup_close
         if previous is not None:
             self._replies, self._unconfirmed = previous._replies, previous._unconfirmed
+            # Handed over, not shared: the earlier one's `close` must not end what is the heir's now.
+            self._under_way, previous._under_way = previous._under_way, {}
             # The session may still have the earlier ids open.
             self._next_id = previous._next_id
         self._reader = asyncio.create_task(self._read())
@@ -173,9 +176,10 @@ class Client:
         await self._socket.close()
         if self._reader:
             await self._reader
-        for task in list(self._tasks):
+        work = [*self._tasks, *self._under_way.values()]
+        for task in work:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*work, return_exceptions=True)
         if self._ack_timer is not None:
             self._ack_timer.cancel()
 
@@ -318,23 +322,31 @@ class Client:
         task.add_done_callback(self._tasks.discard)
 
     async def _run_command(self, command: Command) -> None:
-        reply: Result | Error
+        under_way = self._under_way
+        work = under_way.get(command.id)
+        if work is None:
+            work = under_way[command.id] = asyncio.create_task(self._reply_to(command))
+            work.add_done_callback(lambda _: under_way.pop(command.id, None))
+        # It goes on when this connection is lost: the heir gets the command again, and waits for the same.
+        reply = await asyncio.shield(work)
+        self._replies[command.id] = reply
+        if len(self._replies) > KEPT_REPLIES:
+            del self._replies[next(iter(self._replies))]
+        await self.send(reply)
+
+    async def _reply_to(self, command: Command) -> Result | Error:
         try:
             if self.on_command is None:
                 raise RequestError(
                     errors.UNSUPPORTED, name=command.name, reason="this client takes no commands"
                 )
-            reply = Result(id=command.id, value=await self.on_command(command))
+            return Result(id=command.id, value=await self.on_command(command))
         except RequestError as error:
-            reply = Error(id=command.id, code=error.code.name, message=error.message)
+            return Error(id=command.id, code=error.code.name, message=error.message)
         except Exception:
             log.exception("command %s failed", command.name)
             message = f"{command.name} failed in the editor; its log has the details."
-            reply = Error(id=command.id, code=errors.INTERNAL.name, message=message)
-        self._replies[command.id] = reply
-        if len(self._replies) > KEPT_REPLIES:
-            del self._replies[next(iter(self._replies))]
-        await self.send(reply)
+            return Error(id=command.id, code=errors.INTERNAL.name, message=message)
 
     async def _show(self, popup: Popup) -> None:
         answer = await self.on_popup(popup) if self.on_popup else None

@@ -340,6 +340,30 @@ async def test_a_command_that_a_closed_connection_broke_off_is_carried_out_by_it
         await wait(lambda: daemon.bridge._receipts.get(begun[0]).state == "applied", "the command")
 
 
+async def test_a_command_that_outlasts_its_connection_is_answered_by_the_heir_and_not_begun_again(
+    where: Path, daemon: ThreadDaemon
+) -> None:
+    begun: list[int] = []
+    go_on = asyncio.Event()
+
+    async def slow(command: Command) -> Any:
+        begun.append(command.id)
+        await go_on.wait()
+        return {"before": [1], "after": [2]}
+
+    first = await Client.connect(where, on_command=slow)
+    await first.event("test.command", {"args": {}})
+    await wait(lambda: begun, "the command")
+    first._socket.transport.abort()
+    await first.wait_closed()
+    async with await Client.connect(where, previous=first, on_command=slow) as second:
+        await second.request("bridge.echo")
+        await first.close()
+        go_on.set()
+        await wait(lambda: daemon.bridge._receipts.get(begun[0]).state == "applied", "the answer")
+    assert len(begun) == 1
+
+
 async def test_an_heir_asks_under_ids_that_the_session_hasnt_open(where: Path) -> None:
     first = await Client.connect(where)
     waiting = asyncio.create_task(first.request("test.sleep", {"seconds": 0.3}))
