@@ -11,6 +11,8 @@ const Texts = preload("texts.gd")
 
 const PREVIEW = 96
 const STRIPE = 4
+# A key that was meant for something else must not press a button that has just got the focus.
+const GUARD_MS = 400
 const SEVERITIES = {"info": "accent_color", "warning": "warning_color", "error": "error_color"}
 
 var popup = {}
@@ -22,6 +24,7 @@ var _fields = Fields.new()
 var _note = Label.new()
 var _preview = TextureRect.new()
 var _scale = 1.0
+var _armed_at = 0
 
 
 # Call it when the card is in the tree: it takes the editor's fonts and colours from there.
@@ -49,6 +52,7 @@ func setup(shown: Dictionary, texts: Texts, editor_scale: float):
 func focus_default():
 	var focused = get_focus_owner()
 	if _default and is_visible_in_tree() and not (focused is TextEdit or focused is LineEdit):
+		_armed_at = OS.get_ticks_msec() + GUARD_MS
 		_default.grab_focus()
 
 
@@ -141,6 +145,8 @@ func _style(button: Button, style: String):
 
 
 func _choose(state: String, action: String):
+	if OS.get_ticks_msec() < _armed_at:
+		return
 	emit_signal("answered", popup.id, state, action, _fields.values() if state == "answered" else {})
 
 

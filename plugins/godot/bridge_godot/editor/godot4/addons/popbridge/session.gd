@@ -90,6 +90,9 @@ func _on_received(message: Dictionary) -> void:
 		return
 	match message.type:
 		"command":
+			# An editor that was killed may have kept its answer without knowing any more that it was given.
+			if _repeat(message):
+				return
 			# Its answer is for this session alone.
 			message["session"] = _store.session
 			command_given.emit(message)
@@ -106,11 +109,12 @@ func _on_received(message: Dictionary) -> void:
 		_finish(message.seq)
 
 
-# A command that comes again is answered again, and never carried out twice.
-func _repeat(message: Dictionary) -> void:
-	var kept := _store.reply_to(message.seq) if message.type == "command" else {}
+# A command that comes again is answered again, and never carried out twice. Gives whether an answer was kept.
+func _repeat(message: Dictionary) -> bool:
+	var kept := _store.reply_to(message.get("seq", 0)) if message.type == "command" else {}
 	if not kept.is_empty() and _connection.send(kept):
 		_finish(message.seq)
+	return not kept.is_empty()
 
 
 func _finish(seq: int) -> void:
