@@ -129,7 +129,9 @@ async def _daemon(env: Mapping[str, str], paths: Paths, log: IO[bytes]) -> Async
     command = [sys.executable, "-m", "bridge.cli", "serve", "--port", "0"]
     process = await asyncio.create_subprocess_exec(*command, env=dict(env), stdout=log, stderr=log)
     try:
-        await _until(paths.connection_file.exists, "the daemon to start")
+        await _until(
+            lambda: paths.connection_file.exists() or process.returncode is not None, "the daemon to start"
+        )
         click.echo(f"3. Daemon: {ConnectionFile.read(paths.connection_file).ws}")
         yield
     finally:

@@ -87,7 +87,7 @@ class Flows:
     def act(self, live: LiveSession, popup_id: int) -> None:
         """Has the advisor act on a kept answer; what an earlier try did isn't done again."""
         stored = self.store.popup(popup_id)
-        if stored is None or stored.answer is None:
+        if self._closed or stored is None or stored.answer is None:
             return
         advisor = self._advisors.get(stored.advisor)
         if advisor is None:

@@ -33,6 +33,13 @@ def test_a_place_where_the_demo_cant_write_is_named(tmp_path: Path, place: str) 
         run(["--headless", "--out", str(tmp_path / place)])
 
 
+def test_a_daemon_that_doesnt_start_isnt_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POPBRIDGE_LOG_LEVEL", "nonsense")
+    with pytest.raises(UserError, match=r"demo\.log"):
+        run(["--headless", "--out", str(tmp_path / "out")])
+    assert "log_level" in (tmp_path / "out" / "demo.log").read_text(encoding="utf-8")
+
+
 def test_the_demo_can_be_repeated_and_never_removes_what_it_did_not_make(tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()

@@ -54,6 +54,17 @@ async def test_an_answer_reaches_its_advisor_with_what_it_kept(wire: Wire, tmp_p
     assert await lines(log, 1) == ["answered no seven"]
 
 
+async def test_an_answer_to_a_daemon_that_is_stopping_is_kept_for_the_next(
+    daemon: ThreadDaemon, wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "log"
+    shown = await popup(wire, state={"log": str(log)})
+    monkeypatch.setattr(daemon.bridge.flows, "_closed", True)
+    assert await answered(wire, shown) == "answered"
+    assert daemon.bridge.flows.store.popup(shown["id"]).status == "answered"
+    assert not log.exists()
+
+
 async def test_an_answer_sent_twice_is_acted_on_once(wire: Wire, tmp_path: Path) -> None:
     log = tmp_path / "log"
     shown = await popup(wire, state={"log": str(log), "again": "next"})
