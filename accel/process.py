@@ -152,7 +152,7 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
 
 def no_window(loop: asyncio.AbstractEventLoop) -> int:
     """The flag with which Windows opens no console for a worker, where `loop` takes any."""
-    # libuv's loops (uvloop, winloop) raise ValueError for every flag but 0.
+    # Loops that aren't asyncio's own (winloop) raise ValueError for every flag but 0.
     if sys.platform == "win32" and isinstance(loop, asyncio.BaseEventLoop):
         return subprocess.CREATE_NO_WINDOW
     return 0

@@ -100,7 +100,7 @@ def test_every_dependency_is_pinned_by_the_lock_file_of_developers() -> None:
         re.findall(r"^([A-Za-z0-9_.-]+)", (ROOT / "requirements-dev.lock").read_text(encoding="utf-8"), re.M)
     )
     wanted = {r.name for r in requirements() if r.marker is None or r.marker.evaluate()}
-    assert wanted - {name.lower() for name in pinned} - {"onnxruntime", "winloop"} == set()
+    assert wanted - {name.lower() for name in pinned} - {"onnxruntime"} == set()
 
 
 def test_every_dependency_is_accounted_for_with_its_licence() -> None:

@@ -135,9 +135,13 @@ def in_order(files: Iterable[FileAdvice]) -> list[FileAdvice]:
 
 
 def covered(rules: Mapping[str, Sequence[str]], file: str, code: str) -> bool:
-    """Whether a person wants `code` settled without being asked in one of the folders that hold `file`."""
+    """Whether a person wants `code` settled without being asked in one of the folders that hold `file`.
+
+    A rule for the root is for the files that lie there, not for the whole project.
+    """
     return any(
-        code in codes and (not folder or file.startswith(f"{folder}/")) for folder, codes in rules.items()
+        code in codes and (file.startswith(f"{folder}/") if folder else "/" not in file)
+        for folder, codes in rules.items()
     )
 
 

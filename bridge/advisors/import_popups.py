@@ -44,7 +44,10 @@ def applied_popup(
     paths: Sequence[str], errors: Sequence[tuple[str, str]], undoable: bool, locale: str
 ) -> Popup:
     """Tells what was applied to which files, and what went wrong with which."""
-    body = [f"{_code(path)}: {message}" if path else message for path, message in errors[:MAX_FILES]]
+    body = [
+        f"{_code(path)}: {_plain(message)}" if path else _plain(message)
+        for path, message in errors[:MAX_FILES]
+    ]
     if len(errors) > MAX_FILES:
         body.append(say("more", locale, count=len(errors) - MAX_FILES))
     label = (
@@ -68,7 +71,7 @@ def failed_undo_popup(message: str, locale: str) -> Popup:
         id=0,
         kind="texture.undo_failed",
         title=say("undo_failed", locale),
-        body=message,
+        body=_plain(message),
         severity="error",
         actions=[Action(id="ok", label=say("ok", locale))],
         expires_ms=ERRORS_MS,
@@ -120,6 +123,11 @@ def _code(name: str) -> str:
     # A file may be called `[click](http://...)`: in a code span it stays a name.
     plain = name.replace("`", "'")
     return f"`{_shortened(plain)}`"
+
+
+def _plain(message: str) -> str:
+    # An editor's words may hold names that look like markup: they are shown, never followed.
+    return message.replace("](", "] (").replace("`", "'").replace("**", "*")
 
 
 def _shortened(name: str) -> str:

@@ -51,6 +51,7 @@ class Commands:
             live.id, view.project, view.project_name, command, note, reverts=reverts, parent=parent
         )
         if is_new:
+            log.info("session %s: %s #%d (%s)", live.id, name, receipt_id, note)
             await live.write(self.number(live, msgspec.structs.replace(command, id=receipt_id)))
         return receipt_id
 
@@ -64,6 +65,7 @@ class Commands:
     def answered(self, command: Command, reply: Result | Error) -> None:
         """Keeps what the editor observed, and wakes whoever waits for it."""
         receipt = self._receipts.answered(command.id, reply)
+        log.info("%s #%d is answered", command.name, command.id)
         if receipt is not None and receipt.state == "failed":
             log.warning("%s #%d failed: %s", command.name, command.id, receipt.errors)
         self.wake(command.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections.abc import Coroutine, Mapping
 from typing import Any
@@ -80,9 +81,19 @@ class Flows:
     async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
         """Keeps the answer, has its advisor act on it, and confirms it."""
         if closing.reason != "unknown":
-            self.store.answered(answer)
+            self._keep(live, answer)
+            log.info("session %s: popup %d is %s %s", live.id, answer.id, answer.state, answer.action or "")
             self.act(live, answer.id)
         await live.send(closing)
+
+    def _keep(self, live: LiveSession, answer: Answer) -> None:
+        try:
+            self.store.answered(answer)
+        except sqlite3.Error:
+            # It isn't confirmed, so it comes again: the popup has to be open then.
+            if stored := self.store.popup(answer.id):
+                live.session.popups.open(unpack(stored.message, Popup), time.monotonic())
+            raise
 
     def act(self, live: LiveSession, popup_id: int) -> None:
         """Has the advisor act on a kept answer; what an earlier try did isn't done again."""

@@ -75,6 +75,15 @@ class LiveSession:
         return self.socket is not None and self.identify.client.kind == "editor"
 
     @property
+    def described(self) -> str:
+        """Who carries it, for logs."""
+        client, engine, project = self.identify.client, self.identify.engine, self.identify.project
+        parts = [f"{client.kind} {client.name} {client.version}"]
+        parts += [f"{engine.name} {engine.version}"] if engine else []
+        parts += [f"project {project.name}"] if project else []
+        return ", ".join(parts)
+
+    @property
     def view(self) -> SessionView:
         project = self.identify.project or None
         engine = self.identify.engine or None

@@ -11,7 +11,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import uvicorn
 from filelock import FileLock, Timeout
@@ -42,6 +41,9 @@ def main(settings: Settings, paths: Paths, registry: Registry, say: Say = print)
     if level not in logging.getLevelNamesMapping():
         raise UserError(f"Setting log_level: {level.lower()!r} is none of debug, info, warning, error.")
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+    if level == "INFO":
+        # Our own lines say who came and went, with session and client.
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)
     with _only_one(paths), _listen(settings["host"], settings["port"], say) as listener:
         bridge = Bridge(settings, paths, registry)
         server = Server(bridge, listener, paths, say)
@@ -115,13 +117,20 @@ def startup_line(address: str, device: Device, registry: Registry) -> str:
     broken = [plugin.name for plugin in registry.plugins if plugin.status != "ok"]
     parts = [
         f"PopBridge {__version__} at ws://{address}/ws",
-        f"{device.name}: {device.reason}",
+        _in_use(device),
         f"adapters: {adapters}",
         f"workloads: {', '.join(registry.workloads) or 'none'}",
     ]
     if broken:
         parts.append(f"disabled plugins: {', '.join(broken)} (see `popbridge plugins`)")
     return " | ".join(parts)
+
+
+def _in_use(device: Device) -> str:
+    """The device that work runs on, and why: no workload asks for another one yet."""
+    if device.name == "CPU":
+        return f"CPU: {device.reason}"
+    return f"CPU: no workload uses {device.name} yet ({device.reason})"
 
 
 @contextlib.contextmanager
@@ -161,8 +170,11 @@ def _listen(host: str, port: int, say: Say) -> Iterator[socket.socket]:
     except OSError as error:
         raise UserError(f"Can't listen on {host} port {port}: {error.strerror}.") from None
     try:
-        if sys.platform != "win32":
-            # On Windows SO_REUSEADDR would let two processes have one port; here it only skips TIME_WAIT.
+        if sys.platform == "win32":
+            # Without it another program could take over the same port.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            # On Windows it would let two processes have one port; here it only skips TIME_WAIT.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         _bind(listener, host, port, say)
         listener.listen(1024)
@@ -197,14 +209,13 @@ def holder(port: int) -> str:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """libuv's loop where there is a wheel; asyncio's own otherwise."""
-    module: Any
-    try:
-        if sys.platform == "win32":
-            import winloop as module
-        else:
-            import uvloop as module
-    except ImportError:
+    """uvloop where there is one; asyncio's own otherwise.
+
+    On Windows that is the proactor loop: winloop takes no creation flags, without which each worker
+    opens a console window.
+    """
+    if sys.platform == "win32":
         return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = module.new_event_loop
-    return factory
+    import uvloop
+
+    return uvloop.new_event_loop

@@ -109,6 +109,7 @@ class WebSocketEndpoint:
         live = None
         try:
             live = await self._identify(connection, socket, scope)
+            log.info("session %s is carried by %s", live.id, live.described)
             while True:
                 message = connection.receive(await socket.receive())
                 # What was under way from a connection that another took over from is none of the session's.
@@ -126,6 +127,7 @@ class WebSocketEndpoint:
         finally:
             if live is not None:
                 live.detach(socket)
+                log.info("session %s lost its connection", live.id)
 
     async def _identify(self, connection: Connection, socket: AsgiSocket, scope: Scope) -> LiveSession:
         nonce = secrets.token_hex(16)

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from bridge.advisors.import_flow import TextureImportAdvisor
+from bridge.advisors.import_popups import applied_popup
 from bridge.api import Popup, RequestError, SessionView
 from tests.advisors import pictures
 from tests.advisors.desk import WRONG, Bench
@@ -159,9 +160,16 @@ class TestAnswers:
             "Applied to wall_n.png",
         ]
 
+    async def test_a_rule_for_the_root_isnt_one_for_the_whole_project(self, bench: Bench) -> None:
+        bench.rule_table[""] = ["normal_as_color", "no_mipmaps"]
+        inside, root = normal(bench), normal(bench, "rock_n.png")
+        await bench.imported(inside, root)
+        assert bench.options[inside] == WRONG
+        assert bench.options[root]["normal_map"] is True
+
     async def test_a_rule_that_an_editor_doesnt_follow_isnt_repeated_for_ever(self, bench: Bench) -> None:
         path = normal(bench)
-        bench.rule_table[""] = ["normal_as_color", "no_mipmaps"]
+        bench.rule_table["textures"] = ["normal_as_color", "no_mipmaps"]
         bench.refused[path] = "read-only"
         await bench.imported(path)
         await bench.imported(path)
@@ -351,3 +359,8 @@ async def test_sessions_that_ended_dont_fill_the_memory(bench: Bench) -> None:
     assert len(bench.advisor._desks) <= 64
     await bench.imported(path)
     assert bench.shown
+
+
+def test_an_editors_words_never_become_a_link() -> None:
+    popup = applied_popup([], [("a.png", "see [here](http://evil) **now**")], False, "en")
+    assert popup.body == "`a.png`: see [here] (http://evil) *now*"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,23 @@ async def test_an_answer_reaches_its_advisor_with_what_it_kept(wire: Wire, tmp_p
     shown = await popup(wire, state={"log": str(log), "tag": "seven"})
     assert await answered(wire, shown, "no") == "answered"
     assert await lines(log, 1) == ["answered no seven"]
+
+
+async def test_an_answer_that_cant_be_kept_is_asked_for_again(
+    daemon: ThreadDaemon, wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(answer: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    log = tmp_path / "log"
+    shown = await popup(wire, state={"log": str(log), "tag": "kept"})
+    with monkeypatch.context() as patch:
+        patch.setattr(daemon.bridge.flows.store, "answered", full)
+        await wire.send("answer", id=shown["id"], state="answered", action="yes")
+        assert (await wire.closed())[0] == 4000
+    async with session(daemon.file, resume=resume(wire, shown["seq"])) as again:
+        assert await answered(again, shown) == "answered"
+    assert await lines(log, 1) == ["answered yes kept"]
 
 
 async def test_an_answer_to_a_daemon_that_is_stopping_is_kept_for_the_next(

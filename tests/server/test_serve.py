@@ -226,7 +226,13 @@ def test_a_broken_plugin_stands_in_the_first_line() -> None:
     assert "disabled plugins: acme (see `popbridge plugins`)" in line
 
 
-def test_without_libuv_asyncios_own_loop_serves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "uvloop", None)
-    monkeypatch.setitem(sys.modules, "winloop", None)
+def test_a_gpu_that_nothing_uses_yet_isnt_called_in_use() -> None:
+    from accel.devices import Device
+
+    line = serve.startup_line("127.0.0.1:1", Device("CUDA", "NVIDIA H100"), Registry())
+    assert "CPU: no workload uses CUDA yet (NVIDIA H100)" in line
+
+
+def test_on_windows_asyncios_own_loop_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
     assert serve._loop_factory() is None
