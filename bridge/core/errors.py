@@ -10,6 +10,8 @@ BridgeError
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 MAX_REASON = 123
@@ -165,14 +167,45 @@ class LocalProtocolError(ProtocolError):
 
 
 class RequestError(BridgeError):
-    """A request or command failed; `message` and `hint` are for people."""
+    """A request or command failed; `message` and `hint` are for people.
 
-    def __init__(self, code: ErrorCode, hint: str | None = None, **fields: object) -> None:
-        self.code = code
+    `code` is a code or its name, of those in docs/errors.md. `message` says what happened in a whole
+    sentence; without it, `fields` fill in the code's own sentence. Raises ValueError for a name that is no
+    code, and for a sentence whose fields aren't all given.
+    """
+
+    code: ErrorCode
+    message: str
+    """What happened, in a sentence."""
+    hint: str
+    """What to do; empty where there is nothing to say."""
+
+    def __init__(
+        self, code: ErrorCode | str, hint: str | None = None, *, message: str | None = None, **fields: object
+    ) -> None:
+        self.code = _named(code) if isinstance(code, str) else code
         self.fields = fields
-        self.message = code.says.format(**fields)
-        self.hint = code.hint.format(**fields) if hint is None else hint
+        if message is None:
+            self.message = _filled(self.code, self.code.says, fields)
+            self.hint = _filled(self.code, self.code.hint, fields) if hint is None else hint
+        else:
+            # The code's own hint belongs to its own sentence.
+            self.message, self.hint = message, hint or ""
         super().__init__(self.message)
+
+
+def _named(name: str) -> ErrorCode:
+    found = next((code for code in ERROR_CODES if code.name == name), None)
+    if found is None:
+        raise ValueError(f"{name!r} is no error code; use one of {', '.join(c.name for c in ERROR_CODES)}")
+    return found
+
+
+def _filled(code: ErrorCode, text: str, fields: Mapping[str, object]) -> str:
+    try:
+        return text.format(**fields)
+    except KeyError as missing:
+        raise ValueError(f"{code.name} needs message=..., or {missing} for its {text!r}") from None
 
 
 def wire_reason(reason: str) -> str:

@@ -45,6 +45,24 @@ def test_a_hint_can_be_given_for_one_occurrence() -> None:
     assert RequestError(errors.CANCELLED, hint="Ask again.").hint == "Ask again."
 
 
+def test_a_plugin_names_a_code_and_says_in_its_own_words_what_happened() -> None:
+    error = RequestError("bad_params", message="acme.count: {byte} is above 255.")
+    assert error.code is errors.BAD_PARAMS
+    assert (error.message, error.hint) == ("acme.count: {byte} is above 255.", "")
+    assert RequestError("too_large", "Make it smaller.", message="Too large.").hint == "Make it smaller."
+    assert RequestError("editor_gone", editor="Godot").message == "Godot isn't connected."
+
+
+def test_a_code_that_isnt_there_is_a_mistake_told_at_once() -> None:
+    with pytest.raises(ValueError, match=r"'bad_parms' is no error code; use one of bad_params, "):
+        RequestError("bad_parms", message="no")
+
+
+def test_a_sentence_that_lacks_a_field_is_a_mistake_that_says_what_is_needed() -> None:
+    with pytest.raises(ValueError, match=r"editor_gone needs message=..., or 'editor' for its "):
+        RequestError("editor_gone")
+
+
 @given(st.text(st.characters(), max_size=300))
 def test_a_reason_on_the_wire_is_whole_characters_of_at_most_123_bytes(reason: str) -> None:
     error = RemoteProtocolError(errors.WRONG_VALUE, reason)
