@@ -13,12 +13,12 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct
 
-from accel.frames import DEVICE, Failed, Job, Reply, ResultFile, Setup, pack
+from accel.frames import DEVICE, Failed, Job, JobInput, Reply, ResultFile, Setup, pack
 from accel.outputs import named, stored
 from accel.pool import Pool
 from accel.priorities import PRIORITIES
 from accel.process import WorkerDied
-from accel.workload import Input, Limits, Workload, WorkloadError, names
+from accel.workload import Input, Limits, Workload, WorkloadError, checked, names
 
 WARM = ("accel.image.examine",)
 """What a worker imports before its first job: the costly ones."""
@@ -113,7 +113,7 @@ class LocalExecutor:
             return _run_here(workload, parsed, inputs, self._limits, out_dir)
         if priority not in PRIORITIES:
             raise WorkloadError("bad_params", f"priority is one of {', '.join(PRIORITIES)}, not {priority!r}")
-        job = pack(Job(workload.target, dict(params), inputs, None if out_dir is None else str(out_dir)))
+        job = _frame(workload, params, inputs, out_dir)
         try:
             async with asyncio.timeout(deadline_s):
                 return _result(workload, *await self._ask(job, priority, names(inputs)))
@@ -143,6 +143,16 @@ class LocalExecutor:
         raise WorkloadError("worker_crashed", died, name)
 
 
+def _frame(
+    workload: Workload, params: Mapping[str, Any], inputs: Sequence[Input], out_dir: Path | None
+) -> bytes:
+    given = [JobInput.of(one) for one in inputs]
+    try:
+        return pack(Job(workload.target, dict(params), given, None if out_dir is None else str(out_dir)))
+    except UnicodeEncodeError:
+        raise WorkloadError("bad_params", "a text isn't valid Unicode") from None
+
+
 def _result(workload: Workload, reply: Reply, queued_ms: float) -> ExecutorResult:
     if isinstance(reply, Failed):
         if reply.trace:
@@ -155,7 +165,7 @@ def _run_here(
     workload: Workload, params: Any, inputs: Sequence[Input], limits: Limits, out_dir: Path | None
 ) -> ExecutorResult:
     begin = time.perf_counter()
-    output = workload.load()(inputs, params, limits)
+    output = checked(workload.load()(inputs, params, limits))
     files = [named(file) if out_dir is None else stored(file, out_dir) for file in output.files]
     value = msgspec.to_builtins(output.value, builtin_types=(bytes,))
     return ExecutorResult(value, files, 0.0, (time.perf_counter() - begin) * 1000, DEVICE)

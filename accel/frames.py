@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,13 +28,28 @@ class Setup(Struct, frozen=True):
     """Modules to import before the first job comes."""
 
 
+class JobInput(Struct, frozen=True):
+    """An `Input` on its way: a path is bytes, because a name on disk needn't be valid Unicode."""
+
+    name: str
+    path: bytes
+
+    @classmethod
+    def of(cls, source: Input) -> JobInput:
+        """`source`, its name with escapes where it can't be written."""
+        return cls(writable(source.name), os.fsencode(source.path))
+
+    def input(self) -> Input:
+        return Input(self.name, os.fsdecode(self.path))
+
+
 class Job(Struct, frozen=True):
     """One call of a workload."""
 
     target: str
     """`module:function` of a workload."""
     params: dict[str, Any]
-    inputs: Sequence[Input]
+    inputs: Sequence[JobInput]
     out_dir: str | None
     """Where output files are written, each named by its SHA-256; None sends them in the reply."""
 
@@ -76,7 +92,13 @@ jobs = msgspec.msgpack.Decoder(Job)
 setups = msgspec.msgpack.Decoder(Setup)
 
 
+def writable(text: str) -> str:
+    r"""`text` with escapes for what UTF-8 doesn't have, such as `\udcff` for a file name's stray byte."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def pack(message: Struct) -> bytes:
-    """The frame of `message`. Raises TypeError for a value that isn't of plain types."""
+    """The frame of `message`. Raises TypeError for a value that isn't of plain types, and
+    UnicodeEncodeError for text that UTF-8 doesn't have."""
     body = msgspec.msgpack.encode(message)
     return len(body).to_bytes(HEADER, "big") + body

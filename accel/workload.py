@@ -15,15 +15,23 @@ from msgspec import Struct
 class WorkloadError(Exception):
     """A workload can't do what was asked.
 
-    `code` is one of the bridge's error codes; `reason` is for people, and reads well after "NAME: ".
+    `code` is the name of one of the bridge's error codes (docs/errors.md). A workload's own are `bad_params`
+    (parameters that don't go together), `bad_input` (a file is broken), `unsupported` (it is of a kind that
+    the workload can't handle) and `too_large`. A name that is none is answered as `internal`.
     """
+
+    code: str
+    """The code's name."""
+    reason: str
+    """What is wrong, for people; it reads well after "NAME: ", without a full stop."""
+    name: str
+    """The input at fault, as the asker calls it; empty where none is."""
 
     def __init__(self, code: str, reason: str, name: str = "") -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
         self.name = name
-        """The input at fault, as the asker calls it."""
 
 
 class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,6 +44,7 @@ class Input(Struct, frozen=True):
     name: str
     """What the asker calls it; error messages name it."""
     path: str
+    """Where the bytes are, for `open`; read only."""
 
     def size(self) -> int:
         """Bytes."""
@@ -52,21 +61,27 @@ class OutputFile(Struct, frozen=True):
     """Bytes that a workload made."""
 
     name: str
+    """What the workload calls it, for example `preview`; unique in one output."""
     media_type: str
+    """For example `image/png`."""
     data: bytes
+    """The file's contents."""
 
 
 class Output(Struct, frozen=True):
     """What a workload gives: a value of plain types, and files."""
 
     value: Any = None
+    """None, bool, int, float, str, bytes, and lists, maps and Structs of them."""
     files: Sequence[OutputFile] = ()
+    """What is too large for a value; each becomes a blob."""
 
 
 class Limits(Struct, frozen=True):
     """What a workload may take of an input."""
 
     max_pixels: int = 268_435_456
+    """Largest image, width times height; the setting `images.max_pixels`."""
 
 
 class Function(Protocol):
@@ -81,8 +96,11 @@ class Workload(Struct, frozen=True):
     """A workload's record: everything but its name and version is derived from the function."""
 
     name: str
+    """What clients ask for, `PLUGIN.NAME`."""
     version: int
+    """Raised whenever the same input gives another output."""
     params: type[Params]
+    """The type of its parameters."""
     target: str
     """`module:function`, imported by the worker process."""
     inputs: tuple[int, int]
@@ -90,7 +108,9 @@ class Workload(Struct, frozen=True):
     inline: bool
     """Runs in the daemon itself: only for what costs less than the way to a worker."""
     summary: str
+    """The docstring's first line."""
     doc: str
+    """The docstring."""
 
     def parse(self, params: dict[str, Any]) -> Params:
         """`params` as this workload's type. Raises WorkloadError `bad_params`, which names the field."""
@@ -110,6 +130,13 @@ class Workload(Struct, frozen=True):
     def load(self) -> Function:
         """The function itself."""
         return load(self.target)
+
+
+def checked(output: object) -> Output:
+    """`output`, if it is what a workload gives. Raises WorkloadError `internal`."""
+    if not isinstance(output, Output):
+        raise WorkloadError("internal", f"the workload gave {type(output).__name__}, not Output")
+    return output
 
 
 def load(target: str) -> Function:

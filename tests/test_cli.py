@@ -136,6 +136,38 @@ class TestRun:
         assert lines[2]["value"] == lines[0]["value"]
         assert lines[3]["error"]["code"] == "not_found"
 
+    @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode there")
+    def test_a_name_that_is_no_unicode_costs_no_other_file(
+        self, popbridge: Any, files: list[str], tmp_path: Path
+    ) -> None:
+        stray = str(tmp_path / "b\udcff.png")
+        Path(stray).write_bytes(Path(files[0]).read_bytes())
+        code, out, _ = popbridge(
+            "run", "image.inspect", files[0], stray, files[2], "--json", "--workers", "1"
+        )
+        lines = [json.loads(line) for line in out.splitlines()]
+        assert code == 1 and [line["file"] for line in lines] == [files[0], stray, files[2]]
+        assert "isn't valid Unicode" in lines[1]["error"]["message"] and lines[2]["value"]["width"] == 32
+        code, _, err = popbridge("run", "image.inspect", stray, "--workers", "1")
+        assert code == 1 and err.endswith(
+            r"b\udcff.png: its name isn't valid Unicode; rename the file" + "\n"
+        )
+
+    def test_a_folder_is_called_one_and_nothing_else_is_on_stderr(
+        self, popbridge: Any, files: list[str], tmp_path: Path
+    ) -> None:
+        code, _, err = popbridge("run", "image.inspect", files[0], str(tmp_path), "--workers", "1")
+        assert (code, err) == (1, f"{tmp_path}: is a folder; name the files in it\n")
+
+    def test_a_crash_is_told_as_one(self, popbridge: Any, files: list[str], monkeypatch: Any) -> None:
+        from tests.accel.workloads import crash
+
+        registry = host.Registry(workloads={"test.crash": crash.workload})
+        monkeypatch.setattr(host, "load", lambda: registry)
+        arguments = ["--param", "text=exit", "--workers", "1"]
+        _, _, err = popbridge("run", "test.crash", files[0], *arguments)
+        assert err == f"{files[0]}: test.crash crashed its worker process (exit code 3)\n"
+
     def test_people_read_values_on_stdout_and_failures_on_stderr(
         self, popbridge: Any, files: list[str]
     ) -> None:

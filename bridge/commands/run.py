@@ -18,7 +18,7 @@ from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
     from accel.executor import Executor, ExecutorResult
-    from accel.workload import Workload
+    from accel.workload import Workload, WorkloadError
 
 SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp"}
 
@@ -73,6 +73,14 @@ def _check(record: Workload, values: dict[str, Any]) -> None:
         raise UserError(f"{record.name}: {error.reason}.") from None
 
 
+def _no_file(file: str) -> WorkloadError:
+    from accel.workload import WorkloadError
+
+    if Path(file).is_dir():
+        return WorkloadError("bad_input", "is a folder; name the files in it", file)
+    return WorkloadError("not_found", "isn't there, or is no file", file)
+
+
 def _make_folder(out: Path | None) -> None:
     if out is None:
         return
@@ -117,7 +125,9 @@ class Job:
         wanted = self._settings["workers"] or os.cpu_count() or 1
         failed = 0
         async with _executor(self._settings, min(wanted, len(self._files))) as executor:
-            with Progress(console=Console(stderr=True), transient=True) as progress:
+            console = Console(stderr=True)
+            # Where there is no terminal, a bar would leave an empty line.
+            with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
                 bar = progress.add_task(self._record.name, total=len(self._files))
                 async for file, outcome in self._outcomes(executor, 2 * wanted):
                     failed += not self._tell(file, outcome)
@@ -142,7 +152,7 @@ class Job:
         deadline_s = self._settings["deadline_ms"] / 1000
         try:
             if not await asyncio.to_thread(Path(file).is_file):
-                raise WorkloadError("not_found", "isn't there, or is no file", file)
+                raise _no_file(file)
             return await executor.run(
                 self._record, self._params, [Input(file, os.path.abspath(file))], deadline_s=deadline_s
             )
@@ -152,11 +162,13 @@ class Job:
     def _tell(self, file: str, outcome: ExecutorResult | Exception) -> bool:
         """Prints one file's outcome and keeps its output files; gives whether it went well."""
         if isinstance(outcome, Exception):
-            code = getattr(outcome, "code", "internal")
+            code, said = getattr(outcome, "code", "internal"), str(outcome)
+            if code == "worker_crashed":
+                said = f"{self._record.name} crashed its worker process ({said})"
             if self._as_json:
-                say_json({"file": file, "error": {"code": code, "message": str(outcome)}})
+                say_json({"file": file, "error": {"code": code, "message": said}})
             else:
-                click.echo(f"{file}: {outcome}", err=True)
+                click.echo(f"{file}: {said}", err=True)
             return False
         written = self._keep(file, outcome)
         meta = {"device": outcome.device, "queued_ms": outcome.queued_ms, "run_ms": outcome.run_ms}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -55,8 +56,11 @@ def assignments(pairs: Iterable[str], what: str) -> dict[str, str]:
 
 
 def say_json(value: Any) -> None:
-    """One line of JSON."""
-    click.echo(msgspec.json.encode(value, enc_hook=str).decode())
+    """One line of JSON; a file name's byte that is no UTF-8 comes out as Python's escape for it."""
+    try:
+        click.echo(msgspec.json.encode(value, enc_hook=str).decode())
+    except UnicodeEncodeError:
+        click.echo(json.dumps(msgspec.to_builtins(value, enc_hook=str)))
 
 
 def table(rows: Iterable[tuple[str, ...]], heads: tuple[str, ...]) -> None:

@@ -107,3 +107,13 @@ def unspeakable(inputs, params, limits):
 @declare("test.greedy")
 def greedy(inputs, params, limits):
     return Output(int(np.ones(params.size << 20, np.uint8).sum()))
+
+
+@declare("test.path")
+def path(inputs, params, limits):
+    return Output(os.fsencode(inputs[0].path))
+
+
+@declare("test.number")
+def number(inputs, params, limits):
+    return 3
