@@ -10,20 +10,55 @@ from typing import Any, Protocol
 from msgspec import Struct
 from packaging.version import Version
 
-from accel.workload import Input, Limits, Output, OutputFile, Params, Workload, WorkloadError, workload
-from bridge.client import Client
-from bridge.core.errors import UNSUPPORTED, RequestError, UserError
-from bridge.core.messages import Action, Answer, Command, Event, Popup, ProjectInfo
+from accel.workload import (
+    Function,
+    Input,
+    Limits,
+    Output,
+    OutputFile,
+    Params,
+    Workload,
+    WorkloadError,
+    workload,
+)
+from bridge.client import Client, OnCommand, OnEvent, OnPopup, OnPopupClose
+from bridge.core.errors import UNSUPPORTED, ErrorCode, RequestError, UserError
+from bridge.core.messages import (
+    Action,
+    Answer,
+    ClientMessage,
+    Command,
+    Event,
+    Field,
+    InputRef,
+    Popup,
+    PopupClose,
+    ProjectInfo,
+    Result,
+    Resume,
+)
 from bridge.core.settings import Setting
-from bridge.core.textures import TextureIntent
+from bridge.core.textures import (
+    AlphaUse,
+    ChannelMeaning,
+    ColorSpace,
+    Compression,
+    Kind,
+    NormalConvention,
+    TextureIntent,
+    Wrap,
+)
 from bridge.core.versions import VersionScheme
 from bridge.hooks import hookimpl
 
 __all__ = [
-    "UNSUPPORTED", "Action", "Adapter", "Advisor", "Answer", "AssetChange", "Client", "Command", "Context",
-    "EditorSupport", "Event", "Input", "Limits", "Output", "OutputFile", "Params", "Popup", "ProjectInfo",
-    "RequestError", "RunResult", "SessionView", "Setting", "TextureIntent", "UserError", "VersionScheme",
-    "Workload", "WorkloadError", "hookimpl", "workload",
+    "UNSUPPORTED", "Action", "Adapter", "Advisor", "AlphaUse", "Answer", "AssetChange", "ChannelMeaning",
+    "Client", "ClientMessage", "ColorSpace", "Command", "Compression", "Context", "EditorSupport",
+    "ErrorCode", "Event", "Field", "Function", "HeadlessEditor", "Input", "InputRef", "Kind", "Limits",
+    "NormalConvention", "OnCommand", "OnEvent", "OnPopup", "OnPopupClose", "Output", "OutputFile", "Params",
+    "Popup", "PopupClose", "ProjectInfo", "RequestError", "Result", "Resume", "RunResult", "SessionView",
+    "Setting", "TextureIntent", "UserError", "Version", "VersionScheme", "Workload", "WorkloadError", "Wrap",
+    "hookimpl", "workload",
 ]  # fmt: skip
 
 
@@ -37,6 +72,7 @@ class Adapter(ABC):
     versions: str
     """PEP 440 specifier of the versions that it is made and tested for."""
     scheme: VersionScheme
+    """How the engine writes its versions."""
     capabilities: tuple[str, ...] = ()
     """What the editor's side can do, as told in `ready.adapter.capabilities`."""
     texture_fields: frozenset[str] = frozenset()
@@ -70,6 +106,7 @@ class AssetChange(Struct, frozen=True):
     """What was (or would be) done to one file of a project."""
 
     path: str
+    """The file, below the project's root."""
     what: str
     """`created`, `updated`, `removed` or `unchanged`."""
 
@@ -119,26 +156,35 @@ class SessionView(Struct, frozen=True):
     """What an advisor may know of a session."""
 
     id: str
+    """The session's id; it stays when the editor reconnects."""
     project: str
     """The project's id; rules and receipts are kept by it."""
     project_name: str
+    """What people call the project."""
     root: Path | None
+    """The project's folder on this machine; None if the editor didn't name it."""
     adapter: Adapter | None
+    """What serves the editor's engine; None if nothing does, or if the client is no editor."""
     version: Version | None
+    """The engine's version; None where `adapter` is."""
     locale: str
+    """BCP 47, for example `de` or `zh-CN`; `en` if the client didn't say."""
 
 
 class RunResult(Struct, frozen=True):
     """A workload's result; files are blobs by name."""
 
     value: Any
+    """What the workload gave, as plain types."""
     blobs: Mapping[str, str]
+    """The SHA-256 of each output file, by the workload's name for it."""
 
 
 class Context(Protocol):
     """What the bridge does for an advisor."""
 
     settings: Mapping[str, Any]
+    """The values of all settings, by name."""
 
     async def run(
         self,
@@ -152,8 +198,9 @@ class Context(Protocol):
         """Runs a workload on files. `names` is what errors call them. Raises RequestError."""
 
     async def popup(self, session: SessionView, popup: Popup, state: Any) -> int:
-        """Shows `popup` (its `id` is given here) and keeps `state`, of plain types, for its answer.
+        """Shows `popup` and keeps `state`, of plain types, for its answer; gives the popup's id.
 
+        The `id` in `popup` is passed over (write 0): the bridge gives each popup one of its own.
         Both outlive the daemon: whoever answers tomorrow is answered.
         """
 
@@ -188,6 +235,7 @@ class Advisor(ABC):
     """
 
     name: str
+    """Unique among all advisors; popups are kept by it, so that it must not change."""
     events: tuple[str, ...] = ()
     """Names of the events that it watches."""
     asks: tuple[str, ...] = ()

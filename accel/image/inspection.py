@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 Share = Annotated[float, Meta(ge=0, le=1)]
+"""A part of a whole: 0 none of it, 1 all of it."""
 
 TOLERANCE = 0.05
 """How far a vector's length may be from 1 to count as a unit vector: 8 bit rounding takes up to 0.007,
@@ -15,14 +16,21 @@ block or JPEG compression a few hundredths."""
 
 
 class Channel(Struct, frozen=True):
-    """One channel over all pixels, exact; 0..1, and as stored in images of 32 bit."""
+    """One channel over all pixels, exact.
+
+    Values of 8 and 16 bit are scaled to 0..1 (0 to 255, and 0 to 65535); those of 32 bit are as stored.
+    """
 
     name: str
     """`r`, `g`, `b`, `a`; `l` for grey; `c`, `m`, `y`, `k`; a number for anything else."""
     min: float
+    """The smallest value, 0..1."""
     max: float
+    """The largest value, 0..1."""
     mean: float
+    """The arithmetic mean, 0..1."""
     std: float
+    """The standard deviation, in the same unit."""
 
 
 class Alpha(Struct, frozen=True):
@@ -33,9 +41,13 @@ class Alpha(Struct, frozen=True):
     constant: int | None
     """Its value where it is the same everywhere, in steps of 1/255; None where it isn't."""
     min: float
+    """The smallest value, 0..1."""
     max: float
+    """The largest value, 0..1."""
     share_opaque: Share
+    """Share of pixels whose alpha is full."""
     share_transparent: Share
+    """Share of pixels whose alpha is 0."""
 
 
 class Normals(Struct, frozen=True):
@@ -44,6 +56,7 @@ class Normals(Struct, frozen=True):
     unit_length: Share
     """Share of texels whose vector 2 * rgb - 1 has a length of 1 +- `tolerance`."""
     tolerance: float
+    """How far a length may be from 1, for `unit_length`."""
     mean: Sequence[float]
     """The mean colour, three times 0..1; exact."""
     flat: Share
@@ -62,9 +75,9 @@ class Seams(Struct, frozen=True):
     """How visible a seam is where copies of the image meet: 0 none (tileable), 1 obvious."""
 
     horizontal: Share
-    """Left edge against right edge."""
+    """Left edge against right edge: 0 is seamless, 1 an obvious seam."""
     vertical: Share
-    """Top edge against bottom edge."""
+    """Top edge against bottom edge: 0 is seamless, 1 an obvious seam."""
 
 
 class Inspection(Struct, frozen=True):
@@ -77,8 +90,9 @@ class Inspection(Struct, frozen=True):
     width: int
     """Pixels, as stored: an EXIF orientation isn't applied, as engines don't."""
     height: int
+    """Pixels, as stored."""
     power_of_two: bool
-    """Both sides."""
+    """Whether both sides are powers of two."""
     channels: int
     """Their number, alpha included."""
     bit_depth: Literal[8, 16, 32]
@@ -86,12 +100,16 @@ class Inspection(Struct, frozen=True):
     color_model: str
     """`grey`, `rgb`, `cmyk`, or libvips' name of another interpretation."""
     has_alpha: bool
+    """Whether there is an alpha channel."""
     alpha: Alpha | None
+    """What is in it; None without one."""
     grey: bool
     """R = G = B in every pixel, also where it is stored as RGB."""
     statistics: Sequence[Channel]
+    """One for each channel, in the order in which they are stored."""
     entropy: Annotated[float, Meta(ge=0, le=8)]
     """Of the luminance, bits per pixel; from the sample."""
     normals: Normals | None
-    """None where there are no three colour channels of 8 or 16 bit."""
+    """What speaks for a normal map; None where there are no three colour channels of 8 or 16 bit."""
     seams: Seams
+    """How visible the edges are where copies meet."""

@@ -31,11 +31,15 @@ class ErrorCode(Struct, frozen=True):
     """What an `error` message's `code` may be."""
 
     name: str
+    """As in `error.code`."""
     number: int
+    """For logs and lists; the wire has the name."""
     says: str
     """A template; its fields are filled when the error is made."""
     retryable: bool = False
+    """Whether the same again may work later."""
     hint: str = ""
+    """What to do, a template too; empty where there is nothing to say."""
     outcome: str = "failed"
     """What `error.outcome` says, unless whoever raises it knows better."""
 
@@ -175,6 +179,7 @@ class RequestError(BridgeError):
     """
 
     code: ErrorCode
+    """Which kind of failure it is."""
     message: str
     """What happened, in a sentence."""
     hint: str

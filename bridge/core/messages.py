@@ -20,7 +20,17 @@ MIN_INT, MAX_INT = -(2**63), 2**64 - 1
 IDENTIFY_TIMEOUT_S = 10.0
 
 Id = Annotated[
-    int, Meta(ge=0, le=2**53 - 1, description="Chosen by whoever asks; unique among its open requests.")
+    int,
+    Meta(ge=0, le=2**53 - 1, description="A request's: the client chooses it, unique among its open ones."),
+]
+CommandId = Annotated[
+    int, Meta(ge=0, le=2**53 - 1, description="A command's: the server chooses it, and never uses it again.")
+]
+PopupId = Annotated[
+    int, Meta(ge=0, le=2**53 - 1, description="A popup's: the server chooses it, and never uses it again.")
+]
+AskedId = Annotated[
+    int, Meta(ge=0, le=2**53 - 1, description="From the server a request's id, from the client a command's.")
 ]
 Seq = Annotated[int, Meta(ge=1, le=2**53 - 1, description="Number of a server message, rising from 1.")]
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -48,7 +58,9 @@ class Part(Struct, kw_only=True, omit_defaults=True):
 
 class ServerInfo(Part, kw_only=True):
     name: Name
+    """`popbridge`."""
     version: Name
+    """Of the daemon, as people read it."""
     instance: Annotated[str, Meta(description="New each time that the daemon starts.")]
 
 
@@ -60,6 +72,7 @@ class Limits(Part, kw_only=True):
 
 class AuthOffer(Part, kw_only=True):
     methods: list[Literal["token", "proof"]]
+    """Those of which the client chooses one."""
     nonce: Annotated[str, Meta(description="Hex; what a proof is made over.")]
 
 
@@ -77,7 +90,9 @@ class ClientInfo(Part, kw_only=True):
     kind: Literal["editor", "console", "tool", "agent"]
     """An `editor` carries out what is asked of its project; the others only ask."""
     name: Name
+    """What the program calls itself."""
     version: Name
+    """Of the program, as people read it."""
 
 
 class EngineInfo(Part, kw_only=True):
@@ -89,12 +104,15 @@ class EngineInfo(Part, kw_only=True):
 class ProjectInfo(Part, kw_only=True):
     id: Annotated[str, Meta(min_length=1, max_length=128, description="Stable for one copy of the project.")]
     name: Annotated[str, Meta(max_length=256)]
+    """What people call it."""
     root: Annotated[str, Meta(description="Absolute path; loopback clients only.")] | UnsetType = UNSET
 
 
 class Resume(Part, kw_only=True):
     session: Name
+    """That of the last `ready`."""
     token: Text
+    """`resume_token` of the last `ready`."""
     last_seq: Annotated[
         int, Meta(ge=0, le=2**53 - 1, description="Highest server message that was handled; 0 for none.")
     ]
@@ -102,15 +120,20 @@ class Resume(Part, kw_only=True):
 
 class AdapterInfo(Part, kw_only=True):
     engine: Name
+    """In lower case, as `identify.engine.name`."""
     range: Annotated[str, Meta(description="PEP 440 specifier of the versions that it is made for.")]
     exact: Annotated[bool, Meta(description="False: the engine is newer than any known; the newest serves.")]
     capabilities: list[str]
+    """What the editor's side can do, as its adapter says."""
 
 
 class WorkloadInfo(Part, kw_only=True):
     name: Name
+    """For `request.workload`."""
     version: Annotated[int, Meta(ge=1)]
+    """Raised whenever the same input gives another output."""
     summary: str
+    """What it does, in one line."""
 
 
 class InputRef(Part, kw_only=True):
@@ -119,7 +142,9 @@ class InputRef(Part, kw_only=True):
     name: Name
     """What errors call it."""
     blob: Sha256 | UnsetType = UNSET
+    """The SHA-256 of a blob, lower-case hex."""
     data: bytes | UnsetType = UNSET
+    """The bytes themselves."""
     path: Annotated[str, Meta(max_length=4096, description="Below the project's root.")] | UnsetType = UNSET
 
 
@@ -127,9 +152,12 @@ class OutputRef(Part, kw_only=True):
     name: Name
     """As the workload calls it."""
     media_type: Name
+    """For example `image/png`."""
     size: Annotated[int, Meta(ge=0, description="Bytes.")]
     blob: Sha256 | UnsetType = UNSET
+    """The SHA-256 of a blob, lower-case hex."""
     data: bytes | UnsetType = UNSET
+    """The bytes themselves."""
 
 
 class ResultMeta(Part, kw_only=True):
@@ -149,15 +177,20 @@ class Action(Part, kw_only=True):
     id: Name
     """Comes back in `answer.action`."""
     label: Text
+    """What stands on the button."""
     style: Literal["primary", "normal", "danger"] = "normal"
+    """How it looks; `danger` for what can't be taken back."""
     default: bool = False
     """The one that the return key presses."""
 
 
 class Field(Part, kw_only=True):
     name: Name
+    """The key in `answer.values`."""
     type: Literal["text", "bool", "int", "float", "choice"]
+    """What it holds."""
     label: Text
+    """What stands beside it."""
     value: Any = None
     """What it holds at first."""
     options: list[str] | UnsetType = UNSET
@@ -175,9 +208,12 @@ class Hello(Message, tag="hello", kw_only=True):
     features: list[str]
     """What it can do beyond the base of the protocol."""
     server: ServerInfo
+    """Who answers."""
     limits: Limits
+    """How much it takes."""
     heartbeat_s: Annotated[float, Meta(gt=0, description="The server pings this often, seconds.")]
     auth: AuthOffer
+    """How to show that the client knows the token."""
 
 
 class Identify(Message, tag="identify", kw_only=True):
@@ -186,10 +222,12 @@ class Identify(Message, tag="identify", kw_only=True):
     protocol: int
     """The version that the client speaks."""
     client: ClientInfo
+    """Who asks."""
     instance: Annotated[
         str, Meta(min_length=1, max_length=128, description="New each time that the client starts.")
     ]
     auth: AuthProof
+    """Shows that the client knows the token."""
     features: list[str] = []
     """What the client cannot do without."""
     engine: EngineInfo | UnsetType = UNSET
@@ -197,6 +235,7 @@ class Identify(Message, tag="identify", kw_only=True):
     project: ProjectInfo | UnsetType = UNSET
     """Editors say it; rules and receipts are kept by it."""
     resume: Resume | UnsetType = UNSET
+    """The session that it wants back."""
     locale: Annotated[str, Meta(max_length=32, description="BCP 47; popups come in it.")] | UnsetType = UNSET
 
 
@@ -210,6 +249,7 @@ class Ready(Message, tag="ready", kw_only=True):
     resumed: bool
     """Whether this is the session that `resume` named."""
     workloads: list[WorkloadInfo]
+    """What can be asked for."""
     adapter: AdapterInfo | UnsetType = UNSET
     """There if an adapter serves the engine."""
     notice: str | UnsetType = UNSET
@@ -225,9 +265,11 @@ class Request(Message, tag="request", kw_only=True):
     params: dict[str, Any] = {}
     """As the workload declares them."""
     inputs: Annotated[list[InputRef], Meta(max_length=64)] = []
+    """The files to work on, in the order that the workload wants."""
     priority: Literal["interactive", "normal", "bulk"] = "normal"
     """Which requests wait for which: `interactive` goes first."""
     deadline_ms: Millis | UnsetType = UNSET
+    """Milliseconds after which it fails with `deadline_exceeded`."""
     key: Annotated[str, Meta(min_length=1, max_length=128, description="Idempotency key.")] | UnsetType = (
         UNSET
     )
@@ -248,6 +290,7 @@ class Progress(Message, tag="progress", kw_only=True):
 
     id: Id
     fraction: Annotated[float, Meta(ge=0, le=1)]
+    """0 at the start, 1 at the end."""
     stage: Text = ""
     """What is being done, for people."""
     partial: Any = UNSET
@@ -257,12 +300,13 @@ class Progress(Message, tag="progress", kw_only=True):
 class Result(Numbered, tag="result", kw_only=True):
     """A request's answer, or an editor's answer to a `command` (its value: state `before` and `after`)."""
 
-    id: Id
+    id: AskedId
     value: Any
     """What the workload gives, or what the editor observed."""
     outputs: list[OutputRef] = []
     """Files that were made."""
     meta: ResultMeta | UnsetType = UNSET
+    """How it was done."""
 
 
 class Error(Numbered, tag="error", kw_only=True):
@@ -272,12 +316,13 @@ class Error(Numbered, tag="error", kw_only=True):
     """One of the error codes."""
     message: Text
     """What happened, for people."""
-    id: Id | UnsetType = UNSET
+    id: AskedId | UnsetType = UNSET
     hint: Text | UnsetType = UNSET
     """What to do, for people."""
     retryable: bool = False
     """Whether the same again may work later."""
     retry_after_ms: Millis | UnsetType = UNSET
+    """Milliseconds to wait before that."""
     outcome: Literal["failed", "not_started", "unknown"] = "failed"
     """`unknown`: nobody can tell whether it was done."""
     phase: Text | UnsetType = UNSET
@@ -293,11 +338,13 @@ class Cancel(Message, tag="cancel", kw_only=True):
 class Command(Numbered, tag="command", kw_only=True):
     """Asks the editor to do something; it answers once with `result` or `error` of the same id."""
 
-    id: Id
+    id: CommandId
     name: Name
     """What to do; see the editor contract."""
     args: dict[str, Any]
+    """What to do it with; see the editor contract."""
     deadline_ms: Millis
+    """Milliseconds after which the server no longer waits for the answer."""
 
 
 class Event(Numbered, tag="event", kw_only=True):
@@ -306,15 +353,17 @@ class Event(Numbered, tag="event", kw_only=True):
     name: Name
     """What happened; see the editor contract."""
     data: dict[str, Any] = {}
+    """What is known of it; see the editor contract."""
 
 
 class Popup(Numbered, tag="popup", kw_only=True):
     """Something to show without blocking; answered by `answer` of the same id."""
 
-    id: Id
+    id: PopupId
     kind: Name
     """Which advice it is; for looks, not for people."""
     title: Text
+    """One line."""
     body: Annotated[
         str,
         Meta(
@@ -323,8 +372,11 @@ class Popup(Numbered, tag="popup", kw_only=True):
         ),
     ]
     actions: Annotated[list[Action], Meta(max_length=8)]
+    """The buttons, in this order."""
     severity: Literal["info", "warning", "error"] = "info"
+    """How serious it is; for looks."""
     image: Sha256 | UnsetType = UNSET
+    """A picture to show: the SHA-256 of a blob, lower-case hex."""
     fields: list[Field] | UnsetType = UNSET
     """Inputs; their values come in `answer.values`."""
     dedupe: (
@@ -332,6 +384,7 @@ class Popup(Numbered, tag="popup", kw_only=True):
         | UnsetType
     ) = UNSET
     expires_ms: Millis | UnsetType = UNSET
+    """Milliseconds after which it closes by itself."""
     present: Annotated[
         Literal["toast", "dock", "modal"], Meta(description="A wish: the client falls back.")
     ] = "dock"
@@ -340,15 +393,17 @@ class Popup(Numbered, tag="popup", kw_only=True):
 class PopupClose(Message, tag="popup_close", kw_only=True):
     """The popup is settled; also the confirmation that its `answer` is kept and need not be sent again."""
 
-    id: Id
+    id: PopupId
     reason: Literal["answered", "dismissed", "expired", "superseded", "undeliverable", "unknown"]
+    """What became of it; `superseded`: another took its place, or nobody needs the answer any more."""
 
 
 class Answer(Message, tag="answer", kw_only=True):
     """What the person did with a popup; sent again after a reconnect until `popup_close` confirms it."""
 
-    id: Id
+    id: PopupId
     state: Literal["answered", "dismissed", "expired", "undeliverable"]
+    """What became of it; `undeliverable`: it couldn't be shown."""
     action: Name | UnsetType = UNSET
     """The pressed one's id; needed for `answered`."""
     values: dict[str, Any] | UnsetType = UNSET

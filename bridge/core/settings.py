@@ -16,9 +16,13 @@ class Setting(Struct, frozen=True, kw_only=True):
     """One declared setting. `type` may carry a msgspec range, as in `Annotated[int, Meta(ge=0)]`."""
 
     name: str
+    """Dotted; a plugin's begins with the plugin's own name."""
     type: Any
+    """What values are: `bool`, `int`, `list[str]`, ..."""
     default: Any
+    """What holds where nobody sets it."""
     help: str
+    """One sentence for `popbridge config` and for errors: what it does, in which unit."""
 
     @property
     def environment(self) -> str:

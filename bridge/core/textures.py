@@ -10,16 +10,21 @@ Kind = Literal[
     "albedo", "normal", "height", "roughness", "specular", "ao", "packed", "emissive", "sprite", "ui",
     "environment",
 ]  # fmt: skip
+"""What it is for. `packed`: each channel means something else; `environment`: light from all around."""
 ColorSpace = Literal["srgb", "linear"]
+"""How the file's numbers are read: `srgb` as colours for the eye, `linear` as they are."""
 NormalConvention = Literal["opengl", "directx"]
 """Where the green channel of a normal map points: up (Y+, OpenGL) or down (Y-, DirectX)."""
 Compression = Literal["none", "lossless", "lossy", "block", "block_high", "universal"]
 """`block`: a GPU format of 4x4 blocks; `block_high`: BC7 or ASTC; `universal`: Basis, transcoded at load."""
 AlphaUse = Literal["none", "transparency", "premultiplied"]
+"""What the alpha channel is: nothing, transparency, or transparency that the colours are multiplied by."""
 Wrap = Literal["clamp", "repeat", "mirror"]
+"""What lies beyond the edges: the edge's texels, the texture again, or its mirror image."""
 ChannelMeaning = Literal[
     "unused", "occlusion", "roughness", "smoothness", "metallic", "height", "mask", "opacity", "emission"
 ]
+"""What one channel of a packed texture holds."""
 
 LINEAR_KINDS: frozenset[str] = frozenset({"normal", "height", "roughness", "specular", "ao", "packed"})
 """Kinds whose numbers are data: sRGB decoding would bend them."""
@@ -29,21 +34,26 @@ FLAT_KINDS: frozenset[str] = frozenset({"sprite", "ui"})
 
 
 class TextureIntent(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is wanted of a texture; None says nothing about that point.
-
-    `max_size` is the longest side in pixels, 0 for no limit. `channels` says what packed channels
-    mean, by `r`, `g`, `b` and `a`.
-    """
+    """What is wanted of a texture, or what its settings say; None says nothing about that point."""
 
     kind: Kind | None = None
+    """What it is for."""
     color_space: ColorSpace | None = None
+    """How its numbers are read."""
     normal_convention: NormalConvention | None = None
+    """Where the green channel of a normal map points."""
     compression: Compression | None = None
+    """How it is kept in the game."""
     mipmaps: bool | None = None
+    """Whether there are smaller copies for a distance."""
     alpha: AlphaUse | None = None
+    """What its alpha channel is."""
     max_size: int | None = None
+    """Longest side, pixels; 0 for no limit."""
     wrap: Wrap | None = None
+    """What lies beyond its edges."""
     channels: dict[str, ChannelMeaning] | None = None
+    """What packed channels mean, by `r`, `g`, `b` and `a`."""
 
     def fields(self) -> dict[str, object]:
         """The points on which something is said."""

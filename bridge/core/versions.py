@@ -21,7 +21,9 @@ class VersionScheme(Struct, frozen=True):
     """
 
     engine: str
+    """The engine's name, for errors."""
     stages: Mapping[str, str]
+    """PEP 440's segment by the engine's word; empty if it has releases alone."""
 
     def parse(self, text: str) -> Version:
         """The version in `text`; whatever follows the stage (build numbers, hashes) is ignored.
