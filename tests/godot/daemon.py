@@ -50,6 +50,8 @@ class Daemon:
         self.blobs: dict[str, bytes] = {}
         self.fetched: list[str] = []
         self.refuse_resume = False
+        self.instance = "i1"
+        """Another one is another daemon, that kept the session."""
         self.seq = 0
         """The number of the last command or popup of the session."""
         self._read = 0
@@ -176,7 +178,7 @@ class Daemon:
             "type": "hello",
             "protocol": PROTOCOL,
             "features": [],
-            "server": {"name": "popbridge", "version": "0.1.0", "instance": "i1"},
+            "server": {"name": "popbridge", "version": "0.1.0", "instance": self.instance},
             "limits": {"frame": self.frame, "inline": MAX_INLINE, "inflight": 64},
             "heartbeat_s": 20.0,
             "auth": {"methods": ["token"], "nonce": "00"},

@@ -71,6 +71,38 @@ async def test_a_session_that_the_daemon_lost_is_opened_anew(live: Live) -> None
     await daemon.outcome(asked)
 
 
+async def test_what_a_daemon_may_not_have_heard_before_it_was_killed_is_told_to_the_next(
+    project: Project, home: Path
+) -> None:
+    async with Daemon(home) as daemon, Editor(project, home):
+        report = await daemon.hear_event("asset.imported")
+        await daemon.stop()
+        daemon.instance = "i2"
+        await daemon.start()
+        assert (await daemon.hear_event("asset.imported"))["assets"] == report["assets"]
+        # The same daemon behind a new socket has heard it.
+        await daemon.stop()
+        await daemon.start()
+        await daemon.hear_idle()
+        await daemon.outcome(await daemon.command("texture.options", paths=[]))
+        assert sum(message.get("name") == "asset.imported" for message in daemon.said) == 2
+
+
+@pytest.mark.parametrize("left", [None, b"half a sta"], ids=["missing", "broken"])
+async def test_the_session_outlives_an_editor_that_was_killed_while_it_wrote_its_state(
+    project: Project, home: Path, left: bytes | None
+) -> None:
+    async with Daemon(home) as daemon:
+        async with Editor(project, home):
+            await daemon.hear_event("asset.imported")
+        project.state.rename(f"{project.state}.tmp")
+        if left is not None:
+            project.state.write_bytes(left)
+        async with Editor(project, home):
+            await daemon.hear("identify", lambda said: said.get("resume", {}).get("session") == "s1")
+            await daemon.hear_idle()
+
+
 async def test_what_was_imported_is_reported_once_also_to_a_daemon_that_came_later(
     project: Project, home: Path
 ) -> None:

@@ -7,6 +7,8 @@ const SessionStore = preload("session_store.gd")
 const IMPORTER = "texture"
 # Room for the map around the assets of one frame, bytes.
 const FRAME_HEAD = 256
+# A daemon that lives on for so long has heard what was reported.
+const HEARD_AFTER_S = 60
 
 var _files: EditorFileSystem
 var _progress: Control
@@ -95,6 +97,7 @@ func reimport(paths: Array, within_ms: int):
 
 # Tells the daemon what was imported since the last report, in frames of at most half its limit.
 func report(connection: Node):
+	_store.drop_reports(connection.instance(), HEARD_AFTER_S)
 	if not _first_scan_over:
 		_look_back()
 	if _fresh.empty() or not _first_scan_over or is_importing():
@@ -107,10 +110,16 @@ func report(connection: Node):
 	_fresh.clear()
 	for data in _frames(assets, connection):
 		if connection.send({"type": "event", "name": "asset.imported", "data": data}):
-			_note_reported(data.assets)
+			_note_reported(data.assets, connection.instance())
 		else:
 			_keep_fresh(data.assets)
 	_store.save()
+
+
+# Reports once more what was reported to a daemon shortly before it ended.
+func report_missed(connection: Node):
+	for path in _store.reports_missed_by(connection.instance()):
+		_fresh[path] = true
 
 
 func _frames(assets: Array, connection: Node) -> Array:
@@ -130,9 +139,12 @@ func _frames(assets: Array, connection: Node) -> Array:
 	return frames
 
 
-func _note_reported(assets: Array):
+func _note_reported(assets: Array, instance: String):
+	var paths = []
 	for asset in assets:
 		_store.reported_at = int(max(_store.reported_at, _imported_at(asset.path)))
+		paths.append(asset.path)
+	_store.keep_reports(paths, instance)
 
 
 func _keep_fresh(assets: Array):

@@ -62,6 +62,7 @@ func _connect_parts():
 
 func _on_opened(_ready):
 	_phase.forget()
+	_assets.report_missed(_connection)
 
 
 # An unfocused editor draws less and still runs this.

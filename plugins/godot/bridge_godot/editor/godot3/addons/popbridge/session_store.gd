@@ -6,6 +6,7 @@ extends Reference
 const FOLDER = "res://.import"
 const PATH = FOLDER + "/popbridge.json"
 const KEPT_REPLIES = 64
+const KEPT_REPORTS = 2000
 
 const Msgpack = preload("msgpack.g.gd")
 
@@ -18,6 +19,9 @@ var reported_at = 0
 var _answers = {}
 var _replies = []
 var _before = {}
+# The daemon that was told of imports last, and what it may not have heard: path -> seconds since 1970.
+var _told = ""
+var _reports = {}
 var _codec = Msgpack.new()
 
 
@@ -90,6 +94,33 @@ func before(id: int) -> Dictionary:
 	return _before.get(id, {})
 
 
+# Nothing acknowledges a report of imports: it may be lost with the daemon that it was sent to.
+func keep_reports(paths: Array, instance: String):
+	_told = instance
+	for path in paths:
+		_reports.erase(path)
+		_reports[path] = OS.get_unix_time()
+	var oldest_first = _reports.keys()
+	for i in range(_reports.size() - KEPT_REPORTS):
+		_reports.erase(oldest_first[i])
+	save()
+
+
+# The daemon `instance` has lived on for so long that it has heard what is older.
+func drop_reports(instance: String, older_than_s: int):
+	var before_all = _reports.size()
+	for path in _reports.keys() if instance == _told else []:
+		if _reports[path] < OS.get_unix_time() - older_than_s:
+			_reports.erase(path)
+	if _reports.size() < before_all:
+		save()
+
+
+# Paths that the daemon before `instance` may not have heard; empty where there was no other.
+func reports_missed_by(instance: String) -> Array:
+	return _reports.keys() if instance != _told else []
+
+
 func save():
 	var directory = Directory.new()
 	directory.make_dir_recursive(FOLDER)
@@ -111,17 +142,16 @@ func _as_json() -> Dictionary:
 		"resume_token": resume_token,
 		"last_seq": last_seq,
 		"reported_at": reported_at,
-		"kept": Marshalls.raw_to_base64(_codec.encode([_answers, _replies, _before])),
+		"kept": Marshalls.raw_to_base64(_codec.encode([_answers, _replies, _before, _told, _reports])),
 	}
 
 
 func _load():
-	var file = File.new()
-	if file.open(PATH, File.READ) != OK:
-		return
-	var state = JSON.parse(file.get_as_text()).result
-	file.close()
-	if not state is Dictionary:
+	# Windows renames over a file in two steps: an editor that was killed between them left only the new one.
+	var state = _read(PATH)
+	if state.empty():
+		state = _read(PATH + ".tmp")
+	if state.empty():
 		return
 	session = str(state.get("session", ""))
 	resume_token = str(state.get("resume_token", ""))
@@ -129,7 +159,21 @@ func _load():
 	reported_at = int(state.get("reported_at", 0))
 	# JSON makes every number a float in Godot 3: what goes on the wire keeps its types as msgpack.
 	var kept = _codec.decode(Marshalls.base64_to_raw(str(state.get("kept", ""))))
-	if kept is Array and kept.size() == 3:
+	if kept is Array and kept.size() >= 3:
 		_answers = kept[0]
 		_replies = kept[1]
 		_before = kept[2]
+	# What an older addon didn't keep starts empty.
+	if kept is Array and kept.size() >= 5:
+		_told = kept[3]
+		_reports = kept[4]
+
+
+# Empty where there is nothing, or only a part.
+func _read(path: String) -> Dictionary:
+	var file = File.new()
+	if file.open(path, File.READ) != OK:
+		return {}
+	var state = JSON.parse(file.get_as_text()).result
+	file.close()
+	return state if state is Dictionary else {}

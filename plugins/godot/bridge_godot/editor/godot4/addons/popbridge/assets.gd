@@ -10,6 +10,8 @@ const IMPORTER := "texture"
 const FRAME_HEAD := 256
 # Files that are reimported before the socket is looked at again.
 const AT_ONCE := 4
+# A daemon that lives on for so long has heard what was reported.
+const HEARD_AFTER_S := 60
 # What MessagePack can carry; other types go as Godot's own text for them.
 const PLAIN := [TYPE_NIL, TYPE_BOOL, TYPE_INT, TYPE_FLOAT, TYPE_STRING]
 
@@ -94,6 +96,7 @@ func reimport(paths: Array, within_ms: int) -> Array:
 
 # Tells the daemon what was imported since the last report, in frames of at most half its limit.
 func report() -> void:
+	_store.drop_reports(_connection.instance(), HEARD_AFTER_S)
 	if not _first_scan_over:
 		_look_back()
 	if _fresh.is_empty() or not _first_scan_over or is_importing():
@@ -106,6 +109,12 @@ func report() -> void:
 		else:
 			_keep_fresh(data.assets)
 	_store.save()
+
+
+# Reports once more what was reported to a daemon shortly before it ended.
+func report_missed() -> void:
+	for path: String in _store.reports_missed_by(_connection.instance()):
+		_fresh[path] = true
 
 
 func _reimport_now(paths: PackedStringArray) -> void:
@@ -138,6 +147,7 @@ func _frames(assets: Array) -> Array:
 func _note_reported(assets: Array) -> void:
 	for asset: Dictionary in assets:
 		_store.reported_at = maxi(_store.reported_at, _imported_at(asset.path))
+	_store.keep_reports(assets.map(func(asset: Dictionary) -> String: return asset.path), _connection.instance())
 
 
 func _keep_fresh(assets: Array) -> void:

@@ -56,6 +56,11 @@ func is_open() -> bool:
 	return status == Status.OPEN
 
 
+# Of the daemon of the open session: another each time that it starts.
+func instance() -> String:
+	return str(hello.server.get("instance", "")) if hello.has("server") else ""
+
+
 # Largest frame that the daemon takes, bytes.
 func frame_limit() -> int:
 	return int(hello.limits.get("frame", Protocol.MAX_FRAME)) if hello.has("limits") else Protocol.MAX_FRAME

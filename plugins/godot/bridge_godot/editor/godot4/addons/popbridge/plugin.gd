@@ -58,7 +58,7 @@ func _process(_delta: float) -> void:
 
 
 func _connect_parts() -> void:
-	_connection.opened.connect(func(_ready: Dictionary) -> void: _phase.forget())
+	_connection.opened.connect(_on_opened)
 	_connection.status_changed.connect(_dock.show_status.bind(_connection))
 	_session.popup_shown.connect(_popups.show)
 	_session.popup_closed.connect(_popups.close)
@@ -67,6 +67,11 @@ func _connect_parts() -> void:
 	_session.command_cancelled.connect(_commands.cancel)
 	_commands.answered.connect(_session.reply)
 	_popups.answered.connect(_session.answer)
+
+
+func _on_opened(_ready: Dictionary) -> void:
+	_phase.forget()
+	_assets.report_missed()
 
 
 # `.godot`, or `godot` where the project says so.

@@ -7,6 +7,7 @@ const Msgpack := preload("msgpack.g.gd")
 
 const FILE := "popbridge.state"
 const KEPT_REPLIES := 64
+const KEPT_REPORTS := 2000
 
 var session := ""
 var resume_token := ""
@@ -18,6 +19,9 @@ var _path := ""
 var _answers := {}
 var _replies := []
 var _before := {}
+# The daemon that was told of imports last, and what it may not have heard: path -> seconds since 1970.
+var _told := ""
+var _reports := {}
 var _codec := Msgpack.new()
 
 
@@ -88,6 +92,32 @@ func before(id: int) -> Dictionary:
 	return _before.get(id, {})
 
 
+# Nothing acknowledges a report of imports: it may be lost with the daemon that it was sent to.
+func keep_reports(paths: Array, instance: String) -> void:
+	_told = instance
+	for path: String in paths:
+		_reports.erase(path)
+		_reports[path] = _now()
+	for path: String in _reports.keys().slice(0, maxi(0, _reports.size() - KEPT_REPORTS)):
+		_reports.erase(path)
+	save()
+
+
+# The daemon `instance` has lived on for so long that it has heard what is older.
+func drop_reports(instance: String, older_than_s: int) -> void:
+	var before_all := _reports.size()
+	for path: String in _reports.keys() if instance == _told else []:
+		if _reports[path] < _now() - older_than_s:
+			_reports.erase(path)
+	if _reports.size() < before_all:
+		save()
+
+
+# Paths that the daemon before `instance` may not have heard; empty where there was no other.
+func reports_missed_by(instance: String) -> Array:
+	return _reports.keys() if instance != _told else []
+
+
 func save() -> void:
 	DirAccess.make_dir_recursive_absolute(_path.get_base_dir())
 	var file := FileAccess.open(_path + ".tmp", FileAccess.WRITE)
@@ -111,15 +141,20 @@ func _as_map() -> Dictionary:
 		"answers": _answers,
 		"replies": _replies,
 		"before": _before,
+		"told": _told,
+		"reports": _reports,
 	}
 
 
 func _load() -> void:
-	if not FileAccess.file_exists(_path):
+	# Windows renames over a file in two steps: an editor that was killed between them left only the new one.
+	var state := _read(_path)
+	if state.is_empty():
+		state = _read(_path + ".tmp")
+	if state.is_empty():
 		return
-	var state: Variant = _codec.decode(FileAccess.get_file_as_bytes(_path))
-	if not state is Dictionary or not state.has_all(_as_map().keys()):
-		return
+	# What an older addon didn't keep starts empty.
+	state.merge(_as_map())
 	session = state.session
 	resume_token = state.resume_token
 	last_seq = state.last_seq
@@ -127,6 +162,16 @@ func _load() -> void:
 	_answers = state.answers
 	_replies = state.replies
 	_before = state.before
+	_told = state.told
+	_reports = state.reports
+
+
+# Empty where there is nothing, or only a part.
+func _read(path: String) -> Dictionary:
+	if not FileAccess.file_exists(path):
+		return {}
+	var state: Variant = _codec.decode(FileAccess.get_file_as_bytes(path))
+	return state if state is Dictionary else {}
 
 
 static func _now() -> int:
