@@ -40,13 +40,13 @@ class Godot3(Adapter):
 
 
 class Godot4(Adapter):
-    """Godot 4.2 and later; toasts from 4.4, below they become cards in the dock."""
+    """Godot 4.2 and later. Toasts are no capability: only 4.4 and later have them."""
 
     name = "godot4"
     engine = "godot"
     versions = GODOT4.versions
     scheme = SCHEME
-    capabilities = ("assets.report", "popup.dock", "popup.toast", "texture.apply", "texture.options")
+    capabilities = ("assets.report", "popup.dock", "texture.apply", "texture.options")
     texture_fields = textures4.FIELDS
 
     def compile_texture(
