@@ -88,6 +88,7 @@ class Function(Protocol):
     """A declared workload, with its record."""
 
     workload: Workload
+    """The record."""
 
     def __call__(self, inputs: Sequence[Input], params: Any, limits: Limits, /) -> Output: ...
 
