@@ -11,6 +11,8 @@ const Texts = preload("texts.gd")
 
 const PREVIEW = 96
 const STRIPE = 4
+# Text that is higher scrolls by itself: the buttons stay in sight.
+const BODY_HEIGHT = 220
 # A key that was meant for something else must not press a button that has just got the focus.
 const GUARD_MS = 400
 const SEVERITIES = {"info": "accent_color", "warning": "warning_color", "error": "error_color"}
@@ -18,6 +20,7 @@ const SEVERITIES = {"info": "accent_color", "warning": "warning_color", "error":
 var popup = {}
 
 var _texts: Texts
+var _body = RichTextLabel.new()
 var _buttons = HFlowContainer.new()
 var _default: Button
 var _fields = Fields.new()
@@ -48,10 +51,12 @@ func setup(shown: Dictionary, texts: Texts, editor_scale: float):
 	rows.add_child(_note)
 
 
-# Enter presses the default button from now on, unless somebody is typing.
-func focus_default():
+# Enter presses the default button from now on, unless the person works outside of `dock` or types: the next key would
+# be meant for that.
+func focus_default(dock: Control):
 	var focused = get_focus_owner()
-	if _default and is_visible_in_tree() and not (focused is TextEdit or focused is LineEdit):
+	var is_free = not focused or dock.is_a_parent_of(focused)
+	if _default and is_visible_in_tree() and is_free and not (focused is TextEdit or focused is LineEdit):
 		_armed_at = OS.get_ticks_msec() + GUARD_MS
 		_default.grab_focus()
 
@@ -105,18 +110,30 @@ func _content() -> Control:
 	_preview.size_flags_vertical = 0
 	_preview.visible = false
 	row.add_child(_preview)
-	var body = RichTextLabel.new()
-	body.fit_content_height = true
-	body.selection_enabled = true
-	body.size_flags_horizontal = SIZE_EXPAND_FILL
-	body.add_font_override("bold_font", get_font("bold", "EditorFonts"))
-	body.add_font_override("mono_font", get_font("source", "EditorFonts"))
-	body.add_stylebox_override("normal", StyleBoxEmpty.new())
-	body.add_stylebox_override("focus", StyleBoxEmpty.new())
-	body.connect("meta_clicked", self, "_on_link")
-	Markup.write(popup.body, body)
-	row.add_child(body)
+	_write_body()
+	row.add_child(_body)
 	return row
+
+
+func _write_body():
+	_body.fit_content_height = true
+	_body.selection_enabled = true
+	_body.size_flags_horizontal = SIZE_EXPAND_FILL
+	_body.add_font_override("bold_font", get_font("bold", "EditorFonts"))
+	_body.add_font_override("mono_font", get_font("source", "EditorFonts"))
+	_body.add_stylebox_override("normal", StyleBoxEmpty.new())
+	_body.add_stylebox_override("focus", StyleBoxEmpty.new())
+	_body.connect("meta_clicked", self, "_on_link")
+	# Godot 3 knows the text's height at the card's width only when it has drawn it.
+	_body.connect("draw", self, "_fit", [], CONNECT_DEFERRED)
+	Markup.write(popup.body, _body)
+
+
+func _fit():
+	var is_long = _body.get_content_height() > BODY_HEIGHT * _scale
+	if is_long == _body.fit_content_height:
+		_body.fit_content_height = not is_long
+		_body.rect_min_size.y = BODY_HEIGHT * _scale if is_long else 0.0
 
 
 func _add_buttons():

@@ -78,7 +78,7 @@ func _offer(popup_id: int):
 	var dialog = _open[popup_id].dialog
 	if dialog:
 		dialog.rect_size.y = max(dialog.rect_size.y, _open[popup_id].card.get_combined_minimum_size().y)
-		_open[popup_id].card.focus_default()
+		_open[popup_id].card.focus_default(_dock)
 	else:
 		_focus_first()
 
@@ -90,7 +90,7 @@ func _focus_first():
 			return
 	for popup_id in _open:
 		if not _open[popup_id].settled:
-			_open[popup_id].card.focus_default()
+			_open[popup_id].card.focus_default(_dock)
 			return
 
 

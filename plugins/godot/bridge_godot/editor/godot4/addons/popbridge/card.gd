@@ -61,10 +61,12 @@ func fit() -> void:
 		_body.custom_minimum_size.y = BODY_HEIGHT * _scale
 
 
-# Enter presses the default button from now on, unless somebody is typing.
-func focus_default() -> void:
+# Enter presses the default button from now on, unless the person works outside of `dock` or types: the next key would
+# be meant for that.
+func focus_default(dock: Control) -> void:
 	var focused := get_viewport().gui_get_focus_owner()
-	if _default and is_visible_in_tree() and not (focused is TextEdit or focused is LineEdit):
+	var is_free := not focused or dock.is_ancestor_of(focused)
+	if _default and is_visible_in_tree() and is_free and not (focused is TextEdit or focused is LineEdit):
 		_armed_at = Time.get_ticks_msec() + GUARD_MS
 		_default.grab_focus()
 

@@ -77,7 +77,7 @@ func _offer(popup_id: int) -> void:
 	_open[popup_id].card.fit()
 	if _open[popup_id].window:
 		_fit(_open[popup_id].window)
-		_open[popup_id].card.focus_default()
+		_open[popup_id].card.focus_default(_dock)
 	else:
 		_focus_first()
 
@@ -89,7 +89,7 @@ func _focus_first() -> void:
 			return
 	for popup_id: int in _open:
 		if not _open[popup_id].settled:
-			_open[popup_id].card.focus_default()
+			_open[popup_id].card.focus_default(_dock)
 			return
 
 
