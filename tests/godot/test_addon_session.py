@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from bridge_godot import project as projects
 from tests.godot.conftest import Live
 from tests.godot.daemon import Daemon
 from tests.godot.editor import Editor, Project, until
@@ -32,6 +34,18 @@ async def test_it_says_who_it_is(live: Live, engine: Engine) -> None:
 
 async def test_the_editors_language_is_told_as_a_bcp_47_tag(live: Live) -> None:
     assert live.identify["locale"] == "zh-CN"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
+async def test_a_project_behind_a_link_is_the_same_to_the_editor_and_to_its_stand_in(
+    project: Project, home: Path
+) -> None:
+    real = project.root
+    project.root = real.with_name("link")
+    project.root.symlink_to(real, target_is_directory=True)
+    async with Daemon(home) as daemon, Editor(project, home):
+        said = (await daemon.hear("identify"))["project"]
+    assert (said["id"], said["root"]) == (projects.identity(project.root), projects.place(project.root))
 
 
 async def test_an_answer_is_kept_until_it_is_confirmed(project: Project, home: Path) -> None:

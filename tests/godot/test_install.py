@@ -11,7 +11,7 @@ import pytest
 from packaging.version import Version
 
 from bridge.api import AssetChange, UserError
-from bridge_godot.install import GODOT3, GODOT4, Generation, GodotSupport
+from bridge_godot.install import GODOT3, GODOT4, Generation, GodotSupport, split_command
 
 PROJECT_3 = 'config_version=4\n\n[application]\n\nconfig/name="Old"\n'
 PROJECT_4 = (
@@ -169,6 +169,13 @@ def test_the_editor_may_be_a_command_with_arguments(tmp_path: Path, monkeypatch:
     command = support.editor_command(support.find_editor(), tmp_path)
     assert command == [
         "loader", "--library-path", "/lib", "godot", "--headless", "--path", str(tmp_path), "--editor",
+    ]  # fmt: skip
+
+
+def test_a_windows_command_keeps_its_backslashes() -> None:
+    command = r'"C:\My Tools\loader.exe" C:\godot\godot.exe --verbose'
+    assert split_command(command, windows=True) == [
+        r"C:\My Tools\loader.exe", r"C:\godot\godot.exe", "--verbose",
     ]  # fmt: skip
 
 

@@ -68,7 +68,7 @@ class GodotHeadless:
             project=ProjectInfo(
                 id=projects.identity(self._project),
                 name=projects.name(self._project),
-                root=str(self._project.resolve()),
+                root=projects.place(self._project),
             ),
             instance=self._instance,
             previous=previous,

@@ -120,7 +120,7 @@ class GodotSupport:
     def find_editor(self) -> Sequence[str]:
         # The variable may hold a loader and its arguments before the editor itself.
         if wanted := os.environ.get(self._godot.variable):
-            return [wanted] if Path(wanted).is_file() else shlex.split(wanted)
+            return [wanted] if Path(wanted).is_file() else split_command(wanted, windows=os.name == "nt")
         found = (shutil.which(name) for name in self._godot.executables)
         return next(([editor] for editor in found if editor), [])
 
@@ -156,6 +156,13 @@ class GodotSupport:
         except OSError as error:
             raise _unwritable(path, error) from None
         return AssetChange(projects.FILE, "unchanged" if text.text == before else "updated")
+
+
+def split_command(command: str, *, windows: bool) -> list[str]:
+    """A program and its arguments, which may be quoted; a backslash is part of a path on Windows."""
+    if windows:
+        return [part.strip('"') for part in shlex.split(command, posix=False)]
+    return shlex.split(command)
 
 
 def _copy(source: Path, project: Path) -> Iterator[AssetChange]:

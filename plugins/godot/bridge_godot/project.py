@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,9 +39,17 @@ def version(project: Path) -> str | None:
     return _FORMATS.get(number, "5.0") if isinstance(number, int) else None
 
 
+def place(project: Path) -> str:
+    """The project's folder as Godot names it, and the addons tell it: absolute, with `/` on every system."""
+    if sys.platform == "win32":
+        # Godot leaves links and mapped drives as they are there; elsewhere the working directory resolves them.
+        return Path(os.path.abspath(project)).as_posix()
+    return project.resolve().as_posix()
+
+
 def identity(project: Path) -> str:
     """The project's id on the wire, the same that the addons make: of its place on this machine."""
-    return hashlib.sha256(project.resolve().as_posix().encode()).hexdigest()
+    return hashlib.sha256(place(project).encode()).hexdigest()
 
 
 def name(project: Path) -> str:
