@@ -58,9 +58,13 @@ KEPT_REPLIES = 64
 log = logging.getLogger(__name__)
 
 OnPopup = Callable[[Popup], Awaitable[Answer | None]]
+"""Shows a popup; gives the answer, or None to answer later."""
 OnCommand = Callable[[Command], Awaitable[Any]]
+"""Carries a command out; gives the value of its result, or raises RequestError."""
 OnEvent = Callable[[Event], Awaitable[None]]
+"""The daemon told that something happened."""
 OnPopupClose = Callable[[PopupClose], Awaitable[None]]
+"""A popup is settled: takes it away."""
 
 
 class Client:

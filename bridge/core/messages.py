@@ -102,6 +102,8 @@ class EngineInfo(Part, kw_only=True):
 
 
 class ProjectInfo(Part, kw_only=True):
+    """The project that an editor has open."""
+
     id: Annotated[str, Meta(min_length=1, max_length=128, description="Stable for one copy of the project.")]
     name: Annotated[str, Meta(max_length=256)]
     """What people call it."""
@@ -109,6 +111,8 @@ class ProjectInfo(Part, kw_only=True):
 
 
 class Resume(Part, kw_only=True):
+    """Which session a client wants back, and from where on."""
+
     session: Name
     """That of the last `ready`."""
     token: Text
@@ -174,6 +178,8 @@ class ResultMeta(Part, kw_only=True):
 
 
 class Action(Part, kw_only=True):
+    """One button of a popup."""
+
     id: Name
     """Comes back in `answer.action`."""
     label: Text
@@ -185,6 +191,8 @@ class Action(Part, kw_only=True):
 
 
 class Field(Part, kw_only=True):
+    """One input of a popup."""
+
     name: Name
     """The key in `answer.values`."""
     type: Literal["text", "bool", "int", "float", "choice"]

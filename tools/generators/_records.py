@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from functools import cache
+from types import ModuleType
 
 from msgspec import Struct
 
@@ -47,6 +48,22 @@ def attributes(cls: type) -> Iterator[Attribute]:
         elif isinstance(node, ast.FunctionDef) and _is_property(node):
             returns = ast.unparse(node.returns) if node.returns else ""
             yield Attribute(node.name, returns, "", ast.get_docstring(node) or "")
+
+
+def aliases(module: ModuleType) -> Iterator[Attribute]:
+    """The module's names for types, with the string below each as what it says."""
+    body = ast.parse(inspect.getsource(module)).body
+    for node, below in zip(body, [*body[1:], ast.Pass()], strict=True):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            yield Attribute(node.targets[0].id, ast.unparse(node.value), "", _text(below))
+
+
+def constructor(cls: type) -> Iterator[str]:
+    """How an instance is made, where the class says so itself."""
+    for node in _body(cls).body:
+        if isinstance(node, ast.FunctionDef) and node.name == "__init__":
+            yield f"{cls.__name__}({ast.unparse(node.args).removeprefix('self, ')})"
+            return
 
 
 def methods(cls: type) -> Iterator[Method]:

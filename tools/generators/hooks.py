@@ -5,21 +5,27 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
-from bridge import api, hooks
+from bridge import api, client, hooks
+from bridge.core import textures
 from bridge.core.messages import Message, Part
 from tools.generators import _markdown, _records
 
 TARGET = Path("docs/hooks.md")
+NAMES = sorted(api.__all__, key=str.lower)
 
 
 def files() -> dict[Path, str]:
-    notice = _markdown.NOTICE.format(source="bridge/hooks.py or bridge/api.py")
+    notice = _markdown.NOTICE.format(source="bridge/hooks.py, bridge/api.py or tools/generators/templates")
     facts = {
         "notice": notice,
         "group": hooks.PROJECT,
         "hooks": "\n\n".join(map(_hook, _specs())),
-        "api": "\n\n".join(filter(None, map(_name, sorted(api.__all__, key=str.lower)))),
+        "messages": _markdown.table(("name", "what it is"), _messages()),
+        "values": _markdown.table(("name", "values", "meaning"), _values()),
+        "handlers": _markdown.table(("name", "type", "meaning"), _handlers()),
+        "api": "\n\n".join(filter(None, map(_name, NAMES))),
     }
     return {TARGET: _markdown.fill("hooks.md", facts)}
 
@@ -31,14 +37,40 @@ def _specs() -> Iterator[str]:
 
 def _hook(name: str) -> str:
     spec = _records.function(getattr(hooks, name))
-    return f"### {name}\n\n```python\n{spec.signature}\n```\n\n{spec.says}"
+    example = (_markdown.TEMPLATES / "plugins" / f"{name}.py").read_text(encoding="utf-8")
+    return f"### {name}\n\n```python\n{spec.signature}\n```\n\n{spec.says}\n\n```python\n{example}```"
+
+
+def _messages() -> Iterator[tuple[str, str]]:
+    for name in NAMES:
+        what = getattr(api, name)
+        if _is_of_the_wire(what):
+            heading = what.__struct_config__.tag or name.lower()
+            yield f"[{name}](protocol.md#{heading})", _markdown.summary(what)
+
+
+def _values() -> Iterator[tuple[str, str, str]]:
+    for alias in _records.aliases(textures):
+        if alias.name in NAMES:
+            values = ", ".join(f"`{value}`" for value in get_args(getattr(textures, alias.name)))
+            yield f"`{alias.name}`", values, alias.says
+
+
+def _handlers() -> Iterator[tuple[str, str, str]]:
+    for alias in _records.aliases(client):
+        if alias.name in NAMES:
+            yield f"`{alias.name}`", f"`{alias.type}`", alias.says
+
+
+def _is_of_the_wire(what: object) -> bool:
+    return inspect.isclass(what) and issubclass(what, (Message, Part))
 
 
 def _name(name: str) -> str:
     what = getattr(api, name)
-    if inspect.isclass(what) and not issubclass(what, (Message, Part)):
+    if inspect.isclass(what) and what is not api.Version and not _is_of_the_wire(what):
         return _class(name, what)
-    if inspect.isfunction(what):
+    if inspect.isfunction(what) and what is not api.hookimpl:
         made = _records.function(what)
         return f"### {name}\n\n```python\n{made.signature}\n```\n\n{made.says}"
     return ""
@@ -50,6 +82,8 @@ def _class(name: str, cls: type) -> str:
         inspect.getdoc(cls) if cls.__dict__.get("__doc__") else "",
         _records.attribute_table(cls),
     ]
+    if issubclass(cls, Exception):
+        parts += (f"```python\n{made}\n```" for made in _records.constructor(cls))
     for method in _records.methods(cls):
         parts.append(f"```python\n{method.signature}\n```")
         parts.append(method.says)

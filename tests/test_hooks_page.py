@@ -1,0 +1,129 @@
+"""The examples of docs/hooks.md, run as they stand: each hook's plugin does what the page says."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge import host
+from bridge.api import (
+    Answer,
+    Client,
+    Command,
+    Input,
+    Limits,
+    Popup,
+    ProjectInfo,
+    RequestError,
+    TextureIntent,
+    WorkloadError,
+)
+from tests.server import daemons
+from tests.server.daemons import ThreadDaemon
+from tools import generate
+
+IMPORT = {"assets": [{"path": "acme:/rock", "options": {"GenerateMips": False}}]}
+
+
+@pytest.fixture
+def plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, types.ModuleType]]:
+    """One module for each example, by the hook that it implements."""
+    text = (generate.ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
+    examples = dict(re.findall(r"### (popbridge_\w+)\n.*?```python\n(from .*?)```", text, re.DOTALL))
+    made = {}
+    for hook, code in examples.items():
+        module = types.ModuleType(f"acme_{hook}")
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        exec(compile(code, f"docs/hooks.md: {hook}", "exec"), module.__dict__)
+        made[hook] = module
+    yield made
+
+
+@pytest.fixture
+def acme(plugins: dict[str, types.ModuleType]) -> host.Registry:
+    loaded = host.load(plugins, installed=False)
+    assert [(p.name, p.reason) for p in loaded.plugins if p.status != "ok"] == []
+    return loaded
+
+
+def test_every_hook_has_an_example(plugins: dict[str, types.ModuleType]) -> None:
+    assert set(plugins) == {name for name in vars(host.hooks) if name.startswith("popbridge_")}
+
+
+def test_the_workload_counts(acme: host.Registry, tmp_path: Path) -> None:
+    workload = acme.workloads["acme.count"]
+    (tmp_path / "zeros").write_bytes(bytes(7))
+    (tmp_path / "empty").touch()
+    zeros, empty = (Input(name, str(tmp_path / name)) for name in ("zeros", "empty"))
+    assert workload.load()([zeros], workload.parse({"byte": 0}), Limits()).value == 7
+    with pytest.raises(WorkloadError, match="it is empty"):
+        workload.load()([empty], workload.parse({}), Limits())
+
+
+def test_the_adapter_changes_what_has_to_change(acme: host.Registry) -> None:
+    choice = acme.choose("acme", "4.1beta2")
+    version = acme.version("acme", "4.1beta2")
+    assert choice and choice.exact and version
+    wanted = TextureIntent(mipmaps=True, max_size=8)
+    changes = choice.adapter.compile_texture(wanted, {"GenerateMips": False}, version)
+    assert changes == {"GenerateMips": True}
+    assert choice.adapter.read_texture(changes, version) == choice.adapter.expressible(wanted, version)
+    assert choice.adapter.compile_texture(wanted, changes, version) == {}
+
+
+async def imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, acme: host.Registry, **settings: bool
+) -> list[Any]:
+    """The titles of popups and the changes that an editor sees when it imports a texture and presses Add."""
+    monkeypatch.setattr(daemons, "registry", lambda: acme)
+    daemon = ThreadDaemon(tmp_path / "home", **settings).start()
+    seen: list[Any] = []
+    done = asyncio.Event()
+
+    async def show(popup: Popup) -> Answer:
+        seen.append(popup.title)
+        return Answer(id=popup.id, state="answered", action="add")
+
+    async def carry_out(command: Command) -> Any:
+        seen.append(command.args)
+        done.set()
+        return {"before": [], "after": [], "errors": []}
+
+    try:
+        async with await Client.connect(
+            daemon.paths.connection_file,
+            kind="editor",
+            engine=("acme", "4.1"),
+            project=ProjectInfo(id="p", name="P", root=str(tmp_path)),
+            on_popup=show,
+            on_command=carry_out,
+        ) as client:
+            await client.event("asset.imported", IMPORT)
+            assert (await client.request("acme.wanted")).value == {"mipmaps": True}
+            with pytest.raises(RequestError, match=r"acme\.wanted takes no parameters\."):
+                await client.request("acme.wanted", {"texture": 1})
+            if not settings:
+                await asyncio.wait_for(done.wait(), daemons.PATIENCE_S)
+    finally:
+        await asyncio.to_thread(daemon.stop)
+    return seen
+
+
+async def test_the_advisor_offers_mipmaps_and_adds_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, acme: host.Registry
+) -> None:
+    change = {"path": "acme:/rock", "options": {"GenerateMips": True}}
+    assert await imported(tmp_path, monkeypatch, acme) == ["No mipmaps", {"changes": [change]}]
+
+
+async def test_the_setting_keeps_the_advisor_still(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, acme: host.Registry
+) -> None:
+    assert await imported(tmp_path, monkeypatch, acme, acme__quiet=True) == []
