@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from bridge.core.errors import RequestError, UserError
 
@@ -23,6 +24,12 @@ COMMANDS = {
     "serve": "bridge.commands.daemon:serve",
     "workloads": "bridge.commands.listing:workloads",
 }
+
+MISTAKES = frozenset(
+    {"ambiguous_editor", "bad_input", "bad_params", "forbidden", "key_reused", "not_found", "too_large",
+     "unknown_workload", "unsupported"}
+)  # fmt: skip
+"""The errors of a daemon that whoever asked can mend by asking otherwise."""
 
 
 class LazyGroup(click.Group):
@@ -54,10 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         return _complain(str(error), 2)
     except RequestError as error:
-        return _complain(f"{error.message} {error.hint}".strip(), 1)
-    except click.ClickException as error:
+        return _complain(f"{error.message} {error.hint}".strip(), 2 if error.code.name in MISTAKES else 1)
+    except NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
+    except click.ClickException as error:
+        return _complain(_sentence(error), 2)
     except (click.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:
@@ -65,6 +74,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout = io.StringIO()
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _sentence(error: click.ClickException) -> str:
+    sentence = " ".join(error.format_message().split())
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{sentence} `{context.command_path} --help` shows how." if context else sentence
 
 
 def _complain(sentence: str, code: int) -> int:

@@ -15,7 +15,7 @@ from bridge import cli, host
 from bridge.api import AssetChange
 from bridge.commands import install, receipts
 from bridge.commands.shared import read_settings_file
-from bridge.core.errors import EDITOR_GONE, RequestError, UserError
+from bridge.core.errors import EDITOR_GONE, FORBIDDEN, NOT_FOUND, RequestError, UserError
 from bridge.core.messages import Command, Result
 from bridge.core.settings import SETTINGS
 from bridge.store.database import open_database
@@ -86,11 +86,25 @@ class TestAsAProgram:
 
 class TestMistakes:
     @pytest.mark.parametrize(
-        "arguments", [["nonsense"], ["run"], ["revert", "x"], ["receipts", "--limit", "0"]]
-    )
-    def test_a_wrong_call_is_told_with_the_usage(self, popbridge: Any, arguments: list[str]) -> None:
+        "arguments",
+        [["nonsense"], ["run"], ["revert", "x"], ["revert", "9" * 21], ["revert", str(2**53)],
+         ["revert", "0"], ["receipts", "--limit", "0"], ["demo", "--nonsense"]],
+    )  # fmt: skip
+    def test_a_wrong_call_is_one_line_that_names_the_help(self, popbridge: Any, arguments: list[str]) -> None:
         code, _, err = popbridge(*arguments)
-        assert code == 2 and err.startswith("Usage: popbridge") and "Traceback" not in err
+        assert code == 2 and one_line(err)
+        command = f"popbridge {arguments[0]}" if arguments[0] != "nonsense" else "popbridge"
+        assert f"`{command} --help` shows how." in err
+
+    def test_a_bare_call_shows_the_help(self, popbridge: Any) -> None:
+        code, out, err = popbridge()
+        assert code == 2 and "Commands:" in out + err
+
+    def test_help_is_the_same_for_every_command(self, popbridge: Any) -> None:
+        for name in cli.COMMANDS:
+            code, out, _ = popbridge(name, "-h")
+            assert code == 0 and out.startswith(f"Usage: popbridge {name}")
+        assert "[default: demo-output]" in popbridge("demo", "-h")[1]
 
     @pytest.mark.parametrize(
         ("error", "code", "says"),
@@ -100,6 +114,7 @@ class TestMistakes:
                 1,
                 "popbridge: Godot isn't connected. Open the project",
             ),
+            (RequestError(FORBIDDEN, name="x", reason="no"), 2, "popbridge: x: no."),
             (KeyboardInterrupt(), 130, ""),
             (BrokenPipeError(), 1, ""),
         ],
@@ -213,6 +228,12 @@ class TestListings:
         _, out, _ = popbridge("plugins")
         line = next(line for line in out.splitlines() if line.startswith("acme-import "))
         assert "1.2" in line and "disabled" in line and "No module named" in line
+
+    def test_where_a_plugin_failed_is_shown_when_it_is_asked_for(self, popbridge: Any) -> None:
+        assert "Traceback" not in popbridge("plugins")[1]
+        _, out, _ = popbridge("plugins", "--traceback")
+        assert "plugin 'acme-raises' (acme 1.2): popbridge_adapters raised ZeroDivisionError" in out
+        assert "Traceback (most recent call last):" in out and 'hook_raises.py", line' in out
 
     def test_plugins_as_json(self, popbridge: Any) -> None:
         _, out, _ = popbridge("plugins", "--json")
@@ -417,6 +438,25 @@ class TestReceipts:
     def test_revert_without_a_daemon_says_to_start_it(self, popbridge: Any, receipt: int) -> None:
         code, _, err = popbridge("revert", str(receipt))
         assert code == 2 and one_line(err) and "popbridge serve" in err
+
+    def test_revert_of_a_receipt_that_isnt_there_is_the_askers_mistake(
+        self, popbridge: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Gone:
+            async def __aenter__(self) -> Gone:
+                return self
+
+            async def __aexit__(self, *_: object) -> None: ...
+
+            async def request(self, *_: object) -> None:
+                raise RequestError(NOT_FOUND, name="receipt 7")
+
+        async def connect(*_: object, **__: object) -> Gone:
+            return Gone()
+
+        monkeypatch.setattr("bridge.client.Client.connect", connect)
+        code, _, err = popbridge("revert", "7")
+        assert code == 2 and one_line(err) and "no receipt 7" in err
 
     def test_revert_tells_what_the_editor_answered(
         self, popbridge: Any, monkeypatch: pytest.MonkeyPatch

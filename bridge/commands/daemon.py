@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -50,10 +51,17 @@ def serve(further: tuple[str, ...], **values: str | None) -> None:
     main(settings, paths, registry)
 
 
-@click.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def demo(arguments: tuple[str, ...]) -> int:
-    """Shows the whole way on a project that it makes: wrong imports in, one click, right settings out."""
+@click.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("demo-output"),
+    show_default=True,
+    help="Folder for the project and the page.",
+)
+@click.option("--headless", is_flag=True, help="The built-in editor, even if a real one is there.")
+def demo(out: Path, headless: bool) -> int:
+    """Shows the whole way: a dozen textures, half of them imported wrongly, one popup, right settings."""
     from bridge.demo.run import run
 
-    return int(run(list(arguments)) or 0)
+    return run(out, headless)

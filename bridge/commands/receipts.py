@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bridge.commands.shared import say_json, table
+from bridge.core.errors import RequestError, UserError
 
 if TYPE_CHECKING:
     from bridge.store.records import Receipt
@@ -39,7 +40,7 @@ def receipts(limit: int, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("receipt", metavar="ID", type=click.IntRange(min=0))
+@click.argument("receipt", metavar="ID", type=click.IntRange(1, 2**53 - 1))
 @click.option("--json", "as_json", is_flag=True, help="The new receipt as JSON.")
 def revert(receipt: int, as_json: bool) -> int:
     """Puts back what the command of receipt ID changed; the daemon and the project's editor must be open."""
@@ -74,7 +75,12 @@ async def _revert(connection_file: Path, receipt: int) -> Mapping[str, Any]:
     from bridge.client import Client
 
     async with await Client.connect(connection_file, name="popbridge revert") as client:
-        result = await client.request("receipts.revert", {"id": receipt})
+        try:
+            result = await client.request("receipts.revert", {"id": receipt})
+        except RequestError as error:
+            if error.code.name != "not_found":
+                raise
+            raise UserError(f"There is no receipt {receipt}: `popbridge receipts` lists them.") from None
     made: Mapping[str, Any] = result.value["receipt"]
     return made
 

@@ -33,18 +33,15 @@ PATIENCE_S = 120.0
 """How long a real editor may take for its first import, seconds."""
 
 
-def run(arguments: Sequence[str]) -> int:
-    """`popbridge demo [--out DIR] [--headless]`. Raises UserError."""
-    return int(_command.main(list(arguments), "popbridge demo", standalone_mode=False) or 0)
+MARKER = ".popbridge-demo"
+"""The file by which a folder is known as an earlier demo's."""
+
+MADE = ("project", "demo.html", "demo.log")
+"""What a demo leaves in its folder, and removes when it is repeated; anything else is somebody's own."""
 
 
-@click.command()
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("demo-output"), help="Where it all lies."
-)
-@click.option("--headless", is_flag=True, help="The built-in editor, even if a real one is there.")
-def _command(out: Path, headless: bool) -> int:
-    """Shows the whole way: a dozen textures, half of them imported wrongly, one popup, right settings."""
+def run(out: Path, headless: bool = False) -> int:
+    """Everything happens in the folder `out`; gives the exit code. Raises UserError."""
     adapter, editor = _editor(host.load().adapters, headless)
     support = _support(adapter)
     out = out.resolve()
@@ -76,11 +73,12 @@ def _support(adapter: Adapter) -> EditorSupport:
 
 def _make_project(adapter: Adapter, support: EditorSupport, out: Path) -> list[DemoTexture]:
     project = out / "project"
-    if out.exists() and not (out / ".popbridge-demo").exists() and any(out.iterdir()):
+    if out.exists() and not (out / MARKER).exists() and any(out.iterdir()):
         raise UserError(f"{out} isn't empty and isn't an earlier demo: name another folder with --out.")
-    shutil.rmtree(out, ignore_errors=True)
+    for name in MADE:
+        _remove(out / name)
     project.mkdir(parents=True)
-    (out / ".popbridge-demo").touch()
+    (out / MARKER).touch()
     drawn = textures()
     version = lowest(adapter.versions)
     for texture in drawn:
@@ -90,6 +88,13 @@ def _make_project(adapter: Adapter, support: EditorSupport, out: Path) -> list[D
     support.install(project)
     click.echo(f"1. Project: {len(drawn)} textures in {project}, half of them imported wrongly.")
     return drawn
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 async def _show(

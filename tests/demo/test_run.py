@@ -14,7 +14,7 @@ from bridge.demo.textures import textures
 def test_the_demo_finds_exactly_the_wrong_half_and_leaves_a_page_with_before_and_after(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["--headless", "--out", str(tmp_path / "out")]) == 0
+    assert run(tmp_path / "out", headless=True) == 0
     said = capsys.readouterr().out
     drawn = [texture.file for texture in textures()]
     right = said.partition("Left alone, for they are right: ")[2].splitlines()[0].split(", ")
@@ -30,23 +30,30 @@ def test_the_demo_finds_exactly_the_wrong_half_and_leaves_a_page_with_before_and
 def test_a_place_where_the_demo_cant_write_is_named(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"file.* can't be written"):
-        run(["--headless", "--out", str(tmp_path / place)])
+        run(tmp_path / place, headless=True)
 
 
 def test_a_daemon_that_doesnt_start_isnt_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POPBRIDGE_LOG_LEVEL", "nonsense")
     with pytest.raises(UserError, match=r"demo\.log"):
-        run(["--headless", "--out", str(tmp_path / "out")])
+        run(tmp_path / "out", headless=True)
     assert "log_level" in (tmp_path / "out" / "demo.log").read_text(encoding="utf-8")
 
 
-def test_the_demo_can_be_repeated_and_never_removes_what_it_did_not_make(tmp_path: Path) -> None:
+def test_the_demo_can_be_repeated_in_its_folder_and_never_removes_what_it_did_not_make(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "precious.txt").write_text("x")
     with pytest.raises(UserError, match="isn't empty"):
-        run(["--headless", "--out", str(mine)])
+        run(mine, headless=True)
     assert (mine / "precious.txt").exists()
-    out = str(tmp_path / "out")
-    assert run(["--headless", "--out", out]) == 0
-    assert run(["--headless", "--out", out]) == 0
+    out = tmp_path / "out"
+    assert run(out, headless=True) == 0
+    (out / "notes.txt").write_text("mine")
+    (out / "project" / "stale.txt").touch()
+    monkeypatch.chdir(out)
+    assert run(Path("."), headless=True) == 0
+    assert Path.cwd() == out and (out / "demo.html").exists()
+    assert (out / "notes.txt").read_text() == "mine" and not (out / "project" / "stale.txt").exists()
