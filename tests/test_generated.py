@@ -11,8 +11,10 @@ from pathlib import Path
 import msgpack
 import pytest
 
+from bridge.commands.shared import read_settings
 from bridge.core import codec
 from bridge.core.messages import SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK
+from bridge.core.settings import SETTINGS
 from tools import generate
 
 DOCS = generate.ROOT / "docs"
@@ -71,6 +73,15 @@ def test_no_field_is_left_without_a_meaning() -> None:
         if row.endswith("|  |")
     ]
     assert empty == []
+
+
+def test_the_settings_file_in_the_documents_can_be_read(tmp_path: Path) -> None:
+    text = (DOCS / "settings.md").read_text(encoding="utf-8")
+    (tmp_path / "settings.toml").write_text(re.findall(r"```toml\n(.*?)```", text, re.DOTALL)[0])
+    read = read_settings(SETTINGS, tmp_path / "settings.toml", {})
+    assert {name for name, source in read.sources.items() if source == "the settings file"} == {
+        "port", "hosts", "blobs.max_size", "textures.max_size",
+    }  # fmt: skip
 
 
 def test_links_between_the_documents_lead_somewhere() -> None:

@@ -41,21 +41,37 @@ class Receipt(Struct, kw_only=True):
     """What one command changed, or will have changed, before and after."""
 
     id: int
+    """That of its command."""
     session: str
+    """Whose editor was asked."""
     seq: int | None = None
+    """The command's number, once it is sent."""
     project: str
+    """The project's id."""
     project_name: str = ""
+    """What people call the project."""
     command: str
+    """Its name, for example `texture.apply`."""
     args: dict[str, Any]
+    """Its arguments."""
     deadline_ms: int = 60_000
+    """Milliseconds that it might take."""
     note: str
+    """Why it was sent, for people."""
     state: ReceiptState
+    """`sent`: not answered yet; `applied`: at least a part was done; `failed`: nothing was."""
     before: Any = None
+    """What the editor observed before, as in its answer."""
     after: Any = None
+    """What it observed after."""
     errors: Any = None
+    """What could not be done, a list of maps with `message` and perhaps `path`."""
     reverts: int | None = None
+    """The receipt that this one puts back."""
     created: str
+    """When it was sent: ISO 8601, UTC."""
     answered: str | None = None
+    """When it was answered."""
 
 
 def pack(value: Any) -> bytes:

@@ -12,8 +12,9 @@ from msgspec import inspect
 from bridge.core import auth, codec, errors, messages, session
 from bridge.core.messages import CLIENT_MESSAGES, SERVER_MESSAGES
 from bridge.core.settings import SETTINGS
-from bridge.server import welcome
+from bridge.server import receipts, welcome
 from bridge.server.protocol import BridgeProtocol
+from bridge.store.records import Receipt
 from tools.generators import _markdown, _records
 
 TARGET = Path("docs/protocol.md")
@@ -44,6 +45,9 @@ def _facts() -> dict[str, object]:
         "blob_max": defaults["blobs.max_size"],
         "features": ", ".join(f"`{feature}`" for feature in sorted(welcome.FEATURES)),
         "proof": auth.proof("token", "0a1b", "2c3d"),
+        "receipts_list": _markdown.fields(_struct(receipts.ListParams), {"limit": "How many at most."}),
+        "receipts_revert": _markdown.fields(_struct(receipts.RevertParams), {"id": "The receipt's."}),
+        "receipt": _fields(_struct(Receipt)),
         "messages": "\n\n".join(map(_message, infos)),
         "parts": "\n\n".join(map(_part, _parts(infos))),
         "close_codes": _markdown.table(
