@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import metadata
@@ -17,7 +18,7 @@ from packaging.version import Version
 from accel.workload import Workload
 from bridge import hooks
 from bridge.api import Adapter, Advisor
-from bridge.core import versions
+from bridge.core import failures, versions
 from bridge.core.errors import BridgeError, UserError
 from bridge.core.settings import SETTINGS, Setting
 from bridge.core.versions import Choice
@@ -36,11 +37,17 @@ class PluginRecord(Struct, frozen=True):
     status: Literal["ok", "disabled"] = "ok"
     reason: str = ""
     """Why it is disabled, for people."""
+    traceback: str = ""
+    """Where its code failed, for whoever wrote it."""
     provides: tuple[str, ...] = ()
     """What it gives, as `adapter acme4`, `workload image.inspect`, ..."""
 
     def __str__(self) -> str:
         return f"plugin {self.name!r} ({f'{self.distribution} {self.version}'.strip()})"
+
+
+class HookError(BridgeError):
+    """A plugin's hook raised; says which, what and where."""
 
 
 class Contribution(Struct, frozen=True):
@@ -159,18 +166,17 @@ def _contribution(
             manager.unregister(plugin)
         reason = _reason(error)
         log.debug("%s is disabled: %s", record, reason, exc_info=error)
-        return replace(record, status="disabled", reason=reason), Contribution((), (), (), ())
+        trace = "" if isinstance(error, UserError) else failures.trace(error)
+        disabled = replace(record, status="disabled", reason=reason, traceback=trace)
+        return disabled, Contribution((), (), (), ())
 
 
 def _call(manager: pluggy.PluginManager, plugin: object) -> Contribution:
-    others = [other for other in manager.get_plugins() if other is not plugin]
-
     def records(hook: str, kind: type[Record], check: Callable[[Record], object]) -> list[Record]:
-        answers = manager.subset_hook_caller(hook, others)()
         found = []
-        for record in (record for answer in answers for record in answer):
+        for record in _answer(manager, plugin, hook, kind):
             if not isinstance(record, kind):
-                raise UserError(f"{hook} gave {record!r}, expected {kind.__name__} records")
+                raise UserError(_not_wanted(hook, kind, record))
             check(record)
             found.append(record)
         return found
@@ -181,6 +187,31 @@ def _call(manager: pluggy.PluginManager, plugin: object) -> Contribution:
         advisors=records("popbridge_advisors", Advisor, _check_advisor),  # type: ignore[type-abstract]
         settings=records("popbridge_settings", Setting, _check_setting),
     )
+
+
+def _answer(manager: pluggy.PluginManager, plugin: object, hook: str, kind: type[object]) -> Sequence[object]:
+    given: list[object] = []
+    for implementation in getattr(manager.hook, hook).get_hookimpls():
+        if implementation.plugin is not plugin:
+            continue
+        # Called without pluggy, which would pass over None and hide which hook raised.
+        try:
+            answer = implementation.function()
+        except (Exception, SystemExit) as error:
+            raise HookError(f"{hook} raised {failures.told(error)}") from error
+        if not isinstance(answer, Sequence) or isinstance(answer, str | bytes):
+            shown = "None" if answer is None else f"an object of type {type(answer).__name__}"
+            raise UserError(f"{hook} gave {shown}, wanted a list of {kind.__name__} records")
+        given += answer
+    return given
+
+
+def _not_wanted(hook: str, kind: type[object], record: object) -> str:
+    forgotten = kind is Workload and isinstance(getattr(record, "workload", None), Workload)
+    hint = f" (write {getattr(record, '__name__', 'function')}.workload)" if forgotten else ""
+    if isinstance(record, type) and issubclass(record, kind):
+        hint = f" (write {record.__name__}())"
+    return f"{hook} gave {reprlib.repr(record)} in its list, wanted {kind.__name__} records{hint}"
 
 
 def _check_adapter(adapter: Adapter) -> None:
@@ -237,4 +268,4 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, pluggy.PluginValidationError):
         # pluggy adds the plugin's repr, which says less than the line above it in `popbridge plugins`.
         return " ".join(str(error).split()).split(" in plugin <")[0]
-    return f"{type(error).__name__}: {error}"
+    return f"it can't be loaded: {failures.told(error)}"

@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from accel.noop import echo
 from bridge import host
+from bridge.core import failures
 from bridge.core.errors import UserError
 from bridge.core.settings import SETTINGS
 
@@ -46,10 +49,18 @@ class TestThirdParty:
     @pytest.mark.parametrize(
         ("name", "reason"),
         [
-            ("acme-import", "ModuleNotFoundError: No module named 'a_package_that_nobody_has'"),
-            ("acme-raises", "ZeroDivisionError: acme's licence server gave 0 seats"),
+            (
+                "acme-import",
+                "it can't be loaded: ModuleNotFoundError: No module named 'a_package_that_nobody_has' "
+                "(acme_plugin/fails_to_import.py:3)",
+            ),
+            (
+                "acme-raises",
+                "popbridge_adapters raised ZeroDivisionError: acme's licence server gave 0 seats "
+                "(acme_plugin/hook_raises.py:8)",
+            ),
             ("acme-typo", "unknown hook 'popbridge_adaptors'"),
-            ("acme-records", "popbridge_workloads gave 'acme.size', expected Workload records"),
+            ("acme-records", "popbridge_workloads gave 'acme.size' in its list, wanted Workload records"),
         ],
     )
     def test_a_broken_plugin_is_disabled_alone_and_says_why(self, name: str, reason: str) -> None:
@@ -58,6 +69,11 @@ class TestThirdParty:
         assert record(registry, name).reason == reason
         assert record(registry, name).provides == ()
         assert record(registry, "acme").status == "ok"
+
+    def test_where_a_plugin_failed_is_kept_for_who_wrote_it(self) -> None:
+        trace = record(host.load(), "acme-raises").traceback
+        assert trace.startswith("Traceback") and trace.endswith("licence server gave 0 seats\n")
+        assert "hook_raises.py" in trace and "host.py" not in trace
 
     def test_two_adapters_for_one_version_are_refused_and_both_are_named(self) -> None:
         from acme_plugin.conflicting import OverlappingRange
@@ -106,6 +122,35 @@ class TestThirdParty:
         assert registry.choose("nobody's engine", "1.0") is None
         with pytest.raises(UserError, match="no acme version"):
             registry.choose("acme", "latest")
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (None, "popbridge_workloads gave None, wanted a list of Workload records"),
+        ("x", "popbridge_workloads gave an object of type str, wanted a list of Workload records"),
+        ({}, "popbridge_workloads gave an object of type dict, wanted a list of Workload records"),
+        ([echo], "popbridge_workloads gave <function ech"),
+        ([echo], "wanted Workload records (write echo.workload)"),
+    ],
+)
+def test_a_hook_that_gives_something_else_is_told_what_it_gave_and_what_is_wanted(
+    given: object, says: str
+) -> None:
+    class Odd:
+        @host.hooks.hookimpl
+        def popbridge_workloads(self) -> object:
+            return given
+
+    plugin = record(host.load({"odd": Odd()}, installed=False), "odd")
+    assert plugin.status == "disabled" and says in plugin.reason and plugin.traceback == ""
+
+
+def test_a_plugin_whose_module_or_object_isnt_there_says_so_without_a_place_of_ours() -> None:
+    point = metadata.EntryPoint("gone", "acme_nowhere:plugin", "popbridge")
+    with pytest.raises(ModuleNotFoundError) as error:
+        point.load()
+    assert failures.told(error.value) == "ModuleNotFoundError: No module named 'acme_nowhere'"
 
 
 def test_no_installed_plugin_of_our_own_is_broken() -> None:

@@ -13,7 +13,8 @@ as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object 
 
 @click.command()
 @as_json
-def plugins(as_json: bool) -> None:
+@click.option("--traceback", is_flag=True, help="Where the code of disabled plugins failed.")
+def plugins(as_json: bool, traceback: bool) -> None:
     """Lists the plugins, what each adds, and why one is disabled."""
     from bridge import host
 
@@ -29,6 +30,9 @@ def plugins(as_json: bool) -> None:
         ],
         ("plugin", "distribution", "version", "status", "adds, or why not"),
     )
+    for plugin in found if traceback else ():
+        if plugin.status == "disabled":
+            click.echo(f"\n{plugin}: {plugin.reason}\n{plugin.traceback}".rstrip())
 
 
 @click.command()

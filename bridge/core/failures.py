@@ -1,0 +1,43 @@
+"""What is said of an exception in somebody else's code: its words, its place, its traceback."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+NOT_THEIRS = ("importlib", "pluggy")
+"""Packages through which a plugin is loaded: a place in them says nothing of the plugin."""
+
+
+def told(error: BaseException) -> str:
+    """`RuntimeError: boom (acme/plugin.py:12)`; no place where nothing of the plugin ran."""
+    words = traceback.format_exception_only(error)[-1].strip().rstrip(":")
+    place = _place(error)
+    return f"{words} ({place})" if place else words
+
+
+def trace(error: BaseException) -> str:
+    """The traceback of what somebody else's code raised; empty where it raised nothing."""
+    cause = error.__cause__ or error
+    # The first frame is our own call.
+    frames = traceback.extract_tb(cause.__traceback__)[1:]
+    if not frames:
+        return ""
+    lines = [*traceback.format_list(frames), *traceback.format_exception_only(cause)]
+    return "Traceback (most recent call last):\n" + "".join(lines)
+
+
+def _place(error: BaseException) -> str:
+    if isinstance(error, SyntaxError) and error.filename:
+        return _named(error.filename, error.lineno)
+    frames = traceback.extract_tb(error.__traceback__)[1:]
+    theirs = [frame for frame in frames if not _machinery(frame.filename)]
+    return _named(theirs[-1].filename, theirs[-1].lineno) if theirs else ""
+
+
+def _machinery(filename: str) -> bool:
+    return filename.startswith("<") or bool({*NOT_THEIRS} & {*Path(filename).parts[-3:]})
+
+
+def _named(filename: str, line: int | None) -> str:
+    return f"{'/'.join(Path(filename).parts[-2:])}:{line}"
