@@ -24,13 +24,13 @@ class Channel(Struct, frozen=True):
     name: str
     """`r`, `g`, `b`, `a`; `l` for grey; `c`, `m`, `y`, `k`; a number for anything else."""
     min: float
-    """The smallest value, 0..1."""
+    """The smallest value."""
     max: float
-    """The largest value, 0..1."""
+    """The largest value."""
     mean: float
-    """The arithmetic mean, 0..1."""
+    """The arithmetic mean."""
     std: float
-    """The standard deviation, in the same unit."""
+    """The standard deviation over all pixels, on the same scale."""
 
 
 class Alpha(Struct, frozen=True):

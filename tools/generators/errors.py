@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from bridge.core.errors import CLOSE_CODES, ERROR_CODES
@@ -16,7 +17,9 @@ TEXT = """\
 ## Error codes
 
 What `error.code` may be. The sentence is for people and comes filled in, in `error.message`; the hint in
-`error.hint`. A code that is retryable may go away by itself.
+`error.hint`; what stands in angle brackets is filled in. Whoever raises an error may say it in another
+sentence. A code that is retryable may go away by itself. The number stays the same for good; it is for lists
+and logs, and isn't sent: `error.code` holds the name.
 
 {errors}
 
@@ -40,9 +43,20 @@ def files() -> dict[Path, str]:
 
 def _errors() -> list[tuple[str, ...]]:
     return [
-        (f"`{code.name}`", str(code.number), "yes" if code.retryable else "no", code.says, code.hint)
+        (
+            f"`{code.name}`",
+            str(code.number),
+            "yes" if code.retryable else "no",
+            _plain(code.says),
+            _plain(code.hint),
+        )
         for code in ERROR_CODES
     ]
+
+
+def _plain(template: str) -> str:
+    """`{deadline_ms} ms` as people read it: `<deadline> ms`."""
+    return re.sub(r"\{(\w+?)(?:_ms)?(?:!r)?\}", lambda found: f"\\<{found[1]}\\>", template)
 
 
 def _closes() -> list[tuple[str, ...]]:

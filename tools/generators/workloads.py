@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 import re
 from collections.abc import Iterator
@@ -45,10 +46,19 @@ def _workload(workload: Workload) -> str:
     values = [
         part
         for cls in _value_types(workload)
-        for part in (f"`{cls.__name__}`:", _records.attribute_table(cls))
+        for part in (f"### {cls.__name__}", inspect.getdoc(cls) or "", _value(cls))
     ]
     facts = f"Version {workload.version}. Inputs: {count}."
     return "\n\n".join([f"## {workload.name}", workload.doc, facts, _markdown.fields(info), *values])
+
+
+def _value(cls: type) -> str:
+    """The table of a value's fields, with their types as the wire has them."""
+    info = msgspec.inspect.type_info(cls)
+    assert isinstance(info, msgspec.inspect.StructType)
+    says = {attribute.name: attribute.says for attribute in _records.attributes(cls)}
+    rows = ((f"`{field.encode_name}`", _markdown.kind(field.type), says[field.name]) for field in info.fields)
+    return _markdown.table(("name", "type", "meaning"), rows)
 
 
 def _value_types(workload: Workload) -> Iterator[type]:
