@@ -1,4 +1,4 @@
-"""PopBridge: the daemon between game-engine editors and the accelerated core."""
+"""PopBridge: the daemon between game-engine editors and a core that analyses images."""
 
 from importlib.metadata import version
 

@@ -50,7 +50,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="popbridge", prog_name="popbridge")
 def cli() -> None:
-    """A bridge between game-engine editors and a GPU-accelerated core."""
+    """A bridge between game-engine editors and a core that analyses images."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

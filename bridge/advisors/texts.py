@@ -14,7 +14,7 @@ class Text(Struct, frozen=True):
 
 TEXTS = {
     "title_one": Text("{name} could be imported better", "{name} 的导入设置可以改进"),
-    "title_many": Text("{count} textures could be imported better", "{count} 个纹理的导入设置可以改进"),
+    "title_many": Text("{count} textures could be imported better", "{count} 张贴图的导入设置可以改进"),
     "more": Text("… and {count} more.", "……还有 {count} 个。"),
     "sets": Text("Apply sets {options}", "应用后将设置 {options}"),
     "takes_away": Text("removed", "移除"),
@@ -24,7 +24,7 @@ TEXTS = {
     "ok": Text("OK", "好"),
     "undo": Text("Undo", "撤销"),
     "applied_one": Text("Applied to {name}", "已应用到 {name}"),
-    "applied_many": Text("Applied to {count} textures", "已应用到 {count} 个纹理"),
+    "applied_many": Text("Applied to {count} textures", "已应用到 {count} 张贴图"),
     "applied_none": Text("Nothing could be applied", "未能应用任何更改"),
     "undo_failed": Text("The change couldn't be undone", "无法撤销更改"),
     "normal_as_color": Text(
@@ -59,7 +59,7 @@ TEXTS = {
     ),
     "no_mipmaps": Text(
         "a texture of 3D surfaces without mipmaps: it shimmers at a distance",
-        "用于 3D 表面的纹理没有 mipmap：远处会闪烁",
+        "用于 3D 表面的贴图没有 mipmap：远处会闪烁",
     ),
     "too_large": Text(
         "{width} × {height}, more than the limit of {limit} pixels",

@@ -21,7 +21,7 @@ const ZH := {
 	"open": "已连接到 PopBridge %s。",
 	"waiting": "与 PopBridge 的连接已断开，正在重试。如果一直连不上，请检查“popbridge serve”是否在运行。",
 	"refused": "PopBridge 拒绝了连接：%s",
-	"nothing": "导入纹理后，建议会显示在这里。",
+	"nothing": "导入贴图后，建议会显示在这里。",
 	"dismiss": "关闭",
 	"sending": "已发送，PopBridge 正在处理……",
 	"kept": "已保存，PopBridge 恢复后会立即发送。",
