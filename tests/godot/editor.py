@@ -53,6 +53,10 @@ class Project:
     def state(self) -> Path:
         return self.root / self.engine.state
 
+    def kept_replies(self) -> list[dict[str, Any]]:
+        """The answers to commands that the addon keeps until it knows that they arrived."""
+        return [kept["message"] for kept in self.engine.replies(self.state.read_bytes())]
+
 
 class Editor:
     """The editor's process, until the block ends; `kill` ends it as a crash would.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+import msgpack
 import pytest
 
 from bridge_godot import install
@@ -34,6 +37,8 @@ class Engine:
     """Where the project's imported files lie."""
     state: str
     """Where the addon keeps what must outlive the editor."""
+    replies: Callable[[bytes], list[dict[str, Any]]]
+    """The answers to commands in that file's content."""
     settings: tuple[str, ...]
     """Names that the file of the editor's own settings may have; each minor version has its own."""
     mipmaps: str
@@ -64,6 +69,11 @@ def require(missing: str) -> NoReturn:
     pytest.skip(missing)
 
 
+def _unpacked(state: bytes) -> Any:
+    # Answers and states before a change are kept by numbers.
+    return msgpack.unpackb(state, strict_map_key=False)
+
+
 def _command(program: Path | None) -> list[str] | None:
     return [str(program)] if program else None
 
@@ -77,6 +87,7 @@ GODOT3 = Engine(
     drawing=lambda: {"LIBGL_ALWAYS_SOFTWARE": "1"},
     imported=".import",
     state=".import/popbridge.json",
+    replies=lambda state: _unpacked(base64.b64decode(json.loads(state)["kept"]))[1],
     settings=("editor_settings-3.tres",),
     mipmaps="flags/mipmaps",
     on_from_the_start="flags/filter",
@@ -98,6 +109,7 @@ GODOT4 = Engine(
     drawing=engines.godot4_window_environment,
     imported=".godot/imported",
     state=".godot/popbridge.state",
+    replies=lambda state: _unpacked(state)["replies"],
     settings=("editor_settings-4.tres", *(f"editor_settings-4.{minor}.tres" for minor in range(3, 20))),
     mipmaps="mipmaps/generate",
     on_from_the_start="process/fix_alpha_border",

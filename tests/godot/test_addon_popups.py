@@ -65,13 +65,28 @@ async def test_enter_presses_the_default_button_of_a_popup_with_its_preview(
     await daemon.say(type="popup_close", id=popup["id"], reason="answered")
 
 
+async def test_a_popup_leaves_the_keys_to_the_view_that_the_person_works_in(
+    daemon: Daemon, display: str
+) -> None:
+    await xdotool(display, "mousemove", "500", "350", "click", "1")
+    popup = await daemon.popup()
+    await daemon.acknowledged(popup)
+    # Longer than a button that has just got the focus is guarded against keys.
+    await xdotool(display, "key", "--repeat", "12", "--delay", "100", "Return")
+    await daemon.outcome(await daemon.command("texture.options", paths=[]))
+    assert [said for said in daemon.said if said["type"] == "answer" and said["id"] == popup["id"]] == []
+    await daemon.say(type="popup_close", id=popup["id"], reason="superseded")
+
+
 async def pressing(key: str, display: str, outcome: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
     """Presses until `outcome` comes: a key that arrives before the window takes keys is lost."""
     waiting = asyncio.create_task(outcome)
     while not waiting.done():
-        press = await asyncio.create_subprocess_exec(
-            "xdotool", "key", key, env={**os.environ, "DISPLAY": display}
-        )
-        await press.wait()
+        await xdotool(display, "key", key)
         await asyncio.wait([waiting], timeout=0.5)
     return waiting.result()
+
+
+async def xdotool(display: str, *does: str) -> None:
+    run = await asyncio.create_subprocess_exec("xdotool", *does, env={**os.environ, "DISPLAY": display})
+    assert await run.wait() == 0

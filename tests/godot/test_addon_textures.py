@@ -126,3 +126,31 @@ async def test_an_editor_killed_in_the_middle_of_a_command_answers_the_state_bef
             value = (await daemon.outcome(asked))["value"]
             assert value["before"][0]["options"] == before
             assert value["after"][0]["options"] == engine.slow
+
+
+async def test_a_command_is_not_carried_out_again_by_an_editor_that_was_killed_before_it_could_answer(
+    engine: Engine, project: Project, home: Path
+) -> None:
+    project.add_texture("large.png", size=1024)
+    async with Daemon(home) as daemon:
+        async with Editor(project, home) as editor:
+            await daemon.hear_event("asset.imported")
+            asked = await apply(daemon, ("res://large.png", dict(engine.slow)))
+            await until(lambda: project.settings("large.png").get("compress/mode") == "2")
+            await daemon.stop()
+            await until(lambda: project.kept_replies() != [])
+            await editor.kill()
+        (kept,) = project.kept_replies()
+        await daemon.start()
+        async with Editor(project, home):
+            assert (await daemon.hear("identify"))["resume"]["last_seq"] == 0
+            await daemon.hear_idle()
+            # Godot 3 itself imports again what a killed editor had imported last.
+            written = project.import_mark("large.png").stat().st_mtime_ns
+            await daemon.say(**asked)
+            assert await daemon.outcome(asked) == kept
+            # What it acknowledges it has done with.
+            await daemon.acknowledged(asked)
+        assert kept["value"]["after"][0]["options"] == engine.slow
+        assert project.import_mark("large.png").stat().st_mtime_ns == written
+        assert project.kept_replies() == [kept]

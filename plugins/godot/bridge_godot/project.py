@@ -42,7 +42,7 @@ def version(project: Path) -> str | None:
 def place(project: Path) -> str:
     """The project's folder as Godot names it, and the addons tell it: absolute, with `/` on every system."""
     if sys.platform == "win32":
-        # Godot leaves links and mapped drives as they are there; elsewhere the working directory resolves them.
+        # Godot leaves links and mapped drives as they are; elsewhere its working directory resolves them.
         return Path(os.path.abspath(project)).as_posix()
     return project.resolve().as_posix()
 
