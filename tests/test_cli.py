@@ -13,7 +13,7 @@ import pytest
 
 from bridge import cli, host
 from bridge.api import AssetChange
-from bridge.commands import install, receipts
+from bridge.commands import install, receipts, shared
 from bridge.commands.shared import read_settings_file
 from bridge.core.errors import EDITOR_GONE, FORBIDDEN, NOT_FOUND, RequestError, UserError
 from bridge.core.messages import Command, Result
@@ -268,6 +268,19 @@ class TestListings:
         code, out, _ = popbridge("config")
         assert code == 0 and "settings.toml" in out
 
+    @pytest.mark.parametrize("command", ["config", "plugins", "workloads"])
+    def test_a_narrow_screen_folds_the_words_and_cuts_none(
+        self, popbridge: Any, monkeypatch: pytest.MonkeyPatch, command: str
+    ) -> None:
+        wide = popbridge(command)[1]
+        assert max(map(len, wide.splitlines())) > 80
+        monkeypatch.setattr(shared, "screen_width", lambda: 80)
+        narrow = popbridge(command)[1]
+        listed = narrow.partition("\nSettings file")[0]
+        assert max(map(len, listed.splitlines())) <= 80 and "…" not in narrow
+        for name in ("textures.max_size", "acme.volume") if command == "config" else ("acme",):
+            assert name in narrow
+
     @pytest.mark.parametrize(
         ("text", "says"),
         [("port = 'x'", "Setting port"), ("nonsense = 1", "nonsense"), ("port =", "can't be read")],
@@ -405,32 +418,55 @@ class TestInstall:
             install.find_editor(host.load(), "acme", project)
 
 
+def keep_receipt(
+    home: Path, paths: list[str], note: str = "texture import: no_mipmaps", errors: Any = ()
+) -> int:
+    db = open_database(home / "popbridge.db")
+    store = ReceiptStore(db)
+    before, after = ([{"path": path, "options": {"m": on}} for path in paths] for on in (False, True))
+    command = Command(id=0, name="texture.apply", args={"changes": after}, deadline_ms=1000)
+    receipt_id, _ = store.open("s1", "p1", "Game", command, note)
+    value = {"before": before, "after": after, "errors": list(errors)}
+    store.answered(receipt_id, Result(id=receipt_id, value=value))
+    db.conn.close()
+    return receipt_id
+
+
 class TestReceipts:
     @pytest.fixture
     def receipt(self, home: Path) -> int:
-        db = open_database(home / "popbridge.db")
-        store = ReceiptStore(db)
-        changes = [{"path": f"res://{name}.png", "options": {"m": True}} for name in "ab"]
-        command = Command(id=0, name="texture.apply", args={"changes": changes}, deadline_ms=1000)
-        receipt_id, _ = store.open("s1", "p1", "Game", command, "texture import: no_mipmaps")
-        store.answered(
-            receipt_id, Result(id=receipt_id, value={"before": changes, "after": changes, "errors": []})
-        )
-        db.conn.close()
-        return receipt_id
+        return keep_receipt(home, ["res://a.png", "res://b.png"])
 
     def test_they_are_listed_without_a_daemon(self, popbridge: Any, receipt: int) -> None:
         code, out, _ = popbridge("receipts")
         assert code == 0
-        line = out.splitlines()[1]
-        assert "Game" in line and "applied" in line
-        assert "texture.apply res://a.png and 1 more" in line and "no_mipmaps" in line
+        first, second = out.splitlines()[1:]
+        assert "Game" in first and "applied" in first and "no_mipmaps" in first
+        assert "res://a.png: m false → true" in first and "res://b.png: m false → true" in second
+
+    def test_on_a_narrow_screen_what_changed_is_folded_and_never_cut(
+        self, popbridge: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = "res://" + "a_folder_with_a_long_name/" * 3 + "wall_[normal].png"
+        keep_receipt(home, [path], note="texture import: a reason that needs some room of its own")
+        monkeypatch.setattr(shared, "screen_width", lambda: 80)
+        _, out, _ = popbridge("receipts")
+        assert max(map(len, out.splitlines())) <= 80
+        cells = "".join(line[30:].strip() for line in out.splitlines()[1:])
+        assert path in cells and "…" not in out
+
+    def test_a_receipt_of_many_files_names_some_and_what_went_wrong(self, popbridge: Any, home: Path) -> None:
+        keep_receipt(
+            home, [f"res://{n}.png" for n in range(10)], errors=[{"path": "x", "message": "is locked"}]
+        )
+        _, out, _ = popbridge("receipts")
+        assert "and 2 more files; --json shows them" in out and "error: x is locked" in out
 
     def test_as_json_they_hold_before_and_after(self, popbridge: Any, receipt: int) -> None:
         _, out, _ = popbridge("receipts", "--json")
         kept = json.loads(out)
         assert kept["id"] == receipt
-        assert kept["before"][0] == {"path": "res://a.png", "options": {"m": True}}
+        assert kept["before"][0] == {"path": "res://a.png", "options": {"m": False}}
 
     def test_before_the_first_change_there_is_nothing_to_list(self, popbridge: Any) -> None:
         assert popbridge("receipts") == (0, "No command has changed anything yet.\n", "")

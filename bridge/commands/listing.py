@@ -6,7 +6,7 @@ import os
 
 import click
 
-from bridge.commands.shared import read_settings, say_json, table
+from bridge.commands.shared import as_json_text, read_settings, say_json, table, wrapped
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 
@@ -29,6 +29,7 @@ def plugins(as_json: bool, traceback: bool) -> None:
             for p in found
         ],
         ("plugin", "distribution", "version", "status", "adds, or why not"),
+        less=("distribution", "version"),
     )
     for plugin in found if traceback else ():
         if plugin.status == "disabled":
@@ -52,10 +53,10 @@ def workloads(as_json: bool) -> None:
             }
             say_json({**facts, "params": schema})
             continue
-        click.echo(f"{workload.name}  (version {workload.version})  {workload.summary}")
+        click.echo(wrapped(f"{workload.name}  (version {workload.version})  {workload.summary}", 4))
         for name, field in names.items():
-            default = "" if field.required else f"={_json(field.default)}"
-            click.echo(f"    {name}{default}  {_description(workload.params, name)}".rstrip())
+            default = "" if field.required else f"={as_json_text(field.default)}"
+            click.echo(wrapped(f"    {name}{default}  {_description(workload.params, name)}".rstrip(), 8))
 
 
 @click.command()
@@ -83,18 +84,13 @@ def config(as_json: bool) -> None:
         return
     table(
         [
-            (s.name, _json(settings[s.name]), settings.sources[s.name], s.environment, s.help)
+            (s.name, as_json_text(settings[s.name]), settings.sources[s.name], s.environment, s.help)
             for s in declared
         ],
         ("setting", "value", "from", "environment", "what it is"),
+        less=("environment",),
     )
     click.echo(f"\nSettings file: {paths.settings_file}")
-
-
-def _json(value: object) -> str:
-    import msgspec
-
-    return msgspec.json.encode(value, enc_hook=str).decode()
 
 
 def _description(params: type, field: str) -> str:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bridge.commands.shared import say_json, table
+from bridge.commands.shared import as_json_text, say_json, table
 from bridge.core.errors import RequestError, UserError
 
 if TYPE_CHECKING:
     from bridge.store.records import Receipt
+
+SHOWN = 8
+"""How many of a receipt's files the table names."""
 
 
 @click.command()
@@ -34,8 +38,12 @@ def receipts(limit: int, as_json: bool) -> None:
         click.echo("No command has changed anything yet.")
         return
     table(
-        [(str(r.id), r.created, r.project_name or r.project, _state(r), _what(r), r.note) for r in found],
+        [
+            (str(r.id), _when(r.created), r.project_name or r.project, _state(r), _what(r), r.note)
+            for r in found
+        ],
         ("id", "when", "project", "state", "what", "why"),
+        less=("why", "project"),
     )
 
 
@@ -89,12 +97,33 @@ def _state(receipt: Receipt) -> str:
     return f"{receipt.state} (reverts {receipt.reverts})" if receipt.reverts is not None else receipt.state
 
 
+def _when(created: str) -> str:
+    """To the minute, in this machine's time."""
+    return datetime.fromisoformat(created).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
 def _what(receipt: Receipt) -> str:
-    paths = [str(change.get("path", "")) for change in _maps(receipt.args.get("changes"))]
-    if not paths:
-        return receipt.command
-    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-    return f"{receipt.command} {paths[0]}{more}"
+    """A line for each file with what was changed in it, and for each error."""
+    before, after = _by_path(receipt.before), _by_path(receipt.after or receipt.args.get("changes"))
+    lines = [f"{path}: {_changes(before.get(path, {}), options)}" for path, options in after.items()]
+    if len(lines) > SHOWN:
+        lines[SHOWN:] = [f"and {len(lines) - SHOWN} more files; --json shows them"]
+    errors = [f"{problem.get('path', '')} {problem.get('message', '')}" for problem in _maps(receipt.errors)]
+    return "\n".join([*lines, *(f"error: {error.strip()}" for error in errors)]) or receipt.command
+
+
+def _by_path(changes: object) -> dict[str, Mapping[str, Any]]:
+    return {str(change.get("path", "")): change.get("options") or {} for change in _maps(changes)}
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    changed = (name for name in after if name not in before or before[name] != after[name])
+    return ", ".join(f"{name} {_change(before, after, name)}" for name in changed) or "nothing changed"
+
+
+def _change(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> str:
+    old = f"{as_json_text(before[name])} " if name in before else ""
+    return f"{old}→ {as_json_text(after[name])}"
 
 
 def _maps(entries: object) -> list[Mapping[str, Any]]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import textwrap
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,9 @@ import msgspec
 
 from bridge.core.errors import UserError
 from bridge.core.settings import Setting, Settings, resolve
+
+FOLDED = 36
+"""Columns that a long cell needs at least, so that it can be read when it is folded."""
 
 
 def read_settings(
@@ -63,15 +69,40 @@ def say_json(value: Any) -> None:
         click.echo(json.dumps(msgspec.to_builtins(value, enc_hook=str)))
 
 
-def table(rows: Iterable[tuple[str, ...]], heads: tuple[str, ...]) -> None:
-    """Columns on stdout: as wide as the terminal, or as the text where it goes into a file."""
-    import sys
+def as_json_text(value: object) -> str:
+    """`value` as JSON; what JSON doesn't know by its own words."""
+    return msgspec.json.encode(value, enc_hook=str).decode()
 
+
+def screen_width() -> int:
+    """Columns of the terminal; what goes into a file is as wide as it is."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 400
+
+
+def table(rows: Sequence[tuple[str, ...]], heads: tuple[str, ...], less: Sequence[str] = ()) -> None:
+    """Columns on stdout, folded to the screen; those of `less` are left out, in turn, where it is narrow."""
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 400)
-    shown = Table(*heads, box=None, pad_edge=False, highlight=False)
-    for row in rows:
-        shown.add_row(*(text.replace("[", "\\[") for text in row))
-    console.print(shown)
+    width = screen_width()
+    cells = {head: [row[at] for row in rows] for at, head in enumerate(heads)}
+    needs = {
+        head: min(
+            FOLDED, max(cell_len(line) for text in (head, *column) for line in text.splitlines() or [""])
+        )
+        for head, column in cells.items()
+    }
+    for head in less:
+        if sum(needs[kept] + 2 for kept in cells) - 2 > width:
+            del cells[head]
+    shown = Table(*cells, box=None, pad_edge=False, highlight=False)
+    for row in zip(*cells.values(), strict=True):
+        shown.add_row(*(Text(text, overflow="fold") for text in row))
+    Console(file=sys.stdout, width=width).print(shown)
+
+
+def wrapped(text: str, indent: int) -> str:
+    """One line of text, folded to the screen; `indent` spaces before what follows the first."""
+    return textwrap.fill(text, screen_width(), subsequent_indent=" " * indent, break_on_hyphens=False)

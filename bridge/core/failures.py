@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import traceback
-from pathlib import Path
 
 NOT_THEIRS = ("importlib", "pluggy")
 """Packages through which a plugin is loaded: a place in them says nothing of the plugin."""
@@ -36,8 +35,12 @@ def _place(error: BaseException) -> str:
 
 
 def _machinery(filename: str) -> bool:
-    return filename.startswith("<") or bool({*NOT_THEIRS} & {*Path(filename).parts[-3:]})
+    return filename.startswith("<") or bool({*NOT_THEIRS} & {*_parts(filename)[-3:]})
 
 
 def _named(filename: str, line: int | None) -> str:
-    return f"{'/'.join(Path(filename).parts[-2:])}:{line}"
+    return f"{'/'.join(_parts(filename)[-2:])}:{line}"
+
+
+def _parts(filename: str) -> list[str]:
+    return filename.replace("\\", "/").split("/")
