@@ -87,12 +87,51 @@ def test_an_older_addon_is_updated_and_what_godot_wrote_beside_it_stays(tmp_path
     (addon / "plugin.gd").write_text("old")
     (addon / "plugin.gd.uid").write_text("uid://x")
     (addon / "gone.gd").write_text("from an older version")
+    (addon / "gone.gd.uid").write_text("uid://y")
+    with (addon / "files.txt").open("a") as files:
+        files.write("gone.gd\n")
     changes = {change.path: change.what for change in support.install(project)}
     assert changes["addons/popbridge/plugin.gd"] == "updated"
     assert changes["addons/popbridge/gone.gd"] == "removed"
+    assert changes["addons/popbridge/gone.gd.uid"] == "removed"
     assert (addon / "plugin.gd.uid").exists()
     support.remove(project)
     assert not (project / "addons").exists()
+
+
+@pytest.mark.parametrize(("generation", "text"), [(GODOT3, PROJECT_3), (GODOT4, PROJECT_4)], ids=["3", "4"])
+def test_files_that_somebody_else_put_beside_the_addon_stay(
+    tmp_path: Path, generation: Generation, text: str
+) -> None:
+    project = make(tmp_path / "p", text)
+    addon = project / "addons/popbridge"
+    (addon / "own").mkdir(parents=True)
+    (addon / "own/notes.md").write_text("mine")
+    (project / "kept.txt").write_text("mine")
+    before = tree(project)
+    support = GodotSupport(generation)
+    support.install(project)
+    with (addon / "files.txt").open("a") as files:
+        files.write("../../kept.txt\n")
+    support.install(project)
+    support.remove(project)
+    assert tree(project) == before
+
+
+@pytest.mark.parametrize("features", ['"4.3"', '"4.1"', '"5.0"'])
+@pytest.mark.parametrize("remover", [GODOT3, GODOT4], ids=["3", "4"])
+def test_an_addon_can_be_removed_from_a_project_of_another_version_by_now(
+    tmp_path: Path, features: str, remover: Generation
+) -> None:
+    project = make(tmp_path / "p", PROJECT_3)
+    GodotSupport(GODOT3).install(project)
+    installed = (project / "project.godot").read_text()
+    make(
+        project, installed.replace("config_version=4", "config_version=5") + f"config/features=[{features}]\n"
+    )
+    GodotSupport(remover).remove(project)
+    assert list(tree(project)) == ["project.godot"]
+    assert "popbridge" not in (project / "project.godot").read_text()
 
 
 def test_what_the_addon_kept_goes_with_it(tmp_path: Path) -> None:

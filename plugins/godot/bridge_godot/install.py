@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,12 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from bridge.api import AssetChange, HeadlessEditor, UserError
+from bridge_godot import addonfiles
 from bridge_godot import project as projects
+from bridge_godot.addonfiles import ADDON
 from bridge_godot.configfile import ConfigText
 from bridge_godot.headless import GodotHeadless
 from bridge_godot.versions import SCHEME
-
-ADDON = Path("addons") / "popbridge"
-# Godot writes these beside an addon's files; they go when the addon goes.
-GENERATED = (".uid", ".import")
 
 
 @dataclass(frozen=True)
@@ -98,21 +96,20 @@ class GodotSupport:
         if not (source / "plugin.cfg").is_file():
             raise UserError(f"The addon isn't in this installation of PopBridge ({source}): install it anew.")
         try:
-            changes = [*_copy(source, project), *_remove_stale(source, project)]
+            stale = set(addonfiles.listed(project)) - set(addonfiles.of_source(source))
+            changes = [*addonfiles.copy(source, project), *addonfiles.remove(project, sorted(stale))]
         except OSError as error:
             raise _unwritable(project / ADDON, error) from None
         return [*changes, self._edit_project(project, enable=True)]
 
     def remove(self, project: Path) -> Sequence[AssetChange]:
+        # Whichever addon is there: the project may be of another version by now than it was installed for.
         if not (project / projects.FILE).is_file():
             raise _no_project(project)
         # Disabled first: a Godot that is open must not look for an addon that is gone.
         changes = [self._edit_project(project, enable=False)]
         try:
-            changes += _remove_files(project)
-            for pattern in self._godot.state:
-                for file in project.glob(pattern):
-                    file.unlink()
+            changes += _remove_addon(project)
         except OSError as error:
             raise _unwritable(project / ADDON, error) from None
         return changes
@@ -165,46 +162,16 @@ def split_command(command: str, *, windows: bool) -> list[str]:
     return shlex.split(command)
 
 
-def _copy(source: Path, project: Path) -> Iterator[AssetChange]:
-    for file in _files(source):
-        place = ADDON / file
-        target = project / place
-        new = (source / file).read_bytes()
-        old = target.read_bytes() if target.is_file() else None
-        if old != new:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(new)
-        what = "created" if old is None else "unchanged" if old == new else "updated"
-        yield AssetChange(place.as_posix(), what)
-
-
-def _remove_stale(source: Path, project: Path) -> Iterator[AssetChange]:
-    """Removes what an older PopBridge had installed and this one hasn't any more."""
-    ours = {file.as_posix() for file in _files(source)}
-    for file in _files(project / ADDON):
-        if file.as_posix() not in ours and _without_generated(file) not in ours:
-            (project / ADDON / file).unlink()
-            yield AssetChange((ADDON / file).as_posix(), "removed")
-
-
-def _remove_files(project: Path) -> Iterator[AssetChange]:
-    folder = project / ADDON
-    if not folder.is_dir():
-        return
-    files = _files(folder)
-    shutil.rmtree(folder)
-    if not any(folder.parent.iterdir()):
-        folder.parent.rmdir()
-    yield from (AssetChange((ADDON / file).as_posix(), "removed") for file in files)
-
-
-def _files(folder: Path) -> list[Path]:
-    found = (f.relative_to(folder) for f in folder.rglob("*") if f.is_file() and "__pycache__" not in f.parts)
-    return sorted(found)
-
-
-def _without_generated(file: Path) -> str:
-    return file.with_suffix("").as_posix() if file.suffix in GENERATED else file.as_posix()
+def _remove_addon(project: Path) -> Sequence[AssetChange]:
+    ours = {*addonfiles.listed(project), addonfiles.MANIFEST}
+    for generation in (GODOT3, GODOT4):
+        ours |= set(addonfiles.of_source(generation.addon))
+        for pattern in generation.state:
+            for file in project.glob(pattern):
+                file.unlink()
+    changes = list(addonfiles.remove(project, sorted(ours)))
+    addonfiles.remove_empty_folders(project)
+    return changes
 
 
 def _no_project(project: Path) -> UserError:
