@@ -9,7 +9,8 @@ from typing import get_args
 
 from bridge import api, client, hooks
 from bridge.core import textures
-from bridge.core.messages import Message, Part
+from bridge.core.messages import Message
+from bridge.core.parts import Part
 from tools.generators import _markdown, _records
 
 TARGET = Path("docs/hooks.md")

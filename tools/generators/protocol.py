@@ -18,7 +18,7 @@ from bridge.store.records import Receipt
 from tools.generators import _markdown, _records
 
 TARGET = Path("docs/protocol.md")
-SOURCE = "bridge/core/messages.py, bridge/core/errors.py or tools/generators/templates/protocol.md"
+SOURCE = "bridge/core (messages.py, parts.py, errors.py) or tools/generators/templates/protocol.md"
 
 
 def files() -> dict[Path, str]:
