@@ -118,7 +118,9 @@ class Workload(Struct, frozen=True):
         try:
             return msgspec.convert(params, self.params)
         except msgspec.ValidationError as error:
-            raise WorkloadError("bad_params", str(error)) from None
+            from accel.plain import explain
+
+            raise WorkloadError("bad_params", explain(params, self.params, error)) from None
 
     def check_inputs(self, count: int) -> None:
         """Raises WorkloadError `bad_params` for too few or too many inputs."""

@@ -283,7 +283,11 @@ class TestListings:
 
     @pytest.mark.parametrize(
         ("text", "says"),
-        [("port = 'x'", "Setting port"), ("nonsense = 1", "nonsense"), ("port =", "can't be read")],
+        [
+            ("port = 'x'", "settings.toml is 'x'"),
+            ("prot = 1", "settings.toml sets 'prot'"),
+            ("port =", "can't be read"),
+        ],
     )
     def test_a_bad_settings_file_is_one_clear_line(
         self, popbridge: Any, home: Path, text: str, says: str
@@ -322,6 +326,14 @@ class TestServe:
         assert (settings["port"], settings["blobs.max_size"], settings["acme.volume"]) == (0, 1000, 2)
         assert paths.home == home
         assert "image.inspect" in registry.workloads
+
+    def test_a_misspelt_variable_is_told_and_doesnt_stop_the_daemon(
+        self, popbridge: Any, served: list[Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("POPBRIDGE_PROT", "1")
+        code, _, err = popbridge("serve")
+        assert code == 0 and one_line(err) and "POPBRIDGE_PROT" in err and "POPBRIDGE_PORT?" in err
+        assert len(served) == 1
 
     @pytest.mark.parametrize(
         "arguments", [["--port", "many"], ["--port", "70000"], ["--set", "no.such=1"], ["--set", "volume"]]

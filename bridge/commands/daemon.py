@@ -11,7 +11,7 @@ import click
 
 from bridge.commands.shared import assignments, read_settings
 from bridge.core.errors import UserError
-from bridge.core.settings import SETTINGS
+from bridge.core.settings import SETTINGS, misspelt, no_setting
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -44,10 +44,12 @@ def serve(further: tuple[str, ...], **values: str | None) -> None:
     known = {setting.name for setting in registry.settings}
     for name, value in assignments(further, "--set").items():
         if name not in known:
-            raise UserError(f"There is no setting {name!r}; `popbridge config` lists them.")
+            raise UserError(f"--set {name}: {no_setting(name, known)}")
         flags[name] = value
     paths = Paths.find()
     settings = read_settings(registry.settings, paths.settings_file, os.environ, flags)
+    for variable, meant in misspelt(registry.settings, os.environ):
+        click.echo(f"popbridge: {variable} is no setting and is passed over; did you mean {meant}?", err=True)
     main(settings, paths, registry)
 
 

@@ -70,7 +70,8 @@ def _check(record: Workload, values: dict[str, Any]) -> None:
         record.parse(values)
         record.check_inputs(1)
     except WorkloadError as error:
-        raise UserError(f"{record.name}: {error.reason}.") from None
+        hint = "`popbridge workloads` lists the parameters."
+        raise UserError(f"{record.name}: {error.reason.rstrip('?')}. {hint}") from None
 
 
 def _no_file(file: str) -> WorkloadError:

@@ -28,7 +28,7 @@ def read_settings(
     flags: Mapping[str, object] | None = None,
 ) -> Settings:
     """Every declared setting's value and where it comes from. Raises UserError."""
-    return resolve(declared, flags, environment, read_settings_file(file))
+    return resolve(declared, flags, environment, read_settings_file(file), str(file))
 
 
 def read_settings_file(path: Path) -> dict[str, object]:

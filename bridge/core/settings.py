@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import difflib
+from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, Any, get_origin
 
 import msgspec
+import msgspec.inspect
 from msgspec import Struct
 
 from bridge.core.errors import UserError
 from bridge.core.messages import MAX_INLINE
+
+PREFIX = "POPBRIDGE_"
+"""How the environment names of settings begin."""
+
+OTHERS = tuple(PREFIX + name for name in ("HOME", "TEST_", "REQUIRE_"))
+"""How the variables begin that are no settings."""
 
 
 class Setting(Struct, frozen=True, kw_only=True):
@@ -27,7 +35,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     @property
     def environment(self) -> str:
         """`blobs.max_size` is `POPBRIDGE_BLOBS_MAX_SIZE`."""
-        return "POPBRIDGE_" + self.name.upper().replace(".", "_").replace("-", "_")
+        return PREFIX + self.name.upper().replace(".", "_").replace("-", "_")
 
     def parse(self, value: object, source: str) -> Any:
         """`value` as this setting's type. Raises UserError that names the setting and its source."""
@@ -36,11 +44,35 @@ class Setting(Struct, frozen=True, kw_only=True):
                 value = [part.strip() for part in value.split(",") if part.strip()]
             return msgspec.convert(value, self.type, strict=False)
         except msgspec.ValidationError as error:
-            raise UserError(f"Setting {self.name} from {source}: {error}. ({self.help})") from None
+            must = f"it must be {words}" if (words := _words(self.type)) else str(error)
+            raise UserError(
+                f"Setting {self.name} from {source} is {value!r}; {must}. ({self.help})"
+            ) from None
 
 
 def _ranged(kind: type, low: float, high: float) -> Any:
     return Annotated[kind, msgspec.Meta(ge=low, le=high)]
+
+
+KINDS = {
+    msgspec.inspect.BoolType: "true or false",
+    msgspec.inspect.IntType: "a whole number",
+    msgspec.inspect.FloatType: "a number",
+    msgspec.inspect.StrType: "text",
+    msgspec.inspect.ListType: "a list, by comma",
+}
+
+
+def _words(kind: Any) -> str:
+    """What values of a type are, such as `a whole number from 0 to 256`; empty where no words are known."""
+    info = msgspec.inspect.type_info(kind)
+    if isinstance(info, msgspec.inspect.LiteralType):
+        return f"one of {', '.join(map(str, info.values))}"
+    low, high = getattr(info, "ge", None), getattr(info, "le", None)
+    bounds = [("from", low), ("to" if low is not None else "up to", high)]
+    return KINDS.get(type(info), "") + "".join(
+        f" {word} {bound}" for word, bound in bounds if bound is not None
+    )
 
 
 SETTINGS = (
@@ -70,6 +102,33 @@ SETTINGS = (
 )  # fmt: skip
 
 
+FILE = "the settings file"
+"""What the source of a value from there is called."""
+
+
+def no_setting(name: str, known: Collection[str]) -> str:
+    """That there is no setting `name`, and which may be meant."""
+    close = difflib.get_close_matches(name, known, 3)
+    if close:
+        return f"There is no such setting: did you mean {' or '.join(close)}?"
+    plugins = "" if "." not in name else ", and a plugin's only while the plugin is loaded"
+    return f"There is no such setting: there are {', '.join(sorted(known))}{plugins}."
+
+
+def misspelt(declared: Iterable[Setting], environment: Iterable[str]) -> list[tuple[str, str]]:
+    """Variables of the environment that look like a setting's name and are none, with that name."""
+    known = [setting.environment for setting in declared]
+    found = []
+    for name in sorted(environment):
+        if not name.startswith(PREFIX) or name in known or name.startswith(OTHERS):
+            continue
+        # Compared without what all have in common, or everything would be close.
+        endings = [one.removeprefix(PREFIX) for one in known]
+        close = difflib.get_close_matches(name.removeprefix(PREFIX), endings, 1, 0.7)
+        found += [(name, PREFIX + one) for one in close]
+    return found
+
+
 class Settings:
     """Values by name, from flags, then environment, then file, then default."""
 
@@ -89,23 +148,27 @@ def resolve(
     flags: Mapping[str, object] | None = None,
     environment: Mapping[str, str] | None = None,
     file: Mapping[str, object] | None = None,
+    file_name: str = "the settings file",
 ) -> Settings:
-    """The value of each declared setting. Raises UserError for a bad value or an unknown name in `file`."""
+    """The value of each declared setting. Raises UserError for a bad value or an unknown name in `file`.
+
+    `file_name` is what errors call the file.
+    """
     declared = tuple(declared)
     flags, environment, file = flags or {}, environment or {}, file or {}
     if unknown := set(file) - {setting.name for setting in declared}:
         name = sorted(unknown)[0]
-        raise UserError(f"Unknown setting {name!r} in the settings file; `popbridge config` lists them.")
+        raise UserError(f"{file_name} sets {name!r}. {no_setting(name, [s.name for s in declared])}")
     values, sources = {}, {}
     for setting in declared:
         candidates = (
             ("a flag", flags.get(setting.name)),
             (setting.environment, environment.get(setting.environment)),
-            ("the settings file", file.get(setting.name)),
+            (FILE, file.get(setting.name)),
         )
         source, value = next(
             ((s, v) for s, v in candidates if v is not None), ("the default", setting.default)
         )
-        values[setting.name] = setting.parse(value, source)
+        values[setting.name] = setting.parse(value, file_name if source == FILE else source)
         sources[setting.name] = source
     return Settings(values, sources)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from bridge.core.errors import UserError
-from bridge.core.settings import SETTINGS, Setting, resolve
+from bridge.core.settings import SETTINGS, Setting, misspelt, resolve
 
 
 def test_a_flag_goes_before_the_environment_before_the_file_before_the_default() -> None:
@@ -57,8 +57,42 @@ def test_a_list_is_given_by_comma(value: Any, names: list[str]) -> None:
 
 
 def test_a_name_in_the_file_that_no_setting_has_is_refused_by_name() -> None:
-    with pytest.raises(UserError, match="'prot'"):
-        resolve(SETTINGS, file={"prot": 1})
+    with pytest.raises(UserError, match=r"C:\\s\.toml sets 'prot'\. .* did you mean port\?"):
+        resolve(SETTINGS, file={"prot": 1}, file_name=r"C:\s.toml")
+    with pytest.raises(
+        UserError, match=r"there are blobs.max_size, .*, workers, .* while the plugin is loaded\."
+    ):
+        resolve(SETTINGS, file={"zzz.q": 1})
+
+
+def test_a_bad_value_is_told_with_what_is_allowed() -> None:
+    for value in ("many", "-1"):
+        with pytest.raises(
+            UserError, match=f"port from s.toml is '{value}'; it must be a whole number from 0 to"
+        ):
+            resolve(SETTINGS, file={"port": value}, file_name="s.toml")
+    odd = Setting(name="a.b", type=Literal["x", "y"], default="x", help="One.")
+    with pytest.raises(
+        UserError, match=r"Setting a.b from a flag is 'z'; it must be one of x, y\. \(One\.\)"
+    ):
+        odd.parse("z", "a flag")
+    with pytest.raises(UserError, match="Expected"):
+        Setting(name="a.b", type=tuple[int, int], default=(1, 2), help="Two.").parse([1], "a flag")
+
+
+def test_a_variable_that_looks_like_a_settings_is_found_and_others_are_left_alone() -> None:
+    others = [
+        "POPBRIDGE_HOME",
+        "POPBRIDGE_TEST_ANSWER",
+        "POPBRIDGE_GODOT4",
+        "POPBRIDGE_REQUIRE_ENGINES",
+        "PATH",
+    ]
+    assert misspelt(SETTINGS, [*others, "POPBRIDGE_PORT", "POPBRIDGE_CHANNEL"]) == []
+    assert misspelt(SETTINGS, ["POPBRIDGE_WORKER", "POPBRIDGE_LOGLEVEL"]) == [
+        ("POPBRIDGE_LOGLEVEL", "POPBRIDGE_LOG_LEVEL"),
+        ("POPBRIDGE_WORKER", "POPBRIDGE_WORKERS"),
+    ]
 
 
 def test_a_plugins_setting_gets_an_environment_name_from_its_own() -> None:
