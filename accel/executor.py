@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -70,6 +71,15 @@ class Executor(Protocol):
         """Ends all jobs and workers."""
 
 
+def cores() -> int:
+    """How many cores this process may use: fewer than the machine has where a container limits it."""
+    if sys.version_info >= (3, 13):
+        return os.process_cpu_count() or 1
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class LocalExecutor:
     """Worker processes on this machine; a job that crashes or hangs costs itself alone."""
 
@@ -84,7 +94,7 @@ class LocalExecutor:
     ) -> None:
         """`workers` 0 is one per core; `memory_mib` 0 is no limit; `env` adds to the workers' environment."""
         self._limits = limits
-        self._pool = Pool(workers or os.cpu_count() or 1, Setup(limits, memory_mib, tuple(warm)), env or {})
+        self._pool = Pool(workers or cores(), Setup(limits, memory_mib, tuple(warm)), env or {})
 
     @property
     def pool(self) -> Pool:

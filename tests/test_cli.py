@@ -104,6 +104,7 @@ class TestMistakes:
         for name in cli.COMMANDS:
             code, out, _ = popbridge(name, "-h")
             assert code == 0 and out.startswith(f"Usage: popbridge {name}")
+        assert "popbridge run image.inspect rock.png --json" in popbridge("run", "--help")[1]
         assert "[default: demo-output]" in popbridge("demo", "-h")[1]
 
     @pytest.mark.parametrize(

@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp"}
 
 
-@click.command()
+EXAMPLES = """\b
+Examples:
+  popbridge run image.inspect textures/*.png
+  popbridge run image.inspect rock.png --json
+  popbridge run image.thumbnail *.png --param size=128 --param format=webp --out thumbs
+`popbridge workloads` lists the workloads and their parameters."""
+
+
+@click.command(epilog=EXAMPLES)
 @click.argument("workload")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option(
@@ -123,7 +131,9 @@ class Job:
         from rich.console import Console
         from rich.progress import Progress
 
-        wanted = self._settings["workers"] or os.cpu_count() or 1
+        from accel.executor import cores
+
+        wanted = self._settings["workers"] or cores()
         failed = 0
         async with _executor(self._settings, min(wanted, len(self._files))) as executor:
             console = Console(stderr=True)
