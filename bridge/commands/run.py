@@ -27,7 +27,7 @@ EXAMPLES = """\b
 Examples:
   popbridge run image.inspect textures/*.png
   popbridge run image.inspect rock.png --json
-  popbridge run image.thumbnail *.png --param size=128 --param format=webp --out thumbs
+  popbridge run image.thumbnail *.png --param size=128 --out thumbs
 `popbridge workloads` lists the workloads and their parameters."""
 
 

@@ -1,0 +1,99 @@
+"""`popbridge install`, with an engine of a third party."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge import host
+from bridge.api import AssetChange
+from bridge.commands import install
+from bridge.core.errors import UserError
+from tests.commands.shell import one_line
+
+
+class FakeEditor:
+    """The files of an engine whose projects have a file `acme.txt` with the version in it."""
+
+    def __init__(self, major: int) -> None:
+        self.major = major
+
+    def project_version(self, project: Path) -> str | None:
+        file = project / "acme.txt"
+        return file.read_text("utf-8") if file.exists() else None
+
+    def serves(self, version: Any) -> bool:
+        return bool(version.major == self.major)
+
+    def install(self, project: Path) -> list[AssetChange]:
+        addon = project / f"addon{self.major}.txt"
+        if addon.exists():
+            return [AssetChange(addon.name, "unchanged")]
+        addon.write_text("addon", "utf-8")
+        return [AssetChange(addon.name, "created")]
+
+    def remove(self, project: Path) -> list[AssetChange]:
+        addon = project / f"addon{self.major}.txt"
+        addon.unlink()
+        return [AssetChange(addon.name, "removed")]
+
+
+class TestInstall:
+    @pytest.fixture(autouse=True)
+    def engine(self, acme: None, monkeypatch: pytest.MonkeyPatch) -> None:
+        from acme_plugin.good import AcmeAdapter
+
+        editors = {"acme1": FakeEditor(1), "acme2": FakeEditor(2)}
+        monkeypatch.setattr(AcmeAdapter, "editor", property(lambda self: editors[self.name]))
+
+    @pytest.fixture
+    def project(self, tmp_path: Path) -> Path:
+        (tmp_path / "acme.txt").write_text("2.1", "utf-8")
+        return tmp_path
+
+    def test_the_addon_for_the_projects_version_is_installed_and_removed(
+        self, popbridge: Any, project: Path
+    ) -> None:
+        code, out, _ = popbridge("install", "acme", str(project))
+        assert code == 0 and "created    addon2.txt" in out
+        _, out, _ = popbridge("install", "Acme", str(project))
+        assert "unchanged  addon2.txt" in out and "Nothing had to change." in out
+        _, out, _ = popbridge("install", "acme", str(project), "--remove", "--json")
+        assert json.loads(out) == {"path": "addon2.txt", "what": "removed"}
+
+    def test_an_unknown_engine_is_told_with_those_that_are_known(self, popbridge: Any, project: Path) -> None:
+        code, _, err = popbridge("install", "frostbite", str(project))
+        assert code == 2 and one_line(err)
+        assert "Unknown engine 'frostbite'; known: acme" in err
+
+    def test_a_folder_without_a_project_a_missing_one_and_a_foreign_version_are_told(
+        self, popbridge: Any, project: Path
+    ) -> None:
+        (project / "empty").mkdir()
+        for folder, says in ((project / "empty", "is no acme project"), (project / "gone", "is no folder")):
+            code, _, err = popbridge("install", "acme", str(folder))
+            assert code == 2 and one_line(err) and says in err
+        (project / "acme.txt").write_text("7.0", "utf-8")
+        code, _, err = popbridge("install", "acme", str(project))
+        assert code == 2 and one_line(err)
+        assert "acme 7.0, which no addon serves" in err
+
+    def test_a_folder_that_cannot_be_written_is_told(
+        self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(self: FakeEditor, project: Path) -> list[AssetChange]:
+            raise PermissionError(13, "Permission denied", str(project / "addons"))
+
+        monkeypatch.setattr(FakeEditor, "install", refuse)
+        code, _, err = popbridge("install", "acme", str(project))
+        assert code == 2 and one_line(err) and "can't be written (Permission denied)" in err
+
+    def test_an_engine_without_an_addon_is_told(self, monkeypatch: pytest.MonkeyPatch, project: Path) -> None:
+        from acme_plugin.good import AcmeAdapter
+
+        monkeypatch.setattr(AcmeAdapter, "editor", property(lambda self: None))
+        with pytest.raises(UserError, match="no addon for acme"):
+            install.find_editor(host.load(), "acme", project)

@@ -1,0 +1,93 @@
+"""`popbridge plugins`, `workloads` and `config`, as a person at a shell meets them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.commands import shared
+from bridge.commands.shared import read_settings_file
+from tests.commands.shell import one_line
+
+
+@pytest.mark.usefixtures("acme")
+class TestListings:
+    def test_plugins_are_shown_with_their_distribution_and_why_one_is_disabled(self, popbridge: Any) -> None:
+        _, out, _ = popbridge("plugins")
+        line = next(line for line in out.splitlines() if line.startswith("acme-import "))
+        assert "1.2" in line and "disabled" in line and "No module named" in line
+
+    def test_where_a_plugin_failed_is_shown_when_it_is_asked_for(self, popbridge: Any) -> None:
+        assert "Traceback" not in popbridge("plugins")[1]
+        _, out, _ = popbridge("plugins", "--traceback")
+        assert "plugin 'acme-raises' (acme 1.2): popbridge_adapters raised ZeroDivisionError" in out
+        assert "Traceback (most recent call last):" in out and 'hook_raises.py", line' in out
+
+    def test_plugins_as_json(self, popbridge: Any) -> None:
+        _, out, _ = popbridge("plugins", "--json")
+        plugins = {plugin["name"]: plugin for plugin in map(json.loads, out.splitlines())}
+        assert plugins["acme"]["provides"][0] == "adapter acme1"
+        assert plugins["acme-raises"]["status"] == "disabled"
+
+    def test_workloads_are_shown_with_their_parameters(self, popbridge: Any) -> None:
+        _, out, _ = popbridge("workloads")
+        assert "acme.size" in out
+        assert "size=256  Longest side, pixels." in out
+        _, out, _ = popbridge("workloads", "--json")
+        assert {"image.inspect", "acme.size"} <= {json.loads(line)["name"] for line in out.splitlines()}
+
+    def test_settings_are_shown_with_where_they_come_from(
+        self, popbridge: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        home.mkdir()
+        (home / "settings.toml").write_text(
+            "port = 1234\n[acme]\nvolume = 3\n[textures]\nmax_size = 99\n", "utf-8"
+        )
+        monkeypatch.setenv("POPBRIDGE_PORT", "4321")
+        _, out, _ = popbridge("config", "--json")
+        settings = {setting["name"]: setting for setting in map(json.loads, out.splitlines())}
+        assert (settings["port"]["value"], settings["port"]["source"]) == (4321, "POPBRIDGE_PORT")
+        assert (settings["acme.volume"]["value"], settings["acme.volume"]["source"]) == (
+            3,
+            "the settings file",
+        )
+        assert settings["textures.max_size"]["value"] == 99
+        assert settings["host"]["source"] == "the default"
+        code, out, _ = popbridge("config")
+        assert code == 0 and "settings.toml" in out
+
+    @pytest.mark.parametrize("command", ["config", "plugins", "workloads"])
+    def test_a_narrow_screen_folds_the_words_and_cuts_none(
+        self, popbridge: Any, monkeypatch: pytest.MonkeyPatch, command: str
+    ) -> None:
+        wide = popbridge(command)[1]
+        assert max(map(len, wide.splitlines())) > 80
+        monkeypatch.setattr(shared, "screen_width", lambda: 80)
+        narrow = popbridge(command)[1]
+        listed = narrow.partition("\nSettings file")[0]
+        assert max(map(len, listed.splitlines())) <= 80 and "…" not in narrow
+        for name in ("textures.max_size", "acme.volume") if command == "config" else ("acme",):
+            assert name in narrow
+
+    @pytest.mark.parametrize(
+        ("text", "says"),
+        [
+            ("port = 'x'", "settings.toml is 'x'"),
+            ("prot = 1", "settings.toml sets 'prot'"),
+            ("port =", "can't be read"),
+        ],
+    )
+    def test_a_bad_settings_file_is_one_clear_line(
+        self, popbridge: Any, home: Path, text: str, says: str
+    ) -> None:
+        home.mkdir()
+        (home / "settings.toml").write_text(text, "utf-8")
+        code, _, err = popbridge("config")
+        assert code == 2 and one_line(err) and says in err
+
+
+def test_no_settings_file_is_fine(tmp_path: Path) -> None:
+    assert read_settings_file(tmp_path / "none.toml") == {}

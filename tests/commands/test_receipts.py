@@ -1,0 +1,104 @@
+"""`popbridge receipts` and `popbridge revert`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.commands import receipts, shared
+from bridge.core.errors import NOT_FOUND, RequestError
+from bridge.core.messages import Command, Result
+from bridge.store.database import open_database
+from bridge.store.receipts import ReceiptStore
+from tests.commands.shell import one_line
+
+
+def keep_receipt(
+    home: Path, paths: list[str], note: str = "texture import: no_mipmaps", errors: Any = ()
+) -> int:
+    db = open_database(home / "popbridge.db")
+    store = ReceiptStore(db)
+    before, after = ([{"path": path, "options": {"m": on}} for path in paths] for on in (False, True))
+    command = Command(id=0, name="texture.apply", args={"changes": after}, deadline_ms=1000)
+    receipt_id, _ = store.open("s1", "p1", "Game", command, note)
+    value = {"before": before, "after": after, "errors": list(errors)}
+    store.answered(receipt_id, Result(id=receipt_id, value=value))
+    db.conn.close()
+    return receipt_id
+
+
+class TestReceipts:
+    @pytest.fixture
+    def receipt(self, home: Path) -> int:
+        return keep_receipt(home, ["res://a.png", "res://b.png"])
+
+    def test_they_are_listed_without_a_daemon(self, popbridge: Any, receipt: int) -> None:
+        code, out, _ = popbridge("receipts")
+        assert code == 0
+        first, second = out.splitlines()[1:]
+        assert "Game" in first and "applied" in first and "no_mipmaps" in first
+        assert "res://a.png: m false → true" in first and "res://b.png: m false → true" in second
+
+    def test_on_a_narrow_screen_what_changed_is_folded_and_never_cut(
+        self, popbridge: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = "res://" + "a_folder_with_a_long_name/" * 3 + "wall_[normal].png"
+        keep_receipt(home, [path], note="texture import: a reason that needs some room of its own")
+        monkeypatch.setattr(shared, "screen_width", lambda: 80)
+        _, out, _ = popbridge("receipts")
+        assert max(map(len, out.splitlines())) <= 80
+        cells = "".join(line[30:].strip() for line in out.splitlines()[1:])
+        assert path in cells and "…" not in out
+
+    def test_a_receipt_of_many_files_names_some_and_what_went_wrong(self, popbridge: Any, home: Path) -> None:
+        keep_receipt(
+            home, [f"res://{n}.png" for n in range(10)], errors=[{"path": "x", "message": "is locked"}]
+        )
+        _, out, _ = popbridge("receipts")
+        assert "and 2 more files; --json shows them" in out and "error: x is locked" in out
+
+    def test_as_json_they_hold_before_and_after(self, popbridge: Any, receipt: int) -> None:
+        _, out, _ = popbridge("receipts", "--json")
+        kept = json.loads(out)
+        assert kept["id"] == receipt
+        assert kept["before"][0] == {"path": "res://a.png", "options": {"m": False}}
+
+    def test_before_the_first_change_there_is_nothing_to_list(self, popbridge: Any) -> None:
+        assert popbridge("receipts") == (0, "No command has changed anything yet.\n", "")
+
+    def test_revert_without_a_daemon_says_to_start_it(self, popbridge: Any, receipt: int) -> None:
+        code, _, err = popbridge("revert", str(receipt))
+        assert code == 2 and one_line(err) and "popbridge serve" in err
+
+    def test_revert_of_a_receipt_that_isnt_there_is_the_askers_mistake(
+        self, popbridge: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Gone:
+            async def __aenter__(self) -> Gone:
+                return self
+
+            async def __aexit__(self, *_: object) -> None: ...
+
+            async def request(self, *_: object) -> None:
+                raise RequestError(NOT_FOUND, name="receipt 7")
+
+        async def connect(*_: object, **__: object) -> Gone:
+            return Gone()
+
+        monkeypatch.setattr("bridge.client.Client.connect", connect)
+        code, _, err = popbridge("revert", "7")
+        assert code == 2 and one_line(err) and "no receipt 7" in err
+
+    def test_revert_tells_what_the_editor_answered(
+        self, popbridge: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def reverted(connection_file: Path, receipt: int) -> dict[str, Any]:
+            return {"id": 9, "state": "failed", "errors": [{"path": "res://a.png", "message": "read-only"}]}
+
+        monkeypatch.setattr(receipts, "_revert", reverted)
+        code, out, _ = popbridge("revert", "3")
+        assert code == 1
+        assert "Receipt 3 is NOT put back (receipt 9)." in out and "res://a.png read-only" in out
