@@ -16,9 +16,9 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
 from accel.workload import Workload
-from bridge import hooks
+from bridge import failures, hooks
 from bridge.api import Adapter, Advisor
-from bridge.core import failures, versions
+from bridge.core import versions
 from bridge.core.errors import BridgeError, UserError
 from bridge.core.settings import SETTINGS, Setting
 from bridge.core.versions import Choice

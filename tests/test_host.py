@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from accel.noop import echo
-from bridge import host
-from bridge.core import failures
+from bridge import failures, host
 from bridge.core.errors import UserError
 from bridge.core.settings import SETTINGS
 

@@ -26,7 +26,7 @@ def install(engine: str, project: Path, remove: bool, as_json: bool) -> None:
     from bridge import host
 
     try:
-        editor = find_editor(host.load(), engine, project)
+        editor = find_editor(host.load(), engine, project, removing=remove)
         changes = editor.remove(project) if remove else editor.install(project)
     except OSError as error:
         place = error.filename or project
@@ -45,8 +45,11 @@ def install(engine: str, project: Path, remove: bool, as_json: bool) -> None:
         )
 
 
-def find_editor(registry: Registry, engine: str, project: Path) -> EditorSupport:
-    """The editor support for the version that `project`'s own files name. Raises UserError."""
+def find_editor(registry: Registry, engine: str, project: Path, *, removing: bool = False) -> EditorSupport:
+    """The editor support for the version that `project`'s own files name. Raises UserError.
+
+    For `removing` any will do: a project that has moved on to another version can still be cleared.
+    """
     adapters = [adapter for adapter in registry.adapters if adapter.engine == engine.lower()]
     if not adapters:
         raise UserError(f"Unknown engine {engine!r}; known: {', '.join(registry.engines) or 'none'}.")
@@ -60,6 +63,8 @@ def find_editor(registry: Registry, engine: str, project: Path) -> EditorSupport
         raise UserError(f"{project} is no {engine} project.")
     version = adapters[0].scheme.parse(text)
     editor = next((editor for editor in editors if editor.serves(version)), None)
+    if editor is None and removing:
+        return editors[0]
     if editor is None:
         ranges = ", ".join(f"{adapter.name} ({adapter.versions})" for adapter in adapters)
         raise UserError(f"{project} is of {engine} {version}, which no addon serves; there are {ranges}.")
