@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import secrets
 import sqlite3
 import time
@@ -58,9 +57,7 @@ class Bridge:
         self._receipts = ReceiptStore(self._database)
         self.sessions = Sessions(self._session_store, settings["session.keep_s"])
         limits = Limits(max_pixels=settings["images.max_pixels"])
-        self._executor = LocalExecutor(
-            settings["workers"] or os.cpu_count() or 1, limits, settings["worker.memory_mib"]
-        )
+        self._executor = LocalExecutor(settings["workers"], limits, settings["worker.memory_mib"])
         blobs = _blob_store(paths.blobs, settings["blobs.max_size"])
         runner = Runner(registry.workloads, self._executor, blobs, limits, settings["inline"])
         commands = Commands(self._receipts, self.sessions)

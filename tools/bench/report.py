@@ -17,8 +17,9 @@ TEMPLATE = """# Performance
 
 <!-- Written by `python -m tools.bench.report`; don't edit. -->
 
-Measured on {machine}. Figures are comparisons with a peer in the same run: take the ratios, not the
-absolute numbers, to another machine.
+Measured on {machine}.
+Figures are comparisons with a peer in the same run: take the ratios, not the absolute numbers, to another
+machine.
 
 ## A request that does no work, through the whole bridge
 
