@@ -62,10 +62,13 @@ class Editor:
     """The editor's process, until the block ends; `kill` ends it as a crash would.
 
     `home` is the daemon's folder and keeps the editor's log; `answer` is the action that answers every popup;
-    `display` shows the editor's windows there.
+    `display` shows the editor's windows there. With `broken_files` Godot may complain of an import that the
+    addon has asked for, and names the addon's lines on the way.
     """
 
-    def __init__(self, project: Project, home: Path, *, answer: str = "", display: str = "") -> None:
+    def __init__(
+        self, project: Project, home: Path, *, answer: str = "", display: str = "", broken_files: bool = False
+    ) -> None:
         engine = project.engine
         command = engine.windowed_command() if display else engine.command()
         self._command = [*command, "--path", str(project.root), "--editor"]
@@ -76,6 +79,7 @@ class Editor:
         shown = {"DISPLAY": display, **engine.drawing()} if display else {}
         self._env = {**os.environ, **own, **addon, **shown}
         self._process: asyncio.subprocess.Process | None = None
+        self._signs = ["SCRIPT ERROR", "PopBridge:"] + ([] if broken_files else ["(res://addons/popbridge/"])
 
     async def __aenter__(self) -> Self:
         with self._log.open("w") as log:
@@ -89,7 +93,7 @@ class Editor:
         if kind is not None:
             print(self.log()[-4000:])
         else:
-            assert not self.complaints()
+            assert not self.complaints(), self.complaints()
 
     async def kill(self) -> None:
         await self._end("kill")
@@ -99,8 +103,7 @@ class Editor:
 
     def complaints(self) -> list[str]:
         """What Godot says about the addon's scripts, and what they say themselves."""
-        signs = ("SCRIPT ERROR", "PopBridge:", "(res://addons/popbridge/")
-        return [line for line in self.log().splitlines() if any(sign in line for sign in signs)]
+        return [line for line in self.log().splitlines() if any(sign in line for sign in self._signs)]
 
     async def _end(self, how: str) -> None:
         process = self._process

@@ -70,6 +70,26 @@ async def test_a_value_of_the_wrong_type_is_refused_and_nothing_written(live: Li
     assert live.project.settings("many/2.png") == as_it_was
 
 
+async def test_what_was_written_can_be_put_back_although_the_import_failed(
+    project: Project, home: Path
+) -> None:
+    file, path = project.root / "textures/rock.png", "res://textures/rock.png"
+    whole = file.read_bytes()
+    async with Daemon(home) as daemon, Editor(project, home, broken_files=True):
+        await daemon.hear_event("asset.imported")
+        file.write_bytes(whole[:20])
+        asked = await apply(daemon, (path, {"compress/mode": 2}))
+        value = (await daemon.outcome(asked))["value"]
+        assert [error["path"] for error in value["errors"]] == [path]
+        assert value["before"] == [{"path": path, "options": {"compress/mode": 0}}]
+        assert value["after"] == [{"path": path, "options": {"compress/mode": 2}}]
+        file.write_bytes(whole)
+        asked = await daemon.command("texture.apply", changes=value["before"])
+        value = (await daemon.outcome(asked))["value"]
+        assert value["errors"] == []
+        assert project.settings("textures/rock.png")["compress/mode"] == "0"
+
+
 async def test_options_are_read(live: Live) -> None:
     asked = await live.daemon.command("texture.options", paths=[ROCK, "res://project.godot"])
     value = (await live.daemon.outcome(asked))["value"]

@@ -94,14 +94,15 @@ func _apply(command: Dictionary):
 func _outcome(written: Array, late: Array, changes: Dictionary, before: Dictionary, errors: Array) -> Dictionary:
 	var value = {"before": [], "after": [], "errors": errors}
 	for path in written:
+		# What was written can be put back, whatever came of the import.
+		value.before.append({"path": path, "options": before[path]})
+		value.after.append({"path": path, "options": _observed(path, changes[path])})
 		if path in late:
 			errors.append({"path": path, "message": "Godot hasn't imported it in time: the settings are written, "
 					+ "the import follows when the editor has the focus."})
 		elif not _assets.is_valid(path):
-			errors.append({"path": path, "message": "Godot couldn't import it: the editor's output says why."})
-		else:
-			value.before.append({"path": path, "options": before[path]})
-			value.after.append({"path": path, "options": _observed(path, changes[path])})
+			errors.append({"path": path, "message": "The settings are written, but Godot couldn't import it: the "
+					+ "editor's output says why."})
 	return value
 
 

@@ -96,12 +96,12 @@ func _apply(command: Dictionary) -> Dictionary:
 func _outcome(written: Array, failed: Array, changes: Dictionary, before: Dictionary, errors: Array) -> Dictionary:
 	var value := {"before": [], "after": [], "errors": errors}
 	for path: String in written:
+		# What was written can be put back, whatever came of the import.
+		value.before.append({"path": path, "options": before[path]})
+		value.after.append({"path": path, "options": _observed(path, changes[path])})
 		if path in failed or not _assets.is_valid(path):
 			errors.append({"path": path, "message": "The settings are written, but Godot couldn't import it: the "
 					+ "editor's output says why."})
-		else:
-			value.before.append({"path": path, "options": before[path]})
-			value.after.append({"path": path, "options": _observed(path, changes[path])})
 	return value
 
 
