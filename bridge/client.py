@@ -170,7 +170,7 @@ class Client:
 
     @property
     def resume(self) -> Resume:
-        """What the next connection needs to take this session up again."""
+        """What the next connection needs to take the session up again."""
         return Resume(session=self.ready.session, token=self.ready.resume_token, last_seq=self._handled())
 
     async def close(self) -> None:
@@ -315,6 +315,7 @@ class Client:
             except asyncio.CancelledError:
                 # Not handled: `resume` asks for it once more.
                 raise
+            # A handler is somebody else's code: its failure is logged, and the message counts as handled.
             except Exception:
                 log.exception("handling %s failed", type(message).__name__)
             if seq is not None:
@@ -347,6 +348,7 @@ class Client:
             return Result(id=command.id, value=await self.on_command(command))
         except RequestError as error:
             return Error(id=command.id, code=error.code.name, message=error.message)
+        # However a handler fails, the daemon waits for one answer.
         except Exception:
             log.exception("command %s failed", command.name)
             message = f"{command.name} failed in the editor; its log has the details."

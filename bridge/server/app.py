@@ -128,6 +128,7 @@ class Bridge:
             await asyncio.sleep(TICK_S)
             try:
                 self._look(time.monotonic())
+            # Deadlines and keep times of all sessions hang on this loop: no failure may end it.
             except Exception:
                 log.exception("the daemon's clock missed a turn")
 

@@ -88,6 +88,7 @@ class Dispatch:
             return self._runner.run_inline(request)
         except RequestError as error:
             return as_message(error, request.id)
+        # A third party's workload may raise anything: it costs its own request alone.
         except Exception:
             log.exception("request %d for %s failed", request.id, request.workload)
             return as_message(RequestError(errors.INTERNAL), request.id)

@@ -122,7 +122,7 @@ class LiveSession:
                 await self.drop(errors.TOO_SLOW, reason)
 
     def expect(self, message: Message) -> None:
-        """Raises RequestError where `message` can't be sent to this session: it ended, or it is too much."""
+        """Raises RequestError where `message` can't be sent: the session has ended, or it is too much."""
         name = self.view.project_name or self.id
         if self.ended:
             raise RequestError(errors.EDITOR_GONE, editor=f"The editor with {name!r}")
@@ -206,7 +206,7 @@ class Sessions:
         return live, token
 
     def resume(self, identify: Identify, choice: Choice[Adapter] | None) -> tuple[LiveSession, str, bool]:
-        """The session that `identify.resume` names, a new resume token, and whether its client was restarted.
+        """The session that `identify.resume` names, its resume token, and whether its client was restarted.
 
         Raises RemoteProtocolError where there is none, or the token is wrong.
         """
@@ -240,7 +240,7 @@ class Sessions:
         return late
 
     def end(self, session_id: str) -> None:
-        """Nobody comes back to this session any more."""
+        """Nobody comes back to it any more."""
         if live := self._live.pop(session_id, None):
             live.ended = True
             del self._tokens[session_id]

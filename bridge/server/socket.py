@@ -121,6 +121,7 @@ class WebSocketEndpoint:
             await socket.close(error.close, error.reason)
         except Disconnected:
             pass
+        # The client is told that it wasn't at fault; without this it would see 1006 and no reason.
         except Exception:
             log.exception("closing a connection after a failure of our own")
             await socket.close(errors.UNKNOWN, "the daemon failed; its log has the details: reconnect")

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import pytest
 
 from bridge.core import codec
@@ -46,3 +47,19 @@ def test_a_vector_is_accepted_or_closes_with_its_code_and_field(
     if case["field"]:
         assert caught.value.reason.startswith(f"field '{case['field']}'")
         assert case["field"] in caught.value.wire_reason
+
+
+def with_bytes(value: dict[str, Any]) -> Any:
+    """JSON has no bytes: the vectors write them as `{"$hex": …}`."""
+    return bytes.fromhex(value["$hex"]) if value.keys() == {"$hex"} else value
+
+
+ENGINES = json.loads((FOLDER.parent / "msgpack.json").read_text(encoding="utf-8"), object_hook=with_bytes)
+
+
+@pytest.mark.parametrize("case", ENGINES["accept"], ids=lambda case: case.get("name", case["hex"][:16]))
+def test_what_the_engines_must_read_is_what_pythons_msgpack_writes(case: dict[str, Any]) -> None:
+    value = msgpack.unpackb(bytes.fromhex(case["hex"]), strict_map_key=False)
+    assert msgpack.packb(value).hex() == case.get("again", case["hex"])
+    if "value" in case:
+        assert value == case["value"]

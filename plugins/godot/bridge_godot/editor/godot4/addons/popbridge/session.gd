@@ -93,7 +93,7 @@ func _on_received(message: Dictionary) -> void:
 			# An editor that was killed may have kept its answer without knowing any more that it was given.
 			if _repeat(message):
 				return
-			# Its answer is for this session alone.
+			# Its answer is for no later session.
 			message["session"] = _store.session
 			command_given.emit(message)
 			return
