@@ -68,11 +68,7 @@ OnPopupClose = Callable[[PopupClose], Awaitable[None]]
 
 
 class Client:
-    """One connection; make it with `connect`. Handlers run as tasks, so that none holds up another.
-
-    `on_popup` gives the Answer, or None to answer later with `answer`. `on_command` gives the value of
-    the result, or raises RequestError.
-    """
+    """One connection; make it with `connect`. Handlers run as tasks, so that none holds up another."""
 
     def __init__(self, socket: ClientConnection, file: ConnectionFile, hello: Hello, ready: Ready) -> None:
         self._socket = socket
