@@ -33,6 +33,13 @@ async def wait(ready: Callable[[], Any], what: str = "it") -> None:
     await asyncio.to_thread(until, ready, what)
 
 
+async def applied(daemon: ThreadDaemon, receipt: int) -> None:
+    def state() -> str:
+        return daemon.look(lambda: daemon.bridge._receipts.get(receipt).state)
+
+    await wait(lambda: state() == "applied", f"receipt {receipt}")
+
+
 async def test_popups_are_shown_and_answered(where: Path) -> None:
     closed: asyncio.Queue[PopupClose] = asyncio.Queue()
 
@@ -137,8 +144,7 @@ async def test_a_command_whose_answer_was_lost_is_answered_from_memory(
     await wait(lambda: done, "the command")
     await first.close()
     async with await Client.connect(where, previous=first, on_command=carry_out) as second:
-        receipts = daemon.bridge._receipts
-        await wait(lambda: receipts.get(done[0]).state == "applied", "the kept answer")
+        await applied(daemon, done[0])
         await second.request("bridge.echo")
     assert len(done) == 1
 
@@ -161,7 +167,7 @@ async def test_a_command_that_a_closed_connection_broke_off_is_carried_out_by_it
     await first.close()
     assert first.resume.last_seq == 0
     async with await Client.connect(where, previous=first, on_command=carry_out):
-        await wait(lambda: daemon.bridge._receipts.get(begun[0]).state == "applied", "the command")
+        await applied(daemon, begun[0])
 
 
 async def test_a_command_that_outlasts_its_connection_is_answered_by_the_heir_and_not_begun_again(
@@ -184,7 +190,7 @@ async def test_a_command_that_outlasts_its_connection_is_answered_by_the_heir_an
         await second.request("bridge.echo")
         await first.close()
         go_on.set()
-        await wait(lambda: daemon.bridge._receipts.get(begun[0]).state == "applied", "the answer")
+        await applied(daemon, begun[0])
     assert len(begun) == 1
 
 

@@ -61,12 +61,12 @@ class ThreadDaemon:
 
     def __init__(self, home: Path, **settings: Any) -> None:
         self.paths = paths_in(home)
-        flags = {"workers": 1, **{name.replace("__", "."): value for name, value in settings.items()}}
-        known = registry()
-        self.bridge = Bridge(resolve(known.settings, flags), self.paths, known)
+        self._settings = {
+            "workers": 1,
+            **{name.replace("__", "."): value for name, value in settings.items()},
+        }
         self.lines: list[str] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.server = Server(self.bridge, self._listener, self.paths, self.lines.append)
         self._thread = threading.Thread(target=self._run)
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -80,6 +80,10 @@ class ThreadDaemon:
         return self
 
     def _run(self) -> None:
+        known = registry()
+        # Here, because the database answers only the thread that opened it.
+        self.bridge = Bridge(resolve(known.settings, self._settings), self.paths, known)
+        self.server = Server(self.bridge, self._listener, self.paths, self.lines.append)
         with asyncio.Runner() as runner:
             self._loop = runner.get_loop()
             runner.run(self.server.serve(sockets=[self._listener]))
@@ -88,6 +92,14 @@ class ThreadDaemon:
         """Runs `work` in the daemon's loop."""
         assert self._loop is not None
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
+
+    def look(self, at: Callable[[], Any]) -> Any:
+        """What `at` gives in the daemon's loop, where nothing else runs meanwhile."""
+
+        async def look() -> Any:
+            return at()
+
+        return self.call(look())
 
     def stop(self) -> None:
         self.server.should_exit = True

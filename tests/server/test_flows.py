@@ -79,7 +79,7 @@ async def test_an_answer_to_a_daemon_that_is_stopping_is_kept_for_the_next(
     shown = await popup(wire, state={"log": str(log)})
     monkeypatch.setattr(daemon.bridge.flows, "_closed", True)
     assert await answered(wire, shown) == "answered"
-    assert daemon.bridge.flows.store.popup(shown["id"]).status == "answered"
+    assert daemon.look(lambda: daemon.bridge.flows.store.popup(shown["id"]).status) == "answered"
     assert not log.exists()
 
 
@@ -157,8 +157,11 @@ async def test_an_advisor_that_raises_anything_costs_its_own_popup(
     lost = await popup(wire, state={"raise": what})
     assert await answered(wire, lost) == "answered"
     assert await answered(wire, kept) == "answered"
-    store = daemon.bridge.flows.store
-    await asyncio.to_thread(until, lambda: store.popup(lost["id"]).status == "settled", "settling")
+
+    def status() -> str:
+        return daemon.look(lambda: daemon.bridge.flows.store.popup(lost["id"]).status)
+
+    await asyncio.to_thread(until, lambda: status() == "settled", "settling")
 
 
 async def test_an_event_that_nobody_watches_is_passed_over(wire: Wire) -> None:
@@ -324,9 +327,9 @@ async def test_advisors_end_with_their_session(start: Callable[..., ThreadDaemon
         await wire.until("command")
     await asyncio.to_thread(until, lambda: not len(daemon.bridge.sessions), "the session's end")
     await asyncio.to_thread(until, lambda: not daemon.bridge.flows._tasks, "the advisor's end")
-    store = daemon.bridge.flows.store
-    assert store.popup(shown["id"]).status == "settled"
-    assert store.popup(shown["id"] + 1) is None
+    popup_of = daemon.bridge.flows.store.popup
+    assert daemon.look(lambda: popup_of(shown["id"]).status) == "settled"
+    assert daemon.look(lambda: popup_of(shown["id"] + 1)) is None
 
 
 async def test_a_full_outbox_costs_no_receipt(

@@ -99,7 +99,7 @@ async def test_a_session_that_nobody_came_back_for_is_gone(start: Callable[..., 
     async with dial(daemon.file) as late:
         await late.send("identify", **identity(daemon.file, resume=resume(wire)))
         assert (await late.closed())[0] == 4011
-    receipt = daemon.bridge._receipts.get(command["id"])
+    receipt = daemon.look(lambda: daemon.bridge._receipts.get(command["id"]))
     assert receipt is not None
     assert receipt.state == "failed"
     assert "never came back" in str(receipt.errors)
