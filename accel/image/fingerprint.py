@@ -1,0 +1,50 @@
+"""`image.fingerprint`: what tells equal and nearly equal images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from accel.workload import Input, Limits, Output, Params, workload
+
+if TYPE_CHECKING:
+    from accel.image.decoded import Decoded
+
+
+class Fingerprint(Struct, frozen=True):
+    """What is compared of two images."""
+
+    file: str
+    """SHA-256 of the file's bytes: the same file."""
+    pixels: str
+    """SHA-256 of what is decoded (size, channels, values; in 8 bit, grey and opaque alpha reduced): the same
+    picture in another file or format."""
+    perceptual: str
+    """Perceptual hash, 64 bits as 16 hexadecimal digits: nearly the same picture where few bits differ."""
+    mean: Sequence[float]
+    """Mean colour, 0..1, red, green, blue and alpha; look-alikes must agree in it."""
+    spread: float
+    """Standard deviation of the luminance, 0..1; the perceptual hash of flat images says nothing."""
+
+
+class NoParams(Params, frozen=True):
+    """There is nothing to choose."""
+
+
+@workload("image.fingerprint", version=1, params=NoParams)
+def fingerprint(inputs: Sequence[Input], params: NoParams, limits: Limits) -> Output:
+    """Tells what finds equal and nearly equal images: hashes of the file and of the pixels, a perceptual hash.
+
+    Value: a `Fingerprint`.
+    """
+    # Imported here, as declaring a workload must cost the daemon nothing.
+    from accel.image.load import decode_image
+
+    return Output(fingerprint_of(inputs[0], decode_image(inputs[0], limits)))
+
+
+def fingerprint_of(source: Input, decoded: Decoded) -> Fingerprint:
+    """The fingerprint of an image that is decoded already."""
+    raise NotImplementedError

@@ -1,0 +1,38 @@
+"""What `texture.classify` finds out: the value of its result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from accel.texture.kinds import Kind
+
+Probability = Annotated[float, Meta(ge=0, le=1)]
+"""Calibrated: of what gets 0.9, nine in ten are right."""
+
+
+class Evidence(Struct, frozen=True):
+    """One thing that speaks for a kind."""
+
+    source: Literal["pixels", "name", "folder", "siblings", "slot", "settings"]
+    """Where it was seen."""
+    detail: str
+    """What was seen, for example `_nrm`."""
+    kind: Kind | None
+    """The kind that it speaks for most; None where it speaks for a class alone."""
+
+
+class Classification(Struct, frozen=True):
+    """What a texture is for, and how sure that is."""
+
+    kind: Kind
+    """The most probable one."""
+    probabilities: Mapping[str, Probability]
+    """Of each kind; their sum is 1."""
+    advise: bool
+    """Whether its class (colour, normal, linear grey, packed, emissive, 2D, environment) is sure enough
+    to change settings by."""
+    evidence: Sequence[Evidence]
+    """The strongest first."""
