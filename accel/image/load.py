@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pyvips
 from msgspec import Struct
 
+from accel.image.decoded import Decoded
 from accel.image.sniff import HEAD, Format, sniff
 from accel.workload import Input, Limits, WorkloadError
 
@@ -17,6 +19,9 @@ LOADERS = ("Png", "Jpeg", "Webp", "Tiff", "Nsgif", "Heif")
 OFFERED = "PNG, JPEG, WebP, TIFF, GIF or AVIF"
 
 _UNDECODABLE = re.compile(r"unsupported|unimplemented|not supported|no decoder|built without", re.IGNORECASE)
+
+_MODELS = {"b-w": "grey", "grey16": "grey", "srgb": "rgb", "rgb": "rgb", "rgb16": "rgb", "scrgb": "rgb"}
+_KINDS = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
 
 
 def _restrict() -> None:
@@ -56,6 +61,21 @@ def open_image(source: Input, limits: Limits) -> Opened:
         ) from None
     check_dimensions(source, image, limits)
     return Opened(image, kind, size)
+
+
+def decode_image(source: Input, limits: Limits) -> Decoded:
+    """All pixels of the first frame of an image. Raises WorkloadError as `open_image` does."""
+    opened = open_image(source, limits)
+    lazy = opened.image
+    if lazy.format not in _KINDS:
+        lazy = lazy.cast("float")
+    try:
+        data = lazy.write_to_memory()
+    except pyvips.Error as error:
+        raise undecodable(source, opened.format, error) from None
+    pixels = np.frombuffer(data, _KINDS[lazy.format]).reshape(lazy.height, lazy.width, lazy.bands)
+    model = _MODELS.get(lazy.interpretation, lazy.interpretation)
+    return Decoded(pixels, model, bool(lazy.hasalpha()), opened.format.name, opened.size)
 
 
 def identify(source: Input) -> tuple[Format, int]:
