@@ -18,13 +18,14 @@ class Surroundings(Params, frozen=True):
         bool, Meta(description="Whether the file's name and its folder count as evidence.")
     ] = True
     siblings: Annotated[
-        list[str], Meta(description="Names of the other files in its folder; they count with `use_name`.")
-    ] = []
+        tuple[str, ...],
+        Meta(description="Names of the other files in its folder; they count with `use_name`."),
+    ] = ()
     slots: Annotated[
-        list[Kind], Meta(description="What materials and scenes of the project use it as.")
-    ] = []
+        tuple[Kind, ...], Meta(description="What materials and scenes of the project use it as.")
+    ] = ()
     imported_as: Annotated[
-        Kind | None, Meta(description="What its present import settings treat it as.")
+        Kind | None, Meta(description="What its present import settings treat it as; nothing is null.")
     ] = None
 
 

@@ -78,7 +78,8 @@ FOLDERS: dict[str, Kinds] = _table({
     "levelshots loadingscreens gfx2d": ("ui",),
     "sprites sprite units unit characters creatures monsters enemies items item tiles tileset tilesets "
     "tilemap players player objects actors heroes animals particles effects explosions bullets ships "
-    "backgrounds background terrain2d scenery buildings doodads bonuses bonus powerups weapons2d gfx anim animations": ("sprite",),
+    "backgrounds background terrain2d scenery buildings doodads bonuses bonus powerups weapons2d gfx anim "
+    "animations": ("sprite",),
     "textures texture texs models model materials material maps skins3d meshes mesh mtl": ("albedo",),
     "skybox skyboxes sky skies env environment environments envmaps envmap hdri hdris cubemap cubemaps "
     "panoramas skydome hdr ibl backdrops": ("environment",),
@@ -94,7 +95,7 @@ FOLDERS: dict[str, Kinds] = _table({
 """Folders, the nearest counts; `textures` and `models` say little more than that a surface is meant."""
 
 CUBE_FACES = frozenset({
-    "ft", "bk", "lf", "rt", "up", "dn", "posx", "negx", "posy", "negy", "posz", "negz", "px", "nx", "py", "ny",
-    "pz", "nz", "front", "back", "left", "right", "top", "bottom", "east", "west", "north", "south",
+    "ft", "bk", "lf", "rt", "up", "dn", "posx", "negx", "posy", "negy", "posz", "negz", "px", "nx", "py",
+    "ny", "pz", "nz", "front", "back", "left", "right", "top", "bottom", "east", "west", "north", "south",
 })  # fmt: skip
 """Last words of the faces of a sky, which count where the folder has four of the six."""

@@ -1,0 +1,98 @@
+"""File and folder names by the conventions that artists use."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accel.texture.kinds import KINDS
+from accel.texture.lexicon import ANYWHERE, FOLDERS, LETTERS, ROLES, SHORT_ROLES
+from accel.texture.names import material_of, read_name
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("textures/Rock_Normal_2K.png", "normal"),
+        ("rock_nor_gl_4k.png", "normal"),
+        ("Bricks01_NormalDX.jpg", "normal"),
+        ("ship01NormalMap.dds", "normal"),
+        ("shipnormal.dds", "normal"),
+        ("wallAmbientOcclusion.png", "ao"),
+        ("AmbientOcclusion.png", "ao"),
+        ("wall-ORM.png", "packed"),
+        ("wall_occlusion_roughness_metallic.png", "packed"),
+        ("wall_base_color.png", "albedo"),
+        ("wall.diffuse_1024x1024.png", "albedo"),
+        ("wall_rough.jpg", "roughness"),
+        ("wall_Metallic.jpg", "specular"),
+        ("wall_bump.jpg", "height"),
+        ("robot_glow.tga", "emissive"),
+        ("desert_skybox.png", "environment"),
+        ("ui/button_normal.png", "ui"),
+        ("art/icon_sword.png", "ui"),
+        ("sprites/hero.png", "sprite"),
+        ("maps\\skies\\day.png", "environment"),
+    ],
+)
+def test_a_name_says_what_its_last_word_or_its_folder_says(name: str, kind: str) -> None:
+    assert read_name(name)[0].kinds[0] == kind
+
+
+@pytest.mark.parametrize("name", ["", "n.png", "2048.png", "岩石.png", "light.png", "metal/wood.png", "."])
+def test_a_name_without_a_role_says_nothing(name: str) -> None:
+    assert read_name(name) == []
+
+
+def test_one_letter_counts_more_where_the_folder_has_the_rest_of_the_set() -> None:
+    alone = read_name("rock_n.png")[0]
+    together = read_name("rock_n.png", ["rock_d.png", "grass.png"])[0]
+    assert (alone.strength, alone.source) == ("letter", "name")
+    assert (together.strength, together.source) == ("suffix", "siblings")
+    assert together.kinds == ("normal",)
+
+
+def test_what_has_maps_beside_it_is_what_they_are_maps_of() -> None:
+    cue = read_name("rock.png", ["rock.png", "rock_n.png", "moss.png"])[0]
+    assert cue.kinds == ("albedo",)
+    assert cue.word == "beside rock_n"
+    assert read_name("rock.png", ["rocket.png", "rock_sprite.png"]) == []
+
+
+def test_six_faces_are_a_sky_and_one_is_none() -> None:
+    faces = [f"day_{face}.tga" for face in ("ft", "bk", "lf", "rt", "up", "dn")]
+    assert read_name("day_ft.tga", faces)[0].kinds == ("environment",)
+    assert read_name("robot_front.png", ["robot_back.png"]) == []
+
+
+def test_the_nearest_folder_counts() -> None:
+    assert [cue.word for cue in read_name("textures/ui/frame.png")] == ["ui/"]
+    assert read_name("ui/one/two/three/frame.png") == []
+
+
+@pytest.mark.parametrize(
+    ("stem", "material"),
+    [
+        ("Rock_Normal_2K", "rock"),
+        ("rock_d", "rock"),
+        ("rock", "rock"),
+        ("Old_Rock_baseColor", "oldrock"),
+        ("normal", "normal"),
+        ("_n", "n"),
+        ("", ""),
+    ],
+)
+def test_the_textures_of_one_material_share_its_name(stem: str, material: str) -> None:
+    assert material_of(stem) == material
+
+
+def test_the_lexicon_speaks_of_kinds_that_there_are() -> None:
+    for table in (ROLES, SHORT_ROLES, LETTERS, ANYWHERE, FOLDERS):
+        assert {kind for kinds in table.values() for kind in kinds} <= set(KINDS)
+
+
+@given(st.text(), st.lists(st.text(), max_size=4))
+def test_any_name_is_read(name: str, siblings: list[str]) -> None:
+    assert len(read_name(name, siblings)) <= 3
+    material_of(name)
