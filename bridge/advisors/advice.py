@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct, field
 from packaging.version import Version
 
-from accel.image.inspection import Inspection
+from accel.texture.examine import Examination
 from bridge.advisors.findings import Finding, find
 from bridge.api import Adapter
 from bridge.core.textures import TextureIntent
@@ -79,16 +79,35 @@ class Applied(Struct, frozen=True, tag_field="kind", tag="applied"):
     receipts: list[int] = field(default_factory=list)
 
 
-def advise(
-    asset: Asset, value: Mapping[str, Any], adapter: Adapter, version: Version, max_size: int
+def judge(
+    examination: Examination,
+    file: str,
+    options: Mapping[str, Any] | None,
+    adapter: Adapter | None,
+    version: Version | None,
+    *,
+    max_size: int = 4096,
 ) -> list[Finding]:
-    """The findings about one file that would change something, or that only its author can mend."""
-    present = adapter.read_texture(asset.options, version)
-    found = find(msgspec.convert(value, Inspection), asset.file, present, adapter.texture_fields, max_size)
+    """What could be better about one texture, the worst first; pure, and empty where unsure.
+
+    `examination` is the value of `texture.examine` (`msgspec.convert(value, Examination)`), `file` the
+    texture's place below the project's root, `options` its present import settings in the engine's own names,
+    `max_size` the longest side that is accepted, pixels. Without an adapter, a version or options (None) only
+    facts about the file itself are found, none of them `applicable`.
+
+    Each finding with `applicable` changes something in this version: `options_for` says what. The others are
+    for the file's author. `rank` is WRONG (it looks wrong in the game), WASTE (memory or quality) or NOTE
+    (true, and no reason to interrupt anybody: the popups leave it out). `say(finding.sentence, locale,
+    **finding.values)` of `bridge.advisors.texts` is its sentence.
+    """
+    if adapter is None or version is None or options is None:
+        return []
+    present = adapter.read_texture(options, version)
+    found = find(examination.inspection, file, present, adapter.texture_fields, max_size)
     return [
         finding
         for finding in found
-        if not finding.applicable or _compile(adapter, [finding], asset.options, version)
+        if not finding.applicable or options_for([finding], options, adapter, version)
     ]
 
 
@@ -101,7 +120,7 @@ def settle(
     preview: str | None = None,
 ) -> FileAdvice:
     """One file's findings with the options that settle them all."""
-    options = _compile(adapter, findings, asset.options, version)
+    options = options_for(findings, asset.options, adapter, version)
     return FileAdvice(
         path=asset.path,
         file=asset.file,
@@ -114,9 +133,10 @@ def settle(
     )
 
 
-def _compile(
-    adapter: Adapter, findings: Iterable[Finding], options: Mapping[str, Any], version: Version
+def options_for(
+    findings: Iterable[Finding], options: Mapping[str, Any], adapter: Adapter, version: Version
 ) -> dict[str, Any]:
+    """What to set so that all of `findings` are settled, in the engine's own names; the rest stays."""
     intent = TextureIntent()
     for finding in findings:
         intent = finding.intent.over(intent)

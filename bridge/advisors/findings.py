@@ -15,6 +15,8 @@ WRONG = 2
 """It looks wrong in the game."""
 WASTE = 1
 """It costs memory or quality."""
+NOTE = 0
+"""It is so, and no reason to interrupt anybody."""
 
 SURE = 0.7
 """Confidence from which a normal map's convention counts."""

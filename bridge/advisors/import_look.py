@@ -11,7 +11,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from bridge.advisors.advice import Asset, FileAdvice, advise, covered, settle
+from accel.image.fingerprint import Fingerprint
+from accel.image.inspection import Inspection
+from accel.texture.classification import Classification
+from accel.texture.examine import Examination
+from bridge.advisors.advice import Asset, FileAdvice, covered, judge, settle
 from bridge.api import Context, Event, RequestError, RunResult, SessionView
 from bridge.core.errors import BAD_INPUT
 
@@ -91,7 +95,11 @@ async def look_at_all(context: Context, session: SessionView, assets: Sequence[A
 def _judge(context: Context, session: SessionView, asset: Asset, result: RunResult) -> Looked:
     adapter, version = session.adapter, session.version
     assert adapter is not None and version is not None
-    findings = advise(asset, result.value, adapter, version, int(context.settings["textures.max_size"]))
+    image = msgspec.convert(result.value, Inspection)
+    unsure = Classification("albedo", {}, False, ())
+    examination = Examination(image, unsure, Fingerprint("", "", "", (), 0.0))
+    max_size = int(context.settings["textures.max_size"])
+    findings = judge(examination, asset.file, asset.options, adapter, version, max_size=max_size)
     rules = context.rules(session)
     ruled = [f for f in findings if f.applicable and covered(rules, asset.file, f.code)]
     asked = [f for f in findings if f not in ruled]
