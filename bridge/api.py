@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -49,6 +49,7 @@ from bridge.core.textures import (
     Wrap,
 )
 from bridge.core.versions import VersionScheme
+from bridge.folders import Skip, Walked, hidden, walk
 from bridge.hooks import hookimpl
 
 __all__ = [
@@ -57,8 +58,8 @@ __all__ = [
     "ErrorCode", "Event", "Field", "Function", "HeadlessEditor", "Input", "InputRef", "Kind", "Limits",
     "NormalConvention", "OnCommand", "OnEvent", "OnPopup", "OnPopupClose", "Output", "OutputFile", "Params",
     "Popup", "PopupClose", "ProjectInfo", "RequestError", "Result", "Resume", "RunResult", "SessionView",
-    "Setting", "TextureIntent", "UserError", "Version", "VersionScheme", "Workload", "WorkloadError", "Wrap",
-    "hookimpl", "workload",
+    "Setting", "Skip", "TextureAsset", "TextureIntent", "UserError", "Version", "VersionScheme", "Walked",
+    "Workload", "WorkloadError", "Wrap", "hidden", "hookimpl", "walk", "workload",
 ]  # fmt: skip
 
 
@@ -111,6 +112,19 @@ class AssetChange(Struct, frozen=True):
     """`created`, `updated`, `removed` or `unchanged`."""
 
 
+class TextureAsset(Struct, frozen=True):
+    """One texture of a project, as the project's own files have it."""
+
+    path: str
+    """As the engine names it."""
+    file: str
+    """Its place below the project's root, with `/` on every system."""
+    options: Mapping[str, Any] | None = None
+    """Its import settings, in the engine's own names; None where there are none, or none that can be read."""
+    problem: str = ""
+    """Why they can't be read, or why a folder can't be listed, for people; such files are left untouched."""
+
+
 class EditorSupport(Protocol):
     """An engine's projects and editors on this machine: files and processes, no sockets."""
 
@@ -142,6 +156,19 @@ class EditorSupport(Protocol):
         """The built-in stand-in for an editor: it speaks the protocol and edits the project's files.
 
         `answer` is the action that it presses on each popup which has it; None leaves popups open.
+        """
+
+    def textures(self, project: Path) -> Iterator[TextureAsset]:
+        """The project's textures, one after the other; a project may have 100,000 of them."""
+
+    def uses(self, project: Path) -> Mapping[str, Sequence[Kind]]:
+        """What the project's materials and scenes use textures as, by their `TextureAsset.file`."""
+
+    def apply(self, project: Path, changes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Writes import settings into the project's own files: `path` and `options` of each change.
+
+        Only the options that are named change; None takes one away. The value is that of the command
+        `texture.apply`: `before`, `after` and `errors`, one map with `path` in them for each file.
         """
 
 

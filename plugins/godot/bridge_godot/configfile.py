@@ -10,7 +10,12 @@ from typing import Self
 
 _SECTION = re.compile(r"\[([^\]\r\n]*)\][ \t]*(?:\r\n|\r|\n|$)")
 _KEY = re.compile(r'(?:"((?:[^"\\]|\\.)*)"|([^\s;\["=][^\r\n="]*?))[ \t]*=')
+_IDLE_LINE = r"[ \t]*(?:;[^\r\n]*)?(?:\r\n|\r|\n|$)"
+_IDLE = re.compile(rf"(?:{_IDLE_LINE})*")
+"""Blank lines and comments."""
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|$)")
+_SIMPLE = re.compile(r'[^"()\[\]{}\r\n]*(?=[\r\n]|\Z)')
+"""A literal without brackets and quotes, as most are."""
 _OPENING, _CLOSING = "([{", ")]}"
 
 
@@ -37,6 +42,8 @@ class ConfigText:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self._known: tuple[str, list[Entry | tuple[str, Span]]] | None = None
+        """A text and what is in it: thousands of files are asked for several values each."""
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -60,11 +67,37 @@ class ConfigText:
 
     def section(self, section: str) -> dict[str, str]:
         """The literal texts of a section's values."""
-        return {
-            entry.key: self.text[entry.value.start : entry.value.end]
-            for entry in self._entries()
-            if entry.section == section
-        }
+        return self.sections().get(section, {})
+
+    def sections(self) -> dict[str, dict[str, str]]:
+        """The literal texts of all values, by section and key, in one reading."""
+        found: dict[str, dict[str, str]] = {}
+        for item in self._items():
+            if isinstance(item, Entry):
+                literal = self.text[item.value.start : item.value.end]
+                found.setdefault(item.section, {})[item.key] = literal
+            else:
+                found.setdefault(item[0], {})
+        return found
+
+    def strange_line(self) -> int | None:
+        """The number of the first line, from 1, whose syntax isn't known here; None if there is none.
+
+        Half a file is strange too: a bracket or quote that is open at its end.
+        """
+        at = 1 if self.text.startswith("\ufeff") else 0
+        for item in self._items():
+            head = item.line if isinstance(item, Entry) else item[1]
+            if not _IDLE.fullmatch(self.text, at, head.start):
+                return _line_number(self.text, at + _idle_end(self.text[at : head.start]))
+            if isinstance(item, Entry) and not _whole(self.text[item.value.start : item.value.end]):
+                return _line_number(self.text, head.start)
+            at = head.end
+        return (
+            None
+            if _IDLE.fullmatch(self.text, at)
+            else _line_number(self.text, at + _idle_end(self.text[at:]))
+        )
 
     def set(self, section: str, key: str, literal: str) -> None:
         """Puts `literal` in the place of the value; a key or section that isn't there is appended."""
@@ -137,8 +170,13 @@ class ConfigText:
     def _entries(self) -> Iterator[Entry]:
         return (item for item in self._items() if isinstance(item, Entry))
 
-    def _items(self) -> Iterator[Entry | tuple[str, Span]]:
+    def _items(self) -> list[Entry | tuple[str, Span]]:
         """Section heads and entries, in the order of the text; comments and blank lines are passed over."""
+        if self._known is None or self._known[0] is not self.text:
+            self._known = (self.text, list(self._scan()))
+        return self._known[1]
+
+    def _scan(self) -> Iterator[Entry | tuple[str, Span]]:
         at, section = (1 if self.text.startswith("\ufeff") else 0), ""
         while at < len(self.text):
             if head := _SECTION.match(self.text, at):
@@ -157,6 +195,8 @@ class ConfigText:
 
 def _value_end(text: str, at: int) -> int:
     """The end of the literal that starts at `at`: of the line, where no bracket or quote is open."""
+    if simple := _SIMPLE.match(text, at):
+        return simple.end()
     depth = 0
     while at < len(text):
         character = text[at]
@@ -168,6 +208,35 @@ def _value_end(text: str, at: int) -> int:
         depth += (character in _OPENING) - (character in _CLOSING)
         at += 1
     return at
+
+
+def _whole(literal: str) -> bool:
+    """Whether every bracket and quote of a literal is closed, and there is one at all."""
+    depth, at = 0, 0
+    while at < len(literal):
+        if literal[at] == '"':
+            end = _string_end(literal, at)
+            if end - at < 2 or literal[end - 1] != '"' or _escaped(literal, end - 1):
+                return False
+            at = end
+            continue
+        depth += (literal[at] in _OPENING) - (literal[at] in _CLOSING)
+        at += 1
+    return depth == 0 and literal != ""
+
+
+def _escaped(text: str, at: int) -> bool:
+    """Whether an odd number of backslashes stands before `at`."""
+    return (at - len(text[:at].rstrip("\\"))) % 2 == 1
+
+
+def _idle_end(text: str) -> int:
+    found = _IDLE.match(text)
+    return found.end() if found else 0
+
+
+def _line_number(text: str, at: int) -> int:
+    return len(re.findall(r"\r\n|\r|\n", text[:at])) + 1
 
 
 def _string_end(text: str, at: int) -> int:

@@ -37,7 +37,21 @@ class ImportFile:
 
     @property
     def importer(self) -> str:
-        literal = self._config.raw("remap", "importer")
+        return self._remap("importer")
+
+    @property
+    def uid(self) -> str:
+        """Godot 4's other name for the texture, `uid://...`; empty where it has none."""
+        return self._remap("uid")
+
+    def problem(self) -> str:
+        """Why nothing may be concluded from this file, or changed in it; empty where all of it is known."""
+        if (line := self._config.strange_line()) is not None:
+            return f"{self.path.name} has syntax in line {line} that isn't known here"
+        return "" if PARAMS in self._config.sections() else f"{self.path.name} has no [{PARAMS}]"
+
+    def _remap(self, key: str) -> str:
+        literal = self._config.raw("remap", key)
         return str(parse(literal)) if literal else ""
 
     def options(self) -> dict[str, Value]:
@@ -46,6 +60,8 @@ class ImportFile:
 
     def change(self, options: Mapping[str, Any]) -> None:
         """Sets these options, None takes one away; everything else stays. Raises UserError."""
+        if problem := self.problem():
+            raise UserError(f"{problem}: correct it, or import the texture anew in Godot.")
         present = self.options()
         for name, value in options.items():
             self._change(name, present.get(name), value)

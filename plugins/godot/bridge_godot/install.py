@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,13 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from bridge.api import AssetChange, HeadlessEditor, UserError
-from bridge_godot import addonfiles
+from bridge.api import AssetChange, HeadlessEditor, Kind, TextureAsset, UserError
+from bridge_godot import addonfiles, assets
 from bridge_godot import project as projects
 from bridge_godot.addonfiles import ADDON
 from bridge_godot.configfile import ConfigText
 from bridge_godot.headless import GodotHeadless
+from bridge_godot.uses import uses
 from bridge_godot.versions import SCHEME
 
 
@@ -129,6 +130,18 @@ class GodotSupport:
 
     def headless(self, project: Path, answer: str | None = None) -> HeadlessEditor:
         return GodotHeadless(project, self._godot.stable, answer)
+
+    def textures(self, project: Path) -> Iterator[TextureAsset]:
+        return assets.textures(project)
+
+    def uses(self, project: Path) -> Mapping[str, Sequence[Kind]]:
+        return uses(project)
+
+    def apply(self, project: Path, changes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        done = GodotHeadless(project, self._godot.stable).apply(changes)
+        for change in done["after"]:
+            assets.forget_import(project, change["path"].removeprefix(assets.RES))
+        return done
 
     def _check(self, project: Path) -> None:
         found = projects.version(project)

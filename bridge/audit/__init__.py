@@ -1,0 +1,1 @@
+"""Audits a whole project with no editor running: finds, judges, reports, mends."""

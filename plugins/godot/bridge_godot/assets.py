@@ -1,0 +1,60 @@
+"""A project's textures as Godot sees them: which files they are, and how each is imported."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from bridge.api import TextureAsset, hidden, walk
+from bridge_godot.configfile import ConfigText
+from bridge_godot.importfile import SUFFIX, ImportFile
+
+RES = "res://"
+# A vector drawing has no pixels to judge; DDS and KTX are loaded as they are, without an import.
+IMAGES = (".bmp", ".dds", ".exr", ".hdr", ".jpeg", ".jpg", ".ktx", ".png", ".tga", ".webp")
+"""The files that Godot takes for textures, in lower case."""
+
+
+def textures(project: Path) -> Iterator[TextureAsset]:
+    """Each texture of the project, folder by folder; what is imported as something else is passed over."""
+    for found in walk(project, ignored):
+        if found.problem:
+            yield TextureAsset(RES + found.file, found.file, problem=found.problem)
+        elif found.file.lower().endswith(IMAGES) and (asset := _asset(project, found.file)):
+            yield asset
+
+
+def ignored(folder: str, names: Collection[str]) -> bool:
+    """Whether Godot passes over a folder: a hidden one, one that says so, or a project of its own."""
+    return hidden(folder, names) or ".gdignore" in names or "project.godot" in names
+
+
+def _asset(project: Path, file: str) -> TextureAsset | None:
+    """The texture; None where it is gone or is none."""
+    path = project / (file + SUFFIX)
+    try:
+        settings = ImportFile(path, ConfigText.read(path))
+    except FileNotFoundError:
+        return TextureAsset(RES + file, file)
+    except OSError as error:
+        return TextureAsset(RES + file, file, problem=f"{path.name} can't be read ({error.strerror})")
+    if problem := settings.problem():
+        return TextureAsset(RES + file, file, problem=problem)
+    if settings.importer != "texture":
+        return None
+    options = {name: str(v) if isinstance(v, str) else v for name, v in settings.options().items()}
+    return TextureAsset(RES + file, file, options)
+
+
+def forget_import(project: Path, file: str) -> None:
+    """Has Godot import a texture anew when it opens the project next.
+
+    Beside what it made of the texture it keeps the digest of the texture alone, not of the settings.
+    """
+    digest = hashlib.md5((RES + file).encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
+    name = f"{file.rpartition('/')[2]}-{digest}.md5"
+    for folder in (".import", ".godot/imported"):
+        with contextlib.suppress(OSError):
+            (project / folder / name).unlink()

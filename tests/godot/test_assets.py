@@ -1,0 +1,82 @@
+"""A project's textures are found as Godot finds them, and what can't be read is told and left alone."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from bridge_godot.assets import textures
+from bridge_godot.install import GODOT4, GodotSupport
+from tests.godot.test_importfile import TEXT, settings_of, texture
+
+
+def one(project: Path) -> object:
+    (found,) = textures(project)
+    return found
+
+
+def test_a_texture_comes_with_its_path_its_place_and_its_options(tmp_path: Path) -> None:
+    texture(tmp_path / "a/岩石.png", TEXT)
+    (found,) = textures(tmp_path)
+    assert (found.path, found.file, found.problem) == ("res://a/岩石.png", "a/岩石.png", "")
+    assert found.options is not None and found.options["mipmaps/generate"] is False
+    assert type(found.options["process/strange"]) is str
+
+
+def test_what_godot_passes_over_is_passed_over(tmp_path: Path) -> None:
+    for place in (".godot/imported/x.png", ".import/y.png", ".git/z.png", "raw/w.png", "other/sub/v.png"):
+        texture(tmp_path / place, TEXT)
+    (tmp_path / "raw/.gdignore").touch()
+    (tmp_path / "other/project.godot").touch()
+    (tmp_path / "project.godot").touch()
+    texture(tmp_path / "kept.PNG", TEXT)
+    assert [found.file for found in textures(tmp_path)] == ["kept.PNG"]
+
+
+def test_what_is_imported_as_something_else_is_no_texture(tmp_path: Path) -> None:
+    texture(tmp_path / "font.png", TEXT.replace('importer="texture"', 'importer="font_data_image"'))
+    texture(tmp_path / "sound.wav", '[remap]\n\nimporter="wav"\n\n[params]\n')
+    assert list(textures(tmp_path)) == []
+
+
+def test_a_texture_that_isnt_imported_yet_has_no_options_and_no_problem(tmp_path: Path) -> None:
+    (tmp_path / "new.png").write_bytes(b"png")
+    (found,) = textures(tmp_path)
+    assert (found.options, found.problem) == (None, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (TEXT.replace("compress/mode=0", "<<<<<<< HEAD\ncompress/mode=0"), "line 16"),
+        (TEXT[: TEXT.index("[params]")], "has no [params]"),
+        (TEXT[:-3], "line 20"),
+        (TEXT.replace("\n}\n", "\n"), "line 6"),
+        ("{json: 1}", "line 1"),
+        ("\0" * 400, "line 1"),
+        ("", "has no [params]"),
+    ],
+)
+def test_syntax_that_isnt_known_is_told_and_left_untouched(tmp_path: Path, text: str, says: str) -> None:
+    texture(tmp_path / "rock.png", text)
+    (found,) = textures(tmp_path)
+    assert found.options is None and says in found.problem
+    done = GodotSupport(GODOT4).apply(
+        tmp_path, [{"path": "res://rock.png", "options": {"mipmaps/generate": True}}]
+    )
+    assert [error["path"] for error in done["errors"]] == ["res://rock.png"] and done["after"] == []
+    assert settings_of(tmp_path / "rock.png") == text
+
+
+def test_a_changed_texture_is_imported_anew(tmp_path: Path) -> None:
+    texture(tmp_path / "a/rock.png", TEXT)
+    name = f"rock.png-{hashlib.md5(b'res://a/rock.png').hexdigest()}.md5"
+    marks = [tmp_path / folder / name for folder in (".import", ".godot/imported")]
+    other = marks[0].with_name("other.png-0.md5")
+    for mark in (*marks, other):
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+    GodotSupport(GODOT4).apply(tmp_path, [{"path": "res://a/rock.png", "options": {"compress/mode": 2}}])
+    assert not any(mark.exists() for mark in marks) and other.exists()

@@ -1,0 +1,114 @@
+"""What materials, scenes and the project's settings use a texture as."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bridge_godot.uses import uses
+from tests.godot.test_importfile import TEXT, texture
+
+SCENE4 = """\
+[gd_scene load_steps=6 format=3 uid="uid://scene"]
+
+[ext_resource type="Texture2D" uid="uid://a" path="res://rock.png" id="1_a"]
+[ext_resource type="Texture2D" path="res://rock_n.png" id="2"]
+[ext_resource type="Texture2D" path="res://orm.png" id="3"]
+[ext_resource type="Texture2D" uid="uid://moved" path="res://old/place.png" id="4"]
+[ext_resource type="Texture2D" path="res://hero.png" id="5"]
+[ext_resource type="Texture2D" path="res://sheet.png" id="6"]
+[ext_resource type="Texture2D" path="res://sky.exr" id="7"]
+[ext_resource type="Script" path="res://main.gd" id="8"]
+
+[sub_resource type="StandardMaterial3D" id="m"]
+albedo_texture = ExtResource("1_a")
+normal_enabled = true
+normal_texture = ExtResource("2")
+roughness_texture = ExtResource("3")
+metallic_texture = ExtResource("3")
+ao_texture = ExtResource("3")
+emission_texture = ExtResource("4")
+
+[sub_resource type="AtlasTexture" id="atlas"]
+atlas = ExtResource("6")
+region = Rect2(0, 0, 16, 16)
+
+[sub_resource type="PanoramaSkyMaterial" id="sky"]
+panorama = ExtResource("7")
+
+[sub_resource type="SpriteFrames" id="f"]
+animations = [{
+"frames": [{
+"duration": 1.0,
+"texture": ExtResource("5")
+}],
+"name": &"default"
+}]
+
+[node name="Root" type="Node3D"]
+script = ExtResource("8")
+
+[node name="Button" type="TextureButton" parent="."]
+texture_normal = SubResource("atlas")
+"""
+SCENE3 = """\
+[gd_scene load_steps=3 format=2]
+
+[ext_resource path="res://rock.png" type="Texture" id=1]
+[ext_resource path="res://hero.png" type="Texture" id=2]
+
+[sub_resource type="SpatialMaterial" id=1]
+albedo_texture = ExtResource( 1 )
+depth_texture = ExtResource( 2 )
+
+[node name="Sprite" type="Sprite" parent="."]
+texture = ExtResource( 2 )
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for name in ("rock.png", "rock_n.png", "orm.png", "hero.png", "sheet.png", "sky.exr"):
+        texture(tmp_path / name, TEXT)
+    return tmp_path
+
+
+def test_a_scene_of_godot_4_tells_what_its_textures_are_for(project: Path) -> None:
+    moved = TEXT.replace("[deps]", 'uid="uid://moved"\n\n[deps]').replace("\n\nuid", "\nuid")
+    texture(project / "new/place.png", moved)
+    (project / "main.tscn").write_text(SCENE4, encoding="utf-8")
+    assert uses(project) == {
+        "rock.png": ["albedo"],
+        "rock_n.png": ["normal"],
+        "orm.png": ["packed"],
+        "new/place.png": ["emissive"],
+        "hero.png": ["sprite"],
+        "sheet.png": ["ui"],
+        "sky.exr": ["environment"],
+    }
+
+
+def test_a_scene_of_godot_3_does_too(project: Path) -> None:
+    (project / "main.tscn").write_text(SCENE3, encoding="utf-8")
+    assert uses(project) == {"rock.png": ["albedo"], "hero.png": ["height", "sprite"]}
+
+
+def test_a_material_of_its_own_and_the_projects_icon_count(project: Path) -> None:
+    (project / "rock.tres").write_text(
+        '[gd_resource type="ORMMaterial3D" load_steps=2 format=3]\n\n'
+        '[ext_resource type="Texture2D" path="res://orm.png" id="1"]\n\n'
+        '[resource]\norm_texture = ExtResource("1")\n',
+        encoding="utf-8",
+    )
+    (project / "project.godot").write_text(
+        'config_version=5\n\n[application]\n\nconfig/icon="res://hero.png"\n', encoding="utf-8"
+    )
+    assert uses(project) == {"hero.png": ["ui"], "orm.png": ["packed"]}
+
+
+@pytest.mark.parametrize("garbage", [b"", b"\0\xff" * 100, b"[ext_resource", b"x = ExtResource( 1 )\n[node"])
+def test_what_is_no_text_resource_says_nothing(project: Path, garbage: bytes) -> None:
+    (project / "main.tscn").write_bytes(garbage)
+    (project / "folder.tres").mkdir()
+    assert uses(project) == {}

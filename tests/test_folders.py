@@ -1,0 +1,94 @@
+"""Walking a project's folders survives whatever is in them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.folders import Walked, walk
+
+
+def put(root: Path, *files: str) -> None:
+    for file in files:
+        path = root / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def found(root: Path) -> list[str]:
+    return [walked.file for walked in walk(root)]
+
+
+def test_files_come_folder_by_folder_in_the_order_of_their_names(tmp_path: Path) -> None:
+    put(tmp_path, "b.png", "a/2.png", "a/1.png", "a/deep/x.png", "c/y.png", "A.png")
+    assert found(tmp_path) == ["A.png", "b.png", "a/1.png", "a/2.png", "a/deep/x.png", "c/y.png"]
+
+
+def test_hidden_folders_are_passed_over_and_hidden_files_are_not(tmp_path: Path) -> None:
+    put(tmp_path, ".git/x.png", "a/.cache/y.png", "a/.z.png")
+    assert found(tmp_path) == ["a/.z.png"]
+
+
+def test_names_of_any_script_and_length_come_back(tmp_path: Path) -> None:
+    names = ["岩石_法线.png", "صخرة.png", "🪨 rock.png", "ß" * 100 + ".png", "e\u0301.png"]
+    put(tmp_path, *names)
+    assert sorted(found(tmp_path)) == sorted(names)
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode there")
+def test_a_name_that_is_no_unicode_comes_back(tmp_path: Path) -> None:
+    put(tmp_path, "b\udcff.png")
+    assert found(tmp_path) == ["b\udcff.png"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links want a privilege there")
+def test_links_to_folders_are_not_followed_and_links_to_files_are(tmp_path: Path) -> None:
+    put(tmp_path, "a/x.png")
+    (tmp_path / "a/loop").symlink_to(tmp_path)
+    (tmp_path / "a/self").symlink_to("self")
+    (tmp_path / "y.png").symlink_to("a/x.png")
+    (tmp_path / "dangling.png").symlink_to("gone.png")
+    assert found(tmp_path) == ["y.png", "a/x.png"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes there")
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    assert found(tmp_path) == []
+
+
+def test_a_folder_that_vanishes_in_the_middle_is_passed_over(tmp_path: Path) -> None:
+    put(tmp_path, "1.png", "a/x.png", "b/y.png")
+    walking = walk(tmp_path)
+    assert next(walking).file == "1.png"
+    shutil.rmtree(tmp_path / "a")
+    assert [walked.file for walked in walking] == ["b/y.png"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may list everything")
+def test_a_folder_that_may_not_be_listed_is_told(tmp_path: Path) -> None:
+    put(tmp_path, "a/x.png", "b/y.png")
+    (tmp_path / "a").chmod(0)
+    try:
+        told = list(walk(tmp_path))
+    finally:
+        (tmp_path / "a").chmod(0o700)
+    assert [walked.file for walked in told] == ["a", "b/y.png"] and "can't be listed" in told[0].problem
+
+
+def test_a_file_in_place_of_the_root_holds_nothing(tmp_path: Path) -> None:
+    put(tmp_path, "x.png")
+    assert list(walk(tmp_path / "x.png")) == [] and list(walk(tmp_path / "gone")) == []
+
+
+@given(deep=st.integers(1, 200))
+def test_depth_costs_no_recursion(deep: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    root = tmp_path_factory.mktemp("deep")
+    put(root, "/".join("d" * 1 for _ in range(deep)) + "/x.png")
+    assert list(walk(root)) == [Walked("d/" * deep + "x.png")]
