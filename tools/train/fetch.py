@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
+import json
 import lzma
 import os
 import shutil
@@ -36,7 +38,8 @@ REGISTRIES = {
 }
 """The client of each registry, run in the folder to fill, and what parts a name from a version."""
 UNREADABLE = (
-    OSError, EOFError, RuntimeError, tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+    OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, tarfile.TarError,
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError,
 )  # fmt: skip
 
 Opener = Callable[[], IO[bytes] | None]
@@ -113,8 +116,8 @@ def unpack(archive: Path, paths: set[str], folder: Path) -> None:
     """Writes those files of an archive to `folder`; what isn't in it is passed over.
 
     `maps.pk3!wall/stone.tga` is the file `wall/stone.tga` of the archive `maps.pk3` in this one, and is
-    written to `maps.pk3!/wall/stone.tga`. Raises one of `UNREADABLE` if the archive can't be read, and
-    `ValueError` for a path that leads out of the folder.
+    written to `maps.pk3!/wall/stone.tga`. An image in a binary glTF file is `model.glb!image0.png`.
+    Raises one of `UNREADABLE` if the archive can't be read, and `ValueError` for a path that leads out.
     """
     if outside := [path for path in sorted(paths) if not _inside(path)]:
         raise ValueError(f"{outside[0]}: it leads out of the package")
@@ -178,9 +181,11 @@ def _bring(source: Source, missing: list[Labelled], cache: Path, download: Downl
 
 
 def _members(archive: Path) -> Iterator[tuple[str, Opener]]:
-    """The files of a deb, tar or zip in their order, with what opens each."""
+    """The files of a deb, tar, zip or glb in their order, with what opens each."""
     if archive.suffix == ".deb":
         yield from _deb_members(archive)
+    elif _magic(archive) == b"glTF":
+        yield from _glb_members(archive)
     elif tarfile.is_tarfile(archive):
         yield from _tar_members(archive)
     else:
@@ -241,6 +246,24 @@ def _run(command: list[str], room: Path) -> bool:
 
 def _say(problem: str) -> None:
     print(problem, file=sys.stderr)
+
+
+def _magic(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return stream.read(4)
+
+
+def _glb_members(model: Path) -> Iterator[tuple[str, Opener]]:
+    """The images within a binary glTF 2.0 file, as `image0.png`; its layout is in section 4.4 of glTF 2.0."""
+    data = model.read_bytes()
+    size = int.from_bytes(data[12:16], "little")
+    scene, binary = json.loads(data[20 : 20 + size]), data[28 + size :]
+    for number, image in enumerate(scene.get("images", [])):
+        if "bufferView" in image:
+            view = scene["bufferViews"][image["bufferView"]]
+            start = view.get("byteOffset", 0)
+            ending = image["mimeType"].removeprefix("image/").replace("jpeg", "jpg")
+            yield f"image{number}.{ending}", partial(io.BytesIO, binary[start : start + view["byteLength"]])
 
 
 def _plain(name: str) -> str:
