@@ -1,0 +1,67 @@
+"""Colours of things: families of hue, saturation and value that materials and pictures draw from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tools.train.render.field import Field, Random, chance, hsv, pick, span
+
+FAMILIES: dict[str, tuple[float, float, float, float, float, float]] = {
+    "stone": (0.05, 0.16, 0.0, 0.22, 0.25, 0.7),
+    "brick": (0.0, 0.07, 0.3, 0.7, 0.25, 0.65),
+    "wood": (0.04, 0.11, 0.25, 0.7, 0.15, 0.65),
+    "grass": (0.17, 0.36, 0.3, 0.8, 0.15, 0.6),
+    "sand": (0.08, 0.14, 0.2, 0.5, 0.5, 0.9),
+    "soil": (0.04, 0.11, 0.2, 0.6, 0.12, 0.45),
+    "metal": (0.5, 0.68, 0.0, 0.15, 0.2, 0.75),
+    "rust": (0.02, 0.08, 0.45, 0.85, 0.2, 0.55),
+    "snow": (0.5, 0.65, 0.0, 0.12, 0.75, 1.0),
+    "skin": (0.03, 0.09, 0.2, 0.55, 0.35, 0.95),
+    "cloth": (0.0, 1.0, 0.05, 0.7, 0.1, 0.8),
+    "paint": (0.0, 1.0, 0.3, 0.95, 0.25, 0.95),
+    "toon": (0.0, 1.0, 0.4, 1.0, 0.5, 1.0),
+    "lava": (0.0, 0.1, 0.8, 1.0, 0.1, 0.5),
+    "dark": (0.0, 1.0, 0.0, 0.4, 0.03, 0.2),
+    "grey": (0.0, 1.0, 0.0, 0.03, 0.1, 0.9),
+    "water": (0.45, 0.65, 0.3, 0.9, 0.15, 0.7),
+}
+"""Low and high of hue (turns), saturation and value."""
+
+
+def colour(rng: Random, family: str) -> Field:
+    """One colour of the family, RGB in 0..1."""
+    h0, h1, s0, s1, v0, v1 = FAMILIES[family]
+    return hsv(span(rng, h0, h1), span(rng, s0, s1), span(rng, v0, v1))
+
+
+def shades(rng: Random, family: str, count: int = 4) -> list[Field]:
+    """Related colours from dark to light: one hue that drifts a little, as in one photographed material."""
+    h0, h1, s0, s1, v0, v1 = FAMILIES[family]
+    hue, saturation, value = span(rng, h0, h1), span(rng, s0, s1), span(rng, v0, v1)
+    drift, contrast = span(rng, -0.05, 0.05), span(rng, 0.15, 0.8)
+    colours = []
+    for t in np.linspace(-0.5, 0.5, count):
+        v = float(np.clip(value * (1 + contrast * t), 0, 1))
+        s = float(np.clip(saturation * (1 - 0.5 * t + span(rng, -0.1, 0.1)), 0, 1))
+        colours.append(hsv(hue + drift * float(t), s, v))
+    return colours
+
+
+def several(rng: Random, family: str, count: int) -> list[Field]:
+    """Unrelated colours of one family, as painters choose for the parts of a thing."""
+    return [colour(rng, family) for _ in range(count)]
+
+
+def scheme(rng: Random, count: int = 5) -> list[Field]:
+    """Colours of one picture: two or three hues at several values, sometimes with a near black and white."""
+    hues = [float(rng.random())]
+    hues += [hues[0] + pick(rng, (0.08, -0.08, 0.33, 0.5, 0.42)) for _ in range(2)]
+    saturation, value = span(rng, 0.1, 0.95), span(rng, 0.45, 1)
+    colours = [
+        hsv(pick(rng, hues), saturation * span(rng, 0.4, 1), value * span(rng, 0.35, 1)) for _ in range(count)
+    ]
+    if chance(rng, 0.4):
+        colours[-1] = hsv(hues[0], 0.1, span(rng, 0.85, 1))
+    if chance(rng, 0.3):
+        colours[0] = hsv(hues[1], 0.4, span(rng, 0.03, 0.2))
+    return colours

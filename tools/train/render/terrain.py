@@ -1,0 +1,71 @@
+"""Heights of landscapes: fractal, ridged, eroded, terraced, islands, craters, canyons."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tools.train.render.field import (
+    Field,
+    Random,
+    Shape,
+    blur,
+    cells,
+    chance,
+    grid,
+    mix,
+    noise,
+    pick,
+    ridges,
+    span,
+    step,
+    unit,
+    warp,
+)
+
+
+def terrain(rng: Random, shape: Shape) -> Field:
+    """A landscape's height in 0..1."""
+    low = span(rng, 1, 4)
+    field = noise(rng, shape, span(rng, 1.5, 2.6), low)
+    form = pick(rng, ("plain", "ridged", "eroded", "terraced", "island", "craters", "canyon"))
+    if form == "ridged":
+        field = ridges(field) ** span(rng, 1, 3) * (0.4 + 0.6 * noise(rng, shape, 2.2))
+    elif form == "eroded":
+        field = _erode(rng, field)
+    elif form == "terraced":
+        count = span(rng, 3, 12)
+        level = np.floor(field * count)
+        field = (level + step(field * count - level, span(rng, 0, 0.8), 1)) / count
+    elif form == "island":
+        y, x = grid(shape)
+        field = np.maximum(0, field + 0.4 - np.hypot(y - 0.5, x - 0.5) * span(rng, 1.4, 2.4))
+    elif form == "craters":
+        first, _, _ = cells(rng, shape, int(rng.integers(2, 8)), int(rng.integers(2, 8)))
+        radius = span(rng, 0.25, 0.5)
+        bowl = np.where(first < radius, (first / radius) ** 2 - 0.6, 0.4 * np.exp(-(first - radius) * 14))
+        field = field * 0.6 + bowl.astype(np.float32) * span(rng, 0.2, 0.7)
+    elif form == "canyon":
+        field = step(ridges(noise(rng, shape, 2.2)), span(rng, 0.5, 0.9), 0.3) * 0.7 + field * 0.3
+    return unit(field) ** np.float32(span(rng, 0.5, 2.2))
+
+
+def _erode(rng: Random, field: Field) -> Field:
+    """Valleys cut by noise that is stretched downhill: a look of gullies, without the simulation."""
+    slope_y = np.roll(field, -1, 0) - np.roll(field, 1, 0)
+    slope_x = np.roll(field, -1, 1) - np.roll(field, 1, 1)
+    rough = ridges(noise(rng, (field.shape[0], field.shape[1]), 1.4, 6))
+    gullies = rough
+    for reach in (2, 5, 9):
+        gullies = np.minimum(gullies, warp(rough, slope_y * reach * 60, slope_x * reach * 60))
+    return mix(field, field * unit(blur(gullies, 0.7)[0]), span(rng, 0.3, 0.8))
+
+
+def weights(rng: Random, shape: Shape, count: int) -> Field:
+    """Splat weights (h, w, count) that sum to 1: layers of ground by height, roads and noise."""
+    ground = terrain(rng, shape)
+    score = np.stack([noise(rng, shape, span(rng, 1.2, 2.4), span(rng, 1, 4)) for _ in range(count)], -1)
+    score[..., 0] += ground * span(rng, -1, 1)
+    if chance(rng, 0.5):
+        score[..., -1] += step(ridges(noise(rng, shape, 2.4)), 0.93, 0.97) * 3
+    powers = np.exp((score - score.max(-1, keepdims=True)) * span(rng, 4, 60))
+    return powers / powers.sum(-1, keepdims=True)
