@@ -33,13 +33,13 @@ ROLES: dict[str, Kinds] = _table({
 SHORT_ROLES: dict[str, Kinds] = _table({
     "nm nor nml ddn": ("normal",),
     "bump bumpmap bmp bmap": ("height", "normal"),
-    "hgt hmap hm dem": ("height",),
-    "gloss glossmap gls": ("roughness", "specular"),
-    "spec spc specmap metal mtl met refl reflect reflection shininess shine": ("specular",),
+    "hgt hmap hm dem elev elevation relief terrain": ("height",),
+    "gloss glossmap gls": ("specular", "roughness"),
+    "spec spc specmap sm metal mtl met refl reflect reflection shininess shine": ("specular",),
     "alb diff dif dfs color colour col clr base tex texture skin decal": ("albedo",),
-    "glow glowmap lights emi ems em light lum": ("emissive",),
+    "glow glowmap gm lights emi ems em light lum lightmap citylights nightlights": ("emissive",),
     "mask masks": ("packed", "specular"),
-    "env sky ibl": ("environment",),
+    "env sky ibl starfield stars backdrop nebula galaxy": ("environment",),
 })  # fmt: skip
 """Abbreviations and words that are sometimes something else, as the last of a name."""
 
@@ -99,3 +99,6 @@ CUBE_FACES = frozenset({
     "ny", "pz", "nz", "front", "back", "left", "right", "top", "bottom", "east", "west", "north", "south",
 })  # fmt: skip
 """Last words of the faces of a sky, which count where the folder has four of the six."""
+
+RARE_FACES = frozenset({"ft", "bk", "lf", "dn", "posx", "negx", "posy", "negy", "posz", "negz"})
+"""Those that are seldom anything else: they count alone."""

@@ -10,7 +10,7 @@ from typing import Literal
 from msgspec import Struct
 
 from accel.texture.kinds import Kind
-from accel.texture.lexicon import ANYWHERE, CUBE_FACES, FOLDERS, LETTERS, ROLES, SHORT_ROLES
+from accel.texture.lexicon import ANYWHERE, CUBE_FACES, FOLDERS, LETTERS, RARE_FACES, ROLES, SHORT_ROLES
 
 Strength = Literal["word", "suffix", "letter", "folder"]
 """`word`: plain (`_normal`); `suffix`: short, or a word that also means other things (`_spec`, `icon`);
@@ -23,6 +23,7 @@ LOUD_FOLDERS = 3
 _VARIANT = re.compile(
     r"\d+[kx]?|v\d+|map|maps|tex|texture|lod\d*|jpg|png|tga|opengl|ogl|gl|directx|dx|srgb|raw|linear"
 )
+_FORMAT = re.compile(r".\.(?:png|jpe?g|tga|dds|bmp|psd|tiff?|webp|exr|hdr|ktx2?|cached)$", re.IGNORECASE)
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+[kKx]?")
 _JOINED = re.compile(r"(.{3,}?)(normalmap|normal|heightmap|height|roughness|specular|metallic|albedo|diffuse"
                      r"|emissive|emission|occlusion|skybox|bump|spec|gloss|glow|luma|nrm|norm)")  # fmt: skip
@@ -50,13 +51,22 @@ def read_name(name: str, siblings: Sequence[str] = ()) -> list[Cue]:
     At most one cue of its role in a material, one of a word in it, one of its folder; the strongest first.
     """
     path = PurePosixPath(name.replace("\\", "/"))
-    others = {PurePosixPath(one).stem.lower() for one in siblings} - {path.stem.lower()}
-    found = [_role(path.stem, others), _anywhere(path.stem), _folder(path.parts[:-1])]
+    stem = stem_of(path.name)
+    others = {stem_of(one).lower() for one in siblings} - {stem.lower()}
+    found = [_role(stem, others), _anywhere(stem), _folder(path.parts[:-1])]
     cues = [cue for cue in found if cue is not None]
     if any(cue.kinds == ("ui",) for cue in cues):
         # In ui/button_normal.png "normal" is a state of the button.
-        cues = [cue for cue in cues if "normal" not in cue.kinds]
+        cues = [cue for cue in cues if cue.word != "_normal"]
     return cues
+
+
+def stem_of(file: str) -> str:
+    """A file's name without what stands for formats: `rock_n.png.cached.dds` is rock_n."""
+    stem = PurePosixPath(file).stem
+    while _FORMAT.search(stem):
+        stem = PurePosixPath(stem).stem
+    return stem
 
 
 def material_of(stem: str) -> str:
@@ -88,9 +98,14 @@ def _role(stem: str, others: set[str]) -> Cue | None:
         return _letter(base, others)
     if words and words[-1] in CUBE_FACES and _has_faces(stem, words[-1], others):
         return Cue(f"_{words[-1]}", ("environment",), "word", "siblings")
+    if words and words[-1] in RARE_FACES:
+        return Cue(f"_{words[-1]}", ("environment",), "suffix", "name")
     if base and (joined_role := _JOINED.fullmatch(base[-1])):
         role = joined_role[2]
         return Cue(role, ROLES.get(role) or SHORT_ROLES[role], "suffix", "name")
+    inside = next((word for word in base if word in ROLES and len(word) > 3), None)
+    if inside is not None:
+        return Cue(inside, ROLES[inside], "suffix", "name")
     return _base_of_a_set(stem, others)
 
 
@@ -102,7 +117,7 @@ def _letter(base: list[str], others: set[str]) -> Cue:
 
 
 def _letter_stands_apart(stem: str, letter: str) -> bool:
-    return re.search(rf"[_\-. ]{letter}(?:[_\-. ]?\d+[kK]?)?$", stem, re.IGNORECASE) is not None
+    return re.search(rf"[_\-. ]{letter}$", stem, re.IGNORECASE) is not None
 
 
 def _base_of_a_set(stem: str, others: set[str]) -> Cue | None:
