@@ -2,11 +2,105 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
 from accel.image.decoded import Decoded
-from accel.texture.classification import Classification
+from accel.texture.classification import Classification, Evidence
 from accel.texture.classify import Surroundings
+from accel.texture.features import extract
+from accel.texture.kinds import CLASS_OF, KINDS, Kind, TextureClass
+from accel.texture.model import Judgement, Sureness, model
+from accel.texture.names import Cue, read_name
+from accel.texture.sights import sights
+
+Floats = NDArray[np.float64]
+
+SLOT = 5.0
+"""Logarithm of the likelihood ratio of a material's slot: what the project itself uses the texture as. Not
+estimated, as few sources tell slots: one in 150 is taken to be a mistake."""
+
+IMPORTED = 0.7
+"""The same of its present import settings, which are often merely what the engine does by default."""
+
+_LEAST = 1e-6
 
 
 def judge(decoded: Decoded, name: str, around: Surroundings) -> Classification:
-    """What the texture `name` is for."""
-    raise NotImplementedError
+    """What the texture `name` is for. Raises WorkloadError where the model can't be used."""
+    opened = model()
+    inputs = extract(decoded)
+    by_pixels = opened.predict(inputs).astype(np.float64)
+    cues = read_name(name, around.siblings) if around.use_name else []
+    probabilities = weigh(by_pixels, cues, opened.judgement)
+    probabilities = _told(probabilities, around)
+    best = KINDS[int(probabilities.argmax())]
+    sure = opened.judgement.names if cues else opened.judgement.pixels
+    evidence = [
+        *_seen(by_pixels, inputs.features),
+        *_surrounding(around),
+        *(Evidence(cue.source, cue.word, cue.kinds[0]) for cue in cues),
+    ]
+    return Classification(
+        kind=best,
+        probabilities=dict(zip(KINDS, probabilities.tolist(), strict=True)),
+        advise=sure_enough(probabilities, sure),
+        evidence=evidence,
+    )
+
+
+def weigh(by_pixels: Floats, cues: Iterable[Cue], judgement: Judgement) -> Floats:
+    """Probabilities by pixels and name, calibrated: each cue multiplies those of its kinds."""
+    logs = np.log(np.maximum(by_pixels, _LEAST))
+    found = list(cues)
+    for cue in found:
+        worth = judgement.cues.get(f"{cue.source}.{cue.strength}", 0.0)
+        for place, kind in enumerate(cue.kinds):
+            logs[KINDS.index(kind)] += worth if place == 0 else worth * judgement.second
+    return _shares(logs * (judgement.names if found else judgement.pixels).sharpness)
+
+
+def class_shares(probabilities: Floats) -> dict[TextureClass, float]:
+    """Probabilities of the classes."""
+    shares = dict.fromkeys(CLASS_OF.values(), 0.0)
+    for kind, share in zip(KINDS, probabilities, strict=True):
+        shares[CLASS_OF[kind]] += float(share)
+    return shares
+
+
+def sure_enough(probabilities: Floats, sure: Sureness) -> bool:
+    """Whether the class of the most probable kind is sure enough to act on."""
+    shares = class_shares(probabilities)
+    of_best = CLASS_OF[KINDS[int(probabilities.argmax())]]
+    return shares[of_best] >= sure.thresholds.get(of_best, 2.0) and shares[of_best] == max(shares.values())
+
+
+def _told(probabilities: Floats, around: Surroundings) -> Floats:
+    """Adds what the project says of the texture."""
+    logs = np.log(np.maximum(probabilities, _LEAST))
+    for kind in set(around.slots):
+        logs[KINDS.index(kind)] += SLOT
+    if around.imported_as is not None:
+        logs[KINDS.index(around.imported_as)] += IMPORTED
+    return _shares(logs)
+
+
+def _shares(logs: Floats) -> Floats:
+    raised = np.exp(logs - logs.max())
+    return np.asarray(raised / raised.sum())
+
+
+def _seen(by_pixels: Floats, features: dict[str, float]) -> list[Evidence]:
+    order = np.argsort(-by_pixels)
+    best: Kind = KINDS[int(order[0])]
+    found = [Evidence("pixels", f"looks like {best} ({by_pixels[order[0]]:.0%})", best)]
+    return found + [Evidence("pixels", what, kind) for what, kind in sights(features, best)]
+
+
+def _surrounding(around: Surroundings) -> list[Evidence]:
+    found = [Evidence("slot", f"used as {kind}", kind) for kind in dict.fromkeys(around.slots)]
+    if around.imported_as is not None:
+        found.append(Evidence("settings", f"imported as {around.imported_as}", around.imported_as))
+    return found

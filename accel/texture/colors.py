@@ -1,0 +1,260 @@
+"""Features of values without their places: brightness, colour, opacity, relations of the channels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from accel.texture.views import Floats, Views
+
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+_STEPS = 256
+_QUANTILES = np.array([0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
+_TINY = np.float32(1e-6)
+
+Features = dict[str, float]
+
+
+def colors(view: Views) -> Features:
+    """What the regular sample holds."""
+    planes = view.sample.reshape(4, -1)
+    rgb, alpha = planes[:3], planes[3]
+    luma = LUMA @ rgb
+    high, low = rgb.max(axis=0), rgb.min(axis=0)
+    chroma = high - low
+    found: Features = {}
+    found |= _distribution("luma", luma)
+    found |= _distribution("chroma", chroma)
+    for name, plane in zip("rgb", rgb, strict=True):
+        found |= _short(name, plane)
+    found |= _grey(rgb, chroma, high)
+    found |= _hues(rgb, high, chroma)
+    found |= _palette(planes)
+    found |= _relations(rgb, chroma, luma)
+    found |= _opacity(view, alpha, luma, chroma, high)
+    found |= _light(luma, high, chroma)
+    return found
+
+
+def _histogram(values: Floats) -> Floats:
+    steps = (values * np.float32(_STEPS - 1) + np.float32(0.5)).astype(np.uint8)
+    return np.bincount(steps, minlength=_STEPS).astype(np.float32) / np.float32(max(1, values.size))
+
+
+def quantiles(histogram: Floats) -> Floats:
+    """Seven of them, from the shares of 256 values."""
+    return np.searchsorted(np.cumsum(histogram), _QUANTILES - 1e-6).astype(np.float32) / (_STEPS - 1)
+
+
+def _distribution(name: str, values: Floats) -> Features:
+    histogram = _histogram(values)
+    found = {f"{name}.q{place}": float(value) for place, value in enumerate(quantiles(histogram))}
+    coarse = histogram.reshape(16, 16).sum(axis=1)
+    found |= {f"{name}.h{place}": float(share) for place, share in enumerate(coarse)}
+    found |= _moments(name, values)
+    shares = np.sort(histogram)[::-1]
+    present = shares[shares > 0]
+    found[f"{name}.entropy"] = float(-(present * np.log2(present)).sum())
+    found[f"{name}.levels"] = len(present) / _STEPS
+    found[f"{name}.top1"] = float(shares[0])
+    found[f"{name}.top4"] = float(shares[:4].sum())
+    found[f"{name}.first"] = float(histogram[0])
+    found[f"{name}.last"] = float(histogram[-1])
+    # Levels that are skipped between used ones: contrast was stretched, or the palette is small.
+    used = np.flatnonzero(histogram)
+    found[f"{name}.gaps"] = 1 - len(used) / (used[-1] - used[0] + 1)
+    return found
+
+
+def _moments(name: str, values: Floats) -> Features:
+    mean = values.mean()
+    centred = values - mean
+    squares = centred * centred
+    variance = squares.mean()
+    deviation = float(np.sqrt(variance))
+    if deviation < 1e-3:
+        return {
+            f"{name}.mean": float(mean),
+            f"{name}.std": deviation,
+            f"{name}.skew": 0.0,
+            f"{name}.kurt": 0.0,
+        }
+    skew = float((squares @ centred) / values.size) / deviation**3
+    kurtosis = float((squares @ squares) / values.size) / deviation**4
+    return {
+        f"{name}.mean": float(mean),
+        f"{name}.std": deviation,
+        f"{name}.skew": float(np.clip(skew, -9, 9)),
+        f"{name}.kurt": float(np.log1p(min(kurtosis, 1e4))),
+    }
+
+
+def _short(name: str, values: Floats) -> Features:
+    histogram = _histogram(values)
+    _, low, _, middle, _, high, _ = (float(one) for one in quantiles(histogram))
+    return {
+        f"{name}.mean": float(values.mean()),
+        f"{name}.std": float(values.std()),
+        f"{name}.low": low,
+        f"{name}.mid": middle,
+        f"{name}.high": high,
+        f"{name}.first": float(histogram[0]),
+        f"{name}.last": float(histogram[-1]),
+        f"{name}.top1": float(histogram.max()),
+        f"{name}.levels": float((histogram > 0).mean()),
+        f"{name}.near_top": float(histogram[240:].sum()),
+        f"{name}.near_bottom": float(histogram[:16].sum()),
+    }
+
+
+def _grey(rgb: Floats, chroma: Floats, high: Floats) -> Features:
+    saturation = chroma / np.maximum(high, np.float32(0.02))
+    return {
+        "grey.exact": float((chroma == 0).mean()),
+        "grey.nearly": float((chroma < 6 / 255).mean()),
+        "grey.roughly": float((chroma < 20 / 255).mean()),
+        "saturation.mean": float(saturation.mean()),
+        "saturation.std": float(saturation.std()),
+        "saturation.vivid": float((chroma > 0.5).mean()),
+        "saturation.full": float((saturation > 0.95).mean()),
+        "black": float((high < 6 / 255).mean()),
+        "dark": float((high < 0.15).mean()),
+        "white": float((rgb.min(axis=0) > 250 / 255).mean()),
+        "primary": float(((high > 0.97) & (rgb.min(axis=0) < 0.03)).mean()),
+    }
+
+
+def _hues(rgb: Floats, high: Floats, chroma: Floats) -> Features:
+    """Shares of twelve hues, each texel counting by its chroma; and how much they agree."""
+    red, green, blue = rgb
+    safe = np.maximum(chroma, _TINY)
+    hue = np.where(
+        high == red,
+        (green - blue) / safe,
+        np.where(high == green, (blue - red) / safe + 2, (red - green) / safe + 4),
+    )
+    total = float(chroma.sum()) + 1e-6
+    bins = (hue * 2).astype(np.int64) % 12
+    shares = np.bincount(bins, weights=chroma, minlength=12) / total
+    angle = hue * np.float32(np.pi / 3)
+    x, y = float(chroma @ np.cos(angle)) / total, float(chroma @ np.sin(angle)) / total
+    found = {f"hue.{place}": float(share) for place, share in enumerate(shares)}
+    found["hue.agree"] = float(np.hypot(x, y))
+    found["hue.count"] = float((shares > 0.05).sum())
+    found["hue.top"] = float(shares.max())
+    return found
+
+
+def _palette(planes: Floats) -> Features:
+    """How many colours there are, and how much the most frequent ones cover."""
+    steps = (planes * np.float32(255) + np.float32(0.5)).astype(np.uint32)
+    packed = steps[0] << 24 | steps[1] << 16 | steps[2] << 8 | steps[3]
+    counts = np.sort(_counts(packed))[::-1] / packed.size
+    coarse = steps[:3] >> 4
+    boxes = np.bincount((coarse[0] << 8 | coarse[1] << 4 | coarse[2]).astype(np.int64), minlength=4096)
+    shares = boxes[boxes > 0] / packed.size
+    return {
+        "palette.count": float(np.log2(len(counts))),
+        "palette.variety": len(counts) / packed.size,
+        "palette.top1": float(counts[0]),
+        "palette.top2": float(counts[:2].sum()),
+        "palette.top8": float(counts[:8].sum()),
+        "palette.top32": float(counts[:32].sum()),
+        "palette.top256": float(counts[:256].sum()),
+        "palette.boxes": float(np.log2(len(shares))),
+        "palette.entropy": float(-(shares * np.log2(shares)).sum()),
+        "palette.box_top": float(shares.max()),
+    }
+
+
+def _counts(values: Floats) -> Floats:
+    ordered = np.sort(values)
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    return np.diff(np.append(starts, len(ordered))).astype(np.float32)
+
+
+def _relations(rgb: Floats, chroma: Floats, luma: Floats) -> Features:
+    """Colour is one light on one surface: its channels go together; packed data don't."""
+    centred = rgb - rgb.mean(axis=1, keepdims=True)
+    covariance = centred @ centred.T / rgb.shape[1]
+    deviations = np.sqrt(np.maximum(np.diag(covariance), 0))
+    floor = np.maximum(deviations, 1 / 255)
+    correlations = covariance / np.outer(floor, floor)
+    values, vectors = np.linalg.eigh(covariance.astype(np.float64))
+    total = max(1e-9, float(values.sum()))
+    main = vectors[:, 2] * np.sign(vectors[:, 2].sum() or 1.0)
+    pairs = [float(correlations[one, other]) for one, other in ((0, 1), (0, 2), (1, 2))]
+    spread = sorted(float(one) for one in deviations)
+    return {
+        "corr.rg": pairs[0],
+        "corr.rb": pairs[1],
+        "corr.gb": pairs[2],
+        "corr.least": min(pairs),
+        "corr.most": max(pairs),
+        "axis.first": float(values[2]) / total,
+        "axis.second": float(values[1]) / total,
+        "axis.third": float(values[0]) / total,
+        "axis.r": float(main[0]),
+        "axis.g": float(main[1]),
+        "axis.b": float(main[2]),
+        "constant.channels": float((deviations < 1.5 / 255).sum()),
+        "spread.least": spread[0],
+        "spread.most": spread[2],
+        "chroma.luma": _correlation(chroma, luma),
+        "equal.rg": float((np.abs(rgb[0] - rgb[1]) < 3 / 255).mean()),
+        "equal.rb": float((np.abs(rgb[0] - rgb[2]) < 3 / 255).mean()),
+        "equal.gb": float((np.abs(rgb[1] - rgb[2]) < 3 / 255).mean()),
+        "order.blue": float((rgb[2] >= np.maximum(rgb[0], rgb[1])).mean()),
+        "order.red": float((rgb[0] >= np.maximum(rgb[1], rgb[2])).mean()),
+        "order.warm": float(((rgb[0] >= rgb[1]) & (rgb[1] >= rgb[2])).mean()),
+    }
+
+
+def _correlation(one: Floats, other: Floats) -> float:
+    one, other = one - one.mean(), other - other.mean()
+    size = float(np.sqrt(float(one @ one) * float(other @ other)))
+    return float(one @ other) / size if size > 1e-4 * one.size else 0.0
+
+
+def _opacity(view: Views, alpha: Floats, luma: Floats, chroma: Floats, high: Floats) -> Features:
+    """Cut out, blended, used as a further channel, or none."""
+    clear, full = alpha < 2 / 255, alpha > 253 / 255
+    share_clear, share_full = float(clear.mean()), float(full.mean())
+    found = {
+        "alpha.there": float(view.has_alpha),
+        "alpha.clear": share_clear,
+        "alpha.full": share_full,
+        "alpha.between": 1 - share_clear - share_full,
+        "alpha.mean": float(alpha.mean()),
+        "alpha.std": float(alpha.std()),
+        "alpha.luma": _correlation(alpha, luma),
+        "alpha.levels": float((_histogram(alpha) > 0).mean()),
+        "alpha.faint": float(((alpha > 2 / 255) & (alpha < 0.5)).mean()),
+    }
+    weight = float(alpha.sum()) + 1e-3
+    seen = float(alpha @ luma) / weight
+    found["seen.luma"] = seen
+    found["seen.luma_std"] = float(np.sqrt(max(0.0, float(alpha @ (luma - np.float32(seen)) ** 2) / weight)))
+    found["seen.chroma"] = float(alpha @ chroma) / weight
+    found["seen.grey"] = float(alpha @ (chroma < 6 / 255)) / weight
+    found["seen.white"] = float(alpha @ (high - chroma > 0.95)) / weight
+    found["seen.black"] = float(alpha @ (high < 0.05)) / weight
+    found["seen.vivid"] = float(alpha @ (chroma > 0.4)) / weight
+    found["under.black"] = float((clear & (high < 3 / 255)).mean())
+    found["under.white"] = float((clear & (high - chroma > 0.98)).mean())
+    found["under.color"] = share_clear - found["under.black"] - found["under.white"]
+    return found
+
+
+def _light(luma: Floats, high: Floats, chroma: Floats) -> Features:
+    """Some light on black, or on nothing."""
+    lit = high > 0.25
+    count = float(lit.sum()) + 1e-3
+    return {
+        "lit.share": float(lit.mean()),
+        "lit.mean": float(high @ lit) / count,
+        "lit.chroma": float(chroma @ lit) / count,
+        "lit.white": float((high - chroma)[lit].mean()) if count > 1 else 0.0,
+        "lit.between": float(((high > 0.05) & (high < 0.25)).mean()),
+        "lit.middle": float(((luma > 0.3) & (luma < 0.7)).mean()),
+    }

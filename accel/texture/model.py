@@ -1,0 +1,111 @@
+"""The shipped model of texture kinds: one ONNX file, which also declares how its numbers are to be judged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from accel.texture import features
+from accel.texture.features import Inputs
+from accel.texture.kinds import KINDS
+from accel.workload import WorkloadError
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+FILE = Path(__file__).with_name("kinds.onnx")
+
+
+class Sureness(Struct, frozen=True):
+    """From which probability on a class is acted on, and how probabilities are sharpened before."""
+
+    sharpness: float
+    """What the logarithms are multiplied with: calibrates what came of all evidence."""
+    thresholds: Mapping[str, float]
+    """By class; above 1 where it never is sure enough."""
+
+
+class Judgement(Struct, frozen=True):
+    """What further evidence is worth; estimated on sources that the model hadn't learned from."""
+
+    cues: Mapping[str, float]
+    """Logarithm of the likelihood ratio by a cue's source and strength, for example `name.word`."""
+    second: float
+    """Share of it for the kinds after a cue's first."""
+    pixels: Sureness
+    """Where pixels are the only evidence."""
+    names: Sureness
+    """Where the name says something."""
+
+
+class Model:
+    """An open model. Raises WorkloadError where the file is missing, damaged or of another version."""
+
+    def __init__(self, file: Path) -> None:
+        self._session = _open(file)
+        try:
+            about = self._session.get_modelmeta().custom_metadata_map
+            self._names: list[str] = json.loads(about["features"])
+            self.judgement = msgspec.json.decode(about["judgement"], type=Judgement)
+            fits = about["version"] == str(features.VERSION) and about["kinds"] == " ".join(KINDS)
+        except (KeyError, ValueError) as error:
+            raise _unusable(f"doesn't declare what it was trained for ({error})") from None
+        if not fits:
+            raise _unusable("is of another version than the program")
+
+    def predict(self, inputs: Inputs) -> NDArray[np.float32]:
+        """Probabilities of KINDS by pixels alone, calibrated."""
+        row = np.array([[inputs.features[name] for name in self._names]], np.float32)
+        feed = {"features": row, "thumb": inputs.thumb[None], "patch": inputs.patch[None]}
+        wanted = {one.name for one in self._session.get_inputs()}
+        (found,) = self._session.run(None, {name: value for name, value in feed.items() if name in wanted})
+        probabilities: NDArray[np.float32] = found[0]
+        return probabilities
+
+
+@cache
+def model() -> Model:
+    """The shipped model, opened once in each process. Raises WorkloadError."""
+    return Model(FILE)
+
+
+def warm() -> None:
+    """Opens the model and runs it once, ahead of the first texture."""
+    from accel.image.decoded import Decoded
+
+    grey = np.full((64, 64, 3), 128, np.uint8)
+    model().predict(features.extract(Decoded(grey, "rgb", False, "png", grey.size)))
+
+
+def _open(file: Path) -> onnxruntime.InferenceSession:
+    # Imported here, as loading it costs 0.2 s that only those pay who classify.
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        contents = file.read_bytes()
+    except OSError as error:
+        raise _unusable(f"can't be read ({error.strerror or error})") from None
+    try:
+        session: Any = onnxruntime.InferenceSession(contents, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises classes of its own that share no base
+        raise _unusable(f"is damaged ({str(error)[:120]})") from None
+    return session
+
+
+def _unusable(reason: str) -> WorkloadError:
+    return WorkloadError(
+        "internal", f"the model of texture kinds ({FILE.name}) {reason}; install popbridge again", FILE.name
+    )

@@ -1,0 +1,103 @@
+"""Features of normal maps and packed data: what the channels of one texel say of each other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from accel.texture.views import Floats, Views
+
+Features = dict[str, float]
+
+
+def vectors(view: Views) -> Features:
+    """Whether texels are unit vectors, in the layouts in which engines store them."""
+    planes = view.sample.reshape(4, -1)
+    x, y, z = planes[:3] * 2 - 1
+    length = np.sqrt(x * x + y * y + z * z)
+    flat = (np.abs(x) < 9 / 255) & (np.abs(y) < 9 / 255)
+    up = flat & (z > 1 - 12 / 255)
+    bent = ~up
+    unit = np.abs(length - 1)
+    found = {
+        "unit.tight": float((unit < 0.02).mean()),
+        "unit.near": float((unit < 0.05).mean()),
+        "unit.loose": float((unit < 0.15).mean()),
+        "unit.bent": float((bent & (unit < 0.06)).mean()) / (float(bent.mean()) + 0.002),
+        "unit.mean": float(length.mean()),
+        "unit.std": float(length.std()),
+        "unit.flat": float(flat.mean()),
+        "unit.up": float(up.mean()),
+        "unit.toward": float((z > 0).mean()),
+        "unit.steep": float((z > 0.6).mean()),
+        "unit.x": float(x.mean()),
+        "unit.y": float(y.mean()),
+        "unit.x_std": float(x.std()),
+        "unit.y_std": float(y.std()),
+        "unit.balance": abs(float(x.mean())) + abs(float(y.mean())),
+        "unit.z_tied": _tied(x, y, z),
+    }
+    found |= _two_channels(planes)
+    return found
+
+
+def _tied(x: Floats, y: Floats, z: Floats) -> float:
+    """How well x and y foretell z, -1..1: in a normal map they do, whatever its strength."""
+    expected = np.sqrt(np.maximum(0, 1 - x * x - y * y))
+    expected, z = expected - expected.mean(), z - z.mean()
+    size = float(np.sqrt(float(expected @ expected) * float(z @ z)))
+    return float(expected @ z) / size if size > 1e-5 * x.size else 0.0
+
+
+def _two_channels(planes: Floats) -> Features:
+    """Vectors of two channels: red and green (BC5), or alpha and green (DXT5nm)."""
+    red, green, blue, alpha = planes * 2 - 1
+    disc = red * red + green * green
+    swizzled = alpha * alpha + green * green
+    return {
+        "pair.disc": float((disc <= 1.02).mean()),
+        "pair.centre": float((disc < 0.25).mean()),
+        "pair.no_blue": float((blue < -0.98).mean()),
+        "pair.swizzled": float((swizzled < 0.6).mean()),
+        "pair.red_full": float((red > 0.98).mean()),
+    }
+
+
+def fields(view: Views) -> Features:
+    """How slopes behave: those of a surface have no curl, and data channels don't share their edges."""
+    patches = view.patches
+    right = patches[:3, :, 1:-1, 2:] - patches[:3, :, 1:-1, :-2]
+    down = patches[:3, :, 2:, 1:-1] - patches[:3, :, :-2, 1:-1]
+    # p = -x / z, q = y / z for green up; see accel.image.normals.curl.
+    a, b = -down[0], right[1]
+    energy = float((a * a).sum() + (b * b).sum())
+    curl = 2 * float((a * b).sum()) / energy if energy > 1e-3 else 0.0
+    sizes = np.abs(right) + np.abs(down)
+    flat = sizes.reshape(3, -1)
+    total = flat.sum(axis=1)
+    norms = np.sqrt((flat * flat).sum(axis=1)) + 1e-3
+    shared = (flat @ flat.T) / np.outer(norms, norms)
+    strong = flat > 0.06
+    both = [
+        float((strong[one] & strong[other]).sum()) / (float((strong[one] | strong[other]).sum()) + 1)
+        for one, other in ((0, 1), (0, 2), (1, 2))
+    ]
+    signed = right.reshape(3, -1)
+    lengths = np.sqrt((signed * signed).sum(axis=1)) + 1e-3
+    agree = (signed @ signed.T) / np.outer(lengths, lengths)
+    count = flat.shape[1]
+    return {
+        "curl.sign": curl,
+        "curl.size": abs(curl),
+        "edge.rg": float(shared[0, 1]),
+        "edge.rb": float(shared[0, 2]),
+        "edge.gb": float(shared[1, 2]),
+        "edge.agree_rg": float(agree[0, 1]),
+        "edge.agree_rb": float(agree[0, 2]),
+        "edge.agree_gb": float(agree[1, 2]),
+        "edge.both_rg": both[0],
+        "edge.both_rb": both[1],
+        "edge.both_gb": both[2],
+        "edge.r": float(total[0]) / count,
+        "edge.g": float(total[1]) / count,
+        "edge.b": float(total[2]) / count,
+    }

@@ -1,0 +1,151 @@
+"""Writes what was learned as one ONNX file: trees, networks and the declaration of how to judge by them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from accel.texture.features import VERSION
+from accel.texture.kinds import KINDS
+
+OPSET = 17
+ML_OPSET = 5
+IR_VERSION = 10
+"""The newest that every onnxruntime allowed by setup.cfg reads."""
+
+_LESS_OR_EQUAL = 0
+
+
+@dataclass
+class Graph:
+    """An ONNX graph that grows node by node."""
+
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    constants: list[onnx.TensorProto] = field(default_factory=list)
+
+    def add(self, operation: str, inputs: Sequence[str], domain: str = "", **attributes: Any) -> str:
+        """Adds a node with one output and gives the output's name."""
+        name = f"v{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operation, list(inputs), [name], domain=domain, **attributes))
+        return name
+
+    def constant(self, values: NDArray[Any]) -> str:
+        """Adds a constant as it is."""
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        return name
+
+    def weight(self, values: NDArray[np.floating[Any]]) -> str:
+        """Adds a constant that is stored in 16 bit and used in 32."""
+        return self.add("Cast", [self.constant(values.astype(np.float16))], to=TensorProto.FLOAT)
+
+
+def trees(graph: Graph, features: str, dumped: Sequence[Mapping[str, Any]]) -> str:
+    """Adds boosted trees, as LightGBM dumps them, one for each kind in turn; gives the raw scores."""
+    packed = _Packed()
+    for place, tree in enumerate(dumped):
+        packed.roots.append(packed.add(tree["tree_structure"], place % len(KINDS)))
+    return graph.add(
+        "TreeEnsemble",
+        [features],
+        domain="ai.onnx.ml",
+        n_targets=len(KINDS),
+        aggregate_function=1,
+        post_transform=0,
+        tree_roots=packed.roots,
+        nodes_featureids=packed.features,
+        nodes_modes=helper.make_tensor(
+            "modes", TensorProto.UINT8, [len(packed.features)], [_LESS_OR_EQUAL] * len(packed.features)
+        ),
+        nodes_splits=helper.make_tensor(
+            "splits", TensorProto.FLOAT, [len(packed.splits)], np.array(packed.splits, np.float32)
+        ),
+        nodes_truenodeids=packed.lower,
+        nodes_trueleafs=packed.lower_is_leaf,
+        nodes_falsenodeids=packed.higher,
+        nodes_falseleafs=packed.higher_is_leaf,
+        leaf_targetids=packed.targets,
+        leaf_weights=helper.make_tensor(
+            "weights", TensorProto.FLOAT, [len(packed.weights)], np.array(packed.weights, np.float32)
+        ),
+    )
+
+
+class _Packed:
+    """The lists of the operator TreeEnsemble."""
+
+    def __init__(self) -> None:
+        self.roots: list[int] = []
+        self.features: list[int] = []
+        self.splits: list[np.float32] = []
+        self.lower: list[int] = []
+        self.lower_is_leaf: list[int] = []
+        self.higher: list[int] = []
+        self.higher_is_leaf: list[int] = []
+        self.targets: list[int] = []
+        self.weights: list[float] = []
+
+    def add(self, node: Mapping[str, Any], target: int) -> int:
+        """Adds a node with all below it; gives its number. A tree of one leaf becomes a node of two."""
+        place = len(self.features)
+        for one in (self.lower, self.lower_is_leaf, self.higher, self.higher_is_leaf):
+            one.append(0)
+        self.features.append(node.get("split_feature", 0))
+        self.splits.append(_below(node.get("threshold", 0.0)))
+        sides = (
+            ("left_child", self.lower, self.lower_is_leaf),
+            ("right_child", self.higher, self.higher_is_leaf),
+        )
+        for side, ids, leaves in sides:
+            child = node.get(side, node)
+            is_leaf = "leaf_value" in child
+            leaves[place] = int(is_leaf)
+            ids[place] = self._leaf(child["leaf_value"], target) if is_leaf else self.add(child, target)
+        return place
+
+    def _leaf(self, weight: float, target: int) -> int:
+        self.targets.append(target)
+        self.weights.append(weight)
+        return len(self.weights) - 1
+
+
+def _below(threshold: float) -> np.float32:
+    """The largest float of 32 bit that isn't above `threshold`; floats compare alike with both."""
+    rounded = np.float32(threshold)
+    return np.nextafter(rounded, np.float32(-np.inf)) if float(rounded) > threshold else rounded
+
+
+def save(
+    graph: Graph, probabilities: str, names: Sequence[str], inputs: Mapping[str, tuple[int, list[int]]],
+    judgement: Mapping[str, Any], file: Path,
+) -> None:  # fmt: skip
+    """Writes the model; `inputs` are those of the graph: element type and shape after the first dimension."""
+    graph.nodes.append(helper.make_node("Identity", [probabilities], ["probabilities"]))
+    made = helper.make_graph(
+        graph.nodes,
+        "texture-kinds",
+        [helper.make_tensor_value_info(name, kind, ["n", *shape]) for name, (kind, shape) in inputs.items()],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", len(KINDS)])],
+        graph.constants,
+    )
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
+    model = helper.make_model(made, opset_imports=opsets, ir_version=IR_VERSION, producer_name="popbridge")
+    helper.set_model_props(
+        model,
+        {
+            "kinds": " ".join(KINDS),
+            "features": json.dumps(list(names), separators=(",", ":")),
+            "version": str(VERSION),
+            "judgement": json.dumps(judgement),
+        },
+    )
+    onnx.checker.check_model(model)
+    file.write_bytes(model.SerializeToString())
