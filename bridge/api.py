@@ -23,6 +23,7 @@ from accel.workload import (
 )
 from bridge.client import Client, OnCommand, OnEvent, OnPopup, OnPopupClose
 from bridge.core.errors import UNSUPPORTED, ErrorCode, RequestError, UserError
+from bridge.core.memory import GpuFormat, ImageFacts, Platform, usual_format
 from bridge.core.messages import (
     Action,
     Answer,
@@ -55,11 +56,12 @@ from bridge.hooks import hookimpl
 __all__ = [
     "UNSUPPORTED", "Action", "Adapter", "Advisor", "AlphaUse", "Answer", "AssetChange", "ChannelMeaning",
     "Client", "ClientMessage", "ColorSpace", "Command", "Compression", "Context", "EditorSupport",
-    "ErrorCode", "Event", "Field", "Function", "HeadlessEditor", "Input", "InputRef", "Kind", "Limits",
-    "NormalConvention", "OnCommand", "OnEvent", "OnPopup", "OnPopupClose", "Output", "OutputFile", "Params",
-    "Popup", "PopupClose", "ProjectInfo", "RequestError", "Result", "Resume", "RunResult", "SessionView",
-    "Setting", "Skip", "TextureAsset", "TextureIntent", "UserError", "Version", "VersionScheme", "Walked",
-    "Workload", "WorkloadError", "Wrap", "hidden", "hookimpl", "walk", "workload",
+    "ErrorCode", "Event", "Field", "Function", "GpuFormat", "HeadlessEditor", "ImageFacts", "Input",
+    "InputRef", "Kind", "Limits", "NormalConvention", "OnCommand", "OnEvent", "OnPopup", "OnPopupClose",
+    "Output", "OutputFile", "Params", "Platform", "Popup", "PopupClose", "ProjectInfo", "RequestError",
+    "Result", "Resume", "RunResult", "SessionView", "Setting", "Skip", "TextureAsset", "TextureIntent",
+    "UserError", "Version", "VersionScheme", "Walked", "Workload", "WorkloadError", "Wrap", "hidden",
+    "hookimpl", "walk", "workload",
 ]  # fmt: skip
 
 
@@ -78,6 +80,8 @@ class Adapter(ABC):
     """What the editor's side can do, as told in `ready.adapter.capabilities`."""
     texture_fields: frozenset[str] = frozenset()
     """The fields of `TextureIntent` that this engine's import settings decide."""
+    packed_channels: Mapping[str, ChannelMeaning] | None = None
+    """The order in which all materials of this engine read packed channels; None where they choose."""
 
     @abstractmethod
     def compile_texture(
@@ -96,6 +100,15 @@ class Adapter(ABC):
     @abstractmethod
     def expressible(self, intent: TextureIntent, version: Version) -> TextureIntent:
         """The part of `intent` that this version's import settings can hold."""
+
+    def gpu_format(
+        self, intent: TextureIntent, facts: ImageFacts, platform: Platform, version: Version
+    ) -> GpuFormat | None:
+        """How a texture with these settings lies in the GPU's memory; None where that isn't known.
+
+        `intent` is what all its settings say, as `read_texture` gives it.
+        """
+        return usual_format(intent, facts, platform)
 
     @property
     def editor(self) -> EditorSupport | None:
@@ -247,11 +260,14 @@ class Context(Protocol):
     async def revert(self, receipt_ids: Sequence[int]) -> Sequence[int]:
         """Puts back what receipts changed, in the editor; gives the new receipts. Raises RequestError."""
 
-    def rules(self, session: SessionView) -> Mapping[str, Sequence[str]]:
-        """What the person wants always, by folder of the project."""
+    async def rules(self, session: SessionView) -> Mapping[str, Sequence[str]]:
+        """What the person wants always, by folder of the project; empty while its file can't be read."""
 
-    def add_rule(self, session: SessionView, folder: str, finding: str) -> None:
-        """From now on `finding` is settled without asking in `folder` and below."""
+    async def add_rule(self, session: SessionView, folder: str, finding: str) -> None:
+        """From now on `finding` is settled without asking in `folder` and below.
+
+        Kept in the project's `popbridge.toml`. Raises RequestError where that can't be read or written.
+        """
 
 
 class Advisor(ABC):

@@ -12,11 +12,11 @@ from bridge.advisors.import_popups import applied_popup, failed_undo_popup
 from bridge.api import Context, RequestError, SessionView
 
 
-def remember(context: Context, session: SessionView, files: Sequence[FileAdvice]) -> None:
+async def remember(context: Context, session: SessionView, files: Sequence[FileAdvice]) -> None:
     """From now on these findings are settled without asking in these files' folders."""
     rules = {(file.folder, f.code) for file in files for f in file.findings if f.applicable}
     for folder, code in sorted(rules):
-        context.add_rule(session, folder, code)
+        await context.add_rule(session, folder, code)
 
 
 async def apply(context: Context, session: SessionView, files: Sequence[FileAdvice]) -> None:

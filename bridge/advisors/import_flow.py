@@ -67,7 +67,7 @@ class TextureImportAdvisor(Advisor):
         if answer.state != "undeliverable":
             self._note(session, {mark for file in advice.files for mark in file.marks()})
         if answer.action == "always":
-            remember(context, session, advice.files)
+            await remember(context, session, advice.files)
         if answer.action in ("apply", "always"):
             await apply(context, session, advice.files)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,7 @@ async def look_at_all(context: Context, session: SessionView, assets: Sequence[A
     assert session.root is not None
     root = await asyncio.to_thread(session.root.resolve)
     params = {"preview": PREVIEW} if len(assets) <= PREVIEWED else {}
+    rules = await context.rules(session)
     places = asyncio.Semaphore(AT_ONCE)
 
     async def look(asset: Asset) -> Looked | None:
@@ -80,7 +81,7 @@ async def look_at_all(context: Context, session: SessionView, assets: Sequence[A
                 return None
             try:
                 result = await context.run("image.inspect", params, [path], names=[asset.file])
-                return _judge(context, session, asset, result)
+                return _judge(context, session, asset, result, rules)
             except RequestError as error:
                 log.info("%s isn't advised on: %s", asset.file, error.message)
             # An adapter is a plugin, and options come from outside: one file's trouble is its own.
@@ -92,7 +93,13 @@ async def look_at_all(context: Context, session: SessionView, assets: Sequence[A
     return [each for each in looked if each is not None]
 
 
-def _judge(context: Context, session: SessionView, asset: Asset, result: RunResult) -> Looked:
+def _judge(
+    context: Context,
+    session: SessionView,
+    asset: Asset,
+    result: RunResult,
+    rules: Mapping[str, Sequence[str]],
+) -> Looked:
     adapter, version = session.adapter, session.version
     assert adapter is not None and version is not None
     image = msgspec.convert(result.value, Inspection)
@@ -100,7 +107,6 @@ def _judge(context: Context, session: SessionView, asset: Asset, result: RunResu
     examination = Examination(image, unsure, Fingerprint("", "", "", (), 0.0))
     max_size = int(context.settings["textures.max_size"])
     findings = judge(examination, asset.file, asset.options, adapter, version, max_size=max_size)
-    rules = context.rules(session)
     ruled = [f for f in findings if f.applicable and covered(rules, asset.file, f.code)]
     asked = [f for f in findings if f not in ruled]
     preview = result.blobs.get("preview")

@@ -68,11 +68,11 @@ class AdvisorContext:
         self._steps += len(receipt_ids)
         return await self._flows.commands.revert(receipt_ids, parent=step)
 
-    def rules(self, session: SessionView) -> Mapping[str, Sequence[str]]:
-        return self._flows.rules.of(session.project)
+    async def rules(self, session: SessionView) -> Mapping[str, Sequence[str]]:
+        return await self._flows.rules.of(session)
 
-    def add_rule(self, session: SessionView, folder: str, finding: str) -> None:
-        self._flows.rules.add(session.project, folder, finding)
+    async def add_rule(self, session: SessionView, folder: str, finding: str) -> None:
+        await self._flows.rules.add(session, folder, finding)
 
     def _step(self) -> tuple[int, int] | None:
         self._steps += 1

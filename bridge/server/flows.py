@@ -19,6 +19,7 @@ from bridge.core.messages import Answer, Event, Popup, PopupClose
 from bridge.server.commands import Commands
 from bridge.server.context import AdvisorContext
 from bridge.server.live import LiveSession
+from bridge.server.rules import RuleKeeper
 from bridge.server.runner import Runner
 from bridge.store.receipts import RuleStore
 from bridge.store.records import unpack
@@ -50,7 +51,7 @@ class Flows:
         self.runner = runner
         self.commands = commands
         self.store = store
-        self.rules = rules
+        self.rules = RuleKeeper(rules)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 

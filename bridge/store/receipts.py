@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -94,7 +94,10 @@ class ReceiptStore:
 
 
 class RuleStore:
-    """Table `rules`: findings that a person wants settled without being asked, by folder."""
+    """Table `rules`: findings that a person wants settled without being asked, by folder.
+
+    For projects whose files aren't on this machine; the others have a file for them.
+    """
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -110,6 +113,14 @@ class RuleStore:
         for row in self._db.query("SELECT folder, finding FROM rules WHERE project = ?", [project]):
             rules.setdefault(row["folder"], []).append(row["finding"])
         return rules
+
+    def forget(self, project: str, rules: Mapping[str, Sequence[str]]) -> None:
+        """Takes these rules away: the project's own file has them."""
+        rows = [(project, folder, finding) for folder, findings in rules.items() for finding in findings]
+        with self._db.conn:
+            self._db.conn.executemany(
+                "DELETE FROM rules WHERE project = ? AND folder = ? AND finding = ?", rows
+            )
 
 
 def _observed(reply: Result | Error) -> tuple[Any, Any, Any]:

@@ -197,8 +197,8 @@ class Bench:
                 self.options[entry["path"]].update(entry["options"])
         return []
 
-    def rules(self, session: SessionView) -> Mapping[str, Sequence[str]]:
+    async def rules(self, session: SessionView) -> Mapping[str, Sequence[str]]:
         return self.rule_table
 
-    def add_rule(self, session: SessionView, folder: str, finding: str) -> None:
+    async def add_rule(self, session: SessionView, folder: str, finding: str) -> None:
         self.rule_table.setdefault(folder, []).append(finding)

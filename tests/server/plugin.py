@@ -192,9 +192,9 @@ class Obedient(Advisor):
                 except asyncio.CancelledError:
                     return "late"
             case "rule":
-                context.add_rule(session, "textures", "flat")
-                context.add_rule(session, "textures", "flat")
-                return dict(context.rules(session))
+                await context.add_rule(session, "textures", "flat")
+                await context.add_rule(session, "textures", "flat")
+                return dict(await context.rules(session))
             case "close":
                 await context.close_popup(session, params["popup"])
         return {"project": session.project, "root": str(session.root), "locale": session.locale}

@@ -101,3 +101,6 @@ def test_rules_are_kept_by_project_and_folder_once_each(db: Database) -> None:
         "": ["too_large"],
     }
     assert rules.of("nobody") == {}
+    rules.forget("p", {"textures": ["too_large"], "": ["too_large"]})
+    assert rules.of("p") == {"textures": ["normal_as_colour"]}
+    assert rules.of("q") == {"textures": ["too_large"]}

@@ -1,0 +1,226 @@
+"""`popbridge.toml` in a project's root: what its people agreed on, committed with it and edited by hand."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import threading
+import tomllib
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from bridge.core.errors import UserError
+
+NAME = "popbridge.toml"
+MAX_BYTES = 1 << 20
+"""Nobody writes more by hand; what is larger is something else."""
+TRIES = 5
+"""How often a rule is written anew because somebody saved the file meanwhile."""
+BOM = b"\xef\xbb\xbf"
+
+HEAD = """\
+# What this project's people told PopBridge: see its manual. Commit this file; edit it as you like.
+"""
+
+_writing = threading.Lock()
+
+
+class AlwaysRule(Struct, frozen=True, forbid_unknown_fields=True):
+    """One `[[always]]`."""
+
+    folder: str
+    """Below the project's root, with `/`; `.` is the root itself, without the folders in it."""
+    advice: list[str]
+    """The codes of findings that are settled without asking."""
+
+
+class TextureSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[textures]`: for the advisor and the audit alike."""
+
+    ignore: list[str] = field(default_factory=list)
+    """What is never looked at: patterns as in `.gitignore`, `**` for any folders; without `!`."""
+    max_size: Annotated[int, Meta(ge=1, le=65_536)] | None = None
+    """Longest side that is accepted, pixels, in the place of the setting `textures.max_size`."""
+
+    def ignores(self, file: str) -> bool:
+        """Whether `file`, below the project's root and with `/`, is to be passed over."""
+        return any(_pattern(pattern).fullmatch(file) for pattern in self.ignore)
+
+
+class ProjectFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """All that the file says."""
+
+    always: list[AlwaysRule] = field(default_factory=list)
+    textures: TextureSettings = TextureSettings()
+
+    def rules(self) -> dict[str, list[str]]:
+        """The codes of findings by folder, `""` for the root."""
+        rules: dict[str, list[str]] = {}
+        for rule in self.always:
+            codes = rules.setdefault(_folder(rule.folder), [])
+            codes += [code for code in rule.advice if code not in codes]
+        return rules
+
+
+def read(root: Path) -> ProjectFile:
+    """What the file in `root` says; nothing without one. Raises UserError that names file and line."""
+    data = _bytes(root / NAME)
+    return ProjectFile() if data is None else _parse(root / NAME, data)
+
+
+def add_rules(root: Path, rules: Mapping[str, Sequence[str]]) -> None:
+    """Adds codes of findings, by folder, to what the file has; all else in it stays, to the byte.
+
+    Raises UserError where the file can't be read or written, or has a mistake: it is left as it is then.
+    """
+    path = root / NAME
+    with _writing:
+        for _ in range(TRIES):
+            before = _bytes(path)
+            after = _with(path, before or b"", rules)
+            if after is None:
+                return
+            # Somebody may have saved it in an editor meanwhile: their version is the one to add to.
+            if _replace(path, before, after):
+                return
+    raise UserError(f"{path} changes all the time: save it, close it, and answer once more.")
+
+
+def _parse(path: Path, data: bytes) -> ProjectFile:
+    try:
+        values = tomllib.loads(data.removeprefix(BOM).decode())
+        return msgspec.convert(values, ProjectFile)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise UserError(f"{path}, line {line}: isn't UTF-8. Save it as UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path}{_place(str(error), data)}. Correct it; nothing was changed.") from None
+    except msgspec.ValidationError as error:
+        raise UserError(f"{path}: {_explained(error)}. Correct it; nothing was changed.") from None
+
+
+def _place(message: str, data: bytes) -> str:
+    """The parser's words with the line in front: `Expected ... (at line 3, column 5)` or `(at end ...)`."""
+    reason, _, at = message.partition(" (at ")
+    found = re.search(r"line (\d+)", at)
+    line = found[1] if found else str(data.rstrip().count(b"\n") + 1)
+    return f", line {line}: {reason[:1].lower()}{reason[1:]}"
+
+
+def _explained(error: msgspec.ValidationError) -> str:
+    reason, _, at = str(error).partition(" - at `$")
+    where = at.rstrip("`").removeprefix(".")
+    return f"{where}: {reason[:1].lower()}{reason[1:]}" if where else f"{reason[:1].lower()}{reason[1:]}"
+
+
+def _with(path: Path, data: bytes, rules: Mapping[str, Sequence[str]]) -> bytes | None:
+    """The file's bytes with these rules; None where it has them all. Raises UserError."""
+    present = _parse(path, data).rules()
+    wanted = {
+        folder: [code for code in codes if code not in present.get(folder, ())]
+        for folder, codes in rules.items()
+    }
+    if not any(wanted.values()):
+        return None
+    mark, text = (BOM, data[len(BOM) :]) if data.startswith(BOM) else (b"", data)
+    edited = mark + _edited(text.decode() or HEAD, wanted).encode()
+    expected = {folder: {*present.get(folder, ()), *codes} for folder, codes in wanted.items() if codes}
+    after = _parse(path, edited).rules()
+    # Somebody's file is at stake: what the editing library made of it is read once more.
+    if any(set(after.get(folder, ())) != codes for folder, codes in expected.items()):
+        raise UserError(f"{path} can't be edited safely: add the rule by hand.")
+    return edited
+
+
+def _edited(text: str, wanted: Mapping[str, Sequence[str]]) -> str:
+    # Imported here, as most runs of the daemon write no rule.
+    import tomlkit
+
+    windows = "\r\n" in text and not re.search(r"(?<!\r)\n", text)
+    document = tomlkit.parse(text.replace("\r\n", "\n") if windows else text)
+    for folder, codes in wanted.items():
+        if codes:
+            _add(document, folder, codes)
+    edited = tomlkit.dumps(document)
+    return edited.replace("\n", "\r\n") if windows else edited
+
+
+def _add(document: Any, folder: str, codes: Sequence[str]) -> None:
+    import tomlkit
+
+    for rule in document.get("always", ()):
+        if _folder(rule["folder"]) == folder:
+            rule["advice"].extend(codes)
+            return
+    if "always" not in document:
+        document.append("always", tomlkit.aot())
+    always = document["always"]
+    rule = tomlkit.table() if isinstance(always, tomlkit.items.AoT) else tomlkit.inline_table()
+    if isinstance(rule, tomlkit.items.Table):
+        rule.trivia.indent = "\n"
+    rule.append("folder", folder or ".")
+    rule.append("advice", list(codes))
+    always.append(rule)
+
+
+def _bytes(path: Path) -> bytes | None:
+    """The file's bytes; None where there is none. Raises UserError."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} can't be read ({getattr(error, 'strerror', None) or error}).") from None
+    if len(data) > MAX_BYTES:
+        raise UserError(f"{path} has more than {MAX_BYTES >> 20} MiB: it can't be a list of rules.")
+    return data
+
+
+def _replace(path: Path, before: bytes | None, after: bytes) -> bool:
+    """Writes it in one step; False where the file is no longer as it was `before`. Raises UserError."""
+    place = path.resolve()
+    draft = place.with_name(f".{NAME}.{uuid.uuid4().hex[:12]}")
+    try:
+        with draft.open("xb") as file:
+            file.write(after)
+            file.flush()
+            os.fsync(file.fileno())
+        if before is not None:
+            shutil.copymode(place, draft)
+        if _bytes(path) != before:
+            return False
+        draft.replace(place)
+        return True
+    except OSError as error:
+        raise UserError(f"{path} can't be written ({error.strerror or error}).") from None
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def _folder(folder: str) -> str:
+    """A folder as findings have it: `./materials/` is `materials`, `.` is empty."""
+    parts = [part for part in folder.replace("\\", "/").split("/") if part not in ("", ".")]
+    return "/".join(parts)
+
+
+@lru_cache(1024)
+def _pattern(pattern: str) -> re.Pattern[str]:
+    """The files that a pattern of `.gitignore` matches: also all below a folder that it matches."""
+    inner = pattern.replace("\\", "/").rstrip("/")
+    anywhere = "" if "/" in inner else "(?:.*/)?"
+    body = "".join(_PIECES.get(piece) or re.escape(piece) for piece in _SPLIT.findall(inner.lstrip("/")))
+    return re.compile(f"{anywhere}{body}(?:/.*)?", re.DOTALL)
+
+
+_SPLIT = re.compile(r"\*\*/|/\*\*$|\*\*|\*|\?|[^*?/]+|/")
+_PIECES = {"**/": "(?:.*/)?", "/**": "/.*", "**": ".*", "*": "[^/]*", "?": "[^/]"}

@@ -1,0 +1,74 @@
+"""What people want always: in the project's own file, or here for a project on another machine."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bridge import projectfile
+from bridge.api import SessionView
+from bridge.core import errors
+from bridge.core.errors import RequestError, UserError
+from bridge.store.receipts import RuleStore
+
+log = logging.getLogger(__name__)
+
+Rules = Mapping[str, Sequence[str]]
+"""Codes of findings by folder of the project, `""` for its root."""
+
+
+class RuleKeeper:
+    """The rules of all projects."""
+
+    def __init__(self, store: RuleStore) -> None:
+        self._store = store
+        self._told: dict[str, str] = {}
+        """What is wrong with a project's file, as it was logged last."""
+
+    async def of(self, session: SessionView) -> Rules:
+        """The project's rules; none while its file has a mistake, which is logged once."""
+        if session.root is None:
+            return self._store.of(session.project)
+        try:
+            kept = await self._moved(session, session.root)
+            found = await asyncio.to_thread(projectfile.read, session.root)
+        except UserError as error:
+            self._tell(session.project, str(error))
+            return {}
+        return _together(found.rules(), kept)
+
+    async def add(self, session: SessionView, folder: str, finding: str) -> None:
+        """Raises RequestError where the project's file can't be read or written."""
+        if session.root is None:
+            self._store.add(session.project, folder, finding)
+            return
+        try:
+            await asyncio.to_thread(projectfile.add_rules, session.root, {folder: [finding]})
+        except UserError as error:
+            raise RequestError(errors.BAD_INPUT, message=str(error)) from None
+
+    async def _moved(self, session: SessionView, root: Path) -> Rules:
+        """Rules from before there was a file for them go there, once; gives those that couldn't."""
+        kept = self._store.of(session.project)
+        if not kept:
+            return {}
+        try:
+            await asyncio.to_thread(projectfile.add_rules, root, kept)
+        except UserError as error:
+            self._tell(session.project, str(error))
+            return kept
+        self._store.forget(session.project, kept)
+        log.warning("%s: its rules are now in %s", session.project_name, root / projectfile.NAME)
+        return {}
+
+    def _tell(self, project: str, what: str) -> None:
+        if self._told.get(project) != what:
+            self._told[project] = what
+            log.warning("%s", what)
+
+
+def _together(one: Rules, other: Rules) -> Rules:
+    folders = dict.fromkeys((*one, *other))
+    return {folder: [*one.get(folder, ()), *other.get(folder, ())] for folder in folders}

@@ -1,0 +1,236 @@
+"""popbridge.toml: written by the bridge and by hand; what people wrote is never lost."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge import projectfile
+from bridge.core.errors import UserError
+from bridge.projectfile import NAME, TextureSettings, add_rules, read
+
+BY_HAND = """\
+# Ours. Ask Mei before you change it.
+[textures]   # for the audit too
+ignore = [
+    "third_party/**",   # not ours
+]
+max_size = 2_048
+
+[[always]]
+folder = "materials"    # all of them
+advice = [
+    "normal_as_color",  # of course
+]
+
+# The end.
+"""
+
+
+def written(root: Path, text: str) -> Path:
+    (root / NAME).write_bytes(text.encode())
+    return root
+
+
+def text_of(root: Path) -> str:
+    return (root / NAME).read_bytes().decode()
+
+
+def test_a_project_without_the_file_has_no_rules(tmp_path: Path) -> None:
+    assert read(tmp_path) == projectfile.ProjectFile()
+
+
+def test_what_was_written_by_hand_is_read(tmp_path: Path) -> None:
+    found = read(written(tmp_path, BY_HAND))
+    assert found.rules() == {"materials": ["normal_as_color"]}
+    assert found.textures == TextureSettings(ignore=["third_party/**"], max_size=2048)
+
+
+def test_the_first_rule_makes_a_file_that_people_can_read(tmp_path: Path) -> None:
+    add_rules(tmp_path, {"textures/岩石": ["normal_as_color"], "": ["too_large"]})
+    lines = text_of(tmp_path).splitlines()
+    assert lines[0].startswith("# What this project's people told PopBridge")
+    assert lines[1:] == [
+        "", "[[always]]", 'folder = "textures/岩石"', 'advice = ["normal_as_color"]',
+        "", "[[always]]", 'folder = "."', 'advice = ["too_large"]',
+    ]  # fmt: skip
+    assert read(tmp_path).rules() == {"textures/岩石": ["normal_as_color"], "": ["too_large"]}
+    if sys.platform != "win32":
+        assert (tmp_path / NAME).stat().st_mode & 0o044, "a file to be committed isn't private"
+
+
+def test_a_rule_is_added_and_every_comment_stays_where_it_was(tmp_path: Path) -> None:
+    add_rules(written(tmp_path, BY_HAND), {"ui": ["ui_mipmaps"], "materials": ["no_mipmaps"]})
+    course = '    "normal_as_color",  # of course\n'
+    added = BY_HAND.replace(course, course + '    "no_mipmaps",\n')
+    assert text_of(tmp_path) == added + '\n[[always]]\nfolder = "ui"\nadvice = ["ui_mipmaps"]\n'
+
+
+def test_a_rule_that_is_there_already_leaves_the_file_untouched(tmp_path: Path) -> None:
+    written(tmp_path, BY_HAND.replace('"materials"', '"./materials/"'))
+    before = (tmp_path / NAME).stat()
+    add_rules(tmp_path, {"materials": ["normal_as_color"], "x": []})
+    assert (tmp_path / NAME).stat().st_mtime_ns == before.st_mtime_ns
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_line_ends_stay_as_they_are(tmp_path: Path, newline: str) -> None:
+    add_rules(written(tmp_path, BY_HAND.replace("\n", newline)), {"ui": ["ui_mipmaps"]})
+    assert text_of(tmp_path).count(newline) == text_of(tmp_path).count("\n") > BY_HAND.count("\n")
+
+
+def test_a_byte_order_mark_of_notepad_is_read_and_kept(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(b"\xef\xbb\xbf" + BY_HAND.encode())
+    add_rules(tmp_path, {"ui": ["ui_mipmaps"]})
+    assert (tmp_path / NAME).read_bytes().startswith(b"\xef\xbb\xbf# Ours.")
+    assert "ui" in read(tmp_path).rules()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "always = []\n",
+        "always = [{folder = 'a', advice = ['x']}]\n[textures]\n",
+        "[textures]\nmax_size = 1",
+        "# only a remark",
+        "",
+        "[[always]]\nadvice = []\nfolder = 'b'",
+    ],
+)
+def test_rules_are_added_however_the_file_is_laid_out(tmp_path: Path, text: str) -> None:
+    before = read(written(tmp_path, text))
+    add_rules(tmp_path, {"b": ["too_large"]})
+    after = read(tmp_path)
+    assert after.textures == before.textures
+    assert {**before.rules(), "b": ["too_large"]} == after.rules()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (BY_HAND.replace("folder = ", "folder "), r"popbridge\.toml, line 9: "),
+        ("[textures\n", r"popbridge\.toml, line 1: "),
+        ("[textures]\nmax_size = ", r"popbridge\.toml, line 2: "),
+        ("[textures]\nmax_size = 0\n", r"textures\.max_size: expected `int` >= 1"),
+        ("[textures]\nmaxsize = 5\n", r"textures: .*`maxsize`"),
+        ("[[always]]\nfolder = 'a'\n", r"always\[0\]: .*`advice`"),
+        ("[[always]]\nfolder = 7\nadvice = []\n", r"always\[0\]\.folder: "),
+    ],
+)
+def test_a_mistake_is_named_with_its_place_and_the_file_is_left_as_it_is(
+    tmp_path: Path, text: str, says: str
+) -> None:
+    written(tmp_path, text)
+    with pytest.raises(UserError, match=says):
+        read(tmp_path)
+    with pytest.raises(UserError, match=says):
+        add_rules(tmp_path, {"ui": ["ui_mipmaps"]})
+    assert text_of(tmp_path) == text
+    assert os.listdir(tmp_path) == [NAME]
+
+
+def test_a_file_in_another_encoding_is_refused_with_the_line(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(b"# ok\n# \xfcber\n")
+    with pytest.raises(UserError, match="line 2: isn't UTF-8"):
+        read(tmp_path)
+
+
+def test_a_folder_in_its_place_or_a_huge_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a" / NAME).mkdir(parents=True)
+    with pytest.raises(UserError, match="can't be read"):
+        read(tmp_path / "a")
+    (tmp_path / NAME).write_bytes(b"#" * (projectfile.MAX_BYTES + 1))
+    with pytest.raises(UserError, match="more than 1 MiB"):
+        read(tmp_path)
+
+
+def test_a_project_that_is_gone_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"can't be written"):
+        add_rules(tmp_path / "gone", {"ui": ["ui_mipmaps"]})
+
+
+def test_rules_from_many_sides_at_once_are_all_there(tmp_path: Path) -> None:
+    written(tmp_path, BY_HAND)
+    threads = [
+        threading.Thread(target=add_rules, args=(tmp_path, {f"folder{n}": ["too_large"]})) for n in range(12)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert read(tmp_path).rules().keys() == {"materials", *(f"folder{n}" for n in range(12))}
+    assert os.listdir(tmp_path) == [NAME]
+
+
+def test_what_somebody_saves_in_the_middle_is_added_to_and_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path, BY_HAND)
+    edited, saved = projectfile._edited, []
+
+    def and_somebody_saves(text: str, wanted: object) -> str:
+        if not saved:
+            saved.append(written(tmp_path, BY_HAND + "# New.\n"))
+        return edited(text, wanted)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(projectfile, "_edited", and_somebody_saves)
+    add_rules(tmp_path, {"ui": ["ui_mipmaps"]})
+    assert "# New." in text_of(tmp_path) and "ui" in read(tmp_path).rules()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
+def test_a_link_to_a_file_that_several_projects_share_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    written(tmp_path, BY_HAND)
+    (tmp_path / "project" / NAME).symlink_to(tmp_path / NAME)
+    add_rules(tmp_path / "project", {"ui": ["ui_mipmaps"]})
+    assert (tmp_path / "project" / NAME).is_symlink()
+    assert "ui" in read(tmp_path).rules()
+
+
+names = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@given(folder=names, code=names, other=names)
+def test_folders_of_any_name_are_read_back(
+    tmp_path_factory: pytest.TempPathFactory, folder: str, code: str, other: str
+) -> None:
+    root = tmp_path_factory.mktemp("project")
+    folder = projectfile._folder(folder)
+    add_rules(root, {folder: [code]})
+    add_rules(root, {projectfile._folder(other): [code]})
+    assert code in read(root).rules()[folder]
+    tomllib.loads(text_of(root))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "file", "ignored"),
+    [
+        ("third_party/**", "third_party/a/b.png", True),
+        ("third_party/**", "ours/third_party/b.png", False),
+        ("third_party/", "ours/third_party/a/b.png", True),
+        ("third_party", "third_party.png", False),
+        ("*.psd", "a/b/c.psd", True),
+        ("*.psd", "a/b/c.psd.png", False),
+        ("/top.png", "a/top.png", False),
+        ("/top.png", "top.png", True),
+        ("art/*.png", "art/deep/a.png", False),
+        ("art/**/a.png", "art/a.png", True),
+        ("art/**/a.png", "art/x/y/a.png", True),
+        ("**/raw", "a/raw/b.png", True),
+        ("rock_?.png", "rock_n.png", True),
+        ("rock_?.png", "rock_nn.png", False),
+        ("a[1].png", "a[1].png", True),
+        ("岩石/", "岩石/a.png", True),
+        ("art\\raw", "art/raw/a.png", True),
+    ],
+)
+def test_patterns_ignore_what_gitignore_would(pattern: str, file: str, ignored: bool) -> None:
+    assert TextureSettings(ignore=[pattern]).ignores(file) is ignored
