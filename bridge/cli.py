@@ -14,6 +14,7 @@ from click.exceptions import NoArgsIsHelpError
 from bridge.core.errors import RequestError, UserError
 
 COMMANDS = {
+    "audit": "bridge.commands.audit:audit",
     "config": "bridge.commands.listing:config",
     "demo": "bridge.commands.daemon:demo",
     "install": "bridge.commands.install:install",

@@ -1,0 +1,81 @@
+"""What a project's people know and accept: by file, finding and content, the same on every machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from bridge.audit.project import Project, options_for
+from bridge.audit.results import Issue, Report, Row
+from bridge.core.errors import UserError
+
+DIGITS = 16
+"""Of a file's SHA-256: enough to tell its versions."""
+
+
+class Entry(Struct, frozen=True, order=True, forbid_unknown_fields=True):
+    """One finding that is accepted, until the file's content changes."""
+
+    file: str
+    code: str
+    content: str
+
+
+class _File(Struct, frozen=True, forbid_unknown_fields=True):
+    popbridge_baseline: int
+    accepted: list[Entry]
+
+
+def read(path: Path) -> set[Entry]:
+    """Raises UserError."""
+    try:
+        # The standard library's: names that are no Unicode stay what they are.
+        file = msgspec.convert(json.loads(path.read_text(encoding="utf-8")), _File)
+    except FileNotFoundError:
+        raise UserError(f"There is no baseline {path}: --update-baseline makes it.") from None
+    except OSError as error:
+        raise UserError(f"The baseline {path} can't be read ({error.strerror}).") from None
+    except (ValueError, msgspec.ValidationError) as error:
+        raise UserError(f"{path} is no baseline ({error}): --update-baseline makes it anew.") from None
+    return set(file.accepted)
+
+
+def text(rows: Iterable[Row]) -> str:
+    """The baseline that accepts everything in `rows`; a line for each, so that changes can be reviewed."""
+    entries = sorted({entry_of(row, issue) for row in rows for issue in row.issues})
+    lines = ",\n".join(f"    {json.dumps(msgspec.to_builtins(entry))}" for entry in entries)
+    body = f"\n{lines}\n  " if lines else ""
+    return f'{{\n  "popbridge_baseline": 1,\n  "accepted": [{body}]\n}}\n'
+
+
+def accept(report: Report, known: set[Entry], project: Project) -> None:
+    """Takes out of the report what is known, and counts it."""
+    met: set[Entry] = set()
+    for row in report.rows:
+        kept = [issue for issue in row.issues if entry_of(row, issue) not in known]
+        met |= {entry_of(row, issue) for issue in row.issues} & known
+        report.accepted += len(row.issues) - len(kept)
+        if len(kept) < len(row.issues):
+            row.issues = kept
+            row.options = options_for(project, row.settings, kept)
+    report.rows = sorted(
+        (row for row in report.rows if row.issues or row.mended), key=lambda row: (-row.rank, row.file)
+    )
+    report.stale = len(known - met)
+
+
+def entry_of(row: Row, issue: Issue) -> Entry:
+    return Entry(row.file, issue.code, row.content[:DIGITS])
+
+
+def fingerprint(row: Row, issue: Issue) -> str:
+    """What tells a finding from all others, run after run, on every machine."""
+    import hashlib
+
+    parts: list[Any] = [row.file, issue.code, row.content]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

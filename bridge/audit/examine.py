@@ -1,0 +1,183 @@
+"""Examines textures on all cores, a few at a time, and asks only for what no earlier run has answered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from accel.texture.examine import Examination
+from accel.workload import Input, Limits, Workload, WorkloadError
+from bridge.audit.cache import Cache, Stat, question_of
+from bridge.core.errors import UserError
+
+if TYPE_CHECKING:
+    from accel.executor import Executor
+
+FINAL = frozenset({"bad_input", "unsupported", "too_large"})
+"""The errors that the same file would meet again."""
+IN_FLIGHT = 4
+"""Files for each worker that wait for it, or are in work."""
+
+
+class Trouble(Struct, frozen=True):
+    """Why a file couldn't be examined."""
+
+    code: str
+    """`bad_input`, `unsupported`, `too_large`, `not_found`, `worker_crashed`, ..."""
+    reason: str
+    """For people; it reads well after the file's name."""
+
+
+Outcome = Examination | Trouble
+
+
+class Question(Struct, frozen=True):
+    """A file to examine, with what is known beside its pixels."""
+
+    file: str
+    """Its place below the root."""
+    params: Mapping[str, Any]
+    """Those of `texture.examine`."""
+
+
+class Answer(Struct, frozen=True):
+    """What came of a question."""
+
+    question: Question
+    outcome: Outcome
+    size: int
+    """The file's bytes; 0 where it is gone."""
+    cached: bool
+
+
+class _Kept(Struct, frozen=True, array_like=True):
+    """An outcome in the cache: one of the two."""
+
+    examination: Examination | None
+    trouble: Trouble | None
+
+
+_kept = msgspec.msgpack.Decoder(_Kept)
+
+
+class Workers:
+    """The executor, started when it is first needed: a run that has nothing to do starts no process."""
+
+    def __init__(self, count: int, limits: Limits, memory_mib: int, deadline_s: float) -> None:
+        self.count = count
+        self.limits = limits
+        self._memory_mib = memory_mib
+        self._deadline_s = deadline_s
+        self._executor: Executor | None = None
+        self._starting = asyncio.Lock()
+
+    async def run(self, workload: Workload, params: Mapping[str, Any], name: str, path: Path) -> Any:
+        """The result of one job. Raises WorkloadError, and UserError where no process can be started."""
+        executor = self._executor or await self._start()
+        return await executor.run(
+            workload, params, [Input(name, os.fspath(path))], deadline_s=self._deadline_s, priority="bulk"
+        )
+
+    async def close(self) -> None:
+        if self._executor is not None:
+            await self._executor.close()
+
+    async def _start(self) -> Executor:
+        from accel.executor import LocalExecutor
+
+        async with self._starting:
+            if self._executor is None:
+                executor = LocalExecutor(self.count, self.limits, self._memory_mib)
+                try:
+                    await executor.start()
+                except OSError as error:
+                    raise UserError(f"No worker process can be started ({error}).") from None
+                self._executor = executor
+        return self._executor
+
+
+class Examiner:
+    """Answers questions about the files of one folder."""
+
+    def __init__(
+        self, root: Path, workload: Workload, version: bytes, workers: Workers, cache: Cache
+    ) -> None:
+        """`version` stands for everything by which the same question might be answered otherwise."""
+        self._root = root
+        self._workload = workload
+        self._version = version
+        self._workers = workers
+        self._cache = cache
+
+    async def answers(self, questions: Iterable[Question]) -> AsyncGenerator[Answer]:
+        """One for each question, as they come; no failure of a file ends it."""
+        pending: set[asyncio.Task[Answer]] = set()
+        try:
+            for question in questions:
+                stat = self._stat(question)
+                if isinstance(stat, Answer):
+                    yield stat
+                    continue
+                digest = self._digest(question)
+                if (known := self._known(question, stat, digest)) is not None:
+                    yield known
+                    continue
+                pending.add(asyncio.create_task(self._ask(question, stat, digest)))
+                if len(pending) >= IN_FLIGHT * self._workers.count:
+                    done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                    for task in done:
+                        yield task.result()
+            for next_done in asyncio.as_completed(pending):
+                yield await next_done
+        finally:
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+
+    def _stat(self, question: Question) -> Stat | Answer:
+        try:
+            return Stat.of(self._root / question.file)
+        except FileNotFoundError:
+            return Answer(question, Trouble("not_found", "vanished while the audit ran"), 0, False)
+        except OSError as error:
+            return Answer(question, Trouble("not_found", f"can't be read ({error.strerror})"), 0, False)
+
+    def _digest(self, question: Question) -> bytes:
+        return question_of(self._version, question.file.encode("utf-8", "surrogateescape"), question.params)
+
+    def _known(self, question: Question, stat: Stat, digest: bytes) -> Answer | None:
+        found = self._cache.get(self._root / question.file, question.file, stat, digest)
+        if found is None:
+            return None
+        with contextlib.suppress(msgspec.MsgspecError):
+            kept = _kept.decode(found)
+            if (outcome := kept.examination or kept.trouble) is not None:
+                return Answer(question, outcome, stat.size, True)
+        return None
+
+    async def _ask(self, question: Question, stat: Stat, digest: bytes) -> Answer:
+        outcome = await self._examine(question)
+        if isinstance(outcome, Examination):
+            kept = msgspec.msgpack.encode(_Kept(outcome, None))
+            self._cache.put(question.file, stat, digest, outcome.fingerprint.file, kept)
+        elif outcome.code in FINAL:
+            self._cache.put(question.file, stat, digest, "", msgspec.msgpack.encode(_Kept(None, outcome)))
+        return Answer(question, outcome, stat.size, False)
+
+    async def _examine(self, question: Question) -> Outcome:
+        try:
+            result = await self._workers.run(
+                self._workload, question.params, question.file, self._root / question.file
+            )
+            return msgspec.convert(result.value, Examination)
+        except WorkloadError as error:
+            return Trouble(error.code, error.reason)
+        except msgspec.ValidationError as error:
+            return Trouble("internal", f"was examined with an answer that can't be read ({error})")

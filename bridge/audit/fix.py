@@ -1,0 +1,162 @@
+"""Writes what settles the findings into the project's own files, with a receipt; and puts it back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bridge.advisors.findings import WRONG
+from bridge.api import EditorSupport
+from bridge.audit.project import Project, find
+from bridge.audit.results import Issue, Report, Row
+from bridge.core.errors import UserError
+from bridge.core.messages import Command, Result
+
+if TYPE_CHECKING:
+    from bridge.host import Registry
+    from bridge.store.receipts import ReceiptStore
+    from bridge.store.records import Receipt
+
+COMMAND = "audit.fix"
+SESSION = "audit"
+"""In the place of an editor's session."""
+
+
+def fix(project: Project, report: Report, database: Path) -> None:
+    """Settles every fixable finding of the report. Raises UserError where no receipt can be kept."""
+    rows = {row.path: row for row in report.rows if row.options and _nameable(row)}
+    if not rows or project.support is None:
+        return
+    changes = [{"path": row.path, "options": row.options} for row in rows.values()]
+    codes = sorted({issue.code for row in rows.values() for issue in row.issues if issue.fixable})
+    before = [{"path": row.path, "options": row.present} for row in rows.values()]
+    with _Store(database) as store:
+        report.receipt, done = _write(
+            store, project.root, project.support, changes, before, f"audit: {', '.join(codes)}"
+        )
+    for change in done.get("after", ()):
+        _mended(rows[change["path"]])
+    for error in done.get("errors", ()):
+        if (row := rows.get(error.get("path", ""))) is not None:
+            reason = {"reason": str(error.get("message", ""))}
+            row.issues.insert(0, Issue("not_applied", WRONG, "not_applied", reason))
+    report.rows.sort(key=lambda row: (-row.rank, row.file))
+
+
+def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
+    """Puts back what a receipt of this command changed, without an editor. Raises UserError.
+
+    Nothing is put back where one of the options has changed since.
+    """
+    root = Path(str(receipt.args.get("root", "")))
+    if receipt.state == "failed":
+        raise UserError(f"Receipt {receipt.id} changed nothing.")
+    project = find(registry, root)
+    if project.support is None:
+        raise UserError(f"{root} is no project that is known here any more.")
+    after, before = _by_path(receipt.after), _by_path(receipt.before)
+    if receipt.state == "sent":
+        # The run was killed while it wrote: what it has reached is as it wanted it.
+        after, before = _by_path(receipt.args.get("changes")), _by_path(receipt.args.get("before"))
+    present = _present(project, after)
+    _refuse_changed(after, before, present, partly=receipt.state == "sent")
+    changes = [{"path": path, "options": before[path]} for path in after if path in before]
+    with _Store(database) as store:
+        made, _ = _write(
+            store, root, project.support, changes, list(_as_changes(present)), receipt.note, receipt.id
+        )
+        kept = store.get(made)
+    assert kept is not None
+    return kept
+
+
+def _nameable(row: Row) -> bool:
+    """Whether a receipt can hold the file's name; else that is told."""
+    try:
+        row.path.encode()
+    except UnicodeEncodeError:
+        reason = {"reason": "its name isn't valid Unicode; rename the file"}
+        row.issues.insert(0, Issue("not_applied", WRONG, "not_applied", reason))
+        return False
+    return True
+
+
+def _mended(row: Row) -> None:
+    row.mended = [issue for issue in row.issues if issue.fixable]
+    row.issues = [issue for issue in row.issues if not issue.fixable]
+
+
+def _write(
+    store: ReceiptStore,
+    root: Path,
+    support: EditorSupport,
+    changes: Sequence[Mapping[str, Any]],
+    before: Sequence[Mapping[str, Any]],
+    note: str,
+    reverts: int | None = None,
+) -> tuple[int, Mapping[str, Any]]:
+    """The receipt's id, and what was done. The receipt is kept first: a run may be killed while it writes."""
+    root = root.resolve()
+    args = {"root": str(root), "changes": list(changes), "before": list(before)}
+    command = Command(id=0, name=COMMAND, args=args, deadline_ms=60_000)
+    identity = hashlib.sha256(root.as_posix().encode("utf-8", "surrogateescape")).hexdigest()
+    made, _ = store.open(SESSION, identity, root.name, command, note, reverts=reverts)
+    done = support.apply(root, changes)
+    store.answered(made, Result(id=made, value=dict(done)))
+    return made, done
+
+
+def _present(project: Project, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """The options of the files in `wanted`, as they are now."""
+    return {
+        asset.path: {name: asset.options.get(name) for name in wanted[asset.path]}
+        for asset in project.textures()
+        if asset.path in wanted and asset.options is not None
+    }
+
+
+def _refuse_changed(
+    after: Mapping[str, Mapping[str, Any]],
+    before: Mapping[str, Mapping[str, Any]],
+    present: Mapping[str, Mapping[str, Any]],
+    *,
+    partly: bool,
+) -> None:
+    for path, options in after.items():
+        if path not in present:
+            raise UserError(f"{path} is gone, or can't be read: nothing was put back.")
+        for name, value in options.items():
+            now, old = present[path][name], before.get(path, {}).get(name)
+            if now != value and not (partly and now == old):
+                raise UserError(
+                    f"{path}: {name} has changed since (it is {now!r}, and was set to {value!r}): "
+                    "nothing was put back."
+                )
+
+
+def _as_changes(options: Mapping[str, Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    return [{"path": path, "options": values} for path, values in options.items()]
+
+
+def _by_path(changes: object) -> dict[str, Mapping[str, Any]]:
+    entries = changes if isinstance(changes, list) else []
+    return {str(entry["path"]): entry["options"] for entry in entries}
+
+
+class _Store:
+    """The receipts of this machine, for the time of a block."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+
+    def __enter__(self) -> ReceiptStore:
+        from bridge.store.database import open_database
+        from bridge.store.receipts import ReceiptStore
+
+        self._db = open_database(self._database)
+        return ReceiptStore(self._db)
+
+    def __exit__(self, *_: object) -> None:
+        self._db.conn.close()

@@ -1,0 +1,52 @@
+"""What the HTML report looks like, and how its table is sorted and filtered."""
+
+STYLE = """
+:root { color-scheme: light dark; --line: #8884; --wrong: #b3261e; --waste: #8a5a00; --mended: #1d7a3c; }
+@media (prefers-color-scheme: dark) { :root { --wrong: #ff8a80; --waste: #ffc46b; --mended: #7fdca0; } }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2rem; }
+input { font: inherit; min-width: 22rem; max-width: 100%; padding: .3rem .5rem; }
+table { border-collapse: collapse; width: 100%; }
+td, th { text-align: left; vertical-align: top; padding: .4rem .6rem; border-top: 1px solid var(--line); }
+td:nth-child(3) { overflow-wrap: anywhere; min-width: 10rem; }
+td:nth-child(5), td:nth-child(6) { white-space: nowrap; }
+thead th { position: sticky; top: 0; background: Canvas; }
+th button { all: unset; cursor: pointer; font-weight: 600; }
+th button:focus-visible { outline: 2px solid; }
+th[aria-sort=ascending] button::after { content: " ▲"; }
+th[aria-sort=descending] button::after { content: " ▼"; }
+img { width: 64px; height: 64px; object-fit: contain;
+  background: repeating-conic-gradient(#8883 0 25%, transparent 0 50%) 0 0 / 16px 16px; }
+p.issue { margin: 0 0 .3rem; } code { font-size: 12px; opacity: .8; overflow-wrap: anywhere; }
+.wrong { color: var(--wrong); font-weight: 600; } .waste { color: var(--waste); }
+.mended { color: var(--mended); }
+"""
+
+SCRIPT = """
+const table = document.getElementById("rows");
+if (table) {
+  const body = table.tBodies[0], rows = [...body.rows], heads = [...table.tHead.rows[0].cells];
+  const filter = document.getElementById("filter"), shown = document.getElementById("shown");
+  const words = rows.map(row => row.innerText.toLowerCase());
+  const compare = new Intl.Collator(document.documentElement.lang, { numeric: true }).compare;
+  const key = (row, at) => row.cells[at].dataset.sort;
+  const show = () => {
+    const wanted = filter.value.toLowerCase().split(/\\s+/);
+    let count = 0;
+    rows.forEach((row, at) => {
+      row.hidden = !wanted.every(word => words[at].includes(word));
+      count += !row.hidden;
+    });
+    shown.value = shown.dataset.text.replace("{}", count);
+  };
+  heads.forEach((head, at) => head.firstChild.addEventListener("click", () => {
+    const down = head.getAttribute("aria-sort") === "ascending";
+    heads.forEach(other => other.removeAttribute("aria-sort"));
+    head.setAttribute("aria-sort", down ? "descending" : "ascending");
+    const sorted = [...rows].sort((a, b) => (down ? -1 : 1) * compare(key(a, at), key(b, at)));
+    body.append(...sorted);
+  }));
+  filter.addEventListener("input", show);
+  show();
+}
+"""

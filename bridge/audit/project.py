@@ -1,0 +1,82 @@
+"""What a folder is: a project of an engine that an adapter serves, or files alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from packaging.version import Version
+
+from bridge.advisors import advice
+from bridge.api import Adapter, EditorSupport, Kind, TextureAsset, hidden, walk
+from bridge.audit.results import Issue
+from bridge.core.errors import UserError
+
+if TYPE_CHECKING:
+    from bridge.host import Registry
+
+IMAGES = (
+    ".avif", ".bmp", ".dds", ".exr", ".gif", ".hdr", ".jpeg", ".jpg", ".ktx2", ".png", ".psd", ".tga", ".tif",
+    ".tiff", ".webp",
+)  # fmt: skip
+"""What is looked at where no engine says which files are textures, in lower case."""
+
+
+class Project(Struct, frozen=True):
+    """A folder that is audited; all is None where it is of no engine that is known here."""
+
+    root: Path
+    adapter: Adapter | None = None
+    version: Version | None = None
+    support: EditorSupport | None = None
+    notice: str = ""
+    """What people should know about the choice of the adapter."""
+
+    @property
+    def engine(self) -> str:
+        """The engine and its version; empty for none."""
+        return f"{self.adapter.engine} {self.version}" if self.adapter else ""
+
+    def textures(self) -> Iterator[TextureAsset]:
+        """One after the other, as a project may have 100,000 of them."""
+        return self.support.textures(self.root) if self.support else _files(self.root)
+
+    def uses(self) -> Mapping[str, Sequence[Kind]]:
+        """What materials and scenes use textures as, by file."""
+        return self.support.uses(self.root) if self.support else {}
+
+
+def options_for(
+    project: Project, settings: Mapping[str, Any] | None, issues: Iterable[Issue]
+) -> dict[str, Any]:
+    """What to set so that the fixable ones of `issues` are settled, in the engine's own names."""
+    fixable = [issue.finding for issue in issues if issue.finding and issue.fixable]
+    if not fixable or project.adapter is None or project.version is None or settings is None:
+        return {}
+    return advice.options_for(fixable, settings, project.adapter, project.version)
+
+
+def find(registry: Registry, root: Path) -> Project:
+    """The project in `root`. Raises UserError where that is no folder."""
+    if not root.is_dir():
+        raise UserError(f"{root} is no folder: name the folder of a project.")
+    notice = ""
+    for adapter in registry.adapters:
+        text = adapter.editor.project_version(root) if adapter.editor else None
+        if text is None:
+            continue
+        choice = registry.choose(adapter.engine, text)
+        if choice is None or choice.adapter.editor is None:
+            notice = f"{adapter.engine} {text} is served by no adapter: the files alone are audited."
+            continue
+        version = choice.adapter.scheme.parse(text)
+        return Project(root, choice.adapter, version, choice.adapter.editor, choice.notice or "")
+    return Project(root, notice=notice)
+
+
+def _files(root: Path) -> Iterator[TextureAsset]:
+    for found in walk(root, hidden):
+        if found.problem or found.file.lower().endswith(IMAGES):
+            yield TextureAsset(found.file, found.file, problem=found.problem)

@@ -1,0 +1,115 @@
+"""The report as one HTML page: nothing is loaded from elsewhere, and no name can become markup."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from html import escape
+
+from bridge.audit.page import SCRIPT, STYLE
+from bridge.audit.plain import change_text, plain
+from bridge.audit.report_table import closing
+from bridge.audit.results import Group, Issue, Report, Row
+from bridge.audit.texts import bytes_text, explain, say, sentence
+
+COLUMNS = ("picture", "severity", "file", "kind", "size", "bytes", "finding", "setting")
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+
+
+def pages(report: Report, locale: str) -> Iterator[str]:
+    """The page in pieces, as thousands of pictures are long."""
+    title = escape(say("title", locale, name=plain(report.name)))
+    language = "zh-CN" if locale.lower().startswith("zh") else "en"
+    yield (
+        f'<!doctype html>\n<html lang="{language}"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{title}</title><style>{STYLE}</style></head><body><h1>{title}</h1>"
+    )
+    yield from (f"<p>{escape(line)}</p>" for line in _opening(report, locale))
+    if report.rows:
+        yield from _table(report, locale)
+    else:
+        yield f"<p>{escape(say('clean', locale))}</p>"
+    if report.groups:
+        yield from _groups(report, locale)
+    yield f"<script>{SCRIPT}</script></body></html>\n"
+
+
+def _opening(report: Report, locale: str) -> list[str]:
+    engine = report.engine or say("no_engine", locale)
+    kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(report.kinds.items()))
+    return [line for line in (engine, plain(report.notice), *closing(report, locale), kinds) if line]
+
+
+def _table(report: Report, locale: str) -> Iterator[str]:
+    label = escape(say("filter", locale))
+    shown = escape(say("shown", locale, count="{}"))
+    yield f'<p><input type="search" id="filter" placeholder="{label}" aria-label="{label}">'
+    yield f' <output id="shown" data-text="{shown}"></output></p>'
+    pictured = sum(bool(row.picture) for row in report.rows)
+    if 0 < pictured < sum(bool(row.width) for row in report.rows):
+        yield f"<p>{escape(say('more_pictures', locale, count=pictured))}</p>"
+    heads = "".join(
+        f'<th scope="col"><button type="button">{escape(say(column, locale))}</button></th>'
+        for column in COLUMNS
+    )
+    yield f'<table id="rows"><thead><tr>{heads}</tr></thead><tbody>'
+    for row in report.rows:
+        yield _row(row, locale)
+    yield "</tbody></table>"
+
+
+def _row(row: Row, locale: str) -> str:
+    severity = row.issues[0].severity if row.issues else "mended"
+    cells = (
+        (str(len(row.picture)), _picture(row)),
+        (str(row.rank), f'<span class="{severity}">{escape(say(severity, locale))}</span>'),
+        (plain(row.file), escape(plain(row.file))),
+        (row.kind, f'<span title="{row.probability:.0%}">{escape(row.kind_text)}</span>' if row.kind else ""),
+        (str(row.width * row.height), f"{row.width} × {row.height}" if row.width else ""),
+        (str(row.size), escape(bytes_text(row.size)) if row.size else ""),
+        (row.issues[0].code if row.issues else "", _issues(row, locale)),
+        (str(len(row.options)), _settings(row)),
+    )
+    body = "".join(f'<td data-sort="{escape(key)}">{cell}</td>' for key, cell in cells)
+    return f"<tr>{body}</tr>\n"
+
+
+def _picture(row: Row) -> str:
+    if not row.picture:
+        return ""
+    data = base64.b64encode(row.picture).decode()
+    return f'<img alt="" loading="lazy" src="data:image/webp;base64,{data}">'
+
+
+def _issues(row: Row, locale: str) -> str:
+    return "".join(_issue(issue, "issue", locale) for issue in row.issues) + "".join(
+        _issue(issue, "issue mended", locale) for issue in row.mended
+    )
+
+
+def _issue(issue: Issue, style: str, locale: str) -> str:
+    told = escape(explain(issue.code, locale))
+    text = escape(plain(sentence(issue, locale)))
+    return f'<p class="{style}" title="{told}">{text} <code>{escape(issue.code)}</code></p>'
+
+
+def _settings(row: Row) -> str:
+    lines = (change_text(name, row.present, row.options) for name in row.options)
+    return "<br>".join(f"<code>{escape(line)}</code>" for line in lines)
+
+
+def _groups(report: Report, locale: str) -> Iterator[str]:
+    yield f"<h2>{escape(say('duplicates', locale))}</h2><table><thead><tr>"
+    yield "".join(f'<th scope="col">{escape(say(head, locale))}</th>' for head in ("how", "wasted", "files"))
+    yield "</tr></thead><tbody>"
+    for group in report.groups:
+        yield _group(group, locale)
+    yield "</tbody></table>"
+
+
+def _group(group: Group, locale: str) -> str:
+    how = say({"file": "same_file", "pixels": "same_pixels"}.get(group.how, "similar"), locale)
+    files = "<br>".join(escape(plain(file)) for file in group.files)
+    return f"<tr><td>{escape(how)}</td><td>{escape(bytes_text(group.wasted))}</td><td>{files}</td></tr>\n"

@@ -1,0 +1,90 @@
+"""The report at the shell: the worst first, folded to the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import IO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bridge.audit.plain import change_text, plain
+from bridge.audit.results import Group, Report, Row
+from bridge.audit.texts import bytes_text, say, sentence
+
+STYLES = {"wrong": "bold red", "waste": "yellow", "note": "dim", "mended": "green"}
+NAMED = 4
+"""How many files of a group are named."""
+
+
+def show(report: Report, rows: Sequence[Row], locale: str, limit: int, out: IO[str], width: int) -> None:
+    """Prints `rows`, at most `limit` of them (0 is no limit), and what the report says as a whole."""
+    console = Console(file=out, width=width, highlight=False, soft_wrap=False)
+    engine = report.engine or say("no_engine", locale)
+    console.print(Text(f"{plain(report.name)} ({engine})"))
+    if report.notice:
+        console.print(Text(plain(report.notice)))
+    shown = rows[:limit] if limit else rows
+    if shown:
+        console.print(_table(shown, locale))
+    if len(rows) > len(shown):
+        more = len(rows) - len(shown)
+        console.print(Text(f"… {more}: --limit 0, --html, --json", style="dim"))
+    groups = report.groups[:limit] if limit else report.groups
+    if groups:
+        console.print(_groups(groups, locale))
+    for line in closing(report, locale):
+        console.print(Text(line))
+
+
+def closing(report: Report, locale: str) -> list[str]:
+    """What is said of the project as a whole."""
+    counts = {word: report.count(word) for word in ("wrong", "waste", "note")}
+    lines = [say("summary", locale, textures=report.textures, **counts)]
+    if fixable := sum(issue.fixable for row in report.rows for issue in row.issues):
+        lines.append(say("fixable", locale, count=fixable))
+    if report.receipt is not None:
+        count = sum(bool(row.mended) for row in report.rows)
+        lines.append(say("fixed", locale, count=count, receipt=report.receipt))
+    if report.accepted:
+        lines.append(say("accepted", locale, count=report.accepted))
+    if report.stale:
+        lines.append(say("stale", locale, count=report.stale))
+    return lines
+
+
+def _table(rows: Sequence[Row], locale: str) -> Table:
+    table = Table(box=None, pad_edge=False, highlight=False)
+    for head in ("severity", "file", "kind", "size", "finding"):
+        table.add_column(say(head, locale), overflow="fold", ratio=2 if head == "finding" else None)
+    for row in rows:
+        severity = row.issues[0].severity if row.issues else "mended"
+        table.add_row(
+            Text(say(severity, locale), STYLES[severity]),
+            Text(plain(row.file)),
+            Text(row.kind_text),
+            Text(f"{row.width}×{row.height}" if row.width else ""),
+            Text("\n".join(_said(row, locale))),
+        )
+    return table
+
+
+def _said(row: Row, locale: str) -> list[str]:
+    lines = [plain(sentence(issue, locale)) for issue in (*row.mended, *row.issues)]
+    changes = ", ".join(change_text(name, row.present, row.options) for name in row.options)
+    return [*lines, changes] if changes else lines
+
+
+def _groups(groups: Sequence[Group], locale: str) -> Table:
+    table = Table(
+        box=None, pad_edge=False, highlight=False, title=say("duplicates", locale), title_justify="left"
+    )
+    for head in ("how", "wasted", "files"):
+        table.add_column(say(head, locale), overflow="fold")
+    for group in groups:
+        named = [plain(file) for file in group.files[:NAMED]]
+        more = [f"… +{len(group.files) - NAMED}"] if len(group.files) > NAMED else []
+        how = say({"file": "same_file", "pixels": "same_pixels"}.get(group.how, "similar"), locale)
+        table.add_row(Text(how), Text(bytes_text(group.wasted)), Text("\n".join([*named, *more])))
+    return table

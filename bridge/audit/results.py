@@ -1,0 +1,134 @@
+"""What an audit found: the one value that every form of the report is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct, field
+
+from accel.image.fingerprint import Fingerprint
+from bridge.advisors.findings import NOTE, WASTE, WRONG, Finding
+
+SEVERITIES: Mapping[str, int] = {"wrong": WRONG, "waste": WASTE, "note": NOTE}
+"""The words for ranks, the worst first."""
+SEVERITY_OF: Mapping[int, str] = {rank: word for word, rank in SEVERITIES.items()}
+
+
+class Issue(Struct, frozen=True):
+    """One finding about one file, as a report tells it."""
+
+    code: str
+    rank: int
+    sentence: str
+    """Key of its sentence in the texts of the audit or of the advisors."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    finding: Finding | None = None
+    """Where an advisor's judgement says it."""
+
+    @classmethod
+    def of(cls, finding: Finding) -> Issue:
+        return cls(finding.code, finding.rank, finding.sentence, finding.values, finding)
+
+    @property
+    def fixable(self) -> bool:
+        """Whether import settings settle it."""
+        return self.finding is not None and self.finding.applicable
+
+    @property
+    def severity(self) -> str:
+        return SEVERITY_OF.get(self.rank, "note")
+
+
+class Row(Struct):
+    """One texture about which there is something to say."""
+
+    file: str
+    """Its place below the project's root."""
+    path: str
+    """As the engine names it."""
+    issues: list[Issue]
+    """The worst first."""
+    settings: Mapping[str, Any] | None = None
+    """Its import settings; None where there are none."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """What settles the fixable ones, in the engine's own names; or has, where `mended` says so."""
+    width: int = 0
+    height: int = 0
+    size: int = 0
+    """The file's bytes."""
+    format: str = ""
+    kind: str = ""
+    """The most probable one; empty where the file couldn't be examined."""
+    sure: bool = False
+    """Whether that is sure enough to act on."""
+    probability: float = 0.0
+    content: str = ""
+    """SHA-256 of the file; empty where it can't be read."""
+    mended: list[Issue] = field(default_factory=list)
+    """What this run has settled."""
+    picture: bytes = b""
+    """A small WebP; empty for none."""
+
+    @property
+    def rank(self) -> int:
+        return max((issue.rank for issue in self.issues), default=-1)
+
+    @property
+    def kind_text(self) -> str:
+        """The kind; with a question mark where it is a guess."""
+        return self.kind if self.sure or not self.kind else f"{self.kind}?"
+
+    @property
+    def present(self) -> dict[str, Any]:
+        """The options of `options` as they are, or were before this run."""
+        return {name: (self.settings or {}).get(name) for name in self.options}
+
+
+class Group(Struct, frozen=True):
+    """Files that are the same, or nearly."""
+
+    how: str
+    """`file`: equal bytes; `pixels`: equal pixels in other files; `similar`: nearly the same picture."""
+    files: Sequence[str]
+    wasted: int
+    """Bytes on disk of all but the smallest of them."""
+
+
+class Report(Struct, kw_only=True):
+    """The whole audit."""
+
+    name: str
+    """The project's folder, without what lies above it."""
+    root: str
+    engine: str
+    """With its version; empty for none."""
+    notice: str = ""
+    rows: list[Row] = field(default_factory=list)
+    """The worst first, then by name."""
+    groups: list[Group] = field(default_factory=list)
+    textures: int = 0
+    """How many were looked at."""
+    cached: int = 0
+    """How many of them were known from an earlier run."""
+    kinds: dict[str, int] = field(default_factory=dict)
+    """How many textures there are of each kind."""
+    accepted: int = 0
+    """How many issues the baseline accepts."""
+    stale: int = 0
+    """How many entries of the baseline fit nothing any more."""
+    receipt: int | None = None
+    """Of what was written with --fix."""
+    seconds: float = 0.0
+
+    def count(self, severity: str) -> int:
+        rank = SEVERITIES[severity]
+        return sum(issue.rank == rank for row in self.rows for issue in row.issues)
+
+
+class Seen(Struct, frozen=True):
+    """What is kept of every texture until the end, to find those that are alike."""
+
+    file: str
+    size: int
+    fingerprint: Fingerprint

@@ -1,0 +1,116 @@
+"""The report as SARIF 2.1.0, for tools that show findings beside the code that is reviewed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from importlib import metadata
+from typing import Any
+from urllib.parse import quote
+
+from bridge.audit.baseline import fingerprint
+from bridge.audit.plain import change_text, plain
+from bridge.audit.results import Group, Issue, Report, Row
+from bridge.audit.texts import bytes_text, explain, say, sentence
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+LEVELS = {"wrong": "error", "waste": "warning", "note": "note"}
+DUPLICATE = "duplicate"
+FINGERPRINT = "popbridgeFinding/v1"
+
+
+def text(report: Report, locale: str) -> str:
+    """One SARIF log with one run. Paths are relative to the project's root, whatever machine it is on."""
+    results = [*_results(report, locale), *(_duplicate(group, locale) for group in report.groups)]
+    rules = _rules(report, locale)
+    index = {rule["id"]: at for at, rule in enumerate(rules)}
+    for result in results:
+        result["ruleIndex"] = index[result["ruleId"]]
+    driver = {"name": "PopBridge", "semanticVersion": metadata.version("popbridge"), "rules": rules}
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "utf16CodeUnits",
+        "originalUriBaseIds": {"%SRCROOT%": {"description": {"text": "The project's folder."}}},
+        "properties": {"engine": report.engine, "textures": report.textures},
+        "results": results,
+    }
+    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1, default=str) + "\n"
+
+
+def uri(file: str) -> str:
+    """A path below the project's root as a relative URI (RFC 3986): the file's own bytes, percent-encoded."""
+    return quote(os.fsencode(file))
+
+
+def _rules(report: Report, locale: str) -> list[dict[str, Any]]:
+    """A rule for each code that is met, in their alphabetical order."""
+    worst: dict[str, Issue] = {}
+    for row in report.rows:
+        for issue in row.issues:
+            if issue.code not in worst or issue.rank > worst[issue.code].rank:
+                worst[issue.code] = issue
+    rules = {code: _rule(code, issue.severity, locale) for code, issue in worst.items()}
+    if report.groups:
+        rules[DUPLICATE] = _rule(DUPLICATE, "note", locale)
+    return [rules[code] for code in sorted(rules)]
+
+
+def _rule(code: str, severity: str, locale: str) -> dict[str, Any]:
+    told = explain(code, locale) or code.replace("_", " ")
+    return {
+        "id": code,
+        "name": "".join(word.capitalize() for word in code.split("_")),
+        "shortDescription": {"text": code.replace("_", " ")},
+        "fullDescription": {"text": told},
+        "help": {"text": told},
+        "defaultConfiguration": {"level": LEVELS[severity]},
+    }
+
+
+def _results(report: Report, locale: str) -> Iterator[dict[str, Any]]:
+    for row in report.rows:
+        for issue in row.issues:
+            yield {
+                "ruleId": issue.code,
+                "level": LEVELS[issue.severity],
+                "message": {"text": _message(row, issue, locale)},
+                "locations": [_location(row.file)],
+                "partialFingerprints": {FINGERPRINT: fingerprint(row, issue)},
+            }
+
+
+def _message(row: Row, issue: Issue, locale: str) -> str:
+    said = plain(sentence(issue, locale))
+    changes = ", ".join(change_text(name, row.present, row.options) for name in row.options)
+    return f"{said} ({changes})" if changes and issue.fixable else said
+
+
+def _duplicate(group: Group, locale: str) -> dict[str, Any]:
+    how = say({"file": "same_file", "pixels": "same_pixels"}.get(group.how, "similar"), locale)
+    files = ", ".join(plain(file) for file in group.files[1:])
+    message = say("duplicate_of", locale, how=how, files=files, wasted=bytes_text(group.wasted))
+    return {
+        "ruleId": DUPLICATE,
+        "level": "note",
+        "message": {"text": message},
+        "locations": [_location(group.files[0])],
+        "relatedLocations": [{"id": at, **_location(file)} for at, file in enumerate(group.files[1:], 1)],
+        "partialFingerprints": {FINGERPRINT: _of_group(group)},
+    }
+
+
+def _of_group(group: Group) -> str:
+    import hashlib
+
+    return hashlib.sha256(json.dumps([group.how, list(group.files)]).encode()).hexdigest()
+
+
+def _location(file: str) -> dict[str, Any]:
+    # Code review wants a line even where there are none.
+    return {
+        "physicalLocation": {
+            "artifactLocation": {"uri": uri(file), "uriBaseId": "%SRCROOT%"},
+            "region": {"startLine": 1},
+        }
+    }

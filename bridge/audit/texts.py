@@ -1,0 +1,148 @@
+"""Every sentence of the audit's reports, in English and Chinese side by side."""
+
+from __future__ import annotations
+
+from bridge.advisors.texts import TEXTS as ADVICE
+from bridge.advisors.texts import Text
+from bridge.audit.results import Issue
+
+TEXTS = {
+    "title": Text("Texture audit of {name}", "{name} 的贴图审查"),
+    "no_engine": Text("no engine: the files alone", "无引擎：仅检查文件本身"),
+    "summary": Text(
+        "{textures} textures: {wrong} wrong, {waste} waste, {note} notes",
+        "{textures} 张贴图：{wrong} 处错误，{waste} 处浪费，{note} 处提示",
+    ),
+    "clean": Text("Nothing is wrong.", "没有问题。"),
+    "accepted": Text("{count} accepted by the baseline", "基线已接受 {count} 处"),
+    "stale": Text(
+        "{count} entries of the baseline fit nothing any more: --update-baseline removes them",
+        "基线中有 {count} 条已不再对应任何内容：--update-baseline 可将其移除",
+    ),
+    "fixed": Text(
+        "{count} textures were mended; `popbridge revert {receipt}` puts them back",
+        "已修正 {count} 张贴图；`popbridge revert {receipt}` 可恢复原状",
+    ),
+    "fixable": Text("--fix settles {count} of them", "--fix 可解决其中 {count} 处"),
+    "severity": Text("severity", "级别"),
+    "file": Text("file", "文件"),
+    "kind": Text("kind", "种类"),
+    "size": Text("size", "尺寸"),
+    "bytes": Text("bytes", "字节"),
+    "finding": Text("what could be better", "可改进之处"),
+    "setting": Text("settings", "设置"),
+    "picture": Text("picture", "图片"),
+    "wrong": Text("wrong", "错误"),
+    "waste": Text("waste", "浪费"),
+    "note": Text("note", "提示"),
+    "mended": Text("mended", "已修正"),
+    "duplicates": Text("Duplicates and look-alikes", "重复与相似的贴图"),
+    "how": Text("how alike", "相似程度"),
+    "files": Text("files", "文件"),
+    "wasted": Text("wasted", "浪费"),
+    "same_file": Text("equal files", "文件相同"),
+    "same_pixels": Text("equal pixels", "像素相同"),
+    "similar": Text("nearly equal", "近似相同"),
+    "filter": Text("Filter by file, kind or finding", "按文件、种类或问题筛选"),
+    "shown": Text("{count} shown", "显示 {count} 项"),
+    "more_pictures": Text(
+        "Only the worst {count} have a picture here.", "此处仅最严重的 {count} 项附有图片。"
+    ),
+    "unreadable": Text("can't be examined: {reason}", "无法检查：{reason}"),
+    "unknown_settings": Text(
+        "its import settings can't be read, and are left as they are: {reason}",
+        "无法读取其导入设置，保持原样：{reason}",
+    ),
+    "unlisted": Text("{reason}", "{reason}"),
+    "not_applied": Text("couldn't be mended: {reason}", "无法修正：{reason}"),
+    "duplicate_of": Text("{how} with {files}: {wasted} wasted", "与 {files} {how}：浪费 {wasted}"),
+}
+
+HELP = {
+    "unreadable": Text(
+        "The file is broken, empty or no image of the format that it begins as: export it again.",
+        "文件已损坏、为空，或内容与格式不符：请重新导出。",
+    ),
+    "unsupported": Text(
+        "The file is of a format, or larger than, what is examined here; nothing is said about it.",
+        "文件的格式或大小超出检查范围，不作任何判断。",
+    ),
+    "unknown_settings": Text(
+        "The import file has syntax that isn't known here, for example after a merge: correct it, or import "
+        "the texture anew.",
+        "导入文件含有未知语法（例如合并冲突后）：请更正，或重新导入该贴图。",
+    ),
+    "unlisted": Text(
+        "A folder can't be listed: give the right to read it.", "无法列出文件夹：请授予读取权限。"
+    ),
+    "not_applied": Text(
+        "The import file couldn't be written: close what holds it, or give the right to write it.",
+        "无法写入导入文件：请关闭占用它的程序，或授予写入权限。",
+    ),
+    "duplicate": Text(
+        "Several files hold the same picture, or nearly: keep one, and let all refer to it.",
+        "多个文件包含相同或近似的图像：请保留一个，并让其他引用指向它。",
+    ),
+    "normal_as_color": Text(
+        "A normal map has to be imported as one: as colour its vectors are bent, and light falls wrongly.",
+        "法线贴图必须按法线导入：按颜色导入会扭曲向量，光照会出错。",
+    ),
+    "normal_convention": Text(
+        "The green channel points the other way than the engine reads it: bumps look like dents.",
+        "绿色通道的方向与引擎的约定相反：凸起会显得凹陷。",
+    ),
+    "data_as_srgb": Text(
+        "Numbers such as roughness are read as they are; sRGB decoding bends them.",
+        "粗糙度等数值应原样读取；sRGB 解码会使其扭曲。",
+    ),
+    "alpha_constant": Text(
+        "An opaque alpha channel costs memory for nothing.", "不透明的 Alpha 通道白白占用内存。"
+    ),
+    "ui_mipmaps": Text(
+        "Pictures of an interface are shown at their size: smaller copies cost a third more memory.",
+        "界面图像按原尺寸显示：更小的副本会多占三分之一内存。",
+    ),
+    "no_mipmaps": Text(
+        "What lies on 3D surfaces needs smaller copies for a distance, or it shimmers.",
+        "三维表面上的贴图在远处需要更小的副本，否则会闪烁。",
+    ),
+    "too_large": Text(
+        "Larger than the project's limit: `max_size` in popbridge.toml, or the setting `textures.max_size`.",
+        "超过项目上限：见 popbridge.toml 中的 `max_size` 或设置 `textures.max_size`。",
+    ),
+    "not_power_of_two": Text(
+        "GPU compression and repeating with mipmaps want sides that are powers of two: resize the file.",
+        "GPU 压缩和带 mipmap 的平铺需要边长为 2 的幂：请调整文件大小。",
+    ),
+}
+"""What each code of a finding is about; a code that isn't here is explained by its sentence alone."""
+
+
+def say(key: str, locale: str, **values: object) -> str:
+    """A sentence in the language of `locale` (BCP 47): Chinese for zh, else English."""
+    text = TEXTS.get(key) or ADVICE[key]
+    return _in(text, locale).format(**values)
+
+
+def sentence(issue: Issue, locale: str) -> str:
+    """What an issue says about its file."""
+    return say(issue.sentence, locale, **issue.values)
+
+
+def explain(code: str, locale: str) -> str:
+    """What findings of this code are about; empty for one that explains itself."""
+    return _in(HELP[code], locale) if code in HELP else ""
+
+
+def _in(text: Text, locale: str) -> str:
+    return text.zh if locale.lower().startswith("zh") else text.en
+
+
+def bytes_text(count: int) -> str:
+    """Bytes for people, in binary units."""
+    amount = float(count)
+    for unit in ("B", "KiB", "MiB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 10 else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} GiB"

@@ -1,0 +1,198 @@
+"""`popbridge audit`: a whole project's textures, with no editor running."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from bridge.commands.shared import read_settings, screen_width
+from bridge.core.errors import UserError
+
+if TYPE_CHECKING:
+    from bridge.audit.project import Project
+    from bridge.audit.results import Report, Row
+    from bridge.audit.run import Plan
+    from bridge.host import Registry
+    from bridge.projectfile import ProjectFile
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+LEVELS = ("wrong", "waste", "note")
+
+EXAMPLES = """\b
+Examples:
+  popbridge audit game
+  popbridge audit game --html audit.html
+  popbridge audit game --fix
+  popbridge audit game --baseline audit-baseline.json --update-baseline
+  popbridge audit game --sarif - --baseline audit-baseline.json
+`popbridge revert ID` puts back what --fix has written."""
+
+
+def _output(name: str, text: str) -> Callable[[Function], Function]:
+    return click.option(
+        f"--{name}", metavar="FILE", type=click.Path(dir_okay=False, allow_dash=True), help=text
+    )
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("folder", metavar="PROJECT", type=click.Path(path_type=Path))
+@_output("html", "Writes the report as a page, with pictures; - is stdout.")
+@_output("json", "Writes the report for programs; - is stdout.")
+@_output("sarif", "Writes the report for code-review tools (SARIF 2.1.0); - is stdout.")
+@click.option("--fix", "mend", is_flag=True, help="Writes the settings into the project's import files.")
+@click.option("--baseline", type=click.Path(path_type=Path, dir_okay=False), help="Accepts what it lists.")
+@click.option("--update-baseline", is_flag=True, help="Makes it list everything that is found.")
+@click.option(
+    "--severity",
+    type=click.Choice(LEVELS),
+    default="note",
+    show_default=True,
+    help="Reports so bad and worse.",
+)
+@click.option(
+    "--fail-on", type=click.Choice(LEVELS[:2]), default="waste", show_default=True,
+    help="Exit code 1 for so bad and worse.",
+)  # fmt: skip
+@click.option("--no-names", is_flag=True, help="File and folder names are no evidence.")
+@click.option("--no-cache", is_flag=True, help="Examines everything anew.")
+@click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="Rows shown; 0 is all.")
+@click.option("--locale", default="en", show_default=True, help="Language of the report: en or zh-CN.")
+@click.option("--workers", type=click.IntRange(1, 256), help="Worker processes; one per core unless set.")
+def audit(
+    folder: Path, html: str | None, json: str | None, sarif: str | None, mend: bool, baseline: Path | None,
+    update_baseline: bool, severity: str, fail_on: str, no_names: bool, no_cache: bool, limit: int,
+    locale: str, workers: int | None,
+) -> int:  # fmt: skip
+    """Audits all textures of PROJECT; exit code 1 if one of them could be better."""
+    from bridge import host, projectfile
+    from bridge.audit import project as projects
+
+    outputs = {"html": html, "json": json, "sarif": sarif}
+    _check(outputs, baseline, update_baseline)
+    registry = host.load()
+    project = projects.find(registry, folder)
+    agreed = projectfile.read(folder)
+    known = _known(baseline, update_baseline)
+    plan = _plan(registry, workers, names=not no_names, cache=not no_cache, pictures=html is not None)
+    report = asyncio.run(_run(project, plan, registry, agreed))
+    _settle(project, report, baseline, known, mend=mend, update=update_baseline)
+    failing = _ranked(report.rows, fail_on)
+    report.rows = [row for row in _ranked(report.rows, severity, mended=True)]
+    _tell(report, outputs, locale, limit)
+    return 1 if failing else 0
+
+
+def _check(outputs: dict[str, str | None], baseline: Path | None, update: bool) -> None:
+    if update and baseline is None:
+        raise click.UsageError("--update-baseline wants --baseline FILE, the one to write.")
+    if sum(file == "-" for file in outputs.values()) > 1:
+        raise click.UsageError("Only one report can go to stdout.")
+    for file in (*outputs.values(), *([str(baseline)] if update else [])):
+        # Told before the work, not after it.
+        if file and file != "-" and not Path(file).absolute().parent.is_dir():
+            raise UserError(f"{file} can't be written: there is no folder {Path(file).absolute().parent}.")
+
+
+def _known(baseline: Path | None, update: bool) -> Any:
+    from bridge.audit.baseline import read
+
+    return set() if baseline is None or update else read(baseline)
+
+
+def _plan(registry: Registry, workers: int | None, *, names: bool, cache: bool, pictures: bool) -> Plan:
+    from accel.executor import cores
+    from accel.workload import Limits
+    from bridge.audit.run import Plan
+    from bridge.paths import Paths
+
+    paths = Paths.find()
+    settings = read_settings(registry.settings, paths.settings_file, os.environ, {"workers": workers})
+    return Plan(
+        workers=settings["workers"] or cores(),
+        limits=Limits(max_pixels=settings["images.max_pixels"]),
+        memory_mib=settings["worker.memory_mib"],
+        deadline_s=settings["deadline_ms"] / 1000,
+        max_size=settings["textures.max_size"],
+        use_names=names,
+        cache=paths.cache if cache else None,
+        pictures=pictures,
+    )
+
+
+async def _run(project: Project, plan: Plan, registry: Registry, agreed: ProjectFile) -> Report:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from bridge.audit.run import Told, audit
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    # Where there is no terminal, a bar would leave an empty line.
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("audit", total=None)
+        told = Told(
+            total=lambda count: progress.update(bar, total=count),
+            done=lambda count: progress.advance(bar, count),
+        )
+        return await audit(project, plan, registry, told, agreed)
+
+
+def _settle(
+    project: Project, report: Report, baseline: Path | None, known: Any, *, mend: bool, update: bool
+) -> None:
+    """Mends and accepts what is to be."""
+    from bridge.audit import baseline as baselines
+    from bridge.audit.fix import fix
+    from bridge.paths import Paths
+
+    baselines.accept(report, known, project)
+    if mend:
+        fix(project, report, Paths.find().database)
+    if update and baseline is not None:
+        _write(str(baseline), [baselines.text(report.rows)])
+        baselines.accept(report, baselines.read(baseline), project)
+
+
+def _ranked(rows: Iterable[Row], severity: str, *, mended: bool = False) -> list[Row]:
+    """The rows with issues so bad and worse, without the others."""
+    from bridge.audit.results import SEVERITIES
+
+    found = []
+    for row in rows:
+        issues = [issue for issue in row.issues if issue.rank >= SEVERITIES[severity]]
+        if issues or (mended and row.mended):
+            row.issues = issues if mended else row.issues
+            found.append(row)
+    return found
+
+
+def _tell(report: Report, outputs: dict[str, str | None], locale: str, limit: int) -> None:
+    from bridge.audit import report_html, report_json, report_table, sarif
+
+    if file := outputs["html"]:
+        _write(file, report_html.pages(report, locale))
+    if file := outputs["json"]:
+        _write(file, [report_json.text(report, locale)])
+    if file := outputs["sarif"]:
+        _write(file, [sarif.text(report, locale)])
+    if "-" not in outputs.values():
+        report_table.show(report, report.rows, locale, limit, sys.stdout, screen_width())
+
+
+def _write(file: str, pieces: Iterable[str] | Sequence[str]) -> None:
+    if file == "-":
+        for piece in pieces:
+            click.echo(piece, nl=False)
+        return
+    try:
+        with Path(file).open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as out:
+            out.writelines(pieces)
+    except OSError as error:
+        raise UserError(f"{file} can't be written ({error.strerror or error}).") from None
