@@ -7,9 +7,10 @@ from typing import Any
 
 from packaging.version import Version
 
-from bridge.api import Adapter, EditorSupport, TextureIntent
+from bridge.api import Adapter, EditorSupport, GpuFormat, ImageFacts, Platform, TextureIntent
 from bridge_godot import textures3, textures4
 from bridge_godot.install import GODOT3, GODOT4, GodotSupport
+from bridge_godot.memory import gpu_format
 from bridge_godot.versions import SCHEME
 
 
@@ -33,6 +34,11 @@ class Godot3(Adapter):
 
     def expressible(self, intent: TextureIntent, version: Version) -> TextureIntent:
         return textures3.expressible(intent)
+
+    def gpu_format(
+        self, intent: TextureIntent, facts: ImageFacts, platform: Platform, version: Version
+    ) -> GpuFormat | None:
+        return gpu_format(intent, facts, platform)
 
     @property
     def editor(self) -> EditorSupport:
@@ -59,6 +65,11 @@ class Godot4(Adapter):
 
     def expressible(self, intent: TextureIntent, version: Version) -> TextureIntent:
         return textures4.expressible(intent)
+
+    def gpu_format(
+        self, intent: TextureIntent, facts: ImageFacts, platform: Platform, version: Version
+    ) -> GpuFormat | None:
+        return gpu_format(intent, facts, platform)
 
     @property
     def editor(self) -> EditorSupport:
