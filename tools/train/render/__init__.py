@@ -14,6 +14,7 @@ from tools.train.render.environment import environment
 from tools.train.render.field import Field, Random, Shape, chance, pick, pixels
 from tools.train.render.ground import GROWN, leaves
 from tools.train.render.masonry import LAID
+from tools.train.render.planet import globe, painted
 from tools.train.render.sprite import sprite
 from tools.train.render.surface import Surface
 from tools.train.render.ui import ui
@@ -27,9 +28,6 @@ _DATA = {
     "normal": data.normal, "height": data.height, "roughness": data.roughness, "specular": data.specular,
     "ao": data.ambient, "packed": data.packed, "emissive": data.emissive,
 }  # fmt: skip
-
-_BARE = {"albedo": 0.05, "normal": 0.03, "height": 0.05}
-"""Share of cut-outs and palettes, of no use to the other kinds."""
 
 
 def _shape(rng: Random) -> Shape:
@@ -48,17 +46,19 @@ def surface(seed: int, shape: Shape | None = None) -> Surface:
     """The material of a seed: the same for all the maps that `render` makes of it."""
     rng = np.random.default_rng([seed, 0])
     shape = shape or _shape(rng)
-    form = pick(rng, ("laid", "grown", "atlas"), (4, 4, 3.5))
+    form = pick(rng, ("laid", "grown", "atlas", "planet"), (4, 4, 4, 0.4))
     if form == "atlas":
         return atlas(rng, shape)
+    if form == "planet":
+        return globe(rng, (max(LEAST, shape[1] // 2), shape[1]))
     return pick(rng, LAID if form == "laid" else GROWN)(rng, shape)
 
 
 def _albedo(rng: Random, seed: int) -> tuple[str, Field]:
     form = pick(
         rng,
-        ("skin", "cutout", "planet", "blocks", "fitted", "decal", "swatches", "smooth"),
-        (12, 1.2, 0.7, 1, 1, 0.7, 0.5, 0.4),
+        ("skin", "cutout", "planet", "blocks", "fitted", "decal", "swatches", "smooth", "drawn"),
+        (12, 1.2, 0.6, 1.6, 1, 0.9, 0.5, 0.5, 1.6),
     )
     shape = _shape(rng)
     if form == "skin":
@@ -67,12 +67,12 @@ def _albedo(rng: Random, seed: int) -> tuple[str, Field]:
     if form == "cutout":
         return form, albedo.finish(rng, albedo.skin(rng, leaves(rng, shape)))
     if form == "planet":
-        return form, albedo.planet(rng, (max(LEAST, shape[1] // 2), shape[1]))
+        return form, painted(rng, (max(LEAST, shape[1] // 2), shape[1]))
     if form == "fitted":
         return form, albedo.finish(rng, albedo.fitted(rng, surface(seed)))
     if form == "swatches":
         return form, albedo.skin(rng, swatches(rng, shape))
-    return form, {"blocks": albedo.blocks, "decal": albedo.decal, "smooth": albedo.smooth}[form](rng, shape)
+    return form, getattr(albedo, form)(rng, shape)
 
 
 def _named(kind: Kind, seed: int) -> tuple[str, Pixels]:

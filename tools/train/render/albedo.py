@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tools.train.render import maps, terrain
+from tools.train.render import maps
+from tools.train.render.canvas import Brush, Canvas
 from tools.train.render.field import (
     Field,
     Random,
@@ -24,7 +25,7 @@ from tools.train.render.field import (
 )
 from tools.train.render.glyphs import words
 from tools.train.render.masonry import lay
-from tools.train.render.palette import colour, several, shades
+from tools.train.render.palette import colour, scheme, shades
 from tools.train.render.surface import Surface
 
 
@@ -69,33 +70,6 @@ def label(rng: Random, base: Field) -> Field:
     ink = colour(rng, pick(rng, ("toon", "dark", "snow")))
     part[...] = mix(part, ink, text[:rows, :columns, None] * span(rng, 0.5, 1))
     return base
-
-
-def planet(rng: Random, shape: Shape) -> Field:
-    """A planet's colour map (2:1): seas, land by height and latitude, clouds; or a gas giant's bands."""
-    y, x = grid(shape)
-    if chance(rng, 0.35):
-        swirl = noise(rng, shape, 2, 2, 1e9, (0.6, 3))
-        bands = noise(rng, shape, span(rng, 0.8, 1.5), 2, 1e9, (0.5, 40))
-        return ramp(
-            several(rng, pick(rng, ("sand", "water", "skin", "cloth")), 5),
-            mix(bands, swirl, span(rng, 0.05, 0.4)),
-        )
-    ground = terrain.terrain(rng, shape)
-    level = span(rng, 0.2, 0.65) if chance(rng, 0.7) else 0.0
-    fine = noise(rng, shape, 1, 6)
-    land = ramp(
-        shades(rng, pick(rng, ("grass", "soil", "sand", "rust", "grey", "snow"))),
-        np.clip(ground * 0.8 + fine * 0.3, 0, 1),
-    )
-    sea = ramp(shades(rng, pick(rng, ("water", "water", "dark"))), np.clip(ground / max(level, 0.01), 0, 1))
-    base = mix(sea, land, step(ground, level, level + 0.02)[..., None])
-    if level and chance(rng, 0.8):
-        ice = step(np.abs(y - 0.5) * 2 + (fine - 0.5) * 0.3 + 0 * x, span(rng, 0.75, 0.9), 0.95)
-        base = mix(base, np.float32(0.93), ice[..., None])
-    if chance(rng, 0.3):
-        base = mix(base, np.float32(1), step(noise(rng, shape, 1.5, 2), 0.55, 0.9)[..., None])
-    return base * span(rng, 0.5, 1)
 
 
 def blocks(rng: Random, shape: Shape) -> Field:
@@ -169,6 +143,42 @@ def decal(rng: Random, shape: Shape) -> Field:
     return np.dstack([base, alpha]) if chance(rng, 0.85) else mix(np.float32(1), base, alpha[..., None])
 
 
+def drawn(rng: Random, shape: Shape) -> Field:
+    """Flat artwork on a surface: signs, toys, pinball tables, stripes of danger, grids of discs, pictures."""
+    y, x = grid(shape)
+    canvas, brush, inks = Canvas(shape), Brush(rng), scheme(rng, 6)
+    canvas.paint(np.ones(shape, np.float32), inks[0])
+    form = int(rng.integers(5))
+    if form == 0:
+        count = int(rng.integers(2, 9))
+        stripe = (((x + y * pick(rng, (0, 1, -1))) * count) % 1 > 0.5) + np.zeros(shape, np.float32)
+        canvas.paint(stripe.astype(np.float32), inks[1])
+    elif form == 1:
+        count = int(rng.integers(2, 10))
+        v, u = (y * count) % 1 - 0.5, (x * count) % 1 - 0.5
+        radius = span(rng, 0.2, 0.5)
+        canvas.paint(step(np.hypot(v, u), radius, radius - 0.08), inks[1])
+    elif form == 2:
+        count = int(rng.integers(2, 10))
+        checks = (np.floor(y * count) + np.floor(x * count)) % 2
+        canvas.paint(checks.astype(np.float32), inks[1])
+    for index in range(int(rng.integers(0, 9))):
+        at = span(rng, -0.9, 0.9), span(rng, -0.9, 0.9)
+        size = span(rng, 0.05, 0.5)
+        shapes = (
+            canvas.star(*at, size, int(rng.integers(3, 9)), span(rng, 0, 0.6)),
+            canvas.ellipse(*at, size, size * span(rng, 0.5, 1.5)),
+            canvas.box(*at, size, size * span(rng, 0.3, 2), 0.02, pick(rng, (0, 0, 0.7))),
+        )
+        brush.fill(canvas, pick(rng, shapes), inks[index % 6])
+    base = canvas.rgb
+    for _ in range(int(rng.integers(0, 4))):
+        base = label(rng, base)
+    if chance(rng, 0.5):
+        base = base * (0.75 + 0.4 * noise(rng, shape, span(rng, 0.8, 2)))[..., None]
+    return base
+
+
 def smooth(rng: Random, shape: Shape) -> Field:
     """Nearly one colour: a soft gradient, a plain paint, a photographed sheet."""
     base = ramp(
@@ -185,9 +195,11 @@ def finish(rng: Random, base: Field) -> Field:
         grey = luma(rgb)[..., None]
         rgb = grey + (rgb - grey) * span(rng, 0, 1.8)
     if chance(rng, 0.4):
-        rgb = np.clip(rgb, 0, 1) ** np.float32(spread(rng, 0.5, 2.2))
-    if chance(rng, 0.15):
+        rgb = np.clip(rgb, 0, 1) ** np.float32(spread(rng, 0.45, 1.8))
+    if chance(rng, 0.1):
         rgb = rgb * spread(rng, 0.2, 1)
+    elif chance(rng, 0.35):
+        rgb = rgb * span(rng, 0.5, 1) / np.maximum(0.15, np.quantile(rgb[::4, ::4], 0.9))
     if chance(rng, 0.12):
         rgb = blur(rgb[..., 1], 1)[0][..., None] * 0.5 + rgb * 0.5
     if not alpha.shape[-1] and chance(rng, 0.1):

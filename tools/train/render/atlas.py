@@ -83,6 +83,22 @@ def _form(rng: Random, y: Field, x: Field) -> Field:
     return np.zeros(np.broadcast_shapes(y.shape, x.shape), np.float32)
 
 
+def _lean(rng: Random, y: Field, x: Field) -> Field:
+    """Shade (0 open to 1 dark) on one island: from one end, one corner, both sides of a tube, or nowhere."""
+    v, u = (y * pick(rng, (-1, 1)) + 1) / 2, (x * pick(rng, (-1, 1)) + 1) / 2
+    form = int(rng.integers(5))
+    power = np.float32(spread(rng, 1, 6))
+    if form == 0:
+        return (v if chance(rng, 0.5) else u) ** power + 0 * (y + x)
+    if form == 1:
+        return (v * u) ** power
+    if form == 2:
+        return np.abs(x if chance(rng, 0.5) else y) ** power + 0 * (y + x)
+    if form == 3:
+        return np.exp(-((y - span(rng, -1, 1)) ** 2 + (x - span(rng, -1, 1)) ** 2) * power)
+    return np.zeros(np.broadcast_shapes(y.shape, x.shape), np.float32)
+
+
 def _face(y: Field, x: Field) -> tuple[Field, Field]:
     """Height and tone of a head seen from the front: eyes, brow, nose, mouth."""
     eyes = np.exp(-((np.abs(x) - 0.28) ** 2 * 90 + (y + 0.15) ** 2 * 160))
@@ -144,7 +160,7 @@ def atlas(rng: Random, shape: Shape) -> Surface:
         "creature" if soft else "machine", *zeros[:5], zeros[5].copy(), colours, spread(rng, 2, 20), None,
         span(rng, 0.3, 0.9),
     )  # fmt: skip
-    cover = np.zeros(shape, np.float32)
+    cover, lean = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     filled = span(rng, 0.55, 1)
     margin = int(rng.integers(0, max(2, min(shape) // 60)))
     forms = pick(rng, (("box",), ("box", "round", "taper"), ("blob", "disc", "round", "ring"), ("blob",)))
@@ -159,6 +175,7 @@ def atlas(rng: Random, shape: Shape) -> Surface:
         mask = step(np.asarray(inside, np.float32), -0.01, 0.02)
         surface.height[part] = _form(rng, y, x) * span(rng, 0, 1)
         surface.tone[part] = rng.random()
+        lean[part] = _lean(rng, y, x)
         surface.metal[part] = float(not soft and chance(rng, 0.4)) * span(rng, 0.5, 1)
         if soft and chance(rng, 0.3):
             relief, tint = _face(y, x)
@@ -173,6 +190,7 @@ def atlas(rng: Random, shape: Shape) -> Surface:
     surface.height = unit(blur(surface.height, span(rng, 0.4, 1.2))[0] + fine * span(rng, 0, 0.15))
     surface.tone = np.clip(surface.tone * span(rng, 0.4, 0.9) + fine * span(rng, 0.05, 0.5), 0, 1)
     surface.wear = np.maximum(surface.wear, wear_of(rng, shape) * (rng.random() < 0.6))
+    surface.lean = lean
     surface.cover = cover if chance(rng, 0.8) else None
     return surface
 

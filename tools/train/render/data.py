@@ -16,13 +16,15 @@ from tools.train.render.field import (
     noise,
     pick,
     ramp,
+    ridges,
     span,
     spread,
     step,
     unit,
 )
+from tools.train.render.glyphs import words
 from tools.train.render.masonry import lay
-from tools.train.render.palette import colour, shades
+from tools.train.render.palette import colour, several, shades
 from tools.train.render.surface import Surface
 
 FLAT = np.array([128, 128, 255], np.float32) / 255
@@ -39,6 +41,8 @@ def normal(rng: Random, surface: Surface) -> Field:
     if chance(rng, 0.35):
         height = blur(height, span(rng, 0.5, 2.5))[0]
     depth = surface.relief * spread(rng, 0.15, 3) * pick(rng, (1, 1, -1))
+    if chance(rng, 0.15):
+        height = height * step(noise(rng, surface.shape, 2.2), span(rng, 0.4, 0.7), 0.75)
     vectors = maps.normals(height, depth)
     if surface.atlas and chance(rng, 0.6):
         vectors = _bend(rng, vectors, surface)
@@ -46,8 +50,9 @@ def normal(rng: Random, surface: Surface) -> Field:
         vectors = vectors * np.array([1, -1, 1], np.float32)
     coded = maps.encode(vectors)
     if surface.cover is not None:
-        coded = mix(FLAT if chance(rng, 0.85) else np.float32(0), coded, (surface.cover > 0.5)[..., None])
-    if chance(rng, 0.04):
+        around = pick(rng, (FLAT, np.float32(0), np.float32(1)), (6, 1, 0.6))
+        coded = mix(around, coded, (surface.cover > 0.5)[..., None])
+    if chance(rng, 0.05):
         coded = np.dstack([coded[..., :2], np.full(surface.shape, rng.integers(2), np.float32)])
     if chance(rng, 0.16):
         alpha = pick(
@@ -73,7 +78,7 @@ def height(rng: Random, surface: Surface) -> Field:
     """A height, bump or displacement map, or a terrain's heightmap."""
     form = pick(rng, ("true", "terrain", "bump"), (5, 3, 2))
     if form == "terrain":
-        field = terrain.terrain(rng, surface.shape)
+        field = (terrain.modelled if chance(rng, 0.4) else terrain.terrain)(rng, surface.shape)
     elif form == "bump":
         field = unit(luma(maps.colour(rng, surface, "photo")))
     else:
@@ -85,8 +90,8 @@ def height(rng: Random, surface: Surface) -> Field:
     if chance(rng, 0.25):
         field = 1 - field
     if chance(rng, 0.35):
-        middle = span(rng, 0.2, 0.8)
-        field = middle + (field - middle) * span(rng, 0.1, 1.6)
+        middle = pick(rng, (0.5, 0.5, span(rng, 0.2, 0.8)))
+        field = middle + (field - field.mean()) * pick(rng, (spread(rng, 0.02, 0.3), span(rng, 0.3, 1.6)))
     if surface.cover is not None and form != "terrain":
         field = mix(pick(rng, (0.0, 0.5, 1.0)), field, (surface.cover > 0.5).astype(np.float32))
     return np.clip(field, 0, 1) ** np.float32(spread(rng, 0.6, 1.7)) if chance(rng, 0.3) else field
@@ -95,6 +100,10 @@ def height(rng: Random, surface: Surface) -> Field:
 def roughness(rng: Random, surface: Surface) -> Field:
     """A roughness map, or glossiness (its inverse)."""
     field = maps.roughness(rng, surface)
+    if surface.lean is not None and chance(rng, 0.6):
+        field = np.clip(field + (np.round(surface.tone * 4) / 4 - 0.5) * span(rng, -0.9, 0.9), 0, 1)
+    if chance(rng, 0.15):
+        field = mix(surface.roughness, field, span(rng, 0, 0.25))
     if chance(rng, 0.2):
         grey = luma(maps.colour(rng, surface, "photo"))
         field = span(rng, 0.1, 0.7) + (grey - 0.3) * span(rng, -0.7, 0.9)
@@ -111,6 +120,10 @@ def specular(rng: Random, surface: Surface) -> Field:
     """A specular, metalness or highlight map, grey or coloured."""
     base = maps.colour(rng, surface, "photo")
     field = maps.specular(rng, surface, luma(base))
+    if surface.name == "planet":
+        return mix(surface.metal, surface.metal * (1 - surface.tone), pick(rng, (0.0, 0.0, 0.6)))
+    if chance(rng, 0.06):
+        field = mix(span(rng, 0.03, 0.9), field, span(rng, 0, 0.06))
     if surface.cover is not None:
         field = field * (surface.cover > 0.5)
     if chance(rng, 0.2):
@@ -118,8 +131,10 @@ def specular(rng: Random, surface: Surface) -> Field:
     if chance(rng, 0.22):
         tint = colour(rng, pick(rng, ("metal", "skin", "paint", "water")))
         return field[..., None] * mix(base / (base.mean() + 0.05), tint, span(rng, 0, 1))
-    if chance(rng, 0.1):
-        return np.clip(base * span(rng, 0.2, 0.8), 0, 1)
+    if chance(rng, 0.12):
+        field = np.clip(base * span(rng, 0.2, 1), 0, 1)
+    if surface.cover is not None and chance(rng, 0.12):
+        return np.dstack([np.repeat(field[..., None], 3, -1) if field.ndim == 2 else field, surface.cover])
     return field
 
 
@@ -129,8 +144,11 @@ def ambient(rng: Random, surface: Surface) -> Field:
     field = maps.occlusion(surface, spread(rng, 1.5, 14), scales)
     if surface.atlas:
         shade = noise(rng, surface.shape, span(rng, 2, 2.8))
-        field = field * (1 - span(rng, 0, 0.8) * shade * shade)
-        field = field * (1 - span(rng, 0, 0.6) * step(surface.tone, 0.5, 1))
+        field = field * (1 - span(rng, 0, 0.8) * shade * shade * chance(rng, 0.6))
+        field = field * (1 - span(rng, 0, 0.6) * step(surface.tone, 0.5, 1) * chance(rng, 0.4))
+        if surface.lean is not None:
+            field = field * (1 - surface.lean * span(rng, 0.2, 1))
+        field = np.clip(field * span(rng, 1, 1.5), 0, 1)
         if chance(rng, 0.5):
             inner = blur(np.asarray(surface.cover, np.float32), spread(rng, 2, 16))[0]
             field = field * step(inner, span(rng, 0, 0.45), 0.95)
@@ -139,9 +157,8 @@ def ambient(rng: Random, surface: Surface) -> Field:
     if chance(rng, 0.35):
         field = field + grain(rng, surface.shape) * spread(rng, 0.003, 0.05) * (1.02 - field)
     if surface.cover is not None:
-        field = mix(
-            pick(rng, (1.0, 0.0, 0.0, span(rng, 0.3, 0.9))), field, (surface.cover > 0.5).astype(np.float32)
-        )
+        around = pick(rng, (1.0, 0.0, 0.0, 0.29, 0.29, span(rng, 0.2, 0.9)))
+        field = mix(around, field, (surface.cover > 0.5).astype(np.float32))
     return np.clip(mix(1, field, span(rng, 0.5, 1)), 0, 1) ** np.float32(spread(rng, 0.6, 1.6))
 
 
@@ -165,6 +182,10 @@ def packed(rng: Random, surface: Surface) -> Field:
     if chance(rng, 0.25):
         metal = np.full(surface.shape, pick(rng, (0.0, 0.0, 1.0)), np.float32)
     rough = maps.roughness(rng, surface)
+    if surface.lean is not None:
+        parts = np.round(surface.tone * 5) / 5
+        rough = mix(rough, parts, span(rng, 0, 0.8))
+        ao = ao * (1 - surface.lean * span(rng, 0, 0.8)) if chance(rng, 0.6) else ao
     rough = 1 - rough if form == "mask" or chance(rng, 0.1) else rough
     fourth = pick(rng, (surface.height, surface.wear, surface.glow, np.ones(surface.shape, np.float32)))
     if form == "mask":
@@ -176,6 +197,9 @@ def packed(rng: Random, surface: Surface) -> Field:
     coded = np.dstack(channels)
     if surface.cover is not None:
         around = np.array([pick(rng, (0.0, 0.0, 1.0, 0.5)) for _ in range(3)], np.float32)
+        if chance(rng, 0.3):
+            around[:] = 0
+            around[order.index(0)] = 1
         coded = mix(around, coded, (surface.cover > 0.5)[..., None])
     return np.dstack([coded, fourth]) if chance(rng, 0.15) else coded
 
@@ -207,6 +231,8 @@ def emissive(rng: Random, surface: Surface) -> Field:
         *shades(rng, pick(rng, ("toon", "toon", "lava", "water", "sand", "snow")), 3),
     ]
     hues[-1] = mix(hues[-1], np.float32(1), span(rng, 0, 0.9))
+    if chance(rng, 0.12):
+        return _hot(rng, surface)
     lights = ramp(hues, np.clip(mask * (0.5 + 0.5 * surface.tone), 0, 1)) * spread(rng, 0.5, 2)
     if chance(rng, 0.3):
         lights = lights * (0.5 + maps.colour(rng, surface, "photo"))
@@ -215,9 +241,37 @@ def emissive(rng: Random, surface: Surface) -> Field:
     return np.dstack([lights, mask if chance(rng, 0.5) else 0 * mask + 1]) if chance(rng, 0.08) else lights
 
 
+def _hot(rng: Random, surface: Surface) -> Field:
+    """Things that glow all over: lava, plasma, energy, a map of coloured lamps."""
+    if chance(rng, 0.4):
+        mask = np.floor(surface.tone * 6) % 2 * (surface.cavity < 0.3)
+        inks = several(rng, "toon", 6)
+        return ramp(inks, surface.tone) * mask[..., None].astype(np.float32)
+    field = noise(rng, surface.shape, span(rng, 1.2, 2.2), 2)
+    field = ridges(field) ** spread(rng, 0.7, 5) if chance(rng, 0.6) else field
+    hot = pick(rng, ("lava", "toon", "water"))
+    inks = [colour(rng, "dark") * 0.3, colour(rng, hot), colour(rng, hot) * 0.5 + 0.5, np.ones(3, np.float32)]
+    return ramp(inks, unit(field + surface.height * span(rng, 0, 0.5))) * spread(rng, 0.6, 1.5)
+
+
+def _console(rng: Random, surface: Surface) -> Field:
+    """Rows of lit letters, digits and bars: instruments and screens."""
+    mask = np.zeros(surface.shape, np.float32)
+    size = int(min(spread(rng, 6, 28), min(surface.shape) // 3))
+    for _ in range(int(rng.integers(2, 30))):
+        text = words(rng, size, int(rng.integers(1, 8)))
+        top = int(rng.integers(0, surface.shape[0] - size + 1))
+        left = int(rng.integers(0, surface.shape[1]))
+        part = mask[top : top + size, left : left + text.shape[1]]
+        part[...] = np.maximum(part, text[:, : part.shape[1]] * span(rng, 0.5, 1))
+    return mask
+
+
 def _lights(rng: Random, surface: Surface) -> Field:
     shape = surface.shape
-    form = int(rng.integers(5))
+    form = int(rng.integers(6))
+    if form == 5:
+        return _console(rng, surface)
     if form == 0:
         rows, columns = int(spread(rng, 2, 24)), int(spread(rng, 2, 24))
         inside, _, index, _, _ = lay(rng, shape, rows, columns, "none", span(rng, 0.1, 0.35), 0.05)

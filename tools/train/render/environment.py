@@ -38,29 +38,35 @@ def directions(rng: Random, shape: Shape, layout: str) -> tuple[Field, Field]:
     if layout in ("up", "down"):
         sign = 1 if layout == "up" else -1
         return sign / np.sqrt(1 + u * u + v * v), (np.arctan2(v, u) / np.float32(2 * np.pi)) % 1
-    return v / np.sqrt(1 + u * u + v * v), (np.arctan(u) / np.float32(2 * np.pi)) % 1 + 0 * v
+    return v / np.sqrt(1 + u * u + v * v), 0.5 + np.arctan(u) / np.float32(2 * np.pi) + 0 * v
 
 
-def _clouds(rng: Random, elevation: Field, base: Field, sun: float) -> Field:
-    shape = elevation.shape
-    field = noise(
-        rng,
-        (int(shape[0]), int(shape[1])),
-        span(rng, 1.3, 2.1),
-        span(rng, 1, 4),
-        1e9,
-        pick(rng, ((1, 1), (0.6, 1.8))),
-    )
-    if chance(rng, 0.3):
+def _seen(rng: Random, elevation: Field, azimuth: Field, slope: float, near: float) -> Field:
+    """Noise on a plane above or below the eye, so that it shrinks towards the horizon; 0..1."""
+    shape = (int(elevation.shape[0]), int(elevation.shape[1]))
+    if chance(rng, 0.25):
+        return noise(rng, shape, slope, span(rng, 1, 3), 1e9, pick(rng, ((1, 1), (0.6, 1.8))))
+    plane = noise(rng, (256, 256), slope, span(rng, 1, 3))
+    level = np.abs(elevation)
+    far = np.sqrt(np.maximum(0, 1 - level * level)) / (level + span(rng, 0.03, 0.2)) * np.float32(near * 256)
+    turn = azimuth * np.float32(2 * np.pi)
+    seen = plane[(np.sin(turn) * far).astype(np.int32) % 256, (np.cos(turn) * far).astype(np.int32) % 256]
+    return blur(seen, 0.8)[0]
+
+
+def _clouds(rng: Random, elevation: Field, azimuth: Field, base: Field, sun: float) -> Field:
+    """Clouds lit from above, thinner towards the horizon."""
+    field = _seen(rng, elevation, azimuth, span(rng, 1.5, 2.3), spread(rng, 0.4, 1.5))
+    if chance(rng, 0.2):
         field = ridges(field)
     edge = span(rng, 0.3, 0.65)
-    mask = step(field, edge, edge + span(rng, 0.08, 0.4)) * step(elevation, span(rng, -0.05, 0.1), 0.5)
-    light = np.clip(0.75 + (np.roll(field, 3, 0) - field) * 6, 0.3, 1.1) * sun
-    return mix(
-        base,
-        np.clip(light, 0, 1)[..., None] * mix(colour(rng, "snow"), np.float32(1), 0.6),
-        (mask * span(rng, 0.3, 1))[..., None],
+    mask = step(field, edge, edge + span(rng, 0.1, 0.5)) * step(elevation, span(rng, -0.05, 0.1), 0.4)
+    soft = blur(field, 2, 6)
+    light = np.clip(
+        0.8 + (np.roll(soft[0], 3, 0) - soft[0]) * 4 - (soft[1] - edge) * span(rng, 0, 1.2), 0.25, 1.1
     )
+    white = mix(colour(rng, "snow"), np.float32(1), 0.6)
+    return mix(base, np.clip(light * sun, 0, 1)[..., None] * white, (mask * span(rng, 0.3, 1))[..., None])
 
 
 def _sun(rng: Random, elevation: Field, azimuth: Field, base: Field, tint: Field, height: float) -> Field:
@@ -72,28 +78,35 @@ def _sun(rng: Random, elevation: Field, azimuth: Field, base: Field, tint: Field
 
 
 def _land(rng: Random, elevation: Field, azimuth: Field, base: Field, dim: float) -> Field:
-    """Hills, mountains, a sea or a city under the horizon, hazier with distance."""
+    """Plains, hills and mountains under the sky, lit from one side, hazier with distance."""
     shape = (int(elevation.shape[0]), int(elevation.shape[1]))
-    family = pick(rng, ("grass", "soil", "stone", "water", "sand", "snow", "dark", "grey"))
-    inks = shades(rng, family)
     haze = base[shape[0] // 2].mean(0)
-    for index in range(int(rng.integers(1, 4))):
-        line = noise(rng, (1, shape[1]), span(rng, 1, 2), 1)[0]
-        if chance(rng, 0.2):
-            line = np.repeat(line[::7], 7)[: shape[1]]
-        if line.size < shape[1]:
-            line = np.resize(line, shape[1])
-        level = (line - 0.3) * span(rng, 0, 0.4) / (1 + index) - 0.05 * index
-        ground = ramp(inks, np.clip(noise(rng, shape, 1.5, 2, 1e9, (0.6, 1.6)) + 0.3 * elevation, 0, 1)) * dim
-        depth = step(level - elevation, 0.0, span(rng, 0.2, 0.9))[..., None]
-        ground = mix(mix(ground, haze, 0.7 - 0.2 * index), ground, depth)
-        base = mix(base, ground, step(elevation - level, 0.012, -0.012)[..., None])
+    inks = shades(rng, pick(rng, ("grass", "soil", "stone", "water", "sand", "snow", "dark", "grey")))
+    field = _seen(rng, elevation, azimuth, span(rng, 1, 1.8), spread(rng, 0.4, 2))
+    plain = ramp(inks, field) * dim
+    fog = np.exp(-np.abs(elevation) * spread(rng, 2, 30))[..., None] * span(rng, 0.3, 1)
+    base = mix(base, mix(plain, haze, fog), step(elevation, 0.008, -0.008)[..., None])
+    peaks = int(pick(rng, (0, 0, 1, 2, 3)))
+    for index in range(peaks):
+        line = noise(rng, (1, shape[1]), span(rng, 1.1, 2), 1)[0]
+        level = (line - 0.2) * span(rng, 0.02, 0.6) * (peaks - index) / peaks
+        rough = ridges(noise(rng, shape, span(rng, 1.2, 1.8), 2))
+        light = np.clip(0.6 + (np.roll(rough, 2, 1) - rough) * 5, 0.1, 1.3)
+        rock = ramp(
+            inks if chance(rng, 0.5) else shades(rng, pick(rng, ("stone", "snow", "grass", "soil"))), rough
+        )
+        if chance(rng, 0.4):
+            snow = step(elevation + (rough - 0.5) * 0.2, span(rng, 0, 0.2), 0.3)[..., None]
+            rock = mix(rock, np.float32(0.95), snow)
+        rock = mix(rock * light[..., None] * dim, haze, span(rng, 0, 0.7) * (peaks - index) / peaks)
+        inside = step(elevation - level, 0.012, -0.012) * step(elevation, -0.12, -0.02 + 0.05 * index)
+        base = mix(base, rock, inside[..., None])
     return base
 
 
 def _sky(rng: Random, elevation: Field, azimuth: Field, form: str) -> Field:
     inks = {
-        "day": [colour(rng, "snow"), colour(rng, "water"), colour(rng, "water") * np.float32(0.8)],
+        "day": [colour(rng, "snow"), colour(rng, "sky"), colour(rng, "sky") * np.float32(span(rng, 0.4, 1))],
         "dusk": [
             colour(rng, "lava") + 0.3,
             colour(rng, "brick"),
@@ -105,7 +118,7 @@ def _sky(rng: Random, elevation: Field, azimuth: Field, form: str) -> Field:
     base = ramp([np.clip(ink, 0, 1) for ink in inks], up)
     bright = {"day": 1.0, "dusk": 0.7, "overcast": 0.8}[form]
     if chance(rng, 0.75):
-        base = _clouds(rng, elevation, base, bright)
+        base = _clouds(rng, elevation, azimuth, base, bright)
     if form != "overcast" and chance(rng, 0.7):
         tint = np.array([1, span(rng, 0.6, 1), span(rng, 0.3, 0.9)], np.float32)
         base = _sun(rng, elevation, azimuth, base, tint, span(rng, 0.02, 0.7))
@@ -196,7 +209,7 @@ def view(rng: Random, shape: Shape, layout: str, form: str) -> Field:
         )
     else:
         base = _sky(rng, elevation, azimuth, form)
-    base = base * spread(rng, 0.5, 1.6)
+    base = base * (spread(rng, 0.1, 1.3) if form == "night" else spread(rng, 0.6, 1.7))
     if chance(rng, 0.4):
         base = base / (1 + base) * 1.6
     if chance(rng, 0.3):
@@ -207,13 +220,19 @@ def view(rng: Random, shape: Shape, layout: str, form: str) -> Field:
 def environment(rng: Random, size: int) -> tuple[str, Field]:
     """A sky's form and its picture: a panorama 2:1, one face of a cube, or a cross or strip of six."""
     form = pick(rng, FORMS, WEIGHTS)
-    layout = pick(rng, ("panorama", "face", "cross", "strip"), (5, 5, 0.8, 0.5))
+    layout = pick(rng, ("panorama", "face", "cross", "strip", "ramp", "ball"), (5, 6, 0.7, 0.5, 0.4, 0.3))
+    if layout == "ramp":
+        return layout, _ramp(rng, size)
+    if layout == "ball":
+        return layout, _ball(rng, size, form)
     if layout == "panorama":
         picture = view(rng, (size // 2, size), "panorama", form)
         if chance(rng, 0.2):
             picture = blur_colour(picture, spread(rng, 1, 10))
     elif layout == "face":
-        picture = view(rng, (size, size), pick(rng, ("side", "up", "down"), (6, 1, 1)), form)
+        picture = view(rng, (size, size), pick(rng, ("side", "up", "down"), (6, 1, 0.7)), form)
+        if chance(rng, 0.15):
+            picture = np.rot90(picture, int(rng.integers(1, 4)))
     else:
         side = max(16, size // (4 if layout == "cross" else 6))
         seed = int(rng.integers(1 << 30))
@@ -228,6 +247,24 @@ def environment(rng: Random, size: int) -> tuple[str, Field]:
             ):
                 picture[row * side : (row + 1) * side, column * side : (column + 1) * side] = face
     return f"{form} {layout}", picture
+
+
+def _ramp(rng: Random, size: int) -> Field:
+    """A sky's colours from horizon to zenith in a narrow strip, or over the hours of a day."""
+    inks = [colour(rng, pick(rng, ("water", "toon", "dark", "sand", "lava", "snow"))) for _ in range(4)]
+    strip = np.repeat(np.linspace(0, 1, size, dtype=np.float32)[:, None], max(32, size // 8), 1)
+    return ramp(inks, strip ** np.float32(spread(rng, 0.4, 2)))
+
+
+def _ball(rng: Random, size: int, form: str) -> Field:
+    """A mirror ball: all around in one disc on black."""
+    scene = view(rng, (size // 2, size), "panorama", form)
+    v, u = np.meshgrid(np.linspace(-1, 1, size), np.linspace(-1, 1, size), indexing="ij")
+    away = np.hypot(v, u)
+    turned = np.clip(2 * np.arcsin(np.clip(away, 0, 1)), 1e-3, np.pi)
+    rows = ((0.5 + v / np.maximum(away, 1e-3) * turned / np.pi / 2) * (size // 2 - 1)).astype(int)
+    columns = ((0.5 + u / np.maximum(away, 1e-3) * turned / np.pi / 2) * (size - 1)).astype(int)
+    return scene[np.clip(rows, 0, size // 2 - 1), np.clip(columns, 0, size - 1)] * (away < 1)[..., None]
 
 
 def blur_colour(picture: Field, sigma: float) -> Field:

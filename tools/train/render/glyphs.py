@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from tools.train.render.field import Field, Random, chance, span, step
+from tools.train.render.field import Field, Random, chance, span, spread, step
 
 _ROWS = {
     "A": "25755", "B": "65656", "C": "74447", "D": "65556", "E": "74747", "F": "74644", "G": "74557",
@@ -48,8 +48,25 @@ def glyph(letter: str, size: int, weight: float = 0.5, slant: float = 0, blocky:
     return step((upper * (1 - fy) + lower * fy).astype(np.float32), weight - soft, weight + soft)
 
 
+def _reshape(rng: Random, mark: Field, wide: float, low: bool) -> Field:
+    """A letter made narrower or wider, or set as a small one on the line."""
+    rows, columns = mark.shape
+    tall = int(rows * 0.7) if low else rows
+    ys = (np.arange(tall) * rows / tall).astype(int)
+    count = max(3, int(columns * wide * (0.8 if low else 1)))
+    xs = (np.arange(count) * columns / count).astype(int)
+    return np.pad(mark[ys][:, xs], ((rows - tall, 0), (0, 0)))
+
+
 def words(rng: Random, size: int, length: int) -> Field:
     """A word of random letters, `size` pixels tall, in 0..1."""
     weight, slant, blocky = span(rng, 0.3, 0.6), span(rng, 0, 0.3) * chance(rng, 0.3), chance(rng, 0.2)
-    letters = [LETTERS[int(rng.integers(36))] for _ in range(length)]
-    return np.concatenate([glyph(letter, size, weight, slant, blocky) for letter in letters], 1)
+    wide, low = spread(rng, 0.6, 1.4), chance(rng, 0.5)
+    marks = []
+    for place in range(length):
+        mark = glyph(LETTERS[int(rng.integers(36))], size, weight, slant, blocky)
+        if place and chance(rng, 0.12):
+            mark = mark * 0
+        small = low and place > 0 and chance(rng, 0.7)
+        marks.append(_reshape(rng, mark, wide, small) if not blocky else mark)
+    return np.concatenate(marks, 1)

@@ -20,6 +20,7 @@ from tools.train.render.field import (
     spread,
     step,
 )
+from tools.train.render.maps import normals
 from tools.train.render.palette import colour, scheme, shades
 from tools.train.render.things import THINGS, thing
 
@@ -34,12 +35,56 @@ def single(rng: Random, shape: Shape) -> Field:
     if chance(rng, 0.35):
         small = int(pick(rng, (8, 12, 16, 16, 24, 32)))
         return enlarge(posterise(rng, thing(rng, (small, small))), max(1, -(-shape[0] // small)))
-    picture = thing(rng, shape)
+    picture = ball(rng, shape) if chance(rng, 0.15) else thing(rng, shape)
     if chance(rng, 0.35):
         picture[..., :3] *= (0.6 + 0.8 * noise(rng, shape, span(rng, 0.8, 2)))[..., None]
+    if chance(rng, 0.35):
+        picture = solid(rng, picture)
     if chance(rng, 0.3):
         picture = shadow(rng, picture)
     return picture
+
+
+def solid(rng: Random, picture: Field) -> Field:
+    """The picture as if rendered: its outline puffed up and lit, with highlights."""
+    alpha = picture[..., 3]
+    reach = min(alpha.shape) / span(rng, 8, 24)
+    puffed = sum(blur(alpha, reach, reach / 3)) * alpha * 0.5
+    depth = min(alpha.shape) * span(rng, 0.2, 0.6)
+    vectors = normals(np.sqrt(np.clip(puffed, 0, 1)), depth)
+    angle = span(rng, 0, 2 * np.pi)
+    side = vectors[..., 0] * np.cos(angle) + vectors[..., 1] * np.sin(angle)
+    light = np.clip(vectors[..., 2] * 0.55 + side * 0.6 + 0.25, 0.1, 1.3)
+    shine = np.clip(side * 0.7 + vectors[..., 2] * 0.7, 0, 1) ** 24 * span(rng, 0, 0.9)
+    rgb = picture[..., :3] * light[..., None] + shine[..., None]
+    return np.dstack([np.clip(rgb, 0, 1), alpha])
+
+
+def ball(rng: Random, shape: Shape) -> Field:
+    """A round or lumpy body lit from one side: balls, marbles, rocks, planets, fruit, coins."""
+    canvas = Canvas(shape)
+    form = int(rng.integers(3))
+    reach = span(rng, 0.6, 0.97)
+    if form == 0:
+        outline = canvas.star(0, 0, reach, int(rng.integers(3, 9)), span(rng, 0.05, 0.3), span(rng, 0, 6))
+    else:
+        outline = canvas.ellipse(0, 0, reach, reach * pick(rng, (1, 1, span(rng, 0.6, 1))))
+    height = np.sqrt(np.clip(1 - (canvas.y**2 + canvas.x**2) / reach**2, 0, 1))
+    rough = noise(rng, shape, span(rng, 1, 2.2), 1)
+    if form != 1:
+        height = height + rough * span(rng, 0, 0.4)
+    vectors = normals(height.astype(np.float32), canvas.scale * reach)
+    angle = span(rng, 0, 2 * np.pi)
+    side = vectors[..., 0] * np.cos(angle) + vectors[..., 1] * np.sin(angle)
+    light = np.clip(side * 0.7 + vectors[..., 2] * 0.5 + span(rng, 0, 0.3), 0.03, 1.3)
+    shine = np.clip(side * 0.6 + vectors[..., 2] * 0.75, 0, 1) ** spread(rng, 6, 60) * span(rng, 0, 1)
+    skin = ramp(
+        shades(rng, pick(rng, ("stone", "paint", "toon", "water", "metal", "sand", "grey", "brick"))), rough
+    )
+    if chance(rng, 0.4):
+        skin = mix(skin, skin.mean((0, 1)), 0.9)
+    canvas.paint(canvas.cover(outline), np.clip(skin * light[..., None] + shine[..., None], 0, 1))
+    return canvas.rgba()
 
 
 def posterise(rng: Random, picture: Field) -> Field:
@@ -62,12 +107,12 @@ def _cell(rng: Random, shape: Shape, rows: int, columns: int) -> int:
 
 def sheet(rng: Random, shape: Shape) -> Field:
     """A grid of animation frames: each row one thing (or all one), phases from left to right."""
-    rows, columns = int(pick(rng, (1, 2, 3, 4, 4, 6, 8))), int(pick(rng, (2, 3, 4, 4, 6, 8)))
+    rows, columns = int(pick(rng, (1, 1, 2, 3, 4, 4, 6, 8))), int(pick(rng, (1, 2, 3, 4, 4, 6, 8)))
     side = _cell(rng, shape, rows, columns)
     pixel = 2 if side >= 32 and chance(rng, 0.4) else 1
     result = np.zeros((rows * side, columns * side, 4), np.float32)
     draw, seed, inks = pick(rng, THINGS), int(rng.integers(1 << 30)), scheme(rng)
-    same = chance(rng, 0.6)
+    same, round_ = chance(rng, 0.6), chance(rng, 0.25)
     for row in range(rows):
         if not same:
             draw, seed, inks = pick(rng, THINGS), int(rng.integers(1 << 30)), scheme(rng)
@@ -77,10 +122,15 @@ def sheet(rng: Random, shape: Shape) -> Field:
             canvas, brush = Canvas((side // pixel, side // pixel)), Brush(own)
             draw(canvas, brush, own, inks, (column + row * 0.3 * same) / columns)
             cell = canvas.rgba()
+            cell = solid(own, cell) if round_ else cell
             cell = enlarge(posterise(own, cell), pixel) if pixel > 1 else cell
             result[row * side : row * side + cell.shape[0], column * side : column * side + cell.shape[1]] = (
                 cell
             )
+    if chance(rng, 0.08):
+        line = np.append(colour(rng, "toon"), 1).astype(np.float32)
+        result[::side] = line
+        result[:, ::side] = line
     return result
 
 
@@ -270,7 +320,9 @@ def ground(rng: Random, picture: Field) -> Field:
         return picture
     rgb, alpha = picture[..., :3], picture[..., 3:]
     form = pick(
-        rng, ("alpha", "clean", "premultiplied", "key", "black", "white", "tint"), (8, 4, 2, 1.2, 1.5, 0.8, 1)
+        rng,
+        ("alpha", "clean", "premultiplied", "key", "black", "white", "tint"),
+        (8, 4, 1.5, 1.8, 1.8, 0.6, 1),
     )
     if form == "alpha":
         return picture

@@ -17,6 +17,7 @@ from tools.train.render.field import (
     pick,
     ridges,
     span,
+    spread,
     step,
     unit,
     warp,
@@ -47,6 +48,32 @@ def terrain(rng: Random, shape: Shape) -> Field:
     elif form == "canyon":
         field = step(ridges(noise(rng, shape, 2.2)), span(rng, 0.5, 0.9), 0.3) * 0.7 + field * 0.3
     return unit(field) ** np.float32(span(rng, 0.5, 2.2))
+
+
+def modelled(rng: Random, shape: Shape) -> Field:
+    """A level's height as its maker draws it: plateaus, pits, walls, roads on plain or rough ground."""
+    y, x = grid(shape)
+    field = np.full(shape, span(rng, 0, 0.6), np.float32) + noise(rng, shape, 2.2) * span(rng, 0, 0.4)
+    soft = span(rng, 0.005, 0.1)
+    for _ in range(int(rng.integers(1, 16))):
+        cy, cx, angle = rng.random(), rng.random(), span(rng, 0, np.pi)
+        s, c = np.sin(angle) * chance(rng, 0.5), np.cos(angle)
+        v, u = (y - cy) * c - (x - cx) * s, (x - cx) * c + (y - cy) * s
+        form, reach = int(rng.integers(4)), spread(rng, 0.03, 0.4)
+        if form == 0:
+            away = np.maximum(np.abs(v), np.abs(u) * span(rng, 0.4, 2)) - reach
+        elif form == 1:
+            away = np.hypot(v, u * span(rng, 0.5, 2)) - reach
+        elif form == 2:
+            away = np.abs(np.hypot(v, u) - reach) - span(rng, 0.01, 0.06)
+        else:
+            away = np.abs(v + 0.05 * np.sin(u * 12)) - span(rng, 0.01, 0.05)
+        mask = step(np.asarray(away, np.float32), soft, 0.0)
+        field = mix(field, span(rng, 0, 1), mask * span(rng, 0.3, 1))
+    if chance(rng, 0.5):
+        y, x = np.abs(y * 2 - 1), np.abs(x * 2 - 1)
+        field = field * step(np.maximum(y, x), 1, span(rng, 0.6, 0.95))
+    return np.clip(field, 0, 1)
 
 
 def _erode(rng: Random, field: Field) -> Field:
