@@ -10,12 +10,16 @@ from numpy.typing import NDArray
 Pixels = NDArray[Any]
 """Height x width x channels, in one piece; uint8, uint16 or float32."""
 
+Compression = Literal["", "bc1", "bc2", "bc3", "bc4", "bc5", "bc6h", "bc7", "etc2", "astc"]
+"""A compression in blocks that GPUs read directly; empty for none."""
+
 
 class Decoded(Struct, frozen=True):
     """The first frame of an image: all its pixels, as stored (no EXIF orientation, no colour management)."""
 
     pixels: Pixels
-    """Height x width x channels. Integers are 0 to full scale; float32 is as stored, scene-linear."""
+    """Height x width x channels. Integers are 0 to full scale; float32 is as stored, scene-linear, but
+    finite: NaN is 0, what is infinite or beyond it is 65504, the largest half."""
     color_model: str
     """`grey`, `rgb`, `cmyk`, or libvips' name of another interpretation."""
     has_alpha: bool
@@ -24,5 +28,6 @@ class Decoded(Struct, frozen=True):
     """The file's format by its content, for example `png` or `dds`."""
     size: int
     """The file's bytes."""
-    compression: Literal["", "bc1", "bc2", "bc3", "bc4", "bc5", "bc6h", "bc7", "etc2", "astc"] = ""
-    """The GPU block compression that the pixels came from; empty for none."""
+    compression: Compression = ""
+    """What the pixels were stored in. Two channels (bc5) are given as RGB: blue is rebuilt as engines do it
+    if red and green fit unit vectors, else 0."""

@@ -35,7 +35,7 @@ class NoParams(Params, frozen=True):
 
 @workload("image.fingerprint", version=1, params=NoParams)
 def fingerprint(inputs: Sequence[Input], params: NoParams, limits: Limits) -> Output:
-    """Tells what finds equal and nearly equal images: hashes of the file and of the pixels, a perceptual hash.
+    """Tells what finds equal and nearly equal images: hashes of file and pixels, a perceptual hash.
 
     Value: a `Fingerprint`.
     """

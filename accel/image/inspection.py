@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from accel.image.decoded import Compression
+
 Share = Annotated[float, Meta(ge=0, le=1)]
 """A part of a whole: 0 none of it, 1 all of it."""
 
@@ -84,9 +86,12 @@ class Inspection(Struct, frozen=True):
     """An image's facts."""
 
     format: str
-    """`png`, `jpeg`, `webp`, `tiff`, `gif`, `avif` or `heif`, by the file's content."""
+    """`png`, `jpeg`, `webp`, `tiff`, `gif`, `avif`, `heif`, `bmp`, `tga`, `psd`, `exr`, `hdr`, `dds` or
+    `ktx2`, by the file's content."""
     size: int
     """The file's bytes."""
+    compression: Compression
+    """`bc1` to `bc7`, `etc2` or `astc`, what GPUs read directly; empty for anything else."""
     width: int
     """Pixels, as stored: an EXIF orientation isn't applied, as engines don't."""
     height: int

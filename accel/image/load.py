@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pyvips
 from msgspec import Struct
 
-from accel.image.decoded import Decoded
+from accel.image.decoded import Decoded, Pixels
+from accel.image.readers import bmp, dds, exr, hdr, ktx2, psd, tga
+from accel.image.readers.stream import Picture, Stream, check_dimensions
 from accel.image.sniff import HEAD, Format, sniff
 from accel.workload import Input, Limits, WorkloadError
 
 LOADERS = ("Png", "Jpeg", "Webp", "Tiff", "Nsgif", "Heif")
 """The loaders that are allowed, by the names of libvips' classes."""
 
-OFFERED = "PNG, JPEG, WebP, TIFF, GIF or AVIF"
+READERS: dict[str, Callable[[Stream], Picture]] = {
+    "bmp": bmp.read, "tga": tga.read, "psd": psd.read, "exr": exr.read, "hdr": hdr.read, "dds": dds.read,
+    "ktx2": ktx2.read,
+}  # fmt: skip
+"""What reads the formats that libvips doesn't."""
+
+OFFERED = "PNG, JPEG, WebP, TIFF, GIF, AVIF, BMP, TGA, PSD, EXR, HDR, DDS or KTX2"
 
 _UNDECODABLE = re.compile(r"unsupported|unimplemented|not supported|no decoder|built without", re.IGNORECASE)
 
 _MODELS = {"b-w": "grey", "grey16": "grey", "srgb": "rgb", "rgb": "rgb", "rgb16": "rgb", "scrgb": "rgb"}
 _KINDS = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
+_LARGEST = 65504.0
+"""The largest half: what a GPU's float texture can hold, and what can be squared and summed."""
 
 
 def _restrict() -> None:
@@ -45,27 +56,25 @@ class Opened(Struct, frozen=True):
     """The file's bytes."""
 
 
-def open_image(source: Input, limits: Limits) -> Opened:
-    """The first frame of an image, not yet decoded; pixels can be read once, from top to bottom.
+def decode_image(source: Input, limits: Limits) -> Decoded:
+    """All pixels of the first frame of an image.
 
-    Raises WorkloadError: `not_found`, `bad_input`, `unsupported` or `too_large`.
+    Raises WorkloadError: `not_found`, `bad_input`, `unsupported` or `too_large`; the header's dimensions are
+    held against `limits` before anything is decoded.
     """
     kind, size = identify(source)
+    if kind.loader is not None:
+        return _by_libvips(open_image(source, kind, size, limits), source)
     try:
-        image = getattr(pyvips.Image, str(kind.loader))(source.path, access="sequential", fail_on="error")
-    except pyvips.Error as error:
-        raise undecodable(source, kind, error) from None
-    except UnicodeEncodeError:
-        raise WorkloadError(
-            "bad_input", "its name isn't valid Unicode; rename the file", source.name
-        ) from None
-    check_dimensions(source, image, limits)
-    return Opened(image, kind, size)
+        with Path(source.path).open("rb") as file:
+            picture = READERS[kind.name](Stream(file, source, kind.name, size, limits))
+    except OSError as error:
+        raise WorkloadError("bad_input", f"can't be read ({error.strerror or error})", source.name) from None
+    pixels = finite(picture.pixels)
+    return Decoded(pixels, picture.color_model, picture.has_alpha, kind.name, size, picture.compression)
 
 
-def decode_image(source: Input, limits: Limits) -> Decoded:
-    """All pixels of the first frame of an image. Raises WorkloadError as `open_image` does."""
-    opened = open_image(source, limits)
+def _by_libvips(opened: Opened, source: Input) -> Decoded:
     lazy = opened.image
     if lazy.format not in _KINDS:
         lazy = lazy.cast("float")
@@ -75,7 +84,32 @@ def decode_image(source: Input, limits: Limits) -> Decoded:
         raise undecodable(source, opened.format, error) from None
     pixels = np.frombuffer(data, _KINDS[lazy.format]).reshape(lazy.height, lazy.width, lazy.bands)
     model = _MODELS.get(lazy.interpretation, lazy.interpretation)
-    return Decoded(pixels, model, bool(lazy.hasalpha()), opened.format.name, opened.size)
+    return Decoded(finite(pixels), model, bool(lazy.hasalpha()), opened.format.name, opened.size)
+
+
+def finite(pixels: Pixels) -> Pixels:
+    """`pixels`, in floats of which NaN is 0 and none is beyond +-65504."""
+    if pixels.dtype.kind != "f" or np.abs(pixels).max() <= _LARGEST:
+        return pixels
+    return np.nan_to_num(pixels, posinf=_LARGEST, neginf=-_LARGEST).clip(-_LARGEST, _LARGEST)
+
+
+def open_image(source: Input, kind: Format, size: int, limits: Limits) -> Opened:
+    """The first frame of an image that libvips reads, not yet decoded; its pixels can be read once, from top
+    to bottom.
+
+    Raises WorkloadError as `decode_image` does.
+    """
+    try:
+        image = getattr(pyvips.Image, str(kind.loader))(source.path, access="sequential", fail_on="error")
+    except pyvips.Error as error:
+        raise undecodable(source, kind, error) from None
+    except UnicodeEncodeError:
+        raise WorkloadError(
+            "bad_input", "its name isn't valid Unicode; rename the file", source.name
+        ) from None
+    check_dimensions(source, kind.name.upper(), image.width, image.height, limits)
+    return Opened(image, kind, size)
 
 
 def identify(source: Input) -> tuple[Format, int]:
@@ -89,7 +123,7 @@ def identify(source: Input) -> tuple[Format, int]:
     if kind.name == "Git LFS pointer":
         reason = "is a Git LFS pointer, not the image itself; run `git lfs pull`"
         raise WorkloadError("bad_input", reason, source.name)
-    if kind.loader is None:
+    if kind.loader is None and kind.name not in READERS:
         raise WorkloadError("unsupported", f"is a {kind.name} file; give {OFFERED}", source.name)
     return kind, size
 
@@ -107,17 +141,6 @@ def _read_head(source: Input) -> tuple[bytes, int]:
             "is a folder" if path.is_dir() else f"can't be read ({getattr(error, 'strerror', None) or error})"
         )
         raise WorkloadError("bad_input", reason, source.name) from None
-
-
-def check_dimensions(source: Input, image: pyvips.Image, limits: Limits) -> None:
-    """Raises WorkloadError `too_large` for more pixels than `limits` takes."""
-    pixels = image.width * image.height
-    if pixels > limits.max_pixels:
-        reason = (
-            f"is {image.width} x {image.height} ({pixels / 1e6:,.1f} megapixels), "
-            f"more than the limit of {limits.max_pixels / 1e6:,.1f} megapixels"
-        )
-        raise WorkloadError("too_large", reason, source.name)
 
 
 def undecodable(source: Input, kind: Format, error: pyvips.Error) -> WorkloadError:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 class Format(Struct, frozen=True):
-    """A file format; `loader` is libvips' operation for it, None where it isn't opened here."""
+    """A file format; `loader` is libvips' operation for it, None where libvips doesn't open it."""
 
     name: str
     loader: str | None = None
@@ -25,13 +25,13 @@ _SIGNATURES = (
     (rb"GIF8[79]a", Format("gif", "gifload")),
     (rb".{4}ftypavi[fs]", Format("avif", "heifload")),
     (rb".{4}ftyp(?:mif1|msf1|hei[cmsx]|hev[cmsx])", Format("heif", "heifload")),
-    (rb"8BPS", Format("PSD")),
-    (rb"DDS ", Format("DDS")),
+    (rb"8BPS", Format("psd")),
+    (rb"DDS ", Format("dds")),
     (rb"\xabKTX 11\xbb", Format("KTX")),
-    (rb"\xabKTX 20\xbb", Format("KTX2")),
-    (rb"\x76\x2f\x31\x01", Format("OpenEXR")),
-    (rb"#\?(?:RADIANCE|RGBE)", Format("Radiance HDR")),
-    (rb"BM.{4}\0{4}", Format("BMP")),
+    (rb"\xabKTX 20\xbb", Format("ktx2")),
+    (rb"\x76\x2f\x31\x01", Format("exr")),
+    (rb"#\?(?:RADIANCE|RGBE)", Format("hdr")),
+    (rb"BM.{12}[\x0c\x28-\x80]\0\0\0", Format("bmp")),
     (rb"\0\0[\x01\x02]\0[^\0]\0", Format("Windows icon")),
     (rb"%PDF-", Format("PDF")),
     (rb"\xff\x0a|\0\0\0\x0cJXL ", Format("JPEG XL")),
@@ -48,7 +48,7 @@ _SIGNATURES = (
     (rb"version https://git-lfs\.", Format("Git LFS pointer")),
     (rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml.*|<!--.*|<!DOCTYPE\s+)?<?svg[\s>]", Format("SVG")),
     # Targa has no signature: a header of 18 bytes whose image type and depth are plausible.
-    (rb".[\x00\x01][\x01-\x03\x09-\x0b].{13}[\x08\x0f\x10\x18\x20][\x00-\x2f]", Format("TGA")),
+    (rb".[\x00\x01][\x01-\x03\x09-\x0b].{13}[\x08\x0f\x10\x18\x20][\x00-\x3f]", Format("tga")),
 )
 
 _COMPILED = tuple((re.compile(pattern, re.DOTALL), kind) for pattern, kind in _SIGNATURES)

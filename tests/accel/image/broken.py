@@ -57,15 +57,11 @@ def broken():
     yield "giant.gif", giant_gif(), "too_large", "65535 x 65535"
     yield "drawing.svg", SVG, "unsupported", "SVG"
     yield "drawing.png", SVG, "unsupported", "SVG"
-    yield "layers.psd", b"8BPS\0\1" + bytes(60), "unsupported", "PSD"
-    yield "block.dds", b"DDS " + bytes(124), "unsupported", "DDS"
-    yield "light.exr", b"\x76\x2f\x31\x01" + bytes(60), "unsupported", "OpenEXR"
-    yield (
-        "targa.tga",
-        bytes([0, 0, 2]) + bytes(9) + bytes([4, 0, 4, 0, 32, 8]) + bytes(64),
-        "unsupported",
-        "TGA",
-    )
+    yield "layers.psd", b"8BPS\0\1" + bytes(60), "bad_input", "corrupt PSD"
+    yield "block.dds", b"DDS " + bytes(124), "bad_input", "corrupt DDS"
+    yield "light.exr", b"\x76\x2f\x31\x01" + bytes(60), "bad_input", "corrupt EXR"
+    targa = bytes([0, 0, 2]) + bytes(9) + bytes([9, 0, 9, 0, 32, 8]) + bytes(64)
+    yield "targa.tga", targa, "bad_input", "truncated TGA"
     yield "page.pdf", b"%PDF-1.7\n", "unsupported", "PDF"
     yield "matrix.mat", b"MATLAB 5.0 MAT-file" + bytes(200), "unsupported", "MATLAB"
     yield (

@@ -1,0 +1,140 @@
+"""DirectDraw surfaces: the first level of the first image, with old headers and the DX10 extension."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from accel.image.readers.layouts import (
+    Blocks,
+    Channels,
+    Fields,
+    Floats,
+    Layout,
+    level,
+    picture,
+    shared_exponent,
+    small_floats,
+)
+from accel.image.readers.stream import Picture, Stream
+
+_ALPHA_PIXELS, _ALPHA, _FOURCC, _RGB, _LUMINANCE, _BUMP = 0x1, 0x2, 0x4, 0x40, 0x20000, 0x80000
+
+_FOURCCS: dict[bytes, Layout] = {
+    b"DXT1": Blocks("bc1"), b"DXT2": Blocks("bc2"), b"DXT3": Blocks("bc2"), b"DXT4": Blocks("bc3"),
+    b"DXT5": Blocks("bc3"), b"RXGB": Blocks("bc3"), b"ATI1": Blocks("bc4"), b"BC4U": Blocks("bc4"),
+    b"BC4S": Blocks("bc4s"), b"ATI2": Blocks("bc5"), b"BC5U": Blocks("bc5"), b"BC5S": Blocks("bc5s"),
+    # D3DFORMAT numbers.
+    b"\x24\0\0\0": Channels("u2", "rgba"), b"\x6e\0\0\0": Channels("u2", "rgba", signed=True),
+    b"\x6f\0\0\0": Channels("f2", "r"), b"\x70\0\0\0": Channels("f2", "rg"),
+    b"\x71\0\0\0": Channels("f2", "rgba"), b"\x72\0\0\0": Channels("f4", "r"),
+    b"\x73\0\0\0": Channels("f4", "rg"), b"\x74\0\0\0": Channels("f4", "rgba"),
+}  # fmt: skip
+
+
+def _dxgi() -> dict[int, Layout]:
+    """DXGI_FORMAT; a number's typeless and sRGB variants hold the same bytes."""
+    groups: dict[tuple[int, ...], Layout] = {
+        (1, 2): Channels("f4", "rgba"), (5, 6): Channels("f4", "rgb"), (9, 10): Channels("f2", "rgba"),
+        (11,): Channels("u2", "rgba"), (13,): Channels("u2", "rgba", signed=True),
+        (15, 16): Channels("f4", "rg"), (39, 40, 41): Channels("f4", "r"), (33, 34): Channels("f2", "rg"),
+        (23, 24): Fields(4, (0x3FF, 0xFFC00, 0x3FF00000, 0xC0000000)), (26,): Floats(small_floats),
+        (27, 28, 29): Channels("u1", "rgba"), (31,): Channels("u1", "rgba", signed=True),
+        (35,): Channels("u2", "rg"), (37,): Channels("u2", "rg", signed=True),
+        (48, 49): Channels("u1", "rg"), (51,): Channels("u1", "rg", signed=True),
+        (53, 54): Channels("f2", "r"), (55, 56): Channels("u2", "r"), (58,): Channels("u2", "r", signed=True),
+        (60, 61): Channels("u1", "r"), (63,): Channels("u1", "r", signed=True), (65,): Channels("u1", "a"),
+        (67,): Floats(shared_exponent), (70, 71, 72): Blocks("bc1"),
+        (73, 74, 75): Blocks("bc2"), (76, 77, 78): Blocks("bc3"),
+        (79, 80): Blocks("bc4"), (81,): Blocks("bc4s"), (82, 83): Blocks("bc5"), (84,): Blocks("bc5s"),
+        (85,): Fields(2, (0xF800, 0x7E0, 0x1F)), (86,): Fields(2, (0x7C00, 0x3E0, 0x1F, 0x8000)),
+        (87, 90, 91): Channels("u1", "bgra"), (88, 92, 93): Channels("u1", "bgrx"),
+        (94, 95): Blocks("bc6h"), (96,): Blocks("bc6hs"), (97, 98, 99): Blocks("bc7"),
+        (115,): Fields(2, (0xF00, 0xF0, 0xF, 0xF000)),
+    }  # fmt: skip
+    return {number: layout for numbers, layout in groups.items() for number in numbers}
+
+
+_DXGI = _dxgi()
+
+
+class _PixelFormat(Struct, frozen=True):
+    """DDS_PIXELFORMAT, without its size."""
+
+    flags: int
+    fourcc: bytes
+    bits: int
+    red: int
+    green: int
+    blue: int
+    alpha: int
+
+
+def read(stream: Stream) -> Picture:
+    """Reads the first image of a DDS file. Raises WorkloadError."""
+    size, height, width = stream.unpack("<4xI4xII", "its header")
+    if size != 124:
+        raise stream.broken(f"a header of {size} bytes")
+    stream.dimensions(width, height)
+    stream.skip(56, "its header")
+    format = _PixelFormat(*stream.unpack("<4xI4s5I", "its header"))
+    stream.skip(20, "its header")
+    layout = _layout(stream, format)
+    data = stream.take(level(layout, width, height), "its pixels")
+    return picture(stream, layout, data, width, height)
+
+
+def _layout(stream: Stream, format: _PixelFormat) -> Layout:
+    if format.flags & _FOURCC:
+        if format.fourcc == b"DX10":
+            number = stream.number("<I16x", "its DX10 header")
+            if number in _DXGI:
+                return _DXGI[number]
+            raise stream.unsupported(f"DXGI format {number}; save it as BC7 or RGBA")
+        if format.fourcc in _FOURCCS:
+            return _FOURCCS[format.fourcc]
+        shown = format.fourcc.decode("ascii", "replace") if format.fourcc.isalnum() else format.fourcc.hex()
+        raise stream.unsupported(f"pixel format {shown}; save it as BC7 or RGBA")
+    return _uncompressed(stream, format)
+
+
+def _uncompressed(stream: Stream, format: _PixelFormat) -> Layout:
+    size, flags = format.bits // 8, format.flags
+    alpha = (format.alpha,) if flags & (_ALPHA_PIXELS | _ALPHA) and format.alpha else ()
+    if flags & (_RGB | _BUMP):
+        colors = tuple(mask for mask in (format.red, format.green, format.blue) if mask)
+    else:
+        colors = (format.red,) if flags & _LUMINANCE and format.red else ()
+    masks = colors + alpha
+    if format.bits not in (8, 16, 24, 32) or not masks:
+        raise stream.unsupported(f"{format.bits} bits a pixel without colours; save it as BC7 or RGBA")
+    return _known(stream, size, colors, alpha)
+
+
+def _known(stream: Stream, size: int, colors: tuple[int, ...], alpha: tuple[int, ...]) -> Layout:
+    """Whole bytes as channels, as that is faster; else bit fields."""
+    plain: dict[tuple[int, tuple[int, ...], tuple[int, ...]], Layout] = {
+        (4, (0xFF0000, 0xFF00, 0xFF), (0xFF000000,)): Channels("u1", "bgra"),
+        (4, (0xFF, 0xFF00, 0xFF0000), (0xFF000000,)): Channels("u1", "rgba"),
+        (4, (0xFF0000, 0xFF00, 0xFF), ()): Channels("u1", "bgrx"),
+        (4, (0xFF, 0xFF00, 0xFF0000), ()): Channels("u1", "rgbx"),
+        (3, (0xFF0000, 0xFF00, 0xFF), ()): Channels("u1", "bgr"),
+        (3, (0xFF, 0xFF00, 0xFF0000), ()): Channels("u1", "rgb"),
+        (4, (0xFFFF, 0xFFFF0000), ()): Channels("u2", "rg"),
+        (2, (0xFF, 0xFF00), ()): Channels("u1", "rg"),
+        (2, (0xFFFF,), ()): Channels("u2", "r"),
+        (2, (0xFF,), (0xFF00,)): Channels("u1", "ra"),
+        (1, (0xFF,), ()): Channels("u1", "r"),
+        (1, (), (0xFF,)): Channels("u1", "a"),
+    }
+    if (size, colors, alpha) in plain:
+        return plain[size, colors, alpha]
+    masks = colors + alpha
+    if len(colors) not in (1, 3) or not all(_is_field(mask) and mask < 1 << 8 * size for mask in masks):
+        raise stream.unsupported("its bit masks are unusual; save it as BC7 or RGBA")
+    return Fields(size, masks, "rgb" if len(colors) == 3 else "grey")
+
+
+def _is_field(mask: int) -> bool:
+    """Whether the ones of a mask are 1 to 16 neighbours."""
+    ones = mask // (mask & -mask)
+    return ones & (ones + 1) == 0 and ones < 1 << 16

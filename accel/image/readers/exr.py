@@ -1,0 +1,143 @@
+"""OpenEXR: the colours of the first part, by OpenImageIO behind a check of the header."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+
+from accel.image.decoded import Pixels
+from accel.image.readers.stream import Picture, Stream
+
+_HEADER = 1 << 20
+"""Bytes in which the attributes that matter must stand."""
+
+_CHANNELS = 1024
+"""Most channels of a file; renderers write some dozens."""
+
+_DEEP = 0x800
+
+
+class _Header(Struct, frozen=True):
+    """What is looked at of an OpenEXR header before anybody else may."""
+
+    width: int
+    height: int
+    channels: int
+
+
+def read(stream: Stream) -> Picture:
+    """Reads an OpenEXR file. Raises WorkloadError."""
+    header = _header(stream, stream.rest(_HEADER))
+    stream.dimensions(header.width, header.height)
+    if not 1 <= header.channels <= _CHANNELS:
+        raise stream.broken(f"{header.channels} channels")
+    return _picture(stream, header)
+
+
+def _header(stream: Stream, head: bytes) -> _Header:
+    """OpenEXR File Layout: a magic number, a version, then attributes of name, type, size and value."""
+    if len(head) < 8:
+        raise stream.truncated("its header has no end")
+    if struct.unpack_from("<I", head, 4)[0] & _DEEP:
+        raise stream.unsupported("it is deep data; flatten it")
+    found, at = {}, 8
+    while head[at : at + 1] not in (b"\0", b""):
+        name, _, behind = head[at : at + 512].partition(b"\0")
+        kind, _, _ = behind.partition(b"\0")
+        begin = at + len(name) + len(kind) + 6
+        size = int.from_bytes(head[begin - 4 : begin], "little")
+        found[name] = head[begin : begin + size]
+        if begin + size > len(head):
+            raise stream.truncated("its header has no end")
+        at = begin + size
+    window, channels = found.get(b"dataWindow", b""), found.get(b"channels", b"")
+    if len(window) != 16 or not channels:
+        raise stream.broken("its header lacks a data window or channels")
+    left, top, right, bottom = struct.unpack("<4i", window)
+    return _Header(right - left + 1, bottom - top + 1, _count(channels))
+
+
+def _count(channels: bytes) -> int:
+    """How many entries a channel list has: a name, then 16 bytes."""
+    at = count = 0
+    while channels[at : at + 1] not in (b"\0", b""):
+        end = channels.find(b"\0", at)
+        at, count = (end if end >= 0 else len(channels)) + 17, count + 1
+    return count
+
+
+def _picture(stream: Stream, header: _Header) -> Picture:
+    path = stream.source.path
+    # OpenImageIO chooses by the suffix, and takes what follows a question mark for options.
+    if path.lower().endswith(".exr") and "?" not in path:
+        return _opened(stream, header, path)
+    with tempfile.TemporaryDirectory(prefix="popbridge-") as folder:
+        plain = str(Path(folder) / "picture.exr")
+        shutil.copyfile(path, plain)
+        return _opened(stream, header, plain)
+
+
+def _opened(stream: Stream, header: _Header, path: str) -> Picture:
+    oiio = library()
+    config = oiio.ImageSpec()
+    config.attribute("oiio:UnassociatedAlpha", 1)
+    file = oiio.ImageInput.open(path, config)
+    if file is None:
+        raise _failed(stream, path, oiio.geterror())
+    try:
+        spec = file.spec()
+        if (spec.width, spec.height) != (header.width, header.height):
+            raise stream.broken("its header contradicts itself")
+        begin, end, model = _chosen(spec.channelnames)
+        pixels = file.read_image(0, 0, begin, end, "float")
+        # Half of a file may come without what is missing, and an error beside it.
+        detail = file.geterror()
+    finally:
+        file.close()
+    if detail or pixels is None:
+        raise _failed(stream, path, detail)
+    return Picture(_shaped(pixels, header), model, end - begin in (2, 4))
+
+
+def _shaped(pixels: Any, header: _Header) -> Pixels:
+    return np.ascontiguousarray(pixels).reshape(header.height, header.width, -1)
+
+
+def _chosen(names: Sequence[str]) -> tuple[int, int, str]:
+    """The channels to read, and their colour model: those without a layer first, then the first layer."""
+    layers: dict[str, list[tuple[int, str]]] = {}
+    for index, name in enumerate(names):
+        layer, _, part = name.rpartition(".")
+        layers.setdefault(layer, []).append((index, part.lower()))
+    for layer in sorted(layers, key=lambda one: (one != "", layers[one][0])):
+        parts = layers[layer]
+        for model, wanted in (("rgb", "rgba"), ("rgb", "rgb"), ("grey", "ya"), ("grey", "y")):
+            begin = "".join(part if len(part) == 1 else "?" for _, part in parts).find(wanted)
+            if begin >= 0:
+                first = parts[begin][0]
+                return first, first + len(wanted), model
+    return 0, 1, "grey"
+
+
+def _failed(stream: Stream, path: str, detail: str) -> Exception:
+    lines = [line.strip() for line in detail.replace(path, "file").splitlines() if line.strip()]
+    shown = lines[-1][:200] if lines else "no details"
+    return stream.broken(f"or truncated: {shown}")
+
+
+def library() -> Any:
+    """OpenImageIO, set up to read what it is told to and no more."""
+    # Imported here, as it takes as long as decoding a small image.
+    import OpenImageIO
+
+    OpenImageIO.attribute("threads", 1)
+    OpenImageIO.attribute("exr_threads", -1)
+    OpenImageIO.attribute("try_all_readers", 0)
+    return OpenImageIO

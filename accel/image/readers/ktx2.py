@@ -1,0 +1,132 @@
+"""KTX2: the first level of the first image, in channels or blocks, packed by zstd or zlib or not."""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from typing import Any
+
+from msgspec import Struct
+
+from accel.image.readers.blocks import ASTC
+from accel.image.readers.layouts import (
+    Blocks,
+    Channels,
+    Fields,
+    Floats,
+    Layout,
+    level,
+    picture,
+    shared_exponent,
+    small_floats,
+)
+from accel.image.readers.stream import Picture, Stream
+
+_NONE, _BASIS_LZ, _ZSTD, _ZLIB = 0, 1, 2, 3
+
+_TRANSCODE = (
+    "it is Basis Universal, which is decoded for one GPU at a time; write it as BC7, ASTC or RGBA, "
+    "for example by `ktx transcode`"
+)
+
+
+def _vulkan() -> dict[int, Layout]:
+    """VkFormat; sRGB variants hold the same bytes."""
+    groups: dict[tuple[int, ...], Layout] = {
+        (2,): Fields(2, (0xF000, 0xF00, 0xF0, 0xF)), (3,): Fields(2, (0xF0, 0xF00, 0xF000, 0xF)),
+        (4,): Fields(2, (0xF800, 0x7E0, 0x1F)), (5,): Fields(2, (0x1F, 0x7E0, 0xF800)),
+        (6,): Fields(2, (0xF800, 0x7C0, 0x3E, 0x1)), (7,): Fields(2, (0x3E, 0x7C0, 0xF800, 0x1)),
+        (8,): Fields(2, (0x7C00, 0x3E0, 0x1F, 0x8000)),
+        (9, 15): Channels("u1", "r"), (10,): Channels("u1", "r", signed=True),
+        (16, 22): Channels("u1", "rg"), (17,): Channels("u1", "rg", signed=True),
+        (23, 29): Channels("u1", "rgb"), (30, 36): Channels("u1", "bgr"),
+        (37, 43): Channels("u1", "rgba"), (38,): Channels("u1", "rgba", signed=True),
+        (44, 50): Channels("u1", "bgra"),
+        (58,): Fields(4, (0x3FF00000, 0xFFC00, 0x3FF, 0xC0000000)),
+        (64,): Fields(4, (0x3FF, 0xFFC00, 0x3FF00000, 0xC0000000)),
+        (70,): Channels("u2", "r"), (76,): Channels("f2", "r"),
+        (77,): Channels("u2", "rg"), (83,): Channels("f2", "rg"),
+        (84,): Channels("u2", "rgb"), (90,): Channels("f2", "rgb"),
+        (91,): Channels("u2", "rgba"), (97,): Channels("f2", "rgba"),
+        (100,): Channels("f4", "r"), (103,): Channels("f4", "rg"), (106,): Channels("f4", "rgb"),
+        (109,): Channels("f4", "rgba"), (122,): Floats(small_floats), (123,): Floats(shared_exponent),
+        (131, 132, 133, 134): Blocks("bc1"), (135, 136): Blocks("bc2"), (137, 138): Blocks("bc3"),
+        (139,): Blocks("bc4"), (140,): Blocks("bc4s"), (141,): Blocks("bc5"), (142,): Blocks("bc5s"),
+        (143,): Blocks("bc6h"), (144,): Blocks("bc6hs"), (145, 146): Blocks("bc7"),
+        (147, 148): Blocks("etc2"), (149, 150): Blocks("etc2a1"), (151, 152): Blocks("etc2a8"),
+        (153,): Blocks("eacr"), (154,): Blocks("eacr_signed"),
+        (155,): Blocks("eacrg"), (156,): Blocks("eacrg_signed"),
+        **{(157 + 2 * index, 158 + 2 * index): Blocks(name) for index, name in enumerate(ASTC)},
+    }  # fmt: skip
+    return {number: layout for numbers, layout in groups.items() for number in numbers}
+
+
+_VULKAN = _vulkan()
+
+
+class _Header(Struct, frozen=True):
+    """KTX File Format Specification 2.0, section 3, with the first entry of the level index."""
+
+    format: int
+    type_size: int
+    width: int
+    height: int
+    depth: int
+    layers: int
+    faces: int
+    levels: int
+    packing: int
+    begin: int
+    packed: int
+    size: int
+
+
+def read(stream: Stream) -> Picture:
+    """Reads the first image of a KTX2 file. Raises WorkloadError."""
+    header = _Header(*stream.unpack("<12x9I32x3Q", "its header"))
+    # One row of pixels has no height.
+    width, height = header.width, header.height or 1
+    stream.dimensions(width, height)
+    layout = _layout(stream, header)
+    need = level(layout, width, height)
+    stream.skip(header.begin - 104, "what lies before its pixels")
+    return picture(stream, layout, _data(stream, header, need), width, height)
+
+
+def _layout(stream: Stream, header: _Header) -> Layout:
+    if header.format == 0 or header.packing == _BASIS_LZ:
+        raise stream.unsupported(_TRANSCODE)
+    if header.format not in _VULKAN:
+        raise stream.unsupported(f"Vulkan format {header.format}; write it as BC7, ASTC or RGBA")
+    return _VULKAN[header.format]
+
+
+def _data(stream: Stream, header: _Header, need: int) -> bytes:
+    """The bytes of the first image; those of other layers and faces follow them and are left alone."""
+    if header.packing == _NONE:
+        return stream.take(need, "its pixels")
+    if header.packing not in (_ZSTD, _ZLIB):
+        raise stream.unsupported(f"packing {header.packing}; write it without, or packed by zstd")
+    data = stream.take(header.packed, "its packed pixels")
+    errors: tuple[type[Exception], ...] = (zlib.error,)
+    if header.packing == _ZSTD:
+        zstd = _zstd()
+        unpack: Any = zstd.ZstdDecompressor()
+        errors = (zstd.ZstdError,)
+    else:
+        unpack = zlib.decompressobj()
+    try:
+        found: bytes = unpack.decompress(data, need)
+    except errors as error:
+        raise stream.broken(f"its packed pixels: {error}") from None
+    if len(found) < need:
+        raise stream.truncated(f"{len(found):,} of {need:,} bytes of pixels")
+    return found
+
+
+def _zstd() -> Any:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+    return zstd

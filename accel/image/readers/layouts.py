@@ -1,0 +1,110 @@
+"""How DDS and KTX2 lay out pixels: blocks of a compression, channels of a type, bit fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+from msgspec import Struct
+
+from accel.image.decoded import Pixels
+from accel.image.readers.blocks import BLOCKS, unpacked
+from accel.image.readers.packed import masked, reordered, with_blue
+from accel.image.readers.stream import Picture, Stream
+
+Order = Literal["r", "rg", "rgb", "bgr", "rgba", "bgra", "rgbx", "bgrx", "a", "ra"]
+
+
+class Blocks(Struct, frozen=True):
+    """Compressed blocks."""
+
+    codec: str
+    """A name in `BLOCKS`."""
+
+
+class Channels(Struct, frozen=True):
+    """Channels that are whole numbers or floats of one type."""
+
+    kind: str
+    """numpy's: u1, u2, f2, f4; little-endian."""
+    order: Order
+    signed: bool = False
+    """Integers that mean -1 to 1; they become 0 to full scale."""
+
+
+class Fields(Struct, frozen=True):
+    """Bit fields of one integer."""
+
+    size: int
+    """Bytes: 1, 2, 3 or 4."""
+    masks: tuple[int, ...]
+    model: Literal["rgb", "grey"] = "rgb"
+
+
+class Floats(Struct, frozen=True):
+    """Three floats that share 32 bits."""
+
+    decode: Callable[[Pixels], Pixels]
+
+
+Layout = Blocks | Channels | Fields | Floats
+
+
+def level(layout: Layout, width: int, height: int) -> int:
+    """Bytes of an image of that size."""
+    if isinstance(layout, Blocks):
+        block = BLOCKS[layout.codec]
+        return -(-width // block.width) * -(-height // block.height) * block.size
+    return width * height * _texel(layout)
+
+
+def picture(stream: Stream, layout: Layout, data: bytes, width: int, height: int) -> Picture:
+    """The pixels of an image whose bytes are `data`. Raises WorkloadError."""
+    if isinstance(layout, Blocks):
+        return unpacked(stream, layout.codec, data, width, height)
+    if isinstance(layout, Channels):
+        return _channels(layout, data, width, height)
+    if isinstance(layout, Floats):
+        return Picture(layout.decode(np.frombuffer(data, "<u4").reshape(height, width)), "rgb", False)
+    values = np.frombuffer(data, np.uint8).reshape(height, width, layout.size)
+    if layout.size == 3:
+        values = np.concatenate([values, np.zeros_like(values[..., :1])], axis=2)
+    words = values.view(f"<u{values.shape[2]}")[..., 0]
+    pixels = masked(words, layout.masks)
+    return Picture(pixels, layout.model, pixels.shape[2] in (2, 4))
+
+
+def _texel(layout: Channels | Fields | Floats) -> int:
+    if isinstance(layout, Channels):
+        return np.dtype(layout.kind).itemsize * len(layout.order)
+    return layout.size if isinstance(layout, Fields) else 4
+
+
+def _channels(layout: Channels, data: bytes, width: int, height: int) -> Picture:
+    pixels = np.frombuffer(data, f"<{layout.kind}").reshape(height, width, len(layout.order))
+    if pixels.dtype.kind == "f":
+        pixels = pixels.astype(np.float32)
+    elif layout.signed:
+        pixels = pixels ^ np.array(1 << (8 * pixels.itemsize - 1), pixels.dtype)
+    order = layout.order
+    if order == "rg":
+        return Picture(with_blue(pixels), "rgb", False)
+    if order == "a":
+        return Picture(np.concatenate([np.zeros_like(pixels), pixels], axis=2), "grey", True)
+    if order[0] == "b" or order[-1] == "x":
+        pixels = reordered(pixels, [order.index(one) for one in "rgba" if one in order])
+    return Picture(pixels, "grey" if order[0] == "r" and "g" not in order else "rgb", order[-1] == "a")
+
+
+def shared_exponent(words: Pixels) -> Pixels:
+    """RGB of R9G9B9E5: mantissa times 2 ** (exponent - 24)."""
+    scale = np.ldexp(np.float32(1), (words >> 27).astype(np.int32) - 24)
+    mantissas = np.stack([words & 511, words >> 9 & 511, words >> 18 & 511], -1)
+    return (mantissas * scale[..., None]).astype(np.float32)
+
+
+def small_floats(words: Pixels) -> Pixels:
+    """RGB of R11G11B10: floats without a sign, 5 bits of exponent; widened to halfs."""
+    halves = [(words & 0x7FF) << 4, (words >> 11 & 0x7FF) << 4, (words >> 22) << 5]
+    return np.stack(halves, -1).astype(np.uint16).view(np.float16).astype(np.float32)

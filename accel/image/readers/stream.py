@@ -1,0 +1,93 @@
+"""A file that a reader takes apart from the front, and the errors that a reader can meet."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, BinaryIO
+
+from msgspec import Struct
+
+from accel.image.decoded import Compression, Pixels
+from accel.workload import Input, Limits, WorkloadError
+
+
+class Picture(Struct, frozen=True):
+    """What a reader makes of a file; `Decoded` says what the fields mean."""
+
+    pixels: Pixels
+    color_model: str
+    has_alpha: bool
+    compression: Compression = ""
+
+
+class Stream:
+    """An open file with what is needed to refuse it; every method that reads raises WorkloadError."""
+
+    def __init__(self, file: BinaryIO, source: Input, format: str, size: int, limits: Limits) -> None:
+        self.source = source
+        self.left = size
+        """Bytes that were not taken yet."""
+        self._file = file
+        self._format = format.upper()
+        self._limits = limits
+
+    def take(self, count: int, what: str) -> bytes:
+        """The next `count` bytes; `what` names them where the file ends before."""
+        if count > self.left:
+            raise self.truncated(f"{what} would take {count:,} bytes, {self.left:,} are left")
+        data = self._file.read(count)
+        self.left -= count
+        if len(data) < count:
+            raise self.truncated(f"it became shorter while {what} was read")
+        return data
+
+    def unpack(self, layout: str, what: str) -> tuple[Any, ...]:
+        """The next values, by a `struct` layout."""
+        return struct.unpack(layout, self.take(struct.calcsize(layout), what))
+
+    def number(self, layout: str, what: str) -> int:
+        """The next number, by a `struct` layout of one."""
+        (value,) = self.unpack(layout, what)
+        return int(value)
+
+    def rest(self, most: int) -> bytes:
+        """All that is left, at most `most` bytes."""
+        return self.take(min(self.left, most), "the pixels")
+
+    def skip(self, count: int, what: str) -> None:
+        """Goes on behind the next `count` bytes."""
+        if not 0 <= count <= self.left:
+            raise self.truncated(f"{what} would take {count:,} bytes, {self.left:,} are left")
+        self._file.seek(count, 1)
+        self.left -= count
+
+    def dimensions(self, width: int, height: int) -> None:
+        """Raises WorkloadError for a size that no image has, or that is larger than is taken here."""
+        check_dimensions(self.source, self._format, width, height, self._limits)
+
+    def truncated(self, detail: str) -> WorkloadError:
+        """The file ends too early."""
+        return WorkloadError("bad_input", f"is a truncated {self._format} ({detail})", self.source.name)
+
+    def broken(self, detail: str) -> WorkloadError:
+        """The file contradicts its format."""
+        return WorkloadError("bad_input", f"is a corrupt {self._format} ({detail})", self.source.name)
+
+    def unsupported(self, detail: str) -> WorkloadError:
+        """The file is of a kind that isn't read here; `detail` also says what to do."""
+        reason = f"is a {self._format} of a kind that isn't opened here: {detail}"
+        return WorkloadError("unsupported", reason, self.source.name)
+
+
+def check_dimensions(source: Input, format: str, width: int, height: int, limits: Limits) -> None:
+    """Raises WorkloadError: `bad_input` for no pixels, `too_large` for more than `limits` takes."""
+    if width < 1 or height < 1:
+        reason = f"is a corrupt {format} (its header says {width} x {height} pixels)"
+        raise WorkloadError("bad_input", reason, source.name)
+    pixels = width * height
+    if pixels > limits.max_pixels:
+        reason = (
+            f"is {width} x {height} ({pixels / 1e6:,.1f} megapixels), "
+            f"more than the limit of {limits.max_pixels / 1e6:,.1f} megapixels"
+        )
+        raise WorkloadError("too_large", reason, source.name)
