@@ -15,12 +15,12 @@ SEEDS = range(12)
 
 
 def holds(texture: np.ndarray) -> bool:
-    """Whether it has the shape that is promised: 1 to 4 channels of bytes, sides 32 to 512."""
+    """Whether it has the shape that is promised: 1 to 4 channels of bytes, sides 16 to 512."""
     height, width, channels = texture.shape
     return (
         texture.dtype == np.uint8
         and 1 <= channels <= 4
-        and min(height, width) >= 32
+        and min(height, width) >= 16
         and max(height, width) <= 512
     )
 

@@ -11,7 +11,7 @@ from tools.train.render import albedo, data
 from tools.train.render.atlas import atlas, swatches
 from tools.train.render.degrade import LEAST, MOST, Pixels, degrade
 from tools.train.render.environment import environment
-from tools.train.render.field import Field, Random, Shape, chance, pick, pixels
+from tools.train.render.field import Field, Random, Shape, chance, pick, pixels, spread
 from tools.train.render.ground import GROWN, leaves
 from tools.train.render.masonry import LAID
 from tools.train.render.planet import globe, painted
@@ -23,6 +23,8 @@ __all__ = ["degrade", "render", "render_many", "surface"]
 
 _SIDES = (32, 64, 96, 128, 192, 200, 256, 300, 384, 512)
 _SIDE_WEIGHTS = (1, 4, 1, 12, 2, 1, 30, 1, 1, 2)
+_SMALL = (16, 20, 24, 32, 40, 48, 64, 80, 100)
+"""Sides of many pictures of 2D worlds and interfaces."""
 
 _DATA = {
     "normal": data.normal, "height": data.height, "roughness": data.roughness, "specular": data.specular,
@@ -30,16 +32,23 @@ _DATA = {
 }  # fmt: skip
 
 
-def _shape(rng: Random) -> Shape:
-    side = int(pick(rng, _SIDES, _SIDE_WEIGHTS))
+def _shape(rng: Random, small: float = 0) -> Shape:
+    side = int(pick(rng, _SMALL)) if chance(rng, small) else int(pick(rng, _SIDES, _SIDE_WEIGHTS))
     if chance(rng, 0.8):
         return side, side
-    other = (
-        max(LEAST, min(MOST, side // int(pick(rng, (2, 2, 4)))))
-        if chance(rng, 0.7)
-        else int(rng.integers(LEAST, 300))
-    )
+    if chance(rng, 0.7):
+        other = max(LEAST, min(MOST, side // int(pick(rng, (2, 2, 2, 4, 8)))))
+    else:
+        other = int(rng.integers(LEAST, 300))
     return pick(rng, ((side, other), (other, side)))
+
+
+def _picture_shape(rng: Random) -> Shape:
+    """The sides of a picture of a 2D world or an interface: as large as the thing drawn, so often odd."""
+    if chance(rng, 0.45):
+        return _shape(rng, 0.5)
+    tall, wide = spread(rng, 16, 300), spread(rng, 16, 300)
+    return (round(tall), round(tall)) if chance(rng, 0.35) else (round(tall), round((tall * wide) ** 0.5))
 
 
 def surface(seed: int, shape: Shape | None = None) -> Surface:
@@ -87,19 +96,19 @@ def _named(kind: Kind, seed: int) -> tuple[str, Pixels]:
     elif kind == "environment":
         name, field = environment(rng, int(pick(rng, (64, 128, 256, 384, 512), (1, 4, 10, 2, 2))))
     else:
-        name, field = (sprite if kind == "sprite" else ui)(rng, _shape(rng))
+        name, field = (sprite if kind == "sprite" else ui)(rng, _picture_shape(rng))
     return name, _fit(pixels(field))
 
 
 def _fit(texture: Pixels) -> Pixels:
-    """Sides from 32 to 512: short ones repeat their edge, long ones are cut."""
+    """Sides from 16 to 512: short ones repeat their edge, long ones are cut."""
     texture = texture[:MOST, :MOST]
     short = [max(0, LEAST - side) for side in texture.shape[:2]]
     return np.ascontiguousarray(np.pad(texture, ((0, short[0]), (0, short[1]), (0, 0)), "edge"))
 
 
 def render(kind: Kind, seed: int) -> Pixels:
-    """A texture of a kind, (height, width, channels) of bytes, 1 to 4 channels, sides 32 to 512.
+    """A texture of a kind, (height, width, channels) of bytes, 1 to 4 channels, sides 16 to 512.
 
     The same kind and seed give the same texture; another data kind of the same seed shows the same material.
     """

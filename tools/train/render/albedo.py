@@ -88,7 +88,7 @@ def blocks(rng: Random, shape: Shape) -> Field:
         base = mix(base, colour(rng, "toon"), ore[..., None])
     if chance(rng, 0.15):
         base = np.dstack([base, (noise(rng, small, 0.8, 2) > span(rng, 0.3, 0.5)).astype(np.float32)])
-    times = max(1, min(shape) // side)
+    times = max(1, min(shape) // side) if chance(rng, 0.4) else 1
     return np.repeat(np.repeat(base, times, 0), times, 1)
 
 

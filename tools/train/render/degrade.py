@@ -12,7 +12,7 @@ from tools.train.render.field import Random, chance, pick, span, spread
 
 Pixels = NDArray[np.uint8]
 
-LEAST, MOST = 32, 512
+LEAST, MOST = 16, 512
 """Sides, in pixels, that a rendered or degraded texture keeps within."""
 
 SWAPPABLE = ("albedo", "sprite", "ui", "packed", "emissive", "environment")
@@ -90,7 +90,7 @@ def palette(pixels: Pixels, rng: Random) -> Pixels:
 
 
 def resize(pixels: Pixels, factor: float, nearest: bool) -> Pixels:
-    """Scaled, sides kept within 32 to 512."""
+    """Scaled, sides kept within 16 to 512."""
     height, width = (int(min(MOST, max(LEAST, round(side * factor)))) for side in pixels.shape[:2])
     if nearest:
         rows = (np.arange(height) + 0.5) * pixels.shape[0] // height
@@ -101,7 +101,7 @@ def resize(pixels: Pixels, factor: float, nearest: bool) -> Pixels:
 
 
 def crop(pixels: Pixels, rng: Random) -> Pixels:
-    """A part of at least half of each side, never under 32 pixels."""
+    """A part of at least half of each side, never under 16 pixels."""
     sides = []
     for side in pixels.shape[:2]:
         length = max(min(side, LEAST), int(side * span(rng, 0.5, 1)))
@@ -143,7 +143,7 @@ def _noise(pixels: Pixels, rng: Random) -> Pixels:
 
 
 def degrade(pixels: Pixels, rng: Random, kind: str | None = None) -> Pixels:
-    """The texture after a few of the mishaps that files go through; the same kind, sides 32 to 512.
+    """The texture after a few of the mishaps that files go through; the same kind, sides 16 to 512.
 
     Channels may be added or dropped where they say nothing. Colours are swapped, levels changed and sides
     flipped only where `kind` is given and stays true.

@@ -104,7 +104,7 @@ def grain(rng: Random, shape: tuple[int, ...]) -> Field:
 
 def ridges(field: Field) -> Field:
     """Noise turned into ridges: 1 where the field crosses its middle."""
-    return 1 - np.abs(2 * field - 1)
+    return np.maximum(0, 1 - np.abs(2 * field - 1))
 
 
 def blur(field: Field, *sigmas: float) -> list[Field]:

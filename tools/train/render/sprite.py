@@ -22,7 +22,7 @@ from tools.train.render.field import (
 )
 from tools.train.render.maps import normals
 from tools.train.render.palette import colour, scheme, shades
-from tools.train.render.things import THINGS, thing
+from tools.train.render.things import THINGS, solid, thing
 
 
 def enlarge(field: Field, times: int) -> Field:
@@ -43,21 +43,6 @@ def single(rng: Random, shape: Shape) -> Field:
     if chance(rng, 0.3):
         picture = shadow(rng, picture)
     return picture
-
-
-def solid(rng: Random, picture: Field) -> Field:
-    """The picture as if rendered: its outline puffed up and lit, with highlights."""
-    alpha = picture[..., 3]
-    reach = min(alpha.shape) / span(rng, 8, 24)
-    puffed = sum(blur(alpha, reach, reach / 3)) * alpha * 0.5
-    depth = min(alpha.shape) * span(rng, 0.2, 0.6)
-    vectors = normals(np.sqrt(np.clip(puffed, 0, 1)), depth)
-    angle = span(rng, 0, 2 * np.pi)
-    side = vectors[..., 0] * np.cos(angle) + vectors[..., 1] * np.sin(angle)
-    light = np.clip(vectors[..., 2] * 0.55 + side * 0.6 + 0.25, 0.1, 1.3)
-    shine = np.clip(side * 0.7 + vectors[..., 2] * 0.7, 0, 1) ** 24 * span(rng, 0, 0.9)
-    rgb = picture[..., :3] * light[..., None] + shine[..., None]
-    return np.dstack([np.clip(rgb, 0, 1), alpha])
 
 
 def ball(rng: Random, shape: Shape) -> Field:

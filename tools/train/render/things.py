@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from tools.train.render.canvas import Brush, Canvas
-from tools.train.render.field import Field, Random, chance, pick, span
+from tools.train.render.field import Field, Random, blur, chance, pick, span
+from tools.train.render.maps import normals
 from tools.train.render.palette import colour, scheme
 
 Draw = Callable[[Canvas, Brush, Random, list[Field], float], None]
@@ -236,3 +237,18 @@ def thing(rng: Random, shape: tuple[int, int], draw: Draw | None = None) -> Fiel
     canvas, brush = Canvas(shape), Brush(rng)
     (draw or pick(rng, THINGS))(canvas, brush, rng, scheme(rng), float(rng.random()))
     return canvas.rgba()
+
+
+def solid(rng: Random, picture: Field) -> Field:
+    """The picture as if rendered: its outline puffed up and lit, with highlights."""
+    alpha = picture[..., 3]
+    reach = min(alpha.shape) / span(rng, 8, 24)
+    puffed = sum(blur(alpha, reach, reach / 3)) * alpha * 0.5
+    depth = min(alpha.shape) * span(rng, 0.2, 0.6)
+    vectors = normals(np.sqrt(np.clip(puffed, 0, 1)), depth)
+    angle = span(rng, 0, 2 * np.pi)
+    side = vectors[..., 0] * np.cos(angle) + vectors[..., 1] * np.sin(angle)
+    light = np.clip(vectors[..., 2] * 0.55 + side * 0.6 + 0.25, 0.1, 1.3)
+    shine = np.clip(side * 0.7 + vectors[..., 2] * 0.7, 0, 1) ** 24 * span(rng, 0, 0.9)
+    rgb = picture[..., :3] * light[..., None] + shine[..., None]
+    return np.dstack([np.clip(rgb, 0, 1), alpha])
