@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from accel.texture.examine import Examination
 from accel.workload import Input, Limits, Workload, WorkloadError
-from bridge.audit.cache import Cache, Stat, question_of
+from bridge.audit.cache import Cache, Stat, content_of, question_of
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -168,7 +168,10 @@ class Examiner:
             kept = msgspec.msgpack.encode(_Kept(outcome, None))
             self._cache.put(question.file, stat, digest, outcome.fingerprint.file, kept)
         elif outcome.code in FINAL:
-            self._cache.put(question.file, stat, digest, "", msgspec.msgpack.encode(_Kept(None, outcome)))
+            content = content_of(self._root / question.file)
+            self._cache.put(
+                question.file, stat, digest, content, msgspec.msgpack.encode(_Kept(None, outcome))
+            )
         return Answer(question, outcome, stat.size, False)
 
     async def _examine(self, question: Question) -> Outcome:

@@ -18,6 +18,7 @@ th[aria-sort=descending] button::after { content: " ▼"; }
 img { width: 64px; height: 64px; object-fit: contain;
   background: repeating-conic-gradient(#8883 0 25%, transparent 0 50%) 0 0 / 16px 16px; }
 p.issue { margin: 0 0 .3rem; } code { font-size: 12px; opacity: .8; overflow-wrap: anywhere; }
+.wrong, .waste, .note { white-space: nowrap; } .issue { white-space: normal; }
 .wrong { color: var(--wrong); font-weight: 600; } .waste { color: var(--waste); }
 .mended { color: var(--mended); }
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -74,6 +75,8 @@ def audit(
     from bridge import host, projectfile
     from bridge.audit import project as projects
 
+    # What fails inside of a workload is a line of the report.
+    logging.basicConfig(level="CRITICAL")
     outputs = {"html": html, "json": json, "sarif": sarif}
     _check(outputs, baseline, update_baseline)
     registry = host.load()

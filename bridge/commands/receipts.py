@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from bridge.commands.shared import as_json_text, say_json, table
 from bridge.core.errors import RequestError, UserError
 
 if TYPE_CHECKING:
+    from bridge.store.receipts import ReceiptStore
     from bridge.store.records import Receipt
 
 SHOWN = 8
@@ -51,10 +53,13 @@ def receipts(limit: int, as_json: bool) -> None:
 @click.argument("receipt", metavar="ID", type=click.IntRange(1, 2**53 - 1))
 @click.option("--json", "as_json", is_flag=True, help="The new receipt as JSON.")
 def revert(receipt: int, as_json: bool) -> int:
-    """Puts back what the command of receipt ID changed; the daemon and the project's editor must be open."""
+    """Puts back what the command of receipt ID changed.
+
+    The daemon and the project's editor must be open, unless `popbridge audit --fix` made the receipt.
+    """
     from bridge.paths import Paths
 
-    made = asyncio.run(_revert(Paths.find().connection_file, receipt))
+    made = _revert_audit(receipt) or asyncio.run(_revert(Paths.find().connection_file, receipt))
     if as_json:
         say_json(made)
     else:
@@ -67,16 +72,44 @@ def revert(receipt: int, as_json: bool) -> int:
 
 def read_receipts(database: Path, limit: int) -> Sequence[Receipt]:
     """The newest receipts, read beside a daemon or without one. Raises UserError."""
+    with _store(database) as store:
+        return store.latest(limit) if store else []
+
+
+def read_receipt(database: Path, receipt: int) -> Receipt | None:
+    """One receipt; None where there is no such one. Raises UserError."""
+    with _store(database) as store:
+        return store.get(receipt) if store else None
+
+
+@contextmanager
+def _store(database: Path) -> Iterator[ReceiptStore | None]:
+    """The receipts for reading; None where there are none yet. Raises UserError."""
     from bridge.store.database import open_readonly
     from bridge.store.receipts import ReceiptStore
 
     db = open_readonly(database)
-    if db is None:
-        return []
     try:
-        return ReceiptStore(db).latest(limit)
+        yield None if db is None else ReceiptStore(db)
     finally:
-        db.conn.close()
+        if db is not None:
+            db.conn.close()
+
+
+def _revert_audit(receipt: int) -> Mapping[str, Any] | None:
+    """The receipt of putting back what an audit wrote; None for all other receipts. Raises UserError."""
+    import msgspec
+
+    from bridge import host
+    from bridge.audit.fix import COMMAND, revert
+    from bridge.paths import Paths
+
+    database = Paths.find().database
+    found = read_receipt(database, receipt)
+    if found is None or found.command != COMMAND:
+        return None
+    made: Mapping[str, Any] = msgspec.to_builtins(revert(host.load(), found, database))
+    return made
 
 
 async def _revert(connection_file: Path, receipt: int) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,10 @@ detect_3d/compress_to=1
 """
 
 
+_NO_9 = str.maketrans("9", "8")
+"""Godot's uids have the digits to 8."""
+
+
 def game(root: Path, version: str = "4.6", only: Iterable[str] = ()) -> Path:
     """A project of this version of Godot; `only` are the files that it has, else it has all of the demo."""
     wanted = [one for one in textures() if not only or one.file in only]
@@ -107,7 +112,7 @@ def add(root: Path, texture: DemoTexture, version: str = "4.6", **replaced: str)
 def imported(root: Path, file: str, version: str = "4.6", replaced: Mapping[str, Any] | None = None) -> Path:
     """Writes the import settings of a file that is there; `replaced` are lines in the place of others."""
     template = IMPORT3 if version.startswith("3") else IMPORT4
-    uid = "c" + "".join(c for c in file.lower() if c.isalnum() and c.isascii())[:12]
+    uid = "c" + hashlib.sha256(file.encode("utf-8", "surrogateescape")).hexdigest()[:12].translate(_NO_9)
     text = template.format(file=file, name=file.rpartition("/")[2], uid=uid)
     for old, new in (replaced or {}).items():
         assert old in text

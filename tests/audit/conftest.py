@@ -1,0 +1,58 @@
+"""Audits of small projects whose textures are examined by a stand-in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from accel.workload import Limits
+from bridge import host
+from bridge.audit.project import find
+from bridge.audit.results import Report
+from bridge.audit.run import Plan, Told, audit
+from bridge.projectfile import read
+from tests.audit import doubles
+from tests.audit.projects import GODOT4, imported
+
+
+@pytest.fixture(scope="session")
+def registry() -> host.Registry:
+    """All adapters, and the stand-in in the place of the examination."""
+    loaded = host.load()
+    workloads = {**loaded.workloads, "texture.examine": doubles.examine.workload}
+    return host.Registry(loaded.adapters, workloads, settings=loaded.settings)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[..., Path]:
+    """Makes a project of files by name, each with the text that says what comes of it."""
+
+    def make(version: str = "4.6", **_: str) -> Path:
+        root = tmp_path / "game"
+        root.mkdir()
+        (root / "project.godot").write_text(GODOT4.format(version), encoding="utf-8")
+        return root
+
+    return make
+
+
+def put(root: Path, file: str, text: str = "albedo", version: str = "4.6") -> Path:
+    """A texture and its import settings."""
+    path = root / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    imported(root, file, version)
+    return path
+
+
+@pytest.fixture
+def run(registry: host.Registry, tmp_path: Path) -> Callable[..., object]:
+    """Audits a folder with one worker and a cache of the test's own."""
+
+    async def run(root: Path, told: Told | None = None, **changed: object) -> Report:
+        plan = {"workers": 1, "limits": Limits(), "cache": tmp_path / "cache", "deadline_s": 20.0, **changed}
+        return await audit(find(registry, root), Plan(**plan), registry, told or Told(), read(root))  # type: ignore[arg-type]
+
+    return run

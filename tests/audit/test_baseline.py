@@ -1,0 +1,70 @@
+"""A baseline accepts what is known, on every machine, until the file's content changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bridge.audit import baseline
+from bridge.audit.project import Project
+from bridge.audit.results import Issue, Report, Row
+from bridge.core.errors import UserError
+
+NOBODY = Project(Path("nowhere"))
+
+
+def report(*rows: Row) -> Report:
+    return Report(name="game", root="game", engine="", rows=list(rows))
+
+
+def row(file: str, *codes: str, content: str = "ab" * 32) -> Row:
+    return Row(file, file, [Issue(code, 2, code) for code in codes], content=content)
+
+
+def known(tmp_path: Path, *rows: Row) -> set[baseline.Entry]:
+    path = tmp_path / "baseline.json"
+    path.write_text(baseline.text(rows), encoding="utf-8")
+    return baseline.read(path)
+
+
+def test_what_it_lists_is_taken_out_and_counted(tmp_path: Path) -> None:
+    accepted = known(tmp_path, row("a.png", "x"), row("b.png", "x", "y"))
+    found = report(row("a.png", "x"), row("b.png", "x", "y", "z"), row("c.png", "x"))
+    baseline.accept(found, accepted, NOBODY)
+    assert [(r.file, [i.code for i in r.issues]) for r in found.rows] == [("b.png", ["z"]), ("c.png", ["x"])]
+    assert (found.accepted, found.stale) == (3, 0)
+
+
+def test_a_file_with_another_content_is_told_again(tmp_path: Path) -> None:
+    found = report(row("a.png", "x", content="cd" * 32))
+    baseline.accept(found, known(tmp_path, row("a.png", "x")), NOBODY)
+    assert len(found.rows) == 1 and (found.accepted, found.stale) == (0, 1)
+
+
+def test_it_has_a_line_for_each_finding_in_a_fixed_order() -> None:
+    one, other = row("b.png", "y", "x"), row("a.png", "x")
+    text = baseline.text([one, other])
+    assert text == baseline.text([other, one])
+    assert [line.split('"')[3] for line in text.splitlines()[3:-2]] == ["a.png", "b.png", "b.png"]
+
+
+def test_names_in_any_script_and_of_no_unicode_are_kept(tmp_path: Path) -> None:
+    rows = [row(name, "x") for name in ('岩"石\n.png', "b\udcff.png", "a" * 300)]
+    assert {entry.file for entry in known(tmp_path, *rows)} == {r.file for r in rows}
+
+
+def test_an_empty_one_accepts_nothing(tmp_path: Path) -> None:
+    assert known(tmp_path) == set()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"popbridge_baseline": 1}', '{"accepted": [{"file": 1}]}'])
+def test_what_is_no_baseline_says_so(tmp_path: Path, text: str) -> None:
+    (tmp_path / "b.json").write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match="is no baseline"):
+        baseline.read(tmp_path / "b.json")
+
+
+def test_one_that_isnt_there_says_how_to_make_it(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--update-baseline makes it"):
+        baseline.read(tmp_path / "gone.json")

@@ -1,0 +1,108 @@
+"""The cache is never worth an error."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from bridge.audit.cache import Cache, Stat, content_of, question_of
+
+QUESTION = question_of("q", 1)
+OLD = 1_000_000_000
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "rock.png"
+    path.write_bytes(b"rock")
+    os.utime(path, ns=(OLD, OLD))
+    return path
+
+
+def put(cache: Cache, file: Path, name: str = "rock.png", answer: bytes = b"answer") -> None:
+    cache.put(name, Stat.of(file), QUESTION, content_of(file), answer)
+
+
+def get(cache: Cache, file: Path, name: str = "rock.png", question: bytes = QUESTION) -> bytes | None:
+    return cache.get(file, name, Stat.of(file), question)
+
+
+def test_an_answer_is_kept_from_run_to_run(tmp_path: Path, file: Path) -> None:
+    cache = Cache(tmp_path / "deep/cache.sqlite3")
+    put(cache, file)
+    cache.close()
+    cache = Cache(tmp_path / "deep/cache.sqlite3")
+    assert get(cache, file) == b"answer"
+    assert get(cache, file, question=question_of("q", 2)) is None
+    cache.close()
+
+
+def test_equal_bytes_under_another_name_have_the_same_answer(tmp_path: Path, file: Path) -> None:
+    cache = Cache(tmp_path / "c")
+    put(cache, file)
+    assert get(cache, file, "moved.png") == b"answer"
+    cache.close()
+
+
+def test_a_file_of_the_same_size_and_time_with_other_bytes_is_found_out_while_it_is_young(
+    tmp_path: Path, file: Path
+) -> None:
+    os.utime(file)
+    stat = Stat.of(file)
+    cache = Cache(tmp_path / "c")
+    put(cache, file)
+    file.write_bytes(b"kcor")
+    assert cache.get(file, "rock.png", stat, QUESTION) is None
+    cache.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\0" + b"\xff" * 9000])
+def test_a_broken_one_is_made_anew(tmp_path: Path, file: Path, content: bytes) -> None:
+    (tmp_path / "c").write_bytes(content)
+    cache = Cache(tmp_path / "c")
+    assert get(cache, file) is None
+    put(cache, file)
+    assert get(cache, file) == b"answer"
+    cache.close()
+
+
+def test_one_of_a_later_version_is_made_anew(tmp_path: Path, file: Path) -> None:
+    db = sqlite3.connect(tmp_path / "c")
+    db.execute("PRAGMA user_version = 99")
+    db.commit()
+    db.close()
+    cache = Cache(tmp_path / "c")
+    put(cache, file)
+    assert get(cache, file) == b"answer"
+    cache.close()
+
+
+def test_without_a_place_it_lasts_for_the_run(tmp_path: Path, file: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (None, tmp_path / "file/c"):
+        cache = Cache(path)
+        put(cache, file)
+        assert get(cache, file) == b"answer"
+        cache.close()
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode there")
+def test_a_name_that_is_no_unicode_is_a_name(tmp_path: Path, file: Path) -> None:
+    cache = Cache(tmp_path / "c")
+    put(cache, file, "b\udcff.png")
+    assert get(cache, file, "b\udcff.png") == b"answer"
+    cache.close()
+
+
+def test_files_that_are_gone_are_forgotten_once_they_are_many(tmp_path: Path, file: Path) -> None:
+    cache = Cache(tmp_path / "c")
+    for number in range(300):
+        cache.put(f"{number}.png", Stat.of(file), QUESTION, "", b"")
+    cache.prune(["0.png", "1.png"], 2)
+    count = cache._db.execute("SELECT count(*) FROM textures").fetchone()
+    assert count == (2,)
+    cache.close()

@@ -1,0 +1,151 @@
+"""The report in its forms: nothing that stands in a name steers a terminal, a page or a program."""
+
+from __future__ import annotations
+
+import io
+import json
+from html.parser import HTMLParser
+from urllib.parse import unquote_to_bytes
+
+import pytest
+
+from bridge.advisors.findings import Finding
+from bridge.audit import report_html, report_json, report_table, sarif
+from bridge.audit.results import Group, Issue, Report, Row
+from bridge.audit.texts import HELP, TEXTS, bytes_text
+from bridge.core.textures import TextureIntent
+
+EVIL = '<script>alert(1)</script>"&\x1b[31m\n\udcff岩.png'
+MIPMAPS = Finding("no_mipmaps", 1, "no_mipmaps", {}, TextureIntent(mipmaps=True))
+
+
+@pytest.fixture
+def report() -> Report:
+    issues = [Issue("unreadable", 2, "unreadable", {"reason": "<b>" + EVIL}), Issue.of(MIPMAPS)]
+    worst = Row(
+        EVIL, f"res://{EVIL}", issues, {"m": False}, {"m": True, "p": "<i>"},
+        width=64, height=32, size=5000, kind="albedo", content="ab" * 32, picture=b"RIFFxxxxWEBP",
+    )  # fmt: skip
+    note = Row("a b/c#d%.png", "c", [Issue("unsupported", 0, "unreadable", {"reason": "is a SVG file"})])
+    return Report(
+        name="game", root="/somewhere/game", engine="acme 1.0", rows=[worst, note], textures=7,
+        groups=[Group("file", ["x.png", EVIL], 2048), Group("similar", ["y.png", "z.png"], 10)],
+        kinds={"albedo": 6},
+    )  # fmt: skip
+
+
+class Markup(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href")]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.mark.parametrize("locale", ["en", "zh-CN", "de"])
+def test_the_page_is_of_one_piece_and_names_are_no_markup(report: Report, locale: str) -> None:
+    page = "".join(report_html.pages(report, locale))
+    page.encode()
+    parsed = Markup()
+    parsed.feed(page)
+    assert parsed.tags.count("script") == 1 and "i" not in parsed.tags and "b" not in parsed.tags
+    assert all(link.startswith("data:image/") for link in parsed.links) and parsed.links
+    assert "<script>alert(1)</script>" in parsed.text and "\x1b" not in page
+    assert ("贴图审查" in page) == (locale == "zh-CN") and "prefers-color-scheme: dark" in page
+
+
+def test_a_clean_page_has_no_table(report: Report) -> None:
+    report.rows, report.groups = [], []
+    assert "<table" not in "".join(report_html.pages(report, "en"))
+
+
+@pytest.mark.parametrize("locale", ["en", "zh-CN"])
+@pytest.mark.parametrize("width", [60, 200])
+def test_the_table_tells_all_and_steers_no_terminal(report: Report, locale: str, width: int) -> None:
+    out = io.StringIO()
+    report_table.show(report, report.rows, locale, 0, out, width)
+    text = out.getvalue()
+    assert "\x1b" not in text and "\udcff" not in text
+    joined = "".join(line.strip() for line in text.split())
+    assert "m" in joined and "false→true" in joined and "a" in joined
+    assert ("错误" in text) == (locale == "zh-CN")
+
+
+def test_the_table_says_how_many_rows_it_leaves_out(report: Report) -> None:
+    out = io.StringIO()
+    report_table.show(report, report.rows, "en", 1, out, 100)
+    assert "… 1: --limit 0" in out.getvalue()
+
+
+def test_json_keeps_every_name_as_it_is(report: Report) -> None:
+    value = json.loads(report_json.text(report, "en"))
+    assert [file["file"] for file in value["files"]] == [EVIL, "a b/c#d%.png"]
+    assert (value["wrong"], value["waste"], value["notes"], value["textures"]) == (1, 1, 1, 7)
+    assert value["files"][0]["options"] == {"m": True, "p": "<i>"}
+    assert value["files"][0]["findings"][1]["fixable"] is True
+    assert value["duplicates"][0] == {"how": "file", "wasted": 2048, "files": ["x.png", EVIL]}
+    assert "/somewhere" not in json.dumps(value)
+
+
+def test_sarif_has_what_its_schema_requires(report: Report) -> None:
+    log = json.loads(sarif.text(report, "en"))
+    (run,) = log["runs"]
+    assert log["version"] == "2.1.0" and log["$schema"].endswith("sarif-2.1.0.json")
+    driver = run["tool"]["driver"]
+    rules = [rule["id"] for rule in driver["rules"]]
+    assert driver["name"] and rules == sorted(set(rules))
+    assert all(rule["help"]["text"] and rule["shortDescription"]["text"] for rule in driver["rules"])
+    for result in run["results"]:
+        assert rules[result["ruleIndex"]] == result["ruleId"]
+        assert result["level"] in ("error", "warning", "note") and result["message"]["text"]
+        assert set(result["partialFingerprints"]) == {sarif.FINGERPRINT}
+    prints = [json.dumps(result["partialFingerprints"]) for result in run["results"]]
+    assert len(set(prints)) == len(prints)
+
+
+def test_sarif_names_files_by_relative_encoded_uris(report: Report) -> None:
+    (run,) = json.loads(sarif.text(report, "en"))["runs"]
+    places = [
+        place["physicalLocation"]["artifactLocation"]["uri"]
+        for result in run["results"]
+        for place in (*result["locations"], *result.get("relatedLocations", ()))
+    ]
+    assert "a%20b/c%23d%25.png" in places
+    evil = next(place for place in places if "script" in place)
+    assert evil.isascii() and unquote_to_bytes(evil) == EVIL.encode("utf-8", "surrogateescape")
+    assert not any(place.startswith("/") or ":" in place for place in places)
+
+
+def test_sarif_fingerprints_stay_when_settings_and_sentences_change(report: Report) -> None:
+    def prints(text: str) -> list[str]:
+        (run,) = json.loads(text)["runs"]
+        return [result["partialFingerprints"][sarif.FINGERPRINT] for result in run["results"]]
+
+    before = prints(sarif.text(report, "en"))
+    report.rows[0].options, report.root = {}, "/elsewhere"
+    assert prints(sarif.text(report, "zh-CN")) == before
+
+
+def test_both_languages_have_the_same_placeholders() -> None:
+    import string
+
+    for text in (*TEXTS.values(), *HELP.values()):
+        english, chinese = (
+            {f for _, f, _, _ in string.Formatter().parse(t) if f} for t in (text.en, text.zh)
+        )
+        assert english == chinese, text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (20 << 20, "20 MiB"), (3 << 40, "3072.0 GiB")],
+)
+def test_bytes_are_told_in_binary_units(count: int, text: str) -> None:
+    assert bytes_text(count) == text

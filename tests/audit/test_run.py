@@ -1,0 +1,173 @@
+"""An audit from the folder to the report: nothing that lies in a project ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.audit.run import Told
+from tests.audit.conftest import put
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def game(project: Callable[..., Path]) -> Path:
+    return project()
+
+
+async def test_each_trouble_costs_its_file_one_line(game: Path, run: Run) -> None:
+    for word in ("broken", "unknown", "huge", "crash", "raise"):
+        put(game, f"{word}.png", word)
+    put(game, "fine.png", "sprite")
+    report = await run(game)
+    assert report.textures == 6 and report.kinds == {"sprite": 1}
+    told = {row.file: (row.issues[0].code, row.issues[0].severity) for row in report.rows}
+    assert told == {
+        "broken.png": ("unreadable", "wrong"),
+        "crash.png": ("unreadable", "wrong"),
+        "raise.png": ("unreadable", "wrong"),
+        "huge.png": ("unsupported", "note"),
+        "unknown.png": ("unsupported", "note"),
+    }
+
+
+async def test_a_second_run_starts_no_process_and_says_the_same(
+    game: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        put(game, f"a/{number}_albedo.png", f"albedo {number}")
+    put(game, "broken.png", "broken")
+    first = await run(game)
+    monkeypatch.setattr("bridge.audit.examine.Workers._start", None)
+    second = await run(game)
+    assert (first.cached, second.cached) == (0, 31)
+    assert [row.file for row in second.rows] == [row.file for row in first.rows]
+    assert second.rows[0].issues == first.rows[0].issues
+
+
+async def test_what_changed_is_examined_anew(game: Path, run: Run) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        put(game, name, f"albedo {name}")
+    await run(game)
+    (game / "b.png").write_text("sprite, longer", encoding="utf-8")
+    report = await run(game)
+    assert report.cached == 2 and report.kinds["albedo"] == 2
+
+
+async def test_a_file_that_was_only_touched_is_known_by_its_content(game: Path, run: Run) -> None:
+    put(game, "a.png", "albedo")
+    await run(game)
+    os.utime(game / "a.png", (1, 1))
+    assert (await run(game)).cached == 1
+
+
+async def test_what_stands_in_the_name_is_another_question_without_names(game: Path, run: Run) -> None:
+    put(game, "a.png", "albedo")
+    await run(game)
+    assert (await run(game, use_names=False)).cached == 0
+
+
+async def test_a_broken_cache_is_made_anew(game: Path, run: Run, tmp_path: Path) -> None:
+    put(game, "a.png", "albedo")
+    await run(game)
+    (file,) = (tmp_path / "cache/audit").iterdir()
+    file.write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
+    assert (await run(game)).cached == 0
+    assert (await run(game)).cached == 1
+
+
+async def test_a_folder_of_no_engine_is_audited_too(tmp_path: Path, run: Run) -> None:
+    root = tmp_path / "loose"
+    (root / "deep").mkdir(parents=True)
+    (root / "deep/a.jpeg").write_text("albedo", encoding="utf-8")
+    (root / "b.txt").write_text("albedo", encoding="utf-8")
+    (root / "broken.tga").write_text("broken", encoding="utf-8")
+    report = await run(root)
+    assert (report.engine, report.textures) == ("", 2)
+    assert [row.file for row in report.rows] == ["broken.tga"]
+
+
+async def test_an_import_file_with_unknown_syntax_is_told_and_its_texture_examined(
+    game: Path, run: Run
+) -> None:
+    put(game, "a_albedo.png", "albedo")
+    settings = game / "a_albedo.png.import"
+    settings.write_bytes(b"<<<<<<< HEAD\n" + settings.read_bytes())
+    report = await run(game)
+    (row,) = report.rows
+    assert [issue.code for issue in row.issues] == ["unknown_settings"] and row.kind == "albedo"
+    assert not row.options
+
+
+async def test_what_the_project_ignores_is_not_looked_at(game: Path, run: Run) -> None:
+    put(game, "vendor/a.png", "broken")
+    put(game, "own/b.png", "broken")
+    (game / "popbridge.toml").write_text('[textures]\nignore = ["vendor/"]\n', encoding="utf-8")
+    report = await run(game)
+    assert [row.file for row in report.rows] == ["own/b.png"]
+
+
+async def test_a_texture_that_vanishes_meanwhile_is_a_note(game: Path, run: Run) -> None:
+    put(game, "a.png", "albedo")
+    path = put(game, "b.png", "albedo")
+    report = await run(game, Told(total=lambda count: path.unlink()))
+    (row,) = [row for row in report.rows if row.file == "b.png"]
+    assert row.issues[0].severity == "note" and "vanished" in row.issues[0].values["reason"]
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode there")
+async def test_a_name_that_is_no_unicode_is_examined_like_any_other(game: Path, run: Run) -> None:
+    put(game, "b\udcff.png", "broken")
+    put(game, "岩石.png", "broken")
+    report = await run(game)
+    assert sorted(row.file for row in report.rows) == ["b\udcff.png", "岩石.png"]
+    assert (await run(game)).cached == 2
+
+
+async def test_stopping_keeps_what_was_examined_by_then(game: Path, run: Run) -> None:
+    for number in range(5):
+        put(game, f"{number}.png", f"albedo {number}")
+    put(game, "z.png", "slow")
+    five = asyncio.Event()
+    done = 0
+
+    def count(files: int) -> None:
+        nonlocal done
+        done += files
+        if done == 5:
+            five.set()
+
+    running = asyncio.create_task(run(game, Told(done=count)))
+    await asyncio.wait_for(five.wait(), 30)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    (game / "z.png").write_text("albedo", encoding="utf-8")
+    assert (await run(game)).cached == 5
+
+
+async def test_siblings_and_slots_are_told(game: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    for name in ("rock.png", "rock_n.png", "other/x.png"):
+        put(game, name, "albedo")
+    (game / "rock.tres").write_text(
+        '[gd_resource type="StandardMaterial3D" format=3]\n\n'
+        '[ext_resource type="Texture2D" path="res://rock_n.png" id="1"]\n\n'
+        '[resource]\nnormal_texture = ExtResource("1")\n',
+        encoding="utf-8",
+    )
+    from bridge.audit.examine import Examiner
+
+    real = Examiner._digest
+    monkeypatch.setattr(Examiner, "_digest", lambda self, q: (asked.append(q), real(self, q))[1])
+    await run(game)
+    params = {question.file: question.params for question in asked}
+    assert params["rock_n.png"]["siblings"] == ["rock.png"] and params["rock_n.png"]["slots"] == ["normal"]
+    assert params["other/x.png"]["siblings"] == [] and params["rock.png"]["slots"] == []
