@@ -55,12 +55,22 @@ def surface(seed: int, shape: Shape | None = None) -> Surface:
     """The material of a seed: the same for all the maps that `render` makes of it."""
     rng = np.random.default_rng([seed, 0])
     shape = shape or _shape(rng)
-    form = pick(rng, ("laid", "grown", "atlas", "planet"), (4, 4, 4, 0.4))
+    form = pick(rng, ("laid", "grown", "atlas", "planet"), (4, 4, 5.5, 0.4))
     if form == "atlas":
         return atlas(rng, shape)
     if form == "planet":
         return globe(rng, (max(LEAST, shape[1] // 2), shape[1]))
+    if chance(rng, 0.35):
+        larger = (shape[0] * 5 // 4, shape[1] * 5 // 4)
+        material = pick(rng, LAID if form == "laid" else GROWN)(rng, larger)
+        material.frame = shape
+        return material
     return pick(rng, LAID if form == "laid" else GROWN)(rng, shape)
+
+
+def framed(field: Field, material: Surface) -> Field:
+    """The part of a map that is shown of its material."""
+    return field[: material.frame[0], : material.frame[1]] if material.frame else field
 
 
 def _albedo(rng: Random, seed: int) -> tuple[str, Field]:
@@ -72,7 +82,7 @@ def _albedo(rng: Random, seed: int) -> tuple[str, Field]:
     shape = _shape(rng)
     if form == "skin":
         material = surface(seed)
-        return material.name, albedo.finish(rng, albedo.skin(rng, material))
+        return material.name, framed(albedo.finish(rng, albedo.skin(rng, material)), material)
     if form == "cutout":
         return form, albedo.finish(rng, albedo.skin(rng, leaves(rng, shape)))
     if form == "planet":
@@ -90,7 +100,7 @@ def _named(kind: Kind, seed: int) -> tuple[str, Pixels]:
     rng = np.random.default_rng([seed, 1 + KINDS.index(kind)])
     if kind in _DATA:
         material = surface(seed)
-        name, field = material.name, _DATA[kind](rng, material)
+        name, field = material.name, framed(_DATA[kind](rng, material), material)
     elif kind == "albedo":
         name, field = _albedo(rng, seed)
     elif kind == "environment":

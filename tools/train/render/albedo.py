@@ -67,7 +67,7 @@ def label(rng: Random, base: Field) -> Field:
     rows, columns = min(height, text.shape[0]), min(width, text.shape[1])
     top, left = int(rng.integers(0, height - rows + 1)), int(rng.integers(0, width - columns + 1))
     part = base[top : top + rows, left : left + columns]
-    ink = colour(rng, pick(rng, ("toon", "dark", "snow")))
+    ink = colour(rng, pick(rng, ("toon", "dark", "snow", "vivid")))
     part[...] = mix(part, ink, text[:rows, :columns, None] * span(rng, 0.5, 1))
     return base
 
@@ -85,7 +85,7 @@ def blocks(rng: Random, shape: Shape) -> Field:
     base = ramp(colours, np.clip(np.round(tone * 5) / 5, 0, 1))
     if chance(rng, 0.25):
         ore = step(noise(rng, small, 1.2, 2), 0.62, 0.66)
-        base = mix(base, colour(rng, "toon"), ore[..., None])
+        base = mix(base, colour(rng, pick(rng, ("toon", "vivid"))), ore[..., None])
     if chance(rng, 0.15):
         base = np.dstack([base, (noise(rng, small, 0.8, 2) > span(rng, 0.3, 0.5)).astype(np.float32)])
     times = max(1, min(shape) // side) if chance(rng, 0.4) else 1
@@ -193,13 +193,13 @@ def finish(rng: Random, base: Field) -> Field:
     rgb, alpha = base[..., :3], base[..., 3:]
     if chance(rng, 0.3):
         grey = luma(rgb)[..., None]
-        rgb = grey + (rgb - grey) * span(rng, 0, 1.8)
+        rgb = grey + (rgb - grey) * spread(rng, 0.3, 2.5)
     if chance(rng, 0.4):
         rgb = np.clip(rgb, 0, 1) ** np.float32(spread(rng, 0.45, 1.8))
     if chance(rng, 0.1):
         rgb = rgb * spread(rng, 0.2, 1)
-    elif chance(rng, 0.35):
-        rgb = rgb * span(rng, 0.5, 1) / np.maximum(0.15, np.quantile(rgb[::4, ::4], 0.9))
+    elif chance(rng, 0.55):
+        rgb = rgb * span(rng, 0.6, 1.1) / np.maximum(0.15, np.quantile(rgb[::4, ::4], 0.9))
     if chance(rng, 0.12):
         rgb = blur(rgb[..., 1], 1)[0][..., None] * 0.5 + rgb * 0.5
     if not alpha.shape[-1] and chance(rng, 0.1):

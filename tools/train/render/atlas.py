@@ -153,7 +153,8 @@ def atlas(rng: Random, shape: Shape) -> Surface:
     fine = noise(rng, shape, span(rng, 0.7, 1.8), 3)
     soft = chance(rng, 0.4)
     family = pick(
-        rng, ("skin", "cloth", "grass", "soil") if soft else ("metal", "paint", "grey", "wood", "dark")
+        rng,
+        ("skin", "cloth", "grass", "soil") if soft else ("metal", "paint", "grey", "wood", "dark", "vivid"),
     )
     colours = shades(rng, family) if chance(rng, 0.5) else several(rng, family, 5)
     surface = Surface(
@@ -187,8 +188,11 @@ def atlas(rng: Random, shape: Shape) -> Surface:
             (1 - step(np.asarray(inside, np.float32), 0, span(rng, 0.05, 0.5))) * span(rng, 0, 0.8),
         )
         cover[part] = np.maximum(cover[part], mask)
-    surface.height = unit(blur(surface.height, span(rng, 0.4, 1.2))[0] + fine * span(rng, 0, 0.15))
-    surface.tone = np.clip(surface.tone * span(rng, 0.4, 0.9) + fine * span(rng, 0.05, 0.5), 0, 1)
+    rough = float(chance(rng, 0.65))
+    surface.height = unit(blur(surface.height, span(rng, 0.4, 1.2))[0] + fine * span(rng, 0, 0.15) * rough)
+    surface.tone = np.clip(
+        surface.tone * span(rng, 0.4, 0.9) + (fine * rough + 1 - rough) * span(rng, 0.05, 0.5), 0, 1
+    )
     surface.wear = np.maximum(surface.wear, wear_of(rng, shape) * (rng.random() < 0.6))
     surface.lean = lean
     surface.cover = cover if chance(rng, 0.8) else None
@@ -204,7 +208,7 @@ def swatches(rng: Random, shape: Shape) -> Surface:
     )
     tone = (tone - np.tile(fall, rows + 1)[: tone.shape[0], None])[: shape[0], : shape[1]].astype(np.float32)
     zeros = np.zeros(shape, np.float32)
-    colours = several(rng, pick(rng, ("paint", "toon", "cloth")), int(rng.integers(4, 12)))
+    colours = several(rng, pick(rng, ("paint", "toon", "vivid", "cloth")), int(rng.integers(4, 12)))
     return Surface(
         "swatches",
         tone,

@@ -11,6 +11,7 @@ from tools.train.render.field import (
     blur,
     chance,
     grain,
+    grid,
     luma,
     mix,
     noise,
@@ -40,8 +41,8 @@ def normal(rng: Random, surface: Surface) -> Field:
         height = luma(maps.colour(rng, surface, "photo"))
     if chance(rng, 0.35):
         height = blur(height, span(rng, 0.5, 2.5))[0]
-    depth = surface.relief * spread(rng, 0.15, 3) * pick(rng, (1, 1, -1))
-    if chance(rng, 0.15):
+    depth = surface.relief * spread(rng, 0.2, 4) * pick(rng, (1, 1, -1))
+    if chance(rng, 0.3):
         height = height * step(noise(rng, surface.shape, 2.2), span(rng, 0.4, 0.7), 0.75)
     vectors = maps.normals(height, depth)
     if surface.atlas and chance(rng, 0.6):
@@ -78,7 +79,15 @@ def height(rng: Random, surface: Surface) -> Field:
     """A height, bump or displacement map, or a terrain's heightmap."""
     form = pick(rng, ("true", "terrain", "bump"), (5, 3, 2))
     if form == "terrain":
-        field = (terrain.modelled if chance(rng, 0.4) else terrain.terrain)(rng, surface.shape)
+        shape = (surface.shape[0] * 5 // 4, surface.shape[1] * 5 // 4) if chance(rng, 0.6) else surface.shape
+        field = (terrain.modelled if chance(rng, 0.4) else terrain.terrain)(rng, shape)
+        field = field[: surface.shape[0], : surface.shape[1]]
+        if chance(rng, 0.5):
+            y, x = grid(surface.shape)
+            rim = np.minimum(np.minimum(y, 1 - y), np.minimum(x, 1 - x)) + noise(rng, surface.shape, 2) * 0.2
+            field = field * step(rim - 0.1, 0, span(rng, 0.05, 0.35))
+        if chance(rng, 0.5):
+            field = np.clip(field - span(rng, 0, 0.4), 0, 1) * spread(rng, 0.15, 1)
     elif form == "bump":
         field = unit(luma(maps.colour(rng, surface, "photo")))
     else:
@@ -164,9 +173,11 @@ def ambient(rng: Random, surface: Surface) -> Field:
 
 def packed(rng: Random, surface: Surface) -> Field:
     """Independent data in the channels: occlusion, roughness, metalness in any order, masks, weights."""
-    form = pick(rng, ("orm", "mask", "splat", "masks"), (6, 2, 3, 2))
+    form = pick(rng, ("orm", "mask", "splat", "masks", "few"), (6, 2, 3, 1.5, 1.5))
     if form == "splat":
         return _splat(rng, surface)
+    if form == "few":
+        return _few(rng, surface)
     if form == "masks":
         count = int(rng.integers(3, 5))
         fields = [
@@ -204,6 +215,17 @@ def packed(rng: Random, surface: Surface) -> Field:
     return np.dstack([coded, fourth]) if chance(rng, 0.15) else coded
 
 
+def _few(rng: Random, surface: Surface) -> Field:
+    """One channel in use (specular, gloss or height), the others empty but for a few parts (glow, paint)."""
+    level = np.asarray(maps.specular(rng, surface, surface.tone), np.float32) * span(rng, 0.3, 1)
+    parts = (surface.glow, surface.metal, (surface.tone > span(rng, 0.7, 0.95)) * np.float32(1), 0 * level)
+    coded = np.dstack([level, pick(rng, parts) * span(rng, 0.3, 1), pick(rng, parts) * span(rng, 0.3, 1)])
+    if surface.cover is not None and chance(rng, 0.6):
+        coded = coded * (surface.cover > 0.5)[..., None]
+    coded = coded[..., list(pick(rng, ((0, 1, 2), (0, 1, 2), (1, 0, 2), (2, 1, 0))))]
+    return np.dstack([coded, surface.tone]) if chance(rng, 0.2) else coded
+
+
 def _splat(rng: Random, surface: Surface) -> Field:
     weights = terrain.weights(rng, surface.shape, int(rng.integers(3, 5)))
     if chance(rng, 0.5):
@@ -238,7 +260,7 @@ def emissive(rng: Random, surface: Surface) -> Field:
         lights = lights * (0.5 + maps.colour(rng, surface, "photo"))
     if chance(rng, 0.12):
         lights = lights + maps.colour(rng, surface, "photo") * span(rng, 0.02, 0.15)
-    return np.dstack([lights, mask if chance(rng, 0.5) else 0 * mask + 1]) if chance(rng, 0.08) else lights
+    return np.dstack([lights, mask if chance(rng, 0.5) else 0 * mask + 1]) if chance(rng, 0.2) else lights
 
 
 def _hot(rng: Random, surface: Surface) -> Field:

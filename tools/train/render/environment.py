@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tools.train.render import terrain
@@ -41,11 +43,17 @@ def directions(rng: Random, shape: Shape, layout: str) -> tuple[Field, Field]:
     return v / np.sqrt(1 + u * u + v * v), 0.5 + np.arctan(u) / np.float32(2 * np.pi) + 0 * v
 
 
+def _noise(rng: Random, shape: Shape, *how: Any) -> Field:
+    """Noise that meets itself only where a panorama's ends do."""
+    larger = (shape[0] * 5 // 4, shape[1] if shape[1] >= 2 * shape[0] else shape[1] * 5 // 4)
+    return noise(rng, larger, *how)[: shape[0], : shape[1]]
+
+
 def _seen(rng: Random, elevation: Field, azimuth: Field, slope: float, near: float) -> Field:
     """Noise on a plane above or below the eye, so that it shrinks towards the horizon; 0..1."""
     shape = (int(elevation.shape[0]), int(elevation.shape[1]))
     if chance(rng, 0.25):
-        return noise(rng, shape, slope, span(rng, 1, 3), 1e9, pick(rng, ((1, 1), (0.6, 1.8))))
+        return _noise(rng, shape, slope, span(rng, 1, 3), 1e9, pick(rng, ((1, 1), (0.6, 1.8))))
     plane = noise(rng, (256, 256), slope, span(rng, 1, 3))
     level = np.abs(elevation)
     far = np.sqrt(np.maximum(0, 1 - level * level)) / (level + span(rng, 0.03, 0.2)) * np.float32(near * 256)
@@ -90,7 +98,7 @@ def _land(rng: Random, elevation: Field, azimuth: Field, base: Field, dim: float
     for index in range(peaks):
         line = noise(rng, (1, shape[1]), span(rng, 1.1, 2), 1)[0]
         level = (line - 0.2) * span(rng, 0.02, 0.6) * (peaks - index) / peaks
-        rough = ridges(noise(rng, shape, span(rng, 1.2, 1.8), 2))
+        rough = ridges(_noise(rng, shape, span(rng, 1.2, 1.8), 2))
         light = np.clip(0.6 + (np.roll(rough, 2, 1) - rough) * 5, 0.1, 1.3)
         rock = ramp(
             inks if chance(rng, 0.5) else shades(rng, pick(rng, ("stone", "snow", "grass", "soil"))), rough
@@ -145,9 +153,9 @@ def _night(rng: Random, elevation: Field, azimuth: Field, form: str) -> Field:
     base = stars(rng, shape)
     if form == "nebula":
         for _ in range(int(rng.integers(1, 4))):
-            cloud = noise(rng, shape, span(rng, 1.4, 2.4), span(rng, 1, 3))
+            cloud = _noise(rng, shape, span(rng, 1.4, 2.4), span(rng, 1, 3))
             if chance(rng, 0.5):
-                cloud = warp(cloud, noise(rng, shape, 2) * 40, noise(rng, shape, 2) * 40)
+                cloud = warp(cloud, _noise(rng, shape, 2) * 40, _noise(rng, shape, 2) * 40)
             cloud = step(cloud, span(rng, 0.3, 0.6), 1) * span(rng, 0.2, 1)
             base = base + cloud[..., None] * ramp(
                 [colour(rng, "dark"), colour(rng, "toon"), colour(rng, "snow")], cloud
@@ -170,26 +178,45 @@ def _studio(rng: Random, elevation: Field, azimuth: Field) -> Field:
         )
         lamp = step(away, 1.0, span(rng, 0.4, 0.95)) * span(rng, 0.3, 1.2)
         level = level + lamp[..., None] * mix(colour(rng, "snow"), np.float32(1), 0.5)
-    rough = noise(rng, (int(elevation.shape[0]), int(elevation.shape[1])), 1.2, 3)
+    rough = _noise(rng, (int(elevation.shape[0]), int(elevation.shape[1])), 1.2, 3)
     floor = step(elevation, -0.1, -0.2)[..., None]
     return mix(level, level * (0.4 + 0.6 * rough[..., None]), floor)
 
 
 def _scene(rng: Random, elevation: Field, azimuth: Field) -> Field:
-    """A photographed place: many upright things of all sizes before a bright sky."""
-    base = _sky(rng, elevation, azimuth, pick(rng, ("day", "overcast", "dusk")))
+    """A photographed place: trees, houses, halls with columns, arches and windows, of all sizes and lit."""
     shape = (int(elevation.shape[0]), int(elevation.shape[1]))
-    rough = noise(rng, shape, span(rng, 0.9, 1.5), 2)
-    for _ in range(int(rng.integers(3, 16))):
-        width, top, at = spread(rng, 0.01, 0.15), spread(rng, 0.05, 0.9), rng.random()
-        outline = np.abs(azimuth - at) + (rough - 0.5) * span(rng, 0, 0.15)
-        mask = (
-            (outline < width)
-            & (elevation < top + (rough - 0.5) * span(rng, 0, 0.5))
-            & (elevation > -span(rng, 0.02, 0.4))
+    inside = chance(rng, 0.4)
+    if inside:
+        base = _studio(rng, elevation, azimuth) * span(rng, 0.4, 1)
+    else:
+        base = _sky(rng, elevation, azimuth, pick(rng, ("day", "overcast", "dusk")))
+    rough = _noise(rng, shape, span(rng, 0.7, 1.4), 2)
+    count = int(spread(rng, 4, 40))
+    wide = 1.0 if shape[1] >= 2 * shape[0] else 0.25
+    for index in range(count):
+        far = 1 - index / count
+        at, width = 0.5 + span(rng, -0.5, 0.5) * wide, spread(rng, 0.01, 0.12) * (1 - 0.6 * far) * wide
+        top, foot = spread(rng, 0.05, 1) * (1.2 - far), -span(rng, 0.02, 0.5) * (1.1 - far)
+        ragged = span(rng, 0, 0.6) * (not inside and chance(rng, 0.5))
+        across = np.abs(azimuth - at + (rough - 0.5) * ragged * 0.1 * wide) / width
+        arch = top - across * across * span(rng, 0, 0.2) + (rough - 0.5) * ragged
+        mask = (across < 1) & (elevation < arch) & (elevation > foot)
+        family = pick(rng, ("grass", "wood", "stone", "dark", "brick", "sand", "snow", "metal", "paint"))
+        ink = (
+            ramp(shades(rng, family), rough)
+            * (1 - 0.5 * across * span(rng, 0, 1))[..., None]
+            * span(rng, 0.3, 1.1)
         )
-        ink = ramp(shades(rng, pick(rng, ("grass", "wood", "stone", "dark", "brick"))), rough)
-        base = mix(base, ink * span(rng, 0.3, 1), blur(mask.astype(np.float32), 0.7)[0][..., None])
+        if not ragged and chance(rng, 0.6):
+            rows, columns = span(rng, 4, 30), span(rng, 1, 6)
+            panes = ((elevation * rows) % 1 > 0.45) & ((across * columns) % 1 > 0.4)
+            ink = mix(
+                ink,
+                colour(rng, pick(rng, ("dark", "snow", "sky", "sand"))),
+                (panes * span(rng, 0.2, 1))[..., None],
+            )
+        base = mix(base, ink, mask.astype(np.float32)[..., None])
     return base
 
 

@@ -55,7 +55,7 @@ def plaster(rng: Random, shape: Shape) -> Surface:
         cracks = step(ridges(noise(rng, shape, 1.6, 2)), span(rng, 0.95, 0.985), 1)
         height, cavity = height - cracks, np.maximum(cavity, cracks)
     tone = noise(rng, shape, span(rng, 1, 2.4)) + rough * span(rng, 0, 0.6)
-    families = ("stone", "grey", "sand", "snow", "paint", "cloth", "dark")
+    families = ("stone", "grey", "sand", "snow", "paint", "vivid", "cloth", "dark")
     return _surface(rng, "plaster", families, height, tone, cavity, spread(rng, 0.3, 3))
 
 
@@ -165,7 +165,7 @@ def marble(rng: Random, shape: Shape) -> Surface:
     fine = noise(rng, shape, 0.8, 8)
     tone = unit(np.asarray(bands, np.float32)) ** span(rng, 0.4, 4) + fine * span(rng, 0, 0.3)
     height = fine * span(rng, 0, 0.5) + unit(tone) * span(rng, 0, 0.6)
-    families = ("stone", "snow", "wood", "grass", "paint", "grey", "dark")
+    families = ("stone", "snow", "wood", "grass", "paint", "vivid", "grey", "dark")
     return _surface(rng, "marble", families, height, tone, step(unit(tone), 0.1, 0), spread(rng, 0.2, 2))
 
 

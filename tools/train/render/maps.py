@@ -54,7 +54,7 @@ def roughness(rng: Random, surface: Surface) -> Field:
     """Roughness in 0..1: the material's level, changed by tone, wear, dirt, metal and fine noise."""
     level = surface.roughness
     contrast = spread(rng, 0.02, 0.5)
-    fine = noise(rng, surface.shape, span(rng, 0.6, 2), span(rng, 1, 8))
+    fine = noise(rng, surface.shape, span(rng, 0.6, 2), span(rng, 1, 8)) if chance(rng, 0.7) else 0.5
     rough = level + contrast * (
         (surface.tone - 0.5) * span(rng, -1, 1) + (fine - 0.5) * span(rng, 0.3, 1.5) + surface.cavity * 0.6
     )
@@ -122,7 +122,7 @@ def specular(rng: Random, surface: Surface, grey: Field) -> Field:
         raised = unit(surface.height) ** span(rng, 1, 4) * span(rng, 0.3, 1.2)
         return np.clip(raised * (1 - surface.cavity) * grey**0.5 - span(rng, 0, 0.2), 0, 1)
     parts = step(surface.tone, span(rng, 0.3, 0.8), span(rng, 0.81, 1)) * span(rng, 0.3, 1)
-    fine = noise(rng, surface.shape, 1, 4)
+    fine = noise(rng, surface.shape, 1, 4) if chance(rng, 0.5) else 0.8
     return np.clip(
         span(rng, 0, 0.25) + np.maximum(parts, surface.metal) * (0.5 + 0.5 * fine) + surface.wear * 0.2, 0, 1
     )

@@ -92,7 +92,7 @@ def bricks(rng: Random, shape: Shape) -> Surface:
         height, gap, index = warp(height, bend, bend), warp(gap, bend, bend), warp(index, bend, bend)
     tone = _tones(rng, rows * columns)[index] * span(rng, 0.2, 0.8) + rough * span(rng, 0.1, 0.7)
     height = height * (0.75 + 0.25 * _tones(rng, rows * columns)[index]) + rough * span(rng, 0.02, 0.3)
-    family = pick(rng, ("brick", "brick", "stone", "stone", "sand", "grey", "paint"))
+    family = pick(rng, ("brick", "brick", "stone", "stone", "sand", "grey", "paint", "vivid"))
     return Surface(
         "bricks", unit(height), unit(tone), gap, _zeros(shape), wear_of(rng, shape), _zeros(shape),
         shades(rng, family), span(rng, 2, 10), None, span(rng, 0.6, 0.95),
@@ -117,7 +117,7 @@ def tiles(rng: Random, shape: Shape) -> Surface:
         motif = np.sin((np.hypot(ly - 0.5, lx - 0.5)) * span(rng, 8, 40)) > span(rng, -0.5, 0.7)
         tone = tone + motif * span(rng, 0.2, 0.8)
         height = height - motif * span(rng, 0, 0.2)
-    family = pick(rng, ("stone", "paint", "grey", "snow", "sand", "water", "brick"))
+    family = pick(rng, ("stone", "paint", "grey", "snow", "sand", "water", "brick", "vivid"))
     return Surface(
         "tiles", unit(height + vein * span(rng, 0, 0.08)), unit(tone), gap, _zeros(shape),
         wear_of(rng, shape), _zeros(shape), shades(rng, family), span(rng, 1, 6), None, span(rng, 0.1, 0.6),

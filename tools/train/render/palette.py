@@ -23,6 +23,7 @@ FAMILIES: dict[str, tuple[float, float, float, float, float, float]] = {
     "lava": (0.0, 0.1, 0.8, 1.0, 0.1, 0.5),
     "dark": (0.0, 1.0, 0.0, 0.4, 0.03, 0.2),
     "grey": (0.0, 1.0, 0.0, 0.03, 0.1, 0.9),
+    "vivid": (0.0, 1.0, 0.9, 1.0, 0.8, 1.0),
     "sky": (0.53, 0.63, 0.2, 0.75, 0.6, 1.0),
     "water": (0.45, 0.65, 0.3, 0.9, 0.15, 0.7),
 }
@@ -39,7 +40,7 @@ def shades(rng: Random, family: str, count: int = 4) -> list[Field]:
     """Related colours from dark to light: one hue that drifts a little, as in one photographed material."""
     h0, h1, s0, s1, v0, v1 = FAMILIES[family]
     hue, saturation, value = span(rng, h0, h1), span(rng, s0, s1), span(rng, v0, v1)
-    drift, contrast = span(rng, -0.05, 0.05), span(rng, 0.15, 0.8)
+    drift, contrast = span(rng, -0.08, 0.08), span(rng, 0.2, 1.3)
     colours = []
     for t in np.linspace(-0.5, 0.5, count):
         v = float(np.clip(value * (1 + contrast * t), 0, 1))
@@ -57,11 +58,15 @@ def scheme(rng: Random, count: int = 5) -> list[Field]:
     """Colours of one picture: two or three hues at several values, sometimes with a near black and white."""
     hues = [float(rng.random())]
     hues += [hues[0] + pick(rng, (0.08, -0.08, 0.33, 0.5, 0.42)) for _ in range(2)]
-    saturation, value = span(rng, 0.1, 0.95), span(rng, 0.45, 1)
+    saturation, value = span(rng, 0.1, 1), span(rng, 0.5, 1)
+    if chance(rng, 0.3):
+        # Pure primaries of 16-colour palettes and cartoons: flat, and yet no data in the channels.
+        pure = [hsv(int(rng.integers(6)) / 6, 1, pick(rng, (1, 1, 0.66, 0.5))) for _ in range(count - 2)]
+        return [np.zeros(3, np.float32), *pure, np.ones(3, np.float32)]
     colours = [
         hsv(pick(rng, hues), saturation * span(rng, 0.4, 1), value * span(rng, 0.35, 1)) for _ in range(count)
     ]
-    if chance(rng, 0.4):
+    if chance(rng, 0.55):
         colours[-1] = hsv(hues[0], 0.1, span(rng, 0.85, 1))
     if chance(rng, 0.3):
         colours[0] = hsv(hues[1], 0.4, span(rng, 0.03, 0.2))

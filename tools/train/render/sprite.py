@@ -113,7 +113,7 @@ def sheet(rng: Random, shape: Shape) -> Field:
                 cell
             )
     if chance(rng, 0.08):
-        line = np.append(colour(rng, "toon"), 1).astype(np.float32)
+        line = np.append(colour(rng, pick(rng, ("toon", "vivid"))), 1).astype(np.float32)
         result[::side] = line
         result[:, ::side] = line
     return result

@@ -14,7 +14,8 @@ class Surface:
     `cavity`: gaps and crevices; `tone`: the shade of each brick, plank or part; `metal`: bare metal; `wear`:
     scratches, rust, dirt; `glow`: parts that light up; `cover`: what is there at all (islands of a UV
     atlas, leaves of a cut-out), None where it is everything; `relief`: how deep it is, in pixels; `lean`: how
-    each island of an atlas falls into shade, None without islands.
+    each island of an atlas falls into shade, None without islands; `frame`: the part to be shown where that
+    is not all, so that the maps don't repeat.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Surface:
     cover: Field | None = None
     roughness: float = 0.7
     lean: Field | None = None
+    frame: Shape | None = None
 
     @property
     def shape(self) -> Shape:

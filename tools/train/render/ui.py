@@ -58,7 +58,7 @@ def font(rng: Random, shape: Shape) -> Field:
             mask[top : top + size, left : left + mark.shape[1]] = mark
             index += 1
             left += mark.shape[1] + 1 if packed else size
-    ink = np.ones(3, np.float32) if chance(rng, 0.75) else colour(rng, "toon")
+    ink = np.ones(3, np.float32) if chance(rng, 0.75) else colour(rng, pick(rng, ("toon", "vivid")))
     form = pick(rng, ("alpha", "outline", "black", "grey"), (5, 2, 2, 1))
     if form == "black":
         return mask[..., None] * ink
@@ -125,7 +125,10 @@ def logo(rng: Random, shape: Shape) -> Field:
 
 def caption(rng: Random, shape: Shape) -> Field:
     """Lines of text in one colour, with or without a shadow, on nothing."""
-    canvas, ink = Canvas(shape), pick(rng, (np.ones(3, np.float32), colour(rng, "toon"), colour(rng, "dark")))
+    canvas, ink = (
+        Canvas(shape),
+        pick(rng, (np.ones(3, np.float32), colour(rng, pick(rng, ("toon", "vivid"))), colour(rng, "dark"))),
+    )
     count = int(rng.integers(1, max(2, min(7, shape[0] // 12))))
     size = max(6, int(shape[0] / count * span(rng, 0.5, 0.95)))
     mask = np.zeros(shape, np.float32)
@@ -206,10 +209,10 @@ def ui(rng: Random, shape: Shape) -> tuple[str, Field]:
         picture = solid(rng, picture)
     if picture.shape[-1] != 4 or picture.ndim == 2:
         return form, picture
-    finish = pick(rng, ("alpha", "clean", "white", "black", "flat", "key"), (8, 3, 1.5, 1.3, 1.2, 0.6))
+    finish = pick(rng, ("alpha", "clean", "white", "black", "flat", "key"), (6, 4, 1.5, 2, 1.2, 0.7))
     rgb, alpha = picture[..., :3], picture[..., 3:]
     if finish == "clean":
-        picture = np.dstack([np.where(alpha > 0, rgb, np.float32(rng.integers(2))), alpha])
+        picture = np.dstack([np.where(alpha > 0, rgb, np.float32(pick(rng, (0, 0, 0, 1)))), alpha])
     elif finish == "white" and form in ("icon", "cursor", "atlas"):
         picture = np.dstack([np.ones_like(rgb), alpha])
     elif finish == "key":

@@ -171,7 +171,7 @@ def button(
     canvas, style = Canvas(shape), style or style_of(rng)
     wide = shape[1] / min(shape)
     tall = shape[0] / min(shape)
-    ink = colour(rng, pick(rng, ("paint", "metal", "dark", "toon", "grey"))) if ink is None else ink
+    ink = colour(rng, pick(rng, ("paint", "metal", "dark", "toon", "grey", "vivid"))) if ink is None else ink
     margin = span(rng, 0, 0.1)
     plate(canvas, rng, canvas.box(0, 0, tall - margin, wide - margin, style["corner"]), ink, style)
     if text:
@@ -196,7 +196,7 @@ def states(rng: Random, shape: Shape) -> Field:
     """A strip of one button's states."""
     style, ink, count = (
         style_of(rng),
-        colour(rng, pick(rng, ("paint", "metal", "toon"))),
+        colour(rng, pick(rng, ("paint", "metal", "toon", "vivid"))),
         int(rng.integers(2, 5)),
     )
     seed = int(rng.integers(1 << 30))
@@ -212,7 +212,7 @@ def panel(rng: Random, shape: Shape) -> Field:
     """A window's or dialog's frame: borders to be cut in nine, corners, text, an empty middle."""
     canvas, style = Canvas(shape), style_of(rng)
     tall, wide = shape[0] / min(shape), shape[1] / min(shape)
-    ink = colour(rng, pick(rng, ("dark", "metal", "wood", "paint", "sand", "grey")))
+    ink = colour(rng, pick(rng, ("dark", "metal", "wood", "paint", "sand", "grey", "vivid", "dark")))
     style["border"] = max(style["border"], span(rng, 0.01, 0.06))
     plate(canvas, rng, canvas.box(0, 0, tall * 0.98, wide * 0.98, style["corner"] * 0.4), ink, style)
     if chance(rng, 0.5):
@@ -306,7 +306,7 @@ def cursor(rng: Random, shape: Shape) -> Field:
         canvas.paint(canvas.cover(arrow), pick(rng, (np.ones(3, np.float32), colour(rng, "paint"))))
     else:
         reach, gap, thick = span(rng, 0.5, 0.95), span(rng, 0, 0.3), span(rng, 0.01, 0.06)
-        ink = colour(rng, "toon") if chance(rng, 0.5) else np.ones(3, np.float32)
+        ink = colour(rng, pick(rng, ("toon", "vivid"))) if chance(rng, 0.5) else np.ones(3, np.float32)
         parts = [
             canvas.line(gap * s, gap * c, reach * s, reach * c, thick)
             for s, c in ((0, 1), (0, -1), (1, 0), (-1, 0))
