@@ -6,13 +6,14 @@ import base64
 from collections.abc import Iterator
 from html import escape
 
+from bridge.audit.alike import WORDS
 from bridge.audit.page import SCRIPT, STYLE
 from bridge.audit.plain import change_text, plain
 from bridge.audit.report_table import closing
 from bridge.audit.results import Group, Issue, Report, Row
 from bridge.audit.texts import bytes_text, explain, say, sentence
 
-COLUMNS = ("picture", "severity", "file", "kind", "size", "bytes", "finding", "setting")
+COLUMNS = ("picture", "severity", "file", "kind", "size", "bytes", "memory", "finding", "setting")
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
@@ -69,11 +70,20 @@ def _row(row: Row, locale: str) -> str:
         (row.kind, f'<span title="{row.probability:.0%}">{escape(row.kind_text)}</span>' if row.kind else ""),
         (str(row.width * row.height), f"{row.width} × {row.height}" if row.width else ""),
         (str(row.size), escape(bytes_text(row.size)) if row.size else ""),
+        (str(row.memory), _memory(row)),
         (row.issues[0].code if row.issues else "", _issues(row, locale)),
         (str(len(row.options)), _settings(row)),
     )
     body = "".join(f'<td data-sort="{escape(key)}">{cell}</td>' for key, cell in cells)
     return f"<tr>{body}</tr>\n"
+
+
+def _memory(row: Row) -> str:
+    if not row.memory:
+        return ""
+    if not row.options or row.memory_after == row.memory:
+        return bytes_text(row.memory)
+    return f"{bytes_text(row.memory)} → {bytes_text(row.memory_after)}"
 
 
 def _picture(row: Row) -> str:
@@ -102,7 +112,9 @@ def _settings(row: Row) -> str:
 
 def _groups(report: Report, locale: str) -> Iterator[str]:
     yield f"<h2>{escape(say('duplicates', locale))}</h2><table><thead><tr>"
-    yield "".join(f'<th scope="col">{escape(say(head, locale))}</th>' for head in ("how", "wasted", "files"))
+    yield "".join(
+        f'<th scope="col">{escape(say(head, locale))}</th>' for head in ("how", "disk", "memory", "files")
+    )
     yield "</tr></thead><tbody>"
     for group in report.groups:
         yield _group(group, locale)
@@ -110,6 +122,7 @@ def _groups(report: Report, locale: str) -> Iterator[str]:
 
 
 def _group(group: Group, locale: str) -> str:
-    how = say({"file": "same_file", "pixels": "same_pixels"}.get(group.how, "similar"), locale)
+    memory = bytes_text(group.memory) if group.memory else ""
     files = "<br>".join(escape(plain(file)) for file in group.files)
-    return f"<tr><td>{escape(how)}</td><td>{escape(bytes_text(group.wasted))}</td><td>{files}</td></tr>\n"
+    told = (escape(say(WORDS[group.how], locale)), bytes_text(group.disk), memory, files)
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in told)}</tr>\n"

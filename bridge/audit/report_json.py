@@ -26,12 +26,14 @@ def text(report: Report, locale: str) -> str:
         "wrong": report.count("wrong"),
         "waste": report.count("waste"),
         "notes": report.count("note"),
+        "memory": report.memory or None,
         "accepted": report.accepted,
         "receipt": report.receipt,
         "seconds": round(report.seconds, 3),
         "files": [_row(row, locale) for row in report.rows],
         "duplicates": [
-            {"how": group.how, "wasted": group.wasted, "files": list(group.files)} for group in report.groups
+            {"how": group.how, "disk": group.disk, "memory": group.memory or None, "files": list(group.files)}
+            for group in report.groups
         ],
     }
     return json.dumps(value, indent=1, default=str) + "\n"
@@ -46,6 +48,8 @@ def _row(row: Row, locale: str) -> dict[str, Any]:
         "width": row.width,
         "height": row.height,
         "size": row.size,
+        "memory": row.memory or None,
+        "memory_after": row.memory_after or None,
         "kind": row.kind or None,
         "sure": row.sure,
         "probability": round(row.probability, 4),

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bridge.audit.alike import WORDS
 from bridge.audit.plain import change_text, plain
 from bridge.audit.results import Group, Report, Row
 from bridge.audit.texts import bytes_text, say, sentence
@@ -44,6 +45,12 @@ def closing(report: Report, locale: str) -> list[str]:
     lines = [say("summary", locale, textures=report.textures, **counts)]
     if fixable := sum(issue.fixable for row in report.rows for issue in row.issues):
         lines.append(say("fixable", locale, count=fixable))
+    if report.memory:
+        told = [say("takes", locale, memory=bytes_text(report.memory))]
+        if report.saved > 0:
+            key = "freed" if report.receipt is not None else "frees"
+            told.append(say(key, locale, memory=bytes_text(report.saved)))
+        lines.append("; ".join(told))
     if report.receipt is not None:
         count = sum(bool(row.mended) for row in report.rows)
         lines.append(say("fixed", locale, count=count, receipt=report.receipt))
@@ -80,11 +87,15 @@ def _groups(groups: Sequence[Group], locale: str) -> Table:
     table = Table(
         box=None, pad_edge=False, highlight=False, title=say("duplicates", locale), title_justify="left"
     )
-    for head in ("how", "wasted", "files"):
+    for head in ("how", "disk", "memory", "files"):
         table.add_column(say(head, locale), overflow="fold")
     for group in groups:
         named = [plain(file) for file in group.files[:NAMED]]
         more = [f"… +{len(group.files) - NAMED}"] if len(group.files) > NAMED else []
-        how = say({"file": "same_file", "pixels": "same_pixels"}.get(group.how, "similar"), locale)
-        table.add_row(Text(how), Text(bytes_text(group.wasted)), Text("\n".join([*named, *more])))
+        table.add_row(
+            Text(say(WORDS[group.how], locale)),
+            Text(bytes_text(group.disk)),
+            Text(bytes_text(group.memory) if group.memory else ""),
+            Text("\n".join([*named, *more])),
+        )
     return table

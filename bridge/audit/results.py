@@ -65,6 +65,10 @@ class Row(Struct):
     probability: float = 0.0
     content: str = ""
     """SHA-256 of the file; empty where it can't be read."""
+    memory: int = 0
+    """Bytes of the GPU's memory with its settings; 0 where that isn't known."""
+    memory_after: int = 0
+    """The same with `options`."""
     mended: list[Issue] = field(default_factory=list)
     """What this run has settled."""
     picture: bytes = b""
@@ -89,10 +93,12 @@ class Group(Struct, frozen=True):
     """Files that are the same, or nearly."""
 
     how: str
-    """`file`: equal bytes; `pixels`: equal pixels in other files; `similar`: nearly the same picture."""
+    """`file`: equal bytes; `pixels`: equal pixels in other files; `looks`: nearly the same picture."""
     files: Sequence[str]
-    wasted: int
+    disk: int
     """Bytes on disk of all but the smallest of them."""
+    memory: int = 0
+    """Bytes of the GPU's memory of all but the smallest; 0 where that isn't known."""
 
 
 class Report(Struct, kw_only=True):
@@ -113,6 +119,8 @@ class Report(Struct, kw_only=True):
     """How many of them were known from an earlier run."""
     kinds: dict[str, int] = field(default_factory=dict)
     """How many textures there are of each kind."""
+    memory: int = 0
+    """Bytes of the GPU's memory of all textures, as far as it is known."""
     accepted: int = 0
     """How many issues the baseline accepts."""
     stale: int = 0
@@ -120,6 +128,11 @@ class Report(Struct, kw_only=True):
     receipt: int | None = None
     """Of what was written with --fix."""
     seconds: float = 0.0
+
+    @property
+    def saved(self) -> int:
+        """Bytes of the GPU's memory that the options of all rows free; below 0 where they take more."""
+        return sum(row.memory - row.memory_after for row in self.rows if row.options)
 
     def count(self, severity: str) -> int:
         rank = SEVERITIES[severity]
@@ -131,4 +144,6 @@ class Seen(Struct, frozen=True):
 
     file: str
     size: int
+    memory: int
+    """Bytes of the GPU's memory; 0 where that isn't known."""
     fingerprint: Fingerprint

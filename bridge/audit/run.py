@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from accel.texture.examine import Examination
-from accel.workload import Limits
+from accel.workload import Limits, Workload
 from bridge.advisors import advice
 from bridge.advisors.findings import NOTE, WRONG
 from bridge.api import Kind, TextureAsset
@@ -23,6 +23,7 @@ from bridge.audit import pictures
 from bridge.audit.alike import groups
 from bridge.audit.cache import Cache, content_of
 from bridge.audit.examine import Answer, Examiner, Question, Trouble, Workers
+from bridge.audit.memory import memory
 from bridge.audit.project import Project, options_for
 from bridge.audit.results import Issue, Report, Row, Seen
 from bridge.projectfile import ProjectFile
@@ -71,7 +72,7 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
     workload = _workload(registry)
     cache = Cache(_cache_file(plan.cache, project.root) if plan.cache else None)
     workers = Workers(plan.workers, plan.limits, plan.memory_mib, plan.deadline_s)
-    version = _version(workload.version, plan.limits)
+    version = _version(workload, plan.limits)
     examiner = Examiner(project.root, workload, version, workers, cache)
     known = {asset.file: asset for asset in assets}
     try:
@@ -93,13 +94,13 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
     return report
 
 
-def _workload(registry: Registry) -> Any:
+def _workload(registry: Registry) -> Workload:
     from accel.texture.examine import examine
 
     return registry.workloads.get(examine.workload.name, examine.workload)
 
 
-def _thumbnail(registry: Registry) -> Any:
+def _thumbnail(registry: Registry) -> Workload:
     from accel.image.thumbnail import thumbnail
 
     return registry.workloads.get(thumbnail.workload.name, thumbnail.workload)
@@ -122,11 +123,11 @@ def _cache_file(folder: Path, root: Path) -> Path:
     return folder / "audit" / f"{name}.sqlite3"
 
 
-def _version(workload: int, limits: Limits) -> bytes:
+def _version(workload: Workload, limits: Limits) -> bytes:
     """A digest of what the same file might be judged otherwise by: the code's version, models, limits."""
     import accel.texture
 
-    digest = hashlib.sha256(f"{workload} {limits.max_pixels}".encode())
+    digest = hashlib.sha256(f"{workload.target} {workload.version} {limits.max_pixels}".encode())
     for model in sorted(Path(*accel.texture.__path__).glob("*.onnx")):
         digest.update(model.read_bytes())
     return digest.digest()
@@ -176,8 +177,9 @@ class _Work:
             found = answer.outcome
             kind = found.classification.kind
             self._report.kinds[kind] = self._report.kinds.get(kind, 0) + 1
-            self.seen.append(Seen(asset.file, answer.size, found.fingerprint))
             row = self._judged(asset, found, issues)
+            self._report.memory += row.memory
+            self.seen.append(Seen(asset.file, answer.size, row.memory, found.fingerprint))
         if row.issues:
             row.issues.sort(key=lambda issue: -issue.rank)
             self._report.rows.append(row)
@@ -185,17 +187,21 @@ class _Work:
     def _judged(self, asset: TextureAsset, found: Examination, issues: list[Issue]) -> Row:
         adapter, version = self._project.adapter, self._project.version
         options: dict[str, Any] = {}
+        before = after = 0
         try:
             findings = advice.judge(
                 found, asset.file, asset.options, adapter, version, max_size=self._max_size
             )
             issues = [*issues, *map(Issue.of, findings)]
             options = options_for(self._project, asset.options, issues)
+            before = after = memory(self._project, found.inspection, asset.options)
+            if options:
+                after = memory(self._project, found.inspection, {**(asset.options or {}), **options})
         # An adapter is a plugin: what it can't judge costs one line.
         except Exception as error:
             issues = [Issue("unreadable", NOTE, "unreadable", {"reason": f"{error!r}"})]
         row = _row(asset, issues)
-        row.options = options
+        row.options, row.memory, row.memory_after = options, before, after
         image = found.inspection
         row.width, row.height, row.size, row.format = image.width, image.height, image.size, image.format
         row.kind, row.sure = found.classification.kind, found.classification.advise

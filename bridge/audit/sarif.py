@@ -9,6 +9,7 @@ from importlib import metadata
 from typing import Any
 from urllib.parse import quote
 
+from bridge.audit.alike import WORDS
 from bridge.audit.baseline import fingerprint
 from bridge.audit.plain import change_text, plain
 from bridge.audit.results import Group, Issue, Report, Row
@@ -87,9 +88,9 @@ def _message(row: Row, issue: Issue, locale: str) -> str:
 
 
 def _duplicate(group: Group, locale: str) -> dict[str, Any]:
-    how = say({"file": "same_file", "pixels": "same_pixels"}.get(group.how, "similar"), locale)
-    files = ", ".join(plain(file) for file in group.files[1:])
-    message = say("duplicate_of", locale, how=how, files=files, wasted=bytes_text(group.wasted))
+    files = ", ".join(plain(file) for file in group.files)
+    sizes = {"disk": bytes_text(group.disk), "memory": bytes_text(group.memory)}
+    message = say("duplicate_of", locale, how=say(WORDS[group.how], locale), files=files, **sizes)
     return {
         "ruleId": DUPLICATE,
         "level": "note",

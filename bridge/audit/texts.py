@@ -37,9 +37,13 @@ TEXTS = {
     "note": Text("note", "提示"),
     "mended": Text("mended", "已修正"),
     "duplicates": Text("Duplicates and look-alikes", "重复与相似的贴图"),
+    "memory": Text("GPU memory", "显存"),
+    "takes": Text("{memory} of GPU memory on the desktop", "桌面平台占用显存 {memory}"),
+    "frees": Text("the settings free {memory} of it", "这些设置可释放其中 {memory}"),
+    "freed": Text("the settings freed {memory} of it", "这些设置已释放其中 {memory}"),
     "how": Text("how alike", "相似程度"),
     "files": Text("files", "文件"),
-    "wasted": Text("wasted", "浪费"),
+    "disk": Text("disk", "磁盘"),
     "same_file": Text("equal files", "文件相同"),
     "same_pixels": Text("equal pixels", "像素相同"),
     "similar": Text("nearly equal", "近似相同"),
@@ -55,7 +59,10 @@ TEXTS = {
     ),
     "unlisted": Text("{reason}", "{reason}"),
     "not_applied": Text("couldn't be mended: {reason}", "无法修正：{reason}"),
-    "duplicate_of": Text("{how} with {files}: {wasted} wasted", "与 {files} {how}：浪费 {wasted}"),
+    "duplicate_of": Text(
+        "{how}: {files}. {disk} on disk and {memory} of GPU memory more than one of them takes",
+        "{how}：{files}。比只保留一个多占磁盘 {disk}、显存 {memory}",
+    ),
 }
 
 HELP = {

@@ -29,7 +29,7 @@ def report() -> Report:
     note = Row("a b/c#d%.png", "c", [Issue("unsupported", 0, "unreadable", {"reason": "is a SVG file"})])
     return Report(
         name="game", root="/somewhere/game", engine="acme 1.0", rows=[worst, note], textures=7,
-        groups=[Group("file", ["x.png", EVIL], 2048), Group("similar", ["y.png", "z.png"], 10)],
+        groups=[Group("file", ["x.png", EVIL], 2048), Group("looks", ["y.png", "z.png"], 10)],
         kinds={"albedo": 6},
     )  # fmt: skip
 
@@ -90,7 +90,12 @@ def test_json_keeps_every_name_as_it_is(report: Report) -> None:
     assert (value["wrong"], value["waste"], value["notes"], value["textures"]) == (1, 1, 1, 7)
     assert value["files"][0]["options"] == {"m": True, "p": "<i>"}
     assert value["files"][0]["findings"][1]["fixable"] is True
-    assert value["duplicates"][0] == {"how": "file", "wasted": 2048, "files": ["x.png", EVIL]}
+    assert value["duplicates"][0] == {
+        "how": "file",
+        "disk": 2048,
+        "memory": None,
+        "files": ["x.png", EVIL],
+    }
     assert "/somewhere" not in json.dumps(value)
 
 

@@ -1,0 +1,208 @@
+"""`popbridge audit`, as a person at a shell or a build meets it; with real textures and the real model."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.audit.projects import game
+from tests.commands.shell import one_line
+
+FILES = ("materials/rock_normal.png", "materials/brick_albedo.png", "ui/panel.png")
+
+GOLDEN = {
+    "3": {
+        "materials/brick_albedo.png.import": [
+            "-compress/mode=0", "+compress/mode=2", "-flags/mipmaps=false", "+flags/mipmaps=true",
+        ],
+        "materials/rock_normal.png.import": [
+            "-compress/mode=0", "+compress/mode=2", "-compress/normal_map=0", "+compress/normal_map=1",
+            "-flags/mipmaps=false", "+flags/mipmaps=true", "-flags/srgb=2", "+flags/srgb=0",
+        ],
+    },
+    "4": {
+        "materials/brick_albedo.png.import": [
+            "-compress/mode=0", "+compress/mode=2", "-mipmaps/generate=false", "+mipmaps/generate=true",
+        ],
+        "materials/rock_normal.png.import": [
+            "-compress/mode=0", "+compress/mode=2", "-compress/normal_map=0", "+compress/normal_map=1",
+            "-mipmaps/generate=false", "+mipmaps/generate=true",
+        ],
+    },
+}  # fmt: skip
+"""What --fix changes, by generation and file."""
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Projects of each version, drawn once."""
+    folder = tmp_path_factory.mktemp("drawn")
+    for version in ("3.5", "3.6", "4.2", "4.6"):
+        game(folder / version, version, FILES)
+    return folder
+
+
+@pytest.fixture
+def project(drawn: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(drawn / "4.6", tmp_path / "game"))
+
+
+def settings(root: Path) -> dict[str, str]:
+    return {
+        path.relative_to(root).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted(root.rglob("*.import"))
+    }
+
+
+def changes(before: dict[str, str], after: dict[str, str]) -> dict[str, list[str]]:
+    """The lines that differ, by file."""
+    found = {}
+    for file, text in after.items():
+        lines = difflib.unified_diff(before[file].splitlines(), text.splitlines(), n=0, lineterm="")
+        if changed := [line for line in lines if line[0] in "+-" and not line.startswith(("+++", "---"))]:
+            found[file] = changed
+    return found
+
+
+class TestAudit:
+    @pytest.mark.parametrize("version", ["3.5", "3.6", "4.2", "4.6"])
+    def test_fix_changes_these_lines_and_no_other(
+        self, popbridge: Any, drawn: Path, tmp_path: Path, version: str
+    ) -> None:
+        root = Path(shutil.copytree(drawn / version, tmp_path / "game"))
+        before = settings(root)
+        code, out, _ = popbridge("audit", str(root), "--fix", "--workers", "1")
+        assert changes(before, settings(root)) == GOLDEN[version[0]]
+        assert code == 0 and "2 textures were mended; `popbridge revert 1` puts them back" in out
+
+    def test_a_build_fails_while_something_is_wrong_and_not_after_it_was_mended(
+        self, popbridge: Any, project: Path
+    ) -> None:
+        assert popbridge("audit", str(project), "--workers", "1")[0] == 1
+        assert popbridge("audit", str(project), "--workers", "1", "--fix")[0] == 0
+        code, out, err = popbridge("audit", str(project), "--workers", "1")
+        assert code == 0 and "0 wrong, 0 waste" in out and err == ""
+
+    def test_what_fix_wrote_is_listed_and_put_back_without_a_daemon(
+        self, popbridge: Any, project: Path
+    ) -> None:
+        before = settings(project)
+        popbridge("audit", str(project), "--fix", "--workers", "1")
+        _, listed, _ = popbridge("receipts")
+        assert (
+            "res://materials/brick_albedo.png: compress/mode 0 → 2, mipmaps/generate false → true" in listed
+        )
+        code, out, _ = popbridge("revert", "1")
+        assert (code, out) == (0, "Receipt 1 is put back (receipt 2).\n")
+        assert settings(project) == before
+        assert popbridge("revert", "2")[0] == 0 and settings(project) != before
+
+    def test_nothing_is_put_back_over_what_somebody_has_changed_since(
+        self, popbridge: Any, project: Path
+    ) -> None:
+        popbridge("audit", str(project), "--fix", "--workers", "1")
+        file = project / "materials/brick_albedo.png.import"
+        file.write_text(file.read_text().replace("generate=true", "generate=false"))
+        before = settings(project)
+        code, _, err = popbridge("revert", "1")
+        assert code == 2 and one_line(err) and "mipmaps/generate has changed since" in err
+        assert settings(project) == before
+
+    def test_other_options_may_have_changed_since(self, popbridge: Any, project: Path) -> None:
+        popbridge("audit", str(project), "--fix", "--workers", "1")
+        file = project / "materials/brick_albedo.png.import"
+        file.write_text(file.read_text().replace("size_limit=0", "size_limit=64"))
+        assert popbridge("revert", "1")[0] == 0
+        assert "size_limit=64\n" in file.read_text() and "generate=false" in file.read_text()
+
+    def test_a_baseline_accepts_what_is_known_and_tells_what_is_new(
+        self, popbridge: Any, project: Path, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "baseline.json"
+        arguments = ["audit", str(project), "--workers", "1", "--baseline", str(file)]
+        code, _, err = popbridge(*arguments)
+        assert code == 2 and one_line(err) and "--update-baseline makes it" in err
+        assert popbridge(*arguments, "--update-baseline")[0] == 0
+        assert popbridge(*arguments)[0] == 0
+        # On another machine the folder has another name.
+        moved = project.rename(tmp_path / "elsewhere")
+        assert popbridge("audit", str(moved), *arguments[2:])[0] == 0
+        shutil.copy(moved / "materials/brick_albedo.png", moved / "other_albedo.png")
+        shutil.copy(moved / "materials/brick_albedo.png.import", moved / "other_albedo.png.import")
+        code, out, _ = popbridge("audit", str(moved), *arguments[2:])
+        assert code == 1 and "other_albedo.png" in out and "materials/rock_normal.png" not in out
+
+    def test_all_reports_are_written_at_once(self, popbridge: Any, project: Path, tmp_path: Path) -> None:
+        files = {name: tmp_path / f"audit.{name}" for name in ("html", "json", "sarif")}
+        flags = [word for name, file in files.items() for word in (f"--{name}", str(file))]
+        code, out, _ = popbridge("audit", str(project), "--workers", "1", *flags, "--locale", "zh-CN")
+        assert code == 1 and "法线" in out
+        told = json.loads(files["json"].read_text(encoding="utf-8"))
+        assert told["wrong"] >= 1 and told["memory"] > 0
+        page = files["html"].read_text(encoding="utf-8")
+        assert page.count("data:image/webp;base64,") == len(told["files"])
+        assert json.loads(files["sarif"].read_text(encoding="utf-8"))["version"] == "2.1.0"
+
+    @pytest.mark.parametrize("form", ["html", "json", "sarif"])
+    def test_a_report_on_stdout_is_alone_there(self, popbridge: Any, project: Path, form: str) -> None:
+        code, out, err = popbridge("audit", str(project), "--workers", "1", f"--{form}", "-")
+        assert code == 1 and err == ""
+        if form == "html":
+            assert out.startswith("<!doctype html>") and out.endswith("</html>\n")
+        else:
+            json.loads(out)
+
+    def test_severity_chooses_what_is_told_and_fail_on_what_fails(
+        self, popbridge: Any, project: Path
+    ) -> None:
+        (project / "materials/rock_normal.png").unlink()
+        base = ["audit", str(project), "--workers", "1"]
+        assert popbridge(*base)[0] == 1
+        assert popbridge(*base, "--fail-on", "wrong")[0] == 0
+        code, out, _ = popbridge(*base, "--severity", "wrong")
+        assert code == 1 and "brick" not in out
+
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            (["{root}/gone"], "is no folder"),
+            (["{root}", "--update-baseline"], "wants --baseline"),
+            (["{root}", "--json", "-", "--sarif", "-"], "Only one report"),
+            (["{root}", "--html", "{root}/no/where.html"], "there is no folder"),
+            (["{root}", "--fail-on", "taste"], "--fail-on"),
+            (["{root}", "--workers", "0"], "--workers"),
+        ],
+    )
+    def test_a_mistake_is_told_in_one_line_before_anything_is_done(
+        self, popbridge: Any, tmp_path: Path, arguments: list[str], says: str
+    ) -> None:
+        code, _, err = popbridge("audit", *(word.format(root=tmp_path) for word in arguments))
+        assert code == 2 and one_line(err) and says in err
+
+    def test_an_empty_folder_is_clean(self, popbridge: Any, tmp_path: Path) -> None:
+        (tmp_path / "empty").mkdir()
+        code, out, err = popbridge("audit", str(tmp_path / "empty"))
+        assert (code, err) == (0, "") and "no engine: the files alone" in out
+
+    def test_a_mistake_in_the_projects_own_file_is_told(self, popbridge: Any, project: Path) -> None:
+        (project / "popbridge.toml").write_text("[textures\n", encoding="utf-8")
+        code, _, err = popbridge("audit", str(project))
+        assert code == 2 and one_line(err) and "popbridge.toml, line 1" in err
+
+    def test_a_fix_that_cannot_be_written_is_told_and_fails(
+        self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from bridge_godot.configfile import ConfigText
+
+        def refuse(self: ConfigText, path: Path) -> None:
+            raise PermissionError(13, "Permission denied", str(path))
+
+        monkeypatch.setattr(ConfigText, "write", refuse)
+        before = settings(project)
+        code, out, _ = popbridge("audit", str(project), "--fix", "--workers", "1")
+        assert code == 1 and "couldn't be mended" in out and settings(project) == before
