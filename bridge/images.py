@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from accel.image.fingerprint import fingerprint
 from accel.image.inspect import inspect
 from accel.image.thumbnail import thumbnail
 from accel.noop import echo
@@ -13,4 +14,4 @@ from bridge.hooks import hookimpl
 
 @hookimpl
 def popbridge_workloads() -> Sequence[Workload]:
-    return [function.workload for function in (inspect, thumbnail, echo)]
+    return [function.workload for function in (inspect, thumbnail, fingerprint, echo)]

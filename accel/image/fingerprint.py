@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from accel.workload import Input, Limits, Output, Params, workload
+from accel.workload import Input, Limits, Output, Params, WorkloadError, workload
 
 if TYPE_CHECKING:
     from accel.image.decoded import Decoded
@@ -19,14 +19,15 @@ class Fingerprint(Struct, frozen=True):
     file: str
     """SHA-256 of the file's bytes: the same file."""
     pixels: str
-    """SHA-256 of what is decoded (size, channels, values; in 8 bit, grey and opaque alpha reduced): the same
-    picture in another file or format."""
+    """SHA-256 of what is decoded (size, channels, values; 16 bits that hold no more than 8, grey colours and
+    full alpha are reduced): the same picture in another file or format."""
     perceptual: str
     """Perceptual hash, 64 bits as 16 hexadecimal digits: nearly the same picture where few bits differ."""
     mean: Sequence[float]
-    """Mean colour, 0..1, red, green, blue and alpha; look-alikes must agree in it."""
+    """Mean colour, 0..1, red, green, blue and alpha, of an even sample; look-alikes must agree in it."""
     spread: float
-    """Standard deviation of the luminance, 0..1; the perceptual hash of flat images says nothing."""
+    """Standard deviation, 0..1, of the luminance at 32 x 32 pixels, as the perceptual hash sees it; the hash
+    of flat images says nothing."""
 
 
 class NoParams(Params, frozen=True):
@@ -46,5 +47,15 @@ def fingerprint(inputs: Sequence[Input], params: NoParams, limits: Limits) -> Ou
 
 
 def fingerprint_of(source: Input, decoded: Decoded) -> Fingerprint:
-    """The fingerprint of an image that is decoded already."""
-    raise NotImplementedError
+    """The fingerprint of an image that is decoded already. Raises WorkloadError if its file is gone."""
+    from accel.image.digests import afar, file_digest, luminance, perceptual, pixel_digest
+
+    try:
+        digest = file_digest(source.path)
+    except OSError as error:
+        reason = f"can't be read any more ({error.strerror or error})"
+        raise WorkloadError("bad_input", reason, source.name) from None
+    seen = afar(decoded)
+    grey = luminance(seen)
+    mean = [round(float(value), 5) for value in seen.mean(axis=(1, 2))]
+    return Fingerprint(digest, pixel_digest(decoded), perceptual(grey), mean, round(float(grey.std()), 5))

@@ -1,0 +1,100 @@
+"""Digests of a file, of its pixels, and of how a picture looks from afar."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel.image.channels import is_grey
+from accel.image.decoded import Decoded, Pixels
+
+SIDE = 32
+"""Pixels a side of what a perceptual hash sees."""
+
+_SAMPLE = 512
+"""Pixels a side from which it is averaged, evenly spread, where an image has more."""
+
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+
+Floats = NDArray[np.floating[Any]]
+
+
+def file_digest(path: str) -> str:
+    """SHA-256 of a file, in hexadecimal digits. Raises OSError."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def pixel_digest(decoded: Decoded) -> str:
+    """SHA-256 of what is seen, however it is stored, in hexadecimal digits.
+
+    16 bits that hold no more than 8, an alpha that is full and colours that are grey are reduced first.
+    """
+    pixels, alpha = _as_8_bit(decoded.pixels), decoded.has_alpha
+    full = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
+    if alpha and (pixels[..., -1] == full).all():
+        pixels, alpha = pixels[..., :-1], False
+    if decoded.color_model == "rgb" and pixels.shape[2] >= 3 and is_grey(pixels):
+        pixels = pixels[..., [0, 3]] if alpha else pixels[..., :1]
+    about = f"{pixels.shape} {pixels.dtype} {alpha} {decoded.color_model == 'cmyk'}"
+    digest = hashlib.sha256(about.encode(), usedforsecurity=False)
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()
+
+
+def _as_8_bit(pixels: Pixels) -> Pixels:
+    if pixels.dtype != np.uint16 or (pixels >> 8 != pixels & 255).any():
+        return pixels
+    return pixels.astype(np.uint8)
+
+
+def afar(decoded: Decoded) -> Floats:
+    """Red, green, blue and alpha of the image at 32 x 32 pixels, 0..1: an array of 4 x 32 x 32."""
+    pixels = decoded.pixels
+    height, width = pixels.shape[:2]
+    pixels = pixels[:: -(-height // _SAMPLE), :: -(-width // _SAMPLE)]
+    top = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
+    small = _averaged(_averaged(pixels, 0), 1).transpose(2, 0, 1) / np.float32(top)
+    alpha = small[-1:] if decoded.has_alpha else np.ones_like(small[:1])
+    colors = small[: len(small) - decoded.has_alpha]
+    if decoded.color_model == "cmyk":
+        colors = (1 - colors[:3]) * (1 - colors[3])
+    elif len(colors) != 3:
+        colors = np.repeat(colors[:1], 3, axis=0)
+    if pixels.dtype.kind == "f":
+        # About what an 8 bit copy of it would hold.
+        colors = np.clip(colors, 0, 1) ** np.float32(1 / 2.2)
+    return np.concatenate([colors, np.clip(alpha, 0, 1)])
+
+
+def _averaged(values: NDArray[Any], axis: int) -> Floats:
+    """32 averages along an axis; where there are fewer values, they are repeated."""
+    length = values.shape[axis]
+    begins = np.arange(SIDE) * length // SIDE
+    sums = np.add.reduceat(values, begins, axis=axis, dtype=np.float32)
+    counts = np.maximum(np.diff(begins, append=length), 1).astype(np.float32)
+    averages: Floats = sums / counts.reshape((-1,) + (1,) * (values.ndim - 1 - axis))
+    return averages
+
+
+def luminance(seen: Floats) -> Floats:
+    """What `afar` gives as grey, before black where it is transparent: 32 x 32, 0..1."""
+    grey: Floats = np.tensordot(_LUMINANCE, seen[:3], 1) * seen[3]
+    return grey
+
+
+def perceptual(grey: Floats) -> str:
+    """64 bits, as 16 hexadecimal digits, of which few differ between nearly the same pictures.
+
+    The signs of the 64 lowest frequencies but the mean (discrete cosine transform of type II) against their
+    median; known as pHash.
+    """
+    low = _COSINES @ grey @ _COSINES.T
+    bits = low > np.median(low.reshape(-1)[1:])
+    return np.packbits(bits).tobytes().hex()
+
+
+_COSINES = np.cos(np.pi / SIDE * np.outer(np.arange(8), np.arange(SIDE) + 0.5)).astype(np.float32)

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+import pyvips
+
+from accel.image.fingerprint import Fingerprint, NoParams, fingerprint
+from accel.workload import Limits
+
+
+def mark(source) -> Fingerprint:
+    return fingerprint([source], NoParams(), Limits()).value
+
+
+def bits(one: Fingerprint, other: Fingerprint) -> int:
+    return (int(one.perceptual, 16) ^ int(other.perceptual, 16)).bit_count()
+
+
+def scene(seed: int, size: int = 256) -> np.ndarray:
+    """Some smooth colourful picture, another for each seed."""
+    random = np.random.default_rng(seed)
+    small = random.integers(0, 256, (9, 9, 3)).astype(np.uint8)
+    image = pyvips.Image.new_from_array(small, interpretation="srgb")
+    return image.resize(size / 9, kernel="cubic").crop(0, 0, size, size).numpy().reshape(size, size, 3)
+
+
+def test_a_copy_of_a_file_has_the_same_fingerprint(save):
+    assert mark(save("a.png", scene(1))) == mark(save("b.png", scene(1)))
+
+
+@pytest.mark.parametrize("name", ["b.tif", "b.webp", "b.png"])
+def test_the_same_pixels_in_another_file_are_known(save, name):
+    options = {"lossless": True} if name.endswith("webp") else {}
+    one, other = mark(save("a.png", scene(1))), mark(save(name, scene(1), **options))
+    assert one.pixels == other.pixels and one.perceptual == other.perceptual
+    assert (one.file == other.file) == name.endswith("png")
+
+
+@pytest.mark.parametrize(
+    ("stored", "model"),
+    [
+        (lambda grey: grey.astype(np.uint16) * 257, "grey16"),
+        (lambda grey: np.repeat(grey, 3, axis=2), "srgb"),
+        (lambda grey: np.concatenate([grey, np.full_like(grey, 255)], axis=2), "b-w"),
+        (lambda grey: np.concatenate([grey, grey, grey, np.full_like(grey, 255)], axis=2), "srgb"),
+    ],
+)
+def test_what_is_stored_in_vain_makes_no_other_picture(save, stored, model):
+    grey = scene(2)[..., :1]
+    one, other = mark(save("a.png", grey, "b-w")), mark(save("b.png", stored(grey), model))
+    assert one.pixels == other.pixels
+    assert other.mean == pytest.approx(one.mean, abs=1e-4)
+
+
+def test_one_step_in_one_pixel_makes_another_picture_that_looks_the_same(save):
+    pixels = scene(3).copy()
+    one = mark(save("a.png", pixels))
+    pixels[7, 7, 1] ^= 1
+    other = mark(save("b.png", pixels))
+    assert one.pixels != other.pixels and bits(one, other) <= 1
+
+
+def test_a_lossy_and_a_smaller_copy_look_the_same(save):
+    one = mark(save("a.png", scene(4)))
+    small = pyvips.Image.new_from_array(scene(4)).resize(0.5).numpy()
+    for other in (mark(save("b.jpg", scene(4), Q=60)), mark(save("c.png", small))):
+        assert bits(one, other) <= 6 and other.mean == pytest.approx(one.mean, abs=0.03)
+    assert bits(one, mark(save("d.png", scene(5)))) > 16
+
+
+def test_sizes_below_what_is_hashed_and_single_pixels_have_a_fingerprint(save):
+    for size in ((1, 1), (1, 40), (3, 5), (33, 31)):
+        assert len(mark(save("a.png", np.full((*size, 3), 90, np.uint8))).perceptual) == 16
+
+
+def test_a_flat_image_says_so_by_its_spread(save):
+    assert mark(save("a.png", np.full((64, 64, 3), 90, np.uint8))).spread == 0
+    assert mark(save("b.png", scene(6))).spread > 0.05
+
+
+def test_colours_that_nobody_sees_are_no_part_of_the_look(save):
+    pixels = np.concatenate([scene(7), np.zeros((256, 256, 1), np.uint8)], axis=2)
+    assert mark(save("a.png", pixels)).spread == 0
+    assert mark(save("a.png", pixels)).mean[3] == 0
