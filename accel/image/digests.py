@@ -10,16 +10,15 @@ from numpy.typing import NDArray
 
 from accel.image.channels import is_grey
 from accel.image.decoded import Decoded, Pixels
+from accel.image.evidence import Floats
+from accel.image.evidence import luminance as grey_of
+from accel.image.preview import as_image, boxed
+
+_STRIP = 64
+"""Rows looked at in one go."""
 
 SIDE = 32
 """Pixels a side of what a perceptual hash sees."""
-
-_SAMPLE = 512
-"""Pixels a side from which it is averaged, evenly spread, where an image has more."""
-
-_LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
-
-Floats = NDArray[np.floating[Any]]
 
 
 def file_digest(path: str) -> str:
@@ -35,7 +34,7 @@ def pixel_digest(decoded: Decoded) -> str:
     """
     pixels, alpha = _as_8_bit(decoded.pixels), decoded.has_alpha
     full = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
-    if alpha and (pixels[..., -1] == full).all():
+    if alpha and _all_full(pixels, full):
         pixels, alpha = pixels[..., :-1], False
     if decoded.color_model == "rgb" and pixels.shape[2] >= 3 and is_grey(pixels):
         pixels = pixels[..., [0, 3]] if alpha else pixels[..., :1]
@@ -43,6 +42,11 @@ def pixel_digest(decoded: Decoded) -> str:
     digest = hashlib.sha256(about.encode(), usedforsecurity=False)
     digest.update(np.ascontiguousarray(pixels).data)
     return digest.hexdigest()
+
+
+def _all_full(pixels: Pixels, full: int) -> bool:
+    """Whether the last channel is full everywhere; it mostly shows in the first strip that it isn't."""
+    return all((pixels[row : row + _STRIP, :, -1] == full).all() for row in range(0, len(pixels), _STRIP))
 
 
 def _as_8_bit(pixels: Pixels) -> Pixels:
@@ -53,9 +57,8 @@ def _as_8_bit(pixels: Pixels) -> Pixels:
 
 def afar(decoded: Decoded) -> Floats:
     """Red, green, blue and alpha of the image at 32 x 32 pixels, 0..1: an array of 4 x 32 x 32."""
-    pixels = decoded.pixels
-    height, width = pixels.shape[:2]
-    pixels = pixels[:: -(-height // _SAMPLE), :: -(-width // _SAMPLE)]
+    image = boxed(as_image(decoded), 2 * SIDE)
+    pixels = image.numpy().reshape(image.height, image.width, -1)
     top = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
     small = _averaged(_averaged(pixels, 0), 1).transpose(2, 0, 1) / np.float32(top)
     alpha = small[-1:] if decoded.has_alpha else np.ones_like(small[:1])
@@ -82,7 +85,7 @@ def _averaged(values: NDArray[Any], axis: int) -> Floats:
 
 def luminance(seen: Floats) -> Floats:
     """What `afar` gives as grey, before black where it is transparent: 32 x 32, 0..1."""
-    grey: Floats = np.tensordot(_LUMINANCE, seen[:3], 1) * seen[3]
+    grey: Floats = grey_of(seen) * seen[3]
     return grey
 
 

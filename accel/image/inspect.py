@@ -23,7 +23,7 @@ def inspect(inputs: Sequence[Input], params: Inspect, limits: Limits) -> Output:
     """Tells an image's facts: size, channels, alpha, statistics, normals, entropy, seams.
 
     Channel statistics, alpha and grey are exact over all pixels; normals, entropy and seams come from a
-    regular sample of at most about 512 x 512. Only the first frame is looked at.
+    regular sample of at most about 256 x 256. Only the first frame is looked at.
     Output file: `preview`, if asked for. Value: an `Inspection`.
     """
     # Imported here, as declaring a workload must cost the daemon nothing.

@@ -7,12 +7,13 @@ from typing import Literal
 
 import numpy as np
 
-from accel.image.evidence import SAMPLE, Floats, Pixels, unit_scale
+from accel.image.evidence import Floats, Pixels, unit_scale
 from accel.image.inspection import TOLERANCE, Normals
 
 BANDS = 12
 BAND_ROWS = 16
-"""Neighbouring texels for slopes: so many bands of so many rows (and 512 columns) each, evenly spread."""
+BAND_COLUMNS = 512
+"""Neighbouring texels for slopes: so many bands of so many rows and columns each, evenly spread."""
 
 LEAST = 0.2
 """The size of what `curl` says from which it counts in full; unrelated slopes give less than 0.05."""
@@ -28,8 +29,9 @@ def normals(pixels: Pixels, planes: Floats, mean: list[float]) -> Normals:
     """The evidence for a normal map in `pixels`, of which `planes` is the sample."""
     x, y, z = planes[:3] * 2 - 1
     squares = x * x + y * y + z * z
-    unit = float(((squares >= (1 - TOLERANCE) ** 2) & (squares <= (1 + TOLERANCE) ** 2)).mean())
-    flat = float(((np.abs(x) <= 8 / 255) & (np.abs(y) <= 8 / 255) & (z >= 1 - 8 / 255)).mean())
+    # (1 - t)^2 and (1 + t)^2 are 2 t from 1 + t^2.
+    unit = float((np.abs(squares - (1 + TOLERANCE**2)) <= 2 * TOLERANCE).mean())
+    flat = float(((np.maximum(np.abs(x), np.abs(y)) <= 8 / 255) & (z >= 1 - 8 / 255)).mean())
     sign, sure = curl(pixels) if unit >= NORMAL_SHARE else (0.0, 0.0)
     convention: Literal["opengl", "directx"] | None = None
     if sure >= CLEAR:
@@ -65,7 +67,7 @@ def _bands(pixels: Pixels) -> Iterator[Pixels]:
     if height < 3 or width < 3:
         return
     count = min(BANDS, -(-height // BAND_ROWS))
-    columns = min(width, SAMPLE)
+    columns = min(width, BAND_COLUMNS)
     for index in range(count):
         top = index * max(0, height - BAND_ROWS) // max(1, count - 1)
         # The bands also wander over the width, so that all parts of an atlas are seen.

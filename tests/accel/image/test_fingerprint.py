@@ -47,7 +47,7 @@ def test_what_is_stored_in_vain_makes_no_other_picture(save, stored, model):
     grey = scene(2)[..., :1]
     one, other = mark(save("a.png", grey, "b-w")), mark(save("b.png", stored(grey), model))
     assert one.pixels == other.pixels
-    assert other.mean == pytest.approx(one.mean, abs=1e-4)
+    assert other.mean == pytest.approx(one.mean, abs=2e-3)
 
 
 def test_one_step_in_one_pixel_makes_another_picture_that_looks_the_same(save):
