@@ -76,8 +76,8 @@ def framed(field: Field, material: Surface) -> Field:
 def _albedo(rng: Random, seed: int) -> tuple[str, Field]:
     form = pick(
         rng,
-        ("skin", "cutout", "planet", "blocks", "fitted", "decal", "swatches", "smooth", "drawn"),
-        (12, 1.2, 0.6, 1.6, 1, 0.9, 0.5, 0.5, 1.6),
+        ("skin", "cutout", "planet", "blocks", "fitted", "decal", "swatches", "smooth", "drawn", "patched"),
+        (12, 1.2, 0.6, 1.8, 1, 0.9, 0.5, 0.5, 1.6, 1.5),
     )
     shape = _shape(rng)
     if form == "skin":

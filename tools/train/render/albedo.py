@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tools.train.render import maps
+from tools.train.render.atlas import split
 from tools.train.render.canvas import Brush, Canvas
 from tools.train.render.field import (
     Field,
@@ -24,7 +25,8 @@ from tools.train.render.field import (
     step,
 )
 from tools.train.render.glyphs import words
-from tools.train.render.masonry import lay
+from tools.train.render.ground import GROWN
+from tools.train.render.masonry import LAID, lay
 from tools.train.render.palette import colour, scheme, shades
 from tools.train.render.surface import Surface
 
@@ -186,6 +188,16 @@ def smooth(rng: Random, shape: Shape) -> Field:
     )
     flat = mix(base, base.mean((0, 1)), span(rng, 0.3, 0.98))
     return flat + grain(rng, (*shape, 1)) * spread(rng, 0.002, 0.05)
+
+
+def patched(rng: Random, shape: Shape) -> Field:
+    """Several materials on one sheet: walls, doors, roofs, parts of a scene that share a texture."""
+    base = np.zeros((*shape, 3), np.float32)
+    for top, left, bottom, right in split(rng, shape, int(rng.integers(2, 9)), 16):
+        part = pick(rng, (*LAID, *GROWN))(rng, (bottom - top, right - left))
+        style = pick(rng, ("photo", "painted", "flat"), (4, 2, 1))
+        base[top:bottom, left:right] = maps.colour(rng, part, style) * span(rng, 0.6, 1.3)
+    return base
 
 
 def finish(rng: Random, base: Field) -> Field:

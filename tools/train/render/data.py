@@ -188,14 +188,14 @@ def packed(rng: Random, surface: Surface) -> Field:
         fields[1] = pick(rng, (surface.height, surface.metal, fields[1]))
         return np.dstack(fields)
     blank = np.full(surface.shape, rng.integers(2), np.float32)
-    ao = maps.occlusion(surface, spread(rng, 1.5, 8)) if chance(rng, 0.75) else blank
+    ao = maps.occlusion(surface, spread(rng, 1.5, 8)) if chance(rng, 0.65) else blank
     metal = surface.metal * (1 - 0.4 * surface.wear)
     if chance(rng, 0.25):
         metal = np.full(surface.shape, pick(rng, (0.0, 0.0, 1.0)), np.float32)
     rough = maps.roughness(rng, surface)
     if surface.lean is not None:
         parts = np.round(surface.tone * 5) / 5
-        rough = mix(rough, parts, span(rng, 0, 0.8))
+        rough = parts if chance(rng, 0.3) else mix(rough, parts, span(rng, 0, 0.8))
         ao = ao * (1 - surface.lean * span(rng, 0, 0.8)) if chance(rng, 0.6) else ao
     rough = 1 - rough if form == "mask" or chance(rng, 0.1) else rough
     fourth = pick(rng, (surface.height, surface.wear, surface.glow, np.ones(surface.shape, np.float32)))
@@ -250,9 +250,9 @@ def emissive(rng: Random, surface: Surface) -> Field:
         return np.clip(mask, 0, 1)
     hues = [
         np.zeros(3, np.float32),
-        *shades(rng, pick(rng, ("toon", "toon", "lava", "water", "sand", "snow")), 3),
+        *shades(rng, pick(rng, ("toon", "vivid", "vivid", "lava", "water", "sand", "snow")), 3),
     ]
-    hues[-1] = mix(hues[-1], np.float32(1), span(rng, 0, 0.9))
+    hues[-1] = mix(hues[-1], np.float32(1), span(rng, 0, 0.9) * chance(rng, 0.6))
     if chance(rng, 0.12):
         return _hot(rng, surface)
     lights = ramp(hues, np.clip(mask * (0.5 + 0.5 * surface.tone), 0, 1)) * spread(rng, 0.5, 2)

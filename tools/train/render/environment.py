@@ -28,7 +28,7 @@ from tools.train.render.field import (
 from tools.train.render.palette import colour, shades
 
 FORMS = ("day", "dusk", "overcast", "night", "nebula", "studio", "scene", "abstract")
-WEIGHTS = (5, 3, 2, 2, 4, 2, 3, 1)
+WEIGHTS = (9, 3, 2, 2, 4, 2, 4, 1)
 
 
 def directions(rng: Random, shape: Shape, layout: str) -> tuple[Field, Field]:
@@ -74,7 +74,9 @@ def _clouds(rng: Random, elevation: Field, azimuth: Field, base: Field, sun: flo
         0.8 + (np.roll(soft[0], 3, 0) - soft[0]) * 4 - (soft[1] - edge) * span(rng, 0, 1.2), 0.25, 1.1
     )
     white = mix(colour(rng, "snow"), np.float32(1), 0.6)
-    return mix(base, np.clip(light * sun, 0, 1)[..., None] * white, (mask * span(rng, 0.3, 1))[..., None])
+    return mix(
+        base, np.clip(light * sun, 0, 1)[..., None] * white, (mask * mask * span(rng, 0.3, 1))[..., None]
+    )
 
 
 def _sun(rng: Random, elevation: Field, azimuth: Field, base: Field, tint: Field, height: float) -> Field:
@@ -91,7 +93,7 @@ def _land(rng: Random, elevation: Field, azimuth: Field, base: Field, dim: float
     haze = base[shape[0] // 2].mean(0)
     inks = shades(rng, pick(rng, ("grass", "soil", "stone", "water", "sand", "snow", "dark", "grey")))
     field = _seen(rng, elevation, azimuth, span(rng, 1, 1.8), spread(rng, 0.4, 2))
-    plain = ramp(inks, field) * dim
+    plain = ramp(inks, field if chance(rng, 0.75) else 0 * field + 0.5) * dim
     fog = np.exp(-np.abs(elevation) * spread(rng, 2, 30))[..., None] * span(rng, 0.3, 1)
     base = mix(base, mix(plain, haze, fog), step(elevation, 0.008, -0.008)[..., None])
     peaks = int(pick(rng, (0, 0, 1, 2, 3)))
@@ -131,7 +133,7 @@ def _sky(rng: Random, elevation: Field, azimuth: Field, form: str) -> Field:
         tint = np.array([1, span(rng, 0.6, 1), span(rng, 0.3, 0.9)], np.float32)
         base = _sun(rng, elevation, azimuth, base, tint, span(rng, 0.02, 0.7))
     if chance(rng, 0.65):
-        base = _land(rng, elevation, azimuth, base, bright * span(rng, 0.5, 1))
+        base = _land(rng, elevation, azimuth, base, bright * span(rng, 0.2, 1))
     return base
 
 

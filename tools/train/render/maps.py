@@ -116,7 +116,7 @@ def specular(rng: Random, surface: Surface, grey: Field) -> Field:
     if form == 0 and surface.metal.mean() > 0.01:
         return np.clip(surface.metal * span(rng, 0.7, 1) * (1 - 0.5 * surface.wear), 0, 1)
     if form <= 1:
-        contrast, offset = span(rng, 0.6, 2.5), span(rng, -0.5, 0.15)
+        contrast, offset = span(rng, 0.6, 2.5), span(rng, -0.9, 0.15)
         return np.clip(grey * contrast + offset * grey.mean() * 2, 0, 1)
     if form == 2:
         raised = unit(surface.height) ** span(rng, 1, 4) * span(rng, 0.3, 1.2)

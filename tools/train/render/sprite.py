@@ -22,7 +22,7 @@ from tools.train.render.field import (
 )
 from tools.train.render.maps import normals
 from tools.train.render.palette import colour, scheme, shades
-from tools.train.render.things import THINGS, solid, thing
+from tools.train.render.things import THINGS, brighten, solid, thing
 
 
 def enlarge(field: Field, times: int) -> Field:
@@ -326,4 +326,5 @@ def ground(rng: Random, picture: Field) -> Field:
 def sprite(rng: Random, shape: Shape) -> tuple[str, Field]:
     """A sprite's form and its picture, (h, w, 1 to 4)."""
     form = pick(rng, tuple(FORMS), WEIGHTS)
-    return form, ground(rng, FORMS[form](rng, shape))
+    picture = FORMS[form](rng, shape)
+    return form, ground(rng, brighten(rng, picture) if chance(rng, 0.5) else picture)

@@ -27,7 +27,7 @@ from tools.train.render.glyphs import LETTERS, glyph, words
 from tools.train.render.ground import marble, plaster
 from tools.train.render.masonry import planks, plates
 from tools.train.render.palette import colour, scheme, shades
-from tools.train.render.things import solid
+from tools.train.render.things import brighten, solid
 from tools.train.render.widgets import (
     bar,
     button,
@@ -205,6 +205,8 @@ def ui(rng: Random, shape: Shape) -> tuple[str, Field]:
     if form in ("button", "bar", "caption", "logo", "panel") and chance(rng, 0.6):
         shape = (max(16, shape[1] // int(pick(rng, (2, 3, 4, 8)))), shape[1])
     picture = FORMS[form](rng, shape)
+    if picture.shape[-1] >= 3 and chance(rng, 0.4):
+        picture = brighten(rng, picture)
     if picture.shape[-1] == 4 and form in ("icon", "logo", "button", "cursor") and chance(rng, 0.2):
         picture = solid(rng, picture)
     if picture.shape[-1] != 4 or picture.ndim == 2:
