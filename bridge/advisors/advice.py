@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -11,9 +11,13 @@ import msgspec
 from msgspec import Struct, field
 from packaging.version import Version
 
+from accel.image.inspection import Inspection
 from accel.texture.examine import Examination
+from bridge.advisors.channels import channel_order
 from bridge.advisors.findings import Finding, find
+from bridge.advisors.subject import facts_of, subject, sureness, words
 from bridge.api import Adapter
+from bridge.core.memory import PLATFORMS, Platform, limited, texture_bytes
 from bridge.core.textures import TextureIntent
 
 MAX_CHANGES = 200
@@ -31,6 +35,18 @@ class Asset(Struct, frozen=True):
     options: dict[str, Any]
 
 
+class About(Struct, frozen=True):
+    """What a texture is, as a popup says it."""
+
+    kind: str
+    sure: int
+    """Percent, of its class; 0 where only the pixels' own proof says it."""
+    words: list[str]
+    """What its name and the materials that use it say, for example `_nrm`."""
+    channels: dict[str, str]
+    """What packed channels hold, by `r`, `g`, `b` and `a`; empty where that isn't sure."""
+
+
 class FileAdvice(Struct, frozen=True):
     """What is advised for one file."""
 
@@ -44,10 +60,14 @@ class FileAdvice(Struct, frozen=True):
     present: dict[str, Any]
     """The same options as they are now."""
     content: str
-    """Digest of what was found in the file."""
+    """Digest of the file."""
     state: str
     """Digest of that and of the import settings that it has."""
     preview: str | None = None
+    about: About | None = None
+    """None where what it is isn't sure."""
+    memory: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By platform: bytes of the GPU's memory now and with `options`, where that differs and is known."""
 
     @property
     def rank(self) -> int:
@@ -101,19 +121,53 @@ def judge(
     **finding.values)` of `bridge.advisors.texts` is its sentence.
     """
     if adapter is None or version is None or options is None:
-        return []
-    present = adapter.read_texture(options, version)
-    found = find(examination.inspection, file, present, adapter.texture_fields, max_size)
+        return find(subject(examination, file, max_size=max_size))
+    texture = subject(
+        examination,
+        file,
+        present=adapter.read_texture(options, version),
+        decides=adapter.texture_fields,
+        max_size=max_size,
+        memory=_measure(examination.inspection, adapter, version),
+    )
     return [
         finding
-        for finding in found
+        for finding in find(texture, adapter.packed_channels)
         if not finding.applicable or options_for([finding], options, adapter, version)
     ]
 
 
+def about(examination: Examination, file: str) -> About | None:
+    """What a texture is, for people; None where that isn't sure enough to advise by."""
+    found, texture = examination.classification, subject(examination, file)
+    if texture.kind is None:
+        return None
+    # Pixels alone may say normals where the model isn't sure.
+    share = sureness(found) if found.advise else 0.0
+    order = channel_order(texture.image, file) if texture.kind == "packed" else None
+    return About(texture.kind, min(99, int(share * 100)), words(found), dict(order or {}))
+
+
+def _measure(
+    image: Inspection, adapter: Adapter, version: Version
+) -> Callable[[TextureIntent], dict[Platform, int]]:
+    facts = facts_of(image)
+
+    def memory(intent: TextureIntent) -> dict[Platform, int]:
+        width, height = limited(image.width, image.height, intent.max_size or 0)
+        forms = {p: adapter.gpu_format(intent, facts, p, version) for p in PLATFORMS}
+        return {
+            platform: texture_bytes(form, width, height, bool(intent.mipmaps))
+            for platform, form in forms.items()
+            if form is not None
+        }
+
+    return memory
+
+
 def settle(
     asset: Asset,
-    value: Mapping[str, Any],
+    examination: Examination,
     findings: Sequence[Finding],
     adapter: Adapter,
     version: Version,
@@ -121,16 +175,33 @@ def settle(
 ) -> FileAdvice:
     """One file's findings with the options that settle them all."""
     options = options_for(findings, asset.options, adapter, version)
+    content = examination.fingerprint.file
     return FileAdvice(
         path=asset.path,
         file=asset.file,
         findings=list(findings),
         options=options,
         present={name: asset.options.get(name) for name in options},
-        content=_digest(value),
-        state=_digest(value, asset.options),
+        content=_digest(content),
+        state=_digest(content, asset.options),
         preview=preview,
+        about=about(examination, asset.file),
+        memory=_gain(asset, examination, options, adapter, version),
     )
+
+
+def _gain(
+    asset: Asset, examination: Examination, options: Mapping[str, Any], adapter: Adapter, version: Version
+) -> dict[str, tuple[int, int]]:
+    """Bytes of the GPU's memory before and after, by platform, where they are known and differ."""
+    measure = _measure(examination.inspection, adapter, version)
+    before = measure(adapter.read_texture(asset.options, version))
+    after = measure(adapter.read_texture({**asset.options, **options}, version))
+    return {
+        platform: (size, after[platform])
+        for platform, size in before.items()
+        if platform in after and after[platform] != size
+    }
 
 
 def options_for(
@@ -140,8 +211,7 @@ def options_for(
     intent = TextureIntent()
     for finding in findings:
         intent = finding.intent.over(intent)
-    wanted = adapter.expressible(intent.only(adapter.texture_fields), version)
-    return adapter.compile_texture(wanted, options, version)
+    return adapter.compile_texture(intent.only(adapter.texture_fields), options, version)
 
 
 def _digest(*values: object) -> str:

@@ -1,27 +1,23 @@
-"""From an image's facts to what is wrong with its import settings. Pure; where unsure: nothing."""
+"""From all that is known of a texture to what could be better about it. Pure; where unsure: nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
-from accel.image.inspection import Inspection
-from bridge.advisors.names import Hints, read_name
-from bridge.core.textures import FLAT_KINDS, TextureIntent
+from bridge.advisors.channels import channel_order, order_by_pixels
+from bridge.advisors.names import convention_of, is_sheet, order_of
+from bridge.advisors.subject import BLOCKS, Texture
+from bridge.advisors.wanted import NOTE, OWN, WANTED, WASTE, WRONG, Want
+from bridge.core.textures import FLAT_KINDS, ChannelMeaning, TextureIntent
 
-WRONG = 2
-"""It looks wrong in the game."""
-WASTE = 1
-"""It costs memory or quality."""
-NOTE = 0
-"""It is so, and no reason to interrupt anybody."""
+__all__ = ["NOTE", "WASTE", "WRONG", "Finding", "find"]
 
 SURE = 0.7
 """Confidence from which a normal map's convention counts."""
-SMALLEST_MIPPED = 16
-"""Pixels; below that mipmaps make no difference."""
 
 
 class Finding(Struct, frozen=True):
@@ -34,128 +30,152 @@ class Finding(Struct, frozen=True):
     values: dict[str, Any] = field(default_factory=dict)
     intent: TextureIntent = TextureIntent()
     """What to apply; empty where the file itself must change."""
+    memory: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By platform: bytes of the GPU's memory now and with `intent`, where that differs and is known."""
 
     @property
     def applicable(self) -> bool:
         return bool(self.intent.fields())
 
+    @property
+    def saved(self) -> int:
+        """Bytes, on the platform where that is most; below 0 where it takes more."""
+        return max((before - after for before, after in self.memory.values()), default=0)
 
-def find(
-    image: Inspection, file: str, present: TextureIntent, decides: frozenset[str], max_size: int
-) -> list[Finding]:
-    """What could be better about `file`, the worst first.
 
-    `present` is what its import settings say, `decides` the fields that the engine's import settings
-    decide, `max_size` the longest side that is accepted, pixels.
+def find(texture: Texture, packed: Mapping[str, ChannelMeaning] | None = None) -> list[Finding]:
+    """What could be better about `texture`, the worst first.
+
+    `packed` is the order of channels that all of the engine's materials want, if there is one.
     """
-    hints = read_name(file)
-    normal = looks_like_a_normal_map(image, hints)
-    material = (normal or hints.material) and not hints.ui
-    found = [
-        *_normal(image, hints, present, decides, normal),
-        *_data(image, hints, present, decides),
-        *_alpha(image, present),
-        *_mipmaps(image, hints, present, decides, material),
-        *_size(image, hints, present, max_size),
-    ]
-    mipped = present.mipmaps or any(finding.intent.mipmaps for finding in found)
-    if material and not image.power_of_two and _needs_power_of_two(present, bool(mipped)):
-        values = {"width": image.width, "height": image.height}
-        found.append(Finding("not_power_of_two", WASTE, "not_power_of_two", values))
-    return sorted(found, key=lambda finding: -finding.rank)
+    wants = WANTED.get(texture.family, ()) if texture.family else ()
+    found = [*_wanted(texture, wants), *_interface_by_settings(texture), *_convention(texture)]
+    found += [*_order(texture, packed), *_alpha(texture), *_size(texture), *_grey(texture)]
+    found += _power_of_two(texture, TextureIntent().over(_all(texture.present, found)))
+    found = [_with_memory(texture, finding) for finding in found]
+    return sorted(found, key=lambda finding: (-finding.rank, -finding.saved))
 
 
-def _needs_power_of_two(present: TextureIntent, mipped: bool) -> bool:
-    # Blocks want multiples of four in every mipmap, some mobile formats powers of two outright. Old GPUs
-    # can't repeat other sizes with mipmaps: that matters where the import settings decide on repeating.
-    blocks = present.compression in ("block", "block_high", "universal")
-    return blocks or (mipped and present.wrap in ("repeat", "mirror"))
+def _wanted(texture: Texture, wants: tuple[Want, ...]) -> Iterator[Finding]:
+    for code in dict.fromkeys(want.code for want in wants):
+        same = [want for want in wants if want.code == code and want.field in texture.decides]
+        broken = [w for w in same if getattr(texture.present, w.field) in w.refuses and w.where(texture)]
+        if broken:
+            to: dict[str, Any] = {w.field: texture.kind if w.to is OWN else w.to for w in same}
+            if code == "data_as_srgb" and texture.kind == "packed":
+                to["channels"] = dict(channel_order(texture.image, texture.file) or {}) or None
+            first, intent = broken[0], TextureIntent(**to)
+            # Without a figure for what it saves it would be taste.
+            if code != "uncompressed" or _saves(texture, intent):
+                yield Finding(code, first.rank, first.sentence or code, _values(texture, code), intent)
 
 
-def looks_like_a_normal_map(image: Inspection, hints: Hints) -> bool:
-    """Whether the texels are tangent-space normals: the pixels decide, the name only lowers the bar.
-
-    Flat colours have no spread, and a blue sky's mean doesn't point out of the surface: r and g aren't 0.5.
-    """
-    if image.normals is None or image.grey or hints.ui or hints.material:
-        return False
-    red, green, blue = image.statistics[:3]
-    share, limit, spread, depth = (0.85, 0.12, 0.004, 0.8) if hints.normal else (0.95, 0.05, 0.01, 0.87)
-    centred = abs(red.mean - 0.5) <= limit and abs(green.mean - 0.5) <= limit and blue.mean >= depth
-    if not centred or image.normals.unit_length < share or max(red.std, green.std) < spread:
-        return False
-    # A gradient of pale blues can be all unit vectors; only slopes of a surface have no curl.
-    return hints.normal or image.normals.convention is not None
+def _values(texture: Texture, code: str) -> dict[str, Any]:
+    if code == "normal_as_color" and texture.image.normals is not None:
+        red, green, blue = texture.image.normals.mean
+        return {"r": red, "g": green, "b": blue, "share": int(texture.image.normals.unit_length * 100)}
+    return {}
 
 
-def _normal(
-    image: Inspection, hints: Hints, present: TextureIntent, decides: frozenset[str], normal: bool
-) -> Iterator[Finding]:
-    evidence = image.normals
-    if not normal or evidence is None:
-        return
-    if present.kind != "normal" or ("color_space" in decides and present.color_space == "srgb"):
-        red, green, blue = evidence.mean
-        yield Finding(
-            "normal_as_color",
-            WRONG,
-            "normal_as_color",
-            {"r": red, "g": green, "b": blue, "share": int(evidence.unit_length * 100)},
-            TextureIntent(kind="normal", color_space="linear"),
-        )
-    convention, said = evidence.convention, present.normal_convention
-    contradicted = hints.convention not in (None, convention)
-    if convention is None or contradicted or evidence.convention_confidence < SURE:
-        return
-    if "normal_convention" not in decides:
-        return
-    if said != convention and (said is not None or convention == "directx"):
-        yield Finding(
-            "normal_convention",
-            WRONG,
-            "normal_green_down" if convention == "directx" else "normal_green_up",
-            {"confidence": int(evidence.convention_confidence * 100)},
-            TextureIntent(normal_convention=convention),
-        )
-
-
-def _data(
-    image: Inspection, hints: Hints, present: TextureIntent, decides: frozenset[str]
-) -> Iterator[Finding]:
-    if "color_space" not in decides or present.color_space != "srgb":
-        return
-    linear = TextureIntent(color_space="linear")
-    if hints.data and image.grey:
-        yield Finding("data_as_srgb", WRONG, "data_as_srgb", {"word": hints.data}, linear)
-    elif hints.packed and not image.grey and len(image.statistics) >= 3:
-        yield Finding("data_as_srgb", WRONG, "packed_as_srgb", {"word": hints.packed}, linear)
-
-
-def _alpha(image: Inspection, present: TextureIntent) -> Iterator[Finding]:
-    opaque = image.alpha is not None and image.alpha.constant == 255
-    if opaque and present.alpha != "none":
-        yield Finding("alpha_constant", WASTE, "alpha_constant", intent=TextureIntent(alpha="none"))
-
-
-def _mipmaps(
-    image: Inspection, hints: Hints, present: TextureIntent, decides: frozenset[str], material: bool
-) -> Iterator[Finding]:
-    if "mipmaps" not in decides:
-        return
-    flat = hints.ui or present.kind in FLAT_KINDS
-    if present.mipmaps is True and flat and not material:
+def _interface_by_settings(texture: Texture) -> Iterator[Finding]:
+    """What the engine's settings call a sprite or an interface image, although the pixels don't say it."""
+    declared = texture.present.kind in FLAT_KINDS and texture.family is None
+    if declared and texture.present.mipmaps is True and "mipmaps" in texture.decides:
         yield Finding("ui_mipmaps", WASTE, "ui_mipmaps", intent=TextureIntent(mipmaps=False))
-    if present.mipmaps is False and material and min(image.width, image.height) >= SMALLEST_MIPPED:
-        yield Finding("no_mipmaps", WASTE, "no_mipmaps", intent=TextureIntent(mipmaps=True))
 
 
-def _size(image: Inspection, hints: Hints, present: TextureIntent, max_size: int) -> Iterator[Finding]:
-    limited = present.max_size is not None and 0 < present.max_size <= max_size
-    if max(image.width, image.height) > max_size and not limited and not hints.sheet:
-        yield Finding(
-            "too_large",
-            WASTE,
-            "too_large",
-            {"width": image.width, "height": image.height, "limit": max_size},
-            TextureIntent(max_size=max_size),
-        )
+def _convention(texture: Texture) -> Iterator[Finding]:
+    evidence = texture.image.normals
+    if texture.kind != "normal" or evidence is None or evidence.convention_confidence < SURE:
+        return
+    convention, said = evidence.convention, texture.present.normal_convention
+    if convention is None or convention_of(texture.file) not in (None, convention):
+        return
+    values = {"confidence": int(evidence.convention_confidence * 100)}
+    decided = "normal_convention" in texture.decides
+    if said is None and not decided and convention == "directx":
+        yield Finding("normal_directx", NOTE, "normal_directx", values)
+    elif said != convention and (said is not None or (decided and convention == "directx")):
+        sentence = "normal_green_down" if convention == "directx" else "normal_green_up"
+        intent = TextureIntent(normal_convention=convention) if decided else TextureIntent()
+        yield Finding("normal_convention", WRONG, sentence, values, intent)
+
+
+def _order(texture: Texture, wanted: Mapping[str, ChannelMeaning] | None) -> Iterator[Finding]:
+    """Channels in another order than the engine's: only what the name says and the pixels confirm."""
+    named = order_of(texture.file)
+    if wanted is None or named is None or texture.kind != "packed":
+        return
+    order = channel_order(texture.image, texture.file)
+    shared = wanted.keys() & order.keys() if order else set()
+    confirmed = order_by_pixels(texture.image) is not None
+    if order and confirmed and any(order[name] != wanted[name] for name in shared):
+        yield Finding("packed_order", WRONG, "packed_order", {"word": named[0].upper()})
+
+
+def _alpha(texture: Texture) -> Iterator[Finding]:
+    alpha = texture.image.alpha
+    if alpha is None or alpha.constant != 255 or texture.present.alpha == "none":
+        return
+    without = TextureIntent(alpha="none")
+    if "alpha" in texture.decides and _saves(texture, without):
+        yield Finding("alpha_constant", WASTE, "alpha_constant", intent=without)
+    else:
+        yield Finding("alpha_constant", NOTE, "alpha_constant")
+
+
+def _grey(texture: Texture) -> Iterator[Finding]:
+    image = texture.image
+    if image.grey and image.channels >= 3 and texture.opaque and texture.kind != "normal":
+        yield Finding("grey_as_rgb", NOTE, "grey_as_rgb", {"channels": image.channels})
+
+
+def _size(texture: Texture) -> Iterator[Finding]:
+    image, limit = texture.image, texture.present.max_size
+    limited = limit is not None and 0 < limit <= texture.max_size
+    if texture.longest <= texture.max_size or limited or is_sheet(texture.file):
+        return
+    values = {"width": image.width, "height": image.height, "limit": texture.max_size}
+    # Regions of 2D pictures are addressed by pixels, and skies are seen all around: they may need it.
+    rank = NOTE if texture.family in ("flat", "environment") else WASTE
+    scalable = texture.family not in (None, "flat", "environment") and "max_size" in texture.decides
+    intent = TextureIntent(max_size=texture.max_size) if scalable else TextureIntent()
+    yield Finding("too_large", rank, "too_large", values, intent)
+
+
+def _power_of_two(texture: Texture, settled: TextureIntent) -> Iterator[Finding]:
+    image = texture.image
+    if not texture.surface or image.power_of_two:
+        return
+    # Blocks want multiples of four. Old GPUs can't repeat other sizes with mipmaps: that matters where the
+    # import settings decide on repeating.
+    torn = settled.compression in BLOCKS and (image.width % 4 or image.height % 4)
+    repeated = settled.mipmaps and settled.wrap in ("repeat", "mirror")
+    values = {"width": image.width, "height": image.height}
+    if torn or repeated:
+        yield Finding("not_power_of_two", WASTE, "not_power_of_two", values)
+    elif not texture.decides:
+        yield Finding("not_power_of_two", NOTE, "not_power_of_two", values)
+
+
+def _all(present: TextureIntent, found: list[Finding]) -> TextureIntent:
+    for finding in found:
+        present = finding.intent.over(present)
+    return present
+
+
+def _saves(texture: Texture, intent: TextureIntent) -> bool:
+    before, after = texture.memory(texture.present), texture.memory(intent.over(texture.present))
+    return any(after.get(platform, size) < size for platform, size in before.items())
+
+
+def _with_memory(texture: Texture, finding: Finding) -> Finding:
+    if not finding.applicable:
+        return finding
+    before, after = texture.memory(texture.present), texture.memory(finding.intent.over(texture.present))
+    memory: dict[str, tuple[int, int]] = {
+        platform: (size, after[platform])
+        for platform, size in before.items()
+        if platform in after and after[platform] != size
+    }
+    return replace(finding, memory=memory)

@@ -8,15 +8,22 @@ from typing import Any
 import msgspec
 
 from bridge.advisors.advice import Applied, FileAdvice, chunks
-from bridge.advisors.import_popups import applied_popup, failed_undo_popup
+from bridge.advisors.import_popups import applied_popup, trouble_popup
 from bridge.api import Context, RequestError, SessionView
 
 
-async def remember(context: Context, session: SessionView, files: Sequence[FileAdvice]) -> None:
-    """From now on these findings are settled without asking in these files' folders."""
+async def remember(context: Context, session: SessionView, files: Sequence[FileAdvice]) -> str:
+    """From now on these findings are settled without asking in these files' folders.
+
+    Gives why that can't be kept; empty if it is.
+    """
     rules = {(file.folder, f.code) for file in files for f in file.findings if f.applicable}
-    for folder, code in sorted(rules):
-        await context.add_rule(session, folder, code)
+    try:
+        for folder, code in sorted(rules):
+            await context.add_rule(session, folder, code)
+    except RequestError as error:
+        return error.message
+    return ""
 
 
 async def apply(context: Context, session: SessionView, files: Sequence[FileAdvice]) -> None:
@@ -59,4 +66,4 @@ async def undo(context: Context, session: SessionView, applied: Applied) -> None
     try:
         await context.revert(applied.receipts)
     except RequestError as error:
-        await context.popup(session, failed_undo_popup(error.message, session.locale), {})
+        await context.popup(session, trouble_popup("undo_failed", error.message, session.locale), {})

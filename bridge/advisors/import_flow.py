@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from bridge.advisors.advice import Advice, Applied, Asset, FileAdvice, in_order
 from bridge.advisors.import_apply import apply, remember, undo
+from bridge.advisors.import_around import Surveyor, agreed_in
 from bridge.advisors.import_desk import Desk
 from bridge.advisors.import_look import look_at_all, read_event, textures, with_preview
-from bridge.advisors.import_popups import advice_popup
-from bridge.api import Advisor, Answer, Context, Event, Popup, RequestError, SessionView
+from bridge.advisors.import_popups import advice_popup, trouble_popup
+from bridge.api import Advisor, Answer, Context, Event, Popup, RequestError, SessionView, UserError
+from bridge.projectfile import ProjectFile
 
 MAX_GATHERED = 100_000
 MAX_DESKS = 64
@@ -31,6 +34,9 @@ class TextureImportAdvisor(Advisor):
         self._desks: dict[str, Desk] = {}
         self._said: dict[str, set[Mark]] = {}
         """What was settled in each project, one way or the other: it isn't raised again."""
+        self._mistakes: dict[str, str] = {}
+        """What is wrong with each project's file, as it was told last."""
+        self._surveyor = Surveyor()
 
     async def on_event(self, context: Context, session: SessionView, event: Event) -> None:
         """Gathers a batch, then advises on it; what comes meanwhile is looked at together, afterwards."""
@@ -66,17 +72,23 @@ class TextureImportAdvisor(Advisor):
         self._desk(session).settled(popup)
         if answer.state != "undeliverable":
             self._note(session, {mark for file in advice.files for mark in file.marks()})
-        if answer.action == "always":
-            await remember(context, session, advice.files)
+        refused = await remember(context, session, advice.files) if answer.action == "always" else ""
         if answer.action in ("apply", "always"):
             await apply(context, session, advice.files)
+        if refused:
+            # The last step, so that the others are the same if this answer is acted on once more.
+            await context.popup(session, trouble_popup("rule_refused", refused, session.locale), {})
 
     async def _advise(
         self, context: Context, session: SessionView, desk: Desk, assets: Sequence[Asset]
     ) -> None:
         if session.root is None or session.adapter is None or session.version is None:
             return
-        looked = await look_at_all(context, session, assets)
+        agreed = await self._agreed(context, session, session.root)
+        wanted = [asset for asset in assets if not agreed.textures.ignores(asset.file)]
+        max_size = int(context.settings["textures.max_size"])
+        around = await self._surveyor.look(session, wanted, agreed, max_size)
+        looked = await look_at_all(context, session, wanted, around)
         asked = self._unsettled(session, desk, [look.asked for look in looked if look.asked])
         said = self._said.get(session.project, set())
         ruled = [look.ruled for look in looked if look.ruled and not look.ruled.marks() <= said]
@@ -84,6 +96,18 @@ class TextureImportAdvisor(Advisor):
         if ruled:
             self._note(session, {mark for file in ruled for mark in file.marks()})
             await apply(context, session, in_order(ruled))
+
+    async def _agreed(self, context: Context, session: SessionView, root: Path) -> ProjectFile:
+        """What the project's file says; a mistake in it is told once, and then it says nothing."""
+        try:
+            agreed = await agreed_in(root)
+        except UserError as error:
+            if self._mistakes.get(session.project) != str(error):
+                self._mistakes[session.project] = str(error)
+                await context.popup(session, trouble_popup("project_file", str(error), session.locale), {})
+            return ProjectFile()
+        self._mistakes.pop(session.project, None)
+        return agreed
 
     async def _ask(
         self,

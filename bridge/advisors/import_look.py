@@ -1,4 +1,4 @@
-"""From the editor's report of an import to advice on each file: opens, inspects and judges."""
+"""From the editor's report of an import to advice on each file: opens, examines and judges."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from accel.image.fingerprint import Fingerprint
-from accel.image.inspection import Inspection
-from accel.texture.classification import Classification
 from accel.texture.examine import Examination
 from bridge.advisors.advice import Asset, FileAdvice, covered, judge, settle
+from bridge.advisors.import_around import Around
+from bridge.advisors.wanted import NOTE
 from bridge.api import Context, Event, RequestError, RunResult, SessionView
 from bridge.core.errors import BAD_INPUT
 
@@ -65,11 +64,13 @@ def textures(assets: Sequence[Any]) -> list[Asset]:
     return found
 
 
-async def look_at_all(context: Context, session: SessionView, assets: Sequence[Asset]) -> list[Looked]:
+async def look_at_all(
+    context: Context, session: SessionView, assets: Sequence[Asset], around: Around
+) -> list[Looked]:
     """Each readable file with its advice; a file that fails doesn't stop the others."""
     assert session.root is not None
     root = await asyncio.to_thread(session.root.resolve)
-    params = {"preview": PREVIEW} if len(assets) <= PREVIEWED else {}
+    preview = PREVIEW if len(assets) <= PREVIEWED else 0
     rules = await context.rules(session)
     places = asyncio.Semaphore(AT_ONCE)
 
@@ -80,8 +81,9 @@ async def look_at_all(context: Context, session: SessionView, assets: Sequence[A
                 log.warning("%s isn't a file below the project's root: passed over", asset.file)
                 return None
             try:
-                result = await context.run("image.inspect", params, [path], names=[asset.file])
-                return _judge(context, session, asset, result, rules)
+                params = {**around.of(asset, session), "preview": preview}
+                result = await context.run("texture.examine", params, [path], names=[asset.file])
+                return _judge(session, asset, result, rules, around.max_size)
             except RequestError as error:
                 log.info("%s isn't advised on: %s", asset.file, error.message)
             # An adapter is a plugin, and options come from outside: one file's trouble is its own.
@@ -94,25 +96,19 @@ async def look_at_all(context: Context, session: SessionView, assets: Sequence[A
 
 
 def _judge(
-    context: Context,
-    session: SessionView,
-    asset: Asset,
-    result: RunResult,
-    rules: Mapping[str, Sequence[str]],
+    session: SessionView, asset: Asset, result: RunResult, rules: Mapping[str, Sequence[str]], max_size: int
 ) -> Looked:
     adapter, version = session.adapter, session.version
     assert adapter is not None and version is not None
-    image = msgspec.convert(result.value, Inspection)
-    unsure = Classification("albedo", {}, False, ())
-    examination = Examination(image, unsure, Fingerprint("", "", "", (), 0.0))
-    max_size = int(context.settings["textures.max_size"])
-    findings = judge(examination, asset.file, asset.options, adapter, version, max_size=max_size)
+    found = msgspec.convert(result.value, Examination)
+    judged = judge(found, asset.file, asset.options, adapter, version, max_size=max_size)
+    findings = [finding for finding in judged if finding.rank > NOTE]
     ruled = [f for f in findings if f.applicable and covered(rules, asset.file, f.code)]
     asked = [f for f in findings if f not in ruled]
     preview = result.blobs.get("preview")
     return Looked(
-        settle(asset, result.value, asked, adapter, version, preview) if asked else None,
-        settle(asset, result.value, ruled, adapter, version, preview) if ruled else None,
+        settle(asset, found, asked, adapter, version, preview) if asked else None,
+        settle(asset, found, ruled, adapter, version, preview) if ruled else None,
     )
 
 

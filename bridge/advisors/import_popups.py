@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import PurePosixPath
-from typing import Any
 
 from msgspec import UNSET
 
 from bridge.advisors.advice import FileAdvice
-from bridge.advisors.findings import WRONG
-from bridge.advisors.texts import say
+from bridge.advisors.import_paragraphs import code, paragraph, plain, set_paragraph, shortened, total
+from bridge.advisors.sets import by_material
+from bridge.advisors.texts import memory_text, say
+from bridge.advisors.wanted import WRONG
 from bridge.api import Action, Popup
 
 MAX_FILES = 6
 """Files that a popup describes; the others are counted."""
-MAX_OPTIONS = 6
-MAX_NAME = 200
 UNDO_MS = 30_000
 ERRORS_MS = 120_000
 
 
 def advice_popup(files: Sequence[FileAdvice], locale: str, dedupe: str) -> Popup:
-    """Asks about `files`, which are in order and at least one."""
-    body = [_paragraph(file, locale) for file in files[:MAX_FILES]]
-    if len(files) > MAX_FILES:
-        body.append(say("more", locale, count=len(files) - MAX_FILES))
+    """Asks about `files`, which are in order and at least one; the maps of a material are one paragraph."""
+    body, described = [], 0
+    sets = by_material(files)
+    for name, members in sets:
+        if described and described + len(members) > MAX_FILES:
+            break
+        body.append(set_paragraph(name, members, locale) if name else paragraph(members[0], locale))
+        described += len(members)
+    if len(files) > described:
+        body.append(say("more", locale, count=len(files) - described))
+    if len(files) > 1 and (sizes := memory_text(total(files), locale)):
+        body.append(say("memory_all", locale, sizes=sizes))
     return Popup(
         id=0,
         kind="texture.import",
-        title=_title("title", [file.file for file in files], locale),
+        title=_title("title", [file.file for file in files], locale, sets[0][0] if len(sets) == 1 else ""),
         body="\n\n".join(body),
         severity="warning" if files[0].rank >= WRONG else "info",
         image=next((file.preview for file in files if file.preview), UNSET),
@@ -45,8 +51,7 @@ def applied_popup(
 ) -> Popup:
     """Tells what was applied to which files, and what went wrong with which."""
     body = [
-        f"{_code(path)}: {_plain(message)}" if path else _plain(message)
-        for path, message in errors[:MAX_FILES]
+        f"{code(path)}: {plain(message)}" if path else plain(message) for path, message in errors[:MAX_FILES]
     ]
     if len(errors) > MAX_FILES:
         body.append(say("more", locale, count=len(errors) - MAX_FILES))
@@ -65,13 +70,13 @@ def applied_popup(
     )
 
 
-def failed_undo_popup(message: str, locale: str) -> Popup:
-    """Tells that nothing was put back, and why."""
+def trouble_popup(title: str, message: str, locale: str) -> Popup:
+    """Tells what couldn't be done, and why; `title` is its key in texts."""
     return Popup(
         id=0,
-        kind="texture.undo_failed",
-        title=say("undo_failed", locale),
-        body=_plain(message),
+        kind=f"texture.{title}",
+        title=say(title, locale),
+        body=plain(message),
         severity="error",
         actions=[Action(id="ok", label=say("ok", locale))],
         expires_ms=ERRORS_MS,
@@ -79,11 +84,13 @@ def failed_undo_popup(message: str, locale: str) -> Popup:
     )
 
 
-def _title(key: str, files: Sequence[str], locale: str) -> str:
+def _title(key: str, files: Sequence[str], locale: str, material: str = "") -> str:
     if not files:
         return say(f"{key}_none", locale)
     if len(files) == 1:
-        return say(f"{key}_one", locale, name=_shortened(PurePosixPath(files[0]).name))
+        return say(f"{key}_one", locale, name=shortened(PurePosixPath(files[0]).name))
+    if material:
+        return say(f"{key}_material", locale, name=shortened(material), count=len(files))
     return say(f"{key}_many", locale, count=len(files))
 
 
@@ -95,40 +102,3 @@ def _actions(applicable: bool, locale: str) -> list[Action]:
         Action(id="later", label=say("later", locale)),
         Action(id="always", label=say("always", locale)),
     ]
-
-
-def _paragraph(file: FileAdvice, locale: str) -> str:
-    lines = [_code(file.file)]
-    lines += [f"• {say(finding.sentence, locale, **finding.values)}" for finding in file.findings]
-    if file.options:
-        lines.append(say("sets", locale, options=_changes(file.present, file.options, locale)))
-    return "\n".join(lines)
-
-
-def _changes(present: Mapping[str, Any], options: Mapping[str, Any], locale: str) -> str:
-    shown = [
-        f"`{name}` {_value(present.get(name), locale)} → {_value(value, locale)}"
-        for name, value in list(options.items())[:MAX_OPTIONS]
-    ]
-    return ", ".join(shown) + (", …" if len(options) > MAX_OPTIONS else "")
-
-
-def _value(value: object, locale: str) -> str:
-    if value is None:
-        return say("takes_away", locale)
-    return _shortened(json.dumps(value, ensure_ascii=False, default=str))
-
-
-def _code(name: str) -> str:
-    # A file may be called `[click](http://...)`: in a code span it stays a name.
-    plain = name.replace("`", "'")
-    return f"`{_shortened(plain)}`"
-
-
-def _plain(message: str) -> str:
-    # An editor's words may hold names that look like markup: they are shown, never followed.
-    return message.replace("](", "] (").replace("`", "'").replace("**", "*")
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= MAX_NAME else f"…{name[1 - MAX_NAME :]}"

@@ -1,82 +1,64 @@
-"""What a texture's file name and folder say about it, by the conventions that artists use."""
+"""What advice alone reads from a file's name: where green points, what must keep its size, channel orders."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import PurePosixPath
 
-from msgspec import Struct
+from accel.texture.names import words_of
+from bridge.core.textures import ChannelMeaning, NormalConvention
 
-from bridge.core.textures import Kind, NormalConvention
-
-NORMAL = frozenset({"n", "nm", "nrm", "nor", "norm", "normal", "normals", "normalmap", "nmap"})
-GREY_DATA = frozenset({
-    "roughness", "rough", "rgh", "metallic", "metalness", "ao", "occlusion", "ambientocclusion",
-    "height", "heightmap", "displacement", "disp", "bump", "gloss", "glossiness", "smoothness",
+SHEETS = frozenset({
+    "sheet", "spritesheet", "atlas", "tileset", "tilemap", "tiles", "font", "flipbook", "sprites",
 })  # fmt: skip
-PACKED = frozenset({"orm", "rma", "mra", "mrao", "aorm", "occlusionroughnessmetallic"})
-# Not "color", "metal", "arm", "spec" or "mask": each is as often something else.
-COLOR: dict[str, Kind] = {
-    "albedo": "albedo", "alb": "albedo", "basecolor": "albedo", "diffuse": "albedo", "diff": "albedo",
-    "emissive": "emissive", "emission": "emissive",
-}  # fmt: skip
-UI_FOLDERS = frozenset({
-    "ui", "gui", "hud", "icon", "icons", "menu", "menus", "cursor", "cursors", "interface", "widgets",
-    "button", "buttons",
-})  # fmt: skip
-UI_WORDS = frozenset({"ui", "gui", "hud", "icon", "icn", "btn", "button", "cursor", "crosshair"})
-SHEETS = frozenset({"sheet", "spritesheet", "atlas", "tileset", "tilemap", "font", "flipbook"})
-CONVENTIONS: dict[str, NormalConvention] = {
+CONVENTIONS: Mapping[str, NormalConvention] = {
     "gl": "opengl", "ogl": "opengl", "opengl": "opengl", "dx": "directx", "directx": "directx",
 }  # fmt: skip
+CHANNELS: Mapping[str, ChannelMeaning] = {
+    "o": "occlusion", "a": "occlusion", "r": "roughness", "m": "metallic", "s": "smoothness", "h": "height",
+}  # fmt: skip
+"""What a letter of an order such as ORM or ARM stands for."""
 
-# What stands behind the kind: rock_normal_2k, rock_nor_gl_1024, rock_roughness_01.
-_VARIANT = re.compile(r"\d+[kx]?|tex|texture|map|v\d+")
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+[kKx]?")
+ORDERS: Mapping[str, Mapping[str, ChannelMeaning]] = {
+    **{
+        word: dict(zip("rgba", (CHANNELS[letter] for letter in word), strict=False))
+        for word in ("orm", "arm", "rma", "mra", "rmo", "mro", "omr", "ormh")
+    },
+    "aorm": {"r": "occlusion", "g": "roughness", "b": "metallic"},
+    "mrao": {"r": "metallic", "g": "roughness", "b": "occlusion"},
+    "occlusionroughnessmetallic": {"r": "occlusion", "g": "roughness", "b": "metallic"},
+    # glTF 2.0 §3.9.2: green is roughness, blue metalness.
+    "metallicroughness": {"g": "roughness", "b": "metallic"},
+    "maskmap": {"r": "metallic", "g": "occlusion", "b": "mask", "a": "smoothness"},
+    "metallicsmoothness": {"r": "metallic", "a": "smoothness"},
+    "metallicgloss": {"r": "metallic", "a": "smoothness"},
+}
+"""The order of packed channels that a word promises. Not `mask` or `packed`, which promise none."""
+
+_LONGEST = 3
+"""Words that an order is made of: `mask map`, `occlusion roughness metallic`."""
 
 
-class Hints(Struct, frozen=True, kw_only=True):
-    """What the name says; nothing of it is evidence by itself."""
-
-    normal: bool = False
-    convention: NormalConvention | None = None
-    data: str = ""
-    """The word that says that one grey channel is data."""
-    packed: str = ""
-    """The word that says that each channel is data of its own."""
-    color: Kind | None = None
-    ui: bool = False
-    sheet: bool = False
-    """Regions of it are addressed by pixels, so its size must stay."""
-
-    @property
-    def material(self) -> bool:
-        """Whether it's named as a part of a 3D surface's material, a normal map aside."""
-        return bool(self.data or self.packed or self.color)
+def is_sheet(file: str) -> bool:
+    """Whether regions of it are addressed by pixels, so that its size must stay."""
+    words = words_of(PurePosixPath(file).stem)
+    pairs = [one + other for one, other in pairwise(words)]
+    return not SHEETS.isdisjoint(words + pairs)
 
 
-def read_name(file: str) -> Hints:
-    """The hints in a path with forward slashes, below the project's root."""
-    path = PurePosixPath(file)
-    words = [word.lower() for word in _WORDS.findall(path.stem)]
-    sheet = not SHEETS.isdisjoint(words)
-    convention = None
-    while len(words) > 1 and (_VARIANT.fullmatch(words[-1]) or words[-1] in CONVENTIONS):
-        convention = CONVENTIONS.get(words.pop(), convention)
-    folders = {part.lower() for part in path.parts[:-1]}
-    if not words:
-        return Hints(ui=not UI_FOLDERS.isdisjoint(folders), sheet=sheet)
-    if not (UI_FOLDERS.isdisjoint(folders) and UI_WORDS.isdisjoint((words[0], words[-1]))):
-        # In ui/button_normal.png "normal" is a state of the button.
-        return Hints(ui=True, sheet=sheet)
-    if len(words) == 1 and len(words[0]) < 3:
-        return Hints(sheet=sheet)
-    ends = ("".join(words[-2:]), words[-1])
-    return Hints(
-        normal=not NORMAL.isdisjoint(ends),
-        convention=convention,
-        data=next((end for end in ends if end in GREY_DATA), ""),
-        packed=next((end for end in ends if end in PACKED), ""),
-        color=next((COLOR[end] for end in ends if end in COLOR), None),
-        sheet=sheet,
-    )
+def convention_of(file: str) -> NormalConvention | None:
+    """Where its name says that green points: `rock_nor_gl_2k`, `Bricks_NormalDX`."""
+    words = words_of(PurePosixPath(file).stem)[1:]
+    return next((CONVENTIONS[word] for word in reversed(words) if word in CONVENTIONS), None)
+
+
+def order_of(file: str) -> tuple[str, Mapping[str, ChannelMeaning]] | None:
+    """The word in its name that promises an order of packed channels, and that order."""
+    words = words_of(PurePosixPath(file).stem)
+    for end in range(len(words), 0, -1):
+        for count in range(min(_LONGEST, end), 0, -1):
+            word = "".join(words[end - count : end])
+            if word in ORDERS and count < len(words):
+                return word, ORDERS[word]
+    return None

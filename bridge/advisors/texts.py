@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 
@@ -18,6 +20,46 @@ TEXTS = {
     "more": Text("… and {count} more.", "……还有 {count} 个。"),
     "sets": Text("Apply sets {options}", "应用后将设置 {options}"),
     "takes_away": Text("removed", "移除"),
+    "material": Text("Material {name}: {count} textures", "材质 {name}：{count} 张贴图"),
+    "title_material": Text(
+        "Material {name} could be imported better ({count} textures)",
+        "材质 {name} 的导入设置可以改进（{count} 张贴图）",
+    ),
+    "memory": Text("Texture memory {sizes}", "贴图显存 {sizes}"),
+    "memory_all": Text("Texture memory in all {sizes}", "贴图显存合计 {sizes}"),
+    "memory_on": Text("{before} → {after} ({platform})", "{before} → {after}（{platform}）"),
+    "desktop": Text("desktop", "桌面"),
+    "mobile": Text("mobile", "移动端"),
+    "comma": Text(", ", "，"),
+    "about": Text("{file}: {kind}", "{file}：{kind}"),
+    "about_sure": Text("{file}: {kind}, {sure} % sure", "{file}：{kind}，可信度 {sure}%"),
+    "about_named": Text(
+        "{file}: {kind}, {sure} % sure ({words})", "{file}：{kind}，可信度 {sure}%（{words}）"
+    ),
+    "kind_albedo": Text("colour map", "颜色贴图"),
+    "kind_normal": Text("normal map", "法线贴图"),
+    "kind_height": Text("height map", "高度贴图"),
+    "kind_roughness": Text("roughness map", "粗糙度贴图"),
+    "kind_specular": Text("specular or metallic map", "高光或金属度贴图"),
+    "kind_ao": Text("occlusion map", "环境光遮蔽贴图"),
+    "kind_packed": Text("packed map", "打包贴图"),
+    "kind_emissive": Text("emission map", "自发光贴图"),
+    "kind_sprite": Text("sprite", "精灵图"),
+    "kind_ui": Text("interface image", "界面图像"),
+    "kind_environment": Text("environment map", "环境贴图"),
+    "channels": Text("{kind} of {channels}", "{kind}（{channels}）"),
+    "channel": Text("{meaning} ({letter})", "{letter} {meaning}"),
+    "channel_unused": Text("nothing", "未使用"),
+    "channel_occlusion": Text("occlusion", "遮蔽"),
+    "channel_roughness": Text("roughness", "粗糙度"),
+    "channel_smoothness": Text("smoothness", "光滑度"),
+    "channel_metallic": Text("metalness", "金属度"),
+    "channel_height": Text("height", "高度"),
+    "channel_mask": Text("a mask", "遮罩"),
+    "channel_opacity": Text("opacity", "不透明度"),
+    "channel_emission": Text("emission", "自发光"),
+    "rule_refused": Text("“Always” couldn't be kept", "未能保存“始终如此”"),
+    "project_file": Text("The project's rules can't be read", "无法读取项目的规则"),
     "apply": Text("Apply", "应用"),
     "later": Text("Not now", "暂不"),
     "always": Text("Always for this folder", "此文件夹始终如此"),
@@ -41,17 +83,53 @@ TEXTS = {
         "bumps look like dents",
         "法线贴图的绿色通道朝上（OpenGL，可信度 {confidence}%），却按朝下（DirectX）导入：凸起会显得凹陷",
     ),
+    "normal_directx": Text(
+        "a normal map whose green points down (DirectX, {confidence} % sure)",
+        "法线贴图的绿色通道朝下（DirectX，可信度 {confidence}%）",
+    ),
+    "color_as_normal": Text(
+        "imported as a normal map, and its texels are no normals: its blue is thrown away",
+        "按法线贴图导入，但其纹素并非法线：蓝色通道会丢失",
+    ),
+    "color_as_linear": Text(
+        "colours read as linear numbers: they look too bright and washed out",
+        "颜色被当作线性数值读取：会显得过亮、发白",
+    ),
     "data_as_srgb": Text(
-        "named “{word}” and grey throughout: data stored as sRGB, so its numbers are bent",
-        "名称含“{word}”且全为灰度：这是数据，却按 sRGB 存储，数值会被扭曲",
+        "grey throughout, and numbers: read as sRGB they are bent",
+        "全为灰度，是数据：按 sRGB 读取时数值会被扭曲",
     ),
     "packed_as_srgb": Text(
-        "named “{word}” with different channels: packed data stored as sRGB, so its numbers are bent",
-        "名称含“{word}”且各通道不同：这是打包的数据，却按 sRGB 存储，数值会被扭曲",
+        "different numbers in each channel: read as sRGB they are bent",
+        "各通道存有不同的数据：按 sRGB 读取时数值会被扭曲",
+    ),
+    "packed_order": Text(
+        "its channels are in the order {word}, and this engine's materials want another: pack the file anew",
+        "各通道按 {word} 的顺序排列，而此引擎的材质需要另一种顺序：请重新打包该文件",
+    ),
+    "lossy_data": Text(
+        "numbers compressed like a photograph: its artefacts become dents and stains",
+        "数据被当作照片进行有损压缩：压缩瑕疵会变成凹痕和污渍",
+    ),
+    "lossy_hdr": Text(
+        "light compressed with losses: what is brighter than white is cut off",
+        "光照被有损压缩：比白色更亮的部分会被截断",
+    ),
+    "uncompressed": Text(
+        "a texture of 3D surfaces that lies uncompressed in the GPU's memory",
+        "用于 3D 表面的贴图以未压缩的形式占用显存",
+    ),
+    "pixel_art_blocks": Text(
+        "a small picture with few tones, compressed in blocks: its edges get dirty",
+        "色调很少的小图像使用了块压缩：边缘会变脏",
     ),
     "alpha_constant": Text(
         "its alpha channel is opaque everywhere: it says nothing, and needn't be treated as transparency",
         "Alpha 通道处处不透明：没有信息，不必当作透明度处理",
+    ),
+    "grey_as_rgb": Text(
+        "grey throughout, and stored in {channels} channels: one would do",
+        "全为灰度，却存了 {channels} 个通道：一个就够",
     ),
     "ui_mipmaps": Text(
         "an image of the user interface with mipmaps: a third more memory, and it may look soft",
@@ -77,3 +155,30 @@ def say(key: str, locale: str, **values: object) -> str:
     """A sentence in the language of `locale` (BCP 47): Chinese for zh, else English."""
     text = TEXTS[key]
     return (text.zh if locale.lower().startswith("zh") else text.en).format(**values)
+
+
+def size_text(count: int) -> str:
+    """Bytes for people: `341.3 KiB`, `16.0 MiB`."""
+    if count < 1024:
+        return f"{count} B"
+    return f"{count / 1024:.1f} KiB" if count < 1024**2 else f"{count / 1024**2:.1f} MiB"
+
+
+def memory_text(memory: Mapping[str, tuple[int, int]], locale: str) -> str:
+    """Bytes before and after on each platform: `16.0 MiB → 5.3 MiB (desktop)`; empty for none."""
+    parts = [
+        say(
+            "memory_on",
+            locale,
+            before=size_text(before),
+            after=size_text(after),
+            platform=say(platform, locale) if platform in TEXTS else platform,
+        )
+        for platform, (before, after) in memory.items()
+    ]
+    same = len({tuple(sizes) for sizes in memory.values()}) == 1
+    if same and len(parts) > 1:
+        # One figure for all needs no platform.
+        before, after = next(iter(memory.values()))
+        return f"{size_text(before)} → {size_text(after)}"
+    return say("comma", locale).join(parts)

@@ -38,13 +38,13 @@ def textures() -> list[DemoTexture]:
         DemoTexture("materials/rock_roughness.png", lambda: grey(0.45 + 0.4 * rock), FLAT.over(SRGB)),
         DemoTexture("materials/rock_albedo.png", lambda: tint(rock, (0.45, 0.40, 0.36)), FLAT),
         DemoTexture("ui/button.png", button, TextureIntent(mipmaps=True).over(FLAT)),
-        DemoTexture("ui/panel.png", opaque_panel, FLAT.over(TextureIntent(alpha="transparency"))),
+        DemoTexture("ui/icon.png", lambda: disc(64), TextureIntent(compression="block").over(FLAT)),
         DemoTexture(
             "materials/brick_albedo.png", lambda: tint(brick, (0.60, 0.27, 0.20)), MATERIAL.over(SRGB)
         ),
         DemoTexture("materials/wall_normal.png", lambda: normals(noise(5), 4.0), NORMAL),
         DemoTexture("materials/metal_orm.png", lambda: packed(noise(7), noise(8)), MATERIAL.over(LINEAR)),
-        DemoTexture("ui/icon.png", lambda: disc(64), FLAT),
+        DemoTexture("ui/panel.png", opaque_panel, FLAT),
         DemoTexture("sprites/hero.png", lambda: disc(128), FLAT),
         DemoTexture("photos/sky.png", sky, FLAT),
     ]

@@ -12,6 +12,7 @@ import msgspec
 from packaging.version import Version
 
 from accel.image.inspect import inspect
+from accel.texture.examine import examine
 from accel.workload import Input, Limits, WorkloadError
 from bridge.api import (
     Adapter,
@@ -99,6 +100,8 @@ class Bench:
         self.refused: dict[str, str] = {}
         """Paths that the editor can't change, with its reason."""
         self.ran: list[str] = []
+        self.asked: list[Mapping[str, Any]] = []
+        """The parameters of each run."""
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -146,9 +149,9 @@ class Bench:
         priority: str = "interactive",
     ) -> RunResult:
         self.ran.append(names[0])
+        self.asked.append(params)
         await self.gate.wait()
-        record = inspect.workload  # type: ignore[attr-defined]
-        assert workload == record.name
+        record = {"texture.examine": examine, "image.inspect": inspect}[workload].workload
         inputs = [Input(name, str(path)) for name, path in zip(names, paths, strict=True)]
         try:
             output = record.load()(inputs, record.parse(dict(params)), Limits())

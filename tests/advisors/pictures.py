@@ -23,11 +23,12 @@ def heights(size: int = 128) -> NDArray[np.float64]:
     return np.sum([np.sin(2 * np.pi * (a * x + b * y) / size + p) for a, b, p in waves], axis=0)
 
 
-def normal_map(size: int = 128, green_up: bool = True) -> Pixels:
+def normal_map(size: int = 128, green_up: bool = True, depth: float = 2.0) -> Pixels:
+    """`depth`: the smaller, the steeper."""
     h = heights(size)
     p = np.roll(h, -1, 1) - np.roll(h, 1, 1)
     q = np.roll(h, -1, 0) - np.roll(h, 1, 0)
-    vectors = np.stack([-p, q if green_up else -q, np.full_like(h, 2.0)], -1)
+    vectors = np.stack([-p, q if green_up else -q, np.full_like(h, depth)], -1)
     vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.round((vectors * 0.5 + 0.5) * 255).astype(np.uint8)
 
@@ -49,6 +50,13 @@ def gradient(
 def grey(size: int = 128) -> Pixels:
     h = heights(size)
     return np.round((h - h.min()) / np.ptp(h) * 255).astype(np.uint8)[..., None]
+
+
+def packed(order: str, size: int = 128) -> Pixels:
+    """Occlusion, roughness and metal in the order of `order`, which has their letters."""
+    h = (heights(size) - heights(size).min()) / np.ptp(heights(size))
+    channels = {"o": 0.8 + 0.2 * h, "a": 0.8 + 0.2 * h, "r": 0.3 + 0.3 * h, "m": (h > 0.5) * 1.0}
+    return np.round(np.dstack([channels[letter] for letter in order]) * 255).astype(np.uint8)
 
 
 def noise(channels: int, size: int = 128) -> Pixels:

@@ -1,19 +1,22 @@
-"""What the import advisor finds, on real pictures through the real inspection; what it must not find most."""
+"""What is found about textures of each kind; what must not be found most of all."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
-from accel.image.examine import examine
-from accel.image.inspection import Inspection
-from accel.workload import Input, Limits
+from accel.texture.classification import Evidence
+from accel.texture.kinds import KINDS
 from bridge.advisors.findings import Finding, find
+from bridge.advisors.subject import subject
+from bridge.advisors.wanted import NOTE, WANTED, WASTE, WRONG
+from bridge.core.memory import PLATFORMS, texture_bytes, usual_format
 from bridge.core.textures import TextureIntent
 from tests.advisors import pictures
+from tests.advisors.examinations import classified, examined, imagined
 from tests.advisors.pictures import Pixels
 
 ALL = frozenset(TextureIntent.__struct_fields__)
@@ -21,62 +24,96 @@ SETTLED = TextureIntent(
     color_space="srgb", normal_convention="opengl", mipmaps=True, alpha="transparency", max_size=0
 )
 """As a colour texture with mipmaps is imported."""
+AS_NORMAL = {"kind": "normal", "color_space": "linear"}
+AS_DATA = {"color_space": "linear"}
+
+
+def judged(examination: Any, file: str, decides: frozenset[str] = ALL, limit: int = 4096, packed: Any = None,
+           **present: Any) -> dict[str, Finding]:  # fmt: skip
+    def memory(intent: TextureIntent) -> Any:
+        image = examination.inspection
+        forms = {p: usual_format(intent, texture.facts, p) for p in PLATFORMS}
+        return {
+            p: texture_bytes(f, image.width, image.height, bool(intent.mipmaps))
+            for p, f in forms.items()
+            if f
+        }
+
+    settings = TextureIntent(**present).over(SETTLED)
+    texture = subject(examination, file, present=settings, decides=decides, max_size=limit, memory=memory)
+    return {finding.code: finding for finding in find(texture, packed)}
 
 
 @pytest.fixture
 def found(tmp_path: Path) -> Any:
-    def look(
-        file: str, pixels: Pixels, decides: frozenset[str] = ALL, limit: int = 4096, **present: Any
-    ) -> dict[str, Finding]:
-        path = pictures.save(tmp_path / file, pixels)
-        image = examine(Input(file, str(path)), 0, Limits()).value
-        assert isinstance(image, Inspection)
-        settings = TextureIntent(**present).over(SETTLED)
-        return {finding.code: finding for finding in find(image, file, settings, decides, limit)}
+    def look(file: str, pixels: Pixels, what: Any, **more: Any) -> dict[str, Finding]:
+        return judged(examined(tmp_path, file, pixels, what), file, **more)
 
     return look
 
 
+def imagine(file: str, what: Any, facts: dict[str, Any] | None = None, **more: Any) -> dict[str, Finding]:
+    return judged(imagined(file, what, **(facts or {})), file, **more)
+
+
 class TestNormalMaps:
-    @pytest.mark.parametrize(
-        "file", ["rock.png", "rock_n.png", "textures/Rock_Normal_2K.png", "rockNormalGL.png"]
-    )
+    @pytest.mark.parametrize("file", ["rock.png", "rock_n.png", "textures/Rock_Normal_2K.png"])
     def test_one_that_is_imported_as_colour_is_found_whatever_its_name(self, found: Any, file: str) -> None:
-        finding = found(file, pictures.normal_map())["normal_as_color"]
+        finding = found(file, pictures.normal_map(), "normal")["normal_as_color"]
         assert finding.intent == TextureIntent(kind="normal", color_space="linear")
-        assert finding.values["share"] == 100
+        assert (finding.rank, finding.values["share"]) == (WRONG, 100)
+
+    def test_a_steep_one_is_found_too(self, found: Any) -> None:
+        steep = pictures.normal_map(depth=0.4)
+        assert 0.7 < steep[..., 2].mean() / 255 < 0.8
+        assert "normal_as_color" in found("rock_n.png", steep, "normal")
+
+    def test_the_pixels_alone_are_enough_where_the_model_isnt_sure(self, found: Any) -> None:
+        assert "normal_as_color" in found("rock.png", pictures.normal_map(), None)
+
+    def test_a_name_that_says_something_else_leaves_it_open(self, found: Any) -> None:
+        assert not found("ui/button_normal.png", pictures.normal_map(), None)
+        assert not found("rock_albedo.png", pictures.normal_map(), None)
 
     def test_one_that_is_imported_as_one_is_fine(self, found: Any) -> None:
-        assert not found("rock_n.png", pictures.normal_map(), kind="normal", color_space="linear")
+        assert not found("rock_n.png", pictures.normal_map(), "normal", **AS_NORMAL)
+
+    def test_one_whose_texels_are_no_vectors_is_left_alone_whatever_the_model_says(self, found: Any) -> None:
+        for pixels in (pictures.noise(3), pictures.grey()):
+            assert "normal_as_color" not in found("rock_n.png", pixels, "normal")
 
     def test_one_that_points_down_is_found_in_an_engine_that_takes_it_as_up(self, found: Any) -> None:
-        present = {"kind": "normal", "color_space": "linear"}
-        down = found("rock_n.png", pictures.normal_map(green_up=False), **present)
-        assert down["normal_convention"].intent == TextureIntent(normal_convention="directx")
-        settled = found(
-            "a_n.png", pictures.normal_map(green_up=False), normal_convention="directx", **present
-        )
-        assert not settled
+        pixels = pictures.normal_map(green_up=False)
+        down = found("rock_n.png", pixels, "normal", **AS_NORMAL)["normal_convention"]
+        assert (down.intent, down.sentence) == (
+            TextureIntent(normal_convention="directx"), "normal_green_down",
+        )  # fmt: skip
+        assert not found("rock_n.png", pixels, "normal", normal_convention="directx", **AS_NORMAL)
 
     def test_one_that_points_up_is_found_where_the_engine_is_told_down(self, found: Any) -> None:
-        present = {"kind": "normal", "color_space": "linear", "normal_convention": "directx"}
-        up = found("rock_n.png", pictures.normal_map(), **present)
-        assert up["normal_convention"].intent == TextureIntent(normal_convention="opengl")
+        present = {**AS_NORMAL, "normal_convention": "directx"}
+        up = found("rock_n.png", pictures.normal_map(), "normal", **present)["normal_convention"]
+        assert up.intent == TextureIntent(normal_convention="opengl")
 
     def test_a_name_that_contradicts_the_convention_leaves_it_open(self, found: Any) -> None:
-        present = {"kind": "normal", "color_space": "linear"}
-        assert not found("rock_nor_gl_2k.png", pictures.normal_map(green_up=False), **present)
+        pixels = pictures.normal_map(green_up=False)
+        assert not found("rock_nor_gl_2k.png", pixels, "normal", **AS_NORMAL)
 
-    def test_an_engine_without_a_switch_for_green_isnt_advised_on_it(self, found: Any) -> None:
-        present = {"kind": "normal", "color_space": "linear"}
+    def test_in_an_engine_without_a_switch_for_green_the_file_must_change(self, found: Any) -> None:
         decides = ALL - {"normal_convention"}
-        assert not found("rock_n.png", pictures.normal_map(green_up=False), decides, **present)
+        pixels = pictures.normal_map(green_up=False)
+        finding = found("rock_n.png", pixels, "normal", decides=decides, **AS_NORMAL)["normal_convention"]
+        assert finding.rank == WRONG and not finding.applicable
+
+    def test_where_the_engines_convention_isnt_known_it_is_a_note(self, tmp_path: Path) -> None:
+        examination = examined(tmp_path, "rock_n.png", pictures.normal_map(green_up=False), "normal")
+        (finding,) = find(subject(examination, "rock_n.png"))
+        assert (finding.code, finding.rank, finding.applicable) == ("normal_directx", NOTE, False)
 
 
 @pytest.mark.parametrize(
     ("file", "pixels"),
     [
-        ("flat_n.png", pictures.flat((128, 128, 255))),
         ("flat.png", pictures.flat((130, 128, 250))),
         ("sky.png", pictures.gradient((90, 140, 235), (170, 200, 250), noise=2)),
         ("dusk.png", pictures.gradient((110, 120, 255), (140, 140, 245), noise=3)),
@@ -85,123 +122,338 @@ class TestNormalMaps:
         ("sky_normal.png", pictures.gradient((60, 110, 200), (140, 190, 240), noise=2)),
         ("grey_n.png", pictures.grey()),
         ("noise_n.png", pictures.noise(3)),
-        ("ui/button_normal.png", pictures.noise(3)),
         ("photo.png", pictures.gradient((200, 120, 80), (40, 90, 60), noise=30)),
-        ("north_n.png", pictures.gradient((10, 200, 30), (100, 20, 30), noise=4)),
     ],
 )
-def test_what_isnt_a_normal_map_is_never_called_one(found: Any, file: str, pixels: Pixels) -> None:
-    assert not {"normal_as_color", "normal_convention"} & set(found(file, pixels))
+def test_what_isnt_a_normal_map_is_never_called_one_by_pixels(found: Any, file: str, pixels: Pixels) -> None:
+    assert not {"normal_as_color", "normal_convention"} & set(found(file, pixels, None))
 
 
-def test_a_normal_map_in_the_interfaces_folder_is_left_alone(found: Any) -> None:
-    assert not found("ui/button_normal.png", pictures.normal_map(), mipmaps=False)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "normal"])
+def test_a_texture_of_any_other_kind_that_is_imported_as_normals_is_found(found: Any, kind: str) -> None:
+    finding = found("thing.png", pictures.noise(3), kind, **AS_NORMAL)["color_as_normal"]
+    assert finding.intent == TextureIntent(kind=kind)  # type: ignore[arg-type]
+    assert finding.rank == WRONG
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_vectors_that_are_imported_as_normals_are_left_alone_whatever_the_model_says(
+    found: Any, kind: str
+) -> None:
+    assert "color_as_normal" not in found("thing.png", pictures.normal_map(), kind, **AS_NORMAL)
 
 
 class TestData:
-    @pytest.mark.parametrize(
-        "file", ["rock_roughness.png", "Rock_AO_1k.png", "WoodHeight.png", "r_metallic.png"]
-    )
-    def test_grey_data_that_is_read_as_srgb_is_found(self, found: Any, file: str) -> None:
-        finding = found(file, pictures.grey())["data_as_srgb"]
+    @pytest.mark.parametrize("kind", ["roughness", "ao", "height", "specular"])
+    def test_grey_data_that_is_read_as_srgb_is_found(self, found: Any, kind: str) -> None:
+        finding = found("r.png", pictures.grey(), kind)["data_as_srgb"]
         assert finding.intent == TextureIntent(color_space="linear")
-        assert finding.sentence == "data_as_srgb"
+        assert (finding.sentence, finding.rank) == ("data_as_srgb", WRONG)
 
-    def test_packed_data_that_is_read_as_srgb_is_found(self, found: Any) -> None:
-        assert found("crate_orm.png", pictures.noise(3))["data_as_srgb"].sentence == "packed_as_srgb"
+    def test_coloured_reflection_is_a_colour_and_left_alone(self, found: Any) -> None:
+        assert not found("armour_spec.png", pictures.noise(3), "specular")
 
-    @pytest.mark.parametrize(
-        ("file", "pixels"),
-        [
-            ("concrete.png", pictures.grey()),
-            ("concrete_albedo.png", pictures.grey()),
-            ("rock_roughness.png", pictures.noise(3)),
-            ("crate_orm.png", pictures.grey()),
-            ("character_arm.png", pictures.noise(3)),
-            ("rusty_metal.png", pictures.grey()),
-        ],
-    )
-    def test_a_name_without_the_pixels_or_pixels_without_the_name_say_nothing(
-        self, found: Any, file: str, pixels: Pixels
-    ) -> None:
-        assert "data_as_srgb" not in found(file, pixels)
+    def test_packed_data_that_is_read_as_srgb_is_found_with_what_its_channels_mean(self, found: Any) -> None:
+        finding = found("crate_orm.png", pictures.packed("orm"), "packed")["data_as_srgb"]
+        assert finding.sentence == "packed_as_srgb"
+        assert finding.intent == TextureIntent(
+            color_space="linear", channels={"r": "occlusion", "g": "roughness", "b": "metallic"}
+        )
+
+    def test_a_name_that_the_model_agrees_with_is_enough_for_grey_texels(self, tmp_path: Path) -> None:
+        examination = examined(tmp_path, "rock_roughness.png", pictures.grey(), "height", 0.5)
+        unsure = classified(None)
+        examination = type(examination)(
+            examination.inspection,
+            type(unsure)("height", {"height": 0.5}, False, examination.classification.evidence),
+            examination.fingerprint,
+        )
+        assert "data_as_srgb" in judged(examination, "rock_roughness.png")
+        assert "data_as_srgb" not in judged(examination, "rock_roughness.png", ALL - {"color_space"})
+
+    @pytest.mark.parametrize("file", ["concrete.png", "rusty_metal.png", "concrete_albedo.png"])
+    def test_grey_of_no_sure_use_is_left_alone(self, found: Any, file: str) -> None:
+        assert not found(file, pictures.grey(), None)
 
     def test_nothing_is_said_where_the_engine_leaves_it_to_the_shader(self, found: Any) -> None:
-        assert not found("rock_roughness.png", pictures.grey(), ALL - {"color_space"})
+        decides = ALL - {"color_space"}
+        assert not found("rock_roughness.png", pictures.grey(), "roughness", decides=decides)
 
     def test_nothing_is_said_where_it_is_linear_or_unknown(self, found: Any) -> None:
-        assert not found("rock_roughness.png", pictures.grey(), color_space="linear")
+        assert not found("rock_roughness.png", pictures.grey(), "roughness", **AS_DATA)
+
+    def test_lossy_numbers_are_found_and_lossy_colours_are_taste(self, found: Any) -> None:
+        lossy = found("r.png", pictures.grey(), "roughness", compression="lossy", **AS_DATA)["lossy_data"]
+        assert (lossy.rank, lossy.intent) == (WASTE, TextureIntent(compression="lossless"))
+        assert not found("wall_albedo.png", pictures.noise(3), "albedo", compression="lossy")
+
+
+class TestColors:
+    def test_colours_that_are_read_as_numbers_are_found(self, found: Any) -> None:
+        finding = found("wall_albedo.png", pictures.noise(3), "albedo", color_space="linear")
+        assert finding["color_as_linear"].intent == TextureIntent(color_space="srgb")
+
+    @pytest.mark.parametrize("kind", ["emissive", "sprite", "ui", "environment", None])
+    def test_what_may_well_be_linear_is_left_alone(self, found: Any, kind: Any) -> None:
+        assert not found("thing.png", pictures.noise(3), kind, color_space="linear", mipmaps=False)
+
+    def test_a_grey_albedo_may_be_a_mask(self, found: Any) -> None:
+        assert not found("wall_albedo.png", pictures.grey(), "albedo", color_space="linear")
 
 
 class TestAlpha:
-    def test_an_alpha_that_is_opaque_everywhere_is_found(self, found: Any) -> None:
-        finding = found("leaf.png", pictures.opaque(pictures.noise(3)))["alpha_constant"]
-        assert finding.intent == TextureIntent(alpha="none")
+    def test_an_opaque_alpha_that_costs_memory_is_found(self) -> None:
+        facts = {"channels": 4, "has_alpha": True, "alpha": OPAQUE}
+        finding = imagine("leaf.png", None, facts, compression="block")["alpha_constant"]
+        assert (finding.intent, finding.rank) == (TextureIntent(alpha="none"), WASTE)
+        assert finding.memory == {"desktop": (349_552, 174_776), "mobile": (349_552, 174_776)}
+
+    def test_one_that_costs_nothing_is_a_note(self) -> None:
+        facts = {"channels": 4, "has_alpha": True, "alpha": OPAQUE}
+        finding = imagine("leaf.png", None, facts, compression="lossless")["alpha_constant"]
+        assert (finding.rank, finding.applicable) == (NOTE, False)
 
     def test_an_alpha_that_is_used_is_fine(self, found: Any) -> None:
-        assert not found("leaf.png", pictures.noise(4))
+        assert not found("leaf.png", pictures.noise(4), None)
 
     def test_an_alpha_that_hides_everything_is_left_alone(self, found: Any) -> None:
         invisible = np.dstack([pictures.noise(3), np.zeros((128, 128), np.uint8)])
-        assert not found("leaf.png", invisible)
+        assert not found("leaf.png", invisible, None)
+
+
+OPAQUE = {
+    "used": False, "constant": 255, "min": 1.0, "max": 1.0, "share_opaque": 1.0, "share_transparent": 0.0,
+}  # fmt: skip
+USED = {
+    "used": True, "constant": None, "min": 0.0, "max": 1.0, "share_opaque": 0.5, "share_transparent": 0.5,
+}  # fmt: skip
+
+
+def test_grey_in_three_channels_is_a_note(found: Any) -> None:
+    grey = np.repeat(pictures.grey(), 3, axis=2)
+    finding = found("thing.png", grey, None)["grey_as_rgb"]
+    assert (finding.rank, finding.applicable, finding.values) == (NOTE, False, {"channels": 3})
+    assert not found("thing.png", pictures.grey(), None)
+    assert not found("icon.png", np.dstack([grey, pictures.noise(1)]), None), "white with an outline"
 
 
 class TestMipmaps:
-    @pytest.mark.parametrize(
-        "file", ["ui/panel.png", "icon_sword.png", "HUD/Health.png", "art/crosshair.png"]
-    )
+    @pytest.mark.parametrize("file", ["ui/panel.png", "icon_sword.png", "HUD/Health.png"])
     def test_an_interface_image_with_mipmaps_is_found(self, found: Any, file: str) -> None:
-        assert found(file, pictures.noise(4))["ui_mipmaps"].intent == TextureIntent(mipmaps=False)
+        finding = found(file, pictures.noise(4), "ui")["ui_mipmaps"]
+        assert (finding.intent, finding.rank) == (TextureIntent(mipmaps=False), WASTE)
 
-    def test_a_sprite_with_mipmaps_is_found_where_the_engine_knows_it_as_one(self, found: Any) -> None:
-        assert "ui_mipmaps" in found("hero.png", pictures.noise(4), kind="sprite")
+    def test_one_by_pixels_alone_has_to_be_very_sure(self) -> None:
+        facts = {"channels": 4, "alpha": USED}
+        assert "ui_mipmaps" in judged(imagined("a.png", "ui", 0.95, **facts), "a.png")
+        assert not judged(imagined("a.png", "ui", 0.6, **facts), "a.png")
 
-    def test_an_interface_image_without_mipmaps_is_fine(self, found: Any) -> None:
-        assert not found("ui/panel.png", pictures.noise(4), mipmaps=False)
+    def test_one_that_the_engine_saw_in_3d_keeps_its_mipmaps(self, found: Any) -> None:
+        facts = {"width": 1024, "entropy": 7.0}
+        assert not imagine("ui/screen.png", "ui", facts, compression="block")
 
-    def test_what_only_sounds_like_an_interface_is_left_alone(self, found: Any) -> None:
-        for file in ("guitar.png", "building/wall.png", "ruin.png", "silicon.png"):
-            assert not found(file, pictures.noise(4)), file
+    def test_a_sprite_keeps_its_mipmaps_unless_the_engine_knows_it_as_one(self, found: Any) -> None:
+        assert not found("hero.png", pictures.noise(4), "sprite")
+        assert "ui_mipmaps" in found("hero.png", pictures.noise(4), "sprite", kind="sprite")
+        assert "ui_mipmaps" in found("hero.png", pictures.noise(4), None, kind="sprite")
 
     @pytest.mark.parametrize(
-        "file", ["wall_albedo.png", "wall_BaseColor.png", "wall_diff_2k.png", "w_ao.png"]
+        ("file", "kind"),
+        [("wall_albedo.png", "albedo"), ("w_orm.png", "packed"), ("w_emissive.png", "emissive"),
+         ("rock.png", "normal"), ("w_ao.png", "ao")],
+    )  # fmt: skip
+    def test_a_map_of_a_surface_without_mipmaps_is_found(self, file: str, kind: Any) -> None:
+        facts = {"normals": VECTORS} if kind == "normal" else {"grey": kind == "ao"}
+        present = AS_NORMAL if kind == "normal" else {"color_space": "srgb" if kind != "ao" else "linear"}
+        finding = imagine(file, kind, facts, mipmaps=False, **present)["no_mipmaps"]
+        assert (finding.intent, finding.rank) == (TextureIntent(mipmaps=True), WASTE)
+
+    @pytest.mark.parametrize("kind", [*KINDS, None])
+    def test_without_a_word_on_its_use_only_normals_are_taken_for_a_surface(self, kind: Any) -> None:
+        facts = {"normals": VECTORS} if kind == "normal" else {}
+        codes = imagine("thing.png", kind, facts, mipmaps=False)
+        assert ("no_mipmaps" in codes) is (kind == "normal")
+
+    def test_a_material_that_uses_it_is_a_word_too(self) -> None:
+        examination = imagined("thing.png", "albedo")
+        slot = classified("albedo", 0.97, Evidence("slot", "used as albedo", "albedo"))
+        examination = type(examination)(examination.inspection, slot, examination.fingerprint)
+        assert "no_mipmaps" in judged(examination, "thing.png", mipmaps=False)
+
+    @pytest.mark.parametrize(
+        ("file", "kind", "facts"),
+        [
+            ("ramp_albedo.png", "albedo", {"width": 256, "height": 8}),
+            ("ramp_albedo.png", "albedo", {"width": 512, "height": 32}),
+            ("sprites/hero_n.png", "normal", {"normals": None}),
+            ("hero_n.png", "normal", {"alpha": USED, "channels": 4}),
+            ("terrain_height.png", "height", {"grey": True}),
+        ],
     )
-    def test_a_material_texture_without_mipmaps_is_found(self, found: Any, file: str) -> None:
-        pixels = pictures.grey() if "ao" in file else pictures.noise(3)
-        codes = found(file, pixels, mipmaps=False, color_space="linear")
-        assert codes["no_mipmaps"].intent == TextureIntent(mipmaps=True)
+    def test_what_is_looked_up_or_lies_in_2d_may_go_without(self, file: str, kind: Any, facts: Any) -> None:
+        facts = {"normals": VECTORS, **facts} if kind == "normal" else facts
+        assert "no_mipmaps" not in imagine(file, kind, facts, mipmaps=False, **AS_DATA)
 
-    def test_a_picture_of_no_known_use_may_go_without_mipmaps(self, found: Any) -> None:
-        assert not found("hero.png", pictures.noise(4), mipmaps=False)
 
-    def test_a_tiny_lookup_texture_may_go_without_mipmaps(self, found: Any) -> None:
-        assert not found("ramp_albedo.png", pictures.noise(3, size=8), mipmaps=False)
+VECTORS = {
+    "unit_length": 0.99, "tolerance": 0.05, "mean": (0.5, 0.5, 0.9), "flat": 0.0, "convention": None,
+    "convention_confidence": 0.0,
+}  # fmt: skip
+
+
+class TestMemory:
+    def test_an_uncompressed_map_of_a_surface_is_found_with_what_it_would_save(self) -> None:
+        facts = {"width": 2048, "height": 2048}
+        finding = imagine("wall_albedo.png", "albedo", facts, compression="lossless")["uncompressed"]
+        assert (finding.intent, finding.rank) == (TextureIntent(compression="block"), WASTE)
+        assert finding.memory == {
+            "desktop": (22_369_620, 2_796_216), "mobile": (22_369_620, 2_796_216),
+        }  # fmt: skip
+        assert finding.saved == 22_369_620 - 2_796_216
+
+    def test_packed_channels_get_blocks_that_keep_them_apart(self) -> None:
+        finding = imagine("wall_orm.png", "packed", compression="none", **AS_DATA)["uncompressed"]
+        assert finding.intent == TextureIntent(compression="block_high")
+
+    def test_lossy_is_unpacked_for_the_gpu_all_the_same(self) -> None:
+        facts = {"normals": VECTORS}
+        codes = imagine("rock_n.png", "normal", facts, compression="lossy", **AS_NORMAL)
+        assert set(codes) == {"uncompressed"}
+
+    @pytest.mark.parametrize(
+        ("file", "kind", "facts"),
+        [
+            ("hero.png", "sprite", {}),
+            ("ui/panel.png", "ui", {}),
+            ("thing.png", "albedo", {}),
+            ("sky.hdr", "environment", {"bit_depth": 32}),
+            ("terrain_height.png", "height", {"grey": True}),
+            ("wall_albedo.png", "albedo", {"width": 128, "height": 128}),
+            ("wall_albedo.png", "albedo", {"entropy": 3.0}),
+            ("wall_albedo.png", "albedo", {"width": 510, "height": 512}),
+            ("wall_albedo.png", "albedo", {"bit_depth": 32}),
+            ("wall_albedo.png", None, {}),
+        ],
+    )
+    def test_nothing_is_said_of_what_blocks_would_harm_or_barely_shrink(
+        self, file: str, kind: Any, facts: Any
+    ) -> None:
+        codes = imagine(file, kind, facts, compression="lossless", mipmaps=kind != "ui", **AS_DATA)
+        assert "uncompressed" not in codes
+
+    def test_nothing_is_said_where_the_engines_formats_arent_known(self) -> None:
+        texture = subject(
+            imagined("wall_albedo.png", "albedo"),
+            "wall_albedo.png",
+            present=TextureIntent(compression="lossless", mipmaps=True),
+            decides=ALL,
+        )
+        assert find(texture) == []
+
+    @pytest.mark.parametrize("compression", ["block", "block_high", "universal"])
+    def test_pixel_art_in_blocks_is_found(self, compression: str) -> None:
+        facts = {"width": 64, "height": 128, "entropy": 2.5, "channels": 4, "alpha": USED}
+        finding = imagine("hero.png", "sprite", facts, compression=compression)["pixel_art_blocks"]
+        assert (finding.intent, finding.rank) == (TextureIntent(compression="lossless"), WRONG)
+
+    def test_a_large_painted_picture_in_blocks_is_taste(self) -> None:
+        assert not imagine("backdrop.png", "sprite", {"width": 2048}, compression="block")
+
+    def test_light_that_is_cut_off_is_found(self) -> None:
+        finding = imagine("sky.exr", "environment", {"bit_depth": 32}, compression="lossy")["lossy_hdr"]
+        assert (finding.intent, finding.rank) == (TextureIntent(compression="lossless"), WRONG)
+        assert not imagine("sky.png", "environment", compression="lossy")
+
+
+class TestPackedOrder:
+    ORM: ClassVar = {"r": "occlusion", "g": "roughness", "b": "metallic"}
+
+    def test_another_order_than_the_engines_is_told_to_the_files_author(self, found: Any) -> None:
+        present = {"packed": self.ORM, **AS_DATA}
+        finding = found("crate_mra.png", pictures.packed("mra"), "packed", **present)["packed_order"]
+        assert (finding.rank, finding.applicable, finding.values) == (WRONG, False, {"word": "MRA"})
+
+    @pytest.mark.parametrize(
+        ("file", "order"), [("crate_orm.png", "orm"), ("crate.png", "mra"), ("crate_mra.png", "orm")]
+    )
+    def test_the_engines_order_or_one_that_isnt_sure_is_fine(self, found: Any, file: str, order: str) -> None:
+        assert not found(file, pictures.packed(order), "packed", packed=self.ORM, **AS_DATA)
+
+    def test_an_engine_whose_materials_choose_wants_no_order(self, found: Any) -> None:
+        assert not found("crate_mra.png", pictures.packed("mra"), "packed", **AS_DATA)
 
 
 class TestSize:
-    def test_a_texture_over_the_limit_is_found(self, found: Any) -> None:
-        assert found("wall.png", pictures.noise(3), limit=64)["too_large"].intent == TextureIntent(
-            max_size=64
-        )
+    def test_a_map_over_the_limit_is_found(self) -> None:
+        finding = imagine("wall_albedo.png", "albedo", limit=64)["too_large"]
+        assert (finding.intent, finding.rank) == (TextureIntent(max_size=64), WASTE)
 
-    def test_one_that_the_engine_limits_already_is_fine(self, found: Any) -> None:
-        assert not found("wall.png", pictures.noise(3), ALL, 64, max_size=64)
+    def test_of_what_use_isnt_sure_the_author_decides(self) -> None:
+        finding = imagine("wall.png", None, limit=64)["too_large"]
+        assert (finding.applicable, finding.rank) == (False, WASTE)
 
-    def test_a_sprite_sheet_keeps_its_size_as_its_regions_are_in_pixels(self, found: Any) -> None:
-        assert not found("hero_sheet.png", pictures.noise(4), limit=64)
+    @pytest.mark.parametrize("kind", ["sprite", "environment"])
+    def test_a_picture_of_2d_or_a_sky_may_need_its_size(self, kind: Any) -> None:
+        finding = imagine("thing.png", kind, limit=64)["too_large"]
+        assert (finding.applicable, finding.rank) == (False, NOTE)
 
-    def test_a_material_that_is_no_power_of_two_is_told_to_its_author(self, found: Any) -> None:
+    def test_one_that_the_engine_limits_already_is_fine(self) -> None:
+        assert not imagine("wall_albedo.png", "albedo", limit=64, max_size=64)
+
+    def test_a_sprite_sheet_keeps_its_size_as_its_regions_are_in_pixels(self) -> None:
+        assert not imagine("hero_sheet.png", "sprite", limit=64)
+
+    ODD: ClassVar = {"width": 102, "height": 102, "power_of_two": False}
+
+    def test_a_material_that_doesnt_fit_its_blocks_is_told_to_its_author(self) -> None:
         for present in ({"compression": "block"}, {"wrap": "repeat"}):
-            finding = found("wall_albedo.png", pictures.noise(3, size=100), **present)["not_power_of_two"]
-            assert not finding.applicable
+            finding = imagine("wall_albedo.png", "albedo", self.ODD, **present)["not_power_of_two"]
+            assert (finding.applicable, finding.rank) == (False, WASTE)
 
-    def test_no_power_of_two_is_fine_where_nothing_needs_it(self, found: Any) -> None:
-        assert not found("wall_albedo.png", pictures.noise(3, size=100), compression="lossless")
-        assert not found("hero.png", pictures.noise(4, size=100), compression="block")
-        assert not found("ui/panel.png", pictures.noise(4, size=100), mipmaps=False)
+    def test_no_power_of_two_is_fine_where_nothing_needs_it(self) -> None:
+        fours = {"width": 100, "height": 300, "power_of_two": False}
+        assert not imagine("wall_albedo.png", "albedo", fours, compression="block")
+        assert not imagine("wall_albedo.png", "albedo", self.ODD, compression="lossless")
+        assert not imagine("hero.png", "sprite", {**self.ODD, "entropy": 7}, compression="block")
 
 
-def test_the_worst_comes_first(found: Any) -> None:
-    codes = list(found("a_n.png", pictures.opaque(pictures.normal_map()), mipmaps=False))
-    assert codes[0] == "normal_as_color"
-    assert set(codes) == {"normal_as_color", "no_mipmaps", "alpha_constant"}
+def test_without_an_engine_only_the_file_itself_is_judged(tmp_path: Path) -> None:
+    pixels = pictures.opaque(pictures.noise(3, 102))
+    examination = examined(tmp_path, "wall_albedo.png", pixels, "albedo")
+    found = find(subject(examination, "wall_albedo.png", max_size=64))
+    assert {finding.code for finding in found} == {"alpha_constant", "not_power_of_two", "too_large"}
+    assert not any(finding.applicable for finding in found)
+
+
+def test_the_worst_comes_first_and_then_what_saves_most(found: Any) -> None:
+    pixels = pictures.opaque(pictures.normal_map(512))
+    findings = found("a_n.png", pixels, "normal", mipmaps=False, compression="lossless")
+    codes = list(findings)
+    assert codes == ["normal_as_color", "uncompressed", "no_mipmaps", "alpha_constant"]
+    assert findings["no_mipmaps"].saved < 0 < findings["uncompressed"].saved
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_right_settings_are_left_alone_whatever_the_kind(kind: Any) -> None:
+    facts = {"normals": VECTORS} if kind == "normal" else {"grey": kind in ("ao", "roughness", "height")}
+    right = {
+        "normal": {**AS_NORMAL, "compression": "block"}, "packed": {**AS_DATA, "compression": "block_high"},
+        "ui": {"mipmaps": False, "compression": "lossless"}, "sprite": {"compression": "lossless"},
+        "environment": {"compression": "lossless"}, "height": {**AS_DATA, "compression": "lossless"},
+        "albedo": {"compression": "block"}, "emissive": {"compression": "block"},
+    }.get(kind, {**AS_DATA, "compression": "block"})  # fmt: skip
+    assert not imagine("rock.png", kind, {"channels": 1 if facts.get("grey") else 3, **facts}, **right)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, None])
+@pytest.mark.parametrize("unknown", [TextureIntent(), TextureIntent(kind="albedo")])
+def test_settings_that_say_nothing_are_never_wrong_but_for_normals(kind: Any, unknown: TextureIntent) -> None:
+    facts = {"normals": VECTORS} if kind == "normal" else {}
+    texture = subject(imagined("rock_x.png", kind, **facts), "rock_x.png", present=unknown, decides=ALL)
+    assert {finding.code for finding in find(texture)} <= ({"normal_as_color"} if kind == "normal" else set())
+
+
+def test_each_want_is_about_a_field_that_there_is() -> None:
+    wants = [want for wants in WANTED.values() for want in wants]
+    assert {want.field for want in wants} <= ALL
+    assert set(WANTED) == {"color", "normal", "data", "packed", "emissive", "flat", "environment"}

@@ -14,7 +14,7 @@ from bridge.advisors.import_flow import TextureImportAdvisor
 from bridge.advisors.import_popups import applied_popup
 from bridge.api import Popup, RequestError, SessionView
 from tests.advisors import pictures
-from tests.advisors.desk import WRONG, Bench
+from tests.advisors.desk import WRONG, Bench, FakeEngine
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ class TestAsking:
         popup = bench.asking
         assert popup.title == "rock_n.png could be imported better"
         assert body_of(popup) == [
-            "`textures/rock_n.png`",
+            "`textures/rock_n.png`: normal map, 99 % sure (`_n`)",
             "• mean (0.50, 0.50, 0.95), 100 % of texels unit length: a normal map imported as colour",
             "Apply sets `normal_map` false → true, `srgb` true → false",
         ]
@@ -61,24 +61,26 @@ class TestAsking:
         assert bench.shown == []
 
     async def test_the_files_of_one_import_share_a_popup_with_the_worst_first(self, bench: Bench) -> None:
-        ui = bench.texture("ui/panel.png", pictures.noise(4), mipmaps=True)
-        await bench.imported(ui, more=True)
+        settled = {"normal_map": True, "srgb": False}
+        await bench.imported(normal(bench, "cave/wall_n.png", **settled), more=True)
         assert bench.shown == []
         await bench.imported(normal(bench))
         assert bench.asking.title == "2 textures could be imported better"
-        assert body_of(bench.asking)[0] == "`textures/rock_n.png`"
+        assert body_of(bench.asking)[0].startswith("`textures/rock_n.png`")
         assert len(bench.shown) == 1
 
     async def test_many_files_are_counted_and_the_first_has_its_picture(self, bench: Bench) -> None:
-        paths = [bench.texture(f"ui/{n:02}.png", pictures.noise(4, 16), mipmaps=True) for n in range(18)]
+        settled = {"normal_map": True, "srgb": False}
+        paths = [normal(bench, f"{chr(97 + n) * 3}_n.png", **settled) for n in range(18)]
         await bench.imported(*paths)
         assert bench.asking.title == "18 textures could be imported better"
-        assert body_of(bench.asking)[-1] == "… and 12 more."
+        assert "… and 12 more." in body_of(bench.asking)
         assert isinstance(bench.asking.image, str)
         assert bench.asking.severity == "info"
 
     async def test_what_only_the_author_can_mend_has_no_apply_and_is_said_once(self, bench: Bench) -> None:
-        path = bench.texture("wall_albedo.png", pictures.noise(3, 100), mipmaps=True, block=True)
+        settled = {"normal_map": True, "srgb": False, "mipmaps": True, "block": True}
+        path = bench.texture("wall_n.png", pictures.normal_map(102), **settled)
         await bench.imported(path)
         assert [action.id for action in bench.asking.actions] == ["later"]
         await bench.answer("later")
@@ -88,7 +90,7 @@ class TestAsking:
     async def test_what_only_the_author_can_mend_isnt_repeated_after_the_rest_was_applied(
         self, bench: Bench
     ) -> None:
-        path = bench.texture("wall_albedo.png", pictures.noise(3, 100), block=True)
+        path = bench.texture("wall_n.png", pictures.normal_map(102), block=True)
         await bench.imported(path)
         assert "no power of two" in bench.asking.body
         await bench.imported(path)
@@ -97,6 +99,35 @@ class TestAsking:
         await bench.answer("undo", state="dismissed")
         await bench.imported(path)
         assert bench.popups == {}
+
+    async def test_what_is_only_a_note_interrupts_nobody(self, bench: Bench) -> None:
+        path = bench.texture("thing.png", pictures.opaque(pictures.noise(3)))
+        await bench.imported(path)
+        assert bench.shown == []
+
+    async def test_the_maps_of_one_material_are_one_paragraph(self, bench: Bench) -> None:
+        files = ("rock_normal.png", "rock_n_detail_normal.png", "rock_n.png")
+        await bench.imported(
+            *(normal(bench, f"cave/{file}") for file in files[::2]), normal(bench, "b_n.png")
+        )
+        body = bench.asking.body
+        assert bench.asking.title == "3 textures could be imported better"
+        assert "Material `cave/rock`: 2 textures\n`rock_n" in body
+        assert body.index("Material") < body.index("`rock_normal.png`") and "`cave/rock_n.png`" not in body
+
+    async def test_a_popup_about_one_material_alone_names_it(self, bench: Bench) -> None:
+        await bench.imported(normal(bench, "rock_normal.png"), normal(bench, "rock_n.png"))
+        assert bench.asking.title == "Material rock could be imported better (2 textures)"
+
+    async def test_what_it_saves_is_said_in_numbers_for_each_file_and_in_all(self, bench: Bench) -> None:
+        settled = {"normal_map": True, "srgb": False}
+        paths = [
+            bench.texture(f"{name}_n.png", pictures.normal_map(512), **settled) for name in ("wall", "floor")
+        ]
+        await bench.imported(*paths)
+        lines = body_of(bench.asking)
+        assert lines.count("Texture memory 1.0 MiB → 1.3 MiB") == 2, "mipmaps cost what they cost"
+        assert lines[-1] == "Texture memory in all 2.0 MiB → 2.7 MiB"
 
     async def test_a_popup_that_nobody_could_see_is_shown_at_the_next_import(self, bench: Bench) -> None:
         path = normal(bench)
@@ -107,7 +138,7 @@ class TestAsking:
 
     async def test_a_file_name_cannot_pose_as_a_link(self, bench: Bench) -> None:
         await bench.imported(normal(bench, "`[free](http__evil)_n.png"))
-        assert body_of(bench.asking)[0] == "`'[free](http__evil)_n.png`"
+        assert body_of(bench.asking)[0] == "`'[free](http__evil)_n.png`: normal map, 99 % sure (`_n`)"
 
 
 class TestAnswers:
@@ -195,14 +226,16 @@ class TestAnswers:
     async def test_hundreds_of_changes_go_in_portions_and_one_undo_takes_them_all_back(
         self, bench: Bench
     ) -> None:
-        paths = [bench.texture(f"ui/{n}.png", pictures.flat((9, 8, 7), 4), mipmaps=True) for n in range(401)]
+        settled = {"normal_map": True, "srgb": False}
+        tiny = pictures.normal_map(32)
+        paths = [bench.texture(f"{n}/rock_n.png", tiny, **settled) for n in range(401)]
         await bench.imported(*paths)
         await bench.answer("apply")
         assert [len(args["changes"]) for _, args in bench.commands] == [200, 200, 1]
         assert bench.asking.title == "Applied to 401 textures"
         await bench.answer("undo")
         assert bench.reverted == [[1, 2, 3]]
-        assert all(bench.options[path]["mipmaps"] for path in paths)
+        assert not any(bench.options[path]["mipmaps"] for path in paths)
 
     async def test_an_answer_is_acted_on_by_a_daemon_that_was_restarted_since(self, bench: Bench) -> None:
         path = normal(bench)
@@ -210,6 +243,24 @@ class TestAnswers:
         bench.advisor = TextureImportAdvisor()
         await bench.answer("apply")
         assert bench.options[path]["normal_map"] is True
+
+    async def test_a_rule_that_cant_be_kept_is_told_and_the_changes_are_made_all_the_same(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from bridge.core import errors
+
+        async def refuse(*_: Any) -> None:
+            raise RequestError(errors.BAD_INPUT, message="popbridge.toml, line 3: invalid value.")
+
+        path = normal(bench)
+        monkeypatch.setattr(bench, "add_rule", refuse)
+        await bench.imported(path)
+        await bench.answer("always")
+        assert bench.options[path]["normal_map"] is True
+        toast = bench.shown[-1]
+        assert (toast.title, toast.body) == (
+            "“Always” couldn't be kept", "popbridge.toml, line 3: invalid value.",
+        )  # fmt: skip
 
     async def test_an_undo_that_fails_says_why(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         from bridge.core import errors
@@ -222,6 +273,62 @@ class TestAnswers:
         monkeypatch.setattr(bench, "revert", gone)
         await bench.answer("undo")
         assert bench.asking.body == "Godot isn't connected."
+
+
+class TestProjects:
+    async def test_what_the_project_ignores_is_never_opened(self, bench: Bench) -> None:
+        (bench.root / "popbridge.toml").write_text('[textures]\nignore = ["third_party/"]\n')
+        await bench.imported(normal(bench, "third_party/rock_n.png"), normal(bench))
+        assert bench.ran == ["textures/rock_n.png"]
+
+    async def test_the_projects_own_limit_comes_before_the_bridges(self, bench: Bench) -> None:
+        (bench.root / "popbridge.toml").write_text("[textures]\nmax_size = 64\n")
+        await bench.imported(normal(bench))
+        assert "128 × 128, more than the limit of 64 pixels" in bench.asking.body
+
+    async def test_a_mistake_in_the_projects_file_is_told_once_with_its_line_and_advice_goes_on(
+        self, bench: Bench
+    ) -> None:
+        (bench.root / "popbridge.toml").write_text("[textures\n")
+        await bench.imported(normal(bench))
+        await bench.imported(normal(bench, "b_n.png"))
+        told = [popup for popup in bench.shown if popup.kind == "texture.project_file"]
+        assert len(told) == 1 and "popbridge.toml, line 1: " in told[0].body
+        assert bench.shown[-1].title == "2 textures could be imported better"
+
+    async def test_the_other_maps_of_a_material_are_evidence_and_other_files_arent(
+        self, bench: Bench
+    ) -> None:
+        path = normal(bench)
+        for name in ("rock_d.png", "rocket.png", "readme.txt"):
+            (bench.root / "textures" / name).touch()
+        await bench.imported(path)
+        assert bench.asked[0]["siblings"] == ["rock_d.png"]
+
+    async def test_what_materials_use_and_settings_say_is_evidence(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[Path] = []
+
+        class Support:
+            def uses(self, project: Path) -> dict[str, list[str]]:
+                asked.append(project)
+                return {"textures/rock_n.png": ["normal"]}
+
+        monkeypatch.setattr(FakeEngine, "editor", Support())
+        path = normal(bench, normal_map=True)
+        await bench.imported(path)
+        await bench.imported(path)
+        assert [params["slots"] for params in bench.asked] == [["normal"], ["normal"]]
+        assert bench.asked[0]["imported_as"] == "normal"
+        assert asked == [bench.root], "materials aren't read anew for every import"
+
+    async def test_a_plugin_that_cant_tell_what_uses_textures_costs_that_evidence_alone(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(FakeEngine, "editor", object())
+        await bench.imported(normal(bench))
+        assert bench.asking.title == "rock_n.png could be imported better"
 
 
 class TestOverlaps:

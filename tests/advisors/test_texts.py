@@ -6,7 +6,9 @@ from string import Formatter
 
 import pytest
 
-from bridge.advisors.texts import TEXTS, say
+from bridge.advisors.texts import TEXTS, memory_text, say, size_text
+from bridge.advisors.wanted import WANTED
+from bridge.core.textures import ChannelMeaning, Kind
 
 
 def placeholders(text: str) -> set[str]:
@@ -26,3 +28,28 @@ def test_each_sentence_names_the_same_numbers_in_both_languages(key: str) -> Non
 )
 def test_chinese_editors_read_chinese_and_all_others_english(locale: str, expected: str) -> None:
     assert say("apply", locale) == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (174_776, "170.7 KiB"), (16_777_216, "16.0 MiB"), (5_592_405, "5.3 MiB")],
+)
+def test_sizes_are_in_the_unit_that_fits(count: int, text: str) -> None:
+    assert size_text(count) == text
+
+
+def test_memory_is_said_for_each_platform_or_once_where_all_are_alike() -> None:
+    desktop, mobile = (16_777_216, 5_592_405), (16_777_216, 2_796_216)
+    assert memory_text({"desktop": desktop}, "en") == "16.0 MiB → 5.3 MiB (desktop)"
+    assert memory_text({"desktop": desktop, "mobile": mobile}, "zh") == (
+        "16.0 MiB → 5.3 MiB（桌面），16.0 MiB → 2.7 MiB（移动端）"
+    )
+    assert memory_text({"desktop": desktop, "mobile": desktop}, "en") == "16.0 MiB → 5.3 MiB"
+    assert memory_text({}, "en") == ""
+
+
+def test_every_want_kind_and_meaning_has_words() -> None:
+    wants = {want.sentence or want.code for wants in WANTED.values() for want in wants}
+    kinds = {f"kind_{kind}" for kind in Kind.__args__}  # type: ignore[attr-defined]
+    meanings = {f"channel_{meaning}" for meaning in ChannelMeaning.__args__}  # type: ignore[attr-defined]
+    assert wants | kinds | meanings <= TEXTS.keys()

@@ -1,0 +1,108 @@
+"""What surrounds the textures of an import: the project's file, the names beside them, what uses them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from msgspec import Struct, field
+
+from bridge import projectfile
+from bridge.advisors.advice import Asset
+from bridge.advisors.sets import siblings_of
+from bridge.api import Kind, SessionView
+from bridge.projectfile import ProjectFile
+
+log = logging.getLogger(__name__)
+
+KEPT_S = 60.0
+"""How long it is believed what the project's materials use: reading them all takes seconds."""
+MAX_PROJECTS = 16
+
+Uses = Mapping[str, Sequence[Kind]]
+"""What materials and scenes use textures as, by file below the project's root."""
+
+
+class Around(Struct, frozen=True):
+    """What is known of a project beside the textures themselves."""
+
+    agreed: ProjectFile = field(default_factory=ProjectFile)
+    max_size: int = 4096
+    """The longest side that is accepted, pixels."""
+    beside: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The names of the files in each folder."""
+    uses: Uses = field(default_factory=dict)
+
+    def of(self, asset: Asset, session: SessionView) -> dict[str, Any]:
+        """The parameters of `texture.examine` that say what surrounds `asset`."""
+        assert session.adapter is not None and session.version is not None
+        present = session.adapter.read_texture(asset.options, session.version)
+        return {
+            "siblings": siblings_of(asset.file, self.beside.get(_folder(asset.file), ())),
+            "slots": list(self.uses.get(asset.file, ())),
+            "imported_as": present.kind,
+        }
+
+
+class Surveyor:
+    """Looks around in projects; remembers for a while what costs much to find out."""
+
+    def __init__(self) -> None:
+        self._uses: dict[Path, tuple[float, Uses]] = {}
+
+    async def look(
+        self, session: SessionView, assets: Iterable[Asset], agreed: ProjectFile, max_size: int
+    ) -> Around:
+        """What surrounds `assets`; `max_size` is what holds where the project's file says nothing."""
+        assert session.root is not None
+        folders = {_folder(asset.file) for asset in assets}
+        beside = await asyncio.to_thread(_names, session.root, folders)
+        uses = await self._used(session, session.root)
+        return Around(agreed, agreed.textures.max_size or max_size, beside, uses)
+
+    async def _used(self, session: SessionView, root: Path) -> Uses:
+        at, known = self._uses.get(root, (0.0, {}))
+        if root in self._uses and time.monotonic() - at < KEPT_S:
+            return known
+        support = session.adapter.editor if session.adapter else None
+        uses: Uses = {}
+        if support is not None:
+            try:
+                uses = await asyncio.to_thread(support.uses, root)
+            # An adapter is a plugin: without this evidence the others still count.
+            except Exception as error:
+                log.warning("%s: what uses its textures can't be told: %r", session.project_name, error)
+        while len(self._uses) >= MAX_PROJECTS:
+            self._uses.pop(next(iter(self._uses)))
+        self._uses[root] = (time.monotonic(), uses)
+        return uses
+
+
+async def agreed_in(root: Path) -> ProjectFile:
+    """What the project's file says. Raises UserError that names file and line."""
+    return await asyncio.to_thread(projectfile.read, root)
+
+
+def _folder(file: str) -> str:
+    return PurePosixPath(file).parent.as_posix()
+
+
+def _names(root: Path, folders: Iterable[str]) -> dict[str, list[str]]:
+    """The names of the files in each of these folders below `root`; none where it can't be listed."""
+    names: dict[str, list[str]] = {}
+    for folder in folders:
+        # What an editor reports may point anywhere: nothing outside the project is listed.
+        if ".." in PurePosixPath(folder).parts or PurePosixPath(folder).is_absolute():
+            continue
+        try:
+            found = os.listdir(root / folder)
+        except (OSError, ValueError):
+            continue
+        # Names that are no Unicode can't travel to the worker.
+        names[folder] = [name for name in found if name.isprintable()]
+    return names

@@ -1,0 +1,205 @@
+"""One texture when it is judged: all that is known of it, and plain questions about that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from accel.image.inspection import Inspection
+from accel.texture.classification import Classification
+from accel.texture.examine import Examination
+from accel.texture.kinds import CLASS_OF, KINDS, Kind, TextureClass
+from bridge.core.memory import ImageFacts, Platform
+from bridge.core.textures import FLAT_KINDS, MATERIAL_KINDS, TextureIntent
+
+BLOCKS = frozenset({"block", "block_high", "universal"})
+"""The compressions that stay compressed in the GPU's memory."""
+RAW = frozenset({"none", "lossless", "lossy"})
+"""Those that are unpacked for it."""
+
+SMALLEST_MIPPED = 16
+"""Pixels; below that mipmaps make no difference."""
+LONGEST_MIPPED = 8
+"""Longer side over shorter one; what is longer is a ramp, looked up and not seen."""
+SMALLEST_BLOCKED = 256 * 256
+"""Pixels; below that blocks save too little to trouble anybody."""
+FEW_TONES = 4.0
+"""Bits per pixel; what has fewer is drawn by hand, and blocks smear it."""
+SMALL = 64
+"""Pixels a side: a picture so small is seen pixel by pixel."""
+LARGEST_DRAWN = 512
+"""Pixels a side up to which few tones mean pixel art, and not a plain picture."""
+SURE_BY_PIXELS = 0.9
+"""Probability of a kind that no name speaks for, from which it counts within its class."""
+
+Memory = dict[Platform, int]
+"""Bytes on each platform; empty where that isn't known."""
+
+
+def _unknown(intent: TextureIntent) -> Memory:
+    return {}
+
+
+@dataclass(frozen=True)
+class Texture:
+    """One texture, its settings and what its engine decides."""
+
+    image: Inspection
+    file: str
+    """Below the project's root, with `/`."""
+    kind: Kind | None = None
+    """None where it isn't sure enough to change settings by."""
+    share: float = 0.0
+    """Probability of `kind`, 0..1."""
+    told: frozenset[Kind] = frozenset()
+    """What its name, its siblings and the materials that use it speak for."""
+    lies_in: frozenset[Kind] = frozenset()
+    """What its folder speaks for."""
+    present: TextureIntent = field(default_factory=TextureIntent)
+    """What its import settings say; nothing where there is no engine."""
+    decides: frozenset[str] = frozenset()
+    """The fields that the engine's import settings decide."""
+    max_size: int = 4096
+    """The longest side that is accepted, pixels."""
+    memory: Callable[[TextureIntent], Memory] = _unknown
+    """What the texture would take of the GPU's memory with these settings."""
+
+    @property
+    def family(self) -> TextureClass | None:
+        """The class of its kind; None where that isn't sure."""
+        return CLASS_OF[self.kind] if self.kind else None
+
+    @property
+    def opaque(self) -> bool:
+        """Whether nothing of it is transparent."""
+        return self.image.alpha is None or self.image.alpha.constant == 255
+
+    @property
+    def facts(self) -> ImageFacts:
+        """What decides on its format in the GPU's memory."""
+        return facts_of(self.image)
+
+    @property
+    def longest(self) -> int:
+        return max(self.image.width, self.image.height)
+
+    @property
+    def surface(self) -> bool:
+        """Whether it lies on 3D surfaces: its name, its set or a material has to say so, save for normals."""
+        if self.kind is None or self.kind not in MATERIAL_KINDS or self.kind == "height":
+            return False
+        if (self.told | self.lies_in) & FLAT_KINDS:
+            return False
+        if self.kind == "normal":
+            # The normals of a sprite have its outline.
+            return self.opaque
+        return any(CLASS_OF[kind] == self.family for kind in self.told)
+
+    @property
+    def seen_from_afar(self) -> bool:
+        """Whether it needs smaller copies for a distance."""
+        shortest = min(self.image.width, self.image.height)
+        return self.surface and shortest >= SMALLEST_MIPPED and self.longest <= shortest * LONGEST_MIPPED
+
+    @property
+    def worth_blocks(self) -> bool:
+        """Whether block compression saves memory worth a word, and does no harm."""
+        image = self.image
+        # Blocks want multiples of four: engines refuse others, or resample them.
+        fits = image.width % 4 == image.height % 4 == 0
+        large = image.width * image.height >= SMALLEST_BLOCKED and not self.facts.hdr
+        drawn = self.family in ("color", "emissive") and image.entropy < FEW_TONES
+        return self.surface and fits and large and not drawn
+
+    @property
+    def pixel_art(self) -> bool:
+        """Whether it is seen pixel by pixel, so that blocks of four would show."""
+        few = self.longest <= LARGEST_DRAWN and self.image.entropy < FEW_TONES
+        return self.family == "flat" and (few or self.longest <= SMALL)
+
+    @property
+    def interface(self) -> bool:
+        """Whether it is shown at its size, without a distance."""
+        if self.present.kind in FLAT_KINDS:
+            return True
+        # What the engine gave blocks and mipmaps was perhaps seen in 3D: a screen in a room.
+        if self.kind != "ui" or self.present.compression in BLOCKS:
+            return False
+        return "ui" in self.told | self.lies_in or self.share >= SURE_BY_PIXELS
+
+    @property
+    def without_vectors(self) -> bool:
+        """Whether its texels are certainly no normals, whatever its settings say."""
+        return self.image.normals is None or self.image.grey or self.image.normals.unit_length < 0.5
+
+
+def facts_of(image: Inspection) -> ImageFacts:
+    """What of an image decides on its format in the GPU's memory."""
+    opaque = image.alpha is None or image.alpha.constant == 255
+    return ImageFacts(image.channels, not opaque, image.grey, image.bit_depth == 32)
+
+
+def subject(examination: Examination, file: str, **known: Any) -> Texture:
+    """The texture of an examination; `known` are the other fields of `Texture`."""
+    image, found = examination.inspection, examination.classification
+    told = {e.kind for e in found.evidence if e.source in ("name", "siblings", "slot") and e.kind}
+    lies_in = {e.kind for e in found.evidence if e.source == "folder" and e.kind}
+    kind = _sure(image, found, told, bool(told | lies_in))
+    share = found.probabilities.get(kind, 0.0) if kind else 0.0
+    return Texture(image, file, kind, share, frozenset(told), frozenset(lies_in), **known)
+
+
+def _sure(image: Inspection, found: Classification, told: set[Kind], named: bool) -> Kind | None:
+    if not found.advise:
+        if not named and surely_normals(image):
+            return "normal"
+        return _grey_as_told(image, found, told)
+    if found.kind == "normal" and not _may_be_normals(image):
+        return None
+    return found.kind
+
+
+def _grey_as_told(image: Inspection, found: Classification, told: set[Kind]) -> Kind | None:
+    """What the name says, where it is grey data, the model finds that likeliest and no texel has a colour."""
+    data = sorted(kind for kind in told if CLASS_OF[kind] == "data")
+    alike = bool(data) and all(CLASS_OF[kind] == "data" for kind in (found.kind, *told))
+    return data[0] if alike and image.grey and image.alpha is None else None
+
+
+def _may_be_normals(image: Inspection) -> bool:
+    # Vectors with a channel taken away, or kept in alpha, aren't what engines expect of a file.
+    return image.normals is not None and not image.grey and image.normals.unit_length >= 0.5
+
+
+def surely_normals(image: Inspection) -> bool:
+    """Whether the texels are tangent-space normals beyond doubt, whatever the model and the name say.
+
+    Flat colours have no spread, and a blue sky's mean doesn't point out of the surface: r and g aren't 0.5.
+    """
+    if image.normals is None or image.grey:
+        return False
+    red, green, blue = image.statistics[:3]
+    centred = abs(red.mean - 0.5) <= 0.05 and abs(green.mean - 0.5) <= 0.05 and blue.mean >= 0.87
+    if not centred or image.normals.unit_length < 0.95 or max(red.std, green.std) < 0.01:
+        return False
+    # A gradient of pale blues can be all unit vectors; only slopes of a surface have no curl.
+    return image.normals.convention is not None
+
+
+def words(found: Classification) -> list[str]:
+    """What names and materials say for the class of the kind, as a person would point at it."""
+    said = [
+        e.detail
+        for e in found.evidence
+        if e.source in ("name", "siblings", "slot", "folder")
+        and e.kind
+        and CLASS_OF[e.kind] == CLASS_OF[found.kind]
+    ]
+    return list(dict.fromkeys(said))
+
+
+def sureness(found: Classification) -> float:
+    """Probability of the class of the most probable kind, 0..1."""
+    alike = [kind for kind in KINDS if CLASS_OF[kind] == CLASS_OF[found.kind]]
+    return min(1.0, sum(found.probabilities.get(kind, 0.0) for kind in alike))

@@ -1,0 +1,77 @@
+"""Orders of packed channels: by name, by pixels, and where the two disagree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bridge.advisors.channels import channel_order, order_by_pixels
+from tests.advisors import pictures
+from tests.advisors.examinations import inspected
+from tests.advisors.pictures import Pixels
+
+MEANING = {"o": "occlusion", "r": "roughness", "m": "metallic"}
+ORDERS = ("orm", "omr", "rmo", "rom", "mro", "mor")
+
+
+def meant(order: str) -> dict[str, str]:
+    return {name: MEANING[letter] for name, letter in zip("rgb", order, strict=True)}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_pixels_that_differ_clearly_tell_the_order_without_a_name(tmp_path: Path, order: str) -> None:
+    image = inspected(tmp_path, "crate.png", pictures.packed(order))
+    assert order_by_pixels(image) == meant(order)
+    assert channel_order(image, "crate.png") == meant(order)
+
+
+@pytest.mark.parametrize(
+    ("file", "order"), [("a_orm.png", "orm"), ("a_rma.png", "rmo"), ("a_mra.png", "mro")]
+)
+def test_the_name_tells_it_and_the_pixels_agree(tmp_path: Path, file: str, order: str) -> None:
+    image = inspected(tmp_path, file, pictures.packed(order))
+    assert channel_order(image, file) == meant(order)
+
+
+@pytest.mark.parametrize("order", [order for order in ORDERS if order != "orm"])
+def test_a_name_that_the_pixels_contradict_is_believed_as_little_as_they(tmp_path: Path, order: str) -> None:
+    image = inspected(tmp_path, "a_orm.png", pictures.packed(order))
+    assert channel_order(image, "a_orm.png") is None
+
+
+def _with(order: str, channel: int, value: int) -> Pixels:
+    pixels = pictures.packed(order).copy()
+    pixels[..., channel] = value
+    return pixels
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        _with("orm", 2, 0),
+        _with("orm", 0, 255),
+        pictures.noise(3),
+        np.repeat(pictures.grey(), 3, axis=2),
+        pictures.grey(),
+        pictures.flat((0, 0, 0)),
+        pictures.normal_map(),
+        pictures.gradient((200, 120, 80), (40, 90, 60), noise=30),
+    ],
+)
+def test_pixels_that_dont_differ_clearly_tell_nothing_by_themselves(tmp_path: Path, pixels: Pixels) -> None:
+    assert order_by_pixels(inspected(tmp_path, "crate.png", pixels)) is None
+
+
+@pytest.mark.parametrize("channel", [1, 2])
+def test_a_thing_without_metal_or_of_one_roughness_is_what_its_name_says(
+    tmp_path: Path, channel: int
+) -> None:
+    image = inspected(tmp_path, "a_orm.png", _with("orm", channel, 0))
+    assert channel_order(image, "a_orm.png") == meant("orm")
+
+
+def test_channels_that_the_file_doesnt_have_mean_nothing(tmp_path: Path) -> None:
+    image = inspected(tmp_path, "a_MaskMap.png", pictures.noise(3))
+    assert channel_order(image, "a_MaskMap.png") == {"r": "metallic", "g": "occlusion", "b": "mask"}
