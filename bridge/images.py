@@ -8,10 +8,12 @@ from accel.image.fingerprint import fingerprint
 from accel.image.inspect import inspect
 from accel.image.thumbnail import thumbnail
 from accel.noop import echo
+from accel.texture.classify import classify
+from accel.texture.examine import examine
 from accel.workload import Workload
 from bridge.hooks import hookimpl
 
 
 @hookimpl
 def popbridge_workloads() -> Sequence[Workload]:
-    return [function.workload for function in (inspect, thumbnail, fingerprint, echo)]
+    return [function.workload for function in (inspect, thumbnail, fingerprint, classify, examine, echo)]

@@ -54,6 +54,8 @@ def kind(info: inspect.Type) -> str:
             return ", ".join(f"`{value}`" for value in info.values)
         case inspect.ListType():
             return f"list of {kind(info.item_type)}{_span(None, info.max_length, ' items')}"
+        case inspect.VarTupleType():
+            return f"list of {kind(info.item_type)}{_span(None, info.max_length, ' items')}"
         case inspect.DictType():
             return f"map of {kind(info.key_type)} to {kind(info.value_type)}"
         case inspect.UnionType():
