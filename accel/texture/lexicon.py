@@ -73,14 +73,13 @@ ANYWHERE: dict[str, Kinds] = _table({
 
 FOLDERS: dict[str, Kinds] = _table({
     "ui gui hud icon icons icns cursor cursors mouse font fonts menu menus interface widgets widget button "
-    "buttons portraits portrait avatars avatar faces logo logos pixmaps apps flags crosshairs emotes emoji "
-    "emojis toolbar toolbars skins skin theme themes splash dialogs mimetypes actions emblems status titles "
+    "buttons portraits portrait avatars avatar faces logo logos apps flags crosshairs emotes emoji "
+    "emojis toolbar toolbars splash dialogs mimetypes actions emblems status titles "
     "levelshots loadingscreens gfx2d": ("ui",),
     "sprites sprite units unit characters creatures monsters enemies items item tiles tileset tilesets "
-    "tilemap players player objects actors heroes animals particles effects explosions bullets ships "
-    "backgrounds background terrain2d scenery buildings doodads bonuses bonus powerups weapons2d gfx anim "
+    "tilemap objects actors heroes animals particles effects explosions bullets ships "
+    "backgrounds background terrain2d scenery buildings doodads bonuses bonus powerups weapons2d anim "
     "animations": ("sprite",),
-    "textures texture texs models model materials material maps skins3d meshes mesh mtl": ("albedo",),
     "skybox skyboxes sky skies env environment environments envmaps envmap hdri hdris cubemap cubemaps "
     "panoramas skydome hdr ibl backdrops": ("environment",),
     "normal normals normalmaps normalmap": ("normal",),
@@ -92,7 +91,14 @@ FOLDERS: dict[str, Kinds] = _table({
     "splat splats splatmaps alphamaps": ("packed",),
     "diffuse albedo": ("albedo",),
 })  # fmt: skip
-"""Folders, the nearest counts; `textures` and `models` say little more than that a surface is meant."""
+"""Folders; the nearest counts."""
+
+HINTS: dict[str, Kinds] = _table({
+    "textures texture texs models model materials material maps meshes mesh mtl": ("albedo",),
+    "gfx images image img graphics pics pictures bitmaps bitmap themes theme skins skin "
+    "pixmaps": ("sprite", "ui"),
+})  # fmt: skip
+"""Folders that say little more than that a surface is meant; they count where no other does."""
 
 CUBE_FACES = frozenset({
     "ft", "bk", "lf", "rt", "up", "dn", "posx", "negx", "posy", "negy", "posz", "negz", "px", "nx", "py",

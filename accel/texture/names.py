@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Literal
 
 from msgspec import Struct
 
 from accel.texture.kinds import Kind
-from accel.texture.lexicon import ANYWHERE, CUBE_FACES, FOLDERS, LETTERS, RARE_FACES, ROLES, SHORT_ROLES
+from accel.texture.lexicon import (
+    ANYWHERE,
+    CUBE_FACES,
+    FOLDERS,
+    HINTS,
+    LETTERS,
+    RARE_FACES,
+    ROLES,
+    SHORT_ROLES,
+)
 
-Strength = Literal["word", "suffix", "letter", "folder"]
+Strength = Literal["word", "suffix", "letter", "folder", "hint"]
 """`word`: plain (`_normal`); `suffix`: short, or a word that also means other things (`_spec`, `icon`);
-`letter`: one letter of a set (`_n` beside `_d`); `folder`: where it lies."""
+`letter`: one letter (`_n`); `folder`: where it lies; `hint`: a folder of surfaces (`textures`)."""
 
 LOUD_FOLDERS = 3
 """How many folders above the file are asked, the nearest first."""
@@ -146,10 +155,17 @@ def _anywhere(stem: str) -> Cue | None:
 
 
 def _folder(parts: Sequence[str]) -> Cue | None:
-    for part in list(reversed(parts))[:LOUD_FOLDERS]:
+    nearest = list(reversed(parts))[:LOUD_FOLDERS]
+    return _in_folder(nearest, FOLDERS, "folder") or _in_folder(nearest, HINTS, "hint")
+
+
+def _in_folder(
+    nearest: Sequence[str], table: Mapping[str, tuple[Kind, ...]], strength: Strength
+) -> Cue | None:
+    for part in nearest:
         for word in [part.lower(), *reversed(words_of(part))]:
-            if word in FOLDERS:
-                return Cue(f"{part}/", FOLDERS[word], "folder", "folder")
+            if word in table:
+                return Cue(f"{part}/", table[word], strength, "folder")
     return None
 
 
