@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 import numpy as np
+from isal import isal_zlib
 from numpy.typing import NDArray
 
 from accel.image.channels import is_grey
@@ -28,7 +29,10 @@ def file_digest(path: str) -> str:
 
 
 def pixel_digest(decoded: Decoded) -> str:
-    """SHA-256 of what is seen, however it is stored, in hexadecimal digits.
+    """Checksums of what is seen, however it is stored, in hexadecimal digits: equal pictures have the same.
+
+    Two of 32 bits that have nothing in common, CRC-32 (Ethernet's) and Adler-32 (RFC 1950): together a tenth
+    of the time of SHA-256. Two pictures agree in both by chance once in about 10 ** 18; they stop no forger.
 
     16 bits that hold no more than 8, an alpha that is full and colours that are grey are reduced first.
     """
@@ -39,9 +43,10 @@ def pixel_digest(decoded: Decoded) -> str:
     if decoded.color_model == "rgb" and pixels.shape[2] >= 3 and is_grey(pixels):
         pixels = pixels[..., [0, 3]] if alpha else pixels[..., :1]
     about = f"{pixels.shape} {pixels.dtype} {alpha} {decoded.color_model == 'cmyk'}"
-    digest = hashlib.sha256(about.encode(), usedforsecurity=False)
-    digest.update(np.ascontiguousarray(pixels).data)
-    return digest.hexdigest()
+    data, begin = np.ascontiguousarray(pixels).data.cast("B"), about.encode()
+    crc = isal_zlib.crc32(data, isal_zlib.crc32(begin))
+    adler = isal_zlib.adler32(data, isal_zlib.adler32(begin))
+    return f"{crc:08x}{adler:08x}"
 
 
 def _all_full(pixels: Pixels, full: int) -> bool:

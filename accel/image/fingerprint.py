@@ -19,8 +19,9 @@ class Fingerprint(Struct, frozen=True):
     file: str
     """SHA-256 of the file's bytes: the same file."""
     pixels: str
-    """SHA-256 of what is decoded (size, channels, values; 16 bits that hold no more than 8, grey colours and
-    full alpha are reduced): the same picture in another file or format."""
+    """Checksums, 64 bits as 16 hexadecimal digits, of what is decoded (size, channels, values;
+    16 bits that hold no more than 8, grey colours and full alpha are reduced): the same picture, also in another
+    format."""
     perceptual: str
     """Perceptual hash, 64 bits as 16 hexadecimal digits: nearly the same picture where few bits differ."""
     mean: Sequence[float]
