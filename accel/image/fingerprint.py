@@ -20,7 +20,7 @@ class Fingerprint(Struct, frozen=True):
     """SHA-256 of the file's bytes: the same file."""
     pixels: str
     """Checksums, 64 bits as 16 hexadecimal digits, of what is decoded (size, channels, values;
-    16 bits that hold no more than 8, grey colours and full alpha are reduced): the same picture, also in another
+    16 bits that hold no more than 8, grey colours and full alpha are reduced): the same picture in any
     format."""
     perceptual: str
     """Perceptual hash, 64 bits as 16 hexadecimal digits: nearly the same picture where few bits differ."""

@@ -76,7 +76,8 @@ def _unpacked(chunks: list[tuple[bytes, memoryview]], size: int) -> list[bytes] 
                 found += len(pieces[-1])
                 if found > size:
                     return None
-    except igzip_lib.IsalError:
+    # The library's stubs forget what it derives from.
+    except igzip_lib.IsalError:  # type: ignore[misc]
         return None
     return pieces if unpack.eof and found == size else None
 
