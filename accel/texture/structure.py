@@ -23,15 +23,18 @@ def structure(view: Views) -> Features:
     found |= _patterns(patches)
     found |= _gradients("native", patches)
     found |= _gradients("thumb", thumb[None])
-    half = thumb.reshape(32, 2, 32, 2).mean(axis=(1, 3))
+    half = _halved(thumb)
     found |= _gradients("half", half[None])
-    found |= _gradients("small", half.reshape(16, 2, 16, 2).mean(axis=(1, 3))[None])
+    found |= _gradients("small", _halved(half)[None])
+    seen = thumb * view.thumb[3]
+    found |= _gradients("seen", seen[None])
+    found |= _gradients("alpha", view.thumb[3][None])
     found |= _spectrum("native", patches)
     found |= _spectrum("thumb", thumb[None])
     found |= _layout(view, thumb)
     found |= _borders(view)
-    found |= _symmetry(view.thumb, thumb)
-    found |= _shape(view.thumb[3], view.has_alpha)
+    found |= _symmetry(view.thumb, thumb, seen)
+    found |= _shape(view)
     found |= _sizes(view)
     return found
 
@@ -243,7 +246,7 @@ def _borders(view: Views) -> Features:
     }
 
 
-def _symmetry(thumb: Floats, luma: Floats) -> Features:
+def _symmetry(thumb: Floats, luma: Floats, seen: Floats) -> Features:
     def mirrored(plane: Floats, flipped: Floats) -> float:
         spread = float(plane.var())
         return 1 - float(((plane - flipped) ** 2).mean()) / (2 * spread) if spread > 1e-4 else 1.0
@@ -251,6 +254,8 @@ def _symmetry(thumb: Floats, luma: Floats) -> Features:
     return {
         "mirror.luma_x": mirrored(luma, luma[:, ::-1]),
         "mirror.luma_y": mirrored(luma, luma[::-1]),
+        "mirror.seen_x": mirrored(seen, seen[:, ::-1]),
+        "mirror.seen_y": mirrored(seen, seen[::-1]),
         "mirror.alpha_x": mirrored(thumb[3], thumb[3, :, ::-1]),
         "mirror.alpha_y": mirrored(thumb[3], thumb[3, ::-1]),
         "mirror.half_x": mirrored(luma[:, :32], luma[:, 32:]),
@@ -258,24 +263,57 @@ def _symmetry(thumb: Floats, luma: Floats) -> Features:
     }
 
 
-def _shape(alpha: Floats, has_alpha: bool) -> Features:
-    """What is opaque: how much of its bounding box, how rugged, in how many pieces."""
+def _halved(plane: Floats) -> Floats:
+    side = len(plane) // 2
+    halved: Floats = plane.reshape(side, 2, side, 2).mean(axis=(1, 3))
+    return halved
+
+
+def _shape(view: Views) -> Features:
+    """The figure before its ground: how much of its bounding box, how rugged, in how many pieces and rows.
+
+    The ground is what is transparent or, where nothing is, what has the colour of the corner.
+    """
+    alpha = view.thumb[3]
     solid = alpha > 0.5
+    keyed = int(solid.sum()) == solid.size
+    if keyed:
+        solid = np.abs(view.thumb[:3] - view.edges[0][:3, :1, None]).max(axis=0) > 0.06
     count = int(solid.sum())
-    if not has_alpha or count in (0, solid.size):
-        return {"shape.box": 1.0, "shape.fill": count / solid.size, "shape.rough": 0.0, "shape.pieces": 1.0}
-    rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
-    box = int(rows[-1] - rows[0] + 1) * int(columns[-1] - columns[0] + 1)
+    ground = solid.size - count
+    if count == 0:
+        solid = ~solid
+        count = solid.size
+    rows, columns = solid.any(axis=1), solid.any(axis=0)
+    tall, wide = np.flatnonzero(rows), np.flatnonzero(columns)
+    box = int(tall[-1] - tall[0] + 1) * int(wide[-1] - wide[0] + 1)
     edge = int((solid[1:] != solid[:-1]).sum() + (solid[:, 1:] != solid[:, :-1]).sum())
     # Euler's number: corners of each sign; close to pieces minus holes.
     quads = np.pad(solid, 1).astype(np.int8)
     sums = quads[1:, 1:] + quads[:-1, 1:] + quads[1:, :-1] + quads[:-1, :-1]
     euler = (int((sums == 1).sum()) - int((sums == 3).sum())) / 4
+    straight = int((solid[2:, 1:] != solid[1:-1, 1:])[:, 1:].sum())
+    smooth = (solid[1:, 1:] != solid[:-1, 1:]) & (solid[1:, :-1] != solid[:-1, :-1])
+    upright = (solid[1:, 1:] != solid[1:, :-1]) & (solid[:-1, 1:] != solid[:-1, :-1])
+    places = np.argwhere(solid).astype(np.float32)
+    middle = places.mean(axis=0) / THUMB - 0.5
+    spread = places.std(axis=0) / THUMB
     return {
+        "shape.keyed": float(keyed and ground > 0.02 * solid.size),
+        "shape.ground": ground / solid.size,
         "shape.box": box / solid.size,
         "shape.fill": count / box,
         "shape.rough": edge / (4 * np.sqrt(count)),
         "shape.pieces": float(np.sign(euler) * np.log1p(abs(euler))),
+        "shape.rows": float((np.diff(rows.astype(np.int8)) == 1).sum()) + float(rows[0]),
+        "shape.columns": float((np.diff(columns.astype(np.int8)) == 1).sum()) + float(columns[0]),
+        "shape.straight": (int(smooth.sum()) + int(upright.sum())) / max(1, edge),
+        "shape.level": straight / max(1, edge),
+        "shape.off_x": abs(float(middle[1])),
+        "shape.off_y": float(middle[0]),
+        "shape.spread_x": float(spread[1]),
+        "shape.spread_y": float(spread[0]),
+        "shape.touches": float(solid[0].mean() + solid[-1].mean() + solid[:, 0].mean() + solid[:, -1].mean()),
     }
 
 
@@ -296,6 +334,9 @@ def _sizes(view: Views) -> Features:
         "size.strip": float(max(width, height) / min(width, height) >= 5.9),
         "stored.channels": float(view.channels),
         "stored.depth": float(view.depth),
+        "stored.jpeg": float(view.format == "jpeg"),
+        "stored.raw": float(view.format in ("tga", "bmp", "psd", "tiff")),
+        "stored.blocks": float(view.blocks),
         "stored.peak": float(np.log2(1 + max(0.0, view.peak))),
     }
 

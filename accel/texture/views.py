@@ -12,7 +12,7 @@ from accel.image.decoded import Decoded, Pixels
 
 Floats = NDArray[np.floating[Any]]
 
-SAMPLE = 160
+SAMPLE = 128
 """Texels a side of the regular sample, at most."""
 
 PATCH = 48
@@ -50,6 +50,9 @@ class Views(Struct, frozen=True):
     """The largest value of the sample before it was brought to 0..1; above 1 for light."""
     depth: int
     """Bits of a stored channel."""
+    format: str
+    blocks: bool
+    """Whether it was compressed in blocks, as graphics cards read it."""
 
 
 def views(decoded: Decoded) -> Views:
@@ -78,6 +81,8 @@ def views(decoded: Decoded) -> Views:
         has_alpha=decoded.has_alpha,
         peak=peak,
         depth=8 * pixels.dtype.itemsize,
+        format=decoded.format,
+        blocks=bool(decoded.compression),
     )
 
 

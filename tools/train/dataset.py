@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.image.decoded import Decoded
+from accel.image.load import decode_image
 from accel.texture import colors, features, structure, vectors, views
 from accel.texture.features import Inputs, extract
 from accel.texture.kinds import KINDS, Kind
+from accel.workload import Input, Limits
 from tools.train import variants
 from tools.train.fetch import Labelled
+from tools.train.render import degrade, render
 
 VARIANTS = 3
 """Further forms of each real texture that are learned from; only the first, as shipped, is judged."""
 
-Decode = Callable[[Path], Decoded]
+PROCEDURAL = "procedural"
+"""The source of what was rendered."""
+
+MOST_PIXELS = 64_000_000
+"""Larger textures are left out."""
+
+_FORMATS = ("png",) * 6 + ("jpeg",) * 2 + ("tga", "dds")
+"""Of rendered textures: what a real one might have come in."""
 
 
 @dataclass
@@ -70,13 +81,21 @@ class _Row:
     shipped: bool
 
 
-def from_files(labelled: Sequence[Labelled], cache: Path, decode: Decode, jobs: int) -> Rows:
+def from_files(labelled: Sequence[Labelled], folder: Path, jobs: int) -> Rows:
     """The rows of real textures; what can't be decoded is told and left out."""
-    cache.mkdir(parents=True, exist_ok=True)
-    work = [(one, cache, decode) for one in labelled]
+    folder.mkdir(parents=True, exist_ok=True)
+    work = [(one, folder) for one in labelled]
     with ProcessPoolExecutor(jobs) as pool:
         found = [row for rows in pool.map(_of_file, work, chunksize=4) for row in rows]
     return rows_of(found)
+
+
+def from_renderer(kinds: Mapping[Kind, int], seed: int, folder: Path, jobs: int) -> Rows:
+    """The rows of procedural textures, so many of each kind."""
+    folder.mkdir(parents=True, exist_ok=True)
+    work = [(kind, seed + place, folder) for kind, count in kinds.items() for place in range(count)]
+    with ProcessPoolExecutor(jobs) as pool:
+        return rows_of(pool.map(_of_render, work, chunksize=16))
 
 
 def rows_of(found: Iterable[_Row]) -> Rows:
@@ -94,6 +113,7 @@ def rows_of(found: Iterable[_Row]) -> Rows:
     )
 
 
+@cache
 def version() -> str:
     """Changes with everything that makes the inputs, so that no stale cache is used."""
     digest = hashlib.sha256()
@@ -102,14 +122,22 @@ def version() -> str:
     return digest.hexdigest()[:12]
 
 
-def _of_file(work: tuple[Labelled, Path, Decode]) -> list[_Row]:
-    one, cache, decode = work
+@cache
+def _renderer() -> str:
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).with_name("render").glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:8]
+
+
+def _of_file(work: tuple[Labelled, Path]) -> list[_Row]:
+    one, folder = work
     contents = one.file.read_bytes()
     key = hashlib.sha256(contents).hexdigest()[:32]
-    stored = cache / f"{key}-{one.kind}-{version()}.npz"
+    stored = folder / f"{key}-{one.kind}-{version()}.npz"
     if not stored.exists():
         try:
-            decoded = decode(one.file)
+            decoded = decode_image(Input(one.path, str(one.file)), Limits(MOST_PIXELS))
         except Exception as error:
             print(f"{one.source}: {one.path} is left out: {error}", file=sys.stderr)
             return []
@@ -125,6 +153,26 @@ def _of_file(work: tuple[Labelled, Path, Decode]) -> list[_Row]:
                 zip(arrays["features"], arrays["thumbs"], arrays["patches"], strict=True)
             )
         ]  # fmt: skip
+
+
+def _of_render(work: tuple[Kind, int, Path]) -> _Row:
+    kind, seed, folder = work
+    stored = folder / f"{kind}-{seed}-{version()}-{_renderer()}.npz"
+    if not stored.exists():
+        pixels = render(kind, seed)
+        rng = np.random.default_rng([seed, KINDS.index(kind)])
+        # One in four is as rendered, without traces of compression.
+        pixels = pixels if rng.random() < 0.25 else degrade(pixels, rng, kind)
+        has_alpha = pixels.shape[2] in (2, 4)
+        model = "grey" if pixels.shape[2] < 3 else "rgb"
+        format = str(rng.choice(_FORMATS)) if not has_alpha else "png"
+        decoded = Decoded(np.ascontiguousarray(pixels), model, has_alpha, format, pixels.size)
+        _store(stored, [extract(decoded)])
+    with np.load(stored) as arrays:
+        names = [str(name) for name in arrays["names"]]
+        found = dict(zip(names, arrays["features"][0], strict=True))
+        inputs = Inputs(found, arrays["thumbs"][0], arrays["patches"][0])
+    return _Row(inputs, kind, PROCEDURAL, f"{kind}/{seed}", False)
 
 
 def _inputs(decoded: Decoded, kind: Kind, seed: int) -> list[Inputs]:

@@ -12,9 +12,11 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from torch import nn
 
 from accel.texture.features import VERSION
 from accel.texture.kinds import KINDS
+from tools.train.network import FEATURE_CLIP, Network, Tower
 
 OPSET = 17
 ML_OPSET = 5
@@ -121,6 +123,64 @@ def _below(threshold: float) -> np.float32:
     """The largest float of 32 bit that isn't above `threshold`; floats compare alike with both."""
     rounded = np.float32(threshold)
     return np.nextafter(rounded, np.float32(-np.inf)) if float(rounded) > threshold else rounded
+
+
+def network(graph: Graph, inputs: tuple[str, str, str], learned: Network) -> str:
+    """Adds a network, its normalisations folded into what stands before them; gives its scores."""
+    features, thumb, patch = inputs
+    mean, deviation = (graph.constant(_numpy(one)) for one in (learned.mean, learned.deviation))
+    scaled = graph.add("Div", [graph.add("Sub", [features, mean]), deviation])
+    limits = (graph.constant(np.array(one, np.float32)) for one in (-FEATURE_CLIP, FEATURE_CLIP))
+    clipped = graph.add("Clip", [scaled, *limits])
+    linear, norm = learned.features[1], learned.features[2]
+    by_features = graph.add("Relu", [_linear(graph, clipped, linear, norm)])
+    towers = [
+        _tower(graph, image, tower) for image, tower in ((thumb, learned.thumb), (patch, learned.patch))
+    ]
+    everything = graph.add("Concat", [by_features, *towers], axis=1)
+    hidden = graph.add("Relu", [_linear(graph, everything, learned.joined[0], learned.joined[1])])
+    return _linear(graph, hidden, learned.joined[4])
+
+
+def images(graph: Graph, name: str) -> str:
+    """Adds what prepares images of bytes for the towers; see `prepared` of the networks."""
+    scale = graph.constant(np.array(1 / 255, np.float32))
+    values = graph.add("Mul", [graph.add("Cast", [name], to=TensorProto.FLOAT), scale])
+    bounds = {one: graph.constant(np.array([one], np.int64)) for one in (0, 1, 3, 4)}
+    colors, alpha = (
+        graph.add("Slice", [values, bounds[start], bounds[end], bounds[1]]) for start, end in ((0, 3), (3, 4))
+    )
+    return graph.add("Concat", [graph.add("Mul", [colors, alpha]), alpha], axis=1)
+
+
+def _tower(graph: Graph, image: str, tower: Tower) -> str:
+    for convolution, norm, _ in zip(*[iter(tower.layers)] * 3, strict=True):
+        scale, shift = _normalising(norm)
+        weights = _numpy(convolution.weight) * scale[:, None, None, None]
+        image = graph.add(
+            "Conv", [image, graph.weight(weights), graph.constant(shift)], strides=[2, 2], pads=[1, 1, 1, 1]
+        )
+        image = graph.add("Relu", [image])
+    pooled = [graph.add(kind, [image]) for kind in ("GlobalAveragePool", "GlobalMaxPool")]
+    return graph.add("Flatten", [graph.add("Concat", pooled, axis=1)])
+
+
+def _linear(graph: Graph, values: str, linear: nn.Linear, norm: nn.BatchNorm1d | None = None) -> str:
+    weights, bias = _numpy(linear.weight), _numpy(linear.bias)
+    if norm is not None:
+        scale, shift = _normalising(norm)
+        weights, bias = weights * scale[:, None], bias * scale + shift
+    return graph.add("Gemm", [values, graph.weight(weights), graph.constant(bias)], transB=1)
+
+
+def _normalising(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What a normalisation multiplies with and adds, once it has learned."""
+    scale = _numpy(norm.weight) / np.sqrt(_numpy(norm.running_var) + np.float32(norm.eps))
+    return scale, _numpy(norm.bias) - _numpy(norm.running_mean) * scale
+
+
+def _numpy(values: Any) -> NDArray[np.float32]:
+    return np.asarray(values.detach().contiguous().numpy(), np.float32)
 
 
 def save(

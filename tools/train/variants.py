@@ -46,6 +46,7 @@ def variant(decoded: Decoded, kind: Kind, rng: np.random.Generator) -> Decoded:
         has_alpha=has_alpha,
         format=decoded.format,
         size=decoded.size,
+        compression=decoded.compression,
     )
 
 

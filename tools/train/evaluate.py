@@ -1,0 +1,168 @@
+"""How right the model is on sources that nothing was learned or chosen from."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel.texture.kinds import KINDS
+from accel.texture.names import Cue, read_name
+from tools.train import judging
+from tools.train.dataset import Rows
+from tools.train.judging import Floats, Mixture
+from tools.train.learning import family, importance
+
+
+@dataclass
+class Evidence:
+    """What is known of each real texture, by models that hadn't learned from its source."""
+
+    scores: NDArray[np.float32]
+    """Textures x models x kinds."""
+    kinds: NDArray[np.int64]
+    sources: NDArray[np.str_]
+    paths: NDArray[np.str_]
+    cues: list[list[Cue]]
+
+    def take(self, index: NDArray[Any]) -> Evidence:
+        """Some of the textures."""
+        places = np.flatnonzero(index) if index.dtype == bool else index
+        return Evidence(
+            self.scores[places], self.kinds[places], self.sources[places], self.paths[places],
+            [self.cues[place] for place in places],
+        )  # fmt: skip
+
+
+@dataclass
+class Judged:
+    """Probabilities of kinds and what is advised, with what is true."""
+
+    probabilities: Floats
+    advised: NDArray[np.bool_]
+    right_class: NDArray[np.bool_]
+    right: NDArray[np.bool_]
+
+
+@dataclass
+class Evaluation:
+    """All that the card tells."""
+
+    evidence: Evidence
+    pixels: Judged
+    names: Judged
+
+
+def evidence_of(rows: Rows, scores: NDArray[np.float32]) -> Evidence:
+    """With the cues of each name; what else is labelled in its folder are its siblings."""
+    folders: dict[tuple[str, str], list[str]] = defaultdict(list)
+    places = [
+        (str(source), *_parts(str(path))) for source, path in zip(rows.sources, rows.paths, strict=True)
+    ]
+    for source, folder, name in places:
+        folders[source, folder].append(name)
+    cues = [
+        read_name(f"{folder}/{name}", [one for one in folders[source, folder] if one != name])
+        for source, folder, name in places
+    ]
+    return Evidence(scores, rows.kinds, rows.sources, rows.paths, cues)
+
+
+def _parts(path: str) -> tuple[str, str]:
+    whole = PurePosixPath(path.replace("!", "/"))
+    return str(whole.parent), whole.name
+
+
+def declared(evidence: Evidence) -> tuple[Mixture, dict[str, Any]]:
+    """How scores are mixed, and the judgement that ships in the model."""
+    weights = importance(evidence.kinds, evidence.sources)
+    mixture = judging.mixture(evidence.scores, evidence.kinds, weights)
+    by_pixels = mixture(evidence.scores)
+    named = judging.names(by_pixels, evidence.cues, evidence.kinds, weights)
+    told = np.array([bool(one) for one in evidence.cues])
+    with_names = np.exp(named(by_pixels, evidence.cues))
+    limits = {
+        "pixels": judging.thresholds(np.exp(by_pixels), evidence.kinds, weights),
+        "names": judging.thresholds(with_names[told], evidence.kinds[told], weights[told]),
+    }
+    return mixture, {
+        "cues": named.cues,
+        "second": named.second,
+        "pixels": {"sharpness": 1.0, "thresholds": limits["pixels"]},
+        "names": {"sharpness": named.sharpness, "thresholds": limits["names"]},
+    }
+
+
+def evaluate(evidence: Evidence, parts: int = 4) -> Evaluation:
+    """Judges each part of the sources by what is declared from the others."""
+    families = np.array([family(str(source)) for source in evidence.sources])
+    names = np.unique(families)
+    np.random.default_rng(3).shuffle(names)
+    part_of = {str(name): place % parts for place, name in enumerate(names)}
+    part = np.array([part_of[str(one)] for one in families])
+    judged = [_judged(evidence.take(part != place), evidence.take(part == place)) for place in range(parts)]
+    order = np.argsort(np.concatenate([np.flatnonzero(part == place) for place in range(parts)]))
+    return Evaluation(
+        evidence,
+        _joined([pixels for pixels, _ in judged], order),
+        _joined([named for _, named in judged], order),
+    )
+
+
+def _judged(known: Evidence, asked: Evidence) -> tuple[Judged, Judged]:
+    mixture, declaration = declared(known)
+    by_pixels = mixture(asked.scores)
+    limits = {one: declaration[one]["thresholds"] for one in ("pixels", "names")}
+    named = judging.Names(declaration["cues"], declaration["second"], declaration["names"]["sharpness"])
+    with_names = np.exp(named(by_pixels, asked.cues))
+    bare = _with_advice(np.exp(by_pixels), asked.kinds, limits["pixels"])
+    full = _with_advice(with_names, asked.kinds, limits["names"])
+    told = np.array([bool(one) for one in asked.cues])
+    full.advised = np.where(told, full.advised, bare.advised)
+    return bare, full
+
+
+def _with_advice(probabilities: Floats, kinds: NDArray[np.int64], limits: dict[str, float]) -> Judged:
+    advised, right_class = judging.advice(probabilities, kinds, limits)
+    return Judged(probabilities, advised, right_class, probabilities.argmax(axis=1) == kinds)
+
+
+def _joined(parts: list[Judged], order: NDArray[np.int64]) -> Judged:
+    return Judged(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])[order]
+            for name in ("probabilities", "advised", "right_class", "right")
+        )
+    )
+
+
+def confusion(judged: Judged, kinds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Kinds as they are x kinds as they are judged."""
+    found = np.zeros((len(KINDS), len(KINDS)), np.int64)
+    np.add.at(found, (kinds, judged.probabilities.argmax(axis=1)), 1)
+    return found
+
+
+def calibration(judged: Judged, bins: int = 10) -> list[tuple[float, float, int]]:
+    """Of textures with about equal confidence: its mean, how many of their kinds are right, their number."""
+    confidence = judged.probabilities.max(axis=1)
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    return [
+        (
+            float(confidence[place == one].mean()),
+            float(judged.right[place == one].mean()),
+            int((place == one).sum()),
+        )
+        for one in range(bins)
+        if (place == one).any()
+    ]
+
+
+def calibration_error(judged: Judged) -> float:
+    """The mean distance between confidence and share of right ones (ECE, 10 bins)."""
+    bins = calibration(judged)
+    return sum(abs(mean - right) * count for mean, right, count in bins) / sum(count for *_, count in bins)

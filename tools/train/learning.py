@@ -1,0 +1,102 @@
+"""Learning and judging by sources: what is judged is never learned from, not even a sibling of it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import lightgbm
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from accel.texture.kinds import KINDS
+from tools.train import boosting, network
+from tools.train.dataset import PROCEDURAL, Rows
+
+FOLDS = 4
+STEPS = 2000
+"""Batches that a network learns from."""
+NETWORKS = 2
+"""Networks whose scores are averaged in the shipped model; folds are judged by one."""
+PROCEDURAL_SHARE = 0.2
+"""Weight of what was rendered, of all that is learned from."""
+RARE = 0.6
+"""Exponent by which rare kinds are lifted: 0 leaves them rare, 1 makes all equal."""
+
+
+@dataclass
+class Learned:
+    """What was learned from some rows."""
+
+    trees: lightgbm.Booster
+    networks: list[network.Network]
+
+    def scores(self, rows: Rows) -> NDArray[np.float32]:
+        """Rows x models x kinds: the trees', the mean of the networks'."""
+        nets = np.mean([network.predict(one, rows)[:, 0] for one in self.networks], axis=0)
+        return np.stack([boosting.predict(self.trees, rows), nets], 1)
+
+
+def learn(rows: Rows, given: NDArray[np.bool_], seed: int, networks: int = 1) -> Learned:
+    """Learns from the rows that are given."""
+    # One thread each: on a busy machine several wait for one another.
+    torch.set_num_threads(1)
+    weights = np.zeros(len(rows))
+    weights[given] = importance(rows.kinds[given], rows.sources[given])
+    trees = boosting.learn(rows, weights, seed)
+    return Learned(trees, [network.learn(rows, weights, STEPS, seed + place) for place in range(networks)])
+
+
+def out_of_fold(rows: Rows, jobs: int) -> tuple[Rows, NDArray[np.float32]]:
+    """The real textures as shipped, and the scores of models that hadn't learned from their sources."""
+    fold = folds(rows.sources)
+    judged = [np.flatnonzero((fold == place) & rows.shipped) for place in range(FOLDS)]
+
+    def scores(place: int) -> NDArray[np.float32]:
+        return learn(rows, fold != place, place).scores(rows.take(judged[place]))
+
+    # Threads, as they share the rows; what they call computes outside of Python.
+    with ThreadPoolExecutor(jobs) as pool:
+        found = list(pool.map(scores, range(FOLDS)))
+    return rows.take(np.concatenate(judged)), np.concatenate(found)
+
+
+def folds(sources: NDArray[np.str_]) -> NDArray[np.int64]:
+    """The fold of each row, -1 for what was rendered; all packages of a family are in one."""
+    families = np.array([family(source) for source in sources])
+    names = np.unique(families[sources != PROCEDURAL])
+    np.random.default_rng(7).shuffle(names)
+    fold_of = {str(name): place % FOLDS for place, name in enumerate(names)}
+    return np.array([fold_of.get(str(one), -1) for one in families])
+
+
+def family(source: str) -> str:
+    """Packages of one game share textures: `apt-openarena-085-data` is of the family `openarena`."""
+    words = source.split("-", 1)[-1].removeprefix("@").replace("/", "-").replace("+", "-").split("-")
+    return "-".join(words[:2]) if words[0] in _GENERAL else words[0]
+
+
+_GENERAL = frozenset(("minetest", "lib", "qt", "python", "py", "three", "gnome", "game", "react", "ng"))
+"""First words of packages that have nothing else in common."""
+
+
+def importance(kinds: NDArray[np.int64], sources: NDArray[np.str_]) -> NDArray[np.float64]:
+    """Weights: a source counts by the root of its size, rare kinds are lifted, rendered ones have a share."""
+    weights = np.ones(len(kinds))
+    for source in np.unique(sources):
+        of = sources == source
+        weights[of] /= np.sqrt(of.sum())
+    rendered = sources == PROCEDURAL
+    if rendered.any() and not rendered.all():
+        odds = PROCEDURAL_SHARE / (1 - PROCEDURAL_SHARE)
+        weights[rendered] *= odds * weights[~rendered].sum() / weights[rendered].sum()
+    totals = np.bincount(kinds, weights, len(KINDS))
+    weights *= np.maximum(totals[kinds], 1e-9) ** -RARE
+    return weights / weights.mean()
+
+
+def accuracy(right: NDArray[Any], sources: NDArray[np.str_]) -> tuple[float, float]:
+    """Over textures, and the mean over sources."""
+    return float(right.mean()), float(np.mean([right[sources == one].mean() for one in np.unique(sources)]))

@@ -1,0 +1,97 @@
+"""The training from its first step to the last: textures, learning, measuring, the model and its card."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from onnx import TensorProto
+
+from accel.texture.kinds import Kind
+from accel.texture.model import FILE
+from tools.train import boosting, card, export, learning
+from tools.train.dataset import Rows, from_files, from_renderer
+from tools.train.evaluate import Evidence, declared, evaluate, evidence_of
+from tools.train.fetch import CACHE, fetch
+
+RENDERED: dict[Kind, int] = {
+    "albedo": 250, "normal": 300, "height": 400, "roughness": 400, "specular": 400, "ao": 400, "packed": 400,
+    "emissive": 400, "sprite": 300, "ui": 300, "environment": 400,
+}  # fmt: skip
+"""Procedural textures of each kind."""
+FIRST_SEED = 1000
+LARGEST = 2_000_000
+"""Bytes that the shipped model may have."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Trains; 1 if the model became too large to ship."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cache", type=Path, default=CACHE, help="where packages and results are kept")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at once")
+    options = parser.parse_args(arguments)
+    rows = textures(options.cache, options.jobs)
+    _say(f"{len(rows)} rows; learning {learning.FOLDS} times without a part of the sources, to measure")
+    judged, scores = learning.out_of_fold(rows, options.jobs)
+    evidence = evidence_of(judged, scores)
+    np.savez(
+        options.cache / "out-of-fold.npz",
+        scores=scores,
+        kinds=judged.kinds,
+        sources=judged.sources,
+        paths=judged.paths,
+    )
+    _say("learning from everything")
+    learned = learning.learn(rows, np.ones(len(rows), bool), seed=100, networks=learning.NETWORKS)
+    write(learned, rows.names, evidence, FILE)
+    card.write(evaluate(evidence), FILE.stat().st_size)
+    _say(f"{FILE.name} is written: {FILE.stat().st_size:,} bytes")
+    return int(FILE.stat().st_size > LARGEST)
+
+
+def textures(cache: Path, jobs: int) -> Rows:
+    """All that is learned from: real textures with their variants, and rendered ones."""
+    _say("bringing the packages")
+    labelled = fetch(cache)
+    _say(
+        f"{len(labelled)} labelled textures of {len({one.source for one in labelled})} sources; reading them"
+    )
+    real = from_files(labelled, cache / "rows", jobs)
+    _say(f"rendering {sum(RENDERED.values())} more")
+    return real + from_renderer(RENDERED, FIRST_SEED, cache / "rows", jobs)
+
+
+def write(learned: learning.Learned, names: Sequence[str], evidence: Evidence, file: Path) -> None:
+    """Writes the model with its declaration."""
+    mixture, judgement = declared(evidence)
+    graph = export.Graph()
+    inputs = "features", export.images(graph, "thumb"), export.images(graph, "patch")
+    by_trees = graph.add(
+        "LogSoftmax", [export.trees(graph, "features", boosting.dumped(learned.trees))], axis=1
+    )
+    by_networks = [export.network(graph, inputs, one) for one in learned.networks]
+    mean = graph.add("Mean", by_networks)
+    parts = [
+        graph.add("Mul", [scores, graph.constant(np.float32(factor))])
+        for scores, factor in zip((by_trees, mean), mixture.factors, strict=True)
+    ]
+    total = graph.add("Add", [graph.add("Add", parts), graph.constant(mixture.offsets)])
+    types = {
+        "features": (TensorProto.FLOAT, [len(names)]),
+        "thumb": (TensorProto.UINT8, [4, 64, 64]),
+        "patch": (TensorProto.UINT8, [4, 96, 96]),
+    }
+    export.save(graph, graph.add("Softmax", [total], axis=1), names, types, judgement, file)
+
+
+def _say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
