@@ -85,6 +85,14 @@ def _picture(stream: Stream, header: _Header) -> Picture:
 
 
 def _opened(stream: Stream, header: _Header, path: str) -> Picture:
+    try:
+        return _by_library(stream, header, path)
+    # Names of channels, and the library's errors that quote what they find in the file.
+    except UnicodeDecodeError:
+        raise stream.broken("a text in it isn't UTF-8") from None
+
+
+def _by_library(stream: Stream, header: _Header, path: str) -> Picture:
     oiio = library()
     config = oiio.ImageSpec()
     config.attribute("oiio:UnassociatedAlpha", 1)
@@ -128,7 +136,11 @@ def _chosen(names: Sequence[str]) -> tuple[int, int, str]:
 
 def _failed(stream: Stream, path: str, detail: str) -> Exception:
     lines = [line.strip() for line in detail.replace(path, "file").splitlines() if line.strip()]
-    shown = lines[-1][:200] if lines else "no details"
+    shown = (
+        "".join(letter if letter.isprintable() else "?" for letter in lines[-1][:200])
+        if lines
+        else "no details"
+    )
     return stream.broken(f"or truncated: {shown}")
 
 
