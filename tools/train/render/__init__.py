@@ -73,6 +73,14 @@ def framed(field: Field, material: Surface) -> Field:
     return field[: material.frame[0], : material.frame[1]] if material.frame else field
 
 
+def veiled(rng: Random, field: Field, material: Surface) -> Field:
+    """A map of one colour, sometimes transparent where its material is not."""
+    if material.cover is None or field.shape[2:] == (4,) or not chance(rng, 0.1):
+        return field
+    rgb = np.repeat(field[..., None], 3, -1) if field.ndim == 2 else field
+    return np.dstack([rgb, material.cover])
+
+
 def _albedo(rng: Random, seed: int) -> tuple[str, Field]:
     form = pick(
         rng,
@@ -100,7 +108,7 @@ def _named(kind: Kind, seed: int) -> tuple[str, Pixels]:
     rng = np.random.default_rng([seed, 1 + KINDS.index(kind)])
     if kind in _DATA:
         material = surface(seed)
-        name, field = material.name, framed(_DATA[kind](rng, material), material)
+        name, field = material.name, framed(veiled(rng, _DATA[kind](rng, material), material), material)
     elif kind == "albedo":
         name, field = _albedo(rng, seed)
     elif kind == "environment":

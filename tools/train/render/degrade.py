@@ -155,10 +155,10 @@ def degrade(pixels: Pixels, rng: Random, kind: str | None = None) -> Pixels:
         (0.06, lambda p: palette(p, rng) if kind != "normal" else p),
         (0.3 if kind not in (None, "normal") else 0, lambda p: _levels(p, rng)),
         (0.5, lambda p: _mirror(p, rng, kind)),
-        (0.18, dxt),
+        (0.9, lambda p: _spare(p, rng)),
+        (0.22, dxt),
         (0.3, lambda p: jpeg(p, int(rng.integers(35, 97)))),
         (0.2 if kind in SWAPPABLE else 0, lambda p: _swap(p, rng)),
-        (0.9, lambda p: _spare(p, rng)),
     ]
     for probability, change in steps:
         if chance(rng, probability):

@@ -24,7 +24,7 @@ FAMILIES: dict[str, tuple[float, float, float, float, float, float]] = {
     "dark": (0.0, 1.0, 0.0, 0.4, 0.03, 0.2),
     "grey": (0.0, 1.0, 0.0, 0.03, 0.1, 0.9),
     "vivid": (0.0, 1.0, 0.9, 1.0, 0.8, 1.0),
-    "sky": (0.53, 0.64, 0.25, 0.9, 0.6, 1.0),
+    "sky": (0.55, 0.65, 0.25, 0.9, 0.6, 1.0),
     "water": (0.45, 0.65, 0.3, 0.9, 0.15, 0.7),
 }
 """Low and high of hue (turns), saturation and value."""
