@@ -44,10 +44,10 @@ def tarred(file: Path, files: dict[str, bytes], links: dict[str, str] | None = N
 def data(tmp_path: Path) -> Path:
     """One package with one labelled texture."""
     root = tmp_path / "data"
-    (root / "sources").mkdir(parents=True)
-    (root / "labels").mkdir()
-    (root / "sources" / "part.tsv").write_text(
-        "name\tregistry\tversion\tlicence\tabout\n@walls/stone\tnpm\t1.2.0\tCC0-1.0\twalls\n",
+    (root / "labels").mkdir(parents=True)
+    (root / "sources.tsv").write_text(
+        "name\tregistry\tversion\tlicence\tfamily\tabout\n"
+        "@walls/stone\tnpm\t1.2.0\tCC0-1.0\twalls\twalls of stone\n",
         encoding="utf-8",
     )
     label(root, "package/stone.png\talbedo")
@@ -70,7 +70,7 @@ def nothing(_source: Source, _room: Path) -> Path | None:
 def test_only_labelled_files_are_kept_and_the_archive_is_not(data: Path, tmp_path: Path) -> None:
     download = package({"package/stone.png": STONE, "package/readme.md": b"Walls"})
     (found,) = fetch(tmp_path / "cache", data=data, download=download)
-    assert (found.source, found.path, found.kind) == ("npm-@walls+stone", "package/stone.png", "albedo")
+    assert (found.source, found.path, found.kind) == ("walls", "package/stone.png", "albedo")
     assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == [found.file]
     assert found.file.read_bytes() == STONE
 
@@ -172,9 +172,9 @@ def test_a_list_with_other_columns_is_refused(data: Path) -> None:
         sources(data)
 
 
-def test_a_package_named_twice_is_taken_once(data: Path) -> None:
-    shutil.copy(data / "sources" / "part.tsv", data / "sources.tsv")
-    assert sources(data) == [Source("@walls/stone", "npm", "1.2.0")]
+def test_the_packages_of_a_family_are_one_source(data: Path) -> None:
+    assert sources(data) == [Source("@walls/stone", "npm", "1.2.0", "walls")]
+    assert fetching.labels(sources(data)[0], data, data)[0].source == "walls"
 
 
 def test_every_listed_source_has_labels_and_every_label_a_source(tmp_path: Path) -> None:

