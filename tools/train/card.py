@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from accel.texture.kinds import CLASS_OF, KINDS
 from tools.train import learning
 from tools.train.evaluate import Evaluation, Judged, calibration, calibration_error, confusion
-from tools.train.fetch import COLUMNS, DATA
+from tools.train.fetch import DATA, sources
 
 FOLDER = DATA.parent.parent / "docs" / "models"
 CARD = "texture-kind.md"
@@ -30,7 +30,7 @@ def write(found: Evaluation, size: int, folder: Path = FOLDER) -> None:
 
 def text(found: Evaluation, size: int) -> str:
     """The card, in Markdown."""
-    sources, kinds = found.evidence.sources, found.evidence.kinds
+    families, kinds = found.evidence.sources, found.evidence.kinds
     return f"""# The model of texture kinds
 
 `accel/texture/kinds.onnx`, {size / 1e6:.2f} MB, written by `python tools/train/run.py`, which also
@@ -41,7 +41,7 @@ workload `texture.classify` adds what the name, the folder, the material and the
 
 Every texture was judged by models that had learned nothing from its source, nor from another package of
 the same family, and by offsets, likelihood ratios and thresholds chosen on still other sources.
-{len(kinds)} textures of {len(np.unique(sources))} sources:
+{len(kinds)} textures of {len(np.unique(families))} sources:
 
 {_accuracy(found)}
 
@@ -85,7 +85,7 @@ file.
 
 {_data(found)}
 
-Each package is named in tools/train/sources/ with its version and licence, each label in
+Each package is named in tools/train/sources.tsv with its version and licence, each label in
 tools/train/labels/. No texture is shipped, in the model or beside it. The model's licence is the
 program's, Apache-2.0.
 
@@ -151,7 +151,7 @@ def _bins(found: Evaluation) -> str:
 
 
 def _data(found: Evaluation) -> str:
-    registries = Counter(str(source).split("-", 1)[0] for source in np.unique(found.evidence.sources))
+    registries = Counter(source.registry for source in sources())
     packages = ", ".join(f"{count} of {_REGISTRIES[name]}" for name, count in sorted(registries.items()))
     licences = Counter(_licences())
     rows = [[licence, str(count)] for licence, count in licences.most_common(12)]
@@ -172,11 +172,9 @@ _REGISTRIES = {"apt": "Debian", "npm": "npm", "pypi": "PyPI"}
 
 
 def _licences() -> Iterable[str]:
-    for file in sorted([*DATA.glob("sources.tsv"), *DATA.glob("sources/*.tsv")]):
-        with file.open(encoding="utf-8", newline="") as lines:
-            for row in csv.DictReader(lines, COLUMNS, delimiter="\t", quoting=csv.QUOTE_NONE):
-                if row["licence"] != "licence":
-                    yield row["licence"]
+    with (DATA / "sources.tsv").open(encoding="utf-8", newline="") as lines:
+        for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
+            yield row["licence"]
 
 
 def _features() -> int:
