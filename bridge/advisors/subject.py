@@ -10,6 +10,7 @@ from accel.image.inspection import Inspection
 from accel.texture.classification import Classification
 from accel.texture.examine import Examination
 from accel.texture.kinds import CLASS_OF, KINDS, Kind, TextureClass
+from accel.texture.names import read_name
 from bridge.core.memory import ImageFacts, Platform
 from bridge.core.textures import FLAT_KINDS, MATERIAL_KINDS, TextureIntent
 
@@ -114,9 +115,14 @@ class Texture:
 
     @property
     def pixel_art(self) -> bool:
-        """Whether it is seen pixel by pixel, so that blocks of four would show."""
+        """Whether it is seen pixel by pixel, so that blocks of four would show.
+
+        Blocks are often a sign of 3D, where small pictures of few tones are maps: more than pixels has to say
+        that it lies in 2D.
+        """
+        said = (self.told | self.lies_in | {self.present.kind}) & FLAT_KINDS
         few = self.longest <= LARGEST_DRAWN and self.image.entropy < FEW_TONES
-        return self.family == "flat" and (few or self.longest <= SMALL)
+        return self.family == "flat" and bool(said) and (few or self.longest <= SMALL)
 
     @property
     def interface(self) -> bool:
@@ -145,26 +151,28 @@ def subject(examination: Examination, file: str, **known: Any) -> Texture:
     image, found = examination.inspection, examination.classification
     told = {e.kind for e in found.evidence if e.source in ("name", "siblings", "slot") and e.kind}
     lies_in = {e.kind for e in found.evidence if e.source == "folder" and e.kind}
-    kind = _sure(image, found, told, bool(told | lies_in))
+    kind = _sure(image, found, file, bool(told | lies_in))
     share = found.probabilities.get(kind, 0.0) if kind else 0.0
     return Texture(image, file, kind, share, frozenset(told), frozenset(lies_in), **known)
 
 
-def _sure(image: Inspection, found: Classification, told: set[Kind], named: bool) -> Kind | None:
+def _sure(image: Inspection, found: Classification, file: str, named: bool) -> Kind | None:
     if not found.advise:
         if not named and surely_normals(image):
             return "normal"
-        return _grey_as_told(image, found, told)
+        # Without evidence by names, names aren't to count.
+        return _grey_as_told(image, found, file) if named else None
     if found.kind == "normal" and not _may_be_normals(image):
         return None
     return found.kind
 
 
-def _grey_as_told(image: Inspection, found: Classification, told: set[Kind]) -> Kind | None:
-    """What the name says, where it is grey data, the model finds that likeliest and no texel has a colour."""
-    data = sorted(kind for kind in told if CLASS_OF[kind] == "data")
-    alike = bool(data) and all(CLASS_OF[kind] == "data" for kind in (found.kind, *told))
-    return data[0] if alike and image.grey and image.alpha is None else None
+def _grey_as_told(image: Inspection, found: Classification, file: str) -> Kind | None:
+    """What the name plainly says, where it is grey data, the model finds that likeliest and no texel has a
+    colour."""
+    plain = [cue.kinds for cue in read_name(file) if cue.strength == "word"]
+    alike = [CLASS_OF[kind] == "data" for kinds in (*plain, (found.kind,)) for kind in kinds]
+    return plain[0][0] if plain and all(alike) and image.grey and image.alpha is None else None
 
 
 def _may_be_normals(image: Inspection) -> bool:

@@ -57,6 +57,11 @@ def _colored(texture: Texture) -> bool:
     return not texture.image.grey
 
 
+def _colors_of_a_surface(texture: Texture) -> bool:
+    # Where all is 2D, nothing is lit and linear does no harm.
+    return texture.surface and not texture.image.grey
+
+
 def _no_vectors(texture: Texture) -> bool:
     return texture.without_vectors
 
@@ -108,7 +113,7 @@ WANTED: Mapping[TextureClass, tuple[Want, ...]] = {
         EXACT, MIPMAPS,
     ),
     "color": (
-        Want("color_space", frozenset({"linear"}), "srgb", "color_as_linear", WRONG, _colored),
+        Want("color_space", frozenset({"linear"}), "srgb", "color_as_linear", WRONG, _colors_of_a_surface),
         NO_NORMAL, IN_BLOCKS, MIPMAPS,
     ),
     "emissive": (NO_NORMAL, IN_BLOCKS, MIPMAPS),

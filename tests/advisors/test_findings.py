@@ -171,6 +171,14 @@ class TestData:
         assert "data_as_srgb" in judged(examination, "rock_roughness.png")
         assert "data_as_srgb" not in judged(examination, "rock_roughness.png", ALL - {"color_space"})
 
+    def test_a_letter_that_also_means_glow_isnt_a_plain_word(self) -> None:
+        examination = imagined("wall_g.png", None, grey=True, channels=1)
+        guess = type(examination.classification)(
+            "roughness", {"roughness": 0.5}, False, examination.classification.evidence
+        )
+        examination = type(examination)(examination.inspection, guess, examination.fingerprint)
+        assert not judged(examination, "wall_g.png")
+
     @pytest.mark.parametrize("file", ["concrete.png", "rusty_metal.png", "concrete_albedo.png"])
     def test_grey_of_no_sure_use_is_left_alone(self, found: Any, file: str) -> None:
         assert not found(file, pictures.grey(), None)
@@ -193,7 +201,7 @@ class TestColors:
         finding = found("wall_albedo.png", pictures.noise(3), "albedo", color_space="linear")
         assert finding["color_as_linear"].intent == TextureIntent(color_space="srgb")
 
-    @pytest.mark.parametrize("kind", ["emissive", "sprite", "ui", "environment", None])
+    @pytest.mark.parametrize("kind", ["albedo", "emissive", "sprite", "ui", "environment", None])
     def test_what_may_well_be_linear_is_left_alone(self, found: Any, kind: Any) -> None:
         assert not found("thing.png", pictures.noise(3), kind, color_space="linear", mipmaps=False)
 
@@ -353,8 +361,12 @@ class TestMemory:
     @pytest.mark.parametrize("compression", ["block", "block_high", "universal"])
     def test_pixel_art_in_blocks_is_found(self, compression: str) -> None:
         facts = {"width": 64, "height": 128, "entropy": 2.5, "channels": 4, "alpha": USED}
-        finding = imagine("hero.png", "sprite", facts, compression=compression)["pixel_art_blocks"]
+        finding = imagine("sprites/a.png", "sprite", facts, compression=compression)["pixel_art_blocks"]
         assert (finding.intent, finding.rank) == (TextureIntent(compression="lossless"), WRONG)
+
+    def test_a_small_picture_that_may_be_a_map_of_something_in_3d_keeps_its_blocks(self) -> None:
+        facts = {"width": 64, "height": 64, "entropy": 2.5}
+        assert not imagine("wheel.png", "ui", facts, compression="block", mipmaps=False)
 
     def test_a_large_painted_picture_in_blocks_is_taste(self) -> None:
         assert not imagine("backdrop.png", "sprite", {"width": 2048}, compression="block")
