@@ -10,8 +10,6 @@ from bridge.audit.results import Group, Seen
 
 def groups(seen: Sequence[Seen]) -> list[Group]:
     """Groups of two and more: equal ones before look-alikes, the most wasteful first."""
-    if len(seen) < 2:
-        return []
     by_name = {one.file: one for one in seen}
     found = duplicates({one.file: one.fingerprint for one in seen})
     made = [_group(alike.how, [by_name[name] for name in alike.names]) for alike in found]

@@ -55,6 +55,8 @@ def text(rows: Iterable[Row]) -> str:
 
 def accept(report: Report, known: set[Entry], project: Project) -> None:
     """Takes out of the report what is known, and counts it."""
+    if not known:
+        return
     met: set[Entry] = set()
     for row in report.rows:
         kept = [issue for issue in row.issues if entry_of(row, issue) not in known]

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bridge.audit.plain import plain
-from bridge.audit.results import Issue, Report, Row
+from bridge.audit.results import Group, Issue, Report, Row
 from bridge.audit.texts import sentence
 
 VERSION = 1
 """Raised when a field changes its meaning or goes."""
 
 
-def text(report: Report, locale: str) -> str:
-    """One JSON object; a name's byte that is no UTF-8 is an escaped surrogate."""
-    value = {
+def pieces(report: Report, locale: str) -> Iterator[str]:
+    """One JSON object, in pieces, as a project may have 100,000 textures.
+
+    A name's byte that is no UTF-8 is an escaped surrogate.
+    """
+    head = {
         "popbridge_audit": VERSION,
         "project": report.name,
         "engine": report.engine or None,
@@ -30,13 +34,28 @@ def text(report: Report, locale: str) -> str:
         "accepted": report.accepted,
         "receipt": report.receipt,
         "seconds": round(report.seconds, 3),
-        "files": [_row(row, locale) for row in report.rows],
-        "duplicates": [
-            {"how": group.how, "disk": group.disk, "memory": group.memory or None, "files": list(group.files)}
-            for group in report.groups
-        ],
     }
-    return json.dumps(value, indent=1, default=str) + "\n"
+    yield json.dumps(head, indent=1)[:-2]
+    yield from array("files", (_row(row, locale) for row in report.rows))
+    yield from array("duplicates", map(_group, report.groups))
+    yield "\n}\n"
+
+
+def array(name: str, values: Iterable[Any]) -> Iterator[str]:
+    """A further member of the object that is being written, a line for each of its elements."""
+    yield f',\n "{name}": ['
+    for at, value in enumerate(values):
+        yield f"{',' if at else ''}\n  {json.dumps(value, default=str)}"
+    yield "\n ]"
+
+
+def _group(group: Group) -> dict[str, Any]:
+    return {
+        "how": group.how,
+        "disk": group.disk,
+        "memory": group.memory or None,
+        "files": list(group.files),
+    }
 
 
 def _row(row: Row, locale: str) -> dict[str, Any]:

@@ -6,12 +6,14 @@ import json
 import os
 from collections.abc import Iterator
 from importlib import metadata
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
 from bridge.audit.alike import WORDS
 from bridge.audit.baseline import fingerprint
 from bridge.audit.plain import change_text, plain
+from bridge.audit.report_json import array
 from bridge.audit.results import Group, Issue, Report, Row
 from bridge.audit.texts import bytes_text, explain, say, sentence
 
@@ -21,22 +23,24 @@ DUPLICATE = "duplicate"
 FINGERPRINT = "popbridgeFinding/v1"
 
 
-def text(report: Report, locale: str) -> str:
-    """One SARIF log with one run. Paths are relative to the project's root, whatever machine it is on."""
-    results = [*_results(report, locale), *(_duplicate(group, locale) for group in report.groups)]
+def pieces(report: Report, locale: str) -> Iterator[str]:
+    """One SARIF log with one run, in pieces.
+
+    Paths are relative to the project's root, whatever machine it is on.
+    """
     rules = _rules(report, locale)
     index = {rule["id"]: at for at, rule in enumerate(rules)}
-    for result in results:
-        result["ruleIndex"] = index[result["ruleId"]]
     driver = {"name": "PopBridge", "semanticVersion": metadata.version("popbridge"), "rules": rules}
     run = {
         "tool": {"driver": driver},
         "columnKind": "utf16CodeUnits",
         "originalUriBaseIds": {"%SRCROOT%": {"description": {"text": "The project's folder."}}},
         "properties": {"engine": report.engine, "textures": report.textures},
-        "results": results,
     }
-    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1, default=str) + "\n"
+    results = chain(_results(report, locale), (_duplicate(group, locale) for group in report.groups))
+    yield f'{{\n "$schema": "{SCHEMA}",\n "version": "2.1.0",\n "runs": [{json.dumps(run, indent=1)[:-2]}'
+    yield from array("results", ({**result, "ruleIndex": index[result["ruleId"]]} for result in results))
+    yield "\n}]\n}\n"
 
 
 def uri(file: str) -> str:

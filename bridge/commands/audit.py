@@ -182,9 +182,9 @@ def _tell(report: Report, outputs: dict[str, str | None], locale: str, limit: in
     if file := outputs["html"]:
         _write(file, report_html.pages(report, locale))
     if file := outputs["json"]:
-        _write(file, [report_json.text(report, locale)])
+        _write(file, report_json.pieces(report, locale))
     if file := outputs["sarif"]:
-        _write(file, [sarif.text(report, locale)])
+        _write(file, sarif.pieces(report, locale))
     if "-" not in outputs.values():
         report_table.show(report, report.rows, locale, limit, sys.stdout, screen_width())
 

@@ -48,5 +48,5 @@ def examination(kind: str, data: bytes = b"", width: int = 64) -> Examination:
     )  # fmt: skip
     classification = Classification(kind, {kind: 1.0}, True, [])  # type: ignore[arg-type]
     return Examination(
-        inspection, classification, Fingerprint(digest, digest, "0123456789abcdef", [0.5, 0.5, 0.5, 1.0], 0.2)
+        inspection, classification, Fingerprint(digest, digest, digest[:16], [0.5, 0.5, 0.5, 1.0], 0.2)
     )

@@ -85,7 +85,7 @@ def test_the_table_says_how_many_rows_it_leaves_out(report: Report) -> None:
 
 
 def test_json_keeps_every_name_as_it_is(report: Report) -> None:
-    value = json.loads(report_json.text(report, "en"))
+    value = json.loads("".join(report_json.pieces(report, "en")))
     assert [file["file"] for file in value["files"]] == [EVIL, "a b/c#d%.png"]
     assert (value["wrong"], value["waste"], value["notes"], value["textures"]) == (1, 1, 1, 7)
     assert value["files"][0]["options"] == {"m": True, "p": "<i>"}
@@ -100,7 +100,7 @@ def test_json_keeps_every_name_as_it_is(report: Report) -> None:
 
 
 def test_sarif_has_what_its_schema_requires(report: Report) -> None:
-    log = json.loads(sarif.text(report, "en"))
+    log = json.loads("".join(sarif.pieces(report, "en")))
     (run,) = log["runs"]
     assert log["version"] == "2.1.0" and log["$schema"].endswith("sarif-2.1.0.json")
     driver = run["tool"]["driver"]
@@ -116,7 +116,7 @@ def test_sarif_has_what_its_schema_requires(report: Report) -> None:
 
 
 def test_sarif_names_files_by_relative_encoded_uris(report: Report) -> None:
-    (run,) = json.loads(sarif.text(report, "en"))["runs"]
+    (run,) = json.loads("".join(sarif.pieces(report, "en")))["runs"]
     places = [
         place["physicalLocation"]["artifactLocation"]["uri"]
         for result in run["results"]
@@ -133,9 +133,9 @@ def test_sarif_fingerprints_stay_when_settings_and_sentences_change(report: Repo
         (run,) = json.loads(text)["runs"]
         return [result["partialFingerprints"][sarif.FINGERPRINT] for result in run["results"]]
 
-    before = prints(sarif.text(report, "en"))
+    before = prints("".join(sarif.pieces(report, "en")))
     report.rows[0].options, report.root = {}, "/elsewhere"
-    assert prints(sarif.text(report, "zh-CN")) == before
+    assert prints("".join(sarif.pieces(report, "zh-CN"))) == before
 
 
 def test_both_languages_have_the_same_placeholders() -> None:

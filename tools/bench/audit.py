@@ -1,0 +1,189 @@
+"""`popbridge audit` by the number of textures, and its CPU for a texture of one megapixel.
+
+Each run is a process of its own, as a person starts it. What starting costs (workers, libraries, the model)
+is kept out of the CPU for a texture: that is the difference of two runs by the difference of their textures.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pyvips
+from msgspec import Struct
+
+from bridge import host
+from bridge.api import EditorSupport
+from bridge.demo.textures import noise, normals, tint
+
+COUNTS = (100, 1_000, 10_000)
+"""Textures of SMALL x SMALL pixels."""
+SMALL = 64
+LARGE = 1024
+"""One megapixel."""
+LARGE_COUNTS = (16, 80)
+FOLDER = 100
+"""Textures in one folder."""
+POLL_S = 0.05
+OPTIONS: Mapping[str, Any] = {"compress/mode": 0, "compress/normal_map": 0, "mipmaps/generate": False}
+
+
+class Run(Struct):
+    """One run of the command."""
+
+    seconds: float
+    cpu: float
+    """Seconds, of the process and its workers."""
+    memory: float
+    """MiB at the most, of the process itself."""
+    workers: float
+    """MiB at the most, of the largest worker."""
+
+
+class Count(Struct):
+    """Two runs over so many textures: the second has nothing to examine."""
+
+    textures: int
+    first: Run
+    again: Run
+
+
+class Times(Struct):
+    """All that is measured."""
+
+    counts: list[Count]
+    large_ms: float
+    """Milliseconds of CPU for a texture of one megapixel."""
+    large_rate: float
+    """Textures of one megapixel for each second."""
+    decode_ms: float
+    """Of those, decoding alone, as pyvips takes for it in this process."""
+
+
+def draw(folder: Path, count: int, size: int) -> list[str]:
+    """Albedo and normal maps of equal cost and different content: the same reliefs, shifted."""
+    relief = noise(1, size)
+    pixels = [(p * 255 + 0.5).astype(np.uint8) for p in (tint(relief, (0.5, 0.4, 0.3)), normals(relief, 2.0))]
+    names = []
+    for number in range(count):
+        shown = np.ascontiguousarray(np.roll(pixels[number % 2], 37 * number + number // size, axis=(0, 1)))
+        # Shifts repeat after a while: a pixel of its own makes each file another.
+        shown[0, 0] = number % 251, number // 251 % 251, 128
+        name = f"{number // FOLDER:03}/{number:05}_{'albedo' if number % 2 == 0 else 'normal'}.png"
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image: Any = pyvips.Image.new_from_memory(shown.data, size, size, 3, "uchar")
+        image.copy(interpretation="srgb").pngsave(str(path), compression=6)
+        names.append(name)
+    return names
+
+
+def support() -> EditorSupport:
+    """Whoever can make a project of the newest engine."""
+    able = [adapter.editor for adapter in host.load().adapters if adapter.editor]
+    return able[-1]
+
+
+def project(folder: Path, count: int, size: int) -> Path:
+    """A project of so many textures that are imported wrongly."""
+    names = draw(folder, count, size)
+    support().create_project(folder, dict.fromkeys(names, OPTIONS))
+    return folder
+
+
+def audit(folder: Path, home: Path) -> Run:
+    """One run; its report goes nowhere."""
+    command = [sys.executable, "-m", "bridge.cli", "audit", str(folder), "--json", os.devnull]
+    env = {**os.environ, "POPBRIDGE_HOME": str(home)}
+    begin = time.perf_counter()
+    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    memory, workers = _watched(process)
+    seconds = time.perf_counter() - begin
+    assert process.returncode in (0, 1), process.returncode
+    return Run(seconds, 0.0, memory, workers)
+
+
+def _watched(process: subprocess.Popen[bytes]) -> tuple[float, float]:
+    """The most memory of the process and of its largest worker until it ends, MiB."""
+    memory = workers = 0.0
+    watched = psutil.Process(process.pid)
+    while process.poll() is None:
+        try:
+            memory = max(memory, watched.memory_info().rss / 2**20)
+            workers = max([workers, *(w.memory_info().rss / 2**20 for w in watched.children())])
+        except psutil.NoSuchProcess:
+            continue
+        time.sleep(POLL_S)
+    return memory, workers
+
+
+def measured(folder: Path, home: Path) -> Run:
+    """One run, with the CPU of all processes that it has waited for."""
+    before = _children_cpu()
+    run = audit(folder, home)
+    run.cpu = _children_cpu() - before
+    return run
+
+
+def _children_cpu() -> float:
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def counts() -> Iterator[Count]:
+    """Projects of small textures, each looked at twice."""
+    for count in COUNTS:
+        with tempfile.TemporaryDirectory(prefix="popbridge-bench-") as folder:
+            made = project(Path(folder, "game"), count, SMALL)
+            # Files so young are read once more, in case they change again within the clock's grain.
+            time.sleep(2.5)
+            yield Count(count, measured(made, Path(folder, "home")), measured(made, Path(folder, "home")))
+
+
+def large() -> tuple[float, float, float]:
+    """For textures of one megapixel: CPU of each in ms, textures per second, and ms for decoding alone."""
+    runs = []
+    with tempfile.TemporaryDirectory(prefix="popbridge-bench-") as folder:
+        for count in LARGE_COUNTS:
+            made = project(Path(folder, f"game{count}"), count, LARGE)
+            runs.append(measured(made, Path(folder, f"home{count}")))
+        more = LARGE_COUNTS[1] - LARGE_COUNTS[0]
+        decode = _decode_ms(sorted(made.rglob("*.png"))[:20])
+    few, many = runs
+    return (many.cpu - few.cpu) / more * 1000, more / (many.seconds - few.seconds), decode
+
+
+def _decode_ms(paths: list[Path]) -> float:
+    pyvips.cache_set_max(0)
+    begin = time.process_time()
+    for path in paths:
+        image: Any = pyvips.Image.new_from_file(str(path), access="sequential")
+        image.write_to_memory()
+    return (time.process_time() - begin) / len(paths) * 1000
+
+
+def run() -> Times:
+    """Everything, one after the other."""
+    cpu, rate, decode = large()
+    return Times(list(counts()), cpu, rate, decode)
+
+
+if __name__ == "__main__":
+    found = run()
+    print(
+        f"1 Mpx: {found.large_ms:.1f} ms of CPU, {found.decode_ms:.1f} of them decoding; "
+        f"{found.large_rate:.1f} textures/s"
+    )
+    for row in found.counts:
+        print(
+            f"{row.textures:6} textures: {row.first.seconds:6.1f} s, again {row.again.seconds:5.1f} s; "
+            f"{row.first.memory:4.0f} MiB, workers {row.first.workers:4.0f} MiB"
+        )
