@@ -8,52 +8,15 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from accel.texture.classification import Evidence
 from accel.texture.kinds import KINDS
-from bridge.advisors.findings import Finding, find
+from bridge.advisors.findings import find
 from bridge.advisors.subject import subject
 from bridge.advisors.wanted import NOTE, WANTED, WASTE, WRONG
-from bridge.core.memory import PLATFORMS, texture_bytes, usual_format
 from bridge.core.textures import TextureIntent
 from tests.advisors import pictures
 from tests.advisors.examinations import classified, examined, imagined
+from tests.advisors.judging import ALL, AS_DATA, AS_NORMAL, OPAQUE, VECTORS, imagine, judged
 from tests.advisors.pictures import Pixels
-
-ALL = frozenset(TextureIntent.__struct_fields__)
-SETTLED = TextureIntent(
-    color_space="srgb", normal_convention="opengl", mipmaps=True, alpha="transparency", max_size=0
-)
-"""As a colour texture with mipmaps is imported."""
-AS_NORMAL = {"kind": "normal", "color_space": "linear"}
-AS_DATA = {"color_space": "linear"}
-
-
-def judged(examination: Any, file: str, decides: frozenset[str] = ALL, limit: int = 4096, packed: Any = None,
-           **present: Any) -> dict[str, Finding]:  # fmt: skip
-    def memory(intent: TextureIntent) -> Any:
-        image = examination.inspection
-        forms = {p: usual_format(intent, texture.facts, p) for p in PLATFORMS}
-        return {
-            p: texture_bytes(f, image.width, image.height, bool(intent.mipmaps))
-            for p, f in forms.items()
-            if f
-        }
-
-    settings = TextureIntent(**present).over(SETTLED)
-    texture = subject(examination, file, present=settings, decides=decides, max_size=limit, memory=memory)
-    return {finding.code: finding for finding in find(texture, packed)}
-
-
-@pytest.fixture
-def found(tmp_path: Path) -> Any:
-    def look(file: str, pixels: Pixels, what: Any, **more: Any) -> dict[str, Finding]:
-        return judged(examined(tmp_path, file, pixels, what), file, **more)
-
-    return look
-
-
-def imagine(file: str, what: Any, facts: dict[str, Any] | None = None, **more: Any) -> dict[str, Finding]:
-    return judged(imagined(file, what, **(facts or {})), file, **more)
 
 
 class TestNormalMaps:
@@ -229,152 +192,12 @@ class TestAlpha:
         assert not found("leaf.png", invisible, None)
 
 
-OPAQUE = {
-    "used": False, "constant": 255, "min": 1.0, "max": 1.0, "share_opaque": 1.0, "share_transparent": 0.0,
-}  # fmt: skip
-USED = {
-    "used": True, "constant": None, "min": 0.0, "max": 1.0, "share_opaque": 0.5, "share_transparent": 0.5,
-}  # fmt: skip
-
-
 def test_grey_in_three_channels_is_a_note(found: Any) -> None:
     grey = np.repeat(pictures.grey(), 3, axis=2)
     finding = found("thing.png", grey, None)["grey_as_rgb"]
     assert (finding.rank, finding.applicable, finding.values) == (NOTE, False, {"channels": 3})
     assert not found("thing.png", pictures.grey(), None)
     assert not found("icon.png", np.dstack([grey, pictures.noise(1)]), None), "white with an outline"
-
-
-class TestMipmaps:
-    @pytest.mark.parametrize("file", ["ui/panel.png", "icon_sword.png", "HUD/Health.png"])
-    def test_an_interface_image_with_mipmaps_is_found(self, found: Any, file: str) -> None:
-        finding = found(file, pictures.noise(4), "ui")["ui_mipmaps"]
-        assert (finding.intent, finding.rank) == (TextureIntent(mipmaps=False), WASTE)
-
-    def test_one_by_pixels_alone_has_to_be_very_sure(self) -> None:
-        facts = {"channels": 4, "alpha": USED}
-        assert "ui_mipmaps" in judged(imagined("a.png", "ui", 0.95, **facts), "a.png")
-        assert not judged(imagined("a.png", "ui", 0.6, **facts), "a.png")
-
-    def test_one_that_the_engine_saw_in_3d_keeps_its_mipmaps(self, found: Any) -> None:
-        facts = {"width": 1024, "entropy": 7.0}
-        assert not imagine("ui/screen.png", "ui", facts, compression="block")
-
-    def test_a_sprite_keeps_its_mipmaps_unless_the_engine_knows_it_as_one(self, found: Any) -> None:
-        assert not found("hero.png", pictures.noise(4), "sprite")
-        assert "ui_mipmaps" in found("hero.png", pictures.noise(4), "sprite", kind="sprite")
-        assert "ui_mipmaps" in found("hero.png", pictures.noise(4), None, kind="sprite")
-
-    @pytest.mark.parametrize(
-        ("file", "kind"),
-        [("wall_albedo.png", "albedo"), ("w_orm.png", "packed"), ("w_emissive.png", "emissive"),
-         ("rock.png", "normal"), ("w_ao.png", "ao")],
-    )  # fmt: skip
-    def test_a_map_of_a_surface_without_mipmaps_is_found(self, file: str, kind: Any) -> None:
-        facts = {"normals": VECTORS} if kind == "normal" else {"grey": kind == "ao"}
-        present = AS_NORMAL if kind == "normal" else {"color_space": "srgb" if kind != "ao" else "linear"}
-        finding = imagine(file, kind, facts, mipmaps=False, **present)["no_mipmaps"]
-        assert (finding.intent, finding.rank) == (TextureIntent(mipmaps=True), WASTE)
-
-    @pytest.mark.parametrize("kind", [*KINDS, None])
-    def test_without_a_word_on_its_use_only_normals_are_taken_for_a_surface(self, kind: Any) -> None:
-        facts = {"normals": VECTORS} if kind == "normal" else {}
-        codes = imagine("thing.png", kind, facts, mipmaps=False)
-        assert ("no_mipmaps" in codes) is (kind == "normal")
-
-    def test_a_material_that_uses_it_is_a_word_too(self) -> None:
-        examination = imagined("thing.png", "albedo")
-        slot = classified("albedo", 0.97, Evidence("slot", "used as albedo", "albedo"))
-        examination = type(examination)(examination.inspection, slot, examination.fingerprint)
-        assert "no_mipmaps" in judged(examination, "thing.png", mipmaps=False)
-
-    @pytest.mark.parametrize(
-        ("file", "kind", "facts"),
-        [
-            ("ramp_albedo.png", "albedo", {"width": 256, "height": 8}),
-            ("ramp_albedo.png", "albedo", {"width": 512, "height": 32}),
-            ("sprites/hero_n.png", "normal", {"normals": None}),
-            ("hero_n.png", "normal", {"alpha": USED, "channels": 4}),
-            ("terrain_height.png", "height", {"grey": True}),
-        ],
-    )
-    def test_what_is_looked_up_or_lies_in_2d_may_go_without(self, file: str, kind: Any, facts: Any) -> None:
-        facts = {"normals": VECTORS, **facts} if kind == "normal" else facts
-        assert "no_mipmaps" not in imagine(file, kind, facts, mipmaps=False, **AS_DATA)
-
-
-VECTORS = {
-    "unit_length": 0.99, "tolerance": 0.05, "mean": (0.5, 0.5, 0.9), "flat": 0.0, "convention": None,
-    "convention_confidence": 0.0,
-}  # fmt: skip
-
-
-class TestMemory:
-    def test_an_uncompressed_map_of_a_surface_is_found_with_what_it_would_save(self) -> None:
-        facts = {"width": 2048, "height": 2048}
-        finding = imagine("wall_albedo.png", "albedo", facts, compression="lossless")["uncompressed"]
-        assert (finding.intent, finding.rank) == (TextureIntent(compression="block"), WASTE)
-        assert finding.memory == {
-            "desktop": (22_369_620, 2_796_216), "mobile": (22_369_620, 2_796_216),
-        }  # fmt: skip
-        assert finding.saved == 22_369_620 - 2_796_216
-
-    def test_packed_channels_get_blocks_that_keep_them_apart(self) -> None:
-        finding = imagine("wall_orm.png", "packed", compression="none", **AS_DATA)["uncompressed"]
-        assert finding.intent == TextureIntent(compression="block_high")
-
-    def test_lossy_is_unpacked_for_the_gpu_all_the_same(self) -> None:
-        facts = {"normals": VECTORS}
-        codes = imagine("rock_n.png", "normal", facts, compression="lossy", **AS_NORMAL)
-        assert set(codes) == {"uncompressed"}
-
-    @pytest.mark.parametrize(
-        ("file", "kind", "facts"),
-        [
-            ("hero.png", "sprite", {}),
-            ("ui/panel.png", "ui", {}),
-            ("thing.png", "albedo", {}),
-            ("sky.hdr", "environment", {"bit_depth": 32}),
-            ("terrain_height.png", "height", {"grey": True}),
-            ("wall_albedo.png", "albedo", {"width": 128, "height": 128}),
-            ("wall_albedo.png", "albedo", {"entropy": 3.0}),
-            ("wall_albedo.png", "albedo", {"width": 510, "height": 512}),
-            ("wall_albedo.png", "albedo", {"bit_depth": 32}),
-            ("wall_albedo.png", None, {}),
-        ],
-    )
-    def test_nothing_is_said_of_what_blocks_would_harm_or_barely_shrink(
-        self, file: str, kind: Any, facts: Any
-    ) -> None:
-        codes = imagine(file, kind, facts, compression="lossless", mipmaps=kind != "ui", **AS_DATA)
-        assert "uncompressed" not in codes
-
-    def test_nothing_is_said_where_the_engines_formats_arent_known(self) -> None:
-        texture = subject(
-            imagined("wall_albedo.png", "albedo"),
-            "wall_albedo.png",
-            present=TextureIntent(compression="lossless", mipmaps=True),
-            decides=ALL,
-        )
-        assert find(texture) == []
-
-    @pytest.mark.parametrize("compression", ["block", "block_high", "universal"])
-    def test_pixel_art_in_blocks_is_found(self, compression: str) -> None:
-        facts = {"width": 64, "height": 128, "entropy": 2.5, "channels": 4, "alpha": USED}
-        finding = imagine("sprites/a.png", "sprite", facts, compression=compression)["pixel_art_blocks"]
-        assert (finding.intent, finding.rank) == (TextureIntent(compression="lossless"), WRONG)
-
-    def test_a_small_picture_that_may_be_a_map_of_something_in_3d_keeps_its_blocks(self) -> None:
-        facts = {"width": 64, "height": 64, "entropy": 2.5}
-        assert not imagine("wheel.png", "ui", facts, compression="block", mipmaps=False)
-
-    def test_a_large_painted_picture_in_blocks_is_taste(self) -> None:
-        assert not imagine("backdrop.png", "sprite", {"width": 2048}, compression="block")
-
-    def test_light_that_is_cut_off_is_found(self) -> None:
-        finding = imagine("sky.exr", "environment", {"bit_depth": 32}, compression="lossy")["lossy_hdr"]
-        assert (finding.intent, finding.rank) == (TextureIntent(compression="lossless"), WRONG)
-        assert not imagine("sky.png", "environment", compression="lossy")
 
 
 class TestPackedOrder:
@@ -393,40 +216,6 @@ class TestPackedOrder:
 
     def test_an_engine_whose_materials_choose_wants_no_order(self, found: Any) -> None:
         assert not found("crate_mra.png", pictures.packed("mra"), "packed", **AS_DATA)
-
-
-class TestSize:
-    def test_a_map_over_the_limit_is_found(self) -> None:
-        finding = imagine("wall_albedo.png", "albedo", limit=64)["too_large"]
-        assert (finding.intent, finding.rank) == (TextureIntent(max_size=64), WASTE)
-
-    def test_of_what_use_isnt_sure_the_author_decides(self) -> None:
-        finding = imagine("wall.png", None, limit=64)["too_large"]
-        assert (finding.applicable, finding.rank) == (False, WASTE)
-
-    @pytest.mark.parametrize("kind", ["sprite", "environment"])
-    def test_a_picture_of_2d_or_a_sky_may_need_its_size(self, kind: Any) -> None:
-        finding = imagine("thing.png", kind, limit=64)["too_large"]
-        assert (finding.applicable, finding.rank) == (False, NOTE)
-
-    def test_one_that_the_engine_limits_already_is_fine(self) -> None:
-        assert not imagine("wall_albedo.png", "albedo", limit=64, max_size=64)
-
-    def test_a_sprite_sheet_keeps_its_size_as_its_regions_are_in_pixels(self) -> None:
-        assert not imagine("hero_sheet.png", "sprite", limit=64)
-
-    ODD: ClassVar = {"width": 102, "height": 102, "power_of_two": False}
-
-    def test_a_material_that_doesnt_fit_its_blocks_is_told_to_its_author(self) -> None:
-        for present in ({"compression": "block"}, {"wrap": "repeat"}):
-            finding = imagine("wall_albedo.png", "albedo", self.ODD, **present)["not_power_of_two"]
-            assert (finding.applicable, finding.rank) == (False, WASTE)
-
-    def test_no_power_of_two_is_fine_where_nothing_needs_it(self) -> None:
-        fours = {"width": 100, "height": 300, "power_of_two": False}
-        assert not imagine("wall_albedo.png", "albedo", fours, compression="block")
-        assert not imagine("wall_albedo.png", "albedo", self.ODD, compression="lossless")
-        assert not imagine("hero.png", "sprite", {**self.ODD, "entropy": 7}, compression="block")
 
 
 def test_without_an_engine_only_the_file_itself_is_judged(tmp_path: Path) -> None:
