@@ -25,6 +25,9 @@ FINAL = frozenset({"bad_input", "unsupported", "too_large"})
 IN_FLIGHT = 4
 """Files for each worker that wait for it, or are in work."""
 
+BREATH = 256
+"""So many files at most are taken from the cache in one go."""
+
 
 class Trouble(Struct, frozen=True):
     """Why a file couldn't be examined."""
@@ -120,7 +123,10 @@ class Examiner:
         """One for each question, as they come; no failure of a file ends it."""
         pending: set[asyncio.Task[Answer]] = set()
         try:
-            for question in questions:
+            for at, question in enumerate(questions):
+                if at % BREATH == 0:
+                    # Where nothing has to be waited for, Ctrl-C would never be heard.
+                    await asyncio.sleep(0)
                 stat = self._stat(question)
                 if isinstance(stat, Answer):
                     yield stat

@@ -12,7 +12,7 @@ from rich.text import Text
 from bridge.audit.alike import WORDS
 from bridge.audit.plain import change_text, plain
 from bridge.audit.results import Group, Report, Row
-from bridge.audit.texts import bytes_text, say, sentence
+from bridge.audit.texts import bytes_text, kind_of, say, sentence
 
 STYLES = {"wrong": "bold red", "waste": "yellow", "note": "dim", "mended": "green"}
 NAMED = 4
@@ -70,7 +70,7 @@ def _table(rows: Sequence[Row], locale: str) -> Table:
         table.add_row(
             Text(say(severity, locale), STYLES[severity]),
             Text(plain(row.file)),
-            Text(row.kind_text),
+            Text(kind_of(row, locale)),
             Text(f"{row.width}×{row.height}" if row.width else ""),
             Text("\n".join(_said(row, locale))),
         )

@@ -79,11 +79,6 @@ class Row(Struct):
         return max((issue.rank for issue in self.issues), default=-1)
 
     @property
-    def kind_text(self) -> str:
-        """The kind; with a question mark where it is a guess."""
-        return self.kind if self.sure or not self.kind else f"{self.kind}?"
-
-    @property
     def present(self) -> dict[str, Any]:
         """The options of `options` as they are, or were before this run."""
         return {name: (self.settings or {}).get(name) for name in self.options}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import os
@@ -63,7 +64,8 @@ class Told(Struct, frozen=True):
 async def audit(project: Project, plan: Plan, registry: Registry, told: Told, agreed: ProjectFile) -> Report:
     """The report on a project. Raises UserError where no worker process can be started."""
     begin = time.perf_counter()
-    assets = list(_listed(project, agreed))
+    # In a thread, so that Ctrl-C is heard and the bar moves.
+    assets = await asyncio.to_thread(lambda: list(_listed(project, agreed)))
     told.total(len(assets))
     report = Report(
         name=project.root.resolve().name, root=str(project.root), engine=project.engine, notice=project.notice
@@ -76,7 +78,7 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
     examiner = Examiner(project.root, workload, version, workers, cache)
     known = {asset.file: asset for asset in assets}
     try:
-        questions = work.questions(assets, project.uses())
+        questions = work.questions(assets, await asyncio.to_thread(project.uses))
         async with contextlib.aclosing(examiner.answers(questions)) as answers:
             async for answer in answers:
                 work.take(known[answer.question.file], answer)

@@ -86,9 +86,11 @@ def _results(report: Report, locale: str) -> Iterator[dict[str, Any]]:
 
 
 def _message(row: Row, issue: Issue, locale: str) -> str:
+    """What the issue says; with the worst one that can be settled, how they all are."""
     said = plain(sentence(issue, locale))
     changes = ", ".join(change_text(name, row.present, row.options) for name in row.options)
-    return f"{said} ({changes})" if changes and issue.fixable else said
+    worst = next((other for other in row.issues if other.fixable), None)
+    return f"{said} ({changes})" if changes and issue is worst else said
 
 
 def _duplicate(group: Group, locale: str) -> dict[str, Any]:

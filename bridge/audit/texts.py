@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.advisors.texts import TEXTS as ADVICE
 from bridge.advisors.texts import Text
-from bridge.audit.results import Issue
+from bridge.audit.results import Issue, Row
 
 TEXTS = {
     "title": Text("Texture audit of {name}", "{name} 的贴图审查"),
@@ -98,6 +98,42 @@ HELP = {
         "The green channel points the other way than the engine reads it: bumps look like dents.",
         "绿色通道的方向与引擎的约定相反：凸起会显得凹陷。",
     ),
+    "normal_directx": Text(
+        "The green channel points down (DirectX), and the import settings can't say so: materials must.",
+        "绿色通道朝下（DirectX），而导入设置无法说明：需由材质处理。",
+    ),
+    "color_as_normal": Text(
+        "Imported as a normal map only two channels of it are kept: its colours are lost.",
+        "按法线贴图导入只保留两个通道：颜色会丢失。",
+    ),
+    "color_as_linear": Text(
+        "Colours are stored for the eye (sRGB): read as they are they come out too bright and washed out.",
+        "颜色以 sRGB 存储：按线性读取会过亮发白。",
+    ),
+    "packed_order": Text(
+        "The engine's materials read the channels in another order: reorder them in the file.",
+        "引擎材质按另一种顺序读取各通道：请在文件中调整。",
+    ),
+    "lossy_data": Text(
+        "Lossy compression is made for colours seen by the eye: numbers come out with its blocks in them.",
+        "有损压缩是为人眼所见的颜色设计的：数值会带有压缩块痕迹。",
+    ),
+    "lossy_hdr": Text(
+        "Lossy compression cuts off what is brighter than white: light from it becomes dim.",
+        "有损压缩会截掉比白色更亮的部分：其光照会变暗。",
+    ),
+    "uncompressed": Text(
+        "Block compression takes a quarter or an eighth of a GPU's memory and is faster to read.",
+        "块压缩只占四分之一或八分之一的显存，读取也更快。",
+    ),
+    "pixel_art_blocks": Text(
+        "Block compression smears the few exact colours of pixel art.",
+        "块压缩会弄脏像素画中少数精确的颜色。",
+    ),
+    "grey_as_rgb": Text(
+        "One channel holds the same: the file is smaller, and some engines keep it in less memory.",
+        "单通道即可保存相同内容：文件更小，部分引擎占用更少内存。",
+    ),
     "data_as_srgb": Text(
         "Numbers such as roughness are read as they are; sRGB decoding bends them.",
         "粗糙度等数值应原样读取；sRGB 解码会使其扭曲。",
@@ -127,13 +163,20 @@ HELP = {
 
 def say(key: str, locale: str, **values: object) -> str:
     """A sentence in the language of `locale` (BCP 47): Chinese for zh, else English."""
-    text = TEXTS.get(key) or ADVICE[key]
-    return _in(text, locale).format(**values)
+    return _in(TEXTS[key], locale).format(**values)
 
 
 def sentence(issue: Issue, locale: str) -> str:
     """What an issue says about its file."""
-    return say(issue.sentence, locale, **issue.values)
+    texts = TEXTS if issue.finding is None else ADVICE
+    return _in(texts[issue.sentence], locale).format(**issue.values)
+
+
+def kind_of(row: Row, locale: str) -> str:
+    """The kind of a texture; with a question mark where it is a guess."""
+    text = ADVICE.get(f"kind_{row.kind}")
+    name = text.zh if text and locale.lower().startswith("zh") else row.kind
+    return name if row.sure or not name else f"{name}?"
 
 
 def explain(code: str, locale: str) -> str:

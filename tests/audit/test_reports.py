@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 import pytest
 
 from bridge.advisors.findings import Finding
+from bridge.advisors.wanted import WANTED
 from bridge.audit import report_html, report_json, report_table, sarif
 from bridge.audit.results import Group, Issue, Report, Row
 from bridge.audit.texts import HELP, TEXTS, bytes_text
@@ -136,6 +137,11 @@ def test_sarif_fingerprints_stay_when_settings_and_sentences_change(report: Repo
     before = prints("".join(sarif.pieces(report, "en")))
     report.rows[0].options, report.root = {}, "/elsewhere"
     assert prints("".join(sarif.pieces(report, "zh-CN"))) == before
+
+
+def test_every_code_of_the_advisor_is_explained() -> None:
+    wanted = {want.code for wants in WANTED.values() for want in wants}
+    assert wanted - set(HELP) == set()
 
 
 def test_both_languages_have_the_same_placeholders() -> None:
