@@ -33,6 +33,7 @@ from accel.texture.names import material_of, read_name
         ("bamboo_1_norm.png.cached.dds", "normal"),
         ("flags/flag_blue_norm.tga", "normal"),
         ("hills_bk.dds", "environment"),
+        ("岩石_normal.png", "normal"),
         ("desert_skybox.png", "environment"),
         ("ui/button_normal.png", "ui"),
         ("art/icon_sword.png", "ui"),
@@ -55,6 +56,11 @@ def test_one_letter_counts_more_where_the_folder_has_the_rest_of_the_set() -> No
     assert (alone.strength, alone.source) == ("letter", "name")
     assert (together.strength, together.source) == ("suffix", "siblings")
     assert together.kinds == ("normal",)
+
+
+def test_names_in_any_script_make_sets() -> None:
+    assert read_name("岩石_n.png", ["岩石.png"])[0].kinds == ("normal",)
+    assert read_name("岩石.png", ["岩石_n.png"])[0].kinds == ("albedo",)
 
 
 def test_what_has_maps_beside_it_is_what_they_are_maps_of() -> None:
@@ -83,6 +89,8 @@ def test_the_nearest_folder_counts() -> None:
         ("rock", "rock"),
         ("Old_Rock_baseColor", "oldrock"),
         ("normal", "normal"),
+        ("岩石_n", "岩石"),
+        ("木头_normal", "木头"),
         ("_n", "n"),
         ("", ""),
     ],
