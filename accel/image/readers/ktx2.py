@@ -24,10 +24,7 @@ from accel.image.readers.stream import Picture, Stream
 
 _NONE, _BASIS_LZ, _ZSTD, _ZLIB = 0, 1, 2, 3
 
-_TRANSCODE = (
-    "it is Basis Universal, which is decoded for one GPU at a time; write it as BC7, ASTC or RGBA, "
-    "for example by `ktx transcode`"
-)
+_TRANSCODE = "its pixels are Basis Universal; write it as BC7, ASTC or RGBA, for example by `ktx transcode`"
 
 
 def _vulkan() -> dict[int, Layout]:

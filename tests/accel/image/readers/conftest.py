@@ -1,0 +1,17 @@
+import pytest
+
+from accel.image.decoded import Decoded
+from accel.image.load import decode_image
+from accel.workload import Input, Limits
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Decodes a file of some bytes."""
+
+    def decode(data: bytes, name: str = "a.bin", **limits) -> Decoded:
+        path = tmp_path / name
+        path.write_bytes(data)
+        return decode_image(Input(name, str(path)), Limits(**limits))
+
+    return decode

@@ -1,0 +1,94 @@
+import struct
+
+import numpy as np
+import pytest
+
+from accel.workload import WorkloadError
+from tests.accel.image.files import dds, picture
+
+RED, GREEN, BLUE, ALPHA = 0xFF0000, 0xFF00, 0xFF, 0xFF000000
+
+
+@pytest.mark.parametrize(
+    ("flags", "bits", "masks", "data", "pixel", "model"),
+    [
+        (0x41, 32, (RED, GREEN, BLUE, ALPHA), b"\3\2\1\4", [1, 2, 3, 4], "rgb"),
+        (0x41, 32, (BLUE, GREEN, RED, ALPHA), b"\1\2\3\4", [1, 2, 3, 4], "rgb"),
+        (0x40, 32, (RED, GREEN, BLUE, 0), b"\3\2\1\4", [1, 2, 3], "rgb"),
+        (0x40, 24, (RED, GREEN, BLUE, 0), b"\3\2\1", [1, 2, 3], "rgb"),
+        (0x40, 24, (BLUE, RED, GREEN, 0), b"\1\3\2", [1, 2, 3], "rgb"),
+        (0x40, 16, (0xF800, 0x7E0, 0x1F, 0), b"\0\xf8", [255, 0, 0], "rgb"),
+        (0x41, 16, (0xF00, 0xF0, 0xF, 0xF000), b"\x23\xf1", [17, 34, 51, 255], "rgb"),
+        (0x41, 32, (0x3FF, 0xFFC00, 0x3FF00000, 0xC0000000), b"\xff\3\0\xc0", [65535, 0, 0, 65535], "rgb"),
+        (0x20000, 8, (0xFF, 0, 0, 0), b"\7", [7], "grey"),
+        (0x20001, 16, (0xFF, 0, 0, 0xFF00), b"\7\x09", [7, 9], "grey"),
+        (0x20001, 8, (0xF, 0, 0, 0xF0), b"\xf1", [17, 255], "grey"),
+        (0x20000, 16, (0xFFFF, 0, 0, 0), b"\1\2", [513], "grey"),
+        (0x2, 8, (0, 0, 0, 0xFF), b"\7", [0, 7], "grey"),
+    ],
+)
+def test_bit_masks_of_old_headers_are_followed(read, flags, bits, masks, data, pixel, model):
+    found = read(dds(1, 1, data, flags=flags, bits=bits, masks=masks))
+    assert found.pixels.tolist() == [[pixel]]
+    assert (found.format, found.compression, found.color_model) == ("dds", "", model)
+    assert found.has_alpha == (len(pixel) in (2, 4))
+
+
+@pytest.mark.parametrize(
+    ("dxgi", "data", "pixel"),
+    [
+        (27, b"\1\2\3\4", [1, 2, 3, 4]), (87, b"\3\2\1\4", [1, 2, 3, 4]), (88, b"\3\2\1\4", [1, 2, 3]),
+        (61, b"\7", [7]), (65, b"\7", [0, 7]), (56, b"\1\2", [513]),
+        (31, b"\0\x7f\x80\0", [128, 255, 0, 128]),
+        (54, struct.pack("<e", 2.5), [2.5]), (10, struct.pack("<4e", 1, 2, -3, 4), [1, 2, -3, 4]),
+        (2, struct.pack("<4f", 1, 2, -3, 4), [1, 2, -3, 4]), (6, struct.pack("<3f", 1, 2, 3), [1, 2, 3]),
+        (67, struct.pack("<I", 256 | 128 << 9 | 16 << 27), [1, 0.5, 0]),
+        (26, struct.pack("<I", 15 << 6 | 16 << 17 | 15 << 27), [1, 2, 1]),
+    ],
+)  # fmt: skip
+def test_formats_of_the_dx10_header_are_read(read, dxgi, data, pixel):
+    assert read(dds(1, 1, data, dxgi=dxgi)).pixels.tolist() == [[pixel]]
+
+
+@pytest.mark.parametrize(
+    ("fourcc", "compression"),
+    [(b"DXT1", "bc1"), (b"DXT3", "bc2"), (b"DXT5", "bc3"), (b"ATI1", "bc4"), (b"ATI2", "bc5")],
+)
+def test_old_names_of_compressions_are_known(read, fourcc, compression):
+    found = read(dds(5, 3, bytes(32), fourcc))
+    assert found.compression == compression and found.pixels.shape[:2] == (3, 5)
+
+
+def test_numbers_of_direct3d_9_are_known(read):
+    found = read(dds(1, 1, struct.pack("<4e", 1, 2, 3, 0.5), struct.pack("<I", 113)))
+    assert found.pixels.tolist() == [[[1, 2, 3, 0.5]]] and found.has_alpha
+
+
+def test_typeless_and_srgb_variants_hold_the_same_blocks(read):
+    data = np.random.default_rng(1).bytes(64)
+    for group in ((70, 71, 72), (76, 77, 78), (97, 98, 99)):
+        first, *others = (read(dds(8, 8, data, dxgi=dxgi)).pixels for dxgi in group)
+        assert all((first == other).all() for other in others)
+
+
+def test_of_a_cube_map_and_its_mips_the_first_image_is_read(read):
+    stored = picture(4, 4, 4)
+    assert (read(dds(4, 4, stored.tobytes() + bytes(500), dxgi=28)).pixels == stored).all()
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "says"),
+    [
+        (dds(8, 8, bytes(31), b"DXT1"), "bad_input", "truncated DDS .* take 32 bytes, 31 are left"),
+        (dds(8, 8, bytes(99), b"UYVY"), "unsupported", "UYVY; save it as BC7 or RGBA"),
+        (dds(8, 8, bytes(99), dxgi=100), "unsupported", "DXGI format 100"),
+        (dds(8, 8, bytes(99), flags=0x40, bits=32, masks=(5, 2, 8, 0)), "unsupported", "bit masks"),
+        (dds(8, 8, bytes(99), flags=0x200, bits=32), "unsupported", "without colours"),
+        (dds(0, 8, b"", b"DXT1"), "bad_input", "0 x 8 pixels"),
+        (dds(65_535, 65_535, b"", b"DXT1"), "too_large", "65535 x 65535"),
+    ],
+)
+def test_what_is_wrong_is_said(read, data, code, says):
+    with pytest.raises(WorkloadError, match=says) as caught:
+        read(data)
+    assert caught.value.code == code

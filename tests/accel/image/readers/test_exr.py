@@ -1,0 +1,86 @@
+import os
+import sys
+
+import numpy as np
+import pytest
+
+from accel.workload import WorkloadError
+from tests.accel.image.files import exr, picture
+
+
+def light(channels: int) -> np.ndarray:
+    return (picture(20, 30, channels).astype(np.float32) - 64) / 32
+
+
+@pytest.mark.parametrize("kind", ["half", "float"])
+@pytest.mark.parametrize(
+    ("names", "model", "alpha"),
+    [
+        (("R", "G", "B"), "rgb", False), (("R", "G", "B", "A"), "rgb", True), (("Y",), "grey", False),
+        (("diffuse.R", "diffuse.G", "diffuse.B"), "rgb", False), (("Z",), "grey", False),
+    ],
+)  # fmt: skip
+def test_each_set_of_channels_is_recognised(read, kind, names, model, alpha):
+    stored = light(len(names))
+    found = read(exr(stored, names, kind))
+    assert (found.color_model, found.has_alpha, found.format) == (model, alpha, "exr")
+    assert found.pixels.dtype == np.float32 and (found.pixels == stored).all()
+
+
+def test_colours_come_before_depth_and_other_layers(read):
+    names = ("R", "G", "B", "A", "Z", "mask.R", "mask.G", "mask.B")
+    stored = light(8)
+    found = read(exr(stored, names))
+    assert (found.pixels == stored[..., :4]).all()
+
+
+@pytest.mark.parametrize("options", [{"tile": 16}, {"compression": "none"}, {"compression": "piz"}])
+def test_tiles_and_compressions_hold_the_same_light(read, options):
+    stored = light(3)
+    assert (read(exr(stored, ("R", "G", "B"), **options)).pixels == stored).all()
+
+
+def test_what_is_no_number_is_made_one(read):
+    stored = np.full((4, 4, 3), -1, np.float32)
+    stored[0, 0] = [np.nan, np.inf, -np.inf]
+    stored[1, 1] = 1e9
+    found = read(exr(stored, ("R", "G", "B"), "float")).pixels
+    assert found[0, 0].tolist() == [0, 65504, -65504]
+    assert found[1, 1].tolist() == [65504] * 3 and found[2, 2].tolist() == [-1] * 3
+
+
+@pytest.mark.parametrize("name", ["a.png", "环境 ü.exr", "ALL.EXR", "no suffix"])
+def test_the_content_decides_whatever_the_name(read, name):
+    assert read(exr(light(3), ("R", "G", "B")), name).format == "exr"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+def test_a_question_mark_in_the_name_starts_no_options(read):
+    assert read(exr(light(3), ("R", "G", "B")), "what?x=1.exr").format == "exr"
+    assert os.sep not in "what?x=1.exr"
+
+
+def test_dimensions_are_checked_before_anybody_decodes(read):
+    data = exr(light(3), ("R", "G", "B"))
+    at = data.index(b"dataWindow\0box2i\0") + len(b"dataWindow\0box2i\0") + 4
+    huge = data[:at] + np.array([0, 0, 99_999, 99_999], "<i4").tobytes() + data[at + 16 :]
+    with pytest.raises(WorkloadError, match="100000 x 100000") as caught:
+        read(huge)
+    assert caught.value.code == "too_large"
+    with pytest.raises(WorkloadError, match="its header says 0 x"):
+        read(data[:at] + np.array([1, 0, 0, 0], "<i4").tobytes() + data[at + 16 :])
+
+
+def test_deep_data_says_what_to_do(read):
+    data = bytearray(exr(light(3), ("R", "G", "B")))
+    data[5] |= 8
+    with pytest.raises(WorkloadError, match="flatten it"):
+        read(bytes(data))
+
+
+def test_a_half_written_file_is_refused(read):
+    data = exr(light(3), ("R", "G", "B"))
+    for end in (7, 20, 200, len(data) // 2, len(data) - 10):
+        with pytest.raises(WorkloadError, match="truncated") as caught:
+            read(data[:end])
+        assert caught.value.code == "bad_input"

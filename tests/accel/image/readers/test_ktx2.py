@@ -1,0 +1,73 @@
+import struct
+
+import numpy as np
+import pytest
+
+from accel.workload import WorkloadError
+from tests.accel.image.files import dds, ktx2, picture
+
+
+@pytest.mark.parametrize("packing", [0, 2, 3])
+def test_packed_pixels_are_unpacked(read, packing):
+    stored = picture(9, 7, 4)
+    found = read(ktx2(7, 9, stored.tobytes(), 43, packing))
+    assert (found.pixels == stored).all()
+    assert (found.format, found.color_model, found.has_alpha, found.compression) == ("ktx2", "rgb", True, "")
+
+
+@pytest.mark.parametrize("packing", [2, 3])
+def test_of_layers_and_faces_the_first_is_unpacked(read, packing):
+    stored = picture(4, 4, 4)
+    found = read(ktx2(4, 4, stored.tobytes() + bytes(1 << 20), 37, packing))
+    assert (found.pixels == stored).all()
+
+
+@pytest.mark.parametrize(
+    ("vulkan", "data", "pixel"),
+    [
+        (9, b"\7", [7]), (23, b"\1\2\3", [1, 2, 3]), (30, b"\3\2\1", [1, 2, 3]),
+        (44, b"\3\2\1\4", [1, 2, 3, 4]), (97, struct.pack("<4e", 1, 2, -3, 4), [1, 2, -3, 4]),
+        (109, struct.pack("<4f", 1, 2, -3, 4), [1, 2, -3, 4]), (2, b"\x4f\x12", [17, 34, 68, 255]),
+        (123, struct.pack("<I", 256 | 128 << 9 | 16 << 27), [1, 0.5, 0]),
+    ],
+)  # fmt: skip
+def test_formats_of_vulkan_are_read(read, vulkan, data, pixel):
+    assert read(ktx2(1, 1, data, vulkan)).pixels.tolist() == [[pixel]]
+
+
+@pytest.mark.parametrize(
+    ("vulkan", "dxgi", "size"),
+    [(131, 71, 8), (135, 74, 16), (138, 78, 16), (139, 80, 8), (141, 83, 16), (143, 95, 16), (145, 98, 16)],
+)
+def test_blocks_are_those_of_dds(read, vulkan, dxgi, size):
+    data = np.random.default_rng(4).bytes(4 * size)
+    one, other = read(ktx2(7, 6, data, vulkan)), read(dds(7, 6, data, dxgi=dxgi))
+    assert (one.pixels == other.pixels).all() and one.compression == other.compression != ""
+
+
+def test_a_texture_of_one_row_has_no_height(read):
+    assert read(ktx2(3, 0, b"\1\2\3", 9)).pixels.shape == (1, 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "says"),
+    [
+        (ktx2(8, 8, bytes(64), 0), "unsupported", "Basis Universal.*`ktx transcode`"),
+        (ktx2(8, 8, bytes(64), 37, 1), "unsupported", "Basis Universal"),
+        (ktx2(8, 8, bytes(64), 37, 9), "unsupported", "packing 9"),
+        (ktx2(8, 8, bytes(64), 1000066000), "unsupported", "Vulkan format 1000066000"),
+        (ktx2(8, 8, bytes(64), 37), "bad_input", "truncated KTX2"),
+        (ktx2(8, 8, bytes(64), 37, 2), "bad_input", "64 of 256 bytes"),
+        (ktx2(8, 8, bytes(256), 37, 3)[:-9], "bad_input", "truncated KTX2"),
+        (ktx2(70_000, 70_000, b"", 37), "too_large", "70000 x 70000"),
+        (
+            ktx2(8, 8, bytes(256), 37, 2).replace(b"\x28\xb5\x2f\xfd", b"\0\0\0\0"),
+            "bad_input",
+            "packed pixels",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said(read, data, code, says):
+    with pytest.raises(WorkloadError, match=says) as caught:
+        read(data)
+    assert caught.value.code == code
