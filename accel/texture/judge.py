@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,8 @@ estimated, as few sources tell slots: one in 150 is taken to be a mistake."""
 IMPORTED = 0.7
 """The same of its present import settings, which are often merely what the engine does by default."""
 
-_LEAST = 1e-6
+DOUBT = 4e-3
+"""The least probability by pixels that other evidence starts from: no name should meet a certainty."""
 
 
 def judge(decoded: Decoded, name: str, around: Surroundings) -> Classification:
@@ -53,13 +54,20 @@ def judge(decoded: Decoded, name: str, around: Surroundings) -> Classification:
 
 def weigh(by_pixels: Floats, cues: Iterable[Cue], judgement: Judgement) -> Floats:
     """Probabilities by pixels and name, calibrated: each cue multiplies those of its kinds."""
-    logs = np.log(np.maximum(by_pixels, _LEAST))
     found = list(cues)
+    if not found:
+        return _shares(np.log(np.maximum(by_pixels, 1e-9)) * judgement.pixels.sharpness)
+    logs = np.log(np.maximum(by_pixels, DOUBT))
     for cue in found:
-        worth = judgement.cues.get(f"{cue.source}.{cue.strength}", 0.0)
+        worth = worth_of(judgement.cues, f"{cue.source}.{cue.strength}", cue.kinds[0])
         for place, kind in enumerate(cue.kinds):
             logs[KINDS.index(kind)] += worth if place == 0 else worth * judgement.second
-    return _shares(logs * (judgement.names if found else judgement.pixels).sharpness)
+    return _shares(logs * judgement.names.sharpness)
+
+
+def worth_of(cues: Mapping[str, float], cue: str, kind: Kind) -> float:
+    """What a cue is worth for its first kind or, where too few of those were seen, for any."""
+    return cues.get(f"{cue}.{kind}", cues.get(cue, 0.0))
 
 
 def class_shares(probabilities: Floats) -> dict[TextureClass, float]:
@@ -79,7 +87,9 @@ def sure_enough(probabilities: Floats, sure: Sureness) -> bool:
 
 def _told(probabilities: Floats, around: Surroundings) -> Floats:
     """Adds what the project says of the texture."""
-    logs = np.log(np.maximum(probabilities, _LEAST))
+    if not around.slots and around.imported_as is None:
+        return probabilities
+    logs = np.log(np.maximum(probabilities, DOUBT))
     for kind in set(around.slots):
         logs[KINDS.index(kind)] += SLOT
     if around.imported_as is not None:

@@ -37,7 +37,8 @@ class Judgement(Struct, frozen=True):
     """What further evidence is worth; estimated on sources that the model hadn't learned from."""
 
     cues: Mapping[str, float]
-    """Logarithm of the likelihood ratio by a cue's source and strength, for example `name.word`."""
+    """Logarithm of the likelihood ratio by a cue's source and strength, for example `name.word`, and by its
+    first kind too, `name.word.normal`, where enough of those were seen."""
     second: float
     """Share of it for the kinds after a cue's first."""
     pixels: Sureness

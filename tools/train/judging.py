@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from accel.texture.judge import DOUBT, worth_of
 from accel.texture.kinds import CLASS_OF, KINDS
 from accel.texture.names import Cue, Strength
 
@@ -23,11 +24,13 @@ WRONG = 0.012
 """Share of wrong classes among what is advised, aimed at: 0.02 is asked for, and other sources differ."""
 
 CUES = tuple(
-    f"{source}.{strength}"
-    for source in ("name", "siblings", "folder")
-    for strength in get_args(Strength)
+    f"{source}.{strength}" for source in ("name", "siblings", "folder") for strength in get_args(Strength)
 )
 _STRONGEST = 8.0
+SPECIAL = 0.003
+"""How strongly what a cue is worth for one kind is held to what it is worth in general."""
+ENOUGH = 12
+"""Cues for a kind, from which it has a worth of its own."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +69,11 @@ class Names:
 
     def __call__(self, logs: Floats, cues: Sequence[Sequence[Cue]]) -> Floats:
         """Logarithms of probabilities, where cues are added to those by pixels."""
+        worth = np.array([[worth_of(self.cues, name, kind) for kind in KINDS] for name in CUES])
         first, later = indicators(cues)
-        worth = np.array([self.cues[name] for name in CUES])
-        raised = logs + np.einsum("c,nck->nk", worth, first + self.second * later)
+        raised = np.maximum(logs, np.log(DOUBT)) + np.einsum(
+            "cj,ncjk->nk", worth, first + self.second * later
+        )
         told = np.array([bool(one) for one in cues])
         return log_softmax(np.where(told[:, None], raised * self.sharpness, logs))
 
@@ -77,34 +82,40 @@ def names(logs: Floats, cues: Sequence[Sequence[Cue]], kinds: NDArray[np.int64],
     """The most likely worth of cues, held near a guess: few sources show some of them."""
     told = np.array([bool(one) for one in cues])
     first, later = (torch.from_numpy(one[told].astype(np.float32)) for one in indicators(cues))
-    given = torch.from_numpy(np.asarray(logs[told], np.float32))
+    given = torch.from_numpy(np.maximum(logs[told], np.log(DOUBT)).astype(np.float32))
     worth = torch.full((len(CUES),), 2.0, requires_grad=True)
+    special = torch.zeros((len(CUES), len(KINDS)), requires_grad=True)
     second = torch.tensor(0.5, requires_grad=True)
     sharpness = torch.tensor(1.0, requires_grad=True)
 
     def loss() -> torch.Tensor:
-        raised = given + torch.einsum("c,nck->nk", worth, first + second * later)
-        held = 0.001 * ((worth - 2) ** 2).sum() + 0.01 * (second - 0.5) ** 2
+        both = worth[:, None] + special
+        raised = given + torch.einsum("cj,ncjk->nk", both, first + second * later)
+        held = 0.001 * ((worth - 2) ** 2).sum() + 0.01 * (second - 0.5) ** 2 + SPECIAL * (special**2).sum()
         return _loss(raised * sharpness, kinds[told], weights[told]) + held
 
-    _minimise(loss, [worth, second, sharpness])
-    found = np.clip(worth.detach().numpy(), 0, _STRONGEST)
+    _minimise(loss, [worth, special, second, sharpness])
+    base = worth.detach().numpy()
+    by_kind = base[:, None] + special.detach().numpy()
+    seen = first.sum((0, 3)).numpy() >= ENOUGH
+    table = {name: float(one) for name, one in zip(CUES, base, strict=True)}
+    table |= {f"{CUES[cue]}.{KINDS[kind]}": float(by_kind[cue, kind]) for cue, kind in np.argwhere(seen)}
     return Names(
-        {name: round(float(one), 3) for name, one in zip(CUES, found, strict=True)},
+        {name: round(float(np.clip(one, 0, _STRONGEST)), 2) for name, one in table.items()},
         round(float(second.detach().clamp(0, 1)), 3),
         round(float(sharpness.detach()), 3),
     )
 
 
 def indicators(cues: Sequence[Sequence[Cue]]) -> tuple[Floats, Floats]:
-    """Rows x cues x kinds: 1 for a cue's first kind, and 1 for its further ones."""
-    first = np.zeros((len(cues), len(CUES), len(KINDS)))
+    """Rows x cues x first kinds x kinds: 1 for a cue's first kind, and 1 for its further ones."""
+    first = np.zeros((len(cues), len(CUES), len(KINDS), len(KINDS)), np.float32)
     later = np.zeros_like(first)
     for row, found in enumerate(cues):
         for cue in found:
-            place = CUES.index(f"{cue.source}.{cue.strength}")
+            place = CUES.index(f"{cue.source}.{cue.strength}"), KINDS.index(cue.kinds[0])
             for number, kind in enumerate(cue.kinds):
-                (later if number else first)[row, place, KINDS.index(kind)] += 1
+                (later if number else first)[row, *place, KINDS.index(kind)] += 1
     return first, later
 
 

@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accel.image.decoded import Decoded
+from accel.texture.features import extract
+from tests.accel.texture.pictures import bricks, decoded, normal_map
+
+NAMES = list(extract(decoded(bricks(64))).features)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 70), st.integers(1, 70), st.integers(1, 5),
+    st.sampled_from(["uint8", "uint16", "float32"]), st.booleans(),
+    st.sampled_from(["grey", "rgb", "cmyk", "lab"]), st.integers(0, 9),
+)  # fmt: skip
+def test_every_image_gives_the_same_finite_features(height, width, channels, kind, alpha, model, seed):
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, 256, (height, width, channels)) * rng.choice([0, 1, 257, 65504 / 255])
+    pixels = values.astype(kind) if kind != "uint8" else (values % 256).astype(kind)
+    inputs = extract(Decoded(pixels, model, alpha and channels > 1, "png", 9))
+    assert list(inputs.features) == NAMES
+    assert np.isfinite(list(inputs.features.values())).all()
+    assert (inputs.thumb.shape, inputs.patch.shape) == ((4, 64, 64), (4, 96, 96))
+
+
+def test_sixteen_bits_say_what_eight_say():
+    eight = bricks()
+    sixteen = eight.astype(np.uint16) * 257
+    one, other = (extract(decoded(pixels)).features for pixels in (eight, sixteen))
+    common = [name for name in NAMES if not name.startswith("stored")]
+    # A share of texels above a limit that is itself a step of 8 bit may differ by rounding.
+    assert len([name for name in common if abs(one[name] - other[name]) > 1e-3]) <= 3
+
+
+def test_vectors_stored_from_minus_one_to_one_are_unit_vectors_too():
+    stored = (normal_map().astype(np.float32) / 127.5 - 1).astype(np.float32)
+    assert extract(decoded(stored, "exr")).features["unit.near"] > 0.95
+
+
+def test_grey_in_one_channel_looks_like_grey_in_three():
+    grey = bricks()[..., :1]
+    one, three = (extract(decoded(pixels)).features for pixels in (grey, np.repeat(grey, 3, axis=2)))
+    assert [name for name in NAMES if abs(one[name] - three[name]) > 1e-4] == ["stored.channels"]
+
+
+def test_a_figure_on_one_colour_is_seen_without_transparency():
+    cut = np.full((128, 128, 3), (255, 0, 255), np.uint8)
+    cut[32:96, 40:88] = bricks(64)[:, :48]
+    features = extract(decoded(cut)).features
+    assert features["shape.keyed"] == 1
+    assert features["shape.ground"] == pytest.approx(1 - 64 * 48 / 128**2, abs=0.02)
+
+
+def test_a_large_image_costs_little_more_than_a_small_one():
+    # Counted, not timed: what is read of it doesn't grow.
+    large = np.zeros((4096, 4096, 3), np.uint8)
+    assert extract(decoded(large)).thumb.nbytes == extract(decoded(large[:64, :64])).thumb.nbytes

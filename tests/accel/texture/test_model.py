@@ -1,0 +1,56 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from accel.texture import model as module
+from accel.texture.features import extract
+from accel.texture.kinds import CLASS_OF, KINDS
+from accel.texture.model import FILE, Model, model, warm
+from accel.workload import WorkloadError
+from tests.accel.texture.pictures import bricks, button, decoded, normal_map
+
+
+def test_the_shipped_model_is_small():
+    assert FILE.stat().st_size <= 2_000_000
+
+
+UNDOUBTED = {"normal": normal_map(), "albedo": bricks(), "ui": button()}
+
+
+@pytest.mark.parametrize("kind", UNDOUBTED)
+def test_what_nobody_doubts_is_recognised(kind):
+    probabilities = model().predict(extract(decoded(UNDOUBTED[kind])))
+    assert probabilities.sum() == pytest.approx(1, abs=1e-3)
+    assert CLASS_OF[KINDS[int(probabilities.argmax())]] == CLASS_OF[kind]
+
+
+def test_it_declares_how_sure_each_class_must_be():
+    judgement = model().judgement
+    for sureness in (judgement.pixels, judgement.names):
+        assert set(sureness.thresholds) == set(CLASS_OF.values())
+        assert all(0.5 <= one <= 2 for one in sureness.thresholds.values())
+
+
+def test_it_is_opened_once():
+    warm()
+    assert model() is model()
+
+
+def test_a_missing_model_says_what_to_do(tmp_path):
+    with pytest.raises(WorkloadError, match=r"can't be read .*; install popbridge again"):
+        Model(tmp_path / "kinds.onnx")
+
+
+def test_a_damaged_model_says_what_to_do(tmp_path):
+    broken = tmp_path / "kinds.onnx"
+    broken.write_bytes(FILE.read_bytes()[:5000])
+    with pytest.raises(WorkloadError, match=r"is damaged .*; install popbridge again"):
+        Model(broken)
+
+
+def test_a_model_of_another_version_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(module.features, "VERSION", 10_000)
+    copy = Path(shutil.copy(FILE, tmp_path))
+    with pytest.raises(WorkloadError, match="another version than the program"):
+        Model(copy)
