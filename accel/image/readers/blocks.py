@@ -21,6 +21,10 @@ Bytes = NDArray[np.uint8]
 """One row of bytes for each block."""
 
 
+_STRIP = 4096
+"""Blocks decoded in one go."""
+
+
 class Block(Struct, frozen=True):
     """One kind of block."""
 
@@ -57,8 +61,7 @@ def unpacked(stream: Stream, codec: str, data: bytes, width: int, height: int) -
     if codec.startswith("bc6h"):
         return Picture(_halves(stream, codec, data, width, height), "rgb", False, "bc6h")
     if codec in _OWN:
-        rows = np.frombuffer(data, np.uint8).reshape(-1, block.size)
-        pixels = _OWN[codec](rows, (-(-height // 4), -(-width // 4)))[:height, :width]
+        pixels = _in_strips(codec, data, -(-height // 4), -(-width // 4))[:height, :width]
     else:
         pixels = _decoded(codec, data, width, height)
     return _picture(codec, np.ascontiguousarray(pixels))
@@ -94,6 +97,16 @@ def _decoded(codec: str, data: bytes, width: int, height: int) -> Pixels:
 
 # BC1 to BC5 as Direct3D 11.3's functional specification, 19.5, has them. In numpy, since the library forgets
 # the transparent colour of BC1 and takes BC2's and BC3's colours for BC1's: 10 ms for a megapixel.
+
+
+def _in_strips(codec: str, data: bytes, down: int, across: int) -> Pixels:
+    """The pixels of so many blocks, some thousand at a time, so that what is computed stays in the cache."""
+    rows = np.frombuffer(data, np.uint8).reshape(down, across, -1)
+    step = max(1, _STRIP // across)
+    strips = (rows[begin : begin + step] for begin in range(0, down, step))
+    return np.concatenate(
+        [_OWN[codec](strip.reshape(-1, rows.shape[2]), strip.shape[:2]) for strip in strips]
+    )
 
 
 def _bc1(rows: Bytes, blocks: tuple[int, int]) -> Pixels:
@@ -191,7 +204,6 @@ def _halves(stream: Stream, codec: str, data: bytes, width: int, height: int) ->
     """BC6H by OpenImageIO, as texture2ddecoder cuts it to 8 bits: from a DDS file of our own writing."""
     with tempfile.TemporaryDirectory(prefix="popbridge-") as folder:
         path = Path(folder) / "picture.dds"
-        # Whole blocks, as the height and width of a lone image need be none.
         path.write_bytes(_dds(95 if codec == "bc6h" else 96, width, height) + data)
         oiio = library()
         file = oiio.ImageInput.open(str(path))

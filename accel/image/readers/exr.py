@@ -76,12 +76,16 @@ def _count(channels: bytes) -> int:
 def _picture(stream: Stream, header: _Header) -> Picture:
     path = stream.source.path
     # OpenImageIO chooses by the suffix, and takes what follows a question mark for options.
-    if path.lower().endswith(".exr") and "?" not in path:
+    if path.lower().endswith(".exr") and "?" not in path and _is_unicode(path):
         return _opened(stream, header, path)
     with tempfile.TemporaryDirectory(prefix="popbridge-") as folder:
         plain = str(Path(folder) / "picture.exr")
         shutil.copyfile(path, plain)
         return _opened(stream, header, plain)
+
+
+def _is_unicode(path: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in path)
 
 
 def _opened(stream: Stream, header: _Header, path: str) -> Picture:
