@@ -57,7 +57,6 @@ BLOCKS: dict[str, Block] = {
 
 def unpacked(stream: Stream, codec: str, data: bytes, width: int, height: int) -> Picture:
     """The pixels of `data`, which holds exactly the blocks of an image of that size. Raises WorkloadError."""
-    block = BLOCKS[codec]
     if codec.startswith("bc6h"):
         return Picture(_halves(stream, codec, data, width, height), "rgb", False, "bc6h")
     if codec in _OWN:
