@@ -112,3 +112,36 @@ def test_what_is_no_text_resource_says_nothing(project: Path, garbage: bytes) ->
     (project / "main.tscn").write_bytes(garbage)
     (project / "folder.tres").mkdir()
     assert uses(project) == {}
+
+
+@pytest.mark.parametrize(
+    ("parameter", "hints", "last"),
+    [
+        ("shader_parameter", ("source_color, filter_linear", "hint_normal", "hint_roughness_g"), "packed"),
+        ("shader_param", ("hint_albedo", "hint_normal", "hint_roughness_gray"), "roughness"),
+    ],
+)
+def test_a_shaders_hints_say_what_its_textures_are_for(
+    project: Path, parameter: str, hints: tuple[str, ...], last: str
+) -> None:
+    (project / "rock.gdshader").write_text(
+        "shader_type spatial;\n// uniform sampler2D a : hint_normal;\n"
+        f"uniform sampler2D a : {hints[0]};\nuniform sampler2D n:{hints[1]} ;\n"
+        f"uniform sampler2D m : {hints[2]}, repeat_enable;\nuniform sampler2D silent;\n",
+        encoding="utf-8",
+    )
+    (project / "rock.tres").write_text(
+        '[gd_resource type="ShaderMaterial" load_steps=2 format=3]\n\n'
+        '[ext_resource type="Shader" path="res://rock.gdshader" id="1"]\n'
+        + "".join(
+            f'[ext_resource type="Texture2D" path="res://{file}" id="{at}"]\n'
+            for at, file in enumerate(("rock.png", "rock_n.png", "orm.png", "hero.png"), 2)
+        )
+        + '\n[resource]\nshader = ExtResource("1")\n'
+        + "".join(
+            f'{parameter}/{name} = ExtResource("{at}")\n'
+            for at, name in enumerate(("a", "n", "m", "silent"), 2)
+        ),
+        encoding="utf-8",
+    )
+    assert uses(project) == {"rock.png": ["albedo"], "rock_n.png": ["normal"], "orm.png": [last]}

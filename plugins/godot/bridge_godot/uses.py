@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from bridge.api import Kind, walk
-from bridge_godot import resources
+from bridge_godot import resources, shaders
 from bridge_godot.assets import RES, ignored
 from bridge_godot.configfile import ConfigText
 from bridge_godot.importfile import SUFFIX, ImportFile
@@ -71,12 +72,35 @@ def uses(project: Path) -> dict[str, Sequence[Kind]]:
 
 
 def _of_resources(project: Path) -> Iterator[tuple[File, Kind]]:
+    @lru_cache(1024)
+    def shader(path: str) -> Mapping[str, Kind]:
+        try:
+            return shaders.samplers(project / path.removeprefix(RES))
+        except (OSError, ValueError):
+            return {}
+
     for walked in walk(project, ignored):
         if not walked.problem and walked.file.endswith((".tscn", ".tres", ".material", ".theme")):
             try:
-                yield from of_blocks(list(resources.read(project / walked.file)))
+                blocks = list(resources.read(project / walked.file))
             except OSError:
                 continue
+            yield from of_blocks(blocks)
+            for block in blocks:
+                yield from _of_shader(block, shader)
+
+
+def _of_shader(block: Block, samplers: Callable[[str], Mapping[str, Kind]]) -> Iterator[tuple[File, Kind]]:
+    """What a material's own shader, if it lies in a file, says of the textures that it is given."""
+    given = dict(block.files)
+    if block.type != "ShaderMaterial" or "shader" not in given:
+        return
+    kinds = samplers(given["shader"].path)
+    for key, file in block.files:
+        # Godot 4 writes shader_parameter/NAME, Godot 3 shader_param/NAME.
+        group, _, name = key.partition("/")
+        if group.startswith("shader_param") and name in kinds:
+            yield file, kinds[name]
 
 
 def _of_window(project: Path) -> Iterator[tuple[File, Kind]]:
