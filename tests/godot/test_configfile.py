@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,15 @@ def test_no_text_trips_it(text: str) -> None:
     config.set("s", "k", "1")
     assert config.raw("s", "k") == "1" or '"' in text or any(b in text for b in "([{")
     config.remove("s", "k")
+
+
+def test_a_file_with_the_longest_name_is_written_and_keeps_its_rights(tmp_path: Path) -> None:
+    path = tmp_path / ("ß" * 124 + ".import")
+    path.write_text("a=1\n", encoding="utf-8")
+    path.chmod(0o600)
+    text = ConfigText.read(path)
+    text.set("", "a", "2")
+    text.write(path)
+    assert path.read_text(encoding="utf-8") == "a=2\n"
+    assert sys.platform == "win32" or path.stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,9 +53,15 @@ class ConfigText:
 
     def write(self, path: Path) -> None:
         """In one step, so that an editor that looks at the same time never reads half of it."""
-        draft = path.with_name(path.name + ".popbridge-new")
-        draft.write_bytes(self.text.encode("utf-8", "surrogateescape"))
-        draft.replace(path)
+        # A name of its own: that of the file may be as long as names can be.
+        draft = path.with_name(f".{uuid.uuid4().hex}.popbridge-new")
+        try:
+            draft.write_bytes(self.text.encode("utf-8", "surrogateescape"))
+            if path.exists():
+                shutil.copymode(path, draft)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
 
     @property
     def newline(self) -> str:
