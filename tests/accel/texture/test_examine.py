@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+
+from accel.image.fingerprint import NoParams, fingerprint
+from accel.image.inspect import Inspect, inspect
+from accel.texture.classify import Surroundings, classify
+from accel.texture.examine import Examine, examine
+from accel.workload import Input, Limits, WorkloadError
+from tests.accel.conftest import image
+
+
+def test_one_decode_gives_what_three_workloads_give(tmp_path):
+    y, x = np.mgrid[:48, :64]
+    pixels = np.stack([x * 4, y * 5, (x * y) % 256], -1).astype(np.uint8)
+    path = tmp_path / "rock_albedo.png"
+    path.write_bytes(image(pixels).pngsave_buffer())
+    source = Input(path.name, str(path))
+    output = examine([source], Examine(preview=16, siblings=["rock_n.png"]), Limits())
+    alone = inspect([source], Inspect(preview=16), Limits())
+    assert output.value.inspection == alone.value and output.files == alone.files
+    assert output.value.fingerprint == fingerprint([source], NoParams(), Limits()).value
+    around = Surroundings(siblings=["rock_n.png"])
+    assert output.value.classification == classify([source], around, Limits()).value
+
+
+def test_a_broken_file_is_refused_by_name(tmp_path):
+    path = tmp_path / "half.png"
+    path.write_bytes(image(np.zeros((64, 64, 3), np.uint8)).pngsave_buffer()[:-40])
+    with pytest.raises(WorkloadError, match="truncated or corrupt PNG") as caught:
+        examine([Input("half.png", str(path))], Examine(), Limits())
+    assert caught.value.name == "half.png"
