@@ -84,7 +84,7 @@ def audit(
     agreed = projectfile.read(folder)
     known = _known(baseline, update_baseline)
     plan = _plan(registry, workers, names=not no_names, cache=not no_cache, pictures=html is not None)
-    report = asyncio.run(_run(project, plan, registry, agreed))
+    report = _examined(project, plan, registry, agreed)
     _settle(project, report, baseline, known, mend=mend, update=update_baseline)
     failing = _ranked(report.rows, fail_on)
     report.rows = [row for row in _ranked(report.rows, severity, mended=True)]
@@ -127,6 +127,17 @@ def _plan(registry: Registry, workers: int | None, *, names: bool, cache: bool, 
         cache=paths.cache if cache else None,
         pictures=pictures,
     )
+
+
+def _examined(project: Project, plan: Plan, registry: Registry, agreed: ProjectFile) -> Report:
+    made: list[Report] = []
+
+    async def run() -> None:
+        made.append(await _run(project, plan, registry, agreed))
+
+    # asyncio.run asks for a signal's handler, for which Python makes a text of all that the task gave.
+    asyncio.run(run())
+    return made[0]
 
 
 async def _run(project: Project, plan: Plan, registry: Registry, agreed: ProjectFile) -> Report:
