@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from accel.image.fingerprint import Fingerprint
 
 BITS = 4
-"""Most bits of 64 in which the perceptual hashes of look-alikes differ. Unrelated pictures differ in 32 +- 4; of
-4,399 real textures, pairs with 6 were variants of one design (smileys, buttons), with 4 and less mostly copies."""
+"""Most bits of 64 in which the perceptual hashes of look-alikes differ; those of unrelated pictures differ in
+32 +- 4. Of 4,399 real textures, pairs with 6 were variants of one design (smileys, buttons), pairs with fewer
+mostly copies."""
 
 MEAN = 0.03
 """Most that their mean colours differ, in each channel."""
