@@ -17,10 +17,13 @@ _MODELS = {"grey": ("b-w", "grey16"), "rgb": ("srgb", "rgb16")}
 def thumbnail_file(source: Input, size: int, format: str, limits: Limits) -> tuple[bytes, int, int]:
     """A file of at most `size` pixels a side, its width and height. Raises WorkloadError."""
     kind, length = identify(source)
-    if kind.loader is None:
+    # libvips shrinks while it decodes, but what it makes of floats is often black.
+    if kind.loader is None or open_image(source, kind, length, limits).image.format not in (
+        "uchar",
+        "ushort",
+    ):
         small = shrunk(decode_image(source, limits), size)
         return encode(small, format), small.width, small.height
-    open_image(source, kind, length, limits)
     try:
         small = pyvips.Image.thumbnail_source(
             # A source, as a file name would be searched for options in brackets.
@@ -32,8 +35,6 @@ def thumbnail_file(source: Input, size: int, format: str, limits: Limits) -> tup
             option_string="fail_on=error",
             output_profile="srgb",
         )
-        if small.format == "float":
-            small = displayed(small)
         return encode(small, format), small.width, small.height
     except pyvips.Error as error:
         raise undecodable(source, kind, error) from None

@@ -1,10 +1,13 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import pyvips
 
 from accel.image.duplicates import BITS
-from accel.image.fingerprint import Fingerprint, NoParams, fingerprint
-from accel.workload import Limits
+from accel.image.fingerprint import Fingerprint, NoParams, fingerprint, fingerprint_of
+from accel.image.load import decode_image
+from accel.workload import Limits, WorkloadError
 
 
 def mark(source) -> Fingerprint:
@@ -81,3 +84,20 @@ def test_colours_that_nobody_sees_are_no_part_of_the_look(save):
     pixels = np.concatenate([scene(7), np.zeros((256, 256, 1), np.uint8)], axis=2)
     assert mark(save("a.png", pixels)).spread == 0
     assert mark(save("a.png", pixels)).mean[3] == 0
+
+
+def test_inks_and_light_are_compared_as_they_are_seen(save):
+    inks = np.zeros((40, 40, 4), np.uint8)
+    inks[..., 0] = 255
+    assert mark(save("a.tif", inks, "cmyk")).mean == pytest.approx([0, 1, 1, 1], abs=0.01)
+    light = np.full((40, 40, 3), 0.2176, np.float32)
+    assert mark(save("b.tif", light, "scrgb")).mean == pytest.approx([0.5, 0.5, 0.5, 1], abs=0.01)
+
+
+def test_a_file_that_goes_while_it_is_looked_at_is_refused_by_name(save):
+    source = save("a.png", scene(1))
+    decoded = decode_image(source, Limits())
+    Path(source.path).unlink()
+    with pytest.raises(WorkloadError, match="can't be read any more") as caught:
+        fingerprint_of(source, decoded)
+    assert caught.value.name == "a.png"

@@ -55,6 +55,15 @@ def test_what_is_damaged_is_left_to_libvips_that_it_says_so(tmp_path):
             decode_image(Input(path.name, str(path)), Limits())
 
 
+@pytest.mark.parametrize(
+    "packed", [b"no zlib", zlib.compress(bytes(90_300))[:-4], zlib.compress(bytes(90_000))]
+)
+def test_data_that_cant_be_inflated_to_the_pixels_is_left_to_libvips(packed):
+    header = struct.pack(">IIBBBBB", 300, 300, 8, 0, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+    assert inflated(data) is None
+
+
 def test_more_pixels_than_the_header_says_are_never_held_in_memory():
     bomb = zlib.compress(bytes(1 << 28), 9)
     header = struct.pack(">IIBBBBB", 300, 300, 8, 0, 0, 0, 0)

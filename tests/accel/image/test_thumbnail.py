@@ -72,6 +72,11 @@ def test_all_kinds_of_pixels_become_8_bit(save, name, bands, kind, model, format
     assert model == "cmyk" or made.avg() > 250
 
 
+def test_grey_light_is_shown_by_the_curve_of_screens(save):
+    made, _ = make(save("a.tif", np.full((20, 20, 1), 0.2140411, np.float32), "b-w"))
+    assert made.getpoint(5, 5) == [127]
+
+
 def test_jpeg_puts_transparency_on_white(save):
     made, _ = make(save("a.png", np.zeros((20, 20, 4), np.uint8)), format="jpeg")
     assert made.min() > 250

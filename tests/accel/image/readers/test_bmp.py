@@ -66,6 +66,26 @@ def test_runs_of_four_bits_alternate(read):
     assert found.pixels[0].tolist() == [color(index) for index in (1, 2, 1, 3, 4, 5)]
 
 
+@pytest.mark.parametrize("code", [b"\3\1", b"\0\2", b"\0\5\1\2", b"\6\1\0\0\6"])
+def test_runs_that_the_end_of_the_file_cuts_are_noticed(read, code):
+    with pytest.raises(WorkloadError, match=r"truncated BMP .* row"):
+        read(bmp(8, 6, 2, code, compression=1, palette=PALETTE))
+
+
+def test_a_run_that_reaches_over_the_row_is_cut_there(read):
+    found = read(bmp(8, 3, 1, b"\x09\1\0\1", compression=1, palette=PALETTE))
+    assert found.pixels.tolist() == [[color(1)] * 3]
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [(bmp(5, 1, 1, bytes(4)), "no 5 bits"), (bmp(8, 1, -1, b"", compression=1), "no 8 bits")],
+)
+def test_a_header_that_contradicts_itself_is_refused(read, data, says):
+    with pytest.raises(WorkloadError, match=says):
+        read(data)
+
+
 def test_the_oldest_header_is_read(read):
     found = read(bmp(1, 2, 1, b"\x40\0\0\0", core=True, palette=b"\1\2\3\4\5\6"))
     assert found.pixels.tolist() == [[[3, 2, 1], [6, 5, 4]]]

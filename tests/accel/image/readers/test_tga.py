@@ -48,6 +48,28 @@ def test_a_colour_that_the_palette_lacks_is_an_error(read):
         read(tga(np.array([[[9]]], np.uint8), 1, 8))
 
 
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (tga(np.zeros((1, 1, 4), np.uint8), 1, 32), "has no 32 bits"),
+        (
+            tga(np.zeros((1, 1, 1), np.uint8), 1, 8, palette=b"\1", map_bits=8),
+            "palette of 1 colours of 8 bits",
+        ),
+        (tga(np.zeros((1, 0, 3), np.uint8), 2, 24), "0 x 1 pixels"),
+    ],
+)
+def test_a_header_that_contradicts_itself_is_refused(read, data, says):
+    with pytest.raises(WorkloadError, match=says):
+        read(data)
+
+
+def test_a_palette_that_true_colour_carries_along_is_passed_over(read):
+    stored = picture(2, 2, 3)
+    found = read(tga(stored, 2, 24, palette=b"\1\2\3", map_bits=24))
+    assert (found.pixels == stored[..., ::-1]).all()
+
+
 def test_a_fourth_byte_that_is_only_filler_is_no_alpha(read):
     stored = picture(4, 4, 4)
     stored[..., 3] = 0
