@@ -1,0 +1,64 @@
+"""Which engine a folder is of, by its own files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge import host
+from bridge.audit.project import find
+from bridge.core.errors import UserError
+from tests.audit.conftest import put
+
+
+@pytest.mark.parametrize(
+    ("config", "engine", "adapter"),
+    [
+        (
+            'config_version=5\n[application]\nconfig/features=PackedStringArray("4.6")\n',
+            "godot 4.6",
+            "godot4",
+        ),
+        ("config_version=5\n", "godot 4.2", "godot4"),
+        ("config_version=4\n", "godot 3.6", "godot3"),
+    ],
+)
+def test_the_version_chooses_the_adapter(
+    tmp_path: Path, registry: host.Registry, config: str, engine: str, adapter: str
+) -> None:
+    (tmp_path / "project.godot").write_text(config, encoding="utf-8")
+    found = find(registry, tmp_path)
+    assert (found.engine, found.adapter and found.adapter.name) == (engine, adapter)
+
+
+def test_a_version_that_nothing_serves_is_audited_as_files_and_says_so(
+    tmp_path: Path, registry: host.Registry
+) -> None:
+    (tmp_path / "project.godot").write_text("config_version=3\n", encoding="utf-8")
+    (tmp_path / "a.png").write_bytes(b"png")
+    found = find(registry, tmp_path)
+    assert found.engine == "" and "godot 3.0 is served by no adapter" in found.notice
+    assert [asset.file for asset in found.textures()] == ["a.png"]
+
+
+def test_what_is_no_folder_is_no_project(tmp_path: Path, registry: host.Registry) -> None:
+    with pytest.raises(UserError, match="is no folder"):
+        find(registry, tmp_path / "gone")
+
+
+async def test_an_adapter_that_fails_costs_one_line(
+    project: Callable[..., Path], run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    game = project()
+    put(game, "a_albedo.png")
+
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("acme")
+
+    monkeypatch.setattr("bridge_godot.textures4.read_intent", fail)
+    report = await run(game)
+    (row,) = report.rows
+    assert "acme" in row.issues[0].values["reason"] and row.issues[0].severity == "note"
