@@ -15,7 +15,7 @@ from accel.texture.names import Cue, read_name
 from tools.train import judging
 from tools.train.dataset import Rows
 from tools.train.judging import Floats, Mixture
-from tools.train.learning import family, importance
+from tools.train.learning import importance
 
 
 @dataclass
@@ -99,11 +99,10 @@ def declared(evidence: Evidence) -> tuple[Mixture, dict[str, Any]]:
 
 def evaluate(evidence: Evidence, parts: int = 4) -> Evaluation:
     """Judges each part of the sources by what is declared from the others."""
-    families = np.array([family(str(source)) for source in evidence.sources])
-    names = np.unique(families)
+    names = np.unique(evidence.sources)
     np.random.default_rng(3).shuffle(names)
     part_of = {str(name): place % parts for place, name in enumerate(names)}
-    part = np.array([part_of[str(one)] for one in families])
+    part = np.array([part_of[str(one)] for one in evidence.sources])
     judged = [_judged(evidence.take(part != place), evidence.take(part == place)) for place in range(parts)]
     order = np.argsort(np.concatenate([np.flatnonzero(part == place) for place in range(parts)]))
     return Evaluation(

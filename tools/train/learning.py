@@ -64,22 +64,11 @@ def out_of_fold(rows: Rows, jobs: int) -> tuple[Rows, NDArray[np.float32]]:
 
 
 def folds(sources: NDArray[np.str_]) -> NDArray[np.int64]:
-    """The fold of each row, -1 for what was rendered; all packages of a family are in one."""
-    families = np.array([family(source) for source in sources])
-    names = np.unique(families[sources != PROCEDURAL])
+    """The fold of each row, -1 for what was rendered; a source, with its family, is in one."""
+    names = np.unique(sources[sources != PROCEDURAL])
     np.random.default_rng(7).shuffle(names)
     fold_of = {str(name): place % FOLDS for place, name in enumerate(names)}
-    return np.array([fold_of.get(str(one), -1) for one in families])
-
-
-def family(source: str) -> str:
-    """Packages of one game share textures: `apt-openarena-085-data` is of the family `openarena`."""
-    words = source.split("-", 1)[-1].removeprefix("@").replace("/", "-").replace("+", "-").split("-")
-    return "-".join(words[:2]) if words[0] in _GENERAL else words[0]
-
-
-_GENERAL = frozenset(("minetest", "lib", "qt", "python", "py", "three", "gnome", "game", "react", "ng"))
-"""First words of packages that have nothing else in common."""
+    return np.array([fold_of.get(str(one), -1) for one in sources])
 
 
 def importance(kinds: NDArray[np.int64], sources: NDArray[np.str_]) -> NDArray[np.float64]:
