@@ -16,8 +16,10 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
@@ -30,6 +32,8 @@ NESTED = "!/"
 """Ends the name of the folder that holds what a nested archive contains."""
 COLUMNS = ("name", "registry", "version", "licence", "family", "about")
 DOWNLOAD_SECONDS = 1800.0
+AT_ONCE = 4
+"""Packages brought at the same time."""
 
 REGISTRIES = {
     "apt": (["apt-get", "download"], "="),
@@ -86,15 +90,16 @@ def fetch(cache: Path, *, data: Path = DATA, download: Download | None = None) -
     A package or file that can't be had is told on standard error and left out. Raises `ValueError` if a
     list of sources or labels is wrong.
     """
-    found: list[Labelled] = []
-    problems: list[str] = []
-    for source in sources(data):
-        wanted = labels(source, cache, data)
-        problems += _bring(source, [each for each in wanted if not each.file.is_file()], cache, download)
-        found += [each for each in wanted if each.file.is_file()]
-    for problem in problems:
-        _say(problem)
-    return found
+    wanted = {source: labels(source, cache, data) for source in sources(data)}
+
+    def bring(source: Source) -> list[str]:
+        missing = [each for each in wanted[source] if not each.file.is_file()]
+        return _bring(source, missing, cache, download)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for problem in chain.from_iterable(pool.map(bring, wanted)):
+            _say(problem)
+    return [each for one in wanted.values() for each in one if each.file.is_file()]
 
 
 def sources(data: Path = DATA) -> list[Source]:
