@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyvips
@@ -113,15 +114,30 @@ def open_image(source: Input, kind: Format, size: int, limits: Limits) -> Opened
     Raises WorkloadError as `decode_image` does.
     """
     try:
-        image = getattr(pyvips.Image, str(kind.loader))(source.path, access="sequential", fail_on="error")
+        image = _lazy(source.path, str(kind.loader), access="sequential", fail_on="error")
+    except OSError as error:
+        raise WorkloadError("bad_input", f"can't be read ({error.strerror or error})", source.name) from None
     except pyvips.Error as error:
         raise undecodable(source, kind, error) from None
-    except UnicodeEncodeError:
-        raise WorkloadError(
-            "bad_input", "its name isn't valid Unicode; rename the file", source.name
-        ) from None
     check_dimensions(source, kind.name.upper(), image.width, image.height, limits)
     return Opened(image, kind, size)
+
+
+def _lazy(path: str, loader: str, **options: Any) -> pyvips.Image:
+    try:
+        return getattr(pyvips.Image, loader)(path, **options)
+    except UnicodeEncodeError:
+        return getattr(pyvips.Image, f"{loader}_source")(stream_of(path), **options)
+
+
+def stream_of(path: str) -> pyvips.Source:
+    """The file for libvips, whatever its name. Raises pyvips.Error and OSError."""
+    try:
+        return pyvips.Source.new_from_file(path)
+    except UnicodeEncodeError:
+        # libvips takes names in UTF-8 alone; it keeps a duplicate of the descriptor.
+        with open(path, "rb") as file:
+            return pyvips.Source.new_from_descriptor(file.fileno())
 
 
 def identify(source: Input) -> tuple[Format, int]:

@@ -8,8 +8,8 @@ import numpy as np
 import pyvips
 
 from accel.image.decoded import Decoded, Pixels
-from accel.image.load import decode_image, identify, open_image, undecodable
-from accel.workload import Input, Limits
+from accel.image.load import decode_image, identify, open_image, stream_of, undecodable
+from accel.workload import Input, Limits, WorkloadError
 
 _MODELS = {"grey": ("b-w", "grey16"), "rgb": ("srgb", "rgb16")}
 
@@ -27,7 +27,7 @@ def thumbnail_file(source: Input, size: int, format: str, limits: Limits) -> tup
     try:
         small = pyvips.Image.thumbnail_source(
             # A source, as a file name would be searched for options in brackets.
-            pyvips.Source.new_from_file(source.path),
+            stream_of(source.path),
             size,
             height=size,
             size="down",
@@ -36,6 +36,8 @@ def thumbnail_file(source: Input, size: int, format: str, limits: Limits) -> tup
             output_profile="srgb",
         )
         return encode(small, format), small.width, small.height
+    except OSError as error:
+        raise WorkloadError("bad_input", f"can't be read ({error.strerror or error})", source.name) from None
     except pyvips.Error as error:
         raise undecodable(source, kind, error) from None
 

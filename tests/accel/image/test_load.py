@@ -97,15 +97,6 @@ def test_a_missing_file_and_a_folder_say_so(tmp_path):
         decode_image(Input("odd", "a\0b"), Limits())
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="names of arbitrary bytes")
-def test_a_name_that_is_no_unicode_is_refused_with_advice(tmp_path):
-    path = os.fsencode(tmp_path) + b"/\xff.png"
-    with open(path, "wb") as file:
-        file.write(encoded(".png"))
-    with pytest.raises(WorkloadError, match="rename"):
-        decode_image(Input("?.png", os.fsdecode(path)), Limits())
-
-
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="permissions don't bind this user")
 def test_a_file_that_may_not_be_read_says_so(tmp_path):
     path = tmp_path / "secret.png"
