@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from accel.image.compression import Compression
+
 Pixels = NDArray[Any]
 """Height x width x channels, in one piece; uint8, uint16 or float32."""
-
-Compression = Literal["", "bc1", "bc2", "bc3", "bc4", "bc5", "bc6h", "bc7", "etc2", "astc"]
-"""A compression in blocks that GPUs read directly; empty for none."""
 
 
 class Decoded(Struct, frozen=True):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from accel.image.decoded import Compression
+from accel.image.compression import Compression
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 """A part of a whole: 0 none of it, 1 all of it."""

@@ -31,10 +31,10 @@ class Surroundings(Params, frozen=True):
 
 @workload("texture.classify", version=1, params=Surroundings)
 def classify(inputs: Sequence[Input], params: Surroundings, limits: Limits) -> Output:
-    """Tells what a texture is for: albedo, normal, height, roughness, specular, ao, packed, emissive,
-    sprite, ui or environment.
+    """Tells what a texture is for.
 
-    The pixels decide; the name, its folder, the files beside it, the materials that use it and its present
+    Kinds: albedo, normal, height, roughness, specular, ao, packed, emissive, sprite, ui and environment. The
+    pixels decide; the name, its folder, the files beside it, the materials that use it and its present
     import settings are further evidence. Value: a `Classification`.
     """
     # Imported here, as declaring a workload must cost the daemon nothing.

@@ -44,7 +44,10 @@ def test_inputs_are_named_in_short(tmp_path):
 
 def test_the_plugin_offers_documented_workloads():
     records = popbridge_workloads()
-    assert {record.name for record in records} == {"image.inspect", "image.thumbnail", "bridge.echo"}
+    assert {record.name for record in records} == {
+        "image.inspect", "image.thumbnail", "image.fingerprint", "texture.classify", "texture.examine",
+        "bridge.echo",
+    }  # fmt: skip
     assert all(record.summary.endswith(".") or record.summary.endswith(":") for record in records)
     assert [record.name for record in records if record.inline] == ["bridge.echo"]
 

@@ -12,7 +12,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from accel.image.decoded import Compression, Pixels
+from accel.image.compression import Compression
+from accel.image.decoded import Pixels
 from accel.image.readers.exr import library
 from accel.image.readers.packed import reordered, with_blue, without_full_alpha
 from accel.image.readers.stream import Picture, Stream

@@ -7,7 +7,8 @@ from typing import Any, BinaryIO
 
 from msgspec import Struct
 
-from accel.image.decoded import Compression, Pixels
+from accel.image.compression import Compression
+from accel.image.decoded import Pixels
 from accel.workload import Input, Limits, WorkloadError
 
 
