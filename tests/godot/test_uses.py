@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -145,3 +147,20 @@ def test_a_shaders_hints_say_what_its_textures_are_for(
         encoding="utf-8",
     )
     assert uses(project) == {"rock.png": ["albedo"], "rock_n.png": ["normal"], "orm.png": [last]}
+
+
+@pytest.mark.parametrize(
+    "path", ["res://" + "a" * 5000 + ".png", "res:///dev/stdin", "res://a\0b", "res://pipe"]
+)
+def test_a_path_that_leads_nowhere_says_nothing_and_stops_nothing(tmp_path: Path, path: str) -> None:
+    if sys.platform != "win32":
+        os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "odd.tres").write_text(
+        '[gd_resource type="ShaderMaterial" format=3]\n\n'
+        f'[ext_resource type="Shader" path="{path}" id="1"]\n'
+        f'[ext_resource type="Texture2D" path="{path}" id="2"]\n\n'
+        '[sub_resource type="StandardMaterial3D" id="m"]\nalbedo_texture = ExtResource("2")\n\n'
+        '[resource]\nshader = ExtResource("1")\nshader_parameter/a = ExtResource("2")\n',
+        encoding="utf-8",
+    )
+    assert uses(tmp_path) == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -19,8 +20,10 @@ MAX_BYTES = 1 << 20
 def samplers(path: Path) -> dict[str, Kind]:
     """The kind that each sampler's hints speak for, by its name; none for one that says nothing.
 
-    Raises OSError.
+    None either for what is no regular file: to open a pipe is to wait. Raises OSError.
     """
+    if not os.path.isfile(path):
+        return {}
     with path.open("rb") as file:
         text = _COMMENT.sub(" ", file.read(MAX_BYTES).decode("utf-8", "replace"))
     found = _TYPE.search(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -59,7 +60,8 @@ def uses(project: Path) -> dict[str, Sequence[Kind]]:
     moved: dict[str, list[Kind]] = {}
     for used, kind in (*_of_window(project), *_of_resources(project)):
         place = used.path.removeprefix(RES)
-        known = bool(place) and (project / place).is_file()
+        # It may name anything: what is too long for a name is no file either.
+        known = bool(place) and os.path.isfile(project / place)
         kinds = found.setdefault(place, []) if known else moved.setdefault(used.uid, [])
         if kind not in kinds:
             kinds.append(kind)
