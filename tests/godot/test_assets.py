@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,7 @@ def test_what_godot_passes_over_is_passed_over(tmp_path: Path) -> None:
 def test_what_is_imported_as_something_else_is_no_texture(tmp_path: Path) -> None:
     texture(tmp_path / "font.png", TEXT.replace('importer="texture"', 'importer="font_data_image"'))
     texture(tmp_path / "sound.wav", '[remap]\n\nimporter="wav"\n\n[params]\n')
+    texture(tmp_path / "raw.png", '[remap]\n\nimporter="keep"\n')
     assert list(textures(tmp_path)) == []
 
 
@@ -57,6 +60,8 @@ def test_a_texture_that_isnt_imported_yet_has_no_options_and_no_problem(tmp_path
         ("{json: 1}", "line 1"),
         ("\0" * 400, "line 1"),
         ("", "has no [params]"),
+        (TEXT + "compress/mode=2\n", "has compress/mode twice"),
+        (TEXT + "\n[params]\n\ncompress/mode=2\n", "has compress/mode twice"),
     ],
 )
 def test_syntax_that_isnt_known_is_told_and_left_untouched(tmp_path: Path, text: str, says: str) -> None:
@@ -68,6 +73,47 @@ def test_syntax_that_isnt_known_is_told_and_left_untouched(tmp_path: Path, text:
     )
     assert [error["path"] for error in done["errors"]] == ["res://rock.png"] and done["after"] == []
     assert settings_of(tmp_path / "rock.png") == text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there, and pipes have no names")
+def test_a_link_stays_one_and_leads_nowhere_else(tmp_path: Path) -> None:
+    game = tmp_path / "game"
+    for name, place in (("in", game / "shared.txt"), ("out", tmp_path / "others.txt")):
+        settings = texture(game / f"{name}.png", TEXT).with_name(f"{name}.png.import")
+        settings.rename(place)
+        settings.symlink_to(place)
+    changes = [{"path": f"res://{name}.png", "options": {"mipmaps/generate": True}} for name in ("in", "out")]
+    done = GodotSupport(GODOT4).apply(game, changes)
+    assert [change["path"] for change in done["after"]] == ["res://in.png"]
+    assert ["leads out of the project" in error["message"] for error in done["errors"]] == [True]
+    assert (game / "in.png.import").is_symlink() and "generate=true" in (game / "shared.txt").read_text()
+    assert (tmp_path / "others.txt").read_text(encoding="utf-8") == TEXT
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there, and pipes have no names")
+def test_a_pipe_in_the_place_of_settings_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    texture(tmp_path / "rock.png", TEXT).with_name("rock.png.import").unlink()
+    os.mkfifo(tmp_path / "rock.png.import")
+    (found,) = textures(tmp_path)
+    assert found.options is None and "is no regular file" in found.problem
+
+
+def test_settings_of_many_megabytes_are_told_and_not_read(tmp_path: Path) -> None:
+    texture(tmp_path / "rock.png", TEXT)
+    with (tmp_path / "rock.png.import").open("r+b") as file:
+        file.truncate(1 << 30)
+    (found,) = textures(tmp_path)
+    assert found.options is None and "more than 16 MiB" in found.problem
+
+
+@pytest.mark.parametrize(
+    "path", ["res://../out.png", "res:///etc/passwd", "res://" + "a" * 5000, "res://a\0b"]
+)
+def test_a_path_that_is_none_of_the_project_is_refused(tmp_path: Path, path: str) -> None:
+    (error,) = GodotSupport(GODOT4).apply(tmp_path, [{"path": path, "options": {"compress/mode": 2}}])[
+        "errors"
+    ]
+    assert (error["path"] == path and "there" in error["message"]) or "isn't a path" in error["message"]
 
 
 def test_a_changed_texture_is_imported_anew(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bridge.api import TextureAsset, hidden, walk
 from bridge_godot.configfile import ConfigText
-from bridge_godot.importfile import SUFFIX, ImportFile
+from bridge_godot.importfile import SUFFIX, TEXTURE, ImportFile
 
 RES = "res://"
 # A vector drawing has no pixels to judge; DDS and KTX are loaded as they are, without an import.
@@ -42,7 +42,7 @@ def _asset(project: Path, file: str) -> TextureAsset | None:
         return TextureAsset(RES + file, file, problem=f"{path.name} can't be read ({error.strerror})")
     if problem := settings.problem():
         return TextureAsset(RES + file, file, problem=problem)
-    if settings.importer != "texture":
+    if settings.importer != TEXTURE:
         return None
     options = {name: str(v) if isinstance(v, str) else v for name, v in settings.options().items()}
     return TextureAsset(RES + file, file, options)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import Self
+
+MAX_BYTES = 16 << 20
+"""No file of this kind that an editor has written is nearly so large."""
 
 _SECTION = re.compile(r"\[([^\]\r\n]*)\][ \t]*(?:\r\n|\r|\n|$)")
 _KEY = re.compile(r'(?:"((?:[^"\\]|\\.)*)"|([^\s;\["=][^\r\n="]*?))[ \t]*=')
@@ -49,10 +54,20 @@ class ConfigText:
 
     @classmethod
     def read(cls, path: Path) -> Self:
+        """Raises OSError, also for what is no regular file (to open a pipe is to wait) or far too large."""
+        found = path.stat()
+        if not S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        if found.st_size > MAX_BYTES:
+            raise OSError(errno.EFBIG, f"it has more than {MAX_BYTES >> 20} MiB", str(path))
         return cls(path.read_bytes().decode("utf-8", "surrogateescape"))
 
     def write(self, path: Path) -> None:
-        """In one step, so that an editor that looks at the same time never reads half of it."""
+        """In one step, so that an editor that looks at the same time never reads half of it.
+
+        A link stays one: the file that it leads to is written.
+        """
+        path = path.resolve()
         # A name of its own: that of the file may be as long as names can be.
         draft = path.with_name(f".{uuid.uuid4().hex}.popbridge-new")
         try:
@@ -87,6 +102,16 @@ class ConfigText:
             else:
                 found.setdefault(item[0], {})
         return found
+
+    def repeated(self, section: str) -> str:
+        """The first key that stands twice in a section; empty for none."""
+        keys: set[str] = set()
+        for entry in self._entries():
+            if entry.section == section:
+                if entry.key in keys:
+                    return entry.key
+                keys.add(entry.key)
+        return ""
 
     def strange_line(self) -> int | None:
         """The number of the first line, from 1, whose syntax isn't known here; None if there is none.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
@@ -99,7 +100,7 @@ class GodotHeadless:
             try:
                 asset = self._file(path)
                 present = _values(asset, options)
-                _change(asset, options)
+                _change(self._project, asset, options)
                 after.append({"path": path, "options": _values(asset, options)})
                 before.append({"path": path, "options": present})
             except UserError as error:
@@ -135,17 +136,20 @@ class GodotHeadless:
         return {"path": RES + place, "file": place, "type": "texture", "options": options}
 
     def _file(self, path: str) -> Path:
-        place = PurePosixPath(path.removeprefix(RES))
-        if not path.startswith(RES) or place.is_absolute() or ".." in place.parts:
+        file = self._project / path.removeprefix(RES)
+        # Asked of the whole path: on Windows a drive or a backslash would lead out of the project too.
+        inside = self._project in file.parents and ".." not in file.relative_to(self._project).parts
+        if not path.startswith(RES) or not inside:
             raise UserError(f"{path} isn't a path of this project; expected something like res://rock.png.")
-        file = self._project / place
-        if not file.is_file():
+        if not os.path.isfile(file):
             raise UserError(f"{path} isn't there.")
         return file
 
 
-def _change(asset: Path, options: Mapping[str, Any]) -> None:
+def _change(project: Path, asset: Path, options: Mapping[str, Any]) -> None:
     settings = ImportFile.of(asset)
+    if project.resolve() not in settings.path.resolve().parents:
+        raise UserError(f"{settings.path.name} is a link that leads out of the project.")
     settings.change(options)
     settings.write()
 

@@ -12,6 +12,8 @@ from bridge_godot.literals import Raw, Value, parse, render
 
 PARAMS = "params"
 SUFFIX = ".import"
+TEXTURE = "texture"
+"""The importer of what is audited."""
 
 
 class ImportFile:
@@ -31,7 +33,7 @@ class ImportFile:
             raise UserError(f"{asset.name} isn't imported: open the project in Godot once.") from None
         except OSError as error:
             raise UserError(f"{path.name} can't be read: {error.strerror}.") from None
-        if found.importer != "texture":
+        if found.importer != TEXTURE:
             raise UserError(f"{asset.name} is imported as {found.importer or 'nothing'}, not as a texture.")
         return found
 
@@ -48,7 +50,13 @@ class ImportFile:
         """Why nothing may be concluded from this file, or changed in it; empty where all of it is known."""
         if (line := self._config.strange_line()) is not None:
             return f"{self.path.name} has syntax in line {line} that isn't known here"
-        return "" if PARAMS in self._config.sections() else f"{self.path.name} has no [{PARAMS}]"
+        if key := self._config.repeated(PARAMS):
+            # Godot takes the last; whoever merged the two may have meant the first.
+            return f"{self.path.name} has {key} twice"
+        if self.importer not in ("", TEXTURE) or PARAMS in self._config.sections():
+            return ""
+        # What isn't imported at all ("keep") has none either.
+        return f"{self.path.name} has no [{PARAMS}]"
 
     def _remap(self, key: str) -> str:
         literal = self._config.raw("remap", key)
