@@ -10,7 +10,6 @@ import tomllib
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +17,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from bridge.core.errors import UserError
+from bridge.core.patterns import pattern
 
 NAME = "popbridge.toml"
 MAX_BYTES = 1 << 20
@@ -50,9 +50,16 @@ class TextureSettings(Struct, frozen=True, forbid_unknown_fields=True):
     max_size: Annotated[int, Meta(ge=1, le=65_536)] | None = None
     """Longest side that is accepted, pixels, in the place of the setting `textures.max_size`."""
 
+    def __post_init__(self) -> None:
+        for text in self.ignore:
+            if text.startswith("!"):
+                raise ValueError(f"`ignore` has `{text}`, but `!` takes nothing in again here")
+            if not text.strip("/\\ "):
+                raise ValueError(f"`ignore` has `{text}`, which names nothing")
+
     def ignores(self, file: str) -> bool:
         """Whether `file`, below the project's root and with `/`, is to be passed over."""
-        return any(_pattern(pattern).fullmatch(file) for pattern in self.ignore)
+        return any(pattern(wanted).fullmatch(file) for wanted in self.ignore)
 
 
 class ProjectFile(Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,6 +112,8 @@ def _parse(path: Path, data: bytes) -> ProjectFile:
         raise UserError(f"{path}{_place(str(error), data)}. Correct it; nothing was changed.") from None
     except msgspec.ValidationError as error:
         raise UserError(f"{path}: {_explained(error)}. Correct it; nothing was changed.") from None
+    except RecursionError:
+        raise UserError(f"{path} is nested far too deeply. Correct it; nothing was changed.") from None
 
 
 def _place(message: str, data: bytes) -> str:
@@ -174,6 +183,9 @@ def _add(document: Any, folder: str, codes: Sequence[str]) -> None:
 def _bytes(path: Path) -> bytes | None:
     """The file's bytes; None where there is none. Raises UserError."""
     try:
+        if not path.is_file() and path.exists():
+            # To open a pipe is to wait for whoever writes into it.
+            raise UserError(f"{path} can't be read: it is no regular file.")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
@@ -211,16 +223,3 @@ def _folder(folder: str) -> str:
     """A folder as findings have it: `./materials/` is `materials`, `.` is empty."""
     parts = [part for part in folder.replace("\\", "/").split("/") if part not in ("", ".")]
     return "/".join(parts)
-
-
-@lru_cache(1024)
-def _pattern(pattern: str) -> re.Pattern[str]:
-    """The files that a pattern of `.gitignore` matches: also all below a folder that it matches."""
-    inner = pattern.replace("\\", "/").rstrip("/")
-    anywhere = "" if "/" in inner else "(?:.*/)?"
-    body = "".join(_PIECES.get(piece) or re.escape(piece) for piece in _SPLIT.findall(inner.lstrip("/")))
-    return re.compile(f"{anywhere}{body}(?:/.*)?", re.DOTALL)
-
-
-_SPLIT = re.compile(r"\*\*/|/\*\*$|\*\*|\*|\?|[^*?/]+|/")
-_PIECES = {"**/": "(?:.*/)?", "/**": "/.*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
