@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+STDOUT = "-"
 LEVELS = ("wrong", "waste", "note")
 
 EXAMPLES = """\b
@@ -43,12 +44,12 @@ def _output(name: str, text: str) -> Callable[[Function], Function]:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("folder", metavar="PROJECT", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="PROJECT", type=click.Path())
 @_output("html", "Writes the report as a page, with pictures; - is stdout.")
 @_output("json", "Writes the report for programs; - is stdout.")
 @_output("sarif", "Writes the report for code-review tools (SARIF 2.1.0); - is stdout.")
 @click.option("--fix", "mend", is_flag=True, help="Writes the settings into the project's import files.")
-@click.option("--baseline", type=click.Path(path_type=Path, dir_okay=False), help="Accepts what it lists.")
+@click.option("--baseline", metavar="FILE", type=click.Path(dir_okay=False), help="Accepts what it lists.")
 @click.option("--update-baseline", is_flag=True, help="Makes it list everything that is found.")
 @click.option(
     "--severity",
@@ -67,7 +68,7 @@ def _output(name: str, text: str) -> Callable[[Function], Function]:
 @click.option("--locale", default="en", show_default=True, help="Language of the report: en or zh-CN.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Worker processes; one per core unless set.")
 def audit(
-    folder: Path, html: str | None, json: str | None, sarif: str | None, mend: bool, baseline: Path | None,
+    folder: str, html: str | None, json: str | None, sarif: str | None, mend: bool, baseline: str | None,
     update_baseline: bool, severity: str, fail_on: str, no_names: bool, no_cache: bool, limit: int,
     locale: str, workers: int | None,
 ) -> int:  # fmt: skip
@@ -78,35 +79,46 @@ def audit(
     # What fails inside of a workload is a line of the report.
     logging.basicConfig(level="CRITICAL")
     outputs = {"html": html, "json": json, "sarif": sarif}
-    _check(outputs, baseline, update_baseline)
+    _check(folder, outputs, baseline, update_baseline)
     registry = host.load()
-    project = projects.find(registry, folder)
-    agreed = projectfile.read(folder)
+    project = projects.find(registry, Path(folder))
+    agreed = projectfile.read(Path(folder))
     known = _known(baseline, update_baseline)
     plan = _plan(registry, workers, names=not no_names, cache=not no_cache, pictures=html is not None)
     report = _examined(project, plan, registry, agreed)
-    _settle(project, report, baseline, known, mend=mend, update=update_baseline)
+    failures = _settle(project, report, baseline, known, mend=mend, update=update_baseline)
     failing = _ranked(report.rows, fail_on)
-    report.rows = [row for row in _ranked(report.rows, severity, mended=True)]
-    _tell(report, outputs, locale, limit)
+    report.rows = _ranked(report.rows, severity, mended=True)
+    failures += _tell(report, outputs, locale, limit)
+    if failures:
+        # Told last: what could be written is, and who mends has seen the receipt.
+        raise UserError(" ".join(failures))
     return 1 if failing else 0
 
 
-def _check(outputs: dict[str, str | None], baseline: Path | None, update: bool) -> None:
+def _check(folder: str, outputs: dict[str, str | None], baseline: str | None, update: bool) -> None:
+    if not folder:
+        # As a script gives it whose variable isn't set; to Python it is the current folder.
+        raise click.UsageError("PROJECT is empty: name the folder of a project, or . for this one.")
     if update and baseline is None:
         raise click.UsageError("--update-baseline wants --baseline FILE, the one to write.")
-    if sum(file == "-" for file in outputs.values()) > 1:
+    if baseline in ("", STDOUT):
+        raise click.UsageError("--baseline wants the name of a file.")
+    if sum(file == STDOUT for file in outputs.values()) > 1:
         raise click.UsageError("Only one report can go to stdout.")
-    for file in (*outputs.values(), *([str(baseline)] if update else [])):
-        # Told before the work, not after it.
-        if file and file != "-" and not Path(file).absolute().parent.is_dir():
+    # Told before the work, not after it.
+    for name, file in outputs.items():
+        if file == "":
+            raise click.UsageError(f"--{name} wants the name of a file.")
+    for file in (*outputs.values(), *([baseline] if update else [])):
+        if file and file != STDOUT and not Path(file).absolute().parent.is_dir():
             raise UserError(f"{file} can't be written: there is no folder {Path(file).absolute().parent}.")
 
 
-def _known(baseline: Path | None, update: bool) -> Any:
+def _known(baseline: str | None, update: bool) -> Any:
     from bridge.audit.baseline import read
 
-    return set() if baseline is None or update else read(baseline)
+    return set() if baseline is None or update else read(Path(baseline))
 
 
 def _plan(registry: Registry, workers: int | None, *, names: bool, cache: bool, pictures: bool) -> Plan:
@@ -159,9 +171,9 @@ async def _run(project: Project, plan: Plan, registry: Registry, agreed: Project
 
 
 def _settle(
-    project: Project, report: Report, baseline: Path | None, known: Any, *, mend: bool, update: bool
-) -> None:
-    """Mends and accepts what is to be."""
+    project: Project, report: Report, baseline: str | None, known: Any, *, mend: bool, update: bool
+) -> list[str]:
+    """Mends and accepts what is to be; gives what couldn't be written."""
     from bridge.audit import baseline as baselines
     from bridge.audit.fix import fix
     from bridge.paths import Paths
@@ -170,8 +182,10 @@ def _settle(
     if mend:
         fix(project, report, Paths.find().database)
     if update and baseline is not None:
-        _write(str(baseline), [baselines.text(report.rows)])
-        baselines.accept(report, baselines.read(baseline), project)
+        if failures := _written(baseline, [baselines.text(report.rows)]):
+            return failures
+        baselines.accept(report, baselines.entries(report.rows), project)
+    return []
 
 
 def _ranked(rows: Iterable[Row], severity: str, *, mended: bool = False) -> list[Row]:
@@ -187,26 +201,25 @@ def _ranked(rows: Iterable[Row], severity: str, *, mended: bool = False) -> list
     return found
 
 
-def _tell(report: Report, outputs: dict[str, str | None], locale: str, limit: int) -> None:
+def _tell(report: Report, outputs: dict[str, str | None], locale: str, limit: int) -> list[str]:
+    """Writes every report that is asked for; gives what couldn't be written."""
     from bridge.audit import report_html, report_json, report_table, sarif
 
-    if file := outputs["html"]:
-        _write(file, report_html.pages(report, locale))
-    if file := outputs["json"]:
-        _write(file, report_json.pieces(report, locale))
-    if file := outputs["sarif"]:
-        _write(file, sarif.pieces(report, locale))
-    if "-" not in outputs.values():
+    forms = {"html": report_html.pages, "json": report_json.pieces, "sarif": sarif.pieces}
+    failures: list[str] = []
+    for form, pieces in forms.items():
+        if file := outputs[form]:
+            failures += _written(file, pieces(report, locale))
+    if STDOUT not in outputs.values():
         report_table.show(report, report.rows, locale, limit, sys.stdout, screen_width())
+    return failures
 
 
-def _write(file: str, pieces: Iterable[str] | Sequence[str]) -> None:
-    if file == "-":
-        for piece in pieces:
-            click.echo(piece, nl=False)
-        return
+def _written(file: str, pieces: Iterable[str]) -> list[str]:
+    from bridge.audit.files import write
+
     try:
-        with Path(file).open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as out:
-            out.writelines(pieces)
-    except OSError as error:
-        raise UserError(f"{file} can't be written ({error.strerror or error}).") from None
+        write(file, pieces)
+    except UserError as error:
+        return [str(error)]
+    return []

@@ -157,6 +157,14 @@ class TestAudit:
         else:
             json.loads(out)
 
+    def test_a_report_that_cannot_be_written_costs_no_other(
+        self, popbridge: Any, project: Path, tmp_path: Path
+    ) -> None:
+        flags = ["--html", str(tmp_path / ("a" * 300)), "--sarif", str(tmp_path / "s")]
+        code, out, err = popbridge("audit", str(project), "--workers", "1", "--fix", *flags)
+        assert code == 2 and one_line(err) and "can't be written" in err
+        assert "popbridge revert 1" in out and (tmp_path / "s").is_file()
+
     def test_severity_chooses_what_is_told_and_fail_on_what_fails(
         self, popbridge: Any, project: Path
     ) -> None:
@@ -171,7 +179,10 @@ class TestAudit:
         ("arguments", "says"),
         [
             (["{root}/gone"], "is no folder"),
+            ([""], "PROJECT is empty"),
             (["{root}", "--update-baseline"], "wants --baseline"),
+            (["{root}", "--update-baseline", "--baseline", "-"], "wants the name of a file"),
+            (["{root}", "--html", ""], "--html wants the name of a file"),
             (["{root}", "--json", "-", "--sarif", "-"], "Only one report"),
             (["{root}", "--html", "{root}/no/where.html"], "there is no folder"),
             (["{root}", "--fail-on", "taste"], "--fail-on"),

@@ -1,0 +1,54 @@
+"""A report is there whole, or what was there before."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bridge.audit.files import write
+from bridge.core.errors import UserError
+
+
+def failing() -> Iterator[str]:
+    yield "half"
+    raise OSError(28, "No space left on device")
+
+
+def test_pieces_are_put_together_in_utf8_whatever_they_hold(tmp_path: Path) -> None:
+    write(str(tmp_path / "a.html"), ["岩石\n", "\udcff"])
+    assert (tmp_path / "a.html").read_bytes() == "岩石\n\\udcff".encode()
+
+
+def test_a_full_disk_leaves_the_old_report_and_no_draft(tmp_path: Path) -> None:
+    path = tmp_path / "audit.json"
+    path.write_text("old", encoding="utf-8")
+    with pytest.raises(UserError, match=r"audit.json can't be written \(No space left on device\)"):
+        write(str(path), failing())
+    assert path.read_text(encoding="utf-8") == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_report_with_the_longest_name_is_written(tmp_path: Path) -> None:
+    path = tmp_path / ("a" * 250 + ".json")
+    write(str(path), ["{}"])
+    assert path.read_text(encoding="utf-8") == "{}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="rights and links are others there")
+def test_rights_and_links_stay(tmp_path: Path) -> None:
+    path, link = tmp_path / "a.json", tmp_path / "link.json"
+    path.touch(mode=0o600)
+    link.symlink_to(path)
+    write(str(link), ["new"])
+    assert link.is_symlink() and path.read_text(encoding="utf-8") == "new"
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
+def test_a_device_is_written_to_and_stays_one() -> None:
+    write("/dev/null", ["text"])
+    with pytest.raises(UserError, match="No space left"):
+        write("/dev/full", ["text"])
+    assert Path("/dev/null").is_char_device() and Path("/dev/full").is_char_device()
