@@ -14,6 +14,8 @@ from bridge.audit.project import Project, options_for
 from bridge.audit.results import Issue, Report, Row
 from bridge.core.errors import UserError
 
+VERSION = 1
+"""Raised when an entry changes its meaning."""
 DIGITS = 16
 """Of a file's SHA-256: enough to tell its versions."""
 
@@ -35,22 +37,23 @@ def read(path: Path) -> set[Entry]:
     """Raises UserError."""
     try:
         # The standard library's: names that are no Unicode stay what they are.
-        file = msgspec.convert(json.loads(path.read_text(encoding="utf-8")), _File)
+        file = msgspec.convert(json.loads(path.read_text(encoding="utf-8-sig")), _File)
     except FileNotFoundError:
         raise UserError(f"There is no baseline {path}: --update-baseline makes it.") from None
     except OSError as error:
         raise UserError(f"The baseline {path} can't be read ({error.strerror}).") from None
-    except (ValueError, msgspec.ValidationError) as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is no baseline ({error}): --update-baseline makes it anew.") from None
+    if file.popbridge_baseline != VERSION:
+        raise UserError(f"{path} is a baseline of another PopBridge: --update-baseline makes it anew.")
     return set(file.accepted)
 
 
 def text(rows: Iterable[Row]) -> str:
     """The baseline that accepts everything in `rows`; a line for each, so that changes can be reviewed."""
-    entries = sorted({entry_of(row, issue) for row in rows for issue in row.issues})
-    lines = ",\n".join(f"    {json.dumps(msgspec.to_builtins(entry))}" for entry in entries)
+    lines = ",\n".join(f"    {json.dumps(msgspec.to_builtins(entry))}" for entry in sorted(entries(rows)))
     body = f"\n{lines}\n  " if lines else ""
-    return f'{{\n  "popbridge_baseline": 1,\n  "accepted": [{body}]\n}}\n'
+    return f'{{\n  "popbridge_baseline": {VERSION},\n  "accepted": [{body}]\n}}\n'
 
 
 def accept(report: Report, known: set[Entry], project: Project) -> None:
@@ -69,6 +72,11 @@ def accept(report: Report, known: set[Entry], project: Project) -> None:
         (row for row in report.rows if row.issues or row.mended), key=lambda row: (-row.rank, row.file)
     )
     report.stale = len(known - met)
+
+
+def entries(rows: Iterable[Row]) -> set[Entry]:
+    """One for each finding of `rows`."""
+    return {entry_of(row, issue) for row in rows for issue in row.issues}
 
 
 def entry_of(row: Row, issue: Issue) -> Entry:

@@ -58,7 +58,30 @@ def test_an_empty_one_accepts_nothing(tmp_path: Path) -> None:
     assert known(tmp_path) == set()
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"popbridge_baseline": 1}', '{"accepted": [{"file": 1}]}'])
+def test_one_that_an_editor_saved_with_a_mark_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "baseline.json"
+    path.write_text(baseline.text([row("a.png", "x")]), encoding="utf-8-sig")
+    assert [entry.file for entry in baseline.read(path)] == ["a.png"]
+
+
+def test_one_of_another_version_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "b.json").write_text('{"popbridge_baseline": 2, "accepted": []}', encoding="utf-8")
+    with pytest.raises(UserError, match="of another PopBridge"):
+        baseline.read(tmp_path / "b.json")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        '{"popbridge_baseline": 1}',
+        '{"accepted": [{"file": 1}]}',
+        "[" * 100_000,
+        '<<<<<<< HEAD\n{"popbridge_baseline": 1, "accepted": []}',
+    ],
+)
 def test_what_is_no_baseline_says_so(tmp_path: Path, text: str) -> None:
     (tmp_path / "b.json").write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match="is no baseline"):
