@@ -40,8 +40,14 @@ class Project(Struct, frozen=True):
         return f"{self.adapter.engine} {self.version}" if self.adapter else ""
 
     def textures(self) -> Iterator[TextureAsset]:
-        """One after the other, as a project may have 100,000 of them."""
-        return self.support.textures(self.root) if self.support else _files(self.root)
+        """One after the other, as a project may have 100,000 of them. Raises UserError."""
+        try:
+            yield from self.support.textures(self.root) if self.support else _files(self.root)
+        except UserError:
+            raise
+        # An adapter is a plugin, as below.
+        except Exception as error:
+            raise UserError(f"{self.engine}: its adapter can't list the textures ({error!r}).") from error
 
     def uses(self) -> Mapping[str, Sequence[Kind]]:
         """What materials and scenes use textures as, by file."""
@@ -64,7 +70,14 @@ def find(registry: Registry, root: Path) -> Project:
         raise UserError(f"{root} is no folder: name the folder of a project.")
     notice = ""
     for adapter in registry.adapters:
-        text = adapter.editor.project_version(root) if adapter.editor else None
+        try:
+            text = adapter.editor.project_version(root) if adapter.editor else None
+        except UserError:
+            raise
+        # An adapter is a plugin: one that fails is no reason not to ask the others.
+        except Exception as error:
+            notice = f"{adapter.name} can't tell whether this is a project of {adapter.engine} ({error!r})."
+            continue
         if text is None:
             continue
         choice = registry.choose(adapter.engine, text)

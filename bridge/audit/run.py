@@ -78,7 +78,7 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
     examiner = Examiner(project.root, workload, version, workers, cache)
     known = {asset.file: asset for asset in assets}
     try:
-        questions = work.questions(assets, await asyncio.to_thread(project.uses))
+        questions = work.questions(assets, await asyncio.to_thread(_uses, project, report))
         async with contextlib.aclosing(examiner.answers(questions)) as answers:
             async for answer in answers:
                 work.take(known[answer.question.file], answer)
@@ -118,6 +118,16 @@ def _listed(project: Project, agreed: ProjectFile) -> Iterator[TextureAsset]:
             key = msgspec.msgpack.encode(asset.options)
             asset = replace(asset, options=options.setdefault(key, asset.options))
         yield asset
+
+
+def _uses(project: Project, report: Report) -> Mapping[str, Sequence[Kind]]:
+    try:
+        return project.uses()
+    # An adapter is a plugin: without what it says of uses the pixels are still there.
+    except Exception as error:
+        told = f"{project.engine}: its adapter can't tell what uses the textures ({error!r})."
+        report.notice = " ".join(filter(None, [report.notice, told]))
+        return {}
 
 
 def _cache_file(folder: Path, root: Path) -> Path:

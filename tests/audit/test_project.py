@@ -49,15 +49,41 @@ def test_what_is_no_folder_is_no_project(tmp_path: Path, registry: host.Registry
         find(registry, tmp_path / "gone")
 
 
+async def test_an_adapter_that_cannot_tell_uses_costs_a_notice(
+    project: Callable[..., Path], run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    game = project()
+    put(game, "a_albedo.png")
+    monkeypatch.setattr("bridge_godot.install.uses", fail)
+    report = await run(game)
+    assert report.textures == 1 and "what uses the textures (ZeroDivisionError" in report.notice
+
+
+async def test_an_adapter_that_cannot_list_its_textures_says_so(
+    project: Callable[..., Path], run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge_godot.assets.textures", fail)
+    with pytest.raises(UserError, match=r"godot 4.6: its adapter can't list the textures \(ZeroDivision"):
+        await run(project())
+
+
+def test_an_adapter_that_fails_to_look_leaves_the_others(
+    tmp_path: Path, registry: host.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge_godot.project.version", fail)
+    found = find(registry, tmp_path)
+    assert found.engine == "" and "ZeroDivisionError" in found.notice
+
+
+def fail(*_: object, **__: object) -> None:
+    raise ZeroDivisionError("acme")
+
+
 async def test_an_adapter_that_fails_costs_one_line(
     project: Callable[..., Path], run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     game = project()
     put(game, "a_albedo.png")
-
-    def fail(*_: object, **__: object) -> None:
-        raise ZeroDivisionError("acme")
-
     monkeypatch.setattr("bridge_godot.textures4.read_intent", fail)
     report = await run(game)
     (row,) = report.rows
