@@ -29,18 +29,18 @@ def show(report: Report, rows: Sequence[Row], locale: str, limit: int, out: IO[s
     shown = rows[:limit] if limit else rows
     if shown:
         console.print(_table(shown, locale))
-    _tell_more(console, len(rows) - len(shown))
+    _tell_more(console, len(rows) - len(shown), locale)
     groups = report.groups[:limit] if limit else report.groups
     if groups:
         console.print(_groups(groups, locale))
-    _tell_more(console, len(report.groups) - len(groups))
+    _tell_more(console, len(report.groups) - len(groups), locale)
     for line in closing(report, locale):
         console.print(Text(line))
 
 
-def _tell_more(console: Console, left_out: int) -> None:
+def _tell_more(console: Console, left_out: int, locale: str) -> None:
     if left_out:
-        console.print(Text(f"… {left_out}: --limit 0, --html, --json", style="dim"))
+        console.print(Text(say("left_out", locale, count=left_out), style="dim"))
 
 
 def closing(report: Report, locale: str) -> list[str]:

@@ -24,6 +24,10 @@ TEXTS = {
         "已修正 {count} 张贴图；`popbridge revert {receipt}` 可恢复原状",
     ),
     "fixable": Text("--fix settles {count} of them", "--fix 可解决其中 {count} 处"),
+    "left_out": Text(
+        "… {count} more: --limit 0 shows all, as --html FILE and --json FILE do",
+        "… 另有 {count} 项：--limit 0 可全部显示，--html FILE 与 --json FILE 亦然",
+    ),
     "severity": Text("severity", "级别"),
     "file": Text("file", "文件"),
     "kind": Text("kind", "种类"),

@@ -82,7 +82,7 @@ def test_the_table_tells_all_and_steers_no_terminal(report: Report, locale: str,
 def test_the_table_says_how_many_rows_it_leaves_out(report: Report) -> None:
     out = io.StringIO()
     report_table.show(report, report.rows, "en", 1, out, 100)
-    assert "… 1: --limit 0" in out.getvalue()
+    assert "… 1 more: --limit 0" in out.getvalue()
 
 
 def test_json_keeps_every_name_as_it_is(report: Report) -> None:
