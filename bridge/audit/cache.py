@@ -15,8 +15,8 @@ from msgspec import Struct
 
 RACY_NS = 2_000_000_000
 """A file that changed so short before it was examined may have changed once more with the same time."""
-COMMIT_S = 2.0
-"""So much work is lost at most when the process is killed."""
+BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+"""Another audit of the same project writes, and longer than one waits for it: nothing is broken."""
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS textures (
@@ -50,18 +50,17 @@ class Cache:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._committed = time.monotonic()
         try:
             self._db = _open(path)
-        except (sqlite3.Error, OSError):
-            self._db = self._anew()
+        except (sqlite3.Error, OSError) as error:
+            self._db = _open(None) if _busy(error) else self._anew()
 
     def get(self, path: Path, file: str, stat: Stat, question: bytes) -> bytes | None:
         """The answer for a file that is unchanged, or whose bytes were examined under another time."""
         try:
             return self._get(path, file, stat, question)
-        except sqlite3.Error:
-            self._db = self._anew()
+        except sqlite3.Error as error:
+            self._failed(error)
             return None
 
     def put(self, file: str, stat: Stat, question: bytes, content: str, answer: bytes) -> None:
@@ -70,11 +69,8 @@ class Cache:
         row = (os.fsencode(file), stat.size, stat.modified, trusted, question, _digest(content), answer)
         try:
             self._db.execute("REPLACE INTO textures VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-            if time.monotonic() - self._committed > COMMIT_S:
-                self._db.commit()
-                self._committed = time.monotonic()
-        except sqlite3.Error:
-            self._db = self._anew()
+        except sqlite3.Error as error:
+            self._failed(error)
 
     def prune(self, files: Iterable[str], count: int) -> None:
         """Forgets all but `count` files, once the others are as many."""
@@ -83,14 +79,13 @@ class Cache:
             if rows <= 2 * count + 100:
                 return
             self._db.execute("CREATE TEMP TABLE there (file BLOB PRIMARY KEY) WITHOUT ROWID")
+            self._db.execute("BEGIN")
             self._db.executemany("INSERT INTO there VALUES (?)", ((os.fsencode(file),) for file in files))
             self._db.execute("DELETE FROM textures WHERE file NOT IN (SELECT file FROM there)")
-            self._db.execute("DROP TABLE there")
+            self._db.execute("COMMIT")
 
     def close(self) -> None:
         """Keeps everything for the next run."""
-        with contextlib.suppress(sqlite3.Error):
-            self._db.commit()
         self._db.close()
 
     def _get(self, path: Path, file: str, stat: Stat, question: bytes) -> bytes | None:
@@ -118,6 +113,10 @@ class Cache:
         answer = bytes(found[0])
         self.put(file, stat, question, content, answer)
         return answer
+
+    def _failed(self, error: sqlite3.Error) -> None:
+        if not _busy(error):
+            self._db = self._anew()
 
     def _anew(self) -> sqlite3.Connection:
         with contextlib.suppress(AttributeError, sqlite3.Error):
@@ -152,14 +151,20 @@ def _digest(content: str) -> bytes:
     return b""
 
 
+def _busy(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in BUSY
+
+
 def _open(path: Path | None) -> sqlite3.Connection:
     """The file's tables, or tables in memory. Raises sqlite3.Error or OSError."""
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-    db = sqlite3.connect(":memory:" if path is None else path, timeout=2.0)
+    # Each statement is its own transaction: two audits of one project hardly wait for each other.
+    db = sqlite3.connect(":memory:" if path is None else path, timeout=0.5, isolation_level=None)
     try:
         # What a power failure breaks is made anew.
         db.execute("PRAGMA synchronous = OFF")
+        db.execute("PRAGMA journal_mode = WAL")
         if db.execute("PRAGMA user_version").fetchone()[0] > 1:
             raise sqlite3.DatabaseError("made by a later version")
         db.executescript(_TABLE)

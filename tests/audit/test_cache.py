@@ -70,6 +70,40 @@ def test_a_broken_one_is_made_anew(tmp_path: Path, file: Path, content: bytes) -
     cache.close()
 
 
+def test_two_audits_at_once_keep_what_both_find_out(tmp_path: Path, file: Path) -> None:
+    one, other = Cache(tmp_path / "c"), Cache(tmp_path / "c")
+    for number in range(20):
+        put(one, file, f"one{number}", b"1")
+        put(other, file, f"other{number}", b"2")
+    one.close()
+    other.close()
+    db = sqlite3.connect(tmp_path / "c")
+    assert db.execute("SELECT answer, count(*) FROM textures GROUP BY answer").fetchall() == [
+        (b"1", 20),
+        (b"2", 20),
+    ]
+    db.close()
+
+
+def test_one_that_another_process_holds_is_done_without_and_left_alone(tmp_path: Path, file: Path) -> None:
+    cache = Cache(tmp_path / "c")
+    put(cache, file)
+    held = sqlite3.connect(tmp_path / "c", isolation_level=None)
+    held.execute("BEGIN IMMEDIATE")
+    put(cache, file, "other.png")
+    assert get(cache, file) == b"answer"
+    held.execute("ROLLBACK")
+    cache.close()
+    held.execute("PRAGMA journal_mode = DELETE")
+    held.execute("BEGIN EXCLUSIVE")
+    cache = Cache(tmp_path / "c")
+    put(cache, file, "third.png")
+    held.execute("ROLLBACK")
+    assert held.execute("SELECT file FROM textures").fetchall() == [(b"rock.png",)]
+    held.close()
+    cache.close()
+
+
 def test_one_of_a_later_version_is_made_anew(tmp_path: Path, file: Path) -> None:
     db = sqlite3.connect(tmp_path / "c")
     db.execute("PRAGMA user_version = 99")
