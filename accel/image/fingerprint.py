@@ -53,6 +53,8 @@ def fingerprint_of(source: Input, decoded: Decoded) -> Fingerprint:
 
     try:
         digest = file_digest(source.path)
+    except FileNotFoundError:
+        raise WorkloadError("not_found", "isn't there any more", source.name) from None
     except OSError as error:
         reason = f"can't be read any more ({error.strerror or error})"
         raise WorkloadError("bad_input", reason, source.name) from None

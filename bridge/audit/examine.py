@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from accel.texture.examine import Examination
 from accel.workload import Input, Limits, Workload, WorkloadError
@@ -25,6 +27,11 @@ FINAL = frozenset({"bad_input", "unsupported", "too_large"})
 IN_FLIGHT = 4
 """Files for each worker that wait for it, or are in work."""
 
+SAVING_NS = 1_000_000_000
+"""A file that is broken and was written to so short ago may be half of what is being saved."""
+PAUSE_S = 0.25
+TRIES = 8
+"""How often a file is looked at that changes all the time."""
 BREATH = 256
 """So many files at most are taken from the cache in one go."""
 
@@ -36,6 +43,8 @@ class Trouble(Struct, frozen=True):
     """`bad_input`, `unsupported`, `too_large`, `not_found`, `worker_crashed`, ..."""
     reason: str
     """For people; it reads well after the file's name."""
+    content: str = ""
+    """SHA-256 of the file; empty where it can't be read."""
 
 
 Outcome = Examination | Trouble
@@ -58,6 +67,10 @@ class Answer(Struct, frozen=True):
     size: int
     """The file's bytes; 0 where it is gone."""
     cached: bool
+
+
+KEPT = 2
+"""Raised when what is kept changes its form."""
 
 
 class _Kept(Struct, frozen=True, array_like=True):
@@ -156,7 +169,9 @@ class Examiner:
             return Answer(question, Trouble("not_found", f"can't be read ({error.strerror})"), 0, False)
 
     def _digest(self, question: Question) -> bytes:
-        return question_of(self._version, question.file.encode("utf-8", "surrogateescape"), question.params)
+        return question_of(
+            KEPT, self._version, question.file.encode("utf-8", "surrogateescape"), question.params
+        )
 
     def _known(self, question: Question, stat: Stat, digest: bytes) -> Answer | None:
         found = self._cache.get(self._root / question.file, question.file, stat, digest)
@@ -169,15 +184,29 @@ class Examiner:
         return None
 
     async def _ask(self, question: Question, stat: Stat, digest: bytes) -> Answer:
-        outcome = await self._examine(question)
+        for _ in range(TRIES):
+            outcome = await self._examine(question)
+            now = self._stat(question)
+            if isinstance(now, Answer):
+                return now
+            if now == stat and not _perhaps_half(outcome, stat):
+                return await self._kept(question, stat, digest, outcome)
+            if now == stat:
+                await asyncio.sleep(PAUSE_S)
+            stat = now
+        return Answer(question, Trouble("busy", "is being written all the time"), stat.size, False)
+
+    async def _kept(self, question: Question, stat: Stat, digest: bytes, outcome: Outcome) -> Answer:
+        """The answer for a file that is as it was when it was examined, put into the cache."""
         if isinstance(outcome, Examination):
             kept = msgspec.msgpack.encode(_Kept(outcome, None))
             self._cache.put(question.file, stat, digest, outcome.fingerprint.file, kept)
-        elif outcome.code in FINAL:
-            content = content_of(self._root / question.file)
-            self._cache.put(
-                question.file, stat, digest, content, msgspec.msgpack.encode(_Kept(None, outcome))
-            )
+            return Answer(question, outcome, stat.size, False)
+        content = await asyncio.to_thread(content_of, self._root / question.file)
+        outcome = replace(outcome, content=content)
+        if outcome.code in FINAL:
+            kept = msgspec.msgpack.encode(_Kept(None, outcome))
+            self._cache.put(question.file, stat, digest, content, kept)
         return Answer(question, outcome, stat.size, False)
 
     async def _examine(self, question: Question) -> Outcome:
@@ -190,3 +219,9 @@ class Examiner:
             return Trouble(error.code, error.reason)
         except msgspec.ValidationError as error:
             return Trouble("internal", f"was examined with an answer that can't be read ({error})")
+
+
+def _perhaps_half(outcome: Outcome, stat: Stat) -> bool:
+    if isinstance(outcome, Examination) or outcome.code != "bad_input":
+        return False
+    return abs(time.time_ns() - stat.modified) < SAVING_NS

@@ -22,7 +22,7 @@ from bridge.advisors.findings import NOTE, WRONG
 from bridge.api import Kind, TextureAsset
 from bridge.audit import pictures
 from bridge.audit.alike import groups
-from bridge.audit.cache import Cache, content_of
+from bridge.audit.cache import Cache
 from bridge.audit.examine import Answer, Examiner, Question, Trouble, Workers
 from bridge.audit.memory import memory
 from bridge.audit.project import Project, options_for
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 NEIGHBOURS = 12
 """Names before and after a texture's own that are told as its siblings: a set of one material lies together,
 and all names of a folder for each of its files would cost the square of their number."""
-PROBLEMS = {"unsupported": NOTE, "too_large": NOTE, "not_found": NOTE}
+PROBLEMS = {"unsupported": NOTE, "too_large": NOTE, "not_found": NOTE, "busy": NOTE}
 """Why a file isn't examined, and how bad that is; everything else is a file that is broken."""
 
 
@@ -184,7 +184,7 @@ class _Work:
         issues = [Issue("unknown_settings", NOTE, "unknown_settings", _why(asset))] if asset.problem else []
         if isinstance(answer.outcome, Trouble):
             row = _row(asset, [*issues, _trouble(answer.outcome)])
-            row.size, row.content = answer.size, content_of(self._project.root / asset.file)
+            row.size, row.content = answer.size, answer.outcome.content
         else:
             found = answer.outcome
             kind = found.classification.kind

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bridge.audit.examine import Examiner, Outcome, Question
 from bridge.audit.run import Told
 from tests.audit.conftest import put
 
@@ -50,6 +51,57 @@ async def test_a_second_run_starts_no_process_and_says_the_same(
     assert (first.cached, second.cached) == (0, 31)
     assert [row.file for row in second.rows] == [row.file for row in first.rows]
     assert second.rows[0].issues == first.rows[0].issues
+
+
+async def test_what_cannot_be_examined_is_not_read_again(
+    game: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for word in ("broken", "huge"):
+        os.utime(put(game, f"{word}.png", word), (1, 1))
+    first = await run(game)
+    monkeypatch.setattr("bridge.audit.examine.content_of", None)
+    second = await run(game)
+    assert second.cached == 2 and all(len(row.content) == 64 for row in second.rows)
+    assert [row.content for row in second.rows] == [row.content for row in first.rows]
+
+
+async def test_a_file_that_is_still_being_saved_is_waited_for(
+    game: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = put(game, "a.png", "broken")
+    # So that it counts as young however long the worker takes to start.
+    monkeypatch.setattr("bridge.audit.examine.SAVING_NS", 60_000_000_000)
+    real = Examiner._examine
+    asked = []
+
+    async def and_it_is_saved(self: Examiner, question: Question) -> Outcome:
+        outcome = await real(self, question)
+        asked.append(question)
+        if len(asked) == 2:
+            path.write_text("albedo and the rest", encoding="utf-8")
+        return outcome
+
+    monkeypatch.setattr(Examiner, "_examine", and_it_is_saved)
+    report = await run(game)
+    assert report.kinds == {"albedo": 1} and len(asked) == 3
+    assert not any(issue.code == "unreadable" for row in report.rows for issue in row.issues)
+
+
+async def test_a_file_that_never_comes_to_rest_is_a_note(
+    game: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = put(game, "a.png", "albedo")
+    real = Examiner._examine
+
+    async def and_it_grows(self: Examiner, question: Question) -> Outcome:
+        outcome = await real(self, question)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(" more")
+        return outcome
+
+    monkeypatch.setattr(Examiner, "_examine", and_it_grows)
+    (row,) = (await run(game)).rows
+    assert row.issues[0].severity == "note" and "all the time" in row.issues[0].values["reason"]
 
 
 async def test_what_changed_is_examined_anew(game: Path, run: Run) -> None:
@@ -163,8 +215,6 @@ async def test_siblings_and_slots_are_told(game: Path, run: Run, monkeypatch: py
         '[resource]\nnormal_texture = ExtResource("1")\n',
         encoding="utf-8",
     )
-    from bridge.audit.examine import Examiner
-
     real = Examiner._digest
     monkeypatch.setattr(Examiner, "_digest", lambda self, q: (asked.append(q), real(self, q))[1])
     await run(game)

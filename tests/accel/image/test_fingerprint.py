@@ -98,6 +98,6 @@ def test_a_file_that_goes_while_it_is_looked_at_is_refused_by_name(save):
     source = save("a.png", scene(1))
     decoded = decode_image(source, Limits())
     Path(source.path).unlink()
-    with pytest.raises(WorkloadError, match="can't be read any more") as caught:
+    with pytest.raises(WorkloadError, match="isn't there any more") as caught:
         fingerprint_of(source, decoded)
     assert caught.value.name == "a.png"
