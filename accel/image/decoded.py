@@ -30,3 +30,5 @@ class Decoded(Struct, frozen=True):
     compression: Compression = ""
     """What the pixels were stored in. Two channels (bc5) are given as RGB: blue is rebuilt as engines do it
     if red and green fit unit vectors, else 0."""
+    palette: bool = False
+    """Whether the file holds numbers of colours in a palette: one channel, whatever they look up."""

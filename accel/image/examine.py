@@ -62,6 +62,7 @@ def _inspection(decoded: Decoded) -> Inspection:
         if colored and pixels.itemsize < 4
         else None,
         seams=seams(pixels),
+        palette=decoded.palette,
     )
 
 

@@ -118,3 +118,5 @@ class Inspection(Struct, frozen=True):
     """What speaks for a normal map; None where there are no three colour channels of 8 or 16 bit."""
     seams: Seams
     """How visible the edges are where copies meet."""
+    palette: bool = False
+    """Whether the file holds numbers of colours in a palette, one for each pixel."""

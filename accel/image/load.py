@@ -73,7 +73,9 @@ def decode_image(source: Input, limits: Limits) -> Decoded:
     except OSError as error:
         raise WorkloadError("bad_input", f"can't be read ({error.strerror or error})", source.name) from None
     pixels = finite(picture.pixels)
-    return Decoded(pixels, picture.color_model, picture.has_alpha, kind.name, size, picture.compression)
+    return Decoded(
+        pixels, picture.color_model, picture.has_alpha, kind.name, size, picture.compression, picture.palette
+    )
 
 
 def _by_libvips(opened: Opened, source: Input) -> Decoded:
@@ -86,7 +88,10 @@ def _by_libvips(opened: Opened, source: Input) -> Decoded:
         raise undecodable(source, opened.format, error) from None
     pixels = np.frombuffer(data, _KINDS[lazy.format]).reshape(lazy.height, lazy.width, lazy.bands)
     model = _MODELS.get(lazy.interpretation, lazy.interpretation)
-    return Decoded(finite(pixels), model, bool(lazy.hasalpha()), opened.format.name, opened.size)
+    palette = "palette" in opened.image.get_fields()
+    return Decoded(
+        finite(pixels), model, bool(lazy.hasalpha()), opened.format.name, opened.size, palette=palette
+    )
 
 
 def _stored(opened: Opened, source: Input) -> pyvips.Image | None:

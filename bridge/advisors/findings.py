@@ -120,13 +120,15 @@ def _alpha(texture: Texture) -> Iterator[Finding]:
     without = TextureIntent(alpha="none")
     if "alpha" in texture.decides and _saves(texture, without):
         yield Finding("alpha_constant", WASTE, "alpha_constant", intent=without)
-    else:
+    elif not texture.tiny:
         yield Finding("alpha_constant", NOTE, "alpha_constant")
 
 
 def _grey(texture: Texture) -> Iterator[Finding]:
     image = texture.image
-    if image.grey and image.channels >= 3 and texture.opaque and texture.kind != "normal":
+    if image.palette or texture.tiny or texture.kind == "normal":
+        return
+    if image.grey and image.channels >= 3 and texture.opaque:
         yield Finding("grey_as_rgb", NOTE, "grey_as_rgb", {"channels": image.channels})
 
 
@@ -136,8 +138,10 @@ def _size(texture: Texture) -> Iterator[Finding]:
     if texture.longest <= texture.max_size or limited or is_sheet(texture.file):
         return
     values = {"width": image.width, "height": image.height, "limit": texture.max_size}
-    # Regions of 2D pictures are addressed by pixels, and skies are seen all around: they may need it.
-    rank = NOTE if texture.family in ("flat", "environment") else WASTE
+    # Regions of 2D pictures are addressed by pixels, and skies are seen all around: they may need it. So may
+    # a strip, which is frames side by side.
+    strip = texture.family is None and texture.elongated
+    rank = NOTE if strip or texture.family in ("flat", "environment") else WASTE
     scalable = texture.family not in (None, "flat", "environment") and "max_size" in texture.decides
     intent = TextureIntent(max_size=texture.max_size) if scalable else TextureIntent()
     yield Finding("too_large", rank, "too_large", values, intent)

@@ -86,6 +86,16 @@ class Texture:
         return max(self.image.width, self.image.height)
 
     @property
+    def elongated(self) -> bool:
+        """Whether it is a ramp or a row of pictures, by its shape."""
+        return self.longest > min(self.image.width, self.image.height) * LONGEST_MIPPED
+
+    @property
+    def tiny(self) -> bool:
+        """Whether it holds so few pixels that a channel more or less is nothing."""
+        return self.image.width * self.image.height < SMALL * SMALL
+
+    @property
     def surface(self) -> bool:
         """Whether it lies on 3D surfaces: its name, its set or a material has to say so, save for normals."""
         if self.kind is None or self.kind not in MATERIAL_KINDS or self.kind == "height":
@@ -93,15 +103,15 @@ class Texture:
         if (self.told | self.lies_in) & FLAT_KINDS:
             return False
         if self.kind == "normal":
-            # The normals of a sprite have its outline.
-            return self.opaque
+            # The normals of a sprite have its outline, or are as small as it.
+            return self.opaque and self.longest > SMALL
         return any(CLASS_OF[kind] == self.family for kind in self.told)
 
     @property
     def seen_from_afar(self) -> bool:
         """Whether it needs smaller copies for a distance."""
         shortest = min(self.image.width, self.image.height)
-        return self.surface and shortest >= SMALLEST_MIPPED and self.longest <= shortest * LONGEST_MIPPED
+        return self.surface and shortest >= SMALLEST_MIPPED and not self.elongated
 
     @property
     def worth_blocks(self) -> bool:

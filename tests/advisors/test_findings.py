@@ -200,6 +200,29 @@ def test_grey_in_three_channels_is_a_note(found: Any) -> None:
     assert not found("icon.png", np.dstack([grey, pictures.noise(1)]), None), "white with an outline"
 
 
+def test_grey_of_a_palette_is_stored_in_one_channel(tmp_path: Path) -> None:
+    grey = np.repeat(pictures.grey(), 3, axis=2)
+    assert "grey_as_rgb" in judged(examined(tmp_path, "a.png", grey, None), "a.png")
+    assert not judged(examined(tmp_path, "a.png", grey, None, palette=True), "a.png")
+
+
+@pytest.mark.parametrize(("size", "worth"), [(63, False), (64, True)])
+def test_a_channel_too_many_of_a_few_pixels_isnt_worth_a_word(found: Any, size: int, worth: bool) -> None:
+    present = {"mipmaps": False, "compression": "lossless"}
+    grey = np.repeat(pictures.grey(size), 3, axis=2)
+    assert ("grey_as_rgb" in found("a.png", grey, None, **present)) is worth
+    opaque = pictures.opaque(pictures.noise(3, size))
+    assert ("alpha_constant" in found("b.png", opaque, None, **present)) is worth
+
+
+@pytest.mark.parametrize(
+    ("width", "kind", "rank"), [(8192, None, NOTE), (1024, None, WASTE), (8192, "albedo", WASTE)]
+)
+def test_a_strip_of_unknown_use_may_be_frames_side_by_side(width: int, kind: Any, rank: int) -> None:
+    finding = imagine("cloud.png", kind, {"width": width, "height": 350}, limit=512)["too_large"]
+    assert finding.rank == rank
+
+
 class TestPackedOrder:
     ORM: ClassVar = {"r": "occlusion", "g": "roughness", "b": "metallic"}
 

@@ -67,6 +67,7 @@ class TestMipmaps:
             ("ramp_albedo.png", "albedo", {"width": 512, "height": 32}),
             ("sprites/hero_n.png", "normal", {"normals": None}),
             ("hero_n.png", "normal", {"alpha": USED, "channels": 4}),
+            ("hero_n.png", "normal", {"width": 64, "height": 32}),
             ("terrain_height.png", "height", {"grey": True}),
         ],
     )

@@ -226,8 +226,8 @@ class TestAnswers:
         self, bench: Bench
     ) -> None:
         settled = {"normal_map": True, "srgb": False}
-        tiny = pictures.normal_map(32)
-        paths = [bench.texture(f"{n}/rock_n.png", tiny, **settled) for n in range(401)]
+        small = pictures.normal_map(72)
+        paths = [bench.texture(f"{n}/rock_n.png", small, **settled) for n in range(401)]
         await bench.imported(*paths)
         await bench.answer("apply")
         assert [len(args["changes"]) for _, args in bench.commands] == [200, 200, 1]

@@ -40,7 +40,9 @@ def read(stream: Stream) -> Picture:
             raise stream.broken("a pixel has a colour that isn't in its palette")
         pixels = _grey_or_color(header.palette).take(pixels[..., 0], axis=0)
     pixels = np.ascontiguousarray(pixels[::-1] if header.upwards else pixels)
-    return Picture(pixels, "grey" if pixels.shape[2] == 1 else "rgb", pixels.shape[2] == 4)
+    return Picture(
+        pixels, "grey" if pixels.shape[2] == 1 else "rgb", pixels.shape[2] == 4, palette=header.bits <= 8
+    )
 
 
 def _header(stream: Stream) -> _Header:

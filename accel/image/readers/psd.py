@@ -84,7 +84,7 @@ def _indexed(stream: Stream, header: _Header, palette: bytes) -> Picture:
         raise stream.broken("its palette is missing")
     colors = np.ascontiguousarray(np.frombuffer(palette, np.uint8, 768).reshape(3, 256).T)
     pixels = _planes(stream, header, 1)
-    return Picture(colors.take(pixels[..., 0], axis=0), "rgb", False)
+    return Picture(colors.take(pixels[..., 0], axis=0), "rgb", False, palette=True)
 
 
 def _planes(stream: Stream, header: _Header, used: int) -> Pixels:

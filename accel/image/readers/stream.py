@@ -19,6 +19,7 @@ class Picture(Struct, frozen=True):
     color_model: str
     has_alpha: bool
     compression: Compression = ""
+    palette: bool = False
 
 
 class Stream:

@@ -117,4 +117,4 @@ def _looked_up(stream: Stream, header: _Header, pixels: Pixels, palette: Pixels 
     chosen = indices.astype(np.intp) - header.map_first
     if chosen.min() < 0 or chosen.max() >= header.map_length:
         raise stream.broken("a pixel has a colour that isn't in its palette")
-    return Picture(colors.pixels[0].take(chosen, axis=0), "rgb", colors.has_alpha)
+    return Picture(colors.pixels[0].take(chosen, axis=0), "rgb", colors.has_alpha, palette=True)

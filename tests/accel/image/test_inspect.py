@@ -111,6 +111,7 @@ def test_a_palette_is_looked_up(save):
     pixels[:8] = [255, 0, 10]
     found = look(save("a.png", pixels, palette=True))
     assert (found.channels, found.bit_depth, found.statistics[0].max) == (3, 8, 1)
+    assert found.palette and not look(save("b.png", pixels)).palette
 
 
 def test_an_unusual_tiff_is_described_as_far_as_it_can_be(save, tmp_path):

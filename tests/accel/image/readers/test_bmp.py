@@ -28,7 +28,7 @@ def test_a_palette_of_few_bits_is_looked_up(read, bits):
     indices = np.arange(10, dtype=np.uint8) % min(1 << bits, 16)
     packed = np.packbits((indices[:, None] >> np.arange(bits - 1, -1, -1)) & 1)
     found = read(bmp(bits, 10, 1, packed.tobytes() + bytes(-len(packed) % 4), palette=PALETTE[: 4 << bits]))
-    assert found.pixels[0].tolist() == [color(index) for index in indices]
+    assert found.pixels[0].tolist() == [color(index) for index in indices] and found.palette
 
 
 def test_a_palette_of_greys_makes_a_grey_image(read):

@@ -45,7 +45,7 @@ def test_a_palette_is_looked_up(read):
     palette = np.arange(768, dtype=np.uint16).astype(np.uint8)
     stored = planes(1).astype(np.uint8)
     found = read(psd(stored, 2, palette=palette.tobytes()))
-    assert (found.pixels == palette.reshape(3, 256).T[stored[0]]).all()
+    assert (found.pixels == palette.reshape(3, 256).T[stored[0]]).all() and found.palette
 
 
 def test_one_bit_is_black_where_it_is_set(read):

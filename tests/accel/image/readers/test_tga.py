@@ -38,7 +38,7 @@ def test_a_palette_is_looked_up(read, kind, map_bits):
     found = read(tga(stored, kind, 8, palette=colors, map_bits=map_bits, first=5))
     expected = {24: [[3, 2, 1], [6, 5, 4]], 32: [[3, 2, 1, 4], [7, 6, 5, 8]], 16: [[255, 0, 0], [0, 0, 255]]}
     one, other = expected[map_bits]
-    assert found.pixels[0].tolist() == [one, other, one]
+    assert found.pixels[0].tolist() == [one, other, one] and found.palette
 
 
 def test_a_colour_that_the_palette_lacks_is_an_error(read):
