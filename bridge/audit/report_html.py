@@ -11,7 +11,7 @@ from bridge.audit.page import SCRIPT, STYLE
 from bridge.audit.plain import change_text, plain
 from bridge.audit.report_table import closing
 from bridge.audit.results import Group, Issue, Report, Row
-from bridge.audit.texts import bytes_text, explain, kind_of, say, sentence
+from bridge.audit.texts import bytes_text, explain, kind_name, kind_of, say, sentence
 
 COLUMNS = ("picture", "severity", "file", "kind", "size", "bytes", "memory", "finding", "setting")
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
@@ -28,9 +28,9 @@ def pages(report: Report, locale: str) -> Iterator[str]:
         f"<title>{title}</title><style>{STYLE}</style></head><body><h1>{title}</h1>"
     )
     yield from (f"<p>{escape(line)}</p>" for line in _opening(report, locale))
-    if report.rows:
+    if report.listed:
         yield from _table(report, locale)
-    else:
+    elif not report.rows:
         yield f"<p>{escape(say('clean', locale))}</p>"
     if report.groups:
         yield from _groups(report, locale)
@@ -39,7 +39,7 @@ def pages(report: Report, locale: str) -> Iterator[str]:
 
 def _opening(report: Report, locale: str) -> list[str]:
     engine = report.engine or say("no_engine", locale)
-    kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(report.kinds.items()))
+    kinds = ", ".join(f"{kind_name(kind, locale)} {count}" for kind, count in sorted(report.kinds.items()))
     return [line for line in (engine, plain(report.notice), *closing(report, locale), kinds) if line]
 
 
@@ -48,15 +48,15 @@ def _table(report: Report, locale: str) -> Iterator[str]:
     shown = escape(say("shown", locale, count="{}"))
     yield f'<p><input type="search" id="filter" placeholder="{label}" aria-label="{label}">'
     yield f' <output id="shown" data-text="{shown}"></output></p>'
-    pictured = sum(bool(row.picture) for row in report.rows)
-    if 0 < pictured < sum(bool(row.width) for row in report.rows):
+    pictured = sum(bool(row.picture) for row in report.listed)
+    if 0 < pictured < sum(bool(row.width) for row in report.listed):
         yield f"<p>{escape(say('more_pictures', locale, count=pictured))}</p>"
     heads = "".join(
         f'<th scope="col"><button type="button">{escape(say(column, locale))}</button></th>'
         for column in COLUMNS
     )
     yield f'<table id="rows"><thead><tr>{heads}</tr></thead><tbody>'
-    for row in report.rows:
+    for row in report.listed:
         yield _row(row, locale)
     yield "</tbody></table>"
 

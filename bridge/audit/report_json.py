@@ -36,7 +36,7 @@ def pieces(report: Report, locale: str) -> Iterator[str]:
         "seconds": round(report.seconds, 3),
     }
     yield json.dumps(head, indent=1)[:-2]
-    yield from array("files", (_row(row, locale) for row in report.rows))
+    yield from array("files", (_row(row, locale) for row in report.listed))
     yield from array("duplicates", map(_group, report.groups))
     yield "\n}\n"
 

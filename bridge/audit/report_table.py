@@ -47,6 +47,8 @@ def closing(report: Report, locale: str) -> list[str]:
     """What is said of the project as a whole."""
     counts = {word: report.count(word) for word in ("wrong", "waste", "note")}
     lines = [say("summary", locale, textures=report.textures, **counts)]
+    if report.unlisted:
+        lines.append(say("unlisted_issues", locale, count=report.unlisted))
     if fixable := sum(issue.fixable for row in report.rows for issue in row.issues):
         lines.append(say("fixable", locale, count=fixable))
     if report.memory:

@@ -107,6 +107,8 @@ class Report(Struct, kw_only=True):
     notice: str = ""
     rows: list[Row] = field(default_factory=list)
     """The worst first, then by name."""
+    shown: list[Row] | None = None
+    """Those that are bad enough to be listed, with such issues alone; None is all."""
     groups: list[Group] = field(default_factory=list)
     textures: int = 0
     """How many were looked at."""
@@ -128,6 +130,16 @@ class Report(Struct, kw_only=True):
     def saved(self) -> int:
         """Bytes of the GPU's memory that the options of all rows free; below 0 where they take more."""
         return sum(row.memory - row.memory_after for row in self.rows if row.options)
+
+    @property
+    def listed(self) -> list[Row]:
+        """The rows that a report lists; what it says as a whole is said of all."""
+        return self.rows if self.shown is None else self.shown
+
+    @property
+    def unlisted(self) -> int:
+        """How many issues are left out."""
+        return sum(len(row.issues) for row in self.rows) - sum(len(row.issues) for row in self.listed)
 
     def count(self, severity: str) -> int:
         rank = SEVERITIES[severity]

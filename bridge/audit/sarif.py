@@ -51,7 +51,7 @@ def uri(file: str) -> str:
 def _rules(report: Report, locale: str) -> list[dict[str, Any]]:
     """A rule for each code that is met, in their alphabetical order."""
     worst: dict[str, Issue] = {}
-    for row in report.rows:
+    for row in report.listed:
         for issue in row.issues:
             if issue.code not in worst or issue.rank > worst[issue.code].rank:
                 worst[issue.code] = issue
@@ -74,7 +74,7 @@ def _rule(code: str, severity: str, locale: str) -> dict[str, Any]:
 
 
 def _results(report: Report, locale: str) -> Iterator[dict[str, Any]]:
-    for row in report.rows:
+    for row in report.listed:
         for issue in row.issues:
             yield {
                 "ruleId": issue.code,

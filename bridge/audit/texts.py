@@ -23,6 +23,10 @@ TEXTS = {
         "{count} textures were mended; `popbridge revert {receipt}` puts them back",
         "已修正 {count} 张贴图；`popbridge revert {receipt}` 可恢复原状",
     ),
+    "unlisted_issues": Text(
+        "{count} of them aren't listed: --severity note lists all",
+        "其中 {count} 处未列出：--severity note 可全部列出",
+    ),
     "fixable": Text("--fix settles {count} of them", "--fix 可解决其中 {count} 处"),
     "left_out": Text(
         "… {count} more: --limit 0 shows all, as --html FILE and --json FILE do",
@@ -178,9 +182,14 @@ def sentence(issue: Issue, locale: str) -> str:
 
 def kind_of(row: Row, locale: str) -> str:
     """The kind of a texture; with a question mark where it is a guess."""
-    text = ADVICE.get(f"kind_{row.kind}")
-    name = text.zh if text and locale.lower().startswith("zh") else row.kind
+    name = kind_name(row.kind, locale)
     return name if row.sure or not name else f"{name}?"
+
+
+def kind_name(kind: str, locale: str) -> str:
+    """A kind in the reader's language."""
+    text = ADVICE.get(f"kind_{kind}")
+    return text.zh if text and locale.lower().startswith("zh") else kind
 
 
 def explain(code: str, locale: str) -> str:

@@ -75,6 +75,7 @@ def audit(
     """Audits all textures of PROJECT; exit code 1 if one of them could be better."""
     from bridge import host, projectfile
     from bridge.audit import project as projects
+    from bridge.audit.results import SEVERITIES
 
     # What fails inside of a workload is a line of the report.
     logging.basicConfig(level="CRITICAL")
@@ -87,13 +88,12 @@ def audit(
     plan = _plan(registry, workers, names=not no_names, cache=not no_cache, pictures=html is not None)
     report = _examined(project, plan, registry, agreed)
     failures = _settle(project, report, baseline, known, mend=mend, update=update_baseline)
-    failing = _ranked(report.rows, fail_on)
-    report.rows = _ranked(report.rows, severity, mended=True)
+    report.shown = _ranked(report.rows, severity)
     failures += _tell(report, outputs, locale, limit)
     if failures:
         # Told last: what could be written is, and who mends has seen the receipt.
         raise UserError(" ".join(failures))
-    return 1 if failing else 0
+    return 1 if any(row.rank >= SEVERITIES[fail_on] for row in report.rows) else 0
 
 
 def _check(folder: str, outputs: dict[str, str | None], baseline: str | None, update: bool) -> None:
@@ -188,16 +188,17 @@ def _settle(
     return []
 
 
-def _ranked(rows: Iterable[Row], severity: str, *, mended: bool = False) -> list[Row]:
-    """The rows with issues so bad and worse, without the others."""
+def _ranked(rows: Iterable[Row], severity: str) -> list[Row]:
+    """The rows with issues so bad and worse, without the others; and what was mended."""
+    from msgspec.structs import replace
+
     from bridge.audit.results import SEVERITIES
 
     found = []
     for row in rows:
         issues = [issue for issue in row.issues if issue.rank >= SEVERITIES[severity]]
-        if issues or (mended and row.mended):
-            row.issues = issues if mended else row.issues
-            found.append(row)
+        if issues or row.mended:
+            found.append(row if len(issues) == len(row.issues) else replace(row, issues=issues))
     return found
 
 
@@ -211,7 +212,7 @@ def _tell(report: Report, outputs: dict[str, str | None], locale: str, limit: in
         if file := outputs[form]:
             failures += _written(file, pieces(report, locale))
     if STDOUT not in outputs.values():
-        report_table.show(report, report.rows, locale, limit, sys.stdout, screen_width())
+        report_table.show(report, report.listed, locale, limit, sys.stdout, screen_width())
     return failures
 
 

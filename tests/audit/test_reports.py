@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from urllib.parse import unquote_to_bytes
 
 import pytest
+from msgspec.structs import replace
 
 from bridge.advisors.findings import Finding
 from bridge.advisors.wanted import WANTED
@@ -83,6 +84,25 @@ def test_the_table_says_how_many_rows_it_leaves_out(report: Report) -> None:
     out = io.StringIO()
     report_table.show(report, report.rows, "en", 1, out, 100)
     assert "… 1 more: --limit 0" in out.getvalue()
+
+
+def test_what_is_not_bad_enough_is_counted_and_not_listed(report: Report) -> None:
+    report.shown = [replace(report.rows[0], issues=report.rows[0].issues[:1])]
+    out = io.StringIO()
+    report_table.show(report, report.listed, "en", 0, out, 300)
+    for text in (out.getvalue(), "".join(report_html.pages(report, "en"))):
+        assert "1 wrong, 1 waste, 1 notes" in text and "2 of them" in text and "--fix settles 1" in text
+        assert "shimmers" not in text and "SVG" not in text
+    value = json.loads("".join(report_json.pieces(report, "en")))
+    assert (value["wrong"], value["waste"], len(value["files"])) == (1, 1, 1)
+    (run,) = json.loads("".join(sarif.pieces(report, "en")))["runs"]
+    assert {result["ruleId"] for result in run["results"]} == {"unreadable", "duplicate"}
+    report.shown = []
+    assert "Nothing is wrong" not in "".join(report_html.pages(report, "en"))
+
+
+def test_the_page_names_kinds_in_the_readers_language(report: Report) -> None:
+    assert "<p>颜色贴图 6</p>" in "".join(report_html.pages(report, "zh-CN"))
 
 
 def test_json_keeps_every_name_as_it_is(report: Report) -> None:
