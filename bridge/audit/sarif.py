@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from importlib import metadata
 from itertools import chain
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -26,25 +27,41 @@ FINGERPRINT = "popbridgeFinding/v1"
 def pieces(report: Report, locale: str) -> Iterator[str]:
     """One SARIF log with one run, in pieces.
 
-    Paths are relative to the project's root, whatever machine it is on.
+    Paths are relative to the repository that the project lies in, as code review names files, else to the
+    project's root: the same on every machine.
     """
+    above = _above(report.root)
     rules = _rules(report, locale)
     index = {rule["id"]: at for at, rule in enumerate(rules)}
     driver = {"name": "PopBridge", "semanticVersion": metadata.version("popbridge"), "rules": rules}
     run = {
         "tool": {"driver": driver},
         "columnKind": "utf16CodeUnits",
-        "originalUriBaseIds": {"%SRCROOT%": {"description": {"text": "The project's folder."}}},
+        "originalUriBaseIds": {
+            "%SRCROOT%": {
+                "description": {"text": "The repository's folder; the project's where there is none."}
+            }
+        },
         "properties": {"engine": report.engine, "textures": report.textures},
     }
-    results = chain(_results(report, locale), (_duplicate(group, locale) for group in report.groups))
+    groups = (_duplicate(group, above, locale) for group in report.groups)
+    results = chain(_results(report, above, locale), groups)
     yield f'{{\n "$schema": "{SCHEMA}",\n "version": "2.1.0",\n "runs": [{json.dumps(run, indent=1)[:-2]}'
     yield from array("results", ({**result, "ruleIndex": index[result["ruleId"]]} for result in results))
     yield "\n}]\n}\n"
 
 
+def _above(root: str) -> str:
+    """Where the project lies below the folder that is under version control; empty where that is itself."""
+    place = Path(root).resolve()
+    for folder in (place, *place.parents):
+        if os.path.exists(folder / ".git"):
+            return "" if folder == place else f"{place.relative_to(folder).as_posix()}/"
+    return ""
+
+
 def uri(file: str) -> str:
-    """A path below the project's root as a relative URI (RFC 3986): the file's own bytes, percent-encoded."""
+    """A relative path as a relative URI (RFC 3986): the file's own bytes, percent-encoded."""
     return quote(os.fsencode(file))
 
 
@@ -73,14 +90,14 @@ def _rule(code: str, severity: str, locale: str) -> dict[str, Any]:
     }
 
 
-def _results(report: Report, locale: str) -> Iterator[dict[str, Any]]:
+def _results(report: Report, above: str, locale: str) -> Iterator[dict[str, Any]]:
     for row in report.listed:
         for issue in row.issues:
             yield {
                 "ruleId": issue.code,
                 "level": LEVELS[issue.severity],
                 "message": {"text": _message(row, issue, locale)},
-                "locations": [_location(row.file)],
+                "locations": [_location(above + row.file)],
                 "partialFingerprints": {FINGERPRINT: fingerprint(row, issue)},
             }
 
@@ -93,7 +110,7 @@ def _message(row: Row, issue: Issue, locale: str) -> str:
     return f"{said} ({changes})" if changes and issue is worst else said
 
 
-def _duplicate(group: Group, locale: str) -> dict[str, Any]:
+def _duplicate(group: Group, above: str, locale: str) -> dict[str, Any]:
     files = ", ".join(plain(file) for file in group.files)
     sizes = {"disk": bytes_text(group.disk), "memory": bytes_text(group.memory)}
     message = say("duplicate_of", locale, how=say(WORDS[group.how], locale), files=files, **sizes)
@@ -101,8 +118,10 @@ def _duplicate(group: Group, locale: str) -> dict[str, Any]:
         "ruleId": DUPLICATE,
         "level": "note",
         "message": {"text": message},
-        "locations": [_location(group.files[0])],
-        "relatedLocations": [{"id": at, **_location(file)} for at, file in enumerate(group.files[1:], 1)],
+        "locations": [_location(above + group.files[0])],
+        "relatedLocations": [
+            {"id": at, **_location(above + file)} for at, file in enumerate(group.files[1:], 1)
+        ],
         "partialFingerprints": {FINGERPRINT: _of_group(group)},
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 import pytest
@@ -147,6 +148,23 @@ def test_sarif_names_files_by_relative_encoded_uris(report: Report) -> None:
     evil = next(place for place in places if "script" in place)
     assert evil.isascii() and unquote_to_bytes(evil) == EVIL.encode("utf-8", "surrogateescape")
     assert not any(place.startswith("/") or ":" in place for place in places)
+
+
+def test_sarif_names_files_from_the_repository(report: Report, tmp_path: Path) -> None:
+    def places() -> set[str]:
+        (run,) = json.loads("".join(sarif.pieces(report, "en")))["runs"]
+        locations = [place for result in run["results"] for place in result["locations"]]
+        return {place["physicalLocation"]["artifactLocation"]["uri"] for place in locations}
+
+    root = tmp_path / "our game" / "client"
+    root.mkdir(parents=True)
+    report.root = str(root)
+    assert "a%20b/c%23d%25.png" in places()
+    # In a worktree it is a file.
+    (tmp_path / ".git").touch()
+    assert "our%20game/client/a%20b/c%23d%25.png" in places()
+    (root / ".git").mkdir()
+    assert "a%20b/c%23d%25.png" in places()
 
 
 def test_sarif_fingerprints_stay_when_settings_and_sentences_change(report: Report) -> None:
