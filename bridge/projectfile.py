@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -202,6 +203,9 @@ def _replace(path: Path, before: bytes | None, after: bytes) -> bool:
     place = path.resolve()
     draft = place.with_name(f".{NAME}.{uuid.uuid4().hex[:12]}")
     try:
+        if before is not None and not place.stat().st_mode & 0o222:
+            # A folder's rights alone would let it be replaced.
+            raise PermissionError(errno.EACCES, "it is read-only", str(place))
         with draft.open("xb") as file:
             file.write(after)
             file.flush()

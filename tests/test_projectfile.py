@@ -237,3 +237,12 @@ def test_a_pipe_of_that_name_is_told_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / NAME)
     with pytest.raises(UserError, match="it is no regular file"):
         read(tmp_path)
+
+
+def test_what_is_read_only_stays_as_it_is(tmp_path: Path) -> None:
+    written(tmp_path, BY_HAND)
+    (tmp_path / NAME).chmod(0o444)
+    with pytest.raises(UserError, match="it is read-only"):
+        add_rules(tmp_path, {"ui": ["ui_mipmaps"]})
+    assert text_of(tmp_path) == BY_HAND
+    (tmp_path / NAME).chmod(0o644)

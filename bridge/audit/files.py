@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import uuid
 from collections.abc import Iterable
@@ -32,6 +33,9 @@ def write(file: str, pieces: Iterable[str]) -> None:
 
 
 def _replace(path: Path, pieces: Iterable[str]) -> None:
+    if path.exists() and not path.stat().st_mode & 0o222:
+        # A folder's rights alone would let it be replaced.
+        raise PermissionError(errno.EACCES, "it is read-only", str(path))
     # A name of its own: that of the file may be as long as names can be.
     draft = path.with_name(f".{uuid.uuid4().hex}.popbridge-new")
     try:

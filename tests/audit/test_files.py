@@ -36,6 +36,16 @@ def test_a_report_with_the_longest_name_is_written(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == "{}"
 
 
+def test_what_is_read_only_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "baseline.json"
+    path.write_text("old", encoding="utf-8")
+    path.chmod(0o444)
+    with pytest.raises(UserError, match=r"\(it is read-only\)"):
+        write(str(path), ["new"])
+    assert path.read_text(encoding="utf-8") == "old" and list(tmp_path.iterdir()) == [path]
+    path.chmod(0o644)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="rights and links are others there")
 def test_rights_and_links_stay(tmp_path: Path) -> None:
     path, link = tmp_path / "a.json", tmp_path / "link.json"

@@ -75,6 +75,19 @@ def test_syntax_that_isnt_known_is_told_and_left_untouched(tmp_path: Path, text:
     assert settings_of(tmp_path / "rock.png") == text
 
 
+def test_settings_that_are_not_checked_out_are_told_and_left_alone(tmp_path: Path) -> None:
+    settings = texture(tmp_path / "rock.png", TEXT).with_name("rock.png.import")
+    settings.chmod(0o444)
+    done = GodotSupport(GODOT4).apply(
+        tmp_path, [{"path": "res://rock.png", "options": {"mipmaps/generate": True}}]
+    )
+    assert [error["message"] for error in done["errors"]] == [
+        "rock.png.import can't be written: it is read-only."
+    ]
+    assert settings.read_text(encoding="utf-8") == TEXT and len(list(tmp_path.iterdir())) == 2
+    settings.chmod(0o644)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a right there, and pipes have no names")
 def test_a_link_stays_one_and_leads_nowhere_else(tmp_path: Path) -> None:
     game = tmp_path / "game"

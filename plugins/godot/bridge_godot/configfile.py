@@ -12,6 +12,8 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Self
 
+WRITABLE = 0o222
+"""The rights of which one at least makes a file writable; Windows' attribute is all of them."""
 MAX_BYTES = 16 << 20
 """No file of this kind that an editor has written is nearly so large."""
 
@@ -65,9 +67,12 @@ class ConfigText:
     def write(self, path: Path) -> None:
         """In one step, so that an editor that looks at the same time never reads half of it.
 
-        A link stays one: the file that it leads to is written.
+        A link stays one: the file that it leads to is written. Raises OSError, also for what is read-only:
+        so version control marks what isn't checked out, and a folder's rights alone would let it be replaced.
         """
         path = path.resolve()
+        if path.exists() and not path.stat().st_mode & WRITABLE:
+            raise PermissionError(errno.EACCES, "it is read-only", str(path))
         # A name of its own: that of the file may be as long as names can be.
         draft = path.with_name(f".{uuid.uuid4().hex}.popbridge-new")
         try:
