@@ -67,7 +67,13 @@ def _wanted(texture: Texture, wants: tuple[Want, ...]) -> Iterator[Finding]:
             first, intent = broken[0], TextureIntent(**to)
             # Without a figure for what it saves it would be taste.
             if code != "uncompressed" or _saves(texture, intent):
-                yield Finding(code, first.rank, first.sentence or code, _values(texture, code), intent)
+                yield Finding(code, first.rank, _sentence(texture, first), _values(texture, code), intent)
+
+
+def _sentence(texture: Texture, want: Want) -> str:
+    if want.code == "normal_as_color" and texture.without_vectors:
+        return "normal_by_name"
+    return want.sentence or want.code
 
 
 def _values(texture: Texture, code: str) -> dict[str, Any]:

@@ -31,6 +31,8 @@ SMALL = 64
 """Pixels a side: a picture so small is seen pixel by pixel."""
 LARGEST_DRAWN = 512
 """Pixels a side up to which few tones mean pixel art, and not a plain picture."""
+UNIT_VECTORS = 0.5
+"""Share of texels of unit length from which they may be normals by themselves."""
 SURE_BY_PIXELS = 0.9
 """Probability of a kind that no name speaks for, from which it counts within its class."""
 
@@ -147,7 +149,7 @@ class Texture:
     @property
     def without_vectors(self) -> bool:
         """Whether its texels are certainly no normals, whatever its settings say."""
-        return self.image.normals is None or self.image.grey or self.image.normals.unit_length < 0.5
+        return self.image.normals is None or self.image.grey or self.image.normals.unit_length < UNIT_VECTORS
 
 
 def facts_of(image: Inspection) -> ImageFacts:
@@ -173,7 +175,7 @@ def _sure(image: Inspection, found: Classification, file: str, named: bool) -> K
         # Without evidence by names, names aren't to count.
         return _grey_as_told(image, found, file) if named else None
     if found.kind == "normal" and not _may_be_normals(image):
-        return None
+        return "normal" if _named_normals(image, found) else None
     return found.kind
 
 
@@ -187,7 +189,23 @@ def _grey_as_told(image: Inspection, found: Classification, file: str) -> Kind |
 
 def _may_be_normals(image: Inspection) -> bool:
     # Vectors with a channel taken away, or kept in alpha, aren't what engines expect of a file.
-    return image.normals is not None and not image.grey and image.normals.unit_length >= 0.5
+    return image.normals is not None and not image.grey and image.normals.unit_length >= UNIT_VECTORS
+
+
+def _named_normals(image: Inspection, found: Classification) -> bool:
+    """Whether the name says normals too, and their mean points out of the surface.
+
+    Tools that make them of photographs don't always give them unit length; engines that read red and green
+    alone don't mind.
+    """
+    if (
+        image.normals is None
+        or image.grey
+        or not any(e.source == "name" and e.kind == "normal" for e in found.evidence)
+    ):
+        return False
+    red, green, blue = image.normals.mean
+    return max(abs(red - 0.5), abs(green - 0.5)) <= 0.15 and blue >= 0.85
 
 
 def surely_normals(image: Inspection) -> bool:

@@ -73,6 +73,10 @@ TEXTS = {
         "mean ({r:.2f}, {g:.2f}, {b:.2f}), {share} % of texels unit length: a normal map imported as colour",
         "均值 ({r:.2f}, {g:.2f}, {b:.2f})，{share}% 的纹素为单位长度：这是一张被当作颜色导入的法线贴图",
     ),
+    "normal_by_name": Text(
+        "mean ({r:.2f}, {g:.2f}, {b:.2f}), and its name says so: a normal map imported as colour",
+        "均值 ({r:.2f}, {g:.2f}, {b:.2f})，名称也表明：这是一张被当作颜色导入的法线贴图",
+    ),
     "normal_green_down": Text(
         "a normal map whose green points down (DirectX, {confidence} % sure), imported as green up (OpenGL): "
         "bumps look like dents",

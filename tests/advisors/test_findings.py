@@ -45,6 +45,15 @@ class TestNormalMaps:
         for pixels in (pictures.noise(3), pictures.grey()):
             assert "normal_as_color" not in found("rock_n.png", pixels, "normal")
 
+    def test_one_of_other_lengths_is_found_where_its_name_says_so_too(self, found: Any) -> None:
+        longer = pictures.normal_map()
+        longer[..., 2] = np.minimum(longer[..., 2].astype(int) + 60, 255)
+        finding = found("rock_n.png", longer, "normal")["normal_as_color"]
+        assert finding.sentence == "normal_by_name" and finding.values["share"] < 50
+        assert not found("rock.png", longer, "normal"), "nothing but the model says so"
+        turned = np.ascontiguousarray(longer[..., ::-1])
+        assert "normal_as_color" not in found("wall_n.png", turned, "normal"), "their mean points sideways"
+
     def test_one_that_points_down_is_found_in_an_engine_that_takes_it_as_up(self, found: Any) -> None:
         pixels = pictures.normal_map(green_up=False)
         down = found("rock_n.png", pixels, "normal", **AS_NORMAL)["normal_convention"]
