@@ -18,13 +18,15 @@ RACY_NS = 2_000_000_000
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 """Another audit of the same project writes, and longer than one waits for it: nothing is broken."""
 
-_TABLE = """
+VERSION = 2
+# Not WITHOUT ROWID: rows of more than 1,002 bytes would take a page of 4 KiB each.
+_TABLE = f"""
 CREATE TABLE IF NOT EXISTS textures (
     file BLOB PRIMARY KEY, size INTEGER, modified INTEGER, trusted INTEGER, question BLOB, content BLOB,
     answer BLOB
-) WITHOUT ROWID;
+);
 CREATE INDEX IF NOT EXISTS by_content ON textures (size, question, content);
-PRAGMA user_version = 1;
+PRAGMA user_version = {VERSION};
 """
 
 
@@ -165,8 +167,8 @@ def _open(path: Path | None) -> sqlite3.Connection:
         # What a power failure breaks is made anew.
         db.execute("PRAGMA synchronous = OFF")
         db.execute("PRAGMA journal_mode = WAL")
-        if db.execute("PRAGMA user_version").fetchone()[0] > 1:
-            raise sqlite3.DatabaseError("made by a later version")
+        if db.execute("PRAGMA user_version").fetchone()[0] not in (0, VERSION):
+            raise sqlite3.DatabaseError("made by another version")
         db.executescript(_TABLE)
     except sqlite3.Error:
         db.close()

@@ -104,9 +104,18 @@ def test_one_that_another_process_holds_is_done_without_and_left_alone(tmp_path:
     cache.close()
 
 
-def test_one_of_a_later_version_is_made_anew(tmp_path: Path, file: Path) -> None:
+def test_what_it_keeps_takes_little_more_than_the_answers(tmp_path: Path, file: Path) -> None:
+    cache = Cache(tmp_path / "c")
+    for number in range(300):
+        put(cache, file, f"{number}.png", bytes(1200))
+    cache.close()
+    assert (tmp_path / "c").stat().st_size < 300 * 1200 * 1.5
+
+
+@pytest.mark.parametrize("version", [1, 99])
+def test_one_of_another_version_is_made_anew(tmp_path: Path, file: Path, version: int) -> None:
     db = sqlite3.connect(tmp_path / "c")
-    db.execute("PRAGMA user_version = 99")
+    db.execute(f"PRAGMA user_version = {version}")
     db.commit()
     db.close()
     cache = Cache(tmp_path / "c")
