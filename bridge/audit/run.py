@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,8 +66,7 @@ class Told(Struct, frozen=True):
 async def audit(project: Project, plan: Plan, registry: Registry, told: Told, agreed: ProjectFile) -> Report:
     """The report on a project. Raises UserError where no worker process can be started."""
     begin = time.perf_counter()
-    # In a thread, so that Ctrl-C is heard and the bar moves.
-    assets = await asyncio.to_thread(lambda: list(_listed(project, agreed)))
+    assets = await _in_thread(_listed(project, agreed))
     told.total(len(assets))
     report = Report(
         name=project.root.resolve().name, root=str(project.root), engine=project.engine, notice=project.notice
@@ -91,7 +92,7 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
         # After Ctrl-C too: what is known by then needn't be found out again.
         cache.close()
         await workers.close()
-    report.groups = groups(work.seen)
+    report.groups = await asyncio.to_thread(groups, work.seen)
     report.seconds = time.perf_counter() - begin
     return report
 
@@ -118,6 +119,15 @@ def _listed(project: Project, agreed: ProjectFile) -> Iterator[TextureAsset]:
             key = msgspec.msgpack.encode(asset.options)
             asset = replace(asset, options=options.setdefault(key, asset.options))
         yield asset
+
+
+async def _in_thread(assets: Iterator[TextureAsset]) -> list[TextureAsset]:
+    """All of them, from a thread, so that the bar moves; Ctrl-C waits for the next one only."""
+    stop = threading.Event()
+    try:
+        return await asyncio.to_thread(lambda: list(takewhile(lambda _: not stop.is_set(), assets)))
+    finally:
+        stop.set()
 
 
 def _uses(project: Project, report: Report) -> Mapping[str, Sequence[Kind]]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bridge.api import TextureAsset
 from bridge.audit.examine import Examiner, Outcome, Question
 from bridge.audit.run import Told
 from tests.audit.conftest import put
@@ -203,6 +206,27 @@ async def test_stopping_keeps_what_was_examined_by_then(game: Path, run: Run) ->
         await running
     (game / "z.png").write_text("albedo", encoding="utf-8")
     assert (await run(game)).cached == 5
+
+
+async def test_stopping_waits_for_no_list_of_files(
+    game: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+
+    def endless(project: Path) -> Iterator[TextureAsset]:
+        for _ in range(1_000_000):
+            begun.set()
+            time.sleep(0.001)
+            yield TextureAsset("res://a.png", "a.png")
+
+    monkeypatch.setattr("bridge_godot.assets.textures", endless)
+    running = asyncio.create_task(run(game))
+    assert await asyncio.to_thread(begun.wait, 30)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    # As asyncio.run does in the end.
+    await asyncio.wait_for(asyncio.get_running_loop().shutdown_default_executor(), 30)
 
 
 async def test_siblings_and_slots_are_told(game: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
