@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
@@ -16,6 +17,7 @@ from bridge.advisors.wanted import WANTED
 from bridge.audit import report_html, report_json, report_table, sarif
 from bridge.audit.results import Group, Issue, Report, Row
 from bridge.audit.texts import HELP, TEXTS, bytes_text
+from bridge.commands.audit import audit
 from bridge.core.textures import TextureIntent
 
 EVIL = '<script>alert(1)</script>"&\x1b[31m\n\udcff岩.png'
@@ -119,6 +121,15 @@ def test_json_keeps_every_name_as_it_is(report: Report) -> None:
         "files": ["x.png", EVIL],
     }
     assert "/somewhere" not in json.dumps(value)
+
+
+def test_every_member_and_every_flag_is_documented(report: Report) -> None:
+    manual = (Path(__file__).parents[2] / "docs/audit.md").read_text(encoding="utf-8")
+    value = json.loads("".join(report_json.pieces(report, "en")))
+    members = {*value, *value["files"][0], *value["files"][0]["findings"][0], *value["duplicates"][0]}
+    flags = {flag.split()[0] for option in audit.params for flag in option.opts if flag.startswith("--")}
+    words = set(re.findall(r"`(--[\w-]+|\w+)", manual))
+    assert (members | flags) - words == set()
 
 
 def test_sarif_has_what_its_schema_requires(report: Report) -> None:
