@@ -10,24 +10,24 @@ TEXTS = {
     "title": Text("Texture audit of {name}", "{name} 的贴图审查"),
     "no_engine": Text("no engine: the files alone", "无引擎：仅检查文件本身"),
     "summary": Text(
-        "{textures} textures: {wrong} wrong, {waste} waste, {note} notes",
+        "Textures: {textures}. Wrong: {wrong}, waste: {waste}, notes: {note}",
         "{textures} 张贴图：{wrong} 处错误，{waste} 处浪费，{note} 处提示",
     ),
     "clean": Text("Nothing is wrong.", "没有问题。"),
-    "accepted": Text("{count} accepted by the baseline", "基线已接受 {count} 处"),
+    "accepted": Text("Accepted by the baseline: {count}", "基线已接受 {count} 处"),
     "stale": Text(
-        "{count} entries of the baseline fit nothing any more: --update-baseline removes them",
+        "Entries of the baseline that fit nothing any more: {count}; --update-baseline removes them",
         "基线中有 {count} 条已不再对应任何内容：--update-baseline 可将其移除",
     ),
     "fixed": Text(
-        "{count} textures were mended; `popbridge revert {receipt}` puts them back",
+        "Mended textures: {count}; `popbridge revert {receipt}` puts them back",
         "已修正 {count} 张贴图；`popbridge revert {receipt}` 可恢复原状",
     ),
     "unlisted_issues": Text(
-        "{count} of them aren't listed: --severity note lists all",
+        "Not listed: {count}; --severity note lists all",
         "其中 {count} 处未列出：--severity note 可全部列出",
     ),
-    "fixable": Text("--fix settles {count} of them", "--fix 可解决其中 {count} 处"),
+    "fixable": Text("Settled by --fix: {count}", "--fix 可解决其中 {count} 处"),
     "left_out": Text(
         "… {count} more: --limit 0 shows all, as --html FILE and --json FILE do",
         "… 另有 {count} 项：--limit 0 可全部显示，--html FILE 与 --json FILE 亦然",

@@ -94,7 +94,7 @@ def test_what_is_not_bad_enough_is_counted_and_not_listed(report: Report) -> Non
     out = io.StringIO()
     report_table.show(report, report.listed, "en", 0, out, 300)
     for text in (out.getvalue(), "".join(report_html.pages(report, "en"))):
-        assert "1 wrong, 1 waste, 1 notes" in text and "2 of them" in text and "--fix settles 1" in text
+        assert "Wrong: 1, waste: 1, notes: 1" in text and "Not listed: 2;" in text and "by --fix: 1" in text
         assert "shimmers" not in text and "SVG" not in text
     value = json.loads("".join(report_json.pieces(report, "en")))
     assert (value["wrong"], value["waste"], len(value["files"])) == (1, 1, 1)

@@ -78,7 +78,7 @@ class TestAudit:
         before = settings(root)
         code, out, _ = popbridge("audit", str(root), "--fix", "--workers", "1")
         assert changes(before, settings(root)) == GOLDEN[version[0]]
-        assert code == 0 and "2 textures were mended; `popbridge revert 1` puts them back" in out
+        assert code == 0 and "Mended textures: 2; `popbridge revert 1` puts them back" in out
 
     def test_a_build_fails_while_something_is_wrong_and_not_after_it_was_mended(
         self, popbridge: Any, project: Path
@@ -86,7 +86,7 @@ class TestAudit:
         assert popbridge("audit", str(project), "--workers", "1")[0] == 1
         assert popbridge("audit", str(project), "--workers", "1", "--fix")[0] == 0
         code, out, err = popbridge("audit", str(project), "--workers", "1")
-        assert code == 0 and "0 wrong, 0 waste" in out and err == ""
+        assert code == 0 and "Wrong: 0, waste: 0" in out and err == ""
 
     def test_what_fix_wrote_is_listed_and_put_back_without_a_daemon(
         self, popbridge: Any, project: Path
