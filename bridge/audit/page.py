@@ -9,7 +9,8 @@ input { font: inherit; min-width: 22rem; max-width: 100%; padding: .3rem .5rem; 
 table { border-collapse: collapse; width: 100%; }
 td, th { text-align: left; vertical-align: top; padding: .4rem .6rem; border-top: 1px solid var(--line); }
 td:nth-child(3) { overflow-wrap: anywhere; min-width: 10rem; }
-td:last-child { min-width: 13rem; }
+td:nth-child(8) { min-width: 16rem; } td:nth-child(9) { min-width: 13rem; }
+.no-memory :is(td, th):nth-child(7), .no-setting :is(td, th):nth-child(9) { display: none; }
 td:nth-child(5), td:nth-child(6), td:nth-child(7) { white-space: nowrap; }
 thead th { position: sticky; top: 0; background: Canvas; }
 th button { all: unset; cursor: pointer; font-weight: 600; }

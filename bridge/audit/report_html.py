@@ -55,10 +55,16 @@ def _table(report: Report, locale: str) -> Iterator[str]:
         f'<th scope="col"><button type="button">{escape(say(column, locale))}</button></th>'
         for column in COLUMNS
     )
-    yield f'<table id="rows"><thead><tr>{heads}</tr></thead><tbody>'
+    yield f'<table id="rows" class="{_unused(report)}"><thead><tr>{heads}</tr></thead><tbody>'
     for row in report.listed:
         yield _row(row, locale)
     yield "</tbody></table>"
+
+
+def _unused(report: Report) -> str:
+    """Classes that hide the columns of which no row says anything."""
+    memory, setting = any(row.memory for row in report.listed), any(row.options for row in report.listed)
+    return " ".join(name for name, used in (("no-memory", memory), ("no-setting", setting)) if not used)
 
 
 def _row(row: Row, locale: str) -> str:

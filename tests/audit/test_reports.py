@@ -71,6 +71,12 @@ def test_a_clean_page_has_no_table(report: Report) -> None:
     assert "<table" not in "".join(report_html.pages(report, "en"))
 
 
+def test_columns_of_which_no_row_says_anything_are_hidden(report: Report) -> None:
+    assert '<table id="rows" class="no-memory">' in "".join(report_html.pages(report, "en"))
+    report.rows[0] = replace(report.rows[0], memory=10, options={})
+    assert '<table id="rows" class="no-setting">' in "".join(report_html.pages(report, "en"))
+
+
 @pytest.mark.parametrize("locale", ["en", "zh-CN"])
 @pytest.mark.parametrize("width", [60, 200])
 def test_the_table_tells_all_and_steers_no_terminal(report: Report, locale: str, width: int) -> None:
