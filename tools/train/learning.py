@@ -71,7 +71,9 @@ def folds(sources: NDArray[np.str_]) -> NDArray[np.int64]:
     return np.array([fold_of.get(str(one), -1) for one in sources])
 
 
-def importance(kinds: NDArray[np.int64], sources: NDArray[np.str_]) -> NDArray[np.float64]:
+def importance(
+    kinds: NDArray[np.int64], sources: NDArray[np.str_], rare: float = RARE
+) -> NDArray[np.float64]:
     """Weights: a source counts by the root of its size, rare kinds are lifted, rendered ones have a share."""
     weights = np.ones(len(kinds))
     for source in np.unique(sources):
@@ -82,7 +84,7 @@ def importance(kinds: NDArray[np.int64], sources: NDArray[np.str_]) -> NDArray[n
         odds = PROCEDURAL_SHARE / (1 - PROCEDURAL_SHARE)
         weights[rendered] *= odds * weights[~rendered].sum() / weights[rendered].sum()
     totals = np.bincount(kinds, weights, len(KINDS))
-    weights *= np.maximum(totals[kinds], 1e-9) ** -RARE
+    weights *= np.maximum(totals[kinds], 1e-9) ** -rare
     return weights / weights.mean()
 
 
