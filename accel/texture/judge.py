@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,12 @@ IMPORTED = 0.7
 
 DOUBT = 4e-3
 """The least probability by pixels that other evidence starts from: no name should meet a certainty."""
+
+LIKENESS = 0.02
+"""The least share of its class that other evidence starts from: grey data of one kind looks like that of
+another, and few sources ship all kinds, so that a plain name is worth more than what pixels claim."""
+
+_SAME_CLASS = np.array([[CLASS_OF[one] == CLASS_OF[other] for other in KINDS] for one in KINDS], float)
 
 
 def judge(decoded: Decoded, name: str, around: Surroundings) -> Classification:
@@ -58,12 +65,17 @@ def weigh(by_pixels: Floats, cues: Iterable[Cue], judgement: Judgement) -> Float
     found = list(cues)
     if not found:
         return _shares(np.log(np.maximum(by_pixels, 1e-9)) * judgement.pixels.sharpness)
-    logs = np.log(np.maximum(by_pixels, DOUBT))
+    logs = np.log(doubted(by_pixels))
     for cue in found:
         worth = worth_of(judgement.cues, f"{cue.source}.{cue.strength}", cue.kinds[0])
         for place, kind in enumerate(cue.kinds):
             logs[KINDS.index(kind)] += worth if place == 0 else worth * judgement.second
     return _shares(logs * judgement.names.sharpness)
+
+
+def doubted(by_pixels: NDArray[np.floating[Any]]) -> Floats:
+    """Probabilities by pixels, … x kinds, as other evidence starts from them: none is ruled out."""
+    return np.asarray(np.maximum(np.maximum(by_pixels, DOUBT), by_pixels @ _SAME_CLASS * LIKENESS))
 
 
 def worth_of(cues: Mapping[str, float], cue: str, kind: Kind) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from accel.texture.judge import DOUBT, worth_of
+from accel.texture.judge import doubted, worth_of
 from accel.texture.kinds import CLASS_OF, KINDS
 from accel.texture.names import Cue, Strength
 
@@ -71,9 +71,7 @@ class Names:
         """Logarithms of probabilities, where cues are added to those by pixels."""
         worth = np.array([[worth_of(self.cues, name, kind) for kind in KINDS] for name in CUES])
         first, later = indicators(cues)
-        raised = np.maximum(logs, np.log(DOUBT)) + np.einsum(
-            "cj,ncjk->nk", worth, first + self.second * later
-        )
+        raised = np.log(doubted(np.exp(logs))) + np.einsum("cj,ncjk->nk", worth, first + self.second * later)
         told = np.array([bool(one) for one in cues])
         return log_softmax(np.where(told[:, None], raised * self.sharpness, logs))
 
@@ -82,7 +80,7 @@ def names(logs: Floats, cues: Sequence[Sequence[Cue]], kinds: NDArray[np.int64],
     """The most likely worth of cues, held near a guess: few sources show some of them."""
     told = np.array([bool(one) for one in cues])
     first, later = (torch.from_numpy(one[told].astype(np.float32)) for one in indicators(cues))
-    given = torch.from_numpy(np.maximum(logs[told], np.log(DOUBT)).astype(np.float32))
+    given = torch.from_numpy(np.log(doubted(np.exp(logs[told]))).astype(np.float32))
     worth = torch.full((len(CUES),), 2.0, requires_grad=True)
     special = torch.zeros((len(CUES), len(KINDS)), requires_grad=True)
     second = torch.tensor(0.5, requires_grad=True)

@@ -28,7 +28,7 @@ RENDERED: dict[Kind, int] = {
 FIRST_SEED = 1000
 LARGEST = 2_000_000
 """Bytes that the shipped model may have."""
-ROUNDING = 0.03
+ROUNDING = 0.005
 """By how much a probability may change when weights are stored in 16 bit."""
 CHECKED = 500
 """Textures by which that is checked."""

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from accel.texture.classify import Surroundings
-from accel.texture.judge import class_shares, judge, sure_enough, weigh
+from accel.texture.judge import class_shares, doubted, judge, sure_enough, weigh
 from accel.texture.kinds import KINDS
 from accel.texture.model import Judgement, Sureness
 from accel.texture.names import Cue
@@ -94,3 +94,10 @@ def test_probabilities_are_of_all_kinds_and_sum_to_one():
     found = judge(decoded(bricks()), "textures/brick.png", Surroundings())
     assert tuple(found.probabilities) == KINDS
     assert sum(found.probabilities.values()) == pytest.approx(1)
+
+
+def test_pixels_rule_out_no_kind_and_least_of_all_one_of_the_same_class():
+    certain = np.array([float(kind == "height") for kind in KINDS])
+    floor = dict(zip(KINDS, doubted(certain), strict=True))
+    assert floor["height"] == 1
+    assert floor["ao"] == floor["roughness"] > floor["sprite"] == floor["normal"] > 0
