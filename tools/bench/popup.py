@@ -1,7 +1,7 @@
 """From an `asset.imported` event to the popup's frame, warm, for 2048 x 2048 PNGs, and where the time goes.
 
 The client is an editor that has just imported one new texture with its engine's default settings. The
-parts are measured in the same run: the worker's own time by `image.inspect`'s `run_ms`, and decoding
+parts are measured in the same run: the worker's own time by `texture.examine`'s `run_ms`, and decoding
 alone by pyvips in this process. What is left is the way through daemon, queue, advisor and store.
 """
 
@@ -49,7 +49,7 @@ class Times(Struct):
     """Milliseconds for each file."""
 
     popup: list[float]
-    inspect: list[float]
+    examine: list[float]
     decode: list[float]
 
 
@@ -103,11 +103,11 @@ async def run() -> Times:
             for number, path in enumerate(paths):
                 popup = await popup_time(client, shown, path, number)
                 ref = InputRef(name=path.name, path=path.name)
-                done = await client.request("image.inspect", {"preview": 256}, inputs=[ref])
+                done = await client.request("texture.examine", {"preview": 256}, inputs=[ref])
                 assert done.meta
                 if number >= WARM_UP:
                     times.popup.append(popup)
-                    times.inspect.append(done.meta.run_ms)
+                    times.examine.append(done.meta.run_ms)
                     times.decode.append(decode_time(path))
     return times
 
@@ -122,6 +122,6 @@ def p95(values: Sequence[float]) -> float:
 
 if __name__ == "__main__":
     found = asyncio.run(run())
-    for name in ("popup", "inspect", "decode"):
+    for name in ("popup", "examine", "decode"):
         values = getattr(found, name)
         print(f"{name:8} median {median(values):7.1f} ms, p95 {p95(values):7.1f} ms")

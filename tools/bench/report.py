@@ -43,7 +43,7 @@ From the editor's `asset.imported` event to the popup's frame, warm, for {files}
 | part | median | p95 |
 |---|---|---|
 | **event to popup** | **{popup_median:.0f} ms** | **{popup_p95:.0f} ms** |
-| in it: `image.inspect` in the worker, 256-pixel preview | {inspect_median:.0f} ms | {inspect_p95:.0f} ms |
+| in it: `texture.examine` in the worker, 256-pixel preview | {examine_median:.0f} ms | {examine_p95:.0f} ms |
 | in that: decoding, as pyvips alone takes for it | {decode_median:.0f} ms | {decode_p95:.0f} ms |
 
 What is left, {rest:.0f} ms at the median, is the way through socket, advisor, queue, pipes and store.
@@ -111,8 +111,8 @@ def main() -> None:
         files=len(times.popup),
         popup_median=popup.median(times.popup),
         popup_p95=popup.p95(times.popup),
-        inspect_median=popup.median(times.inspect),
-        inspect_p95=popup.p95(times.inspect),
+        examine_median=popup.median(times.examine),
+        examine_p95=popup.p95(times.examine),
         decode_median=popup.median(times.decode),
         decode_p95=popup.p95(times.decode),
         workers=cores(),
@@ -121,7 +121,7 @@ def main() -> None:
         large_rate=audited.large_rate,
         large_ms=audited.large_ms,
         audit_decode_ms=audited.decode_ms,
-        rest=popup.median(times.popup) - popup.median(times.inspect),
+        rest=popup.median(times.popup) - popup.median(times.examine),
     )
     PAGE.write_text(page, encoding="utf-8")
     print(page)
