@@ -12,7 +12,6 @@ import pyvips
 from msgspec import Struct
 
 from accel.image.decoded import Decoded, Pixels
-from accel.image.inflate import LEAST, MOST, inflated
 from accel.image.readers import bmp, dds, exr, hdr, ktx2, psd, tga
 from accel.image.readers.stream import Picture, Stream, check_dimensions
 from accel.image.sniff import HEAD, Format, sniff
@@ -79,7 +78,7 @@ def decode_image(source: Input, limits: Limits) -> Decoded:
 
 
 def _by_libvips(opened: Opened, source: Input) -> Decoded:
-    lazy = _stored(opened, source) or opened.image
+    lazy = opened.image
     if lazy.format not in _KINDS:
         lazy = lazy.cast("float")
     try:
@@ -92,17 +91,6 @@ def _by_libvips(opened: Opened, source: Input) -> Decoded:
     return Decoded(
         finite(pixels), model, bool(lazy.hasalpha()), opened.format.name, opened.size, palette=palette
     )
-
-
-def _stored(opened: Opened, source: Input) -> pyvips.Image | None:
-    """A PNG whose data needn't be inflated by libvips any more; None where libvips does as well or better."""
-    if opened.format.name != "png" or not LEAST <= opened.size <= MOST:
-        return None
-    try:
-        data = inflated(Path(source.path).read_bytes())
-        return data and pyvips.Image.pngload_buffer(data, access="sequential", fail_on="error")
-    except (OSError, pyvips.Error):
-        return None
 
 
 def finite(pixels: Pixels) -> Pixels:
