@@ -13,6 +13,7 @@ from bridge.advisors import advice
 from bridge.api import Adapter, EditorSupport, Kind, TextureAsset, hidden, walk
 from bridge.audit.results import Issue
 from bridge.core.errors import UserError
+from bridge.core.versions import lowest
 
 if TYPE_CHECKING:
     from bridge.host import Registry
@@ -85,6 +86,10 @@ def find(registry: Registry, root: Path) -> Project:
             notice = f"{adapter.engine} {text} is served by no adapter: the files alone are audited."
             continue
         version = choice.adapter.scheme.parse(text)
+        if not choice.exact and lowest(choice.adapter.versions).major != version.major:
+            # Of another generation: its options would be wrong, and here nobody looks before they are set.
+            notice = f"{adapter.engine} {text} is served by no adapter: the files alone are audited."
+            continue
         return Project(root, choice.adapter, version, choice.adapter.editor, choice.notice or "")
     return Project(root, notice=notice)
 

@@ -49,7 +49,7 @@ def closing(report: Report, locale: str) -> list[str]:
     lines = [say("summary", locale, textures=report.textures, **counts)]
     if report.unlisted:
         lines.append(say("unlisted_issues", locale, count=report.unlisted))
-    if fixable := sum(issue.fixable for row in report.rows for issue in row.issues):
+    if fixable := sum(_fixable(row) for row in report.rows):
         lines.append(say("fixable", locale, count=fixable))
     if report.memory:
         told = [say("takes", locale, memory=bytes_text(report.memory))]
@@ -65,6 +65,12 @@ def closing(report: Report, locale: str) -> list[str]:
     if report.stale:
         lines.append(say("stale", locale, count=report.stale))
     return lines
+
+
+def _fixable(row: Row) -> int:
+    """Issues that --fix would settle; none where it has just tried in vain."""
+    codes = {issue.code for issue in row.issues}
+    return 0 if "not_applied" in codes else sum(issue.fixable for issue in row.issues)
 
 
 def _table(rows: Sequence[Row], locale: str) -> Table:

@@ -113,6 +113,18 @@ def _check(folder: str, outputs: dict[str, str | None], baseline: str | None, up
     for file in (*outputs.values(), *([baseline] if update else [])):
         if file and file != STDOUT and not Path(file).absolute().parent.is_dir():
             raise UserError(f"{file} can't be written: there is no folder {Path(file).absolute().parent}.")
+        if file and file != STDOUT and _is_image(Path(file)):
+            raise UserError(f"{file} is an image: name another file for the report.")
+
+
+def _is_image(file: Path) -> bool:
+    from accel.image.sniff import HEAD, sniff
+
+    try:
+        with file.open("rb") as opened:
+            return sniff(opened.read(HEAD)) is not None
+    except OSError:
+        return False
 
 
 def _known(baseline: str | None, update: bool) -> Any:

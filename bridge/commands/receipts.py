@@ -15,6 +15,7 @@ from bridge.commands.shared import as_json_text, say_json, table
 from bridge.core.errors import RequestError, UserError
 
 if TYPE_CHECKING:
+    from bridge.paths import Paths
     from bridge.store.receipts import ReceiptStore
     from bridge.store.records import Receipt
 
@@ -59,7 +60,7 @@ def revert(receipt: int, as_json: bool) -> int:
     """
     from bridge.paths import Paths
 
-    made = _revert_audit(receipt) or asyncio.run(_revert(Paths.find().connection_file, receipt))
+    made = _revert_audit(receipt) or _revert_command(Paths.find(), receipt)
     if as_json:
         say_json(made)
     else:
@@ -112,6 +113,16 @@ def _revert_audit(receipt: int) -> Mapping[str, Any] | None:
     return made
 
 
+def _revert_command(paths: Paths, receipt: int) -> Mapping[str, Any]:
+    try:
+        return asyncio.run(_revert(paths.connection_file, receipt))
+    except UserError:
+        # Where no daemon runs, starting one would bring an unknown receipt no nearer.
+        if read_receipt(paths.database, receipt) is None:
+            raise _unknown(receipt) from None
+        raise
+
+
 async def _revert(connection_file: Path, receipt: int) -> Mapping[str, Any]:
     from bridge.client import Client
 
@@ -121,9 +132,13 @@ async def _revert(connection_file: Path, receipt: int) -> Mapping[str, Any]:
         except RequestError as error:
             if error.code.name != "not_found":
                 raise
-            raise UserError(f"There is no receipt {receipt}: `popbridge receipts` lists them.") from None
+            raise _unknown(receipt) from None
     made: Mapping[str, Any] = result.value["receipt"]
     return made
+
+
+def _unknown(receipt: int) -> UserError:
+    return UserError(f"There is no receipt {receipt}: `popbridge receipts` lists them.")
 
 
 def _state(receipt: Receipt) -> str:

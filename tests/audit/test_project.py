@@ -34,13 +34,21 @@ def test_the_version_chooses_the_adapter(
     assert (found.engine, found.adapter and found.adapter.name) == (engine, adapter)
 
 
+@pytest.mark.parametrize(
+    ("config", "version"),
+    [
+        ("config_version=3\n", "3.0"),
+        # Older than the adapter for Godot 4, and nothing that is written for Godot 3 is right for it.
+        ('config_version=5\n[application]\nconfig/features=PackedStringArray("4.1")\n', "4.1"),
+    ],
+)
 def test_a_version_that_nothing_serves_is_audited_as_files_and_says_so(
-    tmp_path: Path, registry: host.Registry
+    tmp_path: Path, registry: host.Registry, config: str, version: str
 ) -> None:
-    (tmp_path / "project.godot").write_text("config_version=3\n", encoding="utf-8")
+    (tmp_path / "project.godot").write_text(config, encoding="utf-8")
     (tmp_path / "a.png").write_bytes(b"png")
     found = find(registry, tmp_path)
-    assert found.engine == "" and "godot 3.0 is served by no adapter" in found.notice
+    assert found.engine == "" and f"godot {version} is served by no adapter" in found.notice
     assert [asset.file for asset in found.textures()] == ["a.png"]
 
 

@@ -110,6 +110,12 @@ def test_what_is_not_bad_enough_is_counted_and_not_listed(report: Report) -> Non
     assert "Nothing is wrong" not in "".join(report_html.pages(report, "en"))
 
 
+def test_what_fix_has_tried_in_vain_is_not_promised_again(report: Report) -> None:
+    tried = Issue("not_applied", 2, "not_applied", {"reason": "read-only"})
+    report.rows[0] = replace(report.rows[0], issues=[tried, *report.rows[0].issues])
+    assert not any("--fix" in line for line in report_table.closing(report, "en"))
+
+
 def test_the_page_names_kinds_in_the_readers_language(report: Report) -> None:
     assert "<p>颜色贴图 6</p>" in "".join(report_html.pages(report, "zh-CN"))
 

@@ -80,6 +80,16 @@ class TestAudit:
         assert changes(before, settings(root)) == GOLDEN[version[0]]
         assert code == 0 and "Mended textures: 2; `popbridge revert 1` puts them back" in out
 
+    def test_a_report_never_takes_the_place_of_a_texture(self, popbridge: Any, project: Path) -> None:
+        texture = project / "ui" / "panel.png"
+        before = texture.read_bytes()
+        code, _, err = popbridge("audit", str(project), "--html", str(texture))
+        assert code == 2 and one_line(err) and "is an image" in err and texture.read_bytes() == before
+
+    def test_an_unknown_receipt_is_told_without_a_daemon(self, popbridge: Any) -> None:
+        code, _, err = popbridge("revert", "99")
+        assert code == 2 and one_line(err) and "There is no receipt 99" in err
+
     def test_a_build_fails_while_something_is_wrong_and_not_after_it_was_mended(
         self, popbridge: Any, project: Path
     ) -> None:
