@@ -21,8 +21,7 @@ Floats = NDArray[np.float64]
 
 SLOT = 6.0
 """Logarithm of the likelihood ratio of a material's slot: what the project itself uses the texture as. Not
-estimated, as few sources tell slots: one in 400 is taken to be a mistake, so that
-pixels alone never outweigh it."""
+estimated, as few sources tell slots: one in 400 is taken to be a mistake, so pixels never outweigh it."""
 
 IMPORTED = 0.7
 """The same of its present import settings, which are often merely what the engine does by default."""

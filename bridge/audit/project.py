@@ -13,7 +13,7 @@ from bridge.advisors import advice
 from bridge.api import Adapter, EditorSupport, Kind, TextureAsset, hidden, walk
 from bridge.audit.results import Issue
 from bridge.core.errors import UserError
-from bridge.core.versions import lowest
+from bridge.core.versions import Choice, lowest
 
 if TYPE_CHECKING:
     from bridge.host import Registry
@@ -82,16 +82,19 @@ def find(registry: Registry, root: Path) -> Project:
         if text is None:
             continue
         choice = registry.choose(adapter.engine, text)
-        if choice is None or choice.adapter.editor is None:
+        if choice is None or choice.adapter.editor is None or not _of_its_generation(choice, text):
             notice = f"{adapter.engine} {text} is served by no adapter: the files alone are audited."
             continue
         version = choice.adapter.scheme.parse(text)
-        if not choice.exact and lowest(choice.adapter.versions).major != version.major:
-            # Of another generation: its options would be wrong, and here nobody looks before they are set.
-            notice = f"{adapter.engine} {text} is served by no adapter: the files alone are audited."
-            continue
         return Project(root, choice.adapter, version, choice.adapter.editor, choice.notice or "")
     return Project(root, notice=notice)
+
+
+def _of_its_generation(choice: Choice[Adapter], version: str) -> bool:
+    """Whether an adapter's options are right; else `--fix` would write wrong ones that nobody looks at first."""
+    if choice.exact:
+        return True
+    return lowest(choice.adapter.versions).major == choice.adapter.scheme.parse(version).major
 
 
 def _files(root: Path) -> Iterator[TextureAsset]:

@@ -25,7 +25,7 @@ def write(found: Evaluation, size: int, folder: Path = FOLDER) -> None:
     """Writes the card and the plot it shows."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / PLOT).write_text(plot(found), encoding="utf-8", newline="\n")
-    (folder / CARD).write_text(text(found, size), encoding="utf-8", newline="\n")
+    (folder / CARD).write_text(text(found, size) + "\n", encoding="utf-8", newline="\n")
 
 
 def text(found: Evaluation, size: int) -> str:
