@@ -91,7 +91,7 @@ def find(registry: Registry, root: Path) -> Project:
 
 
 def _of_its_generation(choice: Choice[Adapter], version: str) -> bool:
-    """Whether an adapter's options are right; else `--fix` would write wrong ones that nobody looks at first."""
+    """Whether an adapter's options are right; else `--fix` would write wrong ones, seen by nobody."""
     if choice.exact:
         return True
     return lowest(choice.adapter.versions).major == choice.adapter.scheme.parse(version).major
