@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from accel.image.catalogue import OPERATIONS
 from accel.image.fingerprint import fingerprint
 from accel.image.inspect import inspect
+from accel.image.pipeline import pipeline
 from accel.image.thumbnail import thumbnail
 from accel.noop import echo
 from accel.texture.classify import classify
@@ -13,7 +15,9 @@ from accel.texture.examine import examine
 from accel.workload import Workload
 from bridge.hooks import hookimpl
 
+OTHERS = (inspect, thumbnail, fingerprint, classify, examine, pipeline, echo)
+
 
 @hookimpl
 def popbridge_workloads() -> Sequence[Workload]:
-    return [function.workload for function in (inspect, thumbnail, fingerprint, classify, examine, echo)]
+    return [function.workload for function in (*OPERATIONS.values(), *OTHERS)]

@@ -31,7 +31,7 @@ OFFERED = "PNG, JPEG, WebP, TIFF, GIF, AVIF, BMP, TGA, PSD, EXR, HDR, DDS or KTX
 _UNDECODABLE = re.compile(r"unsupported|unimplemented|not supported|no decoder|built without", re.IGNORECASE)
 
 _MODELS = {"b-w": "grey", "grey16": "grey", "srgb": "rgb", "rgb": "rgb", "rgb16": "rgb", "scrgb": "rgb"}
-_KINDS = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
+KINDS = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
 _LARGEST = 65504.0
 """The largest half: what a GPU's float texture can hold, and what can be squared and summed."""
 
@@ -79,13 +79,13 @@ def decode_image(source: Input, limits: Limits) -> Decoded:
 
 def _by_libvips(opened: Opened, source: Input) -> Decoded:
     lazy = opened.image
-    if lazy.format not in _KINDS:
+    if lazy.format not in KINDS:
         lazy = lazy.cast("float")
     try:
         data = lazy.write_to_memory()
     except pyvips.Error as error:
         raise undecodable(source, opened.format, error) from None
-    pixels = np.frombuffer(data, _KINDS[lazy.format]).reshape(lazy.height, lazy.width, lazy.bands)
+    pixels = np.frombuffer(data, KINDS[lazy.format]).reshape(lazy.height, lazy.width, lazy.bands)
     model = _MODELS.get(lazy.interpretation, lazy.interpretation)
     palette = "palette" in opened.image.get_fields()
     return Decoded(

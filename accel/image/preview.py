@@ -71,7 +71,7 @@ def displayed(small: pyvips.Image) -> pyvips.Image:
     pixels = np.round(values * 255).astype(np.uint8)
     # What is neither grey nor colour is shown by its first channel.
     pixels = pixels if colors in (1, 3) else pixels[..., :1]
-    return _image(pixels, "b-w" if pixels.shape[2] < 3 else "srgb")
+    return image_of(pixels, "b-w" if pixels.shape[2] < 3 else "srgb")
 
 
 def as_image(decoded: Decoded) -> pyvips.Image:
@@ -80,13 +80,14 @@ def as_image(decoded: Decoded) -> pyvips.Image:
     grey_or_color = _MODELS.get(decoded.color_model)
     if pixels.dtype.kind == "f":
         # Not scRGB, that libvips won't take it for something to convert by itself.
-        return _image(pixels, "srgb" if pixels.shape[2] >= 3 else "b-w")
+        return image_of(pixels, "srgb" if pixels.shape[2] >= 3 else "b-w")
     if grey_or_color is None:
-        return _image(pixels, "cmyk" if decoded.color_model == "cmyk" else "multiband")
-    return _image(pixels, grey_or_color[pixels.itemsize - 1])
+        return image_of(pixels, "cmyk" if decoded.color_model == "cmyk" else "multiband")
+    return image_of(pixels, grey_or_color[pixels.itemsize - 1])
 
 
-def _image(pixels: Pixels, model: str) -> pyvips.Image:
+def image_of(pixels: Pixels, model: str) -> pyvips.Image:
+    """Pixels for libvips, by its name of a colour model."""
     height, width, bands = pixels.shape
     kind = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}[pixels.dtype.name]
     pixels = np.ascontiguousarray(pixels)

@@ -1,0 +1,75 @@
+"""sRGB's curve (IEC 61966-2-1) both ways, and depths from one to another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel.image.decoded import Pixels
+from accel.image.raster import Raster
+
+Floats = NDArray[np.float32]
+
+
+def to_light(pixels: Pixels, colors: int, transfer: str) -> Floats:
+    """Pixels as float32 of full scale 1, the first `colors` channels in proportion to light."""
+    if pixels.dtype.kind == "f":
+        return pixels.astype(np.float32, copy=False)
+    top = np.iinfo(pixels.dtype).max
+    if transfer == "linear":
+        return pixels.astype(np.float32) / np.float32(top)
+    made = np.empty(pixels.shape, np.float32)
+    made[..., :colors] = decode_table(pixels.dtype)[pixels[..., :colors]]
+    made[..., colors:] = pixels[..., colors:] / np.float32(top)
+    return made
+
+
+def from_light(light: Floats, colors: int, transfer: str, dtype: Any) -> Pixels:
+    """The other way round, rounded, what is beyond 0 to 1 cut off; floats are given as they are."""
+    if np.dtype(dtype).kind == "f":
+        return light
+    top = np.iinfo(dtype).max
+    values = np.clip(light, 0, 1)
+    if transfer == "srgb":
+        values[..., :colors] = srgb(values[..., :colors])
+    return (values * top + 0.5).astype(dtype)
+
+
+def decode_table(dtype: Any) -> Floats:
+    """The light, 0..1, of each value of an unsigned type."""
+    top = np.iinfo(dtype).max
+    coded = np.arange(top + 1) / top
+    light = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
+    return light.astype(np.float32)
+
+
+def srgb(light: Floats) -> Floats:
+    """Light of 0..1 as sRGB codes it, 0..1."""
+    coded = np.where(light <= 0.0031308, light * 12.92, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055)
+    return coded.astype(np.float32)
+
+
+def at_depth(image: Raster, dtype: Any) -> Raster:
+    """The image with channels of another type: uint8, uint16 or float32. Floats become sRGB where there are
+    three colours; alpha and data keep their proportion."""
+    dtype = np.dtype(dtype)
+    if image.pixels.dtype == dtype:
+        return image
+    if dtype.kind == "f":
+        levels = [to_light(level, image.colors, image.transfer) for level in (image.pixels, *image.mips)]
+        return image.with_pixels(levels[0], mips=tuple(levels[1:]), transfer="linear")
+    if image.pixels.dtype.kind == "f":
+        transfer = "srgb" if image.colors == 3 else "linear"
+        levels = [from_light(level, image.colors, transfer, dtype) for level in (image.pixels, *image.mips)]
+        return image.with_pixels(levels[0], mips=tuple(levels[1:]), transfer=transfer)
+    levels = [_rescaled(level, dtype) for level in (image.pixels, *image.mips)]
+    return image.with_pixels(levels[0], mips=tuple(levels[1:]))
+
+
+def _rescaled(pixels: Pixels, dtype: np.dtype[Any]) -> Pixels:
+    if dtype.itemsize == 2:
+        return pixels.astype(np.uint16) * np.uint16(257)
+    # Nearest: 257 codes of 16 bit fall to each of 8 bit.
+    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)

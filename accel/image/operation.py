@@ -1,0 +1,134 @@
+"""Operations: workloads from images to images, which can follow one another without files in between."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, cast
+
+from msgspec import Meta, Struct
+
+from accel.workload import Input, Limits, Output, OutputFile, Params, Workload, workload
+
+if TYPE_CHECKING:
+    from accel.image.raster import Raster
+
+
+class Reading(Params, frozen=True):
+    """How the inputs are read."""
+
+    transfer: Annotated[
+        Literal["auto", "srgb", "linear"],
+        Meta(
+            description="How 8 and 16 bit colours are coded: `srgb` for pictures, `linear` for data "
+            "(normals, heights, masks); `auto` takes three colours for sRGB and grey for data. Floats are "
+            "linear."
+        ),
+    ] = "auto"
+
+
+class Writing(Reading, frozen=True):
+    """How the results are written; what an operation adds comes first."""
+
+    format: Annotated[
+        Literal["same", "png", "jpeg", "webp", "avif", "tiff", "tga", "psd", "exr", "hdr", "dds", "ktx2"],
+        Meta(description="The file format; `same` is the first input's, or PNG where that can't be written."),
+    ] = "same"
+    quality: Annotated[int, Meta(ge=1, le=100, description="Of JPEG, AVIF and WebP that isn't lossless.")] = (
+        90
+    )
+    lossless: Annotated[bool, Meta(description="Whether WebP and AVIF keep every pixel.")] = False
+
+
+class Operated(Struct, frozen=True):
+    """What an operation gives."""
+
+    images: Mapping[str, Raster] = {}
+    """By name, for example `resized`; unique in one result. The next operation's inputs, in this order."""
+    value: Any = None
+    """None for the facts of what is written (`Written`): one where there is one image, else a list."""
+    files: Sequence[OutputFile] = ()
+    """What isn't an image, or is coded already: written beside the images, and lost to a next operation."""
+
+
+class Written(Struct, frozen=True):
+    """An image that was written."""
+
+    name: str
+    """The output file's; with smaller levels in files of their own, the first of them."""
+    format: str
+    """For example `png`."""
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+    channels: int
+    """Their number, alpha included."""
+    bit_depth: int
+    """Of a channel, as written: 8, 16 or 32; of half floats 16."""
+    levels: int
+    """Mip levels, the largest included."""
+    size: int
+    """Bytes of all its files."""
+
+
+Operate = Callable[[Sequence["Raster"], Any, Limits], Operated]
+
+
+class Operation(Protocol):
+    """A declared operation: a workload on files, with the operation on rasters as `operate`."""
+
+    workload: Workload
+    operate: Operate
+
+    def __call__(self, inputs: Sequence[Input], params: Any, limits: Limits, /) -> Output: ...
+
+
+def operation(
+    name: str, *, version: int, params: type[Reading], inputs: int | tuple[int, int] = 1
+) -> Callable[[Operate], Operation]:
+    """Declares `function(images, params, limits) -> Operated` as a workload; it may raise WorkloadError.
+
+    Images are opened and checked against the limits before, and written afterwards by the parameters of
+    `Writing`. Whoever makes something larger than what came in holds it against the limits (`check_size`).
+    """
+
+    def declare(function: Operate) -> Operation:
+        @functools.wraps(function)
+        def run(given: Sequence[Input], params: Any, limits: Limits) -> Output:
+            from accel.image.open_raster import open_raster
+
+            images = [open_raster(one, limits, params.transfer) for one in given]
+            return output(function(images, params, limits), params)
+
+        declared = cast(Operation, workload(name, version=version, params=params, inputs=inputs)(run))
+        declared.operate = function
+        return declared
+
+    return declare
+
+
+def output(done: Operated, params: Reading) -> Output:
+    """The result of a last operation, its images as files. Raises WorkloadError."""
+    from accel.image.save import save
+
+    files, facts = list(done.files), []
+    for name, image in done.images.items():
+        assert isinstance(params, Writing), "an operation that gives images takes the parameters of Writing"
+        made, written = save(name, image, params)
+        files += made
+        facts.append(written)
+    value = (facts[0] if len(facts) == 1 else facts) if done.value is None else done.value
+    return Output(value, files)
+
+
+def check_size(name: str, width: int, height: int, limits: Limits) -> None:
+    """Raises WorkloadError `too_large` for an image that nobody may make here."""
+    if width * height > limits.max_pixels:
+        from accel.workload import WorkloadError
+
+        reason = (
+            f"would become {width} x {height} ({width * height / 1e6:,.1f} megapixels), "
+            f"more than the limit of {limits.max_pixels / 1e6:,.1f} megapixels"
+        )
+        raise WorkloadError("too_large", reason, name)

@@ -1,0 +1,85 @@
+"""`image.pipeline`: several operations on the same images, with no file in between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from accel.image.operation import Operated, Operation, Reading, output
+from accel.workload import Input, Limits, Output, WorkloadError, workload
+
+
+class Step(Struct, frozen=True, forbid_unknown_fields=True):
+    """One operation of a pipeline."""
+
+    workload: str
+    """Its name, for example `image.resize`."""
+    params: dict[str, Any] = {}
+    """Its parameters. Those of the file that is written (`format`, `quality`, `lossless`) count in the last
+    step, `transfer` in the first."""
+
+
+class Pipeline(Reading, frozen=True, kw_only=True):
+    """What to do, in this order."""
+
+    steps: Annotated[
+        list[Step],
+        Meta(
+            min_length=1,
+            max_length=32,
+            description="Operations: `{workload, params}`, each on what the one before it gives.",
+        ),
+    ]
+
+
+@workload("image.pipeline", version=1, params=Pipeline, inputs=(1, 4096))
+def pipeline(inputs: Sequence[Input], params: Pipeline, limits: Limits) -> Output:
+    """Does several operations on an image in one go, with no file in between.
+
+    Each step is an operation on images with its parameters; its images are the next one's inputs, all of them
+    in their order. Output files and value: the last step's.
+    """
+    from accel.image.open_raster import open_raster
+
+    steps = [_parsed(index, step) for index, step in enumerate(params.steps)]
+    steps[0][0].workload.check_inputs(len(inputs))
+    transfer = steps[0][1].transfer if params.transfer == "auto" else params.transfer
+    images = [open_raster(one, limits, transfer) for one in inputs]
+    for index, (operation, given) in enumerate(steps):
+        done = _operated(index, operation, images, given, limits)
+        if index < len(steps) - 1 and not done.images:
+            reason = (
+                f"step {index + 1}, {operation.workload.name}, gives no image, so that it must be the last"
+            )
+            raise WorkloadError("bad_params", reason)
+        images = list(done.images.values())
+    return output(done, steps[-1][1])
+
+
+def _parsed(index: int, step: Step) -> tuple[Operation, Reading]:
+    from accel.image.catalogue import OPERATIONS
+
+    operation = OPERATIONS.get(step.workload)
+    if operation is None:
+        known = ", ".join(sorted(OPERATIONS))
+        reason = f"step {index + 1} is {step.workload!r}, which is no operation on images; there are {known}"
+        raise WorkloadError("bad_params", reason)
+    try:
+        params = operation.workload.parse(step.params)
+    except WorkloadError as error:
+        raise WorkloadError("bad_params", f"step {index + 1}, {step.workload}: {error.reason}") from None
+    assert isinstance(params, Reading)
+    return operation, params
+
+
+def _operated(
+    index: int, operation: Operation, images: list[Any], params: Reading, limits: Limits
+) -> Operated:
+    try:
+        operation.workload.check_inputs(len(images))
+        return operation.operate(images, params, limits)
+    except WorkloadError as error:
+        reason = f"step {index + 1}, {operation.workload.name}: {error.reason}"
+        raise WorkloadError(error.code, reason, error.name) from None

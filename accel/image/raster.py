@@ -1,0 +1,62 @@
+"""An image between two operations: its pixels, and how they are to be read."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from accel.image.decoded import Pixels
+
+Transfer = Literal["srgb", "linear"]
+"""How colour channels are coded: by sRGB's curve (IEC 61966-2-1), or in proportion to light (or to whatever
+else is measured: data). Alpha is always linear."""
+
+
+class Raster(Struct, frozen=True):
+    """All pixels of one image, upright, colours of the sRGB primaries, alpha not multiplied in."""
+
+    name: str
+    """What the asker calls it; error messages name it."""
+    pixels: Pixels
+    """Height x width x channels, in one piece, never written to. Channels: 1 (grey), 2 (grey and alpha),
+    3 (RGB), 4 (RGB and alpha). uint8 or uint16, 0 to full scale; or float32, linear and finite."""
+    has_alpha: bool
+    """Whether the last channel is alpha."""
+    transfer: Transfer
+    """Of the colour channels; floats are always `linear`."""
+    format: str
+    """The file's that it comes from, for example `png`: what is written unless another is asked for."""
+    mips: tuple[Pixels, ...] = ()
+    """Smaller levels, largest first, each half of the one before (rounded down, at least 1), of the same
+    type and channels; empty for none."""
+
+    @property
+    def width(self) -> int:
+        """Pixels."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def channels(self) -> int:
+        """Their number, alpha included."""
+        return int(self.pixels.shape[2])
+
+    @property
+    def bit_depth(self) -> int:
+        """Bits of a channel: 8, 16 or 32."""
+        return int(self.pixels.dtype.itemsize * 8)
+
+    @property
+    def colors(self) -> int:
+        """The number of channels that aren't alpha."""
+        return self.channels - self.has_alpha
+
+    def with_pixels(self, pixels: Pixels, **changes: object) -> Raster:
+        """The same image with other pixels and, unless given, no smaller levels."""
+        return msgspec.structs.replace(self, **{"mips": (), **changes, "pixels": pixels})
