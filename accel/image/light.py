@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accel.image.decoded import Pixels
-from accel.image.raster import Raster
+from accel.image.raster import Raster, Transfer
 
 Floats = NDArray[np.float32]
+
+DEPTHS = {"8": "uint8", "16": "uint16", "32": "float32"}
+"""The types of channels by their bits."""
 
 
 def to_light(pixels: Pixels, colors: int, transfer: str) -> Floats:
@@ -51,9 +54,12 @@ def srgb(light: Floats) -> Floats:
     return coded.astype(np.float32)
 
 
-def at_depth(image: Raster, dtype: Any) -> Raster:
-    """The image with channels of another type: uint8, uint16 or float32. Floats become sRGB where there are
-    three colours; alpha and data keep their proportion."""
+def at_depth(image: Raster, dtype: Any, transfer: Literal["auto", Transfer] = "auto") -> Raster:
+    """The image with channels of another type: uint8, uint16 or float32. Alpha and data keep their
+    proportion.
+
+    `transfer` is how integers made of floats are coded; `auto`: as sRGB where there are three colours.
+    """
     dtype = np.dtype(dtype)
     if image.pixels.dtype == dtype:
         return image
@@ -61,7 +67,8 @@ def at_depth(image: Raster, dtype: Any) -> Raster:
         levels = [to_light(level, image.colors, image.transfer) for level in (image.pixels, *image.mips)]
         return image.with_pixels(levels[0], mips=tuple(levels[1:]), transfer="linear")
     if image.pixels.dtype.kind == "f":
-        transfer = "srgb" if image.colors == 3 else "linear"
+        if transfer == "auto":
+            transfer = "srgb" if image.colors == 3 else "linear"
         levels = [from_light(level, image.colors, transfer, dtype) for level in (image.pixels, *image.mips)]
         return image.with_pixels(levels[0], mips=tuple(levels[1:]), transfer=transfer)
     levels = [_rescaled(level, dtype) for level in (image.pixels, *image.mips)]

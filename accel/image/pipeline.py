@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta, Struct
 
 from accel.image.operation import Operated, Operation, Reading, output
@@ -17,8 +18,8 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
     workload: str
     """Its name, for example `image.resize`."""
     params: dict[str, Any] = {}
-    """Its parameters. Those of the file that is written (`format`, `quality`, `lossless`) count in the last
-    step, `transfer` in the first."""
+    """Its parameters. Those of the file that is written (`format`, `quality`, `lossless`, `bits`) count in
+    the last step, `transfer` in the first."""
 
 
 class Pipeline(Reading, frozen=True, kw_only=True):
@@ -55,7 +56,11 @@ def pipeline(inputs: Sequence[Input], params: Pipeline, limits: Limits) -> Outpu
             )
             raise WorkloadError("bad_params", reason)
         images = list(done.images.values())
-    return output(done, steps[-1][1])
+    # How the first step's files are read also tells whether what is written in the end is data.
+    writing = steps[-1][1]
+    return output(
+        done, msgspec.structs.replace(writing, transfer=transfer) if transfer != "auto" else writing
+    )
 
 
 def _parsed(index: int, step: Step) -> tuple[Operation, Reading]:
