@@ -34,5 +34,5 @@ def convert(images: Sequence[Raster], params: Convert, limits: Limits) -> Operat
     (image,) = images
     # Whoever asks for 16 bits and EXR means half floats, which are no integers on the way.
     if params.bits == "32" or (params.bits != "same" and wanted(image, params) != "float32"):
-        image = at_depth(image, DEPTHS[params.bits], params.transfer)
+        image = at_depth(image, DEPTHS[params.bits])
     return Operated({"converted": image})

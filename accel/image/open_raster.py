@@ -47,7 +47,8 @@ def as_raster(name: str, decoded: Decoded, transfer: Asked = "auto") -> Raster:
     pixels, alpha = decoded.pixels, decoded.has_alpha
     if channels - alpha == 2:
         pixels = _third(pixels)
-    return Raster(name, pixels, alpha, _transfer(pixels, alpha, transfer), decoded.format)
+    curve = _transfer(pixels, alpha, transfer)
+    return Raster(name, pixels, alpha, curve, decoded.format, data=transfer == "linear")
 
 
 def _third(pixels: Pixels) -> Pixels:

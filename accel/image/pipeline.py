@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta, Struct
 
 from accel.image.operation import Operated, Operation, Reading, output
@@ -56,11 +55,7 @@ def pipeline(inputs: Sequence[Input], params: Pipeline, limits: Limits) -> Outpu
             )
             raise WorkloadError("bad_params", reason)
         images = list(done.images.values())
-    # How the first step's files are read also tells whether what is written in the end is data.
-    writing = steps[-1][1]
-    return output(
-        done, msgspec.structs.replace(writing, transfer=transfer) if transfer != "auto" else writing
-    )
+    return output(done, steps[-1][1])
 
 
 def _parsed(index: int, step: Step) -> tuple[Operation, Reading]:

@@ -43,14 +43,14 @@ class Writer(Struct, frozen=True):
 
 WRITERS: dict[str, Writer] = {
     "png": Writer(vips.png, "image/png", ("uint8", "uint16"), longest=2**31 - 1),
-    "jpeg": Writer(vips.jpeg, "image/jpeg", ("uint8",), alpha=False),
+    "jpeg": Writer(vips.jpeg, "image/jpeg", ("uint8",), alpha=False, longest=65500),
     "webp": Writer(vips.webp, "image/webp", ("uint8",), grey=False, grey_alpha=False, longest=16383),
     "avif": Writer(vips.avif, "image/avif", ("uint8",), grey=False, grey_alpha=False, longest=16384),
     "tiff": Writer(vips.tiff, "image/tiff", ("uint8", "uint16", "float32"), longest=2**31 - 1),
     "tga": Writer(tga.tga, "image/x-tga", ("uint8",), grey_alpha=False),
     "psd": Writer(psd.psd, "image/vnd.adobe.photoshop", ("uint8", "uint16"), longest=30000),
     "exr": Writer(exr.exr, "image/x-exr", ("float32",), longest=2**31 - 1, bits=exr.bits),
-    "hdr": Writer(hdr.hdr, "image/vnd.radiance", ("float32",), alpha=False, grey=False, longest=2**31 - 1),
+    "hdr": Writer(hdr.hdr, "image/vnd.radiance", ("float32",), alpha=False, grey=False),
 }
 
 
@@ -95,7 +95,7 @@ def wanted(image: Raster, params: Writing) -> str:
 def fitted(image: Raster, params: Writing) -> Raster:
     """The image as the format can hold it."""
     writer = WRITERS[chosen(image, params.format)]
-    image = at_depth(image, wanted(image, params), params.transfer)
+    image = at_depth(image, wanted(image, params))
     if image.has_alpha and not writer.alpha:
         image = on_white(image)
     if not (writer.grey_alpha if image.has_alpha else writer.grey):
@@ -104,9 +104,10 @@ def fitted(image: Raster, params: Writing) -> Raster:
 
 
 def on_white(image: Raster) -> Raster:
-    """The image without transparency: as it looks on a white page."""
+    """The image without transparency: as it looks on a white page. Data keep their numbers and lose alpha."""
     levels = [
-        np.ascontiguousarray(mixed(level, "on white")[..., :-1]) for level in (image.pixels, *image.mips)
+        np.ascontiguousarray((level if image.data else mixed(level, "on white"))[..., :-1])
+        for level in (image.pixels, *image.mips)
     ]
     return image.with_pixels(levels[0], mips=tuple(levels[1:]), has_alpha=False)
 

@@ -29,7 +29,7 @@ def exr(image: Raster, params: Writing) -> bytes:
 
     Raises WorkloadError `unsupported`.
     """
-    multiplied = image.has_alpha and params.transfer != "linear"
+    multiplied = image.has_alpha and not image.data
     pixels = mixed(image.pixels, "multiplied") if multiplied else image.pixels
     oiio = library()
     kind = "half" if bits(image, params) == 16 else "float"

@@ -40,7 +40,7 @@ def psd(image: Raster, params: Writing) -> bytes:
     mode = _GREY if image.colors == 1 else _RGB
     size = struct.pack(">HII", image.channels, image.height, image.width)
     head = b"8BPS\0\1" + bytes(6) + size + struct.pack(">HH", image.bit_depth, mode)
-    if image.has_alpha and not is_data(image, params):
+    if image.has_alpha and not image.data:
         layers = _layers(image, _planes(image.pixels))
         merged = _planes(mixed(image.pixels, "on white"))
     else:
@@ -48,12 +48,6 @@ def psd(image: Raster, params: Writing) -> bytes:
     pixels = b"".join(plane.sizes for plane in merged) + b"".join(plane.data for plane in merged)
     parts = [_sized(b""), _sized(b""), _sized(layers), struct.pack(">H", _PACKBITS), pixels]
     return head + b"".join(parts)
-
-
-def is_data(image: Raster, params: Writing) -> bool:
-    """Whether the channels are data, and alpha only one more of them."""
-    asked = params.transfer == "linear"
-    return asked or (image.transfer == "linear" and image.colors == 3 and image.pixels.dtype.kind != "f")
 
 
 def _sized(data: bytes) -> bytes:
