@@ -10,9 +10,9 @@ import pyvips
 
 from accel.image.alpha import straight
 from accel.image.decoded import Alpha, Decoded, Pixels
-from accel.image.load import KINDS, decode_image, finite, identify, open_image, undecodable
+from accel.image.load import decode_image, identify, open_image, undecodable
 from accel.image.preview import image_of
-from accel.image.profiles import to_srgb
+from accel.image.profiles import in_srgb
 from accel.image.raster import Raster, Transfer
 from accel.workload import Input, Limits, WorkloadError
 
@@ -24,7 +24,7 @@ def open_raster(source: Input, limits: Limits, transfer: Asked = "auto") -> Rast
     """The first frame of an image: EXIF's orientation applied, an embedded colour profile converted to sRGB.
 
     `auto`: integers of three colours are sRGB, all else is linear. `linear`: data, whose numbers are kept as
-    they are (`to_srgb`), also where the format multiplies by alpha. Raises WorkloadError as `decode_image`.
+    they are (`in_srgb`), also where the format multiplies by alpha. Raises WorkloadError as `decode_image`.
     """
     kind, size = identify(source)
     try:
@@ -68,20 +68,8 @@ def _upright(lazy: pyvips.Image, format: str, size: int, transfer: Asked) -> Dec
     if lazy.get_typeof("orientation") and lazy.get("orientation") > 1:
         # A file that is read from top to bottom can't be turned.
         lazy = lazy.copy_memory().autorot()
-    pixels, model, alpha = _pixels(to_srgb(lazy, transfer))
+    pixels, model, alpha = in_srgb(lazy, transfer)
     return Decoded(_widened(pixels, lazy), model, alpha, format, size)
-
-
-def _pixels(image: pyvips.Image) -> tuple[Pixels, str, bool]:
-    """Finite pixels, their colour model, and whether the last channel is alpha."""
-    if image.format == "uint":
-        image = image / (2**32 - 1)
-    if image.format not in KINDS:
-        image = image.cast("float")
-    shape = (image.height, image.width, image.bands)
-    pixels = np.frombuffer(image.write_to_memory(), KINDS[image.format]).reshape(shape)
-    alpha = bool(image.hasalpha())
-    return finite(pixels), "grey" if image.bands - alpha == 1 else "rgb", alpha
 
 
 def _widened(pixels: Pixels, lazy: pyvips.Image) -> Pixels:
@@ -106,5 +94,5 @@ def _managed(decoded: Decoded, transfer: Asked) -> Decoded:
     lazy = image_of(decoded.pixels, models[decoded.color_model])
     if decoded.profile:
         lazy.set_type(pyvips.GValue.blob_type, "icc-profile-data", decoded.profile)
-    pixels, model, alpha = _pixels(to_srgb(lazy, transfer))
+    pixels, model, alpha = in_srgb(lazy, transfer)
     return msgspec.structs.replace(decoded, pixels=pixels, color_model=model, has_alpha=alpha)

@@ -1,4 +1,4 @@
-"""Colours of embedded profiles, of printing inks and of Lab as sRGB's, by libvips and Little CMS."""
+"""Colours of embedded profiles, of printing inks and of Lab as sRGB's."""
 
 from __future__ import annotations
 
@@ -6,74 +6,72 @@ from typing import Any, Literal
 
 import numpy as np
 import pyvips
-from numpy.typing import NDArray
 
-from accel.image.preview import image_of
+from accel.image import icc
+from accel.image.decoded import Pixels
+from accel.image.load import KINDS, finite
 from accel.image.raster import Transfer
 
 _DEVICELESS = ("lab", "labs", "labq", "lch", "xyz", "yxy")
 """What needs no profile to be known."""
 
-_INTENT = "relative"
-"""What the profile calls white stays white, as browsers have it."""
+_PROFILE = "icc-profile-data"
 
 
-def to_srgb(image: pyvips.Image, transfer: Literal["auto", Transfer]) -> pyvips.Image:
-    """The image in sRGB's colours at the same depth; grey stays one channel.
+def in_srgb(image: pyvips.Image, transfer: Literal["auto", Transfer]) -> tuple[Pixels, str, bool]:
+    """Finite pixels in sRGB's colours at the same depth, their colour model, and whether there is alpha.
 
     Integers of three colours are converted unless `transfer` is `linear`, grey only where it is `srgb`: data
     are kept as they are. So are floats. A profile that is broken or of other colours than the image counts
-    for nothing, and one of sRGB itself changes no pixel. Raises pyvips.Error.
+    for nothing, and one of sRGB itself changes no pixel. What the profile calls white stays white (relative
+    colorimetric), as browsers have it. Raises pyvips.Error.
     """
+    plain = image.format in ("uchar", "ushort")
     if image.interpretation in _DEVICELESS:
-        return _from_lab(image)
-    if image.format not in ("uchar", "ushort"):
-        return image
-    if image.interpretation == "cmyk":
-        return _converted(image, input_profile="cmyk")
+        return _pixels(_from_lab(image))
+    if image.interpretation == "cmyk" and plain:
+        return _pixels(_transformed(image, input_profile="cmyk"))
     colors = image.bands - bool(image.hasalpha())
     pictured = transfer == "srgb" if colors == 1 else transfer != "linear"
-    if not pictured or colors not in (1, 3) or not _matters(image, colors):
-        return image
-    made = _converted(image)
-    return made if colors == 3 else _grey(made)
+    if not (plain and pictured and image.get_typeof(_PROFILE)):
+        return _pixels(image)
+    used = icc.shaper(image.get(_PROFILE))
+    if used is None:
+        return _pixels(_by_table(image) if colors == 3 else image)
+    pixels, model, alpha = _pixels(image)
+    if len(used.curves) == colors and not icc.same(used):
+        pixels = icc.applied(pixels, colors, used)
+    return pixels, model, alpha
 
 
-def _converted(image: pyvips.Image, **options: Any) -> pyvips.Image:
+def _pixels(image: pyvips.Image) -> tuple[Pixels, str, bool]:
+    if image.format == "uint":
+        image = image / (2**32 - 1)
+    if image.format not in KINDS:
+        image = image.cast("float")
+    shape = (image.height, image.width, image.bands)
+    pixels = np.frombuffer(image.write_to_memory(), KINDS[image.format]).reshape(shape)
+    alpha = bool(image.hasalpha())
+    return finite(pixels), "grey" if image.bands - alpha == 1 else "rgb", alpha
+
+
+def _transformed(image: pyvips.Image, **options: Any) -> pyvips.Image:
     depth = 16 if image.format == "ushort" else 8
-    return image.icc_transform("srgb", embedded=True, intent=_INTENT, depth=depth, **options)
+    return image.icc_transform("srgb", embedded=True, intent="relative", depth=depth, **options)
 
 
-def _grey(image: pyvips.Image) -> pyvips.Image:
-    """One of three channels that are alike, and alpha."""
-    grey = image.extract_band(1)
-    made = grey.bandjoin(image.extract_band(3)) if image.bands > 3 else grey
-    return made.copy(interpretation="grey16" if image.format == "ushort" else "b-w")
+def _by_table(image: pyvips.Image) -> pyvips.Image:
+    """By a profile that is a table, if it is any."""
+    probe = pyvips.Image.black(1, 1, bands=3).copy(interpretation="srgb")
+    probe.set_type(pyvips.GValue.blob_type, _PROFILE, image.get(_PROFILE))
+    try:
+        _transformed(probe).write_to_memory()
+    except pyvips.Error:
+        return image
+    return _transformed(image)
 
 
 def _from_lab(image: pyvips.Image) -> pyvips.Image:
     kind = "bits-per-sample"
     eight = image.get_typeof(kind) != 0 and image.get(kind) == 8
     return image.colourspace("srgb" if eight else "rgb16")
-
-
-def _matters(image: pyvips.Image, colors: int) -> bool:
-    """Whether the embedded profile works, and moves any of a lattice of colours by more than 1 of 255."""
-    if not image.get_typeof("icc-profile-data"):
-        return False
-    lattice = _lattice(colors)
-    model = "b-w" if colors == 1 else "srgb"
-    probe = image_of(lattice[None], model)
-    probe.set_type(pyvips.GValue.blob_type, "icc-profile-data", image.get("icc-profile-data"))
-    try:
-        moved = _converted(probe).numpy().reshape(len(lattice), 3)
-    except pyvips.Error:
-        return False
-    return bool(np.abs(moved.astype(np.int16) - lattice).max() > 1)
-
-
-def _lattice(colors: int) -> NDArray[np.uint8]:
-    """Values of 0 to 255 in steps of 15: in all combinations, or of grey."""
-    steps = np.arange(0, 256, 15, dtype=np.uint8)
-    axes = np.meshgrid(*[steps] * colors, indexing="ij")
-    return np.ascontiguousarray(np.stack([axis.reshape(-1) for axis in axes], -1))
