@@ -43,7 +43,7 @@ def _in_blocks(stream: Stream, end: int, version: int) -> bool:
     """The same for what stands behind an empty list of layers; whatever looks odd ends the search."""
     if stream.left - end < 4 or not _skipped(stream, end, stream.number(">I", "its mask")):
         return False
-    while stream.left - end >= 16:
+    while stream.left - end >= (12 if version == 1 else 16):
         mark, key = stream.unpack(">4s4s", "its layers")
         if mark not in (b"8BIM", b"8B64"):
             return False

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import OpenImageIO as oiio
 
+from tests.accel.conftest import image
 from tests.accel.image.broken import chunk
 
 D50 = (0.9642, 1.0, 0.8249)
@@ -62,6 +63,20 @@ def rgb_profile(primaries, gamma: float = 1, curve: bytes = b"") -> bytes:
 
 def grey_profile(gamma: float) -> bytes:
     return _profile(b"GRAY", {b"kTRC": _curve(gamma)})
+
+
+def swapping_profile() -> bytes:
+    """A profile of RGB that is a table to Lab (10.10 lut8Type): red and blue change places."""
+    corners = np.array([[b, g, r] for r in (0, 255) for g in (0, 255) for b in (0, 255)], np.uint8)
+    lab = (
+        image(corners[None], "srgb").icc_import(input_profile="srgb", intent="relative", pcs="lab").numpy()[0]
+    )
+    values = np.round(np.clip(lab * [2.55, 1, 1] + [0, 128, 128], 0, 255)).astype(np.uint8)
+    unity = b"".join(number(float(row == column)) for row in range(3) for column in range(3))
+    line = bytes(range(256)) * 3
+    tag = b"mft1" + bytes(4) + bytes([3, 3, 2, 0]) + unity + line + values.tobytes() + line
+    made = _profile(b"RGB ", {b"A2B0": tag, b"A2B1": tag})
+    return made[:20] + b"Lab " + made[24:]
 
 
 def curve(light: np.ndarray) -> np.ndarray:

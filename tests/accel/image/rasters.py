@@ -11,6 +11,8 @@ from accel.workload import Input, Limits
 
 DEPTHS = ("uint8", "uint16", "float32")
 CHANNELS = (1, 2, 3, 4)
+FORMATS = ("png", "jpeg", "webp", "avif", "tiff", "tga", "psd", "exr", "hdr")
+"""What holds pixels as they are, or nearly."""
 
 
 def raster(channels: int, dtype: str = "uint8", shape: tuple[int, int] = (7, 11), **more) -> Raster:

@@ -74,7 +74,7 @@ def test_floats_become_16_bit():
 
 
 def test_sections_have_the_sizes_that_they_say(tmp_path):
-    """Photoshop goes by these: header, palette, resources, layers, then the merged picture to the very end."""
+    """Photoshop goes by these: header, palette, resources, layers, then the merged picture to the end."""
     for dtype in ("uint8", "uint16"):
         image = raster(4, dtype, (3, 5))
         data, _ = written(image, "psd")
