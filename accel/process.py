@@ -13,7 +13,7 @@ from typing import cast
 
 import msgspec
 
-from accel.frames import HEADER, Reply, Setup, pack, replies
+from accel.frames import HEADER, Reply, Setup, Several, pack, replies
 
 # Every worker is one core's work: a thread pool in each would only fight for the same cores.
 SINGLE_THREADED = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "VIPS_CONCURRENCY": "1"}
@@ -60,7 +60,7 @@ class Worker:
     def alive(self) -> bool:
         return not self._wire.ended
 
-    async def ask(self, job: bytes) -> Reply:
+    async def ask(self, job: bytes) -> Reply | Several:
         """The reply to a job's frame. Raises WorkerDied."""
         frame = self._wire.expect()
         self._stdin.write(job)
