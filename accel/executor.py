@@ -129,12 +129,14 @@ class LocalExecutor:
         limits: Limits,
         memory_mib: int,
         *,
+        keep_mib: int = 0,
         env: Mapping[str, str] | None = None,
         warm: Sequence[str] = WARM,
     ) -> None:
-        """`workers` 0 is one per core; `memory_mib` 0 is no limit; `env` adds to the workers' environment."""
+        """`workers` 0 is one per core; `memory_mib` 0 is no limit. A worker that still holds more than
+        `keep_mib` after a job is replaced; 0 keeps it. `env` adds to the workers' environment."""
         self._limits = limits
-        self._pool = Pool(workers or cores(), Setup(limits, memory_mib, tuple(warm)), env or {})
+        self._pool = Pool(workers or cores(), Setup(limits, memory_mib, tuple(warm)), env or {}, keep_mib)
 
     @property
     def pool(self) -> Pool:

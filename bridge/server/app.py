@@ -59,7 +59,9 @@ class Bridge:
         self._receipts = ReceiptStore(self._database)
         self.sessions = Sessions(self._session_store, settings["session.keep_s"])
         limits = Limits(max_pixels=settings["images.max_pixels"])
-        workers = LocalExecutor(settings["workers"], limits, settings["worker.memory_mib"])
+        workers = LocalExecutor(
+            settings["workers"], limits, settings["worker.memory_mib"], keep_mib=settings["worker.keep_mib"]
+        )
         self._policies = Policies(paths.batching_file, workers)
         self._executor = Batcher(workers, self._policies.max_rows)
         blobs = _blob_store(paths.blobs, settings["blobs.max_size"])

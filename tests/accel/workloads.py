@@ -109,6 +109,16 @@ def greedy(inputs, params, limits):
     return Output(int(np.ones(params.size << 20, np.uint8).sum()))
 
 
+HOARD = []
+
+
+@declare("test.hoard")
+def hoard(inputs, params, limits):
+    """Never gives back what it took."""
+    HOARD.append(np.ones(params.size << 20, np.uint8))
+    return Output(len(HOARD))
+
+
 @declare("test.path")
 def path(inputs, params, limits):
     return Output(os.fsencode(inputs[0].path))
