@@ -53,7 +53,7 @@ def srgb(light: Floats) -> Floats:
 
 def at_depth(image: Raster, dtype: Any) -> Raster:
     """The image with channels of another type: uint8, uint16 or float32. Floats become sRGB where there are
-    three colours; alpha and data keep their proportion."""
+    three colours that aren't data; alpha, grey and data keep their proportion."""
     dtype = np.dtype(dtype)
     if image.pixels.dtype == dtype:
         return image
@@ -61,7 +61,7 @@ def at_depth(image: Raster, dtype: Any) -> Raster:
         levels = [to_light(level, image.colors, image.transfer) for level in (image.pixels, *image.mips)]
         return image.with_pixels(levels[0], mips=tuple(levels[1:]), transfer="linear")
     if image.pixels.dtype.kind == "f":
-        transfer = "srgb" if image.colors == 3 else "linear"
+        transfer = "srgb" if image.colors == 3 and not image.data else "linear"
         levels = [from_light(level, image.colors, transfer, dtype) for level in (image.pixels, *image.mips)]
         return image.with_pixels(levels[0], mips=tuple(levels[1:]), transfer=transfer)
     levels = [_rescaled(level, dtype) for level in (image.pixels, *image.mips)]

@@ -16,7 +16,8 @@ from accel.workload import Input, Limits, WorkloadError
 def open_raster(source: Input, limits: Limits, transfer: Literal["auto", Transfer] = "auto") -> Raster:
     """The first frame of an image: EXIF's orientation applied, an embedded colour profile converted to sRGB.
 
-    `auto`: integers of three colours are sRGB, all else is linear. Raises WorkloadError as `decode_image`.
+    `auto`: integers of three colours are sRGB, all else is linear; what is asked for as `linear` is data.
+    Raises WorkloadError as `decode_image`.
     """
     kind, size = identify(source)
     if kind.loader is None:
@@ -39,7 +40,8 @@ def as_raster(name: str, decoded: Decoded, transfer: Literal["auto", Transfer] =
     pixels, alpha = decoded.pixels, decoded.has_alpha
     if channels - alpha == 2:
         pixels = _third(pixels)
-    return Raster(name, pixels, alpha, _transfer(pixels, alpha, transfer), decoded.format)
+    curve = _transfer(pixels, alpha, transfer)
+    return Raster(name, pixels, alpha, curve, decoded.format, data=transfer == "linear")
 
 
 def _third(pixels: Pixels) -> Pixels:

@@ -22,7 +22,7 @@ class Reading(Params, frozen=True):
         Meta(
             description="How 8 and 16 bit colours are coded: `srgb` for pictures, `linear` for data "
             "(normals, heights, masks); `auto` takes three colours for sRGB and grey for data. Floats are "
-            "linear."
+            "linear, and given as sRGB where integers are written unless they are said to be data."
         ),
     ] = "auto"
 
