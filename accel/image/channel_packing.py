@@ -17,11 +17,11 @@ from accel.image.raster import Raster
 from accel.workload import Limits, WorkloadError
 
 if TYPE_CHECKING:
-    from accel.image.pack_channels import PackChannels, Source
+    from accel.image.pack_channels import ChannelSource, PackChannels
 
 
 def packed(
-    images: Sequence[Raster], sources: Sequence[Source], params: PackChannels, limits: Limits
+    images: Sequence[Raster], sources: Sequence[ChannelSource], params: PackChannels, limits: Limits
 ) -> Raster:
     """One image of three or four channels. Raises WorkloadError."""
     used = [images[source.input] for source in sources if source.input is not None]
@@ -52,7 +52,7 @@ def _size(used: Sequence[Raster], policy: str) -> tuple[int, int]:
 
 
 def _values(
-    images: Sequence[Raster], source: Source, shape: tuple[int, int], dtype: np.dtype[Any]
+    images: Sequence[Raster], source: ChannelSource, shape: tuple[int, int], dtype: np.dtype[Any]
 ) -> Pixels | int:
     top = int(np.iinfo(dtype).max)
     if source.input is None:

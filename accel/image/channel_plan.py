@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from accel.image.channel_layouts import COMPLEMENTS, LAYOUTS, LETTERS, NEUTRAL
-from accel.image.pack_channels import PackChannels, Source
+from accel.image.pack_channels import ChannelSource, PackChannels
 from accel.workload import WorkloadError
 
-Pairs = Sequence[tuple[str, Source]]
+Pairs = Sequence[tuple[str, ChannelSource]]
 """What is to be filled, by name, and from where."""
 
 SKIPPED = "-"
 """An input that holds nothing by itself."""
 
 
-def planned(params: PackChannels, names: Sequence[str]) -> list[Source]:
+def planned(params: PackChannels, names: Sequence[str]) -> list[ChannelSource]:
     """The source of red, green, blue and, where it is used, alpha, for inputs of these names.
 
     Raises WorkloadError `bad_params`.
@@ -26,7 +26,7 @@ def planned(params: PackChannels, names: Sequence[str]) -> list[Source]:
     held = _by_channel(_held(params, names, fields), fields, "holds")
     given = {**held, **_by_channel(_named(params.channels), fields, "channels")}
     sources = [
-        given.get(letter) or Source(value=NEUTRAL.get(field, 0.0))
+        given.get(letter) or ChannelSource(value=NEUTRAL.get(field, 0.0))
         for letter, field in zip(LETTERS, fields, strict=False)
     ]
     _check_use(sources, names)
@@ -47,7 +47,7 @@ def _held(params: PackChannels, names: Sequence[str], fields: Sequence[str]) -> 
     if holds and len(holds) != len(names):
         reason = f"`holds` names {len(holds)} inputs, but there are {len(names)}"
         raise WorkloadError("bad_params", reason)
-    return [(hold, Source(input=index)) for index, hold in enumerate(holds) if hold != SKIPPED]
+    return [(hold, ChannelSource(input=index)) for index, hold in enumerate(holds) if hold != SKIPPED]
 
 
 def _in_order(layout: str, names: Sequence[str], fields: Sequence[str]) -> list[str]:
@@ -62,15 +62,15 @@ def _in_order(layout: str, names: Sequence[str], fields: Sequence[str]) -> list[
     return maps[: len(names)]
 
 
-def _named(channels: Mapping[str, Source]) -> Pairs:
+def _named(channels: Mapping[str, ChannelSource]) -> Pairs:
     for name, source in channels.items():
         if (source.input is None) == (source.value is None):
             raise WorkloadError("bad_params", f"`channels`: {name} needs either an input or a value")
     return list(channels.items())
 
 
-def _by_channel(pairs: Pairs, fields: Sequence[str], where: str) -> dict[str, Source]:
-    found: dict[str, Source] = {}
+def _by_channel(pairs: Pairs, fields: Sequence[str], where: str) -> dict[str, ChannelSource]:
+    found: dict[str, ChannelSource] = {}
     for name, source in pairs:
         letter, turned = _place(name, fields, where)
         if letter in found:
@@ -92,7 +92,7 @@ def _place(name: str, fields: Sequence[str], where: str) -> tuple[str, bool]:
     raise WorkloadError("bad_params", f"`{where}` names {name!r}; there are {known}")
 
 
-def _check_use(sources: Sequence[Source], names: Sequence[str]) -> None:
+def _check_use(sources: Sequence[ChannelSource], names: Sequence[str]) -> None:
     used = {source.input for source in sources if source.input is not None}
     if used and max(used) >= len(names):
         reason = f"`channels` names input {max(used)}, but there are {len(names)}, counted from 0"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from accel.image.raster import Raster
 
 
-class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ChannelSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the values of one channel come from: an input, or one value for all texels."""
 
     input: Annotated[int, Meta(ge=0, le=15)] | None = None
@@ -50,7 +50,7 @@ class PackChannels(Writing, frozen=True):
         ),
     ] = field(default_factory=list)
     channels: Annotated[
-        dict[str, Source],
+        dict[str, ChannelSource],
         Meta(
             description="By `r`, `g`, `b`, `a` or the map's name: `{input, channel, invert}` or `{value}`; "
             "`input` counts from 0, `channel` is `r` (or grey) unless said, `value` is 0 to 1."
