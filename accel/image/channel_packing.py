@@ -30,7 +30,7 @@ def packed(
     if params.format == "jpeg" and len(sources) > 3:
         reason = f"JPEG holds no alpha, in which {params.layout} keeps values; give another format"
         raise WorkloadError("bad_params", reason)
-    deep = params.bits == "16" or (params.bits == "auto" and any(one.bit_depth > 8 for one in used))
+    deep = params.bits in ("16", "32") or (params.bits == "same" and any(one.bit_depth > 8 for one in used))
     pixels = np.empty((height, width, len(sources)), np.uint16 if deep else np.uint8)
     for channel, source in enumerate(sources):
         pixels[..., channel] = _values(images, source, (height, width), pixels.dtype)

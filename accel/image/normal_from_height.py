@@ -49,10 +49,6 @@ class NormalFromHeight(Writing, frozen=True):
         Meta(description="Which channel holds the heights; of grey, all but `a` are the same."),
     ] = "luminance"
     invert: Annotated[bool, Meta(description="Whether dark is high.")] = False
-    bits: Annotated[
-        Literal["auto", "8", "16"],
-        Meta(description="Of a channel of the result; `auto` is 8 for heights of 8 bit, else 16."),
-    ] = "auto"
 
 
 @operation("image.normal_from_height", version=1, params=NormalFromHeight)
@@ -75,7 +71,7 @@ def normal_from_height(images: Sequence[Raster], params: NormalFromHeight, limit
         params.convention == "directx",
         params.channel,
     )
-    deep = image.bit_depth > 8 if params.bits == "auto" else params.bits == "16"
+    deep = image.bit_depth > 8 if params.bits == "same" else params.bits != "8"
     pixels = normals(image, relief, "uint16" if deep else "uint8")
     made = image.with_pixels(pixels, has_alpha=False, transfer="linear", data=True, format=data_format(image))
     return Operated({"normal": made})

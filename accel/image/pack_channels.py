@@ -63,10 +63,6 @@ class PackChannels(Writing, frozen=True):
             "width and height (linear), `refuse` makes it an error."
         ),
     ] = "largest"
-    bits: Annotated[
-        Literal["auto", "8", "16"],
-        Meta(description="Of a channel; `auto` is 8 where all inputs that are used have 8, else 16."),
-    ] = "auto"
 
 
 @operation("image.pack_channels", version=1, params=PackChannels, inputs=(1, 16))
