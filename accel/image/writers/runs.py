@@ -46,10 +46,10 @@ def coded(rows: Pixels, code: Code) -> tuple[bytes, NDArray[np.intp]]:
     """
     step = max(1, _STRIP // rows.shape[1])
     strips = [_strip(rows[begin : begin + step], code) for begin in range(0, len(rows), step)]
-    return b"".join(data for data, _ in strips), np.concatenate([sizes for _, sizes in strips])
+    return b"".join(data.data for data, _ in strips), np.concatenate([sizes for _, sizes in strips])
 
 
-def _strip(rows: Pixels, code: Code) -> tuple[bytes, NDArray[np.intp]]:
+def _strip(rows: Pixels, code: Code) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
     count, length, size = rows.shape
     items = _words(rows).reshape(-1)
     within = _within(items, length, code)
@@ -65,7 +65,7 @@ def _strip(rows: Pixels, code: Code) -> tuple[bytes, NDArray[np.intp]]:
     runs, literals = code.run_head + code.step * lengths, code.literal_head + lengths
     out[heads] = np.where(repeated, runs, literals).astype(np.uint8)
     last = np.searchsorted(begins, np.arange(1, count + 1) * length) - 1
-    return out.tobytes(), np.diff(ends[last], prepend=0)
+    return out, np.diff(ends[last], prepend=0)
 
 
 def _words(rows: Pixels) -> NDArray[Any]:
