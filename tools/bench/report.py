@@ -1,7 +1,7 @@
 """Runs the benchmarks and writes docs/performance.md: `python -m tools.bench.report [NAME...]`.
 
-With names, only their sections are measured anew: the others stay as they are. The peers that aren't installed
-for the tests are in tools/bench/requirements.txt.
+With names, only their sections are measured anew: the others stay as they are. The peers that aren't
+installed for the tests are in tools/bench/requirements.txt.
 """
 
 from __future__ import annotations
