@@ -12,7 +12,7 @@ from msgspec import Struct
 from accel.image.light import at_depth
 from accel.image.operation import Written
 from accel.image.raster import Raster
-from accel.image.writers import vips
+from accel.image.writers import dds, ktx2, vips
 from accel.workload import OutputFile, WorkloadError
 
 if TYPE_CHECKING:
@@ -42,6 +42,22 @@ WRITERS: dict[str, Writer] = {
     "webp": Writer(vips.webp, "image/webp", ("uint8",), longest=16383),
     "avif": Writer(vips.avif, "image/avif", ("uint8",), longest=16384),
     "tiff": Writer(vips.tiff, "image/tiff", ("uint8", "uint16", "float32"), longest=2**31 - 1),
+    "dds": Writer(
+        dds.write,
+        "image/vnd-ms.dds",
+        ("uint8", "uint16", "float32"),
+        grey_alpha=False,
+        mips=True,
+        longest=2**31 - 1,
+    ),
+    "ktx2": Writer(
+        ktx2.write,
+        "image/ktx2",
+        ("uint8", "uint16", "float32"),
+        grey_alpha=False,
+        mips=True,
+        longest=2**31 - 1,
+    ),
 }
 
 

@@ -1,0 +1,34 @@
+"""ASTC of 8 bits, by ARM's encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from astc_encoder import ASTCConfig, ASTCContext, ASTCImage, ASTCProfile, ASTCSwizzle, ASTCType
+
+from accel.image.decoded import Pixels
+from accel.image.encoders.bc import Effort
+from accel.image.encoders.strips import rgba
+from accel.image.readers.blocks import Block
+
+_QUALITY = {"fast": 10, "normal": 60, "best": 98}
+"""The encoder's presets fast, medium and thorough."""
+
+_KEPT = "rgba"
+
+
+def astc(block: Block, effort: Effort, srgb: bool) -> Callable[[Pixels], bytes]:
+    """An encoder of strips; making one costs some milliseconds."""
+    profile = ASTCProfile.LDR_SRGB if srgb else ASTCProfile.LDR
+    config = ASTCConfig(profile, block.width, block.height, 1, _QUALITY[effort])
+    context = ASTCContext(config)
+
+    def encoded(strip: Pixels) -> bytes:
+        pixels = rgba(strip)
+        image = ASTCImage(ASTCType.U8, pixels.shape[1], pixels.shape[0], 1, pixels.tobytes())
+        data: bytes = context.compress(image, ASTCSwizzle.from_str(_KEPT))
+        # Some versions of the binding give a buffer that is longer than the blocks.
+        count = pixels.shape[0] * pixels.shape[1] // (block.width * block.height)
+        return data[: count * block.size]
+
+    return encoded

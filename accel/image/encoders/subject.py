@@ -1,0 +1,84 @@
+"""What is to be compressed: a raster as each format takes it, and which formats can't hold it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from accel.image.decoded import Pixels
+from accel.image.encoders.formats import FORMATS, BlockFormat
+from accel.image.light import at_depth, from_light, to_light
+from accel.image.raster import Raster, Transfer
+from accel.workload import WorkloadError
+
+
+class Subject:
+    """A raster with its levels, as 8 bits and as light, each made when it is asked for."""
+
+    def __init__(self, image: Raster, *, normal_map: bool, drop_alpha: bool) -> None:
+        if drop_alpha and image.has_alpha and not _full(image):
+            levels = [np.ascontiguousarray(level[..., :-1]) for level in (image.pixels, *image.mips)]
+            image = image.with_pixels(levels[0], mips=tuple(levels[1:]), has_alpha=False)
+        if normal_map and image.colors != 3:
+            raise WorkloadError("unsupported", "is grey, which no normal map is", image.name)
+        self.image = image
+        self.normal_map = normal_map
+        self.alpha = image.has_alpha and not _full(image)
+        """Whether anything of it is transparent."""
+
+    @cached_property
+    def transfer(self) -> Transfer:
+        """Of the 8 bit levels."""
+        if self.normal_map:
+            return "linear"
+        if self.image.pixels.dtype.kind == "f":
+            return "srgb" if self.image.colors == 3 else "linear"
+        return self.image.transfer
+
+    @cached_property
+    def _eight(self) -> Raster:
+        return at_depth(self.image, np.uint8)
+
+    @cached_property
+    def eight(self) -> list[Pixels]:
+        """All levels as 8 bits, largest first."""
+        if self.normal_map and self.image.pixels.dtype.kind == "f":
+            # Vectors are no colours: what is 0 to 1 in a file of floats is 0 to 255.
+            levels = (self.image.pixels, *self.image.mips)
+            return [from_light(level, 3, "linear", np.uint8) for level in levels]
+        return [self._eight.pixels, *self._eight.mips]
+
+    @cached_property
+    def light(self) -> list[Pixels]:
+        """All levels as light, floats of one or three channels."""
+        image = self.image
+        return [
+            np.ascontiguousarray(to_light(level[..., : image.colors], image.colors, image.transfer))
+            for level in (image.pixels, *image.mips)
+        ]
+
+    def levels(self, format: BlockFormat) -> list[Pixels]:
+        """What the format's encoder takes, largest first."""
+        return self.light if format.floats else self.eight
+
+    def check(self, format: BlockFormat) -> None:
+        """Raises WorkloadError `unsupported` for a format that would lose what the image is about."""
+        name = self.image.name
+        if self.alpha and format.channels != "rgba":
+            others = ", ".join(each.name for each in FORMATS.values() if each.channels == "rgba")
+            reason = (
+                f"has transparency, which {format.name} can't hold: choose one of {others}, or alpha: drop"
+            )
+            raise WorkloadError("unsupported", reason, name)
+        if format.channels == "rg" and self.image.colors == 1:
+            single = "bc4" if format.family == "bc" else "eac_r11"
+            raise WorkloadError("unsupported", f"has one channel, {format.name} two: choose {single}", name)
+        if self.normal_map and (format.channels == "r" or format.floats):
+            raise WorkloadError("unsupported", f"is a normal map, which {format.name} can't hold", name)
+
+
+def _full(image: Raster) -> bool:
+    pixels = image.pixels
+    top = 1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max
+    return all(bool((level[..., -1] >= top).all()) for level in (pixels, *image.mips))

@@ -1,0 +1,56 @@
+"""Rasters as uncompressed textures: the layouts that every GPU samples."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from accel.image.decoded import Pixels
+from accel.image.raster import Raster
+from accel.image.readers.packed import reordered
+from accel.image.writers.texels import PLAIN, Texture
+
+_STRIP = 1 << 18
+"""Values in one go, so that what is computed stays in the cache."""
+
+
+def plain(image: Raster) -> Texture:
+    """One channel for grey, else four: no GPU reads three of 8 or 16 bits, and alpha has its own place.
+
+    Floats that all are halves become halves, so that nothing is lost. Grey that is sRGB becomes RGB, as one
+    channel can't be.
+    """
+    levels = [image.pixels, *image.mips]
+    if image.channels == 2 or (image.channels == 1 and image.transfer == "srgb"):
+        levels = [colored(level) for level in levels]
+    if image.pixels.dtype.kind == "f" and all(map(halves, levels)):
+        levels = [level.astype(np.float16) for level in levels]
+    levels = [with_alpha(level) if level.shape[2] == 3 else level for level in levels]
+    first = levels[0]
+    kind = f"{first.dtype.kind}{first.dtype.itemsize}"
+    format = PLAIN[kind, first.shape[2], image.transfer == "srgb"]
+    little = first.dtype.newbyteorder("<")
+    data = [level.astype(little, copy=False).tobytes() for level in levels]
+    return Texture(format, image.width, image.height, data, "rrr1" if first.shape[2] == 1 else "")
+
+
+def halves(pixels: Pixels) -> bool:
+    """Whether float16 holds every value as it is."""
+    flat = pixels.reshape(-1)
+    with np.errstate(over="ignore"):
+        return all(
+            bool((part.astype(np.float16) == part).all())
+            for part in (flat[begin : begin + _STRIP] for begin in range(0, flat.size, _STRIP))
+        )
+
+
+def colored(pixels: Pixels) -> Pixels:
+    """Grey, with or without alpha, as RGB or RGBA."""
+    return reordered(pixels, [0, 0, 0, 1][: pixels.shape[2] + 2])
+
+
+def with_alpha(pixels: Pixels) -> Pixels:
+    """RGBA of RGB, full."""
+    made = np.empty((*pixels.shape[:2], 4), pixels.dtype)
+    made[..., :3] = pixels
+    made[..., 3] = 1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max
+    return made
