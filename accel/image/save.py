@@ -12,7 +12,7 @@ from msgspec import Struct
 from accel.image.light import at_depth
 from accel.image.operation import Written
 from accel.image.raster import Raster
-from accel.image.writers import dds, ktx2, vips
+from accel.image.writers import dds, ktx2, plain, vips
 from accel.workload import OutputFile, WorkloadError
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class Writer(Struct, frozen=True):
     """Whether one file holds all levels; where not, each becomes a file."""
     longest: int = 65535
     """Most pixels of a side."""
+    bits: Callable[[Raster, Writing], int] | None = None
+    """Bits of a channel in the file, where they aren't those of the pixels."""
 
 
 WRITERS: dict[str, Writer] = {
@@ -49,6 +51,7 @@ WRITERS: dict[str, Writer] = {
         grey_alpha=False,
         mips=True,
         longest=2**31 - 1,
+        bits=plain.bits,
     ),
     "ktx2": Writer(
         ktx2.write,
@@ -57,6 +60,7 @@ WRITERS: dict[str, Writer] = {
         grey_alpha=False,
         mips=True,
         longest=2**31 - 1,
+        bits=plain.bits,
     ),
 }
 
@@ -76,9 +80,8 @@ def save(name: str, image: Raster, params: Writing) -> tuple[list[OutputFile], W
     ]
     size = sum(len(file.data) for file in files)
     levels = 1 + len(image.mips)
-    facts = Written(
-        files[0].name, format, image.width, image.height, image.channels, image.bit_depth, levels, size
-    )
+    bits = writer.bits(image, params) if writer.bits else image.bit_depth
+    facts = Written(files[0].name, format, image.width, image.height, image.channels, bits, levels, size)
     return files, facts
 
 

@@ -82,7 +82,7 @@ def tried(subject: Subject, formats: Sequence[BlockFormat], effort: Effort, targ
     trials: list[Trial] = []
     for format in formats:
         level = subject.levels(format)[0]
-        data = encoder(format, effort, subject.transfer == "srgb")(level)
+        data = encoder(format, effort, subject.texels(format).srgb)(level)
         trials.append(Trial(format, data, size(subject, format), measured(subject, format, data)))
         if trials[-1].psnr >= target_db:
             break

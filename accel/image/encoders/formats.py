@@ -38,10 +38,6 @@ class BlockFormat(Struct, frozen=True):
         """Of whole blocks."""
         return 8 * self.block.size / (self.block.width * self.block.height)
 
-    def texels(self, transfer: str) -> TexelFormat:
-        """The variant for colours that are coded so, or the only one."""
-        return self.srgb if transfer == "srgb" and self.srgb is not None else self.linear
-
 
 # Colour models and their channels: Khronos Data Format Specification 1.3, section 5.6.
 _BC1, _BC3, _BC4, _BC5, _BC6H, _BC7, _ETC2, _ASTC = 128, 130, 131, 132, 133, 134, 161, 162

@@ -10,6 +10,7 @@ from accel.image.decoded import Pixels
 from accel.image.encoders.formats import BlockFormat
 from accel.image.light import at_depth, from_light, to_light
 from accel.image.raster import Raster, Transfer
+from accel.image.writers.texels import TexelFormat
 from accel.workload import WorkloadError
 
 _TRANSPARENT = "bc3, bc7, etc2_rgba or an astc"
@@ -29,14 +30,16 @@ class Subject:
         self.alpha = image.has_alpha and not _full(image)
         """Whether anything of it is transparent."""
 
-    @cached_property
+    @property
     def transfer(self) -> Transfer:
         """Of the 8 bit levels."""
-        if self.normal_map:
-            return "linear"
-        if self.image.pixels.dtype.kind == "f":
-            return "srgb" if self.image.colors == 3 else "linear"
-        return self.image.transfer
+        return "linear" if self.normal_map else self._eight.transfer
+
+    def texels(self, format: BlockFormat) -> TexelFormat:
+        """The format's variant for what `levels` gives."""
+        if format.srgb is None or self.transfer == "linear":
+            return format.linear
+        return format.srgb
 
     @cached_property
     def _eight(self) -> Raster:

@@ -36,10 +36,9 @@ def compressed(image: Raster, params: Compress) -> tuple[Compressed, OutputFile]
     _check(params)
     subject = Subject(image, normal_map=params.normal_map, drop_alpha=params.alpha == "drop")
     found = _by_target(subject, params) if params.format == "auto" else _given(subject, params)
-    format, srgb = found.format, subject.transfer == "srgb"
-    encode = encoder(format, params.quality, srgb)
+    format, texels = found.format, subject.texels(found.format)
+    encode = encoder(format, params.quality, texels.srgb)
     levels = [found.data, *map(encode, subject.levels(format)[1:])]
-    texels = format.texels(subject.transfer)
     texture = Texture(texels, image.width, image.height, levels, "rrr1" if format.channels == "r" else "")
     container = _container(params, format)
     data = dds.packed(texture) if container == "dds" else ktx2.packed(texture, params.zstd)
@@ -75,7 +74,7 @@ def _container(params: Compress, format: BlockFormat) -> Literal["dds", "ktx2"]:
 def _given(subject: Subject, params: Compress) -> _Chosen:
     format = FORMATS[params.format]
     subject.check(format)
-    data = encoder(format, params.quality, subject.transfer == "srgb")(subject.levels(format)[0])
+    data = encoder(format, params.quality, subject.texels(format).srgb)(subject.levels(format)[0])
     return _Chosen(format, data, measured(subject, format, data) if params.measure else None)
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from accel.image.decoded import Pixels
 from accel.image.raster import Raster
 from accel.image.readers.packed import reordered
 from accel.image.writers.texels import PLAIN, Texture
+
+if TYPE_CHECKING:
+    from accel.image.operation import Writing
 
 _STRIP = 1 << 18
 """Values in one go, so that what is computed stays in the cache."""
@@ -31,6 +36,13 @@ def plain(image: Raster) -> Texture:
     little = first.dtype.newbyteorder("<")
     data = [level.astype(little, copy=False).tobytes() for level in levels]
     return Texture(format, image.width, image.height, data, "rrr1" if first.shape[2] == 1 else "")
+
+
+def bits(image: Raster, params: Writing) -> int:
+    """Of a channel, as `plain` makes it."""
+    if image.bit_depth < 32:
+        return image.bit_depth
+    return 16 if all(map(halves, (image.pixels, *image.mips))) else 32
 
 
 def halves(pixels: Pixels) -> bool:
