@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from accel.image.decoded import Pixels
 from accel.image.encoders.bc import Effort, surface
-from accel.image.encoders.opaque import opaque
-from accel.image.encoders.strips import rgba
+from accel.image.encoders.opaque import mended
+from accel.image.encoders.strips import opaque, rgba
 
 _PROFILES = {"fast": "ultrafast", "normal": "fast", "best": "slow"}
 
@@ -24,11 +24,10 @@ def bc7(strip: Pixels, effort: Effort) -> bytes:
     the one for RGBA.
     """
     pixels = rgba(strip)
-    clear = pixels[..., 3] != 255
-    if not clear.any():
+    if opaque(pixels):
         return _opaque(pixels, effort)
     down, across = len(strip) // 4, strip.shape[1] // 4
-    full = ~clear.reshape(down, 4, across, 4).any(axis=(1, 3))
+    full = (pixels[..., 3].reshape(down, 4, across, 4) == 255).all(axis=(1, 3))
     if not full.any():
         return _encoded(pixels, "alpha_" + _PROFILES[effort])
     blocks = pixels.reshape(down, 4, across, 4, 4).swapaxes(1, 2)
@@ -48,7 +47,7 @@ def _blocks(data: bytes) -> NDArray[np.uint8]:
 
 
 def _opaque(pixels: Pixels, effort: Effort) -> bytes:
-    return opaque(_encoded(pixels, _PROFILES[effort]), pixels)
+    return mended(_encoded(pixels, _PROFILES[effort]), pixels)
 
 
 def _encoded(pixels: Pixels, profile: str) -> bytes:

@@ -20,7 +20,8 @@ _SHARED, _ONE = np.uint64(63), np.uint64(1)
 _SHIFTS = np.arange(7, 49, 7, dtype=np.uint64)[:, None]
 """Where red's, green's and blue's end points are."""
 _SEVEN = np.uint64(127)
-_STEPS = np.array([0, 4, 9, 13, 17, 21, 26, 30, 34, 38, 43, 47, 51, 55, 60, 64], np.float32) / 64
+_STEPS = np.array([0, 4, 9, 13, 17, 21, 26, 30, 34, 38, 43, 47, 51, 55, 60, 64], np.float32)
+"""The weights of the second end point, of 64: all sums of them are whole numbers that float32 holds."""
 
 
 def _pairs() -> NDArray[np.float64]:
@@ -32,7 +33,7 @@ def _pairs() -> NDArray[np.float64]:
 _PAIRS = _pairs()
 
 
-def opaque(data: bytes, pixels: Pixels) -> bytes:
+def mended(data: bytes, pixels: Pixels) -> bytes:
     """The blocks with alpha 255 throughout; `pixels` is the RGBA that they are of, in whole blocks.
 
     An end point's alpha is 254 where its shared lowest bit is 0. The bit is set, and each of its colours,
@@ -65,7 +66,7 @@ def _lifted(low: Words, high: Words, pixels: Floats) -> tuple[Words, Words]:
     first, both, second = _squares(shares[:, 1])
     # Half the slope of the squared error by each end point: upwards where what is decoded is too light.
     slope = np.stack([first * ends[:, 0] + both * ends[:, 1], both * ends[:, 0] + second * ends[:, 1]], 1)
-    slope -= (shares @ pixels).transpose(2, 1, 0)[:3]
+    slope -= 64 * (shares @ pixels).transpose(2, 1, 0)[:3]
     down = ((shared == 0) & (slope > 0) & (sevens > 0)).reshape(6, -1)
     for shift, each in zip(_SHIFTS, down, strict=True):
         low = low - (each.astype(np.uint64) << shift)
@@ -73,17 +74,17 @@ def _lifted(low: Words, high: Words, pixels: Floats) -> tuple[Words, Words]:
 
 
 def _squares(weights: Floats) -> tuple[Floats, Floats, Floats]:
-    """Sums over each block's pixels: of (1 - w)^2, of (1 - w) w, of w^2."""
+    """Sums over each block's pixels: of (64 - w)^2, of (64 - w) w, of w^2."""
     total = weights.sum(1)
     squares = np.einsum("ij,ij->i", weights, weights)
-    return 16 - 2 * total + squares, total - squares, squares
+    return 65536 - 128 * total + squares, 64 * total - squares, squares
 
 
 def _shares(high: Words) -> Floats:
-    """Blocks x 2 end points x 16 pixels: how much of each end point there is in each pixel."""
+    """Blocks x 2 end points x 16 pixels: how much of each end point is in each pixel, of 64."""
     # The first index has 3 bits, above the shared bit of the second end point.
     aligned = (high & ~np.uint64(0xF)) | (high & np.uint64(0xF)) >> _ONE
     shares = np.empty((len(high), 2, 16), np.float32)
     shares[:, 1] = _PAIRS.take(aligned.view(np.uint8)).view(np.float32).reshape(-1, 16)
-    np.subtract(1, shares[:, 1], out=shares[:, 0])
+    np.subtract(64, shares[:, 1], out=shares[:, 0])
     return shares

@@ -8,8 +8,10 @@ import numpy as np
 
 from accel.image.decoded import Pixels
 from accel.image.encoders.formats import BlockFormat
+from accel.image.encoders.strips import opaque
 from accel.image.light import at_depth, from_light, to_light
 from accel.image.raster import Raster, Transfer
+from accel.image.readers.packed import reordered
 from accel.image.writers.texels import TexelFormat
 from accel.workload import WorkloadError
 
@@ -20,15 +22,17 @@ class Subject:
     """A raster with its levels, as 8 bits and as light, each made when it is asked for."""
 
     def __init__(self, image: Raster, *, normal_map: bool, drop_alpha: bool) -> None:
-        if drop_alpha and image.has_alpha and not _full(image):
-            levels = [np.ascontiguousarray(level[..., :-1]) for level in (image.pixels, *image.mips)]
+        self.alpha = image.has_alpha and not all(map(opaque, (image.pixels, *image.mips)))
+        """Whether anything of it is transparent."""
+        if drop_alpha and self.alpha:
+            kept = range(image.colors)
+            levels = [reordered(level, kept) for level in (image.pixels, *image.mips)]
             image = image.with_pixels(levels[0], mips=tuple(levels[1:]), has_alpha=False)
+            self.alpha = False
         if normal_map and image.colors != 3:
             raise WorkloadError("unsupported", "is grey, which no normal map is", image.name)
         self.image = image
         self.normal_map = normal_map
-        self.alpha = image.has_alpha and not _full(image)
-        """Whether anything of it is transparent."""
 
     @property
     def transfer(self) -> Transfer:
@@ -80,9 +84,3 @@ class Subject:
             raise WorkloadError("unsupported", f"has one channel, {format.name} two: choose {single}", name)
         if self.normal_map and (format.channels == "r" or format.floats):
             raise WorkloadError("unsupported", f"is a normal map, which {format.name} can't hold", name)
-
-
-def _full(image: Raster) -> bool:
-    pixels = image.pixels
-    top = 1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max
-    return all(bool((level[..., -1] >= top).all()) for level in (pixels, *image.mips))

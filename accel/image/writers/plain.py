@@ -63,6 +63,7 @@ def colored(pixels: Pixels) -> Pixels:
 def with_alpha(pixels: Pixels) -> Pixels:
     """RGBA of RGB, full."""
     made = np.empty((*pixels.shape[:2], 4), pixels.dtype)
-    made[..., :3] = pixels
+    for index in range(3):
+        made[..., index] = pixels[..., index]
     made[..., 3] = 1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max
     return made

@@ -5,7 +5,7 @@ import texture2ddecoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.image.encoders.opaque import opaque
+from accel.image.encoders.opaque import mended
 from tests.accel.image.textures import smooth
 
 
@@ -26,7 +26,7 @@ def test_the_encoder_leaves_alpha_at_254_which_is_mended_by_a_step_of_colour(pro
     pixels = smooth(64, 64, 4)
     before = encoded(pixels, profile)
     assert decoded(before, pixels)[..., 3].min() == 254
-    after = decoded(opaque(before, pixels), pixels)
+    after = decoded(mended(before, pixels), pixels)
     assert (after[..., 3] == 255).all()
     assert np.abs(after - decoded(before, pixels)).max() <= 1
 
@@ -34,7 +34,7 @@ def test_the_encoder_leaves_alpha_at_254_which_is_mended_by_a_step_of_colour(pro
 def test_colours_go_to_the_nearer_side():
     pixels = smooth(64, 64, 4)
     before = encoded(pixels)
-    after = opaque(before, pixels)
+    after = mended(before, pixels)
     raised = np.frombuffer(before, "<u8").reshape(-1, 2).copy()
     six = (raised[:, 0] & np.uint64(0x7F)) == 0x40
     raised[six, 0] |= np.uint64(1 << 63)
@@ -49,8 +49,8 @@ def test_colours_go_to_the_nearer_side():
 
 def test_blocks_that_are_opaque_stay_as_they_are():
     pixels = np.full((8, 8, 4), 255, np.uint8)
-    data = opaque(encoded(pixels), pixels)
-    assert opaque(data, pixels) == data
+    data = mended(encoded(pixels), pixels)
+    assert mended(data, pixels) == data
 
 
 @settings(max_examples=30, deadline=None)
@@ -60,4 +60,4 @@ def test_any_opaque_picture_decodes_to_full_alpha(seed, spread):
     pixels = random.integers(0, 256, (1, 1, 4)) + random.integers(-spread, spread + 1, (8, 8, 4))
     pixels = pixels.clip(0, 255).astype(np.uint8)
     pixels[..., 3] = 255
-    assert (decoded(opaque(encoded(pixels), pixels), pixels)[..., 3] == 255).all()
+    assert (decoded(mended(encoded(pixels), pixels), pixels)[..., 3] == 255).all()
