@@ -14,21 +14,19 @@ from accel.image.readers.blocks import Block
 _QUALITY = {"fast": 10, "normal": 60, "best": 98}
 """The encoder's presets fast, medium and thorough."""
 
-_KEPT = "rgba"
-
 
 def astc(block: Block, effort: Effort, srgb: bool) -> Callable[[Pixels], bytes]:
     """An encoder of strips; making one costs some milliseconds."""
     profile = ASTCProfile.LDR_SRGB if srgb else ASTCProfile.LDR
     config = ASTCConfig(profile, block.width, block.height, 1, _QUALITY[effort])
     context = ASTCContext(config)
+    # Never `from_str`: it makes capitals inside the text that it is given, a constant of the whole program.
+    as_it_is = ASTCSwizzle()
 
     def encoded(strip: Pixels) -> bytes:
         pixels = rgba(strip)
         image = ASTCImage(ASTCType.U8, pixels.shape[1], pixels.shape[0], 1, pixels.tobytes())
-        data: bytes = context.compress(image, ASTCSwizzle.from_str(_KEPT))
-        # Some versions of the binding give a buffer that is longer than the blocks.
-        count = pixels.shape[0] * pixels.shape[1] // (block.width * block.height)
-        return data[: count * block.size]
+        data: bytes = context.compress(image, as_it_is)
+        return data
 
     return encoded
