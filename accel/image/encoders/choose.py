@@ -105,4 +105,4 @@ def measured(subject: Subject, format: BlockFormat, data: bytes) -> float:
     after = blocks.plain(format.codec, data, width, height)
     if subject.normal_map:
         return psnr.vectors(before, after if format.channels != "rg" else after[..., :2])
-    return psnr.colors(before, after, subject.alpha)
+    return psnr.colors(before, after, subject.alpha, subject.image.data)

@@ -20,11 +20,11 @@ _GAMMA = 1 / 2.2
 Floats = NDArray[np.float32]
 
 
-def colors(before: Pixels, after: Pixels, alpha: bool) -> float:
+def colors(before: Pixels, after: Pixels, alpha: bool, data: bool = False) -> float:
     """Of 8 bit pixels, height x width x channels; `alpha` tells whether the last of `before` is one.
 
-    Colours weigh as much as they are opaque, so that none counts where alpha is 0; alpha itself is one
-    channel more. 10 log10(255^2 / mean squared error). Only what both have is compared: grey with each colour
+    Colours weigh as much as they are opaque, so that none counts where alpha is 0, unless they are data;
+    alpha itself is one channel more. 10 log10(255^2 / mean squared error). Only what both have is compared: grey with each colour
     that was made of it, the first channels where `after` has no more.
     """
     count = min(after.shape[2], 3)
@@ -33,7 +33,7 @@ def colors(before: Pixels, after: Pixels, alpha: bool) -> float:
         kept = old[..., :1] if old.shape[2] < 3 else old[..., :count]
         error = np.square(new[..., :count] - kept).sum(-1)
         if alpha:
-            weight = old[..., -1] / 255
+            weight = np.ones_like(error) if data else old[..., -1] / 255
             squares += float((error * weight).sum() + np.square(new[..., 3] - old[..., -1]).sum())
             weights += float(weight.sum()) * count + weight.size
         else:

@@ -23,7 +23,7 @@ _TEXTURE_2D = 3
 
 def write(image: Raster, params: Writing) -> bytes:
     """The file of a raster with its levels."""
-    return packed(plain(image))
+    return packed(plain(image, params))
 
 
 def packed(texture: Texture) -> bytes:

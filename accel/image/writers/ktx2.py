@@ -26,7 +26,7 @@ WRITER = "PopBridge"
 
 def write(image: Raster, params: Writing) -> bytes:
     """The file of a raster with its levels."""
-    return packed(plain(image))
+    return packed(plain(image, params))
 
 
 def packed(texture: Texture, zstd: int = 0) -> bytes:

@@ -9,25 +9,22 @@ import numpy as np
 from accel.image.decoded import Pixels
 from accel.image.raster import Raster
 from accel.image.readers.packed import reordered
+from accel.image.writers import exr
 from accel.image.writers.texels import PLAIN, Texture
 
 if TYPE_CHECKING:
     from accel.image.operation import Writing
 
-_STRIP = 1 << 18
-"""Values in one go, so that what is computed stays in the cache."""
 
-
-def plain(image: Raster) -> Texture:
+def plain(image: Raster, params: Writing) -> Texture:
     """One channel for grey, else four: no GPU reads three of 8 or 16 bits, and alpha has its own place.
 
-    Floats that all are halves become halves, so that nothing is lost. Grey that is sRGB becomes RGB, as one
-    channel can't be.
+    Grey that is sRGB becomes RGB, as one channel can't be.
     """
     levels = [image.pixels, *image.mips]
     if image.channels == 2 or (image.channels == 1 and image.transfer == "srgb"):
         levels = [colored(level) for level in levels]
-    if image.pixels.dtype.kind == "f" and all(map(halves, levels)):
+    if image.pixels.dtype.kind == "f" and bits(image, params) == 16:
         levels = [level.astype(np.float16) for level in levels]
     levels = [with_alpha(level) if level.shape[2] == 3 else level for level in levels]
     first = levels[0]
@@ -39,20 +36,8 @@ def plain(image: Raster) -> Texture:
 
 
 def bits(image: Raster, params: Writing) -> int:
-    """Of a channel, as `plain` makes it."""
-    if image.bit_depth < 32:
-        return image.bit_depth
-    return 16 if all(map(halves, (image.pixels, *image.mips))) else 32
-
-
-def halves(pixels: Pixels) -> bool:
-    """Whether float16 holds every value as it is."""
-    flat = pixels.reshape(-1)
-    with np.errstate(over="ignore"):
-        return all(
-            bool((part.astype(np.float16) == part).all())
-            for part in (flat[begin : begin + _STRIP] for begin in range(0, flat.size, _STRIP))
-        )
+    """Of a channel, as `plain` makes it: of floats 16 or 32, by the same rule as OpenEXR's."""
+    return image.bit_depth if image.bit_depth < 32 else exr.bits(image, params)
 
 
 def colored(pixels: Pixels) -> Pixels:

@@ -31,6 +31,11 @@ def test_colours_count_as_much_as_they_are_opaque():
     assert psnr.colors(before, after, True) == pytest.approx(10 * np.log10(255**2 / expected))
 
 
+def test_data_counts_whatever_alpha_is():
+    before, after = flat(10, 10, 10, 0), flat(20, 10, 10, 0)
+    assert psnr.colors(before, after, True, data=True) == pytest.approx(10 * np.log10(255**2 / 25))
+
+
 def test_grey_is_compared_with_each_colour_made_of_it():
     assert psnr.colors(flat(10), flat(10, 13, 10, 255), False) == pytest.approx(10 * np.log10(255**2 / 3))
     assert psnr.colors(flat(10, 255), flat(10, 10, 10, 252), True) == pytest.approx(
