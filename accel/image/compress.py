@@ -120,8 +120,8 @@ class Compressed(Struct, frozen=True):
     """How many times smaller the file is than the same levels with the channels and depth that came in."""
     psnr: float | None
     """dB, of the largest level, where it was measured or there was a target; 100 for no difference. Of
-    colours weighted by alpha (unless they are data), and alpha; of the vectors of a normal map; of light (BC6H) over exposures from
-    -10 to 10 stops (mPSNR)."""
+    colours weighted by alpha (unless they are data), and alpha; of the vectors of a normal map; of light
+    (BC6H) over exposures from -10 to 10 stops (mPSNR)."""
     reached: bool | None
     """Whether the target was; false tells that no candidate reaches it and this is the best of them. Null
     without a target."""

@@ -24,8 +24,8 @@ def colors(before: Pixels, after: Pixels, alpha: bool, data: bool = False) -> fl
     """Of 8 bit pixels, height x width x channels; `alpha` tells whether the last of `before` is one.
 
     Colours weigh as much as they are opaque, so that none counts where alpha is 0, unless they are data;
-    alpha itself is one channel more. 10 log10(255^2 / mean squared error). Only what both have is compared: grey with each colour
-    that was made of it, the first channels where `after` has no more.
+    alpha itself is one channel more. 10 log10(255^2 / mean squared error). Only what both have is compared:
+    grey with each colour that was made of it, the first channels where `after` has no more.
     """
     count = min(after.shape[2], 3)
     squares = weights = 0.0
