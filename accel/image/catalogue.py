@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from accel.image.compare import compare
+from accel.image.compress import compress
 from accel.image.convert import convert
 from accel.image.histogram import histogram
 from accel.image.normal_convention import normal_convention
@@ -25,5 +26,6 @@ OPERATIONS: dict[str, Operation] = {
         compare,
         palette,
         histogram,
+        compress,
     )
 }  # fmt: skip
