@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from accel.ai.remove_background import remove_background
+from accel.ai.upscale import upscale
 from accel.image.convert import convert
 from accel.image.operation import Operation
 
@@ -9,5 +11,7 @@ OPERATIONS: dict[str, Operation] = {
     each.workload.name: each
     for each in (
         convert,
+        remove_background,
+        upscale,
     )
 }  # fmt: skip
