@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from accel.ai.ocr import ocr
 from accel.ai.remove_background import remove_background
 from accel.ai.upscale import upscale
 from accel.image.convert import convert
@@ -11,6 +12,7 @@ OPERATIONS: dict[str, Operation] = {
     each.workload.name: each
     for each in (
         convert,
+        ocr,
         remove_background,
         upscale,
     )
