@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from accel.ai.embed_text import embed_text
 from accel.image.catalogue import OPERATIONS
+from accel.image.find_duplicates import find_duplicates
 from accel.image.fingerprint import fingerprint
 from accel.image.inspect import inspect
 from accel.image.pipeline import pipeline
@@ -16,7 +17,9 @@ from accel.texture.examine import examine
 from accel.workload import Workload
 from bridge.hooks import hookimpl
 
-OTHERS = (inspect, thumbnail, fingerprint, classify, examine, pipeline, embed_text, echo)
+OTHERS = (
+    inspect, thumbnail, fingerprint, find_duplicates, classify, examine, pipeline, embed_text, echo
+)  # fmt: skip
 
 
 @hookimpl

@@ -26,7 +26,7 @@ def enlarged(image: Raster, params: Upscale, limits: Limits) -> Raster:
     """The image, `params.factor` times as wide and as high. Raises WorkloadError."""
     _check(image, params)
     enlarger = enlarger_of(params.style, params.factor, limits)
-    coded = image.pixels.dtype.kind == "f" and image.colors == 3 and not params.normals
+    coded = image.pixels.dtype.kind == "f" and image.colors == 3 and not (params.normals or image.data)
     parts = [_plane(image.pixels, 0, image.colors)]
     if image.has_alpha:
         parts.append(_plane(image.pixels, image.colors, 1))

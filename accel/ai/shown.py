@@ -17,7 +17,7 @@ def shown(image: Raster) -> Floats:
     """Height x width x 3, 0 to 1, as a screen shows the image on a white page."""
     values = _scaled(image.pixels)
     colors = values[..., : image.colors]
-    if image.pixels.dtype.kind == "f":
+    if image.pixels.dtype.kind == "f" and not image.data:
         colors = srgb(np.clip(colors, 0, 1))
     if image.has_alpha:
         alpha = np.clip(values[..., -1:], 0, 1)

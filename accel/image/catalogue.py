@@ -6,8 +6,16 @@ from accel.ai.embed_image import embed_image
 from accel.ai.ocr import ocr
 from accel.ai.remove_background import remove_background
 from accel.ai.upscale import upscale
+from accel.image.compare import compare
 from accel.image.convert import convert
+from accel.image.histogram import histogram
+from accel.image.normal_convention import normal_convention
+from accel.image.normal_flip import normal_flip
+from accel.image.normal_from_height import normal_from_height
 from accel.image.operation import Operation
+from accel.image.pack_channels import pack_channels
+from accel.image.palette import palette
+from accel.image.unpack_channels import unpack_channels
 
 OPERATIONS: dict[str, Operation] = {
     each.workload.name: each
@@ -17,5 +25,13 @@ OPERATIONS: dict[str, Operation] = {
         ocr,
         remove_background,
         upscale,
+        normal_from_height,
+        normal_flip,
+        normal_convention,
+        pack_channels,
+        unpack_channels,
+        compare,
+        palette,
+        histogram,
     )
 }  # fmt: skip

@@ -66,7 +66,7 @@ def _output(name: str, text: str) -> Callable[[Function], Function]:
 @click.option("--no-cache", is_flag=True, help="Examines everything anew.")
 @click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="Rows shown; 0 is all.")
 @click.option(
-    "--locale", type=click.Choice(["en", "zh-CN"], case_sensitive=False), default="en", show_default=True,
+    "--locale", type=click.Choice(["en", "zh-CN"]), default="en", show_default=True,
     help="Language of the report.",
 )  # fmt: skip
 @click.option("--workers", type=click.IntRange(1, 256), help="Worker processes; one per core unless set.")
