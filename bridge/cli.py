@@ -18,6 +18,7 @@ COMMANDS = {
     "config": "bridge.commands.listing:config",
     "demo": "bridge.commands.daemon:demo",
     "install": "bridge.commands.install:install",
+    "models": "bridge.commands.models:models",
     "plugins": "bridge.commands.listing:plugins",
     "receipts": "bridge.commands.receipts:receipts",
     "revert": "bridge.commands.receipts:revert",

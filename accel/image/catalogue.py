@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from accel.ai.embed_image import embed_image
+from accel.ai.ocr import ocr
+from accel.ai.remove_background import remove_background
+from accel.ai.upscale import upscale
 from accel.image.compare import compare
 from accel.image.compress import compress
 from accel.image.convert import convert
@@ -18,6 +22,10 @@ OPERATIONS: dict[str, Operation] = {
     each.workload.name: each
     for each in (
         convert,
+        embed_image,
+        ocr,
+        remove_background,
+        upscale,
         normal_from_height,
         normal_flip,
         normal_convention,
