@@ -24,6 +24,7 @@ COMMANDS = {
     "revert": "bridge.commands.receipts:revert",
     "run": "bridge.commands.run:run",
     "serve": "bridge.commands.daemon:serve",
+    "tune": "bridge.commands.tune:tune",
     "workloads": "bridge.commands.listing:workloads",
 }
 

@@ -64,6 +64,11 @@ class Paths(Struct, frozen=True):
         return self.data / "blobs"
 
     @property
+    def batching_file(self) -> Path:
+        """What was measured of batches on this machine."""
+        return self.cache / "batching.json"
+
+    @property
     def settings_file(self) -> Path:
         """TOML; need not exist."""
         return self.data / "settings.toml"

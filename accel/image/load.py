@@ -71,9 +71,16 @@ def decode_image(source: Input, limits: Limits) -> Decoded:
             picture = READERS[kind.name](Stream(file, source, kind.name, size, limits))
     except OSError as error:
         raise WorkloadError("bad_input", f"can't be read ({error.strerror or error})", source.name) from None
-    pixels = finite(picture.pixels)
     return Decoded(
-        pixels, picture.color_model, picture.has_alpha, kind.name, size, picture.compression, picture.palette
+        finite(picture.pixels),
+        picture.color_model,
+        picture.has_alpha,
+        kind.name,
+        size,
+        picture.compression,
+        picture.palette,
+        picture.alpha,
+        picture.profile,
     )
 
 

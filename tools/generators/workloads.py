@@ -6,7 +6,8 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -35,21 +36,31 @@ def files() -> dict[Path, str]:
     notice = _markdown.NOTICE.format(source="the workloads' declarations below accel/")
     rows = ((f"[{w.name}](#{w.name.replace('.', '')})", str(w.version), w.summary) for w in workloads)
     names = _markdown.table(("name", "version", "what it does"), rows)
-    return {TARGET: TEXT.format(notice=notice, names=names, workloads="\n\n".join(map(_workload, workloads)))}
+    uses = Counter(cls for w in workloads for cls in _structs(w))
+    sections = [_workload(w, [cls for cls in _structs(w) if uses[cls] == 1]) for w in workloads]
+    shared = sorted((cls for cls, count in uses.items() if count > 1), key=lambda cls: cls.__name__)
+    if shared:
+        sections += ["## What several of them give", *map(_struct, shared)]
+    return {TARGET: TEXT.format(notice=notice, names=names, workloads="\n\n".join(sections))}
 
 
-def _workload(workload: Workload) -> str:
+def _workload(workload: Workload, own: Sequence[type]) -> str:
     low, high = workload.inputs
     count = str(low) if low == high else f"{low} to {high}"
     info = msgspec.inspect.type_info(workload.params)
     assert isinstance(info, msgspec.inspect.StructType)
-    values = [
-        part
-        for cls in _value_types(workload)
-        for part in (f"### {cls.__name__}", inspect.getdoc(cls) or "", _value(cls))
-    ]
     facts = f"Version {workload.version}. Inputs: {count}."
-    return "\n\n".join([f"## {workload.name}", workload.doc, facts, _markdown.fields(info), *values])
+    fields = _markdown.fields(info)
+    return "\n\n".join([f"## {workload.name}", workload.doc, facts, fields, *map(_struct, own)])
+
+
+def _structs(workload: Workload) -> list[type]:
+    """What the tables of parameters and value link to, in this order."""
+    return list(dict.fromkeys([*_records.within(workload.params), *_value_types(workload)]))
+
+
+def _struct(cls: type) -> str:
+    return "\n\n".join([f"### {cls.__name__}", inspect.getdoc(cls) or "", _value(cls)])
 
 
 def _value(cls: type) -> str:

@@ -15,7 +15,7 @@ from accel.image.packing.names import sprite_names
 from accel.image.packing.pages import Packed, pack_pages
 from accel.image.packing.sizes import Sizes
 from accel.image.raster import Raster
-from accel.image.save import WRITERS
+from accel.image.save import WRITERS, wanted
 from accel.image.sprites import Atlas, AtlasPage, Sprite
 from accel.workload import Limits, WorkloadError
 
@@ -65,7 +65,8 @@ class _Composer:
         sprites = [self._sprite(index, places) for index in range(len(self._images))]
         pages = [self._page(number, page, len(packed), sprites) for number, page in enumerate(packed)]
         images = {page.name: self._image(number, page, sprites) for number, page in enumerate(pages)}
-        sheet = Sheet(pages, sprites, (self._params.pivot_x, self._params.pivot_y), self._look.dtype.name)
+        depth = wanted(next(iter(images.values())), self._params)
+        sheet = Sheet(pages, sprites, (self._params.pivot_x, self._params.pivot_y), depth)
         return Operated(images, Atlas(pages, sprites), LAYOUTS[self._params.layout].files(sheet))
 
     def _box(self, image: Raster) -> Box:

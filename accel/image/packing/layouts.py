@@ -30,8 +30,8 @@ class Sheet(Struct, frozen=True):
     sprites: list[Sprite]
     pivot: tuple[float, float]
     """0 to 1, from the left and from above, of the untrimmed sprite."""
-    dtype: str
-    """Of the pages' channels, numpy's name."""
+    depth: str
+    """The type of the files' channels, numpy's name."""
 
     def on(self, page: int) -> Iterator[Sprite]:
         """The sprites of one page."""
@@ -130,7 +130,7 @@ def _frame(sheet: Sheet, sprite: Sprite) -> dict[str, Any]:
 def _texture(sheet: Sheet, at: int) -> dict[str, Any]:
     page = sheet.pages[at]
     size = {"w": page.width, "h": page.height}
-    return {"image": page.image, "format": FORMATS[sheet.dtype], "size": size, "scale": "1"}
+    return {"image": page.image, "format": FORMATS[sheet.depth], "size": size, "scale": "1"}
 
 
 def _meta(sheet: Sheet, at: int) -> dict[str, Any]:

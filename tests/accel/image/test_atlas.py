@@ -235,8 +235,9 @@ class TestDepth:
     def test_floats_are_linear_and_srgb_becomes_so(self):
         floats = sprite(5, 5, 1, np.float32) * 3
         done = pack([raster("a.png", np.full((2, 2, 3), 128, np.uint8)), raster("b.exr", floats)])
+        assert done.value.pages[0].image == "atlas.exr"
         page = done.images["atlas"]
-        assert (page.pixels.dtype, page.transfer, page.format) == (np.float32, "linear", "tiff")
+        assert (page.pixels.dtype, page.transfer, page.format) == (np.float32, "linear", "exr")
         restored = unpacked_floats(done)
         assert (restored["b.exr"] == floats).all()
         # IEC 61966-2-1: 128 is 0.21586 of the light.
@@ -320,3 +321,8 @@ class TestFiles:
         source = save("a.tif", sprite(6, 6, kind=np.float32), "scrgb")
         output = atlas([source], AtlasParams(), Limits())
         assert output.value.pages[0].image == "atlas.tiff"
+
+    def test_the_data_tells_the_depth_that_is_written(self, save):
+        output = atlas([save("a.png", sprite(6, 6))], AtlasParams(bits="16"), Limits())
+        (described,) = (file for file in output.files if file.media_type == "application/json")
+        assert msgspec.json.decode(described.data)["meta"]["format"] == "RGBA16161616"
