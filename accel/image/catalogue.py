@@ -6,6 +6,7 @@ from accel.ai.embed_image import embed_image
 from accel.ai.ocr import ocr
 from accel.ai.remove_background import remove_background
 from accel.ai.upscale import upscale
+from accel.image.atlas import atlas
 from accel.image.compare import compare
 from accel.image.compress import compress
 from accel.image.convert import convert
@@ -21,6 +22,7 @@ from accel.image.unpack_channels import unpack_channels
 OPERATIONS: dict[str, Operation] = {
     each.workload.name: each
     for each in (
+        atlas,
         convert,
         embed_image,
         ocr,
