@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from accel.image.atlas import atlas
 from accel.image.compare import compare
 from accel.image.compress import compress
 from accel.image.convert import convert
@@ -17,6 +18,7 @@ from accel.image.unpack_channels import unpack_channels
 OPERATIONS: dict[str, Operation] = {
     each.workload.name: each
     for each in (
+        atlas,
         convert,
         normal_from_height,
         normal_flip,
