@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from accel.image.bleed_alpha import bleed_alpha
 from accel.image.convert import convert
+from accel.image.make_tileable import make_tileable
 from accel.image.mipmaps import mipmaps
 from accel.image.operation import Operation
 from accel.image.premultiply import premultiply
@@ -14,6 +15,7 @@ OPERATIONS: dict[str, Operation] = {
     for each in (
         bleed_alpha,
         convert,
+        make_tileable,
         mipmaps,
         premultiply,
         resize,
