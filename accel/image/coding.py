@@ -120,7 +120,9 @@ class Coding(Struct, frozen=True):
         weight = lines[:, -1:]
         made[:, :-1] = lines[:, :-1] / np.where(np.abs(weight) > 1e-9, weight, 1)
         made[:, :-1].clip(*self.range, out=made[:, :-1])
-        np.subtract(weight, SLIGHT, out=made[:, -1:]).clip(0, 1, out=made[:, -1:])
+        alpha = (weight - SLIGHT).clip(0, 1)
+        # What is left of the rounding of weights is nothing.
+        made[:, -1:] = alpha * (alpha >= SLIGHT)
         return made
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from accel.image.coding import Coding, coding
-from accel.image.coverage import factor, passing, share
+from accel.image.coverage import factor, parted, passing, share
 from accel.image.decoded import Pixels
 from accel.image.kernels import SLIGHT
 from accel.image.levels import Size, line_levels, pixel_levels, sizes
@@ -46,7 +46,7 @@ def _covered(image: Raster, how: Coding, wanted: list[Size], params: Mipmaps) ->
     least = passing(params.coverage, how.dtype)
     made = []
     for lines in _lines(image, how, wanted, params):
-        alpha = lines[:, -1] - SLIGHT if how.weighted else lines[:, -1]
+        alpha = parted(lines[:, -1] - SLIGHT if how.weighted else lines[:, -1])
         level = how.pixels(lines)
         scaled = (alpha * factor(alpha, drawn, least)).clip(0, 1)
         level[..., -1] = from_light(scaled, 0, "linear", how.dtype)

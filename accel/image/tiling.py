@@ -116,7 +116,7 @@ def _joint(left: Pixels, right: Pixels, how: Coding) -> Pixels:
 def _step(x: Doubles) -> Floats:
     """0 up to 0, 1 from 1 on, smooth in between."""
     held = x.astype(np.float32).clip(0, 1)
-    return held * held * (3 - 2 * held)
+    return np.asarray(held * held * (3 - 2 * held))
 
 
 def _coarse(lines: Floats) -> Floats:
