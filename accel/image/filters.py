@@ -41,17 +41,25 @@ class Axis(Struct, frozen=True):
         """Places on the endless line as indices of texels."""
         return places % self.old if self.edge == "wrap" else places.clip(0, self.old - 1)
 
+    @property
+    def rings(self) -> bool:
+        """Whether weights are negative somewhere, so that a result may lie beyond all that it is made of."""
+        return bool(self.weights.min() < 0)
+
     def blocks(self) -> Iterator[Block]:
         """All new texels, in order."""
-        taps = self.weights.shape[1]
         each = max(1, min(BLOCK, SPAN * self.new // self.old))
         for begin in range(0, self.new, each):
-            end = min(begin + each, self.new)
-            low, high = int(self.first[begin]), int(self.first[end - 1]) + taps
-            matrix = np.zeros((end - begin, high - low), np.float32)
-            places = (self.first[begin:end] - low)[:, None] + np.arange(taps)
-            np.put_along_axis(matrix, places, self.weights[begin:end], 1)
-            yield Block(begin, end, low, high, matrix)
+            yield self.block(begin, min(begin + each, self.new))
+
+    def block(self, begin: int, end: int) -> Block:
+        """Some new texels."""
+        taps = self.weights.shape[1]
+        low, high = int(self.first[begin]), int(self.first[end - 1]) + taps
+        matrix = np.zeros((end - begin, high - low), np.float32)
+        places = (self.first[begin:end] - low)[:, None] + np.arange(taps)
+        np.put_along_axis(matrix, places, self.weights[begin:end], 1)
+        return Block(begin, end, low, high, matrix)
 
 
 class Block(Struct, frozen=True):

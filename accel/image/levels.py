@@ -11,7 +11,7 @@ from accel.image.coding import Coding
 from accel.image.decoded import Pixels
 from accel.image.filters import Edge, Kernel, axis
 from accel.image.light import Floats
-from accel.image.resampling import Held, Stored, strips
+from accel.image.resampling import Held, Stored, filtered
 
 Filter = Literal["box", "kaiser", "lanczos"]
 Size = tuple[int, int]
@@ -64,7 +64,7 @@ def line_levels(
                 axis(source.size[0], width, kernel, edge),
                 axis(source.size[1], height, kernel, edge),
             )
-            for begin, strip in strips(source, across, down):
+            for begin, strip in filtered(source, coding, across, down):
                 lines[begin : begin + len(strip)] = strip
         yield lines
         source = Held(lines)

@@ -11,10 +11,15 @@ from msgspec import Struct
 from accel.image.coding import STRIP, Coding
 from accel.image.decoded import Pixels
 from accel.image.filters import Axis, Block, Indices, axis
+from accel.image.kernels import SLIGHT
 from accel.image.light import Floats
 
 NARROW = 4
 """Shrunk more than so much, lines are made narrow first, as many of them are held at a time."""
+
+
+FAINT = np.float32(1 / 256)
+"""Alpha that is 0, or hardly 1, once it is written in 8 bit."""
 
 
 class Source(Protocol):
@@ -67,7 +72,7 @@ class Narrowed(Struct, frozen=True):
 def resampled(pixels: Pixels, coding: Coding, across: Axis, down: Axis) -> Pixels:
     """Pixels of the axes' new sizes."""
     made = np.empty((down.new, across.new, coding.channels), coding.dtype)
-    for begin, lines in strips(Stored(pixels, coding), across, down):
+    for begin, lines in filtered(Stored(pixels, coding), coding, across, down):
         end = begin + len(lines)
         coding.encode(lines, made[begin:end])
     return made
@@ -79,8 +84,7 @@ def strips(source: Source, across: Axis, down: Axis) -> Iterator[tuple[int, Floa
     First down, then across: the first is a product of matrices as wide as the image, the second has fewer
     lines.
     """
-    if across.old > NARROW * across.new:
-        source, across = Narrowed(source, across), axis(across.new, across.new, "nearest", across.edge)
+    source, across = _narrow(source, across)
     sides = list(across.blocks())
     low = high = int(down.first[0])
     held = np.empty((0, 0, 0), np.float32)
@@ -93,6 +97,41 @@ def strips(source: Source, across: Axis, down: Axis) -> Iterator[tuple[int, Floa
         low, high = block.low, block.high
         made = (block.matrix @ held.reshape(len(held), -1)).reshape(-1, *held.shape[1:])
         yield block.begin, _across(made, across, sides)
+
+
+def filtered(source: Source, coding: Coding, across: Axis, down: Axis) -> Iterator[tuple[int, Floats]]:
+    """`strips`, of which colours are sound beside cut-outs too.
+
+    Where a kernel with negative weights sums alpha up to next to nothing, colours divided by it are anything
+    at all; they are taken from a tent instead, which has none.
+    """
+    if not (coding.weighted and (across.rings or down.rings)):
+        yield from strips(source, across, down)
+        return
+    soft = [axis(one.old, one.new, "linear", one.edge) for one in (across, down)]
+    for begin, lines in strips(source, across, down):
+        weight = lines[:, -1]
+        lost = (weight < FAINT) & (np.abs(weight - SLIGHT) > SLIGHT / 1000)
+        if lost.any():
+            sound = _some(source, soft[0], soft[1].block(begin, begin + len(lines)), soft[1])
+            # No less than what counts as none, by which a division is sound.
+            np.maximum(weight, SLIGHT, out=weight, where=lost)
+            colors = sound[:, :-1] * (weight / sound[:, -1])[:, None]
+            np.copyto(lines[:, :-1], colors, where=lost[:, None])
+        yield begin, lines
+
+
+def _some(source: Source, across: Axis, block: Block, down: Axis) -> Floats:
+    source, across = _narrow(source, across)
+    lines = source.lines(down.inside(np.arange(block.low, block.high)))
+    made = (block.matrix @ lines.reshape(len(lines), -1)).reshape(-1, *lines.shape[1:])
+    return _across(made, across, list(across.blocks()))
+
+
+def _narrow(source: Source, across: Axis) -> tuple[Source, Axis]:
+    if across.old <= NARROW * across.new:
+        return source, across
+    return Narrowed(source, across), axis(across.new, across.new, "nearest", across.edge)
 
 
 def _across(lines: Floats, across: Axis, blocks: list[Block]) -> Floats:

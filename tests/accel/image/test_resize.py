@@ -151,6 +151,18 @@ def test_floats_of_a_cut_out_stay_within_what_they_were():
     assert np.isfinite(small).all() and small.min() >= 0 and small[..., :3].max() <= 50
 
 
+@pytest.mark.parametrize("kernel", ["lanczos", "cubic"])
+@pytest.mark.parametrize("width", [20, 50, 64, 150])
+def test_colours_just_outside_of_a_cut_out_are_those_of_its_surroundings(kernel, width):
+    pixels = np.random.default_rng(1).integers(60, 180, (128, 128, 4)).astype(np.uint8)
+    distance = np.hypot(*np.mgrid[-63.5:64, -63.5:64])
+    pixels[..., 3] = np.clip((45 - distance) * 20 + 128, 0, 255)
+    pixels[pixels[..., 3] == 0, :3] = 120
+    got = made(resize, raster(pixels), width=width, kernel=kernel, enlarge=True).pixels
+    clear = got[got[..., 3] == 0][:, :3]
+    assert len(clear) > 50 and clear.min() >= 59 and clear.max() <= 181
+
+
 def test_nearest_invents_no_value():
     pixels = noise(9, 7, 4)
     enlarged = made(resize, raster(pixels), factor=3, kernel="nearest").pixels
