@@ -3,7 +3,7 @@ import pytest
 
 from accel.image import coding
 from accel.image.bleed_alpha import bleed_alpha
-from tests.accel.image.rasters import KINDS, made, noise, raster
+from tests.accel.image.operating import KINDS, made, noise, raster
 
 
 def sprite(height, width, kind="uint8"):

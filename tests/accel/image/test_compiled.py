@@ -7,7 +7,7 @@ import numpy as np
 from accel.image import coding, compiled
 from accel.image import kernels as plain
 from accel.image.compiled.jit import jit
-from tests.accel.image.rasters import noise
+from tests.accel.image.operating import noise
 
 
 def double(values) -> None:

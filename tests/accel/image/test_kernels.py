@@ -5,7 +5,7 @@ from accel.image import kernels
 from accel.image.coding import _alphas, _codes, _table, coding
 from accel.image.compiled import kernels as compiled
 from accel.image.light import srgb
-from tests.accel.image.rasters import noise, raster
+from tests.accel.image.operating import noise, raster
 
 
 def plain(function):

@@ -6,7 +6,7 @@ from accel.image.evidence import seams
 from accel.image.make_tileable import MakeTileable, Tileable, make_tileable
 from accel.image.seam_path import cheapest_loop
 from accel.workload import Limits, WorkloadError
-from tests.accel.image.rasters import KINDS, done, made, raster
+from tests.accel.image.operating import KINDS, done, made, raster
 from tests.accel.image.test_normals import heights, normal_map
 
 

@@ -14,7 +14,7 @@ from accel.image.mipmaps import Mipmaps, mipmaps
 from accel.image.pipeline import Pipeline, Step, pipeline
 from accel.image.roughness import raised
 from accel.workload import Limits, WorkloadError
-from tests.accel.image.rasters import KINDS, made, noise, raster
+from tests.accel.image.operating import KINDS, made, noise, raster
 from tests.accel.image.test_normals import heights, normal_map
 
 

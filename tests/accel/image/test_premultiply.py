@@ -5,7 +5,7 @@ import pytest
 
 from accel.image.light import decode_table, srgb
 from accel.image.premultiply import premultiply
-from tests.accel.image.rasters import made, noise, raster
+from tests.accel.image.operating import made, noise, raster
 
 
 def every(kind=np.uint8):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from accel.image.resize import Resize, resize
 from accel.workload import Limits, WorkloadError
-from tests.accel.image.rasters import KINDS, done, made, noise, raster
+from tests.accel.image.operating import KINDS, done, made, noise, raster
 
 FILTERS = ["lanczos", "area", "cubic", "linear", "nearest"]
 
