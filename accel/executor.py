@@ -7,14 +7,26 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct
 
-from accel.frames import DEVICE, Failed, Job, JobInput, Reply, ResultFile, Setup, pack
+from accel.frames import (
+    DEVICE,
+    Failed,
+    Job,
+    JobInput,
+    JobItem,
+    PackedBatch,
+    Reply,
+    ResultFile,
+    Setup,
+    Several,
+    pack,
+)
 from accel.outputs import named, stored
 from accel.pool import Pool
 from accel.priorities import PRIORITIES
@@ -39,6 +51,8 @@ class ExecutorResult(Struct, frozen=True):
     """From the call until a worker began."""
     run_ms: float
     device: str
+    batch: int = 1
+    """How many jobs ran together, this one included; `run_ms` is its share."""
 
 
 class Executor(Protocol):
@@ -71,6 +85,32 @@ class Executor(Protocol):
         """Ends all jobs and workers."""
 
 
+class Part(Protocol):
+    """A job of a batch."""
+
+    @property
+    def packed(self) -> msgspec.Raw:
+        """By `packed_item`."""
+
+
+class BatchExecutor(Executor, Protocol):
+    """Runs several jobs of a workload as one, too."""
+
+    async def run_batch(
+        self,
+        workload: Workload,
+        take: Callable[[], Sequence[Part]],
+        *,
+        priority: str,
+        out_dir: Path | None,
+    ) -> Sequence[ExecutorResult | WorkloadError]:
+        """What each of the jobs comes to that `take` gives once a worker is free; none if it gives none.
+
+        Cancelling the awaiting task ends the whole batch. Raises WorkloadError where that was no job's own
+        fault: `worker_crashed` or `shutting_down`.
+        """
+
+
 def cores() -> int:
     """How many cores this process may use: fewer than the machine has where a container limits it."""
     if sys.version_info >= (3, 13):
@@ -89,12 +129,14 @@ class LocalExecutor:
         limits: Limits,
         memory_mib: int,
         *,
+        keep_mib: int = 0,
         env: Mapping[str, str] | None = None,
         warm: Sequence[str] = WARM,
     ) -> None:
-        """`workers` 0 is one per core; `memory_mib` 0 is no limit; `env` adds to the workers' environment."""
+        """`workers` 0 is one per core; `memory_mib` 0 is no limit. A worker that still holds more than
+        `keep_mib` after a job is replaced; 0 keeps it. `env` adds to the workers' environment."""
         self._limits = limits
-        self._pool = Pool(workers or cores(), Setup(limits, memory_mib, tuple(warm)), env or {})
+        self._pool = Pool(workers or cores(), Setup(limits, memory_mib, tuple(warm)), env or {}, keep_mib)
 
     @property
     def pool(self) -> Pool:
@@ -131,6 +173,34 @@ class LocalExecutor:
             reason = f"wasn't done within {deadline_s * 1000:.0f} ms"
             raise WorkloadError("deadline_exceeded", reason, names(inputs)) from None
 
+    async def run_batch(
+        self,
+        workload: Workload,
+        take: Callable[[], Sequence[Part]],
+        *,
+        priority: str,
+        out_dir: Path | None,
+    ) -> Sequence[ExecutorResult | WorkloadError]:
+        begin = time.perf_counter()
+        worker = await self._pool.acquire(priority)
+        queued = (time.perf_counter() - begin) * 1000
+        parts = take()
+        if not parts:
+            self._pool.release(worker)
+            return []
+        frame = _batch_frame(workload, parts, out_dir)
+        try:
+            reply = await worker.ask(frame)
+        except WorkerDied as error:
+            self._pool.discard(worker)
+            raise WorkloadError("worker_crashed", str(error)) from None
+        except BaseException:
+            self._pool.discard(worker)
+            raise
+        self._pool.release(worker)
+        assert isinstance(reply, Several)
+        return [_outcome(workload, one, queued, len(parts)) for one in reply.replies]
+
     async def _ask(self, job: bytes, priority: str, name: str) -> tuple[Reply, float]:
         """A worker's reply, and the milliseconds until one was free."""
         queued = 0.0
@@ -149,6 +219,7 @@ class LocalExecutor:
                 raise
             else:
                 self._pool.release(worker)
+                assert not isinstance(reply, Several)
                 return reply, queued
         raise WorkloadError("worker_crashed", died, name)
 
@@ -157,10 +228,34 @@ def _frame(
     workload: Workload, params: Mapping[str, Any], inputs: Sequence[Input], out_dir: Path | None
 ) -> bytes:
     given = [JobInput.of(one) for one in inputs]
+    job = Job(workload.target, dict(params), given, None if out_dir is None else str(out_dir))
+    return pack(msgspec.Raw(_encoded(job)))
+
+
+def _batch_frame(workload: Workload, parts: Sequence[Part], out_dir: Path | None) -> bytes:
+    items = [part.packed for part in parts]
+    return pack(PackedBatch(workload.target, items, None if out_dir is None else str(out_dir)))
+
+
+def packed_item(params: Mapping[str, Any], inputs: Sequence[Input]) -> msgspec.Raw:
+    """A job as a part of a batch. Raises WorkloadError `bad_params`."""
+    return msgspec.Raw(_encoded(JobItem(dict(params), [JobInput.of(one) for one in inputs])))
+
+
+def _encoded(message: msgspec.Struct) -> bytes:
     try:
-        return pack(Job(workload.target, dict(params), given, None if out_dir is None else str(out_dir)))
+        return msgspec.msgpack.encode(message)
     except UnicodeEncodeError:
         raise WorkloadError("bad_params", "a text isn't valid Unicode") from None
+
+
+def _outcome(
+    workload: Workload, reply: Reply, queued_ms: float, batch: int
+) -> ExecutorResult | WorkloadError:
+    try:
+        return msgspec.structs.replace(_result(workload, reply, queued_ms), batch=batch)
+    except WorkloadError as error:
+        return error
 
 
 def _result(workload: Workload, reply: Reply, queued_ms: float) -> ExecutorResult:

@@ -43,7 +43,7 @@ class JobInput(Struct, frozen=True):
         return Input(self.name, os.fsdecode(self.path))
 
 
-class Job(Struct, frozen=True):
+class Job(Struct, frozen=True, tag="job"):
     """One call of a workload."""
 
     target: str
@@ -52,6 +52,31 @@ class Job(Struct, frozen=True):
     inputs: Sequence[JobInput]
     out_dir: str | None
     """Where output files are written, each named by its SHA-256; None sends them in the reply."""
+
+
+class JobItem(Struct, frozen=True):
+    """One job of a batch."""
+
+    params: dict[str, Any]
+    inputs: Sequence[JobInput]
+
+
+class Batch(Struct, frozen=True, tag="batch"):
+    """Several calls of one workload that run as one."""
+
+    target: str
+    """`module:function` of the workload: the record says what does several."""
+    items: Sequence[JobItem]
+    out_dir: str | None
+    """As in `Job`."""
+
+
+class PackedBatch(Struct, frozen=True, tag="batch"):
+    """`Batch`, of items that are encoded already."""
+
+    target: str
+    items: Sequence[msgspec.Raw]
+    out_dir: str | None
 
 
 class ResultFile(Struct, frozen=True):
@@ -85,10 +110,22 @@ class Failed(Struct, frozen=True, tag="failed"):
     trace: str = ""
 
 
+class Several(Struct, frozen=True, tag="several"):
+    """The reply to a batch: one for each item, in their order."""
+
+    replies: Sequence[Done | Failed]
+
+
+class PackedSeveral(Struct, frozen=True, tag="several"):
+    """`Several`, of replies that are encoded already."""
+
+    replies: Sequence[msgspec.Raw]
+
+
 Reply = Done | Failed
 
-replies: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
-jobs = msgspec.msgpack.Decoder(Job)
+replies: msgspec.msgpack.Decoder[Reply | Several] = msgspec.msgpack.Decoder(Reply | Several)
+jobs: msgspec.msgpack.Decoder[Job | Batch] = msgspec.msgpack.Decoder(Job | Batch)
 setups = msgspec.msgpack.Decoder(Setup)
 
 
@@ -97,8 +134,8 @@ def writable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def pack(message: Struct) -> bytes:
-    """The frame of `message`. Raises TypeError for a value that isn't of plain types, and
-    UnicodeEncodeError for text that UTF-8 doesn't have."""
-    body = msgspec.msgpack.encode(message)
+def pack(message: Struct | msgspec.Raw) -> bytes:
+    """The frame of `message`, or of one that is encoded already. Raises TypeError for a value that isn't of
+    plain types, and UnicodeEncodeError for text that UTF-8 doesn't have."""
+    body = bytes(message) if isinstance(message, msgspec.Raw) else msgspec.msgpack.encode(message)
     return len(body).to_bytes(HEADER, "big") + body

@@ -22,8 +22,10 @@ log = logging.getLogger(__name__)
 class Pool:
     """Up to `size` workers; whoever asks gets one when it is its turn."""
 
-    def __init__(self, size: int, setup: Setup, env: Mapping[str, str]) -> None:
+    def __init__(self, size: int, setup: Setup, env: Mapping[str, str], keep_mib: int = 0) -> None:
+        """A worker that still holds more than `keep_mib` after a job is replaced; 0 keeps every one."""
         self._size = size
+        self._keep = keep_mib << 20
         self._setup = setup
         self._env = env
         self._turns: Turns[asyncio.Future[Worker]] = Turns()
@@ -67,6 +69,11 @@ class Pool:
 
     def release(self, worker: Worker) -> None:
         """Takes back a worker that has replied."""
+        if self._keep and (held := worker.held()) > self._keep:
+            # Allocators rarely give back what was freed; the system gets all of it from a process that ends.
+            log.info("a worker that holds %d MiB after its job is replaced", held >> 20)
+            self.discard(worker)
+            return
         self._idle.append(worker)
         self._lend()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 Waiter = TypeVar("Waiter")
@@ -28,19 +29,23 @@ class Turns(Generic[Waiter]):
         """Queues `waiter`. Raises ValueError for a priority that is none."""
         self._classes[PRIORITIES.index(priority)].append(waiter)
 
-    def remove(self, waiter: Waiter) -> None:
-        """Forgets `waiter`, if it still waits."""
+    def remove(self, waiter: Waiter) -> bool:
+        """Forgets `waiter`; whether it still waited."""
         for waiting in self._classes:
             if waiter in waiting:
                 waiting.remove(waiter)
+                return True
+        return False
 
-    def next(self) -> Waiter | None:
-        """Takes out whose turn it is, or None if nobody waits."""
+    def next(self, fits: Callable[[Waiter], bool] = lambda waiter: True) -> Waiter | None:
+        """Takes out whose turn it is; None if nobody waits, or if it doesn't fit: it stays the next one."""
         waiting = [i for i, waiters in enumerate(self._classes) if waiters]
         if not waiting:
             return None
         starved = [i for i in waiting if self._passed[i] >= PATIENCE]
         chosen = (starved or waiting)[0]
+        if not fits(self._classes[chosen][0]):
+            return None
         for i in waiting:
             self._passed[i] += 1
         self._passed[chosen] = 0

@@ -8,18 +8,23 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from typing import cast
 
 import msgspec
+import psutil
 
-from accel.frames import HEADER, Reply, Setup, pack, replies
+from accel.frames import HEADER, Reply, Setup, Several, pack, replies
 
 # Every worker is one core's work: a thread pool in each would only fight for the same cores.
 SINGLE_THREADED = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "VIPS_CONCURRENCY": "1"}
 
 GRACE_S = 1.0
 """How long a process that has closed its pipes may take to end."""
+
+LOOK_S = 0.5
+"""How old what is known of a process's memory may be: a look costs as much as a small job."""
 
 
 class WorkerDied(Exception):
@@ -35,6 +40,8 @@ class Worker:
         self._stdin = stdin
         self._wire = wire
         self.pid = transport.get_pid()
+        self._held = 0
+        self._look_again = 0.0
 
     @classmethod
     async def spawn(cls, setup: Setup, env: Mapping[str, str]) -> Worker:
@@ -60,7 +67,7 @@ class Worker:
     def alive(self) -> bool:
         return not self._wire.ended
 
-    async def ask(self, job: bytes) -> Reply:
+    async def ask(self, job: bytes) -> Reply | Several:
         """The reply to a job's frame. Raises WorkerDied."""
         frame = self._wire.expect()
         self._stdin.write(job)
@@ -71,6 +78,14 @@ class Worker:
             raise WorkerDied(describe(self._transport.get_returncode())) from None
         except msgspec.DecodeError as error:
             raise WorkerDied(f"its reply can't be read: {error}") from None
+
+    def held(self) -> int:
+        """Resident memory, bytes, by a look that is at most LOOK_S old; 0 where the system doesn't tell."""
+        if (now := time.monotonic()) >= self._look_again:
+            self._look_again = now + LOOK_S
+            with contextlib.suppress(psutil.Error):
+                self._held = psutil.Process(self.pid).memory_info().rss
+        return self._held
 
     def kill(self) -> None:
         """Ends the process at once, whatever it is doing."""

@@ -10,16 +10,11 @@ import os
 import signal
 import sys
 import threading
-import time
-import traceback
-from collections.abc import Sequence
-from pathlib import Path
 from queue import SimpleQueue
 from typing import IO
 
-from accel.frames import DEVICE, HEADER, Done, Failed, Job, Setup, jobs, pack, setups, writable
-from accel.outputs import named, stored
-from accel.workload import Input, Limits, WorkloadError, checked, load, names
+from accel.frames import HEADER, jobs, setups
+from accel.jobs import run
 
 
 def main() -> None:
@@ -83,38 +78,6 @@ def warm(module: str) -> None:
         ready = getattr(importlib.import_module(module), "warm", None)
         if ready is not None:
             ready()
-
-
-def run(job: Job, setup: Setup) -> bytes:
-    """Does one job and gives the frame of its reply; whatever is raised becomes a `Failed`."""
-    inputs = [one.input() for one in job.inputs]
-    try:
-        return pack(_done(job, inputs, setup.limits))
-    except WorkloadError as error:
-        return _failed(error.code, error.reason, error.name or names(inputs))
-    except Exception as error:
-        if isinstance(error, MemoryError) or "out of memory" in str(error):
-            reason = "needs more memory than a worker may take" + _limit(setup.memory_mib)
-            return _failed("too_large", reason, names(inputs))
-        reason = f"the workload failed ({type(error).__name__})"
-        return _failed("internal", reason, names(inputs), traceback.format_exc())
-
-
-def _failed(*texts: str) -> bytes:
-    return pack(Failed(*map(writable, texts)))
-
-
-def _limit(mib: int) -> str:
-    return f" ({mib} MiB)" if mib else ""
-
-
-def _done(job: Job, inputs: Sequence[Input], limits: Limits) -> Done:
-    begin = time.perf_counter()
-    function = load(job.target)
-    output = checked(function(inputs, function.workload.parse(job.params), limits))
-    folder = Path(job.out_dir) if job.out_dir is not None else None
-    files = [named(file) if folder is None else stored(file, folder) for file in output.files]
-    return Done(output.value, files, (time.perf_counter() - begin) * 1000, DEVICE)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -84,6 +84,34 @@ class Limits(Struct, frozen=True):
     """Largest image, width times height; the setting `images.max_pixels`."""
 
 
+class Item(Struct, frozen=True):
+    """One job of several that run as one."""
+
+    inputs: Sequence[Input]
+    """As a workload gets them."""
+    params: Any
+    """Parsed."""
+
+
+Outcome = Output | WorkloadError
+"""What one job of several comes to."""
+
+
+class Batching(Struct, frozen=True):
+    """That several jobs of a workload may run as one."""
+
+    target: str
+    """`module:function` of `function(items, limits) -> outcomes`, one for each item, in their order."""
+    max_rows: int
+    """Most rows of one batch, whatever a policy says: what memory allows."""
+    rows: Callable[[Any], int]
+    """How many rows of a batch a job with these parameters takes: texts, not requests."""
+    bucket: Callable[[Any], str]
+    """Only jobs of the same bucket run together: other sizes or lengths would have to be padded."""
+    sample: Callable[[int], Mapping[str, Any]]
+    """Parameters of the n-th of various typical jobs without inputs, by which a policy is measured."""
+
+
 class Function(Protocol):
     """A declared workload, with its record."""
 
@@ -91,6 +119,9 @@ class Function(Protocol):
     """The record."""
 
     def __call__(self, inputs: Sequence[Input], params: Any, limits: Limits, /) -> Output: ...
+
+
+BatchFunction = Callable[[Sequence[Item], Limits], Sequence[Outcome]]
 
 
 class Workload(Struct, frozen=True):
@@ -112,6 +143,8 @@ class Workload(Struct, frozen=True):
     """The docstring's first line."""
     doc: str
     """The docstring."""
+    batching: Batching | None = None
+    """How several jobs run as one; None where they can't."""
 
     def parse(self, params: dict[str, Any]) -> Params:
         """`params` as this workload's type. Raises WorkloadError `bad_params`, which names the field."""
@@ -169,5 +202,27 @@ def workload(
         declared = cast(Function, function)
         declared.workload = Workload(name, version, params, target, span, inline, doc.split("\n")[0], doc)
         return declared
+
+    return declare
+
+
+def batched(
+    single: Function,
+    *,
+    sample: Callable[[int], Mapping[str, Any]],
+    max_rows: int = 64,
+    rows: Callable[[Any], int] = lambda params: 1,
+    bucket: Callable[[Any], str] = lambda params: "",
+) -> Callable[[BatchFunction], BatchFunction]:
+    """Declares `function(items, limits) -> outcomes` as `single` for several jobs at once.
+
+    What it raises costs no job its own outcome: each is then done by itself.
+    """
+
+    def declare(function: BatchFunction) -> BatchFunction:
+        target = f"{function.__module__}:{function.__qualname__}"
+        batching = Batching(target, max_rows, rows, bucket, sample)
+        single.workload = msgspec.structs.replace(single.workload, batching=batching)
+        return function
 
     return declare

@@ -11,14 +11,17 @@ from msgspec import Struct
 from packaging.version import Version
 
 from accel.workload import (
+    Batching,
     Function,
     Input,
+    Item,
     Limits,
     Output,
     OutputFile,
     Params,
     Workload,
     WorkloadError,
+    batched,
     workload,
 )
 from bridge.client import Client, OnCommand, OnEvent, OnPopup, OnPopupClose
@@ -54,14 +57,14 @@ from bridge.folders import Skip, Walked, hidden, walk
 from bridge.hooks import hookimpl
 
 __all__ = [
-    "UNSUPPORTED", "Action", "Adapter", "Advisor", "AlphaUse", "Answer", "AssetChange", "ChannelMeaning",
-    "Client", "ClientMessage", "ColorSpace", "Command", "Compression", "Context", "EditorSupport",
-    "ErrorCode", "Event", "Field", "Function", "GpuFormat", "HeadlessEditor", "ImageFacts", "Input",
-    "InputRef", "Kind", "Limits", "NormalConvention", "OnCommand", "OnEvent", "OnPopup", "OnPopupClose",
-    "Output", "OutputFile", "Params", "Platform", "Popup", "PopupClose", "ProjectInfo", "RequestError",
-    "Result", "Resume", "RunResult", "SessionView", "Setting", "Skip", "TextureAsset", "TextureIntent",
-    "UserError", "Version", "VersionScheme", "Walked", "Workload", "WorkloadError", "Wrap", "hidden",
-    "hookimpl", "walk", "workload",
+    "UNSUPPORTED", "Action", "Adapter", "Advisor", "AlphaUse", "Answer", "AssetChange", "Batching",
+    "ChannelMeaning", "Client", "ClientMessage", "ColorSpace", "Command", "Compression", "Context",
+    "EditorSupport", "ErrorCode", "Event", "Field", "Function", "GpuFormat", "HeadlessEditor",
+    "ImageFacts", "Input", "InputRef", "Item", "Kind", "Limits", "NormalConvention", "OnCommand",
+    "OnEvent", "OnPopup", "OnPopupClose", "Output", "OutputFile", "Params", "Platform", "Popup",
+    "PopupClose", "ProjectInfo", "RequestError", "Result", "Resume", "RunResult", "SessionView",
+    "Setting", "Skip", "TextureAsset", "TextureIntent", "UserError", "Version", "VersionScheme", "Walked",
+    "Workload", "WorkloadError", "Wrap", "batched", "hidden", "hookimpl", "walk", "workload",
 ]  # fmt: skip
 
 

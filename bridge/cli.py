@@ -17,12 +17,14 @@ COMMANDS = {
     "audit": "bridge.commands.audit:audit",
     "config": "bridge.commands.listing:config",
     "demo": "bridge.commands.daemon:demo",
+    "devices": "bridge.commands.devices:devices",
     "install": "bridge.commands.install:install",
     "plugins": "bridge.commands.listing:plugins",
     "receipts": "bridge.commands.receipts:receipts",
     "revert": "bridge.commands.receipts:revert",
     "run": "bridge.commands.run:run",
     "serve": "bridge.commands.daemon:serve",
+    "tune": "bridge.commands.tune:tune",
     "workloads": "bridge.commands.listing:workloads",
 }
 

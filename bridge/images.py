@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from accel.image.catalogue import OPERATIONS
+from accel.image.find_duplicates import find_duplicates
 from accel.image.fingerprint import fingerprint
 from accel.image.inspect import inspect
 from accel.image.pipeline import pipeline
@@ -15,7 +16,7 @@ from accel.texture.examine import examine
 from accel.workload import Workload
 from bridge.hooks import hookimpl
 
-OTHERS = (inspect, thumbnail, fingerprint, classify, examine, pipeline, echo)
+OTHERS = (inspect, thumbnail, fingerprint, find_duplicates, classify, examine, pipeline, echo)
 
 
 @hookimpl

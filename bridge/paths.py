@@ -51,12 +51,22 @@ class Paths(Struct, frozen=True):
         return self.runtime / "popbridge.lock"
 
     @property
+    def devices_file(self) -> Path:
+        """What models can run on here, as it was last tried."""
+        return self.cache / "devices.json"
+
+    @property
     def database(self) -> Path:
         return self.data / "popbridge.db"
 
     @property
     def blobs(self) -> Path:
         return self.data / "blobs"
+
+    @property
+    def batching_file(self) -> Path:
+        """What was measured of batches on this machine."""
+        return self.cache / "batching.json"
 
     @property
     def settings_file(self) -> Path:

@@ -37,6 +37,7 @@ class TestThirdParty:
             "adapter acme1",
             "adapter acme2",
             "workload acme.size",
+            "workload acme.length",
             "advisor acme.greeter",
             "setting acme.volume",
         )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
-
-from msgspec import Meta
+from typing import TYPE_CHECKING
 
 from accel.image.operation import Operated, Writing, operation
 from accel.workload import Limits
@@ -17,28 +15,24 @@ if TYPE_CHECKING:
 class Convert(Writing, frozen=True):
     """To what."""
 
-    bits: Annotated[
-        Literal["same", "8", "16", "32"],
-        Meta(
-            description="Of a channel: 8 or 16 bit integers, 32 bit floats. A format that can't hold them "
-            "takes the nearest."
-        ),
-    ] = "same"
-
 
 @operation("image.convert", version=1, params=Convert)
 def convert(images: Sequence[Raster], params: Convert, limits: Limits) -> Operated:
     """Writes an image in another format or depth.
 
     EXIF's orientation is applied and an embedded colour profile converted to sRGB, as files for engines carry
-    neither; metadata is left out. Where the format holds no transparency, the image is put on white; floats
+    neither; metadata is left out. Where the format holds no transparency, the image is put on white. Floats
     become sRGB where there are three colours and the format holds integers alone, and what is brighter than
-    1 is cut off.
+    1 is cut off. EXR and PSD keep no colours where nothing is to be seen, unless `transfer` is `linear`.
+    EXR holds half floats, or single ones where half would lose data: grey that it doesn't hold exactly, and
+    what is beyond 65504.
     Output file: `converted`. Value: a `Written`.
     """
-    from accel.image.light import at_depth
+    from accel.image.light import DEPTHS, at_depth
+    from accel.image.save import wanted
 
     (image,) = images
-    if params.bits != "same":
-        image = at_depth(image, {"8": "uint8", "16": "uint16", "32": "float32"}[params.bits])
+    # Whoever asks for 16 bits and EXR means half floats, which are no integers on the way.
+    if params.bits == "32" or (params.bits != "same" and wanted(image, params) != "float32"):
+        image = at_depth(image, DEPTHS[params.bits])
     return Operated({"converted": image})

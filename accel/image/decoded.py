@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from accel.image.compression import Compression
 
+Alpha = Literal["straight", "multiplied", "on white"]
+"""What colours are: as they are, multiplied by alpha, or blended with white by it."""
 Pixels = NDArray[Any]
 """Height x width x channels, in one piece; uint8, uint16 or float32."""
 
@@ -32,3 +34,7 @@ class Decoded(Struct, frozen=True):
     if red and green fit unit vectors, else 0."""
     palette: bool = False
     """Whether the file holds numbers of colours in a palette: one channel, whatever they look up."""
+    alpha: Alpha = "straight"
+    """How the colours are mixed with alpha."""
+    profile: bytes = b""
+    """The ICC profile of the colours, where one is embedded and not read by libvips itself."""

@@ -47,12 +47,15 @@ def fingerprint(inputs: Sequence[Input], params: NoParams, limits: Limits) -> Ou
     return Output(fingerprint_of(inputs[0], decode_image(inputs[0], limits)))
 
 
-def fingerprint_of(source: Input, decoded: Decoded) -> Fingerprint:
-    """The fingerprint of an image that is decoded already. Raises WorkloadError if its file is gone."""
+def fingerprint_of(source: Input, decoded: Decoded, digest: str = "") -> Fingerprint:
+    """The fingerprint of an image that is decoded already, whose SHA-256 may be known.
+
+    Raises WorkloadError if its file is gone.
+    """
     from accel.image.digests import afar, file_digest, luminance, perceptual, pixel_digest
 
     try:
-        digest = file_digest(source.path)
+        digest = digest or file_digest(source.path)
     except FileNotFoundError:
         raise WorkloadError("not_found", "isn't there any more", source.name) from None
     except OSError as error:

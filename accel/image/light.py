@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,26 @@ from accel.image.raster import Raster
 
 Floats = NDArray[np.float32]
 
+DEPTHS = {"8": "uint8", "16": "uint16", "32": "float32"}
+"""The types of channels by their bits."""
+
+
+_STRIP = 1 << 16
+"""Pixels in one go, so that what is computed stays in the cache."""
+
 
 def to_light(pixels: Pixels, colors: int, transfer: str) -> Floats:
     """Pixels as float32 of full scale 1, the first `colors` channels in proportion to light."""
     if pixels.dtype.kind == "f":
         return pixels.astype(np.float32, copy=False)
-    top = np.iinfo(pixels.dtype).max
-    if transfer == "linear":
-        return pixels.astype(np.float32) / np.float32(top)
+    top = np.float32(np.iinfo(pixels.dtype).max)
     made = np.empty(pixels.shape, np.float32)
-    made[..., :colors] = decode_table(pixels.dtype)[pixels[..., :colors]]
-    made[..., colors:] = pixels[..., colors:] / np.float32(top)
+    if transfer == "linear":
+        return np.divide(pixels, top, out=made, dtype=np.float32)
+    table = decode_table(pixels.dtype)
+    for strip, out in _strips(pixels, made):
+        out[:, :colors] = table[strip[:, :colors]]
+        np.divide(strip[:, colors:], top, out=out[:, colors:], dtype=np.float32)
     return made
 
 
@@ -30,11 +40,22 @@ def from_light(light: Floats, colors: int, transfer: str, dtype: Any) -> Pixels:
     """The other way round, rounded, what is beyond 0 to 1 cut off; floats are given as they are."""
     if np.dtype(dtype).kind == "f":
         return light
-    top = np.iinfo(dtype).max
-    values = np.clip(light, 0, 1)
-    if transfer == "srgb":
-        values[..., :colors] = srgb(values[..., :colors])
-    return (values * top + 0.5).astype(dtype)
+    top = np.float32(np.iinfo(dtype).max)
+    made = np.empty(light.shape, dtype)
+    for strip, out in _strips(light, made):
+        values = np.clip(strip, 0, 1)
+        if transfer == "srgb":
+            values[:, :colors] = srgb(values[:, :colors])
+        # What is cast is cut, and so rounded down.
+        out[:] = values * top + np.float32(0.5)
+    return made
+
+
+def _strips(pixels: Pixels, made: Pixels) -> Iterator[tuple[Pixels, Pixels]]:
+    """Parts of two images of the same size, pixels x channels; the second is written to."""
+    flat, out = pixels.reshape(-1, pixels.shape[-1]), made.reshape(-1, made.shape[-1])
+    for begin in range(0, len(flat), _STRIP):
+        yield flat[begin : begin + _STRIP], out[begin : begin + _STRIP]
 
 
 def decode_table(dtype: Any) -> Floats:
@@ -53,7 +74,7 @@ def srgb(light: Floats) -> Floats:
 
 def at_depth(image: Raster, dtype: Any) -> Raster:
     """The image with channels of another type: uint8, uint16 or float32. Floats become sRGB where there are
-    three colours; alpha and data keep their proportion."""
+    three colours that aren't data; alpha, grey and data keep their proportion."""
     dtype = np.dtype(dtype)
     if image.pixels.dtype == dtype:
         return image
@@ -61,7 +82,7 @@ def at_depth(image: Raster, dtype: Any) -> Raster:
         levels = [to_light(level, image.colors, image.transfer) for level in (image.pixels, *image.mips)]
         return image.with_pixels(levels[0], mips=tuple(levels[1:]), transfer="linear")
     if image.pixels.dtype.kind == "f":
-        transfer = "srgb" if image.colors == 3 else "linear"
+        transfer = "srgb" if image.colors == 3 and not image.data else "linear"
         levels = [from_light(level, image.colors, transfer, dtype) for level in (image.pixels, *image.mips)]
         return image.with_pixels(levels[0], mips=tuple(levels[1:]), transfer=transfer)
     levels = [_rescaled(level, dtype) for level in (image.pixels, *image.mips)]

@@ -28,9 +28,15 @@ READERS: dict[str, Callable[[Stream], Picture]] = {
 
 OFFERED = "PNG, JPEG, WebP, TIFF, GIF, AVIF, BMP, TGA, PSD, EXR, HDR, DDS or KTX2"
 
-_UNDECODABLE = re.compile(r"unsupported|unimplemented|not supported|no decoder|built without", re.IGNORECASE)
+_UNDECODABLE = re.compile(
+    # The last is what libvips says of TIFF in doubles.
+    r"unsupported|unimplemented|not supported|no decoder|built without|samples out of range",
+    re.IGNORECASE,
+)
 
 _MODELS = {"b-w": "grey", "grey16": "grey", "srgb": "rgb", "rgb": "rgb", "rgb16": "rgb", "scrgb": "rgb"}
+DEVICELESS = ("lab", "labs", "labq", "lch", "xyz", "yxy")
+"""libvips' names of colours that need no profile to be known."""
 KINDS = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
 _LARGEST = 65504.0
 """The largest half: what a GPU's float texture can hold, and what can be squared and summed."""
@@ -71,9 +77,16 @@ def decode_image(source: Input, limits: Limits) -> Decoded:
             picture = READERS[kind.name](Stream(file, source, kind.name, size, limits))
     except OSError as error:
         raise WorkloadError("bad_input", f"can't be read ({error.strerror or error})", source.name) from None
-    pixels = finite(picture.pixels)
     return Decoded(
-        pixels, picture.color_model, picture.has_alpha, kind.name, size, picture.compression, picture.palette
+        finite(picture.pixels),
+        picture.color_model,
+        picture.has_alpha,
+        kind.name,
+        size,
+        picture.compression,
+        picture.palette,
+        picture.alpha,
+        picture.profile,
     )
 
 

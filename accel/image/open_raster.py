@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
+import msgspec
 import numpy as np
 import pyvips
 
-from accel.image.decoded import Decoded, Pixels
-from accel.image.load import KINDS, decode_image, finite, identify, open_image, undecodable
+from accel.image.alpha import straight
+from accel.image.decoded import Alpha, Decoded, Pixels
+from accel.image.load import decode_image, identify, open_image, undecodable
+from accel.image.preview import image_of
+from accel.image.profiles import in_srgb
 from accel.image.raster import Raster, Transfer
 from accel.workload import Input, Limits, WorkloadError
 
+Asked = Literal["auto", Transfer]
+"""How the colours are coded, as far as the asker says so."""
 
-def open_raster(source: Input, limits: Limits, transfer: Literal["auto", Transfer] = "auto") -> Raster:
+
+def open_raster(source: Input, limits: Limits, transfer: Asked = "auto") -> Raster:
     """The first frame of an image: EXIF's orientation applied, an embedded colour profile converted to sRGB.
 
-    `auto`: integers of three colours are sRGB, all else is linear. Raises WorkloadError as `decode_image`.
+    `auto`: integers of three colours are sRGB, all else is linear. `linear`: data, whose numbers are kept as
+    they are (`in_srgb`), also where the format multiplies by alpha. Raises WorkloadError as `decode_image`.
     """
     kind, size = identify(source)
-    if kind.loader is None:
-        decoded = decode_image(source, limits)
-    else:
-        opened = open_image(source, kind, size, limits)
-        try:
-            decoded = _upright(opened.image, kind.name, size)
-        except pyvips.Error as error:
-            raise undecodable(source, kind, error) from None
+    try:
+        if kind.loader is None:
+            decoded = _managed(decode_image(source, limits), transfer)
+        else:
+            opened = open_image(source, kind, size, limits)
+            decoded = _upright(opened.image, kind.name, size, transfer)
+    except pyvips.Error as error:
+        raise undecodable(source, kind, error) from None
     return as_raster(source.name, decoded, transfer)
 
 
-def as_raster(name: str, decoded: Decoded, transfer: Literal["auto", Transfer] = "auto") -> Raster:
+def as_raster(name: str, decoded: Decoded, transfer: Asked = "auto") -> Raster:
     """What was decoded as it is, under the name that messages give it. Raises WorkloadError `unsupported`."""
     channels = decoded.pixels.shape[2]
     if decoded.color_model == "cmyk" or channels > 4 or channels - decoded.has_alpha not in (1, 2, 3):
@@ -39,7 +47,8 @@ def as_raster(name: str, decoded: Decoded, transfer: Literal["auto", Transfer] =
     pixels, alpha = decoded.pixels, decoded.has_alpha
     if channels - alpha == 2:
         pixels = _third(pixels)
-    return Raster(name, pixels, alpha, _transfer(pixels, alpha, transfer), decoded.format)
+    curve = _transfer(pixels, alpha, transfer)
+    return Raster(name, pixels, alpha, curve, decoded.format, data=transfer == "linear")
 
 
 def _third(pixels: Pixels) -> Pixels:
@@ -47,7 +56,7 @@ def _third(pixels: Pixels) -> Pixels:
     return np.ascontiguousarray(np.insert(pixels, 2, 0, axis=2))
 
 
-def _transfer(pixels: Pixels, alpha: bool, wanted: Literal["auto", Transfer]) -> Transfer:
+def _transfer(pixels: Pixels, alpha: bool, wanted: Asked) -> Transfer:
     if pixels.dtype.kind == "f":
         return "linear"
     if wanted == "auto":
@@ -55,28 +64,35 @@ def _transfer(pixels: Pixels, alpha: bool, wanted: Literal["auto", Transfer]) ->
     return wanted
 
 
-def _upright(lazy: pyvips.Image, format: str, size: int) -> Decoded:
+def _upright(lazy: pyvips.Image, format: str, size: int, transfer: Asked) -> Decoded:
     if lazy.get_typeof("orientation") and lazy.get("orientation") > 1:
         # A file that is read from top to bottom can't be turned.
         lazy = lazy.copy_memory().autorot()
-    image = _srgb(lazy)
-    if image.format not in KINDS:
-        image = image.cast("float")
-    shape = (image.height, image.width, image.bands)
-    pixels = np.frombuffer(image.write_to_memory(), KINDS[image.format]).reshape(shape)
-    model = "grey" if image.bands - image.hasalpha() == 1 else "rgb"
-    return Decoded(finite(pixels), model, bool(image.hasalpha()), format, size)
+    pixels, model, alpha = in_srgb(lazy, transfer)
+    return Decoded(_widened(pixels, lazy), model, alpha, format, size)
 
 
-def _srgb(image: pyvips.Image) -> pyvips.Image:
-    """Colours of an embedded profile, and CMYK's without one, as sRGB's at the same depth."""
-    grey = image.bands - image.hasalpha() == 1
-    if image.format not in ("uchar", "ushort") or (grey and not image.get_typeof("icc-profile-data")):
-        return image
-    depth: dict[str, Any] = {"depth": 16 if image.format == "ushort" else 8}
-    if image.get_typeof("icc-profile-data") and not grey:
-        # What the profile calls white stays white: relative colorimetric, as browsers do it.
-        return image.icc_transform("srgb", embedded=True, intent="relative", **depth)
-    if image.interpretation == "cmyk":
-        return image.icc_transform("srgb", input_profile="cmyk", intent="relative", **depth)
-    return image
+def _widened(pixels: Pixels, lazy: pyvips.Image) -> Pixels:
+    """Full scale for the 10 or 12 bits that AVIF has, which libvips puts into the upper ones of 16."""
+    bits = lazy.get("bits-per-sample") if lazy.get_typeof("bits-per-sample") else 16
+    heif = lazy.get_typeof("heif-compression") != 0
+    return pixels | (pixels >> np.uint16(bits)) if heif and 8 < bits < 16 else pixels
+
+
+def _managed(decoded: Decoded, transfer: Asked) -> Decoded:
+    """What our own readers gave: alpha straight, colours of an embedded profile or of inks as sRGB's."""
+    inks = decoded.color_model == "cmyk"
+    if decoded.has_alpha and transfer != "linear":
+        # Of inks, white is 0.
+        mix: Alpha = "multiplied" if inks and decoded.alpha == "on white" else decoded.alpha
+        decoded = msgspec.structs.replace(decoded, pixels=straight(decoded.pixels, mix), alpha="straight")
+    if decoded.pixels.dtype.kind == "f" or not (inks or decoded.profile):
+        return decoded
+    models = {"cmyk": "cmyk", "grey": "b-w", "rgb": "srgb"}
+    if decoded.pixels.dtype == np.uint16:
+        models |= {"grey": "grey16", "rgb": "rgb16"}
+    lazy = image_of(decoded.pixels, models[decoded.color_model])
+    if decoded.profile:
+        lazy.set_type(pyvips.GValue.blob_type, "icc-profile-data", decoded.profile)
+    pixels, model, alpha = in_srgb(lazy, transfer)
+    return msgspec.structs.replace(decoded, pixels=pixels, color_model=model, has_alpha=alpha)

@@ -21,7 +21,8 @@ class Reading(Params, frozen=True):
         Literal["auto", "srgb", "linear"],
         Meta(
             description="How 8 and 16 bit colours are coded: `srgb` for pictures, `linear` for data "
-            "(normals, heights, masks); `auto` takes three colours for sRGB and grey for data. Floats are "
+            "(normals, heights, masks), whose numbers are kept as they are: no colour profile is applied, "
+            "nothing multiplied by alpha. `auto` takes three colours for sRGB and grey for data. Floats are "
             "linear."
         ),
     ] = "auto"
@@ -37,6 +38,13 @@ class Writing(Reading, frozen=True):
     quality: Annotated[int, Meta(ge=1, le=100, description="Of JPEG, AVIF and WebP that isn't lossless.")] = (
         90
     )
+    bits: Annotated[
+        Literal["same", "8", "16", "32"],
+        Meta(
+            description="Of a channel: 8 or 16 bit integers, 32 bit floats; of EXR 16 is half floats. A "
+            "format that can't hold them takes the nearest."
+        ),
+    ] = "same"
     lossless: Annotated[bool, Meta(description="Whether WebP and AVIF keep every pixel.")] = False
 
 

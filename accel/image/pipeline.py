@@ -17,8 +17,8 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
     workload: str
     """Its name, for example `image.resize`."""
     params: dict[str, Any] = {}
-    """Its parameters. Those of the file that is written (`format`, `quality`, `lossless`) count in the last
-    step, `transfer` in the first."""
+    """Its parameters. Those of the file that is written (`format`, `quality`, `lossless`, `bits`) count in
+    the last step, `transfer` in the first."""
 
 
 class Pipeline(Reading, frozen=True, kw_only=True):

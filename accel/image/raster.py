@@ -31,6 +31,9 @@ class Raster(Struct, frozen=True):
     mips: tuple[Pixels, ...] = ()
     """Smaller levels, largest first, each half of the one before (rounded down, at least 1), of the same
     type and channels; empty for none."""
+    data: bool = False
+    """Whether the colours are measurements (normals, heights, masks), on which sRGB's curve is never put,
+    not even where floats of three colours become integers."""
 
     @property
     def width(self) -> int:

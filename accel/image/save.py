@@ -9,10 +9,11 @@ import numpy as np
 import pyvips
 from msgspec import Struct
 
-from accel.image.light import at_depth
+from accel.image.alpha import mixed
+from accel.image.light import DEPTHS, at_depth
 from accel.image.operation import Written
 from accel.image.raster import Raster
-from accel.image.writers import vips
+from accel.image.writers import dds, exr, hdr, ktx2, plain, psd, tga, vips
 from accel.workload import OutputFile, WorkloadError
 
 if TYPE_CHECKING:
@@ -30,26 +31,42 @@ class Writer(Struct, frozen=True):
     """Whether it holds transparency; where not, the image is put on white."""
     grey_alpha: bool = True
     """Whether it holds grey with alpha; where not, grey becomes RGB."""
+    grey: bool = True
+    """The same without alpha."""
     mips: bool = False
     """Whether one file holds all levels; where not, each becomes a file."""
     longest: int = 65535
     """Most pixels of a side."""
+    bits: Callable[[Raster, Writing], int] | None = None
+    """Bits of a channel in the file, where they aren't those of the pixels."""
 
 
 WRITERS: dict[str, Writer] = {
     "png": Writer(vips.png, "image/png", ("uint8", "uint16"), longest=2**31 - 1),
-    "jpeg": Writer(vips.jpeg, "image/jpeg", ("uint8",), alpha=False),
-    "webp": Writer(vips.webp, "image/webp", ("uint8",), longest=16383),
-    "avif": Writer(vips.avif, "image/avif", ("uint8",), longest=16384),
+    "jpeg": Writer(vips.jpeg, "image/jpeg", ("uint8",), alpha=False, longest=65500),
+    "webp": Writer(vips.webp, "image/webp", ("uint8",), grey=False, grey_alpha=False, longest=16383),
+    "avif": Writer(vips.avif, "image/avif", ("uint8",), grey=False, grey_alpha=False, longest=16384),
     "tiff": Writer(vips.tiff, "image/tiff", ("uint8", "uint16", "float32"), longest=2**31 - 1),
-}
+    "tga": Writer(tga.tga, "image/x-tga", ("uint8",), grey_alpha=False),
+    "psd": Writer(psd.psd, "image/vnd.adobe.photoshop", ("uint8", "uint16"), longest=30000),
+    "exr": Writer(exr.exr, "image/x-exr", ("float32",), longest=2**31 - 1, bits=exr.bits),
+    "hdr": Writer(hdr.hdr, "image/vnd.radiance", ("float32",), alpha=False, grey=False),
+    "dds": Writer(
+        dds.write, "image/vnd-ms.dds", ("uint8", "uint16", "float32"), grey_alpha=False, mips=True,
+        longest=2**31 - 1, bits=plain.bits,
+    ),
+    "ktx2": Writer(
+        ktx2.write, "image/ktx2", ("uint8", "uint16", "float32"), grey_alpha=False, mips=True,
+        longest=2**31 - 1, bits=plain.bits,
+    ),
+}  # fmt: skip
 
 
 def save(name: str, image: Raster, params: Writing) -> tuple[list[OutputFile], Written]:
     """The files of an image, and its facts. Raises WorkloadError `unsupported` or `too_large`."""
     format = chosen(image, params.format)
     writer = WRITERS[format]
-    image = fitted(image, writer)
+    image = fitted(image, params)
     longest = max(image.width, image.height)
     if longest > writer.longest:
         reason = f"is {longest} pixels long; {format.upper()} holds at most {writer.longest}"
@@ -60,9 +77,8 @@ def save(name: str, image: Raster, params: Writing) -> tuple[list[OutputFile], W
     ]
     size = sum(len(file.data) for file in files)
     levels = 1 + len(image.mips)
-    facts = Written(
-        files[0].name, format, image.width, image.height, image.channels, image.bit_depth, levels, size
-    )
+    bits = writer.bits(image, params) if writer.bits else image.bit_depth
+    facts = Written(files[0].name, format, image.width, image.height, image.channels, bits, levels, size)
     return files, facts
 
 
@@ -73,33 +89,34 @@ def chosen(image: Raster, format: str) -> str:
     return image.format if image.format in WRITERS else "png"
 
 
-def fitted(image: Raster, writer: Writer) -> Raster:
-    """The image as the format can hold it."""
-    kind = image.pixels.dtype.name
-    if kind not in writer.depths:
-        image = at_depth(image, _nearest(kind, writer.depths))
-    if image.has_alpha and not writer.alpha:
-        image = on_white(image)
-    if image.has_alpha and image.colors == 1 and not writer.grey_alpha:
-        image = colored(image)
-    return image
-
-
-def _nearest(kind: str, depths: tuple[str, ...]) -> str:
-    order = ("uint8", "uint16", "float32")
+def wanted(image: Raster, params: Writing) -> str:
+    """The type of channels to write: what is asked for, or the nearest that the format holds."""
+    depths = WRITERS[chosen(image, params.format)].depths
+    kind = DEPTHS.get(params.bits, image.pixels.dtype.name)
+    if kind in depths:
+        return kind
+    order = tuple(DEPTHS.values())
     better = [depth for depth in order[order.index(kind) :] if depth in depths]
     return better[0] if better else max(depths, key=order.index)
 
 
+def fitted(image: Raster, params: Writing) -> Raster:
+    """The image as the format can hold it."""
+    writer = WRITERS[chosen(image, params.format)]
+    image = at_depth(image, wanted(image, params))
+    if image.has_alpha and not writer.alpha:
+        image = on_white(image)
+    if not (writer.grey_alpha if image.has_alpha else writer.grey):
+        image = colored(image)
+    return image
+
+
 def on_white(image: Raster) -> Raster:
-    """The image without transparency: as it looks on a white page."""
-    top = 1.0 if image.pixels.dtype.kind == "f" else float(np.iinfo(image.pixels.dtype).max)
-    levels = []
-    for level in (image.pixels, *image.mips):
-        alpha = level[..., -1:] / np.float32(top)
-        mixed = level[..., :-1] * alpha + np.float32(top) * (1 - alpha)
-        rounded = mixed if level.dtype.kind == "f" else mixed + 0.5
-        levels.append(np.ascontiguousarray(rounded.astype(level.dtype)))
+    """The image without transparency: as it looks on a white page. Data keep their numbers and lose alpha."""
+    levels = [
+        np.ascontiguousarray((level if image.data else mixed(level, "on white"))[..., :-1])
+        for level in (image.pixels, *image.mips)
+    ]
     return image.with_pixels(levels[0], mips=tuple(levels[1:]), has_alpha=False)
 
 

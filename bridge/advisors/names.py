@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import PurePosixPath
 
+from accel.image.channel_layouts import LAYOUTS, LayoutName, channels
 from accel.texture.names import words_of
 from bridge.core.textures import ChannelMeaning, NormalConvention
 
@@ -15,24 +16,15 @@ SHEETS = frozenset({
 CONVENTIONS: Mapping[str, NormalConvention] = {
     "gl": "opengl", "ogl": "opengl", "opengl": "opengl", "dx": "directx", "directx": "directx",
 }  # fmt: skip
-CHANNELS: Mapping[str, ChannelMeaning] = {
-    "o": "occlusion", "a": "occlusion", "r": "roughness", "m": "metallic", "s": "smoothness", "h": "height",
+_WORDS: Mapping[str, LayoutName] = {
+    **{name.replace("_", ""): name for name in LAYOUTS},
+    "aorm": "orm", "occlusionroughnessmetallic": "orm", "mrao": "mro", "metallicgloss": "metallic_smoothness",
 }  # fmt: skip
-"""What a letter of an order such as ORM or ARM stands for."""
+"""What a name may call a layout; words are joined: `MaskMap`, `mask_map`."""
 
 ORDERS: Mapping[str, Mapping[str, ChannelMeaning]] = {
-    **{
-        word: dict(zip("rgba", (CHANNELS[letter] for letter in word), strict=False))
-        for word in ("orm", "arm", "rma", "mra", "rmo", "mro", "omr", "ormh")
-    },
-    "aorm": {"r": "occlusion", "g": "roughness", "b": "metallic"},
-    "mrao": {"r": "metallic", "g": "roughness", "b": "occlusion"},
-    "occlusionroughnessmetallic": {"r": "occlusion", "g": "roughness", "b": "metallic"},
-    # glTF 2.0 §3.9.2: green is roughness, blue metalness.
-    "metallicroughness": {"g": "roughness", "b": "metallic"},
-    "maskmap": {"r": "metallic", "g": "occlusion", "b": "mask", "a": "smoothness"},
-    "metallicsmoothness": {"r": "metallic", "a": "smoothness"},
-    "metallicgloss": {"r": "metallic", "a": "smoothness"},
+    word: {letter: "mask" if field == "detail_mask" else field for letter, field in channels(name).items()}
+    for word, name in _WORDS.items()
 }
 """The order of packed channels that a word promises. Not `mask` or `packed`, which promise none."""
 

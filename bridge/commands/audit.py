@@ -65,7 +65,10 @@ def _output(name: str, text: str) -> Callable[[Function], Function]:
 @click.option("--no-names", is_flag=True, help="File and folder names are no evidence.")
 @click.option("--no-cache", is_flag=True, help="Examines everything anew.")
 @click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="Rows shown; 0 is all.")
-@click.option("--locale", default="en", show_default=True, help="Language of the report: en or zh-CN.")
+@click.option(
+    "--locale", type=click.Choice(["en", "zh-CN"]), default="en", show_default=True,
+    help="Language of the report.",
+)  # fmt: skip
 @click.option("--workers", type=click.IntRange(1, 256), help="Worker processes; one per core unless set.")
 def audit(
     folder: str, html: str | None, json: str | None, sarif: str | None, mend: bool, baseline: str | None,

@@ -93,6 +93,9 @@ SETTINGS = (
             help="Worker processes; 0 is one per core."),
     Setting(name="worker.memory_mib", type=_ranged(int, 0, 1 << 20), default=4096,
             help="Most memory of one worker, MiB, where the system can limit it; 0 is no limit."),
+    Setting(name="worker.keep_mib", type=_ranged(int, 0, 1 << 20), default=1024,
+            help="A worker that holds more memory than this after a job, MiB, is replaced by a fresh one; 0 "
+                 "keeps it."),
     Setting(name="deadline_ms", type=_ranged(int, 1, 86_400_000), default=60_000,
             help="Milliseconds that a request may take where it names no deadline."),
     Setting(name="images.max_pixels", type=_ranged(int, 1, 2**40), default=268_435_456,

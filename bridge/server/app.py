@@ -13,7 +13,9 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import WebSocketRoute
 
+from accel.batching import Batcher
 from accel.executor import LocalExecutor
+from accel.policies import Policies
 from accel.workload import Limits
 from bridge.core import errors
 from bridge.core.router import Router
@@ -57,7 +59,11 @@ class Bridge:
         self._receipts = ReceiptStore(self._database)
         self.sessions = Sessions(self._session_store, settings["session.keep_s"])
         limits = Limits(max_pixels=settings["images.max_pixels"])
-        self._executor = LocalExecutor(settings["workers"], limits, settings["worker.memory_mib"])
+        workers = LocalExecutor(
+            settings["workers"], limits, settings["worker.memory_mib"], keep_mib=settings["worker.keep_mib"]
+        )
+        self._policies = Policies(paths.batching_file, workers)
+        self._executor = Batcher(workers, self._policies.max_rows)
         blobs = _blob_store(paths.blobs, settings["blobs.max_size"])
         runner = Runner(registry.workloads, self._executor, blobs, limits, settings["inline"])
         commands = Commands(self._receipts, self.sessions)
@@ -120,6 +126,7 @@ class Bridge:
         await self._close()
 
     async def _close(self) -> None:
+        await self._policies.close()
         await self._executor.close()
         self._database.conn.close()
 

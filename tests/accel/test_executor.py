@@ -13,6 +13,7 @@ import uvloop
 
 from accel.executor import Executor, LocalExecutor, cores
 from accel.noop import echo
+from accel.process import LOOK_S
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel import workloads
 from tests.accel.conftest import runs, until
@@ -162,6 +163,16 @@ async def test_a_job_that_needs_too_much_memory_is_told_so(make_executor):
     assert "1024 MiB" in error.reason and error.name == "huge.png"
     assert (await go(local, workloads.greedy, size=1)).value == 1 << 20
     await local.close()
+
+
+async def test_a_worker_that_holds_on_to_memory_after_its_job_is_replaced(make_executor):
+    local = await make_executor(warm=(), keep_mib=256)
+    first = (await go(local, workloads.say)).value["pid"]
+    assert (await go(local, workloads.say)).value["pid"] == first
+    await asyncio.sleep(LOOK_S)  # a look at its memory may be as old as that
+    await go(local, workloads.hoard, size=300)
+    await until(lambda: not runs(first), "the worker's end")
+    assert (await go(local, workloads.say)).value["pid"] != first
 
 
 @pytest.mark.parametrize(("how", "says"), [("exit", "exit code 3"), ("segv", "SIGSEGV")])

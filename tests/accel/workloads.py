@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from accel.workload import Limits, Output, OutputFile, Params, WorkloadError, workload
+from accel.workload import Limits, Output, OutputFile, Params, WorkloadError, batched, workload
 
 
 class Text(Params, frozen=True):
@@ -109,9 +109,51 @@ def greedy(inputs, params, limits):
     return Output(int(np.ones(params.size << 20, np.uint8).sum()))
 
 
+HOARD = []
+
+
+@declare("test.hoard")
+def hoard(inputs, params, limits):
+    """Never gives back what it took."""
+    HOARD.append(np.ones(params.size << 20, np.uint8))
+    return Output(len(HOARD))
+
+
 @declare("test.path")
 def path(inputs, params, limits):
     return Output(os.fsencode(inputs[0].path))
+
+
+@declare("test.many")
+def many(inputs, params, limits):
+    if params.text == "raise":
+        raise ZeroDivisionError("alone too")
+    if params.text == "exit":
+        os._exit(3)
+    return Output({"text": params.text, "of": 1, "pid": os.getpid()})
+
+
+@batched(many, sample=lambda n: {"text": f"sample {n}"}, max_rows=16, rows=lambda p: max(1, p.size),
+         bucket=lambda p: p.text[:1] if p.text[1:2] == ":" else "")  # fmt: skip
+def many_together(items, limits):
+    texts = [item.params.text for item in items]
+    if "raise" in texts:
+        raise ZeroDivisionError("together")
+    if "exit" in texts:
+        os._exit(3)
+    for text in texts:
+        if text.startswith("hold "):
+            hold(items[0].inputs, Text(text=text[5:]), limits)
+    return [_one_of_many(text, len(texts)) for text in texts if text != "short"]
+
+
+def _one_of_many(text, count):
+    if text == "refuse":
+        return WorkloadError("unsupported", "is too blue")
+    files = [OutputFile("made", "text/plain", b"made")] if text == "file" else []
+    return Output(
+        object() if text == "unspeakable" else {"text": text, "of": count, "pid": os.getpid()}, files
+    )
 
 
 @declare("test.number")

@@ -227,3 +227,8 @@ class TestAudit:
         before = settings(project)
         code, out, _ = popbridge("audit", str(project), "--fix", "--workers", "1")
         assert code == 1 and "couldn't be mended" in out and settings(project) == before
+
+
+def test_a_language_that_it_does_not_speak_is_refused(popbridge: Any, tmp_path: Path) -> None:
+    code, _, err = popbridge("audit", str(tmp_path), "--locale", "fr")
+    assert code == 2 and "zh-CN" in err

@@ -1,66 +1,32 @@
-"""Runs every benchmark and writes docs/performance.md: `python -m tools.bench.report`."""
+"""Runs the benchmarks and writes docs/performance.md: `python -m tools.bench.report [NAME...]`.
+
+With names, only their sections are measured anew: the others stay as they are. The peers that aren't
+installed for the tests are in tools/bench/requirements.txt.
+"""
 
 from __future__ import annotations
 
-import asyncio
+import importlib
 import os
 import platform
+import re
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
-from accel.executor import cores
-from tools.bench import audit, popup, requests
-
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 
-TEMPLATE = """# Performance
+SECTIONS = ("requests", "popup", "audit")
+"""The modules beside this one, in the order of the page; `measure()` of each gives its section."""
+
+HEAD = """# Performance
 
 <!-- Written by `python -m tools.bench.report`; don't edit. -->
 
-Measured on {machine}.
 Figures are comparisons with a peer in the same run: take the ratios, not the absolute numbers, to another
 machine.
-
-## A request that does no work, through the whole bridge
-
-`bridge.echo` (frame, codec, session, router, result, acknowledgement) beside a bare `websockets` echo
-server of the same frames on the same event loop; {inflight} requests in flight on one connection,
-medians of {rounds} alternating rounds of {count} requests (`tools/bench/requests.py`).
-
-| server | requests/s | server CPU for each request |
-|---|---|---|
-| PopBridge | {bridge_rate:,.0f} | {bridge_cpu:.1f} µs |
-| bare echo | {echo_rate:,.0f} | {echo_cpu:.1f} µs |
-| **ratio** | {rate_ratio:.2f} | **{cpu_ratio:.2f}** (aim: at most 3) |
-
-## From an import to its popup
-
-From the editor's `asset.imported` event to the popup's frame, warm, for {files} normal maps of 2048 x 2048
-(PNG, 8-bit RGB), one after the other (`tools/bench/popup.py`). The aim: at most 150 ms at the median and
-300 ms at p95.
-
-| part | median | p95 |
-|---|---|---|
-| **event to popup** | **{popup_median:.0f} ms** | **{popup_p95:.0f} ms** |
-| in it: `texture.examine` in the worker, 256-pixel preview | {examine_median:.0f} ms | {examine_p95:.0f} ms |
-| in that: decoding, as pyvips alone takes for it | {decode_median:.0f} ms | {decode_p95:.0f} ms |
-
-What is left, {rest:.0f} ms at the median, is the way through socket, advisor, queue, pipes and store.
-
-## A whole project
-
-`popbridge audit` on {workers} cores (`tools/bench/audit.py`), each run a process of its own, its start
-included. Every texture of these projects is imported wrongly, so that all have a row in the report: the most
-memory it can take. The second run finds everything unchanged; the aim for it is a tenth of the time.
-
-| textures, {small} x {small} | first run | for each | second run | of the first | memory | largest worker |
-|---|---|---|---|---|---|---|
-{audit_rows}
-
-Textures of a megapixel (PNG, 8-bit RGB, albedo and normal maps full of noise): {large_rate:.0f} in a second
-and **{large_ms:.1f} ms of CPU** for each, everything included (aim: at most 15 ms). pyvips alone takes
-{audit_decode_ms:.1f} ms of CPU to decode one.
 """
 
 
@@ -82,50 +48,37 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def audit_row(count: audit.Count) -> str:
-    """A line of the table of whole projects."""
-    first, again = count.first, count.again
-    return (
-        f"| {count.textures:,} | {first.seconds:.1f} s | {first.seconds / count.textures * 1000:.1f} ms "
-        f"| {again.seconds:.1f} s | {again.seconds / first.seconds:.0%} "
-        f"| {max(first.memory, again.memory):.0f} MiB | {first.workers:.0f} MiB |"
-    )
+def sections(page: str) -> dict[str, str]:
+    """The sections of a page that this has written, by name."""
+    parts = re.split(r"(?m)^<!-- section: (\w+) -->\n", page)
+    return dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
 
 
-def main() -> None:
-    served = asyncio.run(requests.run())
-    times = asyncio.run(popup.run())
-    audited = audit.run()
-    bridge, echo = served["bridge"], served["echo"]
-    page = TEMPLATE.format(
-        machine=machine(),
-        inflight=requests.IN_FLIGHT,
-        rounds=requests.ROUNDS,
-        count=requests.REQUESTS,
-        bridge_rate=bridge.rate,
-        bridge_cpu=bridge.cpu_us,
-        echo_rate=echo.rate,
-        echo_cpu=echo.cpu_us,
-        rate_ratio=bridge.rate / echo.rate,
-        cpu_ratio=bridge.cpu_us / echo.cpu_us,
-        files=len(times.popup),
-        popup_median=popup.median(times.popup),
-        popup_p95=popup.p95(times.popup),
-        examine_median=popup.median(times.examine),
-        examine_p95=popup.p95(times.examine),
-        decode_median=popup.median(times.decode),
-        decode_p95=popup.p95(times.decode),
-        workers=cores(),
-        small=audit.SMALL,
-        audit_rows="\n".join(map(audit_row, audited.counts)),
-        large_rate=audited.large_rate,
-        large_ms=audited.large_ms,
-        audit_decode_ms=audited.decode_ms,
-        rest=popup.median(times.popup) - popup.median(times.examine),
-    )
-    PAGE.write_text(page, encoding="utf-8")
-    print(page)
+def written(found: Mapping[str, str]) -> str:
+    """The page."""
+    parts = [f"<!-- section: {name} -->\n{found[name].strip()}" for name in SECTIONS if name in found]
+    return "\n\n".join([HEAD.strip(), *parts]) + "\n"
+
+
+def section(name: str) -> str:
+    """What a benchmark measures now, and where."""
+    text: str = importlib.import_module(f"tools.bench.{name}").measure()
+    return f"{text.strip()}\n\nMeasured on {machine()}."
+
+
+def main(names: Sequence[str]) -> int:
+    """The exit status; 2 for a name that is none."""
+    if unknown := set(names) - set(SECTIONS):
+        print(f"There is no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}.")
+        return 2
+    for name in names or SECTIONS:
+        found = sections(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
+        found[name] = section(name)
+        # After each, as the next may fail.
+        PAGE.write_text(written(found), encoding="utf-8")
+        print(found[name], end="\n\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

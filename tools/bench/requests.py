@@ -28,6 +28,20 @@ IN_FLIGHT = 16
 ACK_EVERY = 32
 
 
+TEMPLATE = """## A request that does no work, through the whole bridge
+
+`bridge.echo` (frame, codec, session, router, result, acknowledgement) beside a bare `websockets` echo
+server of the same frames on the same event loop; {inflight} requests in flight on one connection,
+medians of {rounds} alternating rounds of {count} requests (`tools/bench/requests.py`).
+
+| server | requests/s | server CPU for each request |
+|---|---|---|
+| PopBridge | {bridge_rate:,.0f} | {bridge_cpu:.1f} µs |
+| bare echo | {echo_rate:,.0f} | {echo_cpu:.1f} µs |
+| **ratio** | {rate_ratio:.2f} | **{cpu_ratio:.2f}** (aim: at most 3) |
+"""
+
+
 class Round(Struct):
     """One round: requests per second, and microseconds of server CPU per request."""
 
@@ -45,7 +59,7 @@ def frames(first: int) -> list[bytes]:
     ]
 
 
-async def measure(
+async def rounds_of(
     socket: ClientConnection, server: psutil.Process, sent: Sequence[bytes], acks: bool
 ) -> Round:
     """Sends all frames with IN_FLIGHT of them open, and waits for as many answers."""
@@ -98,8 +112,8 @@ async def run() -> dict[str, Any]:
         bare = await connect(address, compression=None, proxy=None)
         for count in range(ROUNDS + 1):
             sent = frames(count * REQUESTS)
-            ours.append(await measure(mine, daemon, sent, acks=True))
-            theirs.append(await measure(bare, peer, sent, acks=False))
+            ours.append(await rounds_of(mine, daemon, sent, acks=True))
+            theirs.append(await rounds_of(bare, peer, sent, acks=False))
         await mine.close()
         await bare.close()
     # The first round of each warms it up.
@@ -110,8 +124,22 @@ def middle(rounds: Sequence[Round]) -> Round:
     return Round(statistics.median(r.rate for r in rounds), statistics.median(r.cpu_us for r in rounds))
 
 
-if __name__ == "__main__":
+def measure() -> str:
+    """The section of docs/performance.md."""
     found = asyncio.run(run())
-    for name, value in found.items():
-        print(f"{name:8} {value.rate:9.0f} requests/s {value.cpu_us:8.1f} us of server CPU each")
-    print(f"ratio of CPU: {found['bridge'].cpu_us / found['echo'].cpu_us:.2f}")
+    ours, theirs = found["bridge"], found["echo"]
+    return TEMPLATE.format(
+        inflight=IN_FLIGHT,
+        rounds=ROUNDS,
+        count=REQUESTS,
+        bridge_rate=ours.rate,
+        bridge_cpu=ours.cpu_us,
+        echo_rate=theirs.rate,
+        echo_cpu=theirs.cpu_us,
+        rate_ratio=ours.rate / theirs.rate,
+        cpu_ratio=ours.cpu_us / theirs.cpu_us,
+    )
+
+
+if __name__ == "__main__":
+    print(measure())

@@ -115,7 +115,8 @@ def _by_library(stream: Stream, header: _Header, path: str) -> Picture:
         file.close()
     if detail or pixels is None:
         raise _failed(stream, path, detail)
-    return Picture(_shaped(pixels, header), model, end - begin in (2, 4))
+    # OpenEXR, "Technical introduction": colours are multiplied by alpha.
+    return Picture(_shaped(pixels, header), model, end - begin in (2, 4), alpha="multiplied")
 
 
 def _shaped(pixels: Any, header: _Header) -> Pixels:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from accel.image.decoded import Pixels
+from accel.image.decoded import Alpha, Pixels
+from accel.image.readers import layers
 from accel.image.readers.stream import Picture, Stream
 
 _BITMAP, _GREY, _INDEXED, _RGB, _CMYK, _MULTICHANNEL, _DUOTONE, _LAB = 0, 1, 2, 3, 4, 7, 8, 9
@@ -17,7 +19,7 @@ _MODELS = {
     _BITMAP: ("grey", 1), _GREY: ("grey", 1), _DUOTONE: ("grey", 1), _RGB: ("rgb", 3), _CMYK: ("cmyk", 4),
 }  # fmt: skip
 _RAW, _PACKBITS, _ZIP, _ZIP_PREDICTED = 0, 1, 2, 3
-_VERSION_INFO = 1057
+_PROFILE, _VERSION_INFO = 1039, 1057
 
 
 class _Header(Struct, frozen=True):
@@ -39,28 +41,30 @@ def read(stream: Stream) -> Picture:
     if header.depth not in (1, 8, 16, 32) or not 1 <= header.channels <= 56:
         raise stream.broken(f"{header.channels} channels of {header.depth} bits")
     palette = stream.take(stream.number(">I", "its palette's size"), "its palette")
-    _resources(stream)
-    stream.skip(stream.number(">I" if header.version == 1 else ">Q", "its layers' size"), "its layers")
-    if header.mode == _INDEXED:
-        return _indexed(stream, header, palette)
-    if header.mode not in _MODELS:
+    profile = _resources(stream)
+    on_white = layers.read(stream, header.version)
+    if header.mode != _INDEXED and header.mode not in _MODELS:
         raise stream.unsupported("its mode is Lab or Multichannel; convert it to RGB")
-    return _direct(stream, header)
+    indexed = header.mode == _INDEXED
+    picture = _indexed(stream, header, palette) if indexed else _direct(stream, header)
+    alpha: Alpha = "on white" if on_white and picture.has_alpha else "straight"
+    return msgspec.structs.replace(picture, alpha=alpha, profile=profile)
 
 
-def _resources(stream: Stream) -> None:
-    """Refuses a document that was saved without a merged picture."""
+def _resources(stream: Stream) -> bytes:
+    """The colour profile, if there is one. Refuses a document that was saved without a merged picture."""
     data = stream.take(stream.number(">I", "its resources' size"), "its resources")
-    at = 0
+    at, profile = 0, b""
     while data[at : at + 4] == b"8BIM" and at + 12 <= len(data):
         name = at + 6 + (data[at + 6] + 2) // 2 * 2
         size = int.from_bytes(data[name : name + 4], "big")
-        if (
-            int.from_bytes(data[at + 4 : at + 6], "big") == _VERSION_INFO
-            and data[name + 8 : name + 9] == b"\0"
-        ):
+        kind = int.from_bytes(data[at + 4 : at + 6], "big")
+        if kind == _PROFILE:
+            profile = data[name + 4 : name + 4 + size]
+        if kind == _VERSION_INFO and data[name + 8 : name + 9] == b"\0":
             raise stream.unsupported('it has no merged picture; save it with "Maximize Compatibility"')
         at = name + 4 + (size + 1) // 2 * 2
+    return profile
 
 
 def _direct(stream: Stream, header: _Header) -> Picture:

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from msgspec import Struct
 
 from accel.image.compression import Compression
-from accel.image.decoded import Pixels
+from accel.image.decoded import Alpha, Pixels
 from accel.workload import Input, Limits, WorkloadError
 
 
@@ -20,6 +20,8 @@ class Picture(Struct, frozen=True):
     has_alpha: bool
     compression: Compression = ""
     palette: bool = False
+    alpha: Alpha = "straight"
+    profile: bytes = b""
 
 
 class Stream:

@@ -12,6 +12,7 @@ from bridge.api import (
     Context,
     Event,
     Input,
+    Item,
     Limits,
     Output,
     Params,
@@ -21,6 +22,8 @@ from bridge.api import (
     TextureIntent,
     VersionScheme,
     Workload,
+    WorkloadError,
+    batched,
     hookimpl,
     workload,
 )
@@ -60,6 +63,23 @@ def size(inputs: Sequence[Input], params: Nothing, limits: Limits) -> Output:
     return Output(inputs[0].size())
 
 
+class Text(Params):
+    """What is measured."""
+
+    text: str = ""
+
+
+@workload("acme.length", version=1, params=Text, inputs=0)
+def length(inputs: Sequence[Input], params: Text, limits: Limits) -> Output:
+    """The length of a text, characters."""
+    return Output(len(params.text))
+
+
+@batched(length, sample=lambda index: {"text": "x" * index}, max_rows=4)
+def lengths(items: Sequence[Item], limits: Limits) -> list[Output | WorkloadError]:
+    return [Output(len(item.params.text)) for item in items]
+
+
 class Greeter(Advisor):
     """Answers when it is asked."""
 
@@ -80,7 +100,7 @@ def popbridge_adapters() -> list[Adapter]:
 
 @hookimpl
 def popbridge_workloads() -> list[Workload]:
-    return [size.workload]  # type: ignore[attr-defined]
+    return [size.workload, length.workload]
 
 
 @hookimpl

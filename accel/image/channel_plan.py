@@ -1,0 +1,102 @@
+"""Which input goes into which channel of a packed texture, from what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec.structs import replace
+
+from accel.image.channel_layouts import COMPLEMENTS, LAYOUTS, LETTERS, NEUTRAL
+from accel.image.pack_channels import ChannelSource, PackChannels
+from accel.workload import WorkloadError
+
+Pairs = Sequence[tuple[str, ChannelSource]]
+"""What is to be filled, by name, and from where."""
+
+SKIPPED = "-"
+"""An input that holds nothing by itself."""
+
+
+def planned(params: PackChannels, names: Sequence[str]) -> list[ChannelSource]:
+    """The source of red, green, blue and, where it is used, alpha, for inputs of these names.
+
+    Raises WorkloadError `bad_params`.
+    """
+    fields = _fields(params, len(names))
+    held = _by_channel(_held(params, names, fields), fields, "holds")
+    given = {**held, **_by_channel(_named(params.channels), fields, "channels")}
+    sources = [
+        given.get(letter) or ChannelSource(value=NEUTRAL.get(field, 0.0))
+        for letter, field in zip(LETTERS, fields, strict=False)
+    ]
+    _check_use(sources, names)
+    return sources
+
+
+def _fields(params: PackChannels, count: int) -> tuple[str, ...]:
+    if params.layout != "rgba":
+        return LAYOUTS[params.layout]
+    in_order = count if not (params.holds or params.channels) else 0
+    alpha = "a" in params.channels or "a" in params.holds or in_order > 3
+    return tuple(LETTERS if alpha else LETTERS[:3])
+
+
+def _held(params: PackChannels, names: Sequence[str], fields: Sequence[str]) -> Pairs:
+    """What each input is said to hold, or holds by its place."""
+    holds = params.holds or ([] if params.channels else _in_order(params.layout, names, fields))
+    if holds and len(holds) != len(names):
+        reason = f"`holds` names {len(holds)} inputs, but there are {len(names)}"
+        raise WorkloadError("bad_params", reason)
+    return [(hold, ChannelSource(input=index)) for index, hold in enumerate(holds) if hold != SKIPPED]
+
+
+def _in_order(layout: str, names: Sequence[str], fields: Sequence[str]) -> list[str]:
+    maps = [field for field in fields if field != "unused"]
+    enough = len(names) <= len(maps) if layout == "rgba" else len(names) == len(maps)
+    if not enough:
+        reason = (
+            f"{layout} takes {len(maps)} inputs in this order: {', '.join(maps)}; got {len(names)}. "
+            "Say with `holds` what each one holds"
+        )
+        raise WorkloadError("bad_params", reason)
+    return maps[: len(names)]
+
+
+def _named(channels: Mapping[str, ChannelSource]) -> Pairs:
+    for name, source in channels.items():
+        if (source.input is None) == (source.value is None):
+            raise WorkloadError("bad_params", f"`channels`: {name} needs either an input or a value")
+    return list(channels.items())
+
+
+def _by_channel(pairs: Pairs, fields: Sequence[str], where: str) -> dict[str, ChannelSource]:
+    found: dict[str, ChannelSource] = {}
+    for name, source in pairs:
+        letter, turned = _place(name, fields, where)
+        if letter in found:
+            raise WorkloadError("bad_params", f"`{where}` fills channel {letter} twice")
+        found[letter] = replace(source, invert=source.invert != turned)
+    return found
+
+
+def _place(name: str, fields: Sequence[str], where: str) -> tuple[str, bool]:
+    """The channel that is meant by its letter, by its map's name or that map's complement; whether by the
+    complement."""
+    letters = list(LETTERS[: len(fields)])
+    if name in letters:
+        return name, False
+    for wanted, turned in ((name, False), (COMPLEMENTS.get(name), True)):
+        if wanted in fields and wanted != "unused":
+            return letters[fields.index(wanted)], turned
+    known = ", ".join(dict.fromkeys([*(field for field in fields if field != "unused"), *letters]))
+    raise WorkloadError("bad_params", f"`{where}` names {name!r}; there are {known}")
+
+
+def _check_use(sources: Sequence[ChannelSource], names: Sequence[str]) -> None:
+    used = {source.input for source in sources if source.input is not None}
+    if used and max(used) >= len(names):
+        reason = f"`channels` names input {max(used)}, but there are {len(names)}, counted from 0"
+        raise WorkloadError("bad_params", reason)
+    for index, name in enumerate(names):
+        if index not in used:
+            raise WorkloadError("bad_params", "isn't used by any channel; leave it out", name)

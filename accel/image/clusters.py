@@ -1,0 +1,158 @@
+"""The colours of a picture in groups of similar ones: k-means in OKLab, with nothing left to chance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel.image.decoded import Pixels
+from accel.image.light import at_depth, decode_table, srgb
+from accel.image.oklab import from_oklab, to_oklab
+from accel.image.palette import Palette, PaletteColor
+from accel.image.raster import Raster
+from accel.image.save import colored
+
+Floats = NDArray[np.floating[Any]]
+
+STRIP = 64
+"""Rows looked at in one go."""
+
+FEW = 4096
+"""Up to so many colours each is taken as it is; beyond, the means of similar ones."""
+
+BITS = 5
+"""Of each channel, in which colours agree whose mean is taken."""
+
+ROUNDS = 32
+"""Most rounds of k-means; what is left to settle then can't be seen."""
+
+_BLOCK = 512
+"""Points whose distances are taken in one go, so that they stay in the cache."""
+
+SIDE, ACROSS = 64, 16
+"""Pixels of a swatch's squares, and squares in a row."""
+
+
+def found(image: Raster, count: int) -> Palette:
+    """At most `count` colours and their shares."""
+    pixels = colored(at_depth(image, "uint8")).pixels
+    colors, weights = _colors(pixels, image.has_alpha)
+    seen = weights > 0
+    colors, weights = colors[seen], weights[seen]
+    if not len(colors):
+        return Palette([], True)
+    table = decode_table("uint8").astype(np.float64)
+    # Means lie between two codes, whose curve is all but straight there.
+    lab = to_oklab(np.interp(colors, np.arange(256), table))
+    exact = len(colors) <= count
+    centres, shares = (lab, weights / weights.sum()) if exact else _means(lab, weights, count)
+    order = np.lexsort((*centres.T, -shares))
+    made = [_color(centre, share) for centre, share in zip(centres[order], shares[order], strict=True)]
+    return Palette(made, exact)
+
+
+def _color(centre: Floats, share: float) -> PaletteColor:
+    codes = np.round(srgb(np.clip(from_oklab(centre), 0, 1).astype(np.float32)) * 255).astype(int)
+    return PaletteColor(
+        "#{:02x}{:02x}{:02x}".format(*codes), float(share), [round(float(value), 5) for value in centre]
+    )
+
+
+def _colors(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats]:
+    """Colours, n x 3 of 0..255, and how much is seen of each."""
+    return _each(pixels, alpha) or _binned(pixels, alpha)
+
+
+def _each(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats] | None:
+    """All colours there are; None where they are more than FEW."""
+    known: NDArray[np.uint32] = np.empty(0, np.uint32)
+    weights: Any = np.empty(0)
+    for top in range(0, len(pixels), STRIP):
+        strip = pixels[top : top + STRIP].reshape(-1, pixels.shape[2])
+        words, counts = np.unique(_words(strip), return_counts=True)
+        seen = counts * ((words & 255) / 255 if alpha else 1.0)
+        known, places = np.unique(np.concatenate([known, words >> 8]), return_inverse=True)
+        weights = np.bincount(places, weights=np.concatenate([weights, seen]))
+        if len(known) > FEW:
+            return None
+    return np.stack([known >> 16, known >> 8 & 255, known & 255], axis=1).astype(np.float64), weights
+
+
+def _words(strip: Pixels) -> NDArray[np.uint32]:
+    """Red, green, blue and alpha in a number of 32 bits."""
+    words = strip[:, 0].astype(np.uint32)
+    for index in (1, 2):
+        words = words << np.uint32(8) | strip[:, index]
+    words <<= np.uint32(8)
+    return words | strip[:, 3] if strip.shape[1] == 4 else words
+
+
+def _binned(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats]:
+    """The means of colours that agree in their highest bits."""
+    weights, sums = np.zeros(1 << 3 * BITS), np.zeros((3, 1 << 3 * BITS))
+    for top in range(0, len(pixels), STRIP):
+        strip = pixels[top : top + STRIP].reshape(-1, pixels.shape[2])
+        red, green, blue = (strip[:, index] >> (8 - BITS) for index in range(3))
+        places = (red.astype(np.intp) << 2 * BITS) | (green.astype(np.intp) << BITS) | blue
+        seen = strip[:, 3] / 255 if alpha else np.ones(len(strip))
+        weights += np.bincount(places, seen, len(weights))
+        for index in range(3):
+            sums[index] += np.bincount(places, strip[:, index] * seen, len(weights))
+    return (sums / np.where(weights > 0, weights, 1)).T, weights
+
+
+def _means(points: Floats, weights: Floats, count: int) -> tuple[Floats, Floats]:
+    """Centres and shares by k-means (Lloyd 1982) from `_seeds`."""
+    centres = _seeds(points, weights, count)
+    nearest = np.full(len(points), -1)
+    for _ in range(ROUNDS):
+        before, nearest = nearest, _nearest(points, centres)
+        if (nearest == before).all():
+            break
+        sizes = np.bincount(nearest, weights, count)
+        kept = sizes > 0
+        for axis in range(3):
+            sums = np.bincount(nearest, weights * points[:, axis], count)
+            centres[kept, axis] = sums[kept] / sizes[kept]
+    sizes = np.bincount(nearest, weights, count)
+    kept = sizes > 0
+    return centres[kept], sizes[kept] / sizes.sum()
+
+
+def _seeds(points: Floats, weights: Floats, count: int) -> Floats:
+    """The weightiest point, then each time the one that adds most to the error: k-means++ (Arthur and
+    Vassilvitskii 2007) without its dice."""
+    chosen = [int(np.argmax(weights))]
+    error = np.full(len(points), np.inf)
+    while len(chosen) < count:
+        error = np.minimum(error, ((points - points[chosen[-1]]) ** 2).sum(axis=1))
+        chosen.append(int(np.argmax(weights * error)))
+    return points[chosen].copy()
+
+
+def _nearest(points: Floats, centres: Floats) -> NDArray[np.intp]:
+    """The index of the centre that is nearest to each point."""
+    nearest = np.empty(len(points), np.intp)
+    x, y, z = (2 * centres.T).astype(np.float32)
+    squares = (centres * centres).sum(axis=1).astype(np.float32)
+    for begin in range(0, len(points), _BLOCK):
+        own = points[begin : begin + _BLOCK, :, None].astype(np.float32)
+        # |p - c|^2 less |p|^2, which is the same for all centres. Not by a product of matrices, which takes
+        # several times as long where one side is as short as this.
+        distances = squares - own[:, 0] * x
+        distances -= own[:, 1] * y
+        distances -= own[:, 2] * z
+        distances.argmin(axis=1, out=nearest[begin : begin + _BLOCK])
+    return nearest
+
+
+def swatch(image: Raster, palette: Palette) -> Raster:
+    """A square of each colour."""
+    colors = np.array([list(bytes.fromhex(color.hex[1:])) for color in palette.colors], np.uint8)
+    across = min(ACROSS, len(colors))
+    squares = np.zeros((-(-len(colors) // across) * across, 3), np.uint8)
+    squares[: len(colors)] = colors
+    pixels = squares.reshape(-1, across, 3).repeat(SIDE, axis=0).repeat(SIDE, axis=1)
+    return Raster(image.name, pixels, False, "srgb", "png")

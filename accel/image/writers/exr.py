@@ -1,0 +1,62 @@
+"""OpenEXR: half floats, or single ones where half would lose data; zip compression, by OpenImageIO."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from accel.image.alpha import mixed
+from accel.image.raster import Raster
+from accel.image.readers.exr import library
+from accel.workload import WorkloadError
+
+if TYPE_CHECKING:
+    from accel.image.operation import Writing
+
+_NAMES = {1: ("Y",), 2: ("Y", "A"), 3: ("R", "G", "B"), 4: ("R", "G", "B", "A")}
+_LARGEST = 65504.0
+"""The largest half."""
+
+_STRIP = 1 << 16
+"""Values compared in one go."""
+
+
+def exr(image: Raster, params: Writing) -> bytes:
+    """Scanlines in blocks of 16, zipped. Colours are multiplied by alpha, as the format has it; data aren't.
+
+    Raises WorkloadError `unsupported`.
+    """
+    multiplied = image.has_alpha and not image.data
+    pixels = mixed(image.pixels, "multiplied") if multiplied else image.pixels
+    oiio = library()
+    kind = "half" if bits(image, params) == 16 else "float"
+    spec = oiio.ImageSpec(image.width, image.height, image.channels, kind)
+    spec.channelnames = _NAMES[image.channels]
+    spec.attribute("compression", "zip")
+    with tempfile.TemporaryDirectory(prefix="popbridge-") as folder:
+        path = Path(folder) / "picture.exr"
+        file = oiio.ImageOutput.create(str(path))
+        done = file.open(str(path), spec) and file.write_image(pixels)
+        # Windows removes no folder whose files are open.
+        if not file.close() or not done:
+            detail = file.geterror().replace(str(path), "file").strip()[:200]
+            raise WorkloadError("unsupported", f"can't be written as EXR ({detail})", image.name)
+        return path.read_bytes()
+
+
+def bits(image: Raster, params: Writing) -> int:
+    """32 for what half floats would lose: values beyond 65504, and grey (heights, depths, masks) that they
+    don't hold exactly. Colours keep 11 bits of each value, more than anybody sees. 16 or 32, if asked for."""
+    if params.bits in ("8", "16"):
+        return 16
+    if params.bits == "32" or np.abs(image.pixels).max() > _LARGEST:
+        return 32
+    return 16 if image.colors == 3 or _exact(image.pixels.reshape(-1)) else 32
+
+
+def _exact(values: np.ndarray) -> bool:
+    strips = (values[begin : begin + _STRIP] for begin in range(0, len(values), _STRIP))
+    return all((strip.astype(np.float16) == strip).all() for strip in strips)

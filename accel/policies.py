@@ -1,0 +1,140 @@
+"""How many rows of a workload are worth a batch on this machine: measured once, and kept in a file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from accel.executor import BatchExecutor, packed_item
+from accel.frames import DEVICE
+from accel.workload import Workload, WorkloadError
+
+WORTH = 1.05
+"""How much faster a larger batch must be: it makes whoever came first wait for the others."""
+LEAST_S = 0.25
+"""How long each size is measured at least."""
+ROUNDS = 3
+"""How often each size is measured, at least; the best round counts, as other work only slows down."""
+
+log = logging.getLogger(__name__)
+
+
+class Policy(Struct, frozen=True):
+    """What was measured of one workload."""
+
+    max_rows: int
+    """Rows of a batch that are worth it; 1 for none."""
+    rates: Mapping[int, float]
+    """Rows a second on one worker, by the rows of a batch."""
+
+
+class Policies:
+    """The policies of this machine; also what `Batcher` asks. A workload without one is measured in the
+    background the first time it is used, and runs one by one until then."""
+
+    def __init__(self, file: Path | None, executor: BatchExecutor, device: str = DEVICE) -> None:
+        """`file` need not exist; None keeps nothing. `device` is the provider that models run on."""
+        self._file = file
+        self._executor = executor
+        self._device = device
+        self._known = _read(file)
+        self._measuring: dict[str, asyncio.Task[None]] = {}
+
+    def max_rows(self, workload: Workload) -> int:
+        """How many rows at once are worth it; 1 as long as that isn't known."""
+        key = self._key(workload)
+        if (policy := self._known.get(key)) is not None:
+            return policy.max_rows
+        if key not in self._measuring:
+            self._measuring[key] = asyncio.create_task(self._quietly(workload))
+        return 1
+
+    async def measure(self, workload: Workload) -> Policy:
+        """Measures a workload that has batching anew, and keeps what comes out. Raises WorkloadError."""
+        policy = chosen(await rates(self._executor, workload))
+        self._known[self._key(workload)] = policy
+        _write(self._file, self._known)
+        return policy
+
+    async def close(self) -> None:
+        """Ends the measurements that are under way."""
+        for task in self._measuring.values():
+            task.cancel()
+        await asyncio.gather(*self._measuring.values(), return_exceptions=True)
+
+    async def _quietly(self, workload: Workload) -> None:
+        try:
+            policy = await self.measure(workload)
+        except WorkloadError as error:
+            log.warning("%s can't be measured for batches: %s", workload.name, error)
+        else:
+            log.info("%s runs in batches of up to %d rows", workload.name, policy.max_rows)
+
+    def _key(self, workload: Workload) -> str:
+        return f"{workload.name} {workload.version} {self._device}"
+
+
+class _Part(Struct, frozen=True):
+    packed: msgspec.Raw
+
+
+async def rates(executor: BatchExecutor, workload: Workload) -> dict[int, float]:
+    """Rows a second by rows of a batch, of the workload's samples on one worker. Raises WorkloadError."""
+    assert workload.batching is not None
+    sizes = [size for size in (1, 2, 4, 8, 16, 32, 64, 128, 256) if size <= workload.batching.max_rows]
+    samples = [workload.batching.sample(index) for index in range(sizes[-1])]
+    parts = [_Part(packed_item(sample, [])) for sample in samples]
+    await _timed(executor, workload, parts[:1])  # the first job also opens the model
+    found = {}
+    for size in sizes:
+        begin, best, rounds = time.perf_counter(), float("inf"), 0
+        while rounds < ROUNDS or time.perf_counter() - begin < LEAST_S:
+            first = rounds * size % len(parts)
+            best = min(best, await _timed(executor, workload, (parts * 2)[first : first + size]))
+            rounds += 1
+        found[size] = size / best
+    return found
+
+
+async def _timed(executor: BatchExecutor, workload: Workload, parts: Sequence[_Part]) -> float:
+    """Seconds in the worker. Raises WorkloadError."""
+    done = await executor.run_batch(workload, lambda: parts, priority="bulk", out_dir=None)
+    failed = [one for one in done if isinstance(one, WorkloadError)]
+    if failed:
+        raise failed[0]
+    return sum(one.run_ms for one in done if not isinstance(one, WorkloadError)) / 1000
+
+
+def chosen(rates: Mapping[int, float]) -> Policy:
+    """The smallest batch that no larger one beats by more than `WORTH`."""
+    best = max(rates.values())
+    size = min(size for size, rate in rates.items() if rate * WORTH >= best)
+    return Policy(size, {size: round(rate, 1) for size, rate in rates.items()})
+
+
+def _read(file: Path | None) -> dict[str, Policy]:
+    if file is None:
+        return {}
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=dict[str, Policy])
+    except (OSError, msgspec.DecodeError):
+        # It isn't there, or nobody can read it: it is only a measurement.
+        return {}
+
+
+def _write(file: Path | None, known: Mapping[str, Policy]) -> None:
+    if file is None:
+        return
+    draft = file.with_name(f"{file.name}.{os.getpid()}.part")
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(msgspec.json.format(msgspec.json.encode(known)))
+        os.replace(draft, file)

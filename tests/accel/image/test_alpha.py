@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accel.image import alpha as module
+from accel.image.alpha import mixed, straight
+from tests.accel.image.rasters import DEPTHS, raster
+
+KNOWN = [
+    ("straight", (100, 200, 0), 51, (100, 200, 0)),
+    ("multiplied", (100, 200, 0), 51, (20, 40, 0)),
+    ("multiplied", (100, 200, 0), 0, (0, 0, 0)),
+    ("on white", (100, 200, 0), 51, (224, 244, 204)),
+    ("on white", (100, 200, 0), 0, (255, 255, 255)),
+    ("on white", (100, 200, 0), 255, (100, 200, 0)),
+]
+
+
+@pytest.mark.parametrize(("mix", "colors", "alpha", "expected"), KNOWN)
+def test_known_colours_are_mixed_as_formats_do_it(mix, colors, alpha, expected):
+    pixels = np.uint8([[[*colors, alpha]]])
+    assert mixed(pixels, mix)[0, 0].tolist() == [*expected, alpha]
+    if alpha:
+        assert straight(np.uint8([[[*expected, alpha]]]), mix)[0, 0].tolist() == [*colors, alpha]
+
+
+@pytest.mark.parametrize("dtype", DEPTHS)
+@pytest.mark.parametrize("channels", [2, 4])
+@pytest.mark.parametrize("mix", ["multiplied", "on white"])
+def test_what_was_mixed_comes_out_within_what_alpha_lets_through(dtype, channels, mix, monkeypatch):
+    monkeypatch.setattr(module, "_STRIP", 10)
+    pixels = raster(channels, dtype).pixels
+    there = mixed(pixels, mix)
+    again = straight(there, mix)
+    top = 1 if dtype == "float32" else np.iinfo(dtype).max
+    share = pixels[..., -1:] / np.float32(top)
+    wrong = np.abs(again[..., :-1].astype(np.float64) - pixels[..., :-1]) * share
+    assert there.dtype == again.dtype == dtype and np.array_equal(again[..., -1], pixels[..., -1])
+    assert wrong.max() <= (1e-5 if dtype == "float32" else 1)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 255), st.integers(0, 255), st.sampled_from(["multiplied", "on white"]))
+def test_mixing_again_what_was_undone_changes_nothing(color, alpha, mix):
+    stored = mixed(np.uint8([[[color, alpha]]]), mix)
+    assert np.array_equal(mixed(straight(stored, mix), mix), stored)
+
+
+def test_opaque_pixels_are_never_changed():
+    pixels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(2, axis=2)
+    pixels[..., 1] = 255
+    for mix in ("multiplied", "on white"):
+        assert np.array_equal(mixed(pixels, mix), pixels) and np.array_equal(straight(pixels, mix), pixels)

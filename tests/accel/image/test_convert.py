@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from accel.image.convert import Convert, convert
+from accel.workload import Input, Limits, WorkloadError
+from tests.accel.conftest import image
+from tests.accel.image.files import exr, samples
+from tests.accel.image.rasters import reopened
+
+
+def made(source, **params):
+    output = convert([source], Convert(**params), Limits())
+    (file,) = output.files
+    assert file.name == output.value.name == "converted" and output.value.size == len(file.data)
+    return file.data, output.value
+
+
+@pytest.mark.parametrize("name", samples())
+def test_every_file_that_can_be_opened_becomes_a_png_or_what_it_is(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(samples()[name])
+    source = Input(name, str(path))
+    data, facts = made(source, format="png")
+    assert (facts.width, facts.height, facts.format) == (20, 12, "png")
+    assert reopened(data, tmp_path).channels == facts.channels
+    kind = name.rpartition(".")[2]
+    _, same = made(source)
+    assert same.format in (kind, "png")
+
+
+def test_a_png_becomes_a_tga_with_the_same_texels(save, photo, tmp_path):
+    data, facts = made(save("a.png", photo), format="tga")
+    assert facts.format == "tga" and np.array_equal(reopened(data, tmp_path).pixels, photo)
+
+
+@pytest.mark.parametrize(("bits", "depth", "value"), [("same", 16, 40000), ("8", 8, 156), ("16", 16, 40000)])
+def test_depths_change_as_asked(save, tmp_path, bits, depth, value):
+    source = save("a.png", np.full((8, 8, 3), 40000, np.uint16), "rgb16")
+    data, facts = made(source, bits=bits)
+    assert facts.bit_depth == depth and (reopened(data, tmp_path).pixels == value).all()
+
+
+@pytest.mark.parametrize(
+    ("format", "bits", "depth"),
+    [
+        ("tiff", "32", 32),
+        ("exr", "16", 16),
+        ("exr", "32", 32),
+        ("exr", "8", 16),
+        ("png", "32", 16),
+        ("jpeg", "16", 8),
+        ("hdr", "16", 32),
+    ],
+)
+def test_light_beyond_1_survives_where_the_format_holds_floats(tmp_path, format, bits, depth):
+    path = tmp_path / "a.exr"
+    path.write_bytes(exr(np.full((8, 8, 3), 6.5, np.float32), ("R", "G", "B")))
+    data, facts = made(Input("a.exr", str(path)), format=format, bits=bits)
+    brightest = {"tiff": 6.5, "exr": 6.5, "hdr": 6.5, "png": 65535, "jpeg": 255}[format]
+    assert facts.bit_depth == depth and (reopened(data, tmp_path).pixels == brightest).all()
+
+
+def test_whoever_asks_for_8_bit_light_gets_it_cut_off_where_the_format_could_hold_it(tmp_path):
+    path = tmp_path / "a.exr"
+    path.write_bytes(exr(np.full((8, 8, 3), 6.5, np.float32), ("R", "G", "B")))
+    data, facts = made(Input("a.exr", str(path)), format="tiff", bits="8")
+    assert facts.bit_depth == 8 and (reopened(data, tmp_path).pixels == 255).all()
+
+
+def test_metadata_are_left_out(save, photo, tmp_path):
+    import pyvips
+
+    tagged = image(photo).copy()
+    tagged.set_type(pyvips.GValue.gstr_type, "exif-ifd0-Artist", "somebody")
+    source = save("a.png", photo)
+    with open(source.path, "wb") as file:
+        file.write(tagged.jpegsave_buffer())
+    data, _ = made(source)
+    assert not any("exif" in name for name in pyvips.Image.jpegload_buffer(data).get_fields())
+
+
+@pytest.mark.parametrize(
+    "params", [{"format": "gif"}, {"bits": "12"}, {"quality": 0}, {"quality": 101}, {"size": 3}]
+)
+def test_parameters_out_of_range_are_refused(params):
+    with pytest.raises(WorkloadError, match=next(iter(params))):
+        convert.workload.parse(params)

@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+import pyvips
+
+from accel.image import save as module
+from accel.image.convert import Convert, convert
+from accel.image.operation import Writing
+from accel.image.save import WRITERS, chosen, colored, on_white, save, wanted
+from accel.workload import WorkloadError
+from tests.accel.image.rasters import CHANNELS, DEPTHS, FORMATS, raster, reopened, written
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("channels", CHANNELS)
+@pytest.mark.parametrize("dtype", DEPTHS)
+@pytest.mark.parametrize("data", [True, False])
+def test_every_format_takes_every_kind_of_image_and_says_what_it_made(
+    tmp_path, format, channels, dtype, data
+):
+    image = raster(channels, dtype, (8, 12), data=data)
+    made, facts = written(image, format)
+    again = reopened(made, tmp_path)
+    assert (facts.format, facts.width, facts.height, facts.levels) == (format, 12, 8, 1)
+    assert (again.format, again.width, again.height) == (format, 12, 8)
+    assert again.channels == facts.channels
+    assert again.has_alpha == (image.has_alpha and WRITERS[format].alpha)
+    stored = {8: "uint8", 16: "uint16", 32: "float32"}[facts.bit_depth]
+    assert again.pixels.dtype.name == stored or (format == "exr" and facts.bit_depth == 16)
+
+
+def test_every_format_that_is_written_can_be_asked_for():
+    for format in WRITERS:
+        assert convert.workload.parse({"format": format}).format == format
+
+
+def test_the_same_is_the_format_of_the_file_or_png():
+    image = raster(3)
+    for format, same in (("tga", "tga"), ("gif", "png"), ("bmp", "png")):
+        assert chosen(image.with_pixels(image.pixels, format=format), "same") == same
+    assert chosen(raster(3), "webp") == "webp"
+
+
+@pytest.mark.parametrize(
+    ("format", "kinds"),
+    [
+        ("png", ["uint8", "uint16", "uint16"]), ("jpeg", ["uint8"] * 3),
+        ("tiff", ["uint8", "uint16", "float32"]),
+        ("exr", ["float32"] * 3), ("psd", ["uint8", "uint16", "uint16"]), ("tga", ["uint8"] * 3),
+    ],
+)  # fmt: skip
+def test_the_nearest_depth_is_taken_that_loses_least(format, kinds):
+    assert [wanted(raster(3, dtype), Convert(format=format)) for dtype in DEPTHS] == kinds
+    asked = [wanted(raster(3, "uint16"), Convert(format=format, bits=bits)) for bits in ("8", "16", "32")]
+    assert asked == kinds
+
+
+def test_transparency_is_put_on_white_where_none_can_be_held():
+    image = raster(4).with_pixels(np.uint8([[[100, 200, 0, 51], [9, 9, 9, 0], [9, 9, 9, 255]]]))
+    made = on_white(image)
+    assert made.pixels[0].tolist() == [[224, 244, 204], [255] * 3, [9] * 3] and not made.has_alpha
+    half = raster(2, "float32").with_pixels(np.float32([[[0.5, 0.5]]]))
+    assert on_white(half).pixels[0].tolist() == [[0.75]]
+    deep = raster(2, "uint16").with_pixels(np.uint16([[[0, 32768]]]))
+    assert on_white(deep).pixels[0].tolist() == [[32767]]
+
+
+def test_data_lose_their_alpha_and_keep_their_numbers_where_none_can_be_held():
+    image = raster(4, data=True)
+    assert np.array_equal(on_white(image).pixels, image.pixels[..., :3])
+
+
+def test_transparent_jpegs_are_white(tmp_path):
+    image = raster(4).with_pixels(np.zeros((16, 16, 4), np.uint8))
+    assert reopened(written(image, "jpeg")[0], tmp_path).pixels.min() > 250
+
+
+def test_grey_becomes_colour_where_only_that_can_be_held(tmp_path):
+    image = raster(3)
+    assert colored(image) is image
+    again = reopened(written(raster(2), "tga")[0], tmp_path)
+    assert np.array_equal(again.pixels, raster(2).pixels[..., [0, 0, 0, 1]])
+
+
+@pytest.mark.parametrize("format", ["png", "tga", "jpeg", "hdr"])
+def test_levels_become_files_where_one_cannot_hold_them(format):
+    pixels = raster(4, shape=(8, 12)).pixels
+    image = raster(4).with_pixels(pixels, mips=(pixels[::2, ::2], pixels[::4, ::4]))
+    files, facts = save("made", image, Writing(format=format))
+    assert [file.name for file in files] == ["made.mip0", "made.mip1", "made.mip2"]
+    assert (facts.name, facts.levels, facts.width) == ("made.mip0", 3, 12)
+    assert facts.size == sum(len(file.data) for file in files)
+    assert {file.media_type for file in files} == {WRITERS[format].media_type}
+
+
+@pytest.mark.parametrize("format", ["jpeg", "webp", "avif", "tga", "psd", "hdr"])
+def test_the_longest_side_of_each_format_is_written_and_one_more_refused(tmp_path, format):
+    longest = WRITERS[format].longest
+    image = raster(3, shape=(1, longest))
+    again = reopened(written(image, format)[0], tmp_path)
+    assert again.width == longest
+    with pytest.raises(WorkloadError, match=f"{format.upper()} holds at most {longest}") as caught:
+        written(raster(3, shape=(longest + 1, 1)), format)
+    assert (caught.value.code, caught.value.name) == ("too_large", "a.png")
+
+
+def test_what_a_writer_says_becomes_an_error_for_people(monkeypatch):
+    def failing(detail: str):
+        def write(image, params):
+            error = pyvips.Error("unable to call it")
+            error.detail = detail
+            raise error
+
+        monkeypatch.setitem(module.WRITERS, "png", module.Writer(write, "image/png", ("uint8",)))
+
+    failing("pngsave: out of ink\nmore of it")
+    with pytest.raises(WorkloadError, match=r"can't be written as PNG \(pngsave: out of ink\)") as caught:
+        written(raster(3), "png")
+    assert (caught.value.code, caught.value.name) == ("unsupported", "a.png")
+    failing("vips_tracked: out of memory")
+    with pytest.raises(MemoryError):
+        written(raster(3), "png")

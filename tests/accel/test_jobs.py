@@ -1,0 +1,85 @@
+import os
+
+import pytest
+
+from accel import jobs
+from accel.frames import HEADER, Batch, Failed, Job, JobInput, JobItem, Setup, Several, replies
+from accel.workload import Input, Limits
+
+SETUP = Setup(Limits(max_pixels=7), 100, ())
+
+
+def ask(name: str, text: str = "", inputs=(), setup=SETUP):
+    given = [JobInput.of(one) for one in inputs]
+    reply = jobs.run(Job(f"tests.accel.workloads:{name}", {"text": text}, given, None), setup)
+    return replies.decode(reply[HEADER:])
+
+
+def test_a_job_gets_its_parameters_and_the_limits():
+    done = ask("say", "x")
+    assert done.value["text"] == "x" and done.value["limits"] == 7 and done.device == "CPU"
+
+
+def test_an_unknown_target_is_a_bug_of_the_bridge_and_not_of_the_worker():
+    assert ask("no_such_function").code == "internal"
+
+
+@pytest.mark.parametrize(("mib", "says"), [(100, "(100 MiB)"), (0, "a worker may take")])
+def test_running_out_of_memory_names_the_input_and_the_limit(monkeypatch, mib, says):
+    for raised in (MemoryError(), RuntimeError("vips: out of memory")):
+
+        def fail(*_, raised=raised):
+            raise raised
+
+        monkeypatch.setattr(jobs, "_done", fail)
+        failed = ask("say", inputs=[Input("big.png", "x")], setup=Setup(Limits(), mib, ()))
+        assert failed.code == "too_large" and failed.name == "big.png" and failed.reason.endswith(says)
+
+
+def test_a_name_on_disk_that_is_no_unicode_reaches_the_workload_and_an_error_can_name_it():
+    stray = Input("b\udcff.png", "b\udcff.png")
+    assert ask("path", inputs=[stray]).value == os.fsencode("b\udcff.png")
+    failed = ask("refuse", inputs=[stray])
+    assert failed.name == r"b\udcff.png"
+
+
+def test_what_a_workload_gave_instead_of_an_output_is_said():
+    assert ask("number").reason == "the workload gave int, not Output"
+
+
+def together(*texts: str, target: str = "many", out_dir=None):
+    items = [JobItem({"text": text}, [JobInput(f"{text}.png", b"x")]) for text in texts]
+    reply = jobs.run(Batch(f"tests.accel.workloads:{target}", items, out_dir), SETUP)
+    several = replies.decode(reply[HEADER:])
+    assert isinstance(several, Several)
+    return several.replies
+
+
+def test_jobs_that_run_together_get_their_own_outcomes_in_their_order():
+    first, second, third = together("a", "refuse", "c")
+    assert [(one.value["text"], one.value["of"]) for one in (first, third)] == [("a", 3), ("c", 3)]
+    assert isinstance(second, Failed) and (second.code, second.name) == ("unsupported", "refuse.png")
+
+
+@pytest.mark.parametrize("bad", ["raise", "short"])
+def test_a_batch_that_fails_as_a_whole_is_done_one_by_one(bad):
+    first, second, third = together("a", bad, "c")
+    assert [(one.value["text"], one.value["of"]) for one in (first, third)] == [("a", 1), ("c", 1)]
+    assert isinstance(second, Failed) == (bad == "raise")
+
+
+def test_wrong_parameters_in_a_batch_cost_their_own_job_alone():
+    items = [JobItem({"text": "a"}, []), JobItem({"text": 3}, []), JobItem({"text": "c"}, [])]
+    reply = jobs.run(Batch("tests.accel.workloads:many", items, None), SETUP)
+    first, second, third = replies.decode(reply[HEADER:]).replies
+    assert (second.code, first.value["of"], third.value["of"]) == ("bad_params", 2, 2)
+
+
+def test_an_outcome_that_cannot_be_sent_costs_its_own_job_alone():
+    first, second = together("a", "unspeakable")
+    assert first.value["text"] == "a" and second.code == "internal"
+
+
+def test_files_of_a_batch_are_kept_in_the_folder(tmp_path):
+    (only,) = together("file", out_dir=str(tmp_path))
+    assert (tmp_path / only.files[0].sha256).read_bytes() == b"made"

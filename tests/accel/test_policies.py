@@ -1,0 +1,82 @@
+import asyncio
+import logging
+
+import msgspec
+import pytest
+
+from accel.policies import Policies, Policy, chosen, rates
+from accel.workload import Batching, WorkloadError
+from tests.accel import workloads
+from tests.accel.conftest import until
+
+MANY = workloads.many.workload
+
+
+@pytest.mark.parametrize(
+    ("rates", "rows"),
+    [
+        ({1: 100, 2: 190, 4: 300, 8: 310, 16: 312}, 4),
+        ({1: 100, 2: 103, 4: 104}, 1),
+        ({1: 100, 2: 80, 4: 70}, 1),
+        ({1: 100}, 1),
+    ],
+)
+def test_the_smallest_batch_that_is_nearly_the_best_is_chosen(rates, rows):
+    assert chosen(rates).max_rows == rows
+
+
+async def test_a_workload_is_measured_the_first_time_it_is_used_and_then_known(executor, tmp_path):
+    file = tmp_path / "made" / "batching.json"
+    policies = Policies(file, executor)
+    assert policies.max_rows(MANY) == 1
+    await until(file.exists, "the measurement")
+    known = msgspec.json.decode(file.read_bytes(), type=dict[str, Policy])
+    assert set(known["test.many 1 CPU"].rates) == {1, 2, 4, 8, 16}
+    again = Policies(file, executor)
+    assert again.max_rows(MANY) == known["test.many 1 CPU"].max_rows == policies.max_rows(MANY)
+    await policies.close()
+
+
+async def test_another_device_is_measured_for_itself(executor, tmp_path):
+    file = tmp_path / "batching.json"
+    file.write_bytes(msgspec.json.encode({"test.many 1 CPU": Policy(8, {1: 1.0, 8: 8.0})}))
+    assert Policies(file, executor).max_rows(MANY) == 8
+    gpu = Policies(file, executor, "CUDA")
+    assert gpu.max_rows(MANY) == 1
+    await gpu.close()
+
+
+async def test_a_file_that_nobody_can_read_is_measured_anew(executor, tmp_path):
+    file = tmp_path / "batching.json"
+    file.write_text("not JSON")
+    policies = Policies(file, executor)
+    await policies.measure(MANY)
+    assert Policies(file, executor).max_rows(MANY) == policies.max_rows(MANY)
+
+
+async def test_a_place_that_cannot_be_written_costs_only_the_memory_of_it(executor, tmp_path):
+    (tmp_path / "file").touch()
+    policies = Policies(tmp_path / "file" / "batching.json", executor)
+    assert (await policies.measure(MANY)).max_rows == policies.max_rows(MANY)
+    nowhere = Policies(None, executor)
+    assert (await nowhere.measure(MANY)).max_rows == nowhere.max_rows(MANY)
+
+
+async def test_a_workload_that_fails_on_its_samples_runs_one_by_one(executor, caplog):
+    broken = Batching(MANY.batching.target, 4, lambda p: 1, lambda p: "", lambda index: {"text": "refuse"})
+    workload = msgspec.structs.replace(MANY, batching=broken)
+    with pytest.raises(WorkloadError):
+        await rates(executor, workload)
+    policies = Policies(None, executor)
+    with caplog.at_level(logging.WARNING):
+        assert policies.max_rows(workload) == 1
+        await until(lambda: "can't be measured" in caplog.text, "the failure")
+    assert policies.max_rows(workload) == 1
+
+
+async def test_closing_ends_a_measurement_under_way(executor):
+    policies = Policies(None, executor)
+    policies.max_rows(MANY)
+    await asyncio.sleep(0)
+    await policies.close()
+    assert policies.max_rows(MANY) == 1
