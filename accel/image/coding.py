@@ -145,6 +145,11 @@ def coding(image: Raster, kind: Kind, linear_light: bool, alpha_weighted: bool) 
     )
 
 
+def meant(image: Raster, kind: Kind) -> dict[str, object]:
+    """What is known of the result's colours, as fields of a raster: of data that no curve is put on them."""
+    return {"transfer": image.transfer} if kind == "color" else {"transfer": "linear", "data": True}
+
+
 def chosen(pixels: Pixels) -> ModuleType:
     """The loops for an image: compiled ones where they are there and pay, else numpy's."""
     name = "accel.image.compiled.kernels"

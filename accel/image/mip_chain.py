@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from accel.image.coding import Coding, coding
+from accel.image.coding import Coding, coding, meant
 from accel.image.coverage import factor, parted, passing, share
 from accel.image.decoded import Pixels
 from accel.image.kernels import SLIGHT
@@ -30,8 +30,8 @@ def with_levels(image: Raster, normals: Raster | None, params: Mipmaps) -> Raste
         made = _covered(image, how, wanted, params)
     else:
         made = pixel_levels(image.pixels, how, wanted, params.filter, params.edge)
-    transfer = image.transfer if params.kind == "color" else "linear"
-    return image.with_pixels(image.pixels, mips=tuple(made), transfer=transfer)
+    meaning = meant(image, params.kind)
+    return image.with_pixels(image.pixels, mips=tuple(made), **meaning)
 
 
 def _lines(image: Raster, how: Coding, wanted: list[Size], params: Mipmaps) -> Iterator[Floats]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from accel.image.coding import coding
+from accel.image.coding import coding, meant
 from accel.image.filters import axis, nearest
 from accel.image.resampling import resampled
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 def resized(image: Raster, width: int, height: int, params: Resize) -> Raster:
     """The image with `width` x `height` pixels. Raises WorkloadError `unsupported`."""
     how = coding(image, params.kind, params.linear_light, params.alpha_weighted)
-    transfer = image.transfer if params.kind == "color" else "linear"
+    meaning = meant(image, params.kind)
     if (width, height) == (image.width, image.height):
-        return image.with_pixels(image.pixels, mips=image.mips, transfer=transfer)
+        return image.with_pixels(image.pixels, mips=image.mips, **meaning)
     if params.kernel == "nearest":
         rows, columns = nearest(image.height, height), nearest(image.width, width)
         pixels = np.ascontiguousarray(image.pixels[rows][:, columns])
@@ -28,4 +28,4 @@ def resized(image: Raster, width: int, height: int, params: Resize) -> Raster:
         across = axis(image.width, width, params.kernel, params.edge)
         down = axis(image.height, height, params.kernel, params.edge)
         pixels = resampled(image.pixels, how, across, down)
-    return image.with_pixels(pixels, transfer=transfer)
+    return image.with_pixels(pixels, **meaning)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from accel.image.coding import Coding, coding
+from accel.image.coding import Coding, coding, meant
 from accel.image.decoded import Pixels
 from accel.image.filters import Axis, Doubles, axis
 from accel.image.light import Floats
@@ -42,8 +42,8 @@ def tileable(image: Raster, params: MakeTileable) -> Raster:
         turned = pixels.swapaxes(0, 1)
         overlap = _overlap(image, image.height, params)
         pixels = _joined(turned, how, overlap, params.size == "same").swapaxes(0, 1)
-    transfer = image.transfer if params.kind == "color" else "linear"
-    return image.with_pixels(np.ascontiguousarray(pixels), transfer=transfer)
+    meaning = meant(image, params.kind)
+    return image.with_pixels(np.ascontiguousarray(pixels), **meaning)
 
 
 def _overlap(image: Raster, side: int, params: MakeTileable) -> int:

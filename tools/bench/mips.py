@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import functools
 import os
-import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -30,6 +28,7 @@ from accel.image.light import decode_table, srgb
 from accel.image.raster import Raster
 from accel.image.resampling import resampled
 from accel.process import SINGLE_THREADED
+from tools.bench.turns import medians
 
 SIDE = 4096
 ROUNDS = 7
@@ -82,18 +81,6 @@ def straight_levels(pixels: Pixels) -> None:
         pixels = made
 
 
-def rounds(jobs: Mapping[str, Callable[[], object]], count: int = ROUNDS) -> dict[str, float]:
-    """Milliseconds of CPU of each job: medians, after one run that isn't counted."""
-    times: dict[str, list[float]] = {name: [] for name in jobs}
-    for number in range(count + 1):
-        for name, job in jobs.items():
-            begin = time.process_time()
-            job()
-            if number:
-                times[name].append((time.process_time() - begin) * 1000)
-    return {name: statistics.median(each) for name, each in times.items()}
-
-
 def both(how: Coding) -> tuple[Coding, Coding]:
     """Compiled loops, and numpy's."""
     return how, msgspec.structs.replace(how, loops=kernels)
@@ -110,7 +97,7 @@ def levels() -> str:
     def chain(how: Coding) -> Callable[[], object]:
         return lambda: pixel_levels(image.pixels, how, wanted, "box", "clamp")
 
-    found = rounds(
+    found = medians(
         {
             "cv": lambda: opencv_levels(image.pixels),
             "stored": chain(stored[0]),
@@ -118,7 +105,8 @@ def levels() -> str:
             "straight": lambda: straight_levels(image.pixels),
             "light": chain(light[0]),
             "light, numpy": chain(light[1]),
-        }
+        },
+        ROUNDS,
     )
     rows = [
         ("as stored", "OpenCV, INTER_AREA level by level", "cv", "stored", 2.0),
@@ -140,7 +128,7 @@ def resizes() -> str:
     rows = []
     for side in (2048, 1000):
         both_ways = axis(SIDE, side, "lanczos", "clamp")
-        found = rounds(
+        found = medians(
             {
                 "vips": functools.partial(_by_libvips, lazy, side),
                 "mine": functools.partial(resampled, image.pixels, how, both_ways, both_ways),
@@ -164,7 +152,7 @@ def bleeding() -> float:
     pixels = image.pixels.copy()
     pixels[:, ::4, 3] = 0
     pixels[:1024] = 0
-    return rounds({"bled": lambda: bled(image.with_pixels(pixels), 0, "clamp")}, 3)["bled"]
+    return medians({"bled": lambda: bled(image.with_pixels(pixels), 0, "clamp")}, 3)["bled"]
 
 
 TEMPLATE = """## Mip levels and resizing
