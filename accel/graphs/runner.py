@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.devices.choice import Choice
+from accel.devices.here import CPU
 from accel.devices.prepare import configure, load_libraries
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 KEPT = 32
 """Graphs that stay open; what was used least recently is closed first."""
-
-CPU = Choice("cpu", (("CPUExecutionProvider", {}),), ())
 
 _PLACES = {"tensorrt": "cuda", "cuda": "cuda"}
 """Where values lie by providers; with the others onnxruntime copies by itself."""
