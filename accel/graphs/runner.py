@@ -42,14 +42,16 @@ class Value:
 class Runner:
     """Graphs by their files, opened when they are first run."""
 
-    def __init__(self, choice: Choice = CPU, threads: int = 1) -> None:
-        """`threads` count where the provider is the CPU's."""
+    def __init__(self, choice: Choice = CPU, threads: int = 1, *, exact: bool = True) -> None:
+        """`threads` count where the provider is the CPU's. `exact`: whether products are of whole float32;
+        networks don't need it."""
         import onnxruntime
 
         load_libraries(choice.name)
         self._runtime = onnxruntime
         self._choice = choice
         self._threads = threads
+        self._exact = exact
         self._place = _PLACES.get(choice.name, "cpu")
         self._open: OrderedDict[bytes, onnxruntime.InferenceSession] = OrderedDict()
 
@@ -92,8 +94,15 @@ class Runner:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         configure(options, self._choice.name)
-        providers = [(name, _exact(name, dict(values))) for name, values in self._choice.providers]
-        return self._runtime.InferenceSession(graph, options, providers=providers)
+        providers = [
+            (name, _exact(name, dict(values)) if self._exact else dict(values))
+            for name, values in self._choice.providers
+        ]
+        session = self._runtime.InferenceSession(graph, options, providers=providers)
+        if session.get_providers()[0] != providers[0][0]:
+            # onnxruntime falls back to the CPU without a word, and would be taken for a slow GPU.
+            raise RuntimeError(f"onnxruntime doesn't run on {providers[0][0]}")
+        return session
 
 
 def _exact(name: str, values: dict[str, str]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from accel.devices.choice import Choice
 from accel.devices.here import CPU
 from accel.graphs import runner
 from accel.graphs.coded import Coded
@@ -61,3 +62,17 @@ def test_a_wrong_shape_is_refused_by_the_runtime():
 def test_cuda_multiplies_whole_floats():
     assert runner._exact("CUDAExecutionProvider", {"device_id": "0"}) == {"device_id": "0", "use_tf32": "0"}
     assert runner._exact("CPUExecutionProvider", {}) == {}
+
+
+def test_a_provider_that_silently_falls_back_to_the_cpu_is_no_gpu():
+    # There is no such GPU on any machine.
+    gone = Runner(Choice("cuda", (("CUDAExecutionProvider", {"device_id": "999"}), CPU.providers[0]), ()))
+    gone._place = "cpu"
+    with pytest.raises(Exception, match="CUDA"):
+        gone.run(normal_map_graph("uint8", "uint8", "sobel", False, False), {})
+
+
+def test_networks_may_multiply_less_exactly():
+    graph = normal_map_graph("uint8", "uint8", "sobel", False, False)
+    feed = {"heights": np.zeros((1, 2, 2), np.uint8), "scale": SCALE}
+    assert Runner(exact=False).run(graph, feed)["normals"].fetch()[0, 0, 0].tolist() == [128, 128, 255]
