@@ -6,9 +6,11 @@ import msgspec
 import pytest
 import pyvips
 
+from accel import gpu
+from accel.devices import kept
 from accel.devices.driver import Gpu
 from accel.devices.here import CPU
-from accel.devices.report import Devices
+from accel.devices.report import Devices, Report
 from accel.executor import LocalExecutor
 from accel.gpu import find, join, lane
 from accel.image.catalogue import OPERATIONS
@@ -147,3 +149,30 @@ def test_a_gpu_is_named_by_its_provider_and_its_own_name():
 async def test_who_does_not_want_the_gpu_gets_none(routed, tmp_path):
     await join(routed, tmp_path / "devices.json", Limits(), wanted=False)
     assert len(routed._lanes) == 1 and not (tmp_path / "devices.json").exists()
+
+
+def test_a_gpu_that_works_is_found_with_its_name(tmp_path):
+    file = tmp_path / "devices.json"
+    reports = (Report("cuda", True, "works"), Report("cpu", True, "works"))
+    kept.keep(Devices(reports, (Gpu("Some GPU"),)), file)
+    choice, devices = find(file, lambda name: None)
+    assert choice.name == "cuda" and lane(choice, devices, Limits()).form == Form("cuda", "CUDA, Some GPU")
+    kept.keep(Devices((Report("cuda", False, "broken"), Report("cpu", True, "works"))), file)
+    assert find(file, lambda name: None) is None
+
+
+async def test_a_gpu_joins_while_the_cpu_works_and_then_does_jobs(routed, tmp_path, monkeypatch):
+    stand_in = CPU, Devices((), (Gpu("Stand-in"),))
+    monkeypatch.setattr(gpu, "find", lambda file: stand_in)
+    await join(routed, tmp_path / "devices.json", Limits())
+    assert [one.form.device for one in routed._lanes] == ["CPU", "CPU, Stand-in"]
+
+
+async def test_a_gpu_whose_process_cannot_start_is_done_without(routed, tmp_path, monkeypatch, caplog):
+    async def refuse(lane):
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(gpu, "find", lambda file: (CPU, Devices(())))
+    monkeypatch.setattr(routed, "add", refuse)
+    await join(routed, tmp_path / "devices.json", Limits())
+    assert "no process can be started" in caplog.text and len(routed._lanes) == 1
