@@ -17,6 +17,7 @@ COMMANDS = {
     "audit": "bridge.commands.audit:audit",
     "config": "bridge.commands.listing:config",
     "demo": "bridge.commands.daemon:demo",
+    "devices": "bridge.commands.devices:devices",
     "install": "bridge.commands.install:install",
     "models": "bridge.commands.models:models",
     "plugins": "bridge.commands.listing:plugins",

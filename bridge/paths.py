@@ -51,6 +51,11 @@ class Paths(Struct, frozen=True):
         return self.runtime / "popbridge.lock"
 
     @property
+    def devices_file(self) -> Path:
+        """What models can run on here, as it was last tried."""
+        return self.cache / "devices.json"
+
+    @property
     def database(self) -> Path:
         return self.data / "popbridge.db"
 

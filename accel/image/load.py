@@ -28,9 +28,15 @@ READERS: dict[str, Callable[[Stream], Picture]] = {
 
 OFFERED = "PNG, JPEG, WebP, TIFF, GIF, AVIF, BMP, TGA, PSD, EXR, HDR, DDS or KTX2"
 
-_UNDECODABLE = re.compile(r"unsupported|unimplemented|not supported|no decoder|built without", re.IGNORECASE)
+_UNDECODABLE = re.compile(
+    # The last is what libvips says of TIFF in doubles.
+    r"unsupported|unimplemented|not supported|no decoder|built without|samples out of range",
+    re.IGNORECASE,
+)
 
 _MODELS = {"b-w": "grey", "grey16": "grey", "srgb": "rgb", "rgb": "rgb", "rgb16": "rgb", "scrgb": "rgb"}
+DEVICELESS = ("lab", "labs", "labq", "lch", "xyz", "yxy")
+"""libvips' names of colours that need no profile to be known."""
 KINDS = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
 _LARGEST = 65504.0
 """The largest half: what a GPU's float texture can hold, and what can be squared and summed."""

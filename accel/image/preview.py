@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pyvips
 
+from accel.image.alpha import straight
 from accel.image.decoded import Decoded, Pixels
-from accel.image.load import decode_image, identify, open_image, stream_of, undecodable
+from accel.image.load import DEVICELESS, decode_image, identify, open_image, stream_of, undecodable
 from accel.workload import Input, Limits, WorkloadError
 
 _MODELS = {"grey": ("b-w", "grey16"), "rgb": ("srgb", "rgb16")}
@@ -17,12 +18,9 @@ _MODELS = {"grey": ("b-w", "grey16"), "rgb": ("srgb", "rgb16")}
 def thumbnail_file(source: Input, size: int, format: str, limits: Limits) -> tuple[bytes, int, int]:
     """A file of at most `size` pixels a side, its width and height. Raises WorkloadError."""
     kind, length = identify(source)
-    # libvips shrinks while it decodes, but what it makes of floats is often black.
-    if kind.loader is None or open_image(source, kind, length, limits).image.format not in (
-        "uchar",
-        "ushort",
-    ):
-        small = shrunk(decode_image(source, limits), size)
+    if kind.loader is None or not _takes(open_image(source, kind, length, limits).image):
+        decoded = decode_image(source, limits)
+        small = visible(straightened(reduced(decoded, size), decoded), decoded)
         return encode(small, format), small.width, small.height
     try:
         small = pyvips.Image.thumbnail_source(
@@ -42,15 +40,38 @@ def thumbnail_file(source: Input, size: int, format: str, limits: Limits) -> tup
         raise undecodable(source, kind, error) from None
 
 
+def _takes(image: pyvips.Image) -> bool:
+    """Whether libvips makes the right thumbnail, while it decodes; what it makes of floats is often black."""
+    return image.format in ("uchar", "ushort") or image.interpretation in DEVICELESS
+
+
 def shrunk(decoded: Decoded, size: int) -> pyvips.Image:
-    """At most `size` pixels a side, aspect kept, never enlarged."""
+    """At most `size` pixels a side, aspect kept, never enlarged, as a screen shows it."""
+    return visible(reduced(decoded, size), decoded)
+
+
+def reduced(decoded: Decoded, size: int) -> pyvips.Image:
+    """The same with values as they are."""
     small = boxed(as_image(decoded), size)
     longest = max(small.width, small.height)
     if longest > size:
         # The rest is less than a half, for which two neighbours are enough.
         across, down = (max(1, round(side * size / longest)) for side in (small.width, small.height))
         small = small.resize(across / small.width, vscale=down / small.height, kernel="linear")
+    return small
+
+
+def visible(small: pyvips.Image, decoded: Decoded) -> pyvips.Image:
+    """Floats as a screen shows them, integers as they are."""
     return displayed(small) if decoded.pixels.dtype.kind == "f" else small
+
+
+def straightened(small: pyvips.Image, decoded: Decoded) -> pyvips.Image:
+    """Without what the format does to colours by alpha, which averages need and viewers don't."""
+    if decoded.alpha == "straight" or not decoded.has_alpha or decoded.color_model == "cmyk":
+        return small
+    pixels = small.numpy().reshape(small.height, small.width, -1)
+    return image_of(straight(pixels, decoded.alpha), small.interpretation)
 
 
 def boxed(image: pyvips.Image, size: int) -> pyvips.Image:

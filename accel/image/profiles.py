@@ -9,11 +9,8 @@ import pyvips
 
 from accel.image import icc
 from accel.image.decoded import Pixels
-from accel.image.load import KINDS, finite
+from accel.image.load import DEVICELESS, KINDS, finite
 from accel.image.raster import Transfer
-
-_DEVICELESS = ("lab", "labs", "labq", "lch", "xyz", "yxy")
-"""What needs no profile to be known."""
 
 _PROFILE = "icc-profile-data"
 
@@ -27,7 +24,7 @@ def in_srgb(image: pyvips.Image, transfer: Literal["auto", Transfer]) -> tuple[P
     colorimetric), as browsers have it. Raises pyvips.Error.
     """
     plain = image.format in ("uchar", "ushort")
-    if image.interpretation in _DEVICELESS:
+    if image.interpretation in DEVICELESS:
         return _pixels(_from_lab(image))
     if image.interpretation == "cmyk" and plain:
         return _pixels(_transformed(image, input_profile="cmyk"))

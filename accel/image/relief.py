@@ -15,11 +15,12 @@ from accel.image.raster import Raster
 Floats = NDArray[np.float32]
 
 STRIP = 64
-"""Rows worked on in one go, so that what is computed stays in the cache: whole images take seven times as
+"""Rows worked on in one go, so that what is computed stays in the cache: whole images take eight times as
 long."""
 
-WEIGHTS = {"sobel": (1.0, 2.0), "scharr": (3.0, 10.0), "central": (0.0, 1.0)}
-"""Of the two outer and the middle one of three rows or columns, over which a kernel averages."""
+SMOOTH = {"sobel": 2.0, "scharr": 10 / 3, "central": None}
+"""Of three rows or columns over which a kernel averages, the weight of the middle one, the outer ones having
+1; None for the middle one alone."""
 
 
 class Relief(Struct, frozen=True):
@@ -28,7 +29,7 @@ class Relief(Struct, frozen=True):
     strength: float
     """Texels that full scale is high; negative where dark is high."""
     kernel: str
-    """A name of WEIGHTS."""
+    """A name of SMOOTH."""
     wrap: bool
     """Whether the opposite edge lies beyond an edge; else the edge itself."""
     green_down: bool
@@ -40,63 +41,89 @@ class Relief(Struct, frozen=True):
 def normals(image: Raster, relief: Relief, dtype: Any) -> Pixels:
     """Height x width x 3 of uint8 or uint16: 0 is -1 and full scale 1. Raises WorkloadError `bad_params`."""
     made = np.empty((image.height, image.width, 3), dtype)
+    half = np.float32(np.iinfo(dtype).max / 2)
+    strip = _Strip(image, relief)
     for top in range(0, image.height, STRIP):
-        bottom = min(top + STRIP, image.height)
-        across, down = _slopes(_padded(image, relief, top, bottom), *WEIGHTS[relief.kernel])
-        _store(made[top:bottom], across, down, relief.green_down)
+        strip.read(top, min(top + STRIP, image.height))
+        strip.lean(half)
+        strip.store(made[top : top + STRIP], half)
     return made
 
 
-def _padded(image: Raster, relief: Relief, top: int, bottom: int) -> Floats:
-    """The heights of some rows and of one texel around them; in texels, over the sum of the weights."""
-    outer, middle = WEIGHTS[relief.kernel]
-    full = 1 if image.pixels.dtype.kind == "f" else int(np.iinfo(image.pixels.dtype).max)
-    # Two steps lie between the texels that are compared.
-    scale = np.float32(relief.strength / full / (2 * (2 * outer + middle)))
-    padded = np.empty((bottom - top + 2, image.width + 2), np.float32)
-    for begin, end in ((top - 1, top), (top, bottom), (bottom, bottom + 1)):
-        source = _within(begin, image.height, relief.wrap)
-        rows = plane(image, relief.channel, source, source + end - begin)
-        np.multiply(rows, scale, out=padded[begin - top + 1 : end - top + 1, 1:-1], casting="unsafe")
-    padded[:, 0] = padded[:, -2 if relief.wrap else 1]
-    padded[:, -1] = padded[:, 1 if relief.wrap else -2]
-    return padded
+class _Strip:
+    """Some rows of an image with a texel around them, one row behind the other in a single line.
 
+    A line is what numpy runs through fastest; what it makes of neighbours across the ends of rows is never
+    stored. Memory is taken once: fresh arrays would cost as much as the work.
+    """
 
-def _within(row: int, height: int, wrap: bool) -> int:
-    return row % height if wrap else min(max(row, 0), height - 1)
+    def __init__(self, image: Raster, relief: Relief) -> None:
+        self._image, self._relief = image, relief
+        self._middle = SMOOTH[relief.kernel]
+        weights = 1.0 if self._middle is None else 2 + self._middle
+        full = 1 if image.pixels.dtype.kind == "f" else int(np.iinfo(image.pixels.dtype).max)
+        # Two steps lie between the texels that are compared.
+        self._scale = np.float32(relief.strength / full / (2 * weights))
+        self._width = image.width + 2
+        texels = min(STRIP, image.height) * self._width
+        self._heights, self._spare, self._steps = (
+            np.empty(texels + 2 * self._width, np.float32) for _ in range(3)
+        )
+        # What ends a strip is never computed, yet divided and cast.
+        self._vectors = np.zeros((3, texels), np.float32)
+        self._count = 0
 
+    def read(self, top: int, bottom: int) -> None:
+        """Takes the heights of these rows, in texels over the sum of the kernel's weights."""
+        height, wrap = self._image.height, self._relief.wrap
+        self._count = (bottom - top) * self._width
+        line = self._heights[: self._count + 2 * self._width]
+        rows = line.reshape(-1, self._width)
+        for begin, end in ((top - 1, top), (top, bottom), (bottom, bottom + 1)):
+            source = begin % height if wrap else min(max(begin, 0), height - 1)
+            heights = plane(self._image, self._relief.channel, source, source + end - begin)
+            rows[begin - top + 1 : end - top + 1, 1:-1] = heights
+        rows[:, 0] = rows[:, -2 if wrap else 1]
+        rows[:, -1] = rows[:, 1 if wrap else -2]
+        line *= self._scale
 
-def _slopes(heights: Floats, outer: float, middle: float) -> tuple[Floats, Floats]:
-    """-dh/dx, and dh/dy with y running down."""
-    down = heights[2:] - heights[:-2]
-    if outer == 0:
-        return heights[1:-1, :-2] - heights[1:-1, 2:], down[:, 1:-1]
-    mean = _weighted(heights[:-2], heights[1:-1], heights[2:], outer, middle)
-    return mean[:, :-2] - mean[:, 2:], _weighted(down[:, :-2], down[:, 1:-1], down[:, 2:], outer, middle)
+    def lean(self, length: np.float32) -> None:
+        """Makes vectors of this length of the heights."""
+        count, width = self._count, self._width
+        heights = self._heights[: count + 2 * width]
+        x, y, z = self._vectors[:, :count]
+        mean = self._smoothed(heights, width, self._steps)
+        np.subtract(mean[:-2], mean[2:], out=x[:-2])
+        below, above = heights[2 * width :], heights[:count]
+        if self._relief.green_down:
+            below, above = above, below
+        # The image's rows run down: what rises with them leans up.
+        self._smoothed(np.subtract(below, above, out=self._steps[:count]), 1, y)
+        np.multiply(x, x, out=z)
+        z += np.multiply(y, y, out=self._spare[:count])
+        z += 1
+        np.sqrt(z, out=z)
+        np.divide(length, z, out=z)
+        x *= z
+        y *= z
 
+    def _smoothed(self, values: Floats, step: int, out: Floats) -> Floats:
+        """The weighted sums of three values that lie `step` apart, two steps fewer than values, in `out`."""
+        summed = out[: len(values) - 2 * step]
+        if self._middle is None:
+            np.copyto(summed, values[step:-step])
+            return summed
+        pairs = np.add(values[:-step], values[step:], out=self._spare[: len(values) - step])
+        np.add(pairs[:-step], pairs[step:], out=summed)
+        if self._middle != 2:
+            extra = np.float32(self._middle - 2)
+            summed += np.multiply(values[step:-step], extra, out=self._spare[: len(summed)])
+        return summed
 
-def _weighted(one: Floats, between: Floats, other: Floats, outer: float, middle: float) -> Floats:
-    summed = one + other
-    if outer != 1:
-        summed *= np.float32(outer)
-    summed += between * np.float32(middle)
-    return summed
-
-
-def _store(texels: Pixels, across: Floats, down: Floats, green_down: bool) -> None:
-    half = np.float32(np.iinfo(texels.dtype).max / 2)
-    scale = across * across
-    scale += down * down
-    scale += 1
-    np.sqrt(scale, out=scale)
-    np.divide(half, scale, out=scale)
-    # Half a step for rounding, half of full scale for 0.
-    zero = half + np.float32(0.5)
-    across *= scale
-    across += zero
-    down = down * (-scale if green_down else scale)
-    down += zero
-    scale += zero
-    for index, values in enumerate((across, down, scale)):
-        texels[..., index] = values
+    def store(self, texels: Pixels, zero: np.float32) -> None:
+        """Codes the vectors as texels, rounded; `zero` is what stands for 0."""
+        for index, vector in enumerate(self._vectors[:, : self._count]):
+            vector += zero + np.float32(0.5)
+            # Cast in a line first: casting while every third value is written takes twice as long.
+            coded = vector.astype(texels.dtype).reshape(-1, self._width)
+            texels[..., index] = coded[:, : texels.shape[1]]

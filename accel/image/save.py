@@ -13,7 +13,7 @@ from accel.image.alpha import mixed
 from accel.image.light import DEPTHS, at_depth
 from accel.image.operation import Written
 from accel.image.raster import Raster
-from accel.image.writers import exr, hdr, psd, tga, vips
+from accel.image.writers import dds, exr, hdr, ktx2, plain, psd, tga, vips
 from accel.workload import OutputFile, WorkloadError
 
 if TYPE_CHECKING:
@@ -51,7 +51,15 @@ WRITERS: dict[str, Writer] = {
     "psd": Writer(psd.psd, "image/vnd.adobe.photoshop", ("uint8", "uint16"), longest=30000),
     "exr": Writer(exr.exr, "image/x-exr", ("float32",), longest=2**31 - 1, bits=exr.bits),
     "hdr": Writer(hdr.hdr, "image/vnd.radiance", ("float32",), alpha=False, grey=False),
-}
+    "dds": Writer(
+        dds.write, "image/vnd-ms.dds", ("uint8", "uint16", "float32"), grey_alpha=False, mips=True,
+        longest=2**31 - 1, bits=plain.bits,
+    ),
+    "ktx2": Writer(
+        ktx2.write, "image/ktx2", ("uint8", "uint16", "float32"), grey_alpha=False, mips=True,
+        longest=2**31 - 1, bits=plain.bits,
+    ),
+}  # fmt: skip
 
 
 def save(name: str, image: Raster, params: Writing) -> tuple[list[OutputFile], Written]:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from accel.executor import Executor, ExecutorResult
     from accel.workload import Workload, WorkloadError
 
-SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp"}
+SUFFIXES = {
+    "image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp", "image/vnd-ms.dds": ".dds",
+    "image/ktx2": ".ktx2",
+}  # fmt: skip
 
 
 EXAMPLES = """\b

@@ -73,6 +73,16 @@ class TestRun:
         assert out.startswith(f"{files[0]}: {{")
         assert f"{files[1]}: " in err
 
+    def test_textures_for_gpus_are_named_by_their_container(
+        self, popbridge: Any, files: list[str], tmp_path: Path
+    ) -> None:
+        arguments = ["--out", str(tmp_path / "out"), "--workers", "1"]
+        for wanted in ("format=bc1", "format=etc2_rgb"):
+            options = [*arguments, "--param", wanted, "--param", "alpha=drop"]
+            assert popbridge("run", "image.compress", files[0], *options)[0] == 0
+        names = sorted(path.name for path in (tmp_path / "out").iterdir())
+        assert names == ["rock.compressed.dds", "rock.compressed.ktx2"]
+
     def test_output_files_of_equal_names_dont_overwrite_each_other(
         self, popbridge: Any, files: list[str], tmp_path: Path
     ) -> None:

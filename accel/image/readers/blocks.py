@@ -60,11 +60,33 @@ def unpacked(stream: Stream, codec: str, data: bytes, width: int, height: int) -
     """The pixels of `data`, which holds exactly the blocks of an image of that size. Raises WorkloadError."""
     if codec.startswith("bc6h"):
         return Picture(_halves(stream, codec, data, width, height), "rgb", False, "bc6h")
+    return _picture(codec, plain(codec, data, width, height))
+
+
+def plain(codec: str, data: bytes, width: int, height: int) -> Pixels:
+    """The channels that blocks of 8 bits hold, as they are: one, two, three or four.
+
+    `data` must hold exactly the blocks of an image of that size.
+    """
     if codec in _OWN:
-        pixels = _in_strips(codec, data, -(-height // 4), -(-width // 4))[:height, :width]
-    else:
-        pixels = _decoded(codec, data, width, height)
-    return _picture(codec, np.ascontiguousarray(pixels))
+        return np.ascontiguousarray(_in_strips(codec, data, -(-height // 4), -(-width // 4))[:height, :width])
+    return _decoded(codec, data, width, height)
+
+
+def light(codec: str, data: bytes, width: int, height: int) -> Pixels:
+    """The RGB that blocks of BC6H hold, float32. Raises ValueError for blocks that nobody can read."""
+    with tempfile.TemporaryDirectory(prefix="popbridge-") as folder:
+        path = Path(folder) / "picture.dds"
+        path.write_bytes(_dds(95 if codec == "bc6h" else 96, width, height) + data)
+        oiio = library()
+        file = oiio.ImageInput.open(str(path))
+        pixels = file.read_image(0, 0, 0, 3, "float") if file is not None else None
+        detail = file.geterror() if file is not None else oiio.geterror()
+        if file is not None:
+            file.close()
+    if detail or pixels is None:
+        raise ValueError(detail.strip()[:200] or "its blocks can't be read")
+    return np.ascontiguousarray(pixels)
 
 
 def _picture(codec: str, pixels: Pixels) -> Picture:
@@ -202,18 +224,10 @@ _OWN: dict[str, Callable[[Bytes, tuple[int, int]], Pixels]] = {
 
 def _halves(stream: Stream, codec: str, data: bytes, width: int, height: int) -> Pixels:
     """BC6H by OpenImageIO, as texture2ddecoder cuts it to 8 bits: from a DDS file of our own writing."""
-    with tempfile.TemporaryDirectory(prefix="popbridge-") as folder:
-        path = Path(folder) / "picture.dds"
-        path.write_bytes(_dds(95 if codec == "bc6h" else 96, width, height) + data)
-        oiio = library()
-        file = oiio.ImageInput.open(str(path))
-        pixels = file.read_image(0, 0, 0, 3, "float") if file is not None else None
-        detail = file.geterror() if file is not None else oiio.geterror()
-        if file is not None:
-            file.close()
-    if detail or pixels is None:
-        raise stream.broken(detail.strip()[:200] or "its blocks can't be read")
-    return np.ascontiguousarray(pixels)
+    try:
+        return light(codec, data, width, height)
+    except ValueError as error:
+        raise stream.broken(str(error)) from None
 
 
 def _dds(format: int, width: int, height: int) -> bytes:

@@ -107,7 +107,7 @@ def _data(stream: Stream, header: _Header, need: int) -> bytes:
     data = stream.take(header.packed, "its packed pixels")
     errors: tuple[type[Exception], ...] = (zlib.error,)
     if header.packing == _ZSTD:
-        zstd = _zstd()
+        zstd = zstandard()
         unpack: Any = zstd.ZstdDecompressor()
         errors = (zstd.ZstdError,)
     else:
@@ -121,7 +121,8 @@ def _data(stream: Stream, header: _Header, need: int) -> bytes:
     return found
 
 
-def _zstd() -> Any:
+def zstandard() -> Any:
+    """The standard library's zstd, or its backport before Python 3.14."""
     if sys.version_info >= (3, 14):
         from compression import zstd
     else:

@@ -40,14 +40,22 @@ def psd(image: Raster, params: Writing) -> bytes:
     mode = _GREY if image.colors == 1 else _RGB
     size = struct.pack(">HII", image.channels, image.height, image.width)
     head = b"8BPS\0\1" + bytes(6) + size + struct.pack(">HH", image.bit_depth, mode)
+    resources = b""
     if image.has_alpha and not image.data:
         layers = _layers(image, _planes(image.pixels))
         merged = _planes(mixed(image.pixels, "on white"))
     else:
         layers, merged = b"", _planes(image.pixels)
+        resources = _named(b"Alpha 1") if image.has_alpha else b""
     pixels = b"".join(plane.sizes for plane in merged) + b"".join(plane.data for plane in merged)
-    parts = [_sized(b""), _sized(b""), _sized(layers), struct.pack(">H", _PACKBITS), pixels]
+    parts = [_sized(b""), _sized(resources), _sized(layers), struct.pack(">H", _PACKBITS), pixels]
     return head + b"".join(parts)
+
+
+def _named(channel: bytes) -> bytes:
+    """The resource "Names of the alpha channels": one, as a Pascal string."""
+    name = bytes([len(channel)]) + channel
+    return b"8BIM" + struct.pack(">HH", 1006, 0) + _sized(name) + bytes(len(name) % 2)
 
 
 def _sized(data: bytes) -> bytes:

@@ -46,25 +46,26 @@ def coded(rows: Pixels, code: Code) -> tuple[bytes, NDArray[np.intp]]:
     """
     step = max(1, _STRIP // rows.shape[1])
     strips = [_strip(rows[begin : begin + step], code) for begin in range(0, len(rows), step)]
-    return b"".join(data for data, _ in strips), np.concatenate([sizes for _, sizes in strips])
+    return b"".join(data.data for data, _ in strips), np.concatenate([sizes for _, sizes in strips])
 
 
-def _strip(rows: Pixels, code: Code) -> tuple[bytes, NDArray[np.intp]]:
+def _strip(rows: Pixels, code: Code) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
     count, length, size = rows.shape
     items = _words(rows).reshape(-1)
-    begins, repeated = _packets(items, length, code)
-    lengths = np.diff(begins, append=items.size)
-    taken = np.where(repeated, 1, lengths)
-    ends = np.cumsum(1 + taken * size)
+    within = _within(items, length, code)
+    begins = _packets(items, within, length, code)
+    lengths, repeated = np.diff(begins, append=items.size), within[begins]
+    taken = 1 + np.where(repeated, 1, lengths) * size
+    ends = np.cumsum(taken)
+    heads = ends - taken
     out = np.empty(int(ends[-1]), np.uint8)
-    heads = ends - (1 + taken * size)
     body = np.ones(out.size, bool)
     body[heads] = False
-    out[body] = _kept(rows.reshape(-1, size), begins, repeated, lengths).reshape(-1)
+    out[body] = _kept(items, begins, within)[:, :size].reshape(-1)
     runs, literals = code.run_head + code.step * lengths, code.literal_head + lengths
     out[heads] = np.where(repeated, runs, literals).astype(np.uint8)
     last = np.searchsorted(begins, np.arange(1, count + 1) * length) - 1
-    return out.tobytes(), np.diff(ends[last], prepend=0)
+    return out, np.diff(ends[last], prepend=0)
 
 
 def _words(rows: Pixels) -> NDArray[Any]:
@@ -78,36 +79,43 @@ def _words(rows: Pixels) -> NDArray[Any]:
     return np.ascontiguousarray(rows).view(f"<u{size}")
 
 
-def _packets(items: NDArray[Any], length: int, code: Code) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Where each packet begins, and whether it is a run."""
-    changes = np.empty(items.size, bool)
-    changes[0] = True
-    np.not_equal(items[1:], items[:-1], out=changes[1:])
-    changes[::length] = True
-    begins = np.flatnonzero(changes)
-    repeated = np.diff(begins, append=items.size) >= code.shortest
-    # Neighbours that are no runs become one stretch of literals, within their row.
-    fresh = repeated | (begins % length == 0)
-    fresh[1:] |= repeated[:-1]
-    begins, repeated = begins[fresh], repeated[fresh]
-    return _split(begins, repeated, items.size, code)
+def _within(items: NDArray[Any], length: int, code: Code) -> NDArray[np.bool_]:
+    """Whether each item is within a run."""
+    # In bytes of true and false, as numbers of 8 bytes for each item take three times as long.
+    starts = _same(items, length)
+    for _ in range(code.shortest - 2):
+        starts[:-1] &= starts[1:]
+    within = starts.copy()
+    for behind in range(1, code.shortest):
+        within[behind:] |= starts[:-behind]
+    return within
 
 
-def _split(
-    begins: NDArray[np.intp], repeated: NDArray[np.bool_], end: int, code: Code
-) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """The same where no packet holds more than it can."""
-    lengths = np.diff(begins, append=end)
-    most = np.where(repeated, code.run, code.literal)
-    parts = -(-lengths // most)
+def _same(items: NDArray[Any], length: int) -> NDArray[np.bool_]:
+    """Whether the next item of the row is the same."""
+    same = np.zeros(items.size, bool)
+    np.equal(items[1:], items[:-1], out=same[:-1])
+    same[length - 1 :: length] = False
+    return same
+
+
+def _packets(items: NDArray[Any], within: NDArray[np.bool_], length: int, code: Code) -> NDArray[np.intp]:
+    """Where each packet begins: a run where an item differs from the one before, literals behind a run."""
+    fresh = np.ones(items.size, bool)
+    fresh[1:] = np.where(within[1:], ~_same(items, length)[:-1], within[:-1])
+    fresh[::length] = True
+    begins = np.flatnonzero(fresh)
+    # No packet holds more than it can.
+    most = np.where(within[begins], code.run, code.literal)
+    parts = -(-np.diff(begins, append=items.size) // most)
     index = np.arange(int(parts.sum())) - np.repeat(np.cumsum(parts) - parts, parts)
-    return np.repeat(begins, parts) + index * np.repeat(most, parts), np.repeat(repeated, parts)
+    split: NDArray[np.intp] = np.repeat(begins, parts) + index * np.repeat(most, parts)
+    return split
 
 
-def _kept(
-    flat: Pixels, begins: NDArray[np.intp], repeated: NDArray[np.bool_], lengths: NDArray[np.intp]
-) -> Pixels:
-    """What stands in the file of the items: all literals, and of each run the first."""
-    kept = np.repeat(~repeated, lengths)
+def _kept(items: NDArray[Any], begins: NDArray[np.intp], within: NDArray[np.bool_]) -> Pixels:
+    """What stands in the file of the items, in bytes: all literals, and of each run the first."""
+    kept = ~within
     kept[begins] = True
-    return flat[kept]
+    picked = items[kept]
+    return picked.view(np.uint8).reshape(len(picked), -1)

@@ -30,7 +30,7 @@ def tga(image: Raster, params: Writing) -> bytes:
     head = struct.pack(
         "<BBB5xHHHHBB", 0, 0, kind | (_RLE if smaller else 0), 0, 0, width, height, 8 * size, attributes
     )
-    return head + (packed if smaller else stored.tobytes()) + _FOOTER
+    return b"".join((head, packed if smaller else stored.data, _FOOTER))
 
 
 def _stored(image: Raster) -> np.ndarray:

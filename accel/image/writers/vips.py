@@ -15,8 +15,8 @@ _COLOR = {"uint8": "srgb", "uint16": "rgb16", "float32": "scrgb"}
 
 
 def png(image: Raster, params: Writing) -> bytes:
-    # Level 1 takes half the time of 6 and a twentieth more bytes; filters are libvips' choice.
-    return _written(image, "png", compression=1)
+    # Level 3 takes a third of the time of 6 and a tenth more bytes; 1 makes files twice as large as 6.
+    return _written(image, "png", compression=3)
 
 
 def jpeg(image: Raster, params: Writing) -> bytes:
@@ -35,7 +35,8 @@ def avif(image: Raster, params: Writing) -> bytes:
 
 def tiff(image: Raster, params: Writing) -> bytes:
     predictor = "float" if image.pixels.dtype.kind == "f" else "horizontal"
-    return _written(image, "tif", compression="deflate", predictor=predictor)
+    # As with PNG: level 3 takes a quarter of the time of 6 and a sixth more bytes.
+    return _written(image, "tif", compression="deflate", predictor=predictor, level=3)
 
 
 def _written(image: Raster, suffix: str, **options: Any) -> bytes:

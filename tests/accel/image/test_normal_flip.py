@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
+import pyvips
 
 from accel.image.light import at_depth
 from accel.image.normal_flip import NormalFlip, normal_flip
+from accel.image.normal_from_height import NormalFromHeight, normal_from_height
 from accel.image.open_raster import open_raster
+from accel.image.pipeline import pipeline
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.image.raster_of import operate, random, raster
 
@@ -139,3 +142,12 @@ def test_what_is_read_as_linear_is_data_and_other_floats_become_srgb(save):
     data, picture = open_raster(source, Limits(), "linear"), open_raster(source, Limits())
     assert at_depth(data, "uint8").pixels[0, 0].tolist() == [128] * 3
     assert at_depth(picture, "uint8").pixels[0, 0].tolist() == [188] * 3
+
+
+def test_heights_become_a_turned_normal_map_in_one_go(save):
+    source = save("h.png", random(20, 20, 1), "b-w")
+    steps = [{"workload": "image.normal_from_height"}, {"workload": "image.normal_flip"}]
+    done = pipeline([source], pipeline.workload.parse({"steps": steps}), Limits())
+    heights = open_raster(source, Limits())
+    made = operate(normal_from_height, NormalFromHeight(), heights).images["normal"]
+    assert pyvips.Image.new_from_buffer(done.files[0].data, "").numpy().tolist() == flip(made).pixels.tolist()

@@ -5,7 +5,8 @@ import OpenImageIO as oiio
 import pytest
 import pyvips
 
-from accel.image.open_raster import open_raster
+from accel.image.decoded import Decoded
+from accel.image.open_raster import as_raster, open_raster
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.conftest import image
 from tests.accel.image.files import dds, exr, picture, psd
@@ -192,6 +193,19 @@ def test_large_numbers_of_32_bits_are_a_share_of_the_full_scale(opened):
     assert found.pixels.dtype == np.float32 and np.allclose(found.pixels, 0.5)
 
 
+@pytest.mark.parametrize("kind", ["short", "int"])
+def test_other_numbers_are_given_as_floats(opened, kind):
+    heights = np.float32([[[-120], [0], [8848]]]).repeat(4, axis=0)
+    found = opened(image(heights, "b-w").cast(kind).tiffsave_buffer())
+    assert found.pixels.dtype == np.float32 and np.array_equal(found.pixels, heights)
+
+
+def test_doubles_are_refused_as_a_kind_of_tiff_and_not_as_damage(opened):
+    with pytest.raises(WorkloadError, match="of a kind that isn't opened here") as caught:
+        opened(image(np.zeros((4, 4, 1), np.float32), "b-w").cast("double").tiffsave_buffer())
+    assert caught.value.code == "unsupported"
+
+
 def test_nan_and_infinity_are_finite_when_they_come_in(opened):
     stored = np.full((4, 4, 3), 0.5, np.float32)
     stored[0, :3, 0] = np.nan, np.inf, -np.inf
@@ -262,6 +276,22 @@ def test_grey_documents_keep_their_numbers(opened):
 def test_two_channels_of_a_texture_become_three(opened):
     found = opened(dds(4, 4, np.arange(64, dtype=np.uint8).tobytes()[:32], dxgi=49))
     assert found.channels == 3 and not found.has_alpha
+
+
+def test_two_channels_without_a_third_get_one():
+    pixels = raster(2).pixels
+    found = as_raster("a", Decoded(pixels, "multiband", False, "tiff", 9))
+    assert (
+        found.channels == 3
+        and np.array_equal(found.pixels[..., :2], pixels)
+        and not found.pixels[..., 2].any()
+    )
+
+
+def test_light_of_inks_is_refused(opened):
+    planes = np.ones((4, 4, 4), np.float32)
+    with pytest.raises(WorkloadError, match=r"has 4 channels \(cmyk\)"):
+        opened(psd(planes, 4, depth=32))
 
 
 def test_more_channels_than_anybody_shows_are_refused(opened, tmp_path):

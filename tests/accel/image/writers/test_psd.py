@@ -67,6 +67,8 @@ def test_data_keep_every_number_whatever_their_alpha(tmp_path, channels, dtype):
     data, _ = written(image, "psd")
     assert np.array_equal(reopened(data, tmp_path, "linear").pixels, image.pixels)
     assert np.array_equal(reopened(data, tmp_path).pixels, image.pixels)
+    # Others read a stored channel or leave it, and never mix it with the colours.
+    assert np.array_equal(decoded(data, "psd")[0][..., : image.colors], image.pixels[..., : image.colors])
 
 
 def test_floats_become_16_bit():

@@ -1,0 +1,113 @@
+"""The CUDA driver, asked by its own API: no library that would use it is loaded."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+Loader = Callable[[str], Any]
+"""Opens a native library by name, as `ctypes.CDLL` does. Raises OSError."""
+
+_MAJOR, _MINOR = 75, 76
+"""CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR."""
+
+
+class Device(Struct, frozen=True):
+    """A device and why it is the one."""
+
+    name: str
+    """`CPU`, `CUDA` or `CoreML`."""
+    reason: str
+
+
+class Gpu(Struct, frozen=True):
+    """One GPU, as the driver tells."""
+
+    name: str
+    """For example `NVIDIA GeForce RTX 4090`; empty where the driver doesn't say."""
+    memory_mib: int = 0
+    """Of its own; 0 where the driver doesn't say."""
+    capability: str = ""
+    """CUDA's compute capability, for example `8.9`."""
+
+
+class Driver(Struct, frozen=True):
+    """What the CUDA driver says."""
+
+    library: str
+    """The name under which it was looked for."""
+    found: bool = False
+    """Whether there is one."""
+    version: int = 0
+    """The newest CUDA that it supports, 1000 times the major version and 10 times the minor; 0 if unknown."""
+    gpus: tuple[Gpu, ...] = ()
+    """In its own order: the index is onnxruntime's `device_id`."""
+    error: int = 0
+    """CUresult of a driver that doesn't start."""
+
+
+def library_of(platform: str) -> str:
+    """What the driver's library is called."""
+    return "nvcuda.dll" if platform == "win32" else "libcuda.so.1"
+
+
+def ask_driver(platform: str = sys.platform, loader: Loader = ctypes.CDLL) -> Driver:
+    """Loads the driver and asks for its GPUs; it may take seconds, and a broken one may hang or crash."""
+    library = library_of(platform)
+    try:
+        cuda = loader(library)
+    except OSError:
+        return Driver(library)
+    version = ctypes.c_int()
+    _call(cuda, "cuDriverGetVersion", ctypes.byref(version))
+    if status := _call(cuda, "cuInit", 0):
+        return Driver(library, True, version.value, error=status)
+    count = ctypes.c_int()
+    if _call(cuda, "cuDeviceGetCount", ctypes.byref(count)):
+        count.value = 0
+    return Driver(library, True, version.value, tuple(_gpu(cuda, index) for index in range(count.value)))
+
+
+def _gpu(cuda: Any, index: int) -> Gpu:
+    device, name = ctypes.c_int(), ctypes.create_string_buffer(256)
+    if _call(cuda, "cuDeviceGet", ctypes.byref(device), index):
+        return Gpu("")
+    if _call(cuda, "cuDeviceGetName", name, len(name), device):
+        name.value = b""
+    memory = ctypes.c_size_t()
+    _call(cuda, "cuDeviceTotalMem_v2", ctypes.byref(memory), device)
+    parts = [ctypes.c_int(), ctypes.c_int()]
+    failed = [
+        _call(cuda, "cuDeviceGetAttribute", ctypes.byref(part), attribute, device)
+        for part, attribute in zip(parts, (_MAJOR, _MINOR), strict=True)
+    ]
+    capability = "" if any(failed) else f"{parts[0].value}.{parts[1].value}"
+    return Gpu(name.value.decode(errors="replace"), memory.value >> 20, capability)
+
+
+def _call(cuda: Any, name: str, *arguments: Any) -> int:
+    """The CUresult of a function of the driver; -1 for one that it hasn't."""
+    try:
+        function = getattr(cuda, name)
+    except AttributeError:
+        return -1
+    return int(function(*arguments))
+
+
+def probe(platform: str = sys.platform, loader: Loader = ctypes.CDLL) -> Device:
+    """The device that models may run on, by a look at the driver; `accel.devices.probing` tries it."""
+    if platform == "darwin":
+        return Device("CoreML", "macOS")
+    driver = ask_driver(platform, loader)
+    if not driver.found:
+        return Device("CPU", "no CUDA driver found")
+    if driver.error:
+        return Device("CPU", f"the CUDA driver doesn't start (error {driver.error})")
+    if not driver.gpus:
+        return Device("CPU", "the CUDA driver sees no GPU")
+    more = f" and {len(driver.gpus) - 1} more" if len(driver.gpus) > 1 else ""
+    return Device("CUDA", (driver.gpus[0].name or "an unnamed GPU") + more)

@@ -1,0 +1,39 @@
+"""What is known about every provider of this machine, for people and for whoever opens models."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from accel.devices.driver import Gpu
+
+
+class Report(Struct, frozen=True):
+    """Whether a provider can be used here, and why."""
+
+    name: str
+    """`tensorrt`, `cuda`, `directml`, `coreml`, `openvino` or `cpu`."""
+    usable: bool
+    """Whether a model was run on it."""
+    reason: str
+    """Why, or what it runs on; for people."""
+    remedy: str = ""
+    """What to do about it; empty where nothing need or can be done."""
+
+
+class Devices(Struct, frozen=True):
+    """All that was found out."""
+
+    reports: tuple[Report, ...]
+    """Of every provider, the preferred first."""
+    gpus: tuple[Gpu, ...] = ()
+    """That NVIDIA's driver sees; the index is `device_id`."""
+    driver: int = 0
+    """The newest CUDA that the driver supports, as `Driver.version`."""
+    runtime: str = ""
+    """onnxruntime's version; empty where it can't be loaded."""
+    warnings: tuple[str, ...] = ()
+    """What is wrong with the installation as a whole."""
+
+    def report(self, name: str) -> Report:
+        """Of a provider by name. Raises KeyError."""
+        return {report.name: report for report in self.reports}[name]

@@ -1,0 +1,151 @@
+"""`image.compress`: the blocks that GPUs read directly, in the smallest format that is good enough."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from accel.image.operation import Operated, Reading, operation
+from accel.workload import Limits
+
+if TYPE_CHECKING:
+    from accel.image.raster import Raster
+
+Format = Literal[
+    "auto", "bc1", "bc3", "bc4", "bc5", "bc6h", "bc7", "etc2_rgb", "etc2_rgba", "eac_r11", "eac_rg11",
+    "astc_4x4", "astc_5x4", "astc_5x5", "astc_6x5", "astc_6x6", "astc_8x5", "astc_8x6", "astc_8x8",
+    "astc_10x5", "astc_10x6", "astc_10x8", "astc_10x10", "astc_12x10", "astc_12x12",
+]  # fmt: skip
+"""The names in `accel.image.encoders.formats.FORMATS`, said here so that declaring costs nothing."""
+
+
+class Compress(Reading, frozen=True):
+    """Into which format, how thoroughly, and in which container."""
+
+    format: Annotated[
+        Format,
+        Meta(
+            description="The blocks; `auto` is the smallest of `candidates` that reaches `target_db`. `bc4` "
+            "and `eac_r11` keep red (or grey), `bc5` and `eac_rg11` red and green, `bc1`, `bc6h` and "
+            "`etc2_rgb` all colours, the others transparency too. Light in floats fits `bc6h`; the others "
+            "make 8 bits of it, sRGB where there are three colours, and cut off what is beyond 1."
+        ),
+    ] = "auto"
+    target_db: (
+        Annotated[
+            float,
+            Meta(ge=10, le=99, description="Least PSNR, dB, of the largest level, for `auto`; `null` is 40."),
+        ]
+        | None
+    ) = None
+    candidates: Annotated[
+        tuple[Literal["bc", "etc2", "astc"], ...],
+        Meta(
+            min_length=1,
+            description="What the target reads, for `auto`: `bc` desktops and consoles, `etc2` OpenGL ES 3 "
+            "and Vulkan on phones, `astc` phones of the last ten years.",
+        ),
+    ] = ("bc",)
+    quality: Annotated[
+        Literal["fast", "normal", "best"],
+        Meta(
+            description="How long BC6H, BC7 and ASTC search (`best` can take a minute for 4 megapixels); the "
+            "other encoders know one effort."
+        ),
+    ] = "normal"
+    alpha: Annotated[
+        Literal["keep", "drop"],
+        Meta(description="`drop` leaves transparency out; else a format that can't hold it is refused."),
+    ] = "keep"
+    normal_map: Annotated[
+        bool,
+        Meta(
+            description="Whether the colours are a normal map's vectors: kept as they are coded, never "
+            "flagged as sRGB, and measured by the vectors."
+        ),
+    ] = False
+    mipmaps: Annotated[
+        bool,
+        Meta(
+            description="Whether the smaller levels are written that an `image.mipmaps` step before this one "
+            "made. None are made here."
+        ),
+    ] = True
+    container: Annotated[
+        Literal["auto", "dds", "ktx2"],
+        Meta(description="The file; `auto` is DDS for BC without `zstd`, else KTX2. DDS holds BC alone."),
+    ] = "auto"
+    zstd: Annotated[
+        int,
+        Meta(ge=0, le=22, description="Level at which KTX2's levels are packed by Zstandard; 0 for not."),
+    ] = 0
+    measure: Annotated[bool, Meta(description="Whether to tell the PSNR of a format that was given.")] = False
+
+
+class Attempt(Struct, frozen=True):
+    """A format that was tried for a target."""
+
+    format: str
+    """Its name."""
+    bits_per_pixel: float
+    """Of whole blocks."""
+    size: int
+    """Bytes of all levels, without the container and before Zstandard."""
+    psnr: float
+    """dB, of the largest level."""
+
+
+class Compressed(Struct, frozen=True):
+    """A compressed texture."""
+
+    format: str
+    """The blocks', for example `bc7`."""
+    container: Literal["dds", "ktx2"]
+    """The file's format."""
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+    levels: int
+    """Mip levels, the largest included."""
+    srgb: bool
+    """Whether the file tells GPUs to decode sRGB; BC4, BC5, BC6H and EAC can't be."""
+    bits_per_pixel: float
+    """Of whole blocks, before Zstandard."""
+    size: int
+    """Bytes of the file."""
+    ratio: float
+    """How many times smaller the file is than the same levels with the channels and depth that came in."""
+    psnr: float | None
+    """dB, of the largest level, where it was measured or there was a target; 100 for no difference. Of
+    colours weighted by alpha (unless they are data), and alpha; of the vectors of a normal map; of light
+    (BC6H) over exposures from -10 to 10 stops (mPSNR)."""
+    reached: bool | None
+    """Whether the target was; false tells that no candidate reaches it and this is the best of them. Null
+    without a target."""
+    tried: Sequence[Attempt]
+    """What was tried for the target, in this order."""
+
+
+@operation("image.compress", version=1, params=Compress)
+def compress(images: Sequence[Raster], params: Compress, limits: Limits) -> Operated:
+    """Packs an image into blocks that GPUs read directly: BC, ETC2, EAC or ASTC, as DDS or KTX2.
+
+    It gives a file and no image, so that it is a pipeline's last step. Colours that are sRGB are flagged so
+    where the format can be. An image that isn't of whole blocks is filled up by its last row and column;
+    Direct3D wants BC of multiples of 4, so resize it before. Blocks without transparency decode to full
+    alpha.
+
+    With `auto`, formats are tried by size, smallest first (of equal ones BC, then ETC2, then ASTC), until one
+    reaches the target: of one channel or all for grey, of two and more for normal maps, of three and more for
+    colours, with alpha where something is transparent. BC3 is left out, as BC7 is as small and better; floats
+    have BC6H alone. Where none reaches the target, the best is taken and `reached` is false.
+    Output file: `compressed`. Value: a `Compressed`.
+    """
+    from accel.image.encoders.texture import compressed
+
+    (image,) = images
+    value, file = compressed(image if params.mipmaps else image.with_pixels(image.pixels), params)
+    return Operated(value=value, files=[file])

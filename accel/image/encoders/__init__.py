@@ -1,0 +1,1 @@
+"""What packs pixels into the blocks that GPUs read."""

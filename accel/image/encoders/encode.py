@@ -1,0 +1,44 @@
+"""Pixels as the blocks of any format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from accel.image.decoded import Pixels
+from accel.image.encoders.bc import Effort
+from accel.image.encoders.formats import BlockFormat
+from accel.image.encoders.strips import strips
+
+Encoder = Callable[[Pixels], bytes]
+"""Takes a level: height x width x channels, uint8 (two channels: grey and alpha), or for formats of floats
+float32 of light, one or three channels. Gives whole blocks, row by row from the top."""
+
+
+def encoder(format: BlockFormat, effort: Effort, srgb: bool) -> Encoder:
+    """What encodes levels of one image. `srgb` matters to ASTC alone, whose decoder rounds otherwise."""
+    encode = _strip_encoder(format, effort, srgb)
+
+    def encoded(level: Pixels) -> bytes:
+        return b"".join(encode(strip) for strip in strips(level, format.block))
+
+    return encoded
+
+
+def _strip_encoder(format: BlockFormat, effort: Effort, srgb: bool) -> Encoder:
+    # Imported here, as each of these libraries takes a while and an image needs one.
+    if format.family == "astc":
+        from accel.image.encoders.astc import astc
+
+        return astc(format.block, effort, srgb)
+    if format.family == "etc2":
+        from accel.image.encoders import etc
+
+        return partial(getattr(etc, format.codec), effort=effort)
+    if format.name == "bc7":
+        from accel.image.encoders.bc7 import bc7
+
+        return partial(bc7, effort=effort)
+    from accel.image.encoders import bc
+
+    return partial(getattr(bc, format.codec), effort=effort)

@@ -1,0 +1,86 @@
+"""What is to be compressed: a raster as each format takes it, and which formats can't hold it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from accel.image.decoded import Pixels
+from accel.image.encoders.formats import BlockFormat
+from accel.image.encoders.strips import opaque
+from accel.image.light import at_depth, from_light, to_light
+from accel.image.raster import Raster, Transfer
+from accel.image.readers.packed import reordered
+from accel.image.writers.texels import TexelFormat
+from accel.workload import WorkloadError
+
+_TRANSPARENT = "bc3, bc7, etc2_rgba or an astc"
+
+
+class Subject:
+    """A raster with its levels, as 8 bits and as light, each made when it is asked for."""
+
+    def __init__(self, image: Raster, *, normal_map: bool, drop_alpha: bool) -> None:
+        self.alpha = image.has_alpha and not all(map(opaque, (image.pixels, *image.mips)))
+        """Whether anything of it is transparent."""
+        if drop_alpha and self.alpha:
+            kept = range(image.colors)
+            levels = [reordered(level, kept) for level in (image.pixels, *image.mips)]
+            image = image.with_pixels(levels[0], mips=tuple(levels[1:]), has_alpha=False)
+            self.alpha = False
+        if normal_map and image.colors != 3:
+            raise WorkloadError("unsupported", "is grey, which no normal map is", image.name)
+        self.image = image
+        self.normal_map = normal_map
+
+    @property
+    def transfer(self) -> Transfer:
+        """Of the 8 bit levels."""
+        return "linear" if self.normal_map else self._eight.transfer
+
+    def texels(self, format: BlockFormat) -> TexelFormat:
+        """The format's variant for what `levels` gives."""
+        if format.srgb is None or self.transfer == "linear":
+            return format.linear
+        return format.srgb
+
+    @cached_property
+    def _eight(self) -> Raster:
+        return at_depth(self.image, np.uint8)
+
+    @cached_property
+    def eight(self) -> list[Pixels]:
+        """All levels as 8 bits, largest first."""
+        if self.normal_map and self.image.pixels.dtype.kind == "f":
+            # Vectors are no colours: what is 0 to 1 in a file of floats is 0 to 255.
+            levels = (self.image.pixels, *self.image.mips)
+            return [from_light(level, 3, "linear", np.uint8) for level in levels]
+        return [self._eight.pixels, *self._eight.mips]
+
+    @cached_property
+    def light(self) -> list[Pixels]:
+        """All levels as light, floats of one or three channels."""
+        image = self.image
+        return [
+            np.ascontiguousarray(to_light(level[..., : image.colors], image.colors, image.transfer))
+            for level in (image.pixels, *image.mips)
+        ]
+
+    def levels(self, format: BlockFormat) -> list[Pixels]:
+        """What the format's encoder takes, largest first."""
+        return self.light if format.floats else self.eight
+
+    def check(self, format: BlockFormat) -> None:
+        """Raises WorkloadError `unsupported` for a format that would lose what the image is about."""
+        name = self.image.name
+        if self.alpha and format.channels != "rgba":
+            reason = (
+                f"has transparency, which {format.name} can't hold: choose {_TRANSPARENT}, or alpha: drop"
+            )
+            raise WorkloadError("unsupported", reason, name)
+        if format.channels == "rg" and self.image.colors == 1:
+            single = "bc4" if format.family == "bc" else "eac_r11"
+            raise WorkloadError("unsupported", f"has one channel, {format.name} two: choose {single}", name)
+        if self.normal_map and (format.channels == "r" or format.floats):
+            raise WorkloadError("unsupported", f"is a normal map, which {format.name} can't hold", name)

@@ -1,0 +1,88 @@
+"""A raster as a compressed texture in its container, with the facts of it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from accel.image.compress import Attempt, Compress, Compressed
+from accel.image.encoders.choose import candidates, chosen, measured, tried
+from accel.image.encoders.encode import encoder
+from accel.image.encoders.formats import FORMATS, BlockFormat
+from accel.image.encoders.subject import Subject
+from accel.image.raster import Raster
+from accel.image.save import WRITERS
+from accel.image.writers import dds, ktx2
+from accel.image.writers.texels import Texture
+from accel.workload import OutputFile, WorkloadError
+
+TARGET_DB = 40.0
+"""What `auto` aims at where nothing is said: differences that are hard to see."""
+
+
+class _Chosen(Struct, frozen=True):
+    """A format with its largest level."""
+
+    format: BlockFormat
+    data: bytes
+    psnr: float | None = None
+    reached: bool | None = None
+    tried: tuple[Attempt, ...] = ()
+
+
+def compressed(image: Raster, params: Compress) -> tuple[Compressed, OutputFile]:
+    """The file and its facts. Raises WorkloadError `bad_params` and `unsupported`."""
+    _check(params)
+    subject = Subject(image, normal_map=params.normal_map, drop_alpha=params.alpha == "drop")
+    found = _by_target(subject, params) if params.format == "auto" else _given(subject, params)
+    format, texels = found.format, subject.texels(found.format)
+    encode = encoder(format, params.quality, texels.srgb)
+    levels = [found.data, *map(encode, subject.levels(format)[1:])]
+    texture = Texture(texels, image.width, image.height, levels, "rrr1" if format.channels == "r" else "")
+    container = _container(params, format)
+    data = dds.packed(texture) if container == "dds" else ktx2.packed(texture, params.zstd)
+    came = sum(level.nbytes for level in (image.pixels, *image.mips))
+    value = Compressed(
+        format.name, container, image.width, image.height, len(levels), texels.srgb, format.bits_per_pixel,
+        len(data), came / len(data), found.psnr, found.reached, found.tried,
+    )  # fmt: skip
+    return value, OutputFile("compressed", WRITERS[container].media_type, data)
+
+
+def _check(params: Compress) -> None:
+    """Raises WorkloadError `bad_params` for what doesn't go together."""
+    if params.format != "auto" and params.target_db is not None:
+        reason = "target_db chooses the format, so leave format at auto, or ask for its PSNR by measure"
+        raise WorkloadError("bad_params", reason)
+    if params.container == "dds":
+        if params.zstd:
+            raise WorkloadError("bad_params", "a DDS can't be packed by zstd: leave it out, or choose ktx2")
+        if params.format == "auto" and set(params.candidates) != {"bc"}:
+            reason = "a DDS holds BC alone: leave etc2 and astc out of candidates, or choose ktx2"
+            raise WorkloadError("bad_params", reason)
+        if params.format != "auto" and FORMATS[params.format].family != "bc":
+            raise WorkloadError("bad_params", f"a DDS holds BC alone, not {params.format}: choose ktx2")
+
+
+def _container(params: Compress, format: BlockFormat) -> Literal["dds", "ktx2"]:
+    if params.container != "auto":
+        return params.container
+    return "dds" if format.family == "bc" and not params.zstd else "ktx2"
+
+
+def _given(subject: Subject, params: Compress) -> _Chosen:
+    format = FORMATS[params.format]
+    subject.check(format)
+    data = encoder(format, params.quality, subject.texels(format).srgb)(subject.levels(format)[0])
+    return _Chosen(format, data, measured(subject, format, data) if params.measure else None)
+
+
+def _by_target(subject: Subject, params: Compress) -> _Chosen:
+    target = TARGET_DB if params.target_db is None else params.target_db
+    trials = tried(subject, candidates(subject, params.candidates), params.quality, target)
+    best = chosen(trials)
+    attempts = tuple(
+        Attempt(each.format.name, each.format.bits_per_pixel, each.size, each.psnr) for each in trials
+    )
+    return _Chosen(best.format, best.data, best.psnr, best.psnr >= target, attempts)

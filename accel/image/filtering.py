@@ -1,0 +1,39 @@
+"""Parameters that all operations share which average pixels."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from accel.image.operation import Writing
+
+
+class Filtering(Writing, frozen=True):
+    """How pixels are averaged."""
+
+    kind: Annotated[
+        Literal["color", "normal", "data"],
+        Meta(
+            description="What the channels are: `color`; `normal`, unit vectors, which are averaged as such "
+            "and brought back to length 1; `data`, each channel by itself as it is stored."
+        ),
+    ] = "color"
+    linear_light: Annotated[
+        bool,
+        Meta(description="Whether sRGB colours are averaged as light, as eyes do it, not by their codes."),
+    ] = True
+    alpha_weighted: Annotated[
+        bool,
+        Meta(
+            description="Whether colours count in proportion to their alpha, so that those of transparent "
+            "texels give no fringe. Off where the last channel is no transparency."
+        ),
+    ] = True
+    edge: Annotated[
+        Literal["clamp", "wrap"],
+        Meta(
+            description="What a filter sees beyond the edges: the last texel again, or, for textures that "
+            "tile, the opposite edge."
+        ),
+    ] = "clamp"

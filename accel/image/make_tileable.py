@@ -1,0 +1,90 @@
+"""`image.make_tileable`: a texture whose copies meet without a seam."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from accel.image.inspection import Seams
+from accel.image.operation import Operated, Writing, operation
+from accel.workload import Limits
+
+if TYPE_CHECKING:
+    from accel.image.raster import Raster
+
+
+class MakeTileable(Writing, frozen=True):
+    """Which seams, and how they are hidden."""
+
+    kind: Annotated[
+        Literal["color", "normal", "data"],
+        Meta(
+            description="What the channels are: `color`, weighed by its alpha; `normal`, unit vectors; "
+            "`data`, each channel by itself."
+        ),
+    ] = "color"
+    direction: Annotated[
+        Literal["both", "horizontal", "vertical"],
+        Meta(
+            description="Where copies are to meet: side by side (`horizontal`), one above the other, or both."
+        ),
+    ] = "both"
+    size: Annotated[
+        Literal["same", "cropped"],
+        Meta(
+            description="`same` keeps the size: the old edges meet inside, under a strip from the middle, "
+            "which is then seen twice. `cropped` lays opposite edges over each other: nothing is "
+            "seen twice, and the overlap is missing from the size."
+        ),
+    ] = "same"
+    overlap: Annotated[
+        float,
+        Meta(
+            ge=0.02,
+            le=0.5,
+            description="The share of a side within which a seam may run, 512 pixels at the most.",
+        ),
+    ] = 0.2
+    flatten: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="How much of a photo's uneven light is taken out first: differences in brightness "
+            "and colour between quarters of a side. 0 none, 1 all.",
+        ),
+    ] = 0.0
+
+
+class Tileable(Struct, frozen=True):
+    """How visible the seams were and are."""
+
+    before: Seams
+    """Of the image as it came."""
+    after: Seams
+    """Of the result."""
+    width: int
+    """Pixels of the result."""
+    height: int
+    """Pixels of the result."""
+
+
+@operation("image.make_tileable", version=1, params=MakeTileable)
+def make_tileable(images: Sequence[Raster], params: MakeTileable, limits: Limits) -> Operated:
+    """Makes a texture tile: copies of it meet without a visible seam.
+
+    For stochastic textures, such as ground, stone, bark or fabric. Two parts of the image overlap; fine
+    detail changes from one to the other along the path on which they differ least (Efros and Freeman 2001),
+    coarse brightness and colour over the whole overlap, without loss of contrast (as in Heitz and Neyret
+    2018).
+    Output file: `tileable`. Value: a `Tileable`.
+    """
+    from accel.image.evidence import seams
+    from accel.image.tiling import tileable
+
+    (image,) = images
+    made = tileable(image, params)
+    facts = Tileable(seams(image.pixels), seams(made.pixels), made.width, made.height)
+    return Operated({"tileable": made}, facts)

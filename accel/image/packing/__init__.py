@@ -1,0 +1,1 @@
+"""How rectangles are packed into pages, and sprites drawn on them."""

@@ -1,0 +1,148 @@
+"""Textures that tile: opposite edges joined inside the image, where the joint doesn't show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from accel.image.coding import Coding, coding, meant
+from accel.image.decoded import Pixels
+from accel.image.filters import Axis, Doubles, axis
+from accel.image.light import Floats
+from accel.image.resampling import Held, Source, Stored, strips
+from accel.image.seam_path import cheapest_loop
+from accel.workload import WorkloadError
+
+if TYPE_CHECKING:
+    from accel.image.make_tileable import MakeTileable
+    from accel.image.raster import Raster
+
+SHORTEST = 16
+"""Pixels of a side below which there is no room for a joint."""
+
+WIDEST = 512
+"""Pixels of an overlap that are enough for any detail."""
+
+FEATHER = 3.0
+"""Pixels over which fine detail changes from one part to the other."""
+
+COARSE = 4
+"""What is coarse: all that is seen in so many texels across an overlap, or across the image."""
+
+
+def tileable(image: Raster, params: MakeTileable) -> Raster:
+    """The image, tileable. Raises WorkloadError `bad_input` where a side is too short."""
+    # By codes, not as light: what differs least is what eyes tell apart least.
+    how = coding(image, params.kind, False, True)
+    pixels = _flattened(image.pixels, how, params) if params.flatten else image.pixels
+    if params.direction != "vertical":
+        pixels = _joined(pixels, how, _overlap(image, image.width, params), params.size == "same")
+    if params.direction != "horizontal":
+        turned = pixels.swapaxes(0, 1)
+        overlap = _overlap(image, image.height, params)
+        pixels = _joined(turned, how, overlap, params.size == "same").swapaxes(0, 1)
+    meaning = meant(image, params.kind)
+    return image.with_pixels(np.ascontiguousarray(pixels), **meaning)
+
+
+def _overlap(image: Raster, side: int, params: MakeTileable) -> int:
+    if side < SHORTEST:
+        reason = f"is {image.width} x {image.height}; a side that is made to tile needs {SHORTEST} pixels"
+        raise WorkloadError("bad_input", reason, image.name)
+    # Two joints need twice the overlap.
+    return int(min(max(4, round(side * params.overlap)), WIDEST, side // 2))
+
+
+def _flattened(pixels: Pixels, how: Coding, params: MakeTileable) -> Pixels:
+    """Pixels without so much of what differs between the parts of the image: of colours the factor, as light
+    multiplies, of all else the difference."""
+    height, width, _ = pixels.shape
+    means = _all(
+        Stored(pixels, how), axis(width, COARSE, "area", "clamp"), axis(height, COARSE, "area", "clamp")
+    )
+    parts = means[:, : how.colors] / means[:, -1:] if how.weighted else means[:, : how.colors]
+    middle = parts.mean(axis=(0, 2), keepdims=True)
+    color = params.kind == "color"
+    share = np.float32(params.flatten)
+    change = (_ratio(middle, parts) ** share) if color else (middle - parts) * share
+    made = np.empty_like(pixels)
+    axes = axis(COARSE, width, "cubic", "clamp"), axis(COARSE, height, "cubic", "clamp")
+    for begin, wanted in strips(Held(change), *axes):
+        rows = slice(begin, begin + len(wanted))
+        lines = how.decode(pixels[rows])
+        if color:
+            lines[:, : how.colors] *= wanted
+        else:
+            lines[:, : how.colors] += wanted
+        how.encode(lines, made[rows])
+    return made
+
+
+def _ratio(one: Floats, other: Floats) -> Floats:
+    """Within bounds, that black isn't made anything else."""
+    least = np.float32(1e-3)
+    return np.asarray((np.maximum(one, least) / np.maximum(other, least)).clip(0.25, 4))
+
+
+def _joined(pixels: Pixels, how: Coding, overlap: int, same: bool) -> Pixels:
+    """Pixels whose left and right edges meet."""
+    width = pixels.shape[1]
+    if not same:
+        made = pixels[:, : width - overlap].copy()
+        made[:, :overlap] = _joint(pixels[:, width - overlap :], pixels[:, :overlap], how)
+        return made
+    middle = width // 2
+    made = np.roll(pixels, middle, axis=1)
+    for left, right, begin in ((made, pixels, middle - overlap), (pixels, made, middle)):
+        band = slice(begin, begin + overlap)
+        made[:, band] = _joint(left[:, band], right[:, band], how)
+    return made
+
+
+def _joint(left: Pixels, right: Pixels, how: Coding) -> Pixels:
+    """What begins as `left` and ends as `right`."""
+    one, other = how.decode(np.ascontiguousarray(left)), how.decode(np.ascontiguousarray(right))
+    low_one, low_other = _coarse(one), _coarse(other)
+    one -= low_one
+    other -= low_other
+    width = one.shape[2]
+    path = cheapest_loop(((one - other) ** 2).sum(axis=1))
+    sharp = _step((np.arange(width) - path[:, None]) / FEATHER + 0.5)[:, None]
+    fine = one + (other - one) * sharp
+    return how.encode(fine + _faded(low_one, low_other, _step((np.arange(width) + 0.5) / width)))
+
+
+def _step(x: Doubles) -> Floats:
+    """0 up to 0, 1 from 1 on, smooth in between."""
+    held = x.astype(np.float32).clip(0, 1)
+    return np.asarray(held * held * (3 - 2 * held))
+
+
+def _coarse(lines: Floats) -> Floats:
+    """What is left when detail is averaged away; along the joint the image is taken to tile."""
+    height, _, width = lines.shape
+    few = max(1, round(height * COARSE / width))
+    across, down = axis(width, COARSE, "area", "clamp"), axis(height, few, "area", "wrap")
+    small = _all(Held(lines), across, down)
+    return _all(Held(small), axis(COARSE, width, "cubic", "clamp"), axis(few, height, "cubic", "wrap"))
+
+
+def _all(source: Source, across: Axis, down: Axis) -> Floats:
+    return np.concatenate([strip for _, strip in strips(source, across, down)])
+
+
+def _faded(one: Floats, other: Floats, share: Floats) -> Floats:
+    """From one to the other across the lines, with the spread that both have.
+
+    A mean of unrelated values spreads less than they do; divided by the length of its weights it doesn't
+    (Heitz and Neyret 2018, "High-Performance By-Example Noise using a Histogram-Preserving Blending
+    Operator"). What is related needs no such help.
+    """
+    middle = (one.mean(axis=(0, 2), keepdims=True) + other.mean(axis=(0, 2), keepdims=True)) / 2
+    one, other = one - middle, other - middle
+    energy = np.sqrt(float(np.vdot(one, one)) * float(np.vdot(other, other)))
+    related = max(0.0, float(np.vdot(one, other)) / energy) if energy > 0 else 1.0
+    rest = 1 - share
+    length = np.sqrt(rest**2 + share**2 + np.float32(2 * min(related, 1.0)) * rest * share)
+    return np.asarray((one * rest + other * share) / length + middle, np.float32)

@@ -1,0 +1,42 @@
+"""`popbridge devices`: what models can run on here, what not, and what to do about it."""
+
+from __future__ import annotations
+
+import click
+
+from bridge.commands.listing import as_json
+from bridge.commands.shared import say_json, table, wrapped
+
+
+@click.command()
+@as_json
+def devices(as_json: bool) -> None:
+    """Lists what models can run on, why something can't be used, and what to do.
+
+    Each is tried in a process of its own, anew with each call.
+    """
+    from accel.devices import kept
+    from accel.devices.choice import Wish, choose
+    from accel.devices.probing import try_providers
+    from accel.devices.providers import BY_NAME
+    from bridge.paths import Paths
+
+    found = try_providers()
+    kept.keep(found, Paths.find().devices_file)
+    if as_json:
+        for report in found.reports:
+            say_json(report)
+        return
+    table(
+        [
+            (BY_NAME[one.name].title, "yes" if one.usable else "no", one.reason, one.remedy)
+            for one in found.reports
+        ],
+        ("provider", "usable", "why", "what to do"),
+    )
+    for gpu in found.gpus:
+        facts = f"{gpu.memory_mib} MiB, compute capability {gpu.capability or 'unknown'}"
+        click.echo(wrapped(f"\n{gpu.name or 'An unnamed GPU'}: {facts}.", 2))
+    for warning in found.warnings:
+        click.echo(f"\n{warning}")
+    click.echo(f"\nThe fastest that is usable: {BY_NAME[choose(found, Wish()).name].title}.")

@@ -1,0 +1,74 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from accel.image.light import decode_table, srgb
+from accel.image.premultiply import premultiply
+from tests.accel.image.operating import made, noise, raster
+
+
+def every(kind=np.uint8):
+    """Each code (across) with each alpha (down)."""
+    alpha, code = np.mgrid[:256, :256]
+    return np.stack([code, code, code, alpha], -1).astype(kind)
+
+
+def test_codes_of_8_bit_are_rounded_to_the_nearest():
+    pixels = every()
+    got = made(premultiply, raster(pixels), linear_light=False).pixels
+    for code, alpha in ((255, 128), (1, 127), (1, 128), (3, 85), (254, 254), (77, 200)):
+        assert got[alpha, code, 0] == int(Fraction(code * alpha, 255) + Fraction(1, 2))
+    assert np.abs(got[..., 0] - pixels[..., 0] * (pixels[..., 3] / 255)).max() <= 0.5 + 1e-9
+    assert (got[..., 3] == pixels[..., 3]).all()
+    assert (got[255] == pixels[255]).all() and (got[0] == 0).all()
+
+
+def test_as_light_half_of_white_is_188():
+    half = np.full((1, 1, 4), (255, 255, 255, 128), np.uint8)
+    assert made(premultiply, raster(half)).pixels.ravel().tolist() == [188, 188, 188, 128]
+    assert made(premultiply, raster(half, "linear")).pixels.ravel().tolist() == [128, 128, 128, 128]
+    light = decode_table(np.uint8)[every()[..., 0]] * (every()[..., 3] / 255)
+    got = made(premultiply, raster(every())).pixels[..., 0]
+    assert np.abs(got - srgb(light) * 255).max() <= 0.5 + 1e-3
+
+
+@pytest.mark.parametrize("light", [True, False])
+@pytest.mark.parametrize("kind", ["uint8", "uint16"])
+def test_the_inverse_gives_back_what_alpha_left(kind, light):
+    pixels = noise(64, 64, 4, kind)
+    top = np.iinfo(kind).max
+    pixels[..., 3] = np.maximum(pixels[..., 3], top // 2)
+    pixels[0, :, 3] = 0
+    there = made(premultiply, raster(pixels), linear_light=light)
+    back = made(premultiply, raster(there.pixels), linear_light=light, inverse=True).pixels
+    assert (back[0, :, :3] == 0).all()
+    # Half of the codes are left, or as light those above 0.7: each of them stands for two.
+    assert np.abs(back[1:].astype(int) - pixels[1:]).max() <= (2 if kind == "uint8" or not light else 6)
+
+
+def test_16_bit_and_floats_are_multiplied_as_exactly():
+    pixels = noise(9, 7, 4, "uint16")
+    got = made(premultiply, raster(pixels), linear_light=False).pixels.astype(float)
+    assert np.abs(got[..., :3] - pixels[..., :3] * (pixels[..., 3:] / 65535)).max() <= 0.5 + 1e-6
+    floats = noise(9, 7, 4, "float32") * np.float32([100, 100, 100, 1])
+    there = made(premultiply, raster(floats)).pixels
+    assert there[..., :3] == pytest.approx(floats[..., :3] * floats[..., 3:])
+    assert made(premultiply, raster(there), inverse=True).pixels == pytest.approx(floats, rel=1e-5)
+
+
+def test_what_is_brighter_than_its_alpha_allows_becomes_white():
+    pixels = np.full((1, 1, 4), (200, 10, 10, 100), np.uint8)
+    assert made(premultiply, raster(pixels), inverse=True, linear_light=False).pixels[0, 0, 0] == 255
+
+
+def test_grey_with_alpha_is_multiplied_and_levels_too():
+    image = raster(np.full((4, 4, 2), (200, 128), np.uint8))
+    image = image.with_pixels(image.pixels, mips=(image.pixels[:2, :2].copy(),))
+    got = made(premultiply, image)
+    assert (got.pixels[..., 0] == 100).all() and (got.mips[0][..., 0] == 100).all()
+
+
+def test_an_image_without_alpha_is_given_as_it_is():
+    image = raster(noise(4, 4, 3))
+    assert made(premultiply, image).pixels is image.pixels

@@ -1,0 +1,3 @@
+from tests.accel.image.readers.conftest import read
+
+__all__ = ["read"]

@@ -1,0 +1,61 @@
+"""`popbridge devices`, as a person at a shell meets it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from accel.devices import probing
+from accel.devices.driver import Gpu
+from accel.devices.report import Devices, Report
+
+BROKEN = Devices(
+    (
+        Report("tensorrt", False, "TensorRT's libraries are missing", "pip install tensorrt-cu13"),
+        Report("cuda", True, "NVIDIA H100, by onnxruntime 1.31.1"),
+        Report("cpu", True, "onnxruntime 1.31.1"),
+    ),
+    (Gpu("NVIDIA H100", 81559, "9.0"), Gpu("")),
+    13010,
+    "1.31.1",
+    ("2 packages have the module onnxruntime",),
+)
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probing, "try_providers", lambda: BROKEN)
+
+
+@pytest.mark.usefixtures("broken")
+def test_each_provider_is_shown_with_why_and_what_to_do(popbridge: Any) -> None:
+    code, out, err = popbridge("devices")
+    lines = out.splitlines()
+    assert code == 0 and err == ""
+    assert lines[1].split()[:2] == ["TensorRT", "no"] and lines[1].endswith("pip install tensorrt-cu13")
+    assert lines[2].split()[:3] == ["CUDA", "yes", "NVIDIA"]
+    assert "NVIDIA H100: 81559 MiB, compute capability 9.0." in out
+    assert "An unnamed GPU: 0 MiB, compute capability unknown." in out
+    assert "2 packages have the module onnxruntime" in out
+    assert lines[-1] == "The fastest that is usable: CUDA."
+
+
+@pytest.mark.usefixtures("broken")
+def test_devices_as_json_are_a_line_for_each_provider(popbridge: Any) -> None:
+    _, out, _ = popbridge("devices", "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["name"] for row in rows] == ["tensorrt", "cuda", "cpu"]
+    assert rows[0] == {
+        "name": "tensorrt", "usable": False, "reason": "TensorRT's libraries are missing",
+        "remedy": "pip install tensorrt-cu13",
+    }  # fmt: skip
+
+
+def test_this_machine_is_tried_and_what_was_found_is_kept(popbridge: Any, home: Path) -> None:
+    code, out, _ = popbridge("devices")
+    assert code == 0
+    assert next(line for line in out.splitlines() if line.startswith("CPU")).split()[1] == "yes"
+    assert (home / "cache" / "devices.json").exists()

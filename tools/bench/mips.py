@@ -1,0 +1,194 @@
+"""Mip levels, resizing and filling beside what others need for them: `python -m tools.bench.mips`.
+
+CPU time of one thread; every round runs each of them once, in turn, and medians are compared.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import msgspec
+import numba
+import numpy as np
+import pyvips
+from numpy.typing import NDArray
+
+from accel.image import kernels
+from accel.image.bleeding import bled
+from accel.image.coding import Coding, coding
+from accel.image.filters import axis
+from accel.image.levels import pixel_levels, sizes
+from accel.image.light import decode_table, srgb
+from accel.image.raster import Raster
+from accel.image.resampling import resampled
+from accel.process import SINGLE_THREADED
+from tools.bench.turns import medians
+
+SIDE = 4096
+ROUNDS = 7
+
+Pixels = NDArray[Any]
+
+
+def texture(side: int = SIDE) -> Raster:
+    """RGBA of 8 bit, of everything."""
+    pixels = np.random.default_rng(1).integers(0, 256, (side, side, 4)).astype(np.uint8)
+    return Raster("texture", pixels, True, "srgb", "png")
+
+
+def opencv_levels(pixels: Pixels) -> None:
+    while len(pixels) > 1:
+        half = len(pixels) // 2
+        pixels = cv2.resize(pixels, (half, half), interpolation=cv2.INTER_AREA)
+
+
+TO_LIGHT = decode_table(np.uint8)
+TO_CODES = (srgb(np.linspace(0, 1, 65536, dtype=np.float32)) * 255 + 0.5).astype(np.uint8)
+
+
+@numba.njit(cache=True)
+def _straight(pixels: Pixels, made: Pixels, to_light: Pixels, to_codes: Pixels) -> None:
+    """What one would write down first: four texels by tables, divided by their alpha, and back by a table."""
+    for y in range(made.shape[0]):
+        for x in range(made.shape[1]):
+            red = green = blue = weight = np.float32(0)
+            for j in range(2):
+                for i in range(2):
+                    texel = pixels[2 * y + j, 2 * x + i]
+                    alpha = np.float32(texel[3])
+                    red += to_light[texel[0]] * alpha
+                    green += to_light[texel[1]] * alpha
+                    blue += to_light[texel[2]] * alpha
+                    weight += alpha
+            scale = np.float32(65535) / weight if weight > 0 else np.float32(0)
+            made[y, x, 0] = to_codes[int(red * scale + np.float32(0.5))]
+            made[y, x, 1] = to_codes[int(green * scale + np.float32(0.5))]
+            made[y, x, 2] = to_codes[int(blue * scale + np.float32(0.5))]
+            made[y, x, 3] = int(weight * np.float32(0.25) + np.float32(0.5))
+
+
+def straight_levels(pixels: Pixels) -> None:
+    while len(pixels) > 1:
+        half = len(pixels) // 2
+        made = np.empty((half, half, 4), np.uint8)
+        _straight(pixels, made, TO_LIGHT, TO_CODES)
+        pixels = made
+
+
+def both(how: Coding) -> tuple[Coding, Coding]:
+    """Compiled loops, and numpy's."""
+    return how, msgspec.structs.replace(how, loops=kernels)
+
+
+def levels() -> str:
+    """Rows of the table of mip levels."""
+    image = texture()
+    wanted = sizes(SIDE, SIDE)
+    stored = both(coding(image, "color", False, False))
+    light = both(coding(image, "color", True, True))
+    cv2.setNumThreads(1)
+
+    def chain(how: Coding) -> Callable[[], object]:
+        return lambda: pixel_levels(image.pixels, how, wanted, "box", "clamp")
+
+    found = medians(
+        {
+            "cv": lambda: opencv_levels(image.pixels),
+            "stored": chain(stored[0]),
+            "stored, numpy": chain(stored[1]),
+            "straight": lambda: straight_levels(image.pixels),
+            "light": chain(light[0]),
+            "light, numpy": chain(light[1]),
+        },
+        ROUNDS,
+    )
+    rows = [
+        ("as stored", "OpenCV, INTER_AREA level by level", "cv", "stored", 2.0),
+        ("as light, weighed by alpha", "the plainest loop, by numba", "straight", "light", 1.5),
+    ]
+    return "\n".join(
+        f"| {what} | {peer}: {found[base]:.0f} ms | {found[mine]:.0f} ms | "
+        f"**{found[mine] / found[base]:.2f}** (aim: at most {aim:g}) | {found[mine + ', numpy']:.0f} ms |"
+        for what, peer, base, mine, aim in rows
+    )
+
+
+def resizes() -> str:
+    """Rows of the table of resizing by Lanczos, as light and weighed by alpha."""
+    image = texture()
+    how = coding(image, "color", True, True)
+    pyvips.concurrency_set(1)
+    lazy = pyvips.Image.new_from_memory(image.pixels, SIDE, SIDE, 4, "uchar").copy(interpretation="srgb")
+    rows = []
+    for side in (2048, 1000):
+        both_ways = axis(SIDE, side, "lanczos", "clamp")
+        found = medians(
+            {
+                "vips": functools.partial(_by_libvips, lazy, side),
+                "mine": functools.partial(resampled, image.pixels, how, both_ways, both_ways),
+            },
+            3,
+        )
+        ratio = found["mine"] / found["vips"]
+        rows.append(f"| {side} | {found['vips']:.0f} ms | {found['mine']:.0f} ms | **{ratio:.2f}** |")
+    return "\n".join(rows)
+
+
+def _by_libvips(image: Any, side: int) -> None:
+    light = image.colourspace("scrgb").premultiply()
+    small = light.resize(side / SIDE, kernel="lanczos3").unpremultiply()
+    small.colourspace("srgb").cast("uchar").write_to_memory()
+
+
+def bleeding() -> float:
+    """Milliseconds for a sprite of 2048 x 2048 of which three quarters are transparent."""
+    image = texture(2048)
+    pixels = image.pixels.copy()
+    pixels[:, ::4, 3] = 0
+    pixels[:1024] = 0
+    return medians({"bled": lambda: bled(image.with_pixels(pixels), 0, "clamp")}, 3)["bled"]
+
+
+TEMPLATE = """## Mip levels and resizing
+
+CPU time of one thread for {side} x {side}, RGBA of 8 bit, medians of alternating rounds
+(`tools/bench/mips.py`). All levels down to 1 x 1:
+
+| what is averaged | peer | here | ratio | without numba |
+|---|---|---|---|---|
+{levels}
+
+Unlike both peers, levels are averaged from values that weren't rounded in between.
+
+Resized by Lanczos of 3 lobes, as light and weighed by alpha:
+
+| to | libvips | here | ratio |
+|---|---|---|---|
+{resizes}
+
+Colours spread under the transparent part of 2048 x 2048 (`image.bleed_alpha`): {bleeding:.0f} ms."""
+
+
+def measure() -> str:
+    """Everything, as a section of Markdown; in a process whose libraries are as single as a worker's."""
+    command = [sys.executable, "-m", "tools.bench.mips"]
+    env = {**os.environ, **SINGLE_THREADED}
+    return subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def main() -> None:
+    """Prints the section, or has it printed by a process that was started for it."""
+    if os.environ.get("OPENBLAS_NUM_THREADS") != "1":
+        print(measure())
+        return
+    print(TEMPLATE.format(side=SIDE, levels=levels(), resizes=resizes(), bleeding=bleeding()))
+
+
+if __name__ == "__main__":
+    main()
