@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from accel.ai.embed_image import embed_image
+from accel.ai.ocr import ocr
+from accel.ai.remove_background import remove_background
+from accel.ai.upscale import upscale
 from accel.image.atlas import atlas
 from accel.image.bleed_alpha import bleed_alpha
 from accel.image.compare import compare
@@ -23,6 +27,16 @@ from accel.image.unpack_channels import unpack_channels
 OPERATIONS: dict[str, Operation] = {
     each.workload.name: each
     for each in (
+        convert,
+        embed_image,
+        ocr,
+        remove_background,
+        upscale,
+        normal_from_height,
+        normal_flip,
+        normal_convention,
+        pack_channels,
+        unpack_channels,
         atlas,
         bleed_alpha,
         compare,

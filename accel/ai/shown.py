@@ -1,0 +1,60 @@
+"""Rasters as networks see them, which were trained on photographs: RGB of sRGB's curve, 0 to 1."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel.image.decoded import Pixels
+from accel.image.light import srgb
+from accel.image.preview import image_of
+from accel.image.raster import Raster
+
+Floats = NDArray[np.float32]
+
+
+def shown(image: Raster) -> Floats:
+    """Height x width x 3, 0 to 1, as a screen shows the image on a white page."""
+    values = _scaled(image.pixels)
+    colors = values[..., : image.colors]
+    if image.pixels.dtype.kind == "f" and not image.data:
+        colors = srgb(np.clip(colors, 0, 1))
+    if image.has_alpha:
+        alpha = np.clip(values[..., -1:], 0, 1)
+        colors = colors * alpha + (1 - alpha)
+    return colors if image.colors == 3 else np.repeat(colors, 3, axis=2)
+
+
+def resized(values: Floats, width: int, height: int) -> Floats:
+    """Height x width x channels at another size: Lanczos where it shrinks, bicubic where it grows; 0 to 1."""
+    given = image_of(values, "multiband")
+    across, down = min(1.0, width / given.width), min(1.0, height / given.height)
+    if across < 1 or down < 1:
+        given = given.resize(across, vscale=down, kernel="lanczos3")
+    made = np.frombuffer(given.write_to_memory(), np.float32).reshape(given.height, given.width, -1)
+    return np.clip(_grown(_grown(made, height, 0), width, 1), 0, 1)
+
+
+def _grown(values: Floats, length: int, axis: int) -> Floats:
+    """Longer along one axis, by Catmull and Rom's cubic (Keys, 1981, with a = -1/2)."""
+    # Not by libvips: what it enlarges lies half a new pixel too far to the right and below.
+    have = values.shape[axis]
+    if have == length:
+        return values
+    at = (np.arange(length) + 0.5) * (have / length) - 0.5
+    base = np.floor(at).astype(np.intp)
+    t = (at - base).astype(np.float32).reshape(-1, *([1] * (values.ndim - 1 - axis)))
+    weights = (
+        ((2 - t) * t - 1) * t / 2, ((3 * t - 5) * t * t + 2) / 2,
+        ((4 - 3 * t) * t + 1) * t / 2, (t - 1) * t * t / 2,
+    )  # fmt: skip
+    taps = (values.take((base + tap).clip(0, have - 1), axis) for tap in range(-1, 3))
+    made: Floats = sum(tap * weight for tap, weight in zip(taps, weights, strict=True))
+    return made
+
+
+def _scaled(pixels: Pixels) -> Floats:
+    if pixels.dtype.kind == "f":
+        return pixels.astype(np.float32, copy=False)
+    made: Floats = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+    return made
