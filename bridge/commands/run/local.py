@@ -40,10 +40,13 @@ async def local(plan: Plan, settings: Mapping[str, Any], count: int) -> AsyncIte
     """Workers for `count` jobs, as many as the settings say. Raises UserError."""
     from accel.executor import LocalExecutor, cores
     from accel.workload import Limits
+    from bridge.paths import Paths
 
     workers = min(settings["workers"] or cores(), max(count, 1))
-    limits = Limits(max_pixels=settings["images.max_pixels"])
-    executor = LocalExecutor(workers, limits, settings["worker.memory_mib"])
+    limits = Limits(settings["images.max_pixels"], str(Paths.find().models(settings["models.folder"])))
+    executor = LocalExecutor(
+        workers, limits, settings["worker.memory_mib"], keep_mib=settings["worker.keep_mib"]
+    )
     try:
         await executor.start()
     except OSError as error:
