@@ -58,6 +58,8 @@ class Worker:
             stderr=subprocess.DEVNULL if sys.stderr is None else None,
             env=environment(env),
             creationflags=no_window(loop),
+            # A terminal's Ctrl-C would meet workers that are still starting, and be told as their failure.
+            start_new_session=True,
         )
         worker = cls(transport, wire)
         worker._stdin.write(pack(setup))

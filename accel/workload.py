@@ -147,6 +147,8 @@ class Workload(Struct, frozen=True):
     """The docstring."""
     batching: Batching | None = None
     """How several jobs run as one; None where they can't."""
+    companions: bool = False
+    """Whether inputs after the first only help with it: many files are a job for each, not one for all."""
 
     def parse(self, params: dict[str, Any]) -> Params:
         """`params` as this workload's type. Raises WorkloadError `bad_params`, which names the field."""
@@ -191,6 +193,7 @@ def workload(
     params: type[Params],
     inputs: int | tuple[int, int] = 1,
     inline: bool = False,
+    companions: bool = False,
 ) -> Callable[[Callable[[Sequence[Input], Any, Limits], Output]], Function]:
     """Declares a workload: `function(inputs, params, limits) -> Output`.
 
@@ -202,7 +205,10 @@ def workload(
         span = (inputs, inputs) if isinstance(inputs, int) else inputs
         target = f"{function.__module__}:{function.__qualname__}"
         declared = cast(Function, function)
-        declared.workload = Workload(name, version, params, target, span, inline, doc.split("\n")[0], doc)
+        summary = doc.split("\n")[0]
+        declared.workload = Workload(
+            name, version, params, target, span, inline, summary, doc, companions=companions
+        )
         return declared
 
     return declare

@@ -23,7 +23,7 @@ COMMANDS = {
     "plugins": "bridge.commands.listing:plugins",
     "receipts": "bridge.commands.receipts:receipts",
     "revert": "bridge.commands.receipts:revert",
-    "run": "bridge.commands.run:run",
+    "run": "bridge.commands.run.command:run",
     "serve": "bridge.commands.daemon:serve",
     "tune": "bridge.commands.tune:tune",
     "workloads": "bridge.commands.listing:workloads",
@@ -61,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; gives the exit code: 2 for what its user can mend, 1 where something failed."""
     _speak_utf8()
     try:
-        code = cli.main(arguments, prog_name="popbridge", standalone_mode=False)
+        # Commands expand patterns themselves, and take a file that is called like one for that file.
+        code = cli.main(arguments, prog_name="popbridge", standalone_mode=False, windows_expand_args=False)
     except UserError as error:
         return _complain(str(error), 2)
     except RequestError as error:

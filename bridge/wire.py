@@ -53,9 +53,13 @@ def blob(file: ConnectionFile, method: str, name: str, data: bytes | None = None
 
 
 def as_request_error(error: Mapping[str, Any]) -> RequestError:
-    """The daemon's words as an exception; a code that this client doesn't know stays as it is."""
+    """The daemon's words as an exception; a code that this client doesn't know stays as it is.
+
+    How long the daemon asks to wait before the same again is `retry_after_ms` in its `fields`.
+    """
     code = ErrorCode(error.get("code", "internal"), 0, "{message}", retryable=error.get("retryable", False))
-    return RequestError(code, error.get("hint", ""), message=error.get("message", ""))
+    asked = {name: error[name] for name in ("retry_after_ms",) if name in error}
+    return RequestError(code, error.get("hint", ""), message=error.get("message", ""), **asked)
 
 
 def _problem(error: urllib.error.HTTPError) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from accel.ai.shown import resized
 
 Floats = NDArray[np.float32]
 
-LONGEST = 1024
+LONGEST = 512
 """At most so long is the side at which the colours on both sides are looked for: they change slowly."""
 ROWS = 128
 """Rows that are worked on at once at full size."""

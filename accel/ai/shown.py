@@ -28,10 +28,29 @@ def shown(image: Raster) -> Floats:
 def resized(values: Floats, width: int, height: int) -> Floats:
     """Height x width x channels at another size: Lanczos where it shrinks, bicubic where it grows; 0 to 1."""
     given = image_of(values, "multiband")
-    scaled = given.resize(width / given.width, vscale=height / given.height, kernel="lanczos3")
-    made = np.frombuffer(scaled.write_to_memory(), np.float32).reshape(scaled.height, scaled.width, -1)
-    assert made.shape[:2] == (height, width)
-    return np.clip(made, 0, 1)
+    across, down = min(1.0, width / given.width), min(1.0, height / given.height)
+    if across < 1 or down < 1:
+        given = given.resize(across, vscale=down, kernel="lanczos3")
+    made = np.frombuffer(given.write_to_memory(), np.float32).reshape(given.height, given.width, -1)
+    return np.clip(_grown(_grown(made, height, 0), width, 1), 0, 1)
+
+
+def _grown(values: Floats, length: int, axis: int) -> Floats:
+    """Longer along one axis, by Catmull and Rom's cubic (Keys, 1981, with a = -1/2)."""
+    # Not by libvips: what it enlarges lies half a new pixel too far to the right and below.
+    have = values.shape[axis]
+    if have == length:
+        return values
+    at = (np.arange(length) + 0.5) * (have / length) - 0.5
+    base = np.floor(at).astype(np.intp)
+    t = (at - base).astype(np.float32).reshape(-1, *([1] * (values.ndim - 1 - axis)))
+    weights = (
+        ((2 - t) * t - 1) * t / 2, ((3 * t - 5) * t * t + 2) / 2,
+        ((4 - 3 * t) * t + 1) * t / 2, (t - 1) * t * t / 2,
+    )  # fmt: skip
+    taps = (values.take((base + tap).clip(0, have - 1), axis) for tap in range(-1, 3))
+    made: Floats = sum(tap * weight for tap, weight in zip(taps, weights, strict=True))
+    return made
 
 
 def _scaled(pixels: Pixels) -> Floats:

@@ -93,7 +93,12 @@ class Operation(Protocol):
 
 
 def operation(
-    name: str, *, version: int, params: type[Reading], inputs: int | tuple[int, int] = 1
+    name: str,
+    *,
+    version: int,
+    params: type[Reading],
+    inputs: int | tuple[int, int] = 1,
+    companions: bool = False,
 ) -> Callable[[Operate], Operation]:
     """Declares `function(images, params, limits) -> Operated` as a workload; it may raise WorkloadError.
 
@@ -109,7 +114,8 @@ def operation(
             images = [open_raster(one, limits, params.transfer) for one in given]
             return output(function(images, params, limits), params)
 
-        declared = cast(Operation, workload(name, version=version, params=params, inputs=inputs)(run))
+        record = workload(name, version=version, params=params, inputs=inputs, companions=companions)
+        declared = cast(Operation, record(run))
         declared.operate = function
         return declared
 

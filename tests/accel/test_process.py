@@ -3,6 +3,7 @@ import os
 import sys
 
 import pytest
+import uvloop
 
 from accel.frames import Done, Job, Setup, pack, replies
 from accel.process import Worker, WorkerDied, describe, environment
@@ -19,6 +20,19 @@ async def test_a_worker_answers_and_ends():
     assert (await worker.ask(HELLO)).value["text"] == "hello"
     await worker.end()
     assert not worker.alive and not runs(worker.pid)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a worker has no console there")
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_terminals_ctrl_c_never_reaches_a_worker_that_is_still_starting(loop):
+    async def session():
+        worker = await Worker.spawn(SETUP, {})
+        found = os.getsid(worker.pid)
+        await worker.end()
+        return found
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        assert runner.run(session()) != os.getsid(0)
 
 
 async def test_a_worker_that_is_gone_says_how():

@@ -12,6 +12,7 @@ from accel.models.catalogue import MODELS
 from accel.models.manifest import Url, Wheel
 from bridge.commands import shared
 from tests.accel.models.records import file, model, wheel
+from tests.advisors import pictures
 from tests.commands.shell import one_line
 
 DATA = b"network" * 1000
@@ -172,3 +173,12 @@ def test_an_address_without_tls_is_refused(popbridge: Any, monkeypatch: pytest.M
     monkeypatch.setitem(MODELS, "plain", plain)
     code, _, err = popbridge("models", "pull", "plain")
     assert code == 1 and "isn't an address with https" in err
+
+
+def test_a_workload_whose_model_is_missing_names_the_command_that_gets_it(
+    popbridge: Any, tmp_path: Path
+) -> None:
+    picture = pictures.save(tmp_path / "rock.png", pictures.noise(3, 8))
+    code, _, err = popbridge("run", "image.upscale", str(picture), "--workers", "1")
+    assert code == 1
+    assert "run `popbridge models pull waifu2x-upconv7-2x`" in err and "Traceback" not in err

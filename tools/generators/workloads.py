@@ -22,10 +22,41 @@ TEXT = """\
 # Workloads
 
 What a `request` may name (see [protocol.md](protocol.md#requests)), and what
-`popbridge run NAME FILE… --param key=value` runs. Parameters that aren't listed are refused with
-`bad_params`.
+[`popbridge run`](#from-the-shell) runs. Parameters that aren't listed are refused with `bad_params`.
 
 {names}
+
+## From the shell
+
+    popbridge run image.convert textures --recursive --param format=tga --out converted
+
+A `FILE` is a file, a pattern (`textures/**/*.png`; expanded on every system) or, with `--recursive`, a
+folder: all images in it by their suffix, but neither hidden ones nor what lies in `--out`. A workload that
+takes several inputs gets all files as one job; any other, and one that further inputs only help, is run on
+each file; `--together` and `--each` say otherwise. `--daemon` has the running daemon do it: files are named
+to it where it may read them, and sent where not.
+
+**Steps.** Operations on images (those with a parameter `transfer`) can follow one another with no file in
+between: `image.resize+image.convert` is an [image.pipeline](#imagepipeline). The step that a parameter is
+meant for stands in front of it, by its short name (`resize.width`) or its position (`1.width`), unless it is
+the only one that takes it. `transfer` counts in the first step; `format`, `quality`, `bits` and `lossless` in
+the last.
+
+**Outputs.** Without `--out` only values are shown. With it, `textures/stone/rock.png` becomes
+`OUT/stone/rock.tga`: folders are kept below the one that was named, or that all files have in common. Where
+a job makes several files they are `rock.NAME.EXT`; where several files are one job, `NAME.EXT`, or what
+`--name` says. Files that differ in their suffix alone keep it (`rock.png.tga`).
+
+- An input is never overwritten: in its own folder `rock.png` becomes `rock.converted.png`.
+- A file that no earlier run made, or that was changed since, is overwritten only with `--force`.
+- `--resume` passes over what an earlier run did with the same parameters, if neither files nor outputs have
+  changed since. What runs have made is remembered in the cache folder ([settings](settings.md)).
+- A file is there whole or as it was before, after Ctrl-C too.
+
+**Lines.** With `--json` one object per job, in the files' order: `file` (`files` where a job has several or
+none), `value`, and `meta` with `device`, `queued_ms`, `run_ms` and the `files` that were written; instead of
+them `error` with `code` ([errors](errors.md)) and `message`, or `unchanged` where `--resume` passed over it.
+The exit code is 0, 1 if a file failed, 2 for a mistake that kept all from running, 130 after Ctrl-C.
 
 {workloads}
 """

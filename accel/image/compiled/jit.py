@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 
 from numba import njit
 
-F = TypeVar("F", bound=Callable[..., None])
+F = TypeVar("F", bound=Callable[..., object])
 
 
 def jit(function: F) -> F:

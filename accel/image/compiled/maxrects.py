@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
-import numba
 import numpy as np
 
+from accel.image.compiled.jit import jit
 from accel.image.packing.rules import SHIFT, Ints, Rule
 
 _SHIFT, _NEVER = SHIFT, 1 << 62
 _SHORT, _LONG, _AREA = int(Rule.SHORT_SIDE), int(Rule.LONG_SIDE), int(Rule.AREA)
 _BOTTOM_LEFT, _CONTACT, _GUILLOTINE = int(Rule.BOTTOM_LEFT), int(Rule.CONTACT), int(Rule.GUILLOTINE)
 
-Loop = TypeVar("Loop", bound=Callable[..., Any])
-
-
-def compile(loop: Loop) -> Loop:
-    """A loop, compiled when it is first called and kept on disk."""
-    return cast(Loop, numba.njit(cache=True, nogil=True)(loop))
-
-
 # Rows are passed by number: a view of one costs a count of references, which here is most of the time.
 
 
-@compile
+@jit
 def _contact(placed: Ints, count: int, x0: int, y0: int, x1: int, y1: int, width: int, height: int) -> int:
     w, h = x1 - x0, y1 - y0
     shared = h * ((x0 == 0) + (x1 == width)) + w * ((y0 == 0) + (y1 == height))
@@ -37,7 +26,7 @@ def _contact(placed: Ints, count: int, x0: int, y0: int, x1: int, y1: int, width
     return shared
 
 
-@compile
+@jit
 def _score(rule: int, x: int, y: int, w: int, h: int, over_x: int, over_y: int, top: int) -> int:
     short, long = min(over_x, over_y), max(over_x, over_y)
     if rule in (_SHORT, _GUILLOTINE):
@@ -51,7 +40,7 @@ def _score(rule: int, x: int, y: int, w: int, h: int, over_x: int, over_y: int, 
     return max(y + h, top) * _SHIFT + short
 
 
-@compile
+@jit
 def _best(
     free: Ints, free_count: int, placed: Ints, count: int, w: int, h: int, rule: int, top: int,
     width: int, height: int,
@@ -72,13 +61,13 @@ def _best(
     return best, at
 
 
-@compile
+@jit
 def _inside(a: Ints, i: int, b: Ints, j: int) -> bool:
     within: bool = b[j, 0] <= a[i, 0] and b[j, 1] <= a[i, 1] and b[j, 2] >= a[i, 2] and b[j, 3] >= a[i, 3]
     return within
 
 
-@compile
+@jit
 def _lost(parts: Ints, count: int, at: int, free: Ints, free_count: int) -> bool:
     for f in range(free_count):
         if _inside(parts, at, free, f):
@@ -94,7 +83,7 @@ def _lost(parts: Ints, count: int, at: int, free: Ints, free_count: int) -> bool
     return False
 
 
-@compile
+@jit
 def _split(free: Ints, free_count: int, parts: Ints, x0: int, y0: int, x1: int, y1: int) -> tuple[int, int]:
     """Moves the free rectangles that a placed one doesn't touch to the front, and what is left of the others
     to `parts`; their numbers."""
@@ -120,7 +109,7 @@ def _split(free: Ints, free_count: int, parts: Ints, x0: int, y0: int, x1: int, 
     return kept, made
 
 
-@compile
+@jit
 def _added(free: Ints, kept: int, parts: Ints, made: int) -> int:
     """Adds what is left to the free rectangles, but for what lies in another; the new number of all."""
     count = kept
@@ -132,7 +121,7 @@ def _added(free: Ints, kept: int, parts: Ints, made: int) -> int:
     return count
 
 
-@compile
+@jit
 def _cut(free: Ints, free_count: int, at: int, x1: int, y1: int) -> int:
     """Leaves two of a free rectangle in whose corner something was placed, at the end; the new number."""
     left, top, right, bottom = free[at, 0], free[at, 1], free[at, 2], free[at, 3]
@@ -151,14 +140,14 @@ def _cut(free: Ints, free_count: int, at: int, x1: int, y1: int) -> int:
     return count
 
 
-@compile
+@jit
 def _grown(rows: Ints, count: int, size: int) -> Ints:
     more = np.empty((size, 4), np.int64)
     more[:count] = rows[:count]
     return more
 
 
-@compile
+@jit
 def pack(widths: Ints, heights: Ints, width: int, height: int, rule: int, rotate: bool) -> Ints:
     """As `accel.image.packing.maxrects.pack`."""
     count = len(widths)

@@ -72,6 +72,21 @@ def test_all_kinds_of_pixels_become_8_bit(save, name, bands, kind, model, format
     assert model == "cmyk" or made.avg() > 250
 
 
+def test_colours_of_an_embedded_profile_become_srgb(save, photo):
+    source = save("a.png", photo)
+    plain, _ = make(source, size=32)
+    with open(source.path, "wb") as file:
+        file.write(image(photo).icc_transform("p3", input_profile="srgb").pngsave_buffer(profile="p3"))
+    converted, _ = make(source, size=32)
+    assert not converted.get_typeof("icc-profile-data")
+    assert np.abs(plain.numpy().astype(int) - converted.numpy()).mean() < 4
+
+
+def test_grey_stays_grey_and_as_bright(save):
+    made, _ = make(save("a.png", np.full((40, 40, 1), 100, np.uint8), "b-w"), size=20)
+    assert made.getpoint(5, 5) == [100]
+
+
 def test_grey_light_is_shown_by_the_curve_of_screens(save):
     made, _ = make(save("a.tif", np.full((20, 20, 1), 0.2140411, np.float32), "b-w"))
     assert made.getpoint(5, 5) == [127]

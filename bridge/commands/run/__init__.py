@@ -1,0 +1,1 @@
+"""`popbridge run`: any workload from the shell, on one file or ten thousand."""

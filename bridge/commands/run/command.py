@@ -1,0 +1,183 @@
+"""`popbridge run`: the command, its options and its exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from msgspec import Struct
+
+from bridge.commands.shared import assignments, read_settings
+from bridge.core.errors import UserError
+
+if TYPE_CHECKING:
+    from bridge.commands.run.batch import Doer, Taker
+    from bridge.commands.run.jobs import Job
+    from bridge.commands.run.plan import Plan
+    from bridge.commands.run.telling import Teller
+
+EXAMPLES = """\b
+Examples:
+  popbridge run image.inspect textures/*.png
+  popbridge run image.inspect rock.png --json
+  popbridge run image.thumbnail textures -r --param size=128 --out thumbs
+  popbridge run image.convert textures -r --param format=webp --out web --resume
+  popbridge run image.resize+image.compress rock.png --out small \\
+    --param resize.width=512 --param compress.format=bc7
+Steps joined by + follow one another with no file in between. The step that a
+parameter is meant for stands in front of it (`resize.width`, or `1.width`),
+unless it is the only one that takes it.
+`popbridge workloads` lists the workloads and their parameters."""
+
+
+class Options(Struct, frozen=True):
+    """What was asked for beside workload and files."""
+
+    out: Path | None
+    resume: bool
+    force: bool
+    as_json: bool
+    daemon: bool
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("workload", metavar="WORKLOAD[+STEP...]")
+@click.argument("files", nargs=-1, metavar="[FILE...]")
+@click.option(
+    "--param",
+    "params",
+    multiple=True,
+    metavar="[STEP.]NAME=VALUE",
+    help="A parameter; JSON or text; repeatable.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the files that it makes."
+)
+@click.option("--name", metavar="NAME", help="What they are called, without a suffix, where one job is done.")
+@click.option("--recursive", "-r", is_flag=True, help="A FILE may be a folder: all images in it.")
+@click.option(
+    "--together/--each", default=None,
+    help="Whether all FILEs are one job; what the workload takes decides unless set.",
+)  # fmt: skip
+@click.option(
+    "--resume", is_flag=True, help="Passes over what an earlier run has done, if nothing has changed."
+)
+@click.option("--force", is_flag=True, help="Overwrites files that no earlier run made; never an input.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON per file.")
+@click.option("--workers", type=click.IntRange(1, 256), help="Worker processes; one per core unless set.")
+@click.option(
+    "--daemon", is_flag=True, help="Has the running daemon do it, with its warm workers and models."
+)
+def run(
+    workload: str, files: tuple[str, ...], params: tuple[str, ...], out: Path | None, name: str | None,
+    recursive: bool, together: bool | None, resume: bool, force: bool, as_json: bool, workers: int | None,
+    daemon: bool,
+) -> int:  # fmt: skip
+    """Runs WORKLOAD on each FILE, or on all of them where it takes several; exit code 1 if one failed.
+
+    With --out, outputs are called as their inputs, in the same folders. No input is ever overwritten, and
+    files that no run has made only with --force.
+    """
+    from bridge import host
+    from bridge.commands.run.files import find
+    from bridge.commands.run.jobs import jobs
+    from bridge.commands.run.plan import plan
+
+    _check(out, name, resume, workers, daemon)
+    registry = host.load()
+    planned = plan(workload, assignments(params, "--param"), registry.workloads)
+    todo = jobs(find(files, recursive=recursive, out=out), planned, name, together=together)
+    settings = _settings(registry.settings, workers)
+    logging.basicConfig(level="ERROR", format="%(message)s")
+    options = Options(out, resume, force, as_json, daemon)
+    return asyncio.run(_run(planned, todo, options, settings))
+
+
+def _check(out: Path | None, name: str | None, resume: bool, workers: int | None, daemon: bool) -> None:
+    if out is None and (resume or name is not None):
+        raise click.UsageError(
+            f"{'--resume' if resume else '--name'} wants --out, the folder of the outputs."
+        )
+    if name is not None and (not name or Path(name).name != name):
+        raise click.UsageError("--name is a name alone: --out says where.")
+    if daemon and workers is not None:
+        raise click.UsageError("--workers is for runs without --daemon: the daemon has its own.")
+
+
+def _settings(declared: Any, workers: int | None) -> Mapping[str, Any]:
+    from bridge.paths import Paths
+
+    flags = {"workers": workers}
+    return read_settings(declared, Paths.find().settings_file, os.environ, flags).as_dict()
+
+
+async def _run(plan: Plan, todo: Sequence[Job], options: Options, settings: Mapping[str, Any]) -> int:
+    """The exit code."""
+    from bridge.commands.run.batch import Batch
+    from bridge.commands.run.progress import bar
+    from bridge.commands.run.telling import Teller
+
+    teller = Teller(plan.title, as_json=options.as_json)
+    finished = False
+    try:
+        with _taker(plan, todo, options, teller) as taker:
+            async with _doer(plan, todo, options, settings) as doer:
+                with bar(plan.title, len(todo), options.as_json) as teller.advance:
+                    await Batch(doer, taker).run(todo)
+        finished = True
+    finally:
+        teller.summary(len(todo), interrupted=not finished)
+    return 1 if teller.counts["failed"] else 0
+
+
+@contextlib.contextmanager
+def _taker(plan: Plan, todo: Sequence[Job], options: Options, teller: Teller) -> Iterator[Taker]:
+    from bridge.commands.run.made import Made
+    from bridge.commands.run.outputs import Outputs
+    from bridge.commands.run.taking import Dropping, Keeping
+    from bridge.paths import Paths
+
+    if options.out is None:
+        yield Dropping(teller)
+        return
+    drafts = _drafts(options.out)
+    try:
+        with Made(Paths.find().cache / "run.db") as made:
+            inputs = [file for job in todo for file in job.files]
+            outputs = Outputs(options.out, inputs, made, force=options.force)
+            yield Keeping(teller, outputs, made, plan, drafts=drafts, resume=options.resume)
+    finally:
+        shutil.rmtree(drafts, ignore_errors=True)
+
+
+def _drafts(out: Path) -> Path:
+    """A new folder on the outputs' own disk. Raises UserError."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=".popbridge-", dir=out.absolute()))
+    except OSError as error:
+        raise UserError(f"The folder {out} can't be made or written to ({error.strerror}).") from None
+
+
+@contextlib.asynccontextmanager
+async def _doer(
+    plan: Plan, todo: Sequence[Job], options: Options, settings: Mapping[str, Any]
+) -> AsyncIterator[Doer]:
+    if options.daemon:
+        from bridge.commands.run.remote import remote
+
+        async with remote(plan, todo, settings["deadline_ms"] / 1000) as doer:
+            yield doer
+        return
+    from bridge.commands.run.local import local
+
+    async with local(plan, settings, len(todo)) as at_hand:
+        yield at_hand

@@ -1,0 +1,96 @@
+"""The files that arguments name: files, folders with the images in them, and patterns."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+
+class Problem(Struct, frozen=True):
+    """Why there is nothing to do."""
+
+    code: str
+    """One of the error codes."""
+    reason: str
+    """For people; it reads well after the file's name."""
+
+
+class Found(Struct, frozen=True):
+    """A file to work on, or why what was named is none."""
+
+    file: str
+    """As the person named it; below a folder that was named, with that in front."""
+    root: str | None = None
+    """The folder that was named; None for a file."""
+    under: str = ""
+    """Keeps apart the outputs of several folders."""
+    problem: Problem | None = None
+
+
+def find(arguments: Sequence[str], *, recursive: bool, out: Path | None) -> list[Found]:
+    """Every file that `arguments` name, in their order, without what lies in `out`, where outputs go.
+
+    Patterns (`*`, `?`, `[]`, `**`) are expanded here, as Windows' shells leave that to programs; a file that
+    is called like a pattern is that file.
+    """
+    folders = [argument for argument in arguments if recursive and os.path.isdir(argument)]
+    found: list[Found] = []
+    for argument in arguments:
+        under = os.path.basename(os.path.abspath(argument)) if len(folders) > 1 else ""
+        found += _named(argument, under, recursive, out)
+    return found
+
+
+def _named(argument: str, under: str, recursive: bool, out: Path | None) -> Iterator[Found]:
+    if os.path.isfile(argument):
+        yield Found(argument)
+    elif os.path.isdir(argument) and recursive:
+        yield from _walked(argument, under, out)
+    elif os.path.isdir(argument):
+        yield _nothing(argument, "is a folder; name the files in it, or add --recursive", "bad_input")
+    elif glob.has_magic(argument) and not os.path.lexists(argument):
+        yield from _matching(argument, out)
+    else:
+        yield _nothing(argument, "isn't there, or is no file")
+
+
+def _nothing(argument: str, reason: str, code: str = "not_found") -> Found:
+    return Found(argument, problem=Problem(code, reason))
+
+
+def _walked(folder: str, under: str, out: Path | None) -> Iterator[Found]:
+    from bridge.audit.project import IMAGES
+    from bridge.folders import hidden, walk
+
+    made = None if out is None else _key(out)
+    there = False
+    for each in walk(
+        Path(folder), lambda below, names: hidden(below, names) or _key(os.path.join(folder, below)) == made
+    ):
+        file = os.path.join(folder, *each.file.split("/"))
+        if each.problem:
+            yield Found(file, folder, under, Problem("bad_input", each.problem))
+        elif file.lower().endswith(IMAGES):
+            there = True
+            yield Found(file, folder, under)
+    if not there:
+        yield _nothing(folder, "has no images in it")
+
+
+def _matching(pattern: str, out: Path | None) -> Iterator[Found]:
+    made = None if out is None or "**" not in pattern else os.path.join(_key(out), "")
+    there = False
+    for file in sorted(glob.iglob(pattern, recursive=True)):
+        if os.path.isfile(file) and not (made and _key(file).startswith(made)):
+            there = True
+            yield Found(file)
+    if not there:
+        yield _nothing(pattern, "matches no file")
+
+
+def _key(path: str | Path) -> str:
+    return os.path.normcase(os.path.abspath(path))

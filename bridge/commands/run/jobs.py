@@ -1,0 +1,116 @@
+"""From files to jobs: one for each of them, or one for all, and where their outputs belong."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from bridge.commands.run.files import Found, Problem
+from bridge.core.errors import UserError
+
+if TYPE_CHECKING:
+    from bridge.commands.run.plan import Plan
+
+LISTED = 3
+"""How many files of one job a line names."""
+
+
+class Job(Struct, frozen=True):
+    """One call of the workload."""
+
+    files: tuple[str, ...]
+    """As the person named them."""
+    folder: str = os.curdir
+    """Where its outputs belong, below the folder of all outputs."""
+    stem: str = ""
+    """How its outputs' names begin; empty for their own names alone."""
+    problem: Problem | None = None
+    """Why it can't be done."""
+
+    @property
+    def label(self) -> str:
+        """What lines about it begin with; empty for no file."""
+        more = len(self.files) - LISTED
+        return ", ".join(self.files[:LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def jobs(
+    found: Sequence[Found], plan: Plan, name: str | None = None, *, together: bool | None = None
+) -> list[Job]:
+    """All jobs, in the files' order; `name` is what the outputs of a single one are called.
+
+    `together` says whether all files are one job; the workload knows it best (None). Raises UserError for too
+    few or too many files.
+    """
+    if not found or (plan.together if together is None else together):
+        _check(plan, len(found))
+        return [_all_in_one(found, plan, name)]
+    _check(plan, 1)
+    made = _one_each(list({os.path.normcase(os.path.abspath(each.file)): each for each in found}.values()))
+    if name is None:
+        return made
+    if len(made) > 1:
+        raise UserError(f"--name is for the outputs of one file; {len(made)} are given.")
+    return [replace(made[0], stem=name)]
+
+
+def _check(plan: Plan, count: int) -> None:
+    low, high = plan.first.inputs
+    if not low <= count <= high:
+        wanted = f"{low}" if low == high else f"{low} to {high}"
+        files = "file" if wanted == "1" else "files"
+        hint = " Add --each to run it on each of them." if low == 1 < high < count else ""
+        raise UserError(f"{plan.title} takes {wanted} {files}, not {count}.{hint}")
+
+
+def _all_in_one(found: Sequence[Found], plan: Plan, name: str | None) -> Job:
+    problems = (
+        Problem(
+            each.problem.code, f"{each.file} {each.problem.reason}" if len(found) > 1 else each.problem.reason
+        )
+        for each in found
+        if each.problem
+    )
+    # Where the others only help, the first one's name is that of the output.
+    stem = Path(found[0].file).stem if plan.first.companions and found else ""
+    return Job(tuple(each.file for each in found), stem=name or stem, problem=next(problems, None))
+
+
+def _one_each(found: Sequence[Found]) -> list[Job]:
+    common = _common(each.file for each in found if each.root is None and not each.problem)
+    places = [(_folder(each, common), Path(each.file).stem) for each in found]
+    # Files that differ in their suffix alone keep it in their outputs' names, whatever else is given.
+    alike = Counter((folder.casefold(), stem.casefold()) for folder, stem in places)
+    return [
+        Job(
+            (each.file,),
+            folder,
+            stem if alike[folder.casefold(), stem.casefold()] == 1 else Path(each.file).name,
+            each.problem,
+        )
+        for each, (folder, stem) in zip(found, places, strict=True)
+    ]
+
+
+def _common(files: Iterable[str]) -> str | None:
+    """The folder that all files lie below; None where that is a whole drive, or where there is none."""
+    folders = {os.path.dirname(os.path.abspath(file)) for file in files}
+    try:
+        common = os.path.commonpath(folders)
+    except ValueError:
+        return None
+    return None if len(folders) > 1 and os.path.dirname(common) == common else common
+
+
+def _folder(found: Found, common: str | None) -> str:
+    above = common if found.root is None else os.path.abspath(found.root)
+    if above is None or found.problem:
+        return os.curdir
+    below = os.path.relpath(os.path.dirname(os.path.abspath(found.file)), above)
+    return os.path.normpath(os.path.join(found.under, below))

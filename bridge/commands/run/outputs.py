@@ -1,0 +1,111 @@
+"""Where outputs go: their names, and files that are there whole or as they were before."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+import re
+import shutil
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from accel.image.suffixes import suffix_of
+from bridge.commands.run.jobs import Job
+from bridge.commands.run.made import Made
+from bridge.core.errors import UserError
+
+if TYPE_CHECKING:
+    from accel.frames import ResultFile
+
+_UNFIT = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
+"""What no file name may have on Windows, whose rules are the strictest."""
+
+
+class Outputs:
+    """The folder of all outputs."""
+
+    def __init__(self, folder: Path, inputs: Collection[str], made: Made, *, force: bool) -> None:
+        """`inputs` are all files that are worked on: none of them is ever overwritten."""
+        self._folder = folder
+        self._inputs = {_key(file) for file in inputs}
+        self._made = made
+        self._force = force
+        self._taken: set[str] = set()
+
+    def place(self, job: Job) -> str:
+        """The folder for a job's outputs."""
+        return os.path.normpath(os.path.join(self._folder, job.folder))
+
+    def reserve(self, paths: Sequence[str]) -> None:
+        """Keeps the names of files that an earlier run made for a job that is skipped."""
+        self._taken.update(map(_key, paths))
+
+    def keep(self, job: Job, key: bytes, files: Sequence[ResultFile]) -> list[str]:
+        """Moves the files of the job `key` to where they belong; gives their paths.
+
+        Raises WorkloadError `forbidden` where something is in the way, and UserError where nothing can be
+        written at all.
+        """
+        folder = self.place(job)
+        paths = [os.path.join(folder, name) for name in self._names(folder, job, files)]
+        for path in paths:
+            self._refuse_foreign(path)
+        left = {file.path: sum(each.path == file.path for each in files) for file in files}
+        for file, path in zip(files, paths, strict=True):
+            assert file.path is not None
+            left[file.path] -= 1
+            self._move(file.path, path, last=not left[file.path])
+            self._made.add(path, key)
+        return paths
+
+    def _names(self, folder: str, job: Job, files: Sequence[ResultFile]) -> list[str]:
+        alone = len(files) == 1 and files[0].media_type.startswith("image/")
+        return [self._free(folder, job.stem, file, alone) for file in files]
+
+    def _free(self, folder: str, stem: str, file: ResultFile, alone: bool) -> str:
+        """A name that neither an input nor another output of this run has."""
+        own, suffix = _UNFIT.sub("_", file.name), suffix_of(file.media_type)
+        whole = f"{stem}.{own}" if stem else own
+        numbered = (f"{whole}-{number}" for number in itertools.count(2))
+        for name in itertools.chain([stem] if alone and stem else [], [whole], numbered):
+            key = _key(os.path.join(folder, name + suffix))
+            if key not in self._inputs and key not in self._taken:
+                self._taken.add(key)
+                return name + suffix
+        raise AssertionError
+
+    def _refuse_foreign(self, path: str) -> None:
+        from accel.workload import WorkloadError
+
+        if self._force or not os.path.lexists(path) or self._made.is_ours(path):
+            return
+        reason = f"{path} is there already and wasn't made by an earlier run; --force replaces it"
+        raise WorkloadError("forbidden", reason)
+
+    def _move(self, source: str, path: str, *, last: bool) -> None:
+        from accel.workload import WorkloadError
+
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            if not last:
+                # Two outputs of equal content are one file as yet.
+                source = shutil.copyfile(source, f"{source}.copy")
+            os.replace(source, path)
+        except PermissionError as error:
+            # Windows replaces no file that another program has open.
+            raise WorkloadError("forbidden", f"{path} can't be replaced ({error.strerror})") from None
+        except OSError as error:
+            raise UserError(f"{path} can't be written ({error.strerror}).") from None
+
+
+def _key(path: str) -> str:
+    folder, name = os.path.split(os.path.abspath(path))
+    # Without case everywhere: Windows and macOS take names for equal that differ in nothing else.
+    return os.path.join(_real(folder), name).casefold()
+
+
+@functools.lru_cache(1024)
+def _real(folder: str) -> str:
+    return os.path.realpath(folder)

@@ -1,0 +1,107 @@
+"""A workload's value as people read it: one line where it fits, else a line for each fact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from bridge.commands.shared import as_json_text
+
+WRITTEN = {"name", "format", "width", "height", "channels", "bit_depth", "levels", "size"}
+"""The facts of an image that was written: accel.image.operation.Written."""
+LONGEST_LIST = 12
+
+
+def readable(head: str, value: Any, width: int) -> Iterator[str]:
+    """Lines that say `value` of `head`, at most `width` columns where they can be that short."""
+    if value is None:
+        yield head
+        return
+    short = _short(value)
+    line = f"{head}: {short}"
+    if not isinstance(value, Mapping) or _is_written(value) or len(line) <= width:
+        yield line
+        return
+    yield f"{head}:"
+    yield from _facts(value, width, 2)
+
+
+def _facts(value: Mapping[str, Any], width: int, indent: int) -> Iterator[str]:
+    for name, each in value.items():
+        line = f"{' ' * indent}{_words(name)}: {_short(each)}"
+        if isinstance(each, Mapping) and len(line) > width and not _is_written(each):
+            yield f"{' ' * indent}{_words(name)}:"
+            yield from _facts(each, width, indent + 2)
+        elif isinstance(each, list) and each and all(isinstance(one, Mapping) for one in each):
+            yield f"{' ' * indent}{_words(name)}:"
+            yield from (f"{' ' * (indent + 2)}{_short(one)}" for one in each)
+        else:
+            yield line
+
+
+def _short(value: Any) -> str:
+    """One line."""
+    if isinstance(value, Mapping):
+        return _map(value)
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, bytes):
+        return f"{len(value):,} bytes"
+    if isinstance(value, str):
+        return value or '""'
+    if isinstance(value, Sequence):
+        return _list(value)
+    return str(value) if isinstance(value, int) else as_json_text(value)
+
+
+def _map(value: Mapping[str, Any]) -> str:
+    if _is_written(value):
+        return _written(value)
+    pairs = dict(value)
+    parts = []
+    if "width" in pairs and "height" in pairs:
+        parts.append(f"{pairs.pop('width')} x {pairs.pop('height')}")
+    parts += [f"{_words(name)} {_nested(each)}" for name, each in pairs.items()]
+    return ", ".join(parts) or "nothing"
+
+
+def _nested(value: Any) -> str:
+    return f"({_short(value)})" if isinstance(value, Mapping) and not _is_written(value) else _short(value)
+
+
+def _list(value: Sequence[Any]) -> str:
+    inner = [
+        f"({_short(one)})" if isinstance(one, Mapping | list) else _short(one) for one in value[:LONGEST_LIST]
+    ]
+    more = f" and {len(value) - LONGEST_LIST} more" if len(value) > LONGEST_LIST else ""
+    return " ".join(inner) + more if inner else "none"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _is_written(value: Mapping[str, Any]) -> bool:
+    return value.keys() >= WRITTEN
+
+
+def _written(value: Mapping[str, Any]) -> str:
+    channels = f"{value['channels']} channel{'s' if value['channels'] != 1 else ''}"
+    parts = [
+        str(value["format"]).upper(),
+        f"{value['width']} x {value['height']}",
+        f"{channels} of {value['bit_depth']} bit",
+        *([f"{value['levels']} levels"] if value["levels"] > 1 else []),
+        _size(value["size"]),
+        *(f"{_words(name)} {_nested(each)}" for name, each in value.items() if name not in WRITTEN),
+    ]
+    return ", ".join(parts)
+
+
+def _size(count: int) -> str:
+    for unit, bytes_ in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if count >= bytes_:
+            return f"{count / bytes_:.1f} {unit}"
+    return f"{count} bytes"

@@ -1,0 +1,190 @@
+"""Jobs through the running daemon: its workers and models are warm."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bridge.client import Client
+from bridge.commands.run.jobs import Job
+from bridge.core import errors
+from bridge.core.errors import RequestError, UserError
+from bridge.core.messages import InputRef, OutputRef, ProjectInfo, Result
+
+if TYPE_CHECKING:
+    from accel.executor import ExecutorResult
+    from accel.frames import ResultFile
+    from accel.workload import WorkloadError
+    from bridge.commands.run.plan import Plan
+
+PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+"""From, doubled, to: between tries of what the daemon has no room for, where it doesn't say how long."""
+MOST_INPUTS = 64
+"""Of one request: docs/protocol.md."""
+LONGEST_NAME, LONGEST_PATH = 128, 4096
+"""Characters of an input's name and path: docs/protocol.md."""
+
+
+class Remote:
+    """Asks the daemon; files below `root` are named to it, all others are sent."""
+
+    def __init__(
+        self, client: Client, plan: Plan, root: str | None, *, patience_s: float, priority: str
+    ) -> None:
+        """`patience_s` is how long a job waits at most for a daemon that is full."""
+        from accel.executor import cores
+
+        self._client = client
+        self._plan = plan
+        self._root = root
+        self._patience_s = patience_s
+        self._priority = priority
+        # More would only wait there, while their deadlines run.
+        self.at_once = min(client.hello.limits.inflight, max(4, 2 * cores()))
+
+    async def run(self, job: Job, folder: Path | None) -> ExecutorResult:
+        """The result, its files in `folder` if there is one. Raises WorkloadError, and UserError where the
+        daemon is gone."""
+        from accel.workload import WorkloadError
+
+        if len(job.files) > MOST_INPUTS:
+            reason = f"a daemon takes at most {MOST_INPUTS} files at once; run it without --daemon"
+            raise WorkloadError("too_large", reason)
+        try:
+            result = await self._asked(job.files)
+            files = [await self._fetched(output, folder) for output in result.outputs]
+        except RequestError as error:
+            raise _translated(error, job.files) from None
+        return _outcome(result, files)
+
+    async def _asked(self, files: Sequence[str]) -> Result:
+        named = [self._named(file) for file in files]
+        if None not in named:
+            try:
+                return await self._patiently([each for each in named if each])
+            except RequestError as error:
+                # Links may lead out of the root, and a daemon in a container sees other files.
+                if error.code.name not in (errors.FORBIDDEN.name, errors.NOT_FOUND.name):
+                    raise
+        return await self._patiently([await self._sent(file) for file in files])
+
+    def _named(self, file: str) -> InputRef | None:
+        """A file by its path; None where the daemon couldn't take it so."""
+        path = os.path.abspath(file)
+        if self._root is None or not _below(path, self._root) or len(path) > LONGEST_PATH or not _text(path):
+            return None
+        return InputRef(name=_name(file), path=path)
+
+    async def _sent(self, file: str) -> InputRef:
+        try:
+            data = await asyncio.to_thread(Path(file).read_bytes)
+        except OSError as error:
+            reason = f"can't be read ({error.strerror or error})"
+            raise RequestError(errors.BAD_INPUT, name=_name(file), reason=reason) from None
+        return InputRef(name=_name(file), blob=await self._client.put_blob(data))
+
+    async def _patiently(self, inputs: Sequence[InputRef]) -> Result:
+        """The answer, as soon as the daemon has room for the question."""
+        pause, until = PAUSE_S, time.monotonic() + self._patience_s
+        while True:
+            try:
+                return await self._client.request(
+                    self._plan.workload.name, self._plan.params, inputs=inputs, priority=self._priority
+                )
+            except RequestError as error:
+                if error.code.name != errors.OVERLOADED.name or time.monotonic() > until:
+                    raise
+                asked = error.fields.get("retry_after_ms")
+                await asyncio.sleep(asked / 1000 if isinstance(asked, int) else pause)
+                pause = min(2 * pause, LONGEST_PAUSE_S)
+
+    async def _fetched(self, output: OutputRef, folder: Path | None) -> ResultFile:
+        from accel.frames import ResultFile
+
+        file = ResultFile(output.name, output.media_type, output.size, "")
+        if folder is None:
+            return file
+        data = (
+            output.data if isinstance(output.data, bytes) else await self._client.get_blob(str(output.blob))
+        )
+        path = folder / f"{len(os.listdir(folder))}"
+        await asyncio.to_thread(path.write_bytes, data)
+        return ResultFile(output.name, output.media_type, output.size, "", path=str(path))
+
+
+def _outcome(result: Result, files: Sequence[ResultFile]) -> ExecutorResult:
+    from accel.executor import ExecutorResult
+
+    meta = result.meta or None
+    queued, ran, device = (meta.queued_ms, meta.run_ms, meta.device) if meta else (0.0, 0.0, "")
+    return ExecutorResult(result.value, files, queued, ran, device)
+
+
+def _translated(error: RequestError, files: Sequence[str]) -> WorkloadError:
+    """The daemon's words as a workload's own: without the file's name in front, which each line has."""
+    from accel.workload import WorkloadError
+
+    if error.code.name == errors.EDITOR_GONE.name:
+        raise UserError("The daemon is gone: start `popbridge serve`, and run this again with --resume.")
+    said = error.message
+    for prefix in (f"{_name(file)}: " for file in files):
+        said = said.removeprefix(prefix)
+    return WorkloadError(error.code.name, said.removesuffix("."))
+
+
+def _name(file: str) -> str:
+    """What messages call a file: its end, where it is long, with escapes for what isn't Unicode."""
+    text = file.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= LONGEST_NAME else f"...{text[3 - LONGEST_NAME :]}"
+
+
+def _below(path: str, root: str) -> bool:
+    try:
+        return os.path.commonpath([path, root]) == root
+    except ValueError:
+        return False
+
+
+def _text(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+@contextlib.asynccontextmanager
+async def remote(plan: Plan, jobs: Sequence[Job], patience_s: float) -> AsyncIterator[Remote]:
+    """A connection to the daemon that runs now. Raises UserError where none does."""
+    from bridge.paths import Paths
+
+    root = _root(jobs)
+    project = ProjectInfo(id="popbridge.run", name="popbridge run", root=root) if root else None
+    async with await Client.connect(
+        Paths.find().connection_file, name="popbridge run", project=project
+    ) as client:
+        known = {workload.name for workload in client.ready.workloads}
+        if plan.workload.name not in known:
+            raise UserError(
+                f"The daemon has no workload {plan.workload.name!r}: restart it, or leave out --daemon."
+            )
+        # Editors go first where there is much to do.
+        priority = "bulk" if len(jobs) > 1 else "normal"
+        yield Remote(client, plan, root, patience_s=patience_s, priority=priority)
+
+
+def _root(jobs: Sequence[Job]) -> str | None:
+    """The folder that all files lie below; None where there is none, or where it can't be written as text."""
+    folders = {
+        os.path.dirname(os.path.abspath(file)) for job in jobs if not job.problem for file in job.files
+    }
+    try:
+        root = os.path.commonpath(folders)
+    except ValueError:
+        return None
+    return root if _text(root) else None

@@ -1,0 +1,93 @@
+"""What is said of each job: lines for people, or lines of JSON."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bridge.commands.run.readable import readable
+from bridge.commands.shared import say_json, screen_width
+
+if TYPE_CHECKING:
+    from accel.executor import ExecutorResult
+    from accel.workload import WorkloadError
+    from bridge.commands.run.jobs import Job
+
+WIDEST = 120
+"""Columns of a line at most, where the screen or the file has more."""
+
+
+class Teller:
+    """Tells of each job and counts them; `advance` moves a bar."""
+
+    def __init__(self, title: str, *, as_json: bool) -> None:
+        self._title = title
+        self._as_json = as_json
+        self._dropped = False
+        self._begin = time.monotonic()
+        self.counts = {"done": 0, "unchanged": 0, "failed": 0}
+        self.advance: Any = lambda: None
+
+    def done(self, job: Job, result: ExecutorResult, written: Sequence[str]) -> None:
+        self._count("done")
+        if self._as_json:
+            meta = {"device": result.device, "queued_ms": result.queued_ms, "run_ms": result.run_ms}
+            say_json({**_subject(job), "value": result.value, "meta": {**meta, "files": written}})
+            return
+        head = f"{job.label} -> {written[0]}" if len(written) == 1 else job.label or self._title
+        for line in readable(head, result.value, min(WIDEST, screen_width())):
+            click.echo(line)
+        for path in written if len(written) > 1 else ():
+            click.echo(f"  -> {path}")
+
+    def failed(self, job: Job, error: WorkloadError) -> None:
+        self._count("failed")
+        said = str(error)
+        if error.code == "worker_crashed" and not said.startswith(self._title):
+            said = f"{self._title} crashed its worker process ({said})"
+        if self._as_json:
+            say_json({**_subject(job), "error": {"code": error.code, "message": said}})
+            return
+        at_fault = f"{error.name}: " if error.name and len(job.files) > 1 and error.name in job.files else ""
+        click.echo(f"{job.label or self._title}: {at_fault}{said}", err=True)
+
+    def skipped(self, job: Job, files: Sequence[str]) -> None:
+        self._count("unchanged")
+        if self._as_json:
+            say_json({**_subject(job), "unchanged": True, "meta": {"files": files}})
+
+    def dropped(self) -> None:
+        """Says once that the files are gone."""
+        if not self._dropped:
+            self._dropped = True
+            click.echo(
+                f"popbridge: the files that {self._title} makes aren't kept: add --out FOLDER.", err=True
+            )
+
+    def summary(self, total: int, *, interrupted: bool = False) -> None:
+        """The last line, where there was more than one job."""
+        if total < 2:
+            return
+        told = [f"{count:,} {what}" for what, count in self.counts.items() if count or what == "done"]
+        left = total - sum(self.counts.values())
+        if interrupted and left:
+            told.append(f"{left:,} not done")
+        click.echo(f"popbridge: {', '.join(told)} in {_duration(time.monotonic() - self._begin)}.", err=True)
+
+    def _count(self, what: str) -> None:
+        self.counts[what] += 1
+        self.advance()
+
+
+def _subject(job: Job) -> dict[str, Any]:
+    return {"file": job.files[0]} if len(job.files) == 1 else {"files": job.files}
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from accel.ai.shown import resized, shown
+from tests.accel.ai.conftest import raster
+
+
+@pytest.mark.parametrize("width", [8, 24, 63, 64, 65, 128, 160])
+def test_what_is_resized_stays_in_its_place(width):
+    ramp = np.linspace(0.1, 0.9, 64, dtype=np.float32)[None, :, None].repeat(5, 0)
+    made = resized(ramp, width, 7)
+    wanted = 0.1 + 0.8 / 63 * ((np.arange(width) + 0.5) * 64 / width - 0.5)
+    inside = slice(width // 8, -width // 8)
+    assert made.shape == (7, width, 1)
+    assert made[3, inside, 0] == pytest.approx(wanted[inside], abs=0.001)
+    turned = resized(np.ascontiguousarray(ramp.swapaxes(0, 1)), 7, width)
+    assert turned == pytest.approx(made.swapaxes(0, 1), abs=1e-5)
+
+
+def test_a_cubic_is_enlarged_exactly_away_from_the_border():
+    at = np.arange(32)
+    parabola = (((at - 15.5) / 32) ** 2).astype(np.float32)[None, :, None]
+    made = resized(parabola, 96, 1)[0, 6:-6, 0]
+    wanted = (((np.arange(96) + 0.5) / 3 - 0.5 - 15.5) / 32) ** 2
+    assert made == pytest.approx(wanted[6:-6], abs=1e-6)
+
+
+def test_nothing_goes_beyond_0_to_1():
+    edge = np.repeat(np.float32([0, 1]), 8)[None, :, None]
+    made = resized(edge, 64, 4)
+    assert made.min() == 0 and made.max() == 1
+
+
+def test_an_image_is_shown_on_white_and_in_three_colours():
+    grey = raster(np.uint8([[[0, 255], [0, 0], [128, 255]]]), transfer="linear")
+    assert shown(grey)[0, :, 0].tolist() == pytest.approx([0, 1, 128 / 255])
+    assert shown(grey).shape == (1, 3, 3)
+
+
+def test_light_is_shown_by_srgbs_curve_and_data_as_it_is():
+    pixels = np.full((1, 1, 3), 0.2140, np.float32)
+    assert shown(raster(pixels, transfer="linear")).max() == pytest.approx(0.5, abs=1e-3)
+    data = type(raster(pixels))("a", pixels, False, "linear", "exr", data=True)
+    assert shown(data).max() == pytest.approx(0.2140)

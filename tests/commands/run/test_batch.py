@@ -1,0 +1,30 @@
+"""Folders for what isn't in its place yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bridge.commands.run.batch import Drafts
+from bridge.core.errors import UserError
+
+
+def test_a_folder_is_lent_to_one_job_at_a_time_and_empty(tmp_path: Path) -> None:
+    drafts = Drafts(tmp_path)
+    first, second = drafts.lend(), drafts.lend()
+    assert first is not None and first != second
+    (first / "left").write_bytes(b"of a job that failed")
+    drafts.take_back(first)
+    assert drafts.lend() == first and not list(first.iterdir())
+
+
+def test_a_disk_that_takes_no_folder_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="can't be made"):
+        Drafts(tmp_path / "gone").lend()
+
+
+def test_there_are_none_where_nothing_is_kept() -> None:
+    drafts = Drafts(None)
+    drafts.take_back(drafts.lend())
+    assert drafts.lend() is None

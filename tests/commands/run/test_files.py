@@ -1,0 +1,74 @@
+"""Files, folders and patterns as they are typed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bridge.commands.run.files import Found, Problem, find
+
+
+def names(found: list[Found], below: Path) -> list[str]:
+    return [os.path.relpath(each.file, below).replace(os.sep, "/") for each in found]
+
+
+def test_a_folder_gives_its_images_in_order_and_nothing_hidden(textures: Path) -> None:
+    found = find([str(textures)], recursive=True, out=None)
+    assert names(found, textures) == ["wall.png", "stone/rock.jpg", "stone/rock.png", "wood/rock.png"]
+    assert all(each.root == str(textures) and not each.problem for each in found)
+
+
+def test_what_earlier_runs_made_inside_a_folder_isnt_taken_for_images(textures: Path) -> None:
+    out = textures / "wood"
+    found = find([str(textures)], recursive=True, out=out)
+    assert names(found, textures) == ["wall.png", "stone/rock.jpg", "stone/rock.png"]
+    found = find([str(textures / "**" / "*.png")], recursive=False, out=out)
+    assert names(found, textures) == ["stone/rock.png", "wall.png"]
+
+
+def test_a_folder_without_recursive_and_one_without_images_are_told(textures: Path, tmp_path: Path) -> None:
+    (found,) = find([str(textures)], recursive=False, out=None)
+    assert found.problem == Problem("bad_input", "is a folder; name the files in it, or add --recursive")
+    (tmp_path / "empty").mkdir()
+    (found,) = find([str(tmp_path / "empty")], recursive=True, out=None)
+    assert found.problem == Problem("not_found", "has no images in it")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may list every folder")
+def test_a_folder_that_cant_be_listed_is_told(textures: Path) -> None:
+    (textures / "wood").chmod(0)
+    try:
+        found = find([str(textures)], recursive=True, out=None)
+    finally:
+        (textures / "wood").chmod(0o755)
+    assert [each.problem.code for each in found if each.problem] == ["bad_input"]
+
+
+def test_patterns_are_expanded_here(textures: Path) -> None:
+    found = find([str(textures / "*" / "rock.*")], recursive=False, out=None)
+    assert names(found, textures) == ["stone/rock.jpg", "stone/rock.png", "wood/rock.png"]
+    found = find([str(textures / "**")], recursive=False, out=None)
+    assert names(found, textures) == [
+        "notes.txt", "stone/rock.jpg", "stone/rock.png", "wall.png", "wood/rock.png",
+    ]  # fmt: skip
+
+
+def test_a_file_that_is_called_like_a_pattern_is_that_file(textures: Path) -> None:
+    (textures / "t[1].png").write_bytes(b"this")
+    (textures / "t1.png").write_bytes(b"that")
+    assert names(find([str(textures / "t[1].png")], recursive=False, out=None), textures) == ["t[1].png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("*.bmp", "matches no file"), ("gone.png", "isn't there, or is no file")]
+)
+def test_what_isnt_there_is_told(textures: Path, name: str, reason: str) -> None:
+    (found,) = find([str(textures / name)], recursive=False, out=None)
+    assert found.problem == Problem("not_found", reason)
+
+
+def test_several_folders_are_kept_apart(textures: Path) -> None:
+    found = find([str(textures / "stone"), str(textures / "wood")], recursive=True, out=None)
+    assert [each.under for each in found] == ["stone", "stone", "wood"]

@@ -1,0 +1,108 @@
+"""Which files are done together, and where their outputs belong."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from accel.image.convert import convert
+from accel.noop import echo
+from bridge.commands.run.files import Found, Problem, find
+from bridge.commands.run.jobs import Job, jobs
+from bridge.commands.run.plan import Plan
+from bridge.core.errors import UserError
+from tests.commands.run import workloads
+
+ONE = Plan(convert.workload, {}, convert.workload, [("image.convert", 1)])
+THREE = Plan(workloads.merge.workload, {}, workloads.merge.workload, [("test.merge", 1)])
+TWO = Plan(workloads.measure.workload, {}, workloads.measure.workload, [("test.measure", 1)])
+ECHO = Plan(echo.workload, {}, echo.workload, [("bridge.echo", 1)])
+HELPED = Plan(workloads.helped.workload, {}, workloads.helped.workload, [("test.helped", 1)])
+
+
+def places(made: list[Job]) -> list[tuple[str, str]]:
+    return [(job.folder.replace(os.sep, "/"), job.stem) for job in made]
+
+
+def test_each_file_is_a_job_in_the_folders_that_it_lies_in(textures: Path) -> None:
+    made = jobs(find([str(textures)], recursive=True, out=None), ONE)
+    assert places(made) == [(".", "wall"), ("stone", "rock.jpg"), ("stone", "rock.png"), ("wood", "rock")]
+
+
+def test_files_keep_the_folders_below_the_one_that_they_have_in_common(textures: Path) -> None:
+    files = [str(textures / "stone/rock.png"), str(textures / "wood/rock.png")]
+    assert places(jobs(find(files, recursive=False, out=None), ONE)) == [("stone", "rock"), ("wood", "rock")]
+    assert places(jobs(find(files[:1], recursive=False, out=None), ONE)) == [(".", "rock")]
+
+
+def test_files_that_have_only_a_drive_in_common_go_into_one_folder() -> None:
+    root = os.path.abspath(os.sep)
+    found = [Found(os.path.join(root, "a", "x.png")), Found(os.path.join(root, "b", "y.png"))]
+    assert places(jobs(found, ONE)) == [(".", "x"), (".", "y")]
+
+
+def test_a_file_that_is_named_twice_is_done_once(textures: Path) -> None:
+    twice = [str(textures / "wall.png"), str(textures / "stone" / ".." / "wall.png")]
+    assert len(jobs(find(twice, recursive=False, out=None), ONE)) == 1
+
+
+def test_several_folders_have_folders_of_their_own(textures: Path) -> None:
+    found = find([str(textures / "stone"), str(textures / "wood")], recursive=True, out=None)
+    assert places(jobs(found, ONE)) == [("stone", "rock.jpg"), ("stone", "rock.png"), ("wood", "rock")]
+
+
+def test_all_files_are_one_job_of_what_takes_several() -> None:
+    (job,) = jobs([Found("a.png"), Found("b.png"), Found("a.png")], THREE)
+    assert job == Job(("a.png", "b.png", "a.png"))
+    (job,) = jobs([Found(f"{n}.png") for n in range(6)], ECHO, "sheet")
+    assert job.stem == "sheet" and job.label == "0.png, 1.png, 2.png and 3 more"
+
+
+def test_a_file_that_isnt_there_costs_the_job_of_all() -> None:
+    (job,) = jobs([Found("a.png"), Found("b.png", problem=Problem("not_found", "isn't there"))], TWO)
+    assert job.problem == Problem("not_found", "b.png isn't there")
+    (job,) = jobs([Found("b.png", problem=Problem("not_found", "isn't there"))], THREE)
+    assert job.problem == Problem("not_found", "isn't there")
+
+
+@pytest.mark.parametrize(
+    ("plan", "count", "says"),
+    [
+        (TWO, 3, "test.measure takes 2 files, not 3."),
+        (TWO, 1, "test.measure takes 2 files, not 1."),
+        (THREE, 4, "test.merge takes 1 to 3 files, not 4. Add --each to run it on each of them."),
+        (ONE, 0, "image.convert takes 1 file, not 0."),
+    ],
+)
+def test_the_wrong_number_of_files_is_told(plan: Plan, count: int, says: str) -> None:
+    with pytest.raises(UserError) as caught:
+        jobs([Found(f"{n}.png") for n in range(count)], plan)
+    assert str(caught.value) == says
+
+
+def test_what_takes_no_file_needs_none() -> None:
+    assert jobs([], ECHO) == [Job(())]
+
+
+def test_a_name_is_for_the_outputs_of_one_job() -> None:
+    assert jobs([Found("a.png")], ONE, "b")[0].stem == "b"
+    with pytest.raises(UserError, match="2 are given"):
+        jobs([Found("a.png"), Found("c.png")], ONE, "b")
+
+
+def test_files_of_what_takes_helpers_are_a_job_each_unless_the_person_says_otherwise() -> None:
+    files = [Found("rock.png"), Found("rock_normal.png")]
+    assert [job.files for job in jobs(files, HELPED)] == [("rock.png",), ("rock_normal.png",)]
+    (job,) = jobs(files, HELPED, together=True)
+    assert (job.files, job.stem) == (("rock.png", "rock_normal.png"), "rock")
+
+
+def test_the_person_may_say_what_files_are_a_job() -> None:
+    files = [Found("a.png"), Found("b.png")]
+    assert len(jobs(files, THREE)) == 1 and len(jobs(files, THREE, together=False)) == 2
+    with pytest.raises(UserError, match="takes 2 files, not 1"):
+        jobs(files, TWO, together=False)
+    with pytest.raises(UserError, match="takes 1 file, not 2"):
+        jobs(files, ONE, together=True)

@@ -1,0 +1,128 @@
+"""Workloads and steps with their parameters, as they are typed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from accel.image import catalogue
+from accel.image.convert import convert
+from accel.image.pipeline import pipeline
+from accel.image.thumbnail import thumbnail
+from bridge.commands.run.plan import Plan, plan
+from bridge.core.errors import UserError
+from tests.commands.run import workloads
+
+KNOWN = {
+    **workloads.ALL,
+    **{each.workload.name: each.workload for each in (convert, pipeline, thumbnail)},
+}
+
+
+@pytest.fixture(autouse=True)
+def operations(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = {each.workload.name: each for each in (workloads.blur, workloads.merge, workloads.measure)}
+    monkeypatch.setattr(catalogue, "OPERATIONS", {**catalogue.OPERATIONS, **more})
+
+
+def steps(text: str, *params: str) -> list[dict[str, Any]]:
+    found = plan(text, dict(param.split("=", 1) for param in params), KNOWN)
+    assert found.workload.name == "image.pipeline"
+    return found.params["steps"]
+
+
+def refused(text: str, *params: str) -> str:
+    with pytest.raises(UserError) as caught:
+        plan(text, dict(param.split("=", 1) for param in params), KNOWN)
+    return str(caught.value)
+
+
+def test_steps_become_a_pipeline_with_the_parameters_of_each() -> None:
+    assert steps("test.blur+image.convert", "blur.radius=3", "convert.format=tga", "2.bits=16") == [
+        {"workload": "test.blur", "params": {"radius": 3}},
+        {"workload": "image.convert", "params": {"format": "tga", "bits": "16"}},
+    ]
+
+
+def test_a_step_may_be_named_whole() -> None:
+    assert steps("test.blur+test.merge", "test.merge.radius=3")[1]["params"] == {"radius": 3}
+
+
+def test_no_step_is_named_where_one_alone_takes_the_parameter() -> None:
+    assert steps("test.blur+image.convert", "bits=8")[1]["params"] == {"bits": "8"}
+
+
+def test_how_files_are_written_is_said_to_the_last_step_and_how_they_are_read_to_the_first() -> None:
+    first, second = steps("image.convert+image.convert", "format=webp", "lossless=true", "transfer=linear")
+    assert first["params"] == {"transfer": "linear"}
+    assert second["params"] == {"format": "webp", "lossless": True}
+
+
+def test_a_parameter_that_several_steps_take_is_asked_after() -> None:
+    said = "Several steps have a parameter 'radius': say 1.radius or 3.radius."
+    assert refused("test.blur+image.convert+test.blur", "radius=8") == said
+    said = "Several steps have a parameter 'radius': say blur.radius or merge.radius."
+    assert refused("test.blur+test.merge", "radius=8") == said
+
+
+def test_a_short_name_that_several_steps_have_is_asked_after() -> None:
+    said = refused("image.convert+image.convert", "convert.bits=8")
+    assert said == "Several steps are called 'convert': say 1.bits or 2.bits."
+
+
+def test_a_parameter_that_would_be_passed_over_is_refused() -> None:
+    assert refused("test.blur+image.convert", "blur.format=tga") == (
+        "format counts in another step alone: say convert.format."
+    )
+    assert refused("test.blur+image.convert", "2.transfer=linear").endswith("say blur.transfer.")
+    says_nothing = "format counts in the last step alone, and test.measure writes no image."
+    assert refused("test.blur+test.measure", "blur.format=tga") == says_nothing
+    assert refused("test.blur+test.measure", "format=tga") == says_nothing
+
+
+@pytest.mark.parametrize(
+    ("params", "says"),
+    [
+        (["3.bits=8"], "--param 3.bits: there is no step '3'; the steps are 1 blur, 2 convert."),
+        (["resize.width=8"], "there is no step 'resize'"),
+        (["width=8"], "No step has a parameter 'width'"),
+        (["blur.radius=far"], 'Step 1, test.blur: radius is "far"; it must be a whole number'),
+        (["convert.colour=1"], "Step 2, image.convert: there is no parameter 'colour'"),
+    ],
+)
+def test_what_no_step_takes_is_refused(params: list[str], says: str) -> None:
+    assert says in refused("test.blur+image.convert", *params)
+
+
+def test_what_is_no_operation_is_no_step() -> None:
+    assert refused("image.thumbnail+image.convert").startswith("image.thumbnail is no operation on images")
+
+
+def test_an_unknown_workload_is_told_with_what_may_be_meant() -> None:
+    assert refused("convert") == "There is no workload 'convert'; did you mean image.convert?"
+    assert refused("image.convret+test.blur").endswith("did you mean image.convert?")
+    assert "there are image.convert, image.pipeline" in refused("nonsense.of.mine")
+
+
+def test_a_single_workload_may_be_named_in_front_of_its_parameters() -> None:
+    for name in ("radius", "blur.radius", "1.radius", "test.blur.radius"):
+        assert plan("test.blur", {name: "3"}, KNOWN).params == {"radius": 3}
+    assert "there is no parameter 'other.radius'" in refused("test.blur", "other.radius=3")
+
+
+def test_files_are_taken_together_by_what_takes_several() -> None:
+    def together(text: str, **params: str) -> bool:
+        return plan(text, params, KNOWN).together
+
+    assert together("test.merge") and together("test.merge+image.convert") and together("test.measure")
+    assert not together("test.blur") and not together("image.convert+test.merge")
+    given = '[{"workload": "%s"}]'
+    assert together("image.pipeline", steps=given % "test.merge")
+    assert not together("image.pipeline", steps=given % "test.blur")
+
+
+def test_the_recipe_has_every_version_by_which_outputs_may_differ() -> None:
+    found: Plan = plan("test.blur+image.convert", {}, KNOWN)
+    assert found.recipe == [("test.blur", 3), ("image.convert", convert.workload.version)]
+    assert found.title == "test.blur+image.convert"

@@ -1,0 +1,73 @@
+"""Values as people read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from accel.image.operation import Written
+from bridge.commands.run.readable import WRITTEN, readable
+
+IMAGE = {
+    "name": "converted", "format": "tga", "width": 512, "height": 256, "channels": 4, "bit_depth": 8,
+    "levels": 1, "size": 524_332,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (None, "x"),
+        (True, "x: yes"),
+        (3, "x: 3"),
+        (0.123456, "x: 0.1235"),
+        ("words", "x: words"),
+        ("", 'x: ""'),
+        (b"abc", "x: 3 bytes"),
+        ([1, None, "a"], "x: 1 none a"),
+        ([[1, 2], {"a": 1}], "x: (1 2) (a 1)"),
+        ([], "x: none"),
+        ({}, "x: nothing"),
+        (list(range(14)), "x: 0 1 2 3 4 5 6 7 8 9 10 11 and 2 more"),
+        ({"width": 3, "height": 2}, "x: 3 x 2"),
+        ({"bit_depth": 8, "alpha": {"used": False}}, "x: bit depth 8, alpha (used no)"),
+        (IMAGE, "x: TGA, 512 x 256, 4 channels of 8 bit, 512.0 KiB"),
+        (
+            {**IMAGE, "channels": 1, "levels": 9, "size": 2},
+            "x: TGA, 512 x 256, 1 channel of 8 bit, 9 levels, 2 bytes",
+        ),
+        (
+            {**IMAGE, "size": 3 << 30, "psnr": 41.25},
+            "x: TGA, 512 x 256, 4 channels of 8 bit, 3.0 GiB, psnr 41.25",
+        ),
+        ([{**IMAGE, "size": 2 << 20}], "x: (TGA, 512 x 256, 4 channels of 8 bit, 2.0 MiB)"),
+    ],
+)  # fmt: skip
+def test_what_is_short_stands_on_one_line(value: Any, says: str) -> None:
+    assert list(readable("x", value, 80)) == [says]
+
+
+def test_what_is_long_has_a_line_for_each_fact() -> None:
+    value = {
+        "width": 3,
+        "inner": {"long_words": "a" * 40, "more": "b" * 40},
+        "rows": [{"a": 1}, {"a": 2}],
+        "written": {**IMAGE, "extra": "c" * 80},
+    }
+    assert list(readable("x", value, 80)) == [
+        "x:",
+        "  width: 3",
+        "  inner:",
+        f"    long words: {'a' * 40}",
+        f"    more: {'b' * 40}",
+        "  rows:",
+        "    a 1",
+        "    a 2",
+        f"  written: TGA, 512 x 256, 4 channels of 8 bit, 512.0 KiB, extra {'c' * 80}",
+    ]
+
+
+def test_an_image_that_was_written_is_known_by_its_fields() -> None:
+    assert {field.encode_name for field in msgspec.structs.fields(Written)} == WRITTEN

@@ -1,0 +1,215 @@
+"""`popbridge run --daemon`: the same through a running daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+
+from bridge import host
+from bridge.commands.run import remote
+from bridge.connection import ConnectionFile
+from tests.advisors import pictures
+from tests.commands.run import workloads
+from tests.commands.shell import one_line
+from tests.server import daemons
+from tests.server.daemons import ThreadDaemon
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreadDaemon]:
+    found = workloads.registry()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(daemons, "registry", lambda: found)
+        running = ThreadDaemon(tmp_path_factory.mktemp("remote") / "home").start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def there(daemon: ThreadDaemon, monkeypatch: pytest.MonkeyPatch, ours: None) -> None:
+    """The daemon is the one that commands find."""
+    monkeypatch.setenv("POPBRIDGE_HOME", str(daemon.paths.data))
+
+
+def _gone(path: Path) -> bytes:
+    if path.suffix == ".png":
+        raise FileNotFoundError(2, "gone")
+    with path.open("rb") as file:
+        return file.read()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.webp")}
+
+
+def lines(out: str) -> list[dict[str, Any]]:
+    """Lines of JSON without what differs from run to run."""
+    found = [json.loads(line) for line in out.splitlines()]
+    for line in found:
+        line.get("meta", {}).pop("queued_ms", None)
+        line.get("meta", {}).pop("run_ms", None)
+    return found
+
+
+@pytest.mark.usefixtures("there")
+class TestTheSame:
+    def test_values_failures_and_exit_codes_are_those_of_a_run_without_it(
+        self, popbridge: Any, textures: Path
+    ) -> None:
+        files = [str(textures), str(textures / "notes.txt"), str(textures / "gone.png")]
+        given = ("run", "image.inspect", *files, "-r", "--json")
+        alone, through = popbridge(*given, "--workers", "1"), popbridge(*given, "--daemon")
+        assert lines(through[1]) == lines(alone[1])
+        assert through[0] == alone[0] == 1
+
+    def test_outputs_are_those_of_a_run_without_it(
+        self, popbridge: Any, textures: Path, tmp_path: Path
+    ) -> None:
+        given = ("run", "image.convert+image.convert", str(textures), "-r", "--param", "format=webp")
+        assert popbridge(*given, "--out", str(tmp_path / "a"), "--workers", "1")[0] == 0
+        assert popbridge(*given, "--out", str(tmp_path / "b"), "--daemon")[0] == 0
+        assert contents(tmp_path / "a") == contents(tmp_path / "b") and len(contents(tmp_path / "a")) == 4
+        assert popbridge(*given, "--out", str(tmp_path / "b"), "--daemon", "--resume")[2].startswith(
+            "popbridge: 0 done, 4 unchanged"
+        )
+
+    def test_several_files_of_one_job_and_files_that_nobody_keeps(
+        self, popbridge: Any, textures: Path
+    ) -> None:
+        files = [str(textures / "wall.png"), str(textures / "stone" / "rock.png")]
+        code, out, err = popbridge("run", "test.measure", *files, "--daemon", "--json")
+        assert (code, lines(out)[0]["value"]) == (0, {"names": files})
+        code, out, err = popbridge("run", "test.sheet", *files, "--daemon")
+        assert code == 0 and "aren't kept" in err
+
+    @pytest.mark.skipif(
+        sys.platform in ("win32", "darwin"), reason="names are Unicode there, links need rights"
+    )
+    def test_files_that_cant_be_named_to_it_are_sent(
+        self, popbridge: Any, textures: Path, tmp_path: Path
+    ) -> None:
+        pictures.save(tmp_path / "elsewhere" / "moon.png", pictures.noise(3, 5))
+        (textures / "moon.png").symlink_to(tmp_path / "elsewhere" / "moon.png")
+        (textures / "b\udcff.png").write_bytes((textures / "wall.png").read_bytes())
+        names = ["moon.png", "b\udcff.png", "wall.png", f"{'long' * 40}.png"]
+        (textures / names[-1]).write_bytes((textures / "wall.png").read_bytes())
+        files = [str(textures / name) for name in names]
+        code, out, _ = popbridge("run", "image.inspect", *files, "--daemon", "--json")
+        assert code == 0 and [line["value"]["width"] for line in lines(out)] == [5, 8, 8, 8]
+        for name in names[1:]:
+            (textures / name).write_bytes(b"no picture")
+        code, _, err = popbridge("run", "image.inspect", *files[1:], "--daemon")
+        assert code == 1
+        assert all(
+            line.endswith(".png: isn't an image of a format known here") for line in err.splitlines()[:3]
+        )
+
+    def test_a_file_that_vanishes_before_it_is_sent_is_told(
+        self, popbridge: Any, textures: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(remote, "LONGEST_PATH", 1)
+        monkeypatch.setattr(Path, "read_bytes", _gone)
+        code, _, err = popbridge("run", "image.inspect", str(textures / "wall.png"), "--daemon")
+        assert (code, err) == (1, f"{textures / 'wall.png'}: can't be read (gone)\n")
+
+    def test_more_files_than_one_request_takes_are_refused(self, popbridge: Any, textures: Path) -> None:
+        wall = str(textures / "wall.png")
+        assert popbridge("run", "test.count", *[wall] * 64, "--daemon")[1].endswith(": 64\n")
+        code, _, err = popbridge("run", "test.count", *[wall] * 65, "--daemon")
+        assert code == 1 and "at most 64 files at once; run it without --daemon" in err
+        assert popbridge("run", "test.count", *[wall] * 65, "--workers", "1")[1].endswith(": 65\n")
+
+    def test_a_workload_that_the_daemon_lacks_is_told(
+        self, popbridge: Any, textures: Path, daemon: ThreadDaemon, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from tests.accel.workloads import crash
+
+        monkeypatch.setattr(host, "load", lambda: host.Registry(workloads={"test.crash": crash.workload}))
+        code, _, err = popbridge("run", "test.crash", str(textures / "wall.png"), "--daemon")
+        assert code == 2 and one_line(err) and "The daemon has no workload 'test.crash'" in err
+
+
+HELLO = {
+    "type": "hello", "protocol": 1, "features": [], "heartbeat_s": 20,
+    "server": {"name": "s", "version": "1", "instance": "i"},
+    "limits": {"frame": 1, "inline": 1, "inflight": 4}, "auth": {"methods": ["token"], "nonce": ""},
+}  # fmt: skip
+ECHO = {"name": "bridge.echo", "version": 1, "summary": ""}
+READY = {"type": "ready", "session": "s", "resume_token": "t", "resumed": False, "workloads": [ECHO]}
+FULL = {"type": "error", "code": "overloaded", "message": "The bridge is full.", "retryable": True}
+
+
+class Scripted:
+    """A daemon that answers each request with the next of its answers, and hangs up after the last."""
+
+    def __init__(self, home: Path, answers: list[dict[str, Any]]) -> None:
+        self._home = home
+        self._answers = answers
+        self.asked = 0
+        self._ready = threading.Event()
+        self._stop: asyncio.Event | None = None
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+
+    def __enter__(self) -> Scripted:
+        self._thread.start()
+        assert self._ready.wait(30)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._stop is not None
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(30)
+
+    async def _serve(self) -> None:
+        self._stop, self._loop = asyncio.Event(), asyncio.get_running_loop()
+        async with serve(self._handle, "127.0.0.1", 0, subprotocols=["bridge.v1.msgpack"]) as running:  # type: ignore[list-item]
+            port = next(iter(running.sockets)).getsockname()[1]
+            self._home.mkdir(exist_ok=True)
+            file = ConnectionFile(f"ws://127.0.0.1:{port}/ws", "http://127.0.0.1:9", "t", 1, 1)
+            file.write(self._home / "connection.json")
+            self._ready.set()
+            await self._stop.wait()
+
+    async def _handle(self, socket: ServerConnection) -> None:
+        await socket.send(msgpack.packb(HELLO))
+        await socket.recv()
+        await socket.send(msgpack.packb(READY))
+        async for frame in socket:
+            message = msgpack.unpackb(frame)
+            if message["type"] != "request":
+                continue
+            self.asked += 1
+            if not self._answers:
+                break
+            await socket.send(msgpack.packb({**self._answers.pop(0), "id": message["id"]}))
+
+
+def test_a_daemon_that_is_full_is_asked_again_when_it_says(popbridge: Any, home: Path) -> None:
+    answers = [{**FULL, "retry_after_ms": 1}, FULL, {"type": "result", "value": 7}]
+    with Scripted(home, answers) as scripted:
+        assert popbridge("run", "bridge.echo", "--daemon") == (0, "bridge.echo: 7\n", "")
+    assert scripted.asked == 3
+
+
+def test_a_daemon_that_stays_full_is_told_in_the_end(
+    popbridge: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POPBRIDGE_DEADLINE_MS", "1000")
+    with Scripted(home, [{**FULL, "retry_after_ms": 1100}] * 3) as scripted:
+        assert popbridge("run", "bridge.echo", "--daemon") == (1, "", "bridge.echo: The bridge is full\n")
+    assert scripted.asked == 2
+
+
+def test_a_daemon_that_is_gone_ends_the_run(popbridge: Any, home: Path) -> None:
+    with Scripted(home, []):
+        code, _, err = popbridge("run", "bridge.echo", "--daemon")
+    assert code == 2 and one_line(err) and "The daemon is gone" in err

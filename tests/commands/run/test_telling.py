@@ -1,0 +1,28 @@
+"""What is said at the end of a run."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.commands.run import telling
+from bridge.commands.run.telling import Teller
+
+
+@pytest.mark.parametrize(
+    ("seconds", "says"), [(0.04, "0.0 s"), (59.9, "59.9 s"), (61.2, "1 min 1 s"), (7_500, "2 h 5 min")]
+)
+def test_durations_read_well(
+    seconds: float, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(telling.time, "monotonic", lambda: now[0])
+    teller = Teller("image.convert", as_json=False)
+    teller.counts.update(done=1_234, failed=1)
+    now[0] += seconds
+    teller.summary(1_235)
+    assert capsys.readouterr().err == f"popbridge: 1,234 done, 1 failed in {says}.\n"
+
+
+def test_a_single_job_needs_no_summary(capsys: pytest.CaptureFixture[str]) -> None:
+    Teller("image.convert", as_json=False).summary(1)
+    assert capsys.readouterr().err == ""
