@@ -60,7 +60,12 @@ class Routed:
 
     async def add(self, lane: Lane) -> None:
         """A further form; started here. Raises OSError."""
-        await lane.executor.start()
+        try:
+            await lane.executor.start()
+        except BaseException:
+            # Who adds it may give up meanwhile: no process is left behind.
+            await lane.executor.close()
+            raise
         self._lanes.append(lane)
 
     async def close(self) -> None:

@@ -176,3 +176,22 @@ async def test_a_gpu_whose_process_cannot_start_is_done_without(routed, tmp_path
     monkeypatch.setattr(routed, "add", refuse)
     await join(routed, tmp_path / "devices.json", Limits())
     assert "no process can be started" in caplog.text and len(routed._lanes) == 1
+
+
+async def test_who_gives_up_on_a_gpu_that_starts_leaves_no_process_behind(routed, monkeypatch):
+    added = lane(CPU, Devices(()), Limits())
+    ended = []
+    close = added.executor.close
+
+    async def start():
+        raise asyncio.CancelledError
+
+    async def counted():
+        ended.append(1)
+        await close()
+
+    monkeypatch.setattr(added.executor, "start", start)
+    monkeypatch.setattr(added.executor, "close", counted)
+    with pytest.raises(asyncio.CancelledError):
+        await routed.add(added)
+    assert ended == [1] and len(routed._lanes) == 1
