@@ -53,6 +53,8 @@ class ExecutorResult(Struct, frozen=True):
     device: str
     batch: int = 1
     """How many jobs ran together, this one included; `run_ms` is its share."""
+    reason: str = ""
+    """Why on this device, for people; empty where there was nothing to choose."""
 
 
 class Executor(Protocol):

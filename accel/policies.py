@@ -131,10 +131,14 @@ def _read(file: Path | None) -> dict[str, Policy]:
 
 
 def _write(file: Path | None, known: Mapping[str, Policy]) -> None:
-    if file is None:
-        return
+    if file is not None:
+        replaced(file, msgspec.json.format(msgspec.json.encode(known)))
+
+
+def replaced(file: Path, contents: bytes) -> None:
+    """Writes a file in one step, and its folder; where that can't be done, it stays as it was."""
     draft = file.with_name(f"{file.name}.{os.getpid()}.part")
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(msgspec.json.format(msgspec.json.encode(known)))
+        draft.write_bytes(contents)
         os.replace(draft, file)

@@ -69,6 +69,11 @@ class Paths(Struct, frozen=True):
         return self.cache / "batching.json"
 
     @property
+    def routing_file(self) -> Path:
+        """What was measured of the CPU beside a GPU on this machine."""
+        return self.cache / "routing.json"
+
+    @property
     def settings_file(self) -> Path:
         """TOML; need not exist."""
         return self.data / "settings.toml"

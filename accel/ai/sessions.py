@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from accel.devices import here
+from accel.devices.prepare import configure, load_libraries
 from accel.models.catalogue import MODELS
 from accel.models.manifest import File, Model
 from accel.models.store import ModelError, ModelStore
@@ -71,8 +73,11 @@ class Networks:
         self._budget = budget
         self._open: OrderedDict[tuple[str, str, str], Network] = OrderedDict()
 
-    def get(self, name: str, file: str = "model.onnx", provider: str = CPU) -> Network:
-        """The network, opened if it isn't. Raises WorkloadError where the model isn't on this machine."""
+    def get(self, name: str, file: str = "model.onnx", provider: str = "") -> Network:
+        """The network, opened if it isn't; without a provider on what this process computes on.
+
+        Raises WorkloadError where the model isn't on this machine.
+        """
         key = (name, file, provider)
         if key not in self._open:
             network = self._opened(name, file, provider)
@@ -123,11 +128,14 @@ def _session(contents: bytes, model: Model, provider: str) -> onnxruntime.Infere
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    choice = here.choice()
+    load_libraries(choice.name)
+    configure(options, choice.name)
     # An arena keeps what the largest image took: 500 MiB instead of 60 after one background, and no faster.
     options.enable_cpu_mem_arena = False
+    given = [provider] if provider else list(choice.providers)
     try:
-        return onnxruntime.InferenceSession(contents, options, providers=[provider])
+        return onnxruntime.InferenceSession(contents, options, providers=given)
     except Exception as error:  # onnxruntime raises classes of its own that share no base
         reason = f"the model {model.name} can't be opened ({str(error)[:160]})"
         raise WorkloadError("internal", reason) from None

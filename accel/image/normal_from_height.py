@@ -62,17 +62,9 @@ def normal_from_height(images: Sequence[Raster], params: NormalFromHeight, limit
     Output file: `normal`. Value: a `Written`.
     """
     from accel.image.planes import data_format
-    from accel.image.relief import Relief, normals
+    from accel.image.relief import Relief, depth, normals
 
     (image,) = images
-    relief = Relief(
-        params.strength * (-1 if params.invert else 1),
-        params.kernel,
-        params.edge == "wrap",
-        params.convention == "directx",
-        params.channel,
-    )
-    deep = image.bit_depth > 8 if params.bits == "same" else params.bits != "8"
-    pixels = normals(image, relief, "uint16" if deep else "uint8")
+    pixels = normals(image, Relief.of(params), depth(image, params.bits))
     made = image.with_pixels(pixels, has_alpha=False, transfer="linear", data=True, format=data_format(image))
     return Operated({"normal": made})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from msgspec import Struct
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from accel.image.decoded import Pixels
 from accel.image.planes import plane
 from accel.image.raster import Raster
+
+if TYPE_CHECKING:
+    from accel.image.normal_from_height import NormalFromHeight
 
 Floats = NDArray[np.float32]
 
@@ -36,6 +39,23 @@ class Relief(Struct, frozen=True):
     """Whether y points down (DirectX)."""
     channel: str
     """As `planes.plane` takes it."""
+
+    @classmethod
+    def of(cls, params: NormalFromHeight) -> Relief:
+        """What is asked for."""
+        return cls(
+            params.strength * (-1 if params.invert else 1),
+            params.kernel,
+            params.edge == "wrap",
+            params.convention == "directx",
+            params.channel,
+        )
+
+
+def depth(image: Raster, bits: str) -> Literal["uint8", "uint16"]:
+    """The type of the normals of an image; `bits` is `Writing.bits`."""
+    deep = image.bit_depth > 8 if bits == "same" else bits != "8"
+    return "uint16" if deep else "uint8"
 
 
 def normals(image: Raster, relief: Relief, dtype: Any) -> Pixels:

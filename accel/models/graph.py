@@ -17,8 +17,8 @@ IR_VERSION = 8
 
 Attribute = int | float | str | tuple[int, ...]
 
-_TYPES = {"float32": 1, "uint8": 2, "int64": 7}
-"""TensorProto.DataType."""
+TYPES = {"float32": 1, "uint8": 2, "uint16": 4, "int32": 6, "int64": 7}
+"""By numpy's names, TensorProto.DataType."""
 _FLOAT, _INT, _STRING, _INTS = 1, 2, 3, 7
 """AttributeProto.AttributeType."""
 
@@ -46,7 +46,7 @@ class GraphBuilder:
         values = np.ascontiguousarray(values)
         little = values.astype(values.dtype.newbyteorder("<"), copy=False)
         # TensorProto: dims 1, data_type 2, name 8, raw_data 9.
-        tensor = packed(1, values.shape) + integer(2, _TYPES[values.dtype.name])
+        tensor = packed(1, values.shape) + integer(2, TYPES[values.dtype.name])
         self._constants.append(tensor + block(8, name) + block(9, little.tobytes()))
         return name
 
@@ -77,5 +77,5 @@ def _value(tensor: Tensor) -> bytes:
     # Dimension: dim_value 1, dim_param 2.
     sizes = [integer(1, one) if isinstance(one, int) else block(2, one) for one in tensor.shape]
     shape = b"".join(block(1, size) for size in sizes)
-    kind = integer(1, _TYPES[tensor.dtype]) + block(2, shape)
+    kind = integer(1, TYPES[tensor.dtype]) + block(2, shape)
     return block(1, tensor.name) + block(2, block(1, kind))

@@ -15,7 +15,7 @@ class Tensor(Struct, frozen=True):
 
     name: str
     """As the ONNX file has it."""
-    dtype: Literal["float32", "int64", "uint8"]
+    dtype: Literal["float32", "int64", "uint8", "uint16"]
     shape: tuple[Dimension, ...]
 
 

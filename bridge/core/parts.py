@@ -143,6 +143,8 @@ class ResultMeta(Part, kw_only=True):
     """Whether a kept result was given."""
     device: str = ""
     """Where it ran."""
+    reason: str = ""
+    """Why there, for people; absent where there was nothing to choose."""
     batch: Annotated[int, Meta(ge=0)] = 0
     """How many requests ran together."""
     queued_ms: Annotated[float, Meta(ge=0)] = 0.0

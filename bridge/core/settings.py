@@ -96,6 +96,8 @@ SETTINGS = (
     Setting(name="worker.keep_mib", type=_ranged(int, 0, 1 << 20), default=1024,
             help="A worker that holds more memory than this after a job, MiB, is replaced by a fresh one; 0 "
                  "keeps it."),
+    Setting(name="gpu", type=bool, default=True,
+            help="Whether an NVIDIA GPU is used for what it was measured to do sooner than the CPU."),
     Setting(name="deadline_ms", type=_ranged(int, 1, 86_400_000), default=60_000,
             help="Milliseconds that a request may take where it names no deadline."),
     Setting(name="images.max_pixels", type=_ranged(int, 1, 2**40), default=268_435_456,

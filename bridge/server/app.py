@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import secrets
 import sqlite3
@@ -13,9 +14,14 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import WebSocketRoute
 
+from accel import gpu
 from accel.batching import Batcher
-from accel.executor import LocalExecutor
+from accel.executor import LocalExecutor, cores
+from accel.frames import DEVICE
 from accel.policies import Policies
+from accel.routed import Lane, Routed
+from accel.routing import Form
+from accel.sample import SAMPLES
 from accel.workload import Limits
 from bridge.core import errors
 from bridge.core.router import Router
@@ -63,7 +69,13 @@ class Bridge:
             settings["workers"], limits, settings["worker.memory_mib"], keep_mib=settings["worker.keep_mib"]
         )
         self._policies = Policies(paths.batching_file, workers)
-        self._executor = Batcher(workers, self._policies.max_rows)
+        cpu = Lane(
+            Form("cpu", DEVICE), Batcher(workers, self._policies.max_rows), settings["workers"] or cores()
+        )
+        self._executor = Routed(cpu, paths.routing_file, SAMPLES)
+        self._join_gpu = functools.partial(
+            gpu.join, self._executor, paths.devices_file, limits, wanted=settings["gpu"]
+        )
         blobs = _blob_store(paths.blobs, settings["blobs.max_size"])
         runner = Runner(registry.workloads, self._executor, blobs, limits, settings["inline"])
         commands = Commands(self._receipts, self.sessions)
@@ -108,6 +120,7 @@ class Bridge:
         if count:
             log.info("%d sessions wait for their clients to come back", count)
         self._ticker = asyncio.create_task(self._tick())
+        self._gpu = asyncio.create_task(self._join_gpu())
 
     async def _restarted(self, live: LiveSession) -> None:
         self.dispatch.client_restarted(live)
@@ -121,8 +134,9 @@ class Bridge:
 
     async def stop(self) -> None:
         """After `finish`: the workers and the database are closed."""
-        self._ticker.cancel()
-        await asyncio.gather(self._ticker, return_exceptions=True)
+        for task in (self._ticker, self._gpu):
+            task.cancel()
+        await asyncio.gather(self._ticker, self._gpu, return_exceptions=True)
         await self._close()
 
     async def _close(self) -> None:

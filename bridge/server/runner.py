@@ -87,7 +87,10 @@ class Runner:
         outputs = [
             OutputRef(name=f.name, media_type=f.media_type, size=f.size, blob=f.sha256) for f in done.files
         ]
-        meta = ResultMeta(device=done.device, batch=done.batch, queued_ms=done.queued_ms, run_ms=done.run_ms)
+        meta = ResultMeta(
+            device=done.device, reason=done.reason,
+            batch=done.batch, queued_ms=done.queued_ms, run_ms=done.run_ms,
+        )  # fmt: skip
         return Result(id=request_id, value=done.value, outputs=outputs, meta=meta)
 
     def resolve(self, refs: Sequence[InputRef], root: Path | None) -> list[Input]:

@@ -7,11 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from accel import noop
+from accel.executor import LocalExecutor
+from accel.routed import Lane, Routed
+from accel.routing import Cost, Form, write
+from accel.sample import image_sample
 from accel.workload import Limits, WorkloadError
 from bridge.core.errors import RequestError
-from bridge.core.messages import InputRef
+from bridge.core.messages import InputRef, ResultMeta
 from bridge.server.runner import Runner, as_request_error, confine
 from bridge.store.blobs import BlobStore
+
+ECHO = noop.echo.workload
 
 
 @pytest.mark.parametrize(
@@ -70,3 +77,20 @@ def test_an_input_says_once_where_its_bytes_are(tmp_path: Path) -> None:
     for ref in (InputRef(name="x"), InputRef(name="x", data=b"1", path="x.png")):
         with pytest.raises(RequestError, match="exactly one of"):
             runner.resolve([ref], tmp_path)
+
+
+async def test_a_result_says_where_it_ran_and_why(tmp_path: Path) -> None:
+    forms = [Form("cpu", "CPU"), Form("other", "Another")]
+    lanes = [Lane(form, LocalExecutor(1, Limits(), 0)) for form in forms]
+    routed = Routed(lanes[0], tmp_path / "routing.json", {ECHO.name: image_sample(1)})
+    costs = {"bridge.echo 1 CPU": Cost(9, 0), "bridge.echo 1 Another": Cost(1, 0)}
+    write(tmp_path / "both.json", costs)
+    both = Routed(lanes[0], tmp_path / "both.json", {ECHO.name: image_sample(1)})
+    # What is inline runs without workers, so that none are started.
+    both._lanes.append(lanes[1])
+    blobs = BlobStore(tmp_path, 1)
+    alone = (await Runner({ECHO.name: ECHO}, routed, blobs, Limits()).run(ECHO.name, {}, [])).meta
+    chosen = (await Runner({ECHO.name: ECHO}, both, blobs, Limits()).run(ECHO.name, {}, [])).meta
+    assert isinstance(alone, ResultMeta) and (alone.device, alone.reason) == ("CPU", "")
+    assert isinstance(chosen, ResultMeta) and chosen.device == "Another"
+    assert chosen.reason == "about 1 ms on Another, 9 ms on CPU (0 megapixels)"

@@ -18,7 +18,7 @@ import psutil
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 
-SECTIONS = ("requests", "popup", "audit")
+SECTIONS = ("requests", "popup", "audit", "gpu")
 """The modules beside this one, in the order of the page; `measure()` of each gives its section."""
 
 HEAD = """# Performance

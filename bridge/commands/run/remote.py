@@ -14,7 +14,7 @@ from bridge.client import Client
 from bridge.commands.run.jobs import Job
 from bridge.core import errors
 from bridge.core.errors import RequestError, UserError
-from bridge.core.messages import InputRef, OutputRef, ProjectInfo, Result
+from bridge.core.messages import InputRef, OutputRef, ProjectInfo, Result, ResultMeta
 
 if TYPE_CHECKING:
     from accel.executor import ExecutorResult
@@ -120,9 +120,8 @@ class Remote:
 def _outcome(result: Result, files: Sequence[ResultFile]) -> ExecutorResult:
     from accel.executor import ExecutorResult
 
-    meta = result.meta or None
-    queued, ran, device = (meta.queued_ms, meta.run_ms, meta.device) if meta else (0.0, 0.0, "")
-    return ExecutorResult(result.value, files, queued, ran, device)
+    meta = result.meta or ResultMeta()
+    return ExecutorResult(result.value, files, meta.queued_ms, meta.run_ms, meta.device, reason=meta.reason)
 
 
 def _translated(error: RequestError, files: Sequence[str]) -> WorkloadError:

@@ -35,6 +35,7 @@ class Teller:
         self._count("done")
         if self._as_json:
             meta = {"device": result.device, "queued_ms": result.queued_ms, "run_ms": result.run_ms}
+            meta |= {"reason": result.reason} if result.reason else {}
             say_json({**_subject(job), "value": result.value, "meta": {**meta, "files": written}})
             return
         head = f"{job.label} -> {written[0]}" if len(written) == 1 else job.label or self._title

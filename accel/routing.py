@@ -1,0 +1,194 @@
+"""Which form of a workload runs: the CPU's or a GPU's, by what both cost on this machine when measured."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from accel.policies import replaced
+from accel.sample import SIDES
+from accel.workload import Workload, WorkloadError
+
+ROUNDS = 3
+"""How often each size is measured; the best counts, as other work only slows down."""
+MPX = 1_000_000
+
+log = logging.getLogger(__name__)
+
+
+class Form(Struct, frozen=True):
+    """One way to run a workload."""
+
+    name: str
+    """`cpu`, or a provider's name such as `cuda`."""
+    device: str
+    """As results call it, and by which measurements are kept: `CPU`, or `CUDA, NVIDIA GeForce RTX 4090`."""
+
+
+class Cost(Struct, frozen=True):
+    """What a job takes by its pixels, from input files to output files: transfers to a GPU are in it."""
+
+    fixed_ms: float
+    """For any job."""
+    mpx_ms: float
+    """For each million pixels."""
+
+    def ms(self, pixels: int) -> float:
+        """Milliseconds of a job."""
+        return self.fixed_ms + self.mpx_ms * pixels / MPX
+
+
+class Choice(Struct, frozen=True):
+    """The form that runs, and why it does."""
+
+    form: Form
+    reason: str
+    """For people."""
+    ms: float = 0.0
+    """What it is expected to take; 0 where that isn't known."""
+
+
+Measure = Callable[[Workload, Form, int], Awaitable[float]]
+"""Runs a sample of a workload by a form, on a square image of that side; gives the milliseconds that it took.
+Raises WorkloadError."""
+
+
+class Routing:
+    """The costs on this machine; chooses by them. A workload without any is measured in the background the
+    first time it is used with more than one form, and runs by the first until then."""
+
+    def __init__(self, file: Path | None, measure: Measure) -> None:
+        """`file` need not exist; None keeps nothing."""
+        self._file = file
+        self._measure = measure
+        self._known = read(file)
+        self._measuring: dict[str, asyncio.Task[None]] = {}
+
+    def choose(
+        self,
+        workload: Workload,
+        forms: Sequence[Form],
+        pixels: int,
+        queued: Mapping[str, float],
+        sides: Sequence[int] = SIDES,
+    ) -> Choice:
+        """The form that is done first: what waits for it already (`queued`, ms by the forms' names), and the
+        job's own cost. The first of `forms` is the CPU's."""
+        first = forms[0]
+        if len(forms) == 1:
+            return Choice(first, "")
+        costs = {form.name: self._known.get(_key(workload, form)) for form in forms}
+        if any(cost is None for cost in costs.values()):
+            self._start(workload, forms, sides)
+            return Choice(first, "the other form is being measured")
+        found = {name: cost.ms(pixels) for name, cost in costs.items() if cost is not None}
+        total = {name: ms + queued.get(name, 0.0) for name, ms in found.items()}
+        best = min(forms, key=lambda form: total[form.name])
+        return Choice(best, _reason(best, forms, total, queued, pixels), found[best.name])
+
+    async def measure(
+        self, workload: Workload, forms: Sequence[Form], sides: Sequence[int] = SIDES
+    ) -> Mapping[str, Cost]:
+        """Measures all forms of a workload anew, in turns, and keeps what comes out, by the forms' names.
+
+        `sides`: pixels, of square images.
+
+        Raises WorkloadError.
+        """
+        best = {form.name: dict.fromkeys(sides, float("inf")) for form in forms}
+        for form in forms:
+            # The first job also loads libraries and opens graphs.
+            await self._measure(workload, form, sides[0])
+        for _ in range(ROUNDS):
+            for side in sides:
+                for form in forms:
+                    took = await self._measure(workload, form, side)
+                    best[form.name][side] = min(best[form.name][side], took)
+        costs = {
+            name: fitted({side * side: ms for side, ms in times.items()}) for name, times in best.items()
+        }
+        self._known |= {_key(workload, form): costs[form.name] for form in forms}
+        write(self._file, self._known)
+        return costs
+
+    def known(self, workload: Workload, form: Form) -> Cost | None:
+        """What was measured."""
+        return self._known.get(_key(workload, form))
+
+    async def close(self) -> None:
+        """Ends the measurements that are under way."""
+        for task in self._measuring.values():
+            task.cancel()
+        await asyncio.gather(*self._measuring.values(), return_exceptions=True)
+
+    def _start(self, workload: Workload, forms: Sequence[Form], sides: Sequence[int]) -> None:
+        key = " ".join(_key(workload, form) for form in forms)
+        if key not in self._measuring:
+            self._measuring[key] = asyncio.create_task(self._quietly(workload, forms, sides))
+
+    async def _quietly(self, workload: Workload, forms: Sequence[Form], sides: Sequence[int]) -> None:
+        begin = time.perf_counter()
+        try:
+            costs = await self.measure(workload, forms, sides)
+        except WorkloadError as error:
+            log.warning("%s can't be measured on every device: %s", workload.name, error)
+            return
+        said = ", ".join(f"{name} {one.fixed_ms:.1f} + {one.mpx_ms:.1f}" for name, one in costs.items())
+        took = time.perf_counter() - begin
+        log.info("%s costs, in ms and ms a megapixel: %s (measured in %.1f s)", workload.name, said, took)
+
+
+def fitted(times: Mapping[int, float]) -> Cost:
+    """The line through milliseconds by pixels, of the least squares of what is off in proportion: a small job
+    counts as much as a large one. Neither part is below 0."""
+    weights = {pixels: 1 / max(ms, 1e-6) ** 2 for pixels, ms in times.items()}
+    whole = sum(weights.values())
+    mean_x = sum(w * pixels for pixels, w in weights.items()) / whole
+    mean_y = sum(w * times[pixels] for pixels, w in weights.items()) / whole
+    spread = sum(w * (pixels - mean_x) ** 2 for pixels, w in weights.items())
+    both = sum(w * (pixels - mean_x) * (times[pixels] - mean_y) for pixels, w in weights.items())
+    slope = max(0.0, both / spread) if spread else 0.0
+    fixed = mean_y - slope * mean_x
+    if fixed < 0:
+        squares = sum(w * pixels * pixels for pixels, w in weights.items())
+        return Cost(0.0, sum(w * pixels * times[pixels] for pixels, w in weights.items()) / squares * MPX)
+    return Cost(fixed, slope * MPX)
+
+
+def _reason(
+    best: Form, forms: Sequence[Form], total: Mapping[str, float], queued: Mapping[str, float], pixels: int
+) -> str:
+    """For example: about 12 ms on CUDA, 48 ms on CPU (4.2 megapixels; 30 ms of work wait for CPU)."""
+    order = [best, *(form for form in forms if form is not best)]
+    expected = ", ".join(f"{total[form.name]:.3g} ms on {form.device}" for form in order)
+    waits = [
+        f"{queued[form.name]:.3g} ms of work wait for {form.device}"
+        for form in order
+        if queued.get(form.name)
+    ]
+    return f"about {expected} ({'; '.join([f'{pixels / MPX:.2g} megapixels', *waits])})"
+
+
+def _key(workload: Workload, form: Form) -> str:
+    return f"{workload.name} {workload.version} {form.device}"
+
+
+def read(file: Path | None) -> dict[str, Cost]:
+    """What was kept; nothing where there is no such file, or nobody can read it: it is only a measurement."""
+    if file is not None:
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            return msgspec.json.decode(file.read_bytes(), type=dict[str, Cost])
+    return {}
+
+
+def write(file: Path | None, known: Mapping[str, Cost]) -> None:
+    """Keeps it, if that can be done."""
+    if file is not None:
+        replaced(file, msgspec.json.format(msgspec.json.encode(known)))

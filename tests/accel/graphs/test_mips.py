@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from accel.graphs.coded import Coded
+from accel.graphs.mips import mip_feed, mips_graph, steps
+from accel.graphs.runner import Runner
+from accel.image.coding import coding
+from accel.image.levels import pixel_levels, sizes
+from tests.accel.graphs.agreeing import check_agree
+from tests.accel.image.operating import noise, raster
+
+RUNNER = Runner()
+
+
+def both(image, filter="box", edge="clamp", kind="color"):
+    """The levels by the graph, and by the CPU's form."""
+    how = coding(image, kind, True, True)
+    coded, size = Coded.of(how), (image.width, image.height)
+    wanted = sizes(*size)
+    feed = dict(mip_feed(coded, size, wanted, filter, edge), pixels=image.pixels[None])
+    if coded.bounded:
+        feed["range"] = np.array(how.range, np.float32)
+    found = RUNNER.run(mips_graph(coded, steps(size, wanted, filter, edge)), feed)
+    made = [found[f"level{level}"].fetch()[0] for level in range(1, len(wanted) + 1)]
+    return made, pixel_levels(image.pixels, how, wanted, filter, edge)
+
+
+@pytest.mark.parametrize("size", [(64, 32), (48, 20), (37, 21), (1, 13), (2, 2)])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_levels_are_those_of_the_cpu_within_a_step(size, channels):
+    image = raster(noise(size[1], size[0], channels))
+    for found, wanted in zip(*both(image), strict=True):
+        check_agree(found, wanted)
+
+
+@pytest.mark.parametrize("filter", ["kaiser", "lanczos"])
+def test_sharper_filters_agree_too(filter):
+    pixels = noise(40, 64, 4)
+    pixels[..., 3] |= 64
+    for found, wanted in zip(*both(raster(pixels), filter, "wrap"), strict=True):
+        check_agree(found, wanted)
+
+
+@pytest.mark.parametrize("kind", ["uint16", "float32"])
+def test_deep_textures_keep_their_depth(kind):
+    for found, wanted in zip(*both(raster(noise(32, 48, 4, kind))), strict=True):
+        check_agree(found, wanted, codes=3 / 257)
+
+
+def test_levels_of_normals_are_normals():
+    for found, wanted in zip(*both(raster(noise(32, 32, 3), "linear"), kind="normal"), strict=True):
+        check_agree(found, wanted)
+
+
+def test_transparent_texels_give_no_fringe():
+    pixels = np.zeros((8, 8, 4), np.uint8)
+    pixels[:, ::2] = (255, 0, 0, 255)
+    pixels[:, 1::2] = (0, 255, 0, 0)
+    found, _ = both(raster(pixels))
+    assert found[0][0, 0].tolist() == [255, 0, 0, 128]
+
+
+def test_black_and_white_average_to_the_grey_that_gives_half_the_light():
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    pixels[:, ::2] = 255
+    found, _ = both(raster(pixels))
+    assert found[0][0, 0].tolist() == [188, 188, 188]

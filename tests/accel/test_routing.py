@@ -1,0 +1,135 @@
+import logging
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accel.routing import Cost, Form, Routing, fitted, read
+from accel.workload import WorkloadError
+from tests.accel import workloads
+from tests.accel.conftest import until
+
+SAY = workloads.say.workload
+CPU, CUDA = Form("cpu", "CPU"), Form("cuda", "CUDA, Some GPU")
+BOTH = (CPU, CUDA)
+
+
+def known(tmp_path, cpu: Cost, cuda: Cost) -> Routing:
+    """With made-up costs."""
+    file = tmp_path / "routing.json"
+    file.write_bytes(msgspec.json.encode({"test.say 1 CPU": cpu, "test.say 1 CUDA, Some GPU": cuda}))
+
+    async def measure(workload, form, side):
+        raise AssertionError("nothing is measured that is known")
+
+    return Routing(file, measure)
+
+
+@pytest.fixture
+def routing(tmp_path):
+    """The GPU costs more for any job and less for each pixel: they are equal at half a megapixel."""
+    return known(tmp_path, Cost(1.0, 20.0), Cost(6.0, 10.0))
+
+
+@pytest.mark.parametrize(("pixels", "form"), [(0, CPU), (400_000, CPU), (600_000, CUDA), (4_000_000, CUDA)])
+def test_small_images_stay_on_the_cpu_and_large_ones_go_to_the_gpu(routing, pixels, form):
+    assert routing.choose(SAY, BOTH, pixels, {}).form == form
+
+
+def test_the_reason_names_what_both_would_take(routing):
+    choice = routing.choose(SAY, BOTH, 4_000_000, {"cpu": 0.0, "cuda": 12.0})
+    assert choice.form == CUDA and choice.ms == 46
+    assert choice.reason == (
+        "about 58 ms on CUDA, Some GPU, 81 ms on CPU (4 megapixels; 12 ms of work wait for CUDA, Some GPU)"
+    )
+
+
+def test_a_form_that_has_much_to_do_already_is_passed_over(routing):
+    assert routing.choose(SAY, BOTH, 4_000_000, {"cuda": 34.0}).form == CUDA
+    assert routing.choose(SAY, BOTH, 4_000_000, {"cuda": 36.0}).form == CPU
+    assert routing.choose(SAY, BOTH, 0, {"cpu": 6.0}).form == CUDA
+
+
+def test_a_gpu_that_is_never_faster_is_never_chosen(tmp_path):
+    routing = known(tmp_path, Cost(1.0, 5.0), Cost(2.0, 6.0))
+    assert all(routing.choose(SAY, BOTH, 10**power, {}).form == CPU for power in range(10))
+
+
+async def test_one_form_needs_no_measurement_and_no_reason():
+    async def measure(workload, form, side):
+        raise AssertionError("there is nothing to choose")
+
+    routing = Routing(None, measure)
+    choice = routing.choose(SAY, (CPU,), 1_000_000, {})
+    assert (choice.form, choice.reason) == (CPU, "")
+    await routing.close()
+
+
+class Recorded:
+    """A measure that gives what was made up and remembers what was asked."""
+
+    def __init__(self, **costs: Cost) -> None:
+        self.costs = costs
+        self.asked = []
+
+    async def __call__(self, workload, form, side):
+        self.asked.append((form.name, side))
+        return self.costs[form.name].ms(side * side)
+
+
+async def test_what_is_unknown_is_measured_once_and_runs_on_the_cpu_until_then(tmp_path):
+    file = tmp_path / "made" / "routing.json"
+    measure = Recorded(cpu=Cost(1.0, 20.0), cuda=Cost(6.0, 10.0))
+    routing = Routing(file, measure)
+    for _ in range(2):
+        choice = routing.choose(SAY, BOTH, 9_000_000, {}, (100, 200))
+        assert choice.form == CPU and "measured" in choice.reason
+    await until(file.exists, "the measurement")
+    assert len(measure.asked) == 2 + 3 * 2 * 2
+    # In turns: what else the machine does slows both down.
+    assert measure.asked[2:6] == [("cpu", 100), ("cuda", 100), ("cpu", 200), ("cuda", 200)]
+    assert routing.choose(SAY, BOTH, 9_000_000, {}).form == CUDA
+    again = Routing(file, measure)
+    assert again.choose(SAY, BOTH, 9_000_000, {}).form == CUDA
+    assert again.known(SAY, CUDA).mpx_ms == pytest.approx(10)
+    await routing.close()
+
+
+async def test_another_gpu_is_measured_for_itself(routing):
+    other = Form("cuda", "CUDA, Another GPU")
+    assert routing.known(SAY, other) is None
+    assert routing.choose(SAY, (CPU, other), 9_000_000, {}).form == CPU
+    await routing.close()
+
+
+async def test_a_form_that_fails_leaves_the_cpu_and_says_so_in_the_log(caplog):
+    async def measure(workload, form, side):
+        raise WorkloadError("not_found", "no model")
+
+    routing = Routing(None, measure)
+    with caplog.at_level(logging.WARNING):
+        assert routing.choose(SAY, BOTH, 1, {}).form == CPU
+        await until(lambda: "can't be measured" in caplog.text, "the failure")
+    assert routing.choose(SAY, BOTH, 1, {}).form == CPU
+    await routing.close()
+
+
+def test_a_file_that_nobody_can_read_is_as_none(tmp_path):
+    (tmp_path / "routing.json").write_text("not JSON")
+    assert read(tmp_path / "routing.json") == read(tmp_path / "missing.json") == read(None) == {}
+
+
+@given(fixed=st.floats(0.01, 1e3), each=st.floats(0, 1e3))
+def test_times_on_a_line_give_that_line(fixed, each):
+    cost = Cost(fixed, each)
+    found = fitted({side * side: cost.ms(side * side) for side in (256, 1024, 2048)})
+    assert found.fixed_ms == pytest.approx(fixed, rel=1e-6, abs=1e-6)
+    assert found.mpx_ms == pytest.approx(each, rel=1e-6, abs=1e-6)
+
+
+@given(st.lists(st.floats(0.01, 1e4), min_size=1, max_size=4))
+def test_no_cost_is_below_nothing_whatever_was_measured(times):
+    found = fitted({(at + 1) * 100_000: ms for at, ms in enumerate(times)})
+    assert found.fixed_ms >= 0 and found.mpx_ms >= 0
+    assert found.ms(500_000) > 0

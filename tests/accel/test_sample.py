@@ -1,0 +1,37 @@
+import pytest
+
+from accel.image.open_raster import open_raster
+from accel.sample import SAMPLES, image_sample, pixels_of
+from accel.workload import Input, Limits
+
+
+def test_the_pixels_of_png_are_read_from_their_headers(tmp_path):
+    _, inputs = image_sample(3, 2).make(40, tmp_path)
+    assert pixels_of(inputs) == 2 * 40 * 40
+
+
+def test_other_files_count_by_their_size_and_missing_ones_for_nothing(tmp_path):
+    other = tmp_path / "a.tga"
+    other.write_bytes(bytes(3000))
+    short = tmp_path / "b.png"
+    short.write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert pixels_of([Input("a", str(other))]) == 2000
+    assert pixels_of([Input("b", str(short))]) == 5
+    assert pixels_of([Input("c", str(tmp_path / "c.png"))]) == pixels_of([]) == 0
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_every_sample_is_a_job_of_its_workload(name, tmp_path):
+    from accel.image.catalogue import OPERATIONS
+
+    params, inputs = SAMPLES[name].make(32, tmp_path)
+    workload = OPERATIONS[name].workload
+    workload.parse(dict(params))
+    workload.check_inputs(len(inputs))
+    assert all(open_raster(one, Limits()).width == 32 for one in inputs)
+
+
+def test_samples_are_hard_enough_to_be_typical(tmp_path):
+    _, (source,) = image_sample(4).make(256, tmp_path)
+    # Flat images would be decoded in no time.
+    assert source.size() > 256 * 256

@@ -1,0 +1,232 @@
+"""The CPU beside an NVIDIA GPU, by the batch: `python -m tools.bench.gpu [--pull]`.
+
+Run it on a machine with a GPU; without one its columns say "not measured". `--pull` first gets the models
+that aren't there, into `.models` beside the sources, as the tests do.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from accel.devices.choice import Choice, Wish, choose
+from accel.devices.here import CPU
+from accel.devices.probing import try_providers
+from accel.devices.report import Devices
+from accel.executor import cores
+from accel.graphs.runner import Runner
+from accel.models.catalogue import MODELS
+from accel.models.pull import pull
+from accel.models.store import ModelError, ModelStore
+from tools.bench.gpu_works import INFERENCE, MEDIA, NETS, On, Run, Work, works
+
+STORE = ModelStore(Path(__file__).resolve().parents[2] / ".models")
+BATCHES = (1, 2, 4, 8, 16, 32, 64)
+CAP_S = 5.0
+"""A batch that would take longer isn't tried."""
+LEAST_S = 0.3
+"""How long each cell is measured at least, unless one run takes longer."""
+NOT_MEASURED = "not measured"
+YES, LESS, NO = "yes", "less than demanded", "no: leave it to the CPU"
+"""Whether a GPU is worth it."""
+
+TEMPLATE = """## CPU and GPU
+
+How many a second, by the batch, on {threads} cores of the CPU and on {gpu} (`tools/bench/gpu.py`, the best of
+the rounds of {least} s; {runtime}). Networks run with all cores by onnxruntime, from memory to memory;
+operations on images by the CPU's own form, one image a core, against their graph on the GPU. Missing batches
+would have taken longer than {cap:g} s, or more memory than there is.
+
+| what | batch | CPU, a second | GPU, a second | GPU to CPU |
+|---|---|---|---|---|
+{rows}
+
+The best batch of each, beside what is demanded of a GPU: {inference} times the CPU for inference, {media}
+times for operations on images.
+
+| what | CPU, a second | GPU, a second | GPU to CPU | demanded | worth it |
+|---|---|---|---|---|---|
+{best}
+
+{words}
+"""
+
+BC7 = (
+    "BC7 has no path on a GPU: its encoder is compiled for the CPU's vector units, and is measured by "
+    "`tools/bench/compress.py`."
+)
+
+
+class Rates(Struct):
+    """How many a second, by the batch."""
+
+    work: Work
+    cpu: dict[int, float]
+    gpu: dict[int, float]
+
+
+class Gpu(Struct, frozen=True):
+    """What is measured beside the CPU."""
+
+    choice: Choice | None
+    """None for none."""
+    name: str
+    runtime: str
+    why: str
+    """Why there is none."""
+
+
+def find() -> Gpu:
+    """CUDA where it works: what any shape runs on without being compiled for minutes."""
+    found = try_providers()
+    choice = choose(found, Wish(("cuda",)))
+    runtime = f"onnxruntime {found.runtime}"
+    if choice.name == "cpu":
+        report = found.report("cuda")
+        return Gpu(None, "no GPU", runtime, f"{report.reason}. {report.remedy}".strip())
+    return Gpu(choice, _named(found), runtime, "")
+
+
+def _named(found: Devices) -> str:
+    one = found.gpus[0]
+    version = f"{found.driver // 1000}.{found.driver % 1000 // 10}"
+    return f"{one.name or 'an unnamed GPU'} ({one.memory_mib / 1024:.0f} GiB, a driver for CUDA {version})"
+
+
+def rates(on: On, runner: Runner, work: Work) -> dict[int, float]:
+    """Batches until one would take too long, or memory is full."""
+    found: dict[int, float] = {}
+    took = 0.0
+    for batch in BATCHES:
+        if batch > work.most or 2 * took > CAP_S:
+            break
+        try:
+            run = on(runner, batch)
+            if batch == 1:
+                # What is opened and compiled once doesn't count.
+                run()
+            took = _seconds(run)
+        except Exception as error:  # onnxruntime raises classes of its own that share no base
+            print(f"{work.name}, batch {batch}: {str(error)[:200]}", file=sys.stderr)
+            break
+        found[batch] = batch / took
+    return found
+
+
+def _seconds(run: Run) -> float:
+    """Of the best round."""
+    best, spent, rounds = float("inf"), 0.0, 0
+    # The first round of a shape also plans its memory and chooses its kernels.
+    while rounds < 2 or (spent < LEAST_S and rounds < 1000):
+        begin = time.perf_counter()
+        run()
+        took = time.perf_counter() - begin
+        best, spent, rounds = min(best, took), spent + took, rounds + 1
+        if took > CAP_S / 2:
+            break
+    return best
+
+
+def measured(gpu: Gpu) -> Iterator[Rates]:
+    """All that can be."""
+    known: dict[On, dict[int, float]] = {}
+    for work in works(STORE)[0]:
+        if work.on_cpu not in known:
+            known[work.on_cpu] = rates(work.on_cpu, Runner(CPU, cores()), work)
+        # A runner for each, as it keeps the memory that it took. Networks multiply as quickly as the GPU can,
+        # operations on images exactly.
+        runner = Runner(gpu.choice, exact=work.demanded == MEDIA) if gpu.choice else None
+        yield Rates(work, known[work.on_cpu], rates(work.on_gpu, runner, work) if runner else {})
+
+
+def rows(one: Rates) -> Iterator[str]:
+    """A line for each batch that either did."""
+    for batch in BATCHES:
+        cpu, gpu = one.cpu.get(batch), one.gpu.get(batch)
+        if cpu is not None or gpu is not None:
+            cells = [one.work.name, str(batch), _rate(cpu, one), _rate(gpu, one), _ratio(cpu, gpu)]
+            yield f"| {' | '.join(cells)} |"
+
+
+def best(one: Rates) -> str:
+    """The line with both devices' best batches."""
+    cpu, gpu = (max(rates.values(), default=None) for rates in (one.cpu, one.gpu))
+    figures = [_rate(cpu, one), _rate(gpu, one), _ratio(cpu, gpu)]
+    return f"| {' | '.join([one.work.name, *figures, str(one.work.demanded), verdict(one)])} |"
+
+
+def verdict(one: Rates) -> str:
+    """Whether a GPU is worth it, in a word or two."""
+    if not one.gpu or not one.cpu:
+        return NOT_MEASURED
+    ratio = max(one.gpu.values()) / max(one.cpu.values())
+    if ratio >= one.work.demanded:
+        return YES
+    return LESS if ratio > 1 else NO
+
+
+def _rate(value: float | None, one: Rates) -> str:
+    return NOT_MEASURED if value is None else f"{value:,.{0 if value >= 100 else 1}f} {one.work.unit}"
+
+
+def _ratio(cpu: float | None, gpu: float | None) -> str:
+    return NOT_MEASURED if not cpu or not gpu else f"**{gpu / cpu:.2f}**"
+
+
+def words(found: Sequence[Rates], gpu: Gpu, missing: Sequence[str]) -> Iterator[str]:
+    """What isn't worth it, and what wasn't measured."""
+    if gpu.choice is None:
+        yield f"No GPU was measured: {gpu.why}"
+    for said, means in ((NO, "Not worth a GPU"), (LESS, "Faster on the GPU, but by less than demanded")):
+        if names := [one.work.name for one in found if verdict(one) == said]:
+            yield f"{means}: {'; '.join(names)}."
+    yield BC7
+    if missing:
+        yield f"Models that aren't on this machine (`--pull` gets them): {', '.join(missing)}."
+
+
+def measure() -> str:
+    """The section of docs/performance.md."""
+    gpu = find()
+    found = list(measured(gpu))
+    return TEMPLATE.format(
+        threads=cores(),
+        gpu=gpu.name,
+        runtime=gpu.runtime,
+        least=LEAST_S,
+        cap=CAP_S,
+        rows="\n".join(row for one in found for row in rows(one)),
+        inference=INFERENCE,
+        media=MEDIA,
+        best="\n".join(map(best, found)),
+        words="\n\n".join(words(found, gpu, works(STORE)[1])),
+    )
+
+
+def pull_all() -> None:
+    """Gets what is missing, but what nobody says the licence of only where it is there already."""
+    for name in dict.fromkeys(net.model for net in NETS):
+        if not MODELS[name].opt_in:
+            try:
+                pull(STORE, MODELS[name])
+            except ModelError as error:
+                print(f"{name} can't be pulled: {error}", file=sys.stderr)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit status; 2 for an argument that is none."""
+    if unknown := set(arguments) - {"--pull"}:
+        print(f"There is no argument {', '.join(sorted(unknown))}; there is --pull.", file=sys.stderr)
+        return 2
+    if arguments:
+        pull_all()
+    print(measure())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
