@@ -1,4 +1,4 @@
-"""PopBridge: the daemon between game-engine editors and a core that analyses images."""
+"""PopBridge: the daemon between game-engine editors and a core that works on images."""
 
 from importlib.metadata import version
 

@@ -54,7 +54,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="popbridge", prog_name="popbridge")
 def cli() -> None:
-    """A bridge between game-engine editors and a core that analyses images."""
+    """A bridge between game-engine editors and a core that works on images."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

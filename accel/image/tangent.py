@@ -27,9 +27,9 @@ _SHORT = np.float32(1e-6)
 
 
 def check_normals(image: Raster) -> None:
-    """Raises WorkloadError `bad_input` for what has no three colours."""
+    """Raises WorkloadError `unsupported` for what has no three colours."""
     if image.colors != 3:
-        raise WorkloadError("bad_input", "is grey; a normal map has red, green and blue", image.name)
+        raise WorkloadError("unsupported", "is grey; a normal map has red, green and blue", image.name)
 
 
 def is_signed(image: Raster, said: Literal["auto", "no", "yes"] = "auto") -> bool:
