@@ -18,7 +18,10 @@ import psutil
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 
-SECTIONS = ("requests", "popup", "audit", "gpu")
+SECTIONS = (
+    "requests", "popup", "audit", "thumbnails", "parallel", "batching", "convert", "mips", "normals",
+    "channels", "compress", "atlas", "networks", "gpu",
+)  # fmt: skip
 """The modules beside this one, in the order of the page; `measure()` of each gives its section."""
 
 HEAD = """# Performance
@@ -35,7 +38,7 @@ def machine() -> str:
     memory = psutil.virtual_memory().total / 2**30
     return (
         f"{os.cpu_count()} cores of {_processor()}, {memory:.0f} GiB, {platform.system()}, "
-        f"CPython {platform.python_version()}, no GPU in use"
+        f"CPython {platform.python_version()}"
     )
 
 
