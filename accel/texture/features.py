@@ -1,4 +1,4 @@
-"""What the classifier is given of an image: named features, a thumbnail and patches."""
+"""What the classifier is given of an image: named features, a picture and patches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from accel.texture.structure import structure
 from accel.texture.vectors import fields, vectors
 from accel.texture.views import Floats, views
 
-VERSION = 1
+VERSION = 2
 """Raised whenever a feature changes; a model says with which version it was trained."""
 
 
@@ -21,8 +21,8 @@ class Inputs(Struct, frozen=True):
 
     features: dict[str, float]
     """By name; all finite."""
-    thumb: NDArray[np.uint8]
-    """4 x 64 x 64: red, green, blue, alpha; 0 to 255."""
+    picture: NDArray[np.uint8]
+    """4 x 128 x 128: red, green, blue, alpha; 0 to 255."""
     patch: NDArray[np.uint8]
     """4 x 96 x 96: four patches of texels at the image's own resolution, two by two."""
 
@@ -35,7 +35,7 @@ def extract(decoded: Decoded) -> Inputs:
     patches = view.patches[:, (0, 2, 4, 8)]
     side = patches.shape[2]
     mosaic = patches.reshape(4, 2, 2, side, side).swapaxes(2, 3).reshape(4, 2 * side, 2 * side)
-    return Inputs(found, _bytes(view.thumb), _bytes(mosaic))
+    return Inputs(found, _bytes(view.picture), _bytes(mosaic))
 
 
 def _bytes(planes: Floats) -> NDArray[np.uint8]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from accel.texture.kinds import CLASS_OF, KINDS, Kind, TextureClass
 from accel.texture.model import Judgement, Sureness, model
 from accel.texture.names import Cue, read_name
 from accel.texture.sights import sights
+from accel.texture.vocabulary import NUMBERED, known, vocabulary, worth_of_words
 
 Floats = NDArray[np.float64]
 
@@ -33,6 +34,11 @@ LIKENESS = 0.02
 """The least share of its class that other evidence starts from: grey data of one kind looks like that of
 another, and few sources ship all kinds, so that a plain name is worth more than what pixels claim."""
 
+SHOWN = 3
+"""Words of a path that evidence shows, the weightiest."""
+SAYING = 0.3
+"""Logarithm of the likelihood ratio from which words are shown together."""
+
 _SAME_CLASS = np.array([[CLASS_OF[one] == CLASS_OF[other] for other in KINDS] for one in KINDS], float)
 
 
@@ -42,14 +48,16 @@ def judge(decoded: Decoded, name: str, around: Surroundings) -> Classification:
     inputs = extract(decoded)
     by_pixels = opened.predict(inputs).astype(np.float64)
     cues = read_name(name, around.siblings) if around.use_name else []
-    probabilities = weigh(by_pixels, cues, opened.judgement)
+    words = known(vocabulary(name), opened.judgement.words) if around.use_name else []
+    probabilities = weigh(by_pixels, cues, opened.judgement, words)
     probabilities = _told(probabilities, around)
     best = KINDS[int(probabilities.argmax())]
-    sure = opened.judgement.names if cues else opened.judgement.pixels
+    sure = opened.judgement.names if cues or words else opened.judgement.pixels
     evidence = [
         *_seen(by_pixels, inputs.features),
         *_surrounding(around),
         *(Evidence(cue.source, cue.word, cue.kinds[0]) for cue in cues),
+        *_worded(words, opened.judgement),
     ]
     return Classification(
         kind=best,
@@ -59,12 +67,12 @@ def judge(decoded: Decoded, name: str, around: Surroundings) -> Classification:
     )
 
 
-def weigh(by_pixels: Floats, cues: Iterable[Cue], judgement: Judgement) -> Floats:
-    """Probabilities by pixels and name, calibrated: each cue multiplies those of its kinds."""
+def weigh(by_pixels: Floats, cues: Iterable[Cue], judgement: Judgement, words: Sequence[str] = ()) -> Floats:
+    """Probabilities by pixels and name, calibrated: each cue and each known word multiplies some."""
     found = list(cues)
-    if not found:
+    if not found and not words:
         return _shares(np.log(np.maximum(by_pixels, 1e-9)) * judgement.pixels.sharpness)
-    logs = np.log(doubted(by_pixels))
+    logs = np.log(doubted(by_pixels)) + worth_of_words(words, judgement.words)
     for cue in found:
         worth = worth_of(judgement.cues, f"{cue.source}.{cue.strength}", cue.kinds[0])
         for place, kind in enumerate(cue.kinds):
@@ -119,6 +127,14 @@ def _seen(by_pixels: Floats, features: dict[str, float]) -> list[Evidence]:
     best: Kind = KINDS[int(order[0])]
     found = [Evidence("pixels", f"looks like {best} ({by_pixels[order[0]]:.0%})", best)]
     return found + [Evidence("pixels", what, kind) for what, kind in sights(features, best)]
+
+
+def _worded(words: Sequence[str], judgement: Judgement) -> list[Evidence]:
+    worth = worth_of_words(words, judgement.words)
+    best = int(worth.argmax())
+    plain = [word for word in words if word != NUMBERED]
+    saying = sorted(plain, key=lambda word: -judgement.words[word][best])[:SHOWN]
+    return [Evidence("words", ", ".join(saying), KINDS[best])] if plain and worth[best] >= SAYING else []
 
 
 def _surrounding(around: Surroundings) -> list[Evidence]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from accel.texture import features
 from accel.texture.features import Inputs
 from accel.texture.kinds import KINDS
+from accel.texture.vocabulary import Words
 from accel.workload import WorkloadError
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Judgement(Struct, frozen=True):
     """Where pixels are the only evidence."""
     names: Sureness
     """Where the name says something."""
+    words: Words = {}
+    """What words of paths are worth; counted on sources, and only of words that several use."""
 
 
 class Model:
@@ -65,9 +68,8 @@ class Model:
     def predict(self, inputs: Inputs) -> NDArray[np.float32]:
         """Probabilities of KINDS by pixels alone, calibrated."""
         row = np.array([[inputs.features[name] for name in self._names]], np.float32)
-        feed = {"features": row, "thumb": inputs.thumb[None], "patch": inputs.patch[None]}
-        wanted = {one.name for one in self._session.get_inputs()}
-        (found,) = self._session.run(None, {name: value for name, value in feed.items() if name in wanted})
+        feed = {"features": row, "picture": inputs.picture[None], "patch": inputs.patch[None]}
+        (found,) = self._session.run(None, feed)
         probabilities: NDArray[np.float32] = found[0]
         return probabilities
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -24,8 +26,11 @@ PATCHES = 3
 THUMB = 64
 """Side of the thumbnail, texels; the aspect isn't kept."""
 
-_PER_CELL = 4
-"""Texels a side, at most, that are averaged to one of the thumbnail."""
+PICTURE = 2 * THUMB
+"""Side of the picture that the thumbnail is the half of, texels."""
+
+_PER_CELL = 2
+"""Texels a side, at most, that are averaged to one of the picture."""
 
 
 class Views(Struct, frozen=True):
@@ -35,8 +40,10 @@ class Views(Struct, frozen=True):
     """4 x height x width: texels of a regular grid, at most SAMPLE a side, as stored."""
     patches: Floats
     """4 x 9 x PATCH x PATCH: neighbouring texels; an image smaller than a patch is mirrored at its edges."""
+    picture: Floats
+    """4 x PICTURE x PICTURE: averages of texels."""
     thumb: Floats
-    """4 x THUMB x THUMB: averages of texels."""
+    """4 x THUMB x THUMB: averages of the picture."""
     edges: tuple[Floats, Floats, Floats, Floats]
     """4 x length each: the first, second, last but one and last row; at most 256 texels."""
     sides: tuple[Floats, Floats, Floats, Floats]
@@ -67,12 +74,14 @@ def views(decoded: Decoded) -> Views:
         return _unit(_planes(part, decoded), peak, low)
 
     across, along = _spread(width, 256), _spread(height, 256)
+    picture = _picture(pixels, scaled)
     rows = [scaled(pixels[[y]][:, across])[:, 0] for y in _ends(height)]
     columns = [scaled(pixels[along][:, [x]])[:, :, 0] for x in _ends(width)]
     return Views(
         sample=_unit(sample, peak, low),
         patches=scaled(_patches(pixels)).reshape(4, -1, PATCH, PATCH),
-        thumb=_thumb(pixels, scaled),
+        picture=picture,
+        thumb=_averaged(picture, 2, 2),
         edges=(rows[0], rows[1], rows[2], rows[3]),
         sides=(columns[0], columns[1], columns[2], columns[3]),
         width=width,
@@ -153,20 +162,21 @@ def _patches(pixels: Pixels) -> Pixels:
 
 
 def _cells(length: int) -> tuple[NDArray[np.intp], int]:
-    """Places to average, THUMB groups of so many."""
-    per = min(_PER_CELL, max(1, length // THUMB))
-    places = (np.arange(THUMB * per) + 0.5) * length / (THUMB * per)
+    """Places to average, PICTURE groups of so many."""
+    per = min(_PER_CELL, max(1, length // PICTURE))
+    places = (np.arange(PICTURE * per) + 0.5) * length / (PICTURE * per)
     return places.astype(np.intp), per
 
 
-def _thumb(pixels: Pixels, scaled: Any) -> Floats:
+def _picture(pixels: Pixels, scaled: Any) -> Floats:
     (rows, per_row), (columns, per_column) = _cells(pixels.shape[0]), _cells(pixels.shape[1])
     planes: Floats = scaled(pixels.take(rows, axis=0).take(columns, axis=1))
-    summed = planes.reshape(4, THUMB, per_row, THUMB * per_column).sum(axis=2)
-    # Every step a sum over a short, strided axis: an eighth of the time of mean(axis=(2, 4)).
-    parts = summed.reshape(4, THUMB, THUMB, per_column)
-    total: Floats = parts[..., 0].copy()
-    for index in range(1, per_column):
-        total += parts[..., index]
-    total /= np.float32(per_row * per_column)
-    return total
+    return _averaged(planes, per_row, per_column)
+
+
+def _averaged(planes: Floats, per_row: int, per_column: int) -> Floats:
+    """Means of cells of so many texels."""
+    # Sums of strided slices: an eighth of the time of mean(axis=(2, 4)).
+    cells = product(range(per_row), range(per_column))
+    total: Floats = reduce(np.add, (planes[:, row::per_row, column::per_column] for row, column in cells))
+    return total / np.float32(per_row * per_column)

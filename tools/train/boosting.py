@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.texture.kinds import KINDS
-from tools.train.dataset import Rows
+from tools.train.rows import Rows
 
-ROUNDS = 220
+ROUNDS = 170
 _PARAMETERS: dict[str, Any] = {
     "objective": "multiclass",
     "num_class": len(KINDS),
-    "learning_rate": 0.05,
+    "learning_rate": 0.06,
     "num_leaves": 15,
     "min_data_in_leaf": 15,
     "feature_fraction": 0.25,

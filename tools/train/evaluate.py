@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -12,14 +13,19 @@ from numpy.typing import NDArray
 
 from accel.texture.kinds import KINDS
 from accel.texture.names import Cue, read_name
+from accel.texture.vocabulary import vocabulary, worth_of_words
 from tools.train import judging
-from tools.train.dataset import Rows
 from tools.train.judging import Floats, Mixture
 from tools.train.learning import importance
+from tools.train.rows import Rows
+from tools.train.words import count
 
 JUDGED_RARE = 0.4
 """By how much rare kinds are lifted where scores are weighed, see `learning.RARE`: less than where they are
 learned, so that probabilities are nearer to how often a kind is met. Chosen by the card's figures."""
+
+INSTALLED = re.compile(r"^(?:usr/(?:share|lib)/(?:games/|[^/]+-linux-gnu/)?[^/]+|package)/")
+"""Where registries install a package: no folder that artists chose."""
 
 
 @dataclass
@@ -32,13 +38,15 @@ class Evidence:
     sources: NDArray[np.str_]
     paths: NDArray[np.str_]
     cues: list[list[Cue]]
+    words: list[list[str]]
+    """Of the paths."""
 
     def take(self, index: NDArray[Any]) -> Evidence:
         """Some of the textures."""
         places = np.flatnonzero(index) if index.dtype == bool else index
         return Evidence(
             self.scores[places], self.kinds[places], self.sources[places], self.paths[places],
-            [self.cues[place] for place in places],
+            [self.cues[place] for place in places], [self.words[place] for place in places],
         )  # fmt: skip
 
 
@@ -73,7 +81,8 @@ def evidence_of(rows: Rows, scores: NDArray[np.float32]) -> Evidence:
         read_name(f"{folder}/{name}", [one for one in folders[source, folder] if one != name])
         for source, folder, name in places
     ]
-    return Evidence(scores, rows.kinds, rows.sources, rows.paths, cues)
+    words = [vocabulary(INSTALLED.sub("", f"{folder}/{name}")) for _, folder, name in places]
+    return Evidence(scores, rows.kinds, rows.sources, rows.paths, cues, words)
 
 
 def _parts(path: str) -> tuple[str, str]:
@@ -86,9 +95,12 @@ def declared(evidence: Evidence) -> tuple[Mixture, dict[str, Any]]:
     weights = importance(evidence.kinds, evidence.sources, JUDGED_RARE)
     mixture = judging.mixture(evidence.scores, evidence.kinds, weights)
     by_pixels = mixture(evidence.scores)
-    named = judging.names(by_pixels, evidence.cues, evidence.kinds, weights)
-    told = np.array([bool(one) for one in evidence.cues])
-    with_names = np.exp(named(by_pixels, evidence.cues))
+    counts = count(evidence.words, evidence.kinds, evidence.sources)
+    # Where words were counted on all sources but the texture's own: what they'd be worth for a new one.
+    said = counts.without_own(evidence.words, evidence.sources)
+    named = judging.names(by_pixels, evidence.cues, said, evidence.kinds, weights)
+    told = judging.any_told(evidence.cues, said)
+    with_names = np.exp(named(by_pixels, evidence.cues, said))
     limits = {
         "pixels": judging.thresholds(np.exp(by_pixels), evidence.kinds, weights),
         "names": judging.thresholds(with_names[told], evidence.kinds[told], weights[told]),
@@ -96,6 +108,7 @@ def declared(evidence: Evidence) -> tuple[Mixture, dict[str, Any]]:
     return mixture, {
         "cues": named.cues,
         "second": named.second,
+        "words": counts.table(named.trust),
         "pixels": {"sharpness": 1.0, "thresholds": limits["pixels"]},
         "names": {"sharpness": named.sharpness, "thresholds": limits["names"]},
     }
@@ -121,10 +134,11 @@ def _judged(known: Evidence, asked: Evidence) -> tuple[Judged, Judged]:
     by_pixels = mixture(asked.scores)
     limits = {one: declaration[one]["thresholds"] for one in ("pixels", "names")}
     named = judging.Names(declaration["cues"], declaration["second"], declaration["names"]["sharpness"])
-    with_names = np.exp(named(by_pixels, asked.cues))
+    said = np.array([worth_of_words(one, declaration["words"]) for one in asked.words])
+    with_names = np.exp(named(by_pixels, asked.cues, said))
     bare = _with_advice(np.exp(by_pixels), asked.kinds, limits["pixels"])
     full = _with_advice(with_names, asked.kinds, limits["names"])
-    told = np.array([bool(one) for one in asked.cues])
+    told = judging.any_told(asked.cues, said)
     full.advised = np.where(told, full.advised, bare.advised)
     return bare, full
 

@@ -16,12 +16,23 @@ from torch import nn
 
 from accel.texture.features import VERSION
 from accel.texture.kinds import KINDS
-from tools.train.network import FEATURE_CLIP, Network, Tower
+from accel.texture.views import PATCH, PICTURE
+from tools.train.backbone import GREY, MIDDLE, SPREAD, Backbone, Convolution, residual
+from tools.train.eight import eight
+from tools.train.network import CLIP, Network
 
 OPSET = 17
 ML_OPSET = 5
 IR_VERSION = 10
 """The newest that every onnxruntime allowed by setup.cfg reads."""
+
+Shapes = Mapping[str, tuple[int, list[int]]]
+"""Of a graph's inputs: element type and shape after the first dimension."""
+
+IMAGES: Shapes = {
+    "picture": (TensorProto.UINT8, [4, PICTURE, PICTURE]),
+    "patch": (TensorProto.UINT8, [4, 2 * PATCH, 2 * PATCH]),
+}
 
 _LESS_OR_EQUAL = 0
 
@@ -46,8 +57,12 @@ class Graph:
         return name
 
     def weight(self, values: NDArray[np.floating[Any]]) -> str:
-        """Adds a constant that is stored in 16 bit and used in 32."""
-        return self.add("Cast", [self.constant(values.astype(np.float16))], to=TensorProto.FLOAT)
+        """Adds a constant that is stored in 8 bit for each output (see `eight`), and used in 32."""
+        levels, steps = eight(values)
+        # No DequantizeLinear: that would be done anew for each texture.
+        return self.add(
+            "Mul", [self.add("Cast", [self.constant(levels)], to=TensorProto.FLOAT), self.constant(steps)]
+        )
 
 
 def trees(graph: Graph, features: str, dumped: Sequence[Mapping[str, Any]]) -> str:
@@ -125,42 +140,64 @@ def _below(threshold: float) -> np.float32:
     return np.nextafter(rounded, np.float32(-np.inf)) if float(rounded) > threshold else rounded
 
 
-def network(graph: Graph, inputs: tuple[str, str, str], learned: Network) -> str:
+def network(graph: Graph, columns: str, learned: Network) -> str:
     """Adds a network, its normalisations folded into what stands before them; gives its scores."""
-    features, thumb, patch = inputs
     mean, deviation = (graph.constant(_numpy(one)) for one in (learned.mean, learned.deviation))
-    scaled = graph.add("Div", [graph.add("Sub", [features, mean]), deviation])
-    limits = (graph.constant(np.array(one, np.float32)) for one in (-FEATURE_CLIP, FEATURE_CLIP))
-    clipped = graph.add("Clip", [scaled, *limits])
-    linear, norm = learned.features[1], learned.features[2]
-    by_features = graph.add("Relu", [_linear(graph, clipped, linear, norm)])
-    towers = [
-        _tower(graph, image, tower) for image, tower in ((thumb, learned.thumb), (patch, learned.patch))
-    ]
-    everything = graph.add("Concat", [by_features, *towers], axis=1)
-    hidden = graph.add("Relu", [_linear(graph, everything, learned.joined[0], learned.joined[1])])
-    return _linear(graph, hidden, learned.joined[4])
+    scaled = graph.add("Div", [graph.add("Sub", [columns, mean]), deviation])
+    limits = (graph.constant(np.array(one, np.float32)) for one in (-CLIP, CLIP))
+    values = graph.add("Clip", [scaled, *limits])
+    _, *layers, last = learned.layers
+    for linear, norm, _, _ in zip(*[iter(layers)] * 4, strict=True):
+        values = graph.add("Relu", [_linear(graph, values, linear, norm)])
+    return _linear(graph, values, last)
 
 
-def images(graph: Graph, name: str) -> str:
-    """Adds what prepares images of bytes for the towers; see `prepared` of the networks."""
-    scale = graph.constant(np.array(1 / 255, np.float32))
-    values = graph.add("Mul", [graph.add("Cast", [name], to=TensorProto.FLOAT), scale])
+def seen(graph: Graph, images: Sequence[str], learned: Backbone) -> list[str]:
+    """Adds what the backbone sees in images of bytes; see `prepared` of the backbone."""
+    layers = [part for part in learned.modules() if isinstance(part, Convolution)]
+    # Once for all images: most of the file is this.
+    weights = {layer: graph.weight(_numpy(layer.weights)) for layer in layers}
+    return [_seen(graph, image, learned, weights) for image in images]
+
+
+def _seen(graph: Graph, image: str, learned: Backbone, weights: Mapping[Convolution, str]) -> str:
+    values = _convolved(graph, _on_grey(graph, image), learned.stem, weights)
+    for block in learned.blocks:
+        found = values
+        for part in block:
+            found = _convolved(graph, found, part, weights)
+        values = graph.add("Add", [values, found]) if residual(block) else found
+    return _pooled(graph, values)
+
+
+def _on_grey(graph: Graph, image: str) -> str:
     bounds = {one: graph.constant(np.array([one], np.int64)) for one in (0, 1, 3, 4)}
+    values = graph.add("Cast", [image], to=TensorProto.FLOAT)
     colors, alpha = (
         graph.add("Slice", [values, bounds[start], bounds[end], bounds[1]]) for start, end in ((0, 3), (3, 4))
     )
-    return graph.add("Concat", [graph.add("Mul", [colors, alpha]), alpha], axis=1)
+    grey, full, middle, spread = (
+        graph.constant(np.array(one, np.float32)) for one in (GREY, 255, MIDDLE, SPREAD)
+    )
+    opaque = graph.add("Div", [alpha, full])
+    seen = graph.add("Add", [graph.add("Mul", [graph.add("Sub", [colors, grey]), opaque]), grey])
+    return graph.add("Div", [graph.add("Sub", [seen, middle]), spread])
 
 
-def _tower(graph: Graph, image: str, tower: Tower) -> str:
-    for convolution, norm, _ in zip(*[iter(tower.layers)] * 3, strict=True):
-        scale, shift = _normalising(norm)
-        weights = _numpy(convolution.weight) * scale[:, None, None, None]
-        image = graph.add(
-            "Conv", [image, graph.weight(weights), graph.constant(shift)], strides=[2, 2], pads=[1, 1, 1, 1]
-        )
-        image = graph.add("Relu", [image])
+def _convolved(graph: Graph, values: str, learned: Convolution, weights: Mapping[Convolution, str]) -> str:
+    before, after = learned.pads
+    values = graph.add(
+        "Conv",
+        [values, weights[learned], graph.constant(_numpy(learned.bias))],
+        strides=[learned.stride] * 2,
+        pads=[before, before, after, after],
+        group=learned.groups,
+    )
+    limits = (graph.constant(np.array(one, np.float32)) for one in (0, 6))
+    return graph.add("Clip", [values, *limits]) if learned.bounded else values
+
+
+def _pooled(graph: Graph, image: str) -> str:
     pooled = [graph.add(kind, [image]) for kind in ("GlobalAveragePool", "GlobalMaxPool")]
     return graph.add("Flatten", [graph.add("Concat", pooled, axis=1)])
 
@@ -173,7 +210,7 @@ def _linear(graph: Graph, values: str, linear: nn.Linear, norm: nn.BatchNorm1d |
     return graph.add("Gemm", [values, graph.weight(weights), graph.constant(bias)], transB=1)
 
 
-def _normalising(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _normalising(norm: nn.BatchNorm1d) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """What a normalisation multiplies with and adds, once it has learned."""
     scale = _numpy(norm.weight) / np.sqrt(_numpy(norm.running_var) + np.float32(norm.eps))
     return scale, _numpy(norm.bias) - _numpy(norm.running_mean) * scale
@@ -184,28 +221,33 @@ def _numpy(values: Any) -> NDArray[np.float32]:
 
 
 def save(
-    graph: Graph, probabilities: str, names: Sequence[str], inputs: Mapping[str, tuple[int, list[int]]],
-    judgement: Mapping[str, Any], file: Path,
+    graph: Graph, probabilities: str, names: Sequence[str], inputs: Shapes, judgement: Mapping[str, Any],
+    file: Path,
 ) -> None:  # fmt: skip
-    """Writes the model; `inputs` are those of the graph: element type and shape after the first dimension."""
-    graph.nodes.append(helper.make_node("Identity", [probabilities], ["probabilities"]))
+    """Writes the model with what it declares."""
+    about = {
+        "kinds": " ".join(KINDS),
+        "features": json.dumps(list(names), separators=(",", ":")),
+        "version": str(VERSION),
+        "judgement": json.dumps(judgement),
+    }
+    file.write_bytes(serialised(graph, (probabilities, "probabilities"), inputs, about))
+
+
+def serialised(graph: Graph, output: tuple[str, str], inputs: Shapes, about: Mapping[str, str]) -> bytes:
+    """A graph as a file; `output` is what is given out, and the name it is given out by."""
+    value, name = output
+    nodes = [*graph.nodes, helper.make_node("Identity", [value], [name])]
     made = helper.make_graph(
-        graph.nodes,
+        nodes,
         "texture-kinds",
-        [helper.make_tensor_value_info(name, kind, ["n", *shape]) for name, (kind, shape) in inputs.items()],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", len(KINDS)])],
+        [helper.make_tensor_value_info(one, kind, ["n", *shape]) for one, (kind, shape) in inputs.items()],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", None])],
         graph.constants,
     )
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
     model = helper.make_model(made, opset_imports=opsets, ir_version=IR_VERSION, producer_name="popbridge")
-    helper.set_model_props(
-        model,
-        {
-            "kinds": " ".join(KINDS),
-            "features": json.dumps(list(names), separators=(",", ":")),
-            "version": str(VERSION),
-            "judgement": json.dumps(judgement),
-        },
-    )
+    helper.set_model_props(model, dict(about))
     onnx.checker.check_model(model)
-    file.write_bytes(model.SerializeToString())
+    found: bytes = model.SerializeToString()
+    return found

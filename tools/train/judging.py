@@ -61,24 +61,37 @@ def mixture(scores: Floats, kinds: NDArray[np.int64], weights: Floats) -> Mixtur
 
 @dataclass(frozen=True)
 class Names:
-    """What cues of names are worth."""
+    """What cues of names and the words of paths are worth."""
 
     cues: dict[str, float]
     second: float
     sharpness: float
+    trust: float = 1.0
+    """What that of words is multiplied with."""
 
-    def __call__(self, logs: Floats, cues: Sequence[Sequence[Cue]]) -> Floats:
-        """Logarithms of probabilities, where cues are added to those by pixels."""
+    def __call__(self, logs: Floats, cues: Sequence[Sequence[Cue]], said: Floats) -> Floats:
+        """Logarithms of probabilities, where cues and what words say (rows x kinds) are added to pixels."""
         worth = np.array([[worth_of(self.cues, name, kind) for kind in KINDS] for name in CUES])
         first, later = indicators(cues)
         raised = np.log(doubted(np.exp(logs))) + np.einsum("cj,ncjk->nk", worth, first + self.second * later)
-        told = np.array([bool(one) for one in cues])
+        raised += self.trust * said
+        told = any_told(cues, said)
         return log_softmax(np.where(told[:, None], raised * self.sharpness, logs))
 
 
-def names(logs: Floats, cues: Sequence[Sequence[Cue]], kinds: NDArray[np.int64], weights: Floats) -> Names:
-    """The most likely worth of cues, held near a guess: few sources show some of them."""
-    told = np.array([bool(one) for one in cues])
+def any_told(cues: Sequence[Sequence[Cue]], said: Floats) -> NDArray[np.bool_]:
+    """Whether the name of each says anything."""
+    found: NDArray[np.bool_] = np.array([bool(one) for one in cues]) | said.any(axis=1)
+    return found
+
+
+def names(
+    logs: Floats, cues: Sequence[Sequence[Cue]], said: Floats, kinds: NDArray[np.int64], weights: Floats
+) -> Names:
+    """The most likely worth of cues, held near a guess (few sources show some of them), and of words."""
+    told = any_told(cues, said)
+    by_words = torch.from_numpy(said[told].astype(np.float32))
+    trust = torch.tensor(0.5, requires_grad=True)
     first, later = (torch.from_numpy(one[told].astype(np.float32)) for one in indicators(cues))
     given = torch.from_numpy(np.log(doubted(np.exp(logs[told]))).astype(np.float32))
     worth = torch.full((len(CUES),), 2.0, requires_grad=True)
@@ -88,11 +101,11 @@ def names(logs: Floats, cues: Sequence[Sequence[Cue]], kinds: NDArray[np.int64],
 
     def loss() -> torch.Tensor:
         both = worth[:, None] + special
-        raised = given + torch.einsum("cj,ncjk->nk", both, first + second * later)
+        raised = given + torch.einsum("cj,ncjk->nk", both, first + second * later) + trust * by_words
         held = 0.001 * ((worth - 2) ** 2).sum() + 0.01 * (second - 0.5) ** 2 + SPECIAL * (special**2).sum()
         return _loss(raised * sharpness, kinds[told], weights[told]) + held
 
-    _minimise(loss, [worth, special, second, sharpness])
+    _minimise(loss, [worth, special, second, sharpness, trust])
     base = worth.detach().numpy()
     by_kind = base[:, None] + special.detach().numpy()
     seen = first.sum((0, 3)).numpy() >= ENOUGH
@@ -102,6 +115,7 @@ def names(logs: Floats, cues: Sequence[Sequence[Cue]], kinds: NDArray[np.int64],
         {name: round(float(np.clip(one, 0, _STRONGEST)), 2) for name, one in table.items()},
         round(float(second.detach().clamp(0, 1)), 3),
         round(float(sharpness.detach()), 3),
+        round(float(trust.detach().clamp(0, 1)), 3),
     )
 
 

