@@ -15,9 +15,12 @@ from accel.models.manifest import (
     Url,
     Wheel,
 )
+from accel.models.shipped import SHIPPED
 
 _BY_ONE = Batching()
 # Convolutions gain nothing by batches on the CPU (measured 0.8 to 1.0 of one by one).
+
+_KINDS = SHIPPED["accel.texture/kinds.onnx"]
 
 TEXTURE_KIND = Model(
     name="texture-kind",
@@ -29,13 +32,13 @@ TEXTURE_KIND = Model(
     files=(
         File(
             name="kinds.onnx",
-            sha256="f0488e7312dff06f4bd2dbd11131c79e4818d2c9f394827f728ec4e1f22dcaf5",
-            size=1_829_131,
+            sha256=_KINDS.sha256,
+            size=_KINDS.size,
             sources=(Shipped("accel.texture", ("kinds.onnx",)),),
             graph=Graph(
                 inputs=(
                     Tensor("features", "float32", ("n", 454)),
-                    Tensor("thumb", "uint8", ("n", 4, 64, 64)),
+                    Tensor("picture", "uint8", ("n", 4, 128, 128)),
                     Tensor("patch", "uint8", ("n", 4, 96, 96)),
                 ),
                 outputs=(Tensor("probabilities", "float32", ("n", 11)),),

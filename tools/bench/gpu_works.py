@@ -71,7 +71,7 @@ def _image(name: str, high: int, wide: int) -> Callable[[int], Feed]:
 
 def _textures(batch: int) -> Feed:
     views = {name: _random.integers(0, 256, (batch, 4, side, side), np.uint8)
-             for name, side in (("thumb", 64), ("patch", 96))}  # fmt: skip
+             for name, side in (("picture", 128), ("patch", 96))}  # fmt: skip
     return {"features": _floats(batch, 454), **views}
 
 

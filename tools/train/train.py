@@ -20,6 +20,7 @@ from tools.train.dataset import from_files, from_renderer
 from tools.train.evaluate import Evidence, declared, evaluate, evidence_of
 from tools.train.fetch import CACHE, fetch, weights
 from tools.train.rows import Rows
+from tools.train.shipped import declare
 
 RENDERED: dict[Kind, int] = {
     "albedo": 250, "normal": 300, "height": 400, "roughness": 400, "specular": 400, "ao": 400, "packed": 400,
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _say("learning from everything")
     learned = learning.learn(rows, np.ones(len(rows), bool), seed=100)
     write(learned, backbone.load(weights(options.cache)), rows.names, evidence, FILE)
+    declare(FILE)
     card.write(evaluate(evidence), FILE.stat().st_size)
     size, off = FILE.stat().st_size, difference(learned, rows, evidence, FILE)
     _say(f"{FILE.name} is written: {size:,} bytes; off by at most {off:.4f} from what was learned")
