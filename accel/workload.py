@@ -78,10 +78,12 @@ class Output(Struct, frozen=True):
 
 
 class Limits(Struct, frozen=True):
-    """What a workload may take of an input."""
+    """What a workload may take of an input, and of this machine."""
 
     max_pixels: int = 268_435_456
     """Largest image, width times height; the setting `images.max_pixels`."""
+    models: str = "models"
+    """The folder in which pulled models lie (accel.models); it need not exist."""
 
 
 class Item(Struct, frozen=True):

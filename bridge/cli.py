@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": "bridge.commands.daemon:demo",
     "devices": "bridge.commands.devices:devices",
     "install": "bridge.commands.install:install",
+    "models": "bridge.commands.models:models",
     "plugins": "bridge.commands.listing:plugins",
     "receipts": "bridge.commands.receipts:receipts",
     "revert": "bridge.commands.receipts:revert",

@@ -1,9 +1,10 @@
-"""The image workloads and the echo, as a plugin like any other."""
+"""The workloads of accel, as a plugin like any other."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from accel.ai.embed_text import embed_text
 from accel.image.catalogue import OPERATIONS
 from accel.image.find_duplicates import find_duplicates
 from accel.image.fingerprint import fingerprint
@@ -16,7 +17,9 @@ from accel.texture.examine import examine
 from accel.workload import Workload
 from bridge.hooks import hookimpl
 
-OTHERS = (inspect, thumbnail, fingerprint, find_duplicates, classify, examine, pipeline, echo)
+OTHERS = (
+    inspect, thumbnail, fingerprint, find_duplicates, classify, examine, pipeline, embed_text, echo
+)  # fmt: skip
 
 
 @hookimpl

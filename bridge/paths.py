@@ -73,6 +73,10 @@ class Paths(Struct, frozen=True):
         """TOML; need not exist."""
         return self.data / "settings.toml"
 
+    def models(self, chosen: str) -> Path:
+        """Where pulled models lie; `chosen` is the setting `models.folder`."""
+        return Path(chosen).expanduser() if chosen else self.data / "models"
+
 
 def _windows(env: Mapping[str, str]) -> tuple[Path, Path, Path]:
     local = env.get("LOCALAPPDATA")

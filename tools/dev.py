@@ -52,6 +52,7 @@ def test(arguments: list[str]) -> int:
         env = environment()
     if require:
         env["POPBRIDGE_REQUIRE_ENGINES"] = "1"
+        env["POPBRIDGE_REQUIRE_MODELS"] = "1"
     if not arguments:
         for check in (["ruff", "format", "--check", "-q", "."], ["ruff", "check", "-q", "."], ["mypy"]):
             if status := run([str(PYTHON), "-m", *check], env):

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from accel.image.atlas import atlas
 from accel.image.bleed_alpha import bleed_alpha
+from accel.ai.embed_image import embed_image
+from accel.ai.ocr import ocr
+from accel.ai.remove_background import remove_background
+from accel.ai.upscale import upscale
 from accel.image.compare import compare
 from accel.image.compress import compress
 from accel.image.convert import convert
@@ -25,6 +29,16 @@ OPERATIONS: dict[str, Operation] = {
     for each in (
         atlas,
         bleed_alpha,
+        convert,
+        embed_image,
+        ocr,
+        remove_background,
+        upscale,
+        normal_from_height,
+        normal_flip,
+        normal_convention,
+        pack_channels,
+        unpack_channels,
         compare,
         compress,
         convert,

@@ -222,8 +222,9 @@ class Job:
 async def _executor(settings: Mapping[str, Any], workers: int) -> AsyncIterator[Executor]:
     from accel.executor import LocalExecutor
     from accel.workload import Limits
+    from bridge.paths import Paths
 
-    limits = Limits(max_pixels=settings["images.max_pixels"])
+    limits = Limits(settings["images.max_pixels"], str(Paths.find().models(settings["models.folder"])))
     executor = LocalExecutor(workers, limits, settings["worker.memory_mib"])
     try:
         await executor.start()

@@ -62,7 +62,7 @@ async def _measure(
 
     paths = Paths.find()
     settings = read_settings(declared, paths.settings_file, os.environ)
-    limits = Limits(max_pixels=settings["images.max_pixels"])
+    limits = Limits(settings["images.max_pixels"], str(paths.models(settings["models.folder"])))
     executor = LocalExecutor(1, limits, settings["worker.memory_mib"])
     if not workloads:
         return []

@@ -100,6 +100,11 @@ SETTINGS = (
             help="Milliseconds that a request may take where it names no deadline."),
     Setting(name="images.max_pixels", type=_ranged(int, 1, 2**40), default=268_435_456,
             help="Largest image, pixels; larger ones are refused before they are decoded."),
+    Setting(name="models.folder", type=str, default="",
+            help="Folder of pulled models, which users may share; empty is `models` in the data folder."),
+    Setting(name="models.hub", type=str, default="",
+            help="Address of the hub that models are pulled from where no package has them; empty is that of "
+            "HF_ENDPOINT, or else Hugging Face's."),
     Setting(name="textures.max_size", type=_ranged(int, 1, 65_536), default=4096,
             help="Longest side that the import advisor accepts without a word, pixels."),
 )  # fmt: skip

@@ -58,7 +58,7 @@ class Bridge:
         self._session_store = SessionStore(self._database)
         self._receipts = ReceiptStore(self._database)
         self.sessions = Sessions(self._session_store, settings["session.keep_s"])
-        limits = Limits(max_pixels=settings["images.max_pixels"])
+        limits = Limits(settings["images.max_pixels"], str(paths.models(settings["models.folder"])))
         workers = LocalExecutor(
             settings["workers"], limits, settings["worker.memory_mib"], keep_mib=settings["worker.keep_mib"]
         )

@@ -85,7 +85,11 @@ def test_it_works_on_the_default_loop_and_on_uvloop(loop, tmp_path):
 
 async def test_an_inline_workload_runs_in_this_process(executor, tmp_path):
     result = await go(executor, workloads.here, out_dir=tmp_path)
-    assert result.value == {"pid": os.getpid(), "nested": {"max_pixels": 3}, "raw": b"\0\1"}
+    assert result.value == {
+        "pid": os.getpid(),
+        "nested": {"max_pixels": 3, "models": "models"},
+        "raw": b"\0\1",
+    }
     assert Path(result.files[0].path).read_bytes() == b"inline"
     assert (await go(executor, workloads.here)).files[0].data == b"inline"
 

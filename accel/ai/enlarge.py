@@ -1,0 +1,128 @@
+"""Rasters enlarged by networks: channels, depths and normals as they go in and come out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel.ai.sessions import Network, networks
+from accel.ai.tiles import Enlarger, tiled
+from accel.image.decoded import Pixels
+from accel.image.light import srgb
+from accel.image.raster import Raster
+from accel.workload import Limits, WorkloadError
+
+if TYPE_CHECKING:
+    from accel.ai.upscale import Upscale
+
+Floats = NDArray[np.float32]
+
+FAITHFUL, SHARP = "waifu2x-upconv7-2x", "realesr-animevideo-4x"
+
+
+def enlarged(image: Raster, params: Upscale, limits: Limits) -> Raster:
+    """The image, `params.factor` times as wide and as high. Raises WorkloadError."""
+    _check(image, params)
+    enlarger = enlarger_of(params.style, params.factor, limits)
+    coded = image.pixels.dtype.kind == "f" and image.colors == 3 and not (params.normals or image.data)
+    parts = [_plane(image.pixels, 0, image.colors)]
+    if image.has_alpha:
+        parts.append(_plane(image.pixels, image.colors, 1))
+    made = [_part(enlarger, part, params, coded and index == 0) for index, part in enumerate(parts)]
+    return image.with_pixels(made[0] if len(made) == 1 else np.concatenate(made, axis=2))
+
+
+def enlarger_of(style: str, factor: int, limits: Limits) -> Enlarger:
+    """Raises WorkloadError where the model isn't on this machine."""
+    if style == "faithful":
+        network = networks(limits).get(FAITHFUL)
+        return (
+            Enlarger(lambda piece: _twice(network, piece), 2, 7, 128)
+            if factor == 2
+            else Enlarger(lambda piece: _four_times(network, piece), 4, 11, 128)
+        )
+    network = networks(limits).get(SHARP)
+    if factor == 4:
+        return Enlarger(lambda piece: _sharply(network, piece), 4, 18, 256)
+    return Enlarger(lambda piece: _halved(_sharply(network, piece)), 2, 18, 256)
+
+
+def _twice(network: Network, piece: Floats) -> Floats:
+    """The network takes seven pixels off each side by itself."""
+    return network.image(piece).transpose(1, 2, 0)
+
+
+def _four_times(network: Network, piece: Floats) -> Floats:
+    """Twice and twice again: 11 pixels of margin become 8 after the first time, of which 7 are wanted."""
+    return _twice(network, _twice(network, piece)[1:-1, 1:-1])
+
+
+def _sharply(network: Network, piece: Floats) -> Floats:
+    """The network pads by itself with black, which reaches as far as the margin."""
+    return network.image(piece).transpose(1, 2, 0)[72:-72, 72:-72]
+
+
+def _halved(values: Floats) -> Floats:
+    high, wide, channels = values.shape
+    made: Floats = values.reshape(high // 2, 2, wide // 2, 2, channels).mean((1, 3), dtype=np.float32)
+    return made
+
+
+def _check(image: Raster, params: Upscale) -> None:
+    if params.normals and image.colors != 3:
+        raise WorkloadError("unsupported", "has no three colours, as a normal map has", image.name)
+    if image.pixels.dtype.kind == "f":
+        low, high = float(image.pixels.min()), float(image.pixels.max())
+        if low < 0 or high > 1:
+            reason = f"has values from {low:.4g} to {high:.4g}; the networks know none but those of 0 to 1"
+            raise WorkloadError("unsupported", reason, image.name)
+
+
+def _plane(pixels: Pixels, first: int, count: int) -> Pixels:
+    return pixels[..., first : first + count]
+
+
+def _part(enlarger: Enlarger, source: Pixels, params: Upscale, coded: bool) -> Pixels:
+    """The colours or the transparency, enlarged. `coded`: floats that the network sees by sRGB's curve."""
+    first = source[:1, :1]
+    if bool((source == first).all()):
+        # Of one value: most often transparency that isn't any.
+        high, wide = source.shape[0] * enlarger.factor, source.shape[1] * enlarger.factor
+        return np.ascontiguousarray(np.broadcast_to(first, (high, wide, source.shape[2])))
+    kind, channels = source.dtype, source.shape[2]
+    top = np.float32(1 if kind.kind == "f" else np.iinfo(kind).max)
+
+    def take(piece: Pixels) -> Floats:
+        values = piece.astype(np.float32) / top
+        values = srgb(values) if coded else values
+        return values if channels == 3 else np.repeat(values, 3, axis=2)
+
+    def give(values: Floats) -> Pixels:
+        values = values if channels == 3 else values.mean(2, keepdims=True)
+        values = np.clip(values, 0, 1)
+        if params.normals and channels == 3:
+            values = unit(values)
+        if kind.kind == "f":
+            return light(values) if coded else values
+        return (values * top + np.float32(0.5)).astype(kind)
+
+    return tiled(enlarger, source, take, give, wrap=params.wrap)
+
+
+def light(coded: Floats) -> Floats:
+    """sRGB's curve undone (IEC 61966-2-1); 0 to 1 both ways."""
+    made = ((coded + np.float32(0.055)) / np.float32(1.055)) ** np.float32(2.4)
+    return np.where(coded <= 0.04045, coded / np.float32(12.92), made).astype(np.float32)
+
+
+def unit(values: Floats) -> Floats:
+    """Normals stored as 0 to 1, of length 1; where there is none it points out of the surface."""
+    vectors = values * 2 - 1
+    length = np.sqrt((vectors * vectors).sum(2, keepdims=True))
+    vectors = np.where(
+        length > 1e-6, vectors / np.maximum(length, np.float32(1e-6)), np.array([0, 0, 1], np.float32)
+    )
+    made: Floats = (vectors * np.float32(0.5) + np.float32(0.5)).astype(np.float32)
+    return made

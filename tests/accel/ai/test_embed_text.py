@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+
+from accel.ai.embed_text import EmbedText, embed_several, embed_text
+from accel.workload import Input, Item, Limits, Output, WorkloadError
+from tests import pulled
+
+
+@pytest.fixture(scope="module", autouse=True)
+def model():
+    pulled.require("minilm-l6")
+
+
+@pytest.fixture
+def text_file(tmp_path):
+    def write(name, data):
+        (tmp_path / name).write_bytes(data)
+        return Input(name, str(tmp_path / name))
+
+    return write
+
+
+def vectors(texts, limits):
+    return np.array(embed_text([], EmbedText(texts=texts), limits).value.vectors)
+
+
+def test_alike_meanings_lie_closer_than_alike_words(limits):
+    plate, sheet, will = vectors(["corroded iron plate", "rusty metal sheet", "iron will of a hero"], limits)
+    assert plate @ sheet > plate @ will + 0.05
+
+
+def test_vectors_are_of_length_1_and_384_numbers(limits):
+    made = vectors(["brick", "a much longer text about bricks, mortar and walls"], limits)
+    assert made.shape == (2, 384)
+    assert np.linalg.norm(made, axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_text_has_the_same_vector_in_any_company(limits):
+    texts = [f"texture number {n} " + "of a wall " * (n % 7) for n in range(40)]
+    together = vectors(texts, limits)
+    for at in (0, 13, 39):
+        assert vectors([texts[at]], limits)[0] == pytest.approx(together[at], abs=1e-5)
+
+
+def test_files_are_embedded_after_the_texts(limits, text_file):
+    files = [text_file("a.txt", "crimson stone".encode("utf-8-sig"))]
+    value = embed_text(files, EmbedText(texts=["a red rock"]), limits).value
+    assert (value.model, value.dimensions, value.cut) == ("minilm-l6 1", 384, [])
+    assert np.array(value.vectors) == pytest.approx(vectors(["a red rock", "crimson stone"], limits))
+
+
+def test_a_text_that_is_too_long_is_cut_and_said_so(limits):
+    value = embed_text([], EmbedText(texts=["short", "word " * 400]), limits).value
+    assert value.cut == [1]
+
+
+def test_nothing_to_embed_is_a_mistake(limits):
+    with pytest.raises(WorkloadError, match="give texts") as caught:
+        embed_text([], EmbedText(), limits)
+    assert caught.value.code == "bad_params"
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "says"),
+    [(b"\xff\xfe\x00", "bad_input", "UTF-8"), (b"a" * (1 << 20) + b"a", "too_large", "more than 1 MiB")],
+)
+def test_files_that_are_no_text_are_refused_by_name(limits, text_file, data, code, says):
+    with pytest.raises(WorkloadError, match=says) as caught:
+        embed_text([text_file("x.txt", data)], EmbedText(), limits)
+    assert (caught.value.code, caught.value.name) == (code, "x.txt")
+
+
+def test_a_file_that_is_not_there_is_an_error(limits, tmp_path):
+    with pytest.raises(WorkloadError, match="can't be read"):
+        embed_text([Input("x", str(tmp_path / "none"))], EmbedText(), limits)
+
+
+def test_several_jobs_run_as_one_and_a_bad_one_fails_alone(limits, tmp_path):
+    jobs = [
+        Item([], EmbedText(texts=["a", "word " * 400])),
+        Item([Input("x", str(tmp_path / "none"))], EmbedText()),
+        Item([], EmbedText(texts=["brick wall"])),
+    ]
+    first, bad, last = embed_several(jobs, limits)
+    assert isinstance(first, Output) and first.value.cut == [1] and len(first.value.vectors) == 2
+    assert isinstance(bad, WorkloadError)
+    assert last.value.cut == []
+    assert np.array(last.value.vectors[0]) == pytest.approx(vectors(["brick wall"], limits)[0], abs=1e-5)
+
+
+def test_jobs_are_batched_by_texts_and_length():
+    batching = embed_text.workload.batching
+    assert batching.rows(EmbedText(texts=["a", "b", "c"])) == 3
+    assert batching.bucket(EmbedText(texts=["a"])) != batching.bucket(EmbedText(texts=["a" * 500]))
+    samples = [embed_text.workload.parse(batching.sample(n)) for n in range(3)]
+    assert len({sample.texts[0] for sample in samples}) == 3
+
+
+def test_without_the_model_it_is_said_what_to_run(tmp_path):
+    with pytest.raises(WorkloadError, match="popbridge models pull minilm-l6"):
+        embed_text([], EmbedText(texts=["a"]), Limits(models=str(tmp_path)))

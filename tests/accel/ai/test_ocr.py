@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+
+from accel.ai.boxes import Box
+from accel.ai.find_text import in_order, lines_of, sizes
+from accel.ai.ocr import Ocr, ocr
+from accel.ai.read_text import cropped, decoded
+from accel.workload import Limits, WorkloadError
+from tests import pulled
+from tests.accel.ai.conftest import raster
+from tests.accel.ai.letters import page
+
+LINES = [("SAVE 24", 30, 40), ("STONEWALL", 60, 140), ("ROAD 72", 330, 40)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def model():
+    pulled.require("pp-ocrv6")
+
+
+def read(pixels, limits, **params):
+    return ocr.operate([raster(pixels)], Ocr(**params), limits).value
+
+
+def plain(text):
+    return text.replace(" ", "").upper()
+
+
+def test_lines_are_read_from_top_to_bottom_and_left_to_right(limits):
+    found = read(page(LINES, 640, 240), limits)
+    assert [plain(line.text) for line in found.lines] == ["SAVE24", "ROAD72", "STONEWALL"]
+    assert found.text == "\n".join(line.text for line in found.lines)
+    assert all(line.confidence > 0.8 for line in found.lines)
+
+
+def test_boxes_lie_around_the_lines(limits):
+    (line,) = read(page([("STONEWALL", 60, 140)], 400, 240), limits).lines
+    (left, top), (right, _), (_, bottom), _ = line.box
+    # Nine letters of 24 pixels, 28 high.
+    assert (left, top, right, bottom) == pytest.approx((60, 140, 272, 168), abs=12)
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_text_is_read_in_any_direction_and_its_corners_are_those_of_the_text(limits, quarters):
+    (line,) = read(np.rot90(page([("STONEWALL", 60, 140)], 400, 240), quarters), limits).lines
+    assert plain(line.text) == "STONEWALL"
+    # The text's upper left corner, turned likewise: by quarters against the clock.
+    x, y = 60, 140
+    for wide in (400, 240, 400)[:quarters]:
+        x, y = y, wide - x
+    assert line.box[0] == pytest.approx((x, y), abs=12)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32", "grey", "alpha"])
+def test_every_kind_of_image_is_read(limits, dtype):
+    pixels = page([("STONEWALL", 60, 40)], 400, 120)
+    made = {
+        "uint16": pixels.astype(np.uint16) * 257,
+        "float32": ((pixels / 255) ** 2.2).astype(np.float32),
+        "grey": pixels[..., :1],
+        "alpha": np.concatenate([np.zeros_like(pixels), 255 - pixels[..., :1]], 2),
+    }[dtype]
+    assert plain(read(np.ascontiguousarray(made), limits).text) == "STONEWALL"
+
+
+def test_a_picture_without_text_has_no_lines(limits):
+    found = read(np.full((100, 120, 3), 90, np.uint8), limits)
+    assert (found.text, found.lines) == ("", [])
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 60), (70, 1), (5, 3000)])
+def test_any_size_is_taken(limits, shape):
+    assert read(np.full((*shape, 3), 200, np.uint8), limits).lines == []
+
+
+def test_what_is_not_read_surely_is_left_out(limits):
+    assert read(page(LINES, 640, 240), limits, confidence=1.0).lines == []
+
+
+def test_it_works_on_files(limits, save):
+    output = ocr([save("a.png", page(LINES, 640, 240))], Ocr(), limits)
+    assert output.files == [] and len(output.value.lines) == 3
+
+
+def test_without_the_model_it_is_said_what_to_run(tmp_path):
+    with pytest.raises(WorkloadError, match="popbridge models pull pp-ocrv6"):
+        read(page(LINES, 640, 240), Limits(models=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("size", "found"),
+    [((736, 736), (736, 736)), ((100, 50), (1472, 736)), ((4000, 3000), (2048, 1536)), ((1, 1), (736, 736)),
+     ((10000, 10), (2048, 32)), ((800, 750), (800, 736))],
+)  # fmt: skip
+def test_pictures_are_looked_at_in_a_size_that_the_detector_knows(size, found):
+    assert sizes(*size) == found
+
+
+def test_repeated_characters_need_a_blank_between_them():
+    steps = np.eye(3, dtype=np.float32)[[0, 1, 1, 0, 1, 2, 2, 0]] * np.float32(0.9)
+    assert decoded(steps, ["", "a", "b"]) == ("aab", pytest.approx(0.9))
+    assert decoded(np.eye(3, dtype=np.float32)[[0, 0]], ["", "a", "b"]) == ("", 0.0)
+
+
+def test_an_unsure_or_tiny_region_is_no_line():
+    likely = np.zeros((60, 200), np.float32)
+    likely[10:20, 10:100] = 0.4
+    likely[40:41, 10:12] = 0.9
+    assert lines_of(likely) == []
+    likely[10:20, 10:100] = 0.9
+    assert len(lines_of(likely)) == 1
+
+
+def box(x, y, wide=40, high=10):
+    return Box(np.array([(x, y), (x + wide, y), (x + wide, y + high), (x, y + high)], float))
+
+
+def test_lines_of_about_the_same_height_are_in_one_row():
+    boxes = [box(200, 12), box(10, 40), box(10, 10)]
+    assert [int(one.corners[0, 0]) for one in in_order(boxes)] == [10, 200, 10]
+
+
+def test_a_turned_box_is_cut_out_upright():
+    picture = np.zeros((40, 40, 3), np.float32)
+    picture[10:20, 5:35, 0] = 1
+    level = box(5, 10, 30, 10)
+    assert cropped(picture, level)[..., 0].min() == 1
+    standing = cropped(picture, level.turned(1))
+    assert standing.shape[:2] == (30, 10) and standing[..., 0].min() == 1
+    beyond = cropped(picture, box(-10, -10, 5, 5))
+    assert beyond.shape == (5, 5, 3) and beyond.max() == 0

