@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from accel.image.atlas import atlas
-from accel.image.bleed_alpha import bleed_alpha
 from accel.ai.embed_image import embed_image
 from accel.ai.ocr import ocr
 from accel.ai.remove_background import remove_background
 from accel.ai.upscale import upscale
+from accel.image.atlas import atlas
+from accel.image.bleed_alpha import bleed_alpha
 from accel.image.compare import compare
 from accel.image.compress import compress
 from accel.image.convert import convert
@@ -23,6 +23,7 @@ from accel.image.palette import palette
 from accel.image.premultiply import premultiply
 from accel.image.resize import resize
 from accel.image.unpack_channels import unpack_channels
+from accel.texture.estimate_pbr import estimate_pbr
 
 OPERATIONS: dict[str, Operation] = {
     each.workload.name: each
@@ -53,5 +54,6 @@ OPERATIONS: dict[str, Operation] = {
         premultiply,
         resize,
         unpack_channels,
+        estimate_pbr,
     )
 }  # fmt: skip

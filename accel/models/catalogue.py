@@ -44,6 +44,30 @@ TEXTURE_KIND = Model(
     ),
 )
 
+ESTIMATE_PBR = Model(
+    name="estimate-pbr",
+    version="1",
+    task="Guesses how high a surface is from its colours",
+    used_by=("texture.estimate_pbr",),
+    licence="Apache-2.0",
+    licence_source="trained here (docs/models/estimate-pbr.md)",
+    files=(
+        File(
+            name="surface.onnx",
+            sha256="ca63cb7057c91287e2fb8719c7ccb4e4e70b98976f2fbd405766101351fc8beb",
+            size=457_383,
+            sources=(Shipped("accel.texture", ("surface.onnx",)),),
+            graph=Graph(
+                inputs=(Tensor("colours", "float32", ("n", 3, "height", "width")),),
+                outputs=(Tensor("height", "float32", ("n", 1, "height", "width")),),
+                pixels=Pixels(1 / 255),
+                batching=_BY_ONE,
+            ),
+        ),
+    ),
+    notes="Heights are in texels. Sides are multiples of 8; every texel depends on the 72 around it.",
+)
+
 U2NETP = Model(
     name="u2netp",
     version="1",
@@ -297,6 +321,7 @@ MODELS: dict[str, Model] = {
     each.name: each
     for each in (
         TEXTURE_KIND,
+        ESTIMATE_PBR,
         U2NETP,
         WAIFU2X,
         REALESR,

@@ -92,12 +92,12 @@ def fetch(cache: Path, *, data: Path = DATA, download: Download | None = None) -
     """
     wanted = {source: labels(source, cache, data) for source in sources(data)}
 
-    def bring(source: Source) -> list[str]:
+    def brought(source: Source) -> list[str]:
         missing = [each for each in wanted[source] if not each.file.is_file()]
-        return _bring(source, missing, cache, download)
+        return bring(source, missing, cache, download)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for problem in chain.from_iterable(pool.map(bring, wanted)):
+        for problem in chain.from_iterable(pool.map(brought, wanted)):
             _say(problem)
     return [each for one in wanted.values() for each in one if each.file.is_file()]
 
@@ -177,7 +177,9 @@ def _inside(path: str) -> bool:
     return ".." not in (*posix.parts, *windows.parts) and not (posix.is_absolute() or windows.anchor)
 
 
-def _bring(source: Source, missing: list[Labelled], cache: Path, download: Download | None) -> list[str]:
+def bring(
+    source: Source, missing: Sequence[Labelled], cache: Path, download: Download | None = None
+) -> list[str]:
     """Brings the missing files of one package; says what can't be had."""
     if not missing:
         return []
