@@ -13,7 +13,7 @@ from accel.image.planes import data_format
 from accel.image.raster import Raster
 from accel.image.relief import Relief, normals
 from accel.texture.estimate_pbr import Estimated
-from accel.texture.shading import brightness, without_shading
+from accel.texture.shading import STRIP, brightness, without_shading
 from accel.workload import Limits
 
 if TYPE_CHECKING:
@@ -32,8 +32,29 @@ EVEN = 1e-5
 
 def estimated(image: Raster, params: EstimatePbr, limits: Limits) -> Operated:
     """Height, normals and roughness. Raises WorkloadError."""
+    kind = DEPTHS.get(params.bits, image.pixels.dtype.name)
     seen = without_shading(brightness(image), params.shading, params.edge)
-    rough = (params.roughness - np.float32(params.roughness_contrast) * seen).clip(0, 1)
+    rough = _stored(seen, kind, -params.roughness_contrast, params.roughness)
+    field = _heights(image, seen, params, limits)
+    meaning = {"has_alpha": False, "transfer": "linear", "data": True, "format": data_format(image)}
+    relief = Relief(1.0, "sobel", params.edge == "wrap", params.convention == "directx", "luminance")
+    heights = image.with_pixels(field[..., None], **meaning)
+    leaning = normals(heights, relief, "uint8" if kind == "uint8" else "uint16")
+    low, high = float(field.min()), float(field.max())
+    depth = max(high - low, LEAST_DEPTH)
+    made = {
+        "height": _stored(field, kind, 1 / depth, 0.5 - (low + high) / 2 / depth),
+        "normal": leaning,
+        "roughness": rough,
+    }
+    full = 1 if rough.dtype.kind == "f" else int(np.iinfo(rough.dtype).max)
+    mean = float(rough.mean(dtype=np.float64)) / full
+    facts = Estimated(params.method, depth, mean, image.width, image.height)
+    return Operated({name: image.with_pixels(one, **meaning) for name, one in made.items()}, facts)
+
+
+def _heights(image: Raster, seen: Floats, params: EstimatePbr, limits: Limits) -> Floats:
+    """Texels; `seen` is given up."""
     if params.method == "network":
         from accel.texture.surface_net import heights
 
@@ -44,37 +65,17 @@ def estimated(image: Raster, params: EstimatePbr, limits: Limits) -> Operated:
     field *= np.float32(params.strength)
     if float(np.ptp(field)) < EVEN:
         field[:] = 0
-    made = image.with_pixels(field[..., None], has_alpha=False, transfer="linear", data=True)
-    made = made.with_pixels(made.pixels, format=data_format(image))
-    kind = DEPTHS.get(params.bits, image.pixels.dtype.name)
-    relief = Relief(1.0, "sobel", params.edge == "wrap", params.convention == "directx", "luminance")
-    leaning = normals(made, relief, "uint8" if kind == "uint8" else "uint16")
-    depth = _spread_out(field)
-    facts = Estimated(params.method, depth, float(rough.mean(dtype=np.float64)), image.width, image.height)
-    return Operated(
-        {
-            "height": made.with_pixels(_stored(field, kind)),
-            "normal": made.with_pixels(leaning),
-            "roughness": made.with_pixels(_stored(rough, kind)),
-        },
-        facts,
-    )
+    return field
 
 
-def _spread_out(field: Floats) -> float:
-    """Moves heights to 0..1, in place, around the middle where they don't fill it; gives their unit."""
-    low, high = float(field.min()), float(field.max())
-    depth = max(high - low, LEAST_DEPTH)
-    field -= np.float32((low + high) / 2)
-    field *= np.float32(1 / depth)
-    field += np.float32(0.5)
-    return depth
-
-
-def _stored(values: Floats, kind: Any) -> Pixels:
-    """0..1 as one channel of a type, rounded."""
-    values = values[..., None]
-    if np.dtype(kind).kind == "f":
-        return values.clip(0, 1)
+def _stored(values: Floats, kind: Any, factor: float, offset: float) -> Pixels:
+    """Values times a factor, moved, cut to 0..1, as one channel of a type, rounded."""
+    made = np.empty((*values.shape, 1), kind)
+    flat, out = values.reshape(-1), made.reshape(-1)
+    full = 1 if made.dtype.kind == "f" else int(np.iinfo(kind).max)
     # What is cast is cut, and so rounded down.
-    return (values.clip(0, 1) * np.float32(np.iinfo(kind).max) + np.float32(0.5)).astype(kind)
+    half = np.float32(0 if made.dtype.kind == "f" else 0.5)
+    for begin in range(0, len(flat), STRIP):
+        part = flat[begin : begin + STRIP] * np.float32(factor) + np.float32(offset)
+        out[begin : begin + STRIP] = part.clip(0, 1) * np.float32(full) + half
+    return made

@@ -14,7 +14,7 @@ from tools.bench.turns import medians
 
 SIZES = (1024, 2048)
 ROUNDS = 3
-AIM = 2.5
+AIM = 1.5
 
 TEMPLATE = """## Height, normals and roughness from an albedo
 

@@ -110,7 +110,7 @@ def test_an_even_colour_is_flat_and_of_the_roughness_asked_for():
     made = estimated(np.full((20, 30, 3), 90, np.uint8), roughness=0.25)
     assert (made.images["normal"].pixels == [128, 128, 255]).all()
     assert (made.images["height"].pixels == 128).all() and made.value.depth == LEAST_DEPTH
-    assert (made.images["roughness"].pixels == 64).all() and made.value.roughness == pytest.approx(0.25)
+    assert (made.images["roughness"].pixels == 64).all() and made.value.roughness == pytest.approx(64 / 255)
 
 
 def test_noise_on_an_even_colour_makes_no_mountains():

@@ -51,7 +51,7 @@ Real materials, mean of each. `{FLAT}` says that there is no relief, and that ro
 everywhere; `luminance` says that bright is high, which is what `texture.estimate_pbr` does with the
 method of that name. An angle is the mean over all texels between the true normal and the guessed one,
 in degrees: smaller is better. Correlations are within each material and don't depend on the scale; of those
-without relief or contrast none is taken. A true map of one's own is always nearer than any guess.
+without relief or contrast none is taken.
 
 {_better(real)}
 
@@ -84,8 +84,8 @@ known. Pieces were mirrored, seldom turned, brightened, tinted, made grey or noi
 Each package is named in tools/train/sources.tsv with its version and licence, each material in
 tools/train/materials.tsv. Packages are held out whole, never parts of a material: those of
 {", ".join(HELD_OUT)}.
-{split.twins} materials of the others were left out, as their thumbnails correlate by {TWINS} or more with one that
-is held out: makers' textures go round. No texture is shipped, in the network or beside it. The network's
+{split.twins} materials of the others were left out, as their thumbnails correlate by {TWINS} or more with one
+that is held out: makers' textures go round. No texture is shipped, in the network or beside it. The network's
 licence is the program's, Apache-2.0.
 
 ## Where it errs
@@ -93,7 +93,7 @@ licence is the program's, Apache-2.0.
 - Colour isn't relief: painted letters, stains, wood grain and posters get some.
 - How deep a relief is can't be seen in its colours: it is a guess of what is usual. `strength` corrects it.
 - Many of the "true" normal maps of games were themselves made of the colours by a filter, which flatters
-  whatever follows brightness. The maps of apt-cube2-data were mostly modelled, and are the better measure.
+  whatever follows brightness. Those of apt-cube2-data look modelled, and are the better measure.
 - Large shapes, of more than about a hundred texels, aren't seen; make the texture smaller to get those.
 - Baked light from another side than above may turn slopes round."""
 

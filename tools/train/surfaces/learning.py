@@ -72,6 +72,7 @@ def losses(
     network: SurfaceNet, colours: Tensor, rise: Tensor, height: Tensor, rough: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Of the normals, the heights and the roughness; what is unknown of a material (NaN) doesn't count."""
+    # Half the time, where the processor has numbers of 16 bit.
     with torch.autocast("cpu", torch.bfloat16):
         found, guessed = network(colours)
     inner = slice(EDGE, -EDGE)
