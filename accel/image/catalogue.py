@@ -23,12 +23,23 @@ from accel.image.palette import palette
 from accel.image.premultiply import premultiply
 from accel.image.resize import resize
 from accel.image.unpack_channels import unpack_channels
+from accel.texture.estimate_pbr import estimate_pbr
 
 OPERATIONS: dict[str, Operation] = {
     each.workload.name: each
     for each in (
         atlas,
         bleed_alpha,
+        convert,
+        embed_image,
+        ocr,
+        remove_background,
+        upscale,
+        normal_from_height,
+        normal_flip,
+        normal_convention,
+        pack_channels,
+        unpack_channels,
         compare,
         compress,
         convert,
@@ -47,5 +58,6 @@ OPERATIONS: dict[str, Operation] = {
         resize,
         unpack_channels,
         upscale,
+        estimate_pbr,
     )
 }  # fmt: skip

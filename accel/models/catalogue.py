@@ -21,6 +21,7 @@ _BY_ONE = Batching()
 # Convolutions gain nothing by batches on the CPU (measured 0.8 to 1.0 of one by one).
 
 _KINDS = SHIPPED["accel.texture/kinds.onnx"]
+_SURFACE = SHIPPED["accel.texture/surface.onnx"]
 
 TEXTURE_KIND = Model(
     name="texture-kind",
@@ -45,6 +46,30 @@ TEXTURE_KIND = Model(
             ),
         ),
     ),
+)
+
+ESTIMATE_PBR = Model(
+    name="estimate-pbr",
+    version="1",
+    task="Guesses how high a surface is from its colours",
+    used_by=("texture.estimate_pbr",),
+    licence="Apache-2.0",
+    licence_source="trained here (docs/models/estimate-pbr.md)",
+    files=(
+        File(
+            name="surface.onnx",
+            sha256=_SURFACE.sha256,
+            size=_SURFACE.size,
+            sources=(Shipped("accel.texture", ("surface.onnx",)),),
+            graph=Graph(
+                inputs=(Tensor("colours", "float32", ("n", 3, "height", "width")),),
+                outputs=(Tensor("height", "float32", ("n", 1, "height", "width")),),
+                pixels=Pixels(1 / 255),
+                batching=_BY_ONE,
+            ),
+        ),
+    ),
+    notes="Heights are in texels. Sides are multiples of 8; every texel depends on the 72 around it.",
 )
 
 U2NETP = Model(
@@ -300,6 +325,7 @@ MODELS: dict[str, Model] = {
     each.name: each
     for each in (
         TEXTURE_KIND,
+        ESTIMATE_PBR,
         U2NETP,
         WAIFU2X,
         REALESR,

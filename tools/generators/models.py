@@ -15,8 +15,9 @@ TEXT = """\
 
 # Models
 
-Some workloads compute with a trained network. One is [part of the program](models/texture-kind.md); the
-others are pulled once, when they are wanted, and then work offline:
+Some workloads compute with a trained network. Two are part of the program
+([texture-kind](models/texture-kind.md), [estimate-pbr](models/estimate-pbr.md)); the others are pulled once,
+when they are wanted, and then work offline:
 
 ```text
 popbridge models list

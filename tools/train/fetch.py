@@ -106,12 +106,12 @@ def fetch(cache: Path, *, data: Path = DATA, download: Download | None = None) -
     """
     wanted = {source: labels(source, cache, data) for source in sources(data)}
 
-    def bring(source: Source) -> list[str]:
+    def brought(source: Source) -> list[str]:
         missing = [each for each in wanted[source] if not each.file.is_file()]
-        return _bring(source, missing, cache, download)
+        return bring(source, missing, cache, download)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for problem in chain.from_iterable(pool.map(bring, wanted)):
+        for problem in chain.from_iterable(pool.map(brought, wanted)):
             _say(problem)
     return [each for one in wanted.values() for each in one if each.file.is_file()]
 
@@ -120,7 +120,7 @@ def weights(cache: Path, *, download: Download | None = None) -> Path:
     """The file of the backbone's weights, brought if `cache` lacks it. Raises `ValueError` without."""
     wanted = Wanted(WEIGHTS, cache / BACKBONE.id / WEIGHTS)
     missing = [] if wanted.file.is_file() else [wanted]
-    if problems := _bring(BACKBONE, missing, cache, download):
+    if problems := bring(BACKBONE, missing, cache, download):
         raise ValueError(problems[0])
     if hashlib.sha256(wanted.file.read_bytes()).hexdigest() != WEIGHTS_SHA256:
         raise ValueError(f"{wanted.file.name} isn't what was learned with before; delete it to bring it anew")
@@ -202,8 +202,8 @@ def _inside(path: str) -> bool:
     return ".." not in (*posix.parts, *windows.parts) and not (posix.is_absolute() or windows.anchor)
 
 
-def _bring(
-    source: Source, missing: Sequence[Labelled | Wanted], cache: Path, download: Download | None
+def bring(
+    source: Source, missing: Sequence[Labelled | Wanted], cache: Path, download: Download | None = None
 ) -> list[str]:
     """Brings the missing files of one package; says what can't be had."""
     if not missing:

@@ -23,8 +23,8 @@ PYTHON = (
 OLDEST = (3, 11)
 
 
-def main(arguments: list[str]) -> int:
-    """The exit status of the training, or of what failed before it."""
+def main(arguments: list[str], module: str = "tools.train.train") -> int:
+    """The exit status of the training that is a module, or of what failed before it."""
     if sys.version_info < OLDEST:
         print(f"Training needs Python {OLDEST[0]}.{OLDEST[1]} or newer; this is {sys.version.split()[0]}.")
         return 2
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     install = [PYTHON, "-m", "pip", "install", "--quiet", "-r", requirements, "-e", ROOT]
     if status := subprocess.call(list(map(str, install)), cwd=ROOT):
         return status
-    return subprocess.call([str(PYTHON), "-m", "tools.train.train", *arguments], cwd=ROOT)
+    return subprocess.call([str(PYTHON), "-m", module, *arguments], cwd=ROOT)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,103 @@
+"""`texture.estimate_pbr`: the other maps of a material, guessed from its colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from accel.image.operation import Operated, Writing, operation
+from accel.workload import Limits
+
+if TYPE_CHECKING:
+    from accel.image.raster import Raster
+
+
+class EstimatePbr(Writing, frozen=True):
+    """How the surface is guessed, and how its maps are stored."""
+
+    method: Annotated[
+        Literal["network", "luminance"],
+        Meta(
+            description="`network`: heights by a small network that learned from materials with known maps. "
+            "`luminance`: bright is high, as most tools guess. The roughness comes by the same rule in both."
+        ),
+    ] = "network"
+    strength: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=64,
+            description="Factor of all heights and slopes. At 1 the network's are as deep as it judges them "
+            "to be, which is cautious; by luminance black to white is 4 texels.",
+        ),
+    ] = 1.0
+    shading: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=65536,
+            description="Texels. Brightness that changes only over so many or more is taken for light or "
+            "paint: `luminance` and the roughness see only what changes faster. 0 leaves all of it.",
+        ),
+    ] = 128.0
+    invert: Annotated[bool, Meta(description="Whether dark is high, with `luminance`.")] = False
+    roughness: Annotated[
+        float, Meta(ge=0, le=1, description="Of the map in the mean; 0 is a mirror, 1 is chalk.")
+    ] = 0.6
+    roughness_contrast: Annotated[
+        float,
+        Meta(
+            ge=-4,
+            le=4,
+            description="How much rougher black is than white; 0 makes the whole map `roughness`, below 0 "
+            "bright is rougher.",
+        ),
+    ] = 0.4
+    edge: Annotated[
+        Literal["clamp", "wrap"],
+        Meta(
+            description="What lies beyond the edges: the edge itself again, or, for what tiles, the opposite "
+            "edge; the maps then tile too."
+        ),
+    ] = "clamp"
+    convention: Annotated[
+        Literal["opengl", "directx"],
+        Meta(description="Where the normals' green points: up (OpenGL) or down (DirectX)."),
+    ] = "opengl"
+
+
+class Estimated(Struct, frozen=True):
+    """What was estimated."""
+
+    method: str
+    """As asked for."""
+    depth: float
+    """Texels from 0 to full scale of `height`: the `strength` with which `image.normal_from_height` makes the
+    normals of it, and a measure for displacement."""
+    roughness: float
+    """Mean of the map as it is written, 0 to 1."""
+    width: int
+    """Pixels of each map."""
+    height: int
+    """Pixels of each map."""
+
+
+@operation("texture.estimate_pbr", version=1, params=EstimatePbr)
+def estimate_pbr(images: Sequence[Raster], params: EstimatePbr, limits: Limits) -> Operated:
+    """Guesses height, normals and roughness of a material from its albedo.
+
+    The three fit one another and the albedo, of whose size they are. Heights fill the range from 0 to full
+    scale, unless they differ by less than one texel. Normals are (-dh/dx, -dh/dy, 1) of the unrounded heights
+    by Sobel's kernel, as RGB from 0 for -1 to full scale for 1. Roughness is `roughness` less
+    `roughness_contrast` times the brightness without `shading`, cut to 0 to 1: a rule, as colours
+    hardly tell more. Brightness is that of sRGB's codes; alpha doesn't count. Normals of 32 bit images have
+    16 bit. On one core the network takes about 1.5 s for a megapixel; raise the deadline for large images.
+    The format `same` is PNG for JPEG, WebP and AVIF, whose losses would bend the vectors. How near
+    the guesses come is in docs/models/estimate-pbr.md.
+    Output files: `height`, `normal` and `roughness`. Value: an `Estimated`.
+    """
+    from accel.texture.surface import estimated
+
+    return estimated(images[0], params, limits)

@@ -1,0 +1,48 @@
+"""Heights of a surface by the shipped network, tile by tile."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from accel.ai.sessions import Network, networks
+from accel.ai.tiles import Enlarger, tiled
+from accel.image.decoded import Pixels
+from accel.image.light import Floats
+from accel.image.raster import Raster
+from accel.texture.shading import coded
+from accel.workload import Limits
+
+MODEL, FILE = "estimate-pbr", "surface.onnx"
+
+STEP = 8
+"""What the sides of a piece must be multiples of: the network halves it three times."""
+MARGIN = 72
+"""Texels around each one by which it is decided, rounded up to whole steps: 2 by each of two convolutions at
+full size, twice, four and eight times as much at the smaller sizes on both ways, and what is between them."""
+TILE = 512
+
+
+def heights(image: Raster, wrap: bool, limits: Limits) -> Floats:
+    """Height x width, texels, of mean 0; with `wrap` it tiles, exactly where the sides are multiples of 8.
+
+    Raises WorkloadError where the model isn't sound.
+    """
+    network = networks(limits).get(MODEL, FILE)
+    top = np.float32(1 if image.pixels.dtype.kind == "f" else np.iinfo(image.pixels.dtype).max)
+    colors = image.colors
+
+    def take(piece: Pixels) -> Floats:
+        values = coded(piece[..., :colors], top)
+        return values if colors == 3 else np.repeat(values, 3, axis=2)
+
+    enlarger = Enlarger(lambda piece: _run(network, piece), 1, MARGIN, TILE)
+    made: Floats = tiled(enlarger, image.pixels, take, lambda values: values, wrap=wrap)[..., 0]
+    return made - np.float32(made.mean(dtype=np.float64))
+
+
+def _run(network: Network, piece: Floats) -> Floats:
+    """What lies within the margins; the piece goes on with its last values up to whole steps."""
+    height, width = piece.shape[:2]
+    rest = [(0, -side % STEP) for side in (height, width)]
+    found = network.image(np.pad(piece, (*rest, (0, 0)), "edge"))
+    return found[:, MARGIN : height - MARGIN, MARGIN : width - MARGIN].transpose(1, 2, 0)
