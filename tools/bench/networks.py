@@ -1,14 +1,14 @@
 """What networks gain, and what is around them costs: upscaling, backgrounds and vectors of texts.
 
-The models have to be pulled: `popbridge models pull --all`. All runs are on one thread, as in a worker.
+The models are those that the tests pull into `.models`. All runs are on one thread, as in a worker.
 """
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -25,10 +25,7 @@ from accel.ai.upscale import Upscale, upscale
 from accel.image.preview import image_of
 from accel.image.raster import Raster
 from accel.workload import Limits
-from bridge import host
-from bridge.commands.shared import read_settings
 from bridge.demo.textures import noise, normals, tint
-from bridge.paths import Paths
 
 ROUNDS = 2
 LARGE = 384
@@ -45,9 +42,8 @@ def measure() -> str:
 
 
 def _limits() -> Limits:
-    paths = Paths.find()
-    settings = read_settings(host.load().settings, paths.settings_file, os.environ)
-    return Limits(models=str(paths.models(settings["models.folder"])))
+    """The models that the tests pull."""
+    return Limits(models=str(Path(__file__).resolve().parents[2] / ".models"))
 
 
 def _pictures() -> Mapping[str, NDArray[np.uint8]]:
