@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from accel.image.filtering import KINDS, AnyKind
 from accel.image.operation import Operated, Reading, operation
 from accel.workload import Limits
 
@@ -59,13 +60,14 @@ class Compress(Reading, frozen=True):
         Literal["keep", "drop"],
         Meta(description="`drop` leaves transparency out; else a format that can't hold it is refused."),
     ] = "keep"
-    normal_map: Annotated[
-        bool,
+    kind: Annotated[
+        AnyKind,
         Meta(
-            description="Whether the colours are a normal map's vectors: kept as they are coded, never "
-            "flagged as sRGB, and measured by the vectors."
+            description="What the channels are: `color`; `normal`, a normal map's vectors, kept as they are "
+            "coded, never flagged as sRGB, and measured by the vectors; `data`, kept and never flagged too. "
+            + KINDS
         ),
-    ] = False
+    ] = "auto"
     mipmaps: Annotated[
         bool,
         Meta(
@@ -127,9 +129,11 @@ class Compressed(Struct, frozen=True):
     without a target."""
     tried: Sequence[Attempt]
     """What was tried for the target, in this order."""
+    kind: Literal["color", "normal", "data"]
+    """What the channels were taken for."""
 
 
-@operation("image.compress", version=1, params=Compress)
+@operation("image.compress", version=2, params=Compress)
 def compress(images: Sequence[Raster], params: Compress, limits: Limits) -> Operated:
     """Packs an image into blocks that GPUs read directly: BC, ETC2, EAC or ASTC, as DDS or KTX2.
 

@@ -64,5 +64,5 @@ def normal_flip(images: Sequence[Raster], params: NormalFlip, limits: Limits) ->
         levels.append(
             normalized(made, params.normalize == "z", signed) if params.normalize != "keep" else made
         )
-    changes = {"mips": tuple(levels[1:]), "data": True, "format": data_format(image), "transfer": "linear"}
-    return Operated({"normal": image.with_pixels(levels[0], **changes)})
+    meaning = {"transfer": "linear", "data": True, "kind": "normal", "format": data_format(image)}
+    return Operated({"normal": image.with_pixels(levels[0], mips=tuple(levels[1:]), **meaning)})

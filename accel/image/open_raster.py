@@ -80,7 +80,8 @@ def as_raster(name: str, decoded: Decoded, transfer: Asked = "auto") -> Raster:
     if channels - alpha == 2:
         pixels = _third(pixels)
     curve = _transfer(pixels, alpha, transfer)
-    return Raster(name, pixels, alpha, curve, decoded.format, data=transfer == "linear")
+    kind: Literal["color", ""] = "color" if transfer == "srgb" else ""
+    return Raster(name, pixels, alpha, curve, decoded.format, data=transfer == "linear", kind=kind)
 
 
 def _third(pixels: Pixels) -> Pixels:

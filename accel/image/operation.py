@@ -87,6 +87,8 @@ class Written(Struct, frozen=True):
     """Mip levels, the largest included."""
     size: int
     """Bytes of all its files."""
+    kind: Literal["color", "normal", "data"] | None = None
+    """What the channels were taken for, where it mattered; None where it didn't."""
 
 
 Operate = Callable[[Sequence["Raster"], Any, Limits], Operated]

@@ -304,15 +304,15 @@ def test_grey_that_is_srgb_isnt_put_in_one_channel_that_cant_say_so():
 
 def test_normal_maps_are_measured_by_their_vectors_and_never_srgb(read):
     image = raster(vectors(64, 64))
-    value, data = run(image, normal_map=True, target_db=44)
+    value, data = run(image, kind="normal", target_db=44)
     assert [each.format for each in value.tried] == ["bc1", "bc5"] and value.format == "bc5"
     assert not value.srgb and read(data).compression == "bc5"
-    assert not run(image, normal_map=True, format="bc7")[0].srgb
+    assert not run(image, kind="normal", format="bc7")[0].srgb
 
 
 def test_normal_maps_of_floats_keep_their_numbers(read):
     pixels = (vectors(16, 16) / np.float32(255)).astype(np.float32)
-    value, data = run(raster(pixels), normal_map=True, format="bc5", measure=True)
+    value, data = run(raster(pixels), kind="normal", format="bc5", measure=True)
     assert value.psnr > 40
     assert np.abs(read(data).pixels[..., :2].astype(int) - vectors(16, 16)[..., :2]).max() <= 2
 
@@ -334,8 +334,8 @@ def test_floats_take_bc6h_or_are_refused():
         ({"format": "etc2_rgb", "container": "dds"}, "bad_params", "a DDS holds BC alone, not etc2_rgb"),
         ({"container": "dds", "candidates": ("bc", "astc")}, "bad_params", "leave etc2 and astc out"),
         ({"format": "bc7", "container": "dds", "zstd": 3}, "bad_params", "can't be packed by zstd"),
-        ({"format": "bc4", "normal_map": True}, "unsupported", "is a normal map, which bc4 can't hold"),
-        ({"format": "bc6h", "normal_map": True}, "unsupported", "is a normal map, which bc6h can't hold"),
+        ({"format": "bc4", "kind": "normal"}, "unsupported", "is a normal map, which bc4 can't hold"),
+        ({"format": "bc6h", "kind": "normal"}, "unsupported", "is a normal map, which bc6h can't hold"),
     ],
 )
 def test_what_doesnt_go_together_is_refused(params, code, says):
@@ -346,7 +346,7 @@ def test_what_doesnt_go_together_is_refused(params, code, says):
 
 def test_grey_is_no_normal_map():
     with pytest.raises(WorkloadError, match="is grey, which no normal map is"):
-        run(raster(smooth(8, 8, 1)), normal_map=True, format="bc5")
+        run(raster(smooth(8, 8, 1)), kind="normal", format="bc5")
 
 
 # As a workload.
