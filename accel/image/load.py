@@ -87,6 +87,8 @@ def decode_image(source: Input, limits: Limits) -> Decoded:
         picture.palette,
         picture.alpha,
         picture.profile,
+        picture.float_bits,
+        picture.data,
     )
 
 
@@ -102,8 +104,9 @@ def _by_libvips(opened: Opened, source: Input) -> Decoded:
     model = _MODELS.get(lazy.interpretation, lazy.interpretation)
     palette = "palette" in opened.image.get_fields()
     return Decoded(
-        finite(pixels), model, bool(lazy.hasalpha()), opened.format.name, opened.size, palette=palette
-    )
+        finite(pixels), model, bool(lazy.hasalpha()), opened.format.name, opened.size, palette=palette,
+        float_bits=32 if pixels.dtype.kind == "f" else 0,
+    )  # fmt: skip
 
 
 def finite(pixels: Pixels) -> Pixels:

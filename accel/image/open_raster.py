@@ -80,8 +80,11 @@ def as_raster(name: str, decoded: Decoded, transfer: Asked = "auto") -> Raster:
     if channels - alpha == 2:
         pixels = _third(pixels)
     curve = _transfer(pixels, alpha, transfer)
+    data = transfer == "linear" or (decoded.data and transfer == "auto")
     kind: Literal["color", ""] = "color" if transfer == "srgb" else ""
-    return Raster(name, pixels, alpha, curve, decoded.format, data=transfer == "linear", kind=kind)
+    return Raster(
+        name, pixels, alpha, curve, decoded.format, data=data, kind=kind, float_bits=decoded.float_bits
+    )
 
 
 def _third(pixels: Pixels) -> Pixels:
@@ -102,7 +105,8 @@ def _upright(lazy: pyvips.Image, format: str, size: int, transfer: Asked) -> Dec
         # A file that is read from top to bottom can't be turned.
         lazy = lazy.copy_memory().autorot()
     pixels, model, alpha = in_srgb(lazy, transfer)
-    return Decoded(_widened(pixels, lazy), model, alpha, format, size)
+    bits = 32 if pixels.dtype.kind == "f" else 0
+    return Decoded(_widened(pixels, lazy), model, alpha, format, size, float_bits=bits)
 
 
 def _widened(pixels: Pixels, lazy: pyvips.Image) -> Pixels:

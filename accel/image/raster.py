@@ -40,6 +40,9 @@ class Raster(Struct, frozen=True):
     not even where floats of three colours become integers."""
     kind: Kind | Literal[""] = ""
     """What the channels are, where it was said or made out; empty where nobody asked yet."""
+    float_bits: int = 0
+    """Of floats in the file that it comes from, 16 or 32 for a channel, which is what is written unless
+    another depth is asked for; 0 for what wasn't read as floats."""
 
     @property
     def width(self) -> int:
