@@ -68,7 +68,7 @@ class Operated(Struct, frozen=True):
     must give one image for each, of the same size."""
 
 
-class Written(Struct, frozen=True):
+class Written(Struct, frozen=True, omit_defaults=True):
     """An image that was written."""
 
     name: str
@@ -88,7 +88,7 @@ class Written(Struct, frozen=True):
     size: int
     """Bytes of all its files."""
     kind: Literal["color", "normal", "data"] | None = None
-    """What the channels were taken for, where it mattered; None where it didn't."""
+    """What the channels were taken for; not there where it didn't matter."""
 
 
 Operate = Callable[[Sequence["Raster"], Any, Limits], Operated]

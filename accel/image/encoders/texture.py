@@ -46,8 +46,8 @@ def compressed(image: Raster, params: Compress) -> tuple[Compressed, OutputFile]
     data = dds.packed(texture) if container == "dds" else ktx2.packed(texture, params.zstd)
     came = sum(level.nbytes for level in (image.pixels, *image.mips))
     value = Compressed(
-        format.name, container, image.width, image.height, len(levels), texels.srgb, format.bits_per_pixel,
-        len(data), came / len(data), found.psnr, found.reached, found.tried, kind,
+        format.name, found.reached, container, image.width, image.height, len(levels), texels.srgb, format.bits_per_pixel,
+        len(data), came / len(data), found.psnr, found.tried, kind,
     )  # fmt: skip
     return value, OutputFile("compressed", WRITERS[container].media_type, data)
 
@@ -93,7 +93,7 @@ def _given(subject: Subject, params: Compress) -> _Chosen:
 def _by_target(subject: Subject, params: Compress) -> _Chosen:
     target = TARGET_DB if params.target_db is None else params.target_db
     trials = tried(subject, candidates(subject, params.candidates), params.quality, target)
-    best = chosen(trials)
+    best = chosen(trials, target)
     attempts = tuple(
         Attempt(each.format.name, each.format.bits_per_pixel, each.size, each.psnr) for each in trials
     )

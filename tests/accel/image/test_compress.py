@@ -10,6 +10,7 @@ from accel.image.load import decode_image
 from accel.image.pipeline import pipeline
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.image import containers
+from tests.accel.image.operating import noise
 from tests.accel.image.textures import SIZES, raster, smooth, vectors
 
 FLOORS = {
@@ -252,12 +253,33 @@ def test_images_of_many_strips_are_the_same_as_of_one(monkeypatch):
 def test_the_smallest_format_that_reaches_the_target_is_taken():
     image = raster(smooth(128, 128), mips=True)
     value, data = run(image, target_db=47, candidates=("astc",))
-    assert value.reached and value.psnr >= 47 and value.format == value.tried[-1].format
-    assert [each.size for each in value.tried] == sorted(each.size for each in value.tried)
-    assert all(each.psnr < 47 for each in value.tried[:-1]) and len(value.tried) > 2
-    assert value.tried[0].format == "astc_12x12"
+    assert value.reached and value.psnr >= 47
+    (best,) = [each for each in value.tried if each.format == value.format]
+    assert best.psnr == value.psnr
+    assert all((each.psnr >= 47) == (each.size >= best.size) for each in value.tried)
+    # All sizes would be fourteen; of the next smaller one it is known that it isn't enough.
+    assert value.tried[0].format == "astc_4x4" and 2 < len(value.tried) < 7
+    names = [name for name in FORMATS if name.startswith("astc")]
+    assert names[names.index(value.format) + 1] in {each.format for each in value.tried}
     # The same as if it had been asked for.
     assert run(image, format=value.format)[1] == data
+
+
+def test_a_target_out_of_reach_costs_one_trial_of_astc():
+    value, _ = run(raster(noise(32, 32, 3)), target_db=60, candidates=("astc",))
+    assert (value.reached, value.format) == (False, "astc_4x4")
+    # Whoever reads the result meets it at once.
+    assert list(msgspec.to_builtins(value))[:2] == ["format", "reached"]
+    assert [each.format for each in value.tried] == ["astc_4x4"]
+
+
+def test_astc_is_looked_at_only_where_it_would_be_smaller():
+    value, _ = run(raster(smooth(64, 64)), target_db=30, candidates=("bc", "astc"))
+    assert [each.format for each in value.tried][:1] == ["bc1"] and value.format.startswith("astc")
+    assert all(each.size < value.tried[0].size for each in value.tried[1:])
+    # Of one block all sizes are as large as BC7, which comes first.
+    value, _ = run(raster(noise(4, 4, 3)), target_db=99, candidates=("bc", "astc"))
+    assert [each.format for each in value.tried] == ["bc1", "bc7", "astc_4x4"]
 
 
 def test_a_higher_target_takes_more_room():
