@@ -46,8 +46,8 @@ def compressed(image: Raster, params: Compress) -> tuple[Compressed, OutputFile]
     data = dds.packed(texture) if container == "dds" else ktx2.packed(texture, params.zstd)
     came = sum(level.nbytes for level in (image.pixels, *image.mips))
     value = Compressed(
-        format.name, found.reached, container, image.width, image.height, len(levels), texels.srgb, format.bits_per_pixel,
-        len(data), came / len(data), found.psnr, found.tried, kind,
+        format.name, found.reached, container, image.width, image.height, len(levels), texels.srgb,
+        format.bits_per_pixel, len(data), came / len(data), found.psnr, found.tried, kind,
     )  # fmt: skip
     return value, OutputFile("compressed", WRITERS[container].media_type, data)
 
