@@ -185,6 +185,12 @@ def undecodable(source: Input, kind: Format, error: pyvips.Error) -> WorkloadErr
     detail = _detail(source, error)
     if "out of memory" in detail:
         raise MemoryError(detail)
+    if "labq" in detail:
+        # What libvips takes 8 bit colours of this kind for, and then finds them of another size.
+        reason = (
+            "is a TIFF of 8 bit CIELAB colours, which aren't opened here; save it as RGB, or with 16 bits"
+        )
+        return WorkloadError("unsupported", reason, source.name)
     if _UNDECODABLE.search(detail):
         reason = f"is a {kind.name.upper()} of a kind that isn't opened here ({detail})"
         return WorkloadError("unsupported", reason, source.name)
