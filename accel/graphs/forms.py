@@ -28,11 +28,12 @@ def normal_from_height_graph(images: Sequence[Raster], params: NormalFromHeight,
 
     (image,) = images
     pixels = normals(image, params)
-    made = image.with_pixels(pixels, has_alpha=False, transfer="linear", data=True, format=data_format(image))
+    meaning = {"transfer": "linear", "data": True, "kind": "normal", "format": data_format(image)}
+    made = image.with_pixels(pixels, has_alpha=False, **meaning)
     return Operated({"normal": made})
 
 
-@operation(resize.workload.name, version=1, params=Resize)
+@operation(resize.workload.name, version=resize.workload.version, params=Resize)
 def resize_graph(images: Sequence[Raster], params: Resize, limits: Limits) -> Operated:
     """As `resize`."""
     from accel.graphs.operate import resized
@@ -46,7 +47,7 @@ def resize_graph(images: Sequence[Raster], params: Resize, limits: Limits) -> Op
     return Operated({"resized": resized(image, size, params)})
 
 
-@operation(mipmaps.workload.name, version=1, params=Mipmaps, inputs=(1, 2))
+@operation(mipmaps.workload.name, version=mipmaps.workload.version, params=Mipmaps, inputs=(1, 2))
 def mipmaps_graph(images: Sequence[Raster], params: Mipmaps, limits: Limits) -> Operated:
     """As `mipmaps`."""
     from accel.graphs.operate import with_levels

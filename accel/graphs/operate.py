@@ -16,9 +16,10 @@ from accel.graphs.packing import Packed, Plane, packing_graph
 from accel.graphs.resampling import resize_graph, rings, weights
 from accel.graphs.runner import Runner
 from accel.image.channel_plan import planned
-from accel.image.coding import Coding, coding, meant
+from accel.image.coding import Coding, coding
 from accel.image.decoded import Pixels
 from accel.image.levels import sizes
+from accel.image.meaning import kind_of, meant
 from accel.image.planes import data_format, index, plane
 from accel.image.raster import Raster
 from accel.image.relief import Relief, depth
@@ -51,17 +52,19 @@ def normals(image: Raster, params: NormalFromHeight) -> Pixels:
 def resized(image: Raster, size: tuple[int, int], params: Resize) -> Raster:
     """The image with another size, (width, height). Raises WorkloadError `unsupported`."""
     assert params.kernel != "nearest"
-    how = coding(image, params.kind, params.linear_light, params.alpha_weighted)
+    kind = kind_of(image, params.kind)
+    how = coding(image, kind, params.linear_light, params.alpha_weighted)
     old = (image.width, image.height)
     soft = how.weighted and rings(old, size, params.kernel, params.edge)
     feed = {**_fed(image, how), **weights(old, size, params.kernel, params.edge, soft=soft)}
     found = runner().run(resize_graph(Coded.of(how), soft), feed)
-    return image.with_pixels(found["resized"].fetch()[0], **meant(image, params.kind))
+    return image.with_pixels(found["resized"].fetch()[0], **meant(image, kind))
 
 
 def with_levels(image: Raster, params: Mipmaps) -> Raster:
     """The image with its mip levels. Raises WorkloadError `unsupported`."""
-    how = coding(image, params.kind, params.linear_light, params.alpha_weighted)
+    kind = kind_of(image, params.kind)
+    how = coding(image, kind, params.linear_light, params.alpha_weighted)
     coded, size = Coded.of(how), (image.width, image.height)
     wanted = sizes(*size, params.levels)
     made: dict[str, Any] = {}
@@ -69,7 +72,7 @@ def with_levels(image: Raster, params: Mipmaps) -> Raster:
         feed = {**_fed(image, how), **mip_feed(coded, size, wanted, params.filter, params.edge)}
         made = runner().run(mips_graph(coded, steps(size, wanted, params.filter, params.edge)), feed)
     levels = [made[f"level{level}"].fetch()[0] for level in range(1, len(wanted) + 1)]
-    return image.with_pixels(image.pixels, mips=tuple(levels), **meant(image, params.kind))
+    return image.with_pixels(image.pixels, mips=tuple(levels), **meant(image, kind))
 
 
 def packed(images: Sequence[Raster], params: PackChannels) -> Raster | None:
@@ -89,7 +92,7 @@ def packed(images: Sequence[Raster], params: PackChannels) -> Raster | None:
     feed = {f"image{at}": one.pixels[None] for at, one in enumerate(images)}
     pixels = runner().run(graph, feed)["packed"].fetch()[0]
     first = images[0]
-    return Raster(first.name, pixels, len(sources) > 3, "linear", data_format(first), data=True)
+    return Raster(first.name, pixels, len(sources) > 3, "linear", data_format(first), data=True, kind="data")
 
 
 def _plane(images: Sequence[Raster], source: ChannelSource) -> Plane:

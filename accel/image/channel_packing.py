@@ -35,7 +35,7 @@ def packed(
     for channel, source in enumerate(sources):
         pixels[..., channel] = _values(images, source, (height, width), pixels.dtype)
     first = images[0]
-    return Raster(first.name, pixels, len(sources) > 3, "linear", data_format(first), data=True)
+    return Raster(first.name, pixels, len(sources) > 3, "linear", data_format(first), data=True, kind="data")
 
 
 def _size(used: Sequence[Raster], policy: str) -> tuple[int, int]:
@@ -65,7 +65,7 @@ def _values(
 
 def _at_depth(image: Raster, channel: str, dtype: np.dtype[Any]) -> Pixels:
     values = plane(image, channel)[..., None]
-    grey = image.with_pixels(values, has_alpha=False, transfer="linear", data=True)
+    grey = image.with_pixels(values, has_alpha=False, transfer="linear", data=True, kind="data")
     return at_depth(grey, dtype).pixels[..., 0]
 
 
@@ -96,5 +96,5 @@ def single(image: Raster, channel: str, invert: bool = False) -> Raster:
         levels = [1 - level if level.dtype.kind == "f" else ~level for level in levels]
     return image.with_pixels(
         levels[0], mips=tuple(levels[1:]), has_alpha=False, transfer="linear", data=True,
-        format=data_format(image),
+        kind="data",        format=data_format(image),
     )  # fmt: skip

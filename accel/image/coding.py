@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -14,10 +14,8 @@ from accel.image import compiled, kernels
 from accel.image.decoded import Pixels
 from accel.image.kernels import SLIGHT, STEPS, Bytes
 from accel.image.light import Floats, decode_table
-from accel.image.raster import Raster
+from accel.image.raster import Kind, Raster
 from accel.workload import WorkloadError
-
-Kind = Literal["color", "normal", "data"]
 
 WORTH_COMPILED = 4_000_000
 """Texels from which compiled loops are loaded: that takes 0.4 s, as much as they save in six such images."""
@@ -143,11 +141,6 @@ def coding(image: Raster, kind: Kind, linear_light: bool, alpha_weighted: bool) 
     return Coding(
         pixels.dtype, image.channels, image.colors, curve, weighted, vectors, signed, chosen(pixels), span
     )
-
-
-def meant(image: Raster, kind: Kind) -> dict[str, object]:
-    """What is known of the result's colours, as fields of a raster: of data that no curve is put on them."""
-    return {"transfer": image.transfer} if kind == "color" else {"transfer": "linear", "data": True}
 
 
 def chosen(pixels: Pixels) -> ModuleType:

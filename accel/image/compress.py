@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from accel.image.filtering import KINDS, AnyKind
 from accel.image.operation import Operated, Reading, operation
 from accel.workload import Limits
 
@@ -59,13 +60,14 @@ class Compress(Reading, frozen=True):
         Literal["keep", "drop"],
         Meta(description="`drop` leaves transparency out; else a format that can't hold it is refused."),
     ] = "keep"
-    normal_map: Annotated[
-        bool,
+    kind: Annotated[
+        AnyKind,
         Meta(
-            description="Whether the colours are a normal map's vectors: kept as they are coded, never "
-            "flagged as sRGB, and measured by the vectors."
+            description="What the channels are: `color`; `normal`, a normal map's vectors, kept as they are "
+            "coded, never flagged as sRGB, and measured by the vectors; `data`, kept and never flagged too. "
+            + KINDS
         ),
-    ] = False
+    ] = "auto"
     mipmaps: Annotated[
         bool,
         Meta(
@@ -102,6 +104,9 @@ class Compressed(Struct, frozen=True):
 
     format: str
     """The blocks', for example `bc7`."""
+    reached: bool | None
+    """Whether the target was; false tells that no candidate reaches it and this is the best of them. Null
+    without a target."""
     container: Literal["dds", "ktx2"]
     """The file's format."""
     width: int
@@ -122,14 +127,13 @@ class Compressed(Struct, frozen=True):
     """dB, of the largest level, where it was measured or there was a target; 100 for no difference. Of
     colours weighted by alpha (unless they are data), and alpha; of the vectors of a normal map; of light
     (BC6H) over exposures from -10 to 10 stops (mPSNR)."""
-    reached: bool | None
-    """Whether the target was; false tells that no candidate reaches it and this is the best of them. Null
-    without a target."""
     tried: Sequence[Attempt]
     """What was tried for the target, in this order."""
+    kind: Literal["color", "normal", "data"]
+    """What the channels were taken for."""
 
 
-@operation("image.compress", version=1, params=Compress)
+@operation("image.compress", version=2, params=Compress)
 def compress(images: Sequence[Raster], params: Compress, limits: Limits) -> Operated:
     """Packs an image into blocks that GPUs read directly: BC, ETC2, EAC or ASTC, as DDS or KTX2.
 
@@ -138,10 +142,12 @@ def compress(images: Sequence[Raster], params: Compress, limits: Limits) -> Oper
     Direct3D wants BC of multiples of 4, so resize it before. Blocks without transparency decode to full
     alpha.
 
-    With `auto`, formats are tried by size, smallest first (of equal ones BC, then ETC2, then ASTC), until one
-    reaches the target: of one channel or all for grey, of two and more for normal maps, of three and more for
-    colours, with alpha where something is transparent. BC3 is left out, as BC7 is as small and better; floats
-    have BC6H alone. Where none reaches the target, the best is taken and `reached` is false.
+    With `auto`, the smallest format that reaches the target is taken (of equal ones BC, then ETC2, then
+    ASTC): of one channel or all for grey, of two and more for normal maps, of three and more for colours,
+    with alpha where something is transparent. BC3 is left out, as BC7 is as small and better; floats have
+    BC6H alone. BC and ETC2 are tried by size. Of ASTC's block sizes that would be smaller the one of most
+    bits comes first, which tells whether the target can be reached; then the sizes between are bisected.
+    Where none reaches the target, the best that was tried is taken and `reached` is false.
     Output file: `compressed`. Value: a `Compressed`.
     """
     from accel.image.encoders.texture import compressed

@@ -16,7 +16,7 @@ class Convert(Writing, frozen=True):
     """To what."""
 
 
-@operation("image.convert", version=1, params=Convert)
+@operation("image.convert", version=2, params=Convert)
 def convert(images: Sequence[Raster], params: Convert, limits: Limits) -> Operated:
     """Writes an image in another format or depth.
 
@@ -24,8 +24,8 @@ def convert(images: Sequence[Raster], params: Convert, limits: Limits) -> Operat
     neither; metadata is left out. Where the format holds no transparency, the image is put on white. Floats
     become sRGB where there are three colours and the format holds integers alone, and what is brighter than
     1 is cut off. EXR and PSD keep no colours where nothing is to be seen, unless `transfer` is `linear`.
-    EXR holds half floats, or single ones where half would lose data: grey that it doesn't hold exactly, and
-    what is beyond 65504.
+    Floats keep their 16 or 32 bits in EXR; of what came as integers EXR holds half floats, or single ones
+    where half would lose data: grey that it doesn't hold exactly.
     Output file: `converted`. Value: a `Written`.
     """
     from accel.image.light import DEPTHS, at_depth

@@ -38,3 +38,7 @@ class Decoded(Struct, frozen=True):
     """How the colours are mixed with alpha."""
     profile: bytes = b""
     """The ICC profile of the colours, where one is embedded and not read by libvips itself."""
+    float_bits: int = 0
+    """Of floats that the file holds as such: 16 or 32 for a channel; 0 for anything else."""
+    data: bool = False
+    """Whether the file says that its channels are no colours."""

@@ -128,7 +128,9 @@ def picture(one: Raster, other: Raster, amplify: float) -> Raster:
             seen = seen + errors[..., -1:]
         bright = np.minimum(seen * scale, top) + np.float32(0.5)
         pixels[row : row + STRIP] = bright
-    return one.with_pixels(pixels, has_alpha=False, transfer="linear", data=True, format=data_format(one))
+    return one.with_pixels(
+        pixels, has_alpha=False, transfer="linear", data=True, kind="data", format=data_format(one)
+    )
 
 
 def _psnr(mean_square: float) -> float | None:

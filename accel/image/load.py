@@ -87,6 +87,8 @@ def decode_image(source: Input, limits: Limits) -> Decoded:
         picture.palette,
         picture.alpha,
         picture.profile,
+        picture.float_bits,
+        picture.data,
     )
 
 
@@ -102,8 +104,9 @@ def _by_libvips(opened: Opened, source: Input) -> Decoded:
     model = _MODELS.get(lazy.interpretation, lazy.interpretation)
     palette = "palette" in opened.image.get_fields()
     return Decoded(
-        finite(pixels), model, bool(lazy.hasalpha()), opened.format.name, opened.size, palette=palette
-    )
+        finite(pixels), model, bool(lazy.hasalpha()), opened.format.name, opened.size, palette=palette,
+        float_bits=32 if pixels.dtype.kind == "f" else 0,
+    )  # fmt: skip
 
 
 def finite(pixels: Pixels) -> Pixels:
@@ -182,6 +185,12 @@ def undecodable(source: Input, kind: Format, error: pyvips.Error) -> WorkloadErr
     detail = _detail(source, error)
     if "out of memory" in detail:
         raise MemoryError(detail)
+    if "labq" in detail:
+        # What libvips takes 8 bit colours of this kind for, and then finds them of another size.
+        reason = (
+            "is a TIFF of 8 bit CIELAB colours, which aren't opened here; save it as RGB, or with 16 bits"
+        )
+        return WorkloadError("unsupported", reason, source.name)
     if _UNDECODABLE.search(detail):
         reason = f"is a {kind.name.upper()} of a kind that isn't opened here ({detail})"
         return WorkloadError("unsupported", reason, source.name)

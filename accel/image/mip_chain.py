@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from accel.image.coding import Coding, coding, meant
+from accel.image.coding import Coding, coding
 from accel.image.coverage import factor, parted, passing, share
 from accel.image.decoded import Pixels
 from accel.image.kernels import SLIGHT
 from accel.image.levels import Size, line_levels, pixel_levels, sizes
 from accel.image.light import Floats, from_light
+from accel.image.meaning import kind_of, meant
 from accel.image.raster import Raster
 from accel.image.resampling import Stored
 from accel.image.roughness import raise_channels
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 def with_levels(image: Raster, normals: Raster | None, params: Mipmaps) -> Raster:
     """The image with its levels. Raises WorkloadError `bad_params`, `bad_input` or `unsupported`."""
-    how = coding(image, params.kind, params.linear_light, params.alpha_weighted)
+    kind = "data" if normals is not None and params.kind == "auto" else kind_of(image, params.kind)
+    how = coding(image, kind, params.linear_light, params.alpha_weighted)
     wanted = sizes(image.width, image.height, params.levels)
     if normals is not None:
         made = _roughened(image, how, normals, wanted, params)
@@ -30,8 +32,7 @@ def with_levels(image: Raster, normals: Raster | None, params: Mipmaps) -> Raste
         made = _covered(image, how, wanted, params)
     else:
         made = pixel_levels(image.pixels, how, wanted, params.filter, params.edge)
-    meaning = meant(image, params.kind)
-    return image.with_pixels(image.pixels, mips=tuple(made), **meaning)
+    return image.with_pixels(image.pixels, mips=tuple(made), **meant(image, kind))
 
 
 def _lines(image: Raster, how: Coding, wanted: list[Size], params: Mipmaps) -> Iterator[Floats]:
@@ -76,7 +77,7 @@ def _roughened(
 
 def _channels(image: Raster, params: Mipmaps) -> list[int]:
     """Where the roughness is. Raises WorkloadError."""
-    if params.kind != "data" or params.coverage:
+    if params.kind not in ("auto", "data") or params.coverage:
         reason = (
             "with a normal map as second input kind must be data, without coverage: roughness is no colour"
         )

@@ -47,14 +47,14 @@ class Mipmaps(Filtering, frozen=True):
     ] = False
 
 
-@operation("image.mipmaps", version=1, params=Mipmaps, inputs=(1, 2), companions=True)
+@operation("image.mipmaps", version=2, params=Mipmaps, inputs=(1, 2), companions=True)
 def mipmaps(images: Sequence[Raster], params: Mipmaps, limits: Limits) -> Operated:
     """Makes the mip levels of a texture, each half of the one before.
 
     Sides are halved and rounded down, to 1 at the least; of odd sides each texel counts as much as any other.
     Each level is averaged from values that weren't rounded in between. Normals that cancel become flat.
     A second input, the normal map of the same surface, raises the roughness in the first one's levels by
-    what the averaged normals no longer show (Toksvig); `kind` is then `data`.
+    what the averaged normals no longer show (Toksvig); `kind` is then `data`, also by `auto`.
     Output file: `mipmaps`; in formats that hold one level `mipmaps.mip0`, `mipmaps.mip1`, … Value: a
     `Written`.
     """

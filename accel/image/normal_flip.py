@@ -43,7 +43,7 @@ class NormalFlip(Writing, frozen=True):
     signed: Signed = "auto"
 
 
-@operation("image.normal_flip", version=1, params=NormalFlip)
+@operation("image.normal_flip", version=2, params=NormalFlip)
 def normal_flip(images: Sequence[Raster], params: NormalFlip, limits: Limits) -> Operated:
     """Turns a normal map's green channel, from OpenGL's convention to DirectX's or back, exactly.
 
@@ -64,5 +64,5 @@ def normal_flip(images: Sequence[Raster], params: NormalFlip, limits: Limits) ->
         levels.append(
             normalized(made, params.normalize == "z", signed) if params.normalize != "keep" else made
         )
-    changes = {"mips": tuple(levels[1:]), "data": True, "format": data_format(image), "transfer": "linear"}
-    return Operated({"normal": image.with_pixels(levels[0], **changes)})
+    meaning = {"transfer": "linear", "data": True, "kind": "normal", "format": data_format(image)}
+    return Operated({"normal": image.with_pixels(levels[0], mips=tuple(levels[1:]), **meaning)})

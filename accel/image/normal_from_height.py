@@ -66,5 +66,6 @@ def normal_from_height(images: Sequence[Raster], params: NormalFromHeight, limit
 
     (image,) = images
     pixels = normals(image, Relief.of(params), depth(image, params.bits))
-    made = image.with_pixels(pixels, has_alpha=False, transfer="linear", data=True, format=data_format(image))
+    meaning = {"transfer": "linear", "data": True, "kind": "normal", "format": data_format(image)}
+    made = image.with_pixels(pixels, has_alpha=False, **meaning)
     return Operated({"normal": made})

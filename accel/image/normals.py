@@ -27,16 +27,23 @@ NORMAL_SHARE = 0.5
 
 def normals(pixels: Pixels, planes: Floats, mean: list[float]) -> Normals:
     """The evidence for a normal map in `pixels`, of which `planes` is the sample."""
-    x, y, z = planes[:3] * 2 - 1
-    squares = x * x + y * y + z * z
-    # (1 - t)^2 and (1 + t)^2 are 2 t from 1 + t^2.
-    unit = float((np.abs(squares - (1 + TOLERANCE**2)) <= 2 * TOLERANCE).mean())
+    vectors = planes[:3] * 2 - 1
+    x, y, z = vectors
+    unit = unit_share(vectors)
     flat = float(((np.maximum(np.abs(x), np.abs(y)) <= 8 / 255) & (z >= 1 - 8 / 255)).mean())
     sign, sure = curl(pixels) if unit >= NORMAL_SHARE else (0.0, 0.0)
     convention: Literal["opengl", "directx"] | None = None
     if sure >= CLEAR:
         convention = "opengl" if sign > 0 else "directx"
     return Normals(unit, TOLERANCE, mean, flat, convention, sure)
+
+
+def unit_share(vectors: Floats) -> float:
+    """The share of unit vectors; given are planes of x, y and z."""
+    x, y, z = vectors
+    squares = x * x + y * y + z * z
+    # (1 - t)^2 and (1 + t)^2 are 2 t from 1 + t^2.
+    return float((np.abs(squares - (1 + TOLERANCE**2)) <= 2 * TOLERANCE).mean())
 
 
 def curl(pixels: Pixels) -> tuple[float, float]:

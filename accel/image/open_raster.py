@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -18,6 +19,37 @@ from accel.workload import Input, Limits, WorkloadError
 
 Asked = Literal["auto", Transfer]
 """How the colours are coded, as far as the asker says so."""
+
+
+LISTED = 3
+"""How many of several broken files a message names."""
+
+
+def open_rasters(sources: Sequence[Input], limits: Limits, transfer: Asked = "auto") -> list[Raster]:
+    """All images, as `open_raster`. Where several can't be opened, the error is the first one's and names up
+    to three of them, each with its reason."""
+    images: list[Raster] = []
+    errors: list[WorkloadError] = []
+    for source in sources:
+        try:
+            image = open_raster(source, limits, transfer)
+        except WorkloadError as error:
+            errors.append(error)
+        else:
+            # What a failed job opens beside that needn't be kept.
+            if not errors:
+                images.append(image)
+    if errors:
+        raise _joined(errors)
+    return images
+
+
+def _joined(errors: Sequence[WorkloadError]) -> WorkloadError:
+    first, *others = errors
+    reasons = [first.reason, *(f"{error.name} {error.reason}" for error in others[: LISTED - 1])]
+    if len(errors) > LISTED:
+        reasons.append(f"and {len(errors) - LISTED} more can't be opened")
+    return WorkloadError(first.code, "; ".join(reasons), first.name)
 
 
 def open_raster(source: Input, limits: Limits, transfer: Asked = "auto") -> Raster:
@@ -48,7 +80,11 @@ def as_raster(name: str, decoded: Decoded, transfer: Asked = "auto") -> Raster:
     if channels - alpha == 2:
         pixels = _third(pixels)
     curve = _transfer(pixels, alpha, transfer)
-    return Raster(name, pixels, alpha, curve, decoded.format, data=transfer == "linear")
+    data = transfer == "linear" or (decoded.data and transfer == "auto")
+    kind: Literal["color", ""] = "color" if transfer == "srgb" else ""
+    return Raster(
+        name, pixels, alpha, curve, decoded.format, data=data, kind=kind, float_bits=decoded.float_bits
+    )
 
 
 def _third(pixels: Pixels) -> Pixels:
@@ -69,7 +105,8 @@ def _upright(lazy: pyvips.Image, format: str, size: int, transfer: Asked) -> Dec
         # A file that is read from top to bottom can't be turned.
         lazy = lazy.copy_memory().autorot()
     pixels, model, alpha = in_srgb(lazy, transfer)
-    return Decoded(_widened(pixels, lazy), model, alpha, format, size)
+    bits = 32 if pixels.dtype.kind == "f" else 0
+    return Decoded(_widened(pixels, lazy), model, alpha, format, size, float_bits=bits)
 
 
 def _widened(pixels: Pixels, lazy: pyvips.Image) -> Pixels:

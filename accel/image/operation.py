@@ -48,6 +48,11 @@ class Writing(Reading, frozen=True):
     lossless: Annotated[bool, Meta(description="Whether WebP and AVIF keep every pixel.")] = False
 
 
+Described = Callable[[Mapping[str, str], str], Sequence[OutputFile]]
+"""Files that tell of images: by what each image's file is called, and the type of channels in those files
+(numpy's name)."""
+
+
 class Operated(Struct, frozen=True):
     """What an operation gives."""
 
@@ -56,10 +61,14 @@ class Operated(Struct, frozen=True):
     value: Any = None
     """None for the facts of what is written (`Written`): one where there is one image, else a list."""
     files: Sequence[OutputFile] = ()
-    """What isn't an image, or is coded already: written beside the images, and lost to a next operation."""
+    """What isn't an image, or is coded already: written beside the images, and beside those of a next
+    operation."""
+    described: Described | None = None
+    """What makes `files` anew for images of other names, where they tell of the images: then a next operation
+    must give one image for each, of the same size."""
 
 
-class Written(Struct, frozen=True):
+class Written(Struct, frozen=True, omit_defaults=True):
     """An image that was written."""
 
     name: str
@@ -78,6 +87,8 @@ class Written(Struct, frozen=True):
     """Mip levels, the largest included."""
     size: int
     """Bytes of all its files."""
+    kind: Literal["color", "normal", "data"] | None = None
+    """What the channels were taken for; not there where it didn't matter."""
 
 
 Operate = Callable[[Sequence["Raster"], Any, Limits], Operated]
@@ -88,6 +99,8 @@ class Operation(Protocol):
 
     workload: Workload
     operate: Operate
+    splits: bool
+    """Whether it makes several images of one, so that a later step which takes several has them of one."""
 
     def __call__(self, inputs: Sequence[Input], params: Any, limits: Limits, /) -> Output: ...
 
@@ -99,6 +112,7 @@ def operation(
     params: type[Reading],
     inputs: int | tuple[int, int] = 1,
     companions: bool = False,
+    splits: bool = False,
 ) -> Callable[[Operate], Operation]:
     """Declares `function(images, params, limits) -> Operated` as a workload; it may raise WorkloadError.
 
@@ -109,14 +123,14 @@ def operation(
     def declare(function: Operate) -> Operation:
         @functools.wraps(function)
         def run(given: Sequence[Input], params: Any, limits: Limits) -> Output:
-            from accel.image.open_raster import open_raster
+            from accel.image.open_raster import open_rasters
 
-            images = [open_raster(one, limits, params.transfer) for one in given]
-            return output(function(images, params, limits), params)
+            return output(function(open_rasters(given, limits, params.transfer), params, limits), params)
 
         record = workload(name, version=version, params=params, inputs=inputs, companions=companions)
         declared = cast(Operation, record(run))
         declared.operate = function
+        declared.splits = splits
         return declared
 
     return declare

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from accel.image.operation import Operated, Operation, Reading, output
+from accel.image.operation import Operation, Reading
 from accel.workload import Input, Limits, Output, WorkloadError, workload
 
 
@@ -34,28 +34,40 @@ class Pipeline(Reading, frozen=True, kw_only=True):
     ]
 
 
-@workload("image.pipeline", version=1, params=Pipeline, inputs=(1, 4096))
+@workload("image.pipeline", version=2, params=Pipeline, inputs=(1, 4096))
 def pipeline(inputs: Sequence[Input], params: Pipeline, limits: Limits) -> Output:
     """Does several operations on an image in one go, with no file in between.
 
-    Each step is an operation on images with its parameters; its images are the next one's inputs, all of them
-    in their order. Output files and value: the last step's.
+    Each step is an operation on images with its parameters; its images are the next one's inputs, in their
+    order. A step that takes one image is done on each of several; one that takes several gets all. Where
+    inputs after the first only help (the normal map of `image.mipmaps`), it gets all if they are as many as
+    the pipeline's inputs, else it is done on each.
+    Files that tell of images, as an atlas' data do, are kept beside what the last step gives and name the
+    image files that it writes, which are called as the atlas' own; a step after them that changes an image's
+    size or makes one of several is refused.
+    Output files and value: the last step's; of a step that is done on several images a list of values, and
+    files called as what the images come from (the earlier step's, or the inputs).
     """
-    from accel.image.open_raster import open_raster
+    from accel.image.flow import Flow
+    from accel.image.open_raster import open_rasters
 
     steps = [_parsed(index, step) for index, step in enumerate(params.steps)]
-    steps[0][0].workload.check_inputs(len(inputs))
+    if steps[0][0].workload.inputs != (1, 1):
+        steps[0][0].workload.check_inputs(len(inputs))
     transfer = steps[0][1].transfer if params.transfer == "auto" else params.transfer
-    images = [open_raster(one, limits, transfer) for one in inputs]
+    flow = Flow(open_rasters(inputs, limits, transfer), limits)
     for index, (operation, given) in enumerate(steps):
-        done = _operated(index, operation, images, given, limits)
+        try:
+            done = flow.step(operation, given)
+        except WorkloadError as error:
+            reason = f"step {index + 1}, {operation.workload.name}: {error.reason}"
+            raise WorkloadError(error.code, reason, error.name) from None
         if index < len(steps) - 1 and not done.images:
             reason = (
                 f"step {index + 1}, {operation.workload.name}, gives no image, so that it must be the last"
             )
             raise WorkloadError("bad_params", reason)
-        images = list(done.images.values())
-    return output(done, steps[-1][1])
+    return flow.output(steps[-1][1])
 
 
 def _parsed(index: int, step: Step) -> tuple[Operation, Reading]:
@@ -72,14 +84,3 @@ def _parsed(index: int, step: Step) -> tuple[Operation, Reading]:
         raise WorkloadError("bad_params", f"step {index + 1}, {step.workload}: {error.reason}") from None
     assert isinstance(params, Reading)
     return operation, params
-
-
-def _operated(
-    index: int, operation: Operation, images: list[Any], params: Reading, limits: Limits
-) -> Operated:
-    try:
-        operation.workload.check_inputs(len(images))
-        return operation.operate(images, params, limits)
-    except WorkloadError as error:
-        reason = f"step {index + 1}, {operation.workload.name}: {error.reason}"
-        raise WorkloadError(error.code, reason, error.name) from None

@@ -14,6 +14,10 @@ Transfer = Literal["srgb", "linear"]
 else is measured: data). Alpha is always linear."""
 
 
+Kind = Literal["color", "normal", "data"]
+"""What channels are: colours, a normal map's unit vectors, or numbers that each stand for themselves."""
+
+
 class Raster(Struct, frozen=True):
     """All pixels of one image, upright, colours of the sRGB primaries, alpha not multiplied in."""
 
@@ -34,6 +38,11 @@ class Raster(Struct, frozen=True):
     data: bool = False
     """Whether the colours are measurements (normals, heights, masks), on which sRGB's curve is never put,
     not even where floats of three colours become integers."""
+    kind: Kind | Literal[""] = ""
+    """What the channels are, where it was said or made out; empty where nobody asked yet."""
+    float_bits: int = 0
+    """Of floats in the file that it comes from, 16 or 32 for a channel, which is what is written unless
+    another depth is asked for; 0 for what wasn't read as floats."""
 
     @property
     def width(self) -> int:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from accel.image.coding import coding, meant
+from accel.image.coding import coding
 from accel.image.filters import axis, nearest
+from accel.image.meaning import kind_of, meant
 from accel.image.resampling import resampled
 
 if TYPE_CHECKING:
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 
 def resized(image: Raster, width: int, height: int, params: Resize) -> Raster:
     """The image with `width` x `height` pixels. Raises WorkloadError `unsupported`."""
-    how = coding(image, params.kind, params.linear_light, params.alpha_weighted)
-    meaning = meant(image, params.kind)
+    kind = kind_of(image, params.kind)
+    how = coding(image, kind, params.linear_light, params.alpha_weighted)
+    meaning = meant(image, kind)
     if (width, height) == (image.width, image.height):
         return image.with_pixels(image.pixels, mips=image.mips, **meaning)
     if params.kernel == "nearest":

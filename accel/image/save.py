@@ -78,7 +78,10 @@ def save(name: str, image: Raster, params: Writing) -> tuple[list[OutputFile], W
     size = sum(len(file.data) for file in files)
     levels = 1 + len(image.mips)
     bits = writer.bits(image, params) if writer.bits else image.bit_depth
-    facts = Written(files[0].name, format, image.width, image.height, image.channels, bits, levels, size)
+    facts = Written(
+        files[0].name, format, image.width, image.height, image.channels, bits, levels, size,
+        image.kind or None,
+    )  # fmt: skip
     return files, facts
 
 

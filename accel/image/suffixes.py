@@ -5,6 +5,7 @@ from __future__ import annotations
 SUFFIXES = {
     "application/json": ".json",
     "application/octet-stream": ".bin",
+    "application/x-tpsheet": ".tpsheet",
     "application/xml": ".xml",
     "image/avif": ".avif",
     "image/bmp": ".bmp",
@@ -23,6 +24,7 @@ SUFFIXES = {
     "text/csv": ".csv",
     "text/html": ".html",
     "text/plain": ".txt",
+    "text/x-tpsheet": ".tpsheet",
     "text/xml": ".xml",
 }
 """By media type, in lower case. Light to import, as the shell names files without an image library."""

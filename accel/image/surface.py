@@ -26,13 +26,13 @@ def judged(image: Raster, signed: Literal["auto", "no", "yes"] = "auto") -> Norm
         pixels = pixels / 2 + 0.5
     found = normals(pixels, sample(pixels), [])
     sign = curl(pixels)[0] if found.unit_length >= NORMAL_SHARE else 0.0
-    evidence = list(_sentences(found, sign))
+    evidence = list(sentences(found, sign))
     return NormalConvention(
         found.convention, found.convention_confidence, found.unit_length, found.flat, evidence
     )
 
 
-def _sentences(found: Normals, sign: float) -> Iterator[str]:
+def sentences(found: Normals, sign: float) -> Iterator[str]:
     share = f"{found.unit_length:.0%} of the texels looked at are unit vectors"
     if found.unit_length < NORMAL_SHARE:
         yield f"{share}: this is no normal map, so that there is no convention to tell."
@@ -44,7 +44,8 @@ def _sentences(found: Normals, sign: float) -> Iterator[str]:
         yield "Its slopes fit together in both conventions: it is flat, or slopes in one direction alone."
         return
     # The squared residuals of either reading over those of both: (1 -+ sign) / 2.
-    up, down = (1 - sign) / 2, (1 + sign) / 2
+    # Rounding may take the sign a little beyond 1, and no share below 0.
+    up, down = max(0.0, (1 - sign) / 2), max(0.0, (1 + sign) / 2)
     yield (
         f"Of what doesn't fit together in its slopes, {up:.0%} remain if read as {_NAMES['opengl']} and "
         f"{down:.0%} if read as {_NAMES['directx']}; the right reading leaves less."

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from accel.image.coding import Coding, coding, meant
+from accel.image.coding import Coding, coding
 from accel.image.decoded import Pixels
 from accel.image.filters import Axis, Doubles, axis
 from accel.image.light import Floats
+from accel.image.meaning import meant
 from accel.image.resampling import Held, Source, Stored, strips
 from accel.image.seam_path import cheapest_loop
 from accel.workload import WorkloadError

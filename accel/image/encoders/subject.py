@@ -10,7 +10,8 @@ from accel.image.decoded import Pixels
 from accel.image.encoders.formats import BlockFormat
 from accel.image.encoders.strips import opaque
 from accel.image.light import at_depth, from_light, to_light
-from accel.image.raster import Raster, Transfer
+from accel.image.meaning import taken
+from accel.image.raster import Kind, Raster, Transfer
 from accel.image.readers.packed import reordered
 from accel.image.writers.texels import TexelFormat
 from accel.workload import WorkloadError
@@ -21,7 +22,7 @@ _TRANSPARENT = "bc3, bc7, etc2_rgba or an astc"
 class Subject:
     """A raster with its levels, as 8 bits and as light, each made when it is asked for."""
 
-    def __init__(self, image: Raster, *, normal_map: bool, drop_alpha: bool) -> None:
+    def __init__(self, image: Raster, *, kind: Kind, drop_alpha: bool) -> None:
         self.alpha = image.has_alpha and not all(map(opaque, (image.pixels, *image.mips)))
         """Whether anything of it is transparent."""
         if drop_alpha and self.alpha:
@@ -29,9 +30,10 @@ class Subject:
             levels = [reordered(level, kept) for level in (image.pixels, *image.mips)]
             image = image.with_pixels(levels[0], mips=tuple(levels[1:]), has_alpha=False)
             self.alpha = False
+        normal_map = kind == "normal"
         if normal_map and image.colors != 3:
             raise WorkloadError("unsupported", "is grey, which no normal map is", image.name)
-        self.image = image
+        self.image = taken(image, kind)
         self.normal_map = normal_map
 
     @property

@@ -11,7 +11,8 @@ from accel.image.encoders.choose import candidates, chosen, measured, tried
 from accel.image.encoders.encode import encoder
 from accel.image.encoders.formats import FORMATS, BlockFormat
 from accel.image.encoders.subject import Subject
-from accel.image.raster import Raster
+from accel.image.meaning import kind_of
+from accel.image.raster import Kind, Raster
 from accel.image.save import WRITERS
 from accel.image.writers import dds, ktx2
 from accel.image.writers.texels import Texture
@@ -34,7 +35,8 @@ class _Chosen(Struct, frozen=True):
 def compressed(image: Raster, params: Compress) -> tuple[Compressed, OutputFile]:
     """The file and its facts. Raises WorkloadError `bad_params` and `unsupported`."""
     _check(params)
-    subject = Subject(image, normal_map=params.normal_map, drop_alpha=params.alpha == "drop")
+    kind = _kind(image, params)
+    subject = Subject(image, kind=kind, drop_alpha=params.alpha == "drop")
     found = _by_target(subject, params) if params.format == "auto" else _given(subject, params)
     format, texels = found.format, subject.texels(found.format)
     encode = encoder(format, params.quality, texels.srgb)
@@ -44,10 +46,20 @@ def compressed(image: Raster, params: Compress) -> tuple[Compressed, OutputFile]
     data = dds.packed(texture) if container == "dds" else ktx2.packed(texture, params.zstd)
     came = sum(level.nbytes for level in (image.pixels, *image.mips))
     value = Compressed(
-        format.name, container, image.width, image.height, len(levels), texels.srgb, format.bits_per_pixel,
-        len(data), came / len(data), found.psnr, found.reached, found.tried,
+        format.name, found.reached, container, image.width, image.height, len(levels), texels.srgb,
+        format.bits_per_pixel, len(data), came / len(data), found.psnr, found.tried, kind,
     )  # fmt: skip
     return value, OutputFile("compressed", WRITERS[container].media_type, data)
+
+
+def _kind(image: Raster, params: Compress) -> Kind:
+    """What the channels are: a normal map only where the format that is asked for holds one, unless said."""
+    kind = kind_of(image, params.kind)
+    if kind == "normal" and params.kind == "auto" and params.format != "auto":
+        format = FORMATS[params.format]
+        if format.channels == "r" or format.floats:
+            return "data"
+    return kind
 
 
 def _check(params: Compress) -> None:
@@ -81,7 +93,7 @@ def _given(subject: Subject, params: Compress) -> _Chosen:
 def _by_target(subject: Subject, params: Compress) -> _Chosen:
     target = TARGET_DB if params.target_db is None else params.target_db
     trials = tried(subject, candidates(subject, params.candidates), params.quality, target)
-    best = chosen(trials)
+    best = chosen(trials, target)
     attempts = tuple(
         Attempt(each.format.name, each.format.bits_per_pixel, each.size, each.psnr) for each in trials
     )

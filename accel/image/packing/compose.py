@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec.structs import replace
 
 from accel.image.operation import Operated, check_size
 from accel.image.packing.cut import Box, Look, common_look, originals, trimmed
@@ -17,7 +18,7 @@ from accel.image.packing.sizes import Sizes
 from accel.image.raster import Raster
 from accel.image.save import WRITERS, wanted
 from accel.image.sprites import Atlas, AtlasPage, Sprite
-from accel.workload import Limits, WorkloadError
+from accel.workload import Limits, OutputFile, WorkloadError
 
 if TYPE_CHECKING:
     from accel.image.atlas import AtlasParams
@@ -66,8 +67,14 @@ class _Composer:
         pages = [self._page(number, page, len(packed), sprites) for number, page in enumerate(packed)]
         images = {page.name: self._image(number, page, sprites) for number, page in enumerate(pages)}
         depth = wanted(next(iter(images.values())), self._params)
+        layout = LAYOUTS[self._params.layout]
         sheet = Sheet(pages, sprites, (self._params.pivot_x, self._params.pivot_y), depth)
-        return Operated(images, Atlas(pages, sprites), LAYOUTS[self._params.layout].files(sheet))
+
+        def described(files: Mapping[str, str], depth: str) -> Sequence[OutputFile]:
+            renamed = [replace(page, image=files[page.name]) for page in pages]
+            return layout.files(replace(sheet, pages=renamed, depth=depth))
+
+        return Operated(images, Atlas(pages, sprites), layout.files(sheet), described)
 
     def _box(self, image: Raster) -> Box:
         params = self._params

@@ -78,7 +78,7 @@ def _regions(sheet: Sheet) -> list[OutputFile]:
         }
         for at, page in enumerate(sheet.pages)
     ]
-    return [_json(sheet.pages[0].data, {"textures": textures, "meta": _APP})]
+    return [_json(sheet.pages[0].data, {"textures": textures, "meta": _APP}, "application/x-tpsheet")]
 
 
 def _lines(sheet: Sheet) -> list[OutputFile]:
@@ -89,7 +89,7 @@ def _lines(sheet: Sheet) -> list[OutputFile]:
             ":pivotpoints=enabled", ":borders=disabled", "",
         ]  # fmt: skip
         text = "\n".join([*head, *(_line(sheet, page, sprite) for sprite in sheet.on(at)), ""])
-        files.append(OutputFile(page.data, "text/plain", text.encode()))
+        files.append(OutputFile(page.data, "text/x-tpsheet", text.encode()))
     return files
 
 
@@ -104,9 +104,9 @@ LAYOUTS = {
 _APP = {"app": "popbridge image.atlas", "version": "1"}
 
 
-def _json(name: str, value: Any) -> OutputFile:
+def _json(name: str, value: Any, media_type: str = "application/json") -> OutputFile:
     text = msgspec.json.format(msgspec.json.encode(value), indent=1)
-    return OutputFile(name, "application/json", text)
+    return OutputFile(name, media_type, text)
 
 
 def _frames(sheet: Sheet, page: int) -> list[dict[str, Any]]:

@@ -107,8 +107,12 @@ def _by_library(stream: Stream, header: _Header, path: str) -> Picture:
         spec = file.spec()
         if (spec.width, spec.height) != (header.width, header.height):
             raise stream.broken("its header contradicts itself")
-        begin, end, model = _chosen(spec.channelnames)
+        chosen = _chosen(spec.channelnames)
+        used = [index for index in chosen.places if index is not None]
+        begin, end = min(used), max(used) + 1
         pixels = file.read_image(0, 0, begin, end, "float")
+        # Whole numbers of 32 bits are kept best by floats of as many.
+        halves = all(str(spec.channelformat(index)) == "half" for index in used)
         # Half of a file may come without what is missing, and an error beside it.
         detail = file.geterror()
     finally:
@@ -116,27 +120,65 @@ def _by_library(stream: Stream, header: _Header, path: str) -> Picture:
     if detail or pixels is None:
         raise _failed(stream, path, detail)
     # OpenEXR, "Technical introduction": colours are multiplied by alpha.
-    return Picture(_shaped(pixels, header), model, end - begin in (2, 4), alpha="multiplied")
+    return Picture(
+        _placed(pixels, header, [None if index is None else index - begin for index in chosen.places]),
+        chosen.model, chosen.alpha, alpha="multiplied", float_bits=16 if halves else 32, data=chosen.data,
+    )  # fmt: skip
 
 
-def _shaped(pixels: Any, header: _Header) -> Pixels:
-    return np.ascontiguousarray(pixels).reshape(header.height, header.width, -1)
+def _placed(pixels: Any, header: _Header, places: Sequence[int | None]) -> Pixels:
+    """The channels in their order; those that are None are 0."""
+    read = np.ascontiguousarray(pixels).reshape(header.height, header.width, -1)
+    if list(places) == list(range(read.shape[2])):
+        return read
+    made = np.zeros((header.height, header.width, len(places)), read.dtype)
+    for index, place in enumerate(places):
+        if place is not None:
+            made[..., index] = read[..., place]
+    return made
 
 
-def _chosen(names: Sequence[str]) -> tuple[int, int, str]:
-    """The channels to read, and their colour model: those without a layer first, then the first layer."""
-    layers: dict[str, list[tuple[int, str]]] = {}
+class _Chosen(Struct, frozen=True):
+    """Which of a file's channels are read."""
+
+    places: Sequence[int | None]
+    """Where each is in the file; None for a colour that isn't there."""
+    model: str
+    alpha: bool
+    data: bool = False
+
+
+def _chosen(names: Sequence[str]) -> _Chosen:
+    """The channels to read: those without a layer first, then the first layer that has colours or grey.
+
+    Two of red, green and blue are colours without the third, and so are two channels of other names (motion
+    as U and V, or X and Y); of more the first three are read, as X, Y and Z of positions are.
+    """
+    layers: dict[str, dict[str, int]] = {}
     for index, name in enumerate(names):
         layer, _, part = name.rpartition(".")
-        layers.setdefault(layer, []).append((index, part.lower()))
-    for layer in sorted(layers, key=lambda one: (one != "", layers[one][0])):
+        layers.setdefault(layer, {}).setdefault(part.lower(), index)
+    order = sorted(layers, key=lambda one: (one != "", min(layers[one].values())))
+    for layer in order:
         parts = layers[layer]
-        for model, wanted in (("rgb", "rgba"), ("rgb", "rgb"), ("grey", "ya"), ("grey", "y")):
-            begin = "".join(part if len(part) == 1 else "?" for _, part in parts).find(wanted)
-            if begin >= 0:
-                first = parts[begin][0]
-                return first, first + len(wanted), model
-    return 0, 1, "grey"
+        alpha = [parts["a"]] if "a" in parts else []
+        colors = [parts.get(name) for name in "rgb"]
+        found = [place for place in colors if place is not None]
+        if len(found) > 1:
+            return _Chosen([*colors, *alpha], "rgb", bool(alpha), data=len(found) == 2)
+        grey = found or ([parts["y"]] if "y" in parts and "x" not in parts else [])
+        if grey:
+            return _Chosen([*grey, *alpha], "grey", bool(alpha))
+    return _unnamed(layers[order[0]])
+
+
+def _unnamed(parts: dict[str, int]) -> _Chosen:
+    """What has other names: one channel as grey, two or three in the places of colours."""
+    alpha = [parts["a"]] if "a" in parts and len(parts) > 1 else []
+    found = [place for part, place in parts.items() if not alpha or part != "a"][:3]
+    if len(found) == 1:
+        return _Chosen([*found, *alpha], "grey", bool(alpha))
+    return _Chosen([*found, *[None] * (3 - len(found)), *alpha], "rgb", bool(alpha), data=True)
 
 
 def _failed(stream: Stream, path: str, detail: str) -> Exception:

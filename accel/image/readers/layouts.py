@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from accel.image.decoded import Pixels
 from accel.image.readers.blocks import BLOCKS, unpacked
@@ -64,7 +65,8 @@ def picture(stream: Stream, layout: Layout, data: bytes, width: int, height: int
     if isinstance(layout, Blocks):
         return unpacked(stream, layout.codec, data, width, height)
     if isinstance(layout, Channels):
-        return _channels(layout, data, width, height)
+        bits = 8 * np.dtype(layout.kind).itemsize if layout.kind[0] == "f" else 0
+        return replace(_channels(layout, data, width, height), float_bits=bits)
     if isinstance(layout, Floats):
         return Picture(layout.decode(np.frombuffer(data, "<u4").reshape(height, width)), "rgb", False)
     values = np.frombuffer(data, np.uint8).reshape(height, width, layout.size)

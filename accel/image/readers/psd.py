@@ -80,7 +80,7 @@ def _direct(stream: Stream, header: _Header) -> Picture:
         np.subtract(top, pixels[..., :4], out=pixels[..., :4])
     if header.mode == _BITMAP:
         np.subtract(255, pixels, out=pixels)
-    return Picture(pixels, model, used > colors)
+    return Picture(pixels, model, used > colors, float_bits=32 if pixels.dtype.kind == "f" else 0)
 
 
 def _indexed(stream: Stream, header: _Header, palette: bytes) -> Picture:

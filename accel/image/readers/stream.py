@@ -22,6 +22,8 @@ class Picture(Struct, frozen=True):
     palette: bool = False
     alpha: Alpha = "straight"
     profile: bytes = b""
+    float_bits: int = 0
+    data: bool = False
 
 
 class Stream:

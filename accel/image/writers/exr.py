@@ -48,12 +48,15 @@ def exr(image: Raster, params: Writing) -> bytes:
 
 
 def bits(image: Raster, params: Writing) -> int:
-    """32 for what half floats would lose: values beyond 65504, and grey (heights, depths, masks) that they
-    don't hold exactly. Colours keep 11 bits of each value, more than anybody sees. 16 or 32, if asked for."""
+    """16 or 32, as asked for, or as the floats were stored that came in; of what wasn't read as floats 32 for
+    what half floats would lose: grey (heights, depths, masks) that they don't hold exactly. Colours keep 11
+    bits of each value, more than anybody sees. Values beyond 65504 take 32 unless 16 is asked for."""
     if params.bits in ("8", "16"):
         return 16
-    if params.bits == "32" or np.abs(image.pixels).max() > _LARGEST:
+    if params.bits == "32" or image.float_bits == 32 or np.abs(image.pixels).max() > _LARGEST:
         return 32
+    if image.float_bits == 16:
+        return 16
     return 16 if image.colors == 3 or _exact(image.pixels.reshape(-1)) else 32
 
 

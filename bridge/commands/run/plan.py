@@ -25,7 +25,8 @@ class Plan(Struct, frozen=True):
     workload: Workload
     params: Mapping[str, Any]
     first: Workload
-    """What takes the files: the same, or a pipeline's first step."""
+    """What takes the files: the same, or a pipeline's first step; of steps that take several images the
+    first, where none before it makes several of one."""
     recipe: Sequence[tuple[str, int]]
     """Names and versions of all that is done, in this order."""
 
@@ -70,7 +71,7 @@ def _single(record: Workload, assigned: Mapping[str, str]) -> Plan:
     parsed = _parsed(record, values, record.name)
     if isinstance(parsed, Pipeline):
         operations = [_operation(step.workload) for step in parsed.steps]
-        return Plan(record, values, operations[0].workload, _recipe(operations))
+        return Plan(record, values, _taking(operations), _recipe(operations))
     return Plan(record, values, record, [(record.name, record.version)])
 
 
@@ -90,7 +91,16 @@ def _steps(names: Sequence[str], assigned: Mapping[str, str]) -> Plan:
     for index, (operation, values) in enumerate(zip(operations, given, strict=True)):
         _parsed(operation.workload, values, f"Step {index + 1}, {operation.workload.name}")
     steps = [{"workload": name, "params": values} for name, values in zip(names, given, strict=True)]
-    return Plan(pipeline.workload, {"steps": steps}, operations[0].workload, _recipe(operations))
+    return Plan(pipeline.workload, {"steps": steps}, _taking(operations), _recipe(operations))
+
+
+def _taking(operations: Sequence[Operation]) -> Workload:
+    """The step by whose inputs files are jobs."""
+    for operation in operations:
+        if operation.workload.inputs[1] > 1 or operation.splits:
+            taking = operation.workload
+            return taking if taking.inputs[1] > 1 and not taking.companions else operations[0].workload
+    return operations[0].workload
 
 
 def _operation(name: str) -> Operation:

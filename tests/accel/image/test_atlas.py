@@ -9,7 +9,7 @@ from accel.image.atlas import AtlasParams, atlas
 from accel.image.packing.compose import draw
 from accel.image.raster import Raster
 from accel.image.sprites import Sprite
-from accel.workload import Limits, WorkloadError
+from accel.workload import Input, Limits, WorkloadError
 
 
 def raster(name, pixels, **changes):
@@ -326,3 +326,18 @@ class TestFiles:
         output = atlas([save("a.png", sprite(6, 6))], AtlasParams(bits="16"), Limits())
         (described,) = (file for file in output.files if file.media_type == "application/json")
         assert msgspec.json.decode(described.data)["meta"]["format"] == "RGBA16161616"
+
+
+def test_all_broken_files_are_named_up_to_three(save, photo, tmp_path):
+    sources = [save("good.png", photo)]
+    for number in range(5):
+        path = tmp_path / f"bad{number}.png"
+        path.write_bytes(b"")
+        sources.append(Input(path.name, str(path)))
+    with pytest.raises(WorkloadError) as caught:
+        atlas(sources, atlas.workload.parse({}), Limits())
+    assert (caught.value.code, caught.value.name) == ("bad_input", "bad0.png")
+    assert caught.value.reason == (
+        "is empty (0 bytes); bad1.png is empty (0 bytes); bad2.png is empty (0 bytes); "
+        "and 2 more can't be opened"
+    )

@@ -10,6 +10,7 @@ from accel.image.load import decode_image
 from accel.image.pipeline import pipeline
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.image import containers
+from tests.accel.image.operating import noise
 from tests.accel.image.textures import SIZES, raster, smooth, vectors
 
 FLOORS = {
@@ -252,12 +253,33 @@ def test_images_of_many_strips_are_the_same_as_of_one(monkeypatch):
 def test_the_smallest_format_that_reaches_the_target_is_taken():
     image = raster(smooth(128, 128), mips=True)
     value, data = run(image, target_db=47, candidates=("astc",))
-    assert value.reached and value.psnr >= 47 and value.format == value.tried[-1].format
-    assert [each.size for each in value.tried] == sorted(each.size for each in value.tried)
-    assert all(each.psnr < 47 for each in value.tried[:-1]) and len(value.tried) > 2
-    assert value.tried[0].format == "astc_12x12"
+    assert value.reached and value.psnr >= 47
+    (best,) = [each for each in value.tried if each.format == value.format]
+    assert best.psnr == value.psnr
+    assert all((each.psnr >= 47) == (each.size >= best.size) for each in value.tried)
+    # All sizes would be fourteen; of the next smaller one it is known that it isn't enough.
+    assert value.tried[0].format == "astc_4x4" and 2 < len(value.tried) < 7
+    names = [name for name in FORMATS if name.startswith("astc")]
+    assert names[names.index(value.format) + 1] in {each.format for each in value.tried}
     # The same as if it had been asked for.
     assert run(image, format=value.format)[1] == data
+
+
+def test_a_target_out_of_reach_costs_one_trial_of_astc():
+    value, _ = run(raster(noise(32, 32, 3)), target_db=60, candidates=("astc",))
+    assert (value.reached, value.format) == (False, "astc_4x4")
+    # Whoever reads the result meets it at once.
+    assert list(msgspec.to_builtins(value))[:2] == ["format", "reached"]
+    assert [each.format for each in value.tried] == ["astc_4x4"]
+
+
+def test_astc_is_looked_at_only_where_it_would_be_smaller():
+    value, _ = run(raster(smooth(64, 64)), target_db=30, candidates=("bc", "astc"))
+    assert [each.format for each in value.tried][:1] == ["bc1"] and value.format.startswith("astc")
+    assert all(each.size < value.tried[0].size for each in value.tried[1:])
+    # Of one block all sizes are as large as BC7, which comes first.
+    value, _ = run(raster(noise(4, 4, 3)), target_db=99, candidates=("bc", "astc"))
+    assert [each.format for each in value.tried] == ["bc1", "bc7", "astc_4x4"]
 
 
 def test_a_higher_target_takes_more_room():
@@ -304,15 +326,15 @@ def test_grey_that_is_srgb_isnt_put_in_one_channel_that_cant_say_so():
 
 def test_normal_maps_are_measured_by_their_vectors_and_never_srgb(read):
     image = raster(vectors(64, 64))
-    value, data = run(image, normal_map=True, target_db=44)
+    value, data = run(image, kind="normal", target_db=44)
     assert [each.format for each in value.tried] == ["bc1", "bc5"] and value.format == "bc5"
     assert not value.srgb and read(data).compression == "bc5"
-    assert not run(image, normal_map=True, format="bc7")[0].srgb
+    assert not run(image, kind="normal", format="bc7")[0].srgb
 
 
 def test_normal_maps_of_floats_keep_their_numbers(read):
     pixels = (vectors(16, 16) / np.float32(255)).astype(np.float32)
-    value, data = run(raster(pixels), normal_map=True, format="bc5", measure=True)
+    value, data = run(raster(pixels), kind="normal", format="bc5", measure=True)
     assert value.psnr > 40
     assert np.abs(read(data).pixels[..., :2].astype(int) - vectors(16, 16)[..., :2]).max() <= 2
 
@@ -334,8 +356,8 @@ def test_floats_take_bc6h_or_are_refused():
         ({"format": "etc2_rgb", "container": "dds"}, "bad_params", "a DDS holds BC alone, not etc2_rgb"),
         ({"container": "dds", "candidates": ("bc", "astc")}, "bad_params", "leave etc2 and astc out"),
         ({"format": "bc7", "container": "dds", "zstd": 3}, "bad_params", "can't be packed by zstd"),
-        ({"format": "bc4", "normal_map": True}, "unsupported", "is a normal map, which bc4 can't hold"),
-        ({"format": "bc6h", "normal_map": True}, "unsupported", "is a normal map, which bc6h can't hold"),
+        ({"format": "bc4", "kind": "normal"}, "unsupported", "is a normal map, which bc4 can't hold"),
+        ({"format": "bc6h", "kind": "normal"}, "unsupported", "is a normal map, which bc6h can't hold"),
     ],
 )
 def test_what_doesnt_go_together_is_refused(params, code, says):
@@ -346,7 +368,7 @@ def test_what_doesnt_go_together_is_refused(params, code, says):
 
 def test_grey_is_no_normal_map():
     with pytest.raises(WorkloadError, match="is grey, which no normal map is"):
-        run(raster(smooth(8, 8, 1)), normal_map=True, format="bc5")
+        run(raster(smooth(8, 8, 1)), kind="normal", format="bc5")
 
 
 # As a workload.

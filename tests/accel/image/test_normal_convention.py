@@ -72,3 +72,13 @@ def test_a_file_gives_a_value_that_json_can_hold_and_no_file(save):
     done = normal_convention([save("n.png", normal_map(heights(64), "directx"))], NormalReading(), Limits())
     assert done.files == () or list(done.files) == []
     assert msgspec.json.decode(msgspec.json.encode(done.value))["convention"] == "directx"
+
+
+def test_no_share_is_below_nothing():
+    from accel.image.inspection import Normals
+    from accel.image.surface import sentences
+
+    found = Normals(1.0, 0.05, [], 0.0, "opengl", 1.0)
+    for sign in (1.0000001, -1.0000001):
+        said = " ".join(sentences(found, sign))
+        assert "-0%" not in said and " 0% " in said

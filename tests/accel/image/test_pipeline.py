@@ -85,7 +85,8 @@ def test_data_stay_data_to_the_end(tmp_path):
         (["image.conjure"], r"step 1 is 'image.conjure', which is no operation.*image\.convert"),
         ([{"workload": "image.convert", "params": {"format": "doc"}}], "step 1, image.convert: .*format"),
         (["test.negate", "test.measure", "test.negate"], "step 2, test.measure, gives no image"),
-        (["test.split", "image.convert"], "step 2, image.convert: takes 1 input, got 2"),
+        (["test.negate", "image.compare"], "step 2, image.compare: takes 2 inputs, got 1"),
+        (["test.split", "image.convert", "test.split", "image.compare"], "step 4.* takes 2 inputs, got 4"),
     ],
 )
 def test_what_cannot_be_done_is_said_by_step(save, photo, steps, says):
@@ -97,8 +98,8 @@ def test_what_cannot_be_done_is_said_by_step(save, photo, steps, says):
 def test_too_many_inputs_are_refused_before_any_is_opened():
     from accel.workload import Input
 
-    with pytest.raises(WorkloadError, match="takes 1 input, got 2"):
-        run([Input("a", "nowhere"), Input("b", "nowhere")], "test.negate")
+    with pytest.raises(WorkloadError, match="takes 2 inputs, got 3"):
+        run([Input(name, "nowhere") for name in "abc"], "image.compare", "test.negate")
 
 
 def test_an_error_of_a_step_keeps_its_code_and_file(save, photo):
@@ -121,3 +122,142 @@ def test_there_are_1_to_32_steps(steps):
     with pytest.raises(WorkloadError, match="steps"):
         pipeline.workload.parse({"steps": [{"workload": step} for step in steps]})
     assert Pipeline(steps=[]).transfer == "auto"
+
+
+def sprite(shade, width=12, height=10):
+    pixels = np.zeros((height, width, 4), np.uint8)
+    pixels[2:-2, 2:-2] = (shade, 80, 40, 255)
+    return pixels
+
+
+def named(output):
+    return [file.name for file in output.files]
+
+
+def test_a_step_of_one_image_is_done_on_each_of_several(save, photo):
+    half = {"workload": "image.resize", "params": {"factor": 0.5}}
+    output = run([save("rock.png", photo)], "image.unpack_channels", half)
+    assert named(output) == ["r", "g", "b"]
+    height, width = photo.shape[:2]
+    assert {(one.name, one.width, one.height) for one in output.value} == {
+        (name, round(width / 2), round(height / 2)) for name in "rgb"
+    }
+
+
+def test_several_files_are_called_as_their_inputs(save, photo, tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+    sources = [save("one/a.png", photo), save("two/a.png", photo), save("b.png", photo[:8])]
+    assert named(run(sources, "image.convert", "image.convert")) == ["a", "a-2", "b"]
+    assert named(run(sources[1:], "test.split", "image.convert")) == [
+        "a.left",
+        "a.right",
+        "b.left",
+        "b.right",
+    ]
+    packed = run(sources[1:], {"workload": "image.compress", "params": {"format": "bc1"}})
+    assert named(packed) == ["a", "b"] and [one.format for one in packed.value] == ["bc1", "bc1"]
+
+
+def test_sprites_are_cleaned_and_packed_in_one_go(save):
+    sources = [save(f"{shade}.png", sprite(shade)) for shade in (50, 150, 250)]
+    half = {"workload": "image.resize", "params": {"factor": 0.5}}
+    output = run(sources, "image.bleed_alpha", half, "image.atlas")
+    assert [one.name for one in output.value.sprites] == ["150.png", "250.png", "50.png"]
+    assert named(output) == ["atlas.data", "atlas"]
+
+
+def test_images_of_one_file_are_told_apart_in_an_atlas(save, photo):
+    output = run([save("rock.png", photo)], "image.unpack_channels", "image.atlas")
+    assert [one.name for one in output.value.sprites] == ["rock.b.png", "rock.g.png", "rock.r.png"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "files", "image", "format"),
+    [
+        (["image.mipmaps", "image.compress"], ["atlas", "atlas.data"], "atlas.dds", "RGBA8888"),
+        (["image.convert"], ["atlas", "atlas.data"], "atlas.tga", "RGBA8888"),
+        (
+            ["image.mipmaps"],
+            ["atlas.mip0", "atlas.mip1", "atlas.mip2", "atlas.data"],
+            "atlas.mip0.png",
+            "RGBA16161616",
+        ),
+    ],
+)
+def test_an_atlas_data_name_the_files_that_are_written_at_last(save, steps, files, image, format):
+    import msgspec
+
+    sources = [save(f"{shade}.png", sprite(shade)) for shade in (50, 150)]
+    params = {
+        "image.compress": {"format": "bc7"},
+        "image.convert": {"format": "tga"},
+        "image.mipmaps": {"levels": 3} | ({} if len(steps) > 1 else {"bits": "16"}),
+    }
+    given = [{"workload": step, "params": params[step]} for step in steps]
+    output = run(sources, "image.atlas", *given)
+    assert sorted(named(output)) == sorted(files)
+    data = next(file for file in output.files if file.name == "atlas.data")
+    told = msgspec.json.decode(data.data)
+    assert (told["meta"]["image"], told["meta"]["format"]) == (image, format)
+    assert set(told["frames"]) == {"50.png", "150.png"}
+
+
+def test_the_pages_of_an_atlas_keep_their_names(save):
+    sources = [save(f"{shade}.png", sprite(shade, 16, 16)) for shade in (50, 150, 250)]
+    small = {"workload": "image.atlas", "params": {"max_size": 16, "name": "ui", "trim": False}}
+    output = run(sources, small, {"workload": "image.compress", "params": {"format": "bc7"}})
+    assert named(output) == ["ui.0", "ui.1", "ui.2", "ui.0.data", "ui.1.data", "ui.2.data"]
+    assert len(output.value) == 3 and b'"ui.1.dds"' in output.files[4].data
+
+
+@pytest.mark.parametrize(
+    ("step", "says"),
+    [
+        ({"workload": "image.resize", "params": {"factor": 0.5}}, "step 2, image.resize: .*number or size"),
+        ("image.unpack_channels", "number or size"),
+        ("image.atlas", "would be lost"),
+    ],
+)
+def test_what_would_make_an_atlas_data_wrong_is_refused(save, step, says):
+    with pytest.raises(WorkloadError, match=says) as caught:
+        run([save("a.png", sprite(50)), save("b.png", sprite(90))], "image.atlas", step)
+    assert caught.value.code == "bad_params"
+
+
+def test_pages_that_data_tell_of_are_not_made_one(save):
+    sources = [save(f"{shade}.png", sprite(shade, 16, 16)) for shade in (50, 150)]
+    small = {"workload": "image.atlas", "params": {"max_size": 16, "trim": False}}
+    with pytest.raises(WorkloadError, match="several of them at once"):
+        run(sources, small, "image.pack_channels")
+
+
+def test_an_atlas_that_is_only_looked_at_gives_no_data(save):
+    sources = [save(f"{shade}.png", sprite(shade)) for shade in (50, 150)]
+    output = run(sources, "image.atlas", "test.measure")
+    assert output.files == [] and len(output.value) == 1
+
+
+def test_files_of_a_step_in_the_middle_are_kept(save, photo):
+    from accel.workload import OutputFile
+
+    @operation("test.note", version=1, params=Writing)
+    def note(images, params, limits):
+        """Gives an image and a text."""
+        return Operated({"noted": images[0]}, files=[OutputFile("note", "text/plain", b"hello")])
+
+    OPERATIONS["test.note"] = note
+    try:
+        output = run([save("a.png", photo)], "test.note", "test.negate")
+    finally:
+        del OPERATIONS["test.note"]
+    assert named(output) == ["negated", "note"]
+
+
+def test_a_helper_is_taken_with_what_it_helps_and_else_each_image_is_done(save, photo):
+    chain = {"workload": "image.mipmaps", "params": {"kind": "data", "levels": 2}}
+    flat = np.full((*photo.shape[:2], 3), (128, 128, 255), np.uint8)
+    pair = [save("roughness.png", photo), save("normal.png", flat)]
+    assert named(run(pair, "image.convert", chain)) == ["mipmaps.mip0", "mipmaps.mip1"]
+    apart = run(pair[:1], "test.split", chain)
+    assert named(apart) == ["left.mip0", "left.mip1", "right.mip0", "right.mip1"]

@@ -6,7 +6,7 @@ from accel.image import save as module
 from accel.image.convert import Convert, convert
 from accel.image.operation import Writing
 from accel.image.save import WRITERS, chosen, colored, on_white, save, wanted
-from accel.workload import WorkloadError
+from accel.workload import Input, Limits, WorkloadError
 from tests.accel.image.rasters import CHANNELS, DEPTHS, FORMATS, raster, reopened, written
 
 
@@ -119,3 +119,28 @@ def test_what_a_writer_says_becomes_an_error_for_people(monkeypatch):
     failing("vips_tracked: out of memory")
     with pytest.raises(MemoryError):
         written(raster(3), "png")
+
+
+@pytest.mark.parametrize(("kind", "bits"), [("half", 16), ("float", 32)])
+@pytest.mark.parametrize("names", [("R", "G", "B"), ("Y",)])
+@pytest.mark.parametrize("format", ["same", "ktx2"])
+def test_floats_stay_as_deep_as_they_were_stored(tmp_path, kind, bits, names, format):
+    from accel.image.resize import resize
+    from tests.accel.image.files import exr
+
+    light = np.random.default_rng(1).random((9, 7, len(names)), np.float32) * 3
+    source = Input("a.exr", str(tmp_path / "a.exr"))
+    (tmp_path / "a.exr").write_bytes(exr(light, names, kind))
+    for _ in range(2):
+        params = {"factor": 1.5, "format": format}
+        output = resize([source], resize.workload.parse(params), Limits())
+        assert output.value.bit_depth == bits
+        # What was written is read as deep again.
+        (tmp_path / "b").write_bytes(output.files[0].data)
+        source = Input("b", str(tmp_path / "b"))
+
+
+def test_a_float_tiff_stays_of_32_bits_as_exr(save):
+    light = np.random.default_rng(1).random((9, 7, 3), np.float32)
+    output = convert([save("a.tif", light)], convert.workload.parse({"format": "exr"}), Limits())
+    assert output.value.bit_depth == 32

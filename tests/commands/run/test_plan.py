@@ -22,7 +22,8 @@ KNOWN = {
 
 @pytest.fixture(autouse=True)
 def operations(monkeypatch: pytest.MonkeyPatch) -> None:
-    more = {each.workload.name: each for each in (workloads.blur, workloads.merge, workloads.measure)}
+    own = (workloads.blur, workloads.merge, workloads.measure, workloads.helped, workloads.parts)
+    more = {each.workload.name: each for each in own}
     monkeypatch.setattr(catalogue, "OPERATIONS", {**catalogue.OPERATIONS, **more})
 
 
@@ -116,10 +117,23 @@ def test_files_are_taken_together_by_what_takes_several() -> None:
         return plan(text, params, KNOWN).together
 
     assert together("test.merge") and together("test.merge+image.convert") and together("test.measure")
-    assert not together("test.blur") and not together("image.convert+test.merge")
+    assert not together("test.blur") and not together("image.convert+test.blur")
     given = '[{"workload": "%s"}]'
     assert together("image.pipeline", steps=given % "test.merge")
     assert not together("image.pipeline", steps=given % "test.blur")
+
+
+def test_files_are_taken_together_where_a_later_step_takes_several() -> None:
+    def found(text: str) -> tuple[bool, str]:
+        made = plan(text, {}, KNOWN)
+        return made.together, made.first.name
+
+    assert found("test.blur+test.merge") == (True, "test.merge")
+    assert found("test.blur+image.convert+test.measure") == (True, "test.measure")
+    # What helps is a file of its own, and what a step makes of one file belongs together already.
+    assert found("test.blur+test.helped") == (False, "test.blur")
+    assert found("test.helped+test.merge") == (False, "test.helped")
+    assert found("test.blur+test.parts+test.merge") == (False, "test.blur")
 
 
 def test_the_recipe_has_every_version_by_which_outputs_may_differ() -> None:

@@ -70,4 +70,8 @@ def test_what_is_long_has_a_line_for_each_fact() -> None:
 
 
 def test_an_image_that_was_written_is_known_by_its_fields() -> None:
-    assert {field.encode_name for field in msgspec.structs.fields(Written)} == WRITTEN
+    fields = msgspec.structs.fields(Written)
+    assert {field.encode_name for field in fields if field.required} == WRITTEN
+    meant = Written("a", "png", 4, 4, 3, 8, 1, 90, "normal")
+    (line,) = readable("a.png", msgspec.to_builtins(meant), 200)
+    assert line.endswith("kind normal")

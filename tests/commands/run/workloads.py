@@ -58,6 +58,12 @@ def levels(images: Sequence[Any], params: Writing, limits: Limits) -> Operated:
     return Operated({"a/light": image, "same": image, "dark": dark})
 
 
+@operation("test.parts", version=1, params=Writing, splits=True)
+def parts(images: Sequence[Any], params: Writing, limits: Limits) -> Operated:
+    """Makes two images of one."""
+    return Operated({"one": images[0], "other": images[0]})
+
+
 @workload("test.sheet", version=1, params=Text, inputs=(1, 9))
 def sheet(inputs: Sequence[Input], params: Text, limits: Limits) -> Output:
     """Makes an image and a list."""
@@ -86,7 +92,8 @@ def slow(inputs: Sequence[Input], params: Text, limits: Limits) -> Output:
 
 
 ALL = {
-    each.workload.name: each.workload for each in (blur, merge, helped, measure, levels, sheet, count, slow)
+    each.workload.name: each.workload
+    for each in (blur, merge, helped, parts, measure, levels, sheet, count, slow)
 }
 
 

@@ -3,6 +3,7 @@ import pytest
 
 from accel.image.packing.layouts import LAYOUTS, Sheet
 from accel.image.sprites import AtlasPage, Sprite
+from accel.image.suffixes import suffix_of
 
 PAGES = [
     AtlasPage("hero.0", "hero.0.png", "hero.0.data", 64, 32, 0.9),
@@ -48,6 +49,20 @@ def test_a_hash_has_the_frames_by_name_and_the_page_in_meta():
 def test_an_array_has_the_same_frames_with_their_names_in_them():
     first, _ = decoded("array")
     assert first["frames"] == [{"filename": "run/a.png", **FRAME}]
+
+
+@pytest.mark.parametrize(
+    ("layout", "suffix"),
+    [
+        ("hash", ".json"),
+        ("array", ".json"),
+        ("multi", ".json"),
+        ("regions", ".tpsheet"),
+        ("lines", ".tpsheet"),
+    ],
+)
+def test_data_end_as_their_importers_know_them(layout, suffix):
+    assert {suffix_of(file.media_type) for file in made(layout)} == {suffix}
 
 
 def test_one_page_has_no_related_ones():
@@ -103,5 +118,5 @@ def test_lines_count_from_below_and_give_the_pivot_of_what_is_left():
 
 def test_the_data_s_files_are_named_as_the_pages_say():
     assert [file.name for file in made("lines")] == ["hero.0.data", "hero.1.data"]
-    assert {file.media_type for file in made("lines")} == {"text/plain"}
+    assert {file.media_type for file in made("lines")} == {"text/x-tpsheet"}
     assert [file.name for file in made("hash")] == ["hero.0.data", "hero.1.data"]

@@ -84,3 +84,43 @@ def test_a_half_written_file_is_refused(read):
         with pytest.raises(WorkloadError, match="truncated") as caught:
             read(data[:end])
         assert caught.value.code == "bad_input"
+
+
+@pytest.mark.parametrize(
+    ("names", "places"),
+    [
+        (("R", "G"), (0, 1, None)), (("R", "B"), (0, None, 1)), (("G", "B"), (None, 0, 1)),
+        (("U", "V"), (0, 1, None)), (("X", "Y"), (0, 1, None)), (("motion.X", "motion.Y"), (0, 1, None)),
+        (("N.X", "N.Y", "N.Z"), (0, 1, 2)), (("one", "three", "two"), (0, 1, 2)),
+    ],
+)  # fmt: skip
+def test_no_channel_is_lost_where_there_is_no_full_set_of_colours(read, names, places):
+    stored = light(len(names))
+    found = read(exr(stored, names, "float"))
+    assert (found.color_model, found.has_alpha) == ("rgb", False)
+    for index, place in enumerate(places):
+        wanted = 0 if place is None else stored[..., place]
+        assert (found.pixels[..., index] == wanted).all()
+
+
+def test_a_single_colour_or_name_is_grey_with_or_without_alpha(read):
+    for names, alpha in ((("R",), False), (("G", "A"), True), (("id",), False), (("A",), False)):
+        stored = np.abs(light(len(names)))
+        found = read(exr(stored, names, "float"))
+        assert (found.color_model, found.has_alpha, found.pixels.shape[2]) == ("grey", alpha, len(names))
+
+
+def test_a_layer_with_colours_comes_before_one_of_unknown_names(read):
+    stored = light(5)
+    found = read(exr(stored, ("U", "V", "diffuse.R", "diffuse.G", "diffuse.B")))
+    assert found.color_model == "rgb" and found.pixels.max() == stored.max()
+
+
+def test_two_channels_are_no_colours_to_which_a_curve_belongs(read):
+    assert read(exr(light(2), ("U", "V"))).data and read(exr(light(2), ("R", "G"))).data
+    assert not read(exr(light(3), ("R", "G", "B"))).data
+
+
+@pytest.mark.parametrize(("kind", "bits"), [("half", 16), ("float", 32)])
+def test_how_deep_floats_are_stored_is_told(read, kind, bits):
+    assert read(exr(light(3), ("R", "G", "B"), kind)).float_bits == bits

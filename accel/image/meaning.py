@@ -1,0 +1,58 @@
+"""What an image's channels are: colours, unit vectors or other data, where nobody says it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from accel.image.evidence import sample
+from accel.image.filtering import AnyKind
+from accel.image.normals import unit_share
+from accel.image.raster import Kind, Raster
+from accel.image.tangent import is_signed
+
+NORMAL_SHARE = 0.9
+"""Share of unit vectors from which colours are taken for a normal map's: more than is enough to look for a
+convention, as colours that are taken for vectors by mistake come out wrong."""
+
+TOWARDS = 0.2
+"""By how much the mean vector points out of the surface, and more so than sideways. Grey that is light enough
+has vectors of length 1 too, but they point sideways as much."""
+
+
+def kind_of(image: Raster, said: AnyKind = "auto") -> Kind:
+    """What is said of the channels, now or before (`Raster.kind`); else what they look like.
+
+    Unit vectors that point out of a surface on the whole are `normal`. Grey without transparency is `data`
+    unless it is sRGB's, and so is what was read as data; all else is `color`. Looks at a sample of at most
+    about 256 x 256 texels.
+    """
+    if said != "auto":
+        return said
+    if image.kind:
+        return image.kind
+    if _is_normal_map(image):
+        return "normal"
+    colored = image.colors == 3 if image.pixels.dtype.kind == "f" else image.transfer == "srgb"
+    return "color" if not image.data and (colored or (image.has_alpha and image.colors == 1)) else "data"
+
+
+def meant(image: Raster, kind: Kind) -> dict[str, object]:
+    """What is known of the result's channels, as fields of a raster: of data that no curve is put on them."""
+    if kind == "color":
+        return {"transfer": image.transfer, "kind": kind}
+    return {"transfer": "linear", "data": True, "kind": kind}
+
+
+def taken(image: Raster, kind: Kind) -> Raster:
+    """The image, its channels taken for that."""
+    return msgspec.structs.replace(image, **meant(image, kind))
+
+
+def _is_normal_map(image: Raster) -> bool:
+    if image.colors != 3:
+        return False
+    planes = sample(image.pixels[..., :3])
+    vectors = planes if is_signed(image) else planes * 2 - 1
+    x, y, z = (float(plane.mean()) for plane in vectors)
+    out = z - max(abs(x), abs(y))
+    return z > TOWARDS and out > TOWARDS and unit_share(vectors) >= NORMAL_SHARE
