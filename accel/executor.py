@@ -157,10 +157,11 @@ class LocalExecutor:
         params: Mapping[str, Any],
         inputs: Sequence[Input],
         *,
-        deadline_s: float,
+        deadline_s: float | None,
         priority: str = "normal",
         out_dir: Path | None = None,
     ) -> ExecutorResult:
+        """As `Executor.run`; None is no deadline."""
         workload.check_inputs(len(inputs))
         parsed = workload.parse(dict(params))
         if workload.inline:
@@ -172,6 +173,7 @@ class LocalExecutor:
             async with asyncio.timeout(deadline_s):
                 return _result(workload, *await self._ask(job, priority, names(inputs)))
         except TimeoutError:
+            assert deadline_s is not None
             reason = f"wasn't done within {deadline_s * 1000:.0f} ms"
             raise WorkloadError("deadline_exceeded", reason, names(inputs)) from None
 

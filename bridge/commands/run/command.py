@@ -46,6 +46,7 @@ class Options(Struct, frozen=True):
     force: bool
     as_json: bool
     daemon: bool
+    timeout_s: float | None
 
 
 @click.command(epilog=EXAMPLES)
@@ -74,12 +75,18 @@ class Options(Struct, frozen=True):
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON per file.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Worker processes; one per core unless set.")
 @click.option(
+    "--timeout",
+    type=click.FloatRange(0, 86_400, min_open=True),
+    metavar="SECONDS",
+    help="How long one job may run; as long as it wants unless set.",
+)
+@click.option(
     "--daemon", is_flag=True, help="Has the running daemon do it, with its warm workers and models."
 )
 def run(
     workload: str, files: tuple[str, ...], params: tuple[str, ...], out: Path | None, name: str | None,
     recursive: bool, together: bool | None, resume: bool, force: bool, as_json: bool, workers: int | None,
-    daemon: bool,
+    timeout: float | None, daemon: bool,
 ) -> int:  # fmt: skip
     """Runs WORKLOAD on each FILE, or on all of them where it takes several; exit code 1 if one failed.
 
@@ -97,7 +104,7 @@ def run(
     todo = jobs(find(files, recursive=recursive, out=out), planned, name, together=together)
     settings = _settings(registry.settings, workers)
     logging.basicConfig(level="ERROR", format="%(message)s")
-    options = Options(out, resume, force, as_json, daemon)
+    options = Options(out, resume, force, as_json, daemon, timeout)
     return asyncio.run(_run(planned, todo, options, settings))
 
 
@@ -174,10 +181,10 @@ async def _doer(
     if options.daemon:
         from bridge.commands.run.remote import remote
 
-        async with remote(plan, todo, settings["deadline_ms"] / 1000) as doer:
+        async with remote(plan, todo, settings["deadline_ms"] / 1000, options.timeout_s) as doer:
             yield doer
         return
     from bridge.commands.run.local import local
 
-    async with local(plan, settings, len(todo)) as at_hand:
+    async with local(plan, settings, len(todo), options.timeout_s) as at_hand:
         yield at_hand

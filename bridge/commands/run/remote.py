@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 """From, doubled, to: between tries of what the daemon has no room for, where it doesn't say how long."""
+DEADLINE_S = 3600.0
+"""What a job may take at least, its wait in the daemon's queue included: editors' deadlines are short."""
 MOST_INPUTS = 64
 """Of one request: docs/protocol.md."""
 LONGEST_NAME, LONGEST_PATH = 128, 4096
@@ -34,15 +36,24 @@ class Remote:
     """Asks the daemon; files below `root` are named to it, all others are sent."""
 
     def __init__(
-        self, client: Client, plan: Plan, root: str | None, *, patience_s: float, priority: str
+        self,
+        client: Client,
+        plan: Plan,
+        root: str | None,
+        *,
+        patience_s: float,
+        deadline_s: float,
+        priority: str,
     ) -> None:
-        """`patience_s` is how long a job waits at most for a daemon that is full."""
+        """`patience_s` is how long a job waits at most for a daemon that is full, `deadline_s` how long it
+        may take there."""
         from accel.executor import cores
 
         self._client = client
         self._plan = plan
         self._root = root
         self._patience_s = patience_s
+        self._deadline_s = deadline_s
         self._priority = priority
         # More would only wait there, while their deadlines run.
         self.at_once = min(client.hello.limits.inflight, max(4, 2 * cores()))
@@ -59,8 +70,18 @@ class Remote:
             result = await self._asked(job.files)
             files = [await self._fetched(output, folder) for output in result.outputs]
         except RequestError as error:
-            raise _translated(error, job.files) from None
+            raise self._timed(error) or _translated(error, job.files) from None
         return _outcome(result, files)
+
+    def _timed(self, error: RequestError) -> WorkloadError | None:
+        """What is said of a job that took too long."""
+        from accel.workload import WorkloadError
+
+        if error.code.name != errors.DEADLINE_EXCEEDED.name:
+            return None
+        reason = f"wasn't done within {self._deadline_s:g} s"
+        more = "; --timeout SECONDS or a higher setting deadline_ms allows more"
+        return WorkloadError(error.code.name, reason + more)
 
     async def _asked(self, files: Sequence[str]) -> Result:
         named = [self._named(file) for file in files]
@@ -94,7 +115,11 @@ class Remote:
         while True:
             try:
                 return await self._client.request(
-                    self._plan.workload.name, self._plan.params, inputs=inputs, priority=self._priority
+                    self._plan.workload.name,
+                    self._plan.params,
+                    inputs=inputs,
+                    priority=self._priority,
+                    deadline_ms=max(round(self._deadline_s * 1000), 1),
                 )
             except RequestError as error:
                 if error.code.name != errors.OVERLOADED.name or time.monotonic() > until:
@@ -158,8 +183,11 @@ def _text(path: str) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def remote(plan: Plan, jobs: Sequence[Job], patience_s: float) -> AsyncIterator[Remote]:
-    """A connection to the daemon that runs now. Raises UserError where none does."""
+async def remote(
+    plan: Plan, jobs: Sequence[Job], deadline_s: float, timeout_s: float | None
+) -> AsyncIterator[Remote]:
+    """A connection to the daemon that runs now; `deadline_s` is the setting. Raises UserError where none
+    runs."""
     from bridge.paths import Paths
 
     root = _root(jobs)
@@ -174,7 +202,8 @@ async def remote(plan: Plan, jobs: Sequence[Job], patience_s: float) -> AsyncIte
             )
         # Editors go first where there is much to do.
         priority = "bulk" if len(jobs) > 1 else "normal"
-        yield Remote(client, plan, root, patience_s=patience_s, priority=priority)
+        longest = timeout_s or max(deadline_s, DEADLINE_S)
+        yield Remote(client, plan, root, patience_s=deadline_s, deadline_s=longest, priority=priority)
 
 
 def _root(jobs: Sequence[Job]) -> str | None:

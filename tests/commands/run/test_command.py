@@ -17,6 +17,7 @@ import pytest
 from accel.executor import LocalExecutor
 from bridge import host
 from bridge.commands.run import batch
+from bridge.commands.run.local import Local
 from tests.advisors import pictures
 from tests.commands.shell import one_line
 
@@ -96,6 +97,21 @@ class TestLines:
         monkeypatch.setattr(LocalExecutor, "start", refused)
         code, _, err = popbridge("run", "image.inspect", files[0])
         assert (code, err) == (2, "popbridge: No worker process can be started (no more processes).\n")
+
+    @pytest.mark.usefixtures("ours")
+    def test_a_job_may_run_as_long_as_it_wants_or_as_timeout_says(
+        self, popbridge: Any, textures: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("POPBRIDGE_DEADLINE_MS", "1")
+        rest = ("--workers", "1", "--out", str(textures.parent / "out"))
+        assert popbridge("run", "test.slow", str(textures / "wall.png"), *rest)[0] == 0
+        slow = str((textures / "wall.png").rename(textures / "slow.png"))
+        code, _, err = popbridge("run", "test.slow", slow, *rest, "--timeout", "0.2")
+        assert code == 1
+        assert err == f"{slow}: wasn't done within 0.2 s; --timeout SECONDS allows more\n"
+
+    def test_time_runs_only_for_jobs_that_a_worker_can_take(self) -> None:
+        assert [Local(None, None, 3, limit).at_once for limit in (None, 5.0)] == [6, 3]  # type: ignore[arg-type]
 
     def test_what_needs_no_file_runs_without_one(self, popbridge: Any) -> None:
         assert popbridge("run", "bridge.echo", "--param", "value=[1, 2]") == (0, "bridge.echo: 1 2\n", "")
