@@ -34,7 +34,11 @@ class Local:
         inputs = [Input(file, os.path.abspath(file)) for file in job.files]
         try:
             return await self._executor.run(
-                self._plan.workload, self._plan.params, inputs, deadline_s=self._timeout_s, out_dir=folder
+                self._plan.workload,
+                self._plan.given(job.name),
+                inputs,
+                deadline_s=self._timeout_s,
+                out_dir=folder,
             )
         except WorkloadError as error:
             if error.code != "deadline_exceeded":

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec import Struct
 
 from bridge.commands.run.steps import HINT, place
@@ -28,11 +29,43 @@ class Plan(Struct, frozen=True):
     """What takes the files: the same, or a pipeline's first step."""
     recipe: Sequence[tuple[str, int]]
     """Names and versions of all that is done, in this order."""
+    last: Workload | None = None
+    """What makes the outputs, where that is another than `workload`: a pipeline's last step."""
 
     @property
     def together(self) -> bool:
         """Whether all files are one job, as it takes several of equal rank."""
         return self.first.inputs[1] > 1 and not self.first.companions
+
+    @property
+    def names_outputs(self) -> bool:
+        """Whether what the images are called is a parameter, as other outputs refer to them."""
+        from accel.image.operation import Writing
+
+        kind = (self.last or self.workload).params
+        fields = {each.encode_name for each in msgspec.structs.fields(kind)}
+        return issubclass(kind, Writing) and "name" in fields
+
+    @property
+    def own_name(self) -> bool:
+        """Whether that parameter is given."""
+        return self.names_outputs and "name" in self._last_given()
+
+    def given(self, name: str) -> Mapping[str, Any]:
+        """The parameters of a job whose images are called `name`; empty for those of all jobs."""
+        if not name:
+            return self.params
+        named = {**self._last_given(), "name": name}
+        if self.last is None:
+            return named
+        *before, step = self.params["steps"]
+        return {**self.params, "steps": [*before, {**step, "params": named}]}
+
+    def _last_given(self) -> Mapping[str, Any]:
+        if self.last is None:
+            return self.params
+        given: Mapping[str, Any] = self.params["steps"][-1].get("params", {})
+        return given
 
     @property
     def title(self) -> str:
@@ -70,7 +103,7 @@ def _single(record: Workload, assigned: Mapping[str, str]) -> Plan:
     parsed = _parsed(record, values, record.name)
     if isinstance(parsed, Pipeline):
         operations = [_operation(step.workload) for step in parsed.steps]
-        return Plan(record, values, operations[0].workload, _recipe(operations))
+        return _pipeline(record, values, operations)
     return Plan(record, values, record, [(record.name, record.version)])
 
 
@@ -90,7 +123,12 @@ def _steps(names: Sequence[str], assigned: Mapping[str, str]) -> Plan:
     for index, (operation, values) in enumerate(zip(operations, given, strict=True)):
         _parsed(operation.workload, values, f"Step {index + 1}, {operation.workload.name}")
     steps = [{"workload": name, "params": values} for name, values in zip(names, given, strict=True)]
-    return Plan(pipeline.workload, {"steps": steps}, operations[0].workload, _recipe(operations))
+    return _pipeline(pipeline.workload, {"steps": steps}, operations)
+
+
+def _pipeline(record: Workload, values: Mapping[str, Any], operations: Sequence[Operation]) -> Plan:
+    first, last = operations[0].workload, operations[-1].workload
+    return Plan(record, values, first, _recipe(operations), last)
 
 
 def _operation(name: str) -> Operation:

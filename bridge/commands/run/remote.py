@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bridge.client import Client
 from bridge.commands.run.jobs import Job
@@ -67,7 +67,7 @@ class Remote:
             reason = f"a daemon takes at most {MOST_INPUTS} files at once; run it without --daemon"
             raise WorkloadError("too_large", reason)
         try:
-            result = await self._asked(job.files)
+            result = await self._asked(job)
             files = [await self._fetched(output, folder) for output in result.outputs]
         except RequestError as error:
             raise self._timed(error) or _translated(error, job.files) from None
@@ -83,16 +83,17 @@ class Remote:
         more = "; --timeout SECONDS or a higher setting deadline_ms allows more"
         return WorkloadError(error.code.name, reason + more)
 
-    async def _asked(self, files: Sequence[str]) -> Result:
-        named = [self._named(file) for file in files]
+    async def _asked(self, job: Job) -> Result:
+        params = self._plan.given(job.name)
+        named = [self._named(file) for file in job.files]
         if None not in named:
             try:
-                return await self._patiently([each for each in named if each])
+                return await self._patiently(params, [each for each in named if each])
             except RequestError as error:
                 # Links may lead out of the root, and a daemon in a container sees other files.
                 if error.code.name not in (errors.FORBIDDEN.name, errors.NOT_FOUND.name):
                     raise
-        return await self._patiently([await self._sent(file) for file in files])
+        return await self._patiently(params, [await self._sent(file) for file in job.files])
 
     def _named(self, file: str) -> InputRef | None:
         """A file by its path; None where the daemon couldn't take it so."""
@@ -109,14 +110,14 @@ class Remote:
             raise RequestError(errors.BAD_INPUT, name=_name(file), reason=reason) from None
         return InputRef(name=_name(file), blob=await self._client.put_blob(data))
 
-    async def _patiently(self, inputs: Sequence[InputRef]) -> Result:
+    async def _patiently(self, params: Mapping[str, Any], inputs: Sequence[InputRef]) -> Result:
         """The answer, as soon as the daemon has room for the question."""
         pause, until = PAUSE_S, time.monotonic() + self._patience_s
         while True:
             try:
                 return await self._client.request(
                     self._plan.workload.name,
-                    self._plan.params,
+                    params,
                     inputs=inputs,
                     priority=self._priority,
                     deadline_ms=max(round(self._deadline_s * 1000), 1),

@@ -81,4 +81,4 @@ class Keeping:
             self._teller.done(job, outcome.result, written)
 
     def _key(self, job: Job) -> bytes:
-        return job_key(self._recipe, job.files, f"{self._outputs.place(job)}/{job.stem}")
+        return job_key(self._recipe, job.files, f"{self._outputs.place(job)}/{job.stem or job.name}")

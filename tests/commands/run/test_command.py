@@ -284,6 +284,36 @@ class TestOutputs:
         ]  # fmt: skip
         assert (tmp_path / "out" / "sheet.json").read_text() == ",".join(files)
 
+    @pytest.mark.parametrize("steps", ["image.atlas", "image.convert+image.atlas"])
+    def test_the_data_of_an_atlas_names_its_image_as_it_is_written(
+        self, popbridge: Any, textures: Path, tmp_path: Path, steps: str
+    ) -> None:
+        rest = ("--workers", "1", "--out", str(tmp_path / "out"))
+        walls = (str(textures / "wall.png"), str(textures / "wood/rock.png"), "--each")
+
+        def image(data: str) -> str:
+            return json.loads((tmp_path / "out" / data).read_text())["meta"]["image"]
+
+        assert popbridge("run", steps, walls[0], "--each", *rest, "--name", "ui")[0] == 0
+        assert popbridge("run", steps, *walls, *rest, "--param", "format=webp")[0] == 0
+        assert popbridge("run", steps, walls[0], "--each", *rest, "--param", "name=mine")[0] == 0
+        assert tree(tmp_path / "out") == [
+            "mine.data.json", "mine.png", "ui.data.json", "ui.png", "wall.data.json", "wall.webp",
+            "wood/rock.data.json", "wood/rock.webp",
+        ]  # fmt: skip
+        assert image("ui.data.json") == "ui.png" and image("mine.data.json") == "mine.png"
+        assert image("wall.data.json") == "wall.webp" and image("wood/rock.data.json") == "rock.webp"
+
+    def test_an_atlas_isnt_called_otherwise_than_its_data_says(self, popbridge: Any, textures: Path) -> None:
+        wall = str((textures / "wall.png").rename(textures / "atlas.png"))
+        code, _, err = popbridge("run", "image.atlas", wall, "--workers", "1", "--out", str(textures))
+        assert code == 1 and f"{wall} is an input, or another output of this run; give" in err
+        arguments = ("--each", "--out", str(textures), "--param", "name=x")
+        code, _, err = popbridge("run", "image.atlas", wall, str(textures / "wood/rock.png"), *arguments)
+        assert code == 2 and one_line(err) and "--param name is for the outputs of one job; 2 are" in err
+        code, _, err = popbridge("run", "image.atlas", wall, *arguments, "--name", "y")
+        assert code == 2 and one_line(err) and "leave one of them out" in err
+
     def test_equal_pictures_have_an_output_each(self, popbridge: Any, textures: Path, tmp_path: Path) -> None:
         same = (textures / "wall.png").read_bytes()
         for number in range(12):
