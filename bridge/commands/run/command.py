@@ -20,6 +20,7 @@ from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
     from bridge.commands.run.batch import Doer, Taker
+    from bridge.commands.run.files import Found
     from bridge.commands.run.jobs import Job
     from bridge.commands.run.plan import Plan
     from bridge.commands.run.telling import Teller
@@ -94,14 +95,13 @@ def run(
     files that no run has made only with --force.
     """
     from bridge import host
-    from bridge.commands.run.files import find
     from bridge.commands.run.jobs import jobs
     from bridge.commands.run.plan import plan
 
     _check(out, name, resume, workers, daemon)
     registry = host.load()
     planned = plan(workload, assignments(params, "--param"), registry.workloads)
-    todo = jobs(find(files, recursive=recursive, out=out), planned, name, together=together)
+    todo = jobs(_found(files, recursive, out), planned, name, together=together)
     settings = _settings(registry.settings, workers)
     logging.basicConfig(level="ERROR", format="%(message)s")
     options = Options(out, resume, force, as_json, daemon, timeout)
@@ -117,6 +117,17 @@ def _check(out: Path | None, name: str | None, resume: bool, workers: int | None
         raise click.UsageError("--name is a name alone: --out says where.")
     if daemon and workers is not None:
         raise click.UsageError("--workers is for runs without --daemon: the daemon has its own.")
+
+
+def _found(files: Sequence[str], recursive: bool, out: Path | None) -> list[Found]:
+    from bridge.commands.run.files import find
+    from bridge.commands.run.made import Made
+    from bridge.paths import Paths
+
+    if not recursive or out is None:
+        return find(files, recursive=recursive, out=out)
+    with Made(Paths.find().cache / "run.db") as made:
+        return find(files, recursive=recursive, out=out, made=made.is_ours)
 
 
 def _settings(declared: Any, workers: int | None) -> Mapping[str, Any]:

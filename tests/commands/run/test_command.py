@@ -325,6 +325,20 @@ class TestOutputs:
         made = [out / f"{number:02}.png" for number in range(12)]
         assert code == 0 and len({path.read_bytes() for path in made}) == 1
 
+    def test_running_twice_in_place_makes_no_more_files(self, popbridge: Any, textures: Path) -> None:
+        arguments = [str(textures), "-r", "--out", str(textures)]
+        assert self.convert(popbridge, *arguments)[0] == 0
+        once = tree(textures)
+        assert "wall.converted.png" in once
+        code, _, err = self.convert(popbridge, *arguments)
+        assert code == 0 and err.startswith("popbridge: 4 done in ") and tree(textures) == once
+        # What is a folder of its own may be taken further.
+        inside = [str(textures / "wood"), "-r", "--out", str(textures.parent / "further")]
+        assert self.convert(popbridge, *inside)[2].startswith("popbridge: 2 done in ")
+        (textures / "wood" / "rock.png").unlink()
+        code, _, err = self.convert(popbridge, str(textures / "wood"), "-r", "--out", str(textures))
+        assert code != 0 and "has no images in it but what earlier runs made" in err
+
     def test_files_that_nobody_keeps_are_told_of_once(self, popbridge: Any, textures: Path) -> None:
         code, out, err = self.convert(popbridge, str(textures), "-r")
         assert code == 0 and out.count("\n") == 4
