@@ -139,7 +139,10 @@ class Remote:
             output.data if isinstance(output.data, bytes) else await self._client.get_blob(str(output.blob))
         )
         path = folder / f"{len(os.listdir(folder))}"
-        await asyncio.to_thread(path.write_bytes, data)
+        try:
+            await asyncio.to_thread(path.write_bytes, data)
+        except OSError as error:
+            raise UserError(f"{output.name} can't be written to {folder} ({error.strerror}).") from None
         return ResultFile(output.name, output.media_type, output.size, "", path=str(path))
 
 
