@@ -151,4 +151,5 @@ def _parsed(record: Workload, values: Mapping[str, Any], name: str) -> Any:
     try:
         return record.parse(dict(values))
     except WorkloadError as error:
-        raise UserError(f"{name}: {error.reason.rstrip('?')}. {HINT}") from None
+        end = "" if error.reason.endswith("?") else "."
+        raise UserError(f"{name}: {error.reason}{end} {HINT}") from None
