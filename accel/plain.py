@@ -50,7 +50,7 @@ def explain(params: Mapping[str, Any], kind: type[Struct], error: msgspec.Valida
 
 def wanted(kind: Any) -> str:
     """What values of a type are, such as `a whole number from 1 to 4096`; empty where no words are known."""
-    return _words(types.type_info(kind))
+    return words(types.type_info(kind))
 
 
 def meant(text: str, allowed: Iterable[Any]) -> Any:
@@ -97,19 +97,20 @@ def _hint(info: types.Type, value: object) -> str:
 
 
 def _must(kind: Any, wrong: msgspec.ValidationError) -> str:
-    words = wanted(kind)
+    says = wanted(kind)
     # Inside a list or an object, only msgspec knows the place.
-    inside = "`$" in str(wrong) or not words
-    return f"it must be {words or 'another value'}" + (f" ({wrong})" if inside else "")
+    inside = "`$" in str(wrong) or not says
+    return f"it must be {says or 'another value'}" + (f" ({wrong})" if inside else "")
 
 
-def _words(info: types.Type) -> str:
+def words(info: types.Type) -> str:
+    """As `wanted`, of a type that msgspec has taken apart."""
     if isinstance(info, types.Metadata):
-        return _words(info.type) + _purpose(info)
+        return words(info.type) + _purpose(info)
     if isinstance(info, types.LiteralType | types.EnumType):
         return "one of " + ", ".join(map(str, choices(info)))
     if isinstance(info, types.UnionType):
-        parts = [_words(part) for part in info.types]
+        parts = [words(part) for part in info.types]
         return " or ".join(parts) if all(parts) else ""
     if (item := items(info)) is not None:
         return "a list" + _example(item)
@@ -118,7 +119,7 @@ def _words(info: types.Type) -> str:
 
 def _example(item: types.Type) -> str:
     if allowed := choices(item):
-        return f" such as {_shown([allowed[0]])}, each {_words(item)}"
+        return f" such as {_shown([allowed[0]])}, each {words(item)}"
     if isinstance(item, types.Metadata):
         return _example(item.type)
     if isinstance(item, types.StructType | types.DictType):

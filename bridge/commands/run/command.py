@@ -36,7 +36,8 @@ Examples:
 Steps joined by + follow one another with no file in between. The step that a
 parameter is meant for stands in front of it (`resize.width`, or `1.width`),
 unless it is the only one that takes it.
-`popbridge workloads` lists the workloads and their parameters."""
+`popbridge workloads` lists the workloads, `popbridge workloads NAME` the
+parameters of one."""
 
 
 class Options(Struct, frozen=True):

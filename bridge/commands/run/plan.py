@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from bridge.commands.run.steps import HINT, place
+from bridge.commands.run.steps import hint, place
 from bridge.commands.run.values import value_of
 from bridge.core.errors import UserError
 
@@ -76,17 +76,18 @@ class Plan(Struct, frozen=True):
 def plan(text: str, assigned: Mapping[str, str], workloads: Mapping[str, Workload]) -> Plan:
     """What `text` (`NAME` or `NAME+NAME`) and the texts of the parameters ask for. Raises UserError."""
     names = text.split(JOIN)
-    records = [_known(name, workloads) for name in names]
+    records = [known(name, workloads) for name in names]
     if len(records) == 1:
         return _single(records[0], assigned)
     return _steps(names, assigned)
 
 
-def _known(name: str, workloads: Mapping[str, Workload]) -> Workload:
+def known(name: str, workloads: Mapping[str, Workload]) -> Workload:
+    """The workload that is called `name`. Raises UserError, which says what may be meant."""
     found = workloads.get(name)
     if found is not None:
         return found
-    alike = [known for known in sorted(workloads) if known.rpartition(".")[2] == name]
+    alike = [each for each in sorted(workloads) if each.rpartition(".")[2] == name]
     alike += difflib.get_close_matches(name, workloads, 1)
     if alike:
         raise UserError(f"There is no workload {name!r}; did you mean {alike[0]}?")
@@ -136,8 +137,8 @@ def _operation(name: str) -> Operation:
 
     found = OPERATIONS.get(name)
     if found is None:
-        known = ", ".join(sorted(OPERATIONS))
-        raise UserError(f"{name} is no operation on images, so that it can't be a step; there are {known}.")
+        there = ", ".join(sorted(OPERATIONS))
+        raise UserError(f"{name} is no operation on images, so that it can't be a step; there are {there}.")
     return found
 
 
@@ -152,4 +153,4 @@ def _parsed(record: Workload, values: Mapping[str, Any], name: str) -> Any:
         return record.parse(dict(values))
     except WorkloadError as error:
         end = "" if error.reason.endswith("?") else "."
-        raise UserError(f"{name}: {error.reason}{end} {HINT}") from None
+        raise UserError(f"{name}: {error.reason}{end} {hint(record.name)}") from None
