@@ -40,6 +40,10 @@ unless it is the only one that takes it.
 parameters of one."""
 
 
+LISTED = 3
+"""Files at most that a line names."""
+
+
 class Options(Struct, frozen=True):
     """What was asked for beside workload and files."""
 
@@ -101,8 +105,11 @@ def run(
 
     _check(out, name, resume, workers, daemon)
     registry = host.load()
+    _check_joined(workload, files)
     planned = plan(workload, assignments(params, "--param"), registry.workloads)
-    todo = jobs(_found(files, recursive, out), planned, name, together=together)
+    found = _found(files, recursive, out)
+    _check_found(found)
+    todo = jobs(found, planned, name, together=together)
     settings = _settings(registry.settings, workers)
     logging.basicConfig(level="ERROR", format="%(message)s")
     options = Options(out, resume, force, as_json, daemon, timeout)
@@ -120,6 +127,13 @@ def _check(out: Path | None, name: str | None, resume: bool, workers: int | None
         raise click.UsageError("--workers is for runs without --daemon: the daemon has its own.")
 
 
+def _check_joined(workload: str, files: Sequence[str]) -> None:
+    """Steps are one argument, and a shell makes several of what has spaces around its `+`."""
+    if files and files[0].startswith("+") and not os.path.lexists(files[0]):
+        joined = workload + "".join(files[:2] if files[0] == "+" else files[:1])
+        raise UserError(f"Steps are joined without spaces around the +: {joined}.")
+
+
 def _found(files: Sequence[str], recursive: bool, out: Path | None) -> list[Found]:
     from bridge.commands.run.files import find
     from bridge.commands.run.made import Made
@@ -129,6 +143,14 @@ def _found(files: Sequence[str], recursive: bool, out: Path | None) -> list[Foun
         return find(files, recursive=recursive, out=out)
     with Made(Paths.find().cache / "run.db") as made:
         return find(files, recursive=recursive, out=out, made=made.is_ours)
+
+
+def _check_found(found: Sequence[Found]) -> None:
+    """Raises UserError where there is nothing to do: each file that isn't there costs itself alone."""
+    problems = [f"{each.file} {each.problem.reason}" for each in found if each.problem]
+    if problems and len(problems) == len(found):
+        more = f"; and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
+        raise UserError(f"{'; '.join(problems[:LISTED])}{more}.")
 
 
 def _settings(declared: Any, workers: int | None) -> Mapping[str, Any]:

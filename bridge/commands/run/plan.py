@@ -75,7 +75,9 @@ class Plan(Struct, frozen=True):
 
 def plan(text: str, assigned: Mapping[str, str], workloads: Mapping[str, Workload]) -> Plan:
     """What `text` (`NAME` or `NAME+NAME`) and the texts of the parameters ask for. Raises UserError."""
-    names = text.split(JOIN)
+    names = [name.strip() for name in text.split(JOIN)]
+    if "" in names:
+        raise UserError(f"{text!r} lacks a step: names are joined by {JOIN}, as image.resize+image.convert.")
     records = [known(name, workloads) for name in names]
     if len(records) == 1:
         return _single(records[0], assigned)
@@ -104,6 +106,7 @@ def _single(record: Workload, assigned: Mapping[str, str]) -> Plan:
     parsed = _parsed(record, values, record.name)
     if isinstance(parsed, Pipeline):
         operations = [_operation(step.workload) for step in parsed.steps]
+        _check_steps(operations, [step.params for step in parsed.steps])
         return _pipeline(record, values, operations)
     return Plan(record, values, record, [(record.name, record.version)])
 
@@ -121,10 +124,20 @@ def _steps(names: Sequence[str], assigned: Mapping[str, str]) -> Plan:
     for name, text in assigned.items():
         index, field = place(name, [each.workload for each in operations])
         given[index][field] = value_of(operations[index].workload.params, field, text)
-    for index, (operation, values) in enumerate(zip(operations, given, strict=True)):
-        _parsed(operation.workload, values, f"Step {index + 1}, {operation.workload.name}")
+    _check_steps(operations, given)
     steps = [{"workload": name, "params": values} for name, values in zip(names, given, strict=True)]
     return _pipeline(pipeline.workload, {"steps": steps}, operations)
+
+
+def _check_steps(operations: Sequence[Operation], given: Sequence[Mapping[str, Any]]) -> None:
+    """Raises UserError for what would fail with every file."""
+    from accel.image.operation import Writing
+
+    for index, (operation, values) in enumerate(zip(operations, given, strict=True)):
+        record = operation.workload
+        _parsed(record, values, f"Step {index + 1}, {record.name}")
+        if index < len(operations) - 1 and not issubclass(record.params, Writing):
+            raise UserError(f"Step {index + 1}, {record.name}, gives no image, so that it must be the last.")
 
 
 def _pipeline(record: Workload, values: Mapping[str, Any], operations: Sequence[Operation]) -> Plan:
@@ -137,6 +150,8 @@ def _operation(name: str) -> Operation:
 
     found = OPERATIONS.get(name)
     if found is None:
+        if close := difflib.get_close_matches(name, OPERATIONS, 1):
+            raise UserError(f"{name} is no operation on images; did you mean {close[0]}?")
         there = ", ".join(sorted(OPERATIONS))
         raise UserError(f"{name} is no operation on images, so that it can't be a step; there are {there}.")
     return found

@@ -69,7 +69,13 @@ class TestLines:
 
     def test_a_folder_is_called_one(self, popbridge: Any, tmp_path: Path) -> None:
         code, _, err = popbridge("run", "image.inspect", str(tmp_path), "--workers", "1")
-        assert (code, err) == (1, f"{tmp_path}: is a folder; name the files in it, or add --recursive\n")
+        says = f"popbridge: {tmp_path} is a folder; name the files in it, or add --recursive.\n"
+        assert (code, err) == (2, says)
+
+    def test_files_that_all_are_missing_are_a_mistake(self, popbridge: Any, tmp_path: Path) -> None:
+        code, out, err = popbridge("run", "image.inspect", *(str(tmp_path / f"{n}.png") for n in range(5)))
+        assert (code, out) == (2, "") and one_line(err)
+        assert f"{tmp_path / '0.png'} isn't there, or is no file; " in err and err.endswith("; and 2 more.\n")
 
     def test_a_crash_is_told_as_one(self, popbridge: Any, files: list[str], monkeypatch: Any) -> None:
         from tests.accel.workloads import crash
@@ -144,12 +150,24 @@ class TestLines:
             (["image.thumbnail", "--daemon", "--workers", "1"], "--workers is for runs without --daemon"),
             (["image.thumbnail", "--daemon"], "PopBridge isn't running"),
             (["image.convert+image.thumbnail"], "is no operation on images"),
+            (["image.convert+"], "lacks a step"),
+            (["image.resize", "+", "image.convert"], "spaces around the +: image.resize+image.convert."),
+            (["image.resize", "+image.convert"], "spaces around the +: image.resize+image.convert."),
+            (["image.compress+image.resize"], "Step 1, image.compress, gives no image"),
+            (
+                ["image.pipeline", "--param", 'steps=[{"workload": "image.resize", "params": {"widht": 3}}]'],
+                "Step 1, image.resize: there is no parameter 'widht'; did you mean width?",
+            ),
+            (
+                ["image.pipeline", "--param", 'steps=[{"workload": "image.resise"}]'],
+                "did you mean image.resize",
+            ),
         ],
     )
     def test_a_mistake_is_told_before_any_file_is_opened(
         self, popbridge: Any, files: list[str], arguments: list[str], says: str
     ) -> None:
-        arguments = [argument.format(file=files[0]) for argument in arguments]
+        arguments = [argument.replace("{file}", files[0]) for argument in arguments]
         code, _, err = popbridge("run", *arguments, files[0])
         assert code == 2
         assert one_line(err) and says in err

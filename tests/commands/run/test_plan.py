@@ -45,6 +45,10 @@ def test_steps_become_a_pipeline_with_the_parameters_of_each() -> None:
     ]
 
 
+def test_spaces_around_the_plus_are_none_of_the_name() -> None:
+    assert [step["workload"] for step in steps("test.blur + image.convert")] == ["test.blur", "image.convert"]
+
+
 def test_a_step_may_be_named_whole() -> None:
     assert steps("test.blur+test.merge", "test.merge.radius=3")[1]["params"] == {"radius": 3}
 
