@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from accel.image.suffixes import SUFFIXES
 from bridge.commands.run.files import Found, Problem
 from bridge.core.errors import UserError
 
@@ -64,13 +65,19 @@ def jobs(
     if name is not None and plan.own_name:
         raise UserError("--name and --param name say the same: leave one of them out.")
     if name is not None:
-        made = [replace(made[0], stem=name)]
+        made = [replace(made[0], stem=_bare(name))]
     return [_naming(job, plan) for job in made] if plan.names_outputs else made
 
 
 def _naming(job: Job, plan: Plan) -> Job:
     """A job that is told what to call its images, instead of them being called otherwise afterwards."""
     return replace(job, stem="", name="" if plan.own_name else UNFIT.sub("_", job.stem), exact=True)
+
+
+def _bare(name: str) -> str:
+    """A name without the suffix that it gets by its format."""
+    path = Path(name)
+    return path.stem if path.suffix.lower() in (*SUFFIXES.values(), ".jpeg", ".tiff") else name
 
 
 def _made(found: Sequence[Found], plan: Plan, together: bool | None) -> list[Job]:
@@ -83,6 +90,9 @@ def _made(found: Sequence[Found], plan: Plan, together: bool | None) -> list[Job
 
 def _check(plan: Plan, count: int) -> None:
     low, high = plan.first.inputs
+    if high == 1 and count != 1:
+        asked = "name one file or more" if not count else "leave out --together"
+        raise UserError(f"{plan.title} takes each file by itself: {asked}.")
     if not low <= count <= high:
         wanted = f"{low}" if low == high else f"{low} to {high}"
         files = "file" if wanted == "1" else "files"
