@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from bridge.commands.run.steps import hint, place
 from bridge.commands.run.values import value_of
@@ -45,6 +45,19 @@ class Plan(Struct, frozen=True):
         kind = (self.last or self.workload).params
         fields = {each.encode_name for each in msgspec.structs.fields(kind)}
         return issubclass(kind, Writing) and "name" in fields
+
+    @property
+    def essence(self) -> Mapping[str, Any]:
+        """The parameters without those that only spell out a default: equal for what does the same."""
+        from accel.image.catalogue import OPERATIONS
+
+        if self.last is None:
+            return _essence(self.workload, self.params)
+        steps = [
+            _essence(OPERATIONS[each["workload"]].workload, each.get("params", {}))
+            for each in self.params["steps"]
+        ]
+        return {**_essence(self.workload, self.params), "steps": steps}
 
     @property
     def own_name(self) -> bool:
@@ -127,6 +140,23 @@ def _steps(names: Sequence[str], assigned: Mapping[str, str]) -> Plan:
     _check_steps(operations, given)
     steps = [{"workload": name, "params": values} for name, values in zip(names, given, strict=True)]
     return _pipeline(pipeline.workload, {"steps": steps}, operations)
+
+
+def _essence(record: Workload, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    parsed = record.parse(dict(values))
+    given = {
+        each.encode_name: (getattr(parsed, each.name), _default(each)) for each in structs.fields(parsed)
+    }
+    return {
+        name: msgspec.to_builtins(value, enc_hook=str)
+        for name, (value, default) in given.items()
+        if value != default
+    }
+
+
+def _default(field: structs.FieldInfo) -> Any:
+    factory = field.default_factory
+    return field.default if factory is msgspec.NODEFAULT else factory()
 
 
 def _check_steps(operations: Sequence[Operation], given: Sequence[Mapping[str, Any]]) -> None:

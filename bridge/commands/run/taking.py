@@ -49,7 +49,7 @@ class Keeping:
         self._teller = teller
         self._outputs = outputs
         self._made = made
-        self._recipe = [plan.recipe, plan.params]
+        self._recipe = [plan.recipe, plan.essence]
         self._resume = resume
 
     def inputs(self, job: Job) -> Inputs:

@@ -261,6 +261,7 @@ class TestOutputs:
         os.utime(textures / "wall.png", ns=(1, 1))
         (out / "wood" / "rock.png").unlink()
         assert summary() == "2 done, 2 unchanged"
+        assert summary("--param", "bits=same") == "0 done, 4 unchanged"
         assert summary("--param", "bits=16") == "4 done"
         # The files are the second recipe's now.
         assert summary() == "4 done"

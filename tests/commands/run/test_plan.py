@@ -126,6 +126,18 @@ def test_files_are_taken_together_by_what_takes_several() -> None:
     assert not together("image.pipeline", steps=given % "test.blur")
 
 
+def test_what_spells_out_a_default_is_the_same() -> None:
+    def essence(text: str, **params: str) -> Any:
+        return plan(text, params, KNOWN).essence
+
+    assert essence("image.convert", bits="same") == essence("image.convert") == {}
+    assert essence("image.convert", bits="8") == {"bits": "8"}
+    spelled = essence("test.blur+image.convert", radius="1", format="png")
+    assert spelled == essence("test.blur+image.convert", format="png") == {"steps": [{}, {"format": "png"}]}
+    text = '[{"workload": "test.blur"}, {"workload": "image.convert", "params": {"format": "png"}}]'
+    assert essence("image.pipeline", steps=text, transfer="auto") == spelled
+
+
 def test_the_recipe_has_every_version_by_which_outputs_may_differ() -> None:
     found: Plan = plan("test.blur+image.convert", {}, KNOWN)
     assert found.recipe == [("test.blur", 3), ("image.convert", convert.workload.version)]
