@@ -7,7 +7,6 @@ import contextlib
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -181,6 +180,7 @@ async def _run(plan: Plan, todo: Sequence[Job], options: Options, settings: Mapp
 
 @contextlib.contextmanager
 def _taker(plan: Plan, todo: Sequence[Job], options: Options, teller: Teller) -> Iterator[Taker]:
+    from bridge.commands.run.drafts import drafts
     from bridge.commands.run.made import Made
     from bridge.commands.run.outputs import Outputs
     from bridge.commands.run.taking import Dropping, Keeping
@@ -189,23 +189,14 @@ def _taker(plan: Plan, todo: Sequence[Job], options: Options, teller: Teller) ->
     if options.out is None:
         yield Dropping(teller)
         return
-    drafts = _drafts(options.out)
+    folder = drafts(options.out)
     try:
         with Made(Paths.find().cache / "run.db") as made:
             inputs = [file for job in todo for file in job.files]
             outputs = Outputs(options.out, inputs, made, force=options.force)
-            yield Keeping(teller, outputs, made, plan, drafts=drafts, resume=options.resume)
+            yield Keeping(teller, outputs, made, plan, drafts=folder, resume=options.resume)
     finally:
-        shutil.rmtree(drafts, ignore_errors=True)
-
-
-def _drafts(out: Path) -> Path:
-    """A new folder on the outputs' own disk. Raises UserError."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=".popbridge-", dir=out.absolute()))
-    except OSError as error:
-        raise UserError(f"The folder {out} can't be made or written to ({error.strerror}).") from None
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.asynccontextmanager
