@@ -66,6 +66,8 @@ async def local(
     except OSError as error:
         raise UserError(f"No worker process can be started ({error}).") from None
     try:
+        if timeout_s is not None:
+            await executor.ready()
         yield Local(executor, plan, workers, timeout_s)
     finally:
         await executor.close()
