@@ -8,7 +8,7 @@ import uuid
 from pathlib import Path
 
 from accel.frames import ResultFile
-from accel.workload import OutputFile
+from accel.workload import OutputFile, WorkloadError
 
 
 def named(file: OutputFile) -> ResultFile:
@@ -18,11 +18,16 @@ def named(file: OutputFile) -> ResultFile:
 
 
 def stored(file: OutputFile, folder: Path) -> ResultFile:
-    """`file` with its digest, its bytes in `folder` under that name. Raises OSError."""
+    """`file` with its digest, its bytes in `folder` under that name. Raises WorkloadError `internal` where it
+    can't be written, as on a full disk."""
     digest = hashlib.sha256(file.data).hexdigest()
     path = folder / digest
-    if not path.is_file():
-        _write(path, file.data)
+    try:
+        if not path.is_file():
+            _write(path, file.data)
+    except OSError as error:
+        said = (error.strerror or str(error)).lower()
+        raise WorkloadError("internal", f"the file {file.name} can't be written ({said})") from None
     return ResultFile(file.name, file.media_type, len(file.data), digest, path=str(path))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +13,12 @@ from msgspec import inspect as types
 LONGEST = 60
 """Characters of a value that are shown."""
 
+LONGEST_HINT = 80
+"""Characters of a description that are shown."""
+
+ALIASES: Mapping[str, str] = {"jpg": "jpeg", "jpe": "jpeg", "tif": "tiff", "tpic": "tga", "hdri": "hdr"}
+"""What people call choices, in lower case."""
+
 KINDS: Mapping[type[types.Type], str] = {
     types.BoolType: "true or false",
     types.IntType: "a whole number",
@@ -20,7 +26,6 @@ KINDS: Mapping[type[types.Type], str] = {
     types.StrType: "text",
     types.NoneType: "null",
     types.DictType: "an object",
-    types.ListType: "a list",
 }
 
 
@@ -37,34 +42,99 @@ def explain(params: Mapping[str, Any], kind: type[Struct], error: msgspec.Valida
         try:
             msgspec.convert(params[name], field.type)
         except msgspec.ValidationError as wrong:
-            return f"{name} is {_shown(params[name])}; {_must(field.type, wrong)}"
+            hint = _hint(types.type_info(field.type), params[name])
+            return f"{name} is {_shown(params[name])}; {_must(field.type, wrong)}{hint}"
     # What the type's own check said of values that are wrong together.
     return str(error)
 
 
 def wanted(kind: Any) -> str:
     """What values of a type are, such as `a whole number from 1 to 4096`; empty where no words are known."""
-    return _words(types.type_info(kind))
+    return words(types.type_info(kind))
+
+
+def meant(text: str, allowed: Iterable[Any]) -> Any:
+    """The one of `allowed` that `text` is in another case or by an alias; None where there is none."""
+    known = {str(each).casefold(): each for each in allowed}
+    key = text.casefold()
+    return known.get(key, known.get(ALIASES.get(key, "")))
+
+
+def choices(info: types.Type) -> Sequence[Any]:
+    """The values that a type of few is; none of a type of many."""
+    if isinstance(info, types.Metadata):
+        return choices(info.type)
+    if isinstance(info, types.LiteralType):
+        return info.values
+    if isinstance(info, types.EnumType):
+        return [member.value for member in info.cls]
+    if isinstance(info, types.UnionType):
+        return [each for part in info.types for each in choices(part)]
+    return ()
+
+
+def items(info: types.Type) -> types.Type | None:
+    """What a list is of; None for what is no list."""
+    if isinstance(info, types.Metadata):
+        return items(info.type)
+    if isinstance(info, types.UnionType):
+        return next(filter(None, map(items, info.types)), None)
+    lists = types.ListType | types.SetType | types.FrozenSetType | types.VarTupleType
+    return info.item_type if isinstance(info, lists) else None
+
+
+def _hint(info: types.Type, value: object) -> str:
+    """What may be meant."""
+    item = items(info)
+    given = value if isinstance(value, list) else [value]
+    allowed = list(choices(info if item is None else item))
+    for each in given:
+        if isinstance(each, str) and each not in allowed:
+            close = difflib.get_close_matches(each.lower(), map(str, allowed), 1)
+            likely = meant(each, allowed) or next(iter(close), None)
+            return f"; did you mean {likely}?" if likely is not None else ""
+    return ""
 
 
 def _must(kind: Any, wrong: msgspec.ValidationError) -> str:
-    words = wanted(kind)
+    says = wanted(kind)
     # Inside a list or an object, only msgspec knows the place.
-    inside = "`$" in str(wrong) or not words
-    return f"it must be {words or 'another value'}" + (f" ({wrong})" if inside else "")
+    inside = "`$" in str(wrong) or not says
+    return f"it must be {says or 'another value'}" + (f" ({wrong})" if inside else "")
 
 
-def _words(info: types.Type) -> str:
+def words(info: types.Type) -> str:
+    """As `wanted`, of a type that msgspec has taken apart."""
     if isinstance(info, types.Metadata):
-        return _words(info.type)
-    if isinstance(info, types.LiteralType):
-        return "one of " + ", ".join(map(str, info.values))
-    if isinstance(info, types.EnumType):
-        return "one of " + ", ".join(str(member.value) for member in info.cls)
+        return words(info.type) + _purpose(info)
+    if isinstance(info, types.LiteralType | types.EnumType):
+        return "one of " + ", ".join(map(str, choices(info)))
     if isinstance(info, types.UnionType):
-        parts = [_words(part) for part in info.types]
+        parts = [words(part) for part in info.types]
         return " or ".join(parts) if all(parts) else ""
+    if (item := items(info)) is not None:
+        return "a list" + _example(item)
     return KINDS.get(type(info), "") + _range(info)
+
+
+def _example(item: types.Type) -> str:
+    if allowed := choices(item):
+        return f" such as {_shown([allowed[0]])}, each {words(item)}"
+    if isinstance(item, types.Metadata):
+        return _example(item.type)
+    if isinstance(item, types.StructType | types.DictType):
+        return " of objects"
+    sample = {types.StrType: "a text", types.IntType: 1, types.FloatType: 0.5, types.BoolType: True}
+    return f" such as {_shown([sample[type(item)]])}" if type(item) in sample else ""
+
+
+def _purpose(info: types.Metadata) -> str:
+    """Of what has a form that few can read, what it is."""
+    text = str((info.extra_json_schema or {}).get("description", ""))
+    if not text or not isinstance(info.type, types.StrType) or info.type.pattern is None:
+        return ""
+    first = text.partition(". ")[0].rstrip(".")
+    return f" ({first if len(first) <= LONGEST_HINT else f'{first[:LONGEST_HINT]}...'})"
 
 
 def _range(info: types.Type) -> str:
@@ -74,6 +144,8 @@ def _range(info: types.Type) -> str:
         bounds = [("from", low), ("to" if low is not None else "up to", high)]
         bounds += [("above", above), ("below", below)]
         return "".join(f" {word} {bound}" for word, bound in bounds if bound is not None)
+    if isinstance(info, types.StrType) and info.pattern is not None:
+        return f" of the form {info.pattern}"
     if isinstance(info, types.StrType) and info.max_length is not None:
         return f" of at most {info.max_length} characters"
     return ""

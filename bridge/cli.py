@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import io
 import sys
@@ -34,6 +35,9 @@ MISTAKES = frozenset(
      "unknown_workload", "unsupported"}
 )  # fmt: skip
 """The errors of a daemon that whoever asked can mend by asking otherwise."""
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the system says where nothing more fits on a disk."""
 
 
 class LazyGroup(click.Group):
@@ -78,6 +82,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # `popbridge receipts | head` has read enough; nothing may be written at exit either.
         sys.stdout = io.StringIO()
         return 1
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        # What is left in its buffer would fail once more at exit.
+        sys.stdout = io.StringIO()
+        return _complain(f"{error.filename or 'The output'} can't be written ({error.strerror}).", 1)
     return code if isinstance(code, int) else 0
 
 

@@ -30,7 +30,8 @@ def hidden(folder: str, names: Collection[str]) -> bool:
 
 
 def walk(root: Path, skip: Skip = hidden) -> Iterator[Walked]:
-    """Every regular file below `root`, folder by folder, in the order of their names.
+    """Every regular file below `root`, folder by folder, in the order of their names; none whose own name
+    begins with a dot, such as the `._NAME` that macOS puts beside each file on other systems' disks.
 
     Links to folders aren't followed: they would lead in circles, or out of the project. What vanishes
     while it is walked is passed over.
@@ -57,7 +58,7 @@ def _list(root: Path, folder: str, skip: Skip) -> tuple[list[str], list[str]]:
     if folder and skip(folder, {entry.name for entry in entries}):
         return [], []
     above = f"{folder}/" if folder else ""
-    files = [above + entry.name for entry in entries if _is(entry.is_file)]
+    files = [above + entry.name for entry in entries if not entry.name.startswith(".") and _is(entry.is_file)]
     folders = [above + entry.name for entry in entries if _is_folder(entry)]
     return files, folders
 

@@ -66,6 +66,15 @@ class TestMistakes:
         command = f"popbridge {arguments[0]}" if arguments[0] != "nonsense" else "popbridge"
         assert f"`{command} --help` shows how." in err
 
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device there")
+    @pytest.mark.parametrize("arguments", [["config"], ["workloads"], ["run", "bridge.echo"]])
+    def test_a_full_disk_is_one_line(self, arguments: list[str]) -> None:
+        command = [sys.executable, "-m", "bridge.cli", *arguments]
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=60, text=True)
+        assert one_line(done.stderr) and "The output can't be written (No space left on" in done.stderr
+        assert done.returncode == 1
+
     def test_a_bare_call_shows_the_help(self, popbridge: Any) -> None:
         code, out, err = popbridge()
         assert code == 2 and "Commands:" in out + err

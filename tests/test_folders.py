@@ -30,9 +30,9 @@ def test_files_come_folder_by_folder_in_the_order_of_their_names(tmp_path: Path)
     assert found(tmp_path) == ["A.png", "b.png", "a/1.png", "a/2.png", "a/deep/x.png", "c/y.png"]
 
 
-def test_hidden_folders_are_passed_over_and_hidden_files_are_not(tmp_path: Path) -> None:
-    put(tmp_path, ".git/x.png", "a/.cache/y.png", "a/.z.png")
-    assert found(tmp_path) == ["a/.z.png"]
+def test_hidden_folders_and_files_are_passed_over(tmp_path: Path) -> None:
+    put(tmp_path, ".git/x.png", "a/.cache/y.png", "a/.z.png", "._rock.png", "rock.png")
+    assert found(tmp_path) == ["rock.png"]
 
 
 def test_names_of_any_script_and_length_come_back(tmp_path: Path) -> None:

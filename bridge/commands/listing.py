@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bridge.commands.shared import as_json_text, read_settings, say_json, table, wrapped
+
+if TYPE_CHECKING:
+    from accel.workload import Workload
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 
@@ -37,26 +41,29 @@ def plugins(as_json: bool, traceback: bool) -> None:
 
 
 @click.command()
+@click.argument("name", required=False)
 @as_json
-def workloads(as_json: bool) -> None:
-    """Lists the workloads that `popbridge run` and editors can ask for, with their parameters."""
-    import msgspec
-
+def workloads(name: str | None, as_json: bool) -> None:
+    """Lists the workloads that `popbridge run` and editors can ask for, or one's parameters by its NAME."""
     from bridge import host
+    from bridge.commands.describing import described
+    from bridge.commands.run.plan import known
 
-    for workload in sorted(host.load().workloads.values(), key=lambda workload: workload.name):
-        names = {field.encode_name: field for field in msgspec.structs.fields(workload.params)}
-        if as_json:
-            schema = msgspec.json.schema(workload.params)
-            facts = {
-                name: getattr(workload, name) for name in ("name", "version", "inputs", "summary", "doc")
-            }
-            say_json({**facts, "params": schema})
-            continue
-        click.echo(wrapped(f"{workload.name}  (version {workload.version})  {workload.summary}", 4))
-        for name, field in names.items():
-            default = "" if field.required else f"={as_json_text(field.default)}"
-            click.echo(wrapped(f"    {name}{default}  {_description(workload.params, name)}".rstrip(), 8))
+    found = host.load().workloads
+    listed = (
+        sorted(found.values(), key=lambda workload: workload.name) if name is None else [known(name, found)]
+    )
+    if as_json:
+        for workload in listed:
+            say_json(_facts(workload))
+        return
+    if name is not None:
+        for line in described(listed[0]):
+            click.echo(line)
+        return
+    for workload in listed:
+        click.echo(wrapped(f"{workload.name}  {workload.summary}", 4))
+    click.echo("\n`popbridge workloads NAME` shows one with its parameters.")
 
 
 @click.command()
@@ -93,9 +100,8 @@ def config(as_json: bool) -> None:
     click.echo(f"\nSettings file: {paths.settings_file}")
 
 
-def _description(params: type, field: str) -> str:
+def _facts(workload: Workload) -> dict[str, Any]:
     import msgspec
 
-    _, parts = msgspec.json.schema_components([params])
-    shape = parts.get(params.__name__, {}).get("properties", {}).get(field, {})
-    return str(shape.get("description", ""))
+    facts = {name: getattr(workload, name) for name in ("name", "version", "inputs", "summary", "doc")}
+    return {**facts, "params": msgspec.json.schema(workload.params)}

@@ -78,7 +78,7 @@ BAD_PARAMS = ErrorCode(
     "bad_params",
     1,
     "{workload}: {reason}.",
-    hint="`popbridge workloads` lists the parameters.",
+    hint="`popbridge workloads NAME` lists the parameters.",
     outcome="not_started",
 )
 BAD_INPUT = ErrorCode("bad_input", 2, "{name}: {reason}.")

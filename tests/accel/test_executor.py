@@ -61,6 +61,15 @@ async def test_workers_are_one_per_core_unless_set():
     await local.close()
 
 
+async def test_whoever_waits_for_workers_finds_them_warm(make_executor, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    marks = "import os, pathlib; pathlib.Path(__file__).with_name(f'{os.getpid()}.warm').touch()"
+    (tmp_path / "marking.py").write_text(marks)
+    local = await make_executor(2, warm=("marking",))
+    await local.ready()
+    assert {int(path.stem) for path in tmp_path.glob("*.warm")} == set(local.pool.pids)
+
+
 async def test_a_worker_whose_warm_up_fails_still_works(make_executor):
     local = await make_executor(warm=("no.such.module",))
     assert (await go(local, workloads.say, "x")).value["text"] == "x"

@@ -1,9 +1,11 @@
+import errno
 import hashlib
+from pathlib import Path
 
 import pytest
 
 from accel.outputs import named, stored
-from accel.workload import OutputFile
+from accel.workload import OutputFile, WorkloadError
 
 FILE = OutputFile("preview", "image/png", b"abc")
 DIGEST = hashlib.sha256(b"abc").hexdigest()
@@ -24,6 +26,17 @@ def test_a_stored_file_is_written_once_and_leaves_no_draft(tmp_path):
 
 def test_a_file_that_cannot_be_put_in_place_leaves_no_draft(tmp_path):
     (tmp_path / DIGEST).mkdir()
-    with pytest.raises(OSError):
+    with pytest.raises(WorkloadError, match=r"the file preview can't be written"):
         stored(FILE, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [DIGEST]
+
+
+def test_a_full_disk_is_told_in_words(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(WorkloadError) as caught:
+        stored(FILE, tmp_path)
+    assert caught.value.reason == "the file preview can't be written (no space left on device)"
+    assert caught.value.code == "internal" and not list(tmp_path.iterdir())

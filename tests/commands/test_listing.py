@@ -32,12 +32,30 @@ class TestListings:
         assert plugins["acme"]["provides"][0] == "adapter acme1"
         assert plugins["acme-raises"]["status"] == "disabled"
 
-    def test_workloads_are_shown_with_their_parameters(self, popbridge: Any) -> None:
+    def test_workloads_are_listed_by_what_they_do(self, popbridge: Any) -> None:
         _, out, _ = popbridge("workloads")
-        assert "acme.size" in out
-        assert "size=256  Longest side, pixels." in out
+        assert "\nacme.size  " in out and "Longest side" not in out
+        assert out.splitlines()[-1] == "`popbridge workloads NAME` shows one with its parameters."
         _, out, _ = popbridge("workloads", "--json")
         assert {"image.inspect", "acme.size"} <= {json.loads(line)["name"] for line in out.splitlines()}
+
+    def test_one_workload_is_shown_with_each_parameter(self, popbridge: Any) -> None:
+        code, out, _ = popbridge("workloads", "image.thumbnail")
+        assert code == 0 and out.startswith("image.thumbnail  (version ")
+        assert "\nFiles: one; of several, each is done by itself.\n" in out
+        assert "\n  size=256  a whole number from 1 to " in out and "Longest side, pixels." in out
+        out = popbridge("workloads", "pipeline")[2]
+        assert "did you mean image.pipeline?" in out
+        out = popbridge("workloads", "image.pipeline")[1]
+        assert "  steps (required)  a list of objects\n" in out
+        assert "        workload (required)  text\n" in out and "        params={}  an object\n" in out
+        assert "Files: 1 to 4096, done together." in out
+        assert 'name="atlas"  text of the form ^' in popbridge("workloads", "image.atlas")[1]
+        assert "one of " in popbridge("workloads", "image.convert")[1]
+        assert "the further ones to help" in popbridge("workloads", "image.mipmaps")[1]
+        assert "It takes no parameters." in popbridge("workloads", "image.fingerprint")[1]
+        _, out, _ = popbridge("workloads", "image.convert", "--json")
+        assert json.loads(out)["name"] == "image.convert"
 
     def test_settings_are_shown_with_where_they_come_from(
         self, popbridge: Any, home: Path, monkeypatch: pytest.MonkeyPatch
@@ -59,17 +77,21 @@ class TestListings:
         code, out, _ = popbridge("config")
         assert code == 0 and "settings.toml" in out
 
-    @pytest.mark.parametrize("command", ["config", "plugins", "workloads"])
+    @pytest.mark.parametrize("command", ["config", "plugins", "workloads", "workloads image.atlas"])
     def test_a_narrow_screen_folds_the_words_and_cuts_none(
         self, popbridge: Any, monkeypatch: pytest.MonkeyPatch, command: str
     ) -> None:
-        wide = popbridge(command)[1]
+        wide = popbridge(*command.split())[1]
         assert max(map(len, wide.splitlines())) > 80
         monkeypatch.setattr(shared, "screen_width", lambda: 80)
-        narrow = popbridge(command)[1]
+        narrow = popbridge(*command.split())[1]
         listed = narrow.partition("\nSettings file")[0]
         assert max(map(len, listed.splitlines())) <= 80 and "…" not in narrow
-        for name in ("textures.max_size", "acme.volume") if command == "config" else ("acme",):
+        for name in (
+            ("textures.max_size", "acme.volume")
+            if command == "config"
+            else (() if "atlas" in command else ("acme",))
+        ):
             assert name in narrow
 
     @pytest.mark.parametrize(

@@ -34,7 +34,11 @@ A `FILE` is a file, a pattern (`textures/**/*.png`; expanded on every system) or
 folder: all images in it by their suffix, but neither hidden ones nor what lies in `--out`. A workload that
 takes several inputs gets all files as one job; any other, and one that further inputs only help, is run on
 each file; `--together` and `--each` say otherwise. `--daemon` has the running daemon do it: files are named
-to it where it may read them, and sent where not.
+to it where it may read them, and sent where not. A job may run as long as it wants, or `--timeout` seconds;
+in a daemon an hour, or `deadline_ms` ([settings](settings.md)) where that is longer.
+
+**Parameters.** `popbridge workloads NAME` lists those of a workload. Values are JSON or text; choices may be
+typed in upper or lower case (`PNG`, `jpg`), lists as `a,b`, and what is true or false as `yes` or `no`.
 
 **Steps.** Operations on images (those with a parameter `transfer`) can follow one another with no file in
 between: `image.resize+image.convert` is an [image.pipeline](#imagepipeline). The step that a parameter is
@@ -45,10 +49,13 @@ the last.
 **Outputs.** Without `--out` only values are shown. With it, `textures/stone/rock.png` becomes
 `OUT/stone/rock.tga`: folders are kept below the one that was named, or that all files have in common. Where
 a job makes several files they are `rock.NAME.EXT`; where several files are one job, `NAME.EXT`, or what
-`--name` says. Files that differ in their suffix alone keep it (`rock.png.tga`).
+`--name` says. A workload that has a parameter `name` of its own (image.atlas) is given that name, so that its
+data refers to the files as they are written. Files that differ in their suffix alone keep it
+(`rock.png.tga`).
 
 - An input is never overwritten: in its own folder `rock.png` becomes `rock.converted.png`.
 - A file that no earlier run made, or that was changed since, is overwritten only with `--force`.
+- Where `--out` is the folder that is walked, what earlier runs made is no input.
 - `--resume` passes over what an earlier run did with the same parameters, if neither files nor outputs have
   changed since. What runs have made is remembered in the cache folder ([settings](settings.md)).
 - A file is there whole or as it was before, after Ctrl-C too.

@@ -138,7 +138,8 @@ class Batch:
         await asyncio.gather(*tasks, return_exceptions=True)
         for job, task in self._waiting:
             if not task.cancelled() and task.exception() is None:
-                with contextlib.suppress(UserError):
+                # Nobody can be told, perhaps, but what is done is kept.
+                with contextlib.suppress(UserError, OSError):
                     self._hand_over(job, task.result())
 
     def _hand_over(self, job: Job, outcome: Outcome) -> None:

@@ -7,7 +7,6 @@ import contextlib
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
     from bridge.commands.run.batch import Doer, Taker
+    from bridge.commands.run.files import Found
     from bridge.commands.run.jobs import Job
     from bridge.commands.run.plan import Plan
     from bridge.commands.run.telling import Teller
@@ -35,7 +35,12 @@ Examples:
 Steps joined by + follow one another with no file in between. The step that a
 parameter is meant for stands in front of it (`resize.width`, or `1.width`),
 unless it is the only one that takes it.
-`popbridge workloads` lists the workloads and their parameters."""
+`popbridge workloads` lists the workloads, `popbridge workloads NAME` the
+parameters of one."""
+
+
+LISTED = 3
+"""Files at most that a line names."""
 
 
 class Options(Struct, frozen=True):
@@ -46,6 +51,7 @@ class Options(Struct, frozen=True):
     force: bool
     as_json: bool
     daemon: bool
+    timeout_s: float | None
 
 
 @click.command(epilog=EXAMPLES)
@@ -74,12 +80,18 @@ class Options(Struct, frozen=True):
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON per file.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Worker processes; one per core unless set.")
 @click.option(
+    "--timeout",
+    type=click.FloatRange(0, 86_400, min_open=True),
+    metavar="SECONDS",
+    help="How long one job may run; as long as it wants unless set.",
+)
+@click.option(
     "--daemon", is_flag=True, help="Has the running daemon do it, with its warm workers and models."
 )
 def run(
     workload: str, files: tuple[str, ...], params: tuple[str, ...], out: Path | None, name: str | None,
     recursive: bool, together: bool | None, resume: bool, force: bool, as_json: bool, workers: int | None,
-    daemon: bool,
+    timeout: float | None, daemon: bool,
 ) -> int:  # fmt: skip
     """Runs WORKLOAD on each FILE, or on all of them where it takes several; exit code 1 if one failed.
 
@@ -87,17 +99,19 @@ def run(
     files that no run has made only with --force.
     """
     from bridge import host
-    from bridge.commands.run.files import find
     from bridge.commands.run.jobs import jobs
     from bridge.commands.run.plan import plan
 
     _check(out, name, resume, workers, daemon)
     registry = host.load()
+    _check_joined(workload, files)
     planned = plan(workload, assignments(params, "--param"), registry.workloads)
-    todo = jobs(find(files, recursive=recursive, out=out), planned, name, together=together)
+    found = _found(files, recursive, out)
+    _check_found(found)
+    todo = jobs(found, planned, name, together=together)
     settings = _settings(registry.settings, workers)
     logging.basicConfig(level="ERROR", format="%(message)s")
-    options = Options(out, resume, force, as_json, daemon)
+    options = Options(out, resume, force, as_json, daemon, timeout)
     return asyncio.run(_run(planned, todo, options, settings))
 
 
@@ -110,6 +124,32 @@ def _check(out: Path | None, name: str | None, resume: bool, workers: int | None
         raise click.UsageError("--name is a name alone: --out says where.")
     if daemon and workers is not None:
         raise click.UsageError("--workers is for runs without --daemon: the daemon has its own.")
+
+
+def _check_joined(workload: str, files: Sequence[str]) -> None:
+    """Steps are one argument, and a shell makes several of what has spaces around its `+`."""
+    if files and files[0].startswith("+") and not os.path.lexists(files[0]):
+        joined = workload + "".join(files[:2] if files[0] == "+" else files[:1])
+        raise UserError(f"Steps are joined without spaces around the +: {joined}.")
+
+
+def _found(files: Sequence[str], recursive: bool, out: Path | None) -> list[Found]:
+    from bridge.commands.run.files import find
+    from bridge.commands.run.made import Made
+    from bridge.paths import Paths
+
+    if not recursive or out is None:
+        return find(files, recursive=recursive, out=out)
+    with Made(Paths.find().cache / "run.db") as made:
+        return find(files, recursive=recursive, out=out, made=made.is_ours)
+
+
+def _check_found(found: Sequence[Found]) -> None:
+    """Raises UserError where there is nothing to do: each file that isn't there costs itself alone."""
+    problems = [f"{each.file} {each.problem.reason}" for each in found if each.problem]
+    if problems and len(problems) == len(found):
+        more = f"; and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
+        raise UserError(f"{'; '.join(problems[:LISTED])}{more}.")
 
 
 def _settings(declared: Any, workers: int | None) -> Mapping[str, Any]:
@@ -140,6 +180,7 @@ async def _run(plan: Plan, todo: Sequence[Job], options: Options, settings: Mapp
 
 @contextlib.contextmanager
 def _taker(plan: Plan, todo: Sequence[Job], options: Options, teller: Teller) -> Iterator[Taker]:
+    from bridge.commands.run.drafts import drafts
     from bridge.commands.run.made import Made
     from bridge.commands.run.outputs import Outputs
     from bridge.commands.run.taking import Dropping, Keeping
@@ -148,23 +189,14 @@ def _taker(plan: Plan, todo: Sequence[Job], options: Options, teller: Teller) ->
     if options.out is None:
         yield Dropping(teller)
         return
-    drafts = _drafts(options.out)
+    folder = drafts(options.out)
     try:
         with Made(Paths.find().cache / "run.db") as made:
             inputs = [file for job in todo for file in job.files]
             outputs = Outputs(options.out, inputs, made, force=options.force)
-            yield Keeping(teller, outputs, made, plan, drafts=drafts, resume=options.resume)
+            yield Keeping(teller, outputs, made, plan, drafts=folder, resume=options.resume)
     finally:
-        shutil.rmtree(drafts, ignore_errors=True)
-
-
-def _drafts(out: Path) -> Path:
-    """A new folder on the outputs' own disk. Raises UserError."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=".popbridge-", dir=out.absolute()))
-    except OSError as error:
-        raise UserError(f"The folder {out} can't be made or written to ({error.strerror}).") from None
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.asynccontextmanager
@@ -174,10 +206,10 @@ async def _doer(
     if options.daemon:
         from bridge.commands.run.remote import remote
 
-        async with remote(plan, todo, settings["deadline_ms"] / 1000) as doer:
+        async with remote(plan, todo, settings["deadline_ms"] / 1000, options.timeout_s) as doer:
             yield doer
         return
     from bridge.commands.run.local import local
 
-    async with local(plan, settings, len(todo)) as at_hand:
+    async with local(plan, settings, len(todo), options.timeout_s) as at_hand:
         yield at_hand

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -31,8 +31,12 @@ class Found(Struct, frozen=True):
     problem: Problem | None = None
 
 
-def find(arguments: Sequence[str], *, recursive: bool, out: Path | None) -> list[Found]:
+def find(
+    arguments: Sequence[str], *, recursive: bool, out: Path | None, made: Callable[[str], bool] | None = None
+) -> list[Found]:
     """Every file that `arguments` name, in their order, without what lies in `out`, where outputs go.
+
+    Where `out` is a folder that is named itself, or one around it, what earlier runs `made` isn't taken.
 
     Patterns (`*`, `?`, `[]`, `**`) are expanded here, as Windows' shells leave that to programs; a file that
     is called like a pattern is that file.
@@ -41,15 +45,17 @@ def find(arguments: Sequence[str], *, recursive: bool, out: Path | None) -> list
     found: list[Found] = []
     for argument in arguments:
         under = os.path.basename(os.path.abspath(argument)) if len(folders) > 1 else ""
-        found += _named(argument, under, recursive, out)
+        found += _named(argument, under, recursive, out, made)
     return found
 
 
-def _named(argument: str, under: str, recursive: bool, out: Path | None) -> Iterator[Found]:
+def _named(
+    argument: str, under: str, recursive: bool, out: Path | None, made: Callable[[str], bool] | None
+) -> Iterator[Found]:
     if os.path.isfile(argument):
         yield Found(argument)
     elif os.path.isdir(argument) and recursive:
-        yield from _walked(argument, under, out)
+        yield from _walked(argument, under, out, made)
     elif os.path.isdir(argument):
         yield _nothing(argument, "is a folder; name the files in it, or add --recursive", "bad_input")
     elif glob.has_magic(argument) and not os.path.lexists(argument):
@@ -62,23 +68,28 @@ def _nothing(argument: str, reason: str, code: str = "not_found") -> Found:
     return Found(argument, problem=Problem(code, reason))
 
 
-def _walked(folder: str, under: str, out: Path | None) -> Iterator[Found]:
+def _walked(folder: str, under: str, out: Path | None, made: Callable[[str], bool] | None) -> Iterator[Found]:
     from bridge.audit.project import IMAGES
     from bridge.folders import hidden, walk
 
-    made = None if out is None else _key(out)
-    there = False
+    outputs = None if out is None else _key(out)
+    in_place = outputs is not None and os.path.join(_key(folder), "").startswith(os.path.join(outputs, ""))
+    there = passed = False
     for each in walk(
-        Path(folder), lambda below, names: hidden(below, names) or _key(os.path.join(folder, below)) == made
+        Path(folder),
+        lambda below, names: hidden(below, names) or _key(os.path.join(folder, below)) == outputs,
     ):
         file = os.path.join(folder, *each.file.split("/"))
         if each.problem:
             yield Found(file, folder, under, Problem("bad_input", each.problem))
         elif file.lower().endswith(IMAGES):
+            if in_place and made is not None and made(file):
+                passed = True
+                continue
             there = True
             yield Found(file, folder, under)
     if not there:
-        yield _nothing(folder, "has no images in it")
+        yield _nothing(folder, "has no images in it" + " but what earlier runs made" * passed)
 
 
 def _matching(pattern: str, out: Path | None) -> Iterator[Found]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,12 +12,15 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from accel.image.suffixes import SUFFIXES
 from bridge.commands.run.files import Found, Problem
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
     from bridge.commands.run.plan import Plan
 
+UNFIT = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
+"""What no file name may have on Windows, whose rules are the strictest."""
 LISTED = 3
 """How many files of one job a line names."""
 
@@ -32,6 +36,10 @@ class Job(Struct, frozen=True):
     """How its outputs' names begin; empty for their own names alone."""
     problem: Problem | None = None
     """Why it can't be done."""
+    name: str = ""
+    """What the workload calls its images, where that is a parameter; empty for what all jobs have."""
+    exact: bool = False
+    """Whether its outputs refer to one another, so that none may be called otherwise."""
 
     @property
     def label(self) -> str:
@@ -46,22 +54,45 @@ def jobs(
     """All jobs, in the files' order; `name` is what the outputs of a single one are called.
 
     `together` says whether all files are one job; the workload knows it best (None). Raises UserError for too
-    few or too many files.
+    few or too many files, and for names that can't be right.
     """
+    made = _made(found, plan, together)
+    if name is None and not plan.names_outputs:
+        return made
+    if len(made) > 1 and (name is not None or plan.own_name):
+        option = "--name" if name is not None else "--param name"
+        raise UserError(f"{option} is for the outputs of one job; {len(made)} are given: leave it out.")
+    if name is not None and plan.own_name:
+        raise UserError("--name and --param name say the same: leave one of them out.")
+    if name is not None:
+        made = [replace(made[0], stem=_bare(name))]
+    return [_naming(job, plan) for job in made] if plan.names_outputs else made
+
+
+def _naming(job: Job, plan: Plan) -> Job:
+    """A job that is told what to call its images, instead of them being called otherwise afterwards."""
+    return replace(job, stem="", name="" if plan.own_name else UNFIT.sub("_", job.stem), exact=True)
+
+
+def _bare(name: str) -> str:
+    """A name without the suffix that it gets by its format."""
+    path = Path(name)
+    return path.stem if path.suffix.lower() in (*SUFFIXES.values(), ".jpeg", ".tiff") else name
+
+
+def _made(found: Sequence[Found], plan: Plan, together: bool | None) -> list[Job]:
     if not found or (plan.together if together is None else together):
         _check(plan, len(found))
-        return [_all_in_one(found, plan, name)]
+        return [_all_in_one(found, plan)]
     _check(plan, 1)
-    made = _one_each(list({os.path.normcase(os.path.abspath(each.file)): each for each in found}.values()))
-    if name is None:
-        return made
-    if len(made) > 1:
-        raise UserError(f"--name is for the outputs of one file; {len(made)} are given.")
-    return [replace(made[0], stem=name)]
+    return _one_each(list({os.path.normcase(os.path.abspath(each.file)): each for each in found}.values()))
 
 
 def _check(plan: Plan, count: int) -> None:
     low, high = plan.first.inputs
+    if high == 1 and count != 1:
+        asked = "name one file or more" if not count else "leave out --together"
+        raise UserError(f"{plan.title} takes each file by itself: {asked}.")
     if not low <= count <= high:
         wanted = f"{low}" if low == high else f"{low} to {high}"
         files = "file" if wanted == "1" else "files"
@@ -69,7 +100,7 @@ def _check(plan: Plan, count: int) -> None:
         raise UserError(f"{plan.title} takes {wanted} {files}, not {count}.{hint}")
 
 
-def _all_in_one(found: Sequence[Found], plan: Plan, name: str | None) -> Job:
+def _all_in_one(found: Sequence[Found], plan: Plan) -> Job:
     problems = (
         Problem(
             each.problem.code, f"{each.file} {each.problem.reason}" if len(found) > 1 else each.problem.reason
@@ -79,7 +110,7 @@ def _all_in_one(found: Sequence[Found], plan: Plan, name: str | None) -> Job:
     )
     # Where the others only help, the first one's name is that of the output.
     stem = Path(found[0].file).stem if plan.first.companions and found else ""
-    return Job(tuple(each.file for each in found), stem=name or stem, problem=next(problems, None))
+    return Job(tuple(each.file for each in found), stem=stem, problem=next(problems, None))
 
 
 def _one_each(found: Sequence[Found]) -> list[Job]:

@@ -12,32 +12,46 @@ from bridge.commands.run.jobs import Job
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
-    from accel.executor import Executor, ExecutorResult
+    from accel.executor import ExecutorResult, LocalExecutor
     from bridge.commands.run.plan import Plan
 
 
 class Local:
     """Does jobs on an executor."""
 
-    def __init__(self, executor: Executor, plan: Plan, deadline_s: float, at_once: int) -> None:
+    def __init__(self, executor: LocalExecutor, plan: Plan, workers: int, timeout_s: float | None) -> None:
+        """A job may take `timeout_s`; None is as long as it wants."""
         self._executor = executor
         self._plan = plan
-        self._deadline_s = deadline_s
-        self.at_once = at_once
+        self._timeout_s = timeout_s
+        # More keep the workers busy, but would wait in the queue while their time runs.
+        self.at_once = 2 * workers if timeout_s is None else workers
 
     async def run(self, job: Job, folder: Path | None) -> ExecutorResult:
         """The result, its files in `folder` if there is one. Raises WorkloadError."""
-        from accel.workload import Input
+        from accel.workload import Input, WorkloadError
 
         inputs = [Input(file, os.path.abspath(file)) for file in job.files]
-        return await self._executor.run(
-            self._plan.workload, self._plan.params, inputs, deadline_s=self._deadline_s, out_dir=folder
-        )
+        try:
+            return await self._executor.run(
+                self._plan.workload,
+                self._plan.given(job.name),
+                inputs,
+                deadline_s=self._timeout_s,
+                out_dir=folder,
+            )
+        except WorkloadError as error:
+            if error.code != "deadline_exceeded":
+                raise
+            reason = f"wasn't done within {self._timeout_s:g} s; --timeout SECONDS allows more"
+            raise WorkloadError(error.code, reason, error.name) from None
 
 
 @contextlib.asynccontextmanager
-async def local(plan: Plan, settings: Mapping[str, Any], count: int) -> AsyncIterator[Local]:
-    """Workers for `count` jobs, as many as the settings say. Raises UserError."""
+async def local(
+    plan: Plan, settings: Mapping[str, Any], count: int, timeout_s: float | None
+) -> AsyncIterator[Local]:
+    """Workers for `count` jobs of `timeout_s` at most, as many as the settings say. Raises UserError."""
     from accel.executor import LocalExecutor, cores
     from accel.workload import Limits
     from bridge.paths import Paths
@@ -52,6 +66,8 @@ async def local(plan: Plan, settings: Mapping[str, Any], count: int) -> AsyncIte
     except OSError as error:
         raise UserError(f"No worker process can be started ({error}).") from None
     try:
-        yield Local(executor, plan, settings["deadline_ms"] / 1000, 2 * workers)
+        if timeout_s is not None:
+            await executor.ready()
+        yield Local(executor, plan, workers, timeout_s)
     finally:
         await executor.close()

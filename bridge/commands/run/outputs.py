@@ -5,22 +5,18 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-import re
 import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from accel.image.suffixes import suffix_of
-from bridge.commands.run.jobs import Job
+from bridge.commands.run.jobs import UNFIT, Job
 from bridge.commands.run.made import Made
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
     from accel.frames import ResultFile
-
-_UNFIT = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
-"""What no file name may have on Windows, whose rules are the strictest."""
 
 
 class Outputs:
@@ -62,11 +58,14 @@ class Outputs:
 
     def _names(self, folder: str, job: Job, files: Sequence[ResultFile]) -> list[str]:
         alone = len(files) == 1 and files[0].media_type.startswith("image/")
-        return [self._free(folder, job.stem, file, alone) for file in files]
+        return [self._free(folder, job, file, alone) for file in files]
 
-    def _free(self, folder: str, stem: str, file: ResultFile, alone: bool) -> str:
+    def _free(self, folder: str, job: Job, file: ResultFile, alone: bool) -> str:
         """A name that neither an input nor another output of this run has."""
-        own, suffix = _UNFIT.sub("_", file.name), suffix_of(file.media_type)
+        from accel.workload import WorkloadError
+
+        stem = job.stem
+        own, suffix = UNFIT.sub("_", file.name), suffix_of(file.media_type)
         whole = f"{stem}.{own}" if stem else own
         numbered = (f"{whole}-{number}" for number in itertools.count(2))
         for name in itertools.chain([stem] if alone and stem else [], [whole], numbered):
@@ -74,6 +73,9 @@ class Outputs:
             if key not in self._inputs and key not in self._taken:
                 self._taken.add(key)
                 return name + suffix
+            if job.exact:
+                reason = f"{os.path.join(folder, name + suffix)} is an input, or another output of this run"
+                raise WorkloadError("forbidden", f"{reason}; give the outputs another name with --name")
         raise AssertionError
 
     def _refuse_foreign(self, path: str) -> None:

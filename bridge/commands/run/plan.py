@@ -6,9 +6,10 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
+import msgspec
+from msgspec import Struct, structs
 
-from bridge.commands.run.steps import HINT, place
+from bridge.commands.run.steps import hint, place
 from bridge.commands.run.values import value_of
 from bridge.core.errors import UserError
 
@@ -29,11 +30,56 @@ class Plan(Struct, frozen=True):
     first, where none before it makes several of one."""
     recipe: Sequence[tuple[str, int]]
     """Names and versions of all that is done, in this order."""
+    last: Workload | None = None
+    """What makes the outputs, where that is another than `workload`: a pipeline's last step."""
 
     @property
     def together(self) -> bool:
         """Whether all files are one job, as it takes several of equal rank."""
         return self.first.inputs[1] > 1 and not self.first.companions
+
+    @property
+    def names_outputs(self) -> bool:
+        """Whether what the images are called is a parameter, as other outputs refer to them."""
+        from accel.image.operation import Writing
+
+        kind = (self.last or self.workload).params
+        fields = {each.encode_name for each in msgspec.structs.fields(kind)}
+        return issubclass(kind, Writing) and "name" in fields
+
+    @property
+    def essence(self) -> Mapping[str, Any]:
+        """The parameters without those that only spell out a default: equal for what does the same."""
+        from accel.image.catalogue import OPERATIONS
+
+        if self.last is None:
+            return _essence(self.workload, self.params)
+        steps = [
+            _essence(OPERATIONS[each["workload"]].workload, each.get("params", {}))
+            for each in self.params["steps"]
+        ]
+        return {**_essence(self.workload, self.params), "steps": steps}
+
+    @property
+    def own_name(self) -> bool:
+        """Whether that parameter is given."""
+        return self.names_outputs and "name" in self._last_given()
+
+    def given(self, name: str) -> Mapping[str, Any]:
+        """The parameters of a job whose images are called `name`; empty for those of all jobs."""
+        if not name:
+            return self.params
+        named = {**self._last_given(), "name": name}
+        if self.last is None:
+            return named
+        *before, step = self.params["steps"]
+        return {**self.params, "steps": [*before, {**step, "params": named}]}
+
+    def _last_given(self) -> Mapping[str, Any]:
+        if self.last is None:
+            return self.params
+        given: Mapping[str, Any] = self.params["steps"][-1].get("params", {})
+        return given
 
     @property
     def title(self) -> str:
@@ -43,18 +89,21 @@ class Plan(Struct, frozen=True):
 
 def plan(text: str, assigned: Mapping[str, str], workloads: Mapping[str, Workload]) -> Plan:
     """What `text` (`NAME` or `NAME+NAME`) and the texts of the parameters ask for. Raises UserError."""
-    names = text.split(JOIN)
-    records = [_known(name, workloads) for name in names]
+    names = [name.strip() for name in text.split(JOIN)]
+    if "" in names:
+        raise UserError(f"{text!r} lacks a step: names are joined by {JOIN}, as image.resize+image.convert.")
+    records = [known(name, workloads) for name in names]
     if len(records) == 1:
         return _single(records[0], assigned)
     return _steps(names, assigned)
 
 
-def _known(name: str, workloads: Mapping[str, Workload]) -> Workload:
+def known(name: str, workloads: Mapping[str, Workload]) -> Workload:
+    """The workload that is called `name`. Raises UserError, which says what may be meant."""
     found = workloads.get(name)
     if found is not None:
         return found
-    alike = [known for known in sorted(workloads) if known.rpartition(".")[2] == name]
+    alike = [each for each in sorted(workloads) if each.rpartition(".")[2] == name]
     alike += difflib.get_close_matches(name, workloads, 1)
     if alike:
         raise UserError(f"There is no workload {name!r}; did you mean {alike[0]}?")
@@ -71,7 +120,8 @@ def _single(record: Workload, assigned: Mapping[str, str]) -> Plan:
     parsed = _parsed(record, values, record.name)
     if isinstance(parsed, Pipeline):
         operations = [_operation(step.workload) for step in parsed.steps]
-        return Plan(record, values, _taking(operations), _recipe(operations))
+        _check_steps(operations, [step.params for step in parsed.steps])
+        return _pipeline(record, values, operations)
     return Plan(record, values, record, [(record.name, record.version)])
 
 
@@ -88,10 +138,37 @@ def _steps(names: Sequence[str], assigned: Mapping[str, str]) -> Plan:
     for name, text in assigned.items():
         index, field = place(name, [each.workload for each in operations])
         given[index][field] = value_of(operations[index].workload.params, field, text)
-    for index, (operation, values) in enumerate(zip(operations, given, strict=True)):
-        _parsed(operation.workload, values, f"Step {index + 1}, {operation.workload.name}")
+    _check_steps(operations, given)
     steps = [{"workload": name, "params": values} for name, values in zip(names, given, strict=True)]
-    return Plan(pipeline.workload, {"steps": steps}, _taking(operations), _recipe(operations))
+    return _pipeline(pipeline.workload, {"steps": steps}, operations)
+
+
+def _essence(record: Workload, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    parsed = record.parse(dict(values))
+    given = {
+        each.encode_name: (getattr(parsed, each.name), _default(each)) for each in structs.fields(parsed)
+    }
+    return {
+        name: msgspec.to_builtins(value, enc_hook=str)
+        for name, (value, default) in given.items()
+        if value != default
+    }
+
+
+def _default(field: structs.FieldInfo) -> Any:
+    factory = field.default_factory
+    return field.default if factory is msgspec.NODEFAULT else factory()
+
+
+def _check_steps(operations: Sequence[Operation], given: Sequence[Mapping[str, Any]]) -> None:
+    """Raises UserError for what would fail with every file."""
+    from accel.image.operation import Writing
+
+    for index, (operation, values) in enumerate(zip(operations, given, strict=True)):
+        record = operation.workload
+        _parsed(record, values, f"Step {index + 1}, {record.name}")
+        if index < len(operations) - 1 and not issubclass(record.params, Writing):
+            raise UserError(f"Step {index + 1}, {record.name}, gives no image, so that it must be the last.")
 
 
 def _taking(operations: Sequence[Operation]) -> Workload:
@@ -103,13 +180,19 @@ def _taking(operations: Sequence[Operation]) -> Workload:
     return operations[0].workload
 
 
+def _pipeline(record: Workload, values: Mapping[str, Any], operations: Sequence[Operation]) -> Plan:
+    return Plan(record, values, _taking(operations), _recipe(operations), operations[-1].workload)
+
+
 def _operation(name: str) -> Operation:
     from accel.image.catalogue import OPERATIONS
 
     found = OPERATIONS.get(name)
     if found is None:
-        known = ", ".join(sorted(OPERATIONS))
-        raise UserError(f"{name} is no operation on images, so that it can't be a step; there are {known}.")
+        if close := difflib.get_close_matches(name, OPERATIONS, 1):
+            raise UserError(f"{name} is no operation on images; did you mean {close[0]}?")
+        there = ", ".join(sorted(OPERATIONS))
+        raise UserError(f"{name} is no operation on images, so that it can't be a step; there are {there}.")
     return found
 
 
@@ -123,4 +206,5 @@ def _parsed(record: Workload, values: Mapping[str, Any], name: str) -> Any:
     try:
         return record.parse(dict(values))
     except WorkloadError as error:
-        raise UserError(f"{name}: {error.reason.rstrip('?')}. {HINT}") from None
+        end = "" if error.reason.endswith("?") else "."
+        raise UserError(f"{name}: {error.reason}{end} {hint(record.name)}") from None

@@ -27,7 +27,7 @@ def readable(head: str, value: Any, width: int) -> Iterator[str]:
 
 
 def _facts(value: Mapping[str, Any], width: int, indent: int) -> Iterator[str]:
-    for name, each in value.items():
+    for name, each in _told(value).items():
         line = f"{' ' * indent}{_words(name)}: {_short(each)}"
         if isinstance(each, Mapping) and len(line) > width and not _is_written(each):
             yield f"{' ' * indent}{_words(name)}:"
@@ -37,6 +37,13 @@ def _facts(value: Mapping[str, Any], width: int, indent: int) -> Iterator[str]:
             yield from (f"{' ' * (indent + 2)}{_short(one)}" for one in each)
         else:
             yield line
+
+
+def _told(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What says something; all, where nothing does."""
+    return {
+        name: each for name, each in value.items() if each is not None and each not in ("", [], {})
+    } or value
 
 
 def _short(value: Any) -> str:
@@ -59,7 +66,7 @@ def _short(value: Any) -> str:
 def _map(value: Mapping[str, Any]) -> str:
     if _is_written(value):
         return _written(value)
-    pairs = dict(value)
+    pairs = dict(_told(value))
     parts = []
     if "width" in pairs and "height" in pairs:
         parts.append(f"{pairs.pop('width')} x {pairs.pop('height')}")
@@ -95,7 +102,7 @@ def _written(value: Mapping[str, Any]) -> str:
         f"{channels} of {value['bit_depth']} bit",
         *([f"{value['levels']} levels"] if value["levels"] > 1 else []),
         _size(value["size"]),
-        *(f"{_words(name)} {_nested(each)}" for name, each in value.items() if name not in WRITTEN),
+        *(f"{_words(name)} {_nested(each)}" for name, each in _told(value).items() if name not in WRITTEN),
     ]
     return ", ".join(parts)
 

@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bridge.client import Client
 from bridge.commands.run.jobs import Job
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 """From, doubled, to: between tries of what the daemon has no room for, where it doesn't say how long."""
+DEADLINE_S = 3600.0
+"""What a job may take at least, its wait in the daemon's queue included: editors' deadlines are short."""
 MOST_INPUTS = 64
 """Of one request: docs/protocol.md."""
 LONGEST_NAME, LONGEST_PATH = 128, 4096
@@ -34,15 +36,24 @@ class Remote:
     """Asks the daemon; files below `root` are named to it, all others are sent."""
 
     def __init__(
-        self, client: Client, plan: Plan, root: str | None, *, patience_s: float, priority: str
+        self,
+        client: Client,
+        plan: Plan,
+        root: str | None,
+        *,
+        patience_s: float,
+        deadline_s: float,
+        priority: str,
     ) -> None:
-        """`patience_s` is how long a job waits at most for a daemon that is full."""
+        """`patience_s` is how long a job waits at most for a daemon that is full, `deadline_s` how long it
+        may take there."""
         from accel.executor import cores
 
         self._client = client
         self._plan = plan
         self._root = root
         self._patience_s = patience_s
+        self._deadline_s = deadline_s
         self._priority = priority
         # More would only wait there, while their deadlines run.
         self.at_once = min(client.hello.limits.inflight, max(4, 2 * cores()))
@@ -56,22 +67,33 @@ class Remote:
             reason = f"a daemon takes at most {MOST_INPUTS} files at once; run it without --daemon"
             raise WorkloadError("too_large", reason)
         try:
-            result = await self._asked(job.files)
+            result = await self._asked(job)
             files = [await self._fetched(output, folder) for output in result.outputs]
         except RequestError as error:
-            raise _translated(error, job.files) from None
+            raise self._timed(error) or _translated(error, job.files) from None
         return _outcome(result, files)
 
-    async def _asked(self, files: Sequence[str]) -> Result:
-        named = [self._named(file) for file in files]
+    def _timed(self, error: RequestError) -> WorkloadError | None:
+        """What is said of a job that took too long."""
+        from accel.workload import WorkloadError
+
+        if error.code.name != errors.DEADLINE_EXCEEDED.name:
+            return None
+        reason = f"wasn't done within {self._deadline_s:g} s"
+        more = "; --timeout SECONDS or a higher setting deadline_ms allows more"
+        return WorkloadError(error.code.name, reason + more)
+
+    async def _asked(self, job: Job) -> Result:
+        params = self._plan.given(job.name)
+        named = [self._named(file) for file in job.files]
         if None not in named:
             try:
-                return await self._patiently([each for each in named if each])
+                return await self._patiently(params, [each for each in named if each])
             except RequestError as error:
                 # Links may lead out of the root, and a daemon in a container sees other files.
                 if error.code.name not in (errors.FORBIDDEN.name, errors.NOT_FOUND.name):
                     raise
-        return await self._patiently([await self._sent(file) for file in files])
+        return await self._patiently(params, [await self._sent(file) for file in job.files])
 
     def _named(self, file: str) -> InputRef | None:
         """A file by its path; None where the daemon couldn't take it so."""
@@ -88,13 +110,17 @@ class Remote:
             raise RequestError(errors.BAD_INPUT, name=_name(file), reason=reason) from None
         return InputRef(name=_name(file), blob=await self._client.put_blob(data))
 
-    async def _patiently(self, inputs: Sequence[InputRef]) -> Result:
+    async def _patiently(self, params: Mapping[str, Any], inputs: Sequence[InputRef]) -> Result:
         """The answer, as soon as the daemon has room for the question."""
         pause, until = PAUSE_S, time.monotonic() + self._patience_s
         while True:
             try:
                 return await self._client.request(
-                    self._plan.workload.name, self._plan.params, inputs=inputs, priority=self._priority
+                    self._plan.workload.name,
+                    params,
+                    inputs=inputs,
+                    priority=self._priority,
+                    deadline_ms=max(round(self._deadline_s * 1000), 1),
                 )
             except RequestError as error:
                 if error.code.name != errors.OVERLOADED.name or time.monotonic() > until:
@@ -113,7 +139,10 @@ class Remote:
             output.data if isinstance(output.data, bytes) else await self._client.get_blob(str(output.blob))
         )
         path = folder / f"{len(os.listdir(folder))}"
-        await asyncio.to_thread(path.write_bytes, data)
+        try:
+            await asyncio.to_thread(path.write_bytes, data)
+        except OSError as error:
+            raise UserError(f"{output.name} can't be written to {folder} ({error.strerror}).") from None
         return ResultFile(output.name, output.media_type, output.size, "", path=str(path))
 
 
@@ -158,8 +187,11 @@ def _text(path: str) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def remote(plan: Plan, jobs: Sequence[Job], patience_s: float) -> AsyncIterator[Remote]:
-    """A connection to the daemon that runs now. Raises UserError where none does."""
+async def remote(
+    plan: Plan, jobs: Sequence[Job], deadline_s: float, timeout_s: float | None
+) -> AsyncIterator[Remote]:
+    """A connection to the daemon that runs now; `deadline_s` is the setting. Raises UserError where none
+    runs."""
     from bridge.paths import Paths
 
     root = _root(jobs)
@@ -174,7 +206,8 @@ async def remote(plan: Plan, jobs: Sequence[Job], patience_s: float) -> AsyncIte
             )
         # Editors go first where there is much to do.
         priority = "bulk" if len(jobs) > 1 else "normal"
-        yield Remote(client, plan, root, patience_s=patience_s, priority=priority)
+        longest = timeout_s or max(deadline_s, DEADLINE_S)
+        yield Remote(client, plan, root, patience_s=deadline_s, deadline_s=longest, priority=priority)
 
 
 def _root(jobs: Sequence[Job]) -> str | None:

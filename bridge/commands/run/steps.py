@@ -13,7 +13,10 @@ from bridge.core.errors import UserError
 if TYPE_CHECKING:
     from accel.workload import Workload
 
-HINT = "`popbridge workloads` lists the parameters."
+
+def hint(name: str = "NAME") -> str:
+    """Where the parameters of a workload are listed."""
+    return f"`popbridge workloads {name}` lists the parameters."
 
 
 def place(name: str, steps: Sequence[Workload]) -> tuple[int, str]:
@@ -38,7 +41,7 @@ def _taker(field: str, steps: Sequence[Workload]) -> int:
     if any(_has(step, field) for step in steps) and not takers:
         raise _idle(field, steps)
     if not takers:
-        raise UserError(f"No step has a parameter {field!r}. {HINT}")
+        raise UserError(f"No step has a parameter {field!r}. {hint()}")
     says = " or ".join(f"{_prefix(index, steps)}.{field}" for index in takers)
     raise UserError(f"Several steps have a parameter {field!r}: say {says}.")
 

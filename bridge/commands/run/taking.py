@@ -49,7 +49,7 @@ class Keeping:
         self._teller = teller
         self._outputs = outputs
         self._made = made
-        self._recipe = [plan.recipe, plan.params]
+        self._recipe = [plan.recipe, plan.essence]
         self._resume = resume
 
     def inputs(self, job: Job) -> Inputs:
@@ -81,4 +81,4 @@ class Keeping:
             self._teller.done(job, outcome.result, written)
 
     def _key(self, job: Job) -> bytes:
-        return job_key(self._recipe, job.files, f"{self._outputs.place(job)}/{job.stem}")
+        return job_key(self._recipe, job.files, f"{self._outputs.place(job)}/{job.stem or job.name}")

@@ -1,20 +1,30 @@
-"""Parameters from the shell: JSON where it fits, text where that is meant."""
+"""Parameters from the shell: JSON where it fits, text where that is meant, and what people type instead."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec import inspect as types
+
+YES, NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
 def value_of(params: type[Struct], name: str, text: str) -> Any:
-    """`text` as the parameter's type takes it: as JSON, or as it stands (`8` may be a number or a choice)."""
+    """`text` as the parameter's type takes it: as JSON, or as it stands (`8` may be a number or a choice).
+
+    Choices may be typed in upper or lower case or by an alias (`JPG`), lists as `a,b`, and what is true or
+    false as `yes` or `0`.
+    """
     kind = next((each.type for each in msgspec.structs.fields(params) if each.encode_name == name), Any)
     value = as_json(text)
-    if value is not text and not _takes(kind, value) and _takes(kind, text):
-        return text
-    return value
+    for each in (value, text):
+        if _takes(kind, each):
+            return each
+    read = _read(types.type_info(kind), text, value)
+    return value if read is None else read
 
 
 def as_json(text: str) -> Any:
@@ -31,3 +41,48 @@ def _takes(kind: Any, value: Any) -> bool:
     except msgspec.ValidationError:
         return False
     return True
+
+
+def _read(info: types.Type, text: str, value: Any) -> Any:
+    """What `text`, or `value` as JSON, may mean; None where that is unknown."""
+    from accel.plain import choices, items, meant
+
+    if (item := items(info)) is not None:
+        return _list(item, text, value)
+    if allowed := choices(info):
+        return meant(text, allowed)
+    if any(isinstance(part, types.BoolType) for part in _parts(info)):
+        return {**dict.fromkeys(YES, True), **dict.fromkeys(NO, False)}.get(text.casefold())
+    return None
+
+
+def _list(item: types.Type, text: str, value: Any) -> list[Any] | None:
+    from accel.plain import choices, meant
+
+    if isinstance(value, dict) or (isinstance(value, str) and value.startswith(("[", "{"))):
+        return None
+    given = value if isinstance(value, list) else [part.strip() for part in text.split(",")]
+    if allowed := choices(item):
+        return [_or(meant(each, allowed), each) if isinstance(each, str) else each for each in given]
+    if isinstance(value, list):
+        return None
+    parts = _parts(item)
+    if any(isinstance(part, types.StrType) for part in parts):
+        return given
+    numbers = any(isinstance(part, types.IntType | types.FloatType) for part in parts)
+    return [as_json(each) for each in given] if numbers else None
+
+
+def _or(found: Any, otherwise: Any) -> Any:
+    return otherwise if found is None else found
+
+
+def _parts(info: types.Type) -> Sequence[types.Type]:
+    """The types that a value may have."""
+    if isinstance(info, types.Metadata):
+        return _parts(info.type)
+    return (
+        [part for each in info.types for part in _parts(each)]
+        if isinstance(info, types.UnionType)
+        else [info]
+    )

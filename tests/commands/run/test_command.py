@@ -17,6 +17,7 @@ import pytest
 from accel.executor import LocalExecutor
 from bridge import host
 from bridge.commands.run import batch
+from bridge.commands.run.local import Local
 from tests.advisors import pictures
 from tests.commands.shell import one_line
 
@@ -68,7 +69,13 @@ class TestLines:
 
     def test_a_folder_is_called_one(self, popbridge: Any, tmp_path: Path) -> None:
         code, _, err = popbridge("run", "image.inspect", str(tmp_path), "--workers", "1")
-        assert (code, err) == (1, f"{tmp_path}: is a folder; name the files in it, or add --recursive\n")
+        says = f"popbridge: {tmp_path} is a folder; name the files in it, or add --recursive.\n"
+        assert (code, err) == (2, says)
+
+    def test_files_that_all_are_missing_are_a_mistake(self, popbridge: Any, tmp_path: Path) -> None:
+        code, out, err = popbridge("run", "image.inspect", *(str(tmp_path / f"{n}.png") for n in range(5)))
+        assert (code, out) == (2, "") and one_line(err)
+        assert f"{tmp_path / '0.png'} isn't there, or is no file; " in err and err.endswith("; and 2 more.\n")
 
     def test_a_crash_is_told_as_one(self, popbridge: Any, files: list[str], monkeypatch: Any) -> None:
         from tests.accel.workloads import crash
@@ -96,6 +103,21 @@ class TestLines:
         monkeypatch.setattr(LocalExecutor, "start", refused)
         code, _, err = popbridge("run", "image.inspect", files[0])
         assert (code, err) == (2, "popbridge: No worker process can be started (no more processes).\n")
+
+    @pytest.mark.usefixtures("ours")
+    def test_a_job_may_run_as_long_as_it_wants_or_as_timeout_says(
+        self, popbridge: Any, textures: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("POPBRIDGE_DEADLINE_MS", "1")
+        rest = ("--workers", "1", "--out", str(textures.parent / "out"))
+        assert popbridge("run", "test.slow", str(textures / "wall.png"), *rest)[0] == 0
+        slow = str((textures / "wall.png").rename(textures / "slow.png"))
+        code, _, err = popbridge("run", "test.slow", slow, *rest, "--timeout", "0.2")
+        assert code == 1
+        assert err == f"{slow}: wasn't done within 0.2 s; --timeout SECONDS allows more\n"
+
+    def test_time_runs_only_for_jobs_that_a_worker_can_take(self) -> None:
+        assert [Local(None, None, 3, limit).at_once for limit in (None, 5.0)] == [6, 3]  # type: ignore[arg-type]
 
     def test_what_needs_no_file_runs_without_one(self, popbridge: Any) -> None:
         assert popbridge("run", "bridge.echo", "--param", "value=[1, 2]") == (0, "bridge.echo: 1 2\n", "")
@@ -128,12 +150,24 @@ class TestLines:
             (["image.thumbnail", "--daemon", "--workers", "1"], "--workers is for runs without --daemon"),
             (["image.thumbnail", "--daemon"], "PopBridge isn't running"),
             (["image.convert+image.thumbnail"], "is no operation on images"),
+            (["image.convert+"], "lacks a step"),
+            (["image.resize", "+", "image.convert"], "spaces around the +: image.resize+image.convert."),
+            (["image.resize", "+image.convert"], "spaces around the +: image.resize+image.convert."),
+            (["image.compress+image.resize"], "Step 1, image.compress, gives no image"),
+            (
+                ["image.pipeline", "--param", 'steps=[{"workload": "image.resize", "params": {"widht": 3}}]'],
+                "Step 1, image.resize: there is no parameter 'widht'; did you mean width?",
+            ),
+            (
+                ["image.pipeline", "--param", 'steps=[{"workload": "image.resise"}]'],
+                "did you mean image.resize",
+            ),
         ],
     )
     def test_a_mistake_is_told_before_any_file_is_opened(
         self, popbridge: Any, files: list[str], arguments: list[str], says: str
     ) -> None:
-        arguments = [argument.format(file=files[0]) for argument in arguments]
+        arguments = [argument.replace("{file}", files[0]) for argument in arguments]
         code, _, err = popbridge("run", *arguments, files[0])
         assert code == 2
         assert one_line(err) and says in err
@@ -227,6 +261,7 @@ class TestOutputs:
         os.utime(textures / "wall.png", ns=(1, 1))
         (out / "wood" / "rock.png").unlink()
         assert summary() == "2 done, 2 unchanged"
+        assert summary("--param", "bits=same") == "0 done, 4 unchanged"
         assert summary("--param", "bits=16") == "4 done"
         # The files are the second recipe's now.
         assert summary() == "4 done"
@@ -268,6 +303,36 @@ class TestOutputs:
         ]  # fmt: skip
         assert (tmp_path / "out" / "sheet.json").read_text() == ",".join(files)
 
+    @pytest.mark.parametrize("steps", ["image.atlas", "image.convert+image.atlas"])
+    def test_the_data_of_an_atlas_names_its_image_as_it_is_written(
+        self, popbridge: Any, textures: Path, tmp_path: Path, steps: str
+    ) -> None:
+        rest = ("--workers", "1", "--out", str(tmp_path / "out"))
+        walls = (str(textures / "wall.png"), str(textures / "wood/rock.png"), "--each")
+
+        def image(data: str) -> str:
+            return json.loads((tmp_path / "out" / data).read_text())["meta"]["image"]
+
+        assert popbridge("run", steps, walls[0], "--each", *rest, "--name", "ui")[0] == 0
+        assert popbridge("run", steps, *walls, *rest, "--param", "format=webp")[0] == 0
+        assert popbridge("run", steps, walls[0], "--each", *rest, "--param", "name=mine")[0] == 0
+        assert tree(tmp_path / "out") == [
+            "mine.data.json", "mine.png", "ui.data.json", "ui.png", "wall.data.json", "wall.webp",
+            "wood/rock.data.json", "wood/rock.webp",
+        ]  # fmt: skip
+        assert image("ui.data.json") == "ui.png" and image("mine.data.json") == "mine.png"
+        assert image("wall.data.json") == "wall.webp" and image("wood/rock.data.json") == "rock.webp"
+
+    def test_an_atlas_isnt_called_otherwise_than_its_data_says(self, popbridge: Any, textures: Path) -> None:
+        wall = str((textures / "wall.png").rename(textures / "atlas.png"))
+        code, _, err = popbridge("run", "image.atlas", wall, "--workers", "1", "--out", str(textures))
+        assert code == 1 and f"{wall} is an input, or another output of this run; give" in err
+        arguments = ("--each", "--out", str(textures), "--param", "name=x")
+        code, _, err = popbridge("run", "image.atlas", wall, str(textures / "wood/rock.png"), *arguments)
+        assert code == 2 and one_line(err) and "--param name is for the outputs of one job; 2 are" in err
+        code, _, err = popbridge("run", "image.atlas", wall, *arguments, "--name", "y")
+        assert code == 2 and one_line(err) and "leave one of them out" in err
+
     def test_equal_pictures_have_an_output_each(self, popbridge: Any, textures: Path, tmp_path: Path) -> None:
         same = (textures / "wall.png").read_bytes()
         for number in range(12):
@@ -278,6 +343,20 @@ class TestOutputs:
         )
         made = [out / f"{number:02}.png" for number in range(12)]
         assert code == 0 and len({path.read_bytes() for path in made}) == 1
+
+    def test_running_twice_in_place_makes_no_more_files(self, popbridge: Any, textures: Path) -> None:
+        arguments = [str(textures), "-r", "--out", str(textures)]
+        assert self.convert(popbridge, *arguments)[0] == 0
+        once = tree(textures)
+        assert "wall.converted.png" in once
+        code, _, err = self.convert(popbridge, *arguments)
+        assert code == 0 and err.startswith("popbridge: 4 done in ") and tree(textures) == once
+        # What is a folder of its own may be taken further.
+        inside = [str(textures / "wood"), "-r", "--out", str(textures.parent / "further")]
+        assert self.convert(popbridge, *inside)[2].startswith("popbridge: 2 done in ")
+        (textures / "wood" / "rock.png").unlink()
+        code, _, err = self.convert(popbridge, str(textures / "wood"), "-r", "--out", str(textures))
+        assert code != 0 and "has no images in it but what earlier runs made" in err
 
     def test_files_that_nobody_keeps_are_told_of_once(self, popbridge: Any, textures: Path) -> None:
         code, out, err = self.convert(popbridge, str(textures), "-r")

@@ -20,6 +20,13 @@ def test_a_folder_gives_its_images_in_order_and_nothing_hidden(textures: Path) -
     assert all(each.root == str(textures) and not each.problem for each in found)
 
 
+def test_a_hidden_file_is_taken_where_it_is_named(textures: Path) -> None:
+    hidden = textures / "._wall.png"
+    hidden.write_bytes(b"x")
+    assert len(find([str(textures)], recursive=True, out=None)) == 4
+    assert names(find([str(hidden)], recursive=False, out=None), textures) == ["._wall.png"]
+
+
 def test_what_earlier_runs_made_inside_a_folder_isnt_taken_for_images(textures: Path) -> None:
     out = textures / "wood"
     found = find([str(textures)], recursive=True, out=out)

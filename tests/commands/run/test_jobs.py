@@ -73,7 +73,7 @@ def test_a_file_that_isnt_there_costs_the_job_of_all() -> None:
         (TWO, 3, "test.measure takes 2 files, not 3."),
         (TWO, 1, "test.measure takes 2 files, not 1."),
         (THREE, 4, "test.merge takes 1 to 3 files, not 4. Add --each to run it on each of them."),
-        (ONE, 0, "image.convert takes 1 file, not 0."),
+        (ONE, 0, "image.convert takes each file by itself: name one file or more."),
     ],
 )
 def test_the_wrong_number_of_files_is_told(plan: Plan, count: int, says: str) -> None:
@@ -88,6 +88,9 @@ def test_what_takes_no_file_needs_none() -> None:
 
 def test_a_name_is_for_the_outputs_of_one_job() -> None:
     assert jobs([Found("a.png")], ONE, "b")[0].stem == "b"
+    # The suffix comes by itself.
+    for name, stem in (("b.png", "b"), ("b.JPEG", "b"), ("b.v2", "b.v2"), (".png", ".png")):
+        assert jobs([Found("a.png")], ONE, name)[0].stem == stem
     with pytest.raises(UserError, match="2 are given"):
         jobs([Found("a.png"), Found("c.png")], ONE, "b")
 
@@ -104,5 +107,5 @@ def test_the_person_may_say_what_files_are_a_job() -> None:
     assert len(jobs(files, THREE)) == 1 and len(jobs(files, THREE, together=False)) == 2
     with pytest.raises(UserError, match="takes 2 files, not 1"):
         jobs(files, TWO, together=False)
-    with pytest.raises(UserError, match="takes 1 file, not 2"):
+    with pytest.raises(UserError, match="takes each file by itself: leave out --together"):
         jobs(files, ONE, together=True)

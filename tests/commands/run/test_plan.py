@@ -46,6 +46,10 @@ def test_steps_become_a_pipeline_with_the_parameters_of_each() -> None:
     ]
 
 
+def test_spaces_around_the_plus_are_none_of_the_name() -> None:
+    assert [step["workload"] for step in steps("test.blur + image.convert")] == ["test.blur", "image.convert"]
+
+
 def test_a_step_may_be_named_whole() -> None:
     assert steps("test.blur+test.merge", "test.merge.radius=3")[1]["params"] == {"radius": 3}
 
@@ -134,6 +138,18 @@ def test_files_are_taken_together_where_a_later_step_takes_several() -> None:
     assert found("test.blur+test.helped") == (False, "test.blur")
     assert found("test.helped+test.merge") == (False, "test.helped")
     assert found("test.blur+test.parts+test.merge") == (False, "test.blur")
+
+
+def test_what_spells_out_a_default_is_the_same() -> None:
+    def essence(text: str, **params: str) -> Any:
+        return plan(text, params, KNOWN).essence
+
+    assert essence("image.convert", bits="same") == essence("image.convert") == {}
+    assert essence("image.convert", bits="8") == {"bits": "8"}
+    spelled = essence("test.blur+image.convert", radius="1", format="png")
+    assert spelled == essence("test.blur+image.convert", format="png") == {"steps": [{}, {"format": "png"}]}
+    text = '[{"workload": "test.blur"}, {"workload": "image.convert", "params": {"format": "png"}}]'
+    assert essence("image.pipeline", steps=text, transfer="auto") == spelled
 
 
 def test_the_recipe_has_every_version_by_which_outputs_may_differ() -> None:

@@ -42,6 +42,12 @@ IMAGE = {
             {**IMAGE, "size": 3 << 30, "psnr": 41.25},
             "x: TGA, 512 x 256, 4 channels of 8 bit, 3.0 GiB, psnr 41.25",
         ),
+        (
+            {**IMAGE, "size": 2, "reached": None, "tried": [], "psnr": 0},
+            "x: TGA, 512 x 256, 4 channels of 8 bit, 2 bytes, psnr 0",
+        ),
+        ({"width": 3, "height": 2, "alias": "", "turned": False}, "x: 3 x 2, turned no"),
+        ({"groups": []}, "x: groups none"),
         ([{**IMAGE, "size": 2 << 20}], "x: (TGA, 512 x 256, 4 channels of 8 bit, 2.0 MiB)"),
     ],
 )  # fmt: skip
@@ -54,6 +60,7 @@ def test_what_is_long_has_a_line_for_each_fact() -> None:
         "width": 3,
         "inner": {"long_words": "a" * 40, "more": "b" * 40},
         "rows": [{"a": 1}, {"a": 2}],
+        "alias": "",
         "written": {**IMAGE, "extra": "c" * 80},
     }
     assert list(readable("x", value, 80)) == [

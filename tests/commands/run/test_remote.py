@@ -121,6 +121,14 @@ class TestTheSame:
         code, _, err = popbridge("run", "image.inspect", str(textures / "wall.png"), "--daemon")
         assert (code, err) == (1, f"{textures / 'wall.png'}: can't be read (gone)\n")
 
+    def test_a_job_that_takes_too_long_is_told_with_what_allows_more(
+        self, popbridge: Any, textures: Path
+    ) -> None:
+        slow = str((textures / "wall.png").rename(textures / "slow.png"))
+        code, _, err = popbridge("run", "test.slow", slow, "--daemon", "--timeout", "0.2")
+        says = "wasn't done within 0.2 s; --timeout SECONDS or a higher setting deadline_ms allows more"
+        assert (code, err) == (1, f"{slow}: {says}\n")
+
     def test_more_files_than_one_request_takes_are_refused(self, popbridge: Any, textures: Path) -> None:
         wall = str(textures / "wall.png")
         assert popbridge("run", "test.count", *[wall] * 64, "--daemon")[1].endswith(": 64\n")
@@ -155,6 +163,7 @@ class Scripted:
         self._home = home
         self._answers = answers
         self.asked = 0
+        self.deadlines: list[int] = []
         self._ready = threading.Event()
         self._stop: asyncio.Event | None = None
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
@@ -188,6 +197,7 @@ class Scripted:
             if message["type"] != "request":
                 continue
             self.asked += 1
+            self.deadlines.append(message["deadline_ms"])
             if not self._answers:
                 break
             await socket.send(msgpack.packb({**self._answers.pop(0), "id": message["id"]}))
@@ -198,6 +208,8 @@ def test_a_daemon_that_is_full_is_asked_again_when_it_says(popbridge: Any, home:
     with Scripted(home, answers) as scripted:
         assert popbridge("run", "bridge.echo", "--daemon") == (0, "bridge.echo: 7\n", "")
     assert scripted.asked == 3
+    # Editors' requests are short, and those at a shell needn't be.
+    assert set(scripted.deadlines) == {3_600_000}
 
 
 def test_a_daemon_that_stays_full_is_told_in_the_end(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from bridge.commands.run.values import value_of
 
@@ -16,6 +16,12 @@ class Params(Struct):
     text: str = ""
     either: int | str = 0
     many: list[int] = []
+    truth: bool = False
+    perhaps: bool | None = None
+    format: Literal["jpeg", "tiff", "png", "bc7"] | None = None
+    formats: Annotated[list[Literal["jpeg", "astc"]], Meta(max_length=2)] = []
+    words: tuple[str, ...] = ()
+    maps: list[dict[str, int]] = []
 
 
 @pytest.mark.parametrize(
@@ -31,6 +37,30 @@ class Params(Struct):
         ("number", "many", "many"),
         ("number", "[1]", [1]),
         ("unknown", "[1]", [1]),
+        ("many", "1, 2", [1, 2]),
+        ("many", "8", [8]),
+        ("many", "1,x", [1, "x"]),
+        ("many", '["1"]', ["1"]),
+        ("truth", "TRUE", True),
+        ("truth", "no", False),
+        ("truth", "1", True),
+        ("truth", "perhaps", "perhaps"),
+        ("perhaps", "No", False),
+        ("perhaps", "null", None),
+        ("choice", "16", "16"),
+        ("format", "JPG", "jpeg"),
+        ("format", "tif", "tiff"),
+        ("format", "PNG", "png"),
+        ("format", "BC7", "bc7"),
+        ("format", "gif", "gif"),
+        ("formats", "JPG,astc", ["jpeg", "astc"]),
+        ("formats", '["ASTC", 1]', ["astc", 1]),
+        ("formats", "astcc", ["astcc"]),
+        ("formats", "[astc", "[astc"),
+        ("words", "one, two", ["one", "two"]),
+        ("words", "1,2", ["1", "2"]),
+        ("maps", "x", "x"),
+        ("maps", '{"a": 1}', {"a": 1}),
     ],
 )
 def test_json_is_read_as_json_unless_text_is_wanted(name: str, typed: str, value: Any) -> None:
