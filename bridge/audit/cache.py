@@ -13,6 +13,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from bridge.store.cachefile import open_cache
+
 RACY_NS = 2_000_000_000
 """A file that changed so short before it was examined may have changed once more with the same time."""
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -53,9 +55,9 @@ class Cache:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         try:
-            self._db = _open(path)
+            self._db = open_cache(path, VERSION, _TABLE)
         except (sqlite3.Error, OSError) as error:
-            self._db = _open(None) if _busy(error) else self._anew()
+            self._db = open_cache(None, VERSION, _TABLE) if _busy(error) else self._anew()
 
     def get(self, path: Path, file: str, stat: Stat, question: bytes) -> bytes | None:
         """The answer for a file that is unchanged, or whose bytes were examined under another time."""
@@ -126,9 +128,9 @@ class Cache:
         try:
             for suffix in () if self._path is None else ("", "-journal", "-wal", "-shm"):
                 Path(f"{self._path}{suffix}").unlink(missing_ok=True)
-            return _open(self._path)
+            return open_cache(self._path, VERSION, _TABLE)
         except (sqlite3.Error, OSError):
-            return _open(None)
+            return open_cache(None, VERSION, _TABLE)
 
 
 def content_of(path: Path) -> str:
@@ -155,22 +157,3 @@ def _digest(content: str) -> bytes:
 
 def _busy(error: Exception) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in BUSY
-
-
-def _open(path: Path | None) -> sqlite3.Connection:
-    """The file's tables, or tables in memory. Raises sqlite3.Error or OSError."""
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    # Each statement is its own transaction: two audits of one project hardly wait for each other.
-    db = sqlite3.connect(":memory:" if path is None else path, timeout=0.5, isolation_level=None)
-    try:
-        # What a power failure breaks is made anew.
-        db.execute("PRAGMA synchronous = OFF")
-        db.execute("PRAGMA journal_mode = WAL")
-        if db.execute("PRAGMA user_version").fetchone()[0] not in (0, VERSION):
-            raise sqlite3.DatabaseError("made by another version")
-        db.executescript(_TABLE)
-    except sqlite3.Error:
-        db.close()
-        raise
-    return db

