@@ -100,7 +100,8 @@ class Server(uvicorn.Server):
             ) from None
         # A CUDA driver takes up to seconds to answer; clients are served meanwhile.
         device = await asyncio.to_thread(probe)
-        self._say(startup_line(address, device, self._bridge.registry))
+        gpu = self._bridge.settings["gpu"]
+        self._say(startup_line(address, device, self._bridge.registry, gpu=gpu))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # Windows removes no file that a client is just reading; the next daemon writes it anew.
@@ -111,13 +112,13 @@ class Server(uvicorn.Server):
         await self._bridge.stop()
 
 
-def startup_line(address: str, device: Device, registry: Registry) -> str:
+def startup_line(address: str, device: Device, registry: Registry, *, gpu: bool = True) -> str:
     """What an operator wants to know at once."""
     adapters = ", ".join(f"{a.name} ({a.versions})" for a in registry.adapters) or "none"
     broken = [plugin.name for plugin in registry.plugins if plugin.status != "ok"]
     parts = [
         f"PopBridge {__version__} at ws://{address}/ws",
-        _in_use(device),
+        _in_use(device, gpu),
         f"adapters: {adapters}",
         f"workloads: {', '.join(registry.workloads) or 'none'}",
     ]
@@ -126,11 +127,15 @@ def startup_line(address: str, device: Device, registry: Registry) -> str:
     return " | ".join(parts)
 
 
-def _in_use(device: Device) -> str:
-    """The device that work runs on, and why: no workload asks for another one yet."""
+def _in_use(device: Device, gpu: bool) -> str:
+    """The device that work runs on, and why; whether a GPU works shows only when it is tried, after this."""
     if device.name == "CPU":
         return f"CPU: {device.reason}"
-    return f"CPU: no workload uses {device.name} yet ({device.reason})"
+    if device.name != "CUDA":
+        return f"CPU: no workload uses {device.name} yet ({device.reason})"
+    if not gpu:
+        return f"CPU: the setting gpu leaves {device.reason} alone"
+    return f"CPU, and CUDA on {device.reason} for what it does sooner (`popbridge devices` tries it)"
 
 
 @contextlib.contextmanager

@@ -226,11 +226,18 @@ def test_a_broken_plugin_stands_in_the_first_line() -> None:
     assert "disabled plugins: acme (see `popbridge plugins`)" in line
 
 
-def test_a_gpu_that_nothing_uses_yet_isnt_called_in_use() -> None:
+@pytest.mark.parametrize(
+    ("device", "gpu", "says"),
+    [
+        (("CUDA", "NVIDIA H100"), True, "CPU, and CUDA on NVIDIA H100 for what it does sooner"),
+        (("CUDA", "NVIDIA H100"), False, "CPU: the setting gpu leaves NVIDIA H100 alone"),
+        (("CoreML", "macOS"), True, "CPU: no workload uses CoreML yet (macOS)"),
+    ],
+)
+def test_the_first_line_says_what_a_gpu_is_used_for(device: tuple[str, str], gpu: bool, says: str) -> None:
     from accel.devices import Device
 
-    line = serve.startup_line("127.0.0.1:1", Device("CUDA", "NVIDIA H100"), Registry())
-    assert "CPU: no workload uses CUDA yet (NVIDIA H100)" in line
+    assert says in serve.startup_line("127.0.0.1:1", Device(*device), Registry(), gpu=gpu)
 
 
 def test_on_windows_asyncios_own_loop_serves(monkeypatch: pytest.MonkeyPatch) -> None:
