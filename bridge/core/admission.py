@@ -44,6 +44,7 @@ class Admission:
 
     def __init__(self, per_session: int, total: int) -> None:
         """The most that may be open of one session, and of all together; both at least 1."""
+        self.most = total
         self._limits = _limits(per_session, SESSION_SHARES)
         self._all = Room("The bridge", _limits(total, TOTAL_SHARES))
         self._sessions: dict[str, Room] = {}

@@ -24,6 +24,7 @@ from bridge.core.messages import MAX_FRAME, PROTOCOL
 from bridge.core.settings import Settings
 from bridge.host import Registry
 from bridge.paths import Paths
+from bridge.server import logs
 from bridge.server.app import Bridge
 from bridge.server.protocol import BridgeProtocol
 
@@ -37,13 +38,7 @@ SHUTDOWN_S = 5
 
 def main(settings: Settings, paths: Paths, registry: Registry, say: Say = print) -> None:
     """Serves until SIGINT or SIGTERM. Raises UserError where that can't be done."""
-    level = settings["log_level"].upper()
-    if level not in logging.getLevelNamesMapping():
-        raise UserError(f"Setting log_level: {level.lower()!r} is none of debug, info, warning, error.")
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
-    if level == "INFO":
-        # Our own lines say who came and went, with session and client.
-        logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logs.set_up(settings, registry.packages)
     with _only_one(paths), _listen(settings["host"], settings["port"], say) as listener:
         bridge = Bridge(settings, paths, registry)
         server = Server(bridge, listener, paths, say)

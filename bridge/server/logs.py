@@ -1,0 +1,109 @@
+"""The daemon's log: whose lines are in it, how they look, and which session and request each belongs to."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bridge.core.errors import UserError
+from bridge.core.messages import Request
+from bridge.core.settings import Settings
+
+session: ContextVar[str] = ContextVar("session")
+"""The id of the session whose work is being done."""
+request: ContextVar[Request] = ContextVar("request")
+"""The request that is being worked on."""
+
+OWN = ("bridge", "accel", "popbridge")
+"""The loggers that the setting `log_level` is for: of all others, only what went wrong is of interest."""
+UVICORN_LEAST = {logging.DEBUG: logging.INFO, logging.INFO: logging.WARNING}
+"""What uvicorn may say at a level: our own lines say who came and went, and at `debug` it would show frames,
+the token of `identify` in them."""
+LEVELS = ("debug", "info", "warning", "error")
+
+
+def set_up(settings: Settings, plugins: tuple[str, ...] = ()) -> None:
+    """Logs as the settings `log_*` say; `plugins` are the packages of loaded plugins.
+
+    Raises UserError for a level that is none, and a file that can't be written.
+    """
+    name = settings["log_level"].lower()
+    if name not in LEVELS:
+        raise UserError(f"Setting log_level: {name!r} is none of {', '.join(LEVELS)}.")
+    level = logging.getLevelNamesMapping()[name.upper()]
+    handler = _handler(settings)
+    handler.setFormatter(Json() if settings["log_format"] == "json" else Text(timed=bool(settings["log_file"])))
+    logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
+    for own in (*OWN, *plugins):
+        logging.getLogger(own).setLevel(level)
+    logging.getLogger("uvicorn").setLevel(UVICORN_LEAST.get(level, level))
+
+
+def _handler(settings: Settings) -> logging.Handler:
+    if not settings["log_file"]:
+        return logging.StreamHandler(sys.stderr)
+    path = Path(settings["log_file"]).expanduser()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Paths of projects may hold what is no Unicode: a line that can't be written says nothing.
+        return logging.handlers.RotatingFileHandler(
+            path,
+            maxBytes=settings["log_file_mib"] << 20,
+            backupCount=settings["log_file_count"],
+            encoding="utf-8",
+            errors="backslashreplace",
+        )
+    except OSError as error:
+        raise UserError(f"Setting log_file: {path} can't be written ({error.strerror}).") from None
+
+
+def belongs_to() -> dict[str, Any]:
+    """The session, request and workload that the current line is about, as far as it is about any."""
+    found: dict[str, Any] = {}
+    if (of := session.get("")) != "":
+        found["session"] = of
+    if (asked := request.get(None)) is not None:
+        found |= {"request": asked.id, "workload": asked.workload}
+    return found
+
+
+class Json(logging.Formatter):
+    """One object on one line: ts (ISO 8601, UTC), level, logger, message, and what it belongs to."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **belongs_to(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        try:
+            return msgspec.json.encode(line).decode()
+        except UnicodeEncodeError:
+            return msgspec.json.encode({name: _text(value) for name, value in line.items()}).decode()
+
+
+class Text(logging.Formatter):
+    """For people: the level, where it comes from, what happened, and what it belongs to, in brackets."""
+
+    def __init__(self, *, timed: bool) -> None:
+        """`timed`: with the local time in front, where nothing else adds it."""
+        super().__init__(("%(asctime)s " if timed else "") + "%(levelname)s %(name)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        about = " ".join(f"{name} {value}" for name, value in belongs_to().items())
+        return f"{super().formatMessage(record)} [{about}]" if about else super().formatMessage(record)
+
+
+def _text(value: Any) -> Any:
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value

@@ -1,0 +1,79 @@
+"""`/metrics` in Prometheus's text format: what is counted anyway, collected when somebody asks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric as Family,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector
+
+from bridge.core.histogram import Histogram
+from bridge.core.metrics import BY_NAME, METRICS, Metric, Source, Values
+
+log = logging.getLogger(__name__)
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+FAMILIES = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily}
+
+
+class Metrics(Collector):
+    """The metrics of one daemon, out of the values that its sources give."""
+
+    def __init__(self) -> None:
+        self._sources: list[Source] = []
+        # One of its own: two daemons in a process, as in tests, don't meet.
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+        GCCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+
+    def add(self, source: Source) -> None:
+        """`source` gives the values of metrics that `bridge/core/metrics.py` declares."""
+        self._sources.append(source)
+
+    def text(self) -> bytes:
+        """What `/metrics` answers."""
+        return generate_latest(self._registry)
+
+    def values(self) -> Mapping[str, Values]:
+        """Every value by its metric's name. A source that fails is passed over, and logged."""
+        found: dict[str, Values] = {}
+        for source in self._sources:
+            try:
+                found.update(source())
+            # It may be anybody's, and what the others count is worth as much without it.
+            except Exception:
+                log.exception("a source of metrics failed")
+        if unknown := found.keys() - BY_NAME.keys():
+            raise LookupError(f"bridge/core/metrics.py declares no metric {', '.join(sorted(unknown))}")
+        return found
+
+    def collect(self) -> Iterator[Family]:
+        values = self.values()
+        return (_family(metric, values[metric.name]) for metric in METRICS if metric.name in values)
+
+
+def _family(metric: Metric, values: Values) -> Family:
+    by_labels = values if isinstance(values, Mapping) else {(): values}
+    if metric.kind == "histogram":
+        histogram = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
+        for labels, value in by_labels.items():
+            assert isinstance(value, Histogram)
+            histogram.add_metric(_labels(labels), list(value.cumulative()), value.sum)
+        return histogram
+    family = FAMILIES[metric.kind](metric.name, metric.help, labels=metric.labels)
+    for labels, value in by_labels.items():
+        family.add_metric(_labels(labels), value)
+    return family
+
+
+def _labels(labels: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (labels,) if isinstance(labels, str) else labels

@@ -1,0 +1,98 @@
+"""What `/status` answers, put together from the daemon's parts."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+
+from bridge import __version__
+from bridge.core.counts import Counts
+from bridge.core.histogram import Histogram
+from bridge.core.metrics import Values
+from bridge.core.status import SessionStatus, Status, WorkerStatus, WorkloadStatus
+from bridge.server.live import LiveSession
+from bridge.server.memory import Held
+from bridge.server.observed import Observed
+
+
+def status(
+    observed: Observed, held: Held, instance: str, address: str, figures: Mapping[str, Values]
+) -> Status:
+    """One look at everything; `figures` are metrics of other parts, of which those without labels are shown."""
+    now = time.monotonic()
+    admission, lanes = observed.router.admission, observed.routed.lanes
+    pools = [lane.pool for lane in lanes if lane.pool is not None]
+    lag = observed.lag.seen.quantile(0.95)
+    return Status(
+        version=__version__,
+        instance=instance,
+        pid=os.getpid(),
+        address=address,
+        uptime_s=time.time() - held.began,
+        devices=[lane.form.device for lane in lanes],
+        open=dict(admission.open),
+        inflight=admission.most,
+        waiting={each: sum(pool.waiting_by_priority[each] for pool in pools) for each in admission.open},
+        workers=_workers(observed, held),
+        replaced={reason: sum(pool.ended[reason] for pool in pools) for reason in pools[0].ended},
+        sessions=[_session(live, now, admission.of(live.id)) for live in observed.sessions],
+        connections=observed.gate.open,
+        workloads=_workloads(observed.counts),
+        memory=held.daemon,
+        lag_p95_ms=_ms(lag),
+        figures={name: float(value) for name, value in figures.items() if isinstance(value, float | int)},
+    )
+
+
+def _workers(observed: Observed, held: Held) -> list[WorkerStatus]:
+    return [
+        WorkerStatus(
+            pid=state.pid,
+            device=device,
+            busy=state.busy,
+            doing=state.doing,
+            for_s=state.for_s,
+            memory=held.workers.get(state.pid, 0),
+        )
+        for device, state in observed.workers
+    ]
+
+
+def _session(live: LiveSession, now: float, open_: int) -> SessionStatus:
+    identify = live.identify
+    client, engine, project = identify.client, identify.engine, identify.project
+    return SessionStatus(
+        id=live.id,
+        client=f"{client.kind} {client.name} {client.version}",
+        engine=f"{engine.name} {engine.version}" if engine else "",
+        project=project.name if project else "",
+        attached=live.session.attached,
+        idle_s=now - live.heard,
+        open=open_,
+        popups=len(live.session.popups),
+        unacknowledged=live.session.unacknowledged,
+        unacknowledged_bytes=live.backlog.bytes,
+    )
+
+
+def _workloads(counts: Counts) -> list[WorkloadStatus]:
+    none = Histogram()
+    found = []
+    for name, outcomes in counts.requests.items():
+        ok, run = outcomes.get("ok", 0), counts.run.get(name, none)
+        found.append(
+            WorkloadStatus(
+                name=name,
+                ok=ok,
+                failed=sum(outcomes.values()) - ok,
+                p50_ms=_ms(run.quantile(0.5)),
+                p95_ms=_ms(run.quantile(0.95)),
+                queue_p95_ms=_ms(counts.queued.get(name, none).quantile(0.95)),
+            )
+        )
+    return sorted(found, key=lambda each: (-each.ok - each.failed, each.name))
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * 1000
