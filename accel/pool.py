@@ -49,8 +49,8 @@ class Pool:
         self._closing = asyncio.Event()
         self.size = size
         self.ended = {"crashed": 0, "cancelled": 0, "memory": 0}
-        """How many were replaced, by reason: `cancelled` while at work on what nobody wants any more, `memory`
-        for what it held after its job."""
+        """How many were replaced, by reason: `cancelled` at work on what nobody wants any more, `memory` for
+        what was held after a job."""
 
     @property
     def waiting(self) -> int:

@@ -23,12 +23,11 @@ def duration(seconds: float) -> str:
 
 def size(count: float) -> str:
     """`512 B`, `1.5 MiB`, `12 GiB`."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:
-            break
+    units = ["TiB", "GiB", "MiB", "KiB", "B"]
+    while count >= 1024 and len(units) > 1:
         count /= 1024
-    else:
-        unit = "TiB"
+        units.pop()
+    unit = units[-1]
     return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
 
 
@@ -38,4 +37,6 @@ def millis(value: float | None) -> str:
         return "-"
     if value >= 10_000:
         return duration(value / 1000)
-    return f"{value / 1000:.1f} s" if value >= 1000 else f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
+    return (
+        f"{value / 1000:.1f} s" if value >= 1000 else f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
+    )

@@ -1,4 +1,4 @@
-"""How many requests may be open: of a session, of all, and of each priority, so that none shuts out another."""
+"""How many requests may be open: of a session, of all, of each priority, so that none shuts out another."""
 
 from __future__ import annotations
 

@@ -1,16 +1,17 @@
-"""Every metric, once: its name, kind, labels and meaning; `/metrics` and docs/operations.md follow from it."""
+"""Every metric, once: name, kind, labels and meaning; `/metrics` and docs/operations.md follow from it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
 from bridge.core.histogram import Histogram
 
-Values = float | Histogram | Mapping[str, "float | Histogram"] | Mapping[tuple[str, ...], "float | Histogram"]
-"""One value, or values by the labels' values, in the order in which the metric declares the labels."""
+Values = float | Histogram | Mapping[Any, "float | Histogram"]
+"""One value, or values by the label's value; where there are several labels by a tuple, in the order in which
+the metric declares them."""
 Source = Callable[[], Mapping[str, Values]]
 """Gives values by the metrics' names, when somebody asks: quickly, and from what is counted anyway."""
 

@@ -57,8 +57,8 @@ class Router:
         deadline_ms: int = 60_000,
         load: Load | None = None,
     ) -> None:
-        """`inflight` is the most open requests of a session, `inflight_total` of all together; `load` knows how
-        busy the workers are."""
+        """`inflight` is the most open requests of a session, `inflight_total` of all; `load` knows how busy
+        the workers are."""
         self._targets = {name: Target.WORKLOAD for name in workloads} | {n: Target.ADVISOR for n in asks}
         self.admission = Admission(inflight, inflight_total)
         self.load = load or Load(1)
@@ -68,6 +68,10 @@ class Router:
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether requests for this name are answered."""
+        return name in self._targets
 
     def admit(self, session: str, request: Request, now: float) -> Ticket:
         """Raises RequestError: `unknown_workload`, or `overloaded` where too much is open already.

@@ -99,8 +99,8 @@ SETTINGS = (
     Setting(name="session.inflight", type=_ranged(int, 1, 65_536), default=64,
             help="Most open requests of one session; the last quarter isn't for bulk."),
     Setting(name="session.unacked_mib", type=_ranged(int, 1, 1 << 20), default=512,
-            help="Most that is kept for all clients together until they acknowledge it, MiB; above it the session "
-                 "with the most is ended."),
+            help="Most that is kept for all clients together until they acknowledge it, MiB; above it the "
+                 "session with the most is ended."),
     Setting(name="requests.inflight", type=_ranged(int, 1, 1 << 20), default=4096,
             help="Most open requests of all sessions; the last half isn't for bulk, the last eighth only for "
                  "interactive ones."),

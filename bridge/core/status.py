@@ -1,4 +1,4 @@
-"""What `/status` answers: a running daemon as one record, from which `popbridge status` and `top` are drawn."""
+"""What `/status` answers: a running daemon as one record, which `popbridge status` and `top` draw."""
 
 from __future__ import annotations
 

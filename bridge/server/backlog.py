@@ -22,27 +22,32 @@ class Backlog:
 
     def __init__(self, total: Total) -> None:
         self.bytes = 0
-        self._total = total
+        self.total = total
         self._sizes: deque[tuple[int, int]] = deque()
 
-    def add(self, seq: int, size: int) -> None:
-        """Message `seq` waits for its acknowledgement; a number comes once."""
+    @property
+    def reason(self) -> str:
+        """Why it is too much, for a close frame."""
+        return f"{self.bytes} bytes wait for 'ack': acknowledge what was handled"
+
+    def add(self, seq: int, size: int) -> Total:
+        """Message `seq` waits for its acknowledgement; a number comes once. Gives what waits in all."""
         self._sizes.append((seq, size))
-        self._change(size)
+        self.bytes += size
+        total = self.total
+        total.bytes += size
+        return total
 
     def acknowledged(self, seq: int) -> None:
         """Everything up to `seq` was handled."""
-        freed = 0
-        while self._sizes and self._sizes[0][0] <= seq:
-            freed += self._sizes.popleft()[1]
-        if freed:
-            self._change(-freed)
+        freed, sizes = 0, self._sizes
+        while sizes and sizes[0][0] <= seq:
+            freed += sizes.popleft()[1]
+        self.bytes -= freed
+        self.total.bytes -= freed
 
     def clear(self) -> None:
         """Nothing waits any more."""
         self._sizes.clear()
-        self._change(-self.bytes)
-
-    def _change(self, by: int) -> None:
-        self.bytes += by
-        self._total.bytes += by
+        self.total.bytes -= self.bytes
+        self.bytes = 0

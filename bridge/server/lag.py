@@ -7,7 +7,7 @@ import asyncio
 from bridge.core.histogram import Histogram
 
 PERIOD_S = 0.1
-"""Between two looks: a handful of them each second cost nothing and miss no stall that anybody would notice."""
+"""Between two looks: ten a second cost nothing and miss no stall that anybody would notice."""
 
 
 class LoopLag:

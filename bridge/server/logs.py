@@ -5,21 +5,26 @@ from __future__ import annotations
 import logging
 import logging.handlers
 import sys
+from collections.abc import Iterator
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from bridge.core.errors import UserError
 from bridge.core.messages import Request
 from bridge.core.settings import Settings
+from bridge.host import Registry
 
-session: ContextVar[str] = ContextVar("session")
-"""The id of the session whose work is being done."""
+if TYPE_CHECKING:
+    from bridge.server.live import LiveSession
+
+session: ContextVar[LiveSession] = ContextVar("session")
+"""The session whose work is being done."""
 request: ContextVar[Request] = ContextVar("request")
-"""The request that is being worked on."""
+"""The request that is being worked on, by a task of its own."""
 
 OWN = ("bridge", "accel", "popbridge")
 """The loggers that the setting `log_level` is for: of all others, only what went wrong is of interest."""
@@ -29,8 +34,8 @@ the token of `identify` in them."""
 LEVELS = ("debug", "info", "warning", "error")
 
 
-def set_up(settings: Settings, plugins: tuple[str, ...] = ()) -> None:
-    """Logs as the settings `log_*` say; `plugins` are the packages of loaded plugins.
+def set_up(settings: Settings, registry: Registry) -> None:
+    """Logs as the settings `log_*` say; what the plugins of `registry` say counts as the daemon's own.
 
     Raises UserError for a level that is none, and a file that can't be written.
     """
@@ -39,9 +44,11 @@ def set_up(settings: Settings, plugins: tuple[str, ...] = ()) -> None:
         raise UserError(f"Setting log_level: {name!r} is none of {', '.join(LEVELS)}.")
     level = logging.getLevelNamesMapping()[name.upper()]
     handler = _handler(settings)
-    handler.setFormatter(Json() if settings["log_format"] == "json" else Text(timed=bool(settings["log_file"])))
+    handler.setFormatter(
+        Json() if settings["log_format"] == "json" else Text(timed=bool(settings["log_file"]))
+    )
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
-    for own in (*OWN, *plugins):
+    for own in {*OWN, *_packages(registry)}:
         logging.getLogger(own).setLevel(level)
     logging.getLogger("uvicorn").setLevel(UVICORN_LEAST.get(level, level))
 
@@ -64,12 +71,22 @@ def _handler(settings: Settings) -> logging.Handler:
         raise UserError(f"Setting log_file: {path} can't be written ({error.strerror}).") from None
 
 
+def _packages(registry: Registry) -> Iterator[str]:
+    """The packages that plugins' code is in."""
+    for made in (*registry.adapters, *registry.advisors):
+        yield type(made).__module__.partition(".")[0]
+    for workload in registry.workloads.values():
+        yield workload.target.partition(":")[0].partition(".")[0]
+
+
 def belongs_to() -> dict[str, Any]:
     """The session, request and workload that the current line is about, as far as it is about any."""
     found: dict[str, Any] = {}
-    if (of := session.get("")) != "":
-        found["session"] = of
-    if (asked := request.get(None)) is not None:
+    asked = request.get(None)
+    if (live := session.get(None)) is not None:
+        found["session"] = live.id
+        asked = asked or live.inline
+    if asked is not None:
         found |= {"request": asked.id, "workload": asked.workload}
     return found
 

@@ -37,8 +37,7 @@ class Measured:
             workload, params, inputs, deadline_s=deadline_s, priority=priority, out_dir=out_dir
         )
         run_s = done.run_ms / 1000
-        self._counts.ran(workload.name, run_s)
-        self._counts.waited(workload.name, done.queued_ms / 1000)
+        self._counts.ran(workload.name, run_s, done.queued_ms / 1000)
         self._load.ran(workload.name, run_s)
         return done
 

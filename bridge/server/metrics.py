@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric as Family,
-)
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, core
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
@@ -21,7 +16,6 @@ from bridge.core.metrics import BY_NAME, METRICS, Metric, Source, Values
 log = logging.getLogger(__name__)
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
-FAMILIES = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily}
 
 
 class Metrics(Collector):
@@ -56,23 +50,25 @@ class Metrics(Collector):
             raise LookupError(f"bridge/core/metrics.py declares no metric {', '.join(sorted(unknown))}")
         return found
 
-    def collect(self) -> Iterator[Family]:
+    def collect(self) -> Iterator[core.Metric]:
         values = self.values()
         return (_family(metric, values[metric.name]) for metric in METRICS if metric.name in values)
 
 
-def _family(metric: Metric, values: Values) -> Family:
+def _family(metric: Metric, values: Values) -> core.Metric:
     by_labels = values if isinstance(values, Mapping) else {(): values}
     if metric.kind == "histogram":
-        histogram = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
+        histogram = core.HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
         for labels, value in by_labels.items():
             assert isinstance(value, Histogram)
             histogram.add_metric(_labels(labels), list(value.cumulative()), value.sum)
         return histogram
-    family = FAMILIES[metric.kind](metric.name, metric.help, labels=metric.labels)
+    kind = core.CounterMetricFamily if metric.kind == "counter" else core.GaugeMetricFamily
+    family: Any = kind(metric.name, metric.help, labels=metric.labels)
     for labels, value in by_labels.items():
         family.add_metric(_labels(labels), value)
-    return family
+    found: core.Metric = family
+    return found
 
 
 def _labels(labels: str | tuple[str, ...]) -> tuple[str, ...]:

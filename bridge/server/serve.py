@@ -38,7 +38,7 @@ SHUTDOWN_S = 5
 
 def main(settings: Settings, paths: Paths, registry: Registry, say: Say = print) -> None:
     """Serves until SIGINT or SIGTERM. Raises UserError where that can't be done."""
-    logs.set_up(settings, registry.packages)
+    logs.set_up(settings, registry)
     with _only_one(paths), _listen(settings["host"], settings["port"], say) as listener:
         bridge = Bridge(settings, paths, registry)
         server = Server(bridge, listener, paths, say)

@@ -60,10 +60,11 @@ class AsgiSocket:
         frame = event.get("bytes")
         if frame is None:
             frame = event["text"]
-        counts = self._counts
-        counts.received_bytes += len(frame) if isinstance(frame, bytes) else len(frame.encode())
+            self._counts.received_bytes += len(frame.encode())
+        else:
+            self._counts.received_bytes += len(frame)
         message = self._codec.decode(frame)
-        counts.received[type(message)] += 1
+        self._counts.received[type(message)] += 1
         return message
 
     async def send(self, message: Message) -> int:
@@ -140,7 +141,7 @@ class WebSocketEndpoint:
             live = await self._identify(connection, socket, scope)
             identified()
             # The connection's task, and whatever begins in it, is this session's from now on.
-            logs.session.set(live.id)
+            logs.session.set(live)
             log.info("session %s is carried by %s", live.id, live.described)
             while True:
                 message = connection.receive(await socket.receive())

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from bridge import __version__
+from bridge.core.counts import Asked, Counts
+from bridge.core.histogram import Histogram
+from bridge.core.messages import Message
 from bridge.core.metrics import Values
 from bridge.server.memory import Held
 from bridge.server.observed import Observed
@@ -17,15 +20,15 @@ def counted(observed: Observed) -> Mapping[str, Values]:
     return {
         "popbridge_info": {__version__: 1.0},
         "popbridge_requests_total": {
-            (name, outcome): float(count)
-            for name, outcomes in counts.requests.items()
-            for outcome, count in outcomes.items()
+            (name, outcome): count
+            for name, asked in counts.asked.items()
+            for outcome, count in asked.outcomes
         },
-        "popbridge_job_run_seconds": dict(counts.run),
-        "popbridge_job_queue_seconds": dict(counts.queued),
+        "popbridge_job_run_seconds": _histograms(counts, lambda asked: asked.run),
+        "popbridge_job_queue_seconds": _histograms(counts, lambda asked: asked.queued),
         "popbridge_handshakes_refused_total": {str(status): n for status, n in counts.refused.items()},
         "popbridge_connections_closed_total": dict(counts.closed),
-        "popbridge_popup_answers_total": dict(counts.answers),
+        "popbridge_popup_answers_total": dict(counts.popups),
         "popbridge_command_answers_total": dict(counts.commands),
         "popbridge_frames_received_total": {_type(kind): n for kind, n in counts.received.items()},
         "popbridge_frames_sent_total": {_type(kind): n for kind, n in counts.sent.items()},
@@ -82,5 +85,9 @@ def processes(held: Held) -> Mapping[str, Values]:
     }
 
 
-def _type(kind: type) -> str:
+def _histograms(counts: Counts, of: Callable[[Asked], Histogram]) -> Mapping[str, Histogram]:
+    return {name: of(asked) for name, asked in counts.asked.items() if len(of(asked))}
+
+
+def _type(kind: type[Message]) -> str:
     return str(kind.__struct_config__.tag)

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 from bridge import __version__
 from bridge.core.counts import Counts
-from bridge.core.histogram import Histogram
 from bridge.core.metrics import Values
 from bridge.core.status import SessionStatus, Status, WorkerStatus, WorkloadStatus
 from bridge.server.live import LiveSession
@@ -19,7 +18,7 @@ from bridge.server.observed import Observed
 def status(
     observed: Observed, held: Held, instance: str, address: str, figures: Mapping[str, Values]
 ) -> Status:
-    """One look at everything; `figures` are metrics of other parts, of which those without labels are shown."""
+    """One look at everything; of the metrics in `figures`, those without labels are shown."""
     now = time.monotonic()
     admission, lanes = observed.router.admission, observed.routed.lanes
     pools = [lane.pool for lane in lanes if lane.pool is not None]
@@ -77,20 +76,17 @@ def _session(live: LiveSession, now: float, open_: int) -> SessionStatus:
 
 
 def _workloads(counts: Counts) -> list[WorkloadStatus]:
-    none = Histogram()
-    found = []
-    for name, outcomes in counts.requests.items():
-        ok, run = outcomes.get("ok", 0), counts.run.get(name, none)
-        found.append(
-            WorkloadStatus(
-                name=name,
-                ok=ok,
-                failed=sum(outcomes.values()) - ok,
-                p50_ms=_ms(run.quantile(0.5)),
-                p95_ms=_ms(run.quantile(0.95)),
-                queue_p95_ms=_ms(counts.queued.get(name, none).quantile(0.95)),
-            )
+    found = [
+        WorkloadStatus(
+            name=name,
+            ok=asked.ok,
+            failed=asked.failed.total(),
+            p50_ms=_ms(asked.run.quantile(0.5)),
+            p95_ms=_ms(asked.run.quantile(0.95)),
+            queue_p95_ms=_ms(asked.queued.quantile(0.95)),
         )
+        for name, asked in counts.asked.items()
+    ]
     return sorted(found, key=lambda each: (-each.ok - each.failed, each.name))
 
 
