@@ -1,4 +1,4 @@
-"""What a Python client sends and receives, as bytes: frames by `msgpack`'s own library, blobs over HTTP."""
+"""What a Python client sends and receives, as bytes: its socket, frames by `msgpack`'s own library, blobs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import Any
 
 import msgpack
 import msgspec
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.typing import Subprotocol
 
 from bridge.connection import ConnectionFile
 from bridge.core.errors import ErrorCode, RequestError, UserError
-from bridge.core.messages import ClientMessage, ServerMessage
+from bridge.core.messages import MAX_FRAME, SUBPROTOCOL_MSGPACK, ClientMessage, ServerMessage
 
 HTTP_TIMEOUT_S = 60.0
 
@@ -37,6 +40,29 @@ def decode(frame: str | bytes) -> ServerMessage:
     return message
 
 
+async def dial(file: ConnectionFile) -> ClientConnection:
+    """An open socket, on which nothing was said yet. Raises UserError where no daemon listens."""
+    try:
+        return await connect(
+            file.ws,
+            subprotocols=[Subprotocol(SUBPROTOCOL_MSGPACK)],
+            max_size=MAX_FRAME,
+            compression=None,
+            proxy=None,
+        )
+    except (OSError, InvalidHandshake) as error:
+        raise UserError(
+            f"PopBridge doesn't answer at {file.ws} ({error}): start `popbridge serve`."
+        ) from None
+
+
+def refusal(closed: ConnectionClosed) -> str:
+    """What is said where the daemon closes a new connection."""
+    if closed.rcvd is None:
+        return "PopBridge closed the connection without a word: see its log."
+    return f"PopBridge refused the connection: {closed.rcvd.code} {closed.rcvd.reason}"
+
+
 def blob(file: ConnectionFile, method: str, name: str, data: bytes | None = None) -> bytes:
     """PUTs or GETs a blob; blocks. Raises RequestError in the daemon's words, UserError where it is gone."""
     request = urllib.request.Request(f"{file.http}/blobs/{name}", data=data, method=method)
@@ -57,7 +83,8 @@ def as_request_error(error: Mapping[str, Any]) -> RequestError:
 
     How long the daemon asks to wait before the same again is `retry_after_ms` in its `fields`.
     """
-    code = ErrorCode(error.get("code", "internal"), 0, "{message}", retryable=error.get("retryable", False))
+    name, retryable = error.get("code", "internal"), error.get("retryable", False)
+    code = ErrorCode(name, 0, "{message}", retryable, outcome=error.get("outcome", "failed"))
     asked = {name: error[name] for name in ("retry_after_ms",) if name in error}
     return RequestError(code, error.get("hint", ""), message=error.get("message", ""), **asked)
 
