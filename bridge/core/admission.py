@@ -31,12 +31,10 @@ class Room:
 
     def check(self, priority: str, retry_after_ms: int) -> None:
         """Raises RequestError `overloaded` where one more has no room."""
-        for at, shared in enumerate(PRIORITIES):
+        for at in range(PRIORITIES.index(priority) + 1):
             taken = sum(self.open[each] for each in PRIORITIES[at:])
-            if taken >= self._limits[shared]:
+            if taken >= self._limits[PRIORITIES[at]]:
                 raise _full(self._whose, taken, PRIORITIES[at:], retry_after_ms)
-            if shared == priority:
-                return
 
 
 class Admission:
@@ -62,16 +60,21 @@ class Admission:
         room = self._sessions.get(session)
         return 0 if room is None else len(room)
 
-    def enter(self, session: str, priority: str, retry_after_ms: int = 0) -> None:
-        """Counts one more. Raises RequestError `overloaded`, which asks to wait for `retry_after_ms`."""
+    def check(self, session: str, priority: str, retry_after_ms: int = 0) -> None:
+        """Raises RequestError `overloaded`, which asks to wait for `retry_after_ms`, where one more has no
+        room."""
+        mine = self._sessions.get(session)
+        if mine is not None:
+            mine.check(priority, retry_after_ms)
+        self._all.check(priority, retry_after_ms)
+
+    def enter(self, session: str, priority: str) -> None:
+        """Counts one more, whether it has room or not."""
         mine = self._sessions.get(session)
         if mine is None:
-            mine = Room("This session", self._limits)
-        mine.check(priority, retry_after_ms)
-        self._all.check(priority, retry_after_ms)
+            mine = self._sessions[session] = Room("This session", self._limits)
         mine.open[priority] += 1
         self._all.open[priority] += 1
-        self._sessions[session] = mine
 
     def leave(self, session: str, priority: str) -> None:
         """One of the session's requests is answered."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 from bridge.core.admission import PRIORITIES
 
@@ -24,7 +24,7 @@ class Load:
         self._workers = workers
         self._means: dict[str, float] = {}
         self._ahead = dict.fromkeys(PRIORITIES, 0.0)
-        self._count = dict.fromkeys(PRIORITIES, 0)
+        self._open: dict[Hashable, tuple[str, float]] = {}
 
     @property
     def means(self) -> Mapping[str, float]:
@@ -36,18 +36,19 @@ class Load:
         mean = self._means.get(name, run_s)
         self._means[name] = mean + WEIGHT * (run_s - mean)
 
-    def enter(self, name: str, priority: str) -> float:
-        """A request is open; gives the seconds that it is expected to take, for `leave`."""
+    def enter(self, key: Hashable, name: str, priority: str) -> None:
+        """The request `key` is open."""
         expected = self._means.get(name, FIRST_S)
+        self._open[key] = (priority, expected)
         self._ahead[priority] += expected
-        self._count[priority] += 1
-        return expected
 
-    def leave(self, priority: str, expected: float) -> None:
-        """A request is no longer open."""
-        self._count[priority] -= 1
-        # From nothing anew, or the rounding of a million sums would be taken for work.
-        self._ahead[priority] = self._ahead[priority] - expected if self._count[priority] else 0.0
+    def leave(self, key: Hashable) -> None:
+        """The request is no longer open, if it was."""
+        priority, expected = self._open.pop(key, ("normal", 0.0))
+        self._ahead[priority] -= expected
+        if not self._open:
+            # From nothing anew, or the rounding of a million sums would be taken for work.
+            self._ahead = dict.fromkeys(PRIORITIES, 0.0)
 
     def wait_s(self, priority: str) -> float:
         """Seconds until the workers have done what goes before a new request of this priority."""

@@ -36,8 +36,6 @@ class Ticket(Struct, frozen=True):
     deadline: float
     """When it is too late, on the caller's clock, seconds."""
     priority: str = "normal"
-    expected_s: float = 0.0
-    """What it is expected to keep a worker busy."""
 
     @property
     def key(self) -> tuple[str, int]:
@@ -83,21 +81,20 @@ class Router:
         target = self._targets.get(request.workload)
         if target is None:
             raise RequestError(errors.UNKNOWN_WORKLOAD, workload=request.workload)
-        priority = request.priority
-        self.admission.enter(session, priority, self.load.retry_after_ms(priority))
+        self.admission.check(session, request.priority, self.load.retry_after_ms(request.priority))
+        return self._enter(self._ticket(session, request, target, now))
+
+    def _ticket(self, session: str, request: Request, target: Target, now: float) -> Ticket:
         deadline_ms = request.deadline_ms if isinstance(request.deadline_ms, int) else self._deadline_ms
-        ticket = Ticket(
-            session=session,
-            request=request.id,
-            name=request.workload,
-            target=target,
-            deadline_ms=deadline_ms,
-            deadline=now + deadline_ms / 1000,
-            priority=priority,
-            # What an advisor has run is no request, and it keeps no worker busy itself.
-            expected_s=self.load.enter(request.workload, priority) if target is Target.WORKLOAD else 0.0,
-        )
+        end = now + deadline_ms / 1000
+        return Ticket(session, request.id, request.workload, target, deadline_ms, end, request.priority)
+
+    def _enter(self, ticket: Ticket) -> Ticket:
         self._open[ticket.key] = ticket
+        self.admission.enter(ticket.session, ticket.priority)
+        # What an advisor has run is no request, and it keeps no worker busy itself.
+        if ticket.target is Target.WORKLOAD:
+            self.load.enter(ticket.key, ticket.name, ticket.priority)
         self._remember(ticket)
         return ticket
 
@@ -114,8 +111,7 @@ class Router:
         ticket = self._open.pop((session, request), None)
         if ticket is not None:
             self.admission.leave(session, ticket.priority)
-            if ticket.target is Target.WORKLOAD:
-                self.load.leave(ticket.priority, ticket.expected_s)
+            self.load.leave(ticket.key)
         return ticket
 
     def drop_session(self, session: str) -> list[Ticket]:

@@ -91,7 +91,7 @@ SETTINGS = (
             help="How many log files that were put aside are kept."),
     Setting(name="connections", type=_ranged(int, 1, 1 << 20), default=8192,
             help="Most WebSocket connections at once; further ones are refused with HTTP 503."),
-    Setting(name="connections_unidentified", type=_ranged(int, 1, 1 << 20), default=256,
+    Setting(name="connections_unidentified", type=_ranged(int, 1, 1 << 20), default=1024,
             help="Most of them that haven't identified yet."),
     Setting(name="heartbeat_s", type=_ranged(float, 0.1, 600), default=20.0, help="Seconds between pings."),
     Setting(name="session.keep_s", type=_ranged(float, 0, 86_400), default=600.0,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import logging.handlers
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +35,8 @@ the token of `identify` in them."""
 LEVELS = ("debug", "info", "warning", "error")
 
 
-def set_up(settings: Settings, registry: Registry) -> None:
+@contextlib.contextmanager
+def logging_by(settings: Settings, registry: Registry) -> Iterator[None]:
     """Logs as the settings `log_*` say; what the plugins of `registry` say counts as the daemon's own.
 
     Raises UserError for a level that is none, and a file that can't be written.
@@ -47,10 +49,22 @@ def set_up(settings: Settings, registry: Registry) -> None:
     handler.setFormatter(
         Json() if settings["log_format"] == "json" else Text(timed=bool(settings["log_file"]))
     )
-    logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
-    for own in {*OWN, *_packages(registry)}:
-        logging.getLogger(own).setLevel(level)
-    logging.getLogger("uvicorn").setLevel(UVICORN_LEAST.get(level, level))
+    levels = {"": max(level, logging.WARNING), "uvicorn": UVICORN_LEAST.get(level, level)}
+    levels |= dict.fromkeys((*OWN, *_packages(registry)), level)
+    before = {name: logging.getLogger(name).level for name in levels}
+    logging.getLogger().addHandler(handler)
+    _set(levels)
+    try:
+        yield
+    finally:
+        _set(before)
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+
+
+def _set(levels: Mapping[str, int]) -> None:
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
 
 
 def _handler(settings: Settings) -> logging.Handler:

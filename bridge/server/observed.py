@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from accel.pool import WorkerState
+from accel.pool import Pool, WorkerState
 from accel.routed import Routed
 from bridge.core.counts import Counts
 from bridge.core.router import Router
@@ -26,10 +26,14 @@ class Observed(Struct, frozen=True):
     lag: LoopLag
 
     @property
+    def pools(self) -> Sequence[tuple[str, Pool]]:
+        """The processes of each device that jobs run on."""
+        return [(lane.form.device, lane.pool) for lane in self.routed.lanes if lane.pool is not None]
+
+    @property
     def workers(self) -> Sequence[tuple[str, WorkerState]]:
         """Every worker, with the device that it works on."""
-        pools = [(lane.form.device, lane.pool) for lane in self.routed.lanes if lane.pool is not None]
-        return [(device, state) for device, pool in pools for state in pool.states]
+        return [(device, state) for device, pool in self.pools for state in pool.states]
 
     @property
     def pids(self) -> Sequence[int]:

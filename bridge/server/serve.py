@@ -26,6 +26,7 @@ from bridge.host import Registry
 from bridge.paths import Paths
 from bridge.server import logs
 from bridge.server.app import Bridge
+from bridge.server.descriptors import allow
 from bridge.server.protocol import BridgeProtocol
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,12 @@ SHUTDOWN_S = 5
 
 def main(settings: Settings, paths: Paths, registry: Registry, say: Say = print) -> None:
     """Serves until SIGINT or SIGTERM. Raises UserError where that can't be done."""
-    logs.set_up(settings, registry)
+    with logs.logging_by(settings, registry):
+        allow(settings["connections"])
+        _main(settings, paths, registry, say)
+
+
+def _main(settings: Settings, paths: Paths, registry: Registry, say: Say) -> None:
     with _only_one(paths), _listen(settings["host"], settings["port"], say) as listener:
         bridge = Bridge(settings, paths, registry)
         server = Server(bridge, listener, paths, say)

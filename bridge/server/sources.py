@@ -58,14 +58,11 @@ def open_now(observed: Observed) -> Mapping[str, Values]:
 def workers(observed: Observed) -> Mapping[str, Values]:
     """What runs and waits, by the device that does it."""
     waiting, states, configured, replaced = {}, {}, {}, {}
-    for lane in observed.routed.lanes:
-        if lane.pool is None:
-            continue
-        device = lane.form.device
-        configured[device] = float(lane.pool.size)
-        waiting.update({(device, each): float(n) for each, n in lane.pool.waiting_by_priority.items()})
-        replaced.update({(device, reason): float(n) for reason, n in lane.pool.ended.items()})
-        living = Counter("busy" if state.busy else "idle" for state in lane.pool.states)
+    for device, pool in observed.pools:
+        configured[device] = float(pool.size)
+        waiting.update({(device, each): float(n) for each, n in pool.waiting_by_priority.items()})
+        replaced.update({(device, reason): float(n) for reason, n in pool.ended.items()})
+        living = Counter("busy" if state.busy else "idle" for state in pool.states)
         states.update({(device, state): float(living[state]) for state in ("busy", "idle")})
     return {
         "popbridge_jobs_waiting": waiting,

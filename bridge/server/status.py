@@ -20,8 +20,7 @@ def status(
 ) -> Status:
     """One look at everything; of the metrics in `figures`, those without labels are shown."""
     now = time.monotonic()
-    admission, lanes = observed.router.admission, observed.routed.lanes
-    pools = [lane.pool for lane in lanes if lane.pool is not None]
+    admission, pools = observed.router.admission, [pool for _, pool in observed.pools]
     lag = observed.lag.seen.quantile(0.95)
     return Status(
         version=__version__,
@@ -29,7 +28,7 @@ def status(
         pid=os.getpid(),
         address=address,
         uptime_s=time.time() - held.began,
-        devices=[lane.form.device for lane in lanes],
+        devices=[device for device, _ in observed.pools],
         open=dict(admission.open),
         inflight=admission.most,
         waiting={each: sum(pool.waiting_by_priority[each] for pool in pools) for each in admission.open},

@@ -18,7 +18,8 @@ SESSION = SessionStatus(
 STATUS = Status(
     version="1", instance="i", pid=1, address="ws://127.0.0.1:1/ws", uptime_s=5, devices=["CPU", "CUDA, X"],
     open={"interactive": 1, "normal": 0, "bulk": 7}, inflight=9,
-    waiting={"interactive": 0, "normal": 0, "bulk": 5}, workers=[WORKER], replaced={"crashed": 2, "cancelled": 0, "memory": 1}, sessions=[SESSION], connections=1,
+    waiting={"interactive": 0, "normal": 0, "bulk": 5}, workers=[WORKER],
+    replaced={"crashed": 2, "cancelled": 0, "memory": 1}, sessions=[SESSION], connections=1,
     workloads=[WorkloadStatus("image.resize", 5, 1, 10.0, 20.0, None)], memory=5 << 20, lag_p95_ms=None,
 )  # fmt: skip
 

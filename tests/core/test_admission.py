@@ -10,13 +10,18 @@ from bridge.core.admission import PRIORITIES, SESSION_SHARES, TOTAL_SHARES, Admi
 from bridge.core.errors import RequestError
 
 
+def admit(admission: Admission, session: str, priority: str, retry_after_ms: int = 0) -> None:
+    admission.check(session, priority, retry_after_ms)
+    admission.enter(session, priority)
+
+
 def fill(admission: Admission, priority: str, sessions: int = 1) -> int:
     """How many more are admitted, spread over sessions of their own."""
     count = 0
     for number in range(sessions):
         try:
             while True:
-                admission.enter(f"{priority} {number}", priority)
+                admit(admission, f"{priority} {number}", priority)
                 count += 1
         except RequestError:
             continue
@@ -26,13 +31,13 @@ def fill(admission: Admission, priority: str, sessions: int = 1) -> int:
 def test_bulk_leaves_a_part_of_its_session_to_what_is_more_urgent() -> None:
     admission = Admission(per_session=8, total=1000)
     for _ in range(6):
-        admission.enter("s", "bulk")
+        admit(admission, "s", "bulk")
     with pytest.raises(RequestError, match="This session has 6 open requests of priority bulk, its most"):
-        admission.enter("s", "bulk")
-    admission.enter("s", "normal")
-    admission.enter("s", "interactive")
+        admit(admission, "s", "bulk")
+    admit(admission, "s", "normal")
+    admit(admission, "s", "interactive")
     with pytest.raises(RequestError, match="This session has 8 open requests, its most"):
-        admission.enter("s", "interactive")
+        admit(admission, "s", "interactive")
 
 
 def test_a_popups_question_is_admitted_however_many_send_bulk() -> None:
@@ -40,7 +45,7 @@ def test_a_popups_question_is_admitted_however_many_send_bulk() -> None:
     assert fill(admission, "bulk", sessions=4) == 8
     assert fill(admission, "normal", sessions=4) == 6
     with pytest.raises(RequestError, match="The bridge has 14 open requests of priority normal or bulk"):
-        admission.enter("another", "bulk")
+        admit(admission, "another", "bulk")
     assert fill(admission, "interactive") == 2
     assert len(admission) == 16
 
@@ -48,15 +53,15 @@ def test_a_popups_question_is_admitted_however_many_send_bulk() -> None:
 def test_the_smallest_limit_still_admits_each_priority() -> None:
     for priority in PRIORITIES:
         admission = Admission(per_session=1, total=1)
-        admission.enter("s", priority)
+        admit(admission, "s", priority)
         assert admission.of("s") == 1
 
 
 def test_a_refusal_says_when_to_ask_again() -> None:
     admission = Admission(per_session=1, total=1)
-    admission.enter("s", "normal")
+    admit(admission, "s", "normal")
     with pytest.raises(RequestError) as refused:
-        admission.enter("s", "normal", retry_after_ms=1234)
+        admit(admission, "s", "normal", retry_after_ms=1234)
     assert refused.value.retry_after_ms == 1234
     assert refused.value.code.retryable and refused.value.hint
 
@@ -64,7 +69,7 @@ def test_a_refusal_says_when_to_ask_again() -> None:
 def test_what_is_answered_makes_room_and_leaves_nothing_behind() -> None:
     admission = Admission(per_session=2, total=2)
     for _ in range(100):
-        admission.enter("s", "bulk")
+        admit(admission, "s", "bulk")
         admission.leave("s", "bulk")
     assert len(admission) == admission.of("s") == 0
     assert admission.open == dict.fromkeys(PRIORITIES, 0)
@@ -92,10 +97,19 @@ def test_whatever_comes_no_limit_is_passed(
             held.remove((session, priority))
             continue
         try:
-            admission.enter(session, priority)
+            admit(admission, session, priority)
         except RequestError:
             continue
         held.append((session, priority))
         assert len(admission) == len(held) <= total
         assert admission.of(session) == sum(s == session for s, _ in held) <= per_session
     assert admission.open == {each: sum(p == each for _, p in held) for each in PRIORITIES}
+
+
+def test_what_was_promised_before_is_open_even_where_there_is_no_room() -> None:
+    admission = Admission(per_session=1, total=1)
+    for _ in range(3):
+        admission.enter("s", "bulk")
+    assert len(admission) == 3
+    with pytest.raises(RequestError):
+        admission.check("s", "interactive")

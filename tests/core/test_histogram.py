@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,12 +30,10 @@ def test_each_duration_counts_below_every_bound_that_it_doesnt_pass(seconds: lis
 
 @given(st.lists(st.floats(0, BOUNDS_S[-1]), min_size=1), st.floats(0, 1))
 def test_a_quantile_lies_in_the_bucket_of_the_real_one(seconds: list[float], part: float) -> None:
-    at = max(0, -int(-part * len(seconds) // 1) - 1)
-    real = sorted(seconds)[at]
+    real = sorted(seconds)[max(0, math.ceil(part * len(seconds)) - 1)]
     found = of(*seconds).quantile(part)
-    edges = (0.0, *BOUNDS_S)
-    low = max(edge for edge in edges if edge < real) if real > 0 else 0.0
-    assert found is not None and low <= found <= min(edge for edge in edges if edge >= real)
+    low = max([0.0, *(bound for bound in BOUNDS_S if bound < real)])
+    assert found is not None and low <= found <= min(bound for bound in BOUNDS_S if bound >= real)
 
 
 def test_of_nothing_there_is_no_quantile() -> None:

@@ -29,6 +29,7 @@ def test_a_request_goes_to_the_workload_or_the_advisor_that_has_its_name() -> No
     router = Router(["image.inspect"], asks=["popup.ask"])
     assert router.admit("s", request(1), now=0).target is Target.WORKLOAD
     assert router.admit("s", request(2, "popup.ask"), now=0).target is Target.ADVISOR
+    assert "popup.ask" in router and "popup.tell" not in router
 
 
 def test_a_workload_that_is_not_there_is_named_in_the_refusal() -> None:

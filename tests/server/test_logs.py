@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import sys
@@ -26,24 +27,14 @@ from tests.server.wire import resume, session
 
 @pytest.fixture
 def set_up() -> Iterator[Any]:
-    """Sets logging up for settings; afterwards it is as it was."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    names = ("uvicorn", "bridge", "accel", "popbridge", "tests", "thirdparty")
-    levels = {name: logging.getLogger(name).level for name in names}
+    """Logs by settings until the test ends."""
+    with contextlib.ExitStack() as until_the_end:
 
-    def begin(known: Registry | None = None, **flags: object) -> None:
-        # pytest's own handlers would be closed by `force`.
-        root.handlers[:] = []
-        logs.set_up(resolve(SETTINGS, flags), known or Registry())
+        def begin(known: Registry | None = None, **flags: object) -> None:
+            settings = resolve(SETTINGS, flags)
+            until_the_end.enter_context(logs.logging_by(settings, known or Registry()))
 
-    yield begin
-    for handler in root.handlers:
-        handler.close()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name, was in levels.items():
-        logging.getLogger(name).setLevel(was)
+        yield begin
 
 
 def written(path: Path) -> list[dict[str, Any]]:
@@ -174,3 +165,11 @@ async def test_a_real_daemons_log_has_ids_and_tracebacks_and_no_token(tmp_path: 
     assert sys.platform == "win32" or "uvicorn" not in {
         line["logger"] for line in found if line["level"] == "debug"
     }
+
+
+def test_afterwards_everything_is_logged_as_before(tmp_path: Path) -> None:
+    root, own = logging.getLogger(), logging.getLogger("bridge")
+    before = root.handlers[:], root.level, own.level
+    with logs.logging_by(resolve(SETTINGS, {"log_level": "debug"}), Registry()):
+        assert own.level == logging.DEBUG
+    assert (root.handlers, root.level, own.level) == before
