@@ -16,7 +16,7 @@ from msgspec import UNSET
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from bridge import wire
+from bridge import dialling, wire
 from bridge.connection import ConnectionFile
 from bridge.core import errors
 from bridge.core.errors import RequestError, UserError
@@ -128,13 +128,13 @@ class Client:
             resume=resume or UNSET,
             locale=locale or UNSET,
         )
-        socket = await wire.dial(file)
+        socket = await dialling.dial(file)
         try:
             hello = wire.decode(await socket.recv())
             await socket.send(wire.encode(identify))
             ready = wire.decode(await socket.recv())
         except ConnectionClosed as closed:
-            raise UserError(wire.refusal(closed)) from None
+            raise UserError(dialling.refusal(closed)) from None
         except BaseException:
             await socket.close()
             raise

@@ -1,4 +1,4 @@
-"""What a Python client sends and receives, as bytes: its socket, frames by `msgpack`'s own library, blobs."""
+"""What a Python client sends and receives, as bytes: frames by `msgpack`'s own library, blobs over HTTP."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ from typing import Any
 
 import msgpack
 import msgspec
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
-from websockets.typing import Subprotocol
 
 from bridge.connection import ConnectionFile
 from bridge.core.errors import ErrorCode, RequestError, UserError
-from bridge.core.messages import MAX_FRAME, SUBPROTOCOL_MSGPACK, ClientMessage, ServerMessage
+from bridge.core.messages import ClientMessage, ServerMessage
 
 HTTP_TIMEOUT_S = 60.0
 
@@ -38,29 +35,6 @@ def decode(frame: str | bytes) -> ServerMessage:
     except (ValueError, msgpack.UnpackException) as error:
         raise UserError(f"The daemon sent what is no message ({error}): update the older side.") from None
     return message
-
-
-async def dial(file: ConnectionFile) -> ClientConnection:
-    """An open socket, on which nothing was said yet. Raises UserError where no daemon listens."""
-    try:
-        return await connect(
-            file.ws,
-            subprotocols=[Subprotocol(SUBPROTOCOL_MSGPACK)],
-            max_size=MAX_FRAME,
-            compression=None,
-            proxy=None,
-        )
-    except (OSError, InvalidHandshake) as error:
-        raise UserError(
-            f"PopBridge doesn't answer at {file.ws} ({error}): start `popbridge serve`."
-        ) from None
-
-
-def refusal(closed: ConnectionClosed) -> str:
-    """What is said where the daemon closes a new connection."""
-    if closed.rcvd is None:
-        return "PopBridge closed the connection without a word: see its log."
-    return f"PopBridge refused the connection: {closed.rcvd.code} {closed.rcvd.reason}"
 
 
 def blob(file: ConnectionFile, method: str, name: str, data: bytes | None = None) -> bytes:

@@ -40,12 +40,24 @@ def lines(status: Status) -> Iterable[str]:
 
 
 def _figures(figures: Mapping[str, float]) -> Iterable[str]:
-    """Of the cache, the journal and the blobs."""
-    hits, misses = figures.get("popbridge_cache_hits_total"), figures.get("popbridge_cache_misses_total")
-    if hits is not None and misses is not None:
-        asked = hits + misses
-        rate = f"{hits / asked:.0%} of {asked:.0f} answers" if asked else "not asked yet"
-        yield f"Cache     {rate}"
+    """Of the cache, the journal and the blobs, as far as there are any."""
+
+    def of(name: str) -> float:
+        return figures.get(f"popbridge_{name}", 0.0)
+
+    if "popbridge_cache_hits_total" in figures:
+        hits = of("cache_hits_total") + of("cache_shared_total")
+        asked = hits + of("cache_misses_total")
+        rate = f"{hits / asked:.0%} of {asked:.0f} requests without a run" if asked else "not asked yet"
+        yield f"Cache     {rate}; {of('cache_entries'):.0f} results, {size(of('cache_bytes'))}"
+    if "popbridge_journal_jobs{waiting}" in figures:
+        counts = {state: of(f"journal_jobs{{{state}}}") for state in ("waiting", "running")}
+        counts |= {state: of(f"journal_jobs_total{{{state}}}") for state in ("done", "failed", "cancelled")}
+        yield f"Journal   {', '.join(f'{count:.0f} {state}' for state, count in counts.items())}"
+    if "popbridge_blobs" in figures:
+        quota = of("blobs_quota_bytes")
+        most = f" of {size(quota)}" if quota else ""
+        yield f"Blobs     {of('blobs'):.0f}, {size(of('blobs_bytes'))}{most}"
 
 
 def _by_priority(counts: Mapping[str, int]) -> str:

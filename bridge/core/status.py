@@ -83,4 +83,5 @@ class Status(Struct):
     lag_p95_ms: float | None
     """How late the event loop comes to its timers."""
     figures: dict[str, float] = {}
-    """Of the store, the cache, the journal and the blobs, by the names of their metrics."""
+    """Of the store, the cache, the journal and the blobs, by the names of their metrics; where a metric has a
+    label, with its value in braces: `popbridge_journal_jobs{waiting}`."""

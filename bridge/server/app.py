@@ -31,6 +31,7 @@ from bridge.core.router import Router
 from bridge.core.settings import Settings
 from bridge.host import Registry
 from bridge.paths import Paths
+from bridge.server import sources
 from bridge.server.backlog import Total
 from bridge.server.commands import Commands
 from bridge.server.dispatch import Dispatch
@@ -104,6 +105,7 @@ class Bridge:
         self._lag = LoopLag()
         observed = Observed(counts, router, self._executor, self.sessions, gate, self._lag)
         self.metrics = Metrics()
+        self.metrics.add(functools.partial(sources.stored, self.store))
         operator = Operator(observed, self.metrics, self.token, self.instance)
         self.app = Starlette(
             routes=[

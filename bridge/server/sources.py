@@ -12,6 +12,7 @@ from bridge.core.messages import Message
 from bridge.core.metrics import Values
 from bridge.server.memory import Held
 from bridge.server.observed import Observed
+from bridge.store.store import Store
 
 
 def counted(observed: Observed) -> Mapping[str, Values]:
@@ -79,6 +80,15 @@ def processes(held: Held) -> Mapping[str, Values]:
         "process_resident_memory_bytes": held.daemon,
         "process_cpu_seconds_total": held.cpu_s,
         "process_start_time_seconds": held.began,
+    }
+
+
+def stored(store: Store) -> Mapping[str, Values]:
+    """What the database does."""
+    return {
+        "popbridge_store_commits_total": store.commits,
+        "popbridge_store_writes_total": store.writes,
+        "popbridge_store_writes_waiting": store.waiting,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from bridge import __version__
 from bridge.core.counts import Counts
@@ -18,7 +18,7 @@ from bridge.server.observed import Observed
 def status(
     observed: Observed, held: Held, instance: str, address: str, figures: Mapping[str, Values]
 ) -> Status:
-    """One look at everything; of the metrics in `figures`, those without labels are shown."""
+    """One look at everything; of the metrics in `figures`, those with no more than one label."""
     now = time.monotonic()
     admission, pools = observed.router.admission, [pool for _, pool in observed.pools]
     lag = observed.lag.seen.quantile(0.95)
@@ -39,7 +39,7 @@ def status(
         workloads=_workloads(observed.counts),
         memory=held.daemon,
         lag_p95_ms=_ms(lag),
-        figures={name: float(value) for name, value in figures.items() if isinstance(value, float | int)},
+        figures=dict(_plain(figures)),
     )
 
 
@@ -87,6 +87,15 @@ def _workloads(counts: Counts) -> list[WorkloadStatus]:
         for name, asked in counts.asked.items()
     ]
     return sorted(found, key=lambda each: (-each.ok - each.failed, each.name))
+
+
+def _plain(figures: Mapping[str, Values]) -> Iterator[tuple[str, float]]:
+    for name, values in figures.items():
+        if isinstance(values, float | int):
+            yield name, float(values)
+        elif isinstance(values, Mapping):
+            one = {label: value for label, value in values.items() if isinstance(label, str)}
+            yield from ((f"{name}{{{label}}}", v) for label, v in one.items() if isinstance(v, float | int))
 
 
 def _ms(seconds: float | None) -> float | None:

@@ -59,3 +59,22 @@ def test_what_doesnt_fit_on_the_screen_is_counted() -> None:
 def test_without_anybody_there_are_no_empty_tables() -> None:
     out = text(msgspec.structs.replace(STATUS, sessions=[], workloads=[]))
     assert "Sessions" not in out and "Workloads" not in out
+
+
+def test_what_is_kept_is_told_as_far_as_there_is_any() -> None:
+    assert "Cache" not in text(STATUS)
+    figures = {
+        "popbridge_cache_hits_total": 6.0, "popbridge_cache_shared_total": 2.0,
+        "popbridge_cache_misses_total": 2.0, "popbridge_cache_entries": 5.0, "popbridge_cache_bytes": 2048.0,
+        "popbridge_journal_jobs{waiting}": 3.0, "popbridge_journal_jobs_total{done}": 4.0,
+        "popbridge_blobs": 7.0, "popbridge_blobs_bytes": 1024.0, "popbridge_blobs_quota_bytes": 4096.0,
+    }  # fmt: skip
+    out = text(msgspec.structs.replace(STATUS, figures=figures))
+    assert "Cache     80% of 10 requests without a run; 5 results, 2.0 KiB" in out
+    assert "Journal   3 waiting, 0 running, 4 done, 0 failed, 0 cancelled" in out
+    assert "Blobs     7, 1.0 KiB of 4.0 KiB" in out
+    unused = {"popbridge_cache_hits_total": 0.0, "popbridge_blobs": 0.0}
+    out = text(msgspec.structs.replace(STATUS, figures=unused))
+    assert "Cache     not asked yet; 0 results, 0 B" in out and "Blobs     0, 0 B\n" in out.replace(
+        " \n", "\n"
+    )

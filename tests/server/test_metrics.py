@@ -17,6 +17,9 @@ from tests.server.daemons import ThreadDaemon, until
 from tests.server.pages import page
 from tests.server.wire import dial, session
 
+KEPT = ("cache", "blobs", "journal")
+"""Parts that a daemon may lack."""
+
 Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 
 
@@ -43,7 +46,7 @@ def test_prometheus_reads_every_declared_metric_under_its_name_and_kind(daemon: 
     assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
     families = {family.name: family for family in text_string_to_metric_families(body.decode())}
     for metric in METRICS:
-        if metric.name.split("_")[1] in ("cache", "blobs", "journal", "store"):
+        if metric.name.split("_")[1] in KEPT:
             continue
         family = families[metric.name.removesuffix("_total")]
         assert (family.type, family.documentation) == (metric.kind, metric.help)
