@@ -157,6 +157,7 @@ STORE_UNAVAILABLE = ErrorCode(
     "The bridge can't keep anything now: {reason}.",
     retryable=True,
     outcome="not_started",
+    retry_after_ms=5000,
 )
 
 ERROR_CODES = (

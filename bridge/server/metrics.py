@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,24 +19,19 @@ log = logging.getLogger(__name__)
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 
-class Metrics(Collector):
+class Metrics:
     """The metrics of one daemon, out of the values that its sources give."""
 
     def __init__(self) -> None:
         self._sources: list[Source] = []
-        # One of its own: two daemons in a process, as in tests, don't meet.
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(self)
-        GCCollector(registry=self._registry)
-        PlatformCollector(registry=self._registry)
 
     def add(self, source: Source) -> None:
         """`source` gives the values of metrics that `bridge/core/metrics.py` declares."""
         self._sources.append(source)
 
-    def text(self) -> bytes:
-        """What `/metrics` answers."""
-        return generate_latest(self._registry)
+    async def text(self) -> bytes:
+        """What `/metrics` answers: read at once, and written in a thread, as it takes milliseconds."""
+        return await asyncio.to_thread(_written, self.values())
 
     def values(self) -> Mapping[str, Values]:
         """Every value by its metric's name. A source that fails is passed over, and logged."""
@@ -50,9 +46,25 @@ class Metrics(Collector):
             raise LookupError(f"bridge/core/metrics.py declares no metric {', '.join(sorted(unknown))}")
         return found
 
+
+class _Snapshot(Collector):
+    """What was read, for one answer."""
+
+    def __init__(self, values: Mapping[str, Values]) -> None:
+        self._values = values
+
     def collect(self) -> Iterator[core.Metric]:
-        values = self.values()
+        values = self._values
         return (_family(metric, values[metric.name]) for metric in METRICS if metric.name in values)
+
+
+def _written(values: Mapping[str, Values]) -> bytes:
+    # One of its own: the library's is the process's, in which there may be two daemons, as in tests.
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Snapshot(values))
+    GCCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    return generate_latest(registry)
 
 
 def _family(metric: Metric, values: Values) -> core.Metric:

@@ -47,7 +47,7 @@ class Operator:
         if not local and not self._authorised(request):
             return _unauthorised()
         await self._look()
-        return Response(self._metrics.text(), media_type=CONTENT_TYPE)
+        return Response(await self._metrics.text(), media_type=CONTENT_TYPE)
 
     async def status(self, request: Request) -> Response:
         if not self._authorised(request):

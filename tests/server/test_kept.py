@@ -9,7 +9,7 @@ from bridge.server.metrics import Metrics
 from tests.server.test_metrics import samples, value
 
 
-def test_each_figure_is_told_under_its_declared_name() -> None:
+async def test_each_figure_is_told_under_its_declared_name() -> None:
     metrics = Metrics()
     cache = SimpleNamespace(hits=1, misses=2, shared=3, evictions=4, entries=5, bytes=6)
     tally = SimpleNamespace(waiting=7, done=8, failed=9, cancelled=10)
@@ -17,7 +17,7 @@ def test_each_figure_is_told_under_its_declared_name() -> None:
     metrics.add(lambda: kept.cached(cache))
     metrics.add(lambda: kept.promised(tally, running=15))
     metrics.add(lambda: kept.blobs(blobs))
-    found = samples(metrics.text())
+    found = samples(await metrics.text())
     cached = ("hits_total", "misses_total", "shared_total", "evictions_total", "entries", "bytes")
     assert [value(found, f"popbridge_cache_{name}") for name in cached] == [1, 2, 3, 4, 5, 6]
     jobs, ended = "popbridge_journal_jobs", "popbridge_journal_jobs_total"

@@ -190,7 +190,7 @@ def test_a_rebound_name_and_other_methods_get_nothing(daemon: ThreadDaemon, path
     assert page(daemon.file, path, "POST")[0].status == 405
 
 
-def test_a_source_that_fails_costs_its_own_metrics_alone(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_source_that_fails_costs_its_own_metrics_alone(caplog: pytest.LogCaptureFixture) -> None:
     metrics = Metrics()
     metrics.add(lambda: {"popbridge_popups_open": 3})
 
@@ -198,21 +198,21 @@ def test_a_source_that_fails_costs_its_own_metrics_alone(caplog: pytest.LogCaptu
         raise OSError("gone")
 
     metrics.add(broken)
-    assert value(samples(metrics.text()), "popbridge_popups_open") == 3
+    assert value(samples(await metrics.text()), "popbridge_popups_open") == 3
     assert "a source of metrics failed" in caplog.text
     assert caplog.records[0].levelno == logging.ERROR
 
 
-def test_a_value_without_a_declaration_is_a_mistake() -> None:
+async def test_a_value_without_a_declaration_is_a_mistake() -> None:
     metrics = Metrics()
     metrics.add(lambda: {"popbridge_made_up": 1.0})
     with pytest.raises(LookupError, match="popbridge_made_up"):
-        metrics.text()
+        await metrics.text()
 
 
-def test_two_daemons_in_a_process_dont_meet() -> None:
+async def test_two_daemons_in_a_process_dont_meet() -> None:
     one, other = Metrics(), Metrics()
     one.add(lambda: {"popbridge_popups_open": 1})
-    assert b"popbridge_popups_open" in one.text()
-    assert b"popbridge_popups_open" not in other.text()
+    assert b"popbridge_popups_open" in await one.text()
+    assert b"popbridge_popups_open" not in await other.text()
     assert "popbridge_popups_open" in BY_NAME

@@ -99,6 +99,18 @@ async def test_bulk_cant_take_what_is_left_for_editors(start: Start) -> None:
         assert (await other.until("error"))["id"] == 4
 
 
+async def test_a_stopping_daemon_says_when_another_may_be_there(start: Start) -> None:
+    daemon = start()
+    async with session(daemon.file) as wire:
+        await wire.send("request", id=1, workload="test.sleep", params={"seconds": 0.5})
+        await wire.request(2, "bridge.echo")
+        daemon.server.should_exit = True
+        await asyncio.to_thread(until, lambda: daemon.bridge.dispatch.stopping, "the daemon to stop")
+        refused = await wire.request(3, "bridge.echo")
+        assert (refused["code"], refused["retry_after_ms"]) == ("shutting_down", 2000)
+        assert "retry_after_ms" not in await wire.until("result", id=1)
+
+
 async def test_a_client_that_may_retries_until_there_is_room(start: Start) -> None:
     daemon = start(session__inflight=1)
     async with await Client.connect(daemon.paths.connection_file) as client:
