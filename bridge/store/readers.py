@@ -24,7 +24,7 @@ MAX_GROUP = 64
 
 
 class Readers:
-    """`count` threads; `settle` gets what reads came to. Raises sqlite3.Error where the file can't be opened."""
+    """`count` threads; `settle` gets what they read. Raises sqlite3.Error where the file can't be opened."""
 
     def __init__(self, path: Path, count: int, settle: Settle) -> None:
         self._waiting: Waiting = queue.SimpleQueue()

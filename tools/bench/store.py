@@ -13,11 +13,9 @@ import random
 import shutil
 import sqlite3
 import statistics
-import sys
 import tempfile
-import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
