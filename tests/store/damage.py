@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bridge.store.database import open_database
+from bridge.store.records import pack
 
 PAGE = 4096
 
@@ -23,7 +24,7 @@ def keep(connection: sqlite3.Connection, ids: Iterable[int]) -> None:
     connection.executemany(
         "INSERT INTO receipts (id, session, project, command, args, note, state, created) "
         "VALUES (?, 's', 'p', 'c', ?, 'n', 'applied', '2026')",
-        [(number, bytes([number % 256]) * 1000) for number in ids],
+        [(number, pack({"data": bytes([number % 256]) * 1000})) for number in ids],
     )
 
 
