@@ -185,7 +185,7 @@ async def test_a_file_that_is_damaged_under_the_daemon(
             answer = await wire.request(number, "receipts.list", {"limit": 1000})
             if answer["type"] == "error":
                 break
-        assert answer["code"] == "store_unavailable"
+        assert answer["code"] == "store_unavailable", process.output.read_text()[-1500:]
         assert "its database is damaged" in answer["message"]
         assert (await wire.request(30, "bridge.echo", {"value": 7}))["value"] == 7
     async with session(file, instance="two") as other:
@@ -197,7 +197,8 @@ async def test_a_file_that_is_damaged_under_the_daemon(
     assert "could be read" in capsys.readouterr().out
     async with session(process.start(), instance="three") as again:
         assert "notice" not in again.ready
-        assert (await again.request(1, "receipts.list", {"limit": 1000}))["type"] == "result"
+        answer = await again.request(1, "receipts.list", {"limit": 100})
+        assert answer["type"] == "result", (answer, process.output.read_text()[-2000:])
 
 
 def refused(process: ProcessDaemon) -> str:
