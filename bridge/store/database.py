@@ -14,6 +14,8 @@ from bridge.store.failures import as_store_error
 
 migrations = Migrations("popbridge")
 BUSY_TIMEOUT_MS = 2000
+MAX_WAL = 16 << 20
+"""Bytes of the log that are left to be used again."""
 
 
 @migrations()
@@ -97,6 +99,8 @@ def connect(path: Path, schema: Migrations, *, durable: bool = True) -> Database
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+        # What a burst has made long is cut when it has been moved into the file.
+        connection.execute(f"PRAGMA journal_size_limit = {MAX_WAL}")
         # macOS: fsync alone leaves it in the disk's own cache (fcntl(2), F_FULLFSYNC).
         connection.execute(f"PRAGMA fullfsync = {'ON' if durable else 'OFF'}")
     except BaseException:

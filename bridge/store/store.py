@@ -103,7 +103,10 @@ class Store:
             tries += 1
 
     async def read(self, work: Callable[[sqlite3.Connection], Value], *, limit_s: float = 2.0) -> Value:
-        """What `work` reads, on a thread of its own. Raises StoreError, also after `limit_s` seconds."""
+        """What `work` reads, on a thread of its own. Raises StoreError, also after `limit_s` seconds.
+
+        `work` gives values and no cursor: one that is left open keeps its connection in the past.
+        """
         if self._closed:
             raise closed()
         loop = asyncio.get_running_loop()
