@@ -175,12 +175,18 @@ def _alone(paths: Paths) -> Iterator[None]:
     """No daemon runs or starts meanwhile. Raises UserError."""
     from filelock import FileLock, Timeout
 
-    paths.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = FileLock(paths.lock_file, timeout=0)
     try:
-        with FileLock(paths.lock_file, timeout=0):
-            yield
+        paths.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock.acquire()
     except Timeout:
         raise UserError("The daemon is running and uses the database: stop it first.") from None
+    except OSError as error:
+        raise UserError(f"The folder {paths.runtime} can't be used ({error.strerror}).") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _salvageable(database: Path) -> Mapping[str, int] | None:

@@ -1,4 +1,4 @@
-"""A full disk, a held, failing, read-only or damaged file under a real daemon: told, outlived, and got over."""
+"""A full disk, a held, failing, read-only or damaged file under a real daemon: told, and got over."""
 
 from __future__ import annotations
 
@@ -209,10 +209,17 @@ def refused(process: ProcessDaemon) -> str:
     return said.strip().splitlines()[-1]
 
 
-def test_a_read_only_folder_is_told_at_the_start(small_disk: Path) -> None:
+def test_a_read_only_folder_is_told_at_the_start_and_can_be_looked_at(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     filled(small_disk / "popbridge.db", 10)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     assert "Read-only file system" in refused(ProcessDaemon(small_disk))
+    monkeypatch.setenv("POPBRIDGE_HOME", str(small_disk))
+    assert cli.main(["db", "check"]) == 0
+    assert cli.main(["db", "backup", str(small_disk.parent / "backup.db")]) == 0
+    assert cli.main(["db", "vacuum"]) == 2
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_a_damaged_file_is_told_at_the_start(process: ProcessDaemon) -> None:

@@ -21,9 +21,9 @@ def filled(path: Path, rows: int = 2000) -> Path:
 
 
 def keep(connection: sqlite3.Connection, ids: Iterable[int]) -> None:
+    columns = "id, session, project, project_name, command, args, deadline_ms, note, state, created"
     connection.executemany(
-        "INSERT INTO receipts (id, session, project, project_name, command, args, deadline_ms, note, state, created) "
-        "VALUES (?, 's', 'p', 'P', 'c', ?, 1000, 'n', 'applied', '2026')",
+        f"INSERT INTO receipts ({columns}) VALUES (?, 's', 'p', 'P', 'c', ?, 1000, 'n', 'applied', '2026')",
         [(number, pack({"data": bytes([number % 256]) * 1000})) for number in ids],
     )
 

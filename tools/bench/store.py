@@ -2,9 +2,9 @@
 
 64 tasks do nine reads for each write, on a file such as the journal's: one operation after another, which
 shows the most that each peer can do, and at one pace for all, which shows how long an operation takes where
-nobody is at the limit. An operation's time begins when its task is free for it, or when it is due: waiting for
-the loop, a lock or a thread counts. The peers have the same file, pragmas and statements; rounds alternate, so
-that other load on the machine meets all alike.
+nobody is at the limit. An operation's time begins when its task is free for it, or when it is due: waiting
+for the loop, a lock or a thread counts. The peers have the same file, pragmas and statements; rounds
+alternate, so that other load on the machine meets all alike.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ PACE = 0.6
 
 TEMPLATE = """## The store beside one shared connection
 
-{tasks} tasks, 90 % reads (two thirds a row by its unique key, one third the newest ten of a session), 10 % writes
-(half inserts, half updates), rows of 1 KiB, {rows:,} of them at first, in WAL mode with `synchronous=FULL`. The peers
-share one `sqlite3` connection, and each write is its own commit: behind an `asyncio.Lock`, each operation in
-`asyncio.to_thread`; and directly on the event loop, which stands still meanwhile. Medians of {rounds} alternating
-rounds of {count:,} operations (`tools/bench/store.py`).
+{tasks} tasks, 90 % reads (two thirds a row by its unique key, one third the newest ten of a session), 10 %
+writes (half inserts, half updates), rows of 1 KiB, {rows:,} of them at first, in WAL mode with
+`synchronous=FULL`. The peers share one `sqlite3` connection, and each write is its own commit: behind an
+`asyncio.Lock`, each operation in `asyncio.to_thread`; and directly on the event loop, which stands still
+meanwhile. Medians of {rounds} alternating rounds of {count:,} operations (`tools/bench/store.py`).
 
 One operation after another, as fast as each can:
 
@@ -55,9 +55,9 @@ One operation after another, as fast as each can:
 | **store to lock and threads** | **{rate:.1f} times** (aim: 1.5) | | **1/{p99:.1f}** (aim: 1/10) | | |
 | **store to the event loop** | **{inline_rate:.1f} times** | | **1/{inline_p99:.1f}** | | |
 
-With {tasks} operations always open a read can't take much less than {tasks} divided by the operations/s, whoever
-does it: there the second aim asks for ten times the throughput. So the same again at one pace for all,
-{share:.0%} of what the lock and threads managed; an operation's time begins when it is due:
+With {tasks} operations always open a read can't take much less than {tasks} divided by the operations/s,
+whoever does it: there the second aim asks for ten times the throughput. So the same again at one pace for
+all, {share:.0%} of what the lock and threads managed; an operation's time begins when it is due:
 
 | | operations/s | read p50 | read p99 | write p50 | write p99 |
 |---|---|---|---|---|---|
