@@ -1,4 +1,4 @@
-"""docs/operations.md: running the daemon, its metrics, its log, and what it does when there is too much."""
+"""docs/operations.md: the daemon, its metrics and log, what it does when there is too much, its database."""
 
 from __future__ import annotations
 
