@@ -86,6 +86,8 @@ SETTINGS = (
             help="Seconds that a session waits for its editor to come back."),
     Setting(name="session.inflight", type=_ranged(int, 1, 65_536), default=64,
             help="Most open requests of one session."),
+    Setting(name="journal.keep_s", type=_ranged(float, 0, 31_536_000), default=86_400.0,
+            help="Seconds of the daemon's running that a request's key finds the answer it was given."),
     Setting(name="inline", type=_ranged(int, 0, 196_608), default=MAX_INLINE,
             help="Most bytes of data in a frame; larger things travel over HTTP."),
     Setting(name="blobs.max_size", type=_ranged(int, 1, 2**40), default=1 << 30, help="Largest blob, bytes."),

@@ -97,6 +97,14 @@ class Runner:
         """Files for a request's inputs. Raises RequestError: `not_found`, `forbidden`, `bad_params`."""
         return [self._resolve(ref, root) for ref in refs]
 
+    def durable(self, refs: Sequence[InputRef], root: Path | None) -> list[InputRef]:
+        """The same inputs, with what came as data kept as blobs. Raises RequestError as `resolve`."""
+        found = zip(refs, self.resolve(refs, root), strict=True)
+        return [
+            InputRef(name=ref.name, blob=Path(one.path).name) if isinstance(ref.data, bytes) else ref
+            for ref, one in found
+        ]
+
     def _resolve(self, ref: InputRef, root: Path | None) -> Input:
         if sum(value is not UNSET for value in (ref.blob, ref.data, ref.path)) != 1:
             reason = "exactly one of blob, data and path is needed"
