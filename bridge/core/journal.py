@@ -1,4 +1,4 @@
-"""Which requests are promised, what a later one with the same key must repeat, and which ends free the key."""
+"""Which requests are promised, what another one with the same key must repeat, and what frees the key."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ class Router:
         return self._enter(self._ticket(session, request, target, now))
 
     def readmit(self, session: str, request: Request, now: float) -> Ticket:
-        """A journalled request of an earlier run is open again, whatever else is; its deadline counts anew."""
+        """A journalled request of an earlier run is open again, whatever else is; its time begins anew."""
         return self._enter(self._ticket(session, request, Target.WORKLOAD, now))
 
     def _ticket(self, session: str, request: Request, target: Target, now: float) -> Ticket:

@@ -151,11 +151,13 @@ class Session:
             self.commands.pop(message.id, None)
 
     def restore(self, message: Numbered, now: float) -> None:
-        """Puts a stored, numbered message back, in the order of its number."""
+        """Takes up a message that is stored under its number, in the order of these."""
         if not isinstance(message.seq, int) or (self._outbox and message.seq <= _number(self._outbox[-1])):
             raise LocalProtocolError(errors.UNKNOWN, f"stored message out of order: {message.seq}")
         self.seq = max(self.seq, message.seq)
         self._outbox.append(message)
+        if isinstance(message, (Result, Error)) and message.id is not UNSET:
+            self._settle(message.id)
         if isinstance(message, Command):
             self.commands[message.id] = message
         if isinstance(message, Popup):

@@ -33,6 +33,7 @@ from bridge.server.commands import Commands
 from bridge.server.dispatch import Dispatch
 from bridge.server.flows import Flows
 from bridge.server.http import HostGuard, routes
+from bridge.server.jobs import Jobs
 from bridge.server.live import LiveSession, Sessions
 from bridge.server.receipts import Receipts
 from bridge.server.restore import restore
@@ -84,7 +85,12 @@ class Bridge:
             inflight=settings["session.inflight"],
             deadline_ms=settings["deadline_ms"],
         )
-        self.dispatch = Dispatch(router, runner, self.flows, commands)
+        self.jobs = Jobs(
+            self.store, router, runner, self.sessions, owner=self.instance,
+            workers=settings["workers"] or cores(), deadline_ms=settings["deadline_ms"],
+            keep_s=settings["journal.keep_s"],
+        )  # fmt: skip
+        self.dispatch = Dispatch(router, runner, self.flows, commands, self.jobs)
         welcome = Welcome(self.token, self.instance, settings, registry, self.sessions, self._restarted)
         endpoint = WebSocketEndpoint(welcome, self.dispatch.handle)
         self.app = Starlette(
@@ -104,6 +110,7 @@ class Bridge:
             raise errors.UserError(f"The worker processes can't be started ({error.strerror}).") from None
         try:
             count = await restore(self.store, self.registry, self.sessions, self._commands, self.flows)
+            await self.jobs.start()
         except (sqlite3.Error, StoreError) as error:
             await self._close()
             raise unusable(self.store.path, error) from None
@@ -113,7 +120,7 @@ class Bridge:
         self._gpu = asyncio.create_task(self._join_gpu())
 
     async def _restarted(self, live: LiveSession) -> None:
-        self.dispatch.client_restarted(live)
+        await self.dispatch.client_restarted(live)
         await self.flows.show_again(live)
 
     async def finish(self) -> None:

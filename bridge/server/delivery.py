@@ -35,7 +35,7 @@ class Deliveries:
         self._router = router
 
     async def answer(self, job: int) -> None:
-        """Sends a finished job's answer to all who wait for it. Raises StoreError once the store is closed."""
+        """Sends a finished job's answer to all who wait. Raises StoreError once the store is closed."""
         await self.send(functools.partial(_deliver, job), (), job)
 
     async def send(self, number: Number, sessions: Iterable[str], job: int) -> bool:

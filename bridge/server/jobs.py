@@ -160,13 +160,20 @@ class Jobs:
         """The client that asked is gone: its jobs go on, and who asks with the same key gets the answer."""
         accepting = [task for key, task in self._accepting.items() if key[0] == live.id]
         await asyncio.gather(*accepting, return_exceptions=True)
-        async with live.sending:
-            await self._store.persist(functools.partial(outbox.forget_waiters, session=live.id))
+        work = functools.partial(outbox.forget_waiters, session=live.id)
+        try:
+            # Nothing of the former client's may be under way when the next one begins to ask.
+            async with live.sending:
+                await self._store.write(work)
+        except StoreError as error:
+            log.error("what session %s waits for isn't forgotten yet: %s", live.id, error.reason)
+            self._spawn(self._store.persist(work))
 
     # The daemon's start and end.
 
     async def start(self) -> None:
         """Takes up what an earlier daemon left, after the sessions are back. Raises StoreError."""
+        await self._store.write(outbox.forget_strangers)
         work = functools.partial(journal.recover, owner=self._owner, now=time.monotonic())
         if requeued := await self._store.write(work):
             log.info("%d jobs were in hand when the daemon was killed; they are done again", requeued)

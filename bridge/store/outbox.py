@@ -135,15 +135,18 @@ def forget_waiters(db: Database, session: str) -> None:
     db.conn.execute("DELETE FROM waiters WHERE session = ?", (session,))
 
 
-def acknowledged(db: Database, session: str, seq: int) -> None:
-    """A client has handled the answers up to `seq`."""
-    db.conn.execute("DELETE FROM outbox WHERE session = ? AND seq <= ?", (session, seq))
-
-
 def unacknowledged(db: Database, session: str) -> list[Answer]:
     """A session's answers that its client may not have handled, in the order of their numbers."""
     rows = db.conn.execute("SELECT message FROM outbox WHERE session = ? ORDER BY seq", (session,)).fetchall()
     return [unpack(message, Answer) for (message,) in rows]
+
+
+def forget_strangers(db: Database) -> None:
+    """After a start: nobody comes back for what belongs to sessions that aren't there."""
+    for table in ("waiters", "outbox"):
+        db.conn.execute(
+            f"DELETE FROM {table} WHERE session NOT IN (SELECT id FROM sessions WHERE closed = 0)"
+        )
 
 
 def waiters(db: Database) -> list[Waiter]:
@@ -152,4 +155,6 @@ def waiters(db: Database) -> list[Waiter]:
         "SELECT session, request, workload, w.deadline_ms, finished IS NOT NULL, job "
         "FROM waiters w JOIN jobs ON jobs.id = w.job ORDER BY session, request"
     ).fetchall()
-    return [Waiter(*row[:4], bool(row[4]), row[5]) for row in rows]
+    return [
+        Waiter(session, request, name, ms, bool(done), job) for session, request, name, ms, done, job in rows
+    ]
