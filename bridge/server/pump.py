@@ -19,6 +19,7 @@ from bridge.core.journal import MAX_CRASHES, MAX_DEATHS, frees_key
 from bridge.core.messages import MAX_FRAME, Error, InputRef, Result
 from bridge.server.answers import as_message
 from bridge.server.delivery import Deliveries
+from bridge.server.limited import limited
 from bridge.server.live import SPARE, too_large
 from bridge.server.runner import Runner
 from bridge.store import journal, outbox
@@ -35,6 +36,8 @@ MAX_ENDING = 256
 """Most jobs that are done and whose answers aren't kept yet: beyond them no other is begun."""
 STORE_PAUSE_S = 1.0
 """How long nothing is begun after the store failed."""
+NO_DEADLINE_MS = 7 * 86_400_000
+"""For the executor, where a job has none of its own."""
 ENDING_S = 5.0
 """How long a stopping daemon waits for answers to be kept."""
 
@@ -193,23 +196,26 @@ class Pump:
 
     async def _run(self, job: Job) -> Result:
         """Raises RequestError."""
-        left_ms = self._deadline_ms
-        if job.deadline is not None:
-            left_ms = round((job.deadline - time.monotonic()) * 1000)
-        if left_ms <= 0:
-            raise RequestError(errors.DEADLINE_EXCEEDED, workload=job.workload, deadline_ms=job.deadline_ms)
         if job.deaths >= MAX_DEATHS:
             reason = f"the bridge was killed {job.deaths} times while it was at it"
             raise RequestError(errors.WORKER_CRASHED, message=f"{job.workload} is given up: {reason}.")
         params: Mapping[str, object] = unpack(job.params)
         refs = unpack(job.inputs, list[InputRef])
-        return await self._runner.run(
-            job.workload,
-            params,
-            self._runner.resolve(refs, None if job.root is None else Path(job.root)),
-            deadline_ms=left_ms,
-            priority=PRIORITIES[job.priority],
+        inputs = self._runner.resolve(refs, None if job.root is None else Path(job.root))
+        run = functools.partial(
+            self._runner.run, job.workload, params, inputs, priority=PRIORITIES[job.priority]
         )
+        if job.deadline is not None:
+            return await run(deadline_ms=_left_ms(job))
+        try:
+            # How long others are more urgent isn't its fault.
+            return await limited(
+                lambda watch: run(deadline_ms=NO_DEADLINE_MS, watch=watch), self._deadline_ms / 1000
+            )
+        except TimeoutError:
+            raise RequestError(
+                errors.DEADLINE_EXCEEDED, workload=job.workload, deadline_ms=self._deadline_ms
+            ) from None
 
     async def _again(self, job: Job) -> None:
         log.warning("job %d for %s crashed its workers; it is tried again", job.id, job.workload)
@@ -220,6 +226,15 @@ class Pump:
                 self.tally.waiting += 1
         except StoreError as error:
             log.error("job %d is left to the next daemon: %s", job.id, error.reason)
+
+
+def _left_ms(job: Job) -> int:
+    """Milliseconds until the deadline of a job that has one. Raises RequestError where it has passed."""
+    assert job.deadline is not None
+    left_ms = round((job.deadline - time.monotonic()) * 1000)
+    if left_ms <= 0:
+        raise RequestError(errors.DEADLINE_EXCEEDED, workload=job.workload, deadline_ms=job.deadline_ms)
+    return left_ms
 
 
 def _finish(job: Job, owner: str, answer: Answer, db: Database, last: Mapping[str, int]) -> Delivery | None:

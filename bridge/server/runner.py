@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import UNSET
 
 from accel.executor import Executor
+from accel.watch import Watch
 from accel.workload import Input, Limits, Workload, WorkloadError
 from bridge.core import errors
 from bridge.core.errors import RequestError
@@ -68,8 +69,12 @@ class Runner:
         request_id: int = 0,
         deadline_ms: int = 60_000,
         priority: str = "normal",
+        watch: Watch | None = None,
     ) -> Result:
-        """The workload's result, its files as blobs. Raises RequestError."""
+        """The workload's result, its files as blobs. Raises RequestError.
+
+        `watch` is told each time that a worker has begun.
+        """
         workload = self.workloads.get(name)
         if workload is None:
             raise RequestError(errors.UNKNOWN_WORKLOAD, workload=name)
@@ -81,6 +86,7 @@ class Runner:
                 deadline_s=deadline_ms / 1000,
                 priority=priority,
                 out_dir=self._blobs.folder,
+                watch=watch,
             )
         except WorkloadError as error:
             raise as_request_error(error, name, deadline_ms) from None
