@@ -127,17 +127,25 @@ class Commands:
             raise RequestError(errors.NOT_FOUND, hint, name=f"Receipt {receipt_id}")
         return receipt
 
-    async def revert(self, receipt_ids: Sequence[int], parent: tuple[int, int] | None = None) -> list[int]:
+    async def revert(
+        self,
+        receipt_ids: Sequence[int],
+        parent: tuple[int, int] | None = None,
+        *,
+        editor: str = "",
+        asking: str = "",
+    ) -> list[int]:
         """Puts back what receipts changed; gives the new receipts, which the editor has yet to answer.
 
-        Raises RequestError: unknown, never applied, no editor of that project, or several.
+        `editor` is the session of the one to do it; `asking` that of who asks. Raises RequestError: unknown,
+        never applied, no editor of that project, or several of which none is named, has asked or did it.
         """
         found = [await self._revertible(receipt_id) for receipt_id in receipt_ids]
         made = []
         for step, receipt in enumerate(reversed(found)):
             # An answer may be acted on while its editor is away: its session keeps the command.
             own = self._sessions.by_id.get(receipt.session) if parent is not None else None
-            live = own or self._editor_of(receipt)
+            live = own or self._editor_of(receipt, editor, asking)
             made.append(
                 await self.send(
                     live,
@@ -157,12 +165,18 @@ class Commands:
             raise RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt_id}", reason=reason)
         return receipt
 
-    def _editor_of(self, receipt: Receipt) -> LiveSession:
-        editors = [s for s in self._sessions if s.is_editor and s.view.project == receipt.project]
+    def _editor_of(self, receipt: Receipt, editor: str, asking: str) -> LiveSession:
+        editors = {s.id: s for s in self._sessions if s.is_editor and s.view.project == receipt.project}
         name = receipt.project_name or receipt.project
-        if not editors:
-            raise RequestError(errors.EDITOR_GONE, editor=f"An editor with the project {name!r}")
-        own = [s for s in editors if s.id == receipt.session]
-        if len(editors) > 1 and not own:
-            raise RequestError(errors.AMBIGUOUS_EDITOR, editors=", ".join(s.id for s in editors))
-        return (own or editors)[0]
+        if not editors or (editor and editor not in editors):
+            which = f"Editor {editor}" if editor else "An editor"
+            raise RequestError(errors.EDITOR_GONE, editor=f"{which} with the project {name!r}")
+        if editor:
+            return editors[editor]
+        for known in (receipt.session, asking):
+            if known in editors:
+                return editors[known]
+        if len(editors) > 1:
+            listed = "; ".join(f"{live.id} ({live.described})" for live in editors.values())
+            raise RequestError(errors.AMBIGUOUS_EDITOR, editors=listed)
+        return next(iter(editors.values()))

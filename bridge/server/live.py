@@ -88,7 +88,7 @@ class LiveSession:
         client, engine, project = self.identify.client, self.identify.engine, self.identify.project
         parts = [f"{client.kind} {client.name} {client.version}"]
         parts += [f"{engine.name} {engine.version}"] if engine else []
-        parts += [f"project {project.name}"] if project else []
+        parts += [f"project {project.name}{f' in {project.root}' if project.root else ''}"] if project else []
         return ", ".join(parts)
 
     @property

@@ -21,6 +21,7 @@ class ListParams(Struct, forbid_unknown_fields=True):
 
 class RevertParams(Struct, forbid_unknown_fields=True):
     id: Annotated[int, Meta(ge=1, le=2**53 - 1)]
+    editor: Annotated[str, Meta(max_length=128)] = ""
 
 
 class Receipts(Advisor):
@@ -41,7 +42,8 @@ class Receipts(Advisor):
                 lambda connection: ReceiptStore(Database(connection)).latest(wanted.limit)
             )
             return {"receipts": [msgspec.to_builtins(receipt) for receipt in found]}
-        made = await context.revert([_parse(name, params, RevertParams).id])
+        asked = _parse(name, params, RevertParams)
+        made = await context.revert([asked.id], editor=asked.editor)
         return {"receipt": dict(await context.receipt(made[0]))}
 
     async def on_event(self, context: Context, session: SessionView, event: Event) -> None:

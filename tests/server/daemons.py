@@ -126,6 +126,9 @@ class ThreadDaemon:
 class ProcessDaemon:
     """A real one; what it prints is in `output`."""
 
+    command = ("-m", "tests.server.daemon")
+    """What Python is started with."""
+
     def __init__(self, home: Path, **environment: str) -> None:
         self.paths = paths_in(home)
         self.output = home.with_name(f"{home.name}.log")
@@ -135,7 +138,7 @@ class ProcessDaemon:
     def spawn(self) -> subprocess.Popen[bytes]:
         with self.output.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.server.daemon"],
+                [sys.executable, *self.command],
                 env=dict(self._environment),
                 stdout=log,
                 stderr=log,

@@ -310,7 +310,14 @@ async def test_a_revert_needs_an_editor_and_only_one(start: Callable[..., Thread
             answer = await asker.request(2, "receipts.revert", {"id": receipt})
             assert answer["code"] == "ambiguous_editor"
             assert one.ready["session"] in answer["message"]
-            assert two.ready["session"] in answer["message"]
+            assert f"{two.ready['session']} (editor wire 1, project The Game)" in answer["message"]
+            named = {"id": receipt, "editor": two.ready["session"]}
+            await asker.send("request", id=4, workload="receipts.revert", params=named)
+            assert (await two.until("command"))["args"] == {"changes": APPLIED["before"]}
+            answer = await asker.request(5, "receipts.revert", {"id": receipt, "editor": "nobody"})
+            assert answer["code"] == "editor_gone"
+            await one.send("request", id=6, workload="receipts.revert", params={"id": receipt})
+            assert (await one.until("command"))["args"] == {"changes": APPLIED["before"]}
             async with session(file, project=project, resume=resume(gone, 9)) as own:
                 await asker.send("request", id=3, workload="receipts.revert", params={"id": receipt})
                 assert (await own.until("command"))["args"] == {"changes": APPLIED["before"]}
