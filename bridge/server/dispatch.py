@@ -52,6 +52,9 @@ class Dispatch:
 
     async def handle(self, live: LiveSession, message: ClientMessage) -> None:
         """Raises RemoteProtocolError where the message may not come now."""
+        if isinstance(message, Request) and live.session.repeats(message):
+            self._promised.repeat(live, message)
+            return
         settled = live.session.receive(message)
         match message:
             case Request():
@@ -201,4 +204,4 @@ class Dispatch:
         """The process that asked is gone; another may use the same ids for requests of its own."""
         self.session_ended(live.id)
         await self._promised.forget(live)
-        live.session.requests.clear()
+        live.session.client_restarted()

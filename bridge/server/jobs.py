@@ -96,6 +96,18 @@ class Jobs:
         else:
             self.pump.wake()
 
+    def repeat(self, live: LiveSession, request: Request) -> None:
+        """Has a request that is open accepted once more: its client can't know whether it was heard."""
+        self._spawn(self._repeat(live, request))
+
+    async def _repeat(self, live: LiveSession, request: Request) -> None:
+        if accepting := self._accepting.get((live.id, request.id)):
+            await asyncio.wait([accepting])
+        work = functools.partial(outbox.job_of, session=live.id, request=request.id)
+        # By the writer, so that it comes before an answer that is kept later; one that is there says it all.
+        if job := await self._store.write(work):
+            await live.write(Accepted(id=request.id, job=str(job)))
+
     async def _write_down(self, asked: Asked, live: LiveSession, request: Request) -> journal.Accepted:
         work = functools.partial(journal.accept, asked=asked, session=live.id, request=request.id)
         try:
@@ -189,7 +201,7 @@ class Jobs:
         if live is None:
             self._store.submit(functools.partial(outbox.forget_waiters, session=waiter.session))
             return
-        live.session.requests.add(waiter.request)
+        live.session.requests[waiter.request] = waiter.key
         request = Request(
             id=waiter.request,
             workload=waiter.workload,

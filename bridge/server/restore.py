@@ -36,8 +36,8 @@ class Left(Struct, frozen=True):
     """Open and answered ones, oldest first."""
     receipts: Sequence[Receipt]
     """Of commands that the editor hasn't answered, oldest first."""
-    answers: Sequence[Answer]
-    """To requests of the journal, that its client hasn't acknowledged."""
+    answers: Sequence[tuple[Answer, str | None]]
+    """To requests of the journal, with their keys, that its client hasn't acknowledged."""
 
 
 async def restore(
@@ -80,7 +80,10 @@ def _session(stored: StoredSession, registry: Registry, sessions: Sessions) -> L
 def _outbox(left: Left, live: LiveSession) -> None:
     now = time.monotonic()
     waiting: list[Numbered] = [_command(receipt) for receipt in left.receipts if receipt.seq]
-    waiting += left.answers
+    for answer, key in left.answers:
+        assert isinstance(answer.id, int)
+        live.session.requests[answer.id] = key
+        waiting.append(answer)
     for row in left.popups:
         popup = unpack(row.message, Popup)
         if row.status != "open" or popup.seq is UNSET:

@@ -25,11 +25,12 @@ JOURNAL = (
     "CREATE INDEX jobs_leased ON jobs (owner) WHERE state = 'leased'",
     "CREATE INDEX jobs_finished ON jobs (finished) WHERE finished IS NOT NULL",
     """CREATE TABLE waiters (
-        session TEXT NOT NULL, request INTEGER NOT NULL, job INTEGER NOT NULL, deadline_ms INTEGER,
+        session TEXT NOT NULL, request INTEGER NOT NULL, job INTEGER NOT NULL, key TEXT, deadline_ms INTEGER,
         PRIMARY KEY (session, request)) WITHOUT ROWID""",
     "CREATE INDEX waiters_job ON waiters (job)",
     """CREATE TABLE outbox (
-        session TEXT NOT NULL, seq INTEGER NOT NULL, message BLOB NOT NULL, PRIMARY KEY (session, seq))""",
+        session TEXT NOT NULL, seq INTEGER NOT NULL, key TEXT, message BLOB NOT NULL,
+        PRIMARY KEY (session, seq))""",
     "CREATE TABLE uptime (id INTEGER PRIMARY KEY CHECK (id = 1), seconds REAL NOT NULL)",
     "INSERT INTO uptime VALUES (1, 0)",
 )

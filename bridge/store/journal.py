@@ -92,8 +92,8 @@ def accept(db: Database, asked: Asked, session: str, request: int) -> Accepted:
         if not is_finished:
             _join(db, asked, job)
     execute(
-        "INSERT OR REPLACE INTO waiters (session, request, job, deadline_ms) VALUES (?, ?, ?, ?)",
-        (session, request, job, asked.deadline_ms),
+        "INSERT OR REPLACE INTO waiters (session, request, job, key, deadline_ms) VALUES (?, ?, ?, ?, ?)",
+        (session, request, job, asked.key, asked.deadline_ms),
     )
     return Accepted(job, found is None, is_finished)
 

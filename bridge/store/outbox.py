@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 from sqlite_utils import Database
@@ -31,6 +32,7 @@ class Waiter(Struct, frozen=True):
 
     session: str
     request: int
+    key: str | None
     workload: str
     deadline_ms: int | None
     is_finished: bool
@@ -114,10 +116,16 @@ def withdraw(db: Database, session: str, error: Error, last: int, state: Ended) 
 
 
 def _keep(db: Database, session: str, message: Answer) -> None:
+    """Keeps an answer under its number, in the place of who waits for it."""
     assert isinstance(message.seq, int)
-    db.conn.execute("DELETE FROM waiters WHERE session = ? AND request = ?", (session, message.id))
-    db.conn.execute("INSERT INTO outbox VALUES (?, ?, ?)", (session, message.seq, pack(message)))
-    db.conn.execute(
+    execute = db.conn.execute
+    execute(
+        "INSERT INTO outbox (session, seq, key, message) "
+        "SELECT session, ?, key, ? FROM waiters WHERE session = ? AND request = ?",
+        (message.seq, pack(message), session, message.id),
+    )
+    execute("DELETE FROM waiters WHERE session = ? AND request = ?", (session, message.id))
+    execute(
         "UPDATE sessions SET seq_reserved = ? WHERE id = ? AND seq_reserved < ?",
         (message.seq + SEQ_BLOCK, session, message.seq),
     )
@@ -130,15 +138,23 @@ def _answer(db: Database, job: int) -> Answer | None:
     return None if found is None else unpack(found[0], Answer)
 
 
+def job_of(db: Database, session: str, request: int) -> int | None:
+    """What a request waits for; None where it doesn't wait any more."""
+    row = db.conn.execute("SELECT job FROM waiters WHERE session = ? AND request = ?", (session, request))
+    found = row.fetchone()
+    return None if found is None else int(found[0])
+
+
 def forget_waiters(db: Database, session: str) -> None:
     """Nobody in a session waits any more; the jobs go on."""
     db.conn.execute("DELETE FROM waiters WHERE session = ?", (session,))
 
 
-def unacknowledged(db: Database, session: str) -> list[Answer]:
-    """A session's answers that its client may not have handled, in the order of their numbers."""
-    rows = db.conn.execute("SELECT message FROM outbox WHERE session = ? ORDER BY seq", (session,)).fetchall()
-    return [unpack(message, Answer) for (message,) in rows]
+def unacknowledged(db: Database, session: str) -> list[tuple[Answer, str | None]]:
+    """A session's answers that its client may not have handled, in the order of their numbers, with the keys
+    of what was asked."""
+    rows = db.conn.execute("SELECT message, key FROM outbox WHERE session = ? ORDER BY seq", (session,))
+    return [(unpack(message, Answer), key) for message, key in rows.fetchall()]
 
 
 def forget_strangers(db: Database) -> None:
@@ -152,9 +168,10 @@ def forget_strangers(db: Database) -> None:
 def waiters(db: Database) -> list[Waiter]:
     """All open requests."""
     rows = db.conn.execute(
-        "SELECT session, request, workload, w.deadline_ms, finished IS NOT NULL, job "
+        "SELECT session, request, w.key, workload, w.deadline_ms, finished IS NOT NULL, job "
         "FROM waiters w JOIN jobs ON jobs.id = w.job ORDER BY session, request"
     ).fetchall()
     return [
-        Waiter(session, request, name, ms, bool(done), job) for session, request, name, ms, done, job in rows
+        msgspec.convert(dict(zip(Waiter.__struct_fields__, row, strict=True)), Waiter, strict=False)
+        for row in rows
     ]

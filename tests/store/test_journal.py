@@ -122,9 +122,10 @@ def test_the_answer_is_numbered_for_everybody_who_waits_and_kept_until_it_is_ack
     )
     assert [waiter.session for waiter in outbox.waiters(db)] == ["u"]
     assert outbox.deliver(db, job.id, {"u": 2}).numbered == [("u", Result(id=4, seq=3, value="done"))]
-    assert [m.seq for m in outbox.unacknowledged(db, "s")] == [11, 12]
-    outbox.acknowledged(db, "s", 11)
-    assert outbox.unacknowledged(db, "s") == [Result(id=5, seq=12, value="done")]
+    assert outbox.unacknowledged(db, "s") == [
+        (Result(id=4, seq=11, value="done"), "k"),
+        (Result(id=5, seq=12, value="done"), "k"),
+    ]
 
 
 def test_a_finished_jobs_answer_is_there_for_its_key(db: Database) -> None:
@@ -132,7 +133,7 @@ def test_a_finished_jobs_answer_is_there_for_its_key(db: Database) -> None:
     (job,) = claim(db)
     finish(db, job, answer=FAILED, s=0)
     assert journal.accept(db, asked("k"), "t", 9) == Accepted(job.id, False, True)
-    assert outbox.waiters(db) == [Waiter("t", 9, "test.sleep", None, True, job.id)]
+    assert outbox.waiters(db) == [Waiter("t", 9, "k", "test.sleep", None, True, job.id)]
     assert outbox.deliver(db, job.id, {"t": 0}).numbered == [
         ("t", Error(id=9, seq=1, code="bad_input", message="broken"))
     ]
@@ -206,7 +207,7 @@ def test_the_last_who_withdraws_ends_the_job_and_frees_its_key(db: Database) -> 
     (job,) = claim(db)
     first = withdraw(db, "s", 1, last=4)
     assert (first.message.seq, first.ended) == (5, None)
-    assert outbox.unacknowledged(db, "s") == [first.message]
+    assert outbox.unacknowledged(db, "s") == [(first.message, "k")]
     assert state(db, job.id) == "leased"
     assert withdraw(db, "s", 1) is None
     assert withdraw(db, "t", 1).ended == job.id
