@@ -14,7 +14,7 @@ from accel.watch import Watch
 from accel.workload import Input, Limits, Workload, WorkloadError
 from bridge.core import errors
 from bridge.core.errors import RequestError
-from bridge.core.messages import MAX_INLINE, InputRef, OutputRef, Request, Result, ResultMeta
+from bridge.core.messages import MAX_INLINE, Error, InputRef, OutputRef, Request, Result, ResultMeta
 from bridge.store.blobs import BlobStore
 
 log = logging.getLogger(__name__)
@@ -110,6 +110,11 @@ class Runner:
             InputRef(name=ref.name, blob=Path(one.path).name) if isinstance(ref.data, bytes) else ref
             for ref, one in found
         ]
+
+    def has_outputs(self, answer: Result | Error) -> bool:
+        """Whether the files that an answer names are all there."""
+        outputs = answer.outputs if isinstance(answer, Result) else ()
+        return all((self._blobs.folder / one.blob).is_file() for one in outputs if isinstance(one.blob, str))
 
     def _resolve(self, ref: InputRef, root: Path | None) -> Input:
         if sum(value is not UNSET for value in (ref.blob, ref.data, ref.path)) != 1:

@@ -184,6 +184,17 @@ ENDED = (
 )
 
 
+def reopen(db: Database, job: int, asked: Asked) -> bool:
+    """Has a finished job done anew, as it was asked for; False where somebody did that before."""
+    changed = db.conn.execute(
+        "UPDATE jobs SET state = 'waiting', answer = NULL, finished = NULL, crashes = 0, deaths = 0, "
+        "priority = ?, deadline_ms = ?, deadline = ?, root = ?, params = ?, inputs = ? "
+        "WHERE id = ? AND finished IS NOT NULL",
+        (asked.priority, asked.deadline_ms, asked.deadline, asked.root, asked.params, asked.inputs, job),
+    )
+    return changed.rowcount == 1
+
+
 def retry(db: Database, job: Job, owner: str, *, crashed: bool) -> bool:
     """Gives a lease back, for the job to be done again; False where `owner` doesn't hold it any more."""
     changed = db.conn.execute(

@@ -52,7 +52,7 @@ def deliver(db: Database, job: int, last: Mapping[str, int]) -> Delivery:
     waiters = execute(
         "SELECT session, request FROM waiters WHERE job = ? ORDER BY request", (job,)
     ).fetchall()
-    answer = _answer(db, job)
+    answer = answer_of(db, job)
     if answer is None:
         return Delivery()
     for session, request in waiters:
@@ -131,7 +131,8 @@ def _keep(db: Database, session: str, message: Answer) -> None:
     )
 
 
-def _answer(db: Database, job: int) -> Answer | None:
+def answer_of(db: Database, job: int) -> Answer | None:
+    """A finished job's answer, without id and number."""
     found = db.conn.execute(
         "SELECT answer FROM jobs WHERE id = ? AND finished IS NOT NULL", (job,)
     ).fetchone()

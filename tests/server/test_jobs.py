@@ -108,6 +108,18 @@ async def test_a_key_asked_again_has_the_same_job_and_the_same_answer(
     assert traces(tmp_path / "log") == {"x": 1}
 
 
+async def test_a_key_whose_files_had_to_go_has_them_made_anew(daemon: ThreadDaemon) -> None:
+    async with session(daemon.file) as wire:
+        first = await wire.request(1, "test.make", {"bytes": 5}, key="files")
+        made = daemon.paths.blobs / first["outputs"][0]["blob"]
+        assert (await wire.request(2, "test.make", {"bytes": 5}, key="files"))["meta"] == first["meta"]
+        made.unlink()
+        again = await wire.request(3, "test.make", {"bytes": 5}, key="files")
+        assert again["outputs"] == first["outputs"]
+        assert made.is_file()
+    assert rows(daemon, "SELECT count(*) FROM jobs WHERE key = 'files'") == [(1,)]
+
+
 async def test_a_key_with_other_parameters_is_refused_and_named(file: ConnectionFile) -> None:
     async with session(file) as wire:
         await ask(wire, 1, "test.sleep", key="taken")

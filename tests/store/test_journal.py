@@ -224,6 +224,20 @@ def test_an_answer_that_is_there_is_quicker_than_a_withdrawal(db: Database) -> N
     assert outbox.deliver(db, job.id, {"s": 0}).numbered
 
 
+def test_a_finished_job_can_be_done_anew_as_it_was_asked_for(db: Database) -> None:
+    journal.accept(db, asked("k"), "s", 1)
+    (job,) = claim(db)
+    assert not journal.reopen(db, job.id, asked("k"))
+    finish(db, job, s=0)
+    journal.accept(db, asked("k"), "t", 1)
+    assert journal.reopen(db, job.id, asked("k", priority=0, params=b"new", deadline_ms=5, deadline=1.0))
+    assert not journal.reopen(db, job.id, asked("k"))
+    assert finish(db, job) is None
+    (again,) = claim(db)
+    assert (again.id, again.priority, again.params, again.sessions) == (job.id, 0, b"new", ["t"])
+    assert finish(db, again, t=0) is not None
+
+
 def test_a_job_goes_on_when_nobody_waits_any_more(db: Database) -> None:
     journal.accept(db, asked("k"), "s", 1)
     outbox.forget_waiters(db, "s")
