@@ -32,6 +32,10 @@ log = logging.getLogger(__name__)
 
 AHEAD = 2
 """Jobs in hand per worker, of each priority: the next is there when one is done."""
+SHORT_S = 0.1
+"""Jobs that take less count for less, or workers would wait for commits."""
+MOST_SHORT = 64
+"""How many jobs count for one at most."""
 MAX_ENDING = 256
 """Most jobs that are done and whose answers aren't kept yet: beyond them no other is begun."""
 STORE_PAUSE_S = 1.0
@@ -70,6 +74,8 @@ class Pump:
         self._deadline_ms = deadline_ms
         self._wake = asyncio.Event()
         self._in_hand = [0.0] * len(PRIORITIES)
+        self._took: dict[str, float] = {}
+        """Seconds that the last runs of a workload took."""
         self._running: dict[int, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._loop: asyncio.Task[None] | None = None
@@ -136,21 +142,24 @@ class Pump:
                 self._begin(job)
 
     def _cost(self, workload: str) -> float:
-        """What a job takes of the room: as many more are in hand as run together."""
+        """What a job takes of the room: more of those are in hand that run together, or are done at once."""
         known = self._runner.workloads.get(workload)
-        return 1.0 if known is None or known.batching is None else 1 / known.batching.max_rows
+        together = 1.0 if known is None or known.batching is None else 1 / known.batching.max_rows
+        share = self._took.get(workload, SHORT_S) / SHORT_S
+        return min(together, max(share, 1 / MOST_SHORT))
 
     def _begin(self, job: Job) -> None:
         self.tally.waiting -= 1
-        self._in_hand[job.priority] += self._cost(job.workload)
+        cost = self._cost(job.workload)
+        self._in_hand[job.priority] += cost
         task = self._running[job.id] = asyncio.create_task(self._do(job))
-        task.add_done_callback(functools.partial(self._done, job))
+        task.add_done_callback(functools.partial(self._done, job, cost))
 
-    def _done(self, job: Job, task: asyncio.Task[None]) -> None:
+    def _done(self, job: Job, cost: float, task: asyncio.Task[None]) -> None:
         # One that is done again may have been leased anew by now.
         if self._running.get(job.id) is task:
             del self._running[job.id]
-        self._in_hand[job.priority] -= self._cost(job.workload)
+        self._in_hand[job.priority] -= cost
         self.wake()
 
     async def _do(self, job: Job) -> None:
@@ -179,7 +188,9 @@ class Pump:
     async def _answer(self, job: Job) -> Answer | None:
         """A job's result or error; None where it is done again, or by the next daemon."""
         try:
-            return _fitting(await self._run(job))
+            result = await self._run(job)
+            self._learn(job.workload, result)
+            return _fitting(result)
         except RequestError as error:
             if error.code is errors.SHUTTING_DOWN:
                 return None
@@ -193,6 +204,11 @@ class Pump:
                 raise
             log.exception("job %d for %s failed", job.id, job.workload)
             return as_message(RequestError(errors.INTERNAL), 0)
+
+    def _learn(self, workload: str, result: Result) -> None:
+        took = result.meta.run_ms / 1000 if result.meta else 0.0
+        before = self._took.get(workload, took)
+        self._took[workload] = before + (took - before) / 4
 
     async def _run(self, job: Job) -> Result:
         """Raises RequestError."""
