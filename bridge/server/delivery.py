@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import functools
 import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
 from sqlite_utils import Database
@@ -14,6 +13,7 @@ from sqlite_utils import Database
 from bridge.core.errors import StoreError
 from bridge.core.messages import Error
 from bridge.core.router import Router
+from bridge.server.lines import Lines, Number
 from bridge.server.live import LiveSession, Sessions
 from bridge.store import outbox
 from bridge.store.outbox import Answer, Delivery, Withdrawal
@@ -21,8 +21,6 @@ from bridge.store.store import RETRY_S, Store
 
 log = logging.getLogger(__name__)
 
-Number = Callable[[Database, Mapping[str, int]], Delivery | None]
-"""Ends a job, perhaps, and numbers its answer above the last numbers of these sessions."""
 Withdraw = Callable[[Database, int], Withdrawal | None]
 
 
@@ -32,7 +30,7 @@ class Deliveries:
     def __init__(self, store: Store, sessions: Sessions, router: Router) -> None:
         self._store = store
         self._sessions = sessions
-        self._router = router
+        self._lines = Lines(store, router)
 
     async def answer(self, job: int) -> None:
         """Sends a finished job's answer to all who wait. Raises StoreError once the store is closed."""
@@ -56,6 +54,10 @@ class Deliveries:
                 return True
             number = functools.partial(_deliver, job)
 
+    async def drain(self, timeout_s: float) -> None:
+        """Waits until what is kept was sent."""
+        await self._lines.drain(timeout_s)
+
     async def withdraw(self, live: LiveSession, work: Withdraw) -> Withdrawal | None:
         """Does `work`, which takes the session's last number, and sends the error that it gives.
 
@@ -64,39 +66,22 @@ class Deliveries:
         async with live.sending:
             withdrawal = await self._store.write(lambda db: work(db, live.session.seq))
             if withdrawal is not None:
-                await self._pass_on(live, [withdrawal.message])
+                await self._lines.pass_on(live, [withdrawal.message])
         return withdrawal
 
     async def _send(self, number: Number, sessions: Iterable[str]) -> Sequence[str] | None:
-        async with self._numbering(sessions) as lives:
+        lives = [live for session in sorted(sessions) if (live := self._sessions.by_id.get(session))]
+        if len(lives) == 1:
+            alone = await self._lines.send(lives[0], number)
+            return None if alone is None else alone.left
+        async with _all_of(lives):
             last = {live.id: live.session.seq for live in lives}
             delivery = await self._store.write(lambda db: number(db, last))
             if delivery is None:
                 return None
-            parts = (self._pass_on(live, list(_of(live.id, delivery))) for live in lives)
+            parts = (self._lines.pass_on(live, list(_of(live.id, delivery))) for live in lives)
             await asyncio.gather(*parts)
             return delivery.left
-
-    async def _pass_on(self, live: LiveSession, answers: Sequence[Answer]) -> None:
-        """What is kept under its number takes its place in the session, and goes out."""
-        for message in answers:
-            live.restore(message, time.monotonic())
-            assert isinstance(message.id, int)
-            self._router.finish(live.id, message.id)
-        for message in answers:
-            await live.write(message)
-
-    @contextlib.asynccontextmanager
-    async def _numbering(self, sessions: Iterable[str]) -> AsyncIterator[list[LiveSession]]:
-        """Those of the sessions that haven't ended; nothing else is numbered in them meanwhile."""
-        async with contextlib.AsyncExitStack() as stack:
-            lives = []
-            # In one order everywhere: two who wait for one another's would wait for ever.
-            for session in sorted(sessions):
-                if live := self._sessions.by_id.get(session):
-                    await stack.enter_async_context(live.sending)
-                    lives.append(live)
-            yield lives
 
     async def _kept(self, work: Callable[[], Awaitable[Sequence[str] | None]]) -> Sequence[str] | None:
         # The sessions are let go between the tries: what needs no store goes on in them.
@@ -109,6 +94,16 @@ class Deliveries:
                 log.error("an answer can't be kept; it is tried again: %s", error.reason)
             await asyncio.sleep(pause)
         raise AssertionError
+
+
+@contextlib.asynccontextmanager
+async def _all_of(lives: Sequence[LiveSession]) -> AsyncIterator[None]:
+    """Nothing else is numbered in these sessions meanwhile; they come in one order, or two might wait for one
+    another for ever."""
+    async with contextlib.AsyncExitStack() as stack:
+        for live in lives:
+            await stack.enter_async_context(live.sending)
+        yield
 
 
 def _deliver(job: int, db: Database, last: Mapping[str, int]) -> Delivery:

@@ -114,6 +114,7 @@ class Pump:
         await asyncio.gather(*running, return_exceptions=True)
         if self._ending:
             await asyncio.wait(tuple(self._ending), timeout=ENDING_S)
+        await self._deliveries.drain(ENDING_S)
         try:
             await self._store.write(functools.partial(journal.release, owner=self._owner))
         except StoreError as error:

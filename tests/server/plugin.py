@@ -74,6 +74,17 @@ def log(inputs: Sequence[Input], params: Log, limits: Limits) -> Output:
     return Output(params.line)
 
 
+class Odd(Params, frozen=True):
+    def __post_init__(self) -> None:
+        raise ZeroDivisionError("a detail of the inside")
+
+
+@workload("test.odd", version=1, params=Odd, inputs=0)
+def odd(inputs: Sequence[Input], params: Odd, limits: Limits) -> Output:
+    """Has parameters with a bug."""
+    return Output("unreachable")
+
+
 class Once(Params, frozen=True):
     path: str
     times: int = 1
@@ -254,7 +265,7 @@ def popbridge_adapters() -> Sequence[Adapter]:
 
 @hookimpl
 def popbridge_workloads() -> Sequence[Any]:
-    return [f.workload for f in (sleep, crash, fail, refuse, read, make, inline, log, dies)]
+    return [f.workload for f in (sleep, crash, fail, refuse, read, make, inline, log, odd, dies)]
 
 
 @hookimpl
