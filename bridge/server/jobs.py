@@ -23,6 +23,7 @@ from bridge.server.delivery import Deliveries, withdrawing
 from bridge.server.live import LiveSession, Sessions
 from bridge.server.pump import Pump
 from bridge.server.runner import Runner, as_request_error
+from bridge.server.runs import Runs
 from bridge.store import journal, outbox
 from bridge.store.journal import Asked
 from bridge.store.outbox import Waiter
@@ -58,7 +59,7 @@ class Jobs:
         self._owner = owner
         self._keep_s = keep_s
         self._deliveries = Deliveries(store, sessions, router)
-        self.pump = Pump(store, runner, self._deliveries, owner, workers, deadline_ms)
+        self.pump = Pump(store, Runs(runner, deadline_ms), self._deliveries, owner, workers)
         self._accepting: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.Task[None] | None = None

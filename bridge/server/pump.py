@@ -5,43 +5,31 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-import time
 from collections.abc import Mapping
-from pathlib import Path
 
-import msgspec
 from sqlite_utils import Database
 
 from accel.priorities import PRIORITIES
 from bridge.core import errors
 from bridge.core.errors import RequestError, StoreError
-from bridge.core.journal import MAX_CRASHES, MAX_DEATHS, frees_key
-from bridge.core.messages import MAX_FRAME, Error, InputRef, Result
+from bridge.core.journal import frees_key
+from bridge.core.messages import Error, Result
 from bridge.server.answers import as_message
 from bridge.server.delivery import Deliveries
-from bridge.server.limited import limited
-from bridge.server.live import SPARE, too_large
-from bridge.server.runner import Runner
+from bridge.server.runs import Crashed, Runs
 from bridge.store import journal, outbox
 from bridge.store.journal import Job
 from bridge.store.outbox import Answer, Delivery
-from bridge.store.records import pack, unpack
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
 
 AHEAD = 2
 """Jobs in hand per worker, of each priority: the next is there when one is done."""
-SHORT_S = 0.1
-"""Jobs that take less count for less, or workers would wait for commits."""
-MOST_SHORT = 64
-"""How many jobs count for one at most."""
 MAX_ENDING = 256
 """Most jobs that are done and whose answers aren't kept yet: beyond them no other is begun."""
 STORE_PAUSE_S = 1.0
 """How long nothing is begun after the store failed."""
-NO_DEADLINE_MS = 7 * 86_400_000
-"""For the executor, where a job has none of its own."""
 ENDING_S = 5.0
 """How long a stopping daemon waits for answers to be kept."""
 
@@ -62,20 +50,14 @@ class Tally:
 class Pump:
     """Leases jobs, has them run, and ends each once."""
 
-    def __init__(
-        self, store: Store, runner: Runner, deliveries: Deliveries, owner: str, workers: int, deadline_ms: int
-    ) -> None:
-        """`deadline_ms` is what one run may take where its request names no deadline."""
+    def __init__(self, store: Store, runs: Runs, deliveries: Deliveries, owner: str, workers: int) -> None:
         self._store = store
-        self._runner = runner
+        self._runs = runs
         self._deliveries = deliveries
         self._owner = owner
         self._room = float(AHEAD * workers)
-        self._deadline_ms = deadline_ms
         self._wake = asyncio.Event()
         self._in_hand = [0.0] * len(PRIORITIES)
-        self._took: dict[str, float] = {}
-        """Seconds that the last runs of a workload took."""
         self._running: dict[int, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._loop: asyncio.Task[None] | None = None
@@ -133,7 +115,7 @@ class Pump:
                 continue
             try:
                 jobs = await self._store.write(
-                    lambda db, rooms=rooms: journal.claim(db, self._owner, rooms, self._cost)  # type: ignore[misc]
+                    lambda db, rooms=rooms: journal.claim(db, self._owner, rooms, self._runs.cost)  # type: ignore[misc]
                 )
             except StoreError as error:
                 log.error("no job can be begun: %s", error.reason)
@@ -142,16 +124,9 @@ class Pump:
             for job in jobs:
                 self._begin(job)
 
-    def _cost(self, workload: str) -> float:
-        """What a job takes of the room: more of those are in hand that run together, or are done at once."""
-        known = self._runner.workloads.get(workload)
-        together = 1.0 if known is None or known.batching is None else 1 / known.batching.max_rows
-        share = self._took.get(workload, SHORT_S) / SHORT_S
-        return min(together, max(share, 1 / MOST_SHORT))
-
     def _begin(self, job: Job) -> None:
         self.tally.waiting -= 1
-        cost = self._cost(job.workload)
+        cost = self._runs.cost(job.workload)
         self._in_hand[job.priority] += cost
         task = self._running[job.id] = asyncio.create_task(self._do(job))
         task.add_done_callback(functools.partial(self._done, job, cost))
@@ -164,7 +139,11 @@ class Pump:
         self.wake()
 
     async def _do(self, job: Job) -> None:
-        answer = await self._answer(job)
+        try:
+            answer = await self._runs.answer(job)
+        except Crashed:
+            await self._again(job)
+            return
         if answer is not None:
             # From here on it isn't cancelled any more: an answer that is kept under a number has to be sent.
             ending = asyncio.create_task(self._end(job, answer))
@@ -185,54 +164,8 @@ class Pump:
             log.error("job %d is left to be done again: %s", job.id, error.reason)
         except Exception:
             log.exception("job %d has an answer that can't be kept", job.id)
-
-    async def _answer(self, job: Job) -> Answer | None:
-        """A job's result or error; None where it is done again, or by the next daemon."""
-        try:
-            result = await self._run(job)
-            self._learn(job.workload, result)
-            return _fitting(result)
-        except RequestError as error:
-            if error.code is errors.SHUTTING_DOWN:
-                return None
-            if error.code is errors.WORKER_CRASHED and job.crashes + 1 < MAX_CRASHES:
-                await self._again(job)
-                return None
-            return as_message(error, 0)
-        except BaseException as error:
-            # Whatever a third party's workload raises costs its own job alone.
-            if isinstance(error, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]
-                raise
-            log.exception("job %d for %s failed", job.id, job.workload)
-            return as_message(RequestError(errors.INTERNAL), 0)
-
-    def _learn(self, workload: str, result: Result) -> None:
-        took = result.meta.run_ms / 1000 if result.meta else 0.0
-        before = self._took.get(workload, took)
-        self._took[workload] = before + (took - before) / 4
-
-    async def _run(self, job: Job) -> Result:
-        """Raises RequestError."""
-        if job.deaths >= MAX_DEATHS:
-            reason = f"the bridge was killed {job.deaths} times while it was at it"
-            raise RequestError(errors.WORKER_CRASHED, message=f"{job.workload} is given up: {reason}.")
-        params: Mapping[str, object] = unpack(job.params)
-        refs = unpack(job.inputs, list[InputRef])
-        inputs = self._runner.resolve(refs, None if job.root is None else Path(job.root))
-        run = functools.partial(
-            self._runner.run, job.workload, params, inputs, priority=PRIORITIES[job.priority]
-        )
-        if job.deadline is not None:
-            return await run(deadline_ms=_left_ms(job))
-        try:
-            # How long others are more urgent isn't its fault.
-            return await limited(
-                lambda watch: run(deadline_ms=NO_DEADLINE_MS, watch=watch), self._deadline_ms / 1000
-            )
-        except TimeoutError:
-            raise RequestError(
-                errors.DEADLINE_EXCEEDED, workload=job.workload, deadline_ms=self._deadline_ms
-            ) from None
+            if isinstance(answer, Result):
+                await self._end(job, as_message(RequestError(errors.INTERNAL), 0))
 
     async def _again(self, job: Job) -> None:
         log.warning("job %d for %s crashed its workers; it is tried again", job.id, job.workload)
@@ -245,26 +178,9 @@ class Pump:
             log.error("job %d is left to the next daemon: %s", job.id, error.reason)
 
 
-def _left_ms(job: Job) -> int:
-    """Milliseconds until the deadline of a job that has one. Raises RequestError where it has passed."""
-    assert job.deadline is not None
-    left_ms = round((job.deadline - time.monotonic()) * 1000)
-    if left_ms <= 0:
-        raise RequestError(errors.DEADLINE_EXCEEDED, workload=job.workload, deadline_ms=job.deadline_ms)
-    return left_ms
-
-
 def _finish(job: Job, owner: str, answer: Answer, db: Database, last: Mapping[str, int]) -> Delivery | None:
     is_error = isinstance(answer, Error)
     return outbox.finish(
         db, job, owner, "failed" if is_error else "done", answer, last,
         frees_key=isinstance(answer, Error) and frees_key(answer),
     )  # fmt: skip
-
-
-def _fitting(result: Result) -> Result:
-    """`result`, if it can be kept and sent. Raises RequestError `too_large`, or TypeError for no value."""
-    size = len(pack(result))
-    if size > MAX_FRAME - SPARE:
-        raise too_large("The answer", size, MAX_FRAME)
-    return msgspec.structs.replace(result, id=0)

@@ -52,7 +52,9 @@ class Daemon:
         await self.store.write(lambda db: journal.accept(db, asked, live.id, number))
 
     async def claim(self) -> list[Job]:
-        return await self.store.write(lambda db: journal.claim(db, "me", (999, 999, 999), lambda workload: 1.0))
+        return await self.store.write(
+            lambda db: journal.claim(db, "me", (999, 999, 999), lambda workload: 1.0)
+        )
 
     async def finish(self, job: Job) -> bool:
         def number(db: Database, last: Any) -> Delivery | None:
