@@ -72,7 +72,11 @@ class Worker:
     async def ask(self, job: bytes) -> Reply | Several:
         """The reply to a job's frame. Raises WorkerDied."""
         frame = self._wire.expect()
-        self._stdin.write(job)
+        try:
+            self._stdin.write(job)
+        except RuntimeError:
+            # uvloop takes nothing for a pipe that was closed since the worker was lent.
+            self.kill()
         try:
             return replies.decode(await frame)
         except EOFError:
