@@ -69,6 +69,13 @@ async def test_a_wall_of_bulk_work_is_done_in_its_order_and_held_by_the_database
     assert (tally.waiting, tally.done, tally.failed, tally.cancelled) == (0, 300, 0, 0)
 
 
+async def test_a_run_that_takes_longer_than_the_bridge_allows_is_given_up(start: Start) -> None:
+    async with session(start(deadline_ms=500).file) as wire:
+        late = await wire.request(1, "test.sleep", {"seconds": 60}, key="k")
+        assert (late["code"], late["retryable"]) == ("deadline_exceeded", True)
+        assert "500 ms" in late["message"]
+
+
 async def test_an_urgent_promise_overtakes_a_wall_of_bulk_work(start: Start) -> None:
     async with session(start().file) as wire:
         for number in range(20):

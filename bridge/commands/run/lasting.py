@@ -19,6 +19,8 @@ from bridge.core.messages import Hello, InputRef, Ready, Result
 
 GONE_S = 15.0
 """How long a daemon may be gone until it is given up."""
+NOTICED_S = 2.0
+"""After this a connection that isn't seen to be lost is there."""
 PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 """From, doubled, to: between tries to reach it."""
 
@@ -93,8 +95,11 @@ class LastingClient:
                 # Another daemon on the same port has another token.
                 if error.code.name != errors.EDITOR_GONE.name and not client.ended:
                     raise
-            except (ConnectionClosed, UserError):
-                if not client.ended:
+            except ConnectionClosed:
+                pass
+            except UserError:
+                # A blob may be refused before the connection is seen to be lost.
+                if not await _ends(client):
                     raise
             else:
                 self._lost_at = None
@@ -124,3 +129,13 @@ class LastingClient:
             with contextlib.suppress(UserError):
                 return await Client.connect(self._connection_file, **self._options, previous=previous)
         return None
+
+
+async def _ends(client: Client) -> bool:
+    """Whether the connection is lost, or will be in a moment."""
+    try:
+        async with asyncio.timeout(NOTICED_S):
+            await client.wait_closed()
+    except TimeoutError:
+        return False
+    return True
