@@ -178,7 +178,7 @@ class LiveSession:
         return self.session.number(message)
 
     def restore(self, message: Numbered, now: float) -> None:
-        """Puts back a stored message that its client hasn't handled."""
+        """Takes up a message that is stored under its number, and that its client hasn't handled."""
         self.session.restore(message, now)
         self._durable.append(_seq(message))
         self.backlog.add(_seq(message), _size(message))
