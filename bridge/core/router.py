@@ -10,8 +10,10 @@ from math import inf
 from msgspec import UNSET, Struct
 
 from bridge.core import errors
+from bridge.core.admission import Admission
 from bridge.core.errors import LocalProtocolError, RequestError
 from bridge.core.journal import is_journalled
+from bridge.core.load import Load
 from bridge.core.messages import Request
 
 SLACK = 1024
@@ -35,6 +37,7 @@ class Ticket(Struct, frozen=True):
     deadline_ms: int
     deadline: float
     """When it is too late, on the caller's clock, seconds; infinite for what waits as long as it takes."""
+    priority: str = "normal"
     journalled: bool = False
     """Whether the journal answers it."""
 
@@ -54,17 +57,23 @@ class Router:
         inflight: int = 64,
         inflight_total: int = 4096,
         deadline_ms: int = 60_000,
+        load: Load | None = None,
     ) -> None:
+        """`inflight` is the most open requests of a session, `inflight_total` of all; `load` knows how busy
+        the workers are."""
         self._targets = {name: Target.WORKLOAD for name in workloads} | {n: Target.ADVISOR for n in asks}
-        self._inflight = inflight
-        self._inflight_total = inflight_total
+        self.admission = Admission(inflight, inflight_total)
+        self.load = load or Load(1)
         self._deadline_ms = deadline_ms
         self._open: dict[tuple[str, int], Ticket] = {}
-        self._per_session: dict[str, int] = {}
         self._deadlines: list[tuple[float, tuple[str, int]]] = []
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether requests for this name are answered."""
+        return name in self._targets
 
     def admit(self, session: str, request: Request, now: float) -> Ticket:
         """Raises RequestError: `unknown_workload`, `overloaded` where too much is open already, or
@@ -85,11 +94,7 @@ class Router:
                 name="field 'key'",
                 reason=f"{request.workload} isn't done by itself, so that it can't be promised",
             )
-        mine = self._per_session.get(session, 0)
-        if mine >= self._inflight:
-            raise RequestError(errors.OVERLOADED, open=mine)
-        if len(self._open) >= self._inflight_total:
-            raise RequestError(errors.OVERLOADED, open=len(self._open))
+        self.admission.check(session, request.priority, self.load.retry_after_ms(request.priority))
         return self._enter(self._ticket(session, request, target, now))
 
     def readmit(self, session: str, request: Request, now: float) -> Ticket:
@@ -97,16 +102,19 @@ class Router:
         return self._enter(self._ticket(session, request, Target.WORKLOAD, now))
 
     def _ticket(self, session: str, request: Request, target: Target, now: float) -> Ticket:
-        own = request.deadline_ms
+        own, name = request.deadline_ms, request.workload
         deadline_ms = own if isinstance(own, int) else self._deadline_ms
         journalled = target is Target.WORKLOAD and is_journalled(request)
         # What is in the journal waits its turn, which may be long in coming: only its run has our deadline.
         end = inf if journalled and own is UNSET else now + deadline_ms / 1000
-        return Ticket(session, request.id, request.workload, target, deadline_ms, end, journalled)
+        return Ticket(session, request.id, name, target, deadline_ms, end, request.priority, journalled)
 
     def _enter(self, ticket: Ticket) -> Ticket:
         self._open[ticket.key] = ticket
-        self._per_session[ticket.session] = self._per_session.get(ticket.session, 0) + 1
+        self.admission.enter(ticket.session, ticket.priority)
+        # What an advisor has run is no request, and it keeps no worker busy itself.
+        if ticket.target is Target.WORKLOAD:
+            self.load.enter(ticket.key, ticket.name, ticket.priority)
         if ticket.deadline < inf:
             self._remember(ticket)
         return ticket
@@ -127,11 +135,8 @@ class Router:
         """The request is answered or cancelled; None where it isn't open (any more)."""
         ticket = self._open.pop((session, request), None)
         if ticket is not None:
-            left = self._per_session[session] - 1
-            if left:
-                self._per_session[session] = left
-            else:
-                del self._per_session[session]
+            self.admission.leave(session, ticket.priority)
+            self.load.leave(ticket.key)
         return ticket
 
     def drop_session(self, session: str) -> list[Ticket]:

@@ -16,5 +16,6 @@ def as_message(error: RequestError, request_id: int, outcome: str = "") -> Error
         message=error.message[:4096],
         hint=error.hint or UNSET,
         retryable=error.code.retryable,
+        retry_after_ms=error.retry_after_ms or UNSET,
         outcome=outcome or error.code.outcome,  # type: ignore[arg-type]
     )
