@@ -102,14 +102,12 @@ class Router:
         return self._enter(self._ticket(session, request, Target.WORKLOAD, now))
 
     def _ticket(self, session: str, request: Request, target: Target, now: float) -> Ticket:
-        own = request.deadline_ms
+        own, name = request.deadline_ms, request.workload
         deadline_ms = own if isinstance(own, int) else self._deadline_ms
         journalled = target is Target.WORKLOAD and is_journalled(request)
         # What is in the journal waits its turn, which may be long in coming: only its run has our deadline.
         end = inf if journalled and own is UNSET else now + deadline_ms / 1000
-        return Ticket(
-            session, request.id, request.workload, target, deadline_ms, end, request.priority, journalled
-        )
+        return Ticket(session, request.id, name, target, deadline_ms, end, request.priority, journalled)
 
     def _enter(self, ticket: Ticket) -> Ticket:
         self._open[ticket.key] = ticket

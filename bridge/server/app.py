@@ -104,7 +104,7 @@ class Bridge:
             workers=workers.pool.size, deadline_ms=settings["deadline_ms"],
             keep_s=settings["journal.keep_s"],
         )  # fmt: skip
-        self.dispatch = Dispatch(router, runner, self.flows, commands, counts, self.jobs)
+        self.dispatch = Dispatch(router, runner, self.flows, commands, self.jobs, counts)
         welcome = Welcome(self.token, self.instance, settings, registry, self.sessions, self._restarted)
         gate = Gate(settings["connections"], settings["connections_unidentified"])
         endpoint = WebSocketEndpoint(welcome, self.dispatch.handle, gate, counts)
@@ -112,7 +112,7 @@ class Bridge:
         observed = Observed(counts, router, self._executor, self.sessions, gate, self._lag)
         self.metrics = Metrics()
         self.metrics.add(functools.partial(sources.stored, self.store))
-        self.metrics.add(lambda: kept.promised(self.jobs.pump.tally, self.jobs.pump.running))
+        self.metrics.add(functools.partial(sources.journalled, self.jobs.pump))
         operator = Operator(observed, self.metrics, self.token, self.instance)
         self.app = Starlette(
             routes=[

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 
 from sqlite_utils import Database
 
+from bridge.core.counts import Counts
 from bridge.core.errors import StoreError
 from bridge.core.messages import Error
 from bridge.core.router import Router
@@ -27,10 +28,10 @@ Withdraw = Callable[[Database, int], Withdrawal | None]
 class Deliveries:
     """Who waits for a job gets its answer once, whatever dies in between."""
 
-    def __init__(self, store: Store, sessions: Sessions, router: Router) -> None:
+    def __init__(self, store: Store, sessions: Sessions, router: Router, counts: Counts) -> None:
         self._store = store
         self._sessions = sessions
-        self._lines = Lines(store, router)
+        self._lines = Lines(store, router, counts)
 
     async def answer(self, job: int) -> None:
         """Sends a finished job's answer to all who wait. Raises StoreError once the store is closed."""

@@ -45,8 +45,8 @@ class Dispatch:
         runner: Runner,
         flows: Flows,
         commands: Commands,
-        counts: Counts,
         promised: Jobs,
+        counts: Counts,
     ) -> None:
         """`promised` does what is in the journal."""
         self._counts = counts

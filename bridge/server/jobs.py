@@ -19,6 +19,7 @@ from bridge.core.errors import RequestError, StoreError
 from bridge.core.journal import digest
 from bridge.core.messages import Accepted, Request
 from bridge.core.router import Router, Ticket
+from bridge.server import logs
 from bridge.server.answers import as_message
 from bridge.server.delivery import Deliveries, withdrawing
 from bridge.server.live import LiveSession, Sessions
@@ -61,8 +62,8 @@ class Jobs:
         self._counts = counts
         self._owner = owner
         self._keep_s = keep_s
-        self._deliveries = Deliveries(store, sessions, router)
-        self.pump = Pump(store, Runs(runner, deadline_ms), self._deliveries, counts, owner, workers)
+        self._deliveries = Deliveries(store, sessions, router, counts)
+        self.pump = Pump(store, Runs(runner, deadline_ms), self._deliveries, owner, workers)
         self._accepting: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.Task[None] | None = None
@@ -76,18 +77,17 @@ class Jobs:
         task.add_done_callback(lambda _: self._accepting.pop(ticket.key, None))
 
     async def _accept(self, live: LiveSession, request: Request, ticket: Ticket) -> None:
+        logs.request.set(request)
         try:
             asked = self._asked(live, request, ticket)
             accepted = await self._write_down(asked, live, request)
         except RequestError as error:
-            self._router.finish(*ticket.key)
-            await self._refuse(live, request, error)
+            await self._refuse(live, ticket, error)
             return
         # A third party's parameters may fail in any way: it costs this request alone.
         except Exception:
             log.exception("request %d for %s can't be written down", request.id, request.workload)
-            self._router.finish(*ticket.key)
-            await self._refuse(live, request, RequestError(errors.INTERNAL))
+            await self._refuse(live, ticket, RequestError(errors.INTERNAL))
             return
         if accepted.is_new:
             self.pump.tally.waiting += 1
@@ -99,6 +99,12 @@ class Jobs:
             await self._deliveries.answer(accepted.job)
         else:
             self.pump.wake()
+
+    async def _refuse(self, live: LiveSession, ticket: Ticket, error: RequestError) -> None:
+        message = as_message(error, ticket.request, "not_started")
+        self._router.finish(*ticket.key)
+        self._counts.answered(ticket.name, message)
+        await live.send(message)
 
     async def _reopened(self, job: int, asked: Asked) -> bool:
         """Whether a finished job is done anew, because a file that it made isn't there any more."""
@@ -160,9 +166,9 @@ class Jobs:
 
     # What is no longer wanted.
 
-    async def withdraw(self, live: LiveSession, ticket: Ticket, error: RequestError, state: str) -> None:
+    async def withdraw(self, live: LiveSession, ticket: Ticket, error: RequestError, state: str) -> bool:
         """Answers an open request by `error`, unless its own answer was quicker; ends its job if nobody else
-        waits for it. `state` is what becomes of that: `cancelled` or `failed`."""
+        waits for it. `state` is what becomes of that: `cancelled` or `failed`. Whether it was answered so."""
         if accepting := self._accepting.get(ticket.key):
             await asyncio.wait([accepting])
         message = as_message(error, ticket.request, "unknown")
@@ -171,14 +177,12 @@ class Jobs:
         except StoreError as failure:
             # It goes on, and its own answer comes.
             log.error("request %d of session %s goes on: %s", ticket.request, live.id, failure.reason)
-            return
-        if withdrawal is None:
-            return
-        self._counts.answered(ticket.name, message)
-        if withdrawal.ended is not None:
+            return False
+        if withdrawal is not None and withdrawal.ended is not None:
             self.pump.tally.ended(state)
             if not self.pump.stop(withdrawal.ended):
                 self.pump.tally.waiting -= 1
+        return withdrawal is not None
 
     async def cancel(self, live: LiveSession, ticket: Ticket) -> None:
         """Withdraws a request that its client doesn't want any more."""
@@ -187,7 +191,8 @@ class Jobs:
     async def overdue(self, live: LiveSession, ticket: Ticket) -> None:
         """Answers a request whose deadline has passed."""
         error = RequestError(errors.DEADLINE_EXCEEDED, workload=ticket.name, deadline_ms=ticket.deadline_ms)
-        await self.withdraw(live, ticket, error, "failed")
+        if await self.withdraw(live, ticket, error, "failed"):
+            self._counts.answered(ticket.name, as_message(error, ticket.request))
 
     async def forget(self, live: LiveSession) -> None:
         """The client that asked is gone: its jobs go on, and who asks with the same key gets the answer."""

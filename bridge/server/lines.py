@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sqlite_utils import Database
 
+from bridge.core.counts import Counts
 from bridge.core.errors import StoreError
 from bridge.core.router import Router
 from bridge.server.live import LiveSession
@@ -29,9 +30,10 @@ MOST = 64
 class Lines:
     """What waits to be numbered, by session: a commit for each would hold up the next for as long."""
 
-    def __init__(self, store: Store, router: Router) -> None:
+    def __init__(self, store: Store, router: Router, counts: Counts) -> None:
         self._store = store
         self._router = router
+        self._counts = counts
         self._waiting: dict[str, list[Waiting]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -58,9 +60,11 @@ class Lines:
 
     def _take_up(self, live: LiveSession, answers: Sequence[Answer]) -> None:
         for message in answers:
-            live.restore(message, time.monotonic())
+            live.take_up(message, time.monotonic())
             assert isinstance(message.id, int)
-            self._router.finish(live.id, message.id)
+            # One whose deadline has passed isn't open any more.
+            if ticket := self._router.finish(live.id, message.id):
+                self._counts.answered(ticket.name, message)
 
     async def _run(self, live: LiveSession) -> None:
         try:

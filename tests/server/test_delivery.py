@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlite_utils import Database
 
+from bridge.core.counts import Counts
 from bridge.core.errors import StoreError
 from bridge.core.messages import Error, Message, Request, Result
 from bridge.core.router import Router
@@ -37,7 +38,7 @@ class Daemon:
         self.store = store
         self.router = Router(["w"], inflight=999)
         self.sessions = Sessions(store, 600.0)
-        self.deliveries = Deliveries(store, self.sessions, self.router)
+        self.deliveries = Deliveries(store, self.sessions, self.router, Counts())
 
     async def session(self) -> LiveSession:
         live, _, _ = await self.sessions.open(IDENTIFY, None)

@@ -37,6 +37,7 @@ class LastingClient:
         self._keys = uuid.uuid4().hex
         self._asked = 0
         self._lock = asyncio.Lock()
+        self._closing: list[asyncio.Task[None]] = []
         self._lost_at: float | None = None
         """When the daemon was last seen to be gone; None once it has answered since."""
 
@@ -55,7 +56,7 @@ class LastingClient:
 
     async def aclose(self) -> None:
         """As `Client.close`."""
-        await self._client.close()
+        await asyncio.gather(self._client.close(), *self._closing, return_exceptions=True)
 
     async def request(
         self,
@@ -113,7 +114,8 @@ class LastingClient:
                 return
             if self._lost_at is None:
                 self._lost_at = time.monotonic()
-            await lost.close()
+            # In its own time: a peer that was killed answers no close frame.
+            self._closing.append(asyncio.create_task(lost.close()))
             pause = PAUSE_S
             while time.monotonic() < self._lost_at + GONE_S:
                 await asyncio.sleep(pause)
