@@ -112,7 +112,7 @@ class Bridge:
         observed = Observed(counts, router, self._executor, self.sessions, gate, self._lag)
         self.metrics = Metrics()
         self.metrics.add(functools.partial(sources.stored, self.store))
-        self.metrics.add(functools.partial(sources.journalled, self.jobs.pump))
+        self.metrics.add(lambda: kept.promised(self.jobs.pump.tally, self.jobs.pump.running))
         operator = Operator(observed, self.metrics, self.token, self.instance)
         self.app = Starlette(
             routes=[

@@ -127,11 +127,6 @@ class Jobs:
         if job := await self._store.write(work):
             await live.write(Accepted(id=request.id, job=str(job)))
 
-    async def _refuse(self, live: LiveSession, request: Request, error: RequestError) -> None:
-        message = as_message(error, request.id, "not_started")
-        self._counts.answered(request.workload, message)
-        await live.send(message)
-
     async def _write_down(self, asked: Asked, live: LiveSession, request: Request) -> journal.Accepted:
         work = functools.partial(journal.accept, asked=asked, session=live.id, request=request.id)
         try:

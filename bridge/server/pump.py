@@ -11,7 +11,6 @@ from sqlite_utils import Database
 
 from accel.priorities import PRIORITIES
 from bridge.core import errors
-from bridge.core.counts import Counts
 from bridge.core.errors import RequestError, StoreError
 from bridge.core.journal import frees_key
 from bridge.core.messages import Error, Result
@@ -51,13 +50,10 @@ class Tally:
 class Pump:
     """Leases jobs, has them run, and ends each once."""
 
-    def __init__(
-        self, store: Store, runs: Runs, deliveries: Deliveries, counts: Counts, owner: str, workers: int
-    ) -> None:
+    def __init__(self, store: Store, runs: Runs, deliveries: Deliveries, owner: str, workers: int) -> None:
         self._store = store
         self._runs = runs
         self._deliveries = deliveries
-        self._counts = counts
         self._owner = owner
         self._room = float(AHEAD * workers)
         self._wake = asyncio.Event()
@@ -164,7 +160,6 @@ class Pump:
         try:
             if await self._deliveries.send(number, job.sessions, job.id):
                 self.tally.ended(state)
-                self._counts.answered(job.workload, answer)
         except StoreError as error:
             log.error("job %d is left to be done again: %s", job.id, error.reason)
         except Exception:

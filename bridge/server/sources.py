@@ -12,7 +12,6 @@ from bridge.core.messages import Message
 from bridge.core.metrics import Values
 from bridge.server.memory import Held
 from bridge.server.observed import Observed
-from bridge.server.pump import Pump
 from bridge.store.store import Store
 
 
@@ -90,19 +89,6 @@ def stored(store: Store) -> Mapping[str, Values]:
         "popbridge_store_commits_total": store.commits,
         "popbridge_store_writes_total": store.writes,
         "popbridge_store_writes_waiting": store.waiting,
-    }
-
-
-def journalled(pump: Pump) -> Mapping[str, Values]:
-    """What is promised."""
-    tally = pump.tally
-    return {
-        "popbridge_journal_jobs": {"waiting": tally.waiting, "running": pump.running},
-        "popbridge_journal_jobs_total": {
-            "done": tally.done,
-            "failed": tally.failed,
-            "cancelled": tally.cancelled,
-        },
     }
 
 
