@@ -15,6 +15,7 @@ from msgspec import Struct
 from accel.executor import Executor, ExecutorResult
 from accel.routing import Choice, Form, Routing
 from accel.sample import Sample, pixels_of
+from accel.watch import Watch
 from accel.workload import Input, Workload, WorkloadError
 
 DEADLINE_S = 60.0
@@ -82,10 +83,11 @@ class Routed:
         deadline_s: float,
         priority: str = "normal",
         out_dir: Path | None = None,
+        watch: Watch | None = None,
     ) -> ExecutorResult:
         end = time.monotonic() + deadline_s
         choice, lane = self._choose(workload, inputs)
-        more: dict[str, Any] = {"priority": priority, "out_dir": out_dir}
+        more: dict[str, Any] = {"priority": priority, "out_dir": out_dir, "watch": watch}
         try:
             return await self._run(lane, choice, workload, params, inputs, deadline_s=deadline_s, **more)
         except WorkloadError as error:

@@ -197,8 +197,10 @@ class Client:
         priority: str = "normal",
         deadline_ms: int | None = None,
         key: str | None = None,
+        cache: bool = True,
     ) -> Result:
-        """Asks and waits; a cancelled wait cancels the request. Raises RequestError in the daemon's words."""
+        """Asks and waits; a cancelled wait cancels the request. Without `cache` it runs though its result may
+        be kept. Raises RequestError in the daemon's words."""
         self._next_id += 1
         request_id = self._next_id
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
@@ -213,6 +215,7 @@ class Client:
                     priority=priority,  # type: ignore[arg-type]
                     deadline_ms=deadline_ms if deadline_ms is not None else UNSET,
                     key=key or UNSET,
+                    cache=cache,
                 )
             )
             return await answer

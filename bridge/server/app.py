@@ -28,11 +28,14 @@ from bridge.core.router import Router
 from bridge.core.settings import Settings
 from bridge.host import Registry
 from bridge.paths import Paths
+from bridge.server.caching import Caching
 from bridge.server.commands import Commands
 from bridge.server.dispatch import Dispatch
+from bridge.server.execution import Execution
 from bridge.server.flows import Flows
 from bridge.server.http import HostGuard, routes
 from bridge.server.live import LiveSession, Sessions
+from bridge.server.questions import Questions
 from bridge.server.receipts import Receipts
 from bridge.server.restore import restore
 from bridge.server.runner import Runner
@@ -41,6 +44,7 @@ from bridge.server.welcome import Welcome
 from bridge.store.blobs import BlobStore
 from bridge.store.database import open_database
 from bridge.store.receipts import ReceiptStore, RuleStore
+from bridge.store.responses import Responses
 from bridge.store.sessions import SessionStore
 
 log = logging.getLogger(__name__)
@@ -77,7 +81,8 @@ class Bridge:
             gpu.join, self._executor, paths.devices_file, limits, wanted=settings["gpu"]
         )
         blobs = _blob_store(paths.blobs, settings["blobs.max_size"])
-        runner = Runner(registry.workloads, self._executor, blobs, limits, settings["inline"])
+        self.cache = self._caching(blobs, limits, paths.responses_file)
+        runner = Runner(registry.workloads, self._executor, blobs, limits, settings["inline"], self.cache)
         commands = Commands(self._receipts, self.sessions)
         self._commands = commands
         advisors = {advisor.name: advisor for advisor in (*registry.advisors, Receipts(self._receipts))}
@@ -98,6 +103,17 @@ class Bridge:
             middleware=[Middleware(HostGuard, welcome=welcome)],
         )
 
+    def _caching(self, blobs: BlobStore, limits: Limits, file: Path) -> Caching | None:
+        """None where results aren't kept."""
+        size, off = self.settings["cache.max_size"], self.settings["cache.off"]
+        if unknown := set(off) - set(self.registry.workloads):
+            log.warning("cache.off names what is no workload: %s", ", ".join(sorted(unknown)))
+        if not size:
+            return None
+        questions = Questions(self.registry.workloads, self.registry.origins, limits)
+        execution = Execution(self._executor, blobs.folder)
+        return Caching(questions, Responses(file, size), blobs, execution.run, off)
+
     async def start(self) -> None:
         """Workers come up in the background; the sessions of an earlier run are back at once.
 
@@ -108,6 +124,8 @@ class Bridge:
         except OSError as error:
             self._database.conn.close()
             raise errors.UserError(f"The worker processes can't be started ({error.strerror}).") from None
+        if self.cache is not None:
+            await self.cache.open()
         try:
             count = restore(
                 self._session_store, self._receipts, self.registry, self.sessions, self._commands, self.flows
@@ -140,6 +158,8 @@ class Bridge:
         await self._close()
 
     async def _close(self) -> None:
+        if self.cache is not None:
+            await self.cache.close()
         await self._policies.close()
         await self._executor.close()
         self._database.conn.close()

@@ -1,0 +1,19 @@
+"""One job as who asked for it sees it: whether a worker has begun with it, and why it is given up."""
+
+from __future__ import annotations
+
+
+class Watch:
+    """Given to `Executor.run`, which keeps `begun`; whoever gives up the job says with `overdue` why."""
+
+    __slots__ = ("begun", "overdue")
+
+    def __init__(self) -> None:
+        self.begun = False
+        """Whether a worker has taken the job: until then it can be cancelled at no cost."""
+        self.overdue = False
+        """Set before the job is cancelled because its deadline has passed: it may be what holds up others."""
+
+    def begin(self) -> None:
+        """A worker has taken the job."""
+        self.begun = True
