@@ -100,8 +100,8 @@ FORBIDDEN = ErrorCode("forbidden", 7, "{name}: {reason}.", outcome="not_started"
 AMBIGUOUS_EDITOR = ErrorCode(
     "ambiguous_editor",
     8,
-    "Several editors are connected: {editors}.",
-    hint="Name one of them.",
+    "Several editors have the project open: {editors}.",
+    hint="Name one as `editor` (`popbridge revert --editor`).",
     outcome="not_started",
 )
 EDITOR_GONE = ErrorCode(

@@ -24,28 +24,25 @@ from accel.routing import Form
 from accel.sample import SAMPLES
 from accel.workload import Limits
 from bridge.core import errors
+from bridge.core.errors import StoreError
 from bridge.core.router import Router
 from bridge.core.settings import Settings
 from bridge.host import Registry
 from bridge.paths import Paths
-from bridge.server.caching import Caching
+from bridge.server.caching import caching
 from bridge.server.commands import Commands
 from bridge.server.dispatch import Dispatch
-from bridge.server.execution import Execution
 from bridge.server.flows import Flows
 from bridge.server.http import HostGuard, routes
 from bridge.server.live import LiveSession, Sessions
-from bridge.server.questions import Questions
 from bridge.server.receipts import Receipts
 from bridge.server.restore import restore
 from bridge.server.runner import Runner
 from bridge.server.socket import WebSocketEndpoint
 from bridge.server.welcome import Welcome
 from bridge.store.blobs import BlobStore
-from bridge.store.database import open_database
-from bridge.store.receipts import ReceiptStore, RuleStore
-from bridge.store.responses import Responses
-from bridge.store.sessions import SessionStore
+from bridge.store.database import migrations, unusable
+from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -63,11 +60,8 @@ class Bridge:
         self.instance = secrets.token_hex(8)
         self.settings = settings
         self.registry = registry
-        self._path = paths.database
-        self._database = open_database(paths.database)
-        self._session_store = SessionStore(self._database)
-        self._receipts = ReceiptStore(self._database)
-        self.sessions = Sessions(self._session_store, settings["session.keep_s"])
+        self.store = Store(paths.database, migrations)
+        self.sessions = Sessions(self.store, settings["session.keep_s"])
         limits = Limits(settings["images.max_pixels"], str(paths.models(settings["models.folder"])))
         workers = LocalExecutor(
             settings["workers"], limits, settings["worker.memory_mib"], keep_mib=settings["worker.keep_mib"]
@@ -81,14 +75,11 @@ class Bridge:
             gpu.join, self._executor, paths.devices_file, limits, wanted=settings["gpu"]
         )
         blobs = _blob_store(paths.blobs, settings["blobs.max_size"])
-        self.cache = self._caching(blobs, limits, paths.responses_file)
+        self.cache = caching(settings, registry, paths.responses_file, limits, blobs, self._executor)
         runner = Runner(registry.workloads, self._executor, blobs, limits, settings["inline"], self.cache)
-        commands = Commands(self._receipts, self.sessions)
-        self._commands = commands
-        advisors = {advisor.name: advisor for advisor in (*registry.advisors, Receipts(self._receipts))}
-        self.flows = Flows(
-            advisors, settings.as_dict(), runner, commands, self._session_store, RuleStore(self._database)
-        )
+        commands = self._commands = Commands(self.store, self.sessions)
+        advisors = {advisor.name: advisor for advisor in (*registry.advisors, Receipts(self.store))}
+        self.flows = Flows(advisors, settings.as_dict(), runner, commands, self.store)
         router = Router(
             registry.workloads,
             [ask for advisor in advisors.values() for ask in advisor.asks],
@@ -103,17 +94,6 @@ class Bridge:
             middleware=[Middleware(HostGuard, welcome=welcome)],
         )
 
-    def _caching(self, blobs: BlobStore, limits: Limits, file: Path) -> Caching | None:
-        """None where results aren't kept."""
-        size, off = self.settings["cache.max_size"], self.settings["cache.off"]
-        if unknown := set(off) - set(self.registry.workloads):
-            log.warning("cache.off names what is no workload: %s", ", ".join(sorted(unknown)))
-        if not size:
-            return None
-        questions = Questions(self.registry.workloads, self.registry.origins, limits)
-        execution = Execution(self._executor, blobs.folder)
-        return Caching(questions, Responses(file, size), blobs, execution.run, off)
-
     async def start(self) -> None:
         """Workers come up in the background; the sessions of an earlier run are back at once.
 
@@ -122,19 +102,15 @@ class Bridge:
         try:
             await self._executor.start()
         except OSError as error:
-            self._database.conn.close()
+            await self.store.close()
             raise errors.UserError(f"The worker processes can't be started ({error.strerror}).") from None
         if self.cache is not None:
             await self.cache.open()
         try:
-            count = restore(
-                self._session_store, self._receipts, self.registry, self.sessions, self._commands, self.flows
-            )
-        except sqlite3.Error as error:
+            count = await restore(self.store, self.registry, self.sessions, self._commands, self.flows)
+        except (sqlite3.Error, StoreError) as error:
             await self._close()
-            raise errors.UserError(
-                f"The database {self._path} can't be used ({error}): free, mend or move that file."
-            ) from None
+            raise unusable(self.store.path, error) from None
         if count:
             log.info("%d sessions wait for their clients to come back", count)
         self._ticker = asyncio.create_task(self._tick())
@@ -162,7 +138,8 @@ class Bridge:
             await self.cache.close()
         await self._policies.close()
         await self._executor.close()
-        self._database.conn.close()
+        await self._commands.close()
+        await self.store.close()
 
     async def _tick(self) -> None:
         while True:
@@ -182,8 +159,12 @@ class Bridge:
                 self.flows.spawn(self.dispatch.overdue(live, tickets), "answering what is overdue")
         for live in self.sessions.expire(now):
             self.dispatch.session_ended(live.id)
-            for command_id in live.session.commands:
-                self._commands.wake(command_id)
+            self.flows.spawn(self._settle(live), "closing a session")
+
+    async def _settle(self, live: LiveSession) -> None:
+        await self.sessions.settle(live.id)
+        for command_id in live.session.commands:
+            self._commands.wake(command_id)
 
 
 def _blob_store(folder: Path, max_size: int) -> BlobStore:
