@@ -84,6 +84,14 @@ class Caching:
         self._hashing.close()
         await self.responses.close()
 
+    async def blobs(self) -> set[str]:
+        """The names of all files that belong to kept results: whoever collects garbage leaves them."""
+        return await self.responses.blobs()
+
+    async def clear(self) -> int:
+        """Forgets all kept results; gives how many there were."""
+        return await self.responses.clear()
+
     async def ask(self, ask: Ask, *, fresh: bool = False) -> Response:
         """What the workload gives, or gave. With `fresh` it runs whatever is kept, and what it gives is kept,
         as RFC 9111 §5.2.1.4 has it for `no-cache`. Raises WorkloadError."""

@@ -188,17 +188,18 @@ TEMPLATE = """## Results that are given again
 
 {trace}
 
-Single requests on a texture of 1 megapixel by its path, medians of {blocks} alternating blocks of {singles}: run
-anew (`cache: false`) and given again. Of a hit that isn't in memory, the way to the disk adds {disk:.2f} ms.
+Single requests on a texture of 1 megapixel by its path, medians of {blocks} alternating blocks of {singles}:
+run anew (`cache: false`) and given again. Of a hit that isn't in memory, the way to the disk adds
+{disk:.2f} ms.
 
 | workload | run | hit | run / hit |
 |---|---|---|---|
 {rows}
 
-What the cache adds to a request that it can't answer: `image.thumbnail` of files never seen before, {mib:.1f} MiB
-on the average, on two daemons in turns, one of them without a cache: {added:+.2f} ms at the median of the
-differences, on {plain:.1f} ms; and {cpu_added:+.2f} ms of the daemon's own processor time, most of it for the
-SHA-256 of the file, which is made after the answer.
+What the cache adds to a request that it can't answer: `image.thumbnail` of files never seen before,
+{mib:.1f} MiB on the average, on two daemons in turns, one of them without a cache: {added:+.2f} ms at the
+median of the differences, on {plain:.1f} ms; and {cpu_added:+.2f} ms of the daemon's own processor time, most
+of it for the SHA-256 of the file, which is made after the answer.
 """
 
 TRACE = """The first {requests:,} requests of a published trace (a cache of Twitter's, cluster 52, 2020), of
