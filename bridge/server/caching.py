@@ -96,7 +96,7 @@ class Caching:
         """What the workload gives, or gave. With `fresh` it runs whatever is kept, and what it gives is kept,
         as RFC 9111 §5.2.1.4 has it for `no-cache`. Raises WorkloadError."""
         inquiry = await self._inquiry(ask)
-        if inquiry is None:
+        if inquiry is None or not await inquiry.certain():
             return await self._run(ask, None)
         if fresh:
             return await self._fresh(inquiry)
@@ -142,7 +142,7 @@ class Caching:
         return response if leads else copied(response)
 
     async def _fresh(self, inquiry: Inquiry) -> Response:
-        made = await inquiry.made()
+        made = await self._run(inquiry.ask, None)
         task = asyncio.create_task(inquiry.keep(made))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

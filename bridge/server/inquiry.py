@@ -32,15 +32,23 @@ class Inquiry(Struct):
     read: list[bytes] | None = None
     """The digests of the inputs that were read before it ran."""
 
+    async def certain(self) -> bool:
+        """Reads the inputs where a file has just changed, of which stamps can't tell what is in it now. False
+        where it changes meanwhile."""
+        if not all(look.settled for look in self.looks):
+            self.read = await self._digests(self.ask.priority)
+            return self.read is not None
+        return True
+
     @property
     def identity(self) -> bytes:
         """What may share one run: the same question about the same files."""
-        return self.question.about([look.identity for look in self.looks])
+        return self.question.about(self.read or [look.identity for look in self.looks])
 
     @property
     def key(self) -> bytes | None:
         """What its response is kept under; None where inputs have to be read to know."""
-        known = [look.digest for look in self.looks if look.digest is not None]
+        known = self.read or [look.digest for look in self.looks if look.digest is not None]
         return self.question.about(known) if len(known) == len(self.looks) else None
 
     @property
@@ -51,19 +59,11 @@ class Inquiry(Struct):
         """The kept response, or a new one."""
         # Reading takes time that is lost where nothing can be there.
         if self.shelf.responses.may_hold(self.outline):
-            self.read = await self._digests(priority)
+            self.read = self.read or await self._digests(priority)
             kept = None if self.read is None else await self.shelf.find(self.question.about(self.read))
             if kept is not None:
                 return kept
-        return await self.made(replace(self.ask, priority=priority, deadline_s=NO_DEADLINE_S), watch)
-
-    async def made(self, ask: Ask | None = None, watch: Watch | None = None) -> Response:
-        """A new response."""
-        ask = ask or self.ask
-        # Of a file that has just changed it isn't known after the run what the run has read.
-        if self.read is None and not all(look.settled for look in self.looks):
-            self.read = await self._digests(ask.priority)
-        return await self.run(ask, watch)
+        return await self.run(replace(self.ask, priority=priority, deadline_s=NO_DEADLINE_S), watch)
 
     async def keep(self, response: Response) -> None:
         """Keeps a response, where it is sure what it was made of."""

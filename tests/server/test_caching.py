@@ -16,6 +16,7 @@ from accel.workload import Input
 from bridge.core.errors import RequestError
 from bridge.server.app import Bridge
 from bridge.server.caching import AT_ONCE
+from bridge.server.contents import Stamp
 from tests.server.daemons import PATIENCE_S, ThreadDaemon
 from tests.server.wire import Wire, session
 
@@ -281,6 +282,29 @@ async def test_what_changes_while_it_is_computed_isnt_kept(start: Start, bench: 
         assert cache_of(daemon.bridge).entries == 0
         bench.file.write_bytes(b"one")
         assert (await ask(wire, 2, bench.request()))["value"]["read"] == [b"one"]
+
+
+async def test_a_change_within_one_tick_of_the_clock_isnt_taken_for_what_is_under_way(
+    start: Start, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon = start(workers=2)
+    bench.hold.touch()
+    same = Stamp.of(str(bench.file))
+    # As on FAT, whose clock stands for two seconds.
+    monkeypatch.setattr(Stamp, "of", classmethod(lambda cls, path: same))
+    monkeypatch.setattr(Stamp, "settled", False)
+    async with bench.session(daemon) as wire:
+        await wire.send("request", id=1, **bench.request())
+        await until(lambda: bench.runs)
+        bench.file.write_bytes(b"two")
+        await wire.send("request", id=2, **bench.request())
+        await until(lambda: bench.runs == 2)
+        bench.hold.unlink()
+        assert (await wire.until("result", id=2))["value"]["read"] == [b"two"]
+        await until(lambda: not daemon.look(lambda: len(cache_of(daemon.bridge)._flights)))
+        # Of the first it isn't known which it has read.
+        assert cache_of(daemon.bridge).entries == 1
+        assert (await ask(wire, 3, bench.request()))["value"]["read"] == [b"two"]
 
 
 async def test_the_same_bytes_are_the_same_however_they_come(start: Start, bench: Bench) -> None:
