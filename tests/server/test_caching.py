@@ -14,6 +14,7 @@ import pytest
 from accel.priorities import PRIORITIES
 from accel.workload import Input
 from bridge.core.errors import RequestError
+from bridge.server import contents
 from bridge.server.app import Bridge
 from bridge.server.caching import AT_ONCE
 from bridge.server.contents import Stamp
@@ -52,6 +53,12 @@ def bench(tmp_path: Path) -> Bench:
     root = tmp_path / "project"
     root.mkdir()
     return Bench(root)
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files count as old at once: one that ages between two requests is no longer the same to the second."""
+    monkeypatch.setattr(contents, "RACY_NS", 0)
 
 
 async def until(ready: Callable[[], Any]) -> None:
@@ -100,6 +107,7 @@ async def test_what_was_computed_before_is_given_again_also_by_the_next_daemon(
     assert bench.runs == 1 and counters(daemon) == (1, 0, 0)
 
 
+@pytest.mark.usefixtures("settled")
 async def test_64_that_ask_the_same_at_once_have_it_run_once(start: Start, bench: Bench) -> None:
     daemon = start()
     bench.hold.touch()
@@ -120,6 +128,7 @@ def counters_waiting(daemon: ThreadDaemon) -> int:
     return waiting
 
 
+@pytest.mark.usefixtures("settled")
 async def test_when_the_first_s_deadline_passes_the_others_go_on(start: Start, bench: Bench) -> None:
     daemon = start()
     bench.hold.touch()
@@ -134,6 +143,7 @@ async def test_when_the_first_s_deadline_passes_the_others_go_on(start: Start, b
     assert bench.runs == 1
 
 
+@pytest.mark.usefixtures("settled")
 async def test_when_the_first_cancels_the_others_go_on(start: Start, bench: Bench) -> None:
     daemon = start()
     bench.hold.touch()
@@ -149,6 +159,7 @@ async def test_when_the_first_cancels_the_others_go_on(start: Start, bench: Benc
     assert bench.runs == 1
 
 
+@pytest.mark.usefixtures("settled")
 async def test_when_all_cancel_the_worker_is_free_again(start: Start, bench: Bench) -> None:
     daemon = start()
     bench.hold.touch()
@@ -165,6 +176,7 @@ async def test_when_all_cancel_the_worker_is_free_again(start: Start, bench: Ben
     assert bench.runs == 2
 
 
+@pytest.mark.usefixtures("settled")
 async def test_who_is_more_urgent_doesnt_wait_behind_bulk(start: Start, bench: Bench) -> None:
     daemon = start()
     bench.hold.touch()
@@ -202,6 +214,7 @@ async def test_an_error_is_never_kept(start: Start, bench: Bench) -> None:
     assert bench.runs == 2 and cache_of(daemon.bridge).entries == 0
 
 
+@pytest.mark.usefixtures("settled")
 async def test_an_error_is_shared_by_those_who_waited(start: Start, bench: Bench) -> None:
     daemon = start()
     bench.file.write_bytes(b"fail")
@@ -398,6 +411,7 @@ async def test_a_broken_cache_costs_no_start_and_no_request(start: Start, bench:
         assert (await ask(wire, 2, bench.request()))["meta"]["cached"]
 
 
+@pytest.mark.usefixtures("settled")
 async def test_a_shared_value_may_be_changed_by_who_got_it(start: Start, bench: Bench) -> None:
     daemon = start()
     bench.hold.touch()
