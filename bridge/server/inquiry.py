@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
@@ -15,6 +16,8 @@ from bridge.server.shelf import Shelf
 
 NO_DEADLINE_S = 7 * 86_400.0
 """What is under way for several ends when the last of them has gone, by their own deadlines."""
+PAUSE_S = 0.02
+"""The answer goes out first: reading its files again takes a core from it."""
 
 Run = Callable[[Ask, Watch | None], Awaitable[Response]]
 """Has a workload run. Raises WorkloadError."""
@@ -69,6 +72,8 @@ class Inquiry(Struct):
         """Keeps a response, where it is sure what it was made of."""
         if response.meta.cached:
             return
+        if any(look.digest is None for look in self.looks):
+            await asyncio.sleep(PAUSE_S)
         try:
             contents = await self.contents.confirmed(self.looks, self.read)
         except OSError:
