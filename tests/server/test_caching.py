@@ -19,6 +19,7 @@ from bridge.server.app import Bridge
 from bridge.server.caching import AT_ONCE
 from bridge.server.contents import Stamp
 from tests.server.daemons import PATIENCE_S, ThreadDaemon
+from tests.server.pages import page
 from tests.server.wire import Wire, session
 
 Start = Callable[..., ThreadDaemon]
@@ -350,6 +351,18 @@ async def test_a_result_whose_files_are_gone_is_computed_anew(start: Start, benc
             await kept(daemon, 1)
             assert (await ask(wire, 3, bench.request()))["meta"]["cached"]
     assert bench.runs == 3
+
+
+async def test_metrics_tell_what_the_cache_does(start: Start, bench: Bench) -> None:
+    daemon = start()
+    async with bench.session(daemon) as wire:
+        for number in range(3):
+            await ask(wire, number, bench.request())
+            await kept(daemon, 1)
+    found = (await asyncio.to_thread(page, daemon.file, "/metrics"))[1].decode().splitlines()
+    for line in ("hits_total 2.0", "misses_total 1.0", "shared_total 0.0", "entries 1.0"):
+        assert f"popbridge_cache_{line}" in found
+    assert any(line.startswith("popbridge_cache_bytes ") for line in found)
 
 
 async def test_what_is_cleared_is_computed_anew(start: Start, bench: Bench) -> None:
