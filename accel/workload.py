@@ -123,6 +123,10 @@ class Function(Protocol):
     def __call__(self, inputs: Sequence[Input], params: Any, limits: Limits, /) -> Output: ...
 
 
+Compose = Callable[[Any], tuple[Any, Sequence["Workload"]]]
+"""Of a workload's parameters: the same with those of the workloads in them filled in, and which these are.
+Raises WorkloadError."""
+
 BatchFunction = Callable[[Sequence[Item], Limits], Sequence[Outcome]]
 
 
@@ -149,6 +153,11 @@ class Workload(Struct, frozen=True):
     """How several jobs run as one; None where they can't."""
     companions: bool = False
     """Whether inputs after the first only help with it: many files are a job for each, not one for all."""
+    cached: bool = True
+    """Whether its results may be kept and given again: not where they depend on the time or on anything else
+    than the inputs, or where finding a kept one costs more. Those of `inline` workloads never are."""
+    composed: Compose | None = None
+    """Of a workload that does others, whose versions and models then decide its results, too."""
 
     def parse(self, params: dict[str, Any]) -> Params:
         """`params` as this workload's type. Raises WorkloadError `bad_params`, which names the field."""
@@ -194,10 +203,13 @@ def workload(
     inputs: int | tuple[int, int] = 1,
     inline: bool = False,
     companions: bool = False,
+    cached: bool = True,
+    composed: Compose | None = None,
 ) -> Callable[[Callable[[Sequence[Input], Any, Limits], Output]], Function]:
     """Declares a workload: `function(inputs, params, limits) -> Output`.
 
-    The record is `function.workload`; its summary is the docstring's first line.
+    The record is `function.workload`; its summary is the docstring's first line. A workload that `cached`
+    says nothing else of gives the same for the same parameters and inputs, their names included.
     """
 
     def declare(function: Callable[[Sequence[Input], Any, Limits], Output]) -> Function:
@@ -207,8 +219,9 @@ def workload(
         declared = cast(Function, function)
         summary = doc.split("\n")[0]
         declared.workload = Workload(
-            name, version, params, target, span, inline, summary, doc, companions=companions
-        )
+            name, version, params, target, span, inline, summary, doc,
+            companions=companions, cached=cached, composed=composed,
+        )  # fmt: skip
         return declared
 
     return declare

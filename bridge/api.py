@@ -12,6 +12,7 @@ from packaging.version import Version
 
 from accel.workload import (
     Batching,
+    Compose,
     Function,
     Input,
     Item,
@@ -58,7 +59,7 @@ from bridge.hooks import hookimpl
 
 __all__ = [
     "UNSUPPORTED", "Action", "Adapter", "Advisor", "AlphaUse", "Answer", "AssetChange", "Batching",
-    "ChannelMeaning", "Client", "ClientMessage", "ColorSpace", "Command", "Compression", "Context",
+    "ChannelMeaning", "Client", "ClientMessage", "ColorSpace", "Command", "Compose", "Compression", "Context",
     "EditorSupport", "ErrorCode", "Event", "Field", "Function", "GpuFormat", "HeadlessEditor",
     "ImageFacts", "Input", "InputRef", "Item", "Kind", "Limits", "NormalConvention", "OnCommand",
     "OnEvent", "OnPopup", "OnPopupClose", "Output", "OutputFile", "Params", "Platform", "Popup",

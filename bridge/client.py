@@ -201,9 +201,11 @@ class Client:
         priority: str = "normal",
         deadline_ms: int | None = None,
         key: str | None = None,
+        cache: bool = True,
         retries: int = 0,
     ) -> Result:
-        """Asks and waits; a cancelled wait cancels the request. Raises RequestError in the daemon's words.
+        """Asks and waits; a cancelled wait cancels the request. Without `cache` it runs though its result may
+        be kept. Raises RequestError in the daemon's words.
 
         With a `key`, or in bulk, the daemon does what it has accepted once, whatever dies. If the connection
         is lost (`editor_gone`), ask again with the same key, workload, parameters and inputs, by the heir or
@@ -220,6 +222,7 @@ class Client:
             priority=priority,  # type: ignore[arg-type]
             deadline_ms=deadline_ms if deadline_ms is not None else UNSET,
             key=key or UNSET,
+            cache=cache,
         )
         return await repeated(lambda: self._ask(request), retries, connected=lambda: not self._lost)
 

@@ -95,6 +95,17 @@ class Registry(Struct, frozen=True):
         """The advisors that can be asked, by the names that clients use."""
         return {ask: advisor for advisor in self.advisors for ask in advisor.asks}
 
+    @property
+    def origins(self) -> dict[str, str]:
+        """The distribution and version that each workload is of, by its name; unknown ones are left
+        out."""
+        return {
+            provided.removeprefix("workload "): f"{plugin.distribution} {plugin.version}"
+            for plugin in self.plugins
+            for provided in plugin.provides
+            if provided.startswith("workload ") and plugin.version
+        }
+
     def version(self, engine: str, text: str) -> Version | None:
         """The version that an editor calls `text`; None for an engine that no adapter serves.
 

@@ -74,6 +74,11 @@ class Paths(Struct, frozen=True):
         return self.cache / "routing.json"
 
     @property
+    def responses_file(self) -> Path:
+        """Results of workloads that may be given again."""
+        return self.cache / "responses.db"
+
+    @property
     def settings_file(self) -> Path:
         """TOML; need not exist."""
         return self.data / "settings.toml"

@@ -9,11 +9,21 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from accel.noop import echo
 from bridge import failures, host
 from bridge.core.errors import UserError
 from bridge.core.settings import SETTINGS
+
+
+class Given:
+    """A plugin that no distribution brings."""
+
+    @host.hooks.hookimpl
+    def popbridge_workloads(self) -> list[object]:
+        return [replace(echo.workload, name="given.echo")]
+
 
 ACME = Path(__file__).parent / "data" / "acme"
 
@@ -45,6 +55,13 @@ class TestThirdParty:
         assert registry.asks["acme.greet"].name == "acme.greeter"
         assert registry.settings[: len(SETTINGS)] == SETTINGS
         assert "acme" in registry.engines
+
+    def test_each_workload_is_known_by_the_release_that_it_came_with(self) -> None:
+        registry = host.load({"given": Given()})
+        origins = registry.origins
+        assert origins["acme.size"] == "acme 1.2"
+        assert origins["image.inspect"] == f"popbridge {metadata.version('popbridge')}"
+        assert registry.workloads.keys() - origins.keys() == {"given.echo"}
 
     @pytest.mark.parametrize(
         ("name", "reason"),

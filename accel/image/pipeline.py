@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta, Struct
 
 from accel.image.operation import Operation, Reading
-from accel.workload import Input, Limits, Output, WorkloadError, workload
+from accel.workload import Input, Limits, Output, Workload, WorkloadError, workload
 
 
 class Step(Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,7 +35,13 @@ class Pipeline(Reading, frozen=True, kw_only=True):
     ]
 
 
-@workload("image.pipeline", version=2, params=Pipeline, inputs=(1, 4096))
+def _composed(params: Pipeline) -> tuple[Pipeline, list[Workload]]:
+    steps = _steps(params)
+    filled = [Step(operation.workload.name, msgspec.to_builtins(given)) for operation, given in steps]
+    return msgspec.structs.replace(params, steps=filled), [operation.workload for operation, _ in steps]
+
+
+@workload("image.pipeline", version=2, params=Pipeline, inputs=(1, 4096), composed=_composed)
 def pipeline(inputs: Sequence[Input], params: Pipeline, limits: Limits) -> Output:
     """Does several operations on an image in one go, with no file in between.
 
@@ -51,7 +58,7 @@ def pipeline(inputs: Sequence[Input], params: Pipeline, limits: Limits) -> Outpu
     from accel.image.flow import Flow
     from accel.image.open_raster import open_rasters
 
-    steps = [_parsed(index, step) for index, step in enumerate(params.steps)]
+    steps = _steps(params)
     if steps[0][0].workload.inputs != (1, 1):
         steps[0][0].workload.check_inputs(len(inputs))
     transfer = steps[0][1].transfer if params.transfer == "auto" else params.transfer
@@ -68,6 +75,10 @@ def pipeline(inputs: Sequence[Input], params: Pipeline, limits: Limits) -> Outpu
             )
             raise WorkloadError("bad_params", reason)
     return flow.output(steps[-1][1])
+
+
+def _steps(params: Pipeline) -> list[tuple[Operation, Reading]]:
+    return [_parsed(index, step) for index, step in enumerate(params.steps)]
 
 
 def _parsed(index: int, step: Step) -> tuple[Operation, Reading]:

@@ -335,3 +335,8 @@ MODELS: dict[str, Model] = {
     )
 }  # fmt: skip
 """By name."""
+
+
+def models_of(workload: str) -> list[Model]:
+    """The models that a workload may use, by their `used_by`."""
+    return [model for model in MODELS.values() if workload in model.used_by]

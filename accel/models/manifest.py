@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Literal
 
 from msgspec import Struct
@@ -150,7 +151,7 @@ class Model(Struct, frozen=True):
     task: str
     """One line: what it does."""
     used_by: tuple[str, ...]
-    """Workloads."""
+    """Workloads; what they have made is kept only as long as `digest` stays."""
     licence: str
     """By its SPDX identifier; `unclear` where nobody says."""
     licence_source: str
@@ -165,6 +166,12 @@ class Model(Struct, frozen=True):
     def size(self) -> int:
         """Bytes of all files."""
         return sum(file.size for file in self.files)
+
+    @property
+    def digest(self) -> str:
+        """Changes with any of the files: SHA-256 of their names and digests, hex."""
+        said = "".join(f"{file.name} {file.sha256}\n" for file in self.files)
+        return hashlib.sha256(said.encode()).hexdigest()
 
     @property
     def shipped(self) -> bool:

@@ -33,6 +33,7 @@ from bridge.host import Registry
 from bridge.paths import Paths
 from bridge.server import kept, sources
 from bridge.server.backlog import Total
+from bridge.server.caching import caching
 from bridge.server.commands import Commands
 from bridge.server.dispatch import Dispatch
 from bridge.server.flows import Flows
@@ -87,7 +88,8 @@ class Bridge:
         blobs = _blob_store(paths.blobs, settings["blobs.max_size"])
         counts, load = Counts(), Load(workers.pool.size)
         measured = Measured(self._executor, counts, load)
-        runner = Runner(registry.workloads, measured, blobs, limits, settings["inline"])
+        self.cache = caching(settings, registry, paths.responses_file, limits, blobs, measured)
+        runner = Runner(registry.workloads, measured, blobs, limits, settings["inline"], self.cache)
         commands = self._commands = Commands(self.store, self.sessions)
         advisors = {advisor.name: advisor for advisor in (*registry.advisors, Receipts(self.store))}
         self.flows = Flows(advisors, settings.as_dict(), runner, commands, self.store)
@@ -113,6 +115,8 @@ class Bridge:
         self.metrics = Metrics()
         self.metrics.add(functools.partial(sources.stored, self.store))
         self.metrics.add(lambda: kept.promised(self.jobs.pump.tally, self.jobs.pump.running))
+        if self.cache is not None:
+            self.metrics.add(functools.partial(kept.cached, self.cache))
         operator = Operator(observed, self.metrics, self.token, self.instance)
         self.app = Starlette(
             routes=[
@@ -133,6 +137,8 @@ class Bridge:
         except OSError as error:
             await self.store.close()
             raise errors.UserError(f"The worker processes can't be started ({error.strerror}).") from None
+        if self.cache is not None:
+            await self.cache.open()
         try:
             count = await restore(self.store, self.registry, self.sessions, self._commands, self.flows)
             await self.jobs.start()
@@ -164,6 +170,8 @@ class Bridge:
         await self._close()
 
     async def _close(self) -> None:
+        if self.cache is not None:
+            await self.cache.close()
         await self._policies.close()
         await self._executor.close()
         await self._commands.close()

@@ -149,6 +149,7 @@ class Dispatch:
                 request_id=request.id,
                 deadline_ms=ticket.deadline_ms,
                 priority=request.priority,
+                cache=request.cache,
             )
         except RequestError as error:
             return as_message(error, request.id)

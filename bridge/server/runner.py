@@ -16,6 +16,8 @@ from accel.workload import Input, Limits, Workload, WorkloadError
 from bridge.core import errors
 from bridge.core.errors import RequestError
 from bridge.core.messages import MAX_INLINE, Error, InputRef, OutputRef, Request, Result, ResultMeta
+from bridge.server.caching import Caching
+from bridge.server.execution import Ask, Execution
 from bridge.store.blobs import BlobStore
 
 log = logging.getLogger(__name__)
@@ -34,10 +36,12 @@ class Runner:
         blobs: BlobStore,
         limits: Limits,
         inline: int = MAX_INLINE,
+        cache: Caching | None = None,
     ) -> None:
         """`inline` is the most bytes of data in a frame."""
         self.workloads = workloads
-        self._executor = executor
+        self._execution = Execution(executor, blobs.folder)
+        self._cache = cache
         self._blobs = blobs
         self._limits = limits
         self._max_inline = inline
@@ -70,35 +74,25 @@ class Runner:
         request_id: int = 0,
         deadline_ms: int = 60_000,
         priority: str = "normal",
+        cache: bool = True,
         watch: Watch | None = None,
     ) -> Result:
-        """The workload's result, its files as blobs. Raises RequestError.
+        """The workload's result, its files as blobs; unless `cache` is false perhaps a kept one.
 
-        `watch` is told each time that a worker has begun.
+        `watch` is told each time that a worker has begun. Raises RequestError.
         """
         workload = self.workloads.get(name)
         if workload is None:
             raise RequestError(errors.UNKNOWN_WORKLOAD, workload=name)
+        ask = Ask(workload, params, inputs, priority, deadline_ms / 1000, watch)
         try:
-            done = await self._executor.run(
-                workload,
-                dict(params),
-                inputs,
-                deadline_s=deadline_ms / 1000,
-                priority=priority,
-                out_dir=self._blobs.folder,
-                watch=watch,
-            )
+            if self._cache is None:
+                done = await self._execution.run(ask, watch)
+            else:
+                done = await self._cache.ask(ask, fresh=not cache)
         except WorkloadError as error:
             raise as_request_error(error, name, deadline_ms) from None
-        outputs = [
-            OutputRef(name=f.name, media_type=f.media_type, size=f.size, blob=f.sha256) for f in done.files
-        ]
-        meta = ResultMeta(
-            device=done.device, reason=done.reason,
-            batch=done.batch, queued_ms=done.queued_ms, run_ms=done.run_ms,
-        )  # fmt: skip
-        return Result(id=request_id, value=done.value, outputs=outputs, meta=meta)
+        return Result(id=request_id, value=done.value, outputs=done.outputs, meta=done.meta)
 
     def resolve(self, refs: Sequence[InputRef], root: Path | None) -> list[Input]:
         """Files for a request's inputs. Raises RequestError: `not_found`, `forbidden`, `bad_params`."""

@@ -83,8 +83,9 @@ class Runs:
         refs = unpack(job.inputs, list[InputRef])
         inputs = self._runner.resolve(refs, None if job.root is None else Path(job.root))
         run = functools.partial(
-            self._runner.run, job.workload, params, inputs, priority=PRIORITIES[job.priority]
-        )
+            self._runner.run, job.workload, params, inputs,
+            priority=PRIORITIES[job.priority], cache=job.cache,
+        )  # fmt: skip
         if job.deadline is not None:
             return await run(deadline_ms=_left_ms(job))
         try:

@@ -29,3 +29,8 @@ def as_store_error(error: sqlite3.Error) -> StoreError | sqlite3.Error:
     name = getattr(error, "sqlite_errorname", "SQLITE_UNKNOWN").split("_")[1]
     reason = REASONS.get(name)
     return StoreError(f"{reason} ({error})") if reason else error
+
+
+def is_damage(error: StoreError) -> bool:
+    """Whether the file itself is broken, so that trying again is in vain."""
+    return error.reason.startswith(REASONS["CORRUPT"])

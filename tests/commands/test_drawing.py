@@ -66,7 +66,7 @@ def test_what_is_kept_is_told_as_far_as_there_is_any() -> None:
     figures = {
         "popbridge_cache_hits_total": 6.0, "popbridge_cache_shared_total": 2.0,
         "popbridge_cache_misses_total": 2.0, "popbridge_cache_entries": 5.0, "popbridge_cache_bytes": 2048.0,
-        "popbridge_journal_jobs{waiting}": 3.0, "popbridge_journal_jobs_total{done}": 4.0,
+        "popbridge_journal_jobs_open{waiting}": 3.0, "popbridge_journal_jobs_total{done}": 4.0,
         "popbridge_blobs": 7.0, "popbridge_blobs_bytes": 1024.0, "popbridge_blobs_quota_bytes": 4096.0,
     }  # fmt: skip
     out = text(msgspec.structs.replace(STATUS, figures=figures))

@@ -46,7 +46,34 @@ class Size(Params, frozen=True):
     bytes: int = 0
 
 
-@workload("test.sleep", version=1, params=Sleep, inputs=(0, 1))
+class Note(Params, frozen=True):
+    log: str
+    hold: str = ""
+    number: float = 0
+
+
+@workload("test.note", version=1, params=Note, inputs=(0, 4096))
+def note(inputs: Sequence[Input], params: Note, limits: Limits) -> Output:
+    """Gives what is in its inputs; each run leaves a line in a file and ends when another file is gone."""
+    with Path(params.log).open("a") as file:
+        print(params.number, *(one.name for one in inputs), file=file)
+    while params.hold and Path(params.hold).exists():
+        time.sleep(0.005)
+    found = [Path(one.path).read_bytes() for one in inputs]
+    if b"fail" in found:
+        raise WorkloadError("bad_input", "says fail", inputs[0].name)
+    return Output(
+        {"read": found, "number": params.number}, [OutputFile("copy.bin", "x/y", b"".join(found) + b"!")]
+    )
+
+
+@workload("test.moment", version=1, params=Note, inputs=(0, 64), cached=False)
+def moment(inputs: Sequence[Input], params: Note, limits: Limits) -> Output:
+    """The same, of which nothing is kept."""
+    return note(inputs, params, limits)
+
+
+@workload("test.sleep", version=1, params=Sleep, inputs=(0, 1), cached=False)
 def sleep(inputs: Sequence[Input], params: Sleep, limits: Limits) -> Output:
     """Takes its time."""
     time.sleep(params.seconds)
@@ -127,7 +154,7 @@ class Touch(Params, frozen=True):
     path: str
 
 
-@workload("test.touch", version=1, params=Touch, inputs=(0, 1))
+@workload("test.touch", version=1, params=Touch, inputs=(0, 1), cached=False)
 def touch(inputs: Sequence[Input], params: Touch, limits: Limits) -> Output:
     """Leaves a file, by which a test sees that it ran."""
     Path(params.path).touch()
@@ -276,7 +303,10 @@ def popbridge_adapters() -> Sequence[Adapter]:
 
 @hookimpl
 def popbridge_workloads() -> Sequence[Any]:
-    return [f.workload for f in (sleep, crash, fail, refuse, read, touch, make, inline, log, odd, dies)]
+    return [
+        f.workload
+        for f in (sleep, note, moment, crash, fail, refuse, read, touch, make, inline, log, odd, dies)
+    ]
 
 
 @hookimpl

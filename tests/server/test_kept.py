@@ -20,7 +20,7 @@ async def test_each_figure_is_told_under_its_declared_name() -> None:
     found = samples(await metrics.text())
     cached = ("hits_total", "misses_total", "shared_total", "evictions_total", "entries", "bytes")
     assert [value(found, f"popbridge_cache_{name}") for name in cached] == [1, 2, 3, 4, 5, 6]
-    jobs, ended = "popbridge_journal_jobs", "popbridge_journal_jobs_total"
+    jobs, ended = "popbridge_journal_jobs_open", "popbridge_journal_jobs_total"
     assert [value(found, jobs, state=each) for each in ("waiting", "running")] == [7, 15]
     assert [value(found, ended, state=each) for each in ("done", "failed", "cancelled")] == [8, 9, 10]
     sizes = ("", "_bytes", "_quota_bytes", "_removed_total")

@@ -17,7 +17,7 @@ from tests.server.daemons import ThreadDaemon, until
 from tests.server.pages import page
 from tests.server.wire import dial, session
 
-KEPT = ("cache", "blobs")
+KEPT = ("blobs",)
 """Parts that a daemon may lack."""
 
 Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]

@@ -119,7 +119,7 @@ async def run() -> Times:
             for number, path in enumerate(paths):
                 popup = await popup_time(client, shown, path, number)
                 ref = InputRef(name=path.name, path=path.name)
-                done = await client.request("texture.examine", {"preview": 256}, inputs=[ref])
+                done = await client.request("texture.examine", {"preview": 256}, inputs=[ref], cache=False)
                 assert done.meta
                 if number >= WARM_UP:
                     times.popup.append(popup)

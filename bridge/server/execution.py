@@ -1,0 +1,62 @@
+"""A request to a workload, and what comes of it on an executor, its files as blobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from accel.executor import Executor
+from accel.watch import Watch
+from accel.workload import Input, Workload
+from bridge.core.messages import OutputRef, ResultMeta
+
+
+class Ask(Struct, frozen=True):
+    """A request to a workload."""
+
+    workload: Workload
+    params: Mapping[str, Any]
+    inputs: Sequence[Input]
+    priority: str
+    deadline_s: float
+    watch: Watch | None = None
+    """Who asks wants to know when a worker begins."""
+
+
+class Response(Struct, frozen=True):
+    """What a workload has given."""
+
+    value: Any
+    outputs: list[OutputRef]
+    meta: ResultMeta
+
+
+class Execution:
+    """An executor that leaves files in the folder of blobs."""
+
+    def __init__(self, executor: Executor, folder: Path) -> None:
+        self._executor = executor
+        self._folder = folder
+
+    async def run(self, ask: Ask, watch: Watch | None = None) -> Response:
+        """Raises WorkloadError."""
+        done = await self._executor.run(
+            ask.workload,
+            dict(ask.params),
+            ask.inputs,
+            deadline_s=ask.deadline_s,
+            priority=ask.priority,
+            out_dir=self._folder,
+            watch=watch,
+        )
+        outputs = [
+            OutputRef(name=f.name, media_type=f.media_type, size=f.size, blob=f.sha256) for f in done.files
+        ]
+        meta = ResultMeta(
+            device=done.device, reason=done.reason,
+            batch=done.batch, queued_ms=done.queued_ms, run_ms=done.run_ms,
+        )  # fmt: skip
+        return Response(done.value, outputs, meta)

@@ -1,0 +1,233 @@
+"""Results of workloads that may be given again: on disk up to a size, the recently used in memory too."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from msgspec import Struct
+from sqlite_utils import Database
+
+from bridge.core.errors import StoreError, UserError
+from bridge.store import responsetables as tables
+from bridge.store.failures import is_damage
+from bridge.store.hot import Hot
+from bridge.store.outlines import Outlines
+from bridge.store.responsetables import Totals
+from bridge.store.store import Store
+
+log = logging.getLogger(__name__)
+
+HOT_BYTES = 16 << 20
+HOT_LARGEST = 256 << 10
+"""Larger ones are read from the disk, which then costs less than sending them."""
+TOUCHES = 512
+"""Uses that are noted together, where no write comes by earlier."""
+SURVEY_S = 30.0
+"""How long a look at all rows may take, seconds."""
+
+Value = TypeVar("Value")
+
+
+class Kept(Struct, frozen=True):
+    """A response, packed, with what is known of it without unpacking."""
+
+    key: bytes
+    """The SHA-256 of all that it depends on."""
+    outline: int
+    """64 bits of what is known of that before inputs are read; negative ones are fine."""
+    packed: bytes
+    blobs: Mapping[str, int]
+    """Size by name, of the files that belong to it."""
+
+
+class Responses:
+    """The file and the memory. It is never worth an error: a broken file is made anew, and where none can be
+    used, memory has to do."""
+
+    def __init__(self, path: Path, max_size: int) -> None:
+        """`max_size`: bytes of responses and their blobs; opened by `open`."""
+        self._path = path
+        self._max_size = max_size
+        self._store: Store | None = None
+        self._hot = Hot(min(HOT_BYTES, max_size), HOT_LARGEST)
+        self._outlines: Outlines | None = None
+        self._touched: dict[bytes, int] = {}
+        self._clock = 0
+        self._totals = Totals(0, 0)
+        self._said: set[str] = set()
+        self.evictions = 0
+        """Responses that went because there was no room for them."""
+
+    @property
+    def entries(self) -> int:
+        """Responses on disk; those in memory where there is no disk."""
+        return self._totals.entries if self._store else len(self._hot)
+
+    @property
+    def size(self) -> int:
+        """What they take, their blobs included."""
+        return self._totals.bytes if self._store else self._hot.bytes
+
+    async def open(self) -> None:
+        """Opens the file, or makes it anew."""
+        if not await self._try_open():
+            await self._renew()
+        if self._store is None:
+            self._say("it can't be used, so that results are kept in memory only")
+
+    async def close(self) -> None:
+        """Notes what was used last, and closes the file."""
+        self._note_uses(1)
+        await self._shut()
+
+    def may_hold(self, outline: int) -> bool:
+        """Whether a response of that outline may be there; no is certain."""
+        return self._outlines is None or outline in self._outlines
+
+    def hot(self, key: bytes) -> bytes | None:
+        """The packed response, if it is in memory."""
+        packed = self._hot.get(key)
+        if packed is not None:
+            self._use(key)
+        return packed
+
+    async def find(self, key: bytes) -> bytes | None:
+        """The packed response; None where there is none."""
+        packed = self.hot(key)
+        if packed is not None or self._store is None:
+            return packed
+        found = await self._ask(lambda store: store.read(lambda connection: tables.read(connection, key)))
+        if found is not None:
+            self._hot.put(key, found)
+            self._use(key)
+        return found
+
+    async def keep(self, kept: Kept) -> None:
+        """Keeps a response, from now on in memory, soon on disk; what is too large isn't kept."""
+        size = len(kept.packed) + sum(kept.blobs.values())
+        if size > self._max_size:
+            return
+        self._hot.put(kept.key, kept.packed)
+        if self._outlines is not None:
+            self._outlines.add([kept.outline])
+        self._clock += 1
+        used, touched, self._touched = self._clock, self._touched, {}
+
+        def work(db: Database) -> tuple[list[bytes], Totals]:
+            tables.touch(db.conn, touched)
+            tables.keep(db.conn, kept.key, kept.outline, kept.packed, size, used, kept.blobs)
+            return tables.evict(db.conn, self._max_size)
+
+        self._evicted(await self._ask(lambda store: store.write(work)))
+
+    async def forget(self, key: bytes) -> None:
+        """Removes one response."""
+        self._hot.drop([key])
+        await self._removed("WHERE key = ?", [key])
+
+    async def clear(self) -> int:
+        """Removes all; gives how many there were."""
+        count = self.entries
+        self._hot.clear()
+        await self._removed("", [])
+        # Deleting rows gives the disk nothing back.
+        await self._renew()
+        return count
+
+    async def blobs(self) -> set[str]:
+        """The names of all files that belong to responses: whoever collects garbage leaves them."""
+        return await self._ask(lambda store: store.read(tables.blobs, limit_s=SURVEY_S)) or set()
+
+    async def _removed(self, where: str, values: Sequence[object]) -> None:
+        def work(db: Database) -> tuple[list[bytes], Totals]:
+            db.conn.execute(f"DELETE FROM responses {where}", values)
+            return tables.evict(db.conn, self._max_size)
+
+        self._evicted(await self._ask(lambda store: store.write(work)))
+
+    def _evicted(self, outcome: tuple[list[bytes], Totals] | None) -> None:
+        if outcome is not None:
+            gone, self._totals = outcome
+            self.evictions += len(gone)
+            self._hot.drop(gone)
+
+    def _use(self, key: bytes) -> None:
+        if self._store is not None:
+            self._clock += 1
+            self._touched[key] = self._clock
+            self._note_uses(TOUCHES)
+
+    def _note_uses(self, least: int) -> None:
+        if self._store is not None and len(self._touched) >= least:
+            touched, self._touched = self._touched, {}
+            self._store.submit(lambda db: tables.touch(db.conn, touched))
+
+    async def _ask(self, question: Callable[[Store], Awaitable[Value]]) -> Value | None:
+        """What the store answers; None where it can't. A broken one is made anew."""
+        store = self._store
+        if store is None:
+            return None
+        try:
+            return await question(store)
+        except (StoreError, sqlite3.Error) as error:
+            if isinstance(error, StoreError) and not is_damage(error):
+                self._say("a kept result can't be read or written: %s", error)
+            # Others may have met the same damage meanwhile.
+            elif self._store is store:
+                self._say("%s", error)
+                await self._renew()
+            return None
+
+    async def _renew(self) -> None:
+        await self._shut()
+        self._outlines = Outlines()
+        self._totals = Totals(0, 0)
+        await asyncio.to_thread(_remove, self._path)
+        await self._try_open()
+
+    async def _try_open(self) -> bool:
+        store = None
+        try:
+            # A file of many responses takes a moment, which the event loop doesn't have.
+            store = await asyncio.to_thread(_opened, self._path)
+            found = await store.read(tables.survey, limit_s=SURVEY_S)
+            # The most may have been more when it was written.
+            self._evicted(await store.write(lambda db: tables.evict(db.conn, self._max_size)))
+        except (UserError, StoreError, sqlite3.Error) as error:
+            self._say("%s", error)
+            if store is not None:
+                await store.close()
+            return False
+        self._clock = max(self._clock, found.used)
+        self._outlines = Outlines()
+        self._outlines.add(found.outlines)
+        self._store = store
+        return True
+
+    async def _shut(self) -> None:
+        store, self._store = self._store, None
+        if store is not None:
+            await store.close()
+
+    def _say(self, text: str, *values: object) -> None:
+        # Once: what is broken would else be told with every request.
+        level = logging.DEBUG if text in self._said else logging.WARNING
+        self._said.add(text)
+        log.log(level, f"response cache {self._path}: {text}", *values)
+
+
+def _opened(path: Path) -> Store:
+    return Store(path, tables.migrations, readers=2, durable=False)
+
+
+def _remove(path: Path) -> None:
+    """Removes the file and what belongs to it, if that can be done."""
+    with contextlib.suppress(OSError):
+        for ending in ("", "-wal", "-shm"):
+            path.with_name(path.name + ending).unlink(missing_ok=True)

@@ -1,0 +1,116 @@
+"""The tables of kept responses: how rows go in, are used, and make room for others."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+
+from msgspec import Struct
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("responses")
+
+ROOM = 0.95
+"""What is left of the most when it was exceeded: room for some time."""
+ROW = 512
+"""Bytes that a response takes beside what it says: keys, indexes, half a page."""
+
+
+@migrations()
+def tables(db: Database) -> None:
+    """Responses, their blobs, and how much they are: counted by triggers, as counting rows takes too long."""
+    for statement in _TABLES:
+        db.conn.execute(statement)
+
+
+_TABLES = (
+    """CREATE TABLE responses (
+        key BLOB PRIMARY KEY, outline INTEGER NOT NULL, size INTEGER NOT NULL, used INTEGER NOT NULL,
+        packed BLOB NOT NULL)""",
+    # It covers all that is asked of all rows: those themselves are large.
+    "CREATE INDEX by_use ON responses (used, size, outline)",
+    "CREATE TABLE response_blobs (key BLOB, blob TEXT, PRIMARY KEY (key, blob)) WITHOUT ROWID",
+    "CREATE TABLE totals (entries INTEGER NOT NULL, bytes INTEGER NOT NULL)",
+    "INSERT INTO totals VALUES (0, 0)",
+    """CREATE TRIGGER counted AFTER INSERT ON responses BEGIN
+        UPDATE totals SET entries = entries + 1, bytes = bytes + new.size; END""",
+    """CREATE TRIGGER discounted AFTER DELETE ON responses BEGIN
+        UPDATE totals SET entries = entries - 1, bytes = bytes - old.size;
+        DELETE FROM response_blobs WHERE key = old.key; END""",
+)
+
+
+class Totals(Struct, frozen=True):
+    """How much there is."""
+
+    entries: int
+    bytes: int
+    """Responses and their blobs."""
+
+
+class Survey(Struct, frozen=True):
+    """What is known of a file when it is opened."""
+
+    used: int
+    """When the last use was, in uses."""
+    outlines: list[int]
+
+
+def survey(connection: sqlite3.Connection) -> Survey:
+    rows = connection.execute("SELECT used, outline FROM responses INDEXED BY by_use").fetchall()
+    return Survey(max((used for used, _ in rows), default=0), [outline for _, outline in rows])
+
+
+def keep(
+    connection: sqlite3.Connection,
+    key: bytes,
+    outline: int,
+    packed: bytes,
+    size: int,
+    used: int,
+    blobs: Mapping[str, int],
+) -> None:
+    """Adds a response, or replaces it."""
+    # Not REPLACE, which tells no trigger what it deletes.
+    connection.execute("DELETE FROM responses WHERE key = ?", (key,))
+    row = (key, outline, size + ROW, used, packed)
+    connection.execute("INSERT INTO responses (key, outline, size, used, packed) VALUES (?, ?, ?, ?, ?)", row)
+    connection.executemany("INSERT INTO response_blobs VALUES (?, ?)", [(key, blob) for blob in blobs])
+
+
+def touch(connection: sqlite3.Connection, touched: Mapping[bytes, int]) -> None:
+    """Notes when responses were used."""
+    connection.executemany(
+        "UPDATE responses SET used = ? WHERE key = ?", [(used, key) for key, used in touched.items()]
+    )
+
+
+def evict(connection: sqlite3.Connection, most: int) -> tuple[list[bytes], Totals]:
+    """Removes what was used least recently, where there are more than `most` bytes; gives those keys."""
+    totals = _totals(connection)
+    gone: list[bytes] = []
+    if totals.bytes <= most:
+        return gone, totals
+    left = totals.bytes
+    for key, size in connection.execute("SELECT key, size FROM responses ORDER BY used"):
+        if left <= most * ROOM:
+            break
+        left -= size
+        gone.append(key)
+    connection.executemany("DELETE FROM responses WHERE key = ?", [(key,) for key in gone])
+    return gone, _totals(connection)
+
+
+def read(connection: sqlite3.Connection, key: bytes) -> bytes | None:
+    """The packed response."""
+    row = connection.execute("SELECT packed FROM responses WHERE key = ?", (key,)).fetchone()
+    return None if row is None else row[0]
+
+
+def blobs(connection: sqlite3.Connection) -> set[str]:
+    """The names of all blobs of responses."""
+    return {name for (name,) in connection.execute("SELECT DISTINCT blob FROM response_blobs")}
+
+
+def _totals(connection: sqlite3.Connection) -> Totals:
+    return Totals(*connection.execute("SELECT entries, bytes FROM totals").fetchone())

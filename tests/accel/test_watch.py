@@ -1,0 +1,59 @@
+import asyncio
+
+import pytest
+
+from accel.batching import Batcher
+from accel.executor import LocalExecutor
+from accel.routed import Lane, Routed
+from accel.routing import Form
+from accel.watch import Watch
+from tests.accel import workloads
+from tests.accel.conftest import until
+from tests.accel.test_executor import go, held
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+def single(executor: LocalExecutor):
+    return executor, workloads.say
+
+
+def several(executor: LocalExecutor):
+    return Batcher(executor, lambda workload: 8), workloads.many
+
+
+def routed(executor: LocalExecutor):
+    return Routed(Lane(Form("cpu", "CPU"), Batcher(executor, lambda workload: 8)), None, {}), workloads.many
+
+
+@pytest.mark.parametrize("form", [single, several, routed])
+async def test_a_job_has_begun_once_a_worker_has_it(executor, tmp_path, form):
+    by, workload = form(executor)
+    watch = Watch()
+    async with held(executor, tmp_path):
+        task = asyncio.create_task(go(by, workload, "x", watch=watch))
+        await until(lambda: executor.pool.waiting, "the job to queue")
+        assert not watch.begun
+    assert (await task).value["text"] == "x"
+    assert watch.begun
+
+
+@pytest.mark.parametrize("overdue", [True, False])
+async def test_a_job_that_is_given_up_as_overdue_holds_up_its_batch_no_longer(executor, tmp_path, overdue):
+    batcher = Batcher(executor, lambda workload: 8)
+    file = tmp_path / "stays"
+    file.touch()
+    watch = Watch()
+    async with held(executor, tmp_path):
+        hanging = asyncio.create_task(go(batcher, workloads.many, f"hold {file}", watch=watch))
+        other = asyncio.create_task(go(batcher, workloads.many, "b"))
+        await until(lambda: executor.pool.waiting, "the jobs to queue")
+    await until(file.with_suffix(".held").exists, "the batch to begin")
+    watch.overdue = overdue
+    hanging.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await hanging
+    if not overdue:  # the others' batch goes on
+        assert not other.done()
+        file.unlink()
+    assert (await other).batch == (1 if overdue else 2)

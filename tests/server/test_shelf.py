@@ -1,0 +1,72 @@
+"""Responses go onto the shelf and come off it whole, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.core.messages import OutputRef, ResultMeta
+from bridge.server.execution import Response
+from bridge.server.shelf import Shelf, copied
+from bridge.store.blobs import BlobStore
+from bridge.store.responses import Kept, Responses
+
+KEY = b"k" * 32
+
+
+@pytest.fixture
+async def shelf(tmp_path: Path) -> AsyncIterator[Shelf]:
+    responses = Responses(tmp_path / "responses.db", 1 << 20)
+    await responses.open()
+    yield Shelf(responses, BlobStore(tmp_path / "blobs", 1 << 20))
+    await responses.close()
+
+
+def response(value: Any, *outputs: OutputRef) -> Response:
+    return Response(
+        value, list(outputs), ResultMeta(device="CPU", reason="r", batch=3, queued_ms=1, run_ms=2)
+    )
+
+
+@pytest.mark.parametrize("value", [None, True, 1, 1.5, "x", b"x", [1, {"a": [b"y", None]}]])
+async def test_what_was_put_is_found_with_nothing_of_the_run_but_its_device(shelf: Shelf, value: Any) -> None:
+    await shelf.put(KEY, 1, response(value))
+    expected = Response(value, [], ResultMeta(cached=True, device="CPU"))
+    assert await shelf.hot(KEY) == await shelf.find(KEY) == expected
+    assert await shelf.find(b"o" * 32) is None
+
+
+async def test_what_cant_be_packed_isnt_kept(shelf: Shelf) -> None:
+    for value in (object(), 2**70, "\ud800"):
+        await shelf.put(KEY, 1, response(value))
+        assert await shelf.find(KEY) is None
+
+
+async def test_what_cant_be_unpacked_is_forgotten(shelf: Shelf) -> None:
+    await shelf.responses.keep(Kept(KEY, 1, b"rubbish", {}))
+    assert await shelf.find(KEY) is None
+    assert shelf.responses.entries == 0
+
+
+async def test_a_response_is_whole_only_with_all_its_files(shelf: Shelf, tmp_path: Path) -> None:
+    name = shelf._blobs.put(b"12345")
+    output = OutputRef(name="o", media_type="x/y", size=5, blob=name)
+    await shelf.put(KEY, 1, response(1, output))
+    found = await shelf.find(KEY)
+    assert found is not None and found.outputs == [output]
+    (tmp_path / "blobs" / name).unlink()
+    assert await shelf.hot(KEY) is None
+    assert shelf.responses.entries == 0 and await shelf.responses.blobs() == set()
+
+
+def test_a_copy_has_a_value_of_its_own() -> None:
+    one = response({"a": [1]})
+    other = copied(one)
+    assert other == one
+    other.value["a"].append(2)
+    assert one.value == {"a": [1]}
+    plain = response("x")
+    assert copied(plain) is plain

@@ -1,0 +1,252 @@
+"""The response cache on a published trace, hits beside runs, and what a miss costs: `python -m
+tools.bench.cache`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import statistics
+import tempfile
+import time
+import zlib
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import psutil
+from msgspec import Struct
+
+from bridge.client import Client
+from bridge.core.messages import InputRef, ProjectInfo
+from bridge.store.responses import Kept, Responses
+from tools.bench import trace
+from tools.bench.daemons import bridge, cpu_seconds
+from tools.bench.thumbnails import draw
+
+REQUESTS = 200_000
+"""Of the trace; of these, 80 % repeat an earlier one."""
+IN_FLIGHT = 32
+BLOCKS, SINGLES = 7, 10
+WARM_UP = 6
+PACKED = 2048
+"""Bytes of a response, as they come of most workloads."""
+ASKED = {"image.thumbnail": {"size": 256}, "texture.examine": {"preview": 256}}
+
+
+class Replay(Struct):
+    """What became of a trace."""
+
+    requests: int
+    distinct: int
+    computed: int
+    seconds: float
+
+
+class Times(Struct):
+    """Milliseconds at the median."""
+
+    run: float
+    hit: float
+
+
+class Peer(Struct, frozen=True):
+    """A daemon and a client of it."""
+
+    client: Client
+    process: psutil.Process
+
+    def cpu(self) -> float:
+        """Seconds of its own, without its workers'."""
+        return cpu_seconds(self.process)
+
+
+class Missed(Struct):
+    """Milliseconds at the median, of a file that was never seen before."""
+
+    plain: float
+    """Without a cache."""
+    added: float
+    """Of the differences with one."""
+    cpu_added: float
+    """Milliseconds of the daemon's own processor time: reading files again and writing what is kept."""
+    size: float
+    """Bytes of a file, on the average."""
+
+
+def picture(number: int) -> bytes:
+    """A PNG of one pixel that differs from all others by a note in it (PNG, third edition, §11.3.3.2)."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+    header = (1).to_bytes(4, "big") * 2 + bytes([8, 0, 0, 0, 0])
+    note = b"Comment\0" + str(number).encode()
+    parts = [(b"IHDR", header), (b"tEXt", note), (b"IDAT", zlib.compress(b"\0\x80")), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+async def replay(client: Client, objects: Sequence[int]) -> Replay:
+    """Each object is a picture of its own, of which the histogram is asked for."""
+    computed: set[tuple[int, float, float]] = set()
+    waiting = iter(objects)
+
+    async def work() -> None:
+        for number in waiting:
+            inputs = [InputRef(name="a.png", data=picture(number))]
+            meta = (await client.request("image.histogram", {}, inputs=inputs)).meta
+            assert meta
+            if not meta.cached:
+                # Those who have waited for the same run were told the same times.
+                computed.add((number, meta.queued_ms, meta.run_ms))
+
+    begin = time.perf_counter()
+    await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
+    return Replay(len(objects), len(set(objects)), len(computed), time.perf_counter() - begin)
+
+
+@contextlib.asynccontextmanager
+async def connected(file: Path, folder: Path) -> AsyncIterator[Client]:
+    """A client with a project."""
+    project = ProjectInfo(id="bench", name="bench", root=str(folder))
+    async with await Client.connect(file, project=project) as client:
+        yield client
+
+
+async def single(client: Client, workload: str, path: Path, *, cache: bool = True) -> float:
+    """Milliseconds of one request."""
+    inputs = [InputRef(name=path.name, path=path.name)]
+    begin = time.perf_counter()
+    await client.request(workload, ASKED[workload], inputs=inputs, cache=cache)
+    return (time.perf_counter() - begin) * 1000
+
+
+async def hits(client: Client, path: Path) -> dict[str, Times]:
+    """Runs and hits in alternating blocks."""
+    found = {}
+    for workload in ASKED:
+        runs, given = [], []
+        for _ in range(BLOCKS):
+            runs += [await single(client, workload, path, cache=False) for _ in range(SINGLES)]
+            given += [await single(client, workload, path) for _ in range(SINGLES)]
+        found[workload] = Times(statistics.median(runs), statistics.median(given))
+    return found
+
+
+async def misses(without: Peer, having: Peer, paths: Sequence[Path]) -> Missed:
+    """Both in turns, each first for every other file: its bytes are then read from the disk."""
+    plain, added = [], []
+    for path in paths[:WARM_UP]:
+        for peer in (without, having):
+            await single(peer.client, "image.thumbnail", path)
+    before = without.cpu(), having.cpu()
+    rest = paths[WARM_UP:]
+    for number, path in enumerate(rest):
+        took = {}
+        for peer in (without, having) if number % 2 else (having, without):
+            took[peer] = await single(peer.client, "image.thumbnail", path)
+        plain.append(took[without])
+        added.append(took[having] - took[without])
+    # What is kept is written after the answer.
+    await having.client.request("bridge.echo")
+    cpu, more = ((peer.cpu() - was) / len(rest) for peer, was in zip((without, having), before, strict=True))
+    size = statistics.mean(path.stat().st_size for path in rest)
+    return Missed(statistics.median(plain), statistics.median(added), (more - cpu) * 1000, size)
+
+
+async def disk(folder: Path) -> float:
+    """Milliseconds in which a response is found that isn't in memory."""
+    responses = Responses(folder / "responses.db", 1 << 30)
+    await responses.open()
+    keys = [number.to_bytes(32, "big") for number in range(2000)]
+    await asyncio.gather(*(responses.keep(Kept(key, 0, bytes(PACKED), {})) for key in keys))
+    await responses.close()
+    responses = Responses(folder / "responses.db", 1 << 30)
+    await responses.open()
+    took = []
+    for key in keys:
+        begin = time.perf_counter()
+        assert await responses.find(key)
+        took.append((time.perf_counter() - begin) * 1000)
+    await responses.close()
+    return statistics.median(took)
+
+
+async def run(objects: Sequence[int]) -> tuple[Replay | None, dict[str, Times], Missed, float]:
+    """All of it; no replay where there is no trace."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="popbridge-bench-")))
+        paths = draw(folder)
+        file, daemon = stack.enter_context(bridge("--workers", "1"))
+        bare, other = stack.enter_context(bridge("--workers", "1", "--cache-max-size", "0"))
+        async with connected(file, folder) as client, connected(bare, folder) as without:
+            missed = await misses(Peer(without, other), Peer(client, daemon), paths)
+            found = await hits(client, paths[0])
+            replayed = await replay(client, objects) if objects else None
+        return replayed, found, missed, await disk(folder)
+
+
+TEMPLATE = """## Results that are given again
+
+{trace}
+
+Single requests on a texture of 1 megapixel by its path, medians of {blocks} alternating blocks of {singles}:
+run anew (`cache: false`) and given again. Of a hit that isn't in memory, the way to the disk adds
+{disk:.2f} ms.
+
+| workload | run | hit | run / hit |
+|---|---|---|---|
+{rows}
+
+What the cache adds to a request that it can't answer: `image.thumbnail` of files never seen before,
+{mib:.1f} MiB on the average, on two daemons in turns, one of them without a cache: {added:+.2f} ms at the
+median of the differences, on {plain:.1f} ms; and {cpu_added:+.2f} ms of the daemon's own processor time, most
+of it for the SHA-256 of the file, which is made after the answer.
+"""
+
+TRACE = """The first {requests:,} requests of a published trace (a cache of Twitter's, cluster 52, 2020), of
+which {repeat:.1%} repeat an earlier one, through the whole bridge with {inflight} in flight: each object is
+a picture of its own, of which `image.histogram` is asked for. **{computed:.1%} were computed** ({runs:,} runs
+for {distinct:,} distinct requests; the aim is at most 20 %), in {seconds:.0f} s, {rate:,.0f} requests/s with
+one worker (`tools/bench/cache.py`)."""
+
+
+def told(found: Replay) -> str:
+    """A replay in words."""
+    return TRACE.format(
+        requests=found.requests,
+        repeat=1 - found.distinct / found.requests,
+        inflight=IN_FLIGHT,
+        computed=found.computed / found.requests,
+        runs=found.computed,
+        distinct=found.distinct,
+        seconds=found.seconds,
+        rate=found.requests / found.seconds,
+    )
+
+
+def measure() -> str:
+    """The section of docs/performance.md."""
+    try:
+        objects = trace.objects(REQUESTS)
+        missing = ""
+    except RuntimeError as error:
+        objects, missing = [], f"The trace can't be had here, so that it wasn't replayed ({error})."
+    replayed, found, missed, from_disk = asyncio.run(run(objects))
+    rows = "\n".join(
+        f"| `{name}` | {each.run:.2f} ms | {each.hit:.2f} ms | **{each.run / each.hit:.0f}** |"
+        for name, each in found.items()
+    )
+    return TEMPLATE.format(
+        trace=missing if replayed is None else told(replayed),
+        blocks=BLOCKS,
+        singles=SINGLES,
+        disk=from_disk,
+        rows=rows,
+        added=missed.added,
+        plain=missed.plain,
+        cpu_added=missed.cpu_added,
+        mib=missed.size / 2**20,
+    )
+
+
+if __name__ == "__main__":
+    print(measure())
