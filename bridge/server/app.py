@@ -29,18 +29,23 @@ from bridge.core.router import Router
 from bridge.core.settings import Settings
 from bridge.host import Registry
 from bridge.paths import Paths
+from bridge.server.blobs import Blobs
 from bridge.server.commands import Commands
 from bridge.server.dispatch import Dispatch
 from bridge.server.flows import Flows
 from bridge.server.http import HostGuard, routes
+from bridge.server.keeper import Keeper, all_names
 from bridge.server.live import LiveSession, Sessions
+from bridge.server.outputs import KeptOutputs
 from bridge.server.receipts import Receipts
 from bridge.server.restore import restore
 from bridge.server.runner import Runner
 from bridge.server.socket import WebSocketEndpoint
+from bridge.server.uploads import Uploads
 from bridge.server.welcome import Welcome
 from bridge.store.blobs import BlobStore
 from bridge.store.database import migrations, unusable
+from bridge.store.named import HOLDERS
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -73,8 +78,16 @@ class Bridge:
         self._join_gpu = functools.partial(
             gpu.join, self._executor, paths.devices_file, limits, wanted=settings["gpu"]
         )
-        blobs = _blob_store(paths.blobs, settings["blobs.max_size"])
-        runner = Runner(registry.workloads, self._executor, blobs, limits, settings["inline"])
+        blobs = self.blobs = _blob_store(paths.blobs, settings)
+        self.keeper = Keeper(
+            blobs,
+            functools.partial(all_names, self.store, HOLDERS, self.sessions),
+            keep_s=settings["blobs.keep_s"],
+            sweep_s=settings["blobs.sweep_s"],
+        )
+        self.uploads = Uploads(blobs, self.keeper)
+        executor = KeptOutputs(self._executor, blobs, self.keeper)
+        runner = Runner(registry.workloads, executor, blobs, limits, settings["inline"])
         commands = self._commands = Commands(self.store, self.sessions)
         advisors = {advisor.name: advisor for advisor in (*registry.advisors, Receipts(self.store))}
         self.flows = Flows(advisors, settings.as_dict(), runner, commands, self.store)
@@ -88,7 +101,10 @@ class Bridge:
         welcome = Welcome(self.token, self.instance, settings, registry, self.sessions, self._restarted)
         endpoint = WebSocketEndpoint(welcome, self.dispatch.handle)
         self.app = Starlette(
-            routes=[WebSocketRoute("/ws", endpoint), *routes(blobs, self.token, self.instance)],
+            routes=[
+                WebSocketRoute("/ws", endpoint),
+                *routes(Blobs(blobs, self.uploads, self.token), self.instance),
+            ],
             middleware=[Middleware(HostGuard, welcome=welcome)],
         )
 
@@ -111,6 +127,7 @@ class Bridge:
             log.info("%d sessions wait for their clients to come back", count)
         self._ticker = asyncio.create_task(self._tick())
         self._gpu = asyncio.create_task(self._join_gpu())
+        self._keeping = asyncio.create_task(self.keeper.run())
 
     async def _restarted(self, live: LiveSession) -> None:
         self.dispatch.client_restarted(live)
@@ -124,9 +141,10 @@ class Bridge:
 
     async def stop(self) -> None:
         """After `finish`: the workers and the database are closed."""
-        for task in (self._ticker, self._gpu):
+        tasks = (self._ticker, self._gpu, self._keeping)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(self._ticker, self._gpu, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._close()
 
     async def _close(self) -> None:
@@ -161,8 +179,8 @@ class Bridge:
             self._commands.wake(command_id)
 
 
-def _blob_store(folder: Path, max_size: int) -> BlobStore:
+def _blob_store(folder: Path, settings: Settings) -> BlobStore:
     try:
-        return BlobStore(folder, max_size)
+        return BlobStore(folder, settings["blobs.max_size"], settings["blobs.quota"])
     except OSError as error:
         raise errors.UserError(f"The blob folder {folder} can't be made ({error.strerror}).") from None

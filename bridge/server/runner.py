@@ -103,7 +103,7 @@ class Runner:
             reason = "exactly one of blob, data and path is needed"
             raise RequestError(errors.BAD_INPUT, name=ref.name, reason=reason)
         if isinstance(ref.blob, str):
-            return Input(ref.name, str(self._blobs.path(ref.blob)))
+            return Input(ref.name, str(self._blobs.use(ref.blob)))
         if isinstance(ref.data, bytes):
             if len(ref.data) > self._max_inline:
                 size, limit = f"{len(ref.data)} bytes", f"{self._max_inline} bytes in a frame"
