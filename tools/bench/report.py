@@ -19,7 +19,7 @@ import psutil
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 
 SECTIONS = (
-    "requests", "popup", "audit", "thumbnails", "parallel", "batching", "convert", "mips", "normals",
+    "requests", "blobs", "popup", "audit", "thumbnails", "parallel", "batching", "convert", "mips", "normals",
     "channels", "compress", "atlas", "networks", "pbr", "gpu",
 )  # fmt: skip
 """The modules beside this one, in the order of the page; `measure()` of each gives its section."""
