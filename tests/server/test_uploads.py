@@ -270,14 +270,15 @@ def test_who_asks_disturbs_nobody_who_is_sending(call: Caller, data: bytes) -> N
 def test_an_upload_that_stalls_makes_way_for_the_next_try(
     call: Caller, data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "STALL_S", 0.0)
+    monkeypatch.setattr(uploads, "STALL_S", 0.5)
     name = name_of(data)
     with call.raw("PUT", name, f"Content-Length: {len(data)}") as half_open:
         half_open.sendall(data[:1_000_000])
         until(call.waiting, "it to begin")
-        assert idle(call, name, 1_000_000) == 1_000_000
+        at = idle(call, name, 1)
         assert half_open.recv(4096).startswith(b"HTTP/1.1 408 ")
-    assert append(call, name, data[1_000_000:], 1_000_000)[0].status == 201
+    assert append(call, name, data[at:], at)[0].status == 201
+    assert call("GET", name)[1] == data
 
 
 def test_an_upload_of_which_nothing_comes_any_more_ends(
