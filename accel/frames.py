@@ -90,6 +90,8 @@ class ResultFile(Struct, frozen=True):
     """Hex, lower case."""
     data: bytes | None = None
     path: str | None = None
+    fresh: bool = False
+    """Whether the file at `path` wasn't there before."""
 
 
 class Done(Struct, frozen=True, tag="done"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import uuid
@@ -9,6 +10,9 @@ from pathlib import Path
 
 from accel.frames import ResultFile
 from accel.workload import OutputFile, WorkloadError
+
+NO_ROOM = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT") if hasattr(errno, name))
+"""How systems say that a disk is full."""
 
 
 def named(file: OutputFile) -> ResultFile:
@@ -18,17 +22,35 @@ def named(file: OutputFile) -> ResultFile:
 
 
 def stored(file: OutputFile, folder: Path) -> ResultFile:
-    """`file` with its digest, its bytes in `folder` under that name. Raises WorkloadError `internal` where it
-    can't be written, as on a full disk."""
+    """`file` with its digest, its bytes in `folder` under that name; one that is there is dated anew.
+
+    Raises WorkloadError where it can't be written: `storage_full` on a full disk, else `internal`.
+    """
     digest = hashlib.sha256(file.data).hexdigest()
     path = folder / digest
     try:
-        if not path.is_file():
+        if is_new := not _renewed(path, len(file.data)):
             _write(path, file.data)
     except OSError as error:
+        code = "storage_full" if error.errno in NO_ROOM else "internal"
         said = (error.strerror or str(error)).lower()
-        raise WorkloadError("internal", f"the file {file.name} can't be written ({said})") from None
-    return ResultFile(file.name, file.media_type, len(file.data), digest, path=str(path))
+        raise WorkloadError(code, f"the file {file.name} can't be written ({said})") from None
+    return ResultFile(file.name, file.media_type, len(file.data), digest, path=str(path), fresh=is_new)
+
+
+def _renewed(path: Path, size: int) -> bool:
+    """Whether the file is there already; if so its time is now, as it might be about to go for its age."""
+    try:
+        # A machine that lost its power may have left the name and nothing in it.
+        if path.stat().st_size != size:
+            return False
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    except PermissionError:
+        # What can't be dated anew can't be removed either.
+        return True
+    return True
 
 
 def _write(path: Path, data: bytes) -> None:

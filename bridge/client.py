@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -16,7 +15,7 @@ from msgspec import UNSET
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from bridge import dialling, wire
+from bridge import dialling, transfer, wire
 from bridge.connection import ConnectionFile
 from bridge.core import errors
 from bridge.core.errors import RequestError, UserError
@@ -254,15 +253,13 @@ class Client:
         """Any message."""
         await self._socket.send(wire.encode(message))
 
-    async def put_blob(self, data: bytes) -> str:
-        """Uploads; gives the blob's name, its SHA-256."""
-        name = hashlib.sha256(data).hexdigest()
-        await asyncio.to_thread(wire.blob, self._file, "PUT", name, data)
-        return name
+    async def put_blob(self, source: bytes | Path) -> str:
+        """Uploads bytes or a file; gives the blob's name, its SHA-256. Raises OSError for a file."""
+        return await transfer.send(self._file, source)
 
-    async def get_blob(self, name: str) -> bytes:
-        """Downloads."""
-        return await asyncio.to_thread(wire.blob, self._file, "GET", name)
+    async def get_blob(self, name: str, target: Path | None = None) -> bytes:
+        """Downloads; into the file `target` if there is one, and then gives no bytes."""
+        return await transfer.fetch(self._file, name, target)
 
     async def _read(self) -> None:
         try:

@@ -159,11 +159,18 @@ STORE_UNAVAILABLE = ErrorCode(
     outcome="not_started",
     retry_after_ms=5000,
 )
+STORAGE_FULL = ErrorCode(
+    "storage_full",
+    19,
+    "{name} can't be kept: {reason}.",
+    retryable=True,
+    hint="Free some of the disk, or raise the setting blobs.quota.",
+)
 
 ERROR_CODES = (
     BAD_PARAMS, BAD_INPUT, UNKNOWN_WORKLOAD, UNSUPPORTED, TOO_LARGE, NOT_FOUND, FORBIDDEN, AMBIGUOUS_EDITOR,
     EDITOR_GONE, EDITOR_BUSY, OVERLOADED, DEADLINE_EXCEEDED, CANCELLED, WORKER_CRASHED, KEY_REUSED,
-    SHUTTING_DOWN, INTERNAL, STORE_UNAVAILABLE,
+    SHUTTING_DOWN, INTERNAL, STORE_UNAVAILABLE, STORAGE_FULL,
 )  # fmt: skip
 
 

@@ -109,6 +109,13 @@ SETTINGS = (
     Setting(name="inline", type=_ranged(int, 0, 196_608), default=MAX_INLINE,
             help="Most bytes of data in a frame; larger things travel over HTTP."),
     Setting(name="blobs.max_size", type=_ranged(int, 1, 2**40), default=1 << 30, help="Largest blob, bytes."),
+    Setting(name="blobs.quota", type=_ranged(int, 0, 2**50), default=20 << 30,
+            help="Most bytes of all blobs together; beyond it the least recently used go that nothing names. "
+            "0 is no limit."),
+    Setting(name="blobs.keep_s", type=_ranged(float, 0, 10 * 366 * 86_400), default=86_400.0,
+            help="Seconds since its last use that a blob is kept which nothing names; at least 300."),
+    Setting(name="blobs.sweep_s", type=_ranged(float, 1, 86_400), default=600.0,
+            help="Seconds between looks for blobs that may go."),
     Setting(name="cache.max_size", type=_ranged(int, 0, 2**44), default=1 << 30,
             help="Most bytes that kept results and their files take; 0 keeps none."),
     Setting(name="cache.off", type=list[str], default=[],

@@ -33,6 +33,7 @@ from bridge.host import Registry
 from bridge.paths import Paths
 from bridge.server import kept, sources
 from bridge.server.backlog import Total
+from bridge.server.blobs import Blobs
 from bridge.server.caching import caching
 from bridge.server.commands import Commands
 from bridge.server.dispatch import Dispatch
@@ -40,19 +41,23 @@ from bridge.server.flows import Flows
 from bridge.server.gate import Gate
 from bridge.server.http import HostGuard, routes
 from bridge.server.jobs import Jobs
+from bridge.server.keeper import Keeper, all_names
 from bridge.server.lag import LoopLag
 from bridge.server.live import LiveSession, Sessions
 from bridge.server.measured import Measured
 from bridge.server.metrics import Metrics
 from bridge.server.observed import Observed
 from bridge.server.operator import Operator
+from bridge.server.outputs import KeptOutputs
 from bridge.server.receipts import Receipts
 from bridge.server.restore import restore
 from bridge.server.runner import Runner
 from bridge.server.socket import WebSocketEndpoint
+from bridge.server.uploads import Uploads
 from bridge.server.welcome import Welcome
 from bridge.store.blobs import BlobStore
 from bridge.store.database import migrations, unusable
+from bridge.store.named import HOLDERS
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -85,11 +90,18 @@ class Bridge:
         self._join_gpu = functools.partial(
             gpu.join, self._executor, paths.devices_file, limits, wanted=settings["gpu"]
         )
-        blobs = _blob_store(paths.blobs, settings["blobs.max_size"])
+        blobs = self.blobs = _blob_store(paths.blobs, settings)
+        self.keeper = Keeper(
+            blobs,
+            self._named_blobs,
+            keep_s=settings["blobs.keep_s"],
+            sweep_s=settings["blobs.sweep_s"],
+        )
+        self.uploads = Uploads(blobs, self.keeper)
         counts, load = Counts(), Load(workers.pool.size)
-        measured = Measured(self._executor, counts, load)
-        self.cache = caching(settings, registry, paths.responses_file, limits, blobs, measured)
-        runner = Runner(registry.workloads, measured, blobs, limits, settings["inline"], self.cache)
+        executor = KeptOutputs(Measured(self._executor, counts, load), blobs, self.keeper)
+        self.cache = caching(settings, registry, paths.responses_file, limits, blobs, executor)
+        runner = Runner(registry.workloads, executor, blobs, limits, settings["inline"], self.cache)
         commands = self._commands = Commands(self.store, self.sessions)
         advisors = {advisor.name: advisor for advisor in (*registry.advisors, Receipts(self.store))}
         self.flows = Flows(advisors, settings.as_dict(), runner, commands, self.store)
@@ -115,13 +127,14 @@ class Bridge:
         self.metrics = Metrics()
         self.metrics.add(functools.partial(sources.stored, self.store))
         self.metrics.add(lambda: kept.promised(self.jobs.pump.tally, self.jobs.pump.running))
+        self.metrics.add(lambda: kept.blobs(blobs))
         if self.cache is not None:
             self.metrics.add(functools.partial(kept.cached, self.cache))
         operator = Operator(observed, self.metrics, self.token, self.instance)
         self.app = Starlette(
             routes=[
                 WebSocketRoute("/ws", endpoint),
-                *routes(blobs, self.token, self.instance),
+                *routes(Blobs(blobs, self.uploads, self.token), self.instance),
                 *operator.routes,
             ],
             middleware=[Middleware(HostGuard, welcome=welcome)],
@@ -150,6 +163,11 @@ class Bridge:
         self._lag.start()
         self._ticker = asyncio.create_task(self._tick())
         self._gpu = asyncio.create_task(self._join_gpu())
+        self._keeping = asyncio.create_task(self.keeper.run())
+
+    async def _named_blobs(self) -> set[str]:
+        found = await all_names(self.store, HOLDERS, self.sessions)
+        return found if self.cache is None else found | await self.cache.blobs()
 
     async def _restarted(self, live: LiveSession) -> None:
         await self.dispatch.client_restarted(live)
@@ -164,9 +182,10 @@ class Bridge:
     async def stop(self) -> None:
         """After `finish`: the workers and the database are closed."""
         self._lag.stop()
-        for task in (self._ticker, self._gpu):
+        tasks = (self._ticker, self._gpu, self._keeping)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(self._ticker, self._gpu, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._close()
 
     async def _close(self) -> None:
@@ -203,8 +222,8 @@ class Bridge:
             self._commands.wake(command_id)
 
 
-def _blob_store(folder: Path, max_size: int) -> BlobStore:
+def _blob_store(folder: Path, settings: Settings) -> BlobStore:
     try:
-        return BlobStore(folder, max_size)
+        return BlobStore(folder, settings["blobs.max_size"], settings["blobs.quota"])
     except OSError as error:
         raise errors.UserError(f"The blob folder {folder} can't be made ({error.strerror}).") from None

@@ -17,6 +17,7 @@ from bridge.core import errors
 from bridge.core.errors import RequestError
 from bridge.core.messages import MAX_INLINE, Error, InputRef, OutputRef, Request, Result, ResultMeta
 from bridge.server.caching import Caching
+from bridge.server.confine import confine
 from bridge.server.execution import Ask, Execution
 from bridge.store.blobs import BlobStore
 
@@ -116,7 +117,7 @@ class Runner:
             reason = "exactly one of blob, data and path is needed"
             raise RequestError(errors.BAD_INPUT, name=ref.name, reason=reason)
         if isinstance(ref.blob, str):
-            return Input(ref.name, str(self._blobs.path(ref.blob)))
+            return Input(ref.name, str(self._blobs.use(ref.blob)))
         if isinstance(ref.data, bytes):
             if len(ref.data) > self._max_inline:
                 size, limit = f"{len(ref.data)} bytes", f"{self._max_inline} bytes in a frame"
@@ -125,29 +126,6 @@ class Runner:
             return Input(ref.name, str(self._blobs.path(self._blobs.put(ref.data))))
         assert isinstance(ref.path, str)
         return Input(ref.name, str(confine(ref.path, root)))
-
-
-def confine(path: str, root: Path | None) -> Path:
-    """The file, symlinks resolved, if it lies below the project's root. Raises RequestError."""
-    if root is None:
-        reason = "paths are taken only from an editor on this machine, with a project root"
-        raise RequestError(errors.FORBIDDEN, name=path, reason=reason)
-    # Before anything is opened: a path on another machine makes Windows log in there with the user's name.
-    if Path(path).drive.lower() not in ("", root.drive.lower()):
-        raise RequestError(errors.FORBIDDEN, name=path, reason="it lies outside the project")
-    try:
-        found = (root / path).resolve()
-        inside = found.is_relative_to(root.resolve())
-    except (OSError, ValueError, RuntimeError):
-        raise RequestError(errors.NOT_FOUND, name=path) from None
-    # Before it is looked at: who asks needn't learn what exists elsewhere.
-    if not inside:
-        raise RequestError(errors.FORBIDDEN, name=path, reason="it lies outside the project")
-    if not found.exists():
-        raise RequestError(errors.NOT_FOUND, name=path)
-    if not found.is_file():
-        raise RequestError(errors.BAD_INPUT, name=path, reason="it isn't a file")
-    return found
 
 
 def as_request_error(error: WorkloadError, workload: str, deadline_ms: int) -> RequestError:

@@ -13,6 +13,8 @@ from bridge.store.blobs import BlobStore
 from bridge.store.responses import Kept, Responses
 
 _decoder = msgspec.msgpack.Decoder(Response)
+USE_S = 60.0
+"""How long a file's last use stays as it is written down: writing costs more than a look."""
 PLAIN = (type(None), bool, int, float, str, bytes)
 
 
@@ -55,7 +57,7 @@ class Shelf:
 
     def _there(self, output: OutputRef) -> bool:
         try:
-            return self._blobs.path(str(output.blob)).stat().st_size == output.size
+            return self._blobs.use(str(output.blob), every_s=USE_S).stat().st_size == output.size
         except (RequestError, OSError):
             return False
 

@@ -2,55 +2,131 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
+import stat
+import threading
 import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from bridge.core import errors
 from bridge.core.errors import RequestError
+from bridge.store.ages import Ages, Mark
+from bridge.store.uploads import Part, Parts, Upload
 
 NAME = re.compile(r"[0-9a-f]{64}")
+EMPTY = hashlib.sha256(b"").hexdigest()
+PRESSED = 0.9
+"""The part of the quota from which `on_pressure` is called."""
 
 
 class BlobStore:
-    """A folder of blobs; what is in it under a name is whole and was verified."""
+    """A folder of blobs; what is in it under a name is whole and was verified.
 
-    def __init__(self, folder: Path, max_size: int) -> None:
+    The time of a file is that of its last use. All methods may be called from any thread.
+    """
+
+    def __init__(self, folder: Path, max_size: int, quota: int = 0, ages: Ages | None = None) -> None:
+        """`max_size` is of one blob, `quota` of all together, bytes; 0 is none. Raises OSError."""
         self.folder = folder
         self.max_size = max_size
+        self.quota = quota
+        self.ages = ages or Ages()
+        self.on_pressure: Callable[[], None] = lambda: None
+        """Called from any thread when little of the quota is left."""
+        self.count = 0
+        """Blobs; known after the first sweep, as is `bytes`."""
+        self.bytes = 0
+        """Bytes of all blobs."""
+        self.removed = 0
+        """Blobs that were removed since the start."""
+        self.removed_bytes = 0
+        self._lock = threading.RLock()
+        self._pins: Counter[str] = Counter()
+        self._work: dict[object, Mark] = {}
         folder.mkdir(parents=True, exist_ok=True)
-        for draft in folder.glob(".*.part"):  # of a daemon that was killed
+        # Of a daemon that was killed.
+        for draft in folder.glob(".*.part"):
             draft.unlink(missing_ok=True)
+        for gone in folder.glob(".*.gone"):
+            os.replace(gone, folder / gone.stem[1:])
+        self.parts = Parts(folder / "uploads")
+
+    @property
+    def used(self) -> int:
+        """Bytes that count against the quota: blobs, and what has arrived of others."""
+        return self.bytes + self.parts.bytes
+
+    # Names.
 
     def path(self, name: str) -> Path:
         """Where the blob lies. Raises RequestError: `not_found`, or `bad_input` for what is no name."""
-        if not NAME.fullmatch(name):
-            reason = "a blob's name is its SHA-256, 64 lower-case hex digits"
-            raise RequestError(errors.BAD_INPUT, name=name[:80], reason=reason)
-        path = self.folder / name
-        if not path.is_file():
+        path = self.place(name)
+        if not _whole(path):
             raise RequestError(errors.NOT_FOUND, name=f"Blob {name}")
         return path
 
-    def put(self, data: bytes) -> str:
-        """Keeps `data`; gives its name."""
-        name = hashlib.sha256(data).hexdigest()
-        if not (self.folder / name).is_file():
-            with self.receive(name) as upload:
-                upload.write(data)
-                upload.commit()
-        return name
-
-    def receive(self, name: str) -> Upload:
-        """Takes a blob in pieces. Raises RequestError where `name` is none."""
+    def place(self, name: str) -> Path:
+        """Where the blob would lie. Raises RequestError `bad_input` for what is no name."""
         if not NAME.fullmatch(name):
             reason = "a blob's name is its SHA-256, 64 lower-case hex digits"
             raise RequestError(errors.BAD_INPUT, name=name[:80], reason=reason)
-        return Upload(self, name)
+        return self.folder / name
+
+    def has(self, name: str) -> bool:
+        """Whether the blob is there. Raises RequestError `bad_input` for what is no name."""
+        return _whole(self.place(name))
+
+    def use(self, name: str, *, every_s: float = 0.0) -> Path:
+        """As `path`; counts as a use, unless the last one is less than `every_s` seconds ago."""
+        with self._lock:
+            path = self.path(name)
+            # What can't be dated anew, on a read-only disk say, can't be removed either.
+            with contextlib.suppress(OSError):
+                if not every_s or self.ages.now() - path.stat().st_mtime > every_s:
+                    os.utime(path)
+        return path
+
+    # Coming.
+
+    def put(self, data: bytes) -> str:
+        """Keeps `data`; gives its name. Raises RequestError: `too_large`, `storage_full`."""
+        name = hashlib.sha256(data).hexdigest()
+        with contextlib.suppress(RequestError):
+            self.use(name)
+            return name
+        self.refuse_size(f"Blob {name}", len(data))
+        self.refuse_full(f"Blob {name}", len(data))
+        draft = self.folder / f".{uuid.uuid4().hex}.part"
+        try:
+            draft.write_bytes(data)
+            self.adopt(draft, name)
+        except OSError as error:
+            raise full(f"Blob {name}", error) from None
+        finally:
+            draft.unlink(missing_ok=True)
+        return name
+
+    def receive(self, name: str, part: Part | None = None) -> Upload:
+        """Takes a blob in pieces, or what is missing after `part`. Raises RequestError `bad_input`."""
+        return Upload(self, self.place(name), part)
+
+    def adopt(self, draft: Path, name: str) -> None:
+        """Puts a whole and verified file in the blob's place. Raises OSError."""
+        size = draft.stat().st_size
+        with self._lock:
+            place = self.folder / name
+            # Windows replaces no file that a worker has open, and there is no need to.
+            if _whole(place):
+                draft.unlink(missing_ok=True)
+                os.utime(place)
+                return
+            os.replace(draft, place)
+            self.account(1, size)
 
     def refuse_size(self, name: str, size: int) -> None:
         """Raises RequestError where `size` is more than is taken."""
@@ -63,40 +139,111 @@ class BlobStore:
                 setting="blobs.max_size",
             )
 
+    def over(self, more: int = 0) -> int:
+        """Bytes above the quota if `more` came."""
+        return max(0, self.used + more - self.quota) if self.quota else 0
 
-class Upload:
-    """One blob on its way in; a file appears under its name only by `commit`."""
+    def refuse_full(self, name: str, more: int) -> None:
+        """Raises RequestError where the quota has no room for `more` bytes."""
+        if self.over(more):
+            self.on_pressure()
+            reason = f"the blobs have {self.used} of {self.quota} bytes, and nothing more can be removed now"
+            raise RequestError(errors.STORAGE_FULL, name=name, reason=reason)
 
-    def __init__(self, store: BlobStore, name: str) -> None:
-        self._store = store
-        self._name = name
-        self._size = 0
-        self._hash = hashlib.sha256()
-        self._draft = store.folder / f".{uuid.uuid4().hex}.part"
-        self._file = self._draft.open("xb")
+    def account(self, count: int, size: int) -> None:
+        """So many blobs and bytes came, or went."""
+        with self._lock:
+            self.count += count
+            self.bytes += size
+        if self.quota and self.used > self.quota * PRESSED:
+            self.on_pressure()
 
-    def __enter__(self) -> Self:
-        return self
+    def counted(self, count: int, size: int) -> None:
+        """So many blobs and bytes were found in the folder."""
+        with self._lock:
+            self.count, self.bytes = count, size
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
-        self._draft.unlink(missing_ok=True)
+    # Going.
 
-    def write(self, piece: bytes) -> None:
-        """Raises RequestError `too_large`."""
-        self._size += len(piece)
-        self._store.refuse_size(f"Blob {self._name}", self._size)
-        self._hash.update(piece)
-        self._file.write(piece)
+    @contextlib.contextmanager
+    def pin(self, *names: str) -> Iterator[None]:
+        """While it lasts these aren't removed."""
+        with self._lock:
+            self._pins.update(names)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._pins.subtract(names)
+                for name in names:
+                    if self._pins[name] <= 0:
+                        del self._pins[name]
 
-    def commit(self) -> None:
-        """The blob is there. Raises RequestError `bad_input` where the bytes aren't those of the name."""
-        if self._hash.hexdigest() != self._name:
-            reason = f"the bytes have SHA-256 {self._hash.hexdigest()}; send them again"
-            raise RequestError(errors.BAD_INPUT, name=f"Blob {self._name}", reason=reason)
-        self._file.close()
-        place = self._store.folder / self._name
-        if not place.is_file():  # Windows replaces no file that a worker has open
-            os.replace(self._draft, place)
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        """While it lasts nothing is removed that was made or used since it began: the work may mean it."""
+        key = object()
+        with self._lock:
+            self._work[key] = self.ages.mark()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._work[key]
+
+    def removable(self, age_s: float) -> float:
+        """What was last used before this time is `age_s` old, and no work that goes on can mean it."""
+        with self._lock:
+            oldest = next(iter(self._work.values()), None)
+        before = self.ages.now() - age_s
+        return before if oldest is None else min(before, self.ages.since(oldest))
+
+    def remove(self, name: str, before: float) -> int | None:
+        """Removes the blob unless it is pinned, was used at or after `before`, or (on Windows) is open.
+
+        Gives the bytes that this freed, None where it stays.
+        """
+        path, gone = self.folder / name, self.folder / f".{name}.gone"
+        with self._lock:
+            if name in self._pins:
+                return None
+            try:
+                # Out of reach first: a worker that finds it there dates it anew and makes it no second time.
+                os.replace(path, gone)
+            except OSError:
+                return None
+            size = _unlink(gone, before)
+            if size is None:
+                with contextlib.suppress(OSError):
+                    os.replace(gone, path)
+                return None
+            self.account(-1, -size)
+            self.removed += 1
+            self.removed_bytes += size
+        return size
+
+
+def full(name: str, error: OSError) -> RequestError:
+    """What is said where something can't be written."""
+    return RequestError(errors.STORAGE_FULL, name=name, reason=(error.strerror or str(error)).lower())
+
+
+def _whole(path: Path) -> bool:
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    # A machine that loses its power may leave the name of a file, and nothing in it.
+    return stat.S_ISREG(found.st_mode) and (found.st_size > 0 or path.name == EMPTY)
+
+
+def _unlink(gone: Path, before: float) -> int | None:
+    """Bytes of the file that was removed; None if it stays."""
+    try:
+        found = gone.stat()
+        if found.st_mtime >= before:
+            return None
+        gone.unlink()
+    except OSError:
+        return None
+    return found.st_size

@@ -1,7 +1,9 @@
 import errno
 import hashlib
+import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from accel.outputs import named, stored
@@ -18,10 +20,25 @@ def test_a_file_in_memory_has_its_digest_and_size():
 
 def test_a_stored_file_is_written_once_and_leaves_no_draft(tmp_path):
     first = stored(FILE, tmp_path)
-    before = (tmp_path / DIGEST).stat().st_mtime_ns
-    assert stored(FILE, tmp_path) == first
+    inode = (tmp_path / DIGEST).stat().st_ino
+    again = stored(FILE, tmp_path)
+    assert (first.fresh, again.fresh) == (True, False)
+    assert msgspec.structs.replace(again, fresh=True) == first
     assert [path.name for path in tmp_path.iterdir()] == [DIGEST]
-    assert (tmp_path / DIGEST).stat().st_mtime_ns == before
+    assert (tmp_path / DIGEST).stat().st_ino == inode
+
+
+def test_a_file_that_is_there_is_dated_anew(tmp_path):
+    stored(FILE, tmp_path)
+    os.utime(tmp_path / DIGEST, (1e9, 1e9))
+    stored(FILE, tmp_path)
+    assert (tmp_path / DIGEST).stat().st_mtime > 1.1e9
+
+
+def test_a_file_that_a_lost_power_left_empty_is_written_again(tmp_path):
+    (tmp_path / DIGEST).touch()
+    assert stored(FILE, tmp_path).fresh
+    assert (tmp_path / DIGEST).read_bytes() == b"abc"
 
 
 def test_a_file_that_cannot_be_put_in_place_leaves_no_draft(tmp_path):
@@ -39,4 +56,4 @@ def test_a_full_disk_is_told_in_words(tmp_path, monkeypatch):
     with pytest.raises(WorkloadError) as caught:
         stored(FILE, tmp_path)
     assert caught.value.reason == "the file preview can't be written (no space left on device)"
-    assert caught.value.code == "internal" and not list(tmp_path.iterdir())
+    assert caught.value.code == "storage_full" and not list(tmp_path.iterdir())

@@ -60,7 +60,7 @@ def test_a_name_in_the_file_that_no_setting_has_is_refused_by_name() -> None:
     with pytest.raises(UserError, match=r"C:\\s\.toml sets 'prot'\. .* did you mean port\?"):
         resolve(SETTINGS, file={"prot": 1}, file_name=r"C:\s.toml")
     with pytest.raises(
-        UserError, match=r"there are blobs.max_size, .*, workers, .* while the plugin is loaded\."
+        UserError, match=r"there are blobs.keep_s, .*, workers, .* while the plugin is loaded\."
     ):
         resolve(SETTINGS, file={"zzz.q": 1})
 

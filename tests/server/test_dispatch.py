@@ -95,7 +95,7 @@ def project(tmp_path: Path) -> Path:
         ("missing.png", "not_found"),
         ("loop", "not_found"),
         ("ok.txt/more", "not_found"),
-        ("nul\0byte", "not_found"),
+        ("nul\0byte", "bad_input"),
         ("C:\\windows\\win.ini", "not_found"),
         ("\\\\server\\share\\x", "not_found"),
         ("..\\secret.txt", "not_found"),

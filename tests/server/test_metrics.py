@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -16,9 +17,6 @@ from bridge.server.metrics import Metrics
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.pages import page
 from tests.server.wire import dial, session
-
-KEPT = ("blobs",)
-"""Parts that a daemon may lack."""
 
 Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -46,8 +44,6 @@ def test_prometheus_reads_every_declared_metric_under_its_name_and_kind(daemon: 
     assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
     families = {family.name: family for family in text_string_to_metric_families(body.decode())}
     for metric in METRICS:
-        if metric.name.split("_")[1] in KEPT:
-            continue
         family = families[metric.name.removesuffix("_total")]
         assert (family.type, family.documentation) == (metric.kind, metric.help)
         for sample in family.samples:
@@ -216,3 +212,16 @@ async def test_two_daemons_in_a_process_dont_meet() -> None:
     assert b"popbridge_popups_open" in await one.text()
     assert b"popbridge_popups_open" not in await other.text()
     assert "popbridge_popups_open" in BY_NAME
+
+
+def test_blobs_are_counted_with_what_they_take(start: Callable[..., ThreadDaemon]) -> None:
+    daemon = start(blobs__quota=10_000)
+    name = daemon.bridge.blobs.put(b"0123456789")
+    daemon.call(daemon.bridge.keeper.sweep())
+    found = scrape(daemon.file)
+    assert (value(found, "popbridge_blobs"), value(found, "popbridge_blobs_bytes")) == (1, 10)
+    assert value(found, "popbridge_blobs_quota_bytes") == 10_000
+    os.utime(daemon.paths.blobs / name, (1e9, 1e9))
+    daemon.call(daemon.bridge.keeper.sweep())
+    found = scrape(daemon.file)
+    assert (value(found, "popbridge_blobs"), value(found, "popbridge_blobs_removed_total")) == (0, 1)

@@ -13,7 +13,7 @@ from bridge.core import auth, codec, errors, messages, session
 from bridge.core.journal import MAX_CRASHES, MAX_DEATHS
 from bridge.core.messages import CLIENT_MESSAGES, SERVER_MESSAGES
 from bridge.core.settings import SETTINGS
-from bridge.server import receipts, welcome
+from bridge.server import receipts, uploads, welcome
 from bridge.server.protocol import BridgeProtocol
 from bridge.store.records import Receipt
 from tools.generators import _markdown, _records
@@ -47,6 +47,10 @@ def _facts() -> dict[str, object]:
         "keep_s": f"{defaults['session.keep_s']:.0f}",
         "heartbeat_s": f"{defaults['heartbeat_s']:.0f}",
         "blob_max": defaults["blobs.max_size"],
+        "blob_quota": defaults["blobs.quota"],
+        "blob_keep_s": f"{defaults['blobs.keep_s']:.0f}",
+        "upload_idle_s": f"{uploads.IDLE_S:.0f}",
+        "upload_stall_s": f"{uploads.STALL_S:.0f}",
         "features": ", ".join(f"`{feature}`" for feature in sorted(welcome.FEATURES)),
         "proof": auth.proof("token", "0a1b", "2c3d"),
         "receipts_list": _markdown.fields(_struct(receipts.ListParams), {"limit": "How many at most."}),

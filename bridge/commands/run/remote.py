@@ -106,11 +106,10 @@ class Remote:
 
     async def _sent(self, file: str) -> InputRef:
         try:
-            data = await asyncio.to_thread(Path(file).read_bytes)
+            return InputRef(name=_name(file), blob=await self._client.put_blob(Path(file)))
         except OSError as error:
             reason = f"can't be read ({error.strerror or error})"
             raise RequestError(errors.BAD_INPUT, name=_name(file), reason=reason) from None
-        return InputRef(name=_name(file), blob=await self._client.put_blob(data))
 
     async def _patiently(self, params: Mapping[str, Any], inputs: Sequence[InputRef]) -> Result:
         """The answer, as soon as the daemon has room for the question."""
@@ -136,12 +135,12 @@ class Remote:
         file = ResultFile(output.name, output.media_type, output.size, "")
         if folder is None:
             return file
-        data = (
-            output.data if isinstance(output.data, bytes) else await self._client.get_blob(str(output.blob))
-        )
         path = folder / f"{len(os.listdir(folder))}"
         try:
-            await asyncio.to_thread(path.write_bytes, data)
+            if isinstance(output.data, bytes):
+                await asyncio.to_thread(path.write_bytes, output.data)
+            else:
+                await self._client.get_blob(str(output.blob), path)
         except OSError as error:
             raise UserError(f"{output.name} can't be written to {folder} ({error.strerror}).") from None
         return ResultFile(output.name, output.media_type, output.size, "", path=str(path))

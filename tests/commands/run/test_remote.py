@@ -14,7 +14,7 @@ import msgpack
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from bridge import host
+from bridge import host, transfer
 from bridge.commands.run import remote
 from bridge.connection import ConnectionFile
 from tests.advisors import pictures
@@ -40,11 +40,8 @@ def there(daemon: ThreadDaemon, monkeypatch: pytest.MonkeyPatch, ours: None) -> 
     monkeypatch.setenv("POPBRIDGE_HOME", str(daemon.paths.data))
 
 
-def _gone(path: Path) -> bytes:
-    if path.suffix == ".png":
-        raise FileNotFoundError(2, "gone")
-    with path.open("rb") as file:
-        return file.read()
+def _gone(*_: object) -> str:
+    raise FileNotFoundError(2, "gone")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -117,7 +114,7 @@ class TestTheSame:
         self, popbridge: Any, textures: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(remote, "LONGEST_PATH", 1)
-        monkeypatch.setattr(Path, "read_bytes", _gone)
+        monkeypatch.setattr(transfer, "put", _gone)
         code, _, err = popbridge("run", "image.inspect", str(textures / "wall.png"), "--daemon")
         assert (code, err) == (1, f"{textures / 'wall.png'}: can't be read (gone)\n")
 

@@ -62,6 +62,7 @@ const ERROR_KEY_REUSED = "key_reused"
 const ERROR_SHUTTING_DOWN = "shutting_down"
 const ERROR_INTERNAL = "internal"
 const ERROR_STORE_UNAVAILABLE = "store_unavailable"
+const ERROR_STORAGE_FULL = "storage_full"
 
 # Each message's fields and their kinds; `required` must be there.
 

@@ -1,0 +1,68 @@
+"""Which rows of the database name blobs, and the names in them."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+from msgspec import Struct
+
+from bridge.store.store import Store
+
+SLICE = 200
+"""Rows that are read at once: each may be as large as a frame."""
+_NAME = re.compile(rb"[0-9a-f]{64}")
+
+
+class Holder(Struct, frozen=True):
+    """A table whose rows name blobs in packed columns."""
+
+    table: str
+    columns: Sequence[str]
+    where: str = "1"
+    """Which of its rows count."""
+
+
+HOLDERS = (
+    Holder("popups", ("message", "state", "answer"), "status != 'settled'"),
+    Holder("receipts", ("args", "before", "after", "errors")),
+    Holder("jobs", ("params", "inputs", "answer")),
+    Holder("outbox", ("message",)),
+)
+"""In the daemon's database. A table that gets packed columns gets a line here, or in NAMELESS."""
+
+NAMELESS = frozenset({("sessions", "identify"), ("jobs", "digest")})
+"""Packed columns in which no blob is ever named."""
+
+
+async def named(store: Store, holders: Iterable[Holder] = HOLDERS) -> set[str]:
+    """All names in these rows. Raises StoreError."""
+    found: set[str] = set()
+    for holder in holders:
+        after: int | None = -(1 << 63)
+        while after is not None:
+            after, names = await store.read(partial(_slice, holder, after))
+            found |= names
+    return found
+
+
+def names_in(data: bytes) -> set[str]:
+    """What may be names of blobs in packed values."""
+    return {name.decode() for name in _NAME.findall(data)}
+
+
+def _slice(holder: Holder, after: int, connection: sqlite3.Connection) -> tuple[int | None, set[str]]:
+    """The last row that was read, None after the end; and the names."""
+    rows = connection.execute(
+        f"SELECT rowid, {', '.join(holder.columns)} FROM {holder.table} "
+        f"WHERE rowid > ? AND ({holder.where}) ORDER BY rowid LIMIT {SLICE}",
+        (after,),
+    ).fetchall()
+    names = {name for row in rows for value in row[1:] for name in names_in(_bytes(value))}
+    return (rows[-1][0] if rows else None), names
+
+
+def _bytes(value: bytes | str | None) -> bytes:
+    return value.encode() if isinstance(value, str) else value or b""

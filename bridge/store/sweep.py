@@ -1,0 +1,80 @@
+"""One look through a folder of blobs: what is there, and what may go of it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from collections.abc import Container
+
+from msgspec import Struct
+
+from bridge.store.blobs import EMPTY, NAME, BlobStore
+from bridge.store.uploads import KEEP_S
+
+SLICE = 256
+"""Files that are looked at in one step."""
+LEAST_AGE_S = 300.0
+"""What was used within this time isn't removed, whatever the need: a request for it may be on its way."""
+
+
+class Candidate(Struct, frozen=True, order=True):
+    """A blob that may go if there is need."""
+
+    used: float
+    name: str
+    size: int
+
+
+class Sweep:
+    """Counts everything and removes what nothing names and nobody used for a while; step by step.
+
+    `candidates` are then those that could go as well, the least recently used last.
+    """
+
+    def __init__(self, store: BlobStore, named: Container[str], keep_s: float) -> None:
+        """`named` are the blobs that stay. Raises OSError."""
+        self._store = store
+        self._named = named
+        self._expired = store.removable(max(keep_s, LEAST_AGE_S))
+        self._young = store.removable(LEAST_AGE_S)
+        self._entries = os.scandir(store.folder)
+        self._count = self._bytes = 0
+        self.candidates: list[Candidate] = []
+        store.parts.expire(store.ages.now() - KEEP_S)
+
+    def step(self) -> bool:
+        """Looks at some files; False when all were looked at."""
+        entries = list(itertools.islice(self._entries, SLICE))
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                self._look(entry)
+        if entries:
+            return True
+        self._entries.close()
+        self._store.counted(self._count, self._bytes)
+        self.candidates.sort(reverse=True)
+        return False
+
+    def _look(self, entry: os.DirEntry[str]) -> None:
+        if not NAME.fullmatch(entry.name):
+            return
+        found = entry.stat(follow_symlinks=False)
+        if entry.name not in self._named:
+            broken = found.st_size == 0 and entry.name != EMPTY
+            before = self._young if broken else self._expired
+            if found.st_mtime < before and self._store.remove(entry.name, before) is not None:
+                return
+            if found.st_mtime < self._young:
+                self.candidates.append(Candidate(found.st_mtime, entry.name, found.st_size))
+        self._count += 1
+        self._bytes += found.st_size
+
+    def relieve(self, size: int) -> int:
+        """Removes some of the candidates, until `size` bytes are free; gives how many are."""
+        freed = 0
+        for _ in range(SLICE):
+            if freed >= size or not self.candidates:
+                break
+            freed += self._store.remove(self.candidates.pop().name, self._young) or 0
+        return freed

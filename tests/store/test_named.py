@@ -1,0 +1,82 @@
+"""Which blobs the database names."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlite_utils import Database
+
+from bridge.store import named as module
+from bridge.store.database import migrations
+from bridge.store.named import HOLDERS, NAMELESS, named, names_in
+from bridge.store.records import now_text, pack
+from bridge.store.store import Store
+
+NAMES = [f"{number:064x}" for number in range(0xA0, 0xA8)]
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    made = Store(tmp_path / "test.db", migrations)
+    yield made
+    await made.close()
+
+
+def popup(db: Database, status: str, **packed: object) -> None:
+    row = {"message": pack({}), "state": pack(None), **{key: pack(value) for key, value in packed.items()}}
+    db.table("popups").insert(
+        {"session": "s", "advisor": "a", "status": status, "created": now_text(), **row}
+    )
+
+
+def receipt(db: Database, **packed: object) -> None:
+    row = {"args": pack({}), **{key: pack(value) for key, value in packed.items()}}
+    whole = {"session": "s", "project": "p", "command": "c", "note": "n", "state": "applied", **row}
+    db.table("receipts").insert({**whole, "created": now_text()})
+
+
+async def test_popups_name_blobs_until_they_are_settled(store: Store) -> None:
+    def work(db: Database) -> None:
+        popup(db, "open", message={"image": NAMES[0]})
+        popup(db, "answered", state=[{"deep": NAMES[1]}], answer={"values": {"x": NAMES[2]}})
+        popup(db, "settled", message={"image": NAMES[3]})
+
+    await store.write(work)
+    assert await named(store) == set(NAMES[:3])
+
+
+async def test_receipts_name_blobs_for_good(store: Store) -> None:
+    def work(db: Database) -> None:
+        receipt(db, args={"source": NAMES[0]}, before={"a": NAMES[1]}, after=NAMES[2], errors=[NAMES[3]])
+
+    await store.write(work)
+    assert await named(store) == set(NAMES[:4])
+
+
+async def test_many_rows_are_read_in_slices(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SLICE", 3)
+    await store.write(lambda db: [receipt(db, args={"name": name}) for name in NAMES] and None)
+    assert await named(store) == set(NAMES)
+
+
+async def test_every_packed_column_is_looked_at_or_is_known_to_name_nothing(store: Store) -> None:
+    def columns(db: Database) -> set[tuple[str, str]]:
+        return {
+            (table.name, column.name)
+            for table in db.tables
+            for column in table.columns
+            if column.type.upper() == "BLOB"
+        }
+
+    looked_at = {(holder.table, column) for holder in HOLDERS for column in holder.columns}
+    assert await store.write(columns) == looked_at | NAMELESS
+
+
+@given(st.lists(st.sampled_from(NAMES)), st.text(), st.binary())
+def test_a_name_is_found_wherever_it_stands(found: list[str], text: str, data: bytes) -> None:
+    packed = pack({"list": found, text: data, "map": {name: name for name in found}})
+    assert set(found) <= names_in(packed)
