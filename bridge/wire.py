@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import http.client
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -47,8 +49,12 @@ def blob(file: ConnectionFile, method: str, name: str, data: bytes | None = None
     except urllib.error.HTTPError as error:
         with error:
             raise as_request_error(_problem(error)) from None
-    except OSError as error:
+    # HTTPException: the connection was cut in the middle of an answer.
+    except (OSError, http.client.HTTPException) as error:
         raise UserError(f"PopBridge doesn't answer at {file.http} ({error}).") from None
+    # An answer that was cut within its headers looks like a whole one of another length.
+    if method == "GET" and hashlib.sha256(body).hexdigest() != name:
+        raise UserError(f"Blob {name} came damaged from {file.http}: get it again.")
     return body
 
 

@@ -8,8 +8,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
+
+from bridge.core.messages import MAX_FRAME
+
+SHUTDOWN_S = 5
+"""How long a stopping daemon waits for connections that don't end."""
 
 
 class BridgeProtocol(WebSocketsSansIOProtocol):
@@ -33,6 +39,11 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
         super().handle_cont(event)
 
     def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not self._is_text():
+            # RFC 6455 §8.1. uvicorn does the same, with a traceback in the log for each such peer.
+            self.conn.fail(1007, "text that isn't UTF-8")
+            self.handle_parser_exception()
+            return
         # uvicorn stops reading at each message; pausing costs two system calls, so we read a little ahead.
         paused, self.read_paused = self.read_paused, True
         super().send_receive_event_to_app()
@@ -40,6 +51,14 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
         if not paused and self.queue.qsize() >= self.read_ahead and not self.close_sent:
             self.read_paused = True
             self.transport.pause_reading()
+
+    def _is_text(self) -> bool:
+        self.frames = [b"".join(self.frames)]
+        try:
+            self.frames[0].decode()
+        except UnicodeDecodeError:
+            return False
+        return True
 
     async def send(self, message: Any) -> None:
         if not self.writable.is_set():
@@ -65,3 +84,24 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
     def _abort_later(self) -> None:
         # A transport closes when its buffer is empty: never, with a peer that doesn't read.
         self.loop.call_later(self.close_deadline_s, self.transport.abort)
+
+
+def configured(app: Any, heartbeat_s: float, **changes: Any) -> uvicorn.Config:
+    """How an ASGI application is served: what the daemon's socket takes and how long it waits.
+
+    `changes` are for tests and benchmarks, which serve other applications by the same protocol.
+    """
+    settings: dict[str, Any] = {
+        "ws": BridgeProtocol,
+        "ws_max_size": MAX_FRAME,
+        "ws_per_message_deflate": False,
+        "ws_ping_interval": heartbeat_s,
+        "ws_ping_timeout": heartbeat_s,
+        "lifespan": "off",
+        "timeout_graceful_shutdown": SHUTDOWN_S,
+        "access_log": False,
+        "log_config": None,
+        "server_header": False,
+        "proxy_headers": False,
+    }
+    return uvicorn.Config(app, **{**settings, **changes})

@@ -20,19 +20,16 @@ from bridge import __version__
 from bridge.connection import ConnectionFile
 from bridge.core import auth
 from bridge.core.errors import UserError
-from bridge.core.messages import MAX_FRAME, PROTOCOL
+from bridge.core.messages import PROTOCOL
 from bridge.core.settings import Settings
 from bridge.host import Registry
 from bridge.paths import Paths
 from bridge.server.app import Bridge
-from bridge.server.protocol import BridgeProtocol
+from bridge.server.protocol import configured
 
 log = logging.getLogger(__name__)
 
 Say = Callable[[str], None]
-
-SHUTDOWN_S = 5
-"""How long a stopping daemon waits for connections that don't end."""
 
 
 def main(settings: Settings, paths: Paths, registry: Registry, say: Say = print) -> None:
@@ -58,22 +55,7 @@ class Server(uvicorn.Server):
     """uvicorn, which says when it is ready and lets the bridge finish before it closes sockets."""
 
     def __init__(self, bridge: Bridge, listener: socket.socket, paths: Paths, say: Say) -> None:
-        super().__init__(
-            uvicorn.Config(
-                bridge.app,
-                ws=BridgeProtocol,
-                ws_max_size=MAX_FRAME,
-                ws_per_message_deflate=False,
-                ws_ping_interval=bridge.settings["heartbeat_s"],
-                ws_ping_timeout=bridge.settings["heartbeat_s"],
-                lifespan="off",
-                timeout_graceful_shutdown=SHUTDOWN_S,
-                access_log=False,
-                log_config=None,
-                server_header=False,
-                proxy_headers=False,
-            )
-        )
+        super().__init__(configured(bridge.app, bridge.settings["heartbeat_s"]))
         self._bridge = bridge
         self._listener = listener
         self._paths = paths

@@ -38,6 +38,15 @@ def echo() -> Iterator[tuple[str, psutil.Process]]:
 
 
 @contextlib.contextmanager
+def echo_app(*flags: str) -> Iterator[tuple[str, psutil.Process]]:
+    """An echo on the daemon's protocol, see `echo_app.py`: its address and its process."""
+    command = [sys.executable, "-m", "tools.bench.echo_app", *flags]
+    with _process(command, dict(os.environ), stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().decode().strip(), psutil.Process(process.pid)
+
+
+@contextlib.contextmanager
 def _process(command: list[str], env: dict[str, str], stdout: int) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(command, env=env, stdout=stdout)
     try:
