@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that does to a connection what networks do: delay, drip, stall, cut, reset, fall silent."""
+"""A TCP proxy on loopback that does what networks do: delay, drip, stall, cut, reset, fall silent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import contextlib
 import socket
 import struct
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -90,7 +89,7 @@ class FaultProxy:
         await asyncio.gather(*self._links, return_exceptions=True)
 
     def heal(self) -> None:
-        """No faults any more; the connections that are silent stay dead, as nobody can tell what they lost."""
+        """No faults any more, and no connection that had any."""
         self.reset()
         self.up, self.down = Faults(), Faults()
 

@@ -1,4 +1,4 @@
-"""What networks do to connections, and what clients and the daemon make of it: nothing lost, nothing twice."""
+"""What networks do to connections, and what clients and daemon make of it: nothing lost, nothing twice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bridge.connection import ConnectionFile
 from bridge.core.errors import RequestError, UserError
 from bridge.core.messages import Answer, Event, Popup, PopupClose
 from bridge.server.protocol import BridgeProtocol
-from tests.faults.proxy import Faults, FaultProxy
+from tests.faults.proxy import FaultProxy, Faults
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.wire import dial, identity, resume, session
 

@@ -19,7 +19,7 @@ from tools.bench.daemons import echo_app
 
 PARALLEL = 2
 EXPECTED = {"7.1.5"}
-"""Sends a message in two fragments with a close between them, and wants nothing said of the rest."""
+"""Puts a close between the fragments of a message: `websockets` says 1002, where the case wants 1000."""
 CAPPED = {1008: f"more than {BridgeProtocol.max_fragments} fragments", 1009: f"more than {MAX_FRAME} bytes"}
 """Close codes of messages that pass the caps."""
 
@@ -35,8 +35,8 @@ daemon itself offers none, because of its cost. The aim: all pass but 7.1.5.
 
 Failed: {failed}.
 
-These were refused as they should be with the daemon's caps ({fragments} fragments and {frame} KiB in a message),
-and were run without them:
+With the daemon's caps ({fragments} fragments and {frame} KiB in a message) these were refused, by the close codes
+that the caps have, and so they were run once more without caps:
 
 {capped}
 """
