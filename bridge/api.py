@@ -260,8 +260,12 @@ class Context(Protocol):
         """Waits until the editor has answered and gives the receipt: `state` (applied or failed), `before`,
         `after`, `errors`."""
 
-    async def revert(self, receipt_ids: Sequence[int]) -> Sequence[int]:
-        """Puts back what receipts changed, in the editor; gives the new receipts. Raises RequestError."""
+    async def revert(self, receipt_ids: Sequence[int], *, editor: str = "") -> Sequence[int]:
+        """Puts back what receipts changed, in the editor; gives the new receipts. Raises RequestError.
+
+        Where several editors have the project open, the one that did it does it, else this session's, else
+        that of the session `editor`.
+        """
 
     async def rules(self, session: SessionView) -> Mapping[str, Sequence[str]]:
         """What the person wants always, by folder of the project; empty while its file can't be read."""

@@ -35,7 +35,7 @@ async def wait(ready: Callable[[], Any], what: str = "it") -> None:
 
 async def applied(daemon: ThreadDaemon, receipt: int) -> None:
     def state() -> str:
-        return daemon.look(lambda: daemon.bridge._receipts.get(receipt).state)
+        return daemon.receipt(receipt).state
 
     await wait(lambda: state() == "applied", f"receipt {receipt}")
 

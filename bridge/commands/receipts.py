@@ -52,15 +52,18 @@ def receipts(limit: int, as_json: bool) -> None:
 
 @click.command()
 @click.argument("receipt", metavar="ID", type=click.IntRange(1, 2**53 - 1))
+@click.option(
+    "--editor", metavar="SESSION", default="", help="Which editor, where several have the project open."
+)
 @click.option("--json", "as_json", is_flag=True, help="The new receipt as JSON.")
-def revert(receipt: int, as_json: bool) -> int:
+def revert(receipt: int, editor: str, as_json: bool) -> int:
     """Puts back what the command of receipt ID changed.
 
     The daemon and the project's editor must be open, unless `popbridge audit --fix` made the receipt.
     """
     from bridge.paths import Paths
 
-    made = _revert_audit(receipt) or _revert_command(Paths.find(), receipt)
+    made = _revert_audit(receipt) or _revert_command(Paths.find(), receipt, editor)
     if as_json:
         say_json(made)
     else:
@@ -113,9 +116,9 @@ def _revert_audit(receipt: int) -> Mapping[str, Any] | None:
     return made
 
 
-def _revert_command(paths: Paths, receipt: int) -> Mapping[str, Any]:
+def _revert_command(paths: Paths, receipt: int, editor: str) -> Mapping[str, Any]:
     try:
-        return asyncio.run(_revert(paths.connection_file, receipt))
+        return asyncio.run(_revert(paths.connection_file, receipt, editor))
     except UserError:
         # Where no daemon runs, starting one would bring an unknown receipt no nearer.
         if read_receipt(paths.database, receipt) is None:
@@ -123,12 +126,12 @@ def _revert_command(paths: Paths, receipt: int) -> Mapping[str, Any]:
         raise
 
 
-async def _revert(connection_file: Path, receipt: int) -> Mapping[str, Any]:
+async def _revert(connection_file: Path, receipt: int, editor: str) -> Mapping[str, Any]:
     from bridge.client import Client
 
     async with await Client.connect(connection_file, name="popbridge revert") as client:
         try:
-            result = await client.request("receipts.revert", {"id": receipt})
+            result = await client.request("receipts.revert", {"id": receipt, "editor": editor})
         except RequestError as error:
             if error.code.name != "not_found":
                 raise

@@ -2,6 +2,7 @@
 
 BridgeError
  ├─ UserError              one clear line for a person at a shell; exit code 2
+ ├─ StoreError             the database can't keep or give anything now
  ├─ ProtocolError          the connection ends with a close code
  │   ├─ RemoteProtocolError   the peer broke the protocol
  │   └─ LocalProtocolError    we would have broken it: a bug
@@ -99,8 +100,8 @@ FORBIDDEN = ErrorCode("forbidden", 7, "{name}: {reason}.", outcome="not_started"
 AMBIGUOUS_EDITOR = ErrorCode(
     "ambiguous_editor",
     8,
-    "Several editors are connected: {editors}.",
-    hint="Name one of them.",
+    "Several editors have the project open: {editors}.",
+    hint="Name one as `editor` (`popbridge revert --editor`).",
     outcome="not_started",
 )
 EDITOR_GONE = ErrorCode(
@@ -132,16 +133,34 @@ SHUTTING_DOWN = ErrorCode(
     "shutting_down", 16, "The bridge is shutting down.", retryable=True, outcome="not_started"
 )
 INTERNAL = ErrorCode("internal", 17, "The bridge failed; its log has the details.", retryable=True)
+STORE_UNAVAILABLE = ErrorCode(
+    "store_unavailable",
+    18,
+    "The bridge can't keep anything now: {reason}.",
+    retryable=True,
+    outcome="not_started",
+)
 
 ERROR_CODES = (
     BAD_PARAMS, BAD_INPUT, UNKNOWN_WORKLOAD, UNSUPPORTED, TOO_LARGE, NOT_FOUND, FORBIDDEN, AMBIGUOUS_EDITOR,
     EDITOR_GONE, EDITOR_BUSY, OVERLOADED, DEADLINE_EXCEEDED, CANCELLED, WORKER_CRASHED, KEY_REUSED,
-    SHUTTING_DOWN, INTERNAL,
+    SHUTTING_DOWN, INTERNAL, STORE_UNAVAILABLE,
 )  # fmt: skip
 
 
 class BridgeError(Exception):
     """The root of everything that the bridge raises on purpose."""
+
+
+class StoreError(BridgeError):
+    """The database can't be used now; what it was asked to keep isn't kept.
+
+    `reason` reads well after "it can't be kept: ".
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class UserError(BridgeError):

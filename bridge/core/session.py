@@ -138,6 +138,18 @@ class Session:
         self._outbox.append(numbered)
         return numbered
 
+    def take_back(self, message: Numbered) -> None:
+        """Forgets the message that was numbered last and was never sent: its number is the next one's.
+
+        Raises LocalProtocolError for any other. A request that it would have answered stays answered.
+        """
+        if not self._outbox or self._outbox[-1] is not message or message.seq != self.seq:
+            raise LocalProtocolError(errors.UNKNOWN, f"message {message.seq} isn't the last one")
+        self._outbox.pop()
+        self.seq -= 1
+        if isinstance(message, Command):
+            self.commands.pop(message.id, None)
+
     def restore(self, message: Numbered, now: float) -> None:
         """Puts a stored, numbered message back, in the order of its number."""
         if not isinstance(message.seq, int) or (self._outbox and message.seq <= _number(self._outbox[-1])):

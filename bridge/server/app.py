@@ -24,6 +24,7 @@ from accel.routing import Form
 from accel.sample import SAMPLES
 from accel.workload import Limits
 from bridge.core import errors
+from bridge.core.errors import StoreError
 from bridge.core.router import Router
 from bridge.core.settings import Settings
 from bridge.host import Registry
@@ -39,9 +40,8 @@ from bridge.server.runner import Runner
 from bridge.server.socket import WebSocketEndpoint
 from bridge.server.welcome import Welcome
 from bridge.store.blobs import BlobStore
-from bridge.store.database import open_database
-from bridge.store.receipts import ReceiptStore, RuleStore
-from bridge.store.sessions import SessionStore
+from bridge.store.database import migrations, unusable
+from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -59,11 +59,8 @@ class Bridge:
         self.instance = secrets.token_hex(8)
         self.settings = settings
         self.registry = registry
-        self._path = paths.database
-        self._database = open_database(paths.database)
-        self._session_store = SessionStore(self._database)
-        self._receipts = ReceiptStore(self._database)
-        self.sessions = Sessions(self._session_store, settings["session.keep_s"])
+        self.store = Store(paths.database, migrations)
+        self.sessions = Sessions(self.store, settings["session.keep_s"])
         limits = Limits(settings["images.max_pixels"], str(paths.models(settings["models.folder"])))
         workers = LocalExecutor(
             settings["workers"], limits, settings["worker.memory_mib"], keep_mib=settings["worker.keep_mib"]
@@ -78,12 +75,9 @@ class Bridge:
         )
         blobs = _blob_store(paths.blobs, settings["blobs.max_size"])
         runner = Runner(registry.workloads, self._executor, blobs, limits, settings["inline"])
-        commands = Commands(self._receipts, self.sessions)
-        self._commands = commands
-        advisors = {advisor.name: advisor for advisor in (*registry.advisors, Receipts(self._receipts))}
-        self.flows = Flows(
-            advisors, settings.as_dict(), runner, commands, self._session_store, RuleStore(self._database)
-        )
+        commands = self._commands = Commands(self.store, self.sessions)
+        advisors = {advisor.name: advisor for advisor in (*registry.advisors, Receipts(self.store))}
+        self.flows = Flows(advisors, settings.as_dict(), runner, commands, self.store)
         router = Router(
             registry.workloads,
             [ask for advisor in advisors.values() for ask in advisor.asks],
@@ -106,17 +100,13 @@ class Bridge:
         try:
             await self._executor.start()
         except OSError as error:
-            self._database.conn.close()
+            await self.store.close()
             raise errors.UserError(f"The worker processes can't be started ({error.strerror}).") from None
         try:
-            count = restore(
-                self._session_store, self._receipts, self.registry, self.sessions, self._commands, self.flows
-            )
-        except sqlite3.Error as error:
+            count = await restore(self.store, self.registry, self.sessions, self._commands, self.flows)
+        except (sqlite3.Error, StoreError) as error:
             await self._close()
-            raise errors.UserError(
-                f"The database {self._path} can't be used ({error}): free, mend or move that file."
-            ) from None
+            raise unusable(self.store.path, error) from None
         if count:
             log.info("%d sessions wait for their clients to come back", count)
         self._ticker = asyncio.create_task(self._tick())
@@ -142,7 +132,8 @@ class Bridge:
     async def _close(self) -> None:
         await self._policies.close()
         await self._executor.close()
-        self._database.conn.close()
+        await self._commands.close()
+        await self.store.close()
 
     async def _tick(self) -> None:
         while True:
@@ -162,8 +153,12 @@ class Bridge:
                 self.flows.spawn(self.dispatch.overdue(live, tickets), "answering what is overdue")
         for live in self.sessions.expire(now):
             self.dispatch.session_ended(live.id)
-            for command_id in live.session.commands:
-                self._commands.wake(command_id)
+            self.flows.spawn(self._settle(live), "closing a session")
+
+    async def _settle(self, live: LiveSession) -> None:
+        await self.sessions.settle(live.id)
+        for command_id in live.session.commands:
+            self._commands.wake(command_id)
 
 
 def _blob_store(folder: Path, max_size: int) -> BlobStore:

@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+from sqlite_utils import Database
 
 from bridge.core import errors
-from bridge.core.errors import RequestError
-from bridge.core.messages import Command, Error, Result
+from bridge.core.errors import RequestError, StoreError
+from bridge.core.messages import Command, Error, Numbered, Result
 from bridge.server.live import LiveSession, Sessions
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import Receipt
+from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +27,11 @@ DEADLINE_MS = 120_000
 class Commands:
     """What the daemon asks of editors."""
 
-    def __init__(self, receipts: ReceiptStore, sessions: Sessions) -> None:
-        self._receipts = receipts
+    def __init__(self, store: Store, sessions: Sessions) -> None:
+        self._store = store
         self._sessions = sessions
         self._waiting: dict[int, asyncio.Event] = {}
+        self._unkept: set[asyncio.Task[None]] = set()
 
     async def send(
         self,
@@ -47,28 +50,57 @@ class Commands:
         command = Command(id=0, name=name, args=dict(args), deadline_ms=DEADLINE_MS)
         live.expect(command)
         view = live.view
-        receipt_id, is_new = self._receipts.open(
-            live.id, view.project, view.project_name, command, note, reverts=reverts, parent=parent
+        receipt_id, is_new = await self._store.write(
+            lambda db: ReceiptStore(db).open(
+                live.id, view.project, view.project_name, command, note, reverts=reverts, parent=parent
+            )
         )
         if is_new:
             log.info("session %s: %s #%d (%s)", live.id, name, receipt_id, note)
-            await live.write(self.number(live, msgspec.structs.replace(command, id=receipt_id)))
+            await self.present(live, msgspec.structs.replace(command, id=receipt_id))
         return receipt_id
 
-    def number(self, live: LiveSession, command: Command) -> Command:
-        """Gives `command` its number, which its receipt keeps."""
-        numbered = live.number(command)
-        assert isinstance(numbered, Command)
-        self._receipts.sent(numbered)
-        return numbered
+    async def present(self, live: LiveSession, command: Command) -> None:
+        """Sends a command whose receipt is kept; that keeps the number as well."""
 
-    def answered(self, command: Command, reply: Result | Error) -> None:
+        async def keep(numbered: Numbered) -> None:
+            assert isinstance(numbered, Command)
+            try:
+                await self._store.write(lambda db: ReceiptStore(db).sent(numbered))
+            except StoreError as error:
+                # Without its number the next daemon would send it once more, under the same id.
+                log.error("the number of %s #%d isn't kept: %s", command.name, command.id, error.reason)
+
+        await live.send(command, keep)
+
+    async def answered(self, command: Command, reply: Result | Error) -> None:
         """Keeps what the editor observed, and wakes whoever waits for it."""
-        receipt = self._receipts.answered(command.id, reply)
         log.info("%s #%d is answered", command.name, command.id)
+        try:
+            self._kept(
+                command, await self._store.write(lambda db: ReceiptStore(db).answered(command.id, reply))
+            )
+        except StoreError:
+            # The editor won't say it again; its other messages needn't wait meanwhile.
+            task = asyncio.create_task(self._persist(command, reply))
+            self._unkept.add(task)
+            task.add_done_callback(self._unkept.discard)
+
+    async def _persist(self, command: Command, reply: Result | Error) -> None:
+        self._kept(
+            command, await self._store.persist(lambda db: ReceiptStore(db).answered(command.id, reply))
+        )
+
+    def _kept(self, command: Command, receipt: Receipt | None) -> None:
         if receipt is not None and receipt.state == "failed":
             log.warning("%s #%d failed: %s", command.name, command.id, receipt.errors)
         self.wake(command.id)
+
+    async def close(self) -> None:
+        """Gives up what can't be kept."""
+        for task in self._unkept:
+            task.cancel()
+        await asyncio.gather(*self._unkept, return_exceptions=True)
 
     def wake(self, receipt_id: int) -> None:
         if event := self._waiting.pop(receipt_id, None):
@@ -77,26 +109,43 @@ class Commands:
     async def wait(self, receipt_id: int) -> Receipt:
         """The receipt, once the editor has answered or its session has ended."""
         while True:
-            receipt = self._receipts.get(receipt_id)
-            if receipt is None:
-                raise RequestError(
-                    errors.NOT_FOUND, "`popbridge receipts` lists them.", name=f"Receipt {receipt_id}"
-                )
+            # Before it is read: what is answered meanwhile wakes as well.
+            answered = self._waiting.setdefault(receipt_id, asyncio.Event())
+            receipt = await self._get(receipt_id)
             if receipt.state != "sent":
                 return receipt
-            await self._waiting.setdefault(receipt_id, asyncio.Event()).wait()
+            await answered.wait()
 
-    async def revert(self, receipt_ids: Sequence[int], parent: tuple[int, int] | None = None) -> list[int]:
+    async def _get(self, receipt_id: int) -> Receipt:
+        receipt = await self._store.read(
+            lambda connection: ReceiptStore(Database(connection)).get(receipt_id)
+        )
+        if receipt is None or receipt.state != "sent":
+            self._waiting.pop(receipt_id, None)
+        if receipt is None:
+            hint = "`popbridge receipts` lists them."
+            raise RequestError(errors.NOT_FOUND, hint, name=f"Receipt {receipt_id}")
+        return receipt
+
+    async def revert(
+        self,
+        receipt_ids: Sequence[int],
+        parent: tuple[int, int] | None = None,
+        *,
+        editor: str = "",
+        asking: str = "",
+    ) -> list[int]:
         """Puts back what receipts changed; gives the new receipts, which the editor has yet to answer.
 
-        Raises RequestError: unknown, never applied, no editor of that project, or several.
+        `editor` is the session of the one to do it; `asking` that of who asks. Raises RequestError: unknown,
+        never applied, no editor of that project, or several of which none is named, has asked or did it.
         """
         found = [await self._revertible(receipt_id) for receipt_id in receipt_ids]
         made = []
         for step, receipt in enumerate(reversed(found)):
             # An answer may be acted on while its editor is away: its session keeps the command.
             own = self._sessions.by_id.get(receipt.session) if parent is not None else None
-            live = own or self._editor_of(receipt)
+            live = own or self._editor_of(receipt, editor, asking)
             made.append(
                 await self.send(
                     live,
@@ -110,22 +159,24 @@ class Commands:
         return made
 
     async def _revertible(self, receipt_id: int) -> Receipt:
-        receipt = self._receipts.get(receipt_id)
-        if receipt is None:
-            raise RequestError(
-                errors.NOT_FOUND, "`popbridge receipts` lists them.", name=f"Receipt {receipt_id}"
-            )
+        receipt = await self._get(receipt_id)
         if receipt.state != "applied" or not receipt.before:
             reason = f"it changed nothing ({receipt.state}), so that nothing can be put back"
             raise RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt_id}", reason=reason)
         return receipt
 
-    def _editor_of(self, receipt: Receipt) -> LiveSession:
-        editors = [s for s in self._sessions if s.is_editor and s.view.project == receipt.project]
+    def _editor_of(self, receipt: Receipt, editor: str, asking: str) -> LiveSession:
+        editors = {s.id: s for s in self._sessions if s.is_editor and s.view.project == receipt.project}
         name = receipt.project_name or receipt.project
-        if not editors:
-            raise RequestError(errors.EDITOR_GONE, editor=f"An editor with the project {name!r}")
-        own = [s for s in editors if s.id == receipt.session]
-        if len(editors) > 1 and not own:
-            raise RequestError(errors.AMBIGUOUS_EDITOR, editors=", ".join(s.id for s in editors))
-        return (own or editors)[0]
+        if not editors or (editor and editor not in editors):
+            which = f"Editor {editor}" if editor else "An editor"
+            raise RequestError(errors.EDITOR_GONE, editor=f"{which} with the project {name!r}")
+        if editor:
+            return editors[editor]
+        for known in (receipt.session, asking):
+            if known in editors:
+                return editors[known]
+        if len(editors) > 1:
+            listed = "; ".join(f"{live.id} ({live.described})" for live in editors.values())
+            raise RequestError(errors.AMBIGUOUS_EDITOR, editors=listed)
+        return next(iter(editors.values()))

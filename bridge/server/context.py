@@ -63,10 +63,12 @@ class AdvisorContext:
         found: Mapping[str, Any] = msgspec.to_builtins(await self._flows.commands.wait(receipt_id))
         return found
 
-    async def revert(self, receipt_ids: Sequence[int]) -> Sequence[int]:
+    async def revert(self, receipt_ids: Sequence[int], *, editor: str = "") -> Sequence[int]:
         step = self._step()
         self._steps += len(receipt_ids)
-        return await self._flows.commands.revert(receipt_ids, parent=step)
+        return await self._flows.commands.revert(
+            receipt_ids, parent=step, editor=editor, asking=self._live.id
+        )
 
     async def rules(self, session: SessionView) -> Mapping[str, Sequence[str]]:
         return await self._flows.rules.of(session)

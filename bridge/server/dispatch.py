@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import UNSET
 
 from bridge.core import errors
-from bridge.core.errors import RequestError
+from bridge.core.errors import RequestError, StoreError
 from bridge.core.messages import (
     Ack,
     Answer,
@@ -59,7 +59,7 @@ class Dispatch:
             case Answer() if isinstance(settled, PopupClose):
                 await self._flows.answered(live, message, settled)
             case Result() | Error() if isinstance(settled, Command):
-                self._commands.answered(settled, message)
+                await self._commands.answered(settled, message)
             case _:
                 log.debug("nothing waits for this %s", type(message).__name__)
 
@@ -121,6 +121,9 @@ class Dispatch:
             )
         except RequestError as error:
             return as_message(error, request.id)
+        except StoreError as error:
+            unavailable = RequestError(errors.STORE_UNAVAILABLE, reason=error.reason)
+            return as_message(unavailable, request.id, "unknown")
         except BaseException as error:
             # Whatever a third party's workload or advisor raises costs its own request alone.
             if isinstance(error, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 import time
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
+from sqlite_utils import Database
 
 from bridge.api import Advisor
 from bridge.core import errors
-from bridge.core.errors import RequestError
-from bridge.core.messages import Answer, Event, Popup, PopupClose
+from bridge.core.errors import RequestError, StoreError
+from bridge.core.messages import Answer, Event, Numbered, Popup, PopupClose
 from bridge.server.commands import Commands
 from bridge.server.context import AdvisorContext
 from bridge.server.live import LiveSession
 from bridge.server.rules import RuleKeeper
 from bridge.server.runner import Runner
-from bridge.store.receipts import RuleStore
-from bridge.store.records import unpack
+from bridge.store.records import StoredPopup, unpack
 from bridge.store.sessions import SessionStore
+from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +42,7 @@ class Flows:
         settings: Mapping[str, Any],
         runner: Runner,
         commands: Commands,
-        store: SessionStore,
-        rules: RuleStore,
+        store: Store,
     ) -> None:
         self._advisors = advisors
         self._asks = {ask: advisor for advisor in advisors.values() for ask in advisor.asks}
@@ -51,7 +50,7 @@ class Flows:
         self.runner = runner
         self.commands = commands
         self.store = store
-        self.rules = RuleKeeper(rules)
+        self.rules = RuleKeeper(store)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -82,35 +81,40 @@ class Flows:
     async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
         """Keeps the answer, has its advisor act on it, and confirms it."""
         if closing.reason != "unknown":
-            self._keep(live, answer)
+            await self._keep(live, answer)
             log.info("session %s: popup %d is %s %s", live.id, answer.id, answer.state, answer.action or "")
             self.act(live, answer.id)
         await live.send(closing)
 
-    def _keep(self, live: LiveSession, answer: Answer) -> None:
+    async def _keep(self, live: LiveSession, answer: Answer) -> None:
         try:
-            self.store.answered(answer)
-        except sqlite3.Error:
+            await self.store.write(lambda db: SessionStore(db).answered(answer))
+        except StoreError:
             # It isn't confirmed, so it comes again: the popup has to be open then.
-            if stored := self.store.popup(answer.id):
+            if stored := await self._stored(answer.id):
                 live.session.popups.open(unpack(stored.message, Popup), time.monotonic())
             raise
 
+    async def _stored(self, popup_id: int) -> StoredPopup | None:
+        return await self.store.read(lambda connection: SessionStore(Database(connection)).popup(popup_id))
+
+    def _settled(self, popup_id: int) -> None:
+        self.store.submit(lambda db: SessionStore(db).settled(popup_id))
+
     def act(self, live: LiveSession, popup_id: int) -> None:
         """Has the advisor act on a kept answer; what an earlier try did isn't done again."""
-        stored = self.store.popup(popup_id)
-        if self._closed or stored is None or stored.answer is None:
+        if not self._closed:
+            self.spawn(self._act(live, popup_id), f"acting on the answer to popup {popup_id}")
+
+    async def _act(self, live: LiveSession, popup_id: int) -> None:
+        stored = await self._stored(popup_id)
+        if stored is None or stored.answer is None:
             return
         advisor = self._advisors.get(stored.advisor)
         if advisor is None:
             log.warning("popup %d was answered, but its advisor %s is gone", popup_id, stored.advisor)
-            self.store.settled(popup_id)
+            self._settled(popup_id)
             return
-        self.spawn(self._act(live, advisor, popup_id), f"{advisor.name} on an answer")
-
-    async def _act(self, live: LiveSession, advisor: Advisor, popup_id: int) -> None:
-        stored = self.store.popup(popup_id)
-        assert stored is not None
         popup, answer = unpack(stored.message, Popup), unpack(stored.answer, Answer)
         context = AdvisorContext(self, advisor, live, parent=popup_id)
         try:
@@ -118,7 +122,7 @@ class Flows:
         finally:
             # A daemon that stops in the middle leaves the answer for the next one.
             if not asyncio.current_task().cancelling():  # type: ignore[union-attr]
-                self.store.settled(popup_id)
+                self._settled(popup_id)
 
     async def show(
         self, live: LiveSession, advisor: Advisor, popup: Popup, state: Any, parent: tuple[int, int] | None
@@ -127,9 +131,11 @@ class Flows:
         live.expect(popup)
         if sum(1 for _ in live.session.popups) >= MAX_POPUPS:
             raise RequestError(errors.OVERLOADED, open=MAX_POPUPS)
-        popup_id, is_new = self.store.reserve_popup(live.id, advisor.name, popup, state, parent)
+        popup_id, is_new = await self.store.write(
+            lambda db: SessionStore(db).reserve_popup(live.id, advisor.name, popup, state, parent)
+        )
         if is_new:
-            await self._present(live, msgspec.structs.replace(popup, id=popup_id))
+            await self.present(live, msgspec.structs.replace(popup, id=popup_id))
         return popup_id
 
     async def show_again(self, live: LiveSession) -> None:
@@ -137,36 +143,42 @@ class Flows:
         waiting = {message.id for message in live.session.waiting if isinstance(message, Popup)}
         for popup in tuple(live.session.popups):
             if popup.id not in waiting and popup.id in live.session.popups:
-                await self._present(live, msgspec.structs.replace(popup, seq=UNSET))
+                await self.present(live, msgspec.structs.replace(popup, seq=UNSET))
 
-    async def _present(self, live: LiveSession, popup: Popup) -> None:
-        numbered, superseded = self.open(live, popup)
-        await live.write(numbered)
+    async def present(self, live: LiveSession, popup: Popup) -> None:
+        """Sends and opens a kept popup, whose row keeps the number too; closes those whose place it takes."""
+        superseded: list[PopupClose] = []
+
+        async def keep(numbered: Numbered) -> None:
+            assert isinstance(numbered, Popup)
+            try:
+                await self.store.write(lambda db: SessionStore(db).popup_sent(numbered))
+            except StoreError as error:
+                # Without its number the next daemon would send it once more, under the same id.
+                log.error("the number of popup %d isn't kept: %s", popup.id, error.reason)
+            superseded.extend(live.session.popups.open(numbered, time.monotonic()))
+
+        await live.send(popup, keep)
         for closing in superseded:
+            self._settled(closing.id)
             await live.send(closing)
-
-    def open(self, live: LiveSession, popup: Popup) -> tuple[Popup, list[PopupClose]]:
-        """Numbers and opens a kept popup; gives it, and the closing of those whose place it takes."""
-        numbered = live.number(popup)
-        assert isinstance(numbered, Popup)
-        superseded = live.session.popups.open(numbered, time.monotonic())
-        self.store.popup_sent(numbered)
-        for closing in superseded:
-            self.store.settled(closing.id)
-        return numbered, superseded
 
     async def withdraw(self, live: LiveSession, popup_id: int) -> None:
         """Closes an open popup that nobody needs to answer any more."""
         if live.session.popups.close(popup_id):
-            self.store.settled(popup_id)
+            self._settled(popup_id)
             await live.send(PopupClose(id=popup_id, reason="superseded"))
 
     def expire(self, live: LiveSession, now: float) -> None:
         """Settles the popups that nobody answered in time."""
         for closing in live.session.popups.expire(now):
-            self.store.answered(Answer(id=closing.id, state="expired"))
-            self.spawn(live.send(closing), "closing what expired")
-            self.act(live, closing.id)
+            self.spawn(self._expired(live, closing), "closing what expired")
+
+    async def _expired(self, live: LiveSession, closing: PopupClose) -> None:
+        answer = Answer(id=closing.id, state="expired")
+        await self.store.persist(lambda db: SessionStore(db).answered(answer))
+        self.act(live, closing.id)
+        await live.send(closing)
 
     async def close(self) -> None:
         """Stops what is under way; answers that weren't acted on are left for the next run."""
@@ -181,7 +193,7 @@ class Flows:
         async def run() -> None:
             try:
                 await work
-            except RequestError as error:
+            except (RequestError, StoreError) as error:
                 log.warning("%s: %s", what, error)
             except asyncio.CancelledError:
                 raise

@@ -7,21 +7,23 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 from msgspec import UNSET
+from sqlite_utils import Database
 
 from bridge.api import Adapter, SessionView
 from bridge.core import auth, errors
-from bridge.core.errors import RemoteProtocolError, RequestError
-from bridge.core.messages import MAX_FRAME, Command, Identify, Message, Numbered, Popup
+from bridge.core.errors import RemoteProtocolError, RequestError, StoreError
+from bridge.core.messages import MAX_FRAME, Identify, Message, Numbered
 from bridge.core.session import MAX_OUTBOX, Session
 from bridge.core.versions import Choice
 from bridge.store.records import StoredSession, unpack
 from bridge.store.sessions import SEQ_BLOCK, SessionStore
+from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +34,10 @@ SPARE = 1024
 """Bytes of a frame that are left for a message's id and number."""
 CLOSE_S = 3.0
 """How long a stopping daemon waits for its clients to take their close frames."""
+
+
+Keep = Callable[[Numbered], Awaitable[None]]
+"""Stores a numbered message before it is sent."""
 
 
 class Socket(Protocol):
@@ -49,13 +55,15 @@ class LiveSession:
         session: Session,
         identify: Identify,
         choice: Choice[Adapter] | None,
-        store: SessionStore,
+        store: Store,
         reserved: int,
     ) -> None:
         self.session = session
         self.identify = identify
         self.choice = choice
         self.socket: Socket | None = None
+        self.sending = asyncio.Lock()
+        """Held while a message is stored before it is sent: what comes after it waits."""
         self._store = store
         self._reserved = reserved
         self._durable: list[int] = []
@@ -80,7 +88,7 @@ class LiveSession:
         client, engine, project = self.identify.client, self.identify.engine, self.identify.project
         parts = [f"{client.kind} {client.name} {client.version}"]
         parts += [f"{engine.name} {engine.version}"] if engine else []
-        parts += [f"project {project.name}"] if project else []
+        parts += [f"project {project.name}{f' in {project.root}' if project.root else ''}"] if project else []
         return ", ".join(parts)
 
     @property
@@ -99,15 +107,34 @@ class LiveSession:
             locale=self.identify.locale or "en",
         )
 
-    async def send(self, message: Message) -> None:
-        """Numbers what is numbered and writes it; without a socket it waits for one."""
-        if isinstance(message, Numbered):
+    async def send(self, message: Message, keep: Keep | None = None) -> None:
+        """Numbers what is numbered and writes it; without a socket it waits for one.
+
+        What must outlive the daemon is stored by `keep` first; what that raises comes here, and the message
+        was never numbered then.
+        """
+        if not isinstance(message, Numbered):
+            await self.write(message)
+        elif keep is None and not self.sending.locked():
+            await self._number_and_write(message, None)
+        else:
+            async with self.sending:
+                await self._number_and_write(message, keep)
+
+    async def _number_and_write(self, message: Numbered, keep: Keep | None) -> None:
+        try:
+            numbered = self._number(message)
+        except RemoteProtocolError as error:
+            await self.drop(error.close, error.reason)
+            return
+        if keep is not None:
             try:
-                message = self.number(message)
-            except RemoteProtocolError as error:
-                await self.drop(error.close, error.reason)
-                return
-        await self.write(message)
+                await keep(numbered)
+            except BaseException:
+                self.session.take_back(numbered)
+                raise
+            self._durable.append(_seq(numbered))
+        await self.write(numbered)
 
     async def write(self, message: Message) -> None:
         """Writes what needs no number, or has one."""
@@ -132,20 +159,18 @@ class LiveSession:
         if size > MAX_FRAME - SPARE:
             raise too_large(f"A {type(message).__name__.lower()}", size, MAX_FRAME - SPARE)
 
-    def number(self, message: Numbered) -> Numbered:
-        """Gives the next number; what must outlive the daemon is stored by the caller before it is sent."""
-        if self.session.seq + 1 >= self._reserved:
-            self._reserved = self._store.reserve(self.id, self.session.seq + 1)
-        numbered = self.session.number(message)
-        if isinstance(numbered, (Command, Popup)) and isinstance(numbered.seq, int):
-            self._durable.append(numbered.seq)
-        return numbered
+    def _number(self, message: Numbered) -> Numbered:
+        seq = self.session.seq + 1
+        # Half a block ahead, so that nobody waits for it.
+        if seq + SEQ_BLOCK // 2 >= self._reserved:
+            self._reserved = seq + SEQ_BLOCK
+            self._store.submit(lambda db: SessionStore(db).reserve(self.id, seq))
+        return self.session.number(message)
 
     def restore(self, message: Numbered, now: float) -> None:
         """Puts back a stored message that its client hasn't handled."""
         self.session.restore(message, now)
-        assert isinstance(message.seq, int)
-        self._durable.append(message.seq)
+        self._durable.append(_seq(message))
 
     def acknowledged(self, seq: int) -> None:
         """Keeps the acknowledgement where it concerns something that was stored."""
@@ -153,16 +178,20 @@ class LiveSession:
             self._unacked -= self._sizes.popleft()[1]
         if self._durable and self._durable[0] <= seq:
             self._durable = [kept for kept in self._durable if kept > seq]
-            self._store.acknowledged(self.id, seq)
+            self._store.submit(lambda db: SessionStore(db).acknowledged(self.id, seq))
 
     async def attach(self, socket: Socket, last_seq: int) -> tuple[Numbered, ...]:
         """`socket` carries the session from now on; gives what it has to send first."""
-        while self.socket is not None:  # a third connection may have come while the second was being closed
-            await self.drop(errors.SESSION_INVALID, "the session was resumed by another connection")
+        await self.take_over()
         self.socket = socket
         self._sizes.clear()
         self._unacked = 0
         return self.session.attach(last_seq)
+
+    async def take_over(self) -> None:
+        """Ends the connection that carries the session, and with it whatever is being written to that."""
+        while self.socket is not None:  # a third connection may have come while the second was being closed
+            await self.drop(errors.SESSION_INVALID, "the session was resumed by another connection")
 
     def detach(self, socket: Socket) -> None:
         """`socket` is gone; nothing happens where another took over already."""
@@ -181,9 +210,10 @@ class LiveSession:
 class Sessions:
     """All sessions of this daemon, attached or waiting for their client."""
 
-    def __init__(self, store: SessionStore, keep_s: float) -> None:
+    def __init__(self, store: Store, keep_s: float) -> None:
         self._store = store
         self._keep_s = keep_s
+        self._unkept: set[asyncio.Task[None]] = set()
         self._live: dict[str, LiveSession] = {}
         self._tokens: dict[str, str] = {}
 
@@ -197,13 +227,27 @@ class Sessions:
     def by_id(self) -> Mapping[str, LiveSession]:
         return self._live
 
-    def open(self, identify: Identify, choice: Choice[Adapter] | None) -> tuple[LiveSession, str]:
-        """A new session and its resume token."""
+    async def open(
+        self, identify: Identify, choice: Choice[Adapter] | None
+    ) -> tuple[LiveSession, str, StoreError | None]:
+        """A new session, its resume token, and why it wouldn't outlive the daemon now, if it wouldn't."""
         session_id, token = secrets.token_hex(8), secrets.token_hex(32)
-        self._store.open(session_id, auth.digest(token), identify)
+        digest = auth.digest(token)
+
+        def keep(db: Database) -> None:
+            SessionStore(db).open(session_id, digest, identify)
+
+        problem = None
+        try:
+            await self._store.write(keep)
+        except StoreError as error:
+            problem = error
+            task = asyncio.create_task(self._store.persist(keep))
+            self._unkept.add(task)
+            task.add_done_callback(self._unkept.discard)
         session = Session(session_id, time.monotonic(), keep_s=self._keep_s)
-        live = self._add(LiveSession(session, identify, choice, self._store, SEQ_BLOCK), auth.digest(token))
-        return live, token
+        live = self._add(LiveSession(session, identify, choice, self._store, SEQ_BLOCK), digest)
+        return live, token, problem
 
     def resume(self, identify: Identify, choice: Choice[Adapter] | None) -> tuple[LiveSession, str, bool]:
         """The session that `identify.resume` names, its resume token, and whether its client was restarted.
@@ -222,7 +266,7 @@ class Sessions:
         restarted = live.identify.instance != identify.instance
         live.identify, live.choice = identify, choice
         # The token stays: a new one would be lost with a `ready` that never arrived.
-        self._store.resumed(live.id, digest, identify)
+        self._store.submit(lambda db: SessionStore(db).resumed(live.id, digest, identify))
         return live, resume.token, restarted
 
     def restore(self, stored: StoredSession, choice: Choice[Adapter] | None) -> LiveSession:
@@ -233,21 +277,26 @@ class Sessions:
         return self._add(live, stored.token_digest)
 
     def expire(self, now: float) -> list[LiveSession]:
-        """Ends and gives the sessions that nobody came back for."""
+        """Forgets and gives the sessions that nobody came back for; each is to be `settle`d."""
         late = [live for live in self._live.values() if live.session.expired(now)]
         for live in late:
-            self.end(live.id)
+            self.forget(live.id)
         return late
 
-    def end(self, session_id: str) -> None:
+    def forget(self, session_id: str) -> None:
         """Nobody comes back to it any more."""
         if live := self._live.pop(session_id, None):
             live.ended = True
             del self._tokens[session_id]
-        self._store.close(session_id)
+
+    async def settle(self, session_id: str) -> None:
+        """Closes in the store what a forgotten session left open."""
+        await self._store.persist(lambda db: SessionStore(db).close(session_id))
 
     async def close_sockets(self, close: errors.CloseCode, reason: str) -> None:
         """Tells everybody that the daemon stops; the sessions stay stored."""
+        for task in self._unkept:
+            task.cancel()
         closing = [asyncio.create_task(live.drop(close, reason)) for live in self._live.values()]
         if closing:
             await asyncio.wait(closing, timeout=CLOSE_S)
@@ -256,6 +305,11 @@ class Sessions:
         self._live[live.id] = live
         self._tokens[live.id] = token_digest
         return live
+
+
+def _seq(message: Numbered) -> int:
+    assert isinstance(message.seq, int)
+    return message.seq
 
 
 def too_large(name: str, size: int, limit: int) -> RequestError:

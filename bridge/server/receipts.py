@@ -7,10 +7,12 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
+from sqlite_utils import Database
 
 from bridge.api import Advisor, Answer, Context, Event, Popup, RequestError, SessionView
 from bridge.core import errors
 from bridge.store.receipts import ReceiptStore
+from bridge.store.store import Store
 
 
 class ListParams(Struct, forbid_unknown_fields=True):
@@ -19,6 +21,7 @@ class ListParams(Struct, forbid_unknown_fields=True):
 
 class RevertParams(Struct, forbid_unknown_fields=True):
     id: Annotated[int, Meta(ge=1, le=2**53 - 1)]
+    editor: Annotated[str, Meta(max_length=128)] = ""
 
 
 class Receipts(Advisor):
@@ -27,7 +30,7 @@ class Receipts(Advisor):
     name = "receipts"
     asks = ("receipts.list", "receipts.revert")
 
-    def __init__(self, store: ReceiptStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
 
     async def on_ask(
@@ -35,8 +38,12 @@ class Receipts(Advisor):
     ) -> Any:
         if name == "receipts.list":
             wanted = _parse(name, params, ListParams)
-            return {"receipts": [msgspec.to_builtins(r) for r in self._store.latest(wanted.limit)]}
-        made = await context.revert([_parse(name, params, RevertParams).id])
+            found = await self._store.read(
+                lambda connection: ReceiptStore(Database(connection)).latest(wanted.limit)
+            )
+            return {"receipts": [msgspec.to_builtins(receipt) for receipt in found]}
+        asked = _parse(name, params, RevertParams)
+        made = await context.revert([asked.id], editor=asked.editor)
         return {"receipt": dict(await context.receipt(made[0]))}
 
     async def on_event(self, context: Context, session: SessionView, event: Event) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import sqlite3
 import time
+from collections.abc import Sequence
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
+from sqlite_utils import Database
 
 from bridge.core.errors import ProtocolError, UserError
 from bridge.core.messages import Command, Identify, Numbered, Popup
@@ -16,34 +20,47 @@ from bridge.server.commands import Commands
 from bridge.server.flows import Flows
 from bridge.server.live import LiveSession, Sessions
 from bridge.store.receipts import ReceiptStore
-from bridge.store.records import Receipt, StoredSession, unpack
+from bridge.store.records import Receipt, StoredPopup, StoredSession, unpack
 from bridge.store.sessions import SessionStore
+from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
 
 
-def restore(
-    store: SessionStore,
-    receipts: ReceiptStore,
-    registry: Registry,
-    sessions: Sessions,
-    commands: Commands,
-    flows: Flows,
+class Left(Struct, frozen=True):
+    """What one session of an earlier run left in the store."""
+
+    session: StoredSession
+    popups: Sequence[StoredPopup]
+    """Open and answered ones, oldest first."""
+    receipts: Sequence[Receipt]
+    """Of commands that the editor hasn't answered, oldest first."""
+
+
+async def restore(
+    store: Store, registry: Registry, sessions: Sessions, commands: Commands, flows: Flows
 ) -> int:
-    """Gives how many sessions came back."""
-    for stored in store.all_open():
+    """Gives how many sessions came back. Raises StoreError, sqlite3.Error."""
+    for stored in await store.read(lambda connection: SessionStore(Database(connection)).all_open()):
         try:
+            left = await store.read(functools.partial(_left, stored))
             live = _session(stored, registry, sessions)
-            _outbox(stored, live, store, receipts)
-            _unnumbered(live, receipts, commands, flows)
+            _outbox(left, live)
+            await _unnumbered(left, live, commands, flows)
         except (msgspec.MsgspecError, ProtocolError):
             log.exception("session %s can't be brought back: its client will have to begin anew", stored.id)
-            sessions.end(stored.id)
+            sessions.forget(stored.id)
+            await sessions.settle(stored.id)
             continue
-        for popup in store.unsettled(live.id):
+        for popup in left.popups:
             if popup.status == "answered":
                 flows.act(live, popup.id)
     return len(sessions)
+
+
+def _left(stored: StoredSession, connection: sqlite3.Connection) -> Left:
+    db = Database(connection)
+    return Left(stored, SessionStore(db).unsettled(stored.id), ReceiptStore(db).unanswered(stored.id))
 
 
 def _session(stored: StoredSession, registry: Registry, sessions: Sessions) -> LiveSession:
@@ -56,14 +73,14 @@ def _session(stored: StoredSession, registry: Registry, sessions: Sessions) -> L
     return sessions.restore(stored, choice)
 
 
-def _outbox(stored: StoredSession, live: LiveSession, store: SessionStore, receipts: ReceiptStore) -> None:
+def _outbox(left: Left, live: LiveSession) -> None:
     now = time.monotonic()
-    waiting: list[Numbered] = [_command(receipt) for receipt in receipts.unanswered(live.id) if receipt.seq]
-    for row in store.unsettled(live.id):
+    waiting: list[Numbered] = [_command(receipt) for receipt in left.receipts if receipt.seq]
+    for row in left.popups:
         popup = unpack(row.message, Popup)
         if row.status != "open" or popup.seq is UNSET:
             continue
-        if popup.seq > stored.acked:
+        if popup.seq > left.session.acked:
             waiting.append(popup)
         else:
             live.session.popups.open(popup, now)
@@ -71,14 +88,14 @@ def _outbox(stored: StoredSession, live: LiveSession, store: SessionStore, recei
         live.restore(message, now)
 
 
-def _unnumbered(live: LiveSession, receipts: ReceiptStore, commands: Commands, flows: Flows) -> None:
+async def _unnumbered(left: Left, live: LiveSession, commands: Commands, flows: Flows) -> None:
     """What the daemon had kept, but not sent, when it was killed."""
-    for receipt in receipts.unanswered(live.id):
+    for receipt in left.receipts:
         if not receipt.seq:
-            commands.number(live, _command(receipt))
-    for row in flows.store.unsettled(live.id):
+            await commands.present(live, _command(receipt))
+    for row in left.popups:
         if row.status == "open" and row.seq is None:
-            flows.open(live, replace(unpack(row.message, Popup), id=row.id, seq=UNSET))
+            await flows.present(live, replace(unpack(row.message, Popup), id=row.id, seq=UNSET))
 
 
 def _command(receipt: Receipt) -> Command:

@@ -7,11 +7,14 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from sqlite_utils import Database
+
 from bridge import projectfile
 from bridge.api import SessionView
 from bridge.core import errors
 from bridge.core.errors import RequestError, UserError
 from bridge.store.receipts import RuleStore
+from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +25,7 @@ Rules = Mapping[str, Sequence[str]]
 class RuleKeeper:
     """The rules of all projects."""
 
-    def __init__(self, store: RuleStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self._told: dict[str, str] = {}
         """What is wrong with a project's file, as it was logged last."""
@@ -30,7 +33,7 @@ class RuleKeeper:
     async def of(self, session: SessionView) -> Rules:
         """The project's rules; none while its file has a mistake, which is logged once."""
         if session.root is None:
-            return self._store.of(session.project)
+            return await self._kept(session)
         try:
             kept = await self._moved(session, session.root)
             found = await asyncio.to_thread(projectfile.read, session.root)
@@ -42,7 +45,7 @@ class RuleKeeper:
     async def add(self, session: SessionView, folder: str, finding: str) -> None:
         """Raises RequestError where the project's file can't be read or written."""
         if session.root is None:
-            self._store.add(session.project, folder, finding)
+            await self._store.write(lambda db: RuleStore(db).add(session.project, folder, finding))
             return
         try:
             await asyncio.to_thread(projectfile.add_rules, session.root, {folder: [finding]})
@@ -51,7 +54,7 @@ class RuleKeeper:
 
     async def _moved(self, session: SessionView, root: Path) -> Rules:
         """Rules from before there was a file for them go there, once; gives those that couldn't."""
-        kept = self._store.of(session.project)
+        kept = await self._kept(session)
         if not kept:
             return {}
         try:
@@ -59,9 +62,12 @@ class RuleKeeper:
         except UserError as error:
             self._tell(session.project, str(error))
             return kept
-        self._store.forget(session.project, kept)
+        await self._store.write(lambda db: RuleStore(db).forget(session.project, kept))
         log.warning("%s: its rules are now in %s", session.project_name, root / projectfile.NAME)
         return {}
+
+    async def _kept(self, session: SessionView) -> dict[str, list[str]]:
+        return await self._store.read(lambda connection: RuleStore(Database(connection)).of(session.project))
 
     def _tell(self, project: str, what: str) -> None:
         if self._told.get(project) != what:

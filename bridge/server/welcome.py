@@ -44,6 +44,9 @@ FEATURES = frozenset({"blobs", "popups", "resume"})
 NO_ROOT = "Advice on imports is off: it needs `project.root`, from an editor on this machine."
 
 
+NOT_KEPT = "Nothing outlives a restart of PopBridge now: {reason}."
+
+
 class Welcome:
     """What the door knows: the token, the limits, the adapters and the sessions."""
 
@@ -112,10 +115,14 @@ class Welcome:
         if identify.resume:
             live, token, restarted = self._sessions.resume(identify, choice)
         else:
-            live, token = self._sessions.open(identify, choice)
+            live, token, problem = await self._sessions.open(identify, choice)
+            if problem is not None:
+                log.error("session %s isn't kept: %s", live.id, problem.reason)
+                notice = f"{notice} {NOT_KEPT.format(reason=problem.reason)}".strip()
         last_seq = identify.resume.last_seq if identify.resume else 0
         try:
-            async with socket.lock:
+            await live.take_over()
+            async with live.sending, socket.lock:
                 waiting = await live.attach(socket, last_seq)
                 live.acknowledged(last_seq)
                 await socket.write(self._ready(live, token, notice, resumed=bool(identify.resume)))

@@ -1,8 +1,4 @@
-"""The daemon's SQLite file: opened, migrated, in WAL mode.
-
-One connection, used from the event loop: what is written here comes at a person's pace (popups,
-answers, commands), and a commit in WAL mode with `synchronous=NORMAL` outlives a killed process.
-"""
+"""The daemon's SQLite file: its tables, opened, migrated, in WAL mode."""
 
 from __future__ import annotations
 
@@ -82,34 +78,63 @@ def first_tables(db: Database) -> None:
     )
 
 
-def open_database(path: Path) -> Database:
-    """The database at `path`, made or migrated. Raises UserError where the file can't be used."""
-    connection = None
+def connect(path: Path, schema: Migrations, *, durable: bool = True) -> Database:
+    """The database at `path`, made or migrated; for any thread, by one at a time.
+
+    What was committed outlives a power failure if it is `durable`, else a killed process. All migrations
+    are one transaction: where one fails the file stays as it was. Raises sqlite3.Error, OSError.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path)
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
         db = Database(connection)
-        migrations.apply(db)
-    except (sqlite3.Error, OSError) as error:
-        if connection is not None:
-            connection.close()
-        raise UserError(
-            f"The database {path} can't be used ({error}): free, mend or move that file."
-        ) from None
+        connection.execute("BEGIN IMMEDIATE")
+        _migrate(db, schema)
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+    except BaseException:
+        connection.close()
+        raise
     return db
 
 
+def _migrate(db: Database, schema: Migrations) -> None:
+    declared = {migration.name for migration in schema.pending(Database(memory=True))}
+    if newer := {migration.name for migration in schema.applied(db)} - declared:
+        raise sqlite3.DatabaseError(f"a newer PopBridge has made {', '.join(sorted(newer))} in it")
+    schema.apply(db)
+
+
+def open_database(path: Path) -> Database:
+    """The daemon's database at `path`, made or migrated. Raises UserError where the file can't be used."""
+    try:
+        return connect(path, migrations)
+    except (sqlite3.Error, OSError) as error:
+        raise unusable(path, error) from None
+
+
+def unusable(path: Path, error: Exception) -> UserError:
+    """What is said of a file that can't be opened."""
+    return UserError(f"The database {path} can't be used ({error}): free, mend or move that file.")
+
+
 def open_readonly(path: Path) -> Database | None:
-    """The database for reading beside a running daemon; None where there is none yet."""
+    """The database for reading beside a running daemon; None where there is none yet. Raises UserError."""
     if not path.exists():
         return None
     try:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        connection = connect_readonly(path)
         connection.execute("SELECT 1 FROM receipts LIMIT 1")
     except sqlite3.Error as error:
         raise UserError(f"The database {path} can't be read ({error}).") from None
     return Database(connection)
+
+
+def connect_readonly(path: Path) -> sqlite3.Connection:
+    """A connection that can't write, for any thread, by one at a time. Raises sqlite3.Error."""
+    address = f"{path.resolve().as_uri()}?mode=ro"
+    connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    return connection

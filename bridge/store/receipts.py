@@ -67,7 +67,7 @@ class ReceiptStore:
         """Keeps what the editor observed; None where the receipt was answered before."""
         before, after, errors = _observed(reply)
         state = "failed" if isinstance(reply, Error) or (errors and not after) else "applied"
-        with self._connection:
+        with self._db.atomic():
             changed = self._connection.execute(
                 "UPDATE receipts SET state = ?, before = ?, after = ?, errors = ?, answered = ? "
                 "WHERE id = ? AND state = 'sent'",
@@ -117,7 +117,7 @@ class RuleStore:
     def forget(self, project: str, rules: Mapping[str, Sequence[str]]) -> None:
         """Takes these rules away: the project's own file has them."""
         rows = [(project, folder, finding) for folder, findings in rules.items() for finding in findings]
-        with self._db.conn:
+        with self._db.atomic():
             self._db.conn.executemany(
                 "DELETE FROM rules WHERE project = ? AND folder = ? AND finding = ?", rows
             )

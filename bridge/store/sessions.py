@@ -53,7 +53,7 @@ class SessionStore:
 
     def close(self, session_id: str) -> None:
         """The session is over; what it left open is settled."""
-        with self._connection:
+        with self._db.atomic():
             self._connection.execute("UPDATE sessions SET closed = 1 WHERE id = ?", (session_id,))
             self._connection.execute(
                 "UPDATE popups SET status = 'settled' WHERE session = ? AND status = 'open'", (session_id,)
@@ -103,7 +103,7 @@ class SessionStore:
 
     def answered(self, answer: Answer) -> None:
         """The answer is kept: from here on it will be acted on, whatever dies."""
-        with self._connection:
+        with self._db.atomic():
             self._connection.execute(
                 "UPDATE popups SET status = 'answered', answer = ? WHERE id = ? AND status = 'open'",
                 (pack(answer), answer.id),

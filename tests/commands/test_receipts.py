@@ -95,10 +95,11 @@ class TestReceipts:
     def test_revert_tells_what_the_editor_answered(
         self, popbridge: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        async def reverted(connection_file: Path, receipt: int) -> dict[str, Any]:
+        async def reverted(connection_file: Path, receipt: int, editor: str) -> dict[str, Any]:
+            assert (receipt, editor) == (3, "e7")
             return {"id": 9, "state": "failed", "errors": [{"path": "res://a.png", "message": "read-only"}]}
 
         monkeypatch.setattr(receipts, "_revert", reverted)
-        code, out, _ = popbridge("revert", "3")
+        code, out, _ = popbridge("revert", "3", "--editor", "e7")
         assert code == 1
         assert "Receipt 3 is NOT put back (receipt 9)." in out and "res://a.png read-only" in out

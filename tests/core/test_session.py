@@ -393,3 +393,20 @@ class SessionMachine(RuleBasedStateMachine):
 
 
 TestSessionMachine = SessionMachine.TestCase
+
+
+def test_a_message_that_couldnt_be_kept_was_never_numbered() -> None:
+    session = Session("s", 0.0)
+    first = session.number(Event(name="a"))
+    command = session.number(Command(id=7, name="c", args={}, deadline_ms=1))
+    session.take_back(command)
+    assert (session.seq, session.waiting, session.commands) == (1, (first,), {})
+    assert session.number(Event(name="b")).seq == 2
+    with pytest.raises(LocalProtocolError):
+        session.take_back(first)
+
+
+def test_nothing_is_taken_back_from_an_empty_outbox() -> None:
+    session = Session("s", 0.0)
+    with pytest.raises(LocalProtocolError):
+        session.take_back(Event(name="a", seq=0))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlite_utils import Database
 
 from bridge import host
 from bridge.connection import ConnectionFile
@@ -23,6 +24,9 @@ from bridge.host import Registry
 from bridge.paths import Paths
 from bridge.server.app import Bridge
 from bridge.server.serve import Server
+from bridge.store.receipts import ReceiptStore
+from bridge.store.records import Receipt, StoredPopup
+from bridge.store.sessions import SessionStore
 from tests.server import plugin
 
 PATIENCE_S = 60.0
@@ -81,7 +85,6 @@ class ThreadDaemon:
 
     def _run(self) -> None:
         known = registry()
-        # Here, because the database answers only the thread that opened it.
         self.bridge = Bridge(resolve(known.settings, self._settings), self.paths, known)
         self.server = Server(self.bridge, self._listener, self.paths, self.lines.append)
         with asyncio.Runner() as runner:
@@ -101,6 +104,18 @@ class ThreadDaemon:
 
         return self.call(look())
 
+    def popup(self, popup_id: int) -> StoredPopup | None:
+        """The popup as it is stored."""
+        return self.call(
+            self.bridge.store.read(lambda connection: SessionStore(Database(connection)).popup(popup_id))
+        )
+
+    def receipt(self, receipt_id: int) -> Receipt | None:
+        """The receipt as it is stored."""
+        return self.call(
+            self.bridge.store.read(lambda connection: ReceiptStore(Database(connection)).get(receipt_id))
+        )
+
     def stop(self) -> None:
         self.server.should_exit = True
         self._thread.join(PATIENCE_S)
@@ -111,6 +126,9 @@ class ThreadDaemon:
 class ProcessDaemon:
     """A real one; what it prints is in `output`."""
 
+    command = ("-m", "tests.server.daemon")
+    """What Python is started with."""
+
     def __init__(self, home: Path, **environment: str) -> None:
         self.paths = paths_in(home)
         self.output = home.with_name(f"{home.name}.log")
@@ -120,7 +138,7 @@ class ProcessDaemon:
     def spawn(self) -> subprocess.Popen[bytes]:
         with self.output.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.server.daemon"],
+                [sys.executable, *self.command],
                 env=dict(self._environment),
                 stdout=log,
                 stderr=log,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from bridge.connection import ConnectionFile
+from bridge.core.errors import StoreError
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.wire import Wire, resume, session
 
@@ -58,13 +58,13 @@ async def test_an_answer_reaches_its_advisor_with_what_it_kept(wire: Wire, tmp_p
 async def test_an_answer_that_cant_be_kept_is_asked_for_again(
     daemon: ThreadDaemon, wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(answer: object) -> None:
-        raise sqlite3.OperationalError("database or disk is full")
+    async def full(work: object) -> None:
+        raise StoreError("the disk is full")
 
     log = tmp_path / "log"
     shown = await popup(wire, state={"log": str(log), "tag": "kept"})
     with monkeypatch.context() as patch:
-        patch.setattr(daemon.bridge.flows.store, "answered", full)
+        patch.setattr(daemon.bridge.store, "write", full)
         await wire.send("answer", id=shown["id"], state="answered", action="yes")
         assert (await wire.closed())[0] == 4000
     async with session(daemon.file, resume=resume(wire, shown["seq"])) as again:
@@ -79,7 +79,7 @@ async def test_an_answer_to_a_daemon_that_is_stopping_is_kept_for_the_next(
     shown = await popup(wire, state={"log": str(log)})
     monkeypatch.setattr(daemon.bridge.flows, "_closed", True)
     assert await answered(wire, shown) == "answered"
-    assert daemon.look(lambda: daemon.bridge.flows.store.popup(shown["id"]).status) == "answered"
+    assert daemon.popup(shown["id"]).status == "answered"
     assert not log.exists()
 
 
@@ -158,10 +158,7 @@ async def test_an_advisor_that_raises_anything_costs_its_own_popup(
     assert await answered(wire, lost) == "answered"
     assert await answered(wire, kept) == "answered"
 
-    def status() -> str:
-        return daemon.look(lambda: daemon.bridge.flows.store.popup(lost["id"]).status)
-
-    await asyncio.to_thread(until, lambda: status() == "settled", "settling")
+    await asyncio.to_thread(until, lambda: daemon.popup(lost["id"]).status == "settled", "settling")
 
 
 async def test_an_event_that_nobody_watches_is_passed_over(wire: Wire) -> None:
@@ -313,7 +310,14 @@ async def test_a_revert_needs_an_editor_and_only_one(start: Callable[..., Thread
             answer = await asker.request(2, "receipts.revert", {"id": receipt})
             assert answer["code"] == "ambiguous_editor"
             assert one.ready["session"] in answer["message"]
-            assert two.ready["session"] in answer["message"]
+            assert f"{two.ready['session']} (editor wire 1, project The Game)" in answer["message"]
+            named = {"id": receipt, "editor": two.ready["session"]}
+            await asker.send("request", id=4, workload="receipts.revert", params=named)
+            assert (await two.until("command"))["args"] == {"changes": APPLIED["before"]}
+            answer = await asker.request(5, "receipts.revert", {"id": receipt, "editor": "nobody"})
+            assert answer["code"] == "editor_gone"
+            await one.send("request", id=6, workload="receipts.revert", params={"id": receipt})
+            assert (await one.until("command"))["args"] == {"changes": APPLIED["before"]}
             async with session(file, project=project, resume=resume(gone, 9)) as own:
                 await asker.send("request", id=3, workload="receipts.revert", params={"id": receipt})
                 assert (await own.until("command"))["args"] == {"changes": APPLIED["before"]}
@@ -327,9 +331,8 @@ async def test_advisors_end_with_their_session(start: Callable[..., ThreadDaemon
         await wire.until("command")
     await asyncio.to_thread(until, lambda: not len(daemon.bridge.sessions), "the session's end")
     await asyncio.to_thread(until, lambda: not daemon.bridge.flows._tasks, "the advisor's end")
-    popup_of = daemon.bridge.flows.store.popup
-    assert daemon.look(lambda: popup_of(shown["id"]).status) == "settled"
-    assert daemon.look(lambda: popup_of(shown["id"] + 1)) is None
+    assert daemon.popup(shown["id"]).status == "settled"
+    assert daemon.popup(shown["id"] + 1) is None
 
 
 async def test_a_full_outbox_costs_no_receipt(

@@ -99,9 +99,10 @@ async def test_a_session_that_nobody_came_back_for_is_gone(start: Callable[..., 
     async with dial(daemon.file) as late:
         await late.send("identify", **identity(daemon.file, resume=resume(wire)))
         assert (await late.closed())[0] == 4011
-    receipt = daemon.look(lambda: daemon.bridge._receipts.get(command["id"]))
-    assert receipt is not None
-    assert receipt.state == "failed"
+    await asyncio.to_thread(
+        until, lambda: daemon.receipt(command["id"]).state == "failed", "the receipt's end"
+    )
+    receipt = daemon.receipt(command["id"])
     assert "never came back" in str(receipt.errors)
 
 

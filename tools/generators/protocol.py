@@ -46,7 +46,14 @@ def _facts() -> dict[str, object]:
         "features": ", ".join(f"`{feature}`" for feature in sorted(welcome.FEATURES)),
         "proof": auth.proof("token", "0a1b", "2c3d"),
         "receipts_list": _markdown.fields(_struct(receipts.ListParams), {"limit": "How many at most."}),
-        "receipts_revert": _markdown.fields(_struct(receipts.RevertParams), {"id": "The receipt's."}),
+        "receipts_revert": _markdown.fields(
+            _struct(receipts.RevertParams),
+            {
+                "id": "The receipt's.",
+                "editor": "The session of the editor to do it, where several have the project open; "
+                "the error `ambiguous_editor` lists them.",
+            },
+        ),
         "receipt": _fields(_struct(Receipt)),
         "messages": "\n\n".join(map(_message, infos)),
         "parts": "\n\n".join(map(_part, _parts(infos))),

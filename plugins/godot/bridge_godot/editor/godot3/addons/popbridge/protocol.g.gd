@@ -61,6 +61,7 @@ const ERROR_WORKER_CRASHED = "worker_crashed"
 const ERROR_KEY_REUSED = "key_reused"
 const ERROR_SHUTTING_DOWN = "shutting_down"
 const ERROR_INTERNAL = "internal"
+const ERROR_STORE_UNAVAILABLE = "store_unavailable"
 
 # Each message's fields and their kinds; `required` must be there.
 

@@ -1,0 +1,31 @@
+"""What SQLite's errors mean, for people."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from bridge.core.errors import StoreError
+
+REASONS = {
+    "FULL": "the disk is full",
+    "READONLY": "its database or folder may not be written",
+    "PERM": "its database or folder may not be written",
+    "CANTOPEN": "its database can't be opened",
+    "BUSY": "another program holds its database",
+    "LOCKED": "another program holds its database",
+    "CORRUPT": "its database is damaged: stop the bridge and run `popbridge db check`",
+    "NOTADB": "its database is damaged: stop the bridge and run `popbridge db check`",
+    "IOERR": "the disk failed",
+    "INTERRUPT": "the database took too long to answer",
+    "NOMEM": "there isn't enough memory",
+    "TOOBIG": "it is too large for the database",
+}
+"""By SQLite's primary result codes (https://www.sqlite.org/rescode.html)."""
+
+
+def as_store_error(error: sqlite3.Error) -> StoreError | sqlite3.Error:
+    """`error` in words; what is a mistake of the statement, and none of the file's, stays as it is."""
+    # An extended code such as SQLITE_IOERR_WRITE begins with its primary one.
+    name = getattr(error, "sqlite_errorname", "SQLITE_UNKNOWN").split("_")[1]
+    reason = REASONS.get(name)
+    return StoreError(f"{reason} ({error})") if reason else error

@@ -1,0 +1,183 @@
+"""One SQLite file for asyncio: a writer with group commit, a few readers, and errors in words."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlite_utils import Database, Migrations
+
+from bridge.core.errors import StoreError
+from bridge.store.database import connect, unusable
+from bridge.store.readers import Readers
+from bridge.store.writer import Done, Writer, closed
+
+log = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
+
+RETRY_S = (0.05, 0.2, 1.0, 5.0)
+"""Waits before further tries of what must be kept."""
+
+
+class Store:
+    """Reads and writes in order of calls; a write that has returned is committed, and seen by later reads."""
+
+    def __init__(self, path: Path, migrations: Migrations, *, readers: int = 3, durable: bool = True) -> None:
+        """Opens and migrates the file; `durable` false is for what may be lost with the machine's power.
+
+        Raises UserError where the file can't be used.
+        """
+        self.path = path
+        self._closed = False
+        try:
+            db = connect(path, migrations, durable=durable)
+            try:
+                self._readers = Readers(path, readers)
+            except BaseException:
+                db.conn.close()
+                raise
+        except (sqlite3.Error, OSError) as error:
+            raise unusable(path, error) from None
+        self._writer = Writer(db, _settle)
+
+    @property
+    def waiting(self) -> int:
+        """Writes that wait for a commit."""
+        return self._writer.waiting
+
+    @property
+    def commits(self) -> int:
+        """Transactions so far."""
+        return self._writer.commits
+
+    @property
+    def writes(self) -> int:
+        """Writes in them."""
+        return self._writer.writes
+
+    async def write(self, work: Callable[[Database], Value]) -> Value:
+        """What `work` gives, once it is committed with whatever else was waiting.
+
+        `work` is undone where it raises, and its error comes here; it may be done twice, the first time
+        undone, and must neither commit nor touch anything but the database. Cancelling the wait doesn't
+        cancel the work. Raises StoreError: full, locked, damaged, closed.
+        """
+        if self._closed:
+            raise closed()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Value] = loop.create_future()
+        self._writer.put(work, _Waiter(future, loop))
+        return await future
+
+    def submit(self, work: Callable[[Database], Any]) -> None:
+        """As `write`; nobody waits, and a failure is logged."""
+        if not self._closed:
+            self._writer.put(work, _log_failure)
+
+    def write_now(self, work: Callable[[Database], Value]) -> Value:
+        """As `write`, blocking: for where no loop runs."""
+        if self._closed:
+            raise closed()
+        future: concurrent.futures.Future[Value] = concurrent.futures.Future()
+        self._writer.put(work, _into(future))
+        return future.result()
+
+    async def persist(self, work: Callable[[Database], Value]) -> Value:
+        """As `write`, tried again until it is kept. Raises StoreError only once the store is closed."""
+        tries = 0
+        while True:
+            try:
+                return await self.write(work)
+            except StoreError as error:
+                if self._closed:
+                    raise
+                level = logging.DEBUG if tries else logging.ERROR
+                log.log(level, "what must be kept is tried again: %s", error.reason)
+            await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
+            tries += 1
+
+    async def read(self, work: Callable[[sqlite3.Connection], Value], *, limit_s: float = 2.0) -> Value:
+        """What `work` reads, on a thread of its own. Raises StoreError, also after `limit_s` seconds."""
+        if self._closed:
+            raise closed()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Value] = loop.create_future()
+        waiter = _Waiter(future, loop)
+        self._readers.put(work, limit_s, lambda value, error: _settle([(waiter, value, error)]))
+        return await future
+
+    async def close(self) -> None:
+        """Commits what is waiting and closes the file; may be called again."""
+        if not self._closed:
+            self._closed = True
+            await asyncio.to_thread(self._end)
+
+    def close_now(self) -> None:
+        """As `close`, blocking: for where no loop runs."""
+        if not self._closed:
+            self._closed = True
+            self._end()
+
+    def _end(self) -> None:
+        self._readers.close()
+        self._writer.close()
+
+
+class _Waiter:
+    """Hands an outcome to a future of a loop, from another thread."""
+
+    def __init__(self, future: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> None:
+        self._future = future
+        self.loop = loop
+
+    def __call__(self, value: Any, error: BaseException | None) -> None:
+        if self._future.done():
+            return
+        if error is None:
+            self._future.set_result(value)
+        else:
+            self._future.set_exception(error)
+
+
+def _settle(outcomes: Sequence[tuple[Done, Any, BaseException | None]]) -> None:
+    # A loop is woken once for a group: each wake-up is a system call.
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Done, Any, BaseException | None]]] = {}
+    for outcome in outcomes:
+        done, value, error = outcome
+        if isinstance(done, _Waiter):
+            by_loop.setdefault(done.loop, []).append(outcome)
+        else:
+            done(value, error)
+    for loop, group in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_hand_over, group)
+        except RuntimeError:
+            log.debug("%d outcomes for a loop that has ended", len(group))
+
+
+def _hand_over(group: Sequence[tuple[Done, Any, BaseException | None]]) -> None:
+    for done, value, error in group:
+        done(value, error)
+
+
+def _log_failure(value: Any, error: BaseException | None) -> None:
+    if isinstance(error, StoreError):
+        log.error("something can't be kept: %s", error.reason)
+    elif error is not None:
+        log.error("something can't be kept", exc_info=error)
+
+
+def _into(future: concurrent.futures.Future[Any]) -> Done:
+    def done(value: Any, error: BaseException | None) -> None:
+        if error is None:
+            future.set_result(value)
+        else:
+            future.set_exception(error)
+
+    return done

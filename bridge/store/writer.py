@@ -1,0 +1,142 @@
+"""The one thread that writes: what is waiting when it is free is committed together."""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlite_utils import Database
+
+from bridge.core.errors import StoreError
+from bridge.store.failures import as_store_error
+
+Work = Callable[[Database], Any]
+Done = Callable[[Any, BaseException | None], None]
+"""Takes what a work came to; called on the writer's thread."""
+Settle = Callable[[Sequence[tuple[Done, Any, BaseException | None]]], None]
+"""Passes on what a whole group came to."""
+
+MAX_GROUP = 512
+"""Most works of one commit: nobody waits for longer than these take."""
+
+
+class _NotBegun(Exception):
+    def __init__(self, cause: sqlite3.Error) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class Writer:
+    """A connection and its thread; `settle` gets what each work of a group came to."""
+
+    def __init__(self, db: Database, settle: Settle) -> None:
+        self._db = db
+        self._connection = db.conn
+        self._settle = settle
+        self._waiting: queue.SimpleQueue[tuple[Work, Done] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self.commits = 0
+        """Groups that were committed."""
+        self.writes = 0
+        """Works in them."""
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Works that no group has taken yet."""
+        return self._waiting.qsize()
+
+    def put(self, work: Work, done: Done) -> None:
+        """Queues `work`, which may be done twice, the first time undone: it only touches the database."""
+        self._waiting.put((work, done))
+
+    def close(self) -> None:
+        """Commits what is waiting, then ends; blocks until then."""
+        self._waiting.put(None)
+        self._thread.join()
+        self._connection.close()
+
+    def _run(self) -> None:
+        ended = False
+        while not ended:
+            first = self._waiting.get()
+            if first is None:
+                return
+            group = [first]
+            while len(group) < MAX_GROUP and not ended:
+                try:
+                    more = self._waiting.get_nowait()
+                except queue.Empty:
+                    break
+                if more is None:
+                    ended = True
+                else:
+                    group.append(more)
+            self._do(group)
+
+    def _do(self, group: Sequence[tuple[Work, Done]]) -> None:
+        try:
+            outcomes = self._commit(group)
+        except _NotBegun as error:
+            failure = _failure(error.cause)
+            outcomes = [(done, None, failure) for _, done in group]
+        except sqlite3.Error:
+            # One that needs too much must not cost the others theirs.
+            outcomes = [self._alone(one) for one in group]
+        self._settle(outcomes)
+
+    def _alone(self, one: tuple[Work, Done]) -> tuple[Done, Any, BaseException | None]:
+        try:
+            return self._commit([one])[0]
+        except _NotBegun as error:
+            return one[1], None, _failure(error.cause)
+        except sqlite3.Error as error:
+            return one[1], None, _failure(error)
+
+    def _commit(self, group: Sequence[tuple[Work, Done]]) -> list[tuple[Done, Any, BaseException | None]]:
+        """What each work gives. Raises sqlite3.Error or _NotBegun: nothing of the group was committed."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise _NotBegun(error) from None
+        try:
+            outcomes = [(done, *self._try(work)) for work, done in group]
+            self._connection.execute("COMMIT")
+        except BaseException:
+            # SQLite itself ends the transaction after some errors (https://www.sqlite.org/lang_transaction.html).
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+        self.commits += 1
+        self.writes += len(group)
+        return outcomes
+
+    def _try(self, work: Work) -> tuple[Any, BaseException | None]:
+        execute = self._connection.execute
+        execute("SAVEPOINT work")
+        try:
+            value = work(self._db)
+        # A work may fail in any way: its own changes are undone, and whoever waits for it is told.
+        except BaseException as error:
+            if not self._connection.in_transaction:
+                if isinstance(error, sqlite3.Error):
+                    raise
+                raise sqlite3.OperationalError("a work has ended its group's transaction") from error
+            execute("ROLLBACK TO work")
+            execute("RELEASE work")
+            return None, as_store_error(error) if isinstance(error, sqlite3.Error) else error
+        execute("RELEASE work")
+        return value, None
+
+
+def _failure(error: sqlite3.Error) -> StoreError:
+    known = as_store_error(error)
+    return known if isinstance(known, StoreError) else StoreError(str(error))
+
+
+def closed() -> StoreError:
+    """What is said to who asks a store that was closed."""
+    return StoreError("the bridge is stopping")
