@@ -209,7 +209,7 @@ async def test_an_heir_asks_under_ids_that_the_session_hasnt_open(where: Path) -
 async def test_old_answers_are_forgotten_the_last_are_kept(
     where: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.client.KEPT_REPLIES", 2)
+    monkeypatch.setattr("bridge.handled.KEPT_REPLIES", 2)
     done: list[int] = []
 
     async def carry_out(command: Command) -> Any:
@@ -220,4 +220,4 @@ async def test_old_answers_are_forgotten_the_last_are_kept(
             await client.event("test.command", {"args": {}})
         await wait(lambda: len(done) == 4, "four commands")
         await client.request("bridge.echo")
-        assert list(client._replies) == done[2:]
+        assert list(client.handled.replies) == done[2:]

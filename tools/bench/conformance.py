@@ -35,8 +35,8 @@ daemon itself offers none, because of its cost. The aim: all pass but 7.1.5.
 
 Failed: {failed}.
 
-With the daemon's caps ({fragments} fragments and {frame} KiB in a message) these were refused, by the close codes
-that the caps have, and so they were run once more without caps:
+With the daemon's caps ({fragments} fragments and {frame} KiB in a message) these were refused, by the close
+codes that the caps have, and so they were run once more without caps:
 
 {capped}
 """

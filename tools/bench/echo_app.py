@@ -1,8 +1,8 @@
 """An echo on the daemon's own protocol class and server settings: `python -m tools.bench.echo_app [FLAG...]`.
 
-The daemon speaks a subprotocol of its own and refuses all else, so that what tests WebSockets in general talks
-to this. `--deflate` offers permessage-deflate, which the daemon doesn't; `--uncapped` lets larger messages and
-more fragments through than the daemon does.
+The daemon speaks a subprotocol of its own and refuses all else, so that what tests WebSockets in general
+talks to this. `--deflate` offers permessage-deflate, which the daemon doesn't; `--uncapped` lets larger
+messages and more fragments through than the daemon does.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Editors that keep account of all that they send and see while their connections are cut: what was lost, what doubled.
+"""Editors that keep account of what they send and see while their connections are cut: what is lost or doubled.
 
-What an editor sends has no numbers: its last messages before a cut may be lost, but never one before another that
-arrived. So of each connection's messages those that had their effect must be the first ones, each once.
+What an editor sends has no numbers: its last messages before a cut may be lost, but never one before another
+that arrived. So of each connection's messages those that had their effect must be the first ones, each once.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Editor(ABC):
         for sent in self._sent:
             for tags in sent.values():
                 last = max((n for n, tag in enumerate(tags) if tag in self._seen), default=-1)
-                found += [tag for tag in tags[:last] if tag not in self._seen]
+                found += [tag for tag in tags[: max(last, 0)] if tag not in self._seen]
         return found
 
 

@@ -1,6 +1,6 @@
 """Connections that do nothing but answer pings: the daemon's memory for each and its CPU, at 20 s heartbeats.
 
-`python -m tools.bench.idle [COUNT]`. The clients are raw sockets in a process of their own (`idle_clients.py`).
+`python -m tools.bench.idle [COUNT]`. The clients are raw sockets in another process (`idle_clients.py`).
 """
 
 from __future__ import annotations

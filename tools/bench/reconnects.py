@@ -1,7 +1,7 @@
 """Forced reconnects under traffic both ways: `python -m tools.bench.reconnects [COUNT] [SEED]`.
 
-Two editors, one that looks at every number and one on `bridge.client`, each behind a proxy that cuts or resets
-its connection at random moments, often in the middle of a frame.
+Two editors, one that looks at every number and one on `bridge.client`, each behind a proxy that cuts or
+resets its connection at random moments, often in the middle of a frame.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ PATIENCE_S = 30.0
 
 TEMPLATE = """## Forced reconnects
 
-{count:,} connections of each of two editors cut or reset at random moments, often within a frame, while requests,
-popups with their answers, commands with theirs and events flow (`tools/bench/reconnects.py`). One editor looks
-at every number; the other is `bridge.client`, and what counts is what its handlers see. The aim: no gap, no
-double.
+{count:,} connections of each of two editors cut or reset at random moments, often within a frame, while
+requests, popups with their answers, commands with theirs and events flow (`tools/bench/reconnects.py`). One
+editor looks at every number; the other is `bridge.client`, and what counts is what its handlers see. The aim:
+no gap, no double.
 
 | editor | connections | messages that had their effect | gaps, doubles and losses |
 |---|---|---|---|
