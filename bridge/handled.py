@@ -1,4 +1,4 @@
-"""What all connections of a client to one session share: what was handled, what still waits to be confirmed."""
+"""What a client knows of a session over all its connections: what was handled, what isn't confirmed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ KEPT_REPLIES = 64
 
 
 class Handled:
-    """The daemon's numbered messages as a client has dealt with them, in whatever order its handlers finish."""
+    """The daemon's numbered messages as a client has dealt with them; handlers finish in any order."""
 
     def __init__(self, last_seq: int = 0) -> None:
         self.last_seq = last_seq
@@ -26,7 +26,7 @@ class Handled:
         self._broken_off: set[int] = set()
 
     def take(self, seq: int) -> bool:
-        """Takes note of a number; whether it is to be handled now: it is new, or its handler was broken off."""
+        """Whether it is to be handled now: its number is new, or its handler was broken off."""
         again = seq in self._broken_off
         self._broken_off.discard(seq)
         is_new = seq > self.last_seq

@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -276,9 +276,13 @@ class Sessions:
         live = LiveSession(session, identify, choice, self._store, stored.seq_reserved)
         return self._add(live, stored.token_digest)
 
-    def expire(self, now: float) -> list[LiveSession]:
-        """Forgets and gives the sessions that nobody came back for; each is to be `settle`d."""
-        late = [live for live in self._live.values() if live.session.expired(now)]
+    def ageing(self) -> list[LiveSession]:
+        """Those that have to be looked at as time goes by: of thousands that are connected and idle, few."""
+        return [live for live in self._live.values() if live.session.ageing]
+
+    def expire(self, ageing: Iterable[LiveSession], now: float) -> list[LiveSession]:
+        """Forgets and gives those that nobody came back for; each is to be `settle`d."""
+        late = [live for live in ageing if live.session.expired(now)]
         for live in late:
             self.forget(live.id)
         return late

@@ -109,6 +109,8 @@ class WebSocketEndpoint:
         live = None
         try:
             live = await self._identify(connection, socket, scope)
+            # Held as long as the connection otherwise; nobody needs them any more.
+            scope["headers"].clear()
             log.info("session %s is carried by %s", live.id, live.described)
             while True:
                 message = connection.receive(await socket.receive())

@@ -37,7 +37,7 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 
 def server(*, deflate: bool, uncapped: bool) -> uvicorn.Server:
     """As the daemon is served, but for what is asked for."""
-    lifted: dict[str, Any] = {"ws": Uncapped, "ws_max_size": LARGE} if uncapped else {}
+    lifted: dict[str, Any] = {"protocol": Uncapped, "ws_max_size": LARGE} if uncapped else {}
     return uvicorn.Server(configured(echo, 20.0, ws_per_message_deflate=deflate, **lifted))
 
 

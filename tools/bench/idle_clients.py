@@ -17,7 +17,7 @@ from bridge.connection import ConnectionFile
 
 AT_ONCE = 64
 """Handshakes under way at a time."""
-PING, PONG, BINARY = 0x89, 0x8A, 0x82
+PING, PONG, BINARY = b"\x89\x04", 0x8A, 0x82
 MASK = bytes(4)
 """A mask of zeros leaves the payload as it is, and is one."""
 
@@ -108,10 +108,16 @@ class Clients:
                 one.send(self._identify)
             self._opening[one] += data
             if b"resume_token" in self._opening[one]:
-                del self._opening[one]
                 self.open.add(one)
-        elif data[0] == PING:
-            one.send(frame(PONG, data[2:]))
+                # A ping may have come anywhere among it.
+                self._answer(one, self._opening.pop(one))
+        else:
+            self._answer(one, data)
+
+    def _answer(self, one: socket.socket, data: bytes) -> None:
+        at = data.find(PING)
+        if at >= 0:
+            one.send(frame(PONG, data[at + 2 : at + 6]))
 
 
 def main() -> None:
