@@ -18,7 +18,7 @@ from sqlite_utils import Database
 from bridge.api import Adapter, SessionView
 from bridge.core import auth, errors
 from bridge.core.errors import RemoteProtocolError, RequestError, StoreError
-from bridge.core.messages import MAX_FRAME, Identify, Message, Numbered
+from bridge.core.messages import MAX_FRAME, Identify, Message, Numbered, Popup, PopupClose
 from bridge.core.session import MAX_OUTBOX, Session
 from bridge.core.versions import Choice
 from bridge.store.records import StoredSession, unpack
@@ -70,6 +70,8 @@ class LiveSession:
         self._sizes: deque[tuple[int, int]] = deque()
         self._unacked = 0
         self.ended = False
+        self.watched: set[LiveSession] = set()
+        """Where it puts itself when time may change it: nobody carries it, or a popup expires."""
         self.events = 0
         """How many of its events advisors are at work on."""
 
@@ -193,17 +195,25 @@ class LiveSession:
         while self.socket is not None:  # a third connection may have come while the second was being closed
             await self.drop(errors.SESSION_INVALID, "the session was resumed by another connection")
 
+    def open(self, popup: Popup) -> list[PopupClose]:
+        """Opens a popup that was sent; gives the closing of those whose place it takes."""
+        superseded = self.session.popups.open(popup, time.monotonic())
+        self.watched.add(self)
+        return superseded
+
     def detach(self, socket: Socket) -> None:
         """`socket` is gone; nothing happens where another took over already."""
         if self.socket is socket:
             self.socket = None
             self.session.detach(time.monotonic())
+            self.watched.add(self)
 
     async def drop(self, close: errors.CloseCode, reason: str) -> None:
         """Closes the socket, if there is one; the session is kept."""
         socket, self.socket = self.socket, None
         if socket is not None:
             self.session.detach(time.monotonic())
+            self.watched.add(self)
             await socket.close(close, reason)
 
 
@@ -216,6 +226,7 @@ class Sessions:
         self._unkept: set[asyncio.Task[None]] = set()
         self._live: dict[str, LiveSession] = {}
         self._tokens: dict[str, str] = {}
+        self._watched: set[LiveSession] = set()
 
     def __iter__(self) -> Iterator[LiveSession]:
         return iter(tuple(self._live.values()))
@@ -278,7 +289,8 @@ class Sessions:
 
     def ageing(self) -> list[LiveSession]:
         """Those that have to be looked at as time goes by: of thousands that are connected and idle, few."""
-        return [live for live in self._live.values() if live.session.ageing]
+        self._watched.difference_update([live for live in self._watched if not live.session.ageing])
+        return list(self._watched)
 
     def expire(self, ageing: Iterable[LiveSession], now: float) -> list[LiveSession]:
         """Forgets and gives those that nobody came back for; each is to be `settle`d."""
@@ -291,6 +303,7 @@ class Sessions:
         """Nobody comes back to it any more."""
         if live := self._live.pop(session_id, None):
             live.ended = True
+            self._watched.discard(live)
             del self._tokens[session_id]
 
     async def settle(self, session_id: str) -> None:
@@ -307,6 +320,8 @@ class Sessions:
 
     def _add(self, live: LiveSession, token_digest: str) -> LiveSession:
         self._live[live.id] = live
+        live.watched = self._watched
+        self._watched.add(live)
         self._tokens[live.id] = token_digest
         return live
 

@@ -52,6 +52,15 @@ def sleep(inputs: Sequence[Input], params: Sleep, limits: Limits) -> Output:
     return Output("awake")
 
 
+@workload("test.burn", version=1, params=Sleep)
+def burn(inputs: Sequence[Input], params: Sleep, limits: Limits) -> Output:
+    """Takes all of a core for its time."""
+    end = time.perf_counter() + params.seconds
+    while time.perf_counter() < end:
+        pass
+    return Output("burnt")
+
+
 @workload("test.crash", version=1, params=Nothing)
 def crash(inputs: Sequence[Input], params: Nothing, limits: Limits) -> Output:
     """Ends its worker."""
@@ -218,7 +227,7 @@ def popbridge_adapters() -> Sequence[Adapter]:
 
 @hookimpl
 def popbridge_workloads() -> Sequence[Any]:
-    return [f.workload for f in (sleep, crash, fail, refuse, read, make, inline)]
+    return [f.workload for f in (sleep, burn, crash, fail, refuse, read, make, inline)]
 
 
 @hookimpl

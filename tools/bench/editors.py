@@ -1,4 +1,4 @@
-"""Editors that keep account of what they send and see while their connections are cut: what is lost or doubled.
+"""Editors that keep account of what they send and see while their connections are cut: lost, or doubled?
 
 What an editor sends has no numbers: its last messages before a cut may be lost, but never one before another
 that arrived. So of each connection's messages those that had their effect must be the first ones, each once.

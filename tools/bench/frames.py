@@ -1,8 +1,9 @@
 """Damaged frames by the hundred thousand, through the codec and into a real daemon: what each led to.
 
 `python -m tools.bench.frames [COUNT] [SEED]`. The whole ones are the test vectors, of all messages in both
-subprotocols. A frame may be taken, or close its own connection with a code; after each the daemon has to answer a
-request, on the same connection or the next. Some are damaged below that, in the bytes of the WebSocket itself.
+subprotocols: bytes are damaged, or values. A frame may be taken, or close its own connection with a code;
+after each the daemon has to answer a request, on the same connection or the next. Some are damaged below that,
+in the bytes of the WebSocket itself.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgpack
 import psutil
 from msgspec import Struct, field
 from websockets.exceptions import ConnectionClosed
@@ -38,6 +40,11 @@ CONNECTIONS = 6
 """At a time."""
 BELOW = 0.1
 """Share that is damaged in the bytes of the WebSocket."""
+NASTY: tuple[Any, ...] = (
+    None, True, 0, 1, -1, 2**31, 2**53, 2**63 - 1, 2**64 - 1, -(2**63), 0.5, 1e308, "", "x", "\0",
+    "\ud7ff\uffff", "a" * 5000, "../../etc/passwd", [], [[]], {}, {"": None}, {"type": "request"}, list(range(300)),
+)  # fmt: skip
+"""What stands where something else belongs."""
 KEEP_S = 1.0
 ECHO_ID = 1 << 40
 """Ids of our own requests are above those of the vectors."""
@@ -47,10 +54,10 @@ PATIENCE_S = 60.0
 
 TEMPLATE = """## Damaged frames
 
-The test vectors of all messages with bytes changed, cut, doubled or put in: {decoded:,} through each codec, and
-{sent:,} into a real daemon on {connections} connections at a time, one in {below:.0f} of them damaged in the bytes
-of the WebSocket itself (`tools/bench/frames.py`). After each frame a request has to be answered. The aim: no
-crash, no leak.
+The test vectors of all messages with bytes changed, cut, doubled or put in, or with values of other types and
+sizes: {decoded:,} through each codec, and {sent:,} into a real daemon on {connections} connections at a time,
+one in {below:.0f} of them damaged in the bytes of the WebSocket itself (`tools/bench/frames.py`). After each
+frame a request has to be answered. The aim: no crash, no leak.
 
 | | |
 |---|---|
@@ -78,11 +85,11 @@ class Report(Struct):
 
 
 def seeds(subprotocol: str) -> list[bytes]:
-    """Frames that clients send, good and bad, as bytes."""
+    """Whole frames that clients send, as bytes."""
     found = []
     for path in sorted(VECTORS.glob("*.json")):
         for case in json.loads(path.read_text(encoding="utf-8")):
-            if "server" not in case["receivers"]:
+            if "server" not in case["receivers"] or not case["name"].startswith("accept-"):
                 continue
             if subprotocol.endswith("json"):
                 found += [case["json"].encode()] if case["json"] is not None else []
@@ -105,6 +112,32 @@ def decode(count: int, seed: int) -> tuple[int, list[str]]:
             except Exception as error:
                 faults.append(f"{subprotocol} {data!r}: {error!r}")
     return count, faults
+
+
+def twisted(data: bytes, chance: random.Random, *, text: bool) -> bytes:
+    """A message with a value or two that don't belong there; bytes damaged where it is none."""
+    try:
+        message = json.loads(data) if text else msgpack.unpackb(data, strict_map_key=False)
+    except (ValueError, msgpack.UnpackException):
+        return damaged(data, chance)
+    for _ in range(chance.choice((1, 1, 1, 2))):
+        message = _twist(message, chance)
+    return json.dumps(message, default=str).encode() if text else _packed(message)
+
+
+def _twist(value: Any, chance: random.Random) -> Any:
+    if isinstance(value, dict) and value and chance.random() < 0.9:
+        key = chance.choice(list(value))
+        return {**value, key: _twist(value[key], chance)}
+    if isinstance(value, list) and value and chance.random() < 0.7:
+        at = chance.randrange(len(value))
+        return [*value[:at], _twist(value[at], chance), *value[at + 1 :]]
+    return chance.choice(NASTY)
+
+
+def _packed(message: Any) -> bytes:
+    packed: bytes = msgpack.packb(message)
+    return packed
 
 
 class Peer:
@@ -134,7 +167,7 @@ class Peer:
             try:
                 while left:
                     left -= 1
-                    data = damaged(self._chance.choice(self._seeds[subprotocol]), self._chance)
+                    data = self._frame(subprotocol)
                     await peer.socket.send(data, text=peer.text)
                     await self._answered(peer)
                     self._report.taken += 1
@@ -144,6 +177,14 @@ class Peer:
                 if code in OWN_FAULT:
                     self._report.failures.append(f"{data!r}: {code} {peer.socket.close_reason}")
         return left
+
+    def _frame(self, subprotocol: str) -> bytes:
+        whole, text = self._chance.choice(self._seeds[subprotocol]), subprotocol.endswith("json")
+        if self._chance.random() < 0.5:
+            return twisted(whole, self._chance, text=text)
+        data = damaged(whole, self._chance)
+        # What isn't UTF-8 never gets as far as the codec: enough of that.
+        return data.decode(errors="replace").encode() if text and self._chance.random() < 0.8 else data
 
     async def _answered(self, peer: wire.Wire) -> None:
         self._echoes += 1
