@@ -28,8 +28,10 @@ class Heart:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, one: Beating) -> None:
-        """`one` beats from now on, for the first time within `interval_s`."""
-        group = self._group_of[one] = min(self._groups, key=len)
+        """`one` beats from now on, for the first time when half of `interval_s` has passed, or all of it."""
+        count = len(self._groups)
+        later = [self._groups[(self._next + ahead) % count] for ahead in range(count // 2, count)]
+        group = self._group_of[one] = min(later, key=len)
         group.add(one)
         if self._timer is None:
             self._wait()

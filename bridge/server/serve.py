@@ -44,8 +44,8 @@ def main(settings: Settings, paths: Paths, registry: Registry, say: Say = print)
     with _only_one(paths), _listen(settings["host"], settings["port"], say) as listener:
         bridge = Bridge(settings, paths, registry)
         server = Server(bridge, listener, paths, say)
-        # uvicorn raises SIGTERM once more when it has stopped: by then it has done its work.
-        signal.signal(signal.SIGTERM, lambda *_: None)
+        # Until uvicorn listens to signals; it raises SIGTERM once more when it has stopped, for nothing.
+        signal.signal(signal.SIGTERM, server.handle_exit)
         with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(server.serve(sockets=[listener]))
     say("PopBridge has stopped.")

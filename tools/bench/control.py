@@ -1,7 +1,8 @@
 """Round trips of small messages while blobs move and workers work: `python -m tools.bench.control [SECONDS]`.
 
-One client measures: a ping, `bridge.echo`, and a popup's answer until it is confirmed. Another process PUTs
-and GETs blobs of 8 MiB without a pause, and each worker has a job that takes all of a core.
+One client measures: a ping, `bridge.echo`, and a popup's answer until it is confirmed; and in turns with them
+a message to a bare echo server, which tells what the machine makes of it. Another process PUTs and GETs blobs
+of 8 MiB without a pause, and each worker has a job that takes all of a core.
 """
 
 from __future__ import annotations
@@ -17,21 +18,26 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+from websockets.asyncio.client import connect
+
 from bridge.connection import ConnectionFile
 from tests.server import wire
 from tests.server.daemons import ProcessDaemon
+from tools.bench.daemons import echo
 
 SECONDS = 30.0
 PAUSE_S = 0.005
 """Between two round trips."""
 WORKERS = 2
 AIM_MS = 10.0
-KINDS = ("ping", "bridge.echo", "popup's answer")
+PEER = "a bare echo server, beside it"
+KINDS = ("ping", "bridge.echo", "popup's answer", PEER)
 
 TEMPLATE = """## Control messages while bytes move
 
 Round trips of one client while another process PUTs and GETs blobs of 8 MiB without a pause and {workers}
-workers have a core's work each, over {seconds:.0f} s (`tools/bench/control.py`). The aim: p99 under {aim:.0f} ms.
+workers have a core's work each, over {seconds:.0f} s (`tools/bench/control.py`). The aim: p99 under {aim:.0f}
+ms.
 
 | | messages | median | p99 | worst |
 |---|---|---|---|---|
@@ -76,10 +82,10 @@ async def busy(file: ConnectionFile) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def round_trips(file: ConnectionFile, seconds: float) -> dict[str, list[float]]:
+async def round_trips(file: ConnectionFile, bare: str, seconds: float) -> dict[str, list[float]]:
     """Milliseconds of each, in turns."""
     found: dict[str, list[float]] = {kind: [] for kind in KINDS}
-    async with wire.session(file) as peer:
+    async with wire.session(file) as peer, connect(bare, compression=None, proxy=None) as other:
         await peer.request(0, "bridge.echo")
         end, number = time.perf_counter() + seconds, 0
         while time.perf_counter() < end:
@@ -100,13 +106,18 @@ async def round_trips(file: ConnectionFile, seconds: float) -> dict[str, list[fl
             found["popup's answer"].append(time.perf_counter() - begin)
             await peer.send("ack", seq=answer["seq"])
             await asyncio.sleep(PAUSE_S)
+            begin = time.perf_counter()
+            await other.send(b"x" * 64)
+            await other.recv()
+            found[PEER].append(time.perf_counter() - begin)
+            await asyncio.sleep(PAUSE_S)
     return {kind: [each * 1000 for each in times] for kind, times in found.items()}
 
 
-async def _measured(file: ConnectionFile, seconds: float) -> dict[str, list[float]]:
+async def _measured(file: ConnectionFile, bare: str, seconds: float) -> dict[str, list[float]]:
     async with busy(file):
         await asyncio.sleep(1)
-        return await round_trips(file, seconds)
+        return await round_trips(file, bare, seconds)
 
 
 def run(home: Path, seconds: float) -> tuple[dict[str, list[float]], float]:
@@ -114,9 +125,9 @@ def run(home: Path, seconds: float) -> tuple[dict[str, list[float]], float]:
     daemon = ProcessDaemon(home, POPBRIDGE_WORKERS=str(WORKERS))
     try:
         file = daemon.start()
-        with mover(daemon.paths.connection_file) as moving:
+        with mover(daemon.paths.connection_file) as moving, echo() as (bare, _):
             begin = time.perf_counter()
-            found = asyncio.run(_measured(file, seconds))
+            found = asyncio.run(_measured(file, bare, seconds))
             assert moving.stdin is not None
             assert moving.stdout is not None
             moving.stdin.close()

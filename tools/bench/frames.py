@@ -2,8 +2,8 @@
 
 `python -m tools.bench.frames [COUNT] [SEED]`. The whole ones are the test vectors, of all messages in both
 subprotocols: bytes are damaged, or values. A frame may be taken, or close its own connection with a code;
-after each the daemon has to answer a request, on the same connection or the next. Some are damaged below that,
-in the bytes of the WebSocket itself.
+after each the daemon has to answer a request, on the same connection or the next. Some are damaged below
+that, in the bytes of the WebSocket itself.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ BELOW = 0.1
 """Share that is damaged in the bytes of the WebSocket."""
 NASTY: tuple[Any, ...] = (
     None, True, 0, 1, -1, 2**31, 2**53, 2**63 - 1, 2**64 - 1, -(2**63), 0.5, 1e308, "", "x", "\0",
-    "\ud7ff\uffff", "a" * 5000, "../../etc/passwd", [], [[]], {}, {"": None}, {"type": "request"}, list(range(300)),
+    "\ud7ff\uffff", "a" * 5000, "../../etc/passwd", [], [[]], {}, {"": None}, {"type": "request"},
+    list(range(300)),
 )  # fmt: skip
 """What stands where something else belongs."""
 KEEP_S = 1.0
