@@ -17,6 +17,7 @@ from websockets.frames import Frame
 
 from bridge.core.messages import MAX_FRAME
 from bridge.server.heartbeat import Heart
+from bridge.server.http_protocol import HttpProtocol
 from bridge.server.inbox import Inbox
 
 _PING = bytes((0x80 | frames.Opcode.PING, 4))
@@ -136,6 +137,7 @@ def configured(
     `changes` are for tests and benchmarks, which serve other applications by the same protocol.
     """
     settings: dict[str, Any] = {
+        "http": HttpProtocol,
         "ws": functools.partial(protocol, Heart(heartbeat_s)),
         "ws_max_size": MAX_FRAME,
         "ws_per_message_deflate": False,

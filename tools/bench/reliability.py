@@ -14,7 +14,7 @@ from tools.bench.page import Page
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 
-SECTIONS = ("kills", "reconnects", "conformance", "frames", "bombs", "control", "idle")
+SECTIONS = ("kills", "reconnects", "conformance", "frames", "bombs", "peers", "control", "idle")
 """The modules beside this one, in the order of the page."""
 
 HEAD = """# Reliability
