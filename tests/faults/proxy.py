@@ -70,8 +70,7 @@ class FaultProxy:
         self.up, self.down = Faults(), Faults()
         self._links: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
-        self.opened = 0
-        """How many connections there have been."""
+        self._closed = False
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=BUFFER)
@@ -83,10 +82,13 @@ class FaultProxy:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._closed = True
         self._server.close()
-        for link in tuple(self._links):
-            link.cancel()
-        await asyncio.gather(*self._links, return_exceptions=True)
+        # What was being accepted begins in the loop's next turn, and an aborted transport ends in its next.
+        for _ in range(3):
+            self.cut()
+            await asyncio.gather(*self._links, return_exceptions=True)
+            await asyncio.sleep(0)
 
     def heal(self) -> None:
         """No faults any more, and no connection that had any."""
@@ -109,21 +111,24 @@ class FaultProxy:
             link.cancel()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._closed:
+            writer.transport.abort()
+            return
         link = asyncio.current_task()
         assert link is not None
         self._links.add(link)
-        self.opened += 1
+        raw = socket.socket()
         try:
             # A small window, set before it is agreed upon: a stall is felt soon.
-            raw = socket.socket()
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
             raw.setblocking(False)
             await asyncio.get_running_loop().sock_connect(raw, (self._target.hostname, self._target.port))
             far_reader, far_writer = await asyncio.open_connection(sock=raw, limit=BUFFER)
             await self._carry((reader, writer), (far_reader, far_writer))
         except (OSError, asyncio.CancelledError):
-            pass
+            raw.close()
         finally:
+            writer.transport.abort()
             self._links.discard(link)
 
     async def _carry(
@@ -143,12 +148,13 @@ class FaultProxy:
         try:
             await asyncio.wait(pumps)
         finally:
+            self._writers -= writers
+            # First, as whoever cuts a second time ends the wait for the pumps.
+            for writer in writers:
+                writer.transport.abort()
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
-            self._writers -= writers
-            for writer in writers:
-                writer.transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, faults: Faults) -> None:
         with contextlib.suppress(ConnectionError):

@@ -17,6 +17,8 @@ import uvloop
 
 from bridge.server.protocol import BridgeProtocol, configured
 
+HEARTBEAT_S = 3600.0
+"""Longer than any case takes: most count a ping that they didn't ask for as a failure."""
 LARGE = 64 << 20
 """Largest message where caps are lifted, bytes."""
 
@@ -38,7 +40,7 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 def server(*, deflate: bool, uncapped: bool) -> uvicorn.Server:
     """As the daemon is served, but for what is asked for."""
     lifted: dict[str, Any] = {"protocol": Uncapped, "ws_max_size": LARGE} if uncapped else {}
-    return uvicorn.Server(configured(echo, 20.0, ws_per_message_deflate=deflate, **lifted))
+    return uvicorn.Server(configured(echo, HEARTBEAT_S, ws_per_message_deflate=deflate, **lifted))
 
 
 async def main(flags: list[str]) -> None:

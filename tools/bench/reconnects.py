@@ -23,6 +23,8 @@ from tools.bench.editors import ClientEditor, Editor, StrictEditor
 RECONNECTS = 1_000
 LONGEST_S = 0.08
 """A connection is cut within this time."""
+RARE_S = 0.25
+"""How long a cut after so many bytes is waited for."""
 PATIENCE_S = 30.0
 
 TEMPLATE = """## Forced reconnects
@@ -69,7 +71,7 @@ async def torment(editor: Editor, file: ConnectionFile, folder: Path, count: int
             await asyncio.sleep(chance.random() * LONGEST_S)
             await cut(proxy, chance)
             # A cut after so many bytes may never come about.
-            if not (await asyncio.wait([running], timeout=1))[0]:
+            if not (await asyncio.wait([running], timeout=RARE_S))[0]:
                 proxy.heal()
             await running
         proxy.heal()
