@@ -45,7 +45,7 @@ def lane(choice: Choice, devices: Devices, limits: Limits) -> Lane:
     device = f"{title}, {devices.gpus[0].name}" if devices.gpus and devices.gpus[0].name else title
     # No limit of address space, of which CUDA takes more than there is memory.
     executor = LocalExecutor(1, limits, 0, env={here.WANTED: choice.name})
-    return Lane(Form(choice.name, device), executor, 1, _target)
+    return Lane(Form(choice.name, device), executor, 1, _target, pool=executor.pool)
 
 
 def _target(name: str) -> str | None:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from accel.executor import Executor, ExecutorResult
+from accel.pool import Pool
 from accel.routing import Choice, Form, Routing
 from accel.sample import Sample, pixels_of
 from accel.workload import Input, Workload, WorkloadError
@@ -35,6 +36,8 @@ class Lane(Struct):
     """`module:function` of this form of a workload by its name; None for the workload's own."""
     pending_ms: float = 0.0
     """What its jobs were expected to take that aren't done."""
+    pool: Pool | None = None
+    """Its processes, for whoever shows their state."""
 
     @property
     def queued_ms(self) -> float:
@@ -53,6 +56,11 @@ class Routed:
         self._failed: set[tuple[str, str]] = set()
         self._took: dict[tuple[str, str], float] = {}
         self.routing = Routing(file, self._sampled)
+
+    @property
+    def lanes(self) -> Sequence[Lane]:
+        """The forms that there are now, the first of them first."""
+        return tuple(self._lanes)
 
     async def start(self) -> None:
         for lane in self._lanes:

@@ -17,6 +17,7 @@ from bridge.core.errors import RequestError, UserError
 COMMANDS = {
     "audit": "bridge.commands.audit:audit",
     "config": "bridge.commands.listing:config",
+    "db": "bridge.commands.db:db",
     "demo": "bridge.commands.daemon:demo",
     "devices": "bridge.commands.devices:devices",
     "install": "bridge.commands.install:install",
@@ -26,6 +27,8 @@ COMMANDS = {
     "revert": "bridge.commands.receipts:revert",
     "run": "bridge.commands.run.command:run",
     "serve": "bridge.commands.daemon:serve",
+    "status": "bridge.commands.status:status",
+    "top": "bridge.commands.top:top",
     "tune": "bridge.commands.tune:tune",
     "workloads": "bridge.commands.listing:workloads",
 }
