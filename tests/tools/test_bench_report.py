@@ -3,7 +3,7 @@ import types
 
 import pytest
 
-from tools.bench import report
+from tools.bench import reliability, report
 from tools.bench.page import sections
 
 
@@ -41,3 +41,9 @@ def test_a_section_that_is_none_is_named(page, capsys):
 def test_the_page_holds_every_section_that_it_is_made_of():
     found = sections(report.PAGE.read_text(encoding="utf-8"))
     assert list(found) == list(report.SECTIONS)
+
+
+def test_the_page_of_proofs_holds_what_it_is_made_of_in_its_order():
+    found = sections(reliability.PAGE.read_text(encoding="utf-8"))
+    assert list(found) == [name for name in reliability.SECTIONS if name in found]
+    assert {"reconnects", "conformance", "frames", "bombs", "peers", "control", "idle"} <= set(found)
