@@ -13,8 +13,13 @@ import threading
 from queue import SimpleQueue
 from typing import IO
 
+import psutil
+
 from accel.frames import HEADER, jobs, setups
 from accel.jobs import run
+
+NICE = 10
+"""How much less than others a worker gets where the system has a scale from -20 to 19."""
 
 
 def main() -> None:
@@ -23,6 +28,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # libvips reports what it also raises.
     logging.getLogger("pyvips").setLevel(logging.ERROR)
+    give_way()
     requests, replies = _take(0, "rb"), _take(1, "wb")
     with contextlib.suppress(OSError, ValueError, AttributeError):  # where there is no stderr
         faulthandler.enable(all_threads=False)
@@ -61,6 +67,15 @@ def _read(requests: IO[bytes], frames: SimpleQueue[bytes]) -> None:
         frames.put(requests.read(int.from_bytes(header, "big")))
     # The parent is gone, perhaps in the middle of a job: nobody is left to answer.
     os._exit(0)
+
+
+def give_way() -> None:
+    """Leaves the cores, where all are at work, to what people wait for: the daemon and the editor."""
+    lower = psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else NICE
+    with contextlib.suppress(psutil.Error, OSError):
+        own = psutil.Process()
+        if sys.platform == "win32" or own.nice() < lower:
+            own.nice(lower)
 
 
 def limit_memory(mib: int) -> None:

@@ -44,13 +44,11 @@ from bridge.core.messages import (
     Resume,
     ServerMessage,
 )
+from bridge.handled import Handled
 from bridge.retrying import repeated
 
 ACK_DELAY_S = 0.05
 """Acknowledgements are cumulative: one for all that was handled in this time."""
-
-KEPT_REPLIES = 64
-"""Answers to commands that are kept, in case that the daemon asks again after a reconnect."""
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +70,8 @@ class Client:
         self._file = file
         self.hello = hello
         self.ready = ready
-        self.last_seq = 0
+        self.handled = Handled()
+        """What is told apart from what comes again: shared with the heirs of this connection."""
         self.on_popup: OnPopup | None = None
         self.on_command: OnCommand | None = None
         self.on_event: OnEvent | None = None
@@ -80,13 +79,9 @@ class Client:
         self.instance = ""
         self._next_id = 0
         self._open: dict[int, asyncio.Future[Result]] = {}
-        self._busy: set[int] = set()
-        self._replies: dict[int, Result | Error] = {}
-        self._under_way: dict[int, asyncio.Task[Result | Error]] = {}
-        self._unconfirmed: dict[int, Answer] = {}
+        self._heir: Client | None = None
         self._acked = 0
         self._ack_timer: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
         self._reader: asyncio.Task[None] | None = None
         self._lost = False
 
@@ -142,17 +137,16 @@ class Client:
             raise UserError(f"What listens at {file.ws} isn't PopBridge.")
         self = cls(socket, file, hello, ready)
         self.instance = instance
-        self.last_seq = self._acked = resume.last_seq if resume else 0
+        self.handled = previous.handled if previous else Handled(resume.last_seq if resume else 0)
+        self._acked = resume.last_seq if resume else 0
         self.on_popup, self.on_command = on_popup, on_command
         self.on_event, self.on_popup_close = on_event, on_popup_close
         if previous is not None:
-            self._replies, self._unconfirmed = previous._replies, previous._unconfirmed
-            # Handed over, not shared: the earlier one's `close` must not end what is the heir's now.
-            self._under_way, previous._under_way = previous._under_way, {}
+            previous._heir = self
             # The session may still have the earlier ids open.
             self._next_id = previous._next_id
         self._reader = asyncio.create_task(self._read())
-        for answer in tuple(self._unconfirmed.values()):
+        for answer in tuple(self.handled.unconfirmed.values()):
             await self.send(answer)
         return self
 
@@ -165,7 +159,9 @@ class Client:
     @property
     def resume(self) -> Resume:
         """What the next connection needs to take the session up again."""
-        return Resume(session=self.ready.session, token=self.ready.resume_token, last_seq=self._handled())
+        return Resume(
+            session=self.ready.session, token=self.ready.resume_token, last_seq=self.handled.through
+        )
 
     @property
     def ended(self) -> bool:
@@ -179,7 +175,8 @@ class Client:
         await self._socket.close()
         if self._reader:
             await self._reader
-        work = [*self._tasks, *self._under_way.values()]
+        # What outlasted its connection goes on for the heir.
+        work = () if self._heir else tuple(self.handled.tasks)
         for task in work:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
@@ -246,8 +243,8 @@ class Client:
 
     async def answer(self, answer: Answer) -> None:
         """Answers a popup; kept, and sent again by a `previous` connection's heir, until it is confirmed."""
-        self._unconfirmed[answer.id] = answer
-        await self.send(answer)
+        self.handled.unconfirmed[answer.id] = answer
+        await self._current.send(answer)
 
     async def send(self, message: ClientMessage) -> None:
         """Any message."""
@@ -278,13 +275,13 @@ class Client:
 
     def _handle(self, message: ServerMessage) -> None:
         if isinstance(message, Numbered) and isinstance(message.seq, int):
-            is_new = message.seq > self.last_seq
-            self.last_seq = max(self.last_seq, message.seq)
-            if isinstance(message, Command) and message.id in self._replies:
-                self._spawn(self.send(self._replies[message.id]), None)
+            is_new = self.handled.take(message.seq)
+            if isinstance(message, Command) and message.id in self.handled.replies:
+                self._spawn(self.send(self.handled.replies[message.id]), None)
                 self._ack_soon()
                 return
             if not is_new:
+                self._ack_soon()
                 return
         match message:
             case Result():
@@ -299,7 +296,7 @@ class Client:
             case Event() if self.on_event:
                 self._spawn(self.on_event(message), message)
             case PopupClose():
-                self._unconfirmed.pop(message.id, None)
+                self.handled.unconfirmed.pop(message.id, None)
                 if self.on_popup_close:
                     self._spawn(self.on_popup_close(message), None)
             case _:
@@ -318,38 +315,31 @@ class Client:
     def _spawn(self, work: Awaitable[None], message: Numbered | None) -> None:
         seq = message.seq if message is not None and isinstance(message.seq, int) else None
         if seq is not None:
-            self._busy.add(seq)
+            self.handled.begin(seq)
 
         async def run() -> None:
             try:
                 with suppress(ConnectionClosed):
                     await work
             except asyncio.CancelledError:
-                # Not handled: `resume` asks for it once more.
+                if seq is not None:
+                    self.handled.break_off(seq)
                 raise
             # A handler is somebody else's code: its failure is logged, and the message counts as handled.
             except Exception:
                 log.exception("handling %s failed", type(message).__name__)
             if seq is not None:
-                self._busy.discard(seq)
-                self._ack_soon()
+                self.handled.done(seq)
+                self._current._ack_soon()
 
         task = asyncio.create_task(run())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.handled.tasks.add(task)
+        task.add_done_callback(self.handled.tasks.discard)
 
     async def _run_command(self, command: Command) -> None:
-        under_way = self._under_way
-        work = under_way.get(command.id)
-        if work is None:
-            work = under_way[command.id] = asyncio.create_task(self._reply_to(command))
-            work.add_done_callback(lambda _: under_way.pop(command.id, None))
-        # It goes on when this connection is lost: the heir gets the command again, and waits for the same.
-        reply = await asyncio.shield(work)
-        self._replies[command.id] = reply
-        if len(self._replies) > KEPT_REPLIES:
-            del self._replies[next(iter(self._replies))]
-        await self.send(reply)
+        reply = await self._reply_to(command)
+        self.handled.keep(reply)
+        await self._current.send(reply)
 
     async def _reply_to(self, command: Command) -> Result | Error:
         try:
@@ -371,11 +361,16 @@ class Client:
         if answer is not None:
             await self.answer(answer)
 
-    def _handled(self) -> int:
-        return min(self._busy) - 1 if self._busy else self.last_seq
+    @property
+    def _current(self) -> Client:
+        """The connection that carries the session now: handlers may outlast the one that began them."""
+        found = self
+        while found._heir is not None:
+            found = found._heir
+        return found
 
     def _ack_soon(self) -> None:
-        if self._ack_timer is None and self._handled() > self._acked:
+        if self._ack_timer is None and self.handled.through > self._acked:
             loop = asyncio.get_running_loop()
             self._ack_timer = loop.call_later(ACK_DELAY_S, self._ack_now)
 
@@ -386,7 +381,7 @@ class Client:
         if self._ack_timer is not None:
             self._ack_timer.cancel()
             self._ack_timer = None
-        handled = self._handled()
+        handled = self.handled.through
         if handled > self._acked:
             self._acked = handled
             await self.send(Ack(seq=handled))

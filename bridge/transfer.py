@@ -196,7 +196,11 @@ def _download(file: ConnectionFile, name: str, sink: IO[bytes], stop: threading.
 
 
 def _pour(response: HTTPResponse, sink: IO[bytes], digest: Any, stop: threading.Event) -> None:
-    left = int(response.headers.get("Content-Length") or 0)
+    length = response.headers.get("Content-Length")
+    if length is None:
+        # An answer that was cut within its headers looks like a whole one.
+        raise Broken("its headers ended too early")
+    left = int(length)
     while left and not stop.is_set():
         try:
             block = response.read(min(left, BLOCK))

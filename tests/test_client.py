@@ -220,7 +220,7 @@ async def test_events_of_the_server_reach_their_handler(tmp_path: Path) -> None:
 
     async with server(tmp_path, handle) as where, await Client.connect(where, on_event=events.put) as client:
         assert [(await asyncio.wait_for(events.get(), 30)).data["n"] for _ in range(2)] == [1, 2]
-        assert client.last_seq == 2
+        assert client.handled.last_seq == 2
 
 
 async def test_a_client_lives_through_a_killed_daemon(tmp_path: Path) -> None:

@@ -194,6 +194,59 @@ async def test_a_command_that_outlasts_its_connection_is_answered_by_the_heir_an
     assert len(begun) == 1
 
 
+async def test_a_popup_that_outlasts_its_connection_is_shown_once_and_answered_by_the_heir(
+    where: Path, daemon: ThreadDaemon
+) -> None:
+    shown: list[int] = []
+    closed: list[int] = []
+    go_on = asyncio.Event()
+
+    async def ask(popup: Popup) -> Answer:
+        shown.append(popup.id)
+        await go_on.wait()
+        return Answer(id=popup.id, state="answered", action="yes")
+
+    async def close(closing: PopupClose) -> None:
+        closed.append(closing.id)
+
+    first = await Client.connect(where, on_popup=ask, on_popup_close=close)
+    await first.event("test.popup", {"count": 2})
+    await wait(lambda: len(shown) == 2, "the popups")
+    first._socket.transport.abort()
+    await first.wait_closed()
+    async with await Client.connect(where, previous=first, on_popup=ask, on_popup_close=close) as second:
+        await second.request("bridge.echo")
+        assert second.resume.last_seq == 0
+        go_on.set()
+        await wait(lambda: sorted(closed) == shown, "both confirmations")
+        await second.request("bridge.echo")
+        assert second.resume.last_seq == 4
+    assert len(shown) == 2
+
+
+async def test_an_heir_passes_over_what_its_predecessor_handled_although_something_older_waits(
+    where: Path, daemon: ThreadDaemon
+) -> None:
+    shown: list[str] = []
+
+    async def ask(popup: Popup) -> Answer | None:
+        shown.append(popup.title)
+        if popup.title == "popup 0":
+            await asyncio.Event().wait()
+        return None
+
+    first = await Client.connect(where, on_popup=ask)
+    await first.event("test.popup", {"count": 3})
+    await wait(lambda: len(shown) == 3, "the popups")
+    assert first.resume.last_seq == 0
+    first._socket.transport.abort()
+    await first.wait_closed()
+    async with await Client.connect(where, previous=first, on_popup=ask) as second:
+        await second.request("bridge.echo")
+        assert shown == ["popup 0", "popup 1", "popup 2"]
+        assert second.handled.through == 0
+
+
 async def test_an_heir_asks_under_ids_that_the_session_hasnt_open(where: Path) -> None:
     first = await Client.connect(where)
     waiting = asyncio.create_task(first.request("test.sleep", {"seconds": 0.3}))
@@ -209,7 +262,7 @@ async def test_an_heir_asks_under_ids_that_the_session_hasnt_open(where: Path) -
 async def test_old_answers_are_forgotten_the_last_are_kept(
     where: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.client.KEPT_REPLIES", 2)
+    monkeypatch.setattr("bridge.handled.KEPT_REPLIES", 2)
     done: list[int] = []
 
     async def carry_out(command: Command) -> Any:
@@ -220,4 +273,4 @@ async def test_old_answers_are_forgotten_the_last_are_kept(
             await client.event("test.command", {"args": {}})
         await wait(lambda: len(done) == 4, "four commands")
         await client.request("bridge.echo")
-        assert list(client._replies) == done[2:]
+        assert list(client.handled.replies) == done[2:]

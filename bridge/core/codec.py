@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -80,11 +81,13 @@ class Codec(Generic[Received]):
         return message
 
 
+@functools.cache
 def server_codec(subprotocol: str, max_frame: int = MAX_FRAME) -> Codec[ClientMessage]:
-    """What the server uses: decodes what clients send."""
+    """What the server uses, the same for all connections: decodes what clients send."""
     return Codec(subprotocol, ClientMessage, max_frame)
 
 
+@functools.cache
 def client_codec(subprotocol: str, max_frame: int = MAX_FRAME) -> Codec[ServerMessage]:
     """What a client in this process uses: decodes what the server sends."""
     return Codec(subprotocol, ServerMessage, max_frame)

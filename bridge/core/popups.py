@@ -29,6 +29,11 @@ class Popups:
     def __contains__(self, popup_id: int) -> bool:
         return popup_id in self._open
 
+    @property
+    def expiring(self) -> bool:
+        """Whether any of them expires some time."""
+        return bool(self._expires)
+
     def open(self, popup: Popup, now: float) -> list[PopupClose]:
         """Opens `popup`; gives the closing of whichever it takes the place of (`dedupe`)."""
         superseded = [

@@ -218,6 +218,11 @@ class Session:
         """The socket is gone; the session is kept for `keep_s` seconds."""
         self._detached_at = now
 
+    @property
+    def ageing(self) -> bool:
+        """Whether time may change anything: nobody carries it, or a popup of it expires."""
+        return self._detached_at is not None or self.popups.expiring
+
     def expired(self, now: float) -> bool:
         """Whether nobody came back within the keep time."""
         return self._detached_at is not None and now - self._detached_at >= self.keep_s

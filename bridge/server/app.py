@@ -207,12 +207,14 @@ class Bridge:
 
     def _look(self, now: float) -> None:
         late = self.dispatch.take_overdue(now)
-        for live in self.sessions:
-            self.flows.expire(live, now)
-            if tickets := late.get(live.id):
+        for session_id, tickets in late.items():
+            if live := self.sessions.by_id.get(session_id):
                 # A task of its own: a client that doesn't read holds up nobody else.
                 self.flows.spawn(self.dispatch.overdue(live, tickets), "answering what is overdue")
-        for live in self.sessions.expire(now):
+        ageing = self.sessions.ageing()
+        for live in ageing:
+            self.flows.expire(live, now)
+        for live in self.sessions.expire(ageing, now):
             self.dispatch.session_ended(live.id)
             self.flows.spawn(self._settle(live), "closing a session")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
@@ -92,7 +91,7 @@ class Flows:
         except StoreError:
             # It isn't confirmed, so it comes again: the popup has to be open then.
             if stored := await self._stored(answer.id):
-                live.session.popups.open(unpack(stored.message, Popup), time.monotonic())
+                live.open(unpack(stored.message, Popup))
             raise
 
     async def _stored(self, popup_id: int) -> StoredPopup | None:
@@ -157,7 +156,7 @@ class Flows:
             except StoreError as error:
                 # Without its number the next daemon would send it once more, under the same id.
                 log.error("the number of popup %d isn't kept: %s", popup.id, error.reason)
-            superseded.extend(live.session.popups.open(numbered, time.monotonic()))
+            superseded.extend(live.open(numbered))
 
         await live.send(popup, keep)
         for closing in superseded:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -17,7 +17,7 @@ from sqlite_utils import Database
 from bridge.api import Adapter, SessionView
 from bridge.core import auth, errors
 from bridge.core.errors import RemoteProtocolError, RequestError, StoreError
-from bridge.core.messages import MAX_FRAME, Identify, Message, Numbered, Request
+from bridge.core.messages import MAX_FRAME, Identify, Message, Numbered, Popup, PopupClose, Request
 from bridge.core.session import MAX_OUTBOX, Session
 from bridge.core.versions import Choice
 from bridge.server.backlog import Backlog, Total
@@ -78,6 +78,8 @@ class LiveSession:
         self.inline: Request | None = None
         """What the daemon itself is doing for it right now."""
         self.ended = False
+        self.watched: set[LiveSession] = set()
+        """Where it puts itself when time may change it: nobody carries it, or a popup expires."""
         self.events = 0
         """How many of its events advisors are at work on."""
 
@@ -205,6 +207,12 @@ class LiveSession:
         while self.socket is not None:  # a third connection may have come while the second was being closed
             await self.drop(errors.SESSION_INVALID, "the session was resumed by another connection")
 
+    def open(self, popup: Popup) -> list[PopupClose]:
+        """Opens a popup that was sent; gives the closing of those whose place it takes."""
+        superseded = self.session.popups.open(popup, time.monotonic())
+        self.watched.add(self)
+        return superseded
+
     def detach(self, socket: Socket) -> None:
         """`socket` is gone; nothing happens where another took over already."""
         if self.socket is socket:
@@ -221,6 +229,7 @@ class LiveSession:
     def _lost(self) -> None:
         self.heard = time.monotonic()
         self.session.detach(self.heard)
+        self.watched.add(self)
 
 
 class Sessions:
@@ -236,6 +245,7 @@ class Sessions:
         self._closing: set[asyncio.Task[None]] = set()
         self._live: dict[str, LiveSession] = {}
         self._tokens: dict[str, str] = {}
+        self._watched: set[LiveSession] = set()
 
     def __iter__(self) -> Iterator[LiveSession]:
         return iter(tuple(self._live.values()))
@@ -294,10 +304,15 @@ class Sessions:
         session = Session(stored.id, time.monotonic(), keep_s=self._keep_s, seq=stored.seq_reserved)
         return self._add(session, identify, choice, stored.seq_reserved, stored.token_digest)
 
-    def expire(self, now: float) -> list[LiveSession]:
-        """Forgets and gives the sessions that nobody came back for, and those that were given up; each is to
+    def ageing(self) -> list[LiveSession]:
+        """Those that have to be looked at as time goes by: of thousands that are connected and idle, few."""
+        self._watched.difference_update([live for live in self._watched if not live.session.ageing])
+        return list(self._watched)
+
+    def expire(self, ageing: Iterable[LiveSession], now: float) -> list[LiveSession]:
+        """Forgets and gives those that nobody came back for, and those that were given up; each is to
         be `settle`d."""
-        late = [live for live in self._live.values() if live.session.expired(now)]
+        late = [live for live in ageing if live.session.expired(now)]
         for live in late:
             self.forget(live.id)
         late += self._given_up
@@ -321,6 +336,9 @@ class Sessions:
         """Nobody comes back to it any more."""
         if live := self._live.pop(session_id, None):
             live.ended = True
+            self._watched.discard(live)
+            # It may yet lose its connection, which is none of ours any more.
+            live.watched = set()
             live.backlog.clear()
             del self._tokens[session_id]
 
@@ -348,6 +366,8 @@ class Sessions:
         total, relieve = self.unacknowledged, self.relieve
         live = LiveSession(session, identify, choice, self._store, reserved, total, relieve)
         self._live[live.id] = live
+        live.watched = self._watched
+        self._watched.add(live)
         self._tokens[live.id] = token_digest
         return live
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from accel.pool import Pool, WorkerState
 from accel.routed import Routed
@@ -24,6 +25,8 @@ class Observed(Struct, frozen=True):
     sessions: Sessions
     gate: Gate
     lag: LoopLag
+    began: float = field(default_factory=time.monotonic)
+    """When it was put together, by `time.monotonic`: the wall clock may be set while it runs."""
 
     @property
     def pools(self) -> Sequence[tuple[str, Pool]]:

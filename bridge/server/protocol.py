@@ -6,10 +6,28 @@ uvicorn's class is semi-private: its version is pinned, and tests cover each ove
 from __future__ import annotations
 
 import asyncio
+import functools
+import random
 from typing import Any
 
+import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets import frames
 from websockets.frames import Frame
+
+from bridge.core.messages import MAX_FRAME
+from bridge.server.heartbeat import Heart
+from bridge.server.http_protocol import HttpProtocol
+from bridge.server.inbox import Inbox
+
+_PING = bytes((0x80 | frames.Opcode.PING, 4))
+"""How a ping of four bytes begins, RFC 6455 §5.5.2: the one frame that idle connections are sent."""
+_WRITABLE = asyncio.Event()
+"""Of all connections that may be written to."""
+_WRITABLE.set()
+
+SHUTDOWN_S = 5
+"""How long a stopping daemon waits for connections that don't end."""
 
 
 class BridgeProtocol(WebSocketsSansIOProtocol):
@@ -24,6 +42,16 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
     read_ahead = 16
     """Messages that may wait for the application before reading from the socket stops."""
 
+    def __init__(self, heart: Heart, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._heart = heart
+        # Thousands of connections are idle, and an `asyncio.Event` or `Queue` takes one to three KiB.
+        self.queue = Inbox()  # type: ignore[assignment]
+        self.writable = _WRITABLE
+
+    def pause_writing(self) -> None:
+        self.writable = asyncio.Event()
+
     def handle_cont(self, event: Frame) -> None:
         if len(self.frames) >= self.max_fragments:
             # RFC 6455 §7.4.1: 1008 is for a message that violates policy.
@@ -33,6 +61,11 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
         super().handle_cont(event)
 
     def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not self._is_text():
+            # RFC 6455 §8.1. uvicorn does the same, with a traceback in the log for each such peer.
+            self.conn.fail(1007, "text that isn't UTF-8")
+            self.handle_parser_exception()
+            return
         # uvicorn stops reading at each message; pausing costs two system calls, so we read a little ahead.
         paused, self.read_paused = self.read_paused, True
         super().send_receive_event_to_app()
@@ -41,6 +74,14 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
             self.read_paused = True
             self.transport.pause_reading()
 
+    def _is_text(self) -> bool:
+        self.frames = [b"".join(self.frames)]
+        try:
+            self.frames[0].decode()
+        except UnicodeDecodeError:
+            return False
+        return True
+
     async def send(self, message: Any) -> None:
         if not self.writable.is_set():
             try:
@@ -48,11 +89,32 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
             except TimeoutError:
                 self.transport.abort()
         await super().send(message)
+        if message["type"] == "websocket.accept":
+            # Of no use from here on, and as large as all the rest of a connection.
+            del self.request, self.response
         if message["type"] == "websocket.close":
             self._abort_later()
         if message["type"] == "websocket.http.response.body":
             # uvicorn would take the answered handshake for one that was forgotten, and log an error.
             self.handshake_complete = True
+
+    def start_keepalive(self) -> None:
+        self._heart.add(self)
+
+    def stop_keepalive(self) -> None:
+        self._heart.remove(self)
+        super().stop_keepalive()
+
+    def beat(self) -> None:
+        """Pings the peer, or drops it where it hasn't answered the ping before."""
+        if self.close_sent or self.transport.is_closing():
+            self._heart.remove(self)
+        elif self.pending_ping_payload is not None:
+            self.keepalive_timeout()
+        else:
+            self.pending_ping_payload = random.randbytes(4)
+            self.ping_sent_at = self.loop.time()
+            self.transport.write(_PING + self.pending_ping_payload)
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
@@ -65,3 +127,26 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
     def _abort_later(self) -> None:
         # A transport closes when its buffer is empty: never, with a peer that doesn't read.
         self.loop.call_later(self.close_deadline_s, self.transport.abort)
+
+
+def configured(
+    app: Any, heartbeat_s: float, protocol: type[BridgeProtocol] = BridgeProtocol, **changes: Any
+) -> uvicorn.Config:
+    """How an ASGI application is served: what the daemon's socket takes and how long it waits.
+
+    `changes` are for tests and benchmarks, which serve other applications by the same protocol.
+    """
+    settings: dict[str, Any] = {
+        "http": HttpProtocol,
+        "ws": functools.partial(protocol, Heart(heartbeat_s)),
+        "ws_max_size": MAX_FRAME,
+        "ws_per_message_deflate": False,
+        "ws_ping_interval": None,
+        "lifespan": "off",
+        "timeout_graceful_shutdown": SHUTDOWN_S,
+        "access_log": False,
+        "log_config": None,
+        "server_header": False,
+        "proxy_headers": False,
+    }
+    return uvicorn.Config(app, **{**settings, **changes})

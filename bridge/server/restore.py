@@ -91,7 +91,7 @@ def _outbox(left: Left, live: LiveSession) -> None:
         if popup.seq > left.session.acked:
             waiting.append(popup)
         else:
-            live.session.popups.open(popup, now)
+            live.open(popup)
     for message in sorted(waiting, key=lambda m: m.seq or 0):
         live.restore(message, now)
 

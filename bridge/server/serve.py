@@ -20,21 +20,18 @@ from bridge import __version__
 from bridge.connection import ConnectionFile
 from bridge.core import auth
 from bridge.core.errors import UserError
-from bridge.core.messages import MAX_FRAME, PROTOCOL
+from bridge.core.messages import PROTOCOL
 from bridge.core.settings import Settings
 from bridge.host import Registry
 from bridge.paths import Paths
 from bridge.server import logs
 from bridge.server.app import Bridge
 from bridge.server.descriptors import allow
-from bridge.server.protocol import BridgeProtocol
+from bridge.server.protocol import configured
 
 log = logging.getLogger(__name__)
 
 Say = Callable[[str], None]
-
-SHUTDOWN_S = 5
-"""How long a stopping daemon waits for connections that don't end."""
 
 
 def main(settings: Settings, paths: Paths, registry: Registry, say: Say = print) -> None:
@@ -48,8 +45,8 @@ def _main(settings: Settings, paths: Paths, registry: Registry, say: Say) -> Non
     with _only_one(paths), _listen(settings["host"], settings["port"], say) as listener:
         bridge = Bridge(settings, paths, registry)
         server = Server(bridge, listener, paths, say)
-        # uvicorn raises SIGTERM once more when it has stopped: by then it has done its work.
-        signal.signal(signal.SIGTERM, lambda *_: None)
+        # Until uvicorn listens to signals; it raises SIGTERM once more when it has stopped, for nothing.
+        signal.signal(signal.SIGTERM, server.handle_exit)
         with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(server.serve(sockets=[listener]))
     say("PopBridge has stopped.")
@@ -59,22 +56,7 @@ class Server(uvicorn.Server):
     """uvicorn, which says when it is ready and lets the bridge finish before it closes sockets."""
 
     def __init__(self, bridge: Bridge, listener: socket.socket, paths: Paths, say: Say) -> None:
-        super().__init__(
-            uvicorn.Config(
-                bridge.app,
-                ws=BridgeProtocol,
-                ws_max_size=MAX_FRAME,
-                ws_per_message_deflate=False,
-                ws_ping_interval=bridge.settings["heartbeat_s"],
-                ws_ping_timeout=bridge.settings["heartbeat_s"],
-                lifespan="off",
-                timeout_graceful_shutdown=SHUTDOWN_S,
-                access_log=False,
-                log_config=None,
-                server_header=False,
-                proxy_headers=False,
-            )
-        )
+        super().__init__(configured(bridge.app, bridge.settings["heartbeat_s"]))
         self._bridge = bridge
         self._listener = listener
         self._paths = paths

@@ -146,6 +146,8 @@ class WebSocketEndpoint:
             identified()
             # The connection's task, and whatever begins in it, is this session's from now on.
             logs.session.set(live)
+            # Held as long as the connection otherwise; nobody needs them any more.
+            scope["headers"].clear()
             log.info("session %s is carried by %s", live.id, live.described)
             while True:
                 message = connection.receive(await socket.receive())

@@ -27,7 +27,7 @@ def status(
         instance=instance,
         pid=os.getpid(),
         address=address,
-        uptime_s=time.time() - held.began,
+        uptime_s=now - observed.began,
         devices=[device for device, _ in observed.pools],
         open=dict(admission.open),
         inflight=admission.most,

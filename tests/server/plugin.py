@@ -80,6 +80,15 @@ def sleep(inputs: Sequence[Input], params: Sleep, limits: Limits) -> Output:
     return Output("awake")
 
 
+@workload("test.burn", version=1, params=Sleep)
+def burn(inputs: Sequence[Input], params: Sleep, limits: Limits) -> Output:
+    """Takes all of a core for its time."""
+    end = time.perf_counter() + params.seconds
+    while time.perf_counter() < end:
+        pass
+    return Output("burnt")
+
+
 @workload("test.crash", version=1, params=Nothing)
 def crash(inputs: Sequence[Input], params: Nothing, limits: Limits) -> Output:
     """Ends its worker."""
@@ -305,7 +314,7 @@ def popbridge_adapters() -> Sequence[Adapter]:
 def popbridge_workloads() -> Sequence[Any]:
     return [
         f.workload
-        for f in (sleep, note, moment, crash, fail, refuse, read, touch, make, inline, log, odd, dies)
+        for f in (sleep, note, moment, burn, crash, fail, refuse, read, touch, make, inline, log, odd, dies)
     ]
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -17,11 +17,15 @@ PATIENCE_S = 20.0
 
 
 @contextlib.contextmanager
-def bridge(*flags: str) -> Iterator[tuple[Path, psutil.Process]]:
-    """`popbridge serve` in a home of its own: its connection file and its process."""
+def bridge(*flags: str, **settings: object) -> Iterator[tuple[Path, psutil.Process]]:
+    """`popbridge serve` in a home of its own: its connection file and its process.
+
+    `settings` as in the environment: `session_keep_s=1`.
+    """
     with tempfile.TemporaryDirectory(prefix="popbridge-bench-", ignore_cleanup_errors=True) as home:
         command = [sys.executable, "-m", "bridge.cli", "serve", "--port", "0", *flags]
-        env = {**os.environ, "POPBRIDGE_HOME": home}
+        given = {f"POPBRIDGE_{name.upper()}": str(value) for name, value in settings.items()}
+        env = {**os.environ, "POPBRIDGE_HOME": home, **given}
         with _process(command, env, stdout=subprocess.DEVNULL) as process:
             file = Path(home, "connection.json")
             _until(file.exists)
@@ -35,6 +39,37 @@ def echo() -> Iterator[tuple[str, psutil.Process]]:
     with _process(command, dict(os.environ), stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         yield process.stdout.readline().decode().strip(), psutil.Process(process.pid)
+
+
+@contextlib.contextmanager
+def echo_app(*flags: str) -> Iterator[tuple[str, psutil.Process]]:
+    """An echo on the daemon's protocol, see `echo_app.py`: its address and its process."""
+    command = [sys.executable, "-m", "tools.bench.echo_app", *flags]
+    with _process(command, dict(os.environ), stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().decode().strip(), psutil.Process(process.pid)
+
+
+@contextlib.contextmanager
+def idle_clients(file: Path, count: int) -> Iterator[Callable[[], int]]:
+    """So many connections that answer pings; gives what tells how many there still are."""
+    command = [sys.executable, "-m", "tools.bench.idle_clients", str(file), str(count)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == "ready\n"
+
+        def alive() -> int:
+            process.stdin.write("\n")  # type: ignore[union-attr]
+            process.stdin.flush()  # type: ignore[union-attr]
+            return int(process.stdout.readline())  # type: ignore[union-attr]
+
+        yield alive
+    finally:
+        process.stdin.close()
+        process.wait(PATIENCE_S)
+        process.stdout.close()
 
 
 @contextlib.contextmanager

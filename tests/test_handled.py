@@ -1,0 +1,52 @@
+"""Each numbered message is handled once, whatever order its handlers finish in and however often it comes."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge import handled
+from bridge.core.messages import Result
+from bridge.handled import Handled
+
+
+def test_what_is_handled_is_acknowledged_as_far_as_nothing_older_waits() -> None:
+    known = Handled(last_seq=4)
+    assert known.through == 4
+    assert all(known.take(seq) for seq in (5, 6, 7))
+    known.begin(5)
+    known.begin(6)
+    assert known.through == 4
+    known.done(6)
+    assert known.through == 4
+    known.done(5)
+    assert known.through == 7
+
+
+def test_what_comes_again_is_passed_over_but_for_what_was_broken_off() -> None:
+    known = Handled()
+    assert known.take(1) and known.take(2)
+    known.begin(1)
+    assert not known.take(1)
+    known.break_off(1)
+    assert known.through == 0
+    assert not known.take(2)
+    assert known.take(1)
+    assert known.through == 2
+
+
+def test_a_restarted_handler_is_broken_off_once_more() -> None:
+    known = Handled()
+    known.take(1)
+    for _ in range(2):
+        known.begin(1)
+        known.break_off(1)
+        assert known.through == 0
+        assert known.take(1)
+
+
+def test_only_the_last_answers_to_commands_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handled, "KEPT_REPLIES", 2)
+    known = Handled()
+    for number in range(4):
+        known.keep(Result(id=number, value=None))
+    assert list(known.replies) == [2, 3]

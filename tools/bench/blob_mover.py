@@ -1,0 +1,55 @@
+"""PUTs and GETs blobs without a pause until its input ends: `python -m tools.bench.blob_mover FILE`.
+
+Plain `http.client`, so that what is measured is the daemon; prints how many MiB went, in and out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import sys
+import threading
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bridge.connection import ConnectionFile
+
+SIZE = 8 << 20
+KEPT = 8
+"""Different blobs; each is new to the daemon once, and after that it is PUT once more."""
+
+
+def blobs() -> list[tuple[str, bytes]]:
+    made = [os.urandom(SIZE) for _ in range(KEPT)]
+    return [(hashlib.sha256(one).hexdigest(), one) for one in made]
+
+
+def exchange(file: ConnectionFile, connection: http.client.HTTPConnection, name: str, data: bytes) -> None:
+    """One blob in and out again."""
+    headers = {"Authorization": f"Bearer {file.token}"}
+    for method, body in (("PUT", data), ("GET", None)):
+        connection.request(method, f"/blobs/{name}", body, headers)
+        response = connection.getresponse()
+        found = response.read()
+        assert response.status in (200, 201), (method, response.status, found[:200])
+        assert method == "PUT" or found == data
+
+
+def main() -> None:
+    file = ConnectionFile.read(Path(sys.argv[1]))
+    made = blobs()
+    ended = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    connection = http.client.HTTPConnection(urlsplit(file.http).netloc, timeout=60)
+    print("moving", flush=True)
+    count = 0
+    while not ended.is_set():
+        exchange(file, connection, *made[count % KEPT])
+        count += 1
+    connection.close()
+    print(count * 2 * SIZE / 2**20, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""An echo on the daemon's own protocol class and server settings: `python -m tools.bench.echo_app [FLAG...]`.
+
+The daemon speaks a subprotocol of its own and refuses all else, so that what tests WebSockets in general
+talks to this. `--deflate` offers permessage-deflate, which the daemon doesn't; `--uncapped` lets larger
+messages and more fragments through than the daemon does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from typing import Any
+
+import uvicorn
+import uvloop
+
+from bridge.server.protocol import BridgeProtocol, configured
+
+HEARTBEAT_S = 3600.0
+"""Longer than any case takes: most count a ping that they didn't ask for as a failure."""
+LARGE = 64 << 20
+"""Largest message where caps are lifted, bytes."""
+
+
+class Uncapped(BridgeProtocol):
+    """The daemon's protocol for cases whose messages come in more fragments than the daemon takes."""
+
+    max_fragments = 1 << 20
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """Sends each message back as it came."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (event := await receive())["type"] == "websocket.receive":
+        await send({**event, "type": "websocket.send"})
+
+
+def server(*, deflate: bool, uncapped: bool) -> uvicorn.Server:
+    """As the daemon is served, but for what is asked for."""
+    lifted: dict[str, Any] = {"protocol": Uncapped, "ws_max_size": LARGE} if uncapped else {}
+    return uvicorn.Server(configured(echo, HEARTBEAT_S, ws_per_message_deflate=deflate, **lifted))
+
+
+async def main(flags: list[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        print(f"ws://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+        await server(deflate="--deflate" in flags, uncapped="--uncapped" in flags).serve([listener])
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main(sys.argv[1:]))

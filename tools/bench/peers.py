@@ -1,0 +1,127 @@
+"""How long the daemon bears with peers that have gone bad: `python -m tools.bench.peers`.
+
+One stops reading while it is answered, one stops answering pings, one never identifies, one never ends its
+handshake. Each is watched from the daemon's own list of connections.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgpack
+import psutil
+
+from bridge.connection import ConnectionFile
+from bridge.core.messages import IDENTIFY_TIMEOUT_S
+from bridge.server.http_protocol import HttpProtocol
+from bridge.server.protocol import BridgeProtocol
+from tools.bench.daemons import bridge
+from tools.bench.idle_clients import BINARY, MASK, handshake, identify
+
+HEARTBEAT_S = 15.0
+PATIENCE_S = 60.0
+
+TEMPLATE = """## Peers that have gone bad
+
+How long each was borne with, by a daemon with heartbeats of {heartbeat:.0f} s (`tools/bench/peers.py`).
+
+| a peer that | was dropped after | its deadline |
+|---|---|---|
+{rows}
+"""
+
+
+def connected(file: ConnectionFile) -> socket.socket:
+    """A socket whose kernel takes little in advance."""
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    made.connect((urlsplit(file.ws).hostname, urlsplit(file.ws).port))
+    return made
+
+
+def upgraded(file: ConnectionFile) -> socket.socket:
+    """A WebSocket that has had its `hello`."""
+    made = connected(file)
+    made.sendall(handshake(file))
+    while b"hello" not in made.recv(4096):
+        pass
+    return made
+
+
+def in_session(file: ConnectionFile) -> socket.socket:
+    """A WebSocket with an open session."""
+    made = upgraded(file)
+    made.sendall(identify(file))
+    said = b""
+    while b"resume_token" not in said:
+        said += made.recv(4096)
+    return made
+
+
+def deaf(file: ConnectionFile) -> socket.socket:
+    """Asks for much and reads nothing of it."""
+    made = in_session(file)
+    made.settimeout(0.5)
+    with contextlib.suppress(TimeoutError, ConnectionError):
+        for number in range(100):
+            request = {"type": "request", "id": number, "workload": "bridge.echo"}
+            body = msgpack.packb({**request, "params": {"value": "x" * 200_000}})
+            made.sendall(bytes((BINARY, 0x80 | 127)) + len(body).to_bytes(8, "big") + MASK + body)
+    return made
+
+
+def half(file: ConnectionFile) -> socket.socket:
+    """Begins a handshake."""
+    made = connected(file)
+    made.sendall(handshake(file)[:40])
+    return made
+
+
+Make = Callable[[ConnectionFile], socket.socket]
+
+PEERS: dict[str, tuple[Make, str]] = {
+    "stops reading": (deaf, f"{BridgeProtocol.send_deadline_s:.0f} s"),
+    "stops answering pings": (in_session, f"two heartbeats, {2 * HEARTBEAT_S:.0f} s"),
+    "never identifies": (
+        upgraded,
+        f"{IDENTIFY_TIMEOUT_S:.0f} s, and {BridgeProtocol.close_deadline_s:.0f} s to close",
+    ),
+    "never ends its handshake": (half, f"{HttpProtocol.request_deadline_s:.0f} s"),
+}
+"""What each does, and how long it may go on."""
+
+
+def borne(file: ConnectionFile, daemon: psutil.Process, make: Make) -> float:
+    """Seconds until the daemon has no connection to that peer any more; infinite where it goes on."""
+    with make(file) as peer:
+        begin, port = time.monotonic(), peer.getsockname()[1]
+        while any(c.raddr and c.raddr.port == port for c in daemon.net_connections("tcp")):
+            if time.monotonic() - begin > PATIENCE_S:
+                return float("inf")
+            time.sleep(0.05)
+        return time.monotonic() - begin
+
+
+def measure() -> str:
+    """The section of docs/reliability.md."""
+    rows = []
+    with bridge("--workers", "1", heartbeat_s=HEARTBEAT_S) as (path, daemon):
+        file = ConnectionFile.read(Path(path))
+        for name, (make, most) in PEERS.items():
+            took = borne(file, daemon, make)
+            said = f"{took:.1f} s" if took < PATIENCE_S else f"not within {PATIENCE_S:.0f} s"
+            rows.append(f"| {name} | **{said}** | {most} |")
+    return TEMPLATE.format(heartbeat=HEARTBEAT_S, rows="\n".join(rows))
+
+
+def main() -> None:
+    print(measure())
+
+
+if __name__ == "__main__":
+    main()

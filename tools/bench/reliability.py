@@ -1,0 +1,35 @@
+"""Runs the long proofs and writes docs/reliability.md: `python -m tools.bench.reliability [NAME...]`.
+
+With names, only their sections are measured anew: the others stay as they are. Everything goes over loopback
+and stops by itself; tests/faults has the short forms.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tools.bench.page import Page
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
+
+SECTIONS = ("kills", "reconnects", "conformance", "frames", "bombs", "peers", "control", "idle")
+"""The modules beside this one, in the order of the page."""
+
+HEAD = """# Reliability
+
+<!-- Written by `python -m tools.bench.reliability`; don't edit. -->
+
+What was done to the bridge, at length, and what it made of it. The short forms run with every test
+(tests/faults). Counts hold anywhere; times and memory are of the machine that each section names.
+"""
+
+
+def main(names: Sequence[str]) -> int:
+    """The exit status; 2 for a name that is none."""
+    return Page(PAGE, HEAD, SECTIONS).main(names)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
