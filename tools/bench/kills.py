@@ -1,7 +1,7 @@
 """kill -9 at random moments under load: `python -m tools.bench.kills [WORKERS] [DAEMONS] [SEED]`.
 
-Four clients ask for thumbnails with keys, of all priorities, while workers, the daemon, or both are killed. Each
-request is one promise: answered once, by the right picture, whatever died in between.
+Four clients ask for thumbnails with keys, of all priorities, while workers, the daemon, or both are killed.
+Each request is one promise: answered once, by the right picture, whatever died in between.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ PATIENCE_S = 120.0
 
 TEMPLATE = """## kill -9 at random moments
 
-{clients} clients, {open} open requests each, ask for thumbnails with keys and all priorities; what is killed
-dies at random moments, and the daemon is started anew at once (`tools/bench/kills.py`). Each client comes back
-with `resume` and asks again, by the same ids and keys, for what it has no answer to. The aim: nothing that was
-accepted is lost, and no answer comes twice.
+{clients} clients, {open} open requests each, ask for thumbnails with keys and all priorities; what is
+killed dies at random moments, and the daemon is started anew at once (`tools/bench/kills.py`). Each client
+comes back with `resume` and asks again, by the same ids and keys, for what it has no answer to. The aim:
+nothing that was accepted is lost, and no answer comes twice.
 
 | killed | times | accepted | answered | lost | doubled, failed or wrong | connections | time |
 |---|---|---|---|---|---|---|---|
