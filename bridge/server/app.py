@@ -69,10 +69,11 @@ class Bridge:
         cpu = Lane(
             Form("cpu", DEVICE), Batcher(workers, self._policies.max_rows), settings["workers"] or cores()
         )
-        self._executor = Routed(cpu, paths.routing_file, SAMPLES)
+        self._executor = Routed(cpu, paths.routing_file, SAMPLES, troubles=paths.troubles_file)
         self._join_gpu = functools.partial(
-            gpu.join, self._executor, paths.devices_file, limits, wanted=settings["gpu"]
-        )
+            gpu.join, self._executor, paths.devices_file, limits,
+            wanted=settings["gpu"], batching=paths.batching_file,
+        )  # fmt: skip
         blobs = _blob_store(paths.blobs, settings["blobs.max_size"])
         runner = Runner(registry.workloads, self._executor, blobs, limits, settings["inline"])
         commands = self._commands = Commands(self.store, self.sessions)

@@ -47,8 +47,8 @@ bare call.
 For BC7 the bare call takes the profile for RGB for the opaque picture and the one for RGBA for the other. Its
 blocks of mode 6 decode to an alpha of 254, half of all texels of the opaque picture; `image.compress` mends
 them, by a loop that numba compiles once a process has done 48 megapixels (the extra `fast`, which these rows
-have; by numpy the first of them takes {plain:,.0f} ms, **{plain_ratio:.2f}**), and sends opaque blocks of the other
-picture through the profile for RGB, which is what it gains. BC6H gets floats.
+have; by numpy the first of them takes {plain:,.0f} ms, **{plain_ratio:.2f}**), and sends opaque blocks of the
+other picture through the profile for RGB, which is what it gains. BC6H gets floats.
 """
 
 Bytes = NDArray[np.uint8]
