@@ -41,11 +41,11 @@ class GpuExecutor(Batcher):
 
     def __init__(self, worker: LocalExecutor, batching: Path | None, device: str) -> None:
         """`batching`: where what was measured is kept."""
-        self._policies = Policies(batching, worker, device)
-        super().__init__(worker, self._policies.max_rows)
+        self.policies = Policies(batching, worker, device)
+        super().__init__(worker, self.policies.max_rows)
 
     async def close(self) -> None:
-        await self._policies.close()
+        await self.policies.close()
         await super().close()
 
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from accel.executor import Executor, ExecutorResult
 from accel.retries import Retries
-from accel.routing import Choice, Form, Routing
+from accel.routing import Choice, Cost, Form, Routing
 from accel.sample import Sample
 from accel.troubles import Trouble, Troubles
 from accel.workload import Input, Workload, WorkloadError
@@ -119,6 +119,18 @@ class Routed:
         if lane is not first:
             self._praise(workload, lane)
         return done
+
+    @property
+    def forms(self) -> list[Form]:
+        """What there is to choose from, the CPU first."""
+        return [lane.form for lane in self._lanes]
+
+    async def measure(self, workload: Workload) -> Mapping[str, Cost]:
+        """Measures a workload that has a sample anew by all forms; what they cost, by the forms' names.
+
+        Raises WorkloadError, also where one form alone fails.
+        """
+        return await self.routing.measure(workload, self.forms, self._samples[workload.name].scale)
 
     def _blame(self, workload: Workload, lane: Lane, error: WorkloadError) -> float:
         """Lets a device rest, which isn't tried again with every job; gives the seconds."""
