@@ -17,6 +17,7 @@ from bridge.core.errors import RequestError, UserError
 COMMANDS = {
     "audit": "bridge.commands.audit:audit",
     "config": "bridge.commands.listing:config",
+    "db": "bridge.commands.db:db",
     "demo": "bridge.commands.daemon:demo",
     "devices": "bridge.commands.devices:devices",
     "install": "bridge.commands.install:install",

@@ -106,3 +106,11 @@ def table(rows: Sequence[tuple[str, ...]], heads: tuple[str, ...], less: Sequenc
 def wrapped(text: str, indent: int) -> str:
     """One line of text, folded to the screen; `indent` spaces before what follows the first."""
     return textwrap.fill(text, screen_width(), subsequent_indent=" " * indent, break_on_hyphens=False)
+
+
+def size_text(count: int) -> str:
+    """Bytes, in the largest unit of which there is one."""
+    for unit, bytes_ in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if count >= bytes_:
+            return f"{count / bytes_:.1f} {unit}"
+    return f"{count} bytes"

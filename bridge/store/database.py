@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
-from bridge.core.errors import UserError
+from bridge.core.errors import StoreError, UserError
+from bridge.store.copies import keep_before
+from bridge.store.failures import as_store_error
 
 migrations = Migrations("popbridge")
 BUSY_TIMEOUT_MS = 2000
+MAX_WAL = 16 << 20
+"""Bytes of the log that are left to be used again."""
 
 
 @migrations()
@@ -81,8 +86,8 @@ def first_tables(db: Database) -> None:
 def connect(path: Path, schema: Migrations, *, durable: bool = True) -> Database:
     """The database at `path`, made or migrated; for any thread, by one at a time.
 
-    What was committed outlives a power failure if it is `durable`, else a killed process. All migrations
-    are one transaction: where one fails the file stays as it was. Raises sqlite3.Error, OSError.
+    What was committed outlives a power failure if it is `durable`, else a killed process. Raises UserError
+    where it can't be migrated, then it is as it was; sqlite3.Error, OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -90,21 +95,55 @@ def connect(path: Path, schema: Migrations, *, durable: bool = True) -> Database
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         db = Database(connection)
         connection.execute("BEGIN IMMEDIATE")
-        _migrate(db, schema)
+        _migrate(path, db, schema, keep=durable)
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+        # What a burst has made long is cut when it has been moved into the file.
+        connection.execute(f"PRAGMA journal_size_limit = {MAX_WAL}")
+        # macOS: fsync alone leaves it in the disk's own cache (fcntl(2), F_FULLFSYNC).
+        connection.execute(f"PRAGMA fullfsync = {'ON' if durable else 'OFF'}")
     except BaseException:
         connection.close()
         raise
     return db
 
 
-def _migrate(db: Database, schema: Migrations) -> None:
+def _migrate(path: Path, db: Database, schema: Migrations, *, keep: bool) -> None:
+    """In the caller's transaction. With `keep` a copy of what holds rows is made before."""
+    if newer := newer_migrations(db, schema):
+        names = ", ".join(sorted(newer))
+        raise UserError(
+            f"The database {path} was made by a newer PopBridge ({names}): update PopBridge, "
+            f"or put back an older one: `popbridge db restore {path.name}.before-…`."
+        )
+    if not schema.pending(db):
+        return
+    if keep and _holds_rows(db, schema):
+        # A connection that has begun to write can't be copied from: Python would wait for ever.
+        with contextlib.closing(connect_readonly(path)) as source:
+            keep_before(source, path)
+    try:
+        schema.apply(db)
+    # A migration may fail in any way, on rows that nobody has thought of.
+    except Exception as error:
+        if isinstance(error, sqlite3.Error) and isinstance(as_store_error(error), StoreError):
+            raise  # the disk's
+        raise UserError(
+            f"The database {path} can't be brought to this version ({type(error).__name__}: {error}). "
+            "It is as it was: use the earlier version of PopBridge, and report this."
+        ) from error
+
+
+def newer_migrations(db: Database, schema: Migrations) -> set[str]:
+    """What has made the database and isn't known here. Raises sqlite3.Error."""
     declared = {migration.name for migration in schema.pending(Database(memory=True))}
-    if newer := {migration.name for migration in schema.applied(db)} - declared:
-        raise sqlite3.DatabaseError(f"a newer PopBridge has made {', '.join(sorted(newer))} in it")
-    schema.apply(db)
+    return {migration.name for migration in schema.applied(db)} - declared
+
+
+def _holds_rows(db: Database, schema: Migrations) -> bool:
+    names = set(db.table_names()) - {schema.migrations_table}
+    return any(db.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone() for name in names)
 
 
 def open_database(path: Path) -> Database:
@@ -117,7 +156,8 @@ def open_database(path: Path) -> Database:
 
 def unusable(path: Path, error: Exception) -> UserError:
     """What is said of a file that can't be opened."""
-    return UserError(f"The database {path} can't be used ({error}): free, mend or move that file.")
+    hint = "`popbridge db check` says how it is, `popbridge db restore` puts back a backup"
+    return UserError(f"The database {path} can't be used ({error}): free, mend or move that file; {hint}.")
 
 
 def open_readonly(path: Path) -> Database | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import sqlite3
 import threading
@@ -13,30 +12,33 @@ from typing import Any
 
 from bridge.store.database import connect_readonly
 from bridge.store.failures import as_store_error
+from bridge.store.writer import Done, Outcome, Settle
 
 Read = Callable[[sqlite3.Connection], Any]
-Done = Callable[[Any, BaseException | None], None]
+Waiting = queue.SimpleQueue[tuple[Read, float, Done] | None]
 
 CHECK_OPS = 4000
 """SQLite's operations between two looks at the clock: about a tenth of a millisecond."""
+MAX_GROUP = 64
+"""Most reads whose outcomes are passed on together."""
 
 
 class Readers:
-    """`count` threads. Raises sqlite3.Error where the file can't be opened."""
+    """`count` threads; `settle` gets what they read. Raises sqlite3.Error where the file can't be opened."""
 
-    def __init__(self, path: Path, count: int) -> None:
-        self._waiting: queue.SimpleQueue[tuple[Read, float, Done] | None] = queue.SimpleQueue()
-        connections: list[sqlite3.Connection] = []
+    def __init__(self, path: Path, count: int, settle: Settle) -> None:
+        self._waiting: Waiting = queue.SimpleQueue()
+        readers: list[_Reader] = []
         try:
             for _ in range(count):
-                connections.append(connect_readonly(path))
+                readers.append(_Reader(connect_readonly(path), self._waiting, settle))
         except sqlite3.Error:
-            for connection in connections:
-                connection.close()
+            for reader in readers:
+                reader.connection.close()
             raise
         self._threads = [
-            threading.Thread(target=self._run, args=(one,), name=f"store-reader-{at}", daemon=True)
-            for at, one in enumerate(connections)
+            threading.Thread(target=one.run, name=f"store-reader-{at}", daemon=True)
+            for at, one in enumerate(readers)
         ]
         for thread in self._threads:
             thread.start()
@@ -52,20 +54,54 @@ class Readers:
         for thread in self._threads:
             thread.join()
 
-    def _run(self, connection: sqlite3.Connection) -> None:
-        with contextlib.closing(connection):
-            while (one := self._waiting.get()) is not None:
-                read, limit_s, done = one
-                done(*_try(read, connection, limit_s))
 
+class _Reader:
+    """One connection, and the outcomes that nobody was told yet."""
 
-def _try(read: Read, connection: sqlite3.Connection, limit_s: float) -> tuple[Any, BaseException | None]:
-    end = time.monotonic() + limit_s
-    connection.set_progress_handler(lambda: time.monotonic() > end, CHECK_OPS)
-    try:
-        return read(connection), None
-    except sqlite3.Error as error:
-        return None, as_store_error(error)
-    # Whatever it is, who waits for it is told; the thread goes on.
-    except BaseException as error:
-        return None, error
+    def __init__(self, connection: sqlite3.Connection, waiting: Waiting, settle: Settle) -> None:
+        self.connection = connection
+        self._waiting = waiting
+        self._settle = settle
+        self._outcomes: list[Outcome] = []
+        self._end = 0.0
+        connection.set_progress_handler(self._late, CHECK_OPS)
+
+    def run(self) -> None:
+        """Reads until the queue says that it ends."""
+        while (one := self._waiting.get()) is not None:
+            self._try(*one)
+            # One at a time, so that none waits behind a slow one while another thread is free; their
+            # outcomes together, as each waking of a loop is a system call.
+            while len(self._outcomes) < MAX_GROUP and not self._waiting.empty():
+                try:
+                    one = self._waiting.get_nowait()
+                except queue.Empty:
+                    break
+                if one is None:
+                    self._waiting.put(None)
+                    break
+                self._try(*one)
+            self._pass_on()
+        self.connection.close()
+
+    def _try(self, read: Read, limit_s: float, done: Done) -> None:
+        self._end = time.monotonic() + limit_s
+        outcome: Outcome
+        try:
+            outcome = done, read(self.connection), None
+        except sqlite3.Error as error:
+            outcome = done, None, as_store_error(error)
+        # Whatever it is, who waits for it is told; the thread goes on.
+        except BaseException as error:
+            outcome = done, None, error
+        self._outcomes.append(outcome)
+
+    def _late(self) -> bool:
+        # Who waits for what is done already doesn't wait for a query that takes its time.
+        self._pass_on()
+        return time.monotonic() > self._end
+
+    def _pass_on(self) -> None:
+        if self._outcomes:
+            outcomes, self._outcomes = self._outcomes, []
+            self._settle(outcomes)

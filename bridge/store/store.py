@@ -15,7 +15,7 @@ from sqlite_utils import Database, Migrations
 from bridge.core.errors import StoreError
 from bridge.store.database import connect, unusable
 from bridge.store.readers import Readers
-from bridge.store.writer import Done, Writer, closed
+from bridge.store.writer import Done, Outcome, Writer, closed
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class Store:
         try:
             db = connect(path, migrations, durable=durable)
             try:
-                self._readers = Readers(path, readers)
+                self._readers = Readers(path, readers, _settle)
             except BaseException:
                 db.conn.close()
                 raise
@@ -103,13 +103,16 @@ class Store:
             tries += 1
 
     async def read(self, work: Callable[[sqlite3.Connection], Value], *, limit_s: float = 2.0) -> Value:
-        """What `work` reads, on a thread of its own. Raises StoreError, also after `limit_s` seconds."""
+        """What `work` reads, on a thread of its own. Raises StoreError, also after `limit_s` seconds.
+
+        `work` gives values and no cursor: one that is left open keeps its connection in the past.
+        """
         if self._closed:
             raise closed()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Value] = loop.create_future()
         waiter = _Waiter(future, loop)
-        self._readers.put(work, limit_s, lambda value, error: _settle([(waiter, value, error)]))
+        self._readers.put(work, limit_s, waiter)
         return await future
 
     async def close(self) -> None:
@@ -145,9 +148,9 @@ class _Waiter:
             self._future.set_exception(error)
 
 
-def _settle(outcomes: Sequence[tuple[Done, Any, BaseException | None]]) -> None:
+def _settle(outcomes: Sequence[Outcome]) -> None:
     # A loop is woken once for a group: each wake-up is a system call.
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Done, Any, BaseException | None]]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
     for outcome in outcomes:
         done, value, error = outcome
         if isinstance(done, _Waiter):
@@ -161,7 +164,7 @@ def _settle(outcomes: Sequence[tuple[Done, Any, BaseException | None]]) -> None:
             log.debug("%d outcomes for a loop that has ended", len(group))
 
 
-def _hand_over(group: Sequence[tuple[Done, Any, BaseException | None]]) -> None:
+def _hand_over(group: Sequence[Outcome]) -> None:
     for done, value, error in group:
         done(value, error)
 

@@ -16,7 +16,9 @@ from bridge.store.failures import as_store_error
 Work = Callable[[Database], Any]
 Done = Callable[[Any, BaseException | None], None]
 """Takes what a work came to; called on the writer's thread."""
-Settle = Callable[[Sequence[tuple[Done, Any, BaseException | None]]], None]
+Outcome = tuple[Done, Any, BaseException | None]
+"""Who is told, and what: a value or an error."""
+Settle = Callable[[Sequence[Outcome]], None]
 """Passes on what a whole group came to."""
 
 MAX_GROUP = 512
@@ -88,7 +90,7 @@ class Writer:
             outcomes = [self._alone(one) for one in group]
         self._settle(outcomes)
 
-    def _alone(self, one: tuple[Work, Done]) -> tuple[Done, Any, BaseException | None]:
+    def _alone(self, one: tuple[Work, Done]) -> Outcome:
         try:
             return self._commit([one])[0]
         except _NotBegun as error:
@@ -96,7 +98,7 @@ class Writer:
         except sqlite3.Error as error:
             return one[1], None, _failure(error)
 
-    def _commit(self, group: Sequence[tuple[Work, Done]]) -> list[tuple[Done, Any, BaseException | None]]:
+    def _commit(self, group: Sequence[tuple[Work, Done]]) -> list[Outcome]:
         """What each work gives. Raises sqlite3.Error or _NotBegun: nothing of the group was committed."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")

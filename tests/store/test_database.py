@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database, Migrations
 
 from bridge.core.errors import UserError
-from bridge.store.database import open_database, open_readonly
+from bridge.store import copies, database
+from bridge.store.database import connect, migrations, open_database, open_readonly
+from tests.store.damage import content, filled, keep
 
 
 def test_a_new_database_has_every_table_and_outlives_a_killed_process(tmp_path: Path) -> None:
@@ -80,3 +84,138 @@ def test_a_reader_of_what_is_no_database_is_told_so(tmp_path: Path) -> None:
     garbage(tmp_path / "popbridge.db")
     with pytest.raises(UserError, match="can't be read"):
         open_readonly(tmp_path / "popbridge.db")
+
+
+FIRST = Migrations("popbridge")
+FIRST(name="first_tables")(database.first_tables)
+
+
+def later(step: Callable[[Database], object]) -> Migrations:
+    """PopBridge's migrations and one more."""
+    made = Migrations("popbridge")
+    for one in migrations.pending(Database(memory=True)):
+        made(name=one.name)(one.fn)
+    made(name="later")(step)
+    return made
+
+
+def of_the_first_release(path: Path) -> Path:
+    """A database with a row in every table, as the first release left it."""
+    with contextlib.closing(connect(path, FIRST).conn) as connection:
+        connection.execute(
+            "INSERT INTO sessions (id, token_digest, seq_reserved, acked, identify, closed) "
+            "VALUES ('s', 'd', 10000, 3, x'80', 0)"
+        )
+        connection.execute(
+            "INSERT INTO popups (session, advisor, message, state, status, created) "
+            "VALUES ('s', 'a', x'80', x'c0', 'open', '2026')"
+        )
+        connection.execute("INSERT INTO rules VALUES ('p', 'f', 'x', '2026')")
+        keep(connection, range(1, 31))
+    return path
+
+
+def befores(path: Path) -> list[Path]:
+    return sorted(path.parent.glob(f"{path.name}.before-*"))
+
+
+def test_a_database_of_the_first_release_keeps_its_rows(tmp_path: Path) -> None:
+    path = of_the_first_release(tmp_path / "popbridge.db")
+    with contextlib.closing(open_database(path).conn) as connection:
+        for table, count in {"sessions": 1, "popups": 1, "receipts": 30, "rules": 1}.items():
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (count,)
+        row = "SELECT id, token_digest, seq_reserved, acked, identify, closed FROM sessions"
+        assert connection.execute(row).fetchone() == ("s", "d", 10000, 3, b"\x80", 0)
+
+
+def test_before_rows_are_migrated_a_copy_is_kept_beside_them(tmp_path: Path) -> None:
+    path = filled(tmp_path / "popbridge.db", 5)
+    before = content(path)
+    connect(path, later(lambda db: db.conn.execute("DROP TABLE rules"))).conn.close()
+    (kept,) = befores(path)
+    assert content(kept) == before != content(path)
+
+
+def test_a_fresh_database_and_a_throw_away_one_have_no_copy_beside_them(tmp_path: Path) -> None:
+    open_database(tmp_path / "popbridge.db").conn.close()
+    with contextlib.closing(connect(tmp_path / "cache.db", migrations, durable=False).conn) as connection:
+        keep(connection, [1])
+    added = later(lambda db: db.conn.execute("CREATE TABLE more (x)"))
+    for name in ("popbridge.db", "cache.db"):
+        connect(tmp_path / name, added, durable=False).conn.close()
+        assert not befores(tmp_path / name)
+
+
+def test_only_the_latest_copies_are_kept(tmp_path: Path) -> None:
+    path = filled(tmp_path / "popbridge.db", 5)
+    for day in range(1, 6):
+        path.with_name(f"popbridge.db.before-2025010{day}-120000").touch()
+    connect(path, later(lambda db: db.conn.execute("DROP TABLE rules"))).conn.close()
+    assert len(befores(path)) == copies.KEPT
+    assert befores(path)[0].name.endswith("20250104-120000")
+
+
+def unthought_of(db: Database) -> None:
+    raise ValueError("oops")
+
+
+def misspelt(db: Database) -> None:
+    db.conn.execute("UPDATE receipts SET oops = 1")
+
+
+def out_of_room(db: Database) -> None:
+    db.conn.execute("PRAGMA max_page_count = 40")
+    db.conn.execute("CREATE TABLE oops AS SELECT zeroblob(1000000)")
+
+
+@pytest.mark.parametrize(
+    ("step", "says"),
+    [(unthought_of, "It is as it was"), (misspelt, "It is as it was"), (out_of_room, "disk is full")],
+)
+def test_a_migration_that_fails_leaves_the_database_and_its_log_as_they_were(
+    tmp_path: Path, step: Callable[[Database], None], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half_way(db: Database) -> None:
+        db.conn.execute("ALTER TABLE receipts ADD COLUMN more")
+        db.conn.execute("UPDATE receipts SET more = 1")
+        db.table("rules").drop()
+        step(db)
+
+    path = of_the_first_release(tmp_path / "popbridge.db")
+    open_database(path).conn.close()
+    # Another program's connection keeps what it has written in the log.
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        keep(other, [31])
+        before = {name: (tmp_path / name).read_bytes() for name in ("popbridge.db", "popbridge.db-wal")}
+        assert before["popbridge.db-wal"]
+        with monkeypatch.context() as patch, pytest.raises(UserError, match=says):
+            patch.setattr(database, "migrations", later(half_way))
+            open_database(path)
+        assert {name: (tmp_path / name).read_bytes() for name in before} == before
+    with contextlib.closing(open_database(path).conn) as connection:
+        assert connection.execute("SELECT count(*) FROM receipts").fetchone() == (31,)
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_without_room_for_the_copy_nothing_is_migrated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = filled(tmp_path / "popbridge.db", 5)
+    before = content(path)
+    monkeypatch.setattr(copies, "put_in_place", full)
+    monkeypatch.setattr(database, "migrations", later(lambda db: db.conn.execute("DROP TABLE rules")))
+    with pytest.raises(UserError, match="No space left"):
+        open_database(path)
+    assert content(path) == before
+
+
+def test_a_database_of_a_newer_version_is_refused_and_not_touched(tmp_path: Path) -> None:
+    path = filled(tmp_path / "popbridge.db", 5)
+    connect(path, later(lambda db: db.conn.execute("CREATE TABLE more (x)"))).conn.close()
+    before = content(path)
+    with pytest.raises(UserError, match=r"made by a newer PopBridge \(later\): update PopBridge"):
+        open_database(path)
+    assert content(path) == before

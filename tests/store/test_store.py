@@ -146,6 +146,28 @@ async def test_a_query_that_takes_too_long_is_given_up_and_the_reader_goes_on(st
     assert await asyncio.gather(*(store.read(texts) for _ in range(8))) == [[]] * 8
 
 
+async def test_what_is_read_is_told_though_the_same_reader_goes_on_with_a_slow_query(tmp_path: Path) -> None:
+    store = Store(tmp_path / "test.db", migrations, readers=1)
+    gate, told = threading.Event(), threading.Event()
+
+    def slow(connection: sqlite3.Connection) -> int:
+        connection.create_function("enough", 0, told.is_set)
+        numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE NOT enough())"
+        return connection.execute(f"{numbers} SELECT count(*) FROM n").fetchone()[0]
+
+    first = asyncio.create_task(store.read(lambda connection: gate.wait(10)))
+    quick = asyncio.create_task(store.read(texts))
+    last = asyncio.create_task(store.read(slow, limit_s=60))
+    await asyncio.sleep(0)
+    gate.set()
+    async with asyncio.timeout(30):
+        assert (await first, await quick) == (True, [])
+        assert not last.done()
+        told.set()
+        assert await last > 0
+    await store.close()
+
+
 async def test_a_reader_cant_write(store: Store) -> None:
     with pytest.raises(StoreError, match="may not be written"):
         await store.read(lambda connection: connection.execute("DELETE FROM things"))

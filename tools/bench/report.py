@@ -20,7 +20,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 
 SECTIONS = (
     "requests", "popup", "audit", "thumbnails", "parallel", "batching", "convert", "mips", "normals",
-    "channels", "compress", "atlas", "networks", "pbr", "gpu",
+    "channels", "compress", "atlas", "networks", "pbr", "gpu", "store",
 )  # fmt: skip
 """The modules beside this one, in the order of the page; `measure()` of each gives its section."""
 

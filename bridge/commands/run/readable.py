@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bridge.commands.shared import as_json_text
+from bridge.commands.shared import as_json_text, size_text
 
 WRITTEN = {"name", "format", "width", "height", "channels", "bit_depth", "levels", "size"}
 """The facts of an image that was written: accel.image.operation.Written."""
@@ -101,14 +101,7 @@ def _written(value: Mapping[str, Any]) -> str:
         f"{value['width']} x {value['height']}",
         f"{channels} of {value['bit_depth']} bit",
         *([f"{value['levels']} levels"] if value["levels"] > 1 else []),
-        _size(value["size"]),
+        size_text(value["size"]),
         *(f"{_words(name)} {_nested(each)}" for name, each in _told(value).items() if name not in WRITTEN),
     ]
     return ", ".join(parts)
-
-
-def _size(count: int) -> str:
-    for unit, bytes_ in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
-        if count >= bytes_:
-            return f"{count / bytes_:.1f} {unit}"
-    return f"{count} bytes"

@@ -1,0 +1,114 @@
+"""What a database file holds and whether it is whole: beside a daemon, and where it is damaged."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from msgspec import Struct, field
+from sqlite_utils import Database, Migrations
+
+from bridge.store.database import connect_readonly, newer_migrations
+from bridge.store.database import migrations as main_migrations
+
+MOST = 20
+"""Most problems that are named."""
+
+
+class Report(Struct, kw_only=True):
+    """What is known of a database file."""
+
+    path: Path
+    size: int
+    """Bytes of the file."""
+    wal: int
+    """Bytes that were written and aren't in the file itself yet; they count."""
+    schema: list[str] = field(default_factory=list)
+    """The migrations that made it, in order."""
+    newer: list[str] = field(default_factory=list)
+    """Those of them that this PopBridge doesn't know."""
+    rows: dict[str, int | None] = field(default_factory=dict)
+    """How many rows each table has; None where they can't all be read."""
+    free: int = 0
+    """Bytes of the file that nothing uses."""
+    problems: list[str] = field(default_factory=list)
+    """What is wrong, for people; none for a whole file."""
+
+
+def inspect(path: Path, *, quick: bool = False, schema: Migrations = main_migrations) -> Report:
+    """Looks at the database; `quick` doesn't compare indexes with their tables. Raises FileNotFoundError."""
+    report = Report(path=path, size=path.stat().st_size, wal=wal_size(path))
+    try:
+        with contextlib.closing(open_to_look(path)) as connection:
+            _look(report, connection, schema, "quick_check" if quick else "integrity_check")
+    except sqlite3.Error as error:
+        report.problems.append(str(error))
+    return report
+
+
+def wal_size(path: Path) -> int:
+    """Bytes of the write-ahead log beside a database; 0 where there is none."""
+    wal = path.with_name(f"{path.name}-wal")
+    return wal.stat().st_size if wal.exists() else 0
+
+
+def open_to_look(path: Path) -> sqlite3.Connection:
+    """Reads the file also where its folder may not be written. Raises sqlite3.Error."""
+    connection = connect_readonly(path)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+    except sqlite3.OperationalError as error:
+        connection.close()
+        # In WAL mode reading writes too, to a file beside it; without a log nothing is missed.
+        if error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")) and not wal_size(path):
+            address = f"{path.resolve().as_uri()}?immutable=1"
+            return sqlite3.connect(address, uri=True, isolation_level=None)
+        raise
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _look(report: Report, connection: sqlite3.Connection, schema: Migrations, pragma: str) -> None:
+    db = Database(connection)
+    with _noting(report):
+        report.schema = [one.name for one in schema.applied(db)]
+        report.newer = sorted(newer_migrations(db, schema))
+        if not report.schema:
+            report.problems.append("it isn't PopBridge's")
+    for table in tables(connection):
+        report.rows[table] = None
+        with _noting(report):
+            (report.rows[table],) = connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()
+    with _noting(report):
+        (pages,), (size,) = (
+            connection.execute(f"PRAGMA {name}").fetchone() for name in ("freelist_count", "page_size")
+        )
+        report.free = pages * size
+    with _noting(report):
+        found = [text for (text,) in connection.execute(f"PRAGMA {pragma}({MOST})")]
+        report.problems += [line for text in found if text != "ok" for line in text.splitlines()]
+    with _noting(report):
+        for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check").fetchmany(MOST):
+            report.problems.append(f"row {row} of {table} names a row of {parent} that isn't there")
+
+
+def tables(connection: sqlite3.Connection) -> list[str]:
+    """The tables with rows of PopBridge, by name. Raises sqlite3.Error."""
+    rows = connection.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
+        "AND name NOT LIKE '\\_sqlite%' ESCAPE '\\' ORDER BY name"
+    )
+    return [name for (name,) in rows]
+
+
+@contextlib.contextmanager
+def _noting(report: Report) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        if str(error) not in report.problems:
+            report.problems.append(str(error))

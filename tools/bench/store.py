@@ -1,0 +1,349 @@
+"""The store beside one connection that all tasks share: operations/s, and how long reads and writes take.
+
+64 tasks do nine reads for each write, on a file such as the journal's: one operation after another, which
+shows the most that each peer can do, and at one pace for all, which shows how long an operation takes where
+nobody is at the limit. An operation's time begins when its task is free for it, or when it is due: waiting
+for the loop, a lock or a thread counts. The peers have the same file, pragmas and statements; rounds
+alternate, so that other load on the machine meets all alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from msgspec import Struct
+from sqlite_utils import Database, Migrations
+
+from bridge.store.store import Store
+
+ROWS = 100_000
+SESSIONS = 5_000
+BODY = 1024
+TASKS = 64
+EACH = 100
+"""Operations of one task in a round."""
+ROUNDS = 5
+WRITES = 0.1
+WRITERS = (1, 16, 256)
+COMMITS_S = 0.6
+"""Seconds of a round in which so many writers write."""
+PACE = 0.6
+"""Share of what the shared connection can do, at which all are compared."""
+
+TEMPLATE = """## The store beside one shared connection
+
+{tasks} tasks, 90 % reads (two thirds a row by its unique key, one third the newest ten of a session), 10 %
+writes (half inserts, half updates), rows of 1 KiB, {rows:,} of them at first, in WAL mode with
+`synchronous=FULL`. The peers share one `sqlite3` connection, and each write is its own commit: behind an
+`asyncio.Lock`, each operation in `asyncio.to_thread`; and directly on the event loop, which stands still
+meanwhile. Medians of {rounds} alternating rounds of {count:,} operations (`tools/bench/store.py`).
+
+One operation after another, as fast as each can:
+
+| | operations/s | read p50 | read p99 | write p50 | write p99 |
+|---|---|---|---|---|---|
+{flood}
+| **store to lock and threads** | **{rate:.1f} times** (aim: 1.5) | | **1/{p99:.1f}** (aim: 1/10) | | |
+| **store to the event loop** | **{inline_rate:.1f} times** | | **1/{inline_p99:.1f}** | | |
+
+With {tasks} operations always open a read can't take much less than {tasks} divided by the operations/s,
+whoever does it: there the second aim asks for ten times the throughput. So the same again at one pace for
+all, {share:.0%} of what the lock and threads managed; an operation's time begins when it is due:
+
+| | operations/s | read p50 | read p99 | write p50 | write p99 |
+|---|---|---|---|---|---|
+{paced}
+| **store to lock and threads** | | | **1/{paced_p99:.1f}** (aim: 1/10) | | |
+| **store to the event loop** | | | **1/{paced_inline_p99:.1f}** | | |
+
+What group commit gives, by how many tasks write at once (inserts of 1 KiB, nothing else; medians of {rounds}
+alternating rounds of {seconds} s):
+
+| writers | store: writes/s | in so many commits/s | shared connection: writes/s | ratio |
+|---|---|---|---|---|
+{commits}
+"""
+
+POINT = "SELECT id, state, body FROM jobs WHERE key = ?"
+RANGE = "SELECT id, state, body FROM jobs WHERE session = ? ORDER BY id DESC LIMIT 10"
+INSERT = "INSERT INTO jobs (key, session, state, body) VALUES (?, ?, 'waiting', ?)"
+UPDATE = "UPDATE jobs SET state = 'done', body = ? WHERE id = ?"
+
+migrations = Migrations("bench")
+
+
+@migrations()
+def jobs(db: Database) -> None:
+    """Rows as the journal's."""
+    db.conn.execute("CREATE TABLE jobs (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE,"
+                    " session TEXT NOT NULL, state TEXT NOT NULL, body BLOB NOT NULL)")  # fmt: skip
+    db.conn.execute("CREATE INDEX jobs_session ON jobs (session, id)")
+
+
+class Operation(Struct, frozen=True):
+    """One statement with its values."""
+
+    sql: str
+    values: tuple[Any, ...]
+    writes: bool
+
+    def __call__(self, connection: sqlite3.Connection) -> list[Any]:
+        return connection.execute(self.sql, self.values).fetchall()
+
+    def on(self, db: Database) -> list[Any]:
+        return self(db.conn)
+
+
+class Peer(Protocol):
+    """Something that does operations."""
+
+    async def do(self, operation: Operation) -> None: ...
+    async def close(self) -> None: ...
+
+
+class OurStore:
+    """The daemon's."""
+
+    def __init__(self, path: Path) -> None:
+        self.store = Store(path, migrations)
+
+    async def do(self, operation: Operation) -> None:
+        if operation.writes:
+            await self.store.write(operation.on)
+        else:
+            await self.store.read(operation)
+
+    async def close(self) -> None:
+        await self.store.close()
+
+
+class Shared:
+    """One connection behind a lock, on threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._lock = asyncio.Lock()
+
+    async def do(self, operation: Operation) -> None:
+        async with self._lock:
+            await asyncio.to_thread(operation, self._connection)
+
+    async def close(self) -> None:
+        self._connection.close()
+
+
+class Inline(Shared):
+    """One connection on the event loop's own thread."""
+
+    async def do(self, operation: Operation) -> None:
+        operation(self._connection)
+        await asyncio.sleep(0)
+
+
+class Round(Struct):
+    """What one round showed: operations/s, and milliseconds that the reads and the writes took."""
+
+    rate: float
+    reads: list[float]
+    writes: list[float]
+
+
+def body(rng: random.Random) -> bytes:
+    return rng.randbytes(BODY)
+
+
+def fill(path: Path) -> None:
+    """The file that all begin with."""
+    store, rng = Store(path, migrations), random.Random(1)
+    rows = [(f"key-{n}", f"session-{n % SESSIONS}", body(rng)) for n in range(ROWS)]
+    store.write_now(lambda db: db.conn.executemany(INSERT, rows))
+    store.close_now()
+
+
+def operations(rng: random.Random, name: str, count: int) -> list[Operation]:
+    """What one task will do."""
+
+    def one(number: int) -> Operation:
+        if rng.random() < WRITES:
+            if rng.random() < 0.5:
+                session = f"session-{rng.randrange(SESSIONS)}"
+                return Operation(INSERT, (f"{name}-{number}", session, body(rng)), True)
+            return Operation(UPDATE, (body(rng), rng.randrange(ROWS) + 1), True)
+        if rng.random() < 2 / 3:
+            return Operation(POINT, (f"key-{rng.randrange(ROWS)}",), False)
+        return Operation(RANGE, (f"session-{rng.randrange(SESSIONS)}",), False)
+
+    return [one(number) for number in range(count)]
+
+
+async def round_of(peer: Peer, number: int, rate: float = 0) -> Round:
+    """All tasks, from their first operation to their last; at `rate` operations/s, or as fast as it goes."""
+    rng = random.Random(number)
+    work = [operations(rng, f"{number}-{task}", EACH) for task in range(TASKS)]
+    reads: list[float] = []
+    writes: list[float] = []
+    begin = time.perf_counter()
+
+    async def task(which: int, own: Iterable[Operation]) -> None:
+        due = begin
+        for at, operation in enumerate(own):
+            if rate:
+                due = begin + (at * TASKS + which) / rate
+                await asyncio.sleep(due - time.perf_counter())
+            await peer.do(operation)
+            end = time.perf_counter()
+            (writes if operation.writes else reads).append((end - due) * 1000)
+            due = end
+
+    await asyncio.gather(*(task(which, own) for which, own in enumerate(work)))
+    return Round(TASKS * EACH / (time.perf_counter() - begin), reads, writes)
+
+
+async def rounds_of(peers: Mapping[str, Peer], first: int, rate: float = 0) -> dict[str, list[Round]]:
+    """The peers in turns; the first round of each warms it up."""
+    found: dict[str, list[Round]] = {name: [] for name in peers}
+    for number in range(first, first + ROUNDS + 1):
+        for name, peer in peers.items():
+            found[name].append(await round_of(peer, number, rate))
+    return {name: rounds[1:] for name, rounds in found.items()}
+
+
+async def writes_of(peer: Peer, writers: int, name: str) -> float:
+    """Writes/s of so many tasks that do nothing else."""
+    data, done = body(random.Random(0)), 0
+    begin = time.perf_counter()
+
+    async def write(task: int) -> None:
+        nonlocal done
+        number = 0
+        while time.perf_counter() < begin + COMMITS_S:
+            await peer.do(Operation(INSERT, (f"{name}-{task}-{number}", "session-1", data), True))
+            number += 1
+            done += 1
+
+    await asyncio.gather(*(write(task) for task in range(writers)))
+    return done / (time.perf_counter() - begin)
+
+
+class Commits(Struct):
+    """Per second: the store's writes and commits, and the shared connection's writes."""
+
+    writers: int
+    store: float
+    commits: float
+    shared: float
+
+
+async def commits(ours: OurStore, theirs: Shared, writers: int) -> Commits:
+    """Medians of alternating rounds: what else uses the disk meets both alike."""
+    store, made, shared = [], [], []
+    for number in range(ROUNDS):
+        before = ours.store.commits, ours.store.writes
+        store.append(await writes_of(ours, writers, f"alone-{writers}-{number}"))
+        groups, inside = ours.store.commits - before[0], ours.store.writes - before[1]
+        made.append(store[-1] * groups / inside)
+        shared.append(await writes_of(theirs, writers, f"alone-{writers}-{number}"))
+    return Commits(writers, *(statistics.median(each) for each in (store, made, shared)))
+
+
+class Found(Struct):
+    """All that is measured."""
+
+    flood: dict[str, Row]
+    paced: dict[str, Row]
+    commits: list[Commits]
+
+
+async def run(folder: Path) -> Found:
+    """All peers, each with a copy of the same file."""
+    for name in ("store", "shared", "inline"):
+        shutil.copy(folder / "first.db", folder / f"{name}.db")
+    ours, theirs = OurStore(folder / "store.db"), Shared(folder / "shared.db")
+    peers = {"store": ours, "shared": theirs, "inline": Inline(folder / "inline.db")}
+    try:
+        flood = {name: row(rounds) for name, rounds in (await rounds_of(peers, 0)).items()}
+        rate = flood["shared"].rate * PACE
+        paced = {name: row(rounds) for name, rounds in (await rounds_of(peers, 100, rate)).items()}
+        return Found(flood, paced, [await commits(ours, theirs, writers) for writers in WRITERS])
+    finally:
+        for peer in peers.values():
+            await peer.close()
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    return sorted(values)[int(len(values) * share)]
+
+
+class Row(Struct):
+    """Medians of the rounds: operations/s, milliseconds."""
+
+    rate: float
+    read_p50: float
+    read_p99: float
+    write_p50: float
+    write_p99: float
+
+
+def row(rounds: Sequence[Round]) -> Row:
+    def middle(of: Callable[[Round], float]) -> float:
+        return statistics.median(of(one) for one in rounds)
+
+    return Row(
+        middle(lambda r: r.rate),
+        middle(lambda r: percentile(r.reads, 0.5)),
+        middle(lambda r: percentile(r.reads, 0.99)),
+        middle(lambda r: percentile(r.writes, 0.5)),
+        middle(lambda r: percentile(r.writes, 0.99)),
+    )
+
+
+def line(name: str, r: Row) -> str:
+    times = " | ".join(f"{ms:.2f} ms" for ms in (r.read_p50, r.read_p99, r.write_p50, r.write_p99))
+    return f"| {name} | {r.rate:,.0f} | {times} |"
+
+
+NAMES = {"store": "the store", "shared": "shared, lock and threads", "inline": "shared, on the event loop"}
+
+
+def measure() -> str:
+    """The section of docs/performance.md."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        fill(folder / "first.db")
+        found = asyncio.run(run(folder))
+    flood, paced = found.flood, found.paced
+    return TEMPLATE.format(
+        tasks=TASKS,
+        rows=ROWS,
+        rounds=ROUNDS,
+        count=TASKS * EACH,
+        share=PACE,
+        seconds=COMMITS_S,
+        flood="\n".join(line(NAMES[peer], r) for peer, r in flood.items()),
+        paced="\n".join(line(NAMES[peer], r) for peer, r in paced.items()),
+        rate=flood["store"].rate / flood["shared"].rate,
+        p99=flood["shared"].read_p99 / flood["store"].read_p99,
+        inline_rate=flood["store"].rate / flood["inline"].rate,
+        inline_p99=flood["inline"].read_p99 / flood["store"].read_p99,
+        paced_p99=paced["shared"].read_p99 / paced["store"].read_p99,
+        paced_inline_p99=paced["inline"].read_p99 / paced["store"].read_p99,
+        commits="\n".join(
+            f"| {one.writers} | {one.store:,.0f} | {one.commits:,.0f} | {one.shared:,.0f} "
+            f"| {one.store / one.shared:.1f} |"
+            for one in found.commits
+        ),
+    )
+
+
+if __name__ == "__main__":
+    print(measure())
