@@ -156,7 +156,7 @@ class LocalExecutor:
         """Waits until every worker is warm: what they import first counts against the deadlines of jobs."""
         idle = pack(Job(f"{noop.__name__}:echo", {}, [], None))
         # All of them are lent before the first can be lent once more. One that fails fails in a job as well.
-        asked = (self._ask(idle, "normal", "") for _ in self._pool.pids)
+        asked = (self._ask(idle, "normal", "", "") for _ in self._pool.pids)
         await asyncio.gather(*asked, return_exceptions=True)
 
     async def close(self) -> None:
@@ -182,7 +182,8 @@ class LocalExecutor:
         job = _frame(workload, params, inputs, out_dir)
         try:
             async with asyncio.timeout(deadline_s):
-                return _result(workload, *await self._ask(job, priority, names(inputs)))
+                asked = self._ask(job, priority, names(inputs), workload.name)
+                return _result(workload, *await asked)
         except TimeoutError:
             assert deadline_s is not None
             reason = f"wasn't done within {deadline_s * 1000:.0f} ms"
@@ -205,7 +206,7 @@ class LocalExecutor:
             return []
         frame = _batch_frame(workload, parts, out_dir)
         try:
-            reply = await worker.ask(frame)
+            reply = await worker.ask(frame, workload.name)
         except WorkerDied as error:
             self._pool.discard(worker)
             raise WorkloadError("worker_crashed", str(error)) from None
@@ -216,7 +217,7 @@ class LocalExecutor:
         self._took_back(worker, reply.replies)
         return [_outcome(workload, one, queued, len(parts)) for one in reply.replies]
 
-    async def _ask(self, job: bytes, priority: str, name: str) -> tuple[Reply, float]:
+    async def _ask(self, job: bytes, priority: str, name: str, doing: str) -> tuple[Reply, float]:
         """A worker's reply, and the milliseconds until one was free."""
         queued = 0.0
         died = ""
@@ -225,7 +226,7 @@ class LocalExecutor:
             worker = await self._pool.acquire(priority)
             queued += (time.perf_counter() - begin) * 1000
             try:
-                reply = await worker.ask(job)
+                reply = await worker.ask(job, doing)
             except WorkerDied as error:
                 self._pool.discard(worker)
                 died = str(error)

@@ -77,7 +77,7 @@ def lane(choice: Choice, devices: Devices, limits: Limits, batching: Path | None
     # No limit of address space, of which CUDA takes more than there is memory.
     worker = LocalExecutor(1, limits, 0, env={WANTED: choice.name})
     executor = GpuExecutor(worker, batching, device)
-    return Lane(Form(choice.name, device), executor, 1, _target)
+    return Lane(Form(choice.name, device), executor, 1, _target, pool=worker.pool)
 
 
 def _target(name: str) -> str | None:

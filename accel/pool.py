@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine, Mapping
+import time
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
+
+from msgspec import Struct
 
 from accel.frames import Setup
 from accel.priorities import Turns
@@ -19,12 +22,23 @@ RESPAWN_S = (0.0, 0.1, 0.5, 2.0, 5.0)
 log = logging.getLogger(__name__)
 
 
+class WorkerState(Struct, frozen=True):
+    """A worker process, as it is now."""
+
+    pid: int
+    busy: bool
+    """Whether it is lent for a job."""
+    doing: str
+    """The job's workload; empty where there is none, or none is known."""
+    for_s: float
+    """How long it has been at it, or idle, seconds."""
+
+
 class Pool:
     """Up to `size` workers; whoever asks gets one when it is its turn."""
 
     def __init__(self, size: int, setup: Setup, env: Mapping[str, str], keep_mib: int = 0) -> None:
         """A worker that still holds more than `keep_mib` after a job is replaced; 0 keeps every one."""
-        self._size = size
         self._keep = keep_mib << 20
         self._setup = setup
         self._env = env
@@ -33,11 +47,30 @@ class Pool:
         self._all: set[Worker] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
+        self.size = size
+        self.ended = {"crashed": 0, "cancelled": 0, "memory": 0}
+        """How many were replaced, by reason: `cancelled` at work on what nobody wants any more, `memory` for
+        what was held after a job."""
 
     @property
     def waiting(self) -> int:
         """How many ask for a worker and have none yet."""
         return len(self._turns)
+
+    @property
+    def waiting_by_priority(self) -> Mapping[str, int]:
+        """The same, by priority; the jobs of a batch ask once."""
+        return self._turns.waiting
+
+    @property
+    def states(self) -> Sequence[WorkerState]:
+        """Every worker, by process."""
+        now, idle = time.monotonic(), set(self._idle)
+        return [
+            WorkerState(worker.pid, worker not in idle, worker.doing, now - worker.since)
+            for worker in sorted(self._all, key=lambda worker: worker.pid)
+            if worker.alive
+        ]
 
     @property
     def pids(self) -> list[int]:
@@ -47,7 +80,7 @@ class Pool:
     async def start(self) -> None:
         """Starts all processes; they get ready by themselves. Raises OSError."""
         try:
-            await asyncio.gather(*(self._spawn() for _ in range(self._size)))
+            await asyncio.gather(*(self._spawn() for _ in range(self.size)))
         except OSError:
             await self.close()
             raise
@@ -72,15 +105,20 @@ class Pool:
         if self._keep and (held := worker.held()) > self._keep:
             # Allocators rarely give back what was freed; the system gets all of it from a process that ends.
             log.info("a worker that holds %d MiB after its job is replaced", held >> 20)
-            self.discard(worker)
+            self.discard(worker, "memory")
             return
         self._idle.append(worker)
         self._lend()
 
-    def discard(self, worker: Worker) -> None:
-        """Ends a worker that is busy with what nobody wants, or is dead already, and starts another."""
+    def discard(self, worker: Worker, reason: str = "cancelled") -> None:
+        """Ends a worker that is busy with what nobody wants, or is dead already, and starts another.
+
+        `reason` is one of `ended`; a dead one has crashed.
+        """
+        crashed = not worker.alive
         worker.kill()
         if not self._closing.is_set():
+            self.ended["crashed" if crashed else reason] += 1
             self._in_background(self._replace(worker))
 
     async def close(self) -> None:

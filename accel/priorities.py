@@ -25,6 +25,11 @@ class Turns(Generic[Waiter]):
     def __len__(self) -> int:
         return sum(map(len, self._classes))
 
+    @property
+    def waiting(self) -> dict[str, int]:
+        """How many wait, by priority."""
+        return {priority: len(self._classes[at]) for at, priority in enumerate(PRIORITIES)}
+
     def add(self, waiter: Waiter, priority: str) -> None:
         """Queues `waiter`. Raises ValueError for a priority that is none."""
         self._classes[PRIORITIES.index(priority)].append(waiter)

@@ -40,6 +40,10 @@ class Worker:
         self._stdin = stdin
         self._wire = wire
         self.pid = transport.get_pid()
+        self.doing = ""
+        """Which workload, for people; empty where it does nothing."""
+        self.since = time.monotonic()
+        """When it began that, or ended the last, by `time.monotonic`."""
         self._held = 0
         self._look_again = 0.0
 
@@ -69,10 +73,11 @@ class Worker:
     def alive(self) -> bool:
         return not self._wire.ended
 
-    async def ask(self, job: bytes) -> Reply | Several:
-        """The reply to a job's frame. Raises WorkerDied."""
+    async def ask(self, job: bytes, doing: str = "") -> Reply | Several:
+        """The reply to a job's frame; `doing` is its workload. Raises WorkerDied."""
         frame = self._wire.expect()
         self._stdin.write(job)
+        self._turn_to(doing)
         try:
             return replies.decode(await frame)
         except EOFError:
@@ -80,6 +85,11 @@ class Worker:
             raise WorkerDied(describe(self._transport.get_returncode())) from None
         except msgspec.DecodeError as error:
             raise WorkerDied(f"its reply can't be read: {error}") from None
+        finally:
+            self._turn_to("")
+
+    def _turn_to(self, doing: str) -> None:
+        self.doing, self.since = doing, time.monotonic()
 
     def held(self) -> int:
         """Resident memory, bytes, by a look that is at most LOOK_S old; 0 where the system doesn't tell."""

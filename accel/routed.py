@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from accel.executor import Executor, ExecutorResult
+from accel.pool import Pool
 from accel.retries import Retries
 from accel.routing import Choice, Cost, Form, Routing
 from accel.sample import Sample
@@ -41,6 +42,8 @@ class Lane(Struct):
     """`module:function` of this form of a workload by its name; None for the workload's own."""
     pending_ms: float = 0.0
     """What its jobs were expected to take that aren't done."""
+    pool: Pool | None = None
+    """Its processes, for whoever shows their state."""
 
     @property
     def queued_ms(self) -> float:
@@ -69,6 +72,11 @@ class Routed:
         self._troubles = Troubles(troubles)
         self._took: dict[tuple[str, str], float] = {}
         self.routing = Routing(file, self._sampled, self._retries)
+
+    @property
+    def lanes(self) -> Sequence[Lane]:
+        """The forms that there are now, the first of them first."""
+        return tuple(self._lanes)
 
     async def start(self) -> None:
         for lane in self._lanes:
@@ -120,17 +128,14 @@ class Routed:
             self._praise(workload, lane)
         return done
 
-    @property
-    def forms(self) -> list[Form]:
-        """What there is to choose from, the CPU first."""
-        return [lane.form for lane in self._lanes]
-
     async def measure(self, workload: Workload) -> Mapping[str, Cost]:
         """Measures a workload that has a sample anew by all forms; what they cost, by the forms' names.
 
         Raises WorkloadError, also where one form alone fails.
         """
-        return await self.routing.measure(workload, self.forms, self._samples[workload.name].scale)
+        return await self.routing.measure(
+            workload, [lane.form for lane in self._lanes], self._samples[workload.name].scale
+        )
 
     def _blame(self, workload: Workload, lane: Lane, error: WorkloadError) -> float:
         """Lets a device rest, which isn't tried again with every job; gives the seconds."""

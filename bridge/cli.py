@@ -27,6 +27,8 @@ COMMANDS = {
     "revert": "bridge.commands.receipts:revert",
     "run": "bridge.commands.run.command:run",
     "serve": "bridge.commands.daemon:serve",
+    "status": "bridge.commands.status:status",
+    "top": "bridge.commands.top:top",
     "tune": "bridge.commands.tune:tune",
     "workloads": "bridge.commands.listing:workloads",
 }

@@ -13,18 +13,15 @@ from typing import Any, Self
 
 import msgspec
 from msgspec import UNSET
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
-from websockets.typing import Subprotocol
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
-from bridge import wire
+from bridge import dialling, wire
 from bridge.connection import ConnectionFile
 from bridge.core import errors
 from bridge.core.errors import RequestError, UserError
 from bridge.core.messages import (
-    MAX_FRAME,
     PROTOCOL,
-    SUBPROTOCOL_MSGPACK,
     Ack,
     Answer,
     AuthProof,
@@ -48,6 +45,7 @@ from bridge.core.messages import (
     Resume,
     ServerMessage,
 )
+from bridge.retrying import repeated
 
 ACK_DELAY_S = 0.05
 """Acknowledgements are cumulative: one for all that was handled in this time."""
@@ -91,6 +89,7 @@ class Client:
         self._ack_timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._reader: asyncio.Task[None] | None = None
+        self._lost = False
 
     @classmethod
     async def connect(
@@ -129,13 +128,13 @@ class Client:
             resume=resume or UNSET,
             locale=locale or UNSET,
         )
-        socket = await _open(file)
+        socket = await dialling.dial(file)
         try:
             hello = wire.decode(await socket.recv())
             await socket.send(wire.encode(identify))
             ready = wire.decode(await socket.recv())
         except ConnectionClosed as closed:
-            raise UserError(_refusal(closed)) from None
+            raise UserError(dialling.refusal(closed)) from None
         except BaseException:
             await socket.close()
             raise
@@ -197,24 +196,31 @@ class Client:
         priority: str = "normal",
         deadline_ms: int | None = None,
         key: str | None = None,
+        retries: int = 0,
     ) -> Result:
-        """Asks and waits; a cancelled wait cancels the request. Raises RequestError in the daemon's words."""
+        """Asks and waits; a cancelled wait cancels the request. Raises RequestError in the daemon's words.
+
+        What the daemon has no room for, or can't do just then, is asked up to `retries` times more, each
+        after the `retry_after_ms` that it names and a little more.
+        """
+        request = Request(
+            id=0,
+            workload=workload,
+            params=dict(params or {}),
+            inputs=list(inputs),
+            priority=priority,  # type: ignore[arg-type]
+            deadline_ms=deadline_ms if deadline_ms is not None else UNSET,
+            key=key or UNSET,
+        )
+        return await repeated(lambda: self._ask(request), retries, connected=lambda: not self._lost)
+
+    async def _ask(self, request: Request) -> Result:
         self._next_id += 1
         request_id = self._next_id
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._open[request_id] = answer
         try:
-            await self.send(
-                Request(
-                    id=request_id,
-                    workload=workload,
-                    params=dict(params or {}),
-                    inputs=list(inputs),
-                    priority=priority,  # type: ignore[arg-type]
-                    deadline_ms=deadline_ms if deadline_ms is not None else UNSET,
-                    key=key or UNSET,
-                )
-            )
+            await self.send(msgspec.structs.replace(request, id=request_id))
             return await answer
         except asyncio.CancelledError:
             with suppress(ConnectionClosed):
@@ -255,6 +261,7 @@ class Client:
         except UserError as error:
             log.error("closing the connection: %s", error)
             await self._socket.close(1002, "that is no message")
+        self._lost = True
         for waiting in self._open.values():
             if not waiting.done():
                 waiting.set_exception(RequestError(errors.EDITOR_GONE, "Reconnect.", editor="The daemon"))
@@ -374,24 +381,3 @@ class Client:
         if handled > self._acked:
             self._acked = handled
             await self.send(Ack(seq=handled))
-
-
-async def _open(file: ConnectionFile) -> ClientConnection:
-    try:
-        return await connect(
-            file.ws,
-            subprotocols=[Subprotocol(SUBPROTOCOL_MSGPACK)],
-            max_size=MAX_FRAME,
-            compression=None,
-            proxy=None,
-        )
-    except (OSError, InvalidHandshake) as error:
-        raise UserError(
-            f"PopBridge doesn't answer at {file.ws} ({error}): start `popbridge serve`."
-        ) from None
-
-
-def _refusal(closed: ConnectionClosed) -> str:
-    if closed.rcvd is None:
-        return "PopBridge closed the connection without a word: see its log."
-    return f"PopBridge refused the connection: {closed.rcvd.code} {closed.rcvd.reason}"

@@ -57,7 +57,8 @@ def as_request_error(error: Mapping[str, Any]) -> RequestError:
 
     How long the daemon asks to wait before the same again is `retry_after_ms` in its `fields`.
     """
-    code = ErrorCode(error.get("code", "internal"), 0, "{message}", retryable=error.get("retryable", False))
+    name, retryable = error.get("code", "internal"), error.get("retryable", False)
+    code = ErrorCode(name, 0, "{message}", retryable, outcome=error.get("outcome", "failed"))
     asked = {name: error[name] for name in ("retry_after_ms",) if name in error}
     return RequestError(code, error.get("hint", ""), message=error.get("message", ""), **asked)
 

@@ -105,7 +105,7 @@ async def _measure(
                         _batches(workload, device, await each.measure(workload))
                         for device, each in policies.items()
                     ]
-                if len(routed.forms) > 1 and workload.name in SAMPLES:
+                if len(routed.lanes) > 1 and workload.name in SAMPLES:
                     costs += _costs(workload, routed, await routed.measure(workload))
             except WorkloadError as error:
                 said = f"{workload.name} can't be measured: {error.reason}."
@@ -154,7 +154,7 @@ def _batches(workload: Workload, device: str, policy: Policy) -> Batches:
 def _costs(workload: Workload, routed: Routed, found: Mapping[str, Cost]) -> list[Costs]:
     return [
         Costs(workload.name, form.device, found[form.name].fixed_ms, found[form.name].mpx_ms)
-        for form in routed.forms
+        for form in (lane.form for lane in routed.lanes)
     ]
 
 

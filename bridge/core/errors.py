@@ -43,6 +43,8 @@ class ErrorCode(Struct, frozen=True):
     """What to do, a template too; empty where there is nothing to say."""
     outcome: str = "failed"
     """What `error.outcome` says, unless whoever raises it knows better."""
+    retry_after_ms: int = 0
+    """What `error.retry_after_ms` says, unless whoever raises it knows better; 0 says nothing."""
 
 
 UNKNOWN = CloseCode("unknown", 4000, "Something unforeseen; reconnect, and report it if it returns.")
@@ -105,11 +107,22 @@ AMBIGUOUS_EDITOR = ErrorCode(
     outcome="not_started",
 )
 EDITOR_GONE = ErrorCode(
-    "editor_gone", 9, "{editor} isn't connected.", retryable=True, hint="Open the project in the editor."
+    "editor_gone",
+    9,
+    "{editor} isn't connected.",
+    retryable=True,
+    hint="Open the project in the editor.",
+    retry_after_ms=5000,
 )
-EDITOR_BUSY = ErrorCode("editor_busy", 10, "{editor} is {phase}.", retryable=True)
+EDITOR_BUSY = ErrorCode("editor_busy", 10, "{editor} is {phase}.", retryable=True, retry_after_ms=1000)
 OVERLOADED = ErrorCode(
-    "overloaded", 11, "The bridge has {open} open requests, its most.", retryable=True, outcome="not_started"
+    "overloaded",
+    11,
+    "The bridge has {open} open requests, its most.",
+    retryable=True,
+    hint="Ask again a little later.",
+    outcome="not_started",
+    retry_after_ms=1000,
 )
 DEADLINE_EXCEEDED = ErrorCode(
     "deadline_exceeded",
@@ -130,7 +143,12 @@ KEY_REUSED = ErrorCode(
     outcome="not_started",
 )
 SHUTTING_DOWN = ErrorCode(
-    "shutting_down", 16, "The bridge is shutting down.", retryable=True, outcome="not_started"
+    "shutting_down",
+    16,
+    "The bridge is shutting down.",
+    retryable=True,
+    outcome="not_started",
+    retry_after_ms=2000,
 )
 INTERNAL = ErrorCode("internal", 17, "The bridge failed; its log has the details.", retryable=True)
 STORE_UNAVAILABLE = ErrorCode(
@@ -139,6 +157,7 @@ STORE_UNAVAILABLE = ErrorCode(
     "The bridge can't keep anything now: {reason}.",
     retryable=True,
     outcome="not_started",
+    retry_after_ms=5000,
 )
 
 ERROR_CODES = (
@@ -216,6 +235,13 @@ class RequestError(BridgeError):
             # The code's own hint belongs to its own sentence.
             self.message, self.hint = message, hint or ""
         super().__init__(self.message)
+
+    @property
+    def retry_after_ms(self) -> int:
+        """Milliseconds to wait before the same again, by the field of that name or the code; 0 where nobody
+        knows."""
+        told = self.fields.get("retry_after_ms")
+        return told if isinstance(told, int) else self.code.retry_after_ms
 
 
 def _named(name: str) -> ErrorCode:

@@ -23,6 +23,9 @@ class Popups:
     def __iter__(self) -> Iterator[Popup]:
         return iter(self._open.values())
 
+    def __len__(self) -> int:
+        return len(self._open)
+
     def __contains__(self, popup_id: int) -> bool:
         return popup_id in self._open
 

@@ -9,7 +9,9 @@ from enum import Enum
 from msgspec import Struct
 
 from bridge.core import errors
+from bridge.core.admission import Admission
 from bridge.core.errors import LocalProtocolError, RequestError
+from bridge.core.load import Load
 from bridge.core.messages import Request
 
 SLACK = 1024
@@ -33,6 +35,7 @@ class Ticket(Struct, frozen=True):
     deadline_ms: int
     deadline: float
     """When it is too late, on the caller's clock, seconds."""
+    priority: str = "normal"
 
     @property
     def key(self) -> tuple[str, int]:
@@ -50,17 +53,23 @@ class Router:
         inflight: int = 64,
         inflight_total: int = 4096,
         deadline_ms: int = 60_000,
+        load: Load | None = None,
     ) -> None:
+        """`inflight` is the most open requests of a session, `inflight_total` of all; `load` knows how busy
+        the workers are."""
         self._targets = {name: Target.WORKLOAD for name in workloads} | {n: Target.ADVISOR for n in asks}
-        self._inflight = inflight
-        self._inflight_total = inflight_total
+        self.admission = Admission(inflight, inflight_total)
+        self.load = load or Load(1)
         self._deadline_ms = deadline_ms
         self._open: dict[tuple[str, int], Ticket] = {}
-        self._per_session: dict[str, int] = {}
         self._deadlines: list[tuple[float, tuple[str, int]]] = []
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether requests for this name are answered."""
+        return name in self._targets
 
     def admit(self, session: str, request: Request, now: float) -> Ticket:
         """Raises RequestError: `unknown_workload`, or `overloaded` where too much is open already.
@@ -72,15 +81,20 @@ class Router:
         target = self._targets.get(request.workload)
         if target is None:
             raise RequestError(errors.UNKNOWN_WORKLOAD, workload=request.workload)
-        mine = self._per_session.get(session, 0)
-        if mine >= self._inflight:
-            raise RequestError(errors.OVERLOADED, open=mine)
-        if len(self._open) >= self._inflight_total:
-            raise RequestError(errors.OVERLOADED, open=len(self._open))
+        self.admission.check(session, request.priority, self.load.retry_after_ms(request.priority))
+        return self._enter(self._ticket(session, request, target, now))
+
+    def _ticket(self, session: str, request: Request, target: Target, now: float) -> Ticket:
         deadline_ms = request.deadline_ms if isinstance(request.deadline_ms, int) else self._deadline_ms
-        ticket = Ticket(session, request.id, request.workload, target, deadline_ms, now + deadline_ms / 1000)
+        end = now + deadline_ms / 1000
+        return Ticket(session, request.id, request.workload, target, deadline_ms, end, request.priority)
+
+    def _enter(self, ticket: Ticket) -> Ticket:
         self._open[ticket.key] = ticket
-        self._per_session[session] = mine + 1
+        self.admission.enter(ticket.session, ticket.priority)
+        # What an advisor has run is no request, and it keeps no worker busy itself.
+        if ticket.target is Target.WORKLOAD:
+            self.load.enter(ticket.key, ticket.name, ticket.priority)
         self._remember(ticket)
         return ticket
 
@@ -96,11 +110,8 @@ class Router:
         """The request is answered or cancelled; None where it isn't open (any more)."""
         ticket = self._open.pop((session, request), None)
         if ticket is not None:
-            left = self._per_session[session] - 1
-            if left:
-                self._per_session[session] = left
-            else:
-                del self._per_session[session]
+            self.admission.leave(session, ticket.priority)
+            self.load.leave(ticket.key)
         return ticket
 
     def drop_session(self, session: str) -> list[Ticket]:

@@ -162,6 +162,11 @@ class Session:
             self.popups.open(message, now)
 
     @property
+    def unacknowledged(self) -> int:
+        """How many messages are kept."""
+        return len(self._outbox)
+
+    @property
     def waiting(self) -> tuple[Numbered, ...]:
         """What isn't acknowledged yet, in order."""
         return tuple(self._outbox)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping
-from typing import Annotated, Any, get_origin
+from typing import Annotated, Any, Literal, get_origin
 
 import msgspec
 import msgspec.inspect
@@ -81,11 +81,29 @@ SETTINGS = (
             help="Port to listen on; 0, or a port that is taken, lets the system choose."),
     Setting(name="hosts", type=list[str], default=[], help="More names allowed in Host headers, by comma."),
     Setting(name="log_level", type=str, default="warning", help="debug, info, warning or error."),
+    Setting(name="log_format", type=Literal["text", "json"], default="text",
+            help="How a line of the log looks: text for people, json for programs."),
+    Setting(name="log_file", type=str, default="",
+            help="File to log to, for a daemon that no console shows; empty logs to the console (stderr)."),
+    Setting(name="log_file_mib", type=_ranged(int, 0, 1 << 20), default=10,
+            help="At this size, MiB, the log file is put aside and a new one begun; 0 lets it grow."),
+    Setting(name="log_file_count", type=_ranged(int, 1, 1000), default=5,
+            help="How many log files that were put aside are kept."),
+    Setting(name="connections", type=_ranged(int, 1, 1 << 20), default=8192,
+            help="Most WebSocket connections at once; further ones are refused with HTTP 503."),
+    Setting(name="connections_unidentified", type=_ranged(int, 1, 1 << 20), default=1024,
+            help="Most of them that haven't identified yet."),
     Setting(name="heartbeat_s", type=_ranged(float, 0.1, 600), default=20.0, help="Seconds between pings."),
     Setting(name="session.keep_s", type=_ranged(float, 0, 86_400), default=600.0,
             help="Seconds that a session waits for its editor to come back."),
     Setting(name="session.inflight", type=_ranged(int, 1, 65_536), default=64,
-            help="Most open requests of one session."),
+            help="Most open requests of one session; the last quarter isn't for bulk."),
+    Setting(name="session.unacked_mib", type=_ranged(int, 1, 1 << 20), default=512,
+            help="Most that is kept for all clients together until they acknowledge it, MiB; above it the "
+                 "session with the most is ended."),
+    Setting(name="requests.inflight", type=_ranged(int, 1, 1 << 20), default=4096,
+            help="Most open requests of all sessions; the last half isn't for bulk, the last eighth only for "
+                 "interactive ones."),
     Setting(name="inline", type=_ranged(int, 0, 196_608), default=MAX_INLINE,
             help="Most bytes of data in a frame; larger things travel over HTTP."),
     Setting(name="blobs.max_size", type=_ranged(int, 1, 2**40), default=1 << 30, help="Largest blob, bytes."),

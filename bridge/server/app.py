@@ -16,7 +16,7 @@ from starlette.routing import WebSocketRoute
 
 from accel import gpu
 from accel.batching import Batcher
-from accel.executor import LocalExecutor, cores
+from accel.executor import LocalExecutor
 from accel.frames import DEVICE
 from accel.policies import Policies
 from accel.routed import Lane, Routed
@@ -24,16 +24,26 @@ from accel.routing import Form
 from accel.sample import SAMPLES
 from accel.workload import Limits
 from bridge.core import errors
+from bridge.core.counts import Counts
 from bridge.core.errors import StoreError
+from bridge.core.load import Load
 from bridge.core.router import Router
 from bridge.core.settings import Settings
 from bridge.host import Registry
 from bridge.paths import Paths
+from bridge.server import sources
+from bridge.server.backlog import Total
 from bridge.server.commands import Commands
 from bridge.server.dispatch import Dispatch
 from bridge.server.flows import Flows
+from bridge.server.gate import Gate
 from bridge.server.http import HostGuard, routes
+from bridge.server.lag import LoopLag
 from bridge.server.live import LiveSession, Sessions
+from bridge.server.measured import Measured
+from bridge.server.metrics import Metrics
+from bridge.server.observed import Observed
+from bridge.server.operator import Operator
 from bridge.server.receipts import Receipts
 from bridge.server.restore import restore
 from bridge.server.runner import Runner
@@ -60,22 +70,24 @@ class Bridge:
         self.settings = settings
         self.registry = registry
         self.store = Store(paths.database, migrations)
-        self.sessions = Sessions(self.store, settings["session.keep_s"])
+        total = Total(settings["session.unacked_mib"] << 20)
+        self.sessions = Sessions(self.store, settings["session.keep_s"], total)
         limits = Limits(settings["images.max_pixels"], str(paths.models(settings["models.folder"])))
         workers = LocalExecutor(
             settings["workers"], limits, settings["worker.memory_mib"], keep_mib=settings["worker.keep_mib"]
         )
         self._policies = Policies(paths.batching_file, workers)
-        cpu = Lane(
-            Form("cpu", DEVICE), Batcher(workers, self._policies.max_rows), settings["workers"] or cores()
-        )
+        batcher = Batcher(workers, self._policies.max_rows)
+        cpu = Lane(Form("cpu", DEVICE), batcher, workers.pool.size, pool=workers.pool)
         self._executor = Routed(cpu, paths.routing_file, SAMPLES, troubles=paths.troubles_file)
         self._join_gpu = functools.partial(
             gpu.join, self._executor, paths.devices_file, limits,
             wanted=settings["gpu"], batching=paths.batching_file,
         )  # fmt: skip
         blobs = _blob_store(paths.blobs, settings["blobs.max_size"])
-        runner = Runner(registry.workloads, self._executor, blobs, limits, settings["inline"])
+        counts, load = Counts(), Load(workers.pool.size)
+        measured = Measured(self._executor, counts, load)
+        runner = Runner(registry.workloads, measured, blobs, limits, settings["inline"])
         commands = self._commands = Commands(self.store, self.sessions)
         advisors = {advisor.name: advisor for advisor in (*registry.advisors, Receipts(self.store))}
         self.flows = Flows(advisors, settings.as_dict(), runner, commands, self.store)
@@ -83,13 +95,25 @@ class Bridge:
             registry.workloads,
             [ask for advisor in advisors.values() for ask in advisor.asks],
             inflight=settings["session.inflight"],
+            inflight_total=settings["requests.inflight"],
             deadline_ms=settings["deadline_ms"],
+            load=load,
         )
-        self.dispatch = Dispatch(router, runner, self.flows, commands)
+        self.dispatch = Dispatch(router, runner, self.flows, commands, counts)
         welcome = Welcome(self.token, self.instance, settings, registry, self.sessions, self._restarted)
-        endpoint = WebSocketEndpoint(welcome, self.dispatch.handle)
+        gate = Gate(settings["connections"], settings["connections_unidentified"])
+        endpoint = WebSocketEndpoint(welcome, self.dispatch.handle, gate, counts)
+        self._lag = LoopLag()
+        observed = Observed(counts, router, self._executor, self.sessions, gate, self._lag)
+        self.metrics = Metrics()
+        self.metrics.add(functools.partial(sources.stored, self.store))
+        operator = Operator(observed, self.metrics, self.token, self.instance)
         self.app = Starlette(
-            routes=[WebSocketRoute("/ws", endpoint), *routes(blobs, self.token, self.instance)],
+            routes=[
+                WebSocketRoute("/ws", endpoint),
+                *routes(blobs, self.token, self.instance),
+                *operator.routes,
+            ],
             middleware=[Middleware(HostGuard, welcome=welcome)],
         )
 
@@ -110,6 +134,7 @@ class Bridge:
             raise unusable(self.store.path, error) from None
         if count:
             log.info("%d sessions wait for their clients to come back", count)
+        self._lag.start()
         self._ticker = asyncio.create_task(self._tick())
         self._gpu = asyncio.create_task(self._join_gpu())
 
@@ -125,6 +150,7 @@ class Bridge:
 
     async def stop(self) -> None:
         """After `finish`: the workers and the database are closed."""
+        self._lag.stop()
         for task in (self._ticker, self._gpu):
             task.cancel()
         await asyncio.gather(self._ticker, self._gpu, return_exceptions=True)

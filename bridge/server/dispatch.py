@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import UNSET
 
 from bridge.core import errors
+from bridge.core.counts import UNKNOWN, Counts
 from bridge.core.errors import RequestError, StoreError
 from bridge.core.messages import (
     Ack,
@@ -24,6 +25,7 @@ from bridge.core.messages import (
     Result,
 )
 from bridge.core.router import Router, Target, Ticket
+from bridge.server import logs
 from bridge.server.commands import Commands
 from bridge.server.flows import Flows
 from bridge.server.live import LiveSession
@@ -35,7 +37,10 @@ log = logging.getLogger(__name__)
 class Dispatch:
     """Requests to workloads and advisors; everything else to whom it concerns."""
 
-    def __init__(self, router: Router, runner: Runner, flows: Flows, commands: Commands) -> None:
+    def __init__(
+        self, router: Router, runner: Runner, flows: Flows, commands: Commands, counts: Counts
+    ) -> None:
+        self._counts = counts
         self._router = router
         self._runner = runner
         self._flows = flows
@@ -57,8 +62,10 @@ class Dispatch:
             case Event():
                 self._flows.event(live, message)
             case Answer() if isinstance(settled, PopupClose):
+                self._counts.popups[settled.reason] += 1
                 await self._flows.answered(live, message, settled)
             case Result() | Error() if isinstance(settled, Command):
+                self._counts.commands[_tag(message)] += 1
                 await self._commands.answered(settled, message)
             case _:
                 log.debug("nothing waits for this %s", type(message).__name__)
@@ -75,32 +82,46 @@ class Dispatch:
                     errors.UNSUPPORTED, "Send it without 'key'.", name="field 'key'", reason=reason
                 )
             if self._runner.is_inline(request):
-                await live.send(self._run_inline(request))
+                await live.send(self._run_inline(live, request))
                 return
             ticket = self._router.admit(live.id, request, time.monotonic())
         except RequestError as error:
-            await live.send(as_message(error, request.id, "not_started"))
+            await self._reply(live, request.workload, as_message(error, request.id, "not_started"))
             return
         self._start(live, request, ticket)
 
-    def _run_inline(self, request: Request) -> Result | Error:
+    async def _reply(self, live: LiveSession, name: str, answer: Result | Error) -> None:
+        self._counts.answered(name if name in self._router else UNKNOWN, answer)
+        await live.send(answer)
+
+    def _run_inline(self, live: LiveSession, request: Request) -> Result | Error:
+        asked = self._counts.of(request.workload)
+        live.inline, begin = request, time.perf_counter()
         try:
-            return self._runner.run_inline(request)
+            result = self._runner.run_inline(request)
+            asked.run.add(time.perf_counter() - begin)
+            asked.ok += 1
+            return result
         except RequestError as error:
-            return as_message(error, request.id)
+            failed = error
         # A third party's workload may raise anything: it costs its own request alone.
         except Exception:
             log.exception("request %d for %s failed", request.id, request.workload)
-            return as_message(RequestError(errors.INTERNAL), request.id)
+            failed = RequestError(errors.INTERNAL)
+        finally:
+            live.inline = None
+        asked.failed[failed.code.name] += 1
+        return as_message(failed, request.id)
 
     def _start(self, live: LiveSession, request: Request, ticket: Ticket) -> None:
         async def run() -> None:
+            logs.request.set(request)
             answer = await self._answer(live, request, ticket)
             # A cancelled or overdue request was answered already, and its id may be another's by now.
             if self._jobs.get(ticket.key) is asyncio.current_task():
                 del self._jobs[ticket.key]
                 self._router.finish(*ticket.key)
-                await live.send(answer)
+                await self._reply(live, ticket.name, answer)
 
         task = self._jobs[ticket.key] = asyncio.create_task(run())
         self._tasks.add(task)
@@ -140,7 +161,7 @@ class Dispatch:
             error = RequestError(
                 errors.DEADLINE_EXCEEDED, workload=ticket.name, deadline_ms=ticket.deadline_ms
             )
-            await live.send(as_message(error, ticket.request))
+            await self._reply(live, ticket.name, as_message(error, ticket.request))
 
     def take_overdue(self, now: float) -> Mapping[str, Sequence[Ticket]]:
         """Stops working on what has passed its deadline; gives it by session."""
@@ -151,10 +172,11 @@ class Dispatch:
         return late
 
     async def _give_up(self, live: LiveSession, request_id: int, error: RequestError) -> None:
-        if self._router.finish(live.id, request_id) is not None:
-            self._stop((live.id, request_id))
+        ticket = self._router.finish(live.id, request_id)
+        if ticket is not None:
+            self._stop(ticket.key)
             # It may have begun, and what it did by then isn't known.
-            await live.send(as_message(error, request_id, "unknown"))
+            await self._reply(live, ticket.name, as_message(error, request_id, "unknown"))
 
     def _stop(self, key: tuple[str, int]) -> None:
         if task := self._jobs.pop(key, None):
@@ -196,5 +218,10 @@ def as_message(error: RequestError, request_id: int, outcome: str = "") -> Error
         message=error.message[:4096],
         hint=error.hint or UNSET,
         retryable=error.code.retryable,
+        retry_after_ms=error.retry_after_ms or UNSET,
         outcome=outcome or error.code.outcome,  # type: ignore[arg-type]
     )
+
+
+def _tag(message: Result | Error) -> str:
+    return "error" if isinstance(message, Error) else "result"

@@ -130,7 +130,8 @@ class Flows:
         """Keeps and shows a popup; gives its id. The same step of the same `parent` is shown once."""
         live.expect(popup)
         if sum(1 for _ in live.session.popups) >= MAX_POPUPS:
-            raise RequestError(errors.OVERLOADED, open=MAX_POPUPS)
+            says = f"This editor has {MAX_POPUPS} open popups, its most."
+            raise RequestError(errors.OVERLOADED, "Answer or dismiss some.", message=says)
         popup_id, is_new = await self.store.write(
             lambda db: SessionStore(db).reserve_popup(live.id, advisor.name, popup, state, parent)
         )

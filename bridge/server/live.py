@@ -6,7 +6,6 @@ import asyncio
 import logging
 import secrets
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -18,9 +17,10 @@ from sqlite_utils import Database
 from bridge.api import Adapter, SessionView
 from bridge.core import auth, errors
 from bridge.core.errors import RemoteProtocolError, RequestError, StoreError
-from bridge.core.messages import MAX_FRAME, Identify, Message, Numbered
+from bridge.core.messages import MAX_FRAME, Identify, Message, Numbered, Request
 from bridge.core.session import MAX_OUTBOX, Session
 from bridge.core.versions import Choice
+from bridge.server.backlog import Backlog, Total
 from bridge.store.records import StoredSession, unpack
 from bridge.store.sessions import SEQ_BLOCK, SessionStore
 from bridge.store.store import Store
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 MAX_UNACKED = 64 << 20
 """Most bytes that one client may leave unacknowledged."""
+NO_LIMIT = 1 << 62
 SPARE = 1024
 """Bytes of a frame that are left for a message's id and number."""
 CLOSE_S = 3.0
@@ -57,7 +58,11 @@ class LiveSession:
         choice: Choice[Adapter] | None,
         store: Store,
         reserved: int,
+        total: Total | None = None,
+        relieve: Callable[[], None] = lambda: None,
     ) -> None:
+        """`relieve` is called where `total` is too much."""
+        self._relieve = relieve
         self.session = session
         self.identify = identify
         self.choice = choice
@@ -67,8 +72,11 @@ class LiveSession:
         self._store = store
         self._reserved = reserved
         self._durable: list[int] = []
-        self._sizes: deque[tuple[int, int]] = deque()
-        self._unacked = 0
+        self.backlog = Backlog(total or Total(NO_LIMIT))
+        self.heard = time.monotonic()
+        """When its client last said anything, or was lost, by `time.monotonic`."""
+        self.inline: Request | None = None
+        """What the daemon itself is doing for it right now."""
         self.ended = False
         self.events = 0
         """How many of its events advisors are at work on."""
@@ -138,15 +146,17 @@ class LiveSession:
 
     async def write(self, message: Message) -> None:
         """Writes what needs no number, or has one."""
-        if self.socket is None:
-            return
-        size = await self.socket.send(message)
-        if isinstance(message, Numbered) and isinstance(message.seq, int):
-            self._sizes.append((message.seq, size))
-            self._unacked += size
-            if self._unacked > MAX_UNACKED:
-                reason = f"{self._unacked} bytes wait for 'ack': acknowledge what was handled"
-                await self.drop(errors.TOO_SLOW, reason)
+        if self.socket is not None:
+            size = await self.socket.send(message)
+        elif isinstance(message, Numbered):
+            # It is kept until somebody comes back for it, and costs as much meanwhile.
+            size = _size(message)
+        if isinstance(message, Numbered) and isinstance(message.seq, int) and not self.ended:
+            total = self.backlog.add(message.seq, size)
+            if self.backlog.bytes > MAX_UNACKED:
+                await self.drop(errors.TOO_SLOW, self.backlog.reason)
+            elif total.bytes > total.most:
+                self._relieve()
 
     def expect(self, message: Message) -> None:
         """Raises RequestError where `message` can't be sent: the session has ended, or it is too much."""
@@ -171,11 +181,11 @@ class LiveSession:
         """Puts back a stored message that its client hasn't handled."""
         self.session.restore(message, now)
         self._durable.append(_seq(message))
+        self.backlog.add(_seq(message), _size(message))
 
     def acknowledged(self, seq: int) -> None:
         """Keeps the acknowledgement where it concerns something that was stored."""
-        while self._sizes and self._sizes[0][0] <= seq:
-            self._unacked -= self._sizes.popleft()[1]
+        self.backlog.acknowledged(seq)
         if self._durable and self._durable[0] <= seq:
             self._durable = [kept for kept in self._durable if kept > seq]
             self._store.submit(lambda db: SessionStore(db).acknowledged(self.id, seq))
@@ -184,8 +194,6 @@ class LiveSession:
         """`socket` carries the session from now on; gives what it has to send first."""
         await self.take_over()
         self.socket = socket
-        self._sizes.clear()
-        self._unacked = 0
         return self.session.attach(last_seq)
 
     async def take_over(self) -> None:
@@ -197,23 +205,31 @@ class LiveSession:
         """`socket` is gone; nothing happens where another took over already."""
         if self.socket is socket:
             self.socket = None
-            self.session.detach(time.monotonic())
+            self._lost()
 
     async def drop(self, close: errors.CloseCode, reason: str) -> None:
         """Closes the socket, if there is one; the session is kept."""
         socket, self.socket = self.socket, None
         if socket is not None:
-            self.session.detach(time.monotonic())
+            self._lost()
             await socket.close(close, reason)
+
+    def _lost(self) -> None:
+        self.heard = time.monotonic()
+        self.session.detach(self.heard)
 
 
 class Sessions:
     """All sessions of this daemon, attached or waiting for their client."""
 
-    def __init__(self, store: Store, keep_s: float) -> None:
+    def __init__(self, store: Store, keep_s: float, unacknowledged: Total | None = None) -> None:
+        """`unacknowledged` is what all clients have yet to acknowledge, and how much of it may be."""
+        self.unacknowledged = unacknowledged or Total(NO_LIMIT)
         self._store = store
         self._keep_s = keep_s
         self._unkept: set[asyncio.Task[None]] = set()
+        self._given_up: list[LiveSession] = []
+        self._closing: set[asyncio.Task[None]] = set()
         self._live: dict[str, LiveSession] = {}
         self._tokens: dict[str, str] = {}
 
@@ -246,8 +262,7 @@ class Sessions:
             self._unkept.add(task)
             task.add_done_callback(self._unkept.discard)
         session = Session(session_id, time.monotonic(), keep_s=self._keep_s)
-        live = self._add(LiveSession(session, identify, choice, self._store, SEQ_BLOCK), digest)
-        return live, token, problem
+        return self._add(session, identify, choice, SEQ_BLOCK, digest), token, problem
 
     def resume(self, identify: Identify, choice: Choice[Adapter] | None) -> tuple[LiveSession, str, bool]:
         """The session that `identify.resume` names, its resume token, and whether its client was restarted.
@@ -273,20 +288,36 @@ class Sessions:
         """A session of an earlier run of the daemon; its keep time starts anew."""
         identify = unpack(stored.identify, Identify)
         session = Session(stored.id, time.monotonic(), keep_s=self._keep_s, seq=stored.seq_reserved)
-        live = LiveSession(session, identify, choice, self._store, stored.seq_reserved)
-        return self._add(live, stored.token_digest)
+        return self._add(session, identify, choice, stored.seq_reserved, stored.token_digest)
 
     def expire(self, now: float) -> list[LiveSession]:
-        """Forgets and gives the sessions that nobody came back for; each is to be `settle`d."""
+        """Forgets and gives the sessions that nobody came back for, and those that were given up; each is to
+        be `settle`d."""
         late = [live for live in self._live.values() if live.session.expired(now)]
         for live in late:
             self.forget(live.id)
+        late += self._given_up
+        self._given_up = []
         return late
+
+    def relieve(self) -> None:
+        """Gives up the sessions that hold most, until what is left for all of them is no longer too much."""
+        while self.unacknowledged.is_too_much and self._live:
+            worst = max(self._live.values(), key=lambda live: live.backlog.bytes)
+            reason = worst.backlog.reason
+            log.warning("session %s is given up for the sake of the others: %s", worst.id, reason)
+            self.forget(worst.id)
+            self._given_up.append(worst)
+            # Who doesn't read takes its time to be told.
+            task = asyncio.create_task(worst.drop(errors.TOO_SLOW, reason))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
     def forget(self, session_id: str) -> None:
         """Nobody comes back to it any more."""
         if live := self._live.pop(session_id, None):
             live.ended = True
+            live.backlog.clear()
             del self._tokens[session_id]
 
     async def settle(self, session_id: str) -> None:
@@ -298,13 +329,28 @@ class Sessions:
         for task in self._unkept:
             task.cancel()
         closing = [asyncio.create_task(live.drop(close, reason)) for live in self._live.values()]
+        closing += self._closing
         if closing:
             await asyncio.wait(closing, timeout=CLOSE_S)
 
-    def _add(self, live: LiveSession, token_digest: str) -> LiveSession:
+    def _add(
+        self,
+        session: Session,
+        identify: Identify,
+        choice: Choice[Adapter] | None,
+        reserved: int,
+        token_digest: str,
+    ) -> LiveSession:
+        total, relieve = self.unacknowledged, self.relieve
+        live = LiveSession(session, identify, choice, self._store, reserved, total, relieve)
         self._live[live.id] = live
         self._tokens[live.id] = token_digest
         return live
+
+
+def _size(message: Numbered) -> int:
+    """About what it takes, bytes: an advisor's answer may hold what can't be encoded."""
+    return len(msgspec.msgpack.encode(message, enc_hook=repr))
 
 
 def _seq(message: Numbered) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from accel.executor import Executor
@@ -152,6 +153,6 @@ def as_request_error(error: WorkloadError, workload: str, deadline_ms: int) -> R
     if code is errors.INTERNAL:
         return RequestError(code)
     # The other sentences have fields that only who raises the error knows: its reason says it whole.
-    plain = errors.ErrorCode(code.name, code.number, "{message}", code.retryable)
+    plain = msgspec.structs.replace(code, says="{message}", hint="")
     said = error.name and error.name not in error.reason
     return RequestError(plain, message=f"{error.name}: {error.reason}" if said else error.reason)

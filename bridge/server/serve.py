@@ -24,7 +24,9 @@ from bridge.core.messages import MAX_FRAME, PROTOCOL
 from bridge.core.settings import Settings
 from bridge.host import Registry
 from bridge.paths import Paths
+from bridge.server import logs
 from bridge.server.app import Bridge
+from bridge.server.descriptors import allow
 from bridge.server.protocol import BridgeProtocol
 
 log = logging.getLogger(__name__)
@@ -37,13 +39,12 @@ SHUTDOWN_S = 5
 
 def main(settings: Settings, paths: Paths, registry: Registry, say: Say = print) -> None:
     """Serves until SIGINT or SIGTERM. Raises UserError where that can't be done."""
-    level = settings["log_level"].upper()
-    if level not in logging.getLevelNamesMapping():
-        raise UserError(f"Setting log_level: {level.lower()!r} is none of debug, info, warning, error.")
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
-    if level == "INFO":
-        # Our own lines say who came and went, with session and client.
-        logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    with logs.logging_by(settings, registry):
+        allow(settings["connections"])
+        _main(settings, paths, registry, say)
+
+
+def _main(settings: Settings, paths: Paths, registry: Registry, say: Say) -> None:
     with _only_one(paths), _listen(settings["host"], settings["port"], say) as listener:
         bridge = Bridge(settings, paths, registry)
         server = Server(bridge, listener, paths, say)

@@ -15,13 +15,19 @@ from uvicorn.protocols.utils import ClientDisconnected
 
 from bridge.core import auth, errors
 from bridge.core.codec import SUBPROTOCOLS, Codec, server_codec
+from bridge.core.counts import Counts
 from bridge.core.errors import RemoteProtocolError
 from bridge.core.messages import IDENTIFY_TIMEOUT_S, ClientMessage, Error, Identify, Message, Numbered, Result
 from bridge.core.session import Connection
+from bridge.server import logs
+from bridge.server.gate import Gate
 from bridge.server.live import LiveSession, too_large
 from bridge.server.welcome import Welcome
 
 log = logging.getLogger(__name__)
+
+RETRY_AFTER_S = 5
+"""When to try again where there are too many connections (RFC 9110 §10.2.3)."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -36,8 +42,11 @@ class Disconnected(Exception):
 class AsgiSocket:
     """The two halves of an ASGI WebSocket as messages; sends are in order, whoever sends."""
 
-    def __init__(self, codec: Codec[ClientMessage], receive: Receive, send: Send) -> None:
+    def __init__(
+        self, codec: Codec[ClientMessage], receive: Receive, send: Send, counts: Counts | None = None
+    ) -> None:
         self._codec = codec
+        self._counts = counts or Counts()
         self._receive = receive
         self._send = send
         self._field = "text" if codec.is_text else "bytes"
@@ -49,12 +58,23 @@ class AsgiSocket:
         if event["type"] != "websocket.receive":
             raise Disconnected
         frame = event.get("bytes")
-        return self._codec.decode(event["text"] if frame is None else frame)
+        if frame is None:
+            frame = event["text"]
+            self._counts.received_bytes += len(frame.encode())
+        else:
+            self._counts.received_bytes += len(frame)
+        message = self._codec.decode(frame)
+        self._counts.received[type(message)] += 1
+        return message
 
     async def send(self, message: Message) -> int:
         """Writes after everything that was sent before; gives the frame's size, bytes."""
-        async with self.lock:
+        # Not `async with`, whose two coroutines cost more than the rest of the lock.
+        await self.lock.acquire()
+        try:
             return await self.write(message)
+        finally:
+            self.lock.release()
 
     async def write(self, message: Message) -> int:
         """Writes at once; the caller holds `lock`. A client that is gone is none of the sender's business."""
@@ -64,6 +84,9 @@ class AsgiSocket:
             await self._send({"type": "websocket.send", self._field: data})
         except (ClientDisconnected, RuntimeError):
             log.debug("not sent to a client that is gone: %s", type(message).__name__)
+        counts = self._counts
+        counts.sent_bytes += len(frame)
+        counts.sent[type(message)] += 1
         return len(frame)
 
     def _encode(self, message: Message) -> bytes:
@@ -80,6 +103,7 @@ class AsgiSocket:
 
     async def close(self, close: errors.CloseCode, reason: str) -> None:
         """Ends the connection with a code and a reason."""
+        self._counts.close(close)
         try:
             await self._send(
                 {"type": "websocket.close", "code": close.code, "reason": errors.wire_reason(reason)}
@@ -93,28 +117,42 @@ class WebSocketEndpoint:
 
     identify_timeout_s = IDENTIFY_TIMEOUT_S
 
-    def __init__(self, welcome: Welcome, handle: Handle) -> None:
+    def __init__(self, welcome: Welcome, handle: Handle, gate: Gate, counts: Counts) -> None:
         self._welcome = welcome
         self._handle = handle
+        self._gate = gate
+        self._counts = counts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         if refusal := self._welcome.refuse(scope):
-            await _refuse(send, *refusal)
-            return
+            await self._refuse(send, *refusal)
+        elif full := self._gate.refusal():
+            await self._refuse(send, 503, full)
+        else:
+            with self._gate.entered() as identified:
+                await self._serve(scope, receive, send, identified)
+
+    async def _serve(
+        self, scope: Scope, receive: Receive, send: Send, identified: Callable[[], None]
+    ) -> None:
         subprotocol = next(s for s in scope["subprotocols"] if s in SUBPROTOCOLS)
         await send({"type": "websocket.accept", "subprotocol": subprotocol})
-        socket = AsgiSocket(server_codec(subprotocol, self._welcome.max_frame), receive, send)
+        socket = AsgiSocket(server_codec(subprotocol, self._welcome.max_frame), receive, send, self._counts)
         connection = Connection(time.monotonic(), self._welcome.features)
         live = None
         try:
             live = await self._identify(connection, socket, scope)
+            identified()
+            # The connection's task, and whatever begins in it, is this session's from now on.
+            logs.session.set(live)
             log.info("session %s is carried by %s", live.id, live.described)
             while True:
                 message = connection.receive(await socket.receive())
                 # What was under way from a connection that another took over from is none of the session's.
                 if live.socket is not socket:
                     break
+                live.heard = time.monotonic()
                 await self._handle(live, message)
         except RemoteProtocolError as error:
             log.info("closing a connection: %s", error)
@@ -129,6 +167,15 @@ class WebSocketEndpoint:
             if live is not None:
                 live.detach(socket)
                 log.info("session %s lost its connection", live.id)
+
+    async def _refuse(self, send: Send, status: int, reason: str) -> None:
+        self._counts.refused[status] += 1
+        body = msgspec.json.encode({"message": reason})
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        if status == 503:
+            headers.append((b"retry-after", b"%d" % RETRY_AFTER_S))
+        await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+        await send({"type": "websocket.http.response.body", "body": body})
 
     async def _identify(self, connection: Connection, socket: AsgiSocket, scope: Scope) -> LiveSession:
         nonce = secrets.token_hex(16)
@@ -150,10 +197,3 @@ def _instead(message: Message, error: errors.RequestError) -> Error:
     request_id = message.id if isinstance(message, (Result, Error)) else UNSET
     seq = message.seq if isinstance(message, Numbered) else UNSET
     return Error(id=request_id, seq=seq, code=error.code.name, message=error.message, hint=error.hint)
-
-
-async def _refuse(send: Send, status: int, reason: str) -> None:
-    body = msgspec.json.encode({"message": reason})
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
-    await send({"type": "websocket.http.response.body", "body": body})

@@ -186,6 +186,7 @@ async def test_a_worker_that_holds_on_to_memory_after_its_job_is_replaced(make_e
     await go(local, workloads.hoard, size=300)
     await until(lambda: not runs(first), "the worker's end")
     assert (await go(local, workloads.say)).value["pid"] != first
+    assert local.pool.ended == {"crashed": 0, "cancelled": 0, "memory": 1}
 
 
 @pytest.mark.parametrize(("how", "says"), [("exit", "exit code 3"), ("segv", "SIGSEGV")])
@@ -380,3 +381,30 @@ class held:
     async def __aexit__(self, *error):
         self.file.unlink()
         await self.task
+
+
+async def test_workers_tell_what_they_do_and_who_waits_for_them(executor, tmp_path):
+    pool = executor.pool
+    await go(executor, workloads.say)
+    [idle] = pool.states
+    assert (idle.busy, idle.doing, idle.pid) == (False, "", pool.pids[0])
+    async with held(executor, tmp_path) as pid:
+        queued = asyncio.create_task(go(executor, workloads.say, priority="bulk"))
+        await until(lambda: pool.waiting, "the job to queue")
+        [busy] = pool.states
+        assert (busy.busy, busy.pid) == (True, pid)
+        assert busy.doing.startswith("test.") and busy.for_s >= 0
+        assert pool.waiting_by_priority == {"interactive": 0, "normal": 0, "bulk": 1}
+    await queued
+    assert not pool.states[0].busy
+
+
+async def test_replaced_workers_are_counted_by_reason(executor, tmp_path):
+    await refused(go(executor, workloads.crash, "exit", [Input("x", "x")]), "worker_crashed")
+    mark = tmp_path / "pid"
+    await refused(
+        go(executor, workloads.hang, str(mark), [Input("x", "x")], deadline_s=1), "deadline_exceeded"
+    )
+    ended = dict(executor.pool.ended)
+    assert (ended["crashed"], ended["memory"]) == (2, 0)
+    assert ended["cancelled"] == 1

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from bridge.core import errors
 from bridge.core.errors import LocalProtocolError, RequestError
+from bridge.core.load import SHARE, Load
 from bridge.core.messages import Request
 from bridge.core.router import SLACK, Router, Target
 
@@ -28,6 +29,7 @@ def test_a_request_goes_to_the_workload_or_the_advisor_that_has_its_name() -> No
     router = Router(["image.inspect"], asks=["popup.ask"])
     assert router.admit("s", request(1), now=0).target is Target.WORKLOAD
     assert router.admit("s", request(2, "popup.ask"), now=0).target is Target.ADVISOR
+    assert "popup.ask" in router and "popup.tell" not in router
 
 
 def test_a_workload_that_is_not_there_is_named_in_the_refusal() -> None:
@@ -151,3 +153,28 @@ class RouterMachine(RuleBasedStateMachine):
 
 
 TestRouterMachine = RouterMachine.TestCase
+
+
+def test_a_refusal_says_when_to_ask_again_by_what_is_open_and_what_it_takes() -> None:
+    load = Load(workers=2)
+    load.ran("image.inspect", 3.0)
+    router = Router(["image.inspect"], asks=["popup.ask"], inflight=4, load=load)
+    router.admit("s", request(0, "popup.ask"), now=0)
+    for request_id in range(1, 4):
+        router.admit("s", request(request_id), now=0)
+    assert refusal(router, "s", request(9)).retry_after_ms == 3 * 3000 / 2 * SHARE
+    router.finish("s", 0)
+    router.finish("s", 1)
+    router.admit("s", request(1, priority="interactive"), now=0)
+    router.admit("s", request(10, priority="interactive"), now=0)
+    assert refusal(router, "s", request(9)).retry_after_ms == 4 * 3000 / 2 * SHARE
+
+
+def test_bulk_that_has_filled_its_share_keeps_nobody_else_out() -> None:
+    router = Router(["image.inspect"], inflight=4, inflight_total=1000)
+    for request_id in range(3):
+        router.admit("s", request(request_id, priority="bulk"), now=0)
+    assert refusal(router, "s", request(3, priority="bulk")).code is errors.OVERLOADED
+    router.admit("s", request(4, priority="interactive"), now=0)
+    router.drop_session("s")
+    assert len(router.admission) == 0

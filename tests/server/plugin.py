@@ -76,6 +76,17 @@ def read(inputs: Sequence[Input], params: Nothing, limits: Limits) -> Output:
     return Output([Path(one.path).read_bytes() for one in inputs])
 
 
+class Touch(Params, frozen=True):
+    path: str
+
+
+@workload("test.touch", version=1, params=Touch, inputs=(0, 1))
+def touch(inputs: Sequence[Input], params: Touch, limits: Limits) -> Output:
+    """Leaves a file, by which a test sees that it ran."""
+    Path(params.path).touch()
+    return Output("touched")
+
+
 @workload("test.make", version=1, params=Size, inputs=(0, 1))
 def make(inputs: Sequence[Input], params: Size, limits: Limits) -> Output:
     """Gives a value and a file of a size."""
@@ -218,7 +229,7 @@ def popbridge_adapters() -> Sequence[Adapter]:
 
 @hookimpl
 def popbridge_workloads() -> Sequence[Any]:
-    return [f.workload for f in (sleep, crash, fail, refuse, read, make, inline)]
+    return [f.workload for f in (sleep, crash, fail, refuse, read, touch, make, inline)]
 
 
 @hookimpl

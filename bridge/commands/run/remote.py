@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -13,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 from bridge.client import Client
 from bridge.commands.run.jobs import Job
 from bridge.core import errors
+from bridge.core.admission import SESSION_SHARES
 from bridge.core.errors import RequestError, UserError
 from bridge.core.messages import InputRef, OutputRef, ProjectInfo, Result, ResultMeta
+from bridge.retrying import pause_s
 
 if TYPE_CHECKING:
     from accel.executor import ExecutorResult
@@ -22,8 +25,6 @@ if TYPE_CHECKING:
     from accel.workload import WorkloadError
     from bridge.commands.run.plan import Plan
 
-PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
-"""From, doubled, to: between tries of what the daemon has no room for, where it doesn't say how long."""
 DEADLINE_S = 3600.0
 """What a job may take at least, its wait in the daemon's queue included: editors' deadlines are short."""
 MOST_INPUTS = 64
@@ -55,8 +56,9 @@ class Remote:
         self._patience_s = patience_s
         self._deadline_s = deadline_s
         self._priority = priority
-        # More would only wait there, while their deadlines run.
-        self.at_once = min(client.hello.limits.inflight, max(4, 2 * cores()))
+        # More would only wait there, while their deadlines run, or find the daemon full of their likes.
+        room = math.ceil(client.hello.limits.inflight * SESSION_SHARES[priority])
+        self.at_once = min(room, max(4, 2 * cores()))
 
     async def run(self, job: Job, folder: Path | None) -> ExecutorResult:
         """The result, its files in `folder` if there is one. Raises WorkloadError, and UserError where the
@@ -112,7 +114,7 @@ class Remote:
 
     async def _patiently(self, params: Mapping[str, Any], inputs: Sequence[InputRef]) -> Result:
         """The answer, as soon as the daemon has room for the question."""
-        pause, until = PAUSE_S, time.monotonic() + self._patience_s
+        tried, until = 0, time.monotonic() + self._patience_s
         while True:
             try:
                 return await self._client.request(
@@ -125,9 +127,8 @@ class Remote:
             except RequestError as error:
                 if error.code.name != errors.OVERLOADED.name or time.monotonic() > until:
                     raise
-                asked = error.fields.get("retry_after_ms")
-                await asyncio.sleep(asked / 1000 if isinstance(asked, int) else pause)
-                pause = min(2 * pause, LONGEST_PAUSE_S)
+                await asyncio.sleep(pause_s(error, tried))
+                tried += 1
 
     async def _fetched(self, output: OutputRef, folder: Path | None) -> ResultFile:
         from accel.frames import ResultFile

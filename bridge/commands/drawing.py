@@ -1,0 +1,132 @@
+"""A daemon's status as lines and tables on a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bridge.commands.measures import duration, millis, size
+from bridge.core.status import SessionStatus, Status, WorkerStatus, WorkloadStatus
+
+
+def drawn(status: Status, most: int | None = None) -> Group:
+    """All of it; `most` is the most rows of each table, None for all of them."""
+    heads = _workers(status.workers), _sessions(status.sessions), _workloads(status.workloads)
+    parts: list[RenderableType] = [Text(line) for line in lines(status)]
+    for title, columns, rows in heads:
+        parts += _section(title, columns, rows, most)
+    return Group(*parts)
+
+
+def lines(status: Status) -> Iterable[str]:
+    """What there is one of."""
+    up = duration(status.uptime_s)
+    yield f"PopBridge {status.version} at {status.address}, up {up} (process {status.pid})"
+    yield f"Runs on   {', '.join(status.devices)}"
+    workers = size(sum(worker.memory for worker in status.workers))
+    late = f"; 95 % of timers at most {millis(status.lag_p95_ms)} late" if status.lag_p95_ms else ""
+    yield f"Memory    {size(status.memory)}, workers {workers}{late}"
+    yield f"Requests  {_by_priority(status.open)} open, {status.inflight} at most"
+    yield f"Queue     {_by_priority(status.waiting)} waiting for a worker"
+    if any(status.replaced.values()):
+        yield f"Replaced  {_listed(status.replaced)} workers"
+    attached = sum(session.attached for session in status.sessions)
+    away = len(status.sessions) - attached
+    yield f"Clients   {status.connections} connections, {attached} sessions, {away} more kept for a while"
+    yield from _figures(status.figures)
+
+
+def _figures(figures: Mapping[str, float]) -> Iterable[str]:
+    """Of the cache, the journal and the blobs, as far as there are any."""
+
+    def of(name: str) -> float:
+        return figures.get(f"popbridge_{name}", 0.0)
+
+    if "popbridge_cache_hits_total" in figures:
+        hits = of("cache_hits_total") + of("cache_shared_total")
+        asked = hits + of("cache_misses_total")
+        rate = f"{hits / asked:.0%} of {asked:.0f} requests without a run" if asked else "not asked yet"
+        yield f"Cache     {rate}; {of('cache_entries'):.0f} results, {size(of('cache_bytes'))}"
+    if "popbridge_journal_jobs{waiting}" in figures:
+        counts = {state: of(f"journal_jobs{{{state}}}") for state in ("waiting", "running")}
+        counts |= {state: of(f"journal_jobs_total{{{state}}}") for state in ("done", "failed", "cancelled")}
+        yield f"Journal   {', '.join(f'{count:.0f} {state}' for state, count in counts.items())}"
+    if "popbridge_blobs" in figures:
+        quota = of("blobs_quota_bytes")
+        most = f" of {size(quota)}" if quota else ""
+        yield f"Blobs     {of('blobs'):.0f}, {size(of('blobs_bytes'))}{most}"
+
+
+def _by_priority(counts: Mapping[str, int]) -> str:
+    each = _listed(counts)
+    return f"{sum(counts.values())}" + (f" ({each})" if each else "")
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+
+
+Rows = Sequence[tuple[str, ...]]
+Section = tuple[str, tuple[str, ...], Rows]
+
+
+def _workers(workers: Sequence[WorkerStatus]) -> Section:
+    rows = [
+        (
+            str(worker.pid),
+            worker.device,
+            (worker.doing or "a job") if worker.busy else "idle",
+            duration(worker.for_s),
+            size(worker.memory),
+        )
+        for worker in workers
+    ]
+    return "Workers", ("process", "device", "doing", "for", "memory"), rows
+
+
+def _sessions(sessions: Sequence[SessionStatus]) -> Section:
+    rows = [
+        (
+            session.id,
+            session.client,
+            session.engine or "-",
+            session.project or "-",
+            "attached" if session.attached else "away",
+            duration(session.idle_s),
+            str(session.open),
+            str(session.popups),
+            f"{session.unacknowledged} ({size(session.unacknowledged_bytes)})",
+        )
+        for session in sessions
+    ]
+    heads = ("session", "client", "engine", "project", "state", "idle", "open", "popups", "unacknowledged")
+    return "Sessions", heads, rows
+
+
+def _workloads(workloads: Sequence[WorkloadStatus]) -> Section:
+    rows = [
+        (
+            each.name,
+            str(each.ok),
+            str(each.failed),
+            millis(each.p50_ms),
+            millis(each.p95_ms),
+            millis(each.queue_p95_ms),
+        )
+        for each in workloads
+    ]
+    return "Workloads since the start", ("workload", "ok", "failed", "p50", "p95", "queue p95"), rows
+
+
+def _section(title: str, columns: tuple[str, ...], rows: Rows, most: int | None) -> list[RenderableType]:
+    if not rows:
+        return []
+    table = Table(*columns, box=None, pad_edge=False, highlight=False)
+    for row in rows[:most]:
+        table.add_row(*(Text(cell, overflow="fold") for cell in row))
+    hidden = 0 if most is None else max(0, len(rows) - most)
+    more = [Text(f"... and {hidden} more", style="dim")] if hidden else []
+    return [Text(f"\n{title}", style="bold"), table, *more]

@@ -1,0 +1,140 @@
+"""The daemon's log: whose lines are in it, how they look, and which session and request each belongs to."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import logging.handlers
+import sys
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from bridge.core.errors import UserError
+from bridge.core.messages import Request
+from bridge.core.settings import Settings
+from bridge.host import Registry
+
+if TYPE_CHECKING:
+    from bridge.server.live import LiveSession
+
+session: ContextVar[LiveSession] = ContextVar("session")
+"""The session whose work is being done."""
+request: ContextVar[Request] = ContextVar("request")
+"""The request that is being worked on, by a task of its own."""
+
+OWN = ("bridge", "accel", "popbridge")
+"""The loggers that the setting `log_level` is for: of all others, only what went wrong is of interest."""
+UVICORN_LEAST = {logging.DEBUG: logging.INFO, logging.INFO: logging.WARNING}
+"""What uvicorn may say at a level: our own lines say who came and went, and at `debug` it would show frames,
+the token of `identify` in them."""
+LEVELS = ("debug", "info", "warning", "error")
+
+
+@contextlib.contextmanager
+def logging_by(settings: Settings, registry: Registry) -> Iterator[None]:
+    """Logs as the settings `log_*` say; what the plugins of `registry` say counts as the daemon's own.
+
+    Raises UserError for a level that is none, and a file that can't be written.
+    """
+    name = settings["log_level"].lower()
+    if name not in LEVELS:
+        raise UserError(f"Setting log_level: {name!r} is none of {', '.join(LEVELS)}.")
+    level = logging.getLevelNamesMapping()[name.upper()]
+    handler = _handler(settings)
+    handler.setFormatter(
+        Json() if settings["log_format"] == "json" else Text(timed=bool(settings["log_file"]))
+    )
+    levels = {"": max(level, logging.WARNING), "uvicorn": UVICORN_LEAST.get(level, level)}
+    levels |= dict.fromkeys((*OWN, *_packages(registry)), level)
+    before = {name: logging.getLogger(name).level for name in levels}
+    logging.getLogger().addHandler(handler)
+    _set(levels)
+    try:
+        yield
+    finally:
+        _set(before)
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+
+
+def _set(levels: Mapping[str, int]) -> None:
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def _handler(settings: Settings) -> logging.Handler:
+    if not settings["log_file"]:
+        return logging.StreamHandler(sys.stderr)
+    path = Path(settings["log_file"]).expanduser()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Paths of projects may hold what is no Unicode: a line that can't be written says nothing.
+        return logging.handlers.RotatingFileHandler(
+            path,
+            maxBytes=settings["log_file_mib"] << 20,
+            backupCount=settings["log_file_count"],
+            encoding="utf-8",
+            errors="backslashreplace",
+        )
+    except OSError as error:
+        raise UserError(f"Setting log_file: {path} can't be written ({error.strerror}).") from None
+
+
+def _packages(registry: Registry) -> Iterator[str]:
+    """The packages that plugins' code is in."""
+    for made in (*registry.adapters, *registry.advisors):
+        yield type(made).__module__.partition(".")[0]
+    for workload in registry.workloads.values():
+        yield workload.target.partition(":")[0].partition(".")[0]
+
+
+def belongs_to() -> dict[str, Any]:
+    """The session, request and workload that the current line is about, as far as it is about any."""
+    found: dict[str, Any] = {}
+    asked = request.get(None)
+    if (live := session.get(None)) is not None:
+        found["session"] = live.id
+        asked = asked or live.inline
+    if asked is not None:
+        found |= {"request": asked.id, "workload": asked.workload}
+    return found
+
+
+class Json(logging.Formatter):
+    """One object on one line: ts (ISO 8601, UTC), level, logger, message, and what it belongs to."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **belongs_to(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        try:
+            return msgspec.json.encode(line).decode()
+        except UnicodeEncodeError:
+            return msgspec.json.encode({name: _text(value) for name, value in line.items()}).decode()
+
+
+class Text(logging.Formatter):
+    """For people: the level, where it comes from, what happened, and what it belongs to, in brackets."""
+
+    def __init__(self, *, timed: bool) -> None:
+        """`timed`: with the local time in front, where nothing else adds it."""
+        super().__init__(("%(asctime)s " if timed else "") + "%(levelname)s %(name)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        about = " ".join(f"{name} {value}" for name, value in belongs_to().items())
+        return f"{super().formatMessage(record)} [{about}]" if about else super().formatMessage(record)
+
+
+def _text(value: Any) -> Any:
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value

@@ -1,0 +1,80 @@
+"""A status, drawn."""
+
+from __future__ import annotations
+
+import io
+
+import msgspec
+from rich.console import Console
+
+from bridge.commands.drawing import drawn
+from bridge.core.status import SessionStatus, Status, WorkerStatus, WorkloadStatus
+
+WORKER = WorkerStatus(pid=11, device="CPU", busy=True, doing="image.resize", for_s=1.0, memory=3 << 20)
+SESSION = SessionStatus(
+    id="s", client="editor g 1", engine="godot 4.4", project="[bold]Castle[/bold]", attached=True, idle_s=1.0,
+    open=1, popups=2, unacknowledged=3, unacknowledged_bytes=4096,
+)  # fmt: skip
+STATUS = Status(
+    version="1", instance="i", pid=1, address="ws://127.0.0.1:1/ws", uptime_s=5, devices=["CPU", "CUDA, X"],
+    open={"interactive": 1, "normal": 0, "bulk": 7}, inflight=9,
+    waiting={"interactive": 0, "normal": 0, "bulk": 5}, workers=[WORKER],
+    replaced={"crashed": 2, "cancelled": 0, "memory": 1}, sessions=[SESSION], connections=1,
+    workloads=[WorkloadStatus("image.resize", 5, 1, 10.0, 20.0, None)], memory=5 << 20, lag_p95_ms=None,
+)  # fmt: skip
+
+
+def text(status: Status, most: int | None = None) -> str:
+    out = io.StringIO()
+    Console(file=out, width=160).print(drawn(status, most))
+    return out.getvalue()
+
+
+def test_what_people_named_is_shown_as_it_is() -> None:
+    assert "[bold]Castle[/bold]" in text(STATUS)
+
+
+def test_queues_and_replaced_workers_are_told_by_kind() -> None:
+    out = text(STATUS)
+    assert "Requests  8 (1 interactive, 7 bulk) open, 9 at most" in out
+    assert "Queue     5 (5 bulk) waiting for a worker" in out
+    assert "Replaced  2 crashed, 1 memory workers" in out
+    assert "Runs on   CPU, CUDA, X" in out
+    assert "late" not in out
+
+
+def test_a_busy_worker_says_what_it_does_as_far_as_that_is_known() -> None:
+    nameless = msgspec.structs.replace(WORKER, doing="")
+    out = text(msgspec.structs.replace(STATUS, workers=[WORKER, nameless]))
+    assert "image.resize  1.0 s" in out and "a job" in out
+
+
+def test_what_doesnt_fit_on_the_screen_is_counted() -> None:
+    many = [msgspec.structs.replace(WORKER, pid=pid) for pid in range(20)]
+    out = text(msgspec.structs.replace(STATUS, workers=many), most=3)
+    assert "... and 17 more" in out
+    assert sum("image.resize" in line for line in out.splitlines()) == 4
+
+
+def test_without_anybody_there_are_no_empty_tables() -> None:
+    out = text(msgspec.structs.replace(STATUS, sessions=[], workloads=[]))
+    assert "Sessions" not in out and "Workloads" not in out
+
+
+def test_what_is_kept_is_told_as_far_as_there_is_any() -> None:
+    assert "Cache" not in text(STATUS)
+    figures = {
+        "popbridge_cache_hits_total": 6.0, "popbridge_cache_shared_total": 2.0,
+        "popbridge_cache_misses_total": 2.0, "popbridge_cache_entries": 5.0, "popbridge_cache_bytes": 2048.0,
+        "popbridge_journal_jobs{waiting}": 3.0, "popbridge_journal_jobs_total{done}": 4.0,
+        "popbridge_blobs": 7.0, "popbridge_blobs_bytes": 1024.0, "popbridge_blobs_quota_bytes": 4096.0,
+    }  # fmt: skip
+    out = text(msgspec.structs.replace(STATUS, figures=figures))
+    assert "Cache     80% of 10 requests without a run; 5 results, 2.0 KiB" in out
+    assert "Journal   3 waiting, 0 running, 4 done, 0 failed, 0 cancelled" in out
+    assert "Blobs     7, 1.0 KiB of 4.0 KiB" in out
+    unused = {"popbridge_cache_hits_total": 0.0, "popbridge_blobs": 0.0}
+    out = text(msgspec.structs.replace(STATUS, figures=unused))
+    assert "Cache     not asked yet; 0 results, 0 B" in out and "Blobs     0, 0 B\n" in out.replace(
+        " \n", "\n"
+    )

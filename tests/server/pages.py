@@ -1,0 +1,19 @@
+"""What a daemon answers over HTTP, for tests."""
+
+from __future__ import annotations
+
+from http.client import HTTPConnection, HTTPResponse
+from urllib.parse import urlsplit
+
+from bridge.connection import ConnectionFile
+
+
+def page(file: ConnectionFile, path: str, method: str = "GET", **headers: str) -> tuple[HTTPResponse, bytes]:
+    """The response and its body."""
+    client = HTTPConnection(urlsplit(file.http).netloc, timeout=30)
+    try:
+        client.request(method, path, headers=headers)
+        response = client.getresponse()
+        return response, response.read()
+    finally:
+        client.close()
