@@ -14,6 +14,7 @@ from typing import Any
 
 from accel.executor import BatchExecutor, ExecutorResult, packed_item
 from accel.priorities import PRIORITIES, Turns
+from accel.watch import Watch
 from accel.workload import Batching, Input, Workload, WorkloadError, names
 
 MaxRows = Callable[[Workload], int]
@@ -45,16 +46,23 @@ class Batcher:
         deadline_s: float,
         priority: str = "normal",
         out_dir: Path | None = None,
+        watch: Watch | None = None,
     ) -> ExecutorResult:
         most = self._most(workload)
         if most <= 1 or workload.batching is None or priority not in PRIORITIES:
             return await self._executor.run(
-                workload, params, inputs, deadline_s=deadline_s, priority=priority, out_dir=out_dir
+                workload,
+                params,
+                inputs,
+                deadline_s=deadline_s,
+                priority=priority,
+                out_dir=out_dir,
+                watch=watch,
             )
         workload.check_inputs(len(inputs))
         parsed = workload.parse(dict(params))
         rows = workload.batching.rows(parsed)
-        waiting = Waiting(params, inputs, rows, priority, time.monotonic() + deadline_s)
+        waiting = Waiting(params, inputs, rows, priority, time.monotonic() + deadline_s, watch)
         queue = self._queue(workload, workload.batching, parsed, out_dir)
         return await queue.run(waiting, most)
 
@@ -79,7 +87,13 @@ class Waiting:
     can't be sent."""
 
     def __init__(
-        self, params: Mapping[str, Any], inputs: Sequence[Input], rows: int, priority: str, end: float
+        self,
+        params: Mapping[str, Any],
+        inputs: Sequence[Input],
+        rows: int,
+        priority: str,
+        end: float,
+        watch: Watch | None = None,
     ) -> None:
         self.params = params
         self.inputs = inputs
@@ -88,6 +102,7 @@ class Waiting:
         self.priority = priority
         self.end = end
         """Its deadline, by `time.monotonic`."""
+        self.watch = watch or Watch()
         self.result: asyncio.Future[ExecutorResult] = asyncio.get_running_loop().create_future()
 
 
@@ -136,7 +151,7 @@ class _Queue:
             self._leave(job, overdue=True)
             raise overdue(job) from None
         except asyncio.CancelledError:
-            self._leave(job, overdue=False)
+            self._leave(job, overdue=job.watch.overdue)
             raise
 
     async def close(self) -> None:
@@ -200,6 +215,7 @@ class _Queue:
         while (job := self._turns.next(fits)) is not None:
             self._rows -= job.rows
             rows += job.rows
+            job.watch.begin()
             taken.append(job)
         return taken
 

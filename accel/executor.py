@@ -32,6 +32,7 @@ from accel.outputs import named, stored
 from accel.pool import Pool
 from accel.priorities import PRIORITIES
 from accel.process import Worker, WorkerDied
+from accel.watch import Watch
 from accel.workload import Input, Limits, Workload, WorkloadError, checked, names
 
 WARM = ("accel.image.examine",)
@@ -76,12 +77,13 @@ class Executor(Protocol):
         deadline_s: float,
         priority: str = "normal",
         out_dir: Path | None = None,
+        watch: Watch | None = None,
     ) -> ExecutorResult:
         """Runs one workload. Cancelling the awaiting task ends the job, wherever it is.
 
         `deadline_s` counts from the call, time in the queue included. `priority` is `interactive`,
         `normal` or `bulk`. With `out_dir`, an existing folder, output files are written there under
-        their SHA-256 and come back as paths, else as bytes.
+        their SHA-256 and come back as paths, else as bytes. `watch` is told once a worker has begun.
 
         Raises WorkloadError: the workload's own, or `bad_params`, `deadline_exceeded`,
         `worker_crashed`, `shutting_down`, or `internal`, whose details are in the log.
@@ -171,6 +173,7 @@ class LocalExecutor:
         deadline_s: float | None,
         priority: str = "normal",
         out_dir: Path | None = None,
+        watch: Watch | None = None,
     ) -> ExecutorResult:
         """As `Executor.run`; None is no deadline."""
         workload.check_inputs(len(inputs))
@@ -182,7 +185,7 @@ class LocalExecutor:
         job = _frame(workload, params, inputs, out_dir)
         try:
             async with asyncio.timeout(deadline_s):
-                asked = self._ask(job, priority, names(inputs), workload.name)
+                asked = self._ask(job, priority, names(inputs), workload.name, watch)
                 return _result(workload, *await asked)
         except TimeoutError:
             assert deadline_s is not None
@@ -217,7 +220,9 @@ class LocalExecutor:
         self._took_back(worker, reply.replies)
         return [_outcome(workload, one, queued, len(parts)) for one in reply.replies]
 
-    async def _ask(self, job: bytes, priority: str, name: str, doing: str) -> tuple[Reply, float]:
+    async def _ask(
+        self, job: bytes, priority: str, name: str, doing: str, watch: Watch | None = None
+    ) -> tuple[Reply, float]:
         """A worker's reply, and the milliseconds until one was free."""
         queued = 0.0
         died = ""
@@ -225,6 +230,8 @@ class LocalExecutor:
             begin = time.perf_counter()
             worker = await self._pool.acquire(priority)
             queued += (time.perf_counter() - begin) * 1000
+            if watch is not None:
+                watch.begin()
             try:
                 reply = await worker.ask(job, doing)
             except WorkerDied as error:

@@ -38,7 +38,7 @@ Took = tuple[float, float]
 log = logging.getLogger(__name__)
 
 
-class Watch:
+class Stopwatch:
     """How long something takes, from now on."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ def run(frame: Job | Batch, setup: Setup) -> bytes:
 def _several(batch: Batch, setup: Setup) -> list[Raw]:
     workload = load(batch.target).workload
     assert workload.batching is not None
-    watch = Watch()
+    watch = Stopwatch()
     outcomes = _outcomes(workload, workload.batching, batch.items, setup)
     share = watch.share(len(batch.items))
     return [
@@ -129,7 +129,7 @@ def _parsed(workload: Workload, item: JobItem) -> Item | WorkloadError:
 
 
 def _done(target: str, item: JobItem, inputs: Sequence[Input], out_dir: str | None, setup: Setup) -> Done:
-    watch = Watch()
+    watch = Stopwatch()
     function = load(target)
     output = function(inputs, function.workload.parse(item.params), setup.limits)
     files = _files(checked(output), out_dir)

@@ -76,7 +76,11 @@ class Worker:
     async def ask(self, job: bytes, doing: str = "") -> Reply | Several:
         """The reply to a job's frame; `doing` is its workload. Raises WorkerDied."""
         frame = self._wire.expect()
-        self._stdin.write(job)
+        try:
+            self._stdin.write(job)
+        except RuntimeError:
+            # uvloop takes nothing for a pipe that was closed since the worker was lent.
+            self.kill()
         self._turn_to(doing)
         try:
             return replies.decode(await frame)

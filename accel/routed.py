@@ -19,6 +19,7 @@ from accel.retries import Retries
 from accel.routing import Choice, Cost, Form, Routing
 from accel.sample import Sample
 from accel.troubles import Trouble, Troubles
+from accel.watch import Watch
 from accel.workload import Input, Workload, WorkloadError
 
 DEADLINE_S = 60.0
@@ -107,10 +108,11 @@ class Routed:
         deadline_s: float,
         priority: str = "normal",
         out_dir: Path | None = None,
+        watch: Watch | None = None,
     ) -> ExecutorResult:
         end = time.monotonic() + deadline_s
         choice, lane = self._choose(workload, params, inputs)
-        more: dict[str, Any] = {"priority": priority, "out_dir": out_dir}
+        more: dict[str, Any] = {"priority": priority, "out_dir": out_dir, "watch": watch}
         first = self._lanes[0]
         try:
             done = await self._run(lane, choice, workload, params, inputs, deadline_s=deadline_s, **more)

@@ -168,6 +168,11 @@ class Client:
         """What the next connection needs to take the session up again."""
         return Resume(session=self.ready.session, token=self.ready.resume_token, last_seq=self._handled())
 
+    @property
+    def ended(self) -> bool:
+        """Whether the connection is closed or lost."""
+        return self._reader is None or self._reader.done()
+
     async def close(self) -> None:
         """Ends the connection; the daemon keeps the session for its keep time."""
         with suppress(ConnectionClosed):
@@ -199,6 +204,10 @@ class Client:
         retries: int = 0,
     ) -> Result:
         """Asks and waits; a cancelled wait cancels the request. Raises RequestError in the daemon's words.
+
+        With a `key`, or in bulk, the daemon does what it has accepted once, whatever dies. If the connection
+        is lost (`editor_gone`), ask again with the same key, workload, parameters and inputs, by the heir or
+        by any connection with the same project: it waits for the same job, and gets the same answer.
 
         What the daemon has no room for, or can't do just then, is asked up to `retries` times more, each
         after the `retry_after_ms` that it names and a little more.

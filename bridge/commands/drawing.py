@@ -50,8 +50,8 @@ def _figures(figures: Mapping[str, float]) -> Iterable[str]:
         asked = hits + of("cache_misses_total")
         rate = f"{hits / asked:.0%} of {asked:.0f} requests without a run" if asked else "not asked yet"
         yield f"Cache     {rate}; {of('cache_entries'):.0f} results, {size(of('cache_bytes'))}"
-    if "popbridge_journal_jobs{waiting}" in figures:
-        counts = {state: of(f"journal_jobs{{{state}}}") for state in ("waiting", "running")}
+    if "popbridge_journal_jobs_open{waiting}" in figures:
+        counts = {state: of(f"journal_jobs_open{{{state}}}") for state in ("waiting", "running")}
         counts |= {state: of(f"journal_jobs_total{{{state}}}") for state in ("done", "failed", "cancelled")}
         yield f"Journal   {', '.join(f'{count:.0f} {state}' for state, count in counts.items())}"
     if "popbridge_blobs" in figures:

@@ -73,7 +73,7 @@ METRICS = (
     Metric("popbridge_cache_evictions_total", "counter", "Kept results that made room for others."),
     Metric("popbridge_cache_entries", "gauge", "Kept results."),
     Metric("popbridge_cache_bytes", "gauge", "What kept results and their files take."),
-    Metric("popbridge_journal_jobs", "gauge", "Promised jobs that aren't done: `waiting` or `running`.",
+    Metric("popbridge_journal_jobs_open", "gauge", "Promised jobs that aren't done: `waiting` or `running`.",
            ("state",)),
     Metric("popbridge_journal_jobs_total", "counter",
            "Promised jobs that came to an end: `done`, `failed` or `cancelled`.", ("state",)),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection
 from enum import Enum
+from math import inf
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from bridge.core import errors
 from bridge.core.admission import Admission
 from bridge.core.errors import LocalProtocolError, RequestError
+from bridge.core.journal import is_journalled
 from bridge.core.load import Load
 from bridge.core.messages import Request
 
@@ -34,8 +36,10 @@ class Ticket(Struct, frozen=True):
     target: Target
     deadline_ms: int
     deadline: float
-    """When it is too late, on the caller's clock, seconds."""
+    """When it is too late, on the caller's clock, seconds; infinite for what waits as long as it takes."""
     priority: str = "normal"
+    journalled: bool = False
+    """Whether the journal answers it."""
 
     @property
     def key(self) -> tuple[str, int]:
@@ -72,7 +76,8 @@ class Router:
         return name in self._targets
 
     def admit(self, session: str, request: Request, now: float) -> Ticket:
-        """Raises RequestError: `unknown_workload`, or `overloaded` where too much is open already.
+        """Raises RequestError: `unknown_workload`, `overloaded` where too much is open already, or
+        `unsupported` for a key where none can be kept.
 
         The session has made sure that the id isn't open (LocalProtocolError).
         """
@@ -81,13 +86,28 @@ class Router:
         target = self._targets.get(request.workload)
         if target is None:
             raise RequestError(errors.UNKNOWN_WORKLOAD, workload=request.workload)
+        if target is Target.ADVISOR and request.key is not UNSET:
+            # It talks with an editor, and nobody can promise what a person or an editor does.
+            raise RequestError(
+                errors.UNSUPPORTED,
+                "Send it without 'key'.",
+                name="field 'key'",
+                reason=f"{request.workload} isn't done by itself, so that it can't be promised",
+            )
         self.admission.check(session, request.priority, self.load.retry_after_ms(request.priority))
         return self._enter(self._ticket(session, request, target, now))
 
+    def readmit(self, session: str, request: Request, now: float) -> Ticket:
+        """A journalled request of an earlier run is open again, whatever else is; its time begins anew."""
+        return self._enter(self._ticket(session, request, Target.WORKLOAD, now))
+
     def _ticket(self, session: str, request: Request, target: Target, now: float) -> Ticket:
-        deadline_ms = request.deadline_ms if isinstance(request.deadline_ms, int) else self._deadline_ms
-        end = now + deadline_ms / 1000
-        return Ticket(session, request.id, request.workload, target, deadline_ms, end, request.priority)
+        own, name = request.deadline_ms, request.workload
+        deadline_ms = own if isinstance(own, int) else self._deadline_ms
+        journalled = target is Target.WORKLOAD and is_journalled(request)
+        # What is in the journal waits its turn, which may be long in coming: only its run has our deadline.
+        end = inf if journalled and own is UNSET else now + deadline_ms / 1000
+        return Ticket(session, request.id, name, target, deadline_ms, end, request.priority, journalled)
 
     def _enter(self, ticket: Ticket) -> Ticket:
         self._open[ticket.key] = ticket
@@ -95,8 +115,13 @@ class Router:
         # What an advisor has run is no request, and it keeps no worker busy itself.
         if ticket.target is Target.WORKLOAD:
             self.load.enter(ticket.key, ticket.name, ticket.priority)
-        self._remember(ticket)
+        if ticket.deadline < inf:
+            self._remember(ticket)
         return ticket
+
+    def find(self, session: str, request: int) -> Ticket | None:
+        """The request, if it is open."""
+        return self._open.get((session, request))
 
     def _remember(self, ticket: Ticket) -> None:
         # Finished requests stay in the heap until they would be late: forget them when they are most of it.

@@ -12,7 +12,6 @@ from collections import deque
 from enum import Enum
 from typing import TypeVar
 
-from msgspec import UNSET
 from msgspec.structs import replace
 
 from bridge.core import errors
@@ -112,7 +111,10 @@ class Session:
         self.seq = seq
         self.keep_s = keep_s
         self.popups = Popups()
-        self.requests: set[int] = set()
+        self.requests: dict[int, str | None] = {}
+        """Open ones, with their keys."""
+        self._unread: dict[int, str] = {}
+        """The keys of those whose answers aren't acknowledged."""
         self.commands: dict[int, Command] = {}
         self._outbox: deque[Numbered] = deque()
         self._handled = 0
@@ -129,8 +131,8 @@ class Session:
             raise RemoteProtocolError(
                 errors.TOO_SLOW, f"{MAX_OUTBOX} messages wait for 'ack': acknowledge what was handled"
             )
-        if isinstance(message, (Result, Error)) and message.id is not UNSET:
-            self._settle(message.id)
+        if isinstance(message, (Result, Error)):
+            self._settle(message)
         self.seq += 1
         numbered = replace(message, seq=self.seq)
         if isinstance(numbered, Command):
@@ -151,11 +153,13 @@ class Session:
             self.commands.pop(message.id, None)
 
     def restore(self, message: Numbered, now: float) -> None:
-        """Puts a stored, numbered message back, in the order of its number."""
+        """Takes up a message that is stored under its number, in the order of these."""
         if not isinstance(message.seq, int) or (self._outbox and message.seq <= _number(self._outbox[-1])):
             raise LocalProtocolError(errors.UNKNOWN, f"stored message out of order: {message.seq}")
         self.seq = max(self.seq, message.seq)
         self._outbox.append(message)
+        if isinstance(message, (Result, Error)):
+            self._settle(message)
         if isinstance(message, Command):
             self.commands[message.id] = message
         if isinstance(message, Popup):
@@ -181,7 +185,7 @@ class Session:
         """
         match message:
             case Request():
-                self._open_request(message.id)
+                self._open_request(message)
             case Result() | Error():
                 return self._answered(message.id) if isinstance(message.id, int) else None
             case Answer():
@@ -218,15 +222,35 @@ class Session:
         """Whether nobody came back within the keep time."""
         return self._detached_at is not None and now - self._detached_at >= self.keep_s
 
-    def _open_request(self, request_id: int) -> None:
-        if request_id in self.requests:
-            raise RemoteProtocolError(
-                errors.WRONG_VALUE, f"field 'id': request {request_id} is open already: choose another"
-            )
-        self.requests.add(request_id)
+    def repeats(self, request: Request) -> bool:
+        """Whether this is a request that is open, or whose answer isn't acknowledged, asked once more.
 
-    def _settle(self, request_id: int) -> None:
-        self.requests.discard(request_id)
+        That shows by its key: a client whose connection was lost can't know whether it was heard.
+        """
+        known = self.requests.get(request.id) or self._unread.get(request.id)
+        return known is not None and known == request.key
+
+    def client_restarted(self) -> None:
+        """The process that asked is gone: another has ids of its own."""
+        self.requests.clear()
+        self._unread.clear()
+
+    def _open_request(self, request: Request) -> None:
+        if request.id in self.requests:
+            raise RemoteProtocolError(
+                errors.WRONG_VALUE, f"field 'id': request {request.id} is open already: choose another"
+            )
+        self._unread.pop(request.id, None)
+        self.requests[request.id] = request.key if isinstance(request.key, str) else None
+
+    def _settle(self, answer: Result | Error) -> None:
+        if not isinstance(answer.id, int):
+            return
+        key = self.requests.pop(answer.id, None)
+        # What was refused may be asked again by the same id, and is answered again.
+        refused = isinstance(answer, Error) and answer.outcome == "not_started"
+        if key is not None and not refused:
+            self._unread[answer.id] = key
 
     def _acknowledge(self, seq: int) -> None:
         if seq > self.seq:
@@ -247,6 +271,8 @@ class Session:
             message = self._outbox.popleft()
             if self._is_unanswered(message):
                 unanswered.append(message)
+            elif isinstance(message, (Result, Error)) and isinstance(message.id, int):
+                self._unread.pop(message.id, None)
         self._outbox.extendleft(reversed(unanswered))
 
     def _is_unanswered(self, message: Numbered) -> bool:

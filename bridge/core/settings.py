@@ -104,6 +104,8 @@ SETTINGS = (
     Setting(name="requests.inflight", type=_ranged(int, 1, 1 << 20), default=4096,
             help="Most open requests of all sessions; the last half isn't for bulk, the last eighth only for "
                  "interactive ones."),
+    Setting(name="journal.keep_s", type=_ranged(float, 0, 31_536_000), default=86_400.0,
+            help="Seconds of the daemon's running that a request's key finds the answer it was given."),
     Setting(name="inline", type=_ranged(int, 0, 196_608), default=MAX_INLINE,
             help="Most bytes of data in a frame; larger things travel over HTTP."),
     Setting(name="blobs.max_size", type=_ranged(int, 1, 2**40), default=1 << 30, help="Largest blob, bytes."),

@@ -84,4 +84,4 @@ class Status(Struct):
     """How late the event loop comes to its timers."""
     figures: dict[str, float] = {}
     """Of the store, the cache, the journal and the blobs, by the names of their metrics; where a metric has a
-    label, with its value in braces: `popbridge_journal_jobs{waiting}`."""
+    label, with its value in braces: `popbridge_journal_jobs_open{waiting}`."""

@@ -31,13 +31,14 @@ from bridge.core.router import Router
 from bridge.core.settings import Settings
 from bridge.host import Registry
 from bridge.paths import Paths
-from bridge.server import sources
+from bridge.server import kept, sources
 from bridge.server.backlog import Total
 from bridge.server.commands import Commands
 from bridge.server.dispatch import Dispatch
 from bridge.server.flows import Flows
 from bridge.server.gate import Gate
 from bridge.server.http import HostGuard, routes
+from bridge.server.jobs import Jobs
 from bridge.server.lag import LoopLag
 from bridge.server.live import LiveSession, Sessions
 from bridge.server.measured import Measured
@@ -99,7 +100,12 @@ class Bridge:
             deadline_ms=settings["deadline_ms"],
             load=load,
         )
-        self.dispatch = Dispatch(router, runner, self.flows, commands, counts)
+        self.jobs = Jobs(
+            self.store, router, runner, self.sessions, counts, owner=self.instance,
+            workers=workers.pool.size, deadline_ms=settings["deadline_ms"],
+            keep_s=settings["journal.keep_s"],
+        )  # fmt: skip
+        self.dispatch = Dispatch(router, runner, self.flows, commands, self.jobs, counts)
         welcome = Welcome(self.token, self.instance, settings, registry, self.sessions, self._restarted)
         gate = Gate(settings["connections"], settings["connections_unidentified"])
         endpoint = WebSocketEndpoint(welcome, self.dispatch.handle, gate, counts)
@@ -107,6 +113,7 @@ class Bridge:
         observed = Observed(counts, router, self._executor, self.sessions, gate, self._lag)
         self.metrics = Metrics()
         self.metrics.add(functools.partial(sources.stored, self.store))
+        self.metrics.add(lambda: kept.promised(self.jobs.pump.tally, self.jobs.pump.running))
         operator = Operator(observed, self.metrics, self.token, self.instance)
         self.app = Starlette(
             routes=[
@@ -129,6 +136,7 @@ class Bridge:
             raise errors.UserError(f"The worker processes can't be started ({error.strerror}).") from None
         try:
             count = await restore(self.store, self.registry, self.sessions, self._commands, self.flows)
+            await self.jobs.start()
         except (sqlite3.Error, StoreError) as error:
             await self._close()
             raise unusable(self.store.path, error) from None
@@ -139,7 +147,7 @@ class Bridge:
         self._gpu = asyncio.create_task(self._join_gpu())
 
     async def _restarted(self, live: LiveSession) -> None:
-        self.dispatch.client_restarted(live)
+        await self.dispatch.client_restarted(live)
         await self.flows.show_again(live)
 
     async def finish(self) -> None:

@@ -26,8 +26,10 @@ from bridge.core.messages import (
 )
 from bridge.core.router import Router, Target, Ticket
 from bridge.server import logs
+from bridge.server.answers import as_message
 from bridge.server.commands import Commands
 from bridge.server.flows import Flows
+from bridge.server.jobs import Jobs
 from bridge.server.live import LiveSession
 from bridge.server.runner import Runner
 
@@ -38,19 +40,30 @@ class Dispatch:
     """Requests to workloads and advisors; everything else to whom it concerns."""
 
     def __init__(
-        self, router: Router, runner: Runner, flows: Flows, commands: Commands, counts: Counts
+        self,
+        router: Router,
+        runner: Runner,
+        flows: Flows,
+        commands: Commands,
+        promised: Jobs,
+        counts: Counts,
     ) -> None:
+        """`promised` does what is in the journal."""
         self._counts = counts
         self._router = router
         self._runner = runner
         self._flows = flows
         self._commands = commands
+        self._promised = promised
         self._jobs: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.stopping = False
 
     async def handle(self, live: LiveSession, message: ClientMessage) -> None:
         """Raises RemoteProtocolError where the message may not come now."""
+        if isinstance(message, Request) and live.session.repeats(message):
+            self._promised.repeat(live, message)
+            return
         settled = live.session.receive(message)
         match message:
             case Request():
@@ -74,21 +87,18 @@ class Dispatch:
         try:
             if self.stopping:
                 raise RequestError(errors.SHUTTING_DOWN)
-            if request.key is not UNSET:
-                reason = (
-                    "the journal isn't there yet, so that a request can't be promised to outlive the daemon"
-                )
-                raise RequestError(
-                    errors.UNSUPPORTED, "Send it without 'key'.", name="field 'key'", reason=reason
-                )
-            if self._runner.is_inline(request):
+            # What is answered at once needs no promise.
+            if request.key is UNSET and self._runner.is_inline(request):
                 await live.send(self._run_inline(live, request))
                 return
             ticket = self._router.admit(live.id, request, time.monotonic())
         except RequestError as error:
             await self._reply(live, request.workload, as_message(error, request.id, "not_started"))
             return
-        self._start(live, request, ticket)
+        if ticket.journalled:
+            self._promised.accept(live, request, ticket)
+        else:
+            self._start(live, request, ticket)
 
     async def _reply(self, live: LiveSession, name: str, answer: Result | Error) -> None:
         self._counts.answered(name if name in self._router else UNKNOWN, answer)
@@ -153,11 +163,19 @@ class Dispatch:
             return as_message(RequestError(errors.INTERNAL), request.id)
 
     async def _cancel(self, live: LiveSession, request_id: int) -> None:
-        await self._give_up(live, request_id, RequestError(errors.CANCELLED))
+        ticket = self._router.find(live.id, request_id)
+        if ticket is not None and ticket.journalled:
+            # Awaited, as the client may use the id anew.
+            await self._promised.cancel(live, ticket)
+        else:
+            await self._give_up(live, request_id, RequestError(errors.CANCELLED))
 
     async def overdue(self, live: LiveSession, tickets: Sequence[Ticket]) -> None:
         """Answers what has passed its deadline."""
         for ticket in tickets:
+            if ticket.journalled:
+                await self._promised.overdue(live, ticket)
+                continue
             error = RequestError(
                 errors.DEADLINE_EXCEEDED, workload=ticket.name, deadline_ms=ticket.deadline_ms
             )
@@ -183,8 +201,12 @@ class Dispatch:
             task.cancel()
 
     async def drain(self, timeout_s: float, sessions: Mapping[str, LiveSession]) -> None:
-        """Takes nothing new and waits for what is under way; what isn't done in time is given up."""
+        """Takes nothing new and waits for what is under way; what isn't done in time is given up, or left to
+        the next daemon where that is promised."""
         self.stopping = True
+        await asyncio.gather(self._promised.drain(timeout_s), self._drain(timeout_s, sessions))
+
+    async def _drain(self, timeout_s: float, sessions: Mapping[str, LiveSession]) -> None:
         if self._tasks:
             await asyncio.wait(tuple(self._tasks), timeout=timeout_s)
         late = [(sessions[key[0]], key[1]) for key in self._jobs if key[0] in sessions]
@@ -204,23 +226,11 @@ class Dispatch:
         for ticket in self._router.drop_session(session_id):
             self._stop(ticket.key)
 
-    def client_restarted(self, live: LiveSession) -> None:
+    async def client_restarted(self, live: LiveSession) -> None:
         """The process that asked is gone; another may use the same ids for requests of its own."""
         self.session_ended(live.id)
-        live.session.requests.clear()
-
-
-def as_message(error: RequestError, request_id: int, outcome: str = "") -> Error:
-    """The `error` message for what was raised; `outcome` where the code's own doesn't say it."""
-    return Error(
-        id=request_id,
-        code=error.code.name,
-        message=error.message[:4096],
-        hint=error.hint or UNSET,
-        retryable=error.code.retryable,
-        retry_after_ms=error.retry_after_ms or UNSET,
-        outcome=outcome or error.code.outcome,  # type: ignore[arg-type]
-    )
+        await self._promised.forget(live)
+        live.session.client_restarted()
 
 
 def _tag(message: Result | Error) -> str:

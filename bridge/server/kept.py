@@ -57,7 +57,7 @@ def promised(tally: Tally, running: int) -> Mapping[str, Values]:
     """Of the journal; `running` jobs are in hand."""
     ended = {"done": tally.done, "failed": tally.failed, "cancelled": tally.cancelled}
     return {
-        "popbridge_journal_jobs": {"waiting": tally.waiting, "running": running},
+        "popbridge_journal_jobs_open": {"waiting": tally.waiting, "running": running},
         "popbridge_journal_jobs_total": ended,
     }
 

@@ -177,10 +177,14 @@ class LiveSession:
             self._store.submit(lambda db: SessionStore(db).reserve(self.id, seq))
         return self.session.number(message)
 
-    def restore(self, message: Numbered, now: float) -> None:
-        """Puts back a stored message that its client hasn't handled."""
+    def take_up(self, message: Numbered, now: float) -> None:
+        """A message that is stored under its number has its place; it is to be written."""
         self.session.restore(message, now)
         self._durable.append(_seq(message))
+
+    def restore(self, message: Numbered, now: float) -> None:
+        """Puts back a stored message that its client hasn't handled."""
+        self.take_up(message, now)
         self.backlog.add(_seq(message), _size(message))
 
     def acknowledged(self, seq: int) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from accel.executor import Executor, ExecutorResult
+from accel.watch import Watch
 from accel.workload import Input, Workload
 from bridge.core.counts import Counts
 from bridge.core.load import Load
@@ -32,9 +33,10 @@ class Measured:
         deadline_s: float,
         priority: str = "normal",
         out_dir: Path | None = None,
+        watch: Watch | None = None,
     ) -> ExecutorResult:
         done = await self._executor.run(
-            workload, params, inputs, deadline_s=deadline_s, priority=priority, out_dir=out_dir
+            workload, params, inputs, deadline_s=deadline_s, priority=priority, out_dir=out_dir, watch=watch
         )
         run_s = done.run_ms / 1000
         self._counts.ran(workload.name, run_s, done.queued_ms / 1000)

@@ -19,6 +19,7 @@ from bridge.host import Registry
 from bridge.server.commands import Commands
 from bridge.server.flows import Flows
 from bridge.server.live import LiveSession, Sessions
+from bridge.store.outbox import Answer, unacknowledged
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import Receipt, StoredPopup, StoredSession, unpack
 from bridge.store.sessions import SessionStore
@@ -35,6 +36,8 @@ class Left(Struct, frozen=True):
     """Open and answered ones, oldest first."""
     receipts: Sequence[Receipt]
     """Of commands that the editor hasn't answered, oldest first."""
+    answers: Sequence[tuple[Answer, str | None]]
+    """To requests of the journal, with their keys, that its client hasn't acknowledged."""
 
 
 async def restore(
@@ -60,7 +63,8 @@ async def restore(
 
 def _left(stored: StoredSession, connection: sqlite3.Connection) -> Left:
     db = Database(connection)
-    return Left(stored, SessionStore(db).unsettled(stored.id), ReceiptStore(db).unanswered(stored.id))
+    receipts = ReceiptStore(db).unanswered(stored.id)
+    return Left(stored, SessionStore(db).unsettled(stored.id), receipts, unacknowledged(db, stored.id))
 
 
 def _session(stored: StoredSession, registry: Registry, sessions: Sessions) -> LiveSession:
@@ -76,6 +80,10 @@ def _session(stored: StoredSession, registry: Registry, sessions: Sessions) -> L
 def _outbox(left: Left, live: LiveSession) -> None:
     now = time.monotonic()
     waiting: list[Numbered] = [_command(receipt) for receipt in left.receipts if receipt.seq]
+    for answer, key in left.answers:
+        assert isinstance(answer.id, int)
+        live.session.requests[answer.id] = key
+        waiting.append(answer)
     for row in left.popups:
         popup = unpack(row.message, Popup)
         if row.status != "open" or popup.seq is UNSET:

@@ -11,10 +11,11 @@ import msgspec
 from msgspec import UNSET
 
 from accel.executor import Executor
+from accel.watch import Watch
 from accel.workload import Input, Limits, Workload, WorkloadError
 from bridge.core import errors
 from bridge.core.errors import RequestError
-from bridge.core.messages import MAX_INLINE, InputRef, OutputRef, Request, Result, ResultMeta
+from bridge.core.messages import MAX_INLINE, Error, InputRef, OutputRef, Request, Result, ResultMeta
 from bridge.store.blobs import BlobStore
 
 log = logging.getLogger(__name__)
@@ -69,8 +70,12 @@ class Runner:
         request_id: int = 0,
         deadline_ms: int = 60_000,
         priority: str = "normal",
+        watch: Watch | None = None,
     ) -> Result:
-        """The workload's result, its files as blobs. Raises RequestError."""
+        """The workload's result, its files as blobs. Raises RequestError.
+
+        `watch` is told each time that a worker has begun.
+        """
         workload = self.workloads.get(name)
         if workload is None:
             raise RequestError(errors.UNKNOWN_WORKLOAD, workload=name)
@@ -82,6 +87,7 @@ class Runner:
                 deadline_s=deadline_ms / 1000,
                 priority=priority,
                 out_dir=self._blobs.folder,
+                watch=watch,
             )
         except WorkloadError as error:
             raise as_request_error(error, name, deadline_ms) from None
@@ -97,6 +103,19 @@ class Runner:
     def resolve(self, refs: Sequence[InputRef], root: Path | None) -> list[Input]:
         """Files for a request's inputs. Raises RequestError: `not_found`, `forbidden`, `bad_params`."""
         return [self._resolve(ref, root) for ref in refs]
+
+    def durable(self, refs: Sequence[InputRef], root: Path | None) -> list[InputRef]:
+        """The same inputs, with what came as data kept as blobs. Raises RequestError as `resolve`."""
+        found = zip(refs, self.resolve(refs, root), strict=True)
+        return [
+            InputRef(name=ref.name, blob=Path(one.path).name) if isinstance(ref.data, bytes) else ref
+            for ref, one in found
+        ]
+
+    def has_outputs(self, answer: Result | Error) -> bool:
+        """Whether the files that an answer names are all there."""
+        outputs = answer.outputs if isinstance(answer, Result) else ()
+        return all((self._blobs.folder / one.blob).is_file() for one in outputs if isinstance(one.blob, str))
 
     def _resolve(self, ref: InputRef, root: Path | None) -> Input:
         if sum(value is not UNSET for value in (ref.blob, ref.data, ref.path)) != 1:

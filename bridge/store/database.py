@@ -13,6 +13,30 @@ from bridge.store.copies import keep_before
 from bridge.store.failures import as_store_error
 
 migrations = Migrations("popbridge")
+
+JOURNAL = (
+    # AUTOINCREMENT: the name of a job that was swept is never another's.
+    """CREATE TABLE jobs (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, scope TEXT NOT NULL, key TEXT, digest BLOB NOT NULL,
+        workload TEXT NOT NULL, priority INTEGER NOT NULL, state TEXT NOT NULL,
+        owner TEXT, fence INTEGER NOT NULL DEFAULT 0,
+        crashes INTEGER NOT NULL DEFAULT 0, deaths INTEGER NOT NULL DEFAULT 0,
+        deadline_ms INTEGER, deadline REAL, cache INTEGER NOT NULL, finished REAL, created TEXT NOT NULL,
+        root TEXT, params BLOB NOT NULL, inputs BLOB NOT NULL, answer BLOB)""",
+    "CREATE UNIQUE INDEX jobs_key ON jobs (scope, key) WHERE key IS NOT NULL",
+    "CREATE INDEX jobs_waiting ON jobs (priority, deaths, id) WHERE state = 'waiting'",
+    "CREATE INDEX jobs_leased ON jobs (owner) WHERE state = 'leased'",
+    "CREATE INDEX jobs_finished ON jobs (finished) WHERE finished IS NOT NULL",
+    """CREATE TABLE waiters (
+        session TEXT NOT NULL, request INTEGER NOT NULL, job INTEGER NOT NULL, key TEXT, deadline_ms INTEGER,
+        PRIMARY KEY (session, request)) WITHOUT ROWID""",
+    "CREATE INDEX waiters_job ON waiters (job)",
+    """CREATE TABLE outbox (
+        session TEXT NOT NULL, seq INTEGER NOT NULL, key TEXT, message BLOB NOT NULL,
+        PRIMARY KEY (session, seq))""",
+    "CREATE TABLE uptime (id INTEGER PRIMARY KEY CHECK (id = 1), seconds REAL NOT NULL)",
+    "INSERT INTO uptime VALUES (1, 0)",
+)
 BUSY_TIMEOUT_MS = 2000
 MAX_WAL = 16 << 20
 """Bytes of the log that are left to be used again."""
@@ -81,6 +105,13 @@ def first_tables(db: Database) -> None:
     db.table("rules").create(
         {"project": str, "folder": str, "finding": str, "created": str}, pk=("project", "folder", "finding")
     )
+
+
+@migrations()
+def journal(db: Database) -> None:
+    """Jobs that are promised, who waits for them, and answers that weren't acknowledged."""
+    for statement in JOURNAL:
+        db.execute(statement)
 
 
 def connect(path: Path, schema: Migrations, *, durable: bool = True) -> Database:

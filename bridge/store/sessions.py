@@ -49,7 +49,9 @@ class SessionStore:
         return bound
 
     def acknowledged(self, session_id: str, seq: int) -> None:
+        """The client has handled what has numbers through `seq`."""
         self._sessions.update(session_id, {"acked": seq})
+        self._connection.execute("DELETE FROM outbox WHERE session = ? AND seq <= ?", (session_id, seq))
 
     def close(self, session_id: str) -> None:
         """The session is over; what it left open is settled."""
@@ -63,6 +65,9 @@ class SessionStore:
                 "WHERE session = ? AND state = 'sent'",
                 (now_text(), pack([{"message": "the editor never came back"}]), session_id),
             )
+            # The jobs themselves go on.
+            self._connection.execute("DELETE FROM waiters WHERE session = ?", (session_id,))
+            self._connection.execute("DELETE FROM outbox WHERE session = ?", (session_id,))
 
     def all_open(self) -> list[StoredSession]:
         rows = self._db.query(

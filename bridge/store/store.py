@@ -47,6 +47,11 @@ class Store:
         self._writer = Writer(db, _settle)
 
     @property
+    def closed(self) -> bool:
+        """Whether nothing can be kept any more."""
+        return self._closed
+
+    @property
     def waiting(self) -> int:
         """Writes that wait for a commit."""
         return self._writer.waiting

@@ -107,3 +107,17 @@ async def test_cancelling_a_question_leaves_nothing_behind():
     with pytest.raises(asyncio.CancelledError):
         await task
     await worker.end()
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_worker_whose_pipe_was_closed_since_it_was_lent_has_died(loop):
+    async def main():
+        worker = await Worker.spawn(SETUP, {})
+        worker._stdin.close()
+        await asyncio.sleep(0)
+        with pytest.raises(WorkerDied):
+            await worker.ask(b"\0\0\0\1x")
+        await worker.end()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(main())

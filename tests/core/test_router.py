@@ -67,6 +67,32 @@ def test_a_deadline_counts_from_admission_and_the_bridge_has_one_for_those_witho
     assert len(router) == 0
 
 
+@pytest.mark.parametrize("fields", [{"key": "k"}, {"priority": "bulk"}])
+def test_what_is_promised_waits_as_long_as_it_takes_unless_it_has_a_deadline(fields: dict[str, Any]) -> None:
+    router = Router(["image.inspect"], deadline_ms=5000)
+    assert router.admit("s", request(1, **fields), now=0).journalled
+    router.admit("s", request(2, deadline_ms=1000, **fields), now=0)
+    assert [t.request for t in router.overdue(now=1e9)] == [2]
+    assert router.find("s", 2) is None
+    assert router.find("s", 1) is not None
+
+
+def test_what_was_promised_is_open_again_also_where_there_is_room_for_nothing_else() -> None:
+    router = Router([], inflight=1, inflight_total=1)
+    for request_id in (1, 2):
+        router.readmit("s", request(request_id, "gone.away", key="k", deadline_ms=1000), now=5)
+    assert [(t.request, t.journalled) for t in router.overdue(now=6)] == [(1, True), (2, True)]
+    assert len(router) == 0
+
+
+def test_an_advisor_takes_no_key_and_promises_nothing() -> None:
+    router = Router(["image.inspect"], asks=["popup.ask"])
+    error = refusal(router, "s", request(1, "popup.ask", key="k"))
+    assert error.code is errors.UNSUPPORTED
+    assert "popup.ask" in error.message
+    assert not router.admit("s", request(2, "popup.ask", priority="bulk"), now=0).journalled
+
+
 def test_a_request_that_took_the_id_of_an_answered_one_keeps_its_own_deadline() -> None:
     router = Router(["image.inspect"])
     router.admit("s", request(1, deadline_ms=1000), now=0)

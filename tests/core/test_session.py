@@ -179,7 +179,58 @@ def test_the_id_of_an_open_request_cannot_be_used_again_until_it_is_answered() -
     s.number(Error(id=1, code="internal", message="m"))
     s.receive(asked)
     s.number(Error(code="internal", message="about no request"))
-    assert s.requests == {1}
+    assert set(s.requests) == {1}
+
+
+def test_a_request_asked_once_more_shows_by_its_key_until_its_answer_is_acknowledged() -> None:
+    s = Session("s", now=0)
+    asked = Request(id=1, workload="w", key="k")
+    assert not s.repeats(asked)
+    s.receive(asked)
+    assert s.repeats(asked)
+    for other in (
+        Request(id=1, workload="w"),
+        Request(id=1, workload="w", key="l"),
+        Request(id=2, workload="w", key="k"),
+    ):
+        assert not s.repeats(other)
+    assert "'id'" in refusal(s.receive, asked).reason
+    s.number(Result(id=1, value=None))
+    assert s.repeats(asked)
+    s.receive(Ack(seq=1))
+    assert not s.repeats(asked)
+    s.receive(asked)
+    s.number(Error(id=1, code="overloaded", message="m", outcome="not_started"))
+    assert not s.repeats(asked)
+
+
+def test_an_id_may_be_another_requests_before_its_answer_is_acknowledged() -> None:
+    s = Session("s", now=0)
+    s.receive(Request(id=1, workload="w", key="k"))
+    s.number(Result(id=1, value=None))
+    s.receive(Request(id=1, workload="w"))
+    assert not s.repeats(Request(id=1, workload="w", key="k"))
+
+
+def test_a_restarted_client_repeats_nothing() -> None:
+    s = Session("s", now=0)
+    for number in (1, 2):
+        s.receive(Request(id=number, workload="w", key="k"))
+    s.number(Result(id=1, value=None))
+    s.client_restarted()
+    for number in (1, 2):
+        assert not s.repeats(Request(id=number, workload="w", key="k"))
+        s.receive(Request(id=number, workload="w", key="k"))
+
+
+def test_a_stored_answer_settles_its_request() -> None:
+    s = Session("s", now=0)
+    asked = Request(id=1, workload="w", key="k")
+    s.receive(asked)
+    s.restore(Result(id=1, value=None, seq=5), now=0)
+    assert s.requests == {}
+    assert s.repeats(asked)
+    assert s.attach(0) == (Result(id=1, value=None, seq=5),)
 
 
 def test_a_command_is_settled_by_its_first_answer() -> None:

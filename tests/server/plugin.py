@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -56,6 +57,52 @@ def sleep(inputs: Sequence[Input], params: Sleep, limits: Limits) -> Output:
 def crash(inputs: Sequence[Input], params: Nothing, limits: Limits) -> Output:
     """Ends its worker."""
     os._exit(3)
+
+
+class Log(Params, frozen=True):
+    path: str
+    line: str = ""
+    seconds: float = 0.0
+
+
+@workload("test.log", version=1, params=Log, inputs=(0, 1))
+def log(inputs: Sequence[Input], params: Log, limits: Limits) -> Output:
+    """Takes its time, then leaves a trace."""
+    time.sleep(params.seconds)
+    with Path(params.path).open("a") as file:
+        print(params.line, os.getpid(), file=file)
+    return Output(params.line)
+
+
+class Odd(Params, frozen=True):
+    def __post_init__(self) -> None:
+        raise ZeroDivisionError("a detail of the inside")
+
+
+@workload("test.odd", version=1, params=Odd, inputs=0)
+def odd(inputs: Sequence[Input], params: Odd, limits: Limits) -> Output:
+    """Has parameters with a bug."""
+    return Output("unreachable")
+
+
+class Once(Params, frozen=True):
+    path: str
+    times: int = 1
+    parent: bool = False
+
+
+@workload("test.dies", version=1, params=Once, inputs=0)
+def dies(inputs: Sequence[Input], params: Once, limits: Limits) -> Output:
+    """Kills its worker, or the daemon, as often as there are lines to be written to a file."""
+    with Path(params.path).open("a+") as file:
+        file.seek(0)
+        lives = len(file.readlines())
+        if lives >= params.times:
+            return Output(lives)
+        print("died", file=file)
+    os.kill(os.getppid() if params.parent else os.getpid(), signal.SIGKILL)
+    time.sleep(60)
+    return Output("unreachable")
 
 
 @workload("test.fail", version=1, params=Nothing, inputs=(0, 1))
@@ -229,7 +276,7 @@ def popbridge_adapters() -> Sequence[Adapter]:
 
 @hookimpl
 def popbridge_workloads() -> Sequence[Any]:
-    return [f.workload for f in (sleep, crash, fail, refuse, read, touch, make, inline)]
+    return [f.workload for f in (sleep, crash, fail, refuse, read, touch, make, inline, log, odd, dies)]
 
 
 @hookimpl

@@ -164,12 +164,12 @@ async def test_what_a_workload_says_of_an_input_reaches_the_client(file: Connect
         assert (answer["code"], answer["message"]) == ("bad_input", "rock.png: is no picture.")
 
 
-async def test_a_key_is_refused_rather_than_promised(file: ConnectionFile) -> None:
+async def test_a_key_is_refused_where_nothing_can_be_promised(file: ConnectionFile) -> None:
     async with session(file) as wire:
-        for number, name in enumerate(("bridge.echo", "test.sleep")):
-            answer = await wire.request(number, name, key="k")
-            assert (answer["code"], answer["outcome"]) == ("unsupported", "not_started")
-            assert "key" in answer["message"]
+        answer = await wire.request(1, "test.ask", key="k")
+        assert (answer["code"], answer["outcome"]) == ("unsupported", "not_started")
+        assert "key" in answer["message"]
+        assert (await wire.request(2, "test.ask", priority="bulk"))["type"] == "result"
 
 
 async def test_what_is_too_many_is_refused_and_the_rest_is_done(start: Callable[..., ThreadDaemon]) -> None:

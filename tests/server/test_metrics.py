@@ -17,7 +17,7 @@ from tests.server.daemons import ThreadDaemon, until
 from tests.server.pages import page
 from tests.server.wire import dial, session
 
-KEPT = ("cache", "blobs", "journal")
+KEPT = ("cache", "blobs")
 """Parts that a daemon may lack."""
 
 Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
@@ -93,7 +93,7 @@ async def test_what_is_open_now_is_told(start: Callable[..., ThreadDaemon], tmp_
             await wire.send("request", id=number, **asked)
         await wire.send("event", name="test.popup", data={"count": 2})
         await wire.send("event", name="test.command", data={"args": {}})
-        came = [await wire.receive() for _ in range(3)]
+        came = [await wire.receive() for _ in range(5)]
         command = next(message for message in came if message["type"] == "command")
         found = await asyncio.to_thread(scrape, daemon.file)
         assert value(found, "popbridge_requests_open", priority="bulk") == 2

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import inspect
 
 from bridge.core import auth, codec, errors, messages, session
+from bridge.core.journal import MAX_CRASHES, MAX_DEATHS
 from bridge.core.messages import CLIENT_MESSAGES, SERVER_MESSAGES
 from bridge.core.settings import SETTINGS
 from bridge.server import receipts, welcome
@@ -40,6 +41,9 @@ def _facts() -> dict[str, object]:
         "send_deadline_s": f"{BridgeProtocol.send_deadline_s:.0f}",
         "identify_timeout_s": f"{messages.IDENTIFY_TIMEOUT_S:.0f}",
         "inflight": defaults["session.inflight"],
+        "journal_keep_h": f"{defaults['journal.keep_s'] / 3600:.0f}",
+        "max_crashes": MAX_CRASHES,
+        "max_deaths": MAX_DEATHS,
         "keep_s": f"{defaults['session.keep_s']:.0f}",
         "heartbeat_s": f"{defaults['heartbeat_s']:.0f}",
         "blob_max": defaults["blobs.max_size"],

@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.client import Client
 from bridge.commands.run.jobs import Job
+from bridge.commands.run.lasting import LastingClient
 from bridge.core import errors
 from bridge.core.admission import SESSION_SHARES
 from bridge.core.errors import RequestError, UserError
@@ -38,7 +38,7 @@ class Remote:
 
     def __init__(
         self,
-        client: Client,
+        client: LastingClient,
         plan: Plan,
         root: str | None,
         *,
@@ -197,9 +197,8 @@ async def remote(
 
     root = _root(jobs)
     project = ProjectInfo(id="popbridge.run", name="popbridge run", root=root) if root else None
-    async with await Client.connect(
-        Paths.find().connection_file, name="popbridge run", project=project
-    ) as client:
+    client = await LastingClient.connect(Paths.find().connection_file, name="popbridge run", project=project)
+    async with contextlib.aclosing(client):
         known = {workload.name for workload in client.ready.workloads}
         if plan.workload.name not in known:
             raise UserError(

@@ -21,7 +21,7 @@ from tests.advisors import pictures
 from tests.commands.run import workloads
 from tests.commands.shell import one_line
 from tests.server import daemons
-from tests.server.daemons import ThreadDaemon
+from tests.server.daemons import ProcessDaemon, ThreadDaemon, until
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +156,9 @@ READY = {"type": "ready", "session": "s", "resume_token": "t", "resumed": False,
 FULL = {"type": "error", "code": "overloaded", "message": "The bridge is full.", "retryable": True}
 
 
+HANG_UP: dict[str, Any] = {}
+
+
 class Scripted:
     """A daemon that answers each request with the next of its answers, and hangs up after the last."""
 
@@ -164,6 +167,7 @@ class Scripted:
         self._answers = answers
         self.asked = 0
         self.deadlines: list[int] = []
+        self.keys: list[str] = []
         self._ready = threading.Event()
         self._stop: asyncio.Event | None = None
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
@@ -198,7 +202,9 @@ class Scripted:
                 continue
             self.asked += 1
             self.deadlines.append(message["deadline_ms"])
-            if not self._answers:
+            self.keys.append(message["key"])
+            if not self._answers or self._answers[0] is HANG_UP:
+                del self._answers[:1]
                 break
             await socket.send(msgpack.packb({**self._answers.pop(0), "id": message["id"]}))
 
@@ -221,7 +227,54 @@ def test_a_daemon_that_stays_full_is_told_in_the_end(
     assert scripted.asked == 2
 
 
-def test_a_daemon_that_is_gone_ends_the_run(popbridge: Any, home: Path) -> None:
+def test_a_daemon_that_is_gone_ends_the_run(
+    popbridge: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.commands.run.lasting.GONE_S", 0.5)
     with Scripted(home, []):
         code, _, err = popbridge("run", "bridge.echo", "--daemon")
     assert code == 2 and one_line(err) and "The daemon is gone" in err
+
+
+def test_a_daemon_that_hangs_up_is_asked_again_by_the_same_key(popbridge: Any, home: Path) -> None:
+    with Scripted(home, [HANG_UP, HANG_UP, {"type": "result", "value": 7}]) as scripted:
+        assert popbridge("run", "bridge.echo", "--daemon") == (0, "bridge.echo: 7\n", "")
+    assert len(scripted.keys) == 3
+    assert len(set(scripted.keys)) == 1
+
+
+class Served(ProcessDaemon):
+    """`popbridge serve`."""
+
+    command = ("-m", "bridge.cli", "serve", "--port", "0", "--workers", "1")
+
+
+def test_a_daemon_killed_in_the_middle_of_a_run_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, popbridge: Any
+) -> None:
+    process = Served(tmp_path / "home")
+    process.start()
+    monkeypatch.setenv("POPBRIDGE_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(30):
+        pictures.save(folder / f"{number}.png", pictures.noise(3, 300 + number))
+
+    def kill() -> None:
+        for least in (2, 15):
+            until(lambda least=least: len(list((tmp_path / "out").rglob("*.webp"))) >= least, "outputs")  # type: ignore[misc]
+            process.kill()
+            process.start()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        code, _, err = popbridge(
+            *("run", "image.convert", str(folder), "-r", "--param", "format=webp"),
+            *("--daemon", "--out", str(tmp_path / "out")),
+        )
+    finally:
+        killer.join(120)
+        process.end()
+    assert code == 0 and err.startswith("popbridge: 30 done"), err
+    assert len(contents(tmp_path / "out")) == 30

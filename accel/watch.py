@@ -1,0 +1,25 @@
+"""One job as who asked for it sees it: whether a worker has begun with it, and why it is given up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class Watch:
+    """Given to `Executor.run`, which keeps `begun`; whoever gives up the job says with `overdue` why."""
+
+    __slots__ = ("begun", "on_begin", "overdue")
+
+    def __init__(self, on_begin: Callable[[], None] | None = None) -> None:
+        """`on_begin` is called each time that a worker takes the job: once more where the first has died."""
+        self.on_begin = on_begin
+        self.begun = False
+        """Whether a worker has taken the job: until then it can be cancelled at no cost."""
+        self.overdue = False
+        """Set before the job is cancelled because its deadline has passed: it may be what holds up others."""
+
+    def begin(self) -> None:
+        """A worker has taken the job."""
+        self.begun = True
+        if self.on_begin is not None:
+            self.on_begin()

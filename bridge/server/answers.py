@@ -1,0 +1,21 @@
+"""What a request is answered with where it wasn't done."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from bridge.core.errors import RequestError
+from bridge.core.messages import Error
+
+
+def as_message(error: RequestError, request_id: int, outcome: str = "") -> Error:
+    """The `error` message for what was raised; `outcome` where the code's own doesn't say it."""
+    return Error(
+        id=request_id,
+        code=error.code.name,
+        message=error.message[:4096],
+        hint=error.hint or UNSET,
+        retryable=error.code.retryable,
+        retry_after_ms=error.retry_after_ms or UNSET,
+        outcome=outcome or error.code.outcome,  # type: ignore[arg-type]
+    )

@@ -1,0 +1,272 @@
+"""Requests that are promised: written down, accepted, joined by key, withdrawn, taken up after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from msgspec import UNSET
+
+from accel.priorities import PRIORITIES
+from accel.workload import WorkloadError
+from bridge.core import errors
+from bridge.core.counts import Counts
+from bridge.core.errors import RequestError, StoreError
+from bridge.core.journal import digest
+from bridge.core.messages import Accepted, Request
+from bridge.core.router import Router, Ticket
+from bridge.server import logs
+from bridge.server.answers import as_message
+from bridge.server.delivery import Deliveries, withdrawing
+from bridge.server.live import LiveSession, Sessions
+from bridge.server.pump import Pump
+from bridge.server.runner import Runner, as_request_error
+from bridge.server.runs import Runs
+from bridge.store import journal, outbox
+from bridge.store.journal import Asked
+from bridge.store.outbox import Waiter
+from bridge.store.records import pack
+from bridge.store.store import Store
+
+log = logging.getLogger(__name__)
+
+SWEEP_S = 60.0
+"""How often finished jobs are looked through for those that need no longer be kept."""
+
+
+class Jobs:
+    """The journal's side of requests."""
+
+    def __init__(
+        self,
+        store: Store,
+        router: Router,
+        runner: Runner,
+        sessions: Sessions,
+        counts: Counts,
+        *,
+        owner: str,
+        workers: int,
+        deadline_ms: int,
+        keep_s: float,
+    ) -> None:
+        """`owner` is the daemon's instance; `keep_s` is how long finished jobs are kept."""
+        self._store = store
+        self._router = router
+        self._runner = runner
+        self._sessions = sessions
+        self._counts = counts
+        self._owner = owner
+        self._keep_s = keep_s
+        self._deliveries = Deliveries(store, sessions, router, counts)
+        self.pump = Pump(store, Runs(runner, deadline_ms), self._deliveries, owner, workers)
+        self._accepting: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sweeper: asyncio.Task[None] | None = None
+
+    # What comes in.
+
+    def accept(self, live: LiveSession, request: Request, ticket: Ticket) -> None:
+        """Has an admitted request written down, then answered by `accepted`, or by why it can't be."""
+        # Not awaited: what a client asks at once is committed together.
+        task = self._accepting[ticket.key] = self._spawn(self._accept(live, request, ticket))
+        task.add_done_callback(lambda _: self._accepting.pop(ticket.key, None))
+
+    async def _accept(self, live: LiveSession, request: Request, ticket: Ticket) -> None:
+        logs.request.set(request)
+        try:
+            asked = self._asked(live, request, ticket)
+            accepted = await self._write_down(asked, live, request)
+        except RequestError as error:
+            await self._refuse(live, ticket, error)
+            return
+        # A third party's parameters may fail in any way: it costs this request alone.
+        except Exception:
+            log.exception("request %d for %s can't be written down", request.id, request.workload)
+            await self._refuse(live, ticket, RequestError(errors.INTERNAL))
+            return
+        if accepted.is_new:
+            self.pump.tally.waiting += 1
+        if live.ended:
+            self._store.submit(functools.partial(outbox.forget_waiters, session=live.id))
+        # Whatever is sent of the job was committed later, so that it comes after this on the wire too.
+        await live.write(Accepted(id=request.id, job=str(accepted.job)))
+        if accepted.is_finished and not await self._reopened(accepted.job, asked):
+            await self._deliveries.answer(accepted.job)
+        else:
+            self.pump.wake()
+
+    async def _refuse(self, live: LiveSession, ticket: Ticket, error: RequestError) -> None:
+        message = as_message(error, ticket.request, "not_started")
+        self._router.finish(*ticket.key)
+        self._counts.answered(ticket.name, message)
+        await live.send(message)
+
+    async def _reopened(self, job: int, asked: Asked) -> bool:
+        """Whether a finished job is done anew, because a file that it made isn't there any more."""
+        answer = await self._store.persist(functools.partial(outbox.answer_of, job=job))
+        if answer is None or self._runner.has_outputs(answer):
+            return False
+        if await self._store.persist(functools.partial(journal.reopen, job=job, asked=asked)):
+            self.pump.tally.waiting += 1
+        return True
+
+    def repeat(self, live: LiveSession, request: Request) -> None:
+        """Has a request that is open accepted once more: its client can't know whether it was heard."""
+        self._spawn(self._repeat(live, request))
+
+    async def _repeat(self, live: LiveSession, request: Request) -> None:
+        if accepting := self._accepting.get((live.id, request.id)):
+            await asyncio.wait([accepting])
+        work = functools.partial(outbox.job_of, session=live.id, request=request.id)
+        # By the writer, so that it comes before an answer that is kept later; one that is there says it all.
+        if job := await self._store.write(work):
+            await live.write(Accepted(id=request.id, job=str(job)))
+
+    async def _write_down(self, asked: Asked, live: LiveSession, request: Request) -> journal.Accepted:
+        work = functools.partial(journal.accept, asked=asked, session=live.id, request=request.id)
+        try:
+            return await self._store.write(work)
+        except StoreError as error:
+            raise RequestError(errors.STORE_UNAVAILABLE, reason=error.reason) from None
+
+    def _asked(self, live: LiveSession, request: Request, ticket: Ticket) -> Asked:
+        """Raises RequestError for what can't be done, before anything is promised."""
+        workload = self._runner.workloads[request.workload]
+        root = live.view.root
+        inputs = self._runner.durable(request.inputs, root)
+        try:
+            workload.check_inputs(len(inputs))
+            params = workload.parse(request.params)
+        except WorkloadError as error:
+            raise as_request_error(error, request.workload, 0) from None
+        has_deadline = isinstance(request.deadline_ms, int)
+        return Asked(
+            scope=live.view.project,
+            key=request.key if isinstance(request.key, str) else None,
+            digest=digest(request.workload, params, inputs, None if root is None else str(root)),
+            workload=request.workload,
+            priority=PRIORITIES.index(request.priority),
+            deadline_ms=ticket.deadline_ms if has_deadline else None,
+            deadline=ticket.deadline if has_deadline else None,
+            cache=request.cache,
+            root=None if root is None else str(root),
+            params=pack(request.params),
+            inputs=pack(inputs),
+        )
+
+    # What is no longer wanted.
+
+    async def withdraw(self, live: LiveSession, ticket: Ticket, error: RequestError, state: str) -> bool:
+        """Answers an open request by `error`, unless its own answer was quicker; ends its job if nobody else
+        waits for it. `state` is what becomes of that: `cancelled` or `failed`. Whether it was answered so."""
+        if accepting := self._accepting.get(ticket.key):
+            await asyncio.wait([accepting])
+        message = as_message(error, ticket.request, "unknown")
+        try:
+            withdrawal = await self._deliveries.withdraw(live, withdrawing(live.id, message, state))
+        except StoreError as failure:
+            # It goes on, and its own answer comes.
+            log.error("request %d of session %s goes on: %s", ticket.request, live.id, failure.reason)
+            return False
+        if withdrawal is not None and withdrawal.ended is not None:
+            self.pump.tally.ended(state)
+            if not self.pump.stop(withdrawal.ended):
+                self.pump.tally.waiting -= 1
+        return withdrawal is not None
+
+    async def cancel(self, live: LiveSession, ticket: Ticket) -> None:
+        """Withdraws a request that its client doesn't want any more."""
+        await self.withdraw(live, ticket, RequestError(errors.CANCELLED), "cancelled")
+
+    async def overdue(self, live: LiveSession, ticket: Ticket) -> None:
+        """Answers a request whose deadline has passed."""
+        error = RequestError(errors.DEADLINE_EXCEEDED, workload=ticket.name, deadline_ms=ticket.deadline_ms)
+        if await self.withdraw(live, ticket, error, "failed"):
+            self._counts.answered(ticket.name, as_message(error, ticket.request))
+
+    async def forget(self, live: LiveSession) -> None:
+        """The client that asked is gone: its jobs go on, and who asks with the same key gets the answer."""
+        accepting = [task for key, task in self._accepting.items() if key[0] == live.id]
+        await asyncio.gather(*accepting, return_exceptions=True)
+        work = functools.partial(outbox.forget_waiters, session=live.id)
+        try:
+            # Nothing of the former client's may be under way when the next one begins to ask.
+            async with live.sending:
+                await self._store.write(work)
+        except StoreError as error:
+            log.error("what session %s waits for isn't forgotten yet: %s", live.id, error.reason)
+            self._spawn(self._store.persist(work))
+
+    # The daemon's start and end.
+
+    async def start(self) -> None:
+        """Takes up what an earlier daemon left, after the sessions are back. Raises StoreError."""
+        await self._store.write(outbox.forget_strangers)
+        work = functools.partial(journal.recover, owner=self._owner, now=time.monotonic())
+        if requeued := await self._store.write(work):
+            log.info("%d jobs were in hand when the daemon was killed; they are done again", requeued)
+        for waiter in await self._store.write(outbox.waiters):
+            self._reopen(waiter)
+        tally = await self._store.write(journal.counts)
+        self.pump.tally.waiting = tally.get("waiting", 0)
+        self.pump.start()
+        self._sweeper = asyncio.create_task(self._sweep())
+
+    def _reopen(self, waiter: Waiter) -> None:
+        live = self._sessions.by_id.get(waiter.session)
+        if live is None:
+            self._store.submit(functools.partial(outbox.forget_waiters, session=waiter.session))
+            return
+        live.session.requests[waiter.request] = waiter.key
+        request = Request(
+            id=waiter.request,
+            workload=waiter.workload,
+            priority="bulk",
+            deadline_ms=UNSET if waiter.deadline_ms is None else waiter.deadline_ms,
+        )
+        self._router.readmit(waiter.session, request, time.monotonic())
+        if waiter.is_finished:
+            self._spawn(self._deliveries.answer(waiter.job))
+
+    async def drain(self, timeout_s: float) -> None:
+        """What runs is finished if it is done in time; the rest is left to the next daemon."""
+        await self.pump.drain(timeout_s)
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks), timeout=timeout_s)
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for task in (*self._tasks, *([self._sweeper] if self._sweeper else [])):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _sweep(self) -> None:
+        last = time.monotonic()
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            now = time.monotonic()
+            try:
+                await self._store.write(
+                    functools.partial(journal.sweep, uptime_s=now - last, keep_s=self._keep_s)
+                )
+            except StoreError as error:
+                log.error("finished jobs can't be swept: %s", error.reason)
+            else:
+                last = now
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(_logged(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+async def _logged(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except Exception:
+        log.exception("a request of the journal failed")

@@ -1,0 +1,249 @@
+"""Jobs as the journal has them: accepted, leased, ended once, kept for their keys (for `Store.write`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+from sqlite_utils import Database
+
+from bridge.core import errors
+from bridge.core.errors import RequestError
+from bridge.store.records import now_text
+
+LOOK = 512
+"""Most jobs that one claim takes of a priority."""
+
+Ended = Literal["done", "failed", "cancelled"]
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What a request asks for, in the form in which it is kept."""
+
+    scope: str
+    """Within which its key is unique: the project's id, or empty."""
+    key: str | None
+    digest: bytes
+    """By `bridge.core.journal.digest`."""
+    workload: str
+    priority: int
+    """0 is the most urgent."""
+    deadline_ms: int | None
+    deadline: float | None
+    """When it is too late to begin, on this daemon's monotonic clock, seconds."""
+    cache: bool
+    root: str | None
+    params: bytes
+    inputs: bytes
+
+
+class Accepted(Struct, frozen=True):
+    """Which job a request waits for."""
+
+    job: int
+    is_new: bool
+    """Whether it is the first to ask."""
+    is_finished: bool
+    """Whether its answer is there already."""
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """A job, leased to a daemon."""
+
+    id: int
+    fence: int
+    """Rises with each lease: who holds an earlier one can't end the job any more."""
+    workload: str
+    priority: int
+    crashes: int
+    """How often it crashed its workers."""
+    deaths: int
+    """How many daemons were killed while they had it in hand."""
+    deadline_ms: int | None
+    deadline: float | None
+    cache: bool
+    root: str | None
+    params: bytes
+    inputs: bytes
+    sessions: Sequence[str] = ()
+    """Those that wait for it."""
+
+
+FIELDS = [name for name in Job.__struct_fields__ if name != "sessions"]
+
+
+def accept(db: Database, asked: Asked, session: str, request: int) -> Accepted:
+    """Writes a request down, or joins it to the job that its key has. Raises RequestError `key_reused`."""
+    execute = db.conn.execute
+    found = None
+    if asked.key is not None:
+        found = execute(
+            "SELECT id, digest, state FROM jobs WHERE scope = ? AND key = ?", (asked.scope, asked.key)
+        ).fetchone()
+    if found is None:
+        job, is_finished = _insert(db, asked), False
+    else:
+        job, digest, state = found
+        if digest != asked.digest:
+            raise RequestError(errors.KEY_REUSED, key=asked.key)
+        is_finished = state not in ("waiting", "leased")
+        if not is_finished:
+            _join(db, asked, job)
+    execute(
+        "INSERT OR REPLACE INTO waiters (session, request, job, key, deadline_ms) VALUES (?, ?, ?, ?, ?)",
+        (session, request, job, asked.key, asked.deadline_ms),
+    )
+    return Accepted(job, found is None, is_finished)
+
+
+def _insert(db: Database, asked: Asked) -> int:
+    row = {**msgspec.structs.asdict(asked), "state": "waiting", "created": now_text()}
+    places = ", ".join("?" * len(row))
+    cursor = db.conn.execute(f"INSERT INTO jobs ({', '.join(row)}) VALUES ({places})", list(row.values()))
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def _join(db: Database, asked: Asked, job: int) -> None:
+    # It is as urgent as the most urgent of those who ask, and has as long as the most patient.
+    db.conn.execute(
+        "UPDATE jobs SET priority = min(priority, ?), deadline_ms = max(deadline_ms, ?), "
+        "deadline = max(deadline, ?) WHERE id = ?",
+        (asked.priority, asked.deadline_ms, asked.deadline, job),
+    )
+
+
+def claim(db: Database, owner: str, rooms: Sequence[float], cost: Callable[[str], float]) -> list[Job]:
+    """Leases waiting jobs to `owner`, for each priority as many as its room has not yet been filled by.
+
+    `cost` is what a job of a workload takes of the room. Those that were in hand when fewer daemons were
+    killed go first, then those that came first.
+    """
+    jobs = []
+    for priority, room in enumerate(rooms):
+        if room > 0:
+            for job in _next(db, priority, room, cost):
+                jobs.append(_lease(db, owner, job))
+    return jobs
+
+
+def _next(db: Database, priority: int, room: float, cost: Callable[[str], float]) -> list[int]:
+    waiting = db.conn.execute(
+        "SELECT id, workload FROM jobs WHERE state = 'waiting' AND priority = ? ORDER BY deaths, id LIMIT ?",
+        (priority, LOOK),
+    )
+    chosen = []
+    for job, workload in waiting:
+        chosen.append(job)
+        room -= cost(workload)
+        if room <= 0:
+            break
+    waiting.close()
+    return chosen
+
+
+def _lease(db: Database, owner: str, job: int) -> Job:
+    row = db.conn.execute(
+        "UPDATE jobs SET state = 'leased', owner = ?, fence = fence + 1 WHERE id = ? AND state = 'waiting' "
+        f"RETURNING {', '.join(FIELDS)}",
+        (owner, job),
+    ).fetchone()
+    sessions = db.conn.execute("SELECT DISTINCT session FROM waiters WHERE job = ?", (job,)).fetchall()
+    values = {**dict(zip(FIELDS, row, strict=True)), "sessions": [session for (session,) in sessions]}
+    return msgspec.convert(values, Job, strict=False)
+
+
+def end(db: Database, job: Job, owner: str, state: Ended, answer: bytes, *, frees_key: bool) -> bool:
+    """Keeps a job's answer; False where `owner` doesn't hold this lease of it any more."""
+    changed = db.conn.execute(
+        f"{ENDED} WHERE id = :id AND owner = :owner AND fence = :fence AND state = 'leased'",
+        {
+            "id": job.id,
+            "owner": owner,
+            "fence": job.fence,
+            "state": state,
+            "answer": answer,
+            "free": frees_key,
+        },
+    )
+    return changed.rowcount == 1
+
+
+def give_up(db: Database, job: int, state: Ended) -> None:
+    """Nobody wants a job any more that isn't finished; its key is free."""
+    values = {"id": job, "state": state, "answer": None, "free": True}
+    db.conn.execute(f"{ENDED} WHERE id = :id", values)
+
+
+# What was asked for isn't needed any more, and would keep blobs.
+ENDED = (
+    "UPDATE jobs SET state = :state, answer = :answer, owner = NULL, params = x'', inputs = x'', "
+    "key = CASE WHEN :free THEN NULL ELSE key END, finished = (SELECT seconds FROM uptime)"
+)
+
+
+def reopen(db: Database, job: int, asked: Asked) -> bool:
+    """Has a finished job done anew, as it was asked for; False where somebody did that before."""
+    changed = db.conn.execute(
+        "UPDATE jobs SET state = 'waiting', answer = NULL, finished = NULL, crashes = 0, deaths = 0, "
+        "priority = ?, deadline_ms = ?, deadline = ?, root = ?, params = ?, inputs = ? "
+        "WHERE id = ? AND finished IS NOT NULL",
+        (asked.priority, asked.deadline_ms, asked.deadline, asked.root, asked.params, asked.inputs, job),
+    )
+    return changed.rowcount == 1
+
+
+def retry(db: Database, job: Job, owner: str, *, crashed: bool) -> bool:
+    """Gives a lease back, for the job to be done again; False where `owner` doesn't hold it any more."""
+    changed = db.conn.execute(
+        "UPDATE jobs SET state = 'waiting', owner = NULL, crashes = crashes + ? "
+        "WHERE id = ? AND owner = ? AND fence = ? AND state = 'leased'",
+        (crashed, job.id, owner, job.fence),
+    )
+    return changed.rowcount == 1
+
+
+def release(db: Database, owner: str) -> int:
+    """Gives back all that `owner` holds, none of it to blame for that; gives how many."""
+    return db.conn.execute(
+        "UPDATE jobs SET state = 'waiting', owner = NULL WHERE state = 'leased' AND owner = ?", (owner,)
+    ).rowcount
+
+
+def recover(db: Database, owner: str, now: float) -> int:
+    """After a start: what other daemons had leased waits again, and deadlines count anew from `now`.
+
+    Gives how many were leased.
+    """
+    requeued = db.conn.execute(
+        "UPDATE jobs SET state = 'waiting', owner = NULL, deaths = deaths + 1 "
+        "WHERE state = 'leased' AND owner != ?",
+        (owner,),
+    ).rowcount
+    db.conn.execute(
+        "UPDATE jobs SET deadline = ? + deadline_ms / 1000.0 "
+        "WHERE finished IS NULL AND deadline_ms IS NOT NULL",
+        (now,),
+    )
+    return requeued
+
+
+def counts(db: Any) -> dict[str, int]:
+    """How many jobs there are in each state; for a `Database` or a connection."""
+    return dict(db.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall())
+
+
+def sweep(db: Database, uptime_s: float, keep_s: float, limit: int = 1000) -> int:
+    """Forgets jobs that were finished long ago; gives how many.
+
+    `keep_s` counts the seconds that some daemon was running, `uptime_s` of them since the last sweep: the
+    time of day may be set back and forth. At most `limit` go at a time, and none that somebody waits for.
+    """
+    db.conn.execute("UPDATE uptime SET seconds = seconds + ?", (uptime_s,))
+    return db.conn.execute(
+        "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE finished < (SELECT seconds FROM uptime) - ? "
+        "AND NOT EXISTS (SELECT 1 FROM waiters WHERE job = jobs.id) LIMIT ?)",
+        (keep_s, limit),
+    ).rowcount
