@@ -31,7 +31,7 @@ from accel.frames import (
 from accel.outputs import named, stored
 from accel.pool import Pool
 from accel.priorities import PRIORITIES
-from accel.process import WorkerDied
+from accel.process import Worker, WorkerDied
 from accel.watch import Watch
 from accel.workload import Input, Limits, Workload, WorkloadError, checked, names
 
@@ -57,6 +57,9 @@ class ExecutorResult(Struct, frozen=True):
     """How many jobs ran together, this one included; `run_ms` is its share."""
     reason: str = ""
     """Why on this device, for people; empty where there was nothing to choose."""
+    cpu_ms: float = 0.0
+    """Of `run_ms` what the worker computed, without what other work on the machine took of it; the same where
+    the system counts too coarsely."""
 
 
 class Executor(Protocol):
@@ -213,8 +216,8 @@ class LocalExecutor:
         except BaseException:
             self._pool.discard(worker)
             raise
-        self._pool.release(worker)
         assert isinstance(reply, Several)
+        self._took_back(worker, reply.replies)
         return [_outcome(workload, one, queued, len(parts)) for one in reply.replies]
 
     async def _ask(
@@ -238,10 +241,17 @@ class LocalExecutor:
                 self._pool.discard(worker)
                 raise
             else:
-                self._pool.release(worker)
                 assert not isinstance(reply, Several)
+                self._took_back(worker, [reply])
                 return reply, queued
         raise WorkloadError("worker_crashed", died, name)
+
+    def _took_back(self, worker: Worker, replies: Sequence[Reply]) -> None:
+        """For the next job; a process whose GPU is gone never gets it back, another may."""
+        if any(isinstance(one, Failed) and one.fault == "gone" for one in replies):
+            self._pool.discard(worker)
+        else:
+            self._pool.release(worker)
 
 
 def _frame(
@@ -282,8 +292,9 @@ def _result(workload: Workload, reply: Reply, queued_ms: float) -> ExecutorResul
     if isinstance(reply, Failed):
         if reply.trace:
             log.error("%s failed on %s\n%s", workload.name, reply.name or "no input", reply.trace)
-        raise WorkloadError(reply.code, reply.reason, reply.name)
-    return ExecutorResult(reply.value, reply.files, queued_ms, reply.run_ms, reply.device)
+        raise WorkloadError(reply.code, reply.reason, reply.name, fault=reply.fault)
+    run, cpu = reply.run_ms, reply.cpu_ms
+    return ExecutorResult(reply.value, reply.files, queued_ms, run, reply.device, cpu_ms=cpu)
 
 
 def _run_here(

@@ -101,6 +101,8 @@ class Done(Struct, frozen=True, tag="done"):
     files: Sequence[ResultFile]
     run_ms: float
     device: str
+    cpu_ms: float = 0.0
+    """What `run_ms` is without the time that other work on the machine took."""
 
 
 class Failed(Struct, frozen=True, tag="failed"):
@@ -110,6 +112,8 @@ class Failed(Struct, frozen=True, tag="failed"):
     reason: str
     name: str = ""
     trace: str = ""
+    fault: str = ""
+    """As in `WorkloadError`."""
 
 
 class Several(Struct, frozen=True, tag="several"):

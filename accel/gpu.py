@@ -10,13 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from accel.devices import here, kept
+from accel.batching import Batcher
+from accel.devices import kept
 from accel.devices.choice import Choice, Wish, choose
 from accel.devices.driver import library_of
+from accel.devices.faults import FULL, WANTED
+from accel.devices.probing import try_providers
 from accel.devices.providers import BY_NAME
 from accel.devices.report import Devices
 from accel.executor import LocalExecutor
 from accel.graphs.forms import FORMS
+from accel.policies import Policies
 from accel.routed import Lane, Routed
 from accel.routing import Form
 from accel.workload import Limits
@@ -26,8 +30,26 @@ log = logging.getLogger(__name__)
 WISH = Wish(("cuda",))
 """What runs any shape of image at once; TensorRT compiles each for minutes."""
 
+LOOK_AGAIN_S = 120.0
+"""After how long a GPU is tried again whose memory was full."""
 
-def find(file: Path, loader: Callable[[str], Any] = ctypes.CDLL) -> tuple[Choice, Devices] | None:
+Found = tuple[Choice, Devices]
+
+
+class GpuExecutor(Batcher):
+    """The GPU's one worker process, with batches by what is worth it there."""
+
+    def __init__(self, worker: LocalExecutor, batching: Path | None, device: str) -> None:
+        """`batching`: where what was measured is kept."""
+        self.policies = Policies(batching, worker, device)
+        super().__init__(worker, self.policies.max_rows)
+
+    async def close(self) -> None:
+        await self.policies.close()
+        await super().close()
+
+
+def find(file: Path, loader: Callable[[str], Any] = ctypes.CDLL) -> Found | None:
     """The GPU that works here, None for none; what was tried is kept in `file`. It may take seconds."""
     try:
         # Without a driver there is nothing to try, and no second to lose.
@@ -35,17 +57,27 @@ def find(file: Path, loader: Callable[[str], Any] = ctypes.CDLL) -> tuple[Choice
     except OSError:
         return None
     found = kept.devices(file)
+    if full(found):
+        # That passes, unlike what else speaks against a GPU.
+        found = try_providers()
+        kept.keep(found, file)
     choice = choose(found, WISH)
     return None if choice.name == "cpu" else (choice, found)
 
 
-def lane(choice: Choice, devices: Devices, limits: Limits) -> Lane:
+def full(devices: Devices) -> bool:
+    """Whether a GPU would be used if there were room in its memory."""
+    return any(one.name in WISH.order and one.reason == FULL for one in devices.reports)
+
+
+def lane(choice: Choice, devices: Devices, limits: Limits, batching: Path | None = None) -> Lane:
     """Not started yet."""
     title = BY_NAME[choice.name].title
     device = f"{title}, {devices.gpus[0].name}" if devices.gpus and devices.gpus[0].name else title
     # No limit of address space, of which CUDA takes more than there is memory.
-    executor = LocalExecutor(1, limits, 0, env={here.WANTED: choice.name})
-    return Lane(Form(choice.name, device), executor, 1, _target, pool=executor.pool)
+    worker = LocalExecutor(1, limits, 0, env={WANTED: choice.name})
+    executor = GpuExecutor(worker, batching, device)
+    return Lane(Form(choice.name, device), executor, 1, _target, pool=worker.pool)
 
 
 def _target(name: str) -> str | None:
@@ -53,12 +85,27 @@ def _target(name: str) -> str | None:
     return None if form is None else form.workload.target
 
 
-async def join(routed: Routed, file: Path, limits: Limits, *, wanted: bool = True) -> None:
-    """Adds this machine's GPU, if it has one that works and is `wanted`, to an executor that runs already."""
+async def join(
+    routed: Routed,
+    file: Path,
+    limits: Limits,
+    *,
+    wanted: bool = True,
+    batching: Path | None = None,
+    again_s: float = LOOK_AGAIN_S,
+) -> None:
+    """Adds this machine's GPU, if it has one that works and is `wanted`, to an executor that runs already.
+
+    While its memory is full it is tried again every `again_s` seconds. `file`: what was tried, as in `find`;
+    `batching`: where it is kept what is worth a batch.
+    """
     found = await asyncio.to_thread(find, file) if wanted else None
-    if found is None:
-        return
-    added = lane(*found, limits)
+    while found is None:
+        if not wanted or not full(await asyncio.to_thread(kept.known, file)):
+            return
+        await asyncio.sleep(again_s)
+        found = await asyncio.to_thread(find, file)
+    added = lane(*found, limits, batching)
     try:
         await routed.add(added)
     except OSError as error:

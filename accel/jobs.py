@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from accel.devices.faults import FULL, DeviceGone, fault_of, on_device
 from accel.frames import DEVICE, Batch, Done, Failed, Job, JobItem, PackedSeveral, Setup, pack, writable
 from accel.outputs import named, stored
 from accel.workload import (
@@ -28,7 +29,27 @@ from accel.workload import (
     names,
 )
 
+FINE_S = 1e-4
+"""Windows counts a process's time in steps of 16 ms, by which nothing short can be told."""
+
+Took = tuple[float, float]
+"""Milliseconds, and those of them that this process computed."""
+
 log = logging.getLogger(__name__)
+
+
+class Stopwatch:
+    """How long something takes, from now on."""
+
+    def __init__(self) -> None:
+        self._begin, self._cpu = time.perf_counter(), time.process_time()
+
+    def share(self, parts: int = 1) -> Took:
+        """Each part's."""
+        run = (time.perf_counter() - self._begin) * 1000 / parts
+        if time.get_clock_info("process_time").resolution > FINE_S:
+            return run, run
+        return run, (time.process_time() - self._cpu) * 1000 / parts
 
 
 def run(frame: Job | Batch, setup: Setup) -> bytes:
@@ -42,9 +63,9 @@ def run(frame: Job | Batch, setup: Setup) -> bytes:
 def _several(batch: Batch, setup: Setup) -> list[Raw]:
     workload = load(batch.target).workload
     assert workload.batching is not None
-    begin = time.perf_counter()
+    watch = Stopwatch()
     outcomes = _outcomes(workload, workload.batching, batch.items, setup)
-    share = (time.perf_counter() - begin) * 1000 / len(batch.items)
+    share = watch.share(len(batch.items))
     return [
         _reply(item, setup, lambda inputs, outcome=outcome: _kept(outcome, batch.out_dir, share))  # type: ignore[misc]
         for item, outcome in zip(batch.items, outcomes, strict=True)
@@ -54,18 +75,32 @@ def _several(batch: Batch, setup: Setup) -> list[Raw]:
 def _outcomes(
     workload: Workload, batching: Batching, given: Sequence[JobItem], setup: Setup
 ) -> list[Outcome | Exception]:
-    """What each item comes to: in one go, or one by one where that fails."""
+    """What each item comes to: in one go, in halves where memory is full, or one by one where that fails."""
     parsed = [_parsed(workload, item) for item in given]
     good = [item for item in parsed if isinstance(item, Item)]
+    made = iter(_at_once(workload, batching, good, setup.limits))
+    return [next(made) if isinstance(item, Item) else item for item in parsed]
+
+
+def _at_once(
+    workload: Workload, batching: Batching, items: Sequence[Item], limits: Limits
+) -> list[Outcome | Exception]:
     try:
-        made: Any = iter(_checked(_together(batching.target)(good, setup.limits), len(good)))
+        return list(_checked(_together(batching.target)(items, limits), len(items)))
     # A plugin's code: whatever it raises for one job must not cost the others their result, and each shows
     # for itself what is wrong with it.
-    except Exception:
+    except Exception as error:
+        fault = fault_of(error)
+        if fault == "memory" and len(items) > 1:
+            half = len(items) // 2
+            log.info("%s: %d jobs at once need more memory than there is", workload.name, len(items))
+            parts = (items[:half], items[half:])
+            return [one for part in parts for one in _at_once(workload, batching, part, limits)]
+        if fault == "gone":
+            return [error] * len(items)
         said = "%s failed on %d jobs at once; they run one by one"
-        log.warning(said, workload.name, len(good), exc_info=True)
-        made = (_alone(workload, item, setup.limits) for item in good)
-    return [next(made) if isinstance(item, Item) else item for item in parsed]
+        log.warning(said, workload.name, len(items), exc_info=True)
+        return [_alone(workload, item, limits) for item in items]
 
 
 def _together(target: str) -> Callable[[Sequence[Item], Limits], Sequence[Outcome]]:
@@ -94,17 +129,22 @@ def _parsed(workload: Workload, item: JobItem) -> Item | WorkloadError:
 
 
 def _done(target: str, item: JobItem, inputs: Sequence[Input], out_dir: str | None, setup: Setup) -> Done:
-    begin = time.perf_counter()
+    watch = Stopwatch()
     function = load(target)
     output = function(inputs, function.workload.parse(item.params), setup.limits)
     files = _files(checked(output), out_dir)
-    return Done(output.value, files, (time.perf_counter() - begin) * 1000, DEVICE)
+    return _timed(output, files, watch.share())
 
 
-def _kept(outcome: Outcome | Exception, out_dir: str | None, run_ms: float) -> Done:
+def _kept(outcome: Outcome | Exception, out_dir: str | None, took: Took) -> Done:
     if isinstance(outcome, Exception):
         raise outcome
-    return Done(checked(outcome).value, _files(outcome, out_dir), run_ms, DEVICE)
+    return _timed(checked(outcome), _files(outcome, out_dir), took)
+
+
+def _timed(output: Output, files: list[Any], took: Took) -> Done:
+    run_ms, cpu_ms = took
+    return Done(output.value, files, run_ms, DEVICE, cpu_ms)
 
 
 def _files(output: Output, out_dir: str | None) -> list[Any]:
@@ -118,17 +158,26 @@ def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done])
     try:
         return Raw(msgspec.msgpack.encode(work(inputs)))
     except WorkloadError as error:
-        return _failed(error.code, error.reason, error.name or names(inputs))
+        return _failed(error.code, error.reason, error.name or names(inputs), fault=error.fault)
     except Exception as error:
-        if isinstance(error, MemoryError) or "out of memory" in str(error):
+        fault = fault_of(error)
+        if on_device() and fault:
+            reason, code = (FULL, "too_large") if fault == "memory" else (_gone(error), "internal")
+            return _failed(code, reason, names(inputs), fault=fault)
+        if fault == "memory":
             reason = "needs more memory than a worker may take" + _limit(setup.memory_mib)
             return _failed("too_large", reason, names(inputs))
         reason = f"the workload failed ({type(error).__name__})"
         return _failed("internal", reason, names(inputs), traceback.format_exc())
 
 
-def _failed(*texts: str) -> Raw:
-    return Raw(msgspec.msgpack.encode(Failed(*map(writable, texts))))
+def _failed(*texts: str, fault: str = "") -> Raw:
+    code, reason, name, trace = (*map(writable, texts), "", "")[:4]
+    return Raw(msgspec.msgpack.encode(Failed(code, reason, name, trace, fault)))
+
+
+def _gone(error: Exception) -> str:
+    return f"the GPU is gone ({error})" if isinstance(error, DeviceGone) else "the GPU is gone"
 
 
 def _limit(mib: int) -> str:

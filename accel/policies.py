@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from accel.executor import BatchExecutor, packed_item
 from accel.frames import DEVICE
+from accel.retries import Retries
 from accel.workload import Workload, WorkloadError
 
 WORTH = 1.05
@@ -23,6 +24,9 @@ LEAST_S = 0.25
 """How long each size is measured at least."""
 ROUNDS = 3
 """How often each size is measured, at least; the best round counts, as other work only slows down."""
+
+_EACH = 8
+"""Batches of one size in a round, at most."""
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +44,15 @@ class Policies:
     """The policies of this machine; also what `Batcher` asks. A workload without one is measured in the
     background the first time it is used, and runs one by one until then."""
 
-    def __init__(self, file: Path | None, executor: BatchExecutor, device: str = DEVICE) -> None:
-        """`file` need not exist; None keeps nothing. `device` is the provider that models run on."""
+    def __init__(
+        self,
+        file: Path | None,
+        executor: BatchExecutor,
+        device: str = DEVICE,
+        retries: Retries | None = None,
+    ) -> None:
+        """`file` need not exist; None keeps nothing. `device` is what models run on, as results call it."""
+        self._retries = retries or Retries()
         self._file = file
         self._executor = executor
         self._device = device
@@ -53,14 +64,16 @@ class Policies:
         key = self._key(workload)
         if (policy := self._known.get(key)) is not None:
             return policy.max_rows
-        if key not in self._measuring:
+        under_way = key in self._measuring and not self._measuring[key].done()
+        if not under_way and not self._retries.left_s(key):
             self._measuring[key] = asyncio.create_task(self._quietly(workload))
         return 1
 
     async def measure(self, workload: Workload) -> Policy:
         """Measures a workload that has batching anew, and keeps what comes out. Raises WorkloadError."""
-        policy = chosen(await rates(self._executor, workload))
-        self._known[self._key(workload)] = policy
+        policy = chosen(await rates(self._executor, workload, computed=self._device == DEVICE))
+        # The file is shared with those of another device.
+        self._known |= {**_read(self._file), self._key(workload): policy}
         _write(self._file, self._known)
         return policy
 
@@ -74,8 +87,12 @@ class Policies:
         try:
             policy = await self.measure(workload)
         except WorkloadError as error:
-            log.warning("%s can't be measured for batches: %s", workload.name, error)
+            again = self._retries.failed(self._key(workload), error.reason)
+            log.warning(
+                "%s can't be measured for batches, and is again in %.0f s: %s", workload.name, again, error
+            )
         else:
+            self._retries.worked(self._key(workload))
             log.info("%s runs in batches of up to %d rows", workload.name, policy.max_rows)
 
     def _key(self, workload: Workload) -> str:
@@ -86,31 +103,39 @@ class _Part(Struct, frozen=True):
     packed: msgspec.Raw
 
 
-async def rates(executor: BatchExecutor, workload: Workload) -> dict[int, float]:
-    """Rows a second by rows of a batch, of the workload's samples on one worker. Raises WorkloadError."""
+async def rates(executor: BatchExecutor, workload: Workload, *, computed: bool = True) -> dict[int, float]:
+    """Rows a second by rows of a batch, of the workload's samples on one worker. Raises WorkloadError.
+
+    `computed`: by the time that the worker computed, which other work on the machine hardly changes; else by
+    all that passed, as with a device that computes for it.
+    """
     assert workload.batching is not None
     sizes = [size for size in (1, 2, 4, 8, 16, 32, 64, 128, 256) if size <= workload.batching.max_rows]
     samples = [workload.batching.sample(index) for index in range(sizes[-1])]
     parts = [_Part(packed_item(sample, [])) for sample in samples]
-    await _timed(executor, workload, parts[:1])  # the first job also opens the model
-    found = {}
-    for size in sizes:
-        begin, best, rounds = time.perf_counter(), float("inf"), 0
-        while rounds < ROUNDS or time.perf_counter() - begin < LEAST_S:
-            first = rounds * size % len(parts)
-            best = min(best, await _timed(executor, workload, (parts * 2)[first : first + size]))
-            rounds += 1
-        found[size] = size / best
-    return found
+    await _timed(executor, workload, parts[:1], computed)  # the first job also opens the model
+    best = dict.fromkeys(sizes, float("inf"))
+    begin, rounds = time.perf_counter(), 0
+    # In turns, so that whatever else the machine does meets all sizes alike.
+    while rounds < ROUNDS or time.perf_counter() - begin < LEAST_S * len(sizes):
+        for size in sizes:
+            # All samples once, as they differ: a large batch has short ones and long ones in any case.
+            groups = [parts[first : first + size] for first in range(0, len(parts), size)]
+            took = [await _timed(executor, workload, group, computed) for group in groups[:_EACH]]
+            best[size] = min(best[size], sum(took) / len(took))
+        rounds += 1
+    return {size: size / seconds for size, seconds in best.items()}
 
 
-async def _timed(executor: BatchExecutor, workload: Workload, parts: Sequence[_Part]) -> float:
+async def _timed(
+    executor: BatchExecutor, workload: Workload, parts: Sequence[_Part], computed: bool
+) -> float:
     """Seconds in the worker. Raises WorkloadError."""
     done = await executor.run_batch(workload, lambda: parts, priority="bulk", out_dir=None)
-    failed = [one for one in done if isinstance(one, WorkloadError)]
-    if failed:
+    if failed := [one for one in done if isinstance(one, WorkloadError)]:
         raise failed[0]
-    return sum(one.run_ms for one in done if not isinstance(one, WorkloadError)) / 1000
+    good = [one for one in done if not isinstance(one, WorkloadError)]
+    return sum(one.cpu_ms if computed else one.run_ms for one in good) / 1000
 
 
 def chosen(rates: Mapping[int, float]) -> Policy:

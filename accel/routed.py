@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +15,10 @@ from msgspec import Struct
 
 from accel.executor import Executor, ExecutorResult
 from accel.pool import Pool
-from accel.routing import Choice, Form, Routing
-from accel.sample import Sample, pixels_of
+from accel.retries import Retries
+from accel.routing import Choice, Cost, Form, Routing
+from accel.sample import Sample
+from accel.troubles import Trouble, Troubles
 from accel.watch import Watch
 from accel.workload import Input, Workload, WorkloadError
 
@@ -24,6 +27,9 @@ DEADLINE_S = 60.0
 
 FAILURES = frozenset({"internal", "worker_crashed", "too_large"})
 """What a device can be to blame for (its memory is full, say) when the CPU isn't."""
+
+
+log = logging.getLogger(__name__)
 
 
 class Lane(Struct):
@@ -48,15 +54,25 @@ class Lane(Struct):
 
 class Routed:
     """An executor over others. Its first lane does everything, the further ones what has a sample, by which
-    it can be measured."""
+    it can be measured. Where a further one fails the first does the job, and the other rests for a while."""
 
-    def __init__(self, first: Lane, file: Path | None, samples: Mapping[str, Sample]) -> None:
-        """`file` is where measurements are kept; `samples` are by workloads' names."""
+    def __init__(
+        self,
+        first: Lane,
+        file: Path | None,
+        samples: Mapping[str, Sample],
+        *,
+        troubles: Path | None = None,
+        retries: Retries | None = None,
+    ) -> None:
+        """`file` is where measurements are kept, `troubles` where it is told what fails; `samples` are by
+        workloads' names."""
         self._lanes = [first]
         self._samples = samples
-        self._failed: set[tuple[str, str]] = set()
+        self._retries = retries or Retries()
+        self._troubles = Troubles(troubles)
         self._took: dict[tuple[str, str], float] = {}
-        self.routing = Routing(file, self._sampled)
+        self.routing = Routing(file, self._sampled, self._retries)
 
     @property
     def lanes(self) -> Sequence[Lane]:
@@ -81,6 +97,7 @@ class Routed:
         await self.routing.close()
         for lane in self._lanes:
             await lane.executor.close()
+        self._troubles.close()
 
     async def run(
         self,
@@ -94,29 +111,72 @@ class Routed:
         watch: Watch | None = None,
     ) -> ExecutorResult:
         end = time.monotonic() + deadline_s
-        choice, lane = self._choose(workload, inputs)
+        choice, lane = self._choose(workload, params, inputs)
         more: dict[str, Any] = {"priority": priority, "out_dir": out_dir, "watch": watch}
+        first = self._lanes[0]
         try:
-            return await self._run(lane, choice, workload, params, inputs, deadline_s=deadline_s, **more)
+            done = await self._run(lane, choice, workload, params, inputs, deadline_s=deadline_s, **more)
         except WorkloadError as error:
-            first = self._lanes[0]
             left = end - time.monotonic()
             if lane is first or error.code not in FAILURES or left <= 0:
                 raise
-            again = Choice(first.form, f"{lane.form.device} failed: {error.reason}")
+            reason = f"{lane.form.device} failed: {error.reason}"
+            again = Choice(first.form, reason)
             done = await self._run(first, again, workload, params, inputs, deadline_s=left, **more)
-            # So it was the device's fault, which isn't tried again with every job.
-            self._failed.add((workload.name, lane.form.name))
-            return done
+            # So it was the device's fault.
+            wait = self._blame(workload, lane, error)
+            return msgspec.structs.replace(done, reason=f"{reason}; it is tried again in {wait:.0f} s")
+        if lane is not first:
+            self._praise(workload, lane)
+        return done
 
-    def _choose(self, workload: Workload, inputs: Sequence[Input]) -> tuple[Choice, Lane]:
-        lanes = self._lanes[:1]
-        if workload.name in self._samples:
-            lanes += [lane for lane in self._lanes[1:] if (workload.name, lane.form.name) not in self._failed]
+    async def measure(self, workload: Workload) -> Mapping[str, Cost]:
+        """Measures a workload that has a sample anew by all forms; what they cost, by the forms' names.
+
+        Raises WorkloadError, also where one form alone fails.
+        """
+        return await self.routing.measure(
+            workload, [lane.form for lane in self._lanes], self._samples[workload.name].scale
+        )
+
+    def _blame(self, workload: Workload, lane: Lane, error: WorkloadError) -> float:
+        """Lets a device rest, which isn't tried again with every job; gives the seconds."""
+        gone = error.fault == "gone"
+        wait = self._retries.failed(_key(lane) if gone else _key(lane, workload), error.reason)
+        log.warning("%s failed at %s, the CPU does it: %s", lane.form.device, workload.name, error.reason)
+        self._troubles.note(
+            Trouble(lane.form.device, "" if gone else workload.name, error.reason, time.time() + wait)
+        )
+        return wait
+
+    def _praise(self, workload: Workload, lane: Lane) -> None:
+        """A device works, perhaps once more."""
+        known = [self._retries.worked(key) for key in (_key(lane), _key(lane, workload))]
+        if any(known):
+            self._troubles.over(lane.form.device, workload.name)
+
+    def _resting(self, workload: Workload, lane: Lane) -> str:
+        """Why a device isn't tried now; empty where it is."""
+        keys = [key for key in (_key(lane), _key(lane, workload)) if self._retries.left_s(key)]
+        if not keys:
+            return ""
+        left = max(map(self._retries.left_s, keys))
+        reason = self._retries.reason(keys[0])
+        return f"{lane.form.device} failed before: {reason}; it is tried again in {left:.0f} s"
+
+    def _choose(
+        self, workload: Workload, params: Mapping[str, Any], inputs: Sequence[Input]
+    ) -> tuple[Choice, Lane]:
+        first, sample = self._lanes[0], self._samples.get(workload.name)
+        if sample is None or len(self._lanes) == 1:
+            return Choice(first.form, ""), first
+        resting = {lane.form.name: self._resting(workload, lane) for lane in self._lanes[1:]}
+        lanes = [first, *(lane for lane in self._lanes[1:] if not resting[lane.form.name])]
+        if len(lanes) == 1:
+            return Choice(first.form, "; ".join(resting.values())), first
         queued = {lane.form.name: lane.queued_ms for lane in lanes}
-        pixels = pixels_of(inputs) if len(lanes) > 1 else 0
-        sides = self._samples[workload.name].sides if len(lanes) > 1 else ()
-        choice = self.routing.choose(workload, [lane.form for lane in lanes], pixels, queued, sides)
+        size = sample.size(params, inputs)
+        choice = self.routing.choose(workload, [lane.form for lane in lanes], size, queued, sample.scale)
         return choice, next(lane for lane in lanes if lane.form is choice.form)
 
     async def _run(
@@ -154,6 +214,11 @@ class Routed:
                 out_dir=Path(folder),
             )
         return done.run_ms
+
+
+def _key(lane: Lane, workload: Workload | None = None) -> tuple[str, ...]:
+    """Of a device's failures: with one workload, or with all."""
+    return (lane.form.device,) if workload is None else (lane.form.device, workload.name)
 
 
 def _by(lane: Lane, workload: Workload) -> Workload:

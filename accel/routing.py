@@ -13,12 +13,12 @@ import msgspec
 from msgspec import Struct
 
 from accel.policies import replaced
-from accel.sample import SIDES
+from accel.retries import Retries
+from accel.sample import MPX, PIXELS, Scale
 from accel.workload import Workload, WorkloadError
 
 ROUNDS = 3
 """How often each size is measured; the best counts, as other work only slows down."""
-MPX = 1_000_000
 
 log = logging.getLogger(__name__)
 
@@ -33,16 +33,17 @@ class Form(Struct, frozen=True):
 
 
 class Cost(Struct, frozen=True):
-    """What a job takes by its pixels, from input files to output files: transfers to a GPU are in it."""
+    """What a job takes by its size (its pixels, or its texts), from input files to output files: transfers to
+    a GPU are in it."""
 
     fixed_ms: float
     """For any job."""
     mpx_ms: float
-    """For each million pixels."""
+    """For each million pixels or texts."""
 
-    def ms(self, pixels: int) -> float:
+    def ms(self, size: int) -> float:
         """Milliseconds of a job."""
-        return self.fixed_ms + self.mpx_ms * pixels / MPX
+        return self.fixed_ms + self.mpx_ms * size / MPX
 
 
 class Choice(Struct, frozen=True):
@@ -56,16 +57,18 @@ class Choice(Struct, frozen=True):
 
 
 Measure = Callable[[Workload, Form, int], Awaitable[float]]
-"""Runs a sample of a workload by a form, on a square image of that side; gives the milliseconds that it took.
+"""Runs the sample of a workload of that side by a form; gives the milliseconds that it took.
 Raises WorkloadError."""
 
 
 class Routing:
     """The costs on this machine; chooses by them. A workload without any is measured in the background the
-    first time it is used with more than one form, and runs by the first until then."""
+    first time it is used with more than one form, and runs by the first until then. What can't be measured is
+    tried again after a while."""
 
-    def __init__(self, file: Path | None, measure: Measure) -> None:
+    def __init__(self, file: Path | None, measure: Measure, retries: Retries | None = None) -> None:
         """`file` need not exist; None keeps nothing."""
+        self._retries = retries or Retries()
         self._file = file
         self._measure = measure
         self._known = read(file)
@@ -75,9 +78,9 @@ class Routing:
         self,
         workload: Workload,
         forms: Sequence[Form],
-        pixels: int,
+        size: int,
         queued: Mapping[str, float],
-        sides: Sequence[int] = SIDES,
+        scale: Scale = PIXELS,
     ) -> Choice:
         """The form that is done first: what waits for it already (`queued`, ms by the forms' names), and the
         job's own cost. The first of `forms` is the CPU's."""
@@ -86,22 +89,21 @@ class Routing:
             return Choice(first, "")
         costs = {form.name: self._known.get(_key(workload, form)) for form in forms}
         if any(cost is None for cost in costs.values()):
-            self._start(workload, forms, sides)
-            return Choice(first, "the other form is being measured")
-        found = {name: cost.ms(pixels) for name, cost in costs.items() if cost is not None}
+            return Choice(first, self._start(workload, forms, scale))
+        found = {name: cost.ms(size) for name, cost in costs.items() if cost is not None}
         total = {name: ms + queued.get(name, 0.0) for name, ms in found.items()}
         best = min(forms, key=lambda form: total[form.name])
-        return Choice(best, _reason(best, forms, total, queued, pixels), found[best.name])
+        shown = f"{size / scale.per:.2g} {scale.unit}"
+        return Choice(best, _reason(best, forms, total, queued, shown), found[best.name])
 
     async def measure(
-        self, workload: Workload, forms: Sequence[Form], sides: Sequence[int] = SIDES
+        self, workload: Workload, forms: Sequence[Form], scale: Scale = PIXELS
     ) -> Mapping[str, Cost]:
         """Measures all forms of a workload anew, in turns, and keeps what comes out, by the forms' names.
 
-        `sides`: pixels, of square images.
-
         Raises WorkloadError.
         """
+        sides = scale.sides
         best = {form.name: dict.fromkeys(sides, float("inf")) for form in forms}
         for form in forms:
             # The first job also loads libraries and opens graphs.
@@ -112,7 +114,7 @@ class Routing:
                     took = await self._measure(workload, form, side)
                     best[form.name][side] = min(best[form.name][side], took)
         costs = {
-            name: fitted({side * side: ms for side, ms in times.items()}) for name, times in best.items()
+            name: fitted({scale.size(side): ms for side, ms in times.items()}) for name, times in best.items()
         }
         self._known |= {_key(workload, form): costs[form.name] for form in forms}
         write(self._file, self._known)
@@ -128,21 +130,29 @@ class Routing:
             task.cancel()
         await asyncio.gather(*self._measuring.values(), return_exceptions=True)
 
-    def _start(self, workload: Workload, forms: Sequence[Form], sides: Sequence[int]) -> None:
+    def _start(self, workload: Workload, forms: Sequence[Form], scale: Scale) -> str:
+        """Measures in the background, unless that is under way or has failed lately; says which."""
         key = " ".join(_key(workload, form) for form in forms)
-        if key not in self._measuring:
-            self._measuring[key] = asyncio.create_task(self._quietly(workload, forms, sides))
+        if key in self._measuring and not self._measuring[key].done():
+            return "the other form is being measured"
+        if self._retries.left_s(key):
+            return f"the other form couldn't be measured ({self._retries.reason(key)})"
+        self._measuring[key] = asyncio.create_task(self._quietly(key, workload, forms, scale))
+        return "the other form is being measured"
 
-    async def _quietly(self, workload: Workload, forms: Sequence[Form], sides: Sequence[int]) -> None:
+    async def _quietly(self, key: str, workload: Workload, forms: Sequence[Form], scale: Scale) -> None:
         begin = time.perf_counter()
         try:
-            costs = await self.measure(workload, forms, sides)
+            costs = await self.measure(workload, forms, scale)
         except WorkloadError as error:
-            log.warning("%s can't be measured on every device: %s", workload.name, error)
+            again = self._retries.failed(key, error.reason)
+            said = "%s can't be measured on every device, and is again in %.0f s: %s"
+            log.warning(said, workload.name, again, error)
             return
+        self._retries.worked(key)
         said = ", ".join(f"{name} {one.fixed_ms:.1f} + {one.mpx_ms:.1f}" for name, one in costs.items())
         took = time.perf_counter() - begin
-        log.info("%s costs, in ms and ms a megapixel: %s (measured in %.1f s)", workload.name, said, took)
+        log.info("%s costs, in ms and ms a million: %s (measured in %.1f s)", workload.name, said, took)
 
 
 def fitted(times: Mapping[int, float]) -> Cost:
@@ -163,7 +173,7 @@ def fitted(times: Mapping[int, float]) -> Cost:
 
 
 def _reason(
-    best: Form, forms: Sequence[Form], total: Mapping[str, float], queued: Mapping[str, float], pixels: int
+    best: Form, forms: Sequence[Form], total: Mapping[str, float], queued: Mapping[str, float], size: str
 ) -> str:
     """For example: about 12 ms on CUDA, 48 ms on CPU (4.2 megapixels; 30 ms of work wait for CPU)."""
     order = [best, *(form for form in forms if form is not best)]
@@ -173,7 +183,7 @@ def _reason(
         for form in order
         if queued.get(form.name)
     ]
-    return f"about {expected} ({'; '.join([f'{pixels / MPX:.2g} megapixels', *waits])})"
+    return f"about {expected} ({'; '.join([size, *waits])})"
 
 
 def _key(workload: Workload, form: Form) -> str:

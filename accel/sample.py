@@ -1,4 +1,4 @@
-"""Typical jobs by which workloads on images are measured, and how many pixels a job has."""
+"""Typical jobs by which workloads are measured, and how large a job is: its pixels, or its texts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from msgspec import Struct
 from accel.workload import Input
 
 Make = Callable[[int, Path], tuple[Mapping[str, Any], Sequence[Input]]]
-"""Parameters and inputs of a job on square images of that side, whose files are written to that folder."""
+"""Parameters and inputs of a job on square images of that side (or with so many texts), whose files are
+written to that folder."""
+MPX = 1_000_000
 
 SIDES = (256, 1024, 2048)
 """Pixels of the square images that are measured: two sizes make a line, the third shows whether it is one."""
@@ -20,11 +22,28 @@ SLOW_SIDES = (64, 128, 256)
 """For networks, which take seconds for a megapixel on a CPU."""
 
 
+class Scale(Struct, frozen=True):
+    """What a workload's cost grows by."""
+
+    sides: Sequence[int] = SIDES
+    """Of the samples that are measured."""
+    size: Callable[[int], int] = lambda side: side * side
+    """Of the sample of a side."""
+    unit: str = "megapixels"
+    per: int = MPX
+    """Of what sizes are counted in, in a unit."""
+
+
+PIXELS = Scale()
+
+
 class Sample(Struct, frozen=True):
     """Jobs of one workload."""
 
     make: Make
-    sides: Sequence[int] = SIDES
+    scale: Scale = PIXELS
+    size: Callable[[Mapping[str, Any], Sequence[Input]], int] = lambda params, inputs: pixels_of(inputs)
+    """Of any job."""
 
 
 BYTES = 1.5
@@ -55,7 +74,30 @@ def image_sample(channels: int, count: int = 1, sides: Sequence[int] = SIDES, **
     def make(side: int, folder: Path) -> tuple[Mapping[str, Any], Sequence[Input]]:
         return params, [_written(side, channels, folder / f"{at}.png") for at in range(count)]
 
-    return Sample(make, sides)
+    return Sample(make, Scale(sides, lambda side: count * side * side))
+
+
+TEXTS = Scale((1, 8, 64), lambda side: side, "texts", 1)
+
+
+def text_sample() -> Sample:
+    """Jobs with texts of some words each."""
+
+    def make(side: int, folder: Path) -> tuple[Mapping[str, Any], Sequence[Input]]:
+        words = ("rusty", "metal", "plate", "brick", "wall", "mossy", "rock", "oak", "planks", "sky")
+        return {
+            "texts": [
+                " ".join(words[(n * 3 + at) % len(words)] for at in range(2 + n % 5)) for n in range(side)
+            ]
+        }, []
+
+    return Sample(make, TEXTS, _texts_of)
+
+
+def _texts_of(params: Mapping[str, Any], inputs: Sequence[Input]) -> int:
+    # What was asked for may be anything: the workload itself says so afterwards.
+    texts = params.get("texts")
+    return len(inputs) + (len(texts) if isinstance(texts, list | tuple) else 0)
 
 
 def _written(side: int, channels: int, file: Path) -> Input:
@@ -83,5 +125,6 @@ SAMPLES: dict[str, Sample] = {
     "image.remove_background": image_sample(3, sides=SLOW_SIDES),
     "image.ocr": image_sample(3, sides=SLOW_SIDES),
     "image.embed": image_sample(3, sides=SLOW_SIDES),
+    "text.embed": text_sample(),
 }
 """By the workload's name."""

@@ -26,12 +26,15 @@ class WorkloadError(Exception):
     """What is wrong, for people; it reads well after "NAME: ", without a full stop."""
     name: str
     """The input at fault, as the asker calls it; empty where none is."""
+    fault: str
+    """What of a GPU is to blame, `memory` or `gone` (accel.devices.faults); empty for nothing."""
 
-    def __init__(self, code: str, reason: str, name: str = "") -> None:
+    def __init__(self, code: str, reason: str, name: str = "", *, fault: str = "") -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
         self.name = name
+        self.fault = fault
 
 
 class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

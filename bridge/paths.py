@@ -56,6 +56,11 @@ class Paths(Struct, frozen=True):
         return self.cache / "devices.json"
 
     @property
+    def troubles_file(self) -> Path:
+        """Which devices failed the daemon that runs, and rest."""
+        return self.cache / "device-troubles.json"
+
+    @property
     def database(self) -> Path:
         return self.data / "popbridge.db"
 

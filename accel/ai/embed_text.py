@@ -62,8 +62,9 @@ def embed_text(inputs: Sequence[Input], params: EmbedText, limits: Limits) -> Ou
 
 
 def _sample(n: int) -> Mapping[str, Any]:
-    kinds = ("brick wall", "rusty metal plate", "a mossy rock", "oak planks", "button", "sky at sunset")
-    return {"texts": [f"{kinds[n % len(kinds)]} {n}"]}
+    # Of various lengths, as names and captions are: what a batch has to gain is also that alike ones meet.
+    words = ("rusty", "metal", "plate", "brick", "wall", "mossy", "rock", "oak", "planks", "sky", "button")
+    return {"texts": [" ".join(words[(n * 3 + at) % len(words)] for at in range(1 + n % 7)) + f" {n}"]}
 
 
 def _length(params: EmbedText) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from accel.ai.digits import listed
 from accel.ai.sessions import networks
 from accel.ai.shown import resized, shown
 from accel.image.raster import Raster
@@ -16,5 +17,4 @@ def vector(image: Raster, limits: Limits) -> tuple[list[float], str]:
     """A vector of length 1, and which model made it. Raises WorkloadError where it isn't on this machine."""
     network = networks(limits).get(EFFICIENTNET.name)
     made = network.image(resized(shown(image), SIDE, SIDE))
-    # Seven digits are all that 32 bits hold.
-    return [float(f"{value:.7g}") for value in made], f"{EFFICIENTNET.name} {EFFICIENTNET.version}"
+    return listed(made), f"{EFFICIENTNET.name} {EFFICIENTNET.version}"

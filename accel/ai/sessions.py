@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.devices import here
-from accel.devices.prepare import configure, load_libraries
+from accel.devices.faults import fault_of, on_device
+from accel.devices.prepare import check_provider, configure, load_libraries
 from accel.models.catalogue import MODELS
 from accel.models.manifest import File, Model
 from accel.models.store import ModelError, ModelStore
@@ -135,7 +136,11 @@ def _session(contents: bytes, model: Model, provider: str) -> onnxruntime.Infere
     options.enable_cpu_mem_arena = False
     given = [provider] if provider else list(choice.providers)
     try:
-        return onnxruntime.InferenceSession(contents, options, providers=given)
+        session = onnxruntime.InferenceSession(contents, options, providers=given)
     except Exception as error:  # onnxruntime raises classes of its own that share no base
         reason = f"the model {model.name} can't be opened ({str(error)[:160]})"
-        raise WorkloadError("internal", reason) from None
+        fault = fault_of(error) if on_device() else ""
+        raise WorkloadError("internal", reason, fault=fault) from None
+    if not provider:
+        check_provider(session, choice)
+    return session

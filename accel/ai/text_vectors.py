@@ -8,6 +8,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from accel.ai.digits import listed
+from accel.ai.fitting import in_batches
 from accel.ai.sessions import Network, networks
 from accel.ai.wordpiece import WordPiece
 from accel.models.catalogue import MINILM
@@ -27,15 +29,13 @@ def vectors(texts: Sequence[str], limits: Limits) -> tuple[list[list[float]], li
     rows = [tokenizer.ids(text, MOST) for text in texts]
     made = np.empty((len(texts), 384), np.float32)
     assert network.file.graph is not None
-    most = network.file.graph.batching.most
     # Those of about the same length together, so that little is padded.
     order = sorted(range(len(texts)), key=lambda at: len(rows[at][0]))
-    for begin in range(0, len(order), most):
-        chosen = order[begin : begin + most]
-        made[chosen] = _run(network, [rows[at][0] for at in chosen])
-    # Seven digits are all that 32 bits hold.
-    values = [[float(f"{value:.7g}") for value in row] for row in made]
-    return values, [at for at, (_, cut) in enumerate(rows) if cut]
+    for chosen, found in in_batches(
+        order, network.file.graph.batching.most, lambda part: _run(network, [rows[at][0] for at in part])
+    ):
+        made[chosen] = found
+    return listed(made), [at for at, (_, cut) in enumerate(rows) if cut]
 
 
 @cache

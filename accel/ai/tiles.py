@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from accel.ai.fitting import fitting
 from accel.image.decoded import Pixels
 
 Floats = NDArray[np.float32]
+
+LEAST_TILE = 32
+"""Pixels a side of the smallest tiles, of which most are margins already."""
 
 
 class Enlarger(Struct, frozen=True):
@@ -36,8 +41,24 @@ def tiled(
     """`source`, enlarged; only one tile at a time is held as floats.
 
     `take` makes a piece of it what the network wants, `give` the other way round. Beyond the edges lies the
-    last pixel, or with `wrap` the opposite edge.
+    last pixel, or with `wrap` the opposite edge. Where memory is full, tiles become smaller.
     """
+    # Of several tiles all have that size, of one it may be less.
+    tile = min(enlarger.tile, max(source.shape[:2]))
+    made = fitting(lambda: _tiled(enlarger, source, take, give, wrap), tile > LEAST_TILE)
+    if made is not None:
+        return made
+    smaller = msgspec.structs.replace(enlarger, tile=max(LEAST_TILE, tile // 2))
+    return tiled(smaller, source, take, give, wrap=wrap)
+
+
+def _tiled(
+    enlarger: Enlarger,
+    source: Pixels,
+    take: Callable[[Pixels], Floats],
+    give: Callable[[Floats], Pixels],
+    wrap: bool,
+) -> Pixels:
     height, width = source.shape[:2]
     k = enlarger.factor
     made: Pixels | None = None

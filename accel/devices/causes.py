@@ -6,6 +6,7 @@ import re
 
 from accel.devices.asking import Failure
 from accel.devices.driver import Driver
+from accel.devices.faults import FULL, MEMORY
 from accel.devices.providers import Provider
 from accel.devices.trial import Runtime
 
@@ -28,7 +29,6 @@ _TOO_OLD = re.compile(
     r"driver version is insufficient|CUDA_ERROR_SYSTEM_DRIVER_MISMATCH|cudaErrorInsufficientDriver"
 )
 _NO_KERNEL = re.compile(r"no kernel image is available")
-_MEMORY = re.compile(r"out of memory|CUDA_ERROR_OUT_OF_MEMORY|Failed to allocate memory", re.IGNORECASE)
 _TENSORRT = re.compile(r"install TensorRT libraries|nvinfer|nvonnxparser")
 _NOISE = re.compile(r"\x1b\[[\d;]*m|\[E:onnxruntime:[^\]]*\]|\d{4}-\d\d-\d\d [\d:.]+|/onnxruntime_src/\S+")
 
@@ -111,8 +111,8 @@ def of_failure(provider: Provider, runtime: Runtime, failure: Failure) -> Cause:
         return "NVIDIA's driver is too old", _newer(int(major)) if major else UPDATE_DRIVER
     if provider.nvidia and _NO_KERNEL.search(said):
         return f"onnxruntime {runtime.version} no longer supports this GPU", ""
-    if _MEMORY.search(said):
-        return "the GPU's memory is full", "Close what uses the GPU and look again."
+    if MEMORY.search(said):
+        return FULL, "Close what uses the GPU and look again."
     if _LIBRARY.search(said) or _TENSORRT.search(said):
         return _missing(provider, said, major)
     return f"it {failure.reason}{_detail(failure.log)}", ""

@@ -7,11 +7,9 @@ import os
 from collections.abc import Mapping
 
 from accel.devices.choice import Choice, Wish, choose
+from accel.devices.faults import WANTED, DeviceGone
 from accel.devices.probing import try_providers
 from accel.devices.report import Devices, Report
-
-WANTED = "POPBRIDGE_PROVIDER"
-"""The variable with the provider's name, for example `cuda`; set in the worker processes of a GPU."""
 
 CPU = choose(Devices((Report("cpu", True, ""),)), Wish(("cpu",)))
 """What is always there."""
@@ -21,9 +19,17 @@ FIXED = Wish(("cuda", "directml", "coreml"))
 
 
 def of(environment: Mapping[str, str]) -> Choice:
-    """The provider for a process with these variables; tried, and the CPU where it doesn't work."""
+    """The provider for a process with these variables: the CPU, or a GPU's, which is tried.
+
+    Raises DeviceGone where that doesn't work: the CPU has workers of its own.
+    """
     wanted = environment.get(WANTED, "")
-    return choose(try_providers(), Wish((wanted,))) if wanted not in ("", "cpu") else CPU
+    if wanted in ("", "cpu"):
+        return CPU
+    found = choose(try_providers(), Wish((wanted,)))
+    if found.name != wanted:
+        raise DeviceGone("; ".join(found.passed_over))
+    return found
 
 
 @functools.cache

@@ -43,6 +43,13 @@ def devices(file: Path) -> Devices:
     return found
 
 
+def known(file: Path) -> Devices:
+    """What was found last, however the machine is now; nothing where nobody can read `file`."""
+    with contextlib.suppress(OSError, msgspec.MsgspecError):
+        return msgspec.json.decode(file.read_bytes(), type=_Kept).devices
+    return Devices(())
+
+
 def keep(found: Devices, file: Path, now: str | None = None) -> None:
     """Writes what was found; if that can't be done, it is found out again next time."""
     fresh = file.with_suffix(".tmp")

@@ -9,7 +9,9 @@ import os
 import sys
 from typing import Any
 
+from accel.devices.choice import Choice
 from accel.devices.driver import library_of
+from accel.devices.faults import DeviceGone
 
 
 def load_libraries(provider: str) -> None:
@@ -31,6 +33,16 @@ def load_libraries(provider: str) -> None:
         # The wheels' own module loads them, wherever it lies.
         with contextlib.suppress(ImportError, OSError):
             importlib.import_module("tensorrt_libs")
+
+
+def check_provider(session: Any, choice: Choice) -> None:
+    """Raises DeviceGone where a session doesn't run on what was chosen.
+
+    onnxruntime falls back to the CPU without a word, and would be taken for a slow GPU.
+    """
+    wanted = choice.providers[0][0]
+    if session.get_providers()[0] != wanted:
+        raise DeviceGone(f"onnxruntime doesn't run on {wanted}")
 
 
 def configure(options: Any, provider: str) -> None:

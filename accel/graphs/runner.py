@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from accel.devices.choice import Choice
 from accel.devices.here import CPU
-from accel.devices.prepare import configure, load_libraries
+from accel.devices.prepare import check_provider, configure, load_libraries
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -99,9 +99,7 @@ class Runner:
             for name, values in self._choice.providers
         ]
         session = self._runtime.InferenceSession(graph, options, providers=providers)
-        if session.get_providers()[0] != providers[0][0]:
-            # onnxruntime falls back to the CPU without a word, and would be taken for a slow GPU.
-            raise RuntimeError(f"onnxruntime doesn't run on {providers[0][0]}")
+        check_provider(session, self._choice)
         return session
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from typing import TYPE_CHECKING
+
 import click
 
 from bridge.commands.listing import as_json
 from bridge.commands.shared import say_json, table, wrapped
+
+if TYPE_CHECKING:
+    from accel.troubles import Trouble
 
 
 @click.command()
@@ -19,13 +25,15 @@ def devices(as_json: bool) -> None:
     from accel.devices.choice import Wish, choose
     from accel.devices.probing import try_providers
     from accel.devices.providers import BY_NAME
+    from accel.troubles import read
     from bridge.paths import Paths
 
-    found = try_providers()
-    kept.keep(found, Paths.find().devices_file)
+    found, paths = try_providers(), Paths.find()
+    kept.keep(found, paths.devices_file)
+    troubles = read(paths.troubles_file)
     if as_json:
-        for report in found.reports:
-            say_json(report)
+        for each in (*found.reports, *troubles):
+            say_json(each)
         return
     table(
         [
@@ -37,6 +45,18 @@ def devices(as_json: bool) -> None:
     for gpu in found.gpus:
         facts = f"{gpu.memory_mib} MiB, compute capability {gpu.capability or 'unknown'}"
         click.echo(wrapped(f"\n{gpu.name or 'An unnamed GPU'}: {facts}.", 2))
+    for trouble in troubles:
+        click.echo(wrapped(f"\n{_told(trouble)}", 2))
     for warning in found.warnings:
         click.echo(f"\n{warning}")
     click.echo(f"\nThe fastest that is usable: {BY_NAME[choose(found, Wish()).name].title}.")
+
+
+def _told(trouble: Trouble) -> str:
+    """What failed, and when the device is tried again."""
+    what = trouble.workload or "everything"
+    again = time.strftime("%H:%M:%S", time.localtime(trouble.again))
+    return (
+        f"In the daemon, {what} failed on {trouble.device}: {trouble.reason}. The CPU does it; that device "
+        f"is tried again with the next job after {again}."
+    )

@@ -1,22 +1,44 @@
-"""`popbridge tune`: measures anew what is worth a batch on this machine."""
+"""`popbridge tune`: measures anew what is worth a batch on this machine, and what a GPU."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 from bridge.commands.listing import as_json
 from bridge.commands.shared import read_settings, say_json, table
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
-    from accel.policies import Policy
+    from accel.policies import Policies, Policy
+    from accel.routed import Routed
+    from accel.routing import Cost
     from accel.workload import Workload
     from bridge.core.settings import Setting
+
+
+class Batches(Struct, frozen=True):
+    """What was measured of a workload's batches."""
+
+    workload: str
+    device: str
+    max_rows: int
+    rates: dict[int, float]
+
+
+class Costs(Struct, frozen=True):
+    """What was measured of a workload on one of several devices."""
+
+    workload: str
+    device: str
+    fixed_ms: float
+    mpx_ms: float
 
 
 @click.command()
@@ -25,60 +47,120 @@ if TYPE_CHECKING:
 def tune(names: tuple[str, ...], as_json: bool) -> None:
     """Measures how many jobs of a workload are worth a batch, and keeps it for the daemon.
 
-    A daemon measures by itself when a workload is first used; this does it anew, for instance after a change
-    of hardware. Without names, all that can run in batches are measured.
+    Where there is a GPU that works, also what jobs cost on it and on the CPU, by which the daemon chooses. A
+    daemon measures by itself when a workload is first used; this does it anew, for instance after a change of
+    hardware. Without names, all that can run in batches or on a GPU are measured.
     """
     from bridge import host
 
     registry = host.load()
     chosen = _chosen(registry.workloads.values(), names)
-    measured = asyncio.run(_measure(chosen, registry.settings))
+    batches, costs = asyncio.run(_measure(chosen, registry.settings, bool(names)))
     if as_json:
-        for workload, policy in measured:
-            say_json({"workload": workload.name, "max_rows": policy.max_rows, "rates": policy.rates})
+        for row in (*batches, *costs):
+            say_json(row)
         return
-    if not measured:
-        click.echo("No workload here runs in batches.")
+    if not batches and not costs:
+        click.echo("No workload here runs in batches, and there is no GPU that works.")
         return
-    rows = [(w.name, str(p.max_rows), _rates(p), _gain(p)) for w, p in measured]
-    table(rows, ("workload", "rows of a batch", "rows a second, by rows of a batch", "against one by one"))
+    _show(batches, costs)
+
+
+def _show(batches: Sequence[Batches], costs: Sequence[Costs]) -> None:
+    if batches:
+        rows = [(b.workload, b.device, str(b.max_rows), _rates(b), _gain(b)) for b in batches]
+        heads = ("workload", "device", "rows of a batch", "rows a second, by rows of a batch")
+        table(rows, (*heads, "against one by one"))
+    if costs:
+        click.echo()
+        table(
+            [(c.workload, c.device, f"{c.fixed_ms:.1f} ms", f"{c.mpx_ms:.1f} ms") for c in costs],
+            ("workload", "device", "any job", "and for each million pixels or texts"),
+        )
 
 
 def _chosen(workloads: Iterable[Workload], names: Sequence[str]) -> list[Workload]:
-    known = {workload.name: workload for workload in workloads if workload.batching is not None}
+    from accel.sample import SAMPLES
+
+    known = {one.name: one for one in workloads if one.batching is not None or one.name in SAMPLES}
     if unknown := [name for name in names if name not in known]:
         there = f"there are {', '.join(sorted(known))}" if known else "there is none"
-        raise UserError(f"No workload {unknown[0]!r} runs in batches; {there}.")
+        raise UserError(f"No workload {unknown[0]!r} runs in batches or on a GPU; {there}.")
     return [known[name] for name in (names or sorted(known))]
 
 
 async def _measure(
-    workloads: Sequence[Workload], declared: Iterable[Setting]
-) -> list[tuple[Workload, Policy]]:
+    workloads: Sequence[Workload], declared: Iterable[Setting], named: bool
+) -> tuple[list[Batches], list[Costs]]:
+    from accel.sample import SAMPLES
+    from accel.workload import WorkloadError
+
+    batches: list[Batches] = []
+    costs: list[Costs] = []
+    async with _devices(declared) as (routed, policies):
+        for workload in workloads:
+            try:
+                if workload.batching is not None:
+                    batches += [
+                        _batches(workload, device, await each.measure(workload))
+                        for device, each in policies.items()
+                    ]
+                if len(routed.lanes) > 1 and workload.name in SAMPLES:
+                    costs += _costs(workload, routed, await routed.measure(workload))
+            except WorkloadError as error:
+                said = f"{workload.name} can't be measured: {error.reason}."
+                if named:
+                    raise UserError(said) from None
+                click.echo(said, err=True)
+    return batches, costs
+
+
+@contextlib.asynccontextmanager
+async def _devices(declared: Iterable[Setting]) -> AsyncIterator[tuple[Routed, dict[str, Policies]]]:
+    """The CPU and the GPU, as the daemon has them, with one worker each; what measures batches on them."""
+    from accel import gpu
     from accel.executor import LocalExecutor
+    from accel.frames import DEVICE
     from accel.policies import Policies
-    from accel.workload import Limits, WorkloadError
+    from accel.routed import Lane, Routed
+    from accel.routing import Form
+    from accel.sample import SAMPLES
+    from accel.workload import Limits
     from bridge.paths import Paths
 
     paths = Paths.find()
     settings = read_settings(declared, paths.settings_file, os.environ)
     limits = Limits(settings["images.max_pixels"], str(paths.models(settings["models.folder"])))
-    executor = LocalExecutor(1, limits, settings["worker.memory_mib"])
-    if not workloads:
-        return []
-    await executor.start()
+    worker = LocalExecutor(1, limits, settings["worker.memory_mib"])
+    routed = Routed(Lane(Form("cpu", DEVICE), worker), paths.routing_file, SAMPLES)
+    policies = {DEVICE: Policies(paths.batching_file, worker)}
     try:
-        policies = Policies(paths.batching_file, executor)
-        return [(workload, await policies.measure(workload)) for workload in workloads]
-    except WorkloadError as error:
-        raise UserError(f"It can't be measured: {error.reason}.") from None
+        await routed.start()
+        found = await asyncio.to_thread(gpu.find, paths.devices_file) if settings["gpu"] else None
+        if found is not None:
+            lane = gpu.lane(*found, limits, paths.batching_file)
+            await routed.add(lane)
+            assert isinstance(lane.executor, gpu.GpuExecutor)
+            policies[lane.form.device] = lane.executor.policies
+        yield routed, policies
     finally:
-        await executor.close()
+        await routed.close()
 
 
-def _rates(policy: Policy) -> str:
-    return "  ".join(f"{rows}: {rate:,.0f}" for rows, rate in sorted(policy.rates.items()))
+def _batches(workload: Workload, device: str, policy: Policy) -> Batches:
+    return Batches(workload.name, device, policy.max_rows, dict(policy.rates))
 
 
-def _gain(policy: Policy) -> str:
-    return f"{policy.rates[policy.max_rows] / policy.rates[1]:.2f} times"
+def _costs(workload: Workload, routed: Routed, found: Mapping[str, Cost]) -> list[Costs]:
+    return [
+        Costs(workload.name, form.device, found[form.name].fixed_ms, found[form.name].mpx_ms)
+        for form in (lane.form for lane in routed.lanes)
+    ]
+
+
+def _rates(batches: Batches) -> str:
+    return "  ".join(f"{rows}: {rate:,.0f}" for rows, rate in sorted(batches.rates.items()))
+
+
+def _gain(batches: Batches) -> str:
+    return f"{batches.rates[batches.max_rows] / batches.rates[1]:.2f} times"

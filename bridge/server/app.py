@@ -86,16 +86,14 @@ class Bridge:
         self._policies = Policies(paths.batching_file, workers)
         batcher = Batcher(workers, self._policies.max_rows)
         cpu = Lane(Form("cpu", DEVICE), batcher, workers.pool.size, pool=workers.pool)
-        self._executor = Routed(cpu, paths.routing_file, SAMPLES)
+        self._executor = Routed(cpu, paths.routing_file, SAMPLES, troubles=paths.troubles_file)
         self._join_gpu = functools.partial(
-            gpu.join, self._executor, paths.devices_file, limits, wanted=settings["gpu"]
-        )
+            gpu.join, self._executor, paths.devices_file, limits,
+            wanted=settings["gpu"], batching=paths.batching_file,
+        )  # fmt: skip
         blobs = self.blobs = _blob_store(paths.blobs, settings)
         self.keeper = Keeper(
-            blobs,
-            self._named_blobs,
-            keep_s=settings["blobs.keep_s"],
-            sweep_s=settings["blobs.sweep_s"],
+            blobs, self._named_blobs, keep_s=settings["blobs.keep_s"], sweep_s=settings["blobs.sweep_s"]
         )
         self.uploads = Uploads(blobs, self.keeper)
         counts, load = Counts(), Load(workers.pool.size)

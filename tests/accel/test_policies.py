@@ -5,9 +5,11 @@ import msgspec
 import pytest
 
 from accel.policies import Policies, Policy, chosen, rates
+from accel.retries import Retries
 from accel.workload import Batching, WorkloadError
 from tests.accel import workloads
 from tests.accel.conftest import until
+from tests.accel.test_retries import Clock
 
 MANY = workloads.many.workload
 
@@ -62,16 +64,40 @@ async def test_a_place_that_cannot_be_written_costs_only_the_memory_of_it(execut
     assert (await nowhere.measure(MANY)).max_rows == nowhere.max_rows(MANY)
 
 
-async def test_a_workload_that_fails_on_its_samples_runs_one_by_one(executor, caplog):
+async def test_a_workload_that_fails_on_its_samples_runs_one_by_one_until_it_is_tried_again(executor, caplog):
     broken = Batching(MANY.batching.target, 4, lambda p: 1, lambda p: "", lambda index: {"text": "refuse"})
     workload = msgspec.structs.replace(MANY, batching=broken)
     with pytest.raises(WorkloadError):
         await rates(executor, workload)
-    policies = Policies(None, executor)
+    clock = Clock()
+    policies = Policies(None, executor, retries=Retries(clock))
     with caplog.at_level(logging.WARNING):
         assert policies.max_rows(workload) == 1
         await until(lambda: "can't be measured" in caplog.text, "the failure")
+    works = msgspec.structs.replace(broken, sample=lambda index: {"text": "a"})
+    workload = msgspec.structs.replace(workload, batching=works)
+    assert policies.max_rows(workload) == 1 and len(policies._known) == 0
+    clock.now += 30
     assert policies.max_rows(workload) == 1
+    await until(lambda: policies._known, "the measurement")
+    assert policies.max_rows(workload) >= 1
+
+
+async def test_two_devices_keep_what_they_measure_in_one_file(executor, tmp_path):
+    file = tmp_path / "batching.json"
+    cpu, cuda = Policies(file, executor), Policies(file, executor, "CUDA, Some GPU")
+    await cpu.measure(MANY)
+    await cuda.measure(MANY)
+    assert set(Policies(file, executor)._known) == {"test.many 1 CPU", "test.many 1 CUDA, Some GPU"}
+
+
+async def test_what_a_worker_computes_counts_and_not_what_it_waits_for(executor):
+    sleepy = msgspec.structs.replace(
+        MANY.batching, max_rows=1, sample=lambda index: {"text": "rest", "size": 20}
+    )
+    workload = msgspec.structs.replace(MANY, batching=sleepy)
+    by_all, computed = [(await rates(executor, workload, computed=kind))[1] for kind in (False, True)]
+    assert by_all <= 50 < computed
 
 
 async def test_closing_ends_a_measurement_under_way(executor):

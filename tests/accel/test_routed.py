@@ -6,32 +6,42 @@ import msgspec
 import pytest
 import pyvips
 
-from accel import gpu
+from accel import gpu, troubles
 from accel.devices import kept
 from accel.devices.driver import Gpu
-from accel.devices.here import CPU
+from accel.devices.here import CPU, WANTED
 from accel.devices.report import Devices, Report
 from accel.executor import LocalExecutor
 from accel.gpu import find, join, lane
 from accel.image.catalogue import OPERATIONS
+from accel.retries import Retries
 from accel.routed import Lane, Routed
 from accel.routing import Cost, Form
 from accel.sample import image_sample
 from accel.workload import Input, Limits, WorkloadError
-from tests.accel import workloads
+from tests.accel import full, workloads
 from tests.accel.conftest import until
 from tests.accel.graphs.agreeing import check_agree
+from tests.accel.test_retries import Clock
 
 NORMALS = OPERATIONS["image.normal_from_height"].workload
 SAMPLE = image_sample(1, sides=(16, 64))
-SAY = workloads.say.workload
+SAY, ROOT = workloads.say.workload, full.root.workload
 
 
 @pytest.fixture
-async def routed(tmp_path):
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+async def routed(tmp_path, clock):
     """A CPU's lane with two workers, nothing measured."""
     first = Lane(Form("cpu", "CPU"), LocalExecutor(2, Limits(), 0, warm=()), 2)
-    made = Routed(first, tmp_path / "routing.json", {NORMALS.name: SAMPLE, SAY.name: SAMPLE})
+    samples = {NORMALS.name: SAMPLE, SAY.name: SAMPLE}
+    made = Routed(
+        first, tmp_path / "routing.json", samples, troubles=tmp_path / "troubles.json", retries=Retries(clock)
+    )
     await made.start()
     yield made
     await made.close()
@@ -108,13 +118,19 @@ async def test_work_that_was_never_measured_counts_by_what_it_took_last(both):
     assert both._lanes[0].pending_ms == 0
 
 
-async def test_a_device_that_fails_costs_nobody_the_result_and_is_not_tried_again(both, tmp_path):
+async def test_a_device_that_fails_costs_nobody_the_result_and_rests_for_a_while(both, tmp_path, clock):
     keep(both, NORMALS, Cost(100, 0), Cost(1, 0))
+    target = both._lanes[1].target
     both._lanes[1].target = lambda name: "tests.accel.workloads:bug"
     done = await normals(both, tmp_path)
     assert done.device == "CPU" and done.reason.startswith("graphs, Stand-in failed: ")
+    assert done.reason.endswith("; it is tried again in 30 s")
+    both._lanes[1].target = target
     again = await normals(both, tmp_path)
-    assert (again.device, again.reason) == ("CPU", "")
+    assert again.device == "CPU" and again.reason.startswith("graphs, Stand-in failed before: ")
+    clock.now += 30
+    assert (await normals(both, tmp_path)).device == "graphs, Stand-in"
+    assert (await normals(both, tmp_path)).device == "graphs, Stand-in"
 
 
 async def test_a_mistake_is_told_at_once_and_blames_no_device(both, tmp_path):
@@ -122,7 +138,8 @@ async def test_a_mistake_is_told_at_once_and_blames_no_device(both, tmp_path):
     _, inputs = SAMPLE.make(64, tmp_path)
     with pytest.raises(WorkloadError) as caught:
         await both.run(NORMALS, {"channel": "a"}, inputs, deadline_s=60)
-    assert caught.value.code == "bad_params" and not both._failed
+    assert caught.value.code == "bad_params"
+    assert (await normals(both, tmp_path)).device == "graphs, Stand-in"
 
 
 async def test_a_workload_that_fails_everywhere_blames_no_device(both):
@@ -130,7 +147,113 @@ async def test_a_workload_that_fails_everywhere_blames_no_device(both):
     keep(both, SAY, Cost(100, 0), Cost(1, 0))
     with pytest.raises(WorkloadError):
         await both.run(broken, {}, [], deadline_s=60)
-    assert not both._failed
+    assert (await both.run(SAY, {}, [], deadline_s=60)).device == "graphs, Stand-in"
+
+
+@pytest.fixture
+async def small(routed, tmp_path):
+    """With a stand-in for a GPU with little memory, which is the faster one."""
+    worker = LocalExecutor(1, Limits(), 0, env={WANTED: "cuda"}, warm=())
+    executor = gpu.GpuExecutor(worker, None, "CUDA, Small")
+    executor._max_rows = lambda workload: 32
+    await routed.add(Lane(Form("cuda", "CUDA, Small"), executor))
+    # The CPU's worker has as little memory here, which only its own jobs may show.
+    routed._samples[ROOT.name] = image_sample(1)
+    routed.routing._known |= {"test.root 1 CPU": Cost(1e6, 0), "test.root 1 CUDA, Small": Cost(1, 0)}
+    routed.worker = worker
+    return routed
+
+
+def root(routed, **params):
+    return routed.run(ROOT, params, [], deadline_s=60)
+
+
+async def test_a_batch_that_a_gpu_has_no_memory_for_runs_in_smaller_ones_there(small):
+    first = asyncio.create_task(root(small, value=1.0))
+    done = await asyncio.gather(*(root(small, value=float(at * at)) for at in range(16)), first)
+    assert [one.value["roots"][0] for one in done] == pytest.approx([*range(16), 1])
+    assert {one.device for one in done} == {"CUDA, Small"}
+    assert max(one.batch for one in done) >= 2 * full.FITS > max(one.value["at_once"] for one in done)
+
+
+async def test_what_does_not_fit_on_the_gpu_even_alone_is_done_by_the_cpu_which_says_so(
+    small, tmp_path, clock
+):
+    small._lanes[0].executor = Wrapped(small._lanes[0].executor)
+    done = await root(small, value=4.0, rows=full.FITS * 4)
+    assert done.value["roots"] == [2.0] and done.device == "CPU"
+    assert done.reason == "CUDA, Small failed: the GPU's memory is full; it is tried again in 30 s"
+    (trouble,) = troubles.read(tmp_path / "troubles.json")
+    assert (trouble.device, trouble.workload) == ("CUDA, Small", "test.root")
+    # Its other workloads still run there, and this one once it had time.
+    keep_small(small, SAY)
+    assert (await small.run(SAY, {}, [], deadline_s=60)).device == "CUDA, Small"
+    resting = await root(small, value=4.0)
+    assert resting.device == "CPU" and "the GPU's memory is full; it is tried again in 30 s" in resting.reason
+    clock.now += 31
+    assert (await root(small, value=4.0)).device == "CUDA, Small"
+    assert troubles.read(tmp_path / "troubles.json") == []
+
+
+async def test_a_gpu_that_is_gone_rests_for_all_workloads_and_gets_a_new_process(small, tmp_path, clock):
+    small._lanes[0].executor = Wrapped(small._lanes[0].executor)
+    (before,) = small.worker.pool.pids
+    done = await root(small, value=9.0, gone=True)
+    assert done.device == "CPU" and "failed: the GPU is gone; it is tried again" in done.reason
+    keep_small(small, SAY)
+    other = await small.run(SAY, {}, [], deadline_s=60)
+    assert other.device == "CPU" and "CUDA, Small failed before: the GPU is gone" in other.reason
+    assert [one.workload for one in troubles.read(tmp_path / "troubles.json")] == [""]
+    clock.now += 31
+    back = await root(small, value=9.0)
+    assert back.device == "CUDA, Small" and back.value["pid"] != before
+    assert (await small.run(SAY, {}, [], deadline_s=60)).device == "CUDA, Small"
+    assert troubles.read(tmp_path / "troubles.json") == []
+
+
+def keep_small(routed, workload) -> None:
+    name = f"{workload.name} {workload.version}"
+    routed.routing._known |= {f"{name} CPU": Cost(1e6, 0), f"{name} CUDA, Small": Cost(1, 0)}
+
+
+class Wrapped:
+    """A CPU that has memory for everything."""
+
+    def __init__(self, executor) -> None:
+        self._executor = executor
+
+    async def run(self, workload, params, inputs, **more):
+        if workload.name == ROOT.name:
+            params = {"value": params["value"]}
+        return await self._executor.run(workload, params, inputs, **more)
+
+    async def close(self):
+        await self._executor.close()
+
+
+async def test_a_gpu_whose_memory_was_full_joins_when_there_is_room(routed, tmp_path, monkeypatch):
+    file = tmp_path / "devices.json"
+    kept.keep(Devices((Report("cuda", False, "the GPU's memory is full"),)), file)
+    looks = []
+
+    def look(file):
+        looks.append(1)
+        return (CPU, Devices((), (Gpu("Stand-in"),))) if len(looks) > 2 else None
+
+    monkeypatch.setattr(gpu, "find", look)
+    await join(routed, file, Limits(), again_s=0)
+    assert len(looks) == 3 and [one.form.device for one in routed._lanes] == ["CPU", "CPU, Stand-in"]
+
+
+def test_a_gpu_that_was_full_is_tried_anew_and_one_that_is_broken_is_not(tmp_path, monkeypatch):
+    file = tmp_path / "devices.json"
+    kept.keep(Devices((Report("cuda", False, "the GPU's memory is full"), Report("cpu", True, ""))), file)
+    works = Devices((Report("cuda", True, "works"), Report("cpu", True, "works")), (Gpu("Some GPU"),))
+    monkeypatch.setattr(gpu, "try_providers", lambda: works)
+    assert find(file, lambda name: None)[0].name == "cuda" and kept.known(file) == works
+    kept.keep(Devices((Report("cuda", False, "broken"), Report("cpu", True, ""))), file)
+    assert find(file, lambda name: None) is None
+    assert kept.known(tmp_path / "none.json") == Devices(())
 
 
 def test_without_a_driver_there_is_no_gpu_and_nothing_is_tried(tmp_path):

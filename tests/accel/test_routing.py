@@ -5,10 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accel.retries import Retries
 from accel.routing import Cost, Form, Routing, fitted, read
+from accel.sample import SAMPLES, Scale
 from accel.workload import WorkloadError
 from tests.accel import workloads
 from tests.accel.conftest import until
+from tests.accel.test_retries import Clock
 
 SAY = workloads.say.workload
 CPU, CUDA = Form("cpu", "CPU"), Form("cuda", "CUDA, Some GPU")
@@ -83,7 +86,7 @@ async def test_what_is_unknown_is_measured_once_and_runs_on_the_cpu_until_then(t
     measure = Recorded(cpu=Cost(1.0, 20.0), cuda=Cost(6.0, 10.0))
     routing = Routing(file, measure)
     for _ in range(2):
-        choice = routing.choose(SAY, BOTH, 9_000_000, {}, (100, 200))
+        choice = routing.choose(SAY, BOTH, 9_000_000, {}, Scale((100, 200)))
         assert choice.form == CPU and "measured" in choice.reason
     await until(file.exists, "the measurement")
     assert len(measure.asked) == 2 + 3 * 2 * 2
@@ -103,16 +106,36 @@ async def test_another_gpu_is_measured_for_itself(routing):
     await routing.close()
 
 
-async def test_a_form_that_fails_leaves_the_cpu_and_says_so_in_the_log(caplog):
-    async def measure(workload, form, side):
-        raise WorkloadError("not_found", "no model")
+async def test_a_form_that_fails_leaves_the_cpu_says_so_and_is_measured_again_later(caplog):
+    works = Recorded(cpu=Cost(1.0, 20.0), cuda=Cost(6.0, 10.0))
+    tries = []
 
-    routing = Routing(None, measure)
+    async def measure(workload, form, side):
+        tries.append(form)
+        if len(tries) == 1:
+            raise WorkloadError("not_found", "no model")
+        return await works(workload, form, side)
+
+    clock = Clock()
+    routing = Routing(None, measure, Retries(clock))
     with caplog.at_level(logging.WARNING):
         assert routing.choose(SAY, BOTH, 1, {}).form == CPU
         await until(lambda: "can't be measured" in caplog.text, "the failure")
-    assert routing.choose(SAY, BOTH, 1, {}).form == CPU
+    choice = routing.choose(SAY, BOTH, 1, {})
+    assert choice.form == CPU and choice.reason == "the other form couldn't be measured (no model)"
+    clock.now += 30
+    assert "is being measured" in routing.choose(SAY, BOTH, 1, {}).reason
+    await until(lambda: routing.known(SAY, CUDA), "the measurement")
+    assert routing.choose(SAY, BOTH, 9_000_000, {}).form == CUDA
     await routing.close()
+
+
+async def test_texts_are_counted_by_their_number(tmp_path):
+    scale = SAMPLES["text.embed"].scale
+    routing = known(tmp_path, Cost(1.0, 4e6), Cost(6.0, 1e6))
+    choice = routing.choose(SAY, BOTH, 3, {}, scale)
+    assert choice.form == CUDA and choice.reason.endswith("(3 texts)")
+    assert routing.choose(SAY, BOTH, 1, {}, scale).form == CPU
 
 
 def test_a_file_that_nobody_can_read_is_as_none(tmp_path):

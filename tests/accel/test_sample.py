@@ -22,12 +22,15 @@ def test_other_files_count_by_their_size_and_missing_ones_for_nothing(tmp_path):
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_every_sample_is_a_job_of_its_workload(name, tmp_path):
+    from accel.ai.embed_text import embed_text
     from accel.image.catalogue import OPERATIONS
 
-    params, inputs = SAMPLES[name].make(32, tmp_path)
-    workload = OPERATIONS[name].workload
+    sample = SAMPLES[name]
+    params, inputs = sample.make(32, tmp_path)
+    workload = embed_text.workload if name == "text.embed" else OPERATIONS[name].workload
     workload.parse(dict(params))
     workload.check_inputs(len(inputs))
+    assert sample.size(params, inputs) == sample.scale.size(32)
     assert all(open_raster(one, Limits()).width == 32 for one in inputs)
 
 
@@ -35,3 +38,7 @@ def test_samples_are_hard_enough_to_be_typical(tmp_path):
     _, (source,) = image_sample(4).make(256, tmp_path)
     # Flat images would be decoded in no time.
     assert source.size() > 256 * 256
+
+
+def test_parameters_that_make_no_sense_have_no_size():
+    assert SAMPLES["text.embed"].size({"texts": 3}, []) == SAMPLES["text.embed"].size({}, []) == 0

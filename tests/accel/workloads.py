@@ -142,6 +142,8 @@ def many_together(items, limits):
     if "exit" in texts:
         os._exit(3)
     for text in texts:
+        if text == "rest":
+            time.sleep(items[0].params.size / 1000)
         if text.startswith("hold "):
             hold(items[0].inputs, Text(text=text[5:]), limits)
     return [_one_of_many(text, len(texts)) for text in texts if text != "short"]

@@ -11,6 +11,7 @@ import pytest
 from accel.devices import probing
 from accel.devices.driver import Gpu
 from accel.devices.report import Devices, Report
+from accel.troubles import Trouble, Troubles
 
 BROKEN = Devices(
     (
@@ -51,6 +52,24 @@ def test_devices_as_json_are_a_line_for_each_provider(popbridge: Any) -> None:
     assert rows[0] == {
         "name": "tensorrt", "usable": False, "reason": "TensorRT's libraries are missing",
         "remedy": "pip install tensorrt-cu13",
+    }  # fmt: skip
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_device_that_failed_the_daemon_is_told_with_when_it_is_tried_again(
+    popbridge: Any, home: Path
+) -> None:
+    full = Trouble("CUDA, NVIDIA H100", "image.upscale", "the GPU's memory is full", 1_800_000_000.0)
+    gone = Trouble("CUDA, NVIDIA H100", "", "the GPU is gone", 1_800_000_000.0)
+    troubles = Troubles(home / "cache" / "device-troubles.json")
+    for trouble in (full, gone):
+        troubles.note(trouble)
+    said = " ".join(popbridge("devices")[1].split())
+    assert "image.upscale failed on CUDA, NVIDIA H100: the GPU's memory is full. The CPU does it" in said
+    assert "everything failed on CUDA, NVIDIA H100: the GPU is gone" in said
+    rows = [json.loads(line) for line in popbridge("devices", "--json")[1].splitlines()]
+    assert rows[-1] == {
+        "device": "CUDA, NVIDIA H100", "workload": "", "reason": "the GPU is gone", "again": 1_800_000_000.0,
     }  # fmt: skip
 
 

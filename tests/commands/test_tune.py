@@ -8,6 +8,30 @@ from typing import Any
 
 import pytest
 
+from accel import gpu
+from accel.devices.here import CPU
+from accel.devices.report import Devices
+from accel.executor import LocalExecutor
+from accel.routed import Lane
+from accel.routing import Form
+from accel.sample import SAMPLES, image_sample
+from accel.workload import Limits
+
+DEVICE = "CUDA, Stand-in"
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CPU's workers once more, as a GPU would join them."""
+
+    def lane(choice: object, devices: object, limits: Limits, batching: Path) -> Lane:
+        worker = LocalExecutor(1, limits, 0)
+        return Lane(Form("cuda", DEVICE), gpu.GpuExecutor(worker, batching, DEVICE), 1, gpu._target)
+
+    monkeypatch.setattr(gpu, "find", lambda file: (CPU, Devices(())))
+    monkeypatch.setattr(gpu, "lane", lane)
+    monkeypatch.setitem(SAMPLES, "image.normal_from_height", image_sample(1, sides=(16, 64)))
+
 
 @pytest.mark.usefixtures("acme")
 class TestTune:
@@ -26,3 +50,40 @@ class TestTune:
     def test_a_workload_that_has_no_batches_is_named(self, popbridge: Any) -> None:
         code, _, err = popbridge("tune", "acme.size")
         assert code == 2 and "'acme.size'" in err and "acme.length" in err
+
+    @pytest.mark.usefixtures("stand_in")
+    def test_batches_are_measured_on_each_device(self, popbridge: Any, home: Path) -> None:
+        code, out, _ = popbridge("tune", "acme.length")
+        assert code == 0 and DEVICE in out
+        kept = json.loads((home / "cache" / "batching.json").read_bytes())
+        assert set(kept) == {"acme.length 1 CPU", f"acme.length 1 {DEVICE}"}
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_where_there_is_a_gpu_it_is_measured_what_jobs_cost_on_it_and_on_the_cpu(
+    popbridge: Any, home: Path
+) -> None:
+    code, out, _ = popbridge("tune", "image.normal_from_height")
+    assert code == 0 and DEVICE in out and " ms" in out
+    kept = json.loads((home / "cache" / "routing.json").read_bytes())
+    assert set(kept) == {"image.normal_from_height 1 CPU", f"image.normal_from_height 1 {DEVICE}"}
+    _, out, _ = popbridge("tune", "image.normal_from_height", "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["device"] for row in rows] == ["CPU", DEVICE] and rows[0]["fixed_ms"] >= 0
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_a_workload_whose_model_is_missing_is_told_and_fails_only_where_it_was_named(
+    popbridge: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, _, err = popbridge("tune", "image.ocr")
+    assert code == 2 and "image.ocr can't be measured: " in err
+    kept = {"image.ocr": SAMPLES["image.ocr"], "image.normal_from_height": image_sample(1, sides=(16, 64))}
+    monkeypatch.setattr("accel.sample.SAMPLES", kept)
+    code, out, err = popbridge("tune")
+    assert code == 0 and "image.ocr can't be measured: " in err and "image.normal_from_height" in out
+
+
+def test_without_batches_and_without_a_gpu_there_is_nothing_to_measure(popbridge: Any) -> None:
+    code, out, _ = popbridge("tune", "image.resize")
+    assert code == 0 and "there is no GPU that works" in out

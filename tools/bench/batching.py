@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from accel.batching import Batcher
 from accel.executor import LocalExecutor
 from accel.workload import Limits, Workload
-from tools.bench import nets
+from tools.bench import nets, served
 
 CLIENTS = 64
 ROUNDS = 5
@@ -24,6 +24,10 @@ COUNTS = {"tiny": 6_000, "small": 1_500, "texts": 600}
 """Requests of a round."""
 BATCH = 16
 """Texts at once in the bare loop."""
+WORDS = """rusty metal plate brick wall mossy rock oak planks sunset icon stone floor grass wood leaf bark
+sand snow glass cloth leather rope chain wire pipe door window roof tile marble gold silver copper iron steel
+paint paper stain crack dust mud lava ice water foam cloud smoke fire spark star moon sky tree root flower
+vine coral shell bone skull""".split()  # noqa: SIM905
 MODELS = Path(__file__).resolve().parents[2] / ".models"
 
 TEMPLATE = """## Many small requests at once
@@ -37,7 +41,7 @@ worker is free, up to 64; one by one is the same way through queue, pipe and wor
 {rows}
 
 The aims: at least 10,000 requests/s for the tiny net; 5 times one by one for the small one; for texts at
-least the bare loop in batches of 16.
+least the bare loop in batches of 16, and ahead of LitServe and Ray Serve.
 """
 
 Round = Callable[[], Awaitable[float]]
@@ -51,7 +55,26 @@ def measure() -> str:
         "| a net of 256, 1024, 1024, 16 | " + _row(asyncio.run(_nets("small"))),
         "| `text.embed`, 2 to 6 words each | " + (_row(asyncio.run(_texts())) if _pulled() else _NOT),
     ]
-    return TEMPLATE.format(clients=CLIENTS, rounds=ROUNDS, rows="\n".join(rows))
+    parts = [TEMPLATE.format(clients=CLIENTS, rounds=ROUNDS, rows="\n".join(rows))]
+    if _pulled():
+        texts = various(served.COUNT + served.COUNT // 4)
+        parts.append(served.table(texts, MODELS, CLIENTS, lambda: _in_batches(texts)))
+    return "\n".join(parts)
+
+
+def various(count: int) -> list[str]:
+    """Different texts of 2 to 6 words."""
+    return [
+        " ".join(WORDS[(n // 5 // len(WORDS) ** at + at * n) % len(WORDS)] for at in range(2 + n % 5))
+        for n in range(count)
+    ]
+
+
+def _in_batches(texts: Sequence[str]) -> float:
+    from accel.ai.text_vectors import vectors
+
+    limits = Limits(models=str(MODELS))
+    return _bare(lambda n: vectors(texts[n : n + BATCH], limits), 40 * BATCH, BATCH)
 
 
 _NOT = "not measured: `popbridge models pull minilm-l6` | | | | |"

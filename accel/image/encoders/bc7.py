@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from accel.image.decoded import Pixels
 from accel.image.encoders.bc import Effort, surface
-from accel.image.encoders.opaque import mended
+from accel.image.encoders.mending import mended
 from accel.image.encoders.strips import opaque, rgba
 
 _PROFILES = {"fast": "ultrafast", "normal": "fast", "best": "slow"}

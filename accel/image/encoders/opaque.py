@@ -20,34 +20,33 @@ _SHARED, _ONE = np.uint64(63), np.uint64(1)
 _SHIFTS = np.arange(7, 49, 7, dtype=np.uint64)[:, None]
 """Where red's, green's and blue's end points are."""
 _SEVEN = np.uint64(127)
-_STEPS = np.array([0, 4, 9, 13, 17, 21, 26, 30, 34, 38, 43, 47, 51, 55, 60, 64], np.float32)
+STEPS = np.array([0, 4, 9, 13, 17, 21, 26, 30, 34, 38, 43, 47, 51, 55, 60, 64], np.float32)
 """The weights of the second end point, of 64: all sums of them are whole numbers that float32 holds."""
 
 
 def _pairs() -> NDArray[np.float64]:
     """The weights of the two indices in a byte: two float32, taken as one number that is looked up once."""
     byte = np.arange(256)
-    return np.stack([_STEPS[byte & 15], _STEPS[byte >> 4]], -1).view(np.float64)[:, 0]
+    return np.stack([STEPS[byte & 15], STEPS[byte >> 4]], -1).view(np.float64)[:, 0]
 
 
 _PAIRS = _pairs()
 
 
-def mended(data: bytes, pixels: Pixels) -> bytes:
-    """The blocks with alpha 255 throughout; `pixels` is the RGBA that they are of, in whole blocks.
+def lifted(words: Words, pixels: Pixels) -> Words:
+    """The blocks (blocks x 2) with alpha 255 throughout; `pixels` is the RGBA that they are of, in whole
+    blocks.
 
     An end point's alpha is 254 where its shared lowest bit is 0. The bit is set, and each of its colours,
     which all become odd by that, goes up or down by 1, whichever is nearer to the pixels.
     """
-    words = np.frombuffer(data, "<u8").reshape(-1, 2)
     low, high = words[:, 0], words[:, 1]
     clear = (low >> _SHARED) & high & _ONE == 0
     found = np.flatnonzero(clear & ((low & _MODE_BITS) == _MODE))
-    if not found.size:
-        return data
-    lifted = words.copy()
-    lifted[found, 0], lifted[found, 1] = _lifted(low[found], high[found], _of(pixels, found))
-    return lifted.tobytes()
+    made = words.copy()
+    if found.size:
+        made[found, 0], made[found, 1] = _lifted(low[found], high[found], _of(pixels, found))
+    return made
 
 
 def _of(pixels: Pixels, found: NDArray[Any]) -> Floats:

@@ -29,6 +29,9 @@ def strips(pixels: Pixels, block: Block) -> Iterator[Pixels]:
 
 def first(strip: Pixels, count: int) -> Pixels:
     """The first channels, in one piece."""
+    if strip.dtype == np.uint8 and strip.shape[2] == 4 and count < 3 and strip.flags.c_contiguous:
+        # Cut off from whole words: a third of the time.
+        return strip.view("<u4").astype(f"<u{count}").view(np.uint8)
     return reordered(strip, range(count))
 
 

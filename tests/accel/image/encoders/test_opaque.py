@@ -1,3 +1,5 @@
+import sys
+
 import ispc_texcomp
 import numpy as np
 import pytest
@@ -5,7 +7,9 @@ import texture2ddecoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.image.encoders.opaque import mended
+from accel.image.compiled import opaque as compiled
+from accel.image.encoders import opaque
+from accel.image.encoders.mending import WORTH, Loops, mended
 from tests.accel.image.textures import smooth
 
 
@@ -13,6 +17,10 @@ def encoded(pixels: np.ndarray, profile: str = "ultrafast") -> bytes:
     height, width = pixels.shape[:2]
     surface = ispc_texcomp.RGBASurface(pixels, width, height, width * 4)
     return ispc_texcomp.compress_blocks_bc7(surface, ispc_texcomp.BC7EncSettings.from_profile(profile))
+
+
+def words(data: bytes) -> np.ndarray:
+    return np.frombuffer(data, "<u8").reshape(-1, 2)
 
 
 def decoded(data: bytes, pixels: np.ndarray) -> np.ndarray:
@@ -61,3 +69,29 @@ def test_any_opaque_picture_decodes_to_full_alpha(seed, spread):
     pixels = pixels.clip(0, 255).astype(np.uint8)
     pixels[..., 3] = 255
     assert (decoded(mended(encoded(pixels), pixels), pixels)[..., 3] == 255).all()
+
+
+@pytest.mark.parametrize("profile", ["ultrafast", "fast"])
+def test_the_compiled_loop_gives_the_same_bits(profile):
+    pixels = np.random.default_rng(3).integers(0, 256, (64, 128, 4)).astype(np.uint8)
+    pixels[:, :64] = smooth(64, 64, 4)
+    pixels[..., 3] = 255
+    data = words(encoded(pixels, profile))
+    plain = opaque.lifted(data, pixels)
+    assert (compiled.lifted(data, pixels) == plain).all() and (plain != data).any()
+
+
+def test_numba_is_loaded_only_after_it_would_have_paid(monkeypatch):
+    monkeypatch.delitem(sys.modules, "numba")
+    loops = Loops()
+    assert loops.chosen(WORTH) is opaque.lifted
+    assert loops.chosen(1) is compiled.lifted
+
+
+def test_without_numba_numpy_mends_all(monkeypatch):
+    monkeypatch.setattr("accel.image.compiled.available", lambda: False)
+    assert Loops().chosen(10 * WORTH) is opaque.lifted
+
+
+def test_what_another_workload_has_loaded_is_used_at_once():
+    assert "numba" in sys.modules and Loops().chosen(16) is compiled.lifted

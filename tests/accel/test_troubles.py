@@ -1,0 +1,39 @@
+import pytest
+
+from accel.troubles import Trouble, Troubles, read
+
+FULL = Trouble("CUDA, Some GPU", "image.upscale", "the GPU's memory is full", 1_800_000_000.5)
+GONE = Trouble("CUDA, Some GPU", "", "the GPU is gone", 1_800_000_030.0)
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "troubles.json"
+
+
+def test_another_process_sees_what_failed_until_it_works_again(file):
+    troubles = Troubles(file)
+    assert read(file) == []
+    troubles.note(FULL)
+    troubles.note(GONE)
+    assert read(file) == [FULL, GONE]
+    troubles.over(FULL.device, "image.resize")
+    assert read(file) == [FULL]
+    troubles.over(FULL.device, FULL.workload)
+    assert read(file) == [] and not file.exists()
+
+
+def test_what_an_ended_process_has_left_is_forgotten(file):
+    Troubles(file).note(FULL)
+    Troubles(file)
+    assert read(file) == []
+    again = Troubles(file)
+    again.note(FULL)
+    again.close()
+    assert read(file) == []
+
+
+def test_without_a_file_nothing_is_kept_and_a_broken_one_says_nothing(file):
+    Troubles(None).note(FULL)
+    file.write_text("no JSON")
+    assert read(file) == []
