@@ -79,20 +79,25 @@ class Flows:
 
     async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
         """Keeps the answer, has its advisor act on it, and confirms it."""
-        if closing.reason != "unknown":
-            await self._keep(live, answer)
-            log.info("session %s: popup %d is %s %s", live.id, answer.id, answer.state, answer.action or "")
-            self.act(live, answer.id)
-        await live.send(closing)
-
-    async def _keep(self, live: LiveSession, answer: Answer) -> None:
+        if closing.reason == "unknown":
+            await live.send(closing)
+            return
         try:
             await self.store.write(lambda db: SessionStore(db).answered(answer))
         except StoreError:
-            # It isn't confirmed, so it comes again: the popup has to be open then.
-            if stored := await self._stored(answer.id):
-                live.open(unpack(stored.message, Popup))
-            raise
+            # It is confirmed once it is kept; what else the client says needn't wait for that.
+            self.spawn(self._keep(live, answer, closing), f"keeping the answer to popup {answer.id}")
+        else:
+            await self._kept(live, answer, closing)
+
+    async def _keep(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
+        await self.store.persist(lambda db: SessionStore(db).answered(answer))
+        await self._kept(live, answer, closing)
+
+    async def _kept(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
+        log.info("session %s: popup %d is %s %s", live.id, answer.id, answer.state, answer.action or "")
+        self.act(live, answer.id)
+        await live.send(closing)
 
     async def _stored(self, popup_id: int) -> StoredPopup | None:
         return await self.store.read(lambda connection: SessionStore(Database(connection)).popup(popup_id))
@@ -172,13 +177,8 @@ class Flows:
     def expire(self, live: LiveSession, now: float) -> None:
         """Settles the popups that nobody answered in time."""
         for closing in live.session.popups.expire(now):
-            self.spawn(self._expired(live, closing), "closing what expired")
-
-    async def _expired(self, live: LiveSession, closing: PopupClose) -> None:
-        answer = Answer(id=closing.id, state="expired")
-        await self.store.persist(lambda db: SessionStore(db).answered(answer))
-        self.act(live, closing.id)
-        await live.send(closing)
+            answer = Answer(id=closing.id, state="expired")
+            self.spawn(self._keep(live, answer, closing), "closing what expired")
 
     async def close(self) -> None:
         """Stops what is under way; answers that weren't acted on are left for the next run."""

@@ -55,7 +55,7 @@ async def test_an_answer_reaches_its_advisor_with_what_it_kept(wire: Wire, tmp_p
     assert await lines(log, 1) == ["answered no seven"]
 
 
-async def test_an_answer_that_cant_be_kept_is_asked_for_again(
+async def test_an_answer_is_confirmed_and_acted_on_once_it_can_be_kept(
     daemon: ThreadDaemon, wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def full(work: object) -> None:
@@ -66,9 +66,9 @@ async def test_an_answer_that_cant_be_kept_is_asked_for_again(
     with monkeypatch.context() as patch:
         patch.setattr(daemon.bridge.store, "write", full)
         await wire.send("answer", id=shown["id"], state="answered", action="yes")
-        assert (await wire.closed())[0] == 4000
-    async with session(daemon.file, resume=resume(wire, shown["seq"])) as again:
-        assert await answered(again, shown) == "answered"
+        assert await wire.quiet()
+        assert not log.exists()
+    assert (await wire.until("popup_close", id=shown["id"]))["reason"] == "answered"
     assert await lines(log, 1) == ["answered yes kept"]
 
 
@@ -331,7 +331,7 @@ async def test_advisors_end_with_their_session(start: Callable[..., ThreadDaemon
         await wire.until("command")
     await asyncio.to_thread(until, lambda: not len(daemon.bridge.sessions), "the session's end")
     await asyncio.to_thread(until, lambda: not daemon.bridge.flows._tasks, "the advisor's end")
-    assert daemon.popup(shown["id"]).status == "settled"
+    await asyncio.to_thread(until, lambda: daemon.popup(shown["id"]).status == "settled", "settling")
     assert daemon.popup(shown["id"] + 1) is None
 
 
