@@ -83,7 +83,8 @@ class Flows:
             await live.send(closing)
             return
         try:
-            await self.store.write(lambda db: SessionStore(db).answered(answer))
+            # What the power takes away is asked once more: nobody waits for the disk when pressing a button.
+            await self.store.write(lambda db: SessionStore(db).answered(answer), synced=False)
         except StoreError:
             # It is confirmed once it is kept; what else the client says needn't wait for that.
             self.spawn(self._keep(live, answer, closing), f"keeping the answer to popup {answer.id}")
@@ -91,7 +92,7 @@ class Flows:
             await self._kept(live, answer, closing)
 
     async def _keep(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
-        await self.store.persist(lambda db: SessionStore(db).answered(answer))
+        await self.store.persist(lambda db: SessionStore(db).answered(answer), synced=False)
         await self._kept(live, answer, closing)
 
     async def _kept(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
@@ -137,7 +138,8 @@ class Flows:
             says = f"This editor has {MAX_POPUPS} open popups, its most."
             raise RequestError(errors.OVERLOADED, "Answer or dismiss some.", message=says)
         popup_id, is_new = await self.store.write(
-            lambda db: SessionStore(db).reserve_popup(live.id, advisor.name, popup, state, parent)
+            lambda db: SessionStore(db).reserve_popup(live.id, advisor.name, popup, state, parent),
+            synced=False,
         )
         if is_new:
             await self.present(live, msgspec.structs.replace(popup, id=popup_id))
@@ -157,7 +159,7 @@ class Flows:
         async def keep(numbered: Numbered) -> None:
             assert isinstance(numbered, Popup)
             try:
-                await self.store.write(lambda db: SessionStore(db).popup_sent(numbered))
+                await self.store.write(lambda db: SessionStore(db).popup_sent(numbered), synced=False)
             except StoreError as error:
                 # Without its number the next daemon would send it once more, under the same id.
                 log.error("the number of popup %d isn't kept: %s", popup.id, error.reason)

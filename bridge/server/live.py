@@ -269,7 +269,7 @@ class Sessions:
 
         problem = None
         try:
-            await self._store.write(keep)
+            await self._store.write(keep, synced=False)
         except StoreError as error:
             problem = error
             task = asyncio.create_task(self._store.persist(keep))

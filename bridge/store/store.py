@@ -44,7 +44,7 @@ class Store:
                 raise
         except (sqlite3.Error, OSError) as error:
             raise unusable(path, error) from None
-        self._writer = Writer(db, _settle)
+        self._writer = Writer(db, _settle, durable=durable)
 
     @property
     def closed(self) -> bool:
@@ -66,8 +66,11 @@ class Store:
         """Writes in them."""
         return self._writer.writes
 
-    async def write(self, work: Callable[[Database], Value]) -> Value:
+    async def write(self, work: Callable[[Database], Value], *, synced: bool = True) -> Value:
         """What `work` gives, once it is committed with whatever else was waiting.
+
+        What isn't `synced` doesn't wait for the disk: it outlives a killed process, but perhaps no power
+        failure.
 
         `work` is undone where it raises, and its error comes here; it may be done twice, the first time
         undone, and must neither commit nor touch anything but the database. Cancelling the wait doesn't
@@ -77,13 +80,13 @@ class Store:
             raise closed()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Value] = loop.create_future()
-        self._writer.put(work, _Waiter(future, loop))
+        self._writer.put(work, _Waiter(future, loop), synced=synced)
         return await future
 
     def submit(self, work: Callable[[Database], Any]) -> None:
-        """As `write`; nobody waits, and a failure is logged."""
+        """As `write`, not `synced`; nobody waits, and a failure is logged."""
         if not self._closed:
-            self._writer.put(work, _log_failure)
+            self._writer.put(work, _log_failure, synced=False)
 
     def write_now(self, work: Callable[[Database], Value]) -> Value:
         """As `write`, blocking: for where no loop runs."""
@@ -93,12 +96,12 @@ class Store:
         self._writer.put(work, _into(future))
         return future.result()
 
-    async def persist(self, work: Callable[[Database], Value]) -> Value:
+    async def persist(self, work: Callable[[Database], Value], *, synced: bool = True) -> Value:
         """As `write`, tried again until it is kept. Raises StoreError only once the store is closed."""
         tries = 0
         while True:
             try:
-                return await self.write(work)
+                return await self.write(work, synced=synced)
             except StoreError as error:
                 if self._closed:
                     raise

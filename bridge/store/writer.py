@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from msgspec import Struct
 from sqlite_utils import Database
 
 from bridge.core.errors import StoreError
@@ -25,6 +26,15 @@ MAX_GROUP = 512
 """Most works of one commit: nobody waits for longer than these take."""
 
 
+class Task(Struct, frozen=True):
+    """A work that waits."""
+
+    work: Work
+    done: Done
+    synced: bool
+    """Whether its commit has to reach the disk before it counts."""
+
+
 class _NotBegun(Exception):
     def __init__(self, cause: sqlite3.Error) -> None:
         super().__init__(str(cause))
@@ -34,11 +44,14 @@ class _NotBegun(Exception):
 class Writer:
     """A connection and its thread; `settle` gets what each work of a group came to."""
 
-    def __init__(self, db: Database, settle: Settle) -> None:
+    def __init__(self, db: Database, settle: Settle, *, durable: bool = True) -> None:
+        """Without `durable` no commit waits for the disk."""
         self._db = db
+        self._durable = durable
+        self._synced: bool | None = None
         self._connection = db.conn
         self._settle = settle
-        self._waiting: queue.SimpleQueue[tuple[Work, Done] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self.commits = 0
         """Groups that were committed."""
@@ -51,9 +64,12 @@ class Writer:
         """Works that no group has taken yet."""
         return self._waiting.qsize()
 
-    def put(self, work: Work, done: Done) -> None:
-        """Queues `work`, which may be done twice, the first time undone: it only touches the database."""
-        self._waiting.put((work, done))
+    def put(self, work: Work, done: Done, *, synced: bool = True) -> None:
+        """Queues `work`, which may be done twice, the first time undone: it only touches the database.
+
+        What isn't `synced` outlives a killed process, and a power failure once the next synced one has come.
+        """
+        self._waiting.put(Task(work, done, synced))
 
     def close(self) -> None:
         """Commits what is waiting, then ends; blocks until then."""
@@ -79,33 +95,34 @@ class Writer:
                     group.append(more)
             self._do(group)
 
-    def _do(self, group: Sequence[tuple[Work, Done]]) -> None:
+    def _do(self, group: Sequence[Task]) -> None:
         try:
             outcomes = self._commit(group)
         except _NotBegun as error:
             failure = _failure(error.cause)
-            outcomes = [(done, None, failure) for _, done in group]
+            outcomes = [(task.done, None, failure) for task in group]
         except sqlite3.Error:
             # One that needs too much must not cost the others theirs.
             outcomes = [self._alone(one) for one in group]
         self._settle(outcomes)
 
-    def _alone(self, one: tuple[Work, Done]) -> Outcome:
+    def _alone(self, one: Task) -> Outcome:
         try:
             return self._commit([one])[0]
         except _NotBegun as error:
-            return one[1], None, _failure(error.cause)
+            return one.done, None, _failure(error.cause)
         except sqlite3.Error as error:
-            return one[1], None, _failure(error)
+            return one.done, None, _failure(error)
 
-    def _commit(self, group: Sequence[tuple[Work, Done]]) -> list[Outcome]:
+    def _commit(self, group: Sequence[Task]) -> list[Outcome]:
         """What each work gives. Raises sqlite3.Error or _NotBegun: nothing of the group was committed."""
         try:
+            self._sync(any(task.synced for task in group))
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
             raise _NotBegun(error) from None
         try:
-            outcomes = [(done, *self._try(work)) for work, done in group]
+            outcomes = [(task.done, *self._try(task.work)) for task in group]
             self._connection.execute("COMMIT")
         except BaseException:
             # SQLite itself ends the transaction after some errors (https://www.sqlite.org/lang_transaction.html).
@@ -115,6 +132,13 @@ class Writer:
         self.commits += 1
         self.writes += len(group)
         return outcomes
+
+    def _sync(self, synced: bool) -> None:
+        # https://www.sqlite.org/pragma.html#pragma_synchronous: in WAL mode FULL syncs after each commit,
+        # NORMAL before checkpoints alone, so that a power failure may take the last commits, whole ones.
+        if self._durable and synced != self._synced:
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+            self._synced = synced
 
     def _try(self, work: Work) -> tuple[Any, BaseException | None]:
         execute = self._connection.execute

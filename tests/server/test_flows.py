@@ -58,7 +58,7 @@ async def test_an_answer_reaches_its_advisor_with_what_it_kept(wire: Wire, tmp_p
 async def test_an_answer_is_confirmed_and_acted_on_once_it_can_be_kept(
     daemon: ThreadDaemon, wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def full(work: object) -> None:
+    async def full(work: object, **_: object) -> None:
         raise StoreError("the disk is full")
 
     log = tmp_path / "log"

@@ -95,7 +95,7 @@ async def test_numbers_are_reserved_long_before_they_are_given(live: LiveSession
 async def test_a_session_that_cant_be_kept_is_open_all_the_same_and_says_so(
     daemon: ThreadDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def full(work: object) -> None:
+    async def full(work: object, **_: object) -> None:
         raise StoreError("the disk is full")
 
     with monkeypatch.context() as patch:
@@ -127,7 +127,7 @@ async def test_an_answer_that_needs_the_store_says_what_is_wrong_with_it(
 async def test_what_an_editor_answers_is_kept_once_the_store_can(
     daemon: ThreadDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def full(work: object) -> None:
+    async def full(work: object, **_: object) -> None:
         raise StoreError("the disk is full")
 
     async with session(daemon.file, project={"id": "p", "name": "P"}) as wire:
