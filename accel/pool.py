@@ -160,6 +160,10 @@ class Pool:
             except OSError as error:
                 tries += 1
                 log.error("can't start a worker process: %s", error)
+            # Whatever it is, a pool that gives up a worker for good ends up with none.
+            except Exception:
+                tries += 1
+                log.exception("can't start a worker process")
 
     async def _closed_within(self, seconds: float) -> bool:
         with contextlib.suppress(TimeoutError):

@@ -66,7 +66,7 @@ class Worker:
             start_new_session=True,
         )
         worker = cls(transport, wire)
-        worker._stdin.write(pack(setup))
+        worker._write(pack(setup))
         return worker
 
     @property
@@ -76,11 +76,7 @@ class Worker:
     async def ask(self, job: bytes, doing: str = "") -> Reply | Several:
         """The reply to a job's frame; `doing` is its workload. Raises WorkerDied."""
         frame = self._wire.expect()
-        try:
-            self._stdin.write(job)
-        except RuntimeError:
-            # uvloop takes nothing for a pipe that was closed since the worker was lent.
-            self.kill()
+        self._write(job)
         self._turn_to(doing)
         try:
             return replies.decode(await frame)
@@ -94,6 +90,13 @@ class Worker:
 
     def _turn_to(self, doing: str) -> None:
         self.doing, self.since = doing, time.monotonic()
+
+    def _write(self, frame: bytes) -> None:
+        try:
+            self._stdin.write(frame)
+        except RuntimeError:
+            # uvloop takes nothing for a pipe that has closed: the process is gone, or will be.
+            self.kill()
 
     def held(self) -> int:
         """Resident memory, bytes, by a look that is at most LOOK_S old; 0 where the system doesn't tell."""

@@ -121,3 +121,24 @@ def test_a_worker_whose_pipe_was_closed_since_it_was_lent_has_died(loop):
 
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(main())
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_process_that_ends_while_it_is_started_is_a_dead_worker_and_no_error(loop, monkeypatch):
+    made = Worker.__init__
+
+    def killed(self, transport, wire):
+        made(self, transport, wire)
+        self._stdin.close()
+
+    monkeypatch.setattr(Worker, "__init__", killed)
+
+    async def main():
+        worker = await Worker.spawn(SETUP, {})
+        await asyncio.sleep(0)
+        with pytest.raises(WorkerDied):
+            await worker.ask(HELLO)
+        await worker.end()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(main())

@@ -39,7 +39,7 @@ class TestCheck:
     def test_a_whole_one_is_told_with_what_it_holds(self, popbridge: Any, database: Path) -> None:
         for quick in ([], ["--quick"]):
             code, out, _ = popbridge("db", "check", *quick)
-            assert code == 0 and "is whole" in out and "first_tables" in out
+            assert code == 0 and "is whole" in out and "Schema" in out
             assert any(line.split() == ["receipts", "300"] for line in out.splitlines())
 
     def test_beside_a_writer_it_counts_what_is_in_the_log(self, popbridge: Any, database: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -187,3 +188,5 @@ def _control(terminal: int) -> None:
     import termios
 
     fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+    # Whoever started the tests in the background may have had it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)

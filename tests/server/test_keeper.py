@@ -149,7 +149,7 @@ def test_pressure_after_the_end_of_the_loop_is_nobodys_business() -> None:
 
 
 async def test_what_a_session_has_yet_to_hear_of_stays(start: Callable[..., ThreadDaemon]) -> None:
-    daemon = start()
+    daemon = start(cache__max_size=0)
     async with session(daemon.file) as wire:
         answer = await wire.request(1, "test.make", {"bytes": 1})
         name = answer["outputs"][0]["blob"]

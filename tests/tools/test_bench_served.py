@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.bench import batching, peers, served
+from tools.bench import batching, peer_servers, served
 
 
 def test_texts_are_all_different_so_that_no_cache_answers():
@@ -14,10 +14,10 @@ def test_texts_are_all_different_so_that_no_cache_answers():
 
 
 def test_a_peer_that_cannot_start_says_why(monkeypatch):
-    monkeypatch.setattr(peers, "environment", lambda: Path(sys.executable))
+    monkeypatch.setattr(peer_servers, "environment", lambda: Path(sys.executable))
     with (
-        pytest.raises(peers.Missing, match=r"it ended at once: ModuleNotFoundError.*litserve"),
-        peers.served("by_litserve.py", "models", "1", "0"),
+        pytest.raises(peer_servers.Missing, match=r"it ended at once: ModuleNotFoundError.*litserve"),
+        peer_servers.served("by_litserve.py", "models", "1", "0"),
     ):
         raise AssertionError("it has no litserve here")
 

@@ -6,19 +6,14 @@ refuses, by the close code that the cap has, runs again without caps.
 
 from __future__ import annotations
 
-import asyncio
 import sys
-import warnings
 from collections.abc import Sequence
-from typing import Any
-
-from msgspec import Struct
 
 from bridge.core.messages import MAX_FRAME
 from bridge.server.protocol import BridgeProtocol
+from tools.bench.autobahn import Outcome, run
 from tools.bench.daemons import echo_app
 
-PARALLEL = 2
 EXPECTED = {"7.1.5"}
 """Puts a close between the fragments of a message: `websockets` says 1002, where the case wants 1000."""
 CAPPED = {1008: f"more than {BridgeProtocol.max_fragments} fragments", 1009: f"more than {MAX_FRAME} bytes"}
@@ -44,43 +39,15 @@ codes that the caps have, and so they were run once more without caps:
 """
 
 
-class Outcome(Struct):
-    """What became of one case."""
-
-    case: str
-    passed: bool
-    close: int | None
-    """The server's close code."""
-    said: str
-    """Verdicts on the messages and on the close."""
-
-
-async def run(url: str, cases: Sequence[str]) -> list[Outcome]:
-    """Each case against the server at `url`; cases are ids or globs."""
-    import kosoku
-
-    with warnings.catch_warnings():
-        # Autobahn's cases leave their files to be closed by whoever collects them.
-        warnings.simplefilter("ignore", ResourceWarning)
-        try:
-            results: Sequence[Any] = await kosoku.run_fuzzingclient(url, list(cases), concurrency=PARALLEL)
-        except kosoku.FailureError as error:
-            results = error.results
-    return [
-        Outcome(r.case_id, r.passed, r.remote_close_code, f"{r.behavior.value}, {r.behavior_close.value}")
-        for r in results
-    ]
-
-
 def outcomes(cases: Sequence[str]) -> tuple[list[Outcome], list[Outcome]]:
     """Those without caps where a cap refused them; and what the caps said of those."""
     with echo_app("--deflate") as (url, _):
-        first = asyncio.run(run(url, cases))
+        first = run(url, cases)
     capped = [one for one in first if not one.passed and one.close in CAPPED]
     again: list[Outcome] = []
     if capped:
         with echo_app("--deflate", "--uncapped") as (url, _):
-            again = asyncio.run(run(url, [one.case for one in capped]))
+            again = run(url, [one.case for one in capped])
     second = {one.case: one for one in again}
     return [second.get(one.case, one) for one in first], capped
 

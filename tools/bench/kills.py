@@ -154,14 +154,17 @@ async def torment(what: str, kill: object, count: int, seed: int) -> Found:
         )
 
 
+async def both(worker_kills: int, daemon_kills: int, seed: int) -> list[Found]:
+    """Two daemons at a time, each with a killer of its own."""
+    return await asyncio.gather(
+        torment("workers", kill_workers, worker_kills, seed),
+        torment("the daemon, every other time with its workers", kill_daemons, daemon_kills, seed),
+    )
+
+
 def measure(worker_kills: int = WORKER_KILLS, daemon_kills: int = DAEMON_KILLS, seed: int = 1) -> str:
     """The section of docs/reliability.md."""
-    found = [
-        asyncio.run(torment("workers", kill_workers, worker_kills, seed)),
-        asyncio.run(
-            torment("the daemon, every other time with its workers", kill_daemons, daemon_kills, seed)
-        ),
-    ]
+    found = asyncio.run(both(worker_kills, daemon_kills, seed))
     for one in found:
         for line in (one.lost + one.faults)[:20]:
             print(line, file=sys.stderr)

@@ -26,7 +26,7 @@ export const checks = {
   async "a blob is put, looked at and read back"({ info }) {
     assert.equal((await get(info, name)).status, 404);
     assert.equal((await put(info, bytes)).status, 201);
-    assert.equal((await put(info, bytes)).status, 201);
+    assert.equal((await put(info, bytes)).status, 200);
     const looked = await web(info, "HEAD", `/blobs/${name}`);
     assert.deepEqual([looked.status, looked.headers["content-length"]], [200, "100000"]);
     assert.equal(looked.headers.etag, `"${name}"`);
@@ -45,11 +45,11 @@ export const checks = {
     }
   },
 
-  async "ranges outside and malformed ones are refused"({ info }) {
+  async "ranges outside are refused and malformed ones passed over"({ info }) {
     const outside = await get(info, name, { Range: "bytes=100000-" });
     assert.equal(outside.status, 416);
     const malformed = await get(info, name, { Range: "bytes=x-y" });
-    assert.equal(malformed.status, 400);
+    assert.deepEqual([malformed.status, malformed.body.length], [200, 100_000]);
   },
 
   async "a blob that one has is HTTP 304"({ info }) {

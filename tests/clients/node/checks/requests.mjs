@@ -96,7 +96,7 @@ export const checks = {
         await asked.run("image.inspect", {}, [{ name: "large", data: Buffer.alloc(65_537) }]),
         "too_large",
       ),
-      key: isError(await asked.run("bridge.echo", {}, [], { key: "k" }), "unsupported"),
+      key: isError(await asked.run("receipts.list", {}, [], { key: "k" }), "unsupported"),
       none: isError(await asked.run("image.inspect", {}, []), "bad_params"),
       source: isError(await asked.run("image.inspect", {}, [{ name: "nowhere" }]), "bad_input"),
     };

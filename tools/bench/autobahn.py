@@ -1,0 +1,54 @@
+"""Autobahn's cases against one server, in a process of their own: `-m tools.bench.autobahn URL CASE...`.
+
+Outcomes come out as a line of JSON. `kosoku` changes Python's own modules for the sake of old code, and
+brings others under names that are in use: nothing else may run beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+PARALLEL = 2
+
+
+class Outcome(Struct):
+    """What became of one case."""
+
+    case: str
+    passed: bool
+    close: int | None
+    """The server's close code."""
+    said: str
+    """Verdicts on the messages and on the close."""
+
+
+def run(url: str, cases: Sequence[str]) -> list[Outcome]:
+    """Each case against the server at `url`; cases are ids or globs."""
+    # Autobahn's cases leave their files to be closed by whoever collects them.
+    command = [sys.executable, "-W", "ignore", "-m", "tools.bench.autobahn", url, *cases]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    return msgspec.json.decode(done.stdout.splitlines()[-1], type=list[Outcome])
+
+
+async def _run(url: str, cases: Sequence[str]) -> list[Outcome]:
+    import kosoku
+
+    try:
+        results: Sequence[Any] = await kosoku.run_fuzzingclient(url, list(cases), concurrency=PARALLEL)
+    except kosoku.FailureError as error:
+        results = error.results
+    return [
+        Outcome(r.case_id, r.passed, r.remote_close_code, f"{r.behavior.value}, {r.behavior_close.value}")
+        for r in results
+    ]
+
+
+if __name__ == "__main__":
+    print(msgspec.json.encode(asyncio.run(_run(sys.argv[1], sys.argv[2:]))).decode())
