@@ -14,10 +14,10 @@ from bridge.core.messages import Error, InputRef, Request
 
 MAX_CRASHES = 5
 """How often a job may crash its workers (each time several of them) before it is given up."""
-MAX_DEATHS = 20
-"""How many daemons may be killed while they have a job in hand before it is given up.
+MAX_DEATHS = 10
+"""How many killed daemons may be blamed on a job before it is given up.
 
-A kill blames whatever was in hand, mostly wrongly: many more are needed than for a crash of one's own worker.
+A kill blames all that was in hand, mostly wrongly, and so each with its share: a half where there were two.
 """
 
 _FREEING = frozenset({errors.CANCELLED.name, errors.WORKER_CRASHED.name})

@@ -77,7 +77,7 @@ class Runs:
     async def _run(self, job: Job) -> Result:
         """Raises RequestError."""
         if job.deaths >= MAX_DEATHS:
-            reason = f"the bridge was killed {job.deaths} times while it was at it"
+            reason = f"the bridge was killed {job.deaths:.0f} times while it was at it"
             raise RequestError(errors.WORKER_CRASHED, message=f"{job.workload} is given up: {reason}.")
         params: Mapping[str, object] = unpack(job.params)
         refs = unpack(job.inputs, list[InputRef])

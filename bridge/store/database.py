@@ -20,7 +20,7 @@ JOURNAL = (
         id INTEGER PRIMARY KEY AUTOINCREMENT, scope TEXT NOT NULL, key TEXT, digest BLOB NOT NULL,
         workload TEXT NOT NULL, priority INTEGER NOT NULL, state TEXT NOT NULL,
         owner TEXT, fence INTEGER NOT NULL DEFAULT 0,
-        crashes INTEGER NOT NULL DEFAULT 0, deaths INTEGER NOT NULL DEFAULT 0,
+        crashes INTEGER NOT NULL DEFAULT 0, deaths REAL NOT NULL DEFAULT 0,
         deadline_ms INTEGER, deadline REAL, cache INTEGER NOT NULL, finished REAL, created TEXT NOT NULL,
         root TEXT, params BLOB NOT NULL, inputs BLOB NOT NULL, answer BLOB)""",
     "CREATE UNIQUE INDEX jobs_key ON jobs (scope, key) WHERE key IS NOT NULL",

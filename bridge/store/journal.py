@@ -59,8 +59,8 @@ class Job(Struct, frozen=True, kw_only=True):
     priority: int
     crashes: int
     """How often it crashed its workers."""
-    deaths: int
-    """How many daemons were killed while they had it in hand."""
+    deaths: float
+    """How many daemons were killed while they had it in hand, shared with what else they had."""
     deadline_ms: int | None
     deadline: float | None
     cache: bool
@@ -218,9 +218,10 @@ def recover(db: Database, owner: str, now: float) -> int:
     Gives how many were leased.
     """
     requeued = db.conn.execute(
-        "UPDATE jobs SET state = 'waiting', owner = NULL, deaths = deaths + 1 "
-        "WHERE state = 'leased' AND owner != ?",
-        (owner,),
+        "UPDATE jobs SET state = 'waiting', owner = NULL, deaths = deaths + 1.0 / "
+        "(SELECT count(*) FROM jobs WHERE state = 'leased' AND owner != :me) "
+        "WHERE state = 'leased' AND owner != :me",
+        {"me": owner},
     ).rowcount
     db.conn.execute(
         "UPDATE jobs SET deadline = ? + deadline_ms / 1000.0 "

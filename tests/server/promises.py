@@ -56,9 +56,9 @@ class Failing:
         self.mended = False
         monkeypatch.setattr(daemon.bridge.store, "write", self)
 
-    async def __call__(self, work: Any) -> Any:
+    async def __call__(self, work: Any, **more: Any) -> Any:
         described = " ".join(map(str, (work, getattr(work, "__closure__", None) or ())))
         if not self.mended and any(name in described for name in self._names):
             self.failed.set()
             raise StoreError("the disk is full")
-        return await self._write(work)
+        return await self._write(work, **more)

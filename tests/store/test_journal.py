@@ -186,6 +186,14 @@ def test_what_a_killed_daemon_had_in_hand_waits_again_behind_what_it_hadnt(db: D
     assert journal.recover(db, "me", now=100.0) == 0
 
 
+def test_what_was_in_hand_together_shares_the_blame_for_a_killed_daemon(db: Database) -> None:
+    for number in range(4):
+        journal.accept(db, asked(), "s", number)
+    assert len(claim(db, (0, 4, 0), owner="killed")) == 4
+    assert journal.recover(db, "me", now=0) == 4
+    assert [job.deaths for job in claim(db, (0, 4, 0))] == [0.25] * 4
+
+
 def test_what_is_given_back_by_a_stopping_daemon_is_blamed_for_nothing(db: Database) -> None:
     journal.accept(db, asked(), "s", 1)
     claim(db)
