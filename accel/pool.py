@@ -117,6 +117,10 @@ class Pool:
         """
         crashed = not worker.alive
         worker.kill()
+        if crashed and not self._closing.is_set():
+            log.warning(
+                "worker process %d ended by itself, or was killed; another takes its place", worker.pid
+            )
         if not self._closing.is_set():
             self.ended["crashed" if crashed else reason] += 1
             self._in_background(self._replace(worker))

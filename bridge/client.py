@@ -20,6 +20,7 @@ from bridge.connection import ConnectionFile
 from bridge.core import errors
 from bridge.core.errors import RequestError, UserError
 from bridge.core.messages import (
+    MAX_KEY,
     PROTOCOL,
     Ack,
     Answer,
@@ -217,7 +218,7 @@ class Client:
             inputs=list(inputs),
             priority=priority,  # type: ignore[arg-type]
             deadline_ms=deadline_ms if deadline_ms is not None else UNSET,
-            key=key or UNSET,
+            key=UNSET if key is None else _key(key),
             cache=cache,
         )
         return await repeated(lambda: self._ask(request), retries, connected=lambda: not self._lost)
@@ -385,3 +386,11 @@ class Client:
         if handled > self._acked:
             self._acked = handled
             await self.send(Ack(seq=handled))
+
+
+def _key(key: str) -> str:
+    """`key`, if it can be sent. Raises RequestError: the daemon would end the connection."""
+    if not 1 <= len(key) <= MAX_KEY:
+        reason = f"is {len(key)} characters, not 1 to {MAX_KEY}"
+        raise RequestError(errors.BAD_INPUT, "Choose another key.", name="field 'key'", reason=reason)
+    return key

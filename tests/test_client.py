@@ -246,3 +246,11 @@ async def test_both_codecs_understand_each_other(where: Path, daemon: ThreadDaem
         value = {"text": "ü\u0000", "numbers": [0, -1, 2**53, 1.5], "none": None, "yes": True}
         assert (await client.request("bridge.echo", {"value": value})).value == value
         assert (await wire.request(1, "bridge.echo", {"value": value}))["value"] == value
+
+
+@pytest.mark.parametrize("key", ["", "k" * 129])
+async def test_a_key_that_no_daemon_takes_is_refused_before_it_is_sent(where: Path, key: str) -> None:
+    async with await Client.connect(where) as client:
+        with pytest.raises(RequestError, match="characters"):
+            await client.request("bridge.echo", key=key)
+        assert (await client.request("bridge.echo", {"value": 1})).value == 1

@@ -63,7 +63,9 @@ def backup(file: Path, blobs: bool, force: bool, as_json: bool) -> None:
 
     paths = _paths()
     database = _there(paths)
-    if file.exists() and (not force or file.samefile(database)):
+    if _is_ours(file, paths):
+        raise UserError(f"{file} is a file of the running system: name one outside {paths.data}.")
+    if file.exists() and not force:
         raise UserError(f"{file} is there already: choose another name, or give --force to replace it.")
     with _told(f"{database} can't be copied to {file}"):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -76,6 +78,15 @@ def backup(file: Path, blobs: bool, force: bool, as_json: bool) -> None:
         return
     more = f"; {count} blobs were new in {_blobs_of(file)}" if blobs else ""
     click.echo(f"{file}: {size_text(file.stat().st_size)}, checked{more}.")
+
+
+def _is_ours(file: Path, paths: Paths) -> bool:
+    """Whether the daemon itself writes there: the database, its log, blobs, locks."""
+    place = file.resolve()
+    folders = {paths.data.resolve(), paths.runtime.resolve(), paths.database.parent.resolve()}
+    ours = (f"{paths.database.name}-", paths.connection_file.name, paths.lock_file.name)
+    named = place.name == paths.database.name or place.name.startswith(ours)
+    return (place.parent in folders and named) or place.is_relative_to(paths.blobs.resolve())
 
 
 @db.command()
@@ -102,7 +113,8 @@ def restore(file: Path | None, salvage: bool, as_json: bool) -> None:
     if as_json:
         say_json({"database": paths.database, "old": old, "blobs": blobs, "rows": saved})
         return
-    click.echo(f"{paths.database} is now what {'could be read of ' if salvage else ''}{source} holds.")
+    held = f"what could be read of {source}" if salvage else f"what {source} holds"
+    click.echo(f"{paths.database} is now {held}.")
     _rows(saved)
     if blobs:
         click.echo(f"{blobs} blobs came back.")
@@ -202,6 +214,11 @@ def _salvageable(database: Path) -> Mapping[str, int] | None:
 
 def _tell(report: Report, saved: Mapping[str, int] | None) -> None:
     waiting = f", and {size_text(report.wal)} of log that belongs to it" if report.wal else ""
+    if not report.size:
+        click.echo(
+            f"{report.path} is empty: the daemon makes it anew, or `popbridge db restore FILE` fills it."
+        )
+        return
     state = "DAMAGED" if report.problems else "whole"
     click.echo(f"{report.path} is {state}: {size_text(report.size)}{waiting}.")
     if report.schema:

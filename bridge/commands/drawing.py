@@ -45,6 +45,8 @@ def _figures(figures: Mapping[str, float]) -> Iterable[str]:
     def of(name: str) -> float:
         return figures.get(f"popbridge_{name}", 0.0)
 
+    if of("store_failing"):
+        yield "Database  can't be written now: nothing new is promised; the log says why"
     if "popbridge_cache_hits_total" in figures:
         hits = of("cache_hits_total") + of("cache_shared_total")
         asked = hits + of("cache_misses_total")

@@ -35,12 +35,13 @@ from bridge.core.parts import (
 )
 
 __all__ = [
-    "CLIENT_MESSAGES", "IDENTIFY_TIMEOUT_S", "MAX_DEPTH", "MAX_FRAME", "MAX_INLINE", "MAX_INT", "MIN_INT",
-    "PROTOCOL", "SERVER_MESSAGES", "SUBPROTOCOL_JSON", "SUBPROTOCOL_MSGPACK", "Accepted", "Ack", "Action",
-    "AdapterInfo", "Answer", "AuthOffer", "AuthProof", "Cancel", "ClientInfo", "ClientMessage", "Command",
-    "EngineInfo", "Error", "Event", "Field", "Hello", "Identify", "InputRef", "Limits", "Message",
-    "Numbered", "OutputRef", "Part", "Popup", "PopupClose", "Progress", "ProjectInfo", "Ready", "Request",
-    "Result", "ResultMeta", "Resume", "ServerInfo", "ServerMessage", "WorkloadInfo",
+    "CLIENT_MESSAGES", "IDENTIFY_TIMEOUT_S", "MAX_DEPTH", "MAX_FRAME", "MAX_INLINE", "MAX_INT", "MAX_KEY",
+    "MIN_INT", "PROTOCOL", "SERVER_MESSAGES", "SUBPROTOCOL_JSON", "SUBPROTOCOL_MSGPACK", "Accepted",
+    "Ack", "Action", "AdapterInfo", "Answer", "AuthOffer", "AuthProof", "Cancel", "ClientInfo",
+    "ClientMessage", "Command", "EngineInfo", "Error", "Event", "Field", "Hello", "Identify", "InputRef",
+    "Limits", "Message", "Numbered", "OutputRef", "Part", "Popup", "PopupClose", "Progress",
+    "ProjectInfo", "Ready", "Request", "Result", "ResultMeta", "Resume", "ServerInfo", "ServerMessage",
+    "WorkloadInfo",
 ]  # fmt: skip
 
 PROTOCOL = 1
@@ -50,6 +51,8 @@ MAX_FRAME = 256 * 1024
 """Largest frame, bytes."""
 MAX_INLINE = 64 * 1024
 """Largest `data` inside a frame, bytes; larger things go over HTTP."""
+MAX_KEY = 128
+"""Longest idempotency key, characters."""
 MAX_DEPTH = 32
 """Deepest nesting of lists and maps in a field that holds anything: `params`, `value`, `data`, `values`."""
 MIN_INT, MAX_INT = -(2**63), 2**64 - 1
@@ -140,9 +143,9 @@ class Request(Message, tag="request", kw_only=True):
     """Which requests wait for which: `interactive` goes first."""
     deadline_ms: Millis | UnsetType = UNSET
     """Milliseconds after which it fails with `deadline_exceeded`."""
-    key: Annotated[str, Meta(min_length=1, max_length=128, description="Idempotency key.")] | UnsetType = (
-        UNSET
-    )
+    key: (
+        Annotated[str, Meta(min_length=1, max_length=MAX_KEY, description="Idempotency key.")] | UnsetType
+    ) = UNSET
     cache: bool = True
     """Whether a kept result of the same request may be given."""
 

@@ -209,7 +209,7 @@ class Jobs:
         await self._store.write(outbox.forget_strangers)
         work = functools.partial(journal.recover, owner=self._owner, now=time.monotonic())
         if requeued := await self._store.write(work):
-            log.info("%d jobs were in hand when the daemon was killed; they are done again", requeued)
+            log.warning("%d jobs were in hand when the daemon was killed; they are done again", requeued)
         for waiter in await self._store.write(outbox.waiters):
             self._reopen(waiter)
         tally = await self._store.write(journal.counts)

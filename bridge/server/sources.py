@@ -86,6 +86,7 @@ def processes(held: Held) -> Mapping[str, Values]:
 def stored(store: Store) -> Mapping[str, Values]:
     """What the database does."""
     return {
+        "popbridge_store_failing": float(bool(store.trouble)),
         "popbridge_store_commits_total": store.commits,
         "popbridge_store_writes_total": store.writes,
         "popbridge_store_writes_waiting": store.waiting,

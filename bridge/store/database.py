@@ -10,7 +10,7 @@ from sqlite_utils import Database, Migrations
 
 from bridge.core.errors import StoreError, UserError
 from bridge.store.copies import keep_before
-from bridge.store.failures import as_store_error
+from bridge.store.failures import as_store_error, is_damage
 
 migrations = Migrations("popbridge")
 
@@ -187,8 +187,17 @@ def open_database(path: Path) -> Database:
 
 def unusable(path: Path, error: Exception) -> UserError:
     """What is said of a file that can't be opened."""
-    hint = "`popbridge db check` says how it is, `popbridge db restore` puts back a backup"
-    return UserError(f"The database {path} can't be used ({error}): free, mend or move that file; {hint}.")
+    if isinstance(error, sqlite3.Error):
+        known = as_store_error(error)
+        error = known if isinstance(known, StoreError) else error
+    if isinstance(error, StoreError) and is_damage(error):
+        return UserError(
+            f"The database {path} can't be used: it is damaged. `popbridge db check` says what can be read, "
+            "`popbridge db restore --salvage` keeps that, `popbridge db restore FILE` puts back a backup."
+        )
+    return UserError(
+        f"The database {path} can't be used ({error}): make room, or free, mend or move that file."
+    )
 
 
 def open_readonly(path: Path) -> Database | None:

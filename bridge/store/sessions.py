@@ -50,7 +50,7 @@ class SessionStore:
 
     def acknowledged(self, session_id: str, seq: int) -> None:
         """The client has handled what has numbers through `seq`."""
-        self._sessions.update(session_id, {"acked": seq})
+        self._connection.execute("UPDATE sessions SET acked = ? WHERE id = ?", (seq, session_id))
         self._connection.execute("DELETE FROM outbox WHERE session = ? AND seq <= ?", (session_id, seq))
 
     def close(self, session_id: str) -> None:
@@ -104,19 +104,20 @@ class SessionStore:
 
     def popup_sent(self, popup: Popup) -> None:
         """The popup has its id and number."""
-        self._popups.update(popup.id, {"message": pack(popup), "seq": popup.seq or None})
+        self._connection.execute(
+            "UPDATE popups SET message = ?, seq = ? WHERE id = ?", (pack(popup), popup.seq or None, popup.id)
+        )
 
     def answered(self, answer: Answer) -> None:
         """The answer is kept: from here on it will be acted on, whatever dies."""
-        with self._db.atomic():
-            self._connection.execute(
-                "UPDATE popups SET status = 'answered', answer = ? WHERE id = ? AND status = 'open'",
-                (pack(answer), answer.id),
-            )
+        self._connection.execute(
+            "UPDATE popups SET status = 'answered', answer = ? WHERE id = ? AND status = 'open'",
+            (pack(answer), answer.id),
+        )
 
     def settled(self, popup_id: int) -> None:
         """The popup's answer was acted on, or will never come."""
-        self._popups.update(popup_id, {"status": "settled"})
+        self._connection.execute("UPDATE popups SET status = 'settled' WHERE id = ?", (popup_id,))
 
     def popup(self, popup_id: int) -> StoredPopup | None:
         rows = self._rows("id = ?", popup_id)

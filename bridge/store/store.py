@@ -57,6 +57,11 @@ class Store:
         return self._writer.waiting
 
     @property
+    def trouble(self) -> str:
+        """Why nothing can be kept now; empty while all is well."""
+        return self._writer.trouble
+
+    @property
     def commits(self) -> int:
         """Transactions so far."""
         return self._writer.commits

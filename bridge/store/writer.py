@@ -53,6 +53,8 @@ class Writer:
         self._settle = settle
         self._waiting: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self.trouble = ""
+        """Why the last group couldn't be committed; empty once one could."""
         self.commits = 0
         """Groups that were committed."""
         self.writes = 0
@@ -96,42 +98,72 @@ class Writer:
             self._do(group)
 
     def _do(self, group: Sequence[Task]) -> None:
+        if len(group) == 1:
+            self._settle([self._alone(group[0])])
+            return
         try:
             outcomes = self._commit(group)
         except _NotBegun as error:
-            failure = _failure(error.cause)
+            failure = self._failed(error.cause)
             outcomes = [(task.done, None, failure) for task in group]
         except sqlite3.Error:
             # One that needs too much must not cost the others theirs.
-            outcomes = [self._alone(one) for one in group]
+            outcomes = [self._alone(task) for task in group]
         self._settle(outcomes)
 
-    def _alone(self, one: Task) -> Outcome:
+    def _alone(self, task: Task) -> Outcome:
+        # Without a savepoint: each statement lets go of Python, and waits until it has it back.
         try:
-            return self._commit([one])[0]
+            self._begin(task.synced)
         except _NotBegun as error:
-            return one.done, None, _failure(error.cause)
-        except sqlite3.Error as error:
-            return one.done, None, _failure(error)
+            return task.done, None, self._failed(error.cause)
+        try:
+            value = task.work(self._db)
+            self._connection.execute("COMMIT")
+        # A work may fail in any way: its changes are undone, and whoever waits for it is told.
+        except BaseException as error:
+            self._roll_back()
+            if isinstance(error, sqlite3.Error):
+                return task.done, None, self._failed(error)
+            return task.done, None, error
+        self._committed(1, "")
+        return task.done, value, None
 
     def _commit(self, group: Sequence[Task]) -> list[Outcome]:
         """What each work gives. Raises sqlite3.Error or _NotBegun: nothing of the group was committed."""
-        try:
-            self._sync(any(task.synced for task in group))
-            self._connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:
-            raise _NotBegun(error) from None
+        self._begin(any(task.synced for task in group))
         try:
             outcomes = [(task.done, *self._try(task.work)) for task in group]
             self._connection.execute("COMMIT")
         except BaseException:
-            # SQLite itself ends the transaction after some errors (https://www.sqlite.org/lang_transaction.html).
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            self._roll_back()
             raise
-        self.commits += 1
-        self.writes += len(group)
+        self._committed(len(group), next((e.reason for _, _, e in outcomes if isinstance(e, StoreError)), ""))
         return outcomes
+
+    def _begin(self, synced: bool) -> None:
+        try:
+            self._sync(synced)
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise _NotBegun(error) from None
+
+    def _roll_back(self) -> None:
+        # SQLite itself ends the transaction after some errors (https://www.sqlite.org/lang_transaction.html).
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def _committed(self, works: int, trouble: str) -> None:
+        self.trouble = trouble
+        self.commits += 1
+        self.writes += works
+
+    def _failed(self, error: sqlite3.Error) -> BaseException:
+        """In words; a mistake of a statement, and none of the file's, stays as it is."""
+        known = as_store_error(error)
+        if isinstance(known, StoreError):
+            self.trouble = known.reason
+        return known
 
     def _sync(self, synced: bool) -> None:
         # https://www.sqlite.org/pragma.html#pragma_synchronous: in WAL mode FULL syncs after each commit,
@@ -156,11 +188,6 @@ class Writer:
             return None, as_store_error(error) if isinstance(error, sqlite3.Error) else error
         execute("RELEASE work")
         return value, None
-
-
-def _failure(error: sqlite3.Error) -> StoreError:
-    known = as_store_error(error)
-    return known if isinstance(known, StoreError) else StoreError(str(error))
 
 
 def closed() -> StoreError:

@@ -83,6 +83,12 @@ class TestCheck:
         code, out, _ = popbridge("db", "check")
         assert code == 1 and "names a row of receipts that isn't there" in out
 
+    def test_an_empty_file_is_no_damage(self, popbridge: Any, home: Path) -> None:
+        home.mkdir(exist_ok=True)
+        (home / "popbridge.db").touch()
+        _, out, _ = popbridge("db", "check")
+        assert "is empty" in out and "DAMAGED" not in out
+
 
 class TestBackup:
     def test_it_is_made_beside_a_writer_and_restored(
@@ -110,6 +116,17 @@ class TestBackup:
         assert len(receipts(file)) == 300
         code, _, err = popbridge("db", "backup", str(database), "--force")
         assert code == 2 and one_line(err)
+
+    @pytest.mark.parametrize("name", ["popbridge.db-wal", "popbridge.db-shm", "connection.json", "blobs/x"])
+    def test_it_never_takes_the_place_of_what_the_daemon_writes(
+        self, popbridge: Any, database: Path, name: str
+    ) -> None:
+        place = database.parent / name
+        place.parent.mkdir(exist_ok=True)
+        place.write_text("the daemon's")
+        code, _, err = popbridge("db", "backup", str(place), "--force")
+        assert code == 2 and one_line(err) and "name one outside" in err
+        assert place.read_text() == "the daemon's"
 
     def test_with_blobs_they_come_back_too(self, popbridge: Any, database: Path, tmp_path: Path) -> None:
         blob = database.parent / "blobs" / ("a" * 64)

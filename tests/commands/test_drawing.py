@@ -73,6 +73,8 @@ def test_what_is_kept_is_told_as_far_as_there_is_any() -> None:
     assert "Cache     80% of 10 requests without a run; 5 results, 2.0 KiB" in out
     assert "Journal   3 waiting, 0 running, 4 done, 0 failed, 0 cancelled" in out
     assert "Blobs     7, 1.0 KiB of 4.0 KiB" in out
+    failing = {"popbridge_store_failing": 1.0}
+    assert "Database  can't be written now" in text(msgspec.structs.replace(STATUS, figures=failing))
     unused = {"popbridge_cache_hits_total": 0.0, "popbridge_blobs": 0.0}
     out = text(msgspec.structs.replace(STATUS, figures=unused))
     assert "Cache     not asked yet; 0 results, 0 B" in out and "Blobs     0, 0 B\n" in out.replace(

@@ -226,7 +226,7 @@ def test_a_damaged_file_is_told_at_the_start(process: ProcessDaemon) -> None:
     process.paths.data.mkdir()
     process.paths.database.write_bytes(b"a letter to grandmother" * 1000)
     said = refused(process)
-    assert "popbridge db restore" in said and "file is not a database" in said
+    assert "popbridge db restore" in said and "it is damaged" in said
 
 
 def test_a_held_file_is_told_at_the_start(process: ProcessDaemon) -> None:

@@ -94,7 +94,7 @@ async def test_a_work_that_ends_the_transaction_is_told_and_the_writer_goes_on(s
     gate.set()
     await first
     outcomes = await asyncio.gather(*late, return_exceptions=True)
-    assert [type(one) for one in outcomes] == [int, StoreError, int]
+    assert [type(one) for one in outcomes] == [int, ValueError, int]
     assert await store.read(texts) == ["one", "two"]
 
 
@@ -107,7 +107,9 @@ async def test_what_doesnt_fit_is_told_and_what_fits_is_kept(store: Store) -> No
     )  # fmt: skip
     assert isinstance(outcomes[1], StoreError)
     assert "the disk is full" in outcomes[1].reason
-    assert await store.read(texts) == ["small", "small too"]
+    await store.write(insert("and this"))
+    assert store.trouble == ""
+    assert await store.read(texts) == ["small", "small too", "and this"]
 
 
 async def test_a_file_that_another_holds_is_told_at_once_for_all_that_wait(
@@ -118,9 +120,11 @@ async def test_a_file_that_another_holds_is_told_at_once_for_all_that_wait(
     holder.execute("BEGIN IMMEDIATE")
     outcomes = await asyncio.gather(*(store.write(insert(str(n))) for n in range(20)), return_exceptions=True)
     assert {str(one) for one in outcomes} == {"another program holds its database (database is locked)"}
+    assert store.trouble.startswith("another program holds its database")
     holder.execute("ROLLBACK")
     holder.close()
     assert await store.write(insert("now")) == 1
+    assert store.trouble == ""
 
 
 async def test_what_must_be_kept_is_tried_until_it_is(

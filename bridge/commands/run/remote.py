@@ -33,6 +33,10 @@ LONGEST_NAME, LONGEST_PATH = 128, 4096
 """Characters of an input's name and path: docs/protocol.md."""
 
 
+WAITED_FOR = frozenset({errors.OVERLOADED.name, errors.STORE_UNAVAILABLE.name})
+"""What may be over in a moment."""
+
+
 class Remote:
     """Asks the daemon; files below `root` are named to it, all others are sent."""
 
@@ -112,7 +116,7 @@ class Remote:
             raise RequestError(errors.BAD_INPUT, name=_name(file), reason=reason) from None
 
     async def _patiently(self, params: Mapping[str, Any], inputs: Sequence[InputRef]) -> Result:
-        """The answer, as soon as the daemon has room for the question."""
+        """The answer, as soon as the daemon has room for the question and can keep it."""
         tried, until = 0, time.monotonic() + self._patience_s
         while True:
             try:
@@ -124,7 +128,7 @@ class Remote:
                     deadline_ms=max(round(self._deadline_s * 1000), 1),
                 )
             except RequestError as error:
-                if error.code.name != errors.OVERLOADED.name or time.monotonic() > until:
+                if error.code.name not in WAITED_FOR or time.monotonic() > until:
                     raise
                 await asyncio.sleep(pause_s(error, tried))
                 tried += 1
