@@ -63,7 +63,7 @@ METRICS = (
     Metric("popbridge_frames_sent_total", "counter", "Messages to clients.", ("type",)),
     Metric("popbridge_received_bytes_total", "counter", "Bytes of messages from clients."),
     Metric("popbridge_sent_bytes_total", "counter", "Bytes of messages to clients."),
-    Metric("popbridge_store_failing", "gauge", "1 while the database can't be written, else 0."),
+    Metric("popbridge_store_failing", "gauge", "Whether the database can't be written now: 1 or 0."),
     Metric("popbridge_store_commits_total", "counter", "Transactions of the database."),
     Metric("popbridge_store_writes_total", "counter", "Writes in them: several share one."),
     Metric("popbridge_store_writes_waiting", "gauge", "Writes that wait for their commit."),
