@@ -264,8 +264,8 @@ class Context(Protocol):
     async def revert(self, receipt_ids: Sequence[int], *, editor: str = "") -> Sequence[int]:
         """Puts back what receipts changed, in the editor; gives the new receipts. Raises RequestError.
 
-        Where several editors have the project open, the one that did it does it, else this session's, else
-        that of the session `editor`.
+        Where several editors have the project open, the one that did it does it, else the one that asks, else
+        the one whose session `editor` is.
         """
 
     async def rules(self, session: SessionView) -> Mapping[str, Sequence[str]]:

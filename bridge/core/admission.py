@@ -72,7 +72,7 @@ class Admission:
         """Counts one more, whether it has room or not."""
         mine = self._sessions.get(session)
         if mine is None:
-            mine = self._sessions[session] = Room("This session", self._limits)
+            mine = self._sessions[session] = Room("The session", self._limits)
         mine.open[priority] += 1
         self._all.open[priority] += 1
 

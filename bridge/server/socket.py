@@ -144,7 +144,7 @@ class WebSocketEndpoint:
         try:
             live = await self._identify(connection, socket, scope)
             identified()
-            # The connection's task, and whatever begins in it, is this session's from now on.
+            # The connection's task, and whatever begins in it, is its session's from now on.
             logs.session.set(live)
             # Held as long as the connection otherwise; nobody needs them any more.
             scope["headers"].clear()

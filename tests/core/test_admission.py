@@ -32,11 +32,11 @@ def test_bulk_leaves_a_part_of_its_session_to_what_is_more_urgent() -> None:
     admission = Admission(per_session=8, total=1000)
     for _ in range(6):
         admit(admission, "s", "bulk")
-    with pytest.raises(RequestError, match="This session has 6 open requests of priority bulk, its most"):
+    with pytest.raises(RequestError, match="The session has 6 open requests of priority bulk, its most"):
         admit(admission, "s", "bulk")
     admit(admission, "s", "normal")
     admit(admission, "s", "interactive")
-    with pytest.raises(RequestError, match="This session has 8 open requests, its most"):
+    with pytest.raises(RequestError, match="The session has 8 open requests, its most"):
         admit(admission, "s", "interactive")
 
 

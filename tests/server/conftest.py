@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from bridge.connection import ConnectionFile
+from bridge.server import contents
 from tests.server.daemons import ProcessDaemon, ThreadDaemon
+from tests.server.results import Bench
 
 
 @pytest.fixture(scope="package")
@@ -46,3 +48,16 @@ def process(tmp_path: Path) -> Iterator[ProcessDaemon]:
     made = ProcessDaemon(tmp_path / "home")
     yield made
     made.end()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    root = tmp_path / "project"
+    root.mkdir()
+    return Bench(root)
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files count as old at once: one that ages between two requests is no longer the same to the second."""
+    monkeypatch.setattr(contents, "RACY_NS", 0)

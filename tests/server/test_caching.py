@@ -3,89 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
 
-from accel.priorities import PRIORITIES
 from accel.workload import Input
 from bridge.core.errors import RequestError
-from bridge.server import contents
-from bridge.server.app import Bridge
 from bridge.server.caching import AT_ONCE
 from bridge.server.contents import Stamp
-from tests.server.daemons import PATIENCE_S, ThreadDaemon
 from tests.server.pages import page
-from tests.server.wire import Wire, session
-
-Start = Callable[..., ThreadDaemon]
-
-
-class Bench:
-    """A project with a file, and a workload that logs each run."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.log = root / "log"
-        self.log.touch()
-        self.hold = root / "hold"
-        self.file = root / "in.txt"
-        self.file.write_bytes(b"one")
-
-    @property
-    def runs(self) -> int:
-        return len(self.log.read_text().splitlines())
-
-    def request(self, number: float = 1, *, workload: str = "test.note", **more: Any) -> dict[str, Any]:
-        params = {"log": str(self.log), "hold": str(self.hold), "number": number}
-        inputs = [{"name": "in", "path": "in.txt"}]
-        return {"workload": workload, "params": params, "inputs": inputs, **more}
-
-    def session(self, daemon: ThreadDaemon) -> contextlib.AbstractAsyncContextManager[Wire]:
-        return session(daemon.file, project={"id": "p", "name": "P", "root": str(self.root)})
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    root = tmp_path / "project"
-    root.mkdir()
-    return Bench(root)
-
-
-@pytest.fixture
-def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files count as old at once: one that ages between two requests is no longer the same to the second."""
-    monkeypatch.setattr(contents, "RACY_NS", 0)
-
-
-async def until(ready: Callable[[], Any]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not ready():
-            await asyncio.sleep(0.005)
-
-
-def counters(daemon: ThreadDaemon) -> tuple[int, int, int]:
-    cache = cache_of(daemon.bridge)
-    found: tuple[int, int, int] = daemon.look(lambda: (cache.hits, cache.misses, cache.shared))
-    return found
-
-
-def cache_of(bridge: Bridge) -> Any:
-    assert bridge.cache is not None
-    return bridge.cache
-
-
-async def kept(daemon: ThreadDaemon, count: int) -> None:
-    """Waits until so many results are kept: that comes after the answer."""
-    await until(lambda: daemon.look(lambda: cache_of(daemon.bridge).entries) == count)
-
-
-async def ask(wire: Wire, request_id: int, request: dict[str, Any]) -> dict[str, Any]:
-    return await wire.request(request_id, **request)
+from tests.server.results import Bench, Start, ask, cache_of, counters, counters_waiting, kept, until
 
 
 async def test_what_was_computed_before_is_given_again_also_by_the_next_daemon(
@@ -109,103 +38,6 @@ async def test_what_was_computed_before_is_given_again_also_by_the_next_daemon(
 
 
 @pytest.mark.usefixtures("settled")
-async def test_64_that_ask_the_same_at_once_have_it_run_once(start: Start, bench: Bench) -> None:
-    daemon = start()
-    bench.hold.touch()
-    async with contextlib.AsyncExitStack() as stack:
-        wires = [await stack.enter_async_context(bench.session(daemon)) for _ in range(64)]
-        answers = [asyncio.create_task(ask(wire, 1, bench.request())) for wire in wires]
-        await until(lambda: counters_waiting(daemon) == 64)
-        bench.hold.unlink()
-        found = await asyncio.gather(*answers)
-    assert all(one["value"]["read"] == [b"one"] and not one["meta"].get("cached") for one in found)
-    assert bench.runs == 1
-    assert counters(daemon) == (0, 1, 63)
-
-
-def counters_waiting(daemon: ThreadDaemon) -> int:
-    flights = cache_of(daemon.bridge)._flights._open
-    waiting: int = daemon.look(lambda: sum(flight._waiting for flight in flights.values()))
-    return waiting
-
-
-@pytest.mark.usefixtures("settled")
-async def test_when_the_first_s_deadline_passes_the_others_go_on(start: Start, bench: Bench) -> None:
-    daemon = start()
-    bench.hold.touch()
-    async with bench.session(daemon) as one, bench.session(daemon) as other:
-        late = asyncio.create_task(ask(one, 1, bench.request(deadline_ms=2000)))
-        await until(lambda: counters_waiting(daemon) == 1)
-        patient = asyncio.create_task(ask(other, 1, bench.request()))
-        await until(lambda: counters_waiting(daemon) == 2)
-        assert (await late)["code"] == "deadline_exceeded"
-        bench.hold.unlink()
-        assert (await patient)["type"] == "result"
-    assert bench.runs == 1
-
-
-@pytest.mark.usefixtures("settled")
-async def test_when_the_first_cancels_the_others_go_on(start: Start, bench: Bench) -> None:
-    daemon = start()
-    bench.hold.touch()
-    async with bench.session(daemon) as one, bench.session(daemon) as other:
-        given_up = asyncio.create_task(ask(one, 1, bench.request()))
-        await until(lambda: bench.runs)
-        patient = asyncio.create_task(ask(other, 1, bench.request()))
-        await until(lambda: counters_waiting(daemon) == 2)
-        await one.send("cancel", id=1)
-        assert (await given_up)["code"] == "cancelled"
-        bench.hold.unlink()
-        assert (await patient)["type"] == "result"
-    assert bench.runs == 1
-
-
-@pytest.mark.usefixtures("settled")
-async def test_when_all_cancel_the_worker_is_free_again(start: Start, bench: Bench) -> None:
-    daemon = start()
-    bench.hold.touch()
-    async with bench.session(daemon) as one, bench.session(daemon) as other:
-        waiting = [asyncio.create_task(ask(wire, 1, bench.request())) for wire in (one, other)]
-        await until(lambda: bench.runs and counters_waiting(daemon) == 2)
-        await one.send("cancel", id=1)
-        await other.send("cancel", id=1)
-        assert {answer["code"] for answer in await asyncio.gather(*waiting)} == {"cancelled"}
-        # The only worker hangs for ever, unless it was replaced.
-        assert (await one.request(2, "test.sleep"))["value"] == "awake"
-        bench.hold.unlink()
-        assert (await ask(one, 3, bench.request()))["type"] == "result"
-    assert bench.runs == 2
-
-
-@pytest.mark.usefixtures("settled")
-async def test_who_is_more_urgent_doesnt_wait_behind_the_rest(start: Start, bench: Bench) -> None:
-    daemon = start()
-    bench.hold.touch()
-    async with bench.session(daemon) as many, bench.session(daemon) as editor:
-        held = asyncio.create_task(ask(many, 1, bench.request(0)))
-        await until(lambda: bench.runs)
-        for number in range(1, 6):
-            request = bench.request(number, priority="normal")
-            await many.send("request", id=number + 1, **request)
-        await until(lambda: queued(daemon, "normal") == 5)
-        urgent = asyncio.create_task(ask(editor, 1, bench.request(5, priority="interactive")))
-        await until(lambda: counters_waiting(daemon) == 7)
-        await until(lambda: queued(daemon, "interactive") == 1)
-        bench.hold.unlink()
-        assert (await urgent)["type"] == "result"
-        await held
-        await until(lambda: bench.runs == 6)
-    order = [float(line.split()[0]) for line in bench.log.read_text().splitlines()]
-    assert order[:2] == [0, 5] and sorted(order) == [0, 1, 2, 3, 4, 5]
-
-
-def queued(daemon: ThreadDaemon, priority: str) -> int:
-    """Jobs that wait for a worker."""
-    batcher: Any = daemon.bridge._executor._lanes[0].executor
-    turns = batcher._executor.pool._turns._classes[PRIORITIES.index(priority)]
-    return daemon.look(lambda: len(turns))  # type: ignore[no-any-return]
-
-
 async def test_an_error_is_never_kept(start: Start, bench: Bench) -> None:
     daemon = start()
     bench.file.write_bytes(b"fail")
