@@ -80,7 +80,7 @@ def sleep(inputs: Sequence[Input], params: Sleep, limits: Limits) -> Output:
     return Output("awake")
 
 
-@workload("test.burn", version=1, params=Sleep)
+@workload("test.burn", version=1, params=Sleep, inputs=0, cached=False)
 def burn(inputs: Sequence[Input], params: Sleep, limits: Limits) -> Output:
     """Takes all of a core for its time."""
     end = time.perf_counter() + params.seconds

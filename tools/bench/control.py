@@ -71,11 +71,16 @@ async def busy(file: ConnectionFile) -> AsyncIterator[None]:
         async with wire.session(file) as peer:
             while True:
                 answer = await peer.request(number, "test.burn", {"seconds": 0.5}, deadline_ms=60_000)
+                assert answer["type"] == "result", answer
                 await peer.send("ack", seq=answer["seq"])
 
     tasks = [asyncio.create_task(one(number)) for number in range(WORKERS + 1)]
     try:
         yield
+        # A load that has ended by itself was none.
+        for task in tasks:
+            if task.done():
+                task.result()
     finally:
         for task in tasks:
             task.cancel()
