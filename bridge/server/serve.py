@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 
 Say = Callable[[str], None]
 
+SWITCH_S = 0.0005
+"""How long a thread keeps Python while the loop waits for it; by default 5 ms, more than an answer takes."""
+
 
 def main(settings: Settings, paths: Paths, registry: Registry, say: Say = print) -> None:
     """Serves until SIGINT or SIGTERM. Raises UserError where that can't be done."""
@@ -43,6 +46,7 @@ def main(settings: Settings, paths: Paths, registry: Registry, say: Say = print)
 
 def _main(settings: Settings, paths: Paths, registry: Registry, say: Say) -> None:
     with _only_one(paths), _listen(settings["host"], settings["port"], say) as listener:
+        sys.setswitchinterval(SWITCH_S)
         bridge = Bridge(settings, paths, registry)
         server = Server(bridge, listener, paths, say)
         # Until uvicorn listens to signals; it raises SIGTERM once more when it has stopped, for nothing.

@@ -10,13 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bridge.store.commits import Done, Outcome
 from bridge.store.database import connect_readonly
 from bridge.store.failures import as_store_error
-from bridge.store.writer import Done, Outcome, Settle
+from bridge.store.writer import Settle
 
 Read = Callable[[sqlite3.Connection], Any]
 Waiting = queue.SimpleQueue[tuple[Read, float, Done] | None]
 
+LIMIT_S = 2.0
+"""How long a query may take, unless something else is said."""
 CHECK_OPS = 4000
 """SQLite's operations between two looks at the clock: about a tenth of a millisecond."""
 MAX_GROUP = 64

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import logging
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,13 +15,16 @@ from typing import Any, TypeVar
 from sqlite_utils import Database, Migrations
 
 from bridge.core.errors import StoreError
+from bridge.store.commits import Commits, Done, Outcome
 from bridge.store.database import connect, unusable
-from bridge.store.readers import Readers
-from bridge.store.writer import Done, Outcome, Writer, closed
+from bridge.store.inline import Allowance, InlineReader
+from bridge.store.readers import LIMIT_S, Readers
+from bridge.store.writer import Writer, closed
 
 log = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
+Source = TypeVar("Source", Database, sqlite3.Connection)
 
 RETRY_S = (0.05, 0.2, 1.0, 5.0)
 """Waits before further tries of what must be kept."""
@@ -36,15 +41,19 @@ class Store:
         self.path = path
         self._closed = False
         try:
-            db = connect(path, migrations, durable=durable)
-            try:
+            with contextlib.ExitStack() as undo:
+                db = connect(path, migrations, durable=durable)
+                undo.callback(db.conn.close)
+                self._commits = Commits(db, path, durable=durable)
+                self._inline = InlineReader(path)
+                undo.callback(self._inline.close)
                 self._readers = Readers(path, readers, _settle)
-            except BaseException:
-                db.conn.close()
-                raise
+                undo.pop_all()
         except (sqlite3.Error, OSError) as error:
             raise unusable(path, error) from None
-        self._writer = Writer(db, _settle, durable=durable)
+        self._allowance = Allowance()
+        self._reading = 0
+        self._writer = Writer(self._commits, _settle)
 
     @property
     def closed(self) -> bool:
@@ -59,23 +68,23 @@ class Store:
     @property
     def trouble(self) -> str:
         """Why nothing can be kept now; empty while all is well."""
-        return self._writer.trouble
+        return self._commits.trouble
 
     @property
     def commits(self) -> int:
         """Transactions so far."""
-        return self._writer.commits
+        return self._commits.commits
 
     @property
     def writes(self) -> int:
         """Writes in them."""
-        return self._writer.writes
+        return self._commits.writes
 
     async def write(self, work: Callable[[Database], Value], *, synced: bool = True) -> Value:
         """What `work` gives, once it is committed with whatever else was waiting.
 
-        What isn't `synced` doesn't wait for the disk: it outlives a killed process, but perhaps no power
-        failure.
+        What isn't `synced` doesn't wait for the disk, and where nothing else is under way not even for a
+        thread: it outlives a killed process, but perhaps no power failure.
 
         `work` is undone where it raises, and its error comes here; it may be done twice, the first time
         undone, and must neither commit nor touch anything but the database. Cancelling the wait doesn't
@@ -84,6 +93,8 @@ class Store:
         if self._closed:
             raise closed()
         loop = asyncio.get_running_loop()
+        if not synced and (found := self._at_once(loop, self._writer.now, work)):
+            return found[0]
         future: asyncio.Future[Value] = loop.create_future()
         self._writer.put(work, _Waiter(future, loop), synced=synced)
         return await future
@@ -115,18 +126,42 @@ class Store:
             await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
             tries += 1
 
-    async def read(self, work: Callable[[sqlite3.Connection], Value], *, limit_s: float = 2.0) -> Value:
-        """What `work` reads, on a thread of its own. Raises StoreError, also after `limit_s` seconds.
+    async def read(self, work: Callable[[sqlite3.Connection], Value], *, limit_s: float = LIMIT_S) -> Value:
+        """What `work` reads. Raises StoreError, also after `limit_s` seconds.
 
+        What a few of SQLite's operations find is read at once, all else on a thread, as is whatever asks for
+        more time than others: `work` may be begun twice.
         `work` gives values and no cursor: one that is left open keeps its connection in the past.
         """
         if self._closed:
             raise closed()
         loop = asyncio.get_running_loop()
+        # Behind what threads are at work on nothing overtakes: where there is much, they share it best.
+        brief = limit_s <= LIMIT_S and not self._reading
+        if brief and (found := self._at_once(loop, self._inline.read, work)):
+            return found[0]
         future: asyncio.Future[Value] = loop.create_future()
-        waiter = _Waiter(future, loop)
-        self._readers.put(work, limit_s, waiter)
-        return await future
+        self._reading += 1
+        try:
+            self._readers.put(work, limit_s, _Waiter(future, loop))
+            return await future
+        finally:
+            self._reading -= 1
+
+    def _at_once(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        do: Callable[[Callable[[Source], Value]], tuple[Value] | None],
+        work: Callable[[Source], Value],
+    ) -> tuple[Value] | None:
+        """What `work` gives on this thread; None where that isn't quicker than another one."""
+        if not self._allowance.left(loop):
+            return None
+        begin = time.perf_counter()
+        try:
+            return do(work)
+        finally:
+            self._allowance.charge(loop, time.perf_counter() - begin)
 
     async def close(self) -> None:
         """Commits what is waiting and closes the file; may be called again."""
@@ -141,6 +176,7 @@ class Store:
             self._end()
 
     def _end(self) -> None:
+        self._inline.close()
         self._readers.close()
         self._writer.close()
 

@@ -159,8 +159,8 @@ async def test_what_is_read_is_told_though_the_same_reader_goes_on_with_a_slow_q
         numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE NOT enough())"
         return connection.execute(f"{numbers} SELECT count(*) FROM n").fetchone()[0]
 
-    first = asyncio.create_task(store.read(lambda connection: gate.wait(10)))
-    quick = asyncio.create_task(store.read(texts))
+    first = asyncio.create_task(store.read(lambda connection: gate.wait(10), limit_s=60))
+    quick = asyncio.create_task(store.read(texts, limit_s=60))
     last = asyncio.create_task(store.read(slow, limit_s=60))
     await asyncio.sleep(0)
     gate.set()

@@ -1,10 +1,10 @@
 """The store beside one connection that all tasks share: operations/s, and how long reads and writes take.
 
 64 tasks do nine reads for each write, on a file such as the journal's: one operation after another, which
-shows the most that each peer can do, and at one pace for all, which shows how long an operation takes where
-nobody is at the limit. An operation's time begins when its task is free for it, or when it is due: waiting
-for the loop, a lock or a thread counts. The peers have the same file, pragmas and statements; rounds
-alternate, so that other load on the machine meets all alike.
+shows the most that each peer can do, and at several paces, the same for all, which shows how long an
+operation takes where nobody is at the limit. An operation's time begins when its task is free for it, or
+when another process asks for it: waiting for the loop, a lock or a thread counts. The peers have the same
+file, pragmas and statements; rounds alternate, so that other load on the machine meets all alike.
 """
 
 from __future__ import annotations
@@ -12,32 +12,38 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
-import sqlite3
 import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
 from msgspec import Struct
-from sqlite_utils import Database, Migrations
 
-from bridge.store.store import Store
+from tools.bench.pacer import asked
+from tools.bench.store_peers import (
+    INSERT,
+    ROWS,
+    Inline,
+    Operation,
+    OurStore,
+    Peer,
+    Shared,
+    body,
+    fill,
+    operations,
+)
 
-ROWS = 100_000
-SESSIONS = 5_000
-BODY = 1024
 TASKS = 64
 EACH = 100
 """Operations of one task in a round."""
 ROUNDS = 5
-WRITES = 0.1
 WRITERS = (1, 16, 256)
 COMMITS_S = 0.6
 """Seconds of a round in which so many writers write."""
-PACE = 0.6
-"""Share of what the shared connection can do, at which all are compared."""
+PACES = (0.25, 0.5, 0.75)
+"""Shares of what the shared connection can do, at which all are compared."""
 
 TEMPLATE = """## The store beside one shared connection
 
@@ -55,15 +61,15 @@ One operation after another, as fast as each can:
 | **store to lock and threads** | **{rate:.1f} times** (aim: 1.5) | | **1/{p99:.1f}** (aim: 1/10) | | |
 | **store to the event loop** | **{inline_rate:.1f} times** | | **1/{inline_p99:.1f}** | | |
 
-With {tasks} operations always open a read can't take much less than {tasks} divided by the operations/s,
-whoever does it: there the second aim asks for ten times the throughput. So the same again at one pace for
-all, {share:.0%} of what the lock and threads managed; an operation's time begins when it is due:
+With {tasks} operations always open one takes {tasks} divided by the operations/s in the mean, whoever does
+it (Little's law). The lock and threads' p99 is {tail:.1f} times their mean: a tenth of it would take about
+{needed:.0f} times their throughput. What the second aim is about shows where operations don't wait for each
+other alone: the same ones at one pace for all, in shares of what the lock and threads managed. Another
+process asks for each, and its time begins then (aim: 10 times):
 
-| | operations/s | read p50 | read p99 | write p50 | write p99 |
-|---|---|---|---|---|---|
+| pace, operations/s | | read p50 | read p99 | write p50 | write p99 | read p99 of the store's |
+|---|---|---|---|---|---|---|
 {paced}
-| **store to lock and threads** | | | **1/{paced_p99:.1f}** (aim: 1/10) | | |
-| **store to the event loop** | | | **1/{paced_inline_p99:.1f}** | | |
 
 What group commit gives, by how many tasks write at once (inserts of 1 KiB, nothing else; medians of {rounds}
 alternating rounds of {seconds} s):
@@ -73,81 +79,18 @@ alternating rounds of {seconds} s):
 {commits}
 """
 
-POINT = "SELECT id, state, body FROM jobs WHERE key = ?"
-RANGE = "SELECT id, state, body FROM jobs WHERE session = ? ORDER BY id DESC LIMIT 10"
-INSERT = "INSERT INTO jobs (key, session, state, body) VALUES (?, ?, 'waiting', ?)"
-UPDATE = "UPDATE jobs SET state = 'done', body = ? WHERE id = ?"
 
-migrations = Migrations("bench")
+class Times(Struct):
+    """Milliseconds that the reads and the writes took."""
 
+    reads: list[float]
+    writes: list[float]
 
-@migrations()
-def jobs(db: Database) -> None:
-    """Rows as the journal's."""
-    db.conn.execute("CREATE TABLE jobs (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE,"
-                    " session TEXT NOT NULL, state TEXT NOT NULL, body BLOB NOT NULL)")  # fmt: skip
-    db.conn.execute("CREATE INDEX jobs_session ON jobs (session, id)")
-
-
-class Operation(Struct, frozen=True):
-    """One statement with its values."""
-
-    sql: str
-    values: tuple[Any, ...]
-    writes: bool
-
-    def __call__(self, connection: sqlite3.Connection) -> list[Any]:
-        return connection.execute(self.sql, self.values).fetchall()
-
-    def on(self, db: Database) -> list[Any]:
-        return self(db.conn)
-
-
-class Peer(Protocol):
-    """Something that does operations."""
-
-    async def do(self, operation: Operation) -> None: ...
-    async def close(self) -> None: ...
-
-
-class OurStore:
-    """The daemon's."""
-
-    def __init__(self, path: Path) -> None:
-        self.store = Store(path, migrations)
-
-    async def do(self, operation: Operation) -> None:
-        if operation.writes:
-            await self.store.write(operation.on)
-        else:
-            await self.store.read(operation)
-
-    async def close(self) -> None:
-        await self.store.close()
-
-
-class Shared:
-    """One connection behind a lock, on threads."""
-
-    def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA synchronous = FULL")
-        self._lock = asyncio.Lock()
-
-    async def do(self, operation: Operation) -> None:
-        async with self._lock:
-            await asyncio.to_thread(operation, self._connection)
-
-    async def close(self) -> None:
-        self._connection.close()
-
-
-class Inline(Shared):
-    """One connection on the event loop's own thread."""
-
-    async def do(self, operation: Operation) -> None:
-        operation(self._connection)
-        await asyncio.sleep(0)
+    async def of(self, peer: Peer, operation: Operation, begin: float) -> None:
+        """Does one that is due since `begin`."""
+        await peer.do(operation)
+        took = (time.perf_counter() - begin) * 1000
+        (self.writes if operation.writes else self.reads).append(took)
 
 
 class Round(Struct):
@@ -158,55 +101,42 @@ class Round(Struct):
     writes: list[float]
 
 
-def body(rng: random.Random) -> bytes:
-    return rng.randbytes(BODY)
-
-
-def fill(path: Path) -> None:
-    """The file that all begin with."""
-    store, rng = Store(path, migrations), random.Random(1)
-    rows = [(f"key-{n}", f"session-{n % SESSIONS}", body(rng)) for n in range(ROWS)]
-    store.write_now(lambda db: db.conn.executemany(INSERT, rows))
-    store.close_now()
-
-
-def operations(rng: random.Random, name: str, count: int) -> list[Operation]:
-    """What one task will do."""
-
-    def one(number: int) -> Operation:
-        if rng.random() < WRITES:
-            if rng.random() < 0.5:
-                session = f"session-{rng.randrange(SESSIONS)}"
-                return Operation(INSERT, (f"{name}-{number}", session, body(rng)), True)
-            return Operation(UPDATE, (body(rng), rng.randrange(ROWS) + 1), True)
-        if rng.random() < 2 / 3:
-            return Operation(POINT, (f"key-{rng.randrange(ROWS)}",), False)
-        return Operation(RANGE, (f"session-{rng.randrange(SESSIONS)}",), False)
-
-    return [one(number) for number in range(count)]
-
-
-async def round_of(peer: Peer, number: int, rate: float = 0) -> Round:
-    """All tasks, from their first operation to their last; at `rate` operations/s, or as fast as it goes."""
+async def round_of(peer: Peer, number: int) -> Round:
+    """All tasks, from their first operation to their last, as fast as it goes."""
     rng = random.Random(number)
     work = [operations(rng, f"{number}-{task}", EACH) for task in range(TASKS)]
-    reads: list[float] = []
-    writes: list[float] = []
+    times = Times([], [])
     begin = time.perf_counter()
 
-    async def task(which: int, own: Iterable[Operation]) -> None:
-        due = begin
-        for at, operation in enumerate(own):
-            if rate:
-                due = begin + (at * TASKS + which) / rate
-                await asyncio.sleep(due - time.perf_counter())
-            await peer.do(operation)
-            end = time.perf_counter()
-            (writes if operation.writes else reads).append((end - due) * 1000)
-            due = end
+    async def task(own: Iterable[Operation]) -> None:
+        for operation in own:
+            await times.of(peer, operation, time.perf_counter())
 
-    await asyncio.gather(*(task(which, own) for which, own in enumerate(work)))
-    return Round(TASKS * EACH / (time.perf_counter() - begin), reads, writes)
+    await asyncio.gather(*map(task, work))
+    return Round(TASKS * EACH / (time.perf_counter() - begin), times.reads, times.writes)
+
+
+async def paced_round_of(peer: Peer, number: int, rate: float) -> Round:
+    """The same operations, each when it is asked for, by the task whose turn it is."""
+    rng = random.Random(number)
+    work = [iter(operations(rng, f"{number}-{task}", EACH)) for task in range(TASKS)]
+    queues: list[asyncio.Queue[float]] = [asyncio.Queue() for _ in work]
+    took = Times([], [])
+    first = time.perf_counter()
+
+    async def task(own: Iterable[Operation], queue: asyncio.Queue[float]) -> None:
+        for operation in own:
+            await took.of(peer, operation, await queue.get())
+
+    async def deal() -> None:
+        async with asked(rate, TASKS * EACH) as times:
+            turn = 0
+            async for begin in times:
+                queues[turn % TASKS].put_nowait(begin)
+                turn += 1
+
+    await asyncio.gather(deal(), *map(task, work, queues))
+    return Round(TASKS * EACH / (time.perf_counter() - first), took.reads, took.writes)
 
 
 async def rounds_of(peers: Mapping[str, Peer], first: int, rate: float = 0) -> dict[str, list[Round]]:
@@ -214,7 +144,8 @@ async def rounds_of(peers: Mapping[str, Peer], first: int, rate: float = 0) -> d
     found: dict[str, list[Round]] = {name: [] for name in peers}
     for number in range(first, first + ROUNDS + 1):
         for name, peer in peers.items():
-            found[name].append(await round_of(peer, number, rate))
+            sys.setswitchinterval(peer.switch_s)
+            found[name].append(await (paced_round_of(peer, number, rate) if rate else round_of(peer, number)))
     return {name: rounds[1:] for name, rounds in found.items()}
 
 
@@ -249,18 +180,35 @@ async def commits(ours: OurStore, theirs: Shared, writers: int) -> Commits:
     store, made, shared = [], [], []
     for number in range(ROUNDS):
         before = ours.store.commits, ours.store.writes
+        sys.setswitchinterval(ours.switch_s)
         store.append(await writes_of(ours, writers, f"alone-{writers}-{number}"))
         groups, inside = ours.store.commits - before[0], ours.store.writes - before[1]
         made.append(store[-1] * groups / inside)
+        sys.setswitchinterval(theirs.switch_s)
         shared.append(await writes_of(theirs, writers, f"alone-{writers}-{number}"))
     return Commits(writers, *(statistics.median(each) for each in (store, made, shared)))
+
+
+class Paced(Struct):
+    """At one pace, operations/s, which is a share of what the shared connection can do."""
+
+    share: float
+    rate: float
+    peers: dict[str, Row]
+
+    def lines(self) -> Iterator[str]:
+        of = self.peers["store"].read_p99
+        for name, r in self.peers.items():
+            pace = f"{self.share:.0%}: {self.rate:,.0f}"
+            ratio = "" if name == "store" else f"**{r.read_p99 / of:.1f} times**"
+            yield f"| {pace} | {NAMES[name]} | {_times(r)} | {ratio} |"
 
 
 class Found(Struct):
     """All that is measured."""
 
     flood: dict[str, Row]
-    paced: dict[str, Row]
+    paced: list[Paced]
     commits: list[Commits]
 
 
@@ -272,8 +220,11 @@ async def run(folder: Path) -> Found:
     peers = {"store": ours, "shared": theirs, "inline": Inline(folder / "inline.db")}
     try:
         flood = {name: row(rounds) for name, rounds in (await rounds_of(peers, 0)).items()}
-        rate = flood["shared"].rate * PACE
-        paced = {name: row(rounds) for name, rounds in (await rounds_of(peers, 100, rate)).items()}
+        paced = []
+        for at, share in enumerate(PACES):
+            rate = flood["shared"].rate * share
+            rounds = await rounds_of(peers, 100 * (at + 1), rate)
+            paced.append(Paced(share, rate, {name: row(each) for name, each in rounds.items()}))
         return Found(flood, paced, [await commits(ours, theirs, writers) for writers in WRITERS])
     finally:
         for peer in peers.values():
@@ -308,8 +259,11 @@ def row(rounds: Sequence[Round]) -> Row:
 
 
 def line(name: str, r: Row) -> str:
-    times = " | ".join(f"{ms:.2f} ms" for ms in (r.read_p50, r.read_p99, r.write_p50, r.write_p99))
-    return f"| {name} | {r.rate:,.0f} | {times} |"
+    return f"| {name} | {r.rate:,.0f} | {_times(r)} |"
+
+
+def _times(r: Row) -> str:
+    return " | ".join(f"{ms:.2f} ms" for ms in (r.read_p50, r.read_p99, r.write_p50, r.write_p99))
 
 
 NAMES = {"store": "the store", "shared": "shared, lock and threads", "inline": "shared, on the event loop"}
@@ -327,16 +281,15 @@ def measure() -> str:
         rows=ROWS,
         rounds=ROUNDS,
         count=TASKS * EACH,
-        share=PACE,
         seconds=COMMITS_S,
         flood="\n".join(line(NAMES[peer], r) for peer, r in flood.items()),
-        paced="\n".join(line(NAMES[peer], r) for peer, r in paced.items()),
+        paced="\n".join(line for pace in paced for line in pace.lines()),
+        tail=flood["shared"].read_p99 * flood["shared"].rate / TASKS / 1000,
+        needed=10 / (flood["shared"].read_p99 * flood["shared"].rate / TASKS / 1000),
         rate=flood["store"].rate / flood["shared"].rate,
         p99=flood["shared"].read_p99 / flood["store"].read_p99,
         inline_rate=flood["store"].rate / flood["inline"].rate,
         inline_p99=flood["inline"].read_p99 / flood["store"].read_p99,
-        paced_p99=paced["shared"].read_p99 / paced["store"].read_p99,
-        paced_inline_p99=paced["inline"].read_p99 / paced["store"].read_p99,
         commits="\n".join(
             f"| {one.writers} | {one.store:,.0f} | {one.commits:,.0f} | {one.shared:,.0f} "
             f"| {one.store / one.shared:.1f} |"
