@@ -10,7 +10,8 @@ from bridge.core.errors import RequestError
 from bridge.core.messages import OutputRef, ResultMeta
 from bridge.server.execution import Response
 from bridge.store.blobs import BlobStore
-from bridge.store.responses import Kept, Responses
+from bridge.store.responses import Responses
+from bridge.store.responsetables import Kept
 
 _decoder = msgspec.msgpack.Decoder(Response)
 USE_S = 60.0

@@ -6,19 +6,20 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from msgspec import Struct
+import msgspec
 from sqlite_utils import Database
 
 from bridge.core.errors import StoreError, UserError
 from bridge.store import responsetables as tables
+from bridge.store.behind import Behind
 from bridge.store.failures import is_damage
 from bridge.store.hot import Hot
 from bridge.store.outlines import Outlines
-from bridge.store.responsetables import Totals
+from bridge.store.responsetables import Kept, Totals
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -34,18 +35,6 @@ SURVEY_S = 30.0
 Value = TypeVar("Value")
 
 
-class Kept(Struct, frozen=True):
-    """A response, packed, with what is known of it without unpacking."""
-
-    key: bytes
-    """The SHA-256 of all that it depends on."""
-    outline: int
-    """64 bits of what is known of that before inputs are read; negative ones are fine."""
-    packed: bytes
-    blobs: Mapping[str, int]
-    """Size by name, of the files that belong to it."""
-
-
 class Responses:
     """The file and the memory. It is never worth an error: a broken file is made anew, and where none can be
     used, memory has to do."""
@@ -57,6 +46,7 @@ class Responses:
         self._store: Store | None = None
         self._hot = Hot(min(HOT_BYTES, max_size), HOT_LARGEST)
         self._outlines: Outlines | None = None
+        self._behind = Behind(self._write)
         self._touched: dict[bytes, int] = {}
         self._clock = 0
         self._totals = Totals(0, 0)
@@ -66,13 +56,13 @@ class Responses:
 
     @property
     def entries(self) -> int:
-        """Responses on disk; those in memory where there is no disk."""
-        return self._totals.entries if self._store else len(self._hot)
+        """Responses on disk or on their way to it; those in memory where there is no disk."""
+        return self._totals.entries + len(self._behind) if self._store else len(self._hot)
 
     @property
     def size(self) -> int:
         """What they take, their blobs included."""
-        return self._totals.bytes if self._store else self._hot.bytes
+        return self._totals.bytes + self._behind.size if self._store else self._hot.bytes
 
     async def open(self) -> None:
         """Opens the file, or makes it anew."""
@@ -82,7 +72,8 @@ class Responses:
             self._say("it can't be used, so that results are kept in memory only")
 
     async def close(self) -> None:
-        """Notes what was used last, and closes the file."""
+        """Writes what waits, notes what was used last, and closes the file."""
+        await self._behind.close()
         self._note_uses(1)
         await self._shut()
 
@@ -93,6 +84,8 @@ class Responses:
     def hot(self, key: bytes) -> bytes | None:
         """The packed response, if it is in memory."""
         packed = self._hot.get(key)
+        if packed is None and (kept := self._behind.get(key)):
+            packed = kept.packed
         if packed is not None:
             self._use(key)
         return packed
@@ -110,29 +103,29 @@ class Responses:
 
     async def keep(self, kept: Kept) -> None:
         """Keeps a response, from now on in memory, soon on disk; what is too large isn't kept."""
-        size = len(kept.packed) + sum(kept.blobs.values())
-        if size > self._max_size:
+        if kept.size > self._max_size:
             return
         self._hot.put(kept.key, kept.packed)
         if self._outlines is not None:
             self._outlines.add([kept.outline])
-        self._clock += 1
-        used, touched, self._touched = self._clock, self._touched, {}
+        if self._store is not None:
+            self._clock += 1
+            self._touched.pop(kept.key, None)
+            await self._behind.add(msgspec.structs.replace(kept, used=self._clock))
 
-        def work(db: Database) -> tuple[list[bytes], Totals]:
-            tables.touch(db.conn, touched)
-            tables.keep(db.conn, kept.key, kept.outline, kept.packed, size, used, kept.blobs)
-            return tables.evict(db.conn, self._max_size)
-
-        self._evicted(await self._ask(lambda store: store.write(work)))
+    async def flush(self) -> None:
+        """Writes what isn't on disk yet."""
+        await self._behind.flush()
 
     async def forget(self, key: bytes) -> None:
         """Removes one response."""
         self._hot.drop([key])
+        self._behind.drop(key)
         await self._removed("WHERE key = ?", [key])
 
     async def clear(self) -> int:
         """Removes all; gives how many there were."""
+        await self.flush()
         count = self.entries
         self._hot.clear()
         await self._removed("", [])
@@ -142,7 +135,21 @@ class Responses:
 
     async def blobs(self) -> set[str]:
         """The names of all files that belong to responses: whoever collects garbage leaves them."""
-        return await self._ask(lambda store: store.read(tables.blobs, limit_s=SURVEY_S)) or set()
+        # First: what is written meanwhile may be seen in neither place otherwise.
+        waiting = self._behind.blobs
+        written = await self._ask(lambda store: store.read(tables.blobs, limit_s=SURVEY_S)) or set()
+        return written | waiting
+
+    async def _write(self, many: Sequence[Kept]) -> None:
+        touched, self._touched = self._touched, {}
+
+        def work(db: Database) -> tuple[list[bytes], Totals]:
+            for one in many:
+                tables.keep(db.conn, one)
+            tables.touch(db.conn, touched)
+            return tables.evict(db.conn, self._max_size)
+
+        self._evicted(await self._ask(lambda store: store.write(work)))
 
     async def _removed(self, where: str, values: Sequence[object]) -> None:
         def work(db: Database) -> tuple[list[bytes], Totals]:

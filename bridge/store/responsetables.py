@@ -40,6 +40,25 @@ _TABLES = (
 )
 
 
+class Kept(Struct, frozen=True):
+    """A response, packed, with what is known of it without unpacking."""
+
+    key: bytes
+    """The SHA-256 of all that it depends on."""
+    outline: int
+    """64 bits of what is known of that before inputs are read; negative ones are fine."""
+    packed: bytes
+    blobs: Mapping[str, int]
+    """Size by name, of the files that belong to it."""
+    used: int = 0
+    """When it was used last, on a clock of uses."""
+
+    @property
+    def size(self) -> int:
+        """Bytes, its files included, and what a row takes besides."""
+        return len(self.packed) + sum(self.blobs.values()) + ROW
+
+
 class Totals(Struct, frozen=True):
     """How much there is."""
 
@@ -61,21 +80,15 @@ def survey(connection: sqlite3.Connection) -> Survey:
     return Survey(max((used for used, _ in rows), default=0), [outline for _, outline in rows])
 
 
-def keep(
-    connection: sqlite3.Connection,
-    key: bytes,
-    outline: int,
-    packed: bytes,
-    size: int,
-    used: int,
-    blobs: Mapping[str, int],
-) -> None:
+def keep(connection: sqlite3.Connection, kept: Kept) -> None:
     """Adds a response, or replaces it."""
     # Not REPLACE, which tells no trigger what it deletes.
-    connection.execute("DELETE FROM responses WHERE key = ?", (key,))
-    row = (key, outline, size + ROW, used, packed)
+    connection.execute("DELETE FROM responses WHERE key = ?", (kept.key,))
+    row = (kept.key, kept.outline, kept.size, kept.used, kept.packed)
     connection.execute("INSERT INTO responses (key, outline, size, used, packed) VALUES (?, ?, ?, ?, ?)", row)
-    connection.executemany("INSERT INTO response_blobs VALUES (?, ?)", [(key, blob) for blob in blobs])
+    connection.executemany(
+        "INSERT INTO response_blobs VALUES (?, ?)", [(kept.key, blob) for blob in kept.blobs]
+    )
 
 
 def touch(connection: sqlite3.Connection, touched: Mapping[bytes, int]) -> None:

@@ -12,7 +12,8 @@ from bridge.core.messages import OutputRef, ResultMeta
 from bridge.server.execution import Response
 from bridge.server.shelf import Shelf, copied
 from bridge.store.blobs import BlobStore
-from bridge.store.responses import Kept, Responses
+from bridge.store.responses import Responses
+from bridge.store.responsetables import Kept
 
 KEY = b"k" * 32
 

@@ -16,8 +16,8 @@ from bridge.store import responses as module
 from bridge.store.failures import is_damage
 from bridge.store.hot import Hot
 from bridge.store.outlines import BITS, Outlines
-from bridge.store.responses import Kept, Responses
-from bridge.store.responsetables import ROW
+from bridge.store.responses import Responses
+from bridge.store.responsetables import ROW, Kept
 
 MIB = 1 << 20
 Open = Callable[..., Awaitable[Responses]]
@@ -77,6 +77,7 @@ async def test_what_was_used_least_recently_goes_first_and_lets_go_of_its_files(
     assert responses.hot(key(0)) is not None
     for number in range(10, 13):
         await responses.keep(kept(number, blobs={f"blob {number}": 99_000}))
+    await responses.flush()
     assert responses.evictions > 0 and responses.size <= MIB
     assert await responses.find(key(0)) is not None
     assert await responses.find(key(1)) is None
@@ -93,6 +94,7 @@ async def test_uses_of_an_earlier_run_count(opened: Open) -> None:
     responses = await again(responses, opened)
     for number in range(10, 13):
         await responses.keep(kept(number, blobs={"b": 99_000}))
+    await responses.flush()
     assert await responses.find(key(0)) is not None
     assert await responses.find(key(1)) is None
 
@@ -101,6 +103,7 @@ async def test_many_uses_are_noted_in_one_write(opened: Open) -> None:
     responses = await opened()
     for number in range(module.TOUCHES + 1):
         await responses.keep(kept(number, 1))
+    await responses.flush()
     store = responses._store
     assert store is not None
     before = store.writes
@@ -130,6 +133,8 @@ async def test_a_smaller_limit_holds_from_the_next_start_on(opened: Open) -> Non
 async def test_a_large_response_is_found_though_memory_doesnt_hold_it(opened: Open) -> None:
     responses = await opened()
     await responses.keep(kept(1, module.HOT_LARGEST + 1))
+    assert responses.hot(key(1)) == kept(1, module.HOT_LARGEST + 1).packed
+    await responses.flush()
     assert responses.hot(key(1)) is None
     assert await responses.find(key(1)) == kept(1, module.HOT_LARGEST + 1).packed
 
@@ -229,6 +234,7 @@ async def test_a_full_disk_is_told_once_and_costs_no_request(
     await store.write(lambda db: db.conn.execute("PRAGMA max_page_count = 1").fetchone())
     for number in range(5):
         await responses.keep(kept(number, 50_000))
+        await responses.flush()
     assert await responses.find(key(4)) == kept(4, 50_000).packed
     assert caplog.text.count("the disk is full") == 1
 

@@ -1,0 +1,80 @@
+"""Responses on their way to the disk: written together, found meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from bridge.store import behind as module
+from bridge.store.behind import Behind
+from bridge.store.responsetables import Kept
+
+
+class Disk:
+    """Takes what is written, and time for it where it is held."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[bytes]] = []
+        self.free = asyncio.Event()
+        self.free.set()
+
+    async def write(self, many: Sequence[Kept]) -> None:
+        await self.free.wait()
+        self.groups.append([one.key for one in many])
+
+
+def kept(name: str, size: int = 10, blob: str = "") -> Kept:
+    return Kept(name.encode(), 1, bytes(size), {blob: 5} if blob else {})
+
+
+async def test_what_comes_within_a_moment_is_written_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BEHIND_S", 0.01)
+    disk = Disk()
+    behind = Behind(disk.write)
+    for name in ("one", "two", "one"):
+        await behind.add(kept(name))
+    assert behind.get(b"two") == kept("two") and len(behind) == 2
+    async with asyncio.timeout(10):
+        while not disk.groups:
+            await asyncio.sleep(0.001)
+    assert disk.groups == [[b"two", b"one"]] and len(behind) == 0
+    await behind.add(kept("three"))
+    await behind.close()
+    assert disk.groups[1:] == [[b"three"]]
+
+
+async def test_what_is_being_written_is_found_and_its_files_are_named() -> None:
+    disk = Disk()
+    disk.free.clear()
+    behind = Behind(disk.write)
+    await behind.add(kept("one", blob="a"))
+    writing = asyncio.create_task(behind.flush())
+    await asyncio.sleep(0)
+    await behind.add(kept("two", blob="b"))
+    assert behind.get(b"one") and behind.blobs == {"a", "b"}
+    disk.free.set()
+    await writing
+    assert behind.get(b"one") is None and behind.blobs == {"b"}
+    await behind.close()
+
+
+async def test_too_much_to_be_held_back_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_BYTES", 100)
+    disk = Disk()
+    behind = Behind(disk.write)
+    await behind.add(kept("one", 60))
+    await behind.add(kept("two", 60))
+    assert disk.groups == [[b"one", b"two"]]
+    await behind.close()
+
+
+async def test_what_was_dropped_is_never_written() -> None:
+    disk = Disk()
+    behind = Behind(disk.write)
+    await behind.add(kept("one"))
+    behind.drop(b"one")
+    assert behind.size == 0
+    await behind.close()
+    assert disk.groups == []
