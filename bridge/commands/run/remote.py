@@ -11,8 +11,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from bridge.commands.language import told
 from bridge.commands.run.jobs import Job
-from bridge.commands.run.lasting import LastingClient
+from bridge.commands.run.lasting import STAYS_AWAY, LastingClient
 from bridge.core import errors
 from bridge.core.admission import SESSION_SHARES
 from bridge.core.errors import RequestError, UserError
@@ -162,7 +165,7 @@ def _translated(error: RequestError, files: Sequence[str]) -> WorkloadError:
     from accel.workload import WorkloadError
 
     if error.code.name == errors.EDITOR_GONE.name:
-        raise UserError("The daemon is gone: start `popbridge serve`, and run this again with --resume.")
+        raise UserError(told(STAYS_AWAY))
     said = error.message
     for prefix in (f"{_name(file)}: " for file in files):
         said = said.removeprefix(prefix)
@@ -190,6 +193,11 @@ def _text(path: str) -> bool:
     return True
 
 
+def say(line: str) -> None:
+    """A line for the person at this shell, beside the results."""
+    click.echo(f"popbridge: {line}", err=True)
+
+
 @contextlib.asynccontextmanager
 async def remote(
     plan: Plan, jobs: Sequence[Job], deadline_s: float, timeout_s: float | None
@@ -200,7 +208,9 @@ async def remote(
 
     root = _root(jobs)
     project = ProjectInfo(id="popbridge.run", name="popbridge run", root=root) if root else None
-    client = await LastingClient.connect(Paths.find().connection_file, name="popbridge run", project=project)
+    client = await LastingClient.connect(
+        Paths.find().connection_file, say, name="popbridge run", project=project
+    )
     async with contextlib.aclosing(client):
         known = {workload.name for workload in client.ready.workloads}
         if plan.workload.name not in known:
