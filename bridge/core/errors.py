@@ -164,7 +164,7 @@ STORAGE_FULL = ErrorCode(
     19,
     "{name} can't be kept: {reason}.",
     retryable=True,
-    hint="Free some of the disk, or raise the setting blobs.quota.",
+    hint="Free some of the daemon's disk, or raise its setting blobs.quota.",
 )
 
 ERROR_CODES = (
