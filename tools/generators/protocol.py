@@ -40,6 +40,8 @@ def _facts() -> dict[str, object]:
         "max_outbox": session.MAX_OUTBOX,
         "send_deadline_s": f"{BridgeProtocol.send_deadline_s:.0f}",
         "identify_timeout_s": f"{messages.IDENTIFY_TIMEOUT_S:.0f}",
+        "connections": defaults["connections"],
+        "connections_unidentified": defaults["connections_unidentified"],
         "inflight": defaults["session.inflight"],
         "journal_keep_h": f"{defaults['journal.keep_s'] / 3600:.0f}",
         "max_crashes": MAX_CRASHES,
