@@ -117,6 +117,11 @@ class LiveSession:
             locale=self.identify.locale or "en",
         )
 
+    @property
+    def is_owed(self) -> bool:
+        """Whether anything is open for its client, or on its way there."""
+        return self.session.is_owed or self.events > 0 or self.sending.locked()
+
     async def send(self, message: Message, keep: Keep | None = None) -> None:
         """Numbers what is numbered and writes it; without a socket it waits for one.
 
@@ -318,6 +323,13 @@ class Sessions:
         late += self._given_up
         self._given_up = []
         return late
+
+    def left(self, live: LiveSession) -> None:
+        """Its client won't come back: it is given up, unless something is owed to it."""
+        if not live.is_owed and live.id in self._live:
+            log.info("session %s is over: its client is done", live.id)
+            self.forget(live.id)
+            self._given_up.append(live)
 
     def relieve(self) -> None:
         """Gives up the sessions that hold most, until what is left for all of them is no longer too much."""

@@ -77,10 +77,7 @@ class TestReceipts:
         self, popbridge: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         class Gone:
-            async def __aenter__(self) -> Gone:
-                return self
-
-            async def __aexit__(self, *_: object) -> None: ...
+            async def close(self, *, done: bool) -> None: ...
 
             async def request(self, *_: object) -> None:
                 raise RequestError(NOT_FOUND, name="receipt 7")

@@ -37,6 +37,8 @@ def _facts() -> dict[str, object]:
         "max_inline": defaults["inline"],
         "max_depth": messages.MAX_DEPTH,
         "max_fragments": BridgeProtocol.max_fragments,
+        "done_code": messages.DONE_CODE,
+        "done_reason": messages.DONE_REASON,
         "max_outbox": session.MAX_OUTBOX,
         "send_deadline_s": f"{BridgeProtocol.send_deadline_s:.0f}",
         "identify_timeout_s": f"{messages.IDENTIFY_TIMEOUT_S:.0f}",

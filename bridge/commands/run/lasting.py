@@ -71,8 +71,8 @@ class LastingClient:
         return self._client.ready
 
     async def aclose(self) -> None:
-        """As `Client.close`."""
-        await asyncio.gather(self._client.close(), *self._closing, return_exceptions=True)
+        """As `Client.close`; the session is over."""
+        await asyncio.gather(self._client.close(done=True), *self._closing, return_exceptions=True)
 
     async def request(
         self,

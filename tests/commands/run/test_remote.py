@@ -99,6 +99,12 @@ class TestTheSame:
             "popbridge: 0 done, 4 unchanged"
         )
 
+    def test_a_run_leaves_no_session_behind(
+        self, popbridge: Any, textures: Path, daemon: ThreadDaemon
+    ) -> None:
+        assert popbridge("run", "image.inspect", str(textures), "-r", "--daemon")[0] == 0
+        until(lambda: not len(daemon.bridge.sessions), "the end of the runs' sessions")
+
     def test_several_files_of_one_job_and_files_that_nobody_keeps(
         self, popbridge: Any, textures: Path
     ) -> None:
@@ -209,7 +215,6 @@ class Scripted:
         self._home = home
         self._answers = answers
         self.asked = 0
-        self.stops_when_asked = False
         self.deadlines: list[int] = []
         self.keys: list[str] = []
         self._ready = threading.Event()
@@ -229,7 +234,6 @@ class Scripted:
     async def _serve(self) -> None:
         self._stop, self._loop = asyncio.Event(), asyncio.get_running_loop()
         async with serve(self._handle, "127.0.0.1", 0, subprotocols=["bridge.v1.msgpack"]) as running:  # type: ignore[list-item]
-            self.running = running
             port = next(iter(running.sockets)).getsockname()[1]
             self._home.mkdir(exist_ok=True)
             file = ConnectionFile(f"ws://127.0.0.1:{port}/ws", "http://127.0.0.1:9", "t", 1, 1)
@@ -248,9 +252,6 @@ class Scripted:
             self.asked += 1
             self.deadlines.append(message["deadline_ms"])
             self.keys.append(message["key"])
-            if self.stops_when_asked:
-                self.running.close()
-                break
             if not self._answers or self._answers[0] is HANG_UP:
                 del self._answers[:1]
                 break
@@ -324,22 +325,6 @@ def test_a_daemon_killed_in_the_middle_of_a_run_costs_nothing(
     finally:
         killer.join(120)
         process.end()
-    told = err.splitlines()
-    assert code == 0 and told[-1].startswith("popbridge: 30 done"), err
-    waits, back = "popbridge: The daemon is gone: waiting up to 15 s", "popbridge: The daemon is back"
-    assert [line.startswith(start) for line, start in zip(told, (waits, back) * 2, strict=False)] == [
-        True
-    ] * 4
+    # What is told meanwhile is in test_lasting.py: of a quick machine nobody knows when it looks.
+    assert code == 0 and err.splitlines()[-1].startswith("popbridge: 30 done"), err
     assert len(contents(tmp_path / "out")) == 30
-
-
-def test_waiting_for_a_daemon_that_is_gone_is_told_in_the_users_language(
-    popbridge: Any, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bridge.commands.run.lasting.GONE_S", 0.5)
-    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
-    with Scripted(home, []) as scripted:
-        scripted.stops_when_asked = True
-        code, _, err = popbridge("run", "bridge.echo", "--daemon")
-    waits, stays_away = err.splitlines()
-    assert code == 2 and "最多等待 1 秒" in waits and "守护进程没有恢复" in stays_away
