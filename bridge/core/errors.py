@@ -173,6 +173,11 @@ ERROR_CODES = (
     SHUTTING_DOWN, INTERNAL, STORE_UNAVAILABLE, STORAGE_FULL,
 )  # fmt: skip
 
+REFUSALS = frozenset(code.name for code in (BAD_INPUT, UNSUPPORTED, TOO_LARGE)) | frozenset(
+    code.name for code in ERROR_CODES if code.outcome == "not_started"
+)
+"""What isn't counted as a failure: what was asked for can't be, or there was no room for it."""
+
 
 class BridgeError(Exception):
     """The root of everything that the bridge raises on purpose."""
