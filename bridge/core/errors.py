@@ -19,6 +19,10 @@ MAX_REASON = 123
 """Bytes of UTF-8: a control frame holds 125 (RFC 6455 §5.5), two of them the code."""
 
 
+ENDED = tuple(f"{mark}." for mark in "?!…。？！.")
+"""How a text ends that has one mark too many."""
+
+
 class CloseCode(Struct, frozen=True):
     """A WebSocket close code (RFC 6455 §7.4.2: 4000 to 4999 are for private use)."""
 
@@ -265,9 +269,14 @@ def _named(name: str) -> ErrorCode:
 
 def _filled(code: ErrorCode, text: str, fields: Mapping[str, object]) -> str:
     try:
-        return text.format(**fields)
+        return sentence(text.format(**fields))
     except KeyError as missing:
         raise ValueError(f"{code.name} needs message=..., or {missing} for its {text!r}") from None
+
+
+def sentence(text: str) -> str:
+    """`text`, without a full stop behind what ends a sentence already: reasons may be questions."""
+    return text[:-1] if text.endswith(ENDED) else text
 
 
 def wire_reason(reason: str) -> str:
