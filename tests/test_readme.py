@@ -28,7 +28,7 @@ class Served(ProcessDaemon):
 
 
 def test_both_languages_show_the_same_examples() -> None:
-    assert EXAMPLES and EXAMPLES == re.findall(r"```python\n(.*?)```", CHINESE, re.DOTALL)
+    assert EXAMPLES and re.findall(r"```python\n(.*?)```", CHINESE, re.DOTALL) == EXAMPLES
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
