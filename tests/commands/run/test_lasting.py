@@ -63,3 +63,39 @@ async def test_a_connection_that_is_only_cut_is_opened_anew_without_a_word(home:
     await client.aclose()
     await asyncio.to_thread(daemon.stop)
     assert said == []
+
+
+async def test_a_blob_is_sent_to_the_daemon_that_is_back(home: Path) -> None:
+    said: list[str] = []
+    waits = asyncio.Event()
+
+    def say(line: str) -> None:
+        said.append(line)
+        waits.set()
+
+    first = ThreadDaemon(home).start()
+    client = await LastingClient.connect(first.paths.connection_file, say)
+    await asyncio.to_thread(first.stop)
+    sent = asyncio.create_task(client.put_blob(b"moss"))
+    await asyncio.wait_for(waits.wait(), 30)
+    second = await asyncio.to_thread(ThreadDaemon(home).start)
+    name = await asyncio.wait_for(sent, 30)
+    assert await client.get_blob(name) == b"moss" and len(said) == 2
+    await client.aclose()
+    await asyncio.to_thread(second.stop)
+
+
+async def test_what_a_connected_daemon_isnt_to_blame_for_is_told_at_once(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(lasting, "NOTICED_S", 0.05)
+    daemon = ThreadDaemon(home).start()
+    client = await LastingClient.connect(daemon.paths.connection_file, said.append)
+    name = await client.put_blob(b"moss")
+    (daemon.paths.blobs / name).write_bytes(b"rust")
+    with pytest.raises(UserError, match="came with other bytes"):
+        await client.get_blob(name)
+    await client.aclose()
+    await asyncio.to_thread(daemon.stop)
+    assert said == []
