@@ -27,7 +27,6 @@ from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
 
-
 MAX_UNACKED = 64 << 20
 """Most bytes that one client may leave unacknowledged."""
 NO_LIMIT = 1 << 62
@@ -35,7 +34,6 @@ SPARE = 1024
 """Bytes of a frame that are left for a message's id and number."""
 CLOSE_S = 3.0
 """How long a stopping daemon waits for its clients to take their close frames."""
-
 
 Keep = Callable[[Numbered], Awaitable[None]]
 """Stores a numbered message before it is sent."""
