@@ -20,6 +20,8 @@ from bridge.connection import ConnectionFile
 from bridge.core import errors
 from bridge.core.errors import RequestError, UserError
 from bridge.core.messages import (
+    DONE_CODE,
+    DONE_REASON,
     MAX_KEY,
     PROTOCOL,
     Ack,
@@ -169,11 +171,12 @@ class Client:
         """Whether the connection is closed or lost."""
         return self._reader is None or self._reader.done()
 
-    async def close(self) -> None:
-        """Ends the connection; the daemon keeps the session for its keep time."""
+    async def close(self, *, done: bool = False) -> None:
+        """Ends the connection. The daemon keeps the session for its keep time, unless the client is `done`
+        with it and nothing is open in it."""
         with suppress(ConnectionClosed):
             await self._flush_ack()
-        await self._socket.close()
+        await self._socket.close(DONE_CODE, DONE_REASON if done else "")
         if self._reader:
             await self._reader
         # What outlasted its connection goes on for the heir.

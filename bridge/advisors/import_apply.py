@@ -9,6 +9,7 @@ import msgspec
 
 from bridge.advisors.advice import Applied, FileAdvice, chunks
 from bridge.advisors.import_popups import applied_popup, trouble_popup
+from bridge.advisors.texts import say, why
 from bridge.api import Context, RequestError, SessionView
 
 
@@ -39,17 +40,17 @@ async def apply(context: Context, session: SessionView, files: Sequence[FileAdvi
         receipt for receipt, answer in zip(receipts, answers, strict=True) if answer["state"] == "applied"
     ]
     paths = [path for answer in answers for path, _ in _pairs(answer.get("after"), "options")]
-    errors = [pair for answer in answers for pair in _problems(answer)]
+    errors = [pair for answer in answers for pair in _problems(answer, session.locale)]
     if receipts:
         popup = applied_popup(paths, errors, bool(applied), session.locale)
         await context.popup(session, popup, msgspec.to_builtins(Applied(applied)))
 
 
-def _problems(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _problems(answer: Mapping[str, Any], locale: str) -> list[tuple[str, str]]:
     """What the editor said about single files, or about the command as a whole."""
     problems = [(path, str(message)) for path, message in _pairs(answer.get("errors"), "message")]
     if not problems and answer["state"] == "failed":
-        problems.append(("", "the editor refused the command"))
+        problems.append(("", say("refused", locale)))
     return problems
 
 
@@ -66,4 +67,6 @@ async def undo(context: Context, session: SessionView, applied: Applied) -> None
     try:
         await context.revert(applied.receipts)
     except RequestError as error:
-        await context.popup(session, trouble_popup("undo_failed", error.message, session.locale), {})
+        await context.popup(
+            session, trouble_popup("undo_failed", why(error, session.locale), session.locale), {}
+        )

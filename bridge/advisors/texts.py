@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from bridge.api import RequestError
+
 
 class Text(Struct, frozen=True):
     """One sentence; both languages have the same placeholders."""
@@ -68,6 +70,7 @@ TEXTS = {
     "applied_one": Text("Applied to {name}", "已应用到 {name}"),
     "applied_many": Text("Applied to {count} textures", "已应用到 {count} 张贴图"),
     "applied_none": Text("Nothing could be applied", "未能应用任何更改"),
+    "refused": Text("The editor refused the command.", "编辑器拒绝了该命令。"),
     "undo_failed": Text("The change couldn't be undone", "无法撤销更改"),
     "normal_as_color": Text(
         "mean ({r:.2f}, {g:.2f}, {b:.2f}), {share} % of texels unit length: a normal map imported as colour",
@@ -154,11 +157,30 @@ TEXTS = {
     ),
 }
 
+WHY = {
+    "ambiguous_editor": "有多个编辑器打开了此项目：请用 `popbridge revert --editor` 指定其中一个。",
+    "editor_busy": "编辑器没有读取 PopBridge 发送的内容。",
+    "editor_gone": "已没有编辑器打开此项目。",
+    "not_found": "找不到这次更改的记录。",
+    "store_unavailable": "PopBridge 目前无法保存任何内容：原因见其日志。",
+    "unsupported": "没有可以撤销的更改。",
+}
+"""In Chinese, why a change can't be undone, by the error's code; in English the error says it."""
+
+
+def why(error: RequestError, locale: str) -> str:
+    """What `error` says, in the language of `locale` where that is known."""
+    return WHY.get(error.code.name, error.message) if _is_chinese(locale) else error.message
+
 
 def say(key: str, locale: str, **values: object) -> str:
     """A sentence in the language of `locale` (BCP 47): Chinese for zh, else English."""
     text = TEXTS[key]
-    return (text.zh if locale.lower().startswith("zh") else text.en).format(**values)
+    return (text.zh if _is_chinese(locale) else text.en).format(**values)
+
+
+def _is_chinese(locale: str) -> bool:
+    return locale.lower().startswith("zh")
 
 
 def size_text(count: int) -> str:

@@ -17,6 +17,7 @@ from bridge.core.errors import UserError
 if TYPE_CHECKING:
     from bridge.paths import Paths
     from bridge.store.inspect import Report
+    from bridge.store.salvage import Salvaged
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
@@ -41,7 +42,9 @@ def check(quick: bool, as_json: bool) -> int:
     report = inspect(database, quick=quick)
     saved = _salvageable(database) if report.problems else None
     if as_json:
-        say_json({"whole": not report.problems, "report": report, "salvageable": saved})
+        say_json(
+            {"whole": not report.problems, "report": report, "salvageable": saved.rows if saved else None}
+        )
     else:
         _tell(report, saved)
     return 1 if report.problems or report.newer else 0
@@ -103,7 +106,7 @@ def restore(file: Path | None, salvage: bool, as_json: bool) -> None:
 
     paths = _paths()
     source = _source(file, paths, salvage)
-    saved: Mapping[str, int] = {}
+    saved: Salvaged | None = None
     with _alone(paths), _told(f"{source} can't be restored"):
         if salvage:
             old, saved = salvaged(source, paths.database)
@@ -111,11 +114,13 @@ def restore(file: Path | None, salvage: bool, as_json: bool) -> None:
             old = restore(source, paths.database)
         blobs = copy_blobs(_blobs_of(source), paths.blobs) if _blobs_of(source).is_dir() else 0
     if as_json:
-        say_json({"database": paths.database, "old": old, "blobs": blobs, "rows": saved})
+        told = {"rows": saved.rows, "lost": saved.lost} if saved else {"rows": {}, "lost": {}}
+        say_json({"database": paths.database, "old": old, "blobs": blobs, **told})
         return
     held = f"what could be read of {source}" if salvage else f"what {source} holds"
     click.echo(f"{paths.database} is now {held}.")
-    _rows(saved)
+    if saved:
+        _saved(saved)
     if blobs:
         click.echo(f"{blobs} blobs came back.")
     if old:
@@ -201,8 +206,8 @@ def _alone(paths: Paths) -> Iterator[None]:
         lock.release()
 
 
-def _salvageable(database: Path) -> Mapping[str, int] | None:
-    """How many rows of each table could be kept; None where nothing can be read."""
+def _salvageable(database: Path) -> Salvaged | None:
+    """What could be kept of the rows; None where nothing can be read."""
     from bridge.store.salvage import salvage
 
     with tempfile.TemporaryDirectory(prefix="popbridge-") as folder:
@@ -212,7 +217,7 @@ def _salvageable(database: Path) -> Mapping[str, int] | None:
             return None
 
 
-def _tell(report: Report, saved: Mapping[str, int] | None) -> None:
+def _tell(report: Report, saved: Salvaged | None) -> None:
     waiting = f", and {size_text(report.wal)} of log that belongs to it" if report.wal else ""
     if not report.size:
         click.echo(
@@ -237,7 +242,20 @@ def _tell(report: Report, saved: Mapping[str, int] | None) -> None:
         "These rows can still be read; stop the daemon, then `popbridge db restore --salvage` keeps them,"
     )
     click.echo("or `popbridge db restore FILE` puts back a backup:")
-    _rows(saved)
+    _saved(saved)
+
+
+def _saved(saved: Salvaged) -> None:
+    """What came of each table; and in a line what is lost."""
+    cells = [(name, f"{kept:,}", _lost(saved, name)) for name, kept in saved.rows.items()]
+    table(cells, ("table", "rows", "lost"))
+    if saved.lost:
+        click.echo(f"What couldn't be read, and is lost without a backup: {', '.join(saved.lost)}.")
+
+
+def _lost(saved: Salvaged, name: str) -> str:
+    count = saved.lost.get(name, 0)
+    return "unknown" if count is None else f"about {count:,}" if count else "-"
 
 
 def _rows(rows: Mapping[str, int | None]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bridge.commands.measures import duration, millis, size
+from bridge.commands.measures import counted, duration, millis, size
 from bridge.core.status import SessionStatus, Status, WorkerStatus, WorkloadStatus
 
 
@@ -32,10 +32,15 @@ def lines(status: Status) -> Iterable[str]:
     yield f"Requests  {_by_priority(status.open)} open, {status.inflight} at most"
     yield f"Queue     {_by_priority(status.waiting)} waiting for a worker"
     if any(status.replaced.values()):
-        yield f"Replaced  {_listed(status.replaced)} workers"
+        workers = counted(sum(status.replaced.values()), "worker")
+        yield f"Replaced  {workers} since the start ({_listed(status.replaced)})"
+    if status.refused:
+        requests = counted(sum(status.refused.values()), "request")
+        yield f"Refused   {requests} since the start ({_listed(status.refused)})"
     attached = sum(session.attached for session in status.sessions)
     away = len(status.sessions) - attached
-    yield f"Clients   {status.connections} connections, {attached} sessions, {away} more kept for a while"
+    there = f"{counted(status.connections, 'connection')}, {counted(attached, 'session')}"
+    yield f"Clients   {there}, {away} more kept for a while"
     yield from _figures(status.figures)
 
 
@@ -50,16 +55,23 @@ def _figures(figures: Mapping[str, float]) -> Iterable[str]:
     if "popbridge_cache_hits_total" in figures:
         hits = of("cache_hits_total") + of("cache_shared_total")
         asked = hits + of("cache_misses_total")
-        rate = f"{hits / asked:.0%} of {asked:.0f} requests without a run" if asked else "not asked yet"
-        yield f"Cache     {rate}; {of('cache_entries'):.0f} results, {size(of('cache_bytes'))}"
+        told = f"{hits / max(asked, 1):.0%} of {counted(asked, 'request')} without a run since the start"
+        rate = told if asked else "not asked yet"
+        held = f"{counted(of('cache_entries'), 'result')}, {size(of('cache_bytes'))}"
+        yield f"Cache     {rate}; {held}"
     if "popbridge_journal_jobs_open{waiting}" in figures:
-        counts = {state: of(f"journal_jobs_open{{{state}}}") for state in ("waiting", "running")}
-        counts |= {state: of(f"journal_jobs_total{{{state}}}") for state in ("done", "failed", "cancelled")}
-        yield f"Journal   {', '.join(f'{count:.0f} {state}' for state, count in counts.items())}"
+        now = _states("open", ("waiting", "running"), of)
+        ended = _states("total", ("done", "failed", "cancelled"), of)
+        yield f"Journal   {now}; since the start {ended}"
     if "popbridge_blobs" in figures:
         quota = of("blobs_quota_bytes")
         most = f" of {size(quota)}" if quota else ""
         yield f"Blobs     {of('blobs'):.0f}, {size(of('blobs_bytes'))}{most}"
+
+
+def _states(of_what: str, states: Sequence[str], of: Callable[[str], float]) -> str:
+    """`1 waiting, 0 running`, of the journal's jobs."""
+    return ", ".join(f"{of(f'journal_jobs_{of_what}{{{state}}}'):.0f} {state}" for state in states)
 
 
 def _by_priority(counts: Mapping[str, int]) -> str:
@@ -113,6 +125,8 @@ def _workloads(workloads: Sequence[WorkloadStatus]) -> Section:
         (
             each.name,
             str(each.ok),
+            str(each.refused),
+            str(each.cancelled),
             str(each.failed),
             millis(each.p50_ms),
             millis(each.p95_ms),
@@ -120,7 +134,8 @@ def _workloads(workloads: Sequence[WorkloadStatus]) -> Section:
         )
         for each in workloads
     ]
-    return "Workloads since the start", ("workload", "ok", "failed", "p50", "p95", "queue p95"), rows
+    heads = ("workload", "ok", "refused", "cancelled", "failed", "p50", "p95", "queue p95")
+    return "Workloads since the start", heads, rows
 
 
 def _section(title: str, columns: tuple[str, ...], rows: Rows, most: int | None) -> list[RenderableType]:

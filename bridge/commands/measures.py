@@ -31,6 +31,11 @@ def size(count: float) -> str:
     return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
 
 
+def counted(count: float, noun: str) -> str:
+    """`0 jobs`, `1 job`, `7 jobs`."""
+    return f"{count:.0f} {noun}" + ("" if count == 1 else "s")
+
+
 def millis(value: float | None) -> str:
     """`0.4 ms`, `12 ms`, `3.4 s`; `-` for none."""
     if value is None:

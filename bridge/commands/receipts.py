@@ -129,13 +129,15 @@ def _revert_command(paths: Paths, receipt: int, editor: str) -> Mapping[str, Any
 async def _revert(connection_file: Path, receipt: int, editor: str) -> Mapping[str, Any]:
     from bridge.client import Client
 
-    async with await Client.connect(connection_file, name="popbridge revert") as client:
-        try:
-            result = await client.request("receipts.revert", {"id": receipt, "editor": editor})
-        except RequestError as error:
-            if error.code.name != "not_found":
-                raise
-            raise _unknown(receipt) from None
+    client = await Client.connect(connection_file, name="popbridge revert")
+    try:
+        result = await client.request("receipts.revert", {"id": receipt, "editor": editor})
+    except RequestError as error:
+        if error.code.name != "not_found":
+            raise
+        raise _unknown(receipt) from None
+    finally:
+        await client.close(done=True)
     made: Mapping[str, Any] = result.value["receipt"]
     return made
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from bridge.commands.listing import as_json
 from bridge.commands.shared import read_settings, say_json, table
-from bridge.core.errors import UserError
+from bridge.core.errors import UserError, sentence
 
 if TYPE_CHECKING:
     from accel.policies import Policies, Policy
@@ -108,7 +108,7 @@ async def _measure(
                 if len(routed.lanes) > 1 and workload.name in SAMPLES:
                     costs += _costs(workload, routed, await routed.measure(workload))
             except WorkloadError as error:
-                said = f"{workload.name} can't be measured: {error.reason}."
+                said = sentence(f"{workload.name} can't be measured: {error.reason}.")
                 if named:
                     raise UserError(said) from None
                 click.echo(said, err=True)

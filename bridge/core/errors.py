@@ -19,6 +19,10 @@ MAX_REASON = 123
 """Bytes of UTF-8: a control frame holds 125 (RFC 6455 §5.5), two of them the code."""
 
 
+ENDED = tuple(f"{mark}." for mark in "?!…。？！.")
+"""How a text ends that has one mark too many."""
+
+
 class CloseCode(Struct, frozen=True):
     """A WebSocket close code (RFC 6455 §7.4.2: 4000 to 4999 are for private use)."""
 
@@ -164,7 +168,7 @@ STORAGE_FULL = ErrorCode(
     19,
     "{name} can't be kept: {reason}.",
     retryable=True,
-    hint="Free some of the disk, or raise the setting blobs.quota.",
+    hint="Free some of the daemon's disk, or raise its setting blobs.quota.",
 )
 
 ERROR_CODES = (
@@ -172,6 +176,11 @@ ERROR_CODES = (
     EDITOR_GONE, EDITOR_BUSY, OVERLOADED, DEADLINE_EXCEEDED, CANCELLED, WORKER_CRASHED, KEY_REUSED,
     SHUTTING_DOWN, INTERNAL, STORE_UNAVAILABLE, STORAGE_FULL,
 )  # fmt: skip
+
+REFUSALS = frozenset(code.name for code in (BAD_INPUT, UNSUPPORTED, TOO_LARGE)) | frozenset(
+    code.name for code in ERROR_CODES if code.outcome == "not_started"
+)
+"""What isn't counted as a failure: what was asked for can't be, or there was no room for it."""
 
 
 class BridgeError(Exception):
@@ -260,9 +269,14 @@ def _named(name: str) -> ErrorCode:
 
 def _filled(code: ErrorCode, text: str, fields: Mapping[str, object]) -> str:
     try:
-        return text.format(**fields)
+        return sentence(text.format(**fields))
     except KeyError as missing:
         raise ValueError(f"{code.name} needs message=..., or {missing} for its {text!r}") from None
+
+
+def sentence(text: str) -> str:
+    """`text`, without a full stop behind what ends a sentence already: reasons may be questions."""
+    return text[:-1] if text.endswith(ENDED) else text
 
 
 def wire_reason(reason: str) -> str:

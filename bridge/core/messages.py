@@ -35,13 +35,13 @@ from bridge.core.parts import (
 )
 
 __all__ = [
-    "CLIENT_MESSAGES", "IDENTIFY_TIMEOUT_S", "MAX_DEPTH", "MAX_FRAME", "MAX_INLINE", "MAX_INT", "MAX_KEY",
-    "MIN_INT", "PROTOCOL", "SERVER_MESSAGES", "SUBPROTOCOL_JSON", "SUBPROTOCOL_MSGPACK", "Accepted",
-    "Ack", "Action", "AdapterInfo", "Answer", "AuthOffer", "AuthProof", "Cancel", "ClientInfo",
-    "ClientMessage", "Command", "EngineInfo", "Error", "Event", "Field", "Hello", "Identify", "InputRef",
-    "Limits", "Message", "Numbered", "OutputRef", "Part", "Popup", "PopupClose", "Progress",
-    "ProjectInfo", "Ready", "Request", "Result", "ResultMeta", "Resume", "ServerInfo", "ServerMessage",
-    "WorkloadInfo",
+    "CLIENT_MESSAGES", "DONE_CODE", "DONE_REASON", "IDENTIFY_TIMEOUT_S", "MAX_DEPTH", "MAX_FRAME",
+    "MAX_INLINE", "MAX_INT", "MAX_KEY", "MIN_INT", "PROTOCOL", "SERVER_MESSAGES", "SUBPROTOCOL_JSON",
+    "SUBPROTOCOL_MSGPACK", "Accepted", "Ack", "Action", "AdapterInfo", "Answer", "AuthOffer", "AuthProof",
+    "Cancel", "ClientInfo", "ClientMessage", "Command", "EngineInfo", "Error", "Event", "Field", "Hello",
+    "Identify", "InputRef", "Limits", "Message", "Numbered", "OutputRef", "Part", "Popup", "PopupClose",
+    "Progress", "ProjectInfo", "Ready", "Request", "Result", "ResultMeta", "Resume", "ServerInfo",
+    "ServerMessage", "WorkloadInfo",
 ]  # fmt: skip
 
 PROTOCOL = 1
@@ -58,6 +58,8 @@ MAX_DEPTH = 32
 MIN_INT, MAX_INT = -(2**63), 2**64 - 1
 """What msgpack can say of integers; JSON is held to it too."""
 IDENTIFY_TIMEOUT_S = 10.0
+DONE_CODE, DONE_REASON = 1000, "done"
+"""How a client closes that won't come back to its session (1000 is RFC 6455 §7.4.1's normal closure)."""
 
 
 class Message(Struct, tag_field="type", kw_only=True, omit_defaults=True):

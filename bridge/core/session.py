@@ -175,6 +175,11 @@ class Session:
         """What isn't acknowledged yet, in order."""
         return tuple(self._outbox)
 
+    @property
+    def is_owed(self) -> bool:
+        """Whether its client has yet to get, answer or acknowledge anything."""
+        return bool(self._outbox or self.requests or self.commands or len(self.popups))
+
     # What the client sends.
 
     def receive(self, message: ClientMessage) -> Command | PopupClose | None:

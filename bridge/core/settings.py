@@ -75,6 +75,9 @@ def _words(kind: Any) -> str:
     )
 
 
+LEAST_BLOB_KEEP_S = 300.0
+"""Seconds; what was used within this time stays, whatever the need: a request for it may be on its way."""
+
 SETTINGS = (
     Setting(name="host", type=str, default="127.0.0.1", help="Address to listen on; loopback."),
     Setting(name="port", type=_ranged(int, 0, 65535), default=7757,
@@ -112,8 +115,8 @@ SETTINGS = (
     Setting(name="blobs.quota", type=_ranged(int, 0, 2**50), default=20 << 30,
             help="Most bytes of all blobs together; beyond it the least recently used go that nothing names. "
             "0 is no limit."),
-    Setting(name="blobs.keep_s", type=_ranged(float, 0, 10 * 366 * 86_400), default=86_400.0,
-            help="Seconds since its last use that a blob is kept which nothing names; at least 300."),
+    Setting(name="blobs.keep_s", type=_ranged(float, LEAST_BLOB_KEEP_S, 10 * 366 * 86_400),
+            default=86_400.0, help="Seconds since its last use that a blob is kept which nothing names."),
     Setting(name="blobs.sweep_s", type=_ranged(float, 1, 86_400), default=600.0,
             help="Seconds between looks for blobs that may go."),
     Setting(name="cache.max_size", type=_ranged(int, 0, 2**44), default=1 << 30,

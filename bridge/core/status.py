@@ -47,11 +47,15 @@ class WorkloadStatus(Struct):
     name: str
     ok: int
     failed: int
+    """Neither done, refused nor cancelled."""
     p50_ms: float | None
     """What half of its jobs took at most, by buckets; None where none has run."""
     p95_ms: float | None
     queue_p95_ms: float | None
     """How long most of them waited for a worker."""
+    refused: int = 0
+    """Asked for in a way that can't be done, or without room for it (`REFUSALS` of the errors)."""
+    cancelled: int = 0
 
 
 class Status(Struct):
@@ -82,6 +86,8 @@ class Status(Struct):
     """Resident, without the workers, bytes."""
     lag_p95_ms: float | None
     """How late the event loop comes to its timers."""
+    refused: dict[str, int] = {}
+    """Requests that were refused since the daemon began, by the error's code."""
     figures: dict[str, float] = {}
     """Of the store, the cache, the journal and the blobs, by the names of their metrics; where a metric has a
     label, with its value in braces: `popbridge_journal_jobs_open{waiting}`."""

@@ -83,6 +83,8 @@ class Bridge:
         workers = LocalExecutor(
             settings["workers"], limits, settings["worker.memory_mib"], keep_mib=settings["worker.keep_mib"]
         )
+        self.workers = workers.pool.size
+        """Worker processes for the CPU."""
         self._policies = Policies(paths.batching_file, workers)
         batcher = Batcher(workers, self._policies.max_rows)
         cpu = Lane(Form("cpu", DEVICE), batcher, workers.pool.size, pool=workers.pool)

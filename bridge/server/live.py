@@ -27,7 +27,6 @@ from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
 
-
 MAX_UNACKED = 64 << 20
 """Most bytes that one client may leave unacknowledged."""
 NO_LIMIT = 1 << 62
@@ -35,7 +34,6 @@ SPARE = 1024
 """Bytes of a frame that are left for a message's id and number."""
 CLOSE_S = 3.0
 """How long a stopping daemon waits for its clients to take their close frames."""
-
 
 Keep = Callable[[Numbered], Awaitable[None]]
 """Stores a numbered message before it is sent."""
@@ -116,6 +114,11 @@ class LiveSession:
             version=adapter.scheme.parse(engine.version) if adapter and engine else None,
             locale=self.identify.locale or "en",
         )
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether anything is open for its client, or on its way there."""
+        return self.session.is_owed or self.events > 0 or self.sending.locked()
 
     async def send(self, message: Message, keep: Keep | None = None) -> None:
         """Numbers what is numbered and writes it; without a socket it waits for one.
@@ -318,6 +321,13 @@ class Sessions:
         late += self._given_up
         self._given_up = []
         return late
+
+    def left(self, live: LiveSession) -> None:
+        """Its client won't come back: it is given up, unless something is owed to it."""
+        if not live.is_owed and live.id in self._live:
+            log.info("session %s is over: its client is done", live.id)
+            self.forget(live.id)
+            self._given_up.append(live)
 
     def relieve(self) -> None:
         """Gives up the sessions that hold most, until what is left for all of them is no longer too much."""

@@ -56,9 +56,13 @@ class KeptOutputs:
             try:
                 done = await self._inner.run(workload, params, inputs, deadline_s=deadline_s, **more)
             except WorkloadError as error:
-                left = end - time.monotonic()
-                if error.code != errors.STORAGE_FULL.name or left <= 0 or not await self._keeper.free(0):
+                if error.code != errors.STORAGE_FULL.name:
                     raise
+                left = end - time.monotonic()
+                if left <= 0 or not await self._keeper.free(0):
+                    # A client may keep files on a disk of its own.
+                    where = f"{error.reason} in the daemon's data folder"
+                    raise WorkloadError(error.code, where, error.name) from None
                 done = await self._inner.run(workload, params, inputs, deadline_s=left, **more)
             for file in done.files:
                 if file.fresh:

@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from types import FrameType
 
 import uvicorn
 from filelock import FileLock, Timeout
@@ -65,6 +66,11 @@ class Server(uvicorn.Server):
         self._listener = listener
         self._paths = paths
         self._say = say
+        self._why = "its process asked for it"
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._why = signal.Signals(sig).name
+        super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self._bridge.start()
@@ -81,22 +87,29 @@ class Server(uvicorn.Server):
         try:
             file.write(self._paths.connection_file)
         except OSError as error:
+            self._why = f"{self._paths.connection_file} can't be written"
             await self.shutdown(sockets)
             raise UserError(
                 f"{self._paths.connection_file} can't be written ({error.strerror}): free its place."
             ) from None
+        log.info(
+            "PopBridge %s has started at %s (data in %s, workers: %d, process %d)",
+            __version__, file.ws, self._paths.data, self._bridge.workers, file.pid,
+        )  # fmt: skip
         # A CUDA driver takes up to seconds to answer; clients are served meanwhile.
         device = await asyncio.to_thread(probe)
         gpu = self._bridge.settings["gpu"]
         self._say(startup_line(address, device, self._bridge.registry, gpu=gpu))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        log.info("PopBridge stops: %s", self._why)
         # Windows removes no file that a client is just reading; the next daemon writes it anew.
         with contextlib.suppress(OSError):
             self._paths.connection_file.unlink(missing_ok=True)
         await self._bridge.finish()
         await super().shutdown(sockets)
         await self._bridge.stop()
+        log.info("PopBridge has stopped")
 
 
 def startup_line(address: str, device: Device, registry: Registry, *, gpu: bool = True) -> str:

@@ -17,7 +17,17 @@ from bridge.core import auth, errors
 from bridge.core.codec import SUBPROTOCOLS, Codec, server_codec
 from bridge.core.counts import Counts
 from bridge.core.errors import RemoteProtocolError
-from bridge.core.messages import IDENTIFY_TIMEOUT_S, ClientMessage, Error, Identify, Message, Numbered, Result
+from bridge.core.messages import (
+    DONE_CODE,
+    DONE_REASON,
+    IDENTIFY_TIMEOUT_S,
+    ClientMessage,
+    Error,
+    Identify,
+    Message,
+    Numbered,
+    Result,
+)
 from bridge.core.session import Connection
 from bridge.server import logs
 from bridge.server.gate import Gate
@@ -38,6 +48,10 @@ Handle = Callable[[LiveSession, ClientMessage], Awaitable[None]]
 class Disconnected(Exception):
     """The client has closed the connection, or it broke."""
 
+    def __init__(self, *, is_done: bool) -> None:
+        """`is_done`: it won't come back to its session."""
+        self.is_done = is_done
+
 
 class AsgiSocket:
     """The two halves of an ASGI WebSocket as messages; sends are in order, whoever sends."""
@@ -56,7 +70,7 @@ class AsgiSocket:
         """Raises RemoteProtocolError, or Disconnected."""
         event = await self._receive()
         if event["type"] != "websocket.receive":
-            raise Disconnected
+            raise Disconnected(is_done=(event.get("code"), event.get("reason")) == (DONE_CODE, DONE_REASON))
         frame = event.get("bytes")
         if frame is None:
             frame = event["text"]
@@ -159,8 +173,9 @@ class WebSocketEndpoint:
         except RemoteProtocolError as error:
             log.info("closing a connection: %s", error)
             await socket.close(error.close, error.reason)
-        except Disconnected:
-            pass
+        except Disconnected as gone:
+            if live is not None and live.socket is socket and gone.is_done:
+                self._welcome.left(live)
         # The client is told that it wasn't at fault; without this it would see 1006 and no reason.
         except Exception:
             log.exception("closing a connection after a failure of our own")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from bridge import __version__
-from bridge.core.counts import Counts
+from bridge.core import errors
+from bridge.core.counts import Asked, Counts
 from bridge.core.metrics import Values
 from bridge.core.status import SessionStatus, Status, WorkerStatus, WorkloadStatus
 from bridge.server.live import LiveSession
@@ -39,6 +41,7 @@ def status(
         workloads=_workloads(observed.counts),
         memory=held.daemon,
         lag_p95_ms=_ms(lag),
+        refused=_refused(observed.counts),
         figures=dict(_plain(figures)),
     )
 
@@ -79,14 +82,24 @@ def _workloads(counts: Counts) -> list[WorkloadStatus]:
         WorkloadStatus(
             name=name,
             ok=asked.ok,
-            failed=asked.failed.total(),
+            failed=asked.failed.total() - _refusals(asked).total() - asked.failed[errors.CANCELLED.name],
             p50_ms=_ms(asked.run.quantile(0.5)),
             p95_ms=_ms(asked.run.quantile(0.95)),
             queue_p95_ms=_ms(asked.queued.quantile(0.95)),
+            refused=_refusals(asked).total(),
+            cancelled=asked.failed[errors.CANCELLED.name],
         )
         for name, asked in counts.asked.items()
     ]
-    return sorted(found, key=lambda each: (-each.ok - each.failed, each.name))
+    return sorted(found, key=lambda each: (-each.ok - each.failed - each.refused - each.cancelled, each.name))
+
+
+def _refused(counts: Counts) -> dict[str, int]:
+    return dict(sum((_refusals(asked) for asked in counts.asked.values()), Counter()).most_common())
+
+
+def _refusals(asked: Asked) -> Counter[str]:
+    return Counter({code: count for code, count in asked.failed.items() if code in errors.REFUSALS})
 
 
 def _plain(figures: Mapping[str, Values]) -> Iterator[tuple[str, float]]:

@@ -135,6 +135,10 @@ class Welcome:
             raise
         return live
 
+    def left(self, live: LiveSession) -> None:
+        """The client of a session has closed for good."""
+        self._sessions.left(live)
+
     def _adapter(self, engine: EngineInfo | None) -> tuple[Choice[Adapter] | None, str]:
         """The adapter, and what the editor should be told about it."""
         if engine is None:

@@ -147,7 +147,10 @@ class BlobStore:
         """Raises RequestError where the quota has no room for `more` bytes."""
         if self.over(more):
             self.on_pressure()
-            reason = f"the blobs have {self.used} of {self.quota} bytes, and nothing more can be removed now"
+            reason = (
+                f"the daemon's quota (setting blobs.quota) is reached: {self.used} of {self.quota} bytes, "
+                "and nothing more can be removed now"
+            )
             raise RequestError(errors.STORAGE_FULL, name=name, reason=reason)
 
     def account(self, count: int, size: int) -> None:
@@ -225,7 +228,8 @@ class BlobStore:
 
 def full(name: str, error: OSError) -> RequestError:
     """What is said where something can't be written."""
-    return RequestError(errors.STORAGE_FULL, name=name, reason=(error.strerror or str(error)).lower())
+    said = (error.strerror or str(error)).lower()
+    return RequestError(errors.STORAGE_FULL, name=name, reason=f"{said} in the daemon's data folder")
 
 
 def _whole(path: Path) -> bool:

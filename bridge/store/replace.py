@@ -7,7 +7,7 @@ import os
 import shutil
 import sqlite3
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -15,7 +15,7 @@ from sqlite_utils import Database
 from bridge.store.copies import copy_database, dated, put_in_place, sync, sync_folder
 from bridge.store.database import migrations, newer_migrations
 from bridge.store.inspect import open_to_look
-from bridge.store.salvage import salvage
+from bridge.store.salvage import Salvaged, salvage
 
 
 def restore(backup: Path, database: Path) -> Path | None:
@@ -32,14 +32,11 @@ def restore(backup: Path, database: Path) -> Path | None:
     return _replaced(database, make)
 
 
-def salvaged(damaged: Path, database: Path) -> tuple[Path | None, Mapping[str, int]]:
-    """As `restore`, with what can still be read; gives also how many rows of each table that is."""
-    saved: dict[str, int] = {}
-
-    def make(draft: Path) -> None:
-        saved.update(salvage(damaged, draft))
-
-    return _replaced(database, make), saved
+def salvaged(damaged: Path, database: Path) -> tuple[Path | None, Salvaged]:
+    """As `restore`, with what can still be read; gives also what came of the rows."""
+    made: list[Salvaged] = []
+    old = _replaced(database, lambda draft: made.append(salvage(damaged, draft)))
+    return old, made[0]
 
 
 def _refuse_foreign(source: sqlite3.Connection) -> None:

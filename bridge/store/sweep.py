@@ -9,13 +9,13 @@ from collections.abc import Container
 
 from msgspec import Struct
 
+from bridge.core.settings import LEAST_BLOB_KEEP_S
 from bridge.store.blobs import EMPTY, NAME, BlobStore
 from bridge.store.uploads import KEEP_S
 
 SLICE = 256
 """Files that are looked at in one step."""
-LEAST_AGE_S = 300.0
-"""What was used within this time isn't removed, whatever the need: a request for it may be on its way."""
+LEAST_AGE_S = LEAST_BLOB_KEEP_S
 
 
 class Candidate(Struct, frozen=True, order=True):

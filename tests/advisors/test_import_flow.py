@@ -222,6 +222,28 @@ class TestAnswers:
         assert (bench.asking.title, bench.asking.severity) == ("Nothing could be applied", "error")
         assert [action.id for action in bench.asking.actions] == ["ok"]
 
+    async def test_a_chinese_editor_reads_in_chinese_what_couldnt_be_applied_or_undone(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def refused(_: int) -> dict[str, Any]:
+            return {"state": "failed", "before": None, "after": None, "errors": None}
+
+        async def gone(_: Any) -> Any:
+            raise RequestError("editor_gone", editor="Godot")
+
+        bench.view = msgspec.structs.replace(bench.view, locale="zh-CN")
+        await bench.imported(normal(bench))
+        with monkeypatch.context() as patch:
+            patch.setattr(bench, "receipt", refused)
+            await bench.answer("apply")
+        assert (bench.asking.title, bench.asking.body) == ("未能应用任何更改", "编辑器拒绝了该命令。")
+        await bench.answer("ok")
+        await bench.imported(normal(bench, "textures/wall_n.png"))
+        await bench.answer("apply")
+        monkeypatch.setattr(bench, "revert", gone)
+        await bench.answer("undo")
+        assert (bench.asking.title, bench.asking.body) == ("无法撤销更改", "已没有编辑器打开此项目。")
+
     async def test_hundreds_of_changes_go_in_portions_and_one_undo_takes_them_all_back(
         self, bench: Bench
     ) -> None:

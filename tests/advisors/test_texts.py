@@ -6,8 +6,10 @@ from string import Formatter
 
 import pytest
 
-from bridge.advisors.texts import TEXTS, memory_text, say, size_text
+from bridge.advisors.texts import TEXTS, WHY, memory_text, say, size_text, why
 from bridge.advisors.wanted import WANTED
+from bridge.api import RequestError
+from bridge.core.errors import ERROR_CODES
 from bridge.core.textures import ChannelMeaning, Kind
 
 
@@ -28,6 +30,13 @@ def test_each_sentence_names_the_same_numbers_in_both_languages(key: str) -> Non
 )
 def test_chinese_editors_read_chinese_and_all_others_english(locale: str, expected: str) -> None:
     assert say("apply", locale) == expected
+
+
+def test_an_error_without_chinese_words_keeps_its_own() -> None:
+    gone, refused = RequestError("editor_gone", editor="E"), RequestError("cancelled")
+    assert (why(gone, "zh-CN"), why(gone, "en")) == ("已没有编辑器打开此项目。", "E isn't connected.")
+    assert why(refused, "zh-CN") == refused.message
+    assert WHY.keys() <= {code.name for code in ERROR_CODES}
 
 
 @pytest.mark.parametrize(

@@ -209,6 +209,10 @@ class TestRestore:
         damaged = database.read_bytes()
         code, out, _ = popbridge("db", "restore", "--salvage")
         assert code == 0 and "could be read" in out
+        (told,) = [line for line in out.splitlines() if line.startswith("receipts")]
+        _, kept, _, lost = told.split()
+        assert "about" in told and 300 - int(kept) <= int(lost) <= 305 - int(kept)
+        assert "What couldn't be read, and is lost without a backup: receipts." in out
         assert 280 <= len(receipts(database)) < 300
         (old,) = database.parent.glob("popbridge.db.old-*")
         assert old.read_bytes()[8192:] == damaged[8192:]

@@ -38,7 +38,7 @@ def test_queues_and_replaced_workers_are_told_by_kind() -> None:
     out = text(STATUS)
     assert "Requests  8 (1 interactive, 7 bulk) open, 9 at most" in out
     assert "Queue     5 (5 bulk) waiting for a worker" in out
-    assert "Replaced  2 crashed, 1 memory workers" in out
+    assert "Replaced  3 workers since the start (2 crashed, 1 memory)" in out
     assert "Runs on   CPU, CUDA, X" in out
     assert "late" not in out
 
@@ -56,6 +56,28 @@ def test_what_doesnt_fit_on_the_screen_is_counted() -> None:
     assert sum("image.resize" in line for line in out.splitlines()) == 4
 
 
+def test_one_of_a_thing_is_told_as_one() -> None:
+    one = {"popbridge_cache_hits_total": 1.0, "popbridge_cache_entries": 1.0}
+    out = text(
+        msgspec.structs.replace(STATUS, figures=one, replaced={"memory": 1}, refused={"overloaded": 1})
+    )
+    assert "Clients   1 connection, 1 session, 0 more kept for a while" in out
+    assert "Cache     100% of 1 request without a run since the start; 1 result, 0 B" in out
+    assert "Replaced  1 worker since the start (1 memory)" in out
+    assert "Refused   1 request since the start (1 overloaded)" in out
+
+
+def test_refused_and_cancelled_requests_are_told_apart_from_failed_ones() -> None:
+    done = WorkloadStatus("image.resize", 5, 1, None, None, None, refused=7, cancelled=2)
+    out = text(msgspec.structs.replace(STATUS, workloads=[done], refused={"overloaded": 4, "bad_input": 3}))
+    assert "Refused   7 requests since the start (4 overloaded, 3 bad_input)" in out
+    told = out.splitlines()
+    at = next(number for number, line in enumerate(told) if line.startswith("workload"))
+    assert told[at].split()[:5] == ["workload", "ok", "refused", "cancelled", "failed"]
+    assert told[at + 1].split()[:5] == ["image.resize", "5", "7", "2", "1"]
+    assert "Refused" not in text(STATUS)
+
+
 def test_without_anybody_there_are_no_empty_tables() -> None:
     out = text(msgspec.structs.replace(STATUS, sessions=[], workloads=[]))
     assert "Sessions" not in out and "Workloads" not in out
@@ -70,8 +92,8 @@ def test_what_is_kept_is_told_as_far_as_there_is_any() -> None:
         "popbridge_blobs": 7.0, "popbridge_blobs_bytes": 1024.0, "popbridge_blobs_quota_bytes": 4096.0,
     }  # fmt: skip
     out = text(msgspec.structs.replace(STATUS, figures=figures))
-    assert "Cache     80% of 10 requests without a run; 5 results, 2.0 KiB" in out
-    assert "Journal   3 waiting, 0 running, 4 done, 0 failed, 0 cancelled" in out
+    assert "Cache     80% of 10 requests without a run since the start; 5 results, 2.0 KiB" in out
+    assert "Journal   3 waiting, 0 running; since the start 4 done, 0 failed, 0 cancelled" in out
     assert "Blobs     7, 1.0 KiB of 4.0 KiB" in out
     failing = {"popbridge_store_failing": 1.0}
     assert "Database  can't be written now" in text(msgspec.structs.replace(STATUS, figures=failing))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.commands.measures import duration, millis, size
+from bridge.commands.measures import counted, duration, millis, size
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,8 @@ def test_a_size_is_short(count: float, says: str) -> None:
 )  # fmt: skip
 def test_milliseconds_become_seconds_where_they_are_many(value: float | None, says: str) -> None:
     assert millis(value) == says
+
+
+@pytest.mark.parametrize(("count", "says"), [(0, "0 jobs"), (1, "1 job"), (1.0, "1 job"), (2.0, "2 jobs")])
+def test_only_one_is_singular(count: float, says: str) -> None:
+    assert counted(count, "job") == says

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from bridge.commands import receipts, shared
-from bridge.core.errors import NOT_FOUND, RequestError
 from bridge.core.messages import Command, Result
 from bridge.store.database import open_database
 from bridge.store.receipts import ReceiptStore
 from tests.commands.shell import one_line
+from tests.server.daemons import ThreadDaemon, until
 
 
 def keep_receipt(
@@ -74,22 +74,14 @@ class TestReceipts:
         assert code == 2 and one_line(err) and "popbridge serve" in err
 
     def test_revert_of_a_receipt_that_isnt_there_is_the_askers_mistake(
-        self, popbridge: Any, monkeypatch: pytest.MonkeyPatch
+        self, popbridge: Any, home: Path
     ) -> None:
-        class Gone:
-            async def __aenter__(self) -> Gone:
-                return self
-
-            async def __aexit__(self, *_: object) -> None: ...
-
-            async def request(self, *_: object) -> None:
-                raise RequestError(NOT_FOUND, name="receipt 7")
-
-        async def connect(*_: object, **__: object) -> Gone:
-            return Gone()
-
-        monkeypatch.setattr("bridge.client.Client.connect", connect)
-        code, _, err = popbridge("revert", "7")
+        daemon = ThreadDaemon(home).start()
+        try:
+            code, _, err = popbridge("revert", "7")
+            until(lambda: not len(daemon.bridge.sessions), "the end of the command's session")
+        finally:
+            daemon.stop()
         assert code == 2 and one_line(err) and "no receipt 7" in err
 
     def test_revert_tells_what_the_editor_answered(

@@ -30,6 +30,20 @@ def test_every_declared_code_stands_in_its_table() -> None:
     assert len(declared) == len(CLOSE_CODES) + len(ERROR_CODES)
 
 
+@pytest.mark.parametrize(
+    ("reason", "says"),
+    [
+        ("field 'sise': did you mean size?", "w: field 'sise': did you mean size?"),
+        ("no more.", "w: no more."),
+        ("and so on…", "w: and so on…"),
+        ("为什么？", "w: 为什么？"),
+        ("is no number", "w: is no number."),
+    ],
+)
+def test_a_reason_that_ends_a_sentence_gets_no_second_mark(reason: str, says: str) -> None:
+    assert RequestError(errors.BAD_PARAMS, workload="w", reason=reason).message == says
+
+
 @pytest.mark.parametrize("code", ERROR_CODES, ids=lambda code: code.name)
 def test_an_error_says_what_happened_in_one_sentence(code: ErrorCode) -> None:
     names = {

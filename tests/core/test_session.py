@@ -51,6 +51,28 @@ def test_numbers_start_at_one_and_have_no_gaps() -> None:
     assert [m.seq for m in s.waiting] == [1, 2, 3]
 
 
+def test_something_is_owed_until_all_is_acknowledged_answered_and_closed() -> None:
+    s = Session("s", now=0)
+    assert not s.is_owed
+    s.receive(Request(id=1, workload="w"))
+    assert s.is_owed
+    s.number(Result(id=1, value=None))
+    assert s.is_owed
+    s.receive(Ack(seq=1))
+    assert not s.is_owed
+    s.number(Command(id=1, name="c", args={}, deadline_ms=1))
+    s.receive(Ack(seq=2))
+    assert s.is_owed
+    s.receive(Result(id=1, value=None))
+    assert not s.is_owed
+    popup = s.number(Popup(id=1, kind="k", title="t", body="", actions=ACTIONS))
+    s.popups.open(popup, 0)
+    s.receive(Ack(seq=3))
+    assert s.is_owed
+    s.receive(Answer(id=1, state="dismissed"))
+    assert not s.is_owed
+
+
 def test_an_acknowledgement_takes_in_all_numbers_below_it_and_may_be_repeated() -> None:
     s = Session("s", now=0)
     for _ in range(3):

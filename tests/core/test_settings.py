@@ -80,6 +80,13 @@ def test_a_bad_value_is_told_with_what_is_allowed() -> None:
         Setting(name="a.b", type=tuple[int, int], default=(1, 2), help="Two.").parse([1], "a flag")
 
 
+def test_blobs_cant_be_kept_for_less_than_a_request_may_take_to_name_them() -> None:
+    says = r"blobs\.keep_s from s\.toml is 60; it must be a number from 300\.0 to"
+    with pytest.raises(UserError, match=says):
+        resolve(SETTINGS, file={"blobs.keep_s": 60}, file_name="s.toml")
+    assert resolve(SETTINGS, file={"blobs.keep_s": 300})["blobs.keep_s"] == 300
+
+
 def test_a_variable_that_looks_like_a_settings_is_found_and_others_are_left_alone() -> None:
     others = [
         "POPBRIDGE_HOME",

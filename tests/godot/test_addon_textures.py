@@ -57,6 +57,7 @@ async def test_settings_are_applied_and_the_observed_state_answered(live: Live, 
     assert value["after"] == [{"path": path, "options": {**after, "no/such": None}}]
     assert isinstance(value["after"][0]["options"]["compress/lossy_quality"], float)
     assert [error["path"] for error in value["errors"]] == [path for path, _ in elsewhere]
+    assert {error["message"] for error in value["errors"]} == {"此项目中没有该名称的已导入贴图。"}
     assert live.project.settings("many/1.png")["compress/mode"] == "2"
     await live.daemon.acknowledged(asked)
 
@@ -66,7 +67,8 @@ async def test_a_value_of_the_wrong_type_is_refused_and_nothing_written(live: Li
     asked = await apply(live.daemon, ("res://many/2.png", {"compress/mode": "VRAM"}))
     value = (await live.daemon.outcome(asked))["value"]
     assert (value["before"], value["after"]) == ([], [])
-    assert "compress/mode" in value["errors"][0]["message"]
+    message = value["errors"][0]["message"]
+    assert "compress/mode 在这里是 0" in message and "不是该类型" in message
     assert live.project.settings("many/2.png") == as_it_was
 
 
@@ -101,7 +103,8 @@ async def test_options_are_read(live: Live) -> None:
 
 async def test_other_commands_are_refused(live: Live) -> None:
     unknown = await live.daemon.command("mesh.apply")
-    assert (await live.daemon.outcome(unknown, "error"))["code"] == "unsupported"
+    refusal = await live.daemon.outcome(unknown, "error")
+    assert refusal["code"] == "unsupported" and "不支持该命令" in refusal["message"]
     malformed = await live.daemon.command("texture.options", paths=[1])
     assert (await live.daemon.outcome(malformed, "error"))["code"] == "bad_params"
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bridge import __version__
 from bridge.core.errors import UserError
 from bridge.core.settings import SETTINGS, resolve
 from bridge.host import Registry
@@ -65,6 +66,24 @@ async def test_a_signal_under_load_ends_it_in_order(process: ProcessDaemon, numb
     output = process.output.read_text()
     assert "Traceback" not in output
     assert output.splitlines()[-1] == "PopBridge has stopped."
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_log_tells_of_its_start_and_its_end_and_why(tmp_path: Path, number: int) -> None:
+    log = tmp_path / "daemon.log"
+    asked = {"POPBRIDGE_LOG_LEVEL": "info", "POPBRIDGE_LOG_FILE": str(log), "POPBRIDGE_WORKERS": "2"}
+    process = ProcessDaemon(tmp_path / "home", **asked)
+    try:
+        file = process.start()
+        started = f"has started at {file.ws} (data in {tmp_path / 'home'}, workers: 2, process {file.pid})"
+        until(lambda: started in log.read_text(), "the line of its start")
+        assert process.stop(number) == 0
+    finally:
+        process.end()
+    told = [line.partition("INFO bridge.server.serve: ")[2] for line in log.read_text().splitlines()]
+    assert told[0] == f"PopBridge {__version__} {started}"
+    name = signal.Signals(number).name
+    assert [line for line in told if "stop" in line] == [f"PopBridge stops: {name}", "PopBridge has stopped"]
 
 
 async def test_a_peer_that_doesnt_read_doesnt_keep_it_from_stopping(process: ProcessDaemon) -> None:

@@ -65,12 +65,34 @@ async def test_it_tells_who_is_connected_and_what_is_done_for_whom(
     assert found.connections == 1
     by_name = {each.name: each for each in found.workloads}
     slept = by_name["test.sleep"]
-    assert (slept.ok, slept.failed) == (1, 0)
+    assert (slept.ok, slept.failed, slept.refused) == (1, 0, 0)
     assert slept.p50_ms is not None and 25 <= slept.p50_ms <= 10_000
-    assert by_name["unknown"].failed == 1 and by_name["unknown"].p50_ms is None
+    unknown = by_name["unknown"]
+    assert (unknown.refused, unknown.failed, unknown.p50_ms) == (1, 0, None)
+    assert found.refused == {"unknown_workload": 1}
     assert by_name["bridge.echo"].ok == 2
     assert found.memory > 10 << 20
     assert found.figures["process_resident_memory_bytes"] == found.memory
+
+
+async def test_what_was_refused_and_cancelled_is_no_failure(
+    start: Callable[..., ThreadDaemon], tmp_path: Path
+) -> None:
+    file = start(session__inflight=1).file
+    (tmp_path / "rock.png").touch()
+    root = {"project": {"id": "p", "name": "Castle", "root": str(tmp_path)}}
+    async with session(file, **root) as wire:
+        rock = [{"name": "rock.png", "path": "rock.png"}]
+        assert (await wire.request(1, "test.refuse", inputs=rock))["code"] == "bad_input"
+        assert (await wire.request(2, "test.fail"))["code"] == "internal"
+        await wire.send("request", id=3, workload="test.sleep", params={"seconds": 60})
+        assert (await wire.request(4, "test.sleep"))["code"] == "overloaded"
+        await wire.send("cancel", id=3)
+        await wire.until("error", id=3)
+    found = await asyncio.to_thread(look, file)
+    told = {each.name: (each.refused, each.cancelled, each.failed) for each in found.workloads}
+    assert told == {"test.refuse": (1, 0, 0), "test.fail": (0, 0, 1), "test.sleep": (1, 1, 0)}
+    assert found.refused == {"bad_input": 1, "overloaded": 1}
 
 
 async def test_what_is_asked_for_most_comes_first(start: Callable[..., ThreadDaemon]) -> None:

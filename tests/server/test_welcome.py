@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from tests.server.daemons import ThreadDaemon
 from tests.server.wire import dial, identity, resume, session
 
 MSGPACK = ["bridge.v1.msgpack"]
+PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")
 
 
 async def refused(file: ConnectionFile, **options: object) -> tuple[int, str]:
@@ -31,6 +33,19 @@ async def test_a_client_that_asks_for_no_subprotocol_is_told_which_there_are(fil
     status, body = await refused(file)
     assert status == 400
     assert "bridge.v1.msgpack" in body
+
+
+async def test_each_refused_handshake_has_a_row_in_the_pages_table(
+    start: Callable[..., ThreadDaemon],
+) -> None:
+    _, _, table = PAGE.partition("A handshake is refused by HTTP status")
+    rows = re.findall(r"^\| (\d{3}) \|", table.partition("\n## ")[0], re.MULTILINE)
+    file = start(connections=1).file
+    asks = {"subprotocols": MSGPACK}
+    said = [await refused(file), await refused(file, origin="https://evil.example", **asks)]
+    async with dial(file):
+        said.append(await refused(file, **asks))
+    assert [str(status) for status, _ in said] == rows
 
 
 async def test_a_client_that_asks_for_another_subprotocol_is_refused(file: ConnectionFile) -> None:

@@ -21,7 +21,8 @@ def test_of_a_whole_database_everything_is_kept(tmp_path: Path) -> None:
     source = filled(tmp_path / "a.db", 50)
     with contextlib.closing(open_database(source).conn) as connection:
         connection.execute("INSERT INTO rules VALUES ('p', 'f', 'x', 'now')")
-    assert salvage(source, tmp_path / "b.db")["receipts"] == 50
+    made = salvage(source, tmp_path / "b.db")
+    assert (made.rows["receipts"], made.lost) == (50, {})
     same = [[line for line in content(path) if "_sqlite_migrations" not in line]
             for path in (source, tmp_path / "b.db")]  # fmt: skip
     assert same[0] == same[1]
@@ -35,10 +36,14 @@ def test_the_rows_before_between_and_behind_damage_are_kept(
     source = filled(tmp_path / "a.db")
     for place in places:
         flip(source, place)
-    salvage(source, tmp_path / "b.db")
+    made = salvage(source, tmp_path / "b.db")
     kept = receipts(tmp_path / "b.db")
     # A page holds three or four such rows; the pages may also be of indexes, or of those above.
     assert len(kept) >= 2000 - len(places) * 3 * 5
+    assert made.rows["receipts"] == len(kept)
+    missing = 2000 - len(kept)
+    lost = made.lost.get("receipts", 0)
+    assert lost is None or missing <= lost <= missing + len(places) * 5
     assert not inspect(tmp_path / "b.db").problems
 
 
@@ -61,6 +66,36 @@ def test_whatever_is_broken_salvage_ends_and_its_file_is_whole(
         assert not inspect(target).problems
 
 
+def test_rows_without_numbers_are_kept_from_both_ends(tmp_path: Path) -> None:
+    source = tmp_path / "a.db"
+    with contextlib.closing(open_database(source).conn) as connection:
+        insert = "INSERT INTO waiters (session, request, job, key) VALUES (?, ?, ?, ?)"
+        connection.executemany(insert, [("s", number, number, "k" * 100) for number in range(3000)])
+    assert salvage(source, tmp_path / "b.db").rows["waiters"] == 3000
+    flip(source, 0.5)
+    made = salvage(source, tmp_path / "c.db")
+    assert 0 < made.rows["waiters"] < 3000
+    assert made.lost == {"waiters": 3000 - made.rows["waiters"]}
+
+
+def test_where_the_end_of_a_table_is_damaged_the_index_says_how_many_are_lost(tmp_path: Path) -> None:
+    source = filled(tmp_path / "a.db", 300)
+    with contextlib.closing(sqlite3.connect(source)) as connection:
+        (root,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'receipts'").fetchone()
+    data = bytearray(source.read_bytes())
+    # A table's root names its last leaf at 8 (the database file format, b-tree pages).
+    last = int.from_bytes(data[(root - 1) * PAGE + 8 : (root - 1) * PAGE + 12], "big")
+    data[(last - 1) * PAGE : last * PAGE] = b"\xa5" * PAGE
+    source.write_bytes(data)
+    made = salvage(source, tmp_path / "b.db")
+    assert made.lost == {"receipts": 300 - made.rows["receipts"]}
+    with contextlib.closing(sqlite3.connect(source)) as connection:
+        named = "SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'receipts' AND sql != ''"
+        for (name,) in connection.execute(named).fetchall():
+            connection.execute(f"DROP INDEX {name}")
+    assert salvage(source, tmp_path / "c.db").lost == {"receipts": None}
+
+
 def test_of_an_older_database_the_rows_become_those_of_now(tmp_path: Path) -> None:
     source = filled(tmp_path / "a.db", 20)
     later = Migrations("popbridge")
@@ -81,7 +116,7 @@ def test_where_the_list_of_migrations_is_lost_the_rows_arent(tmp_path: Path) -> 
     source = filled(tmp_path / "a.db", 20)
     with contextlib.closing(sqlite3.connect(source)) as connection:
         connection.execute("DROP TABLE _sqlite_migrations")
-    assert salvage(source, tmp_path / "b.db")["receipts"] == 20
+    assert salvage(source, tmp_path / "b.db").rows["receipts"] == 20
 
 
 def test_of_what_is_no_database_nothing_is_kept(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -12,7 +13,9 @@ from typing import Any, TypeVar
 
 from websockets.exceptions import ConnectionClosed
 
+from bridge.advisors.texts import Text
 from bridge.client import Client
+from bridge.commands.language import told
 from bridge.core import errors
 from bridge.core.errors import RequestError, UserError
 from bridge.core.messages import Hello, InputRef, Ready, Result
@@ -24,14 +27,26 @@ NOTICED_S = 2.0
 PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 """From, doubled, to: between tries to reach it."""
 
+WAITS = Text(
+    "The daemon is gone: waiting up to {seconds:g} s for it to come back (`popbridge serve` starts it).",
+    "与守护进程的连接已断开：最多等待 {seconds:g} 秒，恢复后自动继续（可用 `popbridge serve` 启动）。",
+)
+BACK = Text("The daemon is back: going on.", "守护进程已恢复：继续执行。")
+STAYS_AWAY = Text(
+    "The daemon is gone: start `popbridge serve`, and run this again with --resume.",
+    "守护进程没有恢复：请启动 `popbridge serve`，再加上 --resume 重新运行。",
+)
+
 Value = TypeVar("Value")
+Say = Callable[[str], None]
 
 
 class LastingClient:
     """A `Client` in the place of many, one after the other."""
 
-    def __init__(self, client: Client, connection_file: Path, **options: Any) -> None:
+    def __init__(self, client: Client, connection_file: Path, say: Say, **options: Any) -> None:
         self._client = client
+        self._say = say
         self._connection_file = connection_file
         self._options = options
         self._keys = uuid.uuid4().hex
@@ -42,9 +57,10 @@ class LastingClient:
         """When the daemon was last seen to be gone; None once it has answered since."""
 
     @classmethod
-    async def connect(cls, connection_file: Path, **options: Any) -> LastingClient:
-        """As `Client.connect`, whose options it takes. Raises UserError where no daemon runs."""
-        return cls(await Client.connect(connection_file, **options), connection_file, **options)
+    async def connect(cls, connection_file: Path, say: Say, **options: Any) -> LastingClient:
+        """As `Client.connect`, whose options it takes; `say` is given a line when the daemon is gone, and one
+        when it is back. Raises UserError where no daemon runs."""
+        return cls(await Client.connect(connection_file, **options), connection_file, say, **options)
 
     @property
     def hello(self) -> Hello:
@@ -55,8 +71,8 @@ class LastingClient:
         return self._client.ready
 
     async def aclose(self) -> None:
-        """As `Client.close`."""
-        await asyncio.gather(self._client.close(), *self._closing, return_exceptions=True)
+        """As `Client.close`; the session is over."""
+        await asyncio.gather(self._client.close(done=True), *self._closing, return_exceptions=True)
 
     async def request(
         self,
@@ -116,14 +132,22 @@ class LastingClient:
                 self._lost_at = time.monotonic()
             # In its own time: a peer that was killed answers no close frame.
             self._closing.append(asyncio.create_task(lost.close()))
-            pause = PAUSE_S
-            while time.monotonic() < self._lost_at + GONE_S:
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE_S)
-                if (client := await self._found(lost)) is not None:
-                    self._client = client
-                    return
-        raise UserError("The daemon is gone: start `popbridge serve`, and run this again with --resume.")
+            self._client = await self._awaited(lost, self._lost_at + GONE_S)
+
+    async def _awaited(self, lost: Client, until: float) -> Client:
+        """A connection to the daemon that is back, or one that was only cut, of which nothing is said."""
+        pause, is_told = PAUSE_S, False
+        while (left := until - time.monotonic()) > 0:
+            await asyncio.sleep(min(pause, left))
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+            if (client := await self._found(lost)) is not None:
+                if is_told:
+                    self._say(told(BACK))
+                return client
+            if not is_told:
+                self._say(told(WAITS, seconds=math.ceil(max(until - time.monotonic(), 0))))
+                is_told = True
+        raise UserError(told(STAYS_AWAY))
 
     async def _found(self, lost: Client) -> Client | None:
         # Where the session is gone it isn't missed: the keys say what was asked.

@@ -41,9 +41,13 @@ class Local:
                 out_dir=folder,
             )
         except WorkloadError as error:
-            if error.code != "deadline_exceeded":
-                raise
-            reason = f"wasn't done within {self._timeout_s:g} s; --timeout SECONDS allows more"
+            match error.code:
+                case "deadline_exceeded":
+                    reason = f"wasn't done within {self._timeout_s:g} s; --timeout SECONDS allows more"
+                case "storage_full":
+                    reason = f"{error.reason}: make room on the disk of --out"
+                case _:
+                    raise
             raise WorkloadError(error.code, reason, error.name) from None
 
 

@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 
 from bridge.commands.run.steps import hint, place
 from bridge.commands.run.values import value_of
-from bridge.core.errors import UserError
+from bridge.core.errors import UserError, sentence
 
 if TYPE_CHECKING:
     from accel.image.operation import Operation
@@ -206,5 +206,4 @@ def _parsed(record: Workload, values: Mapping[str, Any], name: str) -> Any:
     try:
         return record.parse(dict(values))
     except WorkloadError as error:
-        end = "" if error.reason.endswith("?") else "."
-        raise UserError(f"{name}: {error.reason}{end} {hint(record.name)}") from None
+        raise UserError(f"{sentence(f'{name}: {error.reason}.')} {hint(record.name)}") from None

@@ -11,12 +11,16 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from bridge.commands.language import told
 from bridge.commands.run.jobs import Job
-from bridge.commands.run.lasting import LastingClient
+from bridge.commands.run.lasting import STAYS_AWAY, LastingClient
 from bridge.core import errors
 from bridge.core.admission import SESSION_SHARES
 from bridge.core.errors import RequestError, UserError
 from bridge.core.messages import InputRef, OutputRef, ProjectInfo, Result, ResultMeta
+from bridge.paths import Paths
 from bridge.retrying import pause_s
 
 if TYPE_CHECKING:
@@ -135,6 +139,7 @@ class Remote:
 
     async def _fetched(self, output: OutputRef, folder: Path | None) -> ResultFile:
         from accel.frames import ResultFile
+        from accel.outputs import NO_ROOM
 
         file = ResultFile(output.name, output.media_type, output.size, "")
         if folder is None:
@@ -146,7 +151,8 @@ class Remote:
             else:
                 await self._client.get_blob(str(output.blob), path)
         except OSError as error:
-            raise UserError(f"{output.name} can't be written to {folder} ({error.strerror}).") from None
+            room = ": make room on the disk of --out" if error.errno in NO_ROOM else ""
+            raise UserError(f"{output.name} can't be written to {folder} ({error.strerror}){room}.") from None
         return ResultFile(output.name, output.media_type, output.size, "", path=str(path))
 
 
@@ -162,11 +168,17 @@ def _translated(error: RequestError, files: Sequence[str]) -> WorkloadError:
     from accel.workload import WorkloadError
 
     if error.code.name == errors.EDITOR_GONE.name:
-        raise UserError("The daemon is gone: start `popbridge serve`, and run this again with --resume.")
+        raise UserError(told(STAYS_AWAY))
     said = error.message
     for prefix in (f"{_name(file)}: " for file in files):
         said = said.removeprefix(prefix)
-    return WorkloadError(error.code.name, said.removesuffix("."))
+    said = said.removesuffix(".")
+    if error.code.name == errors.STORAGE_FULL.name:
+        said += (
+            f". It is the daemon's data folder {Paths.find().data} that is full: make room there, or raise "
+            "its setting blobs.quota"
+        )
+    return WorkloadError(error.code.name, said)
 
 
 def _name(file: str) -> str:
@@ -190,17 +202,22 @@ def _text(path: str) -> bool:
     return True
 
 
+def say(line: str) -> None:
+    """A line for the person at this shell, beside the results."""
+    click.echo(f"popbridge: {line}", err=True)
+
+
 @contextlib.asynccontextmanager
 async def remote(
     plan: Plan, jobs: Sequence[Job], deadline_s: float, timeout_s: float | None
 ) -> AsyncIterator[Remote]:
     """A connection to the daemon that runs now; `deadline_s` is the setting. Raises UserError where none
     runs."""
-    from bridge.paths import Paths
-
     root = _root(jobs)
     project = ProjectInfo(id="popbridge.run", name="popbridge run", root=root) if root else None
-    client = await LastingClient.connect(Paths.find().connection_file, name="popbridge run", project=project)
+    client = await LastingClient.connect(
+        Paths.find().connection_file, say, name="popbridge run", project=project
+    )
     async with contextlib.aclosing(client):
         known = {workload.name for workload in client.ready.workloads}
         if plan.workload.name not in known:

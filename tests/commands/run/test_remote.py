@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from tests.commands.run import workloads
 from tests.commands.shell import one_line
 from tests.server import daemons
 from tests.server.daemons import ProcessDaemon, ThreadDaemon, until
+from tests.server.test_uploads import tmpfs
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +40,24 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreadDaemon]:
 def there(daemon: ThreadDaemon, monkeypatch: pytest.MonkeyPatch, ours: None) -> None:
     """The daemon is the one that commands find."""
     monkeypatch.setenv("POPBRIDGE_HOME", str(daemon.paths.data))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder with a MiB of its own."""
+    folder = tmp_path / "small"
+    if not tmpfs(folder, "1m"):
+        pytest.skip("only root may mount a small disk")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=False)
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A file of two."""
+    path = tmp_path / "large.png"
+    path.write_bytes(b"x" * (2 << 20))
+    return path
 
 
 def _gone(*_: object) -> str:
@@ -78,6 +98,12 @@ class TestTheSame:
         assert popbridge(*given, "--out", str(tmp_path / "b"), "--daemon", "--resume")[2].startswith(
             "popbridge: 0 done, 4 unchanged"
         )
+
+    def test_a_run_leaves_no_session_behind(
+        self, popbridge: Any, textures: Path, daemon: ThreadDaemon
+    ) -> None:
+        assert popbridge("run", "image.inspect", str(textures), "-r", "--daemon")[0] == 0
+        until(lambda: not len(daemon.bridge.sessions), "the end of the runs' sessions")
 
     def test_several_files_of_one_job_and_files_that_nobody_keeps(
         self, popbridge: Any, textures: Path
@@ -141,6 +167,32 @@ class TestTheSame:
         monkeypatch.setattr(host, "load", lambda: host.Registry(workloads={"test.crash": crash.workload}))
         code, _, err = popbridge("run", "test.crash", str(textures / "wall.png"), "--daemon")
         assert code == 2 and one_line(err) and "The daemon has no workload 'test.crash'" in err
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="mounts a small disk")
+    def test_a_full_disk_of_the_outputs_is_told_as_theirs(
+        self, popbridge: Any, small_disk: Path, large: Path
+    ) -> None:
+        for how in ("--daemon", "--workers=1"):
+            code, _, err = popbridge("run", "test.sheet", str(large), how, "--out", str(small_disk / "out"))
+            assert code in (1, 2) and err.count("\n") == 1 and "Traceback" not in err
+            assert "no space left on device" in err.lower()
+            assert "make room on the disk of --out" in err and "blobs.quota" not in err
+
+
+def test_a_full_daemon_is_told_as_the_daemons_with_its_folder(
+    popbridge: Any, textures: Path, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, ours: None
+) -> None:
+    found = workloads.registry()
+    monkeypatch.setattr(daemons, "registry", lambda: found)
+    running = ThreadDaemon(home, blobs__quota=1000).start()
+    try:
+        running.bridge.blobs.put(b"x" * 1000)
+        given = ("run", "test.sheet", str(textures / "wall.png"), "--out", str(tmp_path / "out"))
+        code, _, err = popbridge(*given, "--daemon")
+    finally:
+        running.stop()
+    assert code == 1 and "(setting blobs.quota) is reached: 1000 of 1000 bytes" in err
+    assert f"It is the daemon's data folder {home} that is full: make room there" in err
 
 
 HELLO = {
@@ -273,5 +325,6 @@ def test_a_daemon_killed_in_the_middle_of_a_run_costs_nothing(
     finally:
         killer.join(120)
         process.end()
-    assert code == 0 and err.startswith("popbridge: 30 done"), err
+    # What is told meanwhile is in test_lasting.py: of a quick machine nobody knows when it looks.
+    assert code == 0 and err.splitlines()[-1].startswith("popbridge: 30 done"), err
     assert len(contents(tmp_path / "out")) == 30

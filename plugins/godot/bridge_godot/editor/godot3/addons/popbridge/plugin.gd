@@ -32,7 +32,7 @@ func _enter_tree():
 	_connection.setup(identity, _store)
 	_session.setup(_connection, _store)
 	_assets.setup(interface, _store)
-	_commands.setup(_assets, _store)
+	_commands.setup(_assets, _store, texts)
 	_popups.setup(_connection, _dock, texts, interface)
 	_connect_parts()
 	add_control_to_dock(DOCK_SLOT_RIGHT_UL, _dock)

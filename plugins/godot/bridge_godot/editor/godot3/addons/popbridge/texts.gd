@@ -13,6 +13,16 @@ const EN = {
 	"sending": "Sent; PopBridge is at work…",
 	"kept": "Kept: sent as soon as PopBridge is back.",
 	"no_image": "The preview can't be loaded.",
+	"missing": "There is no imported texture of that name in this project.",
+	"malformed": "A change needs a path and options.",
+	"other_type": "%s is %s here, and %s isn't of that type.",
+	"cant_write": "%s.import can't be written: close what holds it.",
+	"not_imported": "The settings are written, but Godot couldn't import it: the editor's output says why.",
+	"late": "Godot hasn't imported it in time: the settings are written, the import follows when the editor has the focus.",
+	"importing": "Godot is importing: %s waits for its end.",
+	"cancelled": "%s was cancelled before it began.",
+	"not_a_list": "%s: %s must be a list.",
+	"unknown_command": "%s: this addon (Godot 3) doesn't know that command.",
 }
 
 const ZH = {
@@ -26,6 +36,16 @@ const ZH = {
 	"sending": "已发送，PopBridge 正在处理……",
 	"kept": "已保存，PopBridge 恢复后会立即发送。",
 	"no_image": "无法加载预览图。",
+	"missing": "此项目中没有该名称的已导入贴图。",
+	"malformed": "更改需要包含路径和选项。",
+	"other_type": "%s 在这里是 %s，而 %s 不是该类型。",
+	"cant_write": "无法写入 %s.import：请关闭占用它的程序。",
+	"not_imported": "设置已写入，但 Godot 无法导入该文件：原因见编辑器的输出面板。",
+	"late": "Godot 未能及时导入：设置已写入，编辑器获得焦点后会继续导入。",
+	"importing": "Godot 正在导入：%s 需等待其结束。",
+	"cancelled": "%s 在开始之前已被取消。",
+	"not_a_list": "%s：%s 必须是列表。",
+	"unknown_command": "%s：此插件（Godot 3）不支持该命令。",
 }
 
 var _texts = EN

@@ -7,18 +7,21 @@ signal answered(command, reply)
 const Assets = preload("assets.gd")
 const Protocol = preload("protocol.g.gd")
 const SessionStore = preload("session_store.gd")
+const Texts = preload("texts.gd")
 
 const LEAST_MS = 1000
 
 var _assets: Assets
 var _store: SessionStore
+var _texts: Texts
 var _queue = []
 var _busy = false
 
 
-func setup(assets: Assets, store: SessionStore):
+func setup(assets: Assets, store: SessionStore, texts: Texts):
 	_assets = assets
 	_store = store
+	_texts = texts
 
 
 # Takes a `command`; `answered` follows, once.
@@ -33,7 +36,7 @@ func cancel(command_id: int):
 	for command in _queue:
 		if command.id == command_id:
 			_queue.erase(command)
-			_answer(command, _error(Protocol.ERROR_CANCELLED, "%s was cancelled before it began." % command.name))
+			_answer(command, _error(Protocol.ERROR_CANCELLED, _texts.of("cancelled") % command.name))
 			return
 
 
@@ -50,7 +53,7 @@ func _work():
 					_answer(command, _result(_read(command.args.paths)))
 			_:
 				_answer(command, _error(Protocol.ERROR_UNSUPPORTED,
-						"%s: this addon (Godot 3) doesn't know that command." % command.name))
+						_texts.of("unknown_command") % command.name))
 	_busy = false
 
 
@@ -86,7 +89,7 @@ func _apply(command: Dictionary):
 		if _write(path, changes[path]):
 			written.append(path)
 		else:
-			errors.append({"path": path, "message": "%s.import can't be written: close what holds it." % path})
+			errors.append({"path": path, "message": _texts.of("cant_write") % path})
 	var late = yield(_assets.reimport(written, within_ms), "completed")
 	return _result(_outcome(written, late, changes, before, errors))
 
@@ -98,18 +101,16 @@ func _outcome(written: Array, late: Array, changes: Dictionary, before: Dictiona
 		value.before.append({"path": path, "options": before[path]})
 		value.after.append({"path": path, "options": _observed(path, changes[path])})
 		if path in late:
-			errors.append({"path": path, "message": "Godot hasn't imported it in time: the settings are written, "
-					+ "the import follows when the editor has the focus."})
+			errors.append({"path": path, "message": _texts.of("late")})
 		elif not _assets.is_valid(path):
-			errors.append({"path": path, "message": "The settings are written, but Godot couldn't import it: the "
-					+ "editor's output says why."})
+			errors.append({"path": path, "message": _texts.of("not_imported")})
 	return value
 
 
 # Why `change` can't be carried out; empty where it can.
 func _problem(change: Dictionary) -> String:
 	if typeof(change.get("path")) != TYPE_STRING or typeof(change.get("options")) != TYPE_DICTIONARY:
-		return "A change needs a path and options."
+		return _texts.of("malformed")
 	var asset = _assets.describe(change.path)
 	if not asset:
 		return _missing(change.path).message
@@ -117,7 +118,7 @@ func _problem(change: Dictionary) -> String:
 		var asked = change.options[key]
 		var now = asset.options.get(key)
 		if asked != null and now != null and not _is_alike(now, asked):
-			return "%s is %s here, and %s isn't of that type." % [key, var2str(now), var2str(asked)]
+			return _texts.of("other_type") % [key, var2str(now), var2str(asked)]
 	return ""
 
 
@@ -167,12 +168,12 @@ func _is_list(command: Dictionary, name: String, of: int) -> bool:
 		for item in items:
 			good = good and typeof(item) == of
 	if not good:
-		_answer(command, _error(Protocol.ERROR_BAD_PARAMS, "%s: %s must be a list." % [command.name, name]))
+		_answer(command, _error(Protocol.ERROR_BAD_PARAMS, _texts.of("not_a_list") % [command.name, name]))
 	return good
 
 
 func _missing(path: String) -> Dictionary:
-	return {"path": path, "message": "There is no imported texture of that name in this project."}
+	return {"path": path, "message": _texts.of("missing")}
 
 
 func _answer(command: Dictionary, reply: Dictionary):
@@ -183,8 +184,8 @@ static func _result(value) -> Dictionary:
 	return {"type": "result", "value": value}
 
 
-static func _busy_error(command: Dictionary) -> Dictionary:
-	var error = _error(Protocol.ERROR_EDITOR_BUSY, "Godot is importing: %s waits for its end." % command.name)
+func _busy_error(command: Dictionary) -> Dictionary:
+	var error = _error(Protocol.ERROR_EDITOR_BUSY, _texts.of("importing") % command.name)
 	error["retryable"] = true
 	error["outcome"] = "not_started"
 	error["phase"] = "importing"

@@ -31,7 +31,7 @@ func _enter_tree() -> void:
 	_connection.setup(identity, store)
 	_session.setup(_connection, store)
 	_assets.setup(_connection, store, _data_folder())
-	_commands.setup(_assets, store)
+	_commands.setup(_assets, store, texts)
 	_popups.setup(_connection, _dock, texts)
 	_connect_parts()
 	add_control_to_dock(DOCK_SLOT_RIGHT_BL, _dock)

@@ -7,18 +7,21 @@ signal answered(command: Dictionary, reply: Dictionary)
 const Assets := preload("assets.gd")
 const Protocol := preload("protocol.g.gd")
 const SessionStore := preload("session_store.gd")
+const Texts := preload("texts.gd")
 
 const LEAST_MS := 1000
 
 var _assets: Assets
 var _store: SessionStore
+var _texts: Texts
 var _queue: Array[Dictionary] = []
 var _busy := false
 
 
-func setup(assets: Assets, store: SessionStore) -> void:
+func setup(assets: Assets, store: SessionStore, texts: Texts) -> void:
 	_assets = assets
 	_store = store
+	_texts = texts
 
 
 # Takes a `command`; `answered` follows, once.
@@ -33,7 +36,7 @@ func cancel(command_id: int) -> void:
 	for command in _queue:
 		if command.id == command_id:
 			_queue.erase(command)
-			_answer(command, _error(Protocol.ERROR_CANCELLED, "%s was cancelled before it began." % command.name))
+			_answer(command, _error(Protocol.ERROR_CANCELLED, _texts.of("cancelled") % command.name))
 			return
 
 
@@ -50,7 +53,7 @@ func _work() -> void:
 					_answer(command, _result(_read(command.args.paths)))
 			_:
 				_answer(command, _error(Protocol.ERROR_UNSUPPORTED,
-						"%s: this addon (Godot 4) doesn't know that command." % command.name))
+						_texts.of("unknown_command") % command.name))
 	_busy = false
 
 
@@ -88,7 +91,7 @@ func _apply(command: Dictionary) -> Dictionary:
 		if _write(path, changes[path]):
 			written.append(path)
 		else:
-			errors.append({"path": path, "message": "%s.import can't be written: close what holds it." % path})
+			errors.append({"path": path, "message": _texts.of("cant_write") % path})
 	var failed := await _assets.reimport(written, within_ms)
 	return _result(_outcome(written, failed, changes, before, errors))
 
@@ -100,15 +103,14 @@ func _outcome(written: Array, failed: Array, changes: Dictionary, before: Dictio
 		value.before.append({"path": path, "options": before[path]})
 		value.after.append({"path": path, "options": _observed(path, changes[path])})
 		if path in failed or not _assets.is_valid(path):
-			errors.append({"path": path, "message": "The settings are written, but Godot couldn't import it: the "
-					+ "editor's output says why."})
+			errors.append({"path": path, "message": _texts.of("not_imported")})
 	return value
 
 
 # Why `change` can't be carried out; empty where it can.
 func _problem(change: Dictionary) -> String:
 	if typeof(change.get("path")) != TYPE_STRING or typeof(change.get("options")) != TYPE_DICTIONARY:
-		return "A change needs a path and options."
+		return _texts.of("malformed")
 	var asset := _assets.describe(change.path)
 	if asset.is_empty():
 		return _missing(change.path).message
@@ -116,7 +118,7 @@ func _problem(change: Dictionary) -> String:
 		var asked: Variant = change.options[key]
 		var now: Variant = asset.options.get(key)
 		if asked != null and now != null and not _is_alike(now, asked):
-			return "%s is %s here, and %s isn't of that type." % [key, var_to_str(now), var_to_str(asked)]
+			return _texts.of("other_type") % [key, var_to_str(now), var_to_str(asked)]
 	return ""
 
 
@@ -157,7 +159,7 @@ func _is_list(command: Dictionary, field: String, of: int) -> bool:
 	var good: bool = items is Array \
 			and items.all(func(item: Variant) -> bool: return typeof(item) == of)
 	if not good:
-		_answer(command, _error(Protocol.ERROR_BAD_PARAMS, "%s: %s must be a list." % [command.name, field]))
+		_answer(command, _error(Protocol.ERROR_BAD_PARAMS, _texts.of("not_a_list") % [command.name, field]))
 	return good
 
 
@@ -165,16 +167,16 @@ func _answer(command: Dictionary, reply: Dictionary) -> void:
 	answered.emit(command, reply)
 
 
-static func _missing(path: String) -> Dictionary:
-	return {"path": path, "message": "There is no imported texture of that name in this project."}
+func _missing(path: String) -> Dictionary:
+	return {"path": path, "message": _texts.of("missing")}
 
 
 static func _result(value: Dictionary) -> Dictionary:
 	return {"type": "result", "value": value}
 
 
-static func _busy_error(command: Dictionary) -> Dictionary:
-	var error := _error(Protocol.ERROR_EDITOR_BUSY, "Godot is importing: %s waits for its end." % command.name)
+func _busy_error(command: Dictionary) -> Dictionary:
+	var error := _error(Protocol.ERROR_EDITOR_BUSY, _texts.of("importing") % command.name)
 	error["retryable"] = true
 	error["outcome"] = "not_started"
 	error["phase"] = "importing"

@@ -1,0 +1,32 @@
+"""Which language whoever sits at this shell reads, as far as the system says."""
+
+from __future__ import annotations
+
+import locale
+import os
+import sys
+from collections.abc import Mapping
+
+from bridge.advisors.texts import Text
+
+VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
+"""The first that is set decides (POSIX.1-2017 §8.2)."""
+
+
+def language(environment: Mapping[str, str] = os.environ) -> str:
+    """A locale's name, such as `zh_CN.UTF-8`; `en` where nobody says."""
+    return next((found for name in VARIABLES if (found := environment.get(name))), "") or _of_system()
+
+
+def told(text: Text, **values: object) -> str:
+    """`text`, filled in, in that language: Chinese for zh, else English."""
+    return (text.zh if language().lower().startswith("zh") else text.en).format(**values)
+
+
+def _of_system() -> str:
+    if sys.platform != "win32":
+        return "en"
+    # A console on Windows has no such variables.
+    import ctypes
+
+    return locale.windows_locale.get(ctypes.windll.kernel32.GetUserDefaultUILanguage(), "en")

@@ -1,0 +1,101 @@
+"""A connection that outlives its daemon, and what is said meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.commands.run import lasting
+from bridge.commands.run.lasting import LastingClient
+from bridge.core.errors import UserError
+from tests.server.daemons import ThreadDaemon
+
+ASKED: dict[str, Any] = {"inputs": (), "priority": "normal", "deadline_ms": 60_000}
+
+
+async def test_a_daemon_that_is_gone_is_told_and_so_is_its_return(home: Path) -> None:
+    said: list[str] = []
+    waits = asyncio.Event()
+
+    def say(line: str) -> None:
+        said.append(line)
+        waits.set()
+
+    first = ThreadDaemon(home).start()
+    client = await LastingClient.connect(first.paths.connection_file, say)
+    await asyncio.to_thread(first.stop)
+    asked = asyncio.create_task(client.request("bridge.echo", {"value": 7}, **ASKED))
+    await asyncio.wait_for(waits.wait(), 30)
+    second = await asyncio.to_thread(ThreadDaemon(home).start)
+    assert (await asyncio.wait_for(asked, 30)).value == 7
+    await client.aclose()
+    await asyncio.to_thread(second.stop)
+    assert said == [
+        "The daemon is gone: waiting up to 15 s for it to come back (`popbridge serve` starts it).",
+        "The daemon is back: going on.",
+    ]
+
+
+async def test_one_that_stays_away_is_given_up_in_the_users_language(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(lasting, "GONE_S", 0.5)
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    daemon = ThreadDaemon(home).start()
+    client = await LastingClient.connect(daemon.paths.connection_file, said.append)
+    await asyncio.to_thread(daemon.stop)
+    with pytest.raises(UserError, match="守护进程没有恢复"):
+        await client.request("bridge.echo", {}, **ASKED)
+    await client.aclose()
+    assert len(said) == 1 and "最多等待 1 秒" in said[0]
+
+
+async def test_a_connection_that_is_only_cut_is_opened_anew_without_a_word(home: Path) -> None:
+    said: list[str] = []
+    daemon = ThreadDaemon(home).start()
+    client = await LastingClient.connect(daemon.paths.connection_file, said.append)
+    await client._client._socket.close()
+    assert (await client.request("bridge.echo", {"value": 7}, **ASKED)).value == 7
+    await client.aclose()
+    await asyncio.to_thread(daemon.stop)
+    assert said == []
+
+
+async def test_a_blob_is_sent_to_the_daemon_that_is_back(home: Path) -> None:
+    said: list[str] = []
+    waits = asyncio.Event()
+
+    def say(line: str) -> None:
+        said.append(line)
+        waits.set()
+
+    first = ThreadDaemon(home).start()
+    client = await LastingClient.connect(first.paths.connection_file, say)
+    await asyncio.to_thread(first.stop)
+    sent = asyncio.create_task(client.put_blob(b"moss"))
+    await asyncio.wait_for(waits.wait(), 30)
+    second = await asyncio.to_thread(ThreadDaemon(home).start)
+    name = await asyncio.wait_for(sent, 30)
+    assert await client.get_blob(name) == b"moss" and len(said) == 2
+    await client.aclose()
+    await asyncio.to_thread(second.stop)
+
+
+async def test_what_a_connected_daemon_isnt_to_blame_for_is_told_at_once(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(lasting, "NOTICED_S", 0.05)
+    daemon = ThreadDaemon(home).start()
+    client = await LastingClient.connect(daemon.paths.connection_file, said.append)
+    name = await client.put_blob(b"moss")
+    (daemon.paths.blobs / name).write_bytes(b"rust")
+    with pytest.raises(UserError, match="came with other bytes"):
+        await client.get_blob(name)
+    await client.aclose()
+    await asyncio.to_thread(daemon.stop)
+    assert said == []
