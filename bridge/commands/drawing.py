@@ -14,10 +14,11 @@ from bridge.core.status import SessionStatus, Status, WorkerStatus, WorkloadStat
 
 def drawn(status: Status, most: int | None = None) -> Group:
     """All of it; `most` is the most rows of each table, None for all of them."""
-    heads = _workers(status.workers), _sessions(status.sessions), _workloads(status.workloads)
     parts: list[RenderableType] = [Text(line) for line in lines(status)]
-    for title, columns, rows in heads:
-        parts += _section(title, columns, rows, most)
+    parts += _section(*_workers(status.workers), most)
+    unlisted = status.attached + status.away - len(status.sessions)
+    parts += _section(*_sessions(status.sessions), most, unlisted)
+    parts += _section(*_workloads(status.workloads), most)
     return Group(*parts)
 
 
@@ -37,10 +38,8 @@ def lines(status: Status) -> Iterable[str]:
     if status.refused:
         requests = counted(sum(status.refused.values()), "request")
         yield f"Refused   {requests} since the start ({_listed(status.refused)})"
-    attached = sum(session.attached for session in status.sessions)
-    away = len(status.sessions) - attached
-    there = f"{counted(status.connections, 'connection')}, {counted(attached, 'session')}"
-    yield f"Clients   {there}, {away} more kept for a while"
+    there = f"{counted(status.connections, 'connection')}, {counted(status.attached, 'session')}"
+    yield f"Clients   {there}, {status.away} more kept for a while"
     yield from _figures(status.figures)
 
 
@@ -138,12 +137,15 @@ def _workloads(workloads: Sequence[WorkloadStatus]) -> Section:
     return "Workloads since the start", heads, rows
 
 
-def _section(title: str, columns: tuple[str, ...], rows: Rows, most: int | None) -> list[RenderableType]:
+def _section(
+    title: str, columns: tuple[str, ...], rows: Rows, most: int | None, unlisted: int = 0
+) -> list[RenderableType]:
+    """`unlisted`: how many there are beside these rows."""
     if not rows:
         return []
     table = Table(*columns, box=None, pad_edge=False, highlight=False)
     for row in rows[:most]:
         table.add_row(*(Text(cell, overflow="fold") for cell in row))
-    hidden = 0 if most is None else max(0, len(rows) - most)
+    hidden = unlisted + (0 if most is None else max(0, len(rows) - most))
     more = [Text(f"... and {hidden} more", style="dim")] if hidden else []
     return [Text(f"\n{title}", style="bold"), table, *more]

@@ -79,6 +79,11 @@ class Status(Struct):
     replaced: dict[str, int]
     """Workers that were replaced, by reason."""
     sessions: list[SessionStatus]
+    """Those with most at stake, as they were opened: a daemon of thousands doesn't list all."""
+    attached: int
+    """All sessions whose client is connected."""
+    away: int
+    """Those that are kept for one that may come back."""
     connections: int
     workloads: list[WorkloadStatus]
     """Those asked for most first."""

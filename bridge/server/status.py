@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import os
 import time
 from collections import Counter
@@ -15,6 +16,9 @@ from bridge.core.status import SessionStatus, Status, WorkerStatus, WorkloadStat
 from bridge.server.live import LiveSession
 from bridge.server.memory import Held
 from bridge.server.observed import Observed
+
+MOST_SESSIONS = 200
+"""Most that are listed: nobody reads more, and everybody else waits meanwhile."""
 
 
 def status(
@@ -36,7 +40,9 @@ def status(
         waiting={each: sum(pool.waiting_by_priority[each] for pool in pools) for each in admission.open},
         workers=_workers(observed, held),
         replaced={reason: sum(pool.ended[reason] for pool in pools) for reason in pools[0].ended},
-        sessions=[_session(live, now, admission.of(live.id)) for live in observed.sessions],
+        sessions=[_session(live, now, admission.of(live.id)) for live in _listed(observed)],
+        attached=(attached := sum(live.session.attached for live in observed.sessions)),
+        away=len(observed.sessions) - attached,
         connections=observed.gate.open,
         workloads=_workloads(observed.counts),
         memory=held.daemon,
@@ -44,6 +50,18 @@ def status(
         refused=_refused(observed.counts),
         figures=dict(_plain(figures)),
     )
+
+
+def _listed(observed: Observed) -> list[LiveSession]:
+    """Those whose clients have asked for most that isn't done, then those that hold most; in their order."""
+    sessions, admission = list(observed.sessions), observed.router.admission
+    if len(sessions) <= MOST_SESSIONS:
+        return sessions
+
+    def stake(at: int) -> tuple[int, int]:
+        return admission.of(sessions[at].id), sessions[at].backlog.bytes
+
+    return [sessions[at] for at in sorted(heapq.nlargest(MOST_SESSIONS, range(len(sessions)), stake))]
 
 
 def _workers(observed: Observed, held: Held) -> list[WorkerStatus]:

@@ -19,7 +19,8 @@ STATUS = Status(
     version="1", instance="i", pid=1, address="ws://127.0.0.1:1/ws", uptime_s=5, devices=["CPU", "CUDA, X"],
     open={"interactive": 1, "normal": 0, "bulk": 7}, inflight=9,
     waiting={"interactive": 0, "normal": 0, "bulk": 5}, workers=[WORKER],
-    replaced={"crashed": 2, "cancelled": 0, "memory": 1}, sessions=[SESSION], connections=1,
+    replaced={"crashed": 2, "cancelled": 0, "memory": 1}, sessions=[SESSION],
+    attached=1, away=0, connections=1,
     workloads=[WorkloadStatus("image.resize", 5, 1, 10.0, 20.0, None)], memory=5 << 20, lag_p95_ms=None,
 )  # fmt: skip
 
@@ -56,6 +57,10 @@ def test_what_doesnt_fit_on_the_screen_is_counted() -> None:
     assert sum("image.resize" in line for line in out.splitlines()) == 4
 
 
+def test_sessions_that_arent_listed_are_counted() -> None:
+    assert "... and 41 more" in text(msgspec.structs.replace(STATUS, attached=30, away=12))
+
+
 def test_one_of_a_thing_is_told_as_one() -> None:
     one = {"popbridge_cache_hits_total": 1.0, "popbridge_cache_entries": 1.0}
     out = text(
@@ -79,7 +84,7 @@ def test_refused_and_cancelled_requests_are_told_apart_from_failed_ones() -> Non
 
 
 def test_without_anybody_there_are_no_empty_tables() -> None:
-    out = text(msgspec.structs.replace(STATUS, sessions=[], workloads=[]))
+    out = text(msgspec.structs.replace(STATUS, sessions=[], attached=0, workloads=[]))
     assert "Sessions" not in out and "Workloads" not in out
 
 

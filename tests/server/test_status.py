@@ -12,6 +12,7 @@ import pytest
 
 from bridge.connection import ConnectionFile
 from bridge.core.status import Status
+from bridge.server import status as status_module
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.pages import page
 from tests.server.wire import session
@@ -62,7 +63,7 @@ async def test_it_tells_who_is_connected_and_what_is_done_for_whom(
     assert (here.id, here.open, here.unacknowledged) == (wire.ready["session"], 2, 3)
     assert here.unacknowledged_bytes > 100
     assert 0 <= here.idle_s < 60
-    assert found.connections == 1
+    assert (found.attached, found.away, found.connections) == (1, 1, 1)
     by_name = {each.name: each for each in found.workloads}
     slept = by_name["test.sleep"]
     assert (slept.ok, slept.failed, slept.refused) == (1, 0, 0)
@@ -93,6 +94,21 @@ async def test_what_was_refused_and_cancelled_is_no_failure(
     told = {each.name: (each.refused, each.cancelled, each.failed) for each in found.workloads}
     assert told == {"test.refuse": (1, 0, 0), "test.fail": (0, 0, 1), "test.sleep": (1, 1, 0)}
     assert found.refused == {"bad_input": 1, "overloaded": 1}
+
+
+async def test_of_many_sessions_those_with_most_at_stake_are_listed(
+    start: Callable[..., ThreadDaemon], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status_module, "MOST_SESSIONS", 2)
+    file = start().file
+    async with session(file) as busy, session(file), session(file) as owed, session(file):
+        await busy.send("request", id=1, workload="test.sleep", params={"seconds": 60})
+        await owed.request(1, "bridge.echo")
+        found = await asyncio.to_thread(look, file)
+        await busy.send("cancel", id=1)
+        await busy.until("error")
+    assert [each.id for each in found.sessions] == [busy.ready["session"], owed.ready["session"]]
+    assert (found.attached, found.away) == (4, 0)
 
 
 async def test_what_is_asked_for_most_comes_first(start: Callable[..., ThreadDaemon]) -> None:
