@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import pyvips
 
+from accel.image.channels import Counts
 from accel.image.inspect import Inspect, inspect
 from accel.image.inspection import Inspection
 from accel.workload import Limits
@@ -175,3 +176,15 @@ def test_seams_are_seen_on_the_axis_where_they_are(save):
 def test_a_preview_out_of_range_is_refused():
     with pytest.raises(Exception, match="preview"):
         inspect.workload.parse({"preview": 5000})
+
+
+@pytest.mark.parametrize("size", [(8, 12), (6, 6), (4, 9), (9, 4), (5, 7), (1, 4), (4, 1)])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+def test_counts_are_exact_whatever_pixels_are_counted_together(size, channels):
+    pixels = noise(*size, channels, top=9)
+    counts = Counts(pixels)
+    for index in range(channels):
+        plane = pixels[..., index] / 255
+        found = counts.channel(index, "x")
+        assert (found.min, found.max) == (plane.min(), plane.max())
+        assert (found.mean, found.std) == pytest.approx((plane.mean(), plane.std()), abs=1e-12)
