@@ -76,8 +76,9 @@ def _groups(pixels: Pixels) -> Pixels:
     height, width, channels = pixels.shape
     if pixels.itemsize > 1 or channels > 4 or height * width % _TOGETHER:
         return pixels
-    across = _TOGETHER if width % _TOGETHER == 0 else math.gcd(width, _TOGETHER)
-    down = _TOGETHER // across
+    # Rather fewer rows than shorter ones: libvips does a few at a time.
+    down = math.gcd(height, _TOGETHER)
+    across = _TOGETHER // down
     return pixels.reshape(height // down, width // across, channels * _TOGETHER)
 
 
