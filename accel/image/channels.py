@@ -112,8 +112,13 @@ class Measured:
 def is_grey(pixels: Pixels) -> bool:
     """Whether the first three channels are equal in every pixel; stops where they aren't."""
     flat = pixels.reshape(-1, pixels.shape[2])
-    for begin in range(0, len(flat), _STRIP):
-        strip = flat[begin : begin + _STRIP]
-        if (strip[:, 0] != strip[:, 1]).any() or (strip[:, 0] != strip[:, 2]).any():
-            return False
-    return True
+    return all(_equal(flat[begin : begin + _STRIP]) for begin in range(0, len(flat), _STRIP))
+
+
+def _equal(strip: Pixels) -> bool:
+    # Neighbours in memory, half the time of every third or fourth value; then what is no pair of colours.
+    values, channels = strip.reshape(-1), strip.shape[1]
+    same = values[1:] == values[:-1]
+    for other in range(2, channels):
+        same[other::channels] = True
+    return bool(same.all())

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import pyvips
 
-from accel.image.channels import Counts
+from accel.image.channels import Counts, is_grey
 from accel.image.inspect import Inspect, inspect
 from accel.image.inspection import Inspection
 from accel.workload import Limits
@@ -188,3 +188,16 @@ def test_counts_are_exact_whatever_pixels_are_counted_together(size, channels):
         found = counts.channel(index, "x")
         assert (found.min, found.max) == (plane.min(), plane.max())
         assert (found.mean, found.std) == pytest.approx((plane.mean(), plane.std()), abs=1e-12)
+
+
+@pytest.mark.parametrize("channels", [3, 4, 5])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_one_pixel_in_any_place_tells_colour_from_grey(channels, kind):
+    pixels = noise(300, 301, channels, kind=kind)
+    pixels[..., 1] = pixels[..., 2] = pixels[..., 0]
+    assert is_grey(pixels)
+    for place in [(0, 0), (150, 7), (217, 218), (217, 219), (299, 300)]:
+        for channel in range(3):
+            pixels[(*place, channel)] += 1
+            assert not is_grey(pixels)
+            pixels[(*place, channel)] -= 1
