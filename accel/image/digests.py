@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -38,20 +39,45 @@ def pixel_digest(decoded: Decoded) -> str:
     """
     pixels, alpha = _as_8_bit(decoded.pixels), decoded.has_alpha
     full = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
+    kept = range(pixels.shape[2])
     if alpha and _all_full(pixels, full):
-        pixels, alpha = pixels[..., :-1], False
-    if decoded.color_model == "rgb" and pixels.shape[2] >= 3 and is_grey(pixels):
-        pixels = pixels[..., [0, 3]] if alpha else pixels[..., :1]
+        kept, alpha = kept[:-1], False
+    if decoded.color_model == "rgb" and len(kept) >= 3 and is_grey(pixels):
+        kept = range(0, 4, 3) if alpha else kept[:1]
+    pixels = _channels(pixels, kept)
     about = f"{pixels.shape} {pixels.dtype} {alpha} {decoded.color_model == 'cmyk'}"
-    data, begin = np.ascontiguousarray(pixels).data.cast("B"), about.encode()
+    data, begin = pixels.data.cast("B"), about.encode()
     crc = isal_zlib.crc32(data, isal_zlib.crc32(begin))
     adler = isal_zlib.adler32(data, isal_zlib.adler32(begin))
     return f"{crc:08x}{adler:08x}"
 
 
+def _channels(pixels: Pixels, kept: Sequence[int]) -> Pixels:
+    if len(kept) == pixels.shape[2]:
+        return np.ascontiguousarray(pixels)
+    made = np.empty((*pixels.shape[:2], len(kept)), pixels.dtype)
+    # One by one: a fifth of the time in which numpy copies three of four.
+    for place, channel in enumerate(kept):
+        made[..., place] = pixels[..., channel]
+    return made
+
+
 def _all_full(pixels: Pixels, full: int) -> bool:
     """Whether the last channel is full everywhere; it mostly shows in the first strip that it isn't."""
-    return all((pixels[row : row + _STRIP, :, -1] == full).all() for row in range(0, len(pixels), _STRIP))
+    return all(_full(pixels[row : row + _STRIP], full) for row in range(0, len(pixels), _STRIP))
+
+
+def _full(strip: Pixels, full: int) -> bool:
+    word = _WORDS.get(strip.itemsize * strip.shape[2]) if strip.dtype.kind == "u" else None
+    if word is None:
+        return bool((strip[..., -1] == full).all())
+    # A pixel is a word: what all have in common takes an eighth of the time.
+    common = np.bitwise_and.reduce(np.ascontiguousarray(strip).view(word), axis=None)
+    return bool(common.reshape(1).view(strip.dtype)[-1] == full)
+
+
+_WORDS = {2: np.uint16, 4: np.uint32, 8: np.uint64}
+"""By the bytes of a pixel."""
 
 
 def _as_8_bit(pixels: Pixels) -> Pixels:

@@ -69,8 +69,7 @@ def _inspection(decoded: Decoded) -> Inspection:
 def _channels(decoded: Decoded) -> tuple[list[Channel], Alpha | None, bool]:
     """Statistics, alpha, and whether the image may be grey."""
     names, pixels = _names(decoded), decoded.pixels
-    image = as_image(decoded)
-    table = Counts(image) if pixels.itemsize < 4 else Measured(image, pixels)
+    table = Counts(pixels) if pixels.itemsize < 4 else Measured(as_image(decoded), pixels)
     statistics = [table.channel(index, name) for index, name in enumerate(names)]
     alpha = table.alpha(len(names) - 1) if decoded.has_alpha else None
     return statistics, alpha, len(names) >= 3 and table.alike()

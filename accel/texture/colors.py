@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from accel.texture.measures import share
 from accel.texture.views import Floats, Views
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -101,7 +103,7 @@ def _short(name: str, values: Floats) -> Features:
         f"{name}.first": float(histogram[0]),
         f"{name}.last": float(histogram[-1]),
         f"{name}.top1": float(histogram.max()),
-        f"{name}.levels": float((histogram > 0).mean()),
+        f"{name}.levels": share(histogram > 0),
         f"{name}.near_top": float(histogram[240:].sum()),
         f"{name}.near_bottom": float(histogram[:16].sum()),
     }
@@ -110,17 +112,17 @@ def _short(name: str, values: Floats) -> Features:
 def _grey(rgb: Floats, chroma: Floats, high: Floats) -> Features:
     saturation = chroma / np.maximum(high, np.float32(0.02))
     return {
-        "grey.exact": float((chroma == 0).mean()),
-        "grey.nearly": float((chroma < 6 / 255).mean()),
-        "grey.roughly": float((chroma < 20 / 255).mean()),
+        "grey.exact": share(chroma == 0),
+        "grey.nearly": share(chroma < 6 / 255),
+        "grey.roughly": share(chroma < 20 / 255),
         "saturation.mean": float(saturation.mean()),
         "saturation.std": float(saturation.std()),
-        "saturation.vivid": float((chroma > 0.5).mean()),
-        "saturation.full": float((saturation > 0.95).mean()),
-        "black": float((high < 6 / 255).mean()),
-        "dark": float((high < 0.15).mean()),
-        "white": float((rgb.min(axis=0) > 250 / 255).mean()),
-        "primary": float(((high > 0.97) & (rgb.min(axis=0) < 0.03)).mean()),
+        "saturation.vivid": share(chroma > 0.5),
+        "saturation.full": share(saturation > 0.95),
+        "black": share(high < 6 / 255),
+        "dark": share(high < 0.15),
+        "white": share(rgb.min(axis=0) > 250 / 255),
+        "primary": share((high > 0.97) & (rgb.min(axis=0) < 0.03)),
     }
 
 
@@ -134,8 +136,10 @@ def _hues(rgb: Floats, high: Floats, chroma: Floats) -> Features:
         np.where(high == green, (blue - red) / safe + 2, (red - green) / safe + 4),
     )
     total = float(chroma.sum()) + 1e-6
-    bins = (hue * 2).astype(np.int64) % 12
-    shares = np.bincount(bins, weights=chroma, minlength=12) / total
+    # From -2 on, which is the same as 10.
+    turns = np.bincount((hue * 2).astype(np.int64) + 2, weights=chroma, minlength=14)
+    shares = turns[2:14] / total
+    shares[10:] += turns[:2] / total
     angle = hue * np.float32(np.pi / 3)
     x, y = float(chroma @ np.cos(angle)) / total, float(chroma @ np.sin(angle)) / total
     found = {f"hue.{place}": float(share) for place, share in enumerate(shares)}
@@ -149,28 +153,39 @@ def _palette(planes: Floats) -> Features:
     """How many colours there are, and how much the most frequent ones cover."""
     steps = (planes * np.float32(255) + np.float32(0.5)).astype(np.uint32)
     packed = steps[0] << 24 | steps[1] << 16 | steps[2] << 8 | steps[3]
-    counts = np.sort(_counts(packed))[::-1] / packed.size
+    counts = _counts(packed)
+    top = _largest(counts, 256).astype(np.float32) / packed.size
     coarse = steps[:3] >> 4
     boxes = np.bincount((coarse[0] << 8 | coarse[1] << 4 | coarse[2]).astype(np.int64), minlength=4096)
     shares = boxes[boxes > 0] / packed.size
     return {
         "palette.count": float(np.log2(len(counts))),
         "palette.variety": len(counts) / packed.size,
-        "palette.top1": float(counts[0]),
-        "palette.top2": float(counts[:2].sum()),
-        "palette.top8": float(counts[:8].sum()),
-        "palette.top32": float(counts[:32].sum()),
-        "palette.top256": float(counts[:256].sum()),
+        "palette.top1": float(top[0]),
+        "palette.top2": float(top[:2].sum()),
+        "palette.top8": float(top[:8].sum()),
+        "palette.top32": float(top[:32].sum()),
+        "palette.top256": float(top.sum()),
         "palette.boxes": float(np.log2(len(shares))),
         "palette.entropy": float(-(shares * np.log2(shares)).sum()),
         "palette.box_top": float(shares.max()),
     }
 
 
-def _counts(values: Floats) -> Floats:
+def _counts(values: NDArray[np.uint32]) -> NDArray[np.intp]:
+    """How often each value occurs."""
     ordered = np.sort(values)
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    return np.diff(np.append(starts, len(ordered))).astype(np.float32)
+    ends = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+    bounds = np.concatenate(([0], ends, [len(ordered)]))
+    return np.asarray(bounds[1:] - bounds[:-1])
+
+
+def _largest(counts: NDArray[np.intp], many: int) -> NDArray[np.intp]:
+    """The largest, in falling order."""
+    # How often each count occurs: few do, so that nothing has to be sorted.
+    times = np.bincount(counts)
+    present = np.flatnonzero(times)[::-1]
+    return np.repeat(present, times[present])[:many]
 
 
 def _relations(rgb: Floats, chroma: Floats, luma: Floats) -> Features:
@@ -201,12 +216,12 @@ def _relations(rgb: Floats, chroma: Floats, luma: Floats) -> Features:
         "spread.least": spread[0],
         "spread.most": spread[2],
         "chroma.luma": _correlation(chroma, luma),
-        "equal.rg": float((np.abs(rgb[0] - rgb[1]) < 3 / 255).mean()),
-        "equal.rb": float((np.abs(rgb[0] - rgb[2]) < 3 / 255).mean()),
-        "equal.gb": float((np.abs(rgb[1] - rgb[2]) < 3 / 255).mean()),
-        "order.blue": float((rgb[2] >= np.maximum(rgb[0], rgb[1])).mean()),
-        "order.red": float((rgb[0] >= np.maximum(rgb[1], rgb[2])).mean()),
-        "order.warm": float(((rgb[0] >= rgb[1]) & (rgb[1] >= rgb[2])).mean()),
+        "equal.rg": share(np.abs(rgb[0] - rgb[1]) < 3 / 255),
+        "equal.rb": share(np.abs(rgb[0] - rgb[2]) < 3 / 255),
+        "equal.gb": share(np.abs(rgb[1] - rgb[2]) < 3 / 255),
+        "order.blue": share(rgb[2] >= np.maximum(rgb[0], rgb[1])),
+        "order.red": share(rgb[0] >= np.maximum(rgb[1], rgb[2])),
+        "order.warm": share((rgb[0] >= rgb[1]) & (rgb[1] >= rgb[2])),
     }
 
 
@@ -219,7 +234,7 @@ def _correlation(one: Floats, other: Floats) -> float:
 def _opacity(view: Views, alpha: Floats, luma: Floats, chroma: Floats, high: Floats) -> Features:
     """Cut out, blended, used as a further channel, or none."""
     clear, full = alpha < 2 / 255, alpha > 253 / 255
-    share_clear, share_full = float(clear.mean()), float(full.mean())
+    share_clear, share_full = share(clear), share(full)
     found = {
         "alpha.there": float(view.has_alpha),
         "alpha.clear": share_clear,
@@ -228,8 +243,8 @@ def _opacity(view: Views, alpha: Floats, luma: Floats, chroma: Floats, high: Flo
         "alpha.mean": float(alpha.mean()),
         "alpha.std": float(alpha.std()),
         "alpha.luma": _correlation(alpha, luma),
-        "alpha.levels": float((_histogram(alpha) > 0).mean()),
-        "alpha.faint": float(((alpha > 2 / 255) & (alpha < 0.5)).mean()),
+        "alpha.levels": share(_histogram(alpha) > 0),
+        "alpha.faint": share((alpha > 2 / 255) & (alpha < 0.5)),
     }
     weight = float(alpha.sum()) + 1e-3
     seen = float(alpha @ luma) / weight
@@ -240,8 +255,8 @@ def _opacity(view: Views, alpha: Floats, luma: Floats, chroma: Floats, high: Flo
     found["seen.white"] = float(alpha @ (high - chroma > 0.95)) / weight
     found["seen.black"] = float(alpha @ (high < 0.05)) / weight
     found["seen.vivid"] = float(alpha @ (chroma > 0.4)) / weight
-    found["under.black"] = float((clear & (high < 3 / 255)).mean())
-    found["under.white"] = float((clear & (high - chroma > 0.98)).mean())
+    found["under.black"] = share(clear & (high < 3 / 255))
+    found["under.white"] = share(clear & (high - chroma > 0.98))
     found["under.color"] = share_clear - found["under.black"] - found["under.white"]
     return found
 
@@ -251,10 +266,10 @@ def _light(luma: Floats, high: Floats, chroma: Floats) -> Features:
     lit = high > 0.25
     count = float(lit.sum()) + 1e-3
     return {
-        "lit.share": float(lit.mean()),
+        "lit.share": share(lit),
         "lit.mean": float(high @ lit) / count,
         "lit.chroma": float(chroma @ lit) / count,
         "lit.white": float((high - chroma)[lit].mean()) if count > 1 else 0.0,
-        "lit.between": float(((high > 0.05) & (high < 0.25)).mean()),
-        "lit.middle": float(((luma > 0.3) & (luma < 0.7)).mean()),
+        "lit.between": share((high > 0.05) & (high < 0.25)),
+        "lit.middle": share((luma > 0.3) & (luma < 0.7)),
     }

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.texture.colors import LUMA
+from accel.texture.measures import ranked, share
 from accel.texture.views import THUMB, Floats, Views
 
 Features = dict[str, float]
@@ -53,20 +54,20 @@ def _grain(view: Views, luma: Floats) -> Features:
     deviations = luma.reshape(len(luma), -1).std(axis=1)
     means = luma.reshape(len(luma), -1).mean(axis=1)
     return {
-        "run.right": float(equal_right.mean()),
-        "run.down": float(equal_down.mean()),
-        "run.both": float(same.mean()),
+        "run.right": share(equal_right),
+        "run.down": share(equal_down),
+        "run.both": share(same),
         "run.pairs": _pairs(equal_right),
         "step.mean": float(right.mean()),
-        "step.sharp": float((right > 0.25).mean()),
-        "step.hard": float((right > 0.6).mean()),
-        "step.soft": float(((right > 1e-4) & (right < 4 / 255)).mean()),
+        "step.sharp": share(right > 0.25),
+        "step.hard": share(right > 0.6),
+        "step.soft": share((right > 1e-4) & (right < 4 / 255)),
         "noise.mean": float(noise.mean()),
         "noise.median": float(np.median(noise[::2])),
-        "noise.big": float((noise > 0.3).mean()),
+        "noise.big": share(noise > 0.3),
         "block.four": _phase(columns, 4),
         "block.eight": _phase(columns, 8),
-        "patch.quiet": float((deviations < 2 / 255).mean()),
+        "patch.quiet": share(deviations < 2 / 255),
         "patch.std": float(deviations.mean()),
         "patch.std_std": float(deviations.std()),
         "patch.mean_std": float(means.std()),
@@ -78,14 +79,15 @@ def _grain(view: Views, luma: Floats) -> Features:
 
 def _pairs(equal: NDArray[np.bool_]) -> float:
     """Whether steps stand at every other column only, as in art that was enlarged without smoothing."""
-    even, odd = float((~equal[:, :, 0::2]).mean()), float((~equal[:, :, 1::2]).mean())
+    even, odd = 1 - share(equal[:, :, 0::2]), 1 - share(equal[:, :, 1::2])
     return abs(even - odd) / (even + odd + 0.01)
 
 
 def _phase(steps: Floats, period: int) -> float:
     """How much steps at one phase of `period` stand out."""
     cut = steps[: len(steps) // period * period].reshape(-1, period).mean(axis=0)
-    return float((cut.max() - np.median(cut)) / (cut.mean() + 0.004))
+    middle = np.sort(cut)[period // 2 - 1 : period // 2 + 1].mean()
+    return float((cut.max() - middle) / (cut.mean() + 0.004))
 
 
 def _patterns(luma: Floats) -> Features:
@@ -114,20 +116,19 @@ _UNIFORM = _uniform()
 def _gradients(name: str, luma: Floats) -> Features:
     across = luma[:, :-1, 1:] - luma[:, :-1, :-1]
     along = luma[:, 1:, :-1] - luma[:, :-1, :-1]
-    size = np.hypot(across, along).ravel()
+    size = np.sqrt(across * across + along * along).ravel()
     total = float(size.sum()) + 1e-3
     ax, ay = np.abs(across).ravel(), np.abs(along).ravel()
-    ordered = np.sort(size)
-    picks = ordered[(np.array([0.25, 0.5, 0.9, 0.99]) * (len(ordered) - 1)).astype(int)]
+    picks = ranked(size, [int(place * (len(size) - 1)) for place in (0.25, 0.5, 0.9, 0.99)])
     mean = total / len(size)
     return {
         f"grad.{name}.mean": mean,
-        f"grad.{name}.q25": float(picks[0]),
-        f"grad.{name}.q50": float(picks[1]),
-        f"grad.{name}.q90": float(picks[2]),
-        f"grad.{name}.q99": float(picks[3]),
+        f"grad.{name}.q25": picks[0],
+        f"grad.{name}.q50": picks[1],
+        f"grad.{name}.q90": picks[2],
+        f"grad.{name}.q99": picks[3],
         f"grad.{name}.peak": float(np.log1p(picks[3] / (picks[1] + 0.002))),
-        f"grad.{name}.flat": float((size < 1.5 / 255).mean()),
+        f"grad.{name}.flat": share(size < 1.5 / 255),
         f"grad.{name}.upright": float(size @ (ax > 4 * ay)) / total,
         f"grad.{name}.level": float(size @ (ay > 4 * ax)) / total,
         f"grad.{name}.tilt": (float(ax.sum()) - float(ay.sum())) / total,
@@ -152,8 +153,8 @@ def _spectrum(name: str, luma: Floats) -> Features:
     size = luma.shape[1]
     window = _WINDOWS[size]
     centred = luma - luma.mean(axis=(1, 2), keepdims=True)
-    power = np.abs(np.fft.rfft2(centred * window[:, None] * window)) ** 2
-    power = power.mean(axis=0)
+    waves = np.fft.rfft2(centred * window[:, None] * window)
+    power = (waves.real * waves.real + waves.imag * waves.imag).mean(axis=0)
     sums = np.bincount(_RINGS[size].ravel(), weights=power.ravel(), minlength=7)[1:]
     total = float(sums.sum()) + 1e-4
     shares = sums / total
@@ -174,13 +175,14 @@ def _layout(view: Views, luma: Floats) -> Features:
     total = float(luma.var()) + 1e-5
     rows, columns = luma.mean(axis=1), luma.mean(axis=0)
     color_rows = view.thumb[:3].mean(axis=2)
+    steps = np.abs(luma[:, 1:] - luma[:, :-1])
     found = {
         "stay.mean": float(parts.mean(axis=1).var()) / total,
         "stay.deviation": float(deviations.std()) / (float(deviations.mean()) + 0.004),
-        "stay.still": float((deviations < 1.5 / 255).mean()),
-        "stay.quiet": float((deviations < 6 / 255).mean()),
-        "stay.clear": float((means[3] < 2 / 255).mean()),
-        "stay.black": float((means[:3].max(axis=0) < 4 / 255).mean()),
+        "stay.still": share(deviations < 1.5 / 255),
+        "stay.quiet": share(deviations < 6 / 255),
+        "stay.clear": share(means[3] < 2 / 255),
+        "stay.black": share(means[:3].max(axis=0) < 4 / 255),
         "rows.share": float(rows.var()) / total,
         "columns.share": float(columns.var()) / total,
         "rows.slope": _slope(rows),
@@ -191,19 +193,20 @@ def _layout(view: Views, luma: Floats) -> Features:
         "rows.top_mean": float(rows[:16].mean()),
         "rows.middle_mean": float(rows[24:40].mean()),
         "rows.bottom_mean": float(rows[-16:].mean()),
-        "rows.top_detail": float(np.abs(np.diff(luma[:20], axis=1)).mean()),
-        "rows.bottom_detail": float(np.abs(np.diff(luma[-20:], axis=1)).mean()),
-        "rows.jump": float(np.abs(np.diff(rows)).max()),
-        "pole.top": float(np.abs(np.diff(luma[0])).mean()),
-        "pole.bottom": float(np.abs(np.diff(luma[-1])).mean()),
+        "rows.top_detail": float(steps[:20].mean()),
+        "rows.bottom_detail": float(steps[-20:].mean()),
+        "rows.jump": float(np.abs(rows[1:] - rows[:-1]).max()),
+        "pole.top": float(steps[0].mean()),
+        "pole.bottom": float(steps[-1].mean()),
     }
     coarse = view.thumb.reshape(4, 4, 16, 4, 16).mean(axis=(2, 4))
     tint = coarse[:3].max(axis=0) - coarse[:3].min(axis=0)
     grey = np.tensordot(LUMA, coarse[:3], axes=1)
-    for place in range(16):
-        found[f"place.luma{place}"] = float(grey.flat[place])
-        found[f"place.alpha{place}"] = float(coarse[3].flat[place])
-        found[f"place.tint{place}"] = float(tint.flat[place])
+    places = zip(*(one.ravel().tolist() for one in (grey, coarse[3], tint)), strict=True)
+    for place, (bright, opaque, colored) in enumerate(places):
+        found[f"place.luma{place}"] = bright
+        found[f"place.alpha{place}"] = opaque
+        found[f"place.tint{place}"] = colored
     centre = luma[16:48, 16:48]
     found["centre.luma"] = float(centre.mean() - luma.mean())
     found["centre.std"] = float(centre.std()) / (float(luma.std()) + 0.01)
@@ -212,8 +215,10 @@ def _layout(view: Views, luma: Floats) -> Features:
 
 
 def _slope(values: Floats) -> float:
-    steps = np.linspace(-1, 1, len(values), dtype=np.float32)
-    return float(steps @ (values - values.mean())) / len(values)
+    return float(_SLOPE @ (values - values.mean())) / len(values)
+
+
+_SLOPE = np.linspace(-1, 1, THUMB, dtype=np.float32)
 
 
 def _borders(view: Views) -> Features:
@@ -232,14 +237,14 @@ def _borders(view: Views) -> Features:
     everywhere = np.abs(view.sample.reshape(4, -1) - corner).max(axis=0) < 3 / 255
     colors = border[:3]
     return found | {
-        "border.same": float(same.mean()),
-        "border.clear": float((border[3] < 2 / 255).mean()),
-        "border.black": float((colors.max(axis=0) < 4 / 255).mean()),
-        "border.white": float((colors.min(axis=0) > 250 / 255).mean()),
+        "border.same": share(same),
+        "border.clear": share(border[3] < 2 / 255),
+        "border.black": share(colors.max(axis=0) < 4 / 255),
+        "border.white": share(colors.min(axis=0) > 250 / 255),
         "border.std": float(colors.std(axis=1).mean()),
         "border.alpha": float(border[3].mean()),
         "border.luma": float(np.mean(LUMA @ colors)),
-        "corner.share": float(everywhere.mean()),
+        "corner.share": share(everywhere),
         "corner.luma": float(np.mean(LUMA @ corner[:3])),
         "corner.chroma": float(corner[:3].max() - corner[:3].min()),
         "sky.continuous": float(found["seam.columns_step"] - found["seam.rows_step"]),
@@ -264,8 +269,8 @@ def _symmetry(thumb: Floats, luma: Floats, seen: Floats) -> Features:
 
 
 def _halved(plane: Floats) -> Floats:
-    side = len(plane) // 2
-    halved: Floats = plane.reshape(side, 2, side, 2).mean(axis=(1, 3))
+    columns = plane[:, 0::2] + plane[:, 1::2]
+    halved: Floats = (columns[0::2] + columns[1::2]) / np.float32(4)
     return halved
 
 
@@ -287,14 +292,15 @@ def _shape(view: Views) -> Features:
     rows, columns = solid.any(axis=1), solid.any(axis=0)
     tall, wide = np.flatnonzero(rows), np.flatnonzero(columns)
     box = int(tall[-1] - tall[0] + 1) * int(wide[-1] - wide[0] + 1)
-    edge = int((solid[1:] != solid[:-1]).sum() + (solid[:, 1:] != solid[:, :-1]).sum())
+    below, beside = solid[1:] != solid[:-1], solid[:, 1:] != solid[:, :-1]
+    edge = _count(below) + _count(beside)
     # Euler's number: corners of each sign; close to pieces minus holes.
-    quads = np.pad(solid, 1).astype(np.int8)
+    quads = np.zeros((THUMB + 2, THUMB + 2), np.int8)
+    quads[1:-1, 1:-1] = solid
     sums = quads[1:, 1:] + quads[:-1, 1:] + quads[1:, :-1] + quads[:-1, :-1]
-    euler = (int((sums == 1).sum()) - int((sums == 3).sum())) / 4
-    straight = int((solid[2:, 1:] != solid[1:-1, 1:])[:, 1:].sum())
-    smooth = (solid[1:, 1:] != solid[:-1, 1:]) & (solid[1:, :-1] != solid[:-1, :-1])
-    upright = (solid[1:, 1:] != solid[1:, :-1]) & (solid[:-1, 1:] != solid[:-1, :-1])
+    euler = (_count(sums == 1) - _count(sums == 3)) / 4
+    straight = _count(solid[2:, 2:] != solid[1:-1, 2:])
+    smooth, upright = below[:, 1:] & below[:, :-1], beside[1:] & beside[:-1]
     places = np.argwhere(solid).astype(np.float32)
     middle = places.mean(axis=0) / THUMB - 0.5
     spread = places.std(axis=0) / THUMB
@@ -307,7 +313,7 @@ def _shape(view: Views) -> Features:
         "shape.pieces": float(np.sign(euler) * np.log1p(abs(euler))),
         "shape.rows": float((np.diff(rows.astype(np.int8)) == 1).sum()) + float(rows[0]),
         "shape.columns": float((np.diff(columns.astype(np.int8)) == 1).sum()) + float(columns[0]),
-        "shape.straight": (int(smooth.sum()) + int(upright.sum())) / max(1, edge),
+        "shape.straight": (_count(smooth) + _count(upright)) / max(1, edge),
         "shape.level": straight / max(1, edge),
         "shape.off_x": abs(float(middle[1])),
         "shape.off_y": float(middle[0]),
@@ -315,6 +321,10 @@ def _shape(view: Views) -> Features:
         "shape.spread_y": float(spread[0]),
         "shape.touches": float(solid[0].mean() + solid[-1].mean() + solid[:, 0].mean() + solid[:, -1].mean()),
     }
+
+
+def _count(found: NDArray[np.bool_]) -> int:
+    return int(np.count_nonzero(found))
 
 
 def _sizes(view: Views) -> Features:

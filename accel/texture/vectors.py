@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from accel.texture.measures import share
 from accel.texture.views import Floats, Views
 
 Features = dict[str, float]
@@ -19,16 +20,16 @@ def vectors(view: Views) -> Features:
     bent = ~up
     unit = np.abs(length - 1)
     found = {
-        "unit.tight": float((unit < 0.02).mean()),
-        "unit.near": float((unit < 0.05).mean()),
-        "unit.loose": float((unit < 0.15).mean()),
-        "unit.bent": float((bent & (unit < 0.06)).mean()) / (float(bent.mean()) + 0.002),
+        "unit.tight": share(unit < 0.02),
+        "unit.near": share(unit < 0.05),
+        "unit.loose": share(unit < 0.15),
+        "unit.bent": share(bent & (unit < 0.06)) / (share(bent) + 0.002),
         "unit.mean": float(length.mean()),
         "unit.std": float(length.std()),
-        "unit.flat": float(flat.mean()),
-        "unit.up": float(up.mean()),
-        "unit.toward": float((z > 0).mean()),
-        "unit.steep": float((z > 0.6).mean()),
+        "unit.flat": share(flat),
+        "unit.up": share(up),
+        "unit.toward": share(z > 0),
+        "unit.steep": share(z > 0.6),
         "unit.x": float(x.mean()),
         "unit.y": float(y.mean()),
         "unit.x_std": float(x.std()),
@@ -54,11 +55,11 @@ def _two_channels(planes: Floats) -> Features:
     disc = red * red + green * green
     swizzled = alpha * alpha + green * green
     return {
-        "pair.disc": float((disc <= 1.02).mean()),
-        "pair.centre": float((disc < 0.25).mean()),
-        "pair.no_blue": float((blue < -0.98).mean()),
-        "pair.swizzled": float((swizzled < 0.6).mean()),
-        "pair.red_full": float((red > 0.98).mean()),
+        "pair.disc": share(disc <= 1.02),
+        "pair.centre": share(disc < 0.25),
+        "pair.no_blue": share(blue < -0.98),
+        "pair.swizzled": share(swizzled < 0.6),
+        "pair.red_full": share(red > 0.98),
     }
 
 

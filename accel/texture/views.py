@@ -75,8 +75,8 @@ def views(decoded: Decoded) -> Views:
 
     across, along = _spread(width, 256), _spread(height, 256)
     picture = _picture(pixels, scaled)
-    rows = [scaled(pixels[[y]][:, across])[:, 0] for y in _ends(height)]
-    columns = [scaled(pixels[along][:, [x]])[:, :, 0] for x in _ends(width)]
+    rows = scaled(pixels[np.array(_ends(height))[:, None], across]).swapaxes(0, 1)
+    columns = scaled(pixels[along, np.array(_ends(width))[:, None]]).swapaxes(0, 1)
     return Views(
         sample=_unit(sample, peak, low),
         patches=scaled(_patches(pixels)).reshape(4, -1, PATCH, PATCH),
@@ -100,9 +100,13 @@ def _planes(pixels: Pixels, decoded: Decoded) -> Floats:
     top = {"u1": 255.0, "u2": 65535.0}.get(pixels.dtype.str[1:], 1.0)
     # In two steps, as numpy multiplies planes in one piece five times as fast.
     planar = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    colors = len(planar) - decoded.has_alpha
+    planes = np.empty((4, *planar.shape[1:]), np.float32)
+    planes[3] = 1
+    if colors == 3 and decoded.color_model != "cmyk":
+        np.multiply(planar, np.float32(1 / top), out=planes[: len(planar)], dtype=np.float32)
+        return planes
     stored = np.multiply(planar, np.float32(1 / top), dtype=np.float32)
-    planes = np.ones((4, *stored.shape[1:]), np.float32)
-    colors = len(stored) - decoded.has_alpha
     if decoded.color_model == "cmyk" and colors >= 4:
         planes[:3] = (1 - stored[:3]) * (1 - stored[3])
     elif colors <= 1:
@@ -170,8 +174,17 @@ def _cells(length: int) -> tuple[NDArray[np.intp], int]:
 
 def _picture(pixels: Pixels, scaled: Any) -> Floats:
     (rows, per_row), (columns, per_column) = _cells(pixels.shape[0]), _cells(pixels.shape[1])
-    planes: Floats = scaled(pixels.take(rows, axis=0).take(columns, axis=1))
+    chosen = pixels[_regular(rows)][:, _regular(columns)]
+    planes: Floats = scaled(chosen)
     return _averaged(planes, per_row, per_column)
+
+
+def _regular(places: NDArray[np.intp]) -> NDArray[np.intp] | slice:
+    """The same places as a slice, which copies nothing, where they are as far apart everywhere."""
+    step = int(places[1] - places[0])
+    if step < 1 or (places[1:] - places[:-1] != step).any():
+        return places
+    return slice(int(places[0]), int(places[-1]) + 1, step)
 
 
 def _averaged(planes: Floats, per_row: int, per_column: int) -> Floats:

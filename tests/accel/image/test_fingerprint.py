@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import pyvips
 
+from accel.image.decoded import Decoded
+from accel.image.digests import pixel_digest
 from accel.image.duplicates import BITS
 from accel.image.fingerprint import Fingerprint, NoParams, fingerprint, fingerprint_of
 from accel.image.load import decode_image
@@ -101,3 +103,16 @@ def test_a_file_that_goes_while_it_is_looked_at_is_refused_by_name(save):
     with pytest.raises(WorkloadError, match="isn't there any more") as caught:
         fingerprint_of(source, decoded)
     assert caught.value.name == "a.png"
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("grey", [True, False])
+def test_full_alpha_is_reduced_at_any_depth_until_one_pixel_differs(kind, grey):
+    top = np.iinfo(kind).max if kind is not np.float32 else 1
+    colors = (np.random.default_rng(3).random((90, 70, 1 if grey else 3)) * top).astype(kind)
+    full = np.concatenate([colors, np.full_like(colors[..., :1], top)], axis=2)
+    model = "grey" if grey else "rgb"
+    plain = pixel_digest(Decoded(colors, model, False, "png", 1))
+    assert pixel_digest(Decoded(full, model, True, "png", 1)) == plain
+    full[-1, -1, -1] = 0
+    assert pixel_digest(Decoded(full, model, True, "png", 1)) != plain

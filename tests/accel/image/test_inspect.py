@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import pyvips
 
+from accel.image.channels import Counts, is_grey
 from accel.image.inspect import Inspect, inspect
 from accel.image.inspection import Inspection
 from accel.workload import Limits
@@ -175,3 +176,28 @@ def test_seams_are_seen_on_the_axis_where_they_are(save):
 def test_a_preview_out_of_range_is_refused():
     with pytest.raises(Exception, match="preview"):
         inspect.workload.parse({"preview": 5000})
+
+
+@pytest.mark.parametrize("size", [(8, 12), (6, 6), (4, 9), (9, 4), (5, 7), (1, 4), (4, 1)])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+def test_counts_are_exact_whatever_pixels_are_counted_together(size, channels):
+    pixels = noise(*size, channels, top=9)
+    counts = Counts(pixels)
+    for index in range(channels):
+        plane = pixels[..., index] / 255
+        found = counts.channel(index, "x")
+        assert (found.min, found.max) == (plane.min(), plane.max())
+        assert (found.mean, found.std) == pytest.approx((plane.mean(), plane.std()), abs=1e-12)
+
+
+@pytest.mark.parametrize("channels", [3, 4, 5])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_one_pixel_in_any_place_tells_colour_from_grey(channels, kind):
+    pixels = noise(300, 301, channels, kind=kind)
+    pixels[..., 1] = pixels[..., 2] = pixels[..., 0]
+    assert is_grey(pixels)
+    for place in [(0, 0), (150, 7), (217, 218), (217, 219), (299, 300)]:
+        for channel in range(3):
+            pixels[(*place, channel)] += 1
+            assert not is_grey(pixels)
+            pixels[(*place, channel)] -= 1

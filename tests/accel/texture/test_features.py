@@ -65,3 +65,21 @@ def test_a_large_image_costs_little_more_than_a_small_one():
     # Counted, not timed: what is read of it doesn't grow.
     large = np.zeros((4096, 4096, 3), np.uint8)
     assert extract(decoded(large)).picture.nbytes == extract(decoded(large[:64, :64])).picture.nbytes
+
+
+def test_the_same_few_colours_count_wherever_they_stand():
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    pixels[:16, :, 0], pixels[16:24, :, 1], pixels[24, :5, 2] = 200, 100, 50
+    found = extract(decoded(pixels)).features
+    assert 2 ** found["palette.count"] == pytest.approx(4)
+    most = np.array([64 * 64 - 24 * 64 - 5, 16 * 64, 8 * 64, 5]) / 64**2
+    assert [found[f"palette.top{count}"] for count in (1, 2, 8, 256)] == pytest.approx(
+        [most[0], most[:2].sum(), 1, 1]
+    )
+
+
+@pytest.mark.parametrize(("color", "hue"), [((255, 0, 0), 0), ((255, 0, 140), 11), ((255, 0, 70), 0),
+                                            ((0, 255, 0), 4), ((0, 0, 255), 8)])  # fmt: skip
+def test_a_colour_counts_for_its_hue(color, hue):
+    found = extract(decoded(np.full((64, 64, 3), color, np.uint8))).features
+    assert [found[f"hue.{place}"] for place in range(12)] == pytest.approx(np.eye(12)[hue], abs=1e-4)

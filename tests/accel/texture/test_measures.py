@@ -1,0 +1,20 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accel.texture.measures import ranked, share
+
+
+def test_a_share_counts_what_is_true():
+    assert share(np.array([[True, False], [False, False]])) == 0.25
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.sampled_from([1, 2, 900, 8191, 8192, 20_000]), st.sampled_from([0.0, 1e-30, 0.01, 1.0, 65504.0]),
+    st.integers(1, 300), st.integers(0, 9),
+)  # fmt: skip
+def test_ranks_are_those_of_values_in_order(count, scale, steps, seed):
+    values = np.random.default_rng(seed).integers(0, steps, count).astype(np.float32) * np.float32(scale)
+    places = [int(part * (count - 1)) for part in (0, 0.25, 0.5, 0.9, 0.99, 1)]
+    assert ranked(values, places) == np.sort(values)[places].tolist()
