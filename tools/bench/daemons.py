@@ -17,13 +17,15 @@ PATIENCE_S = 20.0
 
 
 @contextlib.contextmanager
-def bridge(*flags: str, **settings: object) -> Iterator[tuple[Path, psutil.Process]]:
-    """`popbridge serve` in a home of its own: its connection file and its process.
+def bridge(
+    *flags: str, module: str = "bridge.cli", **settings: object
+) -> Iterator[tuple[Path, psutil.Process]]:
+    """`popbridge serve` in a home of its own, by a module that does as that: its connection file and process.
 
     `settings` as in the environment: `session_keep_s=1`.
     """
     with tempfile.TemporaryDirectory(prefix="popbridge-bench-", ignore_cleanup_errors=True) as home:
-        command = [sys.executable, "-m", "bridge.cli", "serve", "--port", "0", *flags]
+        command = [sys.executable, "-m", module, "serve", "--port", "0", *flags]
         given = {f"POPBRIDGE_{name.upper()}": str(value) for name, value in settings.items()}
         env = {**os.environ, "POPBRIDGE_HOME": home, **given}
         with _process(command, env, stdout=subprocess.DEVNULL) as process:
@@ -51,9 +53,10 @@ def echo_app(*flags: str) -> Iterator[tuple[str, psutil.Process]]:
 
 
 @contextlib.contextmanager
-def idle_clients(file: Path, count: int) -> Iterator[Callable[[], int]]:
+def idle_clients(file: Path, count: int, tls: bool = False) -> Iterator[Callable[[], int]]:
     """So many connections that answer pings; gives what tells how many there still are."""
     command = [sys.executable, "-m", "tools.bench.idle_clients", str(file), str(count)]
+    command += ["tls"] if tls else []
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     assert process.stdout is not None

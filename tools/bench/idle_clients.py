@@ -1,4 +1,4 @@
-"""Clients that identify and then only answer pings: `python -m tools.bench.idle_clients FILE COUNT`.
+"""Clients that identify and then only answer pings: `python -m tools.bench.idle_clients FILE COUNT [tls]`.
 
 Prints `ready` when all are in, and for each line on its input how many still are; ends with its input.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import selectors
 import socket
+import ssl
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -62,7 +63,9 @@ def identify(file: ConnectionFile) -> bytes:
 class Clients:
     """So many sockets in one selector."""
 
-    def __init__(self, file: ConnectionFile) -> None:
+    def __init__(self, file: ConnectionFile, tls: bool = False) -> None:
+        """With `tls` any certificate is taken."""
+        self._tls = ssl._create_unverified_context() if tls else None
         self._address = (urlsplit(file.ws).hostname, urlsplit(file.ws).port)
         self._handshake, self._identify = handshake(file), identify(file)
         self.selector = selectors.DefaultSelector()
@@ -74,13 +77,17 @@ class Clients:
         for _ in range(count):
             while len(self._opening) >= AT_ONCE:
                 self.turn()
-            made = socket.create_connection(self._address)
+            made = self._connected()
             made.sendall(self._handshake)
             made.setblocking(False)
             self._opening[made] = b""
             self.selector.register(made, selectors.EVENT_READ)
         while self._opening:
             self.turn()
+
+    def _connected(self) -> socket.socket:
+        made = socket.create_connection(self._address)
+        return self._tls.wrap_socket(made) if self._tls else made
 
     def turn(self) -> bool:
         """Reads what has come; whether the input has, too."""
@@ -94,11 +101,8 @@ class Clients:
         return asked
 
     def _read(self, one: socket.socket) -> None:
-        try:
-            data = one.recv(65536)
-        except OSError:
-            data = b""
-        if not data:
+        data = _received(one)
+        if data is None:
             self.selector.unregister(one)
             self._opening.pop(one, None)
             self.open.discard(one)
@@ -120,9 +124,22 @@ class Clients:
             one.send(frame(PONG, data[at + 2 : at + 6]))
 
 
+def _received(one: socket.socket) -> bytes | None:
+    """All that has come; None where nothing comes any more. TLS may hold records that no selector sees."""
+    pieces = []
+    try:
+        while piece := one.recv(65536):
+            pieces.append(piece)
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return b"".join(pieces)
+    except OSError:
+        pass
+    return None
+
+
 def main() -> None:
     raise_file_limit()
-    clients = Clients(ConnectionFile.read(Path(sys.argv[1])))
+    clients = Clients(ConnectionFile.read(Path(sys.argv[1])), sys.argv[3:] == ["tls"])
     clients.add(int(sys.argv[2]))
     assert len(clients.open) == int(sys.argv[2]), "the daemon refused some"
     print("ready", flush=True)
