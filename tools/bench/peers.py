@@ -100,11 +100,17 @@ def borne(file: ConnectionFile, daemon: psutil.Process, make: Make) -> float:
     """Seconds until the daemon has no connection to that peer any more; infinite where it goes on."""
     with make(file) as peer:
         begin, port = time.monotonic(), peer.getsockname()[1]
-        while any(c.raddr and c.raddr.port == port for c in daemon.net_connections("tcp")):
-            if time.monotonic() - begin > PATIENCE_S:
-                return float("inf")
-            time.sleep(0.05)
-        return time.monotonic() - begin
+
+        def wait(*, there: bool) -> bool:
+            while any(c.raddr and c.raddr.port == port for c in daemon.net_connections("tcp")) != there:
+                if time.monotonic() - begin > PATIENCE_S:
+                    return False
+                time.sleep(0.05)
+            return True
+
+        # A busy daemon hasn't taken it yet.
+        is_gone = wait(there=True) and wait(there=False)
+        return time.monotonic() - begin if is_gone else float("inf")
 
 
 def measure() -> str:
