@@ -25,7 +25,7 @@ from tests.server import wire
 from tests.server.daemons import ProcessDaemon
 from tools.bench.daemons import echo
 
-SECONDS = 30.0
+SECONDS = 60.0
 PAUSE_S = 0.005
 """Between two round trips."""
 WORKERS = 2
