@@ -14,7 +14,7 @@ from bridge.advisors.import_around import Surveyor, agreed_in
 from bridge.advisors.import_desk import Desk
 from bridge.advisors.import_look import look_at_all, read_event, textures, with_preview
 from bridge.advisors.import_popups import advice_popup, trouble_popup
-from bridge.api import Advisor, Answer, Context, Event, Popup, RequestError, SessionView, UserError
+from bridge.api import Advisor, Answer, Context, Event, Popup, SessionView, UserError
 from bridge.projectfile import ProjectFile
 
 MAX_GATHERED = 100_000
@@ -136,7 +136,7 @@ class TextureImportAdvisor(Advisor):
         popup = advice_popup(ordered, session.locale, desk.open(files))
         try:
             popup_id = await context.popup(session, popup, msgspec.to_builtins(Advice(ordered)))
-        except RequestError:
+        except BaseException:
             # Nobody saw it: the next import asks once more.
             desk.close()
             raise

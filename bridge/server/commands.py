@@ -76,15 +76,21 @@ class Commands:
     async def answered(self, command: Command, reply: Result | Error) -> None:
         """Keeps what the editor observed, and wakes whoever waits for it."""
         log.info("%s #%d is answered", command.name, command.id)
+        if self._store.trouble:
+            self._keep_later(command, reply)
+            return
         try:
             self._kept(
                 command, await self._store.write(lambda db: ReceiptStore(db).answered(command.id, reply))
             )
         except StoreError:
-            # The editor won't say it again; its other messages needn't wait meanwhile.
-            task = asyncio.create_task(self._persist(command, reply))
-            self._unkept.add(task)
-            task.add_done_callback(self._unkept.discard)
+            self._keep_later(command, reply)
+
+    def _keep_later(self, command: Command, reply: Result | Error) -> None:
+        # The editor won't say it again; its other messages needn't wait meanwhile.
+        task = asyncio.create_task(self._persist(command, reply))
+        self._unkept.add(task)
+        task.add_done_callback(self._unkept.discard)
 
     async def _persist(self, command: Command, reply: Result | Error) -> None:
         self._kept(

@@ -56,10 +56,14 @@ class Look(Struct, frozen=True):
     settled: bool
     digest: bytes | None
     """SHA-256 of what is in it; None where that isn't known yet."""
+    is_blob: bool = False
+    """Whether its name says what is in it, whenever it was touched."""
 
     @property
     def identity(self) -> bytes:
-        """32 bytes that are others for another file or stamp."""
+        """32 bytes that are others for other contents; where those aren't known, for another stamp."""
+        if self.digest is not None:
+            return self.digest
         return hashlib.sha256(msgspec.msgpack.encode((os.fsencode(self.path), self.stamp))).digest()
 
 
@@ -91,7 +95,7 @@ class Contents:
         """
         again = [one if one.settled else Look(one.path, one.stamp, False, None) for one in looks]
         now = await self.digests(again, "bulk")
-        if now is None or any(Stamp.of(one.path) != one.stamp for one in looks):
+        if now is None or any(not one.is_blob and Stamp.of(one.path) != one.stamp for one in looks):
             return None
         sure = all(one.settled for one in looks) or now == earlier
         return now if sure and earlier in (None, now) else None
@@ -100,7 +104,7 @@ class Contents:
         stamp = Stamp.of(path)
         folder, name = os.path.split(path)
         if folder == self._folder and BLOB.fullmatch(name):
-            return Look(path, stamp, True, bytes.fromhex(name))
+            return Look(path, stamp, True, bytes.fromhex(name), is_blob=True)
         known = self._known.get(path)
         if known is None or known[0] != stamp:
             return Look(path, stamp, stamp.settled, None)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from accel.workload import Input
 from bridge.api import Advisor, RunResult, SessionView
 from bridge.core.messages import Popup
+
+Value = TypeVar("Value")
 
 if TYPE_CHECKING:
     from bridge.server.flows import Flows
@@ -24,7 +26,17 @@ class AdvisorContext:
     middle, finds the commands and popups that it made the first time.
     """
 
-    def __init__(self, flows: Flows, advisor: Advisor, live: LiveSession, parent: int | None = None) -> None:
+    def __init__(
+        self,
+        flows: Flows,
+        advisor: Advisor,
+        live: LiveSession,
+        parent: int | None = None,
+        *,
+        patient: bool = True,
+    ) -> None:
+        """`patient`: where the store can't keep something now, it waits until it can: nobody asks again."""
+        self._patient = patient
         self.settings = flows.settings
         self._flows = flows
         self._advisor = advisor
@@ -51,30 +63,37 @@ class AdvisorContext:
         return RunResult(value=result.value, blobs=blobs)
 
     async def popup(self, session: SessionView, popup: Popup, state: Any) -> int:
-        return await self._flows.show(self._live, self._advisor, popup, state, self._step())
+        step = self._step()
+        return await self._kept(lambda: self._flows.show(self._live, self._advisor, popup, state, step))
 
     async def close_popup(self, session: SessionView, popup_id: int) -> None:
         await self._flows.withdraw(self._live, popup_id)
 
     async def command(self, session: SessionView, name: str, args: Mapping[str, Any], *, note: str) -> int:
-        return await self._flows.commands.send(self._live, name, args, note, parent=self._step())
+        step = self._step()
+        return await self._kept(lambda: self._flows.commands.send(self._live, name, args, note, parent=step))
 
     async def receipt(self, receipt_id: int) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = msgspec.to_builtins(await self._flows.commands.wait(receipt_id))
+        receipt = await self._kept(lambda: self._flows.commands.wait(receipt_id))
+        found: Mapping[str, Any] = msgspec.to_builtins(receipt)
         return found
 
     async def revert(self, receipt_ids: Sequence[int], *, editor: str = "") -> Sequence[int]:
         step = self._step()
         self._steps += len(receipt_ids)
-        return await self._flows.commands.revert(
-            receipt_ids, parent=step, editor=editor, asking=self._live.id
+        commands, asking = self._flows.commands, self._live.id
+        return await self._kept(
+            lambda: commands.revert(receipt_ids, parent=step, editor=editor, asking=asking)
         )
 
     async def rules(self, session: SessionView) -> Mapping[str, Sequence[str]]:
-        return await self._flows.rules.of(session)
+        return await self._kept(lambda: self._flows.rules.of(session))
 
     async def add_rule(self, session: SessionView, folder: str, finding: str) -> None:
-        await self._flows.rules.add(session, folder, finding)
+        await self._kept(lambda: self._flows.rules.add(session, folder, finding))
+
+    async def _kept(self, do: Callable[[], Awaitable[Value]]) -> Value:
+        return await (self._flows.store.insist(do) if self._patient else do())
 
     def _step(self) -> tuple[int, int] | None:
         self._steps += 1

@@ -75,12 +75,17 @@ class Flows:
     async def ask(self, live: LiveSession, name: str, params: Mapping[str, Any]) -> Any:
         """What the advisor answers that can be asked under `name`. Raises RequestError."""
         advisor = self._asks[name]
-        return await advisor.on_ask(AdvisorContext(self, advisor, live), live.view, name, params)
+        # Who asked is told that the store fails, and asks again.
+        context = AdvisorContext(self, advisor, live, patient=False)
+        return await advisor.on_ask(context, live.view, name, params)
 
     async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
         """Keeps the answer, has its advisor act on it, and confirms it."""
         if closing.reason == "unknown":
             await live.send(closing)
+            return
+        if self.store.trouble:
+            self.spawn(self._keep(live, answer, closing), f"keeping the answer to popup {answer.id}")
             return
         try:
             # What the power takes away is asked once more: nobody waits for the disk when pressing a button.
@@ -112,7 +117,7 @@ class Flows:
             self.spawn(self._act(live, popup_id), f"acting on the answer to popup {popup_id}")
 
     async def _act(self, live: LiveSession, popup_id: int) -> None:
-        stored = await self._stored(popup_id)
+        stored = await self.store.insist(lambda: self._stored(popup_id))
         if stored is None or stored.answer is None:
             return
         advisor = self._advisors.get(stored.advisor)
@@ -122,11 +127,15 @@ class Flows:
             return
         popup, answer = unpack(stored.message, Popup), unpack(stored.answer, Answer)
         context = AdvisorContext(self, advisor, live, parent=popup_id)
+        # A daemon that stops in the middle, or whose store was closed, leaves the answer for the next one.
+        stopped = False
         try:
             await advisor.on_answer(context, live.view, popup, unpack(stored.state), answer)
+        except StoreError:
+            stopped = True
+            raise
         finally:
-            # A daemon that stops in the middle leaves the answer for the next one.
-            if not asyncio.current_task().cancelling():  # type: ignore[union-attr]
+            if not stopped and not asyncio.current_task().cancelling():  # type: ignore[union-attr]
                 self._settled(popup_id)
 
     async def show(

@@ -116,7 +116,9 @@ class Commits:
     @property
     def move_is_due(self) -> bool:
         """Whether the log should be moved before anything else is committed."""
-        if self.writes - self._moved_at >= CHECKPOINT_WORKS:
+        # A log that is long already doesn't tell by its size how much of it is in use.
+        is_long = self._size_moved >= CHECKPOINT_BYTES
+        if self.writes - self._moved_at >= (CHECKPOINT_WORKS // 4 if is_long else CHECKPOINT_WORKS):
             return True
         return self._log_size() - self._size_moved >= CHECKPOINT_BYTES
 

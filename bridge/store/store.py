@@ -8,7 +8,7 @@ import contextlib
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -114,10 +114,17 @@ class Store:
 
     async def persist(self, work: Callable[[Database], Value], *, synced: bool = True) -> Value:
         """As `write`, tried again until it is kept. Raises StoreError only once the store is closed."""
+        return await self.insist(lambda: self.write(work, synced=synced))
+
+    async def insist(self, ask: Callable[[], Awaitable[Value]]) -> Value:
+        """What `ask` gives, which is asked again while it raises StoreError.
+
+        Raises that only once the store is closed.
+        """
         tries = 0
         while True:
             try:
-                return await self.write(work, synced=synced)
+                return await ask()
             except StoreError as error:
                 if self._closed:
                     raise

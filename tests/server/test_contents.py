@@ -104,7 +104,11 @@ async def test_a_blob_is_never_read(tmp_path: Path, hashing: Counted) -> None:
     blobs = BlobStore(tmp_path / "blobs", 1 << 20)
     contents = Contents(blobs, hashing)
     path = blobs.path(blobs.put(b"blob"))
-    assert await contents.digests(look(contents, path), "normal") == [sha(b"blob")]
+    looks = look(contents, path)
+    assert await contents.digests(looks, "normal") == [sha(b"blob")]
+    os.utime(path, (1, 1))  # as somebody who names it does
+    assert look(contents, path)[0].identity == looks[0].identity
+    assert await contents.confirmed(looks, None) == [sha(b"blob")]
     shutil.copy(path, tmp_path / path.name)  # not every file of such a name is one
     assert look(contents, tmp_path / path.name)[0].digest is None
     assert hashing.read == []

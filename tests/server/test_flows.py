@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,60 @@ async def test_an_answer_is_confirmed_and_acted_on_once_it_can_be_kept(
         assert not log.exists()
     assert (await wire.until("popup_close", id=shown["id"]))["reason"] == "answered"
     assert await lines(log, 1) == ["answered yes kept"]
+
+
+async def test_what_a_kept_answer_leads_to_is_done_once_the_store_can_keep_it(
+    daemon: ThreadDaemon, wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, writes = daemon.bridge.store, 0
+    write = store.write
+
+    async def fails_after_the_first(work: Any, **more: Any) -> Any:
+        nonlocal writes
+        writes += 1
+        if writes > 1:
+            raise StoreError("the disk is full")
+        return await write(work, **more)
+
+    shown = await popup(wire, state={"log": str(tmp_path / "log"), "again": "next"})
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write", fails_after_the_first)
+        assert await answered(wire, shown) == "answered"
+        assert await wire.quiet()
+        assert daemon.popup(shown["id"]).status == "answered"
+    assert (await wire.until("popup"))["title"] == "next"
+    await asyncio.to_thread(until, lambda: daemon.popup(shown["id"]).status == "settled", "it")
+
+
+async def test_what_an_advisor_wants_to_show_waits_for_the_store(
+    daemon: ThreadDaemon, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(work: object, **_: object) -> None:
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(daemon.bridge.store, "write", full)
+        await wire.send("event", name="test.popup", data={})
+        assert await wire.quiet()
+    assert await wire.until("popup")
+
+
+async def test_while_the_store_fails_answers_to_popups_hold_up_nothing_else(
+    daemon: ThreadDaemon, wire: Wire
+) -> None:
+    await wire.send("event", name="test.popup", data={"count": 16})
+    shown = [(await wire.until("popup"))["id"] for _ in range(16)]
+    holder = sqlite3.connect(daemon.bridge.store.path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    try:
+        for popup_id in shown:
+            await wire.send("answer", id=popup_id, state="answered", action="yes")
+        assert (await wire.request(1, "bridge.echo"))["type"] == "result"
+    finally:
+        holder.execute("ROLLBACK")
+        holder.close()
+    closed = {(await wire.until("popup_close"))["id"] for _ in shown}
+    assert closed == set(shown)
 
 
 async def test_an_answer_to_a_daemon_that_is_stopping_is_kept_for_the_next(

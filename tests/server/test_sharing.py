@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Any
 
 import pytest
 
-from tests.server.results import Bench, Start, ask, counters, counters_waiting, queued, until
+from tests.server.results import Bench, Start, ask, cache_of, counters, counters_waiting, queued, until
 
 
 async def test_64_that_ask_the_same_at_once_have_it_run_once(start: Start, bench: Bench) -> None:
@@ -22,6 +23,27 @@ async def test_64_that_ask_the_same_at_once_have_it_run_once(start: Start, bench
     assert all(one["value"]["read"] == [b"one"] and not one["meta"].get("cached") for one in found)
     assert bench.runs == 1
     assert counters(daemon) == (0, 1, 63)
+
+
+async def test_what_is_sent_along_or_was_put_as_a_blob_is_run_once_too(start: Start, bench: Bench) -> None:
+    daemon = start()
+    bench.hold.touch()
+    blob = daemon.look(lambda: daemon.bridge.blobs.put(b"one"))
+    inputs: list[dict[str, Any]] = [{"name": "in", "data": b"one"}, {"name": "in", "blob": blob}]
+    async with contextlib.AsyncExitStack() as stack:
+        wires = [await stack.enter_async_context(bench.session(daemon)) for _ in range(16)]
+        answers = [
+            asyncio.create_task(ask(wire, 1, bench.request(inputs=[inputs[at % 2]])))
+            for at, wire in enumerate(wires)
+        ]
+        await until(lambda: counters_waiting(daemon) == 16)
+        bench.hold.unlink()
+        found = await asyncio.gather(*answers)
+        assert all(one["value"]["read"] == [b"one"] for one in found)
+        assert bench.runs == 1
+        await until(lambda: not daemon.look(lambda: len(cache_of(daemon.bridge)._flights)))
+        # It is kept, though others have named the blob meanwhile.
+        assert (await ask(wires[0], 2, bench.request(inputs=inputs[1:])))["meta"]["cached"]
 
 
 @pytest.mark.usefixtures("settled")
