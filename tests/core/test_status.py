@@ -11,7 +11,8 @@ from bridge.core.status import Status
 def test_a_daemon_without_further_parts_has_no_further_figures() -> None:
     fields = {
         "version": "1", "instance": "i", "pid": 1, "address": "a", "uptime_s": 1, "devices": [], "open": {},
-        "inflight": 1, "waiting": {}, "workers": [], "replaced": {}, "sessions": [], "connections": 0,
+        "inflight": 1, "waiting": {}, "workers": [], "replaced": {}, "sessions": [], "attached": 0,
+        "away": 0, "connections": 0,
         "workloads": [], "memory": 1, "lag_p95_ms": None,
     }  # fmt: skip
     assert msgspec.convert(fields, Status).figures == {}
