@@ -62,7 +62,7 @@ def backup(file: Path, blobs: bool, force: bool, as_json: bool) -> None:
     the backup too.
     """
     from bridge.store.copies import copy_blobs, copy_database
-    from bridge.store.inspect import open_to_look
+    from bridge.store.looking import open_to_look
 
     paths = _paths()
     database = _there(paths)

@@ -12,7 +12,8 @@ from sqlite_utils import Database, Migrations
 
 from bridge.store.database import connect
 from bridge.store.database import migrations as main_migrations
-from bridge.store.inspect import open_to_look, tables
+from bridge.store.inspect import tables
+from bridge.store.looking import open_to_look
 from bridge.store.readable import MAX_ROW, Keep, Numbered, read_keyed, whole_indexes
 from bridge.store.splits import Splits
 
