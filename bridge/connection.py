@@ -30,7 +30,7 @@ class ConnectionFile(Struct):
             return msgspec.json.decode(path.read_bytes(), type=cls)
         except (OSError, msgspec.DecodeError) as error:
             if (blocked := _no_folder(path)) is not None:
-                said = f"{blocked} is no folder: move it, or let POPBRIDGE_HOME name a folder."
+                said = f"{blocked} is no folder: let POPBRIDGE_HOME name one, or make room for one."
             elif isinstance(error, FileNotFoundError):
                 said = "PopBridge isn't running: start it with `popbridge serve`."
             else:

@@ -40,7 +40,7 @@ def test_without_the_file_nothing_is_running(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ["home/connection.json", "home/run/connection.json"])
 def test_a_home_that_is_a_file_is_told_and_no_start_is_advised(tmp_path: Path, place: str) -> None:
     (tmp_path / "home").touch()
-    with pytest.raises(UserError, match="home is no folder: move it") as caught:
+    with pytest.raises(UserError, match="home is no folder: let POPBRIDGE_HOME name one") as caught:
         ConnectionFile.read(tmp_path / place)
     assert "popbridge serve" not in str(caught.value)
 

@@ -160,7 +160,7 @@ def _only_one(paths: Paths) -> Iterator[None]:
 def _cant_use(paths: Paths, error: OSError) -> UserError:
     """Of a folder that can't be made or written, or of the lock itself."""
     if isinstance(error, FileExistsError):
-        return UserError(f"{error.filename} is a file, and the daemon needs a folder of that name: move it.")
+        return UserError(f"{error.filename} is no folder: let POPBRIDGE_HOME name one, or make room for one.")
     if error.errno == errno.EROFS:
         # Of a mount that is read-only the lock is only the first file that is to be made.
         return UserError(

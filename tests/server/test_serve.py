@@ -204,7 +204,7 @@ def test_a_database_that_is_none_is_named(tmp_path: Path) -> None:
 
 def test_a_home_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "home").touch()
-    with pytest.raises(UserError, match="home is a file, and the daemon needs a folder"):
+    with pytest.raises(UserError, match="home is no folder"):
         begin(tmp_path / "home")
 
 
