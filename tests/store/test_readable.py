@@ -12,6 +12,7 @@ import pytest
 
 from bridge.store.database import open_database
 from bridge.store.inspect import inspect
+from bridge.store.readable import Numbered
 from bridge.store.salvage import salvage
 from bridge.store.splits import Splits
 from tests.store.damage import PAGE, busy, keep, numbers, overwrite, readable
@@ -48,8 +49,7 @@ def test_wherever_pages_are_overwritten_each_row_that_can_be_read_is_kept(
     # Without the first page there is no database, without the schema's no table.
     places = random.Random(seed).sample(range(3, pages + 1), int(pages * share))
     overwrite(damaged, places, content)
-    with contextlib.suppress(sqlite3.DatabaseError):
-        nothing_more_can_be_read(damaged, tmp_path / "b.db")
+    nothing_more_can_be_read(damaged, tmp_path / "b.db")
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -95,6 +95,15 @@ def test_pages_that_are_only_in_the_log_tell_where_to_look_too(tmp_path: Path) -
         assert Splits(source).of(root_of(source, "receipts"))[-1] > ROWS - 10
         overwrite(source, [leaves(source, "receipts")[3]])
         assert ROWS - 10 < salvage(source, tmp_path / "b.db").rows["receipts"] < ROWS
+
+
+def test_where_the_file_cant_be_read_beside_another_program_both_ends_are_kept(damaged: Path) -> None:
+    overwrite(damaged, [leaves(damaged, "receipts")[10]])
+    kept: list[tuple[int, ...]] = []
+    with contextlib.closing(sqlite3.connect(damaged)) as source:
+        unread = Numbered(source, "receipts", ["id"], ends=(), top=ROWS).read(kept.append)
+    assert {row[0] for row in kept} == readable(damaged, "receipts", range(1, ROWS + 1))
+    assert len(kept) == ROWS - unread < ROWS
 
 
 def test_of_rows_by_name_those_between_two_damaged_pages_are_found_by_an_index(
