@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Self
 
@@ -27,10 +28,14 @@ class ConnectionFile(Struct):
         """Raises UserError where no daemon has written it."""
         try:
             return msgspec.json.decode(path.read_bytes(), type=cls)
-        except FileNotFoundError:
-            raise UserError("PopBridge isn't running: start it with `popbridge serve`.") from None
         except (OSError, msgspec.DecodeError) as error:
-            raise UserError(f"{path} can't be read ({error}): restart `popbridge serve`.") from None
+            if (blocked := _no_folder(path)) is not None:
+                said = f"{blocked} is no folder: let POPBRIDGE_HOME name one, or make room for one."
+            elif isinstance(error, FileNotFoundError):
+                said = "PopBridge isn't running: start it with `popbridge serve`."
+            else:
+                said = f"{path} can't be read ({error}): restart `popbridge serve`."
+            raise UserError(said) from None
 
     def write(self, path: Path) -> None:
         """Readable by its owner alone, and in one step, so that no client reads half of it."""
@@ -39,3 +44,8 @@ class ConnectionFile(Struct):
         draft.touch(mode=0o600)
         draft.write_bytes(json.dumps(msgspec.to_builtins(self), indent=1).encode())
         draft.replace(path)
+
+
+def _no_folder(path: Path) -> Path | None:
+    """What stands in the place of a folder above `path`: Windows says only that nothing is there."""
+    return next((one for one in path.parents if os.path.exists(one) and not os.path.isdir(one)), None)

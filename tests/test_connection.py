@@ -37,6 +37,14 @@ def test_without_the_file_nothing_is_running(tmp_path: Path) -> None:
         ConnectionFile.read(tmp_path / "connection.json")
 
 
+@pytest.mark.parametrize("place", ["home/connection.json", "home/run/connection.json"])
+def test_a_home_that_is_a_file_is_told_and_no_start_is_advised(tmp_path: Path, place: str) -> None:
+    (tmp_path / "home").touch()
+    with pytest.raises(UserError, match="home is no folder: let POPBRIDGE_HOME name one") as caught:
+        ConnectionFile.read(tmp_path / place)
+    assert "popbridge serve" not in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"ws": 1}', '{"ws": "ws://x"}'])
 def test_a_file_that_is_none_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "connection.json"

@@ -62,7 +62,7 @@ def backup(file: Path, blobs: bool, force: bool, as_json: bool) -> None:
     the backup too.
     """
     from bridge.store.copies import copy_blobs, copy_database
-    from bridge.store.inspect import open_to_look
+    from bridge.store.looking import open_to_look
 
     paths = _paths()
     database = _there(paths)
@@ -70,8 +70,9 @@ def backup(file: Path, blobs: bool, force: bool, as_json: bool) -> None:
         raise UserError(f"{file} is a file of the running system: name one outside {paths.data}.")
     if file.exists() and not force:
         raise UserError(f"{file} is there already: choose another name, or give --force to replace it.")
+    if not file.parent.is_dir():
+        raise UserError(f"There is no folder {file.parent}: make it, or name a file in another one.")
     with _told(f"{database} can't be copied to {file}"):
-        file.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.closing(open_to_look(database)) as source:
             copy_database(source, file)
         # After the database: each blob that it names is still there, or nothing needs it any more.

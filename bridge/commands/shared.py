@@ -36,7 +36,7 @@ def read_settings_file(path: Path) -> dict[str, object]:
     try:
         with path.open("rb") as file:
             return dict(_flat(tomllib.load(file)))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
         raise UserError(f"The settings file {path} can't be read ({error}): mend or remove it.") from None

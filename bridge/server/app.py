@@ -39,7 +39,7 @@ from bridge.server.commands import Commands
 from bridge.server.dispatch import Dispatch
 from bridge.server.flows import Flows
 from bridge.server.gate import Gate
-from bridge.server.http import HostGuard, routes
+from bridge.server.http import HostGuard, answer_strays, routes
 from bridge.server.jobs import Jobs
 from bridge.server.keeper import Keeper, all_names
 from bridge.server.lag import LoopLag
@@ -139,6 +139,7 @@ class Bridge:
             ],
             middleware=[Middleware(HostGuard, welcome=welcome)],
         )
+        answer_strays(self.app)
 
     async def start(self) -> None:
         """Workers come up in the background; the sessions of an earlier run are back at once.

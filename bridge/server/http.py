@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge import __version__
@@ -40,3 +41,21 @@ def routes(blobs: Blobs, instance: str) -> list[Route]:
         )
 
     return [Route("/health", health, methods=["GET"]), *blobs.routes()]
+
+
+def answer_strays(app: Starlette) -> None:
+    """Requests that no route takes are answered as JSON too."""
+    app.add_exception_handler(404, _no_page)
+    app.add_exception_handler(405, _no_method)
+
+
+async def _no_page(request: Request, error: Exception) -> Response:
+    return answer(404, {"message": f"There is no {request.url.path} here: docs/protocol.md lists what is."})
+
+
+async def _no_method(request: Request, error: Exception) -> Response:
+    # RFC 9110 §15.5.6: Allow lists what the resource takes, of which each route knows a part.
+    here = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
+    allowed = ", ".join(sorted({method for route in here for method in route.methods}))
+    said = f"{request.url.path} takes {allowed}, and no {request.method}."
+    return answer(405, {"message": said}, {"allow": allowed})

@@ -150,11 +150,25 @@ def _only_one(paths: Paths) -> Iterator[None]:
     except Timeout:
         raise UserError(f"PopBridge is running already{_where(paths)}; stop it first.") from None
     except OSError as error:
-        raise UserError(f"The folder {error.filename} can't be used ({error.strerror}).") from None
+        raise _cant_use(paths, error) from None
     try:
         yield
     finally:
         lock.release()
+
+
+def _cant_use(paths: Paths, error: OSError) -> UserError:
+    """Of a folder that can't be made or written, or of the lock itself."""
+    if isinstance(error, FileExistsError):
+        return UserError(f"{error.filename} is no folder: let POPBRIDGE_HOME name one, or make room for one.")
+    if error.errno == errno.EROFS:
+        # Of a mount that is read-only the lock is only the first file that is to be made.
+        return UserError(
+            f"The folder {paths.runtime} can't be written ({error.strerror}): make it writable, "
+            "or let POPBRIDGE_HOME name another folder."
+        )
+    what = "file" if error.filename == str(paths.lock_file) else "folder"
+    return UserError(f"The {what} {error.filename} can't be used ({error.strerror}).")
 
 
 def _where(paths: Paths) -> str:

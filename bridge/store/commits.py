@@ -12,8 +12,8 @@ from msgspec import Struct
 from sqlite_utils import Database
 
 from bridge.core.errors import StoreError
-from bridge.store.database import BUSY_TIMEOUT_MS
 from bridge.store.failures import as_store_error
+from bridge.store.looking import BUSY_TIMEOUT_MS
 
 Value = TypeVar("Value")
 Work = Callable[[Database], Any]

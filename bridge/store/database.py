@@ -11,6 +11,7 @@ from sqlite_utils import Database, Migrations
 from bridge.core.errors import StoreError, UserError
 from bridge.store.copies import keep_before
 from bridge.store.failures import as_store_error, is_damage
+from bridge.store.looking import BUSY_TIMEOUT_MS, connect_readonly, open_to_look
 
 migrations = Migrations("popbridge")
 
@@ -37,7 +38,6 @@ JOURNAL = (
     "CREATE TABLE uptime (id INTEGER PRIMARY KEY CHECK (id = 1), seconds REAL NOT NULL)",
     "INSERT INTO uptime VALUES (1, 0)",
 )
-BUSY_TIMEOUT_MS = 2000
 MAX_WAL = 16 << 20
 """Bytes of the log that are left to be used again."""
 
@@ -205,16 +205,8 @@ def open_readonly(path: Path) -> Database | None:
     if not path.exists():
         return None
     try:
-        connection = connect_readonly(path)
+        connection = open_to_look(path)
         connection.execute("SELECT 1 FROM receipts LIMIT 1")
     except sqlite3.Error as error:
         raise UserError(f"The database {path} can't be read ({error}).") from None
     return Database(connection)
-
-
-def connect_readonly(path: Path) -> sqlite3.Connection:
-    """A connection that can't write, for any thread, by one at a time. Raises sqlite3.Error."""
-    address = f"{path.resolve().as_uri()}?mode=ro"
-    connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    return connection

@@ -21,6 +21,15 @@ REASONS = {
     "TOOBIG": "it is too large for the database",
 }
 """By SQLite's primary result codes (https://www.sqlite.org/rescode.html)."""
+SAID_BY_THEM = frozenset(
+    {
+        "database or disk is full", "attempt to write a readonly database", "access permission denied",
+        "unable to open database file", "database is locked", "database table is locked",
+        "database disk image is malformed", "file is not a database", "disk I/O error", "interrupted",
+        "out of memory", "string or blob too big",
+    }
+)  # fmt: skip
+"""SQLite's own words for these codes (https://www.sqlite.org/c3ref/errcode.html), which add nothing."""
 
 
 def as_store_error(error: sqlite3.Error) -> StoreError | sqlite3.Error:
@@ -28,7 +37,9 @@ def as_store_error(error: sqlite3.Error) -> StoreError | sqlite3.Error:
     # An extended code such as SQLITE_IOERR_WRITE begins with its primary one.
     name = getattr(error, "sqlite_errorname", "SQLITE_UNKNOWN").split("_")[1]
     reason = REASONS.get(name)
-    return StoreError(f"{reason} ({error})") if reason else error
+    if reason is None:
+        return error
+    return StoreError(reason if str(error) in SAID_BY_THEM else f"{reason} ({error})")
 
 
 def is_damage(error: StoreError) -> bool:

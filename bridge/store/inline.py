@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from bridge.store.database import connect_readonly
+from bridge.store.looking import connect_readonly
 
 Value = TypeVar("Value")
 

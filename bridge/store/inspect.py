@@ -10,8 +10,9 @@ from pathlib import Path
 from msgspec import Struct, field
 from sqlite_utils import Database, Migrations
 
-from bridge.store.database import connect_readonly, newer_migrations
 from bridge.store.database import migrations as main_migrations
+from bridge.store.database import newer_migrations
+from bridge.store.looking import open_to_look, wal_size
 
 MOST = 20
 """Most problems that are named."""
@@ -46,30 +47,6 @@ def inspect(path: Path, *, quick: bool = False, schema: Migrations = main_migrat
     except sqlite3.Error as error:
         report.problems.append(str(error))
     return report
-
-
-def wal_size(path: Path) -> int:
-    """Bytes of the write-ahead log beside a database; 0 where there is none."""
-    wal = path.with_name(f"{path.name}-wal")
-    return wal.stat().st_size if wal.exists() else 0
-
-
-def open_to_look(path: Path) -> sqlite3.Connection:
-    """Reads the file also where its folder may not be written. Raises sqlite3.Error."""
-    connection = connect_readonly(path)
-    try:
-        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
-    except sqlite3.OperationalError as error:
-        connection.close()
-        # In WAL mode reading writes too, to a file beside it; without a log nothing is missed.
-        if error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")) and not wal_size(path):
-            address = f"{path.resolve().as_uri()}?immutable=1"
-            return sqlite3.connect(address, uri=True, isolation_level=None)
-        raise
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
 
 
 def _look(report: Report, connection: sqlite3.Connection, schema: Migrations, pragma: str) -> None:

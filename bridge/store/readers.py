@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bridge.store.commits import Done, Outcome
-from bridge.store.database import connect_readonly
 from bridge.store.failures import as_store_error
+from bridge.store.looking import connect_readonly
 from bridge.store.writer import Settle
 
 Read = Callable[[sqlite3.Connection], Any]

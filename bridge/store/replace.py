@@ -14,7 +14,7 @@ from sqlite_utils import Database
 
 from bridge.store.copies import copy_database, dated, put_in_place, sync, sync_folder
 from bridge.store.database import migrations, newer_migrations
-from bridge.store.inspect import open_to_look
+from bridge.store.looking import open_to_look
 from bridge.store.salvage import Salvaged, salvage
 
 

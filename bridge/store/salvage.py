@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import heapq
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 from sqlite_utils import Database, Migrations
 
 from bridge.store.database import connect
 from bridge.store.database import migrations as main_migrations
-from bridge.store.inspect import open_to_look, tables
+from bridge.store.inspect import tables
+from bridge.store.looking import open_to_look
+from bridge.store.readable import MAX_ROW, Keep, Numbered, read_keyed, whole_indexes
+from bridge.store.splits import Splits
 
-MAX_TRIES = 5_000
-"""Most places of one table at which reading is tried again behind damage."""
-
-MAX_ROW = 2**63 - 1
-"""SQLite's highest row number."""
+MAX_SEQUENCE = 2**53
+"""Row numbers beyond that nobody has given: they are damage, and no more would fit behind them."""
 
 
 class Salvaged(Struct):
@@ -32,16 +30,13 @@ class Salvaged(Struct):
     """About how many aren't, of tables that lost any; None where nobody can tell."""
 
 
-class _Damaged(Exception):
-    pass
-
-
 def salvage(damaged: Path, fresh: Path, schema: Migrations = main_migrations) -> Salvaged:
     """Makes the database `fresh` of the rows that `damaged` still gives.
 
     Rows that can't be read are left out, and those in which bytes were flipped unseen aren't. Raises
     sqlite3.Error where nothing can be read, or `fresh` can't be written, and OSError.
     """
+    splits = Splits(damaged)
     with contextlib.closing(open_to_look(damaged)) as source:
         # Text that is no UTF-8 any more is better than none.
         source.text_factory = lambda data: data.decode("utf-8", "replace")
@@ -51,7 +46,7 @@ def salvage(damaged: Path, fresh: Path, schema: Migrations = main_migrations) ->
             made = Salvaged({}, {})
             for table in tables(target):
                 if table in tables(source):
-                    made.rows[table], unread = _save(source, target, table)
+                    made.rows[table], unread = _save(source, target, table, splits)
                     if unread:
                         made.lost[table] = _lost(source, table, made.rows[table], unread)
             target.execute("COMMIT")
@@ -63,10 +58,10 @@ def salvage(damaged: Path, fresh: Path, schema: Migrations = main_migrations) ->
 
 def _lost(source: sqlite3.Connection, table: str, kept: int, unread: int) -> int | None:
     """About how many rows of a table are lost, where `unread` row numbers can't be asked for."""
-    with contextlib.suppress(sqlite3.Error):
-        # SQLite counts in an index where there is one, which may be whole.
-        (count,) = source.execute(f'SELECT count(*) FROM "{table}"').fetchone()
-        return max(int(count) - kept, 0)
+    for index in ("NOT INDEXED", *(f'INDEXED BY "{name}"' for name in whole_indexes(source, table))):
+        with contextlib.suppress(sqlite3.Error):
+            (count,) = source.execute(f'SELECT count(*) FROM "{table}" {index}').fetchone()
+            return max(int(count) - kept, 0)
     (pages,), (size,) = (source.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size"))
     # Where the end of a table is damaged, its numbers have none; no file holds more rows than bytes.
     return unread if unread < pages * size else None
@@ -85,17 +80,26 @@ def _as_old_as(source: sqlite3.Connection, schema: Migrations) -> Migrations:
     return older if applied else schema
 
 
-def _save(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> tuple[int, int]:
+def _save(
+    source: sqlite3.Connection, target: sqlite3.Connection, table: str, splits: Splits
+) -> tuple[int, int]:
     """How many rows were copied, and how many row numbers nothing could be read of."""
     there = _columns(source, table)
     columns = [f'"{name}"' for name in _columns(target, table) if name in there]
     before = target.total_changes
     if _is_numbered(target, table):
-        # rowid too: some rows are told apart, and sorted, by nothing else.
-        unread = _copy_readable(_copier(source, target, table, ["rowid", *columns]))
-    else:
-        unread = _copy_from_both_ends(source, target, table, columns)
-    return target.total_changes - before, unread
+        insert = _insert(target, table, ["rowid", *columns])
+        top = _sequence(source, table)
+        unread = Numbered(source, table, columns, splits.of(_root(source, table)), top or MAX_ROW).read(
+            insert
+        )
+        copied = target.total_changes - before
+        _go_on_from(target, table, top)
+        return copied, unread
+    keyed = sorted((row[5], row[1]) for row in target.execute(f'PRAGMA table_info("{table}")') if row[5])
+    insert = _insert(target, table, columns)
+    whole = read_keyed(source, table, columns, [f'"{name}"' for _, name in keyed], insert)
+    return target.total_changes - before, 0 if whole else MAX_ROW
 
 
 def _is_numbered(connection: sqlite3.Connection, table: str) -> bool:
@@ -107,81 +111,37 @@ def _is_numbered(connection: sqlite3.Connection, table: str) -> bool:
     return True
 
 
-def _copier(
-    source: sqlite3.Connection, target: sqlite3.Connection, table: str, columns: Sequence[str]
-) -> Callable[[str, int, int], tuple[int | None, bool]]:
-    names = ", ".join(columns)
-    select = f'SELECT {names} FROM "{table}" NOT INDEXED WHERE rowid BETWEEN ? AND ? ORDER BY rowid'
-    insert = _insert(table, columns)
-
-    def copy(order: str, low: int, high: int) -> tuple[int | None, bool]:
-        """The last row that was read, and whether damage ended it."""
-        last = None
-        try:
-            for row in _rows(source, f"{select} {order}", low, high):
-                last = row[0]
-                target.execute(insert, row)
-        except _Damaged:
-            return last, True
-        return last, False
-
-    return copy
+def _root(source: sqlite3.Connection, table: str) -> int:
+    """Its root page."""
+    found = source.execute("SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = ?", (table,))
+    return int(found.fetchone()[0])
 
 
-def _copy_from_both_ends(
-    source: sqlite3.Connection, target: sqlite3.Connection, table: str, columns: Sequence[str]
-) -> int:
-    """By the primary key, as far as it goes; how many rows lie between the two ends nobody knows."""
-    keys = sorted((row[5], row[1]) for row in target.execute(f'PRAGMA table_info("{table}")') if row[5])
-    select = f'SELECT {", ".join(columns)} FROM "{table}" NOT INDEXED ORDER BY '
-    for order in ("ASC", "DESC"):
-        try:
-            for row in _rows(source, select + ", ".join(f'"{name}" {order}' for _, name in keys)):
-                target.execute(_insert(table, columns), row)
-        except _Damaged:
-            continue
-        return 0
-    return MAX_ROW
+def _sequence(source: sqlite3.Connection, table: str) -> int:
+    """The highest row number that was ever given in a table with AUTOINCREMENT; else 0."""
+    with contextlib.suppress(sqlite3.Error):
+        row = source.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+        if row and isinstance(row[0], int) and 0 < row[0] < MAX_SEQUENCE:
+            return row[0]
+    return 0
 
 
-def _insert(table: str, columns: Sequence[str]) -> str:
+def _go_on_from(target: sqlite3.Connection, table: str, sequence: int) -> None:
+    """No number that was given, and whose row is lost or was removed, is given again."""
+    if sequence:
+        target.execute("DELETE FROM sqlite_sequence WHERE name = ? AND seq < ?", (table, sequence))
+        target.execute(
+            "INSERT INTO sqlite_sequence (name, seq) SELECT ?1, ?2 "
+            "WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?1)",
+            (table, sequence),
+        )
+
+
+def _insert(target: sqlite3.Connection, table: str, columns: Sequence[str]) -> Keep:
     marks = ", ".join("?" * len(columns))
-    return f'INSERT OR IGNORE INTO "{table}" ({", ".join(columns)}) VALUES ({marks})'
-
-
-def _rows(source: sqlite3.Connection, select: str, *span: int) -> Iterator[tuple[Any, ...]]:
-    """Raises _Damaged; what fails on the side of who asks stays what it is."""
-    try:
-        yield from source.execute(select, span)
-    except sqlite3.Error:
-        raise _Damaged from None
+    statement = f'INSERT OR IGNORE INTO "{table}" ({", ".join(columns)}) VALUES ({marks})'
+    return lambda row: target.execute(statement, row)
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
     return [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')]
-
-
-def _copy_readable(copy: Callable[[str, int, int], tuple[int | None, bool]]) -> int:
-    """From both ends as far as it goes, then so in both halves of what is left, the shortest first.
-
-    Gives how many row numbers lie where nothing could be read.
-    """
-    unread = 0
-    spans = [(MAX_ROW, 1, MAX_ROW)]
-    for _ in range(MAX_TRIES):
-        if not spans:
-            break
-        _, low, high = heapq.heappop(spans)
-        last, damaged = copy("ASC", low, high)
-        if not damaged:
-            continue
-        low = low if last is None else last + 1
-        last, _ = copy("DESC", low, high)
-        high = high if last is None else last - 1
-        if low >= high:
-            unread += high - low + 1
-            continue
-        middle = (low + high) // 2
-        for span in ((low, middle), (middle + 1, high)):
-            heapq.heappush(spans, (span[1] - span[0], *span))
-    return unread + sum(high - low + 1 for _, low, high in spans)

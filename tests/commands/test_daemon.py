@@ -54,3 +54,9 @@ class TestServe:
         code, _, err = popbridge("serve", *arguments)
         assert code == 2 and one_line(err)
         assert served == []
+
+
+def test_a_home_that_is_a_file_is_told_and_its_settings_arent_asked_for(popbridge: Any, home: Path) -> None:
+    home.touch()
+    code, _, err = popbridge("serve")
+    assert code == 2 and f"{home} is no folder" in err and "settings" not in err

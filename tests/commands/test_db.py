@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ class TestBackup:
     def test_it_is_made_beside_a_writer_and_restored(
         self, popbridge: Any, database: Path, tmp_path: Path
     ) -> None:
-        file = tmp_path / "to" / "backup.db"
+        file = tmp_path / "backup.db"
         with contextlib.closing(open_database(database).conn) as writer:
             keep(writer, [301])
             code, out, _ = popbridge("db", "backup", str(file))
@@ -147,12 +148,19 @@ class TestBackup:
         assert code == 2 and one_line(err) and "damaged" in err
         assert not (tmp_path / "b.db").exists()
 
-    def test_where_it_cant_be_written_it_is_told(
-        self, popbridge: Any, database: Path, tmp_path: Path
+    @pytest.mark.parametrize("folder", ["missing", "file"])
+    def test_a_folder_that_isnt_there_isnt_made(
+        self, popbridge: Any, database: Path, tmp_path: Path, folder: str
     ) -> None:
         (tmp_path / "file").touch()
-        code, _, err = popbridge("db", "backup", str(tmp_path / "file" / "b.db"))
-        assert code == 2 and one_line(err)
+        code, _, err = popbridge("db", "backup", str(tmp_path / folder / "b.db"))
+        assert code == 2 and one_line(err) and f"There is no folder {tmp_path / folder}" in err
+        assert not (tmp_path / "missing").exists()
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no folder refuses its owner")
+    def test_where_it_cant_be_written_it_is_told(self, popbridge: Any, database: Path) -> None:
+        code, _, err = popbridge("db", "backup", "/proc/self/b.db")
+        assert code == 2 and one_line(err) and "nothing was changed" in err
 
 
 class TestRestore:

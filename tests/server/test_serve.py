@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -202,8 +204,34 @@ def test_a_database_that_is_none_is_named(tmp_path: Path) -> None:
 
 def test_a_home_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "home").touch()
-    with pytest.raises(UserError, match="home"):
+    with pytest.raises(UserError, match="home is no folder"):
         begin(tmp_path / "home")
+
+
+@pytest.fixture
+def fixed(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of its own that may only be read."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no disk may be mounted here")
+    (folder / "cache").mkdir()
+    subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_home_that_may_only_be_read_is_named_and_not_a_file_in_it(fixed: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        begin(fixed)
+    assert f"The folder {fixed} can't be written (Read-only file system)" in str(caught.value)
+
+
+def test_a_lock_that_is_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "popbridge.lock").mkdir()
+    with pytest.raises(UserError, match=r"^The file .*popbridge\.lock can't be used"):
+        begin(tmp_path)
 
 
 def test_a_blob_folder_that_is_a_file_is_named(tmp_path: Path) -> None:

@@ -232,4 +232,4 @@ def test_a_damaged_file_is_told_at_the_start(process: ProcessDaemon) -> None:
 def test_a_held_file_is_told_at_the_start(process: ProcessDaemon) -> None:
     filled(process.paths.database, 10)
     with held(process):
-        assert "database is locked" in refused(process)
+        assert "another program holds its database" in refused(process)

@@ -45,3 +45,49 @@ def flip(path: Path, share: float, pages: int = 3) -> None:
     with path.open("r+b") as file:
         file.seek(first * PAGE)
         file.write(b"\xa5" * PAGE * pages)
+
+
+def busy(path: Path, rows: int = 500) -> Path:
+    """A database in which each kind of table has rows: short and long ones, some removed, none in the log."""
+    job = (
+        "INSERT INTO jobs "
+        "(scope, key, digest, workload, priority, state, cache, created, finished, params, inputs) "
+        "VALUES ('s', ?, x'00', 'image.resize', 1, 'done', 1, '2026', ?, ?, x'90')"
+    )
+    waiter = "INSERT INTO waiters (session, request, job, key) VALUES (?, ?, ?, ?)"
+    answer = "INSERT INTO outbox (session, seq, key, message) VALUES ('s', ?, 'k', ?)"
+    with contextlib.closing(open_database(path).conn) as connection:
+        keep(connection, range(1, rows + 1))
+        for number in range(1, rows + 1):
+            long = bytes([number % 256]) * (9000 if number % 50 == 0 else 300)
+            connection.execute(job, (f"key{number}", float(number), long))
+            connection.execute(waiter, (f"s{number % 7}", number, number, "k" * 200))
+            connection.execute(answer, (number, long))
+        connection.execute("DELETE FROM jobs WHERE id < ?", (rows // 10,))
+    return path
+
+
+def overwrite(path: Path, pages: Iterable[int], content: bytes = b"\xa5" * PAGE) -> None:
+    """Puts `content` in the place of whole pages, of which the first is 1."""
+    with path.open("r+b") as file:
+        for page in pages:
+            file.seek((page - 1) * PAGE)
+            file.write(content)
+
+
+def readable(path: Path, table: str, numbers: Iterable[int]) -> set[int]:
+    """Those rows that can be read when each is asked for alone."""
+    found = set()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        for number in numbers:
+            with contextlib.suppress(sqlite3.DatabaseError):
+                if connection.execute(
+                    f'SELECT * FROM "{table}" NOT INDEXED WHERE rowid = ?', (number,)
+                ).fetchone():
+                    found.add(number)
+    return found
+
+
+def numbers(path: Path, table: str) -> set[int]:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return {number for (number,) in connection.execute(f'SELECT rowid FROM "{table}"')}

@@ -12,7 +12,7 @@ import pytest
 from bridge.store import copies
 from bridge.store.copies import copy_blobs, copy_database
 from bridge.store.database import open_database
-from bridge.store.inspect import open_to_look
+from bridge.store.looking import open_to_look
 from tests.store.damage import filled, flip, receipts
 
 

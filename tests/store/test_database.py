@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,6 +79,17 @@ def test_a_reader_beside_the_daemon_cant_write(tmp_path: Path) -> None:
         reader.table("rules").insert({"project": "p", "folder": "f", "finding": "x", "created": "now"})
     reader.conn.close()
     writer.conn.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+def test_a_folder_that_may_not_be_written_is_read_all_the_same(tmp_path: Path) -> None:
+    filled(tmp_path / "popbridge.db", 3)
+    # Nobody can write a file of this name now, as none could be written on a read-only disk.
+    (tmp_path / "popbridge.db-shm").symlink_to(tmp_path / "missing" / "file")
+    reader = open_readonly(tmp_path / "popbridge.db")
+    assert reader is not None
+    assert reader.table("receipts").count == 3
+    reader.conn.close()
 
 
 def test_a_reader_of_what_is_no_database_is_told_so(tmp_path: Path) -> None:

@@ -1,0 +1,43 @@
+"""What is said of SQLite's errors."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+
+import pytest
+
+from bridge.core.errors import StoreError
+from bridge.store.failures import REASONS, as_store_error
+
+
+def failed(connection: sqlite3.Connection, statement: str) -> sqlite3.Error:
+    with pytest.raises(sqlite3.Error) as caught:
+        connection.execute(statement)
+    return caught.value
+
+
+def test_a_full_disk_is_said_once() -> None:
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE t (x)")
+        # No more than so many pages: SQLite says then what it says of a full disk.
+        connection.execute("PRAGMA max_page_count = 2")
+        said = as_store_error(failed(connection, "INSERT INTO t VALUES (zeroblob(100000))"))
+    assert isinstance(said, StoreError) and said.reason == "the disk is full"
+
+
+def test_what_sqlite_says_beyond_its_code_is_kept() -> None:
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE t (x)")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_schema SET sql = 'CREATE TABLE t ('")
+        connection.execute("PRAGMA writable_schema = RESET")
+        said = as_store_error(failed(connection, "SELECT * FROM t"))
+    assert isinstance(said, StoreError)
+    assert said.reason.startswith(f"{REASONS['CORRUPT']} (malformed database schema")
+
+
+def test_a_mistake_in_a_statement_stays_what_it_is() -> None:
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        error = failed(connection, "SELEKT")
+    assert as_store_error(error) is error
