@@ -167,7 +167,7 @@ def _translated(error: RequestError, files: Sequence[str]) -> WorkloadError:
     """The daemon's words as a workload's own: without the file's name in front, which each line has."""
     from accel.workload import WorkloadError
 
-    if error.code.name == errors.EDITOR_GONE.name:
+    if error.code.name == errors.EDITOR_GONE.name and error.code.retryable:
         raise UserError(told(STAYS_AWAY))
     said = error.message
     for prefix in (f"{_name(file)}: " for file in files):
