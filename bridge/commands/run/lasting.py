@@ -68,6 +68,11 @@ class LastingClient:
     def ready(self) -> Ready:
         return self._client.ready
 
+    @property
+    def ended(self) -> bool:
+        """Whether the connection is lost, and no other is there yet."""
+        return self._client.ended
+
     async def aclose(self) -> None:
         """As `Client.close`; the session is over."""
         await asyncio.gather(self._client.close(done=True), *self._closing, return_exceptions=True)
