@@ -45,7 +45,7 @@ from bridge.core.messages import (
     Result,
     Resume,
     ServerMessage,
-)  # fmt: skip
+)
 from bridge.handled import Handled
 from bridge.retrying import repeated
 
@@ -125,18 +125,7 @@ class Client:
             locale=locale or UNSET,
         )
         socket = await dialling.dial(file)
-        try:
-            hello = wire.decode(await socket.recv())
-            await socket.send(wire.encode(identify))
-            ready = wire.decode(await socket.recv())
-        except ConnectionClosed as closed:
-            raise UserError(dialling.refusal(closed)) from None
-        except BaseException:
-            await socket.close()
-            raise
-        if not isinstance(hello, Hello) or not isinstance(ready, Ready):
-            await socket.close()
-            raise UserError(f"What listens at {file.ws} isn't PopBridge.")
+        hello, ready = await dialling.greet(socket, identify, file)
         self = cls(socket, file, hello, ready)
         self.instance = instance
         self.handled = previous.handled if previous else Handled(resume.last_seq if resume else 0)

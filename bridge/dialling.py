@@ -7,10 +7,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
+from bridge import wire
 from bridge.connection import ConnectionFile
 from bridge.core import errors
 from bridge.core.errors import CLOSE_CODES, RequestError, UserError
-from bridge.core.messages import DONE_CODE, MAX_FRAME, SUBPROTOCOL_MSGPACK
+from bridge.core.messages import DONE_CODE, MAX_FRAME, SUBPROTOCOL_MSGPACK, Hello, Identify, Ready
 
 
 async def dial(file: ConnectionFile) -> ClientConnection:
@@ -27,6 +28,22 @@ async def dial(file: ConnectionFile) -> ClientConnection:
         raise UserError(
             f"PopBridge doesn't answer at {file.ws} ({error}): start `popbridge serve`."
         ) from None
+
+
+async def greet(socket: ClientConnection, identify: Identify, file: ConnectionFile) -> tuple[Hello, Ready]:
+    """What the daemon says to a new client. Raises UserError where it refuses or is none, and closes."""
+    try:
+        hello = wire.decode(await socket.recv())
+        await socket.send(wire.encode(identify))
+        ready = wire.decode(await socket.recv())
+        if not isinstance(hello, Hello) or not isinstance(ready, Ready):
+            raise UserError(f"What listens at {file.ws} isn't PopBridge.")
+    except ConnectionClosed as closed:
+        raise UserError(refusal(closed)) from None
+    except BaseException:
+        await socket.close()
+        raise
+    return hello, ready
 
 
 def refusal(closed: ConnectionClosed) -> str:
