@@ -15,14 +15,13 @@ from msgspec import UNSET
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from bridge import dialling, transfer, wire
+from bridge import dialling, outgoing, transfer, wire
 from bridge.connection import ConnectionFile
 from bridge.core import errors
 from bridge.core.errors import RequestError, UserError
 from bridge.core.messages import (
     DONE_CODE,
     DONE_REASON,
-    MAX_KEY,
     PROTOCOL,
     Ack,
     Answer,
@@ -126,18 +125,7 @@ class Client:
             locale=locale or UNSET,
         )
         socket = await dialling.dial(file)
-        try:
-            hello = wire.decode(await socket.recv())
-            await socket.send(wire.encode(identify))
-            ready = wire.decode(await socket.recv())
-        except ConnectionClosed as closed:
-            raise UserError(dialling.refusal(closed)) from None
-        except BaseException:
-            await socket.close()
-            raise
-        if not isinstance(hello, Hello) or not isinstance(ready, Ready):
-            await socket.close()
-            raise UserError(f"What listens at {file.ws} isn't PopBridge.")
+        hello, ready = await dialling.greet(socket, identify, file)
         self = cls(socket, file, hello, ready)
         self.instance = instance
         self.handled = previous.handled if previous else Handled(resume.last_seq if resume else 0)
@@ -205,7 +193,7 @@ class Client:
         retries: int = 0,
     ) -> Result:
         """Asks and waits; a cancelled wait cancels the request. Without `cache` it runs though its result may
-        be kept. Raises RequestError in the daemon's words.
+        be kept. Raises RequestError in the daemon's words, or in this client's for what no daemon takes.
 
         With a `key`, or in bulk, the daemon does what it has accepted once, whatever dies. If the connection
         is lost (`editor_gone`), ask again with the same key, workload, parameters and inputs, by the heir or
@@ -221,7 +209,7 @@ class Client:
             inputs=list(inputs),
             priority=priority,  # type: ignore[arg-type]
             deadline_ms=deadline_ms if deadline_ms is not None else UNSET,
-            key=UNSET if key is None else _key(key),
+            key=UNSET if key is None else outgoing.checked_key(key),
             cache=cache,
         )
         return await repeated(lambda: self._ask(request), retries, connected=lambda: not self._lost)
@@ -232,7 +220,8 @@ class Client:
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._open[request_id] = answer
         try:
-            await self.send(msgspec.structs.replace(request, id=request_id))
+            frame = self._checked(msgspec.structs.replace(request, id=request_id), request.workload)
+            await self._send_frame(frame)
             return await answer
         except asyncio.CancelledError:
             with suppress(ConnectionClosed):
@@ -242,17 +231,30 @@ class Client:
             self._open.pop(request_id, None)
 
     async def event(self, name: str, data: Mapping[str, Any]) -> None:
-        """Tells the daemon that something happened."""
-        await self.send(Event(name=name, data=dict(data)))
+        """Tells the daemon that something happened. Raises RequestError."""
+        await self._send_frame(self._checked(Event(name=name, data=dict(data)), name))
 
     async def answer(self, answer: Answer) -> None:
-        """Answers a popup; kept, and sent again by a `previous` connection's heir, until it is confirmed."""
+        """Answers a popup; kept, and sent again by a `previous` connection's heir, until it is confirmed.
+
+        Raises RequestError; what no daemon takes isn't kept.
+        """
+        frame = self._checked(answer, f"The answer to popup {answer.id}")
         self.handled.unconfirmed[answer.id] = answer
-        await self._current.send(answer)
+        await self._current._send_frame(frame)
 
     async def send(self, message: ClientMessage) -> None:
-        """Any message."""
+        """Any message, as it is. Raises ConnectionClosed."""
         await self._socket.send(wire.encode(message))
+
+    def _checked(self, message: ClientMessage, name: str) -> bytes:
+        return outgoing.frame(message, name, self.hello.limits.frame)
+
+    async def _send_frame(self, frame: bytes) -> None:
+        try:
+            await self._socket.send(frame)
+        except ConnectionClosed as closed:
+            raise dialling.ended(closed) from None
 
     async def put_blob(self, source: bytes | Path) -> str:
         """Uploads bytes or a file; gives the blob's name, its SHA-256. Raises OSError for a file."""
@@ -274,7 +276,7 @@ class Client:
         self._lost = True
         for waiting in self._open.values():
             if not waiting.done():
-                waiting.set_exception(RequestError(errors.EDITOR_GONE, "Reconnect.", editor="The daemon"))
+                waiting.set_exception(dialling.ended(self._socket.protocol.close_exc))
                 waiting.exception()
 
     def _handle(self, message: ServerMessage) -> None:
@@ -330,8 +332,9 @@ class Client:
                     self.handled.break_off(seq)
                 raise
             # A handler is somebody else's code: its failure is logged, and the message counts as handled.
-            except Exception:
-                log.exception("handling %s failed", type(message).__name__)
+            except Exception as error:
+                if not isinstance(error, RequestError) or error.code.name != errors.EDITOR_GONE.name:
+                    log.exception("handling %s failed", type(message).__name__)
             if seq is not None:
                 self.handled.done(seq)
                 self._current._ack_soon()
@@ -351,7 +354,9 @@ class Client:
                 raise RequestError(
                     errors.UNSUPPORTED, name=command.name, reason="this client takes no commands"
                 )
-            return Result(id=command.id, value=await self.on_command(command))
+            result = Result(id=command.id, value=await self.on_command(command))
+            self._checked(result, command.name)
+            return result
         except RequestError as error:
             return Error(id=command.id, code=error.code.name, message=error.message)
         # However a handler fails, the daemon waits for one answer.
@@ -389,11 +394,3 @@ class Client:
         if handled > self._acked:
             self._acked = handled
             await self.send(Ack(seq=handled))
-
-
-def _key(key: str) -> str:
-    """`key`, if it can be sent. Raises RequestError: the daemon would end the connection."""
-    if not 1 <= len(key) <= MAX_KEY:
-        reason = f"is {len(key)} characters, not 1 to {MAX_KEY}"
-        raise RequestError(errors.BAD_INPUT, "Choose another key.", name="field 'key'", reason=reason)
-    return key

@@ -87,7 +87,7 @@ async def server(tmp_path: Path, handle: Callable[[ServerConnection], Any]) -> A
 HELLO = {
     "type": "hello", "protocol": 1, "features": [], "heartbeat_s": 20,
     "server": {"name": "s", "version": "1", "instance": "i"},
-    "limits": {"frame": 1, "inline": 1, "inflight": 1}, "auth": {"methods": ["token"], "nonce": ""},
+    "limits": {"frame": 262_144, "inline": 1, "inflight": 1}, "auth": {"methods": ["token"], "nonce": ""},
 }  # fmt: skip
 READY = {"type": "ready", "session": "s", "resume_token": "t", "resumed": False, "workloads": []}
 
@@ -197,9 +197,43 @@ async def test_what_waits_when_the_connection_ends_is_told(where: Path, daemon: 
         await client.request("bridge.echo")
         live = daemon.bridge.sessions.by_id[client.ready.session]
         daemon.call(live.drop(errors.RESTART, "back off"))
-        with pytest.raises(RequestError, match="isn't connected"):
+        with pytest.raises(RequestError, match="closed the connection: 1012 back off"):
             await waiting
         assert await client.wait_closed() == (1012, "back off")
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ({"type": "from the future"}, 4006),
+        ({"type": "cancel"}, 4003),
+        ({"type": "cancel", "id": "x" * 300_000}, 1009),
+    ],
+    ids=["unknown", "missing", "large"],
+)
+async def test_why_the_daemon_closed_the_connection_is_told_now_and_later(
+    where: Path, message: dict[str, Any], code: int
+) -> None:
+    async with await Client.connect(where) as client:
+        waiting = asyncio.create_task(client.request("test.sleep", {"seconds": 5}))
+        await client.request("bridge.echo")
+        await client._socket.send(msgpack.packb(message))
+        later = client.event("editor.phase", {"phase": "idle"}), client.request("bridge.echo", retries=2)
+        for asked in (waiting, *later):
+            with pytest.raises(RequestError, match=f"closed the connection: {code} .") as caught:
+                await asked
+            assert caught.value.code.name == "editor_gone"
+            assert not caught.value.code.retryable and not caught.value.retry_after_ms
+            assert caught.value.hint
+
+
+async def test_what_is_asked_on_a_connection_that_was_cut_may_be_asked_on_another(where: Path) -> None:
+    async with await Client.connect(where) as client:
+        client._socket.transport.abort()
+        await client.wait_closed()
+        with pytest.raises(RequestError, match="The daemon isn't connected") as caught:
+            await client.request("bridge.echo")
+        assert caught.value.code.retryable and caught.value.hint == "Reconnect."
 
 
 # What the daemon does by itself.

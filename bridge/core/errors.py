@@ -30,6 +30,8 @@ class CloseCode(Struct, frozen=True):
     code: int
     says: str
     """What it means, and what the client should do."""
+    final: bool = False
+    """Whether a client that comes back with the same will only be sent away again."""
 
 
 class ErrorCode(Struct, frozen=True):
@@ -53,26 +55,30 @@ class ErrorCode(Struct, frozen=True):
 
 UNKNOWN = CloseCode("unknown", 4000, "Something unforeseen; reconnect, and report it if it returns.")
 UNDECODABLE = CloseCode(
-    "undecodable", 4002, "The frame is of the wrong kind or is no message; fix the client."
+    "undecodable", 4002, "The frame is of the wrong kind or is no message; fix the client.", final=True
 )
-MISSING_FIELD = CloseCode("missing_field", 4003, "A required field is missing; the reason names it.")
-WRONG_TYPE = CloseCode("wrong_type", 4004, "A field has the wrong type; the reason names it.")
-WRONG_VALUE = CloseCode("wrong_value", 4005, "A field has a value that isn't allowed; the reason names it.")
-UNKNOWN_TYPE = CloseCode("unknown_type", 4006, "`type` is none that a client may send.")
+MISSING_FIELD = CloseCode(
+    "missing_field", 4003, "A required field is missing; the reason names it.", final=True
+)
+WRONG_TYPE = CloseCode("wrong_type", 4004, "A field has the wrong type; the reason names it.", final=True)
+WRONG_VALUE = CloseCode(
+    "wrong_value", 4005, "A field has a value that isn't allowed; the reason names it.", final=True
+)
+UNKNOWN_TYPE = CloseCode("unknown_type", 4006, "`type` is none that a client may send.", final=True)
 NOT_IDENTIFIED = CloseCode("not_identified", 4007, "`identify` must come first, within 10 s of `hello`.")
-ALREADY_IDENTIFIED = CloseCode("already_identified", 4008, "`identify` may be sent once.")
-AUTH_FAILED = CloseCode("auth_failed", 4009, "The token is wrong; read connection.json again.")
+ALREADY_IDENTIFIED = CloseCode("already_identified", 4008, "`identify` may be sent once.", final=True)
+AUTH_FAILED = CloseCode("auth_failed", 4009, "The token is wrong; read connection.json again.", final=True)
 PROTOCOL_UNSUPPORTED = CloseCode(
-    "protocol_unsupported", 4010, "Update the older of the plugin and the daemon."
+    "protocol_unsupported", 4010, "Update the older of the plugin and the daemon.", final=True
 )
 SESSION_INVALID = CloseCode(
     "session_invalid", 4011, "The session is gone or in use elsewhere; identify without `resume`."
 )
 FEATURE_UNSUPPORTED = CloseCode(
-    "feature_unsupported", 4012, "A required feature isn't offered; see `hello.features`."
+    "feature_unsupported", 4012, "A required feature isn't offered; see `hello.features`.", final=True
 )
 TOO_SLOW = CloseCode("too_slow", 4013, "The client doesn't read; reconnect with `resume`.")
-TOO_BIG = CloseCode("too_big", 1009, "The frame is larger than `limits.frame`; use a blob.")
+TOO_BIG = CloseCode("too_big", 1009, "The frame is larger than `limits.frame`; use a blob.", final=True)
 RESTART = CloseCode("restart", 1012, "The daemon stops or restarts; back off, then resume.")
 
 CLOSE_CODES = (

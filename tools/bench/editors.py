@@ -225,5 +225,7 @@ async def _first(*work: Any) -> None:
             task.cancel()
         for result in await asyncio.gather(*tasks, return_exceptions=True):
             # What a cut does is expected; a failed check isn't.
-            if isinstance(result, Exception) and not isinstance(result, WebSocketException | OSError):
+            if isinstance(result, Exception) and not isinstance(
+                result, RequestError | WebSocketException | OSError
+            ):
                 raise result

@@ -11,8 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from websockets.exceptions import ConnectionClosed
-
 from bridge.advisors.texts import Text
 from bridge.client import Client
 from bridge.commands.language import told
@@ -70,6 +68,11 @@ class LastingClient:
     def ready(self) -> Ready:
         return self._client.ready
 
+    @property
+    def ended(self) -> bool:
+        """Whether the connection is lost, and no other is there yet."""
+        return self._client.ended
+
     async def aclose(self) -> None:
         """As `Client.close`; the session is over."""
         await asyncio.gather(self._client.close(done=True), *self._closing, return_exceptions=True)
@@ -105,15 +108,15 @@ class LastingClient:
 
     async def _lasting(self, work: Callable[[Client], Awaitable[Value]]) -> Value:
         while True:
-            client = self._client
+            if (client := self._client).ended:
+                await self._reconnect(client)
+                continue
             try:
                 value = await work(client)
             except RequestError as error:
-                # Another daemon on the same port has another token.
-                if error.code.name != errors.EDITOR_GONE.name and not client.ended:
+                if not _is_lost(client, error):
+                    self._lost_at = None
                     raise
-            except ConnectionClosed:
-                pass
             except UserError:
                 # A blob may be refused before the connection is seen to be lost.
                 if not await _ends(client):
@@ -155,6 +158,15 @@ class LastingClient:
             with contextlib.suppress(UserError):
                 return await Client.connect(self._connection_file, **self._options, previous=previous)
         return None
+
+
+def _is_lost(client: Client, error: RequestError) -> bool:
+    """Whether the same may be answered on another connection."""
+    if error.code.name == errors.EDITOR_GONE.name:
+        # Else it would end that one, too.
+        return error.code.retryable
+    # Another daemon on the same port has another token.
+    return client.ended
 
 
 async def _ends(client: Client) -> bool:

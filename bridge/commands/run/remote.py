@@ -16,6 +16,7 @@ import click
 from bridge.commands.language import told
 from bridge.commands.run.jobs import Job
 from bridge.commands.run.lasting import STAYS_AWAY, LastingClient
+from bridge.commands.run.waiting import Waiting, watched
 from bridge.core import errors
 from bridge.core.admission import SESSION_SHARES
 from bridge.core.errors import RequestError, UserError
@@ -47,6 +48,7 @@ class Remote:
     def __init__(
         self,
         client: LastingClient,
+        waiting: Waiting,
         plan: Plan,
         root: str | None,
         *,
@@ -59,6 +61,7 @@ class Remote:
         from accel.executor import cores
 
         self._client = client
+        self._waiting = waiting
         self._plan = plan
         self._root = root
         self._patience_s = patience_s
@@ -124,16 +127,20 @@ class Remote:
         tried, until = 0, time.monotonic() + self._patience_s
         while True:
             try:
-                return await self._client.request(
-                    self._plan.workload.name,
-                    params,
-                    inputs=inputs,
-                    priority=self._priority,
-                    deadline_ms=max(round(self._deadline_s * 1000), 1),
-                )
+                with self._waiting.answer():
+                    return await self._client.request(
+                        self._plan.workload.name,
+                        params,
+                        inputs=inputs,
+                        priority=self._priority,
+                        deadline_ms=max(round(self._deadline_s * 1000), 1),
+                    )
             except RequestError as error:
-                if error.code.name not in WAITED_FOR or time.monotonic() > until:
+                left_s = until - time.monotonic()
+                if error.code.name not in WAITED_FOR or left_s < 0:
                     raise
+                if error.code.name == errors.STORE_UNAVAILABLE.name:
+                    self._waiting.refused(error, left_s)
                 await asyncio.sleep(pause_s(error, tried))
                 tried += 1
 
@@ -167,7 +174,7 @@ def _translated(error: RequestError, files: Sequence[str]) -> WorkloadError:
     """The daemon's words as a workload's own: without the file's name in front, which each line has."""
     from accel.workload import WorkloadError
 
-    if error.code.name == errors.EDITOR_GONE.name:
+    if error.code.name == errors.EDITOR_GONE.name and error.code.retryable:
         raise UserError(told(STAYS_AWAY))
     said = error.message
     for prefix in (f"{_name(file)}: " for file in files):
@@ -215,10 +222,9 @@ async def remote(
     runs."""
     root = _root(jobs)
     project = ProjectInfo(id="popbridge.run", name="popbridge run", root=root) if root else None
-    client = await LastingClient.connect(
-        Paths.find().connection_file, say, name="popbridge run", project=project
-    )
-    async with contextlib.aclosing(client):
+    file = Paths.find().connection_file
+    client = await LastingClient.connect(file, say, name="popbridge run", project=project)
+    async with contextlib.aclosing(client), watched(client, file, say) as waiting:
         known = {workload.name for workload in client.ready.workloads}
         if plan.workload.name not in known:
             raise UserError(
@@ -227,7 +233,9 @@ async def remote(
         # Editors go first where there is much to do.
         priority = "bulk" if len(jobs) > 1 else "normal"
         longest = timeout_s or max(deadline_s, DEADLINE_S)
-        yield Remote(client, plan, root, patience_s=deadline_s, deadline_s=longest, priority=priority)
+        yield Remote(
+            client, waiting, plan, root, patience_s=deadline_s, deadline_s=longest, priority=priority
+        )
 
 
 def _root(jobs: Sequence[Job]) -> str | None:

@@ -42,7 +42,7 @@ class GodotHeadless:
         """Reports all textures once, then serves commands; reconnects until cancelled. Raises UserError."""
         client = await self._connect(connection_file, None)
         try:
-            with suppress(ConnectionClosed):
+            with suppress(RequestError):
                 await self._report(importfile.textures(self._project))
             while True:
                 await client.wait_closed()
@@ -56,7 +56,7 @@ class GodotHeadless:
             await asyncio.sleep(delay)
             try:
                 return await self._connect(connection_file, previous)
-            except (UserError, ConnectionClosed):
+            except (RequestError, UserError, ConnectionClosed):
                 delay = min(delay * 2, LAST_RETRY_S)
 
     async def _connect(self, connection_file: Path, previous: Client | None) -> Client:

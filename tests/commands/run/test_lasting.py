@@ -6,11 +6,12 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import pytest
 
 from bridge.commands.run import lasting
 from bridge.commands.run.lasting import LastingClient
-from bridge.core.errors import UserError
+from bridge.core.errors import RequestError, UserError
 from tests.server.daemons import ThreadDaemon
 
 ASKED: dict[str, Any] = {"inputs": (), "priority": "normal", "deadline_ms": 60_000}
@@ -59,6 +60,22 @@ async def test_a_connection_that_is_only_cut_is_opened_anew_without_a_word(home:
     daemon = ThreadDaemon(home).start()
     client = await LastingClient.connect(daemon.paths.connection_file, said.append)
     await client._client._socket.close()
+    assert (await client.request("bridge.echo", {"value": 7}, **ASKED)).value == 7
+    await client.aclose()
+    await asyncio.to_thread(daemon.stop)
+    assert said == []
+
+
+async def test_what_the_daemon_hangs_up_for_is_asked_once_and_costs_what_follows_nothing(home: Path) -> None:
+    said: list[str] = []
+    daemon = ThreadDaemon(home).start()
+    client = await LastingClient.connect(daemon.paths.connection_file, said.append)
+    asked = asyncio.create_task(client.request("test.sleep", {"seconds": 2}, **ASKED))
+    while not client._client._open:
+        await asyncio.sleep(0)
+    await client._client._socket.send(msgpack.packb({"type": "from the future"}))
+    with pytest.raises(RequestError, match="closed the connection: 4006"):
+        await asked
     assert (await client.request("bridge.echo", {"value": 7}, **ASKED)).value == 7
     await client.aclose()
     await asyncio.to_thread(daemon.stop)

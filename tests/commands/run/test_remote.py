@@ -198,7 +198,7 @@ def test_a_full_daemon_is_told_as_the_daemons_with_its_folder(
 HELLO = {
     "type": "hello", "protocol": 1, "features": [], "heartbeat_s": 20,
     "server": {"name": "s", "version": "1", "instance": "i"},
-    "limits": {"frame": 1, "inline": 1, "inflight": 4}, "auth": {"methods": ["token"], "nonce": ""},
+    "limits": {"frame": 262_144, "inline": 1, "inflight": 4}, "auth": {"methods": ["token"], "nonce": ""},
 }  # fmt: skip
 ECHO = {"name": "bridge.echo", "version": 1, "summary": ""}
 READY = {"type": "ready", "session": "s", "resume_token": "t", "resumed": False, "workloads": [ECHO]}
@@ -206,6 +206,7 @@ FULL = {"type": "error", "code": "overloaded", "message": "The bridge is full.",
 
 
 HANG_UP: dict[str, Any] = {}
+NOT_TAKEN: dict[str, Any] = {}
 
 
 class Scripted:
@@ -252,6 +253,9 @@ class Scripted:
             self.asked += 1
             self.deadlines.append(message["deadline_ms"])
             self.keys.append(message["key"])
+            if self._answers and self._answers[0] is NOT_TAKEN:
+                await socket.close(4005, "field 'params': too odd")
+                break
             if not self._answers or self._answers[0] is HANG_UP:
                 del self._answers[:1]
                 break
@@ -283,6 +287,13 @@ def test_a_daemon_that_is_gone_ends_the_run(
     with Scripted(home, []):
         code, _, err = popbridge("run", "bridge.echo", "--daemon")
     assert code == 2 and one_line(err) and "The daemon is gone" in err
+
+
+def test_a_daemon_that_hangs_up_and_says_why_is_quoted(popbridge: Any, home: Path) -> None:
+    with Scripted(home, [NOT_TAKEN]) as scripted:
+        code, out, err = popbridge("run", "bridge.echo", "--daemon")
+    assert (code, out, scripted.asked) == (1, "", 1)
+    assert err == "bridge.echo: The daemon closed the connection: 4005 field 'params': too odd\n"
 
 
 def test_a_daemon_that_hangs_up_is_asked_again_by_the_same_key(popbridge: Any, home: Path) -> None:

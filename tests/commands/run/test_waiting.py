@@ -1,0 +1,172 @@
+"""What is said while the daemon's database fails, and of a daemon that gives no answer at all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.commands.asking import ask
+from bridge.commands.run import remote, waiting
+from bridge.commands.run.lasting import LastingClient
+from bridge.commands.run.waiting import watched
+from bridge.core.errors import UserError
+from tests.commands.run.test_lasting import ASKED
+from tests.server.daemons import ThreadDaemon
+
+HELD = "another program holds its database (database is locked)"
+REFUSED = f"The bridge can't keep anything now: {HELD}."
+NOTICE = f"Nothing outlives a restart of PopBridge now: {HELD}."
+
+
+@pytest.fixture
+def daemon(home: Path) -> Iterator[ThreadDaemon]:
+    running = ThreadDaemon(home).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def other(daemon: ThreadDaemon) -> Iterator[sqlite3.Connection]:
+    """Another program that has opened the daemon's database."""
+    with contextlib.closing(
+        sqlite3.connect(daemon.paths.database, isolation_level=None, check_same_thread=False)
+    ) as connection:
+        yield connection
+
+
+@contextlib.asynccontextmanager
+async def asking(daemon: ThreadDaemon, say: Callable[[str], None]) -> AsyncIterator[Callable[..., Any]]:
+    """How `popbridge run` asks."""
+    file = daemon.paths.connection_file
+    client = await LastingClient.connect(file, say)
+    async with contextlib.aclosing(client), watched(client, file, say) as waits:
+
+        async def asked(workload: str, **params: Any) -> Any:
+            with waits.answer():
+                return (await client.request(workload, params, **ASKED)).value
+
+        yield asked
+
+
+@pytest.mark.parametrize(
+    ("locale", "waits", "goes_on"),
+    [
+        (
+            "C",
+            f"The daemon can't keep what it is asked: trying again for up to 60 s. It says: {REFUSED}",
+            "The daemon answers again: going on.",
+        ),
+        (
+            "zh_CN.UTF-8",
+            f"守护进程暂时无法保存请求：最多重试 60 秒。守护进程的说明：{REFUSED}",
+            "守护进程已恢复应答：继续执行。",
+        ),
+    ],
+    ids=["en", "zh"],
+)
+def test_a_daemon_that_cant_keep_a_request_is_told_and_so_is_its_return(
+    daemon: ThreadDaemon, other: sqlite3.Connection, popbridge: Any, monkeypatch: pytest.MonkeyPatch,
+    locale: str, waits: str, goes_on: str,
+) -> None:  # fmt: skip
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if other.in_transaction:
+            other.execute("ROLLBACK")
+
+    monkeypatch.setenv("LC_ALL", locale)
+    monkeypatch.setattr(remote, "say", say)
+    monkeypatch.setattr(remote, "pause_s", lambda *_: 0.05)
+    monkeypatch.setattr(waiting, "QUIET_S", 60)
+    other.execute("BEGIN IMMEDIATE")
+    code, out, _ = popbridge("run", "bridge.echo", "--param", "value=7", "--daemon")
+    assert (code, out) == (0, "bridge.echo: 7\n")
+    assert [re.sub(r"[1-5]?\d(?= (s|秒))", "60", line) for line in said] == [waits, goes_on]
+
+
+@pytest.mark.parametrize(
+    ("locale", "why"),
+    [("C", f"It says: {NOTICE}"), ("zh_CN.UTF-8", f"守护进程的说明：{NOTICE}")],
+    ids=["en", "zh"],
+)
+async def test_answers_that_wait_to_be_kept_are_told_with_the_reason(
+    daemon: ThreadDaemon, other: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch, locale: str, why: str
+) -> None:
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if other.in_transaction:
+            other.execute("ROLLBACK")
+
+    monkeypatch.setenv("LC_ALL", locale)
+    monkeypatch.setattr(waiting, "QUIET_S", 0.2)
+    async with asking(daemon, say) as asked:
+        answer = asyncio.create_task(asked("test.sleep", seconds=1))
+        while not other.execute("SELECT count(*) FROM jobs").fetchone()[0]:
+            await asyncio.sleep(0)
+        other.execute("BEGIN IMMEDIATE")
+        await asyncio.wait([answer], timeout=30)
+        assert answer.done(), (said, other.in_transaction)
+        await answer
+    assert len(said) == 2 and said[0].endswith(why)
+    assert said[1] in (waiting.ANSWERS.en, waiting.ANSWERS.zh)
+
+
+async def test_a_long_job_of_a_daemon_that_is_well_is_waited_for_without_a_word(
+    daemon: ThreadDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    looked: list[Any] = []
+
+    def look() -> Any:
+        looked.append(ask())
+        return looked[-1]
+
+    monkeypatch.setattr(waiting, "QUIET_S", 0.1)
+    monkeypatch.setattr(waiting, "ask", look)
+    async with asking(daemon, said.append) as asked:
+        await asked("test.sleep", seconds=1)
+    assert looked and said == []
+
+
+async def test_where_nobody_says_why_the_log_is_named(
+    daemon: ThreadDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    def look() -> Any:
+        # Just before it could write again: who comes now is told nothing.
+        status = ask()
+        status.figures[waiting.FAILING] = 1.0
+        return status
+
+    monkeypatch.setattr(waiting, "QUIET_S", 0.1)
+    monkeypatch.setattr(waiting, "ask", look)
+    async with asking(daemon, said.append) as asked:
+        await asked("test.sleep", seconds=1)
+    assert len(said) == 2 and said[0].endswith("answers once it can. Its log says why.")
+
+
+async def test_a_daemon_that_says_nothing_at_all_is_told(
+    daemon: ThreadDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    def look() -> Any:
+        raise UserError("PopBridge doesn't answer within 10 s.")
+
+    monkeypatch.setattr(waiting, "QUIET_S", 0.1)
+    monkeypatch.setattr(waiting, "ask", look)
+    async with asking(daemon, said.append) as asked:
+        await asked("test.sleep", seconds=1)
+    assert len(said) == 2 and said[0].startswith("No answer for 0 s, and the daemon doesn't say how it is")
+    assert said[0].endswith("PopBridge doesn't answer within 10 s.")
