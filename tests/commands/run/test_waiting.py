@@ -20,7 +20,7 @@ from bridge.core.errors import UserError
 from tests.commands.run.test_lasting import ASKED
 from tests.server.daemons import ThreadDaemon
 
-HELD = "another program holds its database (database is locked)"
+HELD = "another program holds its database"
 REFUSED = f"The bridge can't keep anything now: {HELD}."
 NOTICE = f"Nothing outlives a restart of PopBridge now: {HELD}."
 
