@@ -225,7 +225,11 @@ class RunResult(Struct, frozen=True):
 
 
 class Context(Protocol):
-    """What the bridge does for an advisor."""
+    """What the bridge does for an advisor.
+
+    While the daemon's database can't be read or written, whatever needs it waits until it can, except where
+    somebody asks and waits (`Advisor.on_ask`): they are told to ask again.
+    """
 
     settings: Mapping[str, Any]
     """The values of all settings, by name."""
