@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from bridge.commands.asking import ask
 from bridge.commands.language import told
 from bridge.commands.run.lasting import LastingClient, Say
 from bridge.core.errors import RequestError, UserError
+
+log = logging.getLogger(__name__)
 
 QUIET_S = 5.0
 """After this without any answer, and from then on as often, the daemon is asked how it is."""
@@ -74,7 +77,12 @@ class Waiting:
         """Looks, until it is cancelled, why there is no answer."""
         while True:
             await asyncio.sleep(QUIET_S)
-            why = await self._why() if self._is_quiet() else ""
+            # What fails in asking costs the run nothing, and may not fail the next time.
+            try:
+                why = await self._why() if self._is_quiet() else ""
+            except Exception:
+                log.debug("the daemon can't be asked how it is", exc_info=True)
+                continue
             # An answer may have come meanwhile.
             if why and self._is_quiet():
                 self._tell(why)

@@ -170,3 +170,23 @@ async def test_a_daemon_that_says_nothing_at_all_is_told(
         await asked("test.sleep", seconds=1)
     assert len(said) == 2 and said[0].startswith("No answer for 0 s, and the daemon doesn't say how it is")
     assert said[0].endswith("PopBridge doesn't answer within 10 s.")
+
+
+async def test_after_a_look_that_failed_the_daemon_is_looked_at_again(
+    daemon: ThreadDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    looks = 0
+
+    def look() -> Any:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            raise RuntimeError("nobody has thought of this")
+        raise UserError("PopBridge doesn't answer within 10 s.")
+
+    monkeypatch.setattr(waiting, "QUIET_S", 0.1)
+    monkeypatch.setattr(waiting, "ask", look)
+    async with asking(daemon, said.append) as asked:
+        await asked("test.sleep", seconds=1)
+    assert len(said) == 2 and said[0].endswith("PopBridge doesn't answer within 10 s.")
