@@ -122,9 +122,12 @@ async def test_a_failure_of_the_daemon_closes_that_connection_with_4000(
 ) -> None:
     async with session(daemon.file) as good, session(daemon.file) as wire:
         live = daemon.bridge.sessions.by_id[wire.ready["session"]]
+        popups = live.session.popups
         del live.session.popups
         await wire.send("answer", id=1, state="dismissed")
         assert (await wire.closed())[0] == 4000
+        # The daemon is others', too.
+        live.session.popups = popups
         assert (await good.request(1, "bridge.echo", {"value": 2}))["value"] == 2
     assert "failure of our own" in caplog.text
 
