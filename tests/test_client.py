@@ -180,12 +180,25 @@ async def test_no_proxy_ever_sees_the_token(where: Path, monkeypatch: pytest.Mon
         assert await client.get_blob(await client.put_blob(b"direct")) == b"direct"
 
 
+async def not_the_daemon(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Another program that has the port."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
+    writer.close()
+
+
 async def test_what_isnt_the_daemons_answer_over_http_is_told_as_it_is(
     where: Path, tmp_path: Path, daemon: ThreadDaemon
 ) -> None:
     async with await Client.connect(where) as client:
-        with pytest.raises(RequestError, match="HTTP 404"):
+        with pytest.raises(RequestError, match="There is no /blobs/x/y here"):
             await client.get_blob("x/y")
+        other = await asyncio.start_server(not_the_daemon, "127.0.0.1", 0)
+        address = f"http://127.0.0.1:{other.sockets[0].getsockname()[1]}"
+        client._file = ConnectionFile(ws="", http=address, token="t", pid=1, protocol=1)
+        async with other:
+            with pytest.raises(RequestError, match="HTTP 404"):
+                await client.get_blob("0" * 64)
         client._file = ConnectionFile(ws="", http="http://127.0.0.1:9", token="t", pid=1, protocol=1)
         with pytest.raises(UserError, match="doesn't answer"):
             await client.get_blob("0" * 64)
