@@ -151,7 +151,12 @@ class Commits:
         """As `_together`, where no work fails: without two savepoint statements for each."""
         self._begin(any(task.synced for task in tasks))
         try:
-            outcomes: list[Outcome] = [(task.done, task.work(self._db), None) for task in tasks]
+            outcomes: list[Outcome] = []
+            for task in tasks:
+                outcomes.append((task.done, task.work(self._db), None))
+                # Whatever follows a transaction that has ended would be kept at once, and done twice.
+                if not self._connection.in_transaction:
+                    return None
             self._connection.execute("COMMIT")
         # Whose work it was, and whether the others' can be kept, is found out with savepoints.
         except BaseException:

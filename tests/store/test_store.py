@@ -98,6 +98,20 @@ async def test_a_work_that_ends_the_transaction_is_told_and_the_writer_goes_on(s
     assert await store.read(texts) == ["one", "two"]
 
 
+async def test_after_a_work_that_ends_the_transaction_in_silence_nothing_is_done_twice(store: Store) -> None:
+    gate = threading.Event()
+    first = asyncio.create_task(store.write(lambda db: gate.wait(10)))
+    await asyncio.sleep(0)
+    works = (insert("one"), lambda db: db.conn.execute("ROLLBACK").rowcount, insert("two"))
+    late = [asyncio.create_task(store.write(work)) for work in works]
+    await asyncio.sleep(0)
+    gate.set()
+    await first
+    outcomes = await asyncio.gather(*late, return_exceptions=True)
+    assert isinstance(outcomes[1], sqlite3.Error)
+    assert await store.read(texts) == ["one", "two"]
+
+
 async def test_what_doesnt_fit_is_told_and_what_fits_is_kept(store: Store) -> None:
     store.write_now(lambda db: db.conn.execute("PRAGMA max_page_count = 40"))
     large = "x" * 200_000
