@@ -268,5 +268,6 @@ class Jobs:
 async def _logged(work: Coroutine[Any, Any, None]) -> None:
     try:
         await work
+    # Nobody waits for it: what it raises would be lost, or told when the daemon has ended.
     except Exception:
         log.exception("a request of the journal failed")

@@ -87,11 +87,11 @@ class Lines:
         except StoreError as error:
             _fail(waiting, error)
             return []
+        # An answer holds what a third party's code gave: whose fault it is shows when each is kept by itself.
         except Exception as error:
             if len(waiting) == 1:
                 _fail(waiting, error)
                 return []
-            # Whose fault it is shows when each is kept by itself.
             return [answer for one in waiting for answer in await self._keep(live, [one])]
         answers = [answer for one in deliveries if one for _, answer in one.numbered]
         self._take_up(live, answers)

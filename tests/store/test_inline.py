@@ -10,20 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlite_utils import Database, Migrations
+from sqlite_utils import Database
 
 from bridge.core.errors import StoreError
 from bridge.store import commits as commits_module
 from bridge.store import inline as inline_module
 from bridge.store.inline import Allowance
 from bridge.store.store import Store
-
-migrations = Migrations("test")
-
-
-@migrations()
-def tables(db: Database) -> None:
-    db.table("things").create({"id": int, "text": str}, pk="id")
+from tests.store.things import migrations, texts
 
 
 @pytest.fixture
@@ -45,10 +39,6 @@ def insert(text: str) -> Any:
         return threading.current_thread().name
 
     return work
-
-
-def texts(connection: sqlite3.Connection) -> list[str]:
-    return [text for (text,) in connection.execute("SELECT text FROM things ORDER BY id")]
 
 
 HERE = threading.main_thread().name

@@ -10,18 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlite_utils import Database, Migrations
+from sqlite_utils import Database
 
 from bridge.core.errors import StoreError, UserError
 from bridge.store import store as store_module
 from bridge.store.store import Store
-
-migrations = Migrations("test")
-
-
-@migrations()
-def tables(db: Database) -> None:
-    db.table("things").create({"id": int, "text": str}, pk="id")
+from tests.store.things import migrations, texts
 
 
 @pytest.fixture
@@ -36,10 +30,6 @@ def insert(text: str, number: int | None = None) -> Any:
         return db.conn.execute("INSERT INTO things (id, text) VALUES (?, ?)", (number, text)).lastrowid or 0
 
     return work
-
-
-def texts(connection: sqlite3.Connection) -> list[str]:
-    return [text for (text,) in connection.execute("SELECT text FROM things ORDER BY id")]
 
 
 async def test_what_was_written_is_read(store: Store) -> None:

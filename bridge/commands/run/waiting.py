@@ -77,9 +77,9 @@ class Waiting:
         """Looks, until it is cancelled, why there is no answer."""
         while True:
             await asyncio.sleep(QUIET_S)
-            # What fails in asking costs the run nothing, and may not fail the next time.
             try:
                 why = await self._why() if self._is_quiet() else ""
+            # What fails in asking costs the run nothing, and may not fail the next time.
             except Exception:
                 log.debug("the daemon can't be asked how it is", exc_info=True)
                 continue

@@ -17,19 +17,25 @@ from tests.server.daemons import ThreadDaemon
 ASKED: dict[str, Any] = {"inputs": (), "priority": "normal", "deadline_ms": 60_000}
 
 
+class Said(list[str]):
+    """What was said, and an event for the first of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.something = asyncio.Event()
+
+    def append(self, line: str) -> None:
+        super().append(line)
+        self.something.set()
+
+
 async def test_a_daemon_that_is_gone_is_told_and_so_is_its_return(home: Path) -> None:
-    said: list[str] = []
-    waits = asyncio.Event()
-
-    def say(line: str) -> None:
-        said.append(line)
-        waits.set()
-
+    said = Said()
     first = ThreadDaemon(home).start()
-    client = await LastingClient.connect(first.paths.connection_file, say)
+    client = await LastingClient.connect(first.paths.connection_file, said.append)
     await asyncio.to_thread(first.stop)
     asked = asyncio.create_task(client.request("bridge.echo", {"value": 7}, **ASKED))
-    await asyncio.wait_for(waits.wait(), 30)
+    await asyncio.wait_for(said.something.wait(), 30)
     second = await asyncio.to_thread(ThreadDaemon(home).start)
     assert (await asyncio.wait_for(asked, 30)).value == 7
     await client.aclose()
@@ -83,18 +89,12 @@ async def test_what_the_daemon_hangs_up_for_is_asked_once_and_costs_what_follows
 
 
 async def test_a_blob_is_sent_to_the_daemon_that_is_back(home: Path) -> None:
-    said: list[str] = []
-    waits = asyncio.Event()
-
-    def say(line: str) -> None:
-        said.append(line)
-        waits.set()
-
+    said = Said()
     first = ThreadDaemon(home).start()
-    client = await LastingClient.connect(first.paths.connection_file, say)
+    client = await LastingClient.connect(first.paths.connection_file, said.append)
     await asyncio.to_thread(first.stop)
     sent = asyncio.create_task(client.put_blob(b"moss"))
-    await asyncio.wait_for(waits.wait(), 30)
+    await asyncio.wait_for(said.something.wait(), 30)
     second = await asyncio.to_thread(ThreadDaemon(home).start)
     name = await asyncio.wait_for(sent, 30)
     assert await client.get_blob(name) == b"moss" and len(said) == 2

@@ -41,6 +41,19 @@ def other(daemon: ThreadDaemon) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
+class Until(list[str]):
+    """What was said; from the first word on the other program lets the database go."""
+
+    def __init__(self, other: sqlite3.Connection) -> None:
+        super().__init__()
+        self._other = other
+
+    def append(self, line: str) -> None:
+        super().append(line)
+        if self._other.in_transaction:
+            self._other.execute("ROLLBACK")
+
+
 @contextlib.asynccontextmanager
 async def asking(daemon: ThreadDaemon, say: Callable[[str], None]) -> AsyncIterator[Callable[..., Any]]:
     """How `popbridge run` asks."""
@@ -75,15 +88,9 @@ def test_a_daemon_that_cant_keep_a_request_is_told_and_so_is_its_return(
     daemon: ThreadDaemon, other: sqlite3.Connection, popbridge: Any, monkeypatch: pytest.MonkeyPatch,
     locale: str, waits: str, goes_on: str,
 ) -> None:  # fmt: skip
-    said: list[str] = []
-
-    def say(line: str) -> None:
-        said.append(line)
-        if other.in_transaction:
-            other.execute("ROLLBACK")
-
+    said = Until(other)
     monkeypatch.setenv("LC_ALL", locale)
-    monkeypatch.setattr(remote, "say", say)
+    monkeypatch.setattr(remote, "say", said.append)
     monkeypatch.setattr(remote, "pause_s", lambda *_: 0.05)
     monkeypatch.setattr(waiting, "QUIET_S", 60)
     other.execute("BEGIN IMMEDIATE")
@@ -100,16 +107,10 @@ def test_a_daemon_that_cant_keep_a_request_is_told_and_so_is_its_return(
 async def test_answers_that_wait_to_be_kept_are_told_with_the_reason(
     daemon: ThreadDaemon, other: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch, locale: str, why: str
 ) -> None:
-    said: list[str] = []
-
-    def say(line: str) -> None:
-        said.append(line)
-        if other.in_transaction:
-            other.execute("ROLLBACK")
-
+    said = Until(other)
     monkeypatch.setenv("LC_ALL", locale)
     monkeypatch.setattr(waiting, "QUIET_S", 0.2)
-    async with asking(daemon, say) as asked:
+    async with asking(daemon, said.append) as asked:
         answer = asyncio.create_task(asked("test.sleep", seconds=1))
         while not other.execute("SELECT count(*) FROM jobs").fetchone()[0]:
             await asyncio.sleep(0)
