@@ -9,33 +9,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from bridge.core import errors
-from bridge.core.errors import CloseCode, RemoteProtocolError
+from bridge.core.errors import CloseCode
 from bridge.core.messages import (
     IDENTIFY_TIMEOUT_S,
     PROTOCOL,
     Ack,
     Action,
-    AuthProof,
     Cancel,
-    ClientInfo,
     Event,
-    Identify,
     Request,
 )
 from bridge.core.session import TRANSITIONS, Connection, State
+from tests.core.clients import identify, refusal
 
 ACTIONS = [Action(id="apply", label="Apply")]
-
-
-def identify(**fields: Any) -> Identify:
-    given = {"protocol": PROTOCOL, "instance": "i", "auth": AuthProof(token="t")} | fields
-    return Identify(client=ClientInfo(kind="tool", name="n", version="1"), **given)
-
-
-def refusal(action: Any, *arguments: Any) -> RemoteProtocolError:
-    with pytest.raises(RemoteProtocolError) as caught:
-        action(*arguments)
-    return caught.value
 
 
 def test_a_connection_opens_with_identify() -> None:

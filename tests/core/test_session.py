@@ -10,19 +10,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from bridge.core import errors, session
-from bridge.core.errors import LocalProtocolError, RemoteProtocolError
+from bridge.core.errors import LocalProtocolError
 from bridge.core.messages import (
-    PROTOCOL,
     Ack,
     Action,
     Answer,
-    AuthProof,
     Cancel,
-    ClientInfo,
     Command,
     Error,
     Event,
-    Identify,
     Numbered,
     Popup,
     PopupClose,
@@ -30,19 +26,9 @@ from bridge.core.messages import (
     Result,
 )
 from bridge.core.session import Session
+from tests.core.clients import refusal
 
 ACTIONS = [Action(id="apply", label="Apply")]
-
-
-def identify(**fields: Any) -> Identify:
-    given = {"protocol": PROTOCOL, "instance": "i", "auth": AuthProof(token="t")} | fields
-    return Identify(client=ClientInfo(kind="tool", name="n", version="1"), **given)
-
-
-def refusal(action: Any, *arguments: Any) -> RemoteProtocolError:
-    with pytest.raises(RemoteProtocolError) as caught:
-        action(*arguments)
-    return caught.value
 
 
 def test_numbers_start_at_one_and_have_no_gaps() -> None:
