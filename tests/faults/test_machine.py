@@ -24,8 +24,8 @@ from bridge.core.messages import (
     Result,
 )
 from bridge.core.session import Connection, Session, State
+from tests.core.clients import identify
 from tests.core.strategies import messages
-from tests.core.test_session import identify
 from tools.bench.fuzz import damaged
 
 # JSON holds no bytes in a free field, so that what is common to both subprotocols is sent.
