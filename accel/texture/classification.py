@@ -16,8 +16,9 @@ Probability = Annotated[float, Meta(ge=0, le=1)]
 class Evidence(Struct, frozen=True):
     """One thing that speaks for a kind."""
 
-    source: Literal["pixels", "name", "folder", "siblings", "words", "slot", "settings"]
-    """Where it was seen; `words` are those of the path that say little each."""
+    source: Literal["pixels", "name", "folder", "siblings", "words", "slot", "settings", "project"]
+    """Where it was seen; `words` are those of the path that say little each, `project` is what
+    the others are."""
     detail: str
     """What was seen, for example `_nrm`."""
     kind: Kind | None

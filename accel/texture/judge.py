@@ -12,10 +12,11 @@ from accel.image.decoded import Decoded
 from accel.texture.classification import Classification, Evidence
 from accel.texture.classify import Surroundings
 from accel.texture.features import extract
-from accel.texture.kinds import CLASS_OF, KINDS, Kind, TextureClass
-from accel.texture.model import Judgement, Sureness, model
+from accel.texture.kinds import CLASS_OF, KINDS, Kind
+from accel.texture.model import Judgement, model
 from accel.texture.names import Cue, read_name
 from accel.texture.sights import sights
+from accel.texture.sureness import sure_enough
 from accel.texture.vocabulary import NUMBERED, known, vocabulary, worth_of_words
 
 Floats = NDArray[np.float64]
@@ -88,21 +89,6 @@ def doubted(by_pixels: NDArray[np.floating[Any]]) -> Floats:
 def worth_of(cues: Mapping[str, float], cue: str, kind: Kind) -> float:
     """What a cue is worth for its first kind or, where too few of those were seen, for any."""
     return cues.get(f"{cue}.{kind}", cues.get(cue, 0.0))
-
-
-def class_shares(probabilities: Floats) -> dict[TextureClass, float]:
-    """Probabilities of the classes."""
-    shares = dict.fromkeys(CLASS_OF.values(), 0.0)
-    for kind, share in zip(KINDS, probabilities, strict=True):
-        shares[CLASS_OF[kind]] += float(share)
-    return shares
-
-
-def sure_enough(probabilities: Floats, sure: Sureness) -> bool:
-    """Whether the class of the most probable kind is sure enough to act on."""
-    shares = class_shares(probabilities)
-    of_best = CLASS_OF[KINDS[int(probabilities.argmax())]]
-    return shares[of_best] >= sure.thresholds.get(of_best, 2.0) and shares[of_best] == max(shares.values())
 
 
 def _told(probabilities: Floats, around: Surroundings) -> Floats:

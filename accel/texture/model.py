@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from accel.texture import features
 from accel.texture.features import Inputs
 from accel.texture.kinds import KINDS
+from accel.texture.sureness import Sureness
 from accel.texture.vocabulary import Words
 from accel.workload import WorkloadError
 
@@ -23,15 +24,6 @@ if TYPE_CHECKING:
     import onnxruntime
 
 FILE = Path(__file__).with_name("kinds.onnx")
-
-
-class Sureness(Struct, frozen=True):
-    """From which probability on a class is acted on, and how probabilities are sharpened before."""
-
-    sharpness: float
-    """What the logarithms are multiplied with: calibrates what came of all evidence."""
-    thresholds: Mapping[str, float]
-    """By class; above 1 where it never is sure enough."""
 
 
 class Judgement(Struct, frozen=True):

@@ -14,6 +14,7 @@ from msgspec import Struct, field
 
 from bridge import projectfile
 from bridge.advisors.advice import Asset
+from bridge.advisors.import_context import Projects, SeenSoFar
 from bridge.advisors.sets import siblings_of
 from bridge.api import Kind, SessionView
 from bridge.projectfile import ProjectFile
@@ -37,6 +38,8 @@ class Around(Struct, frozen=True):
     beside: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The names of the files in each folder."""
     uses: Uses = field(default_factory=dict)
+    seen: SeenSoFar = field(default_factory=SeenSoFar)
+    """What the project's textures were taken for until now."""
 
     def of(self, asset: Asset, session: SessionView) -> dict[str, Any]:
         """The parameters of `texture.examine` that say what surrounds `asset`."""
@@ -54,6 +57,7 @@ class Surveyor:
 
     def __init__(self) -> None:
         self._uses: dict[Path, tuple[float, Uses]] = {}
+        self._projects = Projects()
 
     async def look(
         self, session: SessionView, assets: Iterable[Asset], agreed: ProjectFile, max_size: int
@@ -63,7 +67,8 @@ class Surveyor:
         folders = {_folder(asset.file) for asset in assets}
         beside = await asyncio.to_thread(_names, session.root, folders)
         uses = await self._used(session, session.root)
-        return Around(agreed, agreed.textures.max_size or max_size, beside, uses)
+        seen = self._projects.of(session.root)
+        return Around(agreed, agreed.textures.max_size or max_size, beside, uses, seen)
 
     async def _used(self, session: SessionView, root: Path) -> Uses:
         at, known = self._uses.get(root, (0.0, {}))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from accel.texture.examine import Examination
 from bridge.advisors.advice import Asset, FileAdvice, covered, judge, settle
 from bridge.advisors.import_around import Around
 from bridge.advisors.wanted import NOTE
-from bridge.api import Context, Event, RequestError, RunResult, SessionView
+from bridge.api import Context, Event, RequestError, SessionView
 from bridge.core.errors import BAD_INPUT
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,15 @@ class Import(Struct, frozen=True):
 
     assets: list[Any]
     more: bool = False
+
+
+class Examined(Struct, frozen=True):
+    """One file as a worker saw it."""
+
+    asset: Asset
+    found: Examination
+    preview: str | None
+    """Its picture's digest; None where there is none."""
 
 
 class Looked(Struct, frozen=True):
@@ -74,38 +84,54 @@ async def look_at_all(
     rules = await context.rules(session)
     places = asyncio.Semaphore(AT_ONCE)
 
-    async def look(asset: Asset) -> Looked | None:
+    async def examine(asset: Asset) -> Examined | None:
         async with places:
             path = await asyncio.to_thread(_below, root, asset.file)
             if path is None:
                 log.warning("%s isn't a file below the project's root: passed over", asset.file)
                 return None
-            try:
+            with _own_trouble(asset):
                 params = {**around.of(asset, session), "preview": preview}
                 result = await context.run("texture.examine", params, [path], names=[asset.file])
-                return _judge(session, asset, result, rules, around.max_size)
-            except RequestError as error:
-                log.info("%s isn't advised on: %s", asset.file, error.message)
-            # An adapter is a plugin, and options come from outside: one file's trouble is its own.
-            except Exception:
-                log.exception("%s isn't advised on", asset.file)
+                found = msgspec.convert(result.value, Examination)
+                return Examined(asset, found, result.blobs.get("preview"))
             return None
 
-    looked = await asyncio.gather(*(look(asset) for asset in assets))
-    return [each for each in looked if each is not None]
+    examined = [one for one in await asyncio.gather(*map(examine, assets)) if one is not None]
+    looked = []
+    for one in _in_context(examined, around):
+        with _own_trouble(one.asset):
+            looked.append(_judge(session, one, rules, around.max_size))
+    return looked
 
 
-def _judge(
-    session: SessionView, asset: Asset, result: RunResult, rules: Mapping[str, Sequence[str]], max_size: int
-) -> Looked:
+def _in_context(examined: Sequence[Examined], around: Around) -> Iterator[Examined]:
+    told = around.seen.judge({one.asset.file: one.found.classification for one in examined})
+    for one in examined:
+        found = msgspec.structs.replace(one.found, classification=told[one.asset.file])
+        yield msgspec.structs.replace(one, found=found)
+
+
+@contextlib.contextmanager
+def _own_trouble(asset: Asset) -> Iterator[None]:
+    """What goes wrong with one file is logged, and keeps no other from its advice."""
+    try:
+        yield
+    except RequestError as error:
+        log.info("%s isn't advised on: %s", asset.file, error.message)
+    # An adapter is a plugin, and options come from outside: one file's trouble is its own.
+    except Exception:
+        log.exception("%s isn't advised on", asset.file)
+
+
+def _judge(session: SessionView, one: Examined, rules: Mapping[str, Sequence[str]], max_size: int) -> Looked:
     adapter, version = session.adapter, session.version
     assert adapter is not None and version is not None
-    found = msgspec.convert(result.value, Examination)
+    asset, found, preview = one.asset, one.found, one.preview
     judged = judge(found, asset.file, asset.options, adapter, version, max_size=max_size)
     findings = [finding for finding in judged if finding.rank > NOTE]
     ruled = [f for f in findings if f.applicable and covered(rules, asset.file, f.code)]
     asked = [f for f in findings if f not in ruled]
-    preview = result.blobs.get("preview")
     return Looked(
         settle(asset, found, asked, adapter, version, preview) if asked else None,
         settle(asset, found, ruled, adapter, version, preview) if ruled else None,

@@ -23,21 +23,23 @@ CARD = "texture-kind.md"
 PLOT = "texture-kind-calibration.svg"
 
 
-def write(found: Evaluation, size: int, folder: Path = FOLDER) -> None:
-    """Writes the card and the plot it shows."""
+def write(found: Evaluation, size: int, context: int, folder: Path = FOLDER) -> None:
+    """Writes the card and the plot it shows; `size` and `context` are the bytes of the two shipped files."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / PLOT).write_text(plot(found), encoding="utf-8", newline="\n")
-    (folder / CARD).write_text(text(found, size) + "\n", encoding="utf-8", newline="\n")
+    (folder / CARD).write_text(text(found, size, context) + "\n", encoding="utf-8", newline="\n")
 
 
-def text(found: Evaluation, size: int) -> str:
+def text(found: Evaluation, size: int, context: int) -> str:
     """The card, in Markdown."""
     families, kinds = found.evidence.sources, found.evidence.kinds
     return f"""# The model of texture kinds
 
 `accel/texture/kinds.onnx`, {size / 1e6:.2f} MB, written by `python tools/train/run.py`, which also
 writes this page. It gives the probabilities of {len(KINDS)} kinds of texture by pixels alone; the
-workload `texture.classify` adds what the name, the folder, the material and the import settings say.
+workload `texture.classify` adds what the name, the folder, the material and the import settings say. Where
+a whole project is known, as in `popbridge audit`, `accel/texture/context.npz` ({context / 1e6:.2f} MB) adds
+what its other textures are taken for.
 
 ## How right it is
 
@@ -48,7 +50,8 @@ the same family, and by offsets, likelihood ratios and thresholds chosen on stil
 {_accuracy(found)}
 
 A *class* is what decides import settings: colour, normal, linear grey, packed, emissive, 2D (sprite and UI),
-environment. *Advised* is what is judged sure enough to act on (`advise`).
+environment. *Advised* is what is judged sure enough to act on (`advise`). *In context*: by what the other
+labelled textures of the source are taken for, which are {_others(families)} in the middle of sources.
 
 By kind, of those that are of it (recall) and of those judged to be (precision):
 
@@ -62,11 +65,16 @@ By kind, of those that are of it (recall) and of those judged to be (precision):
 
 {_matrix(confusion(found.names, kinds))}
 
+## Confusion, with names and in context
+
+{_matrix(confusion(found.names_in_context, kinds))}
+
 ## Calibration
 
 Of textures with about the same confidence, how many are right. The mean distance from the diagonal
-(expected calibration error) is {calibration_error(found.pixels):.1%} by pixels and
-{calibration_error(found.names):.1%} with names.
+(expected calibration error) is {calibration_error(found.pixels):.1%} by pixels,
+{calibration_error(found.names):.1%} with names and {calibration_error(found.names_in_context):.1%} in
+context too.
 
 ![Share of right kinds against confidence, by pixels and with names]({PLOT})
 
@@ -86,6 +94,10 @@ Other words of the name and its folders multiply them too, by ratios that were c
 have a kind, how many use the word for it. A word counts that {FEWEST} sources use, and how far all of
 them are trusted was seen on sources other than those counted. All these numbers are in the metadata of the
 model's file.
+
+In context, trees see the logarithms of a texture's probabilities, and of how much more or less of each kind
+the others of its project are taken for than is usual. They learned from the same sources, also from halves
+and from other mixtures of them, as labels are a sample that was chosen.
 
 ## What it learned from
 
@@ -107,9 +119,21 @@ is under Apache-2.0 too (copyright 2020, ML Illustrated). The model's licence is
 - Rare kinds ({_rare(kinds)}) were learned mostly from rendered textures."""
 
 
+def _ways(found: Evaluation) -> Sequence[tuple[str, Judged]]:
+    return (
+        ("by pixels", found.pixels), ("with names", found.names),
+        ("by pixels, in context", found.pixels_in_context),
+        ("with names, in context", found.names_in_context),
+    )  # fmt: skip
+
+
+def _others(families: NDArray[np.str_]) -> int:
+    return int(np.median(np.unique(families, return_counts=True)[1])) - 1
+
+
 def _accuracy(found: Evaluation) -> str:
     rows = []
-    for name, judged in (("by pixels", found.pixels), ("with names", found.names)):
+    for name, judged in _ways(found):
         kinds = learning.accuracy(judged.right, found.evidence.sources)
         classes = learning.accuracy(judged.right_class, found.evidence.sources)
         rows.append(

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from accel.texture.kinds import KINDS
 from accel.texture.names import Cue, read_name
 from accel.texture.vocabulary import vocabulary, worth_of_words
-from tools.train import judging
+from tools.train import context, judging
 from tools.train.judging import Floats, Mixture
 from tools.train.learning import importance
+from tools.train.projects import Taken, weighed
 from tools.train.rows import Rows
 from tools.train.words import count
 
@@ -67,6 +68,9 @@ class Evaluation:
     evidence: Evidence
     pixels: Judged
     names: Judged
+    pixels_in_context: Judged
+    """As a project's audit without names judges, by what its other labelled textures are taken for."""
+    names_in_context: Judged
 
 
 def evidence_of(rows: Rows, scores: NDArray[np.float32]) -> Evidence:
@@ -122,14 +126,11 @@ def evaluate(evidence: Evidence, parts: int = 4) -> Evaluation:
     part = np.array([part_of[str(one)] for one in evidence.sources])
     judged = [_judged(evidence.take(part != place), evidence.take(part == place)) for place in range(parts)]
     order = np.argsort(np.concatenate([np.flatnonzero(part == place) for place in range(parts)]))
-    return Evaluation(
-        evidence,
-        _joined([pixels for pixels, _ in judged], order),
-        _joined([named for _, named in judged], order),
-    )
+    return Evaluation(evidence, *(_joined(list(one), order) for one in zip(*judged, strict=True)))
 
 
-def _judged(known: Evidence, asked: Evidence) -> tuple[Judged, Judged]:
+def _judged(known: Evidence, asked: Evidence) -> tuple[Judged, Judged, Judged, Judged]:
+    """By pixels, with names, and both in context."""
     mixture, declaration = declared(known)
     by_pixels = mixture(asked.scores)
     limits = {one: declaration[one]["thresholds"] for one in ("pixels", "names")}
@@ -140,7 +141,27 @@ def _judged(known: Evidence, asked: Evidence) -> tuple[Judged, Judged]:
     full = _with_advice(with_names, asked.kinds, limits["names"])
     told = judging.any_told(asked.cues, said)
     full.advised = np.where(told, full.advised, bare.advised)
-    return bare, full
+    learned = context.experienced(taken(known))
+    return bare, full, *(
+        _with_advice(
+            weighed(learned, Taken(alone, asked.kinds, asked.sources)),
+            asked.kinds, dict(learned.sureness.thresholds),
+        )
+        for alone in (np.exp(by_pixels), with_names)
+    )  # fmt: skip
+
+
+def taken(evidence: Evidence) -> list[Taken]:
+    """What textures are taken for alone, with names and by pixels, where words were counted without their
+    own source."""
+    weights = importance(evidence.kinds, evidence.sources, JUDGED_RARE)
+    by_pixels = judging.mixture(evidence.scores, evidence.kinds, weights)(evidence.scores)
+    said = count(evidence.words, evidence.kinds, evidence.sources).without_own(
+        evidence.words, evidence.sources
+    )
+    named = judging.names(by_pixels, evidence.cues, said, evidence.kinds, weights)
+    both = np.exp(named(by_pixels, evidence.cues, said)), np.exp(by_pixels)
+    return [Taken(one, evidence.kinds, evidence.sources) for one in both]
 
 
 def _with_advice(probabilities: Floats, kinds: NDArray[np.int64], limits: dict[str, float]) -> Judged:

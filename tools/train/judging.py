@@ -152,9 +152,11 @@ def thresholds(probabilities: Floats, kinds: NDArray[np.int64], weights: Floats)
 
 
 def _best(shares: Floats, right: NDArray[np.bool_], weights: Floats, price: float) -> float:
+    if not len(shares):
+        return 2.0
     order = np.argsort(-shares)
     gained = np.cumsum((weights * np.where(right, 1.0, 1.0 - price))[order]) - 0.5 * price * weights.mean()
-    if not len(order) or gained.max() <= 0:
+    if gained.max() <= 0:
         return 2.0
     last = int(gained.argmax())
     below = shares[order[last + 1]] if last + 1 < len(order) else 0.0

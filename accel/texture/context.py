@@ -1,0 +1,147 @@
+"""What the other textures of a project say of each one: in a game of sprites a picture is rarely a map."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from accel.texture.classification import Classification, Evidence
+from accel.texture.kinds import CLASS_OF, KINDS
+from accel.texture.sureness import Sureness, sure_enough
+from accel.texture.trees import Trees, from_arrays
+from accel.workload import WorkloadError
+
+Floats = NDArray[np.float64]
+
+FILE = Path(__file__).with_name("context.npz")
+
+HELD = 20.0
+"""Textures as they are usual that are added to a project's: a few say little."""
+FEWEST = 4
+"""Other textures from which they say anything."""
+PRIOR = 0.25
+"""How far the mixture of the others counts as what is to be expected; all more is learned."""
+LEAST = 1e-4
+"""The least probability that counts."""
+SAYING = 0.2
+"""Logarithm of the likelihood ratio from which it is shown as evidence."""
+CLASSES = tuple(dict.fromkeys(CLASS_OF.values()))
+
+
+class Experience(Struct, frozen=True):
+    """What was learned from other projects."""
+
+    usual: Floats
+    """Share of each kind in all of them."""
+    trees: Trees
+    """What is added to the logarithms of probabilities, by the columns of `columns`."""
+    sureness: Sureness
+    """From which probability on a class is acted on."""
+
+    def weigh(self, alone: Floats, others: Floats) -> Floats:
+        """Probabilities, rows x kinds, of textures with what they're alone and the sums of the others."""
+        seen = columns(alone, others, self.usual)
+        logs = expected(seen) + self.trees.scores(seen)
+        raised = np.exp(logs - logs.max(axis=1, keepdims=True))
+        return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+
+
+class Context:
+    """The textures of one project, by what each is taken for alone."""
+
+    def __init__(self) -> None:
+        self._sums = np.zeros(len(KINDS))
+        self._count = 0
+
+    def add(self, found: Classification) -> None:
+        """One more texture, as `texture.classify` judged it."""
+        self._sums += _row(found)
+        self._count += 1
+
+    def remove(self, found: Classification) -> None:
+        """Forgets one that was added."""
+        self._sums = np.maximum(self._sums - _row(found), 0.0)
+        self._count -= 1
+
+    def judge(self, found: Sequence[Classification]) -> list[Classification]:
+        """Some of those that were added, each judged once more by what the others are.
+
+        What materials use a texture as needs no guess by others. Raises WorkloadError where what was
+        learned is missing or damaged.
+        """
+        if self._count <= FEWEST or not found:
+            return list(found)
+        alone = np.array([_row(one) for one in found])
+        weighed = experience().weigh(alone, np.maximum(self._sums - alone, 0.0))
+        return [
+            one
+            if any(evidence.source == "slot" for evidence in one.evidence)
+            else self._told(one, before, now)
+            for one, before, now in zip(found, alone, weighed, strict=True)
+        ]
+
+    def _told(self, found: Classification, before: Floats, now: Floats) -> Classification:
+        best = int(now.argmax())
+        raised = float(np.log(now[best] / max(before[best], LEAST)))
+        others = np.maximum(self._sums - before, 0.0)
+        share = others[best] / max(others.sum(), 1.0)
+        said = [Evidence("project", f"{share:.0%} of its project's textures", KINDS[best])]
+        return replace(
+            found,
+            kind=KINDS[best],
+            probabilities=dict(zip(KINDS, now.tolist(), strict=True)),
+            advise=sure_enough(now, experience().sureness),
+            evidence=[*found.evidence, *(said if raised >= SAYING else [])],
+        )
+
+
+def columns(alone: Floats, others: Floats, usual: Floats) -> NDArray[np.float32]:
+    """What the trees see: the logarithms of what a texture is taken for alone, and of how much more or less
+    of each kind its project has than is usual."""
+    count = others.sum(axis=1, keepdims=True)
+    ratios = (others + HELD * usual) / ((count + HELD) * usual)
+    return np.hstack([np.log(np.maximum(alone, LEAST)), np.log(ratios)]).astype(np.float32)
+
+
+def expected(seen: NDArray[np.float32]) -> Floats:
+    """Logarithms of what is expected by `columns`, before the trees say more: rows x kinds."""
+    alone, ratios = np.split(seen.astype(np.float64), 2, axis=1)
+    return alone + PRIOR * ratios
+
+
+@cache
+def experience() -> Experience:
+    """The shipped one. Raises WorkloadError."""
+    return read(FILE)
+
+
+def read(file: Path) -> Experience:
+    """What was learned, from its file. Raises WorkloadError where it is missing, damaged or too old."""
+    try:
+        # By its bytes, as numpy leaves a damaged file open.
+        with np.load(BytesIO(file.read_bytes()), allow_pickle=False) as found:
+            return _experience(dict(found))
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
+        reason = (
+            f"what was learned of projects ({file.name}) can't be used ({error}); install popbridge again"
+        )
+        raise WorkloadError("internal", reason, file.name) from None
+
+
+def _experience(arrays: Mapping[str, NDArray[np.generic]]) -> Experience:
+    if arrays["kinds"].tolist() != list(KINDS):
+        raise ValueError("it knows other kinds")
+    limits = dict(zip(CLASSES, arrays["thresholds"].astype(float).tolist(), strict=True))
+    return Experience(arrays["usual"].astype(np.float64), from_arrays(arrays), Sureness(1.0, limits))
+
+
+def _row(found: Classification) -> Floats:
+    return np.array([found.probabilities.get(kind, 0.0) for kind in KINDS])

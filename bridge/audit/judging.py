@@ -1,0 +1,135 @@
+"""Judges a project's textures once all were examined: each by what the others are too."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from accel.texture.context import Context
+from accel.texture.examine import Examination
+from accel.workload import WorkloadError
+from bridge.advisors import advice
+from bridge.advisors.findings import NOTE, WRONG
+from bridge.api import TextureAsset
+from bridge.audit.examine import Answer, Trouble
+from bridge.audit.memory import memory
+from bridge.audit.project import Project, options_for
+from bridge.audit.results import Issue, Report, Row, Seen
+from bridge.core.errors import UserError
+
+PROBLEMS = {"unsupported": NOTE, "too_large": NOTE, "not_found": NOTE, "busy": NOTE}
+"""Why a file isn't examined, and how bad that is; everything else is a file that is broken."""
+AT_ONCE = 256
+"""Textures that are judged in one go."""
+
+_decoder = msgspec.msgpack.Decoder(Examination)
+
+
+class Judging:
+    """What one audit gathers, and the rows that come of it."""
+
+    def __init__(self, project: Project, report: Report, max_size: int) -> None:
+        """`max_size` is the longest side that is accepted, pixels."""
+        self._project = project
+        self._report = report
+        self._max_size = max_size
+        self._context = Context()
+        self._examined: list[tuple[TextureAsset, int, bytes]] = []
+        """With the file's size. Encoded, as thousands of them wait for the last one."""
+        self.seen: list[Seen] = []
+
+    def take(self, asset: TextureAsset, answer: Answer) -> None:
+        """Keeps what came of one texture; what couldn't be examined has its row at once."""
+        self._report.textures += 1
+        self._report.cached += answer.cached
+        found = answer.outcome
+        if isinstance(found, Trouble):
+            row = _row(asset, [*_unknown(asset), _trouble(found)])
+            row.size, row.content = answer.size, found.content
+            self._add(row)
+            return
+        self._context.add(found.classification)
+        self._examined.append((asset, answer.size, msgspec.msgpack.encode(found)))
+
+    async def finish(self) -> None:
+        """Judges all that was examined; keeps a row only where there is something to say.
+
+        Raises UserError where what it judges by is damaged.
+        """
+        for start in range(0, len(self._examined), AT_ONCE):
+            # Ctrl-C would else be heard only in the end.
+            await asyncio.sleep(0)
+            for asset, size, found in self._in_context(self._examined[start : start + AT_ONCE]):
+                self._judge(asset, size, found)
+        self._examined.clear()
+
+    def _in_context(
+        self, some: Iterable[tuple[TextureAsset, int, bytes]]
+    ) -> Iterator[tuple[TextureAsset, int, Examination]]:
+        examined = [(asset, size, _decoder.decode(encoded)) for asset, size, encoded in some]
+        try:
+            told = self._context.judge([found.classification for _, _, found in examined])
+        except WorkloadError as error:
+            raise UserError(f"The textures can't be judged: {error.reason}.") from None
+        for (asset, size, found), classification in zip(examined, told, strict=True):
+            yield asset, size, replace(found, classification=classification)
+
+    def _judge(self, asset: TextureAsset, size: int, found: Examination) -> None:
+        kind = found.classification.kind
+        self._report.kinds[kind] = self._report.kinds.get(kind, 0) + 1
+        row = self._judged(asset, found)
+        self._report.memory += row.memory
+        self.seen.append(Seen(asset.file, size, row.memory, found.fingerprint))
+        self._add(row)
+
+    def _judged(self, asset: TextureAsset, found: Examination) -> Row:
+        adapter, version = self._project.adapter, self._project.version
+        issues, options, before, after = _unknown(asset), dict[str, Any](), 0, 0
+        try:
+            findings = advice.judge(
+                found, asset.file, asset.options, adapter, version, max_size=self._max_size
+            )
+            issues += map(Issue.of, findings)
+            options = options_for(self._project, asset.options, issues)
+            before = after = memory(self._project, found.inspection, asset.options)
+            if options:
+                after = memory(self._project, found.inspection, {**(asset.options or {}), **options})
+        # An adapter is a plugin: what it can't judge costs one line.
+        except Exception as error:
+            issues = [Issue("unreadable", NOTE, "unreadable", {"reason": f"{error!r}"})]
+        row = _row(asset, issues)
+        row.options, row.memory, row.memory_after = options, before, after
+        _describe(row, found)
+        return row
+
+    def _add(self, row: Row) -> None:
+        if row.issues:
+            row.issues.sort(key=lambda issue: -issue.rank)
+            self._report.rows.append(row)
+
+
+def _describe(row: Row, found: Examination) -> None:
+    image, classification = found.inspection, found.classification
+    row.width, row.height, row.size, row.format = image.width, image.height, image.size, image.format
+    row.kind, row.sure = classification.kind, classification.advise
+    row.probability = float(classification.probabilities.get(row.kind, 0.0))
+    row.content = found.fingerprint.file
+
+
+def _row(asset: TextureAsset, issues: list[Issue]) -> Row:
+    return Row(asset.file, asset.path, issues, asset.options)
+
+
+def _unknown(asset: TextureAsset) -> list[Issue]:
+    """Where its import file has a syntax that isn't known."""
+    reason = {"reason": asset.problem}
+    return [Issue("unknown_settings", NOTE, "unknown_settings", reason)] if asset.problem else []
+
+
+def _trouble(trouble: Trouble) -> Issue:
+    code = "unsupported" if trouble.code in PROBLEMS else "unreadable"
+    return Issue(code, PROBLEMS.get(trouble.code, WRONG), "unreadable", {"reason": trouble.reason})

@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+
+from accel.texture import context as module
+from accel.texture.classification import Classification, Evidence
+from accel.texture.context import CLASSES, FEWEST, FILE, Context, columns, experience, read
+from accel.texture.kinds import KINDS
+from accel.texture.model import FILE as MODEL
+from accel.workload import WorkloadError
+
+
+def taken(kind, share=0.9, second=None, *evidence):
+    """What is taken for one kind, and for a second with most of the rest."""
+    rest = 1 - share
+    probabilities = dict.fromkeys(KINDS, rest * 0.1 / len(KINDS))
+    probabilities[kind] += share
+    probabilities[second or kind] += rest * 0.9
+    return Classification(kind, probabilities, False, [Evidence("pixels", "seen", kind), *evidence])
+
+
+DOUBTFUL = taken("sprite", 0.5, "ui")
+
+
+def judged(others, one=DOUBTFUL):
+    project = Context()
+    for each in (*others, one):
+        project.add(each)
+    (found,) = project.judge([one])
+    return found
+
+
+def test_among_widgets_a_doubtful_picture_is_one():
+    found = judged([taken("ui")] * 40)
+    assert found.kind == "ui"
+    assert found.probabilities["ui"] > 0.55 > DOUBTFUL.probabilities["ui"]
+    assert found.evidence[:-1] == DOUBTFUL.evidence
+    assert found.evidence[-1] == Evidence("project", "99% of its project's textures", "ui")
+
+
+def test_among_sprites_it_is_a_sprite():
+    found = judged([taken("sprite")] * 40)
+    assert found.kind == "sprite"
+    assert found.probabilities["sprite"] > DOUBTFUL.probabilities["sprite"]
+
+
+def test_its_class_is_advised_on_where_the_project_leaves_no_doubt():
+    doubtful = taken("albedo", 0.9, "sprite")
+    materials = [taken(kind) for kind in ("albedo", "albedo", "normal", "roughness") for _ in range(20)]
+    assert judged(materials, doubtful).advise
+    assert not judged([taken("sprite")] * 80, doubtful).advise
+
+
+def test_a_few_others_say_nothing():
+    assert judged([taken("ui")] * (FEWEST - 1)) == DOUBTFUL
+
+
+def test_what_a_material_uses_it_as_is_not_guessed_again():
+    used = taken("sprite", 0.5, "ui", Evidence("slot", "used as sprite", "sprite"))
+    assert judged([taken("ui")] * 40, used) == used
+
+
+def test_what_is_certain_stays():
+    assert judged([taken("ui")] * 40, taken("normal", 0.999)).kind == "normal"
+
+
+def test_what_was_removed_no_longer_counts():
+    project = Context()
+    for _ in range(40):
+        project.add(taken("ui"))
+    project.add(DOUBTFUL)
+    for _ in range(40):
+        project.remove(taken("ui"))
+    assert project.judge([DOUBTFUL]) == [DOUBTFUL]
+
+
+def test_nothing_asked_is_nothing_judged():
+    project = Context()
+    for _ in range(40):
+        project.add(taken("ui"))
+    assert project.judge([]) == []
+
+
+def test_probabilities_sum_to_one():
+    assert sum(judged([taken("ui")] * 40).probabilities.values()) == pytest.approx(1)
+
+
+def test_a_project_like_all_others_shows_no_ratio():
+    usual = experience().usual
+    shown = columns(np.array([usual]), np.array([usual * 100]), usual)
+    assert shown[0, len(KINDS) :] == pytest.approx(0, abs=1e-6)
+
+
+def test_what_is_shipped_is_small_beside_the_model():
+    assert FILE.stat().st_size + MODEL.stat().st_size <= 2_000_000
+    assert set(experience().sureness.thresholds) == set(CLASSES)
+
+
+def test_a_missing_file_says_what_to_do(tmp_path):
+    with pytest.raises(WorkloadError, match="install popbridge again"):
+        read(tmp_path / "context.npz")
+
+
+def test_a_damaged_file_says_what_to_do(tmp_path):
+    damaged = tmp_path / "context.npz"
+    damaged.write_bytes(FILE.read_bytes()[:1000])
+    with pytest.raises(WorkloadError, match="can't be used"):
+        read(damaged)
+
+
+@pytest.mark.parametrize("changed", [{"kinds": np.array(["a", "b"])}, {"splits": np.zeros(1)}])
+def test_a_file_of_another_version_is_refused(tmp_path, changed):
+    with np.load(module.FILE) as found:
+        arrays = {**found, **changed}
+    np.savez(tmp_path / "context.npz", **arrays)
+    with pytest.raises(WorkloadError, match="can't be used"):
+        read(tmp_path / "context.npz")

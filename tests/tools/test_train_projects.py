@@ -1,0 +1,63 @@
+"""Projects are learned from whole: what each texture is taken for, and what all others of its source are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from accel.texture.context import FEWEST, experience, read
+from accel.texture.kinds import KINDS
+from tools.train.projects import DRAWS, Taken, others, weighed, write
+
+UI, SPRITE = KINDS.index("ui"), KINDS.index("sprite")
+EACH = 40
+
+
+def taken() -> Taken:
+    """A project of nothing but widgets and one of nothing but sprites; a third can't be told apart alone."""
+    kinds = np.repeat([UI, SPRITE], EACH)
+    alone = np.full((len(kinds), len(KINDS)), 0.001)
+    alone[np.arange(len(kinds)), kinds] = 0.9
+    alone[::3, [UI, SPRITE]] = 0.45
+    alone /= alone.sum(axis=1, keepdims=True)
+    return Taken(alone, kinds, np.repeat(["widgets", "game"], EACH))
+
+
+def test_a_project_tells_what_its_doubtful_textures_are() -> None:
+    asked = taken()
+    found = weighed(experience(), asked)
+    for source, kind in (("widgets", UI), ("game", SPRITE)):
+        doubtful = (asked.sources == source) & (asked.alone[:, UI] == asked.alone[:, SPRITE])
+        print(found[doubtful][:3].round(2))
+        assert found[doubtful, kind].mean() > asked.alone[doubtful, kind].mean()
+
+
+def test_what_was_learned_is_read_as_it_was_written(tmp_path) -> None:
+    write(experience(), tmp_path / "context.npz")
+    again = read(tmp_path / "context.npz")
+    assert np.array_equal(weighed(again, taken()), weighed(experience(), taken()))
+    assert again.sureness == experience().sureness
+
+
+def test_others_are_all_of_the_source_but_oneself() -> None:
+    asked = taken()
+    sums = others(asked)
+    assert np.allclose(sums[0] + asked.alone[0], asked.alone[:EACH].sum(axis=0))
+    assert np.allclose(sums[EACH] + asked.alone[EACH], asked.alone[EACH:].sum(axis=0))
+
+
+def test_a_source_of_few_textures_is_judged_alone() -> None:
+    few = taken().take(np.arange(FEWEST))
+    assert np.array_equal(weighed(experience(), few), few.alone)
+
+
+@pytest.mark.parametrize("draw", DRAWS)
+def test_a_texture_is_never_among_its_own_others(draw) -> None:
+    one = taken().take(np.array([0]))
+    assert others(one, draw, 3) == pytest.approx(0)
+
+
+def test_draws_mix_projects_otherwise_than_they_were_labelled() -> None:
+    asked = taken()
+    mixtures = [others(asked, draw, 3)[0] / others(asked, draw, 3)[0].sum() for draw in DRAWS]
+    assert np.abs(mixtures[-1] - mixtures[0]).max() > 0.001

@@ -1,0 +1,122 @@
+"""Learns what the other textures of a project say of each one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from accel.texture.context import Experience, columns, expected
+from accel.texture.kinds import KINDS
+from accel.texture.sureness import Sureness
+from accel.texture.trees import Trees, from_arrays
+from tools.train import judging
+from tools.train.boosting import dumped
+from tools.train.judging import Floats
+from tools.train.learning import importance
+from tools.train.projects import DRAWS, Taken, others, weighed
+
+ROUNDS = 40
+PARTS = 4
+"""Parts of the sources: each is judged by trees of the others, to choose thresholds by."""
+RARE = 0.4
+"""As `evaluate.JUDGED_RARE`."""
+SEED = 11
+_PARAMETERS: dict[str, Any] = {
+    "objective": "multiclass",
+    "num_class": len(KINDS),
+    "learning_rate": 0.1,
+    "num_leaves": 6,
+    "min_data_in_leaf": 40,
+    "feature_fraction": 0.4,
+    "bagging_fraction": 0.7,
+    "bagging_freq": 1,
+    "lambda_l2": 10,
+    "max_bin": 63,
+    "verbose": -1,
+    "num_threads": 1,
+    "force_row_wise": True,
+    "deterministic": True,
+    "seed": SEED,
+}
+
+
+def learn(taken: list[Taken]) -> tuple[Floats, Trees]:
+    """What is usual, and trees that learned from every way of judging and every draw."""
+    usual = np.concatenate([one.alone for one in taken]).mean(axis=0)
+    rows, base, kinds, weights = [], [], [], []
+    for number, one in enumerate(taken):
+        for place, draw in enumerate(DRAWS):
+            seen = columns(one.alone, others(one, draw, SEED + number * len(DRAWS) + place), usual)
+            rows.append(seen)
+            base.append(expected(seen))
+            kinds.append(one.kinds)
+            weights.append(importance(one.kinds, one.sources, RARE))
+    data = lightgbm.Dataset(
+        np.concatenate(rows), np.concatenate(kinds), weight=np.concatenate(weights),
+        init_score=np.concatenate(base),
+    )  # fmt: skip
+    parameters = {**_PARAMETERS, "min_data_in_leaf": _PARAMETERS["min_data_in_leaf"] * len(rows)}
+    return usual, from_arrays(packed(lightgbm.train(parameters, data, ROUNDS)))
+
+
+def experienced(taken: list[Taken]) -> Experience:
+    """All that ships: trees of everything, thresholds by trees that hadn't learned from the source."""
+    judged, kinds, weights = [], [], []
+    for part in range(PARTS):
+        given = [one.take(_parts(one.sources) != part) for one in taken]
+        usual, trees = learn(given)
+        tried = Experience(usual, trees, Sureness(1.0, {}))
+        for one in (all_of.take(_parts(all_of.sources) == part) for all_of in taken):
+            judged.append(weighed(tried, one))
+            kinds.append(one.kinds)
+            weights.append(importance(one.kinds, one.sources, RARE))
+    limits = judging.thresholds(np.concatenate(judged), np.concatenate(kinds), np.concatenate(weights))
+    return Experience(*learn(taken), Sureness(1.0, limits))
+
+
+def packed(trees: lightgbm.Booster) -> dict[str, NDArray[Any]]:
+    """Trees as `accel.texture.trees` reads them."""
+    nodes: list[tuple[int, float, int, int, float]] = []
+    roots, depth = [], 0
+    for tree in dumped(trees):
+        root, below = _packed(tree["tree_structure"], nodes)
+        roots.append(root)
+        depth = max(depth, below)
+    features, splits, lower, higher, values = zip(*nodes, strict=True)
+    return {
+        "outputs": np.array(len(KINDS)),
+        "depth": np.array(depth),
+        "roots": np.array(roots, np.uint16),
+        "features": np.array(features, np.uint8),
+        "splits": np.array(splits, np.float32),
+        "lower": np.array(lower, np.uint16),
+        "higher": np.array(higher, np.uint16),
+        "values": np.array(values, np.float32),
+    }
+
+
+def _packed(
+    node: Mapping[str, Any], nodes: list[tuple[int, float, int, int, float]]
+) -> tuple[int, int]:  # fmt: skip
+    """Adds a node with all below it; gives its number, and how many steps lead from it to a leaf."""
+    place = len(nodes)
+    if "leaf_value" in node:
+        nodes.append((0, 0.0, place, place, node["leaf_value"]))
+        return place, 0
+    nodes.append((0, 0.0, 0, 0, 0.0))
+    lower, left = _packed(node["left_child"], nodes)
+    higher, right = _packed(node["right_child"], nodes)
+    nodes[place] = (node["split_feature"], node["threshold"], lower, higher, 0.0)
+    return place, 1 + max(left, right)
+
+
+def _parts(sources: NDArray[np.str_]) -> NDArray[np.int64]:
+    """The part of each texture; a source is in one."""
+    names = np.unique(sources)
+    np.random.default_rng(5).shuffle(names)
+    part_of = {str(name): place % PARTS for place, name in enumerate(names)}
+    return np.array([part_of[str(one)] for one in sources])
