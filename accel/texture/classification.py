@@ -17,8 +17,8 @@ class Evidence(Struct, frozen=True):
     """One thing that speaks for a kind."""
 
     source: Literal["pixels", "name", "folder", "siblings", "words", "slot", "settings", "project"]
-    """Where it was seen; `words` are those of the path that say little each, `project` is what
-    the others are."""
+    """Where it was seen; `words` are those of the path that say little each, `project` is its
+    other textures."""
     detail: str
     """What was seen, for example `_nrm`."""
     kind: Kind | None

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -33,6 +34,8 @@ LEAST = 1e-4
 """The least probability that counts."""
 SAYING = 0.2
 """Logarithm of the likelihood ratio from which it is shown as evidence."""
+NAMING = ("name", "folder", "siblings", "words")
+"""Sources of evidence that a name is."""
 CLASSES = tuple(dict.fromkeys(CLASS_OF.values()))
 
 
@@ -43,8 +46,10 @@ class Experience(Struct, frozen=True):
     """Share of each kind in all of them."""
     trees: Trees
     """What is added to the logarithms of probabilities, by the columns of `columns`."""
-    sureness: Sureness
-    """From which probability on a class is acted on."""
+    pixels: Sureness
+    """From which probability on a class is acted on where no name says anything of the texture."""
+    names: Sureness
+    """The same where one does."""
 
     def weigh(self, alone: Floats, others: Floats) -> Floats:
         """Probabilities, rows x kinds, of textures with what they're alone and the sums of the others."""
@@ -98,7 +103,7 @@ class Context:
             found,
             kind=KINDS[best],
             probabilities=dict(zip(KINDS, now.tolist(), strict=True)),
-            advise=sure_enough(now, experience().sureness),
+            advise=sure_enough(now, experience().names if _named(found) else experience().pixels),
             evidence=[*found.evidence, *(said if raised >= SAYING else [])],
         )
 
@@ -136,11 +141,19 @@ def read(file: Path) -> Experience:
         raise WorkloadError("internal", reason, file.name) from None
 
 
-def _experience(arrays: Mapping[str, NDArray[np.generic]]) -> Experience:
+def _experience(arrays: Mapping[str, NDArray[Any]]) -> Experience:
     if arrays["kinds"].tolist() != list(KINDS):
         raise ValueError("it knows other kinds")
-    limits = dict(zip(CLASSES, arrays["thresholds"].astype(float).tolist(), strict=True))
-    return Experience(arrays["usual"].astype(np.float64), from_arrays(arrays), Sureness(1.0, limits))
+    usual, trees = arrays["usual"].astype(np.float64), from_arrays(arrays)
+    return Experience(usual, trees, *(_sureness(arrays[name]) for name in ("pixels", "names")))
+
+
+def _sureness(thresholds: NDArray[Any]) -> Sureness:
+    return Sureness(1.0, dict(zip(CLASSES, thresholds.astype(float).tolist(), strict=True)))
+
+
+def _named(found: Classification) -> bool:
+    return any(one.source in NAMING for one in found.evidence)
 
 
 def _row(found: Classification) -> Floats:

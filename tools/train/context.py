@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import lightgbm
@@ -65,17 +65,21 @@ def learn(taken: list[Taken]) -> tuple[Floats, Trees]:
 
 def experienced(taken: list[Taken]) -> Experience:
     """All that ships: trees of everything, thresholds by trees that hadn't learned from the source."""
-    judged, kinds, weights = [], [], []
-    for part in range(PARTS):
-        given = [one.take(_parts(one.sources) != part) for one in taken]
-        usual, trees = learn(given)
-        tried = Experience(usual, trees, Sureness(1.0, {}))
-        for one in (all_of.take(_parts(all_of.sources) == part) for all_of in taken):
-            judged.append(weighed(tried, one))
-            kinds.append(one.kinds)
-            weights.append(importance(one.kinds, one.sources, RARE))
-    limits = judging.thresholds(np.concatenate(judged), np.concatenate(kinds), np.concatenate(weights))
-    return Experience(*learn(taken), Sureness(1.0, limits))
+    parts = [_tried(taken, part) for part in range(PARTS)]
+    judged, kinds, named, weights = map(
+        np.concatenate, zip(*(row for part in parts for row in part), strict=True)
+    )
+    limits = [judging.thresholds(judged[of], kinds[of], weights[of]) for of in (~named, named)]
+    return Experience(*learn(taken), *(Sureness(1.0, one) for one in limits))
+
+
+def _tried(taken: list[Taken], part: int) -> Iterator[tuple[Floats, ...]]:
+    """What trees of the other parts make of the textures of one, with kinds, whether named and weights."""
+    usual, trees = learn([one.take(_parts(one.sources) != part) for one in taken])
+    tried = Experience(usual, trees, Sureness(1.0, {}), Sureness(1.0, {}))
+    for one in taken:
+        asked = one.take(_parts(one.sources) == part)
+        yield weighed(tried, asked), asked.kinds, asked.named, importance(asked.kinds, asked.sources, RARE)
 
 
 def packed(trees: lightgbm.Booster) -> dict[str, NDArray[Any]]:

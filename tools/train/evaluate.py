@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from accel.texture.context import Experience
 from accel.texture.kinds import KINDS
 from accel.texture.names import Cue, read_name
 from accel.texture.vocabulary import vocabulary, worth_of_words
@@ -142,13 +143,24 @@ def _judged(known: Evidence, asked: Evidence) -> tuple[Judged, Judged, Judged, J
     told = judging.any_told(asked.cues, said)
     full.advised = np.where(told, full.advised, bare.advised)
     learned = context.experienced(taken(known))
-    return bare, full, *(
-        _with_advice(
-            weighed(learned, Taken(alone, asked.kinds, asked.sources)),
-            asked.kinds, dict(learned.sureness.thresholds),
-        )
-        for alone in (np.exp(by_pixels), with_names)
-    )  # fmt: skip
+    silent = np.zeros(len(asked.kinds), bool)
+    return (
+        bare,
+        full,
+        *(
+            _in_context(learned, Taken(alone, asked.kinds, asked.sources, named))
+            for alone, named in ((np.exp(by_pixels), silent), (with_names, told))
+        ),
+    )
+
+
+def _in_context(learned: Experience, asked: Taken) -> Judged:
+    found = weighed(learned, asked)
+    by_pixels, with_names = (
+        _with_advice(found, asked.kinds, dict(one.thresholds)) for one in (learned.pixels, learned.names)
+    )
+    with_names.advised = np.where(asked.named, with_names.advised, by_pixels.advised)
+    return with_names
 
 
 def taken(evidence: Evidence) -> list[Taken]:
@@ -160,8 +172,9 @@ def taken(evidence: Evidence) -> list[Taken]:
         evidence.words, evidence.sources
     )
     named = judging.names(by_pixels, evidence.cues, said, evidence.kinds, weights)
-    both = np.exp(named(by_pixels, evidence.cues, said)), np.exp(by_pixels)
-    return [Taken(one, evidence.kinds, evidence.sources) for one in both]
+    told = judging.any_told(evidence.cues, said)
+    ways = (named(by_pixels, evidence.cues, said), told), (by_pixels, np.zeros_like(told))
+    return [Taken(np.exp(logs), evidence.kinds, evidence.sources, of) for logs, of in ways]
 
 
 def _with_advice(probabilities: Floats, kinds: NDArray[np.int64], limits: dict[str, float]) -> Judged:

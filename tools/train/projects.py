@@ -26,10 +26,12 @@ class Taken(Struct, frozen=True):
     alone: Floats
     kinds: NDArray[np.int64]
     sources: NDArray[np.str_]
+    named: NDArray[np.bool_]
+    """Whether the name said anything of it."""
 
     def take(self, places: NDArray[Any]) -> Taken:
         """Some of them."""
-        return Taken(self.alone[places], self.kinds[places], self.sources[places])
+        return Taken(self.alone[places], self.kinds[places], self.sources[places], self.named[places])
 
 
 def _all(chance: np.random.Generator, alone: Floats, source: NDArray[np.int64]) -> Floats:
@@ -74,7 +76,8 @@ def write(known: Experience, file: Path) -> None:
         file,
         kinds=np.array(KINDS),
         usual=known.usual,
-        thresholds=np.array([known.sureness.thresholds[one] for one in CLASSES]),
+        pixels=np.array([known.pixels.thresholds[one] for one in CLASSES]),
+        names=np.array([known.names.thresholds[one] for one in CLASSES]),
         outputs=np.array(trees.outputs),
         depth=np.array(trees.depth),
         roots=trees.roots.astype(np.uint16),

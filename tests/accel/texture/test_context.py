@@ -50,6 +50,15 @@ def test_its_class_is_advised_on_where_the_project_leaves_no_doubt():
     assert not judged([taken("sprite")] * 80, doubtful).advise
 
 
+def test_a_name_lets_it_be_sure_of_less():
+    materials = [taken(kind) for kind in ("albedo", "albedo", "normal", "roughness") for _ in range(20)]
+    name = Evidence("name", "_d", "albedo")
+    shares = [place / 100 for place in range(60, 100)]
+    bare = [judged(materials, taken("albedo", share, "sprite")).advise for share in shares]
+    named = [judged(materials, taken("albedo", share, "sprite", name)).advise for share in shares]
+    assert sum(named) > sum(bare) > 0
+
+
 def test_a_few_others_say_nothing():
     assert judged([taken("ui")] * (FEWEST - 1)) == DOUBTFUL
 
@@ -92,7 +101,8 @@ def test_a_project_like_all_others_shows_no_ratio():
 
 def test_what_is_shipped_is_small_beside_the_model():
     assert FILE.stat().st_size + MODEL.stat().st_size <= 2_000_000
-    assert set(experience().sureness.thresholds) == set(CLASSES)
+    for sureness in (experience().pixels, experience().names):
+        assert set(sureness.thresholds) == set(CLASSES)
 
 
 def test_a_missing_file_says_what_to_do(tmp_path):
