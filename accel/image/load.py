@@ -123,7 +123,7 @@ def open_image(source: Input, kind: Format, size: int, limits: Limits) -> Opened
     Raises WorkloadError as `decode_image` does.
     """
     try:
-        image = _lazy(source.path, str(kind.loader), access="sequential", fail_on="error")
+        image = lazy(source.path, str(kind.loader))
     except OSError as error:
         raise WorkloadError("bad_input", f"can't be read ({error.strerror or error})", source.name) from None
     except pyvips.Error as error:
@@ -132,7 +132,9 @@ def open_image(source: Input, kind: Format, size: int, limits: Limits) -> Opened
     return Opened(image, kind, size)
 
 
-def _lazy(path: str, loader: str, **options: Any) -> pyvips.Image:
+def lazy(path: str, loader: str, **options: Any) -> pyvips.Image:
+    """An image whose header was read, by libvips' operation. Raises pyvips.Error and OSError."""
+    options |= {"access": "sequential", "fail_on": "error"}
     try:
         return getattr(pyvips.Image, loader)(path, **options)
     except UnicodeEncodeError:

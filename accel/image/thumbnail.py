@@ -19,14 +19,15 @@ class Thumbnail(Params, frozen=True):
     ] = "png"
 
 
-@workload("image.thumbnail", version=5, params=Thumbnail)
+@workload("image.thumbnail", version=6, params=Thumbnail)
 def thumbnail(inputs: Sequence[Input], params: Thumbnail, limits: Limits) -> Output:
     """Makes a preview that fits into a square.
 
     The aspect is kept, nothing is enlarged, the EXIF orientation is honoured, colours become 8 bit sRGB; of
     HDR values what is brighter than 1 is white. Integers are averaged by their sRGB codes and not as light,
     which for a preview would take two to three times as long: fine light patterns on dark ground come out
-    darker than they look. `image.resize` averages as light.
+    darker than they look. `image.resize` averages as light. Opaque images are averaged in whole blocks, and
+    what is left, less than a half, by Lanczos.
     Output file: `thumbnail`. Value: `{width, height}`, pixels.
     """
     # Imported here, as declaring a workload must cost the daemon nothing.

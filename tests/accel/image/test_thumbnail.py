@@ -31,6 +31,28 @@ def test_a_small_image_is_not_enlarged(save, photo):
     assert (made.width, made.height) == (64, 48)
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.jpg"])
+@pytest.mark.parametrize("size", [8, 16, 30])
+def test_a_picture_much_larger_is_averaged(save, name, size):
+    stripes = np.zeros((128, 128, 3), np.uint8)
+    stripes[:, ::2] = 200
+    made, _ = make(save(name, stripes), size=size)
+    assert (made.width, made.height) == (size, size)
+    assert np.abs(made.numpy().astype(int) - 100).max() <= 6
+
+
+def test_transparency_does_not_bleed_into_the_average(save):
+    half = np.zeros((64, 64, 4), np.uint8)
+    half[:, ::2] = (250, 250, 250, 255)
+    made, _ = make(save("a.png", half), size=16)
+    assert made.numpy()[..., :3].min() >= 248
+
+
+def test_a_strip_keeps_its_one_row(save):
+    made, _ = make(save("a.png", np.full((1, 400, 3), 9, np.uint8)), size=16)
+    assert (made.width, made.height) == (16, 1)
+
+
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
 def test_each_output_format_is_what_it_says(save, photo, format):
     made, media_type = make(save("a.png", photo), size=32, format=format)
