@@ -24,7 +24,7 @@ DEVICE = "CUDA, Stand-in"
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """The CPU's workers once more, as a GPU would join them."""
 
-    def lane(choice: object, devices: object, limits: Limits, batching: Path) -> Lane:
+    def lane(choice: object, devices: object, limits: Limits, batching: Path, cache: Path) -> Lane:
         worker = LocalExecutor(1, limits, 0)
         return Lane(Form("cuda", DEVICE), gpu.GpuExecutor(worker, batching, DEVICE), 1, gpu._target)
 

@@ -1,0 +1,130 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from accel.devices import proving
+from accel.devices.bound import Bound
+from accel.devices.proving import TOLERANCES, Inconclusive, alike, another, prove, timed
+from tests.accel.devices.sessions import session, weighted
+
+TOLERANCE = TOLERANCES["float32"]
+
+
+@pytest.fixture
+def network():
+    """A plain run, its session and a feed."""
+    data, feed = weighted(16)
+    opened = session(data)
+    return lambda given: opened.run(["y"], given), opened, feed
+
+
+def clocked(monkeypatch, *took):
+    """A clock by which runs take so many seconds, in turn."""
+    steps = itertools.cycle(took)
+    now = [0.0]
+
+    def read():
+        return now[0]
+
+    def run(real):
+        def ran(feed):
+            now[0] += next(steps)
+            return real(feed)
+
+        return ran
+
+    monkeypatch.setattr(proving.time, "perf_counter", read)
+    return run
+
+
+def test_buffers_that_stay_are_right_on_this_machine_and_are_timed(network):
+    plain, opened, feed = network
+    way = Bound(opened, feed, {"y": plain(feed)[0]})
+    proof = prove(plain, way.run, feed, TOLERANCE)
+    assert proof.refused == "" or proof.refused.startswith("isn't faster")
+    assert proof.plain_ms > 0 and proof.ms > 0
+
+
+def test_a_graph_that_never_sees_another_input_is_refused(network):
+    plain, _, feed = network
+    captured = plain(feed)
+    assert prove(plain, lambda given: captured, feed, TOLERANCE).refused == "gives other results"
+
+
+def test_what_keeps_something_of_the_run_before_is_refused(network):
+    plain, _, feed = network
+    before = [feed]
+
+    def late(given):
+        before.append(given)
+        return plain(before[-2])
+
+    assert prove(plain, late, feed, TOLERANCE).refused == "gives other results"
+
+
+def test_what_fails_is_refused_with_its_reason_in_one_line(network):
+    plain, _, feed = network
+
+    def broken(given):
+        raise RuntimeError("CUDA failure 900:\n operation not permitted when stream is capturing")
+
+    proof = prove(plain, broken, feed, TOLERANCE)
+    assert proof.refused == "fails (CUDA failure 900: operation not permitted when stream is capturing)"
+    assert not proof.passing
+
+
+def test_what_finds_no_memory_may_find_some_later(network):
+    plain, _, feed = network
+
+    def full(given):
+        raise RuntimeError("Failed to allocate memory for requested buffer of size 5")
+
+    assert prove(plain, full, feed, TOLERANCE).passing
+
+
+def test_what_is_faster_is_used(network, monkeypatch):
+    plain, _, feed = network
+    run = clocked(monkeypatch, 0.002, 0.001)
+    found = timed(run(plain), run(plain), feed)
+    assert found == (pytest.approx(2), pytest.approx(1))
+    slow, quick = clocked(monkeypatch, 0.002), clocked(monkeypatch, 0.001)
+    monkeypatch.setattr(proving, "timed", lambda *_: (2.0, 1.0))
+    assert prove(slow(plain), quick(plain), feed, TOLERANCE).refused == ""
+
+
+def test_what_is_hardly_faster_is_not_worth_its_memory(network, monkeypatch):
+    plain, _, feed = network
+    monkeypatch.setattr(proving, "timed", lambda *_: (1.0, 0.97))
+    assert prove(plain, plain, feed, TOLERANCE).refused == "isn't faster (0.97 ms, plainly 1 ms)"
+
+
+def test_timing_ends_after_a_while_but_never_before_a_few_rounds(network, monkeypatch):
+    plain, _, feed = network
+    runs = []
+    run = clocked(monkeypatch, 10.0)
+    timed(run(lambda given: runs.append(1)), run(lambda given: runs.append(2)), feed)
+    assert runs == [1, 2] * proving.LEAST
+
+
+def test_inputs_that_a_network_cannot_tell_apart_prove_nothing():
+    feed = {"x": np.ones((1, 4), np.int64)}
+    with pytest.raises(Inconclusive, match="the same for different inputs"):
+        prove(lambda given: [given["x"]], lambda given: [given["x"]], feed, TOLERANCE)
+
+
+def test_another_input_has_the_same_shapes_and_numbers_of_words_stay_such():
+    feed = {"ids": np.array([[5, 6, 7]]), "x": np.array([[0.0, 1.0]], np.float32)}
+    other = another(feed)
+    assert other["ids"].tolist() == [[7, 6, 5]] and other["ids"].flags.c_contiguous
+    assert other["x"].dtype == np.float32 and other["x"].shape == (1, 2)
+    assert not np.array_equal(other["x"], feed["x"])
+
+
+def test_results_may_differ_by_a_little_of_the_largest_of_them():
+    wanted = np.array([1000.0, 0.0, np.nan], np.float32)
+    assert alike([wanted + np.float32(0.5)], [wanted], 1e-3)
+    assert not alike([wanted + np.float32(5)], [wanted], 1e-3)
+    assert not alike([np.array([1000.0, np.nan, 0.0], np.float32)], [wanted], 1e-3)
+    assert not alike([wanted[:2]], [wanted], 1e-3) and not alike([], [wanted], 1e-3)
+    assert alike([np.array([1])], [np.array([1])], 0.5) and not alike([np.array([1])], [np.array([2])], 0.5)
