@@ -1,12 +1,10 @@
-import itertools
-
 import numpy as np
 import pytest
 
 from accel.devices import proving
 from accel.devices.bound import Bound
-from accel.devices.proving import TOLERANCES, Inconclusive, alike, another, prove, timed
-from tests.accel.devices.sessions import session, weighted
+from accel.devices.proving import TOLERANCES, Inconclusive, Proof, alike, another, prove, timed
+from tests.accel.devices.sessions import Clock, session, weighted
 
 TOLERANCE = TOLERANCES["float32"]
 
@@ -19,23 +17,12 @@ def network():
     return lambda given: opened.run(["y"], given), opened, feed
 
 
-def clocked(monkeypatch, *took):
-    """A clock by which runs take so many seconds, in turn."""
-    steps = itertools.cycle(took)
-    now = [0.0]
-
-    def read():
-        return now[0]
-
-    def run(real):
-        def ran(feed):
-            now[0] += next(steps)
-            return real(feed)
-
-        return ran
-
-    monkeypatch.setattr(proving.time, "perf_counter", read)
-    return run
+@pytest.fixture
+def clock(monkeypatch):
+    """What trials time by."""
+    made = Clock()
+    monkeypatch.setattr(proving, "time", made)
+    return made
 
 
 def test_buffers_that_stay_are_right_on_this_machine_and_are_timed(network):
@@ -83,28 +70,27 @@ def test_what_finds_no_memory_may_find_some_later(network):
     assert prove(plain, full, feed, TOLERANCE).passing
 
 
-def test_what_is_faster_is_used(network, monkeypatch):
+def test_what_is_faster_is_used(network, clock):
     plain, _, feed = network
-    run = clocked(monkeypatch, 0.002, 0.001)
-    found = timed(run(plain), run(plain), feed)
-    assert found == (pytest.approx(2), pytest.approx(1))
-    slow, quick = clocked(monkeypatch, 0.002), clocked(monkeypatch, 0.001)
-    monkeypatch.setattr(proving, "timed", lambda *_: (2.0, 1.0))
-    assert prove(slow(plain), quick(plain), feed, TOLERANCE).refused == ""
+    proof = prove(clock.taking(0.002, plain), clock.taking(0.001, plain), feed, TOLERANCE)
+    assert proof == Proof("", pytest.approx(2), pytest.approx(1))
 
 
-def test_what_is_hardly_faster_is_not_worth_its_memory(network, monkeypatch):
+def test_what_is_hardly_faster_is_not_worth_its_memory(network, clock):
     plain, _, feed = network
-    monkeypatch.setattr(proving, "timed", lambda *_: (1.0, 0.97))
-    assert prove(plain, plain, feed, TOLERANCE).refused == "isn't faster (0.97 ms, plainly 1 ms)"
+    proof = prove(clock.taking(0.001, plain), clock.taking(0.00097, plain), feed, TOLERANCE)
+    assert proof.refused == "isn't faster (0.97 ms, plainly 1 ms)"
 
 
-def test_timing_ends_after_a_while_but_never_before_a_few_rounds(network, monkeypatch):
-    plain, _, feed = network
+def test_timing_ends_after_a_while_but_never_before_a_few_rounds(clock):
     runs = []
-    run = clocked(monkeypatch, 10.0)
-    timed(run(lambda given: runs.append(1)), run(lambda given: runs.append(2)), feed)
-    assert runs == [1, 2] * proving.LEAST
+    long = [clock.taking(10.0, lambda feed, name=name: runs.append(name)) for name in "ab"]
+    timed(*long, {})
+    assert "".join(runs) == "ab" * proving.LEAST
+    short = [clock.taking(1e-4, lambda feed, name=name: runs.append(name)) for name in "ab"]
+    runs.clear()
+    timed(*short, {})
+    assert "".join(runs) == "ab" * proving.ROUNDS
 
 
 def test_inputs_that_a_network_cannot_tell_apart_prove_nothing():
