@@ -68,8 +68,9 @@ def _told(trouble: Trouble) -> str:
 
 def _fixed(known: Known) -> str:
     """How a shape that came again is run, and why so."""
+    from accel.devices.proofs import PLAINLY
+
+    how = known.way if known.way == PLAINLY else f"by {known.way}"
     times = f" ({known.ms:.3g} ms, plainly {known.plain_ms:.3g} ms)" if known.ms else ""
-    why = f". {known.why}" if known.why else ""
-    return f"{known.model} with {known.shape} runs by {known.way}{times}{why}.".replace(
-        " by plainly", " plainly"
-    )
+    why = f" {known.why}." if known.why else ""
+    return f"{known.model} with {known.shape} runs {how}{times}.{why}"
