@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct
 
 from accel.devices.bound import Array, Feed
-from accel.devices.proving import WORTH, Proof, Run, failed, prove
+from accel.devices.faults import DeviceGone, fault_of
+from accel.devices.proving import WORTH, Proof, Run, Sample, failed, prove, said, sampled
 
 Plain = Callable[[Feed, Sequence[str]], list[Array]]
 """The outputs of those names."""
@@ -43,15 +44,22 @@ class Best(Struct, frozen=True):
 def best(ways: Sequence[Way], plain: Plain, feed: Feed, wanted: Sequence[str], tolerance: float) -> Best:
     """Proves each way; a later one wins only if it is faster by what a way must be, as it takes more memory.
 
-    Raises Inconclusive, and whatever `plain` raises.
+    Raises Inconclusive, whatever `plain` raises before anything else was tried, and DeviceGone where what ran
+    plainly before runs no more.
     """
+
+    def simply(given: Feed) -> Sequence[Array]:
+        return plain(given, wanted)
+
+    sample = sampled(simply, feed)
     found, passing = Best(), False
     against = []
     for way in ways:
-        run, proof = _proven(way, plain, feed, wanted, tolerance)
+        run, proof = proven(way, simply, sample, wanted, tolerance)
         passing |= proof.passing
         if run is None or proof.refused:
             against.append(f"{way.name} {proof.refused}")
+            _check(simply, feed, way)
         elif found.way is not None and proof.ms * WORTH > found.ms:
             against.append(f"{way.name} isn't faster than {found.way.name} ({proof.ms:.3g} ms)")
         else:
@@ -61,18 +69,21 @@ def best(ways: Sequence[Way], plain: Plain, feed: Feed, wanted: Sequence[str], t
     )
 
 
-def _proven(
-    way: Way, plain: Plain, feed: Feed, wanted: Sequence[str], tolerance: float
+def proven(
+    way: Way, plain: Run, sample: Sample, wanted: Sequence[str], tolerance: float
 ) -> tuple[Run | None, Proof]:
-    like = dict(zip(wanted, plain(feed, wanted), strict=True))
-    run: Run | None = None
+    """A way, opened if it can be, and what came of it."""
     try:
-        run = way.open(feed, like)
+        run = way.open(sample.feeds[0], dict(zip(wanted, sample.outputs[0], strict=True)))
     except Exception as error:  # onnxruntime raises classes of its own that share no base
-        proof = failed("can't be used", error)
-    else:
-        proof = prove(lambda given: plain(given, wanted), run, feed, tolerance)
-    if proof.refused:
-        # What broke the device would fail the next job, for which it were no reason.
-        plain(feed, wanted)
-    return run, proof
+        return None, failed("can't be used", error)
+    return run, prove(plain, run, sample, tolerance)
+
+
+def _check(plain: Run, feed: Feed, way: Way) -> None:
+    """What broke the device would fail the next job, for which it were no reason."""
+    try:
+        plain(feed)
+    except Exception as error:  # as above
+        if fault_of(error) != "memory":
+            raise DeviceGone(f"nothing runs after {way.name} was tried: {said(error)}") from error

@@ -124,11 +124,12 @@ class Ways:
             # Another time, with other values.
             proofs.forget(subject.digest, shape)
             return
-        except Exception as error:  # running plainly fails
+        except DeviceGone:
+            # That it began stays noted, so that it isn't tried for ever.
+            raise
+        except Exception:  # running plainly fails, which is for the jobs to tell
             proofs.forget(subject.digest, shape)
             self._rule_out(shape)
-            if fault_of(error) == "gone":
-                raise DeviceGone(said(error)) from error
             return
         if found.passing:
             proofs.forget(subject.digest, shape)

@@ -43,22 +43,32 @@ class Proof(Struct, frozen=True):
     """Whether it was refused for want of memory, of which there may be more later."""
 
 
-def prove(plain: Run, way: Run, feed: Feed, tolerance: float) -> Proof:
-    """Runs both on two inputs, back and forth, and times them.
+class Sample(Struct, frozen=True):
+    """Two inputs of the same shapes, and what comes of each plainly."""
 
-    Raises Inconclusive where both inputs give the same, and whatever `plain` raises.
-    """
+    feeds: tuple[Feed, Feed]
+    outputs: tuple[Sequence[Array], Sequence[Array]]
+
+
+def sampled(plain: Run, feed: Feed) -> Sample:
+    """That of an input and of another one. Raises Inconclusive where both give the same, and whatever
+    `plain` raises."""
     second = another(feed)
-    expected = plain(feed), plain(second)
-    if alike(*expected, 0.0):
+    outputs = plain(feed), plain(second)
+    if alike(*outputs, 0.0):
         raise Inconclusive("the network gives the same for different inputs")
+    return Sample((feed, second), outputs)
+
+
+def prove(plain: Run, way: Run, sample: Sample, tolerance: float) -> Proof:
+    """Runs a way on both inputs, back and forth, and times it beside plain runs; raises nothing."""
     try:
         # A graph that was captured with the first input, and never sees another, is found out by the
         # second; one that keeps something of a run by the third.
-        for given, wanted in ((feed, expected[0]), (second, expected[1]), (feed, expected[0])):
-            if not alike(way(given), wanted, tolerance):
+        for at in (0, 1, 0):
+            if not alike(way(sample.feeds[at]), sample.outputs[at], tolerance):
                 return Proof("gives other results")
-        plain_ms, ms = timed(plain, way, feed)
+        plain_ms, ms = timed(plain, way, sample.feeds[0])
     except Exception as error:  # onnxruntime raises classes of its own that share no base
         return failed("fails", error)
     slow = f"isn't faster ({ms:.3g} ms, plainly {plain_ms:.3g} ms)"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from accel.ai.contest import Way
+from accel.ai.contest import proven
 from accel.ai.opening import BINDING, GRAPH, TENSORRT, TENSORRT_GRAPH, opened, plainly, ways_by, wish_of
 from accel.devices import here
 from accel.devices.bound import Array, Feed
-from accel.devices.proving import TOLERANCES, Proof, Run, failed, prove
+from accel.devices.proving import TOLERANCES, sampled
 from accel.models.catalogue import MODELS
 from accel.models.manifest import File
 from accel.models.store import ModelStore
@@ -64,20 +64,14 @@ def _measured(
     def plain(given: Feed) -> list[Array]:
         return plainly(session)(given, wanted)
 
-    ways = {way.name: way for way in ways_by(provider, contents, file, session)}
-    tolerance = TOLERANCES[file.graph.precision]
-    proofs = {name: _proof(ways[name], plain, feed, wanted, tolerance) for name in COLUMNS if name in ways}
+    sample, tolerance = sampled(plain, feed), TOLERANCES[file.graph.precision]
+    proofs = {
+        way.name: proven(way, plain, sample, wanted, tolerance)[1]
+        for way in ways_by(provider, contents, file, session)
+    }
     best = min((one.plain_ms for one in proofs.values() if one.plain_ms), default=0.0)
     cells = [_ms(best), *(_ms(proofs[name].ms if name in proofs else 0.0) for name in COLUMNS)]
     return cells, [f"{name} {one.refused}" for name, one in proofs.items() if one.refused]
-
-
-def _proof(way: Way, plain: Run, feed: Feed, wanted: list[str], tolerance: float) -> Proof:
-    try:
-        run = way.open(feed, dict(zip(wanted, plain(feed), strict=True)))
-        return prove(plain, run, feed, tolerance)
-    except Exception as error:  # onnxruntime raises classes of its own that share no base
-        return failed("can't be used", error)
 
 
 def _ms(value: float) -> str:

@@ -10,7 +10,7 @@ from accel.ai.ways import REPEATS, STALE, Subject, Ways, shape_of
 from accel.devices import proving
 from accel.devices.bound import Bound
 from accel.devices.faults import DeviceGone
-from accel.devices.proofs import PLAINLY, Proofs
+from accel.devices.proofs import PLAINLY, TRIES, Proofs
 from accel.spare import Spare
 from tests.accel.devices.sessions import Clock, session, weighted
 
@@ -172,17 +172,45 @@ def test_where_memory_is_full_it_is_tried_again_by_the_next_process(bench):
     assert not ways.may_fix(rows(2), ["y"]) and bench.proofs.all == []
 
 
-def test_a_trial_that_breaks_the_device_ends_the_process_and_not_a_job(bench):
+def test_a_trial_that_breaks_the_device_ends_the_process_and_not_a_job_and_not_for_ever(bench):
+    for tries in range(1, TRIES + 1):
+        broken_now = []
+
+        def breaks(run, mark=broken_now):
+            mark.append(1)
+            return broken(run)
+
+        ways = bench.ways(bench.way("CUDA graph", 0.001, breaks))
+        real = ways._plain
+
+        def plain(feed, wanted, mark=broken_now, real=real):
+            if mark:
+                raise RuntimeError(
+                    "CUDA failure 901: operation failed due to a previous error during capture"
+                )
+            return real(feed, wanted)
+
+        ways._plain = plain
+        with pytest.raises(DeviceGone, match="nothing runs after CUDA graph was tried: CUDA failure 901"):
+            bench.repeat(ways, rows(2))
+        assert bench.proofs.all[0].tries == tries
+    bench.repeat(bench.ways(bench.way("CUDA graph", 0.001, breaks)), rows(2))
+    assert bench.proofs.all[0].tries == TRIES
+
+
+def test_where_memory_is_full_after_a_trial_the_process_goes_on(bench):
     ways = bench.ways(bench.way("CUDA graph", 0.001, broken))
-    for _ in range(REPEATS):
-        ways.run(rows(2), ["y"])
+    real, left = ways._plain, [REPEATS + 2]
 
-    def gone(feed, wanted):
-        raise RuntimeError("CUDA failure 700: an illegal memory access was encountered")
+    def plain(feed, wanted):
+        left[0] -= 1
+        if left[0] < 0:
+            raise RuntimeError("Failed to allocate memory for requested buffer of size 4096")
+        return real(feed, wanted)
 
-    ways._plain = gone
-    with pytest.raises(DeviceGone, match="illegal memory access"):
-        bench.rest()
+    ways._plain = plain
+    bench.repeat(ways, rows(2))
+    assert bench.proofs.all[0].why.startswith("CUDA graph fails")
 
 
 def test_where_plain_runs_fail_in_a_trial_it_is_given_up(bench):
