@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from accel.ai.contest import proven
@@ -12,6 +13,7 @@ from accel.devices.proving import TOLERANCES, sampled
 from accel.models.catalogue import MODELS
 from accel.models.manifest import File
 from accel.models.store import ModelStore
+from bridge.paths import Paths
 from tools.bench.gpu_works import NETS, Net
 
 BATCHES = (1, 16)
@@ -31,6 +33,8 @@ on two inputs, as in a worker. TensorRT is measured where `popbridge tune` has b
 
 def section(store: ModelStore, provider: str = "") -> str:
     """The table, of a provider's ways or, without one, of what is to be measured."""
+    # Where `popbridge tune` puts engines.
+    os.environ.setdefault(here.CACHE, str(Paths.find().cache))
     rows, notes = [], []
     for net, file in _there(store):
         for batch in sorted({min(batch, net.most) for batch in BATCHES}):

@@ -15,16 +15,21 @@ from accel.ai.opening import (
     fixed_wish,
     opened,
     plainly,
+    proofs,
     ways_by,
     wish_of,
 )
+from accel.ai.sessions import Network
+from accel.ai.ways import REPEATS, Subject, Ways
 from accel.devices import here
 from accel.devices.bound import ShapeError
 from accel.devices.choice import Choice, choose
+from accel.devices.proofs import PLAINLY
 from accel.devices.proving import TOLERANCES
 from accel.devices.report import Devices, Report
 from accel.models.catalogue import MODELS, TEXTURE_KIND
 from accel.models.store import ModelStore
+from accel.spare import Spare
 from tests import pulled
 from tests.accel.devices.fakes import H100
 from tests.accel.devices.test_bound import textures
@@ -64,6 +69,26 @@ def test_every_way_of_the_shipped_model_gives_what_it_gives_plainly(contents):
     # Which one is the fastest is this machine's affair; none of them fails or is wrong.
     assert "fails" not in outcome.against and "other results" not in outcome.against
     assert not outcome.passing
+
+
+def test_from_the_eighth_run_to_a_proof_that_the_next_process_reads(contents, tmp_path, monkeypatch):
+    monkeypatch.setenv(here.CACHE, str(tmp_path))
+    session, spare = opened(contents, here.CPU), Spare()
+    plain = plainly(session)
+    subject = Subject("texture-kind kinds.onnx", KINDS.sha256, TOLERANCES["float32"])
+    ways = Ways(subject, plain, ways_by("cpu", contents, KINDS, session), proofs(), spare.later)
+    network = Network(TEXTURE_KIND, KINDS, session, ways)
+    for seed in range(REPEATS):
+        network.run(textures(seed))
+    spare.spend(lambda: True)
+    (known,) = proofs().all
+    assert known.model == "texture-kind kinds.onnx" and known.sizes["features"] == (1, 454)
+    assert known.way in (PLAINLY, BINDING, GRAPH) and not known.tries
+    for reason in filter(None, known.why.split("; ")):
+        assert "isn't faster" in reason
+    assert list(ways.kept.values()) == ([] if known.way == PLAINLY else [known.way])
+    for seed in (3, 4):
+        assert np.array_equal(network.run(textures(seed))[0], plain(textures(seed), ["probabilities"])[0])
 
 
 @pytest.mark.parametrize("name", ["u2netp", "waifu2x-upconv7-2x"])
@@ -141,3 +166,31 @@ def test_a_session_that_silently_runs_on_the_cpu_is_no_gpu_s(contents):
     missing = Choice("cuda", (("CUDAExecutionProvider", {"device_id": "999"}), here.CPU.providers[0]), ())
     with pytest.raises(Exception, match="CUDA"):
         opened(contents, missing)
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "sizes"),
+    [
+        ("texture-kind", "kinds.onnx", {}),
+        ("u2netp", "model.onnx", {}),
+        ("waifu2x-upconv7-2x", "model.onnx", {"height": 142, "width": 142}),
+        ("minilm-l6", "model.onnx", {"batch": 8, "sequence": 16}),
+        ("pp-ocrv6", "rec.onnx", {"width": 320}),
+    ],
+)
+def test_with_a_gpu_every_way_gives_what_plain_runs_give_or_says_why_it_cannot(name, file, sizes):
+    if not here.devices().report("cuda").usable:
+        pytest.skip("no GPU that CUDA runs on")
+    record = pulled.require(name).file(file)
+    data, random = pulled.STORE.read(MODELS[name], record), np.random.default_rng(1)
+    feed = {
+        one.name: random.integers(0, 2, [sizes.get(size, 1) if isinstance(size, str) else size
+                                         for size in one.shape]).astype(one.dtype)
+        for one in record.graph.inputs
+    }  # fmt: skip
+    session = opened(data, here.for_provider("cuda", wish_of(record)))
+    plain, wanted = plainly(session), [record.graph.outputs[0].name]
+    outcome = best(ways_by("cuda", data, record, session), plain, feed, wanted, TOLERANCES["tf32"])
+    assert "other results" not in outcome.against
+    if outcome.run is not None:
+        assert outcome.ms < outcome.plain_ms
