@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from accel.devices.proofs import Known
     from accel.troubles import Trouble
 
+SHOWN = 12
+"""Shapes that are told about, those that were tried last."""
+
 
 @click.command()
 @as_json
@@ -49,8 +52,10 @@ def devices(as_json: bool) -> None:
         click.echo(wrapped(f"\n{gpu.name or 'An unnamed GPU'}: {facts}.", 2))
     for trouble in troubles:
         click.echo(wrapped(f"\n{_told(trouble)}", 2))
-    for shape in shapes:
+    for shape in shapes[-SHOWN:]:
         click.echo(wrapped(f"\n{_fixed(shape)}", 2))
+    if len(shapes) > SHOWN:
+        click.echo(f"\n{len(shapes) - SHOWN} shapes that were tried before are shown by --json.")
     for warning in found.warnings:
         click.echo(f"\n{warning}")
     click.echo(f"\nThe fastest that is usable: {BY_NAME[choose(found, Wish()).name].title}.")

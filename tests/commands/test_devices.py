@@ -13,6 +13,7 @@ from accel.devices.driver import Gpu
 from accel.devices.proofs import Known, Proofs
 from accel.devices.report import Devices, Report
 from accel.troubles import Trouble, Troubles
+from bridge.commands.devices import SHOWN
 
 BROKEN = Devices(
     (
@@ -89,6 +90,16 @@ def test_it_says_how_shapes_that_came_again_are_run_and_why_not_otherwise(popbri
     assert "minilm-l6" not in said
     row = json.loads(popbridge("devices", "--json")[1].splitlines()[-1])
     assert (row["shape"], row["way"], row["why"]) == ("x 1x5", "plainly", why)
+
+
+@pytest.mark.usefixtures("broken")
+def test_of_many_shapes_the_last_ones_are_told(popbridge: Any, home: Path) -> None:
+    kept = Proofs(home / "cache" / "shapes.json", BROKEN.machine)
+    for width in range(SHOWN + 3):
+        kept.settle("ab", Known("pp-ocrv6 rec.onnx", f"x 1x{width}.", kept.machine, "plainly", ""))
+    said = popbridge("devices")[1]
+    assert "x 1x2." not in said and "x 1x3." in said and "3 shapes that were tried before" in said
+    assert len(popbridge("devices", "--json")[1].splitlines()) == 3 + SHOWN + 3
 
 
 def test_this_machine_is_tried_and_what_was_found_is_kept(popbridge: Any, home: Path) -> None:
