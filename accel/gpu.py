@@ -15,6 +15,7 @@ from accel.devices import kept
 from accel.devices.choice import Choice, Wish, choose
 from accel.devices.driver import library_of
 from accel.devices.faults import FULL, WANTED
+from accel.devices.here import CACHE
 from accel.devices.probing import try_providers
 from accel.devices.providers import BY_NAME
 from accel.devices.report import Devices
@@ -70,12 +71,19 @@ def full(devices: Devices) -> bool:
     return any(one.name in WISH.order and one.reason == FULL for one in devices.reports)
 
 
-def lane(choice: Choice, devices: Devices, limits: Limits, batching: Path | None = None) -> Lane:
-    """Not started yet."""
+def lane(
+    choice: Choice,
+    devices: Devices,
+    limits: Limits,
+    batching: Path | None = None,
+    cache: Path | None = None,
+) -> Lane:
+    """Not started yet. `cache` is the folder for what providers compile; None keeps nothing."""
     title = BY_NAME[choice.name].title
     device = f"{title}, {devices.gpus[0].name}" if devices.gpus and devices.gpus[0].name else title
     # No limit of address space, of which CUDA takes more than there is memory.
-    worker = LocalExecutor(1, limits, 0, env={WANTED: choice.name})
+    env = {WANTED: choice.name, CACHE: str(cache) if cache else ""}
+    worker = LocalExecutor(1, limits, 0, env=env)
     executor = GpuExecutor(worker, batching, device)
     return Lane(Form(choice.name, device), executor, 1, _target, pool=worker.pool)
 
@@ -97,7 +105,7 @@ async def join(
     """Adds this machine's GPU, if it has one that works and is `wanted`, to an executor that runs already.
 
     While its memory is full it is tried again every `again_s` seconds. `file`: what was tried, as in `find`;
-    `batching`: where it is kept what is worth a batch.
+    `batching`: where it is kept what is worth a batch. What is compiled lies beside `file`.
     """
     found = await asyncio.to_thread(find, file) if wanted else None
     while found is None:
@@ -105,7 +113,7 @@ async def join(
             return
         await asyncio.sleep(again_s)
         found = await asyncio.to_thread(find, file)
-    added = lane(*found, limits, batching)
+    added = lane(*found, limits, batching, file.parent)
     try:
         await routed.add(added)
     except OSError as error:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,8 +11,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from accel.buckets import SIZES
 from accel.executor import BatchExecutor, packed_item
 from accel.frames import DEVICE
+from accel.replacing import replaced
 from accel.retries import Retries
 from accel.workload import Workload, WorkloadError
 
@@ -110,7 +110,7 @@ async def rates(executor: BatchExecutor, workload: Workload, *, computed: bool =
     all that passed, as with a device that computes for it.
     """
     assert workload.batching is not None
-    sizes = [size for size in (1, 2, 4, 8, 16, 32, 64, 128, 256) if size <= workload.batching.max_rows]
+    sizes = [size for size in SIZES if size <= workload.batching.max_rows]
     samples = [workload.batching.sample(index) for index in range(sizes[-1])]
     parts = [_Part(packed_item(sample, [])) for sample in samples]
     await _timed(executor, workload, parts[:1], computed)  # the first job also opens the model
@@ -158,12 +158,3 @@ def _read(file: Path | None) -> dict[str, Policy]:
 def _write(file: Path | None, known: Mapping[str, Policy]) -> None:
     if file is not None:
         replaced(file, msgspec.json.format(msgspec.json.encode(known)))
-
-
-def replaced(file: Path, contents: bytes) -> None:
-    """Writes a file in one step, and its folder; where that can't be done, it stays as it was."""
-    draft = file.with_name(f"{file.name}.{os.getpid()}.part")
-    with contextlib.suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(contents)
-        os.replace(draft, file)

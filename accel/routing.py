@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from accel.policies import replaced
+from accel.replacing import replaced
 from accel.retries import Retries
 from accel.sample import MPX, PIXELS, Scale
 from accel.workload import Workload, WorkloadError

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from accel.policies import replaced
+from accel.replacing import replaced
 
 
 class Trouble(Struct, frozen=True):

@@ -15,8 +15,10 @@ from typing import IO
 
 import psutil
 
+from accel.devices.faults import DeviceGone
 from accel.frames import HEADER, jobs, setups
 from accel.jobs import run
+from accel.spare import SPARE
 
 NICE = 10
 """How much less than others a worker gets where the system has a scale from -20 to 19."""
@@ -42,11 +44,13 @@ def _serve(frames: SimpleQueue[bytes], replies: IO[bytes]) -> None:
     limit_memory(setup.memory_mib)
     for module in setup.warm:
         warm(module)
-    # A parent that is gone needs no reply; the reading thread ends the process.
-    with contextlib.suppress(BrokenPipeError):
+    # A parent that is gone needs no reply; the reading thread ends the process. One whose GPU is gone ends by
+    # itself, and another takes its place.
+    with contextlib.suppress(BrokenPipeError, DeviceGone):
         while True:
             replies.write(run(jobs.decode(frames.get()), setup))
             replies.flush()
+            SPARE.spend(frames.empty)
 
 
 def _take(fd: int, mode: str) -> IO[bytes]:

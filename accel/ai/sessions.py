@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from accel.ai.opening import fixed_ways, opened, wish_of
+from accel.ai.ways import Ways
 from accel.devices import here
-from accel.devices.faults import fault_of, on_device
-from accel.devices.prepare import check_provider, configure, load_libraries
+from accel.devices.choice import Choice
+from accel.devices.faults import DeviceGone, fault_of, on_device
 from accel.models.catalogue import MODELS
 from accel.models.manifest import File, Model
 from accel.models.store import ModelError, ModelStore
@@ -31,10 +33,19 @@ BUDGET = 256 << 20
 class Network:
     """An open network, with its record."""
 
-    def __init__(self, model: Model, file: File, session: onnxruntime.InferenceSession) -> None:
+    def __init__(
+        self, model: Model, file: File, session: onnxruntime.InferenceSession, ways: Ways | None = None
+    ) -> None:
+        """`ways` are those of a GPU; without any it is run plainly."""
         self.model = model
         self.file = file
         self._session = session
+        self._ways = ways
+
+    @property
+    def size(self) -> int:
+        """Bytes of weights, with the copies that shapes of their own hold."""
+        return self.file.size + (self._ways.bytes if self._ways else 0)
 
     @property
     def metadata(self) -> Mapping[str, str]:
@@ -44,10 +55,24 @@ class Network:
 
     def run(self, feed: Mapping[str, NDArray[Any]], outputs: Sequence[str] = ()) -> list[NDArray[Any]]:
         """The outputs of those names, or the first one."""
-        assert self.file.graph is not None
-        wanted = list(outputs) or [self.file.graph.outputs[0].name]
+        wanted = self._wanted(outputs)
+        if self._ways is not None:
+            return self._ways.run(feed, wanted)
         found: list[NDArray[Any]] = self._session.run(wanted, dict(feed))
         return found
+
+    @property
+    def fixes(self) -> bool:
+        """Whether shapes that come again may get buffers of their own: not on the CPU."""
+        return self._ways is not None
+
+    def may_fix(self, feed: Mapping[str, NDArray[Any]], outputs: Sequence[str] = ()) -> bool:
+        """Whether this shape has some, or may get them: it pays to round up to it."""
+        return self._ways is not None and self._ways.may_fix(feed, self._wanted(outputs))
+
+    def _wanted(self, outputs: Sequence[str]) -> list[str]:
+        assert self.file.graph is not None
+        return list(outputs) or [self.file.graph.outputs[0].name]
 
     def image(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """The first output for one image, height x width x 3 of RGB, 0 to 1; prepared as the record says."""
@@ -82,9 +107,12 @@ class Networks:
         key = (name, file, provider)
         if key not in self._open:
             network = self._opened(name, file, provider)
-            self._make_room(network.file.size)
+            self._make_room(network.size)
             self._open[key] = network
         self._open.move_to_end(key)
+        if len(self._open) > 1:
+            # Shapes of their own may have taken more since.
+            self._make_room(0, 1)
         return self._open[key]
 
     def read(self, name: str, file: str) -> bytes:
@@ -103,10 +131,15 @@ class Networks:
     def _opened(self, name: str, file: str, provider: str) -> Network:
         contents = self.read(name, file)
         model = MODELS[name]
-        return Network(model, model.file(file), _session(contents, model, provider))
+        record = model.file(file)
+        if provider:
+            return Network(model, record, _session(contents, model, Choice("", ((provider, {}),), ())))
+        choice = here.for_model(wish_of(record))
+        session = _session(contents, model, choice)
+        return Network(model, record, session, fixed_ways(contents, model, record, session, choice))
 
-    def _make_room(self, size: int) -> None:
-        while self._open and sum(one.file.size for one in self._open.values()) + size > self._budget:
+    def _make_room(self, size: int, least: int = 0) -> None:
+        while len(self._open) > least and sum(one.size for one in self._open.values()) + size > self._budget:
             self._open.popitem(last=False)
 
 
@@ -120,27 +153,12 @@ def networks(limits: Limits) -> Networks:
     return _networks(limits.models)
 
 
-def _session(contents: bytes, model: Model, provider: str) -> onnxruntime.InferenceSession:
-    # Imported here, as loading it costs 0.2 s that only those pay who use it.
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    # Every worker is one core's work: more threads would only fight for the same cores.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    choice = here.choice()
-    load_libraries(choice.name)
-    configure(options, choice.name)
-    # An arena keeps what the largest image took: 500 MiB instead of 60 after one background, and no faster.
-    options.enable_cpu_mem_arena = False
-    given = [provider] if provider else list(choice.providers)
+def _session(contents: bytes, model: Model, choice: Choice) -> onnxruntime.InferenceSession:
     try:
-        session = onnxruntime.InferenceSession(contents, options, providers=given)
+        return opened(contents, choice)
+    except DeviceGone:
+        raise
     except Exception as error:  # onnxruntime raises classes of its own that share no base
         reason = f"the model {model.name} can't be opened ({str(error)[:160]})"
         fault = fault_of(error) if on_device() else ""
         raise WorkloadError("internal", reason, fault=fault) from None
-    if not provider:
-        check_provider(session, choice)
-    return session

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from pathlib import Path
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
-from accel.devices.driver import Gpu
+Shapes = tuple[tuple[str, tuple[int, ...]], ...]
+"""Sizes of a model's inputs, by their names."""
+
+Precision = Literal["float32", "tf32", "float16"]
+"""The least precise products that a model bears: with 23, 10 and 10 bits of mantissa, the last with few of an
+exponent, too."""
+
+
+class Opening(Struct, frozen=True):
+    """What a model is opened for."""
+
+    folder: str = ""
+    """Where what is compiled of it is kept; empty for nowhere."""
+    gpu: int = 0
+    """By the driver's order."""
+    shapes: Shapes = ()
+    """The only ones that it will be run with; none where any may come."""
+    graph: bool = False
+    """Whether its kernels are captured into a CUDA graph at the first run, and replayed by all others: only
+    for one set of shapes, in buffers that stay."""
+    precision: Precision = "tf32"
 
 
 class Cuda(Struct, frozen=True):
@@ -20,6 +39,10 @@ class Cuda(Struct, frozen=True):
     """EXHAUSTIVE, the default, measures every algorithm for every new shape: half a second each."""
     arena_extend_strategy: str = "kSameAsRequested"
     """The default doubles the arena each time, until nothing is left for an editor that draws on this GPU."""
+    enable_cuda_graph: bool = False
+    """Refused at opening for a model with control flow, or with a node that CUDA has no kernel for."""
+    use_tf32: bool = True
+    """As onnxruntime's default: 10 bits of mantissa in products."""
 
 
 class Tensorrt(Struct, frozen=True):
@@ -33,6 +56,13 @@ class Tensorrt(Struct, frozen=True):
     trt_timing_cache_path: str = ""
     trt_fp16_enable: bool = False
     """Half floats change results, so that it is for each model to say."""
+    trt_profile_min_shapes: str = ""
+    trt_profile_opt_shapes: str = ""
+    trt_profile_max_shapes: str = ""
+    """All three or none: an engine for shapes that aren't named is built anew whenever others come."""
+    trt_cuda_graph_enable: bool = False
+    trt_auxiliary_streams: int = -1
+    """-1 leaves it to TensorRT; 0 keeps everything on one stream, and takes the least memory."""
 
 
 class DirectMl(Struct, frozen=True):
@@ -80,39 +110,57 @@ class Provider(Struct, frozen=True):
     """Where it can be at all, by `sys.platform`; empty for everywhere."""
     package: str
     """The distribution of onnxruntime that has it; empty for each of them."""
-    options: Callable[[str, int], Options]
-    """From a folder for what is compiled (empty for none) and the GPU's index."""
+    options: Callable[[Opening], Options]
     nvidia: bool = False
     """Whether it needs NVIDIA's driver."""
     compiles_shapes: bool = False
     """Whether each new shape of an input costs seconds to minutes."""
+    keeps: bool = False
+    """Whether it keeps what it compiles, if it is told where."""
+    place: str = "cpu"
+    """Where buffers may lie that it reads and writes without a copy, by onnxruntime's names of devices."""
+    library: str = ""
+    """What the names of the distributions begin with that bring its compiler; empty where onnxruntime has
+    it."""
 
 
 WINDOWS, LINUX, MACOS = "win32", "linux", "darwin"
 
+
+def _cuda(asked: Opening) -> Cuda:
+    return Cuda(asked.gpu, enable_cuda_graph=asked.graph, use_tf32=asked.precision != "float32")
+
+
+def _tensorrt(asked: Opening) -> Tensorrt:
+    keeps, shapes = bool(asked.folder), profile(asked.shapes)
+    return Tensorrt(
+        asked.gpu, keeps, asked.folder, keeps, asked.folder, asked.precision == "float16",
+        shapes, shapes, shapes, asked.graph, 0 if asked.graph else -1,
+    )  # fmt: skip
+
+
 PROVIDERS = (
     Provider(
-        "tensorrt", "TensorRT", "TensorrtExecutionProvider", (WINDOWS, LINUX), "onnxruntime-gpu",
-        lambda folder, gpu: Tensorrt(gpu, bool(folder), folder, bool(folder), folder),
-        nvidia=True, compiles_shapes=True,
+        "tensorrt", "TensorRT", "TensorrtExecutionProvider", (WINDOWS, LINUX), "onnxruntime-gpu", _tensorrt,
+        nvidia=True, compiles_shapes=True, keeps=True, place="cuda", library="tensorrt",
     ),
     Provider(
-        "cuda", "CUDA", "CUDAExecutionProvider", (WINDOWS, LINUX), "onnxruntime-gpu",
-        lambda folder, gpu: Cuda(gpu), nvidia=True,
+        "cuda", "CUDA", "CUDAExecutionProvider", (WINDOWS, LINUX), "onnxruntime-gpu", _cuda,
+        nvidia=True, place="cuda",
     ),
     Provider(
         "directml", "DirectML", "DmlExecutionProvider", (WINDOWS,), "onnxruntime-directml",
-        lambda folder, gpu: DirectMl(gpu),
+        lambda asked: DirectMl(asked.gpu),
     ),
     Provider(
         "coreml", "CoreML", "CoreMLExecutionProvider", (MACOS,), "onnxruntime",
-        lambda folder, gpu: CoreMl(ModelCacheDirectory=folder),
+        lambda asked: CoreMl(ModelCacheDirectory=asked.folder), keeps=True,
     ),
     Provider(
         "openvino", "OpenVINO", "OpenVINOExecutionProvider", (WINDOWS, LINUX), "onnxruntime-openvino",
-        lambda folder, gpu: OpenVino(cache_dir=folder), compiles_shapes=True,
+        lambda asked: OpenVino(cache_dir=asked.folder), compiles_shapes=True, keeps=True, library="openvino",
     ),
-    Provider("cpu", "CPU", "CPUExecutionProvider", (), "", lambda folder, gpu: Cpu()),
+    Provider("cpu", "CPU", "CPUExecutionProvider", (), "", lambda asked: Cpu()),
 )  # fmt: skip
 """In the order in which they are preferred."""
 
@@ -128,14 +176,6 @@ def values(options: Options) -> Values:
     return {name: text for name, text in texts.items() if text}
 
 
-def compiled_folder(
-    cache: Path, digest: str, provider: str, gpu: Gpu | None, runtime: str, driver: int
-) -> Path:
-    """Where what a provider compiles of a model is kept: it fits that model, GPU, runtime and driver alone.
-
-    `digest` is the model file's SHA-256 in hexadecimal digits, `runtime` onnxruntime's version, `driver` as
-    `Driver.version`.
-    """
-    machine = f"{gpu.name}-{gpu.capability}" if gpu else "any"
-    parts = [provider, re.sub(r"[^A-Za-z0-9.]+", "-", machine).strip("-"), runtime, str(driver)]
-    return cache / "compiled" / digest[:32] / "_".join(parts)
+def profile(shapes: Shapes) -> str:
+    """Shapes as TensorRT takes them, for example `ids:8x32,mask:8x32`; empty for none."""
+    return ",".join(f"{name}:{'x'.join(map(str, sizes))}" for name, sizes in shapes)

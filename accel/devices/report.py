@@ -34,6 +34,12 @@ class Devices(Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     """What is wrong with the installation as a whole."""
 
+    @property
+    def machine(self) -> str:
+        """What measurements on the first GPU hang on."""
+        gpu = self.gpus[0] if self.gpus else Gpu("")
+        return f"{gpu.name} {gpu.capability}, onnxruntime {self.runtime}, driver {self.driver}"
+
     def report(self, name: str) -> Report:
         """Of a provider by name. Raises KeyError."""
         return {report.name: report for report in self.reports}[name]

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from accel.devices.driver import ask_driver
 from accel.devices.prepare import configure, load_libraries
-from accel.devices.providers import BY_NAME, values
+from accel.devices.providers import BY_NAME, Opening, values
 
 MODEL = bytes.fromhex(
     "08083a390a0e0a01780a01781201792203416464120570726f62655a0f0a0178120a0a08080112040a020804620f0a0179120a"
@@ -71,7 +71,7 @@ def try_session(name: str) -> Session:
 
     provider, settings = BY_NAME[name], onnxruntime.SessionOptions()
     configure(settings, name)
-    chosen = [(provider.runtime_name, values(provider.options("", 0)))]
+    chosen = [(provider.runtime_name, values(provider.options(Opening())))]
     session = onnxruntime.InferenceSession(MODEL, settings, providers=chosen)
     given = np.arange(4, dtype=np.float32)
     (found,) = session.run(None, {"x": given})

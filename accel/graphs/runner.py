@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 from accel.devices.choice import Choice
 from accel.devices.here import CPU
 from accel.devices.prepare import check_provider, configure, load_libraries
+from accel.devices.providers import BY_NAME
 
 if TYPE_CHECKING:
     import onnxruntime
 
 KEPT = 32
 """Graphs that stay open; what was used least recently is closed first."""
-
-_PLACES = {"tensorrt": "cuda", "cuda": "cuda"}
-"""Where values lie by providers; with the others onnxruntime copies by itself."""
 
 
 class Value:
@@ -52,7 +50,7 @@ class Runner:
         self._choice = choice
         self._threads = threads
         self._exact = exact
-        self._place = _PLACES.get(choice.name, "cpu")
+        self._place = BY_NAME[choice.name].place
         self._open: OrderedDict[bytes, onnxruntime.InferenceSession] = OrderedDict()
 
     @property

@@ -7,6 +7,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from accel.devices.providers import Precision
+
 Dimension = int | str
 """A size, or the name of one that may vary: `batch`, `height`, ..."""
 
@@ -48,6 +50,8 @@ class Graph(Struct, frozen=True):
     pixels: Pixels | None = None
     """None where no input is an image."""
     batching: Batching = Batching()
+    precision: Precision = "tf32"
+    """The least precise products that its results bear on a GPU: no halves unless it says so."""
 
 
 class Part(Struct, frozen=True):

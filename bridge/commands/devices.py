@@ -11,7 +11,11 @@ from bridge.commands.listing import as_json
 from bridge.commands.shared import say_json, table, wrapped
 
 if TYPE_CHECKING:
+    from accel.devices.proofs import Known
     from accel.troubles import Trouble
+
+SHOWN = 12
+"""Shapes that are told about, those that were tried last."""
 
 
 @click.command()
@@ -21,7 +25,7 @@ def devices(as_json: bool) -> None:
 
     Each is tried in a process of its own, anew with each call.
     """
-    from accel.devices import kept
+    from accel.devices import kept, proofs
     from accel.devices.choice import Wish, choose
     from accel.devices.probing import try_providers
     from accel.devices.providers import BY_NAME
@@ -31,8 +35,9 @@ def devices(as_json: bool) -> None:
     found, paths = try_providers(), Paths.find()
     kept.keep(found, paths.devices_file)
     troubles = read(paths.troubles_file)
+    shapes = proofs.read(paths.cache / proofs.FILE, found.machine)
     if as_json:
-        for each in (*found.reports, *troubles):
+        for each in (*found.reports, *troubles, *shapes):
             say_json(each)
         return
     table(
@@ -47,6 +52,10 @@ def devices(as_json: bool) -> None:
         click.echo(wrapped(f"\n{gpu.name or 'An unnamed GPU'}: {facts}.", 2))
     for trouble in troubles:
         click.echo(wrapped(f"\n{_told(trouble)}", 2))
+    for shape in shapes[-SHOWN:]:
+        click.echo(wrapped(f"\n{_fixed(shape)}", 2))
+    if len(shapes) > SHOWN:
+        click.echo(f"\n{len(shapes) - SHOWN} shapes that were tried before are shown by --json.")
     for warning in found.warnings:
         click.echo(f"\n{warning}")
     click.echo(f"\nThe fastest that is usable: {BY_NAME[choose(found, Wish()).name].title}.")
@@ -60,3 +69,13 @@ def _told(trouble: Trouble) -> str:
         f"In the daemon, {what} failed on {trouble.device}: {trouble.reason}. The CPU does it; that device "
         f"is tried again with the next job after {again}."
     )
+
+
+def _fixed(known: Known) -> str:
+    """How a shape that came again is run, and why so."""
+    from accel.devices.proofs import PLAINLY
+
+    how = known.way if known.way == PLAINLY else f"by {known.way}"
+    times = f" ({known.ms:.3g} ms, plainly {known.plain_ms:.3g} ms)" if known.ms else ""
+    why = f" {known.why}." if known.why else ""
+    return f"{known.model} with {known.shape} runs {how}{times}.{why}"

@@ -16,11 +16,16 @@ from bridge.commands.shared import read_settings, say_json, table
 from bridge.core.errors import UserError, sentence
 
 if TYPE_CHECKING:
+    from accel.ai.engines import Engine
     from accel.policies import Policies, Policy
-    from accel.routed import Routed
+    from accel.routed import Lane, Routed
     from accel.routing import Cost
     from accel.workload import Workload
     from bridge.core.settings import Setting
+
+
+ENGINES_S = 3600.0
+"""How long all of TensorRT's engines may take."""
 
 
 class Batches(Struct, frozen=True):
@@ -49,24 +54,26 @@ def tune(names: tuple[str, ...], as_json: bool) -> None:
 
     Where there is a GPU that works, also what jobs cost on it and on the CPU, by which the daemon chooses. A
     daemon measures by itself when a workload is first used; this does it anew, for instance after a change of
-    hardware. Without names, all that can run in batches or on a GPU are measured.
+    hardware. Without names, all that can run in batches or on a GPU are measured, and every shape that came
+    again on the GPU is tried anew: with TensorRT too where that works, whose engines are built now, for
+    seconds to minutes each.
     """
     from bridge import host
 
     registry = host.load()
     chosen = _chosen(registry.workloads.values(), names)
-    batches, costs = asyncio.run(_measure(chosen, registry.settings, bool(names)))
+    batches, costs, engines = asyncio.run(_measure(chosen, registry.settings, bool(names)))
     if as_json:
-        for row in (*batches, *costs):
+        for row in (*batches, *costs, *engines):
             say_json(row)
         return
-    if not batches and not costs:
+    if not batches and not costs and not engines:
         click.echo("No workload here runs in batches, and there is no GPU that works.")
         return
-    _show(batches, costs)
+    _show(batches, costs, engines)
 
 
-def _show(batches: Sequence[Batches], costs: Sequence[Costs]) -> None:
+def _show(batches: Sequence[Batches], costs: Sequence[Costs], engines: Sequence[Engine]) -> None:
     if batches:
         rows = [(b.workload, b.device, str(b.max_rows), _rates(b), _gain(b)) for b in batches]
         heads = ("workload", "device", "rows of a batch", "rows a second, by rows of a batch")
@@ -76,6 +83,12 @@ def _show(batches: Sequence[Batches], costs: Sequence[Costs]) -> None:
         table(
             [(c.workload, c.device, f"{c.fixed_ms:.1f} ms", f"{c.mpx_ms:.1f} ms") for c in costs],
             ("workload", "device", "any job", "and for each million pixels or texts"),
+        )
+    if engines:
+        click.echo()
+        table(
+            [(e.model, e.shape, e.failed or f"built in {e.seconds:.1f} s") for e in engines],
+            ("model", "shape", "TensorRT's engine"),
         )
 
 
@@ -91,12 +104,13 @@ def _chosen(workloads: Iterable[Workload], names: Sequence[str]) -> list[Workloa
 
 async def _measure(
     workloads: Sequence[Workload], declared: Iterable[Setting], named: bool
-) -> tuple[list[Batches], list[Costs]]:
+) -> tuple[list[Batches], list[Costs], list[Engine]]:
     from accel.sample import SAMPLES
     from accel.workload import WorkloadError
 
     batches: list[Batches] = []
     costs: list[Costs] = []
+    engines: list[Engine] = []
     async with _devices(declared) as (routed, policies):
         for workload in workloads:
             try:
@@ -112,7 +126,24 @@ async def _measure(
                 if named:
                     raise UserError(said) from None
                 click.echo(said, err=True)
-    return batches, costs
+        if not named and len(routed.lanes) > 1:
+            engines = await _engines(routed.lanes[-1])
+    return batches, costs, engines
+
+
+async def _engines(lane: Lane) -> list[Engine]:
+    """Those that the GPU's worker builds; a GPU that fails at it has none."""
+    import msgspec
+
+    from accel.ai.engines import Engine, engines
+    from accel.workload import WorkloadError
+
+    try:
+        done = await lane.executor.run(engines.workload, {}, [], deadline_s=ENGINES_S)
+    except WorkloadError as error:
+        click.echo(sentence(f"TensorRT's engines can't be built: {error.reason}."), err=True)
+        return []
+    return msgspec.convert(done.value, list[Engine])
 
 
 @contextlib.asynccontextmanager
@@ -138,7 +169,7 @@ async def _devices(declared: Iterable[Setting]) -> AsyncIterator[tuple[Routed, d
         await routed.start()
         found = await asyncio.to_thread(gpu.find, paths.devices_file) if settings["gpu"] else None
         if found is not None:
-            lane = gpu.lane(*found, limits, paths.batching_file)
+            lane = gpu.lane(*found, limits, paths.batching_file, paths.cache)
             await routed.add(lane)
             assert isinstance(lane.executor, gpu.GpuExecutor)
             policies[lane.form.device] = lane.executor.policies

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from accel.devices.faults import DeviceGone
+from accel.spare import SPARE
 from accel.workload import Limits, Output, OutputFile, Params, WorkloadError, batched, workload
 
 
@@ -161,3 +163,21 @@ def _one_of_many(text, count):
 @declare("test.number")
 def number(inputs, params, limits):
     return 3
+
+
+done = []
+
+
+@declare("test.later")
+def later(inputs, params, limits):
+    """Leaves work for later: to `note` in `done` that it was done, or to find the device `gone`."""
+    found = {"pid": os.getpid(), "done": len(done)}
+
+    def work():
+        if params.text == "gone":
+            raise DeviceGone("CUDA failure 700: an illegal memory access was encountered")
+        done.append(1)
+
+    if params.text != "look":
+        SPARE.later(work)
+    return Output(found)

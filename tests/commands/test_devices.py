@@ -10,8 +10,10 @@ import pytest
 
 from accel.devices import probing
 from accel.devices.driver import Gpu
+from accel.devices.proofs import Known, Proofs
 from accel.devices.report import Devices, Report
 from accel.troubles import Trouble, Troubles
+from bridge.commands.devices import SHOWN
 
 BROKEN = Devices(
     (
@@ -71,6 +73,33 @@ def test_a_device_that_failed_the_daemon_is_told_with_when_it_is_tried_again(
     assert rows[-1] == {
         "device": "CUDA, NVIDIA H100", "workload": "", "reason": "the GPU is gone", "again": 1_800_000_000.0,
     }  # fmt: skip
+
+
+@pytest.mark.usefixtures("broken")
+def test_it_says_how_shapes_that_came_again_are_run_and_why_not_otherwise(popbridge: Any, home: Path) -> None:
+    kept = Proofs(home / "cache" / "shapes.json", BROKEN.machine)
+    kept.settle("ab", Known("u2netp model.onnx", "x 1x3", kept.machine, "CUDA graph", "", 2.4, 1.2))
+    why = "CUDA graph gives other results"
+    kept.settle("ab", Known("pp-ocrv6 rec.onnx", "x 1x5", kept.machine, "plainly", why))
+    Proofs(home / "cache" / "shapes.json", "another GPU").settle(
+        "ab", Known("minilm-l6 model.onnx", "x 1x7", "another GPU", "plainly", "")
+    )
+    said = " ".join(popbridge("devices")[1].split())
+    assert "u2netp model.onnx with x 1x3 runs by CUDA graph (1.2 ms, plainly 2.4 ms)." in said
+    assert f"pp-ocrv6 rec.onnx with x 1x5 runs plainly. {why}." in said
+    assert "minilm-l6" not in said
+    row = json.loads(popbridge("devices", "--json")[1].splitlines()[-1])
+    assert (row["shape"], row["way"], row["why"]) == ("x 1x5", "plainly", why)
+
+
+@pytest.mark.usefixtures("broken")
+def test_of_many_shapes_the_last_ones_are_told(popbridge: Any, home: Path) -> None:
+    kept = Proofs(home / "cache" / "shapes.json", BROKEN.machine)
+    for width in range(SHOWN + 3):
+        kept.settle("ab", Known("pp-ocrv6 rec.onnx", f"x 1x{width}.", kept.machine, "plainly", ""))
+    said = popbridge("devices")[1]
+    assert "x 1x2." not in said and "x 1x3." in said and "3 shapes that were tried before" in said
+    assert len(popbridge("devices", "--json")[1].splitlines()) == 3 + SHOWN + 3
 
 
 def test_this_machine_is_tried_and_what_was_found_is_kept(popbridge: Any, home: Path) -> None:

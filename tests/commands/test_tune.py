@@ -9,13 +9,17 @@ from typing import Any
 import pytest
 
 from accel import gpu
-from accel.devices.here import CPU
+from accel.ai.engines import Engine
+from accel.devices.here import CACHE, CPU, devices
+from accel.devices.proofs import Known, Proofs
 from accel.devices.report import Devices
 from accel.executor import LocalExecutor
+from accel.models.catalogue import MODELS
 from accel.routed import Lane
 from accel.routing import Form
 from accel.sample import SAMPLES, image_sample
 from accel.workload import Limits
+from bridge.commands import tune
 
 DEVICE = "CUDA, Stand-in"
 
@@ -24,8 +28,8 @@ DEVICE = "CUDA, Stand-in"
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """The CPU's workers once more, as a GPU would join them."""
 
-    def lane(choice: object, devices: object, limits: Limits, batching: Path) -> Lane:
-        worker = LocalExecutor(1, limits, 0)
+    def lane(choice: object, devices: object, limits: Limits, batching: Path, cache: Path) -> Lane:
+        worker = LocalExecutor(1, limits, 0, env={CACHE: str(cache)})
         return Lane(Form("cuda", DEVICE), gpu.GpuExecutor(worker, batching, DEVICE), 1, gpu._target)
 
     monkeypatch.setattr(gpu, "find", lambda file: (CPU, Devices(())))
@@ -82,6 +86,33 @@ def test_a_workload_whose_model_is_missing_is_told_and_fails_only_where_it_was_n
     monkeypatch.setattr("accel.sample.SAMPLES", kept)
     code, out, err = popbridge("tune")
     assert code == 0 and "image.ocr can't be measured: " in err and "image.normal_from_height" in out
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_shapes_that_came_again_are_tried_anew_unless_something_else_was_named(
+    popbridge: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("accel.sample.SAMPLES", {"image.normal_from_height": image_sample(1, sides=(16, 64))})
+    kept = Proofs(home / "cache" / "shapes.json", devices().machine)
+    file = MODELS["u2netp"].files[0]
+    kept.settle(file.sha256, Known("u2netp model.onnx", "x 1x3", kept.machine, "plainly", "slow"))
+    popbridge("tune", "image.normal_from_height")
+    assert len(kept.all) == 1
+    code, out, _ = popbridge("tune")
+    assert code == 0 and "image.normal_from_height" in out
+    assert kept.all == []
+
+
+def test_engines_are_shown_with_how_long_they_took_or_why_there_are_none(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    made = [
+        Engine("u2netp model.onnx", "x 1x3", 41.5),
+        Engine("pp-ocrv6 det.onnx", "x 1x5", 0.0, "no memory"),
+    ]
+    tune._show([], [], made)
+    said = capsys.readouterr().out
+    assert "built in 41.5 s" in said and "no memory" in said
 
 
 def test_without_batches_and_without_a_gpu_there_is_nothing_to_measure(popbridge: Any) -> None:

@@ -1,7 +1,8 @@
-"""The CPU beside an NVIDIA GPU, by the batch: `python -m tools.bench.gpu [--pull]`.
+"""The CPU beside an NVIDIA GPU, by the batch: `python -m tools.bench.gpu [--pull] [--ways]`.
 
 Run it on a machine with a GPU; without one its columns say "not measured". `--pull` first gets the models
-that aren't there, into `.models` beside the sources, as the tests do.
+that aren't there, into `.models` beside the sources, as the tests do. `--ways` measures nothing but plain
+runs on the GPU beside those in buffers that stay and by CUDA graphs.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from accel.graphs.runner import Runner
 from accel.models.catalogue import MODELS
 from accel.models.pull import pull
 from accel.models.store import ModelError, ModelStore
+from tools.bench.gpu_ways import section
 from tools.bench.gpu_works import INFERENCE, MEDIA, NETS, On, Run, Work, works
 
 STORE = ModelStore(Path(__file__).resolve().parents[2] / ".models")
@@ -51,6 +53,8 @@ times for operations on images.
 | what | CPU, a second | GPU, a second | GPU to CPU | demanded | worth it |
 |---|---|---|---|---|---|
 {best}
+
+{ways}
 
 {words}
 """
@@ -203,6 +207,7 @@ def measure() -> str:
         inference=INFERENCE,
         media=MEDIA,
         best="\n".join(map(best, found)),
+        ways=section(STORE, gpu.choice.name if gpu.choice else ""),
         words="\n\n".join(words(found, gpu, works(STORE)[1])),
     )
 
@@ -219,11 +224,18 @@ def pull_all() -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """The exit status; 2 for an argument that is none."""
-    if unknown := set(arguments) - {"--pull"}:
-        print(f"There is no argument {', '.join(sorted(unknown))}; there is --pull.", file=sys.stderr)
+    if unknown := set(arguments) - {"--pull", "--ways"}:
+        print(
+            f"There is no argument {', '.join(sorted(unknown))}; there are --pull and --ways.",
+            file=sys.stderr,
+        )
         return 2
-    if arguments:
+    if "--pull" in arguments:
         pull_all()
+    if "--ways" in arguments:
+        gpu = find()
+        print(section(STORE, gpu.choice.name if gpu.choice else ""), gpu.why, sep="\n\n")
+        return 0
     print(measure())
     return 0
 

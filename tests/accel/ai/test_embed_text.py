@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from accel.ai.embed_text import EmbedText, embed_several, embed_text
+from accel.ai.sessions import Network, networks
+from accel.ai.text_vectors import _run, padded
 from accel.workload import Input, Item, Limits, Output, WorkloadError
 from tests import pulled
 
@@ -99,3 +101,40 @@ def test_jobs_are_batched_by_texts_and_length():
 def test_without_the_model_it_is_said_what_to_run(tmp_path):
     with pytest.raises(WorkloadError, match="popbridge models pull minilm-l6"):
         embed_text([], EmbedText(texts=["a"]), Limits(models=str(tmp_path)))
+
+
+@pytest.mark.parametrize("length", [10, 16, 64])
+def test_rows_and_pieces_beyond_the_texts_change_no_vector(limits, length):
+    network = networks(limits).get("minilm-l6")
+    rows = [[101, *range(2000, 2000 + count), 102] for count in (3, 8, 5)]
+
+    def mean(count, length):
+        feed = padded(rows, count, length)
+        (hidden,) = network.run(feed)
+        weights = feed["attention_mask"][..., None]
+        return ((hidden * weights).sum(1) / weights.sum(1))[: len(rows)]
+
+    assert np.allclose(mean(4, length), mean(3, 10), atol=1e-5)
+
+
+def test_where_shapes_may_have_buffers_of_their_own_texts_are_rounded_up_to_few_shapes(limits):
+    network = networks(limits).get("minilm-l6")
+    shapes = []
+
+    class Seen:
+        """Ways that note the shapes that come, and are for none but those of four rows."""
+
+        bytes = 0
+
+        def may_fix(self, feed, wanted):
+            return feed["input_ids"].shape[0] == 4
+
+        def run(self, feed, wanted):
+            shapes.append(feed["input_ids"].shape)
+            return network._session.run(wanted, dict(feed))
+
+    other = Network(network.model, network.file, network._session, Seen())
+    for rows in ([[101, 2000, 102]] * 3, [[101, *range(2000, 2009), 102]] * 4, [[101, 2000, 102]] * 5):
+        assert np.allclose(_run(other, rows), _run(network, rows), atol=1e-5)
+    # The last is as it is: five rows would be eight.
+    assert shapes == [(4, 8), (4, 16), (5, 3)]

@@ -107,3 +107,36 @@ def test_another_provider_can_be_asked_for(folder):
     other = Networks(folder).get("one", provider=sessions.CPU)
     assert other.model.name == "one"
     assert U2NETP.files[0].graph is not None
+
+
+def test_on_the_cpu_no_shape_has_buffers_of_its_own(folder):
+    network = Networks(folder).get("one")
+    feed = {"image": np.zeros((1, 3, 2, 2), np.float32)}
+    assert not network.fixes and not network.may_fix(feed) and network.size == network.file.size
+
+
+class Copies:
+    """Ways that hold so many bytes."""
+
+    bytes = 0
+
+    def run(self, feed, wanted):
+        return [feed["image"]]
+
+    def may_fix(self, feed, wanted):
+        return wanted == ["same"]
+
+
+def test_copies_that_shapes_have_come_to_hold_close_what_was_used_least_recently(folder):
+    opened = Networks(folder, budget=3 * MODELS["one"].size + 500)
+    for name in ("one", "two", "three"):
+        opened.get(name)
+    network = opened.get("three")
+    network._ways = ways = Copies()
+    assert network.fixes and network.may_fix({}) and not network.may_fix({}, ["other"])
+    ways.bytes = MODELS["one"].size
+    assert opened.get("three") is network and opened.names == ["two", "three"]
+    ways.bytes = 10 * MODELS["one"].size
+    assert opened.get("three") is network and opened.names == ["three"]
+    given = np.ones((1, 3, 2, 2), np.float32)
+    assert network.run({"image": given})[0] is given

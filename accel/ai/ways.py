@@ -1,0 +1,177 @@
+"""How each shape of a network is run: plainly, or in a way that has proven itself in this process."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from msgspec import Struct
+
+from accel.ai.contest import Best, Plain, Way, best
+from accel.devices.bound import Array, Feed, ShapeError
+from accel.devices.faults import DeviceGone, fault_of
+from accel.devices.proofs import PLAINLY, Known, Proofs
+from accel.devices.proving import Inconclusive, Run, said
+
+REPEATS = 8
+"""How often a shape comes until other ways are tried for it."""
+SHAPES = 4
+"""Shapes of one network that have buffers, or a graph, of their own at once."""
+STALE = 256
+"""Runs of the network after which a shape that didn't come makes room for another one."""
+_COUNTED, _RULED_OUT = 64, 256
+"""Shapes that are counted, and that are known to run best plainly."""
+
+
+class Subject(Struct, frozen=True):
+    """The file that is run."""
+
+    model: str
+    """For people, as `Known.model`."""
+    digest: str
+    """SHA-256, hexadecimal."""
+    tolerance: float
+
+
+class Ways:
+    """The ways of one open network. One thread's, as what is captured is replayed by that thread alone."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        plain: Plain,
+        ways: Sequence[Way],
+        proofs: Proofs,
+        later: Callable[[Callable[[], None]], None],
+        most: int = SHAPES,
+    ) -> None:
+        """`later` does what is given to it when nobody waits; `most` shapes are kept."""
+        self._subject, self._plain, self._ways, self._proofs = subject, plain, ways, proofs
+        self._later, self._most = later, most
+        self._fixed: OrderedDict[str, _Fixed] = OrderedDict()
+        self._seen: OrderedDict[str, int] = OrderedDict()
+        self._ruled_out: OrderedDict[str, None] = OrderedDict()
+        self._runs = 0
+        self._trying = False
+
+    @property
+    def bytes(self) -> int:
+        """Of the weights that are held besides the network's own."""
+        return sum(one.way.bytes for one in self._fixed.values())
+
+    @property
+    def kept(self) -> Mapping[str, str]:
+        """The ways by the shapes that run in them, the least recently used first."""
+        return {shape: one.way.name for shape, one in self._fixed.items()}
+
+    def may_fix(self, feed: Feed, wanted: Sequence[str]) -> bool:
+        """Whether a shape is run, or may yet be, in another way: so that it pays to round up to it."""
+        return shape_of(feed, wanted) not in self._ruled_out
+
+    def run(self, feed: Feed, wanted: Sequence[str]) -> list[Array]:
+        """The outputs of those names, in whichever way is best. Raises what running plainly raises."""
+        self._runs += 1
+        shape = shape_of(feed, wanted)
+        fixed = self._fixed.get(shape)
+        if fixed is None:
+            found = self._plain(feed, wanted)
+            self._count(shape, feed, wanted)
+            return found
+        self._fixed.move_to_end(shape)
+        fixed.used = self._runs
+        try:
+            return list(fixed.run(feed))
+        except ShapeError:
+            # Of another type: what runs plainly says so.
+            pass
+        except Exception as error:  # onnxruntime raises classes of its own that share no base
+            self._fall_back(shape, fixed.way, feed, error)
+        return self._plain(feed, wanted)
+
+    def _count(self, shape: str, feed: Feed, wanted: Sequence[str]) -> None:
+        if shape in self._ruled_out:
+            return
+        seen = self._seen.pop(shape, 0) + 1
+        self._seen[shape] = 0 if seen >= REPEATS else seen
+        while len(self._seen) > _COUNTED:
+            self._seen.popitem(last=False)
+        if seen < REPEATS or self._trying or not self._has_room():
+            return
+        if (known := self._proofs.known(self._subject.digest, shape)) and known.settled:
+            self._rule_out(shape)
+            return
+        # Who called may write into its arrays again.
+        copied = {name: np.array(array) for name, array in feed.items()}
+        self._trying = True
+        self._later(lambda: self._try(shape, copied, tuple(wanted)))
+
+    def _has_room(self) -> bool:
+        """Shapes in turn would else throw each other out, and be tried again each time."""
+        if len(self._fixed) < self._most:
+            return True
+        return self._runs - next(iter(self._fixed.values())).used >= STALE
+
+    def _try(self, shape: str, feed: Feed, wanted: Sequence[str]) -> None:
+        """Proves all ways for a shape, and keeps the fastest. Raises DeviceGone where the device didn't
+        survive it."""
+        subject, proofs = self._subject, self._proofs
+        self._trying = False
+        proofs.begin(subject.digest, subject.model, shape)
+        try:
+            found = best(self._ways, self._plain, feed, wanted, subject.tolerance)
+        except Inconclusive:
+            # Another time, with other values.
+            proofs.forget(subject.digest, shape)
+            return
+        except DeviceGone:
+            # That it began stays noted, so that it isn't tried for ever.
+            raise
+        except Exception:  # running plainly fails, which is for the jobs to tell
+            proofs.forget(subject.digest, shape)
+            self._rule_out(shape)
+            return
+        if found.passing:
+            proofs.forget(subject.digest, shape)
+        else:
+            self._settle(shape, found, feed)
+        if found.way is None or found.run is None:
+            self._rule_out(shape)
+            return
+        while len(self._fixed) >= self._most:
+            self._fixed.popitem(last=False)
+        self._fixed[shape] = _Fixed(found.way, found.run, self._runs)
+
+    def _settle(self, shape: str, found: Best, feed: Feed) -> None:
+        name = PLAINLY if found.way is None else found.way.name
+        known = Known(
+            self._subject.model, shape, self._proofs.machine, name, found.against,
+            round(found.plain_ms, 3), round(found.ms, 3),
+            sizes={name: array.shape for name, array in feed.items()},
+        )  # fmt: skip
+        self._proofs.settle(self._subject.digest, known)
+
+    def _fall_back(self, shape: str, way: Way, feed: Feed, error: Exception) -> None:
+        del self._fixed[shape]
+        self._rule_out(shape)
+        # Memory that is full, and a device that is gone, pass.
+        if not fault_of(error):
+            self._settle(shape, Best(against=f"{way.name} failed at last ({said(error)})"), feed)
+
+    def _rule_out(self, shape: str) -> None:
+        self._ruled_out[shape] = None
+        while len(self._ruled_out) > _RULED_OUT:
+            self._ruled_out.popitem(last=False)
+
+
+class _Fixed(Struct):
+    way: Way
+    run: Run
+    used: int
+    """In which of the network's runs, last."""
+
+
+def shape_of(feed: Feed, wanted: Sequence[str]) -> str:
+    """The shapes and what is wanted as a key for people, for example `x 1x3x48x320`."""
+    given = (f"{name} {'x'.join(map(str, array.shape))}" for name, array in feed.items())
+    return f"{', '.join(given)} to {', '.join(wanted)}"

@@ -1,0 +1,114 @@
+"""What came of trying other ways to run networks on this machine, kept in a file."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from accel.replacing import replaced
+
+FILE = "shapes.json"
+"""Its name in the folder of what is found out about a machine."""
+
+KEPT = 256
+"""Shapes that are remembered; what was tried first is forgotten first."""
+TRIES = 3
+"""Trials of one shape in which the process ended, until there are no more."""
+
+PLAINLY = "plainly"
+"""The way that needs no proof."""
+
+
+class Known(Struct, frozen=True):
+    """One shape of one network."""
+
+    model: str
+    """For example `pp-ocrv6 rec.onnx`."""
+    shape: str
+    """For example `x 1x3x48x320`."""
+    machine: str
+    """As `Devices.machine`."""
+    way: str
+    """How it is run: `plainly`, `I/O binding`, `CUDA graph` or `TensorRT`."""
+    why: str
+    """Why not in another way; for people."""
+    plain_ms: float = 0.0
+    ms: float = 0.0
+    """A run plainly, and in that way; 0 where it wasn't timed."""
+    tries: int = 0
+    """Trials that began and haven't ended."""
+    sizes: dict[str, tuple[int, ...]] = {}
+    """Of the inputs."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is known that plainly is best here: every other way is proven anew in each process."""
+        return self.way == PLAINLY and (not self.tries or self.tries >= TRIES)
+
+
+class Proofs:
+    """Those of this machine as it is. Several processes may write the file: each of them what it tried."""
+
+    def __init__(self, file: Path | None, machine: str) -> None:
+        """None keeps nothing."""
+        self._file = file
+        self.machine = machine
+
+    def known(self, digest: str, shape: str) -> Known | None:
+        """What was found of a file of that SHA-256 by an earlier process, or by this one."""
+        return self._read().get(self._key(digest, shape))
+
+    def begin(self, digest: str, model: str, shape: str) -> None:
+        """Notes that a trial begins: where the process dies of it, the next one knows."""
+        before = self.known(digest, shape)
+        tries = 1 + (before.tries if before else 0)
+        why = "the process ended while other ways were tried"
+        self._write(digest, Known(model, shape, self.machine, PLAINLY, why, tries=tries))
+
+    def settle(self, digest: str, found: Known) -> None:
+        """Notes what came of it."""
+        self._write(digest, found)
+
+    @property
+    def all(self) -> list[Known]:
+        """Of this machine."""
+        return [] if self._file is None else read(self._file, self.machine)
+
+    def forget(self, digest: str, shape: str) -> None:
+        """As if it had never been tried."""
+        known = self._read()
+        if self._file is not None and self._key(digest, shape) in known:
+            del known[self._key(digest, shape)]
+            replaced(self._file, _packed(known))
+
+    def _write(self, digest: str, found: Known) -> None:
+        if self._file is None:
+            return
+        known, key = self._read(), self._key(digest, found.shape)
+        known.pop(key, None)
+        kept = dict([*known.items(), (key, found)][-KEPT:])
+        replaced(self._file, _packed(kept))
+
+    def _read(self) -> dict[str, Known]:
+        return {} if self._file is None else _read(self._file)
+
+    def _key(self, digest: str, shape: str) -> str:
+        return f"{digest[:16]} {shape} {self.machine}"
+
+
+def read(file: Path, machine: str) -> list[Known]:
+    """What is known for a machine; nothing where nobody can read the file."""
+    return [one for one in _read(file).values() if one.machine == machine]
+
+
+def _read(file: Path) -> dict[str, Known]:
+    with contextlib.suppress(OSError, msgspec.DecodeError):
+        return msgspec.json.decode(file.read_bytes(), type=dict[str, Known])
+    return {}
+
+
+def _packed(known: dict[str, Known]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(known))

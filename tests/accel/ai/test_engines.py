@@ -1,0 +1,53 @@
+"""Building for shapes that came again, on providers that build nothing: what is asked of TensorRT."""
+
+import pytest
+
+from accel.ai.engines import build_all, engines
+from accel.ai.opening import proofs
+from accel.devices import here
+from accel.devices.proofs import FILE, PLAINLY, Known
+from accel.models.catalogue import TEXTURE_KIND
+from accel.models.store import ModelStore
+from accel.workload import Limits, Params
+
+KINDS = TEXTURE_KIND.files[0]
+SIZES = {"features": (2, 454), "picture": (2, 4, 128, 128), "patch": (2, 4, 96, 96)}
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """What was tried on this machine: nothing yet."""
+    monkeypatch.setenv(here.CACHE, str(tmp_path))
+    return proofs()
+
+
+def note(kept, digest=KINDS.sha256, model="texture-kind kinds.onnx", sizes=SIZES):
+    kept.settle(digest, Known(model, "2 rows", kept.machine, PLAINLY, "", sizes=sizes))
+
+
+def test_each_shape_is_opened_and_run_and_then_tried_anew(kept, tmp_path):
+    note(kept)
+    (made,) = build_all(ModelStore(tmp_path / "models"), "cpu")
+    assert (made.model, made.shape, made.failed) == ("texture-kind kinds.onnx", "2 rows", "")
+    assert kept.all == [] and (tmp_path / FILE).exists()
+
+
+def test_a_shape_that_cannot_be_built_says_why(kept, tmp_path):
+    note(kept, sizes={**SIZES, "features": (2, 453)})
+    (made,) = build_all(ModelStore(tmp_path / "models"), "cpu")
+    assert "features" in made.failed and made.seconds == 0
+
+
+def test_models_that_are_unknown_or_were_removed_are_passed_over(kept, tmp_path):
+    note(kept, model="no-such model.onnx", digest="ab" * 32)
+    note(kept, model="u2netp other.onnx", digest="cd" * 32)
+    note(kept, model="u2netp model.onnx", digest="ef" * 32)
+    assert list(build_all(ModelStore(tmp_path / "models"), "cpu")) == []
+
+
+def test_without_tensorrt_there_are_no_engines_and_shapes_are_only_tried_anew(kept, tmp_path):
+    note(kept)
+    if here.devices().report("tensorrt").usable:
+        pytest.skip("TensorRT works here")
+    assert engines([], Params(), Limits(models=str(tmp_path / "models"))).value == []
+    assert kept.all == []

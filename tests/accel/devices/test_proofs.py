@@ -1,0 +1,71 @@
+from accel.devices.proofs import KEPT, PLAINLY, TRIES, Known, Proofs, read
+
+HERE = "NVIDIA H100 9.0, onnxruntime 1.31.1, driver 13010"
+DIGEST = "ab" * 32
+
+
+def known(shape, way=PLAINLY, machine=HERE, **more):
+    return Known("u2netp model.onnx", shape, machine, way, "", **more)
+
+
+def test_what_came_of_a_trial_is_known_to_the_next_process(tmp_path):
+    file = tmp_path / "cache" / "shapes.json"
+    Proofs(file, HERE).settle(DIGEST, known("x 1x3", sizes={"x": (1, 3)}))
+    found = Proofs(file, HERE).known(DIGEST, "x 1x3")
+    assert found == known("x 1x3", sizes={"x": (1, 3)}) and found.settled
+    assert read(file, HERE) == Proofs(file, HERE).all == [found]
+
+
+def test_another_file_shape_or_machine_is_tried_by_itself(tmp_path):
+    kept = Proofs(tmp_path / "shapes.json", HERE)
+    kept.settle(DIGEST, known("x 1x3"))
+    assert kept.known("cd" * 32, "x 1x3") is None and kept.known(DIGEST, "x 2x3") is None
+    other = Proofs(tmp_path / "shapes.json", "another driver")
+    assert other.known(DIGEST, "x 1x3") is None and other.all == []
+
+
+def test_a_trial_that_ends_the_process_is_given_up_after_a_few_times(tmp_path):
+    for tries in range(1, TRIES + 1):
+        kept = Proofs(tmp_path / "shapes.json", HERE)
+        kept.begin(DIGEST, "u2netp model.onnx", "x 1x3")
+        found = kept.known(DIGEST, "x 1x3")
+        assert found.tries == tries and found.settled is (tries == TRIES)
+    assert found.why == "the process ended while other ways were tried"
+
+
+def test_a_way_that_was_proven_is_proven_anew_in_each_process(tmp_path):
+    kept = Proofs(tmp_path / "shapes.json", HERE)
+    kept.settle(DIGEST, known("x 1x3", "CUDA graph"))
+    assert not kept.known(DIGEST, "x 1x3").settled
+
+
+def test_what_is_forgotten_is_tried_again(tmp_path):
+    kept = Proofs(tmp_path / "shapes.json", HERE)
+    kept.settle(DIGEST, known("x 1x3"))
+    kept.forget(DIGEST, "x 2x3")
+    assert kept.known(DIGEST, "x 1x3")
+    kept.forget(DIGEST, "x 1x3")
+    assert kept.known(DIGEST, "x 1x3") is None
+
+
+def test_only_so_many_shapes_are_remembered(tmp_path):
+    kept = Proofs(tmp_path / "shapes.json", HERE)
+    for width in range(KEPT + 1):
+        kept.settle(DIGEST, known(f"x {width}"))
+    assert kept.known(DIGEST, "x 0") is None and kept.known(DIGEST, "x 1") and len(kept.all) == KEPT
+
+
+def test_a_file_that_nobody_can_read_is_as_good_as_none(tmp_path):
+    (tmp_path / "shapes.json").write_text("{")
+    kept = Proofs(tmp_path / "shapes.json", HERE)
+    assert kept.all == [] and kept.known(DIGEST, "x 1x3") is None
+    kept.settle(DIGEST, known("x 1x3"))
+    assert len(kept.all) == 1
+
+
+def test_without_a_file_nothing_is_kept():
+    kept = Proofs(None, HERE)
+    kept.begin(DIGEST, "u2netp model.onnx", "x 1x3")
+    kept.settle(DIGEST, known("x 1x3"))
+    kept.forget(DIGEST, "x 1x3")
+    assert kept.all == [] and kept.known(DIGEST, "x 1x3") is None

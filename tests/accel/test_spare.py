@@ -1,0 +1,49 @@
+import asyncio
+
+import pytest
+
+from accel.devices.faults import WANTED
+from accel.executor import LocalExecutor
+from accel.spare import Spare
+from accel.workload import Limits
+from tests.accel.workloads import later
+
+
+def test_work_is_done_in_its_order_and_as_long_as_nobody_waits():
+    spare, done = Spare(), []
+    for name in "abc":
+        spare.later(lambda name=name: done.append(name))
+    spare.spend(lambda: len(done) < 2)
+    assert done == ["a", "b"]
+    spare.spend(lambda: True)
+    spare.spend(lambda: True)
+    assert done == ["a", "b", "c"]
+
+
+@pytest.fixture
+async def worker():
+    local = LocalExecutor(1, Limits(), 0, warm=(), env={WANTED: "cpu"})
+    await local.start()
+    yield local
+    await local.close()
+
+
+async def run(worker, text):
+    return (await worker.run(later.workload, {"text": text}, [], deadline_s=60)).value
+
+
+async def test_a_worker_gets_to_it_after_its_reply_when_no_job_waits(worker):
+    first = await run(worker, "note")
+    assert first["done"] == 0
+    async with asyncio.timeout(60):
+        while not (again := await run(worker, "look"))["done"]:
+            pass
+    assert again == {"pid": first["pid"], "done": 1}
+
+
+async def test_a_worker_whose_device_is_gone_after_a_job_ends_and_another_does_the_next_ones(worker):
+    first = await run(worker, "gone")
+    async with asyncio.timeout(60):
+        while (await run(worker, "look"))["pid"] == first["pid"]:
+            pass
+    assert worker.pool.ended["crashed"] == 1
