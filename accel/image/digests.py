@@ -23,8 +23,10 @@ SIDE = 32
 """Pixels a side of what a perceptual hash sees."""
 
 
-def file_digest(path: str) -> str:
-    """SHA-256 of a file, in hexadecimal digits. Raises OSError."""
+def file_digest(path: str, contents: bytes = b"") -> str:
+    """SHA-256 of a file, whose contents may be known, in hexadecimal digits. Raises OSError."""
+    if contents:
+        return hashlib.sha256(contents).hexdigest()
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
