@@ -13,7 +13,7 @@ import pyvips
 from msgspec import Struct
 
 from accel.image.decoded import Decoded, Pixels
-from accel.image.readers import bmp, dds, exr, hdr, ktx2, psd, tga
+from accel.image.readers import bmp, dds, exr, hdr, ktx2, png, psd, tga
 from accel.image.readers.stream import Picture, Stream, check_dimensions
 from accel.image.sniff import HEAD, Format, sniff
 from accel.workload import Input, Limits, WorkloadError
@@ -83,6 +83,27 @@ def decode_image(source: Input, limits: Limits) -> Decoded:
             picture = READERS[kind.name](Stream(file, source, kind.name, size, limits))
     except OSError as error:
         raise WorkloadError("bad_input", f"can't be read ({error.strerror or error})", source.name) from None
+    return _read(picture, kind, size)
+
+
+def _at_once(source: Input, kind: Format, size: int, limits: Limits) -> Decoded | None:
+    """An image that libvips reads, from its file in memory, which takes less time than reading in pieces.
+
+    None where the file is large, and where an error is to be told: libvips says it of the file itself.
+    """
+    if size > WHOLE:
+        return None
+    with contextlib.suppress(OSError, pyvips.Error):
+        contents = Path(source.path).read_bytes()
+        if kind.name == "png" and (picture := png.read(contents, limits.max_pixels)):
+            return _read(picture, kind, len(contents), contents)
+        lazy = _from_memory(contents, str(kind.loader))
+        check_dimensions(source, kind.name.upper(), lazy.width, lazy.height, limits)
+        return _decoded(Opened(lazy, kind, len(contents)), contents)
+    return None
+
+
+def _read(picture: Picture, kind: Format, size: int, contents: bytes = b"") -> Decoded:
     return Decoded(
         finite(picture.pixels),
         picture.color_model,
@@ -95,22 +116,8 @@ def decode_image(source: Input, limits: Limits) -> Decoded:
         picture.profile,
         picture.float_bits,
         picture.data,
+        contents,
     )
-
-
-def _at_once(source: Input, kind: Format, size: int, limits: Limits) -> Decoded | None:
-    """An image that libvips reads, from its file in memory, which takes less time than reading in pieces.
-
-    None where the file is large, and where an error is to be told: libvips says it of the file itself.
-    """
-    if size > WHOLE:
-        return None
-    with contextlib.suppress(OSError, pyvips.Error):
-        contents = Path(source.path).read_bytes()
-        lazy = _from_memory(contents, str(kind.loader))
-        check_dimensions(source, kind.name.upper(), lazy.width, lazy.height, limits)
-        return _decoded(Opened(lazy, kind, len(contents)), contents)
-    return None
 
 
 def _from_memory(contents: bytes, loader: str) -> pyvips.Image:
