@@ -15,8 +15,8 @@ from accel.image.preview import image_of
 Pixels = NDArray[Any]
 """Height x width x channels; uint8, uint16 or float32."""
 
-_TOGETHER = 4
-"""Neighbours whose values are counted apart."""
+_TOGETHER = {1: 16, 2: 16, 3: 8, 4: 8}
+"""Neighbours whose values are counted apart, by channels: 16 numbers or more are written before one again."""
 _STRIP = 1 << 16
 """Pixels looked at in one go, so that what is computed stays in the cache."""
 
@@ -74,12 +74,13 @@ def _groups(pixels: Pixels) -> Pixels:
     Where neighbours are equal, each would wait until the same number is written for the one before.
     """
     height, width, channels = pixels.shape
-    if pixels.itemsize > 1 or channels > 4 or height * width % _TOGETHER:
-        return pixels
+    together = _TOGETHER.get(channels, 1) if pixels.itemsize == 1 else 1
+    while height * width % together:
+        together //= 2
     # Rather fewer rows than shorter ones: libvips does a few at a time.
-    down = math.gcd(height, _TOGETHER)
-    across = _TOGETHER // down
-    return pixels.reshape(height // down, width // across, channels * _TOGETHER)
+    down = math.gcd(height, together)
+    across = together // down
+    return pixels.reshape(height // down, width // across, channels * together)
 
 
 class Measured:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import pyvips
 
+from accel.image import digests
 from accel.image.decoded import Decoded
-from accel.image.digests import pixel_digest
+from accel.image.digests import afar, pixel_digest
 from accel.image.duplicates import BITS
 from accel.image.fingerprint import Fingerprint, NoParams, fingerprint, fingerprint_of
 from accel.image.load import decode_image
@@ -114,6 +115,17 @@ def test_the_hash_is_that_of_the_very_bytes_that_were_decoded(save, suffix):
     decoded = decode_image(source, Limits())
     Path(source.path).write_bytes(b"another program saves something else")
     assert fingerprint_of(source, decoded) == as_it_was
+
+
+@pytest.mark.parametrize("size", [(128, 128), (256, 64), (192, 256), (512, 512), (1024, 2048), (64, 8192)])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("values", [256, 2])
+def test_sides_of_powers_of_two_look_as_by_libvips(monkeypatch, size, channels, values):
+    drawn = np.random.default_rng(1).integers(0, values, (*size, channels)) * (255 // (values - 1))
+    decoded = Decoded(drawn.astype(np.uint8), "rgb" if channels > 2 else "grey", channels % 2 == 0, "png", 1)
+    seen = afar(decoded)
+    monkeypatch.setattr(digests, "_POWERS", ())
+    assert (seen == afar(decoded)).all()
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
