@@ -121,7 +121,7 @@ def _read(picture: Picture, kind: Format, size: int, contents: bytes = b"") -> D
 
 
 def _from_memory(contents: bytes, loader: str) -> pyvips.Image:
-    # As a buffer it would be copied.
+    # As a buffer it would be copied. Of a source pyvips keeps nothing: `contents` has to outlive the image.
     return getattr(pyvips.Image, f"{loader}_source")(pyvips.Source.new_from_memory(contents), **_READING)
 
 

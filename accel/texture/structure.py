@@ -94,10 +94,11 @@ def _patterns(luma: Floats) -> Features:
     centre = luma[:, 1:-1, 1:-1] + np.float32(1.5 / 255)
     ring = [(0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0)]
     size = luma.shape[1] - 2
-    bits = [luma[:, y : y + size, x : x + size] > centre for y, x in ring]
     code = np.zeros(centre.shape, np.uint8)
-    for place, bit in enumerate(bits):
-        code |= bit.view(np.uint8) << np.uint8(place)
+    for y, x in reversed(ring):
+        # By sums, as numpy shifts bytes one by one.
+        code += code
+        code |= (luma[:, y : y + size, x : x + size] > centre).view(np.uint8)
     counts = np.bincount(code.ravel(), minlength=256)
     shares = np.bincount(_UNIFORM, weights=counts, minlength=10) / code.size
     return {f"lbp.{place}": float(share) for place, share in enumerate(shares)}
