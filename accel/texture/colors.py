@@ -7,7 +7,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.texture.measures import deviation, mean, share
+from accel.texture.measures import deviation, mean, ordered, share
 from accel.texture.views import Floats, Views
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -176,9 +176,9 @@ def _palette(planes: Floats) -> Features:
 
 def _counts(values: NDArray[np.uint32]) -> NDArray[np.intp]:
     """How often each value occurs."""
-    ordered = np.sort(values)
-    ends = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
-    bounds = np.concatenate(([0], ends, [len(ordered)]))
+    rising = ordered(values)
+    ends = np.flatnonzero(rising[1:] != rising[:-1]) + 1
+    bounds = np.concatenate(([0], ends, [len(rising)]))
     return np.asarray(bounds[1:] - bounds[:-1])
 
 

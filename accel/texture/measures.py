@@ -38,6 +38,20 @@ def _mean(values: Floats) -> np.floating[Any]:
     return average
 
 
+def ordered(values: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """The same in order: numpy sorts 16 bits by radix, so that twice of those takes half the time of 32."""
+    for bits in (0, 16):
+        places = np.argsort((values >> np.uint32(bits)).astype(np.uint16), kind="stable")
+        values = values.take(places)
+    return values
+
+
+def median(values: Floats) -> float:
+    """The median, numpy's very value, of what `ranked` takes."""
+    middle = ranked(values, [(len(values) - 1) // 2, len(values) // 2])
+    return mean(np.array(middle, np.float32))
+
+
 def ranked(values: Floats, places: Sequence[int]) -> list[float]:
     """What would stand at some places if `values` were in order: 32 bit, in one row, none below 0."""
     if len(values) < _MANY:

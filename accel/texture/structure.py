@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.texture.colors import LUMA
-from accel.texture.measures import mean, ranked, share
+from accel.texture.measures import mean, median, ranked, share
 from accel.texture.views import THUMB, Floats, Views
 
 Features = dict[str, float]
@@ -62,7 +62,7 @@ def _grain(view: Views, luma: Floats) -> Features:
         "step.hard": share(right > 0.6),
         "step.soft": share((right > 1e-4) & (right < 4 / 255)),
         "noise.mean": float(noise.mean()),
-        "noise.median": float(np.median(noise[::2])),
+        "noise.median": median(noise[::2].ravel()),
         "noise.big": share(noise > 0.3),
         "block.four": _phase(columns, 4),
         "block.eight": _phase(columns, 8),
