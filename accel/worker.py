@@ -9,14 +9,13 @@ import logging
 import os
 import signal
 import sys
-import threading
-from queue import SimpleQueue
 from typing import IO
 
 import psutil
 
 from accel.devices.faults import DeviceGone
-from accel.frames import HEADER, jobs, setups
+from accel.frames import jobs, setups
+from accel.incoming import Incoming, incoming
 from accel.jobs import run
 from accel.spare import SPARE
 
@@ -34,23 +33,21 @@ def main() -> None:
     requests, replies = _take(0, "rb"), _take(1, "wb")
     with contextlib.suppress(OSError, ValueError, AttributeError):  # where there is no stderr
         faulthandler.enable(all_threads=False)
-    frames: SimpleQueue[bytes] = SimpleQueue()
-    threading.Thread(target=_read, args=(requests, frames), daemon=True).start()
-    _serve(frames, replies)
+    _serve(incoming(requests), replies)
 
 
-def _serve(frames: SimpleQueue[bytes], replies: IO[bytes]) -> None:
-    setup = setups.decode(frames.get())
+def _serve(frames: Incoming, replies: IO[bytes]) -> None:
+    setup = setups.decode(frames.take())
     limit_memory(setup.memory_mib)
     for module in setup.warm:
         warm(module)
-    # A parent that is gone needs no reply; the reading thread ends the process. One whose GPU is gone ends by
-    # itself, and another takes its place.
+    # A parent that is gone needs no reply; the thread that sees it go ends the process. One whose GPU is gone
+    # ends by itself, and another takes its place.
     with contextlib.suppress(BrokenPipeError, DeviceGone):
         while True:
-            replies.write(run(jobs.decode(frames.get()), setup))
+            replies.write(run(jobs.decode(frames.take()), setup))
             replies.flush()
-            SPARE.spend(frames.empty)
+            SPARE.spend(frames.idle)
 
 
 def _take(fd: int, mode: str) -> IO[bytes]:
@@ -64,13 +61,6 @@ def _take(fd: int, mode: str) -> IO[bytes]:
         os.dup2(null, fd)
         os.close(null)
     return own
-
-
-def _read(requests: IO[bytes], frames: SimpleQueue[bytes]) -> None:
-    while header := requests.read(HEADER):
-        frames.put(requests.read(int.from_bytes(header, "big")))
-    # The parent is gone, perhaps in the middle of a job: nobody is left to answer.
-    os._exit(0)
 
 
 def give_way() -> None:

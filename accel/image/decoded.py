@@ -42,3 +42,5 @@ class Decoded(Struct, frozen=True):
     """Of floats that the file holds as such: 16 or 32 for a channel; 0 for anything else."""
     data: bool = False
     """Whether the file says that its channels are no colours."""
+    contents: bytes = b""
+    """The file's bytes, where they were read in one piece; empty elsewhere."""

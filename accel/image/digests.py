@@ -23,8 +23,10 @@ SIDE = 32
 """Pixels a side of what a perceptual hash sees."""
 
 
-def file_digest(path: str) -> str:
-    """SHA-256 of a file, in hexadecimal digits. Raises OSError."""
+def file_digest(path: str, contents: bytes = b"") -> str:
+    """SHA-256 of a file, whose contents may be known, in hexadecimal digits. Raises OSError."""
+    if contents:
+        return hashlib.sha256(contents).hexdigest()
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -88,8 +90,7 @@ def _as_8_bit(pixels: Pixels) -> Pixels:
 
 def afar(decoded: Decoded) -> Floats:
     """Red, green, blue and alpha of the image at 32 x 32 pixels, 0..1: an array of 4 x 32 x 32."""
-    image = boxed(as_image(decoded), 2 * SIDE)
-    pixels = image.numpy().reshape(image.height, image.width, -1)
+    pixels = _boxed(decoded)
     top = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
     small = _averaged(_averaged(pixels, 0), 1).transpose(2, 0, 1) / np.float32(top)
     alpha = small[-1:] if decoded.has_alpha else np.ones_like(small[:1])
@@ -104,9 +105,46 @@ def afar(decoded: Decoded) -> Floats:
     return np.concatenate([colors, np.clip(alpha, 0, 1)])
 
 
+def _boxed(decoded: Decoded) -> Pixels:
+    """Averages of whole blocks, height x width x channels, the longest side 64 or a little more."""
+    pixels = decoded.pixels
+    factor = max(pixels.shape[:2]) // (2 * SIDE)
+    if pixels.dtype == np.uint8 and factor in _POWERS and not any(side % factor for side in pixels.shape[:2]):
+        return _blocks(pixels, factor)
+    image = boxed(as_image(decoded), 2 * SIDE)
+    small: Pixels = image.numpy().reshape(image.height, image.width, -1)
+    return small
+
+
+def _blocks(pixels: Pixels, factor: int) -> Pixels:
+    """What libvips' `shrink` gives for a power of two, whose averages it rounds exactly, in half the time."""
+    height, width, channels = pixels.shape
+    rows = _means(pixels.reshape(height // factor, factor, width * channels).swapaxes(0, 1))
+    blocks = rows.reshape(height // factor, width // factor, factor, channels)
+    # In this order as neighbours are then summed with neighbours.
+    planes = _means(np.ascontiguousarray(blocks.transpose(2, 3, 0, 1)))
+    return np.ascontiguousarray(planes.transpose(1, 2, 0))
+
+
+def _means(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Along the first axis, of a power of two not above 256, rounded half up."""
+    count = len(values)
+    sums: NDArray[np.uint16] = np.add.reduce(values, axis=0, dtype=np.uint16)
+    sums += np.uint16(count // 2)
+    sums >>= np.uint16(count.bit_length() - 1)
+    return sums.astype(np.uint8)
+
+
+_POWERS = frozenset(1 << power for power in range(1, 9))
+
+
 def _averaged(values: NDArray[Any], axis: int) -> Floats:
     """32 averages along an axis; where there are fewer values, they are repeated."""
     length = values.shape[axis]
+    if length == 2 * SIDE:
+        firsts, seconds = (values[(slice(None),) * axis + (slice(one, None, 2),)] for one in (0, 1))
+        pairs: Floats = np.add(firsts, seconds, dtype=np.float32) / np.float32(2)
+        return pairs
     begins = np.arange(SIDE) * length // SIDE
     sums = np.add.reduceat(values, begins, axis=axis, dtype=np.float32)
     counts = np.maximum(np.diff(begins, append=length), 1).astype(np.float32)

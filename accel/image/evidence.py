@@ -74,10 +74,12 @@ def _seam(rows: Pixels) -> float:
     # What is steep at the edges, as in a wave that goes on, is no seam.
     near = np.array([0, 1, height - 3, height - 2])
     anywhere = np.linspace(0, height - 2, 12).astype(int)
-    inside = max(_difference(rows[one, ::step], rows[one + 1, ::step]) for one in (near, anywhere))
-    across = _difference(rows[[-1], ::step], rows[[0], ::step])
+    firsts = np.concatenate([near, anywhere, [height - 1]])
+    seconds = (firsts + 1) % height
+    # All in one go: rows may be columns, each of whose texels is far from the next in memory.
+    taken = unit_scale(rows[np.concatenate([firsts, seconds]), ::step])
+    steps = taken[: len(firsts)]
+    np.abs(np.subtract(steps, taken[len(firsts) :], out=steps), out=steps)
+    inside = max(float(steps[: len(near)].mean()), float(steps[len(near) : -1].mean()))
+    across = float(steps[-1:].mean())
     return float(np.clip((across - inside) / (across + inside + 1 / 255), 0, 1))
-
-
-def _difference(one: Pixels, other: Pixels) -> float:
-    return float(np.abs(unit_scale(one) - unit_scale(other)).mean())

@@ -55,7 +55,7 @@ def fingerprint_of(source: Input, decoded: Decoded, digest: str = "") -> Fingerp
     from accel.image.digests import afar, file_digest, luminance, perceptual, pixel_digest
 
     try:
-        digest = digest or file_digest(source.path)
+        digest = digest or file_digest(source.path, decoded.contents)
     except FileNotFoundError:
         raise WorkloadError("not_found", "isn't there any more", source.name) from None
     except OSError as error:

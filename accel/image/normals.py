@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from accel.image.evidence import Floats, Pixels, unit_scale
 from accel.image.inspection import TOLERANCE, Normals
@@ -30,7 +31,7 @@ def normals(pixels: Pixels, planes: Floats, mean: list[float]) -> Normals:
     vectors = planes[:3] * 2 - 1
     x, y, z = vectors
     unit = unit_share(vectors)
-    flat = float(((np.maximum(np.abs(x), np.abs(y)) <= 8 / 255) & (z >= 1 - 8 / 255)).mean())
+    flat = _share((np.maximum(np.abs(x), np.abs(y)) <= 8 / 255) & (z >= 1 - 8 / 255))
     sign, sure = curl(pixels) if unit >= NORMAL_SHARE else (0.0, 0.0)
     convention: Literal["opengl", "directx"] | None = None
     if sure >= CLEAR:
@@ -43,7 +44,11 @@ def unit_share(vectors: Floats) -> float:
     x, y, z = vectors
     squares = x * x + y * y + z * z
     # (1 - t)^2 and (1 + t)^2 are 2 t from 1 + t^2.
-    return float((np.abs(squares - (1 + TOLERANCE**2)) <= 2 * TOLERANCE).mean())
+    return _share(np.abs(squares - (1 + TOLERANCE**2)) <= 2 * TOLERANCE)
+
+
+def _share(found: NDArray[np.bool_]) -> float:
+    return int(np.count_nonzero(found)) / found.size
 
 
 def curl(pixels: Pixels) -> tuple[float, float]:

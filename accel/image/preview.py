@@ -150,10 +150,14 @@ def as_image(decoded: Decoded) -> pyvips.Image:
 
 def image_of(pixels: Pixels, model: str) -> pyvips.Image:
     """Pixels for libvips, by its name of a colour model."""
+    return stored(pixels).copy(interpretation=model)
+
+
+def stored(pixels: Pixels) -> pyvips.Image:
+    """The same, whatever their channels stand for."""
     height, width, bands = pixels.shape
     kind = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}[pixels.dtype.name]
-    pixels = np.ascontiguousarray(pixels)
-    return pyvips.Image.new_from_memory(pixels, width, height, bands, kind).copy(interpretation=model)
+    return pyvips.Image.new_from_memory(np.ascontiguousarray(pixels), width, height, bands, kind)
 
 
 def encode(image: pyvips.Image, format: str) -> bytes:

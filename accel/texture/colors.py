@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.texture.measures import share
+from accel.texture.measures import deviation, mean, ordered, share
 from accel.texture.views import Floats, Views
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -31,7 +33,7 @@ def colors(view: Views) -> Features:
         found |= _short(name, plane)
     found |= _grey(rgb, chroma, high)
     found |= _hues(rgb, high, chroma)
-    found |= _palette(planes)
+    found |= _palette(rgb if view.opaque else planes)
     found |= _relations(rgb, chroma, luma)
     found |= _opacity(view, alpha, luma, chroma, high)
     found |= _light(luma, high, chroma)
@@ -95,8 +97,8 @@ def _short(name: str, values: Floats) -> Features:
     histogram = _histogram(values)
     _, low, _, middle, _, high, _ = (float(one) for one in quantiles(histogram))
     return {
-        f"{name}.mean": float(values.mean()),
-        f"{name}.std": float(values.std()),
+        f"{name}.mean": mean(values),
+        f"{name}.std": deviation(values),
         f"{name}.low": low,
         f"{name}.mid": middle,
         f"{name}.high": high,
@@ -115,8 +117,8 @@ def _grey(rgb: Floats, chroma: Floats, high: Floats) -> Features:
         "grey.exact": share(chroma == 0),
         "grey.nearly": share(chroma < 6 / 255),
         "grey.roughly": share(chroma < 20 / 255),
-        "saturation.mean": float(saturation.mean()),
-        "saturation.std": float(saturation.std()),
+        "saturation.mean": mean(saturation),
+        "saturation.std": deviation(saturation),
         "saturation.vivid": share(chroma > 0.5),
         "saturation.full": share(saturation > 0.95),
         "black": share(high < 6 / 255),
@@ -152,7 +154,7 @@ def _hues(rgb: Floats, high: Floats, chroma: Floats) -> Features:
 def _palette(planes: Floats) -> Features:
     """How many colours there are, and how much the most frequent ones cover."""
     steps = (planes * np.float32(255) + np.float32(0.5)).astype(np.uint32)
-    packed = steps[0] << 24 | steps[1] << 16 | steps[2] << 8 | steps[3]
+    packed = reduce(lambda whole, step: whole << 8 | step, steps)
     counts = _counts(packed)
     top = _largest(counts, 256).astype(np.float32) / packed.size
     coarse = steps[:3] >> 4
@@ -174,9 +176,9 @@ def _palette(planes: Floats) -> Features:
 
 def _counts(values: NDArray[np.uint32]) -> NDArray[np.intp]:
     """How often each value occurs."""
-    ordered = np.sort(values)
-    ends = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
-    bounds = np.concatenate(([0], ends, [len(ordered)]))
+    rising = ordered(values)
+    ends = np.flatnonzero(rising[1:] != rising[:-1]) + 1
+    bounds = np.concatenate(([0], ends, [len(rising)]))
     return np.asarray(bounds[1:] - bounds[:-1])
 
 
@@ -233,38 +235,51 @@ def _correlation(one: Floats, other: Floats) -> float:
 
 def _opacity(view: Views, alpha: Floats, luma: Floats, chroma: Floats, high: Floats) -> Features:
     """Cut out, blended, used as a further channel, or none."""
+    weight = float(alpha.sum()) + 1e-3
+    seen = float(alpha @ luma) / weight
+
+    def seen_where(found: NDArray[np.bool_]) -> float:
+        return (np.count_nonzero(found) if view.opaque else float(alpha @ found)) / weight
+
+    return (_FULL if view.opaque else _alpha(alpha, luma, chroma, high)) | {
+        "alpha.there": float(view.has_alpha),
+        "seen.luma": seen,
+        "seen.luma_std": float(np.sqrt(max(0.0, float(alpha @ (luma - np.float32(seen)) ** 2) / weight))),
+        "seen.chroma": float(alpha @ chroma) / weight,
+        "seen.grey": seen_where(chroma < 6 / 255),
+        "seen.white": seen_where(high - chroma > 0.95),
+        "seen.black": seen_where(high < 0.05),
+        "seen.vivid": seen_where(chroma > 0.4),
+    }
+
+
+def _alpha(alpha: Floats, luma: Floats, chroma: Floats, high: Floats) -> Features:
     clear, full = alpha < 2 / 255, alpha > 253 / 255
     share_clear, share_full = share(clear), share(full)
-    found = {
-        "alpha.there": float(view.has_alpha),
+    black, white = share(clear & (high < 3 / 255)), share(clear & (high - chroma > 0.98))
+    return {
         "alpha.clear": share_clear,
         "alpha.full": share_full,
         "alpha.between": 1 - share_clear - share_full,
-        "alpha.mean": float(alpha.mean()),
-        "alpha.std": float(alpha.std()),
+        "alpha.mean": mean(alpha),
+        "alpha.std": deviation(alpha),
         "alpha.luma": _correlation(alpha, luma),
         "alpha.levels": share(_histogram(alpha) > 0),
         "alpha.faint": share((alpha > 2 / 255) & (alpha < 0.5)),
+        "under.black": black,
+        "under.white": white,
+        "under.color": share_clear - black - white,
     }
-    weight = float(alpha.sum()) + 1e-3
-    seen = float(alpha @ luma) / weight
-    found["seen.luma"] = seen
-    found["seen.luma_std"] = float(np.sqrt(max(0.0, float(alpha @ (luma - np.float32(seen)) ** 2) / weight)))
-    found["seen.chroma"] = float(alpha @ chroma) / weight
-    found["seen.grey"] = float(alpha @ (chroma < 6 / 255)) / weight
-    found["seen.white"] = float(alpha @ (high - chroma > 0.95)) / weight
-    found["seen.black"] = float(alpha @ (high < 0.05)) / weight
-    found["seen.vivid"] = float(alpha @ (chroma > 0.4)) / weight
-    found["under.black"] = share(clear & (high < 3 / 255))
-    found["under.white"] = share(clear & (high - chroma > 0.98))
-    found["under.color"] = share_clear - found["under.black"] - found["under.white"]
-    return found
+
+
+# What full alpha comes to doesn't depend on what it covers.
+_FULL = _alpha(*np.ones((4, 1), np.float32))
 
 
 def _light(luma: Floats, high: Floats, chroma: Floats) -> Features:
     """Some light on black, or on nothing."""
     lit = high > 0.25
-    count = float(lit.sum()) + 1e-3
+    count = np.count_nonzero(lit) + 1e-3
     return {
         "lit.share": share(lit),
         "lit.mean": float(high @ lit) / count,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.texture.colors import LUMA
-from accel.texture.measures import ranked, share
+from accel.texture.measures import mean, median, ranked, share
 from accel.texture.views import THUMB, Floats, Views
 
 Features = dict[str, float]
@@ -27,14 +27,13 @@ def structure(view: Views) -> Features:
     half = _halved(thumb)
     found |= _gradients("half", half[None])
     found |= _gradients("small", _halved(half)[None])
-    seen = thumb * view.thumb[3]
-    found |= _gradients("seen", seen[None])
-    found |= _gradients("alpha", view.thumb[3][None])
+    seen = thumb if view.opaque else thumb * view.thumb[3]
+    found |= _seen_gradients(view, found, seen)
     found |= _spectrum("native", patches)
     found |= _spectrum("thumb", thumb[None])
     found |= _layout(view, thumb)
     found |= _borders(view)
-    found |= _symmetry(view.thumb, thumb, seen)
+    found |= _symmetry(view, thumb, seen)
     found |= _shape(view)
     found |= _sizes(view)
     return found
@@ -42,7 +41,7 @@ def structure(view: Views) -> Features:
 
 def _grain(view: Views, luma: Floats) -> Features:
     """Neighbouring texels at the image's own resolution: equal runs, noise, blocks of 4 and 8."""
-    planes = view.patches
+    planes = view.patches[:3] if view.opaque else view.patches
     right = np.abs(planes[:, :, :, 1:] - planes[:, :, :, :-1]).max(axis=0)
     down = np.abs(planes[:, :, 1:] - planes[:, :, :-1]).max(axis=0)
     equal_right, equal_down = right < 1e-4, down < 1e-4
@@ -63,7 +62,7 @@ def _grain(view: Views, luma: Floats) -> Features:
         "step.hard": share(right > 0.6),
         "step.soft": share((right > 1e-4) & (right < 4 / 255)),
         "noise.mean": float(noise.mean()),
-        "noise.median": float(np.median(noise[::2])),
+        "noise.median": median(noise[::2].ravel()),
         "noise.big": share(noise > 0.3),
         "block.four": _phase(columns, 4),
         "block.eight": _phase(columns, 8),
@@ -95,11 +94,13 @@ def _patterns(luma: Floats) -> Features:
     centre = luma[:, 1:-1, 1:-1] + np.float32(1.5 / 255)
     ring = [(0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0)]
     size = luma.shape[1] - 2
-    bits = [luma[:, y : y + size, x : x + size] > centre for y, x in ring]
     code = np.zeros(centre.shape, np.uint8)
-    for place, bit in enumerate(bits):
-        code |= bit.view(np.uint8) << np.uint8(place)
-    shares = np.bincount(_UNIFORM[code].ravel(), minlength=10) / code.size
+    for y, x in reversed(ring):
+        # By sums, as numpy shifts bytes one by one.
+        code += code
+        code |= (luma[:, y : y + size, x : x + size] > centre).view(np.uint8)
+    counts = np.bincount(code.ravel(), minlength=256)
+    shares = np.bincount(_UNIFORM, weights=counts, minlength=10) / code.size
     return {f"lbp.{place}": float(share) for place, share in enumerate(shares)}
 
 
@@ -120,9 +121,8 @@ def _gradients(name: str, luma: Floats) -> Features:
     total = float(size.sum()) + 1e-3
     ax, ay = np.abs(across).ravel(), np.abs(along).ravel()
     picks = ranked(size, [int(place * (len(size) - 1)) for place in (0.25, 0.5, 0.9, 0.99)])
-    mean = total / len(size)
     return {
-        f"grad.{name}.mean": mean,
+        f"grad.{name}.mean": total / len(size),
         f"grad.{name}.q25": picks[0],
         f"grad.{name}.q50": picks[1],
         f"grad.{name}.q90": picks[2],
@@ -134,6 +134,17 @@ def _gradients(name: str, luma: Floats) -> Features:
         f"grad.{name}.tilt": (float(ax.sum()) - float(ay.sum())) / total,
     }
 
+
+def _seen_gradients(view: Views, found: Features, seen: Floats) -> Features:
+    """Those of what shows of the thumbnail, and of its alpha; where that is full, all of it shows."""
+    if not view.opaque:
+        return _gradients("seen", seen[None]) | _gradients("alpha", view.thumb[3][None])
+    begin = "grad.thumb."
+    same = {name.removeprefix(begin): value for name, value in found.items() if name.startswith(begin)}
+    return {f"grad.seen.{name}": value for name, value in same.items()} | _STILL
+
+
+_STILL = _gradients("alpha", np.ones((1, THUMB, THUMB), np.float32))
 
 _WINDOWS = {size: np.hanning(size + 2)[1:-1].astype(np.float32) for size in (48, THUMB)}
 
@@ -251,20 +262,29 @@ def _borders(view: Views) -> Features:
     }
 
 
-def _symmetry(thumb: Floats, luma: Floats, seen: Floats) -> Features:
-    def mirrored(plane: Floats, flipped: Floats) -> float:
+def _symmetry(view: Views, luma: Floats, seen: Floats) -> Features:
+    def mirrored(plane: Floats, *others: Floats) -> list[float]:
         spread = float(plane.var())
-        return 1 - float(((plane - flipped) ** 2).mean()) / (2 * spread) if spread > 1e-4 else 1.0
+        if spread <= 1e-4:
+            return [1.0] * len(others)
+        return [1 - mean((plane - other) ** 2) / (2 * spread) for other in others]
 
+    def both(plane: Floats) -> list[float]:
+        return mirrored(plane, plane[:, ::-1], plane[::-1])
+
+    of_luma = both(luma)
+    of_seen = of_luma if view.opaque else both(seen)
+    of_alpha = [1.0, 1.0] if view.opaque else both(view.thumb[3])
+    (half_x,), (half_y,) = mirrored(luma[:, :32], luma[:, 32:]), mirrored(luma[:32], luma[32:])
     return {
-        "mirror.luma_x": mirrored(luma, luma[:, ::-1]),
-        "mirror.luma_y": mirrored(luma, luma[::-1]),
-        "mirror.seen_x": mirrored(seen, seen[:, ::-1]),
-        "mirror.seen_y": mirrored(seen, seen[::-1]),
-        "mirror.alpha_x": mirrored(thumb[3], thumb[3, :, ::-1]),
-        "mirror.alpha_y": mirrored(thumb[3], thumb[3, ::-1]),
-        "mirror.half_x": mirrored(luma[:, :32], luma[:, 32:]),
-        "mirror.half_y": mirrored(luma[:32], luma[32:]),
+        "mirror.luma_x": of_luma[0],
+        "mirror.luma_y": of_luma[1],
+        "mirror.seen_x": of_seen[0],
+        "mirror.seen_y": of_seen[1],
+        "mirror.alpha_x": of_alpha[0],
+        "mirror.alpha_y": of_alpha[1],
+        "mirror.half_x": half_x,
+        "mirror.half_y": half_y,
     }
 
 

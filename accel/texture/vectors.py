@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from accel.texture.measures import share
+from accel.texture.measures import deviation, mean, share
 from accel.texture.views import Floats, Views
 
 Features = dict[str, float]
@@ -19,22 +19,23 @@ def vectors(view: Views) -> Features:
     up = flat & (z > 1 - 12 / 255)
     bent = ~up
     unit = np.abs(length - 1)
+    mean_x, mean_y = mean(x), mean(y)
     found = {
         "unit.tight": share(unit < 0.02),
         "unit.near": share(unit < 0.05),
         "unit.loose": share(unit < 0.15),
         "unit.bent": share(bent & (unit < 0.06)) / (share(bent) + 0.002),
-        "unit.mean": float(length.mean()),
-        "unit.std": float(length.std()),
+        "unit.mean": mean(length),
+        "unit.std": deviation(length),
         "unit.flat": share(flat),
         "unit.up": share(up),
         "unit.toward": share(z > 0),
         "unit.steep": share(z > 0.6),
-        "unit.x": float(x.mean()),
-        "unit.y": float(y.mean()),
-        "unit.x_std": float(x.std()),
-        "unit.y_std": float(y.std()),
-        "unit.balance": abs(float(x.mean())) + abs(float(y.mean())),
+        "unit.x": mean_x,
+        "unit.y": mean_y,
+        "unit.x_std": deviation(x),
+        "unit.y_std": deviation(y),
+        "unit.balance": abs(mean_x) + abs(mean_y),
         "unit.z_tied": _tied(x, y, z),
     }
     found |= _two_channels(planes)
@@ -79,7 +80,7 @@ def fields(view: Views) -> Features:
     shared = (flat @ flat.T) / np.outer(norms, norms)
     strong = flat > 0.06
     both = [
-        float((strong[one] & strong[other]).sum()) / (float((strong[one] | strong[other]).sum()) + 1)
+        np.count_nonzero(strong[one] & strong[other]) / (np.count_nonzero(strong[one] | strong[other]) + 1)
         for one, other in ((0, 1), (0, 2), (1, 2))
     ]
     signed = right.reshape(3, -1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 Kind = Literal[
     "albedo", "normal", "height", "roughness", "specular", "ao", "packed", "emissive", "sprite", "ui",
@@ -57,8 +58,7 @@ class TextureIntent(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def fields(self) -> dict[str, object]:
         """The points on which something is said."""
-        values = {name: getattr(self, name) for name in self.__struct_fields__}
-        return {name: value for name, value in values.items() if value is not None}
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
     def over(self, base: TextureIntent) -> TextureIntent:
         """`base` with this intent's points in place of its own."""

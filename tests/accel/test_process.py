@@ -1,5 +1,7 @@
 import asyncio
+import contextlib
 import os
+import platform
 import sys
 
 import pytest
@@ -9,6 +11,9 @@ from accel.frames import Done, Job, Setup, pack, replies
 from accel.process import Worker, WorkerDied, describe, environment
 from accel.workload import Limits
 from tests.accel.conftest import runs, until
+
+with contextlib.suppress(ImportError):  # Windows has none
+    import resource
 
 SETUP = Setup(Limits(), 0, ())
 HELLO = pack(Job("tests.accel.workloads:say", {"text": "hello"}, [], None))
@@ -91,6 +96,16 @@ def test_the_environment_can_be_added_to():
     made = environment({"X": "1", "OMP_NUM_THREADS": "2"})
     assert made["X"] == "1" and made["OMP_NUM_THREADS"] == "2" and made["OPENBLAS_NUM_THREADS"] == "1"
     assert made["PYTHONPATH"].split(os.pathsep) == [entry for entry in sys.path if entry]
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="what other libraries keep, they decide")
+async def test_a_job_gets_the_memory_that_the_one_before_has_freed():
+    worker = await Worker.spawn(SETUP, {})
+    pages = 16 * 2**20 // resource.getpagesize()
+    job = pack(Job("tests.accel.workloads:fresh", {"size": 16 * 2**20}, [], None))
+    first, second = [(await worker.ask(job)).value for _ in range(2)]
+    await worker.end()
+    assert first < 1.5 * pages and second < pages // 10
 
 
 def test_exit_codes_are_told_by_the_signal_s_name():

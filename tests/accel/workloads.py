@@ -57,6 +57,18 @@ def crash(inputs, params, limits):
     return Output("second time")
 
 
+@declare("test.fresh")
+def fresh(inputs, params, limits):
+    """Takes and leaves `size` bytes four times over; tells how many pages the system gave in all."""
+    import resource
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for shade in range(4):
+        parts = [np.full(params.size // 4, shade, np.uint8) for _ in range(4)]
+        del parts
+    return Output(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+
+
 @declare("test.hang")
 def hang(inputs, params, limits):
     """Never ends; writes its process to the file `text`."""

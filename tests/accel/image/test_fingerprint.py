@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import pyvips
 
+from accel.image import digests
 from accel.image.decoded import Decoded
-from accel.image.digests import pixel_digest
+from accel.image.digests import afar, pixel_digest
 from accel.image.duplicates import BITS
 from accel.image.fingerprint import Fingerprint, NoParams, fingerprint, fingerprint_of
 from accel.image.load import decode_image
-from accel.workload import Limits, WorkloadError
+from accel.workload import Input, Limits, WorkloadError
 
 
 def mark(source) -> Fingerprint:
@@ -96,13 +97,35 @@ def test_inks_and_light_are_compared_as_they_are_seen(save):
     assert mark(save("b.tif", light, "scrgb")).mean == pytest.approx([0.5, 0.5, 0.5, 1], abs=0.01)
 
 
-def test_a_file_that_goes_while_it_is_looked_at_is_refused_by_name(save):
-    source = save("a.png", scene(1))
+def test_a_file_that_goes_while_it_is_looked_at_is_refused_by_name(tmp_path):
+    path = tmp_path / "a.tga"
+    path.write_bytes(bytes([0, 0, 2, *bytes(9), 2, 0, 2, 0, 24, 0]) + bytes(12))
+    source = Input("a.tga", str(path))
     decoded = decode_image(source, Limits())
-    Path(source.path).unlink()
+    path.unlink()
     with pytest.raises(WorkloadError, match="isn't there any more") as caught:
         fingerprint_of(source, decoded)
-    assert caught.value.name == "a.png"
+    assert caught.value.name == "a.tga"
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp", "tif"])
+def test_the_hash_is_that_of_the_very_bytes_that_were_decoded(save, suffix):
+    source = save(f"a.{suffix}", scene(1))
+    as_it_was = mark(source)
+    decoded = decode_image(source, Limits())
+    Path(source.path).write_bytes(b"another program saves something else")
+    assert fingerprint_of(source, decoded) == as_it_was
+
+
+@pytest.mark.parametrize("size", [(128, 128), (256, 64), (192, 256), (512, 512), (1024, 2048), (64, 8192)])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("values", [256, 2])
+def test_sides_of_powers_of_two_look_as_by_libvips(monkeypatch, size, channels, values):
+    drawn = np.random.default_rng(1).integers(0, values, (*size, channels)) * (255 // (values - 1))
+    decoded = Decoded(drawn.astype(np.uint8), "rgb" if channels > 2 else "grey", channels % 2 == 0, "png", 1)
+    seen = afar(decoded)
+    monkeypatch.setattr(digests, "_POWERS", ())
+    assert (seen == afar(decoded)).all()
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])

@@ -48,6 +48,17 @@ def test_statistics_are_exact_over_all_pixels(save, kind, model, top):
         assert channel.std == pytest.approx(plane.std(), abs=1e-9)
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("size", [(1, 1), (7, 9), (16, 3), (3, 16), (2, 8), (10, 20), (33, 64), (64, 1)])
+def test_every_pixel_counts_once_whatever_the_size(size, channels):
+    pixels = noise(*size, channels)
+    table = Counts(pixels)
+    for index in range(channels):
+        found, plane = table.channel(index, "x"), pixels[..., index] / 255
+        assert (found.min, found.max) == (plane.min(), plane.max())
+        assert found.mean == pytest.approx(plane.mean()) and found.std == pytest.approx(plane.std())
+
+
 @pytest.mark.parametrize(("kind", "model", "top"), [(np.uint8, "srgb", 255), (np.uint16, "rgb16", 65535)])
 def test_an_alpha_that_is_the_same_everywhere_is_not_used(save, kind, model, top):
     pixels = noise(40, 40, 4, top=top, kind=kind)

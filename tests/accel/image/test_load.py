@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import pyvips
 
+from accel.image import load
 from accel.image.inspect import inspect
 from accel.image.load import decode_image, undecodable
 from accel.image.sniff import Format, sniff
@@ -128,6 +129,18 @@ def test_a_file_that_was_rewritten_is_read_anew(save):
     for shade in (10, 200):
         source = save("a.png", np.full((8, 8, 3), shade, np.uint8))
         assert decode_image(source, Limits()).pixels.max() == shade
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_file_too_large_to_be_held_is_decoded_to_the_same_pixels(tmp_path, monkeypatch, suffix):
+    path = tmp_path / "a"
+    path.write_bytes(encoded(suffix))
+    held = decode_image(Input("a", str(path)), Limits())
+    monkeypatch.setattr(load, "WHOLE", 99)
+    read = decode_image(Input("a", str(path)), Limits())
+    assert held.contents == path.read_bytes() and read.contents == b""
+    assert (held.pixels == read.pixels).all()
+    assert (held.color_model, held.has_alpha, held.size) == (read.color_model, read.has_alpha, read.size)
 
 
 def test_what_libvips_says_is_told_apart():

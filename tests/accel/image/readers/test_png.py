@@ -1,0 +1,151 @@
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import pyvips
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from accel.image.readers import png
+from tests.accel.image.broken import chunk
+from tests.accel.image.files import picture
+
+END = chunk(b"IEND", b"")
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+KINDS = {1: 0, 2: 4, 3: 2, 4: 6}
+
+
+def header(width, height, channels=3, depth=8, interlace=0, kind=None):
+    kind = KINDS[channels] if kind is None else kind
+    return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, interlace))
+
+
+def rows(pixels, filter=0):
+    flat = pixels.reshape(len(pixels), -1)
+    return np.insert(flat, 0, filter, axis=1).tobytes()
+
+
+def pieces(data, count=3):
+    size = -(-len(data) // count)
+    return b"".join(chunk(b"IDAT", data[at : at + size]) for at in range(0, len(data), size))
+
+
+def file(pixels, *, before=b"", within=b"", end=END, **changes):
+    height, width, channels = pixels.shape
+    data = zlib.compress(rows(pixels))
+    head = header(width, height, channels, **changes)
+    return SIGNATURE + head + before + chunk(b"IDAT", data[:9]) + within + pieces(data[9:]) + end
+
+
+def with_stream(pixels, data):
+    height, width, channels = pixels.shape
+    return SIGNATURE + header(width, height, channels) + pieces(data) + END
+
+
+def by_libvips(data):
+    image = pyvips.Image.pngload_buffer(data, fail_on="error")
+    return image.numpy().reshape(image.height, image.width, image.bands), image.hasalpha()
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (2, 70_000), (900, 700)])
+def test_every_kind_of_8_bits_is_read_as_libvips_reads_it(read, channels, size):
+    stored = picture(*size, channels)
+    data = file(stored)
+    found, (pixels, alpha) = png.read(data, 1 << 20), by_libvips(data)
+    assert (found.pixels == pixels).all() and (found.pixels == stored).all()
+    decoded = read(data)
+    assert (decoded.pixels == stored).all() and decoded.contents == data
+    assert decoded.has_alpha == found.has_alpha == bool(alpha) == (channels in (2, 4))
+    assert decoded.color_model == ("rgb" if channels > 2 else "grey")
+
+
+def test_what_is_said_beside_the_pixels_changes_none(read):
+    stored = picture(9, 7, 3)
+    aside = chunk(b"gAMA", struct.pack(">I", 20_000)) + chunk(b"tEXt", b"Title\0wood") + chunk(b"sRGB", b"\0")
+    assert (png.read(file(stored, before=aside), 99).pixels == stored).all()
+    assert (by_libvips(file(stored, before=aside))[0] == stored).all()
+
+
+@pytest.mark.parametrize("filter", ["sub", "up", "avg", "paeth", "all"])
+def test_rows_with_filters_are_left_to_libvips(read, filter):
+    stored = picture(300, 200, 3)
+    image = pyvips.Image.new_from_array(stored, interpretation="srgb")
+    data = image.pngsave_buffer(filter=filter)
+    assert png.read(data, 1 << 20) is None
+    assert (read(data).pixels == stored).all()
+
+
+def test_one_filter_in_the_last_row_is_seen(read):
+    stored = picture(400, 600, 3)
+    steps = np.diff(stored[-1:], axis=1, prepend=np.uint8(0))
+    raw = rows(stored[:-1]) + rows(steps, filter=1)
+    data = with_stream(stored, zlib.compress(raw))
+    assert png.read(data, 1 << 20) is None
+    assert (read(data).pixels == stored).all()
+
+
+PIXELS = picture(6, 5, 3)
+RAW = rows(PIXELS)
+DEFLATED = zlib.compress(RAW)
+UNUSUAL = {
+    "a colour that is clear": file(PIXELS, before=chunk(b"tRNS", bytes(6))),
+    "a chunk of a later standard": file(PIXELS, before=chunk(b"ABCD", b"")),
+    "another chunk among the pixels": file(PIXELS, within=chunk(b"tEXt", b"a\0b")),
+    "two headers": file(PIXELS, before=header(5, 6)),
+    "16 bits": file(PIXELS, depth=16),
+    "a palette": file(PIXELS, kind=3),
+    "a colour type that there isn't": file(PIXELS, kind=5),
+    "interlaced": file(PIXELS, interlace=1),
+    "no end": file(PIXELS, end=b""),
+    "half an end": file(PIXELS, end=END[:-1]),
+    "no pixels": SIGNATURE + header(5, 6) + END,
+    "a header alone": SIGNATURE + header(5, 6),
+    "a signature alone": SIGNATURE,
+    "a wrong checksum": file(PIXELS).replace(b"IDAT", b"IDAU", 1),
+    "a wrong checksum of the pixels": with_stream(PIXELS, DEFLATED[:-1] + b"\0"),
+    "a row too few": with_stream(PIXELS, zlib.compress(RAW[:-16])),
+    "a row too many": with_stream(PIXELS, zlib.compress(RAW + RAW[:16])),
+    "more after the pixels": with_stream(PIXELS, DEFLATED + b"more"),
+    "a stream that ends too early": with_stream(PIXELS, DEFLATED[:-6]),
+    "a smaller window": with_stream(PIXELS, b"\x18\x19" + DEFLATED[2:]),
+    "no stream": with_stream(PIXELS, b"no stream at all"),
+    "only the first row": with_stream(PIXELS, zlib.compress(RAW[:16])),
+    "nothing in the stream": with_stream(PIXELS, zlib.compress(b"")),
+    "no width": SIGNATURE + header(0, 6) + pieces(DEFLATED) + END,
+}
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_whatever_is_unusual_is_libvips_to_judge(name):
+    assert png.read(UNUSUAL[name], 1 << 20) is None
+
+
+def test_what_is_larger_than_asked_for_is_not_inflated(monkeypatch):
+    assert png.read(file(PIXELS), 30) is not None
+    assert png.read(file(PIXELS), 29) is None
+    monkeypatch.setattr(png, "MOST", 89)
+    assert png.read(file(PIXELS), 30) is None
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.sampled_from([1, 2, 3, 4]), st.data())
+def test_a_damaged_file_is_never_read_otherwise_than_libvips_reads_it(channels, data):
+    good = file(picture(4, 5, channels), before=chunk(b"pHYs", bytes(9)))
+    at = data.draw(st.integers(0, len(good) - 1))
+    with_damage = bytearray(good)
+    with_damage[at] ^= data.draw(st.integers(1, 255))
+    cut = bytes(with_damage[: data.draw(st.integers(at, len(good)))])
+    found = png.read(cut, 1 << 20)
+    if found is not None:
+        assert (found.pixels == by_libvips(cut)[0]).all()
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=200))
+@example(b"")
+def test_a_stream_of_anything_is_refused_or_read_as_libvips_reads_it(raw):
+    data = with_stream(PIXELS, zlib.compress(raw))
+    found = png.read(data, 1 << 20)
+    assert found is None or (found.pixels == by_libvips(data)[0]).all()
