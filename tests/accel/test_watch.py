@@ -8,8 +8,8 @@ from accel.routed import Lane, Routed
 from accel.routing import Form
 from accel.watch import Watch
 from tests.accel import workloads
+from tests.accel.asking import go, held
 from tests.accel.conftest import until
-from tests.accel.test_executor import go, held
 
 pytestmark = pytest.mark.filterwarnings("error")
 
