@@ -45,7 +45,7 @@ def test_an_answer_that_nobody_can_ask_for_again_isnt_kept_nor_what_was_asked(db
 
 
 def withdraw(db: Database, session: str, request: int, last: int = 0) -> Any:
-    error = Error(id=request, code="cancelled", message="Cancelled.")
+    error = Error(id=request, code="cancelled", message="Cancelled.", outcome="unknown")
     return outbox.withdraw(db, session, error, last, "cancelled")
 
 
@@ -62,6 +62,18 @@ def test_the_last_who_withdraws_ends_the_job_and_frees_its_key(db: Database) -> 
     assert state(db, job.id) == "cancelled"
     assert finish(db, job) is None
     assert journal.accept(db, asked("k", digest=b"2"), "s", 2).is_new
+
+
+def test_a_withdrawal_says_that_nothing_began_where_that_is_certain(db: Database) -> None:
+    for session, key in (("s", "k"), ("t", "k"), ("s2", None)):
+        journal.accept(db, asked(key), session, 1)
+    # Somebody else waits for it, so that it will be done.
+    assert withdraw(db, "s", 1).message.outcome == "unknown"
+    assert withdraw(db, "t", 1).message.outcome == "not_started"
+    assert outbox.unacknowledged(db, "t")[0][0].outcome == "not_started"  # type: ignore[union-attr]
+    (job,) = claim(db)
+    journal.retry(db, job, "me", crashed=True)
+    assert withdraw(db, "s2", 1).message.outcome == "unknown"
 
 
 def test_an_answer_that_is_there_is_quicker_than_a_withdrawal(db: Database) -> None:
