@@ -145,7 +145,7 @@ async def test_forgotten_and_cleared_responses_are_gone_and_give_the_disk_back(
     responses = await opened()
     for number in range(20):
         await responses.keep(kept(number, 40_000))
-    await responses.forget(key(0))
+    responses.forget(key(0))
     assert await responses.find(key(0)) is None and responses.entries == 19
     assert await responses.clear() == 19
     assert (responses.entries, responses.size) == (0, 0)
