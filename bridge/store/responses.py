@@ -141,6 +141,7 @@ class Responses:
         return written | waiting
 
     async def _write(self, many: Sequence[Kept], gone: Collection[bytes]) -> None:
+        await self._look_for_file()
         touched, self._touched = self._touched, {}
 
         def work(db: Database) -> tuple[list[bytes], Totals]:
@@ -167,7 +168,8 @@ class Responses:
     def _note_uses(self, least: int) -> None:
         if self._store is not None and len(self._touched) >= least:
             touched, self._touched = self._touched, {}
-            self._store.submit(lambda db: tables.touch(db.conn, touched))
+            if self._path.exists():
+                self._store.submit(lambda db: tables.touch(db.conn, touched))
 
     async def _ask(self, question: Callable[[Store], Awaitable[Value]]) -> Value | None:
         """What the store answers; None where it can't. A broken one is made anew."""
@@ -184,6 +186,13 @@ class Responses:
                 self._say("%s", error)
                 await self._renew()
             return None
+
+    async def _look_for_file(self) -> None:
+        # SQLite goes on with a file that has no name any more, where nobody will find what it holds.
+        store = self._store
+        if store is not None and not await asyncio.to_thread(self._path.exists) and self._store is store:
+            self._say("it was removed while the daemon ran; it is made anew, and what it held is run again")
+            await self._renew()
 
     async def _renew(self) -> None:
         await self._shut()
