@@ -14,6 +14,7 @@ from bridge.client import Client
 from bridge.commands.asking import ask
 from bridge.commands.language import told
 from bridge.commands.run.lasting import LastingClient, Say
+from bridge.commands.run.reasons import in_our_words
 from bridge.core.errors import RequestError, UserError
 from bridge.transfer import Progress
 
@@ -121,7 +122,7 @@ class Waiting:
 
     def refused(self, error: RequestError, left_s: float) -> None:
         """The daemon can't keep a request, which is asked again for up to `left_s` seconds."""
-        self._tell(self._answers, told(REFUSES, seconds=max(left_s, 0), why=error.message))
+        self._tell(self._answers, told(REFUSES, seconds=max(left_s, 0), why=in_our_words(error.message)))
 
     async def watch(self) -> None:
         """Looks, until it is cancelled, why there is no answer, and why nothing goes."""
@@ -158,7 +159,7 @@ class Waiting:
         if not status.figures.get(FAILING):
             return ""
         notice = await self._notice()
-        why = told(SAYS, why=notice) if notice else told(SEE_LOG)
+        why = told(SAYS, why=in_our_words(notice)) if notice else told(SEE_LOG)
         return told(SILENT, seconds=silence.seconds, why=why)
 
     async def _notice(self) -> str:

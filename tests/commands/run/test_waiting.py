@@ -81,7 +81,8 @@ async def asking(daemon: ThreadDaemon, say: Callable[[str], None]) -> AsyncItera
         ),
         (
             "zh_CN.UTF-8",
-            f"守护进程暂时无法保存请求：最多重试 60 秒。守护进程的说明：{REFUSED}",
+            "守护进程暂时无法保存请求：最多重试 60 秒。"
+            "守护进程的说明：目前无法保存任何内容：数据库被其他程序占用。",
             "守护进程已恢复应答：继续执行。",
         ),
     ],
@@ -104,7 +105,10 @@ def test_a_daemon_that_cant_keep_a_request_is_told_and_so_is_its_return(
 
 @pytest.mark.parametrize(
     ("locale", "why"),
-    [("C", f"It says: {NOTICE}"), ("zh_CN.UTF-8", f"守护进程的说明：{NOTICE}")],
+    [
+        ("C", f"It says: {NOTICE}"),
+        ("zh_CN.UTF-8", "守护进程的说明：守护进程重启后不会保留任何内容：数据库被其他程序占用。"),
+    ],
     ids=["en", "zh"],
 )
 async def test_answers_that_wait_to_be_kept_are_told_with_the_reason(
