@@ -259,10 +259,8 @@ class Client:
     async def put_blob(
         self, source: bytes | Path, *, on_progress: Callable[[int], None] | None = None
     ) -> str:
-        """Uploads bytes or a file; gives the blob's name, its SHA-256. Raises OSError for a file.
-
-        `on_progress` is told, in a thread, how many of the bytes have been sent.
-        """
+        """Uploads bytes or a file; gives the blob's name, its SHA-256. `on_progress` is told, in a thread,
+        how many bytes have been sent. Raises OSError for a file."""
         return await transfer.send(self._file, source, on_progress)
 
     async def get_blob(self, name: str, target: Path | None = None) -> bytes:
