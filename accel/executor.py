@@ -179,6 +179,8 @@ class LocalExecutor:
         workload.check_inputs(len(inputs))
         parsed = workload.parse(dict(params))
         if workload.inline:
+            if watch is not None:
+                watch.begin()
             return _run_here(workload, parsed, inputs, self._limits, out_dir)
         if priority not in PRIORITIES:
             raise WorkloadError("bad_params", f"priority is one of {', '.join(PRIORITIES)}, not {priority!r}")

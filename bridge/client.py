@@ -256,9 +256,12 @@ class Client:
         except ConnectionClosed as closed:
             raise dialling.ended(closed) from None
 
-    async def put_blob(self, source: bytes | Path) -> str:
-        """Uploads bytes or a file; gives the blob's name, its SHA-256. Raises OSError for a file."""
-        return await transfer.send(self._file, source)
+    async def put_blob(
+        self, source: bytes | Path, *, on_progress: Callable[[int], None] | None = None
+    ) -> str:
+        """Uploads bytes or a file; gives the blob's name, its SHA-256. `on_progress` is told, in a thread,
+        how many bytes have been sent. Raises OSError for a file."""
+        return await transfer.send(self._file, source, on_progress)
 
     async def get_blob(self, name: str, target: Path | None = None) -> bytes:
         """Downloads; into the file `target` if there is one, and then gives no bytes."""

@@ -19,7 +19,7 @@ JITTER = 0.25
 
 def may_help(error: RequestError) -> bool:
     """Whether the same again may be answered, and can't be done twice by it."""
-    return error.code.retryable and error.code.outcome != "unknown"
+    return error.code.retryable and error.outcome != "unknown"
 
 
 def pause_s(error: RequestError, tried: int) -> float:

@@ -9,7 +9,7 @@ import io
 import os
 import threading
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import IO, Any
@@ -34,18 +34,23 @@ AGAIN = frozenset({408, 500, 502, 503})
 """Answers after which the same may work."""
 
 
+Progress = Callable[[int], None]
+"""Is told how many of the bytes have been sent: first when the upload begins, then whenever more have. Called
+in a thread."""
+
+
 class Broken(Exception):
     """The connection ended before an answer."""
 
 
-async def send(file: ConnectionFile, source: bytes | Path) -> str:
+async def send(file: ConnectionFile, source: bytes | Path, on_progress: Progress | None = None) -> str:
     """Uploads; gives the blob's name, its SHA-256.
 
     Raises RequestError in the daemon's words, UserError where it is gone, OSError where a file can't be read.
     """
     stop = threading.Event()
     with _stopping(stop):
-        return await asyncio.to_thread(put, file, source, stop)
+        return await asyncio.to_thread(put, file, source, stop, on_progress)
 
 
 async def fetch(file: ConnectionFile, name: str, target: Path | None) -> bytes:
@@ -90,29 +95,47 @@ class Patience:
 # Up.
 
 
-def put(file: ConnectionFile, source: bytes | Path, stop: threading.Event) -> str:
+class Sent:
+    """How far an upload has come; what is sent once more doesn't count."""
+
+    def __init__(self, tell: Progress | None) -> None:
+        self._tell = tell or (lambda position: None)
+        self._most = -1
+
+    def reach(self, position: int) -> None:
+        """So many bytes have been sent."""
+        if position > self._most:
+            self._most = position
+            self._tell(position)
+
+    def resume(self, position: int) -> None:
+        """The daemon says that it has so many."""
+        self._most = position
+        self._tell(position)
+
+
+def put(
+    file: ConnectionFile, source: bytes | Path, stop: threading.Event, on_progress: Progress | None = None
+) -> str:
     """As `send`; blocks."""
     with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as data:
         name = hashlib.file_digest(data, hashlib.sha256).hexdigest()
         size = data.seek(0, os.SEEK_END)
-        patience, reached = Patience(file, stop), 0
+        patience, reached, sent = Patience(file, stop), 0, Sent(on_progress)
+        sent.reach(0)
         while True:
             try:
                 if size <= ONE_GO:
                     data.seek(0)
-                    _ask(
-                        file,
-                        "PUT",
-                        f"/blobs/{name}",
-                        {"Content-Length": str(size)},
-                        _blocks(data, size, stop),
-                    )
+                    headers = {"Content-Length": str(size)}
+                    _ask(file, "PUT", f"/blobs/{name}", headers, _blocks(data, size, stop, sent))
                     return name
                 offset = _offset(file, name)
                 if offset is None:
                     return name
                 reached = max(reached, offset)
-                if _append(file, name, data, offset, size - offset, stop):
+                sent.resume(offset)
+                if _append(file, name, data, offset, size - offset, stop, sent):
                     return name
                 raise Broken("another upload of the same is under way")
             except Broken as error:
@@ -126,7 +149,13 @@ def _offset(file: ConnectionFile, name: str) -> int | None:
 
 
 def _append(
-    file: ConnectionFile, name: str, data: IO[bytes], offset: int, size: int, stop: threading.Event
+    file: ConnectionFile,
+    name: str,
+    data: IO[bytes],
+    offset: int,
+    size: int,
+    stop: threading.Event,
+    sent: Sent,
 ) -> bool:
     """Sends the rest; False where another offset is expected by now."""
     data.seek(offset)
@@ -136,11 +165,13 @@ def _append(
         "Upload-Offset": str(offset),
         "Upload-Complete": "?1",
     }
-    status, _ = _ask(file, "PATCH", f"/blobs/{name}/upload", headers, _blocks(data, size, stop), but={409})
+    status, _ = _ask(
+        file, "PATCH", f"/blobs/{name}/upload", headers, _blocks(data, size, stop, sent), but={409}
+    )
     return status != 409
 
 
-def _blocks(data: IO[bytes], size: int, stop: threading.Event) -> Iterator[bytes]:
+def _blocks(data: IO[bytes], size: int, stop: threading.Event, sent: Sent) -> Iterator[bytes]:
     """The next `size` bytes. Raises UserError where they aren't there any more, or where it is to stop."""
     while size:
         block = data.read(min(size, BLOCK))
@@ -150,6 +181,7 @@ def _blocks(data: IO[bytes], size: int, stop: threading.Event) -> Iterator[bytes
             raise UserError("The upload was cancelled; what has come of it waits for a day.")
         size -= len(block)
         yield block
+        sent.reach(data.tell())
 
 
 # Down.

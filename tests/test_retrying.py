@@ -42,6 +42,7 @@ def test_two_who_were_refused_together_dont_come_back_together() -> None:
     [
         (RequestError(errors.SHUTTING_DOWN), True),
         (RequestError(errors.DEADLINE_EXCEEDED, workload="w", deadline_ms=1), False),
+        (RequestError(errors.DEADLINE_EXCEEDED, workload="w", deadline_ms=1, outcome="not_started"), True),
         (RequestError(errors.CANCELLED), False),
         (RequestError(ErrorCode("from_the_future", 0, "{message}", retryable=True), message="x"), True),
     ],

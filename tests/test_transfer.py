@@ -175,6 +175,28 @@ async def test_when_nothing_gets_through_it_gives_up_and_says_so(
     assert cutter.connections == transfer.TRIES
 
 
+async def test_an_upload_tells_how_far_it_is_also_after_a_break(client: Client) -> None:
+    told: list[int] = []
+    assert await client.put_blob(b"x", on_progress=told.append) and told == [0, 1]
+    told.clear()
+    with cutting(client, up=[None, 3_000_000]):
+        await client.put_blob(LARGE, on_progress=told.append)
+    assert told[0] == 0 and told[-1] == len(LARGE)
+    # The daemon says where it goes on: not before what was told then, and not from the start.
+    back = [at for at in range(1, len(told)) if told[at] < told[at - 1]]
+    assert len(back) <= 1 and all(told[at] > 0 for at in back)
+
+
+async def test_what_is_sent_once_more_is_no_progress() -> None:
+    told: list[int] = []
+    sent = transfer.Sent(told.append)
+    for position in (0, 5, 3, 5, 8):
+        sent.reach(position)
+    sent.resume(2)
+    sent.reach(3)
+    assert told == [0, 5, 8, 2, 3]
+
+
 async def test_where_nobody_listens_it_says_so_at_once(client: Client) -> None:
     file = client._file
     client._file = msgspec.structs.replace(file, http="http://127.0.0.1:9")

@@ -20,7 +20,12 @@ def language(environment: Mapping[str, str] = os.environ) -> str:
 
 def told(text: Text, **values: object) -> str:
     """`text`, filled in, in that language: Chinese for zh, else English."""
-    return (text.zh if language().lower().startswith("zh") else text.en).format(**values)
+    return (text.zh if reads_chinese() else text.en).format(**values)
+
+
+def reads_chinese() -> bool:
+    """Whether that language is Chinese."""
+    return language().lower().startswith("zh")
 
 
 def _of_system() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -89,12 +90,19 @@ def read_receipt(database: Path, receipt: int) -> Receipt | None:
 @contextmanager
 def _store(database: Path) -> Iterator[ReceiptStore | None]:
     """The receipts for reading; None where there are none yet. Raises UserError."""
+    from msgspec import MsgspecError
+
     from bridge.store.database import open_readonly
     from bridge.store.receipts import ReceiptStore
 
     db = open_readonly(database)
     try:
         yield None if db is None else ReceiptStore(db)
+    except (MsgspecError, sqlite3.Error) as error:
+        raise UserError(
+            f"The receipts in {database} can't be read ({error}): `popbridge db check` looks at the file, "
+            "`popbridge db restore` puts back a backup."
+        ) from None
     finally:
         if db is not None:
             db.conn.close()
@@ -151,8 +159,12 @@ def _state(receipt: Receipt) -> str:
 
 
 def _when(created: str) -> str:
-    """To the minute, in this machine's time."""
-    return datetime.fromisoformat(created).astimezone().strftime("%Y-%m-%d %H:%M")
+    """To the minute, in this machine's time; as it stands where it is no time."""
+    try:
+        return datetime.fromisoformat(created).astimezone().strftime("%Y-%m-%d %H:%M")
+    # Windows says OSError of what lies before 1970 for its clock.
+    except (ValueError, OverflowError, OSError):
+        return created if created and created.isprintable() else "?"
 
 
 def _what(receipt: Receipt) -> str:

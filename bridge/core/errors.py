@@ -23,6 +23,10 @@ ENDED = tuple(f"{mark}." for mark in "?!…。？！.")
 """How a text ends that has one mark too many."""
 
 
+OUTCOMES = ("failed", "not_started", "unknown")
+"""What `error.outcome` may say."""
+
+
 class CloseCode(Struct, frozen=True):
     """A WebSocket close code (RFC 6455 §7.4.2: 4000 to 4999 are for private use)."""
 
@@ -257,6 +261,12 @@ class RequestError(BridgeError):
             # The code's own hint belongs to its own sentence.
             self.message, self.hint = message, hint or ""
         super().__init__(self.message)
+
+    @property
+    def outcome(self) -> str:
+        """`failed`, `not_started` or `unknown`, by the field `outcome` or the code."""
+        told = self.fields.get("outcome")
+        return told if isinstance(told, str) and told in OUTCOMES else self.code.outcome
 
     @property
     def retry_after_ms(self) -> int:

@@ -9,7 +9,7 @@ from bridge.core.messages import Error
 
 
 def as_message(error: RequestError, request_id: int, outcome: str = "") -> Error:
-    """The `error` message for what was raised; `outcome` where the code's own doesn't say it."""
+    """The `error` message for what was raised; `outcome` where its own doesn't say it."""
     return Error(
         id=request_id,
         code=error.code.name,
@@ -17,5 +17,5 @@ def as_message(error: RequestError, request_id: int, outcome: str = "") -> Error
         hint=error.hint or UNSET,
         retryable=error.code.retryable,
         retry_after_ms=error.retry_after_ms or UNSET,
-        outcome=outcome or error.code.outcome,  # type: ignore[arg-type]
+        outcome=outcome or error.outcome,  # type: ignore[arg-type]
     )

@@ -101,7 +101,7 @@ class Caching:
         if fresh:
             return await self._fresh(inquiry)
         key = inquiry.key
-        if key is not None and (kept := await self._shelf.hot(key)) is not None:
+        if key is not None and (kept := self._shelf.hot(key)) is not None:
             self.hits += 1
             return kept
         return await self._joined(inquiry)

@@ -7,8 +7,9 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
+from accel.watch import Watch
 from bridge.core import errors
 from bridge.core.counts import UNKNOWN, Counts
 from bridge.core.errors import RequestError, StoreError
@@ -31,9 +32,23 @@ from bridge.server.commands import Commands
 from bridge.server.flows import Flows
 from bridge.server.jobs import Jobs
 from bridge.server.live import LiveSession
-from bridge.server.runner import Runner
+from bridge.server.runner import Runner, too_late
 
 log = logging.getLogger(__name__)
+
+
+class Late(Struct, frozen=True):
+    """A request whose deadline has passed, and what is known of its work; nothing of what is promised."""
+
+    ticket: Ticket
+    watch: Watch | None
+
+
+class _Work(Struct, frozen=True, eq=False):
+    """A request under way that isn't promised."""
+
+    task: asyncio.Task[None]
+    watch: Watch
 
 
 class Dispatch:
@@ -55,7 +70,7 @@ class Dispatch:
         self._flows = flows
         self._commands = commands
         self._promised = promised
-        self._jobs: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._jobs: dict[tuple[str, int], _Work] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.stopping = False
 
@@ -124,20 +139,26 @@ class Dispatch:
         return as_message(failed, request.id)
 
     def _start(self, live: LiveSession, request: Request, ticket: Ticket) -> None:
+        watch = Watch()
+        # An advisor begins at once.
+        watch.begun = ticket.target is Target.ADVISOR
+
         async def run() -> None:
             logs.request.set(request)
-            answer = await self._answer(live, request, ticket)
+            answer = await self._answer(live, request, ticket, watch)
             # A cancelled or overdue request was answered already, and its id may be another's by now.
-            if self._jobs.get(ticket.key) is asyncio.current_task():
+            if self._jobs.get(ticket.key) is work:
                 del self._jobs[ticket.key]
                 self._router.finish(*ticket.key)
                 await self._reply(live, ticket.name, answer)
 
-        task = self._jobs[ticket.key] = asyncio.create_task(run())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        work = self._jobs[ticket.key] = _Work(asyncio.create_task(run()), watch)
+        self._tasks.add(work.task)
+        work.task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, live: LiveSession, request: Request, ticket: Ticket) -> Result | Error:
+    async def _answer(
+        self, live: LiveSession, request: Request, ticket: Ticket, watch: Watch
+    ) -> Result | Error:
         try:
             if ticket.target is Target.ADVISOR:
                 value = await self._flows.ask(live, request.workload, request.params)
@@ -150,9 +171,12 @@ class Dispatch:
                 deadline_ms=ticket.deadline_ms,
                 priority=request.priority,
                 cache=request.cache,
+                watch=watch,
             )
         except RequestError as error:
-            return as_message(error, request.id)
+            # What hasn't begun of the work that an advisor asks for says nothing of the advisor's own.
+            outcome = error.code.outcome if ticket.target is Target.ADVISOR else ""
+            return as_message(error, request.id, outcome)
         except StoreError as error:
             unavailable = RequestError(errors.STORE_UNAVAILABLE, reason=error.reason)
             return as_message(unavailable, request.id, "unknown")
@@ -171,23 +195,27 @@ class Dispatch:
         else:
             await self._give_up(live, request_id, RequestError(errors.CANCELLED))
 
-    async def overdue(self, live: LiveSession, tickets: Sequence[Ticket]) -> None:
+    async def overdue(self, live: LiveSession, late: Sequence[Late]) -> None:
         """Answers what has passed its deadline."""
-        for ticket in tickets:
+        for one in late:
+            ticket = one.ticket
             if ticket.journalled:
                 await self._promised.overdue(live, ticket)
                 continue
-            error = RequestError(
-                errors.DEADLINE_EXCEEDED, workload=ticket.name, deadline_ms=ticket.deadline_ms
-            )
+            # Read now: a worker may still have taken it until its task was told to stop.
+            error = too_late(ticket.name, ticket.deadline_ms, begun=one.watch is None or one.watch.begun)
             await self._reply(live, ticket.name, as_message(error, ticket.request))
 
-    def take_overdue(self, now: float) -> Mapping[str, Sequence[Ticket]]:
+    def take_overdue(self, now: float) -> Mapping[str, Sequence[Late]]:
         """Stops working on what has passed its deadline; gives it by session."""
-        late: dict[str, list[Ticket]] = {}
+        late: dict[str, list[Late]] = {}
         for ticket in self._router.overdue(now):
+            work = self._jobs.get(ticket.key)
+            if work is not None:
+                # Before it is cancelled: others in the same batch may be held up by it.
+                work.watch.overdue = True
             self._stop(ticket.key)
-            late.setdefault(ticket.session, []).append(ticket)
+            late.setdefault(ticket.session, []).append(Late(ticket, work.watch if work else None))
         return late
 
     async def _give_up(self, live: LiveSession, request_id: int, error: RequestError) -> None:
@@ -198,8 +226,8 @@ class Dispatch:
             await self._reply(live, ticket.name, as_message(error, request_id, "unknown"))
 
     def _stop(self, key: tuple[str, int]) -> None:
-        if task := self._jobs.pop(key, None):
-            task.cancel()
+        if work := self._jobs.pop(key, None):
+            work.task.cancel()
 
     async def drain(self, timeout_s: float, sessions: Mapping[str, LiveSession]) -> None:
         """Takes nothing new and waits for what is under way; what isn't done in time is given up, or left to

@@ -24,7 +24,7 @@ from bridge.server.answers import as_message
 from bridge.server.delivery import Deliveries, withdrawing
 from bridge.server.live import LiveSession, Sessions
 from bridge.server.pump import Pump
-from bridge.server.runner import Runner, as_request_error
+from bridge.server.runner import Runner, as_request_error, too_late
 from bridge.server.runs import Runs
 from bridge.store import journal, outbox
 from bridge.store.journal import Asked
@@ -185,7 +185,8 @@ class Jobs:
 
     async def overdue(self, live: LiveSession, ticket: Ticket) -> None:
         """Answers a request whose deadline has passed."""
-        error = RequestError(errors.DEADLINE_EXCEEDED, workload=ticket.name, deadline_ms=ticket.deadline_ms)
+        # Whether it was ever leased is for the database to say.
+        error = too_late(ticket.name, ticket.deadline_ms, begun=True)
         if await self.withdraw(live, ticket, error, "failed"):
             self._counts.answered(ticket.name, as_message(error, ticket.request))
 

@@ -13,7 +13,7 @@ from accel.workload import Input, Workload, WorkloadError
 from bridge.core import errors
 from bridge.core.errors import RequestError
 from bridge.server.keeper import Keeper
-from bridge.store.blobs import BlobStore
+from bridge.store.blobs import BlobStore, full
 
 
 class KeptOutputs:
@@ -50,8 +50,12 @@ class KeptOutputs:
         with self._blobs.working():
             try:
                 await self._keeper.room("What it makes", 1)
+                self._blobs.ready()
             except RequestError as error:
                 raise WorkloadError(error.code.name, error.message.removesuffix(".")) from None
+            except OSError as error:
+                said = full("What it makes", error).message.removesuffix(".")
+                raise WorkloadError(errors.STORAGE_FULL.name, said) from None
             more: dict[str, Any] = {"priority": priority, "out_dir": out_dir, "watch": watch}
             try:
                 done = await self._inner.run(workload, params, inputs, deadline_s=deadline_s, **more)

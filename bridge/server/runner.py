@@ -80,8 +80,10 @@ class Runner:
     ) -> Result:
         """The workload's result, its files as blobs; unless `cache` is false perhaps a kept one.
 
-        `watch` is told each time that a worker has begun. Raises RequestError.
+        `watch` is told each time that a worker has begun. Raises RequestError; what is too late says
+        `not_started` where none has.
         """
+        watch = watch or Watch()
         workload = self.workloads.get(name)
         if workload is None:
             raise RequestError(errors.UNKNOWN_WORKLOAD, workload=name)
@@ -92,7 +94,7 @@ class Runner:
             else:
                 done = await self._cache.ask(ask, fresh=not cache)
         except WorkloadError as error:
-            raise as_request_error(error, name, deadline_ms) from None
+            raise as_request_error(error, name, deadline_ms, watch) from None
         return Result(id=request_id, value=done.value, outputs=done.outputs, meta=done.meta)
 
     def resolve(self, refs: Sequence[InputRef], root: Path | None) -> list[Input]:
@@ -128,8 +130,16 @@ class Runner:
         return Input(ref.name, str(confine(ref.path, root)))
 
 
-def as_request_error(error: WorkloadError, workload: str, deadline_ms: int) -> RequestError:
-    """What a workload or the executor said, as one of the wire's errors."""
+def too_late(workload: str, deadline_ms: int | None, *, begun: bool) -> RequestError:
+    """That a request's time is over; `begun` where a worker has begun with it, or may have."""
+    outcome = "unknown" if begun else "not_started"
+    return RequestError(errors.DEADLINE_EXCEEDED, workload=workload, deadline_ms=deadline_ms, outcome=outcome)
+
+
+def as_request_error(
+    error: WorkloadError, workload: str, deadline_ms: int, watch: Watch | None = None
+) -> RequestError:
+    """What a workload or the executor said, as one of the wire's errors; `watch` knows what has begun."""
     code = BY_NAME.get(error.code, errors.INTERNAL)
     if code is errors.INTERNAL:
         log.error("%s on %s failed: %s", workload, error.name or "no input", error.reason)
@@ -140,7 +150,7 @@ def as_request_error(error: WorkloadError, workload: str, deadline_ms: int) -> R
     if code is errors.WORKER_CRASHED:
         return RequestError(code, workload=workload, name=error.name or "no input", reason=error.reason)
     if code is errors.DEADLINE_EXCEEDED:
-        return RequestError(code, workload=workload, deadline_ms=deadline_ms)
+        return too_late(workload, deadline_ms, begun=watch is None or watch.begun)
     if code is errors.INTERNAL:
         return RequestError(code)
     # The other sentences have fields that only who raises the error knows: its reason says it whole.

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from accel.priorities import PRIORITIES
+from accel.watch import Watch
 from bridge.core import errors
 from bridge.core.errors import RequestError
 from bridge.core.journal import MAX_CRASHES, MAX_DEATHS
@@ -19,7 +20,7 @@ from bridge.core.messages import MAX_FRAME, InputRef, Result
 from bridge.server.answers import as_message
 from bridge.server.limited import limited
 from bridge.server.live import SPARE, too_large
-from bridge.server.runner import Runner
+from bridge.server.runner import Runner, too_late
 from bridge.store.journal import Job
 from bridge.store.outbox import Answer
 from bridge.store.records import pack, unpack
@@ -87,16 +88,17 @@ class Runs:
             priority=PRIORITIES[job.priority], cache=job.cache,
         )  # fmt: skip
         if job.deadline is not None:
-            return await run(deadline_ms=_left_ms(job))
+            watch = Watch()
+            # Whoever had it before may have begun with it.
+            watch.begun = job.fence > 1
+            return await run(deadline_ms=_left_ms(job), watch=watch)
         try:
             # How long others are more urgent isn't its fault.
             return await limited(
                 lambda watch: run(deadline_ms=NO_DEADLINE_MS, watch=watch), self._deadline_ms / 1000
             )
         except TimeoutError:
-            raise RequestError(
-                errors.DEADLINE_EXCEEDED, workload=job.workload, deadline_ms=self._deadline_ms
-            ) from None
+            raise too_late(job.workload, self._deadline_ms, begun=True) from None
 
     def _learn(self, workload: str, result: Result) -> None:
         took = result.meta.run_ms / 1000 if result.meta else 0.0
@@ -109,7 +111,7 @@ def _left_ms(job: Job) -> int:
     assert job.deadline is not None
     left_ms = round((job.deadline - time.monotonic()) * 1000)
     if left_ms <= 0:
-        raise RequestError(errors.DEADLINE_EXCEEDED, workload=job.workload, deadline_ms=job.deadline_ms)
+        raise too_late(job.workload, job.deadline_ms, begun=job.fence > 1)
     return left_ms
 
 

@@ -26,13 +26,13 @@ class Shelf:
         self.responses = responses
         self._blobs = blobs
 
-    async def hot(self, key: bytes) -> Response | None:
+    def hot(self, key: bytes) -> Response | None:
         """The response, if it is in memory and whole."""
-        return await self._whole(key, self.responses.hot(key))
+        return self._whole(key, self.responses.hot(key))
 
     async def find(self, key: bytes) -> Response | None:
         """The response, if it is whole."""
-        return await self._whole(key, await self.responses.find(key))
+        return self._whole(key, await self.responses.find(key))
 
     async def put(self, key: bytes, outline: int, response: Response) -> None:
         """Keeps it, if it can be packed."""
@@ -44,7 +44,7 @@ class Shelf:
         blobs = {one.blob: one.size for one in response.outputs if isinstance(one.blob, str)}
         await self.responses.keep(Kept(key, outline, packed, blobs))
 
-    async def _whole(self, key: bytes, packed: bytes | None) -> Response | None:
+    def _whole(self, key: bytes, packed: bytes | None) -> Response | None:
         if packed is None:
             return None
         try:
@@ -52,7 +52,7 @@ class Shelf:
         except msgspec.MsgspecError:
             response = None
         if response is None or not all(map(self._there, response.outputs)):
-            await self.responses.forget(key)
+            self.responses.forget(key)
             return None
         return response
 

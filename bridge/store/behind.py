@@ -1,10 +1,10 @@
-"""Responses that are in memory and not on disk yet: many are written together, and nobody waits for it."""
+"""What the disk doesn't know of responses yet, new or gone: written together, and nobody waits for it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from bridge.store.responsetables import Kept
 
@@ -14,20 +14,31 @@ MOST_BYTES = 8 << 20
 """More than so much isn't held back."""
 
 
+Write = Callable[[Sequence[Kept], Collection[bytes]], Awaitable[None]]
+"""Removes the responses of these keys, then keeps those."""
+
+
 class Behind:
     """What waits, until `write` has it."""
 
-    def __init__(self, write: Callable[[Sequence[Kept]], Awaitable[None]]) -> None:
+    def __init__(self, write: Write) -> None:
         self._write = write
         self._waiting: dict[bytes, Kept] = {}
         self._writing: dict[bytes, Kept] = {}
+        self._gone: set[bytes] = set()
+        self._going: set[bytes] = set()
         self._bytes = 0
         self._turn = asyncio.Lock()
         self._later: asyncio.Task[None] | None = None
 
     def get(self, key: bytes) -> Kept | None:
         """The response, if it isn't on disk yet."""
-        return self._waiting.get(key) or self._writing.get(key)
+        kept = self._waiting.get(key)
+        return kept if kept or key in self._gone else self._writing.get(key)
+
+    def hides(self, key: bytes) -> bool:
+        """Whether what the disk still has under a key was removed."""
+        return key in self._gone or key in self._going
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._writing)
@@ -45,28 +56,38 @@ class Behind:
 
     async def add(self, kept: Kept) -> None:
         """Has it written soon, or at once where too much waits."""
-        self.drop(kept.key)
+        self._drop(kept.key)
         self._waiting[kept.key] = kept
         self._bytes += len(kept.packed)
         if self._bytes > MOST_BYTES:
             await self.flush()
-        elif self._later is None:
-            self._later = asyncio.create_task(self._soon())
+        else:
+            self._begin()
 
-    def drop(self, key: bytes) -> None:
-        """Forgets what waits under a key. What is being written is there for a moment yet."""
+    def remove(self, key: bytes) -> None:
+        """Has what is kept under a key removed soon; from now on it isn't found."""
+        self._drop(key)
+        self._gone.add(key)
+        self._begin()
+
+    def _drop(self, key: bytes) -> None:
         if kept := self._waiting.pop(key, None):
             self._bytes -= len(kept.packed)
+
+    def _begin(self) -> None:
+        if self._later is None:
+            self._later = asyncio.create_task(self._soon())
 
     async def flush(self) -> None:
         """Writes all that waits."""
         async with self._turn:
             self._writing, self._waiting, self._bytes = self._waiting, {}, 0
+            self._going, self._gone = self._gone, set()
             try:
-                if self._writing:
-                    await self._write(tuple(self._writing.values()))
+                if self._writing or self._going:
+                    await self._write(tuple(self._writing.values()), self._going)
             finally:
-                self._writing = {}
+                self._writing, self._going = {}, set()
 
     async def close(self) -> None:
         """Writes all that waits, and waits for nothing more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import re
 import stat
@@ -18,8 +19,13 @@ from bridge.core.errors import RequestError
 from bridge.store.ages import Ages, Mark
 from bridge.store.uploads import Part, Parts, Upload
 
+log = logging.getLogger(__name__)
+
 NAME = re.compile(r"[0-9a-f]{64}")
 EMPTY = hashlib.sha256(b"").hexdigest()
+LOST = (
+    "the folder of blobs %s was removed while the daemon ran; it is made anew, and what was in it isn't there"
+)
 PRESSED = 0.9
 """The part of the quota from which `on_pressure` is called."""
 
@@ -48,6 +54,7 @@ class BlobStore:
         self._lock = threading.RLock()
         self._pins: Counter[str] = Counter()
         self._work: dict[object, Mark] = {}
+        self._is_lost = False
         folder.mkdir(parents=True, exist_ok=True)
         # Of a daemon that was killed.
         for draft in folder.glob(".*.part"):
@@ -60,6 +67,17 @@ class BlobStore:
     def used(self) -> int:
         """Bytes that count against the quota: blobs, and what has arrived of others."""
         return self.bytes + self.parts.bytes
+
+    def ready(self) -> None:
+        """Makes the folders anew where somebody has removed them. Raises OSError."""
+        if self.parts.folder.is_dir():
+            return
+        with self._lock:
+            if not self.folder.is_dir():
+                log.log(logging.DEBUG if self._is_lost else logging.WARNING, LOST, self.folder)
+                self._is_lost = True
+                self.counted(0, 0)
+            self.parts.folder.mkdir(parents=True, exist_ok=True)
 
     # Names.
 
@@ -103,12 +121,14 @@ class BlobStore:
         self.refuse_full(f"Blob {name}", len(data))
         draft = self.folder / f".{uuid.uuid4().hex}.part"
         try:
+            self.ready()
             draft.write_bytes(data)
             self.adopt(draft, name)
         except OSError as error:
             raise full(f"Blob {name}", error) from None
         finally:
-            draft.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
         return name
 
     def receive(self, name: str, part: Part | None = None) -> Upload:

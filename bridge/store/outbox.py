@@ -97,22 +97,28 @@ class Withdrawal(Struct, frozen=True):
 def withdraw(db: Database, session: str, error: Error, last: int, state: Ended) -> Withdrawal | None:
     """Answers the waiting request `error.id` by `error`, and gives its job up if nobody else waits for it.
 
-    None where it isn't waiting any more, or where the job's own answer is there.
+    One that was never leased hasn't begun, which the answer then says. None where it isn't waiting any more,
+    or where the job's own answer is there.
     """
     execute = db.conn.execute
     found = execute(
-        "SELECT id, finished IS NULL FROM jobs "
+        "SELECT id, finished IS NULL, fence FROM jobs "
         "WHERE id = (SELECT job FROM waiters WHERE session = ? AND request = ?)",
         (session, error.id),
     ).fetchone()
     if found is None or not found[1]:
         return None
+    job, _, fence = found
+    shared = execute(
+        "SELECT 1 FROM waiters WHERE job = ? AND NOT (session = ? AND request = ?)", (job, session, error.id)
+    ).fetchone()
     message = replace(error, seq=last + 1)
+    if not shared:
+        journal.give_up(db, job, state)
+        if not fence:
+            message.outcome = "not_started"
     _keep(db, session, message)
-    if execute("SELECT 1 FROM waiters WHERE job = ?", found[:1]).fetchone():
-        return Withdrawal(message, None)
-    journal.give_up(db, found[0], state)
-    return Withdrawal(message, found[0])
+    return Withdrawal(message, None if shared else job)
 
 
 def _keep(db: Database, session: str, message: Answer) -> None:

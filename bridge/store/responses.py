@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -93,7 +93,7 @@ class Responses:
     async def find(self, key: bytes) -> bytes | None:
         """The packed response; None where there is none."""
         packed = self.hot(key)
-        if packed is not None or self._store is None:
+        if packed is not None or self._store is None or self._behind.hides(key):
             return packed
         found = await self._ask(lambda store: store.read(lambda connection: tables.read(connection, key)))
         if found is not None:
@@ -117,18 +117,18 @@ class Responses:
         """Writes what isn't on disk yet."""
         await self._behind.flush()
 
-    async def forget(self, key: bytes) -> None:
-        """Removes one response."""
+    def forget(self, key: bytes) -> None:
+        """Removes one response, from now on in memory, soon on disk."""
         self._hot.drop([key])
-        self._behind.drop(key)
-        await self._removed("WHERE key = ?", [key])
+        if self._store is not None:
+            self._behind.remove(key)
 
     async def clear(self) -> int:
         """Removes all; gives how many there were."""
         await self.flush()
         count = self.entries
         self._hot.clear()
-        await self._removed("", [])
+        await self._ask(lambda store: store.write(lambda db: db.execute("DELETE FROM responses")))
         # Deleting rows gives the disk nothing back.
         await self._renew()
         return count
@@ -140,20 +140,15 @@ class Responses:
         written = await self._ask(lambda store: store.read(tables.blobs, limit_s=SURVEY_S)) or set()
         return written | waiting
 
-    async def _write(self, many: Sequence[Kept]) -> None:
+    async def _write(self, many: Sequence[Kept], gone: Collection[bytes]) -> None:
+        await self._look_for_file()
         touched, self._touched = self._touched, {}
 
         def work(db: Database) -> tuple[list[bytes], Totals]:
+            tables.remove(db.conn, gone)
             for one in many:
                 tables.keep(db.conn, one)
             tables.touch(db.conn, touched)
-            return tables.evict(db.conn, self._max_size)
-
-        self._evicted(await self._ask(lambda store: store.write(work)))
-
-    async def _removed(self, where: str, values: Sequence[object]) -> None:
-        def work(db: Database) -> tuple[list[bytes], Totals]:
-            db.conn.execute(f"DELETE FROM responses {where}", values)
             return tables.evict(db.conn, self._max_size)
 
         self._evicted(await self._ask(lambda store: store.write(work)))
@@ -173,7 +168,8 @@ class Responses:
     def _note_uses(self, least: int) -> None:
         if self._store is not None and len(self._touched) >= least:
             touched, self._touched = self._touched, {}
-            self._store.submit(lambda db: tables.touch(db.conn, touched))
+            if self._path.exists():
+                self._store.submit(lambda db: tables.touch(db.conn, touched))
 
     async def _ask(self, question: Callable[[Store], Awaitable[Value]]) -> Value | None:
         """What the store answers; None where it can't. A broken one is made anew."""
@@ -190,6 +186,13 @@ class Responses:
                 self._say("%s", error)
                 await self._renew()
             return None
+
+    async def _look_for_file(self) -> None:
+        # SQLite goes on with a file that has no name any more, where nobody will find what it holds.
+        store = self._store
+        if store is not None and not await asyncio.to_thread(self._path.exists) and self._store is store:
+            self._say("it was removed while the daemon ran; it is made anew, and what it held is run again")
+            await self._renew()
 
     async def _renew(self) -> None:
         await self._shut()

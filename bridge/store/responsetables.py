@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 from sqlite_utils import Database, Migrations
@@ -91,6 +91,11 @@ def keep(connection: sqlite3.Connection, kept: Kept) -> None:
     )
 
 
+def remove(connection: sqlite3.Connection, keys: Iterable[bytes]) -> None:
+    """Removes responses."""
+    connection.executemany("DELETE FROM responses WHERE key = ?", [(key,) for key in keys])
+
+
 def touch(connection: sqlite3.Connection, touched: Mapping[bytes, int]) -> None:
     """Notes when responses were used."""
     connection.executemany(
@@ -110,7 +115,7 @@ def evict(connection: sqlite3.Connection, most: int) -> tuple[list[bytes], Total
             break
         left -= size
         gone.append(key)
-    connection.executemany("DELETE FROM responses WHERE key = ?", [(key,) for key in gone])
+    remove(connection, gone)
     return gone, _totals(connection)
 
 

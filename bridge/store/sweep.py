@@ -38,6 +38,7 @@ class Sweep:
         self._named = named
         self._expired = store.removable(max(keep_s, LEAST_AGE_S))
         self._young = store.removable(LEAST_AGE_S)
+        store.ready()
         self._entries = os.scandir(store.folder)
         self._count = self._bytes = 0
         self.candidates: list[Candidate] = []

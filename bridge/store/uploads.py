@@ -48,7 +48,7 @@ class Parts:
 
     def __init__(self, folder: Path) -> None:
         """Finds those of an earlier daemon. Raises OSError."""
-        self._folder = folder
+        self.folder = folder
         self._lock = threading.RLock()
         self._idle: dict[str, Part] = {}
         self.bytes = 0
@@ -62,12 +62,16 @@ class Parts:
 
     def new(self, name: str) -> Part:
         """An empty one, which its upload makes."""
-        return Part(self._folder / f"{name}.{uuid.uuid4().hex}.part", 0, hashlib.sha256())
+        return Part(self.folder / f"{name}.{uuid.uuid4().hex}.part", 0, hashlib.sha256())
 
     def offset(self, name: str) -> int:
         """Bytes that an upload can go on after; 0 where nothing waits."""
         with self._lock:
             part = self._idle.get(name)
+            if part is not None and _size(part.path) != part.size:
+                # Somebody has removed it.
+                self.forget(name)
+                return 0
             return part.size if part else 0
 
     def take(self, name: str, offset: int) -> Part | None:
@@ -150,7 +154,8 @@ class Upload:
         return self._part.size if self._part else 0
 
     def write(self, *pieces: bytes) -> None:
-        """Adds bytes. Raises RequestError: `too_large`, `storage_full`; OSError for a full disk."""
+        """Adds bytes. Raises RequestError: `too_large`, `storage_full`, `bad_input` where what came before is
+        gone; OSError for a full disk."""
         with self._lock:
             file, part = self._open(), self._part
             assert part is not None
@@ -194,6 +199,10 @@ class Upload:
         if self._part is None:
             raise ValueError("the upload has ended")
         if self._file is None:
+            self._store.ready()
+            if _size(self._part.path) != self._part.size:
+                reason = "what had come of it was removed; send it again from the first byte"
+                raise RequestError(errors.BAD_INPUT, name=f"Blob {self.name}", reason=reason)
             if self._part.digest is None:
                 with self._part.path.open("rb") as written:
                     self._part.digest = hashlib.file_digest(written, hashlib.sha256)
@@ -212,6 +221,13 @@ def _write(file: FileIO, piece: bytes) -> None:
     rest = memoryview(piece)
     while rest:
         rest = rest[file.write(rest) :]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _time(path: Path) -> float:

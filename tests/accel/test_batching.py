@@ -7,8 +7,8 @@ from accel.batching import Batcher
 from accel.executor import LocalExecutor
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel import workloads
+from tests.accel.asking import go, held, refused
 from tests.accel.conftest import runs, until
-from tests.accel.test_executor import go, held, refused
 
 
 @pytest.fixture

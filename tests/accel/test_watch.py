@@ -8,8 +8,8 @@ from accel.routed import Lane, Routed
 from accel.routing import Form
 from accel.watch import Watch
 from tests.accel import workloads
+from tests.accel.asking import go, held
 from tests.accel.conftest import until
-from tests.accel.test_executor import go, held
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -35,6 +35,28 @@ async def test_a_job_has_begun_once_a_worker_has_it(executor, tmp_path, form):
         await until(lambda: executor.pool.waiting, "the job to queue")
         assert not watch.begun
     assert (await task).value["text"] == "x"
+    assert watch.begun
+
+
+async def test_a_job_that_was_given_up_as_overdue_is_never_begun(executor, tmp_path):
+    batcher = Batcher(executor, lambda workload: 8)
+    watch = Watch()
+    async with held(executor, tmp_path):
+        late = asyncio.create_task(go(batcher, workloads.many, "a", watch=watch))
+        other = asyncio.create_task(go(batcher, workloads.many, "b"))
+        await until(lambda: executor.pool.waiting, "the jobs to queue")
+        watch.overdue = True  # it is told, and its task isn't yet
+    assert (await other).batch == 1
+    assert not watch.begun and not late.done()
+    late.cancel()
+    assert (await asyncio.gather(late, go(batcher, workloads.many, "c"), return_exceptions=True))[
+        1
+    ].batch == 1
+
+
+async def test_an_inline_job_has_begun_where_it_was_asked_for(executor):
+    watch = Watch()
+    await go(executor, workloads.here, watch=watch)
     assert watch.begun
 
 

@@ -30,6 +30,12 @@ def keep_receipt(
     return receipt_id
 
 
+def damage(home: Path, receipt: int, **columns: Any) -> None:
+    db = open_database(home / "popbridge.db")
+    db.table("receipts").update(receipt, columns)
+    db.conn.close()
+
+
 class TestReceipts:
     @pytest.fixture
     def receipt(self, home: Path) -> int:
@@ -59,6 +65,34 @@ class TestReceipts:
         )
         _, out, _ = popbridge("receipts")
         assert "and 2 more files; --json shows them" in out and "error: x is locked" in out
+
+    @pytest.mark.parametrize(
+        ("created", "shown"),
+        [
+            ("yesterday", "yesterday"),
+            ("2026-13-45T99:99:99Z", "2026-13-45T99:99:99Z"),
+            ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00+14:00"),
+            ("", "?"),
+            ("\x1b[2J\0", "?"),
+        ],
+    )
+    def test_a_date_that_cant_be_read_is_shown_as_it_stands(
+        self, popbridge: Any, home: Path, receipt: int, created: str, shown: str
+    ) -> None:
+        damage(home, receipt, created=created)
+        code, out, err = popbridge("receipts")
+        assert (code, err) == (0, "")
+        assert out.splitlines()[1].split()[:2] == [str(receipt), shown]
+
+    @pytest.mark.parametrize("wrong", [{"created": b"\xff"}, {"state": "gone"}, {"before": b"\xc1"}])
+    def test_a_damaged_receipt_is_said_in_one_line(
+        self, popbridge: Any, home: Path, receipt: int, wrong: dict[str, Any]
+    ) -> None:
+        damage(home, receipt, **wrong)
+        for command in (["receipts"], ["revert", str(receipt)]):
+            code, out, err = popbridge(*command)
+            assert (code, out) == (2, "") and one_line(err)
+            assert str(home / "popbridge.db") in err and "popbridge db check" in err
 
     def test_as_json_they_hold_before_and_after(self, popbridge: Any, receipt: int) -> None:
         _, out, _ = popbridge("receipts", "--json")

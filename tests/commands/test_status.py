@@ -127,6 +127,15 @@ def test_what_isnt_this_daemon_is_told_apart(
     assert code == 1 and one_line(err) and says in err
 
 
+@pytest.mark.parametrize("other", [(200, b"{}")], indirect=True)
+def test_who_reads_chinese_is_told_of_another_daemon_in_chinese(
+    popbridge: Any, other: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    code, _, err = popbridge("status")
+    assert code == 1 and one_line(err) and "守护进程版本不同" in err
+
+
 def test_where_the_output_is_no_terminal_top_prints_once(popbridge: Any, daemon: ThreadDaemon) -> None:
     code, out, err = popbridge("top")
     assert (code, err) == (0, "")

@@ -67,6 +67,14 @@ def test_a_plugin_names_a_code_and_says_in_its_own_words_what_happened() -> None
     assert RequestError("editor_gone", editor="Godot").message == "Godot isn't connected."
 
 
+@pytest.mark.parametrize(
+    ("told", "outcome"), [("not_started", "not_started"), ("nonsense", "unknown"), (7, "unknown")]
+)
+def test_whoever_raises_an_error_may_know_better_what_became_of_it(told: object, outcome: str) -> None:
+    assert RequestError("deadline_exceeded", workload="w", deadline_ms=1).outcome == "unknown"
+    assert RequestError("deadline_exceeded", workload="w", deadline_ms=1, outcome=told).outcome == outcome
+
+
 def test_a_code_that_isnt_there_is_a_mistake_told_at_once() -> None:
     with pytest.raises(ValueError, match=r"'bad_parms' is no error code; use one of bad_params, "):
         RequestError("bad_parms", message="no")

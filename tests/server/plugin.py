@@ -285,6 +285,8 @@ class Obedient(Advisor):
                     await asyncio.sleep(60)
                 except asyncio.CancelledError:
                     return "late"
+            case "run":
+                await context.run("test.sleep", {}, [])
             case "rule":
                 await context.add_rule(session, "textures", "flat")
                 await context.add_rule(session, "textures", "flat")

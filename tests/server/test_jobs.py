@@ -284,6 +284,7 @@ async def test_a_deadline_holds_from_acceptance_while_others_wait_for_as_long_as
         await ask(wire, 9, "test.log", params, priority="bulk", deadline_ms=300)
         came = {message["id"]: message for message in [await wire.receive() for _ in range(6)]}
         assert (came[9]["code"], came[9]["retryable"]) == ("deadline_exceeded", True)
+        assert came[9]["outcome"] == "not_started"
         assert "300 ms" in came[9]["message"]
         assert {came[number]["type"] for number in range(5)} == {"result"}
         assert await wire.quiet()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -28,6 +29,22 @@ async def test_outputs_are_counted_once(start: Callable[..., ThreadDaemon]) -> N
     assert (blobs.count, blobs.bytes) == (1, 10)
     daemon.call(daemon.bridge.keeper.sweep())
     assert (blobs.count, blobs.bytes) == (1, 10)
+
+
+async def test_a_workload_makes_files_though_the_folder_of_blobs_was_removed(
+    start: Callable[..., ThreadDaemon],
+) -> None:
+    daemon = start()
+    blobs = daemon.bridge.blobs
+    async with session(daemon.file) as wire:
+        shutil.rmtree(blobs.folder)
+        made = await wire.request(1, "test.make", {"bytes": 1})
+        assert blobs.has(made["outputs"][0]["blob"])
+        shutil.rmtree(blobs.folder)
+        blobs.folder.write_text("in the way")
+        failed = await wire.request(2, "test.make", {"bytes": 2})
+        assert failed["code"] == "storage_full" and "What it makes" in failed["message"]
+        blobs.folder.unlink()
 
 
 async def test_beyond_the_quota_no_work_begins_that_makes_files(start: Callable[..., ThreadDaemon]) -> None:

@@ -27,10 +27,10 @@ async def ask(wire: Wire, numbers: range, priority: str, seconds: float = 0.02) 
 
 
 @asynccontextmanager
-async def occupied(daemon: ThreadDaemon) -> AsyncIterator[Wire]:
+async def occupied(daemon: ThreadDaemon, **fields: Any) -> AsyncIterator[Wire]:
     """A session whose request 1 holds the only worker until it is cancelled."""
     async with session(daemon.file) as wire:
-        await wire.send("request", id=1, workload="test.sleep", params={"seconds": 60})
+        await wire.send("request", id=1, workload="test.sleep", params={"seconds": 60}, **fields)
         await asyncio.to_thread(until, lambda: doing(daemon) == ["test.sleep"], "the worker to begin")
         yield wire
 
@@ -128,10 +128,23 @@ async def test_what_is_too_late_before_a_worker_is_free_is_never_begun(start: St
     daemon = start()
     async with occupied(daemon) as wire:
         late = await wire.request(2, "test.touch", {"path": str(tmp_path / "late")}, deadline_ms=50)
-        assert late["code"] == "deadline_exceeded"
+        assert (late["code"], late["outcome"]) == ("deadline_exceeded", "not_started")
         await wire.send("cancel", id=1)
         assert (await wire.request(3, "test.touch", {"path": str(tmp_path / "next")}))["value"] == "touched"
     assert not (tmp_path / "late").exists()
+
+
+async def test_what_is_too_late_on_a_worker_may_have_been_done(start: Start) -> None:
+    async with occupied(start()) as wire:
+        await wire.send("cancel", id=1)
+        late = await wire.request(2, "test.sleep", {"seconds": 60}, deadline_ms=1000)
+        assert (late["code"], late["outcome"]) == ("deadline_exceeded", "unknown")
+
+
+async def test_an_advisor_whose_work_never_began_has_begun_itself(start: Start) -> None:
+    async with occupied(start(deadline_ms=100), deadline_ms=60_000) as wire:
+        late = await wire.request(2, "test.ask", {"do": "run"}, deadline_ms=50_000)
+        assert (late["code"], late["outcome"]) == ("deadline_exceeded", "unknown")
 
 
 async def test_a_cancelled_request_frees_its_worker_at_once(start: Start) -> None:

@@ -73,6 +73,7 @@ async def test_a_run_that_takes_longer_than_the_bridge_allows_is_given_up(start:
     async with session(start(deadline_ms=500).file) as wire:
         late = await wire.request(1, "test.sleep", {"seconds": 60}, key="k")
         assert (late["code"], late["retryable"]) == ("deadline_exceeded", True)
+        assert late["outcome"] == "unknown"
         assert "500 ms" in late["message"]
 
 

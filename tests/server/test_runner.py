@@ -11,6 +11,7 @@ from accel.executor import LocalExecutor
 from accel.routed import Lane, Routed
 from accel.routing import Cost, Form, write
 from accel.sample import image_sample
+from accel.watch import Watch
 from accel.workload import Limits, WorkloadError
 from bridge.core.errors import RequestError
 from bridge.core.messages import InputRef, ResultMeta
@@ -44,6 +45,13 @@ def test_what_a_workload_says_is_said_in_the_wires_words(
 ) -> None:
     told = as_request_error(error, "w", 7)
     assert (told.code.name, told.message) == (code, message)
+
+
+@pytest.mark.parametrize(("begun", "outcome"), [(False, "not_started"), (True, "unknown")])
+def test_what_is_too_late_says_whether_a_worker_had_begun(begun: bool, outcome: str) -> None:
+    watch = Watch()
+    watch.begun = begun
+    assert as_request_error(WorkloadError("deadline_exceeded", "x"), "w", 7, watch).outcome == outcome
 
 
 async def test_a_workload_that_isnt_there_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from bridge.store.blobs import BlobStore
 from bridge.store.responses import Responses
 from bridge.store.responsetables import Kept
 
-KEY = b"k" * 32
+KEY, OTHER = b"k" * 32, b"o" * 32
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def response(value: Any, *outputs: OutputRef) -> Response:
 async def test_what_was_put_is_found_with_nothing_of_the_run_but_its_device(shelf: Shelf, value: Any) -> None:
     await shelf.put(KEY, 1, response(value))
     expected = Response(value, [], ResultMeta(cached=True, device="CPU"))
-    assert await shelf.hot(KEY) == await shelf.find(KEY) == expected
+    assert shelf.hot(KEY) == await shelf.find(KEY) == expected
     assert await shelf.find(b"o" * 32) is None
 
 
@@ -49,7 +51,31 @@ async def test_what_cant_be_packed_isnt_kept(shelf: Shelf) -> None:
 async def test_what_cant_be_unpacked_is_forgotten(shelf: Shelf) -> None:
     await shelf.responses.keep(Kept(KEY, 1, b"rubbish", {}))
     assert await shelf.find(KEY) is None
+    await shelf.responses.flush()
     assert shelf.responses.entries == 0
+
+
+async def test_nobody_waits_for_a_response_to_be_forgotten_where_another_program_holds_the_file(
+    shelf: Shelf, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = shelf._blobs.put(b"12345")
+    output = OutputRef(name="o", media_type="x/y", size=5, blob=name)
+    for key in (KEY, OTHER):
+        await shelf.put(key, 1, response(1, output))
+    await shelf.responses.flush()
+    shelf.responses._hot.clear()
+    (tmp_path / "blobs" / name).unlink()
+    with contextlib.closing(sqlite3.connect(tmp_path / "responses.db", isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        assert await shelf.find(KEY) is None
+        # What has waited for the other program in vain would say so.
+        assert caplog.text == "" and shelf.responses.entries == 2
+        await shelf.put(KEY, 1, response(2))
+    found = await shelf.find(KEY)
+    assert found is not None and found.value == 2
+    assert await shelf.find(OTHER) is None
+    await shelf.responses.flush()
+    assert shelf.responses.entries == 1 and await shelf.responses.blobs() == set()
 
 
 async def test_a_response_is_whole_only_with_all_its_files(shelf: Shelf, tmp_path: Path) -> None:
@@ -59,7 +85,8 @@ async def test_a_response_is_whole_only_with_all_its_files(shelf: Shelf, tmp_pat
     found = await shelf.find(KEY)
     assert found is not None and found.outputs == [output]
     (tmp_path / "blobs" / name).unlink()
-    assert await shelf.hot(KEY) is None
+    assert shelf.hot(KEY) is None
+    await shelf.responses.flush()
     assert shelf.responses.entries == 0 and await shelf.responses.blobs() == set()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pytest
 
@@ -17,11 +17,13 @@ class Disk:
 
     def __init__(self) -> None:
         self.groups: list[list[bytes]] = []
+        self.gone: list[set[bytes]] = []
         self.free = asyncio.Event()
         self.free.set()
 
-    async def write(self, many: Sequence[Kept]) -> None:
+    async def write(self, many: Sequence[Kept], gone: Collection[bytes]) -> None:
         await self.free.wait()
+        self.gone.append(set(gone))
         self.groups.append([one.key for one in many])
 
 
@@ -70,11 +72,40 @@ async def test_too_much_to_be_held_back_is_written_at_once(monkeypatch: pytest.M
     await behind.close()
 
 
-async def test_what_was_dropped_is_never_written() -> None:
+async def test_what_was_removed_is_never_written_and_the_disk_forgets_it() -> None:
     disk = Disk()
     behind = Behind(disk.write)
     await behind.add(kept("one"))
-    behind.drop(b"one")
-    assert behind.size == 0
+    behind.remove(b"one")
+    behind.remove(b"two")
+    assert behind.get(b"one") is None and behind.size == 0
+    assert behind.hides(b"one") and behind.hides(b"two") and not behind.hides(b"three")
     await behind.close()
-    assert disk.groups == []
+    assert (disk.groups, disk.gone) == ([[]], [{b"one", b"two"}])
+    assert not behind.hides(b"one")
+
+
+async def test_what_is_removed_while_it_is_written_is_gone_at_once_and_from_the_disk_later() -> None:
+    disk = Disk()
+    disk.free.clear()
+    behind = Behind(disk.write)
+    await behind.add(kept("one"))
+    writing = asyncio.create_task(behind.flush())
+    await asyncio.sleep(0)
+    behind.remove(b"one")
+    assert behind.get(b"one") is None and behind.hides(b"one")
+    disk.free.set()
+    await writing
+    assert behind.hides(b"one")
+    await behind.close()
+    assert (disk.groups, disk.gone) == ([[b"one"], []], [set(), {b"one"}])
+
+
+async def test_what_comes_anew_after_it_was_removed_stays() -> None:
+    disk = Disk()
+    behind = Behind(disk.write)
+    behind.remove(b"one")
+    await behind.add(kept("one"))
+    assert behind.get(b"one") == kept("one")
+    await behind.close()
+    assert (disk.groups, disk.gone) == ([[b"one"]], [{b"one"}])

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
-
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -16,43 +12,10 @@ from bridge.core import errors
 from bridge.core.errors import RequestError
 from bridge.core.messages import Error, Result
 from bridge.store import journal, outbox
-from bridge.store.database import connect, migrations
-from bridge.store.journal import Accepted, Asked, Job
+from bridge.store.database import migrations
+from bridge.store.journal import Accepted, Job
 from bridge.store.outbox import Delivery, Waiter
-
-ANSWER = Result(id=0, value="done")
-FAILED = Error(id=0, code="bad_input", message="broken")
-ROOM = (9.0, 9.0, 9.0)
-
-
-@pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    made = connect(tmp_path / "journal.db", migrations, durable=False)
-    yield made
-    made.conn.close()
-
-
-def asked(key: str | None = None, **changes: Any) -> Asked:
-    fields: dict[str, Any] = {
-        "scope": "p", "key": key, "digest": b"1", "workload": "test.sleep", "priority": 1,
-        "deadline_ms": None, "deadline": None, "cache": True, "root": None, "params": b"\x80",
-        "inputs": b"\x90",
-    }  # fmt: skip
-    return Asked(**{**fields, **changes})
-
-
-def claim(db: Database, rooms: Sequence[float] = ROOM, owner: str = "me") -> list[Job]:
-    return journal.claim(db, owner, rooms, lambda workload: 0.25 if workload == "test.light" else 1.0)
-
-
-def finish(db: Database, job: Job, owner: str = "me", answer: Any = ANSWER, **last: int) -> Delivery | None:
-    state = "done" if isinstance(answer, Result) else "failed"
-    return outbox.finish(db, job, owner, state, answer, last, frees_key=False)  # type: ignore[arg-type]
-
-
-def state(db: Database, job: int) -> str:
-    found: str = db.execute("SELECT state FROM jobs WHERE id = ?", (job,)).fetchone()[0]
-    return found
+from tests.store.jobs import ANSWER, FAILED, asked, claim, finish
 
 
 def test_a_key_finds_its_job_and_no_other(db: Database) -> None:
@@ -105,29 +68,6 @@ def test_a_claim_names_what_is_to_be_done_and_who_waits(db: Database) -> None:
     assert claim(db) == []
 
 
-def test_the_answer_is_numbered_for_everybody_who_waits_and_kept_until_it_is_acknowledged(
-    db: Database,
-) -> None:
-    for session, request in (("s", 4), ("s", 5), ("t", 4), ("u", 4)):
-        journal.accept(db, asked("k"), session, request)
-    (job,) = claim(db)
-    delivery = finish(db, job, s=10, t=0)
-    assert delivery == Delivery(
-        [
-            ("s", Result(id=4, seq=11, value="done")),
-            ("t", Result(id=4, seq=1, value="done")),
-            ("s", Result(id=5, seq=12, value="done")),
-        ],
-        ["u"],
-    )
-    assert [waiter.session for waiter in outbox.waiters(db)] == ["u"]
-    assert outbox.deliver(db, job.id, {"u": 2}).numbered == [("u", Result(id=4, seq=3, value="done"))]
-    assert outbox.unacknowledged(db, "s") == [
-        (Result(id=4, seq=11, value="done"), "k"),
-        (Result(id=5, seq=12, value="done"), "k"),
-    ]
-
-
 def test_a_finished_jobs_answer_is_there_for_its_key(db: Database) -> None:
     journal.accept(db, asked("k"), "s", 1)
     (job,) = claim(db)
@@ -146,15 +86,6 @@ def test_an_end_that_frees_the_key_lets_it_be_tried_again(db: Database) -> None:
     (job,) = claim(db)
     outbox.finish(db, job, "me", "failed", FAILED, {"s": 0}, frees_key=True)
     assert journal.accept(db, asked("k", digest=b"2"), "s", 2).is_new
-
-
-def test_an_answer_that_nobody_can_ask_for_again_isnt_kept_nor_what_was_asked(db: Database) -> None:
-    journal.accept(db, asked(), "s", 1)
-    journal.accept(db, asked("k"), "s", 2)
-    for job in claim(db):
-        finish(db, job, s=job.id)
-    rows = db.execute("SELECT answer IS NULL, params, inputs FROM jobs ORDER BY id").fetchall()
-    assert rows == [(1, b"", b""), (0, b"", b"")]
 
 
 def test_a_job_ends_once_and_only_by_who_holds_its_lease(db: Database) -> None:
@@ -204,34 +135,6 @@ def test_what_is_given_back_by_a_stopping_daemon_is_blamed_for_nothing(db: Datab
     assert (job.deaths, job.crashes, job.fence) == (0, 0, 2)
 
 
-def withdraw(db: Database, session: str, request: int, last: int = 0) -> Any:
-    error = Error(id=request, code="cancelled", message="Cancelled.")
-    return outbox.withdraw(db, session, error, last, "cancelled")
-
-
-def test_the_last_who_withdraws_ends_the_job_and_frees_its_key(db: Database) -> None:
-    for session in ("s", "t"):
-        journal.accept(db, asked("k"), session, 1)
-    (job,) = claim(db)
-    first = withdraw(db, "s", 1, last=4)
-    assert (first.message.seq, first.ended) == (5, None)
-    assert outbox.unacknowledged(db, "s") == [(first.message, "k")]
-    assert state(db, job.id) == "leased"
-    assert withdraw(db, "s", 1) is None
-    assert withdraw(db, "t", 1).ended == job.id
-    assert state(db, job.id) == "cancelled"
-    assert finish(db, job) is None
-    assert journal.accept(db, asked("k", digest=b"2"), "s", 2).is_new
-
-
-def test_an_answer_that_is_there_is_quicker_than_a_withdrawal(db: Database) -> None:
-    journal.accept(db, asked("k"), "s", 1)
-    (job,) = claim(db)
-    finish(db, job)
-    assert withdraw(db, "s", 1) is None
-    assert outbox.deliver(db, job.id, {"s": 0}).numbered
-
-
 def test_a_finished_job_can_be_done_anew_as_it_was_asked_for(db: Database) -> None:
     journal.accept(db, asked("k"), "s", 1)
     (job,) = claim(db)
@@ -252,20 +155,6 @@ def test_a_job_goes_on_when_nobody_waits_any_more(db: Database) -> None:
     (job,) = claim(db)
     assert finish(db, job) == Delivery([], [])
     assert journal.accept(db, asked("k"), "t", 1).is_finished
-
-
-def test_numbers_are_reserved_before_they_are_given(db: Database) -> None:
-    db.table("sessions").insert(
-        {"id": "s", "token_digest": "", "seq_reserved": 10, "acked": 0, "identify": b"", "closed": 0}
-    )
-    for number in range(2):
-        journal.accept(db, asked(), "s", number)
-    first, second = claim(db)
-    reserved = "SELECT seq_reserved FROM sessions"
-    finish(db, first, s=9)
-    assert db.execute(reserved).fetchone() == (10,)
-    finish(db, second, s=10)
-    assert db.execute(reserved).fetchone()[0] > 1000
 
 
 def test_finished_jobs_are_forgotten_after_their_time_of_running_not_of_the_day(db: Database) -> None:

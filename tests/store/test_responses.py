@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shutil
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -145,7 +148,7 @@ async def test_forgotten_and_cleared_responses_are_gone_and_give_the_disk_back(
     responses = await opened()
     for number in range(20):
         await responses.keep(kept(number, 40_000))
-    await responses.forget(key(0))
+    responses.forget(key(0))
     assert await responses.find(key(0)) is None and responses.entries == 19
     assert await responses.clear() == 19
     assert (responses.entries, responses.size) == (0, 0)
@@ -212,6 +215,35 @@ async def test_a_file_that_breaks_under_way_costs_only_what_was_kept(
     responses._hot.clear()
     assert await responses.find(key(99)) == kept(99).packed
     assert "damaged" in caplog.text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is open")
+async def test_a_folder_that_was_removed_is_made_anew_and_that_is_told_once(
+    opened: Open, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    responses = await opened()
+    for number in range(3):
+        await responses.keep(kept(number))
+        await responses.flush()
+        shutil.rmtree(tmp_path / "cache")
+    await responses.keep(kept(9))
+    responses = await again(responses, opened)
+    assert responses.entries == 1 and await responses.find(key(9)) == kept(9).packed
+    told = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+    assert len(told) == 1 and "was removed while the daemon ran" in told[0]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is open")
+async def test_uses_of_what_was_removed_are_no_trouble(
+    opened: Open, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    responses = await opened()
+    await responses.keep(kept(1))
+    await responses.flush()
+    shutil.rmtree(tmp_path / "cache")
+    assert await responses.find(key(1)) == kept(1).packed
+    await responses.close()
+    assert caplog.text == "" and not (tmp_path / "cache").exists()
 
 
 async def test_without_a_file_memory_has_to_do(opened: Open, tmp_path: Path) -> None:

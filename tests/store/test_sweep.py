@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
@@ -128,6 +129,23 @@ def test_other_files_are_nobodys_business(store: BlobStore) -> None:
     os.utime(other, (0, 0))
     look(store)
     assert other.exists() and store.count == 0
+
+
+def test_a_folder_that_was_removed_is_made_anew_and_that_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = BlobStore(tmp_path / "blobs", 1000)
+    lost = put(store, b"lost", 0)
+    for _ in range(2):
+        shutil.rmtree(store.folder)
+        look(store)
+        assert not store.has(lost) and store.count == 0
+    shutil.rmtree(store.folder)
+    assert store.has(store.put(b"new"))
+    shutil.rmtree(store.folder / "uploads")
+    look(store)
+    told = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+    assert len(told) == 1 and str(store.folder) in told[0]
 
 
 def test_many_are_looked_at_slice_by_slice(store: BlobStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -48,6 +49,27 @@ def test_a_blob_appears_only_when_it_is_whole(store: BlobStore) -> None:
         assert store.path(NAME).read_bytes() == DATA
     assert (store.count, store.bytes, store.parts.bytes) == (1, 10, 0)
     assert waiting(store) == []
+
+
+def test_what_somebody_removed_is_asked_for_again_from_the_first_byte(store: BlobStore) -> None:
+    left(store, DATA[:4])
+    shutil.rmtree(store.folder)
+    assert store.parts.offset(NAME) == 0 and store.used == 0
+    with store.receive(NAME) as upload:
+        upload.write(DATA)
+        upload.commit()
+    assert store.path(NAME).read_bytes() == DATA
+
+
+def test_what_is_removed_as_an_upload_goes_on_never_becomes_a_blob_without_its_beginning(
+    store: BlobStore,
+) -> None:
+    left(store, DATA[:4])
+    going_on = resumed(store, 4)
+    shutil.rmtree(store.folder)
+    with pytest.raises(RequestError, match="send it again from the first byte"), going_on as upload:
+        upload.write(DATA[4:])
+    assert not store.has(NAME) and store.used == 0
 
 
 def test_an_empty_blob_arrives_too(store: BlobStore) -> None:

@@ -8,6 +8,7 @@ import math
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from bridge.commands.language import told
 from bridge.core import errors
 from bridge.core.errors import RequestError, UserError
 from bridge.core.messages import Hello, InputRef, Ready, Result
+from bridge.transfer import Progress
 
 GONE_S = 15.0
 """How long a daemon may be gone until it is given up."""
@@ -37,6 +39,7 @@ STAYS_AWAY = Text(
 
 Value = TypeVar("Value")
 Say = Callable[[str], None]
+Watched = Callable[[], AbstractContextManager[Progress | None]]
 
 
 class LastingClient:
@@ -98,9 +101,14 @@ class LastingClient:
             )
         )
 
-    async def put_blob(self, *given: Any) -> str:
-        """As `Client.put_blob`."""
-        return await self._lasting(lambda client: client.put_blob(*given))
+    async def put_blob(self, source: bytes | Path, watched: Watched = contextlib.nullcontext) -> str:
+        """As `Client.put_blob`; each try is made within `watched`, which gives its `on_progress`."""
+
+        async def attempt(client: Client) -> str:
+            with watched() as on_progress:
+                return await client.put_blob(source, on_progress=on_progress)
+
+        return await self._lasting(attempt)
 
     async def get_blob(self, *given: Any) -> bytes:
         """As `Client.get_blob`."""

@@ -117,7 +117,9 @@ class Remote:
 
     async def _sent(self, file: str) -> InputRef:
         try:
-            return InputRef(name=_name(file), blob=await self._client.put_blob(Path(file)))
+            return InputRef(
+                name=_name(file), blob=await self._client.put_blob(Path(file), self._waiting.upload)
+            )
         except OSError as error:
             reason = f"can't be read ({error.strerror or error})"
             raise RequestError(errors.BAD_INPUT, name=_name(file), reason=reason) from None

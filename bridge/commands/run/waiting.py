@@ -14,7 +14,9 @@ from bridge.client import Client
 from bridge.commands.asking import ask
 from bridge.commands.language import told
 from bridge.commands.run.lasting import LastingClient, Say
+from bridge.commands.run.reasons import in_our_words
 from bridge.core.errors import RequestError, UserError
+from bridge.transfer import Progress
 
 log = logging.getLogger(__name__)
 
@@ -38,75 +40,127 @@ HANGS = Text(
     "No answer for {seconds:.0f} s, and the daemon doesn't say how it is: still waiting. {why}",
     "已有 {seconds:.0f} 秒没有应答，也无法查询守护进程的状态：继续等待。{why}",
 )
+STUCK = Text(
+    "The daemon has taken nothing of an upload for {seconds:.0f} s: still waiting.",
+    "已有 {seconds:.0f} 秒没有上传任何数据：守护进程未在接收，继续等待。",
+)
+TAKES = Text("The daemon takes the upload again: going on.", "守护进程已恢复接收上传：继续执行。")
 ANSWERS = Text("The daemon answers again: going on.", "守护进程已恢复应答：继续执行。")
 
 
+class Silence:
+    """How long nothing has come of what is waited for, and whether that was told."""
+
+    def __init__(self) -> None:
+        self.open = 0
+        self.is_told = False
+        self._since = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._since
+
+    def begin(self) -> None:
+        """One more is waited for."""
+        if not self.open:
+            self.broken()
+        self.open += 1
+
+    def broken(self) -> None:
+        """Something came."""
+        self._since = time.monotonic()
+
+
 class Waiting:
-    """Says once why nothing comes, and once that it goes on."""
+    """Says once why nothing comes, or goes, and once that it goes on."""
 
     def __init__(self, client: LastingClient, connection_file: Path, say: Say) -> None:
         self._client = client
         self._connection_file = connection_file
         self._say = say
-        self._open = 0
-        self._heard_at = 0.0
-        """When the last answer came, or when the first was asked for that is open."""
-        self._is_told = False
+        self._answers = Silence()
+        self._uploads = Silence()
 
     @contextlib.contextmanager
     def answer(self) -> Iterator[None]:
         """An answer is waited for meanwhile; it has come where nothing is raised."""
-        if not self._open:
-            self._heard_at = time.monotonic()
-        self._open += 1
+        self._answers.begin()
         try:
             yield
         except RequestError:
-            self._heard_at = time.monotonic()
+            self._answers.broken()
             raise
         else:
-            self._heard()
+            self._heard(self._answers, ANSWERS)
         finally:
-            self._open -= 1
+            self._answers.open -= 1
+
+    @contextlib.contextmanager
+    def upload(self) -> Iterator[Progress]:
+        """Bytes go meanwhile; gives what is told, in any thread, when they begin to and when more have."""
+        loop, begun, ended = asyncio.get_running_loop(), False, False
+
+        def moved() -> None:
+            nonlocal begun
+            if begun and not ended:
+                self._heard(self._uploads, TAKES)
+            elif not ended:
+                begun = True
+                self._uploads.begin()
+
+        def tell(position: int) -> None:
+            # The thread of an upload that was given up may outlive the loop.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(moved)
+
+        try:
+            yield tell
+            self._heard(self._uploads, TAKES)
+        finally:
+            ended = True
+            self._uploads.open -= begun
 
     def refused(self, error: RequestError, left_s: float) -> None:
         """The daemon can't keep a request, which is asked again for up to `left_s` seconds."""
-        self._tell(told(REFUSES, seconds=max(left_s, 0), why=error.message))
+        self._tell(self._answers, told(REFUSES, seconds=max(left_s, 0), why=in_our_words(error.message)))
 
     async def watch(self) -> None:
-        """Looks, until it is cancelled, why there is no answer."""
+        """Looks, until it is cancelled, why there is no answer, and why nothing goes."""
         while True:
             await asyncio.sleep(QUIET_S)
-            try:
-                why = await self._why() if self._is_quiet() else ""
-            # What fails in asking costs the run nothing, and may not fail the next time.
-            except Exception:
-                log.debug("the daemon can't be asked how it is", exc_info=True)
-                continue
-            # An answer may have come meanwhile.
-            if why and self._is_quiet():
-                self._tell(why)
+            for silence in (self._answers, self._uploads):
+                try:
+                    why = await self._why(silence) if self._is_quiet(silence) else ""
+                # What fails in asking costs the run nothing, and may not fail the next time.
+                except Exception:
+                    log.debug("the daemon can't be asked how it is", exc_info=True)
+                    continue
+                # An answer may have come meanwhile.
+                if why and self._is_quiet(silence):
+                    self._tell(silence, why)
 
-    def _is_quiet(self) -> bool:
+    def _is_quiet(self, silence: Silence) -> bool:
         # A daemon that is gone is told of by the client itself.
-        waits = self._open > 0 and not self._client.ended
-        return waits and not self._is_told and self._quiet_s >= QUIET_S
+        waits = silence.open > 0 and not self._client.ended
+        return waits and not self._is_told and silence.seconds >= QUIET_S
 
     @property
-    def _quiet_s(self) -> float:
-        return time.monotonic() - self._heard_at
+    def _is_told(self) -> bool:
+        return self._answers.is_told or self._uploads.is_told
 
-    async def _why(self) -> str:
+    async def _why(self, silence: Silence) -> str:
         """Empty where the daemon is only at work."""
         try:
             status = await asyncio.to_thread(ask)
         except UserError as error:
-            return told(HANGS, seconds=self._quiet_s, why=error)
+            return told(HANGS, seconds=silence.seconds, why=error)
+        if silence is self._uploads:
+            return told(STUCK, seconds=silence.seconds)
         if not status.figures.get(FAILING):
             return ""
         notice = await self._notice()
-        why = told(SAYS, why=notice) if notice else told(SEE_LOG)
-        return told(SILENT, seconds=self._quiet_s, why=why)
+        why = told(SAYS, why=in_our_words(notice)) if notice else told(SEE_LOG)
+        return told(SILENT, seconds=silence.seconds, why=why)
 
     async def _notice(self) -> str:
         """What the daemon tells those who come now; empty where it has nothing to tell."""
@@ -117,15 +171,15 @@ class Waiting:
                 return client.ready.notice or ""
         return ""
 
-    def _heard(self) -> None:
-        self._heard_at = time.monotonic()
-        if self._is_told:
-            self._is_told = False
-            self._say(told(ANSWERS))
+    def _heard(self, silence: Silence, goes_on: Text) -> None:
+        silence.broken()
+        if silence.is_told:
+            silence.is_told = False
+            self._say(told(goes_on))
 
-    def _tell(self, line: str) -> None:
+    def _tell(self, silence: Silence, line: str) -> None:
         if not self._is_told:
-            self._is_told = True
+            silence.is_told = True
             self._say(line)
 
 

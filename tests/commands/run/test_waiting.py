@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from bridge.commands.run import remote, waiting
 from bridge.commands.run.lasting import LastingClient
 from bridge.commands.run.waiting import watched
 from bridge.core.errors import UserError
+from bridge.store.uploads import Upload
 from tests.commands.run.test_lasting import ASKED
+from tests.server.caller import name_of
 from tests.server.daemons import ThreadDaemon
 
 HELD = "another program holds its database"
@@ -78,7 +81,8 @@ async def asking(daemon: ThreadDaemon, say: Callable[[str], None]) -> AsyncItera
         ),
         (
             "zh_CN.UTF-8",
-            f"守护进程暂时无法保存请求：最多重试 60 秒。守护进程的说明：{REFUSED}",
+            "守护进程暂时无法保存请求：最多重试 60 秒。"
+            "守护进程的说明：目前无法保存任何内容：数据库被其他程序占用。",
             "守护进程已恢复应答：继续执行。",
         ),
     ],
@@ -101,7 +105,10 @@ def test_a_daemon_that_cant_keep_a_request_is_told_and_so_is_its_return(
 
 @pytest.mark.parametrize(
     ("locale", "why"),
-    [("C", f"It says: {NOTICE}"), ("zh_CN.UTF-8", f"守护进程的说明：{NOTICE}")],
+    [
+        ("C", f"It says: {NOTICE}"),
+        ("zh_CN.UTF-8", "守护进程的说明：守护进程重启后不会保留任何内容：数据库被其他程序占用。"),
+    ],
     ids=["en", "zh"],
 )
 async def test_answers_that_wait_to_be_kept_are_told_with_the_reason(
@@ -171,6 +178,69 @@ async def test_a_daemon_that_says_nothing_at_all_is_told(
         await asked("test.sleep", seconds=1)
     assert len(said) == 2 and said[0].startswith("No answer for 0 s, and the daemon doesn't say how it is")
     assert said[0].endswith("PopBridge doesn't answer within 10 s.")
+
+
+@pytest.mark.parametrize(
+    ("locale", "answers", "waits", "goes_on"),
+    [
+        ("C", True, "The daemon has taken nothing of an upload for", waiting.TAKES.en),
+        ("C", False, "No answer for", waiting.TAKES.en),
+        ("zh_CN.UTF-8", True, "已有 0 秒没有上传任何数据", waiting.TAKES.zh),
+    ],
+    ids=["en", "no-status", "zh"],
+)
+async def test_a_daemon_that_takes_nothing_of_an_upload_is_told_and_that_it_goes_on(
+    daemon: ThreadDaemon, monkeypatch: pytest.MonkeyPatch,
+    locale: str, answers: bool, waits: str, goes_on: str,
+) -> None:  # fmt: skip
+    takes, write = threading.Event(), Upload.write
+
+    def held(upload: Upload, *pieces: bytes) -> None:
+        takes.wait(60)
+        write(upload, *pieces)
+
+    class Said(list[str]):
+        def append(self, line: str) -> None:
+            super().append(line)
+            monkeypatch.setattr(waiting, "QUIET_S", 60)
+            takes.set()
+
+    def look() -> Any:
+        if not answers:
+            raise UserError("PopBridge doesn't answer within 10 s.")
+        return ask()
+
+    said = Said()
+    monkeypatch.setenv("LC_ALL", locale)
+    monkeypatch.setattr(Upload, "write", held)
+    monkeypatch.setattr(waiting, "ask", look)
+    monkeypatch.setattr(waiting, "QUIET_S", 0.2)
+    file = daemon.paths.connection_file
+    client = await LastingClient.connect(file, said.append)
+    # More than the system takes for a daemon that doesn't read.
+    data = bytes(32 << 20)
+    async with contextlib.aclosing(client), watched(client, file, said.append) as waits_for:
+        assert await client.put_blob(data, waits_for.upload) == name_of(data)
+    assert len(said) == 2 and said[0].startswith(waits) and said[1] == goes_on
+
+
+async def test_an_upload_that_goes_on_is_no_silence(
+    daemon: ThreadDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    file = daemon.paths.connection_file
+    client = await LastingClient.connect(file, said.append)
+    monkeypatch.setattr(waiting, "QUIET_S", 0.05)
+    async with contextlib.aclosing(client), watched(client, file, said.append) as waits_for:
+        with waits_for.upload() as tell:
+            # What is read before it is sent isn't the daemon's to answer for.
+            await asyncio.sleep(0.3)
+            assert said == []
+            monkeypatch.setattr(waiting, "QUIET_S", 60)
+            for position in range(3):
+                tell(position)
+        tell(4)
+    assert said == []
 
 
 async def test_after_a_look_that_failed_the_daemon_is_looked_at_again(
