@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pyvips
 from isal import isal_zlib
 from numpy.typing import NDArray
 
@@ -14,7 +15,7 @@ from accel.image.channels import is_grey
 from accel.image.decoded import Decoded, Pixels
 from accel.image.evidence import Floats
 from accel.image.evidence import luminance as grey_of
-from accel.image.preview import as_image, boxed
+from accel.image.preview import as_image
 
 _STRIP = 64
 """Rows looked at in one go."""
@@ -88,7 +89,7 @@ def _as_8_bit(pixels: Pixels) -> Pixels:
 
 def afar(decoded: Decoded) -> Floats:
     """Red, green, blue and alpha of the image at 32 x 32 pixels, 0..1: an array of 4 x 32 x 32."""
-    image = boxed(as_image(decoded), 2 * SIDE)
+    image = _boxed(as_image(decoded), 2 * SIDE)
     pixels = image.numpy().reshape(image.height, image.width, -1)
     top = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
     small = _averaged(_averaged(pixels, 0), 1).transpose(2, 0, 1) / np.float32(top)
@@ -102,6 +103,14 @@ def afar(decoded: Decoded) -> Floats:
         # About what an 8 bit copy of it would hold.
         colors = np.clip(colors, 0, 1) ** np.float32(1 / 2.2)
     return np.concatenate([colors, np.clip(alpha, 0, 1)])
+
+
+def _boxed(image: pyvips.Image, size: int) -> pyvips.Image:
+    """Averages of whole blocks, the largest that leave `size` pixels of the longest side."""
+    factor = max(image.width, image.height) // size
+    if factor < 2:
+        return image
+    return image.shrink(min(factor, image.width), min(factor, image.height))
 
 
 def _averaged(values: NDArray[Any], axis: int) -> Floats:
