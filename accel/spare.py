@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+
+LONGEST_S = 30.0
+"""How long a piece may take. A job that waits for it is done by the next worker where this one ends, and is
+lost where its own deadline passes."""
 
 Work = Callable[[], None]
 
@@ -21,7 +27,19 @@ class Spare:
     def spend(self, idle: Callable[[], bool]) -> None:
         """Does what waits, as long as the process is idle before each piece."""
         while self._waiting and idle():
-            self._waiting.popleft()()
+            with _ended_after(LONGEST_S):
+                self._waiting.popleft()()
+
+
+@contextlib.contextmanager
+def _ended_after(seconds: float) -> Iterator[None]:
+    """Ends the process where what is done takes longer, also in a library that never returns."""
+    with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):  # where there is no stderr
+        faulthandler.dump_traceback_later(seconds, exit=True)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 SPARE = Spare()

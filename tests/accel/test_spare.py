@@ -47,3 +47,11 @@ async def test_a_worker_whose_device_is_gone_after_a_job_ends_and_another_does_t
         while (await run(worker, "look"))["pid"] == first["pid"]:
             pass
     assert worker.pool.ended["crashed"] == 1
+
+
+async def test_a_worker_that_never_comes_back_from_it_ends_and_costs_no_job(worker):
+    first = await run(worker, "hang")
+    async with asyncio.timeout(60):
+        while (await run(worker, "look"))["pid"] == first["pid"]:
+            pass
+    assert worker.pool.ended["crashed"] == 1
