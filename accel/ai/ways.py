@@ -75,7 +75,7 @@ class Ways:
         shape = shape_of(feed, wanted)
         fixed = self._fixed.get(shape)
         if fixed is None:
-            found = self._plain(feed, wanted)
+            found = self._plainly(feed, wanted)
             self._count(shape, feed, wanted)
             return found
         self._fixed.move_to_end(shape)
@@ -87,6 +87,21 @@ class Ways:
             pass
         except Exception as error:  # onnxruntime raises classes of its own that share no base
             self._fall_back(shape, fixed.way, feed, error)
+            # With it what it kept of the device goes.
+            fixed = None
+        return self._plainly(feed, wanted)
+
+    def _plainly(self, feed: Feed, wanted: Sequence[str]) -> list[Array]:
+        """What other shapes keep may be all the memory that is missing."""
+        try:
+            return self._plain(feed, wanted)
+        except Exception as error:  # as in `run`
+            if fault_of(error) != "memory" or not self._fixed:
+                raise
+        for shape in self._fixed:
+            # They would be tried again, and fill it again.
+            self._rule_out(shape)
+        self._fixed.clear()
         return self._plain(feed, wanted)
 
     def _count(self, shape: str, feed: Feed, wanted: Sequence[str]) -> None:
