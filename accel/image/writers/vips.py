@@ -30,7 +30,8 @@ def webp(image: Raster, params: Writing) -> bytes:
 
 def avif(image: Raster, params: Writing) -> bytes:
     options: dict[str, Any] = {"lossless": True} if params.lossless else {"Q": params.quality}
-    return _written(image, "avif", compression="av1", effort=4, **options)
+    # libvips' own 4 takes 3 to 7 times as long for 2 to 6 % fewer bytes of the same quality.
+    return _written(image, "avif", compression="av1", effort=3, **options)
 
 
 def tiff(image: Raster, params: Writing) -> bytes:
