@@ -28,8 +28,8 @@ def png(image: Raster, params: Writing) -> bytes:
 
 
 def _filter(image: Raster) -> str:
-    """What some rows become smaller by: differences to the row above (PNG, 9.2) take a sixth to more than half
-    from photographs and normals, and add to drawings."""
+    """What some rows become smaller by: differences to the row above (PNG, 9.2) take a sixth to more than
+    half from photographs and normals, and add to drawings."""
     if image.pixels.nbytes < _SMALL:
         return "none"
     height = len(image.pixels)
