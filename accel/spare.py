@@ -11,24 +11,26 @@ LONGEST_S = 30.0
 """How long a piece may take. A job that waits for it is done by the next worker where this one ends, and is
 lost where its own deadline passes."""
 
-Work = Callable[[], None]
-
 
 class Spare:
     """Work for later, in its order. Only a worker process ever gets to it."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Work] = deque()
+        self._waiting: deque[Iterator[None]] = deque()
 
-    def later(self, work: Work) -> None:
-        """Adds work, whose errors end the process."""
-        self._waiting.append(work)
+    def later(self, pieces: Iterator[None]) -> None:
+        """Adds work, a piece up to each of its yields: a job waits for one of them at most. Errors end the
+        process."""
+        self._waiting.append(pieces)
 
     def spend(self, idle: Callable[[], bool]) -> None:
         """Does what waits, as long as the process is idle before each piece."""
         while self._waiting and idle():
             with _ended_after(LONGEST_S):
-                self._waiting.popleft()()
+                try:
+                    next(self._waiting[0])
+                except StopIteration:
+                    self._waiting.popleft()
 
 
 @contextlib.contextmanager

@@ -11,13 +11,20 @@ from tests.accel.workloads import later
 
 def test_work_is_done_in_its_order_and_as_long_as_nobody_waits():
     spare, done = Spare(), []
+
+    def pieces(name):
+        for piece in (1, 2):
+            done.append(f"{name}{piece}")
+            yield
+
     for name in "abc":
-        spare.later(lambda name=name: done.append(name))
-    spare.spend(lambda: len(done) < 2)
-    assert done == ["a", "b"]
+        spare.later(pieces(name))
+    spare.spend(lambda: len(done) < 3)
+    assert done == ["a1", "a2", "b1"]
+    spare.spend(lambda: False)
     spare.spend(lambda: True)
     spare.spend(lambda: True)
-    assert done == ["a", "b", "c"]
+    assert done == ["a1", "a2", "b1", "b2", "c1", "c2"]
 
 
 @pytest.fixture

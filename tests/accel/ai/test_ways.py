@@ -91,6 +91,24 @@ def test_nothing_is_tried_while_somebody_waits(bench):
     assert not ways.kept and bench.plain_runs == 3 * REPEATS
 
 
+def test_a_job_waits_for_one_way_to_be_tried_at_most(bench):
+    opened = []
+
+    def noting(name):
+        way = bench.way(name, 0.001)
+        return Way(name, lambda feed, like: (opened.append(name), way.open(feed, like))[1])
+
+    ways = bench.ways(noting("I/O binding"), noting("CUDA graph"))
+    bench.repeat(ways, rows(2), REPEATS - 1)
+    for _ in range(2 * REPEATS):
+        ways.run(rows(2), ["y"])
+    bench.spare.spend(lambda: not opened)
+    assert opened == ["I/O binding"] and not ways.kept
+    ways.run(rows(2), ["y"])
+    bench.rest()
+    assert opened == ["I/O binding", "CUDA graph"] and ways.kept == {"x 2x8 to y": "I/O binding"}
+
+
 def test_what_takes_more_memory_must_be_faster_for_it(bench):
     ways = bench.ways(bench.way("I/O binding", 0.002), bench.way("CUDA graph", 0.00195))
     bench.repeat(ways, rows(2))
