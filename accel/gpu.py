@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from accel.batching import Batcher
-from accel.devices import kept
+from accel.devices import kept, proofs
 from accel.devices.choice import Choice, Wish, choose
 from accel.devices.driver import library_of
 from accel.devices.faults import FULL, WANTED
@@ -40,14 +40,21 @@ Found = tuple[Choice, Devices]
 class GpuExecutor(Batcher):
     """The GPU's one worker process, with batches by what is worth it there."""
 
-    def __init__(self, worker: LocalExecutor, batching: Path | None, device: str) -> None:
-        """`batching`: where what was measured is kept."""
+    def __init__(
+        self, worker: LocalExecutor, batching: Path | None, device: str, shapes: Path | None = None
+    ) -> None:
+        """`batching`: where what was measured is kept; `shapes`: where it is what the worker tried."""
+        self._pool, self._shapes = worker.pool, shapes
         self.policies = Policies(batching, worker, device)
         super().__init__(worker, self.policies.max_rows)
 
     async def close(self) -> None:
+        ended = [state.pid for state in self._pool.states]
         await self.policies.close()
         await super().close()
+        # A worker that does nothing may be trying something, and a run of few files ends just then.
+        if self._shapes is not None and ended:
+            await asyncio.to_thread(proofs.excuse, self._shapes, ended)
 
 
 def find(file: Path, loader: Callable[[str], Any] = ctypes.CDLL) -> Found | None:
@@ -84,7 +91,7 @@ def lane(
     # No limit of address space, of which CUDA takes more than there is memory.
     env = {WANTED: choice.name, CACHE: str(cache) if cache else ""}
     worker = LocalExecutor(1, limits, 0, env=env)
-    executor = GpuExecutor(worker, batching, device)
+    executor = GpuExecutor(worker, batching, device, cache / proofs.FILE if cache else None)
     return Lane(Form(choice.name, device), executor, 1, _target, pool=worker.pool)
 
 

@@ -10,7 +10,11 @@ from pathlib import Path
 def replaced(file: Path, contents: bytes) -> None:
     """Writes a file in one step, and its folder; where that can't be done, it stays as it was."""
     draft = file.with_name(f"{file.name}.{os.getpid()}.part")
-    with contextlib.suppress(OSError):
+    try:
         file.parent.mkdir(parents=True, exist_ok=True)
         draft.write_bytes(contents)
         os.replace(draft, file)
+    except OSError:
+        # Of a disk that is full, or where Windows replaces no file that somebody reads.
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -41,8 +41,11 @@ class Best(Struct, frozen=True):
     """Whether no way won, and one of them for want of memory alone."""
 
 
-def best(ways: Sequence[Way], plain: Plain, feed: Feed, wanted: Sequence[str], tolerance: float) -> Best:
+def best(
+    ways: Sequence[Way], plain: Plain, feed: Feed, wanted: Sequence[str], tolerance: float
+) -> Generator[None, None, Best]:
     """Proves each way; a later one wins only if it is faster by what a way must be, as it takes more memory.
+    It yields between the ways, and returns what came of it.
 
     Raises Inconclusive, whatever `plain` raises before anything else was tried, and DeviceGone where what ran
     plainly before runs no more.
@@ -54,7 +57,9 @@ def best(ways: Sequence[Way], plain: Plain, feed: Feed, wanted: Sequence[str], t
     sample = sampled(simply, feed)
     found, passing = Best(), False
     against = []
-    for way in ways:
+    for at, way in enumerate(ways):
+        if at:
+            yield
         run, proof = proven(way, simply, sample, wanted, tolerance)
         passing |= proof.passing
         if run is None or proof.refused:

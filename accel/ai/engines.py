@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from msgspec import Struct
 from accel.ai.opening import fixed_wish, opened, proofs
 from accel.devices import here
 from accel.devices.bound import Feed
+from accel.devices.compiled import KEPT
 from accel.devices.proofs import Known
 from accel.devices.proving import said
 from accel.models.catalogue import MODELS
@@ -40,15 +42,19 @@ def engines(inputs: Sequence[Input], params: Params, limits: Limits) -> Output:
 
 
 def build_all(store: ModelStore, provider: str) -> Iterator[Engine]:
-    """By any provider, for every shape of every model that is in the store."""
+    """By any provider, for the shapes of every model that is in the store that were tried last."""
     kept, usable = proofs(), here.devices().report(provider).usable
-    for known in kept.all:
+    built: Counter[str] = Counter()
+    # What was tried last comes first: of each file only so many are kept.
+    for known in reversed(kept.all):
         name, _, file_name = known.model.partition(" ")
         model = MODELS.get(name)
         file = next((one for one in model.files if one.name == file_name), None) if model else None
         if model is None or file is None:
             continue
-        if usable and known.sizes and file.graph is not None and store.right(model, file):
+        wanted = usable and known.sizes and file.graph is not None and built[file.sha256] < KEPT
+        if wanted and store.right(model, file):
+            built[file.sha256] += 1
             yield build(store.read(model, file), file, known, provider)
         kept.forget(file.sha256, known.shape)
 

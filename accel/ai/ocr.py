@@ -31,7 +31,7 @@ class Line(Struct, frozen=True):
     """0 to 1: the mean over its characters."""
     box: list[list[float]]
     """Its four corners, `[x, y]` in pixels from the image's upper left one: those of the text's upper left,
-    upper right, lower right and lower left, however it is turned."""
+    upper right, lower right and lower left, however it is turned; at an edge they lie a little outside."""
 
 
 class Text(Struct, frozen=True):

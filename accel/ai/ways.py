@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -43,10 +43,10 @@ class Ways:
         plain: Plain,
         ways: Sequence[Way],
         proofs: Proofs,
-        later: Callable[[Callable[[], None]], None],
+        later: Callable[[Iterator[None]], None],
         most: int = SHAPES,
     ) -> None:
-        """`later` does what is given to it when nobody waits; `most` shapes are kept."""
+        """`later` does the pieces of what is given to it when nobody waits; `most` shapes are kept."""
         self._subject, self._plain, self._ways, self._proofs = subject, plain, ways, proofs
         self._later, self._most = later, most
         self._fixed: OrderedDict[str, _Fixed] = OrderedDict()
@@ -75,7 +75,7 @@ class Ways:
         shape = shape_of(feed, wanted)
         fixed = self._fixed.get(shape)
         if fixed is None:
-            found = self._plain(feed, wanted)
+            found = self._plainly(feed, wanted)
             self._count(shape, feed, wanted)
             return found
         self._fixed.move_to_end(shape)
@@ -87,6 +87,21 @@ class Ways:
             pass
         except Exception as error:  # onnxruntime raises classes of its own that share no base
             self._fall_back(shape, fixed.way, feed, error)
+            # With it what it kept of the device goes.
+            fixed = None
+        return self._plainly(feed, wanted)
+
+    def _plainly(self, feed: Feed, wanted: Sequence[str]) -> list[Array]:
+        """What other shapes keep may be all the memory that is missing."""
+        try:
+            return self._plain(feed, wanted)
+        except Exception as error:  # as in `run`
+            if fault_of(error) != "memory" or not self._fixed:
+                raise
+        for shape in self._fixed:
+            # They would be tried again, and fill it again.
+            self._rule_out(shape)
+        self._fixed.clear()
         return self._plain(feed, wanted)
 
     def _count(self, shape: str, feed: Feed, wanted: Sequence[str]) -> None:
@@ -104,7 +119,7 @@ class Ways:
         # Who called may write into its arrays again.
         copied = {name: np.array(array) for name, array in feed.items()}
         self._trying = True
-        self._later(lambda: self._try(shape, copied, tuple(wanted)))
+        self._later(self._try(shape, copied, tuple(wanted)))
 
     def _has_room(self) -> bool:
         """Shapes in turn would else throw each other out, and be tried again each time."""
@@ -112,14 +127,13 @@ class Ways:
             return True
         return self._runs - next(iter(self._fixed.values())).used >= STALE
 
-    def _try(self, shape: str, feed: Feed, wanted: Sequence[str]) -> None:
+    def _try(self, shape: str, feed: Feed, wanted: Sequence[str]) -> Iterator[None]:
         """Proves all ways for a shape, and keeps the fastest. Raises DeviceGone where the device didn't
         survive it."""
         subject, proofs = self._subject, self._proofs
-        self._trying = False
         proofs.begin(subject.digest, subject.model, shape)
         try:
-            found = best(self._ways, self._plain, feed, wanted, subject.tolerance)
+            found = yield from best(self._ways, self._plain, feed, wanted, subject.tolerance)
         except Inconclusive:
             # Another time, with other values.
             proofs.forget(subject.digest, shape)
@@ -131,6 +145,8 @@ class Ways:
             proofs.forget(subject.digest, shape)
             self._rule_out(shape)
             return
+        finally:
+            self._trying = False
         if found.passing:
             proofs.forget(subject.digest, shape)
         else:

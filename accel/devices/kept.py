@@ -16,6 +16,7 @@ from msgspec import Struct
 from accel.devices.driver import library_of
 from accel.devices.probing import try_providers
 from accel.devices.report import Devices
+from accel.replacing import replaced
 
 _PARTS = ("onnxruntime", "nvidia-", "tensorrt", "openvino")
 """Beginnings of the names of distributions on which a provider hangs."""
@@ -52,11 +53,7 @@ def known(file: Path) -> Devices:
 
 def keep(found: Devices, file: Path, now: str | None = None) -> None:
     """Writes what was found; if that can't be done, it is found out again next time."""
-    fresh = file.with_suffix(".tmp")
-    with contextlib.suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_bytes(msgspec.json.encode(_Kept(now or state(), found)))
-        fresh.replace(file)
+    replaced(file, msgspec.json.encode(_Kept(now or state(), found)))
 
 
 def state() -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -40,6 +42,8 @@ class Known(Struct, frozen=True):
     """A run plainly, and in that way; 0 where it wasn't timed."""
     tries: int = 0
     """Trials that began and haven't ended."""
+    pid: int = 0
+    """The process of the last of them."""
     sizes: dict[str, tuple[int, ...]] = {}
     """Of the inputs."""
 
@@ -66,7 +70,7 @@ class Proofs:
         before = self.known(digest, shape)
         tries = 1 + (before.tries if before else 0)
         why = "the process ended while other ways were tried"
-        self._write(digest, Known(model, shape, self.machine, PLAINLY, why, tries=tries))
+        self._write(digest, Known(model, shape, self.machine, PLAINLY, why, tries=tries, pid=os.getpid()))
 
     def settle(self, digest: str, found: Known) -> None:
         """Notes what came of it."""
@@ -102,6 +106,15 @@ class Proofs:
 def read(file: Path, machine: str) -> list[Known]:
     """What is known for a machine; nothing where nobody can read the file."""
     return [one for one in _read(file).values() if one.machine == machine]
+
+
+def excuse(file: Path, pids: Collection[int]) -> None:
+    """Takes back the trials in processes that were ended while they ran: nothing speaks against what was
+    tried. Whatever else ended with their first trial of a shape is tried anew as well."""
+    known = _read(file)
+    kept = {key: one for key, one in known.items() if not (one.tries and one.pid in pids)}
+    if len(kept) < len(known):
+        replaced(file, _packed(kept))
 
 
 def _read(file: Path) -> dict[str, Known]:

@@ -14,7 +14,7 @@ from accel.image.channels import is_grey
 from accel.image.decoded import Decoded, Pixels
 from accel.image.evidence import Floats
 from accel.image.evidence import luminance as grey_of
-from accel.image.preview import as_image, boxed
+from accel.image.preview import as_image
 
 _STRIP = 64
 """Rows looked at in one go."""
@@ -111,7 +111,10 @@ def _boxed(decoded: Decoded) -> Pixels:
     factor = max(pixels.shape[:2]) // (2 * SIDE)
     if pixels.dtype == np.uint8 and factor in _POWERS and not any(side % factor for side in pixels.shape[:2]):
         return _blocks(pixels, factor)
-    image = boxed(as_image(decoded), 2 * SIDE)
+    image = as_image(decoded)
+    if factor >= 2:
+        # Of thin images the last rows don't count, as they never did: hashes are kept for long.
+        image = image.shrink(min(factor, image.width), min(factor, image.height))
     small: Pixels = image.numpy().reshape(image.height, image.width, -1)
     return small
 

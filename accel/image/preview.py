@@ -10,6 +10,7 @@ import pyvips
 from accel.image.alpha import straight
 from accel.image.decoded import Decoded, Pixels
 from accel.image.load import DEVICELESS, decode_image, identify, lazy, open_image, stream_of, undecodable
+from accel.image.profiles import in_srgb
 from accel.image.sniff import Format
 from accel.workload import Input, Limits, WorkloadError
 
@@ -21,8 +22,7 @@ def thumbnail_file(source: Input, size: int, format: str, limits: Limits) -> tup
     kind, length = identify(source)
     opened = None if kind.loader is None else open_image(source, kind, length, limits).image
     if opened is None or not _takes(opened):
-        decoded = decode_image(source, limits)
-        small = visible(straightened(reduced(decoded, size), decoded), decoded)
+        small = shrunk(decode_image(source, limits), size)
         return encode(small, format), small.width, small.height
     try:
         small = (
@@ -55,19 +55,29 @@ def _plain(image: pyvips.Image, size: int) -> bool:
 def averaged(image: pyvips.Image, source: Input, kind: Format, size: int) -> pyvips.Image:
     """Averages of whole blocks, and Lanczos for what is left: less than a half, of few pixels."""
     width, height = image.width, image.height
-    longest = max(width, height)
     if kind.loader == "jpegload":
-        image = lazy(source.path, kind.loader, shrink=_scale(longest // size, min(width, height)))
-    small = boxed(image, size)
-    across, down = (max(1, round(side * size / longest)) for side in (width, height))
-    if (small.width, small.height) != (across, down):
-        small = small.resize(across / small.width, vscale=down / small.height, kernel="lanczos3")
-    return small.autorot()
+        scale = _scale(max(width, height) // size, min(width, height))
+        image = lazy(source.path, kind.loader, shrink=scale)
+    return fitted(image, *_sides(width, height, size), "lanczos3").autorot()
 
 
 def _scale(factor: int, shortest: int) -> int:
-    """How far a JPEG is shrunk while it is decoded, so that at least a half is left to average."""
-    return max((scale for scale in (2, 4, 8) if 2 * scale <= factor and scale <= shortest), default=1)
+    """How far a JPEG is shrunk while it is decoded, so that at least a half is left to average. Of what is
+    thin, the rows that don't fill a block of the decoder's, and are left out there, would be missed."""
+    return max((scale for scale in (2, 4, 8) if 2 * scale <= factor and 16 * scale <= shortest), default=1)
+
+
+def _sides(width: int, height: int, size: int) -> tuple[int, int]:
+    """Those of what fits into a square."""
+    longest = max(width, height)
+    return max(1, round(width * size / longest)), max(1, round(height * size / longest))
+
+
+def fitted(image: pyvips.Image, width: int, height: int, kernel: str) -> pyvips.Image:
+    """An image made smaller: the largest whole blocks of each side averaged, a tenth of the time of libvips'
+    own thumbnails, and what is left resampled."""
+    # By each side's own ratio: by that of the longest one, thin images lose up to a third of their rows.
+    return image.resize(width / image.width, vscale=height / image.height, kernel=kernel, gap=1.0)
 
 
 def resampled(image: pyvips.Image, path: str, size: int) -> pyvips.Image:
@@ -88,23 +98,33 @@ def resampled(image: pyvips.Image, path: str, size: int) -> pyvips.Image:
 
 def shrunk(decoded: Decoded, size: int) -> pyvips.Image:
     """At most `size` pixels a side, aspect kept, never enlarged, as a screen shows it."""
-    return visible(reduced(decoded, size), decoded)
+    small = straightened(reduced(decoded, size), decoded)
+    return displayed(small) if decoded.pixels.dtype.kind == "f" else _colored(small, decoded)
 
 
 def reduced(decoded: Decoded, size: int) -> pyvips.Image:
     """The same with values as they are."""
-    small = boxed(as_image(decoded), size)
-    longest = max(small.width, small.height)
-    if longest > size:
-        # The rest is less than a half, for which two neighbours are enough.
-        across, down = (max(1, round(side * size / longest)) for side in (small.width, small.height))
-        small = small.resize(across / small.width, vscale=down / small.height, kernel="linear")
-    return small
+    image = as_image(decoded)
+    if max(image.width, image.height) <= size:
+        return image
+    sides = _sides(image.width, image.height, size)
+    # The rest is less than a half, for which two neighbours are enough.
+    if not _weighs(decoded):
+        return fitted(image, *sides, "linear")
+    top = 1.0 if decoded.pixels.dtype.kind == "f" else float(np.iinfo(decoded.pixels.dtype).max)
+    small = fitted(image.premultiply(max_alpha=top), *sides, "linear").unpremultiply(max_alpha=top)
+    return (
+        (small if top == 1.0 else small.rint()).cast(image.format).copy(interpretation=image.interpretation)
+    )
 
 
-def visible(small: pyvips.Image, decoded: Decoded) -> pyvips.Image:
-    """Floats as a screen shows them, integers as they are."""
-    return displayed(small) if decoded.pixels.dtype.kind == "f" else small
+def _weighs(decoded: Decoded) -> bool:
+    """Whether colours count by their alpha, so that hidden ones aren't mixed in."""
+    if decoded.alpha != "straight" or not decoded.has_alpha or decoded.color_model not in _MODELS:
+        return False
+    pixels = decoded.pixels
+    top = 1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max
+    return bool((pixels[..., -1] != top).any())
 
 
 def straightened(small: pyvips.Image, decoded: Decoded) -> pyvips.Image:
@@ -115,13 +135,14 @@ def straightened(small: pyvips.Image, decoded: Decoded) -> pyvips.Image:
     return image_of(straight(pixels, decoded.alpha), small.interpretation)
 
 
-def boxed(image: pyvips.Image, size: int) -> pyvips.Image:
-    """Averages of whole blocks, the largest that leave `size` pixels of the longest side: a tenth of the time
-    of libvips' own thumbnails."""
-    factor = max(image.width, image.height) // size
-    if factor < 2:
-        return image
-    return image.shrink(min(factor, image.width), min(factor, image.height))
+def _colored(small: pyvips.Image, decoded: Decoded) -> pyvips.Image:
+    """Colours of a profile that libvips didn't see as sRGB's."""
+    if not decoded.profile:
+        return small
+    small = small.copy()
+    small.set_type(pyvips.GValue.blob_type, "icc-profile-data", decoded.profile)
+    pixels, model, _ = in_srgb(small, "auto")
+    return image_of(pixels, _MODELS[model][pixels.itemsize - 1])
 
 
 def displayed(small: pyvips.Image) -> pyvips.Image:

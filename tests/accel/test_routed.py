@@ -10,6 +10,7 @@ from accel import gpu, troubles
 from accel.devices import kept
 from accel.devices.driver import Gpu
 from accel.devices.here import CPU, WANTED
+from accel.devices.proofs import Proofs
 from accel.devices.report import Devices, Report
 from accel.executor import LocalExecutor
 from accel.gpu import find, join, lane
@@ -318,3 +319,17 @@ async def test_who_gives_up_on_a_gpu_that_starts_leaves_no_process_behind(routed
     with pytest.raises(asyncio.CancelledError):
         await routed.add(added)
     assert ended == [1] and len(routed._lanes) == 1
+
+
+async def test_a_run_that_ends_while_its_gpu_tries_something_speaks_against_nothing(tmp_path):
+    file = tmp_path / "shapes.json"
+    worker = LocalExecutor(1, Limits(), 0, env={WANTED: "cpu"}, warm=())
+    executor = gpu.GpuExecutor(worker, None, "CUDA, Small", file)
+    await executor.start()
+    await executor.run(workloads.trial.workload, {"text": str(file)}, [], deadline_s=60)
+    async with asyncio.timeout(60):
+        while not file.exists():
+            await asyncio.sleep(0.01)
+    assert Proofs(file, "here").all[0].tries == 1
+    await executor.close()
+    assert Proofs(file, "here").all == []

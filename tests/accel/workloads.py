@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from accel import spare
 from accel.devices.faults import DeviceGone
+from accel.devices.proofs import Proofs
 from accel.spare import SPARE
 from accel.workload import Limits, Output, OutputFile, Params, WorkloadError, batched, workload
 
@@ -182,14 +184,32 @@ done = []
 
 @declare("test.later")
 def later(inputs, params, limits):
-    """Leaves work for later: to `note` in `done` that it was done, or to find the device `gone`."""
+    """Leaves work for later: to `note` in `done` that it was done, to find the device `gone`, to `hang`."""
     found = {"pid": os.getpid(), "done": len(done)}
 
     def work():
         if params.text == "gone":
             raise DeviceGone("CUDA failure 700: an illegal memory access was encountered")
+        if params.text == "hang":
+            time.sleep(3600)
         done.append(1)
+        yield from ()
 
+    if params.text == "hang":
+        spare.LONGEST_S = 0.3
     if params.text != "look":
-        SPARE.later(work)
+        SPARE.later(work())
     return Output(found)
+
+
+@declare("test.trial")
+def trial(inputs, params, limits):
+    """Leaves a trial for later that doesn't end, and notes in `text`, a file, that it begins."""
+
+    def work():
+        Proofs(Path(params.text), "here").begin("ab" * 32, "a model.onnx", "x 1x3")
+        time.sleep(3600)
+        yield
+
+    SPARE.later(work())
+    return Output(os.getpid())

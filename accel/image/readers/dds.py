@@ -104,6 +104,9 @@ def _uncompressed(stream: Stream, format: _PixelFormat) -> Layout:
         colors = tuple(mask for mask in (format.red, format.green, format.blue) if mask)
     else:
         colors = (format.red,) if flags & _LUMINANCE and format.red else ()
+        if format.bits == 8 and not alpha and colors:
+            # Pillow names bits that a byte doesn't have.
+            colors = (format.red & 0xFF or 0xFF,)
     masks = colors + alpha
     if format.bits not in (8, 16, 24, 32) or not masks:
         raise stream.unsupported(f"{format.bits} bits a pixel without colours; save it as BC7 or RGBA")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from accel.ai import engines as module
 from accel.ai.engines import build_all, engines
 from accel.ai.opening import proofs
 from accel.devices import here
@@ -50,4 +51,15 @@ def test_without_tensorrt_there_are_no_engines_and_shapes_are_only_tried_anew(ke
     if here.devices().report("tensorrt").usable:
         pytest.skip("TensorRT works here")
     assert engines([], Params(), Limits(models=str(tmp_path / "models"))).value == []
+    assert kept.all == []
+
+
+def test_no_more_engines_are_built_than_are_kept_and_those_of_what_came_last(kept, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "KEPT", 2)
+    for shape in "abcd":
+        kept.settle(
+            KINDS.sha256, Known("texture-kind kinds.onnx", shape, kept.machine, PLAINLY, "", sizes=SIZES)
+        )
+    made = list(build_all(ModelStore(tmp_path / "models"), "cpu"))
+    assert [(one.shape, one.failed) for one in made] == [("d", ""), ("c", "")]
     assert kept.all == []

@@ -47,6 +47,15 @@ def found(*usable):
     return Devices(tuple(Report(name, name in usable, "tried") for name in names), (H100,), 13010, "1.31.1")
 
 
+def ended(pieces):
+    """What comes of all of them."""
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            return end.value
+
+
 def test_on_the_cpu_there_is_no_other_way(contents):
     session = opened(contents, here.CPU)
     assert fixed_ways(contents, TEXTURE_KIND, KINDS, session, here.CPU) is None
@@ -65,7 +74,7 @@ def test_every_way_of_the_shipped_model_gives_what_it_gives_plainly(contents):
             assert np.array_equal(run(textures(seed))[0], plain(textures(seed), ["probabilities"])[0])
         with pytest.raises(ShapeError):
             run(textures(0, rows=2))
-    outcome = best(ways, plain, feed, ["probabilities"], TOLERANCES["float32"])
+    outcome = ended(best(ways, plain, feed, ["probabilities"], TOLERANCES["float32"]))
     # Which one is the fastest is this machine's affair; none of them fails or is wrong.
     assert "fails" not in outcome.against and "other results" not in outcome.against
     assert not outcome.passing
@@ -190,7 +199,7 @@ def test_with_a_gpu_every_way_gives_what_plain_runs_give_or_says_why_it_cannot(n
     }  # fmt: skip
     session = opened(data, here.for_provider("cuda", wish_of(record)))
     plain, wanted = plainly(session), [record.graph.outputs[0].name]
-    outcome = best(ways_by("cuda", data, record, session), plain, feed, wanted, TOLERANCES["tf32"])
+    outcome = ended(best(ways_by("cuda", data, record, session), plain, feed, wanted, TOLERANCES["tf32"]))
     assert "other results" not in outcome.against
     if outcome.run is not None:
         assert outcome.ms < outcome.plain_ms

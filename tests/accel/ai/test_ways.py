@@ -91,6 +91,24 @@ def test_nothing_is_tried_while_somebody_waits(bench):
     assert not ways.kept and bench.plain_runs == 3 * REPEATS
 
 
+def test_a_job_waits_for_one_way_to_be_tried_at_most(bench):
+    opened = []
+
+    def noting(name):
+        way = bench.way(name, 0.001)
+        return Way(name, lambda feed, like: (opened.append(name), way.open(feed, like))[1])
+
+    ways = bench.ways(noting("I/O binding"), noting("CUDA graph"))
+    bench.repeat(ways, rows(2), REPEATS - 1)
+    for _ in range(2 * REPEATS):
+        ways.run(rows(2), ["y"])
+    bench.spare.spend(lambda: not opened)
+    assert opened == ["I/O binding"] and not ways.kept
+    ways.run(rows(2), ["y"])
+    bench.rest()
+    assert opened == ["I/O binding", "CUDA graph"] and ways.kept == {"x 2x8 to y": "I/O binding"}
+
+
 def test_what_takes_more_memory_must_be_faster_for_it(bench):
     ways = bench.ways(bench.way("I/O binding", 0.002), bench.way("CUDA graph", 0.00195))
     bench.repeat(ways, rows(2))
@@ -314,3 +332,39 @@ def test_what_a_caller_writes_into_its_arrays_later_is_not_what_is_tried(bench):
 def test_a_shape_is_told_by_all_inputs_and_by_what_is_wanted():
     feed = {"ids": np.zeros((2, 8), np.int64), "mask": np.zeros((2, 8), np.int64)}
     assert shape_of(feed, ["a", "b"]) == "ids 2x8, mask 2x8 to a, b"
+
+
+FULL = "Failed to allocate memory for requested buffer of size 4096"
+
+
+def test_what_shapes_keep_makes_room_for_a_job_that_has_none(bench):
+    ways = bench.ways(bench.way("CUDA graph", 0.001))
+    for count in (1, 2):
+        bench.repeat(ways, rows(count))
+    real = ways._plain
+
+    def plain(feed, wanted):
+        if ways.kept:
+            raise RuntimeError(FULL)
+        return real(feed, wanted)
+
+    ways._plain = plain
+    assert np.array_equal(ways.run(rows(3), ["y"])[0], bench.session.run(["y"], rows(3))[0])
+    assert not ways.kept
+    # Nor do they come back, which would fill it again.
+    for count in (1, 2):
+        bench.repeat(ways, rows(count))
+    assert not ways.kept
+
+
+def test_memory_that_is_full_without_them_is_for_the_job_to_tell(bench):
+    ways, runs = bench.ways(bench.way("CUDA graph", 0.001)), []
+
+    def plain(feed, wanted):
+        runs.append(1)
+        raise RuntimeError(FULL)
+
+    ways._plain = plain
+    with pytest.raises(RuntimeError, match=FULL):
+        ways.run(rows(2), ["y"])
+    assert len(runs) == 1

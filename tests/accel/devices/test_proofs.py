@@ -1,4 +1,6 @@
-from accel.devices.proofs import KEPT, PLAINLY, TRIES, Known, Proofs, read
+import os
+
+from accel.devices.proofs import KEPT, PLAINLY, TRIES, Known, Proofs, excuse, read
 
 HERE = "NVIDIA H100 9.0, onnxruntime 1.31.1, driver 13010"
 DIGEST = "ab" * 32
@@ -69,3 +71,20 @@ def test_without_a_file_nothing_is_kept():
     kept.settle(DIGEST, known("x 1x3"))
     kept.forget(DIGEST, "x 1x3")
     assert kept.all == [] and kept.known(DIGEST, "x 1x3") is None
+
+
+def test_a_trial_in_a_process_that_was_ended_on_purpose_speaks_against_nothing(tmp_path):
+    file = tmp_path / "shapes.json"
+    for _ in range(TRIES):
+        Proofs(file, HERE).begin(DIGEST, "u2netp model.onnx", "x 1x3")
+        Proofs(file, HERE).settle(DIGEST, known("x 2x3"))
+        excuse(file, [os.getpid()])
+    assert [one.shape for one in Proofs(file, HERE).all] == ["x 2x3"]
+
+
+def test_a_trial_in_another_process_still_counts(tmp_path):
+    file = tmp_path / "shapes.json"
+    Proofs(file, HERE).begin(DIGEST, "u2netp model.onnx", "x 1x3")
+    excuse(file, [os.getpid() + 1])
+    excuse(tmp_path / "none.json", [os.getpid()])
+    assert Proofs(file, HERE).all[0].tries == 1 and not (tmp_path / "none.json").exists()

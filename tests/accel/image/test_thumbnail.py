@@ -2,9 +2,14 @@ import numpy as np
 import pytest
 import pyvips
 
+from accel.image.decoded import Decoded
+from accel.image.preview import shrunk
 from accel.image.thumbnail import Thumbnail, thumbnail
-from accel.workload import Limits, WorkloadError
+from accel.workload import Input, Limits, WorkloadError
 from tests.accel.conftest import image
+from tests.accel.image.files import tga
+from tests.accel.image.icc import ADOBE, ADOBE_GAMMA, in_srgb, rgb_profile
+from tests.accel.image.test_open_raster import document
 
 
 def make(source, **params):
@@ -46,6 +51,64 @@ def test_transparency_does_not_bleed_into_the_average(save):
     half[:, ::2] = (250, 250, 250, 255)
     made, _ = make(save("a.png", half), size=16)
     assert made.numpy()[..., :3].min() >= 248
+
+
+def targa(pixels, tmp_path):
+    """RGB or RGBA as a TGA."""
+    path = tmp_path / "a.tga"
+    order = [2, 1, 0, 3][: pixels.shape[2]]
+    path.write_bytes(tga(pixels[..., order], 2, 8 * pixels.shape[2], 32 + (8 if len(order) == 4 else 0)))
+    return Input("a.tga", str(path))
+
+
+def sprite(dtype, hidden, seen):
+    """A white square on what isn't seen of a colour."""
+    pixels = np.full((64, 64, 4), hidden, dtype)
+    pixels[1:50, 1:50] = seen
+    return pixels
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg"])
+def test_hidden_colours_of_a_sprite_stay_hidden_in_tga_too(tmp_path, format):
+    made, _ = make(targa(sprite(np.uint8, (255, 0, 255, 0), 255), tmp_path), size=10, format=format)
+    pixels = made.numpy()
+    seen = pixels[pixels[..., 3] > 0] if format == "png" else pixels
+    assert seen[..., :3].min() >= (254 if format == "png" else 240)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "top", "hidden"), [("uint16", 65535, 65535), ("float32", 1, 1), ("float32", 1, 8)]
+)
+def test_hidden_colours_of_deep_textures_stay_hidden(dtype, top, hidden):
+    pixels = sprite(dtype, (hidden, 0, hidden, 0), top)
+    made = shrunk(Decoded(pixels, "rgb", True, "dds", 9), 10)
+    white = 65535 if dtype == "uint16" else 255
+    assert made.format == ("ushort" if dtype == "uint16" else "uchar")
+    seen = made.numpy()[made.numpy()[..., 3] > white // 255]
+    assert len(seen) and seen[..., :3].min() >= 0.99 * white
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tga"])
+@pytest.mark.parametrize(("width", "height", "size"), [(1024, 47, 32), (1500, 7, 50), (750, 34, 47)])
+@pytest.mark.parametrize("turned", [False, True])
+def test_every_row_of_a_thin_image_counts(save, tmp_path, name, width, height, size, turned):
+    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels[height // 2 :] = 200
+    pixels = np.ascontiguousarray(pixels.swapaxes(0, 1)) if turned else pixels
+    made, _ = make(targa(pixels, tmp_path) if name == "a.tga" else save(name, pixels), size=size)
+    assert (made.height if turned else made.width) == size
+    assert abs(made.avg() - pixels.mean()) <= 5
+
+
+def test_the_profile_of_a_document_counts(tmp_path):
+    planes = np.empty((3, 40, 40), np.uint8)
+    planes[:] = np.uint8([60, 200, 90])[:, None, None]
+    path = tmp_path / "a.psd"
+    path.write_bytes(document(b"", planes, rgb_profile(ADOBE, ADOBE_GAMMA)))
+    wanted = in_srgb((np.array([60, 200, 90]) / 255) ** ADOBE_GAMMA, ADOBE) * 255
+    for size in (20, 256):
+        made, _ = make(Input("a.psd", str(path)), size=size)
+        assert np.abs(made.numpy()[5, 5] - wanted).max() <= 2
 
 
 def test_a_strip_keeps_its_one_row(save):
