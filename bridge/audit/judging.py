@@ -60,12 +60,13 @@ class Judging:
 
         Raises UserError where what it judges by is damaged.
         """
-        for start in range(0, len(self._examined), AT_ONCE):
+        while some := self._examined[-AT_ONCE:]:
             # Ctrl-C would else be heard only in the end.
             await asyncio.sleep(0)
-            for asset, size, found in self._in_context(self._examined[start : start + AT_ONCE]):
+            # From the end, so that its memory serves for what comes of them.
+            del self._examined[-AT_ONCE:]
+            for asset, size, found in self._in_context(some):
                 self._judge(asset, size, found)
-        self._examined.clear()
 
     def _in_context(
         self, some: Iterable[tuple[TextureAsset, int, bytes]]
