@@ -83,7 +83,7 @@ def write(known: Experience, file: Path) -> None:
         roots=trees.roots.astype(np.uint16),
         features=trees.features.astype(np.uint8),
         splits=trees.splits,
-        lower=trees.lower.astype(np.uint16),
-        higher=trees.higher.astype(np.uint16),
+        lower=trees.children[1::2].astype(np.uint16),
+        higher=trees.children[::2].astype(np.uint16),
         values=trees.values,
     )
