@@ -118,6 +118,7 @@ def _describe(row: Row, found: Examination) -> None:
     row.width, row.height, row.size, row.format = image.width, image.height, image.size, image.format
     row.kind, row.sure = classification.kind, classification.advise
     row.probability = float(classification.probabilities.get(row.kind, 0.0))
+    row.evidence = classification.evidence
     row.content = found.fingerprint.file
 
 

@@ -90,7 +90,11 @@ def _table(rows: Sequence[Row], locale: str) -> Table:
 
 
 def _said(row: Row, locale: str) -> list[str]:
-    lines = [plain(sentence(issue, locale)) for issue in (*row.mended, *row.issues)]
+    mended = [plain(sentence(issue, locale)) for issue in row.mended]
+    if row.issues:
+        # Its severity is that of what is left.
+        mended = [say("mended_issue", locale, what=what) for what in mended]
+    lines = [*mended, *(plain(sentence(issue, locale)) for issue in row.issues)]
     changes = ", ".join(change_text(name, row.present, row.options) for name in row.options)
     return [*lines, changes] if changes else lines
 

@@ -8,6 +8,8 @@ from typing import Any
 from msgspec import Struct, field
 
 from accel.image.fingerprint import Fingerprint
+from accel.texture.classification import Evidence
+from accel.texture.kinds import Kind
 from bridge.advisors.findings import NOTE, WASTE, WRONG, Finding
 
 SEVERITIES: Mapping[str, int] = {"wrong": WRONG, "waste": WASTE, "note": NOTE}
@@ -58,11 +60,13 @@ class Row(Struct):
     size: int = 0
     """The file's bytes."""
     format: str = ""
-    kind: str = ""
-    """The most probable one; empty where the file couldn't be examined."""
+    kind: Kind | None = None
+    """The most probable one; None where the file couldn't be examined."""
     sure: bool = False
     """Whether that is sure enough to act on."""
     probability: float = 0.0
+    evidence: Sequence[Evidence] = ()
+    """What speaks for that, or for another one."""
     content: str = ""
     """SHA-256 of the file; empty where it can't be read."""
     memory: int = 0
