@@ -26,6 +26,7 @@ class SeenSoFar:
 
     def __init__(self) -> None:
         self._files: dict[str, Portions] = {}
+        self._warned = False
 
     def add(self, file: str, alone: Classification) -> None:
         """Remembers what a file is taken for alone, in the place of what it was before."""
@@ -40,7 +41,9 @@ class SeenSoFar:
         try:
             return self._context.judge(found)
         except WorkloadError as error:
-            log.warning("textures are judged without their project: %s", error.reason)
+            if not self._warned:
+                log.warning("textures are judged without their project: %s", error.reason)
+            self._warned = True
             return list(found)
 
     @cached_property
