@@ -83,6 +83,11 @@ class Row(Struct):
         return max((issue.rank for issue in self.issues), default=-1)
 
     @property
+    def refused(self) -> bool:
+        """Whether --fix has tried in vain."""
+        return any(issue.code == "not_applied" for issue in self.issues)
+
+    @property
     def present(self) -> dict[str, Any]:
         """The options of `options` as they are, or were before this run."""
         return {name: (self.settings or {}).get(name) for name in self.options}
@@ -132,8 +137,11 @@ class Report(Struct, kw_only=True):
 
     @property
     def saved(self) -> int:
-        """Bytes of the GPU's memory that the options of all rows free; below 0 where they take more."""
-        return sum(row.memory - row.memory_after for row in self.rows if row.options)
+        """Bytes of the GPU's memory that the options of all rows free; below 0 where they take more.
+
+        What couldn't be written frees nothing.
+        """
+        return sum(row.memory - row.memory_after for row in self.rows if row.options and not row.refused)
 
     @property
     def listed(self) -> list[Row]:

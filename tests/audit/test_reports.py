@@ -160,7 +160,14 @@ def test_what_is_not_bad_enough_is_counted_and_not_listed(report: Report) -> Non
 def test_what_fix_has_tried_in_vain_is_not_promised_again(report: Report) -> None:
     tried = Issue("not_applied", 2, "not_applied", {"reason": "read-only"})
     report.rows[0] = replace(report.rows[0], issues=[tried, *report.rows[0].issues])
-    assert not any("--fix" in line for line in report_table.closing(report, "en"))
+    report.rows[0].memory, report.rows[0].memory_after = 4096, 1024
+    report.memory, report.receipt = 8192, 3
+    told = report_table.closing(report, "en")
+    assert not any("--fix" in line or "freed" in line or "revert" in line for line in told)
+    report.rows[0].mended, report.rows[0].issues = report.rows[0].issues[1:], []
+    told = report_table.closing(report, "en")
+    assert "8.0 KiB of GPU memory on the desktop; the settings freed 3.0 KiB of it" in told
+    assert "Mended textures: 1; `popbridge revert 3` puts them back" in told
 
 
 def test_the_page_names_kinds_in_the_readers_language(report: Report) -> None:
