@@ -10,8 +10,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from accel.texture.context import CLASSES, FEWEST, Experience
+from accel.texture.context import FEWEST, Experience
 from accel.texture.kinds import KINDS
+from accel.texture.sureness import CLASSES
 
 TILT = 1.2
 """Deviation of the logarithm of how much more or less of a kind a project may have than was labelled."""
