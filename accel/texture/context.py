@@ -11,16 +11,17 @@ from zipfile import BadZipFile
 
 import numpy as np
 from msgspec import Struct
-from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from accel.texture.classification import Classification, Evidence
-from accel.texture.kinds import CLASS_OF, KINDS
-from accel.texture.sureness import Sureness, sure_enough
+from accel.texture.kinds import KINDS, Kind
+from accel.texture.sureness import CLASSES, Sureness, sure_enough
 from accel.texture.trees import Trees, from_arrays
 from accel.workload import WorkloadError
 
 Floats = NDArray[np.float64]
+Portions = NDArray[np.int64]
+"""Probabilities of the kinds as whole numbers, so that sums are the same in whatever order they grow."""
 
 FILE = Path(__file__).with_name("context.npz")
 
@@ -30,13 +31,14 @@ FEWEST = 4
 """Other textures from which they say anything."""
 PRIOR = 0.25
 """How far the mixture of the others counts as what is to be expected; all more is learned."""
+WHOLE = 2**40
+"""The portion that is certainty: 8 million textures of one kind can be summed."""
 LEAST = 1e-4
 """The least probability that counts."""
 SAYING = 0.2
 """Logarithm of the likelihood ratio from which it is shown as evidence."""
 NAMING = ("name", "folder", "siblings", "words")
 """Sources of evidence that a name is."""
-CLASSES = tuple(dict.fromkeys(CLASS_OF.values()))
 
 
 class Experience(Struct, frozen=True):
@@ -63,21 +65,23 @@ class Context:
     """The textures of one project, by what each is taken for alone."""
 
     def __init__(self) -> None:
-        self._sums = np.zeros(len(KINDS))
+        self._sums = np.zeros(len(KINDS), np.int64)
         self._count = 0
 
-    def add(self, found: Classification) -> None:
-        """One more texture, as `texture.classify` judged it."""
-        self._sums += _row(found)
+    def add(self, found: Classification) -> Portions:
+        """One more texture, as `texture.classify` judged it; gives what `remove` takes to forget it."""
+        portions = _portions(_row(found))
+        self._sums += portions
         self._count += 1
+        return portions
 
-    def remove(self, found: Classification) -> None:
+    def remove(self, portions: Portions) -> None:
         """Forgets one that was added."""
-        self._sums = np.maximum(self._sums - _row(found), 0.0)
+        self._sums -= portions
         self._count -= 1
 
     def judge(self, found: Sequence[Classification]) -> list[Classification]:
-        """Some of those that were added, each judged once more by what the others are.
+        """Each judged once more by what the others are: some of those that were added.
 
         What materials use a texture as needs no guess by others. Raises WorkloadError where what was
         learned is missing or damaged.
@@ -85,27 +89,16 @@ class Context:
         if self._count <= FEWEST or not found:
             return list(found)
         alone = np.array([_row(one) for one in found])
-        weighed = experience().weigh(alone, np.maximum(self._sums - alone, 0.0))
-        return [
-            one
-            if any(evidence.source == "slot" for evidence in one.evidence)
-            else self._told(one, before, now)
-            for one, before, now in zip(found, alone, weighed, strict=True)
-        ]
-
-    def _told(self, found: Classification, before: Floats, now: Floats) -> Classification:
-        best = int(now.argmax())
-        raised = float(np.log(now[best] / max(before[best], LEAST)))
-        others = np.maximum(self._sums - before, 0.0)
-        share = others[best] / max(others.sum(), 1.0)
-        said = [Evidence("project", f"{share:.0%} of its project's textures", KINDS[best])]
-        return replace(
-            found,
-            kind=KINDS[best],
-            probabilities=dict(zip(KINDS, now.tolist(), strict=True)),
-            advise=sure_enough(now, experience().names if _named(found) else experience().pixels),
-            evidence=[*found.evidence, *(said if raised >= SAYING else [])],
+        others = np.maximum(self._sums - _portions(alone), 0) / WHOLE
+        now = experience().weigh(alone, others)
+        best = now.argmax(axis=1)
+        advise = np.where(
+            [_named(one) for one in found],
+            sure_enough(now, experience().names),
+            sure_enough(now, experience().pixels),
         )
+        told = zip(found, best, now.tolist(), advise.tolist(), _said(alone, others, now, best), strict=True)
+        return [one if _used(one) else _told(one, KINDS[kind], *how) for one, kind, *how in told]
 
 
 def columns(alone: Floats, others: Floats, usual: Floats) -> NDArray[np.float32]:
@@ -150,6 +143,32 @@ def _experience(arrays: Mapping[str, NDArray[Any]]) -> Experience:
 
 def _sureness(thresholds: NDArray[Any]) -> Sureness:
     return Sureness(1.0, dict(zip(CLASSES, thresholds.astype(float).tolist(), strict=True)))
+
+
+def _told(
+    found: Classification, kind: Kind, shares: Sequence[float], advise: bool, said: str
+) -> Classification:
+    evidence = [*found.evidence, Evidence("project", said, kind)] if said else found.evidence
+    return Classification(kind, dict(zip(KINDS, shares, strict=True)), advise, evidence)
+
+
+def _said(alone: Floats, others: Floats, now: Floats, best: NDArray[np.intp]) -> list[str]:
+    """What of the project speaks for the kinds of `best`, by row; empty where too little does."""
+    rows = np.arange(len(best))
+    raised = np.log(now[rows, best] / np.maximum(alone[rows, best], LEAST))
+    shares = others[rows, best] / np.maximum(others.sum(axis=1), 1.0)
+    return [
+        f"{share:.0%} of its project's textures" if more >= SAYING else ""
+        for share, more in zip(shares.tolist(), raised.tolist(), strict=True)
+    ]
+
+
+def _portions(shares: Floats) -> Portions:
+    return np.rint(shares * WHOLE).astype(np.int64)
+
+
+def _used(found: Classification) -> bool:
+    return any(one.source == "slot" for one in found.evidence)
 
 
 def _named(found: Classification) -> bool:

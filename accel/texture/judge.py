@@ -63,7 +63,7 @@ def judge(decoded: Decoded, name: str, around: Surroundings) -> Classification:
     return Classification(
         kind=best,
         probabilities=dict(zip(KINDS, probabilities.tolist(), strict=True)),
-        advise=sure_enough(probabilities, sure),
+        advise=bool(sure_enough(probabilities, sure)),
         evidence=evidence,
     )
 

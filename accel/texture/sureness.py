@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from accel.texture.kinds import CLASS_OF, KINDS, TextureClass
+from accel.texture.kinds import CLASS_OF, KINDS
+
+CLASSES = tuple(dict.fromkeys(CLASS_OF.values()))
+
+_AT = np.array([CLASSES.index(CLASS_OF[kind]) for kind in KINDS])
+"""The place of each kind's class."""
+_BEGINS = np.searchsorted(_AT, np.arange(len(CLASSES)))
+"""Where the kinds of each class begin: they stand together in KINDS."""
 
 
 class Sureness(Struct, frozen=True):
@@ -20,16 +28,15 @@ class Sureness(Struct, frozen=True):
     """By class; above 1 where it never is sure enough."""
 
 
-def class_shares(probabilities: NDArray[Any]) -> dict[TextureClass, float]:
-    """Probabilities of the classes, from those of KINDS."""
-    shares = dict.fromkeys(CLASS_OF.values(), 0.0)
-    for kind, share in zip(KINDS, probabilities, strict=True):
-        shares[CLASS_OF[kind]] += float(share)
-    return shares
+def class_shares(probabilities: NDArray[Any]) -> NDArray[Any]:
+    """Probabilities of CLASSES, … x classes, from those of KINDS, … x kinds."""
+    return np.add.reduceat(probabilities, _BEGINS, axis=-1)
 
 
-def sure_enough(probabilities: NDArray[Any], sure: Sureness) -> bool:
-    """Whether the class of the most probable kind is sure enough to act on."""
+def sure_enough(probabilities: NDArray[Any], sure: Sureness) -> NDArray[np.bool_]:
+    """Of each of … x kinds, whether the class of the most probable one is sure enough to act on."""
     shares = class_shares(probabilities)
-    of_best = CLASS_OF[KINDS[int(probabilities.argmax())]]
-    return shares[of_best] >= sure.thresholds.get(of_best, 2.0) and shares[of_best] == max(shares.values())
+    of_best = _AT[probabilities.argmax(axis=-1)]
+    share = np.take_along_axis(shares, of_best[..., None], axis=-1)[..., 0]
+    thresholds = np.array([sure.thresholds.get(one, 2.0) for one in CLASSES])
+    return np.asarray((share >= thresholds[of_best]) & (share == shares.max(axis=-1)))

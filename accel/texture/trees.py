@@ -9,8 +9,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-AT_ONCE = 512
-"""Rows that are judged together, which bounds the memory that takes."""
+AT_ONCE = 128
+"""Rows that are judged together: what that takes stays in a core's cache."""
 
 
 class Trees(Struct, frozen=True):
@@ -21,13 +21,13 @@ class Trees(Struct, frozen=True):
 
     outputs: int
     depth: int
-    roots: NDArray[np.int32]
-    features: NDArray[np.int32]
+    roots: NDArray[np.intp]
+    features: NDArray[np.intp]
     """By node; of a leaf any."""
     splits: NDArray[np.float32]
     """A value that isn't above it goes to the lower child."""
-    lower: NDArray[np.int32]
-    higher: NDArray[np.int32]
+    children: NDArray[np.intp]
+    """The higher and the lower one of each node, in turn."""
     values: NDArray[np.float32]
     """By node; of what isn't a leaf 0."""
 
@@ -37,19 +37,23 @@ class Trees(Struct, frozen=True):
         return np.concatenate(parts) if parts else np.zeros((0, self.outputs))
 
     def _scores(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        node = np.repeat(self.roots[None], len(rows), axis=0)
-        of = np.arange(len(rows))[:, None]
+        values, begins = rows.ravel(), np.arange(len(rows))[:, None] * rows.shape[1]
+        node = np.broadcast_to(self.roots, (len(rows), len(self.roots)))
         for _ in range(self.depth):
-            below = rows[of, self.features[node]] <= self.splits[node]
-            node = np.where(below, self.lower[node], self.higher[node])
-        leaves = self.values[node].astype(np.float64)
+            # By flat places: numpy takes these in a third of the time that a row and a column cost.
+            below = values.take(begins + self.features.take(node)) <= self.splits.take(node)
+            node = self.children.take(2 * node + below)
+        leaves = self.values.take(node).astype(np.float64)
         return np.asarray(leaves.reshape(len(rows), -1, self.outputs).sum(axis=1))
 
 
 def from_arrays(found: Mapping[str, NDArray[Any]]) -> Trees:
     """Trees of a file of arrays. Raises KeyError and ValueError where one is missing or has no such form."""
-    wide = {name: found[name].astype(np.int32) for name in ("roots", "features", "lower", "higher")}
+    roots, features, lower, higher = (
+        found[name].astype(np.intp) for name in ("roots", "features", "lower", "higher")
+    )
     splits, values = (found[name].astype(np.float32) for name in ("splits", "values"))
-    if len({len(splits), len(values), *(len(one) for name, one in wide.items() if name != "roots")}) != 1:
+    if len({len(one) for one in (splits, values, features, lower, higher)}) != 1:
         raise ValueError("nodes have arrays of several lengths")
-    return Trees(int(found["outputs"]), int(found["depth"]), **wide, splits=splits, values=values)
+    children = np.stack([higher, lower], axis=1).ravel()
+    return Trees(int(found["outputs"]), int(found["depth"]), roots, features, splits, children, values)

@@ -15,7 +15,7 @@ from accel.image.inspection import Inspection
 from accel.texture.examine import Examination
 from bridge.advisors.channels import channel_order
 from bridge.advisors.findings import Finding, find
-from bridge.advisors.subject import facts_of, subject, sureness, words
+from bridge.advisors.subject import by_project, facts_of, subject, sureness, words
 from bridge.api import Adapter
 from bridge.core.memory import PLATFORMS, Platform, limited, texture_bytes
 from bridge.core.textures import TextureIntent
@@ -45,6 +45,8 @@ class About(Struct, frozen=True):
     """What its name and the materials that use it say, for example `_nrm`."""
     channels: dict[str, str]
     """What packed channels hold, by `r`, `g`, `b` and `a`; empty where that isn't sure."""
+    by_project: bool = False
+    """Whether the other textures of its project speak for that, too."""
 
 
 class FileAdvice(Struct, frozen=True):
@@ -145,7 +147,13 @@ def about(examination: Examination, file: str) -> About | None:
     # Pixels alone may say normals where the model isn't sure.
     share = sureness(found) if found.advise else 0.0
     order = channel_order(texture.image, file) if texture.kind == "packed" else None
-    return About(texture.kind, min(99, int(share * 100)), words(found), dict(order or {}))
+    return About(
+        texture.kind,
+        min(99, int(share * 100)),
+        words(found.kind, found.evidence),
+        dict(order or {}),
+        by_project(found.kind, found.evidence),
+    )
 
 
 def _measure(

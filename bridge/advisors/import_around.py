@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from bridge import projectfile
 from bridge.advisors.advice import Asset
 from bridge.advisors.import_context import Projects, SeenSoFar
-from bridge.advisors.sets import siblings_of
+from bridge.advisors.sets import Beside, beside, siblings_of
 from bridge.api import Kind, SessionView
 from bridge.projectfile import ProjectFile
 
@@ -35,8 +35,8 @@ class Around(Struct, frozen=True):
     agreed: ProjectFile = field(default_factory=ProjectFile)
     max_size: int = 4096
     """The longest side that is accepted, pixels."""
-    beside: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """The names of the files in each folder."""
+    folders: Mapping[str, Beside] = field(default_factory=dict)
+    """The names of the files in each."""
     uses: Uses = field(default_factory=dict)
     seen: SeenSoFar = field(default_factory=SeenSoFar)
     """What the project's textures were taken for until now."""
@@ -46,7 +46,7 @@ class Around(Struct, frozen=True):
         assert session.adapter is not None and session.version is not None
         present = session.adapter.read_texture(asset.options, session.version)
         return {
-            "siblings": siblings_of(asset.file, self.beside.get(_folder(asset.file), ())),
+            "siblings": siblings_of(asset.file, self.folders.get(_folder(asset.file), {})),
             "slots": list(self.uses.get(asset.file, ())),
             "imported_as": present.kind,
         }
@@ -65,10 +65,10 @@ class Surveyor:
         """What surrounds `assets`; `max_size` is what holds where the project's file says nothing."""
         assert session.root is not None
         folders = {_folder(asset.file) for asset in assets}
-        beside = await asyncio.to_thread(_names, session.root, folders)
+        named = await asyncio.to_thread(_names, session.root, folders)
         uses = await self._used(session, session.root)
         seen = self._projects.of(session.root)
-        return Around(agreed, agreed.textures.max_size or max_size, beside, uses, seen)
+        return Around(agreed, agreed.textures.max_size or max_size, named, uses, seen)
 
     async def _used(self, session: SessionView, root: Path) -> Uses:
         at, known = self._uses.get(root, (0.0, {}))
@@ -97,9 +97,9 @@ def _folder(file: str) -> str:
     return PurePosixPath(file).parent.as_posix()
 
 
-def _names(root: Path, folders: Iterable[str]) -> dict[str, list[str]]:
+def _names(root: Path, folders: Iterable[str]) -> dict[str, Beside]:
     """The names of the files in each of these folders below `root`; none where it can't be listed."""
-    names: dict[str, list[str]] = {}
+    names: dict[str, Beside] = {}
     for folder in folders:
         # What an editor reports may point anywhere: nothing outside the project is listed.
         if ".." in PurePosixPath(folder).parts or PurePosixPath(folder).is_absolute():
@@ -109,5 +109,5 @@ def _names(root: Path, folders: Iterable[str]) -> dict[str, list[str]]:
         except (OSError, ValueError):
             continue
         # Names that are no Unicode can't travel to the worker.
-        names[folder] = [name for name in found if name.isprintable()]
+        names[folder] = beside(name for name in found if name.isprintable())
     return names

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from accel.texture.classification import Classification
-from accel.texture.context import Context
 from accel.workload import WorkloadError
+
+if TYPE_CHECKING:
+    from accel.texture.context import Context, Portions
 
 log = logging.getLogger(__name__)
 
@@ -21,28 +25,33 @@ class SeenSoFar:
     """The textures of one project that were looked at since the daemon began."""
 
     def __init__(self) -> None:
-        self._context = Context()
-        self._files: dict[str, Classification] = {}
+        self._files: dict[str, Portions] = {}
+        self._warned = False
 
-    def judge(self, found: Mapping[str, Classification]) -> dict[str, Classification]:
-        """Each of these files by what all others are; they are remembered as they look alone."""
-        for file, alone in found.items():
-            self._remember(file, alone)
-        there = [file for file in found if file in self._files]
-        try:
-            told = self._context.judge([found[file] for file in there])
-        except WorkloadError as error:
-            log.warning("textures are judged without their project: %s", error.reason)
-            return dict(found)
-        return {**found, **dict(zip(there, told, strict=True))}
-
-    def _remember(self, file: str, alone: Classification) -> None:
+    def add(self, file: str, alone: Classification) -> None:
+        """Remembers what a file is taken for alone, in the place of what it was before."""
         if (before := self._files.pop(file, None)) is not None:
             self._context.remove(before)
         elif len(self._files) >= MAX_FILES:
             self._context.remove(self._files.pop(next(iter(self._files))))
-        self._files[file] = alone
-        self._context.add(alone)
+        self._files[file] = self._context.add(alone)
+
+    def judge(self, found: Sequence[Classification]) -> list[Classification]:
+        """Each of these, which were added, by what all others are."""
+        try:
+            return self._context.judge(found)
+        except WorkloadError as error:
+            if not self._warned:
+                log.warning("textures are judged without their project: %s", error.reason)
+            self._warned = True
+            return list(found)
+
+    @cached_property
+    def _context(self) -> Context:
+        # Imported here, as every command loads the advisors, and few judge textures: numpy takes its time.
+        from accel.texture.context import Context
+
+        return Context()
 
 
 class Projects:

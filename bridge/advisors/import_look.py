@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from accel.texture.examine import Examination
 from bridge.advisors.advice import Asset, FileAdvice, covered, judge, settle
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 32
 """Files that are in work at once; the bridge queues them, this bounds what waits there."""
+JUDGED_AT_ONCE = 32
+"""Files that are judged in one go, which takes some milliseconds."""
 PREVIEW = 256
 """Longest side of the popup's picture, pixels."""
 PREVIEWED = 8
@@ -94,22 +97,25 @@ async def look_at_all(
                 params = {**around.of(asset, session), "preview": preview}
                 result = await context.run("texture.examine", params, [path], names=[asset.file])
                 found = msgspec.convert(result.value, Examination)
+                around.seen.add(asset.file, found.classification)
                 return Examined(asset, found, result.blobs.get("preview"))
             return None
 
     examined = [one for one in await asyncio.gather(*map(examine, assets)) if one is not None]
     looked = []
-    for one in _in_context(examined, around):
-        with _own_trouble(one.asset):
-            looked.append(_judge(session, one, rules, around.max_size))
+    for start in range(0, len(examined), JUDGED_AT_ONCE):
+        # An import may bring thousands, and other sessions are heard in between.
+        await asyncio.sleep(0)
+        for one in _in_context(examined[start : start + JUDGED_AT_ONCE], around):
+            with _own_trouble(one.asset):
+                looked.append(_judge(session, one, rules, around.max_size))
     return looked
 
 
 def _in_context(examined: Sequence[Examined], around: Around) -> Iterator[Examined]:
-    told = around.seen.judge({one.asset.file: one.found.classification for one in examined})
-    for one in examined:
-        found = msgspec.structs.replace(one.found, classification=told[one.asset.file])
-        yield msgspec.structs.replace(one, found=found)
+    told = around.seen.judge([one.found.classification for one in examined])
+    for one, classification in zip(examined, told, strict=True):
+        yield replace(one, found=replace(one.found, classification=classification))
 
 
 @contextlib.contextmanager
@@ -158,4 +164,4 @@ async def with_preview(context: Context, session: SessionView, files: list[FileA
         result = await context.run("image.inspect", {"preview": PREVIEW}, [path], names=[files[0].file])
     except RequestError:
         return files
-    return [msgspec.structs.replace(files[0], preview=result.blobs.get("preview")), *files[1:]]
+    return [replace(files[0], preview=result.blobs.get("preview")), *files[1:]]

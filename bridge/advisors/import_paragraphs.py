@@ -56,10 +56,12 @@ def _heading(name: str, about: About | None, locale: str) -> str:
         kind = say("channels", locale, kind=kind, channels=_channels(about.channels, locale))
     if not about.sure:
         return say("about", locale, file=code(name), kind=kind)
-    if not about.words:
+    said = [code(word) for word in about.words[:MAX_WORDS]]
+    said += [say("by_project", locale)] if about.by_project else []
+    if not said:
         return say("about_sure", locale, file=code(name), kind=kind, sure=about.sure)
-    said = say("comma", locale).join(code(word) for word in about.words[:MAX_WORDS])
-    return say("about_named", locale, file=code(name), kind=kind, sure=about.sure, words=said)
+    told = say("comma", locale).join(said)
+    return say("about_named", locale, file=code(name), kind=kind, sure=about.sure, words=told)
 
 
 def _channels(channels: Mapping[str, str], locale: str) -> str:

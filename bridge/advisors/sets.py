@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Protocol, TypeVar
 
@@ -23,14 +23,26 @@ class Named(Protocol):
 One = TypeVar("One", bound=Named)
 
 
-def siblings_of(file: str, names: Iterable[str]) -> list[str]:
+Beside = Mapping[str, Sequence[str]]
+"""The names of one folder's files by the word that they begin with, each group in order."""
+
+
+def beside(names: Iterable[str]) -> Beside:
+    """What `siblings_of` looks up: a folder's names are read once, not once for each of its files."""
+    groups: dict[str, list[str]] = {}
+    for name in sorted(names):
+        groups.setdefault(_start(name), []).append(name)
+    return groups
+
+
+def siblings_of(file: str, folder: Beside) -> list[str]:
     """Those of a folder's file names that may be of the same material as `file`.
 
     Only these, so that the judgement of a texture doesn't change with whatever else lies beside it.
     """
     own = PurePosixPath(file).name
-    start = _start(own)
-    return sorted(name for name in names if name != own and _start(name) == start)[:MAX_SIBLINGS]
+    near = folder.get(_start(own), ())[: MAX_SIBLINGS + 1]
+    return [name for name in near if name != own][:MAX_SIBLINGS]
 
 
 def by_material(files: Sequence[One]) -> list[tuple[str, list[One]]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from accel.image.inspection import Inspection
-from accel.texture.classification import Classification
+from accel.texture.classification import Classification, Evidence
 from accel.texture.examine import Examination
 from accel.texture.kinds import CLASS_OF, KINDS, Kind, TextureClass
 from accel.texture.names import read_name
@@ -223,14 +223,23 @@ def surely_normals(image: Inspection) -> bool:
     return image.normals.convention is not None
 
 
-def words(found: Classification) -> list[str]:
-    """What names and materials say for the class of the kind, as a person would point at it.
+def words(kind: Kind, evidence: Iterable[Evidence]) -> list[str]:
+    """What names and materials say for the class of `kind`, as a person would point at it.
 
     Words that say little each are told where nothing says more.
     """
-    alike = [e for e in found.evidence if e.kind and CLASS_OF[e.kind] == CLASS_OF[found.kind]]
+    alike = _alike(kind, evidence)
     said = [e.detail for e in alike if e.source in ("name", "siblings", "slot", "folder")]
     return list(dict.fromkeys(said or [e.detail for e in alike if e.source == "words"]))
+
+
+def by_project(kind: Kind, evidence: Iterable[Evidence]) -> bool:
+    """Whether the other textures of its project speak for the class of `kind`."""
+    return any(e.source == "project" for e in _alike(kind, evidence))
+
+
+def _alike(kind: Kind, evidence: Iterable[Evidence]) -> list[Evidence]:
+    return [e for e in evidence if e.kind and CLASS_OF[e.kind] == CLASS_OF[kind]]
 
 
 def sureness(found: Classification) -> float:

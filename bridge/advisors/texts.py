@@ -38,6 +38,7 @@ TEXTS = {
     "about_named": Text(
         "{file}: {kind}, {sure} % sure ({words})", "{file}：{kind}，可信度 {sure}%（{words}）"
     ),
+    "by_project": Text("the project's other textures", "项目中的其他贴图"),
     "kind_albedo": Text("colour map", "颜色贴图"),
     "kind_normal": Text("normal map", "法线贴图"),
     "kind_height": Text("height map", "高度贴图"),

@@ -60,12 +60,13 @@ class Judging:
 
         Raises UserError where what it judges by is damaged.
         """
-        for start in range(0, len(self._examined), AT_ONCE):
+        while some := self._examined[-AT_ONCE:]:
             # Ctrl-C would else be heard only in the end.
             await asyncio.sleep(0)
-            for asset, size, found in self._in_context(self._examined[start : start + AT_ONCE]):
+            # From the end, so that its memory serves for what comes of them.
+            del self._examined[-AT_ONCE:]
+            for asset, size, found in self._in_context(some):
                 self._judge(asset, size, found)
-        self._examined.clear()
 
     def _in_context(
         self, some: Iterable[tuple[TextureAsset, int, bytes]]
@@ -117,6 +118,7 @@ def _describe(row: Row, found: Examination) -> None:
     row.width, row.height, row.size, row.format = image.width, image.height, image.size, image.format
     row.kind, row.sure = classification.kind, classification.advise
     row.probability = float(classification.probabilities.get(row.kind, 0.0))
+    row.evidence = classification.evidence
     row.content = found.fingerprint.file
 
 

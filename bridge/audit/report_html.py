@@ -11,7 +11,7 @@ from bridge.audit.page import SCRIPT, STYLE
 from bridge.audit.plain import change_text, plain
 from bridge.audit.report_table import closing
 from bridge.audit.results import Group, Issue, Report, Row
-from bridge.audit.texts import bytes_text, explain, kind_name, kind_of, say, sentence
+from bridge.audit.texts import bytes_text, explain, kind_name, kind_of, reasons, say, sentence
 
 COLUMNS = ("picture", "severity", "file", "kind", "size", "bytes", "memory", "finding", "setting")
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
@@ -74,8 +74,10 @@ def _row(row: Row, locale: str) -> str:
         (str(row.rank), f'<span class="{severity}">{escape(say(severity, locale))}</span>'),
         (plain(row.file), escape(plain(row.file))),
         (
-            row.kind,
-            f'<span title="{row.probability:.0%}">{escape(kind_of(row, locale))}</span>' if row.kind else "",
+            row.kind or "",
+            f'<span title="{escape(reasons(row, locale))}">{escape(kind_of(row, locale))}</span>'
+            if row.kind
+            else "",
         ),
         (str(row.width * row.height), f"{row.width} × {row.height}" if row.width else ""),
         (str(row.size), escape(bytes_text(row.size)) if row.size else ""),

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import msgspec
+
 from bridge.audit.plain import plain
 from bridge.audit.results import Group, Issue, Report, Row
 from bridge.audit.texts import sentence
@@ -69,9 +71,10 @@ def _row(row: Row, locale: str) -> dict[str, Any]:
         "size": row.size,
         "memory": row.memory or None,
         "memory_after": row.memory_after or None,
-        "kind": row.kind or None,
+        "kind": row.kind,
         "sure": row.sure,
         "probability": round(row.probability, 4),
+        "evidence": [msgspec.to_builtins(one) for one in row.evidence],
         "findings": [_issue(issue, locale) for issue in row.issues],
         "mended": [_issue(issue, locale) for issue in row.mended],
         "present": row.present,

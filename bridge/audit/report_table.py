@@ -57,8 +57,7 @@ def closing(report: Report, locale: str) -> list[str]:
             key = "freed" if report.receipt is not None else "frees"
             told.append(say(key, locale, memory=bytes_text(report.saved)))
         lines.append("; ".join(told))
-    if report.receipt is not None:
-        count = sum(bool(row.mended) for row in report.rows)
+    if count := sum(bool(row.mended) for row in report.rows):
         lines.append(say("fixed", locale, count=count, receipt=report.receipt))
     if report.accepted:
         lines.append(say("accepted", locale, count=report.accepted))
@@ -69,8 +68,7 @@ def closing(report: Report, locale: str) -> list[str]:
 
 def _fixable(row: Row) -> int:
     """Issues that --fix would settle; none where it has just tried in vain."""
-    codes = {issue.code for issue in row.issues}
-    return 0 if "not_applied" in codes else sum(issue.fixable for issue in row.issues)
+    return 0 if row.refused else sum(issue.fixable for issue in row.issues)
 
 
 def _table(rows: Sequence[Row], locale: str) -> Table:
@@ -90,7 +88,11 @@ def _table(rows: Sequence[Row], locale: str) -> Table:
 
 
 def _said(row: Row, locale: str) -> list[str]:
-    lines = [plain(sentence(issue, locale)) for issue in (*row.mended, *row.issues)]
+    mended = [plain(sentence(issue, locale)) for issue in row.mended]
+    if row.issues:
+        # Its severity is that of what is left.
+        mended = [say("mended_issue", locale, what=what) for what in mended]
+    lines = [*mended, *(plain(sentence(issue, locale)) for issue in row.issues)]
     changes = ", ".join(change_text(name, row.present, row.options) for name in row.options)
     return [*lines, changes] if changes else lines
 

@@ -8,6 +8,8 @@ from typing import Any
 from msgspec import Struct, field
 
 from accel.image.fingerprint import Fingerprint
+from accel.texture.classification import Evidence
+from accel.texture.kinds import Kind
 from bridge.advisors.findings import NOTE, WASTE, WRONG, Finding
 
 SEVERITIES: Mapping[str, int] = {"wrong": WRONG, "waste": WASTE, "note": NOTE}
@@ -58,11 +60,13 @@ class Row(Struct):
     size: int = 0
     """The file's bytes."""
     format: str = ""
-    kind: str = ""
-    """The most probable one; empty where the file couldn't be examined."""
+    kind: Kind | None = None
+    """The most probable one; None where the file couldn't be examined."""
     sure: bool = False
     """Whether that is sure enough to act on."""
     probability: float = 0.0
+    evidence: Sequence[Evidence] = ()
+    """What speaks for that, or for another one."""
     content: str = ""
     """SHA-256 of the file; empty where it can't be read."""
     memory: int = 0
@@ -77,6 +81,11 @@ class Row(Struct):
     @property
     def rank(self) -> int:
         return max((issue.rank for issue in self.issues), default=-1)
+
+    @property
+    def refused(self) -> bool:
+        """Whether --fix has tried in vain."""
+        return any(issue.code == "not_applied" for issue in self.issues)
 
     @property
     def present(self) -> dict[str, Any]:
@@ -128,8 +137,11 @@ class Report(Struct, kw_only=True):
 
     @property
     def saved(self) -> int:
-        """Bytes of the GPU's memory that the options of all rows free; below 0 where they take more."""
-        return sum(row.memory - row.memory_after for row in self.rows if row.options)
+        """Bytes of the GPU's memory that the options of all rows free; below 0 where they take more.
+
+        What couldn't be written frees nothing.
+        """
+        return sum(row.memory - row.memory_after for row in self.rows if row.options and not row.refused)
 
     @property
     def listed(self) -> list[Row]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bridge.advisors.subject import by_project, words
 from bridge.advisors.texts import TEXTS as ADVICE
 from bridge.advisors.texts import Text
+from bridge.audit.plain import plain
 from bridge.audit.results import Issue, Row
 
 TEXTS = {
@@ -27,7 +29,7 @@ TEXTS = {
         "Not listed: {count}; --severity note lists all",
         "其中 {count} 处未列出：--severity note 可全部列出",
     ),
-    "fixable": Text("Settled by --fix: {count}", "--fix 可解决其中 {count} 处"),
+    "fixable": Text("--fix would settle: {count}", "--fix 可解决其中 {count} 处"),
     "left_out": Text(
         "… {count} more: --limit 0 shows all, as --html FILE and --json FILE do",
         "… 另有 {count} 项：--limit 0 可全部显示，--html FILE 与 --json FILE 亦然",
@@ -44,6 +46,7 @@ TEXTS = {
     "waste": Text("waste", "浪费"),
     "note": Text("note", "提示"),
     "mended": Text("mended", "已修正"),
+    "mended_issue": Text("mended: {what}", "已修正：{what}"),
     "duplicates": Text("Duplicates and look-alikes", "重复与相似的贴图"),
     "memory": Text("GPU memory", "显存"),
     "takes": Text("{memory} of GPU memory on the desktop", "桌面平台占用显存 {memory}"),
@@ -182,8 +185,18 @@ def sentence(issue: Issue, locale: str) -> str:
 
 def kind_of(row: Row, locale: str) -> str:
     """The kind of a texture; with a question mark where it is a guess."""
-    name = kind_name(row.kind, locale)
+    name = kind_name(row.kind, locale) if row.kind else ""
     return name if row.sure or not name else f"{name}?"
+
+
+def reasons(row: Row, locale: str) -> str:
+    """How sure its kind is, and what says so: `97% (_nrm, the project's other textures)`."""
+    if row.kind is None:
+        return ""
+    said = words(row.kind, row.evidence)
+    said += [_in(ADVICE["by_project"], locale)] if by_project(row.kind, row.evidence) else []
+    told = plain(_in(ADVICE["comma"], locale).join(said))
+    return f"{row.probability:.0%} ({told})" if told else f"{row.probability:.0%}"
 
 
 def kind_name(kind: str, locale: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from accel.texture.classification import Evidence
 from accel.texture.kinds import KINDS
 from bridge.advisors.findings import find
-from bridge.advisors.subject import subject, words
+from bridge.advisors.subject import by_project, subject, words
 from bridge.advisors.wanted import NOTE, WANTED, WASTE, WRONG
 from bridge.core.textures import TextureIntent
 from tests.advisors import pictures
@@ -22,9 +22,15 @@ from tests.advisors.pictures import Pixels
 
 def test_words_that_say_little_are_told_where_nothing_says_more() -> None:
     little, plain = Evidence("words", "arrow, next", "ui"), Evidence("name", "icon", "ui")
-    assert words(classified("ui", 0.97, little)) == ["arrow, next"]
-    assert words(classified("ui", 0.97, plain, little)) == ["icon"]
-    assert words(classified("albedo", 0.97, little)) == []
+    assert words("ui", classified("ui", 0.97, little).evidence) == ["arrow, next"]
+    assert words("ui", classified("ui", 0.97, plain, little).evidence) == ["icon"]
+    assert words("albedo", classified("albedo", 0.97, little).evidence) == []
+
+
+def test_the_project_speaks_only_for_what_the_texture_is_taken_for() -> None:
+    evidence = [Evidence("project", "71% of its project's textures", "ui")]
+    assert by_project("sprite", evidence) and not by_project("albedo", evidence)
+    assert words("ui", evidence) == []
 
 
 class TestNormalMaps:

@@ -47,6 +47,20 @@ def test_where_only_the_pixels_speak_no_certainty_is_made_up() -> None:
     assert sure[0] == "`a.png`: occlusion map, 93 % sure"
 
 
+def test_a_person_is_told_that_the_projects_other_textures_decided() -> None:
+    both = advised("a_d.png", About("albedo", 96, ["_d"], {}, by_project=True))
+    assert paragraph(both, "en").splitlines()[0] == (
+        "`a_d.png`: colour map, 96 % sure (`_d`, the project's other textures)"
+    )
+    assert (
+        paragraph(both, "zh").splitlines()[0] == "`a_d.png`：颜色贴图，可信度 96%（`_d`，项目中的其他贴图）"
+    )
+    alone = advised("a.png", About("albedo", 96, [], {}, by_project=True))
+    assert paragraph(alone, "en").splitlines()[0] == (
+        "`a.png`: colour map, 96 % sure (the project's other textures)"
+    )
+
+
 def test_a_set_is_one_paragraph_under_the_materials_name() -> None:
     files = [advised(f"m/rock_{role}.png", memory=SAVED) for role in ("albedo", "n", "orm")]
     text = set_paragraph("rock", files, "en")

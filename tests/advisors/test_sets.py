@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec import Struct
 
-from bridge.advisors.sets import MAX_SIBLINGS, by_material, siblings_of
+from bridge.advisors import sets
+from bridge.advisors.sets import MAX_SIBLINGS, beside, by_material, siblings_of
 
 
 class File(Struct, frozen=True):
@@ -56,10 +57,25 @@ def test_what_only_sounds_alike_stays_apart(files: tuple[str, ...]) -> None:
 
 
 def test_siblings_are_those_that_may_be_of_the_same_material() -> None:
-    beside = ["rock_n.png", "rock_d.png", "Rock.png", "rocket.png", "岩石.png", "readme.txt"]
-    assert siblings_of("m/rock_n.png", beside) == ["Rock.png", "rock_d.png"]
-    assert siblings_of("m/岩石_n.png", ["岩石_d.png", "木_d.png"]) == ["岩石_d.png"]
+    folder = beside(["rock_n.png", "rock_d.png", "Rock.png", "rocket.png", "岩石.png", "readme.txt"])
+    assert siblings_of("m/rock_n.png", folder) == ["Rock.png", "rock_d.png"]
+    assert siblings_of("m/岩石_n.png", beside(["岩石_d.png", "木_d.png"])) == ["岩石_d.png"]
+    assert siblings_of("m/sand_n.png", folder) == []
 
 
 def test_a_huge_folder_stays_a_short_list() -> None:
-    assert len(siblings_of("rock_n.png", (f"rock_{n}.png" for n in range(10_000)))) == MAX_SIBLINGS
+    assert len(siblings_of("rock_n.png", beside(f"rock_{n}.png" for n in range(10_000)))) == MAX_SIBLINGS
+    first = sorted(f"rock_{n}.png" for n in range(100))
+    assert siblings_of("rock_0.png", beside(first)) == first[1 : MAX_SIBLINGS + 1]
+
+
+def test_names_of_a_folder_of_thousands_are_read_once_and_not_for_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[str] = []
+    real = sets._start
+    monkeypatch.setattr(sets, "_start", lambda name: read.append(name) or real(name))
+    folder = beside(f"{name}_n.png" for name in range(1000))
+    for name in range(1000):
+        siblings_of(f"{name}_n.png", folder)
+    assert len(read) == 2000

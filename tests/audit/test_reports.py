@@ -12,16 +12,22 @@ from urllib.parse import unquote_to_bytes
 import pytest
 from msgspec.structs import replace
 
+from accel.texture.classification import Evidence
 from bridge.advisors.findings import Finding
 from bridge.advisors.wanted import WANTED
 from bridge.audit import report_html, report_json, report_table, sarif
 from bridge.audit.results import Group, Issue, Report, Row
-from bridge.audit.texts import HELP, TEXTS, bytes_text
+from bridge.audit.texts import HELP, TEXTS, bytes_text, say
 from bridge.commands.audit import audit
 from bridge.core.textures import TextureIntent
 
 EVIL = '<script>alert(1)</script>"&\x1b[31m\n\udcff岩.png'
 MIPMAPS = Finding("no_mipmaps", 1, "no_mipmaps", {}, TextureIntent(mipmaps=True))
+EVIDENCE = [
+    Evidence("pixels", "looks like ui (60%)", "ui"),
+    Evidence("name", EVIL, "albedo"),
+    Evidence("project", "71% of its project's textures", "albedo"),
+]
 
 
 @pytest.fixture
@@ -30,6 +36,7 @@ def report() -> Report:
     worst = Row(
         EVIL, f"res://{EVIL}", issues, {"m": False}, {"m": True, "p": "<i>"},
         width=64, height=32, size=5000, kind="albedo", content="ab" * 32, picture=b"RIFFxxxxWEBP",
+        probability=0.973, evidence=EVIDENCE,
     )  # fmt: skip
     note = Row("a b/c#d%.png", "c", [Issue("unsupported", 0, "unreadable", {"reason": "is a SVG file"})])
     return Report(
@@ -44,10 +51,12 @@ class Markup(HTMLParser):
         super().__init__()
         self.tags: list[str] = []
         self.links: list[str] = []
+        self.titles: list[str] = []
         self.text = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        self.titles += [value or "" for name, value in attrs if name == "title"]
         self.links += [value or "" for name, value in attrs if name in ("src", "href")]
 
     def handle_data(self, data: str) -> None:
@@ -64,6 +73,40 @@ def test_the_page_is_of_one_piece_and_names_are_no_markup(report: Report, locale
     assert all(link.startswith("data:image/") for link in parsed.links) and parsed.links
     assert "<script>alert(1)</script>" in parsed.text and "\x1b" not in page
     assert ("贴图审查" in page) == (locale == "zh-CN") and "prefers-color-scheme: dark" in page
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"), [("en", ", the project's other textures)"), ("zh-CN", "，项目中的其他贴图)")]
+)
+def test_the_page_says_what_a_kind_was_told_by(report: Report, locale: str, said: str) -> None:
+    parsed = Markup()
+    parsed.feed("".join(report_html.pages(report, locale)))
+    (told,) = [title for title in parsed.titles if said in title]
+    assert told.startswith("97% (<script>") and "\x1b" not in told and "looks like" not in told
+    report.rows[0].evidence = []
+    assert 'title="97%"' in "".join(report_html.pages(report, locale))
+
+
+def test_programs_get_all_evidence(report: Report) -> None:
+    worst, note = json.loads("".join(report_json.pieces(report, "en")))["files"]
+    assert worst["evidence"][1:] == [
+        {"source": "name", "detail": EVIL, "kind": "albedo"},
+        {"source": "project", "detail": "71% of its project's textures", "kind": "albedo"},
+    ]
+    assert note["evidence"] == [] and note["kind"] is None
+
+
+@pytest.mark.parametrize(("locale", "said"), [("en", "mended: a texture of"), ("zh-CN", "已修正：用于 3D")])
+def test_what_was_mended_is_told_from_what_is_left(report: Report, locale: str, said: str) -> None:
+    worst = report.rows[0]
+    worst.mended, worst.issues = worst.issues[1:], worst.issues[:1]
+    out = io.StringIO()
+    report_table.show(report, report.rows, locale, 0, out, 400)
+    assert out.getvalue().count(said) == 1
+    worst.issues = []
+    out = io.StringIO()
+    report_table.show(report, report.rows, locale, 0, out, 400)
+    assert said not in out.getvalue() and say("mended", locale) in out.getvalue()
 
 
 def test_a_clean_page_has_no_table(report: Report) -> None:
@@ -100,7 +143,11 @@ def test_what_is_not_bad_enough_is_counted_and_not_listed(report: Report) -> Non
     out = io.StringIO()
     report_table.show(report, report.listed, "en", 0, out, 300)
     for text in (out.getvalue(), "".join(report_html.pages(report, "en"))):
-        assert "Wrong: 1, waste: 1, notes: 1" in text and "Not listed: 2;" in text and "by --fix: 1" in text
+        assert (
+            "Wrong: 1, waste: 1, notes: 1" in text
+            and "Not listed: 2;" in text
+            and "--fix would settle: 1" in text
+        )
         assert "shimmers" not in text and "SVG" not in text
     value = json.loads("".join(report_json.pieces(report, "en")))
     assert (value["wrong"], value["waste"], len(value["files"])) == (1, 1, 1)
@@ -113,7 +160,14 @@ def test_what_is_not_bad_enough_is_counted_and_not_listed(report: Report) -> Non
 def test_what_fix_has_tried_in_vain_is_not_promised_again(report: Report) -> None:
     tried = Issue("not_applied", 2, "not_applied", {"reason": "read-only"})
     report.rows[0] = replace(report.rows[0], issues=[tried, *report.rows[0].issues])
-    assert not any("--fix" in line for line in report_table.closing(report, "en"))
+    report.rows[0].memory, report.rows[0].memory_after = 4096, 1024
+    report.memory, report.receipt = 8192, 3
+    told = report_table.closing(report, "en")
+    assert not any("--fix" in line or "freed" in line or "revert" in line for line in told)
+    report.rows[0].mended, report.rows[0].issues = report.rows[0].issues[1:], []
+    told = report_table.closing(report, "en")
+    assert "8.0 KiB of GPU memory on the desktop; the settings freed 3.0 KiB of it" in told
+    assert "Mended textures: 1; `popbridge revert 3` puts them back" in told
 
 
 def test_the_page_names_kinds_in_the_readers_language(report: Report) -> None:

@@ -10,8 +10,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from accel.texture.context import CLASSES, FEWEST, Experience
+from accel.texture.context import FEWEST, Experience
 from accel.texture.kinds import KINDS
+from accel.texture.sureness import CLASSES
 
 TILT = 1.2
 """Deviation of the logarithm of how much more or less of a kind a project may have than was labelled."""
@@ -83,7 +84,7 @@ def write(known: Experience, file: Path) -> None:
         roots=trees.roots.astype(np.uint16),
         features=trees.features.astype(np.uint8),
         splits=trees.splits,
-        lower=trees.lower.astype(np.uint16),
-        higher=trees.higher.astype(np.uint16),
+        lower=trees.children[1::2].astype(np.uint16),
+        higher=trees.children[::2].astype(np.uint16),
         values=trees.values,
     )

@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from accel.texture import context as module
 from accel.texture.classification import Classification, Evidence
-from accel.texture.context import CLASSES, FEWEST, FILE, Context, columns, experience, read
+from accel.texture.context import FEWEST, FILE, Context, columns, experience, read
 from accel.texture.kinds import KINDS
 from accel.texture.model import FILE as MODEL
+from accel.texture.sureness import CLASSES
 from accel.workload import WorkloadError
 
 
@@ -74,12 +77,34 @@ def test_what_is_certain_stays():
 
 def test_what_was_removed_no_longer_counts():
     project = Context()
+    added = [project.add(taken("ui", share / 100)) for share in range(60, 100)]
+    project.add(DOUBTFUL)
+    for portions in added:
+        project.remove(portions)
+    for _ in range(40):
+        project.add(taken("sprite"))
+    assert project.judge([DOUBTFUL]) == [judged([taken("sprite")] * 40)]
+
+
+@given(st.permutations(range(60, 100)))
+def test_it_makes_no_difference_in_which_order_textures_are_examined(shares):
+    others = [taken("ui", share / 100, "sprite") for share in range(60, 100)]
+    assert judged([others[share - 60] for share in shares]) == judged(others)
+
+
+def test_textures_judged_together_are_judged_as_each_is_alone():
+    project = Context()
+    some = [taken(kind, share / 100, "ui") for kind in KINDS for share in range(50, 100, 5)]
+    for one in some:
+        project.add(one)
+    assert project.judge(some) == [found for one in some for found in project.judge([one])]
+
+
+def test_one_that_was_forgotten_meanwhile_is_still_judged():
+    project = Context()
     for _ in range(40):
         project.add(taken("ui"))
-    project.add(DOUBTFUL)
-    for _ in range(40):
-        project.remove(taken("ui"))
-    assert project.judge([DOUBTFUL]) == [DOUBTFUL]
+    assert project.judge([taken("normal", 0.999)])[0].kind == "normal"
 
 
 def test_nothing_asked_is_nothing_judged():
