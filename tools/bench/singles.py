@@ -19,7 +19,7 @@ from bridge.client import Client
 from bridge.core.messages import InputRef
 
 SIZE = 256
-BLOCKS, SINGLES = 7, 20
+BLOCKS, SINGLES = 25, 20
 """Blocks of so many requests, one after the other."""
 
 

@@ -37,7 +37,7 @@ SIDES = (1024, 1448, 2048)
 """1, 2 and 4 megapixels."""
 FILES = 48
 """Half of them PNG, half JPEG."""
-ROUNDS = 4
+ROUNDS = 10
 IN_FLIGHT = 16
 PROCESSES = 2
 SHARP = "sharp@0.34"
