@@ -16,14 +16,12 @@ from accel.texture.trees import Trees, from_arrays
 from tools.train import judging
 from tools.train.boosting import dumped
 from tools.train.judging import Floats
-from tools.train.learning import importance
+from tools.train.learning import JUDGED_RARE, importance
 from tools.train.projects import DRAWS, Taken, others, weighed
 
 ROUNDS = 40
 PARTS = 4
 """Parts of the sources: each is judged by trees of the others, to choose thresholds by."""
-RARE = 0.4
-"""As `evaluate.JUDGED_RARE`."""
 SEED = 11
 _PARAMETERS: dict[str, Any] = {
     "objective": "multiclass",
@@ -54,7 +52,7 @@ def learn(taken: list[Taken]) -> tuple[Floats, Trees]:
             rows.append(seen)
             base.append(expected(seen))
             kinds.append(one.kinds)
-            weights.append(importance(one.kinds, one.sources, RARE))
+            weights.append(importance(one.kinds, one.sources, JUDGED_RARE))
     data = lightgbm.Dataset(
         np.concatenate(rows), np.concatenate(kinds), weight=np.concatenate(weights),
         init_score=np.concatenate(base),
@@ -79,7 +77,12 @@ def _tried(taken: list[Taken], part: int) -> Iterator[tuple[Floats, ...]]:
     tried = Experience(usual, trees, Sureness(1.0, {}), Sureness(1.0, {}))
     for one in taken:
         asked = one.take(_parts(one.sources) == part)
-        yield weighed(tried, asked), asked.kinds, asked.named, importance(asked.kinds, asked.sources, RARE)
+        yield (
+            weighed(tried, asked),
+            asked.kinds,
+            asked.named,
+            importance(asked.kinds, asked.sources, JUDGED_RARE),
+        )
 
 
 def packed(trees: lightgbm.Booster) -> dict[str, NDArray[Any]]:

@@ -17,14 +17,10 @@ from accel.texture.names import Cue, read_name
 from accel.texture.vocabulary import vocabulary, worth_of_words
 from tools.train import context, judging
 from tools.train.judging import Floats, Mixture
-from tools.train.learning import importance
+from tools.train.learning import JUDGED_RARE, importance
 from tools.train.projects import Taken, weighed
 from tools.train.rows import Rows
 from tools.train.words import count
-
-JUDGED_RARE = 0.4
-"""By how much rare kinds are lifted where scores are weighed, see `learning.RARE`: less than where they are
-learned, so that probabilities are nearer to how often a kind is met. Chosen by the card's figures."""
 
 INSTALLED = re.compile(r"^(?:usr/(?:share|lib)/(?:games/|[^/]+-linux-gnu/)?[^/]+|package)/")
 """Where registries install a package: no folder that artists chose."""

@@ -24,6 +24,9 @@ PROCEDURAL_SHARE = 0.2
 """Weight of what was rendered, of all that is learned from."""
 RARE = 0.6
 """Exponent by which rare kinds are lifted: 0 leaves them rare, 1 makes all equal."""
+JUDGED_RARE = 0.4
+"""By how much rare kinds are lifted where scores are weighed, see `RARE`: less than where they are
+learned, so that probabilities are nearer to how often a kind is met. Chosen by the card's figures."""
 
 
 @dataclass
