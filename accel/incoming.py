@@ -6,9 +6,11 @@ import os
 import sys
 import threading
 from queue import SimpleQueue
-from typing import IO, Protocol
+from typing import IO, NoReturn, Protocol
 
 from accel.frames import HEADER
+
+_ending = threading.Lock()
 
 
 class Incoming(Protocol):
@@ -70,7 +72,7 @@ def _end_after(fd: int) -> None:
         # No event is asked for: what remains is a hangup, which is always told (poll(2)).
         waiting.register(fd, 0)
         waiting.poll()
-        os._exit(0)
+        _end()
 
 
 def _next(requests: IO[bytes]) -> bytes:
@@ -79,5 +81,12 @@ def _next(requests: IO[bytes]) -> bytes:
     body = requests.read(size)
     if len(header) < HEADER or len(body) < size:
         # The parent is gone, perhaps in the middle of a job: nobody is left to answer.
-        os._exit(0)
+        _end()
     return body
+
+
+def _end() -> NoReturn:
+    """Ends the process; whoever comes second waits for that."""
+    # A hangup is told to both threads, and what has a hook here (coverage's data file) isn't made for two.
+    with _ending:
+        os._exit(0)

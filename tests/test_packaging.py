@@ -104,6 +104,11 @@ def test_every_dependency_is_pinned_by_the_lock_file_of_developers() -> None:
     assert {canonicalize_name(name) for name in wanted} - pinned - {"onnxruntime"} == set()
 
 
+def test_the_lock_file_of_developers_is_whole_as_pip_resolves_nothing() -> None:
+    done = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
 def test_every_dependency_is_accounted_for_with_its_licence() -> None:
     text = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `([^`]+)` \| (.+) \|$", text, re.MULTILINE))

@@ -75,7 +75,9 @@ def install(lock: str, extends: str | None = None) -> None:
         print(f"Making {VENV} ...", flush=True)
         make_venv()
     print(f"Installing what {lock} pins (once; a few minutes) ...", flush=True)
-    pip("install", "--quiet", "--require-hashes", "--requirement", lock)
+    # The lock is whole, so nothing is left to resolve: pip, asked for `coverage[toml]` by a dependency, would
+    # take a version newer than the pinned `coverage` and then refuse it, as no hash is given.
+    pip("install", "--quiet", "--no-deps", "--require-hashes", "--requirement", lock)
     pip("install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", ".")
     stamp.write_text(wanted)
 

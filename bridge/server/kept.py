@@ -35,10 +35,13 @@ class Tally(Protocol):
 class Blobs(Protocol):
     """Files by their SHA-256."""
 
-    count: int
-    bytes: int
     quota: int
     removed: int
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def size(self) -> int: ...
 
 
 def cached(cache: Cache) -> Mapping[str, Values]:
@@ -66,7 +69,7 @@ def blobs(store: Blobs) -> Mapping[str, Values]:
     """Of the blobs."""
     return {
         "popbridge_blobs": store.count,
-        "popbridge_blobs_bytes": store.bytes,
+        "popbridge_blobs_bytes": store.size,
         "popbridge_blobs_quota_bytes": store.quota,
         "popbridge_blobs_removed_total": store.removed,
     }

@@ -70,5 +70,5 @@ class KeptOutputs:
                 done = await self._inner.run(workload, params, inputs, deadline_s=left, **more)
             for file in done.files:
                 if file.fresh:
-                    self._blobs.account(1, file.size)
+                    self._blobs.came(file.sha256, file.size)
             return done

@@ -17,6 +17,7 @@ from pathlib import Path
 from bridge.core import errors
 from bridge.core.errors import RequestError
 from bridge.store.ages import Ages, Mark
+from bridge.store.tally import Tally
 from bridge.store.uploads import Part, Parts, Upload
 
 log = logging.getLogger(__name__)
@@ -44,10 +45,6 @@ class BlobStore:
         self.ages = ages or Ages()
         self.on_pressure: Callable[[], None] = lambda: None
         """Called from any thread when little of the quota is left."""
-        self.count = 0
-        """Blobs; known after the first sweep, as is `bytes`."""
-        self.bytes = 0
-        """Bytes of all blobs."""
         self.removed = 0
         """Blobs that were removed since the start."""
         self.removed_bytes = 0
@@ -55,6 +52,7 @@ class BlobStore:
         self._pins: Counter[str] = Counter()
         self._work: dict[object, Mark] = {}
         self._is_lost = False
+        self._tally = Tally()
         folder.mkdir(parents=True, exist_ok=True)
         # Of a daemon that was killed.
         for draft in folder.glob(".*.part"):
@@ -64,9 +62,19 @@ class BlobStore:
         self.parts = Parts(folder / "uploads")
 
     @property
+    def count(self) -> int:
+        """Blobs; known after the first sweep, as is `size`."""
+        return self._tally.count
+
+    @property
+    def size(self) -> int:
+        """Bytes of all blobs."""
+        return self._tally.bytes
+
+    @property
     def used(self) -> int:
         """Bytes that count against the quota: blobs, and what has arrived of others."""
-        return self.bytes + self.parts.bytes
+        return self.size + self.parts.bytes
 
     def ready(self) -> None:
         """Makes the folders anew where somebody has removed them. Raises OSError."""
@@ -76,7 +84,7 @@ class BlobStore:
             if not self.folder.is_dir():
                 log.log(logging.DEBUG if self._is_lost else logging.WARNING, LOST, self.folder)
                 self._is_lost = True
-                self.counted(0, 0)
+                self._tally = Tally()
             self.parts.folder.mkdir(parents=True, exist_ok=True)
 
     # Names.
@@ -146,7 +154,7 @@ class BlobStore:
                 os.utime(place)
                 return
             os.replace(draft, place)
-            self.account(1, size)
+            self.came(name, size)
 
     def refuse_size(self, name: str, size: int) -> None:
         """Raises RequestError where `size` is more than is taken."""
@@ -173,18 +181,22 @@ class BlobStore:
             )
             raise RequestError(errors.STORAGE_FULL, name=name, reason=reason)
 
-    def account(self, count: int, size: int) -> None:
-        """So many blobs and bytes came, or went."""
+    def came(self, name: str, size: int) -> None:
+        """A blob of `size` bytes is there that wasn't."""
         with self._lock:
-            self.count += count
-            self.bytes += size
+            self._tally.came(name, size)
         if self.quota and self.used > self.quota * PRESSED:
             self.on_pressure()
 
-    def counted(self, count: int, size: int) -> None:
-        """So many blobs and bytes were found in the folder."""
+    def counting(self) -> None:
+        """A look through the folder begins."""
         with self._lock:
-            self.count, self.bytes = count, size
+            self._tally.begin()
+
+    def counted(self, count: int, size: int, young: set[str]) -> None:
+        """The look found so many blobs and bytes; `young` may have come since it began, or in work."""
+        with self._lock:
+            self._tally.counted(count, size, young)
 
     # Going.
 
@@ -240,7 +252,7 @@ class BlobStore:
                 with contextlib.suppress(OSError):
                     os.replace(gone, path)
                 return None
-            self.account(-1, -size)
+            self._tally.went(name, size)
             self.removed += 1
             self.removed_bytes += size
         return size

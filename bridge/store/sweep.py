@@ -10,6 +10,7 @@ from collections.abc import Container
 from msgspec import Struct
 
 from bridge.core.settings import LEAST_BLOB_KEEP_S
+from bridge.store.ages import SLACK_S
 from bridge.store.blobs import EMPTY, NAME, BlobStore
 from bridge.store.uploads import KEEP_S
 
@@ -39,8 +40,12 @@ class Sweep:
         self._expired = store.removable(max(keep_s, LEAST_AGE_S))
         self._young = store.removable(LEAST_AGE_S)
         store.ready()
+        store.counting()
+        # What work that goes on has made may be told at its end.
+        self._begun = min(store.removable(0.0), store.ages.now() - SLACK_S)
         self._entries = os.scandir(store.folder)
         self._count = self._bytes = 0
+        self._new: set[str] = set()
         self.candidates: list[Candidate] = []
         store.parts.expire(store.ages.now() - KEEP_S)
 
@@ -53,7 +58,7 @@ class Sweep:
         if entries:
             return True
         self._entries.close()
-        self._store.counted(self._count, self._bytes)
+        self._store.counted(self._count, self._bytes, self._new)
         self.candidates.sort(reverse=True)
         return False
 
@@ -68,6 +73,8 @@ class Sweep:
                 return
             if found.st_mtime < self._young:
                 self.candidates.append(Candidate(found.st_mtime, entry.name, found.st_size))
+        if found.st_mtime >= self._begun:
+            self._new.add(entry.name)
         self._count += 1
         self._bytes += found.st_size
 

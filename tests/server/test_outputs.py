@@ -26,9 +26,9 @@ async def test_outputs_are_counted_once(start: Callable[..., ThreadDaemon]) -> N
     async with session(daemon.file) as wire:
         for number in range(3):
             await wire.request(number, "test.make", {"bytes": number})
-    assert (blobs.count, blobs.bytes) == (1, 10)
+    assert (blobs.count, blobs.size) == (1, 10)
     daemon.call(daemon.bridge.keeper.sweep())
-    assert (blobs.count, blobs.bytes) == (1, 10)
+    assert (blobs.count, blobs.size) == (1, 10)
 
 
 async def test_a_workload_makes_files_though_the_folder_of_blobs_was_removed(

@@ -40,7 +40,7 @@ def test_what_is_put_lies_under_its_hash(store: BlobStore) -> None:
     assert store.put(DATA) == NAME
     assert store.path(NAME).read_bytes() == DATA
     assert files(store) == [NAME]
-    assert (store.count, store.bytes, store.used) == (1, 10, 10)
+    assert (store.count, store.size, store.used) == (1, 10, 10)
 
 
 def test_nothing_at_all_is_a_blob_too(store: BlobStore) -> None:
@@ -155,7 +155,7 @@ def test_what_wasnt_used_since_can_be_removed(store: BlobStore) -> None:
     assert store.remove(NAME, before=YEARS_AGO) is None
     assert store.remove(NAME, before=YEARS_AGO + 1) == 10
     assert files(store) == []
-    assert (store.count, store.bytes, store.removed, store.removed_bytes) == (0, 0, 1, 10)
+    assert (store.count, store.size, store.removed, store.removed_bytes) == (0, 0, 1, 10)
     assert store.remove(NAME, before=YEARS_AGO + 1) is None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
 import os
 import shutil
@@ -12,6 +13,7 @@ from collections import Counter
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import strategies as st
@@ -60,7 +62,7 @@ def test_what_nobody_used_for_a_day_goes_unless_something_names_it(store: BlobSt
         look(store, {named})
     assert not store.has(old)
     assert all(map(store.has, (named, young, pinned)))
-    assert (store.count, store.bytes, store.removed) == (3, len(b"namedyoungpinned"), 1)
+    assert (store.count, store.size, store.removed) == (3, len(b"namedyoungpinned"), 1)
 
 
 def test_a_look_counts_what_an_earlier_daemon_kept(store: BlobStore) -> None:
@@ -68,7 +70,7 @@ def test_a_look_counts_what_an_earlier_daemon_kept(store: BlobStore) -> None:
     again = BlobStore(store.folder, 1000)
     assert again.count == 0
     look(again)
-    assert (again.count, again.bytes) == (1, 5)
+    assert (again.count, again.size) == (1, 5)
 
 
 def test_however_short_the_time_is_set_what_was_just_used_stays(store: BlobStore) -> None:
@@ -235,7 +237,7 @@ class Machine(RuleBasedStateMachine):
         name = hashlib.sha256(data).hexdigest()
         if not self.store.has(name):
             (self.folder / name).write_bytes(data)
-            self.store.account(1, size)
+            self.store.came(name, size)
         self.date()
         return name
 
@@ -317,6 +319,27 @@ class Machine(RuleBasedStateMachine):
         if not self.began:
             kept = {path.name for path in self.folder.iterdir() if path.is_file()}
             assert kept == safe | (kept & {n for n, at in self.used.items() if at == self.time - DAY_S})
+
+    @rule(target=names, size=st.integers(0, 30), seed=st.integers(0, 5), when=st.integers(0, 6))
+    def sweep_while_it_comes(self, size: int, seed: int, when: int) -> str:
+        """A worker's file may be found by the look before it is told, or be told before it is found."""
+        data = bytes([seed]) * size
+        name = hashlib.sha256(data).hexdigest()
+        with patch.object(module, "SLICE", 1), self.store.working():
+            look = Sweep(self.store, self.named, DAY_S)
+            steps = itertools.count()
+            is_new = False
+            while True:
+                if next(steps) == when // 2 and (is_new := not self.store.has(name)):
+                    (self.folder / name).write_bytes(data)
+                    self.date()
+                    if when % 2:
+                        self.store.came(name, size)
+                if not look.step():
+                    break
+            if is_new and not when % 2:
+                self.store.came(name, size)
+        return name
 
     @rule(size=st.integers(1, 100))
     def make_room(self, size: int) -> None:

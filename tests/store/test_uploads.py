@@ -47,7 +47,7 @@ def test_a_blob_appears_only_when_it_is_whole(store: BlobStore) -> None:
         assert upload.size == store.used == 10
         upload.commit()
         assert store.path(NAME).read_bytes() == DATA
-    assert (store.count, store.bytes, store.parts.bytes) == (1, 10, 0)
+    assert (store.count, store.size, store.parts.bytes) == (1, 10, 0)
     assert waiting(store) == []
 
 
