@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from isal import isal_zlib
+from deflate import adler32, crc32
 from numpy.typing import NDArray
 
 from accel.image.channels import is_grey
@@ -49,8 +49,8 @@ def pixel_digest(decoded: Decoded) -> str:
     pixels = _channels(pixels, kept)
     about = f"{pixels.shape} {pixels.dtype} {alpha} {decoded.color_model == 'cmyk'}"
     data, begin = pixels.data.cast("B"), about.encode()
-    crc = isal_zlib.crc32(data, isal_zlib.crc32(begin))
-    adler = isal_zlib.adler32(data, isal_zlib.adler32(begin))
+    crc = crc32(data, crc32(begin))
+    adler = adler32(data, adler32(begin))
     return f"{crc:08x}{adler:08x}"
 
 

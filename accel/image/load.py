@@ -95,12 +95,20 @@ def _at_once(source: Input, kind: Format, size: int, limits: Limits) -> Decoded 
         return None
     with contextlib.suppress(OSError, pyvips.Error):
         contents = Path(source.path).read_bytes()
-        if kind.name == "png" and (picture := png.read(contents, limits.max_pixels)):
-            return _read(picture, kind, len(contents), contents)
+        if kind.name == "png" and (found := png.inflate(contents, limits.max_pixels)):
+            return _png(found, kind, contents)
         lazy = _from_memory(contents, str(kind.loader))
         check_dimensions(source, kind.name.upper(), lazy.width, lazy.height, limits)
         return _decoded(Opened(lazy, kind, len(contents)), contents)
     return None
+
+
+def _png(found: png.Inflated, kind: Format, contents: bytes) -> Decoded:
+    """Raises pyvips.Error where a row has a filter that there isn't."""
+    if picture := found.picture():
+        return _read(picture, kind, len(contents), contents)
+    stored = found.stored()
+    return _decoded(Opened(_from_memory(stored, str(kind.loader)), kind, len(contents)), contents)
 
 
 def _read(picture: Picture, kind: Format, size: int, contents: bytes = b"") -> Decoded:

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from accel.image.readers import png
+from accel.workload import WorkloadError
 from tests.accel.image.broken import chunk
 from tests.accel.image.files import picture
 
@@ -43,6 +44,12 @@ def with_stream(pixels, data):
     return SIGNATURE + header(width, height, channels) + pieces(data) + END
 
 
+def plain(data, most_pixels):
+    """What is read without libvips."""
+    found = png.inflate(data, most_pixels)
+    return found and found.picture()
+
+
 def by_libvips(data):
     image = pyvips.Image.pngload_buffer(data, fail_on="error")
     return image.numpy().reshape(image.height, image.width, image.bands), image.hasalpha()
@@ -53,7 +60,7 @@ def by_libvips(data):
 def test_every_kind_of_8_bits_is_read_as_libvips_reads_it(read, channels, size):
     stored = picture(*size, channels)
     data = file(stored)
-    found, (pixels, alpha) = png.read(data, 1 << 20), by_libvips(data)
+    found, (pixels, alpha) = plain(data, 1 << 20), by_libvips(data)
     assert (found.pixels == pixels).all() and (found.pixels == stored).all()
     decoded = read(data)
     assert (decoded.pixels == stored).all() and decoded.contents == data
@@ -64,17 +71,20 @@ def test_every_kind_of_8_bits_is_read_as_libvips_reads_it(read, channels, size):
 def test_what_is_said_beside_the_pixels_changes_none(read):
     stored = picture(9, 7, 3)
     aside = chunk(b"gAMA", struct.pack(">I", 20_000)) + chunk(b"tEXt", b"Title\0wood") + chunk(b"sRGB", b"\0")
-    assert (png.read(file(stored, before=aside), 99).pixels == stored).all()
+    assert (plain(file(stored, before=aside), 99).pixels == stored).all()
     assert (by_libvips(file(stored, before=aside))[0] == stored).all()
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("filter", ["sub", "up", "avg", "paeth", "all"])
-def test_rows_with_filters_are_left_to_libvips(read, filter):
-    stored = picture(300, 200, 3)
-    image = pyvips.Image.new_from_array(stored, interpretation="srgb")
+def test_rows_with_filters_are_inflated_for_libvips(read, filter, channels):
+    stored = picture(300, 200, channels)
+    image = pyvips.Image.new_from_array(stored, interpretation="srgb" if channels > 2 else "b-w")
     data = image.pngsave_buffer(filter=filter)
-    assert png.read(data, 1 << 20) is None
-    assert (read(data).pixels == stored).all()
+    found = png.inflate(data, 1 << 20)
+    assert found.picture() is None
+    assert (by_libvips(found.stored())[0] == stored).all()
+    assert (read(data).pixels == stored).all() and read(data).contents == data
 
 
 def test_one_filter_in_the_last_row_is_seen(read):
@@ -82,8 +92,22 @@ def test_one_filter_in_the_last_row_is_seen(read):
     steps = np.diff(stored[-1:], axis=1, prepend=np.uint8(0))
     raw = rows(stored[:-1]) + rows(steps, filter=1)
     data = with_stream(stored, zlib.compress(raw))
-    assert png.read(data, 1 << 20) is None
+    assert plain(data, 1 << 20) is None
     assert (read(data).pixels == stored).all()
+
+
+def test_a_filter_that_there_is_not_is_told_by_libvips_of_the_file_itself(read):
+    data = with_stream(PIXELS, zlib.compress(rows(PIXELS, filter=5)))
+    assert png.inflate(data, 99) is not None
+    with pytest.raises(WorkloadError, match="is a truncated or corrupt PNG"):
+        read(data)
+
+
+@pytest.mark.parametrize("over", [-1, 0, 1])
+def test_stored_blocks_end_where_the_pixels_do(over):
+    stored = picture(65_534 + over, 1, 1)
+    found = png.inflate(file(stored), 1 << 20)
+    assert (by_libvips(found.stored())[0] == stored).all()
 
 
 PIXELS = picture(6, 5, 3)
@@ -119,14 +143,14 @@ UNUSUAL = {
 
 @pytest.mark.parametrize("name", UNUSUAL)
 def test_whatever_is_unusual_is_libvips_to_judge(name):
-    assert png.read(UNUSUAL[name], 1 << 20) is None
+    assert png.inflate(UNUSUAL[name], 1 << 20) is None
 
 
 def test_what_is_larger_than_asked_for_is_not_inflated(monkeypatch):
-    assert png.read(file(PIXELS), 30) is not None
-    assert png.read(file(PIXELS), 29) is None
+    assert plain(file(PIXELS), 30) is not None
+    assert plain(file(PIXELS), 29) is None
     monkeypatch.setattr(png, "MOST", 89)
-    assert png.read(file(PIXELS), 30) is None
+    assert plain(file(PIXELS), 30) is None
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
@@ -137,7 +161,7 @@ def test_a_damaged_file_is_never_read_otherwise_than_libvips_reads_it(channels, 
     with_damage = bytearray(good)
     with_damage[at] ^= data.draw(st.integers(1, 255))
     cut = bytes(with_damage[: data.draw(st.integers(at, len(good)))])
-    found = png.read(cut, 1 << 20)
+    found = plain(cut, 1 << 20)
     if found is not None:
         assert (found.pixels == by_libvips(cut)[0]).all()
 
@@ -147,5 +171,5 @@ def test_a_damaged_file_is_never_read_otherwise_than_libvips_reads_it(channels, 
 @example(b"")
 def test_a_stream_of_anything_is_refused_or_read_as_libvips_reads_it(raw):
     data = with_stream(PIXELS, zlib.compress(raw))
-    found = png.read(data, 1 << 20)
+    found = plain(data, 1 << 20)
     assert found is None or (found.pixels == by_libvips(data)[0]).all()
