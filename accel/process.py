@@ -20,8 +20,11 @@ from accel.frames import HEADER, Reply, Setup, Several, pack, replies
 # Every worker is one core's work: a thread pool in each would only fight for the same cores.
 SINGLE_THREADED = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "VIPS_CONCURRENCY": "1"}
 
-KEPT_BYTES = 32 << 20
-HEAP = {"MALLOC_MMAP_THRESHOLD_": f"{KEPT_BYTES}", "MALLOC_TRIM_THRESHOLD_": f"{KEPT_BYTES}"}
+MAPPED_BYTES = 32 << 20
+"""The most that glibc takes for the threshold."""
+KEPT_BYTES = 64 << 20
+"""What opening a texture of 2048 x 2048 takes, and what is made of it."""
+HEAP = {"MALLOC_MMAP_THRESHOLD_": f"{MAPPED_BYTES}", "MALLOC_TRIM_THRESHOLD_": f"{KEPT_BYTES}"}
 """Has glibc keep so much of what a job has freed for the next one: the system gives each page of fresh memory
 by itself, which for the buffers of one large image takes longer than filling them."""
 

@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from accel.image.preview import image_of
+from accel.image.vips_image import image_of
 
 Floats = NDArray[np.float64]
 

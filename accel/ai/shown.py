@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from accel.image.decoded import Pixels
 from accel.image.light import srgb
-from accel.image.preview import image_of
 from accel.image.raster import Raster
+from accel.image.vips_image import image_of
 
 Floats = NDArray[np.float32]
 

@@ -12,8 +12,8 @@ from accel.image.decoded import Pixels
 from accel.image.light import at_depth
 from accel.image.operation import check_size
 from accel.image.planes import data_format, index, plane
-from accel.image.preview import image_of
 from accel.image.raster import Raster
+from accel.image.vips_image import image_of
 from accel.workload import Limits, WorkloadError
 
 if TYPE_CHECKING:

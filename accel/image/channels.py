@@ -10,7 +10,7 @@ import pyvips
 from numpy.typing import NDArray
 
 from accel.image.inspection import Alpha, Channel
-from accel.image.preview import stored
+from accel.image.vips_image import stored
 
 Pixels = NDArray[Any]
 """Height x width x channels; uint8, uint16 or float32."""

@@ -6,20 +6,18 @@ import contextlib
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyvips
 from msgspec import Struct
 
 from accel.image.decoded import Decoded, Pixels
+from accel.image.loaders import from_memory, lazy
 from accel.image.readers import bmp, dds, exr, hdr, ktx2, png, psd, tga
 from accel.image.readers.stream import Picture, Stream, check_dimensions
 from accel.image.sniff import HEAD, Format, sniff
+from accel.image.vips_image import image_of
 from accel.workload import Input, Limits, WorkloadError
-
-LOADERS = ("Png", "Jpeg", "Webp", "Tiff", "Nsgif", "Heif")
-"""The loaders that are allowed, by the names of libvips' classes."""
 
 READERS: dict[str, Callable[[Stream], Picture]] = {
     "bmp": bmp.read, "tga": tga.read, "psd": psd.read, "exr": exr.read, "hdr": hdr.read, "dds": dds.read,
@@ -41,21 +39,8 @@ DEVICELESS = ("lab", "labs", "labq", "lch", "xyz", "yxy")
 KINDS = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
 WHOLE = 1 << 25
 """Bytes of a file up to which it is read in one piece."""
-_READING = {"access": "sequential", "fail_on": "error"}
 _LARGEST = 65504.0
 """The largest half: what a GPU's float texture can hold, and what can be squared and summed."""
-
-
-def _restrict() -> None:
-    pyvips.operation_block_set("VipsForeignLoad", True)
-    for loader in LOADERS:
-        pyvips.operation_block_set(f"VipsForeignLoad{loader}", False)
-    pyvips.concurrency_set(1)
-    # The cache would serve stale pixels of a file that another program rewrote.
-    pyvips.cache_set_max(0)
-
-
-_restrict()
 
 
 class Opened(Struct, frozen=True):
@@ -65,6 +50,10 @@ class Opened(Struct, frozen=True):
     format: Format
     size: int
     """The file's bytes."""
+    inflated: bool = False
+    """Whether its pixels are in memory already, for the most part; nothing says how they are shown."""
+    held: object = None
+    """What the image reads, which has to outlive it."""
 
 
 def decode_image(source: Input, limits: Limits) -> Decoded:
@@ -97,7 +86,7 @@ def _at_once(source: Input, kind: Format, size: int, limits: Limits) -> Decoded 
         contents = Path(source.path).read_bytes()
         if kind.name == "png" and (found := png.inflate(contents, limits.max_pixels)):
             return _png(found, kind, contents)
-        lazy = _from_memory(contents, str(kind.loader))
+        lazy = from_memory(contents, str(kind.loader))
         check_dimensions(source, kind.name.upper(), lazy.width, lazy.height, limits)
         return _decoded(Opened(lazy, kind, len(contents)), contents)
     return None
@@ -107,8 +96,12 @@ def _png(found: png.Inflated, kind: Format, contents: bytes) -> Decoded:
     """Raises pyvips.Error where a row has a filter that there isn't."""
     if picture := found.picture():
         return _read(picture, kind, len(contents), contents)
+    return _decoded(_stored(found, kind, len(contents)), contents)
+
+
+def _stored(found: png.Inflated, kind: Format, size: int) -> Opened:
     stored = found.stored()
-    return _decoded(Opened(_from_memory(stored, str(kind.loader)), kind, len(contents)), contents)
+    return Opened(from_memory(stored, str(kind.loader)), kind, size, True, stored)
 
 
 def _read(picture: Picture, kind: Format, size: int, contents: bytes = b"") -> Decoded:
@@ -126,11 +119,6 @@ def _read(picture: Picture, kind: Format, size: int, contents: bytes = b"") -> D
         picture.data,
         contents,
     )
-
-
-def _from_memory(contents: bytes, loader: str) -> pyvips.Image:
-    # As a buffer it would be copied. Of a source pyvips keeps nothing: `contents` has to outlive the image.
-    return getattr(pyvips.Image, f"{loader}_source")(pyvips.Source.new_from_memory(contents), **_READING)
 
 
 def _by_libvips(opened: Opened, source: Input) -> Decoded:
@@ -167,6 +155,8 @@ def open_image(source: Input, kind: Format, size: int, limits: Limits) -> Opened
 
     Raises WorkloadError as `decode_image` does.
     """
+    if kind.name == "png" and (opened := _inflated(source, kind, size, limits)):
+        return opened
     try:
         image = lazy(source.path, str(kind.loader))
     except OSError as error:
@@ -177,23 +167,18 @@ def open_image(source: Input, kind: Format, size: int, limits: Limits) -> Opened
     return Opened(image, kind, size)
 
 
-def lazy(path: str, loader: str, **options: Any) -> pyvips.Image:
-    """An image whose header was read, by libvips' operation. Raises pyvips.Error and OSError."""
-    options |= _READING
-    try:
-        return getattr(pyvips.Image, loader)(path, **options)
-    except UnicodeEncodeError:
-        return getattr(pyvips.Image, f"{loader}_source")(stream_of(path), **options)
-
-
-def stream_of(path: str) -> pyvips.Source:
-    """The file for libvips, whatever its name. Raises pyvips.Error and OSError."""
-    try:
-        return pyvips.Source.new_from_file(path)
-    except UnicodeEncodeError:
-        # libvips takes names in UTF-8 alone; it keeps a duplicate of the descriptor.
-        with open(path, "rb") as file:
-            return pyvips.Source.new_from_descriptor(file.fileno())
+def _inflated(source: Input, kind: Format, size: int, limits: Limits) -> Opened | None:
+    """A PNG as it is shown without a word; None for others, and where an error is to be told."""
+    if size > WHOLE:
+        return None
+    with contextlib.suppress(OSError, pyvips.Error):
+        contents = Path(source.path).read_bytes()
+        if found := png.inflate(contents, limits.max_pixels, as_shown=True):
+            if picture := found.picture():
+                image = image_of(picture.pixels, "srgb" if picture.color_model == "rgb" else "b-w")
+                return Opened(image, kind, size, True)
+            return _stored(found, kind, size)
+    return None
 
 
 def identify(source: Input) -> tuple[Format, int]:

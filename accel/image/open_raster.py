@@ -12,9 +12,9 @@ import pyvips
 from accel.image.alpha import straight
 from accel.image.decoded import Alpha, Decoded, Pixels
 from accel.image.load import decode_image, identify, open_image, undecodable
-from accel.image.preview import image_of
 from accel.image.profiles import in_srgb
 from accel.image.raster import Raster, Transfer
+from accel.image.vips_image import image_of
 from accel.workload import Input, Limits, WorkloadError
 
 Asked = Literal["auto", Transfer]

@@ -8,10 +8,12 @@ import numpy as np
 import pyvips
 
 from accel.image.alpha import straight
-from accel.image.decoded import Decoded, Pixels
-from accel.image.load import DEVICELESS, decode_image, identify, lazy, open_image, stream_of, undecodable
+from accel.image.decoded import Decoded
+from accel.image.load import DEVICELESS, Opened, decode_image, identify, open_image, undecodable
+from accel.image.loaders import lazy, stream_of
 from accel.image.profiles import in_srgb
 from accel.image.sniff import Format
+from accel.image.vips_image import image_of
 from accel.workload import Input, Limits, WorkloadError
 
 _MODELS = {"grey": ("b-w", "grey16"), "rgb": ("srgb", "rgb16")}
@@ -20,14 +22,14 @@ _MODELS = {"grey": ("b-w", "grey16"), "rgb": ("srgb", "rgb16")}
 def thumbnail_file(source: Input, size: int, format: str, limits: Limits) -> tuple[bytes, int, int]:
     """A file of at most `size` pixels a side, its width and height. Raises WorkloadError."""
     kind, length = identify(source)
-    opened = None if kind.loader is None else open_image(source, kind, length, limits).image
-    if opened is None or not _takes(opened):
+    opened = None if kind.loader is None else open_image(source, kind, length, limits)
+    if opened is None or not _takes(opened.image):
         small = shrunk(decode_image(source, limits), size)
         return encode(small, format), small.width, small.height
     try:
         small = (
-            averaged(opened, source, kind, size)
-            if _plain(opened, size)
+            averaged(opened.image, source, kind, size)
+            if _plain(opened.image, size)
             else resampled(opened, source.path, size)
         )
         return encode(small, format), small.width, small.height
@@ -80,8 +82,11 @@ def fitted(image: pyvips.Image, width: int, height: int, kernel: str) -> pyvips.
     return image.resize(width / image.width, vscale=height / image.height, kernel=kernel, gap=1.0)
 
 
-def resampled(image: pyvips.Image, path: str, size: int) -> pyvips.Image:
+def resampled(opened: Opened, path: str, size: int) -> pyvips.Image:
     """libvips' own thumbnail, which knows profiles and weighs colours by alpha."""
+    image = opened.image
+    if opened.inflated:
+        return image.thumbnail_image(size, height=size, size="down")
     # Without a profile the same pixels come out with one, a third of the time later.
     profile = {"output_profile": "srgb"} if image.get_typeof("icc-profile-data") else {}
     return pyvips.Image.thumbnail_source(
@@ -167,18 +172,6 @@ def as_image(decoded: Decoded) -> pyvips.Image:
     if grey_or_color is None:
         return image_of(pixels, "cmyk" if decoded.color_model == "cmyk" else "multiband")
     return image_of(pixels, grey_or_color[pixels.itemsize - 1])
-
-
-def image_of(pixels: Pixels, model: str) -> pyvips.Image:
-    """Pixels for libvips, by its name of a colour model."""
-    return stored(pixels).copy(interpretation=model)
-
-
-def stored(pixels: Pixels) -> pyvips.Image:
-    """The same, whatever their channels stand for."""
-    height, width, bands = pixels.shape
-    kind = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}[pixels.dtype.name]
-    return pyvips.Image.new_from_memory(np.ascontiguousarray(pixels), width, height, bands, kind)
 
 
 def encode(image: pyvips.Image, format: str) -> bytes:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from accel.image.decoded import Pixels
 from accel.image.histogram import ChannelHistogram, Histogram
 from accel.image.planes import plane
-from accel.image.preview import image_of
 from accel.image.raster import Raster
+from accel.image.vips_image import image_of
 
 BINS = 256
 

@@ -22,8 +22,8 @@ from accel.ai.sessions import networks
 from accel.ai.shown import resized
 from accel.ai.text_vectors import _run, _tokenizer
 from accel.ai.upscale import Upscale, upscale
-from accel.image.preview import image_of
 from accel.image.raster import Raster
+from accel.image.vips_image import image_of
 from accel.workload import Limits
 from bridge.demo.textures import noise, normals, tint
 

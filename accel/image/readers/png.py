@@ -9,10 +9,12 @@ import numpy as np
 from deflate import DeflateError, adler32, crc32, zlib_decompress
 from msgspec import Struct
 
+from accel.image.readers import exif
 from accel.image.readers.stream import Picture
 
-MOST = 1 << 26
-"""Bytes of pixels up to which they are taken: 4096 x 4096 of RGBA. A bomb takes no more."""
+MOST = 1 << 24
+"""Bytes of pixels up to which they are taken: 2048 x 2048 of RGBA. A bomb takes no more. What is larger is read
+as fast by libvips, in pieces that fit into a processor's cache."""
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 """By the colour types of PNG that aren't numbers of a palette."""
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -46,6 +48,9 @@ _ASIDE = frozenset(
     )
 )
 """Chunks that change no pixel."""
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_RAW_PROFILE = b"Raw profile type "
+"""How a text is called in which older programs put what EXIF says."""
 
 
 class Inflated(Struct, frozen=True):
@@ -61,12 +66,16 @@ class Inflated(Struct, frozen=True):
 
     def picture(self) -> Picture | None:
         """The image; None where any row has a filter."""
-        lines = np.frombuffer(self.raw, np.uint8).reshape(self.height, -1)
-        if lines[:, 0].any():
+        row = self.width * self.channels
+        if np.frombuffer(self.raw, np.uint8)[:: 1 + row].any():
             return None
-        rows = np.ascontiguousarray(lines[:, 1:])
+        rows = memoryview(self.raw)
+        # In place: as many bytes again would be given by the system page by page.
+        for y in range(self.height):
+            rows[y * row : (y + 1) * row] = rows[y * (1 + row) + 1 : (y + 1) * (1 + row)]
+        pixels = np.frombuffer(self.raw, np.uint8, self.height * row)
         model = "rgb" if self.channels > 2 else "grey"
-        return Picture(rows.reshape(self.height, self.width, self.channels), model, self.channels % 2 == 0)
+        return Picture(pixels.reshape(self.height, self.width, self.channels), model, self.channels % 2 == 0)
 
     def stored(self) -> bytes:
         """A file of the same pixels that takes no time to inflate."""
@@ -84,13 +93,14 @@ def _framed(chunk: bytes) -> bytes:
     return b"".join([(len(chunk) - 4).to_bytes(4, "big"), chunk, crc32(chunk).to_bytes(4, "big")])
 
 
-def inflate(contents: bytes, most_pixels: int) -> Inflated | None:
+def inflate(contents: bytes, most_pixels: int, *, as_shown: bool = False) -> Inflated | None:
     """What an image of 8 bits a channel was made of. libdeflate takes two thirds of libvips' time.
 
-    None for anything unusual, damage included: that is libvips' to judge.
+    None for anything unusual, damage included: that is libvips' to judge. If `as_shown`, also where a colour
+    profile or an orientation says how the pixels are shown.
     """
     size = _size(contents, most_pixels)
-    deflated = _deflated(contents) if size else None
+    deflated = _deflated(contents, as_shown) if size else None
     # Of a window smaller than 32 KiB, which only small images have, libdeflate takes distances that leave it.
     if size is None or deflated is None or not deflated.startswith(_WINDOW):
         return None
@@ -116,7 +126,7 @@ def _size(contents: bytes, most_pixels: int) -> tuple[int, int, int] | None:
     return (height, width, channels) if 0 < width * height * channels <= MOST else None
 
 
-def _deflated(contents: bytes) -> bytes | None:
+def _deflated(contents: bytes, as_shown: bool) -> bytes | None:
     """What all chunks of pixels hold, of a file whose other chunks say nothing of them."""
     view = memoryview(contents)
     parts: list[memoryview] = []
@@ -126,10 +136,17 @@ def _deflated(contents: bytes) -> bytes | None:
             parts.append(data)
         elif name == b"IEND" and parts:
             return b"".join(parts)
-        elif name not in _ASIDE and (name, last) != (b"IHDR", b""):
+        elif (name, last) != (b"IHDR", b"") and (name not in _ASIDE or (as_shown and _shows(name, data))):
             return None
         last = name
     return None
+
+
+def _shows(name: bytes, data: memoryview) -> bool:
+    """Whether the chunk changes how the pixels are shown, or may."""
+    if name in _TEXTS:
+        return bytes(data[: len(_RAW_PROFILE)]) == _RAW_PROFILE
+    return name == b"iCCP" or (name == b"eXIf" and not exif.is_upright(data))
 
 
 def _chunks(view: memoryview) -> Iterator[tuple[bytes, memoryview]]:

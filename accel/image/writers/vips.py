@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from accel.image.preview import image_of
 from accel.image.raster import Raster
+from accel.image.vips_image import image_of
 
 if TYPE_CHECKING:
     from accel.image.operation import Writing

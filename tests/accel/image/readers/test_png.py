@@ -173,3 +173,33 @@ def test_a_stream_of_anything_is_refused_or_read_as_libvips_reads_it(raw):
     data = with_stream(PIXELS, zlib.compress(raw))
     found = plain(data, 1 << 20)
     assert found is None or (found.pixels == by_libvips(data)[0]).all()
+
+
+def exif_of(*entries, order="<", count=None):
+    """A TIFF whose first directory has these entries: tag, type, count and value."""
+    begin = {"<": b"II*\0", ">": b"MM\0*"}[order]
+    number = len(entries) if count is None else count
+    packed = b"".join(struct.pack(f"{order}HHIHxx", *entry) for entry in entries)
+    return begin + struct.pack(f"{order}IH", 8, number) + packed + bytes(4)
+
+
+RAW_EXIF = b"Raw profile type exif\0\0"
+SHOWN_OTHERWISE = {
+    "a profile": chunk(b"iCCP", b"p\0\0" + zlib.compress(b"a profile")),
+    "turned": chunk(b"eXIf", exif_of((0x0112, 3, 1, 6))),
+    "turned, of the other order": chunk(b"eXIf", exif_of((0x0112, 3, 1, 8), order=">")),
+    "turned as a text": chunk(b"zTXt", RAW_EXIF + zlib.compress(b"exif")),
+}
+
+
+@pytest.mark.parametrize("name", SHOWN_OTHERWISE)
+def test_what_says_how_pixels_are_shown_is_left_to_libvips_where_that_matters(name):
+    data = file(PIXELS, before=SHOWN_OTHERWISE[name])
+    assert png.inflate(data, 99) is not None
+    assert png.inflate(data, 99, as_shown=True) is None
+
+
+def test_what_is_upright_and_texts_are_taken_as_they_are_shown():
+    upright = exif_of((0x010F, 2, 4, 0), (0x0112, 3, 1, 1))
+    aside = chunk(b"eXIf", upright) + chunk(b"tEXt", b"Software\0ours") + chunk(b"pHYs", bytes(9))
+    assert png.inflate(file(PIXELS, before=aside), 99, as_shown=True) is not None
