@@ -13,8 +13,8 @@ from accel.image.readers import exif
 from accel.image.readers.stream import Picture
 
 MOST = 1 << 24
-"""Bytes of pixels up to which they are taken: 2048 x 2048 of RGBA. A bomb takes no more. What is larger is read
-as fast by libvips, in pieces that fit into a processor's cache."""
+"""Bytes of pixels up to which they are taken: 2048 x 2048 of RGBA. A bomb takes no more. What is larger,
+libvips reads as fast, in pieces that fit into a processor's cache."""
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 """By the colour types of PNG that aren't numbers of a palette."""
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
