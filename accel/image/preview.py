@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pyvips
 
@@ -14,6 +12,7 @@ from accel.image.loaders import lazy, stream_of
 from accel.image.profiles import in_srgb
 from accel.image.sniff import Format
 from accel.image.vips_image import image_of
+from accel.image.writers.png import FAST, png
 from accel.workload import Input, Limits, WorkloadError
 
 _MODELS = {"grey": ("b-w", "grey16"), "rgb": ("srgb", "rgb16")}
@@ -178,8 +177,9 @@ def encode(image: pyvips.Image, format: str) -> bytes:
     """`image` as an 8 bit sRGB (or grey) file without metadata. Raises pyvips.Error."""
     model = "b-w" if image.interpretation in ("b-w", "grey16") else "srgb"
     plain = image.colourspace(model).cast("uchar")
-    options: dict[str, Any] = {"compression": 1} if format == "png" else {"Q": 85}
+    if format == "png":
+        return png(plain.numpy().reshape(plain.height, plain.width, -1), FAST)
     if format == "jpeg" and plain.hasalpha():
         plain = plain.flatten(background=255)
-    data: bytes = plain.write_to_buffer(f".{format}", keep="none", **options)
+    data: bytes = plain.write_to_buffer(f".{format}", keep="none", Q=85)
     return data

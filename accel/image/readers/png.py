@@ -9,17 +9,15 @@ import numpy as np
 from deflate import DeflateError, adler32, crc32, zlib_decompress
 from msgspec import Struct
 
+from accel.image.pngfile import COLOR_TYPES, END, HEADER, SIGNATURE, chunk
 from accel.image.readers import exif
 from accel.image.readers.stream import Picture
 
 MOST = 1 << 24
 """Bytes of pixels up to which they are taken: 2048 x 2048 of RGBA. A bomb takes no more. What is larger,
 libvips reads as fast, in pieces that fit into a processor's cache."""
-_CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
-"""By the colour types of PNG that aren't numbers of a palette."""
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_HEADER = struct.Struct(">I4sIIBBBBB")
-_HEADER_END = len(_SIGNATURE) + _HEADER.size + 4
+_CHANNELS = {type: channels for channels, type in COLOR_TYPES.items()}
+_HEADER_END = len(SIGNATURE) + HEADER.size + 4
 _CHUNK = struct.Struct(">I4s")
 _WINDOW = b"\x78"
 """Deflated, with a window of 32 KiB (RFC 1950, 2.2)."""
@@ -80,17 +78,13 @@ class Inflated(Struct, frozen=True):
     def stored(self) -> bytes:
         """A file of the same pixels that takes no time to inflate."""
         raw = memoryview(self.raw)
-        parts: list[bytes | memoryview] = [b"IDAT", _STORED]
+        parts: list[bytes | memoryview] = [_STORED]
         for begin in range(0, len(raw), _MOST_STORED):
             block = raw[begin : begin + _MOST_STORED]
             is_last = begin + _MOST_STORED >= len(raw)
             parts += [_BLOCK.pack(is_last, len(block), len(block) ^ _MOST_STORED), block]
-        pixels = b"".join([*parts, adler32(raw).to_bytes(4, "big")])
-        return b"".join([self.header, _framed(pixels), _framed(b"IEND")])
-
-
-def _framed(chunk: bytes) -> bytes:
-    return b"".join([(len(chunk) - 4).to_bytes(4, "big"), chunk, crc32(chunk).to_bytes(4, "big")])
+        parts.append(adler32(raw).to_bytes(4, "big"))
+        return b"".join([self.header, chunk(b"IDAT", parts), END])
 
 
 def inflate(contents: bytes, most_pixels: int, *, as_shown: bool = False) -> Inflated | None:
@@ -117,9 +111,9 @@ def inflate(contents: bytes, most_pixels: int, *, as_shown: bool = False) -> Inf
 
 def _size(contents: bytes, most_pixels: int) -> tuple[int, int, int] | None:
     """Height, width and channels."""
-    if not contents.startswith(_SIGNATURE) or len(contents) < len(_SIGNATURE) + _HEADER.size:
+    if not contents.startswith(SIGNATURE) or len(contents) < len(SIGNATURE) + HEADER.size:
         return None
-    _, name, width, height, depth, kind, *methods = _HEADER.unpack_from(contents, len(_SIGNATURE))
+    _, name, width, height, depth, kind, *methods = HEADER.unpack_from(contents, len(SIGNATURE))
     channels = _CHANNELS.get(kind, 0)
     if name != b"IHDR" or depth != 8 or any(methods) or width * height > most_pixels:
         return None
@@ -151,7 +145,7 @@ def _shows(name: bytes, data: memoryview) -> bool:
 
 def _chunks(view: memoryview) -> Iterator[tuple[bytes, memoryview]]:
     """The type and the data of each up to the first that isn't whole."""
-    begin = len(_SIGNATURE)
+    begin = len(SIGNATURE)
     while begin + _AROUND <= len(view):
         size, name = _CHUNK.unpack_from(view, begin)
         end = begin + _AROUND + size
