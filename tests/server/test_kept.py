@@ -13,7 +13,7 @@ async def test_each_figure_is_told_under_its_declared_name() -> None:
     metrics = Metrics()
     cache = SimpleNamespace(hits=1, misses=2, shared=3, evictions=4, entries=5, bytes=6)
     tally = SimpleNamespace(waiting=7, done=8, failed=9, cancelled=10)
-    blobs = SimpleNamespace(count=11, bytes=12, quota=13, removed=14)
+    blobs = SimpleNamespace(count=11, size=12, quota=13, removed=14)
     metrics.add(lambda: kept.cached(cache))
     metrics.add(lambda: kept.promised(tally, running=15))
     metrics.add(lambda: kept.blobs(blobs))
