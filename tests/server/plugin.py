@@ -125,6 +125,7 @@ class Once(Params, frozen=True):
     path: str
     times: int = 1
     parent: bool = False
+    then_s: float = 0
 
 
 @workload("test.dies", version=1, params=Once, inputs=0)
@@ -134,6 +135,7 @@ def dies(inputs: Sequence[Input], params: Once, limits: Limits) -> Output:
         file.seek(0)
         lives = len(file.readlines())
         if lives >= params.times:
+            time.sleep(params.then_s)
             return Output(lives)
         print("died", file=file)
     os.kill(os.getppid() if params.parent else os.getpid(), signal.SIGKILL)
