@@ -55,9 +55,10 @@ class Around(Struct, frozen=True):
 class Surveyor:
     """Looks around in projects; remembers for a while what costs much to find out."""
 
-    def __init__(self) -> None:
+    def __init__(self, cache: Path | None = None) -> None:
+        """`cache` is the folder in which audits leave what they saw; None does without."""
         self._uses: dict[Path, tuple[float, Uses]] = {}
-        self._projects = Projects()
+        self._projects = Projects(cache)
 
     async def look(
         self, session: SessionView, assets: Iterable[Asset], agreed: ProjectFile, max_size: int

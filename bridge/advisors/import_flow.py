@@ -30,13 +30,14 @@ class TextureImportAdvisor(Advisor):
     name = "texture_import"
     events = ("asset.imported",)
 
-    def __init__(self) -> None:
+    def __init__(self, cache: Path | None = None) -> None:
+        """`cache` is the folder in which audits leave what they saw; None does without."""
         self._desks: dict[str, Desk] = {}
         self._said: dict[str, set[Mark]] = {}
         """What was settled in each project, one way or the other: it isn't raised again."""
         self._mistakes: dict[str, str] = {}
         """What is wrong with each project's file, as it was told last."""
-        self._surveyor = Surveyor()
+        self._surveyor = Surveyor(cache)
 
     async def on_event(self, context: Context, session: SessionView, event: Event) -> None:
         """Gathers a batch, then advises on it; what comes meanwhile is looked at together, afterwards."""

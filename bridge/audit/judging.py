@@ -14,6 +14,7 @@ from accel.texture.examine import Examination
 from accel.workload import WorkloadError
 from bridge.advisors import advice
 from bridge.advisors.findings import NOTE, WRONG
+from bridge.advisors.import_known import Taken
 from bridge.api import TextureAsset
 from bridge.audit.examine import Answer, Trouble
 from bridge.audit.memory import memory
@@ -40,6 +41,7 @@ class Judging:
         self._context = context.Context()
         self._examined: list[tuple[TextureAsset, int, bytes]] = []
         """With the file's size. Encoded, as thousands of them wait for the last one."""
+        self.taken = Taken()
         self.seen: list[Seen] = []
 
     def prepare(self, count: int) -> None:
@@ -65,6 +67,7 @@ class Judging:
             self._add(row)
             return
         self._context.add(found.classification)
+        self.taken.add(asset.file, found.classification)
         self._examined.append((asset, answer.size, msgspec.msgpack.encode(found)))
 
     async def finish(self) -> None:

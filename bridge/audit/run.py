@@ -81,6 +81,9 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
             async for answer in answers:
                 judging.take(known[answer.question.file], answer)
                 told.done(1)
+        if plan.cache and plan.use_names:
+            # The import advisor sees names too.
+            await asyncio.to_thread(judging.taken.keep, plan.cache, project.root)
         await judging.finish()
         report.rows.sort(key=lambda row: (-row.rank, row.file))
         if plan.pictures:

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from accel.texture import context
+from accel.texture.kinds import KINDS
+from bridge.advisors import import_known
 from bridge.api import TextureAsset
 from bridge.audit.examine import Examiner, Outcome, Question
 from bridge.audit.run import Told
@@ -55,6 +57,20 @@ async def test_a_damaged_installation_is_told_before_a_texture_is_examined(
     with pytest.raises(UserError, match="install popbridge again"):
         await run(game)
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("plan", [{}, {"use_names": False}, {"cache": None}])
+async def test_the_import_advisor_knows_what_an_audit_that_saw_what_it_sees_took_textures_for(
+    game: Path, run: Run, tmp_path: Path, plan: dict[str, Any]
+) -> None:
+    put(game, "a/rock.png", "albedo")
+    put(game, "broken.png", "broken")
+    await run(game, **plan)
+    found = import_known.read(tmp_path / "cache", game)
+    assert (found is None) == bool(plan)
+    if found is not None:
+        files, portions = found
+        assert files == ["a/rock.png"] and KINDS[portions[0].argmax()] == "albedo"
 
 
 async def test_a_second_run_starts_no_process_and_says_the_same(
