@@ -33,11 +33,6 @@ class Desk(Struct):
         self.files = files
         return self.dedupe
 
-    def asks(self, file: FileAdvice) -> bool:
-        """Whether the open popup asks the same about that file."""
-        asked = self.files.get(file.path)
-        return asked is not None and asked.marks() == file.marks()
-
     def close(self) -> None:
         self.dedupe, self.popup_id, self.files = None, None, {}
 
