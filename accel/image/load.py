@@ -13,7 +13,7 @@ import pyvips
 from msgspec import Struct
 
 from accel.image.decoded import Decoded, Pixels
-from accel.image.readers import bmp, dds, exr, hdr, ktx2, png, psd, tga
+from accel.image.readers import bmp, dds, exr, hdr, jpeg, ktx2, png, psd, tga
 from accel.image.readers.stream import Picture, Stream, check_dimensions
 from accel.image.sniff import HEAD, Format, sniff
 from accel.workload import Input, Limits, WorkloadError
@@ -65,6 +65,14 @@ class Opened(Struct, frozen=True):
     format: Format
     size: int
     """The file's bytes."""
+    mended: bytes = b""
+    """A JPEG's, with the end marker that they lack; empty for all others."""
+
+    def again(self, path: str, **options: Any) -> pyvips.Image:
+        """The image opened once more, with options of its loader. Raises pyvips.Error and OSError."""
+        return (
+            _mended(self.mended, **options) if self.mended else lazy(path, str(self.format.loader), **options)
+        )
 
 
 def decode_image(source: Input, limits: Limits) -> Decoded:
@@ -99,6 +107,8 @@ def _at_once(source: Input, kind: Format, size: int, limits: Limits) -> Decoded 
             return _read(picture, kind, len(contents), contents)
         lazy = _from_memory(contents, str(kind.loader))
         check_dimensions(source, kind.name.upper(), lazy.width, lazy.height, limits)
+        if kind.name == "jpeg" and (mended := jpeg.mended(contents)):
+            lazy = _mended(mended)
         return _decoded(Opened(lazy, kind, len(contents)), contents)
     return None
 
@@ -123,6 +133,11 @@ def _read(picture: Picture, kind: Format, size: int, contents: bytes = b"") -> D
 def _from_memory(contents: bytes, loader: str) -> pyvips.Image:
     # As a buffer it would be copied. Of a source pyvips keeps nothing: `contents` has to outlive the image.
     return getattr(pyvips.Image, f"{loader}_source")(pyvips.Source.new_from_memory(contents), **_READING)
+
+
+def _mended(contents: bytes, **options: Any) -> pyvips.Image:
+    # libvips has a copy, unlike of a source.
+    return pyvips.Image.jpegload_buffer(contents, **options, **_READING)
 
 
 def _by_libvips(opened: Opened, source: Input) -> Decoded:
@@ -161,11 +176,13 @@ def open_image(source: Input, kind: Format, size: int, limits: Limits) -> Opened
     """
     try:
         image = lazy(source.path, str(kind.loader))
+        check_dimensions(source, kind.name.upper(), image.width, image.height, limits)
+        if kind.name == "jpeg" and (mended := jpeg.mended_file(Path(source.path))):
+            return Opened(_mended(mended), kind, size, mended)
     except OSError as error:
         raise WorkloadError("bad_input", f"can't be read ({error.strerror or error})", source.name) from None
     except pyvips.Error as error:
         raise undecodable(source, kind, error) from None
-    check_dimensions(source, kind.name.upper(), image.width, image.height, limits)
     return Opened(image, kind, size)
 
 

@@ -9,9 +9,8 @@ import pyvips
 
 from accel.image.alpha import straight
 from accel.image.decoded import Decoded, Pixels
-from accel.image.load import DEVICELESS, decode_image, identify, lazy, open_image, stream_of, undecodable
+from accel.image.load import DEVICELESS, Opened, decode_image, identify, open_image, stream_of, undecodable
 from accel.image.profiles import in_srgb
-from accel.image.sniff import Format
 from accel.workload import Input, Limits, WorkloadError
 
 _MODELS = {"grey": ("b-w", "grey16"), "rgb": ("srgb", "rgb16")}
@@ -20,14 +19,14 @@ _MODELS = {"grey": ("b-w", "grey16"), "rgb": ("srgb", "rgb16")}
 def thumbnail_file(source: Input, size: int, format: str, limits: Limits) -> tuple[bytes, int, int]:
     """A file of at most `size` pixels a side, its width and height. Raises WorkloadError."""
     kind, length = identify(source)
-    opened = None if kind.loader is None else open_image(source, kind, length, limits).image
-    if opened is None or not _takes(opened):
+    opened = None if kind.loader is None else open_image(source, kind, length, limits)
+    if opened is None or not _takes(opened.image):
         small = shrunk(decode_image(source, limits), size)
         return encode(small, format), small.width, small.height
     try:
         small = (
-            averaged(opened, source, kind, size)
-            if _plain(opened, size)
+            averaged(opened, source.path, size)
+            if _plain(opened.image, size)
             else resampled(opened, source.path, size)
         )
         return encode(small, format), small.width, small.height
@@ -52,12 +51,12 @@ def _plain(image: pyvips.Image, size: int) -> bool:
     )
 
 
-def averaged(image: pyvips.Image, source: Input, kind: Format, size: int) -> pyvips.Image:
+def averaged(opened: Opened, path: str, size: int) -> pyvips.Image:
     """Averages of whole blocks, and Lanczos for what is left: less than a half, of few pixels."""
+    image = opened.image
     width, height = image.width, image.height
-    if kind.loader == "jpegload":
-        scale = _scale(max(width, height) // size, min(width, height))
-        image = lazy(source.path, kind.loader, shrink=scale)
+    if opened.format.name == "jpeg":
+        image = opened.again(path, shrink=_scale(max(width, height) // size, min(width, height)))
     return fitted(image, *_sides(width, height, size), "lanczos3").autorot()
 
 
@@ -80,20 +79,16 @@ def fitted(image: pyvips.Image, width: int, height: int, kernel: str) -> pyvips.
     return image.resize(width / image.width, vscale=height / image.height, kernel=kernel, gap=1.0)
 
 
-def resampled(image: pyvips.Image, path: str, size: int) -> pyvips.Image:
+def resampled(opened: Opened, path: str, size: int) -> pyvips.Image:
     """libvips' own thumbnail, which knows profiles and weighs colours by alpha."""
     # Without a profile the same pixels come out with one, a third of the time later.
-    profile = {"output_profile": "srgb"} if image.get_typeof("icc-profile-data") else {}
-    return pyvips.Image.thumbnail_source(
-        # A source, as a file name would be searched for options in brackets.
-        stream_of(path),
-        size,
-        height=size,
-        size="down",
-        # libvips 8.18 ignores `fail_on` itself here.
-        option_string="fail_on=error",
-        **profile,
-    )
+    profile = {"output_profile": "srgb"} if opened.image.get_typeof("icc-profile-data") else {}
+    # libvips 8.18 ignores `fail_on` itself here.
+    how = {"height": size, "size": "down", "option_string": "fail_on=error", **profile}
+    if opened.mended:
+        return pyvips.Image.thumbnail_buffer(opened.mended, size, **how)
+    # A source, as a file name would be searched for options in brackets.
+    return pyvips.Image.thumbnail_source(stream_of(path), size, **how)
 
 
 def shrunk(decoded: Decoded, size: int) -> pyvips.Image:
