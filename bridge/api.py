@@ -253,6 +253,12 @@ class Context(Protocol):
         Both outlive the daemon: whoever answers tomorrow is answered.
         """
 
+    async def open_popups(self, session: SessionView) -> Sequence[tuple[Popup, Any]]:
+        """This advisor's popups in the session that nobody has answered yet, oldest first, and their states.
+
+        An earlier run of the daemon may have shown them.
+        """
+
     async def close_popup(self, session: SessionView, popup_id: int) -> None:
         """Withdraws an open popup: it is closed as `superseded`, and nobody answers it."""
 

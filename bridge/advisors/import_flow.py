@@ -15,7 +15,7 @@ from bridge.advisors.import_around import Surveyor, agreed_in
 from bridge.advisors.import_desk import Desk
 from bridge.advisors.import_draft import draft, unsettled
 from bridge.advisors.import_look import look_at_all, read_event, textures, with_preview
-from bridge.advisors.import_popups import trouble_popup
+from bridge.advisors.import_popups import KIND, trouble_popup
 from bridge.api import Advisor, Answer, Context, Event, Popup, SessionView, UserError
 from bridge.projectfile import ProjectFile
 
@@ -69,7 +69,7 @@ class TextureImportAdvisor(Advisor):
             if answer.action == "undo":
                 await undo(context, session, msgspec.convert(state, Applied))
             return
-        if popup.kind != "texture.import":
+        if popup.kind != KIND:
             return
         advice = msgspec.convert(state, Advice)
         self._desk(session).settled(popup)
@@ -88,6 +88,7 @@ class TextureImportAdvisor(Advisor):
     ) -> None:
         if session.root is None or session.adapter is None or session.version is None:
             return
+        await self._recall(context, session, desk)
         agreed = await self._agreed(context, session, session.root)
         wanted = [asset for asset in assets if not agreed.textures.ignores(asset.file)]
         max_size = int(context.settings["textures.max_size"])
@@ -100,6 +101,15 @@ class TextureImportAdvisor(Advisor):
         if ruled:
             self._note(session, {mark for file in ruled for mark in file.marks()})
             await apply(context, session, in_order(ruled))
+
+    async def _recall(self, context: Context, session: SessionView, desk: Desk) -> None:
+        """Finds what an earlier run of the daemon has asked: a second popup would ask for the same."""
+        while not desk.is_recalled:
+            settled = self._settled
+            shown = await context.open_popups(session)
+            # One that was answered meanwhile isn't open any more.
+            if self._settled == settled:
+                desk.recall(shown)
 
     async def _agreed(self, context: Context, session: SessionView, root: Path) -> ProjectFile:
         """What the project's file says; a mistake in it is told once, and then it says nothing."""

@@ -295,6 +295,8 @@ class Obedient(Advisor):
                 return dict(await context.rules(session))
             case "close":
                 await context.close_popup(session, params["popup"])
+            case "open":
+                return [[popup.id, state] for popup, state in await context.open_popups(session)]
         return {"project": session.project, "root": str(session.root), "locale": session.locale}
 
 
