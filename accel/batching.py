@@ -214,7 +214,7 @@ class _Queue:
 
         while (job := self._turns.next(fits)) is not None:
             self._rows -= job.rows
-            if job.watch.overdue:  # whoever gave it up may say that it never began
+            if job.watch.unwanted:  # whoever gave it up may say that it never began
                 continue
             rows += job.rows
             job.watch.begin()

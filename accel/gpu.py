@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import functools
 import logging
 import sys
 from collections.abc import Callable
@@ -45,6 +46,8 @@ class GpuExecutor(Batcher):
     ) -> None:
         """`batching`: where what was measured is kept; `shapes`: where it is what the worker tried."""
         self._pool, self._shapes = worker.pool, shapes
+        if shapes is not None:
+            worker.pool.on_ended = functools.partial(proofs.cut_off, shapes)
         self.policies = Policies(batching, worker, device)
         super().__init__(worker, self.policies.max_rows)
 

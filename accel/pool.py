@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -48,6 +48,9 @@ class Pool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
         self.size = size
+        self.on_ended: Callable[[int], None] | None = None
+        """Told of each process that was ended here although it was sound, before another takes its place;
+        called in a thread."""
         self.ended = {"crashed": 0, "cancelled": 0, "memory": 0}
         """How many were replaced, by reason: `cancelled` at work on what nobody wants any more, `memory` for
         what was held after a job."""
@@ -123,7 +126,7 @@ class Pool:
             )
         if not self._closing.is_set():
             self.ended["crashed" if crashed else reason] += 1
-            self._in_background(self._replace(worker))
+            self._in_background(self._replace(worker, sound=not crashed))
 
     async def close(self) -> None:
         """Ends all processes; whoever still waits gets WorkloadError `shutting_down`."""
@@ -154,9 +157,11 @@ class Pool:
         self._all.add(worker)
         self.release(worker)
 
-    async def _replace(self, worker: Worker) -> None:
+    async def _replace(self, worker: Worker, *, sound: bool) -> None:
         await worker.end()
         self._all.discard(worker)
+        if sound:
+            await self._tell(worker.pid)
         tries = 0
         while not await self._closed_within(RESPAWN_S[min(tries, len(RESPAWN_S) - 1)]):
             try:
@@ -168,6 +173,15 @@ class Pool:
             except Exception:
                 tries += 1
                 log.exception("can't start a worker process")
+
+    async def _tell(self, pid: int) -> None:
+        if self.on_ended is None:
+            return
+        try:
+            await asyncio.to_thread(self.on_ended, pid)
+        # As below: it costs no worker.
+        except Exception:
+            log.exception("what worker process %d has left can't be looked after", pid)
 
     async def _closed_within(self, seconds: float) -> bool:
         with contextlib.suppress(TimeoutError):

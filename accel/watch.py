@@ -6,15 +6,19 @@ from collections.abc import Callable
 
 
 class Watch:
-    """Given to `Executor.run`, which keeps `begun`; whoever gives up the job says with `overdue` why."""
+    """Given to `Executor.run`, which keeps `begun`; whoever gives up the job says so with `unwanted`, and why
+    with `overdue`."""
 
-    __slots__ = ("begun", "on_begin", "overdue")
+    __slots__ = ("begun", "on_begin", "overdue", "unwanted")
 
     def __init__(self, on_begin: Callable[[], None] | None = None) -> None:
         """`on_begin` is called each time that a worker takes the job: once more where the first has died."""
         self.on_begin = on_begin
         self.begun = False
         """Whether a worker has taken the job: until then it can be cancelled at no cost."""
+        self.unwanted = False
+        """Set before the job is cancelled: no worker takes it any more, so that it may be said never to have
+        begun."""
         self.overdue = False
         """Set before the job is cancelled because its deadline has passed: it may be what holds up others."""
 

@@ -246,10 +246,17 @@ class Context(Protocol):
         """Runs a workload on files. `names` is what errors call them. Raises RequestError."""
 
     async def popup(self, session: SessionView, popup: Popup, state: Any) -> int:
-        """Shows `popup` and keeps `state`, of plain types, for its answer; gives the popup's id.
+        """Shows `popup` and keeps `state`, of plain types or Structs, for its answer, which has the plain
+        types; gives the popup's id.
 
         The `id` in `popup` is passed over (write 0): the bridge gives each popup one of its own.
         Both outlive the daemon: whoever answers tomorrow is answered.
+        """
+
+    async def open_popups(self, session: SessionView) -> Sequence[tuple[Popup, Any]]:
+        """This advisor's popups in the session that nobody has answered yet, oldest first, and their states.
+
+        An earlier run of the daemon may have shown them.
         """
 
     async def close_popup(self, session: SessionView, popup_id: int) -> None:

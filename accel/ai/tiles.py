@@ -27,7 +27,7 @@ class Enlarger(Struct, frozen=True):
     margin: int
     """Pixels around each one by which it is decided: how much tiles overlap."""
     tile: int
-    """Pixels a side, without the margins, of a piece that suits the network."""
+    """Pixels a side, without the margins, of a square piece that suits the network."""
 
 
 def tiled(
@@ -61,10 +61,11 @@ def _tiled(
 ) -> Pixels:
     height, width = source.shape[:2]
     k = enlarger.factor
+    high, wide = _sides(enlarger, height, width)
     made: Pixels | None = None
-    for top, bottom in _spans(height, enlarger.tile):
+    for top, bottom in _spans(height, high):
         rows = _around(top, bottom, height, enlarger.margin, wrap)
-        for left, right in _spans(width, enlarger.tile):
+        for left, right in _spans(width, wide):
             columns = _around(left, right, width, enlarger.margin, wrap)
             piece = give(enlarger.run(take(source[rows][:, columns])))
             if made is None:
@@ -72,6 +73,18 @@ def _tiled(
             made[top * k : bottom * k, left * k : right * k] = piece
     assert made is not None
     return made
+
+
+def _sides(enlarger: Enlarger, height: int, width: int) -> tuple[int, int]:
+    """Pixels of a tile down and across. Along a thin image it is several times as long, with no more pixels
+    than a square one has: there are fewer margins to compute."""
+    tile, margins = enlarger.tile, 2 * enlarger.margin
+
+    def along(thickness: int) -> int:
+        longest = (tile + margins) ** 2 // (min(thickness, tile) + margins) - margins
+        return tile * max(1, longest // tile)
+
+    return along(width), along(height)
 
 
 def _spans(length: int, tile: int) -> Iterator[tuple[int, int]]:

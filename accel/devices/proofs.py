@@ -18,7 +18,10 @@ FILE = "shapes.json"
 KEPT = 256
 """Shapes that are remembered; what was tried first is forgotten first."""
 TRIES = 3
-"""Trials of one shape in which the process ended, until there are no more."""
+"""Trials of one shape in which the process ended by itself, until there are no more."""
+CUTS = 12
+"""Trials of one shape whose process was ended for a job's sake, until there are no more: mostly they aren't
+to blame for it, but one that holds up jobs until they are given up does so each time."""
 
 PLAINLY = "plainly"
 """The way that needs no proof."""
@@ -42,15 +45,18 @@ class Known(Struct, frozen=True):
     """A run plainly, and in that way; 0 where it wasn't timed."""
     tries: int = 0
     """Trials that began and haven't ended."""
+    cut: int = 0
+    """Trials whose process was ended because a job in it was given up, or held too much memory."""
     pid: int = 0
-    """The process of the last of them."""
+    """The process of the last trial."""
     sizes: dict[str, tuple[int, ...]] = {}
     """Of the inputs."""
 
     @property
     def settled(self) -> bool:
         """Whether it is known that plainly is best here: every other way is proven anew in each process."""
-        return self.way == PLAINLY and (not self.tries or self.tries >= TRIES)
+        under_way = self.tries or self.cut
+        return self.way == PLAINLY and (not under_way or self.tries >= TRIES or self.cut >= CUTS)
 
 
 class Proofs:
@@ -68,9 +74,10 @@ class Proofs:
     def begin(self, digest: str, model: str, shape: str) -> None:
         """Notes that a trial begins: where the process dies of it, the next one knows."""
         before = self.known(digest, shape)
-        tries = 1 + (before.tries if before else 0)
+        tries, cut = (before.tries, before.cut) if before else (0, 0)
         why = "the process ended while other ways were tried"
-        self._write(digest, Known(model, shape, self.machine, PLAINLY, why, tries=tries, pid=os.getpid()))
+        begun = Known(model, shape, self.machine, PLAINLY, why, tries=1 + tries, cut=cut, pid=os.getpid())
+        self._write(digest, begun)
 
     def settle(self, digest: str, found: Known) -> None:
         """Notes what came of it."""
@@ -115,6 +122,20 @@ def excuse(file: Path, pids: Collection[int]) -> None:
     kept = {key: one for key, one in known.items() if not (one.tries and one.pid in pids)}
     if len(kept) < len(known):
         replaced(file, _packed(kept))
+
+
+def cut_off(file: Path, pid: int) -> None:
+    """A process was ended for a job's sake, its deadline perhaps: its trials didn't end it, and are made
+    again, up to `CUTS` times."""
+    known = _read(file)
+    cut = {key: _cut(one) for key, one in known.items() if one.tries and one.pid == pid}
+    if cut:
+        replaced(file, _packed(known | cut))
+
+
+def _cut(known: Known) -> Known:
+    why = "jobs were given up while other ways were tried"
+    return msgspec.structs.replace(known, why=why, tries=known.tries - 1, cut=known.cut + 1, pid=0)
 
 
 def _read(file: Path) -> dict[str, Known]:

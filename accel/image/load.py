@@ -6,14 +6,15 @@ import contextlib
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyvips
 from msgspec import Struct
 
 from accel.image.decoded import Decoded, Pixels
-from accel.image.loaders import from_memory, lazy
-from accel.image.readers import bmp, dds, exr, hdr, ktx2, png, psd, tga
+from accel.image.loaders import READING, from_memory, lazy
+from accel.image.readers import bmp, dds, exr, hdr, jpeg, ktx2, png, psd, tga
 from accel.image.readers.stream import Picture, Stream, check_dimensions
 from accel.image.sniff import HEAD, Format, sniff
 from accel.image.vips_image import image_of
@@ -54,6 +55,14 @@ class Opened(Struct, frozen=True):
     """Whether its pixels are in memory already, for the most part; nothing says how they are shown."""
     held: object = None
     """What the image reads, which has to outlive it."""
+    mended: bytes = b""
+    """A JPEG's, with the end marker that they lack; empty for all others."""
+
+    def again(self, path: str, **options: Any) -> pyvips.Image:
+        """The image opened once more, with options of its loader. Raises pyvips.Error and OSError."""
+        return (
+            _mended(self.mended, **options) if self.mended else lazy(path, str(self.format.loader), **options)
+        )
 
 
 def decode_image(source: Input, limits: Limits) -> Decoded:
@@ -88,6 +97,8 @@ def _at_once(source: Input, kind: Format, size: int, limits: Limits) -> Decoded 
             return _png(found, kind, contents)
         lazy = from_memory(contents, str(kind.loader))
         check_dimensions(source, kind.name.upper(), lazy.width, lazy.height, limits)
+        if kind.name == "jpeg" and (mended := jpeg.mended(contents)):
+            lazy = _mended(mended)
         return _decoded(Opened(lazy, kind, len(contents)), contents)
     return None
 
@@ -101,7 +112,7 @@ def _png(found: png.Inflated, kind: Format, contents: bytes) -> Decoded:
 
 def _stored(found: png.Inflated, kind: Format, size: int) -> Opened:
     stored = found.stored()
-    return Opened(from_memory(stored, str(kind.loader)), kind, size, True, stored)
+    return Opened(from_memory(stored, str(kind.loader)), kind, size, inflated=True, held=stored)
 
 
 def _read(picture: Picture, kind: Format, size: int, contents: bytes = b"") -> Decoded:
@@ -119,6 +130,11 @@ def _read(picture: Picture, kind: Format, size: int, contents: bytes = b"") -> D
         picture.data,
         contents,
     )
+
+
+def _mended(contents: bytes, **options: Any) -> pyvips.Image:
+    # libvips has a copy, unlike of a source.
+    return pyvips.Image.jpegload_buffer(contents, **options, **READING)
 
 
 def _by_libvips(opened: Opened, source: Input) -> Decoded:
@@ -159,11 +175,13 @@ def open_image(source: Input, kind: Format, size: int, limits: Limits) -> Opened
         return opened
     try:
         image = lazy(source.path, str(kind.loader))
+        check_dimensions(source, kind.name.upper(), image.width, image.height, limits)
+        if kind.name == "jpeg" and (mended := jpeg.mended_file(Path(source.path))):
+            return Opened(_mended(mended), kind, size, mended=mended)
     except OSError as error:
         raise WorkloadError("bad_input", f"can't be read ({error.strerror or error})", source.name) from None
     except pyvips.Error as error:
         raise undecodable(source, kind, error) from None
-    check_dimensions(source, kind.name.upper(), image.width, image.height, limits)
     return Opened(image, kind, size)
 
 
@@ -176,7 +194,7 @@ def _inflated(source: Input, kind: Format, size: int, limits: Limits) -> Opened 
         if found := png.inflate(contents, limits.max_pixels, as_shown=True):
             if picture := found.picture():
                 image = image_of(picture.pixels, "srgb" if picture.color_model == "rgb" else "b-w")
-                return Opened(image, kind, size, True)
+                return Opened(image, kind, size, inflated=True)
             return _stored(found, kind, size)
     return None
 

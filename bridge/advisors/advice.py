@@ -26,6 +26,10 @@ MAX_CHANGES_BYTES = 96 * 1024
 """Most bytes of changes in one command: a frame holds 256 KiB."""
 
 
+Mark = tuple[str, str, str]
+"""What is said of which state of which file: its path, a digest, and the finding's code."""
+
+
 class Asset(Struct, frozen=True):
     """A texture as the editor reported it; everything in it comes from outside."""
 
@@ -81,7 +85,7 @@ class FileAdvice(Struct, frozen=True):
         folder = PurePosixPath(self.file).parent.as_posix()
         return "" if folder == "." else folder
 
-    def marks(self) -> set[tuple[str, str, str]]:
+    def marks(self) -> set[Mark]:
         """What is said of which state of the file, so as not to say it twice.
 
         What only the author can mend stays, whatever the settings are.

@@ -55,17 +55,17 @@ class Around(Struct, frozen=True):
 class Surveyor:
     """Looks around in projects; remembers for a while what costs much to find out."""
 
-    def __init__(self) -> None:
+    def __init__(self, cache: Path | None = None) -> None:
+        """`cache` is the folder in which audits leave what they saw; None does without."""
         self._uses: dict[Path, tuple[float, Uses]] = {}
-        self._projects = Projects()
+        self._projects = Projects(cache)
 
     async def look(
         self, session: SessionView, assets: Iterable[Asset], agreed: ProjectFile, max_size: int
     ) -> Around:
         """What surrounds `assets`; `max_size` is what holds where the project's file says nothing."""
         assert session.root is not None
-        folders = {_folder(asset.file) for asset in assets}
-        named = await asyncio.to_thread(_names, session.root, folders)
+        named = await asyncio.to_thread(_names, session.root, [asset.file for asset in assets])
         uses = await self._used(session, session.root)
         seen = self._projects.of(session.root)
         return Around(agreed, agreed.textures.max_size or max_size, named, uses, seen)
@@ -97,10 +97,10 @@ def _folder(file: str) -> str:
     return PurePosixPath(file).parent.as_posix()
 
 
-def _names(root: Path, folders: Iterable[str]) -> dict[str, Beside]:
-    """The names of the files in each of these folders below `root`; none where it can't be listed."""
+def _names(root: Path, files: Iterable[str]) -> dict[str, Beside]:
+    """The names of what lies beside files below `root`, by folder; none where that can't be listed."""
     names: dict[str, Beside] = {}
-    for folder in folders:
+    for folder in set(map(_folder, files)):
         # What an editor reports may point anywhere: nothing outside the project is listed.
         if ".." in PurePosixPath(folder).parts or PurePosixPath(folder).is_absolute():
             continue

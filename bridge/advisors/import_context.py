@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from accel.texture.classification import Classification
 from accel.workload import WorkloadError
+from bridge.advisors import import_known
 
 if TYPE_CHECKING:
     from accel.texture.context import Context, Portions
@@ -22,7 +24,7 @@ MAX_FILES = 20_000
 
 
 class SeenSoFar:
-    """The textures of one project that were looked at since the daemon began."""
+    """The textures of one project that were looked at since the daemon began, and by an audit before."""
 
     def __init__(self) -> None:
         self._files: dict[str, Portions] = {}
@@ -35,6 +37,13 @@ class SeenSoFar:
         elif len(self._files) >= MAX_FILES:
             self._context.remove(self._files.pop(next(iter(self._files))))
         self._files[file] = self._context.add(alone)
+
+    def know(self, files: Sequence[str], portions: Portions) -> None:
+        """What an audit took files for: as if seen before all others, save those that were seen since."""
+        room = MAX_FILES - len(self._files)
+        new = [at for at, file in enumerate(files) if file not in self._files][: max(room, 0)]
+        self._context.add_all(portions[new])
+        self._files = {files[at]: portions[at] for at in new} | self._files
 
     def judge(self, found: Sequence[Classification]) -> list[Classification]:
         """Each of these, which were added, by what all others are."""
@@ -57,12 +66,28 @@ class SeenSoFar:
 class Projects:
     """What was seen of each project; the one that was asked for least recently is forgotten first."""
 
-    def __init__(self) -> None:
+    def __init__(self, cache: Path | None = None) -> None:
+        """`cache` is the folder in which audits leave what they saw; None does without."""
+        self._cache = cache
         self._seen: dict[Path, SeenSoFar] = {}
+        self._reading: set[asyncio.Task[None]] = set()
 
     def of(self, root: Path) -> SeenSoFar:
-        seen = self._seen.pop(root, None) or SeenSoFar()
+        """What was seen of a project. What an audit saw joins it a little later: nobody waits for that."""
+        seen = self._seen.pop(root, None)
+        if seen is None:
+            seen = SeenSoFar()
+            if self._cache is not None:
+                task = asyncio.create_task(_read(self._cache, root, seen))
+                self._reading.add(task)
+                task.add_done_callback(self._reading.discard)
         while len(self._seen) >= MAX_PROJECTS:
             self._seen.pop(next(iter(self._seen)))
         self._seen[root] = seen
         return seen
+
+
+async def _read(cache: Path, root: Path, seen: SeenSoFar) -> None:
+    # In a thread also for numpy, which takes its time when it is first imported.
+    if (known := await asyncio.to_thread(import_known.read, cache, root)) is not None:
+        seen.know(*known)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
+from typing import Any
 
+import msgspec
 from msgspec import Struct, field
 
-from bridge.advisors.advice import Asset, FileAdvice
+from bridge.advisors.advice import Advice, Asset, FileAdvice
+from bridge.advisors.import_popups import KIND
 from bridge.api import Popup
 
 
@@ -18,6 +22,8 @@ class Desk(Struct):
     waiting: dict[str, Asset] = field(default_factory=dict)
     """Whole batches that nobody has looked at yet."""
     busy: bool = False
+    is_recalled: bool = False
+    """Whether it is known what an earlier run of the daemon has asked."""
     dedupe: str | None = None
     """Of the popup that asks, if one is open."""
     popup_id: int | None = None
@@ -25,18 +31,18 @@ class Desk(Struct):
     """What the open popup asks about."""
 
     def open(self, files: dict[str, FileAdvice]) -> str:
-        """A popup asks about `files` from now on; gives its `dedupe`.
-
-        A popup that this run of the daemon doesn't know of stays beside the new one: nothing is lost.
-        """
+        """A popup asks about `files` from now on; gives its `dedupe`."""
         self.dedupe = self.dedupe or f"texture.import:{uuid.uuid4().hex[:12]}"
         self.files = files
         return self.dedupe
 
-    def asks(self, file: FileAdvice) -> bool:
-        """Whether the open popup asks the same about that file."""
-        asked = self.files.get(file.path)
-        return asked is not None and asked.marks() == file.marks()
+    def recall(self, shown: Sequence[tuple[Popup, Any]]) -> None:
+        """Builds upon the last that asks of `shown`, the open popups and their states."""
+        self.is_recalled = True
+        for popup, state in shown:
+            if popup.kind == KIND and popup.dedupe:
+                self.dedupe, self.popup_id = popup.dedupe, popup.id
+                self.files = {file.path: file for file in msgspec.convert(state, Advice).files}
 
     def close(self) -> None:
         self.dedupe, self.popup_id, self.files = None, None, {}

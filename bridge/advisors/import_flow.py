@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from bridge.advisors.advice import Advice, Applied, Asset, FileAdvice, in_order
+from bridge.advisors.advice import Advice, Applied, Asset, FileAdvice, Mark, in_order
 from bridge.advisors.import_apply import apply, remember, undo
 from bridge.advisors.import_around import Surveyor, agreed_in
 from bridge.advisors.import_desk import Desk
+from bridge.advisors.import_draft import draft, unsettled
 from bridge.advisors.import_look import look_at_all, read_event, textures, with_preview
-from bridge.advisors.import_popups import advice_popup, trouble_popup
+from bridge.advisors.import_popups import KIND, trouble_popup
 from bridge.api import Advisor, Answer, Context, Event, Popup, SessionView, UserError
 from bridge.projectfile import ProjectFile
 
 MAX_GATHERED = 100_000
 MAX_DESKS = 64
 MAX_MARKS = 100_000
-
-Mark = tuple[str, str, str]
 
 
 class TextureImportAdvisor(Advisor):
@@ -30,13 +30,16 @@ class TextureImportAdvisor(Advisor):
     name = "texture_import"
     events = ("asset.imported",)
 
-    def __init__(self) -> None:
+    def __init__(self, cache: Path | None = None) -> None:
+        """`cache` is the folder in which audits leave what they saw; None does without."""
         self._desks: dict[str, Desk] = {}
         self._said: dict[str, set[Mark]] = {}
         """What was settled in each project, one way or the other: it isn't raised again."""
+        self._settled = 0
+        """How often that has changed, or what lies on a desk."""
         self._mistakes: dict[str, str] = {}
         """What is wrong with each project's file, as it was told last."""
-        self._surveyor = Surveyor()
+        self._surveyor = Surveyor(cache)
 
     async def on_event(self, context: Context, session: SessionView, event: Event) -> None:
         """Gathers a batch, then advises on it; what comes meanwhile is looked at together, afterwards."""
@@ -66,10 +69,11 @@ class TextureImportAdvisor(Advisor):
             if answer.action == "undo":
                 await undo(context, session, msgspec.convert(state, Applied))
             return
-        if popup.kind != "texture.import":
+        if popup.kind != KIND:
             return
         advice = msgspec.convert(state, Advice)
         self._desk(session).settled(popup)
+        self._settled += 1
         if answer.state != "undeliverable":
             self._note(session, {mark for file in advice.files for mark in file.marks()})
         refused = await remember(context, session, advice.files) if answer.action == "always" else ""
@@ -84,18 +88,28 @@ class TextureImportAdvisor(Advisor):
     ) -> None:
         if session.root is None or session.adapter is None or session.version is None:
             return
+        await self._recall(context, session, desk)
         agreed = await self._agreed(context, session, session.root)
         wanted = [asset for asset in assets if not agreed.textures.ignores(asset.file)]
         max_size = int(context.settings["textures.max_size"])
         around = await self._surveyor.look(session, wanted, agreed, max_size)
         looked = await look_at_all(context, session, wanted, around)
-        asked = self._unsettled(session, desk, [look.asked for look in looked if look.asked])
-        said = self._said.get(session.project, set())
+        asked = [look.asked for look in looked if look.asked]
+        said = self._said_in(session)
         ruled = [look.ruled for look in looked if look.ruled and not look.ruled.marks() <= said]
         await self._ask(context, session, desk, assets, asked)
         if ruled:
             self._note(session, {mark for file in ruled for mark in file.marks()})
             await apply(context, session, in_order(ruled))
+
+    async def _recall(self, context: Context, session: SessionView, desk: Desk) -> None:
+        """Finds what an earlier run of the daemon has asked: a second popup would ask for the same."""
+        while not desk.is_recalled:
+            settled = self._settled
+            shown = await context.open_popups(session)
+            # One that was answered meanwhile isn't open any more.
+            if self._settled == settled:
+                desk.recall(shown)
 
     async def _agreed(self, context: Context, session: SessionView, root: Path) -> ProjectFile:
         """What the project's file says; a mistake in it is told once, and then it says nothing."""
@@ -118,39 +132,38 @@ class TextureImportAdvisor(Advisor):
         found: Sequence[FileAdvice],
     ) -> None:
         """Shows what was found together with what the open popup still asks about other files."""
-        found = await with_preview(context, session, in_order(found))
-        found = self._unsettled(session, desk, found)
-        # From here to the popup nothing is awaited: an answer in between would be asked for again.
+        first = await asyncio.to_thread(unsettled, found, desk.files, self._said_in(session))
+        found = await with_preview(context, session, first)
         looked_at = {asset.path for asset in assets}
-        files = {path: file for path, file in desk.files.items() if path not in looked_at}
-        files.update({file.path: file for file in found})
-        if files == desk.files:
+        while True:
+            settled = self._settled
+            made = await asyncio.to_thread(
+                draft, found, desk.files, self._said_in(session), looked_at, session.locale
+            )
+            # What was answered meanwhile would be asked for again.
+            if self._settled == settled:
+                break
+        if not made.news:
             return
-        if not files:
+        if made.popup is None:
             popup_id = desk.popup_id
             desk.close()
             if popup_id is not None:
                 await context.close_popup(session, popup_id)
             return
-        ordered = in_order(files.values())
-        popup = advice_popup(ordered, session.locale, desk.open(files))
+        popup = msgspec.structs.replace(made.popup, dedupe=desk.open(made.files))
         try:
-            popup_id = await context.popup(session, popup, msgspec.to_builtins(Advice(ordered)))
+            popup_id = await context.popup(session, popup, made.advice)
         except BaseException:
             # Nobody saw it: the next import asks once more.
             desk.close()
             raise
-        # Advice that only the author can follow is given once: no setting will ever answer it.
-        self._note(session, {m for f in found for m in f.marks() if m[1] == f.content})
+        self._note(session, made.once)
         if desk.dedupe == popup.dedupe:
             desk.popup_id = popup_id
 
-    def _unsettled(
-        self, session: SessionView, desk: Desk, found: Sequence[FileAdvice]
-    ) -> Sequence[FileAdvice]:
-        """What of `found` wasn't settled yet, or is asked by the open popup."""
-        said = self._said.get(session.project, set())
-        return [file for file in found if desk.asks(file) or not file.marks() <= said]
+    def _said_in(self, session: SessionView) -> Set[Mark]:
+        return self._said.get(session.project, frozenset())
 
     def _desk(self, session: SessionView) -> Desk:
         if session.id not in self._desks and len(self._desks) >= MAX_DESKS:
@@ -159,7 +172,8 @@ class TextureImportAdvisor(Advisor):
                 del self._desks[idle]
         return self._desks.setdefault(session.id, Desk())
 
-    def _note(self, session: SessionView, marks: set[Mark]) -> None:
+    def _note(self, session: SessionView, marks: Set[Mark]) -> None:
+        self._settled += 1
         said = self._said.setdefault(session.project, set())
         if len(said) > MAX_MARKS:
             said.clear()

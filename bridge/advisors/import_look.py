@@ -32,6 +32,9 @@ PREVIEWED = 8
 """Of so many files in one import each gets its preview with its inspection; of more only the first shown."""
 
 
+_decoder = msgspec.msgpack.Decoder(Examination)
+
+
 class Import(Struct, frozen=True):
     """The data of `asset.imported`."""
 
@@ -43,7 +46,9 @@ class Examined(Struct, frozen=True):
     """One file as a worker saw it."""
 
     asset: Asset
-    found: Examination
+    found: bytes
+    """An `Examination`, encoded: thousands of them wait for the last one, and would make collecting garbage
+    take long."""
     preview: str | None
     """Its picture's digest; None where there is none."""
 
@@ -85,37 +90,45 @@ async def look_at_all(
     root = await asyncio.to_thread(session.root.resolve)
     preview = PREVIEW if len(assets) <= PREVIEWED else 0
     rules = await context.rules(session)
-    places = asyncio.Semaphore(AT_ONCE)
+    found: list[Examined | None] = [None] * len(assets)
 
     async def examine(asset: Asset) -> Examined | None:
-        async with places:
-            path = await asyncio.to_thread(_below, root, asset.file)
-            if path is None:
-                log.warning("%s isn't a file below the project's root: passed over", asset.file)
-                return None
-            with _own_trouble(asset):
-                params = {**around.of(asset, session), "preview": preview}
-                result = await context.run("texture.examine", params, [path], names=[asset.file])
-                found = msgspec.convert(result.value, Examination)
-                around.seen.add(asset.file, found.classification)
-                return Examined(asset, found, result.blobs.get("preview"))
+        path = await asyncio.to_thread(_below, root, asset.file)
+        if path is None:
+            log.warning("%s isn't a file below the project's root: passed over", asset.file)
             return None
+        with _own_trouble(asset):
+            params = {**around.of(asset, session), "preview": preview}
+            result = await context.run("texture.examine", params, [path], names=[asset.file])
+            examination = msgspec.convert(result.value, Examination)
+            around.seen.add(asset.file, examination.classification)
+            encoded = msgspec.msgpack.encode(examination)
+            return Examined(asset, encoded, result.blobs.get("preview"))
+        return None
 
-    examined = [one for one in await asyncio.gather(*map(examine, assets)) if one is not None]
+    async def take(places: Iterator[int]) -> None:
+        for at in places:
+            found[at] = await examine(assets[at])
+
+    # Tasks for all of thousands would hold up everybody while they are made.
+    places = iter(range(len(assets)))
+    await asyncio.gather(*(take(places) for _ in range(min(AT_ONCE, len(assets)))))
+    examined = [one for one in found if one is not None]
     looked = []
     for start in range(0, len(examined), JUDGED_AT_ONCE):
         # An import may bring thousands, and other sessions are heard in between.
         await asyncio.sleep(0)
-        for one in _in_context(examined[start : start + JUDGED_AT_ONCE], around):
+        for one, judged in _in_context(examined[start : start + JUDGED_AT_ONCE], around):
             with _own_trouble(one.asset):
-                looked.append(_judge(session, one, rules, around.max_size))
+                looked.append(_judge(session, one, judged, rules, around.max_size))
     return looked
 
 
-def _in_context(examined: Sequence[Examined], around: Around) -> Iterator[Examined]:
-    told = around.seen.judge([one.found.classification for one in examined])
-    for one, classification in zip(examined, told, strict=True):
-        yield replace(one, found=replace(one.found, classification=classification))
+def _in_context(examined: Sequence[Examined], around: Around) -> Iterator[tuple[Examined, Examination]]:
+    found = [_decoder.decode(one.found) for one in examined]
+    told = around.seen.judge([one.classification for one in found])
+    for one, alone, classification in zip(examined, found, told, strict=True):
+        yield one, replace(alone, classification=classification)
 
 
 @contextlib.contextmanager
@@ -130,10 +143,16 @@ def _own_trouble(asset: Asset) -> Iterator[None]:
         log.exception("%s isn't advised on", asset.file)
 
 
-def _judge(session: SessionView, one: Examined, rules: Mapping[str, Sequence[str]], max_size: int) -> Looked:
+def _judge(
+    session: SessionView,
+    one: Examined,
+    found: Examination,
+    rules: Mapping[str, Sequence[str]],
+    max_size: int,
+) -> Looked:
     adapter, version = session.adapter, session.version
     assert adapter is not None and version is not None
-    asset, found, preview = one.asset, one.found, one.preview
+    asset, preview = one.asset, one.preview
     judged = judge(found, asset.file, asset.options, adapter, version, max_size=max_size)
     findings = [finding for finding in judged if finding.rank > NOTE]
     ruled = [f for f in findings if f.applicable and covered(rules, asset.file, f.code)]

@@ -19,6 +19,9 @@ MAX_FILES = 6
 UNDO_MS = 30_000
 ERRORS_MS = 120_000
 
+KIND = "texture.import"
+"""Of the popup that asks."""
+
 
 def advice_popup(files: Sequence[FileAdvice], locale: str, dedupe: str) -> Popup:
     """Asks about `files`, which are in order and at least one; the maps of a material are one paragraph."""
@@ -35,7 +38,7 @@ def advice_popup(files: Sequence[FileAdvice], locale: str, dedupe: str) -> Popup
         body.append(say("memory_all", locale, sizes=sizes))
     return Popup(
         id=0,
-        kind="texture.import",
+        kind=KIND,
         title=_title("title", [file.file for file in files], locale, sets[0][0] if len(sets) == 1 else ""),
         body="\n\n".join(body),
         severity="warning" if files[0].rank >= WRONG else "info",

@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from accel.texture.context import Context
+from accel.texture import context
 from accel.texture.examine import Examination
 from accel.workload import WorkloadError
 from bridge.advisors import advice
 from bridge.advisors.findings import NOTE, WRONG
+from bridge.advisors.import_known import Taken
 from bridge.api import TextureAsset
 from bridge.audit.examine import Answer, Trouble
 from bridge.audit.memory import memory
@@ -37,10 +38,23 @@ class Judging:
         self._project = project
         self._report = report
         self._max_size = max_size
-        self._context = Context()
+        self._context = context.Context()
         self._examined: list[tuple[TextureAsset, int, bytes]] = []
         """With the file's size. Encoded, as thousands of them wait for the last one."""
+        self.taken = Taken()
         self.seen: list[Seen] = []
+
+    def prepare(self, count: int) -> None:
+        """Reads what up to `count` textures are judged by, before they are examined.
+
+        Raises UserError where that is missing or damaged.
+        """
+        if count <= context.FEWEST:
+            return
+        try:
+            context.experience()
+        except WorkloadError as error:
+            raise UserError(f"The textures can't be judged: {error.reason}.") from None
 
     def take(self, asset: TextureAsset, answer: Answer) -> None:
         """Keeps what came of one texture; what couldn't be examined has its row at once."""
@@ -53,13 +67,11 @@ class Judging:
             self._add(row)
             return
         self._context.add(found.classification)
+        self.taken.add(asset.file, found.classification)
         self._examined.append((asset, answer.size, msgspec.msgpack.encode(found)))
 
     async def finish(self) -> None:
-        """Judges all that was examined; keeps a row only where there is something to say.
-
-        Raises UserError where what it judges by is damaged.
-        """
+        """Judges all that was examined; keeps a row only where there is something to say."""
         while some := self._examined[-AT_ONCE:]:
             # Ctrl-C would else be heard only in the end.
             await asyncio.sleep(0)
@@ -72,10 +84,7 @@ class Judging:
         self, some: Iterable[tuple[TextureAsset, int, bytes]]
     ) -> Iterator[tuple[TextureAsset, int, Examination]]:
         examined = [(asset, size, _decoder.decode(encoded)) for asset, size, encoded in some]
-        try:
-            told = self._context.judge([found.classification for _, _, found in examined])
-        except WorkloadError as error:
-            raise UserError(f"The textures can't be judged: {error.reason}.") from None
+        told = self._context.judge([found.classification for _, _, found in examined])
         for (asset, size, found), classification in zip(examined, told, strict=True):
             yield asset, size, replace(found, classification=classification)
 

@@ -56,7 +56,8 @@ class Told(Struct, frozen=True):
 
 
 async def audit(project: Project, plan: Plan, registry: Registry, told: Told, agreed: ProjectFile) -> Report:
-    """The report on a project. Raises UserError where no worker process can be started."""
+    """The report on a project. Raises UserError where no worker process can be started, or what textures are
+    judged by is damaged."""
     begin = time.perf_counter()
     assets = await _in_thread(_listed(project, agreed))
     told.total(len(assets))
@@ -64,6 +65,7 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
         name=project.root.resolve().name, root=str(project.root), engine=project.engine, notice=project.notice
     )
     judging = Judging(project, report, agreed.textures.max_size or plan.max_size)
+    await asyncio.to_thread(judging.prepare, len(assets))
     workload = _workload(registry)
     cache = Cache(_cache_file(plan.cache, project.root) if plan.cache else None)
     workers = Workers(plan.workers, plan.limits, plan.memory_mib, plan.deadline_s)
@@ -79,6 +81,9 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
             async for answer in answers:
                 judging.take(known[answer.question.file], answer)
                 told.done(1)
+        if plan.cache and plan.use_names:
+            # The import advisor sees names too.
+            await asyncio.to_thread(judging.taken.keep, plan.cache, project.root)
         await judging.finish()
         report.rows.sort(key=lambda row: (-row.rank, row.file))
         if plan.pictures:

@@ -66,6 +66,9 @@ class AdvisorContext:
         step = self._step()
         return await self._kept(lambda: self._flows.show(self._live, self._advisor, popup, state, step))
 
+    async def open_popups(self, session: SessionView) -> Sequence[tuple[Popup, Any]]:
+        return await self._kept(lambda: self._flows.opened(self._live, self._advisor))
+
     async def close_popup(self, session: SessionView, popup_id: int) -> None:
         await self._flows.withdraw(self._live, popup_id)
 

@@ -221,13 +221,26 @@ class Dispatch:
     async def _give_up(self, live: LiveSession, request_id: int, error: RequestError) -> None:
         ticket = self._router.finish(live.id, request_id)
         if ticket is not None:
-            self._stop(ticket.key)
-            # It may have begun, and what it did by then isn't known.
-            await self._reply(live, ticket.name, as_message(error, request_id, "unknown"))
+            begun = await self._stopped(ticket.key)
+            # What one that has begun did until then isn't known.
+            message = as_message(error, request_id, "unknown" if begun else "not_started")
+            await self._reply(live, ticket.name, message)
 
-    def _stop(self, key: tuple[str, int]) -> None:
-        if work := self._jobs.pop(key, None):
+    async def _stopped(self, key: tuple[str, int]) -> bool:
+        """Stops working on a request; whether it had begun, or may have."""
+        work = self._stop(key)
+        if work is None or work.watch.begun:
+            return True
+        # A worker may still take it until its task was told to stop, which a workload's is at once.
+        await asyncio.wait([work.task])
+        return work.watch.begun
+
+    def _stop(self, key: tuple[str, int]) -> _Work | None:
+        work = self._jobs.pop(key, None)
+        if work is not None:
+            work.watch.unwanted = True
             work.task.cancel()
+        return work
 
     async def drain(self, timeout_s: float, sessions: Mapping[str, LiveSession]) -> None:
         """Takes nothing new and waits for what is under way; what isn't done in time is given up, or left to

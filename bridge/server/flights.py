@@ -115,7 +115,7 @@ class Flight(Generic[Value]):
             watch.begin()
 
     def _give_up(self, overdue: bool) -> None:
-        self._watch.overdue = overdue
+        self._watch.unwanted, self._watch.overdue = True, overdue
         self._task.cancel()
         self._forget()
 

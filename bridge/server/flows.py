@@ -154,6 +154,15 @@ class Flows:
             await self.present(live, msgspec.structs.replace(popup, id=popup_id))
         return popup_id
 
+    async def opened(self, live: LiveSession, advisor: Advisor) -> list[tuple[Popup, Any]]:
+        """The advisor's popups in the session that nobody has answered, oldest first, and their states."""
+        kept = await self.store.read(lambda connection: SessionStore(Database(connection)).unsettled(live.id))
+        return [
+            (msgspec.structs.replace(unpack(one.message, Popup), id=one.id), unpack(one.state))
+            for one in kept
+            if one.advisor == advisor.name and one.status == "open"
+        ]
+
     async def show_again(self, live: LiveSession) -> None:
         """The editor was restarted: what was on its screen comes again, under the old ids."""
         waiting = {message.id for message in live.session.waiting if isinstance(message, Popup)}

@@ -144,6 +144,8 @@ class Pump:
         except Crashed:
             await self._again(job)
             return
+        if _is_late(answer) and await self._has_more_time(job):
+            return
         if answer is not None:
             # From here on it isn't cancelled any more: an answer that is kept under a number has to be sent.
             ending = asyncio.create_task(self._end(job, answer))
@@ -176,6 +178,22 @@ class Pump:
                 self.tally.waiting += 1
         except StoreError as error:
             log.error("job %d is left to the next daemon: %s", job.id, error.reason)
+
+    async def _has_more_time(self, job: Job) -> bool:
+        """Whether somebody with more patience has joined it meanwhile, so that it waits for its turn anew."""
+        try:
+            prolonged = await self._store.persist(
+                functools.partial(journal.prolong, job=job, owner=self._owner)
+            )
+        except StoreError as error:
+            log.error("job %d is left to the next daemon: %s", job.id, error.reason)
+            return True
+        self.tally.waiting += prolonged
+        return prolonged
+
+
+def _is_late(answer: Answer | None) -> bool:
+    return isinstance(answer, Error) and answer.code == errors.DEADLINE_EXCEEDED.name
 
 
 def _finish(job: Job, owner: str, answer: Answer, db: Database, last: Mapping[str, int]) -> Delivery | None:

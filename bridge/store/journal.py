@@ -205,6 +205,17 @@ def retry(db: Database, job: Job, owner: str, *, crashed: bool) -> bool:
     return changed.rowcount == 1
 
 
+def prolong(db: Database, job: Job, owner: str) -> bool:
+    """Gives back a lease whose deadline passed, where somebody who joined later has more time; whether
+    that is so."""
+    changed = db.conn.execute(
+        "UPDATE jobs SET state = 'waiting', owner = NULL WHERE id = ? AND owner = ? AND fence = ? "
+        "AND state = 'leased' AND ? IS NOT NULL AND (deadline IS NULL OR deadline > ?)",
+        (job.id, owner, job.fence, job.deadline, job.deadline),
+    )
+    return changed.rowcount == 1
+
+
 def release(db: Database, owner: str) -> int:
     """Gives back all that `owner` holds, none of it to blame for that; gives how many."""
     return db.conn.execute(

@@ -38,14 +38,14 @@ async def test_a_job_has_begun_once_a_worker_has_it(executor, tmp_path, form):
     assert watch.begun
 
 
-async def test_a_job_that_was_given_up_as_overdue_is_never_begun(executor, tmp_path):
+async def test_a_job_that_was_given_up_is_never_begun(executor, tmp_path):
     batcher = Batcher(executor, lambda workload: 8)
     watch = Watch()
     async with held(executor, tmp_path):
         late = asyncio.create_task(go(batcher, workloads.many, "a", watch=watch))
         other = asyncio.create_task(go(batcher, workloads.many, "b"))
         await until(lambda: executor.pool.waiting, "the jobs to queue")
-        watch.overdue = True  # it is told, and its task isn't yet
+        watch.unwanted = True  # it is told, and its task isn't yet
     assert (await other).batch == 1
     assert not watch.begun and not late.done()
     late.cancel()

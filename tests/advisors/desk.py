@@ -104,6 +104,8 @@ class Bench:
         """The parameters of each run."""
         self.gate = asyncio.Event()
         self.gate.set()
+        self.recalling = asyncio.Event()
+        self.recalling.set()
 
     # What a test does.
 
@@ -170,6 +172,10 @@ class Bench:
         self.popups[popup_id] = (popup, msgspec.msgpack.decode(msgspec.msgpack.encode(state)))
         self.shown.append(popup)
         return popup_id
+
+    async def open_popups(self, session: SessionView) -> Sequence[tuple[Popup, Any]]:
+        await self.recalling.wait()
+        return list(self.popups.values())
 
     async def close_popup(self, session: SessionView, popup_id: int) -> None:
         self.popups.pop(popup_id, None)

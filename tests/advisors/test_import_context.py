@@ -9,13 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from accel.texture import context
 from accel.texture.classification import Classification
-from bridge.advisors import import_context, import_look
+from bridge.advisors import import_context, import_known, import_look, texture_import
 from bridge.advisors.import_context import Projects, SeenSoFar
 from bridge.advisors.import_flow import TextureImportAdvisor
+from bridge.paths import Paths
 from tests.advisors import pictures
 from tests.advisors.desk import Bench
 from tests.advisors.examinations import classified
@@ -145,3 +147,79 @@ async def test_others_are_heard_while_thousands_are_judged(
     bench = Bench(tmp_path, TextureImportAdvisor())
     await bench.imported(*(bench.texture(f"{place}.png", pictures.noise(3)) for place in range(6)))
     assert turns == [1, 1, 3, 3, 5, 5]
+
+
+def kept_in(cache: Path, root: Path, found: Mapping[str, Classification]) -> None:
+    taken = import_known.Taken()
+    for file, one in found.items():
+        taken.add(file, one)
+    taken.keep(cache, root)
+
+
+async def primed(cache: Path, root: Path) -> SeenSoFar:
+    projects = Projects(cache)
+    seen = projects.of(root)
+    await asyncio.gather(*projects._reading)
+    return seen
+
+
+async def test_what_an_audit_saw_is_known_when_the_daemon_begins(tmp_path: Path) -> None:
+    kept_in(tmp_path / "cache", tmp_path / "game", WIDGETS)
+    assert kind_of_a_doubtful(await primed(tmp_path / "cache", tmp_path / "game")) == "ui"
+    assert kind_of_a_doubtful(await primed(tmp_path / "cache", tmp_path / "other")) == "sprite"
+
+
+async def test_what_was_seen_meanwhile_counts_instead_of_what_the_audit_saw(tmp_path: Path) -> None:
+    kept_in(tmp_path, tmp_path, {"a.png": classified("normal"), **WIDGETS})
+    projects = Projects(tmp_path)
+    seen = seen_of({"a.png": classified("ui")}, projects.of(tmp_path))
+    await asyncio.gather(*projects._reading)
+    alike = seen_of({**WIDGETS, "a.png": classified("ui")})
+    assert list(seen._files) == list(alike._files)
+    # Kept as float32.
+    assert seen._context._sums == pytest.approx(alike._context._sums, rel=1e-6)
+    seen_of(dict.fromkeys(seen._files, classified("sprite")), seen)
+    assert kind_of_a_doubtful(seen) == "sprite"
+
+
+async def test_no_more_of_an_audit_is_remembered_than_of_imports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_context, "MAX_FILES", 10)
+    kept_in(tmp_path, tmp_path, WIDGETS)
+    seen = await primed(tmp_path, tmp_path)
+    seen.know(["more.png"], import_known.read(tmp_path, tmp_path)[1])  # type: ignore[index]
+    assert list(seen._files) == [f"{place}.png" for place in range(10)]
+    assert seen._context._count == 10
+
+
+@pytest.mark.parametrize("damage", ["nothing", "version", "kinds", "cut", "shares", "nan", "text"])
+async def test_what_an_audit_kept_in_another_form_or_damaged_says_nothing(
+    tmp_path: Path, damage: str
+) -> None:
+    kept_in(tmp_path, tmp_path, WIDGETS)
+    (file,) = (tmp_path / "kinds").iterdir()
+    known = msgspec.msgpack.decode(file.read_bytes(), type=import_known.Known)
+    changed = {
+        "version": {"version": 0},
+        "kinds": {"kinds": [*known.kinds[1:], known.kinds[0]]},
+        "shares": {"shares": known.shares[:-1]},
+        "nan": {"shares": b"\xff" * len(known.shares)},
+    }
+    data = msgspec.msgpack.encode(msgspec.structs.replace(known, **changed.get(damage, {})))
+    file.write_bytes({"cut": data[:-1], "text": b"{"}.get(damage, data))
+    found = import_known.read(tmp_path, tmp_path)
+    assert (found is None) == (damage != "nothing")
+
+
+async def test_the_advisor_of_a_daemon_that_starts_knows_what_an_audit_saw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POPBRIDGE_HOME", str(tmp_path / "home"))
+    kept_in(Paths.find().cache, tmp_path, WIDGETS)
+    (advisor,) = texture_import.popbridge_advisors()
+    assert isinstance(advisor, TextureImportAdvisor)
+    bench = Bench(tmp_path, advisor)
+    await bench.imported(bench.texture("a.png", pictures.noise(3)))
+    await asyncio.gather(*advisor._surveyor._projects._reading)
+    assert set(advisor._surveyor._projects.of(tmp_path)._files) == {*WIDGETS, "a.png"}

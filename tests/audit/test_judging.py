@@ -68,10 +68,14 @@ async def test_what_could_not_be_examined_is_no_neighbour(judging: Judging) -> N
     assert [row.size for row in judging._report.rows] == [5] * OTHERS
 
 
-async def test_a_damaged_installation_is_told_as_such(
+async def test_a_damaged_installation_is_told_before_the_work_where_it_matters(
     judging: Judging, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(context, "experience", lambda: context.read(tmp_path / "gone.npz"))
-    take(judging, *(answer(f"{place}.png", "ui") for place in range(OTHERS)))
-    with pytest.raises(UserError, match="install popbridge again"):
-        await judging.finish()
+    with pytest.raises(UserError, match=r"can't be judged: .*gone\.npz.*install popbridge again"):
+        judging.prepare(context.FEWEST + 1)
+    # So few say nothing of one another.
+    judging.prepare(context.FEWEST)
+    take(judging, *(answer(f"{place}.png", "ui") for place in range(context.FEWEST)))
+    await judging.finish()
+    assert judging._report.kinds == {"ui": context.FEWEST}

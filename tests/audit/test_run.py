@@ -13,9 +13,13 @@ from typing import Any
 
 import pytest
 
+from accel.texture import context
+from accel.texture.kinds import KINDS
+from bridge.advisors import import_known
 from bridge.api import TextureAsset
 from bridge.audit.examine import Examiner, Outcome, Question
 from bridge.audit.run import Told
+from bridge.core.errors import UserError
 from tests.audit.conftest import put
 
 Run = Callable[..., Any]
@@ -40,6 +44,33 @@ async def test_each_trouble_costs_its_file_one_line(game: Path, run: Run) -> Non
         "huge.png": ("unsupported", "note"),
         "unknown.png": ("unsupported", "note"),
     }
+
+
+async def test_a_damaged_installation_is_told_before_a_texture_is_examined(
+    game: Path, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "context.npz"
+    damaged.write_bytes(context.FILE.read_bytes()[:1000])
+    monkeypatch.setattr(context, "experience", lambda: context.read(damaged))
+    for number in range(context.FEWEST + 1):
+        put(game, f"{number}.png", "slow")
+    with pytest.raises(UserError, match="install popbridge again"):
+        await run(game)
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("plan", [{}, {"use_names": False}, {"cache": None}])
+async def test_the_import_advisor_knows_what_an_audit_that_saw_what_it_sees_took_textures_for(
+    game: Path, run: Run, tmp_path: Path, plan: dict[str, Any]
+) -> None:
+    put(game, "a/rock.png", "albedo")
+    put(game, "broken.png", "broken")
+    await run(game, **plan)
+    found = import_known.read(tmp_path / "cache", game)
+    assert (found is None) == bool(plan)
+    if found is not None:
+        files, portions = found
+        assert files == ["a/rock.png"] and KINDS[portions[0].argmax()] == "albedo"
 
 
 async def test_a_second_run_starts_no_process_and_says_the_same(

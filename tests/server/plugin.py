@@ -125,6 +125,7 @@ class Once(Params, frozen=True):
     path: str
     times: int = 1
     parent: bool = False
+    then_s: float = 0
 
 
 @workload("test.dies", version=1, params=Once, inputs=0)
@@ -134,6 +135,7 @@ def dies(inputs: Sequence[Input], params: Once, limits: Limits) -> Output:
         file.seek(0)
         lives = len(file.readlines())
         if lives >= params.times:
+            time.sleep(params.then_s)
             return Output(lives)
         print("died", file=file)
     os.kill(os.getppid() if params.parent else os.getpid(), signal.SIGKILL)
@@ -293,6 +295,8 @@ class Obedient(Advisor):
                 return dict(await context.rules(session))
             case "close":
                 await context.close_popup(session, params["popup"])
+            case "open":
+                return [[popup.id, state] for popup, state in await context.open_popups(session)]
         return {"project": session.project, "root": str(session.root), "locale": session.locale}
 
 

@@ -291,6 +291,21 @@ async def test_a_deadline_holds_from_acceptance_while_others_wait_for_as_long_as
     assert "late" not in traces(log)
 
 
+async def test_a_job_in_hand_has_the_time_of_a_more_patient_one_who_joins_it(
+    daemon: ThreadDaemon, tmp_path: Path
+) -> None:
+    params = {"path": str(tmp_path / "log"), "line": "x", "seconds": 1.0}
+    async with session(daemon.file) as wire, session(daemon.file) as other:
+        await wire.request(99, "test.sleep")
+        job = await ask(wire, 1, "test.log", params, key="patient", deadline_ms=400)
+        until(lambda: daemon.bridge.jobs.pump.running, "the job to be in hand")
+        assert await ask(other, 1, "test.log", params, key="patient") == job
+        assert (await answer(wire, 1))["code"] == "deadline_exceeded"
+        assert (await answer(other, 1))["value"] == "x"
+    assert rows(daemon, "SELECT crashes FROM jobs WHERE key = 'patient'") == [(0,)]
+    assert daemon.bridge.jobs.pump.tally.waiting == 0
+
+
 async def test_what_nobody_waits_for_is_dropped_at_its_deadline_too(start: Start, tmp_path: Path) -> None:
     daemon = start()
     log = tmp_path / "log"

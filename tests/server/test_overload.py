@@ -147,6 +147,44 @@ async def test_an_advisor_whose_work_never_began_has_begun_itself(start: Start) 
         assert (late["code"], late["outcome"]) == ("deadline_exceeded", "unknown")
 
 
+async def test_what_is_cancelled_before_a_worker_is_free_was_never_begun(
+    start: Start, tmp_path: Path
+) -> None:
+    async with occupied(start()) as wire:
+        for number, workload in ((2, "test.touch"), (3, "test.note"), (4, "test.moment")):
+            params = {"path" if workload == "test.touch" else "log": str(tmp_path / "early")}
+            await wire.send("request", id=number, workload=workload, params=params)
+            await wire.send("cancel", id=number)
+            early = await wire.receive()
+            assert (early["id"], early["code"], early["outcome"]) == (number, "cancelled", "not_started")
+        await wire.send("cancel", id=1)
+        late = await wire.receive()
+        assert (late["id"], late["code"], late["outcome"]) == (1, "cancelled", "unknown")
+        assert (await wire.request(5, "test.sleep"))["value"] == "awake"
+    assert not (tmp_path / "early").exists()
+
+
+async def test_an_advisor_that_is_cancelled_may_have_done_something(start: Start) -> None:
+    async with occupied(start()) as wire:
+        await wire.send("request", id=2, workload="test.ask", params={"do": "run"})
+        await wire.send("cancel", id=2)
+        assert (await wire.until("error", id=2))["outcome"] == "unknown"
+
+
+async def test_what_a_stopping_bridge_gives_up_before_it_began_was_never_begun(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.server.app.DRAIN_S", 0.1)
+    daemon = start()
+    async with occupied(daemon) as wire:
+        await wire.send("request", id=2, workload="test.sleep")
+        await wire.request(3, "bridge.echo")
+        daemon.server.should_exit = True
+        told = {message["id"]: message["outcome"] for message in [await wire.receive() for _ in range(2)]}
+        assert told == {1: "unknown", 2: "not_started"}
+    await asyncio.to_thread(daemon.stop)
+
+
 async def test_a_cancelled_request_frees_its_worker_at_once(start: Start) -> None:
     daemon = start()
     async with occupied(daemon) as wire:

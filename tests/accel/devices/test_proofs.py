@@ -1,6 +1,6 @@
 import os
 
-from accel.devices.proofs import KEPT, PLAINLY, TRIES, Known, Proofs, excuse, read
+from accel.devices.proofs import CUTS, KEPT, PLAINLY, TRIES, Known, Proofs, cut_off, excuse, read
 
 HERE = "NVIDIA H100 9.0, onnxruntime 1.31.1, driver 13010"
 DIGEST = "ab" * 32
@@ -88,3 +88,33 @@ def test_a_trial_in_another_process_still_counts(tmp_path):
     excuse(file, [os.getpid() + 1])
     excuse(tmp_path / "none.json", [os.getpid()])
     assert Proofs(file, HERE).all[0].tries == 1 and not (tmp_path / "none.json").exists()
+
+
+def test_a_trial_whose_process_was_ended_for_a_jobs_sake_is_made_again_but_not_for_ever(tmp_path):
+    file = tmp_path / "shapes.json"
+    for cuts in range(1, CUTS + 1):
+        Proofs(file, HERE).begin(DIGEST, "u2netp model.onnx", "x 1x3")
+        cut_off(file, os.getpid())
+        found = Proofs(file, HERE).known(DIGEST, "x 1x3")
+        assert (found.tries, found.cut, found.settled) == (0, cuts, cuts == CUTS)
+    assert found.why == "jobs were given up while other ways were tried"
+
+
+def test_trials_that_ended_the_process_count_beside_those_that_were_cut_off(tmp_path):
+    file = tmp_path / "shapes.json"
+    for tries in range(1, TRIES + 1):
+        Proofs(file, HERE).begin(DIGEST, "u2netp model.onnx", "x 1x3")
+        cut_off(file, os.getpid())
+        Proofs(file, HERE).begin(DIGEST, "u2netp model.onnx", "x 1x3")
+        assert Proofs(file, HERE).known(DIGEST, "x 1x3").tries == tries
+    assert Proofs(file, HERE).known(DIGEST, "x 1x3").settled
+
+
+def test_what_was_settled_or_is_another_processs_is_not_cut_off(tmp_path):
+    file = tmp_path / "shapes.json"
+    Proofs(file, HERE).settle(DIGEST, known("x 1x3", "CUDA graph"))
+    Proofs(file, HERE).begin(DIGEST, "u2netp model.onnx", "x 2x3")
+    before = Proofs(file, HERE).all
+    cut_off(file, os.getpid() + 1)
+    cut_off(tmp_path / "none.json", os.getpid())
+    assert Proofs(file, HERE).all == before and not (tmp_path / "none.json").exists()

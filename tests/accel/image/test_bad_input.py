@@ -12,7 +12,7 @@ from accel.image.convert import Convert, convert
 from accel.image.thumbnail import Thumbnail, thumbnail
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.conftest import image
-from tests.accel.image.broken import broken, chunk, png
+from tests.accel.image.broken import broken, chunk, encoded, png
 from tests.accel.image.files import bmp, dds, exr, hdr, ktx2, psd, rows, tga
 from tests.accel.image.icc import grey_profile, png_with
 from tests.accel.image.rasters import reopened
@@ -66,6 +66,7 @@ def odd_png(kind: int, bits: int, size: tuple[int, int] = (4, 4), data: bytes = 
 
 RGB, RGBA = flat(200, 100, 50), flat(200, 100, 50, 128)
 PLANES = np.ascontiguousarray(RGBA.transpose(2, 0, 1))
+SHORT = "bad_input: truncated or corrupt JPEG"
 NAN, INF = float("nan"), float("inf")
 
 GOOD = [
@@ -98,6 +99,17 @@ GOOD = [
     Row("lab.tif", vips(".tif", flat(100, 0, 0, dtype="float32"), "lab"), "16 RGB 24 x 16", (255, 255, 255)),
     Row("float.tif", vips(".tif", flat(1, 0.5, 9, dtype="float32"), "scrgb"), "16 RGB 24 x 16",
         (255, 188, 255)),
+    Row("endless.jpg", vips(".jpg", RGB, Q=100)[:-2], "8 RGB 24 x 16", (200, 100, 50)),
+    Row("half-an-end.jpg", vips(".jpg", RGB, Q=100)[:-1], "8 RGB 24 x 16", (200, 100, 50)),
+    Row("endless-progressive.jpg", vips(".jpg", RGB, interlace=True, Q=100)[:-2], "8 RGB 24 x 16",
+        (200, 100, 50)),
+    Row("endless-restarts.jpg", vips(".jpg", RGB, restart_interval=1, Q=100)[:-2], "8 RGB 24 x 16",
+        (200, 100, 50)),
+    Row("endless-profile.jpg", vips(".jpg", RGB, profile="srgb", Q=100)[:-2], "8 RGB 24 x 16",
+        (200, 100, 50)),
+    Row("endless-large.jpg", vips(".jpg", flat(200, 100, 50, size=(200, 300)), Q=100)[:-2],
+        "8 RGB 300 x 200", (200, 100, 50)),
+    Row("endless-inks.jpg", vips(".jpg", flat(0, 0, 0, 0), "cmyk")[:-2], "8 RGB 24 x 16", (255, 255, 255)),
     Row("progressive.jpg", vips(".jpg", RGB, interlace=True, Q=100), "8 RGB 24 x 16", (200, 100, 50)),
     Row("turned.tif", turned(), "8 RGB 16 x 24", (200, 100, 50)),
     Row("animated.gif", animated(".gif"), "8 RGBA 24 x 16", (200, 200, 200, 255)),
@@ -119,6 +131,11 @@ GOOD = [
 
 BAD = [
     *(Row(name, data, f"{code}: {says}") for name, data, code, says in broken()),
+    Row("short-scan.jpg", encoded(".jpg")[:-4], SHORT),
+    Row("short-last-rows.jpg", encoded(".jpg", subsample_mode="off")[:-9], SHORT),
+    Row("short-scans.jpg", encoded(".jpg", interlace=True)[:-9], SHORT),
+    Row("short-restarts.jpg", encoded(".jpg", restart_interval=1)[:-9], SHORT),
+    Row("no-scan.jpg", encoded(".jpg").partition(b"\xff\xda")[0], SHORT),
     Row("0x0.png", png(0, 0), "bad_input: "),
     Row("0x9.tga", tga(flat(1, 2, 3), 2, 24).replace(SIDES, struct.pack("<HH", 0, 9)),
         "bad_input: 0 x 9 pixels"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -16,6 +16,8 @@ class Site:
     files: dict[str, bytes] = field(default_factory=dict)
     cut: list[int] = field(default_factory=list)
     """After how many bytes each next answer breaks off."""
+    silent: list[int] = field(default_factory=list)
+    """After how many bytes each next answer that is no page falls silent, and leaves its connection open."""
     ranges: bool = True
     redirects: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
@@ -26,6 +28,8 @@ class Site:
 @contextmanager
 def serve(site: Site):
     """Serves while the block runs."""
+
+    over = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -53,8 +57,18 @@ def serve(site: Site):
             self.send_response(206 if begin else 200)
             if begin:
                 self.send_header("Content-Range", f"bytes {begin}-{len(data) - 1}/{len(data)}")
+            page = self.path.endswith("/")
+            if page:
+                self.send_header("Content-Type", "text/html")
             self.send_header("Content-Length", str(len(data) - begin))
             self.end_headers()
+            if site.silent and not page:
+                # Who has waited long enough is gone.
+                with suppress(ConnectionError):
+                    self.wfile.write(data[begin : begin + site.silent.pop(0)])
+                over.wait()
+                self.close_connection = True
+                return
             most = site.cut.pop(0) if site.cut else len(data)
             self.wfile.write(data[begin : begin + most])
             if begin + most < len(data):
@@ -70,6 +84,7 @@ def serve(site: Site):
     try:
         yield site
     finally:
+        over.set()
         server.shutdown()
         thread.join()
         server.server_close()

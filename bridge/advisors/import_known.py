@@ -1,0 +1,81 @@
+"""What an audit took a project's textures for, in a file of the cache folder: the audit writes it for the
+import advisor, which has seen nothing of the project when the daemon begins."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from accel.replacing import replaced
+from accel.texture.classification import Classification
+from accel.texture.kinds import KINDS
+
+if TYPE_CHECKING:
+    from accel.texture.context import Portions
+
+VERSION = 1
+"""Raised when the file changes its form: one of another form says nothing."""
+
+
+class Known(Struct, frozen=True):
+    """What is kept."""
+
+    version: int
+    kinds: Sequence[str]
+    files: Sequence[str]
+    """Below the project's root, with slashes."""
+    shares: bytes
+    """Probabilities of the kinds by the texture alone, file after file, as this machine has its float32."""
+
+    def portions(self) -> Portions:
+        """As `Context.add_all` takes them. Raises ValueError where they aren't what they should be."""
+        import numpy as np
+
+        from accel.texture.context import portions
+
+        shares = np.frombuffer(self.shares, np.float32).reshape(len(self.files), len(KINDS))
+        if not ((shares >= 0) & (shares <= 1)).all():
+            raise ValueError("no probabilities")
+        return portions(shares.astype(np.float64))
+
+
+class Taken:
+    """What textures are taken for alone, gathered to be kept."""
+
+    def __init__(self) -> None:
+        self._files: list[str] = []
+        self._shares = array("f")
+
+    def add(self, file: str, found: Classification) -> None:
+        """One more; a name that is no Unicode isn't kept, as no editor can report it."""
+        if file.isprintable():
+            self._files.append(file)
+            self._shares.extend(found.probabilities.get(kind, 0.0) for kind in KINDS)
+
+    def keep(self, folder: Path, root: Path) -> None:
+        """Puts it in the place of what was kept of the project; where that can't be done, that stays."""
+        known = Known(VERSION, KINDS, self._files, self._shares.tobytes())
+        replaced(_file(folder, root), msgspec.msgpack.encode(known))
+
+
+def read(folder: Path, root: Path) -> tuple[Sequence[str], Portions] | None:
+    """A project's files with what each was taken for; None where nothing that can be used is kept."""
+    try:
+        known = msgspec.msgpack.decode(_file(folder, root).read_bytes(), type=Known)
+        if known.version != VERSION or tuple(known.kinds) != KINDS:
+            return None
+        return known.files, known.portions()
+    except (OSError, ValueError):
+        return None
+
+
+def _file(folder: Path, root: Path) -> Path:
+    name = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:24]
+    return folder / "kinds" / f"{name}.msgpack"
