@@ -307,30 +307,6 @@ class TestOverlaps:
         await bench.answer("apply")
         assert bench.options[first]["normal_map"] and bench.options[second]["normal_map"]
 
-    async def test_after_a_restart_the_open_popup_is_known(self, bench: Bench) -> None:
-        path = normal(bench)
-        await bench.imported(path)
-        asked = bench.asking
-        bench.advisor = TextureImportAdvisor()
-        await bench.imported(path)
-        assert bench.asking is asked and bench.shown == [asked]
-        await bench.imported(normal(bench, "textures/wood_n.png"))
-        assert bench.asking.title == "2 textures could be imported better"
-        await bench.answer("apply")
-        assert bench.options[path]["normal_map"]
-
-    async def test_what_is_answered_while_it_is_recalled_isnt_asked_again(self, bench: Bench) -> None:
-        path = normal(bench)
-        await bench.imported(path)
-        bench.advisor = TextureImportAdvisor()
-        bench.recalling.clear()
-        importing = asyncio.create_task(bench.imported(path))
-        await asyncio.sleep(0)
-        await bench.answer("later")
-        bench.recalling.set()
-        await importing
-        assert bench.popups == {} and len(bench.shown) == 1
-
     async def test_a_popup_is_withdrawn_when_its_files_were_put_right_by_hand(self, bench: Bench) -> None:
         path = normal(bench)
         await bench.imported(path)

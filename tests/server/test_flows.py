@@ -203,17 +203,6 @@ async def test_an_advisor_may_withdraw_a_popup(wire: Wire) -> None:
     assert (await wire.request(2, "test.ask", {"do": "close", "popup": shown["id"]}))["type"] == "result"
 
 
-async def test_an_advisor_is_told_which_of_its_popups_are_open(
-    file: ConnectionFile, wire: Wire, tmp_path: Path
-) -> None:
-    first, answered_one, last = [await popup(wire, state={"tag": tag}) for tag in ("a", "b", "c")]
-    async with session(file, installation="another") as other:
-        await popup(other, state={"tag": "another's"})
-    await answered(wire, answered_one)
-    found = await wire.request(1, "test.ask", {"do": "open"})
-    assert found["value"] == [[first["id"], {"tag": "a"}], [last["id"], {"tag": "c"}]]
-
-
 @pytest.mark.parametrize("what", ["bug", "exit", "cancel", "keys"])
 async def test_an_advisor_that_raises_anything_costs_its_own_popup(
     daemon: ThreadDaemon, wire: Wire, what: str
