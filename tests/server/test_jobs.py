@@ -294,10 +294,10 @@ async def test_a_deadline_holds_from_acceptance_while_others_wait_for_as_long_as
 async def test_a_job_in_hand_has_the_time_of_a_more_patient_one_who_joins_it(
     daemon: ThreadDaemon, tmp_path: Path
 ) -> None:
-    params = {"path": str(tmp_path / "log"), "line": "x", "seconds": 1.0}
+    params = {"path": str(tmp_path / "log"), "line": "x", "seconds": 2.5}
     async with session(daemon.file) as wire, session(daemon.file) as other:
         await wire.request(99, "test.sleep")
-        job = await ask(wire, 1, "test.log", params, key="patient", deadline_ms=400)
+        job = await ask(wire, 1, "test.log", params, key="patient", deadline_ms=1500)
         until(lambda: daemon.bridge.jobs.pump.running, "the job to be in hand")
         assert await ask(other, 1, "test.log", params, key="patient") == job
         assert (await answer(wire, 1))["code"] == "deadline_exceeded"

@@ -84,7 +84,8 @@ def with_blue(pixels: Pixels) -> Pixels:
 
 
 def _height(pixels: Pixels, top: np.float32) -> NDArray[np.float32]:
-    """1 - x^2 - y^2."""
-    x, y = (np.multiply(pixels[..., index], 2 / top, dtype=np.float32) - 1 for index in (0, 1))
-    height: NDArray[np.float32] = 1 - x * x - y * y
+    """1 - x^2 - y^2; no number where a float is none."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        x, y = (np.multiply(pixels[..., index], 2 / top, dtype=np.float32) - 1 for index in (0, 1))
+        height: NDArray[np.float32] = 1 - x * x - y * y
     return height

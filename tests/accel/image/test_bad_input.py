@@ -126,6 +126,8 @@ GOOD = [
     Row("packed.psd", psd(PLANES, 3, 1), "8 RGBA 24 x 16", (200, 100, 50, 128)),
     Row("deep.psd", psd(PLANES.astype("float32") / 255, 3, 3, 32), "16 RGBA 24 x 16"),
     Row("rgba.dds", dds(24, 16, RGBA.tobytes(), dxgi=28), "8 RGBA 24 x 16", (200, 100, 50, 128)),
+    Row("nan.dds", dds(24, 16, b"\1\x7d\xff\x7b" * 384, dxgi=34), "16 RGB 24 x 16"),
+    Row("huge.dds", dds(24, 16, struct.pack("<2f", 3e38, -3e38) * 384, dxgi=16), "16 RGB 24 x 16"),
     Row("rgba.ktx2", ktx2(24, 16, RGBA.tobytes(), 37), "8 RGBA 24 x 16", (200, 100, 50, 128)),
 ]  # fmt: skip
 
