@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from accel.texture.measures import deviation, mean, share
+from accel.texture.measures import centred, deviation, mean, share
 from accel.texture.views import Floats, Views
 
 Features = dict[str, float]
@@ -12,8 +12,7 @@ Features = dict[str, float]
 
 def vectors(view: Views) -> Features:
     """Whether texels are unit vectors, in the layouts in which engines store them."""
-    planes = view.sample.reshape(4, -1)
-    x, y, z = planes[:3] * 2 - 1
+    x, y, z, alpha = view.sample.reshape(4, -1) * 2 - 1
     length = np.sqrt(x * x + y * y + z * z)
     flat = (np.abs(x) < 9 / 255) & (np.abs(y) < 9 / 255)
     up = flat & (z > 1 - 12 / 255)
@@ -38,21 +37,20 @@ def vectors(view: Views) -> Features:
         "unit.balance": abs(mean_x) + abs(mean_y),
         "unit.z_tied": _tied(x, y, z),
     }
-    found |= _two_channels(planes)
+    found |= _two_channels(x, y, z, alpha)
     return found
 
 
 def _tied(x: Floats, y: Floats, z: Floats) -> float:
     """How well x and y foretell z, -1..1: in a normal map they do, whatever its strength."""
     expected = np.sqrt(np.maximum(0, 1 - x * x - y * y))
-    expected, z = expected - expected.mean(), z - z.mean()
+    expected, z = centred(expected), centred(z)
     size = float(np.sqrt(float(expected @ expected) * float(z @ z)))
     return float(expected @ z) / size if size > 1e-5 * x.size else 0.0
 
 
-def _two_channels(planes: Floats) -> Features:
+def _two_channels(red: Floats, green: Floats, blue: Floats, alpha: Floats) -> Features:
     """Vectors of two channels: red and green (BC5), or alpha and green (DXT5nm)."""
-    red, green, blue, alpha = planes * 2 - 1
     disc = red * red + green * green
     swizzled = alpha * alpha + green * green
     return {
