@@ -74,26 +74,22 @@ def fields(view: Views) -> Features:
     sizes = np.abs(right) + np.abs(down)
     flat = sizes.reshape(3, -1)
     total = flat.sum(axis=1)
-    norms = np.sqrt((flat * flat).sum(axis=1)) + 1e-3
-    shared = (flat @ flat.T) / np.outer(norms, norms)
     strong = flat > 0.06
     both = [
         np.count_nonzero(strong[one] & strong[other]) / (np.count_nonzero(strong[one] | strong[other]) + 1)
         for one, other in ((0, 1), (0, 2), (1, 2))
     ]
-    signed = right.reshape(3, -1)
-    lengths = np.sqrt((signed * signed).sum(axis=1)) + 1e-3
-    agree = (signed @ signed.T) / np.outer(lengths, lengths)
+    shared, agree = _likeness(flat), _likeness(right.reshape(3, -1))
     count = flat.shape[1]
     return {
         "curl.sign": curl,
         "curl.size": abs(curl),
-        "edge.rg": float(shared[0, 1]),
-        "edge.rb": float(shared[0, 2]),
-        "edge.gb": float(shared[1, 2]),
-        "edge.agree_rg": float(agree[0, 1]),
-        "edge.agree_rb": float(agree[0, 2]),
-        "edge.agree_gb": float(agree[1, 2]),
+        "edge.rg": shared[0],
+        "edge.rb": shared[1],
+        "edge.gb": shared[2],
+        "edge.agree_rg": agree[0],
+        "edge.agree_rb": agree[1],
+        "edge.agree_gb": agree[2],
         "edge.both_rg": both[0],
         "edge.both_rb": both[1],
         "edge.both_gb": both[2],
@@ -101,3 +97,11 @@ def fields(view: Views) -> Features:
         "edge.g": float(total[1]) / count,
         "edge.b": float(total[2]) / count,
     }
+
+
+def _likeness(rgb: Floats) -> tuple[float, float, float]:
+    """How far red goes with green, red with blue and green with blue; -1..1."""
+    lengths = np.sqrt((rgb * rgb).sum(axis=1)) + 1e-3
+    # These four of the nine products take a third of their time.
+    likeness = (rgb[:2] @ rgb[1:].T) / np.outer(lengths[:2], lengths[1:])
+    return float(likeness[0, 0]), float(likeness[0, 1]), float(likeness[1, 1])
