@@ -4,6 +4,7 @@ import pytest
 import pyvips
 
 from accel.image.channels import Counts, is_grey
+from accel.image.evidence import seams
 from accel.image.inspect import Inspect, inspect
 from accel.image.inspection import Inspection
 from accel.workload import Limits
@@ -182,6 +183,17 @@ def test_seams_are_seen_on_the_axis_where_they_are(save):
     assert seams.horizontal < 0.1 and seams.vertical > 0.95
     seams = look(save("a.png", noise(256, 256, 3))).seams
     assert seams.horizontal < 0.1 and seams.vertical < 0.1
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+def test_seams_are_the_same_of_an_image_that_lies_on_its_side(kind, channels):
+    pixels = np.add.outer(np.arange(40) ** 2 % 97, noise(60, channels)).astype(kind)
+    upright, lying = seams(pixels), seams(np.ascontiguousarray(pixels.swapaxes(0, 1)))
+    assert (upright.horizontal, upright.vertical) == pytest.approx(
+        (lying.vertical, lying.horizontal), rel=1e-5
+    )
+    assert upright.vertical != upright.horizontal
 
 
 def test_a_preview_out_of_range_is_refused():
