@@ -23,7 +23,7 @@ def colors(view: Views) -> Features:
     """What the regular sample holds."""
     planes = view.sample.reshape(4, -1)
     rgb, alpha = planes[:3], planes[3]
-    luma = LUMA @ rgb
+    luma = luma_of(planes)
     high, low = rgb.max(axis=0), rgb.min(axis=0)
     chroma = high - low
     found: Features = {}
@@ -38,6 +38,12 @@ def colors(view: Views) -> Features:
     found |= _opacity(view, alpha, luma, chroma, high)
     found |= _light(luma, high, chroma)
     return found
+
+
+def luma_of(planes: Floats) -> Floats:
+    """The brightness of planes of red, green, blue and whatever else, in their shape."""
+    luma: Floats = (LUMA @ planes[:3].reshape(3, -1)).reshape(planes.shape[1:])
+    return luma
 
 
 def _histogram(values: Floats) -> Floats:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.texture.colors import LUMA
+from accel.texture.colors import LUMA, luma_of
 from accel.texture.measures import centred, deviation, mean, median, ranked, share, variance
 from accel.texture.views import THUMB, Floats, Views
 
@@ -17,8 +17,7 @@ _BLOCKS = 8
 
 def structure(view: Views) -> Features:
     """What is where."""
-    patches = np.tensordot(LUMA, view.patches[:3], axes=1)
-    thumb = np.tensordot(LUMA, view.thumb[:3], axes=1)
+    patches, thumb = luma_of(view.patches), luma_of(view.thumb)
     found: Features = {}
     found |= _grain(view, patches)
     found |= _patterns(patches)
@@ -215,7 +214,7 @@ def _layout(view: Views, luma: Floats) -> Features:
     }
     coarse = view.thumb.reshape(4, 4, 16, 4, 16).mean(axis=(2, 4))
     tint = coarse[:3].max(axis=0) - coarse[:3].min(axis=0)
-    grey = np.tensordot(LUMA, coarse[:3], axes=1)
+    grey = luma_of(coarse)
     places = zip(*(one.ravel().tolist() for one in (grey, coarse[3], tint)), strict=True)
     for place, (bright, opaque, colored) in enumerate(places):
         found[f"place.luma{place}"] = bright
@@ -304,10 +303,10 @@ def _shape(view: Views) -> Features:
     """
     alpha = view.thumb[3]
     solid = alpha > 0.5
-    keyed = int(solid.sum()) == solid.size
+    keyed = _count(solid) == solid.size
     if keyed:
         solid = np.abs(view.thumb[:3] - view.edges[0][:3, :1, None]).max(axis=0) > 0.06
-    count = int(solid.sum())
+    count = _count(solid)
     ground = solid.size - count
     if count == 0:
         solid = ~solid
@@ -334,15 +333,15 @@ def _shape(view: Views) -> Features:
         "shape.fill": count / box,
         "shape.rough": edge / (4 * np.sqrt(count)),
         "shape.pieces": float(np.sign(euler) * np.log1p(abs(euler))),
-        "shape.rows": float((np.diff(rows.astype(np.int8)) == 1).sum()) + float(rows[0]),
-        "shape.columns": float((np.diff(columns.astype(np.int8)) == 1).sum()) + float(columns[0]),
+        "shape.rows": float(_count(rows[1:] > rows[:-1]) + rows[0]),
+        "shape.columns": float(_count(columns[1:] > columns[:-1]) + columns[0]),
         "shape.straight": (_count(smooth) + _count(upright)) / max(1, edge),
         "shape.level": straight / max(1, edge),
         "shape.off_x": abs(float(middle[1])),
         "shape.off_y": float(middle[0]),
         "shape.spread_x": float(spread[1]),
         "shape.spread_y": float(spread[0]),
-        "shape.touches": float(solid[0].mean() + solid[-1].mean() + solid[:, 0].mean() + solid[:, -1].mean()),
+        "shape.touches": sum(map(share, (solid[0], solid[-1], solid[:, 0], solid[:, -1]))),
     }
 
 
