@@ -1,8 +1,9 @@
-"""Exact statistics of every channel, from one pass over all pixels."""
+"""Exact statistics of every channel, from all pixels."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,77 +11,80 @@ import pyvips
 from numpy.typing import NDArray
 
 from accel.image.inspection import Alpha, Channel
-from accel.image.vips_image import stored
 
 Pixels = NDArray[Any]
 """Height x width x channels; uint8, uint16 or float32."""
 
-_TOGETHER = {1: 16, 2: 16, 3: 8, 4: 8}
-"""Neighbours whose values are counted apart, by channels: 16 numbers or more are written before one again."""
+_ROWS, _ACROSS = 64, 1024
+"""Pixels that are summed in one go, so that what is computed stays in the cache; half the rows for 16 bit.
+Sums of so many squares have less than 24 bits, or 53: floats hold them exactly, added in any order."""
 _STRIP = 1 << 16
 """Pixels looked at in one go, so that what is computed stays in the cache."""
 
 
-class Counts:
-    """How often each value occurs in each channel of an image of 8 or 16 bit."""
+class Sums:
+    """What is exact of each channel of an image of 8 or 16 bit: extremes, sums, and sums of squares."""
 
     def __init__(self, pixels: Pixels) -> None:
-        height, width, channels = pixels.shape
-        groups = _groups(pixels)
-        # libvips counts 16 million values in 10 ms; numpy needs 11 ms for every 4 million.
-        histogram = np.frombuffer(stored(groups).hist_find().write_to_memory(), np.uint32)
-        each = histogram.reshape(-1, groups.shape[2] // channels, channels)
-        self._counts: NDArray[np.uint64] = each.sum(axis=1, dtype=np.uint64)
-        self._top = 65535 if pixels.dtype == np.uint16 else 255
-        self._pixels = width * height
+        found = [_summed(blocks, pixels.shape[2]) for blocks in _in_blocks(pixels)]
+        lows, highs, sums, squares = (np.stack(one) for one in zip(*found, strict=True))
+        self._low, self._high = lows.min(axis=0).tolist(), highs.max(axis=0).tolist()
+        self._sums, self._squares = sums.sum(axis=0).tolist(), squares.sum(axis=0).tolist()
+        self._top = int(np.iinfo(pixels.dtype).max)
+        self._pixels = pixels
 
     def channel(self, index: int, name: str) -> Channel:
         """The statistics of one channel."""
-        low, high = self._span(index)
-        counts = self._counts[low : high + 1, index]
-        values = np.arange(low, high + 1)
-        mean = float(counts @ values) / self._pixels
-        variance = float(counts @ (values - mean) ** 2) / self._pixels
-        top = self._top
-        return Channel(name, low / top, high / top, mean / top, float(np.sqrt(variance)) / top)
+        top, count, total = self._top, self._pixels[..., 0].size, self._sums[index]
+        # In whole numbers of any length up to the quotient: what differs little would be lost.
+        variance = (self._squares[index] * count - total * total) / (count * count)
+        low, high = self._low[index] / top, self._high[index] / top
+        return Channel(name, low, high, total / count / top, math.sqrt(variance) / top)
 
     def alpha(self, index: int) -> Alpha:
         """One channel as alpha."""
-        low, high = self._span(index)
-        column = self._counts[:, index]
-        opaque = float(column[self._top]) / self._pixels if len(column) > self._top else 0.0
+        low, high, top = self._low[index], self._high[index], self._top
+        # In one piece, which is looked at in a third of the time of every fourth value.
+        column = np.ascontiguousarray(self._pixels[..., index])
         return Alpha(
             used=low != high,
-            constant=round(low * 255 / self._top) if low == high else None,
-            min=low / self._top,
-            max=high / self._top,
-            share_opaque=opaque,
-            share_transparent=float(column[0]) / self._pixels,
+            constant=round(low * 255 / top) if low == high else None,
+            min=low / top,
+            max=high / top,
+            share_opaque=int(np.count_nonzero(column == top)) / column.size,
+            share_transparent=(column.size - int(np.count_nonzero(column))) / column.size,
         )
 
     def alike(self) -> bool:
-        """Whether the first three channels hold the same values equally often: if not, it isn't grey."""
-        colors = self._counts[:, :3]
-        return bool((colors == colors[:, :1]).all())
-
-    def _span(self, index: int) -> tuple[int, int]:
-        present = np.flatnonzero(self._counts[:, index])
-        return int(present[0]), int(present[-1])
+        """Whether the first three channels agree in all of that: if not, it isn't grey."""
+        return all(one[0] == one[1] == one[2] for one in (self._low, self._high, self._sums, self._squares))
 
 
-def _groups(pixels: Pixels) -> Pixels:
-    """The same pixels, some that stand together as one of more channels.
+def _in_blocks(pixels: Pixels) -> Iterator[Pixels]:
+    """All values, in arrays of blocks x rows x values of whole pixels that stand side by side."""
+    channels, most = pixels.shape[2], _ROWS // pixels.itemsize
+    rest = pixels.reshape(-1)
+    while rest.size:
+        rows = most if rest.size >= most * channels else 1
+        across = min(_ACROSS, rest.size // channels // rows) * channels
+        whole = rest.size // (rows * across) * rows * across
+        yield rest[:whole].reshape(-1, rows, across)
+        rest = rest[whole:]
 
-    Where neighbours are equal, each would wait until the same number is written for the one before.
-    """
-    height, width, channels = pixels.shape
-    together = _TOGETHER.get(channels, 1) if pixels.itemsize == 1 else 1
-    while height * width % together:
-        together //= 2
-    # Rather fewer rows than shorter ones: libvips does a few at a time.
-    down = math.gcd(height, together)
-    across = together // down
-    return pixels.reshape(height // down, width // across, channels * together)
+
+def _summed(blocks: Pixels, channels: int) -> tuple[Pixels, ...]:
+    """The smallest and the largest value of each channel, the sum, and the sum of squares."""
+    _, rows, across = blocks.shape
+    kind = np.float32 if blocks.itemsize == 1 else np.float64
+    held, ones, sums = np.empty((rows, across), kind), np.ones(rows, kind), np.zeros((2, across))
+    for block in blocks:
+        np.copyto(held, block)
+        sums[0] += ones @ held
+        np.multiply(held, held, out=held)
+        sums[1] += ones @ held
+    low, high = (one.reduce(blocks, axis=(0, 1)).reshape(-1, channels) for one in (np.minimum, np.maximum))
+    total, squares = sums.astype(np.int64).reshape(2, -1, channels).sum(axis=1)
+    return low.min(axis=0), high.max(axis=0), total, squares
 
 
 class Measured:

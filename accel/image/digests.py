@@ -109,12 +109,13 @@ def _boxed(decoded: Decoded) -> Pixels:
     """Averages of whole blocks, height x width x channels, the longest side 64 or a little more."""
     pixels = decoded.pixels
     factor = max(pixels.shape[:2]) // (2 * SIDE)
+    if factor < 2:
+        return pixels
     if pixels.dtype == np.uint8 and factor in _POWERS and not any(side % factor for side in pixels.shape[:2]):
         return _blocks(pixels, factor)
     image = as_image(decoded)
-    if factor >= 2:
-        # Of thin images the last rows don't count, as they never did: hashes are kept for long.
-        image = image.shrink(min(factor, image.width), min(factor, image.height))
+    # Of thin images the last rows don't count, as they never did: hashes are kept for long.
+    image = image.shrink(min(factor, image.width), min(factor, image.height))
     small: Pixels = image.numpy().reshape(image.height, image.width, -1)
     return small
 

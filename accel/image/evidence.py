@@ -77,9 +77,15 @@ def _seam(rows: Pixels) -> float:
     firsts = np.concatenate([near, anywhere, [height - 1]])
     seconds = (firsts + 1) % height
     # All in one go: rows may be columns, each of whose texels is far from the next in memory.
-    taken = unit_scale(rows[np.concatenate([firsts, seconds]), ::step])
+    taken = unit_scale(_picked(rows[:, ::step], np.concatenate([firsts, seconds])))
     steps = taken[: len(firsts)]
     np.abs(np.subtract(steps, taken[len(firsts) :], out=steps), out=steps)
     inside = max(float(steps[: len(near)].mean()), float(steps[len(near) : -1].mean()))
     across = float(steps[-1:].mean())
     return float(np.clip((across - inside) / (across + inside + 1 / 255), 0, 1))
+
+
+def _picked(rows: Pixels, places: NDArray[np.intp]) -> Pixels:
+    """Some rows; numpy copies texels as wholes in half the time that it takes for those of channels."""
+    texels = rows.view(np.dtype((np.void, rows.shape[2] * rows.itemsize)))[..., 0]
+    return texels[places].view(rows.dtype).reshape(len(places), *rows.shape[1:])

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from accel.image.channels import Counts, Measured, is_grey
+from accel.image.channels import Measured, Sums, is_grey
 from accel.image.decoded import Decoded
 from accel.image.evidence import entropy, sample, seams
 from accel.image.inspection import Alpha, Channel, Inspection
@@ -69,7 +69,7 @@ def _inspection(decoded: Decoded) -> Inspection:
 def _channels(decoded: Decoded) -> tuple[list[Channel], Alpha | None, bool]:
     """Statistics, alpha, and whether the image may be grey."""
     names, pixels = _names(decoded), decoded.pixels
-    table = Counts(pixels) if pixels.itemsize < 4 else Measured(as_image(decoded), pixels)
+    table = Sums(pixels) if pixels.itemsize < 4 else Measured(as_image(decoded), pixels)
     statistics = [table.channel(index, name) for index, name in enumerate(names)]
     alpha = table.alpha(len(names) - 1) if decoded.has_alpha else None
     return statistics, alpha, len(names) >= 3 and table.alike()

@@ -100,5 +100,5 @@ def _twists(band: Pixels) -> tuple[Floats, Floats]:
     a = p[2:, 1:-1] - p[:-2, 1:-1]
     b = q[1:-1, 2:] - q[1:-1, :-2]
     # At the borders of an atlas' islands the surface jumps: what is large says little.
-    keep = (np.abs(a) < 1) & (np.abs(b) < 1)
+    keep = (np.maximum(np.abs(a), np.abs(b)) < 1).astype(np.float32)
     return a * keep, b * keep

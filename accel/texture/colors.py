@@ -7,7 +7,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.texture.measures import deviation, mean, ordered, share
+from accel.texture.measures import centred, deviation, mean, share
 from accel.texture.views import Floats, Views
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -23,7 +23,7 @@ def colors(view: Views) -> Features:
     """What the regular sample holds."""
     planes = view.sample.reshape(4, -1)
     rgb, alpha = planes[:3], planes[3]
-    luma = LUMA @ rgb
+    luma = luma_of(planes)
     high, low = rgb.max(axis=0), rgb.min(axis=0)
     chroma = high - low
     found: Features = {}
@@ -31,13 +31,19 @@ def colors(view: Views) -> Features:
     found |= _distribution("chroma", chroma)
     for name, plane in zip("rgb", rgb, strict=True):
         found |= _short(name, plane)
-    found |= _grey(rgb, chroma, high)
+    found |= _grey(low, high, chroma)
     found |= _hues(rgb, high, chroma)
     found |= _palette(rgb if view.opaque else planes)
     found |= _relations(rgb, chroma, luma)
     found |= _opacity(view, alpha, luma, chroma, high)
     found |= _light(luma, high, chroma)
     return found
+
+
+def luma_of(planes: Floats) -> Floats:
+    """The brightness of planes of red, green, blue and whatever else, in their shape."""
+    luma: Floats = (LUMA @ planes[:3].reshape(3, -1)).reshape(planes.shape[1:])
+    return luma
 
 
 def _histogram(values: Floats) -> Floats:
@@ -71,24 +77,17 @@ def _distribution(name: str, values: Floats) -> Features:
 
 
 def _moments(name: str, values: Floats) -> Features:
-    mean = values.mean()
-    centred = values - mean
-    squares = centred * centred
-    variance = squares.mean()
-    deviation = float(np.sqrt(variance))
-    if deviation < 1e-3:
-        return {
-            f"{name}.mean": float(mean),
-            f"{name}.std": deviation,
-            f"{name}.skew": 0.0,
-            f"{name}.kurt": 0.0,
-        }
-    skew = float((squares @ centred) / values.size) / deviation**3
-    kurtosis = float((squares @ squares) / values.size) / deviation**4
+    strays = centred(values)
+    squares = strays * strays
+    spread = float(np.sqrt(np.float32(mean(squares))))
+    skew = kurtosis = 0.0
+    if spread >= 1e-3:
+        skew = float((squares @ strays) / values.size) / spread**3
+        kurtosis = float((squares @ squares) / values.size) / spread**4
     return {
-        f"{name}.mean": float(mean),
-        f"{name}.std": deviation,
-        f"{name}.skew": float(np.clip(skew, -9, 9)),
+        f"{name}.mean": mean(values),
+        f"{name}.std": spread,
+        f"{name}.skew": min(max(skew, -9.0), 9.0),
         f"{name}.kurt": float(np.log1p(min(kurtosis, 1e4))),
     }
 
@@ -111,7 +110,7 @@ def _short(name: str, values: Floats) -> Features:
     }
 
 
-def _grey(rgb: Floats, chroma: Floats, high: Floats) -> Features:
+def _grey(low: Floats, high: Floats, chroma: Floats) -> Features:
     saturation = chroma / np.maximum(high, np.float32(0.02))
     return {
         "grey.exact": share(chroma == 0),
@@ -123,8 +122,8 @@ def _grey(rgb: Floats, chroma: Floats, high: Floats) -> Features:
         "saturation.full": share(saturation > 0.95),
         "black": share(high < 6 / 255),
         "dark": share(high < 0.15),
-        "white": share(rgb.min(axis=0) > 250 / 255),
-        "primary": share((high > 0.97) & (rgb.min(axis=0) < 0.03)),
+        "white": share(low > 250 / 255),
+        "primary": share((high > 0.97) & (low < 0.03)),
     }
 
 
@@ -176,7 +175,7 @@ def _palette(planes: Floats) -> Features:
 
 def _counts(values: NDArray[np.uint32]) -> NDArray[np.intp]:
     """How often each value occurs."""
-    rising = ordered(values)
+    rising = np.sort(values)
     ends = np.flatnonzero(rising[1:] != rising[:-1]) + 1
     bounds = np.concatenate(([0], ends, [len(rising)]))
     return np.asarray(bounds[1:] - bounds[:-1])
@@ -192,8 +191,8 @@ def _largest(counts: NDArray[np.intp], many: int) -> NDArray[np.intp]:
 
 def _relations(rgb: Floats, chroma: Floats, luma: Floats) -> Features:
     """Colour is one light on one surface: its channels go together; packed data don't."""
-    centred = rgb - rgb.mean(axis=1, keepdims=True)
-    covariance = centred @ centred.T / rgb.shape[1]
+    strays = rgb - rgb.mean(axis=1, keepdims=True)
+    covariance = strays @ strays.T / rgb.shape[1]
     deviations = np.sqrt(np.maximum(np.diag(covariance), 0))
     floor = np.maximum(deviations, 1 / 255)
     correlations = covariance / np.outer(floor, floor)
@@ -228,7 +227,7 @@ def _relations(rgb: Floats, chroma: Floats, luma: Floats) -> Features:
 
 
 def _correlation(one: Floats, other: Floats) -> float:
-    one, other = one - one.mean(), other - other.mean()
+    one, other = centred(one), centred(other)
     size = float(np.sqrt(float(one @ one) * float(other @ other)))
     return float(one @ other) / size if size > 1e-4 * one.size else 0.0
 
@@ -284,7 +283,7 @@ def _light(luma: Floats, high: Floats, chroma: Floats) -> Features:
         "lit.share": share(lit),
         "lit.mean": float(high @ lit) / count,
         "lit.chroma": float(chroma @ lit) / count,
-        "lit.white": float((high - chroma)[lit].mean()) if count > 1 else 0.0,
+        "lit.white": mean((high - chroma)[lit]) if count > 1 else 0.0,
         "lit.between": share((high > 0.05) & (high < 0.25)),
         "lit.middle": share((luma > 0.3) & (luma < 0.7)),
     }

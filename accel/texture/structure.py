@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.texture.colors import LUMA
-from accel.texture.measures import mean, median, ranked, share
+from accel.texture.colors import LUMA, luma_of
+from accel.texture.measures import centred, deviation, mean, median, ranked, share, variance
 from accel.texture.views import THUMB, Floats, Views
 
 Features = dict[str, float]
@@ -17,8 +17,7 @@ _BLOCKS = 8
 
 def structure(view: Views) -> Features:
     """What is where."""
-    patches = np.tensordot(LUMA, view.patches[:3], axes=1)
-    thumb = np.tensordot(LUMA, view.thumb[:3], axes=1)
+    patches, thumb = luma_of(view.patches), luma_of(view.thumb)
     found: Features = {}
     found |= _grain(view, patches)
     found |= _patterns(patches)
@@ -48,28 +47,26 @@ def _grain(view: Views, luma: Floats) -> Features:
     same = equal_right[:, 1:, :] & equal_down[:, :, 1:]
     beside = luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:] + luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1]
     noise = np.abs(luma[:, 1:-1, 1:-1] * 4 - beside)
-    columns = right.mean(axis=(0, 1))
-    by_patch = right.mean(axis=(1, 2))
-    deviations = luma.reshape(len(luma), -1).std(axis=1)
-    means = luma.reshape(len(luma), -1).mean(axis=1)
+    columns, by_patch = right.mean(axis=(0, 1)), right.mean(axis=(1, 2))
+    means, deviations = luma.mean(axis=(1, 2)), luma.std(axis=(1, 2))
     return {
         "run.right": share(equal_right),
         "run.down": share(equal_down),
         "run.both": share(same),
         "run.pairs": _pairs(equal_right),
-        "step.mean": float(right.mean()),
+        "step.mean": mean(right),
         "step.sharp": share(right > 0.25),
         "step.hard": share(right > 0.6),
         "step.soft": share((right > 1e-4) & (right < 4 / 255)),
-        "noise.mean": float(noise.mean()),
+        "noise.mean": mean(noise),
         "noise.median": median(noise[::2].ravel()),
         "noise.big": share(noise > 0.3),
         "block.four": _phase(columns, 4),
         "block.eight": _phase(columns, 8),
         "patch.quiet": share(deviations < 2 / 255),
-        "patch.std": float(deviations.mean()),
-        "patch.std_std": float(deviations.std()),
-        "patch.mean_std": float(means.std()),
+        "patch.std": mean(deviations),
+        "patch.std_std": deviation(deviations),
+        "patch.mean_std": deviation(means),
         "patch.busy_least": float(by_patch.min()),
         "patch.busy_most": float(by_patch.max()),
         "patch.busy_ratio": float(by_patch.min()) / (float(by_patch.max()) + 0.01),
@@ -85,7 +82,7 @@ def _pairs(equal: NDArray[np.bool_]) -> float:
 def _phase(steps: Floats, period: int) -> float:
     """How much steps at one phase of `period` stand out."""
     cut = steps[: len(steps) // period * period].reshape(-1, period).mean(axis=0)
-    middle = np.sort(cut)[period // 2 - 1 : period // 2 + 1].mean()
+    middle = mean(np.sort(cut)[period // 2 - 1 : period // 2 + 1])
     return float((cut.max() - middle) / (cut.mean() + 0.004))
 
 
@@ -159,6 +156,11 @@ def _rings(size: int) -> NDArray[np.int64]:
 _RINGS = {size: _rings(size) for size in _WINDOWS}
 
 
+# With the rounding that the model has learned from: the slope of nothing is a trace above 0.
+_PER_OCTAVE = np.polynomial.polynomial.polyfit(np.arange(5), np.eye(5), 1)[1]
+"""By these the values of five octaves give the slope of the line that fits them best (least squares)."""
+
+
 def _spectrum(name: str, luma: Floats) -> Features:
     """Shares of octaves of the power, and what lies on the axes."""
     size = luma.shape[1]
@@ -171,7 +173,7 @@ def _spectrum(name: str, luma: Floats) -> Features:
     shares = sums / total
     found = {f"power.{name}.{place}": float(share) for place, share in enumerate(shares)}
     logs = np.log10(sums[:5] + 1e-5)
-    found[f"power.{name}.slope"] = float(np.polynomial.polynomial.polyfit(np.arange(5), logs, 1)[1])
+    found[f"power.{name}.slope"] = float(_PER_OCTAVE @ logs)
     found[f"power.{name}.axes"] = float(power[0, 3:].sum() + power[3 : size // 2, 0].sum()) / total
     return found
 
@@ -183,36 +185,36 @@ def _layout(view: Views, luma: Floats) -> Features:
     means = blocks.mean(axis=(2, 4))
     parts = luma.reshape(_BLOCKS, side, _BLOCKS, side).swapaxes(1, 2).reshape(_BLOCKS * _BLOCKS, -1)
     deviations = parts.std(axis=1)
-    total = float(luma.var()) + 1e-5
+    total = variance(luma) + 1e-5
     rows, columns = luma.mean(axis=1), luma.mean(axis=0)
     color_rows = view.thumb[:3].mean(axis=2)
     steps = np.abs(luma[:, 1:] - luma[:, :-1])
     found = {
-        "stay.mean": float(parts.mean(axis=1).var()) / total,
-        "stay.deviation": float(deviations.std()) / (float(deviations.mean()) + 0.004),
+        "stay.mean": variance(parts.mean(axis=1)) / total,
+        "stay.deviation": deviation(deviations) / (mean(deviations) + 0.004),
         "stay.still": share(deviations < 1.5 / 255),
         "stay.quiet": share(deviations < 6 / 255),
         "stay.clear": share(means[3] < 2 / 255),
         "stay.black": share(means[:3].max(axis=0) < 4 / 255),
-        "rows.share": float(rows.var()) / total,
-        "columns.share": float(columns.var()) / total,
+        "rows.share": variance(rows) / total,
+        "columns.share": variance(columns) / total,
         "rows.slope": _slope(rows),
         "columns.slope": _slope(columns),
         "rows.blue": _slope(color_rows[2] - color_rows[0]),
-        "rows.top": float(luma[:4].std()),
-        "rows.bottom": float(luma[-4:].std()),
-        "rows.top_mean": float(rows[:16].mean()),
-        "rows.middle_mean": float(rows[24:40].mean()),
-        "rows.bottom_mean": float(rows[-16:].mean()),
-        "rows.top_detail": float(steps[:20].mean()),
-        "rows.bottom_detail": float(steps[-20:].mean()),
+        "rows.top": deviation(luma[:4]),
+        "rows.bottom": deviation(luma[-4:]),
+        "rows.top_mean": mean(rows[:16]),
+        "rows.middle_mean": mean(rows[24:40]),
+        "rows.bottom_mean": mean(rows[-16:]),
+        "rows.top_detail": mean(steps[:20]),
+        "rows.bottom_detail": mean(steps[-20:]),
         "rows.jump": float(np.abs(rows[1:] - rows[:-1]).max()),
-        "pole.top": float(steps[0].mean()),
-        "pole.bottom": float(steps[-1].mean()),
+        "pole.top": mean(steps[0]),
+        "pole.bottom": mean(steps[-1]),
     }
     coarse = view.thumb.reshape(4, 4, 16, 4, 16).mean(axis=(2, 4))
     tint = coarse[:3].max(axis=0) - coarse[:3].min(axis=0)
-    grey = np.tensordot(LUMA, coarse[:3], axes=1)
+    grey = luma_of(coarse)
     places = zip(*(one.ravel().tolist() for one in (grey, coarse[3], tint)), strict=True)
     for place, (bright, opaque, colored) in enumerate(places):
         found[f"place.luma{place}"] = bright
@@ -220,13 +222,13 @@ def _layout(view: Views, luma: Floats) -> Features:
         found[f"place.tint{place}"] = colored
     centre = luma[16:48, 16:48]
     found["centre.luma"] = float(centre.mean() - luma.mean())
-    found["centre.std"] = float(centre.std()) / (float(luma.std()) + 0.01)
+    found["centre.std"] = deviation(centre) / (deviation(luma) + 0.01)
     found["centre.alpha"] = float(view.thumb[3, 16:48, 16:48].mean() - view.thumb[3].mean())
     return found
 
 
 def _slope(values: Floats) -> float:
-    return float(_SLOPE @ (values - values.mean())) / len(values)
+    return float(_SLOPE @ centred(values)) / len(values)
 
 
 _SLOPE = np.linspace(-1, 1, THUMB, dtype=np.float32)
@@ -237,8 +239,8 @@ def _borders(view: Views) -> Features:
     found: Features = {}
     for name, lines in (("rows", view.edges), ("columns", view.sides)):
         first, second, before, last = lines
-        across = float(np.abs(first - last).mean())
-        inside = max(float(np.abs(first - second).mean()), float(np.abs(before - last).mean()))
+        across = mean(np.abs(first - last))
+        inside = max(mean(np.abs(first - second)), mean(np.abs(before - last)))
         found[f"seam.{name}"] = (across - inside) / (across + inside + 1 / 255)
         found[f"seam.{name}_step"] = across
         found[f"border.{name}_inside"] = inside
@@ -253,10 +255,10 @@ def _borders(view: Views) -> Features:
         "border.black": share(colors.max(axis=0) < 4 / 255),
         "border.white": share(colors.min(axis=0) > 250 / 255),
         "border.std": float(colors.std(axis=1).mean()),
-        "border.alpha": float(border[3].mean()),
-        "border.luma": float(np.mean(LUMA @ colors)),
+        "border.alpha": mean(border[3]),
+        "border.luma": mean(LUMA @ colors),
         "corner.share": share(everywhere),
-        "corner.luma": float(np.mean(LUMA @ corner[:3])),
+        "corner.luma": mean(LUMA @ corner[:3]),
         "corner.chroma": float(corner[:3].max() - corner[:3].min()),
         "sky.continuous": float(found["seam.columns_step"] - found["seam.rows_step"]),
     }
@@ -264,7 +266,7 @@ def _borders(view: Views) -> Features:
 
 def _symmetry(view: Views, luma: Floats, seen: Floats) -> Features:
     def mirrored(plane: Floats, *others: Floats) -> list[float]:
-        spread = float(plane.var())
+        spread = variance(plane)
         if spread <= 1e-4:
             return [1.0] * len(others)
         return [1 - mean((plane - other) ** 2) / (2 * spread) for other in others]
@@ -301,10 +303,10 @@ def _shape(view: Views) -> Features:
     """
     alpha = view.thumb[3]
     solid = alpha > 0.5
-    keyed = int(solid.sum()) == solid.size
+    keyed = _count(solid) == solid.size
     if keyed:
         solid = np.abs(view.thumb[:3] - view.edges[0][:3, :1, None]).max(axis=0) > 0.06
-    count = int(solid.sum())
+    count = _count(solid)
     ground = solid.size - count
     if count == 0:
         solid = ~solid
@@ -331,15 +333,15 @@ def _shape(view: Views) -> Features:
         "shape.fill": count / box,
         "shape.rough": edge / (4 * np.sqrt(count)),
         "shape.pieces": float(np.sign(euler) * np.log1p(abs(euler))),
-        "shape.rows": float((np.diff(rows.astype(np.int8)) == 1).sum()) + float(rows[0]),
-        "shape.columns": float((np.diff(columns.astype(np.int8)) == 1).sum()) + float(columns[0]),
+        "shape.rows": float(_count(rows[1:] > rows[:-1]) + rows[0]),
+        "shape.columns": float(_count(columns[1:] > columns[:-1]) + columns[0]),
         "shape.straight": (_count(smooth) + _count(upright)) / max(1, edge),
         "shape.level": straight / max(1, edge),
         "shape.off_x": abs(float(middle[1])),
         "shape.off_y": float(middle[0]),
         "shape.spread_x": float(spread[1]),
         "shape.spread_y": float(spread[0]),
-        "shape.touches": float(solid[0].mean() + solid[-1].mean() + solid[:, 0].mean() + solid[:, -1].mean()),
+        "shape.touches": sum(map(share, (solid[0], solid[-1], solid[:, 0], solid[:, -1]))),
     }
 
 

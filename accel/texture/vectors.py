@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from accel.texture.measures import deviation, mean, share
+from accel.texture.measures import centred, deviation, mean, share
 from accel.texture.views import Floats, Views
 
 Features = dict[str, float]
@@ -12,8 +12,7 @@ Features = dict[str, float]
 
 def vectors(view: Views) -> Features:
     """Whether texels are unit vectors, in the layouts in which engines store them."""
-    planes = view.sample.reshape(4, -1)
-    x, y, z = planes[:3] * 2 - 1
+    x, y, z, alpha = view.sample.reshape(4, -1) * 2 - 1
     length = np.sqrt(x * x + y * y + z * z)
     flat = (np.abs(x) < 9 / 255) & (np.abs(y) < 9 / 255)
     up = flat & (z > 1 - 12 / 255)
@@ -38,21 +37,20 @@ def vectors(view: Views) -> Features:
         "unit.balance": abs(mean_x) + abs(mean_y),
         "unit.z_tied": _tied(x, y, z),
     }
-    found |= _two_channels(planes)
+    found |= _two_channels(x, y, z, alpha)
     return found
 
 
 def _tied(x: Floats, y: Floats, z: Floats) -> float:
     """How well x and y foretell z, -1..1: in a normal map they do, whatever its strength."""
     expected = np.sqrt(np.maximum(0, 1 - x * x - y * y))
-    expected, z = expected - expected.mean(), z - z.mean()
+    expected, z = centred(expected), centred(z)
     size = float(np.sqrt(float(expected @ expected) * float(z @ z)))
     return float(expected @ z) / size if size > 1e-5 * x.size else 0.0
 
 
-def _two_channels(planes: Floats) -> Features:
+def _two_channels(red: Floats, green: Floats, blue: Floats, alpha: Floats) -> Features:
     """Vectors of two channels: red and green (BC5), or alpha and green (DXT5nm)."""
-    red, green, blue, alpha = planes * 2 - 1
     disc = red * red + green * green
     swizzled = alpha * alpha + green * green
     return {
@@ -76,26 +74,22 @@ def fields(view: Views) -> Features:
     sizes = np.abs(right) + np.abs(down)
     flat = sizes.reshape(3, -1)
     total = flat.sum(axis=1)
-    norms = np.sqrt((flat * flat).sum(axis=1)) + 1e-3
-    shared = (flat @ flat.T) / np.outer(norms, norms)
     strong = flat > 0.06
     both = [
         np.count_nonzero(strong[one] & strong[other]) / (np.count_nonzero(strong[one] | strong[other]) + 1)
         for one, other in ((0, 1), (0, 2), (1, 2))
     ]
-    signed = right.reshape(3, -1)
-    lengths = np.sqrt((signed * signed).sum(axis=1)) + 1e-3
-    agree = (signed @ signed.T) / np.outer(lengths, lengths)
+    shared, agree = _likeness(flat), _likeness(right.reshape(3, -1))
     count = flat.shape[1]
     return {
         "curl.sign": curl,
         "curl.size": abs(curl),
-        "edge.rg": float(shared[0, 1]),
-        "edge.rb": float(shared[0, 2]),
-        "edge.gb": float(shared[1, 2]),
-        "edge.agree_rg": float(agree[0, 1]),
-        "edge.agree_rb": float(agree[0, 2]),
-        "edge.agree_gb": float(agree[1, 2]),
+        "edge.rg": shared[0],
+        "edge.rb": shared[1],
+        "edge.gb": shared[2],
+        "edge.agree_rg": agree[0],
+        "edge.agree_rb": agree[1],
+        "edge.agree_gb": agree[2],
         "edge.both_rg": both[0],
         "edge.both_rb": both[1],
         "edge.both_gb": both[2],
@@ -103,3 +97,11 @@ def fields(view: Views) -> Features:
         "edge.g": float(total[1]) / count,
         "edge.b": float(total[2]) / count,
     }
+
+
+def _likeness(rgb: Floats) -> tuple[float, float, float]:
+    """How far red goes with green, red with blue and green with blue; -1..1."""
+    lengths = np.sqrt((rgb * rgb).sum(axis=1)) + 1e-3
+    # These four of the nine products take a third of their time.
+    likeness = (rgb[:2] @ rgb[1:].T) / np.outer(lengths[:2], lengths[1:])
+    return float(likeness[0, 0]), float(likeness[0, 1]), float(likeness[1, 1])

@@ -171,22 +171,19 @@ def _patches(pixels: Pixels) -> Pixels:
     return np.concatenate(parts)
 
 
-def _cells(length: int) -> tuple[NDArray[np.intp], int]:
-    """Places to average, PICTURE groups of so many."""
+def _cells(length: int) -> list[NDArray[np.intp] | slice]:
+    """The places to average: for each of those in a cell, PICTURE of them."""
     per = min(_PER_CELL, max(1, length // PICTURE))
-    places = (np.arange(PICTURE * per) + 0.5) * length / (PICTURE * per)
-    return places.astype(np.intp), per
+    places = ((np.arange(PICTURE * per) + 0.5) * length / (PICTURE * per)).astype(np.intp)
+    return [_regular(places[start::per]) for start in range(per)]
 
 
 def _picture(pixels: Pixels, scaled: Any) -> Floats:
-    (rows, per_row), (columns, per_column) = _cells(pixels.shape[0]), _cells(pixels.shape[1])
+    down, across = _cells(pixels.shape[0]), _cells(pixels.shape[1])
     # Texels of the same place in their cells together: what is summed then stands as it is read.
-    parts = (
-        pixels[_regular(rows[row::per_row])][:, _regular(columns[column::per_column])]
-        for row, column in product(range(per_row), range(per_column))
-    )
+    parts = (pixels[rows][:, columns] for rows, columns in product(down, across))
     total: Floats = reduce(np.add, map(scaled, parts))
-    return total / np.float32(per_row * per_column)
+    return total / np.float32(len(down) * len(across))
 
 
 def _regular(places: NDArray[np.intp]) -> NDArray[np.intp] | slice:

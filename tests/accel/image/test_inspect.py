@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import pyvips
 
-from accel.image.channels import Counts, is_grey
+from accel.image.channels import Sums, is_grey
+from accel.image.evidence import seams
 from accel.image.inspect import Inspect, inspect
 from accel.image.inspection import Inspection
 from accel.workload import Limits
@@ -52,7 +53,7 @@ def test_statistics_are_exact_over_all_pixels(save, kind, model, top):
 @pytest.mark.parametrize("size", [(1, 1), (7, 9), (16, 3), (3, 16), (2, 8), (10, 20), (33, 64), (64, 1)])
 def test_every_pixel_counts_once_whatever_the_size(size, channels):
     pixels = noise(*size, channels)
-    table = Counts(pixels)
+    table = Sums(pixels)
     for index in range(channels):
         found, plane = table.channel(index, "x"), pixels[..., index] / 255
         assert (found.min, found.max) == (plane.min(), plane.max())
@@ -184,6 +185,17 @@ def test_seams_are_seen_on_the_axis_where_they_are(save):
     assert seams.horizontal < 0.1 and seams.vertical < 0.1
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+def test_seams_are_the_same_of_an_image_that_lies_on_its_side(kind, channels):
+    pixels = np.add.outer(np.arange(40) ** 2 % 97, noise(60, channels)).astype(kind)
+    upright, lying = seams(pixels), seams(np.ascontiguousarray(pixels.swapaxes(0, 1)))
+    assert (upright.horizontal, upright.vertical) == pytest.approx(
+        (lying.vertical, lying.horizontal), rel=1e-5
+    )
+    assert upright.vertical != upright.horizontal
+
+
 def test_a_preview_out_of_range_is_refused():
     with pytest.raises(Exception, match="preview"):
         inspect.workload.parse({"preview": 5000})
@@ -191,14 +203,35 @@ def test_a_preview_out_of_range_is_refused():
 
 @pytest.mark.parametrize("size", [(8, 12), (6, 6), (4, 9), (9, 4), (5, 7), (1, 4), (4, 1)])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
-def test_counts_are_exact_whatever_pixels_are_counted_together(size, channels):
+def test_sums_are_exact_whatever_pixels_are_summed_together(size, channels):
     pixels = noise(*size, channels, top=9)
-    counts = Counts(pixels)
+    sums = Sums(pixels)
     for index in range(channels):
         plane = pixels[..., index] / 255
-        found = counts.channel(index, "x")
+        found = sums.channel(index, "x")
         assert (found.min, found.max) == (plane.min(), plane.max())
         assert (found.mean, found.std) == pytest.approx((plane.mean(), plane.std()), abs=1e-12)
+
+
+@pytest.mark.parametrize(("kind", "base"), [(np.uint8, 252), (np.uint16, 65_532)])
+@pytest.mark.parametrize("size", [(64, 1024), (257, 1031), (1, 200_000), (200_000, 1)])
+def test_what_differs_by_little_on_much_isnt_lost(size, kind, base):
+    pixels = base + noise(*size, 3, top=4, kind=kind)
+    sums, values = Sums(pixels), pixels.astype(np.int64)
+    for index in range(3):
+        found, plane = sums.channel(index, "x"), values[..., index]
+        # Less what is common, so that the expected value isn't rounded either.
+        std = np.sqrt(((plane - base) ** 2).mean() - (plane - base).mean() ** 2)
+        top = base + 3
+        assert (found.mean, found.std) == pytest.approx((plane.mean() / top, std / top), rel=1e-13)
+
+
+def test_shares_of_alpha_are_exact(save):
+    pixels = np.full((300, 301, 4), 9, np.uint8)
+    pixels[:100, :, 3], pixels[100:150, :, 3] = 0, 255
+    alpha = look(save("a.png", pixels)).alpha
+    assert (alpha.share_transparent, alpha.share_opaque) == (100 / 300, 50 / 300)
+    assert alpha.used and (alpha.min, alpha.max) == (0, 1)
 
 
 @pytest.mark.parametrize("channels", [3, 4, 5])

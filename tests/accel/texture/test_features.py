@@ -103,3 +103,11 @@ def test_the_same_few_colours_count_wherever_they_stand():
 def test_a_colour_counts_for_its_hue(color, hue):
     found = extract(decoded(np.full((64, 64, 3), color, np.uint8))).features
     assert [found[f"hue.{place}"] for place in range(12)] == pytest.approx(np.eye(12)[hue], abs=1e-4)
+
+
+def test_octaves_fall_by_the_slope_of_the_line_that_fits_them_best():
+    features = extract(decoded(bricks())).features
+    # Shares of the power, as a factor changes no slope; what is added to it against zeros is little.
+    shares = [features[f"power.native.{place}"] for place in range(5)]
+    slope = np.polyfit(np.arange(5), np.log10(shares), 1)[0]
+    assert features["power.native.slope"] == pytest.approx(slope, rel=1e-3)
