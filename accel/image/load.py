@@ -151,7 +151,7 @@ def _decoded(opened: Opened, contents: bytes = b"") -> Decoded:
     data = lazy.write_to_memory()
     pixels = np.frombuffer(data, KINDS[lazy.format]).reshape(lazy.height, lazy.width, lazy.bands)
     model = _MODELS.get(lazy.interpretation, lazy.interpretation)
-    palette = "palette" in opened.image.get_fields()
+    palette = opened.image.get_typeof("palette") != 0
     return Decoded(
         finite(pixels), model, bool(lazy.hasalpha()), opened.format.name, opened.size, palette=palette,
         float_bits=32 if pixels.dtype.kind == "f" else 0, contents=contents,

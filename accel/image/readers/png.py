@@ -19,8 +19,10 @@ libvips reads as fast, in pieces that fit into a processor's cache."""
 _CHANNELS = {type: channels for channels, type in COLOR_TYPES.items()}
 _HEADER_END = len(SIGNATURE) + HEADER.size + 4
 _CHUNK = struct.Struct(">I4s")
-_WINDOW = b"\x78"
-"""Deflated, with a window of 32 KiB (RFC 1950, 2.2)."""
+_DEFLATED = 8
+"""The method of compression (RFC 1950, 2.2)."""
+_SMALL = 1 << 14
+"""Bytes that are inflated in less time than it takes to write them anew."""
 _STORED = b"\x78\x01"
 """The beginning of a stream that nothing was done to make small."""
 _BLOCK = struct.Struct("<BHH")
@@ -57,8 +59,8 @@ class Inflated(Struct, frozen=True):
     height: int
     width: int
     channels: int
-    header: memoryview
-    """All of the file before its second chunk."""
+    contents: bytes
+    """All of the file."""
     raw: bytearray
     """Of each row its filter's number, then its bytes."""
 
@@ -76,7 +78,9 @@ class Inflated(Struct, frozen=True):
         return Picture(pixels.reshape(self.height, self.width, self.channels), model, self.channels % 2 == 0)
 
     def stored(self) -> bytes:
-        """A file of the same pixels that takes no time to inflate."""
+        """A file of the same pixels that takes no time to inflate: of small images the same file."""
+        if len(self.raw) < _SMALL:
+            return self.contents
         raw = memoryview(self.raw)
         parts: list[bytes | memoryview] = [_STORED]
         for begin in range(0, len(raw), _MOST_STORED):
@@ -84,7 +88,7 @@ class Inflated(Struct, frozen=True):
             is_last = begin + _MOST_STORED >= len(raw)
             parts += [_BLOCK.pack(is_last, len(block), len(block) ^ _MOST_STORED), block]
         parts.append(adler32(raw).to_bytes(4, "big"))
-        return b"".join([self.header, chunk(b"IDAT", parts), END])
+        return b"".join([self.contents[:_HEADER_END], chunk(b"IDAT", parts), END])
 
 
 def inflate(contents: bytes, most_pixels: int, *, as_shown: bool = False) -> Inflated | None:
@@ -95,18 +99,26 @@ def inflate(contents: bytes, most_pixels: int, *, as_shown: bool = False) -> Inf
     """
     size = _size(contents, most_pixels)
     deflated = _deflated(contents, as_shown) if size else None
-    # Of a window smaller than 32 KiB, which only small images have, libdeflate takes distances that leave it.
-    if size is None or deflated is None or not deflated.startswith(_WINDOW):
+    if size is None or deflated is None:
         return None
     height, width, channels = size
+    length = height * (1 + width * channels)
+    # libdeflate takes distances that leave the window; where all lies in the window, none does.
+    if not deflated or _window(deflated[0]) < min(length, 1 << 15):
+        return None
     try:
-        raw = zlib_decompress(deflated, height * (1 + width * channels))
+        raw = zlib_decompress(deflated, length)
     except DeflateError:
         return None
     # It says nothing of bytes that follow the stream, whose end is the checksum.
-    if len(raw) < height * (1 + width * channels) or adler32(raw) != _number(deflated[-4:]):
+    if len(raw) < length or adler32(raw) != _number(deflated[-4:]):
         return None
-    return Inflated(height, width, channels, memoryview(contents)[:_HEADER_END], raw)
+    return Inflated(height, width, channels, contents, raw)
+
+
+def _window(flags: int) -> int:
+    """Bytes of the window, by the first byte of a stream; 0 for one that isn't deflated (RFC 1950, 2.2)."""
+    return 1 << (flags >> 4) + 8 if flags & 15 == _DEFLATED and flags >> 4 <= 7 else 0
 
 
 def _size(contents: bytes, most_pixels: int) -> tuple[int, int, int] | None:

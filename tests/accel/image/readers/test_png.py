@@ -111,6 +111,7 @@ def test_stored_blocks_end_where_the_pixels_do(over):
 
 
 PIXELS = picture(6, 5, 3)
+LONG = picture(10, 9, 3)
 RAW = rows(PIXELS)
 DEFLATED = zlib.compress(RAW)
 UNUSUAL = {
@@ -133,7 +134,9 @@ UNUSUAL = {
     "a row too many": with_stream(PIXELS, zlib.compress(RAW + RAW[:16])),
     "more after the pixels": with_stream(PIXELS, DEFLATED + b"more"),
     "a stream that ends too early": with_stream(PIXELS, DEFLATED[:-6]),
-    "a smaller window": with_stream(PIXELS, b"\x18\x19" + DEFLATED[2:]),
+    "a window that is too small": with_stream(LONG, b"\x08\x1d" + zlib.compress(rows(LONG))[2:]),
+    "a window that there isn't": with_stream(PIXELS, b"\x88\x1c" + DEFLATED[2:]),
+    "another method": with_stream(PIXELS, b"\x77\x09" + DEFLATED[2:]),
     "no stream": with_stream(PIXELS, b"no stream at all"),
     "only the first row": with_stream(PIXELS, zlib.compress(RAW[:16])),
     "nothing in the stream": with_stream(PIXELS, zlib.compress(b"")),
@@ -144,6 +147,11 @@ UNUSUAL = {
 @pytest.mark.parametrize("name", UNUSUAL)
 def test_whatever_is_unusual_is_libvips_to_judge(name):
     assert png.inflate(UNUSUAL[name], 1 << 20) is None
+
+
+def test_a_window_in_which_all_lies_is_large_enough():
+    data = with_stream(PIXELS, b"\x08\x1d" + DEFLATED[2:])
+    assert (plain(data, 99).pixels == PIXELS).all() and (by_libvips(data)[0] == PIXELS).all()
 
 
 def test_what_is_larger_than_asked_for_is_not_inflated(monkeypatch):
