@@ -30,7 +30,7 @@ COUNTS = (100, 1_000, 10_000)
 SMALL = 64
 LARGE = 1024
 """One megapixel."""
-LARGE_COUNTS = (16, 80)
+LARGE_COUNTS = (16, 208)
 FILTERS = {"stored as they are": "none", "each with a filter": "all"}
 """How rows of PNG are written, by libvips' names."""
 FOLDER = 100
