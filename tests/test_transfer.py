@@ -73,14 +73,23 @@ class Cutter:
                 self._threads[-1].start()
 
     def _carry(self, near: socket.socket, up: int | None, down: int | None) -> None:
+        cut = threading.Event()
         with near, socket.create_connection(self._to) as far:
-            back = threading.Thread(target=self._pass, args=(far, near, down, near))
+            back = threading.Thread(target=self._pass, args=(far, near, down, near, cut))
             back.start()
-            self._pass(near, far, up, near)
+            self._pass(near, far, up, near, cut)
             back.join()
+            if cut.is_set():
+                # Closing it is a reset then.
+                near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def _pass(
-        self, source: socket.socket, sink: socket.socket, most: int | None, near: socket.socket
+        self,
+        source: socket.socket,
+        sink: socket.socket,
+        most: int | None,
+        near: socket.socket,
+        cut: threading.Event,
     ) -> None:
         passed = 0
         with contextlib.suppress(OSError):
@@ -89,11 +98,15 @@ class Cutter:
                 passed += len(block)
                 self.up += len(block) if source is near else 0
             if most is not None and passed >= most:
-                # Only the client sees a reset: what has been sent to the daemon is to arrive.
-                near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                for each in (near, sink if source is near else source):
-                    each.shutdown(socket.SHUT_RDWR if each is not near else socket.SHUT_RD)
-            else:
+                cut.set()
+                # The daemon ends the connection when it has read all, before the client learns of the cut:
+                # else, however late it is, it says that less has come than was sent.
+                if source is near:
+                    sink.shutdown(socket.SHUT_WR)
+                else:
+                    near.shutdown(socket.SHUT_RD)
+                    source.shutdown(socket.SHUT_RDWR)
+            elif not cut.is_set():
                 sink.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
