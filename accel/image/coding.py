@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 from types import ModuleType
 from typing import Any
 
@@ -144,11 +143,11 @@ def coding(image: Raster, kind: Kind, linear_light: bool, alpha_weighted: bool) 
 
 
 def chosen(pixels: Pixels) -> ModuleType:
-    """The loops for an image: compiled ones where they are there and pay, else numpy's."""
-    name = "accel.image.compiled.kernels"
-    if name not in sys.modules and (
-        pixels.shape[0] * pixels.shape[1] < WORTH_COMPILED or not compiled.available()
-    ):
+    """The loops for an image: compiled ones where they are there and pay, else numpy's.
+
+    By the image alone, also where they are loaded: in some sums their last bits differ.
+    """
+    if pixels.shape[0] * pixels.shape[1] < WORTH_COMPILED or not compiled.available():
         return kernels
     from accel.image.compiled import kernels as loops
 

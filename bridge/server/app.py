@@ -95,7 +95,11 @@ class Bridge:
         )  # fmt: skip
         blobs = self.blobs = _blob_store(paths.blobs, settings)
         self.keeper = Keeper(
-            blobs, self._named_blobs, keep_s=settings["blobs.keep_s"], sweep_s=settings["blobs.sweep_s"]
+            blobs,
+            self._named_blobs,
+            self._cached_blobs,
+            keep_s=settings["blobs.keep_s"],
+            sweep_s=settings["blobs.sweep_s"],
         )
         self.uploads = Uploads(blobs, self.keeper)
         counts, load = Counts(), Load(workers.pool.size)
@@ -167,8 +171,10 @@ class Bridge:
         self._keeping = asyncio.create_task(self.keeper.run())
 
     async def _named_blobs(self) -> set[str]:
-        found = await all_names(self.store, HOLDERS, self.sessions)
-        return found if self.cache is None else found | await self.cache.blobs()
+        return await all_names(self.store, HOLDERS, self.sessions)
+
+    async def _cached_blobs(self) -> set[str]:
+        return set() if self.cache is None else await self.cache.blobs()
 
     async def _restarted(self, live: LiveSession) -> None:
         await self.dispatch.client_restarted(live)

@@ -19,7 +19,7 @@ from bridge.store.sweep import Sweep
 log = logging.getLogger(__name__)
 
 Names = Callable[[], Awaitable[set[str]]]
-"""The blobs that something still names."""
+"""Blobs that something still names."""
 
 PAUSE_S = 10.0
 """Least time between two sweeps that little room led to, doubled while nothing may go: each looks at all."""
@@ -30,10 +30,16 @@ RELIEF = 64 << 20
 class Keeper:
     """Sweeps in threads, a slice at a time, one sweep at once."""
 
-    def __init__(self, store: BlobStore, names: Names, *, keep_s: float, sweep_s: float) -> None:
-        """An unnamed blob stays for `keep_s` seconds after its last use; `sweep_s` lie between sweeps."""
+    def __init__(
+        self, store: BlobStore, names: Names, cached: Names, *, keep_s: float, sweep_s: float
+    ) -> None:
+        """An unnamed blob stays for `keep_s` seconds after its last use; `sweep_s` lie between sweeps.
+
+        What is `cached` stays longer, but goes too where room is needed.
+        """
         self._store = store
         self._names = names
+        self._cached = cached
         self._keep_s = keep_s
         self._sweep_s = sweep_s
         self._lock = asyncio.Lock()
@@ -94,9 +100,8 @@ class Keeper:
         except StoreError as error:
             log.warning("no blob is removed, as the database can't say which are needed: %s", error.reason)
             names = None
-        sweep = await asyncio.to_thread(
-            Sweep, self._store, _Everything() if names is None else names, self._keep_s
-        )
+        kept = _Everything() if names is None else names
+        sweep = await asyncio.to_thread(Sweep, self._store, kept, self._keep_s, await self._cached())
         while await asyncio.to_thread(sweep.step):
             pass
         self._counted.set()

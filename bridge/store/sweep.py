@@ -33,10 +33,13 @@ class Sweep:
     `candidates` are then those that could go as well, the least recently used last.
     """
 
-    def __init__(self, store: BlobStore, named: Container[str], keep_s: float) -> None:
-        """`named` are the blobs that stay. Raises OSError."""
+    def __init__(
+        self, store: BlobStore, named: Container[str], keep_s: float, cached: Container[str] = ()
+    ) -> None:
+        """`named` are the blobs that stay, `cached` those that stay while there is room. Raises OSError."""
         self._store = store
         self._named = named
+        self._cached = cached
         self._expired = store.removable(max(keep_s, LEAST_AGE_S))
         self._young = store.removable(LEAST_AGE_S)
         store.ready()
@@ -69,7 +72,8 @@ class Sweep:
         if entry.name not in self._named:
             broken = found.st_size == 0 and entry.name != EMPTY
             before = self._young if broken else self._expired
-            if found.st_mtime < before and self._store.remove(entry.name, before) is not None:
+            goes = found.st_mtime < before and (broken or entry.name not in self._cached)
+            if goes and self._store.remove(entry.name, before) is not None:
                 return
             if found.st_mtime < self._young:
                 self.candidates.append(Candidate(found.st_mtime, entry.name, found.st_size))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,18 @@ def put(store: BlobStore, data: bytes, age_s: float = 0.0) -> str:
     return name
 
 
-def keeper(store: BlobStore, named: set[str] = frozenset(), **more: Any) -> Keeper:  # type: ignore[assignment]
+async def nothing() -> set[str]:
+    return set()
+
+
+def keeper(store: BlobStore, named: Iterable[str] = (), cached: Iterable[str] = (), **more: Any) -> Keeper:
     async def names() -> set[str]:
         return set(named)
 
-    return Keeper(store, names, **{"keep_s": DAY_S, "sweep_s": 600.0, **more})
+    async def results() -> set[str]:
+        return set(cached)
+
+    return Keeper(store, names, results, **{"keep_s": DAY_S, "sweep_s": 600.0, **more})
 
 
 @pytest.fixture
@@ -47,6 +54,15 @@ async def test_what_may_go_makes_room(store: BlobStore) -> None:
     await kept.sweep()
     await kept.room("x", 60)
     assert store.has(named) and not store.has(old)
+
+
+async def test_what_is_cached_stays_until_room_is_needed(store: BlobStore) -> None:
+    older, cached = put(store, b"1" * 20, 9 * DAY_S), put(store, b"2" * 40, 8 * DAY_S)
+    kept = keeper(store, cached={cached})
+    await kept.sweep()
+    assert store.has(cached) and not store.has(older)
+    await kept.room("x", 80)
+    assert not store.has(cached)
 
 
 async def test_where_nothing_may_go_there_is_no_room(store: BlobStore) -> None:
@@ -95,7 +111,7 @@ async def test_while_it_cant_be_known_what_is_named_nothing_goes(
         raise StoreError("the disk is gone")
 
     name = put(store, b"1" * 95, 9 * DAY_S)
-    kept = Keeper(store, names, keep_s=DAY_S, sweep_s=600.0)
+    kept = Keeper(store, names, nothing, keep_s=DAY_S, sweep_s=600.0)
     await kept.sweep()
     assert not await kept.free(10)
     assert store.has(name) and store.count == 1
@@ -126,7 +142,7 @@ async def test_it_looks_by_itself_and_when_little_room_is_left(
             raise RuntimeError("by a bug")
         return set()
 
-    running = asyncio.create_task(Keeper(store, names, keep_s=DAY_S, sweep_s=3600.0).run())
+    running = asyncio.create_task(Keeper(store, names, nothing, keep_s=DAY_S, sweep_s=3600.0).run())
     await looks.acquire()
     old = put(store, b"1" * 50, 3600)
     await asyncio.to_thread(store.put, b"2" * 45)

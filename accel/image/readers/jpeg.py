@@ -17,7 +17,9 @@ END = b"\xff\xd9"
 """EOI (B.1.1.3)."""
 LAST = 64
 """Rows at the bottom for which libvips doesn't look whether the decoder has warned, and more."""
-FILLS = (b"\x55" * 64, b"\xaa" * 64)
+LEAST = 16
+"""Pixels a side, a unit of the frame: of less, too little shows to tell by what comes behind the data."""
+FILLS = tuple(bytes([value]) * 64 for value in (0x00, 0x0F, 0x33, 0x55, 0x7F, 0xAA, 0xCC, 0xF0))
 """What may follow the data of a scan: who has all the bits that it needs passes over it."""
 
 _MARKER = re.compile(rb"\xff+([\x01-\xfe])")
@@ -52,7 +54,8 @@ class _Frame:
     def complete(self) -> bool:
         """Whether all bits of all coefficients come in some scan, of which the last may be cut off."""
         left = [part.left for part in self._parts.values()]
-        return bool(left) and self._missing == 0 and all(bits == 0 for each in left for bits in each)
+        is_large = min(self._sides) >= LEAST
+        return is_large and bool(left) and self._missing == 0 and all(b == 0 for each in left for b in each)
 
     def take(self, code: int, segment: bytes) -> None:
         """A marker with what it holds. Raises LookupError and ValueError where that is none."""

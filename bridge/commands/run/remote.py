@@ -183,11 +183,19 @@ def _translated(error: RequestError, files: Sequence[str]) -> WorkloadError:
         said = said.removeprefix(prefix)
     said = said.removesuffix(".")
     if error.code.name == errors.STORAGE_FULL.name:
-        said += (
-            f". It is the daemon's data folder {Paths.find().data} that is full: make room there, or raise "
-            "its setting blobs.quota"
-        )
+        said += f". {_room(said)}"
     return WorkloadError(error.code.name, said)
+
+
+def _room(said: str) -> str:
+    """What makes room in the daemon's data folder, by what it says is full."""
+    folder = f"the daemon's data folder {Paths.find().data}"
+    if "blobs.quota" in said:
+        return (
+            f"Raise that setting for {folder}; or wait until results needn't be kept any more, as its "
+            "settings journal.keep_s and blobs.keep_s say"
+        )
+    return f"It is {folder} that is full: make room there"
 
 
 def _name(file: str) -> str:

@@ -2,6 +2,7 @@
 
 import struct
 
+import numpy as np
 import pytest
 import pyvips
 
@@ -87,3 +88,22 @@ def test_what_is_told_of_the_file_is_of_the_file_as_it_is(read):
     found = read(data[:-2])
     assert (found.contents, found.size) == (data[:-2], len(data) - len(END))
     assert found.pixels.tobytes() == pixels_of(data)
+
+
+@pytest.mark.parametrize("side", [16, 33, 41])
+@pytest.mark.parametrize("subsampling", ["on", "off"])
+def test_of_a_block_that_hardly_shows_no_bit_is_missed(side, subsampling):
+    y, x = np.mgrid[:side, : side + 17]
+    for seed in range(12):
+        waves = [128 + 100 * np.sin(x / (3 + band) + y / 5 + seed) for band in range(3)]
+        image = pyvips.Image.new_from_array(np.stack(waves, -1).clip(0, 255).astype(np.uint8))
+        whole = image.copy(interpretation="srgb").jpegsave_buffer(Q=90, subsample_mode=subsampling)
+        assert mended(whole[:-2])
+        for missing in range(1, 16):
+            found = mended(whole[: -2 - missing])
+            assert not found or pixels_of(found) == pixels_of(whole)
+
+
+def test_of_tiny_pictures_no_end_is_put():
+    tiny = pyvips.Image.black(15, 40).jpegsave_buffer()
+    assert not mended(tiny[:-2])
