@@ -150,7 +150,7 @@ def _read(file: Path | None) -> dict[str, Policy]:
         return {}
     try:
         return msgspec.json.decode(file.read_bytes(), type=dict[str, Policy])
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError):
         # It isn't there, or nobody can read it: it is only a measurement.
         return {}
 

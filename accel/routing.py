@@ -193,7 +193,7 @@ def _key(workload: Workload, form: Form) -> str:
 def read(file: Path | None) -> dict[str, Cost]:
     """What was kept; nothing where there is no such file, or nobody can read it: it is only a measurement."""
     if file is not None:
-        with contextlib.suppress(OSError, msgspec.DecodeError):
+        with contextlib.suppress(OSError, ValueError):
             return msgspec.json.decode(file.read_bytes(), type=dict[str, Cost])
     return {}
 

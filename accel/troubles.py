@@ -61,6 +61,6 @@ class Troubles:
 
 def read(file: Path) -> list[Trouble]:
     """Those of the daemon that runs; none where nobody can read the file."""
-    with contextlib.suppress(OSError, msgspec.DecodeError):
+    with contextlib.suppress(OSError, ValueError):
         return msgspec.json.decode(file.read_bytes(), type=list[Trouble])
     return []

@@ -28,7 +28,7 @@ class ConnectionFile(Struct):
         """Raises UserError where no daemon has written it."""
         try:
             return msgspec.json.decode(path.read_bytes(), type=cls)
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, ValueError) as error:
             if (blocked := _no_folder(path)) is not None:
                 said = f"{blocked} is no folder: let POPBRIDGE_HOME name one, or make room for one."
             elif isinstance(error, FileNotFoundError):

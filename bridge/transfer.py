@@ -318,6 +318,6 @@ def _refuse(response: HTTPResponse, but: frozenset[int] | set[int]) -> None:
         raise Broken(f"HTTP {response.status} {response.reason}")
     try:
         said = msgspec.json.decode(body, type=dict[str, Any])
-    except msgspec.DecodeError:
+    except ValueError:
         said = {"message": f"HTTP {response.status} {response.reason}"}
     raise wire.as_request_error(said)

@@ -45,10 +45,10 @@ def test_a_home_that_is_a_file_is_told_and_no_start_is_advised(tmp_path: Path, p
     assert "popbridge serve" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"ws": 1}', '{"ws": "ws://x"}'])
-def test_a_file_that_is_none_is_named(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"ws": 1}', b'{"ws": "ws://x"}', b'{"ws": "\xff"}'])
+def test_a_file_that_is_none_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "connection.json"
-    path.write_text(text)
+    path.write_bytes(content)
     with pytest.raises(UserError, match=r"connection\.json can't be read"):
         ConnectionFile.read(path)
 

@@ -362,8 +362,9 @@ async def test_a_server_that_is_busy_is_asked_again(client: Client) -> None:
     assert len(asked) == 2
 
 
-async def test_what_is_no_answer_of_the_daemon_is_told_as_it_is(client: Client) -> None:
-    async with server(client, answer("418 I'm a teapot", b"<html>")):
+@pytest.mark.parametrize("body", [b"<html>", b'{"message": "\xff"}'])
+async def test_what_is_no_answer_of_the_daemon_is_told_as_it_is(client: Client, body: bytes) -> None:
+    async with server(client, answer("418 I'm a teapot", body)):
         with pytest.raises(RequestError, match="HTTP 418 I'm a teapot"):
             await client.get_blob("0" * 64)
 

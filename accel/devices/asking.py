@@ -64,7 +64,7 @@ def ask_child(question: str, limit_s: float = LIMIT_S) -> Answer | Failure:
 def _read(code: int, out: bytes, log: str) -> Answer | Failure:
     try:
         said = msgspec.json.decode(out, type=_Said)
-    except msgspec.DecodeError:
+    except ValueError:
         return Failure(f"crashed ({describe(code)})", log)
     if said.error:
         return Failure(f"failed ({said.error})", log)

@@ -35,7 +35,7 @@ class _Kept(Struct):
 def devices(file: Path) -> Devices:
     """From `file` if the machine is as it was, else tried anew and kept; an unusable file is no error."""
     now = state()
-    with contextlib.suppress(OSError, msgspec.MsgspecError):
+    with contextlib.suppress(OSError, ValueError):
         kept = msgspec.json.decode(file.read_bytes(), type=_Kept)
         if kept.state == now:
             return kept.devices
@@ -46,7 +46,7 @@ def devices(file: Path) -> Devices:
 
 def known(file: Path) -> Devices:
     """What was found last, however the machine is now; nothing where nobody can read `file`."""
-    with contextlib.suppress(OSError, msgspec.MsgspecError):
+    with contextlib.suppress(OSError, ValueError):
         return msgspec.json.decode(file.read_bytes(), type=_Kept).devices
     return Devices(())
 

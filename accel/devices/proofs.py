@@ -139,7 +139,7 @@ def _cut(known: Known) -> Known:
 
 
 def _read(file: Path) -> dict[str, Known]:
-    with contextlib.suppress(OSError, msgspec.DecodeError):
+    with contextlib.suppress(OSError, ValueError):
         return msgspec.json.decode(file.read_bytes(), type=dict[str, Known])
     return {}
 

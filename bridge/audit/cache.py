@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from bridge.store.cachefile import open_cache
+from bridge.store.failures import FAILURES
 
 RACY_NS = 2_000_000_000
 """A file that changed so short before it was examined may have changed once more with the same time."""
@@ -56,14 +57,14 @@ class Cache:
         self._path = path
         try:
             self._db = open_cache(path, VERSION, _TABLE)
-        except (sqlite3.Error, OSError) as error:
+        except (*FAILURES, OSError) as error:
             self._db = open_cache(None, VERSION, _TABLE) if _busy(error) else self._anew()
 
     def get(self, path: Path, file: str, stat: Stat, question: bytes) -> bytes | None:
         """The answer for a file that is unchanged, or whose bytes were examined under another time."""
         try:
             return self._get(path, file, stat, question)
-        except sqlite3.Error as error:
+        except FAILURES as error:
             self._failed(error)
             return None
 
@@ -73,12 +74,12 @@ class Cache:
         row = (os.fsencode(file), stat.size, stat.modified, trusted, question, _digest(content), answer)
         try:
             self._db.execute("REPLACE INTO textures VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-        except sqlite3.Error as error:
+        except FAILURES as error:
             self._failed(error)
 
     def prune(self, files: Iterable[str], count: int) -> None:
         """Forgets all but `count` files, once the others are as many."""
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(*FAILURES):
             (rows,) = self._db.execute("SELECT count(*) FROM textures").fetchone()
             if rows <= 2 * count + 100:
                 return
@@ -99,7 +100,7 @@ class Cache:
             (key, question),
         ).fetchone()
         if known and known[:3] == (stat.modified, 1, stat.size):
-            return bytes(known[3])
+            return _blob(known[3])
         # Reading the file is worth while only where one of its size has answered the same question.
         candidate = self._db.execute(
             "SELECT 1 FROM textures WHERE size = ? AND question = ? AND content != x'' LIMIT 1",
@@ -112,24 +113,23 @@ class Cache:
             "SELECT answer FROM textures WHERE size = ? AND question = ? AND content = ? LIMIT 1",
             (stat.size, question, _digest(content)),
         ).fetchone()
-        if not found or not content:
-            return None
-        answer = bytes(found[0])
-        self.put(file, stat, question, content, answer)
+        answer = _blob(found[0]) if found and content else None
+        if answer is not None:
+            self.put(file, stat, question, content, answer)
         return answer
 
-    def _failed(self, error: sqlite3.Error) -> None:
+    def _failed(self, error: Exception) -> None:
         if not _busy(error):
             self._db = self._anew()
 
     def _anew(self) -> sqlite3.Connection:
-        with contextlib.suppress(AttributeError, sqlite3.Error):
+        with contextlib.suppress(AttributeError, *FAILURES):
             self._db.close()
         try:
             for suffix in () if self._path is None else ("", "-journal", "-wal", "-shm"):
                 Path(f"{self._path}{suffix}").unlink(missing_ok=True)
             return open_cache(self._path, VERSION, _TABLE)
-        except (sqlite3.Error, OSError):
+        except (*FAILURES, OSError):
             return open_cache(None, VERSION, _TABLE)
 
 
@@ -153,6 +153,11 @@ def _digest(content: str) -> bytes:
     with contextlib.suppress(ValueError):
         return bytes.fromhex(content)
     return b""
+
+
+def _blob(value: Any) -> bytes | None:
+    # In a damaged file a value may be of any type.
+    return value if isinstance(value, bytes) else None
 
 
 def _busy(error: Exception) -> bool:

@@ -177,7 +177,7 @@ class Examiner:
         found = self._cache.get(self._root / question.file, question.file, stat, digest)
         if found is None:
             return None
-        with contextlib.suppress(msgspec.MsgspecError):
+        with contextlib.suppress(ValueError):
             kept = _kept.decode(found)
             if (outcome := kept.examination or kept.trouble) is not None:
                 return Answer(question, outcome, stat.size, True)

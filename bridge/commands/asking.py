@@ -48,7 +48,7 @@ def ask() -> Status:
         with error:
             where, code = Paths.find().connection_file, error.code
             raise UserError(told(ANOTHER, http=file.http, file=where, code=code)) from None
-    except msgspec.DecodeError:
+    except ValueError:
         raise UserError(told(OTHER_VERSION, http=file.http)) from None
     except TimeoutError:
         raise UserError(told(LATE, http=file.http, seconds=TIMEOUT_S)) from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -181,9 +180,11 @@ def _blobs_of(file: Path) -> Path:
 @contextlib.contextmanager
 def _told(failed: str) -> Iterator[None]:
     """Raises UserError for what the database or the disk says."""
+    from bridge.store.failures import FAILURES
+
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except (*FAILURES, OSError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise UserError(f"{failed} ({reason}); nothing was changed.") from None
 
@@ -209,12 +210,13 @@ def _alone(paths: Paths) -> Iterator[None]:
 
 def _salvageable(database: Path) -> Salvaged | None:
     """What could be kept of the rows; None where nothing can be read."""
+    from bridge.store.failures import FAILURES
     from bridge.store.salvage import salvage
 
     with tempfile.TemporaryDirectory(prefix="popbridge-") as folder:
         try:
             return salvage(database, Path(folder) / "fresh.db")
-        except (sqlite3.Error, UserError, OSError):
+        except (*FAILURES, UserError, OSError):
             return None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -93,12 +92,14 @@ def _store(database: Path) -> Iterator[ReceiptStore | None]:
     from msgspec import MsgspecError
 
     from bridge.store.database import open_readonly
+    from bridge.store.failures import FAILURES
     from bridge.store.receipts import ReceiptStore
 
     db = open_readonly(database)
     try:
         yield None if db is None else ReceiptStore(db)
-    except (MsgspecError, sqlite3.Error) as error:
+    # In a damaged file a column may have any name.
+    except (MsgspecError, KeyError, *FAILURES) as error:
         raise UserError(
             f"The receipts in {database} can't be read ({error}): `popbridge db check` looks at the file, "
             "`popbridge db restore` puts back a backup."

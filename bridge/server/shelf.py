@@ -49,7 +49,7 @@ class Shelf:
             return None
         try:
             response = _decoder.decode(packed)
-        except msgspec.MsgspecError:
+        except (ValueError, TypeError):
             response = None
         if response is None or not all(map(self._there, response.outputs)):
             self.responses.forget(key)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from bridge.store.failures import FAILURES
+
 
 def open_cache(path: Path | None, version: int, tables: str) -> sqlite3.Connection:
     """The file's tables, or tables in memory; each statement is a transaction of its own.
 
-    `tables` makes those that aren't there and sets `user_version`. Raises sqlite3.Error, also for a file of
+    `tables` makes those that aren't there and sets `user_version`. Raises FAILURES, also for a file of
     another version, and OSError.
     """
     if path is not None:
@@ -22,7 +24,7 @@ def open_cache(path: Path | None, version: int, tables: str) -> sqlite3.Connecti
         if db.execute("PRAGMA user_version").fetchone()[0] not in (0, version):
             raise sqlite3.DatabaseError("made by another version")
         db.executescript(tables)
-    except sqlite3.Error:
+    except FAILURES:
         db.close()
         raise
     return db

@@ -10,7 +10,7 @@ from sqlite_utils import Database, Migrations
 
 from bridge.core.errors import StoreError, UserError
 from bridge.store.copies import keep_before
-from bridge.store.failures import as_store_error, is_damage
+from bridge.store.failures import FAILURES, as_store_error, is_damage
 from bridge.store.looking import BUSY_TIMEOUT_MS, connect_readonly, open_to_look
 
 migrations = Migrations("popbridge")
@@ -181,13 +181,13 @@ def open_database(path: Path) -> Database:
     """The daemon's database at `path`, made or migrated. Raises UserError where the file can't be used."""
     try:
         return connect(path, migrations)
-    except (sqlite3.Error, OSError) as error:
+    except (*FAILURES, OSError) as error:
         raise unusable(path, error) from None
 
 
 def unusable(path: Path, error: Exception) -> UserError:
     """What is said of a file that can't be opened."""
-    if isinstance(error, sqlite3.Error):
+    if isinstance(error, FAILURES):
         known = as_store_error(error)
         error = known if isinstance(known, StoreError) else error
     if isinstance(error, StoreError) and is_damage(error):
@@ -207,6 +207,6 @@ def open_readonly(path: Path) -> Database | None:
     try:
         connection = open_to_look(path)
         connection.execute("SELECT 1 FROM receipts LIMIT 1")
-    except sqlite3.Error as error:
+    except FAILURES as error:
         raise UserError(f"The database {path} can't be read ({error}).") from None
     return Database(connection)

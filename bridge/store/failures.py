@@ -6,6 +6,8 @@ import sqlite3
 
 from bridge.core.errors import StoreError
 
+FAILURES = (sqlite3.Error, UnicodeDecodeError)
+"""What sqlite3 raises: the latter where a damaged file's text, or an error that quotes it, is no UTF-8."""
 REASONS = {
     "FULL": "the disk is full",
     "READONLY": "its database or folder may not be written",
@@ -32,8 +34,10 @@ SAID_BY_THEM = frozenset(
 """SQLite's own words for these codes (https://www.sqlite.org/c3ref/errcode.html), which add nothing."""
 
 
-def as_store_error(error: sqlite3.Error) -> StoreError | sqlite3.Error:
+def as_store_error(error: sqlite3.Error | UnicodeDecodeError) -> StoreError | sqlite3.Error:
     """`error` in words; what is a mistake of the statement, and none of the file's, stays as it is."""
+    if isinstance(error, UnicodeDecodeError):
+        return StoreError(f"{REASONS['CORRUPT']} ({error})")
     # An extended code such as SQLITE_IOERR_WRITE begins with its primary one.
     name = getattr(error, "sqlite_errorname", "SQLITE_UNKNOWN").split("_")[1]
     reason = REASONS.get(name)

@@ -12,6 +12,7 @@ from sqlite_utils import Database, Migrations
 
 from bridge.store.database import migrations as main_migrations
 from bridge.store.database import newer_migrations
+from bridge.store.failures import FAILURES
 from bridge.store.looking import open_to_look, wal_size
 
 MOST = 20
@@ -44,7 +45,7 @@ def inspect(path: Path, *, quick: bool = False, schema: Migrations = main_migrat
     try:
         with contextlib.closing(open_to_look(path)) as connection:
             _look(report, connection, schema, "quick_check" if quick else "integrity_check")
-    except sqlite3.Error as error:
+    except FAILURES as error:
         report.problems.append(str(error))
     return report
 
@@ -86,6 +87,6 @@ def tables(connection: sqlite3.Connection) -> list[str]:
 def _noting(report: Report) -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
+    except FAILURES as error:
         if str(error) not in report.problems:
             report.problems.append(str(error))

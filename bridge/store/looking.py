@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from bridge.store.failures import FAILURES
+
 BUSY_TIMEOUT_MS = 2000
 
 
@@ -26,7 +28,7 @@ def open_to_look(path: Path) -> sqlite3.Connection:
         if error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")) and not wal_size(path):
             return _connect(path, "immutable=1")
         raise
-    except sqlite3.Error:
+    except FAILURES:
         connection.close()
         raise
     return connection

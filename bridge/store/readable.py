@@ -8,6 +8,8 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from bridge.store.failures import FAILURES
+
 MAX_ROW = 2**63 - 1
 """SQLite's highest row number."""
 
@@ -140,5 +142,5 @@ def rows(source: sqlite3.Connection, select: str, *given: Any) -> Iterator[tuple
     """Raises Damaged."""
     try:
         yield from source.execute(select, given)
-    except sqlite3.Error:
+    except FAILURES:
         raise Damaged from None

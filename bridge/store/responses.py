@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +15,7 @@ from sqlite_utils import Database
 from bridge.core.errors import StoreError, UserError
 from bridge.store import responsetables as tables
 from bridge.store.behind import Behind
-from bridge.store.failures import is_damage
+from bridge.store.failures import FAILURES, is_damage
 from bridge.store.hot import Hot
 from bridge.store.outlines import Outlines
 from bridge.store.responsetables import Kept, Totals
@@ -178,7 +177,7 @@ class Responses:
             return None
         try:
             return await question(store)
-        except (StoreError, sqlite3.Error) as error:
+        except (StoreError, *FAILURES) as error:
             if isinstance(error, StoreError) and not is_damage(error):
                 self._say("a kept result can't be read or written: %s", error)
             # Others may have met the same damage meanwhile.
@@ -209,14 +208,16 @@ class Responses:
             found = await store.read(tables.survey, limit_s=SURVEY_S)
             # The most may have been more when it was written.
             self._evicted(await store.write(lambda db: tables.evict(db.conn, self._max_size)))
-        except (UserError, StoreError, sqlite3.Error) as error:
+            outlines = Outlines()
+            outlines.add(found.outlines)
+            clock = max(self._clock, found.used)
+        # In a damaged file a value may be of any type, and a column have any name.
+        except (UserError, StoreError, TypeError, KeyError, *FAILURES) as error:
             self._say("%s", error)
             if store is not None:
                 await store.close()
             return False
-        self._clock = max(self._clock, found.used)
-        self._outlines = Outlines()
-        self._outlines.add(found.outlines)
+        self._clock, self._outlines = clock, outlines
         self._store = store
         return True
 

@@ -122,7 +122,8 @@ def evict(connection: sqlite3.Connection, most: int) -> tuple[list[bytes], Total
 def read(connection: sqlite3.Connection, key: bytes) -> bytes | None:
     """The packed response."""
     row = connection.execute("SELECT packed FROM responses WHERE key = ?", (key,)).fetchone()
-    return None if row is None else row[0]
+    # In a damaged file a value may be of any type.
+    return row[0] if row is not None and isinstance(row[0], bytes) else None
 
 
 def blobs(connection: sqlite3.Connection) -> set[str]:

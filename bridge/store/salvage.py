@@ -12,6 +12,7 @@ from sqlite_utils import Database, Migrations
 
 from bridge.store.database import connect
 from bridge.store.database import migrations as main_migrations
+from bridge.store.failures import FAILURES
 from bridge.store.inspect import tables
 from bridge.store.looking import open_to_look
 from bridge.store.readable import MAX_ROW, Keep, Numbered, read_keyed, whole_indexes
@@ -59,7 +60,7 @@ def salvage(damaged: Path, fresh: Path, schema: Migrations = main_migrations) ->
 def _lost(source: sqlite3.Connection, table: str, kept: int, unread: int) -> int | None:
     """About how many rows of a table are lost, where `unread` row numbers can't be asked for."""
     for index in ("NOT INDEXED", *(f'INDEXED BY "{name}"' for name in whole_indexes(source, table))):
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(*FAILURES):
             (count,) = source.execute(f'SELECT count(*) FROM "{table}" {index}').fetchone()
             return max(int(count) - kept, 0)
     (pages,), (size,) = (source.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size"))
@@ -71,7 +72,7 @@ def _as_old_as(source: sqlite3.Connection, schema: Migrations) -> Migrations:
     """The migrations that made `source`: its rows fit what they make; all, where that can't be read."""
     try:
         applied = {one.name for one in schema.applied(Database(source))}
-    except sqlite3.Error:
+    except FAILURES:
         return schema
     older = Migrations(schema.name)
     for one in schema.pending(Database(memory=True)):
@@ -119,7 +120,7 @@ def _root(source: sqlite3.Connection, table: str) -> int:
 
 def _sequence(source: sqlite3.Connection, table: str) -> int:
     """The highest row number that was ever given in a table with AUTOINCREMENT; else 0."""
-    with contextlib.suppress(sqlite3.Error):
+    with contextlib.suppress(*FAILURES):
         row = source.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
         if row and isinstance(row[0], int) and 0 < row[0] < MAX_SEQUENCE:
             return row[0]

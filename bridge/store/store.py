@@ -17,6 +17,7 @@ from sqlite_utils import Database, Migrations
 from bridge.core.errors import StoreError
 from bridge.store.commits import Commits, Done, Outcome
 from bridge.store.database import connect, unusable
+from bridge.store.failures import FAILURES
 from bridge.store.inline import Allowance, InlineReader
 from bridge.store.readers import LIMIT_S, Readers
 from bridge.store.writer import Writer, closed
@@ -49,7 +50,7 @@ class Store:
                 undo.callback(self._inline.close)
                 self._readers = Readers(path, readers, _settle)
                 undo.pop_all()
-        except (sqlite3.Error, OSError) as error:
+        except (*FAILURES, OSError) as error:
             raise unusable(path, error) from None
         self._allowance = Allowance()
         self._reading = 0

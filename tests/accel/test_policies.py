@@ -48,9 +48,10 @@ async def test_another_device_is_measured_for_itself(executor, tmp_path):
     await gpu.close()
 
 
-async def test_a_file_that_nobody_can_read_is_measured_anew(executor, tmp_path):
+@pytest.mark.parametrize("content", [b"not JSON", b'{"\xff": null}'])
+async def test_a_file_that_nobody_can_read_is_measured_anew(executor, tmp_path, content):
     file = tmp_path / "batching.json"
-    file.write_text("not JSON")
+    file.write_bytes(content)
     policies = Policies(file, executor)
     await policies.measure(MANY)
     assert Policies(file, executor).max_rows(MANY) == policies.max_rows(MANY)

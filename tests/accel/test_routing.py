@@ -138,8 +138,9 @@ async def test_texts_are_counted_by_their_number(tmp_path):
     assert routing.choose(SAY, BOTH, 1, {}, scale).form == CPU
 
 
-def test_a_file_that_nobody_can_read_is_as_none(tmp_path):
-    (tmp_path / "routing.json").write_text("not JSON")
+@pytest.mark.parametrize("content", [b"not JSON", b'{"\xff": null}'])
+def test_a_file_that_nobody_can_read_is_as_none(tmp_path, content):
+    (tmp_path / "routing.json").write_bytes(content)
     assert read(tmp_path / "routing.json") == read(tmp_path / "missing.json") == read(None) == {}
 
 

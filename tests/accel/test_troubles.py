@@ -35,5 +35,6 @@ def test_what_an_ended_process_has_left_is_forgotten(file):
 
 def test_without_a_file_nothing_is_kept_and_a_broken_one_says_nothing(file):
     Troubles(None).note(FULL)
-    file.write_text("no JSON")
-    assert read(file) == []
+    for content in (b"no JSON", b'[{"device": "\xff"}]'):
+        file.write_bytes(content)
+        assert read(file) == []

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.audit.cache import Cache, Stat, content_of, question_of
+from tests.store.damage import misspell
 
 QUESTION = question_of("q", 1)
 OLD = 1_000_000_000
@@ -119,6 +120,29 @@ def test_one_of_another_version_is_made_anew(tmp_path: Path, file: Path, version
     db.commit()
     db.close()
     cache = Cache(tmp_path / "c")
+    put(cache, file)
+    assert get(cache, file) == b"answer"
+    cache.close()
+
+
+def test_one_whose_error_is_no_unicode_is_made_anew(tmp_path: Path, file: Path) -> None:
+    cache = Cache(tmp_path / "c")
+    put(cache, file)
+    cache.close()
+    misspell(tmp_path / "c", "textures")
+    cache = Cache(tmp_path / "c")
+    assert get(cache, file) is None
+    put(cache, file)
+    assert get(cache, file) == b"answer"
+    cache.close()
+
+
+@pytest.mark.parametrize("broken", ["CAST(x'ff' AS TEXT)", "'text'", "7", "NULL"])
+def test_an_answer_that_is_none_any_more_is_none(tmp_path: Path, file: Path, broken: str) -> None:
+    cache = Cache(tmp_path / "c")
+    put(cache, file)
+    cache._db.execute(f"UPDATE textures SET answer = {broken}")
+    assert get(cache, file) is None and get(cache, file, "moved.png") is None
     put(cache, file)
     assert get(cache, file) == b"answer"
     cache.close()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import sqlite3
 import sys
 import threading
 import time
@@ -165,6 +167,18 @@ async def test_a_broken_cache_is_made_anew(game: Path, run: Run, tmp_path: Path)
     await run(game)
     (file,) = (tmp_path / "cache/audit").iterdir()
     file.write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
+    assert (await run(game)).cached == 0
+    assert (await run(game)).cached == 1
+
+
+async def test_an_answer_in_the_cache_that_is_no_unicode_is_asked_for_anew(
+    game: Path, run: Run, tmp_path: Path
+) -> None:
+    put(game, "a.png", "albedo")
+    await run(game)
+    (file,) = (tmp_path / "cache/audit").iterdir()
+    with contextlib.closing(sqlite3.connect(file)) as db, db:
+        db.execute("UPDATE textures SET answer = x'92c081a4636f6465a1ff'")
     assert (await run(game)).cached == 0
     assert (await run(game)).cached == 1
 

@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from bridge.store.database import open_database
 from tests.commands.shell import one_line
-from tests.store.damage import filled, flip, keep, receipts
+from tests.store.damage import filled, flip, keep, misspell, receipts
 
 
 @pytest.fixture
@@ -34,6 +34,17 @@ def newer(path: Path) -> None:
 def test_without_a_database_there_is_nothing_to_look_after(popbridge: Any, words: list[str]) -> None:
     code, _, err = popbridge("db", *words)
     assert code == 2 and one_line(err) and "no database" in err
+
+
+@pytest.mark.parametrize("words", [["backup", "x.db"], ["vacuum"], ["restore", "--salvage"]])
+def test_a_damage_whose_error_is_no_unicode_is_said_in_one_line(
+    popbridge: Any, database: Path, words: list[str]
+) -> None:
+    misspell(database, "jobs")
+    code, _, err = popbridge("db", *words)
+    assert code == 2 and one_line(err) and str(database) in err
+    code, out, _ = popbridge("db", "check")
+    assert code == 1 and "Nothing of it can be read" in out
 
 
 class TestCheck:

@@ -14,6 +14,7 @@ from bridge.store.database import open_database
 from bridge.store.receipts import ReceiptStore
 from tests.commands.shell import one_line
 from tests.server.daemons import ThreadDaemon, until
+from tests.store.damage import misspell
 
 
 def keep_receipt(
@@ -93,6 +94,14 @@ class TestReceipts:
             code, out, err = popbridge(*command)
             assert (code, out) == (2, "") and one_line(err)
             assert str(home / "popbridge.db") in err and "popbridge db check" in err
+
+    def test_a_database_whose_error_is_no_unicode_is_said_in_one_line(
+        self, popbridge: Any, home: Path, receipt: int
+    ) -> None:
+        misspell(home / "popbridge.db", "jobs")
+        code, out, err = popbridge("receipts")
+        assert (code, out) == (2, "") and one_line(err)
+        assert str(home / "popbridge.db") in err
 
     def test_as_json_they_hold_before_and_after(self, popbridge: Any, receipt: int) -> None:
         _, out, _ = popbridge("receipts", "--json")

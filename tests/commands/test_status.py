@@ -115,6 +115,7 @@ def other(home: Path, request: pytest.FixtureRequest) -> Iterator[None]:
         ((401, b""), "isn't the daemon of"),
         ((200, b"{}"), "is another version"),
         ((200, b"<html>"), "is another version"),
+        ((200, b'{"version": "\xff"}'), "is another version"),
         ((0, b""), "doesn't answer within 0.2 s"),
     ],
     indirect=["other"],

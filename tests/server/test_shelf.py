@@ -48,8 +48,9 @@ async def test_what_cant_be_packed_isnt_kept(shelf: Shelf) -> None:
         assert await shelf.find(KEY) is None
 
 
-async def test_what_cant_be_unpacked_is_forgotten(shelf: Shelf) -> None:
-    await shelf.responses.keep(Kept(KEY, 1, b"rubbish", {}))
+@pytest.mark.parametrize("packed", [b"rubbish", b"\x81\xa5value\xa1\xff"])
+async def test_what_cant_be_unpacked_is_forgotten(shelf: Shelf, packed: bytes) -> None:
+    await shelf.responses.keep(Kept(KEY, 1, packed, {}))
     assert await shelf.find(KEY) is None
     await shelf.responses.flush()
     assert shelf.responses.entries == 0

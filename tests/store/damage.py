@@ -47,6 +47,15 @@ def flip(path: Path, share: float, pages: int = 3) -> None:
         file.write(b"\xa5" * PAGE * pages)
 
 
+def misspell(path: Path, table: str) -> None:
+    """Breaks a table's statement so that SQLite's error quotes bytes that are no UTF-8."""
+    whole = path.read_bytes()
+    path.write_bytes(
+        whole.replace(f"CREATE TABLE {table}".encode(), b"CREATE \xff\xff\xff\xff\xff " + table.encode())
+    )
+    assert path.read_bytes() != whole
+
+
 def busy(path: Path, rows: int = 500) -> Path:
     """A database in which each kind of table has rows: short and long ones, some removed, none in the log."""
     job = (

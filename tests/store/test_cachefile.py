@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from bridge.store.cachefile import open_cache
+from bridge.store.failures import FAILURES
+from tests.store.damage import misspell
 
 TABLES = "CREATE TABLE IF NOT EXISTS things (name TEXT); PRAGMA user_version = 3;"
 
@@ -33,6 +35,15 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cache.db").write_bytes(b"no database" * 100)
     with pytest.raises(sqlite3.DatabaseError):
         open_cache(tmp_path / "cache.db", 3, TABLES)
+
+
+def test_a_file_whose_error_is_no_unicode_is_refused_and_closed(tmp_path: Path) -> None:
+    open_cache(tmp_path / "cache.db", 3, TABLES).close()
+    misspell(tmp_path / "cache.db", "things")
+    with pytest.raises(FAILURES):
+        open_cache(tmp_path / "cache.db", 3, TABLES)
+    # Windows removes no file that is open.
+    (tmp_path / "cache.db").unlink()
 
 
 def test_without_a_path_it_lives_in_memory() -> None:

@@ -14,7 +14,8 @@ from sqlite_utils import Database, Migrations
 from bridge.core.errors import UserError
 from bridge.store import copies, database
 from bridge.store.database import connect, migrations, open_database, open_readonly
-from tests.store.damage import content, filled, keep
+from bridge.store.inspect import inspect
+from tests.store.damage import content, filled, keep, misspell
 
 
 def test_a_new_database_has_every_table_and_outlives_a_killed_process(tmp_path: Path) -> None:
@@ -96,6 +97,16 @@ def test_a_reader_of_what_is_no_database_is_told_so(tmp_path: Path) -> None:
     garbage(tmp_path / "popbridge.db")
     with pytest.raises(UserError, match="can't be read"):
         open_readonly(tmp_path / "popbridge.db")
+
+
+def test_a_damage_whose_error_is_no_unicode_is_told(tmp_path: Path) -> None:
+    path = filled(tmp_path / "popbridge.db", 3)
+    misspell(path, "jobs")
+    with pytest.raises(UserError, match=r"it is damaged\. `popbridge db check`"):
+        open_database(path)
+    with pytest.raises(UserError, match="can't be read"):
+        open_readonly(path)
+    assert inspect(path).problems
 
 
 FIRST = Migrations("popbridge")

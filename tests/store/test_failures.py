@@ -8,7 +8,7 @@ import sqlite3
 import pytest
 
 from bridge.core.errors import StoreError
-from bridge.store.failures import REASONS, as_store_error
+from bridge.store.failures import REASONS, as_store_error, is_damage
 
 
 def failed(connection: sqlite3.Connection, statement: str) -> sqlite3.Error:
@@ -35,6 +35,11 @@ def test_what_sqlite_says_beyond_its_code_is_kept() -> None:
         said = as_store_error(failed(connection, "SELECT * FROM t"))
     assert isinstance(said, StoreError)
     assert said.reason.startswith(f"{REASONS['CORRUPT']} (malformed database schema")
+
+
+def test_an_error_that_is_no_unicode_is_damage() -> None:
+    said = as_store_error(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"))
+    assert isinstance(said, StoreError) and is_damage(said)
 
 
 def test_a_mistake_in_a_statement_stays_what_it_is() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -21,6 +22,7 @@ from bridge.store.hot import Hot
 from bridge.store.outlines import BITS, Outlines
 from bridge.store.responses import Responses
 from bridge.store.responsetables import ROW, Kept
+from tests.store.damage import misspell
 
 MIB = 1 << 20
 Open = Callable[..., Awaitable[Responses]]
@@ -179,6 +181,41 @@ async def test_a_broken_file_is_made_anew(opened: Open, tmp_path: Path, contents
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT COUNT(*) FROM responses").fetchone() == (1,)
     connection.close()
+
+
+async def test_a_file_whose_error_is_no_unicode_is_made_anew(opened: Open, tmp_path: Path) -> None:
+    responses = await opened()
+    await responses.keep(kept(1))
+    await responses.close()
+    misspell(tmp_path / "cache" / "responses.db", "response_blobs")
+    responses = await opened()
+    assert responses.entries == 0
+    await responses.keep(kept(2))
+    responses = await again(responses, opened)
+    assert await responses.find(key(2)) == kept(2).packed
+
+
+@pytest.mark.parametrize("outline", ["'text'", "x'00'"])
+async def test_a_file_with_values_of_other_types_is_made_anew(
+    opened: Open, tmp_path: Path, outline: str
+) -> None:
+    responses = await opened()
+    await responses.keep(kept(1))
+    await responses.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "cache" / "responses.db")) as db, db:
+        db.execute(f"UPDATE responses SET outline = {outline}")
+    responses = await opened()
+    assert responses.entries == 0 and await responses.find(key(1)) is None
+
+
+async def test_a_response_that_is_none_any_more_is_none(opened: Open, tmp_path: Path) -> None:
+    responses = await opened()
+    await responses.keep(kept(1))
+    await responses.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "cache" / "responses.db")) as db, db:
+        db.execute("UPDATE responses SET packed = 7")
+    responses = await opened()
+    assert await responses.find(key(1)) is None
 
 
 async def test_a_file_of_a_newer_release_is_made_anew(opened: Open, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import msgspec
 
 from bridge.audit.cache import Stat
 from bridge.store.cachefile import open_cache
+from bridge.store.failures import FAILURES
 
 VERSION = 1
 KEPT_S = 180 * 86_400
@@ -40,7 +41,7 @@ class Made:
     def __init__(self, path: Path) -> None:
         try:
             self._db = _open(path)
-        except (sqlite3.Error, OSError):
+        except (*FAILURES, OSError):
             self._db = _open(None)
 
     def __enter__(self) -> Self:
@@ -52,11 +53,9 @@ class Made:
     def current(self, key: bytes, inputs: Inputs) -> list[str] | None:
         """The outputs of a job whose files haven't changed since, if they all are there as they were made."""
         row = self._row("SELECT inputs, outputs FROM jobs WHERE key = ?", key)
-        if row is None or msgspec.msgpack.decode(row[0]) != [list(each) for each in inputs]:
-            return None
-        outputs = [os.fsdecode(path) for path in msgspec.msgpack.decode(row[1], type=list[bytes])]
+        outputs = None if row is None else _outputs(row[0], row[1], inputs)
         # Another job may have made a file of the same name since.
-        return outputs if all(self._maker(path) == key for path in outputs) else None
+        return outputs if outputs is not None and all(self._maker(path) == key for path in outputs) else None
 
     def is_ours(self, path: str) -> bool:
         """Whether a file is what an earlier run made, unchanged."""
@@ -79,19 +78,19 @@ class Made:
         row = self._row("SELECT size, modified, job FROM outputs WHERE path = ?", _key(path))
         try:
             return row[2] if row is not None and Stat.of(Path(path)) == Stat(*row[:2]) else None
-        except OSError:
+        except (OSError, ValueError):
             return None
 
     def _row(self, query: str, key: bytes) -> Any:
         try:
             return self._db.execute(query, (key,)).fetchone()
-        except sqlite3.Error:
+        except FAILURES:
             return None
 
     def _run(self, statement: str, row: tuple[Any, ...]) -> None:
         try:
             self._db.execute(statement, row)
-        except sqlite3.Error:
+        except FAILURES:
             # Another run may be writing for long: what isn't remembered is only made anew.
             return
 
@@ -108,6 +107,16 @@ def states(files: Iterable[str]) -> Inputs:
     return [(stat.size, stat.modified) for stat in (Stat.of(Path(file)) for file in files)]
 
 
+def _outputs(kept: Any, outputs: Any, inputs: Inputs) -> list[str] | None:
+    """Those of a job whose inputs are the kept ones; None also where they can't be read."""
+    try:
+        if msgspec.msgpack.decode(kept) != [list(each) for each in inputs]:
+            return None
+        return [os.fsdecode(path) for path in msgspec.msgpack.decode(outputs, type=list[bytes])]
+    except (ValueError, TypeError):
+        return None
+
+
 def _key(path: str) -> bytes:
     return os.fsencode(os.path.normcase(os.path.abspath(path)))
 
@@ -117,7 +126,7 @@ def _open(path: Path | None) -> sqlite3.Connection:
     try:
         for table in ("outputs", "jobs"):
             db.execute(f"DELETE FROM {table} WHERE seen < ?", (int(time.time()) - KEPT_S,))
-    except sqlite3.Error:
+    except FAILURES:
         db.close()
         raise
     return db

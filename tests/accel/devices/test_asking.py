@@ -41,6 +41,7 @@ def test_a_child_that_dies_is_told_from_one_that_answers(monkeypatch):
     assert (
         isinstance(crashed, Failure) and crashed.reason.startswith("crashed (") and crashed.log == "some log"
     )
+    assert isinstance(ran(0, b'{"error": "\xff"}'), Failure)
     assert isinstance(ran(0, b'{"facts": {"providers": [], "right": true}}'), Answer)
     # Some die on their way out, after all was said.
     assert isinstance(ran(-11, b'{"facts": {"providers": [], "right": true}}'), Answer)

@@ -40,9 +40,11 @@ def test_another_driver_is_another_state(tmp_path, monkeypatch):
 
 def test_a_damaged_or_impossible_file_is_no_error(tmp_path, tried):
     file = tmp_path / "devices.json"
-    file.write_text("{")
-    assert kept.devices(file) == FOUND
+    for content in (b"{", b'{"state": "\xff"}'):
+        file.write_bytes(content)
+        assert kept.known(file).reports == ()
+        assert kept.devices(file) == FOUND
     (tmp_path / "folder").mkdir()
     assert kept.devices(tmp_path / "folder") == FOUND
     assert kept.devices(file / "below" / "a.json") == FOUND
-    assert len(tried) == 3
+    assert len(tried) == 4

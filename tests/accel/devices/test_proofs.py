@@ -1,5 +1,7 @@
 import os
 
+import pytest
+
 from accel.devices.proofs import CUTS, KEPT, PLAINLY, TRIES, Known, Proofs, cut_off, excuse, read
 
 HERE = "NVIDIA H100 9.0, onnxruntime 1.31.1, driver 13010"
@@ -57,8 +59,9 @@ def test_only_so_many_shapes_are_remembered(tmp_path):
     assert kept.known(DIGEST, "x 0") is None and kept.known(DIGEST, "x 1") and len(kept.all) == KEPT
 
 
-def test_a_file_that_nobody_can_read_is_as_good_as_none(tmp_path):
-    (tmp_path / "shapes.json").write_text("{")
+@pytest.mark.parametrize("content", [b"{", b'{"\xff": null}'])
+def test_a_file_that_nobody_can_read_is_as_good_as_none(tmp_path, content):
+    (tmp_path / "shapes.json").write_bytes(content)
     kept = Proofs(tmp_path / "shapes.json", HERE)
     assert kept.all == [] and kept.known(DIGEST, "x 1x3") is None
     kept.settle(DIGEST, known("x 1x3"))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.commands.run.made import Made, job_key, states
+from tests.store.damage import misspell
 
 KEY = b"k" * 16
 
@@ -69,6 +70,22 @@ def test_one_that_cant_be_used_is_done_without(tmp_path: Path, content: bytes | 
         (tmp_path / "x").write_bytes(b"")
         found.add(str(tmp_path / "x"), KEY)
         assert found.is_ours(str(tmp_path / "x"))
+
+
+def test_one_whose_error_is_no_unicode_is_done_without(tmp_path: Path) -> None:
+    Made(tmp_path / "run.db").__exit__()
+    misspell(tmp_path / "run.db", "jobs")
+    with Made(tmp_path / "run.db") as found:
+        assert found.current(KEY, []) is None
+
+
+@pytest.mark.parametrize("broken", ["x'a1ff'", "x'c1'", "7", "NULL", "CAST(x'ff' AS TEXT)", "x'91c40100'"])
+@pytest.mark.parametrize("column", ["inputs", "outputs"])
+def test_a_job_that_cant_be_read_isnt_current(made: Made, output: str, column: str, broken: str) -> None:
+    made._db.execute(f"UPDATE jobs SET {column} = {broken}")
+    assert made.current(KEY, [(3, 7)]) is None
+    made.done(KEY, [(3, 7)], [output])
+    assert made.current(KEY, [(3, 7)]) == [output]
 
 
 def test_one_of_another_version_is_left_alone(tmp_path: Path) -> None:
