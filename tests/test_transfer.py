@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
+from threading import Event
 from urllib.parse import urlsplit
 
 import msgspec
@@ -73,7 +74,7 @@ class Cutter:
                 self._threads[-1].start()
 
     def _carry(self, near: socket.socket, up: int | None, down: int | None) -> None:
-        cut = threading.Event()
+        cut = Event()
         with near, socket.create_connection(self._to) as far:
             back = threading.Thread(target=self._pass, args=(far, near, down, near, cut))
             back.start()
@@ -84,12 +85,7 @@ class Cutter:
                 near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def _pass(
-        self,
-        source: socket.socket,
-        sink: socket.socket,
-        most: int | None,
-        near: socket.socket,
-        cut: threading.Event,
+        self, source: socket.socket, sink: socket.socket, most: int | None, near: socket.socket, cut: Event
     ) -> None:
         passed = 0
         with contextlib.suppress(OSError):
