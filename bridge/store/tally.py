@@ -13,6 +13,7 @@ class Tally:
         self.count = 0
         self.bytes = 0
         self._came: dict[str, int] = {}
+        self._is_looking = False
         self._seen: set[str] = set()
 
     def came(self, name: str, size: int) -> None:
@@ -20,7 +21,8 @@ class Tally:
         if name in self._seen:
             self._seen.remove(name)
             return
-        self._came[name] = size
+        if self._is_looking:
+            self._came[name] = size
         self.count += 1
         self.bytes += size
 
@@ -32,7 +34,8 @@ class Tally:
         self.bytes -= size
 
     def begin(self) -> None:
-        """A look through the folder begins."""
+        """A look through the folder begins; one before it may have ended early."""
+        self._is_looking = True
         self._came.clear()
 
     def counted(self, count: int, size: int, young: set[str]) -> None:
@@ -42,4 +45,5 @@ class Tally:
         self.count = count + len(missed)
         self.bytes = size + sum(missed)
         self._seen = young - self._came.keys()
+        self._is_looking = False
         self._came.clear()
