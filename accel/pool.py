@@ -179,7 +179,7 @@ class Pool:
             return
         try:
             await asyncio.to_thread(self.on_ended, pid)
-        # As below: it costs no worker.
+        # However looking after it fails, it costs no worker.
         except Exception:
             log.exception("what worker process %d has left can't be looked after", pid)
 

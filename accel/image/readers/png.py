@@ -65,7 +65,7 @@ class Inflated(Struct, frozen=True):
     """Of each row its filter's number, then its bytes."""
 
     def picture(self) -> Picture | None:
-        """The image; None where any row has a filter."""
+        """The image, for which `raw` is used up; None, and `raw` as it was, where any row has a filter."""
         row = self.width * self.channels
         if np.frombuffer(self.raw, np.uint8)[:: 1 + row].any():
             return None
@@ -92,7 +92,8 @@ class Inflated(Struct, frozen=True):
 
 
 def inflate(contents: bytes, most_pixels: int, *, as_shown: bool = False) -> Inflated | None:
-    """What an image of 8 bits a channel was made of. libdeflate takes two thirds of libvips' time.
+    """What an image of 8 bits a channel was made of. Opened so, it takes four fifths of libvips' time
+    where rows have no filter, and a twentieth less than that time where they have.
 
     None for anything unusual, damage included: that is libvips' to judge. If `as_shown`, also where a colour
     profile or an orientation says how the pixels are shown.
