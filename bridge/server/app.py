@@ -57,7 +57,7 @@ from bridge.server.uploads import Uploads
 from bridge.server.welcome import Welcome
 from bridge.store.blobs import BlobStore
 from bridge.store.database import migrations, unusable
-from bridge.store.named import HOLDERS
+from bridge.store.named import ANSWERS, HOLDERS, named
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -174,7 +174,8 @@ class Bridge:
         return await all_names(self.store, HOLDERS, self.sessions)
 
     async def _cached_blobs(self) -> set[str]:
-        return set() if self.cache is None else await self.cache.blobs()
+        answers = await named(self.store, ANSWERS)
+        return answers if self.cache is None else answers | await self.cache.blobs()
 
     async def _restarted(self, live: LiveSession) -> None:
         await self.dispatch.client_restarted(live)

@@ -95,13 +95,13 @@ class Keeper:
     async def _look(self, spare: int) -> Sweep | None:
         """Looks at everything, then frees until `spare` bytes of the quota are free; None where it can't be
         known what is named."""
+        names, cached = None, set[str]()
         try:
-            names = await self._names()
+            names, cached = await self._names(), await self._cached()
         except StoreError as error:
             log.warning("no blob is removed, as the database can't say which are needed: %s", error.reason)
-            names = None
         kept = _Everything() if names is None else names
-        sweep = await asyncio.to_thread(Sweep, self._store, kept, self._keep_s, await self._cached())
+        sweep = await asyncio.to_thread(Sweep, self._store, kept, self._keep_s, cached)
         while await asyncio.to_thread(sweep.step):
             pass
         self._counted.set()

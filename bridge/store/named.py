@@ -25,13 +25,18 @@ class Holder(Struct, frozen=True):
     """Which of its rows count."""
 
 
+_ANSWERED = "finished IS NOT NULL AND NOT EXISTS (SELECT 1 FROM waiters WHERE job = jobs.id)"
+
 HOLDERS = (
     Holder("popups", ("message", "state", "answer"), "status != 'settled'"),
     Holder("receipts", ("args", "before", "after", "errors")),
-    Holder("jobs", ("params", "inputs", "answer")),
+    Holder("jobs", ("params", "inputs", "answer"), f"NOT ({_ANSWERED})"),
     Holder("outbox", ("message",)),
 )
 """In the daemon's database. A table that gets packed columns gets a line here, or in NAMELESS."""
+
+ANSWERS = (Holder("jobs", ("answer",), _ANSWERED),)
+"""What is there for whoever asks with a key again: it stays while there is room, as it can be made anew."""
 
 NAMELESS = frozenset({("sessions", "identify"), ("jobs", "digest")})
 """Packed columns in which no blob is ever named."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +80,24 @@ async def test_a_key_whose_files_had_to_go_has_them_made_anew(daemon: ThreadDaem
         assert again["outputs"] == first["outputs"]
         assert made.is_file()
     assert rows(daemon, "SELECT count(*) FROM jobs WHERE key = 'files'") == [(1,)]
+
+
+async def test_files_of_answers_that_came_make_room_and_are_made_anew(start: Start) -> None:
+    daemon = start(blobs__quota=15, cache__max_size=0)
+    blobs, keeper = daemon.bridge.blobs, daemon.bridge.keeper
+    async with session(daemon.file) as wire:
+        first = await wire.request(1, "test.make", {"bytes": 1}, key="first")
+        await wire.send("ack", seq=first["seq"])
+        await asyncio.to_thread(
+            until, lambda: not rows(daemon, "SELECT 1 FROM outbox"), "it to be acknowledged"
+        )
+        made = blobs.path(first["outputs"][0]["blob"])
+        hour_ago = time.time() - 3600
+        os.utime(made, (hour_ago, hour_ago))
+        await asyncio.to_thread(daemon.call, keeper.room("another", 10))
+        assert not made.exists()
+        again = await wire.request(2, "test.make", {"bytes": 1}, key="first")
+        assert again["outputs"] == first["outputs"] and made.is_file()
 
 
 async def test_a_key_with_other_parameters_is_refused_and_named(file: ConnectionFile) -> None:

@@ -104,14 +104,16 @@ async def test_room_is_known_only_after_a_first_look(store: BlobStore) -> None:
         await asking
 
 
+@pytest.mark.parametrize("known", [True, False])
 async def test_while_it_cant_be_known_what_is_named_nothing_goes(
-    store: BlobStore, caplog: pytest.LogCaptureFixture
+    store: BlobStore, caplog: pytest.LogCaptureFixture, known: bool
 ) -> None:
-    async def names() -> set[str]:
+    async def unknown() -> set[str]:
         raise StoreError("the disk is gone")
 
     name = put(store, b"1" * 95, 9 * DAY_S)
-    kept = Keeper(store, names, nothing, keep_s=DAY_S, sweep_s=600.0)
+    names, cached = (nothing, unknown) if known else (unknown, nothing)
+    kept = Keeper(store, names, cached, keep_s=DAY_S, sweep_s=600.0)
     await kept.sweep()
     assert not await kept.free(10)
     assert store.has(name) and store.count == 1

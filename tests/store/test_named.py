@@ -12,7 +12,7 @@ from sqlite_utils import Database
 
 from bridge.store import named as module
 from bridge.store.database import migrations
-from bridge.store.named import HOLDERS, NAMELESS, named, names_in
+from bridge.store.named import ANSWERS, HOLDERS, NAMELESS, named, names_in
 from bridge.store.records import now_text, pack
 from bridge.store.store import Store
 
@@ -39,6 +39,13 @@ def receipt(db: Database, **packed: object) -> None:
     db.table("receipts").insert({**whole, "created": now_text()})
 
 
+def job(db: Database, id: int, finished: float | None = None, **packed: object) -> None:
+    row = {"params": pack({}), "inputs": pack([]), **{key: pack(value) for key, value in packed.items()}}
+    whole = {"id": id, "scope": "", "digest": b"", "workload": "w", "priority": 3, "cache": True, **row}
+    state = "waiting" if finished is None else "done"
+    db.table("jobs").insert({**whole, "state": state, "finished": finished, "created": now_text()})
+
+
 async def test_popups_name_blobs_until_they_are_settled(store: Store) -> None:
     def work(db: Database) -> None:
         popup(db, "open", message={"image": NAMES[0]})
@@ -55,6 +62,18 @@ async def test_receipts_name_blobs_for_good(store: Store) -> None:
 
     await store.write(work)
     assert await named(store) == set(NAMES[:4])
+
+
+async def test_an_answer_that_came_to_all_who_waited_is_named_apart(store: Store) -> None:
+    def work(db: Database) -> None:
+        job(db, 1, params={"of": NAMES[0]}, inputs=[NAMES[1]])
+        job(db, 2, finished=1.0, answer={"blob": NAMES[2]})
+        db.table("waiters").insert({"session": "s", "request": 1, "job": 2})
+        job(db, 3, finished=1.0, answer={"blob": NAMES[3]})
+
+    await store.write(work)
+    assert await named(store) == set(NAMES[:3])
+    assert await named(store, ANSWERS) == {NAMES[3]}
 
 
 async def test_many_rows_are_read_in_slices(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,11 +30,11 @@ and in the environment. A plugin's setting has no flag of its own:
 The data folder holds the settings file, the database with sessions, popups, receipts and rules
 (`popbridge.db`), and the uploaded and made files (`blobs`, by their SHA-256, and in `blobs/uploads` what has
 come of others). Of these those are removed that nothing names, as `blobs.keep_s` and `blobs.quota` say: what
-a request (for `journal.keep_s` after its answer, if it has a key), an open popup, a receipt or a message that
-waits for its client names stays, and so does whatever was used in the last 5 minutes. Files of kept results
-(`cache.max_size`) stay while there is room. The quota counts what workloads make too, once it is there:
-those at work when it is reached may go beyond it, and further ones fail with `storage_full` until there is
-room. The runtime folder holds
+an open request or popup, a receipt or a message that waits for its client names stays, and so does whatever
+was used in the last 5 minutes. Files of kept results (`cache.max_size`) and of answers that keys find
+(`journal.keep_s`) stay while there is room, and are made anew where they are wanted later. The quota counts
+what workloads make too, once it is there: those at work when it is reached may go beyond it, and further
+ones fail with `storage_full` until there is room. The runtime folder holds
 `connection.json` and the lock of the daemon that runs now. What is in the cache can be made again.
 `XDG_DATA_HOME` and `XDG_CACHE_HOME` move data and cache on systems other than Windows and macOS.
 
