@@ -1,4 +1,4 @@
-"""What the other textures of a project say of each one: in a game of sprites a picture is rarely a map."""
+"""What the other textures of a project say of each one: in a folder of sprites a picture is rarely a map."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from accel.texture.classification import Classification, Evidence
 from accel.texture.kinds import KINDS, Kind
+from accel.texture.neighbours import LEVELS, Neighbours
 from accel.texture.sureness import CLASSES, Sureness, sure_enough
 from accel.texture.trees import Trees, from_arrays
 from accel.workload import WorkloadError
@@ -25,8 +26,9 @@ Portions = NDArray[np.int64]
 
 FILE = Path(__file__).with_name("context.npz")
 
-HELD = 20.0
-"""Textures as they are usual that are added to a project's: a few say little."""
+HELD = (20.0, 5.0, 10.0)
+"""By level, textures that are added to those around: a few say little. As they are usual to a project's, as
+they are in the project to others."""
 FEWEST = 4
 """Other textures from which they say anything."""
 PRIOR = 0.25
@@ -54,7 +56,8 @@ class Experience(Struct, frozen=True):
     """The same where one does."""
 
     def weigh(self, alone: Floats, others: Floats) -> Floats:
-        """Probabilities, rows x kinds, of textures with what they're alone and the sums of the others."""
+        """Probabilities, rows x kinds, of textures with what they're alone and the sums of the others around
+        them, levels x rows x kinds."""
         seen = columns(alone, others, self.usual)
         logs = expected(seen) + self.trees.scores(seen)
         raised = np.exp(logs - logs.max(axis=1, keepdims=True))
@@ -65,36 +68,34 @@ class Context:
     """The textures of one project, by what each is taken for alone."""
 
     def __init__(self) -> None:
-        self._sums = np.zeros(len(KINDS), np.int64)
-        self._count = 0
+        self._around = Neighbours()
 
-    def add(self, found: Classification) -> Portions:
-        """One more texture, as `texture.classify` judged it; gives what `remove` takes to forget it."""
+    def add(self, file: str, found: Classification) -> Portions:
+        """One more texture, as `texture.classify` judged it; its file is named below the project's root, with
+        slashes. Gives what `remove` takes to forget it."""
         added = portions(_row(found))
-        self._sums += added
-        self._count += 1
+        self._around.add(file, added)
         return added
 
-    def add_all(self, added: Portions) -> None:
+    def add_all(self, files: Sequence[str], added: Portions) -> None:
         """Further textures, rows by `portions`, each of which `remove` takes too."""
-        self._sums += added.sum(axis=0)
-        self._count += len(added)
+        for file, row in zip(files, added, strict=True):
+            self._around.add(file, row)
 
-    def remove(self, added: Portions) -> None:
+    def remove(self, file: str, added: Portions) -> None:
         """Forgets one that was added."""
-        self._sums -= added
-        self._count -= 1
+        self._around.remove(file, added)
 
-    def judge(self, found: Sequence[Classification]) -> list[Classification]:
+    def judge(self, files: Sequence[str], found: Sequence[Classification]) -> list[Classification]:
         """Each judged once more by what the others are: some of those that were added.
 
         What materials use a texture as needs no guess by others. Raises WorkloadError where what was
         learned is missing or damaged.
         """
-        if self._count <= FEWEST or not found:
+        if self._around.count <= FEWEST or not found:
             return list(found)
         alone = np.array([_row(one) for one in found])
-        others = np.maximum(self._sums - portions(alone), 0) / WHOLE
+        others = np.maximum(self._around.around(files) - portions(alone), 0) / WHOLE
         now = experience().weigh(alone, others)
         best = now.argmax(axis=1)
         advise = np.where(
@@ -107,17 +108,23 @@ class Context:
 
 
 def columns(alone: Floats, others: Floats, usual: Floats) -> NDArray[np.float32]:
-    """What the trees see: the logarithms of what a texture is taken for alone, and of how much more or less
-    of each kind its project has than is usual."""
-    count = others.sum(axis=1, keepdims=True)
-    ratios = (others + HELD * usual) / ((count + HELD) * usual)
-    return np.hstack([np.log(np.maximum(alone, LEAST)), np.log(ratios)]).astype(np.float32)
+    """What the trees see: the logarithms of what a texture is taken for alone, of how much more or less of
+    each kind its project has than is usual, and its folder and those beside than the project."""
+    project, *nearer = others
+    mixture = _mixture(project, usual, HELD[0])
+    ratios = [mixture / usual]
+    ratios += [_mixture(sums, mixture, held) / mixture for sums, held in zip(nearer, HELD[1:], strict=True)]
+    return np.hstack([np.log(np.maximum(alone, LEAST)), *map(np.log, ratios)]).astype(np.float32)
+
+
+def _mixture(sums: Floats, expected: Floats, held: float) -> Floats:
+    return np.asarray((sums + held * expected) / (sums.sum(axis=1, keepdims=True) + held))
 
 
 def expected(seen: NDArray[np.float32]) -> Floats:
     """Logarithms of what is expected by `columns`, before the trees say more: rows x kinds."""
-    alone, ratios = np.split(seen.astype(np.float64), 2, axis=1)
-    return alone + PRIOR * ratios
+    alone, ratios, *_ = np.split(seen.astype(np.float64), 1 + len(LEVELS), axis=1)
+    return np.asarray(alone + PRIOR * ratios)
 
 
 @cache
@@ -140,8 +147,8 @@ def read(file: Path) -> Experience:
 
 
 def _experience(arrays: Mapping[str, NDArray[Any]]) -> Experience:
-    if arrays["kinds"].tolist() != list(KINDS):
-        raise ValueError("it knows other kinds")
+    if (arrays["kinds"].tolist(), arrays["levels"].tolist()) != (list(KINDS), list(LEVELS)):
+        raise ValueError("it knows other kinds, or looks elsewhere")
     usual, trees = arrays["usual"].astype(np.float64), from_arrays(arrays)
     return Experience(usual, trees, *(_sureness(arrays[name]) for name in ("pixels", "names")))
 
@@ -161,10 +168,13 @@ def _said(alone: Floats, others: Floats, now: Floats, best: NDArray[np.intp]) ->
     """What of the project speaks for the kinds of `best`, by row; empty where too little does."""
     rows = np.arange(len(best))
     raised = np.log(now[rows, best] / np.maximum(alone[rows, best], LEAST))
-    shares = others[rows, best] / np.maximum(others.sum(axis=1), 1.0)
+    counts = others.sum(axis=2)
+    shares = others[:, rows, best] / np.maximum(counts, 1.0)
+    nearer = (counts[1] >= FEWEST) & (shares[1] > shares[0])
+    told = zip(np.where(nearer, shares[1], shares[0]).tolist(), nearer.tolist(), raised.tolist(), strict=True)
     return [
-        f"{share:.0%} of its project's textures" if more >= SAYING else ""
-        for share, more in zip(shares.tolist(), raised.tolist(), strict=True)
+        f"{share:.0%} of its {'folder' if near else 'project'}'s textures" if more >= SAYING else ""
+        for share, near, more in told
     ]
 
 

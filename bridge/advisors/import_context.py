@@ -33,22 +33,23 @@ class SeenSoFar:
     def add(self, file: str, alone: Classification) -> None:
         """Remembers what a file is taken for alone, in the place of what it was before."""
         if (before := self._files.pop(file, None)) is not None:
-            self._context.remove(before)
+            self._context.remove(file, before)
         elif len(self._files) >= MAX_FILES:
-            self._context.remove(self._files.pop(next(iter(self._files))))
-        self._files[file] = self._context.add(alone)
+            oldest = next(iter(self._files))
+            self._context.remove(oldest, self._files.pop(oldest))
+        self._files[file] = self._context.add(file, alone)
 
     def know(self, files: Sequence[str], portions: Portions) -> None:
         """What an audit took files for: as if seen before all others, save those that were seen since."""
         room = MAX_FILES - len(self._files)
         new = [at for at, file in enumerate(files) if file not in self._files][: max(room, 0)]
-        self._context.add_all(portions[new])
+        self._context.add_all([files[at] for at in new], portions[new])
         self._files = {files[at]: portions[at] for at in new} | self._files
 
-    def judge(self, found: Sequence[Classification]) -> list[Classification]:
+    def judge(self, files: Sequence[str], found: Sequence[Classification]) -> list[Classification]:
         """Each of these, which were added, by what all others are."""
         try:
-            return self._context.judge(found)
+            return self._context.judge(files, found)
         except WorkloadError as error:
             if not self._warned:
                 log.warning("textures are judged without their project: %s", error.reason)

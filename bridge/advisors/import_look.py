@@ -126,7 +126,7 @@ async def look_at_all(
 
 def _in_context(examined: Sequence[Examined], around: Around) -> Iterator[tuple[Examined, Examination]]:
     found = [_decoder.decode(one.found) for one in examined]
-    told = around.seen.judge([one.classification for one in found])
+    told = around.seen.judge([one.asset.file for one in examined], [one.classification for one in found])
     for one, alone, classification in zip(examined, found, told, strict=True):
         yield one, replace(alone, classification=classification)
 

@@ -66,7 +66,7 @@ class Judging:
             row.size, row.content = answer.size, found.content
             self._add(row)
             return
-        self._context.add(found.classification)
+        self._context.add(asset.file, found.classification)
         self.taken.add(asset.file, found.classification)
         self._examined.append((asset, answer.size, msgspec.msgpack.encode(found)))
 
@@ -84,7 +84,8 @@ class Judging:
         self, some: Iterable[tuple[TextureAsset, int, bytes]]
     ) -> Iterator[tuple[TextureAsset, int, Examination]]:
         examined = [(asset, size, _decoder.decode(encoded)) for asset, size, encoded in some]
-        told = self._context.judge([found.classification for _, _, found in examined])
+        files = [asset.file for asset, _, _ in examined]
+        told = self._context.judge(files, [found.classification for _, _, found in examined])
         for (asset, size, found), classification in zip(examined, told, strict=True):
             yield asset, size, replace(found, classification=classification)
 

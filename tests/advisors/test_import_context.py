@@ -39,17 +39,17 @@ def seen_of(found: Mapping[str, Classification], seen: SeenSoFar | None = None) 
 
 def kind_of_a_doubtful(seen: SeenSoFar) -> str:
     seen.add("a.png", doubtful())
-    return seen.judge([doubtful()])[0].kind
+    return seen.judge(["a.png"], [doubtful()])[0].kind
 
 
 def test_a_doubtful_import_among_widgets_is_one() -> None:
     seen = seen_of(WIDGETS)
     assert kind_of_a_doubtful(seen) == "ui"
-    assert seen.judge([WIDGETS["0.png"]])[0].kind == "ui"
+    assert seen.judge(["0.png"], [WIDGETS["0.png"]])[0].kind == "ui"
 
 
 def test_one_that_comes_first_is_what_its_pixels_say() -> None:
-    assert seen_of({"a.png": doubtful()}).judge([doubtful()]) == [doubtful()]
+    assert seen_of({"a.png": doubtful()}).judge(["a.png"], [doubtful()]) == [doubtful()]
 
 
 def test_a_file_that_is_imported_again_counts_once() -> None:
@@ -57,7 +57,7 @@ def test_a_file_that_is_imported_again_counts_once() -> None:
     for _ in range(100):
         seen.add("0.png", classified("ui"))
     seen.add("a.png", doubtful())
-    assert seen.judge([doubtful()]) == [doubtful()]
+    assert seen.judge(["a.png"], [doubtful()]) == [doubtful()]
 
 
 def test_what_was_seen_first_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ def test_what_was_seen_first_is_forgotten_first(monkeypatch: pytest.MonkeyPatch)
 
 def test_more_in_a_batch_than_is_remembered_is_still_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_context, "MAX_FILES", 10)
-    told = seen_of(WIDGETS).judge(list(WIDGETS.values()))
+    told = seen_of(WIDGETS).judge(list(WIDGETS), list(WIDGETS.values()))
     assert [one.kind for one in told] == ["ui"] * len(WIDGETS)
 
 
@@ -103,7 +103,8 @@ def test_a_damaged_installation_costs_only_the_context(
     with caplog.at_level(logging.WARNING):
         found = list(WIDGETS.values())
         seen = seen_of(WIDGETS)
-        assert seen.judge(found) == seen.judge(found) == found
+        files = list(WIDGETS)
+        assert seen.judge(files, found) == seen.judge(files, found) == found
     assert caplog.text.count("install popbridge again") == 1
 
 
@@ -120,9 +121,9 @@ async def test_what_comes_in_one_batch_is_judged_together(
     judged_with = []
     real = SeenSoFar.judge
 
-    def judge(seen: SeenSoFar, found: Sequence[Classification]) -> list[Classification]:
+    def judge(seen: SeenSoFar, files: Sequence[str], found: Sequence[Classification]) -> list[Classification]:
         judged_with.append(len(seen._files))
-        return real(seen, found)
+        return real(seen, files, found)
 
     monkeypatch.setattr(SeenSoFar, "judge", judge)
     monkeypatch.setattr(import_look, "JUDGED_AT_ONCE", 1)
@@ -177,7 +178,8 @@ async def test_what_was_seen_meanwhile_counts_instead_of_what_the_audit_saw(tmp_
     alike = seen_of({**WIDGETS, "a.png": classified("ui")})
     assert list(seen._files) == list(alike._files)
     # Kept as float32.
-    assert seen._context._sums == pytest.approx(alike._context._sums, rel=1e-6)
+    around, expected = (one._context._around.around(list(one._files)) for one in (seen, alike))
+    assert around == pytest.approx(expected, rel=1e-6)
     seen_of(dict.fromkeys(seen._files, classified("sprite")), seen)
     assert kind_of_a_doubtful(seen) == "sprite"
 
@@ -190,7 +192,7 @@ async def test_no_more_of_an_audit_is_remembered_than_of_imports(
     seen = await primed(tmp_path, tmp_path)
     seen.know(["more.png"], import_known.read(tmp_path, tmp_path)[1])  # type: ignore[index]
     assert list(seen._files) == [f"{place}.png" for place in range(10)]
-    assert seen._context._count == 10
+    assert seen._context._around.count == 10
 
 
 @pytest.mark.parametrize("damage", ["nothing", "version", "kinds", "cut", "shares", "nan", "text"])

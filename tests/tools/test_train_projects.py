@@ -20,7 +20,9 @@ def taken() -> Taken:
     alone[np.arange(len(kinds)), kinds] = 0.9
     alone[::3, [UI, SPRITE]] = 0.45
     alone /= alone.sum(axis=1, keepdims=True)
-    return Taken(alone, kinds, np.repeat(["widgets", "game"], EACH), np.ones(len(kinds), bool))
+    sources = np.repeat(["widgets", "game"], EACH)
+    paths = np.array([f"{source}/pack.zip!x/{place}.png" for place, source in enumerate(sources)])
+    return Taken(alone, kinds, sources, paths, np.ones(len(kinds), bool))
 
 
 def test_a_project_tells_what_its_doubtful_textures_are() -> None:
@@ -40,9 +42,17 @@ def test_what_was_learned_is_read_as_it_was_written(tmp_path) -> None:
 
 def test_others_are_all_of_the_source_but_oneself() -> None:
     asked = taken()
-    sums = others(asked)
+    sums, *_ = others(asked)
     assert np.allclose(sums[0] + asked.alone[0], asked.alone[:EACH].sum(axis=0))
     assert np.allclose(sums[EACH] + asked.alone[EACH], asked.alone[EACH:].sum(axis=0))
+
+
+def test_nearer_others_lie_in_the_same_folder() -> None:
+    asked = taken()
+    asked.paths[0] = "widgets/pack.zip!y/0.png"
+    _, folder, beside = others(asked)
+    assert folder[0] == pytest.approx(0)
+    assert np.allclose(beside[0] + asked.alone[0], asked.alone[:EACH].sum(axis=0))
 
 
 def test_a_source_of_few_textures_is_judged_alone() -> None:
@@ -58,5 +68,6 @@ def test_a_texture_is_never_among_its_own_others(draw) -> None:
 
 def test_draws_mix_projects_otherwise_than_they_were_labelled() -> None:
     asked = taken()
-    mixtures = [others(asked, draw, 3)[0] / others(asked, draw, 3)[0].sum() for draw in DRAWS]
+    sums = [others(asked, draw, 3)[0, 0] for draw in DRAWS]
+    mixtures = [one / one.sum() for one in sums]
     assert np.abs(mixtures[-1] - mixtures[0]).max() > 0.001

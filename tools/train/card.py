@@ -95,9 +95,10 @@ have a kind, how many use the word for it. A word counts that {FEWEST} sources u
 them are trusted was seen on sources other than those counted. All these numbers are in the metadata of the
 model's file.
 
-In context, trees see the logarithms of a texture's probabilities, and of how much more or less of each kind
-the others of its project are taken for than is usual. They learned from the same sources, also from halves
-and from other mixtures of them, as labels are a sample that was chosen.
+In context, trees see the logarithms of a texture's probabilities, of how much more or less of each kind the
+others of its project are taken for than is usual, and those of its folder and of the folders beside it than
+those of the project. They learned from the same sources, also from halves and from other mixtures of them, as
+labels are a sample that was chosen.
 
 ## What it learned from
 

@@ -144,7 +144,7 @@ def _judged(known: Evidence, asked: Evidence) -> tuple[Judged, Judged, Judged, J
         bare,
         full,
         *(
-            _in_context(learned, Taken(alone, asked.kinds, asked.sources, named))
+            _in_context(learned, Taken(alone, asked.kinds, asked.sources, asked.paths, named))
             for alone, named in ((np.exp(by_pixels), silent), (with_names, told))
         ),
     )
@@ -170,7 +170,7 @@ def taken(evidence: Evidence) -> list[Taken]:
     named = judging.names(by_pixels, evidence.cues, said, evidence.kinds, weights)
     told = judging.any_told(evidence.cues, said)
     ways = (named(by_pixels, evidence.cues, said), told), (by_pixels, np.zeros_like(told))
-    return [Taken(np.exp(logs), evidence.kinds, evidence.sources, of) for logs, of in ways]
+    return [Taken(np.exp(logs), evidence.kinds, evidence.sources, evidence.paths, of) for logs, of in ways]
 
 
 def _with_advice(probabilities: Floats, kinds: NDArray[np.int64], limits: dict[str, float]) -> Judged:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from accel.texture.context import FEWEST, Experience
 from accel.texture.kinds import KINDS
+from accel.texture.neighbours import LEVELS, places
 from accel.texture.sureness import CLASSES
 
 TILT = 1.2
@@ -27,12 +28,23 @@ class Taken(Struct, frozen=True):
     alone: Floats
     kinds: NDArray[np.int64]
     sources: NDArray[np.str_]
+    paths: NDArray[np.str_]
     named: NDArray[np.bool_]
     """Whether the name said anything of it."""
 
-    def take(self, places: NDArray[Any]) -> Taken:
+    def take(self, rows: NDArray[Any]) -> Taken:
         """Some of them."""
-        return Taken(self.alone[places], self.kinds[places], self.sources[places], self.named[places])
+        return Taken(
+            self.alone[rows], self.kinds[rows], self.sources[rows], self.paths[rows], self.named[rows]
+        )  # fmt: skip
+
+    def around(self) -> list[NDArray[np.int64]]:
+        """By level, a number for each texture, which those have in common that lie together."""
+        lie = [places(path.replace("!", "/")) for path in self.paths.tolist()]
+        keys = [
+            [f"{one}/{folder}" for _, folder in each] for one, each in zip(self.sources, lie, strict=True)
+        ]
+        return [np.unique(level, return_inverse=True)[1] for level in zip(*keys, strict=True)]
 
 
 def _all(chance: np.random.Generator, alone: Floats, source: NDArray[np.int64]) -> Floats:
@@ -55,18 +67,23 @@ DRAWS: tuple[Draw, ...] = (_all, _half, _tilted)
 
 
 def others(taken: Taken, draw: Draw = _all, seed: int = 0) -> Floats:
-    """For each texture, the sums of what the others of its source are taken for."""
-    _, source = np.unique(taken.sources, return_inverse=True)
-    weight = draw(np.random.default_rng(seed), taken.alone, source)[:, None]
-    sums = np.zeros((source.max() + 1, len(KINDS)))
-    np.add.at(sums, source, taken.alone * weight)
-    return np.asarray(np.maximum(sums[source] - taken.alone * weight, 0.0))
+    """For each texture, the sums of what the others around it are taken for: levels x rows x kinds."""
+    levels = taken.around()
+    weight = draw(np.random.default_rng(seed), taken.alone, levels[0])[:, None]
+    return np.stack([_summed(taken.alone * weight, level) for level in levels])
+
+
+def _summed(shares: Floats, group: NDArray[np.int64]) -> Floats:
+    """Of each row, the sums of the others of its group."""
+    sums = np.zeros((group.max() + 1, len(KINDS)))
+    np.add.at(sums, group, shares)
+    return np.asarray(np.maximum(sums[group] - shares, 0.0))
 
 
 def weighed(known: Experience, taken: Taken) -> Floats:
     """Probabilities in context; of sources with too few textures those that they had alone."""
     sums = others(taken)
-    enough = sums.sum(axis=1) >= FEWEST - 1e-6
+    enough = sums[0].sum(axis=1) >= FEWEST - 1e-6
     return np.where(enough[:, None], known.weigh(taken.alone, sums), taken.alone)
 
 
@@ -76,6 +93,7 @@ def write(known: Experience, file: Path) -> None:
     np.savez_compressed(
         file,
         kinds=np.array(KINDS),
+        levels=np.array(LEVELS),
         usual=known.usual,
         pixels=np.array([known.pixels.thresholds[one] for one in CLASSES]),
         names=np.array([known.names.thresholds[one] for one in CLASSES]),

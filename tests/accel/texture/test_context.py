@@ -8,6 +8,7 @@ from accel.texture.classification import Classification, Evidence
 from accel.texture.context import FEWEST, FILE, Context, columns, experience, read
 from accel.texture.kinds import KINDS
 from accel.texture.model import FILE as MODEL
+from accel.texture.neighbours import LEVELS
 from accel.texture.sureness import CLASSES
 from accel.workload import WorkloadError
 
@@ -24,11 +25,18 @@ def taken(kind, share=0.9, second=None, *evidence):
 DOUBTFUL = taken("sprite", 0.5, "ui")
 
 
-def judged(others, one=DOUBTFUL):
+def project_of(found, folder="a"):
+    """Files `a/0.png` and so on, each with what it is taken for."""
     project = Context()
-    for each in (*others, one):
-        project.add(each)
-    (found,) = project.judge([one])
+    files = [f"{folder}/{place}.png" for place in range(len(found))]
+    for file, one in zip(files, found, strict=True):
+        project.add(file, one)
+    return project, files
+
+
+def judged(others, one=DOUBTFUL):
+    project, files = project_of([*others, one])
+    (found,) = project.judge(files[-1:], [one])
     return found
 
 
@@ -46,6 +54,28 @@ def test_among_sprites_it_is_a_sprite():
     assert found.probabilities["sprite"] > DOUBTFUL.probabilities["sprite"]
 
 
+def test_in_a_folder_of_widgets_it_is_one_though_the_project_is_of_sprites():
+    project, _ = project_of([taken("sprite")] * 60, "levels/1")
+    for place in range(20):
+        project.add(f"menu/{place}.png", taken("ui"))
+    project.add("menu/x.png", DOUBTFUL)
+    project.add("levels/1/x.png", DOUBTFUL)
+    beside, among = project.judge(["levels/1/x.png", "menu/x.png"], [DOUBTFUL] * 2)
+    assert (beside.kind, among.kind) == ("sprite", "ui")
+    assert among.evidence[-1] == Evidence("project", "99% of its folder's textures", "ui")
+
+
+def test_folders_of_the_same_parent_speak_too():
+    project, _ = project_of([taken("sprite")] * 60, "levels/1")
+    for place in range(60):
+        project.add(f"ui/buttons/{place}.png", taken("ui"))
+    asked = ["ui/icons/x.png", "levels/2/x.png"]
+    for file in asked:
+        project.add(file, DOUBTFUL)
+    near_widgets, near_sprites = project.judge(asked, [DOUBTFUL] * 2)
+    assert near_widgets.probabilities["ui"] > near_sprites.probabilities["ui"]
+
+
 def test_its_class_is_advised_on_where_the_project_leaves_no_doubt():
     doubtful = taken("albedo", 0.9, "sprite")
     materials = [taken(kind) for kind in ("albedo", "albedo", "normal", "roughness") for _ in range(20)]
@@ -54,11 +84,11 @@ def test_its_class_is_advised_on_where_the_project_leaves_no_doubt():
 
 
 def test_a_name_lets_it_be_sure_of_less():
-    materials = [taken(kind) for kind in ("albedo", "albedo", "normal", "roughness") for _ in range(20)]
-    name = Evidence("name", "_d", "albedo")
-    shares = [place / 100 for place in range(60, 100)]
-    bare = [judged(materials, taken("albedo", share, "sprite")).advise for share in shares]
-    named = [judged(materials, taken("albedo", share, "sprite", name)).advise for share in shares]
+    materials = [taken(kind) for kind in ("albedo", "packed", "normal", "packed") for _ in range(20)]
+    name = Evidence("name", "_orm", "packed")
+    shares = [place / 100 for place in range(40, 100)]
+    bare = [judged(materials, taken("packed", share, "albedo")).advise for share in shares]
+    named = [judged(materials, taken("packed", share, "albedo", name)).advise for share in shares]
     assert sum(named) > sum(bare) > 0
 
 
@@ -76,14 +106,13 @@ def test_what_is_certain_stays():
 
 
 def test_what_was_removed_no_longer_counts():
-    project = Context()
-    added = [project.add(taken("ui", share / 100)) for share in range(60, 100)]
-    project.add(DOUBTFUL)
-    for portions in added:
-        project.remove(portions)
-    for _ in range(40):
-        project.add(taken("sprite"))
-    assert project.judge([DOUBTFUL]) == [judged([taken("sprite")] * 40)]
+    project, _ = project_of([taken("sprite")] * 40)
+    added = {f"b/{share}.png": taken("ui", share / 100) for share in range(60, 100)}
+    portions = {file: project.add(file, found) for file, found in added.items()}
+    project.add("a/x.png", DOUBTFUL)
+    for file, one in portions.items():
+        project.remove(file, one)
+    assert project.judge(["a/x.png"], [DOUBTFUL]) == [judged([taken("sprite")] * 40)]
 
 
 @given(st.permutations(range(60, 100)))
@@ -93,25 +122,20 @@ def test_it_makes_no_difference_in_which_order_textures_are_examined(shares):
 
 
 def test_textures_judged_together_are_judged_as_each_is_alone():
-    project = Context()
     some = [taken(kind, share / 100, "ui") for kind in KINDS for share in range(50, 100, 5)]
-    for one in some:
-        project.add(one)
-    assert project.judge(some) == [found for one in some for found in project.judge([one])]
+    project, files = project_of(some)
+    alone = [project.judge([file], [one]) for file, one in zip(files, some, strict=True)]
+    assert [[found] for found in project.judge(files, some)] == alone
 
 
 def test_one_that_was_forgotten_meanwhile_is_still_judged():
-    project = Context()
-    for _ in range(40):
-        project.add(taken("ui"))
-    assert project.judge([taken("normal", 0.999)])[0].kind == "normal"
+    project, _ = project_of([taken("ui")] * 40)
+    assert project.judge(["x.png"], [taken("normal", 0.999)])[0].kind == "normal"
 
 
 def test_nothing_asked_is_nothing_judged():
-    project = Context()
-    for _ in range(40):
-        project.add(taken("ui"))
-    assert project.judge([]) == []
+    project, _ = project_of([taken("ui")] * 40)
+    assert project.judge([], []) == []
 
 
 def test_probabilities_sum_to_one():
@@ -120,7 +144,7 @@ def test_probabilities_sum_to_one():
 
 def test_a_project_like_all_others_shows_no_ratio():
     usual = experience().usual
-    shown = columns(np.array([usual]), np.array([usual * 100]), usual)
+    shown = columns(np.array([usual]), np.array([[usual * 100]] * len(LEVELS)), usual)
     assert shown[0, len(KINDS) :] == pytest.approx(0, abs=1e-6)
 
 
@@ -142,7 +166,10 @@ def test_a_damaged_file_says_what_to_do(tmp_path):
         read(damaged)
 
 
-@pytest.mark.parametrize("changed", [{"kinds": np.array(["a", "b"])}, {"splits": np.zeros(1)}])
+@pytest.mark.parametrize(
+    "changed",
+    [{"kinds": np.array(["a", "b"])}, {"levels": np.array(["project"])}, {"splits": np.zeros(1)}],
+)
 def test_a_file_of_another_version_is_refused(tmp_path, changed):
     with np.load(module.FILE) as found:
         arrays = {**found, **changed}
