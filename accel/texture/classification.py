@@ -18,7 +18,7 @@ class Evidence(Struct, frozen=True):
 
     source: Literal["pixels", "name", "folder", "siblings", "words", "slot", "settings", "project"]
     """Where it was seen; `words` are those of the path that say little each, `project` is its
-    other textures."""
+    other textures, in all or in its folder and those beside it."""
     detail: str
     """What was seen, for example `_nrm`."""
     kind: Kind | None

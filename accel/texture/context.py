@@ -39,6 +39,8 @@ LEAST = 1e-4
 """The least probability that counts."""
 SAYING = 0.2
 """Logarithm of the likelihood ratio from which it is shown as evidence."""
+_WHOSE = ("its project's textures", "its folder's textures", "those in the folders beside it")
+"""By level, how people are told where they lie."""
 NAMING = ("name", "folder", "siblings", "words")
 """Sources of evidence that a name is."""
 
@@ -169,13 +171,10 @@ def _said(alone: Floats, others: Floats, now: Floats, best: NDArray[np.intp]) ->
     rows = np.arange(len(best))
     raised = np.log(now[rows, best] / np.maximum(alone[rows, best], LEAST))
     counts = others.sum(axis=2)
-    shares = others[:, rows, best] / np.maximum(counts, 1.0)
-    nearer = (counts[1] >= FEWEST) & (shares[1] > shares[0])
-    told = zip(np.where(nearer, shares[1], shares[0]).tolist(), nearer.tolist(), raised.tolist(), strict=True)
-    return [
-        f"{share:.0%} of its {'folder' if near else 'project'}'s textures" if more >= SAYING else ""
-        for share, near, more in told
-    ]
+    # Portions are rounded: four textures may sum to a little less.
+    shares = np.where(counts > FEWEST - 0.5, others[:, rows, best] / np.maximum(counts, 1.0), 0.0)
+    told = zip(shares.max(axis=0).tolist(), shares.argmax(axis=0).tolist(), raised.tolist(), strict=True)
+    return [f"{share:.0%} of {_WHOSE[level]}" if more >= SAYING else "" for share, level, more in told]
 
 
 def portions(shares: Floats) -> Portions:

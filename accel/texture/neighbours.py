@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from accel.texture.kinds import KINDS
 
 LEVELS = ("project", "folder", "beside")
-"""How far around a texture is looked; `beside` has what lies directly in folders of the same parent."""
+"""How far around a texture is looked; `beside` has what lies directly in folders of the same parent, where
+the project's root counts as one of its own folders."""
 
 Sums = NDArray[np.int64]
 Place = tuple[str, str]

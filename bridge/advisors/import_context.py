@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from accel.texture.classification import Classification
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 MAX_PROJECTS = 16
 MAX_FILES = 20_000
 """Of one project; those seen first are forgotten first."""
+KNOWN_AT_ONCE = 1000
+"""Of what an audit saw, how many join at once: a few milliseconds."""
 
 
 class SeenSoFar:
@@ -32,24 +34,32 @@ class SeenSoFar:
 
     def add(self, file: str, alone: Classification) -> None:
         """Remembers what a file is taken for alone, in the place of what it was before."""
+        file = _key(file)
         if (before := self._files.pop(file, None)) is not None:
             self._context.remove(file, before)
-        elif len(self._files) >= MAX_FILES:
-            oldest = next(iter(self._files))
-            self._context.remove(oldest, self._files.pop(oldest))
         self._files[file] = self._context.add(file, alone)
 
-    def know(self, files: Sequence[str], portions: Portions) -> None:
+    def trim(self) -> None:
+        """Forgets what was seen first, of more than are remembered; after those that came were judged."""
+        while len(self._files) > MAX_FILES:
+            oldest = next(iter(self._files))
+            self._context.remove(oldest, self._files.pop(oldest))
+
+    async def know(self, files: Sequence[str], portions: Portions) -> None:
         """What an audit took files for: as if seen before all others, save those that were seen since."""
-        room = MAX_FILES - len(self._files)
-        new = [at for at, file in enumerate(files) if file not in self._files][: max(room, 0)]
-        self._context.add_all([files[at] for at in new], portions[new])
-        self._files = {files[at]: portions[at] for at in new} | self._files
+        room = max(MAX_FILES - len(self._files), 0)
+        new = [at for at, file in enumerate(files) if file not in self._files][:room]
+        # From the end, as each goes before those that are there; others are heard in between.
+        for end in range(len(new), 0, -KNOWN_AT_ONCE):
+            part = [at for at in new[max(end - KNOWN_AT_ONCE, 0) : end] if files[at] not in self._files]
+            self._context.add_all([files[at] for at in part], portions[part])
+            self._files = {files[at]: portions[at] for at in part} | self._files
+            await asyncio.sleep(0)
 
     def judge(self, files: Sequence[str], found: Sequence[Classification]) -> list[Classification]:
         """Each of these, which were added, by what all others are."""
         try:
-            return self._context.judge(files, found)
+            return self._context.judge([_key(file) for file in files], found)
         except WorkloadError as error:
             if not self._warned:
                 log.warning("textures are judged without their project: %s", error.reason)
@@ -91,4 +101,9 @@ class Projects:
 async def _read(cache: Path, root: Path, seen: SeenSoFar) -> None:
     # In a thread also for numpy, which takes its time when it is first imported.
     if (known := await asyncio.to_thread(import_known.read, cache, root)) is not None:
-        seen.know(*known)
+        await seen.know(*known)
+
+
+def _key(file: str) -> str:
+    """As audits name it: editors may write backslashes, and points that lead nowhere."""
+    return PurePath(file).as_posix()

@@ -121,6 +121,7 @@ async def look_at_all(
         for one, judged in _in_context(examined[start : start + JUDGED_AT_ONCE], around):
             with _own_trouble(one.asset):
                 looked.append(_judge(session, one, judged, rules, around.max_size))
+    around.seen.trim()
     return looked
 
 

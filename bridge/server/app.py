@@ -123,7 +123,9 @@ class Bridge:
             keep_s=settings["journal.keep_s"],
         )  # fmt: skip
         self.dispatch = Dispatch(router, runner, self.flows, commands, self.jobs, counts)
-        welcome = Welcome(self.token, self.instance, settings, registry, self.sessions, self._restarted)
+        welcome = Welcome(
+            self.token, self.instance, settings, registry, self.sessions, self._restarted, runner.has_outputs
+        )
         gate = Gate(settings["connections"], settings["connections_unidentified"])
         endpoint = WebSocketEndpoint(welcome, self.dispatch.handle, gate, counts)
         self._lag = LoopLag()

@@ -95,7 +95,7 @@ class Jobs:
             self._store.submit(functools.partial(outbox.forget_waiters, session=live.id))
         # Whatever is sent of the job was committed later, so that it comes after this on the wire too.
         await live.write(Accepted(id=request.id, job=str(accepted.job)))
-        if accepted.is_finished and not await self._reopened(accepted.job, asked):
+        if accepted.is_finished:
             await self._deliveries.answer(accepted.job)
         else:
             self.pump.wake()
@@ -105,15 +105,6 @@ class Jobs:
         self._router.finish(*ticket.key)
         self._counts.answered(ticket.name, message)
         await live.send(message)
-
-    async def _reopened(self, job: int, asked: Asked) -> bool:
-        """Whether a finished job is done anew, because a file that it made isn't there any more."""
-        answer = await self._store.persist(functools.partial(outbox.answer_of, job=job))
-        if answer is None or self._runner.has_outputs(answer):
-            return False
-        if await self._store.persist(functools.partial(journal.reopen, job=job, asked=asked)):
-            self.pump.tally.waiting += 1
-        return True
 
     def repeat(self, live: LiveSession, request: Request) -> None:
         """Has a request that is open accepted once more: its client can't know whether it was heard."""
@@ -128,7 +119,10 @@ class Jobs:
             await live.write(Accepted(id=request.id, job=str(job)))
 
     async def _write_down(self, asked: Asked, live: LiveSession, request: Request) -> journal.Accepted:
-        work = functools.partial(journal.accept, asked=asked, session=live.id, request=request.id)
+        has_outputs = self._runner.has_outputs
+        work = functools.partial(
+            outbox.accept, asked=asked, session=live.id, request=request.id, has_outputs=has_outputs
+        )
         try:
             return await self._store.write(work)
         except StoreError as error:

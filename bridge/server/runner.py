@@ -110,9 +110,12 @@ class Runner:
         ]
 
     def has_outputs(self, answer: Result | Error) -> bool:
-        """Whether the files that an answer names are all there."""
+        """Whether the files that an answer names are all there. They count as used: they stay a while."""
         outputs = answer.outputs if isinstance(answer, Result) else ()
-        return all((self._blobs.folder / one.blob).is_file() for one in outputs if isinstance(one.blob, str))
+        try:
+            return all(self._blobs.use(one.blob).is_file() for one in outputs if isinstance(one.blob, str))
+        except RequestError:
+            return False
 
     def _resolve(self, ref: InputRef, root: Path | None) -> Input:
         if sum(value is not UNSET for value in (ref.blob, ref.data, ref.path)) != 1:

@@ -25,6 +25,7 @@ from bridge.core.messages import (
     Identify,
     Limits,
     Ready,
+    Result,
     ServerInfo,
     WorkloadInfo,
 )
@@ -58,7 +59,9 @@ class Welcome:
         registry: Registry,
         sessions: Sessions,
         restarted: Callable[[LiveSession], Awaitable[None]],
+        use: Callable[[Result], object],
     ) -> None:
+        """`use` has the files of an answer stay a while: its client was away, and fetches them now."""
         self.token = token
         self.max_frame = MAX_FRAME
         self.features = FEATURES
@@ -67,6 +70,7 @@ class Welcome:
         self._registry = registry
         self._sessions = sessions
         self._restarted = restarted
+        self._use = use
         self._workloads = [
             WorkloadInfo(name=w.name, version=w.version, summary=w.summary)
             for w in registry.workloads.values()
@@ -127,6 +131,8 @@ class Welcome:
                 live.acknowledged(last_seq)
                 await socket.write(self._ready(live, token, notice, resumed=bool(identify.resume)))
                 for message in waiting:
+                    if isinstance(message, Result):
+                        self._use(message)
                     await socket.write(message)
             if restarted:
                 await self._restarted(live)

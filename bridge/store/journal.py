@@ -44,7 +44,7 @@ class Accepted(Struct, frozen=True):
 
     job: int
     is_new: bool
-    """Whether it is the first to ask."""
+    """Whether the job waits since this request: the first, or the first for which it is done anew."""
     is_finished: bool
     """Whether its answer is there already."""
 

@@ -36,7 +36,7 @@ HOLDERS = (
 """In the daemon's database. A table that gets packed columns gets a line here, or in NAMELESS."""
 
 ANSWERS = (Holder("jobs", ("answer",), _ANSWERED),)
-"""What is there for whoever asks with a key again: it stays while there is room, as it can be made anew."""
+"""What is there for whoever asks with a key again, with its inputs: it stays while there is room."""
 
 NAMELESS = frozenset({("sessions", "identify"), ("jobs", "digest")})
 """Packed columns in which no blob is ever named."""
@@ -60,12 +60,14 @@ def names_in(data: bytes) -> set[str]:
 
 def _slice(holder: Holder, after: int, connection: sqlite3.Connection) -> tuple[int | None, set[str]]:
     """The last row that was read, None after the end; and the names."""
+    # Rows that don't count are among those: else one slice might look through all of a large table.
     rows = connection.execute(
-        f"SELECT rowid, {', '.join(holder.columns)} FROM {holder.table} "
-        f"WHERE rowid > ? AND ({holder.where}) ORDER BY rowid LIMIT {SLICE}",
+        f"SELECT rowid, {holder.where}, {', '.join(holder.columns)} FROM {holder.table} "
+        f"WHERE rowid > ? ORDER BY rowid LIMIT {SLICE}",
         (after,),
     ).fetchall()
-    names = {name for row in rows for value in row[1:] for name in names_in(_bytes(value))}
+    counted = (value for row in rows if row[1] for value in row[2:])
+    names = {name for value in counted for name in names_in(_bytes(value))}
     return (rows[-1][0] if rows else None), names
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -11,7 +11,7 @@ from sqlite_utils import Database
 
 from bridge.core.messages import Error, Result
 from bridge.store import journal
-from bridge.store.journal import Ended
+from bridge.store.journal import Accepted, Asked, Ended
 from bridge.store.records import pack, unpack
 from bridge.store.sessions import SEQ_BLOCK
 
@@ -38,6 +38,17 @@ class Waiter(Struct, frozen=True):
     is_finished: bool
     """Whether its job has an answer."""
     job: int
+
+
+def accept(
+    db: Database, asked: Asked, session: str, request: int, has_outputs: Callable[[Answer], bool]
+) -> Accepted:
+    """As `journal.accept`; a finished job is done anew where a file that it made isn't there any more."""
+    accepted = journal.accept(db, asked, session, request)
+    answer = answer_of(db, accepted.job) if accepted.is_finished else None
+    if answer is None or has_outputs(answer) or not journal.reopen(db, accepted.job, asked):
+        return accepted
+    return Accepted(accepted.job, True, False)
 
 
 def deliver(db: Database, job: int, last: Mapping[str, int]) -> Delivery:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import tracemalloc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -63,13 +64,42 @@ def test_a_file_that_is_imported_again_counts_once() -> None:
 def test_what_was_seen_first_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_context, "MAX_FILES", 40)
     seen = seen_of({f"s{place}.png": classified("sprite") for place in range(39)}, seen_of(WIDGETS))
+    seen.trim()
     assert kind_of_a_doubtful(seen) == "sprite"
 
 
-def test_more_in_a_batch_than_is_remembered_is_still_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_context, "MAX_FILES", 10)
-    told = seen_of(WIDGETS).judge(list(WIDGETS), list(WIDGETS.values()))
-    assert [one.kind for one in told] == ["ui"] * len(WIDGETS)
+async def test_more_in_a_batch_than_is_remembered_is_judged_by_all_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_context, "MAX_FILES", 2)
+    counts = []
+    real = SeenSoFar.judge
+
+    def judge(seen: SeenSoFar, files: Sequence[str], found: Sequence[Classification]) -> list[Classification]:
+        counts.append(len(seen._files))
+        return real(seen, files, found)
+
+    monkeypatch.setattr(SeenSoFar, "judge", judge)
+    advisor = TextureImportAdvisor()
+    bench = Bench(tmp_path, advisor)
+    await bench.imported(*(bench.texture(f"{place}.png", pictures.noise(3)) for place in range(5)))
+    assert counts == [5]
+    assert len(advisor._surveyor._projects.of(tmp_path)._files) == 2
+
+
+@pytest.mark.parametrize("name", ["menu/./a.png", "menu//a.png", "./menu/a.png"])
+def test_a_file_is_the_same_however_an_editor_writes_its_folder(name: str) -> None:
+    seen = SeenSoFar()
+    seen.add("menu/a.png", classified("ui"))
+    seen.add(name, classified("sprite"))
+    assert list(seen._files) == ["menu/a.png"]
+
+
+@pytest.mark.skipif(os.name != "nt", reason="a backslash parts folders on Windows alone")
+def test_backslashes_part_folders() -> None:
+    seen = SeenSoFar()
+    seen.add("menu\\a.png", classified("ui"))
+    assert list(seen._files) == ["menu/a.png"]
 
 
 def test_thousands_of_files_take_little_memory() -> None:
@@ -190,9 +220,23 @@ async def test_no_more_of_an_audit_is_remembered_than_of_imports(
     monkeypatch.setattr(import_context, "MAX_FILES", 10)
     kept_in(tmp_path, tmp_path, WIDGETS)
     seen = await primed(tmp_path, tmp_path)
-    seen.know(["more.png"], import_known.read(tmp_path, tmp_path)[1])  # type: ignore[index]
+    await seen.know(["more.png"], import_known.read(tmp_path, tmp_path)[1])  # type: ignore[index]
     assert list(seen._files) == [f"{place}.png" for place in range(10)]
     assert seen._context._around.count == 10
+
+
+async def test_what_an_audit_saw_joins_in_parts_while_others_are_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_context, "KNOWN_AT_ONCE", 7)
+    kept_in(tmp_path, tmp_path, WIDGETS)
+    seen, sizes = SeenSoFar(), []
+    task = asyncio.create_task(seen.know(*import_known.read(tmp_path, tmp_path)))  # type: ignore[misc]
+    while not task.done():
+        await asyncio.sleep(0)
+        sizes.append(len(seen._files))
+    assert list(seen._files) == list(WIDGETS)
+    assert {7, 14, 21, 28, 35, 40} <= set(sizes)
 
 
 @pytest.mark.parametrize("damage", ["nothing", "version", "kinds", "cut", "shares", "nan", "text"])

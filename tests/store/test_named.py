@@ -78,6 +78,14 @@ async def test_an_answer_that_came_to_all_who_waited_is_named_apart(store: Store
 
 async def test_many_rows_are_read_in_slices(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SLICE", 3)
+
+    def settled(db: Database) -> None:
+        for _ in range(7):
+            popup(db, "settled", message={"image": NAMES[0]})
+        popup(db, "open", message={"image": NAMES[1]})
+
+    await store.write(settled)
+    assert await named(store) == {NAMES[1]}
     await store.write(lambda db: [receipt(db, args={"name": name}) for name in NAMES] and None)
     assert await named(store) == set(NAMES)
 

@@ -39,7 +39,7 @@ def text(found: Evaluation, size: int, context: int) -> str:
 writes this page. It gives the probabilities of {len(KINDS)} kinds of texture by pixels alone; the
 workload `texture.classify` adds what the name, the folder, the material and the import settings say. Where
 a whole project is known, as in `popbridge audit`, `accel/texture/context.npz` ({context / 1e6:.2f} MB) adds
-what its other textures are taken for.
+what its other textures, in all, in the same folder and in the folders beside it, are taken for.
 
 ## How right it is
 

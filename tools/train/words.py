@@ -63,7 +63,8 @@ class Counts:
 def count(words: Sequence[Sequence[str]], kinds: NDArray[np.int64], sources: NDArray[np.str_]) -> Counts:
     """Counts the words of textures' paths."""
     sizes = {
-        str(source): np.bincount(kinds[sources == source], minlength=len(KINDS)) for source in set(sources)
+        str(source): np.bincount(kinds[sources == source], minlength=len(KINDS))
+        for source in np.unique(sources)
     }
     shares: dict[str, dict[str, Floats]] = {source: {} for source in sizes}
     for found, kind, source in zip(words, kinds, map(str, sources), strict=True):

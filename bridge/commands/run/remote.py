@@ -192,8 +192,8 @@ def _room(said: str) -> str:
     folder = f"the daemon's data folder {Paths.find().data}"
     if "blobs.quota" in said:
         return (
-            f"Raise that setting for {folder}; or try again in a few minutes, as what was used in the last "
-            "5 stays there"
+            f"Raise that setting for {folder}; or try again in a few minutes: what was used in the last 5 "
+            "stays there, as does what open popups, receipts and requests need"
         )
     return f"It is {folder} that is full: make room there"
 

@@ -74,6 +74,7 @@ def test_folders_of_the_same_parent_speak_too():
         project.add(file, DOUBTFUL)
     near_widgets, near_sprites = project.judge(asked, [DOUBTFUL] * 2)
     assert near_widgets.probabilities["ui"] > near_sprites.probabilities["ui"]
+    assert near_widgets.evidence[-1] == Evidence("project", "99% of those in the folders beside it", "ui")
 
 
 def test_its_class_is_advised_on_where_the_project_leaves_no_doubt():

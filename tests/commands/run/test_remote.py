@@ -192,7 +192,7 @@ def test_a_full_daemon_is_told_as_the_daemons_with_its_folder(
     finally:
         running.stop()
     assert code == 1 and "(setting blobs.quota) is reached: 1000 of 1000 bytes" in err
-    assert f"Raise that setting for the daemon's data folder {home}; or try again" in err
+    assert f"Raise that setting for the daemon's data folder {home}; or try again in a few minutes" in err
 
 
 HELLO = {
