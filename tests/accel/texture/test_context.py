@@ -66,15 +66,17 @@ def test_in_a_folder_of_widgets_it_is_one_though_the_project_is_of_sprites():
 
 
 def test_folders_of_the_same_parent_speak_too():
-    project, _ = project_of([taken("sprite")] * 60, "levels/1")
+    doubtful = taken("ui", 0.4, "sprite")
+    project, _ = project_of([taken("albedo")] * 200, "levels/1")
     for place in range(60):
         project.add(f"ui/buttons/{place}.png", taken("ui"))
     asked = ["ui/icons/x.png", "levels/2/x.png"]
     for file in asked:
-        project.add(file, DOUBTFUL)
-    near_widgets, near_sprites = project.judge(asked, [DOUBTFUL] * 2)
-    assert near_widgets.probabilities["ui"] > near_sprites.probabilities["ui"]
-    assert near_widgets.evidence[-1] == Evidence("project", "99% of those in the folders beside it", "ui")
+        project.add(file, doubtful)
+    near, far = project.judge(asked, [doubtful] * 2)
+    assert near.kind == "ui"
+    assert near.probabilities["ui"] > far.probabilities["ui"]
+    assert near.evidence[-1] == Evidence("project", "99% of those in the folders beside it", "ui")
 
 
 def test_its_class_is_advised_on_where_the_project_leaves_no_doubt():
