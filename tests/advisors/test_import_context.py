@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import tracemalloc
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,20 @@ def kind_of_a_doubtful(seen: SeenSoFar) -> str:
     return seen.judge(["a.png"], [doubtful()])[0].kind
 
 
+@pytest.fixture
+def judged_with(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many files were known at each judgement."""
+    counts: list[int] = []
+    real = SeenSoFar.judge
+
+    def judge(seen: SeenSoFar, *asked: Any) -> list[Classification]:
+        counts.append(len(seen._files))
+        return real(seen, *asked)
+
+    monkeypatch.setattr(SeenSoFar, "judge", judge)
+    return counts
+
+
 def test_a_doubtful_import_among_widgets_is_one() -> None:
     seen = seen_of(WIDGETS)
     assert kind_of_a_doubtful(seen) == "ui"
@@ -69,21 +83,13 @@ def test_what_was_seen_first_is_forgotten_first(monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_more_in_a_batch_than_is_remembered_is_judged_by_all_of_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, judged_with: list[int]
 ) -> None:
     monkeypatch.setattr(import_context, "MAX_FILES", 2)
-    counts = []
-    real = SeenSoFar.judge
-
-    def judge(seen: SeenSoFar, files: Sequence[str], found: Sequence[Classification]) -> list[Classification]:
-        counts.append(len(seen._files))
-        return real(seen, files, found)
-
-    monkeypatch.setattr(SeenSoFar, "judge", judge)
     advisor = TextureImportAdvisor()
     bench = Bench(tmp_path, advisor)
     await bench.imported(*(bench.texture(f"{place}.png", pictures.noise(3)) for place in range(5)))
-    assert counts == [5]
+    assert judged_with == [5]
     assert len(advisor._surveyor._projects.of(tmp_path)._files) == 2
 
 
@@ -146,16 +152,8 @@ async def test_the_advisor_remembers_what_it_saw(tmp_path: Path) -> None:
 
 
 async def test_what_comes_in_one_batch_is_judged_together(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, judged_with: list[int]
 ) -> None:
-    judged_with = []
-    real = SeenSoFar.judge
-
-    def judge(seen: SeenSoFar, files: Sequence[str], found: Sequence[Classification]) -> list[Classification]:
-        judged_with.append(len(seen._files))
-        return real(seen, files, found)
-
-    monkeypatch.setattr(SeenSoFar, "judge", judge)
     monkeypatch.setattr(import_look, "JUDGED_AT_ONCE", 1)
     bench = Bench(tmp_path, TextureImportAdvisor())
     await bench.imported(*(bench.texture(f"{place}.png", pictures.noise(3)) for place in range(3)))
