@@ -105,5 +105,5 @@ async def _read(cache: Path, root: Path, seen: SeenSoFar) -> None:
 
 
 def _key(file: str) -> str:
-    """As audits name it: editors may write backslashes, and points that lead nowhere."""
+    """As audits name it: an editor may write `./a.png`, and backslashes on Windows."""
     return PurePath(file).as_posix()

@@ -113,9 +113,11 @@ class Runner:
         """Whether the files that an answer names are all there. They count as used: they stay a while."""
         outputs = answer.outputs if isinstance(answer, Result) else ()
         try:
-            return all(self._blobs.use(one.blob).is_file() for one in outputs if isinstance(one.blob, str))
+            for name in (one.blob for one in outputs if isinstance(one.blob, str)):
+                self._blobs.use(name)
         except RequestError:
             return False
+        return True
 
     def _resolve(self, ref: InputRef, root: Path | None) -> Input:
         if sum(value is not UNSET for value in (ref.blob, ref.data, ref.path)) != 1:
