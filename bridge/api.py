@@ -275,8 +275,9 @@ class Context(Protocol):
     async def revert(self, receipt_ids: Sequence[int], *, editor: str = "") -> Sequence[int]:
         """Puts back what receipts changed, in the editor; gives the new receipts. Raises RequestError.
 
-        Where several editors have the project open, the one that did it does it, else the one that asks, else
-        the one whose session `editor` is.
+        While a popup is answered, the editor that made a change puts it back, if its session is there. Else
+        the one whose session `editor` is does; without `editor` the one that made the change, or the one
+        that asks, or the only one that has the project open.
         """
 
     async def rules(self, session: SessionView) -> Mapping[str, Sequence[str]]:

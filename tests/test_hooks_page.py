@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bridge import host
+from bridge import api, host
 from bridge.api import (
     Answer,
     Client,
@@ -55,6 +55,22 @@ def acme(plugins: dict[str, types.ModuleType]) -> host.Registry:
 
 def test_every_hook_has_an_example(plugins: dict[str, types.ModuleType]) -> None:
     assert set(plugins) == {name for name in vars(host.hooks) if name.startswith("popbridge_")}
+
+
+def test_the_page_says_what_each_name_is_and_keeps_private_ones_to_itself() -> None:
+    text = (
+        (generate.ROOT / "docs" / "hooks.md").read_text(encoding="utf-8").partition("## What bridge.api")[2]
+    )
+    headings = re.findall(r"^### (.+)$", text, re.MULTILINE)
+    rows = re.findall(r"^\| \[?`?(\w+)", text, re.MULTILINE)
+    explained = {
+        *headings,
+        *rows,
+        *re.findall(r"^`(\w+)` ", text, re.MULTILINE),
+        *re.findall(r"\. `(\w+)` is", text),
+    }
+    assert sorted(set(api.__all__) - explained) == []
+    assert [name for name in rows if name.startswith("_")] == []
 
 
 def test_the_workload_counts(acme: host.Registry, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def attributes(cls: type) -> Iterator[Attribute]:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id[0] != "_":
             default = ast.unparse(node.value) if node.value else ""
             yield Attribute(node.target.id, ast.unparse(node.annotation), default, _text(below))
-        elif isinstance(node, ast.FunctionDef) and _is_property(node):
+        elif isinstance(node, ast.FunctionDef) and _is_property(node) and node.name[0] != "_":
             returns = ast.unparse(node.returns) if node.returns else ""
             yield Attribute(node.name, returns, "", ast.get_docstring(node) or "")
 

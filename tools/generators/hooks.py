@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
+from types import ModuleType
 from typing import get_args
 
-from bridge import api, client, hooks
-from bridge.core import textures
+from accel import workload
+from bridge import api, client, folders, hooks
+from bridge.core import memory, textures
 from bridge.core.messages import Message
 from bridge.core.parts import Part
 from tools.generators import _markdown, _records
@@ -25,7 +28,7 @@ def files() -> dict[Path, str]:
         "hooks": "\n\n".join(map(_hook, _specs())),
         "messages": _markdown.table(("name", "what it is"), _messages()),
         "values": _markdown.table(("name", "values", "meaning"), _values()),
-        "handlers": _markdown.table(("name", "type", "meaning"), _handlers()),
+        "functions": _markdown.table(("name", "type", "meaning"), _functions()),
         "api": "\n\n".join(filter(None, map(_name, NAMES))),
     }
     return {TARGET: _markdown.fill("hooks.md", facts)}
@@ -51,16 +54,19 @@ def _messages() -> Iterator[tuple[str, str]]:
 
 
 def _values() -> Iterator[tuple[str, str, str]]:
-    for alias in _records.aliases(textures):
-        if alias.name in NAMES:
-            values = ", ".join(f"`{value}`" for value in get_args(getattr(textures, alias.name)))
-            yield f"`{alias.name}`", values, alias.says
+    for alias in _aliases(textures, memory):
+        values = ", ".join(f"`{value}`" for value in get_args(getattr(api, alias.name)))
+        yield f"`{alias.name}`", values, alias.says
 
 
-def _handlers() -> Iterator[tuple[str, str, str]]:
-    for alias in _records.aliases(client):
-        if alias.name in NAMES:
-            yield f"`{alias.name}`", f"`{alias.type}`", alias.says
+def _functions() -> Iterator[tuple[str, str, str]]:
+    for alias in _aliases(client, folders, workload):
+        yield f"`{alias.name}`", f"`{alias.type}`", alias.says
+
+
+def _aliases(*modules: ModuleType) -> Iterator[_records.Attribute]:
+    found = chain.from_iterable(map(_records.aliases, modules))
+    yield from (alias for alias in found if alias.name in NAMES)
 
 
 def _is_of_the_wire(what: object) -> bool:
