@@ -69,7 +69,7 @@ ESTIMATE_PBR = Model(
             ),
         ),
     ),
-    notes="Heights are in texels. Sides are multiples of 8; every texel depends on the 72 around it.",
+    notes="Heights are in texels. Sides are multiples of 8; every texel depends on the 58 around it.",
 )
 
 U2NETP = Model(
