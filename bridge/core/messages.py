@@ -51,6 +51,8 @@ MAX_FRAME = 256 * 1024
 """Largest frame, bytes."""
 MAX_INLINE = 64 * 1024
 """Largest `data` inside a frame, bytes; larger things go over HTTP."""
+MAX_INPUTS = 64
+"""Of one request."""
 MAX_KEY = 128
 """Longest idempotency key, characters."""
 MAX_DEPTH = 32
@@ -139,7 +141,7 @@ class Request(Message, tag="request", kw_only=True):
     """One of `ready.workloads`, or an advisor that can be asked."""
     params: dict[str, Any] = {}
     """As the workload declares them."""
-    inputs: Annotated[list[InputRef], Meta(max_length=64)] = []
+    inputs: Annotated[list[InputRef], Meta(max_length=MAX_INPUTS)] = []
     """The files to work on, in the order that the workload wants."""
     priority: Literal["interactive", "normal", "bulk"] = "normal"
     """Which requests wait for which: `interactive` goes first."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from accel.workload import Workload
+from bridge.core.messages import MAX_INPUTS
 from tools.generators import _first_party, _markdown, _records
 
 TARGET = Path("docs/workloads.md")
@@ -22,7 +23,8 @@ TEXT = """\
 # Workloads
 
 What a `request` may name (see [protocol.md](protocol.md#requests)), and what
-[`popbridge run`](#from-the-shell) runs. Parameters that aren't listed are refused with `bad_params`.
+[`popbridge run`](#from-the-shell) runs. Parameters that aren't listed are refused with `bad_params`. A request has
+at most {requested} inputs, also of workloads that take more, which `popbridge run` without `--daemon` gives them.
 
 {names}
 
@@ -79,7 +81,8 @@ def files() -> dict[Path, str]:
     shared = sorted((cls for cls, count in uses.items() if count > 1), key=lambda cls: cls.__name__)
     if shared:
         sections += ["## What several of them give", *map(_struct, shared)]
-    return {TARGET: TEXT.format(notice=notice, names=names, workloads="\n\n".join(sections))}
+    text = TEXT.format(notice=notice, requested=MAX_INPUTS, names=names, workloads="\n\n".join(sections))
+    return {TARGET: text}
 
 
 def _workload(workload: Workload, own: Sequence[type]) -> str:

@@ -20,7 +20,7 @@ from bridge.commands.run.waiting import Waiting, watched
 from bridge.core import errors
 from bridge.core.admission import SESSION_SHARES
 from bridge.core.errors import RequestError, UserError
-from bridge.core.messages import InputRef, OutputRef, ProjectInfo, Result, ResultMeta
+from bridge.core.messages import MAX_INPUTS, InputRef, OutputRef, ProjectInfo, Result, ResultMeta
 from bridge.paths import Paths
 from bridge.retrying import pause_s
 
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 DEADLINE_S = 3600.0
 """What a job may take at least, its wait in the daemon's queue included: editors' deadlines are short."""
-MOST_INPUTS = 64
-"""Of one request: docs/protocol.md."""
 LONGEST_NAME, LONGEST_PATH = 128, 4096
 """Characters of an input's name and path: docs/protocol.md."""
 
@@ -76,8 +74,8 @@ class Remote:
         daemon is gone."""
         from accel.workload import WorkloadError
 
-        if len(job.files) > MOST_INPUTS:
-            reason = f"a daemon takes at most {MOST_INPUTS} files at once; run it without --daemon"
+        if len(job.files) > MAX_INPUTS:
+            reason = f"a daemon takes at most {MAX_INPUTS} files at once; run it without --daemon"
             raise WorkloadError("too_large", reason)
         try:
             result = await self._asked(job)
