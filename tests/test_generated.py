@@ -86,7 +86,7 @@ def test_the_settings_file_in_the_documents_can_be_read(tmp_path: Path) -> None:
 
 def test_links_between_the_documents_lead_somewhere() -> None:
     missing = []
-    for page in DOCS.glob("*.md"):
+    for page in (*DOCS.rglob("*.md"), *generate.ROOT.glob("*.md")):
         text = page.read_text(encoding="utf-8")
         for target, _, anchor in (link.partition("#") for link in re.findall(r"\]\(([^)\s]+)\)", text)):
             if target.startswith("http"):
