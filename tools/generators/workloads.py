@@ -23,8 +23,9 @@ TEXT = """\
 # Workloads
 
 What a `request` may name (see [protocol.md](protocol.md#requests)), and what
-[`popbridge run`](#from-the-shell) runs. Parameters that aren't listed are refused with `bad_params`. A request has
-at most {requested} inputs, also of workloads that take more, which `popbridge run` without `--daemon` gives them.
+[`popbridge run`](#from-the-shell) runs. Parameters that aren't listed are refused with `bad_params`. A
+request has at most {requested} inputs; of workloads that take more, `popbridge run` without `--daemon` runs
+jobs with more.
 
 {names}
 
