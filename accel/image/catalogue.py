@@ -30,20 +30,11 @@ OPERATIONS: dict[str, Operation] = {
     for each in (
         atlas,
         bleed_alpha,
-        convert,
-        embed_image,
-        ocr,
-        remove_background,
-        upscale,
-        normal_from_height,
-        normal_flip,
-        normal_convention,
-        pack_channels,
-        unpack_channels,
         compare,
         compress,
         convert,
         embed_image,
+        estimate_pbr,
         histogram,
         make_tileable,
         mipmaps,
@@ -58,6 +49,5 @@ OPERATIONS: dict[str, Operation] = {
         resize,
         unpack_channels,
         upscale,
-        estimate_pbr,
     )
-}  # fmt: skip
+}

@@ -95,6 +95,6 @@ def single(image: Raster, channel: str, invert: bool = False) -> Raster:
     if invert:
         levels = [1 - level if level.dtype.kind == "f" else ~level for level in levels]
     return image.with_pixels(
-        levels[0], mips=tuple(levels[1:]), has_alpha=False, transfer="linear", data=True,
-        kind="data",        format=data_format(image),
+        levels[0], mips=tuple(levels[1:]), has_alpha=False, transfer="linear", data=True, kind="data",
+        format=data_format(image),
     )  # fmt: skip

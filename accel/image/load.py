@@ -95,11 +95,11 @@ def _at_once(source: Input, kind: Format, size: int, limits: Limits) -> Decoded 
         contents = Path(source.path).read_bytes()
         if kind.name == "png" and (found := png.inflate(contents, limits.max_pixels)):
             return _png(found, kind, contents)
-        lazy = from_memory(contents, str(kind.loader))
-        check_dimensions(source, kind.name.upper(), lazy.width, lazy.height, limits)
+        image = from_memory(contents, str(kind.loader))
+        check_dimensions(source, kind.name.upper(), image.width, image.height, limits)
         if kind.name == "jpeg" and (mended := jpeg.mended(contents)):
-            lazy = _mended(mended)
-        return _decoded(Opened(lazy, kind, len(contents)), contents)
+            image = _mended(mended)
+        return _decoded(Opened(image, kind, len(contents)), contents)
     return None
 
 
@@ -145,15 +145,15 @@ def _by_libvips(opened: Opened, source: Input) -> Decoded:
 
 
 def _decoded(opened: Opened, contents: bytes = b"") -> Decoded:
-    lazy = opened.image
-    if lazy.format not in KINDS:
-        lazy = lazy.cast("float")
-    data = lazy.write_to_memory()
-    pixels = np.frombuffer(data, KINDS[lazy.format]).reshape(lazy.height, lazy.width, lazy.bands)
-    model = _MODELS.get(lazy.interpretation, lazy.interpretation)
+    image = opened.image
+    if image.format not in KINDS:
+        image = image.cast("float")
+    data = image.write_to_memory()
+    pixels = np.frombuffer(data, KINDS[image.format]).reshape(image.height, image.width, image.bands)
+    model = _MODELS.get(image.interpretation, image.interpretation)
     palette = opened.image.get_typeof("palette") != 0
     return Decoded(
-        finite(pixels), model, bool(lazy.hasalpha()), opened.format.name, opened.size, palette=palette,
+        finite(pixels), model, bool(image.hasalpha()), opened.format.name, opened.size, palette=palette,
         float_bits=32 if pixels.dtype.kind == "f" else 0, contents=contents,
     )  # fmt: skip
 
