@@ -35,7 +35,7 @@ from accel.process import Worker, WorkerDied
 from accel.watch import Watch
 from accel.workload import Input, Limits, Workload, WorkloadError, checked, names
 
-WARM = ("accel.image.examine",)
+WARM = ("accel.image.inspecting",)
 """What a worker imports before its first job: the costly ones."""
 
 TRIES = 2

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pyvips
-from numpy.typing import NDArray
 
+from accel.image.decoded import Pixels
 from accel.image.inspection import Alpha, Channel
-
-Pixels = NDArray[Any]
-"""Height x width x channels; uint8, uint16 or float32."""
 
 _ROWS, _ACROSS = 64, 1024
 """Pixels that are summed in one go, so that what is computed stays in the cache; half the rows for 16 bit.

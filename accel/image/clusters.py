@@ -35,7 +35,7 @@ SIDE, ACROSS = 64, 16
 """Pixels of a swatch's squares, and squares in a row."""
 
 
-def found(image: Raster, count: int) -> Palette:
+def palette_of(image: Raster, count: int) -> Palette:
     """At most `count` colours and their shares."""
     pixels = colored(at_depth(image, "uint8")).pixels
     colors, weights = _colors(pixels, image.has_alpha)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from accel.image.channels import is_grey
 from accel.image.decoded import Decoded, Pixels
-from accel.image.evidence import Floats
-from accel.image.evidence import luminance as grey_of
 from accel.image.preview import as_image
+from accel.image.sampling import Floats
+from accel.image.sampling import luminance as grey_of
 
 _STRIP = 64
 """Rows looked at in one go."""

@@ -2,54 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from accel.image.decoded import Pixels
 from accel.image.inspection import Seams
-
-Floats = NDArray[np.floating[Any]]
-Pixels = NDArray[Any]
-"""Height x width x channels; uint8, uint16 or float32."""
-
-SAMPLE = 256
-"""Texels a side that are looked at, evenly spread, where an image has more."""
+from accel.image.sampling import Floats, luminance, unit_scale
 
 _EDGE = 1024
 """Texels of an edge that are compared, where it has more."""
-
-
-def sample(pixels: Pixels) -> Floats:
-    """At most about 256 x 256 texels, evenly spread: an array of channels, 0..1, each in one piece."""
-    height, width, channels = pixels.shape
-    texels = pixels[:: -(-height // SAMPLE), :: -(-width // SAMPLE)]
-    planes = np.empty((channels, texels.shape[0] * texels.shape[1]), np.float32)
-    # Planes, as numpy takes ten times as long for sums over the three values of a texel.
-    for index, plane in enumerate(planes):
-        plane.reshape(texels.shape[:2])[...] = texels[..., index]
-    planes *= np.float32(1 / _TOPS.get(pixels.dtype.name, 1.0))
-    return planes
-
-
-def unit_scale(pixels: Pixels) -> Floats:
-    """Values as 0..1 (floats as they are)."""
-    return np.multiply(pixels, np.float32(1 / _TOPS.get(pixels.dtype.name, 1.0)), dtype=np.float32)
-
-
-_TOPS = {"uint8": 255.0, "uint16": 65535.0}
-
-
-def luminance(planes: Floats) -> Floats:
-    """Of the first three channels, or the first where there are fewer (ITU-R BT.709)."""
-    if len(planes) < 3:
-        first: Floats = planes[0]
-        return first
-    # Not by a product of matrices, for which numpy would wake threads that cost more than the work.
-    grey: Floats = planes[0] * np.float32(0.2126)
-    grey += planes[1] * np.float32(0.7152)
-    grey += planes[2] * np.float32(0.0722)
-    return grey
 
 
 def entropy(planes: Floats) -> float:

@@ -116,7 +116,7 @@ def applied(pixels: Pixels, colors: int, used: Shaper) -> Pixels:
     return made
 
 
-def same(used: Shaper) -> bool:
+def is_srgb(used: Shaper) -> bool:
     """Whether the profile is sRGB's own: of a lattice of colours it moves none by more than 1 of 255."""
     colors = len(used.curves)
     steps = np.arange(0, 256, 15, dtype=np.uint8)

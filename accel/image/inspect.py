@@ -27,6 +27,6 @@ def inspect(inputs: Sequence[Input], params: Inspect, limits: Limits) -> Output:
     Output file: `preview`, if asked for. Value: an `Inspection`.
     """
     # Imported here, as declaring a workload must cost the daemon nothing.
-    from accel.image.examine import examine
+    from accel.image.inspecting import examine
 
     return examine(inputs[0], params.preview, limits)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from accel.image.evidence import sample
 from accel.image.filtering import AnyKind
 from accel.image.normals import unit_share
 from accel.image.raster import Kind, Raster
+from accel.image.sampling import sample
 from accel.image.tangent import is_signed
 
 NORMAL_SHARE = 0.9

@@ -40,7 +40,7 @@ def normal_convention(images: Sequence[Raster], params: NormalReading, limits: L
     slopes in one direction alone, fits in both.
     Value: a `NormalConvention`.
     """
-    from accel.image.surface import judged
+    from accel.image.convention import judged
 
     (image,) = images
     return Operated(value=judged(image, params.signed))

@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.image.evidence import Floats, Pixels, unit_scale
+from accel.image.decoded import Pixels
 from accel.image.inspection import TOLERANCE, Normals
+from accel.image.sampling import Floats, unit_scale
 
 BANDS = 12
 BAND_ROWS = 16

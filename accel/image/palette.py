@@ -53,9 +53,9 @@ def palette(images: Sequence[Raster], params: FindPalette, limits: Limits) -> Op
     of light beyond 0 to 1 what a screen shows.
     Output file: `swatch`, if asked for. Value: a `Palette`.
     """
-    from accel.image.clusters import found, swatch
+    from accel.image.clusters import palette_of, swatch
 
     (image,) = images
-    value = found(image, params.colors)
+    value = palette_of(image, params.colors)
     drawn = params.swatch and value.colors
     return Operated({"swatch": swatch(image, value)} if drawn else {}, value)

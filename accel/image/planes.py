@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from accel.image.decoded import Pixels
-from accel.image.evidence import luminance
 from accel.image.raster import Raster
+from accel.image.sampling import luminance
 from accel.workload import WorkloadError
 
 _LOSSY = frozenset({"jpeg", "webp", "avif"})

@@ -36,7 +36,7 @@ def in_srgb(image: pyvips.Image, transfer: Literal["auto", Transfer]) -> tuple[P
     if used is None:
         return _pixels(_by_table(image) if colors == 3 else image)
     pixels, model, alpha = _pixels(image)
-    if len(used.curves) == colors and not icc.same(used):
+    if len(used.curves) == colors and not icc.is_srgb(used):
         pixels = icc.applied(pixels, colors, used)
     return pixels, model, alpha
 

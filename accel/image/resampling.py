@@ -99,6 +99,11 @@ def strips(source: Source, across: Axis, down: Axis) -> Iterator[tuple[int, Floa
         yield block.begin, _across(made, across, sides)
 
 
+def whole(source: Source, across: Axis, down: Axis) -> Floats:
+    """All of `strips` in one array."""
+    return np.concatenate([strip for _, strip in strips(source, across, down)])
+
+
 def filtered(source: Source, coding: Coding, across: Axis, down: Axis) -> Iterator[tuple[int, Floats]]:
     """`strips`, of which colours are sound beside cut-outs too.
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.image.decoded import Pixels
-from accel.image.evidence import luminance
+from accel.image.sampling import luminance
 
 Floats = NDArray[np.floating[Any]]
 

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.image.decoded import Pixels
-from accel.image.evidence import sample
 from accel.image.inspection import TOLERANCE
 from accel.image.normals import NORMAL_SHARE
 from accel.image.raster import Raster
+from accel.image.sampling import sample
 from accel.workload import WorkloadError
 
 Floats = NDArray[np.floating[Any]]

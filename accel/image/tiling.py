@@ -8,10 +8,10 @@ import numpy as np
 
 from accel.image.coding import Coding, coding
 from accel.image.decoded import Pixels
-from accel.image.filters import Axis, Doubles, axis
+from accel.image.filters import Doubles, axis
 from accel.image.light import Floats
 from accel.image.meaning import meant
-from accel.image.resampling import Held, Source, Stored, strips
+from accel.image.resampling import Held, Stored, strips, whole
 from accel.image.seam_path import cheapest_loop
 from accel.workload import WorkloadError
 
@@ -59,7 +59,7 @@ def _flattened(pixels: Pixels, how: Coding, params: MakeTileable) -> Pixels:
     """Pixels without so much of what differs between the parts of the image: of colours the factor, as light
     multiplies, of all else the difference."""
     height, width, _ = pixels.shape
-    means = _all(
+    means = whole(
         Stored(pixels, how), axis(width, COARSE, "area", "clamp"), axis(height, COARSE, "area", "clamp")
     )
     parts = means[:, : how.colors] / means[:, -1:] if how.weighted else means[:, : how.colors]
@@ -125,12 +125,8 @@ def _coarse(lines: Floats) -> Floats:
     height, _, width = lines.shape
     few = max(1, round(height * COARSE / width))
     across, down = axis(width, COARSE, "area", "clamp"), axis(height, few, "area", "wrap")
-    small = _all(Held(lines), across, down)
-    return _all(Held(small), axis(COARSE, width, "cubic", "clamp"), axis(few, height, "cubic", "wrap"))
-
-
-def _all(source: Source, across: Axis, down: Axis) -> Floats:
-    return np.concatenate([strip for _, strip in strips(source, across, down)])
+    small = whole(Held(lines), across, down)
+    return whole(Held(small), axis(COARSE, width, "cubic", "clamp"), axis(few, height, "cubic", "wrap"))
 
 
 def _faded(one: Floats, other: Floats, share: Floats) -> Floats:

@@ -40,8 +40,8 @@ def examine(inputs: Sequence[Input], params: Examine, limits: Limits) -> Output:
     Output file: `preview`, if asked for. Value: an `Examination`.
     """
     # Imported here, as declaring a workload must cost the daemon nothing.
-    from accel.image.examine import inspected
     from accel.image.fingerprint import fingerprint_of
+    from accel.image.inspecting import inspected
     from accel.image.load import decode_image
     from accel.texture.judge import judge
 

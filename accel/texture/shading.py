@@ -6,11 +6,11 @@ from typing import Literal
 
 import numpy as np
 
-from accel.image.evidence import luminance
-from accel.image.filters import Axis, axis
+from accel.image.filters import axis
 from accel.image.light import Floats, srgb
 from accel.image.raster import Raster
-from accel.image.resampling import Held, strips
+from accel.image.resampling import Held, strips, whole
+from accel.image.sampling import luminance
 
 STRIP = 1 << 18
 """Values in one go, so that what is computed stays in the cache."""
@@ -47,14 +47,10 @@ def without_shading(values: Floats, period: float, edge: Edge) -> Floats:
         return values - np.float32(values.mean(dtype=np.float64))
     height, width = values.shape
     few, rows = max(1, round(width / period)), max(1, round(height / period))
-    small = _all(Held(values[:, None]), axis(width, few, "linear", edge), axis(height, rows, "linear", edge))
+    small = whole(Held(values[:, None]), axis(width, few, "linear", edge), axis(height, rows, "linear", edge))
     made = np.empty_like(values)
     across, down = axis(few, width, "cubic", edge), axis(rows, height, "cubic", edge)
     for begin, lines in strips(Held(small), across, down):
         band = slice(begin, begin + len(lines))
         np.subtract(values[band], lines[:, 0], out=made[band])
     return made
-
-
-def _all(source: Held, across: Axis, down: Axis) -> Floats:
-    return np.concatenate([strip for _, strip in strips(source, across, down)])

@@ -8,7 +8,7 @@ from accel import worker
 def test_warming_up_survives_whatever_a_module_does():
     worker.warm("no.such.module")
     worker.warm("accel.noop")
-    worker.warm("accel.image.examine")
+    worker.warm("accel.image.inspecting")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import msgspec
 
-from accel.image.examine import examine
 from accel.image.fingerprint import Fingerprint
+from accel.image.inspecting import examine
 from accel.image.inspection import Channel, Inspection
 from accel.texture.classification import Classification, Evidence
 from accel.texture.examine import Examination

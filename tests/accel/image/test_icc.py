@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.image.icc import applied, same, shaper
+from accel.image.icc import applied, is_srgb, shaper
 from tests.accel.image.icc import (
     ADOBE,
     DISPLAY_P3,
@@ -81,9 +81,9 @@ def test_grey_has_a_curve_alone(dtype):
 
 def test_srgb_itself_is_known_whoever_made_the_profile():
     points = (round(65535 * value) for value in uncurve(np.linspace(0, 1, 1024)))
-    assert same(shaper(with_curves(SRGB_CURVE))) and same(shaper(with_curves(table(*points))))
-    assert not same(shaper(rgb_profile(SRGB, 2.2))) and not same(shaper(rgb_profile(DISPLAY_P3, 2.2)))
-    assert not same(shaper(grey_profile(2.2)))
+    assert is_srgb(shaper(with_curves(SRGB_CURVE))) and is_srgb(shaper(with_curves(table(*points))))
+    assert not is_srgb(shaper(rgb_profile(SRGB, 2.2))) and not is_srgb(shaper(rgb_profile(DISPLAY_P3, 2.2)))
+    assert not is_srgb(shaper(grey_profile(2.2)))
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,8 @@ def test_a_file_gives_a_value_that_json_can_hold_and_no_file(save):
 
 
 def test_no_share_is_below_nothing():
+    from accel.image.convention import sentences
     from accel.image.inspection import Normals
-    from accel.image.surface import sentences
 
     found = Normals(1.0, 0.05, [], 0.0, "opengl", 1.0)
     for sign in (1.0000001, -1.0000001):

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from accel.image.evidence import sample
 from accel.image.normals import curl, normals
+from accel.image.sampling import sample
 from accel.workload import Limits
 from tests.accel.image.test_inspect import look
 

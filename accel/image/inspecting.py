@@ -10,11 +10,12 @@ import numpy as np
 
 from accel.image.channels import Measured, Sums, is_grey
 from accel.image.decoded import Decoded
-from accel.image.evidence import entropy, sample, seams
+from accel.image.evidence import entropy, seams
 from accel.image.inspection import Alpha, Channel, Inspection
 from accel.image.load import decode_image
 from accel.image.normals import curl, normals
 from accel.image.preview import as_image, encode, shrunk
+from accel.image.sampling import sample
 from accel.workload import Input, Limits, Output, OutputFile
 
 _DEPTHS: dict[int, Literal[8, 16, 32]] = {1: 8, 2: 16, 4: 32}

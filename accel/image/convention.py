@@ -1,15 +1,15 @@
-"""What the surface that a normal map describes says of its convention, in sentences."""
+"""Where the green of a normal map points, with the evidence in sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Literal
 
-from accel.image.evidence import sample
 from accel.image.inspection import Normals
 from accel.image.normal_convention import NormalConvention
 from accel.image.normals import LEAST, NORMAL_SHARE, curl, normals
 from accel.image.raster import Raster
+from accel.image.sampling import sample
 from accel.image.tangent import check_normals, is_signed
 
 FLAT = 0.98
@@ -33,6 +33,7 @@ def judged(image: Raster, signed: Literal["auto", "no", "yes"] = "auto") -> Norm
 
 
 def sentences(found: Normals, sign: float) -> Iterator[str]:
+    """The evidence for people; `sign` is what `curl` says."""
     share = f"{found.unit_length:.0%} of the texels looked at are unit vectors"
     if found.unit_length < NORMAL_SHARE:
         yield f"{share}: this is no normal map, so that there is no convention to tell."
