@@ -8,8 +8,8 @@ Kind = Literal[
     "albedo", "normal", "height", "roughness", "specular", "ao", "packed", "emissive", "sprite", "ui",
     "environment",
 ]  # fmt: skip
-"""`specular`: reflection intensity or metalness; `roughness`: smoothness of the micro-surface, gloss too;
-`packed`: independent grey data in the channels; `environment`: light from all around."""
+"""`specular`: reflection intensity or metalness; `roughness`: how rough the micro-surface is, or how smooth
+(gloss); `packed`: independent grey data in the channels; `environment`: light from all around."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """In the order in which the model gives their probabilities."""

@@ -18,17 +18,17 @@ ROLES: dict[str, Kinds] = _table({
     "heightmap heightfield displacement displace disp parallax heights height": ("height",),
     "roughness rough rgh smoothness glossiness microsurface": ("roughness",),
     "specular metallic metalness reflectivity reflectance specularity speculars metallicness": ("specular",),
-    "ao occlusion ambientocclusion ambient_occlusion occ ambocc aomap": ("ao",),
+    "ao occlusion ambientocclusion occ ambocc aomap": ("ao",),
     "orm rma mra arm aorm rmo mro mrao ormh maskmap occlusionroughnessmetallic metallicroughness "
     "roughnessmetallic metalrough roughmetal metallicsmoothness specgloss metallicgloss splatmap splat "
     "blendmap weightmap controlmap pbrmap occlusionmetallicroughness": ("packed",),
     "emissive emission emissionmap emit selfillum selfillumination illumination illum luma glowmap "
     "incandescence emissivemap": ("emissive",),
-    "albedo basecolor basecolour diffuse diffusemap albedomap colormap colourmap base_color": ("albedo",),
+    "albedo basecolor basecolour diffuse diffusemap albedomap colormap colourmap": ("albedo",),
     "skybox skydome cubemap envmap environment hdri hdr panorama equirectangular skysphere spheremap "
     "equirect latlong radiance irradiance": ("environment",),
 })  # fmt: skip
-"""Words that say plainly what a texture is, as the last of its name."""
+"""Words that say plainly what a texture is, as the last of its name: `base_color` is read as basecolor."""
 
 SHORT_ROLES: dict[str, Kinds] = _table({
     "nm nor nml ddn": ("normal",),
@@ -58,10 +58,10 @@ LETTERS: dict[str, Kinds] = _table({
     "a": ("ao", "albedo"),
     "p": ("height",),
 })  # fmt: skip
-"""Single letters behind a separator: they count where the folder has the rest of the material."""
+"""Single letters behind a separator: they count for more where the folder has the rest of the material."""
 
 ANYWHERE: dict[str, Kinds] = _table({
-    "skybox skybox1 skydome cubemap envmap hdri panorama equirectangular": ("environment",),
+    "skybox skydome cubemap envmap hdri panorama equirectangular": ("environment",),
     "icon icons ico button buttons btn cursor cursors font fonts glyphs crosshair crosshairs hud gui ui logo "
     "portrait portraits checkbox scrollbar slider menu toolbar minimap widget widgets avatar "
     "tooltip statusbar loadingscreen splash titlescreen": ("ui",),

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.texture.colors import LUMA, luma_of
+from accel.texture.figure import shape, sizes
 from accel.texture.measures import centred, deviation, mean, median, ranked, share, variance
 from accel.texture.views import THUMB, Floats, Views
 
@@ -31,10 +32,12 @@ def structure(view: Views) -> Features:
     found |= _spectrum("native", patches)
     found |= _spectrum("thumb", thumb[None])
     found |= _layout(view, thumb)
+    found |= _places(view.thumb)
+    found |= _centre(view.thumb[3], thumb)
     found |= _borders(view)
     found |= _symmetry(view, thumb, seen)
-    found |= _shape(view)
-    found |= _sizes(view)
+    found |= shape(view)
+    found |= sizes(view)
     return found
 
 
@@ -189,7 +192,7 @@ def _layout(view: Views, luma: Floats) -> Features:
     rows, columns = luma.mean(axis=1), luma.mean(axis=0)
     color_rows = view.thumb[:3].mean(axis=2)
     steps = np.abs(luma[:, 1:] - luma[:, :-1])
-    found = {
+    return {
         "stay.mean": variance(parts.mean(axis=1)) / total,
         "stay.deviation": deviation(deviations) / (mean(deviations) + 0.004),
         "stay.still": share(deviations < 1.5 / 255),
@@ -212,19 +215,30 @@ def _layout(view: Views, luma: Floats) -> Features:
         "pole.top": mean(steps[0]),
         "pole.bottom": mean(steps[-1]),
     }
-    coarse = view.thumb.reshape(4, 4, 16, 4, 16).mean(axis=(2, 4))
+
+
+def _places(thumb: Floats) -> Features:
+    """Brightness, alpha and tint of each of 4 x 4 parts, row by row."""
+    coarse = thumb.reshape(4, 4, 16, 4, 16).mean(axis=(2, 4))
     tint = coarse[:3].max(axis=0) - coarse[:3].min(axis=0)
     grey = luma_of(coarse)
+    found: Features = {}
     places = zip(*(one.ravel().tolist() for one in (grey, coarse[3], tint)), strict=True)
     for place, (bright, opaque, colored) in enumerate(places):
         found[f"place.luma{place}"] = bright
         found[f"place.alpha{place}"] = opaque
         found[f"place.tint{place}"] = colored
-    centre = luma[16:48, 16:48]
-    found["centre.luma"] = float(centre.mean() - luma.mean())
-    found["centre.std"] = deviation(centre) / (deviation(luma) + 0.01)
-    found["centre.alpha"] = float(view.thumb[3, 16:48, 16:48].mean() - view.thumb[3].mean())
     return found
+
+
+def _centre(alpha: Floats, luma: Floats) -> Features:
+    """How the middle differs from the whole."""
+    centre = luma[16:48, 16:48]
+    return {
+        "centre.luma": float(centre.mean() - luma.mean()),
+        "centre.std": deviation(centre) / (deviation(luma) + 0.01),
+        "centre.alpha": float(alpha[16:48, 16:48].mean() - alpha.mean()),
+    }
 
 
 def _slope(values: Floats) -> float:
@@ -294,84 +308,3 @@ def _halved(plane: Floats) -> Floats:
     columns = plane[:, 0::2] + plane[:, 1::2]
     halved: Floats = (columns[0::2] + columns[1::2]) / np.float32(4)
     return halved
-
-
-def _shape(view: Views) -> Features:
-    """The figure before its ground: how much of its bounding box, how rugged, in how many pieces and rows.
-
-    The ground is what is transparent or, where nothing is, what has the colour of the corner.
-    """
-    alpha = view.thumb[3]
-    solid = alpha > 0.5
-    keyed = _count(solid) == solid.size
-    if keyed:
-        solid = np.abs(view.thumb[:3] - view.edges[0][:3, :1, None]).max(axis=0) > 0.06
-    count = _count(solid)
-    ground = solid.size - count
-    if count == 0:
-        solid = ~solid
-        count = solid.size
-    rows, columns = solid.any(axis=1), solid.any(axis=0)
-    tall, wide = np.flatnonzero(rows), np.flatnonzero(columns)
-    box = int(tall[-1] - tall[0] + 1) * int(wide[-1] - wide[0] + 1)
-    below, beside = solid[1:] != solid[:-1], solid[:, 1:] != solid[:, :-1]
-    edge = _count(below) + _count(beside)
-    # Euler's number: corners of each sign; close to pieces minus holes.
-    quads = np.zeros((THUMB + 2, THUMB + 2), np.int8)
-    quads[1:-1, 1:-1] = solid
-    sums = quads[1:, 1:] + quads[:-1, 1:] + quads[1:, :-1] + quads[:-1, :-1]
-    euler = (_count(sums == 1) - _count(sums == 3)) / 4
-    straight = _count(solid[2:, 2:] != solid[1:-1, 2:])
-    smooth, upright = below[:, 1:] & below[:, :-1], beside[1:] & beside[:-1]
-    places = np.argwhere(solid).astype(np.float32)
-    middle = places.mean(axis=0) / THUMB - 0.5
-    spread = places.std(axis=0) / THUMB
-    return {
-        "shape.keyed": float(keyed and ground > 0.02 * solid.size),
-        "shape.ground": ground / solid.size,
-        "shape.box": box / solid.size,
-        "shape.fill": count / box,
-        "shape.rough": edge / (4 * np.sqrt(count)),
-        "shape.pieces": float(np.sign(euler) * np.log1p(abs(euler))),
-        "shape.rows": float(_count(rows[1:] > rows[:-1]) + rows[0]),
-        "shape.columns": float(_count(columns[1:] > columns[:-1]) + columns[0]),
-        "shape.straight": (_count(smooth) + _count(upright)) / max(1, edge),
-        "shape.level": straight / max(1, edge),
-        "shape.off_x": abs(float(middle[1])),
-        "shape.off_y": float(middle[0]),
-        "shape.spread_x": float(spread[1]),
-        "shape.spread_y": float(spread[0]),
-        "shape.touches": sum(map(share, (solid[0], solid[-1], solid[:, 0], solid[:, -1]))),
-    }
-
-
-def _count(found: NDArray[np.bool_]) -> int:
-    return int(np.count_nonzero(found))
-
-
-def _sizes(view: Views) -> Features:
-    width, height = view.width, view.height
-    return {
-        "size.width": float(np.log2(width)),
-        "size.height": float(np.log2(height)),
-        "size.least": float(np.log2(min(width, height))),
-        "size.most": float(np.log2(max(width, height))),
-        "size.aspect": float(np.log2(width / height)),
-        "size.stretch": abs(float(np.log2(width / height))),
-        "size.square": float(width == height),
-        "size.powers": float(_power(width)) + float(_power(height)),
-        "size.fours": float(width % 4 == 0) + float(height % 4 == 0),
-        "size.twice": float(abs(width / height - 2) < 0.02),
-        "size.cross": float(abs(width / height - 4 / 3) < 0.01),
-        "size.strip": float(max(width, height) / min(width, height) >= 5.9),
-        "stored.channels": float(view.channels),
-        "stored.depth": float(view.depth),
-        "stored.jpeg": float(view.format == "jpeg"),
-        "stored.raw": float(view.format in ("tga", "bmp", "psd", "tiff")),
-        "stored.blocks": float(view.blocks),
-        "stored.peak": float(np.log2(1 + max(0.0, view.peak))),
-    }
-
-
-def _power(side: int) -> bool:
-    return side & (side - 1) == 0

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from accel.image.decoded import Decoded
 from accel.image.load import decode_image
-from accel.texture import colors, features, structure, vectors, views
+from accel.texture import colors, features, figure, measures, structure, vectors, views
 from accel.texture.features import Inputs, extract
 from accel.texture.kinds import KINDS, Kind
 from accel.workload import Input, Limits
@@ -94,7 +94,7 @@ def rows_of(found: Iterable[_Part]) -> Rows:
 @cache
 def version() -> str:
     """Changes with everything that makes the inputs, so that no stale cache is used."""
-    return _digest(views, colors, vectors, structure, features, variants)[:12]
+    return _digest(views, measures, colors, vectors, structure, figure, features, variants)[:12]
 
 
 def _digest(*modules: ModuleType) -> str:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from accel.texture.judge import doubted, worth_of
 from accel.texture.kinds import CLASS_OF, KINDS
 from accel.texture.names import Cue, Strength
+from accel.texture.sureness import CLASSES
 
 Floats = NDArray[np.floating[Any]]
 
-CLASSES = tuple(dict.fromkeys(CLASS_OF.values()))
 _CLASS = np.array([CLASSES.index(CLASS_OF[kind]) for kind in KINDS])
 _MEMBERS = np.eye(len(CLASSES))[_CLASS]
 

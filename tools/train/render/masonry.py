@@ -300,8 +300,3 @@ def trim(rng: Random, shape: Shape) -> Surface:
 
 LAID = (bricks, tiles, planks, roof, cobbles, plates, corrugated, trim)
 """Every laid material: a function of a random generator and a shape."""
-
-
-def shade_table(rng: Random, count: int) -> Field:
-    """One tone for each of `count` parts."""
-    return _tones(rng, count)
