@@ -15,6 +15,15 @@ class Text(Struct, frozen=True):
     en: str
     zh: str
 
+    def read(self, locale: str) -> str:
+        """In the language of `locale` (BCP 47): Chinese for zh, else English."""
+        return self.zh if is_chinese(locale) else self.en
+
+
+def is_chinese(locale: str) -> bool:
+    """Whether whoever reads in `locale`, `zh-CN` or `zh_CN.UTF-8`, reads Chinese."""
+    return locale.lower().startswith("zh")
+
 
 TEXTS = {
     "title_one": Text("{name} could be imported better", "{name} 的导入设置可以改进"),
@@ -171,17 +180,12 @@ WHY = {
 
 def why(error: RequestError, locale: str) -> str:
     """What `error` says, in the language of `locale` where that is known."""
-    return WHY.get(error.code.name, error.message) if _is_chinese(locale) else error.message
+    return WHY.get(error.code.name, error.message) if is_chinese(locale) else error.message
 
 
 def say(key: str, locale: str, **values: object) -> str:
-    """A sentence in the language of `locale` (BCP 47): Chinese for zh, else English."""
-    text = TEXTS[key]
-    return (text.zh if _is_chinese(locale) else text.en).format(**values)
-
-
-def _is_chinese(locale: str) -> bool:
-    return locale.lower().startswith("zh")
+    """A sentence in the language of `locale`, filled in."""
+    return TEXTS[key].read(locale).format(**values)
 
 
 def size_text(count: int) -> str:

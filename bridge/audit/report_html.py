@@ -6,11 +6,12 @@ import base64
 from collections.abc import Iterator
 from html import escape
 
+from bridge.advisors.texts import is_chinese
 from bridge.audit.alike import WORDS
 from bridge.audit.page import SCRIPT, STYLE
 from bridge.audit.plain import change_text, plain
-from bridge.audit.report_table import closing
 from bridge.audit.results import Group, Issue, Report, Row
+from bridge.audit.summary import summary
 from bridge.audit.texts import bytes_text, explain, kind_name, kind_of, reasons, say, sentence
 
 COLUMNS = ("picture", "severity", "file", "kind", "size", "bytes", "memory", "finding", "setting")
@@ -20,7 +21,7 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-s
 def pages(report: Report, locale: str) -> Iterator[str]:
     """The page in pieces, as thousands of pictures are long."""
     title = escape(say("title", locale, name=plain(report.name)))
-    language = "zh-CN" if locale.lower().startswith("zh") else "en"
+    language = "zh-CN" if is_chinese(locale) else "en"
     yield (
         f'<!doctype html>\n<html lang="{language}"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
@@ -40,7 +41,7 @@ def pages(report: Report, locale: str) -> Iterator[str]:
 def _opening(report: Report, locale: str) -> list[str]:
     engine = report.engine or say("no_engine", locale)
     kinds = ", ".join(f"{kind_name(kind, locale)} {count}" for kind, count in sorted(report.kinds.items()))
-    return [line for line in (engine, plain(report.notice), *closing(report, locale), kinds) if line]
+    return [line for line in (engine, plain(report.notice), *summary(report, locale), kinds) if line]
 
 
 def _table(report: Report, locale: str) -> Iterator[str]:

@@ -12,6 +12,7 @@ from rich.text import Text
 from bridge.audit.alike import WORDS
 from bridge.audit.plain import change_text, plain
 from bridge.audit.results import Group, Report, Row
+from bridge.audit.summary import summary
 from bridge.audit.texts import bytes_text, kind_of, say, sentence
 
 STYLES = {"wrong": "bold red", "waste": "yellow", "note": "dim", "mended": "green"}
@@ -34,41 +35,13 @@ def show(report: Report, rows: Sequence[Row], locale: str, limit: int, out: IO[s
     if groups:
         console.print(_groups(groups, locale))
     _tell_more(console, len(report.groups) - len(groups), locale)
-    for line in closing(report, locale):
+    for line in summary(report, locale):
         console.print(Text(line))
 
 
 def _tell_more(console: Console, left_out: int, locale: str) -> None:
     if left_out:
         console.print(Text(say("left_out", locale, count=left_out), style="dim"))
-
-
-def closing(report: Report, locale: str) -> list[str]:
-    """What is said of the project as a whole."""
-    counts = {word: report.count(word) for word in ("wrong", "waste", "note")}
-    lines = [say("summary", locale, textures=report.textures, **counts)]
-    if report.unlisted:
-        lines.append(say("unlisted_issues", locale, count=report.unlisted))
-    if fixable := sum(_fixable(row) for row in report.rows):
-        lines.append(say("fixable", locale, count=fixable))
-    if report.memory:
-        told = [say("takes", locale, memory=bytes_text(report.memory))]
-        if report.saved > 0:
-            key = "freed" if report.receipt is not None else "frees"
-            told.append(say(key, locale, memory=bytes_text(report.saved)))
-        lines.append("; ".join(told))
-    if count := sum(bool(row.mended) for row in report.rows):
-        lines.append(say("fixed", locale, count=count, receipt=report.receipt))
-    if report.accepted:
-        lines.append(say("accepted", locale, count=report.accepted))
-    if report.stale:
-        lines.append(say("stale", locale, count=report.stale))
-    return lines
-
-
-def _fixable(row: Row) -> int:
-    """Issues that --fix would settle; none where it has just tried in vain."""
-    return 0 if row.refused else sum(issue.fixable for issue in row.issues)
 
 
 def _table(rows: Sequence[Row], locale: str) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.advisors.subject import by_project, words
 from bridge.advisors.texts import TEXTS as ADVICE
-from bridge.advisors.texts import Text
+from bridge.advisors.texts import Text, is_chinese
 from bridge.audit.plain import plain
 from bridge.audit.results import Issue, Row
 
@@ -173,14 +173,14 @@ HELP = {
 
 
 def say(key: str, locale: str, **values: object) -> str:
-    """A sentence in the language of `locale` (BCP 47): Chinese for zh, else English."""
-    return _in(TEXTS[key], locale).format(**values)
+    """A sentence in the language of `locale`, filled in."""
+    return TEXTS[key].read(locale).format(**values)
 
 
 def sentence(issue: Issue, locale: str) -> str:
     """What an issue says about its file."""
     texts = TEXTS if issue.finding is None else ADVICE
-    return _in(texts[issue.sentence], locale).format(**issue.values)
+    return texts[issue.sentence].read(locale).format(**issue.values)
 
 
 def kind_of(row: Row, locale: str) -> str:
@@ -194,24 +194,20 @@ def reasons(row: Row, locale: str) -> str:
     if row.kind is None:
         return ""
     said = words(row.kind, row.evidence)
-    said += [_in(ADVICE["by_project"], locale)] if by_project(row.kind, row.evidence) else []
-    told = plain(_in(ADVICE["comma"], locale).join(said))
+    said += [ADVICE["by_project"].read(locale)] if by_project(row.kind, row.evidence) else []
+    told = plain(ADVICE["comma"].read(locale).join(said))
     return f"{row.probability:.0%} ({told})" if told else f"{row.probability:.0%}"
 
 
 def kind_name(kind: str, locale: str) -> str:
     """A kind in the reader's language."""
     text = ADVICE.get(f"kind_{kind}")
-    return text.zh if text and locale.lower().startswith("zh") else kind
+    return text.zh if text and is_chinese(locale) else kind
 
 
 def explain(code: str, locale: str) -> str:
     """What findings of this code are about; empty for one that explains itself."""
-    return _in(HELP[code], locale) if code in HELP else ""
-
-
-def _in(text: Text, locale: str) -> str:
-    return text.zh if locale.lower().startswith("zh") else text.en
+    return HELP[code].read(locale) if code in HELP else ""
 
 
 def bytes_text(count: int) -> str:

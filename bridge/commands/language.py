@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from bridge.advisors.texts import Text
+from bridge.advisors.texts import Text, is_chinese
 
 VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 """The first that is set decides (POSIX.1-2017 §8.2)."""
@@ -19,13 +19,13 @@ def language(environment: Mapping[str, str] = os.environ) -> str:
 
 
 def told(text: Text, **values: object) -> str:
-    """`text`, filled in, in that language: Chinese for zh, else English."""
-    return (text.zh if reads_chinese() else text.en).format(**values)
+    """`text`, filled in, in that language."""
+    return text.read(language()).format(**values)
 
 
 def reads_chinese() -> bool:
     """Whether that language is Chinese."""
-    return language().lower().startswith("zh")
+    return is_chinese(language())
 
 
 def _of_system() -> str:

@@ -17,6 +17,7 @@ from bridge.advisors.findings import Finding
 from bridge.advisors.wanted import WANTED
 from bridge.audit import report_html, report_json, report_table, sarif
 from bridge.audit.results import Group, Issue, Report, Row
+from bridge.audit.summary import summary
 from bridge.audit.texts import HELP, TEXTS, bytes_text, say
 from bridge.commands.audit import audit
 from bridge.core.textures import TextureIntent
@@ -162,10 +163,10 @@ def test_what_fix_has_tried_in_vain_is_not_promised_again(report: Report) -> Non
     report.rows[0] = replace(report.rows[0], issues=[tried, *report.rows[0].issues])
     report.rows[0].memory, report.rows[0].memory_after = 4096, 1024
     report.memory, report.receipt = 8192, 3
-    told = report_table.closing(report, "en")
+    told = summary(report, "en")
     assert not any("--fix" in line or "freed" in line or "revert" in line for line in told)
     report.rows[0].mended, report.rows[0].issues = report.rows[0].issues[1:], []
-    told = report_table.closing(report, "en")
+    told = summary(report, "en")
     assert "8.0 KiB of GPU memory on the desktop; the settings freed 3.0 KiB of it" in told
     assert "Mended textures: 1; `popbridge revert 3` puts them back" in told
 
