@@ -15,9 +15,9 @@ from accel.image.inspection import Inspection
 from accel.texture.examine import Examination
 from bridge.advisors.channels import channel_order
 from bridge.advisors.findings import Finding, find
-from bridge.advisors.subject import by_project, facts_of, subject, sureness, words
+from bridge.advisors.subject import Memory, by_project, changes, facts_of, subject, sureness, words
 from bridge.api import Adapter
-from bridge.core.memory import PLATFORMS, Platform, limited, texture_bytes
+from bridge.core.memory import PLATFORMS, limited, texture_bytes
 from bridge.core.textures import TextureIntent
 
 MAX_CHANGES = 200
@@ -160,12 +160,10 @@ def about(examination: Examination, file: str) -> About | None:
     )
 
 
-def _measure(
-    image: Inspection, adapter: Adapter, version: Version
-) -> Callable[[TextureIntent], dict[Platform, int]]:
+def _measure(image: Inspection, adapter: Adapter, version: Version) -> Callable[[TextureIntent], Memory]:
     facts = facts_of(image)
 
-    def memory(intent: TextureIntent) -> dict[Platform, int]:
+    def memory(intent: TextureIntent) -> Memory:
         width, height = limited(image.width, image.height, intent.max_size or 0)
         forms = {p: adapter.gpu_format(intent, facts, p, version) for p in PLATFORMS}
         return {
@@ -208,12 +206,7 @@ def _gain(
     """Bytes of the GPU's memory before and after, by platform, where they are known and differ."""
     measure = _measure(examination.inspection, adapter, version)
     before = measure(adapter.read_texture(asset.options, version))
-    after = measure(adapter.read_texture({**asset.options, **options}, version))
-    return {
-        platform: (size, after[platform])
-        for platform, size in before.items()
-        if platform in after and after[platform] != size
-    }
+    return changes(before, measure(adapter.read_texture({**asset.options, **options}, version)))
 
 
 def options_for(

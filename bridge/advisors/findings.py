@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from bridge.advisors.channels import channel_order, order_by_pixels
 from bridge.advisors.names import convention_of, is_sheet, order_of
-from bridge.advisors.subject import BLOCKS, Texture
+from bridge.advisors.subject import BLOCKS, Texture, changes
 from bridge.advisors.wanted import NOTE, OWN, WANTED, WASTE, WRONG, Want
 from bridge.core.textures import FLAT_KINDS, ChannelMeaning, TextureIntent
 
@@ -183,9 +183,4 @@ def _with_memory(texture: Texture, finding: Finding) -> Finding:
     if not finding.applicable:
         return finding
     before, after = texture.memory(texture.present), texture.memory(finding.intent.over(texture.present))
-    memory: dict[str, tuple[int, int]] = {
-        platform: (size, after[platform])
-        for platform, size in before.items()
-        if platform in after and after[platform] != size
-    }
-    return replace(finding, memory=memory)
+    return replace(finding, memory=changes(before, after))

@@ -13,7 +13,7 @@ from bridge.advisors.advice import Advice, Applied, Asset, FileAdvice, Mark, in_
 from bridge.advisors.import_apply import apply, remember, undo
 from bridge.advisors.import_around import Surveyor, agreed_in
 from bridge.advisors.import_desk import Desk
-from bridge.advisors.import_draft import draft, unsettled
+from bridge.advisors.import_draft import Draft, draft, unsettled
 from bridge.advisors.import_look import look_at_all, read_event, textures, with_preview
 from bridge.advisors.import_popups import KIND, trouble_popup
 from bridge.api import Advisor, Answer, Context, Event, Popup, SessionView, UserError
@@ -35,8 +35,8 @@ class TextureImportAdvisor(Advisor):
         self._desks: dict[str, Desk] = {}
         self._said: dict[str, set[Mark]] = {}
         """What was settled in each project, one way or the other: it isn't raised again."""
-        self._settled = 0
-        """How often that has changed, or what lies on a desk."""
+        self._revision = 0
+        """How often that has changed, or what lies on a desk: whoever waited looks whether it did."""
         self._mistakes: dict[str, str] = {}
         """What is wrong with each project's file, as it was told last."""
         self._surveyor = Surveyor(cache)
@@ -73,7 +73,7 @@ class TextureImportAdvisor(Advisor):
             return
         advice = msgspec.convert(state, Advice)
         self._desk(session).settled(popup)
-        self._settled += 1
+        self._revision += 1
         if answer.state != "undeliverable":
             self._note(session, {mark for file in advice.files for mark in file.marks()})
         refused = await remember(context, session, advice.files) if answer.action == "always" else ""
@@ -105,10 +105,10 @@ class TextureImportAdvisor(Advisor):
     async def _recall(self, context: Context, session: SessionView, desk: Desk) -> None:
         """Finds what an earlier run of the daemon has asked: a second popup would ask for the same."""
         while not desk.is_recalled:
-            settled = self._settled
+            revision = self._revision
             shown = await context.open_popups(session)
             # One that was answered meanwhile isn't open any more.
-            if self._settled == settled:
+            if self._revision == revision:
                 desk.recall(shown)
 
     async def _agreed(self, context: Context, session: SessionView, root: Path) -> ProjectFile:
@@ -134,24 +134,31 @@ class TextureImportAdvisor(Advisor):
         """Shows what was found together with what the open popup still asks about other files."""
         first = await asyncio.to_thread(unsettled, found, desk.files, self._said_in(session))
         found = await with_preview(context, session, first)
-        looked_at = {asset.path for asset in assets}
-        while True:
-            settled = self._settled
-            made = await asyncio.to_thread(
-                draft, found, desk.files, self._said_in(session), looked_at, session.locale
-            )
-            # What was answered meanwhile would be asked for again.
-            if self._settled == settled:
-                break
-        if not made.news:
-            return
-        if made.popup is None:
+        made = await self._drafted(session, desk, {asset.path for asset in assets}, found)
+        if made.popup is not None:
+            await self._show(context, session, desk, made, made.popup)
+        elif made.news:
             popup_id = desk.popup_id
             desk.close()
             if popup_id is not None:
                 await context.close_popup(session, popup_id)
-            return
-        popup = msgspec.structs.replace(made.popup, dedupe=desk.open(made.files))
+
+    async def _drafted(
+        self, session: SessionView, desk: Desk, looked_at: Set[str], found: Sequence[FileAdvice]
+    ) -> Draft:
+        """The next popup, made once more where something was answered meanwhile: it would ask that again."""
+        while True:
+            revision = self._revision
+            made = await asyncio.to_thread(
+                draft, found, desk.files, self._said_in(session), looked_at, session.locale
+            )
+            if self._revision == revision:
+                return made
+
+    async def _show(
+        self, context: Context, session: SessionView, desk: Desk, made: Draft, popup: Popup
+    ) -> None:
+        popup = msgspec.structs.replace(popup, dedupe=desk.open(made.files))
         try:
             popup_id = await context.popup(session, popup, made.advice)
         except BaseException:
@@ -173,7 +180,7 @@ class TextureImportAdvisor(Advisor):
         return self._desks.setdefault(session.id, Desk())
 
     def _note(self, session: SessionView, marks: Set[Mark]) -> None:
-        self._settled += 1
+        self._revision += 1
         said = self._said.setdefault(session.project, set())
         if len(said) > MAX_MARKS:
             said.clear()

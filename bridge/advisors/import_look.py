@@ -86,10 +86,26 @@ async def look_at_all(
     context: Context, session: SessionView, assets: Sequence[Asset], around: Around
 ) -> list[Looked]:
     """Each readable file with its advice; a file that fails doesn't stop the others."""
+    rules = await context.rules(session)
+    examined = await _examined(context, session, assets, around)
+    looked = []
+    for start in range(0, len(examined), JUDGED_AT_ONCE):
+        # An import may bring thousands, and other sessions are heard in between.
+        await asyncio.sleep(0)
+        for one, judged in _in_context(examined[start : start + JUDGED_AT_ONCE], around):
+            with _own_trouble(one.asset):
+                looked.append(_judge(session, one, judged, rules, around.max_size))
+    around.seen.trim()
+    return looked
+
+
+async def _examined(
+    context: Context, session: SessionView, assets: Sequence[Asset], around: Around
+) -> list[Examined]:
+    """Those that can be read, in the order of `assets`."""
     assert session.root is not None
     root = await asyncio.to_thread(session.root.resolve)
     preview = PREVIEW if len(assets) <= PREVIEWED else 0
-    rules = await context.rules(session)
     found: list[Examined | None] = [None] * len(assets)
 
     async def examine(asset: Asset) -> Examined | None:
@@ -113,16 +129,7 @@ async def look_at_all(
     # Tasks for all of thousands would hold up everybody while they are made.
     places = iter(range(len(assets)))
     await asyncio.gather(*(take(places) for _ in range(min(AT_ONCE, len(assets)))))
-    examined = [one for one in found if one is not None]
-    looked = []
-    for start in range(0, len(examined), JUDGED_AT_ONCE):
-        # An import may bring thousands, and other sessions are heard in between.
-        await asyncio.sleep(0)
-        for one, judged in _in_context(examined[start : start + JUDGED_AT_ONCE], around):
-            with _own_trouble(one.asset):
-                looked.append(_judge(session, one, judged, rules, around.max_size))
-    around.seen.trim()
-    return looked
+    return [one for one in found if one is not None]
 
 
 def _in_context(examined: Sequence[Examined], around: Around) -> Iterator[tuple[Examined, Examination]]:

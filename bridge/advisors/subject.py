@@ -44,6 +44,15 @@ def _unknown(intent: TextureIntent) -> Memory:
     return {}
 
 
+def changes(before: Memory, after: Memory) -> dict[str, tuple[int, int]]:
+    """Bytes before and after by platform, where both are known and differ."""
+    return {
+        platform: (size, after[platform])
+        for platform, size in before.items()
+        if platform in after and after[platform] != size
+    }
+
+
 @dataclass(frozen=True)
 class Texture:
     """One texture, its settings and what its engine decides."""

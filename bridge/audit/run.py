@@ -22,7 +22,7 @@ from bridge.api import Kind, TextureAsset
 from bridge.audit import pictures
 from bridge.audit.alike import groups
 from bridge.audit.cache import Cache
-from bridge.audit.examine import Examiner, Workers
+from bridge.audit.examine import Examiner, Question, Workers
 from bridge.audit.judging import Judging
 from bridge.audit.project import Project
 from bridge.audit.questions import questions, unlisted
@@ -66,17 +66,12 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
     )
     judging = Judging(project, report, agreed.textures.max_size or plan.max_size)
     await asyncio.to_thread(judging.prepare, len(assets))
-    workload = _workload(registry)
     cache = Cache(_cache_file(plan.cache, project.root) if plan.cache else None)
     workers = Workers(plan.workers, plan.limits, plan.memory_mib, plan.deadline_s)
-    version = _version(workload, plan.limits)
-    examiner = Examiner(project.root, workload, version, workers, cache)
-    known = {asset.file: asset for asset in assets}
     try:
-        report.rows += [row for asset in assets if (row := unlisted(project, asset))]
-        gone = {row.file for row in report.rows}
-        there = [asset for asset in assets if asset.file not in gone]
-        asked = questions(project, there, await asyncio.to_thread(_uses, project, report), plan.use_names)
+        asked = await _asked(project, plan, report, assets)
+        known = {asset.file: asset for asset in assets}
+        examiner = _examiner(project, plan, registry, workers, cache)
         async with contextlib.aclosing(examiner.answers(asked)) as answers:
             async for answer in answers:
                 judging.take(known[answer.question.file], answer)
@@ -96,6 +91,22 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
     report.groups = await asyncio.to_thread(groups, judging.seen)
     report.seconds = time.perf_counter() - begin
     return report
+
+
+async def _asked(
+    project: Project, plan: Plan, report: Report, assets: Sequence[TextureAsset]
+) -> Iterator[Question]:
+    """What is asked about each texture; what can't be listed has its row in the report instead."""
+    report.rows += [row for asset in assets if (row := unlisted(project, asset))]
+    gone = {row.file for row in report.rows}
+    there = [asset for asset in assets if asset.file not in gone]
+    uses = await asyncio.to_thread(_uses, project, report)
+    return questions(project, there, uses, plan.use_names)
+
+
+def _examiner(project: Project, plan: Plan, registry: Registry, workers: Workers, cache: Cache) -> Examiner:
+    workload = _workload(registry)
+    return Examiner(project.root, workload, _version(workload, plan.limits), workers, cache)
 
 
 def _workload(registry: Registry) -> Workload:
