@@ -87,9 +87,9 @@ def _process(command: list[str], env: dict[str, str], stdout: int) -> Iterator[s
             process.stdout.close()
 
 
-def _until(ready: object) -> None:
+def _until(ready: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_S
-    while not ready():  # type: ignore[operator]
+    while not ready():
         if time.monotonic() > deadline:
             raise TimeoutError("the daemon didn't start")
         time.sleep(0.02)

@@ -12,7 +12,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +33,9 @@ TEMPLATE = """## kill -9 at random moments
 
 {clients} clients, {open} open requests each, ask for thumbnails with keys and all priorities; what is
 killed dies at random moments, and the daemon is started anew at once (`tools/bench/kills.py`). Each client
-comes back with `resume` and asks again, by the same ids and keys, for what it has no answer to. The aim:
-nothing that was accepted is lost, and no answer comes twice.
+comes back with `resume` and asks again, by the same ids and keys, for what it has no answer to. Accepted is
+what a client was told of: where that was cut off, the answer alone may come. The aim: nothing that was
+accepted is lost, and no answer comes twice.
 
 | killed | times | accepted | answered | lost | doubled, failed or wrong | connections | time |
 |---|---|---|---|---|---|---|---|
@@ -46,6 +47,10 @@ class Daemon(ProcessDaemon):
     """`popbridge serve`."""
 
     command = ("-m", "bridge.cli", "serve", "--port", "0", "--workers", "2")
+
+
+Kill = Callable[[Daemon, int, random.Random], Awaitable[None]]
+"""Kills so many times, at random moments."""
 
 
 class Found(Struct):
@@ -129,7 +134,7 @@ def workers(daemon: Daemon) -> list[psutil.Process]:
     return []
 
 
-async def torment(what: str, kill: object, count: int, seed: int) -> Found:
+async def torment(what: str, kill: Kill, count: int, seed: int) -> Found:
     """Kills `count` times under load, and gives the account."""
     with tempfile.TemporaryDirectory(prefix="popbridge-kills-", ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary, "project")
@@ -139,7 +144,7 @@ async def torment(what: str, kill: object, count: int, seed: int) -> Found:
         begin = time.monotonic()
         try:
             async with load(daemon, folder, seed) as askers:
-                await kill(daemon, count, random.Random(seed))  # type: ignore[operator]
+                await kill(daemon, count, random.Random(seed))
         finally:
             await asyncio.to_thread(daemon.stop)
         return Found(

@@ -31,7 +31,7 @@ class Page(Struct, frozen=True):
             text = section(name)
             # Read after the measurement and written after each: the next may fail, or another run at once.
             found = sections(self.path.read_text(encoding="utf-8")) if self.path.exists() else {}
-            self.path.write_text(self.written({**found, name: text}), encoding="utf-8")
+            self.path.write_text(self.written({**found, name: text}), encoding="utf-8", newline="\n")
             print(text, end="\n\n")
         return 0
 
