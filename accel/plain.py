@@ -83,6 +83,16 @@ def items(info: types.Type) -> types.Type | None:
     return info.item_type if isinstance(info, lists) else None
 
 
+def own_first(info: types.StructType) -> tuple[types.Field, ...]:
+    """The fields of a class before those of the classes that it extends, the nearest one's first."""
+    classes = [cls for cls in info.cls.__mro__ if issubclass(cls, Struct) and cls is not Struct]
+
+    def declared(field: types.Field) -> int:
+        return max(at for at, cls in enumerate(classes) if field.name in cls.__struct_fields__)
+
+    return tuple(sorted(info.fields, key=declared))
+
+
 def _hint(info: types.Type, value: object) -> str:
     """What may be meant."""
     item = items(info)

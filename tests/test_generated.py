@@ -75,6 +75,12 @@ def test_no_field_is_left_without_a_meaning() -> None:
     assert empty == []
 
 
+def test_each_workload_leads_to_what_its_value_holds() -> None:
+    text = (DOCS / "workloads.md").read_text(encoding="utf-8")
+    assert re.findall(r"Value:\s+(?:an?|a list of)\s+`(\w+)`", text) == []
+    assert "### Atlas" in text and "| `trim_alpha` | float, at least 0, less than 1 |" in text
+
+
 def test_the_settings_file_in_the_documents_can_be_read(tmp_path: Path) -> None:
     text = (DOCS / "settings.md").read_text(encoding="utf-8")
     (tmp_path / "settings.toml").write_text(re.findall(r"```toml\n(.*?)```", text, re.DOTALL)[0])

@@ -29,7 +29,7 @@ class Reading(Params, frozen=True):
 
 
 class Writing(Reading, frozen=True):
-    """How the results are written; what an operation adds comes first."""
+    """How the results are written."""
 
     format: Annotated[
         Literal["same", "png", "jpeg", "webp", "avif", "tiff", "tga", "psd", "exr", "hdr", "dds", "ktx2"],

@@ -40,11 +40,11 @@ def _files(workload: Workload) -> str:
 
 
 def _parameters(kind: type, indent: int) -> Iterator[str]:
-    from accel.plain import words
+    from accel.plain import own_first, words
 
     info = msgspec.inspect.type_info(kind)
     assert isinstance(info, msgspec.inspect.StructType)
-    for field in info.fields:
+    for field in own_first(info):
         bare, description = _taken_apart(field.type)
         said = words(bare)
         head = f"{' ' * indent}{field.encode_name}{_default(field)}"

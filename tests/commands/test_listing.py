@@ -54,6 +54,9 @@ class TestListings:
         assert "one of " in popbridge("workloads", "image.convert")[1]
         assert "the further ones to help" in popbridge("workloads", "image.mipmaps")[1]
         assert "It takes no parameters." in popbridge("workloads", "image.fingerprint")[1]
+        out = popbridge("workloads", "image.resize")[1]
+        own, averaging, writing = (out.index(f"\n  {name}=") for name in ("width", "kind", "format"))
+        assert own < averaging < writing < out.index("\n  transfer=")
         _, out, _ = popbridge("workloads", "image.convert", "--json")
         assert json.loads(out)["name"] == "image.convert"
 

@@ -65,7 +65,8 @@ def kind(info: inspect.Type) -> str:
             return f"str{_span(info.min_length, info.max_length, ' characters')}{pattern}"
         case inspect.IntType() | inspect.FloatType():
             above = f", more than {info.gt}" if info.gt is not None else ""
-            return f"{_WORDS[type(info)]}{above}{_span(info.ge, info.le)}"
+            below = f", less than {info.lt}" if info.lt is not None else ""
+            return f"{_WORDS[type(info)]}{above}{_span(info.ge, info.le)}{below}"
     return _WORDS[type(info)]
 
 

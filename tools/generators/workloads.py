@@ -12,11 +12,14 @@ from pathlib import Path
 
 import msgspec
 
+from accel.plain import own_first
 from accel.workload import Workload
 from bridge.core.messages import MAX_INPUTS
 from tools.generators import _first_party, _markdown, _records
 
 TARGET = Path("docs/workloads.md")
+VALUE = re.compile(r"(Value:\s+(?:an?|a list of)\s+)`(\w+)`")
+"""Where a docstring names the struct of the result's value."""
 TEXT = """\
 {notice}
 
@@ -92,8 +95,9 @@ def _workload(workload: Workload, own: Sequence[type]) -> str:
     info = msgspec.inspect.type_info(workload.params)
     assert isinstance(info, msgspec.inspect.StructType)
     facts = f"Version {workload.version}. Inputs: {count}."
-    fields = _markdown.fields(info)
-    return "\n\n".join([f"## {workload.name}", workload.doc, facts, fields, *map(_struct, own)])
+    fields = _markdown.fields(msgspec.structs.replace(info, fields=own_first(info)))
+    doc = VALUE.sub(lambda named: f"{named[1]}[`{named[2]}`](#{named[2].lower()})", workload.doc)
+    return "\n\n".join([f"## {workload.name}", doc, facts, fields, *map(_struct, own)])
 
 
 def _structs(workload: Workload) -> list[type]:
@@ -110,14 +114,17 @@ def _value(cls: type) -> str:
     info = msgspec.inspect.type_info(cls)
     assert isinstance(info, msgspec.inspect.StructType)
     says = {attribute.name: attribute.says for attribute in _records.attributes(cls)}
-    rows = ((f"`{field.encode_name}`", _markdown.kind(field.type), says[field.name]) for field in info.fields)
+    rows = (
+        (f"`{field.encode_name}`", _markdown.kind(field.type), re.sub(r"\bNone\b", "null", says[field.name]))
+        for field in info.fields
+    )
     return _markdown.table(("name", "type", "meaning"), rows)
 
 
 def _value_types(workload: Workload) -> Iterator[type]:
     """The struct that the docstring names as the value, and those within it."""
-    if named := re.search(r"Value: an? `(\w+)`", workload.doc):
-        cls = _find(workload.target.partition(":")[0].rpartition(".")[0], named[1])
+    if named := VALUE.search(workload.doc):
+        cls = _find(workload.target.partition(":")[0].rpartition(".")[0], named[2])
         yield from dict.fromkeys([cls, *_records.within(cls)])
 
 
