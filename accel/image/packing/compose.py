@@ -18,6 +18,7 @@ from accel.image.packing.sizes import Sizes
 from accel.image.raster import Raster
 from accel.image.save import WRITERS, wanted
 from accel.image.sprites import Atlas, AtlasPage, Sprite
+from accel.image.suffixes import suffix_of
 from accel.workload import Limits, OutputFile, WorkloadError
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from accel.image.decoded import Pixels
 
 STEPS = {"any": 1, "multiple_of_4": 4, "power_of_two": 0}
-
-SUFFIXES = {"jpeg": "jpg"}
-"""Of formats whose files end otherwise than they are called."""
 
 
 def compose(images: Sequence[Raster], params: AtlasParams, limits: Limits) -> Operated:
@@ -122,7 +120,7 @@ class _Composer:
         covered = sum(
             (s.width + more) * (s.height + more) for s in sprites if s.page == number and not s.alias
         )
-        image = f"{name}.{SUFFIXES.get(self._format, self._format)}"
+        image = name + suffix_of(WRITERS[self._format].media_type)
         fill = covered / (page.width * page.height)
         return AtlasPage(name, image, f"{data}.data", page.width, page.height, fill)
 

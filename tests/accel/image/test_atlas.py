@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from accel.image.atlas import AtlasParams, atlas
 from accel.image.packing.compose import draw
 from accel.image.raster import Raster
+from accel.image.save import WRITERS
 from accel.image.sprites import Sprite
+from accel.image.suffixes import suffix_of
 from accel.workload import Input, Limits, WorkloadError
 
 
@@ -320,7 +322,13 @@ class TestFiles:
     def test_floats_stay_floats_in_the_file(self, save):
         source = save("a.tif", sprite(6, 6, kind=np.float32), "scrgb")
         output = atlas([source], AtlasParams(), Limits())
-        assert output.value.pages[0].image == "atlas.tiff"
+        assert output.value.pages[0].image == "atlas.tif"
+
+    @pytest.mark.parametrize("format", WRITERS)
+    def test_the_data_calls_the_image_as_the_shell_writes_it(self, save, format):
+        output = atlas([save("a.png", sprite(8, 8))], AtlasParams(format=format), Limits())
+        (page,) = (file for file in output.files if file.name == "atlas")
+        assert output.value.pages[0].image == page.name + suffix_of(page.media_type)
 
     def test_the_data_tells_the_depth_that_is_written(self, save):
         output = atlas([save("a.png", sprite(6, 6))], AtlasParams(bits="16"), Limits())
