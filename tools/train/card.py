@@ -45,7 +45,7 @@ what its other textures, in all, in the same folder and in the folders beside it
 
 Every texture was judged by models that had learned nothing from its source, nor from another package of
 the same family, and by offsets, likelihood ratios and thresholds chosen on still other sources.
-{len(kinds)} textures of {len(np.unique(families))} sources:
+{len(kinds):,} textures of {len(np.unique(families))} sources, which are packages, or families of them:
 
 {_accuracy(found)}
 
