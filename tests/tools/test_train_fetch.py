@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from tools.train import fetch as fetching
-from tools.train.fetch import Source, fetch, sources, unpack
+from tools.train.archives import unpack
+from tools.train.fetch import Source, fetch, sources
 
 STONE, MOSS = b"\x89PNG stone", b"\x89PNG moss"
 

@@ -15,7 +15,8 @@ from accel.image.normals import curl
 from accel.image.open_raster import open_raster
 from accel.image.raster import Raster
 from accel.workload import Input, Limits, WorkloadError
-from tools.train.fetch import DATA, NESTED, Download, Labelled, Source, bring, sources
+from tools.train.archives import NESTED
+from tools.train.fetch import DATA, Download, Labelled, Source, bring, sources
 from tools.train.surfaces.examples import SIDE, Example, Floats, slopes_of
 
 COLUMNS = ("source", "albedo", "normal", "height", "roughness")
