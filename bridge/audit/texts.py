@@ -82,7 +82,7 @@ HELP = {
         "文件已损坏、为空，或内容与格式不符：请重新导出。",
     ),
     "unsupported": Text(
-        "The file is of a format, or larger than, what is examined here; nothing is said about it.",
+        "The file is of a format that isn't examined here, or larger than what is; nothing is said about it.",
         "文件的格式或大小超出检查范围，不作任何判断。",
     ),
     "unknown_settings": Text(
@@ -114,11 +114,11 @@ HELP = {
         "绿色通道朝下（DirectX），而导入设置无法说明：需由材质处理。",
     ),
     "color_as_normal": Text(
-        "Imported as a normal map only two channels of it are kept: its colours are lost.",
+        "Imported as a normal map, it keeps only two of its channels: its colours are lost.",
         "按法线贴图导入只保留两个通道：颜色会丢失。",
     ),
     "color_as_linear": Text(
-        "Colours are stored for the eye (sRGB): read as they are they come out too bright and washed out.",
+        "Colours are stored for the eye (sRGB): read as they are, they come out too bright and washed out.",
         "颜色以 sRGB 存储：按线性读取会过亮发白。",
     ),
     "packed_order": Text(

@@ -7,9 +7,6 @@ from pathlib import Path
 from bridge.api import Adapter
 from tools.generators import _first_party, _markdown
 
-ROOT = Path(__file__).resolve().parents[2]
-BEGIN = "<!-- begin: engines (made from the adapters by tools/generate.py) -->\n"
-END = "<!-- end: engines -->\n"
 HEADS = {
     Path("README.md"): (
         "engine",
@@ -27,13 +24,8 @@ def files() -> dict[Path, str]:
 
 
 def _page(path: Path, heads: tuple[str, ...]) -> str:
-    """The page on disk with its table made anew. Raises ValueError where the marks are gone."""
-    text = (ROOT / path).read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
     adapters = sorted(_first_party.registry().adapters, key=lambda a: (a.engine, a.name))
-    table = _markdown.table(heads, map(_row, adapters))
-    return f"{before}{BEGIN}\n{table}\n\n{END}{after}"
+    return _markdown.marked(path, "engines", "the adapters", _markdown.table(heads, map(_row, adapters)))
 
 
 def _row(adapter: Adapter) -> tuple[str, ...]:
