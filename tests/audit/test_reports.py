@@ -132,6 +132,19 @@ def test_the_table_tells_all_and_steers_no_terminal(report: Report, locale: str,
     assert ("错误" in text) == (locale == "zh-CN")
 
 
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_narrow_screen_gets_a_list_and_no_cut_words(report: Report, width: int) -> None:
+    report.rows[0] = replace(report.rows[0], file="materials/brick_albedo.png")
+    report.groups = [Group("file", ["materials/brick_albedo.png", "x.png"], 2048, 4096)]
+    out = io.StringIO()
+    report_table.show(report, report.rows, "en", 0, out, width)
+    lines = [line.rstrip() for line in out.getvalue().splitlines()]
+    assert "wrong  materials/brick_albedo.png" in lines and "  albedo?  64×32" in lines
+    assert out.getvalue().count("materials/brick_albedo.png") == 2 and max(map(len, lines)) <= width
+    assert any(line.startswith("equal files") for line in lines)
+    assert "shimmers" in out.getvalue() and "distance" in out.getvalue()
+
+
 def test_the_table_says_how_many_rows_it_leaves_out(report: Report) -> None:
     out = io.StringIO()
     report_table.show(report, report.rows, "en", 1, out, 100)
