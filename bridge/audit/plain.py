@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-
 WRITTEN = frozenset("\u00a0\u200c\u200d\u3000")
 """What Python calls unprintable, and Chinese, Persian and Hindi names have: wide spaces, joiners."""
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +17,7 @@ from bridge.commands.shared import read_settings, screen_width
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
+    from bridge.audit.baseline import Entry
     from bridge.audit.project import Project
     from bridge.audit.results import Report, Row
     from bridge.audit.run import Plan
@@ -89,8 +91,8 @@ def audit(
     agreed = projectfile.read(Path(folder))
     known = _known(baseline, update_baseline)
     plan = _plan(registry, workers, names=not no_names, cache=not no_cache, pictures=html is not None)
-    report = _examined(project, plan, registry, agreed)
-    failures = _settle(project, report, baseline, known, mend=mend, update=update_baseline)
+    report = _examined(project, plan, registry, agreed, known, mend=mend)
+    failures = _settle(project, report, baseline, mend=mend, update=update_baseline)
     report.shown = _ranked(report.rows, severity)
     failures += _tell(report, outputs, locale, limit)
     if failures:
@@ -130,7 +132,7 @@ def _is_image(file: Path) -> bool:
         return False
 
 
-def _known(baseline: str | None, update: bool) -> Any:
+def _known(baseline: str | None, update: bool) -> set[Entry]:
     from bridge.audit.baseline import read
 
     return set() if baseline is None or update else read(Path(baseline))
@@ -156,14 +158,31 @@ def _plan(registry: Registry, workers: int | None, *, names: bool, cache: bool, 
     )
 
 
-def _examined(project: Project, plan: Plan, registry: Registry, agreed: ProjectFile) -> Report:
+def _examined(
+    project: Project, plan: Plan, registry: Registry, agreed: ProjectFile, known: set[Entry], *, mend: bool
+) -> Report:
+    """The report, without what is known; with all that is to be mended once some is."""
+    from msgspec.structs import replace
+
+    from bridge.audit.baseline import accept
+    from bridge.audit.rounds import until_settled
+
     made: list[Report] = []
 
-    async def run() -> None:
-        made.append(await _run(project, plan, registry, agreed))
+    async def look(project: Project) -> Report:
+        report = await _run(project, plan, registry, agreed)
+        accept(report, known, project)
+        return report
 
-    # asyncio.run asks for a signal's handler, for which Python makes a text of all that the task gave.
-    asyncio.run(run())
+    async def run() -> None:
+        made.append(await (until_settled(project, look) if mend else look(project)))
+
+    with tempfile.TemporaryDirectory(prefix="popbridge-", ignore_cleanup_errors=True) as folder:
+        if plan.cache is None and mend:
+            # What one round found serves the next, and no other run.
+            plan = replace(plan, cache=Path(folder))
+        # asyncio.run asks for a signal's handler, for which Python makes a text of all that the task gave.
+        asyncio.run(run())
     return made[0]
 
 
@@ -185,15 +204,12 @@ async def _run(project: Project, plan: Plan, registry: Registry, agreed: Project
         return await audit(project, plan, registry, told, agreed)
 
 
-def _settle(
-    project: Project, report: Report, baseline: str | None, known: Any, *, mend: bool, update: bool
-) -> list[str]:
-    """Mends and accepts what is to be; gives what couldn't be written."""
+def _settle(project: Project, report: Report, baseline: str | None, *, mend: bool, update: bool) -> list[str]:
+    """Mends what is to be, and accepts all else; gives what couldn't be written."""
     from bridge.audit import baseline as baselines
     from bridge.audit.fix import fix
     from bridge.paths import Paths
 
-    baselines.accept(report, known, project)
     if mend:
         fix(project, report, Paths.find().database)
     if update and baseline is not None:

@@ -98,6 +98,14 @@ class TestAudit:
         code, out, err = popbridge("audit", str(project), "--workers", "1")
         assert code == 0 and "Wrong: 0, waste: 0" in out and err == ""
 
+    def test_fix_without_the_cache_keeps_none_between_runs(
+        self, popbridge: Any, project: Path, home: Path
+    ) -> None:
+        arguments = ["audit", str(project), "--fix", "--no-cache", "--workers", "1"]
+        assert "Mended textures: 2" in popbridge(*arguments)[1]
+        assert "Mended" not in popbridge(*arguments)[1]
+        assert not (home / "cache" / "audit").exists()
+
     def test_what_fix_wrote_is_listed_and_put_back_without_a_daemon(
         self, popbridge: Any, project: Path
     ) -> None:
