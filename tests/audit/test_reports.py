@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
@@ -107,6 +109,34 @@ def test_what_was_mended_is_told_from_what_is_left(report: Report, locale: str, 
     out = io.StringIO()
     report_table.show(report, report.rows, locale, 0, out, 400)
     assert said not in out.getvalue() and say("mended", locale) in out.getvalue()
+
+
+def test_the_page_says_by_what_it_is_sorted(report: Report) -> None:
+    page = "".join(report_html.pages(report, "en"))
+    assert '<th scope="col" data-largest aria-sort="descending"><button type="button">severity' in page
+    assert page.count('aria-sort="') == 1 and '<th scope="col">picture</th>' in page
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="chromium isn't installed")
+@pytest.mark.parametrize(
+    ("clicks", "first"),
+    [("1", "b9"), ("1 1", "b9"), ("2", "a10"), ("2 2", "b9"), ("5", "b9"), ("5 5", "a10"), ("", "b9")],
+)
+def test_a_click_sorts_the_page(tmp_path: Path, clicks: str, first: str) -> None:
+    """Numbers by the largest first, names in their order; a second click turns it round."""
+    rows = [
+        Row(f"{name}.png", name, [Issue.of(MIPMAPS)], size=size, kind="albedo", content="ab")
+        for name, size in (("b9", 10_000), ("a10", 9))
+    ]
+    page = "".join(report_html.pages(Report(name="game", root="", engine="acme", rows=rows), "en"))
+    script = "".join(f"heads[{at}].querySelector('button').click();" for at in clicks.split())
+    (tmp_path / "page.html").write_text(page.replace("  show();\n}", f"  show(); {script}\n}}"), "utf-8")
+    done = subprocess.run(
+        ["chromium", "--headless", "--no-sandbox", "--dump-dom", f"--user-data-dir={tmp_path / 'profile'}",
+         (tmp_path / "page.html").as_uri()],
+        capture_output=True, check=True, text=True, encoding="utf-8", timeout=120,
+    )  # fmt: skip
+    assert re.findall(r'data-sort="(\w+)\.png"', done.stdout)[0] == first and "2 shown" in done.stdout
 
 
 def test_a_clean_page_has_no_table(report: Report) -> None:
