@@ -92,7 +92,7 @@ def audit(
     known = _known(baseline, update_baseline)
     plan = _plan(registry, workers, names=not no_names, cache=not no_cache, pictures=html is not None)
     report = _examined(project, plan, registry, agreed, known, mend=mend)
-    failures = _settle(project, report, baseline, mend=mend, update=update_baseline)
+    failures = _settle(project, report, baseline, locale, mend=mend, update=update_baseline)
     report.shown = _ranked(report.rows, severity)
     failures += _tell(report, outputs, locale, limit)
     if failures:
@@ -204,14 +204,22 @@ async def _run(project: Project, plan: Plan, registry: Registry, agreed: Project
         return await audit(project, plan, registry, told, agreed)
 
 
-def _settle(project: Project, report: Report, baseline: str | None, *, mend: bool, update: bool) -> list[str]:
+def _settle(
+    project: Project, report: Report, baseline: str | None, locale: str, *, mend: bool, update: bool
+) -> list[str]:
     """Mends what is to be, and accepts all else; gives what couldn't be written."""
     from bridge.audit import baseline as baselines
     from bridge.audit.fix import fix
+    from bridge.audit.texts import say
     from bridge.paths import Paths
 
     if mend:
-        fix(project, report, Paths.find().database)
+        try:
+            fix(project, report, Paths.find().database)
+        except KeyboardInterrupt:
+            if report.receipt is not None:
+                click.echo(f"popbridge: {say('stopped', locale, receipt=report.receipt)}", err=True)
+            raise
     if update and baseline is not None:
         if failures := _written(baseline, [baselines.text(report.rows)]):
             return failures

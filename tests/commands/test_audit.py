@@ -183,6 +183,25 @@ class TestAudit:
         assert code == 2 and one_line(err) and "can't be written" in err
         assert "popbridge revert 1" in out and (tmp_path / "s").is_file()
 
+    def test_ctrl_c_while_it_writes_says_how_to_go_back(
+        self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from bridge_godot.importfile import ImportFile
+
+        before, real = settings(project), ImportFile.write
+
+        def stop_at_the_second(self: ImportFile) -> None:
+            if settings(project) != before:
+                raise KeyboardInterrupt
+            real(self)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(ImportFile, "write", stop_at_the_second)
+            code, out, err = popbridge("audit", str(project), "--fix", "--workers", "1")
+        assert (code, out) == (130, "") and "`popbridge revert 1` puts back" in err
+        assert settings(project) != before
+        assert popbridge("revert", "1")[0] == 0 and settings(project) == before
+
     def test_severity_chooses_what_is_told_and_fail_on_what_fails(
         self, popbridge: Any, project: Path
     ) -> None:
