@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bridge.commands.language import reads_chinese
 from bridge.commands.shared import read_settings, screen_width
 from bridge.core.errors import UserError
 
@@ -45,6 +46,10 @@ def _output(name: str, text: str) -> Callable[[Function], Function]:
     )
 
 
+def _language() -> str:
+    return "zh-CN" if reads_chinese() else "en"
+
+
 @click.command(epilog=EXAMPLES)
 @click.argument("folder", metavar="PROJECT", type=click.Path())
 @_output("html", "Writes the report as a page, with pictures; - is stdout.")
@@ -68,7 +73,7 @@ def _output(name: str, text: str) -> Callable[[Function], Function]:
 @click.option("--no-cache", is_flag=True, help="Examines everything anew.")
 @click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="Rows shown; 0 is all.")
 @click.option(
-    "--locale", type=click.Choice(["en", "zh-CN"]), default="en", show_default=True,
+    "--locale", type=click.Choice(["en", "zh-CN"]), default=_language, show_default="the system's",
     help="Language of the report.",
 )  # fmt: skip
 @click.option("--workers", type=click.IntRange(1, 256), help="Worker processes; one per core unless set.")

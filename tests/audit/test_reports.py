@@ -257,6 +257,19 @@ def test_sarif_has_what_its_schema_requires(report: Report) -> None:
     assert len(set(prints)) == len(prints)
 
 
+@pytest.mark.parametrize(("locale", "language"), [("en", "en-US"), ("zh-CN", "zh-CN"), ("de", "en-US")])
+def test_sarif_says_in_which_language_it_is(report: Report, locale: str, language: str) -> None:
+    (run,) = json.loads("".join(sarif.pieces(report, locale)))["runs"]
+    assert run["language"] == language
+
+
+def test_a_group_of_thousands_is_one_that_code_review_takes(report: Report) -> None:
+    report.rows, report.groups = [], [Group("file", [f"{at}.png" for at in range(5000)], 2048)]
+    (run,) = json.loads("".join(sarif.pieces(report, "en")))["runs"]
+    (result,) = run["results"]
+    assert "7.png, … +4992. " in result["message"]["text"] and len(result["relatedLocations"]) == 99
+
+
 def test_sarif_names_files_by_relative_encoded_uris(report: Report) -> None:
     (run,) = json.loads("".join(sarif.pieces(report, "en")))["runs"]
     places = [
