@@ -116,6 +116,10 @@ def _check(folder: str, outputs: dict[str, str | None], baseline: str | None, up
         raise click.UsageError("--baseline wants the name of a file.")
     if sum(file == STDOUT for file in outputs.values()) > 1:
         raise click.UsageError("Only one report can go to stdout.")
+    if update and baseline:
+        from bridge.audit.baseline import check_replaceable
+
+        check_replaceable(Path(baseline))
     # Told before the work, not after it.
     for name, file in outputs.items():
         if file == "":

@@ -86,6 +86,13 @@ class TestAudit:
         code, _, err = popbridge("audit", str(project), "--html", str(texture))
         assert code == 2 and one_line(err) and "is an image" in err and texture.read_bytes() == before
 
+    def test_a_baseline_never_takes_the_place_of_another_file(self, popbridge: Any, project: Path) -> None:
+        other = project / "project.godot"
+        before = other.read_bytes()
+        code, _, err = popbridge("audit", str(project), "--baseline", str(other), "--update-baseline")
+        assert code == 2 and one_line(err) and "no baseline: name another file" in err
+        assert other.read_bytes() == before
+
     def test_an_unknown_receipt_is_told_without_a_daemon(self, popbridge: Any) -> None:
         code, _, err = popbridge("revert", "99")
         assert code == 2 and one_line(err) and "There is no receipt 99" in err
