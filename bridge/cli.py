@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import click
 from click.exceptions import NoArgsIsHelpError
 
+from bridge.audit.plain import plain_lines
 from bridge.core.errors import RequestError, UserError
 
 COMMANDS = {
@@ -101,7 +102,7 @@ def _sentence(error: click.ClickException) -> str:
 
 
 def _complain(sentence: str, code: int) -> int:
-    click.echo(f"popbridge: {sentence}", err=True)
+    click.echo(f"popbridge: {plain_lines(sentence)}", err=True)
     return code
 
 

@@ -20,6 +20,11 @@ DIGITS = 16
 """Of a file's SHA-256: enough to tell its versions."""
 
 
+MARKED = 4096
+"""Bytes at the beginning among which a baseline says that it is one, also after a merge."""
+_REMEDY = "Correct it, or let --update-baseline accept all that is found now."
+
+
 class Entry(Struct, frozen=True, order=True, forbid_unknown_fields=True):
     """One finding that is accepted, until the file's content changes."""
 
@@ -42,11 +47,27 @@ def read(path: Path) -> set[Entry]:
         raise UserError(f"There is no baseline {path}: --update-baseline makes it.") from None
     except OSError as error:
         raise UserError(f"The baseline {path} can't be read ({error.strerror}).") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path} is no baseline (line {error.lineno}: {error.msg}). {_REMEDY}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is no baseline (it isn't UTF-8). {_REMEDY}") from None
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is no baseline ({error}): --update-baseline makes it anew.") from None
+        raise UserError(f"{path} is no baseline ({error}). {_REMEDY}") from None
     if file.popbridge_baseline != VERSION:
         raise UserError(f"{path} is a baseline of another PopBridge: --update-baseline makes it anew.")
     return set(file.accepted)
+
+
+def check_replaceable(path: Path) -> None:
+    """Raises UserError where something else than a baseline lies in its place: who mistypes loses no file."""
+    try:
+        with path.open("rb") as file:
+            begin = file.read(MARKED)
+    except OSError:
+        # What can't be read is told when it is written.
+        return
+    if begin.strip() and b"popbridge_baseline" not in begin:
+        raise UserError(f"{path} is there and no baseline: name another file, or remove it.")
 
 
 def text(rows: Iterable[Row]) -> str:

@@ -25,7 +25,10 @@ SESSION = "audit"
 
 
 def fix(project: Project, report: Report, database: Path) -> None:
-    """Settles every fixable finding of the report. Raises UserError where no receipt can be kept."""
+    """Settles every fixable finding of the report. Raises UserError where no receipt can be kept.
+
+    The report has the receipt's id as soon as something may be written, also where Ctrl-C ends that.
+    """
     rows = {row.path: row for row in report.rows if row.options and _nameable(row)}
     if not rows or project.support is None:
         return
@@ -33,9 +36,8 @@ def fix(project: Project, report: Report, database: Path) -> None:
     codes = sorted({issue.code for row in rows.values() for issue in row.issues if issue.fixable})
     before = [{"path": row.path, "options": row.present} for row in rows.values()]
     with _Store(database) as store:
-        report.receipt, done = _write(
-            store, project.root, project.support, changes, before, f"audit: {', '.join(codes)}"
-        )
+        report.receipt = _open(store, project.root, changes, before, f"audit: {', '.join(codes)}")
+        done = _write(store, report.receipt, project.root, project.support, changes)
     for change in done.get("after", ()):
         _mended(rows[change["path"]])
     for error in done.get("errors", ()):
@@ -64,9 +66,8 @@ def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
     _refuse_changed(after, before, present, partly=receipt.state == "sent")
     changes = [{"path": path, "options": before[path]} for path in after if path in before]
     with _Store(database) as store:
-        made, _ = _write(
-            store, root, project.support, changes, list(_as_changes(present)), receipt.note, receipt.id
-        )
+        made = _open(store, root, changes, list(_as_changes(present)), receipt.note, receipt.id)
+        _write(store, made, root, project.support, changes)
         kept = store.get(made)
     assert kept is not None
     return kept
@@ -88,24 +89,34 @@ def _mended(row: Row) -> None:
     row.issues = [issue for issue in row.issues if not issue.fixable]
 
 
-def _write(
+def _open(
     store: ReceiptStore,
     root: Path,
-    support: EditorSupport,
     changes: Sequence[Mapping[str, Any]],
     before: Sequence[Mapping[str, Any]],
     note: str,
     reverts: int | None = None,
-) -> tuple[int, Mapping[str, Any]]:
-    """The receipt's id, and what was done. The receipt is kept first: a run may be killed while it writes."""
+) -> int:
+    """The id of a receipt, which is kept before anything is written: a run may be killed while it writes."""
     root = root.resolve()
     args = {"root": str(root), "changes": list(changes), "before": list(before)}
     command = Command(id=0, name=COMMAND, args=args, deadline_ms=60_000)
     identity = hashlib.sha256(root.as_posix().encode("utf-8", "surrogateescape")).hexdigest()
     made, _ = store.open(SESSION, identity, root.name, command, note, reverts=reverts)
-    done = support.apply(root, changes)
-    store.answered(made, Result(id=made, value=dict(done)))
-    return made, done
+    return made
+
+
+def _write(
+    store: ReceiptStore,
+    receipt: int,
+    root: Path,
+    support: EditorSupport,
+    changes: Sequence[Mapping[str, Any]],
+) -> Mapping[str, Any]:
+    """What was done, which the receipt tells too."""
+    done = support.apply(root.resolve(), changes)
+    store.answered(receipt, Result(id=receipt, value=dict(done)))
+    return done
 
 
 def _present(project: Project, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:

@@ -8,11 +8,17 @@ h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2rem; }
 input { font: inherit; min-width: 22rem; max-width: 100%; padding: .3rem .5rem; }
 table { border-collapse: collapse; width: 100%; }
 td, th { text-align: left; vertical-align: top; padding: .4rem .6rem; border-top: 1px solid var(--line); }
-td:nth-child(3) { overflow-wrap: anywhere; min-width: 10rem; }
-td:nth-child(8) { min-width: 16rem; } td:nth-child(9) { min-width: 13rem; }
+/* A row that isn't on the screen isn't laid out, which only a row of fixed columns allows. */
+#rows, #rows :is(thead, tbody) { display: block; min-width: 64rem; }
+#rows { --memory: 7rem; --setting: minmax(0, 4fr); }
+#rows tr { display: grid; grid-template-columns: 5.5rem 5.5rem minmax(0, 4fr) 7rem 7rem 5.5rem var(--memory)
+  minmax(0, 6fr) var(--setting); border-top: 1px solid var(--line); }
+#rows tbody tr { content-visibility: auto; contain-intrinsic-height: auto 5.4rem; }
+#rows tr[hidden] { display: none; }
+#rows :is(td, th) { overflow-wrap: anywhere; border: none; }
+#rows thead { position: sticky; top: 0; background: Canvas; z-index: 1; }
+.no-memory { --memory: ; } .no-setting { --setting: ; }
 .no-memory :is(td, th):nth-child(7), .no-setting :is(td, th):nth-child(9) { display: none; }
-td:nth-child(5), td:nth-child(6), td:nth-child(7) { white-space: nowrap; }
-thead th { position: sticky; top: 0; background: Canvas; }
 th button { all: unset; cursor: pointer; font-weight: 600; }
 th button:focus-visible { outline: 2px solid; }
 th[aria-sort=ascending] button::after { content: " ▲"; }
@@ -30,7 +36,7 @@ const table = document.getElementById("rows");
 if (table) {
   const body = table.tBodies[0], rows = [...body.rows], heads = [...table.tHead.rows[0].cells];
   const filter = document.getElementById("filter"), shown = document.getElementById("shown");
-  const words = rows.map(row => row.innerText.toLowerCase());
+  const words = rows.map(row => [...row.cells].map(cell => cell.textContent).join(" ").toLowerCase());
   const compare = new Intl.Collator(document.documentElement.lang, { numeric: true }).compare;
   const key = (row, at) => row.cells[at].dataset.sort;
   const show = () => {
@@ -42,8 +48,9 @@ if (table) {
     });
     shown.value = shown.dataset.text.replace("{}", count);
   };
-  heads.forEach((head, at) => head.firstChild.addEventListener("click", () => {
-    const down = head.getAttribute("aria-sort") === "ascending";
+  heads.forEach((head, at) => head.querySelector("button")?.addEventListener("click", () => {
+    const now = head.getAttribute("aria-sort");
+    const down = now ? now === "ascending" : head.hasAttribute("data-largest");
     heads.forEach(other => other.removeAttribute("aria-sort"));
     head.setAttribute("aria-sort", down ? "descending" : "ascending");
     const sorted = [...rows].sort((a, b) => (down ? -1 : 1) * compare(key(a, at), key(b, at)));

@@ -6,12 +6,22 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+WRITTEN = frozenset("\u00a0\u200c\u200d\u3000")
+"""What Python calls unprintable, and Chinese, Persian and Hindi names have: wide spaces, joiners."""
+
 
 def plain(text: str) -> str:
     """`text` with escapes for what can't be printed."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(
+        c if c.isprintable() or c in WRITTEN else c.encode("unicode_escape").decode() for c in text
+    )
+
+
+def plain_lines(text: str) -> str:
+    """The same for text of several lines."""
+    return "\n".join(map(plain, text.split("\n")))
 
 
 def value_text(value: Any) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 from packaging.version import Version
 
 from bridge.advisors import advice
@@ -34,6 +35,8 @@ class Project(Struct, frozen=True):
     support: EditorSupport | None = None
     notice: str = ""
     """What people should know about the choice of the adapter."""
+    planned: Mapping[str, Mapping[str, Any]] = {}
+    """Options that count as set already, by file."""
 
     @property
     def engine(self) -> str:
@@ -43,7 +46,8 @@ class Project(Struct, frozen=True):
     def textures(self) -> Iterator[TextureAsset]:
         """One after the other, as a project may have 100,000 of them. Raises UserError."""
         try:
-            yield from self.support.textures(self.root) if self.support else _files(self.root)
+            for asset in self.support.textures(self.root) if self.support else _files(self.root):
+                yield _with(asset, self.planned.get(asset.file))
         except UserError:
             raise
         # An adapter is a plugin, as below.
@@ -88,6 +92,10 @@ def find(registry: Registry, root: Path) -> Project:
         version = choice.adapter.scheme.parse(text)
         return Project(root, choice.adapter, version, choice.adapter.editor, choice.notice or "")
     return Project(root, notice=notice)
+
+
+def _with(asset: TextureAsset, planned: Mapping[str, Any] | None) -> TextureAsset:
+    return replace(asset, options={**(asset.options or {}), **planned}) if planned else asset
 
 
 def _of_its_generation(choice: Choice[Adapter], version: str) -> bool:

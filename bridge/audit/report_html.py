@@ -15,6 +15,8 @@ from bridge.audit.summary import summary
 from bridge.audit.texts import bytes_text, explain, kind_name, kind_of, reasons, say, sentence
 
 COLUMNS = ("picture", "severity", "file", "kind", "size", "bytes", "memory", "finding", "setting")
+LARGEST_FIRST = {"severity", "size", "bytes", "memory", "setting"}
+"""What the first click sorts so."""
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
@@ -52,14 +54,21 @@ def _table(report: Report, locale: str) -> Iterator[str]:
     pictured = sum(bool(row.picture) for row in report.listed)
     if 0 < pictured < sum(bool(row.width) for row in report.listed):
         yield f"<p>{escape(say('more_pictures', locale, count=pictured))}</p>"
-    heads = "".join(
-        f'<th scope="col"><button type="button">{escape(say(column, locale))}</button></th>'
-        for column in COLUMNS
-    )
+    heads = "".join(_head(column, locale) for column in COLUMNS)
     yield f'<table id="rows" class="{_unused(report)}"><thead><tr>{heads}</tr></thead><tbody>'
     for row in report.listed:
         yield _row(row, locale)
     yield "</tbody></table>"
+
+
+def _head(column: str, locale: str) -> str:
+    word = escape(say(column, locale))
+    if column == "picture":
+        # Nobody looks for a picture by its order.
+        return f'<th scope="col">{word}</th>'
+    order = " data-largest" if column in LARGEST_FIRST else ""
+    order += ' aria-sort="descending"' if column == "severity" else ""
+    return f'<th scope="col"{order}><button type="button">{word}</button></th>'
 
 
 def _unused(report: Report) -> str:

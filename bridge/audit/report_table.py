@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import IO
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bridge.audit import report_list
 from bridge.audit.alike import WORDS
 from bridge.audit.plain import change_text, plain
 from bridge.audit.results import Group, Report, Row
@@ -18,6 +20,10 @@ from bridge.audit.texts import bytes_text, kind_of, say, sentence
 STYLES = {"wrong": "bold red", "waste": "yellow", "note": "dim", "mended": "green"}
 NAMED = 4
 """How many files of a group are named."""
+READABLE = 36
+"""Columns that a column of sentences or names needs: below that there is no table, but a list."""
+GAP = 2
+"""Columns between those of a table."""
 
 
 def show(report: Report, rows: Sequence[Row], locale: str, limit: int, out: IO[str], width: int) -> None:
@@ -29,11 +35,11 @@ def show(report: Report, rows: Sequence[Row], locale: str, limit: int, out: IO[s
         console.print(Text(plain(report.notice)))
     shown = rows[:limit] if limit else rows
     if shown:
-        console.print(_table(shown, locale))
+        _print_rows(console, shown, locale)
     _tell_more(console, len(rows) - len(shown), locale)
     groups = report.groups[:limit] if limit else report.groups
     if groups:
-        console.print(_groups(groups, locale))
+        _print_groups(console, groups, locale)
     _tell_more(console, len(report.groups) - len(groups), locale)
     for line in summary(report, locale):
         console.print(Text(line))
@@ -44,19 +50,53 @@ def _tell_more(console: Console, left_out: int, locale: str) -> None:
         console.print(Text(say("left_out", locale, count=left_out), style="dim"))
 
 
-def _table(rows: Sequence[Row], locale: str) -> Table:
-    table = Table(box=None, pad_edge=False, highlight=False)
-    for head in ("severity", "file", "kind", "size", "finding"):
-        table.add_column(say(head, locale), overflow="fold", ratio=2 if head == "finding" else None)
+def _print_rows(console: Console, rows: Sequence[Row], locale: str) -> None:
+    cells = [_cells(row, locale) for row in rows]
+    if _fits(console.width, [_heads(locale), *cells]):
+        console.print(_table(rows, cells, locale))
+        return
     for row in rows:
-        severity = row.issues[0].severity if row.issues else "mended"
-        table.add_row(
-            Text(say(severity, locale), STYLES[severity]),
-            Text(plain(row.file)),
-            Text(kind_of(row, locale)),
-            Text(f"{row.width}×{row.height}" if row.width else ""),
-            Text("\n".join(_said(row, locale))),
-        )
+        console.print(report_list.entry(row, _severity(row, locale), _said(row, locale), locale))
+
+
+def _print_groups(console: Console, groups: Sequence[Group], locale: str) -> None:
+    cells = [_group(group, locale) for group in groups]
+    heads = [say(head, locale) for head in ("how", "disk", "memory", "files")]
+    if _fits(console.width, [heads[:-1], *(row[:-1] for row in cells)]):
+        console.print(_groups(heads, cells, locale))
+        return
+    console.print(Text(say("duplicates", locale), "italic"))
+    for group in groups:
+        console.print(report_list.group(group, _named(group), locale))
+
+
+def _fits(width: int, cells: Sequence[Sequence[str]]) -> bool:
+    """Whether a last column that can be read has room beside these, none of them folded."""
+    return sum(max(map(cell_len, column)) + GAP for column in zip(*cells, strict=True)) + READABLE <= width
+
+
+def _heads(locale: str) -> list[str]:
+    return [say(head, locale) for head in ("severity", "file", "kind", "size")]
+
+
+def _cells(row: Row, locale: str) -> list[str]:
+    """What stands before the sentences."""
+    size = f"{row.width}×{row.height}" if row.width else ""
+    return [_severity(row, locale).plain, plain(row.file), kind_of(row, locale), size]
+
+
+def _severity(row: Row, locale: str) -> Text:
+    severity = row.issues[0].severity if row.issues else "mended"
+    return Text(say(severity, locale), STYLES[severity])
+
+
+def _table(rows: Sequence[Row], cells: Sequence[Sequence[str]], locale: str) -> Table:
+    table = Table(box=None, pad_edge=False, highlight=False)
+    for head in (*_heads(locale), say("finding", locale)):
+        table.add_column(head, overflow="fold")
+    for row, (_, *others) in zip(rows, cells, strict=True):
+        said = Text("\n".join(_said(row, locale)))
+        table.add_row(_severity(row, locale), *map(Text, others), said)
     return table
 
 
@@ -70,19 +110,22 @@ def _said(row: Row, locale: str) -> list[str]:
     return [*lines, changes] if changes else lines
 
 
-def _groups(groups: Sequence[Group], locale: str) -> Table:
+def _groups(heads: Sequence[str], cells: Sequence[Sequence[str]], locale: str) -> Table:
     table = Table(
         box=None, pad_edge=False, highlight=False, title=say("duplicates", locale), title_justify="left"
     )
-    for head in ("how", "disk", "memory", "files"):
-        table.add_column(say(head, locale), overflow="fold")
-    for group in groups:
-        named = [plain(file) for file in group.files[:NAMED]]
-        more = [f"… +{len(group.files) - NAMED}"] if len(group.files) > NAMED else []
-        table.add_row(
-            Text(say(WORDS[group.how], locale)),
-            Text(bytes_text(group.disk)),
-            Text(bytes_text(group.memory) if group.memory else ""),
-            Text("\n".join([*named, *more])),
-        )
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for row in cells:
+        table.add_row(*map(Text, row))
     return table
+
+
+def _group(group: Group, locale: str) -> list[str]:
+    memory = bytes_text(group.memory) if group.memory else ""
+    return [say(WORDS[group.how], locale), bytes_text(group.disk), memory, "\n".join(_named(group))]
+
+
+def _named(group: Group) -> list[str]:
+    named = [plain(file) for file in group.files[:NAMED]]
+    return [*named, f"… +{len(group.files) - NAMED}"] if len(group.files) > NAMED else named

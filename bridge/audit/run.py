@@ -13,7 +13,6 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -123,13 +122,13 @@ def _thumbnail(registry: Registry) -> Workload:
 
 def _listed(project: Project, agreed: ProjectFile) -> Iterator[TextureAsset]:
     """The textures to look at; equal settings of many are kept once."""
-    options: dict[bytes, Mapping[str, Any]] = {}
+    options: dict[str, Mapping[str, Any]] = {}
     for asset in project.textures():
         if agreed.textures.ignores(asset.file):
             continue
         if asset.options is not None:
-            key = msgspec.msgpack.encode(asset.options)
-            asset = replace(asset, options=options.setdefault(key, asset.options))
+            # Not encoded: an import file may hold numbers and bytes that no message can.
+            asset = replace(asset, options=options.setdefault(repr(asset.options), asset.options))
         yield asset
 
 

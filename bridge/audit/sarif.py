@@ -21,6 +21,10 @@ from bridge.audit.texts import bytes_text, explain, say, sentence
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 LEVELS = {"wrong": "error", "waste": "warning", "note": "note"}
 DUPLICATE = "duplicate"
+NAMED = 8
+"""How many files of a group its message names."""
+RELATED = 100
+"""How many of them are locations: code review shows no more, and refuses a log with a result of 1,000."""
 FINGERPRINT = "popbridgeFinding/v1"
 
 
@@ -36,6 +40,7 @@ def pieces(report: Report, locale: str) -> Iterator[str]:
     driver = {"name": "PopBridge", "semanticVersion": metadata.version("popbridge"), "rules": rules}
     run = {
         "tool": {"driver": driver},
+        "language": "zh-CN" if locale.lower().startswith("zh") else "en-US",
         "columnKind": "utf16CodeUnits",
         "originalUriBaseIds": {
             "%SRCROOT%": {
@@ -111,7 +116,9 @@ def _message(row: Row, issue: Issue, locale: str) -> str:
 
 
 def _duplicate(group: Group, above: str, locale: str) -> dict[str, Any]:
-    files = ", ".join(plain(file) for file in group.files)
+    named = [plain(file) for file in group.files[:NAMED]]
+    more = [f"… +{len(group.files) - NAMED}"] if len(group.files) > NAMED else []
+    files = ", ".join([*named, *more])
     sizes = {"disk": bytes_text(group.disk), "memory": bytes_text(group.memory)}
     message = say("duplicate_of", locale, how=say(WORDS[group.how], locale), files=files, **sizes)
     return {
@@ -120,7 +127,7 @@ def _duplicate(group: Group, above: str, locale: str) -> dict[str, Any]:
         "message": {"text": message},
         "locations": [_location(above + group.files[0])],
         "relatedLocations": [
-            {"id": at, **_location(above + file)} for at, file in enumerate(group.files[1:], 1)
+            {"id": at, **_location(above + file)} for at, file in enumerate(group.files[1:RELATED], 1)
         ],
         "partialFingerprints": {FINGERPRINT: _of_group(group)},
     }

@@ -25,6 +25,11 @@ TEXTS = {
         "Mended textures: {count}; `popbridge revert {receipt}` puts them back",
         "已修正 {count} 张贴图；`popbridge revert {receipt}` 可恢复原状",
     ),
+    "stopped": Text(
+        "Stopped while settings were written: `popbridge revert {receipt}` puts back what was, "
+        "--fix writes the rest.",
+        "写入设置时被中止：`popbridge revert {receipt}` 可恢复已写入的部分，再次运行 --fix 可写完其余部分。",
+    ),
     "unlisted_issues": Text(
         "Not listed: {count}; --severity note lists all",
         "其中 {count} 处未列出：--severity note 可全部列出",

@@ -6,16 +6,19 @@ import asyncio
 import logging
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bridge.commands.language import reads_chinese
 from bridge.commands.shared import read_settings, screen_width
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
+    from bridge.audit.baseline import Entry
     from bridge.audit.project import Project
     from bridge.audit.results import Report, Row
     from bridge.audit.run import Plan
@@ -43,6 +46,10 @@ def _output(name: str, text: str) -> Callable[[Function], Function]:
     )
 
 
+def _language() -> str:
+    return "zh-CN" if reads_chinese() else "en"
+
+
 @click.command(epilog=EXAMPLES)
 @click.argument("folder", metavar="PROJECT", type=click.Path())
 @_output("html", "Writes the report as a page, with pictures; - is stdout.")
@@ -66,7 +73,7 @@ def _output(name: str, text: str) -> Callable[[Function], Function]:
 @click.option("--no-cache", is_flag=True, help="Examines everything anew.")
 @click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="Rows shown; 0 is all.")
 @click.option(
-    "--locale", type=click.Choice(["en", "zh-CN"]), default="en", show_default=True,
+    "--locale", type=click.Choice(["en", "zh-CN"]), default=_language, show_default="the system's",
     help="Language of the report.",
 )  # fmt: skip
 @click.option("--workers", type=click.IntRange(1, 256), help="Worker processes; one per core unless set.")
@@ -89,8 +96,8 @@ def audit(
     agreed = projectfile.read(Path(folder))
     known = _known(baseline, update_baseline)
     plan = _plan(registry, workers, names=not no_names, cache=not no_cache, pictures=html is not None)
-    report = _examined(project, plan, registry, agreed)
-    failures = _settle(project, report, baseline, known, mend=mend, update=update_baseline)
+    report = _examined(project, plan, registry, agreed, known, mend=mend)
+    failures = _settle(project, report, baseline, locale, mend=mend, update=update_baseline)
     report.shown = _ranked(report.rows, severity)
     failures += _tell(report, outputs, locale, limit)
     if failures:
@@ -109,6 +116,10 @@ def _check(folder: str, outputs: dict[str, str | None], baseline: str | None, up
         raise click.UsageError("--baseline wants the name of a file.")
     if sum(file == STDOUT for file in outputs.values()) > 1:
         raise click.UsageError("Only one report can go to stdout.")
+    if update and baseline:
+        from bridge.audit.baseline import check_replaceable
+
+        check_replaceable(Path(baseline))
     # Told before the work, not after it.
     for name, file in outputs.items():
         if file == "":
@@ -130,7 +141,7 @@ def _is_image(file: Path) -> bool:
         return False
 
 
-def _known(baseline: str | None, update: bool) -> Any:
+def _known(baseline: str | None, update: bool) -> set[Entry]:
     from bridge.audit.baseline import read
 
     return set() if baseline is None or update else read(Path(baseline))
@@ -156,14 +167,31 @@ def _plan(registry: Registry, workers: int | None, *, names: bool, cache: bool, 
     )
 
 
-def _examined(project: Project, plan: Plan, registry: Registry, agreed: ProjectFile) -> Report:
+def _examined(
+    project: Project, plan: Plan, registry: Registry, agreed: ProjectFile, known: set[Entry], *, mend: bool
+) -> Report:
+    """The report, without what is known; with all that is to be mended once some is."""
+    from msgspec.structs import replace
+
+    from bridge.audit.baseline import accept
+    from bridge.audit.rounds import until_settled
+
     made: list[Report] = []
 
-    async def run() -> None:
-        made.append(await _run(project, plan, registry, agreed))
+    async def look(project: Project) -> Report:
+        report = await _run(project, plan, registry, agreed)
+        accept(report, known, project)
+        return report
 
-    # asyncio.run asks for a signal's handler, for which Python makes a text of all that the task gave.
-    asyncio.run(run())
+    async def run() -> None:
+        made.append(await (until_settled(project, look) if mend else look(project)))
+
+    with tempfile.TemporaryDirectory(prefix="popbridge-", ignore_cleanup_errors=True) as folder:
+        if plan.cache is None and mend:
+            # What one round found serves the next, and no other run.
+            plan = replace(plan, cache=Path(folder))
+        # asyncio.run asks for a signal's handler, for which Python makes a text of all that the task gave.
+        asyncio.run(run())
     return made[0]
 
 
@@ -186,16 +214,21 @@ async def _run(project: Project, plan: Plan, registry: Registry, agreed: Project
 
 
 def _settle(
-    project: Project, report: Report, baseline: str | None, known: Any, *, mend: bool, update: bool
+    project: Project, report: Report, baseline: str | None, locale: str, *, mend: bool, update: bool
 ) -> list[str]:
-    """Mends and accepts what is to be; gives what couldn't be written."""
+    """Mends what is to be, and accepts all else; gives what couldn't be written."""
     from bridge.audit import baseline as baselines
     from bridge.audit.fix import fix
+    from bridge.audit.texts import say
     from bridge.paths import Paths
 
-    baselines.accept(report, known, project)
     if mend:
-        fix(project, report, Paths.find().database)
+        try:
+            fix(project, report, Paths.find().database)
+        except KeyboardInterrupt:
+            if report.receipt is not None:
+                click.echo(f"popbridge: {say('stopped', locale, receipt=report.receipt)}", err=True)
+            raise
     if update and baseline is not None:
         if failures := _written(baseline, [baselines.text(report.rows)]):
             return failures

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bridge.audit.plain import plain
 from bridge.commands.shared import as_json_text, say_json, table
 from bridge.core.errors import RequestError, UserError
 
@@ -70,7 +71,7 @@ def revert(receipt: int, editor: str, as_json: bool) -> int:
         outcome = "put back" if made.get("state") == "applied" else "NOT put back"
         click.echo(f"Receipt {receipt} is {outcome} (receipt {made.get('id')}).")
         for problem in _maps(made.get("errors")):
-            click.echo(f"  {problem.get('path', '')} {problem.get('message', '')}".rstrip())
+            click.echo(plain(f"  {problem.get('path', '')} {problem.get('message', '')}".rstrip()))
     return 0 if made.get("state") == "applied" and not made.get("errors") else 1
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import click
 import msgspec
 
+from bridge.audit.plain import plain_lines
 from bridge.core.errors import UserError
 from bridge.core.settings import Setting, Settings, resolve
 
@@ -99,7 +100,7 @@ def table(rows: Sequence[tuple[str, ...]], heads: tuple[str, ...], less: Sequenc
             del cells[head]
     shown = Table(*cells, box=None, pad_edge=False, highlight=False)
     for row in zip(*cells.values(), strict=True):
-        shown.add_row(*(Text(text, overflow="fold") for text in row))
+        shown.add_row(*(Text(plain_lines(text), overflow="fold") for text in row))
     Console(file=sys.stdout, width=width).print(shown)
 
 

@@ -88,6 +88,29 @@ def test_what_is_no_baseline_says_so(tmp_path: Path, text: str) -> None:
         baseline.read(tmp_path / "b.json")
 
 
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b'{\n "popbridge_baseline": 1,\n "accepted": [{},]\n}', "line 3: "),
+        ('{"popbridge_baseline": 1}'.encode("utf-16"), "isn't UTF-8"),
+    ],
+)
+def test_a_slip_of_the_hand_says_where_and_that_it_can_be_corrected(
+    tmp_path: Path, data: bytes, says: str
+) -> None:
+    (tmp_path / "b.json").write_bytes(data)
+    with pytest.raises(UserError, match="Correct it, or let --update-baseline") as raised:
+        baseline.read(tmp_path / "b.json")
+    assert says in str(raised.value) and "codec" not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["", " \n", baseline.text([]), "<<<<<<< HEAD\n" + baseline.text([])])
+def test_one_that_is_broken_may_be_made_anew(tmp_path: Path, text: str) -> None:
+    (tmp_path / "b.json").write_text(text, encoding="utf-8")
+    baseline.check_replaceable(tmp_path / "b.json")
+    baseline.check_replaceable(tmp_path / "gone.json")
+
+
 def test_one_that_isnt_there_says_how_to_make_it(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--update-baseline makes it"):
         baseline.read(tmp_path / "gone.json")

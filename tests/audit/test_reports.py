@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
@@ -110,6 +112,34 @@ def test_what_was_mended_is_told_from_what_is_left(report: Report, locale: str, 
     assert said not in out.getvalue() and say("mended", locale) in out.getvalue()
 
 
+def test_the_page_says_by_what_it_is_sorted(report: Report) -> None:
+    page = "".join(report_html.pages(report, "en"))
+    assert '<th scope="col" data-largest aria-sort="descending"><button type="button">severity' in page
+    assert page.count('aria-sort="') == 1 and '<th scope="col">picture</th>' in page
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="chromium isn't installed")
+@pytest.mark.parametrize(
+    ("clicks", "first"),
+    [("1", "b9"), ("1 1", "b9"), ("2", "a10"), ("2 2", "b9"), ("5", "b9"), ("5 5", "a10"), ("", "b9")],
+)
+def test_a_click_sorts_the_page(tmp_path: Path, clicks: str, first: str) -> None:
+    """Numbers by the largest first, names in their order; a second click turns it round."""
+    rows = [
+        Row(f"{name}.png", name, [Issue.of(MIPMAPS)], size=size, kind="albedo", content="ab")
+        for name, size in (("b9", 10_000), ("a10", 9))
+    ]
+    page = "".join(report_html.pages(Report(name="game", root="", engine="acme", rows=rows), "en"))
+    script = "".join(f"heads[{at}].querySelector('button').click();" for at in clicks.split())
+    (tmp_path / "page.html").write_text(page.replace("  show();\n}", f"  show(); {script}\n}}"), "utf-8")
+    done = subprocess.run(
+        ["chromium", "--headless", "--no-sandbox", "--dump-dom", f"--user-data-dir={tmp_path / 'profile'}",
+         (tmp_path / "page.html").as_uri()],
+        capture_output=True, check=True, text=True, encoding="utf-8", timeout=120,
+    )  # fmt: skip
+    assert re.findall(r'data-sort="(\w+)\.png"', done.stdout)[0] == first and "2 shown" in done.stdout
+
+
 def test_a_clean_page_has_no_table(report: Report) -> None:
     report.rows, report.groups = [], []
     assert "<table" not in "".join(report_html.pages(report, "en"))
@@ -131,6 +161,19 @@ def test_the_table_tells_all_and_steers_no_terminal(report: Report, locale: str,
     joined = "".join(line.strip() for line in text.split())
     assert "m" in joined and "false→true" in joined and "a" in joined
     assert ("错误" in text) == (locale == "zh-CN")
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_narrow_screen_gets_a_list_and_no_cut_words(report: Report, width: int) -> None:
+    report.rows[0] = replace(report.rows[0], file="materials/brick_albedo.png")
+    report.groups = [Group("file", ["materials/brick_albedo.png", "x.png"], 2048, 4096)]
+    out = io.StringIO()
+    report_table.show(report, report.rows, "en", 0, out, width)
+    lines = [line.rstrip() for line in out.getvalue().splitlines()]
+    assert "wrong  materials/brick_albedo.png" in lines and "  albedo?  64×32" in lines
+    assert out.getvalue().count("materials/brick_albedo.png") == 2 and max(map(len, lines)) <= width
+    assert any(line.startswith("equal files") for line in lines)
+    assert "shimmers" in out.getvalue() and "distance" in out.getvalue()
 
 
 def test_the_table_says_how_many_rows_it_leaves_out(report: Report) -> None:
@@ -213,6 +256,19 @@ def test_sarif_has_what_its_schema_requires(report: Report) -> None:
         assert set(result["partialFingerprints"]) == {sarif.FINGERPRINT}
     prints = [json.dumps(result["partialFingerprints"]) for result in run["results"]]
     assert len(set(prints)) == len(prints)
+
+
+@pytest.mark.parametrize(("locale", "language"), [("en", "en-US"), ("zh-CN", "zh-CN"), ("de", "en-US")])
+def test_sarif_says_in_which_language_it_is(report: Report, locale: str, language: str) -> None:
+    (run,) = json.loads("".join(sarif.pieces(report, locale)))["runs"]
+    assert run["language"] == language
+
+
+def test_a_group_of_thousands_is_one_that_code_review_takes(report: Report) -> None:
+    report.rows, report.groups = [], [Group("file", [f"{at}.png" for at in range(5000)], 2048)]
+    (run,) = json.loads("".join(sarif.pieces(report, "en")))["runs"]
+    (result,) = run["results"]
+    assert "7.png, … +4992. " in result["message"]["text"] and len(result["relatedLocations"]) == 99
 
 
 def test_sarif_names_files_by_relative_encoded_uris(report: Report) -> None:

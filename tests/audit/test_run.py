@@ -231,6 +231,16 @@ async def test_a_name_that_is_no_unicode_is_examined_like_any_other(game: Path, 
     assert (await run(game)).cached == 2
 
 
+@pytest.mark.parametrize("line", [b"x/number=99999999999999999999", b'x/text="\xff"', b"x/d=" + b"9" * 5000])
+async def test_options_that_no_message_can_hold_are_no_reason_to_stop(
+    game: Path, run: Run, line: bytes
+) -> None:
+    put(game, "rock.png", "normal")
+    settings = game / "rock.png.import"
+    settings.write_bytes(settings.read_bytes() + line + b"\n")
+    assert (await run(game)).kinds == {"normal": 1}
+
+
 async def test_stopping_keeps_what_was_examined_by_then(game: Path, run: Run) -> None:
     for number in range(5):
         put(game, f"{number}.png", f"albedo {number}")

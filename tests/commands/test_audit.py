@@ -86,6 +86,13 @@ class TestAudit:
         code, _, err = popbridge("audit", str(project), "--html", str(texture))
         assert code == 2 and one_line(err) and "is an image" in err and texture.read_bytes() == before
 
+    def test_a_baseline_never_takes_the_place_of_another_file(self, popbridge: Any, project: Path) -> None:
+        other = project / "project.godot"
+        before = other.read_bytes()
+        code, _, err = popbridge("audit", str(project), "--baseline", str(other), "--update-baseline")
+        assert code == 2 and one_line(err) and "no baseline: name another file" in err
+        assert other.read_bytes() == before
+
     def test_an_unknown_receipt_is_told_without_a_daemon(self, popbridge: Any) -> None:
         code, _, err = popbridge("revert", "99")
         assert code == 2 and one_line(err) and "There is no receipt 99" in err
@@ -97,6 +104,14 @@ class TestAudit:
         assert popbridge("audit", str(project), "--workers", "1", "--fix")[0] == 0
         code, out, err = popbridge("audit", str(project), "--workers", "1")
         assert code == 0 and "Wrong: 0, waste: 0" in out and err == ""
+
+    def test_fix_without_the_cache_keeps_none_between_runs(
+        self, popbridge: Any, project: Path, home: Path
+    ) -> None:
+        arguments = ["audit", str(project), "--fix", "--no-cache", "--workers", "1"]
+        assert "Mended textures: 2" in popbridge(*arguments)[1]
+        assert "Mended" not in popbridge(*arguments)[1]
+        assert not (home / "cache" / "audit").exists()
 
     def test_what_fix_wrote_is_listed_and_put_back_without_a_daemon(
         self, popbridge: Any, project: Path
@@ -175,6 +190,25 @@ class TestAudit:
         assert code == 2 and one_line(err) and "can't be written" in err
         assert "popbridge revert 1" in out and (tmp_path / "s").is_file()
 
+    def test_ctrl_c_while_it_writes_says_how_to_go_back(
+        self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from bridge_godot.importfile import ImportFile
+
+        before, real = settings(project), ImportFile.write
+
+        def stop_at_the_second(self: ImportFile) -> None:
+            if settings(project) != before:
+                raise KeyboardInterrupt
+            real(self)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(ImportFile, "write", stop_at_the_second)
+            code, out, err = popbridge("audit", str(project), "--fix", "--workers", "1")
+        assert (code, out) == (130, "") and "`popbridge revert 1` puts back" in err
+        assert settings(project) != before
+        assert popbridge("revert", "1")[0] == 0 and settings(project) == before
+
     def test_severity_chooses_what_is_told_and_fail_on_what_fails(
         self, popbridge: Any, project: Path
     ) -> None:
@@ -227,6 +261,22 @@ class TestAudit:
         before = settings(project)
         code, out, _ = popbridge("audit", str(project), "--fix", "--workers", "1")
         assert code == 1 and "couldn't be mended" in out and settings(project) == before
+
+
+@pytest.mark.parametrize(
+    ("system", "flags", "says"),
+    [
+        ("zh_CN.UTF-8", [], "张贴图"),
+        ("de_DE.UTF-8", [], "Textures:"),
+        ("zh_CN", ["--locale", "en"], "Textures:"),
+    ],
+)
+def test_it_speaks_the_systems_language_unless_told_another(
+    popbridge: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, flags: list[str], says: str
+) -> None:
+    monkeypatch.setenv("LC_ALL", system)
+    (tmp_path / "empty").mkdir()
+    assert says in popbridge("audit", str(tmp_path / "empty"), *flags)[1]
 
 
 def test_a_language_that_it_does_not_speak_is_refused(popbridge: Any, tmp_path: Path) -> None:

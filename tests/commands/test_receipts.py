@@ -67,6 +67,13 @@ class TestReceipts:
         _, out, _ = popbridge("receipts")
         assert "and 2 more files; --json shows them" in out and "error: x is locked" in out
 
+    def test_a_files_name_steers_no_terminal(self, popbridge: Any, home: Path) -> None:
+        evil = "res://\x1b]0;x\x07\x1b[2Ja.png"
+        keep_receipt(home, [evil], errors=[{"path": evil, "message": "is locked"}])
+        _, out, _ = popbridge("receipts")
+        assert "\x1b" not in out and out.count("\\x1b[2Ja.png") == 2
+        assert "\x1b" not in popbridge("audit", "\x1b[2J")[2]
+
     @pytest.mark.parametrize(
         ("created", "shown"),
         [

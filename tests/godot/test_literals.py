@@ -25,13 +25,19 @@ def test_a_literal_is_its_value(literal: str, value: Value) -> None:
     assert type(parsed) is type(value)
 
 
-@pytest.mark.parametrize("literal", ["[1, 2]", "{}", "Color(1, 0, 0, 1)", '&"name"', '"a" + "b"', "1.2.3"])
+@pytest.mark.parametrize(
+    "literal",
+    [
+        "[1, 2]", "{}", "Color(1, 0, 0, 1)", '&"name"', '"a" + "b"', "1.2.3", "9223372036854775808",
+        "-9223372036854775809", "9" * 5000,
+    ],
+)  # fmt: skip
 def test_a_type_that_is_not_known_stays_text(literal: str) -> None:
     assert isinstance(parse(literal), Raw)
     assert render(parse(literal)) == literal
 
 
-@given(st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.none())
+@given(st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text() | st.none())
 def test_every_value_comes_back(value: Value) -> None:
     parsed = parse(render(value))
     assert parsed == value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-_INT = re.compile(r"-?\d+\Z", re.ASCII)
+_INT = re.compile(r"-?\d{1,19}\Z", re.ASCII)
 _FLOAT = re.compile(r"-?(?:\d+\.\d*|\.\d+|\d+(?:\.\d*)?[eE][+-]?\d+|\d+\.\d*[eE][+-]?\d+)\Z", re.ASCII)
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"\Z', re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{6})|(.))", re.DOTALL)
@@ -21,6 +21,9 @@ _WORDS: dict[str, bool | float | None] = {
     "nan": math.nan,
 }
 
+LARGEST = 2**63 - 1
+"""Of Godot's integers, and of a message's."""
+
 Value = bool | int | float | str | None
 
 
@@ -32,7 +35,7 @@ def parse(literal: str) -> Value:
     """The value of a literal; a `Raw` for types that aren't known here."""
     if literal in _WORDS:
         return _WORDS[literal]
-    if _INT.match(literal):
+    if _INT.match(literal) and -LARGEST - 1 <= int(literal) <= LARGEST:
         return int(literal)
     if _FLOAT.match(literal):
         return float(literal)

@@ -1,0 +1,70 @@
+"""Rounds of an audit: settings are evidence too, so that what is planned for some tells more of others."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from bridge.audit.project import Project
+from bridge.audit.results import Report, Row
+
+MOST = 5
+"""Rounds; two are enough nearly always, and two textures might each speak against the other for ever."""
+
+Plans = dict[str, dict[str, Any]]
+"""Options to set, by file."""
+
+
+async def until_settled(project: Project, look: Callable[[Project], Awaitable[Report]]) -> Report:
+    """The report on a project with all that is left to mend once what it says is mended; writes nothing.
+
+    `look` audits a project and accepts what is known of it; it is asked anew with what is planned, until that
+    adds nothing. Raises UserError as it does.
+    """
+    plans: Plans = {}
+    reports = [await look(project)]
+    while _plan(plans, reports[-1]) and len(reports) < MOST:
+        reports.append(await look(replace(project, planned=plans)))
+    return _merged(reports, plans) if len(reports) > 1 else reports[0]
+
+
+def _plan(plans: Plans, report: Report) -> bool:
+    """Adds what the report would set; False where that is nothing."""
+    rows = [row for row in report.rows if row.options]
+    for row in rows:
+        plans[row.file] = {**plans.get(row.file, {}), **row.options}
+    return bool(rows)
+
+
+def _merged(reports: list[Report], plans: Plans) -> Report:
+    """The first report, with the rows of all rounds, each texture as it was seen in the last."""
+    first, last = reports[0], reports[-1]
+    rounds = [{row.file: row for row in report.rows} for report in reports]
+    files = dict.fromkeys(file for rows in rounds for file in rows)
+    rows = [_row([rows.get(file) for rows in rounds], plans.get(file, {})) for file in files]
+    return replace(
+        first,
+        rows=sorted((row for row in rows if row.issues), key=lambda row: (-row.rank, row.file)),
+        kinds=last.kinds,
+        accepted=last.accepted,
+        stale=last.stale,
+        seconds=sum(report.seconds for report in reports),
+    )
+
+
+def _row(seen: list[Row | None], plan: Mapping[str, Any]) -> Row:
+    """One texture in all rounds, in None of which there was nothing to say of it."""
+    there = [row for row in seen if row is not None]
+    options = {name: value for name, value in plan.items() if value != (there[0].settings or {}).get(name)}
+    fixable = {issue.code: issue for row in there for issue in row.issues if issue.fixable and options}
+    left = [issue for issue in seen[-1].issues if not issue.fixable] if seen[-1] else []
+    last = there[-1]
+    return replace(
+        last,
+        issues=sorted([*fixable.values(), *left], key=lambda issue: -issue.rank),
+        settings=there[0].settings,
+        options=options,
+        memory=there[0].memory,
+    )
