@@ -120,3 +120,8 @@ class Inspection(Struct, frozen=True):
     """How visible the edges are where copies meet."""
     palette: bool = False
     """Whether the file holds numbers of colours in a palette, one for each pixel."""
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Width and height, pixels as stored."""
+        return self.width, self.height

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from accel.texture.classification import Classification, Evidence
 from accel.texture.kinds import KINDS, Kind
-from accel.texture.neighbours import LEVELS, Neighbours
+from accel.texture.neighbours import LEVELS, Neighbours, Size
 from accel.texture.sureness import CLASSES, Sureness, sure_enough
 from accel.texture.trees import Trees, from_arrays
 from accel.workload import WorkloadError
@@ -45,6 +45,19 @@ NAMING = ("name", "folder", "siblings", "words")
 """Sources of evidence that a name is."""
 
 
+class Around(Struct, frozen=True):
+    """What textures are alone, and what is around each of them; all by row."""
+
+    alone: Floats
+    """Probabilities of the kinds: rows x kinds."""
+    sizes: NDArray[np.int64]
+    """Width and height, texels: rows x 2."""
+    others: Floats
+    """The sums of what the others are taken for: levels x rows x kinds."""
+    alike: Floats
+    """Of the others in the project and in the folder, the share that is of the texture's size: 2 x rows."""
+
+
 class Experience(Struct, frozen=True):
     """What was learned from other projects."""
 
@@ -57,38 +70,39 @@ class Experience(Struct, frozen=True):
     names: Sureness
     """The same where one does."""
 
-    def weigh(self, alone: Floats, others: Floats) -> Floats:
-        """Probabilities, rows x kinds, of textures with what they're alone and the sums of the others around
-        them, levels x rows x kinds."""
-        seen = columns(alone, others, self.usual)
+    def weigh(self, around: Around) -> Floats:
+        """Probabilities by all that is around: rows x kinds."""
+        seen = columns(around, self.usual)
         logs = expected(seen) + self.trees.scores(seen)
         raised = np.exp(logs - logs.max(axis=1, keepdims=True))
         return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
 class Context:
-    """The textures of one project, by what each is taken for alone."""
+    """The textures of one project, by their sizes and what each is taken for alone."""
 
     def __init__(self) -> None:
         self._around = Neighbours()
 
-    def add(self, file: str, found: Classification) -> Portions:
+    def add(self, file: str, size: Size, found: Classification) -> Portions:
         """One more texture, as `texture.classify` judged it; its file is named below the project's root, with
         slashes. Gives what `remove` takes to forget it."""
         added = portions(_row(found))
-        self._around.add(file, added)
+        self._around.add(file, size, added)
         return added
 
-    def add_all(self, files: Sequence[str], added: Portions) -> None:
+    def add_all(self, files: Sequence[str], sizes: Sequence[Size], added: Portions) -> None:
         """Further textures, rows by `portions`, each of which `remove` takes too."""
-        for file, row in zip(files, added, strict=True):
-            self._around.add(file, row)
+        for file, size, row in zip(files, sizes, added, strict=True):
+            self._around.add(file, size, row)
 
-    def remove(self, file: str, added: Portions) -> None:
+    def remove(self, file: str, size: Size, added: Portions) -> None:
         """Forgets one that was added."""
-        self._around.remove(file, added)
+        self._around.remove(file, size, added)
 
-    def judge(self, files: Sequence[str], found: Sequence[Classification]) -> list[Classification]:
+    def judge(
+        self, files: Sequence[str], sizes: Sequence[Size], found: Sequence[Classification]
+    ) -> list[Classification]:
         """Each judged once more by what the others are: some of those that were added.
 
         What materials use a texture as needs no guess by others. Raises WorkloadError where what was
@@ -98,7 +112,8 @@ class Context:
             return list(found)
         alone = np.array([_row(one) for one in found])
         others = np.maximum(self._around.around(files) - portions(alone), 0) / WHOLE
-        now = experience().weigh(alone, others)
+        sized = np.array(sizes, np.int64)
+        now = experience().weigh(Around(alone, sized, others, self._around.alike(files, sizes)))
         best = now.argmax(axis=1)
         advise = np.where(
             [_named(one) for one in found],
@@ -109,14 +124,17 @@ class Context:
         return [one if _used(one) else _told(one, KINDS[kind], *how) for one, kind, *how in told]
 
 
-def columns(alone: Floats, others: Floats, usual: Floats) -> NDArray[np.float32]:
+def columns(around: Around, usual: Floats) -> NDArray[np.float32]:
     """What the trees see: the logarithms of what a texture is taken for alone, of how much more or less of
-    each kind its project has than is usual, and its folder and those beside than the project."""
-    project, *nearer = others
+    each kind its project has than is usual, and its folder and those beside than the project; what share of
+    them is of its size, and the logarithms of that."""
+    project, *nearer = around.others
     mixture = _mixture(project, usual, HELD[0])
     ratios = [mixture / usual]
     ratios += [_mixture(sums, mixture, held) / mixture for sums, held in zip(nearer, HELD[1:], strict=True)]
-    return np.hstack([np.log(np.maximum(alone, LEAST)), *map(np.log, ratios)]).astype(np.float32)
+    alone = np.log(np.maximum(around.alone, LEAST))
+    sizes = np.log2(np.maximum(around.sizes, 1))
+    return np.hstack([alone, *map(np.log, ratios), around.alike.T, sizes]).astype(np.float32)
 
 
 def _mixture(sums: Floats, expected: Floats, held: float) -> Floats:
@@ -125,7 +143,7 @@ def _mixture(sums: Floats, expected: Floats, held: float) -> Floats:
 
 def expected(seen: NDArray[np.float32]) -> Floats:
     """Logarithms of what is expected by `columns`, before the trees say more: rows x kinds."""
-    alone, ratios, *_ = np.split(seen.astype(np.float64), 1 + len(LEVELS), axis=1)
+    alone, ratios = np.split(seen[:, : 2 * len(KINDS)].astype(np.float64), 2, axis=1)
     return np.asarray(alone + PRIOR * ratios)
 
 

@@ -10,11 +10,13 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from accel.texture.classification import Classification
+from accel.texture.examine import Examination
 from accel.workload import WorkloadError
 from bridge.advisors import import_known
 
 if TYPE_CHECKING:
     from accel.texture.context import Context, Portions
+    from accel.texture.neighbours import Size
 
 log = logging.getLogger(__name__)
 
@@ -29,42 +31,44 @@ class SeenSoFar:
     """The textures of one project that were looked at since the daemon began, and by an audit before."""
 
     def __init__(self) -> None:
-        self._files: dict[str, Portions] = {}
+        self._files: dict[str, tuple[Size, Portions]] = {}
         self._warned = False
 
-    def add(self, file: str, alone: Classification) -> None:
+    def add(self, file: str, alone: Examination) -> None:
         """Remembers what a file is taken for alone, in the place of what it was before."""
-        file = _key(file)
+        file, size = _key(file), alone.inspection.extent
         if (before := self._files.pop(file, None)) is not None:
-            self._context.remove(file, before)
-        self._files[file] = self._context.add(file, alone)
+            self._context.remove(file, *before)
+        self._files[file] = size, self._context.add(file, size, alone.classification)
 
     def trim(self) -> None:
         """Forgets what was seen first, of more than are remembered; after those that came were judged."""
         while len(self._files) > MAX_FILES:
             oldest = next(iter(self._files))
-            self._context.remove(oldest, self._files.pop(oldest))
+            self._context.remove(oldest, *self._files.pop(oldest))
 
-    async def know(self, files: Sequence[str], portions: Portions) -> None:
+    async def know(self, files: Sequence[str], sizes: Sequence[Size], portions: Portions) -> None:
         """What an audit took files for: as if seen before all others, save those that were seen since."""
         room = max(MAX_FILES - len(self._files), 0)
         new = [at for at, file in enumerate(files) if file not in self._files][:room]
         # From the end, as each goes before those that are there; others are heard in between.
         for end in range(len(new), 0, -KNOWN_AT_ONCE):
             part = [at for at in new[max(end - KNOWN_AT_ONCE, 0) : end] if files[at] not in self._files]
-            self._context.add_all([files[at] for at in part], portions[part])
-            self._files = {files[at]: portions[at] for at in part} | self._files
+            self._context.add_all([files[at] for at in part], [sizes[at] for at in part], portions[part])
+            self._files = {files[at]: (sizes[at], portions[at]) for at in part} | self._files
             await asyncio.sleep(0)
 
-    def judge(self, files: Sequence[str], found: Sequence[Classification]) -> list[Classification]:
+    def judge(self, files: Sequence[str], found: Sequence[Examination]) -> list[Classification]:
         """Each of these, which were added, by what all others are."""
+        alone = [one.classification for one in found]
+        sizes = [one.inspection.extent for one in found]
         try:
-            return self._context.judge([_key(file) for file in files], found)
+            return self._context.judge([_key(file) for file in files], sizes, alone)
         except WorkloadError as error:
             if not self._warned:
                 log.warning("textures are judged without their project: %s", error.reason)
             self._warned = True
-            return list(found)
+            return alone
 
     @cached_property
     def _context(self) -> Context:

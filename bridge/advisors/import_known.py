@@ -14,13 +14,14 @@ import msgspec
 from msgspec import Struct
 
 from accel.replacing import replaced
-from accel.texture.classification import Classification
+from accel.texture.examine import Examination
 from accel.texture.kinds import KINDS
 
 if TYPE_CHECKING:
     from accel.texture.context import Portions
+    from accel.texture.neighbours import Size
 
-VERSION = 1
+VERSION = 2
 """Raised when the file changes its form: one of another form says nothing."""
 
 
@@ -31,8 +32,15 @@ class Known(Struct, frozen=True):
     kinds: Sequence[str]
     files: Sequence[str]
     """Below the project's root, with slashes."""
+    extents: bytes
+    """Width and height, texels, file after file, as this machine has its uint32."""
     shares: bytes
     """Probabilities of the kinds by the texture alone, file after file, as this machine has its float32."""
+
+    def sizes(self) -> Sequence[Size]:
+        """As `Context.add_all` takes them. Raises ValueError where they aren't what they should be."""
+        sides = memoryview(self.extents).cast("I").tolist()
+        return list(zip(sides[::2], sides[1::2], strict=True))
 
     def portions(self) -> Portions:
         """As `Context.add_all` takes them. Raises ValueError where they aren't what they should be."""
@@ -51,28 +59,33 @@ class Taken:
 
     def __init__(self) -> None:
         self._files: list[str] = []
+        self._extents = array("I")
         self._shares = array("f")
 
-    def add(self, file: str, found: Classification) -> None:
+    def add(self, file: str, found: Examination) -> None:
         """One more; a name that is no Unicode isn't kept, as no editor can report it."""
         if file.isprintable():
             self._files.append(file)
-            self._shares.extend(found.probabilities.get(kind, 0.0) for kind in KINDS)
+            self._extents.extend(found.inspection.extent)
+            self._shares.extend(found.classification.probabilities.get(kind, 0.0) for kind in KINDS)
 
     def keep(self, folder: Path, root: Path) -> None:
         """Puts it in the place of what was kept of the project; where that can't be done, that stays."""
-        known = Known(VERSION, KINDS, self._files, self._shares.tobytes())
+        known = Known(VERSION, KINDS, self._files, self._extents.tobytes(), self._shares.tobytes())
         replaced(_file(folder, root), msgspec.msgpack.encode(known))
 
 
-def read(folder: Path, root: Path) -> tuple[Sequence[str], Portions] | None:
-    """A project's files with what each was taken for; None where nothing that can be used is kept."""
+def read(folder: Path, root: Path) -> tuple[Sequence[str], Sequence[Size], Portions] | None:
+    """A project's files with their sizes and what each was taken for; None where nothing that can be used is
+    kept."""
     try:
         known = msgspec.msgpack.decode(_file(folder, root).read_bytes(), type=Known)
         if known.version != VERSION or tuple(known.kinds) != KINDS:
             return None
-        return known.files, known.portions()
-    except (OSError, ValueError):
+        sizes = known.sizes()
+        return (known.files, sizes, known.portions()) if len(sizes) == len(known.files) else None
+    # A view whose bytes are no whole numbers raises TypeError.
+    except (OSError, ValueError, TypeError):
         return None
 
 

@@ -117,7 +117,7 @@ async def _examined(
             params = {**around.of(asset, session), "preview": preview}
             result = await context.run("texture.examine", params, [path], names=[asset.file])
             examination = msgspec.convert(result.value, Examination)
-            around.seen.add(asset.file, examination.classification)
+            around.seen.add(asset.file, examination)
             encoded = msgspec.msgpack.encode(examination)
             return Examined(asset, encoded, result.blobs.get("preview"))
         return None
@@ -134,7 +134,7 @@ async def _examined(
 
 def _in_context(examined: Sequence[Examined], around: Around) -> Iterator[tuple[Examined, Examination]]:
     found = [_decoder.decode(one.found) for one in examined]
-    told = around.seen.judge([one.asset.file for one in examined], [one.classification for one in found])
+    told = around.seen.judge([one.asset.file for one in examined], found)
     for one, alone, classification in zip(examined, found, told, strict=True):
         yield one, replace(alone, classification=classification)
 

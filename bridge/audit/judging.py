@@ -66,8 +66,8 @@ class Judging:
             row.size, row.content = answer.size, found.content
             self._add(row)
             return
-        self._context.add(asset.file, found.classification)
-        self.taken.add(asset.file, found.classification)
+        self._context.add(asset.file, found.inspection.extent, found.classification)
+        self.taken.add(asset.file, found)
         self._examined.append((asset, answer.size, msgspec.msgpack.encode(found)))
 
     async def finish(self) -> None:
@@ -85,7 +85,8 @@ class Judging:
     ) -> Iterator[tuple[TextureAsset, int, Examination]]:
         examined = [(asset, size, _decoder.decode(encoded)) for asset, size, encoded in some]
         files = [asset.file for asset, _, _ in examined]
-        told = self._context.judge(files, [found.classification for _, _, found in examined])
+        sizes = [found.inspection.extent for _, _, found in examined]
+        told = self._context.judge(files, sizes, [found.classification for _, _, found in examined])
         for (asset, size, found), classification in zip(examined, told, strict=True):
             yield asset, size, replace(found, classification=classification)
 

@@ -15,14 +15,16 @@ import pytest
 
 from accel.texture import context
 from accel.texture.classification import Classification
+from accel.texture.examine import Examination
 from bridge.advisors import import_context, import_known, import_look, texture_import
 from bridge.advisors.import_context import Projects, SeenSoFar
 from bridge.advisors.import_flow import TextureImportAdvisor
 from bridge.paths import Paths
 from tests.advisors import pictures
 from tests.advisors.desk import Bench
-from tests.advisors.examinations import classified
+from tests.advisors.examinations import classified, imagined
 
+ANY = imagined("any.png", None)
 WIDGETS = {f"{place}.png": classified("ui") for place in range(40)}
 
 
@@ -31,16 +33,20 @@ def doubtful() -> Classification:
     return Classification("sprite", {**found.probabilities, "ui": 0.45}, False, [])
 
 
+def of(found: Classification) -> Examination:
+    return msgspec.structs.replace(ANY, classification=found)
+
+
 def seen_of(found: Mapping[str, Classification], seen: SeenSoFar | None = None) -> SeenSoFar:
     seen = seen or SeenSoFar()
     for file, one in found.items():
-        seen.add(file, one)
+        seen.add(file, of(one))
     return seen
 
 
 def kind_of_a_doubtful(seen: SeenSoFar) -> str:
-    seen.add("a.png", doubtful())
-    return seen.judge(["a.png"], [doubtful()])[0].kind
+    seen.add("a.png", of(doubtful()))
+    return seen.judge(["a.png"], [of(doubtful())])[0].kind
 
 
 @pytest.fixture
@@ -60,19 +66,19 @@ def judged_with(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_a_doubtful_import_among_widgets_is_one() -> None:
     seen = seen_of(WIDGETS)
     assert kind_of_a_doubtful(seen) == "ui"
-    assert seen.judge(["0.png"], [WIDGETS["0.png"]])[0].kind == "ui"
+    assert seen.judge(["0.png"], [of(WIDGETS["0.png"])])[0].kind == "ui"
 
 
 def test_one_that_comes_first_is_what_its_pixels_say() -> None:
-    assert seen_of({"a.png": doubtful()}).judge(["a.png"], [doubtful()]) == [doubtful()]
+    assert seen_of({"a.png": doubtful()}).judge(["a.png"], [of(doubtful())]) == [doubtful()]
 
 
 def test_a_file_that_is_imported_again_counts_once() -> None:
     seen = SeenSoFar()
     for _ in range(100):
-        seen.add("0.png", classified("ui"))
-    seen.add("a.png", doubtful())
-    assert seen.judge(["a.png"], [doubtful()]) == [doubtful()]
+        seen.add("0.png", of(classified("ui")))
+    seen.add("a.png", of(doubtful()))
+    assert seen.judge(["a.png"], [of(doubtful())]) == [doubtful()]
 
 
 def test_what_was_seen_first_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,26 +102,26 @@ async def test_more_in_a_batch_than_is_remembered_is_judged_by_all_of_it(
 @pytest.mark.parametrize("name", ["menu/./a.png", "menu//a.png", "./menu/a.png"])
 def test_a_file_is_the_same_however_an_editor_writes_its_folder(name: str) -> None:
     seen = SeenSoFar()
-    seen.add("menu/a.png", classified("ui"))
-    seen.add(name, classified("sprite"))
+    seen.add("menu/a.png", of(classified("ui")))
+    seen.add(name, of(classified("sprite")))
     assert list(seen._files) == ["menu/a.png"]
 
 
 @pytest.mark.skipif(os.name != "nt", reason="a backslash parts folders on Windows alone")
 def test_backslashes_part_folders() -> None:
     seen = SeenSoFar()
-    seen.add("menu\\a.png", classified("ui"))
+    seen.add("menu\\a.png", of(classified("ui")))
     assert list(seen._files) == ["menu/a.png"]
 
 
 def test_thousands_of_files_take_little_memory() -> None:
     seen = SeenSoFar()
-    seen.add("a.png", doubtful())
+    seen.add("a.png", of(doubtful()))
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
         for place in range(1000):
-            seen.add(f"{place}.png", classified("ui", 0.9))
+            seen.add(f"{place}.png", of(classified("ui", 0.9)))
         assert tracemalloc.get_traced_memory()[0] - before < 500 * 1000
     finally:
         tracemalloc.stop()
@@ -137,10 +143,11 @@ def test_a_damaged_installation_costs_only_the_context(
 ) -> None:
     monkeypatch.setattr(context, "experience", lambda: context.read(tmp_path / "gone.npz"))
     with caplog.at_level(logging.WARNING):
-        found = list(WIDGETS.values())
+        alone = list(WIDGETS.values())
+        found = [of(one) for one in alone]
         seen = seen_of(WIDGETS)
         files = list(WIDGETS)
-        assert seen.judge(files, found) == seen.judge(files, found) == found
+        assert seen.judge(files, found) == seen.judge(files, found) == alone
     assert caplog.text.count("install popbridge again") == 1
 
 
@@ -181,7 +188,7 @@ async def test_others_are_heard_while_thousands_are_judged(
 def kept_in(cache: Path, root: Path, found: Mapping[str, Classification]) -> None:
     taken = import_known.Taken()
     for file, one in found.items():
-        taken.add(file, one)
+        taken.add(file, of(one))
     taken.keep(cache, root)
 
 
@@ -218,7 +225,7 @@ async def test_no_more_of_an_audit_is_remembered_than_of_imports(
     monkeypatch.setattr(import_context, "MAX_FILES", 10)
     kept_in(tmp_path, tmp_path, WIDGETS)
     seen = await primed(tmp_path, tmp_path)
-    await seen.know(["more.png"], import_known.read(tmp_path, tmp_path)[1])  # type: ignore[index]
+    await seen.know(["more.png"], *import_known.read(tmp_path, tmp_path)[1:])  # type: ignore[index]
     assert list(seen._files) == [f"{place}.png" for place in range(10)]
     assert seen._context._around.count == 10
 
@@ -237,7 +244,9 @@ async def test_what_an_audit_saw_joins_in_parts_while_others_are_heard(
     assert {7, 14, 21, 28, 35, 40} <= set(sizes)
 
 
-@pytest.mark.parametrize("damage", ["nothing", "version", "kinds", "cut", "shares", "nan", "text"])
+@pytest.mark.parametrize(
+    "damage", ["nothing", "version", "kinds", "cut", "shares", "nan", "extents", "odd", "few", "text"]
+)
 async def test_what_an_audit_kept_in_another_form_or_damaged_says_nothing(
     tmp_path: Path, damage: str
 ) -> None:
@@ -249,6 +258,9 @@ async def test_what_an_audit_kept_in_another_form_or_damaged_says_nothing(
         "kinds": {"kinds": [*known.kinds[1:], known.kinds[0]]},
         "shares": {"shares": known.shares[:-1]},
         "nan": {"shares": b"\xff" * len(known.shares)},
+        "extents": {"extents": known.extents[:-1]},
+        "odd": {"extents": known.extents[:-4]},
+        "few": {"extents": known.extents[:-8]},
     }
     data = msgspec.msgpack.encode(msgspec.structs.replace(known, **changed.get(damage, {})))
     file.write_bytes({"cut": data[:-1], "text": b"{"}.get(damage, data))

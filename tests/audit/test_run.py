@@ -71,8 +71,8 @@ async def test_the_import_advisor_knows_what_an_audit_that_saw_what_it_sees_took
     found = import_known.read(tmp_path / "cache", game)
     assert (found is None) == bool(plan)
     if found is not None:
-        files, portions = found
-        assert files == ["a/rock.png"] and KINDS[portions[0].argmax()] == "albedo"
+        files, sizes, portions = found
+        assert (files, len(sizes)) == (["a/rock.png"], 1) and KINDS[portions[0].argmax()] == "albedo"
 
 
 async def test_a_second_run_starts_no_process_and_says_the_same(

@@ -17,9 +17,9 @@ from tools.train import judging
 from tools.train.boosting import dumped
 from tools.train.judging import Floats
 from tools.train.learning import JUDGED_RARE, importance
-from tools.train.projects import DRAWS, Taken, others, weighed
+from tools.train.projects import DRAWS, Taken, around, weighed
 
-ROUNDS = 40
+ROUNDS = 60
 PARTS = 4
 """Parts of the sources: each is judged by trees of the others, to choose thresholds by."""
 SEED = 11
@@ -48,7 +48,7 @@ def learn(taken: list[Taken]) -> tuple[Floats, Trees]:
     rows, base, kinds, weights = [], [], [], []
     for number, one in enumerate(taken):
         for place, draw in enumerate(DRAWS):
-            seen = columns(one.alone, others(one, draw, SEED + number * len(DRAWS) + place), usual)
+            seen = columns(around(one, draw, SEED + number * len(DRAWS) + place), usual)
             rows.append(seen)
             base.append(expected(seen))
             kinds.append(one.kinds)

@@ -35,6 +35,8 @@ class Evidence:
     kinds: NDArray[np.int64]
     sources: NDArray[np.str_]
     paths: NDArray[np.str_]
+    sizes: NDArray[np.int64]
+    """Width and height, texels."""
     cues: list[list[Cue]]
     words: list[list[str]]
     """Of the paths."""
@@ -44,7 +46,8 @@ class Evidence:
         places = np.flatnonzero(index) if index.dtype == bool else index
         return Evidence(
             self.scores[places], self.kinds[places], self.sources[places], self.paths[places],
-            [self.cues[place] for place in places], [self.words[place] for place in places],
+            self.sizes[places], [self.cues[place] for place in places],
+            [self.words[place] for place in places],
         )  # fmt: skip
 
 
@@ -83,7 +86,13 @@ def evidence_of(rows: Rows, scores: NDArray[np.float32]) -> Evidence:
         for source, folder, name in places
     ]
     words = [vocabulary(INSTALLED.sub("", f"{folder}/{name}")) for _, folder, name in places]
-    return Evidence(scores, rows.kinds, rows.sources, rows.paths, cues, words)
+    return Evidence(scores, rows.kinds, rows.sources, rows.paths, _sizes(rows), cues, words)
+
+
+def _sizes(rows: Rows) -> NDArray[np.int64]:
+    # Features say them as logarithms of 32 bits, exact enough up to more than 65,535.
+    columns = [rows.names.index(f"size.{side}") for side in ("width", "height")]
+    return np.rint(np.exp2(rows.features[:, columns].astype(np.float64))).astype(np.int64)
 
 
 def _parts(path: str) -> tuple[str, str]:
@@ -144,7 +153,7 @@ def _judged(known: Evidence, asked: Evidence) -> tuple[Judged, Judged, Judged, J
         bare,
         full,
         *(
-            _in_context(learned, Taken(alone, asked.kinds, asked.sources, asked.paths, named))
+            _in_context(learned, _taken(asked, alone, named))
             for alone, named in ((np.exp(by_pixels), silent), (with_names, told))
         ),
     )
@@ -170,7 +179,11 @@ def taken(evidence: Evidence) -> list[Taken]:
     named = judging.names(by_pixels, evidence.cues, said, evidence.kinds, weights)
     told = judging.any_told(evidence.cues, said)
     ways = (named(by_pixels, evidence.cues, said), told), (by_pixels, np.zeros_like(told))
-    return [Taken(np.exp(logs), evidence.kinds, evidence.sources, evidence.paths, of) for logs, of in ways]
+    return [_taken(evidence, np.exp(logs), of) for logs, of in ways]
+
+
+def _taken(evidence: Evidence, alone: Floats, named: NDArray[np.bool_]) -> Taken:
+    return Taken(alone, evidence.kinds, evidence.sources, evidence.paths, evidence.sizes, named)
 
 
 def _with_advice(probabilities: Floats, kinds: NDArray[np.int64], limits: dict[str, float]) -> Judged:

@@ -10,9 +10,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from accel.texture.context import FEWEST, Experience
+from accel.texture.context import FEWEST, Around, Experience
 from accel.texture.kinds import KINDS
-from accel.texture.neighbours import LEVELS, places
+from accel.texture.neighbours import COUNTED, LEVELS, alike, places
 from accel.texture.sureness import CLASSES
 
 TILT = 1.2
@@ -29,16 +29,19 @@ class Taken(Struct, frozen=True):
     kinds: NDArray[np.int64]
     sources: NDArray[np.str_]
     paths: NDArray[np.str_]
+    sizes: NDArray[np.int64]
+    """Width and height, texels."""
     named: NDArray[np.bool_]
     """Whether the name said anything of it."""
 
     def take(self, rows: NDArray[Any]) -> Taken:
         """Some of them."""
         return Taken(
-            self.alone[rows], self.kinds[rows], self.sources[rows], self.paths[rows], self.named[rows]
+            self.alone[rows], self.kinds[rows], self.sources[rows], self.paths[rows], self.sizes[rows],
+            self.named[rows],
         )  # fmt: skip
 
-    def around(self) -> list[NDArray[np.int64]]:
+    def levels(self) -> list[NDArray[np.int64]]:
         """By level, a number for each texture, which those have in common that lie together."""
         lie = [places(path.replace("!", "/")) for path in self.paths.tolist()]
         keys = [
@@ -66,25 +69,35 @@ DRAWS: tuple[Draw, ...] = (_all, _half, _tilted)
 """How much each texture counts among the others, so that it is learned from more mixtures than were seen."""
 
 
-def others(taken: Taken, draw: Draw = _all, seed: int = 0) -> Floats:
-    """For each texture, the sums of what the others around it are taken for: levels x rows x kinds."""
-    levels = taken.around()
+def around(taken: Taken, draw: Draw = _all, seed: int = 0) -> Around:
+    """What is around each texture, where the others count as they are drawn."""
+    levels = taken.levels()
     weight = draw(np.random.default_rng(seed), taken.alone, levels[0])[:, None]
-    return np.stack([_summed(taken.alone * weight, level) for level in levels])
+    others = np.stack([_summed(taken.alone * weight, level) for level in levels])
+    # All of them: a draw by kinds would tilt this too, as those of one size are mostly of one kind.
+    shares = [_alike(level, taken.sizes) for level in levels[: len(COUNTED)]]
+    return Around(taken.alone, taken.sizes, others, np.stack(shares))
 
 
-def _summed(shares: Floats, group: NDArray[np.int64]) -> Floats:
+def _alike(level: NDArray[np.int64], sizes: NDArray[np.int64]) -> Floats:
+    """Of the others of its level, the share that is of a texture's size."""
+    sized = np.unique(np.column_stack([level, sizes]), axis=0, return_inverse=True)[1].ravel()
+    same, all = (np.bincount(one)[one] - 1 for one in (sized, level))
+    return alike(same, all)
+
+
+def _summed(values: Floats, group: NDArray[np.int64]) -> Floats:
     """Of each row, the sums of the others of its group."""
-    sums = np.zeros((group.max() + 1, len(KINDS)))
-    np.add.at(sums, group, shares)
-    return np.asarray(np.maximum(sums[group] - shares, 0.0))
+    sums = np.zeros((group.max() + 1, values.shape[1]))
+    np.add.at(sums, group, values)
+    return np.asarray(np.maximum(sums[group] - values, 0.0))
 
 
 def weighed(known: Experience, taken: Taken) -> Floats:
     """Probabilities in context; of sources with too few textures those that they had alone."""
-    sums = others(taken)
-    enough = sums[0].sum(axis=1) >= FEWEST - 1e-6
-    return np.where(enough[:, None], known.weigh(taken.alone, sums), taken.alone)
+    found = around(taken)
+    enough = found.others[0].sum(axis=1) >= FEWEST - 1e-6
+    return np.where(enough[:, None], known.weigh(found), taken.alone)
 
 
 def write(known: Experience, file: Path) -> None:

@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 
 from accel.texture import context as module
 from accel.texture.classification import Classification, Evidence
-from accel.texture.context import FEWEST, FILE, Context, columns, experience, read
+from accel.texture.context import FEWEST, FILE, Around, Context, columns, experience, read
 from accel.texture.kinds import KINDS
 from accel.texture.model import FILE as MODEL
-from accel.texture.neighbours import LEVELS
+from accel.texture.neighbours import COUNTED, LEVELS
 from accel.texture.sureness import CLASSES
 from accel.workload import WorkloadError
 
@@ -23,6 +23,7 @@ def taken(kind, share=0.9, second=None, *evidence):
 
 
 DOUBTFUL = taken("sprite", 0.5, "ui")
+SIZE = (64, 64)
 
 
 def project_of(found, folder="a"):
@@ -30,13 +31,13 @@ def project_of(found, folder="a"):
     project = Context()
     files = [f"{folder}/{place}.png" for place in range(len(found))]
     for file, one in zip(files, found, strict=True):
-        project.add(file, one)
+        project.add(file, SIZE, one)
     return project, files
 
 
 def judged(others, one=DOUBTFUL):
     project, files = project_of([*others, one])
-    (found,) = project.judge(files[-1:], [one])
+    (found,) = project.judge(files[-1:], [SIZE], [one])
     return found
 
 
@@ -57,10 +58,10 @@ def test_among_sprites_it_is_a_sprite():
 def test_in_a_folder_of_widgets_it_is_one_though_the_project_is_of_sprites():
     project, _ = project_of([taken("sprite")] * 60, "levels/1")
     for place in range(20):
-        project.add(f"menu/{place}.png", taken("ui"))
-    project.add("menu/x.png", DOUBTFUL)
-    project.add("levels/1/x.png", DOUBTFUL)
-    beside, among = project.judge(["levels/1/x.png", "menu/x.png"], [DOUBTFUL] * 2)
+        project.add(f"menu/{place}.png", SIZE, taken("ui"))
+    project.add("menu/x.png", SIZE, DOUBTFUL)
+    project.add("levels/1/x.png", SIZE, DOUBTFUL)
+    beside, among = project.judge(["levels/1/x.png", "menu/x.png"], [SIZE] * 2, [DOUBTFUL] * 2)
     assert (beside.kind, among.kind) == ("sprite", "ui")
     assert among.evidence[-1] == Evidence("project", "99% of its folder's textures", "ui")
 
@@ -69,11 +70,11 @@ def test_folders_of_the_same_parent_speak_too():
     doubtful = taken("ui", 0.4, "sprite")
     project, _ = project_of([taken("albedo")] * 200, "levels/1")
     for place in range(60):
-        project.add(f"ui/buttons/{place}.png", taken("ui"))
+        project.add(f"ui/buttons/{place}.png", SIZE, taken("ui"))
     asked = ["ui/icons/x.png", "levels/2/x.png"]
     for file in asked:
-        project.add(file, doubtful)
-    near, far = project.judge(asked, [doubtful] * 2)
+        project.add(file, SIZE, doubtful)
+    near, far = project.judge(asked, [SIZE] * 2, [doubtful] * 2)
     assert near.kind == "ui"
     assert near.probabilities["ui"] > far.probabilities["ui"]
     assert near.evidence[-1] == Evidence("project", "99% of those in the folders beside it", "ui")
@@ -111,11 +112,11 @@ def test_what_is_certain_stays():
 def test_what_was_removed_no_longer_counts():
     project, _ = project_of([taken("sprite")] * 40)
     added = {f"b/{share}.png": taken("ui", share / 100) for share in range(60, 100)}
-    portions = {file: project.add(file, found) for file, found in added.items()}
-    project.add("a/x.png", DOUBTFUL)
+    portions = {file: project.add(file, SIZE, found) for file, found in added.items()}
+    project.add("a/x.png", SIZE, DOUBTFUL)
     for file, one in portions.items():
-        project.remove(file, one)
-    assert project.judge(["a/x.png"], [DOUBTFUL]) == [judged([taken("sprite")] * 40)]
+        project.remove(file, SIZE, one)
+    assert project.judge(["a/x.png"], [SIZE], [DOUBTFUL]) == [judged([taken("sprite")] * 40)]
 
 
 @given(st.permutations(range(60, 100)))
@@ -127,18 +128,18 @@ def test_it_makes_no_difference_in_which_order_textures_are_examined(shares):
 def test_textures_judged_together_are_judged_as_each_is_alone():
     some = [taken(kind, share / 100, "ui") for kind in KINDS for share in range(50, 100, 5)]
     project, files = project_of(some)
-    alone = [project.judge([file], [one]) for file, one in zip(files, some, strict=True)]
-    assert [[found] for found in project.judge(files, some)] == alone
+    alone = [project.judge([file], [SIZE], [one]) for file, one in zip(files, some, strict=True)]
+    assert [[found] for found in project.judge(files, [SIZE] * len(some), some)] == alone
 
 
 def test_one_that_was_forgotten_meanwhile_is_still_judged():
     project, _ = project_of([taken("ui")] * 40)
-    assert project.judge(["x.png"], [taken("normal", 0.999)])[0].kind == "normal"
+    assert project.judge(["x.png"], [SIZE], [taken("normal", 0.999)])[0].kind == "normal"
 
 
 def test_nothing_asked_is_nothing_judged():
     project, _ = project_of([taken("ui")] * 40)
-    assert project.judge([], []) == []
+    assert project.judge([], [], []) == []
 
 
 def test_probabilities_sum_to_one():
@@ -146,9 +147,11 @@ def test_probabilities_sum_to_one():
 
 
 def test_a_project_like_all_others_shows_no_ratio():
-    usual = experience().usual
-    shown = columns(np.array([usual]), np.array([[usual * 100]] * len(LEVELS)), usual)
-    assert shown[0, len(KINDS) :] == pytest.approx(0, abs=1e-6)
+    usual, others = experience().usual, len(KINDS) * len(LEVELS)
+    sums, alike = np.array([[usual * 100]] * len(LEVELS)), np.full((len(COUNTED), 1), 0.5)
+    shown = columns(Around(np.array([usual]), np.array([[64, 1]]), sums, alike), usual)
+    assert shown[0, len(KINDS) :][:others] == pytest.approx(0, abs=1e-6)
+    assert shown[0, len(KINDS) + others :].tolist() == [0.5, 0.5, 6, 0]
 
 
 def test_what_is_shipped_is_small_beside_the_model():

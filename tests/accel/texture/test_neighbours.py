@@ -1,4 +1,4 @@
-"""Textures are summed by where they lie."""
+"""Textures are summed by where they lie, and counted by their sizes."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accel.texture.kinds import KINDS
-from accel.texture.neighbours import Neighbours, places
+from accel.texture.neighbours import COUNTED, Neighbours, alike, places
 
 ONE = np.arange(len(KINDS), dtype=np.int64)
+SMALL, LARGE = (16, 16), (512, 256)
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,7 @@ def test_a_file_lies_in_its_project_its_folder_and_among_those_beside(file, fold
 def test_what_lies_elsewhere_counts_for_the_project_alone():
     found = Neighbours()
     for file in ("a/b/1.png", "a/c/2.png", "d/3.png"):
-        found.add(file, ONE)
+        found.add(file, SMALL, ONE)
     around = found.around(["a/b/1.png", "e/f/4.png"])
     assert [[int(sums.sum() / ONE.sum()) for sums in level] for level in around] == [[3, 3], [1, 0], [2, 0]]
 
@@ -30,15 +31,38 @@ def test_what_lies_elsewhere_counts_for_the_project_alone():
 def test_what_was_given_to_be_added_is_left_as_it_was():
     found, given = Neighbours(), ONE.copy()
     for _ in range(2):
-        found.add("a/1.png", given)
+        found.add("a/1.png", SMALL, given)
     assert np.array_equal(given, ONE)
+
+
+def test_those_of_the_same_size_are_counted_in_the_project_and_in_the_folder():
+    found = Neighbours()
+    sizes = {"a/1.png": SMALL, "a/2.png": SMALL, "a/3.png": LARGE, "b/4.png": SMALL, "b/5.png": LARGE}
+    for file, size in sizes.items():
+        found.add(file, size, ONE)
+    shares = found.alike(list(sizes), list(sizes.values()))
+    assert shares[0].tolist() == pytest.approx([2.5 / 5, 2.5 / 5, 1.5 / 5, 2.5 / 5, 1.5 / 5])
+    assert shares[1].tolist() == pytest.approx([1.5 / 3, 1.5 / 3, 0.5 / 3, 0.5 / 2, 0.5 / 2])
+
+
+def test_sides_that_are_swapped_are_another_size():
+    found = Neighbours()
+    for place, size in enumerate([(8, 4), (4, 8)]):
+        found.add(f"{place}.png", size, ONE)
+    assert found.alike(["0.png"], [(8, 4)]).tolist() == [[0.25]] * len(COUNTED)
+
+
+def test_where_nothing_else_is_half_is_said_to_be_alike():
+    assert alike(np.array([0]), np.array([0])).tolist() == [0.5]
+    assert Neighbours().alike(["a.png"], [SMALL]).tolist() == [[0.5]] * len(COUNTED)
+    assert Neighbours().alike([], []).shape == (len(COUNTED), 0)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), max_size=20), st.randoms())
 def test_what_was_removed_leaves_nothing(folders, random):
     found, files = Neighbours(), [f"{a}/{b}/{place}.png" for place, (a, b) in enumerate(folders)]
     for place, file in enumerate(files):
-        found.add(file, ONE * place)
+        found.add(file, (place % 3, 1), ONE * place)
     for place, file in random.sample(list(enumerate(files)), len(files)):
-        found.remove(file, ONE * place)
-    assert (found.count, found._sums, found._counts) == (0, {}, {})
+        found.remove(file, (place % 3, 1), ONE * place)
+    assert (found.count, found._sums, found._counts, found._sized) == (0, {}, {}, {})
