@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from accel.ai.matte import refined
 from accel.ai.sessions import networks
 from accel.ai.shown import resized, shown
-from accel.image.decoded import Pixels
+from accel.image.decoded import Pixels, full_scale
 from accel.image.raster import Raster
 from accel.image.save import WRITERS
 from accel.workload import Limits
@@ -39,7 +39,7 @@ def mask_of(image: Raster, limits: Limits, *, refine: bool) -> Floats:
 def cut_out(image: Raster, mask: Floats, *, alone: bool = False) -> Raster:
     """The image with `mask` as its transparency, times what it has; or the mask `alone`, as linear grey."""
     pixels = image.pixels
-    top = 1.0 if pixels.dtype.kind == "f" else float(np.iinfo(pixels.dtype).max)
+    top = float(full_scale(pixels.dtype))
     alpha = mask * (pixels[..., -1] if image.has_alpha else np.float32(top))
     plane: Pixels = (alpha if pixels.dtype.kind == "f" else alpha + np.float32(0.5)).astype(pixels.dtype)
     if alone:

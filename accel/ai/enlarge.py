@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from accel.ai.sessions import Network, networks
 from accel.ai.tiles import Enlarger, tiled
-from accel.image.decoded import Pixels
+from accel.image.decoded import Pixels, full_scale
 from accel.image.light import srgb
 from accel.image.raster import Raster
 from accel.workload import Limits, WorkloadError
@@ -92,7 +92,7 @@ def _part(enlarger: Enlarger, source: Pixels, params: Upscale, coded: bool) -> P
         high, wide = source.shape[0] * enlarger.factor, source.shape[1] * enlarger.factor
         return np.ascontiguousarray(np.broadcast_to(first, (high, wide, source.shape[2])))
     kind, channels = source.dtype, source.shape[2]
-    top = np.float32(1 if kind.kind == "f" else np.iinfo(kind).max)
+    top = np.float32(full_scale(kind))
 
     def take(piece: Pixels) -> Floats:
         values = piece.astype(np.float32) / top

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.image.decoded import Alpha, Pixels
+from accel.image.decoded import Alpha, Pixels, full_scale
 
 _STRIP = 1 << 16
 """Pixels in one go, so that what is computed stays in the cache."""
@@ -19,7 +19,7 @@ def mixed(pixels: Pixels, alpha: Alpha) -> Pixels:
     """Straight pixels, whose last channel is alpha, as a file stores them. Integers are rounded."""
     if alpha == "straight":
         return pixels
-    white = np.float32(0.0 if alpha == "multiplied" else _top(pixels))
+    white = np.float32(0.0 if alpha == "multiplied" else full_scale(pixels.dtype))
     return _in_strips(pixels, lambda colors, share: (colors - white) * share + white)
 
 
@@ -27,7 +27,7 @@ def straight(pixels: Pixels, alpha: Alpha) -> Pixels:
     """The other way round. Where nothing is to be seen, colours stay what the file says."""
     if alpha == "straight":
         return pixels
-    white = np.float32(0.0 if alpha == "multiplied" else _top(pixels))
+    white = np.float32(0.0 if alpha == "multiplied" else full_scale(pixels.dtype))
 
     def undone(colors: Floats, share: Floats) -> Floats:
         safe = np.maximum(share, np.float32(1e-9))
@@ -37,13 +37,9 @@ def straight(pixels: Pixels, alpha: Alpha) -> Pixels:
     return _in_strips(pixels, undone)
 
 
-def _top(pixels: Pixels) -> float:
-    return 1.0 if pixels.dtype.kind == "f" else float(np.iinfo(pixels.dtype).max)
-
-
 def _in_strips(pixels: Pixels, mix: Callable[[Floats, Floats], Floats]) -> Pixels:
     """The colours of each pixel from themselves and alpha, 0 to 1; alpha as it was."""
-    top = np.float32(_top(pixels))
+    top = np.float32(full_scale(pixels.dtype))
     made = np.empty_like(pixels)
     flat, out = pixels.reshape(-1, pixels.shape[2]), made.reshape(-1, pixels.shape[2])
     for begin in range(0, len(flat), _STRIP):

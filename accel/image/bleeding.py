@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from accel.image.coding import Coding, coding
-from accel.image.decoded import Pixels
+from accel.image.decoded import Pixels, full_scale
 from accel.image.filters import Edge, Indices
 from accel.image.light import Floats
 from accel.image.raster import Raster
@@ -17,7 +17,7 @@ def bled(image: Raster, threshold: float, edge: Edge) -> Raster:
     if not image.has_alpha:
         return image
     how = coding(image, "color", True, True)
-    top = 1.0 if image.pixels.dtype.kind == "f" else float(np.iinfo(image.pixels.dtype).max)
+    top = float(full_scale(image.pixels.dtype))
     levels = [_level(level, how, threshold * top, edge) for level in (image.pixels, *image.mips)]
     return image.with_pixels(levels[0], mips=tuple(levels[1:]))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from accel.image.decoded import Pixels
+from accel.image.decoded import Pixels, full_scale
 from accel.image.light import Floats
 
 
@@ -22,7 +22,7 @@ def passing(threshold: float, dtype: Any) -> float:
 
 def share(alpha: Pixels, threshold: float) -> float:
     """The share of texels whose stored alpha is `threshold` (of 1) or more."""
-    top = 1.0 if alpha.dtype.kind == "f" else float(np.iinfo(alpha.dtype).max)
+    top = float(full_scale(alpha.dtype))
     return float((alpha >= passing(threshold, alpha.dtype) * top).mean())
 
 

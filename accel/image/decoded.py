@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
@@ -13,6 +14,12 @@ Alpha = Literal["straight", "multiplied", "on white"]
 """What colours are: as they are, multiplied by alpha, or blended with white by it."""
 Pixels = NDArray[Any]
 """Height x width x channels, in one piece; uint8, uint16 or float32."""
+
+
+def full_scale(dtype: Any) -> int:
+    """What stands for 1 in pixels of a type: 255 of uint8, 65535 of uint16, 1 of floats."""
+    dtype = np.dtype(dtype)
+    return 1 if dtype.kind == "f" else int(np.iinfo(dtype).max)
 
 
 class Decoded(Struct, frozen=True):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.image.compare import ChannelComparison, Comparison
-from accel.image.decoded import Pixels
+from accel.image.decoded import Pixels, full_scale
 from accel.image.light import at_depth
 from accel.image.planes import data_format
 from accel.image.raster import Raster
@@ -48,7 +48,7 @@ def matched(one: Raster, other: Raster) -> tuple[Raster, Raster]:
 def _opaque(image: Raster) -> Raster:
     if image.has_alpha:
         return image
-    full = np.full_like(image.pixels[..., :1], _full(image.pixels))
+    full = np.full_like(image.pixels[..., :1], full_scale(image.pixels.dtype))
     return image.with_pixels(np.concatenate([image.pixels, full], axis=2), has_alpha=True)
 
 
@@ -83,7 +83,7 @@ def _errors(one: Pixels, other: Pixels, tolerance: float) -> tuple[Any, Any, Any
     exact = _EXACT[one.dtype.name]
     # Sums down the columns: numpy takes ten times as long over the three values of a pixel.
     squares, sums, most = (np.zeros(width * channels) for _ in range(3))
-    differing, limit = 0, tolerance * _full(one)
+    differing, limit = 0, tolerance * full_scale(one.dtype)
     for errors in _strips(one, other):
         flat = errors.reshape(len(errors), -1)
         values = flat.astype(exact)
@@ -91,7 +91,7 @@ def _errors(one: Pixels, other: Pixels, tolerance: float) -> tuple[Any, Any, Any
         sums += values.sum(axis=0)
         np.maximum(most, flat.max(axis=0), out=most)
         differing += int(np.count_nonzero(_any(errors > limit)))
-    full, count = _full(one), height * width
+    full, count = full_scale(one.dtype), height * width
     squares, sums, most = (values.reshape(width, channels) for values in (squares, sums, most))
     return (
         squares.sum(axis=0) / count / full**2,
@@ -120,7 +120,7 @@ def picture(one: Raster, other: Raster, amplify: float) -> Raster:
     """The amplified differences of the colours, with alpha's in all of them: 8 bit, of deeper images 16."""
     kind: type[np.uint8] | type[np.uint16] = np.uint8 if one.bit_depth == 8 else np.uint16
     top = np.float32(np.iinfo(kind).max)
-    scale = np.float32(amplify * top / _full(one.pixels))
+    scale = np.float32(amplify * top / full_scale(one.pixels.dtype))
     pixels = np.empty((*one.pixels.shape[:2], one.colors), kind)
     for row, errors in zip(range(0, one.height, STRIP), _strips(one.pixels, other.pixels), strict=True):
         seen = errors[..., : one.colors]
@@ -135,7 +135,3 @@ def picture(one: Raster, other: Raster, amplify: float) -> Raster:
 
 def _psnr(mean_square: float) -> float | None:
     return -10 * math.log10(mean_square) if mean_square > 0 else None
-
-
-def _full(pixels: Pixels) -> int:
-    return 1 if pixels.dtype.kind == "f" else int(np.iinfo(pixels.dtype).max)

@@ -11,7 +11,7 @@ from deflate import adler32, crc32
 from numpy.typing import NDArray
 
 from accel.image.channels import is_grey
-from accel.image.decoded import Decoded, Pixels
+from accel.image.decoded import Decoded, Pixels, full_scale
 from accel.image.preview import as_image
 from accel.image.sampling import Floats
 from accel.image.sampling import luminance as grey_of
@@ -40,7 +40,7 @@ def pixel_digest(decoded: Decoded) -> str:
     16 bits that hold no more than 8, an alpha that is full and colours that are grey are reduced first.
     """
     pixels, alpha = _as_8_bit(decoded.pixels), decoded.has_alpha
-    full = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
+    full = full_scale(pixels.dtype)
     kept = range(pixels.shape[2])
     if alpha and _all_full(pixels, full):
         kept, alpha = kept[:-1], False
@@ -91,7 +91,7 @@ def _as_8_bit(pixels: Pixels) -> Pixels:
 def afar(decoded: Decoded) -> Floats:
     """Red, green, blue and alpha of the image at 32 x 32 pixels, 0..1: an array of 4 x 32 x 32."""
     pixels = _boxed(decoded)
-    top = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
+    top = full_scale(pixels.dtype)
     small = _averaged(_averaged(pixels, 0), 1).transpose(2, 0, 1) / np.float32(top)
     alpha = small[-1:] if decoded.has_alpha else np.ones_like(small[:1])
     colors = small[: len(small) - decoded.has_alpha]

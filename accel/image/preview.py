@@ -6,7 +6,7 @@ import numpy as np
 import pyvips
 
 from accel.image.alpha import straight
-from accel.image.decoded import Decoded
+from accel.image.decoded import Decoded, full_scale
 from accel.image.load import DEVICELESS, Opened, decode_image, identify, open_image, undecodable
 from accel.image.loaders import stream_of
 from accel.image.profiles import in_srgb
@@ -109,7 +109,7 @@ def reduced(decoded: Decoded, size: int) -> pyvips.Image:
     # The rest is less than a half, for which two neighbours are enough.
     if not _weighs(decoded):
         return fitted(image, *sides, "linear")
-    top = 1.0 if decoded.pixels.dtype.kind == "f" else float(np.iinfo(decoded.pixels.dtype).max)
+    top = float(full_scale(decoded.pixels.dtype))
     small = fitted(image.premultiply(max_alpha=top), *sides, "linear").unpremultiply(max_alpha=top)
     return (
         (small if top == 1.0 else small.rint()).cast(image.format).copy(interpretation=image.interpretation)
@@ -121,7 +121,7 @@ def _weighs(decoded: Decoded) -> bool:
     if decoded.alpha != "straight" or not decoded.has_alpha or decoded.color_model not in _MODELS:
         return False
     pixels = decoded.pixels
-    top = 1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max
+    top = full_scale(pixels.dtype)
     return bool((pixels[..., -1] != top).any())
 
 

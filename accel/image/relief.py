@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from accel.image.decoded import Pixels
+from accel.image.decoded import Pixels, full_scale
 from accel.image.planes import plane
 from accel.image.raster import Raster
 
@@ -81,7 +81,7 @@ class _Strip:
         self._image, self._relief = image, relief
         self._middle = SMOOTH[relief.kernel]
         weights = 1.0 if self._middle is None else 2 + self._middle
-        full = 1 if image.pixels.dtype.kind == "f" else int(np.iinfo(image.pixels.dtype).max)
+        full = full_scale(image.pixels.dtype)
         # Two steps lie between the texels that are compared.
         self._scale = np.float32(relief.strength / full / (2 * weights))
         self._width = image.width + 2

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.image.decoded import Pixels
+from accel.image.decoded import Pixels, full_scale
 from accel.image.sampling import luminance
 
 Floats = NDArray[np.floating[Any]]
@@ -51,7 +51,7 @@ def _planes(one: Pixels, other: Pixels, channel: int) -> tuple[float, Floats]:
     """Full scale; x, y, x^2 + y^2 and x y, with half of full scale as 0, which leaves variances as they are
     and squares small enough for their precision."""
     kind = one.dtype
-    full = 1.0 if kind.kind == "f" else float(np.iinfo(kind).max)
+    full = float(full_scale(kind))
     # Squares of light far beyond 1 would drown the variances in 32 bits.
     exact = np.float64 if kind.kind == "f" else np.float32
     planes = np.empty((4, *one.shape[:2]), exact)

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from accel.image.decoded import full_scale
 from accel.image.filters import axis
 from accel.image.light import Floats, srgb
 from accel.image.raster import Raster
@@ -22,7 +23,7 @@ def brightness(image: Raster) -> Floats:
     """Height x width of 0..1: ITU-R BT.709's sum of the colours as sRGB codes them, since equal steps of code
     are about equally visible. Alpha doesn't count; floats are cut to 0..1."""
     made = np.empty((image.height, image.width), np.float32)
-    top = np.float32(1 if image.pixels.dtype.kind == "f" else np.iinfo(image.pixels.dtype).max)
+    top = np.float32(full_scale(image.pixels.dtype))
     each = max(1, STRIP // image.width)
     for begin in range(0, image.height, each):
         rows = image.pixels[begin : begin + each, :, : image.colors]

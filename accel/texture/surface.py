@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from accel.image.decoded import Pixels
+from accel.image.decoded import Pixels, full_scale
 from accel.image.light import DEPTHS, Floats
 from accel.image.operation import Operated
 from accel.image.planes import data_format
@@ -47,7 +47,7 @@ def estimated(image: Raster, params: EstimatePbr, limits: Limits) -> Operated:
         "normal": leaning,
         "roughness": rough,
     }
-    full = 1 if rough.dtype.kind == "f" else int(np.iinfo(rough.dtype).max)
+    full = full_scale(rough.dtype)
     mean = float(rough.mean(dtype=np.float64)) / full
     facts = Estimated(params.method, depth, mean, image.width, image.height)
     return Operated({name: image.with_pixels(one, **meaning) for name, one in made.items()}, facts)
@@ -72,7 +72,7 @@ def _stored(values: Floats, kind: Any, factor: float, offset: float) -> Pixels:
     """Values times a factor, moved, cut to 0..1, as one channel of a type, rounded."""
     made = np.empty((*values.shape, 1), kind)
     flat, out = values.reshape(-1), made.reshape(-1)
-    full = 1 if made.dtype.kind == "f" else int(np.iinfo(kind).max)
+    full = full_scale(kind)
     # What is cast is cut, and so rounded down.
     half = np.float32(0 if made.dtype.kind == "f" else 0.5)
     for begin in range(0, len(flat), STRIP):

@@ -6,7 +6,7 @@ import numpy as np
 
 from accel.ai.sessions import Network, networks
 from accel.ai.tiles import Enlarger, tiled
-from accel.image.decoded import Pixels
+from accel.image.decoded import Pixels, full_scale
 from accel.image.light import Floats
 from accel.image.raster import Raster
 from accel.texture.shading import coded
@@ -28,7 +28,7 @@ def heights(image: Raster, wrap: bool, limits: Limits) -> Floats:
     Raises WorkloadError where the model isn't sound.
     """
     network = networks(limits).get(MODEL, FILE)
-    top = np.float32(1 if image.pixels.dtype.kind == "f" else np.iinfo(image.pixels.dtype).max)
+    top = np.float32(full_scale(image.pixels.dtype))
     colors = image.colors
 
     def take(piece: Pixels) -> Floats:

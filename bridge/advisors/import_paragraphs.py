@@ -74,15 +74,17 @@ def _channels(channels: Mapping[str, str], locale: str) -> str:
 
 def _changes(present: Mapping[str, Any], options: Mapping[str, Any], locale: str) -> str:
     shown = [
-        f"`{name}` {_value(present.get(name), locale)} → {_value(value, locale)}"
+        f"`{name}` {_value(present.get(name), 'absent', locale)} → {_value(value, 'takes_away', locale)}"
         for name, value in list(options.items())[:MAX_OPTIONS]
     ]
-    return ", ".join(shown) + (", …" if len(options) > MAX_OPTIONS else "")
+    more = ["…"] if len(options) > MAX_OPTIONS else []
+    return say("comma", locale).join([*shown, *more])
 
 
-def _value(value: object, locale: str) -> str:
+def _value(value: object, none: str, locale: str) -> str:
+    """An option's value; `none` is the key of what None is called."""
     if value is None:
-        return say("takes_away", locale)
+        return say(none, locale)
     return shortened(json.dumps(value, ensure_ascii=False, default=str))
 
 

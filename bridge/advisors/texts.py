@@ -30,6 +30,7 @@ TEXTS = {
     "title_many": Text("{count} textures could be imported better", "{count} 张贴图的导入设置可以改进"),
     "more": Text("… and {count} more.", "……还有 {count} 个。"),
     "sets": Text("Apply sets {options}", "应用后将设置 {options}"),
+    "absent": Text("not set", "未设置"),
     "takes_away": Text("removed", "移除"),
     "material": Text("Material {name}: {count} textures", "材质 {name}：{count} 张贴图"),
     "title_material": Text(

@@ -39,6 +39,14 @@ def test_the_same_in_chinese() -> None:
     ]
 
 
+def test_an_option_that_is_not_there_yet_is_not_called_removed() -> None:
+    file = advised("a.png", options={"normal": 1, "srgb": None}, present={"normal": None, "srgb": True})
+    assert paragraph(file, "en").splitlines()[-1] == "Apply sets `normal` not set → 1, `srgb` true → removed"
+    assert paragraph(file, "zh").splitlines()[-1] == "应用后将设置 `normal` 未设置 → 1，`srgb` true → 移除"
+    many = advised("a.png", options={f"o{n}": n for n in range(9)}, present={})
+    assert paragraph(many, "en").splitlines()[-1].endswith("`o5` not set → 5, …")
+
+
 def test_where_only_the_pixels_speak_no_certainty_is_made_up() -> None:
     lines = paragraph(advised("a.png", About("normal", 0, [], {})), "en").splitlines()
     assert lines[0] == "`a.png`: normal map"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from accel.image.decoded import Pixels
+from accel.image.decoded import Pixels, full_scale
 from accel.image.readers.blocks import Block
 from accel.image.readers.packed import reordered
 
@@ -53,5 +53,5 @@ def opaque(pixels: Pixels) -> bool:
     if pixels.dtype == np.uint8 and pixels.shape[2] == 4 and pixels.flags.c_contiguous:
         # As whole words: a fifth of the time.
         return bool((pixels.view("<u4") >= 0xFF000000).all())
-    top = 1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max
+    top = full_scale(pixels.dtype)
     return bool((pixels[..., -1] >= top).all())

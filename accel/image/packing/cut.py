@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from accel.image.decoded import Pixels
+from accel.image.decoded import Pixels, full_scale
 from accel.image.light import at_depth
 from accel.image.raster import Raster, Transfer
 from accel.workload import WorkloadError
@@ -36,7 +36,7 @@ class Look(Struct, frozen=True):
         made = np.empty((*part.shape[:2], 4), self.dtype)
         # One channel is repeated.
         made[..., :3] = cut.pixels[..., : cut.colors]
-        opaque = 1 if made.dtype.kind == "f" else np.iinfo(made.dtype).max
+        opaque = full_scale(made.dtype)
         made[..., 3] = cut.pixels[..., -1] if cut.has_alpha else opaque
         return made
 
@@ -80,7 +80,7 @@ def trimmed(image: Raster, alpha: float, margin: int) -> Box:
     if not image.has_alpha:
         return Box(0, 0, image.width, image.height)
     values = image.pixels[..., -1]
-    top = 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)
+    top = float(full_scale(values.dtype))
     seen = values > alpha * top
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     if not len(rows):

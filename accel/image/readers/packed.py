@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.image.decoded import Pixels
+from accel.image.decoded import Pixels, full_scale
 
 _STRIP = 1 << 15
 """Values in one go, so that what is computed stays in the cache."""
@@ -71,7 +71,7 @@ def with_blue(pixels: Pixels) -> Pixels:
     z = sqrt(1 - x^2 - y^2), for x and y from -1 to 1; taken for normals if 99 % of a sample have
     x^2 + y^2 <= 1.05.
     """
-    top = np.float32(np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1)
+    top = np.float32(full_scale(pixels.dtype))
     out = np.zeros((*pixels.shape[:2], 3), pixels.dtype)
     out[..., :2] = pixels
     step = max(1, max(pixels.shape[:2]) // 512)

@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from accel.image.decoded import Alpha, Pixels
+from accel.image.decoded import Alpha, Pixels, full_scale
 from accel.image.readers import layers
 from accel.image.readers.stream import Picture, Stream
 
@@ -76,7 +76,7 @@ def _direct(stream: Stream, header: _Header) -> Picture:
     pixels = _planes(stream, header, used)
     if header.mode == _CMYK:
         # Stored as what is left white.
-        top = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
+        top = full_scale(pixels.dtype)
         np.subtract(top, pixels[..., :4], out=pixels[..., :4])
     if header.mode == _BITMAP:
         np.subtract(255, pixels, out=pixels)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from accel.image.decoded import Pixels
+from accel.image.decoded import Pixels, full_scale
 from accel.image.raster import Raster
 from accel.image.readers.packed import reordered
 from accel.image.writers import exr
@@ -50,5 +50,5 @@ def with_alpha(pixels: Pixels) -> Pixels:
     made = np.empty((*pixels.shape[:2], 4), pixels.dtype)
     for index in range(3):
         made[..., index] = pixels[..., index]
-    made[..., 3] = 1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max
+    made[..., 3] = full_scale(pixels.dtype)
     return made

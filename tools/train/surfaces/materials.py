@@ -150,7 +150,7 @@ def _read(path: str) -> Raster | None:
 
 
 def _fitting(path: str, size: tuple[int, ...]) -> Raster | None:
-    """A map that is as large as the colours, or a whole number of times as large or small; resized."""
+    """A map in the size of the colours; None where it can't be read or has other proportions."""
     image = _read(path)
     if image is None:
         return None

@@ -59,6 +59,6 @@ def slopes(height: Tensor) -> Tensor:
 
 
 def vectors(rise: Tensor) -> Tensor:
-    """Unit normals, n x 3, of slopes, n x 2; y is left pointing down, as in the slopes."""
+    """Unit normals, n x 3, of slopes, n x 2; y points down, as in the slopes."""
     found = torch.cat([-rise, torch.ones_like(rise[:, :1])], 1)
     return functional.normalize(found, dim=1)
