@@ -22,8 +22,13 @@ from bridge.audit.project import Project, options_for
 from bridge.audit.results import Issue, Report, Row, Seen
 from bridge.core.errors import UserError
 
-PROBLEMS = {"unsupported": NOTE, "too_large": NOTE, "not_found": NOTE, "busy": NOTE}
-"""Why a file isn't examined, and how bad that is; everything else is a file that is broken."""
+PROBLEMS = {
+    "unsupported": NOTE, "too_large": NOTE, "not_found": NOTE, "busy": NOTE, "deadline_exceeded": NOTE,
+}  # fmt: skip
+"""Why a file isn't examined, and how bad that is; everything else is a file that is broken.
+
+What wasn't done in time says more of the machine than of the file.
+"""
 AT_ONCE = 256
 """Textures that are judged in one go."""
 

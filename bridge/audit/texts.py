@@ -87,8 +87,9 @@ HELP = {
         "文件已损坏、为空，或内容与格式不符：请重新导出。",
     ),
     "unsupported": Text(
-        "The file is of a format, or larger than, what is examined here; nothing is said about it.",
-        "文件的格式或大小超出检查范围，不作任何判断。",
+        "The file is of a format, or larger than, what is examined here, or took longer than the setting "
+        "`deadline_ms`; nothing is said about it.",
+        "文件的格式或大小超出检查范围，或用时超过设置 `deadline_ms`，不作任何判断。",
     ),
     "unknown_settings": Text(
         "The import file has syntax that isn't known here, for example after a merge: correct it, or import "
