@@ -6,6 +6,7 @@ from bridge.advisors.subject import by_project, words
 from bridge.advisors.texts import TEXTS as ADVICE
 from bridge.advisors.texts import Text
 from bridge.audit.plain import plain
+from bridge.audit.reasons import in_chinese
 from bridge.audit.results import Issue, Row
 
 TEXTS = {
@@ -185,8 +186,10 @@ def say(key: str, locale: str, **values: object) -> str:
 
 def sentence(issue: Issue, locale: str) -> str:
     """What an issue says about its file."""
-    texts = TEXTS if issue.finding is None else ADVICE
-    return _in(texts[issue.sentence], locale).format(**issue.values)
+    if issue.finding is not None:
+        return _in(ADVICE[issue.sentence], locale).format(**issue.values)
+    reason = {"reason": in_chinese(str(issue.values.get("reason", "")))} if _is_chinese(locale) else {}
+    return _in(TEXTS[issue.sentence], locale).format(**{**issue.values, **reason})
 
 
 def kind_of(row: Row, locale: str) -> str:
@@ -208,7 +211,7 @@ def reasons(row: Row, locale: str) -> str:
 def kind_name(kind: str, locale: str) -> str:
     """A kind in the reader's language."""
     text = ADVICE.get(f"kind_{kind}")
-    return text.zh if text and locale.lower().startswith("zh") else kind
+    return text.zh if text and _is_chinese(locale) else kind
 
 
 def explain(code: str, locale: str) -> str:
@@ -217,7 +220,11 @@ def explain(code: str, locale: str) -> str:
 
 
 def _in(text: Text, locale: str) -> str:
-    return text.zh if locale.lower().startswith("zh") else text.en
+    return text.zh if _is_chinese(locale) else text.en
+
+
+def _is_chinese(locale: str) -> bool:
+    return locale.lower().startswith("zh")
 
 
 def bytes_text(count: int) -> str:
