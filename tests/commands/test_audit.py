@@ -105,6 +105,19 @@ class TestAudit:
         code, out, err = popbridge("audit", str(project), "--workers", "1")
         assert code == 0 and "Wrong: 0, waste: 0" in out and err == ""
 
+    def test_normals_of_a_2d_picture_get_no_mipmaps_and_no_blocks(
+        self, popbridge: Any, project: Path, tmp_path: Path
+    ) -> None:
+        (project / "hero.tres").write_text(
+            '[gd_resource type="CanvasTexture" format=3]\n\n'
+            '[ext_resource type="Texture2D" path="res://materials/rock_normal.png" id="1"]\n\n'
+            '[resource]\nnormal_texture = ExtResource("1")\n',
+            encoding="utf-8",
+        )
+        popbridge("audit", str(project), "--workers", "1", "--json", str(tmp_path / "j"))
+        files = {file["file"]: file for file in json.loads((tmp_path / "j").read_text())["files"]}
+        assert files["materials/rock_normal.png"]["options"] == {"compress/normal_map": 1}
+
     def test_fix_without_the_cache_keeps_none_between_runs(
         self, popbridge: Any, project: Path, home: Path
     ) -> None:
