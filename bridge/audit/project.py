@@ -72,6 +72,8 @@ def options_for(
 
 def find(registry: Registry, root: Path) -> Project:
     """The project in `root`. Raises UserError where that is no folder."""
+    if root.is_file():
+        raise UserError(f"{root} is a file: name the folder that it lies in, {root.parent}.")
     if not root.is_dir():
         raise UserError(f"{root} is no folder: name the folder of a project.")
     notice = ""

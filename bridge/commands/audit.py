@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bridge.commands.language import reads_chinese
 from bridge.commands.shared import read_settings, screen_width
 from bridge.core.errors import UserError
 
@@ -47,6 +46,9 @@ def _output(name: str, text: str) -> Callable[[Function], Function]:
 
 
 def _language() -> str:
+    # Not above: --help shows all commands, and needs nothing of an editor's client.
+    from bridge.commands.language import reads_chinese
+
     return "zh-CN" if reads_chinese() else "en"
 
 

@@ -86,6 +86,13 @@ def test_what_is_no_folder_is_no_project(tmp_path: Path, registry: host.Registry
         find(registry, tmp_path / "gone")
 
 
+def test_whoever_names_the_projects_file_is_told_its_folder(tmp_path: Path, registry: host.Registry) -> None:
+    (tmp_path / "project.godot").touch()
+    with pytest.raises(UserError, match="is a file: name the folder that it lies in, ") as raised:
+        find(registry, tmp_path / "project.godot")
+    assert str(raised.value).endswith(f"{tmp_path}.")
+
+
 async def test_an_adapter_that_cannot_tell_uses_costs_a_notice(
     project: Callable[..., Path], run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
