@@ -86,6 +86,32 @@ class TestAudit:
         code, _, err = popbridge("audit", str(project), "--html", str(texture))
         assert code == 2 and one_line(err) and "is an image" in err and texture.read_bytes() == before
 
+    def test_what_a_baseline_accepts_frees_no_memory(
+        self, popbridge: Any, project: Path, tmp_path: Path
+    ) -> None:
+        base, told = tmp_path / "b.json", tmp_path / "told.json"
+        arguments = ["audit", str(project), "--workers", "1", "--json", str(told), "--baseline", str(base)]
+        popbridge(*arguments, "--update-baseline")
+        known = json.loads(base.read_text())
+        known["accepted"] = [entry for entry in known["accepted"] if entry["code"] == "normal_as_color"]
+        base.write_text(json.dumps(known))
+        popbridge(*arguments, "--fix")
+        before = json.loads(told.read_text())
+        popbridge(*arguments)
+        freed = sum(file["memory"] - file["memory_after"] for file in before["files"] if file["mended"])
+        assert before["memory"] - json.loads(told.read_text())["memory"] == freed > 0
+
+    def test_what_is_accepted_beside_what_was_mended_hides_nothing_of_that(
+        self, popbridge: Any, project: Path, tmp_path: Path
+    ) -> None:
+        game(project, "4.6", ["materials/rock_roughness.png"])
+        flags = ["--baseline", str(tmp_path / "b.json"), "--update-baseline", "--json", str(tmp_path / "j")]
+        popbridge("audit", str(project), "--workers", "1", "--fix", *flags)
+        assert "grey_as_rgb" in (tmp_path / "b.json").read_text()
+        files = {file["file"]: file for file in json.loads((tmp_path / "j").read_text())["files"]}
+        told = files["materials/rock_roughness.png"]
+        assert told["findings"] == [] and told["mended"] and told["options"]["mipmaps/generate"] is True
+
     def test_a_baseline_never_takes_the_place_of_another_file(self, popbridge: Any, project: Path) -> None:
         other = project / "project.godot"
         before = other.read_bytes()
