@@ -87,6 +87,7 @@ def audit(
     """Audits all textures of PROJECT; exit code 1 if one of them could be better."""
     from bridge import host, projectfile
     from bridge.audit import project as projects
+    from bridge.audit.fix import check_nameable
     from bridge.audit.results import SEVERITIES
 
     # What fails inside of a workload is a line of the report.
@@ -95,6 +96,8 @@ def audit(
     _check(folder, outputs, baseline, update_baseline)
     registry = host.load()
     project = projects.find(registry, Path(folder))
+    if mend:
+        check_nameable(Path(folder))
     agreed = projectfile.read(Path(folder))
     known = _known(baseline, update_baseline)
     plan = _plan(registry, workers, names=not no_names, cache=not no_cache, pictures=html is not None)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +120,24 @@ class TestAudit:
         code, _, err = popbridge("audit", str(project), "--baseline", str(other), "--update-baseline")
         assert code == 2 and one_line(err) and "no baseline: name another file" in err
         assert other.read_bytes() == before
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is Unicode")
+    def test_a_place_that_no_receipt_can_name_is_told_before_anything_is_done(
+        self, popbridge: Any, project: Path
+    ) -> None:
+        odd = project.rename(project.parent / os.fsdecode(b"game\xff"))
+        before = settings(odd)
+        code, _, err = popbridge("audit", str(odd), "--fix")
+        assert code == 2 and one_line(err) and "isn't valid Unicode: rename the folder" in err
+        assert settings(odd) == before and popbridge("audit", str(odd), "--workers", "1")[0] == 1
+
+    def test_an_option_that_no_receipt_can_hold_is_left_as_it_is(self, popbridge: Any, project: Path) -> None:
+        file = project / "materials/rock_normal.png.import"
+        odd = file.read_bytes().replace(b"normal_map=0", b'normal_map="\xff"')
+        file.write_bytes(odd)
+        code, out, err = popbridge("audit", str(project), "--fix", "--workers", "1")
+        assert (code, err) == (1, "") and "aren't valid UTF-8; import it anew" in out
+        assert file.read_bytes() == odd and "Mended textures: 1;" in out
 
     def test_an_unknown_receipt_is_told_without_a_daemon(self, popbridge: Any) -> None:
         code, _, err = popbridge("revert", "99")
