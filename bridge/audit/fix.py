@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.advisors.findings import WRONG
 from bridge.api import EditorSupport
-from bridge.audit.plain import is_unicode
+from bridge.audit.plain import is_unicode, value_text
 from bridge.audit.project import Project, find
 from bridge.audit.results import Issue, Report, Row
 from bridge.core.errors import UserError
@@ -154,10 +154,8 @@ def _refuse_changed(
         for name, value in options.items():
             now, old = present[path][name], before.get(path, {}).get(name)
             if now != value and not (partly and now == old):
-                raise UserError(
-                    f"{path}: {name} has changed since (it is {now!r}, and was set to {value!r}): "
-                    "nothing was put back."
-                )
+                told = f"it is {value_text(now)}, and was set to {value_text(value)}"
+                raise UserError(f"{path}: {name} has changed since ({told}): nothing was put back.")
 
 
 def _as_changes(options: Mapping[str, Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:

@@ -194,7 +194,11 @@ class TestAudit:
         file.write_text(file.read_text().replace("generate=true", "generate=false"))
         before = settings(project)
         code, _, err = popbridge("revert", "1")
-        assert code == 2 and one_line(err) and "mipmaps/generate has changed since" in err
+        assert (
+            code == 2
+            and one_line(err)
+            and "mipmaps/generate has changed since (it is false, and was set to true)" in err
+        )
         assert settings(project) == before
 
     def test_other_options_may_have_changed_since(self, popbridge: Any, project: Path) -> None:
