@@ -112,6 +112,9 @@ def audit(
 
 
 def _check(folder: str, outputs: dict[str, str | None], baseline: str | None, update: bool) -> None:
+    from bridge.audit.baseline import check_replaceable
+    from bridge.audit.files import check_writable
+
     if not folder:
         # As a script gives it whose variable isn't set; to Python it is the current folder.
         raise click.UsageError("PROJECT is empty: name the folder of a project, or . for this one.")
@@ -122,16 +125,14 @@ def _check(folder: str, outputs: dict[str, str | None], baseline: str | None, up
     if sum(file == STDOUT for file in outputs.values()) > 1:
         raise click.UsageError("Only one report can go to stdout.")
     if update and baseline:
-        from bridge.audit.baseline import check_replaceable
-
         check_replaceable(Path(baseline))
     # Told before the work, not after it.
     for name, file in outputs.items():
         if file == "":
             raise click.UsageError(f"--{name} wants the name of a file.")
     for file in (*outputs.values(), *([baseline] if update else [])):
-        if file and file != STDOUT and not Path(file).absolute().parent.is_dir():
-            raise UserError(f"{file} can't be written: there is no folder {Path(file).absolute().parent}.")
+        if file and file != STDOUT:
+            check_writable(file)
         if file and file != STDOUT and _is_image(Path(file)):
             raise UserError(f"{file} is an image: name another file for the report.")
 

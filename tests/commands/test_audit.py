@@ -245,6 +245,16 @@ class TestAudit:
         else:
             json.loads(out)
 
+    def test_a_report_that_is_read_only_is_told_before_anything_is_done(
+        self, popbridge: Any, project: Path, tmp_path: Path
+    ) -> None:
+        report, before = tmp_path / "audit.html", settings(project)
+        report.touch(0o444)
+        code, out, err = popbridge("audit", str(project), "--fix", "--html", str(report))
+        assert (code, out) == (2, "") and one_line(err) and "it is read-only" in err
+        assert settings(project) == before
+        report.chmod(0o644)
+
     def test_a_report_that_cannot_be_written_costs_no_other(
         self, popbridge: Any, project: Path, tmp_path: Path
     ) -> None:
