@@ -26,6 +26,10 @@ TEXTS = {
         "Mended textures: {count}; `popbridge revert {receipt}` puts them back",
         "已修正 {count} 张贴图；`popbridge revert {receipt}` 可恢复原状",
     ),
+    "no_settings": Text(
+        "--fix has nothing to write here: import settings are an engine's, and none is known.",
+        "--fix 在此无可写入：导入设置属于引擎，而此处没有已知的引擎。",
+    ),
     "stopped": Text(
         "Stopped while settings were written: `popbridge revert {receipt}` puts back what was, "
         "--fix writes the rest.",

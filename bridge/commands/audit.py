@@ -228,7 +228,9 @@ def _settle(
     from bridge.audit.texts import say
     from bridge.paths import Paths
 
-    if mend:
+    if mend and project.support is None:
+        report.notice = " ".join(filter(None, [report.notice, say("no_settings", locale)]))
+    elif mend:
         try:
             fix(project, report, Paths.find().database)
         except KeyboardInterrupt:

@@ -317,6 +317,11 @@ class TestAudit:
         code, out, err = popbridge("audit", str(tmp_path / "empty"))
         assert (code, err) == (0, "") and "no engine: the files alone" in out
 
+    def test_fix_says_where_there_are_no_settings_to_write(self, popbridge: Any, tmp_path: Path) -> None:
+        (tmp_path / "empty").mkdir()
+        assert "--fix has nothing to write here" in popbridge("audit", str(tmp_path / "empty"), "--fix")[1]
+        assert "--fix" not in popbridge("audit", str(tmp_path / "empty"))[1]
+
     def test_a_mistake_in_the_projects_own_file_is_told(self, popbridge: Any, project: Path) -> None:
         (project / "popbridge.toml").write_text("[textures\n", encoding="utf-8")
         code, _, err = popbridge("audit", str(project))
