@@ -145,10 +145,11 @@ def _size(texture: Texture) -> Iterator[Finding]:
         return
     values = {"width": image.width, "height": image.height, "limit": texture.max_size}
     # Regions of 2D pictures are addressed by pixels, and skies are seen all around: they may need it. So may
-    # a strip, which is frames side by side.
+    # a strip, which is frames side by side, and heights: a terrain is as wide as its map has pixels.
     strip = texture.family is None and texture.elongated
-    rank = NOTE if strip or texture.family in ("flat", "environment") else WASTE
-    scalable = texture.family not in (None, "flat", "environment") and "max_size" in texture.decides
+    needed = texture.family in ("flat", "environment") or texture.kind == "height"
+    rank = NOTE if strip or needed else WASTE
+    scalable = texture.family is not None and not needed and "max_size" in texture.decides
     intent = TextureIntent(max_size=texture.max_size) if scalable else TextureIntent()
     yield Finding("too_large", rank, "too_large", values, intent)
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from bridge.audit.memory import measure
 from bridge.audit.project import Project, options_for
 from bridge.audit.results import Issue, Report, Row
 from bridge.core.errors import UserError
@@ -88,7 +89,10 @@ def accept(report: Report, known: set[Entry], project: Project) -> None:
         report.accepted += len(row.issues) - len(kept)
         if len(kept) < len(row.issues):
             row.issues = kept
-            row.options = options_for(project, row.settings, kept)
+            # What is mended has its options already.
+            if not row.mended:
+                row.options = options_for(project, row.settings, kept)
+                measure(project, row)
     report.rows = sorted(
         (row for row in report.rows if row.issues or row.mended), key=lambda row: (-row.rank, row.file)
     )

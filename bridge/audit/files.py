@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import uuid
 from collections.abc import Iterable
@@ -30,10 +31,37 @@ def write(file: str, pieces: Iterable[str]) -> None:
             _replace(path, pieces)
     except OSError as error:
         raise UserError(f"{file} can't be written ({error.strerror or error}).") from None
+    except RuntimeError:
+        # So Python before 3.13 says it.
+        raise UserError(f"{file} can't be written (it is a link that leads to itself).") from None
+
+
+def check_writable(file: str) -> None:
+    """Raises UserError for what `write` would refuse, as far as that shows beforehand."""
+    folder = Path(file).absolute().parent
+    if not folder.is_dir():
+        raise UserError(f"{file} can't be written: there is no folder {folder}.")
+    try:
+        path = Path(file).resolve()
+        # A device's folder needn't be writable.
+        report = not path.exists() or path.is_file()
+        shut = report and not os.access(path.parent, os.W_OK)
+        readonly = report and _is_readonly(path)
+    except (OSError, RuntimeError):
+        # Whatever else is the matter is told when it is written.
+        return
+    if shut:
+        raise UserError(f"{file} can't be written: there is no right to write in {path.parent}.")
+    if readonly:
+        raise UserError(f"{file} can't be written: it is read-only.")
+
+
+def _is_readonly(path: Path) -> bool:
+    return path.exists() and not path.stat().st_mode & 0o222
 
 
 def _replace(path: Path, pieces: Iterable[str]) -> None:
-    if path.exists() and not path.stat().st_mode & 0o222:
+    if _is_readonly(path):
         # A folder's rights alone would let it be replaced.
         raise PermissionError(errno.EACCES, "it is read-only", str(path))
     # A name of its own: that of the file may be as long as names can be.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.advisors.findings import WRONG
 from bridge.api import EditorSupport
+from bridge.audit.plain import is_unicode, value_text
 from bridge.audit.project import Project, find
 from bridge.audit.results import Issue, Report, Row
 from bridge.core.errors import UserError
@@ -29,7 +31,7 @@ def fix(project: Project, report: Report, database: Path) -> None:
 
     The report has the receipt's id as soon as something may be written, also where Ctrl-C ends that.
     """
-    rows = {row.path: row for row in report.rows if row.options and _nameable(row)}
+    rows = {row.path: row for row in report.rows if row.options and _receivable(row)}
     if not rows or project.support is None:
         return
     changes = [{"path": row.path, "options": row.options} for row in rows.values()]
@@ -73,15 +75,26 @@ def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
     return kept
 
 
-def _nameable(row: Row) -> bool:
-    """Whether a receipt can hold the file's name; else that is told."""
-    try:
-        row.path.encode()
-    except UnicodeEncodeError:
-        reason = {"reason": "its name isn't valid Unicode; rename the file"}
-        row.issues.insert(0, Issue("not_applied", WRONG, "not_applied", reason))
-        return False
+def check_nameable(root: Path) -> None:
+    """Raises UserError where no receipt could hold the project's place: nothing can be mended there."""
+    if not is_unicode(os.fspath(root.resolve())):
+        raise UserError(
+            f"The name of {root} isn't valid Unicode: rename the folder, then --fix can mend in it."
+        )
+
+
+def _receivable(row: Row) -> bool:
+    """Whether a receipt can hold the file's name and its present options; else that is told."""
+    if not is_unicode(row.path):
+        return _refused(row, "its name isn't valid Unicode; rename the file")
+    if not all(is_unicode(value) for value in row.present.values() if isinstance(value, str)):
+        return _refused(row, "its import settings aren't valid UTF-8; import it anew")
     return True
+
+
+def _refused(row: Row, reason: str) -> bool:
+    row.issues.insert(0, Issue("not_applied", WRONG, "not_applied", {"reason": reason}))
+    return False
 
 
 def _mended(row: Row) -> None:
@@ -141,10 +154,8 @@ def _refuse_changed(
         for name, value in options.items():
             now, old = present[path][name], before.get(path, {}).get(name)
             if now != value and not (partly and now == old):
-                raise UserError(
-                    f"{path}: {name} has changed since (it is {now!r}, and was set to {value!r}): "
-                    "nothing was put back."
-                )
+                told = f"it is {value_text(now)}, and was set to {value_text(value)}"
+                raise UserError(f"{path}: {name} has changed since ({told}): nothing was put back.")
 
 
 def _as_changes(options: Mapping[str, Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -15,15 +14,21 @@ from accel.workload import WorkloadError
 from bridge.advisors import advice
 from bridge.advisors.findings import NOTE, WRONG
 from bridge.advisors.import_known import Taken
+from bridge.advisors.subject import facts_of
 from bridge.api import TextureAsset
 from bridge.audit.examine import Answer, Trouble
-from bridge.audit.memory import memory
+from bridge.audit.memory import measure
 from bridge.audit.project import Project, options_for
 from bridge.audit.results import Issue, Report, Row, Seen
 from bridge.core.errors import UserError
 
-PROBLEMS = {"unsupported": NOTE, "too_large": NOTE, "not_found": NOTE, "busy": NOTE}
-"""Why a file isn't examined, and how bad that is; everything else is a file that is broken."""
+PROBLEMS = {
+    "unsupported": NOTE, "too_large": NOTE, "not_found": NOTE, "busy": NOTE, "deadline_exceeded": NOTE,
+}  # fmt: skip
+"""Why a file isn't examined, and how bad that is; everything else is a file that is broken.
+
+What wasn't done in time says more of the machine than of the file.
+"""
 AT_ONCE = 256
 """Textures that are judged in one go."""
 
@@ -99,24 +104,22 @@ class Judging:
         self._add(row)
 
     def _judged(self, asset: TextureAsset, found: Examination) -> Row:
-        adapter, version = self._project.adapter, self._project.version
-        issues, options, before, after = _unknown(asset), dict[str, Any](), 0, 0
+        row = _row(asset, _unknown(asset))
+        _describe(row, found)
         try:
-            findings = advice.judge(
-                found, asset.file, asset.options, adapter, version, max_size=self._max_size
-            )
-            issues += map(Issue.of, findings)
-            options = options_for(self._project, asset.options, issues)
-            before = after = memory(self._project, found.inspection, asset.options)
-            if options:
-                after = memory(self._project, found.inspection, {**(asset.options or {}), **options})
+            self._advise(row, found)
         # An adapter is a plugin: what it can't judge costs one line.
         except Exception as error:
-            issues = [Issue("unreadable", NOTE, "unreadable", {"reason": f"{error!r}"})]
-        row = _row(asset, issues)
-        row.options, row.memory, row.memory_after = options, before, after
-        _describe(row, found)
+            row.issues = [Issue("unreadable", NOTE, "unreadable", {"reason": f"{error!r}"})]
+            row.options, row.facts, row.memory, row.memory_after = {}, None, 0, 0
         return row
+
+    def _advise(self, row: Row, found: Examination) -> None:
+        adapter, version = self._project.adapter, self._project.version
+        findings = advice.judge(found, row.file, row.settings, adapter, version, max_size=self._max_size)
+        row.issues += map(Issue.of, findings)
+        row.options = options_for(self._project, row.settings, row.issues)
+        measure(self._project, row)
 
     def _add(self, row: Row) -> None:
         if row.issues:
@@ -127,6 +130,7 @@ class Judging:
 def _describe(row: Row, found: Examination) -> None:
     image, classification = found.inspection, found.classification
     row.width, row.height, row.size, row.format = image.width, image.height, image.size, image.format
+    row.facts = facts_of(image)
     row.kind, row.sure = classification.kind, classification.advise
     row.probability = float(classification.probabilities.get(row.kind, 0.0))
     row.evidence = classification.evidence

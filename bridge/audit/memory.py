@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from accel.image.inspection import Inspection
-from bridge.advisors.subject import facts_of
 from bridge.audit.project import Project
+from bridge.audit.results import Row
 from bridge.core.memory import Platform, limited, texture_bytes
 
 PLATFORM: Platform = "desktop"
 """The one that reports sum up."""
 
 
-def memory(project: Project, image: Inspection, settings: Mapping[str, Any] | None) -> int:
+def measure(project: Project, row: Row) -> None:
+    """Says in the row what it takes as it is, and with its options."""
+    row.memory = row.memory_after = _memory(project, row, row.settings)
+    if row.options:
+        row.memory_after = _memory(project, row, {**(row.settings or {}), **row.options})
+
+
+def _memory(project: Project, row: Row, settings: Mapping[str, Any] | None) -> int:
     """Bytes on the desktop; 0 where no engine says how the texture is kept."""
     adapter, version = project.adapter, project.version
-    if adapter is None or version is None or settings is None:
+    if adapter is None or version is None or settings is None or row.facts is None:
         return 0
     intent = adapter.read_texture(settings, version)
-    form = adapter.gpu_format(intent, facts_of(image), PLATFORM, version)
+    form = adapter.gpu_format(intent, row.facts, PLATFORM, version)
     if form is None:
         return 0
-    width, height = limited(image.width, image.height, intent.max_size or 0)
+    width, height = limited(row.width, row.height, intent.max_size or 0)
     return texture_bytes(form, width, height, bool(intent.mipmaps))

@@ -24,6 +24,11 @@ def plain_lines(text: str) -> str:
     return "\n".join(map(plain, text.split("\n")))
 
 
+def is_unicode(text: str) -> bool:
+    """Whether no byte of a name or a file stands in it that was no UTF-8: messages and receipts hold none."""
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def value_text(value: Any) -> str:
     """An option's value; a dash where there is none."""
     return "–" if value is None else json.dumps(value, ensure_ascii=False, default=str)

@@ -12,6 +12,7 @@ from packaging.version import Version
 
 from bridge.advisors import advice
 from bridge.api import Adapter, EditorSupport, Kind, TextureAsset, hidden, walk
+from bridge.audit.nearby import projects_near
 from bridge.audit.results import Issue
 from bridge.core.errors import UserError
 from bridge.core.versions import Choice, lowest
@@ -71,6 +72,8 @@ def options_for(
 
 def find(registry: Registry, root: Path) -> Project:
     """The project in `root`. Raises UserError where that is no folder."""
+    if root.is_file():
+        raise UserError(f"{root} is a file: name the folder that it lies in, {root.parent}.")
     if not root.is_dir():
         raise UserError(f"{root} is no folder: name the folder of a project.")
     notice = ""
@@ -87,11 +90,18 @@ def find(registry: Registry, root: Path) -> Project:
             continue
         choice = registry.choose(adapter.engine, text)
         if choice is None or choice.adapter.editor is None or not _of_its_generation(choice, text):
-            notice = f"{adapter.engine} {text} is served by no adapter: the files alone are audited."
+            notice = (
+                f"{adapter.engine} {text} is served by no adapter ({_served(registry, adapter.engine)} are): "
+                "the files alone are audited."
+            )
             continue
         version = choice.adapter.scheme.parse(text)
         return Project(root, choice.adapter, version, choice.adapter.editor, choice.notice or "")
-    return Project(root, notice=notice)
+    return Project(root, notice=notice or projects_near(registry.adapters, root))
+
+
+def _served(registry: Registry, engine: str) -> str:
+    return " and ".join(adapter.versions for adapter in registry.adapters if adapter.engine == engine)
 
 
 def _with(asset: TextureAsset, planned: Mapping[str, Any] | None) -> TextureAsset:

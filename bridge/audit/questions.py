@@ -8,6 +8,7 @@ from typing import Any
 from bridge.advisors.findings import WRONG
 from bridge.api import Kind, TextureAsset
 from bridge.audit.examine import Question
+from bridge.audit.plain import is_unicode
 from bridge.audit.project import Project
 from bridge.audit.results import Issue, Row
 
@@ -42,7 +43,7 @@ def unlisted(project: Project, asset: TextureAsset) -> Row | None:
 def _siblings(names: Sequence[tuple[str, str, str]], at: int) -> list[str]:
     near = range(max(0, at - NEIGHBOURS), min(len(names), at + NEIGHBOURS + 1))
     found = [names[place][2] for place in near if place != at and names[place][0] == names[at][0]]
-    return [name for name in found if _is_unicode(name)]
+    return [name for name in found if is_unicode(name)]
 
 
 def _imported_as(project: Project, asset: TextureAsset) -> Kind | None:
@@ -54,7 +55,3 @@ def _imported_as(project: Project, asset: TextureAsset) -> Kind | None:
     # An adapter is a plugin: what it can't read says nothing.
     except Exception:
         return None
-
-
-def _is_unicode(name: str) -> bool:
-    return name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name)

@@ -11,6 +11,7 @@ from accel.image.fingerprint import Fingerprint
 from accel.texture.classification import Evidence
 from accel.texture.kinds import Kind
 from bridge.advisors.findings import NOTE, WASTE, WRONG, Finding
+from bridge.core.memory import ImageFacts
 
 SEVERITIES: Mapping[str, int] = {"wrong": WRONG, "waste": WASTE, "note": NOTE}
 """The words for ranks, the worst first."""
@@ -60,6 +61,8 @@ class Row(Struct):
     size: int = 0
     """The file's bytes."""
     format: str = ""
+    facts: ImageFacts | None = None
+    """What decides on its format in the GPU's memory; None where it couldn't be examined."""
     kind: Kind | None = None
     """The most probable one; None where the file couldn't be examined."""
     sure: bool = False

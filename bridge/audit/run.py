@@ -87,7 +87,7 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
         # After Ctrl-C too: what is known by then needn't be found out again.
         cache.close()
         await workers.close()
-    report.groups = await asyncio.to_thread(groups, judging.seen)
+    report.groups = await asyncio.to_thread(groups, judging.seen, project.root)
     report.seconds = time.perf_counter() - begin
     return report
 

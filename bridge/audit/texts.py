@@ -6,6 +6,7 @@ from bridge.advisors.subject import by_project, words
 from bridge.advisors.texts import TEXTS as ADVICE
 from bridge.advisors.texts import Text, is_chinese
 from bridge.audit.plain import plain
+from bridge.audit.reasons import in_chinese
 from bridge.audit.results import Issue, Row
 
 TEXTS = {
@@ -24,6 +25,10 @@ TEXTS = {
     "fixed": Text(
         "Mended textures: {count}; `popbridge revert {receipt}` puts them back",
         "已修正 {count} 张贴图；`popbridge revert {receipt}` 可恢复原状",
+    ),
+    "no_settings": Text(
+        "--fix has nothing to write here: import settings are an engine's, and none is known.",
+        "--fix 在此无可写入：导入设置属于引擎，而此处没有已知的引擎。",
     ),
     "stopped": Text(
         "Stopped while settings were written: `popbridge revert {receipt}` puts back what was, "
@@ -87,8 +92,9 @@ HELP = {
         "文件已损坏、为空，或内容与格式不符：请重新导出。",
     ),
     "unsupported": Text(
-        "The file is of a format that isn't examined here, or larger than what is; nothing is said about it.",
-        "文件的格式或大小超出检查范围，不作任何判断。",
+        "The file is of a format that isn't examined here, or larger than what is, or took longer than the "
+        "setting `deadline_ms`; nothing is said about it.",
+        "文件的格式或大小超出检查范围，或用时超过设置 `deadline_ms`，不作任何判断。",
     ),
     "unknown_settings": Text(
         "The import file has syntax that isn't known here, for example after a merge: correct it, or import "
@@ -184,8 +190,10 @@ def say(key: str, locale: str, **values: object) -> str:
 
 def sentence(issue: Issue, locale: str) -> str:
     """What an issue says about its file."""
-    texts = TEXTS if issue.finding is None else ADVICE
-    return texts[issue.sentence].read(locale).format(**issue.values)
+    if issue.finding is not None:
+        return ADVICE[issue.sentence].read(locale).format(**issue.values)
+    reason = {"reason": in_chinese(str(issue.values.get("reason", "")))} if is_chinese(locale) else {}
+    return TEXTS[issue.sentence].read(locale).format(**{**issue.values, **reason})
 
 
 def kind_of(row: Row, locale: str) -> str:

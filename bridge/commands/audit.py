@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bridge.commands.language import reads_chinese
 from bridge.commands.shared import read_settings, screen_width
 from bridge.core.errors import UserError
 
@@ -47,6 +46,9 @@ def _output(name: str, text: str) -> Callable[[Function], Function]:
 
 
 def _language() -> str:
+    # Not above: --help shows all commands, and needs nothing of an editor's client.
+    from bridge.commands.language import reads_chinese
+
     return "zh-CN" if reads_chinese() else "en"
 
 
@@ -85,6 +87,7 @@ def audit(
     """Audits all textures of PROJECT; exit code 1 if one of them could be better."""
     from bridge import host, projectfile
     from bridge.audit import project as projects
+    from bridge.audit.fix import check_nameable
     from bridge.audit.results import SEVERITIES
 
     # What fails inside of a workload is a line of the report.
@@ -93,6 +96,8 @@ def audit(
     _check(folder, outputs, baseline, update_baseline)
     registry = host.load()
     project = projects.find(registry, Path(folder))
+    if mend:
+        check_nameable(Path(folder))
     agreed = projectfile.read(Path(folder))
     known = _known(baseline, update_baseline)
     plan = _plan(registry, workers, names=not no_names, cache=not no_cache, pictures=html is not None)
@@ -107,6 +112,9 @@ def audit(
 
 
 def _check(folder: str, outputs: dict[str, str | None], baseline: str | None, update: bool) -> None:
+    from bridge.audit.baseline import check_replaceable
+    from bridge.audit.files import check_writable
+
     if not folder:
         # As a script gives it whose variable isn't set; to Python it is the current folder.
         raise click.UsageError("PROJECT is empty: name the folder of a project, or . for this one.")
@@ -117,16 +125,14 @@ def _check(folder: str, outputs: dict[str, str | None], baseline: str | None, up
     if sum(file == STDOUT for file in outputs.values()) > 1:
         raise click.UsageError("Only one report can go to stdout.")
     if update and baseline:
-        from bridge.audit.baseline import check_replaceable
-
         check_replaceable(Path(baseline))
     # Told before the work, not after it.
     for name, file in outputs.items():
         if file == "":
             raise click.UsageError(f"--{name} wants the name of a file.")
     for file in (*outputs.values(), *([baseline] if update else [])):
-        if file and file != STDOUT and not Path(file).absolute().parent.is_dir():
-            raise UserError(f"{file} can't be written: there is no folder {Path(file).absolute().parent}.")
+        if file and file != STDOUT:
+            check_writable(file)
         if file and file != STDOUT and _is_image(Path(file)):
             raise UserError(f"{file} is an image: name another file for the report.")
 
@@ -222,7 +228,9 @@ def _settle(
     from bridge.audit.texts import say
     from bridge.paths import Paths
 
-    if mend:
+    if mend and project.support is None:
+        report.notice = " ".join(filter(None, [report.notice, say("no_settings", locale)]))
+    elif mend:
         try:
             fix(project, report, Paths.find().database)
         except KeyboardInterrupt:

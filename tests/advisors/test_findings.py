@@ -246,6 +246,13 @@ def test_a_strip_of_unknown_use_may_be_frames_side_by_side(width: int, kind: Any
     assert finding.rank == rank
 
 
+@pytest.mark.parametrize(("kind", "rank", "scaled"), [("height", NOTE, False), ("roughness", WASTE, True)])
+def test_a_terrain_is_as_wide_as_its_map_has_pixels(kind: Any, rank: int, scaled: bool) -> None:
+    facts = {"width": 8193, "height": 8193, "grey": True}
+    finding = imagine(f"terrain_{kind}.png", kind, facts, **AS_DATA)["too_large"]
+    assert (finding.rank, finding.applicable) == (rank, scaled)
+
+
 class TestPackedOrder:
     ORM: ClassVar = {"r": "occlusion", "g": "roughness", "b": "metallic"}
 

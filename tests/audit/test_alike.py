@@ -11,13 +11,15 @@ from bridge.audit.alike import groups
 from bridge.audit.results import Seen
 from tests.audit.conftest import put
 
+NOWHERE = Path("nowhere")
+
 
 def seen(file: str, size: int, digest: str, pixels: str = "p", perceptual: str = "0f" * 8) -> Seen:
     return Seen(file, size, size * 10, Fingerprint(digest, pixels, perceptual, [0.5, 0.5, 0.5, 1.0], 0.2))
 
 
 def test_all_but_the_smallest_of_a_group_is_wasted() -> None:
-    (group,) = groups([seen("b.tga", 300, "2"), seen("a.png", 100, "1"), seen("c.png", 120, "3")])
+    (group,) = groups([seen("b.tga", 300, "2"), seen("a.png", 100, "1"), seen("c.png", 120, "3")], NOWHERE)
     assert (group.how, group.files) == ("pixels", ("a.png", "b.tga", "c.png"))
     assert (group.disk, group.memory) == (420, 4200)
 
@@ -28,7 +30,8 @@ def test_equal_files_come_before_look_alikes_and_the_most_wasteful_first() -> No
             *(seen(f"few{n}.png", 10, "1", "1", "f0" * 8) for n in range(2)),
             *(seen(f"many{n}.png", 900, "2", "2", "3c" * 8) for n in range(2)),
             seen("like.png", 5000, "3", "3", "3c" * 7 + "3d"),
-        ]
+        ],
+        NOWHERE,
     )
     assert [(group.how, group.files[0]) for group in found] == [
         ("file", "many0.png"),
@@ -38,8 +41,8 @@ def test_equal_files_come_before_look_alikes_and_the_most_wasteful_first() -> No
 
 
 def test_nothing_is_like_nothing() -> None:
-    assert groups([]) == []
-    assert groups([seen("a.png", 1, "1")]) == []
+    assert groups([], NOWHERE) == []
+    assert groups([seen("a.png", 1, "1")], NOWHERE) == []
 
 
 async def test_copies_in_a_project_are_in_its_report(project: Callable[..., Path], run: Any) -> None:
@@ -49,3 +52,12 @@ async def test_copies_in_a_project_are_in_its_report(project: Callable[..., Path
     put(game, "b.png", "sprite another")
     report = await run(game)
     assert [(group.how, group.files) for group in report.groups] == [("file", ("a.png", "deep/copy.png"))]
+
+
+async def test_a_link_wastes_nothing_of_the_disk(project: Callable[..., Path], run: Any) -> None:
+    game = project()
+    size = put(game, "a.png", "sprite the same").stat().st_size
+    (game / "linked.png").hardlink_to(game / "a.png")
+    put(game, "copy.png", "sprite the same")
+    (group,) = (await run(game)).groups
+    assert len(group.files) == 3 and group.disk == size

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bridge.audit.files import write
+from bridge.audit.files import check_writable, write
 from bridge.core.errors import UserError
 
 
@@ -44,6 +45,26 @@ def test_what_is_read_only_stays_as_it_is(tmp_path: Path) -> None:
         write(str(path), ["new"])
     assert path.read_text(encoding="utf-8") == "old" and list(tmp_path.iterdir()) == [path]
     path.chmod(0o644)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links want a right there")
+def test_a_link_that_leads_to_itself_is_told(tmp_path: Path) -> None:
+    (tmp_path / "loop.json").symlink_to("loop.json")
+    check_writable(str(tmp_path / "loop.json"))
+    with pytest.raises(UserError, match="can't be written"):
+        write(str(tmp_path / "loop.json"), ["new"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc and /dev are Linux's")
+def test_a_folder_that_nobody_may_write_in_is_told_beforehand(tmp_path: Path) -> None:
+    check_writable("/dev/null")
+    check_writable(str(tmp_path / "new.json"))
+    check_writable(str(tmp_path / ("a" * 300)))
+    if os.geteuid():
+        tmp_path.chmod(0o555)
+        with pytest.raises(UserError, match="there is no right to write in"):
+            check_writable(str(tmp_path / "new.json"))
+        tmp_path.chmod(0o755)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="rights and links are others there")

@@ -68,6 +68,13 @@ async def test_what_could_not_be_examined_is_no_neighbour(judging: Judging) -> N
     assert [row.size for row in judging._report.rows] == [5] * OTHERS
 
 
+async def test_what_a_busy_machine_did_not_get_done_is_no_mistake_of_the_file(judging: Judging) -> None:
+    late = Trouble("deadline_exceeded", "wasn't done within 60000 ms")
+    take(judging, Answer(Question("a.png", {}), late, 5, False))
+    (issue,) = judging._report.rows[0].issues
+    assert (issue.code, issue.severity) == ("unsupported", "note")
+
+
 async def test_a_damaged_installation_is_told_before_the_work_where_it_matters(
     judging: Judging, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -52,9 +52,45 @@ def test_a_version_that_nothing_serves_is_audited_as_files_and_says_so(
     assert [asset.file for asset in found.textures()] == ["a.png"]
 
 
+def test_a_version_that_nothing_serves_names_those_that_are_served(
+    tmp_path: Path, registry: host.Registry
+) -> None:
+    (tmp_path / "project.godot").write_text("config_version=3\n", encoding="utf-8")
+    assert "(>=3.5,<4 and >=4.2,<5 are)" in find(registry, tmp_path).notice
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (".", "There are projects of godot in it (games/one, games/two): audit each"),
+        ("games", "There are projects of godot in it (one, two): audit each"),
+        ("games/one/art/rocks", "lies in a project of godot (../..): audit that"),
+        ("games/one", ""),
+        ("other", ""),
+    ],
+)
+def test_a_folder_above_or_below_a_project_says_where_that_is(
+    tmp_path: Path, registry: host.Registry, asked: str, says: str
+) -> None:
+    for folder in ("games/one", "games/two", "other/.hidden", "a/b/c"):
+        (tmp_path / folder).mkdir(parents=True)
+        if folder != "a/b/c":
+            (tmp_path / folder / "project.godot").write_text("config_version=5\n", encoding="utf-8")
+    (tmp_path / "games/one/art/rocks").mkdir(parents=True)
+    found = find(registry, tmp_path / asked)
+    assert says in found.notice and bool(says) == bool(found.notice) and str(tmp_path) not in found.notice
+
+
 def test_what_is_no_folder_is_no_project(tmp_path: Path, registry: host.Registry) -> None:
     with pytest.raises(UserError, match="is no folder"):
         find(registry, tmp_path / "gone")
+
+
+def test_whoever_names_the_projects_file_is_told_its_folder(tmp_path: Path, registry: host.Registry) -> None:
+    (tmp_path / "project.godot").touch()
+    with pytest.raises(UserError, match="is a file: name the folder that it lies in, ") as raised:
+        find(registry, tmp_path / "project.godot")
+    assert str(raised.value).endswith(f"{tmp_path}.")
 
 
 async def test_an_adapter_that_cannot_tell_uses_costs_a_notice(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -86,12 +88,56 @@ class TestAudit:
         code, _, err = popbridge("audit", str(project), "--html", str(texture))
         assert code == 2 and one_line(err) and "is an image" in err and texture.read_bytes() == before
 
+    def test_what_a_baseline_accepts_frees_no_memory(
+        self, popbridge: Any, project: Path, tmp_path: Path
+    ) -> None:
+        base, told = tmp_path / "b.json", tmp_path / "told.json"
+        arguments = ["audit", str(project), "--workers", "1", "--json", str(told), "--baseline", str(base)]
+        popbridge(*arguments, "--update-baseline")
+        known = json.loads(base.read_text())
+        known["accepted"] = [entry for entry in known["accepted"] if entry["code"] == "normal_as_color"]
+        base.write_text(json.dumps(known))
+        popbridge(*arguments, "--fix")
+        before = json.loads(told.read_text())
+        popbridge(*arguments)
+        freed = sum(file["memory"] - file["memory_after"] for file in before["files"] if file["mended"])
+        assert before["memory"] - json.loads(told.read_text())["memory"] == freed > 0
+
+    def test_what_is_accepted_beside_what_was_mended_hides_nothing_of_that(
+        self, popbridge: Any, project: Path, tmp_path: Path
+    ) -> None:
+        game(project, "4.6", ["materials/rock_roughness.png"])
+        flags = ["--baseline", str(tmp_path / "b.json"), "--update-baseline", "--json", str(tmp_path / "j")]
+        popbridge("audit", str(project), "--workers", "1", "--fix", *flags)
+        assert "grey_as_rgb" in (tmp_path / "b.json").read_text()
+        files = {file["file"]: file for file in json.loads((tmp_path / "j").read_text())["files"]}
+        told = files["materials/rock_roughness.png"]
+        assert told["findings"] == [] and told["mended"] and told["options"]["mipmaps/generate"] is True
+
     def test_a_baseline_never_takes_the_place_of_another_file(self, popbridge: Any, project: Path) -> None:
         other = project / "project.godot"
         before = other.read_bytes()
         code, _, err = popbridge("audit", str(project), "--baseline", str(other), "--update-baseline")
         assert code == 2 and one_line(err) and "no baseline: name another file" in err
         assert other.read_bytes() == before
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is Unicode")
+    def test_a_place_that_no_receipt_can_name_is_told_before_anything_is_done(
+        self, popbridge: Any, project: Path
+    ) -> None:
+        odd = project.rename(project.parent / os.fsdecode(b"game\xff"))
+        before = settings(odd)
+        code, _, err = popbridge("audit", str(odd), "--fix")
+        assert code == 2 and one_line(err) and "isn't valid Unicode: rename the folder" in err
+        assert settings(odd) == before and popbridge("audit", str(odd), "--workers", "1")[0] == 1
+
+    def test_an_option_that_no_receipt_can_hold_is_left_as_it_is(self, popbridge: Any, project: Path) -> None:
+        file = project / "materials/rock_normal.png.import"
+        odd = file.read_bytes().replace(b"normal_map=0", b'normal_map="\xff"')
+        file.write_bytes(odd)
+        code, out, err = popbridge("audit", str(project), "--fix", "--workers", "1")
+        assert (code, err) == (1, "") and "aren't valid UTF-8; import it anew" in out
+        assert file.read_bytes() == odd and "Mended textures: 1;" in out
 
     def test_an_unknown_receipt_is_told_without_a_daemon(self, popbridge: Any) -> None:
         code, _, err = popbridge("revert", "99")
@@ -104,6 +150,19 @@ class TestAudit:
         assert popbridge("audit", str(project), "--workers", "1", "--fix")[0] == 0
         code, out, err = popbridge("audit", str(project), "--workers", "1")
         assert code == 0 and "Wrong: 0, waste: 0" in out and err == ""
+
+    def test_normals_of_a_2d_picture_get_no_mipmaps_and_no_blocks(
+        self, popbridge: Any, project: Path, tmp_path: Path
+    ) -> None:
+        (project / "hero.tres").write_text(
+            '[gd_resource type="CanvasTexture" format=3]\n\n'
+            '[ext_resource type="Texture2D" path="res://materials/rock_normal.png" id="1"]\n\n'
+            '[resource]\nnormal_texture = ExtResource("1")\n',
+            encoding="utf-8",
+        )
+        popbridge("audit", str(project), "--workers", "1", "--json", str(tmp_path / "j"))
+        files = {file["file"]: file for file in json.loads((tmp_path / "j").read_text())["files"]}
+        assert files["materials/rock_normal.png"]["options"] == {"compress/normal_map": 1}
 
     def test_fix_without_the_cache_keeps_none_between_runs(
         self, popbridge: Any, project: Path, home: Path
@@ -135,7 +194,11 @@ class TestAudit:
         file.write_text(file.read_text().replace("generate=true", "generate=false"))
         before = settings(project)
         code, _, err = popbridge("revert", "1")
-        assert code == 2 and one_line(err) and "mipmaps/generate has changed since" in err
+        assert (
+            code == 2
+            and one_line(err)
+            and "mipmaps/generate has changed since (it is false, and was set to true)" in err
+        )
         assert settings(project) == before
 
     def test_other_options_may_have_changed_since(self, popbridge: Any, project: Path) -> None:
@@ -181,6 +244,16 @@ class TestAudit:
             assert out.startswith("<!doctype html>") and out.endswith("</html>\n")
         else:
             json.loads(out)
+
+    def test_a_report_that_is_read_only_is_told_before_anything_is_done(
+        self, popbridge: Any, project: Path, tmp_path: Path
+    ) -> None:
+        report, before = tmp_path / "audit.html", settings(project)
+        report.touch(0o444)
+        code, out, err = popbridge("audit", str(project), "--fix", "--html", str(report))
+        assert (code, out) == (2, "") and one_line(err) and "it is read-only" in err
+        assert settings(project) == before
+        report.chmod(0o644)
 
     def test_a_report_that_cannot_be_written_costs_no_other(
         self, popbridge: Any, project: Path, tmp_path: Path
@@ -243,6 +316,11 @@ class TestAudit:
         (tmp_path / "empty").mkdir()
         code, out, err = popbridge("audit", str(tmp_path / "empty"))
         assert (code, err) == (0, "") and "no engine: the files alone" in out
+
+    def test_fix_says_where_there_are_no_settings_to_write(self, popbridge: Any, tmp_path: Path) -> None:
+        (tmp_path / "empty").mkdir()
+        assert "--fix has nothing to write here" in popbridge("audit", str(tmp_path / "empty"), "--fix")[1]
+        assert "--fix" not in popbridge("audit", str(tmp_path / "empty"))[1]
 
     def test_a_mistake_in_the_projects_own_file_is_told(self, popbridge: Any, project: Path) -> None:
         (project / "popbridge.toml").write_text("[textures\n", encoding="utf-8")

@@ -164,3 +164,20 @@ def test_a_path_that_leads_nowhere_says_nothing_and_stops_nothing(tmp_path: Path
         encoding="utf-8",
     )
     assert uses(tmp_path) == {}
+
+
+def test_normals_of_2d_pictures_are_of_no_3d_surface(project: Path) -> None:
+    (project / "hero.tres").write_text(
+        '[gd_resource type="CanvasTexture" format=3]\n\n'
+        '[ext_resource type="Texture2D" path="res://hero.png" id="1"]\n'
+        '[ext_resource type="Texture2D" path="res://rock_n.png" id="2"]\n\n'
+        '[resource]\ndiffuse_texture = ExtResource("1")\nnormal_texture = ExtResource("2")\n',
+        encoding="utf-8",
+    )
+    (project / "old.tscn").write_text(
+        '[gd_scene format=2]\n\n[ext_resource path="res://orm.png" type="Texture" id=1]\n\n'
+        '[node name="Hero" type="Sprite"]\nnormal_map = ExtResource( 1 )\n',
+        encoding="utf-8",
+    )
+    both = ["normal", "sprite"]
+    assert uses(project) == {"hero.png": ["sprite"], "rock_n.png": both, "orm.png": both}

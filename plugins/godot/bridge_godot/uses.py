@@ -36,13 +36,15 @@ WIDGETS = frozenset({
     "CheckBox", "CheckButton", "OptionButton", "MenuButton", "LinkButton", "StyleBoxTexture", "Theme",
     "FontFile", "BitmapFont", "ItemList", "TabContainer", "TouchScreenButton",
 })  # fmt: skip
+FLAT_NORMAL: tuple[Kind, ...] = ("normal", "sprite")
+"""The normals of a 2D picture: nothing of 3D surfaces, their mipmaps and blocks, is right for them."""
 SKIES = frozenset({"PanoramaSkyMaterial", "PanoramaSky"})
 # Elsewhere one name says it whatever the type.
-OTHERS: Mapping[tuple[str, str], Kind] = {
-    ("CanvasTexture", "diffuse_texture"): "sprite", ("CanvasTexture", "normal_texture"): "normal",
-    ("CanvasTexture", "specular_texture"): "specular", ("Decal", "texture_albedo"): "albedo",
-    ("Decal", "texture_normal"): "normal", ("Decal", "texture_orm"): "packed",
-    ("Decal", "texture_emission"): "emissive",
+OTHERS: Mapping[tuple[str, str], tuple[Kind, ...]] = {
+    ("CanvasTexture", "diffuse_texture"): ("sprite",), ("CanvasTexture", "normal_texture"): FLAT_NORMAL,
+    ("CanvasTexture", "specular_texture"): ("specular",), ("Decal", "texture_albedo"): ("albedo",),
+    ("Decal", "texture_normal"): ("normal",), ("Decal", "texture_orm"): ("packed",),
+    ("Decal", "texture_emission"): ("emissive",),
 }  # fmt: skip
 PARTS = frozenset({"AtlasTexture", "CanvasTexture"})
 """Textures made of textures: whoever uses them uses those."""
@@ -126,7 +128,7 @@ def of_blocks(blocks: Sequence[Block]) -> Iterator[tuple[File, Kind]]:
             continue
         direct = [(key, file) for key, file in block.files]
         atlases = [(key, file) for key, sub in block.subs if sub in parts for _, file in _atlas(parts[sub])]
-        named = [(file, kind) for key, file in (*direct, *atlases) if (kind := _kind(block.type, key))]
+        named = [(file, kind) for key, file in (*direct, *atlases) for kind in _kinds(block.type, key)]
         yield from _packed(named) if block.type in MATERIALS else named
 
 
@@ -134,19 +136,19 @@ def _atlas(block: Block) -> list[tuple[str, File]]:
     return block.files if block.type == "AtlasTexture" else []
 
 
-def _kind(owner: str, key: str) -> Kind | None:
+def _kinds(owner: str, key: str) -> tuple[Kind, ...]:
     if owner in MATERIALS:
-        return SLOTS.get(key)
-    if (kind := OTHERS.get((owner, key))) is not None:
-        return kind
+        return (SLOTS[key],) if key in SLOTS else ()
+    if (kinds := OTHERS.get((owner, key))) is not None:
+        return kinds
     if owner in SKIES:
-        return "environment" if key == "panorama" else None
+        return ("environment",) if key == "panorama" else ()
     # A tile set has maps of normals beside its pictures.
     if "normal_map" in key:
-        return "normal"
+        return FLAT_NORMAL
     if owner in SPRITES:
-        return "sprite"
-    return "ui" if owner in WIDGETS else None
+        return ("sprite",)
+    return ("ui",) if owner in WIDGETS else ()
 
 
 def _packed(named: Sequence[tuple[File, Kind]]) -> Iterator[tuple[File, Kind]]:
