@@ -48,12 +48,29 @@ class Trees(Struct, frozen=True):
 
 
 def from_arrays(found: Mapping[str, NDArray[Any]]) -> Trees:
-    """Trees of a file of arrays. Raises KeyError and ValueError where one is missing or has no such form."""
+    """Trees of a file of arrays, in which a child is told by how many nodes after its parent it stands: such
+    numbers are small and often the same. Raises KeyError and ValueError where one is missing or has no such
+    form."""
     roots, features, lower, higher = (
         found[name].astype(np.intp) for name in ("roots", "features", "lower", "higher")
     )
     splits, values = (found[name].astype(np.float32) for name in ("splits", "values"))
     if len({len(one) for one in (splits, values, features, lower, higher)}) != 1:
         raise ValueError("nodes have arrays of several lengths")
-    children = np.stack([higher, lower], axis=1).ravel()
+    children = (np.stack([higher, lower], axis=1) + np.arange(len(splits))[:, None]).ravel()
     return Trees(int(found["outputs"]), int(found["depth"]), roots, features, splits, children, values)
+
+
+def to_arrays(trees: Trees) -> dict[str, NDArray[Any]]:
+    """What `from_arrays` makes the same trees of."""
+    apart = trees.children.reshape(-1, 2) - np.arange(len(trees.splits))[:, None]
+    return {
+        "outputs": np.array(trees.outputs),
+        "depth": np.array(trees.depth),
+        "roots": trees.roots.astype(np.uint16),
+        "features": trees.features.astype(np.uint8),
+        "splits": trees.splits,
+        "lower": apart[:, 1].astype(np.uint8),
+        "higher": apart[:, 0].astype(np.uint8),
+        "values": trees.values,
+    }

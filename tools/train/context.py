@@ -100,8 +100,8 @@ def packed(trees: lightgbm.Booster) -> dict[str, NDArray[Any]]:
         "roots": np.array(roots, np.uint16),
         "features": np.array(features, np.uint8),
         "splits": np.array(splits, np.float32),
-        "lower": np.array(lower, np.uint16),
-        "higher": np.array(higher, np.uint16),
+        "lower": np.array(lower, np.uint8),
+        "higher": np.array(higher, np.uint8),
         "values": np.array(values, np.float32),
     }
 
@@ -112,12 +112,12 @@ def _packed(
     """Adds a node with all below it; gives its number, and how many steps lead from it to a leaf."""
     place = len(nodes)
     if "leaf_value" in node:
-        nodes.append((0, 0.0, place, place, node["leaf_value"]))
+        nodes.append((0, 0.0, 0, 0, node["leaf_value"]))
         return place, 0
     nodes.append((0, 0.0, 0, 0, 0.0))
     lower, left = _packed(node["left_child"], nodes)
     higher, right = _packed(node["right_child"], nodes)
-    nodes[place] = (node["split_feature"], node["threshold"], lower, higher, 0.0)
+    nodes[place] = (node["split_feature"], node["threshold"], lower - place, higher - place, 0.0)
     return place, 1 + max(left, right)
 
 

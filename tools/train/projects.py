@@ -14,6 +14,7 @@ from accel.texture.context import FEWEST, Around, Experience
 from accel.texture.kinds import KINDS
 from accel.texture.neighbours import COUNTED, LEVELS, alike, places
 from accel.texture.sureness import CLASSES
+from accel.texture.trees import to_arrays
 
 TILT = 1.2
 """Deviation of the logarithm of how much more or less of a kind a project may have than was labelled."""
@@ -102,7 +103,6 @@ def weighed(known: Experience, taken: Taken) -> Floats:
 
 def write(known: Experience, file: Path) -> None:
     """Writes what `accel.texture.context.read` reads."""
-    trees = known.trees
     np.savez_compressed(
         file,
         kinds=np.array(KINDS),
@@ -110,12 +110,5 @@ def write(known: Experience, file: Path) -> None:
         usual=known.usual,
         pixels=np.array([known.pixels.thresholds[one] for one in CLASSES]),
         names=np.array([known.names.thresholds[one] for one in CLASSES]),
-        outputs=np.array(trees.outputs),
-        depth=np.array(trees.depth),
-        roots=trees.roots.astype(np.uint16),
-        features=trees.features.astype(np.uint8),
-        splits=trees.splits,
-        lower=trees.children[1::2].astype(np.uint16),
-        higher=trees.children[::2].astype(np.uint16),
-        values=trees.values,
+        **to_arrays(known.trees),
     )

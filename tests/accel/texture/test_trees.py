@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from accel.texture.trees import AT_ONCE, Trees, from_arrays
+from accel.texture.trees import AT_ONCE, Trees, from_arrays, to_arrays
 
 
 def arrays(**changed):
     """Two trees for two outputs: column 0 up to 1 gives output 0 a 10, above 20; output 1 always gets 5."""
     found = {
         "outputs": np.array(2), "depth": np.array(1), "roots": np.array([0, 3]), "features": np.zeros(4, int),
-        "splits": np.array([1.0, 0, 0, 0]), "lower": np.array([1, 1, 2, 3]), "higher": np.array([2, 1, 2, 3]),
+        "splits": np.array([1.0, 0, 0, 0]), "lower": np.array([1, 0, 0, 0]), "higher": np.array([2, 0, 0, 0]),
         "values": np.array([0.0, 10, 20, 5]),
     }  # fmt: skip
     return {**found, **changed}
@@ -40,3 +40,9 @@ def test_arrays_that_do_not_fit_each_other_are_refused():
     with pytest.raises(KeyError):
         from_arrays({"outputs": np.array(2)})
     assert isinstance(from_arrays(arrays()), Trees)
+
+
+def test_arrays_of_trees_make_the_same_trees():
+    some = arrays(roots=np.array([3, 0]), lower=np.array([1, 0, 0, 0]), higher=np.array([2, 0, 0, 0]))
+    again = to_arrays(from_arrays(some))
+    assert {name: one.tolist() for name, one in again.items()} == {n: one.tolist() for n, one in some.items()}
