@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from accel.ai.sessions import Network, networks
 from accel.ai.tiles import Enlarger, tiled
+from accel.image.bleeding import bled
 from accel.image.decoded import Pixels
 from accel.image.light import srgb
 from accel.image.raster import Raster
@@ -27,11 +28,19 @@ def enlarged(image: Raster, params: Upscale, limits: Limits) -> Raster:
     _check(image, params)
     enlarger = enlarger_of(params.style, params.factor, limits)
     coded = image.pixels.dtype.kind == "f" and image.colors == 3 and not (params.normals or image.data)
-    parts = [_plane(image.pixels, 0, image.colors)]
+    seen = _seen(image, params)
+    parts = [_plane(seen.pixels, 0, image.colors)]
     if image.has_alpha:
         parts.append(_plane(image.pixels, image.colors, 1))
     made = [_part(enlarger, part, params, coded and index == 0) for index, part in enumerate(parts)]
     return image.with_pixels(made[0] if len(made) == 1 else np.concatenate(made, axis=2))
+
+
+def _seen(image: Raster, params: Upscale) -> Raster:
+    """The image whose colours are enlarged: the network would mix those of what is transparent with others."""
+    if not params.alpha_weighted or params.normals or image.data:
+        return image
+    return bled(image, 0.0, "wrap" if params.wrap else "clamp")
 
 
 def enlarger_of(style: str, factor: int, limits: Limits) -> Enlarger:
