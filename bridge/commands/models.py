@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bridge.commands.shared import read_settings, say_json, table
+from bridge.commands.shared import read_settings, say_json, screen_width, table
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def list_(as_json: bool) -> None:
             for model, state in rows
         ],
         ("model", "what it does", "for", "licence", "size", "state"),
-        less=("for",),
+        less=("for",) if screen_width() >= 60 else ("for", "what it does", "licence", "size"),
     )
     click.echo(f"\nModels folder: {store.folder}")
 

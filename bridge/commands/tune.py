@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -68,7 +69,8 @@ def tune(names: tuple[str, ...], as_json: bool) -> None:
             say_json(row)
         return
     if not batches and not costs and not engines:
-        click.echo("No workload here runs in batches, and there is no GPU that works.")
+        what = f"{', '.join(names)}: no batches" if names else "No workload here runs in batches"
+        click.echo(f"{what}, and there is no GPU that works (`popbridge devices` says why).")
         return
     _show(batches, costs, engines)
 
@@ -113,6 +115,7 @@ async def _measure(
     engines: list[Engine] = []
     async with _devices(declared) as (routed, policies):
         for workload in workloads:
+            _tell(f"Measuring {workload.name}...")
             try:
                 if workload.batching is not None:
                     batches += [
@@ -127,8 +130,15 @@ async def _measure(
                     raise UserError(said) from None
                 click.echo(said, err=True)
         if not named and len(routed.lanes) > 1:
+            _tell("Trying anew what came again on the GPU...")
             engines = await _engines(routed.lanes[-1])
     return batches, costs, engines
+
+
+def _tell(what: str) -> None:
+    """To who sits at a terminal, as it takes from seconds to minutes."""
+    if sys.stderr.isatty():
+        click.echo(what, err=True)
 
 
 async def _engines(lane: Lane) -> list[Engine]:

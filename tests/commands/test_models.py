@@ -10,7 +10,7 @@ import pytest
 
 from accel.models.catalogue import MODELS
 from accel.models.manifest import Url, Wheel
-from bridge.commands import shared
+from bridge.commands import models, shared
 from tests.accel.models.records import file, model, wheel
 from tests.advisors import pictures
 from tests.commands.shell import one_line
@@ -70,6 +70,15 @@ def test_a_narrow_screen_keeps_the_state(popbridge: Any, monkeypatch: pytest.Mon
     table = popbridge("models", "list")[1].partition("\nModels folder")[0]
     assert max(map(len, table.splitlines())) <= 80
     assert "shipped" in table and "not pulled" in table
+
+
+def test_a_screen_for_few_columns_shows_names_and_states_whole(
+    popbridge: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (shared, models):
+        monkeypatch.setattr(module, "screen_width", lambda: 40)
+    lines = popbridge("models", "list")[1].splitlines()
+    assert any(line.split() == ["waifu2x-upconv7-2x", "not", "pulled"] for line in lines)
 
 
 def test_json_tells_digests_and_sources(popbridge: Any) -> None:

@@ -51,6 +51,17 @@ class TestTune:
         assert said["workload"] == "acme.length" and set(said["rates"]) == {"1", "2", "4"}
         assert str(said["max_rows"]) in said["rates"]
 
+    def test_whoever_sits_at_a_terminal_sees_what_is_measured(
+        self, popbridge: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert popbridge("tune", "acme.length")[2] == ""
+        monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+        assert popbridge("tune", "acme.length")[2] == "Measuring acme.length...\n"
+
+    def test_what_is_named_and_has_nothing_to_measure_is_told_so(self, popbridge: Any) -> None:
+        code, out, _ = popbridge("tune", "image.upscale")
+        assert code == 0 and out.startswith("image.upscale: no batches, and there is no GPU")
+
     def test_a_workload_that_has_no_batches_is_named(self, popbridge: Any) -> None:
         code, _, err = popbridge("tune", "acme.size")
         assert code == 2 and "'acme.size'" in err and "acme.length" in err
