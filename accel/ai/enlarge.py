@@ -37,7 +37,7 @@ def enlarged(image: Raster, params: Upscale, limits: Limits) -> Raster:
 
 
 def _seen(image: Raster, params: Upscale) -> Raster:
-    """The image whose colours are enlarged: the network would mix those of what is transparent with others."""
+    """The image whose colours are enlarged: those of what is transparent would be mixed with others."""
     if not params.alpha_weighted or params.normals or image.data:
         return image
     return bled(image, 0.0, "wrap" if params.wrap else "clamp")

@@ -38,12 +38,13 @@ class Text(Struct, frozen=True):
     """The text in a picture."""
 
     text: str
-    """All lines, from top to bottom and left to right, a line break between two."""
+    """All lines, from top to bottom and left to right on a page that is turned as most of its text is, a line
+    break between two."""
     lines: list[Line]
     """In the same order."""
 
 
-@operation("image.ocr", version=1, params=Ocr)
+@operation("image.ocr", version=2, params=Ocr)
 def ocr(images: Sequence[Raster], params: Ocr, limits: Limits) -> Operated:
     """Finds and reads text: of screenshots, signs, interfaces, labels on textures; in any direction.
 

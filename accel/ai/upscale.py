@@ -33,8 +33,8 @@ class Upscale(Writing, frozen=True):
     alpha_weighted: Annotated[
         bool,
         Meta(
-            description="Whether colours of wholly transparent texels count for nothing, so that they give no "
-            "fringe. Off where the last channel is no transparency."
+            description="Whether colours of wholly transparent texels count for nothing, so that they give "
+            "no fringe. Off where the last channel is no transparency."
         ),
     ] = True
     normals: Annotated[
