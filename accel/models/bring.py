@@ -74,7 +74,7 @@ def _files(given: Sequence[Path], sizes: set[int]) -> Iterator[Path]:
             continue
         for folder, _, names in os.walk(path):
             files = [Path(folder, name) for name in sorted(names)]
-            yield from (file for file in files if file.suffix in ARCHIVES or _size(file) in sizes)
+            yield from (file for file in files if file.suffix.lower() in ARCHIVES or _size(file) in sizes)
 
 
 def _size(file: Path) -> int:
@@ -91,7 +91,7 @@ def _why(file: Path, found: Mapping[str, Path], wanted: Sequence[tuple[Model, Fi
             return (
                 f"has one of the {len(one.parts)} parts that {one.name} of {model.name} is made of: give all"
             )
-    if file.suffix in ARCHIVES and not zipfile.is_zipfile(file):
+    if file.suffix.lower() in ARCHIVES and not zipfile.is_zipfile(file):
         return "isn't a whole archive: get it again"
     return "has no file of a known model, or not as it was declared: it may be cut off, or another version"
 

@@ -51,13 +51,14 @@ def test_text_is_read_in_any_direction_and_its_corners_are_those_of_the_text(lim
     assert line.box[0] == pytest.approx((x, y), abs=12)
 
 
-@pytest.mark.parametrize("dtype", ["uint16", "float32", "grey", "alpha"])
+@pytest.mark.parametrize("dtype", ["uint16", "float32", "grey", "alpha", "light"])
 def test_every_kind_of_image_is_read(limits, dtype):
     pixels = page([("STONEWALL", 60, 40)], 400, 120)
     made = {
         "uint16": pixels.astype(np.uint16) * 257,
         "float32": ((pixels / 255) ** 2.2).astype(np.float32),
         "grey": pixels[..., :1],
+        "light": np.concatenate([np.full_like(pixels, 250), 255 - pixels[..., :1]], 2),
         "alpha": np.concatenate([np.zeros_like(pixels), 255 - pixels[..., :1]], 2),
     }[dtype]
     assert plain(read(np.ascontiguousarray(made), limits).text) == "STONEWALL"
