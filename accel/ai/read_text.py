@@ -35,7 +35,7 @@ def read_lines(image: Raster, limits: Limits) -> list[Line]:
     """All lines that have text. Raises WorkloadError where the model isn't on this machine."""
     opened = networks(limits)
     detector, turner, reader = (opened.get(PP_OCR.name, f"{name}.onnx") for name in ("det", "cls", "rec"))
-    seen = shown(image, contrast=True)
+    seen = shown(image)
     found: list[tuple[Box, str, float]] = []
     for box in find_lines(detector, seen):
         upright = box.turned(1) if box.height > TALL * box.width else box

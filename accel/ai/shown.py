@@ -22,7 +22,7 @@ def shown(image: Raster, *, contrast: bool = False) -> Floats:
         colors = srgb(np.clip(colors, 0, 1))
     if image.has_alpha:
         alpha = np.clip(values[..., -1:], 0, 1)
-        page = np.float32(not (contrast and _light(colors, alpha)))
+        page = np.float32(not _light(colors, alpha))
         colors = colors * alpha + page * (1 - alpha)
     return colors if image.colors == 3 else np.repeat(colors, 3, axis=2)
 
