@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import os
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -171,6 +173,7 @@ async def _devices(declared: Iterable[Setting]) -> AsyncIterator[tuple[Routed, d
 
     paths = Paths.find()
     settings = read_settings(declared, paths.settings_file, os.environ)
+    _check_written(paths.batching_file.parent)
     limits = Limits(settings["images.max_pixels"], str(paths.models(settings["models.folder"])))
     worker = LocalExecutor(1, limits, settings["worker.memory_mib"])
     routed = Routed(Lane(Form("cpu", DEVICE), worker), paths.routing_file, SAMPLES)
@@ -186,6 +189,17 @@ async def _devices(declared: Iterable[Setting]) -> AsyncIterator[tuple[Routed, d
         yield routed, policies
     finally:
         await routed.close()
+
+
+def _check_written(folder: Path) -> None:
+    """Raises UserError where nothing can be kept: a daemon does without, but this is for nothing else."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{folder} can't be written ({reason}): what is measured would be lost.") from None
 
 
 def _batches(workload: Workload, device: str, policy: Policy) -> Batches:

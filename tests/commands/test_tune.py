@@ -20,6 +20,7 @@ from accel.routing import Form
 from accel.sample import SAMPLES, image_sample
 from accel.workload import Limits
 from bridge.commands import tune
+from tests.commands.shell import one_line
 
 DEVICE = "CUDA, Stand-in"
 
@@ -57,6 +58,13 @@ class TestTune:
         assert popbridge("tune", "acme.length")[2] == ""
         monkeypatch.setattr("sys.stderr.isatty", lambda: True)
         assert popbridge("tune", "acme.length")[2] == "Measuring acme.length...\n"
+
+    def test_where_nothing_can_be_kept_nothing_is_measured(self, popbridge: Any, home: Path) -> None:
+        home.mkdir()
+        (home / "cache").write_bytes(b"")
+        code, out, err = popbridge("tune", "acme.length")
+        assert code == 2 and not out and one_line(err)
+        assert f"{home / 'cache'} can't be written (" in err and "would be lost" in err
 
     def test_what_is_named_and_has_nothing_to_measure_is_told_so(self, popbridge: Any) -> None:
         code, out, _ = popbridge("tune", "image.upscale")
