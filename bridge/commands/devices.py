@@ -60,7 +60,10 @@ def devices(as_json: bool) -> None:
         click.echo(f"\n{len(shapes) - SHOWN} shapes that were tried before are shown by --json.")
     for warning in found.warnings:
         click.echo(wrapped(f"\n{warning}", 2))
-    click.echo(f"\nThe fastest that is usable: {BY_NAME[choose(found, Wish()).name].title}.")
+    if any(one.usable for one in found.reports):
+        click.echo(f"\nThe fastest that is usable: {BY_NAME[choose(found, Wish()).name].title}.")
+    else:
+        click.echo("\nModels can't run here at all.")
 
 
 def _show(reports: Sequence[Report]) -> None:

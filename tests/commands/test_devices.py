@@ -61,6 +61,14 @@ def test_a_narrow_screen_tears_no_command_apart(popbridge: Any, monkeypatch: pyt
     assert max(map(len, lines)) <= 40
 
 
+def test_where_nothing_is_usable_nothing_is_called_the_fastest(
+    popbridge: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    none = Devices(tuple(Report(one.name, False, "it failed") for one in BROKEN.reports))
+    monkeypatch.setattr(probing, "try_providers", lambda: none)
+    assert popbridge("devices")[1].splitlines()[-1] == "Models can't run here at all."
+
+
 @pytest.mark.usefixtures("broken")
 def test_devices_as_json_are_a_line_for_each_provider(popbridge: Any) -> None:
     _, out, err = popbridge("devices", "--json")
