@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -207,8 +208,18 @@ def _wanted(names: Sequence[str], everything: bool, unclear: bool = False) -> li
     if everything or not names:
         raise click.UsageError("Give the names of models, or --all.")
     if unknown := [name for name in names if name not in MODELS]:
-        raise UserError(f"There is no model {unknown[0]!r}; there are {', '.join(MODELS)}.")
+        raise UserError(_unknown(unknown[0]))
     return [MODELS[name] for name in dict.fromkeys(names)]
+
+
+def _unknown(name: str) -> str:
+    from accel.models.catalogue import MODELS, models_of
+
+    if used := [model.name for model in models_of(name)]:
+        return f"{name} is a workload, which uses {_and(used)}: name that instead."
+    close = difflib.get_close_matches(name.lower(), MODELS, 1)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(MODELS)}."
+    return f"There is no model {name!r}; {hint}"
 
 
 def _check_licences(wanted: Sequence[Model], accepted: bool) -> None:
