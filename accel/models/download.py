@@ -25,6 +25,9 @@ SILENT_S = 30.0
 TRIES = 4
 """Connections for one file: downloads of many megabytes are cut off now and then."""
 
+COMPRESSIONS = frozenset({"br", "compress", "deflate", "gzip", "x-gzip", "zstd"})
+"""Of Content-Encoding (RFC 9110 §8.4.1); stores of files pass on there whatever an upload said, `utf-8` too."""
+
 
 class Wrong(Exception):
     """What came isn't the file; says why, behind the address."""
@@ -121,8 +124,8 @@ def _continue(url: str, part: Part, target: Path, name: str, tell: Tell) -> None
 
 def _check_headers(url: str, answer: http.client.HTTPResponse, part: Part) -> None:
     """Raises ModelError where they say that it isn't the file: it isn't waited for, and what came stays."""
-    if (coding := answer.headers.get("Content-Encoding", "identity").lower()) != "identity":
-        raise ModelError(f"{url} is sent compressed ({coding[:20]!r}), which wasn't asked for")
+    if (coding := answer.headers.get("Content-Encoding", "").lower()) in COMPRESSIONS:
+        raise ModelError(f"{url} is sent compressed ({coding}), which wasn't asked for")
     if answer.status == 200 and answer.length not in (None, part.size):
         what = "a web page" if answer.headers.get_content_type() == "text/html" else "a file"
         raise ModelError(f"{url} is {what} of {answer.length:,} bytes where {part.size:,} were declared")

@@ -141,9 +141,15 @@ def test_a_page_in_place_of_the_file_is_called_one_and_costs_nothing_of_what_cam
 def test_what_is_sent_compressed_is_refused(site, get, tmp_path):
     site.files["/file"] = DATA
     site.headers["Content-Encoding"] = "gzip"
-    with pytest.raises(ModelError, match=r"/file is sent compressed \('gzip'\), which wasn't asked for"):
+    with pytest.raises(ModelError, match=r"/file is sent compressed \(gzip\), which wasn't asked for"):
         get()
     assert not (tmp_path / "file.part").exists()
+
+
+def test_a_coding_that_is_no_compression_is_passed_over(site, get):
+    site.files["/file"] = DATA
+    site.headers["Content-Encoding"] = "utf-8"
+    assert get()[0] == DATA
 
 
 def test_a_wrong_beginning_of_an_earlier_call_is_downloaded_anew(site, get, tmp_path):
