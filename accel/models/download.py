@@ -26,7 +26,7 @@ TRIES = 4
 """Connections for one file: downloads of many megabytes are cut off now and then."""
 
 COMPRESSIONS = frozenset({"br", "compress", "deflate", "gzip", "x-gzip", "zstd"})
-"""Of Content-Encoding (RFC 9110 §8.4.1); stores of files pass on there whatever an upload said, `utf-8` too."""
+"""Of Content-Encoding (RFC 9110 §8.4.1), where stores of files pass on whatever an upload said."""
 
 
 class Wrong(Exception):
@@ -126,9 +126,12 @@ def _check_headers(url: str, answer: http.client.HTTPResponse, part: Part) -> No
     """Raises ModelError where they say that it isn't the file: it isn't waited for, and what came stays."""
     if (coding := answer.headers.get("Content-Encoding", "").lower()) in COMPRESSIONS:
         raise ModelError(f"{url} is sent compressed ({coding}), which wasn't asked for")
-    if answer.status == 200 and answer.length not in (None, part.size):
-        what = "a web page" if answer.headers.get_content_type() == "text/html" else "a file"
-        raise ModelError(f"{url} is {what} of {answer.length:,} bytes where {part.size:,} were declared")
+    page = answer.headers.get_content_type() == "text/html"
+    if answer.status == 206 or answer.length == part.size or (answer.length is None and not page):
+        return
+    size = "" if answer.length is None else f" of {answer.length:,} bytes"
+    what = "a web page" if page else "a file"
+    raise ModelError(f"{url} is {what}{size} where {part.size:,} bytes were declared")
 
 
 def _begins_at(headers: Any, have: int) -> bool:

@@ -115,8 +115,8 @@ def test_a_server_that_sends_nothing_at_all_is_given_up_at_once(site, get, monke
     ("wrong", "says"),
     [
         (DATA[:-1] + b"?", "isn't the file that was declared (its SHA-256 is another)"),
-        (DATA + b"more", "is a file of 300,004 bytes where 300,000 were declared"),
-        (DATA[:5000], "is a file of 5,000 bytes where 300,000 were declared"),
+        (DATA + b"more", "is a file of 300,004 bytes where 300,000 bytes were declared"),
+        (DATA[:5000], "is a file of 5,000 bytes where 300,000 bytes were declared"),
     ],
 )
 def test_another_file_is_refused_at_once_and_not_kept(site, get, tmp_path, wrong, says):
@@ -128,14 +128,23 @@ def test_another_file_is_refused_at_once_and_not_kept(site, get, tmp_path, wrong
     assert len(site.asked) == 1
 
 
-def test_a_page_in_place_of_the_file_is_called_one_and_costs_nothing_of_what_came(site, get, tmp_path):
+@pytest.mark.parametrize(("sized", "says"), [(True, "a web page of 25 bytes"), (False, "a web page")])
+def test_a_page_in_place_of_the_file_is_called_one_and_costs_nothing_of_what_came(
+    site, get, tmp_path, sized, says
+):
     site.files["/file"] = b"<p>Log in to this network"
     site.headers["Content-Type"] = "text/html; charset=utf-8"
-    site.ranges = False
+    site.ranges, site.sized = False, sized
     (tmp_path / "file.part").write_bytes(DATA[:1000])
-    with pytest.raises(ModelError, match=r"/file is a web page of 25 bytes where 300,000 were declared"):
+    with pytest.raises(ModelError, match=rf"/file is {says} where 300,000 bytes were declared"):
         get()
     assert (tmp_path / "file.part").read_bytes() == DATA[:1000]
+
+
+def test_an_answer_of_unknown_length_is_taken(site, get):
+    site.files["/file"] = DATA
+    site.sized = False
+    assert get()[0] == DATA
 
 
 def test_what_is_sent_compressed_is_refused(site, get, tmp_path):
