@@ -62,6 +62,7 @@ def tune(names: tuple[str, ...], as_json: bool) -> None:
     seconds to minutes each.
     """
     from bridge import host
+    from bridge.paths import Paths
 
     registry = host.load()
     chosen = _chosen(registry.workloads.values(), names)
@@ -69,12 +70,13 @@ def tune(names: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         for row in (*batches, *costs, *engines):
             say_json(row)
-        return
-    if not batches and not costs and not engines:
+    elif batches or costs or engines:
+        _show(batches, costs, engines)
+    else:
         what = f"{', '.join(names)}: no batches" if names else "No workload here runs in batches"
         click.echo(f"{what}, and there is no GPU that works (`popbridge devices` says why).")
-        return
-    _show(batches, costs, engines)
+    if (batches or costs) and Paths.find().connection_file.exists():
+        click.echo("A daemon that runs goes by this after its next start.", err=True)
 
 
 def _show(batches: Sequence[Batches], costs: Sequence[Costs], engines: Sequence[Engine]) -> None:

@@ -66,6 +66,11 @@ class TestTune:
         assert code == 2 and not out and one_line(err)
         assert f"{home / 'cache'} can't be written (" in err and "would be lost" in err
 
+    def test_a_daemon_that_runs_is_said_to_have_to_start_anew(self, popbridge: Any, home: Path) -> None:
+        home.mkdir()
+        (home / "connection.json").write_bytes(b"{}")
+        assert "after its next start" in popbridge("tune", "acme.length")[2]
+
     def test_what_is_named_and_has_nothing_to_measure_is_told_so(self, popbridge: Any) -> None:
         code, out, _ = popbridge("tune", "image.upscale")
         assert code == 0 and out.startswith("image.upscale: no batches, and there is no GPU")
