@@ -75,11 +75,21 @@ def _attempt(url: str, part: Part, target: Path, name: str, tell: Tell) -> str:
 
 
 def check_address(url: str) -> None:
-    """Raises ModelError for an address that others could read or change: without TLS only this machine's."""
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and _loopback(parts.hostname or "")):
-        return
-    raise ModelError(f"{url} isn't an address with https")
+    """Raises ModelError for what is no address, has a password in it, or could be read or changed by others:
+    without TLS only this machine's."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        host = ""
+    if not host or not re.fullmatch(r"[!-~]+", url):
+        raise ModelError(f"{url} isn't an address with https")
+    if parts.username is not None:
+        raise ModelError(
+            f"the address of {host} has a name or password in it, which isn't sent: leave it out"
+        )
+    if parts.scheme != "https" and not (parts.scheme == "http" and _loopback(host)):
+        raise ModelError(f"{url} isn't an address with https")
 
 
 def _loopback(host: str) -> bool:

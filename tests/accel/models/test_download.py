@@ -286,7 +286,19 @@ def test_addresses_that_nobody_between_can_change_are_taken(url):
     check_address(url)
 
 
-@pytest.mark.parametrize("url", ["http://a.example/x", "ftp://a.example/x", "file:///etc/passwd", "x", ""])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://a.example/x", "ftp://a.example/x", "file:///etc/passwd", "x", "", "https://", "https:///x"),
+        *("https://[::1", "https://a.example:port/x", "https://a example/x", "https://a.example/\u00fc"),
+    ],
+)
 def test_other_addresses_are_refused(url):
     with pytest.raises(ModelError, match="https"):
         check_address(url)
+
+
+def test_a_password_in_an_address_is_refused_and_not_repeated():
+    with pytest.raises(ModelError, match=r"address of a\.example has a name or password in it") as caught:
+        check_address("https://bob:s3cret@a.example/x")
+    assert "s3cret" not in str(caught.value)
