@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import http.client
 import io
-import ipaddress
 import re
-import ssl
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+from accel.models.connecting import answered, check_address, proxy, said
 from accel.models.manifest import Part
 from accel.models.store import CHUNK, ModelError, Unwritable, digest
 
@@ -56,7 +54,7 @@ def download(url: str, part: Part, target: Path, name: str, tell: Tell) -> None:
             return
         if not _went_on(target):
             break
-    raise ModelError(f"{url}: {problem}{_kept(part, target)}")
+    raise ModelError(f"{url}: {problem}{proxy(url)}{_kept(part, target)}")
 
 
 def _attempt(url: str, part: Part, target: Path, name: str, tell: Tell) -> str:
@@ -69,34 +67,9 @@ def _attempt(url: str, part: Part, target: Path, name: str, tell: Tell) -> str:
         if error.code == 416 and _went_on(target):
             # RFC 9110 §15.5.17: the server's file ends before ours, so that ours is none of it.
             raise Wrong("has less of it than came before") from None
-        raise ModelError(f"{url} {_answered(error)}") from None
+        raise ModelError(f"{url} {answered(error)}") from None
     except (OSError, http.client.HTTPException) as error:
-        return _said(error)
-
-
-def check_address(url: str) -> None:
-    """Raises ModelError for what is no address, has a password in it, or could be read or changed by others:
-    without TLS only this machine's."""
-    try:
-        parts = urllib.parse.urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        host = ""
-    if not host or not re.fullmatch(r"[!-~]+", url):
-        raise ModelError(f"{url} isn't an address with https")
-    if parts.username is not None:
-        raise ModelError(
-            f"the address of {host} has a name or password in it, which isn't sent: leave it out"
-        )
-    if parts.scheme != "https" and not (parts.scheme == "http" and _loopback(host)):
-        raise ModelError(f"{url} isn't an address with https")
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        return said(error, SILENT_S)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -178,33 +151,6 @@ def _finished(part: Part, target: Path) -> bool:
     if digest(target) != part.sha256:
         raise Wrong("isn't the file that was declared (its SHA-256 is another)")
     return True
-
-
-def _answered(error: urllib.error.HTTPError) -> str:
-    """In the standard's words: a server's own may be of several lines."""
-    if 300 <= error.code < 400:
-        return f"redirects to nowhere, or in a circle ({error.code})"
-    words = http.client.responses.get(error.code, "")
-    return f"answered {error.code} ({words})" if words else f"answered {error.code}"
-
-
-def _said(error: Exception) -> str:
-    """What went wrong, for people."""
-    reason = error.reason if isinstance(error, urllib.error.URLError) else error
-    if isinstance(reason, TimeoutError):
-        return f"nothing came for {SILENT_S:.3g} s"
-    if isinstance(reason, ssl.SSLCertVerificationError):
-        return (
-            f"its certificate isn't trusted ({reason.verify_message}); SSL_CERT_FILE names another authority"
-        )
-    if isinstance(reason, http.client.RemoteDisconnected):
-        return "it closed the connection without an answer"
-    if isinstance(reason, http.client.IncompleteRead):
-        return "the file ended early"
-    if isinstance(reason, http.client.HTTPException):
-        return "what it answers isn't HTTP"
-    words = getattr(reason, "strerror", "") or str(reason) or type(reason).__name__
-    return " ".join(words.split())
 
 
 def _kept(part: Part, target: Path) -> str:
