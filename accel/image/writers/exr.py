@@ -36,6 +36,8 @@ def exr(image: Raster, params: Writing) -> bytes:
     spec = oiio.ImageSpec(image.width, image.height, image.channels, kind)
     spec.channelnames = _NAMES[image.channels]
     spec.attribute("compression", "zip")
+    # Else the library adds the time: the same pixels would make another file each second.
+    spec.attribute("DateTime", "")
     with tempfile.TemporaryDirectory(prefix="popbridge-") as folder:
         path = Path(folder) / "picture.exr"
         file = oiio.ImageOutput.create(str(path))

@@ -67,6 +67,10 @@ def test_the_pixels_are_zipped(tmp_path):
     assert oiio.ImageInput.open(str(path)).spec().getattribute("compression") == "zip"
 
 
+def test_the_same_pixels_make_the_same_file_at_any_time():
+    assert b"capDate" not in written(raster(3, "float32"), "exr")[0]
+
+
 def test_what_cannot_be_written_says_so(monkeypatch, tmp_path):
     from accel.image.operation import Writing
 
