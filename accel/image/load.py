@@ -29,8 +29,9 @@ READERS: dict[str, Callable[[Stream], Picture]] = {
 OFFERED = "PNG, JPEG, WebP, TIFF, GIF, AVIF, BMP, TGA, PSD, EXR, HDR, DDS or KTX2"
 
 _UNDECODABLE = re.compile(
-    # The last is what libvips says of TIFF in doubles.
-    r"unsupported|unimplemented|not supported|no decoder|built without|samples out of range",
+    # The last two are what libvips says of a decoder that it lacks, and of TIFF in doubles.
+    r"unsupported|unimplemented|not supported|no decoder|built without|been built in|not configured|"
+    r"samples out of range",
     re.IGNORECASE,
 )
 
@@ -242,7 +243,7 @@ def undecodable(source: Input, kind: Format, error: pyvips.Error) -> WorkloadErr
         )
         return WorkloadError("unsupported", reason, source.name)
     if _UNDECODABLE.search(detail):
-        reason = f"is a {kind.name.upper()} of a kind that isn't opened here ({detail})"
+        reason = f"is a {kind.name.upper()} of a kind that isn't opened here; save it as PNG ({detail})"
         return WorkloadError("unsupported", reason, source.name)
     return WorkloadError(
         "bad_input", f"is a truncated or corrupt {kind.name.upper()} ({detail})", source.name
@@ -251,5 +252,7 @@ def undecodable(source: Input, kind: Format, error: pyvips.Error) -> WorkloadErr
 
 def _detail(source: Input, error: pyvips.Error) -> str:
     # libvips appends every message since the last success; the first is the cause, the rest follow from it.
+    # But in a sound file of HEIF it looks for parts in vain before it finds that it can't decode them.
     text = str(error.detail or error.message).replace(source.path, "file")
-    return next((line.strip() for line in text.splitlines() if line.strip()), "no details")[:200]
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no details"]
+    return next((line for line in lines if "bad seek" not in line), lines[0])[:200]

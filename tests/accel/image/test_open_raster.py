@@ -206,6 +206,16 @@ def test_doubles_are_refused_as_a_kind_of_tiff_and_not_as_damage(opened):
     assert caught.value.code == "unsupported"
 
 
+def test_a_compression_that_nobody_unpacks_here_is_no_damage(opened):
+    plain = image(np.zeros((4, 4, 1), np.uint8), "b-w").tiffsave_buffer(compression="none")
+    # The tag of the compression, a short: 1 is none, 50000 Zstandard.
+    none, zstandard = (struct.pack("<HHIHH", 259, 3, 1, kind, 0) for kind in (1, 50_000))
+    assert plain.count(none) == 1
+    with pytest.raises(WorkloadError, match=r"save it as PNG .*ZSTD") as caught:
+        opened(plain.replace(none, zstandard))
+    assert caught.value.code == "unsupported"
+
+
 def test_nan_and_infinity_are_finite_when_they_come_in(opened):
     stored = np.full((4, 4, 3), 0.5, np.float32)
     stored[0, :3, 0] = np.nan, np.inf, -np.inf
