@@ -20,7 +20,7 @@ class Decoded(Struct, frozen=True):
 
     pixels: Pixels
     """Height x width x channels. Integers are 0 to full scale; float32 is as stored, scene-linear, but
-    finite: NaN is 0, what is infinite or beyond it is 65504, the largest half."""
+    finite (`load.finite`)."""
     color_model: str
     """`grey`, `rgb`, `cmyk`, or libvips' name of another interpretation."""
     has_alpha: bool

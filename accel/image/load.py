@@ -41,8 +41,10 @@ DEVICELESS = ("lab", "labs", "labq", "lch", "xyz", "yxy")
 KINDS = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
 WHOLE = 1 << 25
 """Bytes of a file up to which it is read in one piece."""
-_LARGEST = 65504.0
-"""The largest half: what a GPU's float texture can hold, and what can be squared and summed."""
+_MOST = 1e12
+"""What can be squared and summed; no distance or position in a world is larger."""
+_BRIGHT = 65504.0
+"""The largest half: what light that is infinite becomes."""
 
 
 class Opened(Struct, frozen=True):
@@ -160,10 +162,13 @@ def _decoded(opened: Opened, contents: bytes = b"") -> Decoded:
 
 
 def finite(pixels: Pixels) -> Pixels:
-    """`pixels`, in floats of which NaN is 0 and none is beyond +-65504."""
-    if pixels.dtype.kind != "f" or np.abs(pixels).max() <= _LARGEST:
+    """`pixels`, in floats of which NaN is 0 and none is beyond +-1e12; what is infinite becomes as large as
+    the largest that isn't, 65504 at the least."""
+    if pixels.dtype.kind != "f" or np.abs(pixels).max() <= _MOST:
         return pixels
-    return np.nan_to_num(pixels, posinf=_LARGEST, neginf=-_LARGEST).clip(-_LARGEST, _LARGEST)
+    largest = np.abs(pixels, where=np.isfinite(pixels), out=np.zeros_like(pixels)).max()
+    top = min(max(float(largest), _BRIGHT), _MOST)
+    return np.nan_to_num(pixels, posinf=top, neginf=-top).clip(-_MOST, _MOST)
 
 
 def open_image(source: Input, kind: Format, size: int, limits: Limits) -> Opened:
