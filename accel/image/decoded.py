@@ -41,6 +41,6 @@ class Decoded(Struct, frozen=True):
     float_bits: int = 0
     """Of floats that the file holds as such: 16 or 32 for a channel; 0 for anything else."""
     data: bool = False
-    """Whether the file says that its channels are no colours."""
+    """Whether the file says that its channels are no colours, or integers that no curve codes."""
     contents: bytes = b""
     """The file's bytes, where they were read in one piece; empty elsewhere."""
