@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from accel.image.decoded import Decoded, Pixels
 from accel.image.loaders import READING, from_memory, lazy
-from accel.image.readers import bmp, dds, exr, hdr, jpeg, ktx2, png, psd, tga
+from accel.image.readers import bmp, dds, exr, hdr, jpeg, ktx2, png, psd, tga, tiff
 from accel.image.readers.stream import Picture, Stream, check_dimensions
 from accel.image.sniff import HEAD, Format, sniff
 from accel.image.vips_image import image_of
@@ -29,9 +29,9 @@ READERS: dict[str, Callable[[Stream], Picture]] = {
 OFFERED = "PNG, JPEG, WebP, TIFF, GIF, AVIF, BMP, TGA, PSD, EXR, HDR, DDS or KTX2"
 
 _UNDECODABLE = re.compile(
-    # The last two are what libvips says of a decoder that it lacks, and of TIFF in doubles.
+    # The last are what libvips says of a decoder that it lacks, and of TIFF in doubles or of 12 bits.
     r"unsupported|unimplemented|not supported|no decoder|built without|been built in|not configured|"
-    r"samples out of range",
+    r"samples out of range|not a whole number of bytes",
     re.IGNORECASE,
 )
 
@@ -100,6 +100,7 @@ def _at_once(source: Input, kind: Format, size: int, limits: Limits) -> Decoded 
             return _png(found, kind, contents)
         lazy = from_memory(contents, str(kind.loader))
         check_dimensions(source, kind.name.upper(), lazy.width, lazy.height, limits)
+        _check_planes(source, kind, lazy)
         if kind.name == "jpeg" and (mended := jpeg.mended(contents)):
             lazy = _mended(mended)
         return _decoded(Opened(lazy, kind, len(contents)), contents)
@@ -182,6 +183,7 @@ def open_image(source: Input, kind: Format, size: int, limits: Limits) -> Opened
     try:
         image = lazy(source.path, str(kind.loader))
         check_dimensions(source, kind.name.upper(), image.width, image.height, limits)
+        _check_planes(source, kind, image)
         if kind.name == "jpeg" and (mended := jpeg.mended_file(Path(source.path))):
             return Opened(_mended(mended), kind, size, mended=mended)
     except OSError as error:
@@ -189,6 +191,20 @@ def open_image(source: Input, kind: Format, size: int, limits: Limits) -> Opened
     except pyvips.Error as error:
         raise undecodable(source, kind, error) from None
     return Opened(image, kind, size)
+
+
+def _check_planes(source: Input, kind: Format, image: pyvips.Image) -> None:
+    """Raises WorkloadError for a TIFF of which libvips would mix up the texels, and OSError."""
+    if kind.name != "tiff" or image.bands == 1:
+        return
+    half = image.format == "float" and image.get("bits-per-sample") == 16
+    with open(source.path, "rb") as file:
+        if tiff.is_mixed_up(file, half):
+            reason = (
+                "is a TIFF of a kind that isn't opened here: it holds each channel by itself; save it with "
+                "interleaved channels"
+            )
+            raise WorkloadError("unsupported", reason, source.name)
 
 
 def _inflated(source: Input, kind: Format, size: int, limits: Limits) -> Opened | None:
