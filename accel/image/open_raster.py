@@ -55,8 +55,9 @@ def _joined(errors: Sequence[WorkloadError]) -> WorkloadError:
 def open_raster(source: Input, limits: Limits, transfer: Asked = "auto") -> Raster:
     """The first frame of an image: EXIF's orientation applied, an embedded colour profile converted to sRGB.
 
-    `auto`: integers of three colours are sRGB, all else is linear. `linear`: data, whose numbers are kept as
-    they are (`in_srgb`), also where the format multiplies by alpha. Raises WorkloadError as `decode_image`.
+    `auto`: integers of three colours are sRGB, unless the file says that they are data; all else is linear.
+    `linear`: data, whose numbers are kept as they are (`in_srgb`), also where the format multiplies by alpha.
+    Raises WorkloadError as `decode_image`.
     """
     kind, size = identify(source)
     try:
@@ -79,8 +80,8 @@ def as_raster(name: str, decoded: Decoded, transfer: Asked = "auto") -> Raster:
     pixels, alpha = decoded.pixels, decoded.has_alpha
     if channels - alpha == 2:
         pixels = _third(pixels)
-    curve = _transfer(pixels, alpha, transfer)
     data = transfer == "linear" or (decoded.data and transfer == "auto")
+    curve = _transfer(pixels, alpha, "linear" if data else transfer)
     kind: Literal["color", ""] = "color" if transfer == "srgb" else ""
     return Raster(
         name, pixels, alpha, curve, decoded.format, data=data, kind=kind, float_bits=decoded.float_bits
