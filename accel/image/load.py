@@ -197,7 +197,8 @@ def _check_planes(source: Input, kind: Format, image: pyvips.Image) -> None:
     """Raises WorkloadError for a TIFF of which libvips would mix up the texels, and OSError."""
     if kind.name != "tiff" or image.bands == 1:
         return
-    half = image.format == "float" and image.get("bits-per-sample") == 16
+    bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else 0
+    half = image.format == "float" and bits == 16
     with open(source.path, "rb") as file:
         if tiff.is_mixed_up(file, half):
             reason = (

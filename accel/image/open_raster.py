@@ -106,7 +106,9 @@ def _upright(lazy: pyvips.Image, format: str, size: int, transfer: Asked) -> Dec
         # A file that is read from top to bottom can't be turned.
         lazy = lazy.copy_memory().autorot()
     pixels, model, alpha = in_srgb(lazy, transfer)
-    bits = 32 if pixels.dtype.kind == "f" else 0
+    # Of what isn't stored as floats, such as whole numbers of 32 bits, all must be kept.
+    stored = lazy.get("bits-per-sample") if lazy.get_typeof("bits-per-sample") else 32
+    bits = (16 if stored == 16 and lazy.format == "float" else 32) if pixels.dtype.kind == "f" else 0
     return Decoded(_widened(pixels, lazy), model, alpha, format, size, float_bits=bits)
 
 
