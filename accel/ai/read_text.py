@@ -27,6 +27,8 @@ UPRIGHT_WIDE = 192
 """The width at which it is judged whether a line is upside down."""
 UPSIDE_DOWN = 0.9
 """From which probability on it is turned."""
+UNSURE = 0.9
+"""Below which confidence it is read the other way up too."""
 TALL = 1.5
 """From which height, in widths, on a line is taken for one that runs down."""
 
@@ -36,17 +38,26 @@ def read_lines(image: Raster, limits: Limits) -> list[Line]:
     opened = networks(limits)
     detector, turner, reader = (opened.get(PP_OCR.name, f"{name}.onnx") for name in ("det", "cls", "rec"))
     seen = shown(image)
+    characters = _characters(limits)
     found: list[tuple[Box, str, float]] = []
     for box in find_lines(detector, seen):
         upright = box.turned(1) if box.height > TALL * box.width else box
         cut = cropped(seen, upright)
         if _upside_down(turner, cut):
-            upright, cut = upright.turned(2), np.ascontiguousarray(cut[::-1, ::-1])
-        text, confidence = decoded(_steps(reader, cut), _characters(limits))
+            upright, cut = upright.turned(2), _turned(cut)
+        text, sure = decoded(_steps(reader, cut), characters)
+        if sure < UNSURE:
+            # Few letters, or odd ones, are taken for upright or not at random: what is read says it better.
+            other, surer = decoded(_steps(reader, _turned(cut)), characters)
+            if surer > sure:
+                upright, text, sure = upright.turned(2), other, surer
         if text.strip():
-            found.append((upright, text, confidence))
-    order = in_order([box for box, _, _ in found])
-    return [_line(*found[at]) for at in order]
+            found.append((upright, text, sure))
+    return [_line(*found[at]) for at in in_order([box for box, _, _ in found])]
+
+
+def _turned(cut: Floats) -> Floats:
+    return np.ascontiguousarray(cut[::-1, ::-1])
 
 
 def _line(box: Box, text: str, confidence: float) -> Line:
