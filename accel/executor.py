@@ -205,20 +205,18 @@ class LocalExecutor:
         begin = time.perf_counter()
         worker = await self._pool.acquire(priority)
         queued = (time.perf_counter() - begin) * 1000
-        parts = take()
-        if not parts:
-            self._pool.release(worker)
-            return []
-        frame = _batch_frame(workload, parts, out_dir)
         try:
-            reply = await worker.ask(frame, workload.name)
+            if not (parts := take()):
+                self._pool.release(worker)
+                return []
+            reply = await worker.ask(_batch_frame(workload, parts, out_dir), workload.name)
+            assert isinstance(reply, Several)
         except WorkerDied as error:
             self._pool.discard(worker)
             raise WorkloadError("worker_crashed", str(error)) from None
         except BaseException:
             self._pool.discard(worker)
             raise
-        assert isinstance(reply, Several)
         self._took_back(worker, reply.replies)
         return [_outcome(workload, one, queued, len(parts)) for one in reply.replies]
 
@@ -228,14 +226,15 @@ class LocalExecutor:
         """A worker's reply, and the milliseconds until one was free."""
         queued = 0.0
         died = ""
+        watch = watch or Watch()
         for _ in range(TRIES):
             begin = time.perf_counter()
-            worker = await self._pool.acquire(priority)
+            worker = await self._pool.acquire(priority, again=watch.begun)
             queued += (time.perf_counter() - begin) * 1000
-            if watch is not None:
-                watch.begin()
             try:
+                watch.begin()
                 reply = await worker.ask(job, doing)
+                assert not isinstance(reply, Several)
             except WorkerDied as error:
                 self._pool.discard(worker)
                 died = str(error)
@@ -243,7 +242,6 @@ class LocalExecutor:
                 self._pool.discard(worker)
                 raise
             else:
-                assert not isinstance(reply, Several)
                 self._took_back(worker, [reply])
                 return reply, queued
         raise WorkloadError("worker_crashed", died, name)

@@ -88,12 +88,15 @@ class Pool:
             await self.close()
             raise
 
-    async def acquire(self, priority: str) -> Worker:
-        """A worker, lent until `release` or `discard`. Raises WorkloadError `shutting_down`."""
+    async def acquire(self, priority: str, *, again: bool = False) -> Worker:
+        """A worker, lent until `release` or `discard`; at once where the same job had one `again`.
+
+        Raises WorkloadError `shutting_down`.
+        """
         if self._closing.is_set():
             raise _closing()
         turn: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
-        self._turns.add(turn, priority)
+        self._turns.add(turn, priority, again=again)
         self._lend()
         try:
             return await turn

@@ -14,7 +14,7 @@ from accel.executor import LocalExecutor, cores
 from accel.noop import echo
 from accel.workload import Input, Limits
 from tests.accel import workloads
-from tests.accel.asking import go, refused
+from tests.accel.asking import go, held, refused
 from tests.accel.conftest import runs, until
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -177,6 +177,27 @@ async def test_a_job_that_crashes_its_worker_twice_is_blamed_alone(executor, how
 
 async def test_a_job_whose_worker_died_once_is_done_by_another(executor, tmp_path):
     assert (await go(executor, workloads.crash, str(tmp_path / "mark"))).value == "second time"
+
+
+async def test_a_job_whose_worker_died_does_not_queue_anew(executor, tmp_path):
+    done = []
+    async with held(executor, tmp_path):
+        texts = [(workloads.crash, str(tmp_path / "mark")), *((workloads.say, text) for text in "abc")]
+        tasks = [asyncio.create_task(go(executor, *one)) for one in texts]
+        for task in tasks:
+            task.add_done_callback(lambda task: done.append(task.result().value))
+        await until(lambda: executor.pool.waiting == 4, "the jobs to queue")
+    await asyncio.gather(*tasks)
+    assert done[0] == "second time"
+
+
+async def test_a_bug_in_what_makes_up_a_batch_costs_no_worker(executor):
+    def take():
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await executor.run_batch(workloads.many.workload, take, priority="normal", out_dir=None)
+    assert (await go(executor, workloads.say, "x")).value["text"] == "x"
 
 
 async def test_many_inputs_at_fault_are_named_in_short(executor):

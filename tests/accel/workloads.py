@@ -146,6 +146,8 @@ def many(inputs, params, limits):
         raise ZeroDivisionError("alone too")
     if params.text == "exit":
         os._exit(3)
+    if params.text.startswith("hold "):
+        hold(inputs, Text(text=params.text[5:]), limits)
     return Output({"text": params.text, "of": 1, "pid": os.getpid()})
 
 
