@@ -71,6 +71,7 @@ class Worker:
             env=environment(env),
             creationflags=no_window(loop),
             # A terminal's Ctrl-C would meet workers that are still starting, and be told as their failure.
+            # What a worker starts itself is of its group.
             start_new_session=True,
         )
         worker = cls(transport, wire)
@@ -177,6 +178,10 @@ class _Wire(asyncio.SubprocessProtocol):
         self.gone.set()
 
     def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if sys.platform != "win32":
+                # With all that it has started, a tool that a plugin runs for example.
+                os.killpg(self._transport.get_pid(), signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):
             self._transport.kill()
 

@@ -216,6 +216,23 @@ async def test_a_hanging_job_ends_at_its_deadline_and_its_worker_is_replaced(exe
     assert (await go(executor, workloads.say)).value["pid"] != pid
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="what a job starts outlives it there")
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_what_a_job_has_started_ends_with_its_worker(loop, tmp_path):
+    async def main():
+        local = LocalExecutor(1, Limits(), 0, warm=())
+        await local.start()
+        mark = tmp_path / "pid"
+        task = asyncio.create_task(go(local, workloads.child, str(mark)))
+        pid = int(await until(lambda: mark.exists() and mark.read_text(), "the job to begin"))
+        task.cancel()
+        await until(lambda: not runs(pid), "its end", 5)
+        await local.close()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(main())
+
+
 async def test_a_module_in_the_folder_one_stands_in_is_not_mistaken_for_a_library(
     make_executor, tmp_path, monkeypatch
 ):
@@ -227,8 +244,10 @@ async def test_a_module_in_the_folder_one_stands_in_is_not_mistaken_for_a_librar
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9")
-@pytest.mark.parametrize("busy", [False, True])
+@pytest.mark.parametrize("busy", ["", "hang", "stuck"])
 def test_workers_end_with_a_parent_that_was_killed(tmp_path, busy):
+    if busy == "stuck" and sys.platform != "linux":
+        pytest.skip("only Linux ends a process whose threads all wait")
     code = f"""
 import asyncio
 from accel.executor import LocalExecutor
@@ -238,9 +257,9 @@ async def main():
     local = LocalExecutor(1, Limits(), 0, warm=())
     await local.start()
     pid = (await local.run(workloads.say.workload, {{}}, [], deadline_s=60)).value["pid"]
-    if {busy}:
-        hang = local.run(workloads.hang.workload, {{"text": {str(tmp_path / "hang")!r}}}, [], deadline_s=60)
-        asyncio.ensure_future(hang)
+    if {busy!r}:
+        hang = workloads.{busy or "hang"}.workload
+        asyncio.ensure_future(local.run(hang, {{"text": {str(tmp_path / "hang")!r}}}, [], deadline_s=60))
         while not __import__("os").path.exists({str(tmp_path / "hang")!r}):
             await asyncio.sleep(0.01)
     print(pid, flush=True)

@@ -2,6 +2,8 @@
 
 import ctypes
 import os
+import re
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -77,6 +79,20 @@ def hang(inputs, params, limits):
     Path(params.text).write_text(str(os.getpid()))
     while True:
         time.sleep(60)
+
+
+@declare("test.stuck")
+def stuck(inputs, params, limits):
+    """Never ends, and no other thread of its process gets to run; writes its process to the file `text`."""
+    Path(params.text).write_text(str(os.getpid()))
+    re.match(r"(a+)+$", "a" * 64 + "b")
+
+
+@declare("test.child")
+def child(inputs, params, limits):
+    """Waits for a process that never ends, and writes which to the file `text`."""
+    code = "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(600)"
+    subprocess.run([sys.executable, "-c", code, params.text], check=False)
 
 
 @declare("test.hold")
