@@ -197,7 +197,9 @@ class _Queue:
             log.warning(said, self._workload.name, len(batch.jobs))
             return
         for job, outcome in zip(batch.jobs, done, strict=True):
-            settle(job, outcome)
+            # What this process has no memory for another may have.
+            if not isinstance(outcome, WorkloadError) or outcome.fault != "process":
+                settle(job, outcome)
 
     def _take(self, most: int) -> list[Waiting]:
         """Jobs in the order of their turns, up to `most` rows and at least one."""

@@ -39,7 +39,8 @@ WARM = ("accel.image.examine",)
 """What a worker imports before its first job: the costly ones."""
 
 TRIES = 2
-"""How many workers a job may cost before it is blamed itself."""
+"""How many workers a job may cost before it is blamed itself: by crashing them, or as they have no memory
+left."""
 
 log = logging.getLogger(__name__)
 
@@ -227,7 +228,7 @@ class LocalExecutor:
         queued = 0.0
         died = ""
         watch = watch or Watch()
-        for _ in range(TRIES):
+        for tried in range(1, TRIES + 1):
             begin = time.perf_counter()
             worker = await self._pool.acquire(priority, again=watch.begun)
             queued += (time.perf_counter() - begin) * 1000
@@ -242,16 +243,23 @@ class LocalExecutor:
                 self._pool.discard(worker)
                 raise
             else:
-                self._took_back(worker, [reply])
-                return reply, queued
+                is_full = self._took_back(worker, [reply])
+                if not is_full or tried == TRIES:
+                    return reply, queued
         raise WorkloadError("worker_crashed", died, name)
 
-    def _took_back(self, worker: Worker, replies: Sequence[Reply]) -> None:
-        """For the next job; a process whose GPU is gone never gets it back, another may."""
-        if any(isinstance(one, Failed) and one.fault == "gone" for one in replies):
+    def _took_back(self, worker: Worker, replies: Sequence[Reply]) -> bool:
+        """For the next job; a process whose GPU is gone never gets it back, another may. Whether another may
+        have the memory, too, that this one has given to earlier jobs."""
+        faults = {one.fault for one in replies if isinstance(one, Failed)}
+        is_full = "process" in faults and worker.jobs > 1
+        if "gone" in faults:
             self._pool.discard(worker)
+        elif is_full:
+            self._pool.discard(worker, "memory")
         else:
             self._pool.release(worker)
+        return is_full
 
 
 def _frame(

@@ -52,6 +52,8 @@ class Worker:
         """Which workload, for people; empty where it does nothing."""
         self.since = time.monotonic()
         """When it began that, or ended the last, by `time.monotonic`."""
+        self.jobs = 0
+        """How many frames it was asked."""
         self._held = 0
         self._look_again = 0.0
 
@@ -84,6 +86,7 @@ class Worker:
 
     async def ask(self, job: bytes, doing: str = "") -> Reply | Several:
         """The reply to a job's frame; `doing` is its workload. Raises WorkerDied."""
+        self.jobs += 1
         frame = self._wire.expect()
         self._write(job)
         self._turn_to(doing)

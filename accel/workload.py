@@ -27,7 +27,8 @@ class WorkloadError(Exception):
     name: str
     """The input at fault, as the asker calls it; empty where none is."""
     fault: str
-    """What of a GPU is to blame, `memory` or `gone` (accel.devices.faults); empty for nothing."""
+    """What of a GPU is to blame, `memory` or `gone` (accel.devices.faults), or `process` where this process
+    has no memory left; empty for nothing."""
 
     def __init__(self, code: str, reason: str, name: str = "", *, fault: str = "") -> None:
         super().__init__(reason)

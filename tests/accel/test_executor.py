@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from accel.batching import Batcher
 from accel.executor import LocalExecutor, cores
 from accel.noop import echo
 from accel.workload import Input, Limits
@@ -161,6 +162,28 @@ async def test_a_job_that_needs_too_much_memory_is_told_so(make_executor):
     assert "1024 MiB" in error.reason and error.name == "huge.png"
     assert (await go(local, workloads.greedy, size=1)).value == 1 << 20
     await local.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
+async def test_a_job_for_which_earlier_ones_left_no_memory_is_done_by_another_worker(make_executor, tmp_path):
+    local = await make_executor(memory_mib=1024, warm=())
+    assert [(await go(local, workloads.hoard, size=600)).value for _ in range(4)] == [1, 1, 1, 1]
+    assert local.pool.ended == {"crashed": 0, "cancelled": 0, "memory": 3}
+    # What fits into none costs one that has worked, and none that has just started.
+    for _ in range(2):
+        await refused(go(local, workloads.greedy, size=4096), "too_large")
+    assert local.pool.ended["memory"] == 5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
+async def test_jobs_of_a_batch_for_which_earlier_ones_left_no_memory_are_done_by_another_worker(
+    make_executor, tmp_path
+):
+    local = await make_executor(memory_mib=1024, warm=())
+    await go(local, workloads.hoard, size=600)
+    batcher = Batcher(local, lambda workload: 8)
+    assert (await go(batcher, workloads.many, "hoard", size=600)).value["text"] == "hoard"
+    assert (await refused(go(batcher, workloads.many, "hoard", size=4096), "too_large")).code == "too_large"
 
 
 @pytest.mark.parametrize(("how", "says"), [("exit", "exit code 3"), ("segv", "SIGSEGV")])

@@ -91,8 +91,8 @@ def stuck(inputs, params, limits):
 @declare("test.child")
 def child(inputs, params, limits):
     """Waits for a process that never ends, and writes which to the file `text`."""
-    code = "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(600)"
-    subprocess.run([sys.executable, "-c", code, params.text], check=False)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as process:
+        Path(params.text).write_text(str(process.pid))
 
 
 @declare("test.hold")
@@ -158,6 +158,8 @@ def path(inputs, params, limits):
 
 @declare("test.many")
 def many(inputs, params, limits):
+    if params.text == "hoard":
+        hoard(inputs, params, limits)
     if params.text == "raise":
         raise ZeroDivisionError("alone too")
     if params.text == "exit":
@@ -175,6 +177,9 @@ def many_together(items, limits):
         raise ZeroDivisionError("together")
     if "exit" in texts:
         os._exit(3)
+    for item in items:
+        if item.params.text == "hoard":
+            hoard(item.inputs, item.params, limits)
     for text in texts:
         if text == "rest":
             time.sleep(items[0].params.size / 1000)
