@@ -285,6 +285,8 @@ def _encoded(message: msgspec.Struct) -> bytes:
         return msgspec.msgpack.encode(message)
     except UnicodeEncodeError:
         raise WorkloadError("bad_params", "a text isn't valid Unicode") from None
+    except OverflowError:
+        raise WorkloadError("bad_params", "a whole number has more than 64 bits") from None
 
 
 def _outcome(

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 import uvloop
 
@@ -131,6 +132,12 @@ async def test_wrong_parameters_are_refused_before_they_queue(executor):
     await refused(go(executor, workloads.say, inputs=[Input("a", "a")] * 10), "bad_params")
     error = await refused(go(executor, workloads.say, priority="urgent"), "bad_params")
     assert "interactive, normal, bulk" in error.reason
+
+
+async def test_a_number_that_no_worker_can_be_sent_is_refused(executor):
+    anything = msgspec.structs.replace(echo.workload, inline=False)
+    asked = executor.run(anything, {"value": 2**64}, [], deadline_s=60)
+    assert (await refused(asked, "bad_params")).reason == "a whole number has more than 64 bits"
 
 
 async def test_a_workload_s_own_refusal_comes_back_as_it_was_raised(executor):
