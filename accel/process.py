@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -31,8 +32,13 @@ by itself, which for the buffers of one large image takes longer than filling th
 GRACE_S = 1.0
 """How long a process that has closed its pipes may take to end."""
 
+END_S = 10.0
+"""How long a process that was killed may take to end; one in a driver that hangs never does."""
+
 LOOK_S = 0.5
 """How old what is known of a process's memory may be: a look costs as much as a small job."""
+
+log = logging.getLogger(__name__)
 
 
 class WorkerDied(Exception):
@@ -123,10 +129,15 @@ class Worker:
         self._wire.kill()
 
     async def end(self) -> None:
-        """Ends the process and waits until it is gone."""
+        """Ends the process and waits until it is gone, or for END_S."""
         self.kill()
         self._stdin.close()
-        await self._wire.gone.wait()
+        try:
+            async with asyncio.timeout(END_S):
+                await self._wire.gone.wait()
+        except TimeoutError:
+            said = "worker process %d was killed and doesn't end: the system holds it, for a device perhaps"
+            log.error(said, self.pid)
         self._transport.close()
 
 

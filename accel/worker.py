@@ -13,6 +13,7 @@ from typing import IO
 
 import psutil
 
+from accel import dialogs
 from accel.devices.faults import DeviceGone
 from accel.frames import jobs, setups
 from accel.incoming import Incoming, incoming
@@ -31,6 +32,7 @@ def main() -> None:
     # Ctrl-C in a terminal reaches the whole process group; only the parent decides when a worker ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
+    dialogs.suppress()
     # libvips reports what it also raises.
     logging.getLogger("pyvips").setLevel(logging.ERROR)
     give_way()

@@ -7,6 +7,7 @@ import sys
 import pytest
 import uvloop
 
+from accel import process
 from accel.frames import Done, Job, Setup, pack, replies
 from accel.process import Worker, WorkerDied, describe, environment
 from accel.workload import Limits
@@ -84,6 +85,23 @@ async def test_without_a_stderr_a_worker_starts_all_the_same(monkeypatch):
     worker = await Worker.spawn(SETUP, {})
     assert (await worker.ask(HELLO)).value["text"] == "hello"
     await worker.end()
+
+
+async def test_a_process_that_the_system_does_not_let_end_is_waited_for_no_longer(
+    monkeypatch, tmp_path, caplog
+):
+    worker = await Worker.spawn(SETUP, {})
+    mark = tmp_path / "pid"
+    job = pack(Job("tests.accel.workloads:stuck", {"text": str(mark)}, [], None))
+    asked = asyncio.create_task(worker.ask(job))
+    await until(mark.exists, "the job to begin")
+    monkeypatch.setattr(process, "END_S", 0.1)
+    monkeypatch.setattr(worker._wire, "_kill", lambda: None)
+    ended = asyncio.create_task(worker.end())
+    await until(lambda: "doesn't end: the system holds it" in caplog.text, "it to be given up", 5)
+    await ended
+    with pytest.raises(WorkerDied):
+        await asked
 
 
 def test_a_frame_carries_its_length():
