@@ -16,6 +16,7 @@ from typing import cast
 import msgspec
 import psutil
 
+from accel.exits import describe
 from accel.frames import HEADER, Reply, Setup, Several, pack, replies
 
 # Every worker is one core's work: a thread pool in each would only fight for the same cores.
@@ -34,6 +35,9 @@ GRACE_S = 1.0
 
 END_S = 10.0
 """How long a process that was killed may take to end; one in a driver that hangs never does."""
+
+BASE: str = getattr(sys, "_base_executable", sys.executable)
+"""The interpreter that a virtual environment is made of."""
 
 LOOK_S = 0.5
 """How old what is known of a process's memory may be: a look costs as much as a small job."""
@@ -67,16 +71,17 @@ class Worker:
     async def spawn(cls, setup: Setup, env: Mapping[str, str]) -> Worker:
         """Starts a process and doesn't wait until it is ready. Raises OSError."""
         loop = asyncio.get_running_loop()
+        python, more = interpreter(sys.platform, sys.executable, BASE)
         transport, wire = await loop.subprocess_exec(
             _Wire,
-            sys.executable,
+            python,
             # Modules in the folder that the daemon happens to be started from are none of ours.
             *("-P", "-m", "accel.worker"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # A Windows program without a console has no stderr that could be inherited.
             stderr=subprocess.DEVNULL if sys.stderr is None else None,
-            env=environment(env),
+            env=environment({**more, **env}),
             creationflags=no_window(loop),
             # A terminal's Ctrl-C would meet workers that are still starting, and be told as their failure.
             # What a worker starts itself is of its group.
@@ -211,17 +216,18 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
     return {**os.environ, **SINGLE_THREADED, **HEAP, "PYTHONPATH": path, **extra}
 
 
+def interpreter(platform: str, executable: str, base: str) -> tuple[str, Mapping[str, str]]:
+    """What starts a Python as `executable` is, and variables for it; `base` is that of its environment."""
+    # On Windows a virtual environment's python.exe starts that of its base and waits for it: the process that
+    # is known here would be another than the one that works. multiprocessing passes it by in this way, too.
+    if platform == "win32" and os.path.normcase(executable) != os.path.normcase(base):
+        return base, {"__PYVENV_LAUNCHER__": executable}
+    return executable, {}
+
+
 def no_window(loop: asyncio.AbstractEventLoop) -> int:
     """The flag with which Windows opens no console for a worker, where `loop` takes any."""
     # Loops that aren't asyncio's own (winloop) raise ValueError for every flag but 0.
     if sys.platform == "win32" and isinstance(loop, asyncio.BaseEventLoop):
         return subprocess.CREATE_NO_WINDOW
     return 0
-
-
-def describe(code: int | None) -> str:
-    """A process's exit code for people."""
-    if code is not None and code < 0:
-        with contextlib.suppress(ValueError):
-            return signal.Signals(-code).name
-    return f"exit code {code}"

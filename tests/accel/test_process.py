@@ -9,7 +9,7 @@ import uvloop
 
 from accel import process
 from accel.frames import Done, Job, Setup, pack, replies
-from accel.process import Worker, WorkerDied, describe, environment
+from accel.process import Worker, WorkerDied, environment, interpreter
 from accel.workload import Limits
 from tests.accel.conftest import runs, until
 
@@ -126,10 +126,11 @@ async def test_a_job_gets_the_memory_that_the_one_before_has_freed():
     assert first < 1.5 * pages and second < pages // 10
 
 
-def test_exit_codes_are_told_by_the_signal_s_name():
-    assert describe(3) == "exit code 3"
-    assert sys.platform == "win32" or describe(-11) == "SIGSEGV"
-    assert describe(-250) == "exit code -250"
+def test_in_a_virtual_environment_on_windows_the_process_that_works_is_started_itself():
+    venv, base = r"C:\project\venv\Scripts\python.exe", r"C:\Python\python.exe"
+    assert interpreter("win32", venv, base) == (base, {"__PYVENV_LAUNCHER__": venv})
+    assert interpreter("win32", base, base) == (base, {})
+    assert interpreter("linux", "/venv/bin/python", "/usr/bin/python") == ("/venv/bin/python", {})
 
 
 async def test_cancelling_a_question_leaves_nothing_behind():
