@@ -84,7 +84,7 @@ class Apart:
         watch.begun = True  # it had its turn
         return await self._executor.run(
             self._workload, job.params, job.inputs,
-            deadline_s=max(0.001, job.end - time.monotonic()),
+            deadline_s=max(0.001, job.deadline - time.monotonic()),
             priority=job.priority, out_dir=self._out_dir, watch=watch,
         )  # fmt: skip
 

@@ -26,7 +26,7 @@ class Waiting:
         inputs: Sequence[Input],
         rows: int,
         priority: str,
-        end: float,
+        deadline: float,
         watch: Watch | None = None,
     ) -> None:
         self.params = params
@@ -34,10 +34,15 @@ class Waiting:
         self.packed = packed_item(params, inputs)
         self.rows = rows
         self.priority = priority
-        self.end = end
-        """Its deadline, by `time.monotonic`."""
+        self.deadline = deadline
+        """By `time.monotonic`."""
         self.watch = watch or Watch()
         self.result: asyncio.Future[ExecutorResult] = asyncio.get_running_loop().create_future()
+
+    @property
+    def end(self) -> float:
+        """Its deadline, or when it is given up if that comes sooner."""
+        return min(self.deadline, self.watch.end)
 
 
 class Batch:

@@ -122,7 +122,7 @@ class _Queue:
         if self._rows > most * len(self._asking) or self._is_most_urgent(job.priority):
             self._ask(job.priority, most)
         try:
-            async with asyncio.timeout(job.end - time.monotonic()):
+            async with asyncio.timeout(job.deadline - time.monotonic()):
                 return await job.result
         except TimeoutError:
             self._leave(job, overdue=True)
@@ -193,8 +193,9 @@ class _Queue:
         except asyncio.CancelledError:
             if not batch.stopped:
                 raise
-            said = "%s: %d jobs at once took too long; they run one by one"
-            log.warning(said, self._workload.name, len(batch.jobs))
+            if left := sum(not job.result.done() for job in batch.jobs):
+                said = "%s: %d jobs at once took too long; %d of them run one by one"
+                log.warning(said, self._workload.name, len(batch.jobs), left)
             return
         for job, outcome in zip(batch.jobs, done, strict=True):
             # What this process has no memory for another may have.
