@@ -116,7 +116,8 @@ class Routing:
         costs = {
             name: fitted({scale.size(side): ms for side, ms in times.items()}) for name, times in best.items()
         }
-        self._known |= {_key(workload, form): costs[form.name] for form in forms}
+        # Another process may have measured others.
+        self._known |= {**read(self._file), **{_key(workload, form): costs[form.name] for form in forms}}
         write(self._file, self._known)
         return costs
 

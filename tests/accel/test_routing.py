@@ -157,3 +157,14 @@ def test_no_cost_is_below_nothing_whatever_was_measured(times):
     found = fitted({(at + 1) * 100_000: ms for at, ms in enumerate(times)})
     assert found.fixed_ms >= 0 and found.mpx_ms >= 0
     assert found.ms(500_000) > 0
+
+
+async def test_two_that_measure_keep_what_they_find_in_one_file(tmp_path):
+    async def measure(workload, form, side):
+        return 1.0
+
+    file = tmp_path / "routing.json"
+    daemon, command = Routing(file, measure), Routing(file, measure)
+    await command.measure(workloads.note.workload, BOTH)
+    await daemon.measure(SAY, BOTH)
+    assert set(read(file)) == {f"test.{name} 1 {form.device}" for name in ("note", "say") for form in BOTH}
