@@ -170,7 +170,7 @@ def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done])
             return _failed(code, reason, names(inputs), fault=fault)
         if fault == "memory":
             reason = "needs more memory than a worker may take" + _limit(setup.memory_mib)
-            return _failed("too_large", reason, names(inputs))
+            return _failed("too_large", reason, names(inputs), fault="process")
         reason = f"the workload failed ({type(error).__name__})"
         return _failed("internal", reason, names(inputs), traceback.format_exc())
 
