@@ -43,15 +43,22 @@ class Left(Struct, frozen=True):
 async def restore(
     store: Store, registry: Registry, sessions: Sessions, commands: Commands, flows: Flows
 ) -> int:
-    """Gives how many sessions came back. Raises StoreError, sqlite3.Error."""
+    """Gives how many sessions came back. Raises StoreError, sqlite3.Error.
+
+    A session in which something can't be read ends alone.
+    """
     for stored in await store.read(lambda connection: SessionStore(Database(connection)).all_open()):
         try:
             left = await store.read(functools.partial(_left, stored))
             live = _session(stored, registry, sessions)
             _outbox(left, live)
             await _unnumbered(left, live, commands, flows)
-        except (msgspec.MsgspecError, ProtocolError):
-            log.exception("session %s can't be brought back: its client will have to begin anew", stored.id)
+        except (msgspec.MsgspecError, ProtocolError) as error:
+            log.error(
+                "session %s can't be brought back, so that its client will have to begin anew: %s is damaged "
+                "(%s); stop the bridge and run `popbridge db check`",
+                stored.id, store.path, error,
+            )  # fmt: skip
             sessions.forget(stored.id)
             await sessions.settle(stored.id)
             continue

@@ -80,8 +80,12 @@ def pack(value: Any) -> bytes:
 
 
 def unpack(data: bytes | None, kind: Any = Any) -> Any:
-    """What `pack` packed; None for None."""
-    return None if data is None else msgspec.msgpack.decode(data, type=kind)
+    """What `pack` packed; None for None. Raises msgspec.DecodeError for what isn't, as in a damaged file."""
+    try:
+        return None if data is None else msgspec.msgpack.decode(data, type=kind)
+    # Text in it that is no UTF-8, and a column that holds no bytes.
+    except (UnicodeDecodeError, TypeError) as error:
+        raise msgspec.DecodeError(str(error)) from None
 
 
 def now_text() -> str:

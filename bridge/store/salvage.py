@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec import Struct
 from sqlite_utils import Database, Migrations
 
-from bridge.store.database import connect
+from bridge.store.database import applied_migrations, connect
 from bridge.store.database import migrations as main_migrations
 from bridge.store.failures import FAILURES
 from bridge.store.inspect import tables
@@ -71,14 +71,17 @@ def _lost(source: sqlite3.Connection, table: str, kept: int, unread: int) -> int
 def _as_old_as(source: sqlite3.Connection, schema: Migrations) -> Migrations:
     """The migrations that made `source`: its rows fit what they make; all, where that can't be read."""
     try:
-        applied = {one.name for one in schema.applied(Database(source))}
+        applied = applied_migrations(Database(source), schema)
     except FAILURES:
         return schema
+    declared = schema.pending(Database(memory=True))
+    # Each was made upon those before it: else the list is damaged, and whose tables are there isn't known.
+    if not applied or applied != [one.name for one in declared[: len(applied)]]:
+        return schema
     older = Migrations(schema.name)
-    for one in schema.pending(Database(memory=True)):
-        if one.name in applied:
-            older(name=one.name)(one.fn)
-    return older if applied else schema
+    for one in declared[: len(applied)]:
+        older(name=one.name)(one.fn)
+    return older
 
 
 def _save(
