@@ -83,6 +83,17 @@ class ReceiptStore:
         """Commands of a session that the editor hasn't answered, oldest first."""
         return self._receipts("state = 'sent' AND session = ?", session_id)
 
+    def reverted_by(self, receipt_id: int) -> Receipt | None:
+        """The receipt that put this one back, perhaps in part, unless it was put back itself."""
+        chain: list[Receipt] = []
+        # A later one each time, whatever a damaged file says.
+        while found := self._receipts(
+            "id = (SELECT max(id) FROM receipts WHERE reverts = ?1 AND id > ?1 AND state != 'failed')",
+            chain[-1].id if chain else receipt_id,
+        ):
+            chain += found
+        return chain[0] if len(chain) % 2 else None
+
     def latest(self, limit: int = 100) -> list[Receipt]:
         """The newest receipts, newest first."""
         rows = self._db.query("SELECT * FROM receipts ORDER BY id DESC LIMIT ?", [limit])

@@ -91,3 +91,12 @@ def unpack(data: bytes | None, kind: Any = Any) -> Any:
 def now_text() -> str:
     """UTC, ISO 8601, to the millisecond."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def when_text(then: str) -> str:
+    """What `now_text` said, to the minute, in this machine's time; as it stands where it is no time."""
+    try:
+        return datetime.fromisoformat(then).astimezone().strftime("%Y-%m-%d %H:%M")
+    # Windows says OSError of what lies before 1970 for its clock.
+    except (ValueError, OverflowError, OSError):
+        return then if then and then.isprintable() else "?"
