@@ -14,13 +14,13 @@ from sqlite_utils import Database
 from bridge.api import Advisor
 from bridge.core import errors
 from bridge.core.errors import RequestError, StoreError
-from bridge.core.messages import Answer, Event, Numbered, Popup, PopupClose
+from bridge.core.messages import MAX_FRAME, Answer, Event, Numbered, Popup, PopupClose
 from bridge.server.commands import Commands
 from bridge.server.context import AdvisorContext
 from bridge.server.live import LiveSession
 from bridge.server.rules import RuleKeeper
 from bridge.server.runner import Runner
-from bridge.store.records import StoredPopup, unpack
+from bridge.store.records import StoredPopup, pack, unpack
 from bridge.store.sessions import SessionStore
 from bridge.store.store import Store
 
@@ -106,7 +106,9 @@ class Flows:
         await live.send(closing)
 
     async def _stored(self, popup_id: int) -> StoredPopup | None:
-        return await self.store.read(lambda connection: SessionStore(Database(connection)).popup(popup_id))
+        return await self.store.read(
+            lambda connection: SessionStore(Database(connection)).popup(popup_id), brief=False
+        )
 
     def _settled(self, popup_id: int) -> None:
         self.store.submit(lambda db: SessionStore(db).settled(popup_id))
@@ -146,9 +148,11 @@ class Flows:
         if sum(1 for _ in live.session.popups) >= MAX_POPUPS:
             says = f"This editor has {MAX_POPUPS} open popups, its most."
             raise RequestError(errors.OVERLOADED, "Answer or dismiss some.", message=says)
+        packed = msgspec.Raw(pack(state))
         popup_id, is_new = await self.store.write(
-            lambda db: SessionStore(db).reserve_popup(live.id, advisor.name, popup, state, parent),
+            lambda db: SessionStore(db).reserve_popup(live.id, advisor.name, popup, packed, parent),
             synced=False,
+            brief=len(packed) <= MAX_FRAME,
         )
         if is_new:
             await self.present(live, msgspec.structs.replace(popup, id=popup_id))
@@ -156,7 +160,9 @@ class Flows:
 
     async def opened(self, live: LiveSession, advisor: Advisor) -> list[tuple[Popup, Any]]:
         """The advisor's popups in the session that nobody has answered, oldest first, and their states."""
-        kept = await self.store.read(lambda connection: SessionStore(Database(connection)).unsettled(live.id))
+        kept = await self.store.read(
+            lambda connection: SessionStore(Database(connection)).unsettled(live.id), brief=False
+        )
         return [
             (msgspec.structs.replace(unpack(one.message, Popup), id=one.id), unpack(one.state))
             for one in kept

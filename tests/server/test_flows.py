@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 
 from bridge.connection import ConnectionFile
 from bridge.core.errors import StoreError
+from bridge.core.messages import MAX_FRAME, Action, Popup
+from bridge.store.sessions import SessionStore
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.wire import Wire, resume, session
 
@@ -136,6 +139,33 @@ async def test_an_answer_to_a_daemon_that_is_stopping_is_kept_for_the_next(
     assert await answered(wire, shown) == "answered"
     assert daemon.popup(shown["id"]).status == "answered"
     assert not log.exists()
+
+
+async def test_what_an_advisor_keeps_of_thousands_of_files_is_no_work_of_the_loop(
+    daemon: ThreadDaemon, wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: dict[str, list[str]] = {"reserve_popup": [], "popup": []}
+
+    def spied(name: str) -> None:
+        real = getattr(SessionStore, name)
+
+        def spy(*args: Any) -> Any:
+            threads[name].append(threading.current_thread().name)
+            return real(*args)
+
+        monkeypatch.setattr(SessionStore, name, spy)
+
+    for name in threads:
+        spied(name)
+    live = daemon.bridge.sessions.by_id[wire.ready["session"]]
+    advisor = next(one for one in daemon.bridge.registry.advisors if "test.popup" in one.events)
+    shown = Popup(id=0, kind="test", title="t", body="", actions=[Action(id="yes", label="Yes")])
+    state = {"log": str(tmp_path / "log"), "tag": "large", "more": b"x" * MAX_FRAME}
+    await asyncio.to_thread(daemon.call, daemon.bridge.flows.show(live, advisor, shown, state, None))
+    assert await answered(wire, await wire.until("popup")) == "answered"
+    assert await lines(tmp_path / "log", 1) == ["answered yes large"]
+    assert set(threads["reserve_popup"]) == {"store-writer"}
+    assert all(name.startswith("store-reader") for name in threads["popup"])
 
 
 async def test_an_answer_sent_twice_is_acted_on_once(wire: Wire, tmp_path: Path) -> None:
