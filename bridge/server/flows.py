@@ -127,12 +127,17 @@ class Flows:
             log.warning("popup %d was answered, but its advisor %s is gone", popup_id, stored.advisor)
             self._settled(popup_id)
             return
-        popup, answer = unpack(stored.message, Popup), unpack(stored.answer, Answer)
+        try:
+            popup, answer = unpack(stored.message, Popup), unpack(stored.answer, Answer)
+            state = unpack(stored.state)
+        except msgspec.DecodeError as error:
+            self._tell(popup_id, error)
+            return
         context = AdvisorContext(self, advisor, live, parent=popup_id)
         # A daemon that stops in the middle, or whose store was closed, leaves the answer for the next one.
         stopped = False
         try:
-            await advisor.on_answer(context, live.view, popup, unpack(stored.state), answer)
+            await advisor.on_answer(context, live.view, popup, state, answer)
         except StoreError:
             stopped = True
             raise
@@ -159,15 +164,28 @@ class Flows:
         return popup_id
 
     async def opened(self, live: LiveSession, advisor: Advisor) -> list[tuple[Popup, Any]]:
-        """The advisor's popups in the session that nobody has answered, oldest first, and their states."""
+        """The advisor's popups in the session that nobody has answered, oldest first, and their states.
+
+        Those that can't be read any more, in a damaged file, are left out.
+        """
         kept = await self.store.read(
             lambda connection: SessionStore(Database(connection)).unsettled(live.id), brief=False
         )
-        return [
-            (msgspec.structs.replace(unpack(one.message, Popup), id=one.id), unpack(one.state))
-            for one in kept
-            if one.advisor == advisor.name and one.status == "open"
-        ]
+        found = []
+        for one in kept:
+            if one.advisor == advisor.name and one.status == "open":
+                try:
+                    popup = msgspec.structs.replace(unpack(one.message, Popup), id=one.id)
+                    found.append((popup, unpack(one.state)))
+                except msgspec.DecodeError as error:
+                    self._tell(one.id, error)
+        return found
+
+    def _tell(self, popup_id: int, error: msgspec.DecodeError) -> None:
+        log.error(
+            "popup %d can't be read: %s is damaged (%s); stop the bridge and run `popbridge db check`",
+            popup_id, self.store.path, error,
+        )  # fmt: skip
 
     async def show_again(self, live: LiveSession) -> None:
         """The editor was restarted: what was on its screen comes again, under the old ids."""

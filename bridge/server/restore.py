@@ -19,6 +19,7 @@ from bridge.host import Registry
 from bridge.server.commands import Commands
 from bridge.server.flows import Flows
 from bridge.server.live import LiveSession, Sessions
+from bridge.store.failures import DamagedRow
 from bridge.store.outbox import Answer, unacknowledged
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import Receipt, StoredPopup, StoredSession, unpack
@@ -47,20 +48,20 @@ async def restore(
 
     A session in which something can't be read ends alone.
     """
-    for stored in await store.read(lambda connection: SessionStore(Database(connection)).all_open()):
+    for session in await store.read(lambda connection: SessionStore(Database(connection)).all_open()):
         try:
-            left = await store.read(functools.partial(_left, stored))
-            live = _session(stored, registry, sessions)
+            left = await store.read(functools.partial(_left, session))
+            live = _session(left.session, registry, sessions)
             _outbox(left, live)
             await _unnumbered(left, live, commands, flows)
-        except (msgspec.MsgspecError, ProtocolError) as error:
+        except (DamagedRow, msgspec.MsgspecError, ProtocolError) as error:
             log.error(
                 "session %s can't be brought back, so that its client will have to begin anew: %s is damaged "
                 "(%s); stop the bridge and run `popbridge db check`",
-                stored.id, store.path, error,
+                session, store.path, error,
             )  # fmt: skip
-            sessions.forget(stored.id)
-            await sessions.settle(stored.id)
+            sessions.forget(session)
+            await sessions.settle(session)
             continue
         for popup in left.popups:
             if popup.status == "answered":
@@ -68,10 +69,10 @@ async def restore(
     return len(sessions)
 
 
-def _left(stored: StoredSession, connection: sqlite3.Connection) -> Left:
+def _left(session: str, connection: sqlite3.Connection) -> Left:
     db = Database(connection)
-    receipts = ReceiptStore(db).unanswered(stored.id)
-    return Left(stored, SessionStore(db).unsettled(stored.id), receipts, unacknowledged(db, stored.id))
+    store, receipts = SessionStore(db), ReceiptStore(db).unanswered(session)
+    return Left(store.stored(session), store.unsettled(session), receipts, unacknowledged(db, session))
 
 
 def _session(stored: StoredSession, registry: Registry, sessions: Sessions) -> LiveSession:

@@ -57,8 +57,19 @@ def as_store_error(error: Failure, path: Path | None = None) -> StoreError | sql
         return error
     said = "" if str(error) in SAID_BY_THEM else str(error)
     if reason == REASONS["CORRUPT"]:
-        return damage(said, path)
+        made = damage(said, path)
+        return DamagedRow(made.reason) if isinstance(error, Unreadable) else made
     return StoreError(f"{reason} ({said})" if said else reason)
+
+
+class Unreadable(sqlite3.DatabaseError):
+    """A row that SQLite gives, and that holds something else than was ever kept; others may be whole."""
+
+    sqlite_errorname = "SQLITE_CORRUPT"
+
+
+class DamagedRow(StoreError):
+    """What is said of an `Unreadable` one."""
 
 
 def broken(said: str) -> sqlite3.DatabaseError:

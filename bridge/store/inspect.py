@@ -6,6 +6,7 @@ import contextlib
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -15,6 +16,7 @@ from bridge.store.database import applied_migrations, newer_migrations
 from bridge.store.database import migrations as main_migrations
 from bridge.store.failures import FAILURES
 from bridge.store.looking import open_to_look, wal_size
+from bridge.store.rows import READ, unreadable
 
 MOST = 20
 """Most problems that are named."""
@@ -73,9 +75,20 @@ def _look(report: Report, connection: sqlite3.Connection, schema: Migrations, pr
     for table in report.rows:
         with _noting(report):
             report.problems += _no_utf8(connection, table)
+    # What isn't UTF-8 was told.
+    connection.text_factory = lambda data: data.decode("utf-8", "replace")
+    for table in sorted(report.rows.keys() & READ) if _is_of_now(report) else ():
+        with _noting(report):
+            broken = islice(unreadable(connection, table), MOST)
+            report.problems += [f"row {number} of {table} can't be read: {why}" for number, why in broken]
     with _noting(report):
         for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check").fetchmany(MOST):
             report.problems.append(f"row {row} of {table} names a row of {parent} that isn't there")
+
+
+def _is_of_now(report: Report) -> bool:
+    """Whether its rows are as this PopBridge writes them."""
+    return report.schema == [one.name for one in main_migrations.pending(Database(memory=True))]
 
 
 def tables(connection: sqlite3.Connection) -> list[str]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-import msgspec
 from sqlite_utils import Database
 
 from bridge.core.messages import Command, Error, Result
-from bridge.store.records import Receipt, now_text, pack, unpack
+from bridge.store.records import Receipt, as_record, now_text, pack
 
 
 class ReceiptStore:
@@ -97,11 +96,11 @@ class ReceiptStore:
     def latest(self, limit: int = 100) -> list[Receipt]:
         """The newest receipts, newest first."""
         rows = self._db.query("SELECT * FROM receipts ORDER BY id DESC LIMIT ?", [limit])
-        return [_receipt(row) for row in rows]
+        return [read_receipt(row) for row in rows]
 
     def _receipts(self, where: str, *values: object) -> list[Receipt]:
         rows = self._db.query(f"SELECT * FROM receipts WHERE {where} ORDER BY id", list(values))
-        return [_receipt(row) for row in rows]
+        return [read_receipt(row) for row in rows]
 
 
 class RuleStore:
@@ -141,7 +140,6 @@ def _observed(reply: Result | Error) -> tuple[Any, Any, Any]:
     return value.get("before"), value.get("after"), value.get("errors") or None
 
 
-def _receipt(row: Mapping[str, Any]) -> Receipt:
-    packed = {name: unpack(row[name]) for name in ("args", "before", "after", "errors")}
-    known = {name: row[name] for name in Receipt.__struct_fields__ if name not in packed}
-    return msgspec.convert({**known, **packed}, Receipt)
+def read_receipt(row: Mapping[str, Any]) -> Receipt:
+    """A row of the table. Raises Unreadable."""
+    return as_record("receipts", row, Receipt, dict.fromkeys(("args", "before", "after", "errors"), Any))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
 
+from bridge.store.failures import Unreadable
+
 Stored = TypeVar("Stored")
+
+Row = Mapping[str, Any]
 
 ReceiptState = Literal["sent", "applied", "failed"]
 
@@ -86,6 +91,21 @@ def unpack(data: bytes | None, kind: Any = Any) -> Any:
     # Text in it that is no UTF-8, and a column that holds no bytes.
     except (UnicodeDecodeError, TypeError) as error:
         raise msgspec.DecodeError(str(error)) from None
+
+
+def as_record(table: str, row: Row, kind: type[Stored], packed: Mapping[str, Any] = {}) -> Stored:
+    """`row` of `table` as a record; `packed` are its columns with packed values, and what they hold.
+
+    Raises Unreadable where it is another's, or damaged.
+    """
+    try:
+        values = {name: row[name] for name in kind.__struct_fields__}  # type: ignore[attr-defined]
+        values |= {name: unpack(values[name], of) for name, of in packed.items()}
+        return msgspec.convert(values, kind)
+    # A column may have any name, too.
+    except (msgspec.DecodeError, KeyError) as error:
+        said = f"no column {error}" if isinstance(error, KeyError) else str(error)
+        raise Unreadable(f"{table}, row {row.get('id')}: {said}") from None
 
 
 def now_text() -> str:

@@ -16,6 +16,7 @@ from bridge.store.failures import FAILURES
 from bridge.store.inspect import tables
 from bridge.store.looking import open_to_look
 from bridge.store.readable import MAX_ROW, Keep, Numbered, read_keyed, whole_indexes
+from bridge.store.rows import unreadable
 from bridge.store.splits import Splits
 
 MAX_SEQUENCE = 2**53
@@ -52,9 +53,22 @@ def salvage(damaged: Path, fresh: Path, schema: Migrations = main_migrations) ->
                         made.lost[table] = _lost(source, table, made.rows[table], unread)
             target.execute("COMMIT")
     with contextlib.closing(connect(fresh, schema, durable=False).conn) as target:
+        if schema is main_migrations:
+            _leave_out(target, "receipts", made)
         # Alone and at rest it is one file.
         target.execute("PRAGMA journal_mode = DELETE")
     return made
+
+
+def _leave_out(target: sqlite3.Connection, table: str, made: Salvaged) -> None:
+    """Removes the rows for whose sake nobody could read the others any more."""
+    if table in made.rows:
+        numbers = [(number,) for number, _ in unreadable(target, table)]
+        target.executemany(f"DELETE FROM {table} WHERE rowid = ?", numbers)
+        made.rows[table] -= len(numbers)
+        lost = made.lost.get(table, 0)
+        if numbers and lost is not None:
+            made.lost[table] = lost + len(numbers)
 
 
 def _lost(source: sqlite3.Connection, table: str, kept: int, unread: int) -> int | None:

@@ -131,6 +131,9 @@ UNREADABLE = (
     "popups SET message = x'c1'",
     "receipts SET args = x'c1'",
     "receipts SET seq = 1",
+    "sessions SET seq_reserved = 'many'",
+    "popups SET status = 'odd'",
+    "receipts SET deadline_ms = 'soon'",
     # Text that is no UTF-8, within what is packed, and what is no bytes at all.
     "sessions SET identify = CAST(replace(identify, '2.1', x'ffffff') AS BLOB)",
     "popups SET message = CAST(replace(message, 'left', x'ffffffff') AS BLOB)",
