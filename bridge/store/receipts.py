@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any, cast
 
 from sqlite_utils import Database
 
 from bridge.core.messages import Command, Error, Result
 from bridge.store.records import Receipt, as_record, now_text, pack
+
+MAX_ID = 2**63 - 1
 
 
 class ReceiptStore:
@@ -95,8 +97,12 @@ class ReceiptStore:
 
     def latest(self, limit: int = 100) -> list[Receipt]:
         """The newest receipts, newest first."""
-        rows = self._db.query("SELECT * FROM receipts ORDER BY id DESC LIMIT ?", [limit])
-        return [read_receipt(row) for row in rows]
+        return list(self.newest(limit))
+
+    def newest(self, limit: int, before: int = MAX_ID) -> Generator[Receipt]:
+        """The newest receipts with ids below `before`, newest first; to be closed, as it keeps a cursor."""
+        rows = self._db.query("SELECT * FROM receipts WHERE id < ? ORDER BY id DESC LIMIT ?", [before, limit])
+        return (read_receipt(row) for row in rows)
 
     def _receipts(self, where: str, *values: object) -> list[Receipt]:
         rows = self._db.query(f"SELECT * FROM receipts WHERE {where} ORDER BY id", list(values))

@@ -14,9 +14,11 @@ import pytest
 from bridge.connection import ConnectionFile
 from bridge.core.errors import StoreError
 from bridge.core.messages import MAX_FRAME, Action, Popup
+from bridge.store.receipts import ReceiptStore
 from bridge.store.sessions import SessionStore
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.wire import Wire, resume, session
+from tests.store.damage import filled
 
 APPLIED = {"before": [{"path": "a", "options": {"x": 1}}], "after": [{"path": "a", "options": {"x": 2}}]}
 
@@ -370,6 +372,38 @@ async def test_a_receipt_that_cant_be_is_said_to_be_none(wire: Wire, params: Any
 
 async def test_a_list_without_end_is_refused(wire: Wire) -> None:
     assert (await wire.request(1, "receipts.list", {"limit": -1}))["code"] == "bad_params"
+
+
+async def test_a_list_has_as_many_receipts_as_fit_into_a_frame_and_goes_on_from_there(
+    start: Callable[..., ThreadDaemon],
+) -> None:
+    daemon = start()
+    filled(daemon.paths.database, 600)
+    for subprotocol in ("bridge.v1.msgpack", "bridge.v1.json"):
+        async with session(daemon.file, subprotocol) as wire:
+            ids: list[int] = []
+            for number in range(1, 100):
+                before = {"before": ids[-1]} if ids else {}
+                found = (await wire.request(number, "receipts.list", {"limit": 400, **before}))["value"]
+                part = [one["id"] for one in found["receipts"]]
+                assert 100 < len(part) < 400 or part[-1] == 1
+                assert found["more"] is (part[-1] != 1)
+                ids += part
+                if not found["more"]:
+                    break
+            assert ids == list(range(600, 0, -1))
+
+
+async def test_receipts_are_listed_by_a_thread(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, threads = ReceiptStore.newest, set()
+
+    def newest(*args: Any) -> Any:
+        threads.add(threading.current_thread().name.rpartition("-")[0])
+        return real(*args)
+
+    monkeypatch.setattr(ReceiptStore, "newest", newest)
+    assert (await wire.request(1, "receipts.list", {"limit": 1}))["type"] == "result"
+    assert threads == {"store-reader"}
 
 
 async def test_what_was_never_applied_cant_be_reverted(wire: Wire) -> None:
