@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,15 +14,20 @@ from bridge.advisors.import_popups import applied_popup, trouble_popup
 from bridge.advisors.texts import say, why
 from bridge.api import Context, RequestError, SessionView
 
+RULES_AT_ONCE = 500
+
 
 async def remember(context: Context, session: SessionView, gist: Gist) -> str:
     """From now on these findings are settled without asking in these files' folders.
 
     Gives why that can't be kept; empty if it is.
     """
+    rules = sorted(gist.rules)
     try:
-        for folder, code in sorted(gist.rules):
-            await context.add_rule(session, folder, code)
+        for at in range(0, len(rules), RULES_AT_ONCE):
+            some = rules[at : at + RULES_AT_ONCE]
+            # At once, as they are written together then.
+            await asyncio.gather(*(context.add_rule(session, folder, code) for folder, code in some))
     except RequestError as error:
         return error.message
     return ""
