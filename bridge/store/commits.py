@@ -181,6 +181,7 @@ class Commits:
         return outcomes
 
     def _begin(self, synced: bool, patience_ms: int = BUSY_TIMEOUT_MS) -> None:
+        self._roll_back()
         try:
             self._sync(synced)
             if patience_ms != self._patience_ms:
@@ -193,7 +194,9 @@ class Commits:
     def _roll_back(self) -> None:
         # SQLite itself ends the transaction after some errors (https://www.sqlite.org/lang_transaction.html).
         if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+            # Where that fails, it is done before the next is begun: nobody's error may end the thread.
+            with contextlib.suppress(*FAILURES):
+                self._connection.execute("ROLLBACK")
 
     def _committed(self, works: int, trouble: str) -> None:
         self.trouble = trouble

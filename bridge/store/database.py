@@ -148,6 +148,11 @@ def _migrate(path: Path, db: Database, schema: Migrations, *, keep: bool) -> Non
             f"The database {path} was made by a newer PopBridge ({names}): update PopBridge, "
             f"or put back an older one: `popbridge db restore {path.name}.before-…`."
         )
+    if not applied_migrations(db, schema) and _tables(db, schema):
+        raise UserError(
+            f"The database {path} isn't PopBridge's, or has lost its list of migrations: move it away, or "
+            "stop the bridge and keep its rows by `popbridge db restore --salvage`."
+        )
     if not schema.pending(db):
         return
     if keep and _holds_rows(db, schema):
@@ -188,9 +193,14 @@ def applied_migrations(db: Database, schema: Migrations) -> list[str]:
     return names
 
 
+def _tables(db: Database, schema: Migrations) -> set[str]:
+    """Those that aren't for keeping the others."""
+    names = {name for name in db.table_names() if not name.startswith("sqlite_")}
+    return names - {schema.migrations_table}
+
+
 def _holds_rows(db: Database, schema: Migrations) -> bool:
-    names = set(db.table_names()) - {schema.migrations_table}
-    return any(db.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone() for name in names)
+    return any(db.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone() for name in _tables(db, schema))
 
 
 def open_database(path: Path) -> Database:

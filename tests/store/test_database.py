@@ -271,3 +271,23 @@ def test_a_damaged_table_of_migrations_is_told_and_costs_no_rows(
     assert salvage(path, mended).rows["receipts"] == 5
     open_database(mended).conn.close()
     assert receipts(mended) == [1, 2, 3, 4, 5]
+
+
+def test_without_its_list_of_migrations_a_database_is_told_and_its_rows_can_be_kept(tmp_path: Path) -> None:
+    path, mended = filled(tmp_path / "popbridge.db", 5), tmp_path / "mended.db"
+    for damage in ("DELETE FROM _sqlite_migrations", "DROP TABLE _sqlite_migrations"):
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute(damage)
+        with pytest.raises(UserError, match=r"has lost its list of migrations.*--salvage"):
+            open_database(path)
+    assert salvage(path, mended).rows["receipts"] == 5
+
+
+def test_nothing_is_added_to_another_programs_database(tmp_path: Path) -> None:
+    path = tmp_path / "popbridge.db"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("CREATE TABLE theirs (x)")
+    before = content(path)
+    with pytest.raises(UserError, match="isn't PopBridge's"):
+        open_database(path)
+    assert content(path) == before

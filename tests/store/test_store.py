@@ -103,6 +103,22 @@ async def test_after_a_work_that_ends_the_transaction_in_silence_nothing_is_done
     assert await store.read(texts) == ["one", "two"]
 
 
+async def test_a_work_that_cant_be_undone_now_is_undone_before_the_next(store: Store) -> None:
+    def fails(db: Database) -> None:
+        insert("half done")(db)
+        # As a disk that fails keeps SQLite from undoing it.
+        db.conn.set_authorizer(lambda action, what, *_: int(what == "ROLLBACK"))
+        raise ValueError("oops")
+
+    with pytest.raises(ValueError, match="oops"):
+        await store.write(fails)
+    with pytest.raises(sqlite3.Error):
+        await store.write(insert("refused"))
+    await asyncio.to_thread(store._commits._connection.set_authorizer, None)
+    await store.write(insert("kept"))
+    assert await store.read(texts) == ["kept"]
+
+
 async def test_what_doesnt_fit_is_told_and_what_fits_is_kept(store: Store) -> None:
     store.write_now(lambda db: db.conn.execute("PRAGMA max_page_count = 40"))
     large = "x" * 200_000
