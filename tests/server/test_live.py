@@ -114,7 +114,7 @@ async def test_a_session_that_cant_be_kept_is_open_all_the_same_and_says_so(
 async def test_an_answer_that_needs_the_store_says_what_is_wrong_with_it(
     daemon: ThreadDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(work: object) -> None:
+    async def broken(work: object, **_: object) -> None:
         raise StoreError("its database is damaged")
 
     async with session(daemon.file) as wire:
