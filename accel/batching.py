@@ -7,26 +7,35 @@ and a busy one in batches.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from accel.executor import BatchExecutor, ExecutorResult, packed_item
+from accel.apart import Apart
+from accel.batch import LEAST_S, Batch, Waiting, overdue, settle
+from accel.executor import BatchExecutor, ExecutorResult
 from accel.priorities import PRIORITIES, Turns
 from accel.watch import Watch
-from accel.workload import Batching, Input, Workload, WorkloadError, names
+from accel.workload import Batching, Input, Workload, WorkloadError
 
 MaxRows = Callable[[Workload], int]
 """The policy: how many rows at once are worth it here; 1 where running one by one is better."""
+
+log = logging.getLogger(__name__)
 
 
 class Batcher:
     """An executor that runs jobs of one workload together where its policy says so."""
 
-    def __init__(self, executor: BatchExecutor, max_rows: MaxRows) -> None:
+    def __init__(self, executor: BatchExecutor, max_rows: MaxRows, *, least_s: float = LEAST_S) -> None:
+        """A batch that is under way for `least_s` seconds is stopped when a deadline in it passes, or half of
+        the time that the first one left has passed: who hangs in it can't be seen, and each is tried by
+        itself."""
         self._executor = executor
         self._max_rows = max_rows
+        self._least_s = least_s
         self._queues: dict[tuple[str, str, Path | None], _Queue] = {}
 
     async def start(self) -> None:
@@ -75,68 +84,36 @@ class Batcher:
         key = (workload.name, batching.bucket(parsed), out_dir)
         queue = self._queues.get(key)
         if queue is None:
-            queue = self._queues[key] = _Queue(self._executor, workload, out_dir, lambda: self._forget(key))
+            queue = self._queues[key] = _Queue(
+                self._executor, workload, out_dir, self._least_s, lambda: self._forget(key)
+            )
         return queue
 
     def _forget(self, key: tuple[str, str, Path | None]) -> None:
         self._queues.pop(key, None)
 
 
-class Waiting:
-    """A job in a queue or in a batch, until its `result` is known. Raises WorkloadError for parameters that
-    can't be sent."""
-
-    def __init__(
-        self,
-        params: Mapping[str, Any],
-        inputs: Sequence[Input],
-        rows: int,
-        priority: str,
-        end: float,
-        watch: Watch | None = None,
-    ) -> None:
-        self.params = params
-        self.inputs = inputs
-        self.packed = packed_item(params, inputs)
-        self.rows = rows
-        self.priority = priority
-        self.end = end
-        """Its deadline, by `time.monotonic`."""
-        self.watch = watch or Watch()
-        self.result: asyncio.Future[ExecutorResult] = asyncio.get_running_loop().create_future()
-
-
-class _Batch:
-    """Jobs that a worker has taken together, and the task in which it does them."""
-
-    def __init__(self, jobs: Sequence[Waiting]) -> None:
-        self.jobs = jobs
-        self.task = asyncio.current_task()
-
-    @property
-    def wanted(self) -> bool:
-        return any(not job.result.done() for job in self.jobs)
-
-    def stop(self) -> None:
-        if self.task is not None:
-            self.task.cancel()
-
-
 class _Queue:
     """The jobs of one workload that may run together."""
 
     def __init__(
-        self, executor: BatchExecutor, workload: Workload, out_dir: Path | None, forget: Callable[[], None]
+        self,
+        executor: BatchExecutor,
+        workload: Workload,
+        out_dir: Path | None,
+        least_s: float,
+        forget: Callable[[], None],
     ) -> None:
         self._executor = executor
         self._workload = workload
         self._out_dir = out_dir
+        self._least_s = least_s
         self._forget = forget
         self._turns: Turns[Waiting] = Turns()
         self._rows = 0
         self._asking: list[str] = []
         """The priorities of those tasks that ask for a worker and have none yet."""
-        self._batches: dict[int, _Batch] = {}
+        self._batches: set[Batch] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, job: Waiting, most: int) -> ExecutorResult:
@@ -145,7 +122,7 @@ class _Queue:
         if self._rows > most * len(self._asking) or self._is_most_urgent(job.priority):
             self._ask(job.priority, most)
         try:
-            async with asyncio.timeout(job.end - time.monotonic()):
+            async with asyncio.timeout(job.deadline - time.monotonic()):
                 return await job.result
         except TimeoutError:
             self._leave(job, overdue=True)
@@ -168,6 +145,12 @@ class _Queue:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
+    def _ask_for_rest(self, most: int) -> None:
+        """What didn't fit may have nobody who asks for it, or somebody of a lower priority."""
+        first = next((priority for priority, count in self._turns.waiting.items() if count), None)
+        if first is not None and self._is_most_urgent(first):
+            self._ask(first, most)
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not self._tasks and not len(self._turns):
@@ -175,34 +158,49 @@ class _Queue:
 
     async def _serve(self, priority: str, most: int) -> None:
         """Runs one batch: whatever waits when a worker is free."""
-        taken: list[Waiting] = []
+        task = asyncio.current_task()
+        assert task is not None
+        batch = Batch(task.cancel, self._least_s)
+        self._batches.add(batch)
+        try:
+            await self._together(batch, priority, most)
+        finally:
+            batch.end()
+            self._batches.discard(batch)
+        if any(not job.result.done() for job in batch.jobs):
+            most_s = max(batch.took_s, self._least_s)
+            await Apart(self._executor, self._workload, self._out_dir, batch.jobs, most_s).run()
+
+    async def _together(self, batch: Batch, priority: str, most: int) -> None:
+        """Leaves those jobs without a result that have to be tried by themselves."""
 
         def take() -> Sequence[Waiting]:
             self._asking.remove(priority)
-            taken.extend(self._take(most))
-            if taken:
-                self._batches[id(taken)] = _Batch(taken)
-            return taken
+            batch.begin(self._take(most))
+            self._ask_for_rest(most)
+            return batch.jobs
 
         try:
             done = await self._executor.run_batch(
                 self._workload, take, priority=priority, out_dir=self._out_dir
             )
-            for job, outcome in zip(taken, done, strict=True):
-                _settle(job, outcome)
         except WorkloadError as error:
-            if not taken:  # no worker comes any more
+            if not batch.jobs:  # no worker comes any more
                 self._asking.remove(priority)
-                taken.extend(self._take(self._rows))
-                for job in taken:
-                    _settle(job, error)
-            await self._one_by_one(taken)
+                for job in self._take(self._rows):
+                    settle(job, error)
+            return
         except asyncio.CancelledError:
-            # One of them is overdue: it may be the one that holds up the others.
-            self._batches.pop(id(taken), None)
-            await self._one_by_one(taken)
-        finally:
-            self._batches.pop(id(taken), None)
+            if not batch.stopped:
+                raise
+            if left := sum(not job.result.done() for job in batch.jobs):
+                said = "%s: %d jobs at once took too long; %d of them run one by one"
+                log.warning(said, self._workload.name, len(batch.jobs), left)
+            return
+        for job, outcome in zip(batch.jobs, done, strict=True):
+            # What this process has no memory for another may have.
+            if not isinstance(outcome, WorkloadError) or outcome.fault != "process":
+                settle(job, outcome)
 
     def _take(self, most: int) -> list[Waiting]:
         """Jobs in the order of their turns, up to `most` rows and at least one."""
@@ -214,47 +212,19 @@ class _Queue:
 
         while (job := self._turns.next(fits)) is not None:
             self._rows -= job.rows
-            if job.watch.unwanted:  # whoever gave it up may say that it never began
+            # Whoever gave it up may say that it never began, or is about to see that its time is over.
+            if job.watch.unwanted or job.result.done():
                 continue
             rows += job.rows
             job.watch.begin()
             taken.append(job)
         return taken
 
-    async def _one_by_one(self, jobs: Sequence[Waiting]) -> None:
-        await asyncio.gather(*(self._alone(job) for job in jobs if not job.result.done()))
-
-    async def _alone(self, job: Waiting) -> None:
-        try:
-            left = max(0.001, job.end - time.monotonic())
-            done = await self._executor.run(
-                self._workload, job.params, job.inputs,
-                deadline_s=left, priority=job.priority, out_dir=self._out_dir,
-            )  # fmt: skip
-        except WorkloadError as error:
-            _settle(job, error)
-        else:
-            _settle(job, done)
-
     def _leave(self, job: Waiting, overdue: bool) -> None:
         """Nobody waits for `job` any more."""
         job.result.cancel()
         if self._turns.remove(job):
             self._rows -= job.rows
-        for batch in tuple(self._batches.values()):
-            if job in batch.jobs and (overdue or not batch.wanted):
-                batch.stop()
-
-
-def _settle(job: Waiting, outcome: ExecutorResult | WorkloadError) -> None:
-    if job.result.done():
-        return
-    if isinstance(outcome, WorkloadError):
-        job.result.set_exception(outcome)
-    else:
-        job.result.set_result(outcome)
-
-
-def overdue(job: Waiting) -> WorkloadError:
-    """That `job` wasn't done before its deadline."""
-    return WorkloadError("deadline_exceeded", "wasn't done before its deadline", names(job.inputs))
+        for batch in tuple(self._batches):
+            if job in batch.jobs:
+                batch.left(overdue)

@@ -39,7 +39,8 @@ WARM = ("accel.image.inspecting",)
 """What a worker imports before its first job: the costly ones."""
 
 TRIES = 2
-"""How many workers a job may cost before it is blamed itself."""
+"""How many workers a job may cost before it is blamed itself: by crashing them, or as they have no memory
+left."""
 
 log = logging.getLogger(__name__)
 
@@ -205,20 +206,18 @@ class LocalExecutor:
         begin = time.perf_counter()
         worker = await self._pool.acquire(priority)
         queued = (time.perf_counter() - begin) * 1000
-        parts = take()
-        if not parts:
-            self._pool.release(worker)
-            return []
-        frame = _batch_frame(workload, parts, out_dir)
         try:
-            reply = await worker.ask(frame, workload.name)
+            if not (parts := take()):
+                self._pool.release(worker)
+                return []
+            reply = await worker.ask(_batch_frame(workload, parts, out_dir), workload.name)
+            assert isinstance(reply, Several)
         except WorkerDied as error:
             self._pool.discard(worker)
             raise WorkloadError("worker_crashed", str(error)) from None
         except BaseException:
             self._pool.discard(worker)
             raise
-        assert isinstance(reply, Several)
         self._took_back(worker, reply.replies)
         return [_outcome(workload, one, queued, len(parts)) for one in reply.replies]
 
@@ -228,14 +227,15 @@ class LocalExecutor:
         """A worker's reply, and the milliseconds until one was free."""
         queued = 0.0
         died = ""
-        for _ in range(TRIES):
+        watch = watch or Watch()
+        for tried in range(1, TRIES + 1):
             begin = time.perf_counter()
-            worker = await self._pool.acquire(priority)
+            worker = await self._pool.acquire(priority, again=watch.begun)
             queued += (time.perf_counter() - begin) * 1000
-            if watch is not None:
-                watch.begin()
             try:
+                watch.begin()
                 reply = await worker.ask(job, doing)
+                assert not isinstance(reply, Several)
             except WorkerDied as error:
                 self._pool.discard(worker)
                 died = str(error)
@@ -243,17 +243,23 @@ class LocalExecutor:
                 self._pool.discard(worker)
                 raise
             else:
-                assert not isinstance(reply, Several)
-                self._took_back(worker, [reply])
-                return reply, queued
+                is_full = self._took_back(worker, [reply])
+                if not is_full or tried == TRIES:
+                    return reply, queued
         raise WorkloadError("worker_crashed", died, name)
 
-    def _took_back(self, worker: Worker, replies: Sequence[Reply]) -> None:
-        """For the next job; a process whose GPU is gone never gets it back, another may."""
-        if any(isinstance(one, Failed) and one.fault == "gone" for one in replies):
+    def _took_back(self, worker: Worker, replies: Sequence[Reply]) -> bool:
+        """For the next job; a process whose GPU is gone never gets it back, another may. Whether another may
+        have the memory, too, that this one has given to earlier jobs."""
+        faults = {one.fault for one in replies if isinstance(one, Failed)}
+        is_full = "process" in faults and worker.jobs > 1
+        if "gone" in faults:
             self._pool.discard(worker)
+        elif is_full:
+            self._pool.discard(worker, "memory")
         else:
             self._pool.release(worker)
+        return is_full
 
 
 def _frame(
@@ -279,6 +285,8 @@ def _encoded(message: msgspec.Struct) -> bytes:
         return msgspec.msgpack.encode(message)
     except UnicodeEncodeError:
         raise WorkloadError("bad_params", "a text isn't valid Unicode") from None
+    except OverflowError:
+        raise WorkloadError("bad_params", "a whole number has more than 64 bits") from None
 
 
 def _outcome(

@@ -98,8 +98,12 @@ def _at_once(
             return [one for part in parts for one in _at_once(workload, batching, part, limits)]
         if fault == "gone":
             return [error] * len(items)
-        said = "%s failed on %d jobs at once; they run one by one"
-        log.warning(said, workload.name, len(items), exc_info=True)
+        said, known = (
+            "%s failed on %d jobs at once; they run one by one: %s",
+            isinstance(error, WorkloadError),
+        )
+        level = logging.INFO if known else logging.WARNING
+        log.log(level, said, workload.name, len(items), error, exc_info=not known)
         return [_alone(workload, item, limits) for item in items]
 
 
@@ -166,7 +170,7 @@ def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done])
             return _failed(code, reason, names(inputs), fault=fault)
         if fault == "memory":
             reason = "needs more memory than a worker may take" + _limit(setup.memory_mib)
-            return _failed("too_large", reason, names(inputs))
+            return _failed("too_large", reason, names(inputs), fault="process")
         reason = f"the workload failed ({type(error).__name__})"
         return _failed("internal", reason, names(inputs), traceback.format_exc())
 

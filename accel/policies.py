@@ -25,6 +25,9 @@ LEAST_S = 0.25
 ROUNDS = 3
 """How often each size is measured, at least; the best round counts, as other work only slows down."""
 
+LIMIT_S = 60.0
+"""How long a worker may have a batch that is measured."""
+
 _EACH = 8
 """Batches of one size in a round, at most."""
 
@@ -86,11 +89,12 @@ class Policies:
     async def _quietly(self, workload: Workload) -> None:
         try:
             policy = await self.measure(workload)
-        except WorkloadError as error:
-            again = self._retries.failed(self._key(workload), error.reason)
-            log.warning(
-                "%s can't be measured for batches, and is again in %.0f s: %s", workload.name, again, error
-            )
+        # A plugin's samples may raise anything.
+        except Exception as error:
+            reason = error.reason if isinstance(error, WorkloadError) else repr(error)
+            again = self._retries.failed(self._key(workload), reason)
+            said = "%s can't be measured for batches, and is again in %.0f s: %s"
+            log.warning(said, workload.name, again, reason)
         else:
             self._retries.worked(self._key(workload))
             log.info("%s runs in batches of up to %d rows", workload.name, policy.max_rows)
@@ -103,17 +107,23 @@ class _Part(Struct, frozen=True):
     packed: msgspec.Raw
 
 
-async def rates(executor: BatchExecutor, workload: Workload, *, computed: bool = True) -> dict[int, float]:
+async def rates(
+    executor: BatchExecutor, workload: Workload, *, computed: bool = True, limit_s: float = LIMIT_S
+) -> dict[int, float]:
     """Rows a second by rows of a batch, of the workload's samples on one worker. Raises WorkloadError.
 
     `computed`: by the time that the worker computed, which other work on the machine hardly changes; else by
-    all that passed, as with a device that computes for it.
+    all that passed, as with a device that computes for it. `limit_s` is for each batch, once a worker has it.
     """
     assert workload.batching is not None
     sizes = [size for size in SIZES if size <= workload.batching.max_rows]
     samples = [workload.batching.sample(index) for index in range(sizes[-1])]
     parts = [_Part(packed_item(sample, [])) for sample in samples]
-    await _timed(executor, workload, parts[:1], computed)  # the first job also opens the model
+
+    async def timed(group: Sequence[_Part]) -> float:
+        return await _timed(executor, workload, group, computed, limit_s)
+
+    await timed(parts[:1])  # the first job also opens the model
     best = dict.fromkeys(sizes, float("inf"))
     begin, rounds = time.perf_counter(), 0
     # In turns, so that whatever else the machine does meets all sizes alike.
@@ -121,17 +131,27 @@ async def rates(executor: BatchExecutor, workload: Workload, *, computed: bool =
         for size in sizes:
             # All samples once, as they differ: a large batch has short ones and long ones in any case.
             groups = [parts[first : first + size] for first in range(0, len(parts), size)]
-            took = [await _timed(executor, workload, group, computed) for group in groups[:_EACH]]
+            took = [await timed(group) for group in groups[:_EACH]]
             best[size] = min(best[size], sum(took) / len(took))
         rounds += 1
     return {size: size / seconds for size, seconds in best.items()}
 
 
 async def _timed(
-    executor: BatchExecutor, workload: Workload, parts: Sequence[_Part], computed: bool
+    executor: BatchExecutor, workload: Workload, parts: Sequence[_Part], computed: bool, limit_s: float
 ) -> float:
     """Seconds in the worker. Raises WorkloadError."""
-    done = await executor.run_batch(workload, lambda: parts, priority="bulk", out_dir=None)
+
+    def take() -> Sequence[_Part]:
+        limit.reschedule(asyncio.get_running_loop().time() + limit_s)
+        return parts
+
+    try:
+        async with asyncio.timeout(None) as limit:
+            done = await executor.run_batch(workload, take, priority="bulk", out_dir=None)
+    except TimeoutError:
+        reason = f"samples weren't done within {limit_s:.0f} s ({len(parts)} at once)"
+        raise WorkloadError("deadline_exceeded", reason) from None
     if failed := [one for one in done if isinstance(one, WorkloadError)]:
         raise failed[0]
     good = [one for one in done if not isinstance(one, WorkloadError)]

@@ -82,18 +82,20 @@ class Pool:
 
     async def start(self) -> None:
         """Starts all processes; they get ready by themselves. Raises OSError."""
-        try:
-            await asyncio.gather(*(self._spawn() for _ in range(self.size)))
-        except OSError:
+        started = await asyncio.gather(*(self._spawn() for _ in range(self.size)), return_exceptions=True)
+        if failed := [error for error in started if error is not None]:
             await self.close()
-            raise
+            raise failed[0]
 
-    async def acquire(self, priority: str) -> Worker:
-        """A worker, lent until `release` or `discard`. Raises WorkloadError `shutting_down`."""
+    async def acquire(self, priority: str, *, again: bool = False) -> Worker:
+        """A worker, lent until `release` or `discard`; at once where the same job had one `again`.
+
+        Raises WorkloadError `shutting_down`.
+        """
         if self._closing.is_set():
             raise _closing()
         turn: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
-        self._turns.add(turn, priority)
+        self._turns.add(turn, priority, again=again)
         self._lend()
         try:
             return await turn

@@ -30,9 +30,14 @@ class Turns(Generic[Waiter]):
         """How many wait, by priority."""
         return {priority: len(self._classes[at]) for at, priority in enumerate(PRIORITIES)}
 
-    def add(self, waiter: Waiter, priority: str) -> None:
-        """Queues `waiter`. Raises ValueError for a priority that is none."""
-        self._classes[PRIORITIES.index(priority)].append(waiter)
+    def add(self, waiter: Waiter, priority: str, *, again: bool = False) -> None:
+        """Queues `waiter`; one that had its turn and needs it `again` comes first in its class. Raises
+        ValueError for a priority that is none."""
+        waiters = self._classes[PRIORITIES.index(priority)]
+        if again:
+            waiters.appendleft(waiter)
+        else:
+            waiters.append(waiter)
 
     def remove(self, waiter: Waiter) -> bool:
         """Forgets `waiter`; whether it still waited."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from typing import cast
 import msgspec
 import psutil
 
+from accel.exits import describe
 from accel.frames import HEADER, Reply, Setup, Several, pack, replies
 
 # Every worker is one core's work: a thread pool in each would only fight for the same cores.
@@ -31,8 +33,16 @@ by itself, which for the buffers of one large image takes longer than filling th
 GRACE_S = 1.0
 """How long a process that has closed its pipes may take to end."""
 
+END_S = 10.0
+"""How long a process that was killed may take to end; one in a driver that hangs never does."""
+
+BASE: str = getattr(sys, "_base_executable", sys.executable)
+"""The interpreter that a virtual environment is made of."""
+
 LOOK_S = 0.5
 """How old what is known of a process's memory may be: a look costs as much as a small job."""
+
+log = logging.getLogger(__name__)
 
 
 class WorkerDied(Exception):
@@ -52,6 +62,8 @@ class Worker:
         """Which workload, for people; empty where it does nothing."""
         self.since = time.monotonic()
         """When it began that, or ended the last, by `time.monotonic`."""
+        self.jobs = 0
+        """How many frames it was asked."""
         self._held = 0
         self._look_again = 0.0
 
@@ -59,18 +71,20 @@ class Worker:
     async def spawn(cls, setup: Setup, env: Mapping[str, str]) -> Worker:
         """Starts a process and doesn't wait until it is ready. Raises OSError."""
         loop = asyncio.get_running_loop()
+        python, more = interpreter(sys.platform, sys.executable, BASE)
         transport, wire = await loop.subprocess_exec(
             _Wire,
-            sys.executable,
+            python,
             # Modules in the folder that the daemon happens to be started from are none of ours.
             *("-P", "-m", "accel.worker"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # A Windows program without a console has no stderr that could be inherited.
             stderr=subprocess.DEVNULL if sys.stderr is None else None,
-            env=environment(env),
+            env=environment({**more, **env}),
             creationflags=no_window(loop),
             # A terminal's Ctrl-C would meet workers that are still starting, and be told as their failure.
+            # What a worker starts itself is of its group.
             start_new_session=True,
         )
         worker = cls(transport, wire)
@@ -83,6 +97,7 @@ class Worker:
 
     async def ask(self, job: bytes, doing: str = "") -> Reply | Several:
         """The reply to a job's frame; `doing` is its workload. Raises WorkerDied."""
+        self.jobs += 1
         frame = self._wire.expect()
         self._write(job)
         self._turn_to(doing)
@@ -119,10 +134,15 @@ class Worker:
         self._wire.kill()
 
     async def end(self) -> None:
-        """Ends the process and waits until it is gone."""
+        """Ends the process and waits until it is gone, or for END_S."""
         self.kill()
         self._stdin.close()
-        await self._wire.gone.wait()
+        try:
+            async with asyncio.timeout(END_S):
+                await self._wire.gone.wait()
+        except TimeoutError:
+            said = "worker process %d was killed and doesn't end: the system holds it, for a device perhaps"
+            log.error(said, self.pid)
         self._transport.close()
 
 
@@ -177,6 +197,10 @@ class _Wire(asyncio.SubprocessProtocol):
         self.gone.set()
 
     def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if sys.platform != "win32":
+                # With all that it has started, a tool that a plugin runs for example.
+                os.killpg(self._transport.get_pid(), signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):
             self._transport.kill()
 
@@ -192,17 +216,18 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
     return {**os.environ, **SINGLE_THREADED, **HEAP, "PYTHONPATH": path, **extra}
 
 
+def interpreter(platform: str, executable: str, base: str) -> tuple[str, Mapping[str, str]]:
+    """What starts a Python as `executable` is, and variables for it; `base` is that of its environment."""
+    # On Windows a virtual environment's python.exe starts that of its base and waits for it: the process that
+    # is known here would be another than the one that works. multiprocessing passes it by in this way, too.
+    if platform == "win32" and os.path.normcase(executable) != os.path.normcase(base):
+        return base, {"__PYVENV_LAUNCHER__": executable}
+    return executable, {}
+
+
 def no_window(loop: asyncio.AbstractEventLoop) -> int:
     """The flag with which Windows opens no console for a worker, where `loop` takes any."""
     # Loops that aren't asyncio's own (winloop) raise ValueError for every flag but 0.
     if sys.platform == "win32" and isinstance(loop, asyncio.BaseEventLoop):
         return subprocess.CREATE_NO_WINDOW
     return 0
-
-
-def describe(code: int | None) -> str:
-    """A process's exit code for people."""
-    if code is not None and code < 0:
-        with contextlib.suppress(ValueError):
-            return signal.Signals(-code).name
-    return f"exit code {code}"

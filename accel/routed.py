@@ -28,6 +28,9 @@ DEADLINE_S = 60.0
 FAILURES = frozenset({"internal", "worker_crashed", "too_large"})
 """What a device can be to blame for (its memory is full, say) when the CPU isn't."""
 
+HUNG = 10
+"""Times as long as expected after which a device may hang, from HUNG_S seconds on."""
+HUNG_S = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -110,14 +113,19 @@ class Routed:
         out_dir: Path | None = None,
         watch: Watch | None = None,
     ) -> ExecutorResult:
-        end = time.monotonic() + deadline_s
+        begin = time.monotonic()
+        end = begin + deadline_s
         choice, lane = self._choose(workload, params, inputs)
+        expected_s = (choice.ms + lane.queued_ms) / 1000
+        watch = watch or Watch()
         more: dict[str, Any] = {"priority": priority, "out_dir": out_dir, "watch": watch}
         first = self._lanes[0]
         try:
             done = await self._run(lane, choice, workload, params, inputs, deadline_s=deadline_s, **more)
         except WorkloadError as error:
             left = end - time.monotonic()
+            if error.code == "deadline_exceeded" and watch.begun:
+                self._suspect(workload, lane, time.monotonic() - begin, expected_s)
             if lane is first or error.code not in FAILURES or left <= 0:
                 raise
             reason = f"{lane.form.device} failed: {error.reason}"
@@ -126,6 +134,10 @@ class Routed:
             # So it was the device's fault.
             wait = self._blame(workload, lane, error)
             return msgspec.structs.replace(done, reason=f"{reason}; it is tried again in {wait:.0f} s")
+        except asyncio.CancelledError:
+            if watch.overdue and watch.begun:
+                self._suspect(workload, lane, time.monotonic() - begin, expected_s)
+            raise
         if lane is not first:
             self._praise(workload, lane)
         return done
@@ -138,6 +150,14 @@ class Routed:
         return await self.routing.measure(
             workload, [lane.form for lane in self._lanes], self._samples[workload.name].scale
         )
+
+    def _suspect(self, workload: Workload, lane: Lane, took_s: float, expected_s: float) -> None:
+        """Lets a device rest that gave nothing in many times what it was expected to take: one that hangs
+        looks like the fastest to whoever chooses by what was measured."""
+        if lane is not self._lanes[0] and took_s > max(HUNG_S, HUNG * expected_s):
+            self._blame(
+                workload, lane, WorkloadError("deadline_exceeded", f"it gave nothing in {took_s:.0f} s")
+            )
 
     def _blame(self, workload: Workload, lane: Lane, error: WorkloadError) -> float:
         """Lets a device rest, which isn't tried again with every job; gives the seconds."""
@@ -201,9 +221,18 @@ class Routed:
         return msgspec.structs.replace(done, device=device, reason=choice.reason)
 
     async def _sampled(self, workload: Workload, form: Form, side: int) -> float:
-        """Milliseconds in the worker, from files to files."""
+        """Milliseconds in the worker, from files to files. Raises WorkloadError."""
         lane = next(lane for lane in self._lanes if lane.form is form)
-        with tempfile.TemporaryDirectory(prefix="popbridge-") as folder:
+        try:
+            return await self._sampled_in_files(workload, lane, side)
+        except OSError as error:
+            said = (error.strerror or str(error)).lower()
+            raise WorkloadError("internal", f"files to measure it by can't be written ({said})") from None
+
+    async def _sampled_in_files(self, workload: Workload, lane: Lane, side: int) -> float:
+        # A worker that is ended at its deadline may have one of them open a moment longer, which Windows then
+        # doesn't remove.
+        with tempfile.TemporaryDirectory(prefix="popbridge-", ignore_cleanup_errors=True) as folder:
             params, inputs = await asyncio.to_thread(self._samples[workload.name].make, side, Path(folder))
             done = await lane.executor.run(
                 _by(lane, workload),

@@ -116,7 +116,8 @@ class Routing:
         costs = {
             name: fitted({scale.size(side): ms for side, ms in times.items()}) for name, times in best.items()
         }
-        self._known |= {_key(workload, form): costs[form.name] for form in forms}
+        # Another process may have measured others meanwhile, as `popbridge tune` does beside a daemon.
+        self._known |= read(self._file) | {_key(workload, form): costs[form.name] for form in forms}
         write(self._file, self._known)
         return costs
 
@@ -144,10 +145,12 @@ class Routing:
         begin = time.perf_counter()
         try:
             costs = await self.measure(workload, forms, scale)
-        except WorkloadError as error:
-            again = self._retries.failed(key, error.reason)
+        # What makes a sample may raise anything.
+        except Exception as error:
+            reason = error.reason if isinstance(error, WorkloadError) else repr(error)
+            again = self._retries.failed(key, reason)
             said = "%s can't be measured on every device, and is again in %.0f s: %s"
-            log.warning(said, workload.name, again, error)
+            log.warning(said, workload.name, again, reason)
             return
         self._retries.worked(key)
         said = ", ".join(f"{name} {one.fixed_ms:.1f} + {one.mpx_ms:.1f}" for name, one in costs.items())

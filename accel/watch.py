@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 
 class Watch:
     """Given to `Executor.run`, which keeps `begun`; whoever gives up the job says so with `unwanted`, and why
-    with `overdue`."""
+    with `overdue`, and beforehand when with `end`."""
 
-    __slots__ = ("begun", "on_begin", "overdue", "unwanted")
+    __slots__ = ("begun", "end", "on_begin", "overdue", "unwanted")
 
     def __init__(self, on_begin: Callable[[], None] | None = None) -> None:
         """`on_begin` is called each time that a worker takes the job: once more where the first has died."""
         self.on_begin = on_begin
+        self.end = math.inf
+        """When it is given up at the latest, by `time.monotonic`, as far as is known; it may change."""
         self.begun = False
         """Whether a worker has taken the job: until then it can be cancelled at no cost."""
         self.unwanted = False

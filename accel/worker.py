@@ -13,11 +13,15 @@ from typing import IO
 
 import psutil
 
+from accel import dialogs
 from accel.devices.faults import DeviceGone
 from accel.frames import jobs, setups
 from accel.incoming import Incoming, incoming
 from accel.jobs import run
 from accel.spare import SPARE
+
+PR_SET_PDEATHSIG = 1
+"""Of prctl(2)."""
 
 NICE = 10
 """How much less than others a worker gets where the system has a scale from -20 to 19."""
@@ -27,6 +31,8 @@ def main() -> None:
     """Serves until stdin ends."""
     # Ctrl-C in a terminal reaches the whole process group; only the parent decides when a worker ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
+    dialogs.suppress()
     # libvips reports what it also raises.
     logging.getLogger("pyvips").setLevel(logging.ERROR)
     give_way()
@@ -61,6 +67,16 @@ def _take(fd: int, mode: str) -> IO[bytes]:
         os.dup2(null, fd)
         os.close(null)
     return own
+
+
+def end_with_parent() -> None:
+    """Has Linux end this process with whoever started it, even where it computes without ever letting go of
+    the interpreter's lock: no thread of it would see the parent go then (accel.incoming)."""
+    if sys.platform == "linux":
+        import ctypes
+
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def give_way() -> None:

@@ -27,7 +27,8 @@ class WorkloadError(Exception):
     name: str
     """The input at fault, as the asker calls it; empty where none is."""
     fault: str
-    """What of a GPU is to blame, `memory` or `gone` (accel.devices.faults); empty for nothing."""
+    """What of a GPU is to blame, `memory` or `gone` (accel.devices.faults), or `process` where this process
+    has no memory left; empty for nothing."""
 
     def __init__(self, code: str, reason: str, name: str = "", *, fault: str = "") -> None:
         super().__init__(reason)
@@ -240,7 +241,8 @@ def batched(
 ) -> Callable[[BatchFunction], BatchFunction]:
     """Declares `function(items, limits) -> outcomes` as `single` for several jobs at once.
 
-    What it raises costs no job its own outcome: each is then done by itself.
+    What it raises costs no job its own outcome: each is then done by itself. So it is, in another process,
+    where it crashes, or takes more than 5 s and half of the time that the first of the jobs has.
     """
 
     def declare(function: BatchFunction) -> BatchFunction:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from accel.ai.sessions import Network, networks
 from accel.ai.tiles import Enlarger, tiled
+from accel.image.bleeding import bled
 from accel.image.decoded import Pixels, full_scale
 from accel.image.light import srgb
 from accel.image.raster import Raster
@@ -27,11 +28,34 @@ def enlarged(image: Raster, params: Upscale, limits: Limits) -> Raster:
     _check(image, params)
     enlarger = enlarger_of(params.style, params.factor, limits)
     coded = image.pixels.dtype.kind == "f" and image.colors == 3 and not (params.normals or image.data)
-    parts = [_plane(image.pixels, 0, image.colors)]
-    if image.has_alpha:
-        parts.append(_plane(image.pixels, image.colors, 1))
-    made = [_part(enlarger, part, params, coded and index == 0) for index, part in enumerate(parts)]
-    return image.with_pixels(made[0] if len(made) == 1 else np.concatenate(made, axis=2))
+    seen = _seen(image, params)
+    made = _part(enlarger, _plane(seen.pixels, 0, image.colors), params, coded)
+    if not image.has_alpha:
+        return image.with_pixels(made)
+    alpha = _plane(image.pixels, image.colors, 1)
+    larger = _settled(_part(enlarger, alpha, params, False), alpha, enlarger.factor, params.wrap)
+    return image.with_pixels(np.concatenate([made, larger], axis=2))
+
+
+def _settled(made: Pixels, alpha: Pixels, factor: int, wrap: bool) -> Pixels:
+    """Transparency that is what it was where a pixel and all beside it are opaque, or none is visible: the
+    networks are off by a code or two, and what is opaque would be so no more."""
+    height, width = alpha.shape[:2]
+    blocks = made.reshape(height, factor, width, factor)
+    for value in (0, 1 if made.dtype.kind == "f" else np.iinfo(made.dtype).max):
+        same = np.pad(alpha[..., 0] == value, 1, "wrap" if wrap else "edge")
+        for axis in (0, 1):
+            first, middle, last = (same.take(range(at, same.shape[axis] - 2 + at), axis) for at in range(3))
+            same = first & middle & last
+        np.copyto(blocks, made.dtype.type(value), where=same[:, None, :, None])
+    return made
+
+
+def _seen(image: Raster, params: Upscale) -> Raster:
+    """The image whose colours are enlarged: those of what is transparent would be mixed with others."""
+    if not params.alpha_weighted or params.normals or image.data:
+        return image
+    return bled(image, 0.0, "wrap" if params.wrap else "clamp")
 
 
 def enlarger_of(style: str, factor: int, limits: Limits) -> Enlarger:

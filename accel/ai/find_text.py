@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,9 @@ Floats = NDArray[np.float32]
 SHORTEST, LONGEST, STEP = 736, 2048, 32
 """A picture is enlarged until its shorter side is so long, but never beyond so much of the longer one; both
 are multiples of the step."""
+ENLARGED = 6.0
+"""How many times at most: larger letters are torn apart. Of 170 small pictures of a few words 169 are read
+rightly so, in a third of the time, and 157 without a bound."""
 LIKELY = 0.3
 """From which probability on a pixel belongs to text."""
 SURE = 0.5
@@ -25,17 +30,16 @@ MOST = 1000
 
 
 def find_lines(detector: Network, seen: Floats) -> list[Box]:
-    """Boxes of lines, in pixels of `seen` (height x width x 3, 0 to 1), in the order of reading."""
+    """Boxes of lines, in pixels of `seen` (height x width x 3, 0 to 1)."""
     height, width = seen.shape[:2]
     wide, high = sizes(width, height)
     likely = detector.image(resized(seen, wide, high))[0]
-    boxes = [box.scaled(width / wide, height / high) for box in lines_of(likely)]
-    return in_order(boxes)
+    return [box.scaled(width / wide, height / high) for box in lines_of(likely)]
 
 
 def sizes(width: int, height: int) -> tuple[int, int]:
     """The width and height at which lines are looked for."""
-    scale = max(1.0, SHORTEST / min(width, height))
+    scale = min(ENLARGED, max(1.0, SHORTEST / min(width, height)))
     scale = min(scale, LONGEST / max(width, height))
     wide, high = (max(STEP, round(side * scale / STEP) * STEP) for side in (width, height))
     return wide, high
@@ -60,13 +64,28 @@ def _dilated(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return made
 
 
-def in_order(boxes: list[Box]) -> list[Box]:
-    """From top to bottom; those on one level from left to right."""
-    rows: list[list[Box]] = []
-    for box in sorted(boxes, key=lambda box: float(box.corners[:, 1].mean())):
-        middle, least = float(box.corners[:, 1].mean()), min(box.width, box.height) / 2
-        if rows and abs(middle - float(rows[-1][0].corners[:, 1].mean())) < least:
-            rows[-1].append(box)
+def in_order(boxes: Sequence[Box]) -> list[int]:
+    """The numbers of boxes, whose first sides are the tops of their texts, as they are read: from top to
+    bottom, on one level from left to right, on a page that is turned as most of the text is."""
+    if not boxes:
+        return []
+    along = _direction(boxes)
+    turned = [box.corners @ np.stack([along, (-along[1], along[0])], 1) for box in boxes]
+    level = [float(corners[:, 1].mean()) for corners in turned]
+    rows: list[list[int]] = []
+    for at in sorted(range(len(boxes)), key=level.__getitem__):
+        if rows and level[at] - level[rows[-1][0]] < min(boxes[at].width, boxes[at].height) / 2:
+            rows[-1].append(at)
         else:
-            rows.append([box])
-    return [box for row in rows for box in sorted(row, key=lambda box: float(box.corners[:, 0].min()))]
+            rows.append([at])
+    return [at for row in rows for at in sorted(row, key=lambda at: float(turned[at][:, 0].min()))]
+
+
+def _direction(boxes: Sequence[Box]) -> Floats:
+    """Where most of the text runs to, of length 1: the mean in the quarter with the longest lines."""
+    tops = np.array([box.corners[1] - box.corners[0] for box in boxes])
+    quarters = np.rint(np.arctan2(tops[:, 1], tops[:, 0]) / (np.pi / 2)).astype(np.intp) % 4
+    longest = np.bincount(quarters, np.hypot(*tops.T)).argmax()
+    main = tops[quarters == longest].sum(0)
+    made: Floats = main / max(float(np.hypot(*main)), 1e-9)
+    return made

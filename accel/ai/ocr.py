@@ -38,17 +38,18 @@ class Text(Struct, frozen=True):
     """The text in a picture."""
 
     text: str
-    """All lines, from top to bottom and left to right, a line break between two."""
+    """All lines, from top to bottom and left to right on a page that is turned as most of its text is, a line
+    break between two."""
     lines: list[Line]
     """In the same order."""
 
 
-@operation("image.ocr", version=1, params=Ocr)
+@operation("image.ocr", version=2, params=Ocr)
 def ocr(images: Sequence[Raster], params: Ocr, limits: Limits) -> Operated:
     """Finds and reads text: of screenshots, signs, interfaces, labels on textures; in any direction.
 
     Needs the model `pp-ocrv6` (`popbridge models pull pp-ocrv6`), which knows English, Chinese, Japanese and
-    most languages of Latin script.
+    most languages of Latin script. What is transparent counts as white, or as black behind what is light.
     Value: a `Text`.
     """
     from accel.ai.read_text import read_lines

@@ -16,6 +16,7 @@ from accel.devices.prepare import check_provider, configure, load_libraries
 from accel.devices.proofs import FILE, Proofs
 from accel.devices.providers import BY_NAME
 from accel.devices.proving import TOLERANCES, Run
+from accel.devices.runtime import runtime
 from accel.models.manifest import File, Model
 from accel.spare import SPARE
 
@@ -33,11 +34,10 @@ class NotCompiled(Exception):
 
 
 def opened(contents: bytes, choice: Choice) -> onnxruntime.InferenceSession:
-    """A session. Raises DeviceGone where it would run elsewhere, and whatever onnxruntime raises."""
-    # Imported here, as loading it costs 0.2 s that only those pay who use it.
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
+    """A session. Raises DeviceGone where it would run elsewhere, WorkloadError where there is no onnxruntime,
+    and whatever that raises."""
+    module = runtime()
+    options = module.SessionOptions()
     # Every worker is one core's work: more threads would only fight for the same cores.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
@@ -46,7 +46,9 @@ def opened(contents: bytes, choice: Choice) -> onnxruntime.InferenceSession:
     configure(options, choice.name)
     # An arena keeps what the largest image took: 500 MiB instead of 60 after one background, and no faster.
     options.enable_cpu_mem_arena = False
-    session = onnxruntime.InferenceSession(contents, options, providers=list(choice.providers))
+    session: onnxruntime.InferenceSession = module.InferenceSession(
+        contents, options, providers=list(choice.providers)
+    )
     check_provider(session, choice)
     return session
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.ai.boxes import Box
-from accel.ai.find_text import find_lines
+from accel.ai.find_text import find_lines, in_order
 from accel.ai.ocr import Line
 from accel.ai.sessions import Network, networks
 from accel.ai.shown import resized, shown
@@ -20,11 +20,15 @@ from accel.workload import Limits
 Floats = NDArray[np.float32]
 
 HIGH, NARROW, WIDE = 48, 320, 3200
-"""Pixels of a line as it is read: its height, and the least and most of its width."""
+"""Pixels of a line as it is read: its height, and the least and most of its width at once."""
+STEP, COMMON = 8, 40
+"""Pixels from one step of the reader to the next; steps that two pieces of a longer line have in common."""
 UPRIGHT_WIDE = 192
 """The width at which it is judged whether a line is upside down."""
 UPSIDE_DOWN = 0.9
 """From which probability on it is turned."""
+UNSURE = 0.9
+"""Below which confidence it is read the other way up too."""
 TALL = 1.5
 """From which height, in widths, on a line is taken for one that runs down."""
 
@@ -34,16 +38,30 @@ def read_lines(image: Raster, limits: Limits) -> list[Line]:
     opened = networks(limits)
     detector, turner, reader = (opened.get(PP_OCR.name, f"{name}.onnx") for name in ("det", "cls", "rec"))
     seen = shown(image)
-    lines = []
+    characters = _characters(limits)
+    found: list[tuple[Box, str, float]] = []
     for box in find_lines(detector, seen):
         upright = box.turned(1) if box.height > TALL * box.width else box
         cut = cropped(seen, upright)
         if _upside_down(turner, cut):
-            upright, cut = upright.turned(2), np.ascontiguousarray(cut[::-1, ::-1])
-        text, confidence = _read(reader, cut, limits)
+            upright, cut = upright.turned(2), _turned(cut)
+        text, sure = decoded(_steps(reader, cut), characters)
+        if sure < UNSURE:
+            # Few letters, or odd ones, are taken for upright or not at random: what is read says it better.
+            other, surer = decoded(_steps(reader, _turned(cut)), characters)
+            if surer > sure:
+                upright, text, sure = upright.turned(2), other, surer
         if text.strip():
-            lines.append(Line(text, round(confidence, 4), upright.corners.round(1).tolist()))
-    return lines
+            found.append((upright, text, sure))
+    return [_line(*found[at]) for at in in_order([box for box, _, _ in found])]
+
+
+def _turned(cut: Floats) -> Floats:
+    return np.ascontiguousarray(cut[::-1, ::-1])
+
+
+def _line(box: Box, text: str, confidence: float) -> Line:
+    return Line(text, round(confidence, 4), box.corners.round(1).tolist())
 
 
 def cropped(seen: Floats, box: Box) -> Floats:
@@ -70,23 +88,50 @@ def _sampled(seen: Floats, x: NDArray[np.float64], y: NDArray[np.float64]) -> Fl
     return made
 
 
-def _fed(network: Network, cut: Floats, width: int, most: int) -> Floats:
-    """A line at the networks' height, with nothing (0 after preparation) to its right up to `width`."""
-    wide = min(max(1, math.ceil(HIGH * cut.shape[1] / cut.shape[0])), most)
-    line = network.prepared(resized(cut, wide, HIGH))
-    made = np.zeros((1, 3, HIGH, max(width, wide)), np.float32)
-    made[0, :, :, :wide] = line
+def _prepared(network: Network, cut: Floats, most: int | None = None) -> Floats:
+    """A line at the networks' height, 3 x height x width; squeezed to at most so wide."""
+    wide = max(1, math.ceil(HIGH * cut.shape[1] / cut.shape[0]))
+    return network.prepared(resized(cut, min(wide, most or wide), HIGH))
+
+
+def _filled(line: Floats, width: int) -> Floats:
+    """A batch of one line, with nothing (0 after preparation) to its right up to `width`."""
+    made = np.zeros((1, 3, HIGH, max(width, line.shape[2])), np.float32)
+    made[0, :, :, : line.shape[2]] = line
     return made
 
 
 def _upside_down(turner: Network, cut: Floats) -> bool:
-    (found,) = turner.run({"x": _fed(turner, cut, UPRIGHT_WIDE, UPRIGHT_WIDE)})
-    return bool(found[0, 1] > UPSIDE_DOWN)
+    """Of a long line its beginning, middle and end are judged: squeezed into the network's width it is taken
+    for anything."""
+    wide = cut.shape[0] * UPRIGHT_WIDE // HIGH
+    rest = max(0, cut.shape[1] - wide)
+    parts = [cut[:, begin : begin + wide] for begin in sorted({0, rest // 2, rest})]
+    lines = [_filled(_prepared(turner, part, UPRIGHT_WIDE), UPRIGHT_WIDE) for part in parts]
+    (found,) = turner.run({"x": np.concatenate(lines)})
+    return bool(np.median(found[:, 1]) > UPSIDE_DOWN)
 
 
-def _read(reader: Network, cut: Floats, limits: Limits) -> tuple[str, float]:
-    (found,) = reader.run({"x": _fed(reader, cut, NARROW, WIDE)})
-    return decoded(found[0], _characters(limits))
+def _steps(reader: Network, cut: Floats) -> Floats:
+    """The probabilities of the classes at each step; a line that is too long is read in pieces."""
+    line = _prepared(reader, cut)
+    made: Floats | None = None
+    stride = WIDE - COMMON * STEP
+    for begin in range(0, max(1, line.shape[2] - COMMON * STEP), stride):
+        (found,) = reader.run({"x": _filled(line[:, :, begin : begin + WIDE], NARROW)})
+        made = found[0] if made is None else joined(made, found[0], begin // STEP)
+    assert made is not None
+    return made
+
+
+def joined(first: Floats, second: Floats, begin: int) -> Floats:
+    """The steps of a line, by those of its beginning and those from the step `begin` on: cut where both have
+    it and are surest to be between two characters, and not near the end of either."""
+    common = min(len(first) - begin, len(second))
+    margin = common // 4
+    between = first[begin : begin + common, 0] * second[:common, 0]
+    at = margin + int(between[margin : common - margin].argmax())
+    return np.concatenate([first[: begin + at], second[at:]])
 
 
 @cache

@@ -156,7 +156,7 @@ def networks(limits: Limits) -> Networks:
 def _session(contents: bytes, model: Model, choice: Choice) -> onnxruntime.InferenceSession:
     try:
         return opened(contents, choice)
-    except DeviceGone:
+    except (DeviceGone, WorkloadError):
         raise
     except Exception as error:  # onnxruntime raises classes of its own that share no base
         reason = f"the model {model.name} can't be opened ({str(error)[:160]})"

@@ -13,16 +13,23 @@ from accel.image.vips_image import image_of
 Floats = NDArray[np.float32]
 
 
-def shown(image: Raster) -> Floats:
-    """Height x width x 3, 0 to 1, as a screen shows the image on a white page."""
+def shown(image: Raster, *, contrast: bool = False) -> Floats:
+    """Height x width x 3, 0 to 1, as a screen shows the image on a white page; with `contrast` on a black one
+    where what is visible is rather light."""
     values = _scaled(image.pixels)
     colors = values[..., : image.colors]
     if image.pixels.dtype.kind == "f" and not image.data:
         colors = srgb(np.clip(colors, 0, 1))
     if image.has_alpha:
         alpha = np.clip(values[..., -1:], 0, 1)
-        colors = colors * alpha + (1 - alpha)
+        page = np.float32(not _light(colors, alpha))
+        colors = colors * alpha + page * (1 - alpha)
     return colors if image.colors == 3 else np.repeat(colors, 3, axis=2)
+
+
+def _light(colors: Floats, alpha: Floats) -> bool:
+    visible = float(alpha.sum(dtype=np.float64))
+    return float((colors.mean(2, keepdims=True) * alpha).sum(dtype=np.float64)) > visible / 2
 
 
 def resized(values: Floats, width: int, height: int) -> Floats:

@@ -30,12 +30,19 @@ class Upscale(Writing, frozen=True):
     wrap: Annotated[
         bool, Meta(description="Whether the edges continue at the opposite ones, as those of a tile do.")
     ] = False
+    alpha_weighted: Annotated[
+        bool,
+        Meta(
+            description="Whether colours of wholly transparent texels count for nothing, so that they give "
+            "no fringe. Off where the last channel is no transparency."
+        ),
+    ] = True
     normals: Annotated[
         bool, Meta(description="Whether it is a normal map: its vectors are made unit vectors again.")
     ] = False
 
 
-@operation("image.upscale", version=1, params=Upscale)
+@operation("image.upscale", version=2, params=Upscale)
 def upscale(images: Sequence[Raster], params: Upscale, limits: Limits) -> Operated:
     """Enlarges an image with a network instead of a filter.
 
@@ -43,7 +50,8 @@ def upscale(images: Sequence[Raster], params: Upscale, limits: Limits) -> Operat
     (`popbridge models pull NAME`). It is done in tiles that overlap by as much as the network sees, so that
     there are no seams and memory stays bounded. On one core a megapixel takes about 12 s (`faithful`, 2),
     60 s (`faithful`, 4) or 22 s (`sharp`): raise the deadline for large images. Transparency is enlarged by
-    the same network. Floats have to be of 0 to 1.
+    the same network; colours spread into what is wholly transparent first, unless `normals` or not
+    `alpha_weighted`. Floats have to be of 0 to 1.
     Output file: `upscaled`. Value: a `Written`.
     """
     from accel.ai.enlarge import enlarged

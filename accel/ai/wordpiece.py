@@ -13,6 +13,9 @@ from collections.abc import Iterator, Mapping
 LONGEST_WORD = 100
 """Characters; a longer one counts as unknown."""
 
+HEAD = 8192
+"""Characters of a text that are looked at first; 256 pieces of words are 1,300 or so."""
+
 
 class WordPiece:
     """A tokenizer for one vocabulary, of lower case without accents."""
@@ -31,6 +34,11 @@ class WordPiece:
 
     def ids(self, text: str, most: int) -> tuple[list[int], bool]:
         """The numbers, with those of begin and end, and whether some were left out as more than `most`."""
+        head = _head(text)
+        found, cut = self._ids(head, most)
+        return (found, cut) if cut or head == text else self._ids(text, most)
+
+    def _ids(self, text: str, most: int) -> tuple[list[int], bool]:
         found: list[int] = []
         for word in _words(normalized(text)):
             found += self._pieces(word)
@@ -53,6 +61,12 @@ class WordPiece:
             else:
                 return [self._unknown]
         return found
+
+
+def _head(text: str) -> str:
+    """Whole words from the beginning: of a long text more than these mostly doesn't count."""
+    end = max(text.rfind(c, 0, HEAD) for c in " \n") if len(text) > HEAD else 0
+    return text[:end] if end > 0 else text
 
 
 def normalized(text: str) -> str:

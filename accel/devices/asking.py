@@ -10,7 +10,8 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from accel.process import describe, environment
+from accel.exits import describe
+from accel.process import environment
 
 LIMIT_S = 60.0
 """How long a child may take: the first start of CUDA after an installation takes up to half a minute."""

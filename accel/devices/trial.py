@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from accel import dialogs
 from accel.devices.driver import ask_driver
 from accel.devices.prepare import configure, load_libraries
 from accel.devices.providers import BY_NAME, Opening, values
@@ -80,6 +81,7 @@ def try_session(name: str) -> Session:
 
 def main(question: str) -> None:
     """Answers `driver`, `runtime` or a provider's name on stdout, as JSON."""
+    dialogs.suppress()
     # Libraries print to stdout as they please; the answer alone goes there.
     answers = os.dup(1)
     os.dup2(2, 1)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from accel.image.raster import Raster
 
 
-@operation(normal_from_height.workload.name, version=1, params=NormalFromHeight)
+@operation(
+    normal_from_height.workload.name, version=normal_from_height.workload.version, params=NormalFromHeight
+)
 def normal_from_height_graph(images: Sequence[Raster], params: NormalFromHeight, limits: Limits) -> Operated:
     """As `normal_from_height`."""
     from accel.graphs.operate import normals
@@ -57,7 +59,12 @@ def mipmaps_graph(images: Sequence[Raster], params: Mipmaps, limits: Limits) -> 
     return Operated({"mipmaps": with_levels(images[0], params)})
 
 
-@operation(pack_channels.workload.name, version=1, params=PackChannels, inputs=pack_channels.workload.inputs)
+@operation(
+    pack_channels.workload.name,
+    version=pack_channels.workload.version,
+    params=PackChannels,
+    inputs=pack_channels.workload.inputs,
+)
 def pack_channels_graph(images: Sequence[Raster], params: PackChannels, limits: Limits) -> Operated:
     """As `pack_channels`."""
     from accel.graphs.operate import packed

@@ -15,6 +15,7 @@ from accel.graphs.normal_map import normal_map_graph, scale
 from accel.graphs.packing import Packed, Plane, packing_graph
 from accel.graphs.resampling import resize_graph, rings, weights
 from accel.graphs.runner import Runner
+from accel.image.channel_packing import loses_alpha
 from accel.image.channel_plan import planned
 from accel.image.coding import Coding, coding
 from accel.image.decoded import Pixels
@@ -83,7 +84,7 @@ def packed(images: Sequence[Raster], params: PackChannels) -> Raster | None:
     sources = planned(params, [one.name for one in images])
     used = [images[source.input] for source in sources if source.input is not None]
     same = len({(one.width, one.height) for one in used}) == 1
-    if not same or (params.format == "jpeg" and len(sources) > 3):
+    if not same or loses_alpha(params, sources):
         return None
     deep = params.bits in ("16", "32") or (params.bits == "same" and any(one.bit_depth > 8 for one in used))
     kinds = tuple(Packed(one.pixels.dtype.name, one.channels) for one in images)

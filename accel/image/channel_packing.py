@@ -13,6 +13,7 @@ from accel.image.light import at_depth
 from accel.image.operation import check_size
 from accel.image.planes import data_format, index, plane
 from accel.image.raster import Raster
+from accel.image.save import WRITERS
 from accel.image.vips_image import image_of
 from accel.workload import Limits, WorkloadError
 
@@ -27,8 +28,9 @@ def packed(
     used = [images[source.input] for source in sources if source.input is not None]
     width, height = _size(used, params.size)
     check_size(used[0].name, width, height, limits)
-    if params.format == "jpeg" and len(sources) > 3:
-        reason = f"JPEG holds no alpha, in which {params.layout} keeps values; give another format"
+    if loses_alpha(params, sources):
+        name = params.format.upper()
+        reason = f"{name} holds no alpha, in which {params.layout} keeps values; give another format"
         raise WorkloadError("bad_params", reason)
     deep = params.bits in ("16", "32") or (params.bits == "same" and any(one.bit_depth > 8 for one in used))
     pixels = np.empty((height, width, len(sources)), np.uint16 if deep else np.uint8)
@@ -36,6 +38,11 @@ def packed(
         pixels[..., channel] = _values(images, source, (height, width), pixels.dtype)
     first = images[0]
     return Raster(first.name, pixels, len(sources) > 3, "linear", data_format(first), data=True, kind="data")
+
+
+def loses_alpha(params: PackChannels, sources: Sequence[ChannelSource]) -> bool:
+    """Whether the file that is asked for has no room for a fourth channel that there is."""
+    return len(sources) > 3 and params.format != "same" and not WRITERS[params.format].alpha
 
 
 def _size(used: Sequence[Raster], policy: str) -> tuple[int, int]:

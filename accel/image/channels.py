@@ -94,7 +94,9 @@ class Measured:
     def channel(self, index: int, name: str) -> Channel:
         """The statistics of one channel."""
         low, high, _, _, mean, deviation = self._table[index + 1, :6].tolist()
-        return Channel(name, low, high, mean, deviation)
+        # libvips estimates that of a population by a sample, which these pixels aren't; NaN by one pixel.
+        count = self._pixels[..., index].size
+        return Channel(name, low, high, mean, deviation * math.sqrt(1 - 1 / count) if count > 1 else 0.0)
 
     def alpha(self, index: int) -> Alpha:
         """One channel as alpha."""

@@ -16,7 +16,7 @@ class Convert(Writing, frozen=True):
     """To what."""
 
 
-@operation("image.convert", version=2, params=Convert)
+@operation("image.convert", version=3, params=Convert)
 def convert(images: Sequence[Raster], params: Convert, limits: Limits) -> Operated:
     """Writes an image in another format or depth.
 
@@ -25,7 +25,7 @@ def convert(images: Sequence[Raster], params: Convert, limits: Limits) -> Operat
     become sRGB where there are three colours and the format holds integers alone, and what is brighter than
     1 is cut off. EXR and PSD keep no colours where nothing is to be seen, unless `transfer` is `linear`.
     Floats keep their 16 or 32 bits in EXR; of what came as integers EXR holds half floats, or single ones
-    where half would lose data: grey that it doesn't hold exactly.
+    where half would lose data: grey, and what is read as `linear`, that it doesn't hold exactly.
     Output file: `converted`. Value: a `Written`.
     """
     from accel.image.light import DEPTHS, at_depth

@@ -27,7 +27,7 @@ class Decoded(Struct, frozen=True):
 
     pixels: Pixels
     """Height x width x channels. Integers are 0 to full scale; float32 is as stored, scene-linear, but
-    finite: NaN is 0, what is infinite or beyond it is 65504, the largest half."""
+    finite (`load.finite`)."""
     color_model: str
     """`grey`, `rgb`, `cmyk`, or libvips' name of another interpretation."""
     has_alpha: bool
@@ -48,6 +48,6 @@ class Decoded(Struct, frozen=True):
     float_bits: int = 0
     """Of floats that the file holds as such: 16 or 32 for a channel; 0 for anything else."""
     data: bool = False
-    """Whether the file says that its channels are no colours."""
+    """Whether the file says that its channels are no colours, or integers that no curve codes."""
     contents: bytes = b""
     """The file's bytes, where they were read in one piece; empty elsewhere."""

@@ -10,6 +10,7 @@ import numpy as np
 from deflate import adler32, crc32
 from numpy.typing import NDArray
 
+from accel.image.alpha import straight
 from accel.image.channels import is_grey
 from accel.image.decoded import Decoded, Pixels, full_scale
 from accel.image.preview import as_image
@@ -91,8 +92,10 @@ def _as_8_bit(pixels: Pixels) -> Pixels:
 def afar(decoded: Decoded) -> Floats:
     """Red, green, blue and alpha of the image at 32 x 32 pixels, 0..1: an array of 4 x 32 x 32."""
     pixels = _boxed(decoded)
-    top = full_scale(pixels.dtype)
-    small = _averaged(_averaged(pixels, 0), 1).transpose(2, 0, 1) / np.float32(top)
+    averaged = _averaged(_averaged(pixels, 0), 1) / np.float32(full_scale(pixels.dtype))
+    if decoded.has_alpha and decoded.color_model != "cmyk":
+        averaged = straight(averaged, decoded.alpha)
+    small = averaged.transpose(2, 0, 1)
     alpha = small[-1:] if decoded.has_alpha else np.ones_like(small[:1])
     colors = small[: len(small) - decoded.has_alpha]
     if decoded.color_model == "cmyk":
@@ -154,6 +157,14 @@ def _averaged(values: NDArray[Any], axis: int) -> Floats:
     counts = np.maximum(np.diff(begins, append=length), 1).astype(np.float32)
     averages: Floats = sums / counts.reshape((-1,) + (1,) * (values.ndim - 1 - axis))
     return averages
+
+
+def mean(seen: Floats) -> list[float]:
+    """Of what `afar` gives red, green and blue, as much as they are seen (0 where nothing is), and alpha."""
+    # Squared, as beside the edges of what is seen hidden colours are in the averages too.
+    weights = np.square(seen[3], dtype=np.float64)
+    colors = (seen[:3] * weights).sum(axis=(1, 2)) / max(float(weights.sum()), 1e-9)
+    return [*colors.tolist(), float(seen[3].mean())]
 
 
 def luminance(seen: Floats) -> Floats:

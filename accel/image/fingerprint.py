@@ -25,7 +25,8 @@ class Fingerprint(Struct, frozen=True):
     perceptual: str
     """Perceptual hash, 64 bits as 16 hexadecimal digits: nearly the same picture where few bits differ."""
     mean: Sequence[float]
-    """Mean colour, 0..1, red, green, blue and alpha, of an even sample; look-alikes must agree in it."""
+    """Mean colour, 0..1, red, green, blue and alpha, of an even sample, each texel counting as much as it is
+    seen; look-alikes must agree in it."""
     spread: float
     """Standard deviation, 0..1, of the luminance at 32 x 32 pixels, as the perceptual hash sees it; the hash
     of flat images says nothing."""
@@ -35,7 +36,7 @@ class NoParams(Params, frozen=True):
     """There is nothing to choose."""
 
 
-@workload("image.fingerprint", version=1, params=NoParams)
+@workload("image.fingerprint", version=2, params=NoParams)
 def fingerprint(inputs: Sequence[Input], params: NoParams, limits: Limits) -> Output:
     """Tells what finds equal and nearly equal images: hashes of file and pixels, a perceptual hash.
 
@@ -52,7 +53,7 @@ def fingerprint_of(source: Input, decoded: Decoded, digest: str = "") -> Fingerp
 
     Raises WorkloadError if its file is gone.
     """
-    from accel.image.digests import afar, file_digest, luminance, perceptual, pixel_digest
+    from accel.image.digests import afar, file_digest, luminance, mean, perceptual, pixel_digest
 
     try:
         digest = digest or file_digest(source.path, decoded.contents)
@@ -63,5 +64,5 @@ def fingerprint_of(source: Input, decoded: Decoded, digest: str = "") -> Fingerp
         raise WorkloadError("bad_input", reason, source.name) from None
     seen = afar(decoded)
     grey = luminance(seen)
-    mean = [round(float(value), 5) for value in seen.mean(axis=(1, 2))]
-    return Fingerprint(digest, pixel_digest(decoded), perceptual(grey), mean, round(float(grey.std()), 5))
+    rounded = [round(value, 5) for value in mean(seen)]
+    return Fingerprint(digest, pixel_digest(decoded), perceptual(grey), rounded, round(float(grey.std()), 5))

@@ -62,7 +62,7 @@ class Histogram(Struct, frozen=True):
     """One for each channel, and one for the luminance of three colours."""
 
 
-@operation("image.histogram", version=1, params=CountValues)
+@operation("image.histogram", version=2, params=CountValues)
 def histogram(images: Sequence[Raster], params: CountValues, limits: Limits) -> Operated:
     """Counts how often each value occurs in each channel, exactly, with percentiles, mean and deviation.
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from accel.image.decoded import Decoded, Pixels
 from accel.image.loaders import READING, from_memory, lazy
-from accel.image.readers import bmp, dds, exr, hdr, jpeg, ktx2, png, psd, tga
+from accel.image.readers import bmp, dds, exr, hdr, jpeg, ktx2, png, psd, tga, tiff
 from accel.image.readers.stream import Picture, Stream, check_dimensions
 from accel.image.sniff import HEAD, Format, sniff
 from accel.image.vips_image import image_of
@@ -29,8 +29,9 @@ READERS: dict[str, Callable[[Stream], Picture]] = {
 OFFERED = "PNG, JPEG, WebP, TIFF, GIF, AVIF, BMP, TGA, PSD, EXR, HDR, DDS or KTX2"
 
 _UNDECODABLE = re.compile(
-    # The last is what libvips says of TIFF in doubles.
-    r"unsupported|unimplemented|not supported|no decoder|built without|samples out of range",
+    # The last are what libvips says of a decoder that it lacks, and of TIFF in doubles or of 12 bits.
+    r"unsupported|unimplemented|not supported|no decoder|built without|been built in|not configured|"
+    r"samples out of range|not a whole number of bytes",
     re.IGNORECASE,
 )
 
@@ -40,8 +41,10 @@ DEVICELESS = ("lab", "labs", "labq", "lch", "xyz", "yxy")
 KINDS = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
 WHOLE = 1 << 25
 """Bytes of a file up to which it is read in one piece."""
-_LARGEST = 65504.0
-"""The largest half: what a GPU's float texture can hold, and what can be squared and summed."""
+_MOST = 1e12
+"""What can be squared and summed; no distance or position in a world is larger."""
+_BRIGHT = 65504.0
+"""The largest half: what light that is infinite becomes."""
 
 
 class Opened(Struct, frozen=True):
@@ -97,6 +100,7 @@ def _at_once(source: Input, kind: Format, size: int, limits: Limits) -> Decoded 
             return _png(found, kind, contents)
         image = from_memory(contents, str(kind.loader))
         check_dimensions(source, kind.name.upper(), image.width, image.height, limits)
+        _check_planes(source, kind, image)
         if kind.name == "jpeg" and (mended := jpeg.mended(contents)):
             image = _mended(mended)
         return _decoded(Opened(image, kind, len(contents)), contents)
@@ -159,10 +163,13 @@ def _decoded(opened: Opened, contents: bytes = b"") -> Decoded:
 
 
 def finite(pixels: Pixels) -> Pixels:
-    """`pixels`, in floats of which NaN is 0 and none is beyond +-65504."""
-    if pixels.dtype.kind != "f" or np.abs(pixels).max() <= _LARGEST:
+    """`pixels`, in floats of which NaN is 0 and none is beyond +-1e12; what is infinite becomes as large as
+    the largest that isn't, 65504 at the least."""
+    if pixels.dtype.kind != "f" or np.abs(pixels).max() <= _MOST:
         return pixels
-    return np.nan_to_num(pixels, posinf=_LARGEST, neginf=-_LARGEST).clip(-_LARGEST, _LARGEST)
+    largest = np.abs(pixels, where=np.isfinite(pixels), out=np.zeros_like(pixels)).max()
+    top = min(max(float(largest), _BRIGHT), _MOST)
+    return np.nan_to_num(pixels, posinf=top, neginf=-top).clip(-_MOST, _MOST)
 
 
 def open_image(source: Input, kind: Format, size: int, limits: Limits) -> Opened:
@@ -176,6 +183,7 @@ def open_image(source: Input, kind: Format, size: int, limits: Limits) -> Opened
     try:
         image = lazy(source.path, str(kind.loader))
         check_dimensions(source, kind.name.upper(), image.width, image.height, limits)
+        _check_planes(source, kind, image)
         if kind.name == "jpeg" and (mended := jpeg.mended_file(Path(source.path))):
             return Opened(_mended(mended), kind, size, mended=mended)
     except OSError as error:
@@ -183,6 +191,21 @@ def open_image(source: Input, kind: Format, size: int, limits: Limits) -> Opened
     except pyvips.Error as error:
         raise undecodable(source, kind, error) from None
     return Opened(image, kind, size)
+
+
+def _check_planes(source: Input, kind: Format, image: pyvips.Image) -> None:
+    """Raises WorkloadError for a TIFF of which libvips would mix up the texels, and OSError."""
+    if kind.name != "tiff" or image.bands == 1:
+        return
+    bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else 0
+    half = image.format == "float" and bits == 16
+    with open(source.path, "rb") as file:
+        if tiff.is_mixed_up(file, half):
+            reason = (
+                "is a TIFF of a kind that isn't opened here: it holds each channel by itself; save it with "
+                "interleaved channels"
+            )
+            raise WorkloadError("unsupported", reason, source.name)
 
 
 def _inflated(source: Input, kind: Format, size: int, limits: Limits) -> Opened | None:
@@ -242,7 +265,7 @@ def undecodable(source: Input, kind: Format, error: pyvips.Error) -> WorkloadErr
         )
         return WorkloadError("unsupported", reason, source.name)
     if _UNDECODABLE.search(detail):
-        reason = f"is a {kind.name.upper()} of a kind that isn't opened here ({detail})"
+        reason = f"is a {kind.name.upper()} of a kind that isn't opened here; save it as PNG ({detail})"
         return WorkloadError("unsupported", reason, source.name)
     return WorkloadError(
         "bad_input", f"is a truncated or corrupt {kind.name.upper()} ({detail})", source.name
@@ -251,5 +274,7 @@ def undecodable(source: Input, kind: Format, error: pyvips.Error) -> WorkloadErr
 
 def _detail(source: Input, error: pyvips.Error) -> str:
     # libvips appends every message since the last success; the first is the cause, the rest follow from it.
+    # But in a sound file of HEIF it looks for parts in vain before it finds that it can't decode them.
     text = str(error.detail or error.message).replace(source.path, "file")
-    return next((line.strip() for line in text.splitlines() if line.strip()), "no details")[:200]
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no details"]
+    return next((line for line in lines if "bad seek" not in line), lines[0])[:200]

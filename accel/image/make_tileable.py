@@ -71,7 +71,7 @@ class Tileable(Struct, frozen=True):
     """Pixels of the result."""
 
 
-@operation("image.make_tileable", version=2, params=MakeTileable)
+@operation("image.make_tileable", version=3, params=MakeTileable)
 def make_tileable(images: Sequence[Raster], params: MakeTileable, limits: Limits) -> Operated:
     """Makes a texture tile: copies of it meet without a visible seam.
 

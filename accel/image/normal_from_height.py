@@ -51,13 +51,13 @@ class NormalFromHeight(Writing, frozen=True):
     invert: Annotated[bool, Meta(description="Whether dark is high.")] = False
 
 
-@operation("image.normal_from_height", version=1, params=NormalFromHeight)
+@operation("image.normal_from_height", version=2, params=NormalFromHeight)
 def normal_from_height(images: Sequence[Raster], params: NormalFromHeight, limits: Limits) -> Operated:
     """Makes a tangent-space normal map of a height map.
 
     Each normal is (-dh/dx, -dh/dy, 1) scaled to length 1, x to the right and y up, coded as RGB from 0 for -1
     to full scale for 1, in 8 bit for heights of 8 bit, else in 16. Heights are taken as they are stored,
-    without sRGB's curve. The format `same` is PNG for JPEG, WebP and AVIF, whose losses would bend the
+    without sRGB's curve. The format `same` is PNG for JPEG, WebP, AVIF and HDR, whose losses would bend the
     vectors.
     Output file: `normal`. Value: a `Written`.
     """

@@ -55,8 +55,9 @@ def _joined(errors: Sequence[WorkloadError]) -> WorkloadError:
 def open_raster(source: Input, limits: Limits, transfer: Asked = "auto") -> Raster:
     """The first frame of an image: EXIF's orientation applied, an embedded colour profile converted to sRGB.
 
-    `auto`: integers of three colours are sRGB, all else is linear. `linear`: data, whose numbers are kept as
-    they are (`in_srgb`), also where the format multiplies by alpha. Raises WorkloadError as `decode_image`.
+    `auto`: integers of three colours are sRGB, unless the file says that they are data; all else is linear.
+    `linear`: data, whose numbers are kept as they are (`in_srgb`), also where the format multiplies by alpha.
+    Raises WorkloadError as `decode_image`.
     """
     kind, size = identify(source)
     try:
@@ -79,8 +80,8 @@ def as_raster(name: str, decoded: Decoded, transfer: Asked = "auto") -> Raster:
     pixels, alpha = decoded.pixels, decoded.has_alpha
     if channels - alpha == 2:
         pixels = _third(pixels)
-    curve = _transfer(pixels, alpha, transfer)
     data = transfer == "linear" or (decoded.data and transfer == "auto")
+    curve = _transfer(pixels, alpha, "linear" if data else transfer)
     kind: Literal["color", ""] = "color" if transfer == "srgb" else ""
     return Raster(
         name, pixels, alpha, curve, decoded.format, data=data, kind=kind, float_bits=decoded.float_bits
@@ -105,7 +106,9 @@ def _upright(lazy: pyvips.Image, format: str, size: int, transfer: Asked) -> Dec
         # A file that is read from top to bottom can't be turned.
         lazy = lazy.copy_memory().autorot()
     pixels, model, alpha = in_srgb(lazy, transfer)
-    bits = 32 if pixels.dtype.kind == "f" else 0
+    # Of what isn't stored as floats, such as whole numbers of 32 bits, all must be kept.
+    stored = lazy.get("bits-per-sample") if lazy.get_typeof("bits-per-sample") else 32
+    bits = (16 if stored == 16 and lazy.format == "float" else 32) if pixels.dtype.kind == "f" else 0
     return Decoded(_widened(pixels, lazy), model, alpha, format, size, float_bits=bits)
 
 

@@ -22,8 +22,8 @@ class Reading(Params, frozen=True):
         Meta(
             description="How 8 and 16 bit colours are coded: `srgb` for pictures, `linear` for data "
             "(normals, heights, masks), whose numbers are kept as they are: no colour profile is applied, "
-            "nothing multiplied by alpha. `auto` takes three colours for sRGB and grey for data. Floats are "
-            "linear."
+            "nothing multiplied by alpha. `auto` takes three colours for sRGB, unless a KTX2 says that they "
+            "are linear, and grey for data. Floats are linear."
         ),
     ] = "auto"
 

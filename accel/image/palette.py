@@ -44,7 +44,7 @@ class Palette(Struct, frozen=True):
     """Whether these are all colours of the picture, each as it is, rather than means of similar ones."""
 
 
-@operation("image.palette", version=1, params=FindPalette)
+@operation("image.palette", version=2, params=FindPalette)
 def palette(images: Sequence[Raster], params: FindPalette, limits: Limits) -> Operated:
     """Finds the few colours that stand for a picture, and the share of each; the same every time.
 

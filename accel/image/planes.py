@@ -9,7 +9,7 @@ from accel.image.raster import Raster
 from accel.image.sampling import luminance
 from accel.workload import WorkloadError
 
-_LOSSY = frozenset({"jpeg", "webp", "avif"})
+_LOSSY = frozenset({"jpeg", "webp", "avif", "hdr"})
 
 
 def plane(image: Raster, channel: str, top: int = 0, bottom: int | None = None) -> Pixels:

@@ -30,7 +30,7 @@ class Premultiply(Writing, frozen=True):
     ] = True
 
 
-@operation("image.premultiply", version=2, params=Premultiply)
+@operation("image.premultiply", version=3, params=Premultiply)
 def premultiply(images: Sequence[Raster], params: Premultiply, limits: Limits) -> Operated:
     """Multiplies colours by their alpha, for blending that adds them as they are.
 

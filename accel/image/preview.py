@@ -58,7 +58,10 @@ def averaged(opened: Opened, path: str, size: int) -> pyvips.Image:
     width, height = image.width, image.height
     if opened.format.name == "jpeg":
         image = opened.again(path, shrink=_scale(max(width, height) // size, min(width, height)))
-    return fitted(image, *_sides(width, height, size), "lanczos3").autorot()
+    small = fitted(image, *_sides(width, height, size), "lanczos3")
+    # What is read from top to bottom can't be turned.
+    turned = small.get_typeof("orientation") and small.get("orientation") > 1
+    return small.copy_memory().autorot() if turned else small
 
 
 def _scale(factor: int, shortest: int) -> int:

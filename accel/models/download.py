@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import http.client
-import ipaddress
+import io
 import re
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+from accel.models.connecting import answered, check_address, proxy, said
 from accel.models.manifest import Part
-from accel.models.store import CHUNK, ModelError, digest
+from accel.models.store import CHUNK, ModelError, Unwritable, digest
 
 Tell = Callable[[str, int, int], None]
 """Hears of progress: of what, bytes so far, and bytes in all (0 where nobody knows)."""
@@ -23,49 +23,53 @@ SILENT_S = 30.0
 TRIES = 4
 """Connections for one file: downloads of many megabytes are cut off now and then."""
 
+COMPRESSIONS = frozenset({"br", "compress", "deflate", "gzip", "x-gzip", "zstd"})
+"""Of Content-Encoding (RFC 9110 §8.4.1), where stores of files pass on whatever an upload said."""
+
+
+class Wrong(Exception):
+    """What came isn't the file; says why, behind the address."""
+
 
 def download(url: str, part: Part, target: Path, name: str, tell: Tell) -> None:
-    """Downloads into `target`; what is there already is gone on with. Raises ModelError.
+    """Downloads into `target`; what is there already is gone on with.
 
     What came of a file that was cut off, or whose server fell silent, stays, so that the next call resumes
-    it; a wrong one doesn't.
+    it; a wrong one doesn't. Raises ModelError, and Unwritable where the fault is the disk's.
     """
     check_address(url)
     problem = ""
     for _ in range(TRIES):
+        resumed = _went_on(target)
         try:
-            _continue(url, part, target, name, tell)
-        except urllib.error.HTTPError as error:
-            error.close()
-            if error.code == 416 and target.exists():
-                # RFC 9110 §15.5.17: the server's file ends before ours, so that ours is none of it.
-                target.unlink()
-                continue
-            raise ModelError(f"{_host(url)} answered {error.code} ({error.reason})") from None
-        except (OSError, http.client.HTTPException) as error:
-            problem = _said(error)
-            if not _went_on(target):
-                break
+            problem = _attempt(url, part, target, name, tell)
+        except Wrong as error:
+            target.unlink(missing_ok=True)
+            if not resumed:
+                raise ModelError(f"{url} {error}") from None
+            # What an earlier connection left may be to blame: all of it is asked for anew.
+            problem = str(error)
             continue
-        if _finished(part, target):
+        if not problem:
             return
-        problem = "the file ended early"
-    raise ModelError(f"{_host(url)}: {problem}{_kept(part, target)}")
+        if not _went_on(target):
+            break
+    raise ModelError(f"{url}: {problem}{proxy(url)}{_kept(part, target)}")
 
 
-def check_address(url: str) -> None:
-    """Raises ModelError for an address that others could read or change: without TLS only this machine's."""
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and _loopback(parts.hostname or "")):
-        return
-    raise ModelError(f"{url} isn't an address with https")
-
-
-def _loopback(host: str) -> bool:
+def _attempt(url: str, part: Part, target: Path, name: str, tell: Tell) -> str:
+    """One connection; gives why not all came. Raises Wrong and ModelError."""
     try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        _continue(url, part, target, name, tell)
+        return "" if _finished(part, target) else "the file ended early"
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == 416 and _went_on(target):
+            # RFC 9110 §15.5.17: the server's file ends before ours, so that ours is none of it.
+            raise Wrong("has less of it than came before") from None
+        raise ModelError(f"{url} {answered(error)}") from None
+    except (OSError, http.client.HTTPException) as error:
+        return said(error, SILENT_S)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -79,24 +83,38 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 def _continue(url: str, part: Part, target: Path, name: str, tell: Tell) -> None:
-    """One connection: appends to `target` what is left. Raises OSError, HTTPException and ModelError."""
+    """Appends to `target` what is left. Raises OSError, HTTPException, Wrong and ModelError."""
     have = target.stat().st_size if target.exists() else 0
     if have >= part.size:
         return
     headers = {"User-Agent": "popbridge"} | ({"Range": f"bytes={have}-"} if have else {})
     opener = urllib.request.build_opener(_Redirects)
     with opener.open(urllib.request.Request(url, headers=headers), timeout=SILENT_S) as answer:
+        _check_headers(url, answer, part)
         # RFC 9110 §14.2: a server may ignore Range and send everything.
-        have = have if answer.status == 206 and _begins_at(answer.headers, have) else 0
-        with target.open("r+b" if have else "wb") as file:
-            file.seek(have)
+        have = have if answer.status == 206 else 0
+        if answer.status == 206 and not _begins_at(answer.headers, have):
+            raise Wrong("sends another part of it than was asked for")
+        with _opened(target, have) as file:
             # As it comes: a whole chunk would be waited for, and lost where the server falls silent in it.
             while block := answer.read1(min(CHUNK, part.size + 1 - have)):
-                file.write(block)
+                _append(file, block, target)
                 have += len(block)
                 tell(name, min(have, part.size), part.size)
                 if have > part.size:
                     break
+
+
+def _check_headers(url: str, answer: http.client.HTTPResponse, part: Part) -> None:
+    """Raises ModelError where they say that it isn't the file: it isn't waited for, and what came stays."""
+    if (coding := answer.headers.get("Content-Encoding", "").lower()) in COMPRESSIONS:
+        raise ModelError(f"{url} is sent compressed ({coding}), which wasn't asked for")
+    page = answer.headers.get_content_type() == "text/html"
+    if answer.status == 206 or answer.length == part.size or (answer.length is None and not page):
+        return
+    size = "" if answer.length is None else f" of {answer.length:,} bytes"
+    what = "a web page" if page else "a file"
+    raise ModelError(f"{url} is {what}{size} where {part.size:,} bytes were declared")
 
 
 def _begins_at(headers: Any, have: int) -> bool:
@@ -104,36 +122,44 @@ def _begins_at(headers: Any, have: int) -> bool:
     return found is not None and int(found[1]) == have
 
 
+def _opened(target: Path, begin: int) -> io.FileIO:
+    """The file, to be written from there on, unbuffered: a full disk is noticed by who writes."""
+    try:
+        file = io.FileIO(target, "r+" if begin else "w")
+    except OSError as error:
+        raise Unwritable(target, error) from None
+    file.seek(begin)
+    return file
+
+
+def _append(file: io.FileIO, block: bytes, target: Path) -> None:
+    rest = memoryview(block)
+    try:
+        while rest:
+            rest = rest[file.write(rest) :]
+    except OSError as error:
+        raise Unwritable(target, error) from None
+
+
 def _finished(part: Part, target: Path) -> bool:
-    """Whether all is there; what can't become right is removed. Raises ModelError."""
+    """Whether all is there. Raises Wrong where it can't become right."""
     size = target.stat().st_size
     if size < part.size:
         return False
-    if size > part.size or digest(target) != part.sha256:
-        target.unlink()
-        raise ModelError("what came isn't the file that was declared (its SHA-256 is another)")
+    if size > part.size:
+        raise Wrong(f"isn't the file that was declared (it is longer than {part.size:,} bytes)")
+    if digest(target) != part.sha256:
+        raise Wrong("isn't the file that was declared (its SHA-256 is another)")
     return True
 
 
-def _said(error: Exception) -> str:
-    """What went wrong, for people."""
-    reason = getattr(error, "reason", "") or error
-    if isinstance(reason, TimeoutError):
-        return f"nothing came for {SILENT_S:.3g} s"
-    return str(reason) or type(error).__name__
-
-
 def _kept(part: Part, target: Path) -> str:
-    """What to do about a download that ended early."""
+    """What is left of a download that ended early."""
     if not _went_on(target):
-        return ", pull it again later or give the file to `popbridge models import`"
+        return ""
     came = target.stat().st_size
     return f", {came / 1e6:.1f} of {part.size / 1e6:.1f} MB are kept and pulling it again goes on from there"
 
 
 def _went_on(target: Path) -> bool:
     return target.exists() and target.stat().st_size > 0
-
-
-def _host(url: str) -> str:
-    return urllib.parse.urlsplit(url).netloc

@@ -11,11 +11,14 @@ from typing import Self
 from accel.models import wheels
 from accel.models.convert import convert
 from accel.models.download import Tell, download
-from accel.models.manifest import File, Hub, Model, Part, Shipped, Source, Url, Wheel
-from accel.models.store import ModelError, ModelStore
+from accel.models.manifest import File, Hub, Model, Shipped, Source, Url, Wheel
+from accel.models.store import ModelError, ModelStore, Unwritable
 
 HUB = "https://huggingface.co"
 """Where repositories of models lie, unless another hub or a mirror is set."""
+
+
+LATER = "Pull it again later, or bring along what has it: `popbridge models import FILE`"
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -31,9 +34,12 @@ def pull(store: ModelStore, model: Model, *, hub: str = HUB, tell: Tell = silent
         if store.state(model) == "broken":
             raise ModelError(f"the model {model.name} is damaged: install popbridge again")
         return False
+    if store.state(model) == "pulled":
+        # Nothing is written: the folder may be one that others share and only read.
+        return False
     with store.locked(model):
         missing = [file for file in model.files if not store.right(model, file)]
-        with Fetcher(store.folder / "downloads", model.name, hub, tell) as fetcher:
+        with Fetcher(store, model.name, hub, tell) as fetcher:
             for file in missing:
                 store.put(model, file, made(file, fetcher.parts(file)))
                 fetcher.forget(file)
@@ -56,10 +62,10 @@ class Fetcher:
     What was cut off stays in the folder, to be resumed; the rest is removed in the end.
     """
 
-    def __init__(self, folder: Path, name: str, hub: str, tell: Tell) -> None:
-        self._downloads = folder
+    def __init__(self, store: ModelStore, name: str, hub: str, tell: Tell) -> None:
+        self._store = store
         # Of one name, so that what a killed process left behind is found again.
-        self._scratch = folder / name
+        self._scratch = store.downloads / name
         self._hub = hub.rstrip("/")
         self._tell = tell
         self._archives: dict[tuple[str, ...], Path] = {}
@@ -79,17 +85,18 @@ class Fetcher:
         for source in file.sources:
             try:
                 return self._from(source, file)
+            except Unwritable:
+                raise
             except ModelError as error:
-                problems.append(f"{source}: {error}")
+                problems.append(str(error))
             except OSError as error:
-                problem = f"{error.filename or self._downloads} can't be written ({error.strerror or error})"
-                raise ModelError(problem) from None
-        raise ModelError("; ".join(problems))
+                raise Unwritable(error.filename or self._store.downloads, error) from None
+        raise ModelError(f"{'; '.join(problems)}. {LATER}")
 
     def forget(self, file: File) -> None:
         """Removes what was downloaded for a file that is in its place now."""
         for part in file.wanted:
-            self._resumable(part).unlink(missing_ok=True)
+            self._store.resumable(part).unlink(missing_ok=True)
 
     def _from(self, source: Source, file: File) -> list[Path]:
         assert not isinstance(source, Shipped), "what is shipped isn't fetched"
@@ -100,7 +107,7 @@ class Fetcher:
                 target = self._scratch / part.sha256
                 wheels.extract(self._archive(source), path, part, target)
             else:
-                target = self._resumable(part)
+                target = self._store.resumable(part)
                 download(self._address(source, path), part, target, path.rpartition("/")[2], self._tell)
             fetched.append(target)
         return fetched
@@ -115,6 +122,3 @@ class Fetcher:
         if isinstance(source, Url):
             return f"{source.base}/{path}"
         return f"{self._hub}/{source.repository}/resolve/{source.revision}/{path}"
-
-    def _resumable(self, part: Part) -> Path:
-        return self._downloads / f"{part.sha256}.part"

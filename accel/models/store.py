@@ -7,28 +7,44 @@ import hashlib
 import importlib.util
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
-from accel.models.manifest import File, Model, Shipped
+from accel.models.manifest import File, Model, Part, Shipped
 
 State = Literal["shipped", "pulled", "not pulled", "broken"]
 
+Held = Callable[[Model], None]
+
 CHUNK = 1 << 20
 """Bytes read at once."""
+
+MISSING = "is missing"
+NOT_THERE = (FileNotFoundError, NotADirectoryError)
 
 
 class ModelError(Exception):
     """A model can't be had; a sentence for people, without a full stop."""
 
 
+class Unwritable(ModelError):
+    """A file or folder of models can't be written: no other source helps."""
+
+    def __init__(self, path: Path | str, error: OSError) -> None:
+        super().__init__(
+            f"{path} can't be written ({error.strerror or error}): make room or get the right to, or name "
+            "another folder by the setting models.folder"
+        )
+
+
 class ModelStore:
     """A folder of models: `NAME/VERSION/FILE`. Files are complete or not there, and are read-only data."""
 
-    def __init__(self, folder: Path) -> None:
-        """`folder` need not exist."""
+    def __init__(self, folder: Path, held: Held = lambda model: None) -> None:
+        """`folder` need not exist. `held` hears of a model for which another program is waited for."""
         self.folder = folder
+        self._held = held
 
     def path(self, model: Model, file: File) -> Path:
         """Where the file lies, or would."""
@@ -39,20 +55,25 @@ class ModelStore:
                 return Path(spec.origin).with_name(source.paths[0])
         return self.folder / model.name / model.version / file.name
 
-    def right(self, model: Model, file: File) -> bool:
-        """Whether the file is there with the digest that its record says."""
+    def problem(self, model: Model, file: File) -> str:
+        """Why the file isn't as its record says, to be put behind its name; empty where it is."""
         path = self.path(model, file)
         try:
-            return path.stat().st_size == file.size and digest(path) == file.sha256
-        except OSError:
-            return False
+            right = path.stat().st_size == file.size and digest(path) == file.sha256
+        except OSError as error:
+            return MISSING if isinstance(error, NOT_THERE) else f"can't be read ({error.strerror or error})"
+        return "" if right else "is damaged"
+
+    def right(self, model: Model, file: File) -> bool:
+        """Whether the file is there with the digest that its record says."""
+        return not self.problem(model, file)
 
     def state(self, model: Model) -> State:
         """What there is of the model; every digest is checked."""
-        if all(self.right(model, file) for file in model.files):
+        problems = {self.problem(model, file) for file in model.files}
+        if problems == {""}:
             return "shipped" if model.shipped else "pulled"
-        there = any(self.path(model, file).exists() for file in model.files)
-        return "broken" if there or model.shipped else "not pulled"
+        return "not pulled" if problems == {MISSING} and not model.shipped else "broken"
 
     def read(self, model: Model, file: File) -> bytes:
         """The file's contents, its digest checked. Raises ModelError, which says what to run."""
@@ -69,15 +90,19 @@ class ModelStore:
 
     @contextlib.contextmanager
     def locked(self, model: Model) -> Iterator[None]:
-        """Holds the model for who changes it; another process waits meanwhile. Raises ModelError."""
-        from filelock import FileLock
+        """Holds the model for who changes it; another process waits meanwhile. Raises Unwritable."""
+        from filelock import FileLock, Timeout
 
         lock = FileLock(self.folder / f"{model.name}.lock")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                self._held(model)
+                lock.acquire()
         except OSError as error:
-            raise ModelError(f"{self.folder} can't be written ({error.strerror or error})") from None
+            raise Unwritable(self.folder, error) from None
         try:
             yield
         finally:
@@ -100,23 +125,53 @@ class ModelStore:
                 raise ModelError(f"{file.name} isn't the file that was declared (its SHA-256 is another)")
             os.replace(part, path)
         except OSError as error:
-            raise ModelError(f"{path} can't be written ({error.strerror or error})") from None
+            raise Unwritable(path, error) from None
         finally:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
 
+    @property
+    def downloads(self) -> Path:
+        """Where files lie while they come."""
+        return self.folder / "downloads"
+
+    def resumable(self, part: Part) -> Path:
+        """Where a part lies until all of it has come."""
+        return self.downloads / f"{part.sha256}.part"
+
     def remove(self, model: Model) -> bool:
-        """Removes all versions of a model; gives whether there was one. Raises ModelError."""
+        """Removes all versions of a model, and what came of an interrupted pull; gives whether there was
+        anything. Raises ModelError."""
+        parts = [self.resumable(part) for file in model.files for part in file.wanted]
+        belongings = [self.folder / model.name, self.downloads / model.name, *parts]
+        if not any(map(_there, belongings)):
+            # Nothing is written: the folder may be one that others share and only read.
+            return False
         with self.locked(model):
-            folder = self.folder / model.name
-            if not folder.exists():
-                return False
-            try:
-                shutil.rmtree(folder)
-            except OSError as error:
-                reason = f"{error.filename or folder} can't be removed ({error.strerror or error})"
-                raise ModelError(f"{reason}; a program may have it open") from None
-            return True
+            for path in belongings:
+                _removed(path)
+        return True
+
+
+def _there(path: Path) -> bool:
+    """Whether there may be something."""
+    try:
+        path.lstat()
+    except OSError as error:
+        return not isinstance(error, NOT_THERE)
+    return True
+
+
+def _removed(path: Path) -> None:
+    """Removes a file or folder, if it is there. Raises ModelError."""
+    try:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        reason = f"{error.filename or path} can't be removed ({error.strerror or error})"
+        raise ModelError(f"{reason}; a program may have it open") from None
 
 
 def digest(path: Path) -> str:
@@ -130,5 +185,12 @@ def _not_pulled(model: Model) -> str:
 
 
 def _broken(model: Model, file: File) -> str:
-    again = "install popbridge" if model.shipped else f"run `popbridge models pull {model.name}`"
-    return f"{file.name} of the model {model.name} is damaged: {again} again"
+    return f"{file.name} of the model {model.name} is damaged: {again(model)} again"
+
+
+def again(model: Model) -> str:
+    """What gets a model anew, before "again"."""
+    if model.shipped:
+        return "install popbridge"
+    accept = " --accept-unclear-licence" if model.opt_in else ""
+    return f"run `popbridge models pull {model.name}{accept}`"

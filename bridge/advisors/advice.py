@@ -20,12 +20,6 @@ from bridge.api import Adapter
 from bridge.core.memory import PLATFORMS, limited, texture_bytes
 from bridge.core.textures import TextureIntent
 
-MAX_CHANGES = 200
-"""Most changes in one command."""
-MAX_CHANGES_BYTES = 96 * 1024
-"""Most bytes of changes in one command: a frame holds 256 KiB."""
-
-
 Mark = tuple[str, str, str]
 """What is said of which state of which file: its path, a digest, and the finding's code."""
 
@@ -39,7 +33,7 @@ class Asset(Struct, frozen=True):
     options: dict[str, Any]
 
 
-class About(Struct, frozen=True):
+class About(Struct, frozen=True, gc=False):
     """What a texture is, as a popup says it."""
 
     kind: str
@@ -53,7 +47,7 @@ class About(Struct, frozen=True):
     """Whether the other textures of its project speak for that, too."""
 
 
-class FileAdvice(Struct, frozen=True):
+class FileAdvice(Struct, frozen=True, gc=False):
     """What is advised for one file."""
 
     path: str
@@ -91,12 +85,6 @@ class FileAdvice(Struct, frozen=True):
         What only the author can mend stays, whatever the settings are.
         """
         return {(self.path, self.state if f.applicable else self.content, f.code) for f in self.findings}
-
-
-class Advice(Struct, frozen=True, tag_field="kind", tag="advice"):
-    """The state of a popup that asks; `files` has the worst first."""
-
-    files: list[FileAdvice] = field(default_factory=list)
 
 
 class Applied(Struct, frozen=True, tag_field="kind", tag="applied"):
@@ -238,20 +226,3 @@ def covered(rules: Mapping[str, Sequence[str]], file: str, code: str) -> bool:
         code in codes and (file.startswith(f"{folder}/") if folder else "/" not in file)
         for folder, codes in rules.items()
     )
-
-
-def chunks(files: Iterable[FileAdvice]) -> list[list[dict[str, Any]]]:
-    """The changes of `texture.apply`, in portions that fit into a frame; the same for the same files."""
-    portions: list[list[dict[str, Any]]] = []
-    size = 0
-    for file in files:
-        if not file.options:
-            continue
-        change = {"path": file.path, "options": file.options}
-        own = len(msgspec.msgpack.encode(change))
-        size += own
-        if not portions or len(portions[-1]) >= MAX_CHANGES or size > MAX_CHANGES_BYTES:
-            portions.append([])
-            size = own
-        portions[-1].append(change)
-    return portions

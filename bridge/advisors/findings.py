@@ -20,7 +20,7 @@ SURE = 0.7
 """Confidence from which a normal map's convention counts."""
 
 
-class Finding(Struct, frozen=True):
+class Finding(Struct, frozen=True, gc=False):
     """One thing that could be better."""
 
     code: str

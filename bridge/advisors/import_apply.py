@@ -2,45 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from bridge.advisors.advice import Applied, FileAdvice, chunks
+from bridge.advisors.advice import Applied
+from bridge.advisors.import_parts import Gist, Parts, portions
 from bridge.advisors.import_popups import applied_popup, trouble_popup
 from bridge.advisors.texts import say, why
 from bridge.api import Context, RequestError, SessionView
 
+RULES_AT_ONCE = 500
 
-async def remember(context: Context, session: SessionView, files: Sequence[FileAdvice]) -> str:
+
+async def remember(context: Context, session: SessionView, gist: Gist) -> str:
     """From now on these findings are settled without asking in these files' folders.
 
     Gives why that can't be kept; empty if it is.
     """
-    rules = {(file.folder, f.code) for file in files for f in file.findings if f.applicable}
+    rules = sorted(gist.rules)
     try:
-        for folder, code in sorted(rules):
-            await context.add_rule(session, folder, code)
+        for at in range(0, len(rules), RULES_AT_ONCE):
+            some = rules[at : at + RULES_AT_ONCE]
+            # At once, as they are written together then.
+            await asyncio.gather(*(context.add_rule(session, folder, code) for folder, code in some))
     except RequestError as error:
         return error.message
     return ""
 
 
-async def apply(context: Context, session: SessionView, files: Sequence[FileAdvice]) -> None:
+async def apply(context: Context, session: SessionView, parts: Parts, gist: Gist) -> None:
     """Sends the changes, waits for what the editor observed, and tells it in a toast."""
-    codes = sorted({f.code for file in files for f in file.findings if f.applicable})
-    note = f"texture import: {', '.join(codes)}"
+    note = f"texture import: {', '.join(sorted(gist.codes))}"
     receipts = [
         await context.command(session, "texture.apply", {"changes": portion}, note=note)
-        for portion in chunks(files)
+        async for portion in portions(parts)
     ]
-    answers = [await context.receipt(receipt) for receipt in receipts]
-    applied = [
-        receipt for receipt, answer in zip(receipts, answers, strict=True) if answer["state"] == "applied"
-    ]
-    paths = [path for answer in answers for path, _ in _pairs(answer.get("after"), "options")]
-    errors = [pair for answer in answers for pair in _problems(answer, session.locale)]
+    applied: list[int] = []
+    paths: list[str] = []
+    errors: list[tuple[str, str]] = []
+    for receipt in receipts:
+        # Of each only what is told of it is kept: all of them are as much as all files.
+        answer = await context.receipt(receipt)
+        applied += [receipt] if answer["state"] == "applied" else []
+        paths += [path for path, _ in _pairs(answer.get("after"), "options")]
+        errors += _problems(answer, session.locale)
     if receipts:
         popup = applied_popup(paths, errors, bool(applied), session.locale)
         await context.popup(session, popup, msgspec.to_builtins(Applied(applied)))

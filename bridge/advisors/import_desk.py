@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
-from typing import Any
 
-import msgspec
 from msgspec import Struct, field
 
-from bridge.advisors.advice import Advice, Asset, FileAdvice
-from bridge.advisors.import_popups import KIND
+from bridge.advisors.advice import Asset, FileAdvice
 from bridge.api import Popup
 
 
@@ -36,18 +32,17 @@ class Desk(Struct):
         self.files = files
         return self.dedupe
 
-    def recall(self, shown: Sequence[tuple[Popup, Any]]) -> None:
-        """Builds upon the last that asks of `shown`, the open popups and their states."""
-        self.is_recalled = True
-        for popup, state in shown:
-            if popup.kind == KIND and popup.dedupe:
-                self.dedupe, self.popup_id = popup.dedupe, popup.id
-                self.files = {file.path: file for file in msgspec.convert(state, Advice).files}
+    def recall(self, popup: Popup, files: dict[str, FileAdvice]) -> None:
+        """`popup` of an earlier run asks about `files`: the next builds upon it."""
+        assert popup.dedupe
+        self.dedupe, self.popup_id, self.files = popup.dedupe, popup.id, files
 
-    def close(self) -> None:
+    def close(self) -> dict[str, FileAdvice]:
+        """Nothing is asked any more; gives what was."""
+        files = self.files
         self.dedupe, self.popup_id, self.files = None, None, {}
+        return files
 
-    def settled(self, popup: Popup) -> None:
-        """`popup` was answered, dismissed or let expire."""
-        if popup.dedupe == self.dedupe:
-            self.close()
+    def settled(self, popup: Popup) -> dict[str, FileAdvice]:
+        """`popup` was answered, dismissed or let expire; gives what it asked about, if it was the last."""
+        return self.close() if popup.dedupe == self.dedupe else {}

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence, Set
 
 from msgspec import Struct
 
-from bridge.advisors.advice import Advice, FileAdvice, Mark, in_order
+from bridge.advisors.advice import FileAdvice, Mark, in_order
+from bridge.advisors.import_parts import Advice, packed
 from bridge.advisors.import_popups import advice_popup
 from bridge.api import Popup
 
@@ -45,7 +46,7 @@ def draft(
         return Draft(files, files != asked)
     ordered = in_order(files.values())
     once = {mark for file in found for mark in file.marks() if mark[1] == file.content}
-    return Draft(files, True, advice_popup(ordered, locale, ""), Advice(ordered), once)
+    return Draft(files, True, advice_popup(ordered, locale, ""), packed(ordered), once)
 
 
 def _asked(file: FileAdvice, asked: Files) -> bool:

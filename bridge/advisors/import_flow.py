@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence, Set
+import contextlib
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from bridge.advisors.advice import Advice, Applied, Asset, FileAdvice, Mark, in_order
+from bridge.advisors.advice import Applied, Asset, FileAdvice, Mark, in_order
 from bridge.advisors.import_apply import apply, remember, undo
 from bridge.advisors.import_around import Surveyor, agreed_in
 from bridge.advisors.import_desk import Desk
 from bridge.advisors.import_draft import Draft, draft, unsettled
 from bridge.advisors.import_look import look_at_all, read_event, textures, with_preview
+from bridge.advisors.import_parts import Advice, gist, in_turns, let_go, parted
 from bridge.advisors.import_popups import KIND, trouble_popup
 from bridge.api import Advisor, Answer, Context, Event, Popup, SessionView, UserError
 from bridge.projectfile import ProjectFile
@@ -37,6 +39,11 @@ class TextureImportAdvisor(Advisor):
         """What was settled in each project, one way or the other: it isn't raised again."""
         self._revision = 0
         """How often that has changed, or what lies on a desk: whoever waited looks whether it did."""
+        self._answers = 0
+        """Those that are being noted."""
+        self._noted = asyncio.Event()
+        """Set while there are none."""
+        self._noted.set()
         self._mistakes: dict[str, str] = {}
         """What is wrong with each project's file, as it was told last."""
         self._surveyor = Surveyor(cache)
@@ -72,13 +79,16 @@ class TextureImportAdvisor(Advisor):
         if popup.kind != KIND:
             return
         advice = msgspec.convert(state, Advice)
-        self._desk(session).settled(popup)
-        self._revision += 1
-        if answer.state != "undeliverable":
-            self._note(session, {mark for file in advice.files for mark in file.marks()})
-        refused = await remember(context, session, advice.files) if answer.action == "always" else ""
+        with self._noting():
+            files = self._desk(session).settled(popup)
+            self._revision += 1
+            found = await gist(advice)
+            if answer.state != "undeliverable":
+                self._note(session, found.marks)
+        await let_go(files)
+        refused = await remember(context, session, found) if answer.action == "always" else ""
         if answer.action in ("apply", "always"):
-            await apply(context, session, advice.files)
+            await apply(context, session, advice, found)
         if refused:
             # The last step, so that the others are the same if this answer is acted on once more.
             await context.popup(session, trouble_popup("rule_refused", refused, session.locale), {})
@@ -96,20 +106,42 @@ class TextureImportAdvisor(Advisor):
         looked = await look_at_all(context, session, wanted, around)
         asked = [look.asked for look in looked if look.asked]
         said = self._said_in(session)
-        ruled = [look.ruled for look in looked if look.ruled and not look.ruled.marks() <= said]
+        ruled: list[FileAdvice] = []
+        async for part in in_turns(parted([look.ruled for look in looked if look.ruled])):
+            ruled += [file for file in part if not file.marks() <= said]
         await self._ask(context, session, desk, assets, asked)
         if ruled:
-            self._note(session, {mark for file in ruled for mark in file.marks()})
-            await apply(context, session, in_order(ruled))
+            parts = list(parted(in_order(ruled)))
+            found = await gist(parts)
+            self._note(session, found.marks)
+            await apply(context, session, parts, found)
 
     async def _recall(self, context: Context, session: SessionView, desk: Desk) -> None:
         """Finds what an earlier run of the daemon has asked: a second popup would ask for the same."""
         while not desk.is_recalled:
             revision = self._revision
             shown = await context.open_popups(session)
+            asking = [(popup, state) for popup, state in shown if popup.kind == KIND and popup.dedupe]
+            files: dict[str, FileAdvice] = {}
+            async for part in in_turns(msgspec.convert(asking[-1][1], Advice) if asking else ()):
+                files |= {file.path: file for file in part}
             # One that was answered meanwhile isn't open any more.
             if self._revision == revision:
-                desk.recall(shown)
+                desk.is_recalled = True
+                if asking:
+                    desk.recall(asking[-1][0], files)
+
+    @contextlib.contextmanager
+    def _noting(self) -> Iterator[None]:
+        """What an answer settles is being noted: until that is done, nothing is asked."""
+        self._answers += 1
+        self._noted.clear()
+        try:
+            yield
+        finally:
+            self._answers -= 1
+            if not self._answers:
+                self._noted.set()
 
     async def _agreed(self, context: Context, session: SessionView, root: Path) -> ProjectFile:
         """What the project's file says; a mistake in it is told once, and then it says nothing."""
@@ -132,25 +164,28 @@ class TextureImportAdvisor(Advisor):
         found: Sequence[FileAdvice],
     ) -> None:
         """Shows what was found together with what the open popup still asks about other files."""
-        first = await asyncio.to_thread(unsettled, found, desk.files, self._said_in(session))
+        # A copy of what lies on the desk, as it may be cleared meanwhile.
+        first = await asyncio.to_thread(unsettled, found, dict(desk.files), self._said_in(session))
         found = await with_preview(context, session, first)
         made = await self._drafted(session, desk, {asset.path for asset in assets}, found)
         if made.popup is not None:
             await self._show(context, session, desk, made, made.popup)
         elif made.news:
             popup_id = desk.popup_id
-            desk.close()
+            files = desk.close()
             if popup_id is not None:
                 await context.close_popup(session, popup_id)
+            await let_go(files)
 
     async def _drafted(
         self, session: SessionView, desk: Desk, looked_at: Set[str], found: Sequence[FileAdvice]
     ) -> Draft:
         """The next popup, made once more where something was answered meanwhile: it would ask that again."""
         while True:
+            await self._noted.wait()
             revision = self._revision
             made = await asyncio.to_thread(
-                draft, found, desk.files, self._said_in(session), looked_at, session.locale
+                draft, found, dict(desk.files), self._said_in(session), looked_at, session.locale
             )
             if self._revision == revision:
                 return made

@@ -15,6 +15,7 @@ from bridge.audit.project import Project, find
 from bridge.audit.results import Issue, Report, Row
 from bridge.core.errors import UserError
 from bridge.core.messages import Command, Result
+from bridge.store.records import when_text
 
 if TYPE_CHECKING:
     from bridge.host import Registry
@@ -52,7 +53,7 @@ def fix(project: Project, report: Report, database: Path) -> None:
 def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
     """Puts back what a receipt of this command changed, without an editor. Raises UserError.
 
-    Nothing is put back where one of the options has changed since.
+    Nothing is put back where one of the options has changed since, or that was done before.
     """
     root = Path(str(receipt.args.get("root", "")))
     if receipt.state == "failed":
@@ -65,9 +66,12 @@ def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
         # The run was killed while it wrote: what it has reached is as it wanted it.
         after, before = _by_path(receipt.args.get("changes")), _by_path(receipt.args.get("before"))
     present = _present(project, after)
-    _refuse_changed(after, before, present, partly=receipt.state == "sent")
     changes = [{"path": path, "options": before[path]} for path in after if path in before]
     with _Store(database) as store:
+        earlier = store.reverted_by(receipt.id)
+        if earlier is not None and present != after:
+            _refuse_reverted(receipt, earlier)
+        _refuse_changed(after, before, present, partly=receipt.state == "sent" or earlier is not None)
         made = _open(store, root, changes, list(_as_changes(present)), receipt.note, receipt.id)
         _write(store, made, root, project.support, changes)
         kept = store.get(made)
@@ -139,6 +143,15 @@ def _present(project: Project, wanted: Mapping[str, Mapping[str, Any]]) -> dict[
         for asset in project.textures()
         if asset.path in wanted and asset.options is not None
     }
+
+
+def _refuse_reverted(receipt: Receipt, earlier: Receipt) -> None:
+    """One that was killed while it wrote, or couldn't write all, may be tried again."""
+    if earlier.state == "applied" and not earlier.errors:
+        when = f", {when_text(earlier.answered)}" if earlier.answered else ""
+        raise UserError(
+            f"Receipt {receipt.id} is reverted already (receipt {earlier.id}{when}): nothing was put back."
+        )
 
 
 def _refuse_changed(

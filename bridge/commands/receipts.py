@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +31,7 @@ SHOWN = 8
 def receipts(limit: int, as_json: bool) -> None:
     """Lists what was changed through the bridge, the newest first; needs no daemon."""
     from bridge.paths import Paths
+    from bridge.store.records import when_text
 
     found = read_receipts(Paths.find().database, limit)
     if as_json:
@@ -43,7 +43,7 @@ def receipts(limit: int, as_json: bool) -> None:
         return
     table(
         [
-            (str(r.id), _when(r.created), r.project_name or r.project, _state(r), _what(r), r.note)
+            (str(r.id), when_text(r.created), r.project_name or r.project, _state(r), _what(r), r.note)
             for r in found
         ],
         ("id", "when", "project", "state", "what", "why"),
@@ -158,15 +158,6 @@ def _unknown(receipt: int) -> UserError:
 
 def _state(receipt: Receipt) -> str:
     return f"{receipt.state} (reverts {receipt.reverts})" if receipt.reverts is not None else receipt.state
-
-
-def _when(created: str) -> str:
-    """To the minute, in this machine's time; as it stands where it is no time."""
-    try:
-        return datetime.fromisoformat(created).astimezone().strftime("%Y-%m-%d %H:%M")
-    # Windows says OSError of what lies before 1970 for its clock.
-    except (ValueError, OverflowError, OSError):
-        return created if created and created.isprintable() else "?"
 
 
 def _what(receipt: Receipt) -> str:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -59,6 +62,7 @@ def tune(names: tuple[str, ...], as_json: bool) -> None:
     seconds to minutes each.
     """
     from bridge import host
+    from bridge.paths import Paths
 
     registry = host.load()
     chosen = _chosen(registry.workloads.values(), names)
@@ -66,11 +70,13 @@ def tune(names: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         for row in (*batches, *costs, *engines):
             say_json(row)
-        return
-    if not batches and not costs and not engines:
-        click.echo("No workload here runs in batches, and there is no GPU that works.")
-        return
-    _show(batches, costs, engines)
+    elif batches or costs or engines:
+        _show(batches, costs, engines)
+    else:
+        what = f"{', '.join(names)}: no batches" if names else "No workload here runs in batches"
+        click.echo(f"{what}, and there is no GPU that works (`popbridge devices` says why).")
+    if (batches or costs) and Paths.find().connection_file.exists():
+        click.echo("A daemon that runs goes by this after its next start.", err=True)
 
 
 def _show(batches: Sequence[Batches], costs: Sequence[Costs], engines: Sequence[Engine]) -> None:
@@ -113,6 +119,7 @@ async def _measure(
     engines: list[Engine] = []
     async with _devices(declared) as (routed, policies):
         for workload in workloads:
+            _tell(f"Measuring {workload.name}...")
             try:
                 if workload.batching is not None:
                     batches += [
@@ -127,8 +134,15 @@ async def _measure(
                     raise UserError(said) from None
                 click.echo(said, err=True)
         if not named and len(routed.lanes) > 1:
+            _tell("Trying anew what came again on the GPU...")
             engines = await _engines(routed.lanes[-1])
     return batches, costs, engines
+
+
+def _tell(what: str) -> None:
+    """To who sits at a terminal, as it takes from seconds to minutes."""
+    if sys.stderr.isatty():
+        click.echo(what, err=True)
 
 
 async def _engines(lane: Lane) -> list[Engine]:
@@ -161,6 +175,7 @@ async def _devices(declared: Iterable[Setting]) -> AsyncIterator[tuple[Routed, d
 
     paths = Paths.find()
     settings = read_settings(declared, paths.settings_file, os.environ)
+    _check_written(paths.batching_file.parent)
     limits = Limits(settings["images.max_pixels"], str(paths.models(settings["models.folder"])))
     worker = LocalExecutor(1, limits, settings["worker.memory_mib"])
     routed = Routed(Lane(Form("cpu", DEVICE), worker), paths.routing_file, SAMPLES)
@@ -176,6 +191,17 @@ async def _devices(declared: Iterable[Setting]) -> AsyncIterator[tuple[Routed, d
         yield routed, policies
     finally:
         await routed.close()
+
+
+def _check_written(folder: Path) -> None:
+    """Raises UserError where nothing can be kept: a daemon does without, but this is for nothing else."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{folder} can't be written ({reason}): what is measured would be lost.") from None
 
 
 def _batches(workload: Workload, device: str, policy: Policy) -> Batches:

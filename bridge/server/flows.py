@@ -14,13 +14,13 @@ from sqlite_utils import Database
 from bridge.api import Advisor
 from bridge.core import errors
 from bridge.core.errors import RequestError, StoreError
-from bridge.core.messages import Answer, Event, Numbered, Popup, PopupClose
+from bridge.core.messages import MAX_FRAME, Answer, Event, Numbered, Popup, PopupClose
 from bridge.server.commands import Commands
 from bridge.server.context import AdvisorContext
 from bridge.server.live import LiveSession
 from bridge.server.rules import RuleKeeper
 from bridge.server.runner import Runner
-from bridge.store.records import StoredPopup, unpack
+from bridge.store.records import StoredPopup, pack, unpack
 from bridge.store.sessions import SessionStore
 from bridge.store.store import Store
 
@@ -106,7 +106,9 @@ class Flows:
         await live.send(closing)
 
     async def _stored(self, popup_id: int) -> StoredPopup | None:
-        return await self.store.read(lambda connection: SessionStore(Database(connection)).popup(popup_id))
+        return await self.store.read(
+            lambda connection: SessionStore(Database(connection)).popup(popup_id), brief=False
+        )
 
     def _settled(self, popup_id: int) -> None:
         self.store.submit(lambda db: SessionStore(db).settled(popup_id))
@@ -125,12 +127,17 @@ class Flows:
             log.warning("popup %d was answered, but its advisor %s is gone", popup_id, stored.advisor)
             self._settled(popup_id)
             return
-        popup, answer = unpack(stored.message, Popup), unpack(stored.answer, Answer)
+        try:
+            popup, answer = unpack(stored.message, Popup), unpack(stored.answer, Answer)
+            state = unpack(stored.state)
+        except msgspec.DecodeError as error:
+            self._tell(popup_id, error)
+            return
         context = AdvisorContext(self, advisor, live, parent=popup_id)
         # A daemon that stops in the middle, or whose store was closed, leaves the answer for the next one.
         stopped = False
         try:
-            await advisor.on_answer(context, live.view, popup, unpack(stored.state), answer)
+            await advisor.on_answer(context, live.view, popup, state, answer)
         except StoreError:
             stopped = True
             raise
@@ -146,22 +153,39 @@ class Flows:
         if sum(1 for _ in live.session.popups) >= MAX_POPUPS:
             says = f"This editor has {MAX_POPUPS} open popups, its most."
             raise RequestError(errors.OVERLOADED, "Answer or dismiss some.", message=says)
+        packed = msgspec.Raw(pack(state))
         popup_id, is_new = await self.store.write(
-            lambda db: SessionStore(db).reserve_popup(live.id, advisor.name, popup, state, parent),
+            lambda db: SessionStore(db).reserve_popup(live.id, advisor.name, popup, packed, parent),
             synced=False,
+            brief=len(packed) <= MAX_FRAME,
         )
         if is_new:
             await self.present(live, msgspec.structs.replace(popup, id=popup_id))
         return popup_id
 
     async def opened(self, live: LiveSession, advisor: Advisor) -> list[tuple[Popup, Any]]:
-        """The advisor's popups in the session that nobody has answered, oldest first, and their states."""
-        kept = await self.store.read(lambda connection: SessionStore(Database(connection)).unsettled(live.id))
-        return [
-            (msgspec.structs.replace(unpack(one.message, Popup), id=one.id), unpack(one.state))
-            for one in kept
-            if one.advisor == advisor.name and one.status == "open"
-        ]
+        """The advisor's popups in the session that nobody has answered, oldest first, and their states.
+
+        Those that can't be read any more, in a damaged file, are left out.
+        """
+        kept = await self.store.read(
+            lambda connection: SessionStore(Database(connection)).unsettled(live.id), brief=False
+        )
+        found = []
+        for one in kept:
+            if one.advisor == advisor.name and one.status == "open":
+                try:
+                    popup = msgspec.structs.replace(unpack(one.message, Popup), id=one.id)
+                    found.append((popup, unpack(one.state)))
+                except msgspec.DecodeError as error:
+                    self._tell(one.id, error)
+        return found
+
+    def _tell(self, popup_id: int, error: msgspec.DecodeError) -> None:
+        log.error(
+            "popup %d can't be read: %s is damaged (%s); stop the bridge and run `popbridge db check`",
+            popup_id, self.store.path, error,
+        )  # fmt: skip
 
     async def show_again(self, live: LiveSession) -> None:
         """The editor was restarted: what was on its screen comes again, under the old ids."""

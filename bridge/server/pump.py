@@ -117,8 +117,12 @@ class Pump:
                 jobs = await self._store.write(
                     lambda db, rooms=rooms: journal.claim(db, self._owner, rooms, self._runs.cost)  # type: ignore[misc]
                 )
-            except StoreError as error:
-                log.error("no job can be begun: %s", error.reason)
+            # All promised work hangs on this loop: no failure may end it.
+            except Exception as error:
+                if isinstance(error, StoreError):
+                    log.error("no job can be begun: %s", error.reason)
+                else:
+                    log.exception("no job can be begun")
                 asyncio.get_running_loop().call_later(STORE_PAUSE_S, self.wake)
                 continue
             for job in jobs:

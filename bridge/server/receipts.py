@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import sqlite3
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -11,12 +14,15 @@ from sqlite_utils import Database
 
 from bridge.api import Advisor, Answer, Context, Event, Popup, RequestError, SessionView
 from bridge.core import errors
+from bridge.core.messages import MAX_FRAME
+from bridge.server.live import SPARE
 from bridge.store.receipts import ReceiptStore
 from bridge.store.store import Store
 
 
 class ListParams(Struct, forbid_unknown_fields=True):
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+    before: Annotated[int, Meta(ge=1, le=2**53 - 1)] = 2**53 - 1
 
 
 class RevertParams(Struct, forbid_unknown_fields=True):
@@ -38,10 +44,8 @@ class Receipts(Advisor):
     ) -> Any:
         if name == "receipts.list":
             wanted = _parse(name, params, ListParams)
-            found = await self._store.read(
-                lambda connection: ReceiptStore(Database(connection)).latest(wanted.limit)
-            )
-            return {"receipts": [msgspec.to_builtins(receipt) for receipt in found]}
+            # Few rows for SQLite, and perhaps much in each.
+            return await self._store.read(functools.partial(_listed, wanted), brief=False)
         asked = _parse(name, params, RevertParams)
         made = await context.revert([asked.id], editor=asked.editor)
         return {"receipt": dict(await context.receipt(made[0]))}
@@ -53,6 +57,29 @@ class Receipts(Advisor):
         self, context: Context, session: SessionView, popup: Popup, state: Any, answer: Answer
     ) -> None:
         raise AssertionError("shows nothing")
+
+
+def _listed(wanted: ListParams, connection: sqlite3.Connection) -> dict[str, Any]:
+    """As many of the newest as fit into a frame."""
+    listed: list[Any] = []
+    room = MAX_FRAME - SPARE
+    with contextlib.closing(ReceiptStore(Database(connection)).newest(wanted.limit, wanted.before)) as found:
+        for receipt in found:
+            value = msgspec.to_builtins(receipt)
+            room -= _size(value)
+            if listed and room < 0:
+                return {"receipts": listed, "more": True}
+            listed.append(value)
+    return {"receipts": listed, "more": False}
+
+
+def _size(value: Any) -> int:
+    """Bytes that it takes in either subprotocol."""
+    size = len(msgspec.msgpack.encode(value))
+    # What an editor sent as msgpack may have keys that JSON hasn't.
+    with contextlib.suppress(TypeError):
+        size = max(size, len(msgspec.json.encode(value)))
+    return size + 1
 
 
 def _parse(name: str, params: Mapping[str, Any], kind: Any) -> Any:

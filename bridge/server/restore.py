@@ -19,6 +19,7 @@ from bridge.host import Registry
 from bridge.server.commands import Commands
 from bridge.server.flows import Flows
 from bridge.server.live import LiveSession, Sessions
+from bridge.store.failures import DamagedRow
 from bridge.store.outbox import Answer, unacknowledged
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import Receipt, StoredPopup, StoredSession, unpack
@@ -43,17 +44,24 @@ class Left(Struct, frozen=True):
 async def restore(
     store: Store, registry: Registry, sessions: Sessions, commands: Commands, flows: Flows
 ) -> int:
-    """Gives how many sessions came back. Raises StoreError, sqlite3.Error."""
-    for stored in await store.read(lambda connection: SessionStore(Database(connection)).all_open()):
+    """Gives how many sessions came back. Raises StoreError, sqlite3.Error.
+
+    A session in which something can't be read ends alone.
+    """
+    for session in await store.read(lambda connection: SessionStore(Database(connection)).all_open()):
         try:
-            left = await store.read(functools.partial(_left, stored))
-            live = _session(stored, registry, sessions)
+            left = await store.read(functools.partial(_left, session))
+            live = _session(left.session, registry, sessions)
             _outbox(left, live)
             await _unnumbered(left, live, commands, flows)
-        except (msgspec.MsgspecError, ProtocolError):
-            log.exception("session %s can't be brought back: its client will have to begin anew", stored.id)
-            sessions.forget(stored.id)
-            await sessions.settle(stored.id)
+        except (DamagedRow, msgspec.MsgspecError, ProtocolError) as error:
+            log.error(
+                "session %s can't be brought back, so that its client will have to begin anew: %s is damaged "
+                "(%s); stop the bridge and run `popbridge db check`",
+                session, store.path, error,
+            )  # fmt: skip
+            sessions.forget(session)
+            await sessions.settle(session)
             continue
         for popup in left.popups:
             if popup.status == "answered":
@@ -61,10 +69,10 @@ async def restore(
     return len(sessions)
 
 
-def _left(stored: StoredSession, connection: sqlite3.Connection) -> Left:
+def _left(session: str, connection: sqlite3.Connection) -> Left:
     db = Database(connection)
-    receipts = ReceiptStore(db).unanswered(stored.id)
-    return Left(stored, SessionStore(db).unsettled(stored.id), receipts, unacknowledged(db, stored.id))
+    store, receipts = SessionStore(db), ReceiptStore(db).unanswered(session)
+    return Left(store.stored(session), store.unsettled(session), receipts, unacknowledged(db, session))
 
 
 def _session(stored: StoredSession, registry: Registry, sessions: Sessions) -> LiveSession:

@@ -18,6 +18,8 @@ from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
 
+Wish = tuple[str, str, "asyncio.Future[None]"]
+"""A folder and a finding that somebody waits to have kept."""
 Rules = Mapping[str, Sequence[str]]
 """Codes of findings by folder of the project, `""` for its root."""
 
@@ -27,6 +29,9 @@ class RuleKeeper:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._waiting: dict[Path, list[Wish]] = {}
+        """By project: for the file that is being written, what the next one has in addition."""
+        self._writers: dict[Path, asyncio.Task[None]] = {}
         self._told: dict[str, str] = {}
         """What is wrong with a project's file, as it was logged last."""
 
@@ -47,10 +52,19 @@ class RuleKeeper:
         if session.root is None:
             await self._store.write(lambda db: RuleStore(db).add(session.project, folder, finding))
             return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(session.root, []).append((folder, finding, future))
+        if session.root not in self._writers:
+            self._writers[session.root] = asyncio.create_task(self._write(session.root))
+        await future
+
+    async def _write(self, root: Path) -> None:
+        """What is waiting is written together: each time the whole file is read and written anew."""
         try:
-            await asyncio.to_thread(projectfile.add_rules, session.root, {folder: [finding]})
-        except UserError as error:
-            raise RequestError(errors.BAD_INPUT, message=str(error)) from None
+            while wishes := self._waiting.pop(root, []):
+                _settle(wishes, await _added(root, wishes))
+        finally:
+            del self._writers[root]
 
     async def _moved(self, session: SessionView, root: Path) -> Rules:
         """Rules from before there was a file for them go there, once; gives those that couldn't."""
@@ -73,6 +87,31 @@ class RuleKeeper:
         if self._told.get(project) != what:
             self._told[project] = what
             log.warning("%s", what)
+
+
+async def _added(root: Path, wishes: Sequence[Wish]) -> Exception | None:
+    """Why they couldn't be."""
+    rules: dict[str, list[str]] = {}
+    for folder, finding, _ in wishes:
+        rules.setdefault(folder, []).append(finding)
+    try:
+        await asyncio.to_thread(projectfile.add_rules, root, rules)
+    except UserError as error:
+        return RequestError(errors.BAD_INPUT, message=str(error))
+    # Whatever it is, those who wait are told.
+    except Exception as error:
+        return error
+    return None
+
+
+def _settle(wishes: Sequence[Wish], error: Exception | None) -> None:
+    for _, _, future in wishes:
+        if future.done():
+            continue
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
 
 
 def _together(one: Rules, other: Rules) -> Rules:

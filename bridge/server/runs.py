@@ -77,11 +77,16 @@ class Runs:
 
     async def _run(self, job: Job) -> Result:
         """Raises RequestError."""
+        if job.unreadable:
+            raise _unreadable(job, job.unreadable)
         if job.deaths >= MAX_DEATHS:
             reason = f"the bridge was killed {job.deaths:.0f} times while it was at it"
             raise RequestError(errors.WORKER_CRASHED, message=f"{job.workload} is given up: {reason}.")
-        params: Mapping[str, object] = unpack(job.params)
-        refs = unpack(job.inputs, list[InputRef])
+        try:
+            params: Mapping[str, object] = unpack(job.params, dict[str, object])
+            refs = unpack(job.inputs, list[InputRef])
+        except msgspec.DecodeError as error:
+            raise _unreadable(job, str(error)) from None
         inputs = self._runner.resolve(refs, None if job.root is None else Path(job.root))
         run = functools.partial(
             self._runner.run, job.workload, params, inputs,
@@ -104,6 +109,19 @@ class Runs:
         took = result.meta.run_ms / 1000 if result.meta else 0.0
         before = self._took.get(workload, took)
         self._took[workload] = before + (took - before) / 4
+
+
+def _unreadable(job: Job, why: str) -> RequestError:
+    log.error(
+        "job %d can't be read: popbridge.db is damaged (%s); stop the bridge and run `popbridge db check`",
+        job.id, why,
+    )  # fmt: skip
+    says = f"What was asked for can't be read any more, as the bridge's database is damaged ({why})."
+    return RequestError(
+        errors.INTERNAL,
+        "Ask again; for the rest, stop the bridge and run `popbridge db check`.",
+        message=says,
+    )
 
 
 def _left_ms(job: Job) -> int:

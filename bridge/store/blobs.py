@@ -23,6 +23,7 @@ from bridge.store.uploads import Part, Parts, Upload
 log = logging.getLogger(__name__)
 
 NAME = re.compile(r"[0-9a-f]{64}")
+DRAFT = re.compile(r"\.[0-9a-f]{32}\.part")
 EMPTY = hashlib.sha256(b"").hexdigest()
 LOST = (
     "the folder of blobs %s was removed while the daemon ran; it is made anew, and what was in it isn't there"

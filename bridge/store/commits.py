@@ -12,7 +12,7 @@ from msgspec import Struct
 from sqlite_utils import Database
 
 from bridge.core.errors import StoreError
-from bridge.store.failures import as_store_error
+from bridge.store.failures import FAILURES, Failure, as_store_error
 from bridge.store.looking import BUSY_TIMEOUT_MS
 
 Value = TypeVar("Value")
@@ -38,7 +38,7 @@ class Task(Struct, frozen=True):
 
 
 class _NotBegun(Exception):
-    def __init__(self, cause: sqlite3.Error) -> None:
+    def __init__(self, cause: Failure) -> None:
         super().__init__(str(cause))
         self.cause = cause
 
@@ -47,8 +47,9 @@ class Commits:
     """What is done with the connection, by one thread at a time."""
 
     def __init__(self, db: Database, path: Path, *, durable: bool = True) -> None:
-        """Without `durable` no commit waits for the disk. Raises sqlite3.Error."""
+        """Without `durable` no commit waits for the disk. Raises FAILURES."""
         self._db = db
+        self._path = path
         self._durable = durable
         self._synced: bool | None = None
         self._patience_ms = BUSY_TIMEOUT_MS
@@ -78,7 +79,7 @@ class Commits:
         except _NotBegun as error:
             failure = self._failed(error.cause)
             return [(task.done, None, failure) for task in tasks]
-        except sqlite3.Error:
+        except FAILURES:
             # One that needs too much must not cost the others theirs.
             return [self._alone(task) for task in tasks]
 
@@ -95,7 +96,7 @@ class Commits:
             self._begin(False, patience_ms=0)
             value = work(self._db)
             self._connection.execute("COMMIT")
-        except (_NotBegun, sqlite3.Error):
+        except (_NotBegun, *FAILURES):
             self._roll_back()
             return None
         except BaseException:
@@ -108,7 +109,7 @@ class Commits:
         """Moves the log into the file (https://www.sqlite.org/wal.html#ckpt)."""
         self._moved_at, self._size_moved = self.writes, self._log_size()
         # What can't be moved now stays in the log, and whoever writes next hears what is wrong.
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(*FAILURES):
             self._sync(self._durable)
             _, pages, moved = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             self._log_is_new = pages == moved
@@ -140,7 +141,7 @@ class Commits:
         # A work may fail in any way: its changes are undone, and whoever waits for it is told.
         except BaseException as error:
             self._roll_back()
-            if isinstance(error, sqlite3.Error):
+            if isinstance(error, FAILURES):
                 return task.done, None, self._failed(error)
             return task.done, None, error
         self._committed(1, "")
@@ -167,7 +168,7 @@ class Commits:
         return outcomes
 
     def _together(self, tasks: Sequence[Task]) -> list[Outcome]:
-        """What each work gives. Raises sqlite3.Error or _NotBegun: nothing of the group was committed."""
+        """What each work gives. Raises FAILURES or _NotBegun: nothing of the group was committed."""
         self._begin(any(task.synced for task in tasks))
         try:
             outcomes = [(task.done, *self._try(task.work)) for task in tasks]
@@ -180,28 +181,31 @@ class Commits:
         return outcomes
 
     def _begin(self, synced: bool, patience_ms: int = BUSY_TIMEOUT_MS) -> None:
+        self._roll_back()
         try:
             self._sync(synced)
             if patience_ms != self._patience_ms:
                 self._connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
                 self._patience_ms = patience_ms
             self._connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise _NotBegun(error) from None
 
     def _roll_back(self) -> None:
         # SQLite itself ends the transaction after some errors (https://www.sqlite.org/lang_transaction.html).
         if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+            # Where that fails, it is done before the next is begun: nobody's error may end the thread.
+            with contextlib.suppress(*FAILURES):
+                self._connection.execute("ROLLBACK")
 
     def _committed(self, works: int, trouble: str) -> None:
         self.trouble = trouble
         self.commits += 1
         self.writes += works
 
-    def _failed(self, error: sqlite3.Error) -> BaseException:
+    def _failed(self, error: Failure) -> BaseException:
         """In words; a mistake of a statement, and none of the file's, stays as it is."""
-        known = as_store_error(error)
+        known = as_store_error(error, self._path)
         if isinstance(known, StoreError):
             self.trouble = known.reason
         return known
@@ -221,11 +225,11 @@ class Commits:
         # A work may fail in any way: its own changes are undone, and whoever waits for it is told.
         except BaseException as error:
             if not self._connection.in_transaction:
-                if isinstance(error, sqlite3.Error):
+                if isinstance(error, FAILURES):
                     raise
                 raise sqlite3.OperationalError("a work has ended its group's transaction") from error
             execute("ROLLBACK TO work")
             execute("RELEASE work")
-            return None, as_store_error(error) if isinstance(error, sqlite3.Error) else error
+            return None, as_store_error(error, self._path) if isinstance(error, FAILURES) else error
         execute("RELEASE work")
         return value, None

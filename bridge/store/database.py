@@ -10,7 +10,7 @@ from sqlite_utils import Database, Migrations
 
 from bridge.core.errors import StoreError, UserError
 from bridge.store.copies import keep_before
-from bridge.store.failures import FAILURES, as_store_error, is_damage
+from bridge.store.failures import FAILURES, as_store_error, broken, is_damage
 from bridge.store.looking import BUSY_TIMEOUT_MS, connect_readonly, open_to_look
 
 migrations = Migrations("popbridge")
@@ -118,7 +118,7 @@ def connect(path: Path, schema: Migrations, *, durable: bool = True) -> Database
     """The database at `path`, made or migrated; for any thread, by one at a time.
 
     What was committed outlives a power failure if it is `durable`, else a killed process. Raises UserError
-    where it can't be migrated, then it is as it was; sqlite3.Error, OSError.
+    where it can't be migrated, then it is as it was; FAILURES, OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -148,6 +148,11 @@ def _migrate(path: Path, db: Database, schema: Migrations, *, keep: bool) -> Non
             f"The database {path} was made by a newer PopBridge ({names}): update PopBridge, "
             f"or put back an older one: `popbridge db restore {path.name}.before-…`."
         )
+    if not applied_migrations(db, schema) and _tables(db, schema):
+        raise UserError(
+            f"The database {path} isn't PopBridge's, or has lost its list of migrations: move it away, or "
+            "stop the bridge and keep its rows by `popbridge db restore --salvage`."
+        )
     if not schema.pending(db):
         return
     if keep and _holds_rows(db, schema):
@@ -158,7 +163,7 @@ def _migrate(path: Path, db: Database, schema: Migrations, *, keep: bool) -> Non
         schema.apply(db)
     # A migration may fail in any way, on rows that nobody has thought of.
     except Exception as error:
-        if isinstance(error, sqlite3.Error) and isinstance(as_store_error(error), StoreError):
+        if isinstance(error, FAILURES) and isinstance(as_store_error(error), StoreError):
             raise  # the disk's
         raise UserError(
             f"The database {path} can't be brought to this version ({type(error).__name__}: {error}). "
@@ -167,14 +172,35 @@ def _migrate(path: Path, db: Database, schema: Migrations, *, keep: bool) -> Non
 
 
 def newer_migrations(db: Database, schema: Migrations) -> set[str]:
-    """What has made the database and isn't known here. Raises sqlite3.Error."""
+    """What has made the database and isn't known here. Raises FAILURES."""
     declared = {migration.name for migration in schema.pending(Database(memory=True))}
-    return {migration.name for migration in schema.applied(db)} - declared
+    return set(applied_migrations(db, schema)) - declared
+
+
+def applied_migrations(db: Database, schema: Migrations) -> list[str]:
+    """What has made the database, in order. Raises FAILURES, also for a damaged table of migrations."""
+    table = schema.migrations_table
+    if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", [table]).fetchone():
+        return []
+    # Both columns, as the library reads them too, and says KeyError where one isn't there.
+    columns = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
+    if missing := {"migration_set", "name", "applied_at"} - columns:
+        raise broken(f"table {table} has no column {', '.join(sorted(missing))}")
+    rows = db.execute(f"SELECT name FROM {table} WHERE migration_set = ? ORDER BY rowid", [schema.name])
+    names = [name for (name,) in rows.fetchall()]
+    if strange := [name for name in names if not isinstance(name, str)]:
+        raise broken(f"table {table} has {strange[0]!r} in the place of a name")
+    return names
+
+
+def _tables(db: Database, schema: Migrations) -> set[str]:
+    """Those that aren't for keeping the others."""
+    names = {name for name in db.table_names() if not name.startswith("sqlite_")}
+    return names - {schema.migrations_table}
 
 
 def _holds_rows(db: Database, schema: Migrations) -> bool:
-    names = set(db.table_names()) - {schema.migrations_table}
-    return any(db.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone() for name in names)
+    return any(db.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone() for name in _tables(db, schema))
 
 
 def open_database(path: Path) -> Database:

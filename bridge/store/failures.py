@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 
 from bridge.core.errors import StoreError
 
+Failure = sqlite3.Error | UnicodeDecodeError
 FAILURES = (sqlite3.Error, UnicodeDecodeError)
-"""What sqlite3 raises: the latter where a damaged file's text, or an error that quotes it, is no UTF-8."""
+"""What sqlite3 raises: the latter where a damaged file's column name, or an error that quotes the file, is no
+UTF-8."""
+NO_UTF8 = "Could not decode to UTF-8 column"
+"""How sqlite3's own error of a text that is no UTF-8 begins; it has no result code of SQLite's."""
 REASONS = {
     "FULL": "the disk is full",
     "READONLY": "its database or folder may not be written",
@@ -34,16 +39,50 @@ SAID_BY_THEM = frozenset(
 """SQLite's own words for these codes (https://www.sqlite.org/c3ref/errcode.html), which add nothing."""
 
 
-def as_store_error(error: sqlite3.Error | UnicodeDecodeError) -> StoreError | sqlite3.Error:
-    """`error` in words; what is a mistake of the statement, and none of the file's, stays as it is."""
+def as_store_error(error: Failure, path: Path | None = None) -> StoreError | sqlite3.Error:
+    """`error` in words; what is a mistake of the statement, and none of the file's, stays as it is.
+
+    Of damage they name the file `path`, where that is given.
+    """
     if isinstance(error, UnicodeDecodeError):
-        return StoreError(f"{REASONS['CORRUPT']} ({error})")
+        return damage(f"text that isn't UTF-8: {error}", path)
+    if str(error).startswith(NO_UTF8):
+        # The text itself, of any length, says nothing to anybody.
+        column = str(error).removeprefix(NO_UTF8).partition(" with text")[0]
+        return damage(f"text that isn't UTF-8 in column{column}", path)
     # An extended code such as SQLITE_IOERR_WRITE begins with its primary one.
     name = getattr(error, "sqlite_errorname", "SQLITE_UNKNOWN").split("_")[1]
     reason = REASONS.get(name)
     if reason is None:
         return error
-    return StoreError(reason if str(error) in SAID_BY_THEM else f"{reason} ({error})")
+    said = "" if str(error) in SAID_BY_THEM else str(error)
+    if reason == REASONS["CORRUPT"]:
+        made = damage(said, path)
+        return DamagedRow(made.reason) if isinstance(error, Unreadable) else made
+    return StoreError(f"{reason} ({said})" if said else reason)
+
+
+class Unreadable(sqlite3.DatabaseError):
+    """A row that SQLite gives, and that holds something else than was ever kept; others may be whole."""
+
+    sqlite_errorname = "SQLITE_CORRUPT"
+
+
+class DamagedRow(StoreError):
+    """What is said of an `Unreadable` one."""
+
+
+def broken(said: str) -> sqlite3.DatabaseError:
+    """As SQLite's own error of a damaged file, for damage that it doesn't see."""
+    error = sqlite3.DatabaseError(said)
+    error.sqlite_errorname = "SQLITE_CORRUPT"
+    return error
+
+
+def damage(said: str, path: Path | None = None) -> StoreError:
+    """The file `path` is broken; `said` is how that shows."""
+    details = ": ".join(filter(None, (str(path or ""), said)))
+    return StoreError(f"{REASONS['CORRUPT']} ({details})" if details else REASONS["CORRUPT"])
 
 
 def is_damage(error: StoreError) -> bool:

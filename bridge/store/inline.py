@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from bridge.store.failures import FAILURES
 from bridge.store.looking import connect_readonly
 
 Value = TypeVar("Value")
@@ -54,7 +55,7 @@ class InlineReader:
     """A connection that can't write, for reads that end after few operations."""
 
     def __init__(self, path: Path) -> None:
-        """Raises sqlite3.Error."""
+        """Raises FAILURES."""
         self._connection = connect_readonly(path)
         self._connection.execute("PRAGMA busy_timeout = 0")
         self._connection.set_progress_handler(lambda: 1, MAX_OPS)
@@ -66,7 +67,7 @@ class InlineReader:
             return None
         try:
             return (work(self._connection),)
-        except sqlite3.Error:
+        except FAILURES:
             return None
         finally:
             self._lock.release()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from msgspec import Struct, field
 from sqlite_utils import Database, Migrations
 
+from bridge.store.database import applied_migrations, newer_migrations
 from bridge.store.database import migrations as main_migrations
-from bridge.store.database import newer_migrations
 from bridge.store.failures import FAILURES
 from bridge.store.looking import open_to_look, wal_size
+from bridge.store.rows import READ, unreadable
 
 MOST = 20
 """Most problems that are named."""
@@ -53,7 +56,7 @@ def inspect(path: Path, *, quick: bool = False, schema: Migrations = main_migrat
 def _look(report: Report, connection: sqlite3.Connection, schema: Migrations, pragma: str) -> None:
     db = Database(connection)
     with _noting(report):
-        report.schema = [one.name for one in schema.applied(db)]
+        report.schema = applied_migrations(db, schema)
         report.newer = sorted(newer_migrations(db, schema))
         if not report.schema:
             report.problems.append("it isn't PopBridge's")
@@ -69,9 +72,23 @@ def _look(report: Report, connection: sqlite3.Connection, schema: Migrations, pr
     with _noting(report):
         found = [text for (text,) in connection.execute(f"PRAGMA {pragma}({MOST})")]
         report.problems += [line for text in found if text != "ok" for line in text.splitlines()]
+    for table in report.rows:
+        with _noting(report):
+            report.problems += _no_utf8(connection, table)
+    # What isn't UTF-8 was told.
+    connection.text_factory = lambda data: data.decode("utf-8", "replace")
+    for table in sorted(report.rows.keys() & READ) if _is_of_now(report) else ():
+        with _noting(report):
+            broken = islice(unreadable(connection, table), MOST)
+            report.problems += [f"row {number} of {table} can't be read: {why}" for number, why in broken]
     with _noting(report):
         for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check").fetchmany(MOST):
             report.problems.append(f"row {row} of {table} names a row of {parent} that isn't there")
+
+
+def _is_of_now(report: Report) -> bool:
+    """Whether its rows are as this PopBridge writes them."""
+    return report.schema == [one.name for one in main_migrations.pending(Database(memory=True))]
 
 
 def tables(connection: sqlite3.Connection) -> list[str]:
@@ -81,6 +98,28 @@ def tables(connection: sqlite3.Connection) -> list[str]:
         "AND name NOT LIKE '\\_sqlite%' ESCAPE '\\' ORDER BY name"
     )
     return [name for (name,) in rows]
+
+
+def _no_utf8(connection: sqlite3.Connection, table: str) -> list[str]:
+    """The columns with text that isn't UTF-8, which no check of SQLite's sees. Raises sqlite3.Error."""
+    columns = [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')]
+    # As bytes, since nobody else can read it; of what is no text, nothing.
+    texts = (f'CASE typeof("{name}") WHEN \'text\' THEN CAST("{name}" AS BLOB) END' for name in columns)
+    wrong = Counter(
+        column
+        for row in connection.execute(f'SELECT {", ".join(texts)} FROM "{table}"')
+        for column, text in zip(columns, row, strict=True)
+        if text is not None and not _is_utf8(text)
+    )
+    return [f"text in {count} rows of {table}, column {name}, isn't UTF-8" for name, count in wrong.items()]
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

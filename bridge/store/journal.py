@@ -69,9 +69,11 @@ class Job(Struct, frozen=True, kw_only=True):
     inputs: bytes
     sessions: Sequence[str] = ()
     """Those that wait for it."""
+    unreadable: str = ""
+    """Why what is asked for can't be read any more, in a damaged file."""
 
 
-FIELDS = [name for name in Job.__struct_fields__ if name != "sessions"]
+FIELDS = [name for name in Job.__struct_fields__ if name not in ("sessions", "unreadable")]
 
 
 def accept(db: Database, asked: Asked, session: str, request: int) -> Accepted:
@@ -125,7 +127,7 @@ def claim(db: Database, owner: str, rooms: Sequence[float], cost: Callable[[str]
     for priority, room in enumerate(rooms):
         if room > 0:
             for job in _next(db, priority, room, cost):
-                jobs.append(_lease(db, owner, job))
+                jobs.append(_lease(db, owner, job, priority))
     return jobs
 
 
@@ -144,15 +146,24 @@ def _next(db: Database, priority: int, room: float, cost: Callable[[str], float]
     return chosen
 
 
-def _lease(db: Database, owner: str, job: int) -> Job:
+def _lease(db: Database, owner: str, job: int, priority: int) -> Job:
     row = db.conn.execute(
         "UPDATE jobs SET state = 'leased', owner = ?, fence = fence + 1 WHERE id = ? AND state = 'waiting' "
         f"RETURNING {', '.join(FIELDS)}",
         (owner, job),
     ).fetchone()
     sessions = db.conn.execute("SELECT DISTINCT session FROM waiters WHERE job = ?", (job,)).fetchall()
-    values = {**dict(zip(FIELDS, row, strict=True)), "sessions": [session for (session,) in sessions]}
-    return msgspec.convert(values, Job, strict=False)
+    waiting = [session for (session,) in sessions if isinstance(session, str)]
+    values = dict(zip(FIELDS, row, strict=True))
+    try:
+        return msgspec.convert({**values, "sessions": waiting}, Job, strict=False)
+    except msgspec.ValidationError as error:
+        # It is leased all the same, so that it ends and holds up no other.
+        return Job(
+            id=job, fence=values["fence"], workload="", priority=priority, crashes=0, deaths=0.0,
+            deadline_ms=None, deadline=None, cache=False, root=None, params=b"", inputs=b"",
+            sessions=waiting, unreadable=str(error),
+        )  # fmt: skip
 
 
 def end(db: Database, job: Job, owner: str, state: Ended, answer: bytes, *, frees_key: bool) -> bool:

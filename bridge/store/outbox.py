@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
@@ -11,9 +12,12 @@ from sqlite_utils import Database
 
 from bridge.core.messages import Error, Result
 from bridge.store import journal
+from bridge.store.failures import Unreadable
 from bridge.store.journal import Accepted, Asked, Ended
 from bridge.store.records import pack, unpack
 from bridge.store.sessions import SEQ_BLOCK
+
+log = logging.getLogger(__name__)
 
 Answer = Result | Error
 
@@ -171,8 +175,18 @@ def forget_waiters(db: Database, session: str) -> None:
 def unacknowledged(db: Database, session: str) -> list[tuple[Answer, str | None]]:
     """A session's answers that its client may not have handled, in the order of their numbers, with the keys
     of what was asked."""
-    rows = db.conn.execute("SELECT message, key FROM outbox WHERE session = ? ORDER BY seq", (session,))
-    return [(unpack(message, Answer), key) for message, key in rows.fetchall()]
+    rows = db.conn.execute("SELECT seq, message, key FROM outbox WHERE session = ? ORDER BY seq", (session,))
+    return [_unacknowledged(session, *row) for row in rows.fetchall()]
+
+
+def _unacknowledged(session: str, seq: int, message: bytes, key: str | None) -> tuple[Answer, str | None]:
+    try:
+        answer = unpack(message, Answer)
+        if not isinstance(answer.id, int) or answer.seq != seq:
+            raise msgspec.DecodeError("it is another's answer")
+    except msgspec.DecodeError as error:
+        raise Unreadable(f"answer {seq} of session {session} in outbox: {error}") from None
+    return answer, key
 
 
 def forget_strangers(db: Database) -> None:
@@ -184,12 +198,20 @@ def forget_strangers(db: Database) -> None:
 
 
 def waiters(db: Database) -> list[Waiter]:
-    """All open requests."""
+    """All open requests, save those that can't be read any more, which is logged."""
     rows = db.conn.execute(
         "SELECT session, request, w.key, workload, w.deadline_ms, finished IS NOT NULL, job "
         "FROM waiters w JOIN jobs ON jobs.id = w.job ORDER BY session, request"
     ).fetchall()
-    return [
-        msgspec.convert(dict(zip(Waiter.__struct_fields__, row, strict=True)), Waiter, strict=False)
-        for row in rows
-    ]
+    found = []
+    for row in rows:
+        values = dict(zip(Waiter.__struct_fields__, row, strict=True))
+        try:
+            found.append(msgspec.convert(values, Waiter, strict=False))
+        except msgspec.ValidationError as error:
+            log.error(
+                "request %r of session %r isn't waited for any more: popbridge.db is damaged (%s); "
+                "stop the bridge and run `popbridge db check`",
+                values["request"], values["session"], error,
+            )  # fmt: skip
+    return found

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.store.commits import Done, Outcome
-from bridge.store.failures import as_store_error
+from bridge.store.failures import FAILURES, as_store_error
 from bridge.store.looking import connect_readonly
 from bridge.store.writer import Settle
 
@@ -27,15 +27,15 @@ MAX_GROUP = 64
 
 
 class Readers:
-    """`count` threads; `settle` gets what they read. Raises sqlite3.Error where the file can't be opened."""
+    """`count` threads; `settle` gets what they read. Raises FAILURES where the file can't be opened."""
 
     def __init__(self, path: Path, count: int, settle: Settle) -> None:
         self._waiting: Waiting = queue.SimpleQueue()
         readers: list[_Reader] = []
         try:
             for _ in range(count):
-                readers.append(_Reader(connect_readonly(path), self._waiting, settle))
-        except sqlite3.Error:
+                readers.append(_Reader(connect_readonly(path), path, self._waiting, settle))
+        except FAILURES:
             for reader in readers:
                 reader.connection.close()
             raise
@@ -61,8 +61,9 @@ class Readers:
 class _Reader:
     """One connection, and the outcomes that nobody was told yet."""
 
-    def __init__(self, connection: sqlite3.Connection, waiting: Waiting, settle: Settle) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, waiting: Waiting, settle: Settle) -> None:
         self.connection = connection
+        self._path = path
         self._waiting = waiting
         self._settle = settle
         self._outcomes: list[Outcome] = []
@@ -92,8 +93,8 @@ class _Reader:
         outcome: Outcome
         try:
             outcome = done, read(self.connection), None
-        except sqlite3.Error as error:
-            outcome = done, None, as_store_error(error)
+        except FAILURES as error:
+            outcome = done, None, as_store_error(error, self._path)
         # Whatever it is, who waits for it is told; the thread goes on.
         except BaseException as error:
             outcome = done, None, error

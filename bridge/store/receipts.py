@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any, cast
 
-import msgspec
 from sqlite_utils import Database
 
 from bridge.core.messages import Command, Error, Result
-from bridge.store.records import Receipt, now_text, pack, unpack
+from bridge.store.records import Receipt, as_record, now_text, pack
+
+MAX_ID = 2**63 - 1
 
 
 class ReceiptStore:
@@ -83,14 +84,29 @@ class ReceiptStore:
         """Commands of a session that the editor hasn't answered, oldest first."""
         return self._receipts("state = 'sent' AND session = ?", session_id)
 
+    def reverted_by(self, receipt_id: int) -> Receipt | None:
+        """The receipt that put this one back, perhaps in part, unless it was put back itself."""
+        chain: list[Receipt] = []
+        # A later one each time, whatever a damaged file says.
+        while found := self._receipts(
+            "id = (SELECT max(id) FROM receipts WHERE reverts = ?1 AND id > ?1 AND state != 'failed')",
+            chain[-1].id if chain else receipt_id,
+        ):
+            chain += found
+        return chain[0] if len(chain) % 2 else None
+
     def latest(self, limit: int = 100) -> list[Receipt]:
         """The newest receipts, newest first."""
-        rows = self._db.query("SELECT * FROM receipts ORDER BY id DESC LIMIT ?", [limit])
-        return [_receipt(row) for row in rows]
+        return list(self.newest(limit))
+
+    def newest(self, limit: int, before: int = MAX_ID) -> Generator[Receipt]:
+        """The newest receipts with ids below `before`, newest first; to be closed, as it keeps a cursor."""
+        rows = self._db.query("SELECT * FROM receipts WHERE id < ? ORDER BY id DESC LIMIT ?", [before, limit])
+        return (read_receipt(row) for row in rows)
 
     def _receipts(self, where: str, *values: object) -> list[Receipt]:
         rows = self._db.query(f"SELECT * FROM receipts WHERE {where} ORDER BY id", list(values))
-        return [_receipt(row) for row in rows]
+        return [read_receipt(row) for row in rows]
 
 
 class RuleStore:
@@ -130,7 +146,6 @@ def _observed(reply: Result | Error) -> tuple[Any, Any, Any]:
     return value.get("before"), value.get("after"), value.get("errors") or None
 
 
-def _receipt(row: Mapping[str, Any]) -> Receipt:
-    packed = {name: unpack(row[name]) for name in ("args", "before", "after", "errors")}
-    known = {name: row[name] for name in Receipt.__struct_fields__ if name not in packed}
-    return msgspec.convert({**known, **packed}, Receipt)
+def read_receipt(row: Mapping[str, Any]) -> Receipt:
+    """A row of the table. Raises Unreadable."""
+    return as_record("receipts", row, Receipt, dict.fromkeys(("args", "before", "after", "errors"), Any))

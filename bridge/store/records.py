@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
 
+from bridge.store.failures import Unreadable
+
 Stored = TypeVar("Stored")
+
+Row = Mapping[str, Any]
 
 ReceiptState = Literal["sent", "applied", "failed"]
 
@@ -80,10 +85,38 @@ def pack(value: Any) -> bytes:
 
 
 def unpack(data: bytes | None, kind: Any = Any) -> Any:
-    """What `pack` packed; None for None."""
-    return None if data is None else msgspec.msgpack.decode(data, type=kind)
+    """What `pack` packed; None for None. Raises msgspec.DecodeError for what isn't, as in a damaged file."""
+    try:
+        return None if data is None else msgspec.msgpack.decode(data, type=kind)
+    # Text in it that is no UTF-8, and a column that holds no bytes.
+    except (UnicodeDecodeError, TypeError) as error:
+        raise msgspec.DecodeError(str(error)) from None
+
+
+def as_record(table: str, row: Row, kind: type[Stored], packed: Mapping[str, Any] = {}) -> Stored:
+    """`row` of `table` as a record; `packed` are its columns with packed values, and what they hold.
+
+    Raises Unreadable where it is another's, or damaged.
+    """
+    try:
+        values = {name: row[name] for name in kind.__struct_fields__}  # type: ignore[attr-defined]
+        values |= {name: unpack(values[name], of) for name, of in packed.items()}
+        return msgspec.convert(values, kind)
+    # A column may have any name, too.
+    except (msgspec.DecodeError, KeyError) as error:
+        said = f"no column {error}" if isinstance(error, KeyError) else str(error)
+        raise Unreadable(f"{table}, row {row.get('id')}: {said}") from None
 
 
 def now_text() -> str:
     """UTC, ISO 8601, to the millisecond."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def when_text(then: str) -> str:
+    """What `now_text` said, to the minute, in this machine's time; as it stands where it is no time."""
+    try:
+        return datetime.fromisoformat(then).astimezone().strftime("%Y-%m-%d %H:%M")
+    # Windows says OSError of what lies before 1970 for its clock.
+    except (ValueError, OverflowError, OSError):
+        return then if then and then.isprintable() else "?"

@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from bridge.store.copies import copy_database, dated, put_in_place, sync, sync_folder
-from bridge.store.database import migrations, newer_migrations
+from bridge.store.database import applied_migrations, migrations, newer_migrations
 from bridge.store.looking import open_to_look
 from bridge.store.salvage import Salvaged, salvage
 
@@ -41,7 +41,7 @@ def salvaged(damaged: Path, database: Path) -> tuple[Path | None, Salvaged]:
 
 def _refuse_foreign(source: sqlite3.Connection) -> None:
     db = Database(source)
-    if not migrations.applied(db):
+    if not applied_migrations(db, migrations):
         raise sqlite3.DatabaseError("it is no database of PopBridge")
     if newer_migrations(db, migrations):
         raise sqlite3.DatabaseError("it was made by a newer PopBridge: update PopBridge first")

@@ -177,7 +177,8 @@ class Responses:
             return None
         try:
             return await question(store)
-        except (StoreError, *FAILURES) as error:
+        # In a damaged file a value may be of any type.
+        except (StoreError, TypeError, *FAILURES) as error:
             if isinstance(error, StoreError) and not is_damage(error):
                 self._say("a kept result can't be read or written: %s", error)
             # Others may have met the same damage meanwhile.

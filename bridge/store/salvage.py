@@ -10,12 +10,13 @@ from pathlib import Path
 from msgspec import Struct
 from sqlite_utils import Database, Migrations
 
-from bridge.store.database import connect
+from bridge.store.database import applied_migrations, connect
 from bridge.store.database import migrations as main_migrations
 from bridge.store.failures import FAILURES
 from bridge.store.inspect import tables
 from bridge.store.looking import open_to_look
 from bridge.store.readable import MAX_ROW, Keep, Numbered, read_keyed, whole_indexes
+from bridge.store.rows import unreadable
 from bridge.store.splits import Splits
 
 MAX_SEQUENCE = 2**53
@@ -52,9 +53,22 @@ def salvage(damaged: Path, fresh: Path, schema: Migrations = main_migrations) ->
                         made.lost[table] = _lost(source, table, made.rows[table], unread)
             target.execute("COMMIT")
     with contextlib.closing(connect(fresh, schema, durable=False).conn) as target:
+        if schema is main_migrations:
+            _leave_out(target, "receipts", made)
         # Alone and at rest it is one file.
         target.execute("PRAGMA journal_mode = DELETE")
     return made
+
+
+def _leave_out(target: sqlite3.Connection, table: str, made: Salvaged) -> None:
+    """Removes the rows for whose sake nobody could read the others any more."""
+    if table in made.rows:
+        numbers = [(number,) for number, _ in unreadable(target, table)]
+        target.executemany(f"DELETE FROM {table} WHERE rowid = ?", numbers)
+        made.rows[table] -= len(numbers)
+        lost = made.lost.get(table, 0)
+        if numbers and lost is not None:
+            made.lost[table] = lost + len(numbers)
 
 
 def _lost(source: sqlite3.Connection, table: str, kept: int, unread: int) -> int | None:
@@ -71,14 +85,17 @@ def _lost(source: sqlite3.Connection, table: str, kept: int, unread: int) -> int
 def _as_old_as(source: sqlite3.Connection, schema: Migrations) -> Migrations:
     """The migrations that made `source`: its rows fit what they make; all, where that can't be read."""
     try:
-        applied = {one.name for one in schema.applied(Database(source))}
+        applied = applied_migrations(Database(source), schema)
     except FAILURES:
         return schema
+    declared = schema.pending(Database(memory=True))
+    # Each was made upon those before it: else the list is damaged, and whose tables are there isn't known.
+    if not applied or applied != [one.name for one in declared[: len(applied)]]:
+        return schema
     older = Migrations(schema.name)
-    for one in schema.pending(Database(memory=True)):
-        if one.name in applied:
-            older(name=one.name)(one.fn)
-    return older if applied else schema
+    for one in declared[: len(applied)]:
+        older(name=one.name)(one.fn)
+    return older
 
 
 def _save(

@@ -8,7 +8,7 @@ import msgspec
 from sqlite_utils import Database
 
 from bridge.core.messages import Answer, Identify, Popup
-from bridge.store.records import StoredPopup, StoredSession, now_text, pack
+from bridge.store.records import StoredPopup, StoredSession, as_record, now_text, pack
 
 SEQ_BLOCK = 10_000
 """Numbers are reserved in blocks: a restarted daemon goes on above all that it may have given."""
@@ -69,12 +69,19 @@ class SessionStore:
             self._connection.execute("DELETE FROM waiters WHERE session = ?", (session_id,))
             self._connection.execute("DELETE FROM outbox WHERE session = ?", (session_id,))
 
-    def all_open(self) -> list[StoredSession]:
-        rows = self._db.query(
-            "SELECT id, token_digest, seq_reserved, acked, identify FROM sessions "
-            "WHERE closed = 0 ORDER BY rowid"
+    def all_open(self) -> list[str]:
+        """The ids of sessions that somebody may come back to, oldest first."""
+        rows = self._connection.execute(
+            "SELECT id FROM sessions WHERE closed = 0 AND typeof(id) = 'text' ORDER BY rowid"
         )
-        return [msgspec.convert(row, StoredSession) for row in rows]
+        return [session for (session,) in rows.fetchall()]
+
+    def stored(self, session_id: str) -> StoredSession:
+        """One that is there."""
+        (row,) = self._db.query(
+            "SELECT id, token_digest, seq_reserved, acked, identify FROM sessions WHERE id = ?", [session_id]
+        )
+        return as_record("sessions", row, StoredSession)
 
     # Popups.
 
@@ -133,7 +140,7 @@ class SessionStore:
             f"WHERE {where} ORDER BY id",
             [value],
         )
-        return [msgspec.convert(row, StoredPopup) for row in rows]
+        return [as_record("popups", row, StoredPopup) for row in rows]
 
 
 def _without_secrets(identify: Identify) -> bytes:

@@ -81,11 +81,13 @@ class Store:
         """Writes in them."""
         return self._commits.writes
 
-    async def write(self, work: Callable[[Database], Value], *, synced: bool = True) -> Value:
+    async def write(
+        self, work: Callable[[Database], Value], *, synced: bool = True, brief: bool = True
+    ) -> Value:
         """What `work` gives, once it is committed with whatever else was waiting.
 
-        What isn't `synced` doesn't wait for the disk, and where nothing else is under way not even for a
-        thread: it outlives a killed process, but perhaps no power failure.
+        What isn't `synced` doesn't wait for the disk, and where nothing else is under way, if it is `brief`,
+        not even for a thread: it outlives a killed process, but perhaps no power failure.
 
         `work` is undone where it raises, and its error comes here; it may be done twice, the first time
         undone, and must neither commit nor touch anything but the database. Cancelling the wait doesn't
@@ -94,7 +96,7 @@ class Store:
         if self._closed:
             raise closed()
         loop = asyncio.get_running_loop()
-        if not synced and (found := self._at_once(loop, self._writer.now, work)):
+        if brief and not synced and (found := self._at_once(loop, self._writer.now, work)):
             return found[0]
         future: asyncio.Future[Value] = loop.create_future()
         self._writer.put(work, _Waiter(future, loop), synced=synced)
@@ -134,19 +136,25 @@ class Store:
             await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
             tries += 1
 
-    async def read(self, work: Callable[[sqlite3.Connection], Value], *, limit_s: float = LIMIT_S) -> Value:
+    async def read(
+        self,
+        work: Callable[[sqlite3.Connection], Value],
+        *,
+        limit_s: float = LIMIT_S,
+        brief: bool = True,
+    ) -> Value:
         """What `work` reads. Raises StoreError, also after `limit_s` seconds.
 
         What a few of SQLite's operations find is read at once, all else on a thread, as is whatever asks for
-        more time than others: `work` may be begun twice.
+        more time than others, or isn't `brief` since its rows may be large: `work` may be begun twice.
         `work` gives values and no cursor: one that is left open keeps its connection in the past.
         """
         if self._closed:
             raise closed()
         loop = asyncio.get_running_loop()
         # Behind what threads are at work on nothing overtakes: where there is much, they share it best.
-        brief = limit_s <= LIMIT_S and not self._reading
-        if brief and (found := self._at_once(loop, self._inline.read, work)):
+        is_next = limit_s <= LIMIT_S and not self._reading
+        if brief and is_next and (found := self._at_once(loop, self._inline.read, work)):
             return found[0]
         future: asyncio.Future[Value] = loop.create_future()
         self._reading += 1

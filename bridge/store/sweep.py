@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from bridge.core.settings import LEAST_BLOB_KEEP_S
 from bridge.store.ages import SLACK_S
-from bridge.store.blobs import EMPTY, NAME, BlobStore
+from bridge.store.blobs import DRAFT, EMPTY, NAME, BlobStore
 from bridge.store.uploads import KEEP_S
 
 SLICE = 256
@@ -66,9 +66,12 @@ class Sweep:
         return False
 
     def _look(self, entry: os.DirEntry[str]) -> None:
-        if not NAME.fullmatch(entry.name):
-            return
         found = entry.stat(follow_symlinks=False)
+        if not NAME.fullmatch(entry.name):
+            # A worker was ended while it wrote.
+            if DRAFT.fullmatch(entry.name) and found.st_mtime < self._young:
+                os.unlink(entry)
+            return
         if entry.name not in self._named:
             broken = found.st_size == 0 and entry.name != EMPTY
             before = self._young if broken else self._expired

@@ -79,15 +79,45 @@ async def test_a_job_that_crashes_the_worker_is_blamed_alone(batcher, executor, 
     assert isinstance(bad, WorkloadError) and bad.code == "worker_crashed"
 
 
-async def test_a_job_that_hangs_ends_at_its_deadline_and_the_others_are_done(batcher, executor, tmp_path):
-    file = tmp_path / "stays"
-    file.touch()
+async def test_what_fits_into_no_batch_that_was_asked_for_gets_one_of_its_own(batcher, executor, tmp_path):
     async with held(executor, tmp_path):
-        hanging = asyncio.create_task(go(batcher, workloads.many, f"hold {file}", deadline_s=1))
-        other = asyncio.create_task(go(batcher, workloads.many, "b"))
+        tasks = [asyncio.create_task(go(batcher, workloads.many, "a", size=rows)) for rows in (5, 6, 5)]
+        await until(lambda: executor.pool.waiting == 2, "the jobs to queue")
+    assert [one.batch for one in await asyncio.gather(*tasks)] == [1, 1, 1]
+
+
+async def test_urgent_jobs_that_are_more_than_a_batch_wait_for_none_that_is_less_urgent(
+    batcher, executor, tmp_path
+):
+    done = []
+
+    def start(kind, count, function=workloads.many):
+        for _ in range(count):
+            task = asyncio.create_task(go(batcher, function, kind, priority=kind))
+            task.add_done_callback(lambda _: done.append(kind))
+            tasks.append(task)
+
+    tasks = []
+    async with held(executor, tmp_path):
+        start("bulk", 17)
+        await until(lambda: executor.pool.waiting == 3, "the bulk to queue")
+        start("normal", 1, workloads.say)
+        start("interactive", 15)
+        await until(lambda: executor.pool.waiting == 5, "the others to queue")
+    await asyncio.gather(*tasks)
+    assert done[: done.index("normal")].count("interactive") == 15
+
+
+async def test_a_job_whose_time_is_over_as_a_worker_comes_joins_no_batch(batcher, executor, tmp_path):
+    async with held(executor, tmp_path):
+        late, other = [asyncio.create_task(go(batcher, workloads.many, text)) for text in "ab"]
         await until(lambda: executor.pool.waiting, "the jobs to queue")
-    await refused(hanging, "deadline_exceeded")
-    assert (await other).value["text"] == "b"
+        [queue] = batcher._queues.values()
+        late.cancel()
+        [taken] = queue._take(8)
+        assert taken.params["text"] == "b" and queue._rows == 0
+        other.cancel()
+    await asyncio.gather(late, other, return_exceptions=True)
 
 
 async def test_a_deadline_passes_in_the_queue_and_costs_no_worker(batcher, executor, tmp_path):

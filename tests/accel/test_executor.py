@@ -7,14 +7,16 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 import uvloop
 
+from accel.batching import Batcher
 from accel.executor import LocalExecutor, cores
 from accel.noop import echo
 from accel.workload import Input, Limits
 from tests.accel import workloads
-from tests.accel.asking import go, refused
+from tests.accel.asking import go, held, refused
 from tests.accel.conftest import runs, until
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -132,6 +134,12 @@ async def test_wrong_parameters_are_refused_before_they_queue(executor):
     assert "interactive, normal, bulk" in error.reason
 
 
+async def test_a_number_that_no_worker_can_be_sent_is_refused(executor):
+    anything = msgspec.structs.replace(echo.workload, inline=False)
+    asked = executor.run(anything, {"value": 2**64}, [], deadline_s=60)
+    assert (await refused(asked, "bad_params")).reason == "a whole number has more than 64 bits"
+
+
 async def test_a_workload_s_own_refusal_comes_back_as_it_was_raised(executor):
     error = await refused(go(executor, workloads.refuse, "sky.png"), "unsupported")
     assert (error.reason, error.name) == ("is too blue", "sky.png")
@@ -163,6 +171,28 @@ async def test_a_job_that_needs_too_much_memory_is_told_so(make_executor):
     await local.close()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
+async def test_a_job_for_which_earlier_ones_left_no_memory_is_done_by_another_worker(make_executor, tmp_path):
+    local = await make_executor(memory_mib=1024, warm=())
+    assert [(await go(local, workloads.hoard, size=600)).value for _ in range(4)] == [1, 1, 1, 1]
+    assert local.pool.ended == {"crashed": 0, "cancelled": 0, "memory": 3}
+    # What fits into none costs one that has worked, and none that has just started.
+    for _ in range(2):
+        await refused(go(local, workloads.greedy, size=4096), "too_large")
+    assert local.pool.ended["memory"] == 5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
+async def test_jobs_of_a_batch_for_which_earlier_ones_left_no_memory_are_done_by_another_worker(
+    make_executor, tmp_path
+):
+    local = await make_executor(memory_mib=1024, warm=())
+    await go(local, workloads.hoard, size=600)
+    batcher = Batcher(local, lambda workload: 8)
+    assert (await go(batcher, workloads.many, "hoard", size=600)).value["text"] == "hoard"
+    assert (await refused(go(batcher, workloads.many, "hoard", size=4096), "too_large")).code == "too_large"
+
+
 @pytest.mark.parametrize(("how", "says"), [("exit", "exit code 3"), ("segv", "SIGSEGV")])
 async def test_a_job_that_crashes_its_worker_twice_is_blamed_alone(executor, how, says):
     name = [Input("evil.png", "x")]
@@ -177,6 +207,27 @@ async def test_a_job_that_crashes_its_worker_twice_is_blamed_alone(executor, how
 
 async def test_a_job_whose_worker_died_once_is_done_by_another(executor, tmp_path):
     assert (await go(executor, workloads.crash, str(tmp_path / "mark"))).value == "second time"
+
+
+async def test_a_job_whose_worker_died_does_not_queue_anew(executor, tmp_path):
+    done = []
+    async with held(executor, tmp_path):
+        texts = [(workloads.crash, str(tmp_path / "mark")), *((workloads.say, text) for text in "abc")]
+        tasks = [asyncio.create_task(go(executor, *one)) for one in texts]
+        for task in tasks:
+            task.add_done_callback(lambda task: done.append(task.result().value))
+        await until(lambda: executor.pool.waiting == 4, "the jobs to queue")
+    await asyncio.gather(*tasks)
+    assert done[0] == "second time"
+
+
+async def test_a_bug_in_what_makes_up_a_batch_costs_no_worker(executor):
+    def take():
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await executor.run_batch(workloads.many.workload, take, priority="normal", out_dir=None)
+    assert (await go(executor, workloads.say, "x")).value["text"] == "x"
 
 
 async def test_many_inputs_at_fault_are_named_in_short(executor):
@@ -195,6 +246,23 @@ async def test_a_hanging_job_ends_at_its_deadline_and_its_worker_is_replaced(exe
     assert (await go(executor, workloads.say)).value["pid"] != pid
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="what a job starts outlives it there")
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_what_a_job_has_started_ends_with_its_worker(loop, tmp_path):
+    async def main():
+        local = LocalExecutor(1, Limits(), 0, warm=())
+        await local.start()
+        mark = tmp_path / "pid"
+        task = asyncio.create_task(go(local, workloads.child, str(mark)))
+        pid = int(await until(lambda: mark.exists() and mark.read_text(), "the job to begin"))
+        task.cancel()
+        await until(lambda: not runs(pid), "its end", 5)
+        await local.close()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(main())
+
+
 async def test_a_module_in_the_folder_one_stands_in_is_not_mistaken_for_a_library(
     make_executor, tmp_path, monkeypatch
 ):
@@ -206,8 +274,10 @@ async def test_a_module_in_the_folder_one_stands_in_is_not_mistaken_for_a_librar
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9")
-@pytest.mark.parametrize("busy", [False, True])
+@pytest.mark.parametrize("busy", ["", "hang", "stuck"])
 def test_workers_end_with_a_parent_that_was_killed(tmp_path, busy):
+    if busy == "stuck" and sys.platform != "linux":
+        pytest.skip("only Linux ends a process whose threads all wait")
     code = f"""
 import asyncio
 from accel.executor import LocalExecutor
@@ -217,9 +287,9 @@ async def main():
     local = LocalExecutor(1, Limits(), 0, warm=())
     await local.start()
     pid = (await local.run(workloads.say.workload, {{}}, [], deadline_s=60)).value["pid"]
-    if {busy}:
-        hang = local.run(workloads.hang.workload, {{"text": {str(tmp_path / "hang")!r}}}, [], deadline_s=60)
-        asyncio.ensure_future(hang)
+    if {busy!r}:
+        hang = workloads.{busy or "hang"}.workload
+        asyncio.ensure_future(local.run(hang, {{"text": {str(tmp_path / "hang")!r}}}, [], deadline_s=60))
         while not __import__("os").path.exists({str(tmp_path / "hang")!r}):
             await asyncio.sleep(0.01)
     print(pid, flush=True)

@@ -70,6 +70,15 @@ def test_a_batch_that_fails_as_a_whole_is_done_one_by_one_and_the_log_says_why(b
     assert "test.many failed on 3 jobs at once" in caplog.text and why in caplog.text
 
 
+def test_what_a_batch_is_refused_for_is_no_traceback_in_the_log(tmp_path, caplog):
+    caplog.set_level("INFO")
+    batch = Batch("accel.ai.embed_text:embed_text", [JobItem({"texts": ["a"]}, [])], None)
+    reply = jobs.run(batch, Setup(Limits(models=str(tmp_path)), 100, ()))
+    (failed,) = replies.decode(reply[HEADER:]).replies
+    assert failed.code == "not_found" and "models pull minilm-l6" in failed.reason
+    assert [(one.levelname, one.exc_info) for one in caplog.records] == [("INFO", False)]
+
+
 def test_wrong_parameters_in_a_batch_cost_their_own_job_alone():
     items = [JobItem({"text": "a"}, []), JobItem({"text": 3}, []), JobItem({"text": "c"}, [])]
     reply = jobs.run(Batch("tests.accel.workloads:many", items, None), SETUP)

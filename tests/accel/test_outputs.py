@@ -57,3 +57,22 @@ def test_a_full_disk_is_told_in_words(tmp_path, monkeypatch):
         stored(FILE, tmp_path)
     assert caught.value.reason == "the file preview can't be written (no space left on device)"
     assert caught.value.code == "storage_full" and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("times", [2, 100])
+def test_a_file_that_a_virus_scanner_has_open_is_put_in_place_a_moment_later(tmp_path, monkeypatch, times):
+    refused, replace = [], os.replace
+
+    def busy(draft, path):
+        if len(refused) < times:
+            refused.append(draft)
+            raise PermissionError(errno.EACCES, "Access is denied")
+        replace(draft, path)
+
+    monkeypatch.setattr(os, "replace", busy)
+    if times == 2:
+        assert Path(stored(FILE, tmp_path).path).read_bytes() == b"abc"
+    else:
+        with pytest.raises(WorkloadError, match=r"can't be written \(access is denied\)"):
+            stored(FILE, tmp_path)
+        assert not list(tmp_path.iterdir())

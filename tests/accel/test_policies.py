@@ -8,6 +8,7 @@ from accel.policies import Policies, Policy, chosen, rates
 from accel.retries import Retries
 from accel.workload import Batching, WorkloadError
 from tests.accel import workloads
+from tests.accel.asking import go
 from tests.accel.conftest import until
 from tests.accel.test_retries import Clock
 
@@ -82,6 +83,27 @@ async def test_a_workload_that_fails_on_its_samples_runs_one_by_one_until_it_is_
     assert policies.max_rows(workload) == 1
     await until(lambda: policies._known, "the measurement")
     assert policies.max_rows(workload) >= 1
+
+
+async def test_a_sample_that_never_ends_costs_a_worker_and_no_more(executor, tmp_path):
+    file = tmp_path / "stays"
+    file.touch()
+    hangs = msgspec.structs.replace(MANY.batching, sample=lambda index: {"text": f"hold {file}"})
+    workload = msgspec.structs.replace(MANY, batching=hangs)
+    with pytest.raises(WorkloadError, match="samples weren't done within 1 s"):
+        await rates(executor, workload, limit_s=1.0)
+    assert (await go(executor, workloads.say, "x")).value["text"] == "x"
+
+
+async def test_a_bug_in_what_makes_samples_is_told_once_and_not_with_each_job(executor, caplog):
+    broken = msgspec.structs.replace(MANY.batching, sample=lambda index: {}["no such thing"])
+    workload = msgspec.structs.replace(MANY, batching=broken)
+    policies = Policies(None, executor)
+    with caplog.at_level(logging.WARNING):
+        assert policies.max_rows(workload) == 1
+        await until(lambda: "can't be measured" in caplog.text, "the failure")
+    assert policies.max_rows(workload) == 1 and policies._retries.left_s("test.many 1 CPU") > 0
+    await policies.close()
 
 
 async def test_two_devices_keep_what_they_measure_in_one_file(executor, tmp_path):

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from accel.executor import LocalExecutor
-from accel.process import LOOK_S
+from accel.process import LOOK_S, Worker
 from accel.workload import Input, Limits
 from tests.accel import workloads
 from tests.accel.asking import go, held, refused
@@ -111,6 +111,25 @@ async def test_a_process_that_cannot_be_started_is_an_error_at_start(monkeypatch
     local = LocalExecutor(2, Limits(), 0)
     with pytest.raises(OSError):
         await local.start()
+
+
+async def test_a_start_that_fails_leaves_no_process(monkeypatch):
+    spawn, pids = Worker.spawn, []
+
+    async def slowly(setup, env):
+        if not pids:
+            pids.append(0)
+            raise OSError("out of processes")
+        await asyncio.sleep(0.01)  # the refusal comes first
+        worker = await spawn(setup, env)
+        pids.append(worker.pid)
+        return worker
+
+    monkeypatch.setattr(Worker, "spawn", slowly)
+    local = LocalExecutor(3, Limits(), 0, warm=())
+    with pytest.raises(OSError, match="out of processes"):
+        await local.start()
+    assert len(pids) == 3 and not any(map(runs, pids[1:]))
 
 
 async def test_a_replacement_that_the_system_refuses_is_tried_again(executor, monkeypatch, caplog):

@@ -35,3 +35,12 @@ def test_a_waiter_that_left_is_passed_by():
 def test_an_unknown_priority_is_refused():
     with pytest.raises(ValueError):
         Turns().add("a", "urgent")
+
+
+def test_who_needs_a_turn_again_comes_first_among_its_like():
+    turns = Turns()
+    for name in ("first", "second"):
+        turns.add(name, "normal")
+    turns.add("again", "normal", again=True)
+    turns.add("urgent", "interactive")
+    assert [turns.next() for _ in range(4)] == ["urgent", "again", "first", "second"]

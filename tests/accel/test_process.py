@@ -7,8 +7,9 @@ import sys
 import pytest
 import uvloop
 
+from accel import process
 from accel.frames import Done, Job, Setup, pack, replies
-from accel.process import Worker, WorkerDied, describe, environment
+from accel.process import Worker, WorkerDied, environment, interpreter
 from accel.workload import Limits
 from tests.accel.conftest import runs, until
 
@@ -86,6 +87,23 @@ async def test_without_a_stderr_a_worker_starts_all_the_same(monkeypatch):
     await worker.end()
 
 
+async def test_a_process_that_the_system_does_not_let_end_is_waited_for_no_longer(
+    monkeypatch, tmp_path, caplog
+):
+    worker = await Worker.spawn(SETUP, {})
+    mark = tmp_path / "pid"
+    job = pack(Job("tests.accel.workloads:stuck", {"text": str(mark)}, [], None))
+    asked = asyncio.create_task(worker.ask(job))
+    await until(mark.exists, "the job to begin")
+    monkeypatch.setattr(process, "END_S", 0.1)
+    monkeypatch.setattr(worker._wire, "_kill", lambda: None)
+    ended = asyncio.create_task(worker.end())
+    await until(lambda: "doesn't end: the system holds it" in caplog.text, "it to be given up", 5)
+    await ended
+    with pytest.raises(WorkerDied):
+        await asked
+
+
 def test_a_frame_carries_its_length():
     frame = pack(Done({"a": 1}, [], 1.5, "CPU"))
     assert int.from_bytes(frame[:4], "big") == len(frame) - 4
@@ -108,10 +126,11 @@ async def test_a_job_gets_the_memory_that_the_one_before_has_freed():
     assert first < 1.5 * pages and second < pages // 10
 
 
-def test_exit_codes_are_told_by_the_signal_s_name():
-    assert describe(3) == "exit code 3"
-    assert sys.platform == "win32" or describe(-11) == "SIGSEGV"
-    assert describe(-250) == "exit code -250"
+def test_in_a_virtual_environment_on_windows_the_process_that_works_is_started_itself():
+    venv, base = r"C:\project\venv\Scripts\python.exe", r"C:\Python\python.exe"
+    assert interpreter("win32", venv, base) == (base, {"__PYVENV_LAUNCHER__": venv})
+    assert interpreter("win32", base, base) == (base, {})
+    assert interpreter("linux", "/venv/bin/python", "/usr/bin/python") == ("/venv/bin/python", {})
 
 
 async def test_cancelling_a_question_leaves_nothing_behind():

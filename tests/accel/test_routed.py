@@ -19,7 +19,8 @@ from accel.image.catalogue import OPERATIONS
 from accel.retries import Retries
 from accel.routed import Lane, Routed
 from accel.routing import Cost, Form
-from accel.sample import image_sample
+from accel.sample import Sample, image_sample
+from accel.watch import Watch
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel import full, workloads
 from tests.accel.conftest import until
@@ -133,6 +134,48 @@ async def test_a_device_that_fails_costs_nobody_the_result_and_rests_for_a_while
     clock.now += 30
     assert (await normals(both, tmp_path)).device == "graphs, Stand-in"
     assert (await normals(both, tmp_path)).device == "graphs, Stand-in"
+
+
+@pytest.mark.parametrize("how", ["told", "cancelled"])
+async def test_a_device_that_hangs_rests_for_a_while(both, tmp_path, how):
+    keep(both, SAY, Cost(100, 0), Cost(1, 0))
+    target = both._lanes[1].target
+    both._lanes[1].target = lambda name: "tests.accel.workloads:hang"
+    watch, mark = Watch(), tmp_path / "hang"
+    more = {"deadline_s": 3 if how == "told" else 60, "watch": watch}
+    task = asyncio.create_task(both.run(SAY, {"text": str(mark)}, [], **more))
+    if how == "cancelled":
+        await until(mark.exists, "the job to begin")
+        await asyncio.sleep(2)
+        watch.overdue = True
+        task.cancel()
+    with pytest.raises((WorkloadError, asyncio.CancelledError)):
+        await task
+    both._lanes[1].target = target
+    again = await both.run(SAY, {}, [], deadline_s=60)
+    assert again.device == "CPU" and "graphs, Stand-in failed before: it gave nothing in " in again.reason
+
+
+async def test_a_deadline_that_leaves_a_device_no_time_blames_none(both, tmp_path):
+    keep(both, SAY, Cost(100, 0), Cost(1, 0))
+    await both.run(SAY, {}, [], deadline_s=60)
+    both._lanes[1].target = lambda name: "tests.accel.workloads:hang"
+    with pytest.raises(WorkloadError):
+        await both.run(SAY, {"text": str(tmp_path / "hang")}, [], deadline_s=0.5)
+    both._lanes[1].target = lambda name: None
+    assert (await both.run(SAY, {}, [], deadline_s=60)).device == "graphs, Stand-in"
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), ValueError("no such sample")])
+async def test_a_sample_that_cannot_be_made_is_tried_again_after_a_while(both, error, caplog):
+    def fail(side, folder):
+        raise error
+
+    both._samples[SAY.name] = Sample(fail)
+    assert (await both.run(SAY, {}, [], deadline_s=60)).reason == "the other form is being measured"
+    await until(lambda: "can't be measured on every device" in caplog.text, "the failure")
+    again = await both.run(SAY, {}, [], deadline_s=60)
+    assert "the other form couldn't be measured" in again.reason
 
 
 async def test_a_mistake_is_told_at_once_and_blames_no_device(both, tmp_path):

@@ -99,6 +99,17 @@ async def test_what_is_unknown_is_measured_once_and_runs_on_the_cpu_until_then(t
     await routing.close()
 
 
+async def test_what_another_process_has_measured_meanwhile_is_kept(tmp_path):
+    file = tmp_path / "routing.json"
+    daemon, tune = (Routing(file, Recorded(cpu=cpu, cuda=Cost(6, 10))) for cpu in (Cost(1, 20), Cost(3, 40)))
+    await tune.measure(SAY, BOTH)
+    await daemon.measure(workloads.files.workload, BOTH)
+    assert read(file).keys() == {
+        f"{name} 1 {form.device}" for name in ("test.say", "test.files") for form in BOTH
+    }
+    assert daemon.known(SAY, CPU) == tune.known(SAY, CPU)
+
+
 async def test_another_gpu_is_measured_for_itself(routing):
     other = Form("cuda", "CUDA, Another GPU")
     assert routing.known(SAY, other) is None

@@ -62,7 +62,7 @@ async def test_an_inline_job_has_begun_where_it_was_asked_for(executor):
 
 @pytest.mark.parametrize("overdue", [True, False])
 async def test_a_job_that_is_given_up_as_overdue_holds_up_its_batch_no_longer(executor, tmp_path, overdue):
-    batcher = Batcher(executor, lambda workload: 8)
+    batcher = Batcher(executor, lambda workload: 8, least_s=0.0)
     file = tmp_path / "stays"
     file.touch()
     watch = Watch()

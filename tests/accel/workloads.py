@@ -2,6 +2,8 @@
 
 import ctypes
 import os
+import re
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -79,6 +81,20 @@ def hang(inputs, params, limits):
         time.sleep(60)
 
 
+@declare("test.stuck")
+def stuck(inputs, params, limits):
+    """Never ends, and no other thread of its process gets to run; writes its process to the file `text`."""
+    Path(params.text).write_text(str(os.getpid()))
+    re.match(r"(a+)+$", "a" * 64 + "b")
+
+
+@declare("test.child")
+def child(inputs, params, limits):
+    """Waits for a process that never ends, and writes which to the file `text`."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as process:
+        Path(params.text).write_text(str(process.pid))
+
+
 @declare("test.hold")
 def hold(inputs, params, limits):
     """Says `text` in the file beside it, and ends when the file `text` is gone."""
@@ -142,10 +158,14 @@ def path(inputs, params, limits):
 
 @declare("test.many")
 def many(inputs, params, limits):
+    if params.text == "hoard":
+        hoard(inputs, params, limits)
     if params.text == "raise":
         raise ZeroDivisionError("alone too")
     if params.text == "exit":
         os._exit(3)
+    if params.text.startswith("hold "):
+        hold(inputs, Text(text=params.text[5:]), limits)
     return Output({"text": params.text, "of": 1, "pid": os.getpid()})
 
 
@@ -157,6 +177,9 @@ def many_together(items, limits):
         raise ZeroDivisionError("together")
     if "exit" in texts:
         os._exit(3)
+    for item in items:
+        if item.params.text == "hoard":
+            hoard(item.inputs, item.params, limits)
     for text in texts:
         if text == "rest":
             time.sleep(items[0].params.size / 1000)

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,42 @@ class TestAudit:
         assert (code, out) == (0, "Receipt 1 is put back (receipt 2).\n")
         assert settings(project) == before
         assert popbridge("revert", "2")[0] == 0 and settings(project) != before
+
+    def test_what_is_put_back_already_is_told_as_that(self, popbridge: Any, project: Path) -> None:
+        popbridge("audit", str(project), "--fix", "--workers", "1")
+        mended = settings(project)
+        assert popbridge("revert", "1")[0] == 0
+        today = datetime.now().astimezone().strftime(r"%Y-")
+        code, _, err = popbridge("revert", "1")
+        assert code == 2 and one_line(err)
+        assert f"Receipt 1 is reverted already (receipt 2, {today}" in err
+        # Done again, by the receipt of the revert or by hand, it can be put back again.
+        assert popbridge("revert", "2")[0] == 0 and settings(project) == mended
+        code, _, err = popbridge("revert", "2")
+        assert code == 2 and "Receipt 2 is reverted already (receipt 3, " in err
+        assert popbridge("revert", "1")[0] == 0 and settings(project) != mended
+        for file, text in mended.items():
+            (project / file).write_text(text, encoding="utf-8")
+        assert popbridge("revert", "1")[0] == 0 and settings(project) != mended
+
+    def test_what_could_be_put_back_in_part_is_put_back_for_the_rest(
+        self, popbridge: Any, project: Path
+    ) -> None:
+        before = settings(project)
+        popbridge("audit", str(project), "--fix", "--workers", "1")
+        file = project / "materials/brick_albedo.png.import"
+        mended = file.read_text()
+        file.write_text(f"{mended}<<<<<<< ours\n")
+        code, _, err = popbridge("revert", "1")
+        assert code == 2 and "nothing was put back" in err
+        file.write_text(mended)
+        file.chmod(0o444)
+        assert popbridge("revert", "1")[0] == 1
+        file.chmod(0o644)
+        assert file.read_text() == mended
+        assert popbridge("revert", "1")[0] == 0 and settings(project) == before
+        code, _, err = popbridge("revert", "1")
+        assert code == 2 and "is reverted already (receipt 3, " in err
 
     def test_nothing_is_put_back_over_what_somebody_has_changed_since(
         self, popbridge: Any, project: Path

@@ -13,6 +13,7 @@ from accel.devices.driver import Gpu
 from accel.devices.proofs import Known, Proofs
 from accel.devices.report import Devices, Report
 from accel.troubles import Trouble, Troubles
+from bridge.commands import devices, shared
 from bridge.commands.devices import SHOWN
 
 BROKEN = Devices(
@@ -41,14 +42,37 @@ def test_each_provider_is_shown_with_why_and_what_to_do(popbridge: Any) -> None:
     assert lines[1].split()[:2] == ["TensorRT", "no"] and lines[1].endswith("pip install tensorrt-cu13")
     assert lines[2].split()[:3] == ["CUDA", "yes", "NVIDIA"]
     assert "NVIDIA H100: 81559 MiB, compute capability 9.0." in out
-    assert "An unnamed GPU: 0 MiB, compute capability unknown." in out
+    assert "An unnamed GPU: memory unknown, compute capability unknown." in out
     assert "2 packages have the module onnxruntime" in out
     assert lines[-1] == "The fastest that is usable: CUDA."
 
 
 @pytest.mark.usefixtures("broken")
+def test_a_narrow_screen_tears_no_command_apart(popbridge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (shared, devices):
+        monkeypatch.setattr(module, "screen_width", lambda: 40)
+    lines = popbridge("devices")[1].splitlines()
+    assert lines[:4] == [
+        "TensorRT: no, TensorRT's libraries are",
+        "  missing",
+        "  pip install tensorrt-cu13",
+        "CUDA: yes, NVIDIA H100, by onnxruntime",
+    ]
+    assert max(map(len, lines)) <= 40
+
+
+def test_where_nothing_is_usable_nothing_is_called_the_fastest(
+    popbridge: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    none = Devices(tuple(Report(one.name, False, "it failed") for one in BROKEN.reports))
+    monkeypatch.setattr(probing, "try_providers", lambda: none)
+    assert popbridge("devices")[1].splitlines()[-1] == "Models can't run here at all."
+
+
+@pytest.mark.usefixtures("broken")
 def test_devices_as_json_are_a_line_for_each_provider(popbridge: Any) -> None:
-    _, out, _ = popbridge("devices", "--json")
+    _, out, err = popbridge("devices", "--json")
+    assert err == "2 packages have the module onnxruntime\n"
     rows = [json.loads(line) for line in out.splitlines()]
     assert [row["name"] for row in rows] == ["tensorrt", "cuda", "cpu"]
     assert rows[0] == {

@@ -10,7 +10,7 @@ import pytest
 
 from accel.models.catalogue import MODELS
 from accel.models.manifest import Url, Wheel
-from bridge.commands import shared
+from bridge.commands import models, shared
 from tests.accel.models.records import file, model, wheel
 from tests.advisors import pictures
 from tests.commands.shell import one_line
@@ -72,6 +72,15 @@ def test_a_narrow_screen_keeps_the_state(popbridge: Any, monkeypatch: pytest.Mon
     assert "shipped" in table and "not pulled" in table
 
 
+def test_a_screen_for_few_columns_shows_names_and_states_whole(
+    popbridge: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (shared, models):
+        monkeypatch.setattr(module, "screen_width", lambda: 40)
+    lines = popbridge("models", "list")[1].splitlines()
+    assert any(line.split() == ["waifu2x-upconv7-2x", "not", "pulled"] for line in lines)
+
+
 def test_json_tells_digests_and_sources(popbridge: Any) -> None:
     lines = popbridge("models", "list", "--json")[1].splitlines()
     found = {one["name"]: one for one in map(json.loads, lines)}["tiny"]
@@ -87,7 +96,8 @@ def test_a_broken_model_is_listed_verified_with_exit_code_1_and_pulled_again(
     (home / "models" / "tiny" / "1" / "model.onnx").write_bytes(b"broken")
     assert states(popbridge)["tiny"] == "broken"
     code, out, _ = popbridge("models", "verify")
-    assert code == 1 and "tiny: broken" in out and "texture-kind: right" in out and "unclear" not in out
+    assert code == 1 and "texture-kind: right" in out and "unclear" not in out
+    assert "tiny: broken (model.onnx is damaged): run `popbridge models pull tiny` again\n" in out
     popbridge("models", "pull", "tiny")
     assert popbridge("models", "verify")[0] == 0
 
@@ -95,7 +105,7 @@ def test_a_broken_model_is_listed_verified_with_exit_code_1_and_pulled_again(
 def test_what_cannot_be_pulled_is_exit_code_1_with_the_reason(popbridge: Any, index: Path) -> None:
     code, out, err = popbridge("models", "pull", "partial", "tiny")
     assert code == 1
-    assert err.startswith("partial: tiny-weights 1.0: tiny_weights-1.0") and "has no words" in err
+    assert err.startswith("partial: tiny_weights-1.0") and "has no words" in err
     assert "tiny: pulled" in out
 
 
@@ -120,13 +130,23 @@ def test_a_wheel_is_imported_and_what_is_still_missing_is_said(popbridge: Any, i
     assert states(popbridge)["tiny"] == "pulled"
 
 
+def test_what_is_imported_beside_it_in_vain_is_said(popbridge: Any, index: Path, tmp_path: Path) -> None:
+    (tmp_path / "cut.onnx").write_bytes(DATA[:-1])
+    code, out, err = popbridge("models", "import", str(tmp_path / "cut.onnx"), str(index.parent / "*.whl"))
+    assert code == 1 and "tiny: took model.onnx" in out
+    assert f"{tmp_path / 'cut.onnx'} has no file of a known model" in err and "cut off" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (("import", "none-*.whl"), "none-*.whl matches no file"),
         (("pull",), "names of models, or --all"),
         (("pull", "tiny", "--all"), "names of models, or --all"),
         (("pull", "nonsense"), "There is no model 'nonsense'; there are "),
         (("verify", "nonsense"), "There is no model"),
+        (("pull", "U2Net"), "There is no model 'U2Net'; did you mean u2netp?"),
+        (("pull", "image.ocr"), "image.ocr is a workload, which uses pp-ocrv6: name that instead."),
         (("remove", "texture-kind"), "part of the program"),
         (("import", __file__), "no file of a known model"),
         (("import", "none.onnx"), "none.onnx can't be read"),

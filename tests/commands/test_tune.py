@@ -20,6 +20,7 @@ from accel.routing import Form
 from accel.sample import SAMPLES, image_sample
 from accel.workload import Limits
 from bridge.commands import tune
+from tests.commands.shell import one_line
 
 DEVICE = "CUDA, Stand-in"
 
@@ -50,6 +51,29 @@ class TestTune:
         said = json.loads(line)
         assert said["workload"] == "acme.length" and set(said["rates"]) == {"1", "2", "4"}
         assert str(said["max_rows"]) in said["rates"]
+
+    def test_whoever_sits_at_a_terminal_sees_what_is_measured(
+        self, popbridge: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert popbridge("tune", "acme.length")[2] == ""
+        monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+        assert popbridge("tune", "acme.length")[2] == "Measuring acme.length...\n"
+
+    def test_where_nothing_can_be_kept_nothing_is_measured(self, popbridge: Any, home: Path) -> None:
+        home.mkdir()
+        (home / "cache").write_bytes(b"")
+        code, out, err = popbridge("tune", "acme.length")
+        assert code == 2 and not out and one_line(err)
+        assert f"{home / 'cache'} can't be written (" in err and "would be lost" in err
+
+    def test_a_daemon_that_runs_is_said_to_have_to_start_anew(self, popbridge: Any, home: Path) -> None:
+        home.mkdir()
+        (home / "connection.json").write_bytes(b"{}")
+        assert "after its next start" in popbridge("tune", "acme.length")[2]
+
+    def test_what_is_named_and_has_nothing_to_measure_is_told_so(self, popbridge: Any) -> None:
+        code, out, _ = popbridge("tune", "image.upscale")
+        assert code == 0 and out.startswith("image.upscale: no batches, and there is no GPU")
 
     def test_a_workload_that_has_no_batches_is_named(self, popbridge: Any) -> None:
         code, _, err = popbridge("tune", "acme.size")

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import sqlite3
+
+import pytest
+
 from bridge.connection import ConnectionFile
+from tests.server.daemons import until
+from tests.server.promises import Start
 from tests.server.test_flows import answered, popup
 from tests.server.wire import session
 
@@ -15,3 +23,21 @@ async def test_an_advisor_is_told_which_of_its_popups_are_open(file: ConnectionF
         await answered(wire, answered_one)
         found = await wire.request(1, "test.ask", {"do": "open"})
         assert found["value"] == [[first["id"], {"tag": "a"}], [last["id"], {"tag": "c"}]]
+
+
+async def test_a_popup_that_cant_be_read_hides_no_other_and_its_answer_stays(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    daemon = start()
+    async with session(daemon.file, project={"id": "p", "name": "P"}) as wire:
+        broken, whole = [await popup(wire, state={"tag": tag}) for tag in ("a", "b")]
+        with contextlib.closing(sqlite3.connect(daemon.paths.database, isolation_level=None)) as other:
+            other.execute("UPDATE popups SET state = x'81a1ff01' WHERE id = ?", (broken["id"],))
+        found = await wire.request(1, "test.ask", {"do": "open"})
+        assert found["value"] == [[whole["id"], {"tag": "b"}]]
+        assert await answered(wire, broken) == "answered"
+        said = f"popup {broken['id']} can't be read"
+        await asyncio.to_thread(until, lambda: caplog.text.count(said) == 2, "it to be told")
+        stored = await asyncio.to_thread(daemon.popup, broken["id"])
+    assert stored is not None and stored.status == "answered"
+    assert "popbridge db check" in caplog.text and "Traceback" not in caplog.text

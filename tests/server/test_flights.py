@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from accel.batching import Batcher
+from accel.executor import LocalExecutor
 from accel.watch import Watch
-from accel.workload import WorkloadError
+from accel.workload import Limits, WorkloadError
 from bridge.server.flights import Flight, Flights
+from bridge.server.inquiry import NO_DEADLINE_S
+from tests.accel import workloads
+from tests.accel.asking import go, held
+from tests.accel.conftest import until
 
 LONG_S = 60.0
 
@@ -55,6 +63,52 @@ def start(flights: Flights[Any], work: Work, priority: str = "normal") -> Flight
 
 def join(flight: Flight[Any], priority: str = "normal", deadline_s: float = LONG_S) -> asyncio.Task[Any]:
     return asyncio.create_task(flight.join(priority, deadline_s))
+
+
+async def test_whoever_runs_it_learns_until_when_anybody_waits(flights: Flights[Any]) -> None:
+    work = Work()
+    flight = start(flights, work)
+    first = join(flight, deadline_s=30)
+    second_s = Watch()
+    second = asyncio.create_task(flight.join("normal", 1e6, second_s))
+    await settle()
+    [watch] = work.watches
+    assert watch.end > time.monotonic() + 1e5
+    # Begun, it has a limit.
+    second_s.on_begin = lambda: setattr(second_s, "end", time.monotonic() + 20)
+    work.begin.set()
+    await settle()
+    assert 29 < watch.end - time.monotonic() <= 30
+    first.cancel()
+    await settle()
+    assert 19 < watch.end - time.monotonic() <= 20
+    work.end.set()
+    assert await second == "done"
+
+
+async def test_one_that_hangs_in_a_batch_fails_alone_whoever_waits_for_it(
+    flights: Flights[Any], tmp_path: Path
+) -> None:
+    stays = tmp_path / "stays"
+    stays.touch()
+    executor = LocalExecutor(1, Limits(), 0, warm=())
+    batcher = Batcher(executor, lambda workload: 8, least_s=0.2)
+    await batcher.start()
+
+    def ask(text: str) -> asyncio.Task[Any]:
+        async def run(watch: Watch, priority: str) -> Any:
+            return await go(batcher, workloads.many, text, deadline_s=NO_DEADLINE_S, watch=watch)
+
+        flight = flights.start(text.encode(), run, Work().keep, "normal")
+        return join(flight, deadline_s=8)
+
+    async with held(executor, tmp_path):
+        hanging, *others = map(ask, (f"hold {stays}", "a", "b"))
+        await until(lambda: executor.pool.waiting, "the jobs to queue")
+    assert [(await other).value["text"] for other in others] == ["a", "b"]
+    with pytest.raises(WorkloadError, match="8000 ms"):
+        await hanging
+    await batcher.close()
 
 
 async def settle() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,12 @@ import pytest
 
 from bridge.connection import ConnectionFile
 from bridge.core.errors import StoreError
+from bridge.core.messages import MAX_FRAME, Action, Popup
+from bridge.store.receipts import ReceiptStore
+from bridge.store.sessions import SessionStore
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.wire import Wire, resume, session
+from tests.store.damage import filled
 
 APPLIED = {"before": [{"path": "a", "options": {"x": 1}}], "after": [{"path": "a", "options": {"x": 2}}]}
 
@@ -136,6 +141,33 @@ async def test_an_answer_to_a_daemon_that_is_stopping_is_kept_for_the_next(
     assert await answered(wire, shown) == "answered"
     assert daemon.popup(shown["id"]).status == "answered"
     assert not log.exists()
+
+
+async def test_what_an_advisor_keeps_of_thousands_of_files_is_no_work_of_the_loop(
+    daemon: ThreadDaemon, wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: dict[str, list[str]] = {"reserve_popup": [], "popup": []}
+
+    def spied(name: str) -> None:
+        real = getattr(SessionStore, name)
+
+        def spy(*args: Any) -> Any:
+            threads[name].append(threading.current_thread().name)
+            return real(*args)
+
+        monkeypatch.setattr(SessionStore, name, spy)
+
+    for name in threads:
+        spied(name)
+    live = daemon.bridge.sessions.by_id[wire.ready["session"]]
+    advisor = next(one for one in daemon.bridge.registry.advisors if "test.popup" in one.events)
+    shown = Popup(id=0, kind="test", title="t", body="", actions=[Action(id="yes", label="Yes")])
+    state = {"log": str(tmp_path / "log"), "tag": "large", "more": b"x" * MAX_FRAME}
+    await asyncio.to_thread(daemon.call, daemon.bridge.flows.show(live, advisor, shown, state, None))
+    assert await answered(wire, await wire.until("popup")) == "answered"
+    assert await lines(tmp_path / "log", 1) == ["answered yes large"]
+    assert set(threads["reserve_popup"]) == {"store-writer"}
+    assert all(name.startswith("store-reader") for name in threads["popup"])
 
 
 async def test_an_answer_sent_twice_is_acted_on_once(wire: Wire, tmp_path: Path) -> None:
@@ -340,6 +372,38 @@ async def test_a_receipt_that_cant_be_is_said_to_be_none(wire: Wire, params: Any
 
 async def test_a_list_without_end_is_refused(wire: Wire) -> None:
     assert (await wire.request(1, "receipts.list", {"limit": -1}))["code"] == "bad_params"
+
+
+async def test_a_list_has_as_many_receipts_as_fit_into_a_frame_and_goes_on_from_there(
+    start: Callable[..., ThreadDaemon],
+) -> None:
+    daemon = start()
+    filled(daemon.paths.database, 600)
+    for subprotocol in ("bridge.v1.msgpack", "bridge.v1.json"):
+        async with session(daemon.file, subprotocol) as wire:
+            ids: list[int] = []
+            for number in range(1, 100):
+                before = {"before": ids[-1]} if ids else {}
+                found = (await wire.request(number, "receipts.list", {"limit": 400, **before}))["value"]
+                part = [one["id"] for one in found["receipts"]]
+                assert 100 < len(part) < 400 or part[-1] == 1
+                assert found["more"] is (part[-1] != 1)
+                ids += part
+                if not found["more"]:
+                    break
+            assert ids == list(range(600, 0, -1))
+
+
+async def test_receipts_are_listed_by_a_thread(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, threads = ReceiptStore.newest, set()
+
+    def newest(*args: Any) -> Any:
+        threads.add(threading.current_thread().name.rpartition("-")[0])
+        return real(*args)
+
+    monkeypatch.setattr(ReceiptStore, "newest", newest)
+    assert (await wire.request(1, "receipts.list", {"limit": 1}))["type"] == "result"
+    assert threads == {"store-reader"}
 
 
 async def test_what_was_never_applied_cant_be_reverted(wire: Wire) -> None:

@@ -183,6 +183,27 @@ async def test_what_a_session_has_yet_to_hear_of_stays(start: Callable[..., Thre
         assert not path.exists()
 
 
+async def test_others_are_heard_while_what_clients_leave_unacknowledged_is_looked_through(
+    start: Callable[..., ThreadDaemon], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOOKED_AT_ONCE", 1000)
+    daemon = start()
+    real, turns, heard = module.names_in, [], [0]
+
+    def counting(data: bytes) -> set[str]:
+        asyncio.get_running_loop().call_soon(heard.append, 0)
+        turns.append(len(heard))
+        return real(data)
+
+    async with session(daemon.file) as wire:
+        for number in range(4):
+            await wire.request(number, "bridge.echo", {"value": "x" * 2000})
+        monkeypatch.setattr(module, "names_in", counting)
+        sessions = [daemon.bridge.sessions.by_id[wire.ready["session"]]]
+        await asyncio.to_thread(daemon.call, module.all_names(daemon.bridge.store, [], sessions))
+    assert turns == [1, 2, 3, 4]
+
+
 async def test_what_a_request_names_counts_as_used(start: Callable[..., ThreadDaemon]) -> None:
     daemon = start()
     name = name_of(b"input")

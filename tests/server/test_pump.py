@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import pytest
 
 from bridge.core.journal import MAX_CRASHES
 from bridge.server.runs import MOST_SHORT
-from bridge.store import outbox
+from bridge.store import journal, outbox
 from tests.server.daemons import ProcessDaemon, ThreadDaemon, until
 from tests.server.promises import Failing, Start, answer, ask, rows
 from tests.server.wire import session
@@ -26,6 +29,53 @@ async def test_jobs_begin_once_the_store_lets_them(start: Start, monkeypatch: py
         await asyncio.to_thread(store.failed.wait, 60)
         store.mended = True
         assert (await answer(wire, 1))["value"] == "awake"
+
+
+async def test_jobs_begin_again_after_whatever_kept_them_from_it(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.server.pump.STORE_PAUSE_S", 0.05)
+    real, failed = journal.claim, threading.Event()
+
+    def claim(db: Any, *more: Any) -> Any:
+        if not failed.is_set() and db.execute("SELECT 1 FROM jobs").fetchone():
+            failed.set()
+            db.execute("SELECT oops FROM jobs")
+        return real(db, *more)
+
+    monkeypatch.setattr(journal, "claim", claim)
+    async with session(start().file) as wire:
+        await ask(wire, 1, "test.sleep", key="k")
+        assert (await answer(wire, 1))["value"] == "awake" and failed.is_set()
+
+
+@pytest.mark.parametrize("damage", ["deaths = 'x'", "params = x'c1'", "params = x'01'", "inputs = x'a1ff'"])
+async def test_a_job_that_cant_be_read_is_answered_so_and_holds_up_no_other(
+    start: Start, tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    daemon = start()
+    hold = tmp_path / "hold"
+    hold.touch()
+    async with session(daemon.file) as wire:
+        for number in (1, 2):
+            params = {"log": str(tmp_path / "log"), "hold": str(hold), "number": number}
+            await ask(wire, number, "test.note", params, key=f"k{number}")
+        for number in (3, 4):
+            await ask(wire, number, "test.sleep", key=f"k{number}")
+        with contextlib.closing(sqlite3.connect(daemon.paths.database, isolation_level=None)) as other:
+            changed = other.execute(f"UPDATE jobs SET {damage} WHERE key = 'k3' AND state = 'waiting'")
+            assert changed.rowcount == 1
+        hold.unlink()
+        answers: dict[int, Any] = {}
+        while len(answers) < 4:
+            message = await wire.receive()
+            answers[message["id"]] = message
+    refused = answers.pop(3)
+    assert refused["code"] == "internal" and "database is damaged" in refused["message"]
+    assert "popbridge db check" in refused["hint"]
+    assert answers[4]["value"] == "awake" and {one["type"] for one in answers.values()} == {"result"}
+    (said,) = [one for one in caplog.records if "can't be read" in one.message]
+    assert "popbridge db check" in said.message and not said.exc_info
 
 
 async def test_an_answer_that_a_bug_keeps_from_being_kept_is_a_failure_of_the_bridge(

@@ -131,20 +131,40 @@ UNREADABLE = (
     "popups SET message = x'c1'",
     "receipts SET args = x'c1'",
     "receipts SET seq = 1",
+    "sessions SET seq_reserved = 'many'",
+    "popups SET status = 'odd'",
+    "receipts SET deadline_ms = 'soon'",
+    # Text that is no UTF-8, within what is packed, and what is no bytes at all.
+    "sessions SET identify = CAST(replace(identify, '2.1', x'ffffff') AS BLOB)",
+    "popups SET message = CAST(replace(message, 'left', x'ffffffff') AS BLOB)",
+    "receipts SET args = x'81a1ff01'",
+    "popups SET message = 'left'",
 )
 
 
 @pytest.mark.parametrize("change", UNREADABLE)
 async def test_a_session_that_cant_be_read_ends_alone(
-    start: Start, left: Any, tmp_path: Path, change: str
+    start: Start, left: Any, tmp_path: Path, change: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     spoil(tmp_path, f"UPDATE {change}")
     file = start().file
+    (said,) = [one for one in caplog.records if "can't be brought back" in one.message]
+    assert "popbridge.db is damaged" in said.message and "popbridge db check" in said.message
+    assert not said.exc_info
     async with dial(file) as late:
         await late.send("identify", **identity(file, resume=resume(left)))
         assert (await late.closed())[0] == 4011
     async with session(file) as fresh:
         assert (await fresh.request(1, "test.sleep"))["value"] == "awake"
+
+
+@pytest.mark.parametrize("column", ["sessions SET token_digest", "popups SET advisor", "receipts SET note"])
+async def test_text_that_is_no_utf8_is_told_at_the_start(left: Any, tmp_path: Path, column: str) -> None:
+    spoil(tmp_path, f"UPDATE {column} = CAST(x'ff' AS TEXT)")
+    known = registry()
+    bridge = Bridge(resolve(known.settings, {"workers": 1}), paths_in(tmp_path / "home"), known)
+    with pytest.raises(UserError, match=r"popbridge\.db can't be used: it is damaged.*restore --salvage"):
+        await bridge.start()
 
 
 async def test_a_database_whose_tables_are_broken_is_named(left: Any, tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from bridge import projectfile
 from bridge.api import RequestError, SessionView
 from bridge.projectfile import NAME
 from bridge.server.rules import RuleKeeper
@@ -50,6 +52,38 @@ async def test_a_rule_goes_into_the_projects_file(store: Store, root: Path) -> N
     await keeper.add(view(root), "textures", "no_mipmaps")
     assert await keeper.of(view(root)) == {"textures": ["no_mipmaps"]}
     assert (root / NAME).exists() and kept(store) == {}
+
+
+async def test_rules_that_are_added_at_once_are_written_together(
+    store: Store, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, written = projectfile.add_rules, []
+
+    def add_rules(where: Path, rules: Mapping[str, Sequence[str]]) -> None:
+        written.append(sum(map(len, rules.values())))
+        real(where, rules)
+
+    monkeypatch.setattr(projectfile, "add_rules", add_rules)
+    keeper = RuleKeeper(store)
+    wanted = {f"folder{number}": ["flat", "no_mipmaps"] for number in range(20)}
+    await asyncio.gather(
+        *(keeper.add(view(root), folder, code) for folder, codes in wanted.items() for code in codes)
+    )
+    assert await keeper.of(view(root)) == wanted
+    assert sum(written) == 40 and len(written) <= 2
+    await keeper.add(view(root), "late", "flat")
+    assert (await keeper.of(view(root)))["late"] == ["flat"]
+
+
+async def test_all_whose_rules_cant_be_written_are_told(store: Store, root: Path) -> None:
+    (root / NAME).write_text(BROKEN)
+    keeper = RuleKeeper(store)
+    wishes = [keeper.add(view(root), folder, "flat") for folder in ("a", "b")]
+    for outcome in await asyncio.gather(*wishes, return_exceptions=True):
+        assert isinstance(outcome, RequestError) and NAME in outcome.message
+    (root / NAME).write_text("")
+    await keeper.add(view(root), "a", "flat")
+    assert await keeper.of(view(root)) == {"a": ["flat"]}
 
 
 async def test_a_change_by_hand_counts_at_once(store: Store, root: Path) -> None:

@@ -182,7 +182,7 @@ async def test_a_file_that_is_damaged_under_the_daemon(
                 opened.seek(page * PAGE)
                 opened.write(b"\xa5" * 100)
         for number in range(1, 20):
-            answer = await wire.request(number, "receipts.list", {"limit": 1000})
+            answer = await wire.request(number, "receipts.list", {"limit": 1000, "before": number * 100})
             if answer["type"] == "error":
                 break
         assert answer["code"] == "store_unavailable", process.output.read_text()[-1500:]
@@ -199,6 +199,62 @@ async def test_a_file_that_is_damaged_under_the_daemon(
         assert "notice" not in again.ready
         answer = await again.request(1, "receipts.list", {"limit": 100})
         assert answer["type"] == "result", (answer, process.output.read_text()[-2000:])
+
+
+async def test_text_that_is_no_utf8_under_the_daemon(
+    process: ProcessDaemon, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = process.paths.database
+    filled(database, 30)
+    file = process.start()
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("UPDATE receipts SET note = CAST(x'ff' AS TEXT) WHERE id = 7")
+    async with session(file, project=PROJECT) as wire:
+        answer = await wire.request(1, "receipts.list", {"limit": 100})
+        assert (answer["type"], answer.get("code")) == ("error", "store_unavailable")
+        for words in ("its database is damaged", "popbridge db check", str(database), "note"):
+            assert words in answer["message"]
+        answer = await wire.request(2, "receipts.revert", {"id": 7})
+        assert answer["code"] == "store_unavailable"
+        assert (await wire.request(3, "receipts.list", {"limit": 10}))["type"] == "result"
+        assert (await rule(wire, 4))["type"] == "result"
+    assert await asyncio.to_thread(process.stop) == 0
+    assert "Traceback" not in process.output.read_text()
+    monkeypatch.setenv("POPBRIDGE_HOME", str(process.paths.data))
+    assert cli.main(["db", "check"]) == 1
+    assert "column note" in capsys.readouterr().out
+    assert cli.main(["db", "restore", "--salvage"]) == 0
+    assert cli.main(["db", "check"]) == 0
+    async with session(process.start(), instance="two") as again:
+        found = await again.request(1, "receipts.list", {"limit": 100})
+        assert len(found["value"]["receipts"]) == 30
+
+
+async def test_a_receipt_that_cant_be_read_under_the_daemon(
+    process: ProcessDaemon, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = process.paths.database
+    filled(database, 30)
+    file = process.start()
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("UPDATE receipts SET args = x'c1' WHERE id = 7")
+    async with session(file, project=PROJECT) as wire:
+        answer = await wire.request(1, "receipts.list", {"limit": 100})
+        assert (answer["type"], answer.get("code")) == ("error", "store_unavailable")
+        for words in ("its database is damaged", "popbridge db check", str(database), "receipts, row 7"):
+            assert words in answer["message"]
+        assert (await wire.request(2, "receipts.revert", {"id": 7}))["code"] == "store_unavailable"
+        assert (await wire.request(3, "receipts.list", {"limit": 10}))["type"] == "result"
+    assert await asyncio.to_thread(process.stop) == 0
+    assert "Traceback" not in process.output.read_text()
+    monkeypatch.setenv("POPBRIDGE_HOME", str(process.paths.data))
+    assert cli.main(["db", "check"]) == 1
+    assert "row 7 of receipts can't be read" in capsys.readouterr().out
+    assert cli.main(["db", "restore", "--salvage"]) == 0
+    assert cli.main(["db", "check"]) == 0
+    async with session(process.start(), instance="two") as again:
+        found = await again.request(1, "receipts.list", {"limit": 100})
+        assert len(found["value"]["receipts"]) == 29
 
 
 def refused(process: ProcessDaemon) -> str:

@@ -15,7 +15,9 @@ from bridge.core.errors import UserError
 from bridge.store import copies, database
 from bridge.store.database import connect, migrations, open_database, open_readonly
 from bridge.store.inspect import inspect
-from tests.store.damage import content, filled, keep, misspell
+from bridge.store.replace import restore
+from bridge.store.salvage import salvage
+from tests.store.damage import content, filled, keep, misspell, receipts
 
 
 def test_a_new_database_has_every_table_and_outlives_a_killed_process(tmp_path: Path) -> None:
@@ -240,5 +242,52 @@ def test_a_database_of_a_newer_version_is_refused_and_not_touched(tmp_path: Path
     connect(path, later(lambda db: db.conn.execute("CREATE TABLE more (x)"))).conn.close()
     before = content(path)
     with pytest.raises(UserError, match=r"made by a newer PopBridge \(later\): update PopBridge"):
+        open_database(path)
+    assert content(path) == before
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        ("ALTER TABLE _sqlite_migrations RENAME COLUMN name TO nam", "has no column name"),
+        ("ALTER TABLE _sqlite_migrations RENAME COLUMN applied_at TO x", "has no column applied_at"),
+        ("ALTER TABLE _sqlite_migrations RENAME COLUMN migration_set TO x", "has no column migration_set"),
+        ("UPDATE _sqlite_migrations SET name = NULL WHERE id = 1", "has None in the place of a name"),
+        ("UPDATE _sqlite_migrations SET name = x'ff' WHERE id = 1", "in the place of a name"),
+        ("UPDATE _sqlite_migrations SET name = CAST(x'ff' AS TEXT) WHERE id = 1", "UTF-8"),
+    ],
+)
+def test_a_damaged_table_of_migrations_is_told_and_costs_no_rows(
+    tmp_path: Path, damage: str, says: str
+) -> None:
+    path, mended = filled(tmp_path / "popbridge.db", 5), tmp_path / "mended.db"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute(damage)
+    with pytest.raises(UserError, match=r"it is damaged\. `popbridge db check`.*restore --salvage"):
+        open_database(path)
+    assert any(says in problem for problem in inspect(path).problems)
+    with pytest.raises(sqlite3.Error, match=says):
+        restore(path, tmp_path / "other.db")
+    assert salvage(path, mended).rows["receipts"] == 5
+    open_database(mended).conn.close()
+    assert receipts(mended) == [1, 2, 3, 4, 5]
+
+
+def test_without_its_list_of_migrations_a_database_is_told_and_its_rows_can_be_kept(tmp_path: Path) -> None:
+    path, mended = filled(tmp_path / "popbridge.db", 5), tmp_path / "mended.db"
+    for damage in ("DELETE FROM _sqlite_migrations", "DROP TABLE _sqlite_migrations"):
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute(damage)
+        with pytest.raises(UserError, match=r"has lost its list of migrations.*--salvage"):
+            open_database(path)
+    assert salvage(path, mended).rows["receipts"] == 5
+
+
+def test_nothing_is_added_to_another_programs_database(tmp_path: Path) -> None:
+    path = tmp_path / "popbridge.db"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("CREATE TABLE theirs (x)")
+    before = content(path)
+    with pytest.raises(UserError, match="isn't PopBridge's"):
         open_database(path)
     assert content(path) == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,27 @@ def test_what_sqlite_says_beyond_its_code_is_kept() -> None:
 def test_an_error_that_is_no_unicode_is_damage() -> None:
     said = as_store_error(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"))
     assert isinstance(said, StoreError) and is_damage(said)
+
+
+def test_text_that_is_no_utf8_is_damage_of_which_file_and_column_are_named() -> None:
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        with pytest.raises(sqlite3.Error) as caught:
+            connection.execute("SELECT CAST(x'ff41' AS TEXT) AS note").fetchall()
+        said = as_store_error(caught.value, Path("p.db"))
+    assert isinstance(said, StoreError) and is_damage(said)
+    assert said.reason == f"{REASONS['CORRUPT']} (p.db: text that isn't UTF-8 in column 'note')"
+
+
+def test_of_damage_the_file_is_named_and_of_all_else_it_isnt(tmp_path: Path) -> None:
+    path = tmp_path / "no.db"
+    path.write_bytes(b"a letter to grandmother" * 100)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        said = as_store_error(failed(connection, "SELECT 1 FROM t"), path)
+    assert str(said) == f"{REASONS['NOTADB']} ({path})"
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("PRAGMA max_page_count = 1")
+        said = as_store_error(failed(connection, "CREATE TABLE t (x)"), path)
+    assert str(said) == "the disk is full"
 
 
 def test_a_mistake_in_a_statement_stays_what_it_is() -> None:

@@ -59,6 +59,12 @@ async def test_what_is_much_to_read_is_a_threads(store: Store) -> None:
     assert thread.startswith("store-reader")
 
 
+async def test_what_isnt_brief_is_a_threads_though_it_takes_few_operations(store: Store) -> None:
+    assert (await store.read(where, brief=False)).startswith("store-reader")
+    assert await store.write(where, synced=False) == HERE
+    assert await store.write(where, synced=False, brief=False) == "store-writer"
+
+
 async def test_what_asks_for_more_time_is_a_threads(store: Store) -> None:
     assert (await store.read(where, limit_s=60)).startswith("store-reader")
 

@@ -57,6 +57,20 @@ def test_a_claim_takes_what_there_is_room_for_of_each_priority(db: Database) -> 
     assert [job.id for job in claim(db, (0, 0, 1))] == [11]
 
 
+@pytest.mark.parametrize(
+    "damage", ["deaths = 'x'", "crashes = 'x'", "params = 'x'", "root = x'ff'", "cache = 7"]
+)
+def test_a_job_that_cant_be_read_is_claimed_as_that_and_holds_up_no_other(db: Database, damage: str) -> None:
+    journal.accept(db, asked(), "s", 1)
+    journal.accept(db, asked(), "s", 2)
+    db.conn.execute(f"UPDATE jobs SET {damage} WHERE id = 1")
+    broken, other = sorted(claim(db), key=lambda job: job.id)
+    assert (broken.id, broken.fence, broken.sessions) == (1, 1, ["s"]) and broken.unreadable
+    assert (other.id, other.unreadable) == (2, "")
+    delivery = finish(db, broken, answer=FAILED, s=0)
+    assert delivery is not None and [message.id for _, message in delivery.numbered] == [1]
+
+
 def test_a_claim_names_what_is_to_be_done_and_who_waits(db: Database) -> None:
     journal.accept(db, asked("k", root="/r", cache=False, deadline_ms=7, deadline=1.5), "s", 1)
     journal.accept(db, asked("k", deadline_ms=7, deadline=1.5), "t", 1)

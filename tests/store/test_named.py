@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -107,3 +108,27 @@ async def test_every_packed_column_is_looked_at_or_is_known_to_name_nothing(stor
 def test_a_name_is_found_wherever_it_stands(found: list[str], text: str, data: bytes) -> None:
     packed = pack({"list": found, text: data, "map": {name: name for name in found}})
     assert set(found) <= names_in(packed)
+
+
+DIGITS = st.text("0123456789abcdefgF", max_size=300).map(str.encode)
+
+
+@given(DIGITS, st.integers(64, 130), st.binary(max_size=70))
+def test_names_are_found_across_the_pieces_in_which_they_are_looked_for(
+    data: bytes, piece: int, between: bytes
+) -> None:
+    whole = NAMES[0].encode() + data + between + NAMES[1].encode() * 2 + data
+    expected = {name.decode() for name in re.findall(rb"[0-9a-f]{64}", whole)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "PIECE", piece)
+        assert names_in(whole) == expected
+
+
+@pytest.mark.parametrize("value", [5, 2.5, f"text {NAMES[1]}"])
+async def test_a_column_may_hold_anything_in_a_damaged_file(store: Store, value: object) -> None:
+    def work(db: Database) -> None:
+        popup(db, "open", message={"image": NAMES[0]})
+        db.execute("UPDATE popups SET state = ?", [value])
+
+    await store.write(work)
+    assert await named(store) == {NAMES[0]} | ({NAMES[1]} if isinstance(value, str) else set())

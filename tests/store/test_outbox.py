@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from sqlite_utils import Database
 
 from bridge.core.messages import Error, Result
 from bridge.store import journal, outbox
+from bridge.store.failures import Unreadable
 from bridge.store.outbox import Delivery
 from tests.store.jobs import asked, claim, finish, state
 
@@ -96,3 +98,23 @@ def test_numbers_are_reserved_before_they_are_given(db: Database) -> None:
     assert db.execute(reserved).fetchone() == (10,)
     finish(db, second, s=10)
     assert db.execute(reserved).fetchone()[0] > 1000
+
+
+def test_who_waits_and_cant_be_read_is_told_and_costs_nobody_else_the_answer(
+    db: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    for request in (1, 2):
+        journal.accept(db, asked(), "s", request)
+    db.execute("UPDATE waiters SET deadline_ms = 'soon' WHERE request = 1")
+    assert [waiter.request for waiter in outbox.waiters(db)] == [2]
+    assert "request 1 of session 's'" in caplog.text and "popbridge db check" in caplog.text
+
+
+@pytest.mark.parametrize("damage", ["message = x'c1'", "message = x'81a1ff01'", "message = 'x'", "seq = 9"])
+def test_an_answer_that_isnt_what_was_kept_isnt_taken_for_one(db: Database, damage: str) -> None:
+    journal.accept(db, asked(), "s", 1)
+    (job,) = claim(db)
+    finish(db, job, s=3)
+    db.execute(f"UPDATE outbox SET {damage}")
+    with pytest.raises(Unreadable, match="of session s in outbox"):
+        outbox.unacknowledged(db, "s")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sqlite_utils import Database
 
@@ -81,6 +82,41 @@ def test_the_same_step_of_the_same_answer_makes_one_receipt(store: ReceiptStore)
     first = opened(store, parent=(1, 1))
     assert store.open("s", "p", "P", COMMAND, "again", parent=(1, 1)) == (first, False)
     assert opened(store, parent=(1, 2)) != first
+
+
+def test_what_a_receipt_was_put_back_by_is_known_until_that_is_put_back(store: ReceiptStore) -> None:
+    def put_back(reverts: int, reply: Result | Error) -> int:
+        made = opened(store, reverts=reverts)
+        store.answered(made, msgspec.structs.replace(reply, id=made))
+        return made
+
+    def by(receipt: int) -> int | None:
+        found = store.reverted_by(receipt)
+        return found.id if found else None
+
+    done = Result(id=0, value={"after": [1]})
+    first, other = opened(store), opened(store)
+    assert by(first) is None
+    put_back(first, Error(id=0, code="unsupported", message="no", retryable=False))
+    assert by(first) is None
+    second = put_back(first, done)
+    assert (by(first), by(second), by(other)) == (second, None, None)
+    third = put_back(second, done)
+    assert (by(first), by(second)) == (None, third)
+    fourth = put_back(first, done)
+    assert (by(first), by(second)) == (fourth, third)
+
+
+def test_receipts_that_put_each_other_back_as_a_damaged_file_may_say_end(
+    store: ReceiptStore, db: Database
+) -> None:
+    one, two = opened(store), opened(store)
+    db.execute(
+        f"UPDATE receipts SET state = 'applied', reverts = CASE id WHEN {one} THEN {two} ELSE {one} END"
+    )
+    found = store.reverted_by(one)
+    assert found is not None and found.id == two
+    assert store.reverted_by(two) is None
 
 
 def test_the_newest_come_first_and_so_many(store: ReceiptStore) -> None:

@@ -254,6 +254,23 @@ async def test_a_file_that_breaks_under_way_costs_only_what_was_kept(
     assert "damaged" in caplog.text
 
 
+async def test_values_that_break_under_way_cost_only_what_was_kept(
+    opened: Open, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    responses = await opened()
+    await responses.keep(kept(1))
+    await responses.flush()
+    with contextlib.closing(sqlite3.connect(tmp_path / "cache" / "responses.db")) as other, other:
+        other.execute("DELETE FROM totals")
+    await responses.keep(kept(2))
+    await responses.flush()
+    await responses.keep(kept(3))
+    await responses.flush()
+    responses._hot.clear()
+    assert await responses.find(key(3)) == kept(3).packed
+    assert responses.entries == 1 and "response cache" in caplog.text
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is open")
 async def test_a_folder_that_was_removed_is_made_anew_and_that_is_told_once(
     opened: Open, tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -123,3 +123,14 @@ def test_of_what_is_no_database_nothing_is_kept(tmp_path: Path) -> None:
     (tmp_path / "a.db").write_bytes(b"a letter to grandmother" * 1000)
     with pytest.raises(sqlite3.DatabaseError):
         salvage(tmp_path / "a.db", tmp_path / "b.db")
+
+
+def test_a_receipt_that_cant_be_read_is_left_out_and_told(tmp_path: Path) -> None:
+    source = filled(tmp_path / "a.db", 9)
+    with contextlib.closing(sqlite3.connect(source, isolation_level=None)) as other:
+        other.execute("UPDATE receipts SET args = x'81a1' WHERE id IN (3, 5)")
+        other.execute("UPDATE receipts SET note = CAST(x'ff' AS TEXT) WHERE id = 7")
+    made = salvage(source, tmp_path / "b.db")
+    assert (made.rows["receipts"], made.lost) == (7, {"receipts": 2})
+    assert receipts(tmp_path / "b.db") == [1, 2, 4, 6, 7, 8, 9]
+    assert inspect(tmp_path / "b.db").problems == []

@@ -39,16 +39,17 @@ def store(db: Database) -> SessionStore:
 
 
 def test_a_session_is_kept_without_its_secrets(store: SessionStore) -> None:
-    (stored,) = store.all_open()
+    (session,) = store.all_open()
+    stored = store.stored(session)
     assert (stored.id, stored.token_digest, stored.acked) == ("s", "digest", 0)
     assert b"secret" not in stored.identify
     assert unpack(stored.identify, Identify).client.name == "e"
 
 
 def test_numbers_are_reserved_ahead(store: SessionStore) -> None:
-    assert store.all_open()[0].seq_reserved == SEQ_BLOCK
+    assert store.stored("s").seq_reserved == SEQ_BLOCK
     assert store.reserve("s", 20_000) == 20_000 + SEQ_BLOCK
-    assert store.all_open()[0].seq_reserved == 20_000 + SEQ_BLOCK
+    assert store.stored("s").seq_reserved == 20_000 + SEQ_BLOCK
 
 
 def test_who_comes_back_may_be_another_process(store: SessionStore) -> None:
@@ -56,7 +57,8 @@ def test_who_comes_back_may_be_another_process(store: SessionStore) -> None:
         "s", "digest", Identify(protocol=1, client=IDENTIFY.client, instance="two", auth=AuthProof())
     )
     store.acknowledged("s", 7)
-    (stored,) = store.all_open()
+    (session,) = store.all_open()
+    stored = store.stored(session)
     assert unpack(stored.identify, Identify).instance == "two"
     assert stored.acked == 7
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,22 @@ async def test_after_a_work_that_ends_the_transaction_in_silence_nothing_is_done
     assert await store.read(texts) == ["one", "two"]
 
 
+async def test_a_work_that_cant_be_undone_now_is_undone_before_the_next(store: Store) -> None:
+    def fails(db: Database) -> None:
+        insert("half done")(db)
+        # As a disk that fails keeps SQLite from undoing it.
+        db.conn.set_authorizer(lambda action, what, *_: int(what == "ROLLBACK"))
+        raise ValueError("oops")
+
+    with pytest.raises(ValueError, match="oops"):
+        await store.write(fails)
+    with pytest.raises(sqlite3.Error):
+        await store.write(insert("refused"))
+    await asyncio.to_thread(store._commits._connection.set_authorizer, None)
+    await store.write(insert("kept"))
+    assert await store.read(texts) == ["kept"]
+
+
 async def test_what_doesnt_fit_is_told_and_what_fits_is_kept(store: Store) -> None:
     store.write_now(lambda db: db.conn.execute("PRAGMA max_page_count = 40"))
     large = "x" * 200_000
@@ -114,6 +131,67 @@ async def test_what_doesnt_fit_is_told_and_what_fits_is_kept(store: Store) -> No
     await store.write(insert("and this"))
     assert store.trouble == ""
     assert await store.read(texts) == ["small", "small too", "and this"]
+
+
+def no_utf8(db: Database) -> list[str]:
+    """What fails as a damaged page's text does."""
+    return [text for (text,) in db.execute("SELECT CAST(x'ff' AS TEXT) FROM things")]
+
+
+def no_name(db: Database) -> list[Any]:
+    """What fails where the damage is in the name of a column."""
+    return db.execute("SELECT * FROM unnamed").fetchall()
+
+
+@pytest.fixture
+def damaged(store: Store) -> Store:
+    store.write_now(insert("one"))
+    store.write_now(lambda db: db.conn.execute("CREATE TABLE unnamed (xx)"))
+    with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+        other.execute("PRAGMA writable_schema = ON")
+        other.execute(
+            "UPDATE sqlite_schema SET sql = replace(sql, 'xx', CAST(x'ffff' AS TEXT)) WHERE name = 'unnamed'"
+        )
+        other.execute("CREATE TABLE more (x)")
+    return store
+
+
+@pytest.mark.parametrize("fails", [no_utf8, no_name])
+async def test_text_that_is_no_utf8_is_damage_to_who_reads_it_alone(
+    damaged: Store, fails: Callable[[Any], Any]
+) -> None:
+    for limit_s in (2.0, 3.0):  # at once, and by a thread
+        with pytest.raises(StoreError, match="is damaged: stop") as caught:
+            await damaged.read(fails, limit_s=limit_s)
+        assert str(damaged.path) in caught.value.reason
+    await damaged.write(insert("two"))
+    assert await damaged.read(texts) == await damaged.read(texts, limit_s=3.0) == ["one", "two"]
+
+
+@pytest.mark.parametrize("fails", [no_utf8, no_name])
+@pytest.mark.parametrize("synced", [True, False])
+async def test_text_that_is_no_utf8_is_damage_to_who_meets_it_when_writing(
+    damaged: Store, fails: Callable[[Any], Any], synced: bool
+) -> None:
+    def half_done(db: Database) -> None:
+        insert("half done")(db)
+        fails(db)
+
+    # At once, where that is for who needs no disk; then alone, then with others.
+    works = [half_done, insert("two"), half_done, insert("three")]
+    with pytest.raises(StoreError, match="is damaged: stop"):
+        await damaged.write(half_done, synced=synced)
+    assert str(damaged.path) in damaged.trouble
+    gate = threading.Event()
+    first = asyncio.create_task(damaged.write(lambda db: gate.wait(10)))
+    await asyncio.sleep(0)
+    late = [asyncio.create_task(damaged.write(work, synced=synced)) for work in works]
+    await asyncio.sleep(0)
+    gate.set()
+    await first
+    outcomes = await asyncio.gather(*late, return_exceptions=True)
+    assert [type(one) for one in outcomes] == [StoreError, int, StoreError, int]
+    assert await damaged.read(texts) == ["one", "two", "three"]
 
 
 async def test_a_file_that_another_holds_is_told_at_once_for_all_that_wait(

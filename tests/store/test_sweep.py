@@ -99,6 +99,15 @@ def test_what_is_named_pinned_or_young_makes_no_room(store: BlobStore) -> None:
     assert all(map(store.has, (named, pinned, young)))
 
 
+def test_what_a_worker_that_was_ended_had_begun_to_write_goes_after_a_while(store: BlobStore) -> None:
+    drafts = [store.folder / f".{letter * 32}.part" for letter in "ab"]
+    for draft, age_s in zip(drafts, (LEAST_AGE_S + 60, LEAST_AGE_S - 60), strict=True):
+        draft.write_bytes(b"half")
+        os.utime(draft, (time.time() - age_s,) * 2)
+    look(store)
+    assert [draft.exists() for draft in drafts] == [False, True] and store.count == 0
+
+
 def test_empty_names_that_a_lost_power_left_go(store: BlobStore) -> None:
     path = store.folder / ("0" * 64)
     path.touch()

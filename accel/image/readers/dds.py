@@ -107,6 +107,9 @@ def _uncompressed(stream: Stream, format: _PixelFormat) -> Layout:
         if format.bits == 8 and not alpha and colors:
             # Pillow names bits that a byte doesn't have.
             colors = (format.red & 0xFF or 0xFF,)
+        if format.bits == 16 and alpha and alpha[0] >> 16:
+            # The same, of grey with alpha.
+            alpha = (0xFF00,)
     masks = colors + alpha
     if format.bits not in (8, 16, 24, 32) or not masks:
         raise stream.unsupported(f"{format.bits} bits a pixel without colours; save it as BC7 or RGBA")

@@ -7,6 +7,7 @@ import zlib
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from accel.image.readers.blocks import ASTC
 from accel.image.readers.layouts import (
@@ -23,6 +24,12 @@ from accel.image.readers.layouts import (
 from accel.image.readers.stream import Picture, Stream
 
 _NONE, _BASIS_LZ, _ZSTD, _ZLIB = 0, 1, 2, 3
+
+_HEADER = 104
+"""Bytes of the header up to the second level."""
+_SAID, _TRANSFER, _LINEAR = 16, 14, 1
+"""Bytes of the descriptor that are looked at, where they name the transfer function (Khronos Data Format
+Specification 1.3, section 5.8), and its number for none."""
 
 _TRANSCODE = "its pixels are Basis Universal; write it as BC7, ASTC or RGBA, for example by `ktx transcode`"
 
@@ -62,7 +69,8 @@ _VULKAN = _vulkan()
 
 
 class _Header(Struct, frozen=True):
-    """KTX File Format Specification 2.0, section 3, with the first entry of the level index."""
+    """KTX File Format Specification 2.0, section 3, with the descriptor's place and the first entry of the
+    level index."""
 
     format: int
     type_size: int
@@ -73,6 +81,8 @@ class _Header(Struct, frozen=True):
     faces: int
     levels: int
     packing: int
+    described: int
+    description: int
     begin: int
     packed: int
     size: int
@@ -80,14 +90,27 @@ class _Header(Struct, frozen=True):
 
 def read(stream: Stream) -> Picture:
     """Reads the first image of a KTX2 file. Raises WorkloadError."""
-    header = _Header(*stream.unpack("<12x9I32x3Q", "its header"))
+    header = _Header(*stream.unpack("<12x9I2I24x3Q", "its header"))
     # One row of pixels has no height.
     width, height = header.width, header.height or 1
     stream.dimensions(width, height)
     layout = _layout(stream, header)
     need = level(layout, width, height)
-    stream.skip(header.begin - 104, "what lies before its pixels")
-    return picture(stream, layout, _data(stream, header, need), width, height)
+    linear = _linear(stream, header)
+    made = picture(stream, layout, _data(stream, header, need), width, height)
+    # Floats are linear in any case, light as well as data.
+    return replace(made, data=linear and made.pixels.dtype.kind == "u")
+
+
+def _linear(stream: Stream, header: _Header) -> bool:
+    """Whether the descriptor says that no curve codes values; goes on to where the pixels begin."""
+    at, said = _HEADER, b""
+    # Some writers leave the descriptor out, or put it behind the pixels.
+    if header.description >= _SAID and at <= header.described <= header.begin - _SAID:
+        stream.skip(header.described - at, "what lies before its descriptor")
+        said, at = stream.take(_SAID, "its descriptor"), header.described + _SAID
+    stream.skip(header.begin - at, "what lies before its pixels")
+    return said[_TRANSFER : _TRANSFER + 1] == bytes([_LINEAR])
 
 
 def _layout(stream: Stream, header: _Header) -> Layout:

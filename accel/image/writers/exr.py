@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from accel.image.operation import Writing
 
 _NAMES = {1: ("Y",), 2: ("Y", "A"), 3: ("R", "G", "B"), 4: ("R", "G", "B", "A")}
-_LARGEST = 65504.0
+LARGEST = 65504.0
 """The largest half."""
 
 _STRIP = 1 << 16
@@ -32,10 +32,15 @@ def exr(image: Raster, params: Writing) -> bytes:
     multiplied = image.has_alpha and not image.data
     pixels = mixed(image.pixels, "multiplied") if multiplied else image.pixels
     oiio = library()
-    kind = "half" if bits(image, params) == 16 else "float"
+    kind = "float"
+    if bits(image, params) == 16:
+        # What is beyond would become infinite.
+        kind, pixels = "half", pixels.clip(-LARGEST, LARGEST)
     spec = oiio.ImageSpec(image.width, image.height, image.channels, kind)
     spec.channelnames = _NAMES[image.channels]
     spec.attribute("compression", "zip")
+    # Else the library adds the time: the same pixels would make another file each second.
+    spec.attribute("DateTime", "")
     with tempfile.TemporaryDirectory(prefix="popbridge-") as folder:
         path = Path(folder) / "picture.exr"
         file = oiio.ImageOutput.create(str(path))
@@ -49,15 +54,17 @@ def exr(image: Raster, params: Writing) -> bytes:
 
 def bits(image: Raster, params: Writing) -> int:
     """16 or 32, as asked for, or as the floats were stored that came in; of what wasn't read as floats 32 for
-    what half floats would lose: grey (heights, depths, masks) that they don't hold exactly. Colours keep 11
-    bits of each value, more than anybody sees. Values beyond 65504 take 32 unless 16 is asked for."""
+    what half floats would lose: grey (heights, depths, masks) and other data that they don't hold exactly.
+    Colours keep 11 bits of each value, more than anybody sees. Values beyond 65504 take 32 unless 16 is asked
+    for."""
     if params.bits in ("8", "16"):
         return 16
-    if params.bits == "32" or image.float_bits == 32 or np.abs(image.pixels).max() > _LARGEST:
+    if params.bits == "32" or image.float_bits == 32 or np.abs(image.pixels).max() > LARGEST:
         return 32
     if image.float_bits == 16:
         return 16
-    return 16 if image.colors == 3 or _exact(image.pixels.reshape(-1)) else 32
+    seen = image.colors == 3 and not image.data
+    return 16 if seen or _exact(image.pixels.reshape(-1)) else 32
 
 
 def _exact(values: np.ndarray) -> bool:

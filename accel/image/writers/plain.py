@@ -25,7 +25,8 @@ def plain(image: Raster, params: Writing) -> Texture:
     if image.channels == 2 or (image.channels == 1 and image.transfer == "srgb"):
         levels = [colored(level) for level in levels]
     if image.pixels.dtype.kind == "f" and bits(image, params) == 16:
-        levels = [level.astype(np.float16) for level in levels]
+        # A smaller level may be brighter than the first, by which the depth was chosen.
+        levels = [level.clip(-exr.LARGEST, exr.LARGEST).astype(np.float16) for level in levels]
     levels = [with_alpha(level) if level.shape[2] == 3 else level for level in levels]
     first = levels[0]
     kind = f"{first.dtype.kind}{first.dtype.itemsize}"

@@ -37,6 +37,11 @@ def test_an_image_is_shown_on_white_and_in_three_colours():
     assert shown(grey).shape == (1, 3, 3)
 
 
+def test_what_is_light_is_shown_on_black():
+    icon = raster(np.uint8([[[250, 255], [250, 0], [10, 0]]]), transfer="linear")
+    assert shown(icon)[0, :, 0].tolist() == pytest.approx([250 / 255, 0, 0])
+
+
 def test_light_is_shown_by_srgbs_curve_and_data_as_it_is():
     pixels = np.full((1, 1, 3), 0.2140, np.float32)
     assert shown(raster(pixels, transfer="linear")).max() == pytest.approx(0.5, abs=1e-3)

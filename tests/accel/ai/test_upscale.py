@@ -109,6 +109,36 @@ def test_transparency_that_is_one_value_stays_it(limits):
     assert made.pixels[..., 3].min() == 255
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize(("style", "factor"), KINDS)
+def test_what_is_opaque_or_not_there_stays_so(limits, style, factor, dtype):
+    values = picture(30, 40, 4)
+    values[..., 3] = 0
+    values[5:25, 6:30, 3] = 1
+    made = enlarged(raster(scaled(values, dtype), transfer="linear"), limits, style=style, factor=factor)
+    alpha = made.pixels[..., 3]
+    top = 1 if dtype == "float32" else np.iinfo(dtype).max
+    assert (alpha[6 * factor : 24 * factor, 7 * factor : 29 * factor] == top).all()
+    assert alpha[:, 31 * factor :].max() == alpha[: 4 * factor].max() == 0
+    # Its edge is still the network's.
+    assert len(np.unique(alpha)) > 10
+
+
+@pytest.mark.parametrize("style", ["faithful", "sharp"])
+def test_colours_that_nobody_sees_give_no_fringe(limits, style):
+    y, x = np.mgrid[:48, :48]
+    given = np.zeros((48, 48, 4), np.uint8)
+    given[..., 3] = 255 * np.clip(18.5 - np.hypot(x - 23.5, y - 23.5), 0, 1)
+    given[given[..., 3] > 0, :3] = (230, 60, 90)
+
+    def off(**params):
+        made = enlarged(raster(given), limits, style=style, **params).pixels.astype(float)
+        return (np.abs(made[..., :3] - (230, 60, 90)).max(2) * made[..., 3] / 255).max()
+
+    assert off() < 8
+    assert off(alpha_weighted=False) > 20
+
+
 def test_normals_are_of_length_1_again(limits):
     y, x = np.mgrid[:40, :40] / 8
     slope = np.stack([0.7 * np.sin(x), 0.7 * np.cos(y), np.ones_like(x)], -1)

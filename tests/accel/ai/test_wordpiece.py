@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from accel.ai import wordpiece
 from accel.ai.wordpiece import WordPiece, normalized
 from tests import pulled
 
@@ -118,3 +119,18 @@ def test_a_tokenizer_of_another_kind_is_refused():
     }  # fmt: skip
     with pytest.raises(ValueError, match="another kind"):
         WordPiece(json.dumps(other).encode())
+
+
+def test_of_a_long_text_only_the_beginning_is_looked_at_where_it_fills_the_model(tokenizer, monkeypatch):
+    looked = []
+    monkeypatch.setattr(wordpiece, "normalized", lambda text: looked.append(len(text)) or normalized(text))
+    text = "rusty metal plates, " * 50_000
+    assert tokenizer.ids(text, 256) == tokenizer.ids(text[:5000], 256)
+    assert max(looked) <= wordpiece.HEAD
+
+
+@pytest.mark.parametrize("gap", [" ", "\n", "\u3000"])
+def test_a_long_text_of_few_words_is_looked_at_whole(tokenizer, gap):
+    text = gap * 9000 + "rusty" + gap * 9000 + "x" * 9000 + " metal"
+    ids, cut = tokenizer.ids(text, 256)
+    assert not cut and ids == tokenizer.ids(f"rusty {'x' * 200} metal", 256)[0]

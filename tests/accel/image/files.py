@@ -146,6 +146,34 @@ def psd(planes: np.ndarray, mode: int, compression: int = 0, depth: int = 8, **m
     return head + zlib.compress(stored.tobytes())
 
 
+def tiff(planes: np.ndarray, photometric: int, *, apart: bool, order: str = "<", big: bool = False) -> bytes:
+    """`planes`: channels x height x width, the last of two or four straight alpha; in one strip each if
+    `apart`, else in one for all."""
+    channels, height, width = planes.shape
+    stored = planes.astype(planes.dtype.newbyteorder(order))
+    strips = [plane.tobytes() for plane in stored] if apart else [stored.transpose(1, 2, 0).tobytes()]
+    mark, long, count, begin = (43, "Q", "Q", 16) if big else (42, "I", "H", 8)
+    sizes = [len(strip) for strip in strips]
+    places = [begin + sum(sizes[:index]) for index in range(len(strips))]
+    fields = {
+        256: [width], 257: [height], 258: [8 * planes.itemsize] * channels, 259: [1], 262: [photometric],
+        273: places, 277: [channels], 278: [height], 279: sizes, 284: [2 if apart else 1],
+        **({338: [2]} if channels % 2 == 0 else {}), 339: [3 if planes.dtype.kind == "f" else 1] * channels,
+    }  # fmt: skip
+    room, table, more = struct.calcsize(f"={long}"), b"", b""
+    directory = begin + sum(sizes)
+    behind = directory + struct.calcsize(f"={count}") + len(fields) * (4 + 2 * room) + room
+    for tag, values in fields.items():
+        kind, layout = (4, "I") if tag in (273, 279) else (3, "H")
+        value = struct.pack(f"{order}{len(values)}{layout}", *values)
+        if len(value) > room:
+            value, more = struct.pack(order + long, behind + len(more)), more + value
+        table += struct.pack(f"{order}2H{long}", tag, kind, len(values)) + value.ljust(room, b"\0")
+    head = struct.pack(f"{order}2sH", b"II" if order == "<" else b"MM", mark)
+    head += struct.pack(f"{order}2H", 8, 0) * big + struct.pack(order + long, directory)
+    return head + b"".join(strips) + struct.pack(order + count, len(fields)) + table + bytes(room) + more
+
+
 def exr(pixels: np.ndarray, names: tuple[str, ...], kind: str = "half", **attributes) -> bytes:
     """By OpenImageIO. `attributes`: of its own, with `_` for `:`; `tile` for tiles."""
     height, width = pixels.shape[:2]

@@ -7,9 +7,12 @@ import pyvips
 from accel.image import digests
 from accel.image.decoded import Decoded
 from accel.image.digests import afar, pixel_digest
-from accel.image.duplicates import BITS
+from accel.image.duplicates import BITS, duplicates
 from accel.image.fingerprint import Fingerprint, NoParams, fingerprint, fingerprint_of
 from accel.image.load import decode_image
+from accel.image.operation import Writing
+from accel.image.raster import Raster
+from accel.image.save import save as as_file
 from accel.workload import Input, Limits, WorkloadError
 
 
@@ -87,6 +90,21 @@ def test_colours_that_nobody_sees_are_no_part_of_the_look(save):
     pixels = np.concatenate([scene(7), np.zeros((256, 256, 1), np.uint8)], axis=2)
     assert mark(save("a.png", pixels)).spread == 0
     assert mark(save("a.png", pixels)).mean[3] == 0
+
+
+@pytest.mark.parametrize("format", ["png", "psd", "exr"])
+@pytest.mark.parametrize("hidden", [0, 255])
+def test_a_cut_out_looks_the_same_whatever_it_hides_and_however_alpha_is_stored(save, format, hidden):
+    y, x = np.mgrid[:256, :256] / 128 - 1
+    alpha = np.clip((0.7 - np.hypot(x, y)) * 128, 0, 1)
+    pixels = np.dstack([scene(8), np.uint8(alpha * 255)])
+    one = mark(save("a.png", pixels))
+    pixels[pixels[..., 3] == 0, :3] = hidden
+    (file,), _ = as_file("b", Raster("b.png", pixels, True, "srgb", "png"), Writing(format=format))
+    path = Path(save("b.png", pixels).path).with_suffix(".bin")
+    path.write_bytes(file.data)
+    other = mark(Input("b", str(path)))
+    assert [group.how for group in duplicates({"a": one, "b": other})] == ["looks"]
 
 
 def test_inks_and_light_are_compared_as_they_are_seen(save):

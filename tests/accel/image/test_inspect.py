@@ -213,6 +213,13 @@ def test_sums_are_exact_whatever_pixels_are_summed_together(size, channels):
         assert (found.mean, found.std) == pytest.approx((plane.mean(), plane.std()), abs=1e-12)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (7, 9)])
+def test_the_deviation_of_floats_is_that_of_all_pixels_too(save, size):
+    pixels = noise(*size, 3).astype(np.float32) / 64
+    for channel, plane in zip(look(save("a.tif", pixels, "scrgb")).statistics, pixels.T, strict=True):
+        assert (channel.mean, channel.std) == pytest.approx((plane.mean(), plane.std()), abs=1e-6)
+
+
 @pytest.mark.parametrize(("kind", "base"), [(np.uint8, 252), (np.uint16, 65_532)])
 @pytest.mark.parametrize("size", [(64, 1024), (257, 1031), (1, 200_000), (200_000, 1)])
 def test_what_differs_by_little_on_much_isnt_lost(size, kind, base):

@@ -152,6 +152,12 @@ def test_what_libvips_says_is_told_apart():
         return undecodable(source, kind, made)
 
     assert error("heif: Unsupported codec (4.3000)").code == "unsupported"
+    missing = error(
+        "file: bad seek to 9\nheif: Support for this compression format has not been built in: HEVC"
+    )
+    assert missing.code == "unsupported" and "HEVC" in missing.reason and "save it as PNG" in missing.reason
+    assert error("tiff2vips: samples_per_pixel not a whole number of bytes").code == "unsupported"
+    assert "bad seek" in error("file: bad seek to 9").reason
     assert error("").reason == "is a truncated or corrupt HEIF (unable to call heifload)"
     assert "/secret" not in error('unable to open "/secret/place"').reason
     with pytest.raises(MemoryError):

@@ -121,7 +121,7 @@ def test_a_missing_alpha_is_named():
     assert (caught.value.code, caught.value.name) == ("bad_params", "a.png")
 
 
-@pytest.mark.parametrize("format", ["jpeg", "webp", "avif"])
+@pytest.mark.parametrize("format", ["jpeg", "webp", "avif", "hdr"])
 def test_a_lossy_height_map_gives_a_png(format):
     assert normal(raster(random(4, 4, 1), format=format)).format == "png"
 

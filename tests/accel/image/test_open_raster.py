@@ -11,7 +11,7 @@ from accel.workload import Input, Limits, WorkloadError
 from tests.accel.conftest import image
 from tests.accel.image.files import dds, exr, picture, psd
 from tests.accel.image.icc import ADOBE, ADOBE_GAMMA, in_srgb, rgb_profile
-from tests.accel.image.rasters import CHANNELS, DEPTHS, raster
+from tests.accel.image.rasters import CHANNELS, DEPTHS, raster, reopened, written
 
 MODELS = {"uint8": ("b-w", "srgb"), "uint16": ("grey16", "rgb16"), "float32": ("b-w", "scrgb")}
 
@@ -203,6 +203,30 @@ def test_other_numbers_are_given_as_floats(opened, kind):
 def test_doubles_are_refused_as_a_kind_of_tiff_and_not_as_damage(opened):
     with pytest.raises(WorkloadError, match="of a kind that isn't opened here") as caught:
         opened(image(np.zeros((4, 4, 1), np.float32), "b-w").cast("double").tiffsave_buffer())
+    assert caught.value.code == "unsupported"
+
+
+@pytest.mark.parametrize("dtype", DEPTHS)
+@pytest.mark.parametrize("channels", CHANNELS)
+@pytest.mark.parametrize("data", [True, False])
+def test_a_ktx2_says_whether_its_numbers_are_data(tmp_path, dtype, channels, data):
+    image = raster(channels, dtype, data=data)
+    stored, _ = written(image, "ktx2")
+    again = reopened(stored, tmp_path)
+    colors = channels > 2 and not data
+    assert again.transfer == ("srgb" if colors and dtype != "float32" else "linear")
+    assert again.data == (dtype != "float32" and not colors)
+    assert not reopened(stored, tmp_path, "srgb").data
+    assert reopened(written(again, "ktx2")[0], tmp_path).transfer == again.transfer
+
+
+def test_a_compression_that_nobody_unpacks_here_is_no_damage(opened):
+    plain = image(np.zeros((4, 4, 1), np.uint8), "b-w").tiffsave_buffer(compression="none")
+    # The tag of the compression, a short: 1 is none, 50000 Zstandard.
+    none, zstandard = (struct.pack("<HHIHH", 259, 3, 1, kind, 0) for kind in (1, 50_000))
+    assert plain.count(none) == 1
+    with pytest.raises(WorkloadError, match=r"save it as PNG .*ZSTD") as caught:
+        opened(plain.replace(none, zstandard))
     assert caught.value.code == "unsupported"
 
 

@@ -189,6 +189,7 @@ def test_a_result_beyond_the_limit_is_refused():
         (1, {"channels": {"r": {"input": 1}}}, "names input 1, but there are 1, counted from 0"),
         (2, {"channels": {"r": {"input": 1}}}, "isn't used by any channel"),
         (4, {"layout": "mask_map", "format": "jpeg"}, "JPEG holds no alpha, in which mask_map keeps values"),
+        (4, {"layout": "rgba", "format": "hdr"}, "HDR holds no alpha, in which rgba keeps values"),
         (1, {"channels": {"r": {"input": 0, "channel": "a"}}}, "has no alpha channel"),
     ],
 )

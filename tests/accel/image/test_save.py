@@ -1,3 +1,5 @@
+import struct
+
 import numpy as np
 import pytest
 import pyvips
@@ -7,7 +9,9 @@ from accel.image.convert import Convert, convert
 from accel.image.operation import Writing
 from accel.image.save import WRITERS, chosen, colored, on_white, save, wanted
 from accel.workload import Input, Limits, WorkloadError
+from tests.accel.image.files import tiff
 from tests.accel.image.rasters import CHANNELS, DEPTHS, FORMATS, raster, reopened, written
+from tests.accel.image.second import decoded
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -138,6 +142,18 @@ def test_floats_stay_as_deep_as_they_were_stored(tmp_path, kind, bits, names, fo
         # What was written is read as deep again.
         (tmp_path / "b").write_bytes(output.files[0].data)
         source = Input("b", str(tmp_path / "b"))
+
+
+def test_a_half_float_tiff_stays_of_16_bits_as_exr_and_short_integers_do_not(tmp_path):
+    path = tmp_path / "a.tif"
+    for kind, signed, bits in ((np.float16, 3, 16), (np.int16, 2, 32)):
+        stored = np.arange(-30, 30).reshape(1, 6, 10).astype(kind)
+        # The sample format, a short: 1 is whole numbers, 2 those with a sign, 3 floats.
+        entries = [struct.pack("<2HIHH", 339, 3, 1, number, 0) for number in (1, signed)]
+        path.write_bytes(tiff(stored, 1, apart=False).replace(*entries))
+        output = convert([Input("a.tif", str(path))], convert.workload.parse({"format": "exr"}), Limits())
+        assert output.value.bit_depth == bits
+        assert np.array_equal(decoded(output.files[0].data, "exr")[0][..., 0], stored[0])
 
 
 def test_a_float_tiff_stays_of_32_bits_as_exr(save):

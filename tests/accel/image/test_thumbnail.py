@@ -134,6 +134,21 @@ def test_the_orientation_of_a_photo_is_honoured(save, photo, tmp_path):
     assert not made.get_typeof("orientation")
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
+@pytest.mark.parametrize(("turn", "back"), [(3, 2), (6, 1), (8, 3)])
+def test_a_large_preview_of_a_turned_photo_is_upright(tmp_path, suffix, turn, back):
+    y, x = np.mgrid[:1500, :2100]
+    pixels = np.stack([x // 9, y // 6, (x + y) // 15], axis=2).astype(np.uint8)
+    lazy = image(np.rot90(pixels, back)).copy()
+    lazy.set_type(pyvips.GValue.gint_type, "orientation", turn)
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(lazy.write_to_buffer(suffix))
+    made, _ = make(Input(path.name, str(path)), size=777)
+    assert (made.width, made.height) == (777, 555)
+    wanted = image(pixels).resize(777 / 2100).numpy().astype(int)
+    assert np.abs(made.numpy() - wanted).mean() < 1
+
+
 @pytest.mark.parametrize(
     ("name", "bands", "kind", "model"),
     [

@@ -19,6 +19,12 @@ class Site:
     silent: list[int] = field(default_factory=list)
     """After how many bytes each next answer that is no page falls silent, and leaves its connection open."""
     ranges: bool = True
+    sized: bool = True
+    """Whether answers say how long they are."""
+    wrong_range: bool = False
+    """Whether what is sent for a range isn't what was asked for."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Further ones, of each answer with a file."""
     redirects: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
     """Path and Range of each request."""
@@ -56,11 +62,17 @@ def serve(site: Site):
                 return
             self.send_response(206 if begin else 200)
             if begin:
-                self.send_header("Content-Range", f"bytes {begin}-{len(data) - 1}/{len(data)}")
+                self.send_header(
+                    "Content-Range", f"bytes {begin + site.wrong_range}-{len(data) - 1}/{len(data)}"
+                )
+            for name, value in site.headers.items():
+                self.send_header(name, value)
             page = self.path.endswith("/")
             if page:
                 self.send_header("Content-Type", "text/html")
-            self.send_header("Content-Length", str(len(data) - begin))
+            length = {"Content-Length": str(len(data) - begin)} if site.sized else {"Connection": "close"}
+            for name, value in length.items():
+                self.send_header(name, value)
             self.end_headers()
             if site.silent and not page:
                 # Who has waited long enough is gone.

@@ -4,7 +4,7 @@ from accel.models.bring import bring
 from accel.models.catalogue import TEXTURE_KIND
 from accel.models.manifest import Url
 from accel.models.store import ModelError
-from tests.accel.models.records import file, model, wheel
+from tests.accel.models.records import file, model, part, wheel
 
 DATA, WORDS = b"network" * 1000, b"words"
 URL = Url("https://a.example", ("x",))
@@ -13,32 +13,61 @@ TINY = model(file(DATA, URL), file(WORDS, URL, name="words"))
 
 def test_a_file_is_known_by_its_digest_whatever_its_name(store, tmp_path):
     (tmp_path / "download (3).bin").write_bytes(WORDS)
-    taken = bring(store, [TEXTURE_KIND, TINY], [tmp_path / "download (3).bin"])
-    assert [(one.name, found.name) for one, found in taken] == [("tiny", "words")]
+    brought = bring(store, [TEXTURE_KIND, TINY], [tmp_path / "download (3).bin"])
+    assert [(one.name, found.name) for one, found in brought.taken] == [("tiny", "words")]
     assert store.right(TINY, TINY.file("words"))
 
 
 def test_a_wheel_gives_all_that_it_has(store, tmp_path):
     archive = wheel(tmp_path, {"a/one": DATA, "a/two": WORDS, "a/other": b"wrods"})
-    assert len(bring(store, [TINY], [archive])) == 2
+    brought = bring(store, [TINY], [archive])
+    assert len(brought.taken) == 2 and brought.left == {}
     assert store.state(TINY) == "pulled"
-    assert {path.name for path in store.folder.iterdir()} == {"tiny", "tiny.lock"}
+    assert {path.name for path in store.folder.iterdir()} == {"tiny", "tiny.lock", "downloads"}
+    assert list(store.downloads.iterdir()) == []
 
 
-def test_a_file_that_nobody_knows_is_not_taken(store, tmp_path):
-    (tmp_path / "x").write_bytes(b"wrods")
-    assert bring(store, [TINY], [tmp_path / "x"]) == []
+def test_a_file_that_nobody_knows_or_that_is_cut_off_is_left_with_the_reason(store, tmp_path):
+    (tmp_path / "x").write_bytes(DATA[:-1])
+    (tmp_path / "y").write_bytes(DATA)
+    brought = bring(store, [TINY], [tmp_path / "x", tmp_path / "y"])
+    assert [found.name for _, found in brought.taken] == ["model.onnx"]
+    assert list(brought.left) == [tmp_path / "x"] and "cut off" in brought.left[tmp_path / "x"]
 
 
-def test_a_file_that_is_not_there_or_no_archive_is_named(store, tmp_path):
-    with pytest.raises(ModelError, match=r"none.onnx can't be read \(No such file"):
-        bring(store, [TINY], [tmp_path / "none.onnx"])
+def test_a_file_that_cannot_be_read_keeps_no_other_from_being_taken(store, tmp_path):
     archive = wheel(tmp_path, {"a/one": DATA})
     raw = bytearray(archive.read_bytes())
     raw[50] ^= 0xFF
     archive.write_bytes(raw)
-    with pytest.raises(ModelError, match=r"whl can't be read"):
-        bring(store, [TINY], [archive])
+    (tmp_path / "words").write_bytes(WORDS)
+    none = tmp_path / "none.onnx"
+    brought = bring(store, [TINY], [none, archive, tmp_path / "words"])
+    assert [found.name for _, found in brought.taken] == ["words"]
+    assert brought.left[none].startswith("can't be read (No such file")
+    assert brought.left[archive].startswith("can't be read (")
+
+
+def test_a_wheel_that_is_cut_off_is_to_be_got_again(store, tmp_path):
+    archive = wheel(tmp_path, {"a/one": DATA})
+    archive.write_bytes(archive.read_bytes()[:5000])
+    assert bring(store, [TINY], [archive]).left == {archive: "isn't a whole archive: get it again"}
+
+
+def test_of_a_folder_the_files_that_may_be_wanted_are_taken(store, tmp_path):
+    (tmp_path / "stick" / "deep").mkdir(parents=True)
+    (tmp_path / "stick" / "deep" / "words.json").write_bytes(WORDS)
+    (tmp_path / "stick" / "photo.jpg").write_bytes(b"no network")
+    wheel(tmp_path / "stick", {"a/one": DATA})
+    brought = bring(store, [TINY], [tmp_path / "stick"])
+    assert store.state(TINY) == "pulled" and brought.left == {}
+
+
+def test_one_of_several_parts_is_told_to_be_one(store, tmp_path):
+    (tmp_path / "a.bin").write_bytes(b"a")
+    made = model(file(DATA, URL, parts=(part(b"a"), part(b"b")), made_by="ncnn"))
+    left = bring(store, [made], [tmp_path / "a.bin"]).left
+    assert "one of the 2 parts that model.onnx of tiny is made of" in left[tmp_path / "a.bin"]
 
 
 def test_a_models_folder_that_cannot_be_made_is_named(tmp_path):

@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 import sys
@@ -54,8 +55,11 @@ def test_where_every_source_fails_each_is_named_with_its_reason(store, site, ind
     with pytest.raises(ModelError) as caught:
         pull(store, tiny, hub=site.url)
     said = str(caught.value)
-    assert "tiny-weights 1.0: pip can't download" in said
-    assert "answered 404" in said and "me/tiny on the hub" in said
+    assert said == (
+        "pip can't download tiny-weights 1.0: no package index that it asks has it, or none can be reached; "
+        f"{site.url}/x answered 404 (Not Found); {site.url}/me/tiny/resolve/1/y answered 404 (Not Found). "
+        f"{module.LATER}"
+    )
     assert store.state(tiny) == "not pulled"
 
 
@@ -74,6 +78,20 @@ def test_what_is_there_works_offline(store, site, index):
     asked = len(site.asked)
     assert not pull(store, tiny)
     assert len(site.asked) == asked
+
+
+def test_what_is_there_is_there_too_in_a_folder_that_nobody_may_write(store, site, monkeypatch):
+    site.files["/x"] = DATA
+    tiny = model(file(DATA, Url(site.url, ("x",))))
+    pull(store, tiny)
+
+    def forbidden(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", forbidden)
+    assert not pull(store, tiny)
+    with pytest.raises(ModelError, match="Permission denied"), store.locked(tiny):
+        pass
 
 
 def test_a_broken_model_is_pulled_again(store, site):
@@ -145,6 +163,35 @@ def test_two_programs_that_pull_at_once_download_once(store, site):
     assert len(site.asked) == 1
 
 
+HELD = """
+import sys
+from pathlib import Path
+from accel.models.store import ModelStore
+from tests.accel.models.records import file, model
+with ModelStore(Path(sys.argv[1])).locked(model()):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_whoever_waits_for_another_program_hears_of_it(store, site):
+    site.files["/x"] = DATA
+    tiny = model(file(DATA, Url(site.url, ("x",))))
+    command = [sys.executable, "-c", HELD, str(store.folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+
+        def held(one):
+            told.append(one.name)
+            other.communicate("go on\n")
+
+        told = []
+        assert pull(ModelStore(store.folder, held), tiny)
+    assert told == ["tiny"]
+    pull(ModelStore(store.folder, held), tiny)
+    assert told == ["tiny"]
+
+
 def test_a_full_or_forbidden_folder_is_named(store, site, monkeypatch):
     site.files["/x"] = DATA
 
@@ -152,8 +199,19 @@ def test_a_full_or_forbidden_folder_is_named(store, site, monkeypatch):
         raise OSError(28, "No space left on device", "downloads/x")
 
     monkeypatch.setattr(module, "download", full)
-    with pytest.raises(ModelError, match=r"downloads/x can't be written .*No space left"):
+    with pytest.raises(ModelError, match=r"downloads/x can't be written .*No space left.*models.folder"):
         pull(store, model(file(DATA, Url(site.url, ("x",)))))
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux alone has a file that is always full")
+def test_a_full_disk_is_said_and_no_reason_to_try_another_source(store, site):
+    site.files |= {"/x": DATA, "/y": DATA}
+    tiny = model(file(DATA, Url(site.url, ("x",)), Url(site.url, ("y",))))
+    store.downloads.mkdir(parents=True)
+    store.resumable(tiny.files[0].wanted[0]).symlink_to("/dev/full")
+    with pytest.raises(ModelError, match=r"\.part can't be written \(No space left .*make room"):
+        pull(store, tiny)
+    assert [path for path, _ in site.asked] == ["/x"]
 
 
 def test_a_copied_folder_works_elsewhere(store, site, tmp_path):

@@ -81,3 +81,33 @@ def test_a_model_that_another_program_holds_open_is_named(store, monkeypatch):
     monkeypatch.setattr("accel.models.store.shutil.rmtree", held)
     with pytest.raises(ModelError, match=r"model.onnx can't be removed .* a program may have it open"):
         store.remove(TINY)
+
+
+def test_what_is_wrong_with_a_file_is_said(store):
+    assert store.problem(TINY, FILE) == "is missing"
+    store.put(TINY, FILE, DATA)
+    assert store.problem(TINY, FILE) == ""
+    store.path(TINY, FILE).write_bytes(b"netw0rk")
+    assert store.problem(TINY, FILE) == "is damaged"
+
+
+def test_a_folder_that_cannot_be_looked_into_is_a_broken_model(store, monkeypatch):
+    def forbidden(path, **_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(type(store.folder), "stat", forbidden)
+    assert store.problem(TINY, FILE) == "can't be read (Permission denied)"
+    assert store.state(TINY) == "broken"
+
+
+def test_what_an_interrupted_pull_left_goes_with_the_model(store):
+    part = store.resumable(FILE.wanted[0])
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"net")
+    assert store.remove(TINY)
+    assert not part.exists() and not store.remove(TINY)
+
+
+def test_where_nothing_is_to_be_removed_nothing_is_written(store):
+    assert not store.remove(TINY)
+    assert not store.folder.exists()

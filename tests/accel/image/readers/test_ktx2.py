@@ -45,6 +45,16 @@ def test_blocks_are_those_of_dds(read, vulkan, dxgi, size):
     assert (one.pixels == other.pixels).all() and one.compression == other.compression != ""
 
 
+def test_a_descriptor_that_isnt_whole_says_nothing(read):
+    stored = ktx2(1, 1, b"\1\2\3\4", 37)
+    linear = struct.pack("<IIHH4B", 28, 0, 2, 24, 1, 1, 1, 0)
+    for place, size, said in ((104, 16, True), (104, 15, False), (0, 16, False), (116, 16, False)):
+        file = stored[:48] + struct.pack("<2I", place, size) + stored[56:80]
+        file += struct.pack("<3Q", 120, 4, 4) + linear + stored[-4:]
+        found = read(file)
+        assert found.pixels.tolist() == [[[1, 2, 3, 4]]] and found.data == said
+
+
 def test_a_texture_of_one_row_has_no_height(read):
     assert read(ktx2(3, 0, b"\1\2\3", 9)).pixels.shape == (1, 3, 1)
 

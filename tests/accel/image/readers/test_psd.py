@@ -63,6 +63,15 @@ def test_channels_that_are_zipped_one_by_one_are_read(read):
     assert (read(one_by_one).pixels == stored.transpose(1, 2, 0)).all()
 
 
+def test_packets_of_one_literal_each_are_no_damage(read):
+    stored = planes(1).astype(np.uint8)
+    rows = [b"".join(b"\0" + bytes([value]) for value in row) + b"\x80" * 7 for row in stored[0]]
+    whole = psd(stored, 1, 1)
+    lengths = struct.pack(f">{len(rows)}H", *map(len, rows))
+    found = read(whole[: whole.index(b"layers\0\1") + 8] + lengths + b"".join(rows))
+    assert (found.pixels[..., 0] == stored[0]).all()
+
+
 def test_a_document_without_a_merged_picture_says_how_to_save_one(read):
     def resource(number: int, data: bytes) -> bytes:
         return b"8BIM" + struct.pack(">HHI", number, 0, len(data)) + data + b"\0" * (len(data) % 2)

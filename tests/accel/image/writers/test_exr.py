@@ -54,6 +54,18 @@ def test_whoever_asks_for_bits_gets_them():
     assert [written(image, "exr", bits=bits)[1].bit_depth for bits in ("8", "16", "32")] == [16, 16, 32]
 
 
+def test_what_half_floats_cannot_hold_is_their_largest_where_they_are_asked_for():
+    image = raster(3, "float32").with_pixels(np.float32([[[1e6, -1e6, 1]]]))
+    assert decoded(written(image, "exr", bits="16")[0], "exr")[0].ravel().tolist() == [65504, -65504, 1]
+
+
+def test_three_channels_of_data_lose_nothing_while_colours_lose_what_nobody_sees():
+    pixels = np.float32([[[0.1, 0.5, 60_001 / 65535]]])
+    color, data = (raster(3, "float32", data=data).with_pixels(pixels) for data in (False, True))
+    assert [written(image, "exr")[1].bit_depth for image in (color, data)] == [16, 32]
+    assert np.array_equal(decoded(written(data, "exr")[0], "exr")[0], pixels)
+
+
 def test_light_of_8_bit_colours_survives_the_way_to_half_floats_and_back(tmp_path):
     image = raster(3, shape=(16, 16))
     image = image.with_pixels(np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2))
@@ -65,6 +77,10 @@ def test_the_pixels_are_zipped(tmp_path):
     path = tmp_path / "a.exr"
     path.write_bytes(written(raster(3, "float32"), "exr")[0])
     assert oiio.ImageInput.open(str(path)).spec().getattribute("compression") == "zip"
+
+
+def test_the_same_pixels_make_the_same_file_at_any_time():
+    assert b"capDate" not in written(raster(3, "float32"), "exr")[0]
 
 
 def test_what_cannot_be_written_says_so(monkeypatch, tmp_path):

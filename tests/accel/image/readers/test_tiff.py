@@ -1,0 +1,62 @@
+import io
+
+import numpy as np
+import pytest
+
+from accel.image.open_raster import open_raster
+from accel.image.readers.tiff import is_mixed_up
+from accel.workload import Input, Limits, WorkloadError
+from tests.accel.image.files import picture, tiff
+
+GREY, RGB = 1, 2
+
+
+def planes(channels: int, dtype: str) -> np.ndarray:
+    return (picture(6, 10, channels).transpose(2, 0, 1) / 255).astype(dtype)
+
+
+def opened(tmp_path, data: bytes):
+    path = tmp_path / "a.tif"
+    path.write_bytes(data)
+    return open_raster(Input("a.tif", str(path)), Limits())
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    ("photometric", "channels", "dtype", "apart", "sound"),
+    [
+        (GREY, 2, "float32", False, True), (GREY, 1, "float16", True, True), (RGB, 3, "float16", False, True),
+        (RGB, 3, "float32", True, True), (RGB, 4, "float32", True, True),
+        (RGB, 3, "float16", True, False), (GREY, 2, "float32", True, False),
+    ],
+)  # fmt: skip
+def test_channels_come_in_their_places_or_not_at_all(
+    read, tmp_path, photometric, channels, dtype, apart, sound, order, big
+):
+    stored = planes(channels, dtype)
+    data = tiff(stored, photometric, apart=apart, order=order, big=big)
+    if sound:
+        for found in (read(data), opened(tmp_path, data)):
+            assert np.array_equal(found.pixels, stored.transpose(1, 2, 0).astype(np.float32))
+        return
+    for reader in (read, lambda data: opened(tmp_path, data)):
+        with pytest.raises(WorkloadError, match="save it with interleaved channels") as caught:
+            reader(data)
+        assert caught.value.code == "unsupported"
+
+
+def test_grey_with_alpha_is_refused_at_any_depth(read):
+    for dtype in ("uint8", "uint16"):
+        with pytest.raises(WorkloadError, match="each channel by itself"):
+            read(tiff((planes(2, "float32") * 255).astype(dtype), GREY, apart=True))
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_what_is_damaged_is_told_by_others(big):
+    data = tiff(planes(2, "float32"), GREY, apart=True, big=big)
+    assert is_mixed_up(io.BytesIO(data), half=False)
+    # The entry of the last tag that is looked at ends before the last 9 values.
+    for end in range(len(data) - 16 * 9):
+        assert not is_mixed_up(io.BytesIO(data[:end]), half=False)
+    assert not is_mixed_up(io.BytesIO(b"II" + b"\xff" * 99), half=False)

@@ -1,0 +1,109 @@
+"""One worker throughout, so that whoever hangs is in everybody's way."""
+
+import asyncio
+import logging
+
+import pytest
+
+from accel.batching import Batcher
+from accel.workload import Input
+from tests.accel import workloads
+from tests.accel.asking import go, held, refused
+from tests.accel.conftest import runs, until
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+@pytest.fixture
+def batcher(executor):
+    """Batches that are stopped soon."""
+    return Batcher(executor, lambda workload: 8, least_s=0.2)
+
+
+@pytest.fixture
+def stays(tmp_path):
+    """A file for which a job waits to be gone."""
+    file = tmp_path / "stays"
+    file.touch()
+    return file
+
+
+async def together(batcher, executor, folder, *jobs):
+    """Tasks of jobs, each a text and seconds, that one worker has taken at once."""
+    async with held(executor, folder):
+        tasks = [
+            asyncio.create_task(go(batcher, workloads.many, text, [Input(f"{n}.png", "x")], deadline_s=end))
+            for n, (text, end) in enumerate(jobs)
+        ]
+        await until(lambda: executor.pool.waiting, "the jobs to queue")
+        await asyncio.sleep(0)
+    return tasks
+
+
+async def test_a_job_that_hangs_fails_alone_although_all_have_the_same_deadline(
+    batcher, executor, tmp_path, stays, caplog
+):
+    with caplog.at_level(logging.WARNING):
+        hanging, *others = await together(
+            batcher, executor, tmp_path, (f"hold {stays}", 8), *((text, 8) for text in "abc")
+        )
+        done = await asyncio.gather(*others)
+    assert [(one.value["text"], one.batch) for one in done] == [("a", 1), ("b", 1), ("c", 1)]
+    assert "test.many: 4 jobs at once took too long" in caplog.text
+    assert (await refused(hanging, "deadline_exceeded")).name == "0.png"
+    # With the batch, to give way to the others, and at its deadline.
+    assert executor.pool.ended["cancelled"] == 3
+
+
+async def test_a_job_that_hangs_takes_nobody_down_once_more_when_another_is_overdue(
+    batcher, executor, tmp_path, stays
+):
+    hanging, early, other = await together(
+        batcher, executor, tmp_path, (f"hold {stays}", 60), ("a", 1), ("b", 60)
+    )
+    assert (await refused(early, "deadline_exceeded")).name == "1.png"
+    async with asyncio.timeout(20):
+        assert (await other).value["text"] == "b"
+    assert not hanging.done()
+    stays.unlink()
+    # It had time until its own deadline.
+    assert (await hanging).batch == 1
+
+
+async def test_a_job_that_is_cancelled_while_it_hangs_by_itself_ends_its_worker(
+    batcher, executor, tmp_path, stays
+):
+    hanging, early, other = await together(
+        batcher, executor, tmp_path, (f"hold {stays}", 60), ("a", 0.5), ("b", 60)
+    )
+    await asyncio.gather(early, other, return_exceptions=True)
+    [pid] = executor.pool.pids
+    hanging.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await hanging
+    await until(lambda: not runs(pid), "the worker's end")
+    assert (await go(batcher, workloads.many, "c")).batch == 1
+
+
+async def test_a_deadline_soon_after_the_begin_costs_the_others_nothing(executor, tmp_path, stays):
+    batcher = Batcher(executor, lambda workload: 8)
+    slow, other = await together(batcher, executor, tmp_path, (f"hold {stays}", 1), ("b", 60))
+    await refused(slow, "deadline_exceeded")
+    stays.unlink()
+    assert (await other).batch == 2
+    assert executor.pool.ended["cancelled"] == 0
+
+
+async def test_what_crashes_by_itself_is_blamed_for_its_batch(batcher, executor, tmp_path):
+    bad, other = await together(batcher, executor, tmp_path, ("exit", 60), ("b", 60))
+    assert (await refused(bad, "worker_crashed")).name == "0.png"
+    assert (await other).value["text"] == "b"
+
+
+async def test_a_bug_on_the_way_to_a_worker_keeps_nobody_waiting(batcher, executor, tmp_path, monkeypatch):
+    async def broken(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(executor, "run", broken)
+    asked = asyncio.create_task(go(batcher, workloads.many, "exit", [Input("a.png", "x")]))
+    assert (await refused(asked, "internal")).name == "a.png"

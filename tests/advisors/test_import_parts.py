@@ -1,0 +1,124 @@
+"""Thousands of files are advised on a part at a time, and others are heard in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from bridge.advisors import import_flow, import_parts
+from bridge.advisors.advice import FileAdvice
+from bridge.advisors.findings import Finding
+from bridge.advisors.import_flow import TextureImportAdvisor
+from bridge.advisors.import_parts import Advice, Gist, packed, parted, portions
+from bridge.api import Answer, TextureIntent
+from tests.advisors.desk import Bench
+from tests.advisors.test_import_flow import normal
+
+FINDING = Finding("no_mipmaps", 1, "no_mipmaps", intent=TextureIntent(mipmaps=True))
+
+
+def advised(number: int, **options: Any) -> FileAdvice:
+    file = f"textures/{number}.png"
+    return FileAdvice(f"res://{file}", file, [FINDING], options, {}, content="c", state="s")
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setattr(import_parts, "PART", 2)
+    return Bench(tmp_path, TextureImportAdvisor())
+
+
+@pytest.mark.parametrize("action", ["apply", "later", "always"])
+async def test_others_are_heard_while_an_answer_about_thousands_is_acted_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    heard, at_once = [0], [0]
+
+    def counting(do: Any) -> Any:
+        def do_and_count(value: Any) -> Any:
+            asyncio.get_running_loop().call_soon(heard.append, len(value))
+            at_once[0] = max(at_once[0], len(value))
+            turns.append(len(heard))
+            return do(value)
+
+        return do_and_count
+
+    turns: list[int] = []
+    await bench.imported(*(normal(bench, f"{number}_n.png") for number in range(7)))
+    monkeypatch.setattr(FileAdvice, "marks", lambda file: set())
+    real = Gist.add
+    monkeypatch.setattr(Gist, "add", lambda gist, files: counting(lambda part: real(gist, part))(files))
+    await bench.answer(action)
+    assert at_once == [2] and turns == [1, 2, 3, 4]
+    assert bench.options["res://6_n.png"]["normal_map"] is (action != "later")
+
+
+async def test_a_popups_files_are_kept_in_parts(bench: Bench) -> None:
+    await bench.imported(*(normal(bench, f"{number}_n.png") for number in range(5)))
+    ((_, state),) = bench.popups.values()
+    assert [type(part) for part in state["packed"]] == [bytes] * 3 and state["files"] == []
+    kept = [file.file for part in msgspec.convert(state, Advice) for file in part]
+    assert kept == [f"{number}_n.png" for number in range(5)]
+
+
+async def test_an_answer_to_a_popup_of_an_earlier_version_is_acted_on(bench: Bench) -> None:
+    path = normal(bench, "a_n.png")
+    await bench.imported(path)
+    ((popup_id, (popup, state)),) = bench.popups.items()
+    files = [file for part in msgspec.convert(state, Advice) for file in part]
+    old = {"kind": "advice", "files": msgspec.to_builtins(files)}
+    answer = Answer(id=popup_id, state="answered", action="apply")
+    await bench.advisor.on_answer(bench, bench.view, popup, old, answer)
+    assert bench.options[path]["normal_map"]
+
+
+async def test_what_is_being_noted_isnt_asked_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = normal(bench, "a_n.png")
+    await bench.imported(path)
+    begun, gate, real = asyncio.Event(), asyncio.Event(), import_flow.gist
+
+    async def held(parts: Any) -> Gist:
+        begun.set()
+        await gate.wait()
+        return await real(parts)
+
+    monkeypatch.setattr(import_flow, "gist", held)
+    answering = asyncio.create_task(bench.answer("later"))
+    await begun.wait()
+    importing = asyncio.create_task(bench.imported(path))
+    looked = len(bench.ran)
+    async with asyncio.timeout(60):
+        while len(bench.ran) == looked or not bench.advisor._noted._waiters:
+            await asyncio.sleep(0.001)
+    gate.set()
+    await asyncio.gather(answering, importing)
+    assert bench.popups == {} and len(bench.shown) == 1
+
+
+async def changes(files: Sequence[FileAdvice]) -> list[list[str]]:
+    return [[change["path"] for change in portion] async for portion in portions(packed(files))]
+
+
+@pytest.mark.parametrize("part", [1, 3, 1000])
+async def test_portions_are_the_same_however_the_files_were_kept(
+    monkeypatch: pytest.MonkeyPatch, part: int
+) -> None:
+    monkeypatch.setattr(import_parts, "PART", part)
+    monkeypatch.setattr(import_parts, "MAX_CHANGES", 4)
+    files = [advised(number, **({} if number % 5 == 0 else {"mipmaps": True})) for number in range(12)]
+    assert await changes(files) == [
+        [f"res://textures/{number}.png" for number in numbers]
+        for numbers in ((1, 2, 3, 4), (6, 7, 8, 9), (11,))
+    ]
+
+
+async def test_no_portion_is_larger_than_a_frame_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_parts, "MAX_CHANGES_BYTES", 3000)
+    files = [advised(number, preset="x" * size) for number, size in enumerate((1000, 1000, 5000, 1000))]
+    assert [len(portion) for portion in await changes(files)] == [2, 1, 1]
+    assert await changes([]) == [] and list(parted([])) == []
