@@ -3,7 +3,6 @@
 import asyncio
 
 import msgspec
-import psutil
 import pytest
 import pyvips
 
@@ -11,7 +10,6 @@ from accel import gpu, troubles
 from accel.devices import kept
 from accel.devices.driver import Gpu
 from accel.devices.here import CPU, WANTED
-from accel.devices.proofs import Proofs
 from accel.devices.report import Devices, Report
 from accel.executor import LocalExecutor
 from accel.gpu import find, join, lane
@@ -363,52 +361,3 @@ async def test_who_gives_up_on_a_gpu_that_starts_leaves_no_process_behind(routed
     with pytest.raises(asyncio.CancelledError):
         await routed.add(added)
     assert ended == [1] and len(routed._lanes) == 1
-
-
-@pytest.fixture
-async def trying(tmp_path):
-    """A GPU's executor whose process tries something, the process, and what came of trials."""
-    file = tmp_path / "shapes.json"
-    worker = LocalExecutor(1, Limits(), 0, env={WANTED: "cpu"}, warm=())
-    executor = gpu.GpuExecutor(worker, None, "CUDA, Small", file)
-    await executor.start()
-    pid = (await executor.run(workloads.trial.workload, {"text": str(file)}, [], deadline_s=60)).value
-    await until(file.exists, "the trial to begin")
-    yield executor, pid, Proofs(file, "here")
-    await executor.close()
-
-
-async def test_a_run_that_ends_while_its_gpu_tries_something_speaks_against_nothing(trying):
-    executor, _, proofs = trying
-    assert proofs.all[0].tries == 1
-    await executor.close()
-    assert proofs.all == []
-
-
-async def test_a_deadline_that_passes_while_a_gpu_tries_something_is_none_of_the_tries_that_ended_it(trying):
-    executor, _, proofs = trying
-    with pytest.raises(WorkloadError, match="wasn't done within 50 ms"):
-        await executor.run(SAY, {}, [], deadline_s=0.05)
-    # By a process that is started once it is noted.
-    await executor.run(SAY, {}, [], deadline_s=60)
-    assert [(one.tries, one.cut) for one in proofs.all] == [(0, 1)]
-
-
-async def test_a_gpus_process_that_ends_by_itself_while_it_tries_something_is_one_of_the_tries(trying):
-    executor, pid, proofs = trying
-    psutil.Process(pid).kill()
-    await executor.run(SAY, {}, [], deadline_s=60)
-    assert [(one.tries, one.cut) for one in proofs.all] == [(1, 0)]
-
-
-async def test_what_cannot_be_noted_of_a_process_that_is_ended_costs_no_worker(trying, caplog):
-    executor, _, _ = trying
-
-    def broken(pid):
-        raise ZeroDivisionError
-
-    executor._pool.on_ended = broken
-    with pytest.raises(WorkloadError, match="50 ms"):
-        await executor.run(SAY, {}, [], deadline_s=0.05)
-    assert (await executor.run(SAY, {}, [], deadline_s=60)).value["pid"]
-    assert "can't be looked after" in caplog.text

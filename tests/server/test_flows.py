@@ -1,4 +1,4 @@
-"""Advisors at work: popups, answers, commands, receipts, rules; and advisors that fail."""
+"""Advisors at work: popups, answers, commands, rules; and advisors that fail."""
 
 from __future__ import annotations
 
@@ -14,37 +14,16 @@ import pytest
 from bridge.connection import ConnectionFile
 from bridge.core.errors import StoreError
 from bridge.core.messages import MAX_FRAME, Action, Popup
-from bridge.store.receipts import ReceiptStore
 from bridge.store.sessions import SessionStore
+from tests.server.advised import answered, popup
 from tests.server.daemons import ThreadDaemon, until
-from tests.server.wire import Wire, resume, session
-from tests.store.damage import filled
-
-APPLIED = {"before": [{"path": "a", "options": {"x": 1}}], "after": [{"path": "a", "options": {"x": 2}}]}
+from tests.server.wire import Wire, session
 
 
 @pytest.fixture
 async def wire(file: ConnectionFile) -> AsyncIterator[Wire]:
     async with session(file, project={"id": "p", "name": "P"}) as made:
         yield made
-
-
-async def popup(wire: Wire, **data: Any) -> dict[str, Any]:
-    await wire.send("event", name="test.popup", data=data)
-    return await wire.until("popup")
-
-
-async def answered(wire: Wire, shown: dict[str, Any], action: str = "yes") -> str:
-    await wire.send("answer", id=shown["id"], state="answered", action=action)
-    return (await wire.until("popup_close", id=shown["id"]))["reason"]
-
-
-async def applied(wire: Wire, value: Any = APPLIED, **data: Any) -> int:
-    """Has a command sent, and answers it; gives its receipt's id."""
-    await wire.send("event", name="test.command", data={"args": {"changes": []}, **data})
-    command = await wire.until("command")
-    await wire.send("result", id=command["id"], value=value)
-    return int(command["id"])
 
 
 async def lines(log: Path, count: int) -> list[str]:
@@ -297,151 +276,6 @@ async def test_an_advisor_may_keep_rules_for_a_project(wire: Wire) -> None:
     assert answer["value"] == {"textures": ["flat"]}
 
 
-# Receipts.
-
-
-async def test_a_receipt_keeps_before_and_after(daemon: ThreadDaemon, wire: Wire) -> None:
-    receipt = await applied(wire, note="because", wait=True)
-    assert (await wire.until("popup"))["body"] == "applied"
-    answer = await wire.request(1, "receipts.list", {"limit": 1})
-    (found,) = answer["value"]["receipts"]
-    assert {k: found[k] for k in ("id", "note", "state", "project", "before", "after")} == {
-        "id": receipt, "note": "because", "state": "applied", "project": "p", **APPLIED,
-    }  # fmt: skip
-    assert found["answered"]
-
-
-async def test_a_command_that_failed_is_kept_as_that(wire: Wire) -> None:
-    await wire.send("event", name="test.command", data={"args": {}, "wait": True})
-    command = await wire.until("command")
-    await wire.send("error", id=command["id"], code="unsupported", message="never heard of it")
-    assert (await wire.until("popup"))["body"] == "failed"
-    answer = await wire.request(1, "receipts.list", {"limit": 1})
-    assert answer["value"]["receipts"][0]["errors"] == [{"message": "never heard of it"}]
-
-
-async def test_a_second_answer_to_a_command_changes_nothing(wire: Wire) -> None:
-    receipt = await applied(wire)
-    await wire.send("result", id=receipt, value={"before": [], "after": ["forged"]})
-    answer = await wire.request(1, "receipts.list", {"limit": 1})
-    assert answer["value"]["receipts"][0]["after"] == APPLIED["after"]
-
-
-async def test_nobody_answers_anothers_command(file: ConnectionFile, wire: Wire) -> None:
-    await wire.send("event", name="test.command", data={"args": {}})
-    command = await wire.until("command")
-    async with session(file) as other:
-        await other.send("result", id=command["id"], value={"after": ["forged"]})
-        answer = await other.request(1, "receipts.list", {"limit": 1})
-        assert answer["value"]["receipts"][0]["state"] == "sent"
-
-
-async def test_a_revert_sends_what_was_before(file: ConnectionFile, wire: Wire) -> None:
-    receipt = await applied(wire)
-    async with session(file, client={"kind": "tool", "name": "t", "version": "1"}) as tool:
-        await tool.send("request", id=1, workload="receipts.revert", params={"id": receipt})
-        command = await wire.until("command")
-        assert command["args"] == {"changes": APPLIED["before"]}
-        await wire.send("result", id=command["id"], value=APPLIED)
-        made = (await tool.receive())["value"]["receipt"]
-        assert (made["reverts"], made["state"]) == (receipt, "applied")
-
-
-async def test_a_popup_may_revert_all_it_applied_last_first(wire: Wire) -> None:
-    shown = await popup(wire, state={"commands": 2, "revert": True})
-    await answered(wire, shown)
-    for number in range(2):
-        command = await wire.until("command")
-        assert command["args"]["changes"] == [number]
-        await wire.send("result", id=command["id"], value={"before": [number + 10], "after": [1]})
-    assert [(await wire.until("command"))["args"]["changes"] for _ in range(2)] == [[11], [10]]
-
-
-@pytest.mark.parametrize(
-    ("params", "code"),
-    [
-        ({"id": 987_654}, "not_found"),
-        ({"id": 2**63}, "bad_params"),
-        ({"id": "x"}, "bad_params"),
-        ({}, "bad_params"),
-    ],
-)
-async def test_a_receipt_that_cant_be_is_said_to_be_none(wire: Wire, params: Any, code: str) -> None:
-    assert (await wire.request(1, "receipts.revert", params))["code"] == code
-
-
-async def test_a_list_without_end_is_refused(wire: Wire) -> None:
-    assert (await wire.request(1, "receipts.list", {"limit": -1}))["code"] == "bad_params"
-
-
-async def test_a_list_has_as_many_receipts_as_fit_into_a_frame_and_goes_on_from_there(
-    start: Callable[..., ThreadDaemon],
-) -> None:
-    daemon = start()
-    filled(daemon.paths.database, 600)
-    for subprotocol in ("bridge.v1.msgpack", "bridge.v1.json"):
-        async with session(daemon.file, subprotocol) as wire:
-            ids: list[int] = []
-            for number in range(1, 100):
-                before = {"before": ids[-1]} if ids else {}
-                found = (await wire.request(number, "receipts.list", {"limit": 400, **before}))["value"]
-                part = [one["id"] for one in found["receipts"]]
-                assert 100 < len(part) < 400 or part[-1] == 1
-                assert found["more"] is (part[-1] != 1)
-                ids += part
-                if not found["more"]:
-                    break
-            assert ids == list(range(600, 0, -1))
-
-
-async def test_receipts_are_listed_by_a_thread(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, threads = ReceiptStore.newest, set()
-
-    def newest(*args: Any) -> Any:
-        threads.add(threading.current_thread().name.rpartition("-")[0])
-        return real(*args)
-
-    monkeypatch.setattr(ReceiptStore, "newest", newest)
-    assert (await wire.request(1, "receipts.list", {"limit": 1}))["type"] == "result"
-    assert threads == {"store-reader"}
-
-
-async def test_what_was_never_applied_cant_be_reverted(wire: Wire) -> None:
-    await wire.send("event", name="test.command", data={"args": {}})
-    command = await wire.until("command")
-    answer = await wire.request(1, "receipts.revert", {"id": command["id"]})
-    assert answer["code"] == "unsupported"
-    assert "sent" in answer["message"]
-
-
-async def test_a_revert_needs_an_editor_and_only_one(start: Callable[..., ThreadDaemon]) -> None:
-    file = start().file
-    project = {"id": "p", "name": "The Game"}
-    tool = {"kind": "tool", "name": "t", "version": "1"}
-    async with session(file, project=project) as gone:
-        receipt = await applied(gone)
-        await gone.request(1, "bridge.echo")
-    async with session(file, client=tool, project=project) as asker:
-        answer = await asker.request(1, "receipts.revert", {"id": receipt})
-        assert answer["code"] == "editor_gone"
-        assert "The Game" in answer["message"]
-        async with session(file, project=project) as one, session(file, project=project) as two:
-            answer = await asker.request(2, "receipts.revert", {"id": receipt})
-            assert answer["code"] == "ambiguous_editor"
-            assert one.ready["session"] in answer["message"]
-            assert f"{two.ready['session']} (editor wire 1, project The Game)" in answer["message"]
-            named = {"id": receipt, "editor": two.ready["session"]}
-            await asker.send("request", id=4, workload="receipts.revert", params=named)
-            assert (await two.until("command"))["args"] == {"changes": APPLIED["before"]}
-            answer = await asker.request(5, "receipts.revert", {"id": receipt, "editor": "nobody"})
-            assert answer["code"] == "editor_gone"
-            await one.send("request", id=6, workload="receipts.revert", params={"id": receipt})
-            assert (await one.until("command"))["args"] == {"changes": APPLIED["before"]}
-            async with session(file, project=project, resume=resume(gone, 9)) as own:
-                await asker.send("request", id=3, workload="receipts.revert", params={"id": receipt})
-                assert (await own.until("command"))["args"] == {"changes": APPLIED["before"]}
-
-
 async def test_advisors_end_with_their_session(start: Callable[..., ThreadDaemon]) -> None:
     daemon = start(session__keep_s=0.2)
     async with session(daemon.file) as wire:
@@ -452,13 +286,3 @@ async def test_advisors_end_with_their_session(start: Callable[..., ThreadDaemon
     await asyncio.to_thread(until, lambda: not daemon.bridge.flows._tasks, "the advisor's end")
     await asyncio.to_thread(until, lambda: daemon.popup(shown["id"]).status == "settled", "settling")
     assert daemon.popup(shown["id"] + 1) is None
-
-
-async def test_a_full_outbox_costs_no_receipt(
-    daemon: ThreadDaemon, wire: Wire, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = (await wire.request(1, "receipts.list"))["value"]["receipts"]
-    monkeypatch.setattr("bridge.server.live.MAX_OUTBOX", 1)
-    await wire.send("event", name="test.command", data={"args": {}})
-    await wire.request(2, "test.ask")
-    assert (await wire.request(3, "receipts.list"))["value"]["receipts"] == before
