@@ -23,7 +23,7 @@ def taken(kind, share=0.9, second=None, *evidence):
 
 
 DOUBTFUL = taken("sprite", 0.5, "ui")
-SIZE = (64, 64)
+SIZE, ICON = (64, 64), (32, 32)
 
 
 def project_of(found, folder="a"):
@@ -58,10 +58,10 @@ def test_among_sprites_it_is_a_sprite():
 def test_in_a_folder_of_widgets_it_is_one_though_the_project_is_of_sprites():
     project, _ = project_of([taken("sprite")] * 60, "levels/1")
     for place in range(20):
-        project.add(f"menu/{place}.png", SIZE, taken("ui"))
-    project.add("menu/x.png", SIZE, DOUBTFUL)
+        project.add(f"menu/{place}.png", ICON, taken("ui"))
+    project.add("menu/x.png", ICON, DOUBTFUL)
     project.add("levels/1/x.png", SIZE, DOUBTFUL)
-    beside, among = project.judge(["levels/1/x.png", "menu/x.png"], [SIZE] * 2, [DOUBTFUL] * 2)
+    beside, among = project.judge(["levels/1/x.png", "menu/x.png"], [SIZE, ICON], [DOUBTFUL] * 2)
     assert (beside.kind, among.kind) == ("sprite", "ui")
     assert among.evidence[-1] == Evidence("project", "99% of its folder's textures", "ui")
 
