@@ -14,6 +14,7 @@ from accel.devices.here import CACHE, CPU, devices
 from accel.devices.proofs import Known, Proofs
 from accel.devices.report import Devices
 from accel.executor import LocalExecutor
+from accel.image.catalogue import OPERATIONS
 from accel.models.catalogue import MODELS
 from accel.routed import Lane
 from accel.routing import Form
@@ -94,7 +95,8 @@ def test_where_there_is_a_gpu_it_is_measured_what_jobs_cost_on_it_and_on_the_cpu
     code, out, _ = popbridge("tune", "image.normal_from_height")
     assert code == 0 and DEVICE in out and " ms" in out
     kept = json.loads((home / "cache" / "routing.json").read_bytes())
-    assert set(kept) == {"image.normal_from_height 1 CPU", f"image.normal_from_height 1 {DEVICE}"}
+    version = OPERATIONS["image.normal_from_height"].workload.version
+    assert set(kept) == {f"image.normal_from_height {version} {where}" for where in ("CPU", DEVICE)}
     _, out, _ = popbridge("tune", "image.normal_from_height", "--json")
     rows = [json.loads(line) for line in out.splitlines()]
     assert [row["device"] for row in rows] == ["CPU", DEVICE] and rows[0]["fixed_ms"] >= 0

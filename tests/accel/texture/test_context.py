@@ -149,9 +149,9 @@ def test_probabilities_sum_to_one():
 def test_a_project_like_all_others_shows_no_ratio():
     usual, others = experience().usual, len(KINDS) * len(LEVELS)
     sums, alike = np.array([[usual * 100]] * len(LEVELS)), np.full((len(COUNTED), 1), 0.5)
-    shown = columns(Around(np.array([usual]), np.array([[64, 1]]), sums, alike), usual)
+    shown = columns(Around(np.array([usual]), sums, alike), usual)
     assert shown[0, len(KINDS) :][:others] == pytest.approx(0, abs=1e-6)
-    assert shown[0, len(KINDS) + others :].tolist() == [0.5, 0.5, 6, 0]
+    assert shown[0, len(KINDS) + others :].tolist() == [0.5, 0.5]
 
 
 def test_what_is_shipped_is_small_beside_the_model():
