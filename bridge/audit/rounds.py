@@ -58,7 +58,14 @@ def _row(seen: list[Row | None], plan: Mapping[str, Any]) -> Row:
     """One texture in all rounds, in None of which there was nothing to say of it."""
     there = [row for row in seen if row is not None]
     options = {name: value for name, value in plan.items() if value != (there[0].settings or {}).get(name)}
-    fixable = {issue.code: issue for row in there for issue in row.issues if issue.fixable and options}
+    # What a later round sets otherwise isn't what mends the finding of an earlier one.
+    fixable = {
+        issue.code: issue
+        for row in there
+        if any(name in options and options[name] == value for name, value in row.options.items())
+        for issue in row.issues
+        if issue.fixable
+    }
     left = [issue for issue in seen[-1].issues if not issue.fixable] if seen[-1] else []
     last = there[-1]
     return replace(

@@ -73,6 +73,14 @@ async def test_findings_that_speak_against_each_other_come_to_an_end() -> None:
     assert (await until_settled(Project(Path()), look)).rows == []
 
 
+async def test_what_a_later_round_sets_back_is_not_told_as_mended() -> None:
+    first = replace(row("a", MIPMAPS, m=True), settings={"m": False, "b": False})
+    second = replace(row("a", BLOCKS), settings={"m": True, "b": False}, options={"m": False, "b": True})
+    look, _ = looking([first], [second], [])
+    (only,) = (await until_settled(Project(Path()), look)).rows
+    assert only.options == {"b": True} and only.issues == [BLOCKS]
+
+
 async def test_what_is_planned_counts_as_set(project: Callable[..., Path], registry: Registry) -> None:
     root = project()
     put(root, "rock.png")
