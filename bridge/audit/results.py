@@ -11,6 +11,7 @@ from accel.image.fingerprint import Fingerprint
 from accel.texture.classification import Evidence
 from accel.texture.kinds import Kind
 from bridge.advisors.findings import NOTE, WASTE, WRONG, Finding
+from bridge.advisors.import_known import Taken
 from bridge.core.memory import ImageFacts
 
 SEVERITIES: Mapping[str, int] = {"wrong": WRONG, "waste": WASTE, "note": NOTE}
@@ -134,6 +135,10 @@ class Report(Struct, kw_only=True):
     """How many issues the baseline accepts."""
     stale: int = 0
     """How many entries of the baseline fit nothing any more."""
+    taken: Taken | None = None
+    """What its textures are taken for alone, by the settings that they have."""
+    taken_planned: Taken | None = None
+    """The same, by the settings with all of `rows`' options; None where there are none."""
     receipt: int | None = None
     """Of what was written with --fix."""
     seconds: float = 0.0

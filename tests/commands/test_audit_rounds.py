@@ -1,0 +1,76 @@
+"""`popbridge audit --fix`: what its rounds leave behind, and what they need."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from bridge.advisors.import_known import Known
+from tests.audit.projects import game
+from tests.commands.shell import one_line
+
+FILES = ("materials/rock_normal.png", "materials/brick_albedo.png", "ui/panel.png")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return game(tmp_path / "game", "4.6", FILES)
+
+
+def taken(home: Path) -> dict[str, bytes]:
+    """What is kept for the import advisor: the probabilities of each file."""
+    (file,) = (home / "cache" / "kinds").iterdir()
+    known = msgspec.msgpack.decode(file.read_bytes(), type=Known)
+    each = len(known.shares) // len(known.files)
+    return {file: known.shares[at * each : (at + 1) * each] for at, file in enumerate(known.files)}
+
+
+def test_duplicates_and_pictures_are_made_once_however_many_rounds_there_are(
+    popbridge: Any, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bridge.audit import pictures, run
+
+    made: list[str] = []
+    alike, take = run.groups, pictures.take
+    monkeypatch.setattr(run, "groups", lambda *given: (made.append("groups"), alike(*given))[1])
+    monkeypatch.setattr(pictures, "take", lambda *given: (made.append("pictures"), take(*given))[1])
+    page = tmp_path / "audit.html"
+    popbridge("audit", str(project), "--fix", "--workers", "1", "--html", str(page))
+    assert sorted(made) == ["groups", "pictures"]
+    assert page.read_text(encoding="utf-8").count("data:image/webp;base64,") == 3
+
+
+def test_the_import_advisor_is_left_what_is_so_by_the_settings_that_are_written(
+    popbridge: Any, project: Path, home: Path
+) -> None:
+    arguments = ["audit", str(project), "--workers", "1"]
+    popbridge(*arguments)
+    before = taken(home)
+    for file in project.rglob("*.import"):
+        file.chmod(0o444)
+    popbridge(*arguments, "--fix")
+    assert taken(home) == before
+    (project / "materials/rock_normal.png.import").chmod(0o644)
+    popbridge(*arguments, "--fix")
+    mended = taken(home)
+    popbridge(*arguments)
+    assert taken(home) == mended and {file for file in before if before[file] != mended[file]} == {
+        "materials/rock_normal.png"
+    }
+    for file in project.rglob("*.import"):
+        file.chmod(0o644)
+
+
+def test_only_what_needs_a_temporary_folder_fails_where_none_can_be_made(
+    popbridge: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    arguments = ["audit", str(tmp_path / "empty"), "--fix"]
+    assert popbridge(*arguments[:2])[0] == 0 and popbridge(*arguments)[0] == 0
+    code, _, err = popbridge(*arguments, "--no-cache")
+    assert code == 2 and one_line(err) and "or leave out --no-cache" in err and "No such file" in err
