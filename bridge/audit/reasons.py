@@ -23,6 +23,8 @@ PATTERNS = (
     (r"the folder can't be listed \((.*)\)", "无法列出文件夹（{0}）"),
     (r"its name isn't valid Unicode; rename the file", "文件名不是有效的 Unicode，请重命名"),
     (r"its import settings aren't valid UTF-8; import it anew", "导入设置不是有效的 UTF-8，请重新导入"),
+    (r"its import settings hold a value that no receipt can keep; import it anew",
+     "导入设置含有回执无法保存的值，请重新导入"),
     (r"(.+) has syntax in line (\d+) that isn't known here", "{0} 第 {1} 行的语法未知"),
     (r"(.+) has (\S+) twice", "{0} 中 {1} 出现两次"),
     (r"(.+) has no (\[.*\])", "{0} 缺少 {1}"),

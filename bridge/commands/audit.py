@@ -95,7 +95,7 @@ def audit(
     _check(folder, outputs, baseline, update_baseline)
     registry = host.load()
     project = projects.find(registry, Path(folder))
-    if mend:
+    if mend and project.support is not None:
         check_nameable(Path(folder))
     agreed = projectfile.read(Path(folder))
     known = _known(baseline, update_baseline)

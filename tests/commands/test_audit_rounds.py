@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -74,3 +76,11 @@ def test_only_what_needs_a_temporary_folder_fails_where_none_can_be_made(
     assert popbridge(*arguments[:2])[0] == 0 and popbridge(*arguments)[0] == 0
     code, _, err = popbridge(*arguments, "--no-cache")
     assert code == 2 and one_line(err) and "or leave out --no-cache" in err and "No such file" in err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is Unicode")
+def test_where_nothing_could_be_written_no_folder_has_to_be_renamed(popbridge: Any, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"files\xff")
+    odd.mkdir()
+    code, out, err = popbridge("audit", str(odd), "--fix")
+    assert (code, err) == (0, "") and "--fix has nothing to write here" in out
