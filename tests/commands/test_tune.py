@@ -14,6 +14,7 @@ from accel.devices.here import CACHE, CPU, devices
 from accel.devices.proofs import Known, Proofs
 from accel.devices.report import Devices
 from accel.executor import LocalExecutor
+from accel.image.normal_from_height import normal_from_height
 from accel.models.catalogue import MODELS
 from accel.routed import Lane
 from accel.routing import Form
@@ -94,7 +95,8 @@ def test_where_there_is_a_gpu_it_is_measured_what_jobs_cost_on_it_and_on_the_cpu
     code, out, _ = popbridge("tune", "image.normal_from_height")
     assert code == 0 and DEVICE in out and " ms" in out
     kept = json.loads((home / "cache" / "routing.json").read_bytes())
-    assert set(kept) == {"image.normal_from_height 1 CPU", f"image.normal_from_height 1 {DEVICE}"}
+    named = f"image.normal_from_height {normal_from_height.workload.version}"
+    assert set(kept) == {f"{named} CPU", f"{named} {DEVICE}"}
     _, out, _ = popbridge("tune", "image.normal_from_height", "--json")
     rows = [json.loads(line) for line in out.splitlines()]
     assert [row["device"] for row in rows] == ["CPU", DEVICE] and rows[0]["fixed_ms"] >= 0
@@ -142,3 +144,21 @@ def test_engines_are_shown_with_how_long_they_took_or_why_there_are_none(
 def test_without_batches_and_without_a_gpu_there_is_nothing_to_measure(popbridge: Any) -> None:
     code, out, _ = popbridge("tune", "image.resize")
     assert code == 0 and "there is no GPU that works" in out
+
+
+@pytest.mark.usefixtures("stand_in")
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_where_all_fails_it_says_so_and_not_that_there_is_nothing(
+    popbridge: Any, monkeypatch: pytest.MonkeyPatch, flags: list[str]
+) -> None:
+    monkeypatch.setattr("accel.sample.SAMPLES", {"image.ocr": SAMPLES["image.ocr"]})
+    monkeypatch.setattr(tune, "_chosen", only("image.ocr", tune._chosen))
+    code, out, err = popbridge("tune", *flags)
+    why, end = err.splitlines()
+    assert (code, out) == (2, "") and why.startswith("image.ocr can't be measured: ")
+    assert end == "popbridge: Nothing could be measured (image.ocr): the reasons are above."
+
+
+def only(name: str, chosen: Any) -> Any:
+    """What chooses that workload alone where none is named: those that run in batches take long."""
+    return lambda workloads, names: [one for one in chosen(workloads, names) if one.name == name]
