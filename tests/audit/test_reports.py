@@ -176,6 +176,21 @@ def test_a_narrow_screen_gets_a_list_and_no_cut_words(report: Report, width: int
     assert "shimmers" in out.getvalue() and "distance" in out.getvalue()
 
 
+def test_where_there_is_a_table_no_name_in_it_is_folded(report: Report) -> None:
+    file = "assets/textures/characters/hero/hero_body_01_albedo.png"
+    reason = {"reason": "is a truncated or corrupt PNG (" + "what the library says of it " * 8 + ")"}
+    row = Row(file, file, [Issue("unreadable", 2, "unreadable", reason)], width=1024, height=1024)
+    report.rows, report.groups = [row, row], [Group("file", [f"{file * 4}", "b.png"], 1 << 33, 1 << 33)]
+    for width in range(100, 200, 10):
+        out = io.StringIO()
+        report_table.show(report, report.rows, "en", 0, out, width)
+        lines = out.getvalue().splitlines()
+        if any(line.startswith("severity") for line in lines):
+            assert sum(f" {file}  " in line for line in lines) == 2
+        assert any("equal files  8.0 GiB" in line for line in lines), width
+    assert any(line.startswith("severity") for line in lines)
+
+
 def test_the_table_says_how_many_rows_it_leaves_out(report: Report) -> None:
     out = io.StringIO()
     report_table.show(report, report.rows, "en", 1, out, 100)
