@@ -1,4 +1,5 @@
-"""Why a file isn't examined or mended, in Chinese: those who find that out say it in English."""
+"""Why a file isn't examined or mended, and what is odd about a project, in Chinese: those who find that out
+say it in English."""
 
 from __future__ import annotations
 
@@ -62,6 +63,22 @@ PATTERNS = (
     (r"(.+) can't be read: (.*?)\.?", "无法读取 {0}（{1}）"),
     (r"(.+) can't be written: it is read-only\.?", "{0} 为只读，无法写入"),
     (r"(.+) can't be written: (.*?)\.?", "无法写入 {0}（{1}）"),
+    (r"This folder lies in a project of (.+) \((.+)\): audit that for its import settings\.",
+     "此文件夹位于 {0} 工程（{1}）之中：要检查导入设置，请审查该工程。"),
+    (r"There is a project of (.+) in it \((.+)\): audit that for its import settings\.",
+     "其中有一个 {0} 工程（{1}）：要检查导入设置，请审查该工程。"),
+    (r"There are projects of (.+) in it \((.+)\): audit each for its import settings\.",
+     "其中有 {0} 工程（{1}）：要检查导入设置，请逐一审查。"),
+    (r"There are projects in it \((.+)\): audit each for its import settings\.",
+     "其中有多个工程（{0}）：要检查导入设置，请逐一审查。"),
+    (r"(.+) and (\d+) more", "{0} 等，另有 {1} 个"),
+    (r"(.+) is served by no adapter \((.+) are\): the files alone are audited\.",
+     "没有适配器支持 {0}（支持的是 {1}）：仅检查文件本身。"),
+    (r"(.+) isn't known to (\S+) \((.+)\); it serves all the same\. "
+     r"Update PopBridge if something looks wrong\.",
+     "{1}（{2}）并不认识 {0}，但仍会使用：如有异常，请更新 PopBridge。"),
+    (r"(.+) can't tell whether this is a project of (.+) \((.*)\)\.",
+     "{0} 无法判断这是否为 {1} 工程（{2}）。"),
     (r"(.+) is a link that leads out of the project\.?", "{0} 是指向工程之外的链接"),
 )  # fmt: skip
 """What is said, and its Chinese; brackets hold what the system or a library says in its own words.

@@ -84,9 +84,13 @@ def audit(
     locale: str, workers: int | None,
 ) -> int:  # fmt: skip
     """Audits all textures of PROJECT; exit code 1 if one of them could be better."""
+    from msgspec.structs import replace
+
     from bridge import host, projectfile
+    from bridge.advisors.texts import is_chinese
     from bridge.audit import project as projects
     from bridge.audit.fix import check_nameable
+    from bridge.audit.reasons import in_chinese
     from bridge.audit.results import SEVERITIES
 
     # What fails inside of a workload is a line of the report.
@@ -95,6 +99,8 @@ def audit(
     _check(folder, outputs, baseline, update_baseline)
     registry = host.load()
     project = projects.find(registry, Path(folder))
+    if is_chinese(locale):
+        project = replace(project, notice=in_chinese(project.notice))
     if mend and project.support is not None:
         check_nameable(Path(folder))
     agreed = projectfile.read(Path(folder))
