@@ -107,4 +107,5 @@ def _row(seen: list[Row | None], plan: Mapping[str, Any]) -> Row:
         settings=there[0].settings,
         options=options,
         memory=there[0].memory,
+        picture=there[0].picture,
     )

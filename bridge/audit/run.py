@@ -56,8 +56,8 @@ class Told(Struct, frozen=True):
 
 
 async def audit(project: Project, plan: Plan, registry: Registry, told: Told, agreed: ProjectFile) -> Report:
-    """The report on a project; of one with planned options, which nobody may ever write, without duplicates,
-    and without a word to the import advisor.
+    """The report on a project; of one with planned options, which nobody may ever write, without duplicates
+    and pictures, and without a word to the import advisor.
 
     Raises UserError where no worker process can be started, or what textures are judged by is damaged.
     """
@@ -82,7 +82,7 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
             await asyncio.to_thread(_keep, project, plan, report.taken)
         await judging.finish()
         report.rows.sort(key=lambda row: (-row.rank, row.file))
-        if plan.pictures:
+        if plan.pictures and not project.planned:
             await pictures.take(project.root, report.rows, _thumbnail(registry), workers, cache)
         cache.prune((name for file in known for name in (file, pictures.PREFIX + file)), len(known))
     if not project.planned:
@@ -92,7 +92,7 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
 
 
 async def illustrate(project: Project, plan: Plan, registry: Registry, report: Report) -> None:
-    """Gives the worst rows of a report that was made without pictures theirs. Raises UserError as `audit`."""
+    """Gives those of a report's worst rows their pictures that have none yet. Raises UserError as `audit`."""
     async with _tools(project, plan) as (workers, cache):
         await pictures.take(project.root, report.rows, _thumbnail(registry), workers, cache)
 

@@ -182,23 +182,21 @@ def _examined(
     project: Project, plan: Plan, registry: Registry, agreed: ProjectFile, known: set[Entry], *, mend: bool
 ) -> Report:
     """The report, without what is known; with all that is to be mended once some is."""
-    from msgspec.structs import replace
-
     from bridge.audit.baseline import accept
     from bridge.audit.rounds import remembering, until_settled
     from bridge.audit.run import illustrate
 
+    async def settled() -> Report:
+        with remembering(plan) as cached:
+            report = await until_settled(project, lambda project: look(project, cached))
+            if plan.pictures:
+                # Of what only a later round has found.
+                await illustrate(project, cached, registry, report)
+        return report
+
     async def look(project: Project, plan: Plan) -> Report:
         report = await _run(project, plan, registry, agreed)
         accept(report, known, project)
-        return report
-
-    async def settled() -> Report:
-        with remembering(plan) as known_plan:
-            bare = replace(known_plan, pictures=False)
-            report = await until_settled(project, lambda project: look(project, bare))
-            if plan.pictures:
-                await illustrate(project, bare, registry, report)
         return report
 
     made: list[Report] = []

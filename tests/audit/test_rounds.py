@@ -60,6 +60,12 @@ async def test_what_a_plan_settles_beside_is_not_told() -> None:
     assert only.file == "a" and only.options == {"m": True}
 
 
+async def test_a_picture_of_the_first_round_is_kept() -> None:
+    look, _ = looking([replace(row("a", MIPMAPS, GREY, m=True), picture=b"a")], [row("a", GREY)])
+    (only,) = (await until_settled(Project(Path()), look)).rows
+    assert only.picture == b"a"
+
+
 async def test_a_project_with_nothing_to_mend_is_looked_at_once() -> None:
     look, planned = looking([row("b", GREY)])
     assert (await until_settled(Project(Path()), look)).rows and len(planned) == 1

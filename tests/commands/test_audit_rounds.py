@@ -5,17 +5,23 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from accel.workload import Limits
 from bridge.advisors.import_known import Known
+from bridge.audit import pictures, run
+from bridge.audit.project import find
+from bridge.audit.results import Report, Row
+from bridge.host import load
 from tests.audit.projects import game
 from tests.commands.shell import one_line
 
-FILES = ("materials/rock_normal.png", "materials/brick_albedo.png", "ui/panel.png")
+FILES = ("materials/brick_albedo.png", "materials/rock_normal.png", "ui/panel.png")
 
 
 @pytest.fixture
@@ -31,19 +37,35 @@ def taken(home: Path) -> dict[str, bytes]:
     return {file: known.shares[at * each : (at + 1) * each] for at, file in enumerate(known.files)}
 
 
-def test_duplicates_and_pictures_are_made_once_however_many_rounds_there_are(
+def test_duplicates_are_looked_for_and_pictures_made_once_however_many_rounds_there_are(
     popbridge: Any, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bridge.audit import pictures, run
-
     made: list[str] = []
     alike, take = run.groups, pictures.take
-    monkeypatch.setattr(run, "groups", lambda *given: (made.append("groups"), alike(*given))[1])
-    monkeypatch.setattr(pictures, "take", lambda *given: (made.append("pictures"), take(*given))[1])
+
+    def groups(*given: Any) -> Any:
+        made.append("groups")
+        return alike(*given)
+
+    async def taking(root: Path, rows: Sequence[Row], *given: Any) -> None:
+        made.extend(row.file for row in rows if not row.picture)
+        await take(root, rows, *given)
+
+    monkeypatch.setattr(run, "groups", groups)
+    monkeypatch.setattr(pictures, "take", taking)
     page = tmp_path / "audit.html"
     popbridge("audit", str(project), "--fix", "--workers", "1", "--html", str(page))
-    assert sorted(made) == ["groups", "pictures"]
+    assert sorted(made) == ["groups", *FILES]
     assert page.read_text(encoding="utf-8").count("data:image/webp;base64,") == 3
+
+
+async def test_what_only_a_later_round_has_found_gets_its_picture(project: Path, tmp_path: Path) -> None:
+    registry = load()
+    rows = [Row(file, file, [], width=9) for file in FILES]
+    rows[0].picture = b"there"
+    report = Report(name="game", root="", engine="", rows=rows)
+    await run.illustrate(find(registry, project), run.Plan(workers=1, limits=Limits()), registry, report)
+    assert rows[0].picture == b"there" and all(row.picture[8:12] == b"WEBP" for row in rows[1:])
 
 
 def test_the_import_advisor_is_left_what_is_so_by_the_settings_that_are_written(
