@@ -97,7 +97,7 @@ def test_only_what_needs_a_temporary_folder_fails_where_none_can_be_made(
     arguments = ["audit", str(tmp_path / "empty"), "--fix"]
     assert popbridge(*arguments[:2])[0] == 0 and popbridge(*arguments)[0] == 0
     code, _, err = popbridge(*arguments, "--no-cache")
-    assert code == 2 and one_line(err) and "or leave out --no-cache" in err and "No such file" in err
+    assert code == 2 and one_line(err) and "or leave out --no-cache" in err
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is Unicode")
