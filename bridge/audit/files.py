@@ -38,11 +38,10 @@ def write(file: str, pieces: Iterable[str]) -> None:
 
 def check_writable(file: str) -> None:
     """Raises UserError for what `write` would refuse, as far as that shows beforehand."""
-    folder = Path(file).absolute().parent
-    if not folder.is_dir():
-        raise UserError(f"{file} can't be written: there is no folder {folder}.")
+    _check_folder(file, Path(file).absolute())
     try:
         path = Path(file).resolve()
+        _check_folder(file, path)
         # A device's folder needn't be writable.
         report = not path.exists() or path.is_file()
         shut = report and not os.access(path.parent, os.W_OK)
@@ -54,6 +53,11 @@ def check_writable(file: str) -> None:
         raise UserError(f"{file} can't be written: there is no right to write in {path.parent}.")
     if readonly:
         raise UserError(f"{file} can't be written: it is read-only.")
+
+
+def _check_folder(file: str, path: Path) -> None:
+    if not path.parent.is_dir():
+        raise UserError(f"{file} can't be written: there is no folder {path.parent}.")
 
 
 def _is_readonly(path: Path) -> bool:

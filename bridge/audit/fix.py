@@ -15,7 +15,7 @@ from bridge.audit.project import Project, find
 from bridge.audit.results import Issue, Report, Row
 from bridge.core.errors import UserError
 from bridge.core.messages import Command, Result
-from bridge.store.records import when_text
+from bridge.store.records import pack, when_text
 
 if TYPE_CHECKING:
     from bridge.host import Registry
@@ -91,8 +91,13 @@ def _receivable(row: Row) -> bool:
     """Whether a receipt can hold the file's name and its present options; else that is told."""
     if not is_unicode(row.path):
         return _refused(row, "its name isn't valid Unicode; rename the file")
-    if not all(is_unicode(value) for value in row.present.values() if isinstance(value, str)):
+    try:
+        # Of the type that its adapter has it in, at any depth.
+        pack([row.present, row.options])
+    except UnicodeError:
         return _refused(row, "its import settings aren't valid UTF-8; import it anew")
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return _refused(row, "its import settings hold a value that no receipt can keep; import it anew")
     return True
 
 

@@ -40,9 +40,14 @@ def _below(known: Sequence[Adapter], place: Path) -> str:
     ]
     if not found:
         return ""
-    names = ", ".join(name for name, _ in found[:NAMED])
-    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-    return f"There are projects of {found[0][1]} in it ({names}{more}): audit each for its import settings."
+    engines = {engine for _, engine in found}
+    # Said by name where there are several, in signs that every language has.
+    named = [name if len(engines) == 1 else f"{name}: {engine}" for name, engine in found[:NAMED]]
+    names = ", ".join(named) + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")
+    if len(found) == 1:
+        return f"There is a project of {found[0][1]} in it ({names}): audit that for its import settings."
+    of = f" of {found[0][1]}" if len(engines) == 1 else ""
+    return f"There are projects{of} in it ({names}): audit each for its import settings."
 
 
 def _engine(adapters: Iterable[Adapter], folder: Path) -> str:

@@ -17,7 +17,7 @@ td, th { text-align: left; vertical-align: top; padding: .4rem .6rem; border-top
 #rows tr[hidden] { display: none; }
 #rows :is(td, th) { overflow-wrap: anywhere; border: none; }
 #rows thead { position: sticky; top: 0; background: Canvas; z-index: 1; }
-.no-memory { --memory: ; } .no-setting { --setting: ; }
+#rows.no-memory { --memory: ; } #rows.no-setting { --setting: ; }
 .no-memory :is(td, th):nth-child(7), .no-setting :is(td, th):nth-child(9) { display: none; }
 th button { all: unset; cursor: pointer; font-weight: 600; }
 th button:focus-visible { outline: 2px solid; }

@@ -20,9 +20,10 @@ PREFIX = "\0picture\0"
 
 
 async def take(root: Path, rows: Sequence[Row], workload: Any, workers: Workers, cache: Cache) -> None:
-    """Gives the worst of `rows` their pictures; a file without one stays without."""
+    """Gives the worst of `rows` pictures, save those that have theirs; a file without one stays without."""
     question = question_of(workload.name, workload.version, PARAMS)
-    waiting = [row for row in rows[:MOST] if row.width and not _known(root, row, question, cache)]
+    without = [row for row in rows[:MOST] if row.width and not row.picture]
+    waiting = [row for row in without if not _known(root, row, question, cache)]
     places = asyncio.Semaphore(2 * workers.count)
 
     async def one(row: Row) -> None:

@@ -92,8 +92,7 @@ def _severity(row: Row, locale: str) -> Text:
 
 def _table(rows: Sequence[Row], cells: Sequence[Sequence[str]], locale: str) -> Table:
     table = Table(box=None, pad_edge=False, highlight=False)
-    for head in (*_heads(locale), say("finding", locale)):
-        table.add_column(head, overflow="fold")
+    _add_columns(table, [*_heads(locale), say("finding", locale)])
     for row, (_, *others) in zip(rows, cells, strict=True):
         said = Text("\n".join(_said(row, locale)))
         table.add_row(_severity(row, locale), *map(Text, others), said)
@@ -114,11 +113,18 @@ def _groups(heads: Sequence[str], cells: Sequence[Sequence[str]], locale: str) -
     table = Table(
         box=None, pad_edge=False, highlight=False, title=say("duplicates", locale), title_justify="left"
     )
-    for head in heads:
-        table.add_column(head, overflow="fold")
+    _add_columns(table, heads)
     for row in cells:
         table.add_row(*map(Text, row))
     return table
+
+
+def _add_columns(table: Table, heads: Sequence[str]) -> None:
+    *others, last = heads
+    for head in others:
+        # Else rich takes the width that the last one lacks from all.
+        table.add_column(head, no_wrap=True)
+    table.add_column(last, overflow="fold")
 
 
 def _group(group: Group, locale: str) -> list[str]:

@@ -11,6 +11,7 @@ from accel.image.fingerprint import Fingerprint
 from accel.texture.classification import Evidence
 from accel.texture.kinds import Kind
 from bridge.advisors.findings import NOTE, WASTE, WRONG, Finding
+from bridge.advisors.import_known import Taken
 from bridge.core.memory import ImageFacts
 
 SEVERITIES: Mapping[str, int] = {"wrong": WRONG, "waste": WASTE, "note": NOTE}
@@ -103,7 +104,7 @@ class Group(Struct, frozen=True):
     """`file`: equal bytes; `pixels`: equal pixels in other files; `looks`: nearly the same picture."""
     files: Sequence[str]
     disk: int
-    """Bytes on disk of all but the smallest of them."""
+    """Bytes on disk of all but the smallest of them, of all links to one place once."""
     memory: int = 0
     """Bytes of the GPU's memory of all but the smallest; 0 where that isn't known."""
 
@@ -134,6 +135,10 @@ class Report(Struct, kw_only=True):
     """How many issues the baseline accepts."""
     stale: int = 0
     """How many entries of the baseline fit nothing any more."""
+    taken: Taken | None = None
+    """What its textures are taken for alone, by the settings that they have."""
+    taken_planned: Taken | None = None
+    """The same, by the settings with all of `rows`' options; None where there are none."""
     receipt: int | None = None
     """Of what was written with --fix."""
     seconds: float = 0.0

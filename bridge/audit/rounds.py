@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+import contextlib
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from bridge.audit.project import Project
 from bridge.audit.results import Report, Row
+from bridge.core.errors import UserError
+
+if TYPE_CHECKING:
+    from bridge.audit.run import Plan
 
 MOST = 5
 """Rounds; two are enough nearly always, and two textures might each speak against the other for ever."""
@@ -28,6 +35,31 @@ async def until_settled(project: Project, look: Callable[[Project], Awaitable[Re
     while _plan(plans, reports[-1]) and len(reports) < MOST:
         reports.append(await look(replace(project, planned=plans)))
     return _merged(reports, plans) if len(reports) > 1 else reports[0]
+
+
+@contextlib.contextmanager
+def remembering(plan: Plan) -> Iterator[Plan]:
+    """`plan` with a cache: without one of its own what one round found serves the next, and no other run.
+
+    Raises UserError where there is no room for it.
+    """
+    if plan.cache is not None:
+        yield plan
+        return
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="popbridge-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise UserError(
+            "--fix --no-cache keeps in a temporary folder what it finds, and none can be made "
+            f"({_reason(error)}): let TMPDIR (on Windows: TEMP) name a folder with room that can be written, "
+            "or leave out --no-cache."
+        ) from None
+    with folder as path:
+        yield replace(plan, cache=Path(path))
+
+
+def _reason(error: OSError) -> str:
+    return f"{error.strerror}: {error.filename}" if error.filename else error.strerror or str(error)
 
 
 def _plan(plans: Plans, report: Report) -> bool:
@@ -50,6 +82,7 @@ def _merged(reports: list[Report], plans: Plans) -> Report:
         kinds=last.kinds,
         accepted=last.accepted,
         stale=last.stale,
+        taken_planned=last.taken,
         seconds=sum(report.seconds for report in reports),
     )
 
@@ -58,7 +91,14 @@ def _row(seen: list[Row | None], plan: Mapping[str, Any]) -> Row:
     """One texture in all rounds, in None of which there was nothing to say of it."""
     there = [row for row in seen if row is not None]
     options = {name: value for name, value in plan.items() if value != (there[0].settings or {}).get(name)}
-    fixable = {issue.code: issue for row in there for issue in row.issues if issue.fixable and options}
+    # What a later round sets otherwise isn't what mends the finding of an earlier one.
+    fixable = {
+        issue.code: issue
+        for row in there
+        if any(name in options and options[name] == value for name, value in row.options.items())
+        for issue in row.issues
+        if issue.fixable
+    }
     left = [issue for issue in seen[-1].issues if not issue.fixable] if seen[-1] else []
     last = there[-1]
     return replace(
@@ -67,4 +107,5 @@ def _row(seen: list[Row | None], plan: Mapping[str, Any]) -> Row:
         settings=there[0].settings,
         options=options,
         memory=there[0].memory,
+        picture=there[0].picture,
     )

@@ -8,7 +8,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from accel.workload import Limits, Workload
+from bridge.advisors.import_known import Taken
 from bridge.api import Kind, TextureAsset
 from bridge.audit import pictures
 from bridge.audit.alike import groups
@@ -55,8 +56,11 @@ class Told(Struct, frozen=True):
 
 
 async def audit(project: Project, plan: Plan, registry: Registry, told: Told, agreed: ProjectFile) -> Report:
-    """The report on a project. Raises UserError where no worker process can be started, or what textures are
-    judged by is damaged."""
+    """The report on a project; of one with planned options, which nobody may ever write, without duplicates
+    and pictures, and without a word to the import advisor.
+
+    Raises UserError where no worker process can be started, or what textures are judged by is damaged.
+    """
     begin = time.perf_counter()
     assets = await _in_thread(_listed(project, agreed))
     told.total(len(assets))
@@ -65,9 +69,7 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
     )
     judging = Judging(project, report, agreed.textures.max_size or plan.max_size)
     await asyncio.to_thread(judging.prepare, len(assets))
-    cache = Cache(_cache_file(plan.cache, project.root) if plan.cache else None)
-    workers = Workers(plan.workers, plan.limits, plan.memory_mib, plan.deadline_s)
-    try:
+    async with _tools(project, plan) as (workers, cache):
         asked = await _asked(project, plan, report, assets)
         known = {asset.file: asset for asset in assets}
         examiner = _examiner(project, plan, registry, workers, cache)
@@ -75,21 +77,50 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
             async for answer in answers:
                 judging.take(known[answer.question.file], answer)
                 told.done(1)
-        if plan.cache and plan.use_names:
-            # The import advisor sees names too.
-            await asyncio.to_thread(judging.taken.keep, plan.cache, project.root)
+        report.taken = judging.taken
+        if not project.planned:
+            await asyncio.to_thread(_keep, project, plan, report.taken)
         await judging.finish()
         report.rows.sort(key=lambda row: (-row.rank, row.file))
-        if plan.pictures:
+        if plan.pictures and not project.planned:
             await pictures.take(project.root, report.rows, _thumbnail(registry), workers, cache)
         cache.prune((name for file in known for name in (file, pictures.PREFIX + file)), len(known))
+    if not project.planned:
+        report.groups = await asyncio.to_thread(groups, judging.seen, project.root)
+    report.seconds = time.perf_counter() - begin
+    return report
+
+
+async def illustrate(project: Project, plan: Plan, registry: Registry, report: Report) -> None:
+    """Gives those of a report's worst rows their pictures that have none yet. Raises UserError as `audit`."""
+    async with _tools(project, plan) as (workers, cache):
+        await pictures.take(project.root, report.rows, _thumbnail(registry), workers, cache)
+
+
+def keep_mended(project: Project, plan: Plan, report: Report) -> None:
+    """Leaves the import advisor what the mended textures are taken for by their new settings."""
+    mended = {row.file for row in report.rows if row.mended}
+    if mended and report.taken and report.taken_planned:
+        _keep(project, plan, report.taken.with_those_of(report.taken_planned, mended))
+
+
+def _keep(project: Project, plan: Plan, taken: Taken) -> None:
+    """Leaves the import advisor what textures are taken for alone, with the settings that they have."""
+    # It sees names too.
+    if plan.cache and plan.use_names:
+        taken.keep(plan.cache, project.root)
+
+
+@contextlib.asynccontextmanager
+async def _tools(project: Project, plan: Plan) -> AsyncIterator[tuple[Workers, Cache]]:
+    cache = Cache(_cache_file(plan.cache, project.root) if plan.cache else None)
+    workers = Workers(plan.workers, plan.limits, plan.memory_mib, plan.deadline_s)
+    try:
+        yield workers, cache
     finally:
         # After Ctrl-C too: what is known by then needn't be found out again.
         cache.close()
         await workers.close()
-    report.groups = await asyncio.to_thread(groups, judging.seen, project.root)
-    report.seconds = time.perf_counter() - begin
-    return report
 
 
 async def _asked(

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -85,9 +84,13 @@ def audit(
     locale: str, workers: int | None,
 ) -> int:  # fmt: skip
     """Audits all textures of PROJECT; exit code 1 if one of them could be better."""
+    from msgspec.structs import replace
+
     from bridge import host, projectfile
+    from bridge.advisors.texts import is_chinese
     from bridge.audit import project as projects
     from bridge.audit.fix import check_nameable
+    from bridge.audit.reasons import in_chinese
     from bridge.audit.results import SEVERITIES
 
     # What fails inside of a workload is a line of the report.
@@ -96,13 +99,15 @@ def audit(
     _check(folder, outputs, baseline, update_baseline)
     registry = host.load()
     project = projects.find(registry, Path(folder))
-    if mend:
+    if is_chinese(locale):
+        project = replace(project, notice=in_chinese(project.notice))
+    if mend and project.support is not None:
         check_nameable(Path(folder))
     agreed = projectfile.read(Path(folder))
     known = _known(baseline, update_baseline)
     plan = _plan(registry, workers, names=not no_names, cache=not no_cache, pictures=html is not None)
     report = _examined(project, plan, registry, agreed, known, mend=mend)
-    failures = _settle(project, report, baseline, locale, mend=mend, update=update_baseline)
+    failures = _settle(project, report, plan, baseline, locale, mend=mend, update=update_baseline)
     report.shown = _ranked(report.rows, severity)
     failures += _tell(report, outputs, locale, limit)
     if failures:
@@ -177,27 +182,30 @@ def _examined(
     project: Project, plan: Plan, registry: Registry, agreed: ProjectFile, known: set[Entry], *, mend: bool
 ) -> Report:
     """The report, without what is known; with all that is to be mended once some is."""
-    from msgspec.structs import replace
-
     from bridge.audit.baseline import accept
-    from bridge.audit.rounds import until_settled
+    from bridge.audit.rounds import remembering, until_settled
+    from bridge.audit.run import illustrate
 
-    made: list[Report] = []
+    async def settled() -> Report:
+        with remembering(plan) as cached:
+            report = await until_settled(project, lambda project: look(project, cached))
+            if plan.pictures:
+                # Of what only a later round has found.
+                await illustrate(project, cached, registry, report)
+        return report
 
-    async def look(project: Project) -> Report:
+    async def look(project: Project, plan: Plan) -> Report:
         report = await _run(project, plan, registry, agreed)
         accept(report, known, project)
         return report
 
-    async def run() -> None:
-        made.append(await (until_settled(project, look) if mend else look(project)))
+    made: list[Report] = []
 
-    with tempfile.TemporaryDirectory(prefix="popbridge-", ignore_cleanup_errors=True) as folder:
-        if plan.cache is None and mend:
-            # What one round found serves the next, and no other run.
-            plan = replace(plan, cache=Path(folder))
-        # asyncio.run asks for a signal's handler, for which Python makes a text of all that the task gave.
-        asyncio.run(run())
+    async def run() -> None:
+        made.append(await (settled() if mend else look(project, plan)))
+
+    # asyncio.run asks for a signal's handler, for which Python makes a text of all that the task gave.
+    asyncio.run(run())
     return made[0]
 
 
@@ -220,11 +228,19 @@ async def _run(project: Project, plan: Plan, registry: Registry, agreed: Project
 
 
 def _settle(
-    project: Project, report: Report, baseline: str | None, locale: str, *, mend: bool, update: bool
+    project: Project,
+    report: Report,
+    plan: Plan,
+    baseline: str | None,
+    locale: str,
+    *,
+    mend: bool,
+    update: bool,
 ) -> list[str]:
     """Mends what is to be, and accepts all else; gives what couldn't be written."""
     from bridge.audit import baseline as baselines
     from bridge.audit.fix import fix
+    from bridge.audit.run import keep_mended
     from bridge.audit.texts import say
     from bridge.paths import Paths
 
@@ -237,6 +253,7 @@ def _settle(
             if report.receipt is not None:
                 click.echo(f"popbridge: {say('stopped', locale, receipt=report.receipt)}", err=True)
             raise
+        keep_mended(project, plan, report)
     if update and baseline is not None:
         if failures := _written(baseline, [baselines.text(report.rows)]):
             return failures

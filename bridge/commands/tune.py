@@ -66,7 +66,9 @@ def tune(names: tuple[str, ...], as_json: bool) -> None:
 
     registry = host.load()
     chosen = _chosen(registry.workloads.values(), names)
-    batches, costs, engines = asyncio.run(_measure(chosen, registry.settings, bool(names)))
+    batches, costs, engines, failed = asyncio.run(_measure(chosen, registry.settings, bool(names)))
+    if failed and not (batches or costs or engines):
+        raise UserError(f"Nothing could be measured ({', '.join(failed)}): the reasons are above.")
     if as_json:
         for row in (*batches, *costs, *engines):
             say_json(row)
@@ -110,13 +112,15 @@ def _chosen(workloads: Iterable[Workload], names: Sequence[str]) -> list[Workloa
 
 async def _measure(
     workloads: Sequence[Workload], declared: Iterable[Setting], named: bool
-) -> tuple[list[Batches], list[Costs], list[Engine]]:
+) -> tuple[list[Batches], list[Costs], list[Engine], list[str]]:
+    """What was measured, and what couldn't be, which is told. Raises UserError where that was named."""
     from accel.sample import SAMPLES
     from accel.workload import WorkloadError
 
     batches: list[Batches] = []
     costs: list[Costs] = []
     engines: list[Engine] = []
+    failed: list[str] = []
     async with _devices(declared) as (routed, policies):
         for workload in workloads:
             _tell(f"Measuring {workload.name}...")
@@ -133,10 +137,15 @@ async def _measure(
                 if named:
                     raise UserError(said) from None
                 click.echo(said, err=True)
+                failed.append(workload.name)
         if not named and len(routed.lanes) > 1:
             _tell("Trying anew what came again on the GPU...")
-            engines = await _engines(routed.lanes[-1])
-    return batches, costs, engines
+            try:
+                engines = await _engines(routed.lanes[-1])
+            except WorkloadError as error:
+                click.echo(sentence(f"TensorRT's engines can't be built: {error.reason}."), err=True)
+                failed.append("TensorRT's engines")
+    return batches, costs, engines, failed
 
 
 def _tell(what: str) -> None:
@@ -146,17 +155,12 @@ def _tell(what: str) -> None:
 
 
 async def _engines(lane: Lane) -> list[Engine]:
-    """Those that the GPU's worker builds; a GPU that fails at it has none."""
+    """Those that the GPU's worker builds. Raises WorkloadError."""
     import msgspec
 
     from accel.ai.engines import Engine, engines
-    from accel.workload import WorkloadError
 
-    try:
-        done = await lane.executor.run(engines.workload, {}, [], deadline_s=ENGINES_S)
-    except WorkloadError as error:
-        click.echo(sentence(f"TensorRT's engines can't be built: {error.reason}."), err=True)
-        return []
+    done = await lane.executor.run(engines.workload, {}, [], deadline_s=ENGINES_S)
     return msgspec.convert(done.value, list[Engine])
 
 

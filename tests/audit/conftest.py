@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from accel.workload import Limits
 from bridge import host
@@ -51,8 +53,11 @@ def put(root: Path, file: str, text: str = "albedo", version: str = "4.6") -> Pa
 def run(registry: host.Registry, tmp_path: Path) -> Callable[..., object]:
     """Audits a folder with one worker and a cache of the test's own."""
 
-    async def run(root: Path, told: Told | None = None, **changed: object) -> Report:
+    async def run(
+        root: Path, told: Told | None = None, planned: Mapping[str, Mapping[str, Any]] = {}, **changed: object
+    ) -> Report:
+        project = replace(find(registry, root), planned=planned)
         plan = {"workers": 1, "limits": Limits(), "cache": tmp_path / "cache", "deadline_s": 20.0, **changed}
-        return await audit(find(registry, root), Plan(**plan), registry, told or Told(), read(root))  # type: ignore[arg-type]
+        return await audit(project, Plan(**plan), registry, told or Told(), read(root))  # type: ignore[arg-type]
 
     return run

@@ -99,7 +99,7 @@ def test_a_slip_of_the_hand_says_where_and_that_it_can_be_corrected(
     tmp_path: Path, data: bytes, says: str
 ) -> None:
     (tmp_path / "b.json").write_bytes(data)
-    with pytest.raises(UserError, match="Correct it, or let --update-baseline") as raised:
+    with pytest.raises(UserError, match="Correct it, or remove it and let --update-baseline") as raised:
         baseline.read(tmp_path / "b.json")
     assert says in str(raised.value) and "codec" not in str(raised.value)
 
@@ -109,6 +109,26 @@ def test_one_that_is_broken_may_be_made_anew(tmp_path: Path, text: str) -> None:
     (tmp_path / "b.json").write_text(text, encoding="utf-8")
     baseline.check_replaceable(tmp_path / "b.json")
     baseline.check_replaceable(tmp_path / "gone.json")
+
+
+@pytest.mark.parametrize("code", ["utf-16", "utf-8-sig"])
+@pytest.mark.parametrize("text", ["", "\r\n", baseline.text([])])
+def test_one_that_windows_shells_have_written_may_be_made_anew(tmp_path: Path, code: str, text: str) -> None:
+    (tmp_path / "b.json").write_bytes(text.encode(code))
+    baseline.check_replaceable(tmp_path / "b.json")
+    (tmp_path / "b.json").write_bytes("notes".encode(code))
+    with pytest.raises(UserError, match="is there and no baseline"):
+        baseline.check_replaceable(tmp_path / "b.json")
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"accepted": [{"file": 1}]}', baseline.text([])[:-3]])
+def test_what_to_do_about_a_broken_one_can_be_done(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "b.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match="remove it and let --update-baseline make it anew"):
+        baseline.read(path)
+    path.unlink()
+    baseline.check_replaceable(path)
 
 
 def test_one_that_isnt_there_says_how_to_make_it(tmp_path: Path) -> None:

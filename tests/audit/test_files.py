@@ -55,6 +55,14 @@ def test_a_link_that_leads_to_itself_is_told(tmp_path: Path) -> None:
         write(str(tmp_path / "loop.json"), ["new"])
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links want a right there")
+def test_a_link_into_a_folder_that_isnt_there_is_told_as_that(tmp_path: Path) -> None:
+    (tmp_path / "link.json").symlink_to(tmp_path / "gone" / "audit.json")
+    with pytest.raises(UserError) as raised:
+        check_writable(str(tmp_path / "link.json"))
+    assert f"there is no folder {tmp_path.resolve() / 'gone'}." in str(raised.value)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc and /dev are Linux's")
 def test_a_folder_that_nobody_may_write_in_is_told_beforehand(tmp_path: Path) -> None:
     check_writable("/dev/null")

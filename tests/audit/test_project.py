@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import pytest
 
 from bridge import host
+from bridge.audit.nearby import projects_near
 from bridge.audit.project import find
+from bridge.audit.reasons import in_chinese
 from bridge.core.errors import UserError
 from tests.audit.conftest import put
 
@@ -79,6 +82,49 @@ def test_a_folder_above_or_below_a_project_says_where_that_is(
     (tmp_path / "games/one/art/rocks").mkdir(parents=True)
     found = find(registry, tmp_path / asked)
     assert says in found.notice and bool(says) == bool(found.notice) and str(tmp_path) not in found.notice
+
+
+@pytest.mark.parametrize(
+    ("folders", "says"),
+    [
+        (["a.godot"], "There is a project of godot in it (a.godot): audit that for"),
+        (["a.godot", "b.acme"], "There are projects in it (a.godot: godot, b.acme: acme): audit each"),
+        ([f"{at}.acme" for at in range(5)], "projects of acme in it (0.acme, 1.acme, 2.acme and 2 more):"),
+    ],
+)
+def test_projects_in_a_folder_are_told_by_their_own_engines_and_how_many_there_are(
+    tmp_path: Path, folders: list[str], says: str
+) -> None:
+    for folder in folders:
+        (tmp_path / folder).mkdir()
+    told = projects_near([Acme("godot"), Acme("acme")], tmp_path)  # type: ignore[list-item]
+    assert says in told
+    chinese = in_chinese(told)
+    assert "请" in chinese and " and " not in chinese and "project" not in chinese
+
+
+class Acme:
+    """An adapter whose projects are folders that are named after the engine."""
+
+    def __init__(self, engine: str) -> None:
+        self.engine = engine
+        self.editor = self
+
+    def project_version(self, project: Path) -> str | None:
+        return "1" if project.suffix == f".{self.engine}" else None
+
+
+@pytest.mark.parametrize(
+    ("config", "asked"),
+    [("config_version=3\n", "."), ("config_version=5\n", "art"), ("config_version=5\n", "..")],
+)
+def test_what_is_told_of_a_project_is_told_in_chinese(
+    tmp_path: Path, registry: host.Registry, config: str, asked: str
+) -> None:
+    (tmp_path / "game" / "art").mkdir(parents=True)
+    (tmp_path / "game" / "project.godot").write_text(config, encoding="utf-8")
+    notice = find(registry, tmp_path / "game" / asked).notice
+    assert notice and not re.search("[a-z] [a-z]", in_chinese(notice).replace(" and ", ""))
 
 
 def test_what_is_no_folder_is_no_project(tmp_path: Path, registry: host.Registry) -> None:

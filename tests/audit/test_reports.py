@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import pytest
@@ -131,13 +132,33 @@ def test_a_click_sorts_the_page(tmp_path: Path, clicks: str, first: str) -> None
     ]
     page = "".join(report_html.pages(Report(name="game", root="", engine="acme", rows=rows), "en"))
     script = "".join(f"heads[{at}].querySelector('button').click();" for at in clicks.split())
-    (tmp_path / "page.html").write_text(page.replace("  show();\n}", f"  show(); {script}\n}}"), "utf-8")
+    shown = in_a_browser(tmp_path, page, script)
+    assert re.findall(r'data-sort="(\w+)\.png"', shown)[0] == first and "2 shown" in shown
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="chromium isn't installed")
+@pytest.mark.parametrize(("memory", "options"), [(0, {}), (9, {}), (0, {"m": True}), (9, {"m": True})])
+def test_the_sentences_have_the_widest_column_whichever_are_hidden(
+    tmp_path: Path, memory: int, options: dict[str, Any]
+) -> None:
+    row = Row("a.png", "a", [Issue.of(MIPMAPS)], {}, options, kind="albedo", memory=memory)
+    page = "".join(report_html.pages(Report(name="game", root="", engine="acme", rows=[row]), "en"))
+    widths = "[...rows[0].cells].map(cell => cell.offsetWidth)"
+    shown = in_a_browser(tmp_path, page, f"document.title = JSON.stringify({widths});")
+    found = json.loads(re.findall(r"<title>(.*?)</title>", shown)[0])
+    assert (found[6] > 0, found[8] > 0) == (memory > 0, bool(options))
+    assert found[7] == max(found) > 1.4 * found[2]
+
+
+def in_a_browser(folder: Path, page: str, script: str) -> str:
+    """The page as it is there once `script` has run after its own."""
+    (folder / "page.html").write_text(page.replace("  show();\n}", f"  show(); {script}\n}}"), "utf-8")
     done = subprocess.run(
-        ["chromium", "--headless", "--no-sandbox", "--dump-dom", f"--user-data-dir={tmp_path / 'profile'}",
-         (tmp_path / "page.html").as_uri()],
+        ["chromium", "--headless", "--no-sandbox", "--dump-dom", f"--user-data-dir={folder / 'profile'}",
+         (folder / "page.html").as_uri()],
         capture_output=True, check=True, text=True, encoding="utf-8", timeout=120,
     )  # fmt: skip
-    assert re.findall(r'data-sort="(\w+)\.png"', done.stdout)[0] == first and "2 shown" in done.stdout
+    return done.stdout
 
 
 def test_a_clean_page_has_no_table(report: Report) -> None:
@@ -174,6 +195,21 @@ def test_a_narrow_screen_gets_a_list_and_no_cut_words(report: Report, width: int
     assert out.getvalue().count("materials/brick_albedo.png") == 2 and max(map(len, lines)) <= width
     assert any(line.startswith("equal files") for line in lines)
     assert "shimmers" in out.getvalue() and "distance" in out.getvalue()
+
+
+def test_where_there_is_a_table_no_name_in_it_is_folded(report: Report) -> None:
+    file = "assets/textures/characters/hero/hero_body_01_albedo.png"
+    reason = {"reason": "is a truncated or corrupt PNG (" + "what the library says of it " * 8 + ")"}
+    row = Row(file, file, [Issue("unreadable", 2, "unreadable", reason)], width=1024, height=1024)
+    report.rows, report.groups = [row, row], [Group("file", [f"{file * 4}", "b.png"], 1 << 33, 1 << 33)]
+    for width in range(100, 200, 10):
+        out = io.StringIO()
+        report_table.show(report, report.rows, "en", 0, out, width)
+        lines = out.getvalue().splitlines()
+        if any(line.startswith("severity") for line in lines):
+            assert sum(f" {file}  " in line for line in lines) == 2
+        assert any("equal files  8.0 GiB" in line for line in lines), width
+    assert any(line.startswith("severity") for line in lines)
 
 
 def test_the_table_says_how_many_rows_it_leaves_out(report: Report) -> None:

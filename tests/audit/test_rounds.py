@@ -60,6 +60,12 @@ async def test_what_a_plan_settles_beside_is_not_told() -> None:
     assert only.file == "a" and only.options == {"m": True}
 
 
+async def test_a_picture_of_the_first_round_is_kept() -> None:
+    look, _ = looking([replace(row("a", MIPMAPS, GREY, m=True), picture=b"a")], [row("a", GREY)])
+    (only,) = (await until_settled(Project(Path()), look)).rows
+    assert only.picture == b"a"
+
+
 async def test_a_project_with_nothing_to_mend_is_looked_at_once() -> None:
     look, planned = looking([row("b", GREY)])
     assert (await until_settled(Project(Path()), look)).rows and len(planned) == 1
@@ -71,6 +77,14 @@ async def test_findings_that_speak_against_each_other_come_to_an_end() -> None:
     assert len(planned) == MOST
     look, planned = looking(*([row("a", MIPMAPS, m=at % 2 == 1)] for at in range(MOST + 3)))
     assert (await until_settled(Project(Path()), look)).rows == []
+
+
+async def test_what_a_later_round_sets_back_is_not_told_as_mended() -> None:
+    first = replace(row("a", MIPMAPS, m=True), settings={"m": False, "b": False})
+    second = replace(row("a", BLOCKS), settings={"m": True, "b": False}, options={"m": False, "b": True})
+    look, _ = looking([first], [second], [])
+    (only,) = (await until_settled(Project(Path()), look)).rows
+    assert only.options == {"b": True} and only.issues == [BLOCKS]
 
 
 async def test_what_is_planned_counts_as_set(project: Callable[..., Path], registry: Registry) -> None:

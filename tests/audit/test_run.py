@@ -75,6 +75,17 @@ async def test_the_import_advisor_knows_what_an_audit_that_saw_what_it_sees_took
         assert (files, len(sizes)) == (["a/rock.png"], 1) and KINDS[portions[0].argmax()] == "albedo"
 
 
+async def test_what_is_only_planned_is_kept_from_the_import_advisor_and_told_no_duplicates_of(
+    game: Path, run: Run, tmp_path: Path
+) -> None:
+    put(game, "a.png", "albedo")
+    put(game, "b.png", "albedo")
+    report = await run(game, planned={"a.png": {"mipmaps/generate": True}})
+    assert report.textures == 2 and report.groups == []
+    assert import_known.read(tmp_path / "cache", game) is None
+    assert len((await run(game)).groups) == 1 and import_known.read(tmp_path / "cache", game)
+
+
 async def test_a_second_run_starts_no_process_and_says_the_same(
     game: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

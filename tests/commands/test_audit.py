@@ -376,24 +376,3 @@ class TestAudit:
         before = settings(project)
         code, out, _ = popbridge("audit", str(project), "--fix", "--workers", "1")
         assert code == 1 and "couldn't be mended" in out and settings(project) == before
-
-
-@pytest.mark.parametrize(
-    ("system", "flags", "says"),
-    [
-        ("zh_CN.UTF-8", [], "张贴图"),
-        ("de_DE.UTF-8", [], "Textures:"),
-        ("zh_CN", ["--locale", "en"], "Textures:"),
-    ],
-)
-def test_it_speaks_the_systems_language_unless_told_another(
-    popbridge: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, flags: list[str], says: str
-) -> None:
-    monkeypatch.setenv("LC_ALL", system)
-    (tmp_path / "empty").mkdir()
-    assert says in popbridge("audit", str(tmp_path / "empty"), *flags)[1]
-
-
-def test_a_language_that_it_does_not_speak_is_refused(popbridge: Any, tmp_path: Path) -> None:
-    code, _, err = popbridge("audit", str(tmp_path), "--locale", "fr")
-    assert code == 2 and "zh-CN" in err

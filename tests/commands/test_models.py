@@ -137,6 +137,17 @@ def test_what_is_imported_beside_it_in_vain_is_said(popbridge: Any, index: Path,
     assert f"{tmp_path / 'cut.onnx'} has no file of a known model" in err and "cut off" in err
 
 
+@pytest.mark.parametrize("pattern", ["", "*"])
+def test_what_lies_beside_a_model_and_is_none_is_no_failure(
+    popbridge: Any, index: Path, pattern: str
+) -> None:
+    photos = wheel(index.parent, {"photo.jpg": b"no network"}, project="holiday")
+    (index.parent / "notes.txt").write_text("no model", encoding="utf-8")
+    code, out, err = popbridge("models", "import", str(index.parent / pattern))
+    assert (code, err) == (0, "") and "tiny: took model.onnx" in out
+    assert popbridge("models", "import", str(index), str(photos))[0] == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

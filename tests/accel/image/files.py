@@ -191,6 +191,14 @@ def exr(pixels: np.ndarray, names: tuple[str, ...], kind: str = "half", **attrib
         return path.read_bytes()
 
 
+def cielab() -> bytes:
+    """A TIFF of 2 x 2 texels of 8 bit CIELAB."""
+    # TIFF 6.0, sections 2 and 23: in one strip, PhotometricInterpretation 8.
+    tags = [(256, 2), (257, 2), (258, 8), (259, 1), (262, 8), (273, 8), (277, 3), (278, 2), (279, 12)]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    return b"II*\0" + struct.pack("<I", 20) + bytes(12) + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
 def dds(width: int, height: int, data: bytes, fourcc: bytes = b"", **more) -> bytes:
     """`more`: `flags`, `bits` and `masks` without a FourCC; `dxgi` for a DX10 header."""
     flags, bits, masks = more.get("flags", 4), more.get("bits", 0), more.get("masks", (0, 0, 0, 0))

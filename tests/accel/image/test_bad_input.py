@@ -13,7 +13,7 @@ from accel.image.thumbnail import Thumbnail, thumbnail
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.conftest import image
 from tests.accel.image.broken import broken, chunk, encoded, png
-from tests.accel.image.files import bmp, dds, exr, hdr, ktx2, psd, rows, tga
+from tests.accel.image.files import bmp, cielab, dds, exr, hdr, ktx2, psd, rows, tga
 from tests.accel.image.icc import grey_profile, png_with
 from tests.accel.image.rasters import reopened
 
@@ -223,11 +223,7 @@ def test_a_file_that_is_none_is_refused_in_a_sentence(source, workload):
 
 @pytest.mark.parametrize("workload", [convert, thumbnail])
 def test_cielab_of_8_bits_says_what_to_do(tmp_path, workload):
-    # TIFF 6.0, sections 2 and 23: one strip of 2 x 2 texels, PhotometricInterpretation 8.
-    tags = [(256, 2), (257, 2), (258, 8), (259, 1), (262, 8), (273, 8), (277, 3), (278, 2), (279, 12)]
-    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
-    data = b"II*\0" + struct.pack("<I", 20) + bytes(12) + struct.pack("<H", len(tags)) + entries + bytes(4)
-    (tmp_path / "lab.tif").write_bytes(data)
+    (tmp_path / "lab.tif").write_bytes(cielab())
     source = Input("lab.tif", str(tmp_path / "lab.tif"))
     with pytest.raises(WorkloadError, match=r"CIELAB.* save it as RGB, or with 16 bits") as caught:
         workload([source], workload.workload.parse({}), Limits())

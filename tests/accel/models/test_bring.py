@@ -63,6 +63,26 @@ def test_of_a_folder_the_files_that_may_be_wanted_are_taken(store, tmp_path):
     assert store.state(TINY) == "pulled" and brought.left == {}
 
 
+def test_of_what_nobody_names_by_itself_that_which_has_nothing_to_do_with_a_model_is_passed_over(
+    store, tmp_path
+):
+    stick = tmp_path / "stick"
+    wheel(stick, {"a/one": DATA, "a/two": WORDS})
+    photos = wheel(stick, {"photo.jpg": b"no network"}, project="holiday")
+    (stick / "notes.txt").write_bytes(b"no model")
+    assert bring(store, [TINY], [stick]).left == {}
+    assert bring(store, [TINY], [], sorted(stick.iterdir())).left == {}
+    assert list(bring(store, [TINY], [stick, photos], [photos]).left) == [photos]
+
+
+@pytest.mark.parametrize("members", [{"a/x": b"another network"}, {"a/any": b"wrods"}])
+def test_what_was_meant_to_be_a_model_is_told_wherever_it_lies(store, tmp_path, members):
+    other = wheel(tmp_path / "stick", members, version="2.0")
+    assert "or another version" in bring(store, [TINY], [tmp_path / "stick"]).left[other]
+    other.write_bytes(other.read_bytes()[:-30])
+    assert "isn't a whole archive" in bring(store, [TINY], [tmp_path / "stick"]).left[other]
+
+
 def test_one_of_several_parts_is_told_to_be_one(store, tmp_path):
     (tmp_path / "a.bin").write_bytes(b"a")
     made = model(file(DATA, URL, parts=(part(b"a"), part(b"b")), made_by="ncnn"))

@@ -1,0 +1,46 @@
+"""Only what a receipt can keep is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.advisors.findings import Finding
+from bridge.api import EditorSupport
+from bridge.audit.fix import fix
+from bridge.audit.project import Project
+from bridge.audit.results import Issue, Report, Row
+from bridge.audit.texts import sentence
+from bridge.core.textures import TextureIntent
+
+MIPMAPS = Issue.of(Finding("no_mipmaps", 1, "no_mipmaps", {}, TextureIntent(mipmaps=True)))
+
+
+class Unasked(EditorSupport):
+    """An adapter that is to write nothing."""
+
+    def apply(self, project: Path, changes: Any) -> Any:
+        raise AssertionError(changes)
+
+
+@pytest.mark.parametrize(
+    ("present", "says"),
+    [
+        ("\udcff", "UTF-8"),
+        (["\udcff"], "UTF-8"),
+        ({"a": {"\udcff": 1}}, "UTF-8"),
+        ([1 << 64], "no receipt can keep"),
+        (object(), "no receipt can keep"),
+    ],
+)
+def test_settings_that_no_receipt_can_hold_are_told_at_whatever_depth_that_lies(
+    tmp_path: Path, present: object, says: str
+) -> None:
+    row = Row("a.png", "a.png", [MIPMAPS], {"o": present}, {"o": True})
+    report = Report(name="game", root="", engine="acme 1.0", rows=[row])
+    project = Project(tmp_path, support=Unasked())  # type: ignore[abstract]
+    fix(project, report, tmp_path / "popbridge.sqlite3")
+    assert report.receipt is None and [issue.code for issue in row.issues] == ["not_applied", "no_mipmaps"]
+    assert says in sentence(row.issues[0], "en") and "import" not in sentence(row.issues[0], "zh-CN")

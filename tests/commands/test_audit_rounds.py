@@ -1,0 +1,108 @@
+"""`popbridge audit --fix`: what its rounds leave behind, and what they need."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from accel.workload import Limits
+from bridge.advisors.import_known import Known
+from bridge.audit import pictures, run
+from bridge.audit.project import find
+from bridge.audit.results import Report, Row
+from bridge.host import load
+from tests.audit.projects import game
+from tests.commands.shell import one_line
+
+FILES = ("materials/brick_albedo.png", "materials/rock_normal.png", "ui/panel.png")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return game(tmp_path / "game", "4.6", FILES)
+
+
+def taken(home: Path) -> dict[str, bytes]:
+    """What is kept for the import advisor: the probabilities of each file."""
+    (file,) = (home / "cache" / "kinds").iterdir()
+    known = msgspec.msgpack.decode(file.read_bytes(), type=Known)
+    each = len(known.shares) // len(known.files)
+    return {file: known.shares[at * each : (at + 1) * each] for at, file in enumerate(known.files)}
+
+
+def test_duplicates_are_looked_for_and_pictures_made_once_however_many_rounds_there_are(
+    popbridge: Any, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    alike, take = run.groups, pictures.take
+
+    def groups(*given: Any) -> Any:
+        made.append("groups")
+        return alike(*given)
+
+    async def taking(root: Path, rows: Sequence[Row], *given: Any) -> None:
+        made.extend(row.file for row in rows if not row.picture)
+        await take(root, rows, *given)
+
+    monkeypatch.setattr(run, "groups", groups)
+    monkeypatch.setattr(pictures, "take", taking)
+    page = tmp_path / "audit.html"
+    popbridge("audit", str(project), "--fix", "--workers", "1", "--html", str(page))
+    assert sorted(made) == ["groups", *FILES]
+    assert page.read_text(encoding="utf-8").count("data:image/webp;base64,") == 3
+
+
+async def test_what_only_a_later_round_has_found_gets_its_picture(project: Path, tmp_path: Path) -> None:
+    registry = load()
+    rows = [Row(file, file, [], width=9) for file in FILES]
+    rows[0].picture = b"there"
+    report = Report(name="game", root="", engine="", rows=rows)
+    await run.illustrate(find(registry, project), run.Plan(workers=1, limits=Limits()), registry, report)
+    assert rows[0].picture == b"there" and all(row.picture[8:12] == b"WEBP" for row in rows[1:])
+
+
+def test_the_import_advisor_is_left_what_is_so_by_the_settings_that_are_written(
+    popbridge: Any, project: Path, home: Path
+) -> None:
+    arguments = ["audit", str(project), "--workers", "1"]
+    popbridge(*arguments)
+    before = taken(home)
+    for file in project.rglob("*.import"):
+        file.chmod(0o444)
+    popbridge(*arguments, "--fix")
+    assert taken(home) == before
+    (project / "materials/rock_normal.png.import").chmod(0o644)
+    popbridge(*arguments, "--fix")
+    mended = taken(home)
+    popbridge(*arguments)
+    assert taken(home) == mended and {file for file in before if before[file] != mended[file]} == {
+        "materials/rock_normal.png"
+    }
+    for file in project.rglob("*.import"):
+        file.chmod(0o644)
+
+
+def test_only_what_needs_a_temporary_folder_fails_where_none_can_be_made(
+    popbridge: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    arguments = ["audit", str(tmp_path / "empty"), "--fix"]
+    assert popbridge(*arguments[:2])[0] == 0 and popbridge(*arguments)[0] == 0
+    code, _, err = popbridge(*arguments, "--no-cache")
+    assert code == 2 and one_line(err) and "or leave out --no-cache" in err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is Unicode")
+def test_where_nothing_could_be_written_no_folder_has_to_be_renamed(popbridge: Any, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"files\xff")
+    odd.mkdir()
+    code, out, err = popbridge("audit", str(odd), "--fix")
+    assert (code, err) == (0, "") and "--fix has nothing to write here" in out
