@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from accel.texture.classification import Classification, Evidence
 from accel.texture.kinds import KINDS, Kind
-from accel.texture.neighbours import LEVELS, Neighbours, Size
+from accel.texture.neighbours import COUNTED, LEVELS, Neighbours, Size
 from accel.texture.sureness import CLASSES, Sureness, sure_enough
 from accel.texture.trees import Trees, from_arrays
 from accel.workload import WorkloadError
@@ -41,6 +41,8 @@ SAYING = 0.2
 """Logarithm of the likelihood ratio from which it is shown as evidence."""
 _WHOSE = ("its project's textures", "its folder's textures", "those in the folders beside it")
 """By level, how people are told where they lie."""
+SIDES = 2
+"""Width and height."""
 NAMING = ("name", "folder", "siblings", "words")
 """Sources of evidence that a name is."""
 
@@ -137,6 +139,14 @@ def columns(around: Around, usual: Floats) -> NDArray[np.float32]:
     return np.hstack([alone, *map(np.log, ratios), around.alike.T, sizes]).astype(np.float32)
 
 
+def _wide(usual: Floats) -> int:
+    """How many columns there are."""
+    kinds, levels, counted = len(KINDS), len(LEVELS), len(COUNTED)
+    none = np.empty((0, kinds)), np.empty((0, SIDES), np.int64), np.empty((levels, 0, kinds))
+    wide: int = columns(Around(*none, np.empty((counted, 0))), usual).shape[1]
+    return wide
+
+
 def _mixture(sums: Floats, expected: Floats, held: float) -> Floats:
     return np.asarray((sums + held * expected) / (sums.sum(axis=1, keepdims=True) + held))
 
@@ -170,6 +180,9 @@ def _experience(arrays: Mapping[str, NDArray[Any]]) -> Experience:
     if (arrays["kinds"].tolist(), arrays["levels"].tolist()) != (list(KINDS), list(LEVELS)):
         raise ValueError("it knows other kinds, or looks elsewhere")
     usual, trees = arrays["usual"].astype(np.float64), from_arrays(arrays)
+    # Whatever was learned goes by sizes, the last columns.
+    if not (wide := _wide(usual)) - SIDES <= trees.features.max() < wide:
+        raise ValueError("it was learned by other columns")
     return Experience(usual, trees, *(_sureness(arrays[name]) for name in ("pixels", "names")))
 
 
