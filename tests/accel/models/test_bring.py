@@ -1,3 +1,6 @@
+import os
+import threading
+
 import pytest
 
 from accel.models.bring import bring
@@ -61,6 +64,31 @@ def test_of_a_folder_the_files_that_may_be_wanted_are_taken(store, tmp_path):
     wheel(tmp_path / "stick", {"a/one": DATA})
     brought = bring(store, [TINY], [tmp_path / "stick"])
     assert store.state(TINY) == "pulled" and brought.left == {}
+
+
+def test_of_a_folder_files_that_are_only_called_like_wanted_ones_are_told(store, tmp_path):
+    folder = tmp_path / "stick"
+    folder.mkdir()
+    (folder / "MODEL.onnx").write_bytes(DATA[:-5])
+    (folder / "weights.bin").write_bytes(DATA[:-7])
+    (folder / "photo.jpg").write_bytes(DATA[:-9])
+    tiny = model(file(DATA, Url("https://a.example", ("deep/weights.bin",))))
+    left = bring(store, [tiny], [folder]).left
+    assert list(left) == [folder / "MODEL.onnx", folder / "weights.bin"]
+    assert all("it may be cut off" in why for why in left.values())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes in folders")
+def test_pipes_in_a_folder_hold_nobody_up(store, tmp_path):
+    (tmp_path / "words").write_bytes(WORDS)
+    for name in ("x.zip", "model.onnx"):
+        os.mkfifo(tmp_path / name)
+    done = []
+    # Whoever opens a pipe to read it waits for a writer, and here there is none.
+    thread = threading.Thread(target=lambda: done.append(bring(store, [TINY], [tmp_path])), daemon=True)
+    thread.start()
+    thread.join(30)
+    assert [(len(brought.taken), brought.left) for brought in done] == [(1, {})]
 
 
 def test_one_of_several_parts_is_told_to_be_one(store, tmp_path):
