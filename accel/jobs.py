@@ -98,10 +98,8 @@ def _at_once(
             return [one for part in parts for one in _at_once(workload, batching, part, limits)]
         if fault == "gone":
             return [error] * len(items)
-        said, known = (
-            "%s failed on %d jobs at once; they run one by one: %s",
-            isinstance(error, WorkloadError),
-        )
+        said = "%s failed on %d jobs at once; they run one by one: %s"
+        known = isinstance(error, WorkloadError)
         level = logging.INFO if known else logging.WARNING
         log.log(level, said, workload.name, len(items), error, exc_info=not known)
         return [_alone(workload, item, limits) for item in items]

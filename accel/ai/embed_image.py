@@ -29,13 +29,13 @@ class ImageEmbedding(Struct, frozen=True):
     """Of length 1."""
 
 
-@operation("image.embed", version=2, params=EmbedImage)
+@operation("image.embed", version=3, params=EmbedImage)
 def embed_image(images: Sequence[Raster], params: EmbedImage, limits: Limits) -> Operated:
     """Turns a picture into a vector, by which those of the same material or subject are found.
 
     Needs the model `efficientnet-lite0`, whose licence is unclear (`popbridge models pull efficientnet-lite0
     --accept-unclear-licence`). The picture is looked at as a whole, at 224 x 224 pixels. What is
-    transparent counts as white, or as black behind what is light.
+    transparent counts as white, or as black where all that is visible is light.
     Value: an `ImageEmbedding`.
     """
     from accel.ai.image_vectors import vector

@@ -32,12 +32,13 @@ class RemoveBackground(Writing, frozen=True):
     ] = "cutout"
 
 
-@operation("image.remove_background", version=2, params=RemoveBackground)
+@operation("image.remove_background", version=3, params=RemoveBackground)
 def remove_background(images: Sequence[Raster], params: RemoveBackground, limits: Limits) -> Operated:
     """Makes everything transparent but what a picture shows: a person, an object, an animal.
 
-    Needs the model `u2netp` (`popbridge models pull u2netp`). Transparency that the image has already stays.
-    Where its format holds none, such as JPEG, the result is a PNG unless another is asked for.
+    Needs the model `u2netp` (`popbridge models pull u2netp`). Transparency that the image has already stays;
+    it counts as white, or as black where all that is visible is light. Where its format holds none, such as
+    JPEG, the result is a PNG unless another is asked for.
     Output file: `cutout` or `mask`. Value: a `Written`.
     """
     from accel.ai.background import cut_out, mask_of

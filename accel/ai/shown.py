@@ -12,10 +12,16 @@ from accel.image.vips_image import image_of
 
 Floats = NDArray[np.float32]
 
+_DARK = 1 / 3
+"""What is darker is hardly seen on a black page."""
+_FEW = 0.01
+"""The share of what is visible that may be so dark there: two black labels of ten letters are 3 % of a panel
+twice as wide and seven times as high as one of them."""
 
-def shown(image: Raster, *, contrast: bool = False) -> Floats:
-    """Height x width x 3, 0 to 1, as a screen shows the image on a white page; with `contrast` on a black one
-    where what is visible is rather light."""
+
+def shown(image: Raster) -> Floats:
+    """Height x width x 3, 0 to 1, as a screen shows the image on a white page, or on a black one where
+    what is visible is rather light and hardly any of it dark."""
     values = _scaled(image.pixels)
     colors = values[..., : image.colors]
     if image.pixels.dtype.kind == "f" and not image.data:
@@ -28,8 +34,10 @@ def shown(image: Raster, *, contrast: bool = False) -> Floats:
 
 
 def _light(colors: Floats, alpha: Floats) -> bool:
+    grey = colors.mean(2, keepdims=True)
     visible = float(alpha.sum(dtype=np.float64))
-    return float((colors.mean(2, keepdims=True) * alpha).sum(dtype=np.float64)) > visible / 2
+    dark = float(alpha.sum(dtype=np.float64, where=grey < _DARK))
+    return float((grey * alpha).sum(dtype=np.float64)) > visible / 2 and dark <= visible * _FEW
 
 
 def resized(values: Floats, width: int, height: int) -> Floats:

@@ -34,7 +34,8 @@ class Upscale(Writing, frozen=True):
         bool,
         Meta(
             description="Whether colours of wholly transparent texels count for nothing, so that they give "
-            "no fringe. Off where the last channel is no transparency."
+            "no fringe; others take their place. Turn it off where the last channel is no transparency, as "
+            "of packed maps: what their other channels hold where it is 0 would be lost."
         ),
     ] = True
     normals: Annotated[
@@ -50,8 +51,8 @@ def upscale(images: Sequence[Raster], params: Upscale, limits: Limits) -> Operat
     (`popbridge models pull NAME`). It is done in tiles that overlap by as much as the network sees, so that
     there are no seams and memory stays bounded. On one core a megapixel takes about 12 s (`faithful`, 2),
     60 s (`faithful`, 4) or 22 s (`sharp`): raise the deadline for large images. Transparency is enlarged by
-    the same network; colours spread into what is wholly transparent first, unless `normals` or not
-    `alpha_weighted`. Floats have to be of 0 to 1.
+    the same network; colours spread into what is wholly transparent first and replace what was there, unless
+    `normals` or not `alpha_weighted`, or what is read as data by `transfer`. Floats have to be of 0 to 1.
     Output file: `upscaled`. Value: a `Written`.
     """
     from accel.ai.enlarge import enlarged

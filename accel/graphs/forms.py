@@ -30,7 +30,7 @@ def normal_from_height_graph(images: Sequence[Raster], params: NormalFromHeight,
 
     (image,) = images
     pixels = normals(image, params)
-    meaning = {"transfer": "linear", "data": True, "kind": "normal", "format": data_format(image)}
+    meaning = {"transfer": "linear", "data": True, "kind": "normal", "format": data_format(image, pixels)}
     made = image.with_pixels(pixels, has_alpha=False, **meaning)
     return Operated({"normal": made})
 

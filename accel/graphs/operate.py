@@ -93,7 +93,8 @@ def packed(images: Sequence[Raster], params: PackChannels) -> Raster | None:
     feed = {f"image{at}": one.pixels[None] for at, one in enumerate(images)}
     pixels = runner().run(graph, feed)["packed"].fetch()[0]
     first = images[0]
-    return Raster(first.name, pixels, len(sources) > 3, "linear", data_format(first), data=True, kind="data")
+    format = data_format(first, pixels)
+    return Raster(first.name, pixels, len(sources) > 3, "linear", format, data=True, kind="data")
 
 
 def _plane(images: Sequence[Raster], source: ChannelSource) -> Plane:

@@ -37,7 +37,8 @@ def packed(
     for channel, source in enumerate(sources):
         pixels[..., channel] = _values(images, source, (height, width), pixels.dtype)
     first = images[0]
-    return Raster(first.name, pixels, len(sources) > 3, "linear", data_format(first), data=True, kind="data")
+    format = data_format(first, pixels)
+    return Raster(first.name, pixels, len(sources) > 3, "linear", format, data=True, kind="data")
 
 
 def loses_alpha(params: PackChannels, sources: Sequence[ChannelSource]) -> bool:
@@ -103,5 +104,5 @@ def single(image: Raster, channel: str, invert: bool = False) -> Raster:
         levels = [1 - level if level.dtype.kind == "f" else ~level for level in levels]
     return image.with_pixels(
         levels[0], mips=tuple(levels[1:]), has_alpha=False, transfer="linear", data=True, kind="data",
-        format=data_format(image),
+        format=data_format(image, levels[0]),
     )  # fmt: skip

@@ -129,7 +129,7 @@ def picture(one: Raster, other: Raster, amplify: float) -> Raster:
         bright = np.minimum(seen * scale, top) + np.float32(0.5)
         pixels[row : row + STRIP] = bright
     return one.with_pixels(
-        pixels, has_alpha=False, transfer="linear", data=True, kind="data", format=data_format(one)
+        pixels, has_alpha=False, transfer="linear", data=True, kind="data", format=data_format(one, pixels)
     )
 
 

@@ -33,7 +33,7 @@ def kind_of(image: Raster, said: AnyKind = "auto") -> Kind:
     if _is_normal_map(image):
         return "normal"
     colored = image.colors == 3 if image.pixels.dtype.kind == "f" else image.transfer == "srgb"
-    return "color" if not image.data and (colored or (image.has_alpha and image.colors == 1)) else "data"
+    return "color" if not image.data and (colored or image.has_alpha) else "data"
 
 
 def meant(image: Raster, kind: Kind) -> dict[str, object]:

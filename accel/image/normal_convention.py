@@ -31,7 +31,7 @@ class NormalConvention(Struct, frozen=True):
     """The same in sentences, for people."""
 
 
-@operation("image.normal_convention", version=2, params=NormalReading)
+@operation("image.normal_convention", version=3, params=NormalReading)
 def normal_convention(images: Sequence[Raster], params: NormalReading, limits: Limits) -> Operated:
     """Tells whether a normal map is OpenGL's or DirectX's, with the evidence; never where nothing speaks.
 

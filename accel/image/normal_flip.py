@@ -43,13 +43,13 @@ class NormalFlip(Writing, frozen=True):
     signed: Signed = "auto"
 
 
-@operation("image.normal_flip", version=3, params=NormalFlip)
+@operation("image.normal_flip", version=4, params=NormalFlip)
 def normal_flip(images: Sequence[Raster], params: NormalFlip, limits: Limits) -> Operated:
     """Turns a normal map's green channel, from OpenGL's convention to DirectX's or back, exactly.
 
     Each value of 8 or 16 bit becomes full scale less itself, so that twice is as before. Where lengths are
-    mended, a vector without length becomes (0, 0, 1). Alpha stays. The format `same` is PNG for JPEG, WebP,
-    AVIF and HDR, which aren't exact.
+    mended, a vector without length becomes (0, 0, 1). Alpha stays. The format `same` is PNG for JPEG, WebP
+    and AVIF, and EXR for HDR, which aren't exact.
     Output file: `normal`. Value: a `Written`.
     """
     from accel.image.planes import data_format
@@ -64,5 +64,6 @@ def normal_flip(images: Sequence[Raster], params: NormalFlip, limits: Limits) ->
         levels.append(
             normalized(made, params.normalize == "z", signed) if params.normalize != "keep" else made
         )
-    meaning = {"transfer": "linear", "data": True, "kind": "normal", "format": data_format(image)}
+    format = data_format(image, levels[0])
+    meaning = {"transfer": "linear", "data": True, "kind": "normal", "format": format}
     return Operated({"normal": image.with_pixels(levels[0], mips=tuple(levels[1:]), **meaning)})

@@ -66,6 +66,6 @@ def normal_from_height(images: Sequence[Raster], params: NormalFromHeight, limit
 
     (image,) = images
     pixels = normals(image, Relief.of(params), depth(image, params.bits))
-    meaning = {"transfer": "linear", "data": True, "kind": "normal", "format": data_format(image)}
+    meaning = {"transfer": "linear", "data": True, "kind": "normal", "format": data_format(image, pixels)}
     made = image.with_pixels(pixels, has_alpha=False, **meaning)
     return Operated({"normal": made})

@@ -55,7 +55,8 @@ def _joined(errors: Sequence[WorkloadError]) -> WorkloadError:
 def open_raster(source: Input, limits: Limits, transfer: Asked = "auto") -> Raster:
     """The first frame of an image: EXIF's orientation applied, an embedded colour profile converted to sRGB.
 
-    `auto`: integers of three colours are sRGB, unless the file says that they are data; all else is linear.
+    `auto`: integers of three colours are sRGB, unless the file says that no curve codes them; all else is
+    linear. Without alpha those are data.
     `linear`: data, whose numbers are kept as they are (`in_srgb`), also where the format multiplies by alpha.
     Raises WorkloadError as `decode_image`.
     """
@@ -80,8 +81,11 @@ def as_raster(name: str, decoded: Decoded, transfer: Asked = "auto") -> Raster:
     pixels, alpha = decoded.pixels, decoded.has_alpha
     if channels - alpha == 2:
         pixels = _third(pixels)
-    data = transfer == "linear" or (decoded.data and transfer == "auto")
-    curve = _transfer(pixels, alpha, "linear" if data else transfer)
+    said = decoded.data and transfer == "auto"
+    # Integers without a curve that have transparency are as often a picture that a tool wrote so: its hidden
+    # colours must stay hidden.
+    data = transfer == "linear" or (said and (pixels.dtype.kind == "f" or not alpha))
+    curve = _transfer(pixels, alpha, "linear" if said else transfer)
     kind: Literal["color", ""] = "color" if transfer == "srgb" else ""
     return Raster(
         name, pixels, alpha, curve, decoded.format, data=data, kind=kind, float_bits=decoded.float_bits

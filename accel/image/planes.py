@@ -39,6 +39,9 @@ def _luminance(rows: Pixels) -> Pixels:
     return (grey if rows.dtype.kind == "f" else grey + np.float32(0.5)).astype(rows.dtype)
 
 
-def data_format(image: Raster) -> str:
-    """The image's own format, or PNG where that would lose some of what must stay exact."""
-    return "png" if image.format in _LOSSY else image.format
+def data_format(image: Raster, made: Pixels) -> str:
+    """The image's own format or, where that would lose some of what must stay exact in what was made of it,
+    PNG; EXR for floats, of which PNG would cut what is beyond 1."""
+    if image.format not in _LOSSY:
+        return image.format
+    return "exr" if made.dtype.kind == "f" else "png"

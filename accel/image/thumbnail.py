@@ -19,7 +19,7 @@ class Thumbnail(Params, frozen=True):
     ] = "png"
 
 
-@workload("image.thumbnail", version=7, params=Thumbnail)
+@workload("image.thumbnail", version=8, params=Thumbnail)
 def thumbnail(inputs: Sequence[Input], params: Thumbnail, limits: Limits) -> Output:
     """Makes a preview that fits into a square.
 

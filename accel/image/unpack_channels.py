@@ -30,11 +30,11 @@ class UnpackChannels(Writing, frozen=True):
     ] = False
 
 
-@operation("image.unpack_channels", version=3, params=UnpackChannels, splits=True)
+@operation("image.unpack_channels", version=4, params=UnpackChannels, splits=True)
 def unpack_channels(images: Sequence[Raster], params: UnpackChannels, limits: Limits) -> Operated:
     """Gives each channel of a packed texture as a grey image of the same depth, by the name of what it holds.
 
-    Values stay exactly as they are stored; the format `same` is PNG for JPEG, WebP, AVIF and HDR.
+    Values stay exactly as they are stored; the format `same` is PNG for JPEG, WebP and AVIF, and EXR for HDR.
     Output files: by the layout, for example `occlusion`, `roughness` and `metallic`; of `rgba` `r`, `g`, `b`
     and `a`. Value: a list of `Written`.
     """

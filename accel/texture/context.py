@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from accel.texture.classification import Classification, Evidence
 from accel.texture.kinds import KINDS, Kind
-from accel.texture.neighbours import LEVELS, Neighbours, Size
+from accel.texture.neighbours import COUNTED, LEVELS, Neighbours, Size
 from accel.texture.sureness import CLASSES, Sureness, sure_enough
 from accel.texture.trees import Trees, from_arrays
 from accel.workload import WorkloadError
@@ -41,6 +41,8 @@ SAYING = 0.2
 """Logarithm of the likelihood ratio from which it is shown as evidence."""
 _WHOSE = ("its project's textures", "its folder's textures", "those in the folders beside it")
 """By level, how people are told where they lie."""
+COLUMNS = len(KINDS) * (1 + len(LEVELS)) + len(COUNTED)
+"""How many `columns` has."""
 NAMING = ("name", "folder", "siblings", "words")
 """Sources of evidence that a name is."""
 
@@ -170,6 +172,9 @@ def _experience(arrays: Mapping[str, NDArray[Any]]) -> Experience:
     if (arrays["kinds"].tolist(), arrays["levels"].tolist()) != (list(KINDS), list(LEVELS)):
         raise ValueError("it knows other kinds, or looks elsewhere")
     usual, trees = arrays["usual"].astype(np.float64), from_arrays(arrays)
+    # Whatever was learned goes by sizes, too, which the last columns are of.
+    if not COLUMNS - len(COUNTED) <= trees.features.max() < COLUMNS:
+        raise ValueError("it was learned by other columns")
     return Experience(usual, trees, *(_sureness(arrays[name]) for name in ("pixels", "names")))
 
 

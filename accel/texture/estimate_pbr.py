@@ -84,7 +84,7 @@ class Estimated(Struct, frozen=True):
     """Pixels of each map."""
 
 
-@operation("texture.estimate_pbr", version=2, params=EstimatePbr)
+@operation("texture.estimate_pbr", version=3, params=EstimatePbr)
 def estimate_pbr(images: Sequence[Raster], params: EstimatePbr, limits: Limits) -> Operated:
     """Guesses height, normals and roughness of a material from its albedo.
 
@@ -94,8 +94,8 @@ def estimate_pbr(images: Sequence[Raster], params: EstimatePbr, limits: Limits) 
     `roughness_contrast` times the brightness without `shading`, cut to 0 to 1: a rule, as colours
     hardly tell more. Brightness is that of sRGB's codes; alpha doesn't count. Normals of 32 bit images have
     16 bit. On one core the network takes about 1.5 s for a megapixel; raise the deadline for large images.
-    The format `same` is PNG for JPEG, WebP, AVIF and HDR, whose losses would bend the vectors. How near
-    the guesses come is in docs/models/estimate-pbr.md.
+    The format `same` is PNG for JPEG, WebP, AVIF and HDR, whose losses would bend the vectors, and EXR for
+    floats of HDR. How near the guesses come is in docs/models/estimate-pbr.md.
     Output files: `height`, `normal` and `roughness`. Value: an `Estimated`.
     """
     from accel.texture.surface import estimated

@@ -92,11 +92,12 @@ def worth_of(cues: Mapping[str, float], cue: str, kind: Kind) -> float:
 
 
 def _told(probabilities: Floats, around: Surroundings) -> Floats:
-    """Adds what the project says of the texture."""
+    """Adds what the project says of the texture; of normals, `sprite` says only where they lie."""
     if not around.slots and around.imported_as is None:
         return probabilities
     logs = np.log(np.maximum(probabilities, DOUBT))
-    for kind in set(around.slots):
+    told = set(around.slots)
+    for kind in told - {"sprite"} if "normal" in told else told:
         logs[KINDS.index(kind)] += SLOT
     if around.imported_as is not None:
         logs[KINDS.index(around.imported_as)] += IMPORTED

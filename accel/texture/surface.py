@@ -36,7 +36,7 @@ def estimated(image: Raster, params: EstimatePbr, limits: Limits) -> Operated:
     seen = without_shading(brightness(image), params.shading, params.edge)
     rough = _stored(seen, kind, -params.roughness_contrast, params.roughness)
     field = _heights(image, seen, params, limits)
-    meaning = {"has_alpha": False, "transfer": "linear", "data": True, "format": data_format(image)}
+    meaning = {"has_alpha": False, "transfer": "linear", "data": True}
     relief = Relief(1.0, "sobel", params.edge == "wrap", params.convention == "directx", "luminance")
     heights = image.with_pixels(field[..., None], **meaning)
     leaning = normals(heights, relief, "uint8" if kind == "uint8" else "uint16")
@@ -50,7 +50,10 @@ def estimated(image: Raster, params: EstimatePbr, limits: Limits) -> Operated:
     full = full_scale(rough.dtype)
     mean = float(rough.mean(dtype=np.float64)) / full
     facts = Estimated(params.method, depth, mean, image.width, image.height)
-    return Operated({name: image.with_pixels(one, **meaning) for name, one in made.items()}, facts)
+    maps = {
+        name: image.with_pixels(one, format=data_format(image, one), **meaning) for name, one in made.items()
+    }
+    return Operated(maps, facts)
 
 
 def _heights(image: Raster, seen: Floats, params: EstimatePbr, limits: Limits) -> Floats:

@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.audit.projects import game
+from tests.accel.texture.pictures import ball
+from tests.advisors import pictures
+from tests.audit.projects import game, imported
 from tests.commands.shell import one_line
 
 FILES = ("materials/rock_normal.png", "materials/brick_albedo.png", "ui/panel.png")
@@ -155,15 +157,23 @@ class TestAudit:
     def test_normals_of_a_2d_picture_get_no_mipmaps_and_no_blocks(
         self, popbridge: Any, project: Path, tmp_path: Path
     ) -> None:
+        pictures.save(project / "ball.png", ball())
+        imported(project, "ball.png")
         (project / "hero.tres").write_text(
             '[gd_resource type="CanvasTexture" format=3]\n\n'
             '[ext_resource type="Texture2D" path="res://materials/rock_normal.png" id="1"]\n\n'
+            '[ext_resource type="Texture2D" path="res://ball.png" id="2"]\n\n'
+            '[sub_resource type="CanvasTexture" id="b"]\nnormal_texture = ExtResource("2")\n\n'
             '[resource]\nnormal_texture = ExtResource("1")\n',
             encoding="utf-8",
         )
-        popbridge("audit", str(project), "--workers", "1", "--json", str(tmp_path / "j"))
-        files = {file["file"]: file for file in json.loads((tmp_path / "j").read_text())["files"]}
-        assert files["materials/rock_normal.png"]["options"] == {"compress/normal_map": 1}
+        assert popbridge("audit", str(project), "--workers", "1", "--json", str(tmp_path / "j"))[0] == 1
+        told = json.loads((tmp_path / "j").read_text())
+        assert told["wrong"] == 2
+        files = {file["file"]: file for file in told["files"]}
+        for name in ("materials/rock_normal.png", "ball.png"):
+            assert files[name]["options"] == {"compress/normal_map": 1}
+            assert [finding["code"] for finding in files[name]["findings"]] == ["normal_as_color"]
 
     def test_fix_without_the_cache_keeps_none_between_runs(
         self, popbridge: Any, project: Path, home: Path

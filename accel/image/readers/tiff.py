@@ -7,12 +7,12 @@ from typing import BinaryIO
 
 from msgspec import Struct
 
-# TIFF 6.0, section 8: PhotometricInterpretation and PlanarConfiguration.
-_PHOTOMETRIC, _PLANAR = 262, 284
+# TIFF 6.0, section 8: PhotometricInterpretation, SamplesPerPixel and PlanarConfiguration.
+_PHOTOMETRIC, _SAMPLES, _PLANAR = 262, 277, 284
 _RGB, _INKS, _YCBCR = 2, 5, 6
 _APART = 2
 _SHORT = 3
-"""The type of both values."""
+"""The type of all values."""
 
 
 class _Kind(Struct, frozen=True):
@@ -33,15 +33,15 @@ _MOST = 4096
 
 
 def is_mixed_up(file: BinaryIO, half: bool) -> bool:
-    """Whether libvips 8.18 mixes up the texels of the first image, which has several channels: where each
-    channel is stored by itself, it reads but RGB and inks as if it weren't, and these too if they are `half`
-    floats. What is damaged isn't: others tell of it."""
+    """Whether libvips 8.18 mixes up the texels of the first image: where each of several channels (colours of
+    a palette are one) is stored by itself, it reads but RGB and inks as if it weren't, and these too if they
+    are `half` floats. What is damaged isn't: others tell of it."""
     try:
         said = _shorts(file)
     except (struct.error, OverflowError, ValueError):
         return False
     sound = said.get(_PHOTOMETRIC) in (_RGB, _INKS, _YCBCR) and not half
-    return said.get(_PLANAR) == _APART and not sound
+    return said.get(_PLANAR) == _APART and said.get(_SAMPLES, 1) > 1 and not sound
 
 
 def _shorts(file: BinaryIO) -> dict[int, int]:

@@ -64,6 +64,13 @@ def test_every_kind_of_image_is_read(limits, dtype):
     assert plain(read(np.ascontiguousarray(made), limits).text) == "STONEWALL"
 
 
+def test_black_text_on_a_transparent_ground_is_read_beside_a_light_panel(limits):
+    pixels = page([("STONEWALL", 300, 40)], 600, 200)
+    made = np.concatenate([np.zeros_like(pixels), 255 - pixels[..., :1]], 2)
+    made[:, :240] = (245, 245, 245, 255)
+    assert plain(read(made, limits).text) == "STONEWALL"
+
+
 def test_a_picture_without_text_has_no_lines(limits):
     found = read(np.full((100, 120, 3), 90, np.uint8), limits)
     assert (found.text, found.lines) == ("", [])

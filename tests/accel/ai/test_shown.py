@@ -38,8 +38,16 @@ def test_an_image_is_shown_on_white_and_in_three_colours():
 
 
 def test_what_is_light_is_shown_on_black():
-    icon = raster(np.uint8([[[250, 255], [250, 0], [10, 0]]]), transfer="linear")
-    assert shown(icon)[0, :, 0].tolist() == pytest.approx([250 / 255, 0, 0])
+    icon = raster(np.uint8([[[250, 255], [250, 0], [10, 0], [10, 1]]]), transfer="linear")
+    assert shown(icon)[0, :3, 0].tolist() == pytest.approx([250 / 255, 0, 0])
+
+
+@pytest.mark.parametrize(("dark", "ground"), [(0, 0), (3, 1), (50, 1)])
+def test_what_is_dark_stays_visible_beside_something_large_and_light(dark, ground):
+    pixels = np.full((1, 101, 2), 255, np.uint8)
+    pixels[0, :dark, 0] = 40
+    pixels[0, -1, 1] = 0
+    assert shown(raster(np.tile(pixels, (2, 1, 1)), transfer="linear"))[0, -1, 0] == ground
 
 
 def test_light_is_shown_by_srgbs_curve_and_data_as_it_is():

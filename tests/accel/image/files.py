@@ -148,7 +148,7 @@ def psd(planes: np.ndarray, mode: int, compression: int = 0, depth: int = 8, **m
 
 def tiff(planes: np.ndarray, photometric: int, *, apart: bool, order: str = "<", big: bool = False) -> bytes:
     """`planes`: channels x height x width, the last of two or four straight alpha; in one strip each if
-    `apart`, else in one for all."""
+    `apart`, else in one for all. A palette's colours are (n, 255 - n, 0)."""
     channels, height, width = planes.shape
     stored = planes.astype(planes.dtype.newbyteorder(order))
     strips = [plane.tobytes() for plane in stored] if apart else [stored.transpose(1, 2, 0).tobytes()]
@@ -158,6 +158,7 @@ def tiff(planes: np.ndarray, photometric: int, *, apart: bool, order: str = "<",
     fields = {
         256: [width], 257: [height], 258: [8 * planes.itemsize] * channels, 259: [1], 262: [photometric],
         273: places, 277: [channels], 278: [height], 279: sizes, 284: [2 if apart else 1],
+        **({320: [*range(0, 65536, 257), *range(65535, -1, -257), *[0] * 256]} if photometric == 3 else {}),
         **({338: [2]} if channels % 2 == 0 else {}), 339: [3 if planes.dtype.kind == "f" else 1] * channels,
     }  # fmt: skip
     room, table, more = struct.calcsize(f"={long}"), b"", b""

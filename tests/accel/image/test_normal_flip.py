@@ -25,6 +25,14 @@ def unit(*shape: int):
     return (made / np.linalg.norm(made, axis=-1, keepdims=True)).astype(np.float32)
 
 
+@pytest.mark.parametrize(
+    ("format", "kind", "made"),
+    [("jpeg", "uint8", "png"), ("hdr", "float32", "exr"), ("tiff", "float32", "tiff")],
+)
+def test_a_lossy_map_is_written_in_a_format_that_keeps_it(format, kind, made):
+    assert flip(raster(random(4, 4, 3, kind=kind), format=format)).format == made
+
+
 @pytest.mark.parametrize("kind", ["uint8", "uint16"])
 @pytest.mark.parametrize("channels", [3, 4])
 def test_green_becomes_full_scale_less_it_and_all_else_stays(kind, channels):

@@ -6,11 +6,14 @@ import pytest
 import pyvips
 
 from accel.image.decoded import Decoded
+from accel.image.meaning import kind_of
 from accel.image.open_raster import as_raster, open_raster
+from accel.image.resize import resize
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.conftest import image
 from tests.accel.image.files import dds, exr, picture, psd
 from tests.accel.image.icc import ADOBE, ADOBE_GAMMA, in_srgb, rgb_profile
+from tests.accel.image.operating import made
 from tests.accel.image.rasters import CHANNELS, DEPTHS, raster, reopened, written
 
 MODELS = {"uint8": ("b-w", "srgb"), "uint16": ("grey16", "rgb16"), "float32": ("b-w", "scrgb")}
@@ -209,15 +212,25 @@ def test_doubles_are_refused_as_a_kind_of_tiff_and_not_as_damage(opened):
 @pytest.mark.parametrize("dtype", DEPTHS)
 @pytest.mark.parametrize("channels", CHANNELS)
 @pytest.mark.parametrize("data", [True, False])
-def test_a_ktx2_says_whether_its_numbers_are_data(tmp_path, dtype, channels, data):
+def test_a_ktx2_says_whether_its_numbers_are_linear_and_without_alpha_data(tmp_path, dtype, channels, data):
     image = raster(channels, dtype, data=data)
     stored, _ = written(image, "ktx2")
     again = reopened(stored, tmp_path)
     colors = channels > 2 and not data
     assert again.transfer == ("srgb" if colors and dtype != "float32" else "linear")
-    assert again.data == (dtype != "float32" and not colors)
+    assert again.data == (dtype != "float32" and not colors and not again.has_alpha)
     assert not reopened(stored, tmp_path, "srgb").data
     assert reopened(written(again, "ktx2")[0], tmp_path).transfer == again.transfer
+
+
+def test_hidden_colours_of_a_ktx2_stay_hidden_although_it_says_that_it_is_linear(opened):
+    pixels = np.zeros((8, 8, 4), np.uint8)
+    pixels[..., 0], pixels[2:6, 3:5] = 255, (0, 255, 0, 255)
+    found = opened(written(raster(4).with_pixels(pixels, transfer="linear"), "ktx2")[0])
+    assert (found.transfer, found.data, kind_of(found)) == ("linear", False, "color")
+    assert opened(written(found, "jpeg")[0]).pixels[0, 0].min() > 250
+    half = made(resize, found, width=4, height=4)
+    assert half.pixels[1, 1, 0] == 0 < half.pixels[1, 1, 3] and half.transfer == "linear"
 
 
 def test_a_compression_that_nobody_unpacks_here_is_no_damage(opened):

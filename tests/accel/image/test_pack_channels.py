@@ -3,7 +3,9 @@ import pytest
 
 from accel.image.channel_layouts import LAYOUTS, NEUTRAL, channels
 from accel.image.open_raster import open_raster
+from accel.image.operation import Writing
 from accel.image.pack_channels import PackChannels, pack_channels
+from accel.image.save import save as written
 from accel.image.unpack_channels import UnpackChannels, unpack_channels
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.image.raster_of import operate, random, raster
@@ -219,6 +221,18 @@ def test_without_a_layout_each_channel_that_there_is_comes_by_its_letter(count, 
     assert "".join(out) == letters
     for index, letter in enumerate(letters):
         assert (out[letter].pixels[..., 0] == image.pixels[..., index]).all()
+
+
+def test_light_beyond_white_stays_in_the_channels_of_radiance(tmp_path):
+    light = raster(np.full((4, 4, 3), 5, np.float32))
+    (file,), _ = written("light", light, Writing(format="hdr"))
+    (tmp_path / "sky.hdr").write_bytes(file.data)
+    out = unpack_channels([Input("sky.hdr", str(tmp_path / "sky.hdr"))], UnpackChannels(), Limits())
+    assert [facts.format for facts in out.value] == ["exr"] * 3
+    (tmp_path / "r.exr").write_bytes(out.files[0].data)
+    assert (open_raster(Input("r", str(tmp_path / "r.exr")), Limits()).pixels == 5).all()
+    packed = pack([raster(random(4, 4, 1), format="hdr")] * 3)
+    assert (packed.format, packed.pixels.dtype) == ("png", np.uint8)
 
 
 def test_smaller_levels_are_unpacked_too():

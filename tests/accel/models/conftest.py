@@ -4,6 +4,13 @@ from accel.models.store import ModelStore
 from tests.accel.models.server import Site, serve
 
 
+@pytest.fixture(autouse=True)
+def direct(monkeypatch):
+    """No proxy stands before this machine, whatever its variables say."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1")
+
+
 @pytest.fixture
 def store(tmp_path):
     return ModelStore(tmp_path / "models")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import socket
 import threading
+from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,6 +31,29 @@ class Site:
     asked: list[tuple[str, str]] = field(default_factory=list)
     """Path and Range of each request."""
     url: str = ""
+
+
+WAIT_S = 30.0
+"""For how long a connection is waited for that doesn't come, as where a proxy stands between."""
+
+
+@contextmanager
+def accepting(handle: Callable[[socket.socket], object]):
+    """A port on this machine, whose first connection `handle` gets."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(WAIT_S)
+
+        def once() -> None:
+            with suppress(OSError):
+                connection, _ = listening.accept()
+                connection.settimeout(WAIT_S)
+                with connection:
+                    handle(connection)
+
+        thread = threading.Thread(target=once, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join(WAIT_S)
 
 
 @contextmanager

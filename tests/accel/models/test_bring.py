@@ -1,3 +1,6 @@
+import os
+import threading
+
 import pytest
 
 from accel.models.bring import bring
@@ -81,6 +84,31 @@ def test_what_was_meant_to_be_a_model_is_told_wherever_it_lies(store, tmp_path, 
     assert "or another version" in bring(store, [TINY], [tmp_path / "stick"]).left[other]
     other.write_bytes(other.read_bytes()[:-30])
     assert "isn't a whole archive" in bring(store, [TINY], [tmp_path / "stick"]).left[other]
+
+
+def test_of_a_folder_files_that_are_only_called_like_wanted_ones_are_told(store, tmp_path):
+    folder = tmp_path / "stick"
+    folder.mkdir()
+    (folder / "MODEL.onnx").write_bytes(DATA[:-5])
+    (folder / "weights.bin").write_bytes(DATA[:-7])
+    (folder / "photo.jpg").write_bytes(DATA[:-9])
+    tiny = model(file(DATA, Url("https://a.example", ("deep/weights.bin",))))
+    left = bring(store, [tiny], [folder]).left
+    assert list(left) == [folder / "MODEL.onnx", folder / "weights.bin"]
+    assert all("it may be cut off" in why for why in left.values())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes in folders")
+def test_pipes_in_a_folder_hold_nobody_up(store, tmp_path):
+    (tmp_path / "words").write_bytes(WORDS)
+    for name in ("x.zip", "model.onnx"):
+        os.mkfifo(tmp_path / name)
+    done = []
+    # Whoever opens a pipe to read it waits for a writer, and here there is none.
+    thread = threading.Thread(target=lambda: done.append(bring(store, [TINY], [tmp_path])), daemon=True)
+    thread.start()
+    thread.join(30)
+    assert [(len(brought.taken), brought.left) for brought in done] == [(1, {})]
 
 
 def test_one_of_several_parts_is_told_to_be_one(store, tmp_path):

@@ -1,8 +1,5 @@
-import contextlib
 import datetime
-import socket
 import ssl
-import threading
 
 import pytest
 from cryptography import x509
@@ -14,6 +11,7 @@ from accel.models.connecting import check_address
 from accel.models.download import download
 from accel.models.store import ModelError
 from tests.accel.models.records import part
+from tests.accel.models.server import accepting
 
 DATA = b"network"
 
@@ -69,16 +67,7 @@ def certificate(folder):
 def test_a_certificate_that_nobody_vouches_for_is_called_that(tmp_path):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate(tmp_path))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def once():
-            connection, _ = listening.accept()
-            with connection, contextlib.suppress(OSError):
-                context.wrap_socket(connection, server_side=True).close()
-
-        thread = threading.Thread(target=once)
-        thread.start()
-        url = f"https://127.0.0.1:{listening.getsockname()[1]}/x"
+    with accepting(lambda connection: context.wrap_socket(connection, server_side=True).close()) as port:
+        url = f"https://127.0.0.1:{port}/x"
         with pytest.raises(ModelError, match=r"/x: its certificate isn't trusted \(self.signed certificate"):
             download(url, part(DATA), tmp_path / "x", "x", lambda *_: None)
-        thread.join()

@@ -1,7 +1,5 @@
 import os
 import random
-import socket
-import threading
 from pathlib import Path
 
 import pytest
@@ -10,6 +8,7 @@ from accel.models import download as module
 from accel.models.download import download
 from accel.models.store import ModelError, Unwritable
 from tests.accel.models.records import part
+from tests.accel.models.server import accepting
 
 DATA = random.Random(1).randbytes(300_000)
 
@@ -221,20 +220,14 @@ def test_a_circle_of_redirects_is_told_in_one_line(site, get, to):
     ],
 )
 def test_what_is_no_answer_is_not_passed_on(tmp_path, answer, says):
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    def handle(connection):
+        connection.recv(65536)
+        connection.sendall(answer)
 
-        def once():
-            connection, _ = listening.accept()
-            with connection:
-                connection.recv(65536)
-                connection.sendall(answer)
-
-        thread = threading.Thread(target=once)
-        thread.start()
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}/x"
+    with accepting(handle) as port:
+        url = f"http://127.0.0.1:{port}/x"
         with pytest.raises(ModelError) as caught:
             download(url, part(DATA), tmp_path / "x", "x", lambda *_: None)
-        thread.join()
     assert str(caught.value) == f"{url}: {says}"
 
 

@@ -1,3 +1,5 @@
+import contextlib
+
 import pytest
 
 from accel.models.catalogue import TEXTURE_KIND
@@ -64,6 +66,27 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
         pass
     with pytest.raises(ModelError, match="can't be written"):
         store.put(TINY, FILE, DATA)
+
+
+def test_a_listener_that_fails_is_no_folder_that_cannot_be_written(store):
+    def closed(model):
+        raise BrokenPipeError(model.name)
+
+    again = ModelStore(store.folder, closed)
+    with store.locked(TINY), pytest.raises(BrokenPipeError, match="tiny"), again.locked(TINY):
+        pass
+
+
+def test_who_waits_for_a_lock_hears_of_it_and_gets_it(store):
+    held, heard = contextlib.ExitStack(), []
+    held.enter_context(store.locked(TINY))
+
+    def release(model):
+        heard.append(model.name)
+        held.close()
+
+    with ModelStore(store.folder, release).locked(TINY):
+        assert heard == ["tiny"]
 
 
 def test_a_file_that_cannot_be_read_is_named(store):

@@ -106,10 +106,26 @@ def test_a_disk_that_is_too_full_for_pip_is_named(folder, says):
         wheels._run([sys.executable, "-c", f"print({says!r}); raise SystemExit(2)"], "x", silent, str(folder))
 
 
-def test_a_disk_that_has_no_room_for_what_pip_downloads_is_named(folder):
-    code = f"print('Progress 5 of {1 << 60}'); print('ERROR: not enough bytes'); raise SystemExit(1)"
+@pytest.mark.parametrize(
+    "says",
+    [
+        "ERROR: Download failed because not enough bytes were received (1 MB/9 MB)",
+        "ProtocolError: ('Connection broken: IncompleteRead(1 bytes read, 9 more expected)')",
+    ],
+)
+def test_a_disk_that_has_no_room_for_what_pip_downloads_is_named(folder, says):
+    code = f"print('Progress 5 of {1 << 60}'); print({says!r}); raise SystemExit(1)"
     with pytest.raises(Unwritable, match="No space"):
         wheels._run([sys.executable, "-c", code], "x", silent, str(folder))
+
+
+def test_what_fails_on_a_disk_with_little_room_is_told_with_the_room(folder):
+    code = "print('Progress 5 of {}'); print('ERROR: Hashes do not match'); raise SystemExit(1)"
+    said = r"x: Hashes do not match"
+    with pytest.raises(ModelError, match=rf"{said} \(\d+\.\d MB are free of the 2305843009213\.7 that pip"):
+        wheels._run([sys.executable, "-c", code.format(1 << 60)], "x", silent, str(folder))
+    with pytest.raises(ModelError, match=rf"{said}$"):
+        wheels._run([sys.executable, "-c", code.format(1)], "x", silent, str(folder))
 
 
 def test_an_exception_of_pips_own_is_told_by_its_last_line(folder):

@@ -31,6 +31,14 @@ def normal_map(side: int = 256, seed: int = 1):
     return np.round((vectors + 1) * 127.5).astype(np.uint8)
 
 
+def ball(side: int = 64):
+    """The normals of a ball, on transparent black."""
+    x, y = np.meshgrid(*[np.linspace(-1, 1, side)] * 2)
+    vectors = np.stack([x, -y, np.sqrt(np.maximum(1 - x**2 - y**2, 0))], -1)
+    inside = (np.hypot(x, y) < 0.9)[..., None]
+    return np.round(np.concatenate([(vectors + 1) * 127.5, 255 * inside], -1) * inside).astype(np.uint8)
+
+
 def bricks(side: int = 256):
     """Reddish bricks in grey mortar, with dirt."""
     y, x = np.mgrid[:side, :side]

@@ -142,6 +142,12 @@ def test_nothing_asked_is_nothing_judged():
     assert project.judge([], [], []) == []
 
 
+def test_its_size_tells_what_is_doubtful():
+    project, files = project_of([taken("ui"), taken("sprite")] * 20 + [DOUBTFUL])
+    small, large = (project.judge(files[-1:], [size], [DOUBTFUL])[0] for size in (SIZE, (1024, 1024)))
+    assert abs(small.probabilities["ui"] - large.probabilities["ui"]) > 0.02
+
+
 def test_probabilities_sum_to_one():
     assert sum(judged([taken("ui")] * 40).probabilities.values()) == pytest.approx(1)
 
@@ -174,11 +180,15 @@ def test_a_damaged_file_says_what_to_do(tmp_path):
 
 @pytest.mark.parametrize(
     "changed",
-    [{"kinds": np.array(["a", "b"])}, {"levels": np.array(["project"])}, {"splits": np.zeros(1)}],
-)
+    [
+        {"kinds": lambda _: np.array(["a", "b"])}, {"levels": lambda _: np.array(["project"])},
+        {"splits": lambda _: np.zeros(1)}, {"usual": lambda usual: usual[1:]},
+        {"features": lambda columns: np.minimum(columns, 43)}, {"features": lambda columns: columns + 1},
+    ],
+)  # fmt: skip
 def test_a_file_of_another_version_is_refused(tmp_path, changed):
     with np.load(module.FILE) as found:
-        arrays = {**found, **changed}
+        arrays = {**found, **{name: change(found[name]) for name, change in changed.items()}}
     np.savez(tmp_path / "context.npz", **arrays)
     with pytest.raises(WorkloadError, match="can't be used"):
         read(tmp_path / "context.npz")

@@ -202,6 +202,12 @@ def test_a_lossy_albedo_gives_pngs(format):
     assert {image.format for image in made.images.values()} == {"png"}
 
 
+def test_floats_of_radiance_give_floats_and_16_bit_normals():
+    made = estimated(raster(random(8, 8, 3, kind="float32"), format="hdr")).images
+    formats = {name: image.format for name, image in made.items()}
+    assert formats == {"height": "exr", "normal": "png", "roughness": "exr"}
+
+
 @pytest.mark.parametrize(("bits", "expected"), [("8", "uint8"), ("16", "uint16")])
 def test_another_depth_is_given_where_it_is_asked_for(bits, expected):
     made = maps(random(8, 8, 3, kind="float32"), bits=bits)

@@ -8,7 +8,7 @@ from accel.texture.kinds import KINDS
 from accel.texture.model import Judgement, model
 from accel.texture.names import Cue
 from accel.texture.sureness import Sureness
-from tests.accel.texture.pictures import bricks, decoded, normal_map, surface
+from tests.accel.texture.pictures import ball, bricks, decoded, normal_map, surface
 
 EVEN = np.full(len(KINDS), 1 / len(KINDS))
 SURE = Sureness(1.0, {"color": 0.9, "data": 0.9})
@@ -79,6 +79,14 @@ def test_what_a_material_uses_it_as_outweighs_pixels():
     pixels = decoded(grey())
     assert judge(pixels, "a.png", Surroundings(slots=["roughness"])).kind == "roughness"
     assert judge(pixels, "a.png", Surroundings(slots=["ao"])).kind == "ao"
+
+
+def test_normals_of_a_2d_picture_are_normals_although_it_is_a_sprite():
+    around = Surroundings(slots=["normal", "sprite"])
+    found = judge(decoded(ball()), "hero_n.png", around)
+    assert found.kind == "normal" and found.advise
+    assert {one.kind for one in found.evidence if one.source == "slot"} == {"normal", "sprite"}
+    assert judge(decoded(ball()), "hero_n.png", Surroundings(slots=["sprite"])).kind == "sprite"
 
 
 def test_present_import_settings_are_weak_evidence():

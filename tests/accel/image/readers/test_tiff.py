@@ -8,7 +8,7 @@ from accel.image.readers.tiff import is_mixed_up
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.image.files import picture, tiff
 
-GREY, RGB = 1, 2
+GREY, RGB, PALETTE = 1, 2, 3
 
 
 def planes(channels: int, dtype: str) -> np.ndarray:
@@ -50,6 +50,14 @@ def test_grey_with_alpha_is_refused_at_any_depth(read):
     for dtype in ("uint8", "uint16"):
         with pytest.raises(WorkloadError, match="each channel by itself"):
             read(tiff((planes(2, "float32") * 255).astype(dtype), GREY, apart=True))
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_palette_is_one_channel_however_channels_are_stored(read, tmp_path, apart):
+    stored = picture(6, 10, 1).transpose(2, 0, 1)
+    data = tiff(stored, PALETTE, apart=apart)
+    for found in (read(data), opened(tmp_path, data)):
+        assert np.array_equal(found.pixels, np.stack([stored[0], 255 - stored[0], 0 * stored[0]], 2))
 
 
 @pytest.mark.parametrize("big", [False, True])
