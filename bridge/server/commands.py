@@ -93,9 +93,13 @@ class Commands:
         task.add_done_callback(self._unkept.discard)
 
     async def _persist(self, command: Command, reply: Result | Error) -> None:
-        self._kept(
-            command, await self._store.persist(lambda db: ReceiptStore(db).answered(command.id, reply))
-        )
+        try:
+            kept = await self._store.persist(lambda db: ReceiptStore(db).answered(command.id, reply))
+        except StoreError as error:
+            log.error("what came of %s #%d isn't kept: %s", command.name, command.id, error.reason)
+            # Who waits for it finds the same when reading it.
+            kept = None
+        self._kept(command, kept)
 
     def _kept(self, command: Command, receipt: Receipt | None) -> None:
         if receipt is not None and receipt.state == "failed":
