@@ -6,9 +6,12 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import msgspec
 import pytest
+from sqlite_utils import Database
 
 from bridge.connection import ConnectionFile
+from bridge.core.messages import MAX_FRAME, Command, Result
 from bridge.store.receipts import ReceiptStore
 from tests.server.advised import APPLIED, answered, applied, popup
 from tests.server.daemons import ThreadDaemon
@@ -114,6 +117,41 @@ async def test_a_list_has_as_many_receipts_as_fit_into_a_frame_and_goes_on_from_
                 if not found["more"]:
                     break
             assert ids == list(range(600, 0, -1))
+
+
+def keep_large(daemon: ThreadDaemon) -> int:
+    """A receipt that no frame holds, with more errors than that; gives its id."""
+    changes = [
+        {"path": f"res://textures/wall_{n}_normal.png", "options": {"mipmaps": True}} for n in range(2000)
+    ]
+    command = Command(id=0, name="audit.fix", args={"changes": changes, "before": changes}, deadline_ms=1)
+    value = {"before": changes, "after": changes, "errors": [{"path": "a", "message": "locked"}]}
+
+    def work(db: Database) -> int:
+        receipts = ReceiptStore(db)
+        made, _ = receipts.open("audit", "p", "P", command, "audit: no_mipmaps")
+        receipts.answered(made, Result(id=made, value=value))
+        return made
+
+    return daemon.bridge.store.write_now(work)
+
+
+@pytest.mark.parametrize("subprotocol", ["bridge.v1.msgpack", "bridge.v1.json"])
+async def test_a_receipt_larger_than_a_frame_is_listed_abridged_and_hides_no_other(
+    start: Callable[..., ThreadDaemon], subprotocol: str
+) -> None:
+    daemon = start()
+    filled(daemon.paths.database, 3)
+    large = keep_large(daemon)
+    stored = daemon.receipt(large)
+    assert stored is not None and len(msgspec.msgpack.encode(stored)) > MAX_FRAME
+    async with session(daemon.file, subprotocol) as wire:
+        found = (await wire.request(1, "receipts.list"))["value"]
+    first, *others = found["receipts"]
+    assert ([one["id"] for one in others], found["more"]) == ([3, 2, 1], False)
+    assert all(one["abridged"] is False and one["args"] for one in others)
+    assert (first["id"], first["abridged"], first["note"]) == (large, True, "audit: no_mipmaps")
+    assert not first.keys() & {"args", "before", "after", "errors"}
 
 
 async def test_receipts_are_listed_by_a_thread(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
