@@ -128,12 +128,20 @@ def _revert_audit(receipt: int) -> Mapping[str, Any] | None:
 
 def _revert_command(paths: Paths, receipt: int, editor: str) -> Mapping[str, Any]:
     try:
-        return asyncio.run(_revert(paths.connection_file, receipt, editor))
+        return _whole(paths.database, asyncio.run(_revert(paths.connection_file, receipt, editor)))
     except UserError:
         # Where no daemon runs, starting one would bring an unknown receipt no nearer.
         if read_receipt(paths.database, receipt) is None:
             raise _unknown(receipt) from None
         raise
+
+
+def _whole(database: Path, made: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The receipt with what no frame held, such as what couldn't be put back. Raises UserError."""
+    import msgspec
+
+    kept = read_receipt(database, made["id"]) if made.get("abridged") else None
+    return made if kept is None else msgspec.to_builtins(kept)
 
 
 async def _revert(connection_file: Path, receipt: int, editor: str) -> Mapping[str, Any]:

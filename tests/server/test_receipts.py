@@ -72,6 +72,19 @@ async def test_a_revert_sends_what_was_before(file: ConnectionFile, wire: Wire) 
         assert (made["reverts"], made["state"]) == (receipt, "applied")
 
 
+async def test_a_revert_whose_receipt_no_frame_holds_is_answered_abridged(wire: Wire) -> None:
+    many = [{"path": f"res://wall_{n}.png", "options": {"mipmaps": True}} for n in range(2000)]
+    assert 3 * len(msgspec.json.encode(many)) > MAX_FRAME
+    receipt = await applied(wire, value={"before": many, "after": []})
+    await wire.send("request", id=1, workload="receipts.revert", params={"id": receipt})
+    command = await wire.until("command")
+    assert command["args"] == {"changes": many}
+    await wire.send("result", id=command["id"], value={"before": many, "after": many})
+    made = (await wire.until("result", id=1))["value"]["receipt"]
+    assert (made["id"], made["reverts"], made["state"]) == (command["id"], receipt, "applied")
+    assert made["abridged"] is True and "after" not in made
+
+
 async def test_a_popup_may_revert_all_it_applied_last_first(wire: Wire) -> None:
     shown = await popup(wire, state={"commands": 2, "revert": True})
     await answered(wire, shown)
