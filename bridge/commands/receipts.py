@@ -115,12 +115,13 @@ def _revert_audit(receipt: int) -> Mapping[str, Any] | None:
     import msgspec
 
     from bridge import host
-    from bridge.audit.fix import COMMAND, revert
+    from bridge.audit.fix import revert
     from bridge.paths import Paths
+    from bridge.store.records import AUDIT_FIX
 
     database = Paths.find().database
     found = read_receipt(database, receipt)
-    if found is None or found.command != COMMAND:
+    if found is None or found.command != AUDIT_FIX:
         return None
     made: Mapping[str, Any] = msgspec.to_builtins(revert(host.load(), found, database))
     return made

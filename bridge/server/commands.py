@@ -15,7 +15,7 @@ from bridge.core.errors import RequestError, StoreError
 from bridge.core.messages import Command, Error, Numbered, Result
 from bridge.server.live import LiveSession, Sessions
 from bridge.store.receipts import ReceiptStore
-from bridge.store.records import Receipt
+from bridge.store.records import AUDIT_FIX, Receipt
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -148,7 +148,8 @@ class Commands:
         """Puts back what receipts changed; gives the new receipts, which the editor has yet to answer.
 
         `editor` is the session of the one to do it; `asking` that of who asks. Raises RequestError: unknown,
-        never applied, no editor of that project, or several of which none is named, has asked or did it.
+        never applied, an audit's, no editor of that project, or several of which none is named, has asked or
+        did it.
         """
         found = [await self._revertible(receipt_id) for receipt_id in receipt_ids]
         made = []
@@ -170,6 +171,9 @@ class Commands:
 
     async def _revertible(self, receipt_id: int) -> Receipt:
         receipt = await self._get(receipt_id)
+        if receipt.command == AUDIT_FIX:
+            reason = f"`popbridge audit --fix` made it, and `popbridge revert {receipt_id}` puts it back"
+            raise RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt_id}", reason=reason)
         if receipt.state != "applied" or not receipt.before:
             reason = f"it changed nothing ({receipt.state}), so that nothing can be put back"
             raise RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt_id}", reason=reason)

@@ -187,6 +187,16 @@ async def test_what_was_never_applied_cant_be_reverted(wire: Wire) -> None:
     assert "sent" in answer["message"]
 
 
+async def test_what_an_audit_wrote_is_no_editors_to_put_back(start: Callable[..., ThreadDaemon]) -> None:
+    daemon = start()
+    receipt = keep_large(daemon)
+    async with session(daemon.file, project={"id": "p", "name": "P"}) as wire:
+        answer = await wire.request(1, "receipts.revert", {"id": receipt})
+        assert answer["code"] == "unsupported"
+        assert f"`popbridge revert {receipt}` puts it back" in answer["message"]
+        assert await wire.quiet()
+
+
 async def test_a_revert_needs_an_editor_and_only_one(start: Callable[..., ThreadDaemon]) -> None:
     file = start().file
     project = {"id": "p", "name": "The Game"}
