@@ -228,7 +228,8 @@ class Context(Protocol):
     """What the bridge does for an advisor.
 
     While the daemon's database can't be read or written, whatever needs it waits until it can, except where
-    somebody asks and waits (`Advisor.on_ask`): they are told to ask again.
+    somebody asks and waits (`Advisor.on_ask`): they are told to ask again. For what nobody can read any more,
+    as a damaged file has it, nobody waits: RequestError `store_unavailable`.
     """
 
     settings: Mapping[str, Any]

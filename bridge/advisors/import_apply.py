@@ -45,7 +45,12 @@ async def apply(context: Context, session: SessionView, parts: Parts, gist: Gist
     errors: list[tuple[str, str]] = []
     for receipt in receipts:
         # Of each only what is told of it is kept: all of them are as much as all files.
-        answer = await context.receipt(receipt)
+        try:
+            answer = await context.receipt(receipt)
+        except RequestError as error:
+            # In a damaged database it can't be put back either; the others can.
+            errors.append(("", why(error, session.locale)))
+            continue
         applied += [receipt] if answer["state"] == "applied" else []
         paths += [path for path, _ in _pairs(answer.get("after"), "options")]
         errors += _problems(answer, session.locale)

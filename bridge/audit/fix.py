@@ -15,14 +15,13 @@ from bridge.audit.project import Project, find
 from bridge.audit.results import Issue, Report, Row
 from bridge.core.errors import UserError
 from bridge.core.messages import Command, Result
-from bridge.store.records import pack, when_text
+from bridge.store.records import AUDIT_FIX, pack, when_text
 
 if TYPE_CHECKING:
     from bridge.host import Registry
     from bridge.store.receipts import ReceiptStore
     from bridge.store.records import Receipt
 
-COMMAND = "audit.fix"
 SESSION = "audit"
 """In the place of an editor's session."""
 
@@ -51,7 +50,7 @@ def fix(project: Project, report: Report, database: Path) -> None:
 
 
 def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
-    """Puts back what a receipt of this command changed, without an editor. Raises UserError.
+    """Puts back what a receipt of `AUDIT_FIX` changed, without an editor. Raises UserError.
 
     Nothing is put back where one of the options has changed since, or that was done before.
     """
@@ -122,7 +121,7 @@ def _open(
     """The id of a receipt, which is kept before anything is written: a run may be killed while it writes."""
     root = root.resolve()
     args = {"root": str(root), "changes": list(changes), "before": list(before)}
-    command = Command(id=0, name=COMMAND, args=args, deadline_ms=60_000)
+    command = Command(id=0, name=AUDIT_FIX, args=args, deadline_ms=60_000)
     identity = hashlib.sha256(root.as_posix().encode("utf-8", "surrogateescape")).hexdigest()
     made, _ = store.open(SESSION, identity, root.name, command, note, reverts=reverts)
     return made

@@ -115,12 +115,13 @@ def _revert_audit(receipt: int) -> Mapping[str, Any] | None:
     import msgspec
 
     from bridge import host
-    from bridge.audit.fix import COMMAND, revert
+    from bridge.audit.fix import revert
     from bridge.paths import Paths
+    from bridge.store.records import AUDIT_FIX
 
     database = Paths.find().database
     found = read_receipt(database, receipt)
-    if found is None or found.command != COMMAND:
+    if found is None or found.command != AUDIT_FIX:
         return None
     made: Mapping[str, Any] = msgspec.to_builtins(revert(host.load(), found, database))
     return made
@@ -128,12 +129,20 @@ def _revert_audit(receipt: int) -> Mapping[str, Any] | None:
 
 def _revert_command(paths: Paths, receipt: int, editor: str) -> Mapping[str, Any]:
     try:
-        return asyncio.run(_revert(paths.connection_file, receipt, editor))
+        return _whole(paths.database, asyncio.run(_revert(paths.connection_file, receipt, editor)))
     except UserError:
         # Where no daemon runs, starting one would bring an unknown receipt no nearer.
         if read_receipt(paths.database, receipt) is None:
             raise _unknown(receipt) from None
         raise
+
+
+def _whole(database: Path, made: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The receipt with what no frame held, such as what couldn't be put back. Raises UserError."""
+    import msgspec
+
+    kept = read_receipt(database, made["id"]) if made.get("abridged") else None
+    return made if kept is None else msgspec.to_builtins(kept)
 
 
 async def _revert(connection_file: Path, receipt: int, editor: str) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ from bridge.core.errors import RequestError, StoreError
 from bridge.core.messages import Command, Error, Numbered, Result
 from bridge.server.live import LiveSession, Sessions
 from bridge.store.receipts import ReceiptStore
-from bridge.store.records import Receipt
+from bridge.store.records import AUDIT_FIX, Receipt
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -93,9 +93,13 @@ class Commands:
         task.add_done_callback(self._unkept.discard)
 
     async def _persist(self, command: Command, reply: Result | Error) -> None:
-        self._kept(
-            command, await self._store.persist(lambda db: ReceiptStore(db).answered(command.id, reply))
-        )
+        try:
+            kept = await self._store.persist(lambda db: ReceiptStore(db).answered(command.id, reply))
+        except StoreError as error:
+            log.error("what came of %s #%d isn't kept: %s", command.name, command.id, error.reason)
+            # Who waits for it finds the same when reading it.
+            kept = None
+        self._kept(command, kept)
 
     def _kept(self, command: Command, receipt: Receipt | None) -> None:
         if receipt is not None and receipt.state == "failed":
@@ -144,7 +148,8 @@ class Commands:
         """Puts back what receipts changed; gives the new receipts, which the editor has yet to answer.
 
         `editor` is the session of the one to do it; `asking` that of who asks. Raises RequestError: unknown,
-        never applied, no editor of that project, or several of which none is named, has asked or did it.
+        never applied, an audit's, no editor of that project, or several of which none is named, has asked or
+        did it.
         """
         found = [await self._revertible(receipt_id) for receipt_id in receipt_ids]
         made = []
@@ -166,6 +171,9 @@ class Commands:
 
     async def _revertible(self, receipt_id: int) -> Receipt:
         receipt = await self._get(receipt_id)
+        if receipt.command == AUDIT_FIX:
+            reason = f"`popbridge audit --fix` made it, and `popbridge revert {receipt_id}` puts it back"
+            raise RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt_id}", reason=reason)
         if receipt.state != "applied" or not receipt.before:
             reason = f"it changed nothing ({receipt.state}), so that nothing can be put back"
             raise RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt_id}", reason=reason)

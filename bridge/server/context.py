@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,7 +11,12 @@ import msgspec
 
 from accel.workload import Input
 from bridge.api import Advisor, RunResult, SessionView
+from bridge.core import errors
+from bridge.core.errors import RequestError
 from bridge.core.messages import Popup
+from bridge.store.failures import LastingDamage
+
+log = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
 
@@ -96,7 +102,13 @@ class AdvisorContext:
         await self._kept(lambda: self._flows.rules.add(session, folder, finding))
 
     async def _kept(self, do: Callable[[], Awaitable[Value]]) -> Value:
-        return await (self._flows.store.insist(do) if self._patient else do())
+        if not self._patient:
+            return await do()
+        try:
+            return await self._flows.store.insist(do)
+        except LastingDamage as error:
+            log.error("advisor %s: %s", self._advisor.name, error.reason)
+            raise RequestError(errors.STORE_UNAVAILABLE, reason=error.reason) from None
 
     def _step(self) -> tuple[int, int] | None:
         self._steps += 1

@@ -20,6 +20,7 @@ from bridge.server.context import AdvisorContext
 from bridge.server.live import LiveSession
 from bridge.server.rules import RuleKeeper
 from bridge.server.runner import Runner
+from bridge.store.failures import LastingDamage
 from bridge.store.records import StoredPopup, pack, unpack
 from bridge.store.sessions import SessionStore
 from bridge.store.store import Store
@@ -119,6 +120,11 @@ class Flows:
             self.spawn(self._act(live, popup_id), f"acting on the answer to popup {popup_id}")
 
     async def _act(self, live: LiveSession, popup_id: int) -> None:
+        """The answer is settled whatever its advisor raises, unless nothing can be kept any more.
+
+        Raises StoreError, where the popup itself can't be read either: it stays as it is, for whoever mends
+        the database.
+        """
         stored = await self.store.insist(lambda: self._stored(popup_id))
         if stored is None or stored.answer is None:
             return
@@ -168,17 +174,19 @@ class Flows:
 
         Those that can't be read any more, in a damaged file, are left out.
         """
-        kept = await self.store.read(
-            lambda connection: SessionStore(Database(connection)).unsettled(live.id), brief=False
-        )
         found = []
-        for one in kept:
-            if one.advisor == advisor.name and one.status == "open":
-                try:
+        for popup_id in await self.store.read(
+            lambda connection: SessionStore(Database(connection)).unsettled_ids(live.id)
+        ):
+            try:
+                one = await self._stored(popup_id)
+                if one is not None and one.advisor == advisor.name and one.status == "open":
                     popup = msgspec.structs.replace(unpack(one.message, Popup), id=one.id)
                     found.append((popup, unpack(one.state)))
-                except msgspec.DecodeError as error:
-                    self._tell(one.id, error)
+            except LastingDamage as error:
+                log.error("popup %d is left out: %s", popup_id, error.reason)
+            except msgspec.DecodeError as error:
+                self._tell(popup_id, error)
         return found
 
     def _tell(self, popup_id: int, error: msgspec.DecodeError) -> None:

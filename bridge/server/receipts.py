@@ -17,7 +17,21 @@ from bridge.core import errors
 from bridge.core.messages import MAX_FRAME
 from bridge.server.live import SPARE
 from bridge.store.receipts import ReceiptStore
+from bridge.store.records import Receipt
 from bridge.store.store import Store
+
+ROOM = MAX_FRAME - SPARE
+"""Bytes of a frame for receipts."""
+LARGE = ("args", "before", "after", "errors")
+"""What grows with the files that a receipt is about."""
+
+
+class Shown(Receipt, kw_only=True):
+    """A receipt as clients get it."""
+
+    abridged: bool = False
+    """Whether it was too large for a frame, so that it comes without `args`, `before`, `after` and `errors`:
+    `popbridge receipts --json` shows them."""
 
 
 class ListParams(Struct, forbid_unknown_fields=True):
@@ -48,7 +62,8 @@ class Receipts(Advisor):
             return await self._store.read(functools.partial(_listed, wanted), brief=False)
         asked = _parse(name, params, RevertParams)
         made = await context.revert([asked.id], editor=asked.editor)
-        return {"receipt": dict(await context.receipt(made[0]))}
+        shown, _ = _shown(await context.receipt(made[0]))
+        return {"receipt": shown}
 
     async def on_event(self, context: Context, session: SessionView, event: Event) -> None:
         raise AssertionError("watches nothing")
@@ -60,17 +75,26 @@ class Receipts(Advisor):
 
 
 def _listed(wanted: ListParams, connection: sqlite3.Connection) -> dict[str, Any]:
-    """As many of the newest as fit into a frame."""
+    """As many of the newest as fit into a frame, one at least if there is any."""
     listed: list[Any] = []
-    room = MAX_FRAME - SPARE
+    room = ROOM
     with contextlib.closing(ReceiptStore(Database(connection)).newest(wanted.limit, wanted.before)) as found:
         for receipt in found:
-            value = msgspec.to_builtins(receipt)
-            room -= _size(value)
+            value, size = _shown(msgspec.to_builtins(receipt))
+            room -= size
             if listed and room < 0:
                 return {"receipts": listed, "more": True}
             listed.append(value)
     return {"receipts": listed, "more": False}
+
+
+def _shown(receipt: Mapping[str, Any]) -> tuple[Mapping[str, Any], int]:
+    """As in `Shown`, and its bytes."""
+    whole = {**receipt, "abridged": False}
+    if (size := _size(whole)) <= ROOM:
+        return whole, size
+    rest = {name: value for name, value in receipt.items() if name not in LARGE} | {"abridged": True}
+    return rest, _size(rest)
 
 
 def _size(value: Any) -> int:

@@ -62,7 +62,7 @@ class RuleKeeper:
         """What is waiting is written together: each time the whole file is read and written anew."""
         try:
             while wishes := self._waiting.pop(root, []):
-                _settle(wishes, await _added(root, wishes))
+                await _add(root, wishes)
         finally:
             del self._writers[root]
 
@@ -89,29 +89,42 @@ class RuleKeeper:
             log.warning("%s", what)
 
 
-async def _added(root: Path, wishes: Sequence[Wish]) -> Exception | None:
-    """Why they couldn't be."""
+async def _add(root: Path, wishes: Sequence[Wish]) -> None:
+    """Tells who waits for these what became of them."""
+    error = await _refused(root, wishes)
+    if error is None or isinstance(error, UserError) or len(wishes) == 1:
+        for wish in wishes:
+            _settle(wish, error)
+        return
+    # One that can't be written, whatever the reason, costs the others nothing.
+    for wish in wishes:
+        _settle(wish, await _refused(root, [wish]))
+
+
+async def _refused(root: Path, wishes: Sequence[Wish]) -> Exception | None:
+    """Why they couldn't be written; None where they were."""
     rules: dict[str, list[str]] = {}
     for folder, finding, _ in wishes:
         rules.setdefault(folder, []).append(finding)
     try:
         await asyncio.to_thread(projectfile.add_rules, root, rules)
-    except UserError as error:
-        return RequestError(errors.BAD_INPUT, message=str(error))
     # Whatever it is, those who wait are told.
     except Exception as error:
         return error
     return None
 
 
-def _settle(wishes: Sequence[Wish], error: Exception | None) -> None:
-    for _, _, future in wishes:
-        if future.done():
-            continue
-        if error is None:
-            future.set_result(None)
-        else:
-            future.set_exception(error)
+def _settle(wish: Wish, error: Exception | None) -> None:
+    _, _, future = wish
+    if future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    elif isinstance(error, UserError):
+        # One for each, as who raises an error writes into it.
+        future.set_exception(RequestError(errors.BAD_INPUT, message=str(error)))
+    else:
+        future.set_exception(error)
 
 
 def _together(one: Rules, other: Rules) -> Rules:

@@ -45,11 +45,11 @@ def as_store_error(error: Failure, path: Path | None = None) -> StoreError | sql
     Of damage they name the file `path`, where that is given.
     """
     if isinstance(error, UnicodeDecodeError):
-        return damage(f"text that isn't UTF-8: {error}", path)
+        return LastingDamage(_damage(f"text that isn't UTF-8: {error}", path))
     if str(error).startswith(NO_UTF8):
         # The text itself, of any length, says nothing to anybody.
         column = str(error).removeprefix(NO_UTF8).partition(" with text")[0]
-        return damage(f"text that isn't UTF-8 in column{column}", path)
+        return LastingDamage(_damage(f"text that isn't UTF-8 in column{column}", path))
     # An extended code such as SQLITE_IOERR_WRITE begins with its primary one.
     name = getattr(error, "sqlite_errorname", "SQLITE_UNKNOWN").split("_")[1]
     reason = REASONS.get(name)
@@ -57,8 +57,8 @@ def as_store_error(error: Failure, path: Path | None = None) -> StoreError | sql
         return error
     said = "" if str(error) in SAID_BY_THEM else str(error)
     if reason == REASONS["CORRUPT"]:
-        made = damage(said, path)
-        return DamagedRow(made.reason) if isinstance(error, Unreadable) else made
+        kind = DamagedRow if isinstance(error, Unreadable) else StoreError
+        return kind(_damage(said, path))
     return StoreError(f"{reason} ({said})" if said else reason)
 
 
@@ -68,7 +68,11 @@ class Unreadable(sqlite3.DatabaseError):
     sqlite_errorname = "SQLITE_CORRUPT"
 
 
-class DamagedRow(StoreError):
+class LastingDamage(StoreError):
+    """SQLite gives what nobody can read, such as text that is no UTF-8: to ask again is in vain."""
+
+
+class DamagedRow(LastingDamage):
     """What is said of an `Unreadable` one."""
 
 
@@ -79,10 +83,10 @@ def broken(said: str) -> sqlite3.DatabaseError:
     return error
 
 
-def damage(said: str, path: Path | None = None) -> StoreError:
+def _damage(said: str, path: Path | None) -> str:
     """The file `path` is broken; `said` is how that shows."""
     details = ": ".join(filter(None, (str(path or ""), said)))
-    return StoreError(f"{REASONS['CORRUPT']} ({details})" if details else REASONS["CORRUPT"])
+    return f"{REASONS['CORRUPT']} ({details})" if details else REASONS["CORRUPT"]
 
 
 def is_damage(error: StoreError) -> bool:

@@ -15,6 +15,9 @@ Stored = TypeVar("Stored")
 
 Row = Mapping[str, Any]
 
+AUDIT_FIX = "audit.fix"
+"""The command of receipts that `popbridge audit --fix` keeps; no editor knows it."""
+
 ReceiptState = Literal["sent", "applied", "failed"]
 
 

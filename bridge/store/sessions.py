@@ -134,6 +134,13 @@ class SessionStore:
         """Open and answered popups of a session, oldest first."""
         return self._rows("session = ? AND status != 'settled'", session_id)
 
+    def unsettled_ids(self, session_id: str) -> list[int]:
+        """Their ids, whether or not all of them can be read."""
+        rows = self._connection.execute(
+            "SELECT id FROM popups WHERE session = ? AND status != 'settled' ORDER BY id", (session_id,)
+        )
+        return [popup_id for (popup_id,) in rows.fetchall()]
+
     def _rows(self, where: str, value: object) -> list[StoredPopup]:
         rows = self._db.query(
             "SELECT id, session, seq, advisor, message, state, status, answer FROM popups "

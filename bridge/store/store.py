@@ -17,7 +17,7 @@ from sqlite_utils import Database, Migrations
 from bridge.core.errors import StoreError
 from bridge.store.commits import Commits, Done, Outcome
 from bridge.store.database import connect, unusable
-from bridge.store.failures import FAILURES
+from bridge.store.failures import FAILURES, LastingDamage
 from bridge.store.inline import Allowance, InlineReader
 from bridge.store.readers import LIMIT_S, Readers
 from bridge.store.writer import Writer, closed
@@ -116,20 +116,23 @@ class Store:
         return future.result()
 
     async def persist(self, work: Callable[[Database], Value], *, synced: bool = True) -> Value:
-        """As `write`, tried again until it is kept. Raises StoreError only once the store is closed."""
+        """As `write`, tried again until it is kept.
+
+        Raises StoreError only once the store is closed, and LastingDamage.
+        """
         return await self.insist(lambda: self.write(work, synced=synced))
 
     async def insist(self, ask: Callable[[], Awaitable[Value]]) -> Value:
         """What `ask` gives, which is asked again while it raises StoreError.
 
-        Raises that only once the store is closed.
+        Raises that only once the store is closed, and LastingDamage: what can't be read stays so.
         """
         tries = 0
         while True:
             try:
                 return await ask()
             except StoreError as error:
-                if self._closed:
+                if self._closed or isinstance(error, LastingDamage):
                     raise
                 level = logging.DEBUG if tries else logging.ERROR
                 log.log(level, "what must be kept is tried again: %s", error.reason)

@@ -15,7 +15,8 @@ from bridge.advisors.advice import FileAdvice
 from bridge.advisors.findings import Finding
 from bridge.advisors.import_flow import TextureImportAdvisor
 from bridge.advisors.import_parts import Advice, Gist, packed, parted, portions
-from bridge.api import Answer, TextureIntent
+from bridge.api import Answer, RequestError, TextureIntent
+from bridge.core import errors
 from tests.advisors.desk import Bench
 from tests.advisors.test_import_flow import normal
 
@@ -122,3 +123,22 @@ async def test_no_portion_is_larger_than_a_frame_takes(monkeypatch: pytest.Monke
     files = [advised(number, preset="x" * size) for number, size in enumerate((1000, 1000, 5000, 1000))]
     assert [len(portion) for portion in await changes(files)] == [2, 1, 1]
     assert await changes([]) == [] and list(parted([])) == []
+
+
+async def test_a_receipt_that_cant_be_read_costs_no_other_portion_its_undo(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = bench.receipt
+
+    async def receipt(receipt_id: int) -> Any:
+        if receipt_id == 2:
+            raise RequestError(errors.STORE_UNAVAILABLE, reason="its database is damaged")
+        return await real(receipt_id)
+
+    monkeypatch.setattr(import_parts, "MAX_CHANGES", 1)
+    monkeypatch.setattr(bench, "receipt", receipt)
+    await bench.imported(*(normal(bench, f"{name}_n.png") for name in "abc"))
+    await bench.answer("apply")
+    assert bench.asking.title == "Applied to 2 textures" and "is damaged" in bench.asking.body
+    await bench.answer("undo")
+    assert bench.reverted == [[1, 3]]

@@ -134,6 +134,20 @@ class TestReceipts:
             daemon.stop()
         assert code == 2 and one_line(err) and "no receipt 7" in err
 
+    def test_revert_tells_also_what_is_too_large_for_the_daemons_answer(
+        self, popbridge: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = keep_receipt(home, ["res://b.png"], errors=[{"path": "res://a.png", "message": "read-only"}])
+
+        async def reverted(connection_file: Path, receipt: int, editor: str) -> dict[str, Any]:
+            return {"id": made, "state": "applied", "abridged": True}
+
+        monkeypatch.setattr(receipts, "_revert", reverted)
+        code, out, _ = popbridge("revert", "77")
+        assert code == 1
+        assert f"Receipt 77 is put back (receipt {made})." in out and "res://a.png read-only" in out
+        assert json.loads(popbridge("revert", "77", "--json")[1])["errors"]
+
     def test_revert_tells_what_the_editor_answered(
         self, popbridge: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -6,9 +6,12 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import msgspec
 import pytest
+from sqlite_utils import Database
 
 from bridge.connection import ConnectionFile
+from bridge.core.messages import MAX_FRAME, Command, Result
 from bridge.store.receipts import ReceiptStore
 from tests.server.advised import APPLIED, answered, applied, popup
 from tests.server.daemons import ThreadDaemon
@@ -69,6 +72,19 @@ async def test_a_revert_sends_what_was_before(file: ConnectionFile, wire: Wire) 
         assert (made["reverts"], made["state"]) == (receipt, "applied")
 
 
+async def test_a_revert_whose_receipt_no_frame_holds_is_answered_abridged(wire: Wire) -> None:
+    many = [{"path": f"res://wall_{n}.png", "options": {"mipmaps": True}} for n in range(2000)]
+    assert 3 * len(msgspec.json.encode(many)) > MAX_FRAME
+    receipt = await applied(wire, value={"before": many, "after": []})
+    await wire.send("request", id=1, workload="receipts.revert", params={"id": receipt})
+    command = await wire.until("command")
+    assert command["args"] == {"changes": many}
+    await wire.send("result", id=command["id"], value={"before": many, "after": many})
+    made = (await wire.until("result", id=1))["value"]["receipt"]
+    assert (made["id"], made["reverts"], made["state"]) == (command["id"], receipt, "applied")
+    assert made["abridged"] is True and "after" not in made
+
+
 async def test_a_popup_may_revert_all_it_applied_last_first(wire: Wire) -> None:
     shown = await popup(wire, state={"commands": 2, "revert": True})
     await answered(wire, shown)
@@ -116,6 +132,41 @@ async def test_a_list_has_as_many_receipts_as_fit_into_a_frame_and_goes_on_from_
             assert ids == list(range(600, 0, -1))
 
 
+def keep_large(daemon: ThreadDaemon) -> int:
+    """A receipt that no frame holds, with more errors than that; gives its id."""
+    changes = [
+        {"path": f"res://textures/wall_{n}_normal.png", "options": {"mipmaps": True}} for n in range(2000)
+    ]
+    command = Command(id=0, name="audit.fix", args={"changes": changes, "before": changes}, deadline_ms=1)
+    value = {"before": changes, "after": changes, "errors": [{"path": "a", "message": "locked"}]}
+
+    def work(db: Database) -> int:
+        receipts = ReceiptStore(db)
+        made, _ = receipts.open("audit", "p", "P", command, "audit: no_mipmaps")
+        receipts.answered(made, Result(id=made, value=value))
+        return made
+
+    return daemon.bridge.store.write_now(work)
+
+
+@pytest.mark.parametrize("subprotocol", ["bridge.v1.msgpack", "bridge.v1.json"])
+async def test_a_receipt_larger_than_a_frame_is_listed_abridged_and_hides_no_other(
+    start: Callable[..., ThreadDaemon], subprotocol: str
+) -> None:
+    daemon = start()
+    filled(daemon.paths.database, 3)
+    large = keep_large(daemon)
+    stored = daemon.receipt(large)
+    assert stored is not None and len(msgspec.msgpack.encode(stored)) > MAX_FRAME
+    async with session(daemon.file, subprotocol) as wire:
+        found = (await wire.request(1, "receipts.list"))["value"]
+    first, *others = found["receipts"]
+    assert ([one["id"] for one in others], found["more"]) == ([3, 2, 1], False)
+    assert all(one["abridged"] is False and one["args"] for one in others)
+    assert (first["id"], first["abridged"], first["note"]) == (large, True, "audit: no_mipmaps")
+    assert not first.keys() & {"args", "before", "after", "errors"}
+
+
 async def test_receipts_are_listed_by_a_thread(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     real, threads = ReceiptStore.newest, set()
 
@@ -134,6 +185,16 @@ async def test_what_was_never_applied_cant_be_reverted(wire: Wire) -> None:
     answer = await wire.request(1, "receipts.revert", {"id": command["id"]})
     assert answer["code"] == "unsupported"
     assert "sent" in answer["message"]
+
+
+async def test_what_an_audit_wrote_is_no_editors_to_put_back(start: Callable[..., ThreadDaemon]) -> None:
+    daemon = start()
+    receipt = keep_large(daemon)
+    async with session(daemon.file, project={"id": "p", "name": "P"}) as wire:
+        answer = await wire.request(1, "receipts.revert", {"id": receipt})
+        assert answer["code"] == "unsupported"
+        assert f"`popbridge revert {receipt}` puts it back" in answer["message"]
+        assert await wire.quiet()
 
 
 async def test_a_revert_needs_an_editor_and_only_one(start: Callable[..., ThreadDaemon]) -> None:

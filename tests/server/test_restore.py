@@ -15,8 +15,9 @@ from bridge.core.errors import UserError
 from bridge.core.messages import Answer
 from bridge.core.settings import resolve
 from bridge.server.app import Bridge
+from tests.server.advised import APPLIED, answered, popup
 from tests.server.daemons import ThreadDaemon, paths_in, registry, until
-from tests.server.test_flows import APPLIED, answered, lines, popup
+from tests.server.test_flows import lines
 from tests.server.wire import Wire, dial, identity, resume, session
 
 Start = Callable[..., ThreadDaemon]

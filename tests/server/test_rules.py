@@ -79,11 +79,25 @@ async def test_all_whose_rules_cant_be_written_are_told(store: Store, root: Path
     (root / NAME).write_text(BROKEN)
     keeper = RuleKeeper(store)
     wishes = [keeper.add(view(root), folder, "flat") for folder in ("a", "b")]
-    for outcome in await asyncio.gather(*wishes, return_exceptions=True):
+    one, other = await asyncio.gather(*wishes, return_exceptions=True)
+    for outcome in (one, other):
         assert isinstance(outcome, RequestError) and NAME in outcome.message
+    assert one is not other
     (root / NAME).write_text("")
     await keeper.add(view(root), "a", "flat")
     assert await keeper.of(view(root)) == {"a": ["flat"]}
+
+
+async def test_a_rule_that_cant_be_written_costs_no_other(store: Store, root: Path) -> None:
+    keeper = RuleKeeper(store)
+    folders = ("a", "b\udcff", "c", "d\udcff", "e")
+    outcomes = await asyncio.gather(
+        *(keeper.add(view(root), folder, "flat") for folder in folders), return_exceptions=True
+    )
+    assert [type(one) for one in outcomes] == [
+        type(None), UnicodeEncodeError, type(None), UnicodeEncodeError, type(None)
+    ]  # fmt: skip
+    assert await keeper.of(view(root)) == {"a": ["flat"], "c": ["flat"], "e": ["flat"]}
 
 
 async def test_a_change_by_hand_counts_at_once(store: Store, root: Path) -> None:

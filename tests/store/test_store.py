@@ -15,6 +15,7 @@ from sqlite_utils import Database
 
 from bridge.core.errors import StoreError, UserError
 from bridge.store import store as store_module
+from bridge.store.failures import LastingDamage, Unreadable
 from bridge.store.store import Store
 from tests.store.things import migrations, texts
 
@@ -190,7 +191,7 @@ async def test_text_that_is_no_utf8_is_damage_to_who_meets_it_when_writing(
     gate.set()
     await first
     outcomes = await asyncio.gather(*late, return_exceptions=True)
-    assert [type(one) for one in outcomes] == [StoreError, int, StoreError, int]
+    assert [type(one) for one in outcomes] == [LastingDamage, int, LastingDamage, int]
     assert await damaged.read(texts) == ["one", "two", "three"]
 
 
@@ -223,6 +224,24 @@ async def test_what_must_be_kept_is_tried_until_it_is(
     holder.close()
     assert await keeping == 1
     assert "tried again: another program holds its database" in caplog.text
+
+
+def no_record(db: Database) -> None:
+    """What fails where a row holds something else than was kept."""
+    raise Unreadable("things, row 1: no bytes")
+
+
+@pytest.mark.parametrize("fails", [no_utf8, no_name, no_record])
+async def test_what_cant_be_read_isnt_tried_again(damaged: Store, fails: Callable[[Any], Any]) -> None:
+    def half_done(db: Database) -> None:
+        insert("half done")(db)
+        fails(db)
+
+    async with asyncio.timeout(30):
+        for asked in (damaged.persist(half_done), damaged.insist(lambda: damaged.read(fails))):
+            with pytest.raises(LastingDamage, match="is damaged: stop"):
+                await asked
+    assert await damaged.read(texts) == ["one"]
 
 
 async def test_a_query_that_takes_too_long_is_given_up_and_the_reader_goes_on(store: Store) -> None:

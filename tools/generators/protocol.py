@@ -15,7 +15,6 @@ from bridge.core.messages import CLIENT_MESSAGES, SERVER_MESSAGES
 from bridge.core.settings import SETTINGS
 from bridge.server import receipts, uploads, welcome
 from bridge.server.protocol import BridgeProtocol
-from bridge.store.records import Receipt
 from tools.generators import _markdown, _records
 
 TARGET = Path("docs/protocol.md")
@@ -70,7 +69,7 @@ def _facts() -> dict[str, object]:
                 "the error `ambiguous_editor` lists them.",
             },
         ),
-        "receipt": _fields(_struct(Receipt)),
+        "receipt": _fields(_struct(receipts.Shown)),
         "messages": "\n\n".join(map(_message, infos)),
         "parts": "\n\n".join(map(_part, _parts(infos))),
         "close_codes": _markdown.table(
@@ -112,7 +111,8 @@ def _message(info: inspect.StructType) -> str:
 
 
 def _fields(info: inspect.StructType) -> str:
-    return _markdown.fields(info, {a.name: a.says for a in _records.attributes(info.cls)})
+    own = [cls for cls in reversed(info.cls.__mro__) if cls.__module__.startswith("bridge.")]
+    return _markdown.fields(info, {a.name: a.says for cls in own for a in _records.attributes(cls)})
 
 
 def _part(info: inspect.StructType) -> str:
