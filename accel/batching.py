@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from accel.apart import Apart
-from accel.batch import LEAST_S, Batch, Waiting, overdue, settle
+from accel.batch import Batch, Waiting, overdue, settle
 from accel.executor import BatchExecutor, ExecutorResult
+from accel.pace import LEAST_S, Pace
 from accel.priorities import PRIORITIES, Turns
 from accel.watch import Watch
 from accel.workload import Batching, Input, Workload, WorkloadError
@@ -30,12 +31,13 @@ class Batcher:
     """An executor that runs jobs of one workload together where its policy says so."""
 
     def __init__(self, executor: BatchExecutor, max_rows: MaxRows, *, least_s: float = LEAST_S) -> None:
-        """A batch that is under way for `least_s` seconds is stopped when a deadline in it passes, or half of
-        the time that the first one left has passed: who hangs in it can't be seen, and each is tried by
+        """A batch that is under way for `least_s` seconds is stopped when a deadline in it passes, or as it
+        takes many times as long as any that has ended: who hangs in it can't be seen, and each is tried by
         itself."""
         self._executor = executor
         self._max_rows = max_rows
         self._least_s = least_s
+        self._paces: dict[str, Pace] = {}
         self._queues: dict[tuple[str, str, Path | None], _Queue] = {}
 
     async def start(self) -> None:
@@ -59,7 +61,7 @@ class Batcher:
     ) -> ExecutorResult:
         most = self._most(workload)
         if most <= 1 or workload.batching is None or priority not in PRIORITIES:
-            return await self._executor.run(
+            done = await self._executor.run(
                 workload,
                 params,
                 inputs,
@@ -68,6 +70,8 @@ class Batcher:
                 out_dir=out_dir,
                 watch=watch,
             )
+            self._pace(workload).learn(done.run_ms / 1000)
+            return done
         workload.check_inputs(len(inputs))
         parsed = workload.parse(dict(params))
         rows = workload.batching.rows(parsed)
@@ -80,12 +84,16 @@ class Batcher:
             return 1
         return min(self._max_rows(workload), workload.batching.max_rows)
 
+    def _pace(self, workload: Workload) -> Pace:
+        return self._paces.setdefault(workload.name, Pace(self._least_s))
+
     def _queue(self, workload: Workload, batching: Batching, parsed: Any, out_dir: Path | None) -> _Queue:
-        key = (workload.name, batching.bucket(parsed), out_dir)
+        bucket = batching.bucket(parsed)
+        key = (workload.name, bucket, out_dir)
         queue = self._queues.get(key)
         if queue is None:
             queue = self._queues[key] = _Queue(
-                self._executor, workload, out_dir, self._least_s, lambda: self._forget(key)
+                self._executor, workload, bucket, out_dir, self._pace(workload), lambda: self._forget(key)
             )
         return queue
 
@@ -100,14 +108,16 @@ class _Queue:
         self,
         executor: BatchExecutor,
         workload: Workload,
+        bucket: str,
         out_dir: Path | None,
-        least_s: float,
+        pace: Pace,
         forget: Callable[[], None],
     ) -> None:
         self._executor = executor
         self._workload = workload
+        self._bucket = bucket
         self._out_dir = out_dir
-        self._least_s = least_s
+        self._pace = pace
         self._forget = forget
         self._turns: Turns[Waiting] = Turns()
         self._rows = 0
@@ -160,7 +170,7 @@ class _Queue:
         """Runs one batch: whatever waits when a worker is free."""
         task = asyncio.current_task()
         assert task is not None
-        batch = Batch(task.cancel, self._least_s)
+        batch = Batch(task.cancel, self._pace.least_s)
         self._batches.add(batch)
         try:
             await self._together(batch, priority, most)
@@ -168,15 +178,15 @@ class _Queue:
             batch.end()
             self._batches.discard(batch)
         if any(not job.result.done() for job in batch.jobs):
-            most_s = max(batch.took_s, self._least_s)
-            await Apart(self._executor, self._workload, self._out_dir, batch.jobs, most_s).run()
+            await Apart(self._executor, self._workload, self._out_dir, batch.jobs, self._pace).run()
 
     async def _together(self, batch: Batch, priority: str, most: int) -> None:
         """Leaves those jobs without a result that have to be tried by themselves."""
 
         def take() -> Sequence[Waiting]:
             self._asking.remove(priority)
-            batch.begin(self._take(most))
+            jobs = self._take(most)
+            batch.begin(jobs, self._pace.limit_s(self._bucket, sum(job.rows for job in jobs)))
             self._ask_for_rest(most)
             return batch.jobs
 
@@ -197,10 +207,19 @@ class _Queue:
                 said = "%s: %d jobs at once took too long; %d of them run one by one"
                 log.warning(said, self._workload.name, len(batch.jobs), left)
             return
+        self._learn(batch, done)
         for job, outcome in zip(batch.jobs, done, strict=True):
             # What this process has no memory for another may have.
             if not isinstance(outcome, WorkloadError) or outcome.fault != "process":
                 settle(job, outcome)
+
+    def _learn(self, batch: Batch, done: Sequence[ExecutorResult | WorkloadError]) -> None:
+        # What is refused at once says nothing.
+        good = [
+            job.rows for job, one in zip(batch.jobs, done, strict=True) if isinstance(one, ExecutorResult)
+        ]
+        if good:
+            self._pace.learn(batch.took_s, self._bucket, sum(good))
 
     def _take(self, most: int) -> list[Waiting]:
         """Jobs in the order of their turns, up to `most` rows and at least one."""

@@ -92,8 +92,9 @@ async def test_one_that_hangs_in_a_batch_fails_alone_whoever_waits_for_it(
     stays = tmp_path / "stays"
     stays.touch()
     executor = LocalExecutor(1, Limits(), 0, warm=())
-    batcher = Batcher(executor, lambda workload: 8, least_s=0.2)
+    batcher = Batcher(executor, lambda workload: 8, least_s=1.0)
     await batcher.start()
+    await together(batcher, executor, tmp_path, "abc")
 
     def ask(text: str) -> asyncio.Task[Any]:
         async def run(watch: Watch, priority: str) -> Any:
@@ -109,6 +110,14 @@ async def test_one_that_hangs_in_a_batch_fails_alone_whoever_waits_for_it(
     with pytest.raises(WorkloadError, match="8000 ms"):
         await hanging
     await batcher.close()
+
+
+async def together(batcher: Batcher, executor: LocalExecutor, folder: Path, texts: str) -> None:
+    """Jobs that end as one batch: how long that takes is known then."""
+    async with held(executor, folder):
+        tasks = [asyncio.create_task(go(batcher, workloads.many, text)) for text in texts]
+        await until(lambda: executor.pool.waiting, "the jobs to queue")
+    assert [one.batch for one in await asyncio.gather(*tasks)] == [len(texts)] * len(texts)
 
 
 async def settle() -> None:
