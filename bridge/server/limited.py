@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -34,7 +33,6 @@ class _Limit:
 
     def _begin(self) -> None:
         self.stop()
-        self.watch.end = time.monotonic() + self._limit_s
         self._timer = asyncio.get_running_loop().call_later(self._limit_s, self._give_up)
 
     def _give_up(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 from typing import Any
 
@@ -63,27 +62,6 @@ def start(flights: Flights[Any], work: Work, priority: str = "normal") -> Flight
 
 def join(flight: Flight[Any], priority: str = "normal", deadline_s: float = LONG_S) -> asyncio.Task[Any]:
     return asyncio.create_task(flight.join(priority, deadline_s))
-
-
-async def test_whoever_runs_it_learns_until_when_anybody_waits(flights: Flights[Any]) -> None:
-    work = Work()
-    flight = start(flights, work)
-    first = join(flight, deadline_s=30)
-    second_s = Watch()
-    second = asyncio.create_task(flight.join("normal", 1e6, second_s))
-    await settle()
-    [watch] = work.watches
-    assert watch.end > time.monotonic() + 1e5
-    # Begun, it has a limit.
-    second_s.on_begin = lambda: setattr(second_s, "end", time.monotonic() + 20)
-    work.begin.set()
-    await settle()
-    assert 29 < watch.end - time.monotonic() <= 30
-    first.cancel()
-    await settle()
-    assert 19 < watch.end - time.monotonic() <= 20
-    work.end.set()
-    assert await second == "done"
 
 
 async def test_one_that_hangs_in_a_batch_fails_alone_whoever_waits_for_it(
