@@ -84,7 +84,7 @@ class Apart:
             began()
 
         watch = Watch(begin)
-        watch.begun = True  # it had its turn
+        watch.again = True
         return await self._executor.run(
             self._workload, job.params, job.inputs,
             deadline_s=max(0.001, job.deadline - time.monotonic()),

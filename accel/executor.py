@@ -235,7 +235,7 @@ class LocalExecutor:
         watch = watch or Watch()
         for tried in range(1, TRIES + 1):
             begin = time.perf_counter()
-            worker = await self._pool.acquire(priority, again=watch.begun)
+            worker = await self._pool.acquire(priority, again=watch.again or tried > 1)
             queued += (time.perf_counter() - begin) * 1000
             try:
                 watch.begin()

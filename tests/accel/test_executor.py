@@ -14,6 +14,7 @@ import uvloop
 from accel.batching import Batcher
 from accel.executor import LocalExecutor, cores
 from accel.noop import echo
+from accel.watch import Watch
 from accel.workload import Input, Limits
 from tests.accel import workloads
 from tests.accel.asking import go, held, refused
@@ -233,6 +234,19 @@ async def test_a_job_whose_worker_died_does_not_queue_anew(executor, tmp_path):
         await until(lambda: executor.pool.waiting == 4, "the jobs to queue")
     await asyncio.gather(*tasks)
     assert done[0] == "second time"
+
+
+async def test_jobs_that_may_have_begun_elsewhere_keep_their_order(executor, tmp_path):
+    done = []
+    async with held(executor, tmp_path):
+        for text in "abc":
+            watch = Watch()
+            watch.begun = text != "a"  # as a request has it that was promised before a restart
+            task = asyncio.create_task(go(executor, workloads.say, text, watch=watch))
+            task.add_done_callback(lambda task: done.append(task.result().value["text"]))
+        await until(lambda: executor.pool.waiting == 3, "the jobs to queue")
+    await until(lambda: len(done) == 3, "their end")
+    assert done == ["a", "b", "c"]
 
 
 async def test_a_bug_in_what_makes_up_a_batch_costs_no_worker(executor):
