@@ -79,11 +79,8 @@ class Apart:
             self._passed(job)
 
     async def _run(self, job: Waiting, began: Callable[[], None]) -> ExecutorResult:
-        def begin() -> None:
-            job.watch.begin()
-            began()
-
-        watch = Watch(begin)
+        # Of its own: whoever limits how long workers may have the job counts from when its batch began.
+        watch = Watch(began)
         watch.again = True
         return await self._executor.run(
             self._workload, job.params, job.inputs,
