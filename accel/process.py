@@ -203,6 +203,7 @@ class _Wire(asyncio.SubprocessProtocol):
             if sys.platform != "win32":
                 # With all that it has started, a tool that a plugin runs for example.
                 os.killpg(self._transport.get_pid(), signal.SIGKILL)
+                return
         with contextlib.suppress(ProcessLookupError):
             self._transport.kill()
 
