@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -121,7 +122,7 @@ class _Queue:
         self._forget = forget
         self._turns: Turns[Waiting] = Turns()
         self._rows = 0
-        self._asking: list[str] = []
+        self._asking: dict[asyncio.Task[None] | None, str] = {}
         """The priorities of those tasks that ask for a worker and have none yet."""
         self._batches: set[Batch] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -147,11 +148,11 @@ class _Queue:
 
     def _is_most_urgent(self, priority: str) -> bool:
         rank = PRIORITIES.index(priority)
-        return all(rank < PRIORITIES.index(asking) for asking in self._asking)
+        return all(rank < PRIORITIES.index(asking) for asking in self._asking.values())
 
     def _ask(self, priority: str, most: int) -> None:
-        self._asking.append(priority)
         task = asyncio.get_running_loop().create_task(self._serve(priority, most))
+        self._asking[task] = priority
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
@@ -177,6 +178,7 @@ class _Queue:
         finally:
             batch.end()
             self._batches.discard(batch)
+            self._asking.pop(task, None)
         if any(not job.result.done() for job in batch.jobs):
             await Apart(self._executor, self._workload, self._out_dir, batch.jobs, self._pace).run()
 
@@ -184,7 +186,7 @@ class _Queue:
         """Leaves those jobs without a result that have to be tried by themselves."""
 
         def take() -> Sequence[Waiting]:
-            self._asking.remove(priority)
+            self._asking.pop(asyncio.current_task(), None)
             jobs = self._take(most)
             batch.begin(jobs, self._pace.limit_s(self._bucket, sum(job.rows for job in jobs)))
             self._ask_for_rest(most)
@@ -194,19 +196,23 @@ class _Queue:
             done = await self._executor.run_batch(
                 self._workload, take, priority=priority, out_dir=self._out_dir
             )
+            self._settle(batch, done)
         except WorkloadError as error:
             if not batch.jobs:  # no worker comes any more
-                self._asking.remove(priority)
                 for job in self._take(self._rows):
                     settle(job, error)
-            return
+        except Exception:  # a bug, which must not keep anybody waiting
+            log.exception("%s: what waits can't be run at once; it runs one by one", self._workload.name)
+            if not batch.jobs:
+                batch.begin(self._take(self._rows), math.inf)
         except asyncio.CancelledError:
             if not batch.stopped:
                 raise
             if left := sum(not job.result.done() for job in batch.jobs):
                 said = "%s: %d jobs at once took too long; %d of them run one by one"
                 log.warning(said, self._workload.name, len(batch.jobs), left)
-            return
+
+    def _settle(self, batch: Batch, done: Sequence[ExecutorResult | WorkloadError]) -> None:
         self._learn(batch, done)
         for job, outcome in zip(batch.jobs, done, strict=True):
             # What this process has no memory for another may have.
@@ -235,7 +241,6 @@ class _Queue:
             if job.watch.unwanted or job.result.done():
                 continue
             rows += job.rows
-            job.watch.begin()
             taken.append(job)
         return taken
 

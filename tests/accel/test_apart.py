@@ -6,6 +6,7 @@ import logging
 import pytest
 
 from accel.batching import Batcher
+from accel.watch import Watch
 from accel.workload import Input
 from tests.accel import workloads
 from tests.accel.asking import go, held, refused
@@ -155,3 +156,21 @@ async def test_a_bug_on_the_way_to_a_worker_keeps_nobody_waiting(batcher, execut
     monkeypatch.setattr(executor, "run", broken)
     asked = asyncio.create_task(go(batcher, workloads.many, "exit", [Input("a.png", "x")]))
     assert (await refused(asked, "internal")).name == "a.png"
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before a worker comes", "after it has"])
+async def test_a_bug_on_the_way_into_a_batch_has_the_jobs_run_one_by_one(
+    batcher, executor, tmp_path, monkeypatch, caplog, before
+):
+    async def broken(workload, take, **_):
+        if not before:
+            take()
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(executor, "run_batch", broken)
+    watches = [Watch(), Watch()]
+    jobs = (go(batcher, workloads.many, text, watch=watch) for text, watch in zip("ab", watches, strict=True))
+    assert [one.value["text"] for one in await asyncio.gather(*jobs)] == ["a", "b"]
+    assert "ZeroDivisionError" in caplog.text and all(watch.begun for watch in watches)
+    monkeypatch.undo()
+    assert (await go(batcher, workloads.many, "c")).batch == 1
