@@ -195,6 +195,8 @@ def many_together(items, limits):
             hoard(item.inputs, item.params, limits)
     for text in texts:
         take_time(text)
+        if text.startswith("few ") and len(texts) > int(text[4:]):
+            time.sleep(600)
         if text == "rest":
             time.sleep(items[0].params.size / 1000)
         if text.startswith("hold "):
