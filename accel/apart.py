@@ -8,13 +8,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from accel.batch import Waiting, half_left, overdue, settle
+from accel.batch import Waiting, overdue, settle
 from accel.executor import Executor, ExecutorResult
+from accel.pace import Pace
 from accel.watch import Watch
 from accel.workload import Workload, WorkloadError, names
-
-LEAST_S = 1.0
-"""How long a job by itself may take in any case: its worker may have just taken the place of another."""
 
 log = logging.getLogger(__name__)
 
@@ -28,24 +26,25 @@ class Apart:
         workload: Workload,
         out_dir: Path | None,
         jobs: Sequence[Waiting],
-        most_s: float,
+        pace: Pace,
     ) -> None:
-        """`most_s`: what the jobs had together, seconds, which is time enough for one of them."""
         self._executor = executor
         self._workload = workload
         self._out_dir = out_dir
         self._jobs = jobs
-        self._most_s = most_s
+        self._pace = pace
+        self._limit_s = 0.0
+        """What each has at least, where it takes longer than any is known to."""
         self._behind: set[Waiting] = set()
         """Those that no worker has taken yet."""
-        self._limits: set[asyncio.Timeout] = set()
-        """Of those that run."""
+        self._limits: dict[asyncio.Timeout, float] = {}
+        """Of those that run, and how many seconds each has."""
 
     async def run(self) -> None:
         """Gives each that has no result its own. One that takes long gives way to those behind it, and is
-        tried once more after them."""
-        self._behind = set(self._open)
-        for _ in range(2):
+        tried again after them: for twice as long, as it may be slow, until its deadline."""
+        while self._open:
+            self._behind = set(self._open)
             # The last one that asks for its turn again gets it first.
             await asyncio.gather(*map(self._alone, reversed(self._open)))
 
@@ -60,28 +59,29 @@ class Apart:
         job.result.add_done_callback(lambda _: task.cancel())
         try:
             async with asyncio.timeout(None) as limit:
-                settle(job, await self._run(job, lambda: self._began(job, limit)))
+                done = await self._run(job, lambda: self._began(job, limit))
+            self._pace.learn(done.run_ms / 1000)
+            settle(job, done)
         except WorkloadError as error:
             settle(job, overdue(job) if error.code == "deadline_exceeded" else error)
-        except TimeoutError:  # the others first
-            pass
-        except Exception:  # a bug, which must not keep anybody waiting
+        except Exception:
+            if limit.expired():  # the others first
+                self._limit_s = max(self._limit_s, 2 * self._limits[limit])
+                return
+            # A bug, which must not keep anybody waiting.
             log.exception("%s can't be run", self._workload.name)
             settle(job, WorkloadError("internal", "can't be run", names(job.inputs)))
         except asyncio.CancelledError:
             if not job.result.done():
                 raise
         finally:
-            self._limits.discard(limit)
+            self._limits.pop(limit, None)
             self._passed(job)
 
     async def _run(self, job: Waiting, began: Callable[[], None]) -> ExecutorResult:
-        def begin() -> None:
-            job.watch.begin()
-            began()
-
-        watch = Watch(begin)
-        watch.begun = True  # it had its turn
+        # Of its own: whoever limits how long workers may have the job counts from when its batch began.
+        watch = Watch(began)
+        watch.again = True
         return await self._executor.run(
             self._workload, job.params, job.inputs,
             deadline_s=max(0.001, job.deadline - time.monotonic()),
@@ -90,9 +90,8 @@ class Apart:
 
     def _began(self, job: Waiting, limit: asyncio.Timeout) -> None:
         """A worker has taken `job`."""
-        seconds = max(LEAST_S, min(self._most_s, half_left(self._open)))
-        limit.reschedule(asyncio.get_running_loop().time() + seconds)
-        self._limits.add(limit)
+        self._limits[limit] = max(self._limit_s, self._pace.longest_s)
+        limit.reschedule(asyncio.get_running_loop().time() + self._limits[limit])
         self._passed(job)
 
     def _passed(self, job: Waiting) -> None:

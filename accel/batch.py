@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,10 +11,6 @@ from typing import Any
 from accel.executor import ExecutorResult, packed_item
 from accel.watch import Watch
 from accel.workload import Input, WorkloadError, names
-
-LEAST_S = 5.0
-"""How long several jobs at once may take in any case: a worker that has just started loads libraries and a
-model first. Where the first deadline comes sooner than that, nothing is stopped before it."""
 
 
 class Waiting:
@@ -39,11 +36,6 @@ class Waiting:
         self.watch = watch or Watch()
         self.result: asyncio.Future[ExecutorResult] = asyncio.get_running_loop().create_future()
 
-    @property
-    def end(self) -> float:
-        """Its deadline, or when it is given up if that comes sooner."""
-        return min(self.deadline, self.watch.end)
-
 
 class Batch:
     """Jobs that a worker has taken together, and how long they may hold it: one of them may never end, and
@@ -57,19 +49,20 @@ class Batch:
         self._begun = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self, jobs: Sequence[Waiting]) -> None:
-        """A worker has `jobs` now. Half of the time that the first of several has is for trying each by
-        itself."""
+    def begin(self, jobs: Sequence[Waiting], limit_s: float) -> None:
+        """A worker has `jobs` now. Several that take `limit_s` seconds hang."""
         self.jobs, self._begun = jobs, time.monotonic()
-        if len(jobs) > 1:
-            self._stop_after(half_left(jobs))
+        for job in jobs:
+            job.watch.begin()
+        if len(jobs) > 1 and limit_s < math.inf:
+            self._stop_after(limit_s)
 
     def left(self, overdue: bool) -> None:
         """Nobody waits for one of the jobs any more; one that is `overdue` may hold up the others."""
         if all(job.result.done() for job in self.jobs):
             self.stop()
         elif overdue:
-            self._stop_after(0.0)
+            self._stop_after(self._least_s)
 
     def stop(self) -> None:
         """Ends it."""
@@ -88,14 +81,9 @@ class Batch:
             self._timer.cancel()
 
     def _stop_after(self, seconds: float) -> None:
+        """Counted from its begin."""
         self.end()
-        soonest = self._begun + self._least_s - time.monotonic()
-        self._timer = asyncio.get_running_loop().call_later(max(seconds, soonest), self.stop)
-
-
-def half_left(jobs: Sequence[Waiting]) -> float:
-    """Half of the seconds until the first deadline of `jobs`."""
-    return (min(job.end for job in jobs) - time.monotonic()) / 2
+        self._timer = asyncio.get_running_loop().call_later(max(0.0, seconds - self.took_s), self.stop)
 
 
 def settle(job: Waiting, outcome: ExecutorResult | WorkloadError) -> None:

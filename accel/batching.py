@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from accel.apart import Apart
-from accel.batch import LEAST_S, Batch, Waiting, overdue, settle
+from accel.batch import Batch, Waiting, overdue, settle
 from accel.executor import BatchExecutor, ExecutorResult
+from accel.pace import LEAST_S, Pace
 from accel.priorities import PRIORITIES, Turns
 from accel.watch import Watch
 from accel.workload import Batching, Input, Workload, WorkloadError
@@ -30,12 +32,13 @@ class Batcher:
     """An executor that runs jobs of one workload together where its policy says so."""
 
     def __init__(self, executor: BatchExecutor, max_rows: MaxRows, *, least_s: float = LEAST_S) -> None:
-        """A batch that is under way for `least_s` seconds is stopped when a deadline in it passes, or half of
-        the time that the first one left has passed: who hangs in it can't be seen, and each is tried by
+        """A batch that is under way for `least_s` seconds is stopped when a deadline in it passes, or as it
+        takes many times as long as any that has ended: who hangs in it can't be seen, and each is tried by
         itself."""
         self._executor = executor
         self._max_rows = max_rows
         self._least_s = least_s
+        self._paces: dict[str, Pace] = {}
         self._queues: dict[tuple[str, str, Path | None], _Queue] = {}
 
     async def start(self) -> None:
@@ -59,7 +62,7 @@ class Batcher:
     ) -> ExecutorResult:
         most = self._most(workload)
         if most <= 1 or workload.batching is None or priority not in PRIORITIES:
-            return await self._executor.run(
+            done = await self._executor.run(
                 workload,
                 params,
                 inputs,
@@ -68,6 +71,8 @@ class Batcher:
                 out_dir=out_dir,
                 watch=watch,
             )
+            self._pace(workload).learn(done.run_ms / 1000)
+            return done
         workload.check_inputs(len(inputs))
         parsed = workload.parse(dict(params))
         rows = workload.batching.rows(parsed)
@@ -80,12 +85,16 @@ class Batcher:
             return 1
         return min(self._max_rows(workload), workload.batching.max_rows)
 
+    def _pace(self, workload: Workload) -> Pace:
+        return self._paces.setdefault(workload.name, Pace(self._least_s))
+
     def _queue(self, workload: Workload, batching: Batching, parsed: Any, out_dir: Path | None) -> _Queue:
-        key = (workload.name, batching.bucket(parsed), out_dir)
+        bucket = batching.bucket(parsed)
+        key = (workload.name, bucket, out_dir)
         queue = self._queues.get(key)
         if queue is None:
             queue = self._queues[key] = _Queue(
-                self._executor, workload, out_dir, self._least_s, lambda: self._forget(key)
+                self._executor, workload, bucket, out_dir, self._pace(workload), lambda: self._forget(key)
             )
         return queue
 
@@ -100,18 +109,20 @@ class _Queue:
         self,
         executor: BatchExecutor,
         workload: Workload,
+        bucket: str,
         out_dir: Path | None,
-        least_s: float,
+        pace: Pace,
         forget: Callable[[], None],
     ) -> None:
         self._executor = executor
         self._workload = workload
+        self._bucket = bucket
         self._out_dir = out_dir
-        self._least_s = least_s
+        self._pace = pace
         self._forget = forget
         self._turns: Turns[Waiting] = Turns()
         self._rows = 0
-        self._asking: list[str] = []
+        self._asking: dict[asyncio.Task[None] | None, str] = {}
         """The priorities of those tasks that ask for a worker and have none yet."""
         self._batches: set[Batch] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -137,11 +148,11 @@ class _Queue:
 
     def _is_most_urgent(self, priority: str) -> bool:
         rank = PRIORITIES.index(priority)
-        return all(rank < PRIORITIES.index(asking) for asking in self._asking)
+        return all(rank < PRIORITIES.index(asking) for asking in self._asking.values())
 
     def _ask(self, priority: str, most: int) -> None:
-        self._asking.append(priority)
         task = asyncio.get_running_loop().create_task(self._serve(priority, most))
+        self._asking[task] = priority
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
@@ -160,23 +171,24 @@ class _Queue:
         """Runs one batch: whatever waits when a worker is free."""
         task = asyncio.current_task()
         assert task is not None
-        batch = Batch(task.cancel, self._least_s)
+        batch = Batch(task.cancel, self._pace.least_s)
         self._batches.add(batch)
         try:
             await self._together(batch, priority, most)
         finally:
             batch.end()
             self._batches.discard(batch)
+            self._asking.pop(task, None)
         if any(not job.result.done() for job in batch.jobs):
-            most_s = max(batch.took_s, self._least_s)
-            await Apart(self._executor, self._workload, self._out_dir, batch.jobs, most_s).run()
+            await Apart(self._executor, self._workload, self._out_dir, batch.jobs, self._pace).run()
 
     async def _together(self, batch: Batch, priority: str, most: int) -> None:
         """Leaves those jobs without a result that have to be tried by themselves."""
 
         def take() -> Sequence[Waiting]:
-            self._asking.remove(priority)
-            batch.begin(self._take(most))
+            self._asking.pop(asyncio.current_task(), None)
+            jobs = self._take(most)
+            batch.begin(jobs, self._pace.limit_s(self._bucket, sum(job.rows for job in jobs)))
             self._ask_for_rest(most)
             return batch.jobs
 
@@ -184,23 +196,36 @@ class _Queue:
             done = await self._executor.run_batch(
                 self._workload, take, priority=priority, out_dir=self._out_dir
             )
+            self._settle(batch, done)
         except WorkloadError as error:
             if not batch.jobs:  # no worker comes any more
-                self._asking.remove(priority)
                 for job in self._take(self._rows):
                     settle(job, error)
-            return
+        except Exception:  # a bug, which must not keep anybody waiting
+            log.exception("%s: what waits can't be run at once; it runs one by one", self._workload.name)
+            if not batch.jobs:
+                batch.begin(self._take(self._rows), math.inf)
         except asyncio.CancelledError:
             if not batch.stopped:
                 raise
             if left := sum(not job.result.done() for job in batch.jobs):
                 said = "%s: %d jobs at once took too long; %d of them run one by one"
                 log.warning(said, self._workload.name, len(batch.jobs), left)
-            return
+
+    def _settle(self, batch: Batch, done: Sequence[ExecutorResult | WorkloadError]) -> None:
+        self._learn(batch, done)
         for job, outcome in zip(batch.jobs, done, strict=True):
             # What this process has no memory for another may have.
             if not isinstance(outcome, WorkloadError) or outcome.fault != "process":
                 settle(job, outcome)
+
+    def _learn(self, batch: Batch, done: Sequence[ExecutorResult | WorkloadError]) -> None:
+        # What is refused at once says nothing.
+        good = [
+            job.rows for job, one in zip(batch.jobs, done, strict=True) if isinstance(one, ExecutorResult)
+        ]
+        if good:
+            self._pace.learn(batch.took_s, self._bucket, sum(good))
 
     def _take(self, most: int) -> list[Waiting]:
         """Jobs in the order of their turns, up to `most` rows and at least one."""
@@ -216,7 +241,6 @@ class _Queue:
             if job.watch.unwanted or job.result.done():
                 continue
             rows += job.rows
-            job.watch.begin()
             taken.append(job)
         return taken
 

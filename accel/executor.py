@@ -42,6 +42,9 @@ TRIES = 2
 """How many workers a job may cost before it is blamed itself: by crashing them, or as they have no memory
 left."""
 
+MUCH = 256 << 20
+"""What a worker that hasn't done anything large never holds, bytes."""
+
 log = logging.getLogger(__name__)
 
 
@@ -218,8 +221,10 @@ class LocalExecutor:
         except BaseException:
             self._pool.discard(worker)
             raise
-        self._took_back(worker, reply.replies)
-        return [_outcome(workload, one, queued, len(parts)) for one in reply.replies]
+        full = _is_full(worker, reply.replies)
+        self._took_back(worker, reply.replies, full)
+        replies = reply.replies if full else map(_final, reply.replies)
+        return [_outcome(workload, one, queued, len(parts)) for one in replies]
 
     async def _ask(
         self, job: bytes, priority: str, name: str, doing: str, watch: Watch | None = None
@@ -230,7 +235,7 @@ class LocalExecutor:
         watch = watch or Watch()
         for tried in range(1, TRIES + 1):
             begin = time.perf_counter()
-            worker = await self._pool.acquire(priority, again=watch.begun)
+            worker = await self._pool.acquire(priority, again=watch.again or tried > 1)
             queued += (time.perf_counter() - begin) * 1000
             try:
                 watch.begin()
@@ -243,23 +248,34 @@ class LocalExecutor:
                 self._pool.discard(worker)
                 raise
             else:
-                is_full = self._took_back(worker, [reply])
-                if not is_full or tried == TRIES:
+                full = tried < TRIES and _is_full(worker, [reply])
+                self._took_back(worker, [reply], full)
+                if not full:
                     return reply, queued
         raise WorkloadError("worker_crashed", died, name)
 
-    def _took_back(self, worker: Worker, replies: Sequence[Reply]) -> bool:
-        """For the next job; a process whose GPU is gone never gets it back, another may. Whether another may
-        have the memory, too, that this one has given to earlier jobs."""
-        faults = {one.fault for one in replies if isinstance(one, Failed)}
-        is_full = "process" in faults and worker.jobs > 1
-        if "gone" in faults:
+    def _took_back(self, worker: Worker, replies: Sequence[Reply], full: bool) -> None:
+        """For the next job, unless it is too full for this one; a process whose GPU is gone never gets it
+        back, another may."""
+        if any(isinstance(one, Failed) and one.fault == "gone" for one in replies):
             self._pool.discard(worker)
-        elif is_full:
+        elif full:
             self._pool.discard(worker, "memory")
         else:
             self._pool.release(worker)
-        return is_full
+
+
+def _is_full(worker: Worker, replies: Sequence[Reply]) -> bool:
+    """Whether another process may have the memory that this one has given to earlier jobs."""
+    wanting = any(isinstance(one, Failed) and one.fault == "process" for one in replies)
+    return wanting and worker.held_idle > MUCH
+
+
+def _final(reply: Reply) -> Reply:
+    """One that no other process would better."""
+    if isinstance(reply, Failed) and reply.fault == "process":
+        return msgspec.structs.replace(reply, fault="")
+    return reply
 
 
 def _frame(

@@ -113,26 +113,35 @@ async def rates(
     """Rows a second by rows of a batch, of the workload's samples on one worker. Raises WorkloadError.
 
     `computed`: by the time that the worker computed, which other work on the machine hardly changes; else by
-    all that passed, as with a device that computes for it. `limit_s` is for each batch, once a worker has it.
+    all that passed, as with a device that computes for it. `limit_s` is for each batch, once a worker has it:
+    sizes that don't end by then are left out, and it is an error of the smallest alone.
     """
     assert workload.batching is not None
     sizes = [size for size in SIZES if size <= workload.batching.max_rows]
     samples = [workload.batching.sample(index) for index in range(sizes[-1])]
     parts = [_Part(packed_item(sample, [])) for sample in samples]
 
-    async def timed(group: Sequence[_Part]) -> float:
-        return await _timed(executor, workload, group, computed, limit_s)
+    async def timed(size: int) -> float:
+        # All samples once, as they differ: a large batch has short ones and long ones in any case.
+        groups = [parts[first : first + size] for first in range(0, len(parts), size)]
+        took = [await _timed(executor, workload, group, computed, limit_s) for group in groups[:_EACH]]
+        return sum(took) / len(took)
 
-    await timed(parts[:1])  # the first job also opens the model
+    await _timed(executor, workload, parts[:1], computed, limit_s)  # the first job also opens the model
     best = dict.fromkeys(sizes, float("inf"))
     begin, rounds = time.perf_counter(), 0
     # In turns, so that whatever else the machine does meets all sizes alike.
-    while rounds < ROUNDS or time.perf_counter() - begin < LEAST_S * len(sizes):
-        for size in sizes:
-            # All samples once, as they differ: a large batch has short ones and long ones in any case.
-            groups = [parts[first : first + size] for first in range(0, len(parts), size)]
-            took = [await timed(group) for group in groups[:_EACH]]
-            best[size] = min(best[size], sum(took) / len(took))
+    while rounds < ROUNDS or time.perf_counter() - begin < LEAST_S * len(best):
+        for size in tuple(best):
+            try:
+                best[size] = min(best[size], await timed(size))
+            except WorkloadError as error:
+                if error.code != "deadline_exceeded" or size == sizes[0]:
+                    raise
+                said = "%s isn't measured in batches of %d: %s"
+                log.warning(said, workload.name, size, error.reason)
+                best = {smaller: best[smaller] for smaller in sizes if smaller < size}
+                break
         rounds += 1
     return {size: size / seconds for size, seconds in best.items()}
 
@@ -150,7 +159,7 @@ async def _timed(
         async with asyncio.timeout(None) as limit:
             done = await executor.run_batch(workload, take, priority="bulk", out_dir=None)
     except TimeoutError:
-        reason = f"samples weren't done within {limit_s:.0f} s ({len(parts)} at once)"
+        reason = f"samples weren't done within {limit_s:.0f} s"
         raise WorkloadError("deadline_exceeded", reason) from None
     if failed := [one for one in done if isinstance(one, WorkloadError)]:
         raise failed[0]

@@ -107,7 +107,8 @@ class Pool:
 
     def release(self, worker: Worker) -> None:
         """Takes back a worker that has replied."""
-        if self._keep and (held := worker.held()) > self._keep:
+        held = worker.held()
+        if self._keep and held > self._keep:
             # Allocators rarely give back what was freed; the system gets all of it from a process that ends.
             log.info("a worker that holds %d MiB after its job is replaced", held >> 20)
             self.discard(worker, "memory")

@@ -41,6 +41,8 @@ BASE: str = getattr(sys, "_base_executable", sys.executable)
 
 LOOK_S = 0.5
 """How old what is known of a process's memory may be: a look costs as much as a small job."""
+LONG_S = 0.02
+"""A job that takes longer may have filled so much that what is known is out of date at once."""
 
 log = logging.getLogger(__name__)
 
@@ -62,9 +64,8 @@ class Worker:
         """Which workload, for people; empty where it does nothing."""
         self.since = time.monotonic()
         """When it began that, or ended the last, by `time.monotonic`."""
-        self.jobs = 0
-        """How many frames it was asked."""
-        self._held = 0
+        self.held_idle = 0
+        """What it held when it was last looked at, bytes."""
         self._look_again = 0.0
 
     @classmethod
@@ -97,7 +98,6 @@ class Worker:
 
     async def ask(self, job: bytes, doing: str = "") -> Reply | Several:
         """The reply to a job's frame; `doing` is its workload. Raises WorkerDied."""
-        self.jobs += 1
         frame = self._wire.expect()
         self._write(job)
         self._turn_to(doing)
@@ -109,6 +109,8 @@ class Worker:
         except msgspec.DecodeError as error:
             raise WorkerDied(f"its reply can't be read: {error}") from None
         finally:
+            if time.monotonic() - self.since > LONG_S:
+                self._look_again = 0.0
             self._turn_to("")
 
     def _turn_to(self, doing: str) -> None:
@@ -126,8 +128,8 @@ class Worker:
         if (now := time.monotonic()) >= self._look_again:
             self._look_again = now + LOOK_S
             with contextlib.suppress(psutil.Error):
-                self._held = psutil.Process(self.pid).memory_info().rss
-        return self._held
+                self.held_idle = psutil.Process(self.pid).memory_info().rss
+        return self.held_idle
 
     def kill(self) -> None:
         """Ends the process at once, whatever it is doing."""
@@ -201,6 +203,7 @@ class _Wire(asyncio.SubprocessProtocol):
             if sys.platform != "win32":
                 # With all that it has started, a tool that a plugin runs for example.
                 os.killpg(self._transport.get_pid(), signal.SIGKILL)
+                return
         with contextlib.suppress(ProcessLookupError):
             self._transport.kill()
 

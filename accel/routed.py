@@ -113,10 +113,8 @@ class Routed:
         out_dir: Path | None = None,
         watch: Watch | None = None,
     ) -> ExecutorResult:
-        begin = time.monotonic()
-        end = begin + deadline_s
+        end = time.monotonic() + deadline_s
         choice, lane = self._choose(workload, params, inputs)
-        expected_s = (choice.ms + lane.queued_ms) / 1000
         watch = watch or Watch()
         more: dict[str, Any] = {"priority": priority, "out_dir": out_dir, "watch": watch}
         first = self._lanes[0]
@@ -124,8 +122,8 @@ class Routed:
             done = await self._run(lane, choice, workload, params, inputs, deadline_s=deadline_s, **more)
         except WorkloadError as error:
             left = end - time.monotonic()
-            if error.code == "deadline_exceeded" and watch.begun:
-                self._suspect(workload, lane, time.monotonic() - begin, expected_s)
+            if error.code == "deadline_exceeded":
+                self._suspect(workload, lane, watch, choice)
             if lane is first or error.code not in FAILURES or left <= 0:
                 raise
             reason = f"{lane.form.device} failed: {error.reason}"
@@ -135,8 +133,8 @@ class Routed:
             wait = self._blame(workload, lane, error)
             return msgspec.structs.replace(done, reason=f"{reason}; it is tried again in {wait:.0f} s")
         except asyncio.CancelledError:
-            if watch.overdue and watch.begun:
-                self._suspect(workload, lane, time.monotonic() - begin, expected_s)
+            if watch.overdue:
+                self._suspect(workload, lane, watch, choice)
             raise
         if lane is not first:
             self._praise(workload, lane)
@@ -151,10 +149,12 @@ class Routed:
             workload, [lane.form for lane in self._lanes], self._samples[workload.name].scale
         )
 
-    def _suspect(self, workload: Workload, lane: Lane, took_s: float, expected_s: float) -> None:
+    def _suspect(self, workload: Workload, lane: Lane, watch: Watch, choice: Choice) -> None:
         """Lets a device rest that gave nothing in many times what it was expected to take: one that hangs
         looks like the fastest to whoever chooses by what was measured."""
-        if lane is not self._lanes[0] and took_s > max(HUNG_S, HUNG * expected_s):
+        # How long it waited for a worker is others' fault.
+        took_s = time.monotonic() - watch.since
+        if lane is not self._lanes[0] and took_s > max(HUNG_S, HUNG * choice.ms / 1000):
             self._blame(
                 workload, lane, WorkloadError("deadline_exceeded", f"it gave nothing in {took_s:.0f} s")
             )
@@ -163,7 +163,8 @@ class Routed:
         """Lets a device rest, which isn't tried again with every job; gives the seconds."""
         gone = error.fault == "gone"
         wait = self._retries.failed(_key(lane) if gone else _key(lane, workload), error.reason)
-        log.warning("%s failed at %s, the CPU does it: %s", lane.form.device, workload.name, error.reason)
+        said = "%s failed at %s and rests for %.0f s: %s"
+        log.warning(said, lane.form.device, workload.name, wait, error.reason)
         self._troubles.note(
             Trouble(lane.form.device, "" if gone else workload.name, error.reason, time.time() + wait)
         )

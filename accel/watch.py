@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 
 
 class Watch:
     """Given to `Executor.run`, which keeps `begun`; whoever gives up the job says so with `unwanted`, and why
-    with `overdue`, and beforehand when with `end`."""
+    with `overdue`."""
 
-    __slots__ = ("begun", "end", "on_begin", "overdue", "unwanted")
+    __slots__ = ("again", "begun", "on_begin", "overdue", "since", "unwanted")
 
     def __init__(self, on_begin: Callable[[], None] | None = None) -> None:
         """`on_begin` is called each time that a worker takes the job: once more where the first has died."""
         self.on_begin = on_begin
-        self.end = math.inf
-        """When it is given up at the latest, by `time.monotonic`, as far as is known; it may change."""
+        self.again = False
+        """Whether it has had its turn for a worker before: it comes first in its class."""
         self.begun = False
         """Whether a worker has taken the job: until then it can be cancelled at no cost."""
+        self.since = math.inf
+        """When a worker has taken it, the last one, by `time.monotonic`."""
         self.unwanted = False
         """Set before the job is cancelled: no worker takes it any more, so that it may be said never to have
         begun."""
@@ -27,6 +30,6 @@ class Watch:
 
     def begin(self) -> None:
         """A worker has taken the job."""
-        self.begun = True
+        self.begun, self.since = True, time.monotonic()
         if self.on_begin is not None:
             self.on_begin()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
-import time
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
@@ -50,17 +48,6 @@ class Flights(Generic[Value]):
             del self._open[key]
 
 
-class _Waiting:
-    """Somebody who waits."""
-
-    def __init__(self, deadline: float, watch: Watch) -> None:
-        self._deadline, self.watch = deadline, watch
-
-    @property
-    def end(self) -> float:
-        return min(self._deadline, self.watch.end)
-
-
 class Flight(Generic[Value]):
     """One piece of work, and those who wait for it, each with a deadline of its own."""
 
@@ -76,9 +63,8 @@ class Flight(Generic[Value]):
         self._keep = keep
         self._tasks = tasks
         self._forget = forget
-        self._waiting: list[_Waiting] = []
-        self._end = -math.inf
-        """Until when somebody waits, by `time.monotonic`."""
+        self._waiting = 0
+        self._watches: list[Watch] = []
         self._result: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
         self._start(priority)
 
@@ -87,12 +73,12 @@ class Flight(Generic[Value]):
 
         Raises what the work raises, or WorkloadError `deadline_exceeded`. When nobody waits any more, the
         work is cancelled."""
-        waiting = _Waiting(time.monotonic() + deadline_s, watch or Watch())
-        self._waiting.append(waiting)
-        if self._watch.begun:
-            waiting.watch.begin()
+        self._waiting += 1
+        if watch is not None:
+            self._watches.append(watch)
+            if self._watch.begun:
+                watch.begin()
         self._hurry(priority)
-        self._waits_until(max(self._end, waiting.end))
         overdue = False
         try:
             async with asyncio.timeout(deadline_s):
@@ -101,9 +87,9 @@ class Flight(Generic[Value]):
         except TimeoutError:
             overdue = True
         finally:
-            self._waiting.remove(waiting)
-            if waiting.end >= self._end and not self._result.done():
-                self._look_again()
+            self._waiting -= 1
+            if watch is not None:
+                self._watches.remove(watch)
             if not self._waiting and not self._result.done():
                 self._give_up(overdue or (watch is not None and watch.overdue))
         if not self._result.done():
@@ -120,22 +106,13 @@ class Flight(Generic[Value]):
     def _start(self, priority: str) -> None:
         self._priority = priority
         self._watch = Watch(self._begun)
-        self._watch.end = self._end
         self._task = asyncio.get_running_loop().create_task(self._fly(self._watch, priority))
         self._tasks.add(self._task)
         self._task.add_done_callback(self._tasks.discard)
 
     def _begun(self) -> None:
-        for waiting in self._waiting:
-            waiting.watch.begin()
-        self._look_again()
-
-    def _look_again(self) -> None:
-        self._waits_until(max((waiting.end for waiting in self._waiting), default=-math.inf))
-
-    def _waits_until(self, end: float) -> None:
-        """Who runs it learns until when anybody waits."""
-        self._end = self._watch.end = end
+        for watch in self._watches:
+            watch.begin()
 
     def _give_up(self, overdue: bool) -> None:
         self._watch.unwanted, self._watch.overdue = True, overdue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -15,7 +14,7 @@ Value = TypeVar("Value")
 async def limited(run: Callable[[Watch], Awaitable[Value]], limit_s: float) -> Value:
     """What `run` gives, which tells its watch when a worker begins. Raises TimeoutError `limit_s` s later.
 
-    Each further worker, where one has died, has the same time.
+    Each further worker, where one has died, has the same time; not where it was stopped in a batch that hung.
     """
     async with asyncio.timeout(None) as timeout:
         limit = _Limit(timeout, limit_s)
@@ -34,7 +33,6 @@ class _Limit:
 
     def _begin(self) -> None:
         self.stop()
-        self.watch.end = time.monotonic() + self._limit_s
         self._timer = asyncio.get_running_loop().call_later(self._limit_s, self._give_up)
 
     def _give_up(self) -> None:

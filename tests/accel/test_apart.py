@@ -6,6 +6,7 @@ import logging
 import pytest
 
 from accel.batching import Batcher
+from accel.watch import Watch
 from accel.workload import Input
 from tests.accel import workloads
 from tests.accel.asking import go, held, refused
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 @pytest.fixture
 def batcher(executor):
     """Batches that are stopped soon."""
-    return Batcher(executor, lambda workload: 8, least_s=0.2)
+    return Batcher(executor, lambda workload: 8, least_s=1.0)
 
 
 @pytest.fixture
@@ -43,6 +44,7 @@ async def together(batcher, executor, folder, *jobs):
 async def test_a_job_that_hangs_fails_alone_although_all_have_the_same_deadline(
     batcher, executor, tmp_path, stays, caplog
 ):
+    await asyncio.gather(*await together(batcher, executor, tmp_path, *((text, 60) for text in "abcd")))
     with caplog.at_level(logging.WARNING):
         hanging, *others = await together(
             batcher, executor, tmp_path, (f"hold {stays}", 8), *((text, 8) for text in "abc")
@@ -53,6 +55,53 @@ async def test_a_job_that_hangs_fails_alone_although_all_have_the_same_deadline(
     assert (await refused(hanging, "deadline_exceeded")).name == "0.png"
     # With the batch, to give way to the others, and at its deadline.
     assert executor.pool.ended["cancelled"] == 3
+
+
+async def ended(batcher, executor, folder, *jobs):
+    """How many jobs ran at once, for each; no worker was ended."""
+    done = await asyncio.gather(*await together(batcher, executor, folder, *jobs))
+    assert executor.pool.ended["cancelled"] == 0
+    return [one.batch for one in done]
+
+
+async def test_a_slow_batch_has_the_time_that_its_jobs_have(batcher, executor, tmp_path):
+    # What one took says nothing about eight.
+    assert await ended(batcher, executor, tmp_path, ("work 1", 60)) == [1]
+    assert await ended(batcher, executor, tmp_path, *[("work 300", 4)] * 8) == [8] * 8
+
+
+async def test_a_batch_that_loads_its_model_first_has_the_time_that_its_jobs_have(
+    batcher, executor, tmp_path
+):
+    assert await ended(batcher, executor, tmp_path, *[("load 2000", 3.5)] * 8) == [8] * 8
+
+
+async def test_a_batch_has_three_times_what_the_longest_took_even_one_by_itself(executor, tmp_path):
+    most = 1
+    batcher = Batcher(executor, lambda workload: most, least_s=0.2)
+    await go(batcher, workloads.many, "work 900")
+    most = 8
+    assert await ended(batcher, executor, tmp_path, ("a", 60), ("b", 60)) == [2, 2]
+    assert await ended(batcher, executor, tmp_path, ("work 700", 60), ("work 700", 60)) == [2, 2]
+
+
+async def test_slow_jobs_that_are_tried_by_themselves_are_done_in_the_end(executor, tmp_path):
+    batcher = Batcher(executor, lambda workload: 8, least_s=0.2)
+    early, *others = await together(
+        batcher, executor, tmp_path, ("work 1300", 0.3), *((f"work 130{n}", 20) for n in range(3))
+    )
+    await refused(early, "deadline_exceeded")
+    assert [one.batch for one in await asyncio.gather(*others)] == [1, 1, 1]
+    # Whoever takes long gives way; the time grows with each that did.
+    assert executor.pool.ended["cancelled"] <= 5
+
+
+async def test_a_job_that_leaves_costs_those_that_stay_nothing(batcher, executor, tmp_path):
+    first, other = await together(batcher, executor, tmp_path, ("work 900", 2.4), ("work 900", 60))
+    await asyncio.sleep(0.1)
+    first.cancel()
+    assert (await other).batch == 2
+    assert executor.pool.ended["cancelled"] == 0
 
 
 async def test_a_job_that_hangs_takes_nobody_down_once_more_when_another_is_overdue(
@@ -107,3 +156,21 @@ async def test_a_bug_on_the_way_to_a_worker_keeps_nobody_waiting(batcher, execut
     monkeypatch.setattr(executor, "run", broken)
     asked = asyncio.create_task(go(batcher, workloads.many, "exit", [Input("a.png", "x")]))
     assert (await refused(asked, "internal")).name == "a.png"
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before a worker comes", "after it has"])
+async def test_a_bug_on_the_way_into_a_batch_has_the_jobs_run_one_by_one(
+    batcher, executor, tmp_path, monkeypatch, caplog, before
+):
+    async def broken(workload, take, **_):
+        if not before:
+            take()
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(executor, "run_batch", broken)
+    watches = [Watch(), Watch()]
+    jobs = (go(batcher, workloads.many, text, watch=watch) for text, watch in zip("ab", watches, strict=True))
+    assert [one.value["text"] for one in await asyncio.gather(*jobs)] == ["a", "b"]
+    assert "ZeroDivisionError" in caplog.text and all(watch.begun for watch in watches)
+    monkeypatch.undo()
+    assert (await go(batcher, workloads.many, "c")).batch == 1

@@ -14,6 +14,7 @@ import uvloop
 from accel.batching import Batcher
 from accel.executor import LocalExecutor, cores
 from accel.noop import echo
+from accel.watch import Watch
 from accel.workload import Input, Limits
 from tests.accel import workloads
 from tests.accel.asking import go, held, refused
@@ -176,10 +177,24 @@ async def test_a_job_for_which_earlier_ones_left_no_memory_is_done_by_another_wo
     local = await make_executor(memory_mib=1024, warm=())
     assert [(await go(local, workloads.hoard, size=600)).value for _ in range(4)] == [1, 1, 1, 1]
     assert local.pool.ended == {"crashed": 0, "cancelled": 0, "memory": 3}
-    # What fits into none costs one that has worked, and none that has just started.
+    # What fits into none costs one that holds much, and none that doesn't.
     for _ in range(2):
         await refused(go(local, workloads.greedy, size=4096), "too_large")
-    assert local.pool.ended["memory"] == 5
+    assert local.pool.ended["memory"] == 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
+async def test_a_job_that_is_simply_too_large_costs_no_worker(make_executor):
+    local = await make_executor(2, memory_mib=1024, warm=())
+    await local.ready()
+    batcher = Batcher(local, lambda workload: 8)
+    await asyncio.gather(*(go(local, workloads.say) for _ in range(4)))
+    pids = set(local.pool.pids)
+    await refused(go(local, workloads.greedy, size=4096), "too_large")
+    first, large, last = [go(batcher, workloads.many, text, size=size)
+                          for text, size in (("a", 0), ("hoard", 4096), ("b", 0))]  # fmt: skip
+    await asyncio.gather(first, refused(large, "too_large"), last)
+    assert set(local.pool.pids) == pids and local.pool.ended["memory"] == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
@@ -219,6 +234,19 @@ async def test_a_job_whose_worker_died_does_not_queue_anew(executor, tmp_path):
         await until(lambda: executor.pool.waiting == 4, "the jobs to queue")
     await asyncio.gather(*tasks)
     assert done[0] == "second time"
+
+
+async def test_jobs_that_may_have_begun_elsewhere_keep_their_order(executor, tmp_path):
+    done = []
+    async with held(executor, tmp_path):
+        for text in "abc":
+            watch = Watch()
+            watch.begun = text != "a"  # as a request has it that was promised before a restart
+            task = asyncio.create_task(go(executor, workloads.say, text, watch=watch))
+            task.add_done_callback(lambda task: done.append(task.result().value["text"]))
+        await until(lambda: executor.pool.waiting == 3, "the jobs to queue")
+    await until(lambda: len(done) == 3, "their end")
+    assert done == ["a", "b", "c"]
 
 
 async def test_a_bug_in_what_makes_up_a_batch_costs_no_worker(executor):

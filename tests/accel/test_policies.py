@@ -95,6 +95,13 @@ async def test_a_sample_that_never_ends_costs_a_worker_and_no_more(executor, tmp
     assert (await go(executor, workloads.say, "x")).value["text"] == "x"
 
 
+async def test_sizes_that_do_not_end_are_left_out(executor, caplog):
+    few = msgspec.structs.replace(MANY.batching, sample=lambda index: {"text": "few 2"})
+    workload = msgspec.structs.replace(MANY, batching=few)
+    assert set(await rates(executor, workload, limit_s=2.0)) == {1, 2}
+    assert "test.many isn't measured in batches of 4: samples weren't done within 2 s" in caplog.text
+
+
 async def test_a_bug_in_what_makes_samples_is_told_once_and_not_with_each_job(executor, caplog):
     broken = msgspec.structs.replace(MANY.batching, sample=lambda index: {}["no such thing"])
     workload = msgspec.structs.replace(MANY, batching=broken)

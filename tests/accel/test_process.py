@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 import os
 import platform
+import signal
 import sys
 
 import pytest
@@ -48,6 +49,21 @@ async def test_a_worker_that_is_gone_says_how():
     with pytest.raises(WorkerDied, match=r"SIGKILL|exit code"):
         await worker.ask(HELLO)
     await worker.end()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs waitid and process groups")
+async def test_a_worker_that_ends_at_once_when_it_is_killed_keeps_its_exit_code(monkeypatch, caplog):
+    killpg = os.killpg
+
+    def kill(pid, number):
+        killpg(pid, number)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+    monkeypatch.setattr(os, "killpg", kill)
+    worker = await Worker.spawn(SETUP, {})
+    await worker.end()
+    assert worker._transport.get_returncode() == -signal.SIGKILL
+    assert not caplog.records
 
 
 async def test_a_worker_that_cannot_even_be_loaded_has_died(capfd):

@@ -21,6 +21,7 @@ from accel.sample import Sample, image_sample
 from accel.watch import Watch
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel import full, workloads
+from tests.accel.asking import held
 from tests.accel.conftest import until
 from tests.accel.graphs.agreeing import check_agree
 from tests.accel.test_retries import Clock
@@ -150,6 +151,21 @@ async def test_a_device_that_hangs_rests_for_a_while(both, tmp_path, how):
     both._lanes[1].target = target
     again = await both.run(SAY, {}, [], deadline_s=60)
     assert again.device == "CPU" and "graphs, Stand-in failed before: it gave nothing in " in again.reason
+
+
+async def test_a_device_that_others_kept_busy_is_not_said_to_hang(both, tmp_path, caplog):
+    keep(both, SAY, Cost(1000, 0), Cost(1, 0))
+    (gpu,) = both._lanes[1:]
+    await both.run(SAY, {}, [], deadline_s=60)
+    gpu.target = lambda name: "tests.accel.workloads:hang"
+    async with held(gpu.executor._executor, tmp_path):
+        late = asyncio.create_task(both.run(SAY, {"text": str(tmp_path / "hang")}, [], deadline_s=3))
+        await asyncio.sleep(2.3)
+    with pytest.raises(WorkloadError):
+        await late
+    gpu.target = lambda name: None
+    assert (await both.run(SAY, {}, [], deadline_s=60)).device == "graphs, Stand-in"
+    assert "failed at" not in caplog.text
 
 
 async def test_a_deadline_that_leaves_a_device_no_time_blames_none(both, tmp_path):

@@ -156,8 +156,21 @@ def path(inputs, params, limits):
     return Output(os.fsencode(inputs[0].path))
 
 
+LOADED = []
+
+
+def take_time(text):
+    """Works for the milliseconds of `work MS`; for those of `load MS` once in a process."""
+    kind, _, ms = text.partition(" ")
+    if kind == "work" or (kind == "load" and not LOADED):
+        time.sleep(int(ms) / 1000)
+    if kind == "load":
+        LOADED.append(text)
+
+
 @declare("test.many")
 def many(inputs, params, limits):
+    take_time(params.text)
     if params.text == "hoard":
         hoard(inputs, params, limits)
     if params.text == "raise":
@@ -181,6 +194,9 @@ def many_together(items, limits):
         if item.params.text == "hoard":
             hoard(item.inputs, item.params, limits)
     for text in texts:
+        take_time(text)
+        if text.startswith("few ") and len(texts) > int(text[4:]):
+            time.sleep(600)
         if text == "rest":
             time.sleep(items[0].params.size / 1000)
         if text.startswith("hold "):

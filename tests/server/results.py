@@ -68,7 +68,7 @@ async def ask(wire: Wire, request_id: int, request: dict[str, Any]) -> dict[str,
 
 def counters_waiting(daemon: ThreadDaemon) -> int:
     flights = cache_of(daemon.bridge)._flights._open
-    waiting: int = daemon.look(lambda: sum(len(flight._waiting) for flight in flights.values()))
+    waiting: int = daemon.look(lambda: sum(flight._waiting for flight in flights.values()))
     return waiting
 
 

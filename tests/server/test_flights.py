@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 from typing import Any
 
@@ -65,35 +64,15 @@ def join(flight: Flight[Any], priority: str = "normal", deadline_s: float = LONG
     return asyncio.create_task(flight.join(priority, deadline_s))
 
 
-async def test_whoever_runs_it_learns_until_when_anybody_waits(flights: Flights[Any]) -> None:
-    work = Work()
-    flight = start(flights, work)
-    first = join(flight, deadline_s=30)
-    second_s = Watch()
-    second = asyncio.create_task(flight.join("normal", 1e6, second_s))
-    await settle()
-    [watch] = work.watches
-    assert watch.end > time.monotonic() + 1e5
-    # Begun, it has a limit.
-    second_s.on_begin = lambda: setattr(second_s, "end", time.monotonic() + 20)
-    work.begin.set()
-    await settle()
-    assert 29 < watch.end - time.monotonic() <= 30
-    first.cancel()
-    await settle()
-    assert 19 < watch.end - time.monotonic() <= 20
-    work.end.set()
-    assert await second == "done"
-
-
 async def test_one_that_hangs_in_a_batch_fails_alone_whoever_waits_for_it(
     flights: Flights[Any], tmp_path: Path
 ) -> None:
     stays = tmp_path / "stays"
     stays.touch()
     executor = LocalExecutor(1, Limits(), 0, warm=())
-    batcher = Batcher(executor, lambda workload: 8, least_s=0.2)
+    batcher = Batcher(executor, lambda workload: 8, least_s=1.0)
     await batcher.start()
+    await together(batcher, executor, tmp_path, "abc")
 
     def ask(text: str) -> asyncio.Task[Any]:
         async def run(watch: Watch, priority: str) -> Any:
@@ -109,6 +88,14 @@ async def test_one_that_hangs_in_a_batch_fails_alone_whoever_waits_for_it(
     with pytest.raises(WorkloadError, match="8000 ms"):
         await hanging
     await batcher.close()
+
+
+async def together(batcher: Batcher, executor: LocalExecutor, folder: Path, texts: str) -> None:
+    """Jobs that end as one batch: how long that takes is known then."""
+    async with held(executor, folder):
+        tasks = [asyncio.create_task(go(batcher, workloads.many, text)) for text in texts]
+        await until(lambda: executor.pool.waiting, "the jobs to queue")
+    assert [one.batch for one in await asyncio.gather(*tasks)] == [len(texts)] * len(texts)
 
 
 async def settle() -> None:

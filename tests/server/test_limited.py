@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
+from pathlib import Path
 
 import pytest
 
+from accel.batching import Batcher
+from accel.executor import ExecutorResult, LocalExecutor
 from accel.watch import Watch
 from bridge.server.limited import limited
+from tests.accel import workloads
+from tests.accel.asking import go, held
+from tests.accel.conftest import executor, until
+
+__all__ = ["executor"]
 
 
 async def test_waiting_for_a_worker_costs_none_of_the_limit() -> None:
@@ -37,16 +44,6 @@ async def test_a_run_that_takes_longer_is_given_up_and_says_whose_fault_it_is() 
     assert seen == [True]
 
 
-async def test_whoever_runs_it_learns_when_it_will_be_given_up() -> None:
-    async def run(watch: Watch) -> tuple[float, float]:
-        before = watch.end
-        watch.begin()
-        return before, watch.end - time.monotonic()
-
-    before, left = await limited(run, 30)
-    assert before == math.inf and 29 < left <= 30
-
-
 async def test_each_worker_has_the_whole_limit() -> None:
     async def run(watch: Watch) -> str:
         for _ in range(3):
@@ -55,6 +52,31 @@ async def test_each_worker_has_the_whole_limit() -> None:
         return "done"
 
     assert await limited(run, 0.45) == "done"
+
+
+async def test_what_hangs_in_a_batch_has_the_limit_once(executor: LocalExecutor, tmp_path: Path) -> None:
+    stays = tmp_path / "stays"
+    stays.touch()
+    batcher = Batcher(executor, lambda workload: 8, least_s=0.5)
+
+    async def begin(*texts: str) -> list[asyncio.Task[ExecutorResult]]:
+        async with held(executor, tmp_path):
+            tasks = [
+                asyncio.create_task(
+                    limited(lambda watch, text=text: go(batcher, workloads.many, text, watch=watch), 3.0)  # type: ignore[misc]
+                )
+                for text in texts
+            ]
+            await until(lambda: executor.pool.waiting, "the jobs to queue")
+        return tasks
+
+    await asyncio.gather(*await begin("a", "b"))
+    hanging, other = await begin(f"hold {stays}", "b")
+    begun = time.monotonic()
+    assert (await other).batch == 1
+    with pytest.raises(TimeoutError):
+        await hanging
+    assert time.monotonic() - begun < 3.8
 
 
 async def test_who_is_cancelled_is_cancelled() -> None:
