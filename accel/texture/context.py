@@ -52,8 +52,6 @@ class Around(Struct, frozen=True):
 
     alone: Floats
     """Probabilities of the kinds: rows x kinds."""
-    sizes: NDArray[np.int64]
-    """Width and height, texels: rows x 2."""
     others: Floats
     """The sums of what the others are taken for: levels x rows x kinds."""
     alike: Floats
@@ -114,8 +112,7 @@ class Context:
             return list(found)
         alone = np.array([_row(one) for one in found])
         others = np.maximum(self._around.around(files) - portions(alone), 0) / WHOLE
-        sized = np.array(sizes, np.int64)
-        now = experience().weigh(Around(alone, sized, others, self._around.alike(files, sizes)))
+        now = experience().weigh(Around(alone, others, self._around.alike(files, sizes)))
         best = now.argmax(axis=1)
         advise = np.where(
             [_named(one) for one in found],
@@ -129,14 +126,13 @@ class Context:
 def columns(around: Around, usual: Floats) -> NDArray[np.float32]:
     """What the trees see: the logarithms of what a texture is taken for alone, of how much more or less of
     each kind its project has than is usual, and its folder and those beside than the project; what share of
-    them is of its size, and the logarithms of that."""
+    them is of its size. Sizes themselves are a project's own: what was learned of them misled in others."""
     project, *nearer = around.others
     mixture = _mixture(project, usual, HELD[0])
     ratios = [mixture / usual]
     ratios += [_mixture(sums, mixture, held) / mixture for sums, held in zip(nearer, HELD[1:], strict=True)]
     alone = np.log(np.maximum(around.alone, LEAST))
-    sizes = np.log2(np.maximum(around.sizes, 1))
-    return np.hstack([alone, *map(np.log, ratios), around.alike.T, sizes]).astype(np.float32)
+    return np.hstack([alone, *map(np.log, ratios), around.alike.T]).astype(np.float32)
 
 
 def _mixture(sums: Floats, expected: Floats, held: float) -> Floats:

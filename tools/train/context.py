@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import lightgbm
@@ -19,7 +20,9 @@ from tools.train.judging import Floats
 from tools.train.learning import JUDGED_RARE, importance
 from tools.train.projects import DRAWS, Taken, around, weighed
 
-ROUNDS = 60
+ROUNDS = 40
+BAGS = 2
+"""Times that trees are grown, from other draws of rows and columns, and averaged: chance counts for less."""
 PARTS = 4
 """Parts of the sources: each is judged by trees of the others, to choose thresholds by."""
 SEED = 11
@@ -38,7 +41,6 @@ _PARAMETERS: dict[str, Any] = {
     "num_threads": 1,
     "force_row_wise": True,
     "deterministic": True,
-    "seed": SEED,
 }
 
 
@@ -58,7 +60,8 @@ def learn(taken: list[Taken]) -> tuple[Floats, Trees]:
         init_score=np.concatenate(base),
     )  # fmt: skip
     parameters = {**_PARAMETERS, "min_data_in_leaf": _PARAMETERS["min_data_in_leaf"] * len(rows)}
-    return usual, from_arrays(packed(lightgbm.train(parameters, data, ROUNDS)))
+    grown = [lightgbm.train({**parameters, "seed": SEED + bag}, data, ROUNDS) for bag in range(BAGS)]
+    return usual, from_arrays(packed(grown))
 
 
 def experienced(taken: list[Taken]) -> Experience:
@@ -85,11 +88,11 @@ def _tried(taken: list[Taken], part: int) -> Iterator[tuple[Floats, ...]]:
         )
 
 
-def packed(trees: lightgbm.Booster) -> dict[str, NDArray[Any]]:
-    """Trees as `accel.texture.trees` reads them."""
+def packed(grown: Sequence[lightgbm.Booster]) -> dict[str, NDArray[Any]]:
+    """The mean of all, as `accel.texture.trees` reads it."""
     nodes: list[tuple[int, float, int, int, float]] = []
     roots, depth = [], 0
-    for tree in dumped(trees):
+    for tree in chain.from_iterable(map(dumped, grown)):
         root, below = _packed(tree["tree_structure"], nodes)
         roots.append(root)
         depth = max(depth, below)
@@ -102,7 +105,7 @@ def packed(trees: lightgbm.Booster) -> dict[str, NDArray[Any]]:
         "splits": np.array(splits, np.float32),
         "lower": np.array(lower, np.uint8),
         "higher": np.array(higher, np.uint8),
-        "values": np.array(values, np.float32),
+        "values": np.array(values, np.float32) / np.float32(len(grown)),
     }
 
 

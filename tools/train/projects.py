@@ -77,7 +77,7 @@ def around(taken: Taken, draw: Draw = _all, seed: int = 0) -> Around:
     others = np.stack([_summed(taken.alone * weight, level) for level in levels])
     # All of them: a draw by kinds would tilt this too, as those of one size are mostly of one kind.
     shares = [_alike(level, taken.sizes) for level in levels[: len(COUNTED)]]
-    return Around(taken.alone, taken.sizes, others, np.stack(shares))
+    return Around(taken.alone, others, np.stack(shares))
 
 
 def _alike(level: NDArray[np.int64], sizes: NDArray[np.int64]) -> Floats:
