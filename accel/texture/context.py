@@ -169,7 +169,7 @@ def _experience(arrays: Mapping[str, NDArray[Any]]) -> Experience:
         raise ValueError("it knows other kinds, or looks elsewhere")
     usual, trees = arrays["usual"].astype(np.float64), from_arrays(arrays)
     # Whatever was learned goes by sizes, too, which the last columns are of.
-    if not COLUMNS - len(COUNTED) <= trees.features.max() < COLUMNS:
+    if len(usual) != len(KINDS) or not COLUMNS - len(COUNTED) <= trees.features.max() < COLUMNS:
         raise ValueError("it was learned by other columns")
     return Experience(usual, trees, *(_sureness(arrays[name]) for name in ("pixels", "names")))
 

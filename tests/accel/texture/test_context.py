@@ -81,7 +81,7 @@ def test_folders_of_the_same_parent_speak_too():
 
 
 def test_its_class_is_advised_on_where_the_project_leaves_no_doubt():
-    doubtful = taken("albedo", 0.9, "sprite")
+    doubtful = taken("albedo", 0.95, "sprite")
     materials = [taken(kind) for kind in ("albedo", "albedo", "normal", "roughness") for _ in range(20)]
     assert judged(materials, doubtful).advise
     assert not judged([taken("sprite")] * 80, doubtful).advise
