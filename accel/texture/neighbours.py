@@ -1,4 +1,4 @@
-"""What the textures around each one are taken for, and how many are of its size."""
+"""What the textures around each one are taken for, and what share of them is of its size."""
 
 from __future__ import annotations
 
