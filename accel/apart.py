@@ -90,14 +90,15 @@ class Apart:
 
     def _began(self, job: Waiting, limit: asyncio.Timeout) -> None:
         """A worker has taken `job`."""
+        job.watch.among, job.watch.since = 1, time.monotonic()
         self._limits[limit] = max(self._limit_s, self._pace.longest_s)
         limit.reschedule(asyncio.get_running_loop().time() + self._limits[limit])
         self._passed(job)
 
     def _passed(self, job: Waiting) -> None:
-        """`job` waits for no worker; when none does, whoever runs is in nobody's way."""
+        """`job` waits for no worker. When none does, and none has given way, who runs is in nobody's way."""
         self._behind.discard(job)
-        if not self._behind:
-            for limit in self._limits:
-                if not limit.expired():
-                    limit.reschedule(None)
+        running = [limit for limit in self._limits if not limit.expired()]
+        if not self._behind and len(running) >= len(self._open):
+            for limit in running:
+                limit.reschedule(None)

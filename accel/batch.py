@@ -53,6 +53,7 @@ class Batch:
         """A worker has `jobs` now. Several that take `limit_s` seconds hang."""
         self.jobs, self._begun = jobs, time.monotonic()
         for job in jobs:
+            job.watch.among = len(jobs)
             job.watch.begin()
         if len(jobs) > 1 and limit_s < math.inf:
             self._stop_after(limit_s)

@@ -154,7 +154,9 @@ class Routed:
         looks like the fastest to whoever chooses by what was measured."""
         # How long it waited for a worker is others' fault.
         took_s = time.monotonic() - watch.since
-        if lane is not self._lanes[0] and took_s > max(HUNG_S, HUNG * choice.ms / 1000):
+        # A batch takes as long as its jobs one by one, at most.
+        expected_s = choice.ms * watch.among / 1000
+        if lane is not self._lanes[0] and took_s > max(HUNG_S, HUNG * expected_s):
             self._blame(
                 workload, lane, WorkloadError("deadline_exceeded", f"it gave nothing in {took_s:.0f} s")
             )

@@ -11,13 +11,15 @@ class Watch:
     """Given to `Executor.run`, which keeps `begun`; whoever gives up the job says so with `unwanted`, and why
     with `overdue`."""
 
-    __slots__ = ("again", "begun", "on_begin", "overdue", "since", "unwanted")
+    __slots__ = ("again", "among", "begun", "on_begin", "overdue", "since", "unwanted")
 
     def __init__(self, on_begin: Callable[[], None] | None = None) -> None:
         """`on_begin` is called each time that a worker takes the job: once more where the first has died."""
         self.on_begin = on_begin
         self.again = False
         """Whether it has had its turn for a worker before: it comes first in its class."""
+        self.among = 1
+        """How many jobs its worker took together, with itself."""
         self.begun = False
         """Whether a worker has taken the job: until then it can be cancelled at no cost."""
         self.since = math.inf

@@ -242,8 +242,8 @@ def batched(
     """Declares `function(items, limits) -> outcomes` as `single` for several jobs at once.
 
     What it raises costs no job its own outcome: each is then done by itself. So it is, in another process,
-    where it crashes, or takes more than 5 s and three times as long as any run that has ended, or than one of
-    the jobs has.
+    where it crashes, or takes longer than one of the jobs has; and, once a batch as large has ended, more
+    than 5 s and three times as long as any of the last runs.
     """
 
     def declare(function: BatchFunction) -> BatchFunction:

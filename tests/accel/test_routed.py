@@ -16,7 +16,7 @@ from accel.gpu import find, join, lane
 from accel.image.catalogue import OPERATIONS
 from accel.retries import Retries
 from accel.routed import Lane, Routed
-from accel.routing import Cost, Form
+from accel.routing import Choice, Cost, Form
 from accel.sample import Sample, image_sample
 from accel.watch import Watch
 from accel.workload import Input, Limits, WorkloadError
@@ -151,6 +151,16 @@ async def test_a_device_that_hangs_rests_for_a_while(both, tmp_path, how):
     both._lanes[1].target = target
     again = await both.run(SAY, {}, [], deadline_s=60)
     assert again.device == "CPU" and "graphs, Stand-in failed before: it gave nothing in " in again.reason
+
+
+@pytest.mark.parametrize(("among", "rests"), [(1, True), (15, False)])
+async def test_a_device_has_the_time_of_all_jobs_that_it_took_together(both, among, rests, caplog):
+    stand_in, watch = both._lanes[1], Watch()
+    watch.among = among
+    watch.begin()
+    watch.since -= 3
+    both._suspect(SAY, stand_in, watch, Choice(stand_in.form, "", 200))
+    assert ("it gave nothing in 3 s" in caplog.text) == rests
 
 
 async def test_a_device_that_others_kept_busy_is_not_said_to_hang(both, tmp_path, caplog):
