@@ -64,11 +64,11 @@ class Apart:
             settle(job, done)
         except WorkloadError as error:
             settle(job, overdue(job) if error.code == "deadline_exceeded" else error)
+        # Its time is over, or it is a bug: neither may keep anybody waiting.
         except Exception:
             if limit.expired():  # the others first
                 self._limit_s = max(self._limit_s, 2 * self._limits[limit])
                 return
-            # A bug, which must not keep anybody waiting.
             log.exception("%s can't be run", self._workload.name)
             settle(job, WorkloadError("internal", "can't be run", names(job.inputs)))
         except asyncio.CancelledError:

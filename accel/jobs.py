@@ -119,6 +119,7 @@ def _checked(outcomes: Sequence[Outcome], count: int) -> Sequence[Outcome]:
 def _alone(workload: Workload, item: Item, limits: Limits) -> Output | Exception:
     try:
         return workload.load()(item.inputs, item.params, limits)
+    # A third party's workload may raise anything: it costs its own job alone.
     except Exception as error:
         return error
 
@@ -161,6 +162,7 @@ def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done])
         return Raw(msgspec.msgpack.encode(work(inputs)))
     except WorkloadError as error:
         return _failed(error.code, error.reason, error.name or names(inputs), fault=error.fault)
+    # As above: a worker answers every job, whatever it raises.
     except Exception as error:
         fault = fault_of(error)
         if on_device() and fault:

@@ -33,6 +33,7 @@ def fitting(run: Callable[[], Made], smaller: bool) -> Made | None:
     """What `run` makes; None where memory is full and it can be tried with less (`smaller`)."""
     try:
         return run()
+    # Providers raise classes of their own that share no base; what isn't about memory goes on.
     except Exception as error:
         if smaller and fault_of(error) == "memory":
             return None

@@ -91,6 +91,7 @@ def main(question: str) -> None:
         else:
             answer = ask_runtime() if question == "runtime" else try_session(question)
         said = msgspec.json.encode({"facts": answer})
+    # A driver's library may fail in any way: that is the answer of this process.
     except Exception as error:
         said = msgspec.json.encode({"error": f"{type(error).__name__}: {error}"})
     os.write(answers, said)

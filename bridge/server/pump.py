@@ -168,6 +168,7 @@ class Pump:
                 self.tally.ended(state)
         except StoreError as error:
             log.error("job %d is left to be done again: %s", job.id, error.reason)
+        # A third party's answer may hold anything: who asked is told that it failed.
         except Exception:
             log.exception("job %d has an answer that can't be kept", job.id)
             if isinstance(answer, Result):

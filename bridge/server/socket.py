@@ -107,8 +107,8 @@ class AsgiSocket:
         limit = self._codec.max_frame
         try:
             frame = self._codec.encode(message)
+        # An advisor's answer may hold anything; it is numbered by now, so something has to go out.
         except Exception:
-            # An advisor's answer may hold anything; it is numbered by now, so something has to go out.
             log.exception("a %s can't be encoded", type(message).__name__)
             return self._codec.encode(_instead(message, errors.RequestError(errors.INTERNAL)))
         if len(frame) > limit:

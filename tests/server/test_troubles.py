@@ -201,19 +201,29 @@ async def test_a_file_that_is_damaged_under_the_daemon(
         assert answer["type"] == "result", (answer, process.output.read_text()[-2000:])
 
 
+def change(database: Path, statement: str) -> None:
+    """Changes the database as another program would, beside the daemon."""
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute(statement)
+
+
+async def check_damage_is_told(wire: Wire, *words: str) -> None:
+    """Receipts can't be listed, for a reason that names the remedy and `words`."""
+    answer = await wire.request(1, "receipts.list", {"limit": 100})
+    assert (answer["type"], answer.get("code")) == ("error", "store_unavailable")
+    for word in ("its database is damaged", "popbridge db check", *words):
+        assert word in answer["message"]
+
+
 async def test_text_that_is_no_utf8_under_the_daemon(
     process: ProcessDaemon, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     database = process.paths.database
     filled(database, 30)
     file = process.start()
-    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as other:
-        other.execute("UPDATE receipts SET note = CAST(x'ff' AS TEXT) WHERE id = 7")
+    change(database, "UPDATE receipts SET note = CAST(x'ff' AS TEXT) WHERE id = 7")
     async with session(file, project=PROJECT) as wire:
-        answer = await wire.request(1, "receipts.list", {"limit": 100})
-        assert (answer["type"], answer.get("code")) == ("error", "store_unavailable")
-        for words in ("its database is damaged", "popbridge db check", str(database), "note"):
-            assert words in answer["message"]
+        await check_damage_is_told(wire, str(database), "note")
         answer = await wire.request(2, "receipts.revert", {"id": 7})
         assert answer["code"] == "store_unavailable"
         assert (await wire.request(3, "receipts.list", {"limit": 10}))["type"] == "result"
@@ -236,13 +246,9 @@ async def test_a_receipt_that_cant_be_read_under_the_daemon(
     database = process.paths.database
     filled(database, 30)
     file = process.start()
-    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as other:
-        other.execute("UPDATE receipts SET args = x'c1' WHERE id = 7")
+    change(database, "UPDATE receipts SET args = x'c1' WHERE id = 7")
     async with session(file, project=PROJECT) as wire:
-        answer = await wire.request(1, "receipts.list", {"limit": 100})
-        assert (answer["type"], answer.get("code")) == ("error", "store_unavailable")
-        for words in ("its database is damaged", "popbridge db check", str(database), "receipts, row 7"):
-            assert words in answer["message"]
+        await check_damage_is_told(wire, str(database), "receipts, row 7")
         assert (await wire.request(2, "receipts.revert", {"id": 7}))["code"] == "store_unavailable"
         assert (await wire.request(3, "receipts.list", {"limit": 10}))["type"] == "result"
     assert await asyncio.to_thread(process.stop) == 0
