@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.texture.kinds import CLASS_OF, KINDS
-from tools.train import context, learning
+from tools.train import learning
+from tools.train.context import BAGS
 from tools.train.backbone import SEEN
 from tools.train.evaluate import Evaluation, Judged, calibration, calibration_error, confusion
 from tools.train.fetch import BACKBONE, DATA, sources
@@ -98,8 +99,8 @@ model's file.
 In context, trees see the logarithms of a texture's probabilities, of how much more or less of each kind the
 others of its project are taken for than is usual, and those of its folder and of the folders beside it than
 those of the project, and what share of project and folder has its very size. They learned from the same
-sources, also from halves and from other mixtures of them, as labels are a sample that was chosen; what {context.BAGS}
-trainings say is averaged.
+sources, also from halves and from other mixtures of them, as labels are a sample that was chosen; what
+{BAGS} trainings say is averaged.
 
 ## What it learned from
 
