@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from accel.texture.kinds import CLASS_OF, KINDS
 from tools.train import learning
-from tools.train.context import BAGS
 from tools.train.backbone import SEEN
+from tools.train.context import BAGS
 from tools.train.evaluate import Evaluation, Judged, calibration, calibration_error, confusion
 from tools.train.fetch import BACKBONE, DATA, sources
 from tools.train.words import FEWEST
