@@ -44,6 +44,10 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What the system says where nothing more fits on a disk."""
 
 
+class ReaderLeft(Exception):
+    """Whoever reads has read enough, as in `popbridge receipts | head`."""
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported one at a time."""
 
@@ -58,6 +62,15 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (OSError, SystemExit) as error:
+            if _reader_left(error):
+                # click would end the process, with 1.
+                raise ReaderLeft from None
+            raise
+
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="popbridge", prog_name="popbridge")
@@ -66,7 +79,11 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; gives the exit code: 2 for what its user can mend, 1 where something failed."""
+    """Runs one command; gives the exit code: 2 for what its user can mend, 1 where something failed.
+
+    An output that doesn't arrive is 2: several commands say by 1 what they found.
+    """
+    _have_outputs()
     _speak_utf8()
     try:
         # Commands expand patterns themselves, and take a file that is called like one for that file.
@@ -82,17 +99,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(_sentence(error), 2)
     except (click.Abort, KeyboardInterrupt):
         return 130
-    except BrokenPipeError:
-        # `popbridge receipts | head` has read enough; nothing may be written at exit either.
+    except ReaderLeft:
+        # Nothing may be written at exit either.
         sys.stdout = io.StringIO()
-        return 1
+        return 2
     except OSError as error:
         if error.errno not in FULL:
             raise
         # What is left in its buffer would fail once more at exit.
         sys.stdout = io.StringIO()
-        return _complain(f"{error.filename or 'The output'} can't be written ({error.strerror}).", 1)
+        return _complain(f"{error.filename or 'The output'} can't be written ({error.strerror}).", 2)
     return code if isinstance(code, int) else 0
+
+
+def _reader_left(error: OSError | SystemExit) -> bool:
+    # rich ends the process then, with 1.
+    found = error.__context__ if isinstance(error, SystemExit) else error
+    if sys.platform == "win32" and isinstance(found, OSError) and found.filename is None:
+        # So its C library says it (bpo-19612); of a name that no file can have, too.
+        return found.errno in (errno.EINVAL, errno.EPIPE)
+    return isinstance(found, BrokenPipeError)
 
 
 def _sentence(error: click.ClickException) -> str:
@@ -104,6 +130,13 @@ def _sentence(error: click.ClickException) -> str:
 def _complain(sentence: str, code: int) -> int:
     click.echo(f"popbridge: {plain_lines(sentence)}", err=True)
     return code
+
+
+def _have_outputs() -> None:
+    # Python has none of what its caller closed (`>&-`), nor in a program of Windows without a console.
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, io.StringIO())
 
 
 def _speak_utf8() -> None:

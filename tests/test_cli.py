@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -73,7 +74,14 @@ class TestMistakes:
         with Path("/dev/full").open("wb") as full:
             done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=60, text=True)
         assert one_line(done.stderr) and "The output can't be written (No space left on" in done.stderr
-        assert done.returncode == 1
+        assert done.returncode == 2
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="only POSIX shells close outputs")
+    @pytest.mark.parametrize("arguments", [["config"], ["workloads"], ["plugins"]])
+    def test_a_closed_output_is_no_traceback(self, arguments: list[str]) -> None:
+        shell = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "bridge.cli", *arguments]
+        done = subprocess.run(shell, stderr=subprocess.PIPE, timeout=60, text=True)
+        assert done.stderr == "" and done.returncode == 0
 
     def test_a_bare_call_shows_the_help(self, popbridge: Any) -> None:
         code, out, err = popbridge()
@@ -96,7 +104,8 @@ class TestMistakes:
             ),
             (RequestError(FORBIDDEN, name="x", reason="no"), 2, "popbridge: x: no."),
             (KeyboardInterrupt(), 130, ""),
-            (BrokenPipeError(), 1, ""),
+            (BrokenPipeError(), 2, ""),
+            (BrokenPipeError(errno.EPIPE, "Broken pipe"), 2, ""),
         ],
     )
     def test_what_ends_a_command_early_is_no_traceback(

@@ -6,10 +6,11 @@ import difflib
 import json
 import os
 import shutil
+import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -72,6 +73,13 @@ def changes(before: dict[str, str], after: dict[str, str]) -> dict[str, list[str
         if changed := [line for line in lines if line[0] in "+-" and not line.startswith(("+++", "---"))]:
             found[file] = changed
     return found
+
+
+def as_program(out: IO[bytes], *arguments: str) -> tuple[int, str]:
+    """Its exit code and what it says on stderr, in a process whose stdout is `out`."""
+    command = [sys.executable, "-m", "bridge.cli", "audit", *arguments]
+    done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, timeout=120, text=True)
+    return done.returncode, done.stderr
 
 
 class TestAudit:
@@ -291,6 +299,22 @@ class TestAudit:
             assert out.startswith("<!doctype html>") and out.endswith("</html>\n")
         else:
             json.loads(out)
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device there")
+    @pytest.mark.parametrize("flags", [[], ["--html", "-"], ["--json", "-"], ["--sarif", "-"]])
+    def test_what_does_not_fit_on_the_disk_of_stdout_is_no_finding(
+        self, project: Path, flags: list[str]
+    ) -> None:
+        with Path("/dev/full").open("wb") as full:
+            code, err = as_program(full, str(project), "--workers", "1", *flags)
+        assert code == 2 and one_line(err) and "The output can't be written (No space left on" in err
+
+    @pytest.mark.parametrize("flags", [[], ["--json", "-"]])
+    def test_a_reader_that_has_gone_is_no_finding(self, project: Path, flags: list[str]) -> None:
+        read, write = os.pipe()
+        os.close(read)
+        with open(write, "wb") as shut:
+            assert as_program(shut, str(project), "--workers", "1", *flags) == (2, "")
 
     def test_a_report_that_is_read_only_is_told_before_anything_is_done(
         self, popbridge: Any, project: Path, tmp_path: Path
