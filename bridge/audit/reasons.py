@@ -3,7 +3,7 @@ say it in English."""
 
 from __future__ import annotations
 
-import re
+from bridge.audit.phrases import Phrases
 
 PATTERNS = (
     (r"is empty \(0 bytes\)", "文件为空（0 字节）"),
@@ -85,12 +85,4 @@ PATTERNS = (
 
 What is said within another sentence, as a remedy is, has an entry of its own.
 """
-_KNOWN = [(re.compile(pattern, re.DOTALL), chinese) for pattern, chinese in PATTERNS]
-
-
-def in_chinese(reason: str) -> str:
-    """`reason` in Chinese; as it is where it isn't known."""
-    for pattern, chinese in _KNOWN:
-        if found := pattern.fullmatch(reason):
-            return chinese.format(*map(in_chinese, found.groups()))
-    return reason
+in_chinese = Phrases(PATTERNS).in_chinese

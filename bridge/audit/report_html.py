@@ -6,13 +6,13 @@ import base64
 from collections.abc import Iterator
 from html import escape
 
-from bridge.advisors.texts import is_chinese
 from bridge.audit.alike import WORDS
 from bridge.audit.page import SCRIPT, STYLE
 from bridge.audit.plain import change_text, plain
 from bridge.audit.results import Group, Issue, Report, Row
 from bridge.audit.summary import summary
 from bridge.audit.texts import bytes_text, explain, kind_name, kind_of, reasons, say, sentence
+from bridge.core.texts import is_chinese
 
 COLUMNS = ("picture", "severity", "file", "kind", "size", "bytes", "memory", "finding", "setting")
 LARGEST_FIRST = {"severity", "size", "bytes", "memory", "setting"}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bridge.advisors.subject import by_project, words
 from bridge.advisors.texts import TEXTS as ADVICE
-from bridge.advisors.texts import Text, is_chinese
 from bridge.audit.plain import plain
 from bridge.audit.reasons import in_chinese
 from bridge.audit.results import Issue, Row
+from bridge.core.texts import Text, is_chinese
 
 TEXTS = {
     "title": Text("Texture audit of {name}", "{name} 的贴图审查"),

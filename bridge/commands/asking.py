@@ -7,11 +7,11 @@ import urllib.request
 
 import msgspec
 
-from bridge.advisors.texts import Text
 from bridge.commands.language import told
 from bridge.connection import ConnectionFile
 from bridge.core.errors import UserError
 from bridge.core.status import Status
+from bridge.core.texts import Text
 from bridge.paths import Paths
 
 TIMEOUT_S = 10.0

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bridge.commands.language import reads_chinese
 from bridge.commands.shared import read_settings, screen_width
 from bridge.core.errors import UserError
+from bridge.core.texts import is_chinese
 
 if TYPE_CHECKING:
     from bridge.audit.baseline import Entry
@@ -45,9 +47,6 @@ def _output(name: str, text: str) -> Callable[[Function], Function]:
 
 
 def _language() -> str:
-    # Not above: --help shows all commands, and needs nothing of an editor's client.
-    from bridge.commands.language import reads_chinese
-
     return "zh-CN" if reads_chinese() else "en"
 
 
@@ -87,7 +86,6 @@ def audit(
     from msgspec.structs import replace
 
     from bridge import host, projectfile
-    from bridge.advisors.texts import is_chinese
     from bridge.audit import project as projects
     from bridge.audit.fix import check_nameable
     from bridge.audit.reasons import in_chinese

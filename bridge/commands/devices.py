@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from bridge.commands.language import told, translated
 from bridge.commands.listing import as_json
 from bridge.commands.shared import say_json, screen_width, table, wrapped
+from bridge.commands.texts import devices as texts
 
 if TYPE_CHECKING:
+    from accel.devices.driver import Gpu
     from accel.devices.proofs import Known
-    from accel.devices.report import Report
+    from accel.devices.report import Devices, Report
     from accel.troubles import Trouble
 
 TABLE = 72
@@ -31,9 +34,7 @@ def devices(as_json: bool) -> None:
     Each is tried in a process of its own, anew with each call.
     """
     from accel.devices import kept, proofs
-    from accel.devices.choice import Wish, choose
     from accel.devices.probing import try_providers
-    from accel.devices.providers import BY_NAME
     from accel.troubles import read
     from bridge.paths import Paths
 
@@ -48,22 +49,8 @@ def devices(as_json: bool) -> None:
             click.echo(warning, err=True)
         return
     _show(found.reports)
-    for gpu in found.gpus:
-        memory = f"{gpu.memory_mib} MiB" if gpu.memory_mib else "memory unknown"
-        facts = f"{memory}, compute capability {gpu.capability or 'unknown'}"
-        click.echo(wrapped(f"\n{gpu.name or 'An unnamed GPU'}: {facts}.", 2))
-    for trouble in troubles:
-        click.echo(wrapped(f"\n{_told(trouble)}", 2))
-    for shape in shapes[-SHOWN:]:
-        click.echo(wrapped(f"\n{_fixed(shape)}", 2))
-    if len(shapes) > SHOWN:
-        click.echo(f"\n{len(shapes) - SHOWN} shapes that were tried before are shown by --json.")
-    for warning in found.warnings:
-        click.echo(wrapped(f"\n{warning}", 2))
-    if any(one.usable for one in found.reports):
-        click.echo(f"\nThe fastest that is usable: {BY_NAME[choose(found, Wish()).name].title}.")
-    else:
-        click.echo("\nModels can't run here at all.")
+    for paragraph in _paragraphs(found, troubles, shapes):
+        click.echo(f"\n{wrapped(paragraph, 2)}")
 
 
 def _show(reports: Sequence[Report]) -> None:
@@ -71,32 +58,62 @@ def _show(reports: Sequence[Report]) -> None:
     from accel.devices.providers import BY_NAME
 
     rows = [
-        (BY_NAME[one.name].title, "yes" if one.usable else "no", one.reason, one.remedy) for one in reports
+        (
+            BY_NAME[one.name].title,
+            told(texts.YES if one.usable else texts.NO),
+            translated(one.reason, texts.PHRASES),
+            translated(one.remedy, texts.PHRASES),
+        )
+        for one in reports
     ]
     if screen_width() >= TABLE:
-        table(rows, ("provider", "usable", "why", "what to do"))
+        table(rows, tuple(map(told, texts.HEADS)))
         return
     for title, usable, reason, remedy in rows:
-        click.echo(wrapped(f"{title}: {usable}, {reason}", 2))
+        click.echo(wrapped(told(texts.PARAGRAPH, title=title, usable=usable, reason=reason), 2))
         if remedy:
             click.echo(wrapped(f"  {remedy}", 2))
 
 
-def _told(trouble: Trouble) -> str:
+def _paragraphs(found: Devices, troubles: Sequence[Trouble], shapes: Sequence[Known]) -> Iterator[str]:
+    """What is told below the providers."""
+    yield from map(_card, found.gpus)
+    yield from map(_failed, troubles)
+    yield from map(_fixed, shapes[-SHOWN:])
+    if len(shapes) > SHOWN:
+        yield told(texts.MORE, count=len(shapes) - SHOWN)
+    yield from (translated(warning, texts.PHRASES) for warning in found.warnings)
+    yield _fastest(found)
+
+
+def _card(gpu: Gpu) -> str:
+    memory = told(texts.MEMORY, count=gpu.memory_mib) if gpu.memory_mib else told(texts.NO_MEMORY)
+    capability = gpu.capability or told(texts.UNKNOWN)
+    return told(texts.GPU, name=gpu.name or told(texts.UNNAMED), memory=memory, capability=capability)
+
+
+def _failed(trouble: Trouble) -> str:
     """What failed, and when the device is tried again."""
-    what = trouble.workload or "everything"
+    what = told(texts.WORKLOAD, name=trouble.workload) if trouble.workload else told(texts.EVERYTHING)
+    reason = translated(trouble.reason, texts.PHRASES)
     again = time.strftime("%H:%M:%S", time.localtime(trouble.again))
-    return (
-        f"In the daemon, {what} failed on {trouble.device}: {trouble.reason}. The CPU does it; that device "
-        f"is tried again with the next job after {again}."
-    )
+    return told(texts.TROUBLE, what=what, device=trouble.device, reason=reason, again=again)
 
 
 def _fixed(known: Known) -> str:
     """How a shape that came again is run, and why so."""
     from accel.devices.proofs import PLAINLY
 
-    how = known.way if known.way == PLAINLY else f"by {known.way}"
-    times = f" ({known.ms:.3g} ms, plainly {known.plain_ms:.3g} ms)" if known.ms else ""
-    why = f" {known.why}." if known.why else ""
-    return f"{known.model} with {known.shape} runs {how}{times}.{why}"
+    times = told(texts.TIMES, ms=known.ms, plain=known.plain_ms) if known.ms else ""
+    why = told(texts.WHY, why=translated(known.why, texts.PHRASES)) if known.why else ""
+    how = texts.PLAINLY if known.way == PLAINLY else texts.BY
+    return told(how, model=known.model, shape=known.shape, way=known.way, times=times, why=why)
+
+
+def _fastest(found: Devices) -> str:
+    from accel.devices.choice import Wish, choose
+    from accel.devices.providers import BY_NAME
+
+    if not any(one.usable for one in found.reports):
+        return told(texts.NONE)
+    return told(texts.FASTEST, title=BY_NAME[choose(found, Wish()).name].title)

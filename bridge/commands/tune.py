@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import click
 from msgspec import Struct
 
+from bridge.commands.language import told, translated
 from bridge.commands.listing import as_json
 from bridge.commands.shared import read_settings, say_json, table
+from bridge.commands.texts import tune as texts
 from bridge.core.errors import UserError, sentence
 
 if TYPE_CHECKING:
@@ -68,35 +70,33 @@ def tune(names: tuple[str, ...], as_json: bool) -> None:
     chosen = _chosen(registry.workloads.values(), names)
     batches, costs, engines, failed = asyncio.run(_measure(chosen, registry.settings, bool(names)))
     if failed and not (batches or costs or engines):
-        raise UserError(f"Nothing could be measured ({', '.join(failed)}): the reasons are above.")
+        raise UserError(told(texts.NOTHING, failed=", ".join(failed)))
     if as_json:
         for row in (*batches, *costs, *engines):
             say_json(row)
     elif batches or costs or engines:
         _show(batches, costs, engines)
     else:
-        what = f"{', '.join(names)}: no batches" if names else "No workload here runs in batches"
-        click.echo(f"{what}, and there is no GPU that works (`popbridge devices` says why).")
+        click.echo(told(texts.NO_BATCHES, names=", ".join(names)) if names else told(texts.NONE))
     if (batches or costs) and Paths.find().connection_file.exists():
-        click.echo("A daemon that runs goes by this after its next start.", err=True)
+        click.echo(told(texts.NEXT_START), err=True)
 
 
 def _show(batches: Sequence[Batches], costs: Sequence[Costs], engines: Sequence[Engine]) -> None:
     if batches:
         rows = [(b.workload, b.device, str(b.max_rows), _rates(b), _gain(b)) for b in batches]
-        heads = ("workload", "device", "rows of a batch", "rows a second, by rows of a batch")
-        table(rows, (*heads, "against one by one"))
+        table(rows, tuple(map(told, texts.BATCHES)))
     if costs:
         click.echo()
         table(
-            [(c.workload, c.device, f"{c.fixed_ms:.1f} ms", f"{c.mpx_ms:.1f} ms") for c in costs],
-            ("workload", "device", "any job", "and for each million pixels or texts"),
+            [(c.workload, c.device, _ms(c.fixed_ms), _ms(c.mpx_ms)) for c in costs],
+            tuple(map(told, texts.COSTS)),
         )
     if engines:
         click.echo()
         table(
-            [(e.model, e.shape, e.failed or f"built in {e.seconds:.1f} s") for e in engines],
-            ("model", "shape", "TensorRT's engine"),
+            [(e.model, e.shape, _came(e)) for e in engines],
+            tuple(map(told, texts.ENGINES)),
         )
 
 
@@ -105,8 +105,8 @@ def _chosen(workloads: Iterable[Workload], names: Sequence[str]) -> list[Workloa
 
     known = {one.name: one for one in workloads if one.batching is not None or one.name in SAMPLES}
     if unknown := [name for name in names if name not in known]:
-        there = f"there are {', '.join(sorted(known))}" if known else "there is none"
-        raise UserError(f"No workload {unknown[0]!r} runs in batches or on a GPU; {there}.")
+        there = told(texts.THERE, names=", ".join(sorted(known))) if known else told(texts.NO_OTHER)
+        raise UserError(told(texts.UNKNOWN, name=unknown[0], there=there))
     return [known[name] for name in (names or sorted(known))]
 
 
@@ -123,7 +123,7 @@ async def _measure(
     failed: list[str] = []
     async with _devices(declared) as (routed, policies):
         for workload in workloads:
-            _tell(f"Measuring {workload.name}...")
+            _tell(told(texts.MEASURING, name=workload.name))
             try:
                 if workload.batching is not None:
                     batches += [
@@ -133,18 +133,20 @@ async def _measure(
                 if len(routed.lanes) > 1 and workload.name in SAMPLES:
                     costs += _costs(workload, routed, await routed.measure(workload))
             except WorkloadError as error:
-                said = sentence(f"{workload.name} can't be measured: {error.reason}.")
+                reason = translated(error.reason, texts.PHRASES)
+                said = sentence(told(texts.FAILED, name=workload.name, reason=reason))
                 if named:
                     raise UserError(said) from None
                 click.echo(said, err=True)
                 failed.append(workload.name)
         if not named and len(routed.lanes) > 1:
-            _tell("Trying anew what came again on the GPU...")
+            _tell(told(texts.TRYING))
             try:
                 engines = await _engines(routed.lanes[-1])
             except WorkloadError as error:
-                click.echo(sentence(f"TensorRT's engines can't be built: {error.reason}."), err=True)
-                failed.append("TensorRT's engines")
+                reason = translated(error.reason, texts.PHRASES)
+                click.echo(sentence(told(texts.NO_ENGINES, reason=reason)), err=True)
+                failed.append(told(texts.THE_ENGINES))
     return batches, costs, engines, failed
 
 
@@ -205,7 +207,7 @@ def _check_written(folder: Path) -> None:
             pass
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(f"{folder} can't be written ({reason}): what is measured would be lost.") from None
+        raise UserError(told(texts.UNWRITABLE, folder=folder, reason=reason)) from None
 
 
 def _batches(workload: Workload, device: str, policy: Policy) -> Batches:
@@ -224,4 +226,15 @@ def _rates(batches: Batches) -> str:
 
 
 def _gain(batches: Batches) -> str:
-    return f"{batches.rates[batches.max_rows] / batches.rates[1]:.2f} times"
+    return told(texts.GAIN, gain=batches.rates[batches.max_rows] / batches.rates[1])
+
+
+def _ms(ms: float) -> str:
+    return told(texts.MS, ms=ms)
+
+
+def _came(engine: Engine) -> str:
+    """What came of building it."""
+    if engine.failed:
+        return translated(engine.failed, texts.PHRASES)
+    return told(texts.BUILT, seconds=engine.seconds)

@@ -131,3 +131,26 @@ def test_this_machine_is_tried_and_what_was_found_is_kept(popbridge: Any, home: 
     assert code == 0
     assert next(line for line in out.splitlines() if line.startswith("CPU")).split()[1] == "yes"
     assert (home / "cache" / "devices.json").exists()
+
+
+@pytest.mark.usefixtures("broken")
+def test_who_reads_chinese_is_told_in_chinese(
+    popbridge: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    Troubles(home / "cache" / "device-troubles.json").note(
+        Trouble("CUDA, NVIDIA H100", "image.upscale", "the GPU's memory is full", 1_800_000_000.0)
+    )
+    Proofs(home / "cache" / "shapes.json", BROKEN.machine).settle(
+        "ab", Known("u2netp model.onnx", "x 1x3", BROKEN.machine, "plainly", "TensorRT gives other results")
+    )
+    out = popbridge("devices")[1]
+    assert "缺少 TensorRT 的库文件" in out and "NVIDIA H100，由 onnxruntime 1.31.1 驱动" in out
+    assert "守护进程中，image.upscale 在 CUDA, NVIDIA H100 上失败：显存已满。" in out
+    assert "u2netp model.onnx（x 1x3）以普通方式运行。TensorRT 的结果不一致。" in out
+    assert "未命名的 GPU：显存未知" in out and out.endswith("可用的最快后端：CUDA。\n")
+
+
+@pytest.mark.usefixtures("broken")
+def test_what_is_below_the_providers_begins_at_the_edge(popbridge: Any) -> None:
+    assert "\n\nNVIDIA H100: 81559 MiB" in popbridge("devices")[1]

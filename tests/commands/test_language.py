@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from bridge.advisors.texts import Text
 from bridge.commands.language import language, told
+from bridge.core.texts import Text
 
 TEXT = Text("{count} left", "还剩 {count} 个")
 

@@ -213,3 +213,36 @@ def test_a_workload_whose_model_is_missing_names_the_command_that_gets_it(
     code, _, err = popbridge("run", "image.upscale", str(picture), "--workers", "1")
     assert code == 1
     assert "run `popbridge models pull waifu2x-upconv7-2x`" in err and "Traceback" not in err
+
+
+@pytest.fixture
+def chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+
+
+@pytest.mark.usefixtures("chinese")
+def test_who_reads_chinese_is_told_in_chinese(popbridge: Any, index: Path, home: Path) -> None:
+    out = popbridge("models", "list")[1]
+    assert "用途" in out and "随程序提供" in out and f"模型文件夹：{home / 'models'}" in out
+    assert popbridge("models", "pull", "tiny")[1] == "tiny：已下载，0.0 MB\n"
+    (home / "models" / "tiny" / "1" / "model.onnx").write_bytes(b"broken")
+    said = popbridge("models", "verify", "tiny")[1]
+    assert said == "tiny：已损坏（model.onnx 已损坏）：请重新运行 `popbridge models pull tiny`\n"
+    assert popbridge("models", "import", str(index))[1].startswith("tiny：已导入 model.onnx")
+    assert popbridge("models", "remove", "tiny")[1] == "tiny：已移除\n"
+    assert "没有名为 'nonsense' 的模型" in popbridge("models", "pull", "nonsense")[2]
+
+
+@pytest.mark.usefixtures("chinese")
+def test_programs_are_told_the_same_in_every_language(popbridge: Any) -> None:
+    assert set(states(popbridge).values()) <= {"shipped", "not pulled"}
+
+
+def test_a_file_of_a_folder_that_is_only_called_like_a_models_is_told_and_no_failure(
+    popbridge: Any, index: Path
+) -> None:
+    (index.parent / "model.onnx").write_bytes(b"another program's")
+    code, out, err = popbridge("models", "import", str(index.parent))
+    assert code == 0 and "tiny: took model.onnx" in out
+    assert "is called like a file of " in err and err.endswith("If it was meant, get it again.\n")
+    assert popbridge("models", "import", str(index.parent / "model.onnx"))[0] == 2

@@ -144,3 +144,15 @@ def test_engines_are_shown_with_how_long_they_took_or_why_there_are_none(
 def test_without_batches_and_without_a_gpu_there_is_nothing_to_measure(popbridge: Any) -> None:
     code, out, _ = popbridge("tune", "image.resize")
     assert code == 0 and "there is no GPU that works" in out
+
+
+def test_who_reads_chinese_is_told_in_chinese(
+    popbridge: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert "image.resize：不支持批处理" in popbridge("tune", "image.resize")[1]
+    assert "没有名为 'acme.none'" in popbridge("tune", "acme.none")[2]
+    costs = [tune.Costs("image.upscale", "CPU", 1.25, 300.0)]
+    tune._show([tune.Batches("a.b", "CPU", 2, {1: 10.0, 2: 15.0})], costs, [Engine("m", "x", 41.5)])
+    said = capsys.readouterr().out
+    assert "1.50 倍" in said and "300.0 毫秒" in said and "构建用时 41.5 秒" in said

@@ -12,12 +12,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bridge.advisors.texts import Text
 from bridge.client import Client
 from bridge.commands.language import told
 from bridge.core import errors
 from bridge.core.errors import RequestError, UserError
 from bridge.core.messages import Hello, InputRef, Ready, Result
+from bridge.core.texts import Text
 from bridge.transfer import Progress
 
 GONE_S = 15.0

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bridge.advisors.texts import Text
 from bridge.commands.language import reads_chinese
 from bridge.core import errors
+from bridge.core.texts import Text
 
 ZH = {
     "FULL": "磁盘已满",

@@ -9,13 +9,13 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from bridge.advisors.texts import Text
 from bridge.client import Client
 from bridge.commands.asking import ask
 from bridge.commands.language import told
 from bridge.commands.run.lasting import LastingClient, Say
 from bridge.commands.run.reasons import in_our_words
 from bridge.core.errors import RequestError, UserError
+from bridge.core.texts import Text
 from bridge.transfer import Progress
 
 log = logging.getLogger(__name__)

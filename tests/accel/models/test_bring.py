@@ -93,9 +93,19 @@ def test_of_a_folder_files_that_are_only_called_like_wanted_ones_are_told(store,
     (folder / "weights.bin").write_bytes(DATA[:-7])
     (folder / "photo.jpg").write_bytes(DATA[:-9])
     tiny = model(file(DATA, Url("https://a.example", ("deep/weights.bin",))))
-    left = bring(store, [tiny], [folder]).left
-    assert list(left) == [folder / "MODEL.onnx", folder / "weights.bin"]
-    assert all("it may be cut off" in why for why in left.values())
+    brought = bring(store, [tiny], [folder])
+    assert list(brought.alike) == [folder / "MODEL.onnx", folder / "weights.bin"] and brought.left == {}
+    assert all("called like a file of tiny and isn't it" in why for why in brought.alike.values())
+    named = sorted(folder.iterdir())
+    assert list(bring(store, [tiny], named).left) == named
+
+
+def test_of_a_folder_a_file_that_has_the_size_of_a_wanted_one_is_taken_for_a_damaged_one(store, tmp_path):
+    folder = tmp_path / "stick"
+    folder.mkdir()
+    (folder / "model.onnx").write_bytes(DATA[::-1])
+    brought = bring(store, [TINY], [folder])
+    assert list(brought.left) == [folder / "model.onnx"] and brought.alike == {}
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes in folders")

