@@ -19,11 +19,11 @@ def groups(seen: Sequence[Seen], root: Path) -> list[Group]:
 
 
 def _group(how: str, alike: Sequence[Seen], root: Path) -> Group:
-    """The smallest of them would have been enough."""
+    """The largest, which mostly holds the most, is the one to keep: so much at least is wasted."""
     # A link takes nothing of the disk; each name has a texture of its own in the GPU's memory.
     disk = sorted({_place(root, one.file): one.size for one in alike}.values())
     memory = sorted(one.memory for one in alike)
-    return Group(how, tuple(one.file for one in alike), sum(disk[1:]), sum(memory[1:]))
+    return Group(how, tuple(one.file for one in alike), sum(disk[:-1]), sum(memory[:-1]))
 
 
 def _place(root: Path, file: str) -> tuple[int, int, str]:

@@ -104,9 +104,9 @@ class Group(Struct, frozen=True):
     """`file`: equal bytes; `pixels`: equal pixels in other files; `looks`: nearly the same picture."""
     files: Sequence[str]
     disk: int
-    """Bytes on disk of all but the smallest of them, of all links to one place once."""
+    """Bytes on disk of all but the largest of them, of all links to one place once."""
     memory: int = 0
-    """Bytes of the GPU's memory of all but the smallest; 0 where that isn't known."""
+    """Bytes of the GPU's memory of all but the largest; 0 where that isn't known."""
 
 
 class Report(Struct, kw_only=True):

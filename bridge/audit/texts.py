@@ -57,7 +57,10 @@ TEXTS = {
     "note": Text("note", "提示"),
     "mended": Text("mended", "已修正"),
     "mended_issue": Text("mended: {what}", "已修正：{what}"),
-    "duplicates": Text("Duplicates and look-alikes", "重复与相似的贴图"),
+    "duplicates": Text(
+        "Duplicates and look-alikes, with what all but the largest of each take",
+        "重复与相似的贴图，及各组除最大者外所占的空间",
+    ),
     "memory": Text("GPU memory", "显存"),
     "takes": Text("{memory} of GPU memory on the desktop", "桌面平台占用显存 {memory}"),
     "frees": Text("the settings free {memory} of it", "这些设置可释放其中 {memory}"),
@@ -81,8 +84,8 @@ TEXTS = {
     "unlisted": Text("{reason}", "{reason}"),
     "not_applied": Text("couldn't be mended: {reason}", "无法修正：{reason}"),
     "duplicate_of": Text(
-        "{how}: {files}. {disk} on disk and {memory} of GPU memory more than one of them takes",
-        "{how}：{files}。比只保留一个多占磁盘 {disk}、显存 {memory}",
+        "{how}: {files}. {disk} on disk and {memory} of GPU memory more than the largest takes",
+        "{how}：{files}。比只保留最大者多占磁盘 {disk}、显存 {memory}",
     ),
 }
 

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from accel.image.fingerprint import Fingerprint
 from bridge.audit.alike import groups
 from bridge.audit.results import Seen
+from bridge.audit.texts import say
 from tests.audit.conftest import put
 
 NOWHERE = Path("nowhere")
@@ -18,10 +21,10 @@ def seen(file: str, size: int, digest: str, pixels: str = "p", perceptual: str =
     return Seen(file, size, size * 10, Fingerprint(digest, pixels, perceptual, [0.5, 0.5, 0.5, 1.0], 0.2))
 
 
-def test_all_but_the_smallest_of_a_group_is_wasted() -> None:
+def test_all_but_the_largest_of_a_group_is_wasted() -> None:
     (group,) = groups([seen("b.tga", 300, "2"), seen("a.png", 100, "1"), seen("c.png", 120, "3")], NOWHERE)
     assert (group.how, group.files) == ("pixels", ("a.png", "b.tga", "c.png"))
-    assert (group.disk, group.memory) == (420, 4200)
+    assert (group.disk, group.memory) == (220, 2200)
 
 
 def test_equal_files_come_before_look_alikes_and_the_most_wasteful_first() -> None:
@@ -61,3 +64,16 @@ async def test_a_link_wastes_nothing_of_the_disk(project: Callable[..., Path], r
     put(game, "copy.png", "sprite the same")
     (group,) = (await run(game)).groups
     assert len(group.files) == 3 and group.disk == size
+
+
+def test_of_a_picture_and_its_smaller_copy_the_copy_is_what_is_wasted() -> None:
+    (group,) = groups([seen("full.png", 4000, "1", "1"), seen("thumb.png", 50, "2", "2")], NOWHERE)
+    assert (group.how, group.disk, group.memory) == ("looks", 50, 500)
+
+
+@pytest.mark.parametrize("locale", ["en", "zh-CN"])
+def test_the_report_says_that_the_largest_is_what_stays(locale: str) -> None:
+    assert {"en": "the largest", "zh-CN": "最大"}[locale] in say("duplicates", locale)
+    assert {"en": "the largest", "zh-CN": "最大"}[locale] in say(
+        "duplicate_of", locale, how="", files="", disk="", memory=""
+    )
