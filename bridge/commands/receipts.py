@@ -31,16 +31,24 @@ SHOWN = 8
 def receipts(limit: int, as_json: bool) -> None:
     """Lists what was changed through the bridge, the newest first; needs no daemon."""
     from bridge.paths import Paths
-    from bridge.store.records import when_text
 
-    found = read_receipts(Paths.find().database, limit)
+    database = Paths.find().database
+    found, damaged = read_receipts(database, limit)
     if as_json:
         for receipt in found:
             say_json(receipt)
-        return
-    if not found:
+    elif found:
+        _show(found)
+    elif not damaged:
         click.echo("No command has changed anything yet.")
-        return
+    if damaged:
+        which = "Receipt" if len(damaged) == 1 else "Receipts"
+        raise _unreadable(f"{which} {', '.join(map(str, damaged))} in {database} can't be read")
+
+
+def _show(found: Sequence[Receipt]) -> None:
+    from bridge.store.records import when_text
+
     table(
         [
             (str(r.id), when_text(r.created), r.project_name or r.project, _state(r), _what(r), r.note)
@@ -75,10 +83,15 @@ def revert(receipt: int, editor: str, as_json: bool) -> int:
     return 0 if made.get("state") == "applied" and not made.get("errors") else 1
 
 
-def read_receipts(database: Path, limit: int) -> Sequence[Receipt]:
-    """The newest receipts, read beside a daemon or without one. Raises UserError."""
+def read_receipts(database: Path, limit: int) -> tuple[list[Receipt], list[int]]:
+    """The newest receipts, read beside a daemon or without one, and which of them are damaged. Raises
+    UserError."""
+    from bridge.store.records import Receipt
+
     with _store(database) as store:
-        return store.latest(limit) if store else []
+        all_ = list(store.newest(limit)) if store else []
+    found = [receipt for receipt in all_ if isinstance(receipt, Receipt)]
+    return found, [each.id for each in all_ if not isinstance(each, Receipt)]
 
 
 def read_receipt(database: Path, receipt: int) -> Receipt | None:
@@ -101,13 +114,16 @@ def _store(database: Path) -> Iterator[ReceiptStore | None]:
         yield None if db is None else ReceiptStore(db)
     # In a damaged file a column may have any name.
     except (MsgspecError, KeyError, *FAILURES) as error:
-        raise UserError(
-            f"The receipts in {database} can't be read ({error}): `popbridge db check` looks at the file, "
-            "`popbridge db restore` puts back a backup."
-        ) from None
+        raise _unreadable(f"The receipts in {database} can't be read ({error})") from None
     finally:
         if db is not None:
             db.conn.close()
+
+
+def _unreadable(said: str) -> UserError:
+    return UserError(
+        f"{said}: `popbridge db check` looks at the file, `popbridge db restore` puts back a backup."
+    )
 
 
 def _revert_audit(receipt: int) -> Mapping[str, Any] | None:

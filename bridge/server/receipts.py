@@ -17,7 +17,7 @@ from bridge.core import errors
 from bridge.core.messages import MAX_FRAME
 from bridge.server.live import SPARE
 from bridge.store.receipts import ReceiptStore
-from bridge.store.records import Receipt
+from bridge.store.records import Damaged, Receipt
 from bridge.store.store import Store
 
 ROOM = MAX_FRAME - SPARE
@@ -77,15 +77,19 @@ class Receipts(Advisor):
 def _listed(wanted: ListParams, connection: sqlite3.Connection) -> dict[str, Any]:
     """As many of the newest as fit into a frame, one at least if there is any."""
     listed: list[Any] = []
+    damaged: list[int] = []
     room = ROOM
-    with contextlib.closing(ReceiptStore(Database(connection)).newest(wanted.limit, wanted.before)) as found:
-        for receipt in found:
-            value, size = _shown(msgspec.to_builtins(receipt))
-            room -= size
-            if listed and room < 0:
-                return {"receipts": listed, "more": True}
-            listed.append(value)
-    return {"receipts": listed, "more": False}
+    for receipt in ReceiptStore(Database(connection)).newest(wanted.limit, wanted.before):
+        if isinstance(receipt, Damaged):
+            damaged.append(receipt.id)
+            room -= _size(receipt.id)
+            continue
+        value, size = _shown(msgspec.to_builtins(receipt))
+        room -= size
+        if listed and room < 0:
+            return {"receipts": listed, "more": True, "damaged": damaged}
+        listed.append(value)
+    return {"receipts": listed, "more": False, "damaged": damaged}
 
 
 def _shown(receipt: Mapping[str, Any]) -> tuple[Mapping[str, Any], int]:

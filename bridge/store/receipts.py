@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from sqlite_utils import Database
 
 from bridge.core.messages import Command, Error, Result
-from bridge.store.records import Receipt, as_record, now_text, pack
+from bridge.store.failures import FAILURES, LastingDamage, as_store_error
+from bridge.store.records import Damaged, Receipt, as_record, now_text, pack
 
 MAX_ID = 2**63 - 1
 
@@ -96,13 +97,22 @@ class ReceiptStore:
         return chain[0] if len(chain) % 2 else None
 
     def latest(self, limit: int = 100) -> list[Receipt]:
-        """The newest receipts, newest first."""
-        return list(self.newest(limit))
+        """The newest receipts, newest first, without those that can't be read."""
+        return [receipt for receipt in self.newest(limit) if isinstance(receipt, Receipt)]
 
-    def newest(self, limit: int, before: int = MAX_ID) -> Generator[Receipt]:
-        """The newest receipts with ids below `before`, newest first; to be closed, as it keeps a cursor."""
-        rows = self._db.query("SELECT * FROM receipts WHERE id < ? ORDER BY id DESC LIMIT ?", [before, limit])
-        return (read_receipt(row) for row in rows)
+    def newest(self, limit: int, before: int = MAX_ID) -> Iterator[Receipt | Damaged]:
+        """The newest receipts with ids below `before`, newest first."""
+        # One at a time: damage to one, such as text that isn't UTF-8, may end the way through all.
+        select = "SELECT id FROM receipts WHERE id < ? ORDER BY id DESC LIMIT ?"
+        for (number,) in self._connection.execute(select, (before, limit)).fetchall():
+            try:
+                found = self.get(number)
+            except FAILURES as error:
+                if not isinstance(as_store_error(error), LastingDamage):
+                    raise
+                yield Damaged(id=number)
+            else:
+                yield from [found] if found else []
 
     def _receipts(self, where: str, *values: object) -> list[Receipt]:
         rows = self._db.query(f"SELECT * FROM receipts WHERE {where} ORDER BY id", list(values))

@@ -82,6 +82,12 @@ class Receipt(Struct, kw_only=True):
     """When it was answered."""
 
 
+class Damaged(Struct):
+    """A receipt of which no more is known: what the file holds of it is nothing that was ever kept."""
+
+    id: int
+
+
 def pack(value: Any) -> bytes:
     """Plain values and Structs as msgpack."""
     return msgspec.msgpack.encode(value)

@@ -102,6 +102,17 @@ class TestReceipts:
             assert (code, out) == (2, "") and one_line(err)
             assert str(home / "popbridge.db") in err and "popbridge db check" in err
 
+    @pytest.mark.parametrize("wrong", [{"state": "gone"}, {"before": b"\xc1"}])
+    @pytest.mark.parametrize("flags", [[], ["--json"]])
+    def test_the_others_are_listed_beside_a_damaged_one(
+        self, popbridge: Any, home: Path, receipt: int, wrong: dict[str, Any], flags: list[str]
+    ) -> None:
+        others = [keep_receipt(home, [name]) for name in ("res://c.png", "res://d.png")]
+        damage(home, others[0], **wrong)
+        code, out, err = popbridge("receipts", *flags)
+        assert code == 2 and "res://a.png" in out and "res://d.png" in out and "res://c.png" not in out
+        assert one_line(err) and f"Receipt {others[0]} in {home / 'popbridge.db'} can't be read" in err
+
     def test_a_database_whose_error_is_no_unicode_is_said_in_one_line(
         self, popbridge: Any, home: Path, receipt: int
     ) -> None:

@@ -54,6 +54,19 @@ async def test_who_waits_for_a_receipt_that_cant_be_read_is_told(
     assert "its database is damaged" in caplog.text and "Traceback" not in caplog.text
 
 
+@pytest.mark.parametrize("statement", [NO_MSGPACK, NO_UTF8])
+async def test_the_others_are_listed_beside_a_receipt_that_cant_be_read(
+    start: Callable[..., ThreadDaemon], statement: str
+) -> None:
+    daemon = start()
+    async with session(daemon.file, project=PROJECT) as wire:
+        first, broken, last = [await applied(wire) for _ in range(3)]
+        damage(daemon, statement, broken)
+        listed = (await wire.request(1, "receipts.list", {}))["value"]
+    assert [receipt["id"] for receipt in listed["receipts"]] == [last, first]
+    assert (listed["damaged"], listed["more"]) == ([broken], False)
+
+
 async def test_an_answer_whose_receipts_cant_be_read_is_settled(start: Callable[..., ThreadDaemon]) -> None:
     daemon = start()
     async with session(daemon.file, project=PROJECT) as wire:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from sqlite_utils import Database
 from bridge.core.messages import Command, Error, Result
 from bridge.store.database import open_database
 from bridge.store.receipts import ReceiptStore, RuleStore
+from bridge.store.records import Damaged
 
 COMMAND = Command(id=0, name="texture.apply", args={"changes": [{"path": "ü"}]}, deadline_ms=5)
 
@@ -124,6 +126,23 @@ def test_the_newest_come_first_and_so_many(store: ReceiptStore) -> None:
     assert [r.id for r in store.latest(2)] == [made[2], made[1]]
     assert store.latest()[0].reverts == 1
     assert store.get(99) is None
+
+
+@pytest.mark.parametrize("wrong", ["args = x'c1'", "note = CAST(x'ff' AS TEXT)", "state = 'gone'"])
+def test_a_damaged_one_is_named_among_the_others(store: ReceiptStore, db: Database, wrong: str) -> None:
+    made = [opened(store) for _ in range(3)]
+    db.execute(f"UPDATE receipts SET {wrong} WHERE id = ?", [made[1]])
+    found = list(store.newest(10))
+    assert [receipt.id for receipt in found] == made[::-1]
+    assert [isinstance(receipt, Damaged) for receipt in found] == [False, True, False]
+    assert [receipt.id for receipt in store.latest()] == [made[2], made[0]]
+
+
+def test_what_is_no_damage_of_one_ends_the_list(store: ReceiptStore, db: Database) -> None:
+    opened(store)
+    db.execute("ALTER TABLE receipts RENAME TO gone")
+    with pytest.raises(sqlite3.OperationalError):
+        list(store.newest(10))
 
 
 def test_rules_are_kept_by_project_and_folder_once_each(db: Database) -> None:
