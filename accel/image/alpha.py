@@ -1,4 +1,4 @@
-"""How formats mix colours with alpha, multiplied (OpenEXR) or put on white (Photoshop), and back."""
+"""How formats mix colours with alpha, multiplied (EXR, textures) or put on white (Photoshop), and back."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.image.decoded import Alpha, Pixels, full_scale
+from accel.image.multiplied import divided
 
 _STRIP = 1 << 16
 """Pixels in one go, so that what is computed stays in the cache."""
@@ -27,7 +28,9 @@ def straight(pixels: Pixels, alpha: Alpha) -> Pixels:
     """The other way round. Where nothing is to be seen, colours stay what the file says."""
     if alpha == "straight":
         return pixels
-    white = np.float32(0.0 if alpha == "multiplied" else full_scale(pixels.dtype))
+    if alpha == "multiplied as light" and pixels.dtype.kind != "f":
+        return divided(pixels, light=True)
+    white = np.float32(full_scale(pixels.dtype) if alpha == "on white" else 0.0)
 
     def undone(colors: Floats, share: Floats) -> Floats:
         safe = np.maximum(share, np.float32(1e-9))

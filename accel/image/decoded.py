@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from accel.image.compression import Compression
 
-Alpha = Literal["straight", "multiplied", "on white"]
-"""What colours are: as they are, multiplied by alpha, or blended with white by it."""
+Alpha = Literal["straight", "multiplied", "multiplied as light", "on white"]
+"""What colours are: as they are, multiplied by alpha, multiplied before sRGB's curve coded them, or blended
+with white by alpha."""
 Pixels = NDArray[Any]
 """Height x width x channels, in one piece; uint8, uint16 or float32."""
 

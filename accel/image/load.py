@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from msgspec import Struct
 
 from accel.image.decoded import Decoded, Pixels
 from accel.image.loaders import READING, from_memory, lazy
-from accel.image.readers import bmp, dds, exr, hdr, jpeg, ktx2, png, psd, tga, tiff
+from accel.image.readers import bmp, dds, exr, hdr, heif, jpeg, ktx2, png, psd, tga, tiff
 from accel.image.readers.stream import Picture, Stream, check_dimensions
 from accel.image.sniff import HEAD, Format, sniff
 from accel.image.vips_image import image_of
@@ -103,6 +104,8 @@ def _at_once(source: Input, kind: Format, size: int, limits: Limits) -> Decoded 
         _check_planes(source, kind, image)
         if kind.name == "jpeg" and (mended := jpeg.mended(contents)):
             image = _mended(mended)
+        if kind.loader == heif.LOADER:
+            image = heif.mended(image, io.BytesIO(contents))
         return _decoded(Opened(image, kind, len(contents)), contents)
     return None
 
@@ -186,6 +189,9 @@ def open_image(source: Input, kind: Format, size: int, limits: Limits) -> Opened
         _check_planes(source, kind, image)
         if kind.name == "jpeg" and (mended := jpeg.mended_file(Path(source.path))):
             return Opened(_mended(mended), kind, size, mended=mended)
+        if kind.loader == heif.LOADER:
+            with open(source.path, "rb") as file:
+                image = heif.mended(image, file)
     except OSError as error:
         raise WorkloadError("bad_input", f"can't be read ({error.strerror or error})", source.name) from None
     except pyvips.Error as error:

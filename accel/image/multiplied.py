@@ -24,6 +24,12 @@ def multiplied(image: Raster, inverse: bool, linear_light: bool) -> Raster:
     return image.with_pixels(levels[0], mips=tuple(levels[1:]))
 
 
+def divided(pixels: Pixels, light: bool) -> Pixels:
+    """Pixels, whose last channel is alpha, with colours divided by it, 0 where it is 0; with `light`, what
+    sRGB's curve codes."""
+    return _level(pixels, inverse=True, light=light)
+
+
 def _level(pixels: Pixels, inverse: bool, light: bool) -> Pixels:
     by_type = {"uint8": _bytes, "uint16": _words, "float32": _floats}[pixels.dtype.name]
     made = pixels.copy()

@@ -18,7 +18,11 @@ class Premultiply(Writing, frozen=True):
     """Which way, and of what."""
 
     inverse: Annotated[
-        bool, Meta(description="Whether to divide colours that are multiplied by their alpha already.")
+        bool,
+        Meta(
+            description="Whether to divide colours that are multiplied by their alpha already. Files that "
+            "say so (EXR, and DDS, KTX2, AVIF and TIFF with a mark) are opened that way without it."
+        ),
     ] = False
     linear_light: Annotated[
         bool,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from accel.image.decoded import Alpha
 from accel.image.readers.layouts import (
     Blocks,
     Channels,
@@ -29,6 +31,7 @@ _FOURCCS: dict[bytes, Layout] = {
     b"\x71\0\0\0": Channels("f2", "rgba"), b"\x72\0\0\0": Channels("f4", "r"),
     b"\x73\0\0\0": Channels("f4", "rg"), b"\x74\0\0\0": Channels("f4", "rgba"),
 }  # fmt: skip
+_MULTIPLIED = (b"DXT2", b"DXT4")
 
 
 def _dxgi() -> dict[int, Layout]:
@@ -55,6 +58,10 @@ def _dxgi() -> dict[int, Layout]:
 
 
 _DXGI = _dxgi()
+_SRGB = frozenset({29, 72, 75, 78, 91, 93, 99})
+"""Of these numbers, those whose colours are coded by sRGB's curve."""
+_ALPHA_MODE, _PREMULTIPLIED = 0x7, 2
+"""Of miscFlags2: DDS_ALPHA_MODE_PREMULTIPLIED ("DDS_HEADER_DXT10", Microsoft's Programming Guide for DDS)."""
 
 
 class _PixelFormat(Struct, frozen=True):
@@ -78,23 +85,31 @@ def read(stream: Stream) -> Picture:
     stream.skip(56, "its header")
     format = _PixelFormat(*stream.unpack("<4xI4s5I", "its header"))
     stream.skip(20, "its header")
-    layout = _layout(stream, format)
+    layout, alpha = _layout(stream, format)
     data = stream.take(level(layout, width, height), "its pixels")
-    return picture(stream, layout, data, width, height)
+    made = picture(stream, layout, data, width, height)
+    return replace(made, alpha=alpha) if made.has_alpha else made
 
 
-def _layout(stream: Stream, format: _PixelFormat) -> Layout:
+def _layout(stream: Stream, format: _PixelFormat) -> tuple[Layout, Alpha]:
     if format.flags & _FOURCC:
         if format.fourcc == b"DX10":
-            number = stream.number("<I16x", "its DX10 header")
-            if number in _DXGI:
-                return _DXGI[number]
-            raise stream.unsupported(f"DXGI format {number}; save it as BC7 or RGBA")
+            return _extended(stream)
         if format.fourcc in _FOURCCS:
-            return _FOURCCS[format.fourcc]
+            return _FOURCCS[format.fourcc], "multiplied" if format.fourcc in _MULTIPLIED else "straight"
         shown = format.fourcc.decode("ascii", "replace") if format.fourcc.isalnum() else format.fourcc.hex()
         raise stream.unsupported(f"pixel format {shown}; save it as BC7 or RGBA")
-    return _uncompressed(stream, format)
+    return _uncompressed(stream, format), "straight"
+
+
+def _extended(stream: Stream) -> tuple[Layout, Alpha]:
+    number, more = stream.unpack("<I12xI", "its DX10 header")
+    if number not in _DXGI:
+        raise stream.unsupported(f"DXGI format {number}; save it as BC7 or RGBA")
+    if more & _ALPHA_MODE != _PREMULTIPLIED:
+        return _DXGI[number], "straight"
+    # For blending, for which a GPU decodes sRGB first.
+    return _DXGI[number], "multiplied as light" if number in _SRGB else "multiplied"
 
 
 def _uncompressed(stream: Stream, format: _PixelFormat) -> Layout:

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from accel.image.decoded import Alpha
 from accel.image.readers.blocks import ASTC
 from accel.image.readers.layouts import (
     Blocks,
@@ -27,9 +28,11 @@ _NONE, _BASIS_LZ, _ZSTD, _ZLIB = 0, 1, 2, 3
 
 _HEADER = 104
 """Bytes of the header up to the second level."""
-_SAID, _TRANSFER, _LINEAR = 16, 14, 1
-"""Bytes of the descriptor that are looked at, where they name the transfer function (Khronos Data Format
-Specification 1.3, section 5.8), and its number for none."""
+_SAID, _TRANSFER, _FLAGS = 16, 14, 15
+"""Bytes of the descriptor that are looked at, and where they name the transfer function and hold flags
+(Khronos Data Format Specification 1.3, sections 5.8 and 5.9)."""
+_LINEAR, _SRGB = 1, 2
+_PREMULTIPLIED = 1
 
 _TRANSCODE = "its pixels are Basis Universal; write it as BC7, ASTC or RGBA, for example by `ktx transcode`"
 
@@ -96,21 +99,36 @@ def read(stream: Stream) -> Picture:
     stream.dimensions(width, height)
     layout = _layout(stream, header)
     need = level(layout, width, height)
-    linear = _linear(stream, header)
+    said = _said(stream, header)
     made = picture(stream, layout, _data(stream, header, need), width, height)
     # Floats are linear in any case, light as well as data.
-    return replace(made, data=linear and made.pixels.dtype.kind == "u")
+    data = said.transfer == _LINEAR and made.pixels.dtype.kind == "u"
+    return replace(made, data=data, alpha=said.alpha if made.has_alpha else "straight")
 
 
-def _linear(stream: Stream, header: _Header) -> bool:
-    """Whether the descriptor says that no curve codes values; goes on to where the pixels begin."""
+class _Said(Struct, frozen=True):
+    """What the descriptor says of all texels."""
+
+    transfer: int = 0
+    flags: int = 0
+
+    @property
+    def alpha(self) -> Alpha:
+        """For blending, for which a GPU decodes sRGB first."""
+        if not self.flags & _PREMULTIPLIED:
+            return "straight"
+        return "multiplied as light" if self.transfer == _SRGB else "multiplied"
+
+
+def _said(stream: Stream, header: _Header) -> _Said:
+    """What the descriptor says; goes on to where the pixels begin."""
     at, said = _HEADER, b""
     # Some writers leave the descriptor out, or put it behind the pixels.
     if header.description >= _SAID and at <= header.described <= header.begin - _SAID:
         stream.skip(header.described - at, "what lies before its descriptor")
         said, at = stream.take(_SAID, "its descriptor"), header.described + _SAID
     stream.skip(header.begin - at, "what lies before its pixels")
-    return said[_TRANSFER : _TRANSFER + 1] == bytes([_LINEAR])
+    return _Said(said[_TRANSFER], said[_FLAGS]) if said else _Said()
 
 
 def _layout(stream: Stream, header: _Header) -> Layout:

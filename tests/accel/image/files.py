@@ -201,13 +201,14 @@ def cielab() -> bytes:
 
 
 def dds(width: int, height: int, data: bytes, fourcc: bytes = b"", **more) -> bytes:
-    """`more`: `flags`, `bits` and `masks` without a FourCC; `dxgi` for a DX10 header."""
+    """`more`: `flags`, `bits` and `masks` without a FourCC; `dxgi` for a DX10 header, with
+    `alpha_mode` for its miscFlags2."""
     flags, bits, masks = more.get("flags", 4), more.get("bits", 0), more.get("masks", (0, 0, 0, 0))
     fourcc = b"DX10" if "dxgi" in more else fourcc or bytes(4)
     head = struct.pack("<4sIIIIIII44x", b"DDS ", 124, 0x1007, height, width, 0, 0, 1)
     head += struct.pack("<II4sIIIII", 32, flags, fourcc, bits, *masks) + struct.pack("<I16x", 0x1000)
     if "dxgi" in more:
-        head += struct.pack("<5I", more["dxgi"], 3, 0, 1, 0)
+        head += struct.pack("<5I", more["dxgi"], 3, 0, 1, more.get("alpha_mode", 0))
     return head + data
 
 

@@ -261,6 +261,18 @@ def test_colours_multiplied_by_alpha_are_straight_unless_they_are_data(opened):
     assert np.array_equal(opened(data, "linear").pixels, stored)
 
 
+@pytest.mark.parametrize(
+    ("dxgi", "stored", "wanted"),
+    [(28, (100, 50, 0, 128), (199, 100, 0, 128)), (29, (146, 67, 0, 128), (199, 94, 0, 128))],
+)
+def test_textures_multiplied_by_alpha_are_straight_unless_they_are_data(opened, dxgi, stored, wanted):
+    """Where a GPU decodes sRGB before it blends, light is what was multiplied."""
+    data = dds(1, 1, bytes(stored), dxgi=dxgi, alpha_mode=2)
+    assert opened(data).pixels.tolist() == [[list(wanted)]]
+    assert opened(data, "linear").pixels.tolist() == [[list(stored)]]
+    assert opened(dds(1, 1, bytes((7, 7, 7, 0)), dxgi=28, alpha_mode=2)).pixels[0, 0, 3] == 0
+
+
 def test_a_tiff_with_multiplied_alpha_is_straight_too(opened, tmp_path):
     spec = oiio.ImageSpec(4, 4, 4, "uint8")
     path = tmp_path / "multiplied.tif"

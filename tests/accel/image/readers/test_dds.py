@@ -94,3 +94,24 @@ def test_what_is_wrong_is_said(read, data, code, says):
     with pytest.raises(WorkloadError, match=says) as caught:
         read(data)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("more", "alpha"),
+    [
+        ({"dxgi": 28}, "straight"), ({"dxgi": 28, "alpha_mode": 1}, "straight"),
+        ({"dxgi": 28, "alpha_mode": 2}, "multiplied"), ({"dxgi": 29, "alpha_mode": 2}, "multiplied as light"),
+        ({"dxgi": 28, "alpha_mode": 3}, "straight"), ({"dxgi": 28, "alpha_mode": 4}, "straight"),
+        ({"dxgi": 88, "alpha_mode": 2}, "straight"), ({"dxgi": 78, "alpha_mode": 2}, "multiplied as light"),
+    ],
+)  # fmt: skip
+def test_the_extended_header_says_whether_colours_are_multiplied_by_alpha(read, more, alpha):
+    assert read(dds(4, 4, bytes(64), **more)).alpha == alpha
+
+
+@pytest.mark.parametrize(
+    ("fourcc", "alpha"),
+    [(b"DXT2", "multiplied"), (b"DXT3", "straight"), (b"DXT4", "multiplied"), (b"DXT5", "straight")],
+)
+def test_two_old_names_say_that_colours_are_multiplied_by_alpha(read, fourcc, alpha):
+    assert read(dds(4, 4, bytes(16), fourcc)).alpha == alpha

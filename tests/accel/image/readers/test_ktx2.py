@@ -81,3 +81,17 @@ def test_what_is_wrong_is_said(read, data, code, says):
     with pytest.raises(WorkloadError, match=says) as caught:
         read(data)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("vulkan", "transfer", "flags", "alpha"),
+    [
+        (37, 1, 0, "straight"), (37, 1, 1, "multiplied"), (43, 2, 0, "straight"),
+        (43, 2, 1, "multiplied as light"), (43, 2, 3, "multiplied as light"), (22, 2, 1, "straight"),
+    ],
+)  # fmt: skip
+def test_the_descriptor_says_whether_colours_are_multiplied_by_alpha(read, vulkan, transfer, flags, alpha):
+    said = struct.pack("<IIHH4B", 28, 0, 2, 24, 1, 1, transfer, flags)
+    stored = ktx2(1, 1, b"\1\2\3\4", vulkan)
+    file = stored[:48] + struct.pack("<2I", 104, 16) + stored[56:80] + struct.pack("<3Q", 120, 4, 4) + said
+    assert read(file + stored[-4:]).alpha == alpha

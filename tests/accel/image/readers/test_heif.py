@@ -1,0 +1,115 @@
+"""AVIF whose colours are multiplied by alpha, and grey of limited range, as libavif writes them."""
+
+import io
+import struct
+
+import numpy as np
+import PIL.features
+import pytest
+import pyvips
+from PIL import Image
+
+from accel.image.readers import heif
+from accel.image.readers.heif import Said, mended, said
+
+pytestmark = pytest.mark.skipif(not PIL.features.check("avif"), reason="this Pillow writes no AVIF")
+
+RAMP = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (16, 1))
+
+
+def avif(pixels: np.ndarray, **options) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "AVIF", quality=100, **options)
+    return file.getvalue()
+
+
+def translucent() -> np.ndarray:
+    pixels = np.empty((16, 64, 4), np.uint8)
+    pixels[...] = (200, 100, 0, 0)
+    pixels[..., 3] = RAMP
+    return pixels
+
+
+def shown(data: bytes) -> np.ndarray:
+    """As libavif itself decodes it."""
+    return np.array(Image.open(io.BytesIO(data))).astype(int)
+
+
+def test_multiplied_colours_are_divided_by_alpha(read):
+    stored = translucent()
+    data = avif(stored, subsampling="4:4:4", alpha_premultiplied=True)
+    found = read(data, "a.avif")
+    seen = RAMP > 32
+    assert said(io.BytesIO(data)) == Said(multiplied=True)
+    assert (found.has_alpha, found.alpha, found.format) == (True, "straight", "avif")
+    assert np.abs(found.pixels.astype(int) - shown(data))[seen].max() <= 5
+    assert np.abs(found.pixels.astype(int) - stored)[RAMP > 128].max() <= 2
+
+
+def test_straight_colours_stay(read):
+    data = avif(translucent(), subsampling="4:4:4")
+    assert said(io.BytesIO(data)) == Said()
+    assert np.abs(read(data, "a.avif").pixels.astype(int) - translucent())[RAMP > 32].max() <= 2
+
+
+@pytest.mark.parametrize("range", ["full", "limited"])
+def test_grey_of_either_range_goes_from_black_to_white(read, range):
+    data = avif(RAMP, subsampling="4:0:0", range=range)
+    assert said(io.BytesIO(data)).limited_grey == (range == "limited")
+    found = read(data, "a.avif").pixels
+    assert (found[..., 0] == shown(data)).all() and (found[0, [0, -1]] == [[0] * 3, [255] * 3]).all()
+
+
+def test_colours_of_limited_range_are_left_to_libvips(read):
+    data = avif(np.repeat(RAMP[..., None], 3, 2), subsampling="4:4:4", range="limited")
+    assert said(io.BytesIO(data)) == Said()
+    assert np.abs(read(data, "a.avif").pixels.astype(int) - shown(data)).max() <= 2
+
+
+def test_both_at_once_and_larger_files_are_read_the_same(read, monkeypatch):
+    stored = translucent()
+    stored[..., :3] = 100
+    data = avif(stored, subsampling="4:0:0", range="limited", alpha_premultiplied=True)
+    assert said(io.BytesIO(data)) == Said(multiplied=True, limited_grey=True)
+    found = read(data, "a.avif")
+    assert np.abs(found.pixels.astype(int) - stored)[RAMP > 128].max() <= 2
+    monkeypatch.setattr("accel.image.load.WHOLE", 0)
+    assert (read(data, "a.avif").pixels == found.pixels).all()
+
+
+def test_ten_bits_become_all_of_their_codes():
+    stored = pyvips.Image.new_from_array(np.array([[0, 4096, 30000, 60160, 65472]], np.uint16))
+    stored = stored.copy(interpretation="grey16")
+    stored.set_type(pyvips.GValue.gint_type, "bits-per-sample", 10)
+    limited = io.BytesIO(avif(RAMP, subsampling="4:0:0", range="limited"))
+    made = mended(stored, limited).numpy().ravel()
+    assert made.dtype == np.uint16 and (made % 64 == 0).all()
+    assert made[[0, 1, 3, 4]].tolist() == [0, 0, 65472, 65472]
+    assert abs(made[2] / 64 - (30000 / 64 - 64) * 1023 / 876) <= 1
+
+
+def test_what_a_later_libvips_does_itself_isnt_done_again(monkeypatch):
+    data = avif(RAMP, subsampling="4:0:0", range="limited")
+    image = pyvips.Image.heifload_buffer(data)
+    monkeypatch.setattr(heif, "_left_undone", Said)
+    assert mended(image, io.BytesIO(data)) is image
+
+
+def test_boxes_that_cant_be_followed_say_nothing():
+    data = avif(translucent(), alpha_premultiplied=True)
+    for end in range(0, len(data) - 60, 7):
+        assert said(io.BytesIO(data[:end])) in (Said(), Said(multiplied=True))
+    place = data.index(b"ipma")
+    broken = data[: place + 8] + struct.pack(">I", 2**32 - 1) + data[place + 12 :]
+    assert said(io.BytesIO(broken)) == Said()
+    assert said(io.BytesIO(b"\0\0\0\1ftypavif")) == Said()
+
+
+def test_a_box_of_64_bits_and_one_to_the_end_are_followed():
+    data = avif(translucent(), alpha_premultiplied=True)
+    place = data.index(b"meta") - 4
+    (size,) = struct.unpack_from(">I", data, place)
+    long = struct.pack(">I4sQ", 1, b"meta", size + 8) + data[place + 8 : place + size]
+    assert said(io.BytesIO(data[:place] + long)) == Said(multiplied=True)
+    last = struct.pack(">I4s", 0, b"meta") + data[place + 8 : place + size]
+    assert said(io.BytesIO(data[:place] + last)) == Said(multiplied=True)
