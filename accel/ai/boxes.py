@@ -46,6 +46,15 @@ class Box(Struct, frozen=True):
         """The same rectangle, seen from another side: its first corner is the `quarters`-th clockwise."""
         return Box(np.roll(self.corners, -quarters, axis=0))
 
+    def meets(self, other: Box) -> bool:
+        """Whether the middle of one lies within the other."""
+        return self._holds(other.corners.mean(0)) or other._holds(self.corners.mean(0))
+
+    def _holds(self, point: Floats) -> bool:
+        sides = self.corners[[1, 3]] - self.corners[0]
+        along = sides @ (point - self.corners[0])
+        return bool((along >= 0).all() and (along <= (sides**2).sum(1)).all())
+
 
 def regions(mask: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:
     """The pixels of each connected region, n x 2 of y and x; neighbours share a side."""

@@ -44,13 +44,13 @@ class Text(Struct, frozen=True):
     """In the same order."""
 
 
-@operation("image.ocr", version=3, params=Ocr)
+@operation("image.ocr", version=4, params=Ocr)
 def ocr(images: Sequence[Raster], params: Ocr, limits: Limits) -> Operated:
     """Finds and reads text: of screenshots, signs, interfaces, labels on textures; in any direction.
 
     Needs the model `pp-ocrv6` (`popbridge models pull pp-ocrv6`), which knows English, Chinese, Japanese and
     most languages of Latin script. What is transparent counts as white, or as black where all
-    that is visible is light.
+    that is visible is light; where one page would hide some, the other is read too.
     Value: a `Text`.
     """
     from accel.ai.read_text import read_lines

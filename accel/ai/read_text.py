@@ -6,13 +6,14 @@ import math
 from functools import cache
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from accel.ai.boxes import Box
 from accel.ai.find_text import find_lines, in_order
 from accel.ai.ocr import Line
 from accel.ai.sessions import Network, networks
-from accel.ai.shown import resized, shown
+from accel.ai.shown import pages, resized
 from accel.image.raster import Raster
 from accel.models.catalogue import PP_OCR
 from accel.workload import Limits
@@ -35,33 +36,54 @@ TALL = 1.5
 
 def read_lines(image: Raster, limits: Limits) -> list[Line]:
     """All lines that have text. Raises WorkloadError where the model isn't on this machine."""
-    opened = networks(limits)
-    detector, turner, reader = (opened.get(PP_OCR.name, f"{name}.onnx") for name in ("det", "cls", "rec"))
-    seen = shown(image)
-    characters = _characters(limits)
-    found: list[tuple[Box, str, float]] = []
-    for box in find_lines(detector, seen):
-        upright = box.turned(1) if box.height > TALL * box.width else box
-        cut = cropped(seen, upright)
-        if _upside_down(turner, cut):
-            upright, cut = upright.turned(2), _turned(cut)
-        text, sure = decoded(_steps(reader, cut), characters)
-        if sure < UNSURE:
-            # Few letters, or odd ones, are taken for upright or not at random: what is read says it better.
-            other, surer = decoded(_steps(reader, _turned(cut)), characters)
-            if surer > sure:
-                upright, text, sure = upright.turned(2), other, surer
-        if text.strip():
-            found.append((upright, text, sure))
-    return [_line(*found[at]) for at in in_order([box for box, _, _ in found])]
+    detector = networks(limits).get(PP_OCR.name, "det.onnx")
+    found: list[_Read] = []
+    for seen in pages(image):
+        sure = [one.box for one in found if one.confidence >= UNSURE]
+        boxes = [box for box in find_lines(detector, seen) if not any(map(box.meets, sure))]
+        found = _merged(found, [_read(seen, box, limits) for box in boxes])
+    return [_line(found[at]) for at in in_order([one.box for one in found])]
+
+
+class _Read(Struct, frozen=True):
+    box: Box
+    text: str
+    confidence: float
+
+
+def _read(seen: Floats, box: Box, limits: Limits) -> _Read:
+    opened, characters = networks(limits), _characters(limits)
+    turner, reader = (opened.get(PP_OCR.name, f"{name}.onnx") for name in ("cls", "rec"))
+    upright = box.turned(1) if box.height > TALL * box.width else box
+    cut = cropped(seen, upright)
+    if _upside_down(turner, cut):
+        upright, cut = upright.turned(2), _turned(cut)
+    text, sure = decoded(_steps(reader, cut), characters)
+    if sure < UNSURE:
+        # Few letters, or odd ones, are taken for upright or not at random: what is read says it better.
+        other, surer = decoded(_steps(reader, _turned(cut)), characters)
+        if surer > sure:
+            upright, text, sure = upright.turned(2), other, surer
+    return _Read(upright, text, sure)
+
+
+def _merged(first: list[_Read], second: list[_Read]) -> list[_Read]:
+    """What was read on two pages: of a place on both what is surer."""
+
+    def beaten(one: _Read, others: list[_Read]) -> bool:
+        return any(one.confidence < other.confidence for other in others if other.box.meets(one.box))
+
+    kept = [one for one in first if not beaten(one, second)]
+    new = [one for one in second if one.text.strip()]
+    return kept + [one for one in new if not any(other.box.meets(one.box) for other in kept)]
 
 
 def _turned(cut: Floats) -> Floats:
     return np.ascontiguousarray(cut[::-1, ::-1])
 
 
-def _line(box: Box, text: str, confidence: float) -> Line:
-    return Line(text, round(confidence, 4), box.corners.round(1).tolist())
+def _line(read: _Read) -> Line:
+    return Line(read.text, round(read.confidence, 4), read.box.corners.round(1).tolist())
 
 
 def cropped(seen: Floats, box: Box) -> Floats:

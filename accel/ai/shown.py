@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,20 +19,42 @@ _DARK = 1 / 3
 _FEW = 0.01
 """The share of what is visible that may be so dark there: two black labels of ten letters are 3 % of a panel
 twice as wide and seven times as high as one of them."""
+_WORD = 64
+"""Pixels of that colour by which something could be written there."""
 
 
 def shown(image: Raster) -> Floats:
     """Height x width x 3, 0 to 1, as a screen shows the image on a white page, or on a black one where
     what is visible is rather light and hardly any of it dark."""
+    return next(pages(image))
+
+
+def pages(image: Raster) -> Iterator[Floats]:
+    """As `shown`, and then on the other page, where something that is visible is hardly seen on the first."""
     values = _scaled(image.pixels)
     colors = values[..., : image.colors]
     if image.pixels.dtype.kind == "f" and not image.data:
         colors = srgb(np.clip(colors, 0, 1))
-    if image.has_alpha:
-        alpha = np.clip(values[..., -1:], 0, 1)
-        page = np.float32(not _light(colors, alpha))
-        colors = colors * alpha + page * (1 - alpha)
-    return colors if image.colors == 3 else np.repeat(colors, 3, axis=2)
+    if not image.has_alpha:
+        yield _three(colors)
+        return
+    alpha = np.clip(values[..., -1:], 0, 1)
+    page = np.float32(not _light(colors, alpha))
+    yield _three(colors * alpha + page * (1 - alpha))
+    if _loses(colors, alpha, page):
+        yield _three(colors * alpha + (1 - page) * (1 - alpha))
+
+
+def _three(colors: Floats) -> Floats:
+    return colors if colors.shape[2] == 3 else np.repeat(colors, 3, axis=2)
+
+
+def _loses(colors: Floats, alpha: Floats, page: np.float32) -> bool:
+    """Whether some of what is visible is about as light as the page, of which something is to be seen."""
+    if alpha.min() == 1:
+        return False
+    like = np.abs(colors.mean(2, keepdims=True) - page) < _DARK
+    return float(alpha.sum(dtype=np.float64, where=like)) >= _WORD
 
 
 def _light(colors: Floats, alpha: Floats) -> bool:

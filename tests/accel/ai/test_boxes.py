@@ -6,6 +6,15 @@ from hypothesis import strategies as st
 from accel.ai.boxes import Box, around, regions
 
 
+@pytest.mark.parametrize(("x", "meets"), [(0, True), (4, True), (9, True), (10, False), (30, False)])
+def test_boxes_meet_where_the_middle_of_one_lies_in_the_other(x, meets):
+    one = Box(np.array([(0, 0), (10, 0), (10, 4), (0, 4)], float))
+    other = Box(np.array([(x + 2, -1), (x + 2, 5), (x - 1, 5), (x - 1, -1)], float))
+    wide = Box(np.array([(-5, -5), (40, -5), (40, 9), (-5, 9)], float))
+    assert one.meets(other) == other.meets(one) == meets
+    assert wide.meets(one) and one.meets(wide)
+
+
 def test_regions_that_touch_by_a_side_are_one():
     mask = np.array([[1, 1, 0, 0], [0, 1, 0, 1], [0, 0, 0, 1]], bool)
     found = sorted(sorted(map(tuple, one.tolist())) for one in regions(mask))

@@ -4,7 +4,7 @@ import pytest
 from accel.ai.boxes import Box
 from accel.ai.find_text import in_order, lines_of, sizes
 from accel.ai.ocr import Ocr, ocr
-from accel.ai.read_text import cropped, decoded, joined
+from accel.ai.read_text import _merged, _Read, cropped, decoded, joined
 from accel.workload import Limits, WorkloadError
 from tests import pulled
 from tests.accel.ai.conftest import raster
@@ -69,6 +69,24 @@ def test_black_text_on_a_transparent_ground_is_read_beside_a_light_panel(limits)
     made = np.concatenate([np.zeros_like(pixels), 255 - pixels[..., :1]], 2)
     made[:, :240] = (245, 245, 245, 255)
     assert plain(read(made, limits).text) == "STONEWALL"
+
+
+@pytest.mark.parametrize("large", [255, 0])
+def test_light_and_dark_text_on_one_transparent_ground_are_both_read_once(limits, large):
+    title, label = page([("STONE", 60, 30)], 640, 260, dot=12), page([("WALL", 60, 190)], 640, 260)
+    made = np.full((260, 640, 4), large, np.uint8)
+    made[150:, :, :3] = 255 - large
+    made[..., 3] = 255 - np.minimum(title, label)[..., 0]
+    assert [plain(line.text) for line in read(made, limits).lines] == ["STONE", "WALL"]
+
+
+def test_of_two_readings_of_one_place_the_surer_is_kept():
+    def line(x, text, sure):
+        return _Read(Box(np.array([(x, 0), (x + 9, 0), (x + 9, 4), (x, 4)], float)), text, sure)
+
+    first, second = [line(0, "A", 0.6), line(20, "B", 0.8)], [line(1, "C", 0.7), line(21, "D", 0.7)]
+    made = _merged(first, [*second, line(40, "E", 0.9), line(60, " ", 0.9)])
+    assert [one.text for one in made] == ["B", "C", "E"]
 
 
 def test_a_picture_without_text_has_no_lines(limits):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from accel.ai.shown import resized, shown
+from accel.ai.shown import pages, resized, shown
 from tests.accel.ai.conftest import raster
 
 
@@ -48,6 +48,19 @@ def test_what_is_dark_stays_visible_beside_something_large_and_light(dark, groun
     pixels[0, :dark, 0] = 40
     pixels[0, -1, 1] = 0
     assert shown(raster(np.tile(pixels, (2, 1, 1)), transfer="linear"))[0, -1, 0] == ground
+
+
+@pytest.mark.parametrize(
+    ("lost", "opaque", "grounds"), [(0, 0, [1]), (63, 0, [1]), (64, 0, [1, 0]), (500, 1, [1])]
+)
+def test_what_the_first_page_would_hide_is_shown_on_the_other_too(lost, opaque, grounds):
+    pixels = np.zeros((1, 1000, 2), np.uint8)
+    pixels[0, :-1, 1] = 255
+    pixels[0, -1, 1] = 255 * opaque
+    pixels[0, :lost, 0] = 250
+    seen = list(pages(raster(pixels, transfer="linear")))
+    assert [page[0, -1, 0] for page in seen] == ([0] if opaque else grounds)
+    assert np.array_equal(seen[0], shown(raster(pixels, transfer="linear")))
 
 
 def test_light_is_shown_by_srgbs_curve_and_data_as_it_is():
