@@ -31,6 +31,13 @@ def test_both_languages_show_the_same_examples() -> None:
     assert EXAMPLES and re.findall(r"```python\n(.*?)```", CHINESE, re.DOTALL) == EXAMPLES
 
 
+def test_each_language_shows_a_picture_of_its_own_of_the_same_size() -> None:
+    shown = [re.findall(r"!\[.+\]\((docs/images/.+)\)", page) for page in (ENGLISH, CHINESE)]
+    assert shown == [["docs/images/popup-godot4.png"], ["docs/images/popup-godot4.zh-CN.png"]]
+    sizes = {pyvips.Image.new_from_file(str(ROOT / name)).numpy().shape for (name,) in shown}
+    assert len(sizes) == 1
+
+
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_the_example_makes_a_thumbnail_and_says_what_is_wrong(tmp_path: Path, example: str) -> None:
     daemon = Served(tmp_path / "home")

@@ -46,7 +46,8 @@ def windowed(world: World) -> list[str]:
 
 
 def for_documents(file: str, name: str) -> None:
-    """With POPBRIDGE_PICTURES naming a folder: a picture for the README, once the editor has settled."""
+    """With POPBRIDGE_PICTURES naming a folder: a picture for the README, once the editor has settled;
+    in the language that LANG and LC_ALL name."""
     if folder := os.environ.get("POPBRIDGE_PICTURES"):
         time.sleep(6)
         env = {**os.environ, "DISPLAY": name}
