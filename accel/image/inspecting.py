@@ -64,6 +64,7 @@ def _inspection(decoded: Decoded) -> Inspection:
         else None,
         seams=seams(pixels),
         palette=decoded.palette,
+        multiplied=decoded.has_alpha and decoded.alpha.startswith("multiplied"),
     )
 
 

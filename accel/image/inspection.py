@@ -120,6 +120,9 @@ class Inspection(Struct, frozen=True):
     """How visible the edges are where copies meet."""
     palette: bool = False
     """Whether the file holds numbers of colours in a palette, one for each pixel."""
+    multiplied: bool = False
+    """Whether colours are stored multiplied by alpha, as the file says or its format (EXR) has it;
+    `statistics` are of what is stored. Operations open them straight. Of AVIF it is undone already."""
 
     @property
     def extent(self) -> tuple[int, int]:

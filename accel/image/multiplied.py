@@ -21,7 +21,9 @@ def multiplied(image: Raster, inverse: bool, linear_light: bool) -> Raster:
         return image
     light = linear_light and image.transfer == "srgb"
     levels = [_level(level, inverse, light) for level in (image.pixels, *image.mips)]
-    return image.with_pixels(levels[0], mips=tuple(levels[1:]))
+    # Who reads that a texture is multiplied takes it for such as a GPU blends.
+    blends = not inverse and (light or image.transfer == "linear")
+    return image.with_pixels(levels[0], mips=tuple(levels[1:]), multiplied=blends)
 
 
 def divided(pixels: Pixels, light: bool) -> Pixels:

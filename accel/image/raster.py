@@ -19,7 +19,7 @@ Kind = Literal["color", "normal", "data"]
 
 
 class Raster(Struct, frozen=True):
-    """All pixels of one image, upright, colours of the sRGB primaries, alpha not multiplied in."""
+    """All pixels of one image, upright, colours of the sRGB primaries, mostly without alpha multiplied in."""
 
     name: str
     """What the asker calls it; error messages name it."""
@@ -43,6 +43,8 @@ class Raster(Struct, frozen=True):
     float_bits: int = 0
     """Of floats in the file that it comes from, 16 or 32 for a channel, which is what is written unless
     another depth is asked for; 0 for what wasn't read as floats."""
+    multiplied: bool = False
+    """Whether alpha is multiplied in after all, as a last step for blending: DDS and KTX2 say so."""
 
     @property
     def width(self) -> int:

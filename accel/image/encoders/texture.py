@@ -41,7 +41,10 @@ def compressed(image: Raster, params: Compress) -> tuple[Compressed, OutputFile]
     format, texels = found.format, subject.texels(found.format)
     encode = encoder(format, params.quality, texels.srgb)
     levels = [found.data, *map(encode, subject.levels(format)[1:])]
-    texture = Texture(texels, image.width, image.height, levels, "rrr1" if format.channels == "r" else "")
+    swizzle = "rrr1" if format.channels == "r" else ""
+    same = texels.srgb == (image.transfer == "srgb")
+    multiplied = image.multiplied and image.has_alpha and same and params.alpha != "drop"
+    texture = Texture(texels, image.width, image.height, levels, swizzle, multiplied)
     container = _container(params, format)
     data = dds.packed(texture) if container == "dds" else ktx2.packed(texture, params.zstd)
     came = sum(level.nbytes for level in (image.pixels, *image.mips))

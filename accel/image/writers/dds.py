@@ -19,6 +19,8 @@ _CAPS, _HEIGHT, _WIDTH, _PITCH, _PIXEL_FORMAT, _MIP_COUNT, _LINEAR_SIZE = (
 _ALPHA_PIXELS, _FOURCC, _RGB, _LUMINANCE = 0x1, 0x4, 0x40, 0x20000
 _COMPLEX, _TEXTURE, _MIPMAP = 0x8, 0x1000, 0x400000
 _TEXTURE_2D = 3
+_PREMULTIPLIED = 2
+"""DDS_ALPHA_MODE_PREMULTIPLIED."""
 
 
 def write(image: Raster, params: Writing) -> bytes:
@@ -30,15 +32,16 @@ def packed(texture: Texture) -> bytes:
     """The file of a texture whose format has a DXGI number."""
     format = texture.format
     # Direct3D 9's readers, and OpenImageIO, know the old header alone; it can't say sRGB, BC6H and BC7, and
-    # its names for BC4 and BC5 are two each, of which readers know one.
+    # its names for BC4 and BC5 are two each, of which readers know one. Nor can it say that alpha is
+    # multiplied in.
     old = not format.srgb or format.type_size > 1
-    old = old and bool(format.four or any(format.masks))
+    old = old and bool(format.four or any(format.masks)) and not texture.multiplied
     head = _header(texture) + (_old(format) if old else _pixel_format(_FOURCC, b"DX10"))
     levels = len(texture.levels)
     caps = _TEXTURE | (_COMPLEX | _MIPMAP if levels > 1 else 0)
     head += struct.pack("<5I", caps, 0, 0, 0, 0)
     if not old:
-        head += struct.pack("<5I", format.dxgi, _TEXTURE_2D, 0, 1, 0)
+        head += struct.pack("<5I", format.dxgi, _TEXTURE_2D, 0, 1, _PREMULTIPLIED * texture.multiplied)
     return b"".join((head, *texture.levels))
 
 

@@ -10,11 +10,12 @@ from accel.image.writers.texels import ALPHA, Sample, TexelFormat
 _VERSION = 2
 _BT709 = 1
 _LINEAR, _SRGB = 1, 2
+_PREMULTIPLIED = 1
 _IS_LINEAR, _IS_SIGNED, _IS_FLOAT = 0x10, 0x40, 0x80
 _ONE, _MINUS_ONE = struct.unpack("<2I", struct.pack("<2f", 1, -1))
 
 
-def descriptor(format: TexelFormat) -> bytes:
+def descriptor(format: TexelFormat, multiplied: bool = False) -> bytes:
     """The descriptor with its total size in front; the same whether levels are supercompressed or not (KTX
     File Format Specification 2.0, "DFD for Supercompressed Data")."""
     size = 24 + 16 * len(format.samples)
@@ -22,7 +23,7 @@ def descriptor(format: TexelFormat) -> bytes:
     block = struct.pack(
         "<I2H16B",
         0, _VERSION, size,
-        format.model, _BT709, _SRGB if format.srgb else _LINEAR, 0,
+        format.model, _BT709, _SRGB if format.srgb else _LINEAR, _PREMULTIPLIED * multiplied,
         across - 1, down - 1, 0, 0,
         format.size, 0, 0, 0, 0, 0, 0, 0,
     )  # fmt: skip

@@ -33,7 +33,7 @@ def packed(texture: Texture, zstd: int = 0) -> bytes:
     """The file of a texture; `zstd` is the level of supercompression, 1 to 22, or 0 for none."""
     format = texture.format
     stored = [zstandard().compress(level, level=zstd) for level in texture.levels] if zstd else texture.levels
-    described, said = descriptor(format), _key_values(texture)
+    described, said = descriptor(format, texture.multiplied), _key_values(texture)
     begin = _HEADER + _LEVEL * len(stored)
     index = begin, len(described), begin + len(described), len(said), 0, 0
     head = struct.pack(

@@ -33,7 +33,8 @@ def plain(image: Raster, params: Writing) -> Texture:
     format = PLAIN[kind, first.shape[2], image.transfer == "srgb"]
     little = first.dtype.newbyteorder("<")
     data = [level.astype(little, copy=False).tobytes() for level in levels]
-    return Texture(format, image.width, image.height, data, "rrr1" if first.shape[2] == 1 else "")
+    swizzle = "rrr1" if first.shape[2] == 1 else ""
+    return Texture(format, image.width, image.height, data, swizzle, image.multiplied and image.has_alpha)
 
 
 def bits(image: Raster, params: Writing) -> int:

@@ -68,6 +68,8 @@ class Texture(Struct, frozen=True):
     """Largest first."""
     swizzle: str = ""
     """What a sampler should give for red, green, blue, alpha, for example `rrr1`; empty for what is there."""
+    multiplied: bool = False
+    """Whether colours are multiplied by alpha."""
 
 
 def _channels(count: int, size: int, kind: Kind) -> tuple[Sample, ...]:

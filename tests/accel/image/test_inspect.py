@@ -7,7 +7,8 @@ from accel.image.channels import Sums, is_grey
 from accel.image.evidence import seams
 from accel.image.inspect import Inspect, inspect
 from accel.image.inspection import Inspection
-from accel.workload import Limits
+from accel.workload import Input, Limits
+from tests.accel.image.files import dds, exr
 
 
 def look(source, **params) -> Inspection:
@@ -252,3 +253,17 @@ def test_one_pixel_in_any_place_tells_colour_from_grey(channels, kind):
             pixels[(*place, channel)] += 1
             assert not is_grey(pixels)
             pixels[(*place, channel)] -= 1
+
+
+@pytest.mark.parametrize(
+    ("data", "multiplied"),
+    [
+        (dds(4, 4, bytes(64), dxgi=28, alpha_mode=2), True), (dds(4, 4, bytes(64), dxgi=28), False),
+        (dds(4, 4, bytes(64), dxgi=88, alpha_mode=2), False),
+        (exr(np.full((4, 4, 4), 0.5, np.float32), ("R", "G", "B", "A")), True),
+        (exr(np.full((4, 4, 3), 0.5, np.float32), ("R", "G", "B")), False),
+    ],
+)  # fmt: skip
+def test_it_is_told_whether_colours_are_multiplied_by_alpha(tmp_path, data, multiplied):
+    (tmp_path / "a").write_bytes(data)
+    assert look(Input("a", str(tmp_path / "a"))).multiplied is multiplied

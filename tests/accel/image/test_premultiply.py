@@ -3,8 +3,13 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from accel.image.compress import Compress, compress
 from accel.image.light import decode_table, srgb
-from accel.image.premultiply import premultiply
+from accel.image.load import decode_image
+from accel.image.open_raster import open_raster
+from accel.image.premultiply import Premultiply, premultiply
+from accel.image.save import save
+from accel.workload import Input, Limits
 from tests.accel.image.operating import made, noise, raster
 
 
@@ -72,3 +77,37 @@ def test_grey_with_alpha_is_multiplied_and_levels_too():
 def test_an_image_without_alpha_is_given_as_it_is():
     image = raster(noise(4, 4, 3))
     assert made(premultiply, image).pixels is image.pixels
+
+
+@pytest.mark.parametrize("container", ["dds", "ktx2"])
+@pytest.mark.parametrize(
+    ("transfer", "params", "alpha"),
+    [
+        ("srgb", {}, "multiplied as light"), ("linear", {}, "multiplied"),
+        ("srgb", {"linear_light": False}, "straight"), ("srgb", {"inverse": True}, "straight"),
+    ],
+)  # fmt: skip
+def test_textures_say_that_they_are_multiplied_for_blending(tmp_path, container, transfer, params, alpha):
+    path = tmp_path / "a"
+    multiplied = made(premultiply, raster(noise(8, 8, 4), transfer), **params)
+    files, _ = save("a", multiplied, Premultiply(format=container))
+    path.write_bytes(files[0].data)
+    assert decode_image(Input("a", str(path)), Limits()).alpha == alpha
+    (file,) = compress.operate([multiplied], Compress(format="bc7", container=container), Limits()).files
+    path.write_bytes(file.data)
+    assert decode_image(Input("a", str(path)), Limits()).alpha == alpha
+
+
+def test_what_a_texture_says_is_undone_when_it_is_opened(tmp_path):
+    pixels = noise(8, 8, 4)
+    pixels[..., 3] |= 128
+    (file,), _ = save("a", made(premultiply, raster(pixels)), Premultiply(format="ktx2"))
+    (tmp_path / "a").write_bytes(file.data)
+    found = open_raster(Input("a", str(tmp_path / "a")), Limits()).pixels
+    assert np.abs(found.astype(int) - pixels).max() <= 2
+
+
+def test_without_alpha_nothing_is_said(tmp_path):
+    (file,), _ = save("a", made(premultiply, raster(noise(8, 8, 3))), Premultiply(format="dds"))
+    (tmp_path / "a").write_bytes(file.data)
+    assert decode_image(Input("a", str(tmp_path / "a")), Limits()).alpha == "straight"
