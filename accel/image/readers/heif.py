@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import io
 import struct
 import zlib
 from collections.abc import Iterator
@@ -42,7 +43,10 @@ class Said(Struct, frozen=True):
 def mended(image: pyvips.Image, file: BinaryIO) -> pyvips.Image:
     """The image of a `file` with straight colours of full range, as libvips gives all but these. Raises
     pyvips.Error and OSError."""
-    told, left = said(file), _left_undone()
+    told = said(file)
+    if told == Said():
+        return image
+    left = _left_undone()
     limited, multiplied = told.limited_grey and left.limited_grey, told.multiplied and left.multiplied
     if not (limited or (multiplied and image.hasalpha())):
         return image
@@ -82,6 +86,7 @@ def said(file: BinaryIO) -> Said:
 
 def _meta(file: BinaryIO) -> bytes:
     """What is in the box `meta` (ISO/IEC 14496-12, section 8.11.1), behind its version."""
+    end = file.seek(0, io.SEEK_END)
     file.seek(0)
     while head := file.read(8):
         size, kind = struct.unpack(">I4s", head)
@@ -90,7 +95,7 @@ def _meta(file: BinaryIO) -> bytes:
             (size,), begun = struct.unpack(">Q", file.read(8)), 16
         if kind == b"meta":
             return file.read(min(size - begun, MOST) if size else MOST)[4:]
-        if size < begun:
+        if not begun <= size <= end:
             break
         file.seek(size - begun, 1)
     return b""
