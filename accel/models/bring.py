@@ -106,9 +106,10 @@ def _by_name(file: Path, sizes: set[int]) -> bool:
 
 def _alike(file: Path, wanted: Sequence[tuple[Model, File]]) -> str:
     """Which models have a file of that name, and what that means; to be put behind the file's."""
-    names = dict.fromkeys(model.name for model, one in wanted if file.name.lower() in _names_of(one))
+    *most, last = dict.fromkeys(model.name for model, one in wanted if file.name.lower() in _names_of(one))
+    names = f"{', '.join(most)} or {last}" if most else last
     return (
-        f"is called like a file of {' or '.join(names)} and isn't it: it is another program's, another "
+        f"is called like a file of {names} and isn't it: it is another program's, another "
         "version, or cut off. If it was meant, get it again"
     )
 

@@ -100,6 +100,13 @@ def test_of_a_folder_files_that_are_only_called_like_wanted_ones_are_told(store,
     assert list(bring(store, [tiny], named).left) == named
 
 
+def test_of_a_file_that_is_called_like_several_models_all_are_named(store, tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"another program's")
+    models = [model(file(DATA, URL), name=name) for name in "abc"]
+    (why,) = bring(store, models, [tmp_path]).alike.values()
+    assert why.startswith("is called like a file of a, b or c and isn't it: ")
+
+
 def test_of_a_folder_a_file_that_has_the_size_of_a_wanted_one_is_taken_for_a_damaged_one(store, tmp_path):
     folder = tmp_path / "stick"
     folder.mkdir()
