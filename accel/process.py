@@ -80,8 +80,8 @@ class Worker:
             *("-P", "-m", "accel.worker"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            # A Windows program without a console has no stderr that could be inherited.
-            stderr=subprocess.DEVNULL if sys.stderr is None else None,
+            # A Windows program without a console has none that could be inherited, whatever stands for it.
+            stderr=subprocess.DEVNULL if None in (sys.stderr, sys.__stderr__) else None,
             env=environment({**more, **env}),
             creationflags=no_window(loop),
             # A terminal's Ctrl-C would meet workers that are still starting, and be told as their failure.

@@ -6,8 +6,10 @@ import contextlib
 import errno
 import importlib
 import io
+import os
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 import click
 from click.exceptions import NoArgsIsHelpError
@@ -44,10 +46,6 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What the system says where nothing more fits on a disk."""
 
 
-class ReaderLeft(Exception):
-    """Whoever reads has read enough, as in `popbridge receipts | head`."""
-
-
 class LazyGroup(click.Group):
     """A group whose commands are imported one at a time."""
 
@@ -61,15 +59,6 @@ class LazyGroup(click.Group):
         module, _, name = target.partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except (OSError, SystemExit) as error:
-            if _reader_left(error):
-                # click would end the process, with 1.
-                raise ReaderLeft from None
-            raise
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -93,32 +82,48 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RequestError as error:
         return _complain(f"{error.message} {error.hint}".strip(), 2 if error.code.name in MISTAKES else 1)
     except NoArgsIsHelpError as error:
-        error.show()
-        return error.exit_code
+        return _tell(error.format_message(), error.exit_code)
     except click.ClickException as error:
         return _complain(_sentence(error), 2)
     except (click.Abort, KeyboardInterrupt):
         return 130
-    except ReaderLeft:
-        # Nothing may be written at exit either.
-        sys.stdout = io.StringIO()
-        return 2
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
-        # What is left in its buffer would fail once more at exit.
-        sys.stdout = io.StringIO()
-        return _complain(f"{error.filename or 'The output'} can't be written ({error.strerror}).", 2)
+    except (SystemExit, OSError) as error:
+        return _unwritten(error)
     return code if isinstance(code, int) else 0
 
 
-def _reader_left(error: OSError | SystemExit) -> bool:
-    # rich ends the process then, with 1.
-    found = error.__context__ if isinstance(error, SystemExit) else error
-    if sys.platform == "win32" and isinstance(found, OSError) and found.filename is None:
-        # So its C library says it (bpo-19612); of a name that no file can have, too.
-        return found.errno in (errno.EINVAL, errno.EPIPE)
-    return isinstance(found, BrokenPipeError)
+def _unwritten(error: SystemExit | OSError) -> int:
+    """The exit code where an output took no more; raises what is something else."""
+    if _reader_left(error):
+        _write_no_more()
+        return 2
+    if isinstance(error, OSError) and error.errno in FULL:
+        _write_no_more()
+        return _complain(f"{error.filename or 'The output'} can't be written ({error.strerror}).", 2)
+    raise error
+
+
+def _reader_left(error: SystemExit | OSError) -> bool:
+    """Whether whoever reads has read enough, as in `popbridge receipts | head`."""
+    if isinstance(error, SystemExit):
+        # So click and rich end the process then; click's completion of a shell ends it with 0.
+        return error.code == 1
+    # So Windows' C library says it (bpo-19612), and of a name that no file can have.
+    of_windows = error.errno == errno.EINVAL and error.filename is None and _fails(sys.stdout)
+    return isinstance(error, BrokenPipeError) or of_windows
+
+
+def _fails(stream: TextIO) -> bool:
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        return True
+    return False
+
+
+def _write_no_more() -> None:
+    # What is left in its buffer would fail once more at exit.
+    sys.stdout = io.StringIO()
 
 
 def _sentence(error: click.ClickException) -> str:
@@ -128,15 +133,44 @@ def _sentence(error: click.ClickException) -> str:
 
 
 def _complain(sentence: str, code: int) -> int:
-    click.echo(f"popbridge: {plain_lines(sentence)}", err=True)
+    return _tell(f"popbridge: {plain_lines(sentence)}", code)
+
+
+def _tell(text: str, code: int) -> int:
+    try:
+        click.echo(text, err=True)
+    except OSError:
+        # At exit it would fail once more, and the code would be another.
+        sys.stderr = io.StringIO()
     return code
 
 
 def _have_outputs() -> None:
     # Python has none of what its caller closed (`>&-`), nor in a program of Windows without a console.
-    for name in ("stdout", "stderr"):
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
         if getattr(sys, name) is None:
-            setattr(sys, name, io.StringIO())
+            setattr(sys, name, _nowhere(descriptor))
+
+
+def _nowhere(descriptor: int) -> TextIO:
+    """What takes all and keeps nothing, also for the processes that are started."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    # Left closed, it would be the next file's that is opened, and errors would be written into that.
+    if sys.platform != "win32" and (null == descriptor or _is_closed(descriptor)):
+        if null != descriptor:
+            os.dup2(null, descriptor)
+            os.close(null)
+        os.set_inheritable(descriptor, True)
+        null = descriptor
+    return open(null, "w", encoding="utf-8", closefd=False)
+
+
+def _is_closed(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return True
+    return False
 
 
 def _speak_utf8() -> None:

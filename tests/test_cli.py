@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -76,12 +78,71 @@ class TestMistakes:
         assert one_line(done.stderr) and "The output can't be written (No space left on" in done.stderr
         assert done.returncode == 2
 
+    @pytest.mark.parametrize(
+        ("arguments", "code"), [(["audit", "no such folder"], 2), (["nonsense"], 2), (["config"], 0)]
+    )
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device there")
+    def test_what_cant_be_said_on_stderr_changes_no_exit_code(self, arguments: list[str], code: int) -> None:
+        command = [sys.executable, "-m", "bridge.cli", *arguments]
+        with Path("/dev/full").open("wb") as full:
+            assert subprocess.run(command, stdout=subprocess.PIPE, stderr=full, timeout=60).returncode == code
+
+    @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["config"], ["audit", "--help"], []])
+    def test_a_pipe_that_nobody_reads_ends_a_command_without_a_word(self, arguments: list[str]) -> None:
+        reading, writing = os.pipe()
+        os.close(reading)
+        command = [sys.executable, "-X", "dev", "-m", "bridge.cli", *arguments]
+        try:
+            done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, timeout=60, text=True)
+        finally:
+            os.close(writing)
+        assert done.returncode == 2 and bool(done.stderr) == (arguments == [])
+
     @pytest.mark.skipif(sys.platform == "win32", reason="only POSIX shells close outputs")
     @pytest.mark.parametrize("arguments", [["config"], ["workloads"], ["plugins"]])
     def test_a_closed_output_is_no_traceback(self, arguments: list[str]) -> None:
         shell = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "bridge.cli", *arguments]
         done = subprocess.run(shell, stderr=subprocess.PIPE, timeout=60, text=True)
         assert done.stderr == "" and done.returncode == 0
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="only POSIX shells close outputs")
+    @pytest.mark.parametrize("closed", ["2>&-", "2>&- <&-", ">&- 2>&- <&-"])
+    def test_workers_work_without_a_stderr(self, tmp_path: Path, closed: str) -> None:
+        path = pictures.save(tmp_path / "a.png", pictures.noise(3, 8))
+        arguments = ["run", "image.thumbnail", str(path), "--out", str(tmp_path / "out"), "--workers", "1"]
+        shell = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "bridge.cli", *arguments]
+        assert subprocess.run(shell, stdout=subprocess.PIPE, timeout=60).returncode == 0
+        assert list((tmp_path / "out").iterdir())
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="only POSIX shells close outputs")
+    def test_no_file_gets_the_descriptor_of_a_closed_output(self) -> None:
+        script = (
+            "import os, sys; from bridge import cli; cli.main(['--version']);"
+            "print('lost', file=sys.stderr, flush=True);"
+            "sys.exit(os.open('/', os.O_RDONLY) < 3 or not os.get_inheritable(2))"
+        )
+        shell = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", sys.executable, "-c", script]
+        assert subprocess.run(shell, timeout=60).returncode == 0
+
+    def test_an_argument_that_windows_refuses_is_no_closed_pipe(
+        self, popbridge: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object) -> None:
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+        monkeypatch.setattr(receipts, "read_receipts", fail)
+        with pytest.raises(OSError, match="Invalid argument"):
+            popbridge("receipts")
+        monkeypatch.setattr(sys, "stdout", SimpleNamespace(flush=fail))
+        assert cli.main(["receipts"]) == 2
+
+    def test_other_exit_codes_stay(self, popbridge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(*_: object) -> None:
+            raise SystemExit(3)
+
+        monkeypatch.setattr(receipts, "read_receipts", fail)
+        with pytest.raises(SystemExit, match="3"):
+            popbridge("receipts")
 
     def test_a_bare_call_shows_the_help(self, popbridge: Any) -> None:
         code, out, err = popbridge()

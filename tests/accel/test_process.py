@@ -98,8 +98,9 @@ async def test_a_process_that_closes_its_pipe_is_ended(tmp_path):
     await worker.end()
 
 
-async def test_without_a_stderr_a_worker_starts_all_the_same(monkeypatch):
-    monkeypatch.setattr(sys, "stderr", None)
+@pytest.mark.parametrize("name", ["stderr", "__stderr__"])
+async def test_without_a_stderr_a_worker_starts_all_the_same(monkeypatch, name):
+    monkeypatch.setattr(sys, name, None)
     worker = await Worker.spawn(SETUP, {})
     assert (await worker.ask(HELLO)).value["text"] == "hello"
     await worker.end()
