@@ -61,6 +61,8 @@ class Opened(Struct, frozen=True):
     """What the image reads, which has to outlive it."""
     mended: bytes = b""
     """A JPEG's, with the end marker that they lack; empty for all others."""
+    altered: bool = False
+    """Whether its pixels are others than those that libvips gives of the file."""
 
     def again(self, path: str, **options: Any) -> pyvips.Image:
         """The image opened once more, with options of its loader. Raises pyvips.Error and OSError."""
@@ -191,7 +193,8 @@ def open_image(source: Input, kind: Format, size: int, limits: Limits) -> Opened
             return Opened(_mended(mended), kind, size, mended=mended)
         if kind.loader == heif.LOADER:
             with open(source.path, "rb") as file:
-                image = heif.mended(image, file)
+                made = heif.mended(image, file)
+            return Opened(made, kind, size, altered=made is not image)
     except OSError as error:
         raise WorkloadError("bad_input", f"can't be read ({error.strerror or error})", source.name) from None
     except pyvips.Error as error:

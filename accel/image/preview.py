@@ -85,10 +85,10 @@ def fitted(image: pyvips.Image, width: int, height: int, kernel: str) -> pyvips.
 
 def resampled(opened: Opened, path: str, size: int) -> pyvips.Image:
     """libvips' own thumbnail, which knows profiles and weighs colours by alpha."""
-    if opened.inflated:
-        return opened.image.thumbnail_image(size, height=size, size="down")
     # Without a profile the same pixels come out with one, a third of the time later.
     profile = {"output_profile": "srgb"} if opened.image.get_typeof("icc-profile-data") else {}
+    if opened.inflated or opened.altered:
+        return opened.image.thumbnail_image(size, height=size, size="down", **profile)
     # libvips 8.18 ignores `fail_on` itself here.
     how = {"height": size, "size": "down", "option_string": "fail_on=error", **profile}
     if opened.mended:

@@ -7,10 +7,12 @@ import numpy as np
 import PIL.features
 import pytest
 import pyvips
-from PIL import Image
+from PIL import Image, ImageCms
 
+from accel.image.preview import thumbnail_file
 from accel.image.readers import heif
 from accel.image.readers.heif import Said, mended, said
+from accel.workload import Input, Limits
 
 pytestmark = pytest.mark.skipif(not PIL.features.check("avif"), reason="this Pillow writes no AVIF")
 
@@ -75,6 +77,22 @@ def test_both_at_once_and_larger_files_are_read_the_same(read, monkeypatch):
     assert np.abs(found.pixels.astype(int) - stored)[RAMP > 128].max() <= 2
     monkeypatch.setattr("accel.image.load.WHOLE", 0)
     assert (read(data, "a.avif").pixels == found.pixels).all()
+
+
+@pytest.mark.parametrize("size", [8, 40, 64])
+@pytest.mark.parametrize("profile", [b"", ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()])
+def test_thumbnails_are_of_what_is_shown(tmp_path, size, profile):
+    def seen(pixels, **options):
+        path = tmp_path / "a.avif"
+        path.write_bytes(avif(pixels, icc_profile=profile, **options))
+        data, *_ = thumbnail_file(Input("a.avif", str(path)), size, "png", Limits())
+        return np.array(Image.open(io.BytesIO(data)).convert("RGBA")).astype(int)
+
+    grey = seen(RAMP, subsampling="4:0:0", range="limited")
+    assert np.abs(grey - seen(RAMP, subsampling="4:0:0", range="full")).max() <= 3
+    straight = seen(translucent(), subsampling="4:4:4")
+    divided = seen(translucent(), subsampling="4:4:4", alpha_premultiplied=True)
+    assert np.abs(divided - straight)[straight[..., 3] > 128].max() <= 4
 
 
 def test_ten_bits_become_all_of_their_codes():
