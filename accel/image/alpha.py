@@ -28,8 +28,9 @@ def straight(pixels: Pixels, alpha: Alpha) -> Pixels:
     """The other way round. Where nothing is to be seen, colours stay what the file says."""
     if alpha == "straight":
         return pixels
+    # Floats are light as they are.
     if alpha == "multiplied as light" and pixels.dtype.kind != "f":
-        return divided(pixels, light=True)
+        return np.where(pixels[..., -1:] > 0, divided(pixels, light=True), pixels)
     white = np.float32(full_scale(pixels.dtype) if alpha == "on white" else 0.0)
 
     def undone(colors: Floats, share: Floats) -> Floats:

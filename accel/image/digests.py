@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from deflate import adler32, crc32
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from accel.image.alpha import straight
@@ -91,6 +92,9 @@ def _as_8_bit(pixels: Pixels) -> Pixels:
 
 def afar(decoded: Decoded) -> Floats:
     """Red, green, blue and alpha of the image at 32 x 32 pixels, 0..1: an array of 4 x 32 x 32."""
+    if decoded.alpha == "multiplied as light":
+        # Averages of the curve's codes are no codes that could be divided.
+        decoded = replace(decoded, pixels=straight(decoded.pixels, decoded.alpha), alpha="straight")
     pixels = _boxed(decoded)
     averaged = _averaged(_averaged(pixels, 0), 1) / np.float32(full_scale(pixels.dtype))
     if decoded.has_alpha and decoded.color_model != "cmyk":

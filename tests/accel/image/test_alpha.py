@@ -47,6 +47,15 @@ def test_mixing_again_what_was_undone_changes_nothing(color, alpha, mix):
     assert np.array_equal(mixed(straight(stored, mix), mix), stored)
 
 
+@pytest.mark.parametrize("dtype", DEPTHS)
+@pytest.mark.parametrize("mix", ["multiplied", "multiplied as light", "on white"])
+def test_what_is_fully_transparent_stays_as_the_file_has_it(dtype, mix):
+    pixels = raster(4, dtype).pixels
+    pixels[0, :, 3] = 0
+    pixels[0, 0, 0] += 1
+    assert np.array_equal(straight(pixels, mix)[0], pixels[0])
+
+
 def test_opaque_pixels_are_never_changed():
     pixels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(2, axis=2)
     pixels[..., 1] = 255

@@ -3,7 +3,10 @@ import numpy as np
 import pytest
 
 from accel.image.find_duplicates import FindDuplicates, find_duplicates
+from accel.image.premultiply import Premultiply, premultiply
+from accel.image.save import save as as_file
 from accel.workload import Input, Limits, WorkloadError
+from tests.accel.image.operating import made, raster
 from tests.accel.image.test_fingerprint import scene
 
 
@@ -32,6 +35,18 @@ def test_copies_other_formats_and_look_alikes_are_found_and_nothing_else(save):
     assert list(same.inputs) == [2, 3, 1]
     sizes = [sources[index].size() for index in same.inputs]
     assert same.wasted == sum(sizes) - max(sizes)
+
+
+@pytest.mark.parametrize("transfer", ["srgb", "linear"])
+def test_a_texture_multiplied_by_alpha_looks_like_the_picture_it_was_made_of(save, tmp_path, transfer):
+    y, x = np.mgrid[:256, :256]
+    alpha = 40 + (np.sin(x / 19) * np.cos(y / 23) * 40 + x / 2).clip(0, 215)
+    pixels = np.dstack([scene(3), alpha]).astype(np.uint8)
+    (file,), _ = as_file("a", made(premultiply, raster(pixels, transfer)), Premultiply(format="dds"))
+    (tmp_path / "a.dds").write_bytes(file.data)
+    dds = Input("a.dds", str(tmp_path / "a.dds"))
+    found = find(save("a.png", pixels), dds)
+    assert groups(found) == {("looks", ("a.dds", "a.png"))}
 
 
 def test_the_same_bytes_are_the_same_file_even_under_the_same_name(save):
