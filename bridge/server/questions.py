@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from accel.image import reading
 from accel.models.catalogue import models_of
 from accel.workload import Input, Limits, Params, Workload
 
-FORM = 1
+FORM = 2
 """Raised when kept results look otherwise, or keys are made of something else."""
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
@@ -70,9 +71,8 @@ class Questions:
         models = [[model.name, model.version, model.digest] for model in models_of(workload.name)]
         origin = self._origins.get(workload.name, "")
         source = self._source(workload.target)
-        return _encoder.encode(
-            [FORM, workload.name, workload.version, origin, source, models, self._limits.max_pixels]
-        )
+        code = [workload.name, workload.version, origin, source, reading.VERSION]
+        return _encoder.encode([FORM, *code, models, self._limits.max_pixels])
 
     def _source(self, target: str) -> str:
         """The digest of the module that a workload is in: whoever writes a plugin changes it without a new

@@ -149,6 +149,12 @@ def test_version_release_and_limit_count() -> None:
     assert len(found) == 5
 
 
+def test_how_images_are_read_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = asked({})
+    monkeypatch.setattr("accel.image.reading.VERSION", 99)
+    assert asked({}) != before
+
+
 def test_the_code_of_a_workload_counts_so_that_its_author_sees_each_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
