@@ -22,6 +22,8 @@ from bridge.store.store import Store
 
 ROOM = MAX_FRAME - SPARE
 """Bytes of a frame for receipts."""
+NAMED = 1000
+"""The most damaged ones that a list names."""
 LARGE = ("args", "before", "after", "errors")
 """What grows with the files that a receipt is about."""
 
@@ -75,27 +77,31 @@ class Receipts(Advisor):
 
 
 def _listed(wanted: ListParams, connection: sqlite3.Connection) -> dict[str, Any]:
-    """As many of the newest as fit into a frame, one at least if there is any."""
+    """As many of the newest as fit into a frame, one at least if there is any that can be read."""
     listed: list[Any] = []
     damaged: list[int] = []
     room = ROOM
     for receipt in ReceiptStore(Database(connection)).newest(wanted.limit, wanted.before):
         if isinstance(receipt, Damaged):
-            damaged.append(receipt.id)
-            room -= _size(receipt.id)
+            # Beyond these they are too many for anybody to look at.
+            if len(damaged) < NAMED:
+                damaged.append(receipt.id)
+                room -= _size(receipt.id)
             continue
-        value, size = _shown(msgspec.to_builtins(receipt))
+        value, size = _shown(msgspec.to_builtins(receipt), ROOM if listed else room)
         room -= size
         if listed and room < 0:
-            return {"receipts": listed, "more": True, "damaged": damaged}
+            # The next page names those below the last one.
+            above = [number for number in damaged if number > listed[-1]["id"]]
+            return {"receipts": listed, "more": True, "damaged": above}
         listed.append(value)
     return {"receipts": listed, "more": False, "damaged": damaged}
 
 
-def _shown(receipt: Mapping[str, Any]) -> tuple[Mapping[str, Any], int]:
-    """As in `Shown`, and its bytes."""
+def _shown(receipt: Mapping[str, Any], room: int = ROOM) -> tuple[Mapping[str, Any], int]:
+    """As in `Shown`, for so many bytes, and its own."""
     whole = {**receipt, "abridged": False}
-    if (size := _size(whole)) <= ROOM:
+    if (size := _size(whole)) <= room:
         return whole, size
     rest = {name: value for name, value in receipt.items() if name not in LARGE} | {"abridged": True}
     return rest, _size(rest)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from sqlite_utils import Database
 
+from bridge.core.errors import StoreError
 from bridge.core.messages import Command, Error, Result
-from bridge.store.failures import FAILURES, LastingDamage, as_store_error
+from bridge.store.failures import FAILURES, as_store_error, is_damage
 from bridge.store.records import Damaged, Receipt, as_record, now_text, pack
 
 MAX_ID = 2**63 - 1
@@ -101,18 +103,26 @@ class ReceiptStore:
         return [receipt for receipt in self.newest(limit) if isinstance(receipt, Receipt)]
 
     def newest(self, limit: int, before: int = MAX_ID) -> Iterator[Receipt | Damaged]:
-        """The newest receipts with ids below `before`, newest first."""
+        """The newest receipts with ids below `before`, newest first: as many that can be read, and what is
+        damaged among them."""
         # One at a time: damage to one, such as text that isn't UTF-8, may end the way through all.
-        select = "SELECT id FROM receipts WHERE id < ? ORDER BY id DESC LIMIT ?"
-        for (number,) in self._connection.execute(select, (before, limit)).fetchall():
-            try:
-                found = self.get(number)
-            except FAILURES as error:
-                if not isinstance(as_store_error(error), LastingDamage):
-                    raise
-                yield Damaged(id=number)
-            else:
-                yield from [found] if found else []
+        select = "SELECT id FROM receipts WHERE id < ? ORDER BY id DESC"
+        with contextlib.closing(self._connection.execute(select, (before,))) as ids:
+            for (number,) in ids:
+                if limit < 1:
+                    return
+                if found := self._unless_damaged(number):
+                    limit -= isinstance(found, Receipt)
+                    yield found
+
+    def _unless_damaged(self, receipt_id: int) -> Receipt | Damaged | None:
+        try:
+            return self.get(receipt_id)
+        except FAILURES as error:
+            failure = as_store_error(error)
+            if isinstance(failure, StoreError) and is_damage(failure):
+                return Damaged(id=receipt_id)
+            raise
 
     def _receipts(self, where: str, *values: object) -> list[Receipt]:
         rows = self._db.query(f"SELECT * FROM receipts WHERE {where} ORDER BY id", list(values))

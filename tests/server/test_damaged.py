@@ -21,6 +21,7 @@ from tests.server.advised import answered, applied, popup
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.plugin import Obedient
 from tests.server.wire import Wire, session
+from tests.store.damage import filled
 
 PROJECT = {"id": "p", "name": "P"}
 NO_MSGPACK = "UPDATE receipts SET args = x'c1' WHERE id = ?"
@@ -65,6 +66,41 @@ async def test_the_others_are_listed_beside_a_receipt_that_cant_be_read(
         listed = (await wire.request(1, "receipts.list", {}))["value"]
     assert [receipt["id"] for receipt in listed["receipts"]] == [last, first]
     assert (listed["damaged"], listed["more"]) == ([broken], False)
+
+
+async def test_a_page_of_receipts_is_never_empty_while_there_is_another(
+    start: Callable[..., ThreadDaemon],
+) -> None:
+    daemon = start()
+    filled(daemon.paths.database, 3000)
+    with contextlib.closing(sqlite3.connect(daemon.paths.database, isolation_level=None)) as other:
+        other.execute("UPDATE receipts SET args = x'c1' WHERE id % 7 AND id > 10 OR id IN (2, 3)")
+    pages: list[dict[str, Any]] = []
+    async with session(daemon.file) as wire:
+        for number in range(1, 100):
+            before = {"before": pages[-1]["receipts"][-1]["id"]} if pages else {}
+            pages.append((await wire.request(number, "receipts.list", {"limit": 1000, **before}))["value"])
+            if not pages[-1]["more"]:
+                break
+    listed = [[one["id"] for one in page["receipts"]] for page in pages]
+    assert len(listed) > 1 and all(listed)
+    whole = [n for n in range(1, 3001) if n % 7 == 0 or (n <= 10 and n not in (2, 3))]
+    assert [number for page in listed for number in page] == whole[::-1]
+    damaged = [number for page in pages for number in page["damaged"]]
+    assert damaged == [number for number in range(3000, 0, -1) if number not in whole]
+
+
+async def test_a_long_way_of_damaged_receipts_leaves_room_for_one_that_isnt(
+    start: Callable[..., ThreadDaemon],
+) -> None:
+    daemon = start()
+    filled(daemon.paths.database, 4000)
+    with contextlib.closing(sqlite3.connect(daemon.paths.database, isolation_level=None)) as other:
+        other.execute("UPDATE receipts SET args = x'c1' WHERE id > 1")
+    async with session(daemon.file) as wire:
+        found = (await wire.request(1, "receipts.list", {"limit": 1}))["value"]
+    assert [one["id"] for one in found["receipts"]] == [1]
+    assert found["damaged"] == list(range(4000, 3000, -1))
 
 
 async def test_an_answer_whose_receipts_cant_be_read_is_settled(start: Callable[..., ThreadDaemon]) -> None:

@@ -15,6 +15,7 @@ from bridge.core.messages import Command, Error, Result
 from bridge.store.database import open_database
 from bridge.store.receipts import ReceiptStore, RuleStore
 from bridge.store.records import Damaged
+from tests.store.damage import PAGE
 
 COMMAND = Command(id=0, name="texture.apply", args={"changes": [{"path": "ü"}]}, deadline_ms=5)
 
@@ -136,6 +137,33 @@ def test_a_damaged_one_is_named_among_the_others(store: ReceiptStore, db: Databa
     assert [receipt.id for receipt in found] == made[::-1]
     assert [isinstance(receipt, Damaged) for receipt in found] == [False, True, False]
     assert [receipt.id for receipt in store.latest()] == [made[2], made[0]]
+
+
+def test_one_whose_pages_are_damaged_is_named_among_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "popbridge.db"
+    whole = open_database(path)
+    made = [ReceiptStore(whole).open("s", "p", "P", COMMAND, note * 20_000)[0] for note in ("a", "b", "c")]
+    whole.conn.close()
+    data = path.read_bytes()
+    # A page of what doesn't fit beside the row begins with the next one's number.
+    page = data.index(b"b" * (PAGE - 100)) // PAGE * PAGE
+    path.write_bytes(data[:page] + b"\xff" * 4 + data[page + 4 :])
+    broken = open_database(path)
+    with pytest.raises(sqlite3.DatabaseError, match="malformed"):
+        ReceiptStore(broken).get(made[1])
+    found = list(ReceiptStore(broken).newest(10))
+    assert [receipt.id for receipt in found] == made[::-1]
+    assert [isinstance(receipt, Damaged) for receipt in found] == [False, True, False]
+    broken.conn.close()
+
+
+def test_damaged_ones_dont_count_for_how_many_are_wanted(store: ReceiptStore, db: Database) -> None:
+    made = [opened(store) for _ in range(6)]
+    db.execute("UPDATE receipts SET args = x'c1' WHERE id NOT IN (?, ?)", [made[0], made[3]])
+    assert [receipt.id for receipt in store.newest(1)] == made[:2:-1]
+    assert [receipt.id for receipt in store.newest(1, made[3])] == made[2::-1]
+    assert [receipt.id for receipt in store.latest(2)] == [made[3], made[0]]
+    assert list(store.newest(0)) == []
 
 
 def test_what_is_no_damage_of_one_ends_the_list(store: ReceiptStore, db: Database) -> None:
