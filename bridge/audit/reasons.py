@@ -3,7 +3,7 @@ say it in English."""
 
 from __future__ import annotations
 
-from bridge.audit.phrases import Phrases
+from bridge.core.texts import Phrases
 
 PATTERNS = (
     (r"is empty \(0 bytes\)", "文件为空（0 字节）"),

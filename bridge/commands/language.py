@@ -7,8 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from bridge.audit.phrases import Phrases
-from bridge.core.texts import Text, is_chinese
+from bridge.core.texts import Phrases, Text, is_chinese
 
 VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 """The first that is set decides (POSIX.1-2017 §8.2)."""

@@ -1,8 +1,14 @@
-"""A sentence for people in English and in Chinese, and who reads which."""
+"""Sentences for people in English and in Chinese, and who reads which."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 from msgspec import Struct
+
+DEEPEST = 32
+"""Sentences within one another that are looked up; none that is meant for people has as many."""
 
 
 class Text(Struct, frozen=True):
@@ -19,3 +25,24 @@ class Text(Struct, frozen=True):
 def is_chinese(locale: str) -> bool:
     """Whether whoever reads in `locale`, `zh-CN` or `zh_CN.UTF-8`, reads Chinese."""
     return locale.lower().startswith("zh")
+
+
+class Phrases:
+    """Patterns of what parts of the program say in English that know of no language, each with its Chinese,
+    in which `{0}` is what its first group matches."""
+
+    def __init__(self, patterns: Iterable[tuple[str, str]]) -> None:
+        """The first that matches counts. What a group matches is looked up in its turn, unless the group has
+        a name: then it is what the system or a library says in its own words."""
+        self._known = [(re.compile(pattern, re.DOTALL), chinese) for pattern, chinese in patterns]
+
+    def in_chinese(self, said: str, within: int = 0) -> str:
+        """`said` in Chinese; as it is where it isn't known. It stands `within` so many sentences."""
+        for pattern, chinese in self._known if within < DEEPEST else ():
+            if found := pattern.fullmatch(said):
+                own = set(pattern.groupindex.values())
+                parts = enumerate(found.groups(""), start=1)
+                return chinese.format(
+                    *(part if number in own else self.in_chinese(part, within + 1) for number, part in parts)
+                )
+        return said

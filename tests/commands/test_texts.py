@@ -17,9 +17,8 @@ from accel.devices.trial import Runtime
 from accel.models.catalogue import MODELS
 from accel.models.manifest import Url
 from accel.models.store import MISSING, ModelStore, again
-from bridge.audit.phrases import Phrases
 from bridge.commands.texts import devices, models, tune
-from bridge.core.texts import Text
+from bridge.core.texts import Phrases, Text
 from tests.accel.models.records import file, model
 
 CUDA, TENSORRT = BY_NAME["cuda"], BY_NAME["tensorrt"]
@@ -111,6 +110,54 @@ def test_what_is_found_on_each_system_is_told_in_chinese_alone(platform: str) ->
 )
 def test_how_a_device_is_used_is_told_in_chinese(said: str, chinese: str) -> None:
     assert devices.PHRASES.in_chinese(said) == chinese
+
+
+SYSTEMS = [
+    "OSError: [Errno 2] No such file or directory", "one; another", "a (b; c) d; e", "is missing: 3 or 4",
+    "the file ended early", "computes wrongly",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("said", [*SYSTEMS, "cut off (within; brackets"])
+def test_what_a_library_says_of_a_device_stays_as_it_is(said: str) -> None:
+    told = devices.PHRASES.in_chinese
+    assert told(f"CUDA graph fails ({said})") == f"CUDA graph 失败（{said}）"
+    assert told(f"TensorRT failed at last ({said})") == f"TensorRT 后来失败（{said}）"
+    assert told(f"failed ({said})") == f"失败（{said}）"
+
+
+@pytest.mark.parametrize("said", SYSTEMS)
+def test_what_a_library_says_among_other_sentences_stays_as_it_is(said: str) -> None:
+    told = devices.PHRASES.in_chinese
+    one, other = f"A fails ({said})", f"B failed at last ({said})"
+    assert told(f"{one}; {other}") == f"A 失败（{said}）；B 后来失败（{said}）"
+    assert told(f"{other}; {one}") == f"B 后来失败（{said}）；A 失败（{said}）"
+    assert told(f"{one}; the GPU's memory is full") == f"A 失败（{said}）；显存已满"
+
+
+@pytest.mark.parametrize("said", SYSTEMS)
+def test_what_the_system_says_of_a_model_stays_as_it_is(said: str) -> None:
+    told = models.PHRASES.in_chinese
+    assert told(f"can't be read ({said})") == f"无法读取（{said}）"
+    assert told(f"/m can't be removed ({said}); a program may have it open") == (
+        f"无法移除 /m（{said}）；可能有程序正在使用它"
+    )
+    trust = f"its certificate isn't trusted ({said}); SSL_CERT_FILE names another authority"
+    refused = f"https://a/x: {trust}; https://b/y answered 404 (Not Found)"
+    assert told(refused) == (
+        f"https://a/x：其证书不受信任（{said}）；可用 SSL_CERT_FILE 指定其他证书颁发机构；"
+        "https://b/y 的应答为 404 (Not Found)"
+    )
+
+
+@pytest.mark.parametrize(("names", "chinese"), [("a", "a"), ("a or b", "a 或 b"), ("a, b or c", "a, b 或 c")])
+def test_whose_name_a_file_has_is_told_in_chinese(names: str, chinese: str) -> None:
+    said = (
+        f"is called like a file of {names} and isn't it: it is another program's, another version, or cut "
+        "off. If it was meant, get it again"
+    )
+    told = models.PHRASES.in_chinese(said)
+    assert told.startswith(f"与 {chinese} 的文件同名，但并不是它") and not english(told)
 
 
 def test_what_each_model_does_is_told_in_chinese() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bridge.audit.phrases import Phrases
-from bridge.core.texts import Text
+from bridge.commands.texts import SAID, SEVERAL
+from bridge.core.texts import Phrases, Text
 
 HEADS = (
     Text("provider", "计算后端"), Text("usable", "可用"), Text("why", "原因"), Text("what to do", "处理方法"),
@@ -46,11 +46,12 @@ PATTERNS = (
     (r"NVIDIA's driver (gave no answer.*|couldn't be asked.*|crashed.*|failed.*)", "NVIDIA 驱动{0}"),
     (r"gave no answer within (\S+) s", "在 {0} 秒内没有应答"),
     (r"gave no answer within (\S+) s: (.*)", "在 {0} 秒内没有应答：{1}"),
-    (r"couldn't be asked, as no process can be started \((.*)\)", "无法查询，因为无法启动进程（{0}）"),
-    (r"crashed \((.*?)\)", "崩溃（{0}）"),
-    (r"crashed \((.*?)\): (.*)", "崩溃（{0}）：{1}"),
-    (r"failed \((.*)\)", "失败（{0}）"),
-    (r"failed \((.*)\): (.*)", "失败（{0}）：{1}"),
+    (r"couldn't be asked, as no process can be started \((?P<said>.*)\)",
+     "无法查询，因为无法启动进程（{0}）"),
+    (r"crashed \((?P<said>.*?)\)", "崩溃（{0}）"),
+    (r"crashed \((?P<said>.*?)\): (.*)", "崩溃（{0}）：{1}"),
+    (r"failed \((?P<said>.*)\)", "失败（{0}）"),
+    (r"failed \((?P<said>.*)\): (.*)", "失败（{0}）：{1}"),
     (r"isn't what onnxruntime runs models on", "onnxruntime 并未在其上运行模型"),
     (r"isn't what onnxruntime runs models on: (.*)", "onnxruntime 并未在其上运行模型：{0}"),
     (r"only on (.*)", "仅限 {0}"),
@@ -69,7 +70,7 @@ PATTERNS = (
     (r"onnxruntime (\S+) no longer supports this GPU", "onnxruntime {0} 已不再支持此 GPU"),
     (r"the GPU's memory is full", "显存已满"),
     (r"it gave nothing in (\d+) s", "{0} 秒内没有结果"),
-    (r"(.*libraries are missing) \((.+)\)", "{0}（{1}）"),
+    (r"(.*libraries are missing) \((?P<said>.+)\)", "{0}（{1}）"),
     (r"libraries are missing", "缺少库文件"),
     (r"CUDA's or TensorRT's libraries are missing", "缺少 CUDA 或 TensorRT 的库文件"),
     (r"(TensorRT|CUDA)'s libraries are missing", "缺少 {0} 的库文件"),
@@ -87,20 +88,23 @@ PATTERNS = (
      "如有 NVIDIA GPU，请安装其驱动；没有则无需处理。"),
     (r"Look whether CUDA_VISIBLE_DEVICES hides it\.", "请检查是否被 CUDA_VISIBLE_DEVICES 隐藏。"),
     (r"Close what uses the GPU and look again\.", "请关闭占用 GPU 的程序后重试。"),
-    (r"(\d+) packages have the module onnxruntime \((.*)\) and overwrite each other; now it is that of "
-     r"(\S+)\. To repair it: (.*)",
+    (r"(\d+) packages have the module onnxruntime \((?P<said>.*)\) and overwrite each other; now it is that "
+     r"of (\S+)\. To repair it: (.*)",
      "{0} 个软件包都带有 onnxruntime 模块（{1}）并互相覆盖；目前生效的是 {2}。修复方法：{3}"),
     # Why a shape isn't run in another way.
     (r"the process ended while other ways were tried", "尝试其他方式时进程已结束"),
     (r"jobs were given up while other ways were tried", "尝试其他方式时有任务被放弃"),
-    (r"(.+?); (.+)", "{0}；{1}"),
     (r"the network gives the same for different inputs", "网络对不同的输入给出相同的结果"),
     (r"(.+) gives other results", "{0} 的结果不一致"),
     (r"(.+) isn't faster \((\S+) ms, plainly (\S+) ms\)", "{0} 并不更快（{1} 毫秒，普通方式 {2} 毫秒）"),
     (r"(.+) isn't faster than (.+) \((\S+) ms\)", "{0} 并不比 {1} 更快（{2} 毫秒）"),
-    (r"(.+) fails \((.*)\)", "{0} 失败（{1}）"),
-    (r"(.+) failed at last \((.*)\)", "{0} 后来失败（{1}）"),
+    (rf"(.+) fails {SAID}", "{0} 失败（{1}）"),
+    (rf"(.+) failed at last {SAID}", "{0} 后来失败（{1}）"),
+    SEVERAL,
+    # A library's words may be cut off within brackets.
+    (r"(.+) fails \((?P<said>.*)\)", "{0} 失败（{1}）"),
+    (r"(.+) failed at last \((?P<said>.*)\)", "{0} 后来失败（{1}）"),
 )  # fmt: skip
-"""What accel says of devices, and its Chinese; brackets hold what the system or a library says itself."""
+"""What accel says of devices, and its Chinese."""
 
 PHRASES = Phrases(PATTERNS)

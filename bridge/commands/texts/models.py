@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bridge.audit.phrases import Phrases
-from bridge.core.texts import Text
+from bridge.commands.texts import SAID, SEVERAL
+from bridge.core.texts import Phrases, Text
 
 HEADS = {
     "model": Text("model", "模型"),
@@ -77,23 +77,26 @@ PATTERNS = (
     # What is wrong with a file.
     (r"is missing", "缺失"),
     (r"is damaged", "已损坏"),
-    (r"can't be read \((.*)\)", "无法读取（{0}）"),
+    (r"can't be read \((?P<said>.*)\)", "无法读取（{0}）"),
     (r"isn't a whole archive: get it again", "不是完整的压缩包：请重新获取"),
     (r"has one of the (\d+) parts that (\S+) of (\S+) is made of: give all",
      "只有 {2} 的 {1} 所需 {0} 个部分之一：请全部提供"),
     (r"has no file of a known model, or not as it was declared: it may be cut off, or another version",
      "中没有已知模型的文件，或与声明不符：可能不完整，或是其他版本"),
-    (r"is called like a file of (.+) and isn't it: it is another program's, another version, or cut off\. "
+    (r"is called like a file of (.+) or (\S+) and isn't it: it is another program's, another version, or cut "
+     r"off\. If it was meant, get it again",
+     "与 {0} 或 {1} 的文件同名，但并不是它：可能属于其他程序，或是其他版本，或不完整。"
+     "如果确实要用它，请重新获取"),
+    (r"is called like a file of (\S+) and isn't it: it is another program's, another version, or cut off\. "
      r"If it was meant, get it again",
      "与 {0} 的文件同名，但并不是它：可能属于其他程序，或是其他版本，或不完整。如果确实要用它，请重新获取"),
-    (r"(.+) or (\S+)", "{0} 或 {1}"),
     (r"(\S+) isn't the file that was declared \(its SHA-256 is another\)",
      "{0} 与声明的文件不符（SHA-256 不同）"),
     (r"(\S+) in (\S+) isn't the file that was declared \(its SHA-256 is another\)",
      "{1} 中的 {0} 与声明的文件不符（SHA-256 不同）"),
     (r"(\S+) isn't the file that was declared \(it is longer than ([\d,]+) bytes\)",
      "{0} 与声明的文件不符（超过 {1} 字节）"),
-    (r"(\S+) can't be made of its parts \((.*)\)", "无法由各部分生成 {0}（{1}）"),
+    (rf"(\S+) can't be made of its parts {SAID}", "无法由各部分生成 {0}（{1}）"),
     (r"the model (\S+) isn't on this machine: (.+)", "本机没有模型 {0}：{1}"),
     (r"(\S+) of the model (\S+) is damaged: (.+)", "模型 {1} 的 {0} 已损坏：{2}"),
     (r"the model (\S+) is damaged: (.+)", "模型 {0} 已损坏：{1}"),
@@ -101,15 +104,14 @@ PATTERNS = (
     (r"run `(.+)`", "请运行 `{0}`"),
     (r"run `(.+)` again", "请重新运行 `{0}`"),
     # The folder.
-    (r"(.+) can't be written \((.*)\): make room or get the right to, or name another folder by the setting "
-     r"models\.folder",
+    (r"(.+) can't be written \((?P<said>.*)\): make room or get the right to, or name another folder by the "
+     r"setting models\.folder",
      "无法写入 {0}（{1}）：请腾出空间或取得权限，或用设置 models.folder 指定其他文件夹"),
-    (r"(.+) can't be removed \((.*)\); a program may have it open",
+    (r"(.+) can't be removed \((?P<said>.*)\); a program may have it open",
      "无法移除 {0}（{1}）；可能有程序正在使用它"),
     # Sources, one after the other.
     (r"(.+)\. Pull it again later, or bring along what has it: `(.+)`",
      "{0}。请稍后重新下载，或自行提供文件：`{1}`"),
-    (r"(.+?); (.+)", "{0}；{1}"),
     (r"(.+), ([\d.]+) of ([\d.]+) MB are kept and pulling it again goes on from there",
      "{0}，已保留 {1} / {2} MB，重新下载时会继续"),
     (r"(.+) \(by the proxy (\S+)\)", "{0}（经由代理 {1}）"),
@@ -134,7 +136,7 @@ PATTERNS = (
     (r"(http\S+) redirects to nowhere, or in a circle \((\d+)\)", "{0} 的重定向无效或循环（{1}）"),
     (r"(http\S+) answered (.+)", "{0} 的应答为 {1}"),
     (r"nothing came for (\S+) s", "{0} 秒内没有收到数据"),
-    (r"its certificate isn't trusted \((.*)\)", "其证书不受信任（{0}）"),
+    (rf"its certificate isn't trusted {SAID}", "其证书不受信任（{0}）"),
     (r"SSL_CERT_FILE names another authority", "可用 SSL_CERT_FILE 指定其他证书颁发机构"),
     (r"it closed the connection without an answer", "对方未应答就关闭了连接"),
     (r"what it answers isn't HTTP", "其应答不是 HTTP"),
@@ -146,8 +148,9 @@ PATTERNS = (
     (r"the package index can't be reached", "无法连接软件包索引"),
     (r"no package index that it asks has it, or none can be reached",
      "所查询的软件包索引中没有它，或都无法连接"),
-    (r"(\S+) has no (\S+) that can be read \((.*)\)", "{0} 中没有可读取的 {1}（{2}）"),
+    (rf"(\S+) has no (\S+) that can be read {SAID}", "{0} 中没有可读取的 {1}（{2}）"),
+    SEVERAL,
 )  # fmt: skip
-"""What accel says of models, and its Chinese; brackets hold what the system or a library says itself."""
+"""What accel says of models, and its Chinese."""
 
 PHRASES = Phrases(PATTERNS)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.audit.phrases import Phrases
-from bridge.core.texts import Text
+from bridge.core.texts import Phrases, Text
 
 NOTHING = Text(
     "Nothing could be measured ({failed}): the reasons are above.", "没有测得任何结果（{failed}）：原因见上。"
@@ -55,12 +54,12 @@ UNWRITABLE = Text(
 PATTERNS = (
     (r"the model (\S+) isn't on this machine: run `(.+)`", "本机没有模型 {0}：请运行 `{1}`"),
     (r"(\S+) of the model (\S+) is damaged: run `(.+)` again", "模型 {1} 的 {0} 已损坏：请重新运行 `{2}`"),
-    (r"onnxruntime can't be loaded \((.*)\): `popbridge devices` says what to do",
+    (r"onnxruntime can't be loaded \((?P<said>.*)\): `popbridge devices` says what to do",
      "无法加载 onnxruntime（{0}）：处理方法见 `popbridge devices`"),
     (r"the GPU's memory is full", "显存已满"),
     (r"wasn't done within (\d+) ms", "未能在 {0} 毫秒内完成"),
     (r"the network gives the same for different inputs", "网络对不同的输入给出相同的结果"),
 )  # fmt: skip
-"""What accel says of why, and its Chinese; brackets hold what the system or a library says itself."""
+"""What accel says of why, and its Chinese."""
 
 PHRASES = Phrases(PATTERNS)
