@@ -20,39 +20,54 @@ _FEW = 0.01
 """The share of what is visible that may be so dark there: two black labels of ten letters are 3 % of a panel
 twice as wide and seven times as high as one of them."""
 _WORD = 64
-"""Pixels of that colour by which something could be written there."""
+"""Pixels of a colour by which something could be written, and of the page behind it."""
 
 
 def shown(image: Raster) -> Floats:
     """Height x width x 3, 0 to 1, as a screen shows the image on a white page, or on a black one where
     what is visible is rather light and hardly any of it dark."""
-    return next(pages(image))
+    colors, alpha = _layers(image)
+    return _on(colors, alpha, _page(colors, alpha))
 
 
 def pages(image: Raster) -> Iterator[Floats]:
     """As `shown`, and then on the other page, where something that is visible is hardly seen on the first."""
+    # Made anew for each: who reads them takes long, and needs the memory.
+    for page in _pages(*_layers(image)):
+        yield _on(*_layers(image), page)
+
+
+def _layers(image: Raster) -> tuple[Floats, Floats | None]:
+    """Colours as a screen has them, and alpha if there is any."""
     values = _scaled(image.pixels)
     colors = values[..., : image.colors]
     if image.pixels.dtype.kind == "f" and not image.data:
         colors = srgb(np.clip(colors, 0, 1))
-    if not image.has_alpha:
-        yield _three(colors)
-        return
-    alpha = np.clip(values[..., -1:], 0, 1)
-    page = np.float32(not _light(colors, alpha))
-    yield _three(colors * alpha + page * (1 - alpha))
-    if _loses(colors, alpha, page):
-        yield _three(colors * alpha + (1 - page) * (1 - alpha))
+    return colors, np.clip(values[..., -1:], 0, 1) if image.has_alpha else None
 
 
-def _three(colors: Floats) -> Floats:
-    return colors if colors.shape[2] == 3 else np.repeat(colors, 3, axis=2)
+def _on(colors: Floats, alpha: Floats | None, page: np.float32) -> Floats:
+    seen = colors if alpha is None else colors * alpha + page * (1 - alpha)
+    return seen if seen.shape[2] == 3 else np.repeat(seen, 3, axis=2)
+
+
+def _pages(colors: Floats, alpha: Floats | None) -> list[np.float32]:
+    first = _page(colors, alpha)
+    both = alpha is not None and _shows_page(alpha) and _loses(colors, alpha, first)
+    return [first, np.float32(1) - first] if both else [first]
+
+
+def _page(colors: Floats, alpha: Floats | None) -> np.float32:
+    return np.float32(alpha is None or not _light(colors, alpha))
+
+
+def _shows_page(alpha: Floats) -> bool:
+    """Whether enough is transparent to stand behind a word."""
+    return int(np.count_nonzero(alpha < 0.5)) >= _WORD
 
 
 def _loses(colors: Floats, alpha: Floats, page: np.float32) -> bool:
-    """Whether some of what is visible is about as light as the page, of which something is to be seen."""
-    if alpha.min() == 1:
-        return False
+    """Whether some of what is visible is about as light as the page."""
     like = np.abs(colors.mean(2, keepdims=True) - page) < _DARK
     return float(alpha.sum(dtype=np.float64, where=like)) >= _WORD
 

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -51,16 +53,34 @@ def test_what_is_dark_stays_visible_beside_something_large_and_light(dark, groun
 
 
 @pytest.mark.parametrize(
-    ("lost", "opaque", "grounds"), [(0, 0, [1]), (63, 0, [1]), (64, 0, [1, 0]), (500, 1, [1])]
-)
-def test_what_the_first_page_would_hide_is_shown_on_the_other_too(lost, opaque, grounds):
+    ("lost", "clear", "alpha", "grounds"),
+    [
+        (0, 64, 0, [1]), (63, 64, 0, [1]), (64, 64, 0, [1, 0]), (500, 64, 255, [0]), (500, 63, 0, [1]),
+        (500, 64, 120, [1, 0]), (500, 400, 200, [1]),
+    ],
+)  # fmt: skip
+def test_what_the_first_page_would_hide_is_shown_on_the_other_too(lost, clear, alpha, grounds):
     pixels = np.zeros((1, 1000, 2), np.uint8)
-    pixels[0, :-1, 1] = 255
-    pixels[0, -1, 1] = 255 * opaque
+    pixels[..., 1] = 255
+    pixels[0, -clear:, 1] = alpha
     pixels[0, :lost, 0] = 250
     seen = list(pages(raster(pixels, transfer="linear")))
-    assert [page[0, -1, 0] for page in seen] == ([0] if opaque else grounds)
+    share = alpha / 255
+    assert [page[0, -1, 0] for page in seen] == pytest.approx([ground * (1 - share) for ground in grounds])
     assert np.array_equal(seen[0], shown(raster(pixels, transfer="linear")))
+
+
+def test_nothing_but_a_page_is_held_while_it_is_read():
+    pixels = np.zeros((1000, 1000, 4), np.uint8)
+    pixels[:500, :, 3] = 255
+    pixels[:250, :, :3] = 255
+    image = raster(pixels)
+    tracemalloc.start()
+    try:
+        held = [tracemalloc.get_traced_memory()[0] / page.nbytes for page in pages(image)]
+    finally:
+        tracemalloc.stop()
+    assert len(held) == 2 and max(held) < 1.5
 
 
 def test_light_is_shown_by_srgbs_curve_and_data_as_it_is():
