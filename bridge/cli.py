@@ -16,6 +16,7 @@ from click.exceptions import NoArgsIsHelpError
 
 from bridge.audit.plain import plain_lines
 from bridge.core.errors import RequestError, UserError
+from bridge.core.texts import Text
 
 COMMANDS = {
     "audit": "bridge.commands.audit:audit",
@@ -44,6 +45,8 @@ MISTAKES = frozenset(
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What the system says where nothing more fits on a disk."""
+
+SHOWS_HOW = Text(" `{command} --help` shows how.", "用法见 `{command} --help`。")
 
 
 class LazyGroup(click.Group):
@@ -129,7 +132,11 @@ def _write_no_more() -> None:
 def _sentence(error: click.ClickException) -> str:
     sentence = " ".join(error.format_message().split())
     context = error.ctx if isinstance(error, click.UsageError) else None
-    return f"{sentence} `{context.command_path} --help` shows how." if context else sentence
+    if context is None:
+        return sentence
+    # click itself speaks English to all.
+    shows = SHOWS_HOW.zh if sentence.endswith("。") else SHOWS_HOW.en
+    return sentence + shows.format(command=context.command_path)
 
 
 def _complain(sentence: str, code: int) -> int:

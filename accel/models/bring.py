@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from accel.models.manifest import File, Model
 from accel.models.pull import made
-from accel.models.store import ModelStore, Unwritable, digest
+from accel.models.store import MISSING, ModelStore, Unwritable, digest
 from accel.models.wheels import BROKEN, copy
 
 ARCHIVES = (".whl", ".zip")
@@ -101,7 +101,11 @@ def _names_of(file: File) -> set[str]:
 
 def _by_name(file: Path, sizes: set[int]) -> bool:
     """Whether nothing but its name speaks for a file: one that is damaged has its size still."""
-    return file.suffix.lower() not in ARCHIVES and file.stat().st_size not in sizes
+    try:
+        return file.suffix.lower() not in ARCHIVES and file.stat().st_size not in sizes
+    except OSError:
+        # It has gone since it was looked into.
+        return False
 
 
 def _alike(file: Path, wanted: Sequence[tuple[Model, File]]) -> str:
@@ -137,6 +141,8 @@ def _may_have(file: Path, sizes: set[int], names: set[str]) -> bool:
 
 def _why(file: Path, found: Mapping[str, Path], wanted: Sequence[tuple[Model, File]]) -> str:
     """Why nothing was taken of a file."""
+    if not file.exists():
+        return MISSING
     for model, one in wanted:
         if found.keys() & {part.sha256 for part in one.parts}:
             return (

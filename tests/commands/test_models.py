@@ -231,6 +231,9 @@ def test_who_reads_chinese_is_told_in_chinese(popbridge: Any, index: Path, home:
     assert popbridge("models", "import", str(index))[1].startswith("tiny：已导入 model.onnx")
     assert popbridge("models", "remove", "tiny")[1] == "tiny：已移除\n"
     assert "没有名为 'nonsense' 的模型" in popbridge("models", "pull", "nonsense")[2]
+    assert popbridge("models", "pull")[2] == (
+        "popbridge: 请给出模型名称，或使用 --all。用法见 `popbridge models pull --help`。\n"
+    )
 
 
 @pytest.mark.usefixtures("chinese")

@@ -116,6 +116,18 @@ def test_of_a_folder_a_file_that_has_the_size_of_a_wanted_one_is_taken_for_a_dam
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes in folders")
+def test_a_file_that_goes_while_others_are_taken_is_missing(store, tmp_path, monkeypatch):
+    folder = tmp_path / "stick"
+    (folder / "other").mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(DATA)
+    gone, put = folder / "other" / "model.onnx", store.put
+    gone.write_bytes(b"another program's")
+    monkeypatch.setattr(store, "put", lambda *given: (put(*given), gone.unlink()))
+    brought = bring(store, [TINY], [folder])
+    assert [one.name for one, _ in brought.taken] == ["tiny"]
+    assert (brought.left, brought.alike) == ({gone: "is missing"}, {})
+
+
 def test_pipes_in_a_folder_hold_nobody_up(store, tmp_path):
     (tmp_path / "words").write_bytes(WORDS)
     for name in ("x.zip", "model.onnx"):
