@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from accel.image import reading
 from bridge.store.cachefile import open_cache
 from bridge.store.failures import FAILURES
 
@@ -143,10 +144,11 @@ def content_of(path: Path) -> str:
 
 
 def question_of(*parts: Any) -> bytes:
-    """A digest of what an answer depends on."""
+    """A digest of what an answer depends on, among it how images are read."""
     import msgspec
 
-    return hashlib.blake2b(msgspec.msgpack.encode(parts, order="sorted"), digest_size=16).digest()
+    asked = msgspec.msgpack.encode([reading.VERSION, *parts], order="sorted")
+    return hashlib.blake2b(asked, digest_size=16).digest()
 
 
 def _digest(content: str) -> bytes:

@@ -42,6 +42,12 @@ def test_an_answer_is_kept_from_run_to_run(tmp_path: Path, file: Path) -> None:
     cache.close()
 
 
+def test_images_that_are_read_otherwise_have_other_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = question_of("q", 1)
+    monkeypatch.setattr("accel.image.reading.VERSION", 99)
+    assert question_of("q", 1) != before
+
+
 def test_equal_bytes_under_another_name_have_the_same_answer(tmp_path: Path, file: Path) -> None:
     cache = Cache(tmp_path / "c")
     put(cache, file)
