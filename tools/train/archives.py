@@ -13,6 +13,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
@@ -24,6 +25,9 @@ UNREADABLE = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError,
 )  # fmt: skip
 """What a damaged archive may raise."""
+
+ARCHIVES = frozenset({".glb", ".jar", ".love", ".pk3", ".pk4", ".zip"})
+"""Endings of archives that hold textures within packages."""
 
 Opener = Callable[[], IO[bytes] | None]
 """Gives nothing for a link to what isn't in the archive."""
@@ -45,6 +49,21 @@ def unpack(archive: Path, paths: set[str], folder: Path) -> None:
                 _write(stream, file := Path(room) / "nested" if inner else folder / name)
                 if inner:
                     unpack(file, inner, folder / f"{name}!")
+
+
+def listed(archive: Path) -> list[str]:
+    """The paths of all files, those of archives within it too, as `unpack` takes them. A damaged archive
+    within it has none; raises one of `UNREADABLE` if this one can't be read."""
+    found = []
+    for name, opened in _members(archive):
+        if PurePosixPath(name).suffix.lower() not in ARCHIVES:
+            found.append(name)
+        elif stream := opened():
+            with stream, tempfile.TemporaryDirectory(dir=archive.parent) as room:
+                _write(stream, file := Path(room) / "nested")
+                with suppress(*UNREADABLE):
+                    found += [f"{name}!{inner}" for inner in listed(file)]
+    return found
 
 
 def inside(path: str) -> bool:

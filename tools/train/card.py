@@ -17,6 +17,7 @@ from tools.train.backbone import SEEN
 from tools.train.context import BAGS
 from tools.train.evaluate import Evaluation, Judged, calibration, calibration_error, confusion
 from tools.train.fetch import BACKBONE, DATA, sources
+from tools.train.unlabelled import MOST
 from tools.train.words import FEWEST
 
 FOLDER = DATA.parent.parent / "docs" / "models"
@@ -52,7 +53,10 @@ the same family, and by offsets, likelihood ratios and thresholds chosen on stil
 
 A *class* is what decides import settings: colour, normal, linear grey, packed, emissive, 2D (sprite and UI),
 environment. *Advised* is what is judged sure enough to act on (`advise`). *In context*: by what the other
-labelled textures of the source are taken for, which are {_others(families)} in the middle of sources.
+labelled textures of the source are taken for, which are {_others(families)} in the middle of sources. *Amid
+all*: by all others, as an audit judges; {found.others:,} of them nobody labelled, at most {MOST} a package.
+Labels are a sample that was chosen: kinds that are rare in a package are frequent among them. So all that is
+around says less of them than the other labelled ones do, and less than it would of a texture met by chance.
 
 By kind, of those that are of it (recall) and of those judged to be (precision):
 
@@ -127,6 +131,7 @@ def _ways(found: Evaluation) -> Sequence[tuple[str, Judged]]:
         ("by pixels", found.pixels), ("with names", found.names),
         ("by pixels, in context", found.pixels_in_context),
         ("with names, in context", found.names_in_context),
+        ("by pixels, amid all", found.pixels_amid_all), ("with names, amid all", found.names_amid_all),
     )  # fmt: skip
 
 

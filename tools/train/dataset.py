@@ -23,12 +23,12 @@ from accel.texture.features import Inputs, extract
 from accel.texture.kinds import KINDS, Kind
 from accel.workload import Input, Limits
 from tools.train import backbone, eight, export, seeing, variants
-from tools.train.fetch import Labelled
+from tools.train.fetch import Texture
 from tools.train.render import degrade, render
-from tools.train.rows import PROCEDURAL, Rows
+from tools.train.rows import PROCEDURAL, UNLABELLED, Rows
 
 VARIANTS = 3
-"""Further forms of each real texture that are learned from; only the first, as shipped, is judged."""
+"""Further forms of each labelled texture that are learned from; only the first, as shipped, is judged."""
 
 MOST_PIXELS = 64_000_000
 """Larger textures are left out."""
@@ -43,16 +43,16 @@ class _Part:
 
     names: list[str]
     features: NDArray[np.float32]
-    kind: Kind
+    kind: Kind | None
     source: str
     path: str
     stored: Path
 
 
-def from_files(labelled: Sequence[Labelled], folder: Path, weights: Path, jobs: int) -> Rows:
+def from_files(textures: Sequence[Texture], folder: Path, weights: Path, jobs: int) -> Rows:
     """The rows of real textures; what can't be decoded is told and left out."""
     folder.mkdir(parents=True, exist_ok=True)
-    work = [(one, folder, weights) for one in labelled]
+    work = [(one, folder, weights) for one in textures]
     with ProcessPoolExecutor(jobs) as pool:
         return rows_of(part for part in pool.map(_of_file, work, chunksize=4) if part)
 
@@ -78,7 +78,7 @@ def rows_of(found: Iterable[_Part]) -> Rows:
     return Rows(
         names=parts[0].names,
         features=np.concatenate([part.features for part in parts]),
-        kinds=each(KINDS.index(part.kind) for part in parts),
+        kinds=each(KINDS.index(part.kind) if part.kind else UNLABELLED for part in parts),
         sources=sources,
         paths=each(part.path for part in parts),
         shipped=(np.array(places) == 0) & (sources != PROCEDURAL),
@@ -112,11 +112,11 @@ def _renderer() -> str:
     return digest.hexdigest()[:8]
 
 
-def _of_file(work: tuple[Labelled, Path, Path]) -> _Part | None:
+def _of_file(work: tuple[Texture, Path, Path]) -> _Part | None:
     one, folder, weights = work
     contents = one.file.read_bytes()
     key = hashlib.sha256(contents).hexdigest()[:32]
-    stored = folder / f"{key}-{one.kind}-{version()}.npz"
+    stored = folder / f"{key}-{one.kind or 'unlabelled'}-{version()}.npz"
     if not stored.exists():
         try:
             decoded = decode_image(Input(one.path, str(one.file)), Limits(MOST_PIXELS))
@@ -143,7 +143,7 @@ def _of_render(work: tuple[Kind, int, Path, Path]) -> _Part:
     return _part(stored, weights, kind, PROCEDURAL, f"{kind}/{seed}")
 
 
-def _part(stored: Path, weights: Path, kind: Kind, source: str, path: str) -> _Part:
+def _part(stored: Path, weights: Path, kind: Kind | None, source: str, path: str) -> _Part:
     with np.load(stored) as arrays:
         names = [str(name) for name in arrays["names"]]
         found = np.concatenate([arrays["features"], _seen(stored, weights)], axis=1)
@@ -168,7 +168,9 @@ def _backbone_version() -> str:
     return _digest(backbone, eight, export, seeing)[:8]
 
 
-def _inputs(decoded: Decoded, kind: Kind, seed: int) -> list[Inputs]:
+def _inputs(decoded: Decoded, kind: Kind | None, seed: int) -> list[Inputs]:
+    if kind is None:
+        return [extract(decoded)]
     rng = np.random.default_rng(seed)
     others = [extract(variants.variant(decoded, kind, rng)) for _ in range(VARIANTS)]
     return [extract(decoded), *others]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -11,15 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.texture.context import Experience
 from accel.texture.kinds import KINDS
 from accel.texture.names import Cue, read_name
+from accel.texture.sureness import Sureness
 from accel.texture.vocabulary import vocabulary, worth_of_words
 from tools.train import context, judging
 from tools.train.judging import Floats, Mixture
 from tools.train.learning import JUDGED_RARE, importance
 from tools.train.projects import Taken, weighed
-from tools.train.rows import Rows
+from tools.train.rows import UNLABELLED, Rows
 from tools.train.words import count
 
 INSTALLED = re.compile(r"^(?:usr/(?:share|lib)/(?:games/|[^/]+-linux-gnu/)?[^/]+|package)/")
@@ -33,6 +34,7 @@ class Evidence:
     scores: NDArray[np.float32]
     """Textures x models x kinds."""
     kinds: NDArray[np.int64]
+    """Index into KINDS, or UNLABELLED."""
     sources: NDArray[np.str_]
     paths: NDArray[np.str_]
     sizes: NDArray[np.int64]
@@ -69,12 +71,17 @@ class Evaluation:
     pixels: Judged
     names: Judged
     pixels_in_context: Judged
-    """As a project's audit without names judges, by what its other labelled textures are taken for."""
+    """By what the other labelled textures of the source are taken for."""
     names_in_context: Judged
+    pixels_amid_all: Judged
+    """By what all others are taken for, whether somebody labelled them or not: as an audit judges."""
+    names_amid_all: Judged
+    others: int
+    """Textures that nobody labelled."""
 
 
 def evidence_of(rows: Rows, scores: NDArray[np.float32]) -> Evidence:
-    """With the cues of each name; what else is labelled in its folder are its siblings."""
+    """With the cues of each name; what else is given of its folder are its siblings."""
     folders: dict[tuple[str, str], list[str]] = defaultdict(list)
     places = [
         (str(source), *_parts(str(path))) for source, path in zip(rows.sources, rows.paths, strict=True)
@@ -124,48 +131,56 @@ def declared(evidence: Evidence) -> tuple[Mixture, dict[str, Any]]:
     }
 
 
-def evaluate(evidence: Evidence, parts: int = 4) -> Evaluation:
-    """Judges each part of the sources by what is declared from the others."""
+def evaluate(evidence: Evidence, whole: Evidence, parts: int = 4) -> Evaluation:
+    """Judges each part of the sources by what is declared from the others.
+
+    `whole` has the same textures in the same order, and what else nobody labelled.
+    """
     names = np.unique(evidence.sources)
     np.random.default_rng(3).shuffle(names)
     part_of = {str(name): place % parts for place, name in enumerate(names)}
-    part = np.array([part_of[str(one)] for one in evidence.sources])
-    judged = [_judged(evidence.take(part != place), evidence.take(part == place)) for place in range(parts)]
+    part, of_all = (np.array([part_of[str(one)] for one in each.sources]) for each in (evidence, whole))
+    judged = [
+        _judged(evidence.take(part != place), evidence.take(part == place), whole.take(of_all == place))
+        for place in range(parts)
+    ]
     order = np.argsort(np.concatenate([np.flatnonzero(part == place) for place in range(parts)]))
-    return Evaluation(evidence, *(_joined(list(one), order) for one in zip(*judged, strict=True)))
+    joined = (_joined(list(one), order) for one in zip(*judged, strict=True))
+    return Evaluation(evidence, *joined, others=len(whole.kinds) - len(evidence.kinds))
 
 
-def _judged(known: Evidence, asked: Evidence) -> tuple[Judged, Judged, Judged, Judged]:
-    """By pixels, with names, and both in context."""
+def _judged(known: Evidence, asked: Evidence, whole: Evidence) -> Iterator[Judged]:
+    """By pixels and with names; both in context; both amid all."""
     mixture, declaration = declared(known)
+    learned = context.experienced(taken(known))
+    limits = [Sureness(1.0, declaration[one]["thresholds"]) for one in ("pixels", "names")]
+    for one in _ways(mixture, declaration, asked):
+        yield _advised(one.alone, one, *limits)
+    for each in (asked, whole):
+        for one in _ways(mixture, declaration, each):
+            yield _advised(weighed(learned, one), one, learned.pixels, learned.names)
+
+
+def _ways(mixture: Mixture, declaration: dict[str, Any], asked: Evidence) -> tuple[Taken, Taken]:
+    """What textures are taken for alone by what was declared: by pixels, and with names."""
     by_pixels = mixture(asked.scores)
-    limits = {one: declaration[one]["thresholds"] for one in ("pixels", "names")}
     named = judging.Names(declaration["cues"], declaration["second"], declaration["names"]["sharpness"])
     said = np.array([worth_of_words(one, declaration["words"]) for one in asked.words])
-    with_names = np.exp(named(by_pixels, asked.cues, said))
-    bare = _with_advice(np.exp(by_pixels), asked.kinds, limits["pixels"])
-    full = _with_advice(with_names, asked.kinds, limits["names"])
     told = judging.any_told(asked.cues, said)
-    full.advised = np.where(told, full.advised, bare.advised)
-    learned = context.experienced(taken(known))
-    silent = np.zeros(len(asked.kinds), bool)
     return (
-        bare,
-        full,
-        *(
-            _in_context(learned, _taken(asked, alone, named))
-            for alone, named in ((np.exp(by_pixels), silent), (with_names, told))
-        ),
+        _taken(asked, np.exp(by_pixels), np.zeros_like(told)),
+        _taken(asked, np.exp(named(by_pixels, asked.cues, said)), told),
     )
 
 
-def _in_context(learned: Experience, asked: Taken) -> Judged:
-    found = weighed(learned, asked)
-    by_pixels, with_names = (
-        _with_advice(found, asked.kinds, dict(one.thresholds)) for one in (learned.pixels, learned.names)
+def _advised(shares: Floats, asked: Taken, pixels: Sureness, names: Sureness) -> Judged:
+    """Of those that are labelled; advised by the limits for pixels where no name says anything."""
+    of = asked.kinds != UNLABELLED
+    silent, told = (
+        _with_advice(shares[of], asked.kinds[of], dict(one.thresholds)) for one in (pixels, names)
     )
-    with_names.advised = np.where(asked.named, with_names.advised, by_pixels.advised)
-    return with_names
+    told.advised = np.where(asked.named[of], told.advised, silent.advised)
+    return told
 
 
 def taken(evidence: Evidence) -> list[Taken]:

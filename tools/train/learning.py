@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import lightgbm
@@ -52,18 +54,21 @@ def learn(rows: Rows, given: NDArray[np.bool_], seed: int) -> Learned:
     return Learned(trees, [network.learn(rows, weights, STEPS, seed + place) for place in range(NETWORKS)])
 
 
-def out_of_fold(rows: Rows, jobs: int) -> tuple[Rows, NDArray[np.float32]]:
-    """The real textures as shipped, and the scores of models that hadn't learned from their sources."""
-    fold = folds(rows.sources)
-    judged = [np.flatnonzero((fold == place) & rows.shipped) for place in range(FOLDS)]
+def out_of_fold(rows: Rows, more: Rows, jobs: int) -> tuple[Rows, NDArray[np.float32]]:
+    """The real textures as shipped, then those of `more`, which nothing is learned from; and the scores of
+    models that hadn't learned from their sources."""
+    fold, other = np.split(folds(np.concatenate([rows.sources, more.sources])), [len(rows)])
+    judged = [rows.take(np.flatnonzero((fold == place) & rows.shipped)) for place in range(FOLDS)]
+    others = [more.take(other == place) for place in range(FOLDS)]
 
-    def scores(place: int) -> NDArray[np.float32]:
-        return learn(rows, fold != place, 10 * place).scores(rows.take(judged[place]))
+    def scores(place: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        learned = learn(rows, fold != place, 10 * place)
+        return learned.scores(judged[place]), learned.scores(others[place])
 
     # Threads, as they share the rows; what they call computes outside of Python.
     with ThreadPoolExecutor(jobs) as pool:
-        found = list(pool.map(scores, range(FOLDS)))
-    return rows.take(np.concatenate(judged)), np.concatenate(found)
+        known, theirs = zip(*pool.map(scores, range(FOLDS)), strict=True)
+    return reduce(operator.add, (*judged, *others)), np.concatenate([*known, *theirs])
 
 
 def folds(sources: NDArray[np.str_]) -> NDArray[np.int64]:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 PROCEDURAL = "procedural"
 """The source of what was rendered."""
+UNLABELLED = -1
+"""The kind of what nobody labelled."""
 
 
 @dataclass
@@ -20,11 +22,11 @@ class Rows:
     """Of the first features; what the backbone sees follows."""
     features: NDArray[np.float32]
     kinds: NDArray[np.int64]
-    """Index into KINDS."""
+    """Index into KINDS, or UNLABELLED."""
     sources: NDArray[np.str_]
     paths: NDArray[np.str_]
     shipped: NDArray[np.bool_]
-    """Whether it is the texture as shipped, not a variant."""
+    """Whether it is a texture as shipped, not a variant."""
     stored: NDArray[np.str_]
     """The file that its images are in, and `#` with its place there."""
 
@@ -50,3 +52,9 @@ class Rows:
 
 
 _ARRAYS = ("features", "kinds", "sources", "paths", "shipped", "stored")
+
+
+def unlike(rows: Rows, others: Rows) -> NDArray[np.bool_]:
+    """Which have features that none of the others has: files with the same pixels have the same."""
+    known = {row.tobytes() for row in others.features}
+    return np.array([row.tobytes() not in known for row in rows.features])

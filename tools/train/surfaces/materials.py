@@ -16,7 +16,7 @@ from accel.image.open_raster import open_raster
 from accel.image.raster import Raster
 from accel.workload import Input, Limits, WorkloadError
 from tools.train.archives import NESTED
-from tools.train.fetch import DATA, Download, Labelled, Source, bring, sources
+from tools.train.fetch import DATA, Download, Source, Texture, bring, sources
 from tools.train.surfaces.examples import SIDE, Example, Floats, slopes_of
 
 COLUMNS = ("source", "albedo", "normal", "height", "roughness")
@@ -43,13 +43,13 @@ def materials(data: Path = DATA) -> list[Row]:
 def fetch_materials(cache: Path, download: Download | None = None) -> list[Row]:
     """Brings the maps that `cache` lacks and gives the rows with the paths of those that are there."""
     known = {source.id: source for source in sources()}
-    missing: dict[str, list[Labelled]] = defaultdict(list)
+    missing: dict[str, list[Texture]] = defaultdict(list)
     rows = materials()
     for row in rows:
         for column in COLUMNS[1:]:
             file = _place(cache, row["source"], row[column])
             if row[column] and not file.is_file():
-                missing[row["source"]].append(Labelled("", row[column], file, "albedo"))
+                missing[row["source"]].append(Texture("", row[column], file, "albedo"))
 
     def brought(name: str) -> list[str]:
         return bring(known[name], missing[name], cache, download)
