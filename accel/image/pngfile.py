@@ -15,7 +15,12 @@ COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 END = b"\0\0\0\0IEND\xae\x42\x60\x82"
 
 
-def chunk(name: bytes, data: Sequence[bytes | bytearray | memoryview]) -> bytes:
-    """A chunk with its length and checksum; `data` follow one another."""
-    body = b"".join([name, *data])
-    return b"".join([(len(body) - 4).to_bytes(4, "big"), body, crc32(body).to_bytes(4, "big")])
+Piece = bytes | bytearray | memoryview
+
+
+def chunk(name: bytes, data: Sequence[Piece]) -> list[Piece]:
+    """A chunk with its length and checksum, in pieces to be joined: `data` follow one another, uncopied."""
+    checksum = crc32(name)
+    for piece in data:
+        checksum = crc32(piece, checksum)
+    return [sum(map(len, data)).to_bytes(4, "big"), name, *data, checksum.to_bytes(4, "big")]

@@ -63,6 +63,8 @@ class Inflated(Struct, frozen=True):
     """All of the file."""
     raw: bytearray
     """Of each row its filter's number, then its bytes."""
+    checksum: bytes
+    """That of `raw`, as it ends the deflated stream (RFC 1950, 2.2)."""
 
     def picture(self) -> Picture | None:
         """The image, for which `raw` is used up; None, and `raw` as it was, where any row has a filter."""
@@ -87,8 +89,8 @@ class Inflated(Struct, frozen=True):
             block = raw[begin : begin + _MOST_STORED]
             is_last = begin + _MOST_STORED >= len(raw)
             parts += [_BLOCK.pack(is_last, len(block), len(block) ^ _MOST_STORED), block]
-        parts.append(adler32(raw).to_bytes(4, "big"))
-        return b"".join([self.contents[:_HEADER_END], chunk(b"IDAT", parts), END])
+        parts.append(self.checksum)
+        return b"".join([self.contents[:_HEADER_END], *chunk(b"IDAT", parts), END])
 
 
 def inflate(contents: bytes, most_pixels: int, *, as_shown: bool = False) -> Inflated | None:
@@ -112,9 +114,10 @@ def inflate(contents: bytes, most_pixels: int, *, as_shown: bool = False) -> Inf
     except DeflateError:
         return None
     # It says nothing of bytes that follow the stream, whose end is the checksum.
-    if len(raw) < length or adler32(raw) != _number(deflated[-4:]):
+    checksum = deflated[-4:]
+    if len(raw) < length or adler32(raw) != _number(checksum):
         return None
-    return Inflated(height, width, channels, contents, raw)
+    return Inflated(height, width, channels, contents, raw, checksum)
 
 
 def _window(flags: int) -> int:

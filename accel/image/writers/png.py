@@ -43,7 +43,7 @@ def png(pixels: Pixels, level: int) -> bytes:
     filter, level = _chosen(rows, level)
     header = struct.pack(">IIBBBBB", width, height, 8 * pixels.itemsize, COLOR_TYPES[channels], 0, 0, 0)
     deflated = zlib_compress(_filtered(rows, filter), level)
-    return b"".join([SIGNATURE, chunk(b"IHDR", [header]), chunk(b"IDAT", [deflated]), END])
+    return b"".join([SIGNATURE, *chunk(b"IHDR", [header]), *chunk(b"IDAT", [deflated]), END])
 
 
 def differs(pixels: Pixels) -> bool:
