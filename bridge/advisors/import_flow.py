@@ -88,7 +88,8 @@ class TextureImportAdvisor(Advisor):
         await let_go(files)
         refused = await remember(context, session, found) if answer.action == "always" else ""
         if answer.action in ("apply", "always"):
-            await apply(context, session, advice, found)
+            rule = "rule_kept" if answer.action == "always" and not refused else ""
+            await apply(context, session, advice, found, rule)
         if refused:
             # The last step, so that the others are the same if this answer is acted on once more.
             await context.popup(session, trouble_popup("rule_refused", refused, session.locale), {})
@@ -114,7 +115,7 @@ class TextureImportAdvisor(Advisor):
             parts = list(parted(in_order(ruled)))
             found = await gist(parts)
             self._note(session, found.marks)
-            await apply(context, session, parts, found)
+            await apply(context, session, parts, found, "rule_followed")
 
     async def _recall(self, context: Context, session: SessionView, desk: Desk) -> None:
         """Finds what an earlier run of the daemon has asked: a second popup would ask for the same."""

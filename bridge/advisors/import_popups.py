@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from msgspec import UNSET
 
+from bridge import projectfile
 from bridge.advisors.advice import FileAdvice
 from bridge.advisors.import_paragraphs import code, paragraph, plain, set_paragraph, shortened, total
 from bridge.advisors.sets import by_material
@@ -50,14 +51,16 @@ def advice_popup(files: Sequence[FileAdvice], locale: str, dedupe: str) -> Popup
 
 
 def applied_popup(
-    paths: Sequence[str], errors: Sequence[tuple[str, str]], undoable: bool, locale: str
+    paths: Sequence[str], errors: Sequence[tuple[str, str]], undoable: bool, locale: str, rule: str = ""
 ) -> Popup:
-    """Tells what was applied to which files, and what went wrong with which."""
+    """Tells what was applied to which files, what went wrong with which, and of a rule (a key of texts)."""
     body = [
         f"{code(path)}: {plain(message)}" if path else plain(message) for path, message in errors[:MAX_FILES]
     ]
     if len(errors) > MAX_FILES:
         body.append(say("more", locale, count=len(errors) - MAX_FILES))
+    if rule:
+        body.append(say(rule, locale, file=projectfile.NAME))
     label = (
         Action(id="undo", label=say("undo", locale)) if undoable else Action(id="ok", label=say("ok", locale))
     )

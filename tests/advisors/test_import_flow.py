@@ -190,6 +190,17 @@ class TestAnswers:
             "Applied to wall_n.png",
         ]
 
+    async def test_always_tells_where_its_rule_is_kept_and_the_rule_what_it_did(self, bench: Bench) -> None:
+        await bench.imported(normal(bench))
+        await bench.answer("always")
+        assert bench.asking.body.startswith(
+            "From now on the same is done there without asking: `popbridge.toml`"
+        )
+        await bench.answer("ok", state="expired")
+        await bench.imported(normal(bench, "textures/wall_n.png"))
+        assert bench.asking.title == "Applied to wall_n.png"
+        assert bench.asking.body == "Done without asking, as `popbridge.toml` in the project's folder says."
+
     async def test_a_rule_for_the_root_isnt_one_for_the_whole_project(self, bench: Bench) -> None:
         bench.rule_table[""] = ["normal_as_color", "no_mipmaps"]
         inside, root = normal(bench), normal(bench, "rock_n.png")
@@ -278,6 +289,7 @@ class TestAnswers:
         await bench.imported(path)
         await bench.answer("always")
         assert bench.options[path]["normal_map"] is True
+        assert "popbridge.toml" not in bench.shown[-2].body
         toast = bench.shown[-1]
         assert (toast.title, toast.body) == (
             "“Always” couldn't be kept", "popbridge.toml, line 3: invalid value.",
