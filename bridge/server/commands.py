@@ -174,6 +174,9 @@ class Commands:
         if receipt.command == AUDIT_FIX:
             reason = f"`popbridge audit --fix` made it, and `popbridge revert {receipt_id}` puts it back"
             raise RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt_id}", reason=reason)
+        if receipt.state == "sent":
+            reason = "its editor hasn't answered yet: `popbridge receipts` tells once it has"
+            raise RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt_id}", reason=reason)
         if receipt.state != "applied" or not receipt.before:
             reason = f"it changed nothing ({receipt.state}), so that nothing can be put back"
             raise RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt_id}", reason=reason)
