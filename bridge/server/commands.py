@@ -185,9 +185,13 @@ class Commands:
     def _editor_of(self, receipt: Receipt, editor: str, asking: str) -> LiveSession:
         editors = {s.id: s for s in self._sessions if s.is_editor and s.view.project == receipt.project}
         name = receipt.project_name or receipt.project
+        moved = self._editors_elsewhere(receipt)
+        if editor in moved:
+            return moved[editor]
         if not editors or (editor and editor not in editors):
             which = f"Editor {editor}" if editor else "An editor"
-            raise RequestError(errors.EDITOR_GONE, editor=f"{which} with the project {name!r}")
+            hint = None if editors else _moved_hint(receipt, moved)
+            raise RequestError(errors.EDITOR_GONE, hint, editor=f"{which} with the project {name!r}")
         if editor:
             return editors[editor]
         for known in (receipt.session, asking):
@@ -197,3 +201,20 @@ class Commands:
             listed = "; ".join(f"{live.id} ({live.described})" for live in editors.values())
             raise RequestError(errors.AMBIGUOUS_EDITOR, editors=listed)
         return next(iter(editors.values()))
+
+    def _editors_elsewhere(self, receipt: Receipt) -> dict[str, LiveSession]:
+        """Those that may have the receipt's project open in another folder, where it was moved to."""
+        return {
+            s.id: s
+            for s in self._sessions
+            if s.is_editor
+            and s.view.project != receipt.project
+            and (s.id == receipt.session or s.view.project_name == receipt.project_name)
+        }
+
+
+def _moved_hint(receipt: Receipt, moved: Mapping[str, LiveSession]) -> str | None:
+    """How to put it back all the same; None where no editor comes into question."""
+    # A copy looks the same from here as what was moved: only a person knows which it is.
+    ways = [f"`popbridge revert {receipt.id} --editor {s.id}` ({s.described})" for s in moved.values()]
+    return f"If the project was moved, this puts it back there: {', or '.join(ways)}." if ways else None

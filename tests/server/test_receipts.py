@@ -225,6 +225,21 @@ async def test_a_revert_needs_an_editor_and_only_one(start: Callable[..., Thread
                 assert (await own.until("command"))["args"] == {"changes": APPLIED["before"]}
 
 
+async def test_a_revert_in_a_project_that_was_moved_wants_its_editor_named(file: ConnectionFile) -> None:
+    async with session(file, project={"id": "old place", "name": "The Game"}) as before:
+        receipt = await applied(before)
+        await before.request(1, "bridge.echo")
+    project = {"id": "new place", "name": "Game, moved"}
+    async with session(file, project=project, resume=resume(before, 9)) as editor:
+        answer = await editor.request(2, "receipts.revert", {"id": receipt})
+        own = editor.ready["session"]
+        assert answer["code"] == "editor_gone"
+        assert f"`popbridge revert {receipt} --editor {own}`" in answer["hint"]
+        named = {"id": receipt, "editor": own}
+        await editor.send("request", id=3, workload="receipts.revert", params=named)
+        assert (await editor.until("command"))["args"] == {"changes": APPLIED["before"]}
+
+
 async def test_a_full_outbox_costs_no_receipt(
     daemon: ThreadDaemon, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,7 +65,7 @@ def _facts() -> dict[str, object]:
             _struct(receipts.RevertParams),
             {
                 "id": "The receipt's.",
-                "editor": "The session of the editor to do it, where several have the project open; "
+                "editor": "The session of the editor to do it, where several have the project open, or where it was moved since; "
                 "the error `ambiguous_editor` lists them.",
             },
         ),
