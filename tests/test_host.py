@@ -163,6 +163,16 @@ def test_a_hook_that_gives_something_else_is_told_what_it_gave_and_what_is_wante
     assert plugin.status == "disabled" and says in plugin.reason and plugin.traceback == ""
 
 
+def test_a_hook_without_its_mark_is_told_and_not_passed_over() -> None:
+    class Unmarked:
+        def popbridge_workloads(self) -> list[object]:
+            return [echo.workload]
+
+    plugin = record(host.load({"unmarked": Unmarked()}, installed=False), "unmarked")
+    assert plugin.status == "disabled"
+    assert plugin.reason == "popbridge_workloads isn't marked as a hook: write @hookimpl above it"
+
+
 def test_a_plugin_whose_module_or_object_isnt_there_says_so_without_a_place_of_ours() -> None:
     point = metadata.EntryPoint("gone", "acme_nowhere:plugin", "popbridge")
     with pytest.raises(ModuleNotFoundError) as error:
