@@ -164,7 +164,7 @@ SHUTTING_DOWN = ErrorCode(
     outcome="not_started",
     retry_after_ms=2000,
 )
-INTERNAL = ErrorCode("internal", 17, "The bridge failed; its log has the details.", retryable=True)
+INTERNAL = ErrorCode("internal", 17, "{what} failed; the daemon's log has the details.", retryable=True)
 STORE_UNAVAILABLE = ErrorCode(
     "store_unavailable",
     18,
