@@ -109,6 +109,19 @@ async def test_what_godot_cant_import_is_answered_as_that_without_a_wait(
         assert value["after"] == [{"path": path, "options": {"compress/mode": 2}}]
 
 
+async def test_settings_that_cant_be_written_are_told_with_what_to_do(live: Live) -> None:
+    path = "many/28.png"
+    as_it_was = live.project.settings(path)
+    # Godot writes beside the file first. That fails for everyone; a read-only file stops no administrator.
+    (live.project.root / f"{path}.import.tmp").mkdir()
+    asked = await apply(live.daemon, (f"res://{path}", {"compress/mode": 2}))
+    value = (await live.daemon.outcome(asked))["value"]
+    assert value["before"] == value["after"] == []
+    (error,) = value["errors"]
+    assert error["path"] == f"res://{path}" and "如果它是只读的，请设为可写" in error["message"]
+    assert live.project.settings(path) == as_it_was
+
+
 async def test_settings_of_a_file_that_is_gone_are_left_alone(live: Live) -> None:
     path = "many/29.png"
     as_it_was = live.project.settings(path)
