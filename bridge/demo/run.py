@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 import time
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -29,7 +30,7 @@ from bridge.store.database import open_readonly
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import unpack
 
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 """How long a real editor may take for its first import, seconds."""
 
 
@@ -107,12 +108,13 @@ async def _show(
         with (out / "demo.log").open("wb") as log_file:
             async with (
                 _daemon(env, paths, log_file),
-                _running(support, editor, project, env, paths, log_file),
+                _running(support, editor, project, env, paths, log_file) as process,
             ):
-                receipts = await _applied(paths)
+                receipts = await _applied(paths, process)
         popups = _popups(paths)
     except UserError as error:
-        raise UserError(f"{error} What daemon and editor said: {out / 'demo.log'}") from None
+        hint = " `popbridge demo --headless` needs no real editor." if editor else ""
+        raise UserError(f"{error}{hint} What daemon and editor said: {out / 'demo.log'}") from None
     finally:
         shutil.rmtree(home, ignore_errors=True)
     changes = _changes(receipts)
@@ -151,11 +153,11 @@ async def _running(
     env: Mapping[str, str],
     paths: Paths,
     log: IO[bytes],
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Process | None]:
     if not editor:
         work = asyncio.create_task(support.headless(project, answer="apply").run(paths.connection_file))
         try:
-            yield
+            yield None
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
@@ -163,12 +165,12 @@ async def _running(
     command = support.editor_command(editor, project)
     process = await asyncio.create_subprocess_exec(*command, env=dict(env), stdout=log, stderr=log)
     try:
-        yield
+        yield process
     finally:
         await _end(process)
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _end(process: Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
     try:
@@ -178,11 +180,15 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-async def _applied(paths: Paths) -> list[dict[str, Any]]:
-    """The receipts, once there are some and none of them waits for the editor."""
+async def _applied(paths: Paths, editor: Process | None) -> list[dict[str, Any]]:
+    """The receipts, once there are some and none of them waits for the `editor`. Raises UserError."""
     found: list[dict[str, Any]] = []
 
     def done() -> bool:
+        if editor is not None and editor.returncode is not None:
+            raise UserError(
+                f"The editor ended before it had applied anything (exit code {editor.returncode})."
+            )
         db = open_readonly(paths.database)
         if db is None:
             return False

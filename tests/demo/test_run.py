@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,15 @@ def test_a_place_where_the_demo_cant_write_is_named(tmp_path: Path, place: str) 
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"file.* can't be written"):
         run(tmp_path / place, headless=True)
+
+
+def test_an_editor_that_doesnt_start_isnt_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # It knows none of an editor's arguments.
+    monkeypatch.setenv("POPBRIDGE_GODOT4", sys.executable)
+    with pytest.raises(
+        UserError, match=r"The editor ended.*\(exit code 2\).*demo --headless` needs.*demo\.log"
+    ):
+        run(tmp_path / "out")
 
 
 def test_a_daemon_that_doesnt_start_isnt_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
