@@ -24,6 +24,14 @@ def projects_near(adapters: Iterable[Adapter], root: Path) -> str:
     return _above(known, place) or _below(known, place)
 
 
+def folders_near(adapters: Iterable[Adapter], root: Path) -> list[Path]:
+    """The nearest project around `root`, else those in it, the nearest first."""
+    known, place = list(adapters), root.resolve()
+    around = next((folder for folder in place.parents if _engine(known, folder)), None)
+    below = islice(_folders(place, DEPTH), MOST) if around is None else ()
+    return [around] if around is not None else [folder for folder in below if _engine(known, folder)]
+
+
 def _above(known: Sequence[Adapter], place: Path) -> str:
     for folder in place.parents:
         if engine := _engine(known, folder):
