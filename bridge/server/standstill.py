@@ -1,0 +1,77 @@
+"""Where the event loop stands still: told by a thread, as nothing can that runs on the loop itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+import time
+import traceback
+from types import FrameType
+
+log = logging.getLogger(__name__)
+
+PATIENCE_S = 5.0
+"""So long nothing of ours takes: editors wait, and soon take the connection for lost."""
+LOOKS = 5
+"""How often it is looked within that time."""
+SHOWN = 8
+"""Frames of the stack that the log has."""
+
+
+class Standstill:
+    """Watches the running loop between `start` and `stop`."""
+
+    def __init__(self, patience_s: float = PATIENCE_S) -> None:
+        self._patience_s = patience_s
+        self._period_s = patience_s / LOOKS
+        self._beat = 0.0
+        self._loop_thread = 0
+        self._over = threading.Event()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """On the running loop."""
+        self._loop_thread = threading.get_ident()
+        self._again(asyncio.get_running_loop())
+        threading.Thread(target=self._watch, name="standstill", daemon=True).start()
+
+    def stop(self) -> None:
+        self._over.set()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _again(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._beat = time.monotonic()
+        self._timer = loop.call_later(self._period_s, self._again, loop)
+
+    def _watch(self) -> None:
+        told, looked = 0.0, time.monotonic()
+        while not self._over.wait(self._period_s):
+            before, looked, beat = looked, time.monotonic(), self._beat
+            # Where this thread was held up as well, it is the machine that slept.
+            slept = looked - before > self._patience_s / 2
+            if looked - beat > self._patience_s and not slept and told != beat:
+                self._tell(looked - beat)
+                told = beat
+
+    def _tell(self, seconds: float) -> None:
+        frame = sys._current_frames().get(self._loop_thread)
+        if frame is None:
+            return
+        stack = "".join(traceback.format_stack(frame)[-SHOWN:]).rstrip()
+        log.error("the daemon has stood still for %.1f s, in %s:\n%s", seconds, _place(frame), stack)
+
+
+def _place(frame: FrameType) -> str:
+    """Of the innermost code that isn't Python's own, as that is what somebody can mend."""
+    at: FrameType | None = frame
+    while at is not None and _is_pythons(at):
+        at = at.f_back
+    told = at or frame
+    return f"{told.f_code.co_name} ({told.f_code.co_filename}:{told.f_lineno})"
+
+
+def _is_pythons(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] in sys.stdlib_module_names
