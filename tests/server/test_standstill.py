@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -45,16 +46,46 @@ def an_advisor_that_computes(told: Told) -> None:
         sum(range(1000))
 
 
+async def until(told: Told, lines: int) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while len(told.lines) < lines:
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def held() -> Iterator[None]:
+    """Python code that is asked for the lock only after a minute, as compiled code holds it."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(DEADLINE_S)
+    yield
+    sys.setswitchinterval(before)
+
+
 async def test_code_that_holds_up_the_daemon_is_named_once(told: Told) -> None:
     watch = Standstill(PATIENCE_S)
     watch.start()
     an_advisor_that_computes(told)
     time.sleep(PATIENCE_S)
+    await until(told, 2)
     watch.stop()
-    (line,) = told.lines
-    assert line.startswith("the daemon has stood still for ")
-    assert f"in an_advisor_that_computes ({__file__}:" in line.splitlines()[0]
-    assert "test_code_that_holds_up_the_daemon" in line
+    named, over = told.lines
+    assert named.startswith("the daemon has stood still for ")
+    assert f"in an_advisor_that_computes ({__file__}:" in named.splitlines()[0]
+    assert "test_code_that_holds_up_the_daemon" in named
+    assert over.startswith("the daemon stood still for ") and "lock" not in over
+
+
+async def test_what_no_thread_can_see_is_told_afterwards(told: Told, held: None) -> None:
+    watch = Standstill(PATIENCE_S)
+    watch.start()
+    begin = time.monotonic()
+    while time.monotonic() - begin < 1.5 * PATIENCE_S:
+        pass
+    await until(told, 1)
+    watch.stop()
+    (over,) = told.lines
+    assert over.startswith("the daemon stood still for ")
+    assert "in code that holds Python's lock, or the machine slept" in over
 
 
 async def test_a_loop_that_waits_or_works_in_turns_stands_not_still(told: Told) -> None:
@@ -71,7 +102,6 @@ async def test_once_stopped_its_thread_ends() -> None:
     Standstill().stop()
     watch = Standstill(PATIENCE_S)
     watch.start()
-    (thread,) = (each for each in threading.enumerate() if each.name == "standstill")
     watch.stop()
-    await asyncio.to_thread(thread.join, DEADLINE_S)
-    assert not thread.is_alive()
+    await asyncio.to_thread(watch.thread.join, DEADLINE_S)
+    assert not watch.thread.is_alive()
