@@ -36,7 +36,7 @@ async def remember(context: Context, session: SessionView, gist: Gist) -> str:
 async def apply(context: Context, session: SessionView, parts: Parts, gist: Gist, rule: str = "") -> None:
     """Sends the changes, waits for what the editor observed, and tells it in a toast.
 
-    `rule` is the key of what texts say of the rule that this was done by, or that it made.
+    `rule` is KEPT where this made a rule, FOLLOWED where it is done by one.
     """
     note = f"texture import: {', '.join(sorted(gist.codes))}"
     receipts = [

@@ -83,10 +83,10 @@ TEXTS = {
     "applied_none": Text("Nothing could be applied", "未能应用任何更改"),
     "rule_kept": Text(
         "From now on the same is done there without asking: `{file}` in the project's folder says so. "
-        "Delete it there, and you are asked again. Undo puts back the textures alone.",
-        "今后在该处会直接应用，不再询问：此规则写在项目文件夹的 `{file}` 中，删除后会再次询问。"
-        "“撤销”只还原贴图。",
+        "Delete the rule there, and you are asked again.",
+        "今后在该处会直接应用，不再询问：此规则写在项目文件夹的 `{file}` 中，删除该规则后会再次询问。",
     ),
+    "rule_stays": Text("Undo puts back the textures alone.", "“撤销”只还原贴图。"),
     "rule_followed": Text(
         "Done without asking, as `{file}` in the project's folder says.",
         "按照项目文件夹中 `{file}` 的规则直接应用，未经询问。",
