@@ -237,10 +237,12 @@ def workload(
 def _check_declared(name: str, params: object, function: Callable[..., object]) -> None:
     if not (isinstance(params, type) and issubclass(params, Params)):
         raise TypeError(f"workload {name}: params is {params!r}; it must be a subclass of Params")
-    if "<locals>" in function.__qualname__:
+    if "<" in function.__qualname__:
+        is_lambda = function.__name__ == "<lambda>"
+        where = "a lambda has no name" if is_lambda else f"{function.__name__} is inside of another function"
         raise TypeError(
-            f"workload {name}: {function.__name__} is inside of another function, where no worker finds it: "
-            "put it at the top of its module"
+            f"workload {name}: {where}, so that no worker finds it: "
+            "write it with def at the top of its module"
         )
 
 
