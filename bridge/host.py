@@ -187,7 +187,10 @@ def _contribution(
 def _refuse_unmarked(manager: pluggy.PluginManager, plugin: object) -> None:
     """Raises UserError for a hook that pluggy would pass over without a word."""
     for hook in vars(manager.hook):
-        if callable(getattr(plugin, hook, None)) and manager.parse_hookimpl_opts(plugin, hook) is None:
+        given = getattr(plugin, hook, None)
+        if callable(given) and manager.parse_hookimpl_opts(plugin, hook) is None:
+            if hasattr(given, f"{hooks.PROJECT}_impl"):
+                raise UserError(f"{hook} is marked as a hook but no function: write it with def")
             raise UserError(f"{hook} isn't marked as a hook: write @hookimpl above it")
 
 
