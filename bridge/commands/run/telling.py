@@ -54,7 +54,8 @@ class Teller:
             say_json({**_subject(job), "error": {"code": error.code, "message": said}})
             return
         at_fault = f"{error.name}: " if error.name and len(job.files) > 1 and error.name in job.files else ""
-        click.echo(plain(f"{job.label or self._title}: {at_fault}{said}"), err=True)
+        head = plain(f"{job.label or self._title}: {at_fault}")
+        click.echo(f"{head}{plain_lines(said)}", err=True)
 
     def skipped(self, job: Job, files: Sequence[str]) -> None:
         self._count("unchanged")

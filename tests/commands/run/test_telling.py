@@ -36,7 +36,7 @@ def test_names_that_steer_a_terminal_are_escaped(capsys: pytest.CaptureFixture[s
     job = Job(("石头\x1b[2J\n.png",))
     result = ExecutorResult("two\nlines\x07", [], 0.0, 0.0, "CPU")
     teller.done(job, result, ["a\r.png", "b.png"])
-    teller.failed(job, WorkloadError("bad_input", "is broken"))
+    teller.failed(job, WorkloadError("bad_input", "is broken:\nline 2\x1b"))
     out, err = capsys.readouterr()
     assert out == "石头\\x1b[2J\\n.png: two\nlines\\x07\n  -> a\\r.png\n  -> b.png\n"
-    assert err == "石头\\x1b[2J\\n.png: is broken\n"
+    assert err == "石头\\x1b[2J\\n.png: is broken:\nline 2\\x1b\n"
