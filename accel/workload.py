@@ -214,9 +214,12 @@ def workload(
 
     The record is `function.workload`; its summary is the docstring's first line. A workload that `cached`
     says nothing else of gives the same for the same parameters and inputs, their names included.
+
+    Raises TypeError for parameters that are no Params, and for a function that a worker can't import.
     """
 
     def declare(function: Callable[[Sequence[Input], Any, Limits], Output]) -> Function:
+        _check_declared(name, params, function)
         doc = inspect.cleandoc(function.__doc__ or "")
         span = (inputs, inputs) if isinstance(inputs, int) else inputs
         target = f"{function.__module__}:{function.__qualname__}"
@@ -229,6 +232,18 @@ def workload(
         return declared
 
     return declare
+
+
+def _check_declared(name: str, params: object, function: Callable[..., object]) -> None:
+    if not (isinstance(params, type) and issubclass(params, Params)):
+        raise TypeError(f"workload {name}: params is {params!r}; it must be a subclass of Params")
+    if "<" in function.__qualname__:
+        is_lambda = function.__name__ == "<lambda>"
+        where = "a lambda has no name" if is_lambda else f"{function.__name__} is inside of another function"
+        raise TypeError(
+            f"workload {name}: {where}, so that no worker finds it: "
+            "write it with def at the top of its module"
+        )
 
 
 def batched(

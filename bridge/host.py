@@ -16,7 +16,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
 from accel.workload import Workload
-from bridge import failures, hooks
+from bridge import failures, guests, hooks
 from bridge.api import Adapter, Advisor
 from bridge.core import versions
 from bridge.core.errors import BridgeError, UserError
@@ -166,10 +166,12 @@ def _contribution(
 ) -> tuple[PluginRecord, Contribution]:
     plugin = None
     try:
-        plugin = source()
-        manager.register(plugin, f"{record.distribution}/{record.name}")
-        manager.check_pending()
-        given = _call(manager, plugin)
+        with guests.hosted(str(record)):
+            plugin = source()
+            manager.register(plugin, f"{record.distribution}/{record.name}")
+            manager.check_pending()
+            _refuse_unmarked(manager, plugin)
+            given = _call(manager, plugin)
         return replace(record, provides=given.names()), given
     # A plugin is anybody's code: whatever it raises, even SystemExit at import, costs only itself.
     except (Exception, SystemExit) as error:
@@ -180,6 +182,16 @@ def _contribution(
         trace = "" if isinstance(error, UserError) else failures.trace(error)
         disabled = replace(record, status="disabled", reason=reason, traceback=trace)
         return disabled, Contribution((), (), (), ())
+
+
+def _refuse_unmarked(manager: pluggy.PluginManager, plugin: object) -> None:
+    """Raises UserError for a hook that pluggy would pass over without a word."""
+    for hook in vars(manager.hook):
+        given = getattr(plugin, hook, None)
+        if callable(given) and manager.parse_hookimpl_opts(plugin, hook) is None:
+            if hasattr(given, f"{hooks.PROJECT}_impl"):
+                raise UserError(f"{hook} is marked as a hook but no function: write it with def")
+            raise UserError(f"{hook} isn't marked as a hook: write @hookimpl above it")
 
 
 def _call(manager: pluggy.PluginManager, plugin: object) -> Contribution:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+import tomllib
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +52,14 @@ def acme(plugins: dict[str, types.ModuleType]) -> host.Registry:
     loaded = host.load(plugins, installed=False)
     assert [(p.name, p.reason) for p in loaded.plugins if p.status != "ok"] == []
     return loaded
+
+
+def test_its_project_file_makes_a_distribution_with_one_plugin() -> None:
+    text = (generate.ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    project = tomllib.loads(block)["project"]
+    assert (project["name"], project["version"]) == ("acme-popbridge", "1.0")
+    assert project["entry-points"] == {host.hooks.PROJECT: {"acme": "acme_popbridge"}}
 
 
 def test_every_hook_has_an_example(plugins: dict[str, types.ModuleType]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -161,6 +162,25 @@ def test_a_hook_that_gives_something_else_is_told_what_it_gave_and_what_is_wante
 
     plugin = record(host.load({"odd": Odd()}, installed=False), "odd")
     assert plugin.status == "disabled" and says in plugin.reason and plugin.traceback == ""
+
+
+def test_a_hook_without_its_mark_is_told_and_not_passed_over() -> None:
+    class Unmarked:
+        def popbridge_workloads(self) -> list[object]:
+            return [echo.workload]
+
+    plugin = record(host.load({"unmarked": Unmarked()}, installed=False), "unmarked")
+    assert plugin.status == "disabled"
+    assert plugin.reason == "popbridge_workloads isn't marked as a hook: write @hookimpl above it"
+
+
+def test_a_marked_hook_that_is_no_function_isnt_told_to_be_marked() -> None:
+    class Partial:
+        popbridge_workloads = host.hooks.hookimpl(partial(list, [echo.workload]))
+
+    plugin = record(host.load({"partial": Partial()}, installed=False), "partial")
+    assert plugin.status == "disabled"
+    assert plugin.reason == "popbridge_workloads is marked as a hook but no function: write it with def"
 
 
 def test_a_plugin_whose_module_or_object_isnt_there_says_so_without_a_place_of_ours() -> None:

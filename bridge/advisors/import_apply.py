@@ -33,8 +33,11 @@ async def remember(context: Context, session: SessionView, gist: Gist) -> str:
     return ""
 
 
-async def apply(context: Context, session: SessionView, parts: Parts, gist: Gist) -> None:
-    """Sends the changes, waits for what the editor observed, and tells it in a toast."""
+async def apply(context: Context, session: SessionView, parts: Parts, gist: Gist, rule: str = "") -> None:
+    """Sends the changes, waits for what the editor observed, and tells it in a toast.
+
+    `rule` is KEPT where this made a rule, FOLLOWED where it is done by one.
+    """
     note = f"texture import: {', '.join(sorted(gist.codes))}"
     receipts = [
         await context.command(session, "texture.apply", {"changes": portion}, note=note)
@@ -55,7 +58,7 @@ async def apply(context: Context, session: SessionView, parts: Parts, gist: Gist
         paths += [path for path, _ in _pairs(answer.get("after"), "options")]
         errors += _problems(answer, session.locale)
     if receipts:
-        popup = applied_popup(paths, errors, bool(applied), session.locale)
+        popup = applied_popup(paths, errors, bool(applied), session.locale, rule)
         await context.popup(session, popup, msgspec.to_builtins(Applied(applied)))
 
 

@@ -17,7 +17,7 @@ from bridge.advisors.import_desk import Desk
 from bridge.advisors.import_draft import Draft, draft, unsettled
 from bridge.advisors.import_look import look_at_all, read_event, textures, with_preview
 from bridge.advisors.import_parts import Advice, gist, in_turns, let_go, parted
-from bridge.advisors.import_popups import KIND, trouble_popup
+from bridge.advisors.import_popups import FOLLOWED, KEPT, KIND, trouble_popup
 from bridge.api import Advisor, Answer, Context, Event, Popup, SessionView, UserError
 from bridge.projectfile import ProjectFile
 
@@ -88,7 +88,8 @@ class TextureImportAdvisor(Advisor):
         await let_go(files)
         refused = await remember(context, session, found) if answer.action == "always" else ""
         if answer.action in ("apply", "always"):
-            await apply(context, session, advice, found)
+            rule = KEPT if answer.action == "always" and not refused else ""
+            await apply(context, session, advice, found, rule)
         if refused:
             # The last step, so that the others are the same if this answer is acted on once more.
             await context.popup(session, trouble_popup("rule_refused", refused, session.locale), {})
@@ -114,7 +115,7 @@ class TextureImportAdvisor(Advisor):
             parts = list(parted(in_order(ruled)))
             found = await gist(parts)
             self._note(session, found.marks)
-            await apply(context, session, parts, found)
+            await apply(context, session, parts, found, FOLLOWED)
 
     async def _recall(self, context: Context, session: SessionView, desk: Desk) -> None:
         """Finds what an earlier run of the daemon has asked: a second popup would ask for the same."""

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from msgspec import UNSET
 
+from bridge import projectfile
 from bridge.advisors.advice import FileAdvice
 from bridge.advisors.import_paragraphs import code, paragraph, plain, set_paragraph, shortened, total
 from bridge.advisors.sets import by_material
@@ -21,6 +22,9 @@ ERRORS_MS = 120_000
 
 KIND = "texture.import"
 """Of the popup that asks."""
+
+KEPT, FOLLOWED = "rule_kept", "rule_followed"
+"""What is told of a rule, by its key in texts: that it was made, or that this was done by it."""
 
 
 def advice_popup(files: Sequence[FileAdvice], locale: str, dedupe: str) -> Popup:
@@ -50,14 +54,15 @@ def advice_popup(files: Sequence[FileAdvice], locale: str, dedupe: str) -> Popup
 
 
 def applied_popup(
-    paths: Sequence[str], errors: Sequence[tuple[str, str]], undoable: bool, locale: str
+    paths: Sequence[str], errors: Sequence[tuple[str, str]], undoable: bool, locale: str, rule: str = ""
 ) -> Popup:
-    """Tells what was applied to which files, and what went wrong with which."""
+    """Tells what was applied to which files, what went wrong with which, and of a `rule` (KEPT, FOLLOWED)."""
     body = [
         f"{code(path)}: {plain(message)}" if path else plain(message) for path, message in errors[:MAX_FILES]
     ]
     if len(errors) > MAX_FILES:
         body.append(say("more", locale, count=len(errors) - MAX_FILES))
+    body += _of_rule(rule, undoable, locale)
     label = (
         Action(id="undo", label=say("undo", locale)) if undoable else Action(id="ok", label=say("ok", locale))
     )
@@ -71,6 +76,14 @@ def applied_popup(
         expires_ms=ERRORS_MS if errors else UNDO_MS,
         present="toast",
     )
+
+
+def _of_rule(rule: str, undoable: bool, locale: str) -> list[str]:
+    """What is said of the rule that this was done by, or that it made."""
+    if not rule or (rule == FOLLOWED and not undoable):
+        return []
+    said = [say(rule, locale, file=projectfile.NAME)]
+    return [*said, say("rule_stays", locale)] if rule == KEPT and undoable else said
 
 
 def trouble_popup(title: str, message: str, locale: str) -> Popup:

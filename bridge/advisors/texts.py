@@ -63,6 +63,16 @@ TEXTS = {
     "applied_one": Text("Applied to {name}", "已应用到 {name}"),
     "applied_many": Text("Applied to {count} textures", "已应用到 {count} 张贴图"),
     "applied_none": Text("Nothing could be applied", "未能应用任何更改"),
+    "rule_kept": Text(
+        "From now on the same is done there without asking: `{file}` in the project's folder says so. "
+        "Delete the rule there, and you are asked again.",
+        "今后在该处会直接应用，不再询问：此规则写在项目文件夹的 `{file}` 中，删除该规则后会再次询问。",
+    ),
+    "rule_stays": Text("Undo puts back the textures alone.", "“撤销”只还原贴图。"),
+    "rule_followed": Text(
+        "Done without asking, as `{file}` in the project's folder says.",
+        "按照项目文件夹中 `{file}` 的规则直接应用，未经询问。",
+    ),
     "refused": Text("The editor refused the command.", "编辑器拒绝了该命令。"),
     "undo_failed": Text("The change couldn't be undone", "无法撤销更改"),
     "normal_as_color": Text(

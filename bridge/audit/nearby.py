@@ -20,26 +20,37 @@ NAMED = 3
 
 def projects_near(adapters: Iterable[Adapter], root: Path) -> str:
     """What to say of the nearest project around `root`, else of those in it; empty where there is none."""
-    known, place = list(adapters), root.resolve()
-    return _above(known, place) or _below(known, place)
-
-
-def _above(known: Sequence[Adapter], place: Path) -> str:
-    for folder in place.parents:
-        if engine := _engine(known, folder):
-            above = Path(os.path.relpath(folder, place)).as_posix()
-            return f"This folder lies in a project of {engine} ({above}): audit that for its import settings."
-    return ""
-
-
-def _below(known: Sequence[Adapter], place: Path) -> str:
-    found = [
-        (folder.relative_to(place).as_posix(), engine)
-        for folder in islice(_folders(place, DEPTH), MOST)
-        if (engine := _engine(known, folder))
-    ]
+    place = root.resolve()
+    found = _near(list(adapters), place)
     if not found:
         return ""
+    return _above(place, *found[0]) if found[0][0] in place.parents else _below(place, found)
+
+
+def folders_near(adapters: Iterable[Adapter], root: Path) -> list[Path]:
+    """The nearest project around `root`, else those in it, the nearest first."""
+    return [folder for folder, _ in _near(list(adapters), root.resolve())]
+
+
+def _near(known: Sequence[Adapter], place: Path) -> list[tuple[Path, str]]:
+    """The same, each with its engine."""
+    around = next(_projects(known, place.parents), None)
+    return [around] if around else list(_projects(known, islice(_folders(place, DEPTH), MOST)))
+
+
+def _projects(known: Sequence[Adapter], folders: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    for folder in folders:
+        if engine := _engine(known, folder):
+            yield folder, engine
+
+
+def _above(place: Path, folder: Path, engine: str) -> str:
+    above = Path(os.path.relpath(folder, place)).as_posix()
+    return f"This folder lies in a project of {engine} ({above}): audit that for its import settings."
+
+
+def _below(place: Path, near: Sequence[tuple[Path, str]]) -> str:
+    found = [(folder.relative_to(place).as_posix(), engine) for folder, engine in near]
     engines = {engine for _, engine in found}
     # Said by name where there are several, in signs that every language has.
     named = [name if len(engines) == 1 else f"{name}: {engine}" for name, engine in found[:NAMED]]

@@ -12,7 +12,7 @@ from bridge.commands.shared import say_json
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
-    from bridge.api import EditorSupport
+    from bridge.api import Adapter, EditorSupport
     from bridge.host import Registry
 
 
@@ -60,7 +60,7 @@ def find_editor(registry: Registry, engine: str, project: Path, *, removing: boo
         raise UserError(f"{project} is no folder: name the folder of a {engine} project.")
     text = _version_text(editors, project)
     if text is None:
-        raise UserError(f"{project} is no {engine} project.")
+        raise UserError(f"{project} is no {engine} project{_instead(adapters, project)}.")
     version = adapters[0].scheme.parse(text)
     editor = next((editor for editor in editors if editor.serves(version)), None)
     if editor is None and removing:
@@ -69,6 +69,16 @@ def find_editor(registry: Registry, engine: str, project: Path, *, removing: boo
         ranges = ", ".join(f"{adapter.name} ({adapter.versions})" for adapter in adapters)
         raise UserError(f"{project} is of {engine} {version}, which no addon serves; there are {ranges}.")
     return editor
+
+
+def _instead(adapters: Sequence[Adapter], project: Path) -> str:
+    """Where a project is that `project` lies in or holds; empty where there is none."""
+    from bridge.audit.nearby import NAMED, folders_near
+
+    near = folders_near(adapters, project)
+    more = f" and {len(near) - NAMED} more" if len(near) > NAMED else ""
+    names = ", ".join(str(folder) for folder in near[:NAMED])
+    return f"; name the folder of one, as {names}{more}" if near else ""
 
 
 def _version_text(editors: Sequence[EditorSupport], project: Path) -> str | None:

@@ -62,7 +62,10 @@ def _show(found: Sequence[Receipt]) -> None:
 @click.command()
 @click.argument("receipt", metavar="ID", type=click.IntRange(1, 2**53 - 1))
 @click.option(
-    "--editor", metavar="SESSION", default="", help="Which editor, where several have the project open."
+    "--editor",
+    metavar="SESSION",
+    default="",
+    help="Which editor, where several have the project open, or it was moved.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The new receipt as JSON.")
 def revert(receipt: int, editor: str, as_json: bool) -> int:

@@ -11,8 +11,6 @@ BridgeError
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from msgspec import Struct
 
 MAX_REASON = 123
@@ -25,6 +23,10 @@ ENDED = tuple(f"{mark}." for mark in "?!…。？！.")
 
 OUTCOMES = ("failed", "not_started", "unknown")
 """What `error.outcome` may say."""
+
+
+UNNAMED = {"what": "The bridge"}
+"""Fields that a sentence can do without: plugins may raise `internal` by its name alone."""
 
 
 class CloseCode(Struct, frozen=True):
@@ -164,7 +166,7 @@ SHUTTING_DOWN = ErrorCode(
     outcome="not_started",
     retry_after_ms=2000,
 )
-INTERNAL = ErrorCode("internal", 17, "The bridge failed; its log has the details.", retryable=True)
+INTERNAL = ErrorCode("internal", 17, "{what} failed; the daemon's log has the details.", retryable=True)
 STORE_UNAVAILABLE = ErrorCode(
     "store_unavailable",
     18,
@@ -283,9 +285,9 @@ def _named(name: str) -> ErrorCode:
     return found
 
 
-def _filled(code: ErrorCode, text: str, fields: Mapping[str, object]) -> str:
+def _filled(code: ErrorCode, text: str, fields: dict[str, object]) -> str:
     try:
-        return sentence(text.format(**fields))
+        return sentence(text.format(**UNNAMED | fields))
     except KeyError as missing:
         raise ValueError(f"{code.name} needs message=..., or {missing} for its {text!r}") from None
 

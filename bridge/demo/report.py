@@ -25,11 +25,14 @@ STYLE = """
 :root { color-scheme: light dark; --line: #8884; --bad: #c33; --good: #284; }
 @media (prefers-color-scheme: dark) { :root { --bad: #f77; --good: #7d9; } }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-pre { white-space: pre-wrap; border-left: 3px solid var(--line); padding-left: 1rem; font: inherit; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; font: inherit; }
+pre { border-left: 3px solid var(--line); padding-left: 1rem; }
 table { border-collapse: collapse; width: 100%; }
-td, th { text-align: left; vertical-align: top; padding: .5rem; border-top: 1px solid var(--line); }
+td, th { text-align: left; vertical-align: top; padding: .5rem; border-top: 1px solid var(--line);
+  overflow-wrap: anywhere; }
 img { width: 96px; height: 96px; object-fit: contain; background: #8882; image-rendering: auto; }
 code { font-size: 13px; } .bad { color: var(--bad); } .good { color: var(--good); }
+@media (max-width: 40rem) { img { width: 32px; height: 32px; } td, th { padding: .25rem; } }
 """
 
 
@@ -44,11 +47,13 @@ def page(
         '<td colspan="2">right already: nothing said</td></tr>'
         for file in untouched
     )
+    heads = "".join(f'<th scope="col">{head}</th>' for head in ("Picture", "File", "Before", "After"))
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>PopBridge demo</title>'
+        '<meta name="viewport" content="width=device-width">'
         f"<style>{STYLE}</style><h1>PopBridge demo</h1><p>Editor: {escape(editor)}</p>"
         f"<h2>What the popups said</h2>{said}<h2>Import settings, before and after</h2>"
-        f"<table><tr><th></th><th>File</th><th>Before</th><th>After</th></tr>{rows}{quiet}</table></html>\n"
+        f"<table><tr>{heads}</tr>{rows}{quiet}</table></html>\n"
     )
 
 

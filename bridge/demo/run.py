@@ -10,7 +10,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,11 +28,12 @@ from bridge.demo.textures import DemoTexture, save, textures
 from bridge.paths import Paths
 from bridge.store.database import open_readonly
 from bridge.store.receipts import ReceiptStore
-from bridge.store.records import unpack
+from bridge.store.records import Receipt, unpack
 
-PATIENCE_S = 120.0
-"""How long a real editor may take for its first import, seconds."""
-
+PATIENCE_S = 300.0
+"""How long an editor may take until all is applied, seconds: a real one's first import takes longest."""
+DAEMON_S = 120.0
+"""How long the daemon may take to start, seconds."""
 
 MARKER = ".popbridge-demo"
 """The file by which a folder is known as an earlier demo's."""
@@ -107,9 +109,9 @@ async def _show(
         with (out / "demo.log").open("wb") as log_file:
             async with (
                 _daemon(env, paths, log_file),
-                _running(support, editor, project, env, paths, log_file),
+                _running(support, editor, project, env, paths, log_file) as process,
             ):
-                receipts = await _applied(paths)
+                receipts = await _applied(paths, process)
         popups = _popups(paths)
     except UserError as error:
         raise UserError(f"{error} What daemon and editor said: {out / 'demo.log'}") from None
@@ -135,7 +137,9 @@ async def _daemon(env: Mapping[str, str], paths: Paths, log: IO[bytes]) -> Async
     process = await asyncio.create_subprocess_exec(*command, env=dict(env), stdout=log, stderr=log)
     try:
         await _until(
-            lambda: paths.connection_file.exists() or process.returncode is not None, "the daemon to start"
+            lambda: paths.connection_file.exists() or process.returncode is not None,
+            "Waited {seconds:.0f} s for the daemon to start, in vain.",
+            DAEMON_S,
         )
         click.echo(f"3. Daemon: {ConnectionFile.read(paths.connection_file).ws}")
         yield
@@ -151,11 +155,11 @@ async def _running(
     env: Mapping[str, str],
     paths: Paths,
     log: IO[bytes],
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Process | None]:
     if not editor:
         work = asyncio.create_task(support.headless(project, answer="apply").run(paths.connection_file))
         try:
-            yield
+            yield None
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
@@ -163,12 +167,12 @@ async def _running(
     command = support.editor_command(editor, project)
     process = await asyncio.create_subprocess_exec(*command, env=dict(env), stdout=log, stderr=log)
     try:
-        yield
+        yield process
     finally:
         await _end(process)
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _end(process: Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
     try:
@@ -178,21 +182,35 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-async def _applied(paths: Paths) -> list[dict[str, Any]]:
-    """The receipts, once there are some and none of them waits for the editor."""
+async def _applied(
+    paths: Paths, editor: Process | None, patience_s: float = PATIENCE_S
+) -> list[dict[str, Any]]:
+    """The receipts, once there are some and none of them waits for the `editor`. Raises UserError."""
+    hint = " `popbridge demo --headless` needs no real editor." if editor is not None else ""
     found: list[dict[str, Any]] = []
 
     def done() -> bool:
-        db = open_readonly(paths.database)
-        if db is None:
-            return False
-        with contextlib.closing(db.conn):
-            receipts = ReceiptStore(db).latest()
+        receipts = _receipts(paths)
         found[:] = [{"before": r.before, "after": r.after} for r in receipts]
-        return bool(receipts) and all(r.state != "sent" for r in receipts)
+        if receipts and all(r.state != "sent" for r in receipts):
+            return True
+        # One that ended well may have handed over to another process.
+        if editor is not None and editor.returncode:
+            code = editor.returncode
+            raise UserError(f"The editor ended before it had applied anything (exit code {code}).{hint}")
+        return False
 
-    await _until(done, "the editor to import, ask and apply")
+    vain = "Waited {seconds:.0f} s for the editor to import, ask and apply, in vain."
+    await _until(done, vain + hint, patience_s)
     return found
+
+
+def _receipts(paths: Paths) -> list[Receipt]:
+    db = open_readonly(paths.database)
+    if db is None:
+        return []
+    with contextlib.closing(db.conn):
+        return ReceiptStore(db).latest()
 
 
 def _popups(paths: Paths) -> list[str]:
@@ -217,9 +235,10 @@ def _plain(options: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} = {json.dumps(value)}" for name, value in options.items())
 
 
-async def _until(ready: Any, what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
+async def _until(ready: Callable[[], bool], vain: str, patience_s: float) -> None:
+    """Raises UserError `vain`, with its `seconds` filled in, where it took too long."""
+    deadline = time.monotonic() + patience_s
     while not ready():
         if time.monotonic() > deadline:
-            raise UserError(f"Waited {PATIENCE_S:.0f} s for {what}, in vain.")
+            raise UserError(vain.format(seconds=patience_s))
         await asyncio.sleep(0.1)

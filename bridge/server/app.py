@@ -53,6 +53,7 @@ from bridge.server.receipts import Receipts
 from bridge.server.restore import restore
 from bridge.server.runner import Runner
 from bridge.server.socket import WebSocketEndpoint
+from bridge.server.standstill import Standstill
 from bridge.server.uploads import Uploads
 from bridge.server.welcome import Welcome
 from bridge.store.blobs import BlobStore
@@ -129,6 +130,7 @@ class Bridge:
         gate = Gate(settings["connections"], settings["connections_unidentified"])
         endpoint = WebSocketEndpoint(welcome, self.dispatch.handle, gate, counts)
         self._lag = LoopLag()
+        self._standstill = Standstill()
         observed = Observed(counts, router, self._executor, self.sessions, gate, self._lag)
         self.metrics = Metrics()
         self.metrics.add(functools.partial(sources.stored, self.store))
@@ -168,6 +170,7 @@ class Bridge:
         if count:
             log.info("%d sessions wait for their clients to come back", count)
         self._lag.start()
+        self._standstill.start()
         self._ticker = asyncio.create_task(self._tick())
         self._gpu = asyncio.create_task(self._join_gpu())
         self._keeping = asyncio.create_task(self.keeper.run())
@@ -192,6 +195,7 @@ class Bridge:
     async def stop(self) -> None:
         """After `finish`: the workers and the database are closed."""
         self._lag.stop()
+        self._standstill.stop()
         tasks = (self._ticker, self._gpu, self._keeping)
         for task in tasks:
             task.cancel()

@@ -16,6 +16,7 @@ from bridge.core.messages import Command, Error, Numbered, Result
 from bridge.server.live import LiveSession, Sessions
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import AUDIT_FIX, Receipt
+from bridge.store.sessions import SessionStore
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -156,7 +157,7 @@ class Commands:
         for step, receipt in enumerate(reversed(found)):
             # An answer may be acted on while its editor is away: its session keeps the command.
             own = self._sessions.by_id.get(receipt.session) if parent is not None else None
-            live = own or self._editor_of(receipt, editor, asking)
+            live = own or self._editor_of(receipt, await self._engine_of(receipt), editor, asking)
             made.append(
                 await self.send(
                     live,
@@ -174,17 +175,29 @@ class Commands:
         if receipt.command == AUDIT_FIX:
             reason = f"`popbridge audit --fix` made it, and `popbridge revert {receipt_id}` puts it back"
             raise RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt_id}", reason=reason)
+        if receipt.state == "sent":
+            reason = "its editor hasn't answered yet: `popbridge receipts` tells once it has"
+            raise RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt_id}", reason=reason)
         if receipt.state != "applied" or not receipt.before:
             reason = f"it changed nothing ({receipt.state}), so that nothing can be put back"
             raise RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt_id}", reason=reason)
         return receipt
 
-    def _editor_of(self, receipt: Receipt, editor: str, asking: str) -> LiveSession:
+    async def _engine_of(self, receipt: Receipt) -> str:
+        return await self._store.read(
+            lambda connection: SessionStore(Database(connection)).engine(receipt.session)
+        )
+
+    def _editor_of(self, receipt: Receipt, engine: str, editor: str, asking: str) -> LiveSession:
         editors = {s.id: s for s in self._sessions if s.is_editor and s.view.project == receipt.project}
         name = receipt.project_name or receipt.project
+        moved = self._editors_elsewhere(receipt, engine)
+        if editor in moved:
+            return moved[editor]
         if not editors or (editor and editor not in editors):
             which = f"Editor {editor}" if editor else "An editor"
-            raise RequestError(errors.EDITOR_GONE, editor=f"{which} with the project {name!r}")
+            hint = None if editors else _moved_hint(receipt, moved)
+            raise RequestError(errors.EDITOR_GONE, hint, editor=f"{which} with the project {name!r}")
         if editor:
             return editors[editor]
         for known in (receipt.session, asking):
@@ -194,3 +207,27 @@ class Commands:
             listed = "; ".join(f"{live.id} ({live.described})" for live in editors.values())
             raise RequestError(errors.AMBIGUOUS_EDITOR, editors=listed)
         return next(iter(editors.values()))
+
+    def _editors_elsewhere(self, receipt: Receipt, engine: str) -> dict[str, LiveSession]:
+        """Those that may have the receipt's project open in another folder, where it was moved to."""
+        return {
+            s.id: s
+            for s in self._sessions
+            if s.is_editor
+            and s.view.project != receipt.project
+            and (s.id == receipt.session or _is_alike(s, receipt.project_name, engine))
+        }
+
+
+def _is_alike(live: LiveSession, project_name: str, engine: str) -> bool:
+    """Whether its project has this name and is of this engine; what isn't known is like nothing."""
+    here = live.identify.engine
+    same_engine = bool(here and engine) and here.name == engine
+    return same_engine and bool(project_name) and live.view.project_name == project_name
+
+
+def _moved_hint(receipt: Receipt, moved: Mapping[str, LiveSession]) -> str | None:
+    """How to put it back all the same; None where no editor comes into question."""
+    # A copy looks the same from here as what was moved: only a person knows which it is.
+    ways = [f"`popbridge revert {receipt.id} --editor {s.id}` ({s.described})" for s in moved.values()]
+    return f"If the project was moved, this puts it back there: {', or '.join(ways)}." if ways else None

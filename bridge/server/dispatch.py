@@ -132,7 +132,7 @@ class Dispatch:
         # A third party's workload may raise anything: it costs its own request alone.
         except Exception:
             log.exception("request %d for %s failed", request.id, request.workload)
-            failed = RequestError(errors.INTERNAL)
+            failed = RequestError(errors.INTERNAL, what=request.workload)
         finally:
             live.inline = None
         asked.failed[failed.code.name] += 1
@@ -185,7 +185,7 @@ class Dispatch:
             if isinstance(error, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]
                 raise
             log.exception("request %d for %s failed", request.id, request.workload)
-            return as_message(RequestError(errors.INTERNAL), request.id)
+            return as_message(RequestError(errors.INTERNAL, what=request.workload), request.id)
 
     async def _cancel(self, live: LiveSession, request_id: int) -> None:
         ticket = self._router.find(live.id, request_id)

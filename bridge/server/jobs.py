@@ -87,7 +87,7 @@ class Jobs:
         # A third party's parameters may fail in any way: it costs this request alone.
         except Exception:
             log.exception("request %d for %s can't be written down", request.id, request.workload)
-            await self._refuse(live, ticket, RequestError(errors.INTERNAL))
+            await self._refuse(live, ticket, RequestError(errors.INTERNAL, what=request.workload))
             return
         if accepted.is_new:
             self.pump.tally.waiting += 1

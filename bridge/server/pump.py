@@ -172,7 +172,7 @@ class Pump:
         except Exception:
             log.exception("job %d has an answer that can't be kept", job.id)
             if isinstance(answer, Result):
-                await self._end(job, as_message(RequestError(errors.INTERNAL), 0))
+                await self._end(job, as_message(RequestError(errors.INTERNAL, what=job.workload), 0))
 
     async def _again(self, job: Job) -> None:
         log.warning("job %d for %s crashed its workers; it is tried again", job.id, job.workload)

@@ -73,7 +73,7 @@ class Runs:
             if isinstance(error, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]
                 raise
             log.exception("job %d for %s failed", job.id, job.workload)
-            return as_message(RequestError(errors.INTERNAL), 0)
+            return as_message(RequestError(errors.INTERNAL, what=job.workload), 0)
 
     async def _run(self, job: Job) -> Result:
         """Raises RequestError."""

@@ -110,7 +110,9 @@ class AsgiSocket:
         # An advisor's answer may hold anything; it is numbered by now, so something has to go out.
         except Exception:
             log.exception("a %s can't be encoded", type(message).__name__)
-            return self._codec.encode(_instead(message, errors.RequestError(errors.INTERNAL)))
+            return self._codec.encode(
+                _instead(message, errors.RequestError(errors.INTERNAL, what="The bridge"))
+            )
         if len(frame) > limit:
             return self._codec.encode(_instead(message, too_large("The answer", len(frame), limit)))
         return frame

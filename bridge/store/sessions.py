@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import cast
 
 import msgspec
 from sqlite_utils import Database
 
 from bridge.core.messages import Answer, Identify, Popup
-from bridge.store.records import StoredPopup, StoredSession, as_record, now_text, pack
+from bridge.store.records import StoredPopup, StoredSession, as_record, now_text, pack, unpack
 
 SEQ_BLOCK = 10_000
 """Numbers are reserved in blocks: a restarted daemon goes on above all that it may have given."""
@@ -82,6 +83,14 @@ class SessionStore:
             "SELECT id, token_digest, seq_reserved, acked, identify FROM sessions WHERE id = ?", [session_id]
         )
         return as_record("sessions", row, StoredSession)
+
+    def engine(self, session_id: str) -> str:
+        """The name of the engine that the session's client has; empty where nobody knows."""
+        for row in self._db.query("SELECT identify FROM sessions WHERE id = ?", [session_id]):
+            with suppress(msgspec.DecodeError):
+                identify: Identify = unpack(row["identify"], Identify)
+                return identify.engine.name if identify.engine else ""
+        return ""
 
     # Popups.
 

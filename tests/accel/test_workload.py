@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from accel.image.catalogue import OPERATIONS
-from accel.workload import Input, WorkloadError, load, names
+from accel.workload import Input, WorkloadError, load, names, workload
 from bridge.images import popbridge_workloads
 from tests.accel import workloads
 
@@ -17,6 +17,21 @@ def test_a_record_is_derived_from_its_function():
     )
     assert record.summary.startswith("Dies as `text` says")
     assert record.load() is workloads.crash is load("tests.accel.workloads:crash")
+
+
+def test_what_no_worker_could_run_is_refused_where_it_is_declared():
+    def inside(inputs, params, limits):
+        return None
+
+    with pytest.raises(TypeError, match=r"workload test\.inside: inside is inside of another function"):
+        workloads.declare("test.inside")(inside)
+    # As one at the top of a module: it is inside of nothing.
+    with pytest.raises(TypeError, match=r"workload test\.short: a lambda has no name, so that no worker"):
+        workloads.declare("test.short")(eval("lambda inputs, params, limits: None"))
+    with pytest.raises(
+        TypeError, match=r"workload test\.odd: params is <class 'dict'>; it must be a subclass"
+    ):
+        workload("test.odd", version=1, params=dict)(workloads.say)
 
 
 def test_a_wrong_parameter_is_named():

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from bridge.advisors.import_flow import TextureImportAdvisor
-from bridge.advisors.import_popups import applied_popup
+from bridge.advisors.import_popups import FOLLOWED, KEPT, applied_popup
+from bridge.advisors.texts import say
 from bridge.api import Popup, RequestError
 from tests.advisors import pictures
 from tests.advisors.desk import WRONG, Bench
@@ -190,6 +191,17 @@ class TestAnswers:
             "Applied to wall_n.png",
         ]
 
+    async def test_always_tells_where_its_rule_is_kept_and_the_rule_what_it_did(self, bench: Bench) -> None:
+        await bench.imported(normal(bench))
+        await bench.answer("always")
+        assert bench.asking.body.startswith(
+            "From now on the same is done there without asking: `popbridge.toml`"
+        )
+        await bench.answer("ok", state="expired")
+        await bench.imported(normal(bench, "textures/wall_n.png"))
+        assert bench.asking.title == "Applied to wall_n.png"
+        assert bench.asking.body == "Done without asking, as `popbridge.toml` in the project's folder says."
+
     async def test_a_rule_for_the_root_isnt_one_for_the_whole_project(self, bench: Bench) -> None:
         bench.rule_table[""] = ["normal_as_color", "no_mipmaps"]
         inside, root = normal(bench), normal(bench, "rock_n.png")
@@ -278,6 +290,7 @@ class TestAnswers:
         await bench.imported(path)
         await bench.answer("always")
         assert bench.options[path]["normal_map"] is True
+        assert "popbridge.toml" not in bench.shown[-2].body
         toast = bench.shown[-1]
         assert (toast.title, toast.body) == (
             "“Always” couldn't be kept", "popbridge.toml, line 3: invalid value.",
@@ -377,6 +390,19 @@ async def test_sessions_that_ended_dont_fill_the_memory(bench: Bench) -> None:
     assert len(bench.advisor._desks) <= 64
     await bench.imported(path)
     assert bench.shown
+
+
+@pytest.mark.parametrize("locale", ["en", "zh-CN"])
+def test_of_a_rule_only_what_is_so_is_told(locale: str) -> None:
+    def body(rule: str, undoable: bool) -> str:
+        paths = ["a.png"] if undoable else []
+        return applied_popup(paths, [("b.png", "read-only")], undoable, locale, rule).body
+
+    stays = say("rule_stays", locale)
+    assert body(KEPT, True).endswith(f"\n{stays}")
+    assert stays not in body(KEPT, False) and "`popbridge.toml`" in body(KEPT, False)
+    assert "`popbridge.toml`" in body(FOLLOWED, True) and stays not in body(FOLLOWED, True)
+    assert body(FOLLOWED, False) == "`b.png`: read-only"
 
 
 def test_an_editors_words_never_become_a_link() -> None:

@@ -81,6 +81,19 @@ class TestInstall:
         assert code == 2 and one_line(err)
         assert "acme 7.0, which no addon serves" in err
 
+    def test_a_folder_in_a_project_or_around_projects_is_told_with_where_they_are(
+        self, popbridge: Any, tmp_path: Path
+    ) -> None:
+        for name in ("games/one/textures", "games/two"):
+            (tmp_path / name).mkdir(parents=True)
+        for name in ("one", "two"):
+            (tmp_path / "games" / name / "acme.txt").write_text("2.1", "utf-8")
+        one, two = (tmp_path.resolve() / "games" / name for name in ("one", "two"))
+        _, _, err = popbridge("install", "acme", str(one / "textures"))
+        assert one_line(err) and err.endswith(f"is no acme project; name the folder of one, as {one}.\n")
+        _, _, err = popbridge("install", "acme", str(tmp_path))
+        assert one_line(err) and err.endswith(f"; name the folder of one, as {one}, {two}.\n")
+
     def test_a_folder_that_cannot_be_written_is_told(
         self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

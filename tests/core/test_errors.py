@@ -55,6 +55,10 @@ def test_an_error_says_what_happened_in_one_sentence(code: ErrorCode) -> None:
     assert str(error) == error.message
 
 
+def test_a_plugin_may_say_internal_without_a_word_more() -> None:
+    assert RequestError("internal").message == "The bridge failed; the daemon's log has the details."
+
+
 def test_a_hint_can_be_given_for_one_occurrence() -> None:
     assert RequestError(errors.CANCELLED, hint="Ask again.").hint == "Ask again."
 

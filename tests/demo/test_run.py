@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import sys
+from asyncio.subprocess import Process
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
 from bridge.core.errors import UserError
+from bridge.core.messages import Command, Result
 from bridge.demo import run
+from bridge.demo.run import _applied
 from bridge.demo.textures import textures
+from bridge.paths import Paths
+from bridge.store.database import open_database
+from bridge.store.receipts import ReceiptStore
 
 
 def test_the_demo_finds_exactly_the_wrong_half_and_leaves_a_page_with_before_and_after(
@@ -33,10 +43,47 @@ def test_a_place_where_the_demo_cant_write_is_named(tmp_path: Path, place: str) 
         run(tmp_path / place, headless=True)
 
 
+def test_an_editor_that_doesnt_start_isnt_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # It knows none of an editor's arguments.
+    monkeypatch.setenv("POPBRIDGE_GODOT4", sys.executable)
+    with pytest.raises(
+        UserError, match=r"The editor ended.*\(exit code 2\).*demo --headless` needs.*demo\.log"
+    ):
+        run(tmp_path / "out")
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    return Paths.find({"POPBRIDGE_HOME": str(tmp_path)})
+
+
+async def ended(code: int) -> Process:
+    """An editor that has."""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", f"raise SystemExit({code})")
+    await process.wait()
+    return process
+
+
+async def test_an_editor_that_crashes_after_all_is_applied_has_done_its_work(paths: Paths) -> None:
+    with contextlib.closing(open_database(paths.database).conn) as connection:
+        store = ReceiptStore(Database(connection))
+        command = Command(id=0, name="texture.apply", args={}, deadline_ms=1)
+        made, _ = store.open("s", "p", "P", command, "because")
+        store.answered(made, Result(id=made, value={"before": [1], "after": [2]}))
+    assert await _applied(paths, await ended(1)) == [{"before": [1], "after": [2]}]
+
+
+async def test_an_editor_that_ended_well_is_waited_for(paths: Paths) -> None:
+    with pytest.raises(UserError, match=r"Waited 0 s for the editor .*in vain\. .*--headless"):
+        await _applied(paths, await ended(0), patience_s=0.3)
+
+
 def test_a_daemon_that_doesnt_start_isnt_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POPBRIDGE_LOG_LEVEL", "nonsense")
-    with pytest.raises(UserError, match=r"demo\.log"):
-        run(tmp_path / "out", headless=True)
+    monkeypatch.setenv("POPBRIDGE_GODOT4", sys.executable)
+    with pytest.raises(UserError, match=r"demo\.log") as told:
+        run(tmp_path / "out")
+    assert "--headless" not in str(told.value)
     assert "log_level" in (tmp_path / "out" / "demo.log").read_text(encoding="utf-8")
 
 

@@ -92,6 +92,47 @@ async def test_what_was_written_can_be_put_back_although_the_import_failed(
         assert project.settings("textures/rock.png")["compress/mode"] == "0"
 
 
+async def test_what_godot_cant_import_is_answered_as_that_without_a_wait(
+    project: Project, home: Path
+) -> None:
+    path = "res://textures/rock.png"
+    async with Daemon(home) as daemon, Editor(project, home, broken_files=True):
+        await daemon.hear_event("asset.imported")
+        # As where a file's name is so long that Godot's own, which adds to it, is none.
+        mark = project.import_mark("textures/rock.png")
+        mark.unlink()
+        (mark / "held").mkdir(parents=True)
+        asked = await apply(daemon, (path, {"compress/mode": 2}))
+        value = (await daemon.outcome(asked))["value"]
+        (error,) = value["errors"]
+        assert error["path"] == path and error["message"].startswith("The settings are written, but Godot")
+        assert value["after"] == [{"path": path, "options": {"compress/mode": 2}}]
+
+
+async def test_settings_that_cant_be_written_are_told_with_what_to_do(live: Live) -> None:
+    path = "many/28.png"
+    as_it_was = live.project.settings(path)
+    # Godot writes beside the file first. That fails for everyone; a read-only file stops no administrator.
+    (live.project.root / f"{path}.import.tmp").mkdir()
+    asked = await apply(live.daemon, (f"res://{path}", {"compress/mode": 2}))
+    value = (await live.daemon.outcome(asked))["value"]
+    assert value["before"] == value["after"] == []
+    (error,) = value["errors"]
+    assert error["path"] == f"res://{path}" and "如果它是只读的，请设为可写" in error["message"]
+    assert live.project.settings(path) == as_it_was
+
+
+async def test_settings_of_a_file_that_is_gone_are_left_alone(live: Live) -> None:
+    path = "many/29.png"
+    as_it_was = live.project.settings(path)
+    (live.project.root / path).unlink()
+    asked = await apply(live.daemon, (f"res://{path}", {"compress/mode": 2}))
+    value = (await live.daemon.outcome(asked))["value"]
+    assert value["before"] == value["after"] == []
+    assert [error["message"] for error in value["errors"]] == ["此项目中没有该名称的已导入贴图。"]
+    assert live.project.settings(path) == as_it_was
+
+
 async def test_options_are_read(live: Live) -> None:
     asked = await live.daemon.command("texture.options", paths=[ROCK, "res://project.godot"])
     value = (await live.daemon.outcome(asked))["value"]

@@ -184,7 +184,7 @@ async def test_what_was_never_applied_cant_be_reverted(wire: Wire) -> None:
     command = await wire.until("command")
     answer = await wire.request(1, "receipts.revert", {"id": command["id"]})
     assert answer["code"] == "unsupported"
-    assert "sent" in answer["message"]
+    assert "hasn't answered yet" in answer["message"]
 
 
 async def test_what_an_audit_wrote_is_no_editors_to_put_back(start: Callable[..., ThreadDaemon]) -> None:
@@ -223,6 +223,58 @@ async def test_a_revert_needs_an_editor_and_only_one(start: Callable[..., Thread
             async with session(file, project=project, resume=resume(gone, 9)) as own:
                 await asker.send("request", id=3, workload="receipts.revert", params={"id": receipt})
                 assert (await own.until("command"))["args"] == {"changes": APPLIED["before"]}
+
+
+async def test_a_revert_in_a_project_that_was_moved_wants_its_editor_named(file: ConnectionFile) -> None:
+    async with session(file, project={"id": "old place", "name": "The Game"}) as before:
+        receipt = await applied(before)
+        await before.request(1, "bridge.echo")
+    project = {"id": "new place", "name": "Game, moved"}
+    async with session(file, project=project, resume=resume(before, 9)) as editor:
+        answer = await editor.request(2, "receipts.revert", {"id": receipt})
+        own = editor.ready["session"]
+        assert answer["code"] == "editor_gone"
+        assert f"`popbridge revert {receipt} --editor {own}`" in answer["hint"]
+        named = {"id": receipt, "editor": own}
+        await editor.send("request", id=3, workload="receipts.revert", params=named)
+        assert (await editor.until("command"))["args"] == {"changes": APPLIED["before"]}
+
+
+async def keep_one(file: ConnectionFile, **identity: Any) -> int:
+    """A receipt of an editor that is gone."""
+    async with session(file, **identity) as before:
+        receipt = await applied(before)
+        await before.request(1, "bridge.echo")
+    return receipt
+
+
+GODOT, UNITY = {"name": "godot", "version": "4.4.1"}, {"name": "unity", "version": "6000.0"}
+
+
+@pytest.mark.parametrize(
+    ("name", "made_in", "open_in", "told"),
+    [
+        ("The Game", GODOT, {**GODOT, "version": "4.5"}, True),
+        ("The Game", GODOT, UNITY, False),
+        ("", GODOT, GODOT, False),
+        ("The Game", None, None, False),
+        ("The Game", GODOT, None, False),
+    ],
+)
+async def test_only_a_project_of_that_name_and_engine_may_be_one_that_was_moved(
+    file: ConnectionFile, name: str, made_in: Any, open_in: Any, told: bool
+) -> None:
+    engine = {"engine": made_in} if made_in else {}
+    receipt = await keep_one(file, project={"id": "old place", "name": name}, **engine)
+    engine = {"engine": open_in} if open_in else {}
+    async with session(file, project={"id": "new place", "name": name}, **engine) as editor:
+        own = {"id": receipt, "editor": editor.ready["session"]}
+        await editor.send("request", id=2, workload="receipts.revert", params={"id": receipt})
+        answer = await editor.until("error")
+        assert answer["code"] == "editor_gone"
+        assert (own["editor"] in answer.get("hint", "")) is told
+        await editor.send("request", id=3, workload="receipts.revert", params=own)
+        assert (await editor.receive())["type"] == ("command" if told else "error")
 
 
 async def test_a_full_outbox_costs_no_receipt(

@@ -36,8 +36,8 @@ ECHO = noop.echo.workload
         (WorkloadError("too_large", "needs more memory", "a.png"), "too_large", "a.png: needs more memory"),
         (WorkloadError("too_large", "a.png is huge", "a.png"), "too_large", "a.png is huge"),
         (WorkloadError("shutting_down", "is stopping"), "shutting_down", "is stopping"),
-        (WorkloadError("internal", "secret"), "internal", "The bridge failed; its log has the details."),
-        (WorkloadError("my own code", "secret"), "internal", "The bridge failed; its log has the details."),
+        (WorkloadError("internal", "secret"), "internal", "w failed; the daemon's log has the details."),
+        (WorkloadError("my own code", "secret"), "internal", "w failed; the daemon's log has the details."),
     ],
 )
 def test_what_a_workload_says_is_said_in_the_wires_words(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlite_utils import Database
 
 from bridge.core.messages import Answer, AuthProof, ClientInfo, Command, Identify, Popup, Resume
+from bridge.core.parts import EngineInfo
 from bridge.store.database import open_database
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import unpack
@@ -112,3 +114,11 @@ def test_the_same_step_of_the_same_answer_shows_one_popup(store: SessionStore) -
 
 def test_a_popup_that_was_never_there_is_none(store: SessionStore) -> None:
     assert store.popup(12) is None
+
+
+def test_a_session_knows_its_engine_where_it_can_be_read(store: SessionStore, db: Database) -> None:
+    godot = msgspec.structs.replace(IDENTIFY, engine=EngineInfo(name="godot", version="4.4.1"))
+    store.open("g", "digest", godot)
+    assert [store.engine(each) for each in ("g", "s", "nobody")] == ["godot", "", ""]
+    db.execute("UPDATE sessions SET identify = 'damaged' WHERE id = 'g'")
+    assert store.engine("g") == ""

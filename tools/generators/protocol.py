@@ -65,8 +65,9 @@ def _facts() -> dict[str, object]:
             _struct(receipts.RevertParams),
             {
                 "id": "The receipt's.",
-                "editor": "The session of the editor to do it, where several have the project open; "
-                "the error `ambiguous_editor` lists them.",
+                "editor": "The session of the editor to do it: where several have the project open, the "
+                "error `ambiguous_editor` lists them; where it was moved since, the hint of `editor_gone` "
+                "does.",
             },
         ),
         "receipt": _fields(_struct(receipts.Shown)),

@@ -86,8 +86,9 @@ def _list(value: Sequence[Any]) -> str:
     return " ".join(inner) + more if inner else "none"
 
 
-def _words(name: str) -> str:
-    return name.replace("_", " ")
+def _words(name: object) -> str:
+    # A plugin's map may have numbers for its keys.
+    return str(name).replace("_", " ")
 
 
 def _is_written(value: Mapping[str, Any]) -> bool:

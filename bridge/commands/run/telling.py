@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bridge.audit.plain import plain, plain_lines
 from bridge.commands.run.readable import readable
 from bridge.commands.shared import say_json, screen_width
 
@@ -39,10 +40,10 @@ class Teller:
             say_json({**_subject(job), "value": result.value, "meta": {**meta, "files": written}})
             return
         head = f"{job.label} -> {written[0]}" if len(written) == 1 else job.label or self._title
-        for line in readable(head, result.value, min(WIDEST, screen_width())):
-            click.echo(line)
+        for line in readable(plain(head), result.value, min(WIDEST, screen_width())):
+            click.echo(plain_lines(line))
         for path in written if len(written) > 1 else ():
-            click.echo(f"  -> {path}")
+            click.echo(plain(f"  -> {path}"))
 
     def failed(self, job: Job, error: WorkloadError) -> None:
         self._count("failed")
@@ -53,7 +54,8 @@ class Teller:
             say_json({**_subject(job), "error": {"code": error.code, "message": said}})
             return
         at_fault = f"{error.name}: " if error.name and len(job.files) > 1 and error.name in job.files else ""
-        click.echo(f"{job.label or self._title}: {at_fault}{said}", err=True)
+        head = plain(f"{job.label or self._title}: {at_fault}")
+        click.echo(f"{head}{plain_lines(said)}", err=True)
 
     def skipped(self, job: Job, files: Sequence[str]) -> None:
         self._count("unchanged")

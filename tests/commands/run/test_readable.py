@@ -32,6 +32,7 @@ IMAGE = {
         ({}, "x: nothing"),
         (list(range(14)), "x: 0 1 2 3 4 5 6 7 8 9 10 11 and 2 more"),
         ({"width": 3, "height": 2}, "x: 3 x 2"),
+        ({1: 2, 3: {4: 5}}, "x: 1 2, 3 (4 5)"),
         ({"bit_depth": 8, "alpha": {"used": False}}, "x: bit depth 8, alpha (used no)"),
         (IMAGE, "x: TGA, 512 x 256, 4 channels of 8 bit, 512.0 KiB"),
         (

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from accel.executor import ExecutorResult
+from accel.workload import WorkloadError
 from bridge.commands.run import telling
+from bridge.commands.run.jobs import Job
 from bridge.commands.run.telling import Teller
 
 
@@ -26,3 +29,14 @@ def test_durations_read_well(
 def test_a_single_job_needs_no_summary(capsys: pytest.CaptureFixture[str]) -> None:
     Teller("image.convert", as_json=False).summary(1)
     assert capsys.readouterr().err == ""
+
+
+def test_names_that_steer_a_terminal_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    teller = Teller("image.convert", as_json=False)
+    job = Job(("石头\x1b[2J\n.png",))
+    result = ExecutorResult("two\nlines\x07", [], 0.0, 0.0, "CPU")
+    teller.done(job, result, ["a\r.png", "b.png"])
+    teller.failed(job, WorkloadError("bad_input", "is broken:\nline 2\x1b"))
+    out, err = capsys.readouterr()
+    assert out == "石头\\x1b[2J\\n.png: two\nlines\\x07\n  -> a\\r.png\n  -> b.png\n"
+    assert err == "石头\\x1b[2J\\n.png: is broken:\nline 2\\x1b\n"

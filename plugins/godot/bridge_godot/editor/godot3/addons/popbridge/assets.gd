@@ -18,6 +18,8 @@ var _batch = 0
 var _fresh = {}
 # Being reimported by a command: path -> true. Its answer reports them.
 var _ours = {}
+# Of those, what Godot has tried since, whatever came of it: path -> true.
+var _tried = {}
 var _first_scan_over = false
 
 
@@ -46,7 +48,7 @@ func describe(path: String) -> Dictionary:
 # The texture's `.import`; null where it has none.
 func open_settings(path: String) -> ConfigFile:
 	var config = ConfigFile.new()
-	if not path.begins_with("res://") or path != path.simplify_path():
+	if not path.begins_with("res://") or path != path.simplify_path() or not File.new().file_exists(path):
 		return null
 	if config.load(path + ".import") != OK or not config.has_section("params"):
 		return null
@@ -56,7 +58,7 @@ func open_settings(path: String) -> ConfigFile:
 # Whether its last import went well.
 func is_valid(path: String) -> bool:
 	var config = open_settings(path)
-	return config != null and config.get_value("remap", "valid", true)
+	return config != null and config.get_value("remap", "valid", true) and _imported_at(path) != 0
 
 
 # The editor draws frames, and so runs this addon, in the midst of an import; only its progress dialog tells.
@@ -79,13 +81,14 @@ func reimport(paths: Array, within_ms: int):
 	var deadline = OS.get_ticks_msec() + within_ms
 	var waiting = paths.duplicate()
 	var asked = false
+	_tried.clear()
 	for path in paths:
 		_ours[path] = true
 		_forget_import(path)
 	yield(get_tree(), "idle_frame")
 	while waiting and OS.get_ticks_msec() < deadline:
 		if not is_importing():
-			waiting = _without_import(waiting)
+			waiting = _untried(waiting)
 			if waiting and not asked:
 				# Godot 3 exposes no `reimport_files`; a missing .md5 makes its scan import the file.
 				_files.scan_sources()
@@ -104,9 +107,9 @@ func report(connection: Node):
 		return
 	var assets = []
 	for path in _fresh:
-		var asset = describe(path)
-		if asset:
-			assets.append(asset)
+		# No settings mend what Godot couldn't read; it is reported once it could.
+		if is_valid(path):
+			assets.append(describe(path))
 	_fresh.clear()
 	for data in _frames(assets, connection):
 		if connection.send({"type": "event", "name": "asset.imported", "data": data}):
@@ -161,7 +164,9 @@ func _progress_dialog(base: Control) -> Control:
 
 func _on_reimported(paths: PoolStringArray):
 	for path in paths:
-		if not _ours.has(path) and open_settings(path):
+		if _ours.has(path):
+			_tried[path] = true
+		elif open_settings(path):
 			_fresh[path] = true
 
 
@@ -188,12 +193,12 @@ func _imported_at(path: String) -> int:
 	return file.get_modified_time(_md5_file(path)) if file.file_exists(_md5_file(path)) else 0
 
 
-func _without_import(paths: Array) -> Array:
-	var missing = []
+func _untried(paths: Array) -> Array:
+	var left = []
 	for path in paths:
-		if _imported_at(path) == 0:
-			missing.append(path)
-	return missing
+		if _imported_at(path) == 0 and not _tried.has(path):
+			left.append(path)
+	return left
 
 
 func _forget_import(path: String):

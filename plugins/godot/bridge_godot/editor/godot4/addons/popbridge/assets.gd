@@ -57,7 +57,9 @@ func describe(path: String) -> Dictionary:
 
 # The texture's `.import`; null where it has none.
 func open_settings(path: String) -> ConfigFile:
-	if not path.begins_with("res://") or path != path.simplify_path() or not FileAccess.file_exists(path + ".import"):
+	if not path.begins_with("res://") or path != path.simplify_path():
+		return null
+	if not FileAccess.file_exists(path) or not FileAccess.file_exists(path + ".import"):
 		return null
 	var config := ConfigFile.new()
 	if config.load(path + ".import") != OK or not config.has_section("params"):
@@ -101,9 +103,10 @@ func report() -> void:
 		_look_back()
 	if _fresh.is_empty() or not _first_scan_over or is_importing():
 		return
-	var assets := _fresh.keys().map(describe)
+	# No settings mend what Godot couldn't read; it is reported once it could.
+	var assets := _fresh.keys().filter(is_valid).map(describe)
 	_fresh.clear()
-	for data: Dictionary in _frames(assets.filter(func(asset: Dictionary) -> bool: return not asset.is_empty())):
+	for data: Dictionary in _frames(assets):
 		if _connection.send({"type": "event", "name": "asset.imported", "data": data}):
 			_note_reported(data.assets)
 		else:
