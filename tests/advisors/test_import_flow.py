@@ -10,8 +10,6 @@ import msgspec
 import pytest
 
 from bridge.advisors.import_flow import TextureImportAdvisor
-from bridge.advisors.import_popups import FOLLOWED, KEPT, applied_popup
-from bridge.advisors.texts import say
 from bridge.api import Popup, RequestError
 from tests.advisors import pictures
 from tests.advisors.desk import WRONG, Bench
@@ -390,21 +388,3 @@ async def test_sessions_that_ended_dont_fill_the_memory(bench: Bench) -> None:
     assert len(bench.advisor._desks) <= 64
     await bench.imported(path)
     assert bench.shown
-
-
-@pytest.mark.parametrize("locale", ["en", "zh-CN"])
-def test_of_a_rule_only_what_is_so_is_told(locale: str) -> None:
-    def body(rule: str, undoable: bool) -> str:
-        paths = ["a.png"] if undoable else []
-        return applied_popup(paths, [("b.png", "read-only")], undoable, locale, rule).body
-
-    stays = say("rule_stays", locale)
-    assert body(KEPT, True).endswith(f"\n{stays}")
-    assert stays not in body(KEPT, False) and "`popbridge.toml`" in body(KEPT, False)
-    assert "`popbridge.toml`" in body(FOLLOWED, True) and stays not in body(FOLLOWED, True)
-    assert body(FOLLOWED, False) == "`b.png`: read-only"
-
-
-def test_an_editors_words_never_become_a_link() -> None:
-    popup = applied_popup([], [("a.png", "see [here](http://evil) **now**")], False, "en")
-    assert popup.body == "`a.png`: see [here] (http://evil) *now*"
