@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 
@@ -5,16 +7,17 @@ from accel.image.operation import Operated, Writing, check_size, operation
 from accel.workload import Limits, OutputFile, WorkloadError
 
 
+def operate(give, images, params, limits):
+    """Does something.
+
+    More of it.
+    """
+    return give(images, params, limits)
+
+
 def declared(give, params=Writing, **options):
-    @operation("test.operate", version=3, params=params, **options)
-    def operate(images, params, limits):
-        """Does something.
-
-        More of it.
-        """
-        return give(images, params, limits)
-
-    return operate
+    function = functools.wraps(operate)(functools.partial(operate, give))
+    return operation("test.operate", version=3, params=params, **options)(function)
 
 
 def test_an_operation_is_a_workload_on_files(save, photo):

@@ -4,7 +4,7 @@ import pytest
 from accel.image.catalogue import OPERATIONS
 from accel.image.operation import Operated, Reading, Writing, operation
 from accel.image.pipeline import Pipeline, pipeline
-from accel.workload import Limits, WorkloadError
+from accel.workload import Limits, OutputFile, WorkloadError
 from tests.accel.image.files import exr
 from tests.accel.image.rasters import reopened
 
@@ -27,9 +27,21 @@ def measure(images, params, limits):
     return Operated(value=[[image.transfer, float(image.pixels.mean())] for image in images])
 
 
+@operation("test.refuse", version=1, params=Writing)
+def refuse(images, params, limits):
+    """Refuses."""
+    raise WorkloadError("unsupported", "is too beautiful", images[0].name)
+
+
+@operation("test.note", version=1, params=Writing)
+def note(images, params, limits):
+    """Gives an image and a text."""
+    return Operated({"noted": images[0]}, files=[OutputFile("note", "text/plain", b"hello")])
+
+
 @pytest.fixture(autouse=True)
 def operations(monkeypatch):
-    for one in (negate, split, measure):
+    for one in (negate, split, measure, refuse, note):
         monkeypatch.setitem(OPERATIONS, one.workload.name, one)
 
 
@@ -103,17 +115,8 @@ def test_too_many_inputs_are_refused_before_any_is_opened():
 
 
 def test_an_error_of_a_step_keeps_its_code_and_file(save, photo):
-    @operation("test.refuse", version=1, params=Writing)
-    def refuse(images, params, limits):
-        """Refuses."""
-        raise WorkloadError("unsupported", "is too beautiful", images[0].name)
-
-    OPERATIONS["test.refuse"] = refuse
-    try:
-        with pytest.raises(WorkloadError, match=r"step 2, test\.refuse: is too beautiful") as caught:
-            run([save("a.png", photo)], "test.negate", "test.refuse")
-    finally:
-        del OPERATIONS["test.refuse"]
+    with pytest.raises(WorkloadError, match=r"step 2, test\.refuse: is too beautiful") as caught:
+        run([save("a.png", photo)], "test.negate", "test.refuse")
     assert (caught.value.code, caught.value.name) == ("unsupported", "a.png")
 
 
@@ -239,18 +242,7 @@ def test_an_atlas_that_is_only_looked_at_gives_no_data(save):
 
 
 def test_files_of_a_step_in_the_middle_are_kept(save, photo):
-    from accel.workload import OutputFile
-
-    @operation("test.note", version=1, params=Writing)
-    def note(images, params, limits):
-        """Gives an image and a text."""
-        return Operated({"noted": images[0]}, files=[OutputFile("note", "text/plain", b"hello")])
-
-    OPERATIONS["test.note"] = note
-    try:
-        output = run([save("a.png", photo)], "test.note", "test.negate")
-    finally:
-        del OPERATIONS["test.note"]
+    output = run([save("a.png", photo)], "test.note", "test.negate")
     assert named(output) == ["negated", "note"]
 
 
