@@ -11,7 +11,7 @@ import pytest
 from tests.godot.conftest import SMALL_FRAME, Live
 from tests.godot.daemon import Daemon
 from tests.godot.editor import Editor, Project, until
-from tests.godot.engine import Engine
+from tests.godot.engine import GODOT4, Engine
 
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
 
@@ -109,10 +109,12 @@ async def test_what_godot_cant_import_is_answered_as_that_without_a_wait(
         assert value["after"] == [{"path": path, "options": {"compress/mode": 2}}]
 
 
-async def test_settings_that_cant_be_written_are_told_with_what_to_do(live: Live) -> None:
+async def test_settings_that_cant_be_written_are_told_with_what_to_do(live: Live, engine: Engine) -> None:
+    if engine is GODOT4:
+        pytest.skip("nothing that a test could do keeps it from writing as an administrator")
     path = "many/28.png"
     as_it_was = live.project.settings(path)
-    # Godot writes beside the file first. That fails for everyone; a read-only file stops no administrator.
+    # Godot 3 writes beside the file first, which fails for everyone.
     (live.project.root / f"{path}.import.tmp").mkdir()
     asked = await apply(live.daemon, (f"res://{path}", {"compress/mode": 2}))
     value = (await live.daemon.outcome(asked))["value"]
