@@ -159,7 +159,7 @@ class ProcessDaemon:
     def kill(self) -> None:
         """No goodbye."""
         assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
+        self.process.kill()
         self.process.wait(PATIENCE_S)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
