@@ -41,6 +41,9 @@ _FULL = re.compile(r"\[(?:Errno 28|WinError 112)\]")
 _CUT_OFF = re.compile("not enough bytes|incomplete-download|IncompleteRead")
 """How pip, and urllib3 in it, say that less came than was announced, be it for want of room."""
 
+_UTF8 = {"PYTHONIOENCODING": "utf-8"}
+"""How pip is to write into a pipe, which on Windows has a code page that lacks its signs and most names."""
+
 _RAW = Version("24.1")
 """The first pip that tells its progress in lines for programs."""
 
@@ -82,7 +85,7 @@ def _run(command: Sequence[str], name: str, tell: Tell, scratch: str) -> None:
     window = getattr(subprocess, "CREATE_NO_WINDOW", 0)
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        encoding="utf-8", errors="replace", creationflags=window, env=os.environ | _temporary(scratch),
+        encoding="utf-8", errors="replace", creationflags=window, env=os.environ | _UTF8 | _temporary(scratch),
     ) as process:  # fmt: skip
         try:
             assert process.stdout is not None
