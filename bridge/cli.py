@@ -81,9 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Commands expand patterns themselves, and take a file that is called like one for that file.
         code = cli.main(arguments, prog_name="popbridge", standalone_mode=False, windows_expand_args=False)
     except UserError as error:
-        return _complain(str(error), 2)
+        return _complain(_explained(error), 2)
     except RequestError as error:
-        return _complain(f"{error.message} {error.hint}".strip(), 2 if error.code.name in MISTAKES else 1)
+        return _complain(_explained(error), 2 if error.code.name in MISTAKES else 1)
     except NoArgsIsHelpError as error:
         return _tell(error.format_message(), error.exit_code)
     except click.ClickException as error:
@@ -127,6 +127,12 @@ def _fails(stream: TextIO) -> bool:
 def _write_no_more() -> None:
     # What is left in its buffer would fail once more at exit.
     sys.stdout = io.StringIO()
+
+
+def _explained(error: UserError | RequestError) -> str:
+    from bridge.commands.language import explained
+
+    return explained(error)
 
 
 def _sentence(error: click.ClickException) -> str:
