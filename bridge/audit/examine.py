@@ -14,18 +14,21 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from accel.texture.examine import Examination
+from accel.texture.examine import AT_ONCE, Examination, examine, examine_among
 from accel.workload import Input, Limits, Workload, WorkloadError
 from bridge.audit.cache import Cache, Stat, content_of, question_of
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
-    from accel.executor import Executor
+    from accel.batching import Batcher
 
 FINAL = frozenset({"bad_input", "unsupported", "too_large"})
 """The errors that the same file would meet again."""
-IN_FLIGHT = 4
-"""Files for each worker that wait for it, or are in work."""
+IN_FLIGHT = 2 * AT_ONCE
+"""Files for each worker that wait for it, or are in work: the next are there when it is done with some."""
+SMALL = 4 << 20
+"""Bytes of a file that may be examined together with others. Of what takes a second by itself, nobody would
+see how far it is; and cores would have nothing to do in the end while others still do several."""
 
 SAVING_NS = 1_000_000_000
 """A file that is broken and was written to so short ago may be half of what is being saved."""
@@ -91,7 +94,7 @@ class Workers:
         self.limits = limits
         self._memory_mib = memory_mib
         self._deadline_s = deadline_s
-        self._executor: Executor | None = None
+        self._executor: Batcher | None = None
         self._starting = asyncio.Lock()
 
     async def run(self, workload: Workload, params: Mapping[str, Any], name: str, path: Path) -> Any:
@@ -105,12 +108,14 @@ class Workers:
         if self._executor is not None:
             await self._executor.close()
 
-    async def _start(self) -> Executor:
+    async def _start(self) -> Batcher:
+        from accel.batching import Batcher
         from accel.executor import LocalExecutor
 
         async with self._starting:
             if self._executor is None:
-                executor = LocalExecutor(self.count, self.limits, self._memory_mib)
+                local = LocalExecutor(self.count, self.limits, self._memory_mib)
+                executor = Batcher(local, lambda workload: AT_ONCE)
                 try:
                     await executor.start()
                 except OSError as error:
@@ -128,6 +133,8 @@ class Examiner:
         """`version` stands for everything by which the same question might be answered otherwise."""
         self._root = root
         self._workload = workload
+        # A plugin may have one of its own in its place.
+        self._among = examine_among.workload if workload == examine.workload else workload
         self._version = version
         self._workers = workers
         self._cache = cache
@@ -185,7 +192,7 @@ class Examiner:
 
     async def _ask(self, question: Question, stat: Stat, digest: bytes) -> Answer:
         for _ in range(TRIES):
-            outcome = await self._examine(question)
+            outcome = await self._examine(question, stat.size)
             now = self._stat(question)
             if isinstance(now, Answer):
                 return now
@@ -209,11 +216,11 @@ class Examiner:
             self._cache.put(question.file, stat, digest, content, kept)
         return Answer(question, outcome, stat.size, False)
 
-    async def _examine(self, question: Question) -> Outcome:
+    async def _examine(self, question: Question, size: int) -> Outcome:
+        workload = self._among if size <= SMALL else self._workload
         try:
-            result = await self._workers.run(
-                self._workload, question.params, question.file, self._root / question.file
-            )
+            path = self._root / question.file
+            result = await self._workers.run(workload, question.params, question.file, path)
             return msgspec.convert(result.value, Examination)
         except WorkloadError as error:
             return Trouble(error.code, error.reason)
