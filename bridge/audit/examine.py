@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
 FINAL = frozenset({"bad_input", "unsupported", "too_large"})
 """The errors that the same file would meet again."""
-IN_FLIGHT = 2 * AT_ONCE
-"""Files for each worker that wait for it, or are in work: the next are there when it is done with some."""
+IN_FLIGHT = 4
+"""Files for each worker that wait for it, or are in work, of such as are examined alone: time in the queue
+counts against their deadline."""
+TOGETHER = 2
+"""So many times as many are of those that are examined together: the next are there when some are done."""
 SMALL = 4 << 20
 """Bytes of a file that may be examined together with others. Of what takes a second by itself, nobody would
 see how far it is; and cores would have nothing to do in the end while others still do several."""
@@ -100,8 +103,9 @@ class Workers:
     async def run(self, workload: Workload, params: Mapping[str, Any], name: str, path: Path) -> Any:
         """The result of one job. Raises WorkloadError, and UserError where no process can be started."""
         executor = self._executor or await self._start()
+        deadline_s = self._deadline_s if workload.batching is None else TOGETHER * self._deadline_s
         return await executor.run(
-            workload, params, [Input(name, os.fspath(path))], deadline_s=self._deadline_s, priority="bulk"
+            workload, params, [Input(name, os.fspath(path))], deadline_s=deadline_s, priority="bulk"
         )
 
     async def close(self) -> None:
@@ -115,7 +119,8 @@ class Workers:
         async with self._starting:
             if self._executor is None:
                 local = LocalExecutor(self.count, self.limits, self._memory_mib)
-                executor = Batcher(local, lambda workload: AT_ONCE)
+                # That several together take some seconds is no sign that one of them hangs.
+                executor = Batcher(local, lambda workload: AT_ONCE, least_s=self._deadline_s / 2)
                 try:
                     await executor.start()
                 except OSError as error:
@@ -141,7 +146,7 @@ class Examiner:
 
     async def answers(self, questions: Iterable[Question]) -> AsyncGenerator[Answer]:
         """One for each question, as they come; no failure of a file ends it."""
-        pending: set[asyncio.Task[Answer]] = set()
+        pending: dict[asyncio.Task[Answer], int] = {}
         try:
             for at, question in enumerate(questions):
                 if at % BREATH == 0:
@@ -155,10 +160,12 @@ class Examiner:
                 if (known := self._known(question, stat, digest)) is not None:
                     yield known
                     continue
-                pending.add(asyncio.create_task(self._ask(question, stat, digest)))
-                if len(pending) >= IN_FLIGHT * self._workers.count:
-                    done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                task = asyncio.create_task(self._ask(question, stat, digest))
+                pending[task] = TOGETHER if self._workload_for(stat.size).batching is None else 1
+                if sum(pending.values()) >= TOGETHER * IN_FLIGHT * self._workers.count:
+                    done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                     for task in done:
+                        del pending[task]
                         yield task.result()
             for next_done in asyncio.as_completed(pending):
                 yield await next_done
@@ -216,10 +223,12 @@ class Examiner:
             self._cache.put(question.file, stat, digest, content, kept)
         return Answer(question, outcome, stat.size, False)
 
+    def _workload_for(self, size: int) -> Workload:
+        return self._among if size <= SMALL else self._workload
+
     async def _examine(self, question: Question, size: int) -> Outcome:
-        workload = self._among if size <= SMALL else self._workload
+        workload, path = self._workload_for(size), self._root / question.file
         try:
-            path = self._root / question.file
             result = await self._workers.run(workload, question.params, question.file, path)
             return msgspec.convert(result.value, Examination)
         except WorkloadError as error:

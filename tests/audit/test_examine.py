@@ -68,6 +68,27 @@ async def test_what_waits_is_examined_together_and_told_as_if_alone(
         assert answer.outcome == alone.value
 
 
+@pytest.mark.parametrize(("small", "most"), [(1 << 20, 8), (100, 4)])
+async def test_no_more_wait_than_are_done_before_their_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: int, most: int
+) -> None:
+    monkeypatch.setattr(module, "SMALL", small)
+    waiting = [0, 0]
+    real = Workers.run
+
+    async def run(self: Workers, *job: Any) -> Any:
+        waiting[0] += 1
+        waiting[1] = max(waiting)
+        try:
+            return await real(self, *job)
+        finally:
+            waiting[0] -= 1
+
+    monkeypatch.setattr(Workers, "run", run)
+    assert len(await answers(tmp_path, textures(tmp_path, 12))) == 12
+    assert waiting == [0, most]
+
+
 async def test_what_is_large_or_examined_by_a_plugin_is_examined_alone(
     tmp_path: Path, batches: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
