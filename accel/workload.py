@@ -237,13 +237,19 @@ def workload(
 def _check_declared(name: str, params: object, function: Callable[..., object]) -> None:
     if not (isinstance(params, type) and issubclass(params, Params)):
         raise TypeError(f"workload {name}: params is {params!r}; it must be a subclass of Params")
-    if "<" in function.__qualname__:
-        is_lambda = function.__name__ == "<lambda>"
-        where = "a lambda has no name" if is_lambda else f"{function.__name__} is inside of another function"
-        raise TypeError(
-            f"workload {name}: {where}, so that no worker finds it: "
-            "write it with def at the top of its module"
-        )
+    _check_found(f"workload {name}", function)
+
+
+def _check_found(what: str, function: Callable[..., object]) -> None:
+    """Raises TypeError for a function that isn't at the top of its module, where `load` looks."""
+    *around, own = function.__qualname__.split(".")
+    if not around and own != "<lambda>":
+        return
+    outer = "another function" if "<locals>" in around else "a class"
+    where = "a lambda has no name" if own == "<lambda>" else f"{own} is inside of {outer}"
+    raise TypeError(
+        f"{what}: {where}, so that no worker finds it: write it with def at the top of its module"
+    )
 
 
 def batched(
@@ -259,9 +265,12 @@ def batched(
     What it raises costs no job its own outcome: each is then done by itself. So it is, in another process,
     where it crashes, or takes longer than one of the jobs has; and, once a batch as large has ended, more
     than 5 s and three times as long as any of the last runs.
+
+    Raises TypeError for a function that a worker can't import.
     """
 
     def declare(function: BatchFunction) -> BatchFunction:
+        _check_found(f"batches of workload {single.workload.name}", function)
         target = f"{function.__module__}:{function.__qualname__}"
         batching = Batching(target, max_rows, rows, bucket, sample)
         single.workload = msgspec.structs.replace(single.workload, batching=batching)

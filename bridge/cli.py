@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from typing import TextIO
 
 import click
-from click.exceptions import NoArgsIsHelpError
+from click.exceptions import NoArgsIsHelpError, NoSuchCommand
 
 from bridge.audit.plain import plain_lines
+from bridge.commands.context import Context, with_context
 from bridge.core.errors import RequestError, UserError
-from bridge.core.texts import Text
 
 COMMANDS = {
     "audit": "bridge.commands.audit:audit",
@@ -46,11 +46,11 @@ MISTAKES = frozenset(
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What the system says where nothing more fits on a disk."""
 
-SHOWS_HOW = Text(" `{command} --help` shows how.", "用法见 `{command} --help`。")
-
 
 class LazyGroup(click.Group):
     """A group whose commands are imported one at a time."""
+
+    context_class = Context
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
@@ -61,7 +61,16 @@ class LazyGroup(click.Group):
             return None
         module, _, name = target.partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
-        return command
+        return with_context(command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except NoSuchCommand as error:
+            # click looks among those that it holds itself.
+            raise NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from None
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -81,9 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Commands expand patterns themselves, and take a file that is called like one for that file.
         code = cli.main(arguments, prog_name="popbridge", standalone_mode=False, windows_expand_args=False)
     except UserError as error:
-        return _complain(str(error), 2)
+        return _complain(_explained(error), 2)
     except RequestError as error:
-        return _complain(f"{error.message} {error.hint}".strip(), 2 if error.code.name in MISTAKES else 1)
+        return _complain(_explained(error), 2 if error.code.name in MISTAKES else 1)
     except NoArgsIsHelpError as error:
         return _tell(error.format_message(), error.exit_code)
     except click.ClickException as error:
@@ -131,14 +140,16 @@ def _write_no_more() -> None:
     sys.stdout = io.StringIO()
 
 
+def _explained(error: UserError | RequestError) -> str:
+    from bridge.commands.language import explained
+
+    return explained(error)
+
+
 def _sentence(error: click.ClickException) -> str:
-    sentence = " ".join(error.format_message().split())
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    if context is None:
-        return sentence
-    # click itself speaks English to all.
-    shows = SHOWS_HOW.zh if sentence.endswith("。") else SHOWS_HOW.en
-    return sentence + shows.format(command=context.command_path)
+    from bridge.commands.usage import said_of
+
+    return said_of(error)
 
 
 def _complain(sentence: str, code: int) -> int:

@@ -11,7 +11,7 @@ import pyvips
 from accel.image.decoded import Pixels
 from accel.image.inspection import Alpha, Channel
 
-_ROWS, _ACROSS = 64, 1024
+_ROWS, _ACROSS = 128, 1024
 """Pixels that are summed in one go, so that what is computed stays in the cache; half the rows for 16 bit.
 Sums of so many squares have less than 24 bits, or 53: floats hold them exactly, added in any order."""
 _STRIP = 1 << 16

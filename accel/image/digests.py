@@ -184,7 +184,8 @@ def perceptual(grey: Floats) -> str:
     median; known as pHash.
     """
     low = _COSINES @ grey @ _COSINES.T
-    bits = low > np.median(low.reshape(-1)[1:])
+    # The 32nd of 63; numpy's median takes ten times as long for so few.
+    bits = low > np.sort(low.reshape(-1)[1:])[31]
     return np.packbits(bits).tobytes().hex()
 
 

@@ -51,6 +51,18 @@ def from_light(light: Floats, colors: int, transfer: str, dtype: Any) -> Pixels:
     return made
 
 
+def _light_of_multiplied(pixels: Pixels, colors: int, transfer: str) -> Floats:
+    """Light times alpha, the last channel, of sRGB's codes times alpha."""
+    top = np.float32(np.iinfo(pixels.dtype).max)
+    made = np.empty(pixels.shape, np.float32)
+    for strip, out in _strips(pixels, made):
+        np.divide(strip, top, out=out, dtype=np.float32)
+        alpha = out[:, colors:]
+        codes = out[:, :colors] / np.maximum(alpha, np.float32(1e-9))
+        out[:, :colors] = _decoded(codes.clip(0, 1)) * alpha
+    return made
+
+
 def _strips(pixels: Pixels, made: Pixels) -> Iterator[tuple[Pixels, Pixels]]:
     """Parts of two images of the same size, pixels x channels; the second is written to."""
     flat, out = pixels.reshape(-1, pixels.shape[-1]), made.reshape(-1, made.shape[-1])
@@ -62,6 +74,11 @@ def decode_table(dtype: Any) -> Floats:
     """The light, 0..1, of each value of an unsigned type."""
     top = np.iinfo(dtype).max
     coded = np.arange(top + 1) / top
+    return _decoded(coded)
+
+
+def _decoded(coded: Floats | NDArray[np.float64]) -> Floats:
+    """The light, 0..1, of sRGB's codes of 0..1."""
     light = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
     return light.astype(np.float32)
 
@@ -74,13 +91,17 @@ def srgb(light: Floats) -> Floats:
 
 def at_depth(image: Raster, dtype: Any) -> Raster:
     """The image with channels of another type: uint8, uint16 or float32. Floats become sRGB where there are
-    three colours that aren't data; alpha, grey and data keep their proportion."""
+    three colours that aren't data; alpha, grey and data keep their proportion. What alpha was multiplied into
+    as codes is multiplied as light in floats."""
     dtype = np.dtype(dtype)
     if image.pixels.dtype == dtype:
         return image
     if dtype.kind == "f":
-        levels = [to_light(level, image.colors, image.transfer) for level in (image.pixels, *image.mips)]
-        return image.with_pixels(levels[0], mips=tuple(levels[1:]), transfer="linear")
+        codes = image.multiplied == "codes" and image.has_alpha
+        light = _light_of_multiplied if codes else to_light
+        levels = [light(level, image.colors, image.transfer) for level in (image.pixels, *image.mips)]
+        multiplied = "light" if codes else image.multiplied
+        return image.with_pixels(levels[0], mips=tuple(levels[1:]), transfer="linear", multiplied=multiplied)
     if image.pixels.dtype.kind == "f":
         transfer = "srgb" if image.colors == 3 and not image.data else "linear"
         levels = [from_light(level, image.colors, transfer, dtype) for level in (image.pixels, *image.mips)]

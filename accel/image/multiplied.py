@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from accel.image.decoded import Pixels
 from accel.image.light import Floats, decode_table, srgb
-from accel.image.raster import Raster
+from accel.image.raster import Multiplied, Raster
 
 ROWS = 64
 """Rows that are worked on at a time."""
@@ -21,9 +21,15 @@ def multiplied(image: Raster, inverse: bool, linear_light: bool) -> Raster:
         return image
     light = linear_light and image.transfer == "srgb"
     levels = [_level(level, inverse, light) for level in (image.pixels, *image.mips)]
-    # Who reads that a texture is multiplied takes it for such as a GPU blends.
-    blends = not inverse and (light or image.transfer == "linear")
-    return image.with_pixels(levels[0], mips=tuple(levels[1:]), multiplied=blends)
+    there: Multiplied = "light" if light or image.transfer == "linear" else "codes"
+    return image.with_pixels(levels[0], mips=tuple(levels[1:]), multiplied="" if inverse else there)
+
+
+def straightened(image: Raster) -> Raster:
+    """The image with what was multiplied into its colours taken out of them, 0 where alpha is 0."""
+    if not image.multiplied:
+        return image
+    return multiplied(image, inverse=True, linear_light=image.multiplied == "light")
 
 
 def divided(pixels: Pixels, light: bool) -> Pixels:

@@ -29,7 +29,8 @@ NORMAL_SHARE = 0.5
 
 def normals(pixels: Pixels, planes: Floats, mean: list[float]) -> Normals:
     """The evidence for a normal map in `pixels`, of which `planes` is the sample."""
-    vectors = planes[:3] * 2 - 1
+    vectors = planes[:3] * 2
+    vectors -= 1
     x, y, z = vectors
     unit = unit_share(vectors)
     flat = _share((np.maximum(np.abs(x), np.abs(y)) <= 8 / 255) & (z >= 1 - 8 / 255))
@@ -43,9 +44,12 @@ def normals(pixels: Pixels, planes: Floats, mean: list[float]) -> Normals:
 def unit_share(vectors: Floats) -> float:
     """The share of unit vectors; given are planes of x, y and z."""
     x, y, z = vectors
-    squares = x * x + y * y + z * z
+    squares = x * x
+    squares += y * y
+    squares += z * z
     # (1 - t)^2 and (1 + t)^2 are 2 t from 1 + t^2.
-    return _share(np.abs(squares - (1 + TOLERANCE**2)) <= 2 * TOLERANCE)
+    squares -= 1 + TOLERANCE**2
+    return _share(np.abs(squares, out=squares) <= 2 * TOLERANCE)
 
 
 def _share(found: NDArray[np.bool_]) -> float:

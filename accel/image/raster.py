@@ -14,6 +14,11 @@ Transfer = Literal["srgb", "linear"]
 else is measured: data). Alpha is always linear."""
 
 
+Multiplied = Literal["", "light", "codes"]
+"""What alpha was multiplied into: nothing, the colours' `light` (as all is called that no curve codes), or
+sRGB's `codes` of it."""
+
+
 Kind = Literal["color", "normal", "data"]
 """What channels are: colours, a normal map's unit vectors, or numbers that each stand for themselves."""
 
@@ -43,8 +48,8 @@ class Raster(Struct, frozen=True):
     float_bits: int = 0
     """Of floats in the file that it comes from, 16 or 32 for a channel, which is what is written unless
     another depth is asked for; 0 for what wasn't read as floats."""
-    multiplied: bool = False
-    """Whether alpha is multiplied in after all, as a last step for blending: DDS and KTX2 say so."""
+    multiplied: Multiplied = ""
+    """How alpha is multiplied in after all, as a last step; of floats never `codes`."""
 
     @property
     def width(self) -> int:
@@ -70,6 +75,11 @@ class Raster(Struct, frozen=True):
     def colors(self) -> int:
         """The number of channels that aren't alpha."""
         return self.channels - self.has_alpha
+
+    @property
+    def blends(self) -> bool:
+        """Whether alpha is multiplied in as a GPU blends: DDS and KTX2 say so, and EXR holds no other."""
+        return self.has_alpha and self.multiplied == "light"
 
     def with_pixels(self, pixels: Pixels, **changes: object) -> Raster:
         """The same image with other pixels and, unless given, no smaller levels."""

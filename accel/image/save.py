@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from accel.image.alpha import mixed
 from accel.image.light import DEPTHS, at_depth
+from accel.image.multiplied import straightened
 from accel.image.operation import Written
 from accel.image.raster import Raster
 from accel.image.writers import dds, exr, hdr, ktx2, plain, psd, tga, vips
@@ -116,6 +117,7 @@ def fitted(image: Raster, params: Writing) -> Raster:
 
 def on_white(image: Raster) -> Raster:
     """The image without transparency: as it looks on a white page. Data keep their numbers and lose alpha."""
+    image = image if image.data else straightened(image)
     levels = [
         np.ascontiguousarray((level if image.data else mixed(level, "on white"))[..., :-1])
         for level in (image.pixels, *image.mips)

@@ -11,7 +11,7 @@ from accel.image.fingerprint import Fingerprint
 from accel.image.inspection import Inspection
 from accel.texture.classification import Classification
 from accel.texture.classify import Surroundings
-from accel.workload import Input, Limits, Output, workload
+from accel.workload import Input, Item, Limits, Outcome, Output, batched, workload
 
 
 class Examine(Surroundings, frozen=True):
@@ -40,12 +40,25 @@ def examine(inputs: Sequence[Input], params: Examine, limits: Limits) -> Output:
     Output file: `preview`, if asked for. Value: an `Examination`.
     """
     # Imported here, as declaring a workload must cost the daemon nothing.
-    from accel.image.fingerprint import fingerprint_of
-    from accel.image.inspecting import inspected
-    from accel.image.load import decode_image
-    from accel.texture.judge import judge
+    from accel.texture.examining import judged, look
 
-    decoded = decode_image(inputs[0], limits)
-    inspection, files = inspected(decoded, params.preview)
-    classification = judge(decoded, inputs[0].name, params)
-    return Output(Examination(inspection, classification, fingerprint_of(inputs[0], decoded)), files)
+    return judged([look(inputs[0], params, limits)])[0]
+
+
+AT_ONCE = 4
+"""Textures that the model judges together; more take as long each."""
+
+
+@workload(examine.workload.name, version=examine.workload.version, params=Examine)
+def examine_among(inputs: Sequence[Input], params: Examine, limits: Limits) -> Output:
+    """`examine`, for whoever asks about so many textures that some always wait."""
+    return examine(inputs, params, limits)
+
+
+# Not `examine` itself: how many at once are worth it is measured by samples, which would have to be files.
+@batched(examine_among, sample=lambda n: {}, max_rows=AT_ONCE)
+def examine_several(items: Sequence[Item], limits: Limits) -> Sequence[Outcome]:
+    """Several textures, of which each gets what `examine` gives."""
+    from accel.texture.examining import examined
+
+    return examined(items, limits)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from accel.image.decoded import Decoded
 from accel.texture.classification import Classification, Evidence
 from accel.texture.classify import Surroundings
-from accel.texture.features import extract
+from accel.texture.features import Inputs, extract
 from accel.texture.kinds import CLASS_OF, KINDS, Kind
 from accel.texture.model import Judgement, model
 from accel.texture.names import Cue, read_name
@@ -45,20 +45,35 @@ _SAME_CLASS = np.array([[CLASS_OF[one] == CLASS_OF[other] for other in KINDS] fo
 
 def judge(decoded: Decoded, name: str, around: Surroundings) -> Classification:
     """What the texture `name` is for. Raises WorkloadError where the model can't be used."""
-    opened = model()
-    inputs = extract(decoded)
-    by_pixels = opened.predict(inputs).astype(np.float64)
+    return judge_all([(extract(decoded), name, around)])[0]
+
+
+def judge_all(textures: Sequence[tuple[Inputs, str, Surroundings]]) -> list[Classification]:
+    """What each of several textures is for, given what the model is to see of them. Raises WorkloadError."""
+    if not textures:
+        return []
+    seen = model().predict_all([inputs for inputs, _, _ in textures]).astype(np.float64)
+    return [
+        _judged(by_pixels, inputs.features, name, around)
+        for by_pixels, (inputs, name, around) in zip(seen, textures, strict=True)
+    ]
+
+
+def _judged(
+    by_pixels: Floats, features: Mapping[str, float], name: str, around: Surroundings
+) -> Classification:
+    judgement = model().judgement
     cues = read_name(name, around.siblings) if around.use_name else []
-    words = known(vocabulary(name), opened.judgement.words) if around.use_name else []
-    probabilities = weigh(by_pixels, cues, opened.judgement, words)
+    words = known(vocabulary(name), judgement.words) if around.use_name else []
+    probabilities = weigh(by_pixels, cues, judgement, words)
     probabilities = _told(probabilities, around)
     best = KINDS[int(probabilities.argmax())]
-    sure = opened.judgement.names if cues or words else opened.judgement.pixels
+    sure = judgement.names if cues or words else judgement.pixels
     evidence = [
-        *_seen(by_pixels, inputs.features),
+        *_seen(by_pixels, features),
         *_surrounding(around),
         *(Evidence(cue.source, cue.word, cue.kinds[0]) for cue in cues),
-        *_worded(words, opened.judgement),
+        *_worded(words, judgement),
     ]
     return Classification(
         kind=best,
@@ -109,7 +124,7 @@ def _shares(logs: Floats) -> Floats:
     return np.asarray(raised / raised.sum())
 
 
-def _seen(by_pixels: Floats, features: dict[str, float]) -> list[Evidence]:
+def _seen(by_pixels: Floats, features: Mapping[str, float]) -> list[Evidence]:
     order = np.argsort(-by_pixels)
     best: Kind = KINDS[int(order[0])]
     found = [Evidence("pixels", f"looks like {best} ({by_pixels[order[0]]:.0%})", best)]

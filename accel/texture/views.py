@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import reduce
+from functools import lru_cache, reduce
 from itertools import product
 from typing import Any
 
@@ -138,6 +138,7 @@ def _unit(planes: Floats, peak: float, low: float) -> Floats:
     return np.clip(planes, 0, 1)
 
 
+@lru_cache
 def _spread(length: int, most: int) -> NDArray[np.intp]:
     """At most `most` places from the first to the last of `length`."""
     return np.linspace(0, length - 1, min(length, most)).astype(np.intp)
@@ -171,6 +172,7 @@ def _patches(pixels: Pixels) -> Pixels:
     return np.concatenate(parts)
 
 
+@lru_cache
 def _cells(length: int) -> list[NDArray[np.intp] | slice]:
     """The places to average: for each of those in a cell, PICTURE of them."""
     per = min(_PER_CELL, max(1, length // PICTURE))

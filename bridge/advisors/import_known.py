@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
+from accel.image import reading
+from accel.models.catalogue import models_of
 from accel.replacing import replaced
-from accel.texture.examine import Examination
+from accel.texture.examine import Examination, examine
 from accel.texture.kinds import KINDS
 
 if TYPE_CHECKING:
     from accel.texture.context import Portions
     from accel.texture.neighbours import Size
 
-VERSION = 2
+VERSION = 3
 """Raised when the file changes its form: one of another form says nothing."""
 
 
@@ -29,6 +31,8 @@ class Known(Struct, frozen=True):
     """What is kept."""
 
     version: int
+    judged_by: Sequence[int | str]
+    """What textures were read and judged by: of what changed since, nothing is said."""
     kinds: Sequence[str]
     files: Sequence[str]
     """Below the project's root, with slashes."""
@@ -82,7 +86,8 @@ class Taken:
 
     def keep(self, folder: Path, root: Path) -> None:
         """Puts it in the place of what was kept of the project; where that can't be done, that stays."""
-        known = Known(VERSION, KINDS, self._files, self._extents.tobytes(), self._shares.tobytes())
+        extents, shares = self._extents.tobytes(), self._shares.tobytes()
+        known = Known(VERSION, _judged_by(), KINDS, self._files, extents, shares)
         replaced(_file(folder, root), msgspec.msgpack.encode(known))
 
 
@@ -91,13 +96,19 @@ def read(folder: Path, root: Path) -> tuple[Sequence[str], Sequence[Size], Porti
     kept."""
     try:
         known = msgspec.msgpack.decode(_file(folder, root).read_bytes(), type=Known)
-        if known.version != VERSION or tuple(known.kinds) != KINDS:
+        if known.version != VERSION or tuple(known.kinds) != KINDS or known.judged_by != _judged_by():
             return None
         sizes = known.sizes()
         return (known.files, sizes, known.portions()) if len(sizes) == len(known.files) else None
     # A view whose bytes are no whole numbers raises TypeError.
     except (OSError, ValueError, TypeError):
         return None
+
+
+def _judged_by() -> list[int | str]:
+    """How images are read, and the code and the models that judge them."""
+    record = examine.workload
+    return [reading.VERSION, record.version, *(model.digest for model in models_of(record.name))]
 
 
 def _file(folder: Path, root: Path) -> Path:

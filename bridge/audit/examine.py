@@ -14,18 +14,24 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from accel.texture.examine import Examination
+from accel.texture.examine import AT_ONCE, Examination, examine, examine_among
 from accel.workload import Input, Limits, Workload, WorkloadError
 from bridge.audit.cache import Cache, Stat, content_of, question_of
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
-    from accel.executor import Executor
+    from accel.batching import Batcher
 
 FINAL = frozenset({"bad_input", "unsupported", "too_large"})
 """The errors that the same file would meet again."""
 IN_FLIGHT = 4
-"""Files for each worker that wait for it, or are in work."""
+"""Files for each worker that wait for it, or are in work, of such as are examined alone: time in the queue
+counts against their deadline."""
+TOGETHER = 2
+"""So many times as many are of those that are examined together: the next are there when some are done."""
+SMALL = 4 << 20
+"""Bytes of a file that may be examined together with others. Of what takes a second by itself, nobody would
+see how far it is; and cores would have nothing to do in the end while others still do several."""
 
 SAVING_NS = 1_000_000_000
 """A file that is broken and was written to so short ago may be half of what is being saved."""
@@ -91,26 +97,30 @@ class Workers:
         self.limits = limits
         self._memory_mib = memory_mib
         self._deadline_s = deadline_s
-        self._executor: Executor | None = None
+        self._executor: Batcher | None = None
         self._starting = asyncio.Lock()
 
     async def run(self, workload: Workload, params: Mapping[str, Any], name: str, path: Path) -> Any:
         """The result of one job. Raises WorkloadError, and UserError where no process can be started."""
         executor = self._executor or await self._start()
+        deadline_s = self._deadline_s if workload.batching is None else TOGETHER * self._deadline_s
         return await executor.run(
-            workload, params, [Input(name, os.fspath(path))], deadline_s=self._deadline_s, priority="bulk"
+            workload, params, [Input(name, os.fspath(path))], deadline_s=deadline_s, priority="bulk"
         )
 
     async def close(self) -> None:
         if self._executor is not None:
             await self._executor.close()
 
-    async def _start(self) -> Executor:
+    async def _start(self) -> Batcher:
+        from accel.batching import Batcher
         from accel.executor import LocalExecutor
 
         async with self._starting:
             if self._executor is None:
-                executor = LocalExecutor(self.count, self.limits, self._memory_mib)
+                local = LocalExecutor(self.count, self.limits, self._memory_mib)
+                # That several together take some seconds is no sign that one of them hangs.
+                executor = Batcher(local, lambda workload: AT_ONCE, least_s=self._deadline_s / 2)
                 try:
                     await executor.start()
                 except OSError as error:
@@ -128,13 +138,15 @@ class Examiner:
         """`version` stands for everything by which the same question might be answered otherwise."""
         self._root = root
         self._workload = workload
+        # A plugin may have one of its own in its place.
+        self._among = examine_among.workload if workload == examine.workload else workload
         self._version = version
         self._workers = workers
         self._cache = cache
 
     async def answers(self, questions: Iterable[Question]) -> AsyncGenerator[Answer]:
         """One for each question, as they come; no failure of a file ends it."""
-        pending: set[asyncio.Task[Answer]] = set()
+        pending: dict[asyncio.Task[Answer], int] = {}
         try:
             for at, question in enumerate(questions):
                 if at % BREATH == 0:
@@ -148,10 +160,12 @@ class Examiner:
                 if (known := self._known(question, stat, digest)) is not None:
                     yield known
                     continue
-                pending.add(asyncio.create_task(self._ask(question, stat, digest)))
-                if len(pending) >= IN_FLIGHT * self._workers.count:
-                    done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                task = asyncio.create_task(self._ask(question, stat, digest))
+                pending[task] = TOGETHER if self._workload_for(stat.size).batching is None else 1
+                if sum(pending.values()) >= TOGETHER * IN_FLIGHT * self._workers.count:
+                    done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                     for task in done:
+                        del pending[task]
                         yield task.result()
             for next_done in asyncio.as_completed(pending):
                 yield await next_done
@@ -185,7 +199,7 @@ class Examiner:
 
     async def _ask(self, question: Question, stat: Stat, digest: bytes) -> Answer:
         for _ in range(TRIES):
-            outcome = await self._examine(question)
+            outcome = await self._examine(question, stat.size)
             now = self._stat(question)
             if isinstance(now, Answer):
                 return now
@@ -209,11 +223,13 @@ class Examiner:
             self._cache.put(question.file, stat, digest, content, kept)
         return Answer(question, outcome, stat.size, False)
 
-    async def _examine(self, question: Question) -> Outcome:
+    def _workload_for(self, size: int) -> Workload:
+        return self._among if size <= SMALL else self._workload
+
+    async def _examine(self, question: Question, size: int) -> Outcome:
+        workload, path = self._workload_for(size), self._root / question.file
         try:
-            result = await self._workers.run(
-                self._workload, question.params, question.file, self._root / question.file
-            )
+            result = await self._workers.run(workload, question.params, question.file, path)
             return msgspec.convert(result.value, Examination)
         except WorkloadError as error:
             return Trouble(error.code, error.reason)

@@ -85,4 +85,5 @@ PATTERNS = (
 
 What is said within another sentence, as a remedy is, has an entry of its own.
 """
-in_chinese = Phrases(PATTERNS).in_chinese
+PHRASES = Phrases(PATTERNS)
+in_chinese = PHRASES.in_chinese

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bridge.commands.language import reads_chinese
+from bridge.commands.language import reads_chinese, told
 from bridge.commands.shared import read_settings, screen_width
+from bridge.commands.texts import usage
 from bridge.core.errors import UserError
 from bridge.core.texts import is_chinese
 
@@ -120,19 +121,19 @@ def _check(folder: str, outputs: dict[str, str | None], baseline: str | None, up
 
     if not folder:
         # As a script gives it whose variable isn't set; to Python it is the current folder.
-        raise click.UsageError("PROJECT is empty: name the folder of a project, or . for this one.")
+        raise click.UsageError(told(usage.EMPTY_PROJECT))
     if update and baseline is None:
-        raise click.UsageError("--update-baseline wants --baseline FILE, the one to write.")
+        raise click.UsageError(told(usage.WANTS_BASELINE))
     if baseline in ("", STDOUT):
-        raise click.UsageError("--baseline wants the name of a file.")
+        raise click.UsageError(told(usage.WANTS_FILE, option="--baseline"))
     if sum(file == STDOUT for file in outputs.values()) > 1:
-        raise click.UsageError("Only one report can go to stdout.")
+        raise click.UsageError(told(usage.ONE_REPORT))
     if update and baseline:
         check_replaceable(Path(baseline))
     # Told before the work, not after it.
     for name, file in outputs.items():
         if file == "":
-            raise click.UsageError(f"--{name} wants the name of a file.")
+            raise click.UsageError(told(usage.WANTS_FILE, option=f"--{name}"))
     for file in (*outputs.values(), *([baseline] if update else [])):
         if file and file != STDOUT:
             check_writable(file)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bridge.commands.language import told, translated
 from bridge.commands.shared import say_json, size_text, table
+from bridge.commands.texts import db as texts
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -66,12 +68,12 @@ def backup(file: Path, blobs: bool, force: bool, as_json: bool) -> None:
     paths = _paths()
     database = _there(paths)
     if _is_ours(file, paths):
-        raise UserError(f"{file} is a file of the running system: name one outside {paths.data}.")
+        raise UserError(told(texts.OURS, file=file, folder=paths.data))
     if file.exists() and not force:
-        raise UserError(f"{file} is there already: choose another name, or give --force to replace it.")
+        raise UserError(told(texts.THERE, file=file))
     if not file.parent.is_dir():
-        raise UserError(f"There is no folder {file.parent}: make it, or name a file in another one.")
-    with _told(f"{database} can't be copied to {file}"):
+        raise UserError(told(texts.NO_FOLDER, folder=file.parent))
+    with _or_nothing(told(texts.NOT_COPIED, database=database, file=file)):
         with contextlib.closing(open_to_look(database)) as source:
             copy_database(source, file)
         # After the database: each blob that it names is still there, or nothing needs it any more.
@@ -79,8 +81,8 @@ def backup(file: Path, blobs: bool, force: bool, as_json: bool) -> None:
     if as_json:
         say_json({"file": file, "size": file.stat().st_size, "blobs": count})
         return
-    more = f"; {count} blobs were new in {_blobs_of(file)}" if blobs else ""
-    click.echo(f"{file}: {size_text(file.stat().st_size)}, checked{more}.")
+    more = told(texts.NEW_BLOBS, count=count, folder=_blobs_of(file)) if blobs else ""
+    click.echo(told(texts.CHECKED, file=file, size=size_text(file.stat().st_size), blobs=more))
 
 
 def _is_ours(file: Path, paths: Paths) -> bool:
@@ -107,24 +109,24 @@ def restore(file: Path | None, salvage: bool, as_json: bool) -> None:
     paths = _paths()
     source = _source(file, paths, salvage)
     saved: Salvaged | None = None
-    with _alone(paths), _told(f"{source} can't be restored"):
+    with _alone(paths), _or_nothing(told(texts.NOT_RESTORED, source=source)):
         if salvage:
             old, saved = salvaged(source, paths.database)
         else:
             old = restore(source, paths.database)
         blobs = copy_blobs(_blobs_of(source), paths.blobs) if _blobs_of(source).is_dir() else 0
     if as_json:
-        told = {"rows": saved.rows, "lost": saved.lost} if saved else {"rows": {}, "lost": {}}
-        say_json({"database": paths.database, "old": old, "blobs": blobs, **told})
+        came = {"rows": saved.rows, "lost": saved.lost} if saved else {"rows": {}, "lost": {}}
+        say_json({"database": paths.database, "old": old, "blobs": blobs, **came})
         return
-    held = f"what could be read of {source}" if salvage else f"what {source} holds"
-    click.echo(f"{paths.database} is now {held}.")
+    now = texts.NOW_SALVAGED if salvage else texts.NOW
+    click.echo(told(now, database=paths.database, source=source))
     if saved:
         _saved(saved)
     if blobs:
-        click.echo(f"{blobs} blobs came back.")
+        click.echo(told(texts.BLOBS, count=blobs))
     if old:
-        click.echo(f"The old one is {old}: remove it when nothing is missing.")
+        click.echo(told(texts.OLD, old=old))
 
 
 @db.command()
@@ -135,7 +137,7 @@ def vacuum(as_json: bool) -> None:
 
     paths = _paths()
     database = _there(paths)
-    with _alone(paths), _told(f"{database} can't be made smaller"):
+    with _alone(paths), _or_nothing(told(texts.NOT_SMALLER, database=database)):
         before = database.stat().st_size
         with contextlib.closing(open_database(database).conn) as connection:
             connection.execute("VACUUM")
@@ -144,8 +146,9 @@ def vacuum(as_json: bool) -> None:
     if as_json:
         say_json({"database": database, "before": before, "after": after})
     else:
-        gained = f"{size_text(before - after)} less" if after < before else "nothing was to be gained"
-        click.echo(f"{database}: {size_text(after)}, {gained}.")
+        said = texts.SMALLER if after < before else texts.NO_SMALLER
+        gained = size_text(before - after)
+        click.echo(told(said, database=database, size=size_text(after), gained=gained))
 
 
 def _paths() -> Paths:
@@ -156,7 +159,7 @@ def _paths() -> Paths:
 
 def _there(paths: Paths) -> Path:
     if not paths.database.is_file():
-        raise UserError(f"There is no database {paths.database} yet: the daemon makes it when it first runs.")
+        raise UserError(told(texts.NO_DATABASE, database=paths.database))
     return paths.database
 
 
@@ -164,12 +167,12 @@ def _source(file: Path | None, paths: Paths, salvage: bool) -> Path:
     """What is to be restored. Raises UserError."""
     if file is None:
         if not salvage:
-            raise UserError("Name the backup FILE, or give --salvage to keep what can be read.")
+            raise UserError(told(texts.NAME_IT))
         return _there(paths)
     if not file.is_file():
-        raise UserError(f"There is no file {file}.")
+        raise UserError(told(texts.NO_FILE, file=file))
     if not salvage and paths.database.exists() and file.samefile(paths.database):
-        raise UserError(f"{file} is the database itself; `popbridge db check` says whether it is whole.")
+        raise UserError(told(texts.ITSELF, file=file))
     return file
 
 
@@ -178,7 +181,7 @@ def _blobs_of(file: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _told(failed: str) -> Iterator[None]:
+def _or_nothing(failed: str) -> Iterator[None]:
     """Raises UserError for what the database or the disk says."""
     from bridge.store.failures import FAILURES
 
@@ -186,7 +189,8 @@ def _told(failed: str) -> Iterator[None]:
         yield
     except (*FAILURES, OSError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise UserError(f"{failed} ({reason}); nothing was changed.") from None
+        reason = translated(reason, texts.PHRASES)
+        raise UserError(told(texts.NOTHING_CHANGED, failed=failed, reason=reason)) from None
 
 
 @contextlib.contextmanager
@@ -199,9 +203,9 @@ def _alone(paths: Paths) -> Iterator[None]:
         paths.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        raise UserError("The daemon is running and uses the database: stop it first.") from None
+        raise UserError(told(texts.RUNNING)) from None
     except OSError as error:
-        raise UserError(f"The folder {paths.runtime} can't be used ({error.strerror}).") from None
+        raise UserError(told(texts.UNUSABLE, folder=paths.runtime, reason=error.strerror)) from None
     try:
         yield
     finally:
@@ -221,47 +225,45 @@ def _salvageable(database: Path) -> Salvaged | None:
 
 
 def _tell(report: Report, saved: Salvaged | None) -> None:
-    waiting = f", and {size_text(report.wal)} of log that belongs to it" if report.wal else ""
     if not report.size:
-        click.echo(
-            f"{report.path} is empty: the daemon makes it anew, or `popbridge db restore FILE` fills it."
-        )
+        click.echo(told(texts.EMPTY, path=report.path))
         return
-    state = "DAMAGED" if report.problems else "whole"
-    click.echo(f"{report.path} is {state}: {size_text(report.size)}{waiting}.")
+    log = told(texts.LOG, size=size_text(report.wal)) if report.wal else ""
+    state = texts.BROKEN if report.problems else texts.WHOLE
+    click.echo(told(state, path=report.path, size=size_text(report.size), log=log))
     if report.schema:
-        click.echo(f"Schema {len(report.schema)}, {report.schema[-1]}; {size_text(report.free)} unused.")
+        count, last = len(report.schema), report.schema[-1]
+        click.echo(told(texts.SCHEMA, count=count, last=last, size=size_text(report.free)))
     if report.newer:
-        click.echo(f"A newer PopBridge has made {', '.join(report.newer)} in it: update PopBridge.")
+        click.echo(told(texts.NEWER, names=", ".join(report.newer)))
     if not report.problems:
         _rows(report.rows)
         return
     for problem in report.problems:
-        click.echo(f"  {problem}")
+        click.echo(f"  {translated(problem, texts.PHRASES)}")
     if saved is None:
-        click.echo("Nothing of it can be read: `popbridge db restore FILE` puts back a backup.")
+        click.echo(told(texts.UNREADABLE))
         return
-    click.echo(
-        "These rows can still be read; stop the daemon, then `popbridge db restore --salvage` keeps them,"
-    )
-    click.echo("or `popbridge db restore FILE` puts back a backup:")
+    click.echo(told(texts.READABLE))
     _saved(saved)
 
 
 def _saved(saved: Salvaged) -> None:
     """What came of each table; and in a line what is lost."""
     cells = [(name, f"{kept:,}", _lost(saved, name)) for name, kept in saved.rows.items()]
-    table(cells, ("table", "rows", "lost"))
+    table(cells, tuple(map(told, texts.SAVED)))
     if saved.lost:
-        click.echo(f"What couldn't be read, and is lost without a backup: {', '.join(saved.lost)}.")
+        click.echo(told(texts.LOST, tables=", ".join(saved.lost)))
 
 
 def _lost(saved: Salvaged, name: str) -> str:
     count = saved.lost.get(name, 0)
-    return "unknown" if count is None else f"about {count:,}" if count else "-"
+    if count is None:
+        return told(texts.UNKNOWN)
+    return told(texts.ABOUT, count=count) if count else "-"
 
 
 def _rows(rows: Mapping[str, int | None]) -> None:
     if rows:
         cells = [(name, "?" if count is None else f"{count:,}") for name, count in rows.items()]
-        table(cells, ("table", "rows"))
+        table(cells, tuple(map(told, texts.ROWS)))

@@ -8,7 +8,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bridge.commands.language import told
 from bridge.commands.measures import counted, duration, millis, size
+from bridge.commands.texts import status as texts
 from bridge.core.status import SessionStatus, Status, WorkerStatus, WorkloadStatus
 
 
@@ -25,21 +27,25 @@ def drawn(status: Status, most: int | None = None) -> Group:
 def lines(status: Status) -> Iterable[str]:
     """What there is one of."""
     up = duration(status.uptime_s)
-    yield f"PopBridge {status.version} at {status.address}, up {up} (process {status.pid})"
-    yield f"Runs on   {', '.join(status.devices)}"
+    yield told(texts.HEAD, version=status.version, address=status.address, up=up, pid=status.pid)
+    yield told(texts.DEVICES, devices=", ".join(status.devices))
     workers = size(sum(worker.memory for worker in status.workers))
-    late = f"; 95 % of timers at most {millis(status.lag_p95_ms)} late" if status.lag_p95_ms else ""
-    yield f"Memory    {size(status.memory)}, workers {workers}{late}"
-    yield f"Requests  {_by_priority(status.open)} open, {status.inflight} at most"
-    yield f"Queue     {_by_priority(status.waiting)} waiting for a worker"
+    late = told(texts.LATE, late=millis(status.lag_p95_ms)) if status.lag_p95_ms else ""
+    yield told(texts.MEMORY, memory=size(status.memory), workers=workers, late=late)
+    yield told(texts.REQUESTS, open=_by_priority(status.open), most=status.inflight)
+    yield told(texts.QUEUE, waiting=_by_priority(status.waiting))
     if any(status.replaced.values()):
-        workers = counted(sum(status.replaced.values()), "worker")
-        yield f"Replaced  {workers} since the start ({_listed(status.replaced)})"
+        workers = counted(sum(status.replaced.values()), texts.WORKER)
+        yield told(texts.REPLACED, workers=workers, reasons=_listed(status.replaced))
     if status.refused:
-        requests = counted(sum(status.refused.values()), "request")
-        yield f"Refused   {requests} since the start ({_listed(status.refused)})"
-    there = f"{counted(status.connections, 'connection')}, {counted(status.attached, 'session')}"
-    yield f"Clients   {there}, {status.away} more kept for a while"
+        requests = counted(sum(status.refused.values()), texts.REQUEST)
+        yield told(texts.REFUSED, requests=requests, codes=_listed(status.refused))
+    yield told(
+        texts.CLIENTS,
+        connections=counted(status.connections, texts.CONNECTION),
+        sessions=counted(status.attached, texts.SESSION),
+        away=status.away,
+    )
     yield from _figures(status.figures)
 
 
@@ -50,27 +56,29 @@ def _figures(figures: Mapping[str, float]) -> Iterable[str]:
         return figures.get(f"popbridge_{name}", 0.0)
 
     if of("store_failing"):
-        yield "Database  can't be written now: nothing new is promised; the log says why"
+        yield told(texts.FAILING)
     if "popbridge_cache_hits_total" in figures:
         hits = of("cache_hits_total") + of("cache_shared_total")
         asked = hits + of("cache_misses_total")
-        told = f"{hits / max(asked, 1):.0%} of {counted(asked, 'request')} without a run since the start"
-        rate = told if asked else "not asked yet"
-        held = f"{counted(of('cache_entries'), 'result')}, {size(of('cache_bytes'))}"
-        yield f"Cache     {rate}; {held}"
+        requests = counted(asked, texts.REQUEST)
+        rate = told(texts.RATE, share=hits / asked, requests=requests) if asked else told(texts.UNASKED)
+        results = counted(of("cache_entries"), texts.RESULT)
+        yield told(texts.CACHE, rate=rate, results=results, size=size(of("cache_bytes")))
     if "popbridge_journal_jobs_open{waiting}" in figures:
         now = _states("open", ("waiting", "running"), of)
         ended = _states("total", ("done", "failed", "cancelled"), of)
-        yield f"Journal   {now}; since the start {ended}"
+        yield told(texts.JOURNAL, now=now, ended=ended)
     if "popbridge_blobs" in figures:
         quota = of("blobs_quota_bytes")
-        most = f" of {size(quota)}" if quota else ""
-        yield f"Blobs     {of('blobs'):.0f}, {size(of('blobs_bytes'))}{most}"
+        most = told(texts.QUOTA, size=size(quota)) if quota else ""
+        yield told(texts.BLOBS, count=of("blobs"), size=size(of("blobs_bytes")), quota=most)
 
 
 def _states(of_what: str, states: Sequence[str], of: Callable[[str], float]) -> str:
     """`1 waiting, 0 running`, of the journal's jobs."""
-    return ", ".join(f"{of(f'journal_jobs_{of_what}{{{state}}}'):.0f} {state}" for state in states)
+    return ", ".join(
+        told(texts.STATES[state], count=of(f"journal_jobs_{of_what}{{{state}}}")) for state in states
+    )
 
 
 def _by_priority(counts: Mapping[str, int]) -> str:
@@ -91,13 +99,13 @@ def _workers(workers: Sequence[WorkerStatus]) -> Section:
         (
             str(worker.pid),
             worker.device,
-            (worker.doing or "a job") if worker.busy else "idle",
+            (worker.doing or told(texts.A_JOB)) if worker.busy else told(texts.IDLE),
             duration(worker.for_s),
             size(worker.memory),
         )
         for worker in workers
     ]
-    return "Workers", ("process", "device", "doing", "for", "memory"), rows
+    return told(texts.WORKERS), tuple(map(told, texts.OF_WORKERS)), rows
 
 
 def _sessions(sessions: Sequence[SessionStatus]) -> Section:
@@ -107,7 +115,7 @@ def _sessions(sessions: Sequence[SessionStatus]) -> Section:
             session.client,
             session.engine or "-",
             session.project or "-",
-            "attached" if session.attached else "away",
+            told(texts.ATTACHED if session.attached else texts.AWAY),
             duration(session.idle_s),
             str(session.open),
             str(session.popups),
@@ -115,8 +123,7 @@ def _sessions(sessions: Sequence[SessionStatus]) -> Section:
         )
         for session in sessions
     ]
-    heads = ("session", "client", "engine", "project", "state", "idle", "open", "popups", "unacknowledged")
-    return "Sessions", heads, rows
+    return told(texts.SESSIONS), tuple(map(told, texts.OF_SESSIONS)), rows
 
 
 def _workloads(workloads: Sequence[WorkloadStatus]) -> Section:
@@ -133,8 +140,7 @@ def _workloads(workloads: Sequence[WorkloadStatus]) -> Section:
         )
         for each in workloads
     ]
-    heads = ("workload", "ok", "refused", "cancelled", "failed", "p50", "p95", "queue p95")
-    return "Workloads since the start", heads, rows
+    return told(texts.WORKLOADS), tuple(map(told, texts.OF_WORKLOADS)), rows
 
 
 def _section(
@@ -147,5 +153,5 @@ def _section(
     for row in rows[:most]:
         table.add_row(*(Text(cell, overflow="fold") for cell in row))
     hidden = unlisted + (0 if most is None else max(0, len(rows) - most))
-    more = [Text(f"... and {hidden} more", style="dim")] if hidden else []
+    more = [Text(told(texts.MORE, count=hidden), style="dim")] if hidden else []
     return [Text(f"\n{title}", style="bold"), table, *more]

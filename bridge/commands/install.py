@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bridge.commands.language import told
 from bridge.commands.shared import say_json
+from bridge.commands.texts import install as texts
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,19 +32,19 @@ def install(engine: str, project: Path, remove: bool, as_json: bool) -> None:
         changes = editor.remove(project) if remove else editor.install(project)
     except OSError as error:
         place = error.filename or project
-        raise UserError(f"{place} can't be written ({error.strerror or error}).") from None
+        reason = error.strerror or error
+        raise UserError(told(texts.UNWRITABLE, place=place, reason=reason)) from None
     if as_json:
         for change in changes:
             say_json(change)
         return
     for change in changes:
-        click.echo(f"{change.what:<10} {change.path}")
+        done = texts.DONE.get(change.what, texts.OTHER)
+        click.echo(told(done, what=change.what, path=change.path))
     if all(change.what == "unchanged" for change in changes):
-        click.echo("Nothing had to change.")
+        click.echo(told(texts.NOTHING))
     elif not remove:
-        click.echo(
-            "Open the project in its editor: the addon connects by itself while `popbridge serve` runs."
-        )
+        click.echo(told(texts.OPEN_IT))
 
 
 def find_editor(registry: Registry, engine: str, project: Path, *, removing: bool = False) -> EditorSupport:
@@ -52,22 +54,25 @@ def find_editor(registry: Registry, engine: str, project: Path, *, removing: boo
     """
     adapters = [adapter for adapter in registry.adapters if adapter.engine == engine.lower()]
     if not adapters:
-        raise UserError(f"Unknown engine {engine!r}; known: {', '.join(registry.engines) or 'none'}.")
+        known = ", ".join(registry.engines) or told(texts.NONE)
+        raise UserError(told(texts.UNKNOWN, engine=engine, known=known))
     editors = [editor for adapter in adapters if (editor := adapter.editor) is not None]
     if not editors:
-        raise UserError(f"There is no addon for {engine} yet.")
+        raise UserError(told(texts.NO_ADDON, engine=engine))
     if not project.is_dir():
-        raise UserError(f"{project} is no folder: name the folder of a {engine} project.")
+        raise UserError(told(texts.NO_FOLDER, project=project, engine=engine))
     text = _version_text(editors, project)
     if text is None:
-        raise UserError(f"{project} is no {engine} project{_instead(adapters, project)}.")
+        instead = _instead(adapters, project)
+        raise UserError(told(texts.NO_PROJECT, project=project, engine=engine, instead=instead))
     version = adapters[0].scheme.parse(text)
     editor = next((editor for editor in editors if editor.serves(version)), None)
     if editor is None and removing:
         return editors[0]
     if editor is None:
         ranges = ", ".join(f"{adapter.name} ({adapter.versions})" for adapter in adapters)
-        raise UserError(f"{project} is of {engine} {version}, which no addon serves; there are {ranges}.")
+        about = {"project": project, "engine": engine, "version": version, "ranges": ranges}
+        raise UserError(told(texts.UNSERVED, **about))
     return editor
 
 
@@ -76,9 +81,9 @@ def _instead(adapters: Sequence[Adapter], project: Path) -> str:
     from bridge.audit.nearby import NAMED, folders_near
 
     near = folders_near(adapters, project)
-    more = f" and {len(near) - NAMED} more" if len(near) > NAMED else ""
-    names = ", ".join(str(folder) for folder in near[:NAMED])
-    return f"; name the folder of one, as {names}{more}" if near else ""
+    more = told(texts.MORE, count=len(near) - NAMED) if len(near) > NAMED else ""
+    folders = ", ".join(str(folder) for folder in near[:NAMED])
+    return told(texts.INSTEAD, folders=folders, more=more) if near else ""
 
 
 def _version_text(editors: Sequence[EditorSupport], project: Path) -> str | None:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 
+from bridge.core.errors import RequestError, UserError
 from bridge.core.texts import Phrases, Text, is_chinese
 
 VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
@@ -26,6 +27,17 @@ def told(text: Text, **values: object) -> str:
 def translated(said: str, phrases: Phrases) -> str:
     """`said`, which is English, in that language."""
     return phrases.in_chinese(said) if reads_chinese() else said
+
+
+def explained(error: UserError | RequestError) -> str:
+    """What an error says for people, in that language where it is known."""
+    # Only where something is wrong.
+    from bridge.commands.texts.errors import PHRASES
+
+    if not isinstance(error, RequestError):
+        return translated(str(error), PHRASES)
+    message, hint = translated(error.message, PHRASES), translated(error.hint, PHRASES)
+    return (message + hint) if message.endswith("。") else f"{message} {hint}".strip()
 
 
 def reads_chinese() -> bool:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from bridge.commands.language import reads_chinese, told
+from bridge.commands.texts import measures as texts
+from bridge.core.texts import Text
+
 DAY_S, HOUR_S, MINUTE_S = 86_400, 3600, 60
 
 
@@ -9,15 +13,15 @@ def duration(seconds: float) -> str:
     """`45 s`, `3 min 20 s`, `2 h 5 min`, `4 d 3 h`."""
     whole = round(seconds)
     if whole < MINUTE_S:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+        return told(texts.SECONDS, count=f"{seconds:.1f}" if seconds < 10 else whole)
     for unit, name, lower, lower_name in (
-        (DAY_S, "d", HOUR_S, "h"),
-        (HOUR_S, "h", MINUTE_S, "min"),
-        (MINUTE_S, "min", 1, "s"),
+        (DAY_S, texts.DAYS, HOUR_S, texts.HOURS),
+        (HOUR_S, texts.HOURS, MINUTE_S, texts.MINUTES),
+        (MINUTE_S, texts.MINUTES, 1, texts.SECONDS),
     ):
         if whole >= unit:
             rest = whole % unit // lower
-            return f"{whole // unit} {name}" + (f" {rest} {lower_name}" if rest else "")
+            return told(name, count=whole // unit) + (f" {told(lower_name, count=rest)}" if rest else "")
     raise AssertionError(seconds)
 
 
@@ -31,9 +35,10 @@ def size(count: float) -> str:
     return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
 
 
-def counted(count: float, noun: str) -> str:
+def counted(count: float, noun: Text) -> str:
     """`0 jobs`, `1 job`, `7 jobs`."""
-    return f"{count:.0f} {noun}" + ("" if count == 1 else "s")
+    plural = "" if count == 1 or reads_chinese() else "s"
+    return f"{count:.0f} {told(noun)}{plural}"
 
 
 def millis(value: float | None) -> str:
@@ -42,6 +47,6 @@ def millis(value: float | None) -> str:
         return "-"
     if value >= 10_000:
         return duration(value / 1000)
-    return (
-        f"{value / 1000:.1f} s" if value >= 1000 else f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
-    )
+    if value >= 1000:
+        return told(texts.SECONDS, count=f"{value / 1000:.1f}")
+    return told(texts.MILLISECONDS, count=f"{value:.0f}" if value >= 10 else f"{value:.1f}")

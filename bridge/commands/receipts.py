@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bridge.audit.plain import plain
+from bridge.commands.language import told, translated
 from bridge.commands.shared import as_json_text, say_json, table
+from bridge.commands.texts import receipts as texts
 from bridge.core.errors import RequestError, UserError
 
 if TYPE_CHECKING:
@@ -40,23 +42,21 @@ def receipts(limit: int, as_json: bool) -> None:
     elif found:
         _show(found)
     elif not damaged:
-        click.echo("No command has changed anything yet.")
+        click.echo(told(texts.NONE))
     if damaged:
-        which = "Receipt" if len(damaged) == 1 else "Receipts"
-        raise _unreadable(f"{which} {', '.join(map(str, damaged))} in {database} can't be read")
+        which = texts.DAMAGED if len(damaged) == 1 else texts.DAMAGED_SOME
+        raise _unreadable(told(which, receipts=", ".join(map(str, damaged)), database=database))
 
 
 def _show(found: Sequence[Receipt]) -> None:
     from bridge.store.records import when_text
 
-    table(
-        [
-            (str(r.id), when_text(r.created), r.project_name or r.project, _state(r), _what(r), r.note)
-            for r in found
-        ],
-        ("id", "when", "project", "state", "what", "why"),
-        less=("why", "project"),
-    )
+    heads = {name: told(head) for name, head in texts.HEADS.items()}
+    rows = [
+        (str(r.id), when_text(r.created), r.project_name or r.project, _state(r), _what(r), _why(r))
+        for r in found
+    ]
+    table(rows, tuple(heads.values()), less=(heads["why"], heads["project"]))
 
 
 @click.command()
@@ -79,10 +79,10 @@ def revert(receipt: int, editor: str, as_json: bool) -> int:
     if as_json:
         say_json(made)
     else:
-        outcome = "put back" if made.get("state") == "applied" else "NOT put back"
-        click.echo(f"Receipt {receipt} is {outcome} (receipt {made.get('id')}).")
+        outcome = texts.BACK if made.get("state") == "applied" else texts.NOT_BACK
+        click.echo(told(outcome, receipt=receipt, made=made.get("id")))
         for problem in _maps(made.get("errors")):
-            click.echo(plain(f"  {problem.get('path', '')} {problem.get('message', '')}".rstrip()))
+            click.echo(plain(f"  {_problem(problem)}".rstrip()))
     return 0 if made.get("state") == "applied" and not made.get("errors") else 1
 
 
@@ -117,16 +117,14 @@ def _store(database: Path) -> Iterator[ReceiptStore | None]:
         yield None if db is None else ReceiptStore(db)
     # In a damaged file a column may have any name.
     except (MsgspecError, KeyError, *FAILURES) as error:
-        raise _unreadable(f"The receipts in {database} can't be read ({error})") from None
+        raise _unreadable(told(texts.UNREADABLE, database=database, reason=error)) from None
     finally:
         if db is not None:
             db.conn.close()
 
 
 def _unreadable(said: str) -> UserError:
-    return UserError(
-        f"{said}: `popbridge db check` looks at the file, `popbridge db restore` puts back a backup."
-    )
+    return UserError(told(texts.LOOK, said=said))
 
 
 def _revert_audit(receipt: int) -> Mapping[str, Any] | None:
@@ -181,11 +179,16 @@ async def _revert(connection_file: Path, receipt: int, editor: str) -> Mapping[s
 
 
 def _unknown(receipt: int) -> UserError:
-    return UserError(f"There is no receipt {receipt}: `popbridge receipts` lists them.")
+    return UserError(told(texts.UNKNOWN, receipt=receipt))
 
 
 def _state(receipt: Receipt) -> str:
-    return f"{receipt.state} (reverts {receipt.reverts})" if receipt.reverts is not None else receipt.state
+    state = told(texts.STATES[receipt.state])
+    return state if receipt.reverts is None else told(texts.REVERTS, state=state, receipt=receipt.reverts)
+
+
+def _why(receipt: Receipt) -> str:
+    return translated(receipt.note, texts.PHRASES)
 
 
 def _what(receipt: Receipt) -> str:
@@ -193,9 +196,17 @@ def _what(receipt: Receipt) -> str:
     before, after = _by_path(receipt.before), _by_path(receipt.after or receipt.args.get("changes"))
     lines = [f"{path}: {_changes(before.get(path, {}), options)}" for path, options in after.items()]
     if len(lines) > SHOWN:
-        lines[SHOWN:] = [f"and {len(lines) - SHOWN} more files; --json shows them"]
-    errors = [f"{problem.get('path', '')} {problem.get('message', '')}" for problem in _maps(receipt.errors)]
-    return "\n".join([*lines, *(f"error: {error.strip()}" for error in errors)]) or receipt.command
+        lines[SHOWN:] = [told(texts.MORE_FILES, count=len(lines) - SHOWN)]
+    errors = [told(texts.ERROR, error=_problem(problem)) for problem in _maps(receipt.errors)]
+    return "\n".join([*lines, *errors]) or receipt.command
+
+
+def _problem(problem: Mapping[str, Any]) -> str:
+    """What an editor says of a file, in its own words where they aren't known."""
+    from bridge.audit.reasons import PHRASES
+
+    message = translated(str(problem.get("message", "")), PHRASES)
+    return f"{problem.get('path', '')} {message}".strip()
 
 
 def _by_path(changes: object) -> dict[str, Mapping[str, Any]]:
@@ -204,7 +215,7 @@ def _by_path(changes: object) -> dict[str, Mapping[str, Any]]:
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     changed = (name for name in after if name not in before or before[name] != after[name])
-    return ", ".join(f"{name} {_change(before, after, name)}" for name in changed) or "nothing changed"
+    return ", ".join(f"{name} {_change(before, after, name)}" for name in changed) or told(texts.UNCHANGED)
 
 
 def _change(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> str:

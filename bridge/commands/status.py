@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from bridge.commands.language import explained
 from bridge.commands.listing import as_json
 from bridge.commands.shared import say_json, screen_width
 from bridge.core.errors import UserError
@@ -26,7 +27,7 @@ def status(as_json: bool) -> int:
     try:
         found = ask()
     except UserError as error:
-        click.echo(f"popbridge: {error}", err=True)
+        click.echo(f"popbridge: {explained(error)}", err=True)
         return 1
     if as_json:
         say_json(found)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bridge.commands.language import explained, told
 from bridge.commands.shared import screen_width
+from bridge.commands.texts import status as texts
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def top(interval: float) -> int:
     try:
         first = _look(console)
     except UserError as error:
-        click.echo(f"popbridge: {error}", err=True)
+        click.echo(f"popbridge: {explained(error)}", err=True)
         return 1
     if console.is_terminal:
         _live(console, first, interval)
@@ -74,4 +76,4 @@ def _look_again(console: Console) -> RenderableType:
     try:
         return _look(console)
     except UserError as error:
-        return Text(f"{error}\nStill looking; Ctrl-C ends this.")
+        return Text(f"{explained(error)}\n{told(texts.STILL)}")

@@ -23,6 +23,7 @@ from bridge.connection import ConnectionFile
 from bridge.core.errors import UserError
 from bridge.core.messages import Popup
 from bridge.core.versions import lowest
+from bridge.demo.launch import HINT, EditorError, launched
 from bridge.demo.report import Change, page
 from bridge.demo.textures import DemoTexture, save, textures
 from bridge.paths import Paths
@@ -113,6 +114,8 @@ async def _show(
             ):
                 receipts = await _applied(paths, process)
         popups = _popups(paths)
+    except EditorError:
+        raise
     except UserError as error:
         raise UserError(f"{error} What daemon and editor said: {out / 'demo.log'}") from None
     finally:
@@ -164,8 +167,7 @@ async def _running(
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
         return
-    command = support.editor_command(editor, project)
-    process = await asyncio.create_subprocess_exec(*command, env=dict(env), stdout=log, stderr=log)
+    process = await launched(support.editor_command(editor, project), env, log)
     try:
         yield process
     finally:
@@ -186,7 +188,7 @@ async def _applied(
     paths: Paths, editor: Process | None, patience_s: float = PATIENCE_S
 ) -> list[dict[str, Any]]:
     """The receipts, once there are some and none of them waits for the `editor`. Raises UserError."""
-    hint = " `popbridge demo --headless` needs no real editor." if editor is not None else ""
+    hint = f" {HINT}" if editor is not None else ""
     found: list[dict[str, Any]] = []
 
     def done() -> bool:

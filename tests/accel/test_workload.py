@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from accel.image.catalogue import OPERATIONS
-from accel.workload import Input, WorkloadError, load, names, workload
+from accel.workload import Input, WorkloadError, batched, load, names, workload
 from bridge.images import popbridge_workloads
 from tests.accel import workloads
 
@@ -32,6 +32,31 @@ def test_what_no_worker_could_run_is_refused_where_it_is_declared():
         TypeError, match=r"workload test\.odd: params is <class 'dict'>; it must be a subclass"
     ):
         workload("test.odd", version=1, params=dict)(workloads.say)
+
+
+def test_what_no_worker_could_run_is_no_batch_either():
+    before = workloads.many.workload
+
+    def inside(items, limits):
+        return []
+
+    declare = batched(workloads.many, sample=lambda n: {})
+    with pytest.raises(TypeError, match=r"^batches of workload test\.many: inside is inside of another func"):
+        declare(inside)
+    for short in (lambda items, limits: [], eval("lambda items, limits: []")):
+        with pytest.raises(TypeError, match=r"many: a lambda has no name, so that no worker finds it: write"):
+            declare(short)
+    assert workloads.many.workload is before
+
+
+def test_a_function_of_a_class_is_refused_as_no_module_holds_it_by_its_name():
+    class Outer:
+        def run(inputs, params, limits):
+            return None
+
+    Outer.run.__qualname__ = "Outer.run"
+    with pytest.raises(TypeError, match=r"workload test\.method: run is inside of a class, so that no"):
+        workloads.declare("test.method")(Outer.run)
 
 
 def test_a_wrong_parameter_is_named():

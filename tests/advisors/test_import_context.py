@@ -15,7 +15,7 @@ import pytest
 
 from accel.texture import context
 from accel.texture.classification import Classification
-from accel.texture.examine import Examination
+from accel.texture.examine import Examination, examine
 from bridge.advisors import import_context, import_known, import_look, texture_import
 from bridge.advisors.import_context import Projects, SeenSoFar
 from bridge.advisors.import_flow import TextureImportAdvisor
@@ -245,7 +245,8 @@ async def test_what_an_audit_saw_joins_in_parts_while_others_are_heard(
 
 
 @pytest.mark.parametrize(
-    "damage", ["nothing", "version", "kinds", "cut", "shares", "nan", "extents", "odd", "few", "text"]
+    "damage",
+    ["nothing", "version", "judged_by", "kinds", "cut", "shares", "nan", "extents", "odd", "few", "text"],
 )
 async def test_what_an_audit_kept_in_another_form_or_damaged_says_nothing(
     tmp_path: Path, damage: str
@@ -255,6 +256,7 @@ async def test_what_an_audit_kept_in_another_form_or_damaged_says_nothing(
     known = msgspec.msgpack.decode(file.read_bytes(), type=import_known.Known)
     changed = {
         "version": {"version": 0},
+        "judged_by": {"judged_by": known.judged_by[:-1]},
         "kinds": {"kinds": [*known.kinds[1:], known.kinds[0]]},
         "shares": {"shares": known.shares[:-1]},
         "nan": {"shares": b"\xff" * len(known.shares)},
@@ -266,6 +268,22 @@ async def test_what_an_audit_kept_in_another_form_or_damaged_says_nothing(
     file.write_bytes({"cut": data[:-1], "text": b"{"}.get(damage, data))
     found = import_known.read(tmp_path, tmp_path)
     assert (found is None) == (damage != "nothing")
+
+
+@pytest.mark.parametrize("changed", ["reading", "code", "model"])
+async def test_what_an_audit_kept_says_nothing_once_textures_are_read_or_judged_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    kept_in(tmp_path, tmp_path, WIDGETS)
+    assert import_known.read(tmp_path, tmp_path) is not None
+    record = examine.workload
+    if changed == "reading":
+        monkeypatch.setattr("accel.image.reading.VERSION", 99)
+    elif changed == "code":
+        monkeypatch.setattr(examine, "workload", msgspec.structs.replace(record, version=99))
+    else:
+        monkeypatch.setattr(import_known, "models_of", lambda name: [])
+    assert import_known.read(tmp_path, tmp_path) is None
 
 
 async def test_the_advisor_of_a_daemon_that_starts_knows_what_an_audit_saw(

@@ -121,8 +121,8 @@ async def test_a_file_that_is_still_being_saved_is_waited_for(
     real = Examiner._examine
     asked = []
 
-    async def and_it_is_saved(self: Examiner, question: Question) -> Outcome:
-        outcome = await real(self, question)
+    async def and_it_is_saved(self: Examiner, question: Question, size: int) -> Outcome:
+        outcome = await real(self, question, size)
         asked.append(question)
         if len(asked) == 2:
             path.write_text("albedo and the rest", encoding="utf-8")
@@ -140,8 +140,8 @@ async def test_a_file_that_never_comes_to_rest_is_a_note(
     path = put(game, "a.png", "albedo")
     real = Examiner._examine
 
-    async def and_it_grows(self: Examiner, question: Question) -> Outcome:
-        outcome = await real(self, question)
+    async def and_it_grows(self: Examiner, question: Question, size: int) -> Outcome:
+        outcome = await real(self, question, size)
         with path.open("a", encoding="utf-8") as file:
             file.write(" more")
         return outcome

@@ -47,6 +47,40 @@ def test_a_damage_whose_error_is_no_unicode_is_said_in_one_line(
     assert code == 1 and "Nothing of it can be read" in out
 
 
+@pytest.fixture
+def chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+
+
+@pytest.mark.usefixtures("chinese")
+def test_who_reads_chinese_is_told_in_chinese(popbridge: Any, database: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "saved.db"
+    code, out, _ = popbridge("db", "check")
+    assert code == 0 and f"{database} 完好：" in out and "架构 " in out and "行数" in out
+    assert f"{saved}：" in popbridge("db", "backup", str(saved))[1]
+    assert f"{saved} 已经存在：" in popbridge("db", "backup", str(saved))[2]
+    assert f"{database} 现为 {saved} 的内容。" in popbridge("db", "restore", str(saved))[1]
+    assert popbridge("db", "vacuum")[1].startswith(f"{database}：")
+    assert "请指定备份 FILE" in popbridge("db", "restore")[2]
+    newer(saved)
+    assert popbridge("db", "restore", str(saved))[2] == (
+        f"popbridge: 无法恢复 {saved}（它由更新版本的 PopBridge 创建：请先更新 PopBridge）；"
+        "没有做任何更改。\n"
+    )
+
+
+@pytest.mark.usefixtures("chinese")
+def test_damage_is_told_in_chinese(popbridge: Any, database: Path) -> None:
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute("UPDATE receipts SET state = 'gone' WHERE id = 7")
+    code, out, _ = popbridge("db", "check")
+    assert (
+        code == 1 and "已损坏" in out and "无法读取 receipts 的第 7 行" in out and "以下各行仍可读取" in out
+    )
+    assert json.loads(popbridge("db", "check", "--json")[1])["report"]["problems"][0].startswith("row 7 of")
+
+
 class TestCheck:
     def test_a_whole_one_is_told_with_what_it_holds(self, popbridge: Any, database: Path) -> None:
         for quick in ([], ["--quick"]):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 
 import msgspec
+import pytest
 from rich.console import Console
 
 from bridge.commands.drawing import drawn
@@ -29,6 +31,37 @@ def text(status: Status, most: int | None = None) -> str:
     out = io.StringIO()
     Console(file=out, width=160).print(drawn(status, most))
     return out.getvalue()
+
+
+def test_who_reads_chinese_has_a_status_in_chinese_with_names_as_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    figures = {
+        "popbridge_cache_hits_total": 8.0, "popbridge_cache_misses_total": 2.0,
+        "popbridge_cache_entries": 5.0,
+        "popbridge_journal_jobs_open{waiting}": 3.0, "popbridge_blobs": 7.0, "popbridge_store_failing": 1.0,
+        "popbridge_blobs_quota_bytes": 4096.0,
+    }  # fmt: skip
+    away = msgspec.structs.replace(SESSION, attached=False)
+    idle = msgspec.structs.replace(WORKER, busy=False)
+    changed = {"sessions": [SESSION, away], "workers": [WORKER, idle], "away": 9, "lag_p95_ms": 3.0}
+    full = msgspec.structs.replace(STATUS, figures=figures, refused={"overloaded": 4}, **changed)
+    out = text(full)
+    for said in (
+        "PopBridge 1，位于 ws://127.0.0.1:1/ws，已运行 5.0 秒（进程 1）",
+        "请求      未完成 8 (1 interactive, 7 bulk)，上限 9",
+        "已更换    启动以来 3 个工作进程（2 crashed, 1 memory）",
+        "已拒绝    启动以来 4 个请求（4 overloaded）",
+        "客户端    1 个连接，1 个会话，另有 9 个暂时保留",
+        "启动以来 10 个请求，其中 80% 无需运行；5 个结果，0 B",
+        "日志簿    3 等待中, 0 运行中；启动以来 0 完成, 0 失败, 0 取消", "数据块    7 个，0 B，上限 4.0 KiB",
+        "目前无法写入", "空闲", "已断开", "……另有 8 项", "95 % 的定时器最多延迟 3.0 毫秒",
+    ):  # fmt: skip
+        assert said in out
+    for name in ("[bold]Castle[/bold]", "image.resize", "godot 4.4"):
+        out = out.replace(name, "")
+    assert not re.findall(r"[a-z]{2,} [a-z]{2,}", out.replace("queue p95", ""))
 
 
 def test_what_people_named_is_shown_as_it_is() -> None:

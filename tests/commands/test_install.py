@@ -64,6 +64,23 @@ class TestInstall:
         _, out, _ = popbridge("install", "acme", str(project), "--remove", "--json")
         assert json.loads(out) == {"path": "addon2.txt", "what": "removed"}
 
+    def test_who_reads_chinese_is_told_in_chinese(
+        self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+        _, out, _ = popbridge("install", "acme", str(project))
+        assert out.startswith("已创建     addon2.txt\n请在编辑器中打开该工程：")
+        assert popbridge("install", "acme", str(project))[1] == "未改变     addon2.txt\n无需更改。\n"
+        assert json.loads(popbridge("install", "acme", str(project), "--json")[1])["what"] == "unchanged"
+        assert "未知引擎 'frostbite'；已知：acme" in popbridge("install", "frostbite", str(project))[2]
+        (project / "inner").mkdir()
+        assert popbridge("install", "acme", str(project / "inner"))[2].endswith(
+            f"inner 不是 acme 工程；请指定工程所在的文件夹，例如 {project.resolve()}。\n"
+        )
+        assert "不是文件夹" in popbridge("install", "acme", str(project / "gone"))[2]
+        (project / "acme.txt").write_text("7.0", "utf-8")
+        assert "属于 acme 7.0，没有支持该版本的插件" in popbridge("install", "acme", str(project))[2]
+
     def test_an_unknown_engine_is_told_with_those_that_are_known(self, popbridge: Any, project: Path) -> None:
         code, _, err = popbridge("install", "frostbite", str(project))
         assert code == 2 and one_line(err)

@@ -130,6 +130,26 @@ class TestReceipts:
     def test_before_the_first_change_there_is_nothing_to_list(self, popbridge: Any) -> None:
         assert popbridge("receipts") == (0, "No command has changed anything yet.\n", "")
 
+    def test_who_reads_chinese_is_told_in_chinese(
+        self, popbridge: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+        assert popbridge("receipts") == (0, "还没有命令做过更改。\n", "")
+        error = {"path": "x", "message": "x can't be written: it is read-only."}
+        made = keep_receipt(home, [f"res://{n}.png" for n in range(10)], errors=[error])
+        _, out, _ = popbridge("receipts")
+        assert out.splitlines()[0].split() == ["编号", "时间", "工程", "状态", "内容", "原因"]
+        assert "已应用" in out and "贴图导入：no_mipmaps" in out and "m false → true" in out
+        assert "另有 2 个文件；用 --json 可全部显示" in out and "错误：x x 为只读，无法写入" in out
+        assert json.loads(popbridge("receipts", "--json")[1])["state"] == "applied"
+        assert popbridge("revert", str(made))[2] == (
+            "popbridge: PopBridge 没有运行：请用 `popbridge serve` 启动。\n"
+        )
+        assert "没有回执 99：" in popbridge("revert", "99")[2]
+        damage(home, made, state="gone")
+        code, _, err = popbridge("receipts")
+        assert code == 2 and f"无法读取 {home / 'popbridge.db'} 中的回执 {made}：" in err
+
     def test_revert_without_a_daemon_says_to_start_it(self, popbridge: Any, receipt: int) -> None:
         code, _, err = popbridge("revert", str(receipt))
         assert code == 2 and one_line(err) and "popbridge serve" in err

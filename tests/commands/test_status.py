@@ -202,3 +202,11 @@ def _control(terminal: int) -> None:
     fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
     # Whoever started the tests in the background may have had it ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.mark.parametrize("command", ["status", "top"])
+def test_who_reads_chinese_is_told_in_chinese_that_no_daemon_runs(
+    popbridge: Any, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert popbridge(command) == (1, "", "popbridge: PopBridge 没有运行：请用 `popbridge serve` 启动。\n")

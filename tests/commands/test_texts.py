@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import re
+import sqlite3
 import string
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +21,13 @@ from accel.devices.trial import Runtime
 from accel.models.catalogue import MODELS
 from accel.models.manifest import Url
 from accel.models.store import MISSING, ModelStore, again
-from bridge.commands.texts import devices, models, tune
+from bridge.audit import fix
+from bridge.commands.language import explained
+from bridge.commands.texts import db, devices, errors, install, models, receipts, status, tune, usage
+from bridge.connection import ConnectionFile
+from bridge.core.errors import AMBIGUOUS_EDITOR, EDITOR_GONE, UNSUPPORTED, RequestError, UserError
 from bridge.core.texts import Phrases, Text
+from bridge.store.database import open_database, open_readonly
 from tests.accel.models.records import file, model
 
 CUDA, TENSORRT = BY_NAME["cuda"], BY_NAME["tensorrt"]
@@ -46,7 +55,7 @@ def english(said: str) -> list[str]:
     return re.findall(r"[a-z']{2,} [a-z]{2,}", bare)
 
 
-@pytest.mark.parametrize("module", [devices, models, tune])
+@pytest.mark.parametrize("module", [db, devices, install, models, receipts, status, tune, usage])
 def test_both_languages_say_the_same_values(module: Any) -> None:
     found = list(texts(module))
     assert len(found) > 10
@@ -58,7 +67,9 @@ def _fields(text: str) -> Iterator[str]:
     return (name for _, name, _, _ in string.Formatter().parse(text) if name)
 
 
-@pytest.mark.parametrize("phrases", [devices.PATTERNS, models.PATTERNS, tune.PATTERNS])
+@pytest.mark.parametrize(
+    "phrases", [db.PATTERNS, devices.PATTERNS, errors.PATTERNS, models.PATTERNS, tune.PATTERNS]
+)
 def test_no_pattern_hides_another(phrases: tuple[tuple[str, str], ...]) -> None:
     literal = [(pattern, zh) for pattern, zh in phrases if not re.search(r"[()\[\]|+*?]", pattern)]
     for pattern, zh in literal:
@@ -184,4 +195,86 @@ def test_what_sources_say_one_after_the_other_is_told_in_chinese() -> None:
         "https://a.example/x：30 秒内没有收到数据（经由代理 p:8080），已保留 1.0 / 2.0 MB，"
         "重新下载时会继续；pip 无法下载 tiny 1.0：无法连接软件包索引。"
         "请稍后重新下载，或自行提供文件：`popbridge models import FILE`"
+    )
+
+
+NEW, OLD = {"res://a.png": {"mipmaps": True}}, {"res://a.png": {"mipmaps": False}}
+
+
+def mistakes(folder: Path) -> Iterator[Callable[[], object]]:
+    """What raises an error for people, each by the code that finds the mistake."""
+    (folder / "file").touch()
+    (folder / "bad.json").write_text("{")
+    sqlite3.connect(folder / "foreign.db").execute("CREATE TABLE theirs (x)").connection.close()
+    open_database(folder / "newer.db").conn.close()
+    with contextlib.closing(sqlite3.connect(folder / "newer.db", isolation_level=None)) as connection:
+        connection.execute("INSERT INTO _sqlite_migrations VALUES (99, 'popbridge', 'flying', '')")
+    (folder / "damaged.db").write_bytes(b"no database at all" * 400)
+    yield lambda: ConnectionFile.read(folder / "none.json")
+    yield lambda: ConnectionFile.read(folder / "file" / "none.json")
+    yield lambda: ConnectionFile.read(folder / "bad.json")
+    for name in ("foreign.db", "newer.db", "damaged.db"):
+        yield functools.partial(open_database, folder / name)
+    yield lambda: open_database(folder / "file" / "below.db")
+    yield lambda: open_readonly(folder / "damaged.db")
+    yield lambda: fix._refuse_changed(NEW, OLD, {}, partly=False)
+    yield lambda: fix._refuse_changed(NEW, OLD, {"res://a.png": {"mipmaps": None}}, partly=False)
+
+
+def test_each_mistake_is_told_in_chinese_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    for make in mistakes(tmp_path):
+        with pytest.raises(UserError) as told:
+            make()
+        said = explained(told.value)
+        assert said != str(told.value) and said.endswith("。") and not english(said), said
+
+
+@pytest.mark.parametrize(
+    ("error", "chinese"),
+    [
+        (
+            RequestError(
+                UNSUPPORTED,
+                name="Receipt 5",
+                reason="it changed nothing (failed), so that nothing can be put back",
+            ),
+            "回执 5：它没有更改任何内容（failed），无可恢复。",
+        ),
+        (
+            RequestError(EDITOR_GONE, editor="An editor with the project 'My Game'"),
+            "没有打开工程“My Game”的编辑器连接。请在编辑器中打开该工程。",
+        ),
+        (
+            RequestError(EDITOR_GONE, "Reconnect.", editor="The daemon"),
+            "与守护进程的连接已断开。请重新连接。",
+        ),
+        (
+            RequestError(AMBIGUOUS_EDITOR, editors="s1 (editor g 1); s2 (editor g 2)"),
+            "有多个编辑器打开了该工程：s1 (editor g 1); s2 (editor g 2)。"
+            "请指定其中一个（`popbridge revert --editor`）。",
+        ),
+        (RequestError(UNSUPPORTED, "Try.", name="What", reason="is theirs"), "What: is theirs. Try."),
+    ],
+)
+def test_what_the_daemon_refuses_is_told_with_what_to_do(
+    error: RequestError, chinese: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    english_ = f"{error.message} {error.hint}".strip()
+    assert explained(error) == english_
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert explained(error) == chinese
+
+
+def test_what_the_system_says_of_a_database_stays_as_it_is() -> None:
+    said = (
+        "The database /a b/c.db can't be used (the disk is full (SQLite says so)): make room, or free, mend "
+        "or move that file."
+    )
+    assert errors.PHRASES.in_chinese(said).startswith(
+        "无法使用数据库 /a b/c.db（磁盘已满（SQLite says so））："
+    )
+    assert (
+        db.PHRASES.in_chinese("row 3 of receipts can't be read: is damaged")
+        == "无法读取 receipts 的第 3 行：is damaged"
     )

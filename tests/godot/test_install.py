@@ -225,6 +225,20 @@ def test_the_editors_path_may_have_spaces(tmp_path: Path, monkeypatch: pytest.Mo
     assert GodotSupport(GODOT3).find_editor() == [str(editor)]
 
 
+def test_a_folder_is_one_word_too_so_that_it_is_named_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "My Godot.app").mkdir()
+    monkeypatch.setenv("POPBRIDGE_GODOT4", str(tmp_path / "My Godot.app"))
+    assert GodotSupport(GODOT4).find_editor() == [str(tmp_path / "My Godot.app")]
+
+
+def test_a_quotation_without_an_end_is_told_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POPBRIDGE_GODOT4", '"my godot')
+    with pytest.raises(UserError, match='POPBRIDGE_GODOT4 holds no command: "my godot'):
+        GodotSupport(GODOT4).find_editor()
+
+
 def test_without_an_editor_none_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("POPBRIDGE_GODOT4", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))

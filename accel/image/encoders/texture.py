@@ -43,7 +43,7 @@ def compressed(image: Raster, params: Compress) -> tuple[Compressed, OutputFile]
     levels = [found.data, *map(encode, subject.levels(format)[1:])]
     swizzle = "rrr1" if format.channels == "r" else ""
     same = texels.srgb == (image.transfer == "srgb")
-    multiplied = image.multiplied and image.has_alpha and same and params.alpha != "drop"
+    multiplied = image.blends and same and params.alpha != "drop"
     texture = Texture(texels, image.width, image.height, levels, swizzle, multiplied)
     container = _container(params, format)
     data = dds.packed(texture) if container == "dds" else ktx2.packed(texture, params.zstd)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from accel.image.decoded import Pixels
+from accel.image.decoded import Alpha, Pixels
 from accel.image.readers.stream import Picture, Stream
 
 _HEADER = 1 << 20
@@ -119,10 +119,12 @@ def _by_library(stream: Stream, header: _Header, path: str) -> Picture:
         file.close()
     if detail or pixels is None:
         raise _failed(stream, path, detail)
-    # OpenEXR, "Technical introduction": colours are multiplied by alpha.
+    # OpenEXR, "Technical introduction": colours are multiplied by alpha. Data stay as they are, as no writer
+    # would multiply them again.
+    alpha: Alpha = "straight" if chosen.data else "multiplied"
     return Picture(
         _placed(pixels, header, [None if index is None else index - begin for index in chosen.places]),
-        chosen.model, chosen.alpha, alpha="multiplied", float_bits=16 if halves else 32, data=chosen.data,
+        chosen.model, chosen.alpha, alpha=alpha, float_bits=16 if halves else 32, data=chosen.data,
     )  # fmt: skip
 
 

@@ -25,12 +25,13 @@ _STRIP = 1 << 16
 
 
 def exr(image: Raster, params: Writing) -> bytes:
-    """Scanlines in blocks of 16, zipped. Colours are multiplied by alpha, as the format has it; data aren't.
+    """Scanlines in blocks of 16, zipped. Colours are multiplied by alpha, as the format has it, unless they
+    are already; data aren't.
 
     Raises WorkloadError `unsupported`.
     """
-    multiplied = image.has_alpha and not image.data
-    pixels = mixed(image.pixels, "multiplied") if multiplied else image.pixels
+    straight = image.has_alpha and not (image.data or image.multiplied)
+    pixels = mixed(image.pixels, "multiplied") if straight else image.pixels
     oiio = library()
     kind = "float"
     if bits(image, params) == 16:

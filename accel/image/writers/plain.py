@@ -34,7 +34,7 @@ def plain(image: Raster, params: Writing) -> Texture:
     little = first.dtype.newbyteorder("<")
     data = [level.astype(little, copy=False).tobytes() for level in levels]
     swizzle = "rrr1" if first.shape[2] == 1 else ""
-    return Texture(format, image.width, image.height, data, swizzle, image.multiplied and image.has_alpha)
+    return Texture(format, image.width, image.height, data, swizzle, image.blends)
 
 
 def bits(image: Raster, params: Writing) -> int:

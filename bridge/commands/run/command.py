@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec import Struct
 
+from bridge.commands.language import told
 from bridge.commands.shared import assignments, read_settings
+from bridge.commands.texts import usage as texts
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -117,13 +119,11 @@ def run(
 
 def _check(out: Path | None, name: str | None, resume: bool, workers: int | None, daemon: bool) -> None:
     if out is None and (resume or name is not None):
-        raise click.UsageError(
-            f"{'--resume' if resume else '--name'} wants --out, the folder of the outputs."
-        )
+        raise click.UsageError(told(texts.WANTS_OUT, option="--resume" if resume else "--name"))
     if name is not None and (not name or Path(name).name != name):
-        raise click.UsageError("--name is a name alone: --out says where.")
+        raise click.UsageError(told(texts.BARE_NAME))
     if daemon and workers is not None:
-        raise click.UsageError("--workers is for runs without --daemon: the daemon has its own.")
+        raise click.UsageError(told(texts.OWN_WORKERS))
 
 
 def _check_joined(workload: str, files: Sequence[str]) -> None:

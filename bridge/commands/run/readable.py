@@ -10,6 +10,8 @@ from bridge.commands.shared import as_json_text, size_text
 WRITTEN = {"name", "format", "width", "height", "channels", "bit_depth", "levels", "size"}
 """The facts of an image that was written: accel.image.operation.Written."""
 LONGEST_LIST = 12
+LONGEST_TEXT = 10_000
+"""Characters of a text: what stands on two dense pages is told whole."""
 
 
 def readable(head: str, value: Any, width: int) -> Iterator[str]:
@@ -57,10 +59,17 @@ def _short(value: Any) -> str:
     if isinstance(value, bytes):
         return f"{len(value):,} bytes"
     if isinstance(value, str):
-        return value or '""'
+        return shortened(value) or '""'
     if isinstance(value, Sequence):
         return _list(value)
     return str(value) if isinstance(value, int) else as_json_text(value)
+
+
+def shortened(text: str) -> str:
+    """A text's beginning and its length, where it is long."""
+    if len(text) <= LONGEST_TEXT:
+        return text
+    return f"{text[:LONGEST_TEXT]}... ({len(text):,} characters in all; --json gives all of them)"
 
 
 def _map(value: Mapping[str, Any]) -> str:

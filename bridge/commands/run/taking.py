@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from accel.image import reading
 from bridge.commands.run.batch import Outcome
 from bridge.commands.run.jobs import Job
 from bridge.commands.run.made import Inputs, Made, job_key, states
@@ -49,7 +50,7 @@ class Keeping:
         self._teller = teller
         self._outputs = outputs
         self._made = made
-        self._recipe = [plan.recipe, plan.essence]
+        self._recipe = [plan.recipe, plan.essence, reading.VERSION]
         self._resume = resume
 
     def inputs(self, job: Job) -> Inputs:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bridge.audit.plain import plain, plain_lines
-from bridge.commands.run.readable import readable
+from bridge.commands.run.readable import readable, shortened
 from bridge.commands.shared import say_json, screen_width
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Teller:
             return
         at_fault = f"{error.name}: " if error.name and len(job.files) > 1 and error.name in job.files else ""
         head = plain(f"{job.label or self._title}: {at_fault}")
-        click.echo(f"{head}{plain_lines(said)}", err=True)
+        click.echo(f"{head}{plain_lines(shortened(said))}", err=True)
 
     def skipped(self, job: Job, files: Sequence[str]) -> None:
         self._count("unchanged")

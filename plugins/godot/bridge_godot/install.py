@@ -118,7 +118,7 @@ class GodotSupport:
     def find_editor(self) -> Sequence[str]:
         # The variable may hold a loader and its arguments before the editor itself.
         if wanted := os.environ.get(self._godot.variable):
-            return [wanted] if Path(wanted).is_file() else split_command(wanted, windows=os.name == "nt")
+            return _named(self._godot.variable, wanted)
         found = (shutil.which(name) for name in self._godot.executables)
         return next(([editor] for editor in found if editor), [])
 
@@ -166,6 +166,16 @@ class GodotSupport:
         except OSError as error:
             raise _unwritable(path, error) from None
         return AssetChange(projects.FILE, "unchanged" if text.text == before else "updated")
+
+
+def _named(variable: str, wanted: str) -> list[str]:
+    """The command that a variable holds; a path, of a folder too, may have spaces. Raises UserError."""
+    if os.path.exists(wanted):
+        return [wanted]
+    try:
+        return split_command(wanted, windows=os.name == "nt")
+    except ValueError as error:
+        raise UserError(f"{variable} holds no command: {wanted} ({error}). Mend or unset it.") from None
 
 
 def split_command(command: str, *, windows: bool) -> list[str]:

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 from accel.image.compress import Compress, compress
-from accel.image.light import decode_table, srgb
+from accel.image.light import at_depth, decode_table, srgb
 from accel.image.load import decode_image
-from accel.image.open_raster import open_raster
 from accel.image.premultiply import Premultiply, premultiply
-from accel.image.save import save
+from accel.image.save import fitted, save
 from accel.workload import Input, Limits
-from tests.accel.image.operating import made, noise, raster
+from tests.accel.image.files import exr
+from tests.accel.image.operating import KINDS, made, noise, raster
+from tests.accel.image.rasters import reopened
+from tests.accel.image.second import decoded
 
 
 def every(kind=np.uint8):
@@ -102,9 +104,60 @@ def test_what_a_texture_says_is_undone_when_it_is_opened(tmp_path):
     pixels = noise(8, 8, 4)
     pixels[..., 3] |= 128
     (file,), _ = save("a", made(premultiply, raster(pixels)), Premultiply(format="ktx2"))
-    (tmp_path / "a").write_bytes(file.data)
-    found = open_raster(Input("a", str(tmp_path / "a")), Limits()).pixels
+    found = reopened(file.data, tmp_path).pixels
     assert np.abs(found.astype(int) - pixels).max() <= 2
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("params", [{}, {"linear_light": False}, {"transfer": "linear"}], ids=str)
+def test_exr_holds_colours_times_alpha_once_and_is_opened_as_what_was_multiplied(tmp_path, kind, params):
+    image = raster(noise(16, 16, 4, kind), params.get("transfer", "auto"))
+    image.pixels[..., 3] = np.maximum(image.pixels[..., 3], KINDS[kind] / 2)
+    light = at_depth(image, "float32").pixels
+    multiplied = made(premultiply, image, **params)
+    for bits in ("same", "32"):
+        (file,), _ = save("a", multiplied, Premultiply(format="exr", bits=bits))
+        assert np.allclose(decoded(file.data, "exr")[0], light * mask(light), atol=0.01)
+        assert np.allclose(reopened(file.data, tmp_path).pixels, light, atol=0.02)
+
+
+def mask(pixels):
+    """Alpha for the colours, 1 for itself."""
+    return np.concatenate([*[pixels[..., 3:]] * 3, np.ones_like(pixels[..., 3:])], axis=2)
+
+
+def test_an_exr_that_is_multiplied_is_the_exr_that_it_was(tmp_path):
+    stored = noise(8, 8, 4, "float32")
+    stored[0, 0] = 0
+    image = reopened(exr(stored, ("R", "G", "B", "A"), "float"), tmp_path)
+    (file,), _ = save("a", made(premultiply, image), Premultiply())
+    assert np.allclose(decoded(file.data, "exr")[0], stored, atol=1e-6)
+
+
+def test_codes_that_are_multiplied_are_multiplied_light_in_floats(tmp_path):
+    half = np.full((4, 4, 4), (255, 255, 255, 128), np.uint8)
+    multiplied = made(premultiply, raster(half), linear_light=False)
+    (file,), _ = save("a", multiplied, Premultiply(format="ktx2", bits="32"))
+    (tmp_path / "a").write_bytes(file.data)
+    found = decode_image(Input("a", str(tmp_path / "a")), Limits())
+    assert found.alpha == "multiplied" and np.allclose(found.pixels, 128 / 255)
+
+
+@pytest.mark.parametrize("format", ["jpeg", "hdr"])
+@pytest.mark.parametrize("light", [True, False])
+def test_without_transparency_it_is_put_on_white_as_what_was_multiplied(format, light):
+    image = raster(np.full((4, 4, 4), (200, 100, 50, 128), np.uint8))
+    image.pixels[:2, :, 3] = 0
+    multiplied = made(premultiply, image, linear_light=light)
+    shown = [fitted(each, Premultiply(format=format)).pixels for each in (multiplied, image)]
+    assert np.allclose(*shown, atol=1.5 if format == "jpeg" else 0.01)
+
+
+@pytest.mark.parametrize("format", ["png", "tiff", "tga"])
+def test_formats_that_say_nothing_hold_the_numbers(tmp_path, format):
+    multiplied = made(premultiply, raster(noise(8, 8, 4)))
+    (file,), _ = save("a", multiplied, Premultiply(format=format))
+    assert np.array_equal(reopened(file.data, tmp_path).pixels, multiplied.pixels)
 
 
 def test_without_alpha_nothing_is_said(tmp_path):

@@ -4,8 +4,8 @@ import pytest
 from accel.image.fingerprint import NoParams, fingerprint
 from accel.image.inspect import Inspect, inspect
 from accel.texture.classify import Surroundings, classify
-from accel.texture.examine import Examine, examine
-from accel.workload import Input, Limits, WorkloadError
+from accel.texture.examine import Examine, examine, examine_several
+from accel.workload import Input, Item, Limits, WorkloadError
 from tests.accel.conftest import image
 
 
@@ -29,3 +29,17 @@ def test_a_broken_file_is_refused_by_name(tmp_path):
     with pytest.raises(WorkloadError, match="truncated or corrupt PNG") as caught:
         examine([Input("half.png", str(path))], Examine(), Limits())
     assert caught.value.name == "half.png"
+
+
+def test_several_at_once_get_what_each_gets_alone_and_a_broken_one_costs_no_other(tmp_path):
+    y, x = np.mgrid[:40, :40]
+    items = []
+    for number, name in enumerate(("a_albedo.png", "half.png", "b_n.png")):
+        pixels = np.stack([x * 4, y * (2 + number), (x * y) % 256], -1).astype(np.uint8)
+        data = image(pixels).pngsave_buffer()
+        (tmp_path / name).write_bytes(data[:-40] if name == "half.png" else data)
+        items.append(Item([Input(name, str(tmp_path / name))], Examine(preview=16 * number)))
+    first, broken, last = examine_several(items, Limits())
+    assert [first, last] == [examine(item.inputs, item.params, Limits()) for item in items[::2]]
+    assert isinstance(broken, WorkloadError) and broken.name == "half.png" and broken.code == "bad_input"
+    assert [one.code for one in examine_several(items[1:2], Limits())] == ["bad_input"]

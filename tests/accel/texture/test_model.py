@@ -27,6 +27,12 @@ def test_what_nobody_doubts_is_recognised(kind):
     assert CLASS_OF[KINDS[int(probabilities.argmax())]] == CLASS_OF[kind]
 
 
+def test_several_at_once_are_judged_as_each_alone():
+    images = [extract(decoded(pixels)) for pixels in UNDOUBTED.values()]
+    together = model().predict_all(images)
+    assert together == pytest.approx(np.stack([model().predict(one) for one in images]), abs=1e-5)
+
+
 @pytest.mark.parametrize("image", ["picture", "patch"])
 def test_it_judges_by_each_image_beside_the_features(image):
     wall = extract(decoded(bricks()))

@@ -107,6 +107,15 @@ class TestOutputs:
         # The files are the second recipe's now.
         assert summary() == "4 done"
 
+    def test_resume_does_again_what_was_read_otherwise(
+        self, popbridge: Any, textures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        arguments = [str(textures / "wall.png"), "--out", str(tmp_path / "out"), "--json", "--resume"]
+        self.convert(popbridge, *arguments)
+        assert "unchanged" in json.loads(self.convert(popbridge, *arguments)[1])
+        monkeypatch.setattr("accel.image.reading.VERSION", 99)
+        assert "unchanged" not in json.loads(self.convert(popbridge, *arguments)[1])
+
     def test_resume_tells_where_unchanged_outputs_are(
         self, popbridge: Any, textures: Path, tmp_path: Path
     ) -> None:

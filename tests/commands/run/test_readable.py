@@ -56,6 +56,16 @@ def test_what_is_short_stands_on_one_line(value: Any, says: str) -> None:
     assert list(readable("x", value, 80)) == [says]
 
 
+def test_of_a_text_that_fills_screens_the_beginning_and_the_length_are_told() -> None:
+    page, book = "a" * 10_000, "b" * 50_000_000
+    assert list(readable("x", page, 80)) == [f"x: {page}"]
+    told = f"{'b' * 10_000}... (50,000,000 characters in all; --json gives all of them)"
+    assert list(readable("x", book, 80)) == [f"x: {told}"]
+    assert list(readable("x", {"text": book, "pages": [book]}, 80)) == [
+        "x:", f"  text: {told}", f"  pages: {told}",
+    ]  # fmt: skip
+
+
 def test_what_is_long_has_a_line_for_each_fact() -> None:
     value = {
         "width": 3,

@@ -40,3 +40,15 @@ def test_names_that_steer_a_terminal_are_escaped(capsys: pytest.CaptureFixture[s
     out, err = capsys.readouterr()
     assert out == "石头\\x1b[2J\\n.png: two\nlines\\x07\n  -> a\\r.png\n  -> b.png\n"
     assert err == "石头\\x1b[2J\\n.png: is broken:\nline 2\\x1b\n"
+
+
+def test_a_long_text_is_whole_in_json_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    job, text = Job(("a.png",)), "x" * 20_000
+    for as_json in (False, True):
+        teller = Teller("image.ocr", as_json=as_json)
+        teller.done(job, ExecutorResult(text, [], 0.0, 0.0, "CPU"), [])
+        teller.failed(job, WorkloadError("bad_input", text))
+        said = capsys.readouterr()
+        lines = said.out.splitlines() + said.err.splitlines()
+        assert len(lines) == 2 and [text in line for line in lines] == [as_json, as_json]
+        assert as_json or all("20,000 characters in all" in line for line in lines)

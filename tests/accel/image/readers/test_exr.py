@@ -5,6 +5,8 @@ import pytest
 
 from accel.workload import WorkloadError
 from tests.accel.image.files import exr, picture
+from tests.accel.image.rasters import reopened, written
+from tests.accel.image.second import decoded
 
 
 def light(channels: int) -> np.ndarray:
@@ -127,6 +129,15 @@ def test_a_layer_with_colours_comes_before_one_of_unknown_names(read):
 def test_two_channels_are_no_colours_to_which_a_curve_belongs(read):
     assert read(exr(light(2), ("U", "V"))).data and read(exr(light(2), ("R", "G"))).data
     assert not read(exr(light(3), ("R", "G", "B"))).data
+
+
+def test_data_with_alpha_are_as_the_file_has_them_and_go_into_the_next_file_so(read, tmp_path):
+    stored = np.abs(light(3))
+    found = read(exr(stored, ("U", "V", "A"), "float"))
+    assert (found.alpha, found.has_alpha, found.data) == ("straight", True, True)
+    image = reopened(exr(stored, ("U", "V", "A"), "float"), tmp_path)
+    again, names = decoded(written(image, "exr")[0], "exr")
+    assert names == ("R", "G", "B", "A") and np.array_equal(again[..., [0, 1, 3]], stored)
 
 
 @pytest.mark.parametrize(("kind", "bits"), [("half", 16), ("float", 32)])

@@ -7,7 +7,7 @@ import pyvips
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from accel.image.readers import png
+from accel.image.readers import png, unfiltering
 from accel.workload import WorkloadError
 from tests.accel.image.broken import chunk
 from tests.accel.image.files import picture
@@ -75,24 +75,56 @@ def test_what_is_said_beside_the_pixels_changes_none(read):
     assert (by_libvips(file(stored, before=aside))[0] == stored).all()
 
 
+FILTERS = ["sub", "up", "avg", "paeth", "all"]
+
+
+def filtered(pixels, filter):
+    image = pyvips.Image.new_from_array(pixels, interpretation="srgb" if pixels.shape[2] > 2 else "b-w")
+    return image.pngsave_buffer(filter=filter)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("filter", FILTERS)
+@pytest.mark.parametrize("size", [(1, 1), (7, 5), (200, 300)])
+def test_rows_with_filters_are_read_without_libvips(read, filter, channels, size):
+    pytest.importorskip("kornia_rs")
+    stored = picture(*size, channels)
+    data = filtered(stored, filter)
+    assert (plain(data, 1 << 20).pixels == stored).all()
+    decoded = read(data)
+    assert (decoded.pixels == stored).all() and decoded.contents == data
+    assert decoded.has_alpha == (channels == 4) and decoded.pixels.flags.c_contiguous
+    assert decoded.color_model == ("rgb" if channels > 2 else "grey")
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-@pytest.mark.parametrize("filter", ["sub", "up", "avg", "paeth", "all"])
-def test_rows_with_filters_are_inflated_for_libvips(read, filter, channels):
+@pytest.mark.parametrize("filter", FILTERS)
+def test_rows_whose_filters_are_not_undone_here_are_inflated_for_libvips(read, filter, channels, monkeypatch):
+    # As on a machine that kornia-rs has no wheel for.
+    monkeypatch.setattr(unfiltering, "_decode", None)
     stored = picture(300, 200, channels)
-    image = pyvips.Image.new_from_array(stored, interpretation="srgb" if channels > 2 else "b-w")
-    data = image.pngsave_buffer(filter=filter)
+    data = filtered(stored, filter)
     found = png.inflate(data, 1 << 20)
     assert found.picture() is None
     assert (by_libvips(found.stored())[0] == stored).all()
     assert (read(data).pixels == stored).all() and read(data).contents == data
 
 
-def test_one_filter_in_the_last_row_is_seen(read):
+def test_grey_with_alpha_and_filters_is_read_by_libvips(read):
+    stored = picture(300, 200, 2)
+    data = filtered(stored, "all")
+    assert plain(data, 1 << 20) is None
+    assert (read(data).pixels == stored).all() and read(data).has_alpha
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_one_filter_in_the_last_row_is_seen(read, here, monkeypatch):
+    if not here:
+        monkeypatch.setattr(unfiltering, "_decode", None)
     stored = picture(400, 600, 3)
     steps = np.diff(stored[-1:], axis=1, prepend=np.uint8(0))
     raw = rows(stored[:-1]) + rows(steps, filter=1)
     data = with_stream(stored, zlib.compress(raw))
-    assert plain(data, 1 << 20) is None
     assert (read(data).pixels == stored).all()
 
 

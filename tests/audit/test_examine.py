@@ -1,0 +1,99 @@
+"""Textures that wait are examined together, each as if it were alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from accel.executor import LocalExecutor
+from accel.texture.examine import AT_ONCE, Examine, examine
+from accel.workload import Input, Limits
+from bridge.audit import examine as module
+from bridge.audit.cache import Cache
+from bridge.audit.examine import Answer, Examiner, Question, Trouble, Workers
+from tests.accel.conftest import image
+from tests.audit import doubles
+
+
+@pytest.fixture
+def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many textures each batch had."""
+    sizes: list[int] = []
+    real = LocalExecutor.run_batch
+
+    async def run_batch(self: LocalExecutor, workload: Any, take: Any, **how: Any) -> Any:
+        def counted() -> Any:
+            parts = take()
+            sizes.append(len(parts))
+            return parts
+
+        return await real(self, workload, counted, **how)
+
+    monkeypatch.setattr(LocalExecutor, "run_batch", run_batch)
+    return sizes
+
+
+def textures(folder: Path, count: int) -> list[Question]:
+    rng = np.random.default_rng(7)
+    for number in range(count):
+        pixels = rng.integers(0, 256, (40 + number, 40, 3), dtype=np.uint8)
+        (folder / f"{number}.png").write_bytes(image(pixels).pngsave_buffer())
+    return [Question(f"{number}.png", {}) for number in range(count)]
+
+
+async def answers(folder: Path, questions: Sequence[Question], workload: Any = examine) -> dict[str, Answer]:
+    workers = Workers(1, Limits(), 0, 60.0)
+    try:
+        examiner = Examiner(folder, workload.workload, b"", workers, Cache(None))
+        return {answer.question.file: answer async for answer in examiner.answers(questions)}
+    finally:
+        await workers.close()
+
+
+async def test_what_waits_is_examined_together_and_told_as_if_alone(
+    tmp_path: Path, batches: list[int]
+) -> None:
+    questions = textures(tmp_path, 9)
+    (tmp_path / "4.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more, for longer than it may be half saved")
+    found = await answers(tmp_path, questions)
+    assert max(batches) == AT_ONCE and sum(batches) >= 9 and len(found) == 9
+    broken = found.pop("4.png").outcome
+    assert isinstance(broken, Trouble) and broken.code == "bad_input"
+    for name, answer in found.items():
+        alone = examine([Input(name, str(tmp_path / name))], Examine(), Limits())
+        assert answer.outcome == alone.value
+
+
+@pytest.mark.parametrize(("small", "most"), [(1 << 20, 8), (100, 4)])
+async def test_no_more_wait_than_are_done_before_their_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: int, most: int
+) -> None:
+    monkeypatch.setattr(module, "SMALL", small)
+    waiting = [0, 0]
+    real = Workers.run
+
+    async def run(self: Workers, *job: Any) -> Any:
+        waiting[0] += 1
+        waiting[1] = max(waiting)
+        try:
+            return await real(self, *job)
+        finally:
+            waiting[0] -= 1
+
+    monkeypatch.setattr(Workers, "run", run)
+    assert len(await answers(tmp_path, textures(tmp_path, 12))) == 12
+    assert waiting == [0, most]
+
+
+async def test_what_is_large_or_examined_by_a_plugin_is_examined_alone(
+    tmp_path: Path, batches: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.png").write_text("albedo", encoding="utf-8")
+    assert len(await answers(tmp_path, [Question("a.png", {})], doubles.examine)) == 1
+    monkeypatch.setattr(module, "SMALL", 100)
+    assert len(await answers(tmp_path, textures(tmp_path, 3))) == 3
+    assert batches == []

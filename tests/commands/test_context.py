@@ -1,0 +1,49 @@
+"""The headings of help, in the reader's language."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import pytest
+
+from bridge.cli import cli
+from bridge.commands.context import Context, Formatter
+
+
+@pytest.mark.parametrize("locale", ["C", "zh_CN.UTF-8"])
+@pytest.mark.parametrize("command", [[], ["models"], ["models", "pull"], ["db", "check"], ["run"]])
+def test_help_has_its_headings_in_the_readers_language(
+    popbridge: Any, monkeypatch: pytest.MonkeyPatch, locale: str, command: list[str]
+) -> None:
+    monkeypatch.setenv("LC_ALL", locale)
+    code, out, _ = popbridge(*command, "--help")
+    lines = out.splitlines()
+    usage, options, commands = (
+        ("Usage: ", "Options:", "Commands:") if locale == "C" else ("用法：", "选项：", "命令：")
+    )
+    assert code == 0 and lines[0].startswith(f"{usage}{' '.join(['popbridge', *command])} ")
+    assert options in lines and (commands in lines) == (command in ([], ["models"]))
+    assert not any(line in lines for line in ("Options:", "Commands:")) or locale == "C"
+
+
+def test_a_group_without_a_command_shows_the_same(popbridge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert popbridge("models")[2] == popbridge("models", "--help")[1]
+
+
+def test_a_heading_that_isnt_known_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    formatter = Formatter(width=80)
+    formatter.write_usage("popbridge", "x")
+    with formatter.section("Odd"):
+        formatter.write_heading("Options")
+    assert formatter.getvalue() == "用法：popbridge x\n\nOdd:\n  选项：\n"
+
+
+def test_every_command_and_those_in_groups_have_that_context() -> None:
+    with click.Context(cli) as context:
+        found = [cli.get_command(context, name) for name in cli.list_commands(context)]
+    inner = [each for one in found if isinstance(one, click.Group) for each in one.commands.values()]
+    assert len(found) > 10 and len(inner) > 5
+    assert all(one is not None and one.context_class is Context for one in (cli, *found, *inner))

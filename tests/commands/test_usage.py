@@ -1,0 +1,67 @@
+"""Calls that can't be understood, as click finds it out, in the reader's language."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commands.shell import one_line
+
+NUMBERS = "应为整数，1 <= x <= 100000"
+CALLS = [
+    (["run"], "缺少参数 'WORKLOAD[+STEP...]'。", "run"),
+    (["nonsense"], "没有命令 'nonsense'。", ""),
+    (["recipts"], "没有命令 'recipts'。您是指 'receipts' 吗？", ""),
+    (["models", "pul"], "没有命令 'pul'。您是指 'pull' 吗？", "models"),
+    (["--unknown"], "没有选项 '--unknown'。", ""),
+    (["run", "x", "--forc"], "没有选项 '--forc'。您是指 '--force' 吗？", "run"),
+    (["run", "x", "--foo"], "没有选项 '--foo'。您是指 '--force' 或 '--out' 吗？", "run"),
+    (["receipts", "--limit"], "选项 '--limit' 缺少值。", "receipts"),
+    (["run", "x", "--force=3"], "选项 '--force' 不带值。", "run"),
+    (["receipts", "--limit", "x"], f"'--limit' 的值无效：{NUMBERS}。", "receipts"),
+    (["receipts", "--limit", "0"], f"'--limit' 的值无效：{NUMBERS}。", "receipts"),
+    (["run", "x", "--timeout", "0"], "'--timeout' 的值无效：应为数字，0 < x <= 86400。", "run"),
+    (["audit", ".", "--locale", "x"], "'--locale' 的值无效：应为 'en', 'zh-CN' 之一。", "audit"),
+    (["run", "x", "--out", __file__], "'--out' 的值无效：应为文件夹，而不是文件。", "run"),
+    (["db", "backup", str(Path(__file__).parent)], "'FILE' 的值无效：应为文件，而不是文件夹。", "db backup"),
+    (["db", "check", "one", "more"], "多余的参数：one more。", "db check"),
+    (["run", "x", "--resume"], "--resume 需要 --out，即输出文件夹。", "run"),
+    (["audit", ""], "PROJECT 为空：请指定工程的文件夹，当前文件夹用 . 表示。", "audit"),
+    (["audit", ".", "--baseline", ""], "--baseline 需要文件名。", "audit"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "says", "command"), CALLS, ids=[" ".join(call) for call, _, _ in CALLS])
+def test_who_reads_chinese_is_told_in_chinese_alone_what_is_wrong_with_a_call(
+    popbridge: Any, monkeypatch: pytest.MonkeyPatch, call: list[str], says: str, command: str
+) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    shows = f"用法见 `{f'popbridge {command}'.strip()} --help`。"
+    assert popbridge(*call) == (2, "", f"popbridge: {says}{shows}\n")
+
+
+@pytest.mark.parametrize(("call", "command"), [(call, command) for call, _, command in CALLS])
+def test_each_mistake_names_the_command_that_shows_how(popbridge: Any, call: list[str], command: str) -> None:
+    code, _, err = popbridge(*call)
+    assert code == 2 and one_line(err)
+    assert err.endswith(f"`{f'popbridge {command}'.strip()} --help` shows how.\n")
+
+
+def test_a_slip_in_a_commands_name_is_told_with_what_was_meant(popbridge: Any) -> None:
+    assert "No such command 'recipts'. Did you mean 'receipts'?" in popbridge("recipts")[2]
+
+
+def test_what_has_no_chinese_keeps_to_one_language(popbridge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import click
+
+    from bridge.commands.usage import said_of
+
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    context = click.Context(click.Command("odd"), info_name="odd")
+    odd = click.UsageError("It is\n  odd.", context)
+    assert said_of(odd) == "It is odd. `odd --help` shows how."
+    assert said_of(click.BadParameter("it is odd.", context, click.Argument(["name"]))) == (
+        "'NAME' 的值无效：it is odd。用法见 `odd --help`。"
+    )
