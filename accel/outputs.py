@@ -6,18 +6,15 @@ import contextlib
 import errno
 import hashlib
 import os
-import time
 import uuid
 from pathlib import Path
 
 from accel.frames import ResultFile
+from accel.replacing import replace_file
 from accel.workload import OutputFile, WorkloadError
 
 NO_ROOM = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT") if hasattr(errno, name))
 """How systems say that a disk is full."""
-
-WAITS_S = (0.01, 0.05, 0.2, 0.5)
-"""Between the tries to move a file that another program has open."""
 
 
 def named(file: OutputFile) -> ResultFile:
@@ -62,22 +59,9 @@ def _write(path: Path, data: bytes) -> None:
     draft = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         draft.write_bytes(data)
-        _put_in_place(draft, path)
+        # Where it can't be replaced, another worker may have made it in between, and it is being read.
+        replace_file(draft, path, done=path.is_file)
     finally:
         # What can't be removed now goes as the folder is swept.
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
-
-
-def _put_in_place(draft: Path, path: Path) -> None:
-    for wait_s in (*WAITS_S, None):
-        try:
-            return os.replace(draft, path)
-        except PermissionError:
-            # Windows replaces no file that is open: another worker made it in between, and it is being read.
-            if path.is_file():
-                return
-            # Nor does it move one that is: virus scanners open each new file.
-            if wait_s is None:
-                raise
-        time.sleep(wait_s)

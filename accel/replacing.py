@@ -4,7 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+
+WAITS_S = (0.01, 0.05, 0.2, 0.5) if sys.platform == "win32" else ()
+"""Between the tries to move a file that another program has open, or over one: only Windows refuses it."""
+
+
+def replace_file(source: str | Path, target: str | Path, *, done: Callable[[], bool] | None = None) -> None:
+    """`os.replace`, which on Windows waits up to 0.8 s for whoever has one of the files open.
+
+    Virus scanners open each new file, and editors read what others write. `done` is asked after each try that
+    failed: whether there is no need any more. Raises OSError.
+    """
+    for wait_s in (*WAITS_S, None):
+        try:
+            return os.replace(source, target)
+        except PermissionError:
+            if done is not None and done():
+                return
+            if wait_s is None:
+                raise
+        time.sleep(wait_s)
 
 
 def replaced(file: Path, contents: bytes) -> None:
@@ -13,8 +36,8 @@ def replaced(file: Path, contents: bytes) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         draft.write_bytes(contents)
-        os.replace(draft, file)
+        replace_file(draft, file)
     except OSError:
-        # Of a disk that is full, or where Windows replaces no file that somebody reads.
+        # Of a disk that is full, or where somebody reads it for long.
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 from packaging.version import Version
 
+from accel.replacing import replace_file
 from accel.workload import (
     Batching,
     Compose,
@@ -65,7 +66,7 @@ __all__ = [
     "OnEvent", "OnPopup", "OnPopupClose", "Output", "OutputFile", "Params", "Platform", "Popup",
     "PopupClose", "ProjectInfo", "RequestError", "Result", "Resume", "RunResult", "SessionView",
     "Setting", "Skip", "TextureAsset", "TextureIntent", "UserError", "Version", "VersionScheme", "Walked",
-    "Workload", "WorkloadError", "Wrap", "batched", "hidden", "hookimpl", "walk", "workload",
+    "Workload", "WorkloadError", "Wrap", "batched", "hidden", "hookimpl", "replace_file", "walk", "workload",
 ]  # fmt: skip
 
 

@@ -127,6 +127,8 @@ def _reader_left(error: SystemExit | OSError) -> bool:
 
 def _fails(stream: TextIO) -> bool:
     try:
+        # What isn't buffered has nothing left to flush. Where it arrives, a traceback follows it.
+        stream.write("\n")
         stream.flush()
     except (OSError, ValueError):
         return True

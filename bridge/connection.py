@@ -10,6 +10,7 @@ from typing import Self
 import msgspec
 from msgspec import Struct
 
+from accel.replacing import replace_file
 from bridge.core.errors import UserError
 
 
@@ -43,7 +44,8 @@ class ConnectionFile(Struct):
         draft.unlink(missing_ok=True)
         draft.touch(mode=0o600)
         draft.write_bytes(json.dumps(msgspec.to_builtins(self), indent=1).encode())
-        draft.replace(path)
+        # Clients that wait for a daemon look at it again and again.
+        replace_file(draft, path)
 
 
 def _no_folder(path: Path) -> Path | None:

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct, field
 
+from accel.replacing import replace_file
 from bridge.core.errors import UserError
 from bridge.core.patterns import pattern
 
@@ -214,7 +215,7 @@ def _replace(path: Path, before: bytes | None, after: bytes) -> bool:
             shutil.copymode(place, draft)
         if _bytes(path) != before:
             return False
-        draft.replace(place)
+        replace_file(draft, place)
         return True
     except OSError as error:
         raise UserError(f"{path} can't be written ({error.strerror or error}).") from None

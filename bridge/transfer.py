@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from accel.replacing import replace_file
 from bridge import wire
 from bridge.connection import ConnectionFile
 from bridge.core.errors import UserError
@@ -197,7 +198,7 @@ def get(file: ConnectionFile, name: str, target: Path | None, stop: threading.Ev
     try:
         with part.open("xb") as written:
             _download(file, name, written, stop)
-        os.replace(part, target)
+        replace_file(part, target)
     finally:
         part.unlink(missing_ok=True)
     return b""

@@ -87,13 +87,23 @@ class TestMistakes:
         with Path("/dev/full").open("wb") as full:
             assert subprocess.run(command, stdout=subprocess.PIPE, stderr=full, timeout=60).returncode == code
 
+    @pytest.mark.parametrize("unbuffered", ["", "1"])
     @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["config"], ["audit", "--help"], []])
-    def test_a_pipe_that_nobody_reads_ends_a_command_without_a_word(self, arguments: list[str]) -> None:
+    def test_a_pipe_that_nobody_reads_ends_a_command_without_a_word(
+        self, arguments: list[str], unbuffered: str
+    ) -> None:
         reading, writing = os.pipe()
         os.close(reading)
         command = [sys.executable, "-X", "dev", "-m", "bridge.cli", *arguments]
         try:
-            done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, timeout=60, text=True)
+            done = subprocess.run(
+                command,
+                stdout=writing,
+                stderr=subprocess.PIPE,
+                timeout=60,
+                text=True,
+                env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            )
         finally:
             os.close(writing)
         assert done.returncode == 2 and bool(done.stderr) == (arguments == [])
@@ -133,7 +143,7 @@ class TestMistakes:
         monkeypatch.setattr(receipts, "read_receipts", fail)
         with pytest.raises(OSError, match="Invalid argument"):
             popbridge("receipts")
-        monkeypatch.setattr(sys, "stdout", SimpleNamespace(flush=fail))
+        monkeypatch.setattr(sys, "stdout", SimpleNamespace(write=fail))
         assert cli.main(["receipts"]) == 2
 
     def test_other_exit_codes_stay(self, popbridge: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import resource
 import socket
 import struct
 import sys
@@ -387,6 +386,8 @@ async def test_an_offset_that_moved_meanwhile_is_asked_again(client: Client) -> 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such measure there")
 async def test_a_large_file_costs_no_memory(client: Client, tmp_path: Path) -> None:
+    import resource
+
     source = tmp_path / "source"
     with source.open("wb") as file:
         file.truncate(256 << 20)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from accel.models.manifest import File, Model, Part, Shipped
+from accel.replacing import replace_file
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -134,7 +134,7 @@ class ModelStore:
                 shutil.copyfile(contents, part)
             if digest(part) != file.sha256:
                 raise ModelError(f"{file.name} isn't the file that was declared (its SHA-256 is another)")
-            os.replace(part, path)
+            replace_file(part, path)
         except OSError as error:
             raise Unwritable(path, error) from None
         finally:

@@ -82,7 +82,7 @@ def _run(command: Sequence[str], name: str, tell: Tell, scratch: str) -> None:
     window = getattr(subprocess, "CREATE_NO_WINDOW", 0)
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        encoding="utf-8", errors="replace", creationflags=window, env=os.environ | _temporary(scratch),
+        encoding="utf-8", errors="replace", creationflags=window, env=_environment(scratch),
     ) as process:  # fmt: skip
         try:
             assert process.stdout is not None
@@ -107,9 +107,10 @@ def _listened(lines: Iterable[str], name: str, tell: Tell) -> tuple[list[str], i
     return said, size
 
 
-def _temporary(folder: str) -> dict[str, str]:
-    """The variables that name the folder for temporary files, on any system."""
-    return dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder)
+def _environment(scratch: str) -> dict[str, str]:
+    """pip's: it writes UTF-8, and its temporary files into `scratch`, on any system."""
+    # On Windows a pipe has a code page that lacks pip's signs and most names.
+    return {**os.environ, "PYTHONIOENCODING": "utf-8", **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), scratch)}
 
 
 def _failure(name: str, said: Sequence[str], size: int, scratch: str) -> ModelError:

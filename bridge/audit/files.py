@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from accel.replacing import replace_file
 from bridge.core.errors import UserError
 
 STDOUT = "-"
@@ -74,7 +75,7 @@ def _replace(path: Path, pieces: Iterable[str]) -> None:
         _fill(draft, "x", pieces)
         if path.exists():
             shutil.copymode(path, draft)
-        draft.replace(path)
+        replace_file(draft, path)
     finally:
         draft.unlink(missing_ok=True)
 

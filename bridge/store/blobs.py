@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from accel.replacing import replace_file
 from bridge.core import errors
 from bridge.core.errors import RequestError
 from bridge.store.ages import Ages, Mark
@@ -154,7 +155,7 @@ class BlobStore:
                 draft.unlink(missing_ok=True)
                 os.utime(place)
                 return
-            os.replace(draft, place)
+            replace_file(draft, place)
             self.came(name, size)
 
     def refuse_size(self, name: str, size: int) -> None:

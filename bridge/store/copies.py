@@ -11,6 +11,7 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
+from accel.replacing import replace_file
 from bridge.store.blobs import NAME
 
 KEPT = 3
@@ -46,7 +47,7 @@ def _fill(source: sqlite3.Connection, draft: Path) -> None:
 def put_in_place(draft: Path, target: Path) -> None:
     """`target` is `draft` from now on, whenever the power fails. Raises OSError."""
     sync(draft)
-    os.replace(draft, target)
+    replace_file(draft, target)
     sync_folder(target.parent)
 
 

@@ -1,9 +1,8 @@
 import asyncio
-import os
 import time
-from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import pyvips
 
@@ -23,11 +22,9 @@ async def until(condition, what: str, seconds: float = 20.0):
 def runs(pid: int) -> bool:
     """Whether a process still runs (a zombie doesn't)."""
     try:
-        os.kill(pid, 0)
-    except OSError:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
-    stat = Path(f"/proc/{pid}/stat")
-    return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
 @pytest.fixture

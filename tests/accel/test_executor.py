@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import uvloop
 
 from accel.batching import Batcher
 from accel.executor import LocalExecutor, cores
@@ -19,6 +18,7 @@ from accel.workload import Input, Limits
 from tests.accel import workloads
 from tests.accel.asking import go, held, refused
 from tests.accel.conftest import runs, until
+from tests.accel.loops import LOOPS
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -64,7 +64,7 @@ async def test_a_worker_whose_warm_up_fails_still_works(make_executor):
     await local.close()
 
 
-@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+@pytest.mark.parametrize("loop", LOOPS)
 def test_it_works_on_the_default_loop_and_on_uvloop(loop, tmp_path):
     async def all_of_it():
         local = LocalExecutor(2, Limits(), 0, warm=())
@@ -275,7 +275,7 @@ async def test_a_hanging_job_ends_at_its_deadline_and_its_worker_is_replaced(exe
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="what a job starts outlives it there")
-@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+@pytest.mark.parametrize("loop", LOOPS)
 def test_what_a_job_has_started_ends_with_its_worker(loop, tmp_path):
     async def main():
         local = LocalExecutor(1, Limits(), 0, warm=())

@@ -1,4 +1,5 @@
 import os
+import sys
 
 import pytest
 
@@ -94,3 +95,16 @@ def test_an_outcome_that_cannot_be_sent_costs_its_own_job_alone():
 def test_files_of_a_batch_are_kept_in_the_folder(tmp_path):
     (only,) = together("file", out_dir=str(tmp_path))
     assert (tmp_path / only.files[0].sha256).read_bytes() == b"made"
+
+
+def test_where_the_time_of_a_process_is_counted_in_coarse_steps_all_that_passed_is_taken(monkeypatch):
+    monkeypatch.setattr(jobs, "COARSE", True)
+    monkeypatch.setattr(jobs.time, "process_time", lambda: 0.0)
+    watch = jobs.Stopwatch()
+    run, computed = watch.share()
+    assert computed == run > 0
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="clocks of other systems count in fine steps")
+def test_on_windows_it_is():
+    assert jobs.COARSE

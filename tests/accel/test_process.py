@@ -6,13 +6,13 @@ import signal
 import sys
 
 import pytest
-import uvloop
 
 from accel import process
 from accel.frames import Done, Job, Setup, pack, replies
 from accel.process import Worker, WorkerDied, environment, interpreter
 from accel.workload import Limits
 from tests.accel.conftest import runs, until
+from tests.accel.loops import LOOPS
 
 with contextlib.suppress(ImportError):  # Windows has none
     import resource
@@ -30,7 +30,7 @@ async def test_a_worker_answers_and_ends():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a worker has no console there")
-@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+@pytest.mark.parametrize("loop", LOOPS)
 def test_a_terminals_ctrl_c_never_reaches_a_worker_that_is_still_starting(loop):
     async def session():
         worker = await Worker.spawn(SETUP, {})
@@ -162,7 +162,7 @@ async def test_cancelling_a_question_leaves_nothing_behind():
     await worker.end()
 
 
-@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+@pytest.mark.parametrize("loop", LOOPS)
 def test_a_worker_whose_pipe_was_closed_since_it_was_lent_has_died(loop):
     async def main():
         worker = await Worker.spawn(SETUP, {})
@@ -176,7 +176,7 @@ def test_a_worker_whose_pipe_was_closed_since_it_was_lent_has_died(loop):
         runner.run(main())
 
 
-@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+@pytest.mark.parametrize("loop", LOOPS)
 def test_a_process_that_ends_while_it_is_started_is_a_dead_worker_and_no_error(loop, monkeypatch):
     made = Worker.__init__
 

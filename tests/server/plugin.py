@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -138,7 +139,9 @@ def dies(inputs: Sequence[Input], params: Once, limits: Limits) -> Output:
             time.sleep(params.then_s)
             return Output(lives)
         print("died", file=file)
-    os.kill(os.getppid() if params.parent else os.getpid(), signal.SIGKILL)
+    # On Windows, any signal ends a process at once.
+    kill = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL
+    os.kill(os.getppid() if params.parent else os.getpid(), kill)
     time.sleep(60)
     return Output("unreachable")
 

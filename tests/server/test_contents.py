@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -81,7 +82,8 @@ async def test_a_file_that_has_changed_is_read_again(
     await contents.digests(look(contents, file), "normal")
     old = file.stat()
     file.write_bytes(b"two")
-    os.utime(file, ns=(old.st_atime_ns, old.st_mtime_ns))  # as tools do that unpack archives
+    if sys.platform != "win32":  # which tells only when a file was made, and not when it changed
+        os.utime(file, ns=(old.st_atime_ns, old.st_mtime_ns))  # as tools do that unpack archives
     assert await contents.digests(look(contents, file), "normal") == [sha(b"two")]
     other = tmp_path / "b"
     other.write_bytes(b"six")

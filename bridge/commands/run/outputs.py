@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from accel.image.suffixes import suffix_of
+from accel.replacing import replace_file
 from bridge.commands.run.jobs import UNFIT, Job
 from bridge.commands.run.made import Made
 from bridge.core.errors import UserError
@@ -94,9 +95,9 @@ class Outputs:
             if not last:
                 # Two outputs of equal content are one file as yet.
                 source = shutil.copyfile(source, f"{source}.copy")
-            os.replace(source, path)
+            replace_file(source, path)
         except PermissionError as error:
-            # Windows replaces no file that another program has open.
+            # Windows replaces no file that another program has open, and goes on having.
             raise WorkloadError("forbidden", f"{path} can't be replaced ({error.strerror})") from None
         except OSError as error:
             raise UserError(f"{path} can't be written ({error.strerror}).") from None

