@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -289,6 +289,16 @@ class Context(Protocol):
 
         Kept in the project's `popbridge.toml`. Raises RequestError where that can't be read or written.
         """
+
+    async def note(self, session: SessionView, marks: Collection[bytes]) -> None:
+        """Keeps marks of this advisor in the session's project, which outlive the daemon.
+
+        What a mark stands for is the advisor's affair, best by a short digest: that something was said of a
+        file as it is, for example. Of 100,000 the earliest are forgotten.
+        """
+
+    async def noted(self, session: SessionView) -> Set[bytes]:
+        """This advisor's marks in the session's project. Thousands take milliseconds: remember them."""
 
 
 class Advisor(ABC):

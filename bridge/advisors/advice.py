@@ -20,8 +20,8 @@ from bridge.api import Adapter
 from bridge.core.memory import PLATFORMS, limited, texture_bytes
 from bridge.core.textures import TextureIntent
 
-Mark = tuple[str, str, str]
-"""What is said of which state of which file: its path, a digest, and the finding's code."""
+Mark = bytes
+"""What is said of which state of which file: a digest of its path, that state, and the finding's code."""
 
 
 class Asset(Struct, frozen=True):
@@ -84,7 +84,11 @@ class FileAdvice(Struct, frozen=True, gc=False):
 
         What only the author can mend stays, whatever the settings are.
         """
-        return {(self.path, self.state if f.applicable else self.content, f.code) for f in self.findings}
+        return self.once() | {_mark(self.path, self.state, f.code) for f in self.findings if f.applicable}
+
+    def once(self) -> set[Mark]:
+        """Those of what only the author can mend."""
+        return {_mark(self.path, self.content, f.code) for f in self.findings if not f.applicable}
 
 
 class Applied(Struct, frozen=True, tag_field="kind", tag="applied"):
@@ -210,6 +214,10 @@ def options_for(
 def _digest(*values: object) -> str:
     encoded = msgspec.msgpack.encode(values, order="sorted", enc_hook=repr)
     return hashlib.sha256(encoded).hexdigest()[:16]
+
+
+def _mark(*said: str) -> Mark:
+    return hashlib.blake2b(msgspec.msgpack.encode(said), digest_size=16).digest()
 
 
 def in_order(files: Iterable[FileAdvice]) -> list[FileAdvice]:

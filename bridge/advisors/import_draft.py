@@ -45,7 +45,7 @@ def draft(
     if not files or files == asked:
         return Draft(files, files != asked)
     ordered = in_order(files.values())
-    once = {mark for file in found for mark in file.marks() if mark[1] == file.content}
+    once = {mark for file in found for mark in file.once()}
     return Draft(files, True, advice_popup(ordered, locale, ""), packed(ordered), once)
 
 

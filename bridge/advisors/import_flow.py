@@ -18,12 +18,12 @@ from bridge.advisors.import_draft import Draft, draft, unsettled
 from bridge.advisors.import_look import look_at_all, read_event, textures, with_preview
 from bridge.advisors.import_parts import Advice, gist, in_turns, let_go, parted
 from bridge.advisors.import_popups import FOLLOWED, KEPT, KIND, trouble_popup
+from bridge.advisors.import_settled import Settled
 from bridge.api import Advisor, Answer, Context, Event, Popup, SessionView, UserError
 from bridge.projectfile import ProjectFile
 
 MAX_GATHERED = 100_000
 MAX_DESKS = 64
-MAX_MARKS = 100_000
 
 
 class TextureImportAdvisor(Advisor):
@@ -35,10 +35,9 @@ class TextureImportAdvisor(Advisor):
     def __init__(self, cache: Path | None = None) -> None:
         """`cache` is the folder in which audits leave what they saw; None does without."""
         self._desks: dict[str, Desk] = {}
-        self._said: dict[str, set[Mark]] = {}
-        """What was settled in each project, one way or the other: it isn't raised again."""
+        self._settled = Settled()
         self._revision = 0
-        """How often that has changed, or what lies on a desk: whoever waited looks whether it did."""
+        """How often what lies on a desk has changed, or was settled: whoever waited looks whether it did."""
         self._answers = 0
         """Those that are being noted."""
         self._noted = asyncio.Event()
@@ -84,7 +83,7 @@ class TextureImportAdvisor(Advisor):
             self._revision += 1
             found = await gist(advice)
             if answer.state != "undeliverable":
-                self._note(session, found.marks)
+                await self._note(context, session, found.marks)
         await let_go(files)
         refused = await remember(context, session, found) if answer.action == "always" else ""
         if answer.action in ("apply", "always"):
@@ -106,7 +105,7 @@ class TextureImportAdvisor(Advisor):
         around = await self._surveyor.look(session, wanted, agreed, max_size)
         looked = await look_at_all(context, session, wanted, around)
         asked = [look.asked for look in looked if look.asked]
-        said = self._said_in(session)
+        said = await self._settled.of(context, session)
         ruled: list[FileAdvice] = []
         async for part in in_turns(parted([look.ruled for look in looked if look.ruled])):
             ruled += [file for file in part if not file.marks() <= said]
@@ -114,7 +113,7 @@ class TextureImportAdvisor(Advisor):
         if ruled:
             parts = list(parted(in_order(ruled)))
             found = await gist(parts)
-            self._note(session, found.marks)
+            await self._note(context, session, found.marks)
             await apply(context, session, parts, found, FOLLOWED)
 
     async def _recall(self, context: Context, session: SessionView, desk: Desk) -> None:
@@ -166,9 +165,10 @@ class TextureImportAdvisor(Advisor):
     ) -> None:
         """Shows what was found together with what the open popup still asks about other files."""
         # A copy of what lies on the desk, as it may be cleared meanwhile.
-        first = await asyncio.to_thread(unsettled, found, dict(desk.files), self._said_in(session))
+        said = await self._settled.of(context, session)
+        first = await asyncio.to_thread(unsettled, found, dict(desk.files), said)
         found = await with_preview(context, session, first)
-        made = await self._drafted(session, desk, {asset.path for asset in assets}, found)
+        made = await self._drafted(context, session, desk, {asset.path for asset in assets}, found)
         if made.popup is not None:
             await self._show(context, session, desk, made, made.popup)
         elif made.news:
@@ -179,15 +179,19 @@ class TextureImportAdvisor(Advisor):
             await let_go(files)
 
     async def _drafted(
-        self, session: SessionView, desk: Desk, looked_at: Set[str], found: Sequence[FileAdvice]
+        self,
+        context: Context,
+        session: SessionView,
+        desk: Desk,
+        looked_at: Set[str],
+        found: Sequence[FileAdvice],
     ) -> Draft:
         """The next popup, made once more where something was answered meanwhile: it would ask that again."""
         while True:
             await self._noted.wait()
+            said = await self._settled.of(context, session)
             revision = self._revision
-            made = await asyncio.to_thread(
-                draft, found, dict(desk.files), self._said_in(session), looked_at, session.locale
-            )
+            made = await asyncio.to_thread(draft, found, dict(desk.files), said, looked_at, session.locale)
             if self._revision == revision:
                 return made
 
@@ -201,12 +205,9 @@ class TextureImportAdvisor(Advisor):
             # Nobody saw it: the next import asks once more.
             desk.close()
             raise
-        self._note(session, made.once)
+        await self._note(context, session, made.once)
         if desk.dedupe == popup.dedupe:
             desk.popup_id = popup_id
-
-    def _said_in(self, session: SessionView) -> Set[Mark]:
-        return self._said.get(session.project, frozenset())
 
     def _desk(self, session: SessionView) -> Desk:
         if session.id not in self._desks and len(self._desks) >= MAX_DESKS:
@@ -215,9 +216,7 @@ class TextureImportAdvisor(Advisor):
                 del self._desks[idle]
         return self._desks.setdefault(session.id, Desk())
 
-    def _note(self, session: SessionView, marks: Set[Mark]) -> None:
+    async def _note(self, context: Context, session: SessionView, marks: Set[Mark]) -> None:
         self._revision += 1
-        said = self._said.setdefault(session.project, set())
-        if len(said) > MAX_MARKS:
-            said.clear()
-        said |= marks
+        await self._settled.add(context, session, marks)
+        self._revision += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from typing import Any
 
 import msgspec
@@ -21,6 +21,7 @@ from bridge.server.live import LiveSession
 from bridge.server.rules import RuleKeeper
 from bridge.server.runner import Runner
 from bridge.store.failures import LastingDamage
+from bridge.store.marks import MarkStore
 from bridge.store.records import StoredPopup, pack, unpack
 from bridge.store.sessions import SessionStore
 from bridge.store.store import Store
@@ -31,6 +32,8 @@ MAX_POPUPS = 256
 """Most open popups of one session: nobody reads more, and each is kept."""
 MAX_EVENTS = 256
 """Most events of one session that advisors are at work on; what comes on top of them goes unadvised."""
+BRIEF = 64
+"""Marks that are kept in no time."""
 
 
 class Flows:
@@ -219,6 +222,20 @@ class Flows:
         for closing in superseded:
             self._settled(closing.id)
             await live.send(closing)
+
+    async def note(self, advisor: Advisor, project: str, marks: Collection[bytes]) -> None:
+        """Keeps what the advisor has settled in a project."""
+        await self.store.write(
+            lambda db: MarkStore(db).add(advisor.name, project, marks),
+            synced=False,
+            brief=len(marks) <= BRIEF,
+        )
+
+    async def noted(self, advisor: Advisor, project: str) -> set[bytes]:
+        """What the advisor has settled in a project."""
+        return await self.store.read(
+            lambda connection: MarkStore(Database(connection)).of(advisor.name, project), brief=False
+        )
 
     async def withdraw(self, live: LiveSession, popup_id: int) -> None:
         """Closes an open popup that nobody needs to answer any more."""
