@@ -178,6 +178,9 @@ class EditorSupport(Protocol):
     def textures(self, project: Path) -> Iterator[TextureAsset]:
         """The project's textures, one after the other; a project may have 100,000 of them."""
 
+    def texture(self, project: Path, file: str) -> TextureAsset | None:
+        """The texture at `file` below the project's root, as `textures` gives it; None where it is none."""
+
     def uses(self, project: Path) -> Mapping[str, Sequence[Kind]]:
         """What the project's materials and scenes use textures as, by their `TextureAsset.file`."""
 

@@ -24,6 +24,11 @@ Mark = bytes
 """What is said of which state of which file: a digest of its path, that state, and the finding's code."""
 
 
+Stamp = tuple[int, int, int]
+"""A file's size, bytes, when it was written, and when its metadata changed (on Windows: when it was made),
+nanoseconds since 1970."""
+
+
 class Asset(Struct, frozen=True):
     """A texture as the editor reported it; everything in it comes from outside."""
 
@@ -68,6 +73,8 @@ class FileAdvice(Struct, frozen=True, gc=False):
     """None where what it is isn't sure."""
     memory: dict[str, tuple[int, int]] = field(default_factory=dict)
     """By platform: bytes of the GPU's memory now and with `options`, where that differs and is known."""
+    stamp: Stamp | None = None
+    """The file's when it was judged; None where that couldn't tell it from a later one."""
 
     @property
     def rank(self) -> int:
@@ -174,6 +181,7 @@ def settle(
     adapter: Adapter,
     version: Version,
     preview: str | None = None,
+    stamp: Stamp | None = None,
 ) -> FileAdvice:
     """One file's findings with the options that settle them all."""
     options = options_for(findings, asset.options, adapter, version)
@@ -184,11 +192,12 @@ def settle(
         findings=list(findings),
         options=options,
         present={name: asset.options.get(name) for name in options},
-        content=_digest(content),
-        state=_digest(content, asset.options),
+        content=digest(content),
+        state=digest(content, asset.options),
         preview=preview,
         about=about(examination, asset.file),
         memory=_gain(asset, examination, options, adapter, version),
+        stamp=stamp,
     )
 
 
@@ -211,7 +220,8 @@ def options_for(
     return adapter.compile_texture(intent.only(adapter.texture_fields), options, version)
 
 
-def _digest(*values: object) -> str:
+def digest(*values: object) -> str:
+    """Of plain values, 64 bits as 16 hexadecimal digits."""
     encoded = msgspec.msgpack.encode(values, order="sorted", enc_hook=repr)
     return hashlib.sha256(encoded).hexdigest()[:16]
 

@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from bridge.advisors.advice import Applied, Asset, FileAdvice, Mark, in_order
-from bridge.advisors.import_apply import apply, remember, undo
+from bridge.advisors.import_apply import apply, left_alone, remember, undo
 from bridge.advisors.import_around import Surveyor, agreed_in
+from bridge.advisors.import_check import Checked, Without, check
 from bridge.advisors.import_desk import Desk
 from bridge.advisors.import_draft import Draft, draft, unsettled
 from bridge.advisors.import_look import look_at_all, read_event, textures, with_preview
@@ -56,6 +57,9 @@ class TextureImportAdvisor(Advisor):
             return
         desk.waiting.update(desk.gathering)
         desk.gathering.clear()
+        await self._look_at_waiting(context, session, desk)
+
+    async def _look_at_waiting(self, context: Context, session: SessionView, desk: Desk) -> None:
         if desk.busy:
             return
         desk.busy = True
@@ -81,17 +85,30 @@ class TextureImportAdvisor(Advisor):
         with self._noting():
             files = self._desk(session).settled(popup)
             self._revision += 1
-            found = await gist(advice)
+            applies = answer.action in ("apply", "always")
+            checked = await check(session, advice) if applies else Checked()
+            still = Without(advice, checked.paths)
+            found = await gist(still)
             if answer.state != "undeliverable":
                 await self._note(context, session, found.marks)
         await let_go(files)
-        refused = await remember(context, session, found) if answer.action == "always" else ""
-        if answer.action in ("apply", "always"):
+        refused = ""
+        if answer.action == "always":
+            # What has changed lies in these folders all the same.
+            refused = await remember(context, session, await gist(advice) if checked.paths else found)
+        if applies:
             rule = KEPT if answer.action == "always" and not refused else ""
-            await apply(context, session, advice, found, rule)
+            await apply(context, session, still, found, rule, left_alone(checked, session.locale))
         if refused:
-            # The last step, so that the others are the same if this answer is acted on once more.
+            # After these, so that they are the same steps if this answer is acted on once more.
             await context.popup(session, trouble_popup("rule_refused", refused, session.locale), {})
+        await self._look_again(context, session, checked)
+
+    async def _look_again(self, context: Context, session: SessionView, checked: Checked) -> None:
+        """At what isn't any more what was asked about; its editor reports what can't be read here."""
+        desk = self._desk(session)
+        desk.waiting.update({path: asset for path, asset in checked.changed.items() if asset is not None})
+        await self._look_at_waiting(context, session, desk)
 
     async def _advise(
         self, context: Context, session: SessionView, desk: Desk, assets: Sequence[Asset]
