@@ -227,11 +227,13 @@ class TextureImportAdvisor(Advisor):
             desk.popup_id = popup_id
 
     def _desk(self, session: SessionView) -> Desk:
-        if session.id not in self._desks and len(self._desks) >= MAX_DESKS:
+        # Editors that share their popups share what is asked, too.
+        place = session.workspace or session.id
+        if place not in self._desks and len(self._desks) >= MAX_DESKS:
             idle = next((key for key, desk in self._desks.items() if not desk.busy), None)
             if idle is not None:
                 del self._desks[idle]
-        return self._desks.setdefault(session.id, Desk())
+        return self._desks.setdefault(place, Desk())
 
     async def _note(self, context: Context, session: SessionView, marks: Set[Mark]) -> None:
         self._revision += 1

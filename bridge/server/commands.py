@@ -14,6 +14,7 @@ from bridge.core import errors
 from bridge.core.errors import RequestError, StoreError
 from bridge.core.messages import Command, Error, Numbered, Result
 from bridge.server.live import LiveSession, Sessions
+from bridge.server.workspace import mates
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import AUDIT_FIX, Receipt
 from bridge.store.sessions import SessionStore
@@ -155,8 +156,7 @@ class Commands:
         found = [await self._revertible(receipt_id) for receipt_id in receipt_ids]
         made = []
         for step, receipt in enumerate(reversed(found)):
-            # An answer may be acted on while its editor is away: its session keeps the command.
-            own = self._sessions.by_id.get(receipt.session) if parent is not None else None
+            own = self._answering(receipt, asking) if parent is not None else None
             live = own or self._editor_of(receipt, await self._engine_of(receipt), editor, asking)
             made.append(
                 await self.send(
@@ -169,6 +169,14 @@ class Commands:
                 )
             )
         return made
+
+    def _answering(self, receipt: Receipt, asking: str) -> LiveSession | None:
+        """Who puts back what was asked about: the editor of the answer, if it has the same project open.
+
+        An answer may be acted on while its editor is away: its session keeps the command.
+        """
+        own, asker = self._sessions.by_id.get(receipt.session), self._sessions.by_id.get(asking)
+        return asker if own is not None and asker in mates(own, self._sessions) else own
 
     async def _revertible(self, receipt_id: int) -> Receipt:
         receipt = await self._get(receipt_id)

@@ -43,6 +43,7 @@ MARKS = (
         id INTEGER PRIMARY KEY, advisor TEXT NOT NULL, project TEXT NOT NULL, mark BLOB NOT NULL)""",
     "CREATE UNIQUE INDEX marks_mark ON marks (advisor, project, mark)",
 )
+LEFT = "CREATE INDEX popups_open ON popups (session) WHERE status = 'open'"
 MAX_WAL = 16 << 20
 """Bytes of the log that are left to be used again."""
 
@@ -121,8 +122,8 @@ def journal(db: Database) -> None:
 
 @migrations()
 def marks(db: Database) -> None:
-    """What advisors have settled in each project."""
-    for statement in MARKS:
+    """What advisors have settled in each project; and open popups are found, whose ever they were."""
+    for statement in (*MARKS, LEFT):
         db.execute(statement)
 
 

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from bridge.advisors.import_flow import TextureImportAdvisor
@@ -97,3 +98,18 @@ async def test_without_a_database_that_can_be_read_one_run_of_the_daemon_knows_w
     await bench.answer("later")
     await bench.imported(path)
     assert bench.popups == {} and len(bench.shown) == 1
+
+
+async def test_editors_of_one_project_are_asked_together(bench: Bench) -> None:
+    bench.view = msgspec.structs.replace(bench.view, workspace="w")
+    first, second = normal(bench), normal(bench, "textures/wood_n.png")
+    await bench.imported(first)
+    bench.view = msgspec.structs.replace(bench.view, id="s2")
+    await bench.imported(first)
+    assert len(bench.shown) == 1
+    await bench.imported(second)
+    assert bench.asking.title == "2 textures could be imported better"
+    await bench.answer("later")
+    bench.view = msgspec.structs.replace(bench.view, id="s1")
+    await bench.imported(first, second)
+    assert bench.popups == {}

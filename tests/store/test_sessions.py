@@ -83,8 +83,8 @@ def test_a_closed_session_leaves_nothing_open(db: Database, store: SessionStore)
 def test_a_popup_keeps_its_state_its_number_and_its_answer(store: SessionStore) -> None:
     popup_id, is_new = store.reserve_popup("s", "a", POPUP, {"files": ["x"], "blob": b"\0"}, None)
     assert is_new
-    store.popup_sent(Popup(id=popup_id, seq=3, kind="k", title="t", body="b", actions=[]))
-    store.answered(Answer(id=popup_id, state="answered", action="yes"))
+    store.popup_sent("s", Popup(id=popup_id, seq=3, kind="k", title="t", body="b", actions=[]))
+    store.answered("s", Answer(id=popup_id, state="answered", action="yes"))
     (stored,) = store.unsettled("s")
     assert (stored.seq, stored.status, unpack(stored.state)) == (
         3,
@@ -99,8 +99,8 @@ def test_a_popup_keeps_its_state_its_number_and_its_answer(store: SessionStore) 
 
 def test_the_first_answer_counts(store: SessionStore) -> None:
     popup_id, _ = store.reserve_popup("s", "a", POPUP, None, None)
-    store.answered(Answer(id=popup_id, state="answered", action="yes"))
-    store.answered(Answer(id=popup_id, state="dismissed"))
+    store.answered("s", Answer(id=popup_id, state="answered", action="yes"))
+    store.answered("s", Answer(id=popup_id, state="dismissed"))
     stored = store.popup(popup_id)
     assert stored is not None
     assert unpack(stored.answer, Answer).state == "answered"
