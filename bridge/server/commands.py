@@ -15,6 +15,7 @@ from bridge.core.errors import RequestError, StoreError
 from bridge.core.messages import Command, Error, Numbered, Result
 from bridge.server.live import LiveSession, Sessions
 from bridge.server.workspace import mates
+from bridge.store.failures import LastingDamage
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import AUDIT_FIX, Receipt
 from bridge.store.sessions import SessionStore
@@ -150,10 +151,13 @@ class Commands:
         """Puts back what receipts changed; gives the new receipts, which the editor has yet to answer.
 
         `editor` is the session of the one to do it; `asking` that of who asks. Raises RequestError: unknown,
-        never applied, an audit's, no editor of that project, or several of which none is named, has asked or
-        did it.
+        never applied, put back before, an audit's, no editor of that project, or several of which none is
+        named, has asked or did it.
         """
         found = [await self._revertible(receipt_id) for receipt_id in receipt_ids]
+        if parent is None:
+            # An answer may be acted on once more, and then finds what it did.
+            await self._refuse_reverted(receipt_ids)
         made = []
         for step, receipt in enumerate(reversed(found)):
             own = self._answering(receipt, asking) if parent is not None else None
@@ -190,6 +194,24 @@ class Commands:
             reason = f"it changed nothing ({receipt.state}), so that nothing can be put back"
             raise RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt_id}", reason=reason)
         return receipt
+
+    async def _refuse_reverted(self, receipt_ids: Sequence[int]) -> None:
+        for receipt_id in receipt_ids:
+            earlier = await self._reverted_by(receipt_id)
+            # What couldn't be put back then may be tried again, and what isn't answered by another editor.
+            if earlier is not None and earlier.state == "applied" and not earlier.errors:
+                again = f"`popbridge revert {earlier.id}` brings the change back"
+                reason = f"receipt {earlier.id} has put it back already: {again}"
+                raise RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt_id}", reason=reason)
+
+    async def _reverted_by(self, receipt_id: int) -> Receipt | None:
+        try:
+            return await self._store.read(
+                lambda connection: ReceiptStore(Database(connection)).reverted_by(receipt_id)
+            )
+        except LastingDamage:
+            # Damage to one receipt keeps no other from being put back.
+            return None
 
     async def _engine_of(self, receipt: Receipt) -> str:
         return await self._store.read(

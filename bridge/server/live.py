@@ -61,9 +61,7 @@ class LiveSession:
         """`relieve` is called where `total` is too much."""
         self._relieve = relieve
         self.session = session
-        self.identify = identify
-        self.choice = choice
-        self.workspace = workspace(identify)
+        self.identified(identify, choice)
         self._closings: dict[int, PopupClose] = {}
         """Of popups that were closed while nobody was connected, by their ids."""
         self.socket: Socket | None = None
@@ -317,8 +315,8 @@ class Sessions:
 
     def restore(self, stored: StoredSession, choice: Choice[Adapter] | None) -> LiveSession:
         """A session of an earlier run of the daemon; its keep time starts anew."""
-        identify = unpack(stored.identify, Identify)
         session = Session(stored.id, time.monotonic(), keep_s=self._keep_s, seq=stored.seq_reserved)
+        identify = unpack(stored.identify, Identify)
         return self._add(session, identify, choice, stored.seq_reserved, stored.token_digest)
 
     def ageing(self) -> list[LiveSession]:

@@ -110,6 +110,14 @@ async def test_a_file_that_was_saved_anew_with_the_same_content_is_the_same(benc
     assert bench.options[path]["normal_map"] is True
 
 
+async def test_a_file_that_was_saved_anew_with_the_same_content_is_asked_about_once(bench: Bench) -> None:
+    path = normal(bench)
+    await bench.imported(path)
+    aged(bench, path)
+    await bench.imported(path)
+    assert len(bench.shown) == 1
+
+
 async def test_a_file_of_the_same_time_and_size_isnt_read(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
