@@ -57,7 +57,7 @@ class Flows:
         self.commands = commands
         self.store = store
         self.rules = RuleKeeper(store)
-        self.sharing = Sharing(sessions, store, self.spawn)
+        self.sharing = Sharing(sessions, store, self.spawn, self._supersede)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -239,9 +239,14 @@ class Flows:
 
         await live.send(popup, keep)
         self.sharing.show(live, popup.id)
-        for closing in superseded:
+        await self._supersede(live, superseded)
+
+    async def _supersede(self, live: LiveSession, closings: Sequence[PopupClose]) -> None:
+        """Settles popups whose place another has taken in `live`."""
+        for closing in closings:
             self._settled(closing.id)
             self.sharing.tell(self.sharing.close(live, closing.id), closing)
+        for closing in closings:
             await live.send(closing)
 
     async def note(self, advisor: Advisor, project: str, marks: Collection[bytes]) -> None:

@@ -23,6 +23,7 @@ from bridge.store.store import Store
 log = logging.getLogger(__name__)
 
 Present = Callable[[LiveSession, Popup], Awaitable[None]]
+Supersede = Callable[[LiveSession, Sequence[PopupClose]], Awaitable[None]]
 Spawn = Callable[[Coroutine[Any, Any, None], str], None]
 
 
@@ -33,11 +34,13 @@ class Superfluous(Exception):
 class Sharing:
     """Between sessions with the same `workspace`."""
 
-    def __init__(self, sessions: Sessions, store: Store, spawn: Spawn) -> None:
-        """`spawn` has something done beside everything else: a slow editor holds up no other."""
+    def __init__(self, sessions: Sessions, store: Store, spawn: Spawn, supersede: Supersede) -> None:
+        """`spawn` has something done beside everything else: a slow editor holds up no other. `supersede`
+        settles popups whose place another has taken."""
         self._sessions = sessions
         self._store = store
         self._spawn = spawn
+        self._supersede = supersede
 
     def show(self, live: LiveSession, popup_id: int) -> None:
         """Shows a popup that is open in `live` to the other editors that are connected."""
@@ -97,16 +100,18 @@ class Sharing:
         popup = source.session.popups.get(popup_id)
         if popup is None or popup_id in mate.session.popups:
             return
+        superseded: list[PopupClose] = []
 
         async def keep(numbered: Numbered) -> None:
             assert isinstance(numbered, Popup)
             # While others were sent it may have been answered, or shown.
             if popup_id not in source.session.popups or popup_id in mate.session.popups:
                 raise Superfluous
-            mate.open(numbered)
+            superseded.extend(mate.open(numbered))
 
         with contextlib.suppress(Superfluous):
             await mate.send(msgspec.structs.replace(popup, seq=UNSET), keep)
+            await self._supersede(mate, superseded)
 
 
 def _workspace_of(packed: bytes) -> str:

@@ -145,6 +145,21 @@ async def test_one_that_takes_anothers_place_does_so_everywhere(file: Connection
         assert await answered(second, new) == "answered"
 
 
+async def test_of_two_about_the_same_that_come_at_once_one_is_left(
+    daemon: ThreadDaemon, tmp_path: Path
+) -> None:
+    async with editor(daemon.file, tmp_path) as first, editor(daemon.file, tmp_path) as second:
+        for wire in (first, second):
+            await wire.send("event", name="test.popup", data={"dedupe": "rock"})
+        sessions = [daemon.bridge.sessions.by_id[wire.ready["session"]].session for wire in (first, second)]
+
+        def left() -> bool:
+            shown = [{popup.id for popup in session.popups} for session in sessions]
+            return not daemon.bridge.flows._tasks and shown[0] == shown[1] and len(shown[0]) == 1
+
+        await asyncio.to_thread(until, lambda: daemon.look(left), "one popup in both")
+
+
 async def test_an_advisor_withdraws_a_popup_from_all(file: ConnectionFile, tmp_path: Path) -> None:
     async with editor(file, tmp_path) as first, editor(file, tmp_path) as second:
         shown = await popup(first)
