@@ -261,7 +261,8 @@ class Context(Protocol):
         """
 
     async def open_popups(self, session: SessionView) -> Sequence[tuple[Popup, Any]]:
-        """This advisor's popups in the session that nobody has answered yet, oldest first, and their states.
+        """This advisor's popups in the session's workspace that nobody has answered yet, oldest first, and
+        their states.
 
         An earlier run of the daemon may have shown them.
         """
@@ -329,7 +330,8 @@ class Advisor(ABC):
     async def on_answer(
         self, context: Context, session: SessionView, popup: Popup, state: Any, answer: Answer
     ) -> None:
-        """A person answered, dismissed or let expire one of this advisor's popups."""
+        """A person answered, dismissed or let expire one of this advisor's popups, in `session`: perhaps in
+        another editor of the same workspace than it was shown for."""
 
     async def on_ask(
         self, context: Context, session: SessionView, name: str, params: Mapping[str, Any]

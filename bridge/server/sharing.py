@@ -27,6 +27,10 @@ Supersede = Callable[[LiveSession, Sequence[PopupClose]], Awaitable[None]]
 Spawn = Callable[[Coroutine[Any, Any, None], str], None]
 
 
+MAX_INHERITED = 64
+"""Popups that an editor has open when it takes over no more: those that come later wait for the next."""
+
+
 class Superfluous(Exception):
     """A popup needn't be shown to somebody: it is open there, or was settled meanwhile."""
 
@@ -86,6 +90,8 @@ class Sharing:
         """Takes over what sessions of the same workspace that are over left open."""
         try:
             for popup_id in await self._orphans(live):
+                if len(live.session.popups) >= MAX_INHERITED:
+                    return
                 popup = await self._store.write(partial(_adopt, popup_id, live.id), synced=False)
                 if popup is not None and popup_id not in live.session.popups:
                     await present(live, popup)

@@ -234,6 +234,19 @@ async def test_what_nobody_answered_before_all_editors_were_gone_comes_to_the_ne
     assert await lines(tmp_path / "log", 1) == ["answered yes -"]
 
 
+async def test_of_many_that_were_left_the_first_come(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.server.sharing.MAX_INHERITED", 2)
+    daemon = start(session__keep_s=0.1)
+    async with editor(daemon.file, tmp_path) as wire:
+        left = [await popup(wire) for _ in range(3)]
+    await asyncio.to_thread(until, lambda: not len(daemon.bridge.sessions), "the session's end")
+    async with editor(daemon.file, tmp_path) as late:
+        assert [(await late.until("popup"))["id"] for _ in range(2)] == [each["id"] for each in left[:2]]
+        assert await late.quiet()
+
+
 async def test_a_restarted_daemon_lets_either_editor_answer(start: Start, tmp_path: Path) -> None:
     daemon = start()
     log = tmp_path / "log"

@@ -97,6 +97,27 @@ def test_a_popup_keeps_its_state_its_number_and_its_answer(store: SessionStore) 
     assert store.unsettled("s") == []
 
 
+def test_a_popup_that_a_session_left_open_can_be_adopted_once(store: SessionStore) -> None:
+    store.open("heir", "digest", IDENTIFY)
+    popup_id, _ = store.reserve_popup("s", "a", POPUP, None, None)
+    store.popup_sent("s", msgspec.structs.replace(POPUP, id=popup_id, seq=3))
+    assert store.adopt(popup_id, "heir") is None, "its own session is there"
+    store.close("s", leaves_popups=True)
+    assert [left for left, _ in store.left_open()] == [popup_id]
+    assert store.adopt(popup_id, "heir") == msgspec.structs.replace(POPUP, id=popup_id)
+    assert store.left_open() == [] and store.adopt(popup_id, "heir") is None
+    (stored,) = store.unsettled("heir")
+    assert stored.seq is None and unpack(stored.message, Popup).seq is msgspec.UNSET
+
+
+def test_the_number_that_another_session_gives_a_popup_isnt_its_own(store: SessionStore) -> None:
+    popup_id, _ = store.reserve_popup("s", "a", POPUP, None, None)
+    store.popup_sent("another", msgspec.structs.replace(POPUP, id=popup_id, seq=7))
+    assert store.unsettled("s")[0].seq is None
+    store.answered("another", Answer(id=popup_id, state="dismissed"))
+    assert [each.id for each in store.unsettled("another")] == [popup_id]
+
+
 def test_the_first_answer_counts(store: SessionStore) -> None:
     popup_id, _ = store.reserve_popup("s", "a", POPUP, None, None)
     store.answered("s", Answer(id=popup_id, state="answered", action="yes"))
