@@ -15,6 +15,12 @@ SEQ_BLOCK = 10_000
 """Numbers are reserved in blocks: a restarted daemon goes on above all that it may have given."""
 
 
+LEFT_OPEN = (
+    "SELECT popups.id, identify FROM popups JOIN sessions ON sessions.id = session "
+    "WHERE status = 'open' AND closed = 1 ORDER BY +popups.id"
+)
+
+
 class SessionStore:
     """Tables `sessions` and `popups`."""
 
@@ -136,10 +142,8 @@ class SessionStore:
 
     def left_open(self) -> list[tuple[int, bytes]]:
         """The ids of popups that sessions left open which are over, oldest first, and their `identify`."""
-        return self._connection.execute(
-            "SELECT popups.id, identify FROM popups JOIN sessions ON sessions.id = session "
-            "WHERE status = 'open' AND closed = 1 ORDER BY popups.id"
-        ).fetchall()
+        # In an order that SQLite has to make: else it would read all popups that ever were in theirs.
+        return self._connection.execute(LEFT_OPEN).fetchall()
 
     def adopt(self, popup_id: int, session_id: str) -> Popup | None:
         """A popup that was left open belongs to this session now, without a number; None where it isn't left.

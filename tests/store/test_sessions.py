@@ -14,7 +14,7 @@ from bridge.core.parts import EngineInfo
 from bridge.store.database import open_database
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import unpack
-from bridge.store.sessions import SEQ_BLOCK, SessionStore
+from bridge.store.sessions import LEFT_OPEN, SEQ_BLOCK, SessionStore
 
 IDENTIFY = Identify(
     protocol=1,
@@ -108,6 +108,11 @@ def test_a_popup_that_a_session_left_open_can_be_adopted_once(store: SessionStor
     assert store.left_open() == [] and store.adopt(popup_id, "heir") is None
     (stored,) = store.unsettled("heir")
     assert stored.seq is None and unpack(stored.message, Popup).seq is msgspec.UNSET
+
+
+def test_what_was_left_open_is_found_without_reading_all_popups_that_ever_were(db: Database) -> None:
+    plan = " ".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {LEFT_OPEN}").fetchall())
+    assert "popups USING COVERING INDEX popups_open" in plan
 
 
 def test_the_number_that_another_session_gives_a_popup_isnt_its_own(store: SessionStore) -> None:
