@@ -201,7 +201,7 @@ class Commands:
             # What couldn't be put back then may be tried again, and what isn't answered by another editor.
             if earlier is not None and earlier.state == "applied" and not earlier.errors:
                 again = f"`popbridge revert {earlier.id}` brings the change back"
-                reason = f"receipt {earlier.id} has put it back already: {again}"
+                reason = f"it was put back already, by receipt {earlier.id}: {again}"
                 raise RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt_id}", reason=reason)
 
     async def _reverted_by(self, receipt_id: int) -> Receipt | None:

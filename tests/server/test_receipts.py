@@ -217,7 +217,7 @@ async def test_what_was_put_back_isnt_put_back_once_more(file: ConnectionFile, w
     assert first > partly
     said = await revert(3, receipt)
     assert said["code"] == "unsupported"
-    assert f"receipt {first} has put it back already: `popbridge revert {first}`" in said["message"]
+    assert f"already, by receipt {first}: `popbridge revert {first}` brings" in said["message"]
     await reverted(4, first)
     await reverted(5, receipt)
 
