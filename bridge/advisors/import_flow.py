@@ -17,7 +17,7 @@ from bridge.advisors.import_check import Checked, Without, check
 from bridge.advisors.import_desk import Desk
 from bridge.advisors.import_draft import Draft, draft, unsettled
 from bridge.advisors.import_look import look_at_all, read_event, textures, with_preview
-from bridge.advisors.import_parts import Advice, gist, in_turns, let_go, parted
+from bridge.advisors.import_parts import Advice, Gist, gist, in_turns, let_go, parted
 from bridge.advisors.import_popups import FOLLOWED, KEPT, KIND, trouble_popup
 from bridge.advisors.import_settled import Settled
 from bridge.api import Advisor, Answer, Context, Event, Popup, SessionView, UserError
@@ -87,18 +87,30 @@ class TextureImportAdvisor(Advisor):
             self._revision += 1
             applies = answer.action in ("apply", "always")
             checked = await check(session, advice) if applies else Checked()
-            still = Without(advice, checked.paths)
-            found = await gist(still)
+            found = await gist(Without(advice, checked.paths))
             if answer.state != "undeliverable":
                 await self._note(context, session, found.marks)
         await let_go(files)
+        if applies:
+            await self._apply(context, session, advice, checked, found, always=answer.action == "always")
+
+    async def _apply(
+        self,
+        context: Context,
+        session: SessionView,
+        advice: Advice,
+        checked: Checked,
+        found: Gist,
+        *,
+        always: bool,
+    ) -> None:
+        """Of `advice` what `checked` leaves, which comes to `found`; what has changed is looked at again."""
         refused = ""
-        if answer.action == "always":
+        if always:
             # What has changed lies in these folders all the same.
             refused = await remember(context, session, await gist(advice) if checked.paths else found)
-        if applies:
-            rule = KEPT if answer.action == "always" and not refused else ""
-            await apply(context, session, still, found, rule, left_alone(checked, session.locale))
+        rule, left = KEPT if always and not refused else "", left_alone(checked, session.locale)
+        await apply(context, session, Without(advice, checked.paths), found, rule, left)
         if refused:
             # After these, so that they are the same steps if this answer is acted on once more.
             await context.popup(session, trouble_popup("rule_refused", refused, session.locale), {})

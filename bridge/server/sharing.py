@@ -26,7 +26,6 @@ Present = Callable[[LiveSession, Popup], Awaitable[None]]
 Supersede = Callable[[LiveSession, Sequence[PopupClose]], Awaitable[None]]
 Spawn = Callable[[Coroutine[Any, Any, None], str], None]
 
-
 MAX_INHERITED = 64
 """Popups that an editor has open when it takes over no more: those that come later wait for the next."""
 
