@@ -21,7 +21,7 @@ from bridge.server.context import AdvisorContext
 from bridge.server.live import LiveSession, Sessions
 from bridge.server.rules import RuleKeeper
 from bridge.server.runner import Runner
-from bridge.server.sharing import Sharing
+from bridge.server.shared_popups import SharedPopups
 from bridge.store.failures import LastingDamage
 from bridge.store.marks import MarkStore
 from bridge.store.records import StoredPopup, pack, unpack
@@ -57,7 +57,7 @@ class Flows:
         self.commands = commands
         self.store = store
         self.rules = RuleKeeper(store)
-        self.sharing = Sharing(sessions, store, self.spawn, self._supersede)
+        self.sharing = SharedPopups(sessions, store, self.spawn, self._supersede)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 

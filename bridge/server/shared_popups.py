@@ -34,7 +34,7 @@ class Superfluous(Exception):
     """A popup needn't be shown to somebody: it is open there, or was settled meanwhile."""
 
 
-class Sharing:
+class SharedPopups:
     """Between sessions with the same `workspace`."""
 
     def __init__(self, sessions: Sessions, store: Store, spawn: Spawn, supersede: Supersede) -> None:
