@@ -110,7 +110,10 @@ async def test_a_file_that_was_saved_anew_with_the_same_content_is_the_same(benc
     assert bench.options[path]["normal_map"] is True
 
 
-async def test_a_file_that_was_saved_anew_with_the_same_content_is_asked_about_once(bench: Bench) -> None:
+async def test_a_file_that_was_saved_anew_with_the_same_content_is_asked_about_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.advisors.import_check.RACY_NS", 0)
     path = normal(bench)
     await bench.imported(path)
     aged(bench, path)
