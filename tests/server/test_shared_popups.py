@@ -145,9 +145,8 @@ async def test_one_that_takes_anothers_place_does_so_everywhere(file: Connection
         assert await answered(second, new) == "answered"
 
 
-async def test_of_two_about_the_same_that_come_at_once_one_is_left(
-    daemon: ThreadDaemon, tmp_path: Path
-) -> None:
+async def test_of_two_about_the_same_that_come_at_once_one_is_left(start: Start, tmp_path: Path) -> None:
+    daemon = start()
     async with editor(daemon.file, tmp_path) as first, editor(daemon.file, tmp_path) as second:
         for wire in (first, second):
             await wire.send("event", name="test.popup", data={"dedupe": "rock"})
