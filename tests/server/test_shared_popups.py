@@ -145,18 +145,27 @@ async def test_one_that_takes_anothers_place_does_so_everywhere(file: Connection
         assert await answered(second, new) == "answered"
 
 
-async def test_of_two_about_the_same_that_come_at_once_one_is_left(start: Start, tmp_path: Path) -> None:
+async def test_of_two_about_the_same_that_come_at_once_one_is_left(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     daemon = start()
+    shared = daemon.bridge.flows.sharing
     async with editor(daemon.file, tmp_path) as first, editor(daemon.file, tmp_path) as second:
-        for wire in (first, second):
-            await wire.send("event", name="test.popup", data={"dedupe": "rock"})
-        sessions = [daemon.bridge.sessions.by_id[wire.ready["session"]].session for wire in (first, second)]
+        with monkeypatch.context() as patch:
+            # Each is open in its own session before the other hears of it.
+            patch.setattr(shared, "show", lambda *_: None)
+            made = [(await popup(wire, dedupe="rock"))["id"] for wire in (first, second)]
+        lives = [daemon.bridge.sessions.by_id[wire.ready["session"]] for wire in (first, second)]
+        daemon.look(lambda: [shared.show(live, one) for live, one in zip(lives, made, strict=True)])
 
         def left() -> bool:
-            shown = [{popup.id for popup in session.popups} for session in sessions]
+            shown = [{one.id for one in live.session.popups} for live in lives]
             return not daemon.bridge.flows._tasks and shown[0] == shown[1] and len(shown[0]) == 1
 
         await asyncio.to_thread(until, lambda: daemon.look(left), "one popup in both")
+        (lost,) = {*made} - {one.id for one in lives[0].session.popups}
+        assert status(daemon, {"id": lost}) == "settled"
+        assert (await (first, second)[made.index(lost)].until("popup_close"))["id"] == lost
 
 
 async def test_an_advisor_withdraws_a_popup_from_all(file: ConnectionFile, tmp_path: Path) -> None:
