@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -179,6 +179,9 @@ class EditorSupport(Protocol):
     def textures(self, project: Path) -> Iterator[TextureAsset]:
         """The project's textures, one after the other; a project may have 100,000 of them."""
 
+    def texture(self, project: Path, file: str) -> TextureAsset | None:
+        """The texture at `file` below the project's root, as `textures` gives it; None where it is none."""
+
     def uses(self, project: Path) -> Mapping[str, Sequence[Kind]]:
         """What the project's materials and scenes use textures as, by their `TextureAsset.file`."""
 
@@ -214,6 +217,9 @@ class SessionView(Struct, frozen=True):
     """The engine's version; None where `adapter` is."""
     locale: str
     """BCP 47, for example `de` or `zh-CN`; `en` if the client didn't say."""
+    workspace: str = ""
+    """Equal for editors that have the same project open on this machine by the same engine: each shows the
+    popups of all, and whoever answers one first answers it for all. Empty where nobody shares any."""
 
 
 class RunResult(Struct, frozen=True):
@@ -256,7 +262,8 @@ class Context(Protocol):
         """
 
     async def open_popups(self, session: SessionView) -> Sequence[tuple[Popup, Any]]:
-        """This advisor's popups in the session that nobody has answered yet, oldest first, and their states.
+        """This advisor's popups in the session's workspace that nobody has answered yet, oldest first, and
+        their states.
 
         An earlier run of the daemon may have shown them.
         """
@@ -291,6 +298,16 @@ class Context(Protocol):
         Kept in the project's `popbridge.toml`. Raises RequestError where that can't be read or written.
         """
 
+    async def note(self, session: SessionView, marks: Collection[bytes]) -> None:
+        """Keeps marks of this advisor in the session's project, which outlive the daemon.
+
+        What a mark stands for is the advisor's affair, best by a short digest: that something was said of a
+        file as it is, for example. Of 100,000 the earliest are forgotten.
+        """
+
+    async def noted(self, session: SessionView) -> Set[bytes]:
+        """This advisor's marks in the session's project. Thousands take milliseconds: remember them."""
+
 
 class Advisor(ABC):
     """A flow in the daemon: events come in, popups and commands go out.
@@ -314,7 +331,8 @@ class Advisor(ABC):
     async def on_answer(
         self, context: Context, session: SessionView, popup: Popup, state: Any, answer: Answer
     ) -> None:
-        """A person answered, dismissed or let expire one of this advisor's popups."""
+        """A person answered, dismissed or let expire one of this advisor's popups, in `session`: perhaps in
+        another editor of the same workspace than it was shown for."""
 
     async def on_ask(
         self, context: Context, session: SessionView, name: str, params: Mapping[str, Any]

@@ -20,8 +20,13 @@ from bridge.api import Adapter
 from bridge.core.memory import PLATFORMS, limited, texture_bytes
 from bridge.core.textures import TextureIntent
 
-Mark = tuple[str, str, str]
-"""What is said of which state of which file: its path, a digest, and the finding's code."""
+Mark = bytes
+"""What is said of which state of which file: a digest of its path, that state, and the finding's code."""
+
+
+Stamp = tuple[int, int, int]
+"""A file's size, bytes, when it was written, and when its metadata changed (on Windows: when it was made),
+nanoseconds since 1970."""
 
 
 class Asset(Struct, frozen=True):
@@ -68,6 +73,8 @@ class FileAdvice(Struct, frozen=True, gc=False):
     """None where what it is isn't sure."""
     memory: dict[str, tuple[int, int]] = field(default_factory=dict)
     """By platform: bytes of the GPU's memory now and with `options`, where that differs and is known."""
+    stamp: Stamp | None = None
+    """The file's when it was judged; None where that couldn't tell it from a later one."""
 
     @property
     def rank(self) -> int:
@@ -84,7 +91,11 @@ class FileAdvice(Struct, frozen=True, gc=False):
 
         What only the author can mend stays, whatever the settings are.
         """
-        return {(self.path, self.state if f.applicable else self.content, f.code) for f in self.findings}
+        return self.once() | {_mark(self.path, self.state, f.code) for f in self.findings if f.applicable}
+
+    def once(self) -> set[Mark]:
+        """Those of what only the author can mend."""
+        return {_mark(self.path, self.content, f.code) for f in self.findings if not f.applicable}
 
 
 class Applied(Struct, frozen=True, tag_field="kind", tag="applied"):
@@ -170,6 +181,7 @@ def settle(
     adapter: Adapter,
     version: Version,
     preview: str | None = None,
+    stamp: Stamp | None = None,
 ) -> FileAdvice:
     """One file's findings with the options that settle them all."""
     options = options_for(findings, asset.options, adapter, version)
@@ -180,11 +192,12 @@ def settle(
         findings=list(findings),
         options=options,
         present={name: asset.options.get(name) for name in options},
-        content=_digest(content),
-        state=_digest(content, asset.options),
+        content=digest(content),
+        state=digest(content, asset.options),
         preview=preview,
         about=about(examination, asset.file),
         memory=_gain(asset, examination, options, adapter, version),
+        stamp=stamp,
     )
 
 
@@ -207,9 +220,14 @@ def options_for(
     return adapter.compile_texture(intent.only(adapter.texture_fields), options, version)
 
 
-def _digest(*values: object) -> str:
+def digest(*values: object) -> str:
+    """Of plain values, 64 bits as 16 hexadecimal digits."""
     encoded = msgspec.msgpack.encode(values, order="sorted", enc_hook=repr)
     return hashlib.sha256(encoded).hexdigest()[:16]
+
+
+def _mark(*said: str) -> Mark:
+    return hashlib.blake2b(msgspec.msgpack.encode(said), digest_size=16).digest()
 
 
 def in_order(files: Iterable[FileAdvice]) -> list[FileAdvice]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from bridge.advisors.advice import Applied
+from bridge.advisors.import_check import Checked
 from bridge.advisors.import_parts import Gist, Parts, portions
 from bridge.advisors.import_popups import applied_popup, trouble_popup
 from bridge.advisors.texts import say, why
@@ -33,10 +34,18 @@ async def remember(context: Context, session: SessionView, gist: Gist) -> str:
     return ""
 
 
-async def apply(context: Context, session: SessionView, parts: Parts, gist: Gist, rule: str = "") -> None:
+async def apply(
+    context: Context,
+    session: SessionView,
+    parts: Parts,
+    gist: Gist,
+    rule: str = "",
+    left: Sequence[tuple[str, str]] = (),
+) -> None:
     """Sends the changes, waits for what the editor observed, and tells it in a toast.
 
-    `rule` is KEPT where this made a rule, FOLLOWED where it is done by one.
+    `rule` is KEPT where this made a rule, FOLLOWED where it is done by one. `left` are files that were asked
+    about and are left alone, and why.
     """
     note = f"texture import: {', '.join(sorted(gist.codes))}"
     receipts = [
@@ -57,9 +66,16 @@ async def apply(context: Context, session: SessionView, parts: Parts, gist: Gist
         applied += [receipt] if answer["state"] == "applied" else []
         paths += [path for path, _ in _pairs(answer.get("after"), "options")]
         errors += _problems(answer, session.locale)
-    if receipts:
-        popup = applied_popup(paths, errors, bool(applied), session.locale, rule)
+    if receipts or left:
+        told = [*errors, *left]
+        popup = applied_popup(paths, told, bool(applied), session.locale, rule, failed=bool(errors))
         await context.popup(session, popup, msgspec.to_builtins(Applied(applied)))
+
+
+def left_alone(checked: Checked, locale: str) -> list[tuple[str, str]]:
+    """Which files aren't any more what was asked about, and why nothing is set."""
+    changed = [(path, say("changed_since", locale)) for path in checked.changed]
+    return [*changed, *((path, say("gone_since", locale)) for path in sorted(checked.gone))]
 
 
 def _problems(answer: Mapping[str, Any], locale: str) -> list[tuple[str, str]]:

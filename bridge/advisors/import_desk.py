@@ -1,4 +1,4 @@
-"""What lies on the import advisor's table for one session, between its events and its popup."""
+"""What lies on the import advisor's table for one project, between its editors' events and their popup."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bridge.api import Popup
 
 
 class Desk(Struct):
-    """What lies on the table for one session. Only an optimisation: popups keep what matters."""
+    """What lies on the table for a project's editors. Only an optimisation: popups keep what matters."""
 
     gathering: dict[str, Asset] = field(default_factory=dict)
     """The frames of a batch so far."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bridge.advisors.advice import FileAdvice, Mark, in_order
 from bridge.advisors.import_parts import Advice, packed
@@ -41,12 +42,18 @@ def draft(
     """What was found, together with what the open popup asks about files that weren't looked at."""
     found = unsettled(found, asked, said)
     files = {path: file for path, file in asked.items() if path not in looked_at}
-    files.update({file.path: file for file in found})
+    files.update({file.path: _kept(file, asked) for file in found})
     if not files or files == asked:
         return Draft(files, files != asked)
     ordered = in_order(files.values())
-    once = {mark for file in found for mark in file.marks() if mark[1] == file.content}
+    once = {mark for file in found for mark in file.once()}
     return Draft(files, True, advice_popup(ordered, locale, ""), packed(ordered), once)
+
+
+def _kept(file: FileAdvice, asked: Files) -> FileAdvice:
+    """`file`, or what is asked already where the two differ in nothing that is said."""
+    before = asked.get(file.path)
+    return before if before is not None and replace(file, stamp=before.stamp) == before else file
 
 
 def _asked(file: FileAdvice, asked: Files) -> bool:

@@ -11,19 +11,20 @@ from typing import Any
 import msgspec
 
 from bridge.advisors.advice import Applied, Asset, FileAdvice, Mark, in_order
-from bridge.advisors.import_apply import apply, remember, undo
+from bridge.advisors.import_apply import apply, left_alone, remember, undo
 from bridge.advisors.import_around import Surveyor, agreed_in
+from bridge.advisors.import_check import Checked, Without, check
 from bridge.advisors.import_desk import Desk
 from bridge.advisors.import_draft import Draft, draft, unsettled
 from bridge.advisors.import_look import look_at_all, read_event, textures, with_preview
-from bridge.advisors.import_parts import Advice, gist, in_turns, let_go, parted
+from bridge.advisors.import_parts import Advice, Gist, gist, in_turns, let_go, parted
 from bridge.advisors.import_popups import FOLLOWED, KEPT, KIND, trouble_popup
+from bridge.advisors.import_settled import Settled
 from bridge.api import Advisor, Answer, Context, Event, Popup, SessionView, UserError
 from bridge.projectfile import ProjectFile
 
 MAX_GATHERED = 100_000
 MAX_DESKS = 64
-MAX_MARKS = 100_000
 
 
 class TextureImportAdvisor(Advisor):
@@ -35,10 +36,9 @@ class TextureImportAdvisor(Advisor):
     def __init__(self, cache: Path | None = None) -> None:
         """`cache` is the folder in which audits leave what they saw; None does without."""
         self._desks: dict[str, Desk] = {}
-        self._said: dict[str, set[Mark]] = {}
-        """What was settled in each project, one way or the other: it isn't raised again."""
+        self._settled = Settled()
         self._revision = 0
-        """How often that has changed, or what lies on a desk: whoever waited looks whether it did."""
+        """How often what lies on a desk has changed, or was settled: whoever waited looks whether it did."""
         self._answers = 0
         """Those that are being noted."""
         self._noted = asyncio.Event()
@@ -57,6 +57,9 @@ class TextureImportAdvisor(Advisor):
             return
         desk.waiting.update(desk.gathering)
         desk.gathering.clear()
+        await self._look_at_waiting(context, session, desk)
+
+    async def _look_at_waiting(self, context: Context, session: SessionView, desk: Desk) -> None:
         if desk.busy:
             return
         desk.busy = True
@@ -82,17 +85,42 @@ class TextureImportAdvisor(Advisor):
         with self._noting():
             files = self._desk(session).settled(popup)
             self._revision += 1
-            found = await gist(advice)
+            applies = answer.action in ("apply", "always")
+            checked = await check(session, advice) if applies else Checked()
+            found = await gist(Without(advice, checked.paths))
             if answer.state != "undeliverable":
-                self._note(session, found.marks)
+                await self._note(context, session, found.marks)
         await let_go(files)
-        refused = await remember(context, session, found) if answer.action == "always" else ""
-        if answer.action in ("apply", "always"):
-            rule = KEPT if answer.action == "always" and not refused else ""
-            await apply(context, session, advice, found, rule)
+        if applies:
+            await self._apply(context, session, advice, checked, found, always=answer.action == "always")
+
+    async def _apply(
+        self,
+        context: Context,
+        session: SessionView,
+        advice: Advice,
+        checked: Checked,
+        found: Gist,
+        *,
+        always: bool,
+    ) -> None:
+        """Of `advice` what `checked` leaves, which comes to `found`; what has changed is looked at again."""
+        refused = ""
+        if always:
+            # What has changed lies in these folders all the same.
+            refused = await remember(context, session, await gist(advice) if checked.paths else found)
+        rule, left = KEPT if always and not refused else "", left_alone(checked, session.locale)
+        await apply(context, session, Without(advice, checked.paths), found, rule, left)
         if refused:
-            # The last step, so that the others are the same if this answer is acted on once more.
+            # After these, so that they are the same steps if this answer is acted on once more.
             await context.popup(session, trouble_popup("rule_refused", refused, session.locale), {})
+        await self._look_again(context, session, checked)
+
+    async def _look_again(self, context: Context, session: SessionView, checked: Checked) -> None:
+        """At what isn't any more what was asked about; its editor reports what can't be read here."""
+        desk = self._desk(session)
+        desk.waiting.update({path: asset for path, asset in checked.changed.items() if asset is not None})
+        await self._look_at_waiting(context, session, desk)
 
     async def _advise(
         self, context: Context, session: SessionView, desk: Desk, assets: Sequence[Asset]
@@ -106,7 +134,7 @@ class TextureImportAdvisor(Advisor):
         around = await self._surveyor.look(session, wanted, agreed, max_size)
         looked = await look_at_all(context, session, wanted, around)
         asked = [look.asked for look in looked if look.asked]
-        said = self._said_in(session)
+        said = await self._settled.of(context, session)
         ruled: list[FileAdvice] = []
         async for part in in_turns(parted([look.ruled for look in looked if look.ruled])):
             ruled += [file for file in part if not file.marks() <= said]
@@ -114,7 +142,7 @@ class TextureImportAdvisor(Advisor):
         if ruled:
             parts = list(parted(in_order(ruled)))
             found = await gist(parts)
-            self._note(session, found.marks)
+            await self._note(context, session, found.marks)
             await apply(context, session, parts, found, FOLLOWED)
 
     async def _recall(self, context: Context, session: SessionView, desk: Desk) -> None:
@@ -166,9 +194,10 @@ class TextureImportAdvisor(Advisor):
     ) -> None:
         """Shows what was found together with what the open popup still asks about other files."""
         # A copy of what lies on the desk, as it may be cleared meanwhile.
-        first = await asyncio.to_thread(unsettled, found, dict(desk.files), self._said_in(session))
+        said = await self._settled.of(context, session)
+        first = await asyncio.to_thread(unsettled, found, dict(desk.files), said)
         found = await with_preview(context, session, first)
-        made = await self._drafted(session, desk, {asset.path for asset in assets}, found)
+        made = await self._drafted(context, session, desk, {asset.path for asset in assets}, found)
         if made.popup is not None:
             await self._show(context, session, desk, made, made.popup)
         elif made.news:
@@ -179,15 +208,19 @@ class TextureImportAdvisor(Advisor):
             await let_go(files)
 
     async def _drafted(
-        self, session: SessionView, desk: Desk, looked_at: Set[str], found: Sequence[FileAdvice]
+        self,
+        context: Context,
+        session: SessionView,
+        desk: Desk,
+        looked_at: Set[str],
+        found: Sequence[FileAdvice],
     ) -> Draft:
         """The next popup, made once more where something was answered meanwhile: it would ask that again."""
         while True:
             await self._noted.wait()
+            said = await self._settled.of(context, session)
             revision = self._revision
-            made = await asyncio.to_thread(
-                draft, found, dict(desk.files), self._said_in(session), looked_at, session.locale
-            )
+            made = await asyncio.to_thread(draft, found, dict(desk.files), said, looked_at, session.locale)
             if self._revision == revision:
                 return made
 
@@ -201,23 +234,20 @@ class TextureImportAdvisor(Advisor):
             # Nobody saw it: the next import asks once more.
             desk.close()
             raise
-        self._note(session, made.once)
+        await self._note(context, session, made.once)
         if desk.dedupe == popup.dedupe:
             desk.popup_id = popup_id
 
-    def _said_in(self, session: SessionView) -> Set[Mark]:
-        return self._said.get(session.project, frozenset())
-
     def _desk(self, session: SessionView) -> Desk:
-        if session.id not in self._desks and len(self._desks) >= MAX_DESKS:
+        # Editors that share their popups share what is asked, too.
+        place = session.workspace or session.id
+        if place not in self._desks and len(self._desks) >= MAX_DESKS:
             idle = next((key for key, desk in self._desks.items() if not desk.busy), None)
             if idle is not None:
                 del self._desks[idle]
-        return self._desks.setdefault(session.id, Desk())
+        return self._desks.setdefault(place, Desk())
 
-    def _note(self, session: SessionView, marks: Set[Mark]) -> None:
+    async def _note(self, context: Context, session: SessionView, marks: Set[Mark]) -> None:
         self._revision += 1
-        said = self._said.setdefault(session.project, set())
-        if len(said) > MAX_MARKS:
-            said.clear()
-        said |= marks
+        await self._settled.add(context, session, marks)
+        self._revision += 1

@@ -14,8 +14,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from accel.texture.examine import Examination
-from bridge.advisors.advice import Asset, FileAdvice, covered, judge, settle
+from bridge.advisors.advice import Asset, FileAdvice, Stamp, covered, judge, settle
 from bridge.advisors.import_around import Around
+from bridge.advisors.import_check import below, settled_stamp
 from bridge.advisors.wanted import NOTE
 from bridge.api import Context, Event, RequestError, SessionView
 from bridge.core.errors import BAD_INPUT
@@ -51,6 +52,8 @@ class Examined(Struct, frozen=True):
     take long."""
     preview: str | None
     """Its picture's digest; None where there is none."""
+    stamp: Stamp | None
+    """The file's before it was opened; None where that couldn't tell it from a later one."""
 
 
 class Looked(Struct, frozen=True):
@@ -109,7 +112,7 @@ async def _examined(
     found: list[Examined | None] = [None] * len(assets)
 
     async def examine(asset: Asset) -> Examined | None:
-        path = await asyncio.to_thread(_below, root, asset.file)
+        path, stamp = await asyncio.to_thread(_found, root, asset.file)
         if path is None:
             log.warning("%s isn't a file below the project's root: passed over", asset.file)
             return None
@@ -119,7 +122,7 @@ async def _examined(
             examination = msgspec.convert(result.value, Examination)
             around.seen.add(asset.file, examination)
             encoded = msgspec.msgpack.encode(examination)
-            return Examined(asset, encoded, result.blobs.get("preview"))
+            return Examined(asset, encoded, result.blobs.get("preview"), stamp)
         return None
 
     async def take(places: Iterator[int]) -> None:
@@ -130,6 +133,11 @@ async def _examined(
     places = iter(range(len(assets)))
     await asyncio.gather(*(take(places) for _ in range(min(AT_ONCE, len(assets)))))
     return [one for one in found if one is not None]
+
+
+def _found(root: Path, file: str) -> tuple[Path | None, Stamp | None]:
+    path = below(root, file)
+    return path, settled_stamp(path) if path else None
 
 
 def _in_context(examined: Sequence[Examined], around: Around) -> Iterator[tuple[Examined, Examination]]:
@@ -160,31 +168,22 @@ def _judge(
 ) -> Looked:
     adapter, version = session.adapter, session.version
     assert adapter is not None and version is not None
-    asset, preview = one.asset, one.preview
+    asset = one.asset
     judged = judge(found, asset.file, asset.options, adapter, version, max_size=max_size)
     findings = [finding for finding in judged if finding.rank > NOTE]
     ruled = [f for f in findings if f.applicable and covered(rules, asset.file, f.code)]
     asked = [f for f in findings if f not in ruled]
     return Looked(
-        settle(asset, found, asked, adapter, version, preview) if asked else None,
-        settle(asset, found, ruled, adapter, version, preview) if ruled else None,
+        settle(asset, found, asked, adapter, version, one.preview, one.stamp) if asked else None,
+        settle(asset, found, ruled, adapter, version, one.preview, one.stamp) if ruled else None,
     )
-
-
-def _below(root: Path, file: str) -> Path | None:
-    """The file at `file` below `root`, symlinks resolved; None where it lies elsewhere or isn't there."""
-    try:
-        path = (root / file).resolve()
-        return path if path.is_relative_to(root) and path.is_file() else None
-    except (OSError, ValueError):
-        return None
 
 
 async def with_preview(context: Context, session: SessionView, files: list[FileAdvice]) -> list[FileAdvice]:
     """`files`, of which the first has a picture if it can be had."""
     if not files or files[0].preview or session.root is None:
         return files
-    path = await asyncio.to_thread(_below, await asyncio.to_thread(session.root.resolve), files[0].file)
+    path = await asyncio.to_thread(below, await asyncio.to_thread(session.root.resolve), files[0].file)
     if path is None:
         return files
     try:

@@ -54,9 +54,18 @@ def advice_popup(files: Sequence[FileAdvice], locale: str, dedupe: str) -> Popup
 
 
 def applied_popup(
-    paths: Sequence[str], errors: Sequence[tuple[str, str]], undoable: bool, locale: str, rule: str = ""
+    paths: Sequence[str],
+    errors: Sequence[tuple[str, str]],
+    undoable: bool,
+    locale: str,
+    rule: str = "",
+    *,
+    failed: bool = True,
 ) -> Popup:
-    """Tells what was applied to which files, what went wrong with which, and of a `rule` (KEPT, FOLLOWED)."""
+    """Tells what was applied to which files, what went wrong with which, and of a `rule` (KEPT, FOLLOWED).
+
+    Where `failed` is false, the errors are no failures.
+    """
     body = [
         f"{code(path)}: {plain(message)}" if path else plain(message) for path, message in errors[:MAX_FILES]
     ]
@@ -71,7 +80,7 @@ def applied_popup(
         kind="texture.applied",
         title=_title("applied", paths, locale),
         body="\n".join(body),
-        severity="info" if not errors else "warning" if paths else "error",
+        severity="info" if not errors else "warning" if paths or not failed else "error",
         actions=[label],
         expires_ms=ERRORS_MS if errors else UNDO_MS,
         present="toast",

@@ -73,6 +73,11 @@ TEXTS = {
         "Done without asking, as `{file}` in the project's folder says.",
         "按照项目文件夹中 `{file}` 的规则直接应用，未经询问。",
     ),
+    "changed_since": Text(
+        "has changed since you were asked, so nothing was set: it is looked at again",
+        "在询问之后已更改，因此未作任何设置：将重新检查",
+    ),
+    "gone_since": Text("isn't there any more", "文件已不存在"),
     "refused": Text("The editor refused the command.", "编辑器拒绝了该命令。"),
     "undo_failed": Text("The change couldn't be undone", "无法撤销更改"),
     "normal_as_color": Text(

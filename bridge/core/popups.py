@@ -29,6 +29,10 @@ class Popups:
     def __contains__(self, popup_id: int) -> bool:
         return popup_id in self._open
 
+    def get(self, popup_id: int) -> Popup | None:
+        """The open popup of that id."""
+        return self._open.get(popup_id)
+
     @property
     def expiring(self) -> bool:
         """Whether any of them expires some time."""

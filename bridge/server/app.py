@@ -109,7 +109,7 @@ class Bridge:
         runner = Runner(registry.workloads, executor, blobs, limits, settings["inline"], self.cache)
         commands = self._commands = Commands(self.store, self.sessions)
         advisors = {advisor.name: advisor for advisor in (*registry.advisors, Receipts(self.store))}
-        self.flows = Flows(advisors, settings.as_dict(), runner, commands, self.store)
+        self.flows = Flows(advisors, settings.as_dict(), runner, commands, self.store, self.sessions)
         router = Router(
             registry.workloads,
             [ask for advisor in advisors.values() for ask in advisor.asks],
@@ -125,7 +125,7 @@ class Bridge:
         )  # fmt: skip
         self.dispatch = Dispatch(router, runner, self.flows, commands, self.jobs, counts)
         welcome = Welcome(
-            self.token, self.instance, settings, registry, self.sessions, self._restarted, runner.has_outputs
+            self.token, self.instance, settings, registry, self.sessions, self._arrived, runner.has_outputs
         )
         gate = Gate(settings["connections"], settings["connections_unidentified"])
         endpoint = WebSocketEndpoint(welcome, self.dispatch.handle, gate, counts)
@@ -182,9 +182,11 @@ class Bridge:
         answers = await named(self.store, ANSWERS)
         return answers if self.cache is None else answers | await self.cache.blobs()
 
-    async def _restarted(self, live: LiveSession) -> None:
-        await self.dispatch.client_restarted(live)
-        await self.flows.show_again(live)
+    async def _arrived(self, live: LiveSession, restarted: bool) -> None:
+        if restarted:
+            await self.dispatch.client_restarted(live)
+            await self.flows.show_again(live)
+        await self.flows.sharing.arrive(live, self.flows.present)
 
     async def finish(self) -> None:
         """What is under way is finished or given up; everybody is told; sessions stay stored."""
@@ -233,7 +235,8 @@ class Bridge:
             self.flows.spawn(self._settle(live), "closing a session")
 
     async def _settle(self, live: LiveSession) -> None:
-        await self.sessions.settle(live.id)
+        await self.sessions.settle(live.id, leaves_popups=bool(live.workspace))
+        await self.flows.sharing.bequeath(live, self.flows.present)
         for command_id in live.session.commands:
             self._commands.wake(command_id)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 
+NO_LIMIT = 1 << 62
+"""More bytes than anybody leaves."""
+
 
 class Total:
     """The bytes of all clients."""

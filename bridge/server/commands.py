@@ -14,6 +14,8 @@ from bridge.core import errors
 from bridge.core.errors import RequestError, StoreError
 from bridge.core.messages import Command, Error, Numbered, Result
 from bridge.server.live import LiveSession, Sessions
+from bridge.server.workspace import mates
+from bridge.store.failures import LastingDamage
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import AUDIT_FIX, Receipt
 from bridge.store.sessions import SessionStore
@@ -149,14 +151,16 @@ class Commands:
         """Puts back what receipts changed; gives the new receipts, which the editor has yet to answer.
 
         `editor` is the session of the one to do it; `asking` that of who asks. Raises RequestError: unknown,
-        never applied, an audit's, no editor of that project, or several of which none is named, has asked or
-        did it.
+        never applied, put back before, an audit's, no editor of that project, or several of which none is
+        named, has asked or did it.
         """
         found = [await self._revertible(receipt_id) for receipt_id in receipt_ids]
+        if parent is None:
+            # An answer may be acted on once more, and then finds what it did.
+            await self._refuse_reverted(receipt_ids)
         made = []
         for step, receipt in enumerate(reversed(found)):
-            # An answer may be acted on while its editor is away: its session keeps the command.
-            own = self._sessions.by_id.get(receipt.session) if parent is not None else None
+            own = self._answering(receipt, asking) if parent is not None else None
             live = own or self._editor_of(receipt, await self._engine_of(receipt), editor, asking)
             made.append(
                 await self.send(
@@ -170,6 +174,14 @@ class Commands:
             )
         return made
 
+    def _answering(self, receipt: Receipt, asking: str) -> LiveSession | None:
+        """Who puts back what was asked about: the editor of the answer, if it has the same project open.
+
+        An answer may be acted on while its editor is away: its session keeps the command.
+        """
+        own, asker = self._sessions.by_id.get(receipt.session), self._sessions.by_id.get(asking)
+        return asker if own is not None and asker in mates(own, self._sessions) else own
+
     async def _revertible(self, receipt_id: int) -> Receipt:
         receipt = await self._get(receipt_id)
         if receipt.command == AUDIT_FIX:
@@ -182,6 +194,24 @@ class Commands:
             reason = f"it changed nothing ({receipt.state}), so that nothing can be put back"
             raise RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt_id}", reason=reason)
         return receipt
+
+    async def _refuse_reverted(self, receipt_ids: Sequence[int]) -> None:
+        for receipt_id in receipt_ids:
+            earlier = await self._reverted_by(receipt_id)
+            # What couldn't be put back then may be tried again, and what isn't answered by another editor.
+            if earlier is not None and earlier.state == "applied" and not earlier.errors:
+                again = f"`popbridge revert {earlier.id}` brings the change back"
+                reason = f"it was put back already, by receipt {earlier.id}: {again}"
+                raise RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt_id}", reason=reason)
+
+    async def _reverted_by(self, receipt_id: int) -> Receipt | None:
+        try:
+            return await self._store.read(
+                lambda connection: ReceiptStore(Database(connection)).reverted_by(receipt_id)
+            )
+        except LastingDamage:
+            # Damage to one receipt keeps no other from being put back.
+            return None
 
     async def _engine_of(self, receipt: Receipt) -> str:
         return await self._store.read(

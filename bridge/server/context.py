@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -100,6 +100,13 @@ class AdvisorContext:
 
     async def add_rule(self, session: SessionView, folder: str, finding: str) -> None:
         await self._kept(lambda: self._flows.rules.add(session, folder, finding))
+
+    async def note(self, session: SessionView, marks: Collection[bytes]) -> None:
+        if marks:
+            await self._kept(lambda: self._flows.note(self._advisor, session.project, marks))
+
+    async def noted(self, session: SessionView) -> Set[bytes]:
+        return await self._kept(lambda: self._flows.noted(self._advisor, session.project))
 
     async def _kept(self, do: Callable[[], Awaitable[Value]]) -> Value:
         if not self._patient:

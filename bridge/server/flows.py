@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,10 +18,12 @@ from bridge.core.errors import RequestError, StoreError
 from bridge.core.messages import MAX_FRAME, Answer, Event, Numbered, Popup, PopupClose
 from bridge.server.commands import Commands
 from bridge.server.context import AdvisorContext
-from bridge.server.live import LiveSession
+from bridge.server.live import LiveSession, Sessions
 from bridge.server.rules import RuleKeeper
 from bridge.server.runner import Runner
+from bridge.server.shared_popups import SharedPopups
 from bridge.store.failures import LastingDamage
+from bridge.store.marks import MarkStore
 from bridge.store.records import StoredPopup, pack, unpack
 from bridge.store.sessions import SessionStore
 from bridge.store.store import Store
@@ -31,6 +34,8 @@ MAX_POPUPS = 256
 """Most open popups of one session: nobody reads more, and each is kept."""
 MAX_EVENTS = 256
 """Most events of one session that advisors are at work on; what comes on top of them goes unadvised."""
+BRIEF = 64
+"""Marks that are kept in no time."""
 
 
 class Flows:
@@ -43,6 +48,7 @@ class Flows:
         runner: Runner,
         commands: Commands,
         store: Store,
+        sessions: Sessions,
     ) -> None:
         self._advisors = advisors
         self._asks = {ask: advisor for advisor in advisors.values() for ask in advisor.asks}
@@ -51,6 +57,7 @@ class Flows:
         self.commands = commands
         self.store = store
         self.rules = RuleKeeper(store)
+        self.sharing = SharedPopups(sessions, store, self.spawn, self._supersede)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -82,28 +89,37 @@ class Flows:
 
     async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
         """Keeps the answer, has its advisor act on it, and confirms it."""
-        if closing.reason == "unknown":
+        unseen = closing.reason == "undeliverable" and self.sharing.is_seen(live, answer.id)
+        if closing.reason == "unknown" or unseen:
             await live.send(closing)
             return
+        # At once: nobody else answers it from now on.
+        mates = self.sharing.close(live, answer.id)
+        keeping = partial(self._keep, live, answer, closing, mates)
         if self.store.trouble:
-            self.spawn(self._keep(live, answer, closing), f"keeping the answer to popup {answer.id}")
+            self.spawn(keeping(), f"keeping the answer to popup {answer.id}")
             return
         try:
             # What the power takes away is asked once more: nobody waits for the disk when pressing a button.
-            await self.store.write(lambda db: SessionStore(db).answered(answer), synced=False)
+            await self.store.write(lambda db: SessionStore(db).answered(live.id, answer), synced=False)
         except StoreError:
             # It is confirmed once it is kept; what else the client says needn't wait for that.
-            self.spawn(self._keep(live, answer, closing), f"keeping the answer to popup {answer.id}")
+            self.spawn(keeping(), f"keeping the answer to popup {answer.id}")
         else:
-            await self._kept(live, answer, closing)
+            await self._kept(live, answer, closing, mates)
 
-    async def _keep(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
-        await self.store.persist(lambda db: SessionStore(db).answered(answer), synced=False)
-        await self._kept(live, answer, closing)
+    async def _keep(
+        self, live: LiveSession, answer: Answer, closing: PopupClose, mates: Sequence[LiveSession]
+    ) -> None:
+        await self.store.persist(lambda db: SessionStore(db).answered(live.id, answer), synced=False)
+        await self._kept(live, answer, closing, mates)
 
-    async def _kept(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
+    async def _kept(
+        self, live: LiveSession, answer: Answer, closing: PopupClose, mates: Sequence[LiveSession]
+    ) -> None:
         log.info("session %s: popup %d is %s %s", live.id, answer.id, answer.state, answer.action or "")
         self.act(live, answer.id)
+        self.sharing.tell(mates, closing)
         await live.send(closing)
 
     async def _stored(self, popup_id: int) -> StoredPopup | None:
@@ -126,7 +142,7 @@ class Flows:
         the database.
         """
         stored = await self.store.insist(lambda: self._stored(popup_id))
-        if stored is None or stored.answer is None:
+        if stored is None or stored.answer is None or stored.status != "answered":
             return
         advisor = self._advisors.get(stored.advisor)
         if advisor is None:
@@ -175,8 +191,9 @@ class Flows:
         Those that can't be read any more, in a damaged file, are left out.
         """
         found = []
+        holders = self.sharing.holders(live)
         for popup_id in await self.store.read(
-            lambda connection: SessionStore(Database(connection)).unsettled_ids(live.id)
+            lambda connection: SessionStore(Database(connection)).unsettled_ids(*holders)
         ):
             try:
                 one = await self._stored(popup_id)
@@ -203,34 +220,66 @@ class Flows:
                 await self.present(live, msgspec.structs.replace(popup, seq=UNSET))
 
     async def present(self, live: LiveSession, popup: Popup) -> None:
-        """Sends and opens a kept popup, whose row keeps the number too; closes those whose place it takes."""
+        """Sends and opens a kept popup, whose row keeps the number too; closes those whose place it takes.
+
+        Other editors that have the project open show it, too.
+        """
         superseded: list[PopupClose] = []
 
         async def keep(numbered: Numbered) -> None:
             assert isinstance(numbered, Popup)
             try:
-                await self.store.write(lambda db: SessionStore(db).popup_sent(numbered), synced=False)
+                await self.store.write(
+                    lambda db: SessionStore(db).popup_sent(live.id, numbered), synced=False
+                )
             except StoreError as error:
                 # Without its number the next daemon would send it once more, under the same id.
                 log.error("the number of popup %d isn't kept: %s", popup.id, error.reason)
             superseded.extend(live.open(numbered))
 
         await live.send(popup, keep)
-        for closing in superseded:
+        self.sharing.show(live, popup.id)
+        await self._supersede(live, superseded)
+
+    async def _supersede(self, live: LiveSession, closings: Sequence[PopupClose]) -> None:
+        """Settles popups whose place another has taken in `live`."""
+        for closing in closings:
             self._settled(closing.id)
+            self.sharing.tell(self.sharing.close(live, closing.id), closing)
+        for closing in closings:
             await live.send(closing)
+
+    async def note(self, advisor: Advisor, project: str, marks: Collection[bytes]) -> None:
+        """Keeps what the advisor has settled in a project."""
+        await self.store.write(
+            lambda db: MarkStore(db).add(advisor.name, project, marks),
+            synced=False,
+            brief=len(marks) <= BRIEF,
+        )
+
+    async def noted(self, advisor: Advisor, project: str) -> set[bytes]:
+        """What the advisor has settled in a project."""
+        return await self.store.read(
+            lambda connection: MarkStore(Database(connection)).of(advisor.name, project), brief=False
+        )
 
     async def withdraw(self, live: LiveSession, popup_id: int) -> None:
         """Closes an open popup that nobody needs to answer any more."""
-        if live.session.popups.close(popup_id):
+        closing = PopupClose(id=popup_id, reason="superseded")
+        mates = self.sharing.close(live, popup_id)
+        is_open = live.session.popups.close(popup_id)
+        if is_open or mates:
             self._settled(popup_id)
-            await live.send(PopupClose(id=popup_id, reason="superseded"))
+            self.sharing.tell(mates, closing)
+        if is_open:
+            await live.send(closing)
 
     def expire(self, live: LiveSession, now: float) -> None:
         """Settles the popups that nobody answered in time."""
         for closing in live.session.popups.expire(now):
             answer = Answer(id=closing.id, state="expired")
-            self.spawn(self._keep(live, answer, closing), "closing what expired")
+            mates = self.sharing.close(live, closing.id)
+            self.spawn(self._keep(live, answer, closing, mates), "closing what expired")
 
     async def close(self) -> None:
         """Stops what is under way; answers that weren't acted on are left for the next run."""

@@ -20,7 +20,9 @@ from bridge.core.errors import RemoteProtocolError, RequestError, StoreError
 from bridge.core.messages import MAX_FRAME, Identify, Message, Numbered, Popup, PopupClose, Request
 from bridge.core.session import MAX_OUTBOX, Session
 from bridge.core.versions import Choice
-from bridge.server.backlog import Backlog, Total
+from bridge.server.backlog import NO_LIMIT, Backlog, Total
+from bridge.server.sizes import SPARE, size_of, too_large
+from bridge.server.workspace import workspace
 from bridge.store.records import StoredSession, unpack
 from bridge.store.sessions import SEQ_BLOCK, SessionStore
 from bridge.store.store import Store
@@ -29,9 +31,6 @@ log = logging.getLogger(__name__)
 
 MAX_UNACKED = 64 << 20
 """Most bytes that one client may leave unacknowledged."""
-NO_LIMIT = 1 << 62
-SPARE = 1024
-"""Bytes of a frame that are left for a message's id and number."""
 CLOSE_S = 3.0
 """How long a stopping daemon waits for its clients to take their close frames."""
 
@@ -62,8 +61,9 @@ class LiveSession:
         """`relieve` is called where `total` is too much."""
         self._relieve = relieve
         self.session = session
-        self.identify = identify
-        self.choice = choice
+        self.identified(identify, choice)
+        self._closings: dict[int, PopupClose] = {}
+        """Of popups that were closed while nobody was connected, by their ids."""
         self.socket: Socket | None = None
         self.sending = asyncio.Lock()
         """Held while a message is stored before it is sent: what comes after it waits."""
@@ -113,7 +113,12 @@ class LiveSession:
             adapter=adapter,
             version=adapter.scheme.parse(engine.version) if adapter and engine else None,
             locale=self.identify.locale or "en",
+            workspace=self.workspace,
         )
+
+    def identified(self, identify: Identify, choice: Choice[Adapter] | None) -> None:
+        """Its client is back, and has said who it is."""
+        self.identify, self.choice, self.workspace = identify, choice, workspace(identify)
 
     @property
     def is_owed(self) -> bool:
@@ -155,7 +160,9 @@ class LiveSession:
             size = await self.socket.send(message)
         elif isinstance(message, Numbered):
             # It is kept until somebody comes back for it, and costs as much meanwhile.
-            size = _size(message)
+            size = size_of(message)
+        elif isinstance(message, PopupClose):
+            self._closings[message.id] = message
         if isinstance(message, Numbered) and isinstance(message.seq, int) and not self.ended:
             total = self.backlog.add(message.seq, size)
             if self.backlog.bytes > MAX_UNACKED:
@@ -190,7 +197,7 @@ class LiveSession:
     def restore(self, message: Numbered, now: float) -> None:
         """Puts back a stored message that its client hasn't handled."""
         self.take_up(message, now)
-        self.backlog.add(_seq(message), _size(message))
+        self.backlog.add(_seq(message), size_of(message))
 
     def acknowledged(self, seq: int) -> None:
         """Keeps the acknowledgement where it concerns something that was stored."""
@@ -204,6 +211,11 @@ class LiveSession:
         await self.take_over()
         self.socket = socket
         return self.session.attach(last_seq)
+
+    def closings(self) -> list[PopupClose]:
+        """What was closed while nobody was connected, to be sent after what waits."""
+        found, self._closings = list(self._closings.values()), {}
+        return found
 
     async def take_over(self) -> None:
         """Ends the connection that carries the session, and with it whatever is being written to that."""
@@ -296,15 +308,15 @@ class Sessions:
                 f"field 'resume': session {resume.session!r} isn't known (any more): identify without it",
             )
         restarted = live.identify.instance != identify.instance
-        live.identify, live.choice = identify, choice
+        live.identified(identify, choice)
         # The token stays: a new one would be lost with a `ready` that never arrived.
         self._store.submit(lambda db: SessionStore(db).resumed(live.id, digest, identify))
         return live, resume.token, restarted
 
     def restore(self, stored: StoredSession, choice: Choice[Adapter] | None) -> LiveSession:
         """A session of an earlier run of the daemon; its keep time starts anew."""
-        identify = unpack(stored.identify, Identify)
         session = Session(stored.id, time.monotonic(), keep_s=self._keep_s, seq=stored.seq_reserved)
+        identify = unpack(stored.identify, Identify)
         return self._add(session, identify, choice, stored.seq_reserved, stored.token_digest)
 
     def ageing(self) -> list[LiveSession]:
@@ -352,9 +364,9 @@ class Sessions:
             live.backlog.clear()
             del self._tokens[session_id]
 
-    async def settle(self, session_id: str) -> None:
-        """Closes in the store what a forgotten session left open."""
-        await self._store.persist(lambda db: SessionStore(db).close(session_id))
+    async def settle(self, session_id: str, *, leaves_popups: bool = False) -> None:
+        """Closes in the store what a forgotten session left open, save popups that others take over."""
+        await self._store.persist(lambda db: SessionStore(db).close(session_id, leaves_popups=leaves_popups))
 
     async def close_sockets(self, close: errors.CloseCode, reason: str) -> None:
         """Tells everybody that the daemon stops; the sessions stay stored."""
@@ -382,19 +394,6 @@ class Sessions:
         return live
 
 
-def _size(message: Numbered) -> int:
-    """About what it takes, bytes: an advisor's answer may hold what can't be encoded."""
-    return len(msgspec.msgpack.encode(message, enc_hook=repr))
-
-
 def _seq(message: Numbered) -> int:
     assert isinstance(message.seq, int)
     return message.seq
-
-
-def too_large(name: str, size: int, limit: int) -> RequestError:
-    """What is said where something doesn't fit into a frame."""
-    hint = "Ask for less in one request."
-    return RequestError(
-        errors.TOO_LARGE, hint, name=name, size=f"{size} bytes", limit=f"{limit} bytes", setting=""
-    )

@@ -15,7 +15,7 @@ from sqlite_utils import Database
 from bridge.api import Advisor, Answer, Context, Event, Popup, RequestError, SessionView
 from bridge.core import errors
 from bridge.core.messages import MAX_FRAME
-from bridge.server.live import SPARE
+from bridge.server.sizes import SPARE
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import Damaged, Receipt
 from bridge.store.store import Store

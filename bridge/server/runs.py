@@ -19,8 +19,8 @@ from bridge.core.journal import MAX_CRASHES, MAX_DEATHS
 from bridge.core.messages import MAX_FRAME, InputRef, Result
 from bridge.server.answers import as_message
 from bridge.server.limited import limited
-from bridge.server.live import SPARE, too_large
 from bridge.server.runner import Runner, too_late
+from bridge.server.sizes import SPARE, too_large
 from bridge.store.journal import Job
 from bridge.store.outbox import Answer
 from bridge.store.records import pack, unpack

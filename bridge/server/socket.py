@@ -31,7 +31,8 @@ from bridge.core.messages import (
 from bridge.core.session import Connection
 from bridge.server import logs
 from bridge.server.gate import Gate
-from bridge.server.live import LiveSession, too_large
+from bridge.server.live import LiveSession
+from bridge.server.sizes import too_large
 from bridge.server.welcome import Welcome
 
 log = logging.getLogger(__name__)

@@ -50,7 +50,7 @@ def open_now(observed: Observed) -> Mapping[str, Values]:
             "unidentified": gate.unidentified,
         },
         "popbridge_unacknowledged_bytes": sessions.unacknowledged.bytes,
-        "popbridge_popups_open": sum(len(live.session.popups) for live in sessions),
+        "popbridge_popups_open": len({popup.id for live in sessions for popup in live.session.popups}),
         "popbridge_commands_open": sum(len(live.session.commands) for live in sessions),
         "popbridge_event_loop_lag_seconds": observed.lag.seen,
     }

@@ -58,10 +58,11 @@ class Welcome:
         settings: Settings,
         registry: Registry,
         sessions: Sessions,
-        restarted: Callable[[LiveSession], Awaitable[None]],
+        arrived: Callable[[LiveSession, bool], Awaitable[None]],
         use: Callable[[Result], object],
     ) -> None:
-        """`use` has the files of an answer stay a while: its client was away, and fetches them now."""
+        """`arrived` is told who has connected, and whether as another process than before; `use` has the
+        files of an answer stay a while: its client was away, and fetches them now."""
         self.token = token
         self.max_frame = MAX_FRAME
         self.features = FEATURES
@@ -69,7 +70,7 @@ class Welcome:
         self._settings = settings
         self._registry = registry
         self._sessions = sessions
-        self._restarted = restarted
+        self._arrived = arrived
         self._use = use
         self._workloads = [
             WorkloadInfo(name=w.name, version=w.version, summary=w.summary)
@@ -134,8 +135,9 @@ class Welcome:
                     if isinstance(message, Result):
                         self._use(message)
                     await socket.write(message)
-            if restarted:
-                await self._restarted(live)
+                for closing in live.closings():
+                    await socket.write(closing)
+            await self._arrived(live, restarted)
         except BaseException:
             live.detach(socket)
             raise

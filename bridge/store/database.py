@@ -38,6 +38,12 @@ JOURNAL = (
     "CREATE TABLE uptime (id INTEGER PRIMARY KEY CHECK (id = 1), seconds REAL NOT NULL)",
     "INSERT INTO uptime VALUES (1, 0)",
 )
+MARKS = (
+    """CREATE TABLE marks (
+        id INTEGER PRIMARY KEY, advisor TEXT NOT NULL, project TEXT NOT NULL, mark BLOB NOT NULL)""",
+    "CREATE UNIQUE INDEX marks_mark ON marks (advisor, project, mark)",
+)
+LEFT = "CREATE INDEX popups_open ON popups (session) WHERE status = 'open'"
 MAX_WAL = 16 << 20
 """Bytes of the log that are left to be used again."""
 
@@ -111,6 +117,13 @@ def first_tables(db: Database) -> None:
 def journal(db: Database) -> None:
     """Jobs that are promised, who waits for them, and answers that weren't acknowledged."""
     for statement in JOURNAL:
+        db.execute(statement)
+
+
+@migrations()
+def marks(db: Database) -> None:
+    """What advisors have settled in each project; and open popups are found, whose ever they were."""
+    for statement in (*MARKS, LEFT):
         db.execute(statement)
 
 

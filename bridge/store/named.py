@@ -41,7 +41,7 @@ HOLDERS = (
 ANSWERS = (Holder("jobs", ("answer",), _ANSWERED),)
 """What is there for whoever asks with a key again, with its inputs: it stays while there is room."""
 
-NAMELESS = frozenset({("sessions", "identify"), ("jobs", "digest")})
+NAMELESS = frozenset({("sessions", "identify"), ("jobs", "digest"), ("marks", "mark")})
 """Packed columns in which no blob is ever named."""
 
 

@@ -15,6 +15,12 @@ SEQ_BLOCK = 10_000
 """Numbers are reserved in blocks: a restarted daemon goes on above all that it may have given."""
 
 
+LEFT_OPEN = (
+    "SELECT popups.id, identify FROM popups JOIN sessions ON sessions.id = session "
+    "WHERE status = 'open' AND closed = 1 ORDER BY +popups.id"
+)
+
+
 class SessionStore:
     """Tables `sessions` and `popups`."""
 
@@ -54,13 +60,15 @@ class SessionStore:
         self._connection.execute("UPDATE sessions SET acked = ? WHERE id = ?", (seq, session_id))
         self._connection.execute("DELETE FROM outbox WHERE session = ? AND seq <= ?", (session_id, seq))
 
-    def close(self, session_id: str) -> None:
-        """The session is over; what it left open is settled."""
+    def close(self, session_id: str, *, leaves_popups: bool = False) -> None:
+        """The session is over; what it left open is settled, save popups that another session may `adopt`."""
         with self._db.atomic():
             self._connection.execute("UPDATE sessions SET closed = 1 WHERE id = ?", (session_id,))
-            self._connection.execute(
-                "UPDATE popups SET status = 'settled' WHERE session = ? AND status = 'open'", (session_id,)
-            )
+            if not leaves_popups:
+                self._connection.execute(
+                    "UPDATE popups SET status = 'settled' WHERE session = ? AND status = 'open'",
+                    (session_id,),
+                )
             self._connection.execute(
                 "UPDATE receipts SET state = 'failed', answered = ?, errors = ? "
                 "WHERE session = ? AND state = 'sent'",
@@ -118,18 +126,43 @@ class SessionStore:
         )
         return cast(int, row.last_pk), True
 
-    def popup_sent(self, popup: Popup) -> None:
-        """The popup has its id and number."""
+    def popup_sent(self, session_id: str, popup: Popup) -> None:
+        """The popup has its id, and its number in its own session; others that show it have theirs."""
         self._connection.execute(
-            "UPDATE popups SET message = ?, seq = ? WHERE id = ?", (pack(popup), popup.seq or None, popup.id)
+            "UPDATE popups SET message = ?, seq = ? WHERE id = ? AND session = ?",
+            (pack(popup), popup.seq or None, popup.id, session_id),
         )
 
-    def answered(self, answer: Answer) -> None:
-        """The answer is kept: from here on it will be acted on, whatever dies."""
+    def answered(self, session_id: str, answer: Answer) -> None:
+        """The answer is kept: from here on it will be acted on in the session it came from, whatever dies."""
         self._connection.execute(
-            "UPDATE popups SET status = 'answered', answer = ? WHERE id = ? AND status = 'open'",
-            (pack(answer), answer.id),
+            "UPDATE popups SET status = 'answered', answer = ?, session = ? WHERE id = ? AND status = 'open'",
+            (pack(answer), session_id, answer.id),
         )
+
+    def left_open(self) -> list[tuple[int, bytes]]:
+        """The ids of popups that sessions left open which are over, oldest first, and their `identify`."""
+        # In an order that SQLite has to make: else it would read all popups that ever were in theirs.
+        return self._connection.execute(LEFT_OPEN).fetchall()
+
+    def adopt(self, popup_id: int, session_id: str) -> Popup | None:
+        """A popup that was left open belongs to this session now, without a number; None where it isn't left.
+
+        Raises msgspec.DecodeError.
+        """
+        found = self._connection.execute(
+            "SELECT message FROM popups JOIN sessions ON sessions.id = session "
+            "WHERE popups.id = ? AND status = 'open' AND closed = 1",
+            (popup_id,),
+        ).fetchone()
+        if found is None:
+            return None
+        popup: Popup = msgspec.structs.replace(unpack(found[0], Popup), id=popup_id, seq=msgspec.UNSET)
+        self._connection.execute(
+            "UPDATE popups SET session = ?, seq = NULL, message = ? WHERE id = ?",
+            (session_id, pack(popup), popup_id),
+        )
+        return popup
 
     def settled(self, popup_id: int) -> None:
         """The popup's answer was acted on, or will never come."""
@@ -143,12 +176,15 @@ class SessionStore:
         """Open and answered popups of a session, oldest first."""
         return self._rows("session = ? AND status != 'settled'", session_id)
 
-    def unsettled_ids(self, session_id: str) -> list[int]:
-        """Their ids, whether or not all of them can be read."""
-        rows = self._connection.execute(
-            "SELECT id FROM popups WHERE session = ? AND status != 'settled' ORDER BY id", (session_id,)
-        )
-        return [popup_id for (popup_id,) in rows.fetchall()]
+    def unsettled_ids(self, *session_ids: str) -> list[int]:
+        """Those of several sessions: their ids, whether or not all of them can be read."""
+        found: list[int] = []
+        for session_id in session_ids:
+            rows = self._connection.execute(
+                "SELECT id FROM popups WHERE session = ? AND status != 'settled'", (session_id,)
+            )
+            found += [popup_id for (popup_id,) in rows.fetchall()]
+        return sorted(found)
 
     def _rows(self, where: str, value: object) -> list[StoredPopup]:
         rows = self._db.query(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,7 @@ class Bench:
         self.receipts: dict[int, dict[str, Any]] = {}
         self.reverted: list[list[int]] = []
         self.rule_table: dict[str, list[str]] = {}
+        self.marks: set[bytes] = set()
         self.refused: dict[str, str] = {}
         """Paths that the editor can't change, with its reason."""
         self.ran: list[str] = []
@@ -205,6 +206,12 @@ class Bench:
             for entry in self.receipts[receipt_id]["before"]:
                 self.options[entry["path"]].update(entry["options"])
         return []
+
+    async def note(self, session: SessionView, marks: Collection[bytes]) -> None:
+        self.marks |= set(marks)
+
+    async def noted(self, session: SessionView) -> Set[bytes]:
+        return set(self.marks)
 
     async def rules(self, session: SessionView) -> Mapping[str, Sequence[str]]:
         return self.rule_table

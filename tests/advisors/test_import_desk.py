@@ -1,14 +1,18 @@
-"""What the import advisor knows of popups that an earlier run of the daemon has shown."""
+"""What the import advisor knows of what an earlier run of the daemon has shown, and people have settled."""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from bridge.advisors.import_flow import TextureImportAdvisor
-from tests.advisors.desk import Bench
+from bridge.api import RequestError
+from bridge.core import errors
+from tests.advisors.desk import WRONG, Bench
 from tests.advisors.test_import_flow import normal
 
 
@@ -41,3 +45,71 @@ async def test_what_is_answered_while_it_is_recalled_isnt_asked_again(bench: Ben
     bench.recalling.set()
     await importing
     assert bench.popups == {} and len(bench.shown) == 1
+
+
+async def test_after_a_restart_what_was_settled_isnt_asked_again(bench: Bench) -> None:
+    path = normal(bench)
+    await bench.imported(path)
+    await bench.answer("later")
+    bench.advisor = TextureImportAdvisor()
+    await bench.imported(path)
+    assert bench.popups == {} and len(bench.shown) == 1
+
+
+async def test_after_a_restart_a_rule_leaves_alone_what_was_undone_before_it_was_made(bench: Bench) -> None:
+    path = normal(bench)
+    await bench.imported(path)
+    await bench.answer("apply")
+    await bench.answer("undo")
+    bench.rule_table["textures"] = ["normal_as_color", "no_mipmaps"]
+    bench.advisor = TextureImportAdvisor()
+    await bench.imported(path)
+    assert bench.options[path] == WRONG and len(bench.commands) == 1
+
+
+async def test_what_is_settled_while_it_is_read_what_was_isnt_asked_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = normal(bench)
+    await bench.imported(path)
+    bench.advisor, noted = TextureImportAdvisor(), bench.noted
+
+    async def answered_meanwhile(session: Any) -> Any:
+        found = await noted(session)
+        if bench.popups:
+            await bench.answer("later")
+        return found
+
+    monkeypatch.setattr(bench, "noted", answered_meanwhile)
+    await bench.imported(path)
+    assert bench.popups == {} and len(bench.shown) == 1
+
+
+async def test_without_a_database_that_can_be_read_one_run_of_the_daemon_knows_what_was_settled(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def damaged(*_: Any) -> Any:
+        raise RequestError(errors.STORE_UNAVAILABLE, reason="its database is damaged")
+
+    monkeypatch.setattr(bench, "note", damaged)
+    monkeypatch.setattr(bench, "noted", damaged)
+    path = normal(bench)
+    await bench.imported(path)
+    await bench.answer("later")
+    await bench.imported(path)
+    assert bench.popups == {} and len(bench.shown) == 1
+
+
+async def test_editors_of_one_project_are_asked_together(bench: Bench) -> None:
+    bench.view = msgspec.structs.replace(bench.view, workspace="w")
+    first, second = normal(bench), normal(bench, "textures/wood_n.png")
+    await bench.imported(first)
+    bench.view = msgspec.structs.replace(bench.view, id="s2")
+    await bench.imported(first)
+    assert len(bench.shown) == 1
+    await bench.imported(second)
+    assert bench.asking.title == "2 textures could be imported better"
+    await bench.answer("later")
+    bench.view = msgspec.structs.replace(bench.view, id="s1")
+    await bench.imported(first, second)
+    assert bench.popups == {}

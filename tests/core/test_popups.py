@@ -20,11 +20,11 @@ def popup(popup_id: int, **fields: Any) -> Popup:
 def test_an_answer_settles_its_popup_once() -> None:
     popups = Popups()
     assert popups.open(popup(1), now=0) == []
-    assert 1 in popups
+    assert 1 in popups and popups.get(1) == popup(1)
     answer = Answer(id=1, state="answered", action="apply")
     assert popups.answer(answer) == PopupClose(id=1, reason="answered")
     assert popups.answer(answer) == PopupClose(id=1, reason="unknown")
-    assert list(popups) == []
+    assert list(popups) == [] and popups.get(1) is None
 
 
 @pytest.mark.parametrize("state", ["dismissed", "expired", "undeliverable"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bridge.demo.textures import noise, normals, save
 from bridge.store.records import Receipt
 from tests.e2e.world import World, until
 
@@ -23,6 +24,11 @@ def observed(receipt: Receipt, which: str, path: str) -> dict[str, object]:
     """The options that the editor saw for one file, before or after."""
     found: dict[str, object] = next(c["options"] for c in getattr(receipt, which) if c["path"] == path)
     return found
+
+
+def settings_of(receipts: list[Receipt], path: str) -> list[dict[str, object]]:
+    """What each receipt that is answered says of a file, after the change."""
+    return [observed(one, "after", path) for one in receipts if path in str(one.after)]
 
 
 def test_one_popup_advises_on_one_import_and_apply_changes_the_project_and_revert_puts_it_back(
@@ -79,6 +85,38 @@ def test_settings_are_applied_once_although_the_daemon_dies_when_it_has_just_bee
     receipts = real.applied()
     assert len(receipts) == 1
     assert observed(receipts[0], "after", NORMAL)["compress/normal_map"] == 1
+
+
+def test_what_a_second_editor_took_over_is_back_in_the_first_when_the_second_is_gone(real: World) -> None:
+    real.start_daemon()
+    real.start_editor(name="first")
+    until(real.shown, "the popup on the first editor's screen")
+    real.start_editor(name="second")
+    # Both keep their session in the project's one file: the first begins anew, and has the popup at once.
+    (again,) = until(
+        lambda: real.rows("SELECT id FROM sessions ORDER BY rowid")[1:], "the first to begin anew"
+    )
+    until(lambda: real.rows("SELECT 1 FROM sessions WHERE id = ? AND acked > 0", again["id"]), "it to see it")
+    real.kill("second")
+    real.start_editor(answer="apply", name="third")
+    (receipt,) = real.applied()
+    assert observed(receipt, "after", NORMAL)["compress/normal_map"] == 1
+    advice = [popup for popup, _ in real.popups() if popup.actions[0].id == "apply"]
+    assert len(advice) == 1, "the editors share it"
+
+
+def test_a_texture_that_was_replaced_before_the_answer_is_advised_on_anew(real: World) -> None:
+    real.start_daemon()
+    real.start_editor()
+    until(real.shown, "the popup on the editor's screen")
+    real.kill("editor")
+    save(normals(noise(2, 64), 2.0), real.project / NORMAL.removeprefix("res://"))
+    real.start_editor(answer="apply")
+    # Godot may report the new one before the popup is answered, or after.
+    (set_,) = until(lambda: settings_of(real.receipts(), NORMAL), "the texture to be mended")
+    assert set_["compress/normal_map"] == 1
+    assert not any("mipmaps" in name for name in set_), "the one before was large enough for them"
+    assert settings_on_disk(real, NORMAL)["compress/normal_map"] == "1"
 
 
 def test_an_editor_finds_a_daemon_that_starts_after_it(real: World) -> None:

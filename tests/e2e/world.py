@@ -44,7 +44,7 @@ def eventually(ready: Callable[[], Any], patience_s: float) -> bool:
 
 
 class World:
-    """One home, one project, at most one daemon and one editor at a time."""
+    """One home, one project, at most one daemon at a time, and editors by their names."""
 
     def __init__(self, folder: Path, adapter: Adapter) -> None:
         assert adapter.editor is not None
@@ -66,12 +66,14 @@ class World:
         pid = self._running["daemon"].pid
         until(lambda: ConnectionFile.read(self.paths.connection_file).pid == pid, "the new daemon")
 
-    def start_editor(self, answer: str | None = None, command: list[str] | None = None, **env: str) -> None:
+    def start_editor(
+        self, answer: str | None = None, command: list[str] | None = None, name: str = "editor", **env: str
+    ) -> None:
         """The real editor, headless unless `command` says otherwise; `answer` is pressed on each popup."""
         if command is None:
             command = list(self.support.editor_command(self.support.find_editor(), self.project))
         more = {"POPBRIDGE_TEST_ANSWER": answer} if answer else {}
-        self._start("editor", command, {**more, **env})
+        self._start(name, command, {**more, **env})
 
     def kill(self, which: str) -> None:
         """SIGKILL: no goodbye, no clean-up."""

@@ -27,6 +27,17 @@ def test_a_texture_comes_with_its_path_its_place_and_its_options(tmp_path: Path)
     assert type(found.options["process/strange"]) is str
 
 
+def test_one_texture_can_be_asked_for(tmp_path: Path) -> None:
+    texture(tmp_path / "a/b.png", TEXT)
+    texture(tmp_path / "font.png", TEXT.replace('importer="texture"', 'importer="font_data_image"'))
+    (tmp_path / "new.png").write_bytes(b"png")
+    support = GodotSupport(GODOT4)
+    assert support.texture(tmp_path, "a/b.png") in list(textures(tmp_path))
+    assert support.texture(tmp_path, "font.png") is None
+    new = support.texture(tmp_path, "new.png")
+    assert new is not None and new.options is None
+
+
 def test_what_godot_passes_over_is_passed_over(tmp_path: Path) -> None:
     for place in (".godot/imported/x.png", ".import/y.png", ".git/z.png", "raw/w.png", "other/sub/v.png"):
         texture(tmp_path / place, TEXT)

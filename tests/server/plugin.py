@@ -296,6 +296,9 @@ class Obedient(Advisor):
                 await context.add_rule(session, "textures", "flat")
                 await context.add_rule(session, "textures", "flat")
                 return dict(await context.rules(session))
+            case "note":
+                await context.note(session, {mark.encode() for mark in params["marks"]})
+                return sorted(mark.decode() for mark in await context.noted(session))
             case "close":
                 await context.close_popup(session, params["popup"])
             case "open":

@@ -25,6 +25,19 @@ async def test_an_advisor_is_told_which_of_its_popups_are_open(file: ConnectionF
         assert found["value"] == [[first["id"], {"tag": "a"}], [last["id"], {"tag": "c"}]]
 
 
+async def test_what_an_advisor_notes_of_a_project_outlives_the_daemon(start: Start) -> None:
+    daemon = start()
+    project, many = {"id": "p", "name": "P"}, [f"{number:04}" for number in range(1000)]
+    async with session(daemon.file, project=project) as wire:
+        noted = await wire.request(1, "test.ask", {"do": "note", "marks": many})
+        assert noted["value"] == many
+    await asyncio.to_thread(daemon.stop)
+    async with session(start().file, project=project) as wire:
+        assert (await wire.request(1, "test.ask", {"do": "note", "marks": ["a"]}))["value"] == [*many, "a"]
+    async with session(start("elsewhere").file, project=project) as wire:
+        assert (await wire.request(1, "test.ask", {"do": "note", "marks": []}))["value"] == []
+
+
 async def test_a_popup_that_cant_be_read_hides_no_other_and_its_answer_stays(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:

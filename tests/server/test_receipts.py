@@ -197,6 +197,31 @@ async def test_what_an_audit_wrote_is_no_editors_to_put_back(start: Callable[...
         assert await wire.quiet()
 
 
+async def test_what_was_put_back_isnt_put_back_once_more(file: ConnectionFile, wire: Wire) -> None:
+    receipt = await applied(wire)
+
+    async def revert(request: int, number: int) -> dict[str, Any]:
+        await wire.send("request", id=request, workload="receipts.revert", params={"id": number})
+        while (came := await wire.receive())["type"] not in ("command", "error"):
+            pass
+        return came
+
+    async def reverted(request: int, number: int, errors: Any = None) -> int:
+        command = await revert(request, number)
+        await wire.send("result", id=command["id"], value={**APPLIED, "errors": errors})
+        await wire.until("result", id=request)
+        return int(command["id"])
+
+    partly = await reverted(1, receipt, [{"path": "b", "message": "read-only"}])
+    first = await reverted(2, receipt)
+    assert first > partly
+    said = await revert(3, receipt)
+    assert said["code"] == "unsupported"
+    assert f"already, by receipt {first}: `popbridge revert {first}` brings" in said["message"]
+    await reverted(4, first)
+    await reverted(5, receipt)
+
+
 async def test_a_revert_needs_an_editor_and_only_one(start: Callable[..., ThreadDaemon]) -> None:
     file = start().file
     project = {"id": "p", "name": "The Game"}

@@ -14,7 +14,7 @@ from bridge.core.parts import EngineInfo
 from bridge.store.database import open_database
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import unpack
-from bridge.store.sessions import SEQ_BLOCK, SessionStore
+from bridge.store.sessions import LEFT_OPEN, SEQ_BLOCK, SessionStore
 
 IDENTIFY = Identify(
     protocol=1,
@@ -83,8 +83,8 @@ def test_a_closed_session_leaves_nothing_open(db: Database, store: SessionStore)
 def test_a_popup_keeps_its_state_its_number_and_its_answer(store: SessionStore) -> None:
     popup_id, is_new = store.reserve_popup("s", "a", POPUP, {"files": ["x"], "blob": b"\0"}, None)
     assert is_new
-    store.popup_sent(Popup(id=popup_id, seq=3, kind="k", title="t", body="b", actions=[]))
-    store.answered(Answer(id=popup_id, state="answered", action="yes"))
+    store.popup_sent("s", Popup(id=popup_id, seq=3, kind="k", title="t", body="b", actions=[]))
+    store.answered("s", Answer(id=popup_id, state="answered", action="yes"))
     (stored,) = store.unsettled("s")
     assert (stored.seq, stored.status, unpack(stored.state)) == (
         3,
@@ -97,10 +97,36 @@ def test_a_popup_keeps_its_state_its_number_and_its_answer(store: SessionStore) 
     assert store.unsettled("s") == []
 
 
+def test_a_popup_that_a_session_left_open_can_be_adopted_once(store: SessionStore) -> None:
+    store.open("heir", "digest", IDENTIFY)
+    popup_id, _ = store.reserve_popup("s", "a", POPUP, None, None)
+    store.popup_sent("s", msgspec.structs.replace(POPUP, id=popup_id, seq=3))
+    assert store.adopt(popup_id, "heir") is None, "its own session is there"
+    store.close("s", leaves_popups=True)
+    assert [left for left, _ in store.left_open()] == [popup_id]
+    assert store.adopt(popup_id, "heir") == msgspec.structs.replace(POPUP, id=popup_id)
+    assert store.left_open() == [] and store.adopt(popup_id, "heir") is None
+    (stored,) = store.unsettled("heir")
+    assert stored.seq is None and unpack(stored.message, Popup).seq is msgspec.UNSET
+
+
+def test_what_was_left_open_is_found_without_reading_all_popups_that_ever_were(db: Database) -> None:
+    plan = " ".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {LEFT_OPEN}").fetchall())
+    assert "popups USING COVERING INDEX popups_open" in plan
+
+
+def test_the_number_that_another_session_gives_a_popup_isnt_its_own(store: SessionStore) -> None:
+    popup_id, _ = store.reserve_popup("s", "a", POPUP, None, None)
+    store.popup_sent("another", msgspec.structs.replace(POPUP, id=popup_id, seq=7))
+    assert store.unsettled("s")[0].seq is None
+    store.answered("another", Answer(id=popup_id, state="dismissed"))
+    assert [each.id for each in store.unsettled("another")] == [popup_id]
+
+
 def test_the_first_answer_counts(store: SessionStore) -> None:
     popup_id, _ = store.reserve_popup("s", "a", POPUP, None, None)
-    store.answered(Answer(id=popup_id, state="answered", action="yes"))
-    store.answered(Answer(id=popup_id, state="dismissed"))
+    store.answered("s", Answer(id=popup_id, state="answered", action="yes"))
+    store.answered("s", Answer(id=popup_id, state="dismissed"))
     stored = store.popup(popup_id)
     assert stored is not None
     assert unpack(stored.answer, Answer).state == "answered"

@@ -22,7 +22,7 @@ def textures(project: Path) -> Iterator[TextureAsset]:
     for found in walk(project, ignored):
         if found.problem:
             yield TextureAsset(RES + found.file, found.file, problem=found.problem)
-        elif found.file.lower().endswith(IMAGES) and (asset := _asset(project, found.file)):
+        elif found.file.lower().endswith(IMAGES) and (asset := texture(project, found.file)):
             yield asset
 
 
@@ -31,8 +31,8 @@ def ignored(folder: str, names: Collection[str]) -> bool:
     return hidden(folder, names) or ".gdignore" in names or "project.godot" in names
 
 
-def _asset(project: Path, file: str) -> TextureAsset | None:
-    """The texture; None where it is gone or is none."""
+def texture(project: Path, file: str) -> TextureAsset | None:
+    """One of them; None where it is imported as something else. A file without settings has no options."""
     path = project / (file + SUFFIX)
     try:
         settings = ImportFile(path, ConfigText.read(path))

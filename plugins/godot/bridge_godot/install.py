@@ -134,6 +134,9 @@ class GodotSupport:
     def textures(self, project: Path) -> Iterator[TextureAsset]:
         return assets.textures(project)
 
+    def texture(self, project: Path, file: str) -> TextureAsset | None:
+        return assets.texture(project, file)
+
     def uses(self, project: Path) -> Mapping[str, Sequence[Kind]]:
         return uses(project)
 

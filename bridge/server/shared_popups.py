@@ -1,0 +1,134 @@
+"""Popups of editors that have one project open: each shows them, and one answer closes them for all."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+from sqlite_utils import Database
+
+from bridge.core.errors import StoreError
+from bridge.core.messages import Identify, Numbered, Popup, PopupClose
+from bridge.server.live import LiveSession, Sessions
+from bridge.server.workspace import mates, workspace
+from bridge.store.records import unpack
+from bridge.store.sessions import SessionStore
+from bridge.store.store import Store
+
+log = logging.getLogger(__name__)
+
+Present = Callable[[LiveSession, Popup], Awaitable[None]]
+Supersede = Callable[[LiveSession, Sequence[PopupClose]], Awaitable[None]]
+Spawn = Callable[[Coroutine[Any, Any, None], str], None]
+
+MAX_INHERITED = 64
+"""Popups that an editor has open when it takes over no more: those that come later wait for the next."""
+
+
+class Superfluous(Exception):
+    """A popup needn't be shown to somebody: it is open there, or was settled meanwhile."""
+
+
+class SharedPopups:
+    """Between sessions with the same `workspace`."""
+
+    def __init__(self, sessions: Sessions, store: Store, spawn: Spawn, supersede: Supersede) -> None:
+        """`spawn` has something done beside everything else: a slow editor holds up no other. `supersede`
+        settles popups whose place another has taken."""
+        self._sessions = sessions
+        self._store = store
+        self._spawn = spawn
+        self._supersede = supersede
+
+    def show(self, live: LiveSession, popup_id: int) -> None:
+        """Shows a popup that is open in `live` to the other editors that are connected."""
+        for mate in mates(live, self._sessions):
+            if mate.is_editor:
+                self._spawn(self._copy(live, mate, popup_id), f"showing popup {popup_id} to {mate.id}")
+
+    def close(self, live: LiveSession, popup_id: int) -> Sequence[LiveSession]:
+        """A popup isn't open any more in the other sessions; gives those in which it was, to be told."""
+        return [mate for mate in mates(live, self._sessions) if mate.session.popups.close(popup_id)]
+
+    def tell(self, others: Sequence[LiveSession], closing: PopupClose) -> None:
+        """Takes a popup that `close` has closed from their screens."""
+        for mate in others:
+            self._spawn(mate.send(closing), f"closing popup {closing.id} for {mate.id}")
+
+    def is_seen(self, live: LiveSession, popup_id: int) -> bool:
+        """Whether another editor that is connected has the popup open."""
+        return any(mate.is_editor and popup_id in mate.session.popups for mate in mates(live, self._sessions))
+
+    def holders(self, live: LiveSession) -> Sequence[str]:
+        """The sessions whose popups `live` shows: its own first."""
+        return [live.id, *(mate.id for mate in mates(live, self._sessions))]
+
+    async def arrive(self, live: LiveSession, present: Present) -> None:
+        """Shows to an editor that has just connected what is open for others, or was left by sessions that
+        are over."""
+        if not live.workspace:
+            return
+        await self.inherit(live, present)
+        for mate in mates(live, self._sessions):
+            for popup in tuple(mate.session.popups):
+                await self._copy(mate, live, popup.id)
+
+    async def bequeath(self, ended: LiveSession, present: Present) -> None:
+        """What a session that is over left open goes to an editor that is connected, if there is one; else to
+        the next that comes."""
+        heir = next((mate for mate in mates(ended, self._sessions) if mate.is_editor), None)
+        if heir is not None:
+            await self.inherit(heir, present)
+
+    async def inherit(self, live: LiveSession, present: Present) -> None:
+        """Takes over what sessions of the same workspace that are over left open."""
+        try:
+            for popup_id in await self._orphans(live):
+                if len(live.session.popups) >= MAX_INHERITED:
+                    return
+                popup = await self._store.write(partial(_adopt, popup_id, live.id), synced=False)
+                if popup is not None and popup_id not in live.session.popups:
+                    await present(live, popup)
+        except StoreError as error:
+            log.error("popups that are left for session %s wait for the next: %s", live.id, error.reason)
+
+    async def _orphans(self, live: LiveSession) -> Sequence[int]:
+        left = await self._store.read(lambda connection: SessionStore(Database(connection)).left_open())
+        return [popup_id for popup_id, identify in left if _workspace_of(identify) == live.workspace]
+
+    async def _copy(self, source: LiveSession, mate: LiveSession, popup_id: int) -> None:
+        popup = source.session.popups.get(popup_id)
+        if popup is None or popup_id in mate.session.popups:
+            return
+        superseded: list[PopupClose] = []
+
+        async def keep(numbered: Numbered) -> None:
+            assert isinstance(numbered, Popup)
+            # While others were sent it may have been answered, or shown.
+            if popup_id not in source.session.popups or popup_id in mate.session.popups:
+                raise Superfluous
+            superseded.extend(mate.open(numbered))
+
+        with contextlib.suppress(Superfluous):
+            await mate.send(msgspec.structs.replace(popup, seq=UNSET), keep)
+            await self._supersede(mate, superseded)
+
+
+def _workspace_of(packed: bytes) -> str:
+    try:
+        return workspace(unpack(packed, Identify))
+    except msgspec.DecodeError:
+        return ""
+
+
+def _adopt(popup_id: int, session: str, db: Database) -> Popup | None:
+    try:
+        return SessionStore(db).adopt(popup_id, session)
+    except msgspec.DecodeError as error:
+        log.error("popup %d is left out: %s", popup_id, error)
+        return None

@@ -1,0 +1,27 @@
+"""Which editors have one project open."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from bridge.core.messages import Identify
+
+if TYPE_CHECKING:
+    from bridge.server.live import LiveSession
+
+
+def workspace(identify: Identify) -> str:
+    """Equal for editors that have the same project open on this machine by the same engine; empty where
+    nobody shares it."""
+    project, engine = identify.project, identify.engine
+    if identify.client.kind != "editor" or not project or not project.root or not engine:
+        return ""
+    return "\n".join((project.id, os.path.normcase(os.path.normpath(project.root)), engine.name))
+
+
+def mates(live: LiveSession, sessions: Iterable[LiveSession]) -> list[LiveSession]:
+    """Of `sessions` the others whose editors have the same project open as `live`, or had a moment ago."""
+    shared = live.workspace
+    return [one for one in sessions if shared and one.workspace == shared and one is not live]

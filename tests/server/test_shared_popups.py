@@ -1,0 +1,284 @@
+"""Two editors on one project: each sees what is asked, one answers, and closing one loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from bridge.connection import ConnectionFile
+from bridge.core.messages import Identify
+from bridge.server.workspace import workspace
+from tests.server.advised import APPLIED, answered, popup
+from tests.server.daemons import ThreadDaemon, until
+from tests.server.promises import Start
+from tests.server.test_flows import lines
+from tests.server.wire import Wire, identity, resume, session
+
+ENGINE = {"name": "fake", "version": "2.1"}
+
+
+@contextlib.asynccontextmanager
+async def editor(file: ConnectionFile, root: Path, **more: Any) -> AsyncIterator[Wire]:
+    project = {"id": "p", "name": "P", "root": str(root)}
+    async with session(file, **{"engine": ENGINE, "project": project, **more}) as wire:
+        yield wire
+
+
+def status(daemon: ThreadDaemon, shown: dict[str, Any]) -> str:
+    stored = daemon.popup(shown["id"])
+    assert stored is not None
+    return stored.status
+
+
+async def test_what_is_answered_in_one_editor_goes_from_the_other(
+    daemon: ThreadDaemon, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    async with editor(daemon.file, tmp_path) as first, editor(daemon.file, tmp_path) as second:
+        shown = await popup(first, state={"log": str(log)})
+        copy = await second.until("popup")
+        assert {**copy, "seq": 0} == {**shown, "seq": 0}
+        assert await answered(second, copy, "no") == "answered"
+        assert (await first.until("popup_close", id=shown["id"]))["reason"] == "answered"
+        assert await answered(first, shown) == "unknown"
+        assert await lines(log, 1) == ["answered no -"]
+        assert await first.quiet() and await second.quiet()
+
+
+async def test_an_editor_that_connects_later_sees_what_is_open(file: ConnectionFile, tmp_path: Path) -> None:
+    async with editor(file, tmp_path) as first:
+        shown = await popup(first)
+        async with editor(file, tmp_path) as second:
+            assert (await second.receive())["id"] == shown["id"]
+            assert await second.quiet()
+
+
+async def test_what_the_second_took_over_stays_with_the_first_when_it_is_closed(
+    daemon: ThreadDaemon, tmp_path: Path
+) -> None:
+    # As the Godot addons: both editors have the project's one state file.
+    async with editor(daemon.file, tmp_path) as first:
+        shown = await popup(first)
+        async with editor(daemon.file, tmp_path, resume=resume(first, 1), instance="two") as second:
+            assert (await second.until("popup"))["id"] == shown["id"]
+            assert (await first.closed())[0] == 4011
+            async with editor(daemon.file, tmp_path) as anew:
+                assert (await anew.until("popup"))["id"] == shown["id"]
+                await second.socket.close()
+                assert await answered(anew, shown) == "answered"
+    await asyncio.to_thread(until, lambda: status(daemon, shown) == "settled", "it to be settled")
+
+
+async def test_commands_go_to_the_editor_that_answered(file: ConnectionFile, tmp_path: Path) -> None:
+    async with editor(file, tmp_path) as first, editor(file, tmp_path) as second:
+        shown = await popup(first, state={"commands": 1, "revert": True})
+        await first.socket.close()
+        await answered(second, shown)
+        command = await second.until("command")
+        await second.send("result", id=command["id"], value=APPLIED)
+        assert (await second.until("command"))["args"] == {"changes": APPLIED["before"]}
+
+
+async def test_an_undo_that_another_editor_asks_for_is_done_by_that_one(
+    file: ConnectionFile, tmp_path: Path
+) -> None:
+    async with editor(file, tmp_path) as first, editor(file, tmp_path) as second:
+        await first.send("event", name="test.command", data={"args": {"changes": []}})
+        command = await first.until("command")
+        await first.send("result", id=command["id"], value=APPLIED)
+        shown = await popup(first, state={"undo": [command["id"]]})
+        await first.socket.close()
+        await answered(second, shown)
+        assert (await second.until("command"))["args"] == {"changes": APPLIED["before"]}
+
+
+@pytest.mark.parametrize("changed", ["root", "id", "engine", "kind"])
+async def test_editors_of_other_projects_share_nothing(
+    file: ConnectionFile, tmp_path: Path, changed: str
+) -> None:
+    other = {"id": "p", "name": "P", "root": str(tmp_path)}
+    more: dict[str, Any] = {"project": other}
+    if changed == "root":
+        other["root"] = str(tmp_path / "copy")
+    elif changed == "id":
+        other["id"] = "q"
+    elif changed == "engine":
+        more["engine"] = {"name": "another", "version": "1"}
+    else:
+        more["client"] = {"kind": "tool", "name": "t", "version": "1"}
+    async with editor(file, tmp_path) as first, editor(file, tmp_path, **more) as second:
+        await popup(first)
+        assert await second.quiet()
+
+
+def test_what_has_no_folder_on_this_machine_is_shared_with_nobody(file: ConnectionFile) -> None:
+    said = identity(file, engine=ENGINE, project={"id": "p", "name": "P"})
+    assert workspace(msgspec.convert(said, Identify)) == ""
+
+
+async def test_what_was_closed_while_an_editor_was_away_goes_from_its_screen(
+    file: ConnectionFile, tmp_path: Path
+) -> None:
+    async with editor(file, tmp_path) as first, editor(file, tmp_path) as second:
+        shown = await popup(first)
+        seen = await second.until("popup")
+        await second.socket.close()
+        await answered(first, shown)
+        async with editor(file, tmp_path, resume=resume(second, seen["seq"])) as again:
+            assert await again.receive() == {"type": "popup_close", "id": shown["id"], "reason": "answered"}
+            assert await again.quiet()
+
+
+async def test_one_that_takes_anothers_place_does_so_everywhere(file: ConnectionFile, tmp_path: Path) -> None:
+    async with editor(file, tmp_path) as first, editor(file, tmp_path) as second:
+        old = await popup(first, dedupe="rock")
+        new = await popup(first, dedupe="rock")
+        assert (await second.until("popup_close"))["id"] == old["id"]
+        assert await answered(second, old) == "unknown"
+        assert await answered(second, new) == "answered"
+
+
+async def test_of_two_about_the_same_that_come_at_once_one_is_left(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon = start()
+    shared = daemon.bridge.flows.sharing
+    async with editor(daemon.file, tmp_path) as first, editor(daemon.file, tmp_path) as second:
+        with monkeypatch.context() as patch:
+            # Each is open in its own session before the other hears of it.
+            patch.setattr(shared, "show", lambda *_: None)
+            made = [(await popup(wire, dedupe="rock"))["id"] for wire in (first, second)]
+        lives = [daemon.bridge.sessions.by_id[wire.ready["session"]] for wire in (first, second)]
+        daemon.look(lambda: [shared.show(live, one) for live, one in zip(lives, made, strict=True)])
+
+        def left() -> bool:
+            shown = [{one.id for one in live.session.popups} for live in lives]
+            return not daemon.bridge.flows._tasks and shown[0] == shown[1] and len(shown[0]) == 1
+
+        await asyncio.to_thread(until, lambda: daemon.look(left), "one popup in both")
+        (lost,) = {*made} - {one.id for one in lives[0].session.popups}
+        assert status(daemon, {"id": lost}) == "settled"
+        assert (await (first, second)[made.index(lost)].until("popup_close"))["id"] == lost
+
+
+async def test_an_advisor_withdraws_a_popup_from_all(file: ConnectionFile, tmp_path: Path) -> None:
+    async with editor(file, tmp_path) as first, editor(file, tmp_path) as second:
+        shown = await popup(first)
+        await second.until("popup")
+        assert (await second.request(1, "test.ask", {"do": "open"}))["value"] == [[shown["id"], None]]
+        await second.request(2, "test.ask", {"do": "close", "popup": shown["id"]})
+        assert (await first.until("popup_close"))["reason"] == "superseded"
+
+
+async def test_one_that_expires_does_so_once(file: ConnectionFile, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    async with editor(file, tmp_path) as first, editor(file, tmp_path) as second:
+        await popup(first, expires_ms=10, state={"log": str(log), "again": "next"})
+        for wire in (first, second):
+            assert (await wire.until("popup_close"))["reason"] == "expired"
+            assert (await wire.until("popup"))["title"] == "next"
+            assert await wire.quiet()
+    assert await lines(log, 1) == ["expired - -"]
+
+
+async def test_an_editor_that_cant_show_a_popup_answers_for_no_other(
+    file: ConnectionFile, tmp_path: Path
+) -> None:
+    async with editor(file, tmp_path) as first, editor(file, tmp_path) as second:
+        shown = await popup(first)
+        await second.until("popup")
+        await first.send("answer", id=shown["id"], state="undeliverable")
+        assert (await first.until("popup_close"))["reason"] == "undeliverable"
+        assert await answered(second, shown) == "answered"
+
+
+async def test_when_its_session_ends_the_other_editor_has_a_popup_for_good(
+    start: Start, tmp_path: Path
+) -> None:
+    daemon = start(session__keep_s=0.1)
+    log = tmp_path / "log"
+    async with editor(daemon.file, tmp_path) as second:
+        async with editor(daemon.file, tmp_path) as first:
+            shown = await popup(first, state={"log": str(log)})
+            await second.until("popup")
+        heir = second.ready["session"]
+
+        def handed_over() -> bool:
+            stored = daemon.popup(shown["id"])
+            return stored is not None and stored.session == heir
+
+        await asyncio.to_thread(until, handed_over, "it to be handed over")
+        assert await second.quiet()
+        await answered(second, shown)
+    assert await lines(log, 1) == ["answered yes -"]
+
+
+async def test_what_nobody_answered_before_all_editors_were_gone_comes_to_the_next(
+    start: Start, tmp_path: Path
+) -> None:
+    daemon = start(session__keep_s=0.1)
+    async with editor(daemon.file, tmp_path) as wire:
+        shown = await popup(wire, state={"log": str(tmp_path / "log")})
+    await asyncio.to_thread(until, lambda: not len(daemon.bridge.sessions), "the session's end")
+    await asyncio.to_thread(daemon.stop)
+    daemon = start(session__keep_s=60)
+    async with editor(daemon.file, tmp_path / "other") as other:
+        assert await other.quiet()
+    async with editor(daemon.file, tmp_path) as late:
+        again = await late.until("popup")
+        assert (again["id"], again["title"]) == (shown["id"], shown["title"])
+    # It is its own now, as after any restart.
+    await asyncio.to_thread(daemon.stop)
+    async with editor(start().file, tmp_path, resume=resume(late, again["seq"])) as back:
+        assert await back.quiet()
+        assert await answered(back, again) == "answered"
+    assert await lines(tmp_path / "log", 1) == ["answered yes -"]
+
+
+async def test_of_many_that_were_left_the_first_come(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.server.shared_popups.MAX_INHERITED", 2)
+    daemon = start(session__keep_s=0.1)
+    async with editor(daemon.file, tmp_path) as wire:
+        left = [await popup(wire) for _ in range(3)]
+    await asyncio.to_thread(until, lambda: not len(daemon.bridge.sessions), "the session's end")
+    async with editor(daemon.file, tmp_path) as late:
+        assert [(await late.until("popup"))["id"] for _ in range(2)] == [each["id"] for each in left[:2]]
+        assert await late.quiet()
+
+
+async def test_a_restarted_daemon_lets_either_editor_answer(start: Start, tmp_path: Path) -> None:
+    daemon = start()
+    log = tmp_path / "log"
+    async with editor(daemon.file, tmp_path) as first, editor(daemon.file, tmp_path) as second:
+        shown = await popup(first, state={"log": str(log)})
+        seen = await second.until("popup")
+        await asyncio.to_thread(daemon.stop)
+    daemon = start()
+    async with editor(daemon.file, tmp_path, resume=resume(second, seen["seq"])) as again:
+        assert (await again.until("popup"))["id"] == shown["id"]
+        assert await answered(again, shown) == "answered"
+        async with editor(daemon.file, tmp_path, resume=resume(first, shown["seq"])) as other:
+            assert await other.until("popup_close", id=shown["id"])
+    assert await lines(log, 1) == ["answered yes -"]
+
+
+async def test_a_popup_that_was_left_and_cant_be_read_costs_no_other(start: Start, tmp_path: Path) -> None:
+    daemon = start(session__keep_s=0.1)
+    async with editor(daemon.file, tmp_path) as wire:
+        broken, whole = await popup(wire), await popup(wire)
+    await asyncio.to_thread(until, lambda: not len(daemon.bridge.sessions), "the session's end")
+    await asyncio.to_thread(daemon.stop)
+    with contextlib.closing(sqlite3.connect(daemon.paths.database, isolation_level=None)) as db:
+        db.execute("UPDATE popups SET message = x'c1' WHERE id = ?", (broken["id"],))
+    async with editor(start().file, tmp_path) as late:
+        assert (await late.until("popup"))["id"] == whole["id"]
+        assert await late.quiet()

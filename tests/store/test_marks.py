@@ -1,0 +1,40 @@
+"""Marks: what advisors have settled, by project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+from bridge.store import marks
+from bridge.store.database import open_database
+from bridge.store.marks import MarkStore
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    made = open_database(tmp_path / "popbridge.db")
+    yield made
+    made.conn.close()
+
+
+def test_marks_are_kept_once_by_advisor_and_project(db: Database) -> None:
+    store = MarkStore(db)
+    for some in ([b"a", b"b"], [b"b", b"c"], []):
+        store.add("imports", "p", some)
+    store.add("imports", "q", [b"d"])
+    store.add("names", "p", [b"e"])
+    assert store.of("imports", "p") == {b"a", b"b", b"c"}
+    assert store.of("imports", "unknown") == set()
+
+
+def test_of_too_many_the_earliest_go(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(marks, "MAX_MARKS", 10)
+    store = MarkStore(db)
+    store.add("imports", "q", [b"other"])
+    for number in range(11):
+        store.add("imports", "p", [b"%d" % number])
+    assert store.of("imports", "p") == {b"%d" % number for number in range(2, 11)}
+    assert store.of("imports", "q") == {b"other"}
