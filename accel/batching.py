@@ -31,13 +31,20 @@ log = logging.getLogger(__name__)
 class Batcher:
     """An executor that runs jobs of one workload together where its policy says so."""
 
-    def __init__(self, executor: BatchExecutor, max_rows: MaxRows, *, least_s: float = LEAST_S) -> None:
+    def __init__(
+        self,
+        executor: BatchExecutor,
+        max_rows: MaxRows,
+        *,
+        least_s: float = LEAST_S,
+        most_s: float = math.inf,
+    ) -> None:
         """A batch that is under way for `least_s` seconds is stopped when a deadline in it passes, or as it
         takes many times as long as any that has ended: who hangs in it can't be seen, and each is tried by
-        itself."""
+        itself. So is any after `most_s`, which leaves time for that where all have one deadline."""
         self._executor = executor
         self._max_rows = max_rows
-        self._least_s = least_s
+        self._least_s, self._most_s = least_s, most_s
         self._paces: dict[str, Pace] = {}
         self._queues: dict[tuple[str, str, Path | None], _Queue] = {}
 
@@ -86,7 +93,7 @@ class Batcher:
         return min(self._max_rows(workload), workload.batching.max_rows)
 
     def _pace(self, workload: Workload) -> Pace:
-        return self._paces.setdefault(workload.name, Pace(self._least_s))
+        return self._paces.setdefault(workload.name, Pace(self._least_s, self._most_s))
 
     def _queue(self, workload: Workload, batching: Batching, parsed: Any, out_dir: Path | None) -> _Queue:
         bucket = batching.bucket(parsed)

@@ -19,8 +19,9 @@ LAST = 100
 class Pace:
     """What is known of one workload."""
 
-    def __init__(self, least_s: float = LEAST_S) -> None:
+    def __init__(self, least_s: float = LEAST_S, most_s: float = math.inf) -> None:
         self.least_s = least_s
+        self._most_s = most_s
         self._took_s: deque[float] = deque(maxlen=LAST)
         self._rows: dict[str, int] = {}
         """The most rows that have ended together, by bucket."""
@@ -37,10 +38,10 @@ class Pace:
         return max(self.least_s, self._slowest_s)
 
     def limit_s(self, bucket: str, rows: int) -> float:
-        """After how many seconds a batch of `rows` hangs; infinite where none as large has ended yet."""
+        """After how many seconds a batch of `rows` hangs; `most_s` where none as large has ended yet."""
         if rows > self._rows.get(bucket, 0):
-            return math.inf
-        return max(self.least_s, TIMES * self._slowest_s)
+            return self._most_s
+        return min(self._most_s, max(self.least_s, TIMES * self._slowest_s))
 
     @property
     def _slowest_s(self) -> float:

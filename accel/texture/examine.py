@@ -46,7 +46,7 @@ def examine(inputs: Sequence[Input], params: Examine, limits: Limits) -> Output:
 
 
 AT_ONCE = 4
-"""Textures that the model judges together; more take as long each."""
+"""Textures that the model judges together; more gain nothing."""
 
 
 @workload(examine.workload.name, version=examine.workload.version, params=Examine)

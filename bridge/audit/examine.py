@@ -99,18 +99,28 @@ class Workers:
         self._deadline_s = deadline_s
         self._executor: Batcher | None = None
         self._starting = asyncio.Lock()
+        self._waiting = 0
+        """Jobs that aren't done yet."""
 
     async def run(self, workload: Workload, params: Mapping[str, Any], name: str, path: Path) -> Any:
         """The result of one job. Raises WorkloadError, and UserError where no process can be started."""
         executor = self._executor or await self._start()
         deadline_s = self._deadline_s if workload.batching is None else TOGETHER * self._deadline_s
-        return await executor.run(
-            workload, params, [Input(name, os.fspath(path))], deadline_s=deadline_s, priority="bulk"
-        )
+        self._waiting += 1
+        try:
+            return await executor.run(
+                workload, params, [Input(name, os.fspath(path))], deadline_s=deadline_s, priority="bulk"
+            )
+        finally:
+            self._waiting -= 1
 
     async def close(self) -> None:
         if self._executor is not None:
             await self._executor.close()
+
+    def _at_once(self, workload: Workload) -> int:
+        # No worker is to wait while another has several.
+        return max(1, min(AT_ONCE, self._waiting // self.count))
 
     async def _start(self) -> Batcher:
         from accel.batching import Batcher
@@ -119,8 +129,10 @@ class Workers:
         async with self._starting:
             if self._executor is None:
                 local = LocalExecutor(self.count, self.limits, self._memory_mib)
-                # That several together take some seconds is no sign that one of them hangs.
-                executor = Batcher(local, lambda workload: AT_ONCE, least_s=self._deadline_s / 2)
+                # That several together take some seconds is no sign that one of them hangs; where one does,
+                # the others have as much time again.
+                limits = {"least_s": self._deadline_s / 2, "most_s": self._deadline_s}
+                executor = Batcher(local, self._at_once, **limits)
                 try:
                     await executor.start()
                 except OSError as error:
@@ -137,9 +149,9 @@ class Examiner:
     ) -> None:
         """`version` stands for everything by which the same question might be answered otherwise."""
         self._root = root
-        self._workload = workload
         # A plugin may have one of its own in its place.
         self._among = examine_among.workload if workload == examine.workload else workload
+        self._alone = replace(workload, batching=None)
         self._version = version
         self._workers = workers
         self._cache = cache
@@ -224,7 +236,7 @@ class Examiner:
         return Answer(question, outcome, stat.size, False)
 
     def _workload_for(self, size: int) -> Workload:
-        return self._among if size <= SMALL else self._workload
+        return self._among if size <= SMALL else self._alone
 
     async def _examine(self, question: Question, size: int) -> Outcome:
         workload, path = self._workload_for(size), self._root / question.file

@@ -57,6 +57,16 @@ async def test_a_job_that_hangs_fails_alone_although_all_have_the_same_deadline(
     assert executor.pool.ended["cancelled"] == 3
 
 
+async def test_one_that_hangs_in_the_first_batch_of_all_fails_alone_where_batches_have_a_limit(
+    executor, tmp_path, stays
+):
+    batcher = Batcher(executor, lambda workload: 8, least_s=1.0, most_s=2.0)
+    jobs = [(f"hold {stays}", 8), *((text, 8) for text in "abc")]
+    hanging, *others = await together(batcher, executor, tmp_path, *jobs)
+    assert [one.batch for one in await asyncio.gather(*others)] == [1, 1, 1]
+    assert (await refused(hanging, "deadline_exceeded")).name == "0.png"
+
+
 async def test_a_slow_job_that_gives_way_to_one_that_hangs_has_its_turn_again(
     batcher, executor, tmp_path, stays
 ):

@@ -45,8 +45,10 @@ def textures(folder: Path, count: int) -> list[Question]:
     return [Question(f"{number}.png", {}) for number in range(count)]
 
 
-async def answers(folder: Path, questions: Sequence[Question], workload: Any = examine) -> dict[str, Answer]:
-    workers = Workers(1, Limits(), 0, 60.0)
+async def answers(
+    folder: Path, questions: Sequence[Question], workload: Any = examine, count: int = 1
+) -> dict[str, Answer]:
+    workers = Workers(count, Limits(), 0, 60.0)
     try:
         examiner = Examiner(folder, workload.workload, b"", workers, Cache(None))
         return {answer.question.file: answer async for answer in examiner.answers(questions)}
@@ -60,7 +62,7 @@ async def test_what_waits_is_examined_together_and_told_as_if_alone(
     questions = textures(tmp_path, 9)
     (tmp_path / "4.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more, for longer than it may be half saved")
     found = await answers(tmp_path, questions)
-    assert max(batches) == AT_ONCE and sum(batches) >= 9 and len(found) == 9
+    assert max(batches) == AT_ONCE and len(found) == 9
     broken = found.pop("4.png").outcome
     assert isinstance(broken, Trouble) and broken.code == "bad_input"
     for name, answer in found.items():
@@ -87,6 +89,11 @@ async def test_no_more_wait_than_are_done_before_their_deadline(
     monkeypatch.setattr(Workers, "run", run)
     assert len(await answers(tmp_path, textures(tmp_path, 12))) == 12
     assert waiting == [0, most]
+
+
+async def test_no_worker_waits_while_another_has_several(tmp_path: Path, batches: list[int]) -> None:
+    assert len(await answers(tmp_path, textures(tmp_path, 3), count=2)) == 3
+    assert batches == []
 
 
 async def test_what_is_large_or_examined_by_a_plugin_is_examined_alone(
