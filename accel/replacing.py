@@ -25,9 +25,14 @@ def replace_file(source: str | Path, target: str | Path, *, done: Callable[[], b
         except PermissionError:
             if done is not None and done():
                 return
-            if wait_s is None:
+            if wait_s is None or _is_for_good(target):
                 raise
         time.sleep(wait_s)
+
+
+def _is_for_good(target: str | Path) -> bool:
+    """Waiting makes no folder a file, nor what is read-only writable: of both Windows says the same."""
+    return os.path.isdir(target) or (os.path.exists(target) and not os.access(target, os.W_OK))
 
 
 def replaced(file: Path, contents: bytes) -> None:

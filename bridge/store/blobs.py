@@ -9,12 +9,13 @@ import os
 import re
 import stat
 import threading
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from accel.replacing import replace_file
+from accel.replacing import WAITS_S
 from bridge.core import errors
 from bridge.core.errors import RequestError
 from bridge.store.ages import Ages, Mark
@@ -147,6 +148,14 @@ class BlobStore:
 
     def adopt(self, draft: Path, name: str) -> None:
         """Puts a whole and verified file in the blob's place. Raises OSError."""
+        # Virus scanners have what is new open: they are waited for without the lock.
+        for wait_s in WAITS_S:
+            with contextlib.suppress(PermissionError):
+                return self._adopt(draft, name)
+            time.sleep(wait_s)
+        self._adopt(draft, name)
+
+    def _adopt(self, draft: Path, name: str) -> None:
         size = draft.stat().st_size
         with self._lock:
             place = self.folder / name
@@ -155,7 +164,7 @@ class BlobStore:
                 draft.unlink(missing_ok=True)
                 os.utime(place)
                 return
-            replace_file(draft, place)
+            os.replace(draft, place)
             self.came(name, size)
 
     def refuse_size(self, name: str, size: int) -> None:

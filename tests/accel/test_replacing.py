@@ -53,6 +53,27 @@ def test_who_refuses_is_asked_again_as_often_as_there_are_waits(files, monkeypat
     assert files[1].read_bytes() == (b"old" if refused == 3 else b"new")
 
 
+@pytest.mark.parametrize("in_the_way", ["a folder", "a read-only file"])
+def test_what_waiting_mends_in_no_case_is_told_at_once(files, monkeypatch, in_the_way):
+    tries = []
+
+    def refuse(source, target):
+        tries.append(source)
+        raise PermissionError(errno.EACCES, "Access is denied")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr(replacing, "WAITS_S", (0, 0))
+    if in_the_way == "a folder":
+        files[1].unlink()
+        files[1].mkdir()
+    else:
+        # An administrator of another system may write to all.
+        monkeypatch.setattr(os, "access", lambda path, mode: (path, mode) != (files[1], os.W_OK))
+    with pytest.raises(PermissionError):
+        replace_file(*files)
+    assert len(tries) == 1
+
+
 @pytest.mark.parametrize("which", [0, 1])
 @pytest.mark.skipif(sys.platform != "win32", reason="others replace files that are open")
 def test_on_windows_a_file_that_is_open_for_a_moment_is_waited_for(files, which):
