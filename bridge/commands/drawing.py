@@ -76,7 +76,7 @@ def _figures(figures: Mapping[str, float]) -> Iterable[str]:
 
 def _states(of_what: str, states: Sequence[str], of: Callable[[str], float]) -> str:
     """`1 waiting, 0 running`, of the journal's jobs."""
-    return ", ".join(
+    return told(texts.COMMA).join(
         told(texts.STATES[state], count=of(f"journal_jobs_{of_what}{{{state}}}")) for state in states
     )
 

@@ -31,7 +31,7 @@ def _said(error: click.ClickException) -> str:
             missing = texts.NO_ARGUMENT if isinstance(param, click.Argument) else texts.MISSING_OPTION
             return told(missing, hint=param.get_error_hint(error.ctx))
         case click.BadParameter(param=click.Parameter() as param):
-            reason = _wanted(param.type) or error.message.removesuffix(".")
+            reason = _wanted(param.type) or texts.PHRASES.in_chinese(error.message.removesuffix("."))
             return told(texts.BAD_VALUE, hint=param.get_error_hint(error.ctx), reason=reason)
         case click.NoSuchOption():
             return _unknown(texts.NO_OPTION, error.option_name, error.possibilities)
@@ -44,8 +44,11 @@ def _said(error: click.ClickException) -> str:
 
 
 def _unknown(text: Text, name: str, alike: Sequence[str] | None) -> str:
-    meant = told(texts.MEANT, names=told(texts.OR).join(map(repr, sorted(alike)))) if alike else ""
-    return told(text, name=name) + meant
+    if not alike:
+        return told(text, name=name)
+    *others, last = map(repr, sorted(alike))
+    names = told(texts.OR).join([told(texts.LIST).join(others), last] if others else [last])
+    return told(text, name=name) + told(texts.MEANT, names=names)
 
 
 def _is_flag(command: click.Command, name: str) -> bool:
@@ -57,14 +60,10 @@ def _wanted(kind: click.ParamType[Any]) -> str:
     """What a value of that type must be; empty where that can't be told."""
     match kind:
         case click.Choice():
-            return told(texts.ONE_OF, choices=", ".join(map(repr, kind.choices)))
+            return told(texts.ONE_OF, choices=told(texts.LIST).join(map(repr, kind.choices)))
         case click.IntRange() | click.FloatRange():
             whole = isinstance(kind, click.IntRange)
             return told(texts.WHOLE_NUMBER if whole else texts.NUMBER, range=_range(kind))
-        case click.Path(exists=False, file_okay=False):
-            return told(texts.A_FOLDER)
-        case click.Path(exists=False, dir_okay=False):
-            return told(texts.A_FILE)
     return ""
 
 

@@ -47,7 +47,7 @@ def test_only_one_is_singular(count: float, says: str) -> None:
 def test_who_reads_chinese_has_units_in_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     assert [duration(seconds) for seconds in (1, 200, 7500, 90_000)] == [
-        "1.0 秒", "3 分 20 秒", "2 小时 5 分", "1 天 1 小时",
+        "1.0 秒", "3 分钟 20 秒", "2 小时 5 分钟", "1 天 1 小时",
     ]  # fmt: skip
     assert [millis(each) for each in (0.5, 120, 1500, None)] == ["0.5 毫秒", "120 毫秒", "1.5 秒", "-"]
     assert counted(2, Text("job", "项任务")) == "2 项任务"

@@ -68,7 +68,16 @@ def _fields(text: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    "phrases", [db.PATTERNS, devices.PATTERNS, errors.PATTERNS, models.PATTERNS, tune.PATTERNS]
+    "phrases",
+    [
+        db.PATTERNS,
+        devices.PATTERNS,
+        errors.PATTERNS,
+        models.PATTERNS,
+        receipts.PATTERNS,
+        tune.PATTERNS,
+        usage.PATTERNS,
+    ],
 )
 def test_no_pattern_hides_another(phrases: tuple[tuple[str, str], ...]) -> None:
     literal = [(pattern, zh) for pattern, zh in phrases if not re.search(r"[()\[\]|+*?]", pattern)]
@@ -239,7 +248,7 @@ def test_each_mistake_is_told_in_chinese_alone(tmp_path: Path, monkeypatch: pyte
                 name="Receipt 5",
                 reason="it changed nothing (failed), so that nothing can be put back",
             ),
-            "回执 5：它没有更改任何内容（failed），无可恢复。",
+            "回执 5：它没有更改任何内容（failed），没有可撤销的内容。",
         ),
         (
             RequestError(EDITOR_GONE, editor="An editor with the project 'My Game'"),

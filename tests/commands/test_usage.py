@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ CALLS = [
     (["receipts", "--limit", "x"], f"'--limit' 的值无效：{NUMBERS}。", "receipts"),
     (["receipts", "--limit", "0"], f"'--limit' 的值无效：{NUMBERS}。", "receipts"),
     (["run", "x", "--timeout", "0"], "'--timeout' 的值无效：应为数字，0 < x <= 86400。", "run"),
-    (["audit", ".", "--locale", "x"], "'--locale' 的值无效：应为 'en', 'zh-CN' 之一。", "audit"),
+    (["audit", ".", "--locale", "x"], "'--locale' 的值无效：应为 'en'、'zh-CN' 之一。", "audit"),
     (["run", "x", "--out", __file__], "'--out' 的值无效：应为文件夹，而不是文件。", "run"),
     (["db", "backup", str(Path(__file__).parent)], "'FILE' 的值无效：应为文件，而不是文件夹。", "db backup"),
     (["db", "check", "one", "more"], "多余的参数：one more。", "db check"),
@@ -47,6 +48,29 @@ def test_each_mistake_names_the_command_that_shows_how(popbridge: Any, call: lis
     code, _, err = popbridge(*call)
     assert code == 2 and one_line(err)
     assert err.endswith(f"`{f'popbridge {command}'.strip()} --help` shows how.\n")
+
+
+def test_what_is_wrong_with_a_path_is_told_by_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    import click
+
+    from bridge.commands.usage import said_of
+
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    kind = click.Path(exists=False, dir_okay=False, readable=True)
+    with monkeypatch.context() as patch, pytest.raises(click.BadParameter) as caught:
+        patch.setattr(os, "access", lambda *_: False)
+        kind.convert(__file__, click.Argument(["file"], type=kind), None)
+    assert "的值无效：无法读取。" in said_of(caught.value)
+
+
+def test_several_that_may_be_meant_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    import click
+
+    from bridge.commands.usage import said_of
+
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    error = click.NoSuchOption("--fi", possibilities=["--fix", "--fit", "--file"])
+    assert said_of(error) == "没有选项 '--fi'。您是指 '--file'、'--fit' 或 '--fix' 吗？"
 
 
 def test_a_slip_in_a_commands_name_is_told_with_what_was_meant(popbridge: Any) -> None:

@@ -40,7 +40,7 @@ LOST = Text(
 # Copies.
 OURS = Text(
     "{file} is a file of the running system: name one outside {folder}.",
-    "{file} 是正在使用的系统文件：请指定 {folder} 之外的文件。",
+    "{file} 是 PopBridge 正在使用的文件：请指定 {folder} 之外的位置。",
 )
 THERE = Text(
     "{file} is there already: choose another name, or give --force to replace it.",

@@ -6,6 +6,6 @@ from bridge.core.texts import Text
 
 DAYS = Text("{count} d", "{count} 天")
 HOURS = Text("{count} h", "{count} 小时")
-MINUTES = Text("{count} min", "{count} 分")
+MINUTES = Text("{count} min", "{count} 分钟")
 SECONDS = Text("{count} s", "{count} 秒")
 MILLISECONDS = Text("{count} ms", "{count} 毫秒")

@@ -29,9 +29,9 @@ LOOK = Text(
 MORE_FILES = Text("and {count} more files; --json shows them", "另有 {count} 个文件；用 --json 可全部显示")
 ERROR = Text("error: {error}", "错误：{error}")
 UNCHANGED = Text("nothing changed", "没有变化")
-BACK = Text("Receipt {receipt} is put back (receipt {made}).", "回执 {receipt} 的更改已恢复（回执 {made}）。")
+BACK = Text("Receipt {receipt} is put back (receipt {made}).", "回执 {receipt} 的更改已撤销（回执 {made}）。")
 NOT_BACK = Text(
-    "Receipt {receipt} is NOT put back (receipt {made}).", "回执 {receipt} 的更改未能恢复（回执 {made}）。"
+    "Receipt {receipt} is NOT put back (receipt {made}).", "回执 {receipt} 的更改未能撤销（回执 {made}）。"
 )
 UNKNOWN = Text(
     "There is no receipt {receipt}: `popbridge receipts` lists them.",

@@ -32,7 +32,7 @@ RATE = Text(
     "启动以来 {requests}，其中 {share:.0%} 无需运行",
 )
 UNASKED = Text("not asked yet", "尚未被查询")
-JOURNAL = Text("Journal   {now}; since the start {ended}", "日志簿    {now}；启动以来 {ended}")
+JOURNAL = Text("Journal   {now}; since the start {ended}", "任务记录  {now}；启动以来 {ended}")
 BLOBS = Text("Blobs     {count:.0f}, {size}{quota}", "数据块    {count:.0f} 个，{size}{quota}")
 QUOTA = Text(" of {size}", "，上限 {size}")
 
@@ -42,6 +42,7 @@ CONNECTION = Text("connection", "个连接")
 SESSION = Text("session", "个会话")
 RESULT = Text("result", "个结果")
 
+COMMA = Text(", ", "，")
 STATES = {
     "waiting": Text("{count:.0f} waiting", "{count:.0f} 等待中"),
     "running": Text("{count:.0f} running", "{count:.0f} 运行中"),

@@ -10,6 +10,7 @@ NO_OPTION = Text("No such option {name!r}.", "没有选项 {name!r}。")
 NO_COMMAND = Text("No such command {name!r}.", "没有命令 {name!r}。")
 MEANT = Text("Did you mean {names}?", "您是指 {names} 吗？")
 OR = Text(" or ", " 或 ")
+LIST = Text(", ", "、")
 NO_VALUE = Text("Option {name!r} does not take a value.", "选项 {name!r} 不带值。")
 NEEDS_VALUE = Text("Option {name!r} requires an argument.", "选项 {name!r} 缺少值。")
 NO_ARGUMENT = Text("Missing argument {hint}.", "缺少参数 {hint}。")
@@ -19,8 +20,6 @@ ONE_OF = Text("it must be one of {choices}", "应为 {choices} 之一")
 WHOLE_NUMBER = Text("it must be a whole number{range}", "应为整数{range}")
 NUMBER = Text("it must be a number{range}", "应为数字{range}")
 RANGE = Text(", {range}", "，{range}")
-A_FOLDER = Text("it must be a folder", "应为文件夹，而不是文件")
-A_FILE = Text("it must be a file", "应为文件，而不是文件夹")
 
 # What options want of one another.
 WANTS_OUT = Text("{option} wants --out, the folder of the outputs.", "{option} 需要 --out，即输出文件夹。")
@@ -47,7 +46,13 @@ HEADINGS = {
     "Commands": Text("Commands", "命令"),
 }
 
-PATTERNS = ((r"Got unexpected extra arguments? \((?P<arguments>.*)\)", "多余的参数：{0}。"),)
+PATTERNS = (
+    (r"Got unexpected extra arguments? \((?P<arguments>.*)\)", "多余的参数：{0}。"),
+    (r"\w+ '(?:.*)' is a file", "应为文件夹，而不是文件"),
+    (r"\w+ '(?:.*)' is a directory", "应为文件，而不是文件夹"),
+    (r"\w+ '(?:.*)' is not readable", "无法读取"),
+    (r"\w+ '(?:.*)' is not writable", "无法写入"),
+)
 """What click says by no class of its own."""
 
 PHRASES = Phrases(PATTERNS)
