@@ -119,8 +119,8 @@ def _by_library(stream: Stream, header: _Header, path: str) -> Picture:
         file.close()
     if detail or pixels is None:
         raise _failed(stream, path, detail)
-    # OpenEXR, "Technical introduction": colours are multiplied by alpha. Data stay as they are, as no writer
-    # would multiply them again.
+    # OpenEXR, "Technical introduction": colours are multiplied by alpha. Data stay as they are:
+    # nothing that is multiplied has names of its own.
     alpha: Alpha = "straight" if chosen.data else "multiplied"
     return Picture(
         _placed(pixels, header, [None if index is None else index - begin for index in chosen.places]),

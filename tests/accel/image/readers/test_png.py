@@ -100,7 +100,7 @@ def test_rows_with_filters_are_read_without_libvips(read, filter, channels, size
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("filter", FILTERS)
 def test_rows_whose_filters_are_not_undone_here_are_inflated_for_libvips(read, filter, channels, monkeypatch):
-    # As on a machine that kornia-rs has no wheel for.
+    # As with a kornia-rs that calls it otherwise.
     monkeypatch.setattr(unfiltering, "_decode", None)
     stored = picture(300, 200, channels)
     data = filtered(stored, filter)
