@@ -284,9 +284,10 @@ class Context(Protocol):
     async def revert(self, receipt_ids: Sequence[int], *, editor: str = "") -> Sequence[int]:
         """Puts back what receipts changed, in the editor; gives the new receipts. Raises RequestError.
 
-        While a popup is answered, the editor that made a change puts it back, if its session is there. Else
-        the one whose session `editor` is does; without `editor` the one that made the change, or the one
-        that asks, or the only one that has the project open.
+        While a popup is answered, the editor that it was answered in does it, if it shows the project; else
+        the one that made the change, if its session is there. Otherwise the one whose session `editor` is
+        does; without `editor` the one that made the change, or the one that asks, or the only one that has
+        the project open. What was put back before is refused, save for an answer that is acted on.
         """
 
     async def rules(self, session: SessionView) -> Mapping[str, Sequence[str]]:
@@ -296,6 +297,13 @@ class Context(Protocol):
         """From now on `finding` is settled without asking in `folder` and below.
 
         Kept in the project's `popbridge.toml`. Raises RequestError where that can't be read or written.
+        """
+
+    def beside(self) -> Context:
+        """For what isn't part of the answer that is being acted on, such as another look at a file.
+
+        Commands and popups of the answer itself aren't made a second time if it is acted on once more, after
+        the daemon was killed, as they are found by their order: others must not stand among them.
         """
 
     async def note(self, session: SessionView, marks: Collection[bytes]) -> None:

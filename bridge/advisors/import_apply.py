@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import msgspec
@@ -41,8 +41,9 @@ async def apply(
     gist: Gist,
     rule: str = "",
     left: Sequence[tuple[str, str]] = (),
-) -> None:
-    """Sends the changes, waits for what the editor observed, and tells it in a toast.
+) -> Set[str]:
+    """Sends the changes, waits for what the editor observed, and tells it in a toast; gives the paths of what
+    was set.
 
     `rule` is KEPT where this made a rule, FOLLOWED where it is done by one. `left` are files that were asked
     about and are left alone, and why.
@@ -70,6 +71,7 @@ async def apply(
         told = [*errors, *left]
         popup = applied_popup(paths, told, bool(applied), session.locale, rule, failed=bool(errors))
         await context.popup(session, popup, msgspec.to_builtins(Applied(applied)))
+    return set(paths)
 
 
 def left_alone(checked: Checked, locale: str) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ import uuid
 from msgspec import Struct, field
 
 from bridge.advisors.advice import Asset, FileAdvice
-from bridge.api import Popup
+from bridge.api import Context, Popup, SessionView
 
 
 class Desk(Struct):
@@ -18,6 +18,8 @@ class Desk(Struct):
     waiting: dict[str, Asset] = field(default_factory=dict)
     """Whole batches that nobody has looked at yet."""
     busy: bool = False
+    relief: tuple[Context, SessionView] | None = None
+    """Whose editor reported something meanwhile, and may go on where the one that is asked fails."""
     is_recalled: bool = False
     """Whether it is known what an earlier run of the daemon has asked."""
     dedupe: str | None = None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from bridge.advisors.advice import Applied, Asset, FileAdvice, Mark, in_order
 from bridge.advisors.import_apply import apply, left_alone, remember, undo
@@ -17,14 +19,24 @@ from bridge.advisors.import_check import Checked, Without, check
 from bridge.advisors.import_desk import Desk
 from bridge.advisors.import_draft import Draft, draft, unsettled
 from bridge.advisors.import_look import look_at_all, read_event, textures, with_preview
-from bridge.advisors.import_parts import Advice, Gist, gist, in_turns, let_go, parted
+from bridge.advisors.import_parts import Advice, Gist, Parts, gist, in_turns, let_go, parted
 from bridge.advisors.import_popups import FOLLOWED, KEPT, KIND, trouble_popup
 from bridge.advisors.import_settled import Settled
-from bridge.api import Advisor, Answer, Context, Event, Popup, SessionView, UserError
+from bridge.api import Advisor, Answer, Context, Event, Popup, RequestError, SessionView, UserError
 from bridge.projectfile import ProjectFile
+
+log = logging.getLogger(__name__)
 
 MAX_GATHERED = 100_000
 MAX_DESKS = 64
+
+
+class Ruled(Struct, frozen=True):
+    """What a project's rules settle of what an editor has imported."""
+
+    context: Context
+    session: SessionView
+    parts: Sequence[Sequence[FileAdvice]]
 
 
 class TextureImportAdvisor(Advisor):
@@ -61,15 +73,44 @@ class TextureImportAdvisor(Advisor):
 
     async def _look_at_waiting(self, context: Context, session: SessionView, desk: Desk) -> None:
         if desk.busy:
+            desk.relief = context, session
             return
         desk.busy = True
+        ruled: list[Ruled] = []
+        failed = None
         try:
-            while desk.waiting:
-                assets = list(desk.waiting.values())
-                desk.waiting.clear()
-                await self._advise(context, session, desk, assets)
+            await self._rounds(context, session, desk, ruled)
+        except RequestError as error:
+            failed = error
         finally:
-            desk.busy = False
+            desk.busy, desk.relief = False, None
+        # Only now, as an editor that doesn't answer would hold up the project's others.
+        for one in ruled:
+            await self._follow(one)
+        if failed is not None:
+            raise failed
+
+    async def _rounds(self, context: Context, session: SessionView, desk: Desk, ruled: list[Ruled]) -> None:
+        """Until nothing waits; what rules settle is added to `ruled`. Raises RequestError where no editor
+        can be asked."""
+        while desk.waiting:
+            assets = list(desk.waiting.values())
+            desk.waiting.clear()
+            try:
+                parts = await self._advise(context, session, desk, assets)
+            except RequestError as error:
+                if desk.relief is None:
+                    raise
+                log.warning("another editor of the project goes on: %s", error)
+                desk.waiting = {asset.path: asset for asset in assets} | desk.waiting
+                (context, session), desk.relief = desk.relief, None
+            else:
+                ruled += [Ruled(context, session, parts)] if parts else []
+
+    async def _follow(self, ruled: Ruled) -> None:
+        context, session, parts = ruled.context, ruled.session, ruled.parts
+        applied = await apply(context, session, parts, await gist(parts), FOLLOWED)
+        await self._keep(context, session, parts, applied)
 
     async def on_answer(
         self, context: Context, session: SessionView, popup: Popup, state: Any, answer: Answer
@@ -89,7 +130,8 @@ class TextureImportAdvisor(Advisor):
             checked = await check(session, advice) if applies else Checked()
             found = await gist(Without(advice, checked.paths))
             if answer.state != "undeliverable":
-                await self._note(context, session, found.marks)
+                # What can't be set then is asked about by the next daemon again.
+                await self._note(context, session, found.marks, keep=not applies)
         await let_go(files)
         if applies:
             await self._apply(context, session, advice, checked, found, always=answer.action == "always")
@@ -110,7 +152,9 @@ class TextureImportAdvisor(Advisor):
             # What has changed lies in these folders all the same.
             refused = await remember(context, session, await gist(advice) if checked.paths else found)
         rule, left = KEPT if always and not refused else "", left_alone(checked, session.locale)
-        await apply(context, session, Without(advice, checked.paths), found, rule, left)
+        parts = Without(advice, checked.paths)
+        applied = await apply(context, session, parts, found, rule, left)
+        await self._keep(context, session, parts, applied)
         if refused:
             # After these, so that they are the same steps if this answer is acted on once more.
             await context.popup(session, trouble_popup("rule_refused", refused, session.locale), {})
@@ -120,13 +164,14 @@ class TextureImportAdvisor(Advisor):
         """At what isn't any more what was asked about; its editor reports what can't be read here."""
         desk = self._desk(session)
         desk.waiting.update({path: asset for path, asset in checked.changed.items() if asset is not None})
-        await self._look_at_waiting(context, session, desk)
+        await self._look_at_waiting(context.beside(), session, desk)
 
     async def _advise(
         self, context: Context, session: SessionView, desk: Desk, assets: Sequence[Asset]
-    ) -> None:
+    ) -> Sequence[Sequence[FileAdvice]]:
+        """Asks about what was found; gives what rules settle, in parts."""
         if session.root is None or session.adapter is None or session.version is None:
-            return
+            return ()
         await self._recall(context, session, desk)
         agreed = await self._agreed(context, session, session.root)
         wanted = [asset for asset in assets if not agreed.textures.ignores(asset.file)]
@@ -139,11 +184,9 @@ class TextureImportAdvisor(Advisor):
         async for part in in_turns(parted([look.ruled for look in looked if look.ruled])):
             ruled += [file for file in part if not file.marks() <= said]
         await self._ask(context, session, desk, assets, asked)
-        if ruled:
-            parts = list(parted(in_order(ruled)))
-            found = await gist(parts)
-            await self._note(context, session, found.marks)
-            await apply(context, session, parts, found, FOLLOWED)
+        parts = list(parted(in_order(ruled)))
+        await self._note(context, session, (await gist(parts)).marks, keep=False)
+        return parts
 
     async def _recall(self, context: Context, session: SessionView, desk: Desk) -> None:
         """Finds what an earlier run of the daemon has asked: a second popup would ask for the same."""
@@ -247,7 +290,17 @@ class TextureImportAdvisor(Advisor):
                 del self._desks[idle]
         return self._desks.setdefault(place, Desk())
 
-    async def _note(self, context: Context, session: SessionView, marks: Set[Mark]) -> None:
+    async def _note(
+        self, context: Context, session: SessionView, marks: Set[Mark], *, keep: bool = True
+    ) -> None:
         self._revision += 1
-        await self._settled.add(context, session, marks)
+        await self._settled.add(context, session, marks, keep=keep)
         self._revision += 1
+
+    async def _keep(self, context: Context, session: SessionView, parts: Parts, applied: Set[str]) -> None:
+        """Of these files those that were `applied` are settled for later daemons, too, and those of which
+        there was only something to tell."""
+        marks: set[Mark] = set()
+        async for files in in_turns(parts):
+            marks.update(*(file.marks() for file in files if file.path in applied or not file.options))
+        await self._note(context, session, marks)

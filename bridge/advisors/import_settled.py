@@ -30,11 +30,12 @@ class Settled:
                 self._remember(session.project, set(found))
         return known
 
-    async def add(self, context: Context, session: SessionView, marks: Set[Mark]) -> None:
-        """From now on these are settled, also for the next daemon."""
-        # A damaged database keeps nothing any more; this run of the daemon knows it all the same.
-        with contextlib.suppress(RequestError):
-            await context.note(session, marks)
+    async def add(self, context: Context, session: SessionView, marks: Set[Mark], *, keep: bool) -> None:
+        """From now on these are settled; if they are to `keep`, also for the next daemon."""
+        if keep:
+            # A damaged database keeps nothing any more; this run of the daemon knows it all the same.
+            with contextlib.suppress(RequestError):
+                await context.note(session, marks)
         self._additions += 1
         known = self._known.get(session.project)
         if known is not None:

@@ -236,9 +236,9 @@ class Bridge:
 
     async def _settle(self, live: LiveSession) -> None:
         await self.sessions.settle(live.id, leaves_popups=bool(live.workspace))
-        await self.flows.sharing.bequeath(live, self.flows.present)
         for command_id in live.session.commands:
             self._commands.wake(command_id)
+        await self.flows.sharing.bequeath(live, self.flows.present)
 
 
 def _blob_store(folder: Path, settings: Settings) -> BlobStore:

@@ -101,6 +101,9 @@ class AdvisorContext:
     async def add_rule(self, session: SessionView, folder: str, finding: str) -> None:
         await self._kept(lambda: self._flows.rules.add(session, folder, finding))
 
+    def beside(self) -> AdvisorContext:
+        return AdvisorContext(self._flows, self._advisor, self._live, patient=self._patient)
+
     async def note(self, session: SessionView, marks: Collection[bytes]) -> None:
         if marks:
             await self._kept(lambda: self._flows.note(self._advisor, session.project, marks))

@@ -34,8 +34,6 @@ MAX_POPUPS = 256
 """Most open popups of one session: nobody reads more, and each is kept."""
 MAX_EVENTS = 256
 """Most events of one session that advisors are at work on; what comes on top of them goes unadvised."""
-BRIEF = 64
-"""Marks that are kept in no time."""
 
 
 class Flows:
@@ -89,8 +87,8 @@ class Flows:
 
     async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
         """Keeps the answer, has its advisor act on it, and confirms it."""
-        unseen = closing.reason == "undeliverable" and self.sharing.is_seen(live, answer.id)
-        if closing.reason == "unknown" or unseen:
+        others_see_it = closing.reason == "undeliverable" and self.sharing.is_seen(live, answer.id)
+        if closing.reason == "unknown" or others_see_it:
             await live.send(closing)
             return
         # At once: nobody else answers it from now on.
@@ -236,25 +234,26 @@ class Flows:
                 # Without its number the next daemon would send it once more, under the same id.
                 log.error("the number of popup %d isn't kept: %s", popup.id, error.reason)
             superseded.extend(live.open(numbered))
+            # At once: until this editor reads, others would answer what is asked no more.
+            self._supersede(live, superseded)
+            self.sharing.show(live, popup.id)
 
         await live.send(popup, keep)
-        self.sharing.show(live, popup.id)
-        await self._supersede(live, superseded)
+        for closing in superseded:
+            await live.send(closing)
 
-    async def _supersede(self, live: LiveSession, closings: Sequence[PopupClose]) -> None:
+    def _supersede(self, live: LiveSession, closings: Sequence[PopupClose]) -> None:
         """Settles popups whose place another has taken in `live`."""
         for closing in closings:
-            self._settled(closing.id)
+            self.store.submit(partial(_superseded, closing.id))
             self.sharing.tell(self.sharing.close(live, closing.id), closing)
-        for closing in closings:
-            await live.send(closing)
 
     async def note(self, advisor: Advisor, project: str, marks: Collection[bytes]) -> None:
         """Keeps what the advisor has settled in a project."""
         await self.store.write(
             lambda db: MarkStore(db).add(advisor.name, project, marks),
             synced=False,
-            brief=len(marks) <= BRIEF,
+            brief=False,
         )
 
     async def noted(self, advisor: Advisor, project: str) -> set[bytes]:
@@ -307,3 +306,7 @@ class Flows:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: work.close())  # it may have been cancelled before it began
+
+
+def _superseded(popup_id: int, db: Database) -> None:
+    SessionStore(db).superseded(popup_id)

@@ -23,7 +23,7 @@ from bridge.store.failures import DamagedRow
 from bridge.store.outbox import Answer, unacknowledged
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import Receipt, StoredPopup, StoredSession, unpack
-from bridge.store.sessions import SessionStore
+from bridge.store.sessions import KEPT_DAYS, SessionStore
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -48,6 +48,8 @@ async def restore(
 
     A session in which something can't be read ends alone.
     """
+    if dropped := await store.write(lambda db: SessionStore(db).drop_left_open()):
+        log.info("%d popups that no editor came for in %d days are closed", dropped, KEPT_DAYS)
     for session in await store.read(lambda connection: SessionStore(Database(connection)).all_open()):
         try:
             left = await store.read(functools.partial(_left, session))

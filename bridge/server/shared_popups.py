@@ -23,7 +23,7 @@ from bridge.store.store import Store
 log = logging.getLogger(__name__)
 
 Present = Callable[[LiveSession, Popup], Awaitable[None]]
-Supersede = Callable[[LiveSession, Sequence[PopupClose]], Awaitable[None]]
+Supersede = Callable[[LiveSession, Sequence[PopupClose]], None]
 Spawn = Callable[[Coroutine[Any, Any, None], str], None]
 
 MAX_INHERITED = 64
@@ -113,22 +113,25 @@ class SharedPopups:
             if popup_id not in source.session.popups or popup_id in mate.session.popups:
                 raise Superfluous
             superseded.extend(mate.open(numbered))
+            self._supersede(mate, superseded)
 
         with contextlib.suppress(Superfluous):
             await mate.send(msgspec.structs.replace(popup, seq=UNSET), keep)
-            await self._supersede(mate, superseded)
+            for closing in superseded:
+                await mate.send(closing)
 
 
 def _workspace_of(packed: bytes) -> str:
     try:
         return workspace(unpack(packed, Identify))
-    except msgspec.DecodeError:
+    # In a damaged file it may be of any type.
+    except (msgspec.DecodeError, AttributeError, TypeError):
         return ""
 
 
 def _adopt(popup_id: int, session: str, db: Database) -> Popup | None:
     try:
         return SessionStore(db).adopt(popup_id, session)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, TypeError) as error:
         log.error("popup %d is left out: %s", popup_id, error)
         return None

@@ -24,4 +24,4 @@ def workspace(identify: Identify) -> str:
 def mates(live: LiveSession, sessions: Iterable[LiveSession]) -> list[LiveSession]:
     """Of `sessions` the others whose editors have the same project open as `live`, or had a moment ago."""
     shared = live.workspace
-    return [one for one in sessions if shared and one.workspace == shared and one is not live]
+    return [one for one in sessions if one.workspace == shared and one is not live] if shared else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -119,7 +119,13 @@ def as_record(table: str, row: Row, kind: type[Stored], packed: Mapping[str, Any
 
 def now_text() -> str:
     """UTC, ISO 8601, to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return before_text(0)
+
+
+def before_text(days: float) -> str:
+    """The same, so many days ago."""
+    then = datetime.now(UTC) - timedelta(days=days)
+    return then.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def when_text(then: str) -> str:

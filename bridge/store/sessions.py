@@ -9,11 +9,14 @@ import msgspec
 from sqlite_utils import Database
 
 from bridge.core.messages import Answer, Identify, Popup
-from bridge.store.records import StoredPopup, StoredSession, as_record, now_text, pack, unpack
+from bridge.store.records import StoredPopup, StoredSession, as_record, before_text, now_text, pack, unpack
 
 SEQ_BLOCK = 10_000
 """Numbers are reserved in blocks: a restarted daemon goes on above all that it may have given."""
 
+
+KEPT_DAYS = 30
+"""How long popups wait for an editor of their project, once none is left."""
 
 LEFT_OPEN = (
     "SELECT popups.id, identify FROM popups JOIN sessions ON sessions.id = session "
@@ -145,6 +148,15 @@ class SessionStore:
         # In an order that SQLite has to make: else it would read all popups that ever were in theirs.
         return self._connection.execute(LEFT_OPEN).fetchall()
 
+    def drop_left_open(self) -> int:
+        """Settles what was left open for KEPT_DAYS, as of projects that are gone; gives how many."""
+        dropped = self._connection.execute(
+            "UPDATE popups SET status = 'settled' WHERE status = 'open' AND created < ? "
+            "AND session IN (SELECT id FROM sessions WHERE closed = 1)",
+            (before_text(KEPT_DAYS),),
+        )
+        return dropped.rowcount
+
     def adopt(self, popup_id: int, session_id: str) -> Popup | None:
         """A popup that was left open belongs to this session now, without a number; None where it isn't left.
 
@@ -167,6 +179,12 @@ class SessionStore:
     def settled(self, popup_id: int) -> None:
         """The popup's answer was acted on, or will never come."""
         self._connection.execute("UPDATE popups SET status = 'settled' WHERE id = ?", (popup_id,))
+
+    def superseded(self, popup_id: int) -> None:
+        """Another has taken the popup's place: nobody is asked any more; an answer that is kept counts."""
+        self._connection.execute(
+            "UPDATE popups SET status = 'settled' WHERE id = ? AND status = 'open'", (popup_id,)
+        )
 
     def popup(self, popup_id: int) -> StoredPopup | None:
         rows = self._rows("id = ?", popup_id)

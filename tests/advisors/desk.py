@@ -207,6 +207,9 @@ class Bench:
                 self.options[entry["path"]].update(entry["options"])
         return []
 
+    def beside(self) -> Bench:
+        return self
+
     async def note(self, session: SessionView, marks: Collection[bytes]) -> None:
         self.marks |= set(marks)
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bridge.advisors.import_check import RACY_NS, settled_stamp
+from bridge.advisors.import_check import RACY_NS, settled_stamp, stamp
 from bridge.advisors.import_flow import TextureImportAdvisor
 from bridge.api import Answer, TextureAsset
 from tests.advisors import pictures
@@ -168,8 +168,34 @@ async def test_settings_that_cant_be_read_here_keep_nobody_from_applying(
     assert bench.options[path]["normal_map"] is True
 
 
-def test_a_file_that_has_just_changed_is_read_once_more(tmp_path: Path) -> None:
+async def test_what_is_no_texture_any_more_is_left_alone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = normal(bench)
+    await bench.imported(path)
+    monkeypatch.setattr(Files, "texture", lambda *_: None)
+    await bench.answer("apply")
+    assert bench.commands == [] and bench.options[path] == WRONG
+    assert bench.asking.body == CHANGED.format("textures/rock_n.png")
+
+
+async def test_a_plugin_that_reads_no_single_texture_is_no_trouble(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = normal(bench)
+    await bench.imported(path)
+    monkeypatch.delattr(Files, "texture")
+    await bench.answer("apply")
+    assert bench.options[path]["normal_map"] is True and not caplog.records
+
+
+def test_a_file_that_has_just_changed_is_read_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "a.png"
     assert settled_stamp(file) is None
     file.write_bytes(b"x")
     assert settled_stamp(file) is None
+    later = time.time_ns() + 2 * RACY_NS
+    monkeypatch.setattr(time, "time_ns", lambda: later)
+    assert settled_stamp(file) == stamp(file)

@@ -67,6 +67,25 @@ async def test_after_a_restart_a_rule_leaves_alone_what_was_undone_before_it_was
     assert bench.options[path] == WRONG and len(bench.commands) == 1
 
 
+@pytest.mark.parametrize("by_rule", [False, True])
+async def test_after_a_restart_what_couldnt_be_set_is_raised_again(bench: Bench, by_rule: bool) -> None:
+    good, locked = normal(bench), normal(bench, "textures/locked_n.png")
+    bench.refused[locked] = "the file is read-only"
+    if by_rule:
+        bench.rule_table["textures"] = ["normal_as_color", "no_mipmaps"]
+    await bench.imported(good, locked)
+    if not by_rule:
+        await bench.answer("apply")
+    bench.popups.clear()
+    bench.advisor, bench.refused = TextureImportAdvisor(), {}
+    await bench.imported(good, locked)
+    if not by_rule:
+        assert bench.asking.title == "locked_n.png could be imported better"
+        await bench.answer("apply")
+    sent = [[change["path"] for change in args["changes"]] for _, args in bench.commands]
+    assert sent == [[locked, good], [locked]]
+
+
 async def test_what_is_settled_while_it_is_read_what_was_isnt_asked_again(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,3 +132,51 @@ async def test_editors_of_one_project_are_asked_together(bench: Bench) -> None:
     bench.view = msgspec.structs.replace(bench.view, id="s1")
     await bench.imported(first, second)
     assert bench.popups == {}
+
+
+async def test_where_one_editor_fails_another_of_the_project_goes_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.view = msgspec.structs.replace(bench.view, workspace="w")
+    first, second = normal(bench), normal(bench, "textures/wood_n.png")
+    show = bench.popup
+
+    async def gone(session: Any, popup: Any, state: Any) -> int:
+        if session.id == "s1":
+            raise RequestError(errors.EDITOR_GONE, editor="s1")
+        return await show(session, popup, state)
+
+    monkeypatch.setattr(bench, "popup", gone)
+    bench.gate.clear()
+    failing = asyncio.create_task(bench.imported(first))
+    while not bench.ran:
+        await asyncio.sleep(0)
+    bench.view = msgspec.structs.replace(bench.view, id="s2")
+    await bench.imported(second)
+    bench.gate.set()
+    await failing
+    assert bench.asking.title == "2 textures could be imported better"
+    assert "another editor of the project goes on" in caplog.text
+
+
+async def test_an_editor_that_does_not_answer_holds_up_no_other_of_the_project(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.view = msgspec.structs.replace(bench.view, workspace="w")
+    ruled, asked = normal(bench), normal(bench, "wood_n.png")
+    bench.rule_table["textures"] = ["normal_as_color", "no_mipmaps"]
+    answers, receipt = asyncio.Event(), bench.receipt
+
+    async def waiting(receipt_id: int) -> Any:
+        await answers.wait()
+        return await receipt(receipt_id)
+
+    monkeypatch.setattr(bench, "receipt", waiting)
+    hanging = asyncio.create_task(bench.imported(ruled))
+    while not bench.commands:
+        await asyncio.sleep(0)
+    bench.view = msgspec.structs.replace(bench.view, id="s2")
+    await bench.imported(asked)
+    assert bench.asking.title == "wood_n.png could be imported better"
+    answers.set()
+    await hanging

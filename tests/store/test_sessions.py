@@ -13,8 +13,8 @@ from bridge.core.messages import Answer, AuthProof, ClientInfo, Command, Identif
 from bridge.core.parts import EngineInfo
 from bridge.store.database import open_database
 from bridge.store.receipts import ReceiptStore
-from bridge.store.records import unpack
-from bridge.store.sessions import LEFT_OPEN, SEQ_BLOCK, SessionStore
+from bridge.store.records import before_text, unpack
+from bridge.store.sessions import KEPT_DAYS, LEFT_OPEN, SEQ_BLOCK, SessionStore
 
 IDENTIFY = Identify(
     protocol=1,
@@ -108,6 +108,27 @@ def test_a_popup_that_a_session_left_open_can_be_adopted_once(store: SessionStor
     assert store.left_open() == [] and store.adopt(popup_id, "heir") is None
     (stored,) = store.unsettled("heir")
     assert stored.seq is None and unpack(stored.message, Popup).seq is msgspec.UNSET
+
+
+def test_what_was_left_open_for_long_is_settled(store: SessionStore, db: Database) -> None:
+    old, young, there = (
+        store.reserve_popup(session, "a", POPUP, None, None)[0] for session in ("s", "s", "t")
+    )
+    store.open("t", "digest", IDENTIFY)
+    store.close("s", leaves_popups=True)
+    for popup_id in (old, there):
+        db.execute("UPDATE popups SET created = ? WHERE id = ?", (before_text(KEPT_DAYS + 1), popup_id))
+    assert store.drop_left_open() == 1
+    assert [left for left, _ in store.left_open()] == [young]
+    assert [each.id for each in store.unsettled("t")] == [there]
+
+
+def test_an_answer_that_is_kept_counts_whatever_takes_the_popups_place(store: SessionStore) -> None:
+    answered, waiting = (store.reserve_popup("s", "a", POPUP, None, None)[0] for _ in range(2))
+    store.answered("s", Answer(id=answered, state="answered", action="yes"))
+    for popup_id in (answered, waiting):
+        store.superseded(popup_id)
+    assert [each.id for each in store.unsettled("s")] == [answered]
 
 
 def test_what_was_left_open_is_found_without_reading_all_popups_that_ever_were(db: Database) -> None:
