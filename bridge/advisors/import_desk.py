@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import uuid
+from collections.abc import Iterator
 
 from msgspec import Struct, field
 
 from bridge.advisors.advice import Asset, FileAdvice
 from bridge.api import Context, Popup, SessionView
+
+
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
 
 
 class Desk(Struct):
@@ -18,6 +27,10 @@ class Desk(Struct):
     waiting: dict[str, Asset] = field(default_factory=dict)
     """Whole batches that nobody has looked at yet."""
     busy: bool = False
+    answers: int = 0
+    """Those that are being noted."""
+    noted: asyncio.Event = field(default_factory=_set)
+    """Set while there are none."""
     relief: tuple[Context, SessionView] | None = None
     """Whose editor reported something meanwhile, and may go on where the one that is asked fails."""
     is_recalled: bool = False
@@ -27,6 +40,23 @@ class Desk(Struct):
     popup_id: int | None = None
     files: dict[str, FileAdvice] = field(default_factory=dict)
     """What the open popup asks about."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody is at work on it."""
+        return not self.busy and not self.answers
+
+    @contextlib.contextmanager
+    def noting(self) -> Iterator[None]:
+        """What an answer settles is being noted: until that is done, nothing is asked."""
+        self.answers += 1
+        self.noted.clear()
+        try:
+            yield
+        finally:
+            self.answers -= 1
+            if not self.answers:
+                self.noted.set()
 
     def open(self, files: dict[str, FileAdvice]) -> str:
         """A popup asks about `files` from now on; gives its `dedupe`."""

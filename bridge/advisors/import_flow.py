@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +50,6 @@ class TextureImportAdvisor(Advisor):
         self._settled = Settled()
         self._revision = 0
         """How often what lies on a desk has changed, or was settled: whoever waited looks whether it did."""
-        self._answers = 0
-        """Those that are being noted."""
-        self._noted = asyncio.Event()
-        """Set while there are none."""
-        self._noted.set()
         self._mistakes: dict[str, str] = {}
         """What is wrong with each project's file, as it was told last."""
         self._surveyor = Surveyor(cache)
@@ -86,7 +80,10 @@ class TextureImportAdvisor(Advisor):
             desk.busy, desk.relief = False, None
         # Only now, as an editor that doesn't answer would hold up the project's others.
         for one in ruled:
-            await self._follow(one)
+            try:
+                await self._follow(one)
+            except RequestError as error:
+                failed = error
         if failed is not None:
             raise failed
 
@@ -123,8 +120,9 @@ class TextureImportAdvisor(Advisor):
         if popup.kind != KIND:
             return
         advice = msgspec.convert(state, Advice)
-        with self._noting():
-            files = self._desk(session).settled(popup)
+        desk = self._desk(session)
+        with desk.noting():
+            files = desk.settled(popup)
             self._revision += 1
             applies = answer.action in ("apply", "always")
             checked = await check(session, advice) if applies else Checked()
@@ -203,18 +201,6 @@ class TextureImportAdvisor(Advisor):
                 if asking:
                     desk.recall(asking[-1][0], files)
 
-    @contextlib.contextmanager
-    def _noting(self) -> Iterator[None]:
-        """What an answer settles is being noted: until that is done, nothing is asked."""
-        self._answers += 1
-        self._noted.clear()
-        try:
-            yield
-        finally:
-            self._answers -= 1
-            if not self._answers:
-                self._noted.set()
-
     async def _agreed(self, context: Context, session: SessionView, root: Path) -> ProjectFile:
         """What the project's file says; a mistake in it is told once, and then it says nothing."""
         try:
@@ -260,7 +246,7 @@ class TextureImportAdvisor(Advisor):
     ) -> Draft:
         """The next popup, made once more where something was answered meanwhile: it would ask that again."""
         while True:
-            await self._noted.wait()
+            await desk.noted.wait()
             said = await self._settled.of(context, session)
             revision = self._revision
             made = await asyncio.to_thread(draft, found, dict(desk.files), said, looked_at, session.locale)
@@ -285,7 +271,7 @@ class TextureImportAdvisor(Advisor):
         # Editors that share their popups share what is asked, too.
         place = session.workspace or session.id
         if place not in self._desks and len(self._desks) >= MAX_DESKS:
-            idle = next((key for key, desk in self._desks.items() if not desk.busy), None)
+            idle = next((key for key, desk in self._desks.items() if desk.is_idle), None)
             if idle is not None:
                 del self._desks[idle]
         return self._desks.setdefault(place, Desk())
