@@ -62,12 +62,8 @@ async def check(session: SessionView, parts: Parts) -> Checked:
 
 
 Read = Callable[[str], Mapping[str, Any] | None]
-"""A texture's import settings as the project's files have them, by its place below the root; None where it
-isn't imported as a texture any more. Raises UnreadError."""
-
-
-class UnreadError(Exception):
-    """Nobody can say how a texture is imported."""
+"""A texture's import settings as the project's files have them, by its place below the root; None where that
+can't be said, as of an engine whose plugin reads none."""
 
 
 def _check(files: Sequence[FileAdvice], root: Path, read: Read, checked: Checked) -> None:
@@ -76,13 +72,8 @@ def _check(files: Sequence[FileAdvice], root: Path, read: Read, checked: Checked
         if found is None:
             checked.gone.add(file.path)
             continue
-        options = None
-        try:
-            options = read(file.file)
-            agree = options is not None and _agree(file, options)
-        except UnreadError:
-            agree = True
-        if agree and _is_same(found, file):
+        options = read(file.file)
+        if _is_same(found, file) and (options is None or _agree(file, options)):
             continue
         asset = None if options is None else Asset(file.path, file.file, "texture", dict(options))
         checked.changed[file.path] = asset
@@ -107,13 +98,13 @@ def _agree(file: FileAdvice, options: Mapping[str, Any]) -> bool:
 def _reader(support: EditorSupport | None, root: Path) -> Read:
     def read(file: str) -> Mapping[str, Any] | None:
         if support is None or not hasattr(support, "texture"):
-            raise UnreadError
+            return None
         try:
             asset = support.texture(root, file)
         # An adapter is a plugin: its trouble keeps nobody from applying what was asked.
         except Exception as error:
             log.warning("%s: its import settings can't be compared: %r", file, error)
-            raise UnreadError from None
+            return None
         return asset.options if asset else None
 
     return read

@@ -168,15 +168,14 @@ async def test_settings_that_cant_be_read_here_keep_nobody_from_applying(
     assert bench.options[path]["normal_map"] is True
 
 
-async def test_what_is_no_texture_any_more_is_left_alone(
+async def test_of_what_has_no_import_file_the_content_counts_alone(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = normal(bench)
     await bench.imported(path)
     monkeypatch.setattr(Files, "texture", lambda *_: None)
     await bench.answer("apply")
-    assert bench.commands == [] and bench.options[path] == WRONG
-    assert bench.asking.body == CHANGED.format("textures/rock_n.png")
+    assert bench.options[path]["normal_map"] is True
 
 
 async def test_a_plugin_that_reads_no_single_texture_is_no_trouble(
