@@ -158,7 +158,7 @@ class SessionStore:
         return dropped.rowcount
 
     def adopt(self, popup_id: int, session_id: str) -> Popup | None:
-        """A popup that was left open belongs to this session now, without a number; None where it isn't left.
+        """Gives a popup that was left open to `session_id`, without a number; None where it isn't left.
 
         Raises msgspec.DecodeError.
         """
