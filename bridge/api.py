@@ -180,7 +180,8 @@ class EditorSupport(Protocol):
         """The project's textures, one after the other; a project may have 100,000 of them."""
 
     def texture(self, project: Path, file: str) -> TextureAsset | None:
-        """The texture at `file` below the project's root, as `textures` gives it; None where it is none."""
+        """The texture at `file` below the project's root, as `textures` gives it; None where it is none, as
+        what is imported as something else. One whose import settings nobody has written has no options."""
 
     def uses(self, project: Path) -> Mapping[str, Sequence[Kind]]:
         """What the project's materials and scenes use textures as, by their `TextureAsset.file`."""
@@ -275,6 +276,13 @@ class Context(Protocol):
         """Sends a command that changes something, with a receipt; gives the receipt's id at once.
 
         The command and the receipt outlive the daemon. `note` says why, for `popbridge receipts`.
+        """
+
+    async def earlier_command(self) -> int | None:
+        """In the place of a `command` that an answer, acted on once more, has no reason for any more: the
+        receipt of the one that was sent there the first time, None where none was.
+
+        Commands and popups of an answer are found by their order (`beside`): this keeps the place of one.
         """
 
     async def receipt(self, receipt_id: int) -> Mapping[str, Any]:

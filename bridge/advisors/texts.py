@@ -78,6 +78,10 @@ TEXTS = {
         "在询问之后已更改，因此未作任何设置：将重新检查",
     ),
     "gone_since": Text("isn't there any more", "文件已不存在"),
+    "other_since": Text(
+        "isn't imported as a texture any more, so nothing was set",
+        "已不再作为贴图导入，因此未作任何设置",
+    ),
     "refused": Text("The editor refused the command.", "编辑器拒绝了该命令。"),
     "undo_failed": Text("The change couldn't be undone", "无法撤销更改"),
     "normal_as_color": Text(

@@ -63,6 +63,10 @@ class Commands:
             await self.present(live, msgspec.structs.replace(command, id=receipt_id))
         return receipt_id
 
+    async def earlier(self, parent: tuple[int, int]) -> int | None:
+        """The receipt of the command that this step of a popup's answer sent before; None where none was."""
+        return await self._store.read(lambda connection: ReceiptStore(Database(connection)).made(parent))
+
     async def present(self, live: LiveSession, command: Command) -> None:
         """Sends a command whose receipt is kept; that keeps the number as well."""
 
