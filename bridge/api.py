@@ -295,7 +295,7 @@ class Context(Protocol):
         While a popup is answered, the editor that it was answered in does it, if it shows the project; else
         the one that made the change, if its session is there. Otherwise the one whose session `editor` is
         does; without `editor` the one that made the change, or the one that asks, or the only one that has
-        the project open. What was put back before is refused, save for an answer that is acted on.
+        the project open. What was put back before is refused; an answer puts back what is left of several.
         """
 
     async def rules(self, session: SessionView) -> Mapping[str, Sequence[str]]:
