@@ -304,7 +304,9 @@ class Context(Protocol):
     async def add_rule(self, session: SessionView, folder: str, finding: str) -> None:
         """From now on `finding` is settled without asking in `folder` and below.
 
-        Kept in the project's `popbridge.toml`. Raises RequestError where that can't be read or written.
+        Kept in the project's `popbridge.toml`. A plugin's own finding has a dot in its code, as `acme.seams`.
+        Raises RequestError where that can't be read or written, or for a code or folder that it takes for a
+        mistake.
         """
 
     def beside(self) -> Context:

@@ -31,7 +31,7 @@ async def remember(context: Context, session: SessionView, gist: Gist) -> str:
             # At once, as they are written together then.
             await asyncio.gather(*(context.add_rule(session, folder, code) for folder, code in some))
     except RequestError as error:
-        return error.message
+        return why(error, session.locale)
     return ""
 
 

@@ -10,10 +10,12 @@ from msgspec import UNSET
 from bridge import projectfile
 from bridge.advisors.advice import FileAdvice
 from bridge.advisors.import_paragraphs import code, paragraph, plain, set_paragraph, shortened, total
+from bridge.advisors.project_texts import PHRASES
 from bridge.advisors.sets import by_material
 from bridge.advisors.texts import memory_text, say
 from bridge.advisors.wanted import WRONG
 from bridge.api import Action, Popup
+from bridge.core.texts import is_chinese
 
 MAX_FILES = 6
 """Files that a popup describes; the others are counted."""
@@ -101,7 +103,7 @@ def trouble_popup(title: str, message: str, locale: str) -> Popup:
         id=0,
         kind=f"texture.{title}",
         title=say(title, locale),
-        body=plain(message),
+        body=plain(PHRASES.in_chinese(message) if is_chinese(locale) else message),
         severity="error",
         actions=[Action(id="ok", label=say("ok", locale))],
         expires_ms=ERRORS_MS,

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from bridge.advisors.import_flow import TextureImportAdvisor
@@ -43,6 +44,19 @@ class TestProjects:
         told = [popup for popup in bench.shown if popup.kind == "texture.project_file"]
         assert len(told) == 1 and "popbridge.toml, line 1: " in told[0].body
         assert bench.shown[-1].title == "2 textures could be imported better"
+
+    async def test_a_chinese_editor_reads_in_chinese_what_is_wrong_with_the_projects_file(
+        self, bench: Bench
+    ) -> None:
+        bench.view = msgspec.structs.replace(bench.view, locale="zh-CN")
+        (bench.root / "popbridge.toml").write_text("[[always]]\nfolder = '..'\nadvice = ['too_large']\n")
+        await bench.imported(normal(bench))
+        (told,) = [popup for popup in bench.shown if popup.kind == "texture.project_file"]
+        assert told.title == "无法读取项目的规则"
+        assert told.body == (
+            f"{bench.root / 'popbridge.toml'} 的 always[0] 有误："
+            "'folder' 为 '..'：请从项目根目录写起，例如 'textures/rock'。请更正，未作任何更改。"
+        )
 
     async def test_the_other_maps_of_a_material_are_evidence_and_other_files_arent(
         self, bench: Bench

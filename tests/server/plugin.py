@@ -298,8 +298,8 @@ class Obedient(Advisor):
             case "run":
                 await context.run("test.sleep", {}, [])
             case "rule":
-                await context.add_rule(session, "textures", "flat")
-                await context.add_rule(session, "textures", "flat")
+                await context.add_rule(session, "textures", "test.flat")
+                await context.add_rule(session, "textures", "test.flat")
                 return dict(await context.rules(session))
             case "note":
                 await context.note(session, {mark.encode() for mark in params["marks"]})

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 
+from bridge.advisors.project_texts import PATTERNS as PROJECT_FILE
 from bridge.advisors.texts import PUT_BACK
 from bridge.commands.run.reasons import ZH
 from bridge.commands.texts import SAID
@@ -45,6 +46,7 @@ PATTERNS = (
     (r"The database (.+) can't be read \((?P<said>.*)\)\.", "无法读取数据库 {0}（{1}）。"),
     *((re.escape(reason), ZH[name]) for name, reason in REASONS.items()),
     *((rf"{re.escape(reason)} {SAID}", f"{ZH[name]}（{{0}}）") for name, reason in REASONS.items()),
+    *PROJECT_FILE,
     # What can't be put back.
     (r"Receipt (\d+) changed nothing\.", "回执 {0} 没有更改任何内容。"),
     (r"(.+) is no project that is known here any more\.", "{0} 已不再是已知的工程。"),
