@@ -8,7 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from msgspec import Struct, field
@@ -115,7 +115,11 @@ def _reader(support: EditorSupport | None, root: Path) -> Read:
 
 
 def below(root: Path, file: str) -> Path | None:
-    """The file at `file` below `root`, symlinks resolved; None where it lies elsewhere or isn't there."""
+    """The file at `file` below `root`, symlinks resolved; None where it lies elsewhere or isn't there, or is
+    named from elsewhere, as no rule for a folder would hold it."""
+    place = PurePath(file)
+    if place.anchor or ".." in place.parts:
+        return None
     try:
         path = (root / file).resolve()
         return path if path.is_relative_to(root) and path.is_file() else None

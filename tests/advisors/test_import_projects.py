@@ -30,6 +30,16 @@ class TestProjects:
         await bench.imported(normal(bench, "third_party/rock_n.png"), normal(bench))
         assert bench.ran == ["textures/rock_n.png"]
 
+    @pytest.mark.parametrize("file", ["./third_party/rock_n.png", "third_party//rock_n.png"])
+    async def test_it_is_obeyed_however_an_editor_writes_a_files_folder(
+        self, bench: Bench, file: str
+    ) -> None:
+        (bench.root / "popbridge.toml").write_text('[textures]\nignore = ["/third_party/"]\n')
+        await bench.event(
+            {"assets": [{**bench.asset(normal(bench, "third_party/rock_n.png")), "file": file}]}
+        )
+        assert bench.ran == []
+
     async def test_the_projects_own_limit_comes_before_the_bridges(self, bench: Bench) -> None:
         (bench.root / "popbridge.toml").write_text("[textures]\nmax_size = 64\n")
         await bench.imported(normal(bench))
@@ -116,6 +126,13 @@ class TestBadInput:
         pictures.save(bench.root.parent / "outside_n.png", pictures.normal_map())
         asset = {"path": "res://x", "file": file, "type": "texture", "options": WRONG}
         await bench.event({"assets": [asset]})
+        assert (bench.ran, bench.shown) == ([], [])
+
+    async def test_a_file_that_isnt_named_from_the_root_is_never_opened(self, bench: Bench) -> None:
+        normal(bench)
+        for file in (str(bench.root / "textures/rock_n.png"), "textures/../textures/rock_n.png"):
+            asset = {"path": "res://x", "file": file, "type": "texture", "options": WRONG}
+            await bench.event({"assets": [asset]})
         assert (bench.ran, bench.shown) == ([], [])
 
     async def test_a_broken_image_doesnt_stop_the_others(self, bench: Bench) -> None:

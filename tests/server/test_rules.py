@@ -124,6 +124,16 @@ async def test_rules_from_before_there_was_a_file_move_there_once(store: Store, 
     assert await keeper.of(view(root)) == {}, "what people took away doesn't come back"
 
 
+async def test_a_mistake_that_was_corrected_is_logged_again_when_it_is_made_again(
+    store: Store, root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keeper = RuleKeeper(store)
+    for text in (BROKEN, "", BROKEN):
+        (root / NAME).write_text(text)
+        await keeper.of(view(root))
+    assert sum(f"{NAME}, line 1" in record.message for record in caplog.records) == 2
+
+
 async def test_a_mistake_in_the_file_is_logged_once_and_a_rule_is_refused_with_the_line(
     store: Store, root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
