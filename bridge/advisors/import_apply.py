@@ -11,7 +11,7 @@ import msgspec
 from bridge.advisors.advice import Applied
 from bridge.advisors.import_check import Checked
 from bridge.advisors.import_parts import Gist, Parts, portions
-from bridge.advisors.import_popups import applied_popup, trouble_popup
+from bridge.advisors.import_popups import applied_popup, undo_popup
 from bridge.advisors.texts import say, why
 from bridge.api import Context, RequestError, SessionView
 
@@ -117,9 +117,14 @@ def _pairs(entries: object, name: str) -> list[tuple[str, Any]]:
 
 async def undo(context: Context, session: SessionView, applied: Applied) -> None:
     """Puts back what was applied; where that can't be done, a toast says why."""
+    errors: list[tuple[str, str]] = []
+    partly = False
     try:
-        await context.revert(applied.receipts)
+        for receipt in await context.revert(applied.receipts):
+            answer = await context.receipt(receipt)
+            partly = partly or answer["state"] == "applied"
+            errors += _problems(answer, session.locale)
     except RequestError as error:
-        await context.popup(
-            session, trouble_popup("undo_failed", why(error, session.locale), session.locale), {}
-        )
+        errors.append(("", why(error, session.locale)))
+    if errors:
+        await context.popup(session, undo_popup(errors, session.locale, partly=partly), {})

@@ -83,6 +83,7 @@ TEXTS = {
         "已不再作为贴图导入，因此未作任何设置",
     ),
     "refused": Text("The editor refused the command.", "编辑器拒绝了该命令。"),
+    "undo_partly": Text("Some of the change couldn't be undone", "部分更改无法撤销"),
     "undo_failed": Text("The change couldn't be undone", "无法撤销更改"),
     "normal_as_color": Text(
         "mean ({r:.2f}, {g:.2f}, {b:.2f}), {share} % of texels unit length: a normal map imported as colour",

@@ -196,6 +196,10 @@ class Bench:
         if (earlier := self._earlier()) is not None:
             return earlier
         self.commands.append((name, args))
+        self.steps[-1] = self._carried_out(args)
+        return self.steps[-1]
+
+    def _carried_out(self, args: Mapping[str, Any]) -> int:
         before, after, problems = [], [], []
         for change in args["changes"]:
             path, options = change["path"], change["options"]
@@ -208,7 +212,6 @@ class Bench:
         receipt = {"before": before, "after": after, "errors": problems or None}
         state = "applied" if after or not problems else "failed"
         self.receipts[len(self.receipts) + 1] = {**receipt, "state": state}
-        self.steps[-1] = len(self.receipts)
         return len(self.receipts)
 
     async def earlier_command(self) -> int | None:
@@ -223,10 +226,8 @@ class Bench:
 
     async def revert(self, receipt_ids: Sequence[int]) -> Sequence[int]:
         self.reverted.append(list(receipt_ids))
-        for receipt_id in reversed(receipt_ids):
-            for entry in self.receipts[receipt_id]["before"]:
-                self.options[entry["path"]].update(entry["options"])
-        return []
+        found = [self.receipts[receipt_id] for receipt_id in reversed(receipt_ids)]
+        return [self._carried_out({"changes": receipt["before"]}) for receipt in found]
 
     def beside(self) -> Bench:
         return self

@@ -303,6 +303,27 @@ class TestAnswers:
         await bench.answer("undo")
         assert bench.asking.body == "Godot isn't connected."
 
+    async def test_an_undo_that_the_editor_refuses_for_a_file_says_so(self, bench: Bench) -> None:
+        paths = [normal(bench), normal(bench, "wall_n.png")]
+        await bench.imported(*paths)
+        await bench.answer("apply")
+        bench.refused[paths[1]] = "the file is read-only"
+        await bench.answer("undo")
+        assert bench.options[paths[0]] == WRONG
+        assert (bench.asking.title, bench.asking.body) == (
+            "Some of the change couldn't be undone", "`res://wall_n.png`: the file is read-only",
+        )  # fmt: skip
+
+    async def test_an_undo_that_the_editor_refuses_altogether_says_so_in_chinese(self, bench: Bench) -> None:
+        bench.view = msgspec.structs.replace(bench.view, locale="zh-CN")
+        path = normal(bench)
+        await bench.imported(path)
+        await bench.answer("apply")
+        bench.refused[path] = "文件为只读"
+        await bench.answer("undo")
+        assert (bench.asking.title, bench.asking.severity) == ("无法撤销更改", "error")
+        assert bench.asking.body == "`res://textures/rock_n.png`: 文件为只读"
+
     @pytest.mark.parametrize(
         ("locale", "says"),
         [
