@@ -180,7 +180,8 @@ class EditorSupport(Protocol):
         """The project's textures, one after the other; a project may have 100,000 of them."""
 
     def texture(self, project: Path, file: str) -> TextureAsset | None:
-        """The texture at `file` below the project's root, as `textures` gives it; None where it is none."""
+        """The texture at `file` below the project's root, as `textures` gives it; None where it is none, as
+        what is imported as something else. One whose import settings nobody has written has no options."""
 
     def uses(self, project: Path) -> Mapping[str, Sequence[Kind]]:
         """What the project's materials and scenes use textures as, by their `TextureAsset.file`."""
@@ -277,6 +278,13 @@ class Context(Protocol):
         The command and the receipt outlive the daemon. `note` says why, for `popbridge receipts`.
         """
 
+    async def earlier_command(self) -> int | None:
+        """In the place of a `command` that an answer, acted on once more, has no reason for any more: the
+        receipt of the one that was sent there the first time, None where none was.
+
+        Commands and popups of an answer are found by their order (`beside`): this keeps the place of one.
+        """
+
     async def receipt(self, receipt_id: int) -> Mapping[str, Any]:
         """Waits until the editor has answered and gives the receipt: `state` (applied or failed), `before`,
         `after`, `errors`."""
@@ -287,7 +295,7 @@ class Context(Protocol):
         While a popup is answered, the editor that it was answered in does it, if it shows the project; else
         the one that made the change, if its session is there. Otherwise the one whose session `editor` is
         does; without `editor` the one that made the change, or the one that asks, or the only one that has
-        the project open. What was put back before is refused, save for an answer that is acted on.
+        the project open. What was put back before is refused; an answer puts back what is left of several.
         """
 
     async def rules(self, session: SessionView) -> Mapping[str, Sequence[str]]:
@@ -296,7 +304,9 @@ class Context(Protocol):
     async def add_rule(self, session: SessionView, folder: str, finding: str) -> None:
         """From now on `finding` is settled without asking in `folder` and below.
 
-        Kept in the project's `popbridge.toml`. Raises RequestError where that can't be read or written.
+        Kept in the project's `popbridge.toml`. A plugin's own finding has a dot in its code, as `acme.seams`.
+        Raises RequestError where that can't be read or written, or for a code or folder that it takes for a
+        mistake.
         """
 
     def beside(self) -> Context:

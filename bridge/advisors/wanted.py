@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from accel.texture.kinds import KINDS, TextureClass
 from bridge.advisors.subject import BLOCKS, RAW, Texture
+from bridge.core.findings import Code
 
 WRONG: Final = 2
 """It looks wrong in the game."""
@@ -40,7 +41,7 @@ class Want(Struct, frozen=True):
     """The values that are a finding; None, where nothing is said, only if it is among them."""
     to: Any
     """What is applied instead."""
-    code: str
+    code: Code
     rank: int
     where: Callable[[Texture], bool] = _always
     """What else must be so."""
