@@ -15,7 +15,7 @@ from msgspec import Struct, field
 
 from bridge.advisors.advice import Asset, FileAdvice, Stamp, digest
 from bridge.advisors.import_parts import Parts, in_turns
-from bridge.api import EditorSupport, SessionView
+from bridge.api import ProjectSupport, SessionView
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ async def check(session: SessionView, parts: Parts) -> Checked:
     checked = Checked()
     if session.root is not None:
         root = await asyncio.to_thread(session.root.resolve)
-        read = _reader(session.adapter.editor if session.adapter else None, root)
+        read = _reader(session.adapter.project if session.adapter else None, root)
         async for files in in_turns(parts):
             await asyncio.to_thread(_check, files, root, read, checked)
     return checked
@@ -95,7 +95,7 @@ def _agree(file: FileAdvice, options: Mapping[str, Any]) -> bool:
     return all(options.get(name) in (file.present.get(name), value) for name, value in file.options.items())
 
 
-def _reader(support: EditorSupport | None, root: Path) -> Read:
+def _reader(support: ProjectSupport | None, root: Path) -> Read:
     def read(file: str) -> Mapping[str, Any] | None:
         if support is None or not hasattr(support, "texture"):
             return None
