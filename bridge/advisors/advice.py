@@ -132,6 +132,7 @@ def judge(
         file,
         present=adapter.read_texture(options, version),
         decides=adapter.texture_fields,
+        srgb_kinds=adapter.srgb_kinds,
         max_size=max_size,
         memory=_measure(examination.inspection, adapter, version),
     )

@@ -74,6 +74,8 @@ class Texture:
     """The fields that the engine's import settings decide."""
     max_size: int = 4096
     """The longest side that is accepted, pixels."""
+    srgb_kinds: frozenset[Kind] = frozenset()
+    """Kinds of data that the engine's own materials read as colours."""
     memory: Callable[[TextureIntent], Memory] = _unknown
     """What the texture would take of the GPU's memory with these settings."""
 
@@ -143,15 +145,23 @@ class Texture:
         """
         said = (self.told | self.lies_in | {self.present.kind}) & FLAT_KINDS
         few = self.longest <= LARGEST_DRAWN and self.image.entropy < FEW_TONES
-        return self.family == "flat" and bool(said) and (few or self.longest <= SMALL)
+        return self.family == "flat" and bool(said) and self.in_blocks and (few or self.longest <= SMALL)
+
+    @property
+    def in_blocks(self) -> bool:
+        """Whether its present settings put it into blocks wherever that is known: its size may forbid it."""
+        raw = self.memory(TextureIntent(compression="none").over(self.present))
+        now = self.memory(self.present)
+        return all(size < raw.get(platform, size + 1) for platform, size in now.items())
 
     @property
     def interface(self) -> bool:
         """Whether it is shown at its size, without a distance."""
-        if self.present.kind in FLAT_KINDS:
+        if self.present.kind == "ui":
             return True
         # What the engine gave blocks and mipmaps was perhaps seen in 3D: a screen in a room.
-        if self.kind != "ui" or self.present.compression in BLOCKS:
+        perhaps_3d = self.present.compression in BLOCKS and self.present.kind != "sprite"
+        if self.kind != "ui" or perhaps_3d:
             return False
         return "ui" in self.told | self.lies_in or self.share >= SURE_BY_PIXELS
 
@@ -164,7 +174,9 @@ class Texture:
 def facts_of(image: Inspection) -> ImageFacts:
     """What of an image decides on its format in the GPU's memory."""
     opaque = image.alpha is None or image.alpha.constant == 255
-    return ImageFacts(image.channels, not opaque, image.grey, image.bit_depth == 32)
+    return ImageFacts(
+        image.channels, not opaque, image.grey, image.bit_depth == 32, image.width, image.height
+    )
 
 
 def subject(examination: Examination, file: str, **known: Any) -> Texture:

@@ -50,7 +50,7 @@ class Want(Struct, frozen=True):
 
 def _grey(texture: Texture) -> bool:
     # Colours of reflection are colours: only what has one value for a texel is certainly a number.
-    return texture.image.grey
+    return texture.image.grey and texture.kind not in texture.srgb_kinds
 
 
 def _colored(texture: Texture) -> bool:

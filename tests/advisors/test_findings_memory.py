@@ -32,10 +32,17 @@ class TestMipmaps:
         facts = {"width": 1024, "entropy": 7.0}
         assert not imagine("ui/screen.png", "ui", facts, compression="block")
 
-    def test_a_sprite_keeps_its_mipmaps_unless_the_engine_knows_it_as_one(self, found: Any) -> None:
+    def test_a_sprite_keeps_its_mipmaps_as_it_may_be_seen_from_afar(self, found: Any) -> None:
         assert not found("hero.png", pictures.noise(4), "sprite")
-        assert "ui_mipmaps" in found("hero.png", pictures.noise(4), "sprite", kind="sprite")
-        assert "ui_mipmaps" in found("hero.png", pictures.noise(4), None, kind="sprite")
+        assert not found("hero.png", pictures.noise(4), "sprite", kind="sprite")
+
+    def test_what_the_engine_knows_as_an_interface_needs_none(self, found: Any) -> None:
+        assert "ui_mipmaps" in found("hero.png", pictures.noise(4), "sprite", kind="ui")
+        assert "ui_mipmaps" in found("hero.png", pictures.noise(4), None, kind="ui")
+
+    def test_blocks_are_no_sign_of_3d_where_the_engine_knows_it_as_2d(self, found: Any) -> None:
+        facts = {"width": 1024, "entropy": 7.0}
+        assert "ui_mipmaps" in imagine("ui/screen.png", "ui", facts, compression="block", kind="sprite")
 
     @pytest.mark.parametrize(
         ("file", "kind"),
