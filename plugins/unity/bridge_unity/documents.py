@@ -15,6 +15,7 @@ from pathlib import Path
 _HEAD = re.compile(rb"--- !u!(\d+) ")
 _KEY = re.compile(rb"\s*(?:- )?([A-Za-z_][^:{}]*):")
 _GUID = re.compile(rb"\bguid: ([0-9a-f]{32})\b")
+_HEADS = (b":\n", b":\r\n")
 _FILE_ID = re.compile(rb"\{fileID: (-?\d+)")
 
 
@@ -43,23 +44,25 @@ class Document:
 
 def read(path: Path) -> Iterator[Document]:
     """The objects of a text asset, in their order; none of a binary one. Raises OSError."""
-    document, key = Document(0), ""
+    document, heading = Document(0), ""
     with path.open("rb") as text:
         for line in text:
             if line.startswith(b"--- ") and (head := _HEAD.match(line)):
                 yield document
-                document, key = Document(int(head.group(1))), ""
-                continue
-            found = _KEY.match(line)
-            # `- _BumpMap:` heads `m_Texture: {…}`, and what it refers to is the property's.
-            if found and found.group(1) != b"m_Texture":
-                key = found.group(1).decode("utf-8", "replace")
+                document, heading = Document(int(head.group(1))), ""
             # Most lines of a scene are numbers, some of them megabytes long.
-            if b"guid: " in line and (named := _GUID.search(line)):
-                own = found.group(1).decode("utf-8", "replace") if found else key
+            elif line.endswith(_HEADS):
+                heading = _key(line)
+            elif b"guid: " in line and (named := _GUID.search(line)):
+                # `- _BumpMap:` heads `m_Texture: {…}`, and what that refers to is the property's.
+                key = _key(line)
+                known = heading if key == "m_Texture" and heading.startswith("_") else key
                 number = _FILE_ID.search(line)
-                known = key if own == "m_Texture" and key.startswith("_") else own
-                document.references.append(
-                    Reference(known, named.group(1).decode(), int(number.group(1)) if number else 0)
-                )
+                file_id = int(number.group(1)) if number else 0
+                document.references.append(Reference(known, named.group(1).decode(), file_id))
     yield document
+
+
+def _key(line: bytes) -> str:
+    found = _KEY.match(line)
+    return found.group(1).decode("utf-8", "replace") if found else ""
