@@ -49,6 +49,7 @@ from bridge.core.textures import (
     ChannelMeaning,
     ColorSpace,
     Compression,
+    Filter,
     Kind,
     NormalConvention,
     TextureIntent,
@@ -62,7 +63,7 @@ from bridge.textfiles import read_text, write_text
 __all__ = [
     "UNSUPPORTED", "Action", "Adapter", "Advisor", "AlphaUse", "Answer", "AssetChange", "Batching",
     "ChannelMeaning", "Client", "ClientMessage", "ColorSpace", "Command", "Compose", "Compression",
-    "Context", "EditorSupport", "ErrorCode", "Event", "Field", "Function", "GpuFormat",
+    "Context", "EditorSupport", "ErrorCode", "Event", "Field", "Filter", "Function", "GpuFormat",
     "HeadlessEditor", "ImageFacts", "Input", "InputRef", "Item", "Kind", "Limits", "NormalConvention",
     "OnCommand", "OnEvent", "OnPopup", "OnPopupClose", "Output", "OutputFile", "Params", "Platform",
     "Popup", "PopupClose", "ProjectInfo", "ProjectSupport", "RequestError", "Result", "Resume",
@@ -89,6 +90,8 @@ class Adapter(ABC):
     """The fields of `TextureIntent` that this engine's import settings decide."""
     srgb_kinds: frozenset[Kind] = frozenset()
     """Kinds of data (`specular`, for example) that this engine's own materials read as colours, sRGB."""
+    resizes: bool = False
+    """Whether the engine brings textures to powers of two by itself when it imports them."""
     packed_channels: Mapping[str, ChannelMeaning] | None = None
     """The order in which all materials of this engine read packed channels; None where they choose."""
 

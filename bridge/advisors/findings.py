@@ -156,7 +156,7 @@ def _size(texture: Texture) -> Iterator[Finding]:
 
 def _power_of_two(texture: Texture, settled: TextureIntent) -> Iterator[Finding]:
     image = texture.image
-    if not texture.surface or image.power_of_two:
+    if not texture.surface or image.power_of_two or texture.resizes:
         return
     # Blocks want multiples of four. Old GPUs can't repeat other sizes with mipmaps: that matters where the
     # import settings decide on repeating.

@@ -12,7 +12,7 @@ from accel.texture.examine import Examination
 from accel.texture.kinds import CLASS_OF, KINDS, Kind, TextureClass
 from accel.texture.names import read_name
 from bridge.core.memory import ImageFacts, Platform
-from bridge.core.textures import FLAT_KINDS, MATERIAL_KINDS, TextureIntent
+from bridge.core.textures import FLAT_KINDS, LINEAR_KINDS, MATERIAL_KINDS, TextureIntent
 
 BLOCKS = frozenset({"block", "block_high", "universal"})
 """The compressions that stay compressed in the GPU's memory."""
@@ -76,6 +76,8 @@ class Texture:
     """The longest side that is accepted, pixels."""
     srgb_kinds: frozenset[Kind] = frozenset()
     """Kinds of data that the engine's own materials read as colours."""
+    resizes: bool = False
+    """Whether the engine brings sizes to powers of two by itself."""
     memory: Callable[[TextureIntent], Memory] = _unknown
     """What the texture would take of the GPU's memory with these settings."""
 
@@ -121,6 +123,15 @@ class Texture:
         return any(CLASS_OF[kind] == self.family for kind in self.told)
 
     @property
+    def told_data(self) -> bool:
+        """Whether more than pixels, which wood and stone can have too, says that it holds numbers.
+
+        Packed with what the engine reads as colours it may hold nothing else.
+        """
+        packed = frozenset({"packed"}) if self.told & self.srgb_kinds else frozenset()
+        return bool((self.told & LINEAR_KINDS) - self.srgb_kinds - packed)
+
+    @property
     def seen_from_afar(self) -> bool:
         """Whether it needs smaller copies for a distance."""
         shortest = min(self.image.width, self.image.height)
@@ -144,8 +155,13 @@ class Texture:
         that it lies in 2D.
         """
         said = (self.told | self.lies_in | {self.present.kind}) & FLAT_KINDS
-        few = self.longest <= LARGEST_DRAWN and self.image.entropy < FEW_TONES
-        return self.family == "flat" and bool(said) and self.in_blocks and (few or self.longest <= SMALL)
+        squares = self.present.filter == "nearest"
+        # Where the engine is told how texels are shown, and they aren't as squares, blocks are often merely
+        # its default.
+        if "filter" in self.decides and not squares:
+            return False
+        drawn = self.image.entropy < FEW_TONES and (squares or self.longest <= LARGEST_DRAWN)
+        return self.family == "flat" and bool(said) and self.in_blocks and (drawn or self.longest <= SMALL)
 
     @property
     def in_blocks(self) -> bool:

@@ -90,7 +90,7 @@ PATTERNS = (
      "{1}（{2}）并不认识 {0}，但仍会使用：如有异常，请更新 PopBridge。"),
     (r"(.+) can't tell whether this is a project of (.+) \((.*)\)\.",
      "{0} 无法判断这是否为 {1} 工程（{2}）。"),
-    (r"(\S+) can't be ('.*'|\S+)\.", "{0} 不能为 {1}"),
+    (r"(.+) can't be ('.*'|\S+)\.", "{0} 不能为 {1}"),
     (r"(.+) is a link that leads out of the project\.?", "{0} 是指向工程之外的链接"),
 )  # fmt: skip
 """What is said, and its Chinese; brackets hold what the system or a library says in its own words.

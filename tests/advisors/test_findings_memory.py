@@ -138,6 +138,16 @@ class TestMemory:
         finding = imagine("sprites/a.png", "sprite", facts, compression=compression)["pixel_art_blocks"]
         assert (finding.intent, finding.rank) == (TextureIntent(compression="lossless"), WRONG)
 
+    def test_where_the_engine_knows_how_texels_are_shown_only_squares_are_pixel_art(self) -> None:
+        facts = {"width": 1024, "height": 1024, "entropy": 2.5, "channels": 4, "alpha": USED}
+        known = {"decides": ALL | {"filter"}, "compression": "block"}
+        assert "pixel_art_blocks" not in imagine("sprites/a.png", "sprite", facts, **known, filter="linear")
+        assert "pixel_art_blocks" in imagine("sprites/a.png", "sprite", facts, **known, filter="nearest")
+
+    def test_what_its_size_keeps_out_of_blocks_is_left_alone(self) -> None:
+        facts = {"width": 1, "height": 1, "entropy": 2.5, "channels": 4, "alpha": USED}
+        assert "pixel_art_blocks" not in imagine("sprites/a.png", "sprite", facts, compression="block")
+
     def test_a_small_picture_that_may_be_a_map_of_something_in_3d_keeps_its_blocks(self) -> None:
         facts = {"width": 64, "height": 64, "entropy": 2.5}
         assert not imagine("wheel.png", "ui", facts, compression="block", mipmaps=False)

@@ -22,6 +22,7 @@ def facts(channels: int = 3, width: int = 512, height: int = 256, hdr: bool = Fa
         (TextureIntent(compression="block_high"), facts(), "bc7", "astc_4x4"),
         (TextureIntent(compression="none"), facts(), "rgb8", "rgb8"),
         (TextureIntent(compression="none"), facts(2), "rgba8", "rgba8"),
+        (TextureIntent(compression="lossless"), facts(1), "rgb8", "rgb8"),
         (TextureIntent(compression="block", kind="sprite"), facts(4, 30, 60), "rgba8", "astc_6x6"),
         (TextureIntent(compression="block", kind="sprite"), facts(4, 28, 60), "bc3", "astc_6x6"),
         (TextureIntent(compression="block"), facts(4, 28, 60), None, None),

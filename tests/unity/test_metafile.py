@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 
 import pytest
 import yaml
@@ -19,9 +20,7 @@ COMPRESSION: Place = ("platformSettings", "Standalone", "textureCompression")
 
 def changed(text: str, *values: tuple[Place, str | None]) -> list[str]:
     """The lines that differ, as a diff has them."""
-    file = MetaFile(text)
-    file.change(values)
-    return lines_between(text, file.text)
+    return lines_between(text, MetaFile(text).changed(values).text)
 
 
 def lines_between(one: str, other: str) -> list[str]:
@@ -65,14 +64,12 @@ def test_windows_line_ends_stay() -> None:
 
 def test_a_value_that_is_missing_is_added_among_its_like_and_taken_away_again() -> None:
     text = meta(version="2021.3.45f1")
-    file = MetaFile(text)
-    file.change([(("bumpmap", "flipGreenChannel"), "1")])
+    file = MetaFile(text).changed([(("bumpmap", "flipGreenChannel"), "1")])
     assert lines_between(text, file.text) == ["+    flipGreenChannel: 1\n"]
     assert file.value(("bumpmap", "flipGreenChannel")) == "1"
-    file.change([(("bumpmap", "flipGreenChannel"), None)])
+    file = file.changed([(("bumpmap", "flipGreenChannel"), None)])
     assert file.text == text
-    file.change([(("bumpmap", "flipGreenChannel"), None)])
-    assert file.text == text
+    assert file.changed([(("bumpmap", "flipGreenChannel"), None)]).text == text
 
 
 def test_what_belongs_to_a_missing_group_is_added_with_it() -> None:
@@ -80,6 +77,24 @@ def test_what_belongs_to_a_missing_group_is_added_with_it() -> None:
     added = changed(text, (("mipmaps", "sRGBTexture"), "0"))
     assert added == ["+  mipmaps:\n", "+    sRGBTexture: 0\n"]
     assert changed(text, (("isReadable",), "1")) == ["+  isReadable: 1\n"]
+
+
+@pytest.mark.parametrize("text", [
+    "TextureImporter:\n  serializedVersion: 13\n  textureType: 8",
+    "TextureImporter:\r\n  serializedVersion: 13\r\n  textureType: 8\r\n",
+    "\ufefffileFormatVersion: 2\nTextureImporter:\n  serializedVersion: 13\n",
+    "TextureImporter:\n  serializedVersion: 13",
+])  # fmt: skip
+def test_a_group_that_was_added_goes_with_its_last_value(text: str, tmp_path: Path) -> None:
+    (tmp_path / "a.meta").write_bytes(text.encode())
+    file = MetaFile.read(tmp_path / "a.meta").changed(
+        [(("mipmaps", "sRGBTexture"), "0"), (("isReadable",), "1")]
+    )
+    assert (file.value(("mipmaps", "sRGBTexture")), file.value(("isReadable",))) == ("0", "1")
+    file.write(tmp_path / "a.meta")
+    file = MetaFile.read(tmp_path / "a.meta")
+    file.changed([(("mipmaps", "sRGBTexture"), None), (("isReadable",), None)]).write(tmp_path / "a.meta")
+    assert (tmp_path / "a.meta").read_bytes().rstrip() == text.encode().rstrip()
 
 
 def test_a_key_without_a_value_gets_one() -> None:
@@ -96,13 +111,15 @@ def test_a_key_without_a_value_gets_one() -> None:
         (meta(), ("mipmaps",)),
         (meta(), ("spritePivot",)),
         ("TextureImporter: {}\n", ("textureType",)),
+        ("TextureImporter: {serializedVersion: 13}\n", ("textureType",)),
+        ("TextureImporter:\n  bumpmap: {heightScale: 1}\n", ("bumpmap", "flipGreenChannel")),
+        ("TextureImporter:\n  mipmaps:\n", ("mipmaps", "sRGBTexture")),
+        ("TextureImporter:\n  isReadable: &a 0\n  textureType: *a\n", ("textureType",)),
     ],
 )
 def test_what_has_no_place_is_refused(text: str, place: Place) -> None:
-    file = MetaFile(text)
     with pytest.raises(UserError, match=r"only Unity itself|there is no place for"):
-        file.change([(place, "1")])
-    assert file.text == text
+        MetaFile(text).changed([(place, "1")])
 
 
 @pytest.mark.parametrize(
@@ -116,6 +133,7 @@ def test_what_has_no_place_is_refused(text: str, place: Place) -> None:
         ("TextureImporter: 1\n", "syntax in line 1"),
         ("a: 1\n---\nb: 1\n", "syntax in line 2"),
         ("a: *b\n", "syntax in line 1"),
+        ("? [a]\n: 1\n", "syntax in line 1"),
         ("a: \x00\n", "syntax that isn't known here"),
         ("a: \udcff\n", "syntax that isn't known here"),
         ("[" * 100_000, "syntax in line 1"),
@@ -147,8 +165,8 @@ def test_sprites_of_any_name_stay_as_they_are(name: str, value: int) -> None:
     listed = "    sprites:\n" + "".join(f"    {line}\n" for line in sprite.splitlines())
     text = meta(replaced={"    sprites: []\n": listed})
     before = yaml.safe_load(text)
-    file = MetaFile(text)
-    file.change([(TYPE, str(value)), (COMPRESSION, str(value)), (("mipmaps", "borderMipMap"), str(value))])
+    values = [(place, str(value)) for place in (TYPE, COMPRESSION, ("mipmaps", "borderMipMap"))]
+    file = MetaFile(text).changed(values)
     after = yaml.safe_load(file.text)
     assert after["TextureImporter"]["textureType"] == value
     assert after["TextureImporter"]["mipmaps"]["borderMipMap"] == value

@@ -27,6 +27,7 @@ def package(root: Path, **said: object) -> Path:
     ("text", "version"),
     [
         ("m_EditorVersion: 2017.4.1f1\n", "2017.4.1f1"),
+        ("\ufeffm_EditorVersion: 2021.3.1f1\n", "2021.3.1f1"),
         (
             "m_EditorVersion: 6000.0.76f1\r\nm_EditorVersionWithRevision: 6000.0.76f1 (0123)\r\n",
             "6000.0.76f1",
@@ -69,6 +70,7 @@ def test_another_folder_is_none(tmp_path: Path) -> None:
     [
         ({"name": "com.acme.rocks", "unity": "2021.3"}, "2021.3"),
         ({"name": "com.acme.rocks", "unity": "2021.3", "unityRelease": "4f1"}, "2021.3.4f1"),
+        ({"name": "com.acme.rocks", "unity": "2019.4", "unityRelease": "1f1"}, "2021.3"),
         ({"name": "rocks"}, None),
         ({"name": "rocks", "unity": "latest"}, None),
         ({"name": "rocks", "unity": 2021.3}, None),
@@ -84,17 +86,38 @@ def test_a_package_names_the_least_that_it_wants(
 def test_what_is_no_package_says_nothing(tmp_path: Path, text: str) -> None:
     (tmp_path / "package.json").write_text(text, encoding="utf-8", errors="surrogateescape")
     assert projects.version(tmp_path) is None
-    assert projects.engine_path(tmp_path, "a.png") == "a.png"
+    assert projects.Names(tmp_path).path("a.png") == "a.png"
 
 
-def test_a_lone_package_has_its_name_before_its_files(tmp_path: Path) -> None:
+def test_packages_go_by_their_own_names(tmp_path: Path) -> None:
     package(tmp_path, name="com.acme.rocks", unity="2021.3")
-    assert projects.engine_path(tmp_path, "a/b.png") == "Packages/com.acme.rocks/a/b.png"
-    assert projects.place_of(tmp_path, "Packages/com.acme.rocks/a/b.png") == "a/b.png"
+    assert projects.Names(tmp_path).path("a/b.png") == "Packages/com.acme.rocks/a/b.png"
+    assert projects.Names(tmp_path).place("Packages/com.acme.rocks/a/b.png") == "a/b.png"
     game = project(tmp_path / "game")
     package(game, name="game", unity="2021.3")
-    assert projects.engine_path(game, "Assets/b.png") == "Assets/b.png"
-    assert projects.place_of(game, "Assets/b.png") == "Assets/b.png"
+    package(game / "Packages/rocks", name="com.acme.rocks", unity="2021.3")
+    package(game / "Packages/unnamed")
+    for file, path in (
+        ("Assets/b.png", "Assets/b.png"),
+        ("Packages/rocks/b.png", "Packages/com.acme.rocks/b.png"),
+        ("Packages/unnamed/b.png", "Packages/unnamed/b.png"),
+    ):
+        assert projects.Names(game).path(file) == path
+        assert projects.Names(game).place(path) == file
+
+
+@pytest.mark.parametrize(
+    ("text", "gamma"), [("0", True), ("1", False), ("0\r", True), ("00", False), (None, False)]
+)
+def test_the_players_settings_tell_how_colours_are_computed(
+    tmp_path: Path, text: str | None, gamma: bool
+) -> None:
+    (tmp_path / "ProjectSettings").mkdir()
+    if text is not None:
+        (tmp_path / projects.SETTINGS).write_bytes(
+            f"PlayerSettings:\n  m_ActiveColorSpace: {text}\n  a: 1\n".encode()
+        )
+    assert projects.is_gamma(tmp_path) is gamma
 
 
 def test_a_project_has_assets_in_two_folders_and_a_package_in_all(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ intents = st.builds(
     alpha=_choices(textures.AlphaUse),
     max_size=st.none() | st.integers(-1, 20000) | st.sampled_from([32, 2048, 16384]),
     wrap=_choices(textures.Wrap),
+    filter=_choices(textures.Filter),
     channels=st.none() | st.just({"r": "occlusion"}),
 )
 
@@ -92,7 +93,7 @@ def test_what_the_editor_writes_by_default_is_read() -> None:
     found = Unity2022().read_texture(options(MetaFile(meta())), Version("6000.0"))
     assert found == TextureIntent(
         color_space="srgb", normal_convention="opengl", compression="block", mipmaps=True, max_size=2048,
-        wrap="repeat",
+        wrap="repeat", filter="linear",
     )  # fmt: skip
 
 
@@ -107,6 +108,7 @@ def test_what_the_editor_writes_by_default_is_read() -> None:
         (TextureIntent(compression="block_high"), {f"{DEFAULT}.textureCompression": "CompressedHQ"}),
         (TextureIntent(compression="lossless"), {f"{DEFAULT}.textureCompression": "Uncompressed"}),
         (TextureIntent(compression="universal", max_size=512), {f"{DEFAULT}.maxTextureSize": 512}),
+        (TextureIntent(filter="nearest"), {"filterMode": "Point"}),
         (TextureIntent(wrap="mirror"), {"wrapModeU": "Mirror", "wrapModeV": "Mirror"}),
         (TextureIntent(kind="ui", alpha="transparency", max_size=100), {}),
     ],
@@ -172,6 +174,27 @@ def test_where_platforms_differ_nothing_is_said_and_what_is_wanted_is_set_for_al
     assert Unity2022().read_texture(present, Version("6000.0")).compression is None
     change = Unity2022().compile_texture(TextureIntent(compression="block"), present, Version("6000.0"))
     assert change == {"Android.textureCompression": "Compressed"}
+
+
+def test_a_platforms_smaller_limit_stays_and_larger_ones_shrink() -> None:
+    android = {"Android.overridden": True, "Android.maxTextureSize": 1024}
+    present = {f"{DEFAULT}.maxTextureSize": 8192, **android}
+    assert Unity2022().read_texture(present, Version("6000.0")).max_size == 8192
+    change = Unity2022().compile_texture(TextureIntent(max_size=4096), present, Version("6000.0"))
+    assert change == {f"{DEFAULT}.maxTextureSize": 4096}
+    change = Unity2022().compile_texture(TextureIntent(max_size=512), present, Version("6000.0"))
+    assert change == {f"{DEFAULT}.maxTextureSize": 512, "Android.maxTextureSize": 512}
+
+
+@pytest.mark.parametrize(
+    ("options", "color_space"),
+    [({"sRGBTexture": True}, "srgb"), ({"textureType": "SingleChannel", "sRGBTexture": True}, "linear"),
+     ({"sRGBTexture": True, importers.COLOR_SPACE: "Gamma"}, None), ({}, None)],
+)  # fmt: skip
+def test_colours_are_where_the_inspector_asks_for_them_and_the_project_heeds_it(
+    options: dict[str, Any], color_space: str | None
+) -> None:
+    assert Unity2022().read_texture(options, Version("6000.0")).color_space == color_space
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_scenes_and_prefabs_say_what_lies_in_2d(root: Path) -> None:
 
 
 def test_animations_terrains_and_the_projects_icons_count(root: Path) -> None:
-    for name in ("run", "grass", "grass_n", "grass_m", "icon"):
+    for name in ("run", "run_n", "grass", "grass_n", "grass_m", "icon"):
         imported(root, f"Assets/{name}.png")
     write(
         root,
@@ -130,7 +130,8 @@ def test_animations_terrains_and_the_projects_icons_count(root: Path) -> None:
     write(
         root,
         "ProjectSettings/ProjectSettings.asset",
-        f"{HEAD}--- !u!129 &1\nPlayerSettings:\n  defaultCursor: {{fileID: 0}}\n  m_BuildTargetIcons:\n"
+        f"{HEAD}--- !u!129 &1\nPlayerSettings:\n  defaultCursor: {{fileID: 0}}\n  preloadedAssets:\n"
+        f"  - {texture('Assets/run_n.png')}\n  m_BuildTargetIcons:\n"
         "  - m_BuildTarget: \n    m_Icons:\n    - serializedVersion: 2\n"
         f"      m_Icon: {texture('Assets/icon.png')}\n",
     )

@@ -20,7 +20,9 @@ class _Unity(Adapter):
     engine = "unity"
     scheme = SCHEME
     srgb_kinds = frozenset({"specular"})
-    """A colour of reflection, in Unity's own specular shaders."""
+    """A colour of reflection in Unity's own specular shaders; metalness is read as their slider is, too."""
+    resizes = True
+    """What isn't a sprite, unless `npotScale` is None."""
     green: bool
 
     def compile_texture(

@@ -19,46 +19,53 @@ READY = "IHVImageFormatImporter"
 """What takes DDS and KTX as they are."""
 BAKED = ("Lightmap", "DirectionalLightmap", "Shadowmask")
 """Texture types of what Unity itself computes: nobody chooses their settings."""
+REMEDY = "correct it, or import the texture anew in Unity"
 OLDEST = 4
 """`serializedVersion` of Unity 5.5; before, a file had other keys, which Unity translates."""
 
 
 def textures(project: Path) -> Iterator[TextureAsset]:
     """Each texture of the project, folder by folder; what is imported as something else is passed over."""
-    prefix = projects.engine_path(project, "")
+    names, gamma = projects.Names(project), projects.is_gamma(project)
     for found in walk(project, projects.skip(project)):
         if found.problem:
-            yield TextureAsset(prefix + found.file, found.file, problem=found.problem)
-        elif found.file.lower().endswith(IMAGES) and (asset := _texture(project, prefix, found.file)):
-            yield asset
+            yield TextureAsset(names.path(found.file), found.file, problem=found.problem)
+        elif found.file.lower().endswith(IMAGES) and (asset := _texture(project, names, found.file)):
+            yield _in_gamma(asset) if gamma else asset
 
 
 def texture(project: Path, file: str) -> TextureAsset | None:
     """One of them; None where it is imported as something else. A file without settings has no options."""
-    return _texture(project, projects.engine_path(project, ""), file)
+    asset = _texture(project, projects.Names(project), file)
+    return _in_gamma(asset) if asset and projects.is_gamma(project) else asset
 
 
-def _texture(project: Path, prefix: str, file: str) -> TextureAsset | None:
-    meta = project / (file + SUFFIX)
+def _in_gamma(asset: TextureAsset) -> TextureAsset:
+    options = asset.options and {**asset.options, importers.COLOR_SPACE: "Gamma"}
+    return TextureAsset(asset.path, asset.file, options, asset.problem)
+
+
+def _texture(project: Path, names: projects.Names, file: str) -> TextureAsset | None:
+    meta, path = project / (file + SUFFIX), names.path(file)
     try:
         found = MetaFile.read(meta)
         if found.importer in ("", READY):
-            return TextureAsset(prefix + file, file)
+            return TextureAsset(path, file)
         if found.importer != importers.IMPORTER:
             return None
         problem = stale(found)
         known = {} if problem else options(found)
     except FileNotFoundError:
-        return TextureAsset(prefix + file, file)
+        return TextureAsset(path, file)
     except OSError as error:
-        return TextureAsset(prefix + file, file, problem=f"{meta.name} can't be read ({error.strerror})")
+        return TextureAsset(path, file, problem=f"{meta.name} can't be read ({error.strerror})")
     except UnknownSyntaxError as error:
-        return TextureAsset(prefix + file, file, problem=f"{meta.name} has {error}")
+        return TextureAsset(path, file, problem=f"{meta.name} has {error}")
     if problem:
-        return TextureAsset(prefix + file, file, problem=f"{meta.name} {problem}")
+        return TextureAsset(path, file, problem=f"{meta.name} {problem}")
     if known.get("textureType") in BAKED:
         return None
-    return TextureAsset(prefix + file, file, known)
+    return TextureAsset(path, file, known)
 
 
 def stale(found: MetaFile) -> str:
@@ -93,12 +100,15 @@ def change(project: Path, path: str, wanted: Mapping[str, Any]) -> tuple[dict[st
     meta = _meta(project, path)
     found = _changeable(meta, path)
     before = values(found, wanted)
-    found.change([(importers.setting(name).place, _text(name, value)) for name, value in wanted.items()])
+    todo = [(importers.setting(name).place, _text(name, value)) for name, value in wanted.items()]
     try:
-        found.write(meta)
+        made = found.changed(todo)
+        made.write(meta)
+    except UnknownSyntaxError as error:
+        raise UserError(f"{meta.name} has {error}: {REMEDY}.") from None
     except OSError as error:
         raise UserError(f"{meta.name} can't be written: {error.strerror}.") from None
-    return before, values(found, wanted)
+    return before, values(made, wanted)
 
 
 def _changeable(meta: Path, path: str) -> MetaFile:
@@ -112,8 +122,7 @@ def _changeable(meta: Path, path: str) -> MetaFile:
     except OSError as error:
         raise UserError(f"{meta.name} can't be read: {error.strerror}.") from None
     except UnknownSyntaxError as error:
-        remedy = "correct it, or import the texture anew in Unity"
-        raise UserError(f"{meta.name} has {error}: {remedy}.") from None
+        raise UserError(f"{meta.name} has {error}: {REMEDY}.") from None
     if found.importer != importers.IMPORTER:
         raise UserError(f"{path} is imported as {found.importer or 'nothing'}, not as a texture.")
     if problem := stale(found):
@@ -138,8 +147,7 @@ def _text(name: str, value: Any) -> str | None:
 
 def _meta(project: Path, path: str) -> Path:
     """The settings' file of a texture. Raises UserError for what is none of the project's."""
-    place = projects.place_of(project, path)
-    file = project / place
+    file = project / projects.Names(project).place(path)
     # Asked of the whole path: on Windows a drive or a backslash would lead out of the project too.
     if project not in file.parents or ".." in file.relative_to(project).parts:
         raise UserError(f"{path} isn't a path of this project; expected something like Assets/rock.png.")

@@ -55,7 +55,7 @@ def read(path: Path) -> Iterator[Document]:
                 heading = _key(line)
             elif b"guid: " in line and (named := _GUID.search(line)):
                 # `- _BumpMap:` heads `m_Texture: {…}`, and what that refers to is the property's.
-                key = _key(line)
+                key = _key(line) or heading
                 known = heading if key == "m_Texture" and heading.startswith("_") else key
                 number = _FILE_ID.search(line)
                 file_id = int(number.group(1)) if number else 0

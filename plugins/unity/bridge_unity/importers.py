@@ -20,6 +20,9 @@ IMPORTER = "TextureImporter"
 DEFAULT = "DefaultTexturePlatform"
 """The platform whose settings hold for all that aren't overridden."""
 
+COLOR_SPACE = "PlayerSettings.colorSpace"
+"""No setting of a texture, but what decides whether `sRGBTexture` has an effect; never written."""
+
 TEXTURE_TYPES = {
     0: "Default", 1: "NormalMap", 2: "GUI", 4: "Cookie", 6: "Lightmap", 7: "Cursor", 8: "Sprite",
     10: "SingleChannel", 11: "Shadowmask", 12: "DirectionalLightmap",

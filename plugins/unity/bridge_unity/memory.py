@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from bridge.api import GpuFormat, ImageFacts, Platform, TextureIntent
+from bridge_unity.textures import FALLBACKS
 
 FLAT = ("sprite", "ui")
-_RAW: dict[int, GpuFormat] = {1: "r8", 2: "rgba8", 3: "rgb8", 4: "rgba8"}
+_RAW: dict[int, GpuFormat] = {1: "rgb8", 2: "rgba8", 3: "rgb8", 4: "rgba8"}
+"""By channels of the file; grey has three, unless its texture type is SingleChannel."""
 
 
 def gpu_format(intent: TextureIntent, facts: ImageFacts, platform: Platform) -> GpuFormat | None:
@@ -16,14 +18,15 @@ def gpu_format(intent: TextureIntent, facts: ImageFacts, platform: Platform) -> 
     """
     if facts.hdr or intent.compression is None or not _keeps_size(intent, facts):
         return None
-    if intent.compression == "none":
+    compression = FALLBACKS.get(intent.compression, intent.compression)
+    if compression == "none":
         return _RAW.get(facts.channels)
     if platform == "mobile":
-        return "astc_4x4" if intent.compression == "block_high" else "astc_6x6"
+        return "astc_4x4" if compression == "block_high" else "astc_6x6"
     # "Only textures with width/height being multiple of 4 can be compressed to DXT5 format", says the editor.
     if facts.width % 4 or facts.height % 4:
         return _RAW.get(facts.channels)
-    if intent.compression == "block_high":
+    if compression == "block_high":
         return "bc7"
     return "bc3" if intent.kind == "normal" or facts.channels in (2, 4) else "bc1"
 

@@ -12,6 +12,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from bridge.api import UserError, read_text, write_text
 
 SUFFIX = ".meta"
+BOM = "\ufeff"
 PLATFORMS = "platformSettings"
 PLATFORM = "buildTarget"
 """Of the list `platformSettings`, what tells its elements apart."""
@@ -31,8 +32,10 @@ class MetaFile:
 
     def __init__(self, text: str) -> None:
         """Raises UnknownSyntaxError."""
-        self.text = text
-        self._root = _mapping(_compose(text))
+        # libyaml counts characters from behind it.
+        self._mark = BOM if text.startswith(BOM) else ""
+        self.text = text.removeprefix(BOM)
+        self._root = _mapping(_compose(self.text))
         self.importer = next((key for key in self._root if key.endswith("Importer")), "")
         """Unity's name for how the file is imported, for example `TextureImporter`; empty for none."""
         self._settings = _mapping(self._root[self.importer][1]) if self.importer else {}
@@ -44,7 +47,7 @@ class MetaFile:
 
     def write(self, path: Path) -> None:
         """In one step. Raises OSError, as `write_text` does."""
-        write_text(path, self.text)
+        write_text(path, self._mark + self.text)
 
     @property
     def platforms(self) -> list[str]:
@@ -56,25 +59,27 @@ class MetaFile:
         found = self._find(place)
         return found[1].value if found and isinstance(found[1], ScalarNode) else None
 
-    def change(self, values: Sequence[tuple[Place, str | None]]) -> None:
-        """Sets single values, None takes one away; what isn't there is added where Unity looks for it.
+    def changed(self, values: Sequence[tuple[Place, str | None]]) -> Self:
+        """The same file with other single values; None takes one away, and what isn't there is added.
 
-        Raises UserError where it can't be added.
+        Raises UserError where it can't be added, and UnknownSyntaxError where it couldn't be read then.
         """
         edits = [edit for place, value in values for edit in self._edits(place, value)]
         text = self.text
         for start, end, new in sorted(edits, key=lambda edit: edit[0], reverse=True):
             text = text[:start] + new + text[end:]
-        self.__init__(text)  # type: ignore[misc]
+        return type(self)(self._mark + text)
 
     def _edits(self, place: Place, value: str | None) -> Iterator[tuple[int, int, str]]:
         found = self._find(place)
         if found is not None:
             key, node = found
-            if not isinstance(node, ScalarNode):
+            # An alias (`*a`) stands before its key: what it names would change everywhere.
+            if not isinstance(node, ScalarNode) or node.start_mark.index < key.end_mark.index:
                 raise UserError(f"{place[-1]} holds more than one value: only Unity itself can change it.")
             if value is None:
-                yield self._line_start(key), self._next_line(node.end_mark.index), ""
+                first = self._head_of(place) or key
+                yield self._line_start(first), self._next_line(node.end_mark.index), ""
             else:
                 yield self._replacement(node, value)
         elif value is not None:
@@ -90,16 +95,27 @@ class MetaFile:
 
     def _addition(self, place: Place, value: str) -> tuple[int, int, str]:
         """Behind the first of its future neighbours, which is the place where the least can be wrong."""
-        around = self._around(place[:-1])
-        line = f"{place[-1]}: {value}"
-        if around is None and len(place) == 2 and place[0] != PLATFORMS:
-            around, line = self._settings, f"{place[0]}:{self._newline}  {'{indent}'}{line}"
+        around, lines = self._around(place[:-1]), [f"{place[-1]}: {value}"]
+        if around is None and len(place) == 2 and place[0] not in self._settings:
+            around, lines = self._settings, [f"{place[0]}:", f"  {lines[0]}"]
         first = next(iter(around.values()), None) if around else None
-        if first is None or not _is_one_line(first[1]):
+        if first is None or not self._is_one_line(*first):
             raise UserError(f"there is no place for {place[-1]}: change any setting in Unity, and apply it.")
-        indent = " " * first[0].start_mark.column
         at = self._next_line(first[1].end_mark.index)
-        return at, at, indent + line.replace("{indent}", indent) + self._newline
+        ends = self.text[at - 1 : at] == "\n"
+        indented = [" " * first[0].start_mark.column + line for line in lines]
+        new = self._newline.join(indented)
+        return at, at, f"{new}{self._newline}" if ends else f"{self._newline}{new}"
+
+    def _head_of(self, place: Place) -> Node | None:
+        """The key of the group that `place` is the only one of, which goes with it."""
+        alone = len(place) == 2 and len(self._around(place[:-1]) or {}) == 1
+        return self._settings[place[0]][0] if alone else None
+
+    def _is_one_line(self, key: Node, value: Node) -> bool:
+        """Whether a value has its line for itself, so that another can follow."""
+        before = self.text[self._line_start(key) : key.start_mark.index]
+        return not before.strip(" -") and bool(value.start_mark.line == value.end_mark.line)
 
     def _find(self, place: Place) -> tuple[Node, Node] | None:
         return (self._around(place[:-1]) or {}).get(place[-1])
@@ -146,6 +162,8 @@ def _mapping(node: Node | None) -> dict[str, tuple[Node, Node]]:
         raise UnknownSyntaxError("no settings" if node is None else _in_line(node.start_mark))
     found: dict[str, tuple[Node, Node]] = {}
     for key, value in node.value:
+        if not isinstance(key, ScalarNode):
+            raise UnknownSyntaxError(_in_line(key.start_mark))
         if key.value in found:
             # Whoever merged the two may have meant the first.
             raise UnknownSyntaxError(f"{key.value} twice")
@@ -156,7 +174,3 @@ def _mapping(node: Node | None) -> dict[str, tuple[Node, Node]]:
 def _in_line(mark: yaml.Mark | None) -> str:
     where = f" in line {mark.line + 1}" if mark else ""
     return f"syntax{where} that isn't known here"
-
-
-def _is_one_line(node: Node) -> bool:
-    return bool(node.start_mark.line == node.end_mark.line)

@@ -8,13 +8,22 @@ from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
+from packaging.version import Version
+
 from bridge.api import Skip, UserError, hidden, read_text
 
 VERSION_FILE = "ProjectSettings/ProjectVersion.txt"
+SETTINGS = "ProjectSettings/ProjectSettings.asset"
+"""The player's settings."""
 PACKAGE_FILE = "package.json"
 ROOTS = ("Assets", "Packages")
 """The folders of a project that hold assets."""
 
+OLDEST = "2021.3"
+"""The least version that adapters are made for."""
+BOM = "\ufeff"
+
+_GAMMA = re.compile(r"^  m_ActiveColorSpace: 0\s*$", re.MULTILINE)
 _VERSION = re.compile(r"^m_EditorVersion:[ \t]*(\S+)", re.MULTILINE)
 
 
@@ -24,7 +33,7 @@ def version(folder: Path) -> str | None:
     Raises UserError where a project's file names none, or two.
     """
     try:
-        text = read_text(folder / VERSION_FILE)
+        text = read_text(folder / VERSION_FILE).removeprefix(BOM)
     except (FileNotFoundError, NotADirectoryError):
         return _wanted_by_package(folder)
     except OSError as error:
@@ -43,15 +52,33 @@ def skip(project: Path) -> Skip:
     return partial(_ignored, is_package=not (project / VERSION_FILE).is_file())
 
 
-def engine_path(project: Path, file: str) -> str:
-    """A file's place as Unity names it: a package's own name stands before what lies in a lone package."""
-    name = "" if (project / VERSION_FILE).is_file() else str(_package(project).get("name", ""))
-    return f"Packages/{name}/{file}" if name else file
+def is_gamma(project: Path) -> bool:
+    """Whether a project computes with colours as they are stored; of a package that can't be said."""
+    try:
+        return bool(_GAMMA.search(read_text(project / SETTINGS)))
+    except OSError:
+        return False
 
 
-def place_of(project: Path, path: str) -> str:
-    """The reverse of `engine_path`: a place below the project's root, whatever `path` says."""
-    return path.removeprefix(engine_path(project, "")) if engine_path(project, "") else path
+class Names:
+    """A project's files as Unity names them: a package goes by its own name, not by that of its folder."""
+
+    def __init__(self, project: Path) -> None:
+        self._roots: list[tuple[str, str]] = []
+        """Where a package lies, and what Unity calls that."""
+        alone = not (project / VERSION_FILE).is_file()
+        for folder in [project] if alone else sorted((project / "Packages").glob("*/")):
+            if name := _package(folder).get("name"):
+                place = "" if alone else f"Packages/{folder.name}/"
+                self._roots.append((place, f"Packages/{name}/"))
+
+    def path(self, file: str) -> str:
+        """What Unity calls the file at this place below the project's root."""
+        return next((to + file[len(at) :] for at, to in self._roots if file.startswith(at)), file)
+
+    def place(self, path: str) -> str:
+        """The reverse of `path`, whatever that says."""
+        return next((to + path[len(at) :] for to, at in self._roots if path.startswith(at)), path)
 
 
 def _ignored(folder: str, names: Collection[str], *, is_package: bool) -> bool:
@@ -68,13 +95,16 @@ def _wanted_by_package(folder: Path) -> str | None:
     least, release = package.get("unity"), package.get("unityRelease")
     if not isinstance(least, str) or not re.fullmatch(r"\d+\.\d+", least):
         return None
+    if Version(least) < Version(OLDEST):
+        # It runs in later ones, too, and what there would be of older ones isn't known here.
+        return OLDEST
     return f"{least}.{release}" if isinstance(release, str) and release else least
 
 
 def _package(folder: Path) -> dict[str, object]:
     """What a package says of itself; nothing for what is none."""
     try:
-        found = json.loads(read_text(folder / PACKAGE_FILE))
+        found = json.loads(read_text(folder / PACKAGE_FILE).removeprefix(BOM))
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -6,15 +6,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bridge.api import TextureIntent
-from bridge_unity.importers import DEFAULT
+from bridge_unity.importers import COLOR_SPACE, DEFAULT
 
-FIELDS = frozenset({"kind", "color_space", "compression", "mipmaps", "max_size", "wrap"})
-"""What the settings of every supported version decide. Whether an opaque alpha channel costs anything is
-Unity's own affair: it may drop it."""
+FIELDS = frozenset({"kind", "color_space", "compression", "mipmaps", "max_size", "wrap", "filter"})
+"""What the settings of every supported version decide. Nothing is said of opaque alpha channels, as it isn't
+known whether Unity keeps them."""
 GREEN = "normal_convention"
 """Decided by `flipGreenChannel`, from 2022.1 on."""
 
 NORMAL = "NormalMap"
+LINEAR_TYPES = (NORMAL, "SingleChannel", "Cookie")
+"""Texture types that have no colours: the inspector doesn't ask how theirs are stored."""
 KINDS: Mapping[str, str] = {NORMAL: "normal", "Sprite": "sprite", "GUI": "ui", "Cursor": "ui"}
 COMPRESSIONS = {
     "Uncompressed": "none", "Compressed": "block", "CompressedHQ": "block_high", "CompressedLQ": "block",
@@ -23,6 +25,7 @@ SETS = {"none": "Uncompressed", "block": "Compressed", "block_high": "Compressed
 FALLBACKS = {"lossless": "none", "lossy": "block", "universal": "block"}
 """Unity keeps a texture as its GPU reads it; crunched blocks are made small on the disk alone."""
 WRAPS = {"Repeat": "repeat", "Clamp": "clamp", "Mirror": "mirror"}
+FILTERS = {"Point": "nearest", "Bilinear": "linear", "Trilinear": "linear"}
 SIZES = frozenset(2**power for power in range(5, 15))
 """What `maxTextureSize` may be, pixels: 32 to 16384."""
 
@@ -44,21 +47,22 @@ def compile_intent(
     `green`: whether this version can turn over a normal map's green channel.
     """
     todo = expressible(intent, green=green).differs(read_intent(present, green=green))
-    wanted = {**_of_file(todo), **_of_wrap(todo), **_of_kind(intent, present)}
+    wanted = {**_of_file(todo), **_of_wrap(todo), **_of_size(todo, present), **_of_kind(intent, present)}
     for platform in _platforms(present):
         wanted |= _of_platform(platform, todo, present)
     return {name: value for name, value in wanted.items() if not _same(present.get(name), value)}
 
 
 def read_intent(options: Mapping[str, Any], *, green: bool = True) -> TextureIntent:
-    """What `options` say; nothing where platforms differ."""
+    """What `options` say; nothing where platforms differ, save for the size: that is the largest."""
     points: dict[str, Any] = {
         "kind": _kind(options),
         "color_space": _color_space(options),
         "mipmaps": _switch(options.get("mipmapEnabled")),
         "compression": _agreed(options, _compression),
-        "max_size": _agreed(options, _max_size),
+        "max_size": _largest(options),
         "wrap": _wrap(options),
+        "filter": FILTERS.get(str(options.get("filterMode"))),
     }
     flipped = _switch(options.get("flipGreenChannel"))
     if green and flipped is not None:
@@ -84,14 +88,17 @@ def expressible(intent: TextureIntent, *, green: bool = True) -> TextureIntent:
 
 def _of_kind(intent: TextureIntent, present: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that the inspector changes along with the texture's type."""
-    is_normal = present.get("textureType") == NORMAL
     if intent.kind == "normal" and _kind(present) != "normal":
         made = {"convertToNormalmap": False} if present.get("convertToNormalmap") is True else {}
         flat = {"textureShape": "Texture2D"} if present.get("textureShape") == "TextureCube" else {}
         return {"textureType": NORMAL, "sRGBTexture": False, **made, **flat}
     other = intent.kind not in (None, "normal") and _kind(present) == "normal"
-    # A normal map has no colours: whoever wants them wants another type.
-    if other or (is_normal and intent.kind != "normal" and intent.color_space == "srgb"):
+    # Whoever wants colours wants another type.
+    if other or (
+        present.get("textureType") in LINEAR_TYPES
+        and intent.kind != "normal"
+        and intent.color_space == "srgb"
+    ):
         linear = intent.color_space == "linear" or (not intent.color_space and intent.kind in LINEAR_KINDS)
         return {"textureType": "Default", "sRGBTexture": not linear}
     return {}
@@ -103,6 +110,8 @@ def _of_file(todo: TextureIntent) -> dict[str, Any]:
         wanted["sRGBTexture"] = todo.color_space == "srgb"
     if todo.mipmaps is not None:
         wanted["mipmapEnabled"] = todo.mipmaps
+    if todo.filter is not None:
+        wanted["filterMode"] = "Point" if todo.filter == "nearest" else "Bilinear"
     if todo.normal_convention is not None:
         wanted["flipGreenChannel"] = todo.normal_convention == "directx"
     return wanted
@@ -119,9 +128,18 @@ def _of_platform(platform: str, todo: TextureIntent, present: Mapping[str, Any])
         if present.get(f"{platform}.format") is not None:
             wanted[f"{platform}.format"] = "Automatic"
         wanted[f"{platform}.textureCompression"] = SETS[todo.compression]
-    if todo.max_size is not None:
-        wanted[f"{platform}.maxTextureSize"] = todo.max_size
     return wanted
+
+
+def _of_size(todo: TextureIntent, present: Mapping[str, Any]) -> dict[str, Any]:
+    """Limits that are smaller already stay: somebody has set them for a platform that has less memory."""
+    if todo.max_size is None:
+        return {}
+    limits = {platform: _max_size(present, platform) for platform in _platforms(present)}
+    lowered = {at: todo.max_size for at, size in limits.items() if size is None or size > todo.max_size}
+    if not lowered:
+        lowered = {DEFAULT: todo.max_size}
+    return {f"{platform}.maxTextureSize": size for platform, size in lowered.items()}
 
 
 def _kind(options: Mapping[str, Any]) -> str | None:
@@ -133,9 +151,12 @@ def _kind(options: Mapping[str, Any]) -> str | None:
 
 
 def _color_space(options: Mapping[str, Any]) -> str | None:
-    colors = _switch(options.get("sRGBTexture"))
-    if options.get("textureType") == NORMAL:
+    if options.get(COLOR_SPACE) == "Gamma":
+        # "This setting is only relevant when your project uses Linear color space." (`sRGBTexture`)
+        return None
+    if options.get("textureType") in LINEAR_TYPES:
         return "linear"
+    colors = _switch(options.get("sRGBTexture"))
     return None if colors is None else "srgb" if colors else "linear"
 
 
@@ -156,6 +177,11 @@ def _max_size(options: Mapping[str, Any], platform: str) -> int | None:
 def _wrap(options: Mapping[str, Any]) -> str | None:
     across, down = options.get("wrapModeU"), options.get("wrapModeV")
     return WRAPS.get(str(across)) if across == down else None
+
+
+def _largest(options: Mapping[str, Any]) -> int | None:
+    sizes = [_max_size(options, platform) for platform in _platforms(options)]
+    return None if None in sizes else max(size for size in sizes if size is not None)
 
 
 def _agreed(options: Mapping[str, Any], of: Any) -> Any:

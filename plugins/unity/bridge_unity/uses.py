@@ -14,7 +14,8 @@ from bridge_unity.metafile import SUFFIX
 MATERIAL, ANIMATION, SCRIPT, SPRITE_RENDERER, SPRITE_MASK, TERRAIN_LAYER = 21, 74, 114, 212, 331, 1953259897
 """Class ids (Unity's manual, YAML class ID reference)."""
 TEXT = (".mat", ".unity", ".prefab", ".asset", ".anim", ".terrainlayer", ".spriteatlas")
-SETTINGS = "ProjectSettings/ProjectSettings.asset"
+PRELOADED = "preloadedAssets"
+"""What of the player's settings isn't an icon, a splash screen or a cursor."""
 
 # Properties of the shaders that Unity ships; others name theirs alike, as materials are then converted.
 SLOTS: Mapping[str, tuple[Kind, ...]] = {
@@ -63,7 +64,7 @@ def uses(project: Path) -> dict[str, Sequence[Kind]]:
     """The kinds, in the order of the files that say so, by the texture's place below the project."""
     images, assets = _files(project)
     found: dict[str, list[Kind]] = {}
-    for guid, kinds in _of_assets(assets, project / SETTINGS):
+    for guid, kinds in _of_assets(assets, project / projects.SETTINGS):
         if guid in images:
             known = found.setdefault(images[guid], [])
             known += [kind for kind in kinds if kind not in known]
@@ -115,9 +116,8 @@ def _of_assets(assets: Sequence[Path], settings: Path) -> Iterator[Used]:
         except OSError:
             continue
     try:
-        # Icons, splash screens and cursors.
         for document in read(settings):
-            yield from ((one.guid, ("ui",)) for one in document.references)
+            yield from ((one.guid, ("ui",)) for one in document.references if one.key != PRELOADED)
     except OSError:
         return
 
