@@ -128,8 +128,10 @@ class Texture:
 
         Packed with what the engine reads as colours it may hold nothing else.
         """
-        packed = frozenset({"packed"}) if self.told & self.srgb_kinds else frozenset()
-        return bool((self.told & LINEAR_KINDS) - self.srgb_kinds - packed)
+        numbers = (self.told & LINEAR_KINDS) - self.srgb_kinds
+        if numbers == {"packed"} and self.told & self.srgb_kinds:
+            return False
+        return any(CLASS_OF[kind] == self.family for kind in numbers)
 
     @property
     def seen_from_afar(self) -> bool:

@@ -148,6 +148,8 @@ class TestData:
     def test_packed_data_that_only_pixels_speak_for_is_left_alone(self, found: Any) -> None:
         assert "data_as_srgb" not in found("wood.png", pictures.noise(3), "packed")
         assert "data_as_srgb" in found("wood_mask.png", pictures.noise(3), "packed")
+        # Perhaps occlusion, perhaps one of a series: nothing that is packed.
+        assert "data_as_srgb" not in found("lantern_a.png", pictures.noise(3), "packed")
 
     def test_packed_data_that_is_read_as_srgb_is_found_with_what_its_channels_mean(self, found: Any) -> None:
         finding = found("crate_orm.png", pictures.packed("orm"), "packed")["data_as_srgb"]
