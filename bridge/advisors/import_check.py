@@ -15,7 +15,7 @@ from msgspec import Struct, field
 
 from bridge.advisors.advice import Asset, FileAdvice, Stamp, digest
 from bridge.advisors.import_parts import Parts, in_turns
-from bridge.api import EditorSupport, SessionView, TextureAsset
+from bridge.api import ProjectSupport, SessionView, TextureAsset
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ async def check(session: SessionView, parts: Parts) -> Checked:
     checked = Checked()
     if session.root is not None:
         root = await asyncio.to_thread(session.root.resolve)
-        read = _reader(session.adapter.editor if session.adapter else None, root)
+        read = _reader(session.adapter.project if session.adapter else None, root)
         async for files in in_turns(parts):
             await asyncio.to_thread(_check, files, root, read, checked)
     return checked
@@ -101,7 +101,7 @@ def _agree(file: FileAdvice, options: Mapping[str, Any]) -> bool:
     return all(options.get(name) in (file.present.get(name), value) for name, value in file.options.items())
 
 
-def _reader(support: EditorSupport | None, root: Path) -> Read:
+def _reader(support: ProjectSupport | None, root: Path) -> Read:
     def read(file: str) -> TextureAsset | None:
         if support is not None and hasattr(support, "texture"):
             try:
