@@ -58,7 +58,7 @@ from bridge.core.textures import (
 from bridge.core.versions import VersionScheme
 from bridge.folders import Skip, Walked, hidden, walk
 from bridge.hooks import hookimpl
-from bridge.textfiles import read_text, write_text
+from bridge.textfiles import is_merged, read_text, write_text
 
 __all__ = [
     "UNSUPPORTED", "Action", "Adapter", "Advisor", "AlphaUse", "Answer", "AssetChange", "Batching",
@@ -69,7 +69,7 @@ __all__ = [
     "Popup", "PopupClose", "ProjectInfo", "ProjectSupport", "RequestError", "Result", "Resume",
     "RunResult", "SessionView", "Setting", "Skip", "TextureAsset", "TextureIntent", "UserError",
     "Version", "VersionScheme", "Walked", "Workload", "WorkloadError", "Wrap", "batched", "hidden",
-    "hookimpl", "read_text", "replace_file", "walk", "workload", "write_text",
+    "hookimpl", "is_merged", "read_text", "replace_file", "walk", "workload", "write_text",
 ]  # fmt: skip
 
 
@@ -153,6 +153,8 @@ class TextureAsset(Struct, frozen=True):
     """Its import settings, in the engine's own names; None where there are none, or none that can be read."""
     problem: str = ""
     """Why they can't be read, or why a folder can't be listed, for people; such files are left untouched."""
+    broken: bool = False
+    """Whether the engine itself can't read them either, as after a merge that nobody has settled."""
 
 
 class ProjectSupport(Protocol):

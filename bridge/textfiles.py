@@ -12,8 +12,14 @@ from accel.replacing import replace_file
 
 WRITABLE = 0o222
 """The rights of which one at least makes a file writable; Windows' attribute is all of them."""
+CONFLICT = "<<<<<<< "
 MAX_BYTES = 16 << 20
 """No settings that an editor has written are nearly so large."""
+
+
+def is_merged(text: str) -> bool:
+    """Whether version control has left two versions in it, between `<<<<<<<` and `>>>>>>>`."""
+    return text.startswith(CONFLICT) or f"\n{CONFLICT}" in text
 
 
 def read_text(path: Path) -> str:

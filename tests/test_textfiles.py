@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.textfiles import MAX_BYTES, read_text, write_text
+from bridge.textfiles import MAX_BYTES, is_merged, read_text, write_text
 
 
 @pytest.mark.parametrize("data", [b"", b"a\r\nb\n", "岩石".encode(), b"\xff\x00"])
@@ -19,6 +19,14 @@ def test_what_was_read_is_written_to_the_byte(tmp_path: Path, data: bytes) -> No
     file.unlink()
     write_text(file, text)
     assert file.read_bytes() == data and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "merged"),
+    [("<<<<<<< HEAD\na", True), ("a\r\n<<<<<<< ours\n", True), ("a <<<<<<< b", False), ("<<<<<<<", False)],
+)
+def test_what_a_merge_has_left_is_seen(text: str, merged: bool) -> None:
+    assert is_merged(text) is merged
 
 
 def test_what_is_no_file_or_far_too_large_is_refused(tmp_path: Path) -> None:

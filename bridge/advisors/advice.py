@@ -137,11 +137,13 @@ def judge(
         max_size=max_size,
         memory=_measure(examination.inspection, adapter, version),
     )
-    return [
-        finding
-        for finding in find(texture, adapter.packed_channels)
-        if not finding.applicable or options_for([finding], options, adapter, version)
-    ]
+    found: list[tuple[Finding, dict[str, Any]]] = []
+    for finding in find(texture, adapter.packed_channels):
+        todo = options_for([finding], options, adapter, version) if finding.applicable else {}
+        # What sets nothing isn't in this version's power; what a worse one sets as well is the same mistake.
+        if not finding.applicable or (todo and not any(todo.items() <= worse.items() for _, worse in found)):
+            found.append((finding, todo))
+    return [finding for finding, _ in found]
 
 
 def about(examination: Examination, file: str) -> About | None:

@@ -71,6 +71,8 @@ def _wanted(texture: Texture, wants: tuple[Want, ...]) -> Iterator[Finding]:
 
 
 def _sentence(texture: Texture, want: Want) -> str:
+    if want.code == "normal_as_color" and texture.present.kind == "height":
+        return "normal_as_height"
     if want.code == "normal_as_color" and texture.without_vectors:
         return "normal_by_name"
     return want.sentence or want.code

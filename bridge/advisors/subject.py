@@ -115,7 +115,7 @@ class Texture:
         """Whether it lies on 3D surfaces: its name, its set or a material has to say so, save for normals."""
         if self.kind is None or self.kind not in MATERIAL_KINDS or self.kind == "height":
             return False
-        if (self.told | self.lies_in) & FLAT_KINDS:
+        if (self.told | self.lies_in | {self.present.kind}) & FLAT_KINDS:
             return False
         if self.kind == "normal":
             # The normals of a sprite have its outline, or are as small as it.

@@ -93,6 +93,10 @@ TEXTS = {
         "mean ({r:.2f}, {g:.2f}, {b:.2f}), and its name says so: a normal map imported as colour",
         "均值 ({r:.2f}, {g:.2f}, {b:.2f})，名称也表明：这是一张被当作颜色导入的法线贴图",
     ),
+    "normal_as_height": Text(
+        "a normal map of whose brightness the engine makes another one, as if it were heights",
+        "这是一张法线贴图，引擎却把它的亮度当作高度，再生成一次法线",
+    ),
     "normal_green_down": Text(
         "a normal map whose green points down (DirectX, {confidence} % sure), imported as green up (OpenGL): "
         "bumps look like dents",
@@ -140,8 +144,8 @@ TEXTS = {
         "用于 3D 表面的贴图以未压缩的形式占用显存",
     ),
     "pixel_art_blocks": Text(
-        "a small picture with few tones, compressed in blocks: its edges get dirty",
-        "色调很少的小图像使用了块压缩：边缘会变脏",
+        "pixel art, compressed in blocks: its edges get dirty",
+        "像素画使用了块压缩：边缘会变脏",
     ),
     "alpha_constant": Text(
         "its alpha channel is opaque everywhere: it says nothing, and needn't be treated as transparency",

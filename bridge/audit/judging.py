@@ -143,8 +143,8 @@ def _row(asset: TextureAsset, issues: list[Issue]) -> Row:
 
 def _unknown(asset: TextureAsset) -> list[Issue]:
     """Where its import file has a syntax that isn't known."""
-    reason = {"reason": asset.problem}
-    return [Issue("unknown_settings", NOTE, "unknown_settings", reason)] if asset.problem else []
+    reason, rank = {"reason": asset.problem}, WRONG if asset.broken else NOTE
+    return [Issue("unknown_settings", rank, "unknown_settings", reason)] if asset.problem else []
 
 
 def _trouble(trouble: Trouble) -> Issue:

@@ -46,6 +46,7 @@ PATTERNS = (
     (r"can't be read any more \((.*)\)", "已无法再读取（{0}）"),
     (r"isn't there(?: any more)?", "文件已不存在"),
     (r"the folder can't be listed \((.*)\)", "无法列出文件夹（{0}）"),
+    (r"the folder is a link, which isn't followed", "文件夹是链接，不会跟随"),
     (r"its name isn't valid Unicode; rename the file", "文件名不是有效的 Unicode，请重命名"),
     (r"its import settings aren't valid UTF-8; import it anew", "导入设置不是有效的 UTF-8，请重新导入"),
     (r"its import settings hold a value that no receipt can keep; import it anew",

@@ -72,6 +72,10 @@ class TextureIntent(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """This intent without the points that aren't in `names`."""
         return TextureIntent(**{k: v for k, v in self.fields().items() if k in names})  # type: ignore[arg-type]
 
+    def without(self, *names: str) -> TextureIntent:
+        """This intent without these points."""
+        return self.only(frozenset(self.fields()) - set(names))
+
     def differs(self, present: TextureIntent) -> TextureIntent:
         """The points of this intent that `present` doesn't have already."""
         there = present.fields()

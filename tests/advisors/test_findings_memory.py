@@ -44,6 +44,10 @@ class TestMipmaps:
         facts = {"width": 1024, "entropy": 7.0}
         assert "ui_mipmaps" in imagine("ui/screen.png", "ui", facts, compression="block", kind="sprite")
 
+    def test_what_the_engine_knows_as_a_sprite_is_no_surface(self) -> None:
+        assert "no_mipmaps" in imagine("wall_albedo.png", "albedo", {}, mipmaps=False)
+        assert "no_mipmaps" not in imagine("wall_albedo.png", "albedo", {}, mipmaps=False, kind="sprite")
+
     @pytest.mark.parametrize(
         ("file", "kind"),
         [("wall_albedo.png", "albedo"), ("w_orm.png", "packed"), ("w_emissive.png", "emissive"),

@@ -48,7 +48,7 @@ def test_a_texture_comes_with_its_path_its_place_and_its_options(root: Path) -> 
         "textureType": "Default", "textureShape": "Texture2D", "sRGBTexture": True, "mipmapEnabled": True,
         "convertToNormalmap": False, "flipGreenChannel": False, "alphaSource": "FromInput",
         "alphaIsTransparency": False, "npotScale": "ToNearest", "isReadable": False, "wrapModeU": "Repeat",
-        "wrapModeV": "Repeat", "filterMode": "Bilinear",
+        "wrapModeV": "Repeat", "filterMode": "Bilinear", "spriteImportMode": "None",
         f"{DEFAULT}.overridden": False, f"{DEFAULT}.maxTextureSize": 2048, f"{DEFAULT}.format": "Automatic",
         f"{DEFAULT}.textureCompression": "Compressed", f"{DEFAULT}.crunchedCompression": False,
         "Android.overridden": True, "Android.maxTextureSize": 2048, "Android.format": "Automatic",
@@ -110,6 +110,7 @@ def test_syntax_that_isnt_known_is_told_and_left_untouched(root: Path, text: str
     file = texture(root, "Assets/rock.png", text)
     (found,) = textures(root)
     assert found.options is None and says in found.problem
+    assert found.broken is ("<<<<<<<" in text)
     assert in_chinese(found.problem) != found.problem
     assert says.removeprefix("rock.png.meta ") in refused(root, "Assets/rock.png")
     assert file.with_name("rock.png.meta").read_text(encoding="utf-8") == text
@@ -136,6 +137,15 @@ def test_a_link_stays_one_and_leads_nowhere_else(root: Path) -> None:
     assert "textureType: 1" in (root / "shared.txt").read_text(encoding="utf-8")
     assert "leads out of the project" in refused(root, "Assets/out.png")
     assert (root.parent / "others.txt").read_text(encoding="utf-8") == meta("Assets/out.png")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+def test_assets_that_are_a_link_are_told(root: Path) -> None:
+    texture(root, "elsewhere/a.png")
+    (root / "Assets").symlink_to(root / "elsewhere")
+    (found,) = textures(root)
+    assert (found.file, found.problem) == ("Assets", "the folder is a link, which isn't followed")
+    assert in_chinese(found.problem) != found.problem
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes have no names there")

@@ -131,6 +131,23 @@ def test_widgets_and_sprites_with_the_editors_defaults_are_right(tmp_path: Path)
     assert "wrong" not in severities(report(project, tmp_path))
 
 
+def test_one_mistake_is_told_once(tmp_path: Path) -> None:
+    project = game(tmp_path / "game", only=["materials/brick_albedo.png"])
+    renamed(project, "materials/brick_albedo.png", "brick_albedo.png", **NORMAL)
+    assert codes(report(project, tmp_path)) == ["color_as_normal"]
+
+
+def test_normals_of_which_unity_makes_normals_are_told_as_such(tmp_path: Path) -> None:
+    project = game(tmp_path / "game", only=FILES[:1])
+    renamed(
+        project, FILES[0], "rock_normal.png", **NORMAL, **{"convertToNormalMap: 0": "convertToNormalMap: 1"}
+    )
+    (only,) = report(project, tmp_path)["files"]
+    (finding,) = only["findings"]
+    assert "as if it were heights" in finding["message"]
+    assert only["options"] == {"convertToNormalmap": False}
+
+
 def test_one_odd_file_keeps_no_other_from_being_mended(tmp_path: Path) -> None:
     project = game(tmp_path / "game", only=FILES[:2])
     odd = project / "Assets" / f"{FILES[0]}.meta"
@@ -160,7 +177,8 @@ def test_settings_that_were_merged_are_told_and_left_alone(tmp_path: Path) -> No
     settings.write_text(text, encoding="utf-8", newline="")
     told = report(project, tmp_path, "--fix")
     (only,) = told["files"]
-    assert "unknown_settings" in [finding["code"] for finding in only["findings"]]
+    severities = {finding["code"]: finding["severity"] for finding in only["findings"]}
+    assert severities["unknown_settings"] == "wrong"
     assert settings.read_text(encoding="utf-8") == text
 
 

@@ -57,6 +57,13 @@ def test_a_version_that_cant_be_read_is_said(tmp_path: Path) -> None:
         projects.version(tmp_path)
 
 
+def test_a_project_whose_version_is_missing_is_said(tmp_path: Path) -> None:
+    (tmp_path / "ProjectSettings").mkdir()
+    (tmp_path / projects.SETTINGS).touch()
+    with pytest.raises(UserError, match="isn't there: open the project in Unity"):
+        projects.version(tmp_path)
+
+
 def test_another_folder_is_none(tmp_path: Path) -> None:
     assert projects.version(tmp_path) is None
     assert projects.version(tmp_path / "gone") is None
@@ -124,7 +131,7 @@ def test_a_project_has_assets_in_two_folders_and_a_package_in_all(tmp_path: Path
     skip = projects.skip(project(tmp_path / "game"))
     folders = ("Assets", "Packages", "Assets/Library", "Library", "Temp")
     assert [folder for folder in folders if not skip(folder, ())] == [*folders[:3]]
-    for folder in ("Assets/Samples~", "Assets/.git", "Assets/CVS"):
+    for folder in ("Assets/Tools/Editor", "Assets/Gizmos", "Assets/Samples~", "Assets/.git", "Assets/CVS"):
         assert skip(folder, ())
     assert not projects.skip(tmp_path)("Library", ())
     assert projects.skip(tmp_path)("Samples~", ())

@@ -24,6 +24,8 @@ ADAPTERS = [
 every = pytest.mark.parametrize(("adapter", "version"), ADAPTERS, ids=["2021.3", "2022.3", "6000.0"])
 DEFAULTS = options(MetaFile(meta(overridden=["Android"])))
 DEFAULT = "DefaultTexturePlatform"
+PLAIN, GREEN_INVERTED = 0x03_02_01_00, 0x03_02_05_00
+"""Swizzles: as the file has it, and with green turned over."""
 
 
 def _choices(annotation: Any) -> st.SearchStrategy[Any]:
@@ -47,7 +49,9 @@ intents = st.builds(
 
 def _values(name: str) -> st.SearchStrategy[Any]:
     words = importers.setting(name).words
-    known = st.sampled_from(list(words.values())) if words else st.sampled_from([32, 2048, 100])
+    # What is cut into sprites has a test of its own.
+    named = [word for word in words.values() if word != "Multiple"]
+    known = st.sampled_from(named) if named else st.sampled_from([32, 2048, 100, PLAIN, GREEN_INVERTED])
     return known | st.integers(-1, 99) | st.none() | st.just("") | st.just([1]) | st.floats()
 
 
@@ -115,6 +119,22 @@ def test_what_the_editor_writes_by_default_is_read() -> None:
 )  # fmt: skip
 def test_unity_gets_its_own_names(intent: TextureIntent, change: dict[str, Any]) -> None:
     assert Unity2022().compile_texture(intent, options(MetaFile(meta())), Version("2022.3")) == change
+
+
+def test_a_green_channel_that_is_turned_over_already_isnt_once_more() -> None:
+    present = {"swizzle": GREEN_INVERTED, "flipGreenChannel": False}
+    assert Unity2022().read_texture(present, Version("6000.0")).normal_convention == "directx"
+    assert Unity2022().compile_texture(
+        TextureIntent(normal_convention="opengl"), present, Version("6000.0")
+    ) == {"flipGreenChannel": True}
+
+
+def test_what_is_cut_into_sprites_keeps_them() -> None:
+    present = {"textureType": "Sprite", "spriteImportMode": "Multiple", "sRGBTexture": True}
+    wanted = TextureIntent(kind="normal", color_space="linear")
+    assert Unity2022().compile_texture(wanted, present, Version("6000.0")) == {}
+    single = {**present, "spriteImportMode": "Single"}
+    assert Unity2022().compile_texture(wanted, single, Version("6000.0"))["textureType"] == "NormalMap"
 
 
 def test_before_2022_nothing_is_said_of_the_green_channel() -> None:

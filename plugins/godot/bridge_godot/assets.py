@@ -41,7 +41,7 @@ def texture(project: Path, file: str) -> TextureAsset | None:
     except OSError as error:
         return TextureAsset(RES + file, file, problem=f"{path.name} can't be read ({error.strerror})")
     if problem := settings.problem():
-        return TextureAsset(RES + file, file, problem=problem)
+        return TextureAsset(RES + file, file, problem=problem, broken=settings.is_merged)
     if settings.importer != TEXTURE:
         return None
     options = {name: str(v) if isinstance(v, str) else v for name, v in settings.options().items()}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.api import UserError
+from bridge.api import UserError, is_merged
 from bridge_godot.configfile import ConfigText
 from bridge_godot.literals import Raw, Value, parse, render
 
@@ -45,6 +45,11 @@ class ImportFile:
     def uid(self) -> str:
         """Godot 4's other name for the texture, `uid://...`; empty where it has none."""
         return self._remap("uid")
+
+    @property
+    def is_merged(self) -> bool:
+        """Whether version control has left two versions in it, which Godot can't read."""
+        return is_merged(self._config.text)
 
     def problem(self) -> str:
         """Why nothing may be concluded from this file, or changed in it; empty where all of it is known."""

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.api import TextureAsset, UserError, walk
+from msgspec.structs import replace
+
+from bridge.api import TextureAsset, UserError, is_merged, read_text, walk
 from bridge_unity import importers, projects
 from bridge_unity.metafile import PLATFORMS, SUFFIX, MetaFile, Place, UnknownSyntaxError
 
@@ -27,6 +29,9 @@ OLDEST = 4
 def textures(project: Path) -> Iterator[TextureAsset]:
     """Each texture of the project, folder by folder; what is imported as something else is passed over."""
     names, gamma = projects.Names(project), projects.is_gamma(project)
+    for root in projects.ROOTS:
+        if (project / root).is_symlink():
+            yield TextureAsset(root, root, problem="the folder is a link, which isn't followed")
     for found in walk(project, projects.skip(project)):
         if found.problem:
             yield TextureAsset(names.path(found.file), found.file, problem=found.problem)
@@ -42,13 +47,15 @@ def texture(project: Path, file: str) -> TextureAsset | None:
 
 def _in_gamma(asset: TextureAsset) -> TextureAsset:
     options = asset.options and {**asset.options, importers.COLOR_SPACE: "Gamma"}
-    return TextureAsset(asset.path, asset.file, options, asset.problem)
+    return replace(asset, options=options)
 
 
 def _texture(project: Path, names: projects.Names, file: str) -> TextureAsset | None:
     meta, path = project / (file + SUFFIX), names.path(file)
+    text = ""
     try:
-        found = MetaFile.read(meta)
+        text = read_text(meta)
+        found = MetaFile(text)
         if found.importer in ("", READY):
             return TextureAsset(path, file)
         if found.importer != importers.IMPORTER:
@@ -60,7 +67,7 @@ def _texture(project: Path, names: projects.Names, file: str) -> TextureAsset | 
     except OSError as error:
         return TextureAsset(path, file, problem=f"{meta.name} can't be read ({error.strerror})")
     except UnknownSyntaxError as error:
-        return TextureAsset(path, file, problem=f"{meta.name} has {error}")
+        return TextureAsset(path, file, problem=f"{meta.name} has {error}", broken=is_merged(text))
     if problem:
         return TextureAsset(path, file, problem=f"{meta.name} {problem}")
     if known.get("textureType") in BAKED:

@@ -34,6 +34,8 @@ ALPHA_SOURCES = {0: "None", 1: "FromInput", 2: "FromGrayScale"}
 """`TextureImporterAlphaSource`."""
 NPOT_SCALES = {0: "None", 1: "ToNearest", 2: "ToLarger", 3: "ToSmaller"}
 """`TextureImporterNPOTScale`."""
+SPRITE_MODES = {0: "None", 1: "Single", 2: "Multiple", 3: "Polygon"}
+"""`SpriteImportMode`."""
 WRAP_MODES = {0: "Repeat", 1: "Clamp", 2: "Mirror", 3: "MirrorOnce"}
 """`TextureWrapMode`."""
 FILTER_MODES = {0: "Point", 1: "Bilinear", 2: "Trilinear"}
@@ -75,6 +77,8 @@ SETTINGS: Mapping[str, Setting] = {
     "alphaSource": Setting(("alphaUsage",), ALPHA_SOURCES),
     "alphaIsTransparency": Setting(("alphaIsTransparency",), SWITCH),
     "npotScale": Setting(("nPOTScale",), NPOT_SCALES),
+    "swizzle": Setting(("swizzle",), NUMBER),
+    "spriteImportMode": Setting(("spriteMode",), SPRITE_MODES),
     "isReadable": Setting(("isReadable",), SWITCH),
     "wrapModeU": Setting(("textureSettings", "wrapU"), WRAP_MODES),
     "wrapModeV": Setting(("textureSettings", "wrapV"), WRAP_MODES),

@@ -15,6 +15,8 @@ from bridge.api import Skip, UserError, hidden, read_text
 VERSION_FILE = "ProjectSettings/ProjectVersion.txt"
 SETTINGS = "ProjectSettings/ProjectSettings.asset"
 """The player's settings."""
+TOOLS = frozenset({"Editor", "Editor Default Resources", "Gizmos"})
+"""Folders of what is seen in the editor alone, and in no game."""
 PACKAGE_FILE = "package.json"
 ROOTS = ("Assets", "Packages")
 """The folders of a project that hold assets."""
@@ -35,6 +37,8 @@ def version(folder: Path) -> str | None:
     try:
         text = read_text(folder / VERSION_FILE).removeprefix(BOM)
     except (FileNotFoundError, NotADirectoryError):
+        if (folder / SETTINGS).is_file():
+            raise UserError(f"{folder / VERSION_FILE} isn't there: open the project in Unity.") from None
         return _wanted_by_package(folder)
     except OSError as error:
         raise UserError(f"{folder / VERSION_FILE} can't be read: {error.strerror}.") from None
@@ -85,7 +89,7 @@ def _ignored(folder: str, names: Collection[str], *, is_package: bool) -> bool:
     # "Hidden folders. Folders that start with '.'. Files and folders which end with '~'. Files and folders
     # named cvs." (Unity's manual, special folder names)
     own = folder.rpartition("/")[2]
-    if hidden(folder, names) or own.endswith("~") or own.lower() == "cvs":
+    if hidden(folder, names) or own.endswith("~") or own.lower() == "cvs" or own in TOOLS:
         return True
     return not is_package and "/" not in folder and own not in ROOTS
 

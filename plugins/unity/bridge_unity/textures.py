@@ -31,6 +31,9 @@ SIZES = frozenset(2**power for power in range(5, 15))
 
 LINEAR_KINDS = frozenset({"normal", "height", "roughness", "specular", "ao", "packed"})
 
+ONE_MINUS_G = 5
+"""`TextureImporterSwizzle.OneMinusG`."""
+
 RAW_FORMATS = (
     "Alpha8", "ARGB16", "RGB24", "RGBA32", "ARGB32", "RGB16", "R16", "RGBA16", "RHalf", "RGHalf", "RGBAHalf",
     "RFloat", "RGFloat", "RGBAFloat", "RGB9E5", "RG16", "R8", "RG32", "RGB48", "RGBA64",
@@ -44,10 +47,18 @@ def compile_intent(
 ) -> dict[str, Any]:
     """The settings that have to change so that `present` becomes `intent`.
 
-    `green`: whether this version can turn over a normal map's green channel.
+    A picture that is cut into sprites stays one, as it would lose them. `green`: whether this version can
+    turn over a normal map's green channel.
     """
+    if intent.kind == "normal" and present.get("spriteImportMode") == "Multiple":
+        intent = intent.without("kind", "color_space")
     todo = expressible(intent, green=green).differs(read_intent(present, green=green))
-    wanted = {**_of_file(todo), **_of_wrap(todo), **_of_size(todo, present), **_of_kind(intent, present)}
+    wanted = {
+        **_of_file(todo, present),
+        **_of_wrap(todo),
+        **_of_size(todo, present),
+        **_of_kind(intent, present),
+    }
     for platform in _platforms(present):
         wanted |= _of_platform(platform, todo, present)
     return {name: value for name, value in wanted.items() if not _same(present.get(name), value)}
@@ -67,7 +78,7 @@ def read_intent(options: Mapping[str, Any], *, green: bool = True) -> TextureInt
     flipped = _switch(options.get("flipGreenChannel"))
     if green and flipped is not None:
         # Unity reads green as up: what has to be turned over was made for DirectX.
-        points[GREEN] = "directx" if flipped else "opengl"
+        points[GREEN] = "directx" if flipped != _is_inverted(options) else "opengl"
     return TextureIntent(**points)
 
 
@@ -104,7 +115,7 @@ def _of_kind(intent: TextureIntent, present: Mapping[str, Any]) -> dict[str, Any
     return {}
 
 
-def _of_file(todo: TextureIntent) -> dict[str, Any]:
+def _of_file(todo: TextureIntent, present: Mapping[str, Any]) -> dict[str, Any]:
     wanted: dict[str, Any] = {}
     if todo.color_space is not None:
         wanted["sRGBTexture"] = todo.color_space == "srgb"
@@ -113,7 +124,7 @@ def _of_file(todo: TextureIntent) -> dict[str, Any]:
     if todo.filter is not None:
         wanted["filterMode"] = "Point" if todo.filter == "nearest" else "Bilinear"
     if todo.normal_convention is not None:
-        wanted["flipGreenChannel"] = todo.normal_convention == "directx"
+        wanted["flipGreenChannel"] = (todo.normal_convention == "directx") != _is_inverted(present)
     return wanted
 
 
@@ -140,6 +151,12 @@ def _of_size(todo: TextureIntent, present: Mapping[str, Any]) -> dict[str, Any]:
     if not lowered:
         lowered = {DEFAULT: todo.max_size}
     return {f"{platform}.maxTextureSize": size for platform, size in lowered.items()}
+
+
+def _is_inverted(options: Mapping[str, Any]) -> bool:
+    """Whether the texture's own swizzle turns green over already: a byte for each channel, red the lowest."""
+    swizzle = options.get("swizzle")
+    return isinstance(swizzle, int) and swizzle >> 8 & 0xFF == ONE_MINUS_G
 
 
 def _kind(options: Mapping[str, Any]) -> str | None:
