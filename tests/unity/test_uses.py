@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bridge_unity.uses import uses
-from tests.unity.projects import game, guid_of, imported
+from tests.unity.projects import game, guid_of, imported, meta
 
 HEAD = "%YAML 1.1\n%TAG !u! tag:unity3d.com,2011:\n"
 STANDARD = "{fileID: 46, guid: 0000000000000000f000000000000000, type: 0}"
@@ -139,6 +139,23 @@ def test_animations_terrains_and_the_projects_icons_count(root: Path) -> None:
         "Assets/run.png": ["sprite"], "Assets/grass.png": ["albedo"], "Assets/grass_n.png": ["normal"],
         "Assets/grass_m.png": ["packed"], "Assets/icon.png": ["ui"],
     }  # fmt: skip
+
+
+def test_what_a_sprite_has_beside_it_lies_in_2d(root: Path) -> None:
+    listed = (
+        f"    secondaryTextures:\n    - texture: {texture('Assets/hero_b.png')}\n      name: _NormalMap\n"
+        f"    - texture: {{fileID: 2800000, guid: {guid_of('Assets/hero_m.png')},\n        type: 3}}\n"
+        f"      name: _MaskTex\n    - texture: {texture('Assets/other.png')}\n      name: _Own\n"
+    )
+    imported(
+        root, "Assets/hero.png", meta("Assets/hero.png", replaced={"    secondaryTextures: []\n": listed})
+    )
+    for name in ("hero_b", "hero_m", "other"):
+        imported(root, f"Assets/{name}.png")
+    assert uses(root) == {
+        "Assets/hero_b.png": ["normal", "sprite"],
+        "Assets/hero_m.png": ["packed", "sprite"],
+    }
 
 
 def test_several_uses_come_in_order_each_once(root: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -56,15 +57,26 @@ WIDGETS = frozenset({
 STATES = frozenset({"m_HighlightedSprite", "m_PressedSprite", "m_SelectedSprite", "m_DisabledSprite"})
 """What a button shows."""
 
+SECONDARY: Mapping[bytes, tuple[Kind, ...]] = {
+    # It lies in 2D: nothing of 3D surfaces, their mipmaps and blocks, is right for it.
+    b"_NormalMap": ("normal", "sprite"), b"_BumpMap": ("normal", "sprite"), b"_MaskTex": ("packed", "sprite"),
+}  # fmt: skip
+"""Names of a sprite's secondary textures, which lights in 2D read."""
+MAX_BYTES = 16 << 20
+
+_GUID = re.compile(rb"^guid: ([0-9a-f]{32})\b", re.MULTILINE)
+_SECONDARY = re.compile(rb"- texture: \{fileID: -?\d+, guid: ([0-9a-f]{32})[^}]*\}\s+name: (\w+)")
+
 Used = tuple[str, tuple[Kind, ...]]
 """A file's GUID, and what it is used as."""
 
 
 def uses(project: Path) -> dict[str, Sequence[Kind]]:
     """The kinds, in the order of the files that say so, by the texture's place below the project."""
-    images, assets = _files(project)
+    images, beside, assets = _files(project)
     found: dict[str, list[Kind]] = {}
-    for guid, kinds in _of_assets(assets, project / projects.SETTINGS):
+    secondary = [(guid.decode(), SECONDARY[name]) for guid, name in beside if name in SECONDARY]
+    for guid, kinds in (*secondary, *_of_assets(assets, project / projects.SETTINGS)):
         if guid in images:
             known = found.setdefault(images[guid], [])
             known += [kind for kind in kinds if kind not in known]
@@ -122,29 +134,29 @@ def _of_assets(assets: Sequence[Path], settings: Path) -> Iterator[Used]:
         return
 
 
-def _files(project: Path) -> tuple[dict[str, str], list[Path]]:
-    """The images by their GUIDs, and the text assets."""
+def _files(project: Path) -> tuple[dict[str, str], list[tuple[bytes, bytes]], list[Path]]:
+    """The images by their GUIDs, what sprites have beside them (GUIDs and names), and the text assets."""
     images: dict[str, str] = {}
+    beside: list[tuple[bytes, bytes]] = []
     assets: list[Path] = []
     for walked in walk(project, projects.skip(project)):
         lower = walked.file.lower()
         if walked.problem:
             continue
         if lower.endswith(tuple(image + SUFFIX for image in IMAGES)):
-            if guid := _guid(project / walked.file):
-                images[guid] = walked.file[: -len(SUFFIX)]
+            text = _text(project / walked.file)
+            if named := _GUID.search(text):
+                images[named.group(1).decode()] = walked.file[: -len(SUFFIX)]
+            beside += _SECONDARY.findall(text)
         elif lower.endswith(TEXT):
             assets.append(project / walked.file)
-    return images, assets
+    return images, beside, assets
 
 
-def _guid(meta: Path) -> str:
-    """What other files call this one; empty where that can't be read. It stands in the second line."""
+def _text(meta: Path) -> bytes:
+    """Nothing of a file that can't be read, or is larger than Unity's are."""
     try:
-        with meta.open("rb") as text:
-            for line in (text.readline(200), text.readline(200)):
-                if line.startswith(b"guid: "):
-                    return line[6:].strip().decode("ascii", "replace")
+        with meta.open("rb") as file:
+            return file.read(MAX_BYTES)
     except OSError:
-        pass
-    return ""
+        return b""
