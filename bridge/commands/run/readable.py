@@ -10,6 +10,8 @@ from bridge.commands.shared import as_json_text, size_text
 WRITTEN = {"name", "format", "width", "height", "channels", "bit_depth", "levels", "size"}
 """The facts of an image that was written: accel.image.operation.Written."""
 LONGEST_LIST = 12
+MOST_LINES = 100
+"""Objects of a list that are told, each on a line of its own."""
 LONGEST_TEXT = 10_000
 """Characters of a text: what stands on two dense pages is told whole."""
 
@@ -36,9 +38,15 @@ def _facts(value: Mapping[str, Any], width: int, indent: int) -> Iterator[str]:
             yield from _facts(each, width, indent + 2)
         elif isinstance(each, list) and each and all(isinstance(one, Mapping) for one in each):
             yield f"{' ' * indent}{_words(name)}:"
-            yield from (f"{' ' * (indent + 2)}{_short(one)}" for one in each)
+            yield from (f"{' ' * (indent + 2)}{line}" for line in _lines(each))
         else:
             yield line
+
+
+def _lines(several: Sequence[Any]) -> Iterator[str]:
+    yield from map(_short, several[:MOST_LINES])
+    if len(several) > MOST_LINES:
+        yield f"... and {len(several) - MOST_LINES:,} more; --json gives all of them"
 
 
 def _told(value: Mapping[str, Any]) -> Mapping[str, Any]:
