@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from bridge.commands.shared import assignments, read_settings
+from bridge.commands.shared import assignments, flag_text, read_settings
 from bridge.core.errors import UserError
 from bridge.core.settings import SETTINGS, misspelt, no_setting
 
@@ -23,7 +23,7 @@ def _flag(name: str) -> str:
 def _setting_flags(function: Function) -> Function:
     """A flag for each of PopBridge's own settings; the values are checked by their declarations."""
     for setting in reversed(SETTINGS):
-        text = f"{setting.help} [{setting.environment}; {setting.default!r}]"
+        text = flag_text(setting, setting.help)
         function = click.option(
             _flag(setting.name), setting.name.replace(".", "_"), metavar="VALUE", help=text
         )(function)

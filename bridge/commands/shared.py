@@ -115,11 +115,11 @@ def table(rows: Sequence[tuple[str, ...]], heads: tuple[str, ...], less: Sequenc
 def wrapped(text: str, indent: int) -> str:
     """One line of text, folded to the screen; `indent` spaces before what follows the first."""
     if _WIDE.search(text):
-        return _by_columns(text, indent, screen_width())
+        return folded(text, indent, screen_width())
     return textwrap.fill(text, screen_width(), subsequent_indent=" " * indent, break_on_hyphens=False)
 
 
-def _by_columns(text: str, indent: int, width: int) -> str:
+def folded(text: str, indent: int, width: int) -> str:
     """Lines of a script whose letters take two columns each, and which has no spaces to fold at."""
     from rich.cells import cell_len
 
@@ -129,6 +129,11 @@ def _by_columns(text: str, indent: int, width: int) -> str:
             lines.append(" " * indent)
         lines[-1] += piece
     return "\n".join(line.rstrip() for line in lines)
+
+
+def flag_text(setting: Setting, about: str) -> str:
+    """A setting's flag in help: what it is, its variable and its default."""
+    return f"{about} [{setting.environment}; {as_json_text(setting.default)}]"
 
 
 def size_text(count: int) -> str:

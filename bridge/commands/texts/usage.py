@@ -46,6 +46,14 @@ HEADINGS = {
     "Commands": Text("Commands", "命令"),
 }
 
+OF_OPTIONS = (
+    Text("[default: ", "[默认值："),
+    Text("[required]", "[必填]"),
+    Text("Show the version and exit.", "显示版本并退出。"),
+    Text("Show this message and exit.", "显示此帮助并退出。"),
+)
+"""What click itself says of options in help."""
+
 PATTERNS = (
     (r"Got unexpected extra arguments? \((?P<arguments>.*)\)", "多余的参数：{0}。"),
     (r"\w+ '(?:.*)' is a file", "应为文件夹，而不是文件"),
