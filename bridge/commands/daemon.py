@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 
 import click
 
+from bridge.commands.language import told, translated
 from bridge.commands.shared import assignments, flag_text, read_settings
+from bridge.commands.texts import settings as texts
 from bridge.core.errors import UserError
 from bridge.core.settings import SETTINGS, misspelt, no_setting
 
@@ -49,8 +51,14 @@ def serve(further: tuple[str, ...], **values: str | None) -> None:
     paths = Paths.find()
     settings = read_settings(registry.settings, paths.settings_file, os.environ, flags)
     for variable, meant in misspelt(registry.settings, os.environ):
-        click.echo(f"popbridge: {variable} is no setting and is passed over; did you mean {meant}?", err=True)
-    main(settings, paths, registry)
+        click.echo(f"popbridge: {told(texts.MISSPELT, variable=variable, meant=meant)}", err=True)
+    main(settings, paths, registry, _say)
+
+
+def _say(line: str) -> None:
+    from bridge.commands.texts.serve import PHRASES
+
+    click.echo(translated(line, PHRASES))
 
 
 @click.command()

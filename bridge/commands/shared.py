@@ -16,6 +16,8 @@ import click
 import msgspec
 
 from bridge.audit.plain import plain_lines
+from bridge.commands.language import told
+from bridge.commands.texts import settings as texts
 from bridge.core.errors import UserError
 from bridge.core.settings import Setting, Settings, resolve
 
@@ -48,7 +50,7 @@ def read_settings_file(path: Path) -> dict[str, object]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
-        raise UserError(f"The settings file {path} can't be read ({error}): mend or remove it.") from None
+        raise UserError(told(texts.UNREADABLE, path=path, error=error)) from None
 
 
 def _flat(table: Mapping[str, object], prefix: str = "") -> Iterable[tuple[str, object]]:
@@ -65,7 +67,7 @@ def assignments(pairs: Iterable[str], what: str) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise UserError(f"{what} {pair!r} isn't NAME=VALUE.")
+            raise UserError(told(texts.NO_PAIR, what=what, pair=pair))
         found[name] = value
     return found
 

@@ -23,7 +23,22 @@ from accel.models.manifest import Url
 from accel.models.store import MISSING, ModelStore, again
 from bridge.audit import fix
 from bridge.commands.language import explained
-from bridge.commands.texts import db, devices, errors, install, models, receipts, status, tune, usage
+from bridge.commands.texts import (
+    db,
+    devices,
+    errors,
+    install,
+    models,
+    parameters,
+    plugins,
+    receipts,
+    serve,
+    settings,
+    status,
+    tune,
+    usage,
+    workloads,
+)
 from bridge.connection import ConnectionFile
 from bridge.core.errors import AMBIGUOUS_EDITOR, EDITOR_GONE, UNSUPPORTED, RequestError, UserError
 from bridge.core.texts import Phrases, Text
@@ -55,7 +70,10 @@ def english(said: str) -> list[str]:
     return re.findall(r"[a-z']{2,} [a-z]{2,}", bare)
 
 
-@pytest.mark.parametrize("module", [db, devices, install, models, receipts, status, tune, usage])
+MODULES = [db, devices, install, models, plugins, receipts, settings, status, tune, usage, workloads]
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_both_languages_say_the_same_values(module: Any) -> None:
     found = list(texts(module))
     assert len(found) > 10
@@ -74,7 +92,11 @@ def _fields(text: str) -> Iterator[str]:
         devices.PATTERNS,
         errors.PATTERNS,
         models.PATTERNS,
+        parameters.PATTERNS,
+        plugins.PATTERNS,
         receipts.PATTERNS,
+        serve.PATTERNS,
+        settings.PATTERNS,
         tune.PATTERNS,
         usage.PATTERNS,
     ],
