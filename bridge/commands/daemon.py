@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from bridge.commands.language import told, translated
+from bridge.commands.language import language, told, translated
 from bridge.commands.shared import assignments, flag_text, read_settings
 from bridge.commands.texts import settings as texts
 from bridge.core.errors import UserError
@@ -72,6 +72,7 @@ def _say(line: str) -> None:
 @click.option("--headless", is_flag=True, help="The built-in editor, even if a real one is there.")
 def demo(out: Path, headless: bool) -> int:
     """Shows the whole way: a dozen textures, half of them imported wrongly, one popup, right settings."""
+    from bridge.demo.reader import Reader
     from bridge.demo.run import run
 
-    return run(out, headless)
+    return run(out, headless, Reader(language()))

@@ -136,6 +136,15 @@ def test_what_the_daemon_says_at_its_console_is_told_in_chinese(said: str, chine
     assert told.startswith("PopBridge") and told.endswith(chinese)
 
 
+def test_the_demo_speaks_the_readers_language(
+    popbridge: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    (tmp_path / "mine.txt").touch()
+    code, _, err = popbridge("demo", "--out", str(tmp_path))
+    assert code == 2 and one_line(err) and "不为空，也不是先前的演示" in err
+
+
 def test_a_home_that_is_a_file_is_told_and_its_settings_arent_asked_for(popbridge: Any, home: Path) -> None:
     home.touch()
     code, _, err = popbridge("serve")

@@ -42,6 +42,7 @@ from bridge.commands.texts import (
 from bridge.connection import ConnectionFile
 from bridge.core.errors import AMBIGUOUS_EDITOR, EDITOR_GONE, UNSUPPORTED, RequestError, UserError
 from bridge.core.texts import Phrases, Text
+from bridge.demo import texts as demo
 from bridge.store.database import open_database, open_readonly
 from tests.accel.models.records import file, model
 
@@ -70,7 +71,7 @@ def english(said: str) -> list[str]:
     return re.findall(r"[a-z']{2,} [a-z]{2,}", bare)
 
 
-MODULES = [db, devices, install, models, plugins, receipts, settings, status, tune, usage, workloads]
+MODULES = [db, demo, devices, install, models, plugins, receipts, settings, status, tune, usage, workloads]
 
 
 @pytest.mark.parametrize("module", MODULES)
