@@ -14,11 +14,11 @@ class Reader(Struct, frozen=True):
     locale: str = "en"
     """The name of one, such as `zh_CN.UTF-8`."""
 
-    def told(self, text: Text, **values: object) -> str:
+    def told(self, text: Text, /, **values: object) -> str:
         """`text`, filled in, in their language."""
         return text.read(self.locale).format(**values)
 
-    def say(self, text: Text, **values: object) -> None:
+    def say(self, text: Text, /, **values: object) -> None:
         """A line of that at the shell."""
         click.echo(self.told(text, **values))
 

@@ -31,7 +31,9 @@ from bridge.commands.texts import (
     models,
     parameters,
     plugins,
+    reasons,
     receipts,
+    run,
     serve,
     settings,
     status,
@@ -71,7 +73,21 @@ def english(said: str) -> list[str]:
     return re.findall(r"[a-z']{2,} [a-z]{2,}", bare)
 
 
-MODULES = [db, demo, devices, install, models, plugins, receipts, settings, status, tune, usage, workloads]
+MODULES = [
+    db,
+    demo,
+    devices,
+    install,
+    models,
+    plugins,
+    receipts,
+    run,
+    settings,
+    status,
+    tune,
+    usage,
+    workloads,
+]
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -95,6 +111,7 @@ def _fields(text: str) -> Iterator[str]:
         models.PATTERNS,
         parameters.PATTERNS,
         plugins.PATTERNS,
+        reasons.PATTERNS,
         receipts.PATTERNS,
         serve.PATTERNS,
         settings.PATTERNS,

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from bridge.commands.language import told
 from bridge.commands.shared import assignments, read_settings
+from bridge.commands.texts import run as of_run
 from bridge.commands.texts import usage as texts
 from bridge.core.errors import UserError
 
@@ -130,7 +131,7 @@ def _check_joined(workload: str, files: Sequence[str]) -> None:
     """Steps are one argument, and a shell makes several of what has spaces around its `+`."""
     if files and files[0].startswith("+") and not os.path.lexists(files[0]):
         joined = workload + "".join(files[:2] if files[0] == "+" else files[:1])
-        raise UserError(f"Steps are joined without spaces around the +: {joined}.")
+        raise UserError(told(of_run.JOINED, joined=joined))
 
 
 def _found(files: Sequence[str], recursive: bool, out: Path | None) -> list[Found]:
@@ -146,10 +147,15 @@ def _found(files: Sequence[str], recursive: bool, out: Path | None) -> list[Foun
 
 def _check_found(found: Sequence[Found]) -> None:
     """Raises UserError where there is nothing to do: each file that isn't there costs itself alone."""
-    problems = [f"{each.file} {each.problem.reason}" for each in found if each.problem]
-    if problems and len(problems) == len(found):
-        more = f"; and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
-        raise UserError(f"{'; '.join(problems[:LISTED])}{more}.")
+    problems = [(each.file, each.problem.reason) for each in found if each.problem]
+    if not problems or len(problems) < len(found):
+        return
+    from bridge.commands.run.reasons import why
+
+    said = told(of_run.AND).join(f"{file} {why(reason)}" for file, reason in problems[:LISTED])
+    if len(problems) > LISTED:
+        said += told(of_run.MORE_PROBLEMS, count=len(problems) - LISTED)
+    raise UserError(told(of_run.SENTENCE, said=said))
 
 
 def _settings(declared: Any, workers: int | None) -> Mapping[str, Any]:

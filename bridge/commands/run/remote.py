@@ -17,6 +17,7 @@ from bridge.commands.language import told
 from bridge.commands.run.jobs import Job
 from bridge.commands.run.lasting import STAYS_AWAY, LastingClient
 from bridge.commands.run.waiting import Waiting, watched
+from bridge.commands.texts import run as texts
 from bridge.core import errors
 from bridge.core.admission import SESSION_SHARES
 from bridge.core.errors import RequestError, UserError
@@ -158,8 +159,9 @@ class Remote:
             else:
                 await self._client.get_blob(str(output.blob), path)
         except OSError as error:
-            room = ": make room on the disk of --out" if error.errno in NO_ROOM else ""
-            raise UserError(f"{output.name} can't be written to {folder} ({error.strerror}){room}.") from None
+            room = told(texts.ROOM) if error.errno in NO_ROOM else ""
+            where = {"name": output.name, "folder": folder, "reason": error.strerror}
+            raise UserError(told(texts.NOT_FETCHED, **where, room=room)) from None
         return ResultFile(output.name, output.media_type, output.size, "", path=str(path))
 
 
@@ -235,9 +237,7 @@ async def remote(
     async with contextlib.aclosing(client), watched(client, file, say) as waiting:
         known = {workload.name for workload in client.ready.workloads}
         if plan.workload.name not in known:
-            raise UserError(
-                f"The daemon has no workload {plan.workload.name!r}: restart it, or leave out --daemon."
-            )
+            raise UserError(told(texts.NOT_THERE, name=plan.workload.name))
         # Editors go first where there is much to do.
         priority = "bulk" if len(jobs) > 1 else "normal"
         longest = timeout_s or max(deadline_s, DEADLINE_S)
