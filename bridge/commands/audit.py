@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bridge.commands.language import reads_chinese, told
-from bridge.commands.shared import read_settings, screen_width
+from bridge.commands.screen import screen_width
+from bridge.commands.shared import read_settings
 from bridge.commands.texts import usage
 from bridge.core.errors import UserError
 from bridge.core.texts import is_chinese

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from bridge.commands.language import reads_chinese, told, translated
-from bridge.commands.shared import as_json_text, wrapped
+from bridge.commands.screen import wrapped
+from bridge.commands.shared import as_json_text
 from bridge.commands.texts import parameters
 from bridge.commands.texts import workloads as texts
 

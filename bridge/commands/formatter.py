@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import click
 
 from bridge.commands.language import reads_chinese, told
-from bridge.commands.shared import folded
+from bridge.commands.screen import folded
 from bridge.commands.texts import usage as texts
 
 WIDEST = 80

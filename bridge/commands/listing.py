@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bridge.commands.language import reads_chinese, told, translated
-from bridge.commands.shared import as_json_text, read_settings, say_json, table, wrapped
+from bridge.commands.screen import is_narrow, paragraphs, table, wrapped
+from bridge.commands.shared import as_json_text, read_settings, say_json
 from bridge.commands.texts import plugins as of_plugins
 from bridge.commands.texts import settings as of_settings
 from bridge.commands.texts import workloads as texts
@@ -34,14 +35,14 @@ def plugins(as_json: bool, traceback: bool) -> None:
             say_json(plugin)
         return
     heads = {name: told(head) for name, head in of_plugins.HEADS.items()}
-    table(
-        [
-            (one.name, one.distribution, one.version, told(of_plugins.STATES[one.status]), _adds(one))
-            for one in found
-        ],
-        tuple(heads.values()),
-        less=(heads["distribution"], heads["version"]),
-    )
+    rows = [
+        (one.name, one.distribution, one.version, told(of_plugins.STATES[one.status]), _adds(one))
+        for one in found
+    ]
+    if is_narrow():
+        paragraphs((f"{name}  {status}", adds) for name, _, _, status, adds in rows)
+    else:
+        table(rows, tuple(heads.values()), less=(heads["distribution"], heads["version"]))
     for plugin in found if traceback else ():
         if plugin.status == "disabled":
             failed = told(of_plugins.FAILED, plugin=plugin, reason=_why(plugin))
@@ -116,14 +117,14 @@ def config(as_json: bool) -> None:
             )
         return
     heads = tuple(map(told, of_settings.HEADS))
-    table(
-        [
-            (s.name, as_json_text(settings[s.name]), _source(settings.sources[s.name]), s.environment, _is(s))
-            for s in declared
-        ],
-        heads,
-        less=(heads[3],),
-    )
+    rows = [
+        (s.name, as_json_text(settings[s.name]), _source(settings.sources[s.name]), s.environment, _is(s))
+        for s in declared
+    ]
+    if is_narrow():
+        paragraphs((f"{name}  {value}  ({source})", about) for name, value, source, _, about in rows)
+    else:
+        table(rows, heads, less=(heads[3],))
     click.echo(f"\n{told(of_settings.FILE, file=paths.settings_file)}")
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 from bridge.commands.language import reads_chinese, told, translated
-from bridge.commands.shared import read_settings, say_json, screen_width, table
+from bridge.commands.screen import screen_width, table
+from bridge.commands.shared import read_settings, say_json
 from bridge.commands.texts import models as texts
 from bridge.core.errors import UserError
 

@@ -8,7 +8,8 @@ import click
 
 from bridge.commands.language import explained
 from bridge.commands.listing import as_json
-from bridge.commands.shared import say_json, screen_width
+from bridge.commands.screen import screen_width
+from bridge.commands.shared import say_json
 from bridge.core.errors import UserError
 
 

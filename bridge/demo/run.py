@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -48,14 +48,26 @@ def run(out: Path, headless: bool = False, reader: Reader = ENGLISH) -> int:
     adapter, editor = _editor(host.load().adapters, headless, reader)
     support = _support(adapter)
     out = out.resolve()
-    try:
+    with _writing(out, reader):
         drawn = _make_project(adapter, support, out, reader)
-    except OSError as error:
-        place, reason = error.filename or out, error.strerror or error
-        raise UserError(reader.told(texts.UNWRITABLE, place=place, reason=reason)) from None
     name = reader.told(texts.REAL if editor else texts.BUILT_IN, adapter=adapter.name)
     reader.say(texts.EDITOR, name=name)
     return asyncio.run(_show(support, editor, out, drawn, name, reader))
+
+
+@contextlib.contextmanager
+def _writing(place: Path, reader: Reader) -> Iterator[None]:
+    """Raises UserError where something can't be written at `place`."""
+    try:
+        yield
+    except OSError as error:
+        named, reason = error.filename or place, error.strerror or error
+        raise UserError(reader.told(texts.UNWRITABLE, place=named, reason=reason)) from None
+
+
+def _opened(file: Path, reader: Reader) -> IO[bytes]:
+    with _writing(file, reader):
+        return file.open("wb")
 
 
 def _editor(adapters: Sequence[Adapter], headless: bool, reader: Reader) -> tuple[Adapter, Sequence[str]]:
@@ -113,7 +125,7 @@ async def _show(
     env = {**os.environ, "POPBRIDGE_HOME": str(home), "POPBRIDGE_TEST_ANSWER": "apply"}
     paths = Paths.find(env)
     try:
-        with (out / "demo.log").open("wb") as log_file:
+        with _opened(out / "demo.log", reader) as log_file:
             async with (
                 _daemon(env, paths, log_file, reader),
                 _running(support, editor, project, env, paths, log_file, reader) as process,
@@ -136,7 +148,8 @@ async def _show(
     untouched = [t.file for t in drawn if t.file not in changed]
     reader.say(texts.LEFT, files=", ".join(untouched))
     report = out / "demo.html"
-    report.write_text(page(name, popups, changes, untouched, project, reader), encoding="utf-8")
+    with _writing(report, reader):
+        report.write_text(page(name, popups, changes, untouched, project, reader), encoding="utf-8")
     reader.say(texts.REPORT, file=report)
     return 0
 

@@ -20,7 +20,10 @@ LEFT = Text("6. Left alone, for they are right: {files}", "6. 设置正确，未
 REPORT = Text("7. Before and after: {file}", "7. 前后对比：{file}")
 
 # What goes wrong.
-UNWRITABLE = Text("{place} can't be written ({reason}).", "无法写入 {place}（{reason}）。")
+UNWRITABLE = Text(
+    "{place} can't be written ({reason}): make room, or name another folder with --out.",
+    "无法写入 {place}（{reason}）：请腾出空间，或用 --out 指定其他文件夹。",
+)
 NO_ADAPTER = Text(
     "No adapter can make a project: `popbridge plugins` shows what is wrong.",
     "没有适配器能创建工程：`popbridge plugins` 会说明原因。",

@@ -90,13 +90,21 @@ class TestInstall:
         self, popbridge: Any, project: Path
     ) -> None:
         (project / "empty").mkdir()
-        for folder, says in ((project / "empty", "is no acme project"), (project / "gone", "is no folder")):
+        for folder, says in (
+            (project / "empty", "is no acme project"),
+            (project / "gone", "is no folder"),
+        ):
             code, _, err = popbridge("install", "acme", str(folder))
             assert code == 2 and one_line(err) and says in err
         (project / "acme.txt").write_text("7.0", "utf-8")
         code, _, err = popbridge("install", "acme", str(project))
         assert code == 2 and one_line(err)
         assert "acme 7.0, which no addon serves" in err
+
+    @pytest.mark.usefixtures("project")
+    def test_where_no_project_is_near_one_is_asked_for(self, popbridge: Any, tmp_path_factory: Any) -> None:
+        _, _, err = popbridge("install", "acme", str(tmp_path_factory.mktemp("empty")))
+        assert one_line(err) and err.endswith("is no acme project; name the folder of one.\n")
 
     def test_a_folder_in_a_project_or_around_projects_is_told_with_where_they_are(
         self, popbridge: Any, tmp_path: Path

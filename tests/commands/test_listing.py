@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bridge.commands import shared
+from bridge.commands import screen
 from bridge.commands.shared import read_settings_file
 from tests.commands.shell import one_line
 
@@ -102,6 +102,20 @@ class TestListings:
         monkeypatch.delenv("POPBRIDGE_PORT")
         assert programs == [popbridge(command, "--json")[1] for command in ("config", "plugins", "workloads")]
 
+    @pytest.mark.parametrize("command", ["config", "plugins"])
+    def test_a_very_narrow_screen_has_no_columns(
+        self, popbridge: Any, monkeypatch: pytest.MonkeyPatch, command: str
+    ) -> None:
+        monkeypatch.setattr(screen, "screen_width", lambda: 40)
+        listed = popbridge(command)[1].partition("\nSettings file")[0]
+        assert max(map(len, listed.splitlines())) <= 40
+        says = (
+            "acme  ok\n    adapters acme1, "
+            if command == "plugins"
+            else "gpu  true  (the default)\n    Whether"
+        )
+        assert says in listed
+
     def test_what_a_plugin_adds_is_told_by_kinds(self, popbridge: Any) -> None:
         out = popbridge("plugins")[1]
         assert "adapters godot3, godot4" in out and "workloads image.atlas, " in out
@@ -113,7 +127,7 @@ class TestListings:
     ) -> None:
         wide = popbridge(*command.split())[1]
         assert max(map(len, wide.splitlines())) > 80
-        monkeypatch.setattr(shared, "screen_width", lambda: 80)
+        monkeypatch.setattr(screen, "screen_width", lambda: 80)
         narrow = popbridge(*command.split())[1]
         listed = narrow.partition("\nSettings file")[0]
         assert max(map(len, listed.splitlines())) <= 80 and "…" not in narrow

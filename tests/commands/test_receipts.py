@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bridge.commands import receipts, shared
+from bridge.commands import receipts, screen
 from bridge.core.messages import Command, Result
 from bridge.store.database import open_database
 from bridge.store.receipts import ReceiptStore
@@ -54,7 +54,7 @@ class TestReceipts:
     ) -> None:
         path = "res://" + "a_folder_with_a_long_name/" * 3 + "wall_[normal].png"
         keep_receipt(home, [path], note="texture import: a reason that needs some room of its own")
-        monkeypatch.setattr(shared, "screen_width", lambda: 80)
+        monkeypatch.setattr(screen, "screen_width", lambda: 80)
         _, out, _ = popbridge("receipts")
         assert max(map(len, out.splitlines())) <= 80
         cells = "".join(line[30:].strip() for line in out.splitlines()[1:])

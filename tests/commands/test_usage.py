@@ -77,6 +77,25 @@ def test_a_slip_in_a_commands_name_is_told_with_what_was_meant(popbridge: Any) -
     assert "No such command 'recipts'. Did you mean 'receipts'?" in popbridge("recipts")[2]
 
 
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (
+            ["receipts", "--limit", "x"],
+            "Invalid value for '--limit': it must be a whole number, 1 <= x <= 100000.",
+        ),
+        (
+            ["run", "x", "--timeout", "0"],
+            "Invalid value for '--timeout': it must be a number, 0 < x <= 86400.",
+        ),
+        (["config", "extra"], "Got unexpected extra argument (extra)."),
+        (["receipts", "--limit"], "Option '--limit' requires an argument."),
+    ],
+)
+def test_each_mistake_is_a_sentence_in_english_too(popbridge: Any, call: list[str], says: str) -> None:
+    assert popbridge(*call)[2].startswith(f"popbridge: {says} `popbridge {call[0]} --help` shows how.")
+
+
 def test_what_has_no_chinese_keeps_to_one_language(popbridge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import click
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import re
 import sys
 from asyncio.subprocess import Process
@@ -36,6 +37,18 @@ def test_the_demo_finds_exactly_the_wrong_half_and_leaves_a_page_with_before_and
     assert "a normal map imported as colour" in said
     assert page.count("<tr>") == len(drawn) + 1
     assert "data:image/png;base64," in page
+
+
+def test_a_texture_that_finds_no_room_is_told_as_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    says = r"rock_normal\.png can't be written \(No space left on device\): make room, or name another folder"
+    with pytest.raises(UserError, match=says):
+        run(tmp_path / "out", headless=True)
 
 
 @pytest.mark.parametrize("place", ["file", "file/below"])

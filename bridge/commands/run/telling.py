@@ -13,7 +13,8 @@ from bridge.commands.language import told
 from bridge.commands.measures import MINUTE_S, duration
 from bridge.commands.run.readable import readable, shortened
 from bridge.commands.run.reasons import why
-from bridge.commands.shared import say_json, screen_width
+from bridge.commands.screen import screen_width
+from bridge.commands.shared import say_json
 from bridge.commands.texts import run as texts
 from bridge.commands.texts.measures import SECONDS
 

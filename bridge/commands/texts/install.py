@@ -29,6 +29,7 @@ NO_PROJECT = Text("{project} is no {engine} project{instead}.", "{project} 不�
 INSTEAD = Text(
     "; name the folder of one, as {folders}{more}", "；请指定工程所在的文件夹，例如 {folders}{more}"
 )
+NAME_ONE = Text("; name the folder of one", "；请指定工程所在的文件夹")
 MORE = Text(" and {count} more", " 等，另有 {count} 个")
 UNSERVED = Text(
     "{project} is of {engine} {version}, which no addon serves; there are {ranges}.",

@@ -54,8 +54,8 @@ SOURCES = {
 }
 FILE = Text("Settings file: {file}", "设置文件：{file}")
 UNREADABLE = Text(
-    "The settings file {path} can't be read ({error}): mend or remove it.",
-    "无法读取设置文件 {path}（{error}）：请修正或移除它。",
+    "The settings file {path} can't be read ({reason}): mend or remove it.",
+    "无法读取设置文件 {path}（{reason}）：请修正或移除它。",
 )
 NO_PAIR = Text("{what} {pair!r} isn't NAME=VALUE.", "{what} {pair!r} 不是 NAME=VALUE 的形式。")
 MISSPELT = Text(

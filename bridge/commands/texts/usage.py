@@ -39,6 +39,11 @@ WANTS_BASELINE = Text(
 WANTS_FILE = Text("{option} wants the name of a file.", "{option} 需要文件名。")
 ONE_REPORT = Text("Only one report can go to stdout.", "只能有一个报告输出到 stdout。")
 
+# What the system says of a file.
+NO_OUTPUT = Text("The output can't be written ({reason}).", "无法写出输出（{reason}）。")
+NO_ROOM = Text("{file} can't be written ({reason}).", "无法写入 {file}（{reason}）。")
+REFUSED = Text("{file} can't be used ({reason}).", "无法使用 {file}（{reason}）。")
+
 USAGE = Text("Usage: ", "用法：")
 HEADINGS = {
     "Options": Text("Options", "选项"),
