@@ -130,7 +130,8 @@ def import_(files: tuple[Path, ...]) -> int:
     ]
     if not brought.taken:
         none = told(texts.NO_FILE, files=_and(map(str, files)))
-        raise UserError(" ".join([*(left or [none]), told(texts.SEE_LIST)]))
+        space = "" if reads_chinese() else " "
+        raise UserError(space.join([*(left or [none]), told(texts.SEE_LIST)]))
     _tell_taken(store, brought.taken)
     for line in left:
         click.echo(line, err=True)

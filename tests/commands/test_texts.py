@@ -21,9 +21,12 @@ from accel.devices.trial import Runtime
 from accel.models.catalogue import MODELS
 from accel.models.manifest import Url
 from accel.models.store import MISSING, ModelStore, again
-from bridge.audit import fix
+from bridge.api import Setting, hookimpl
+from bridge.audit import baseline, files, fix
+from bridge.audit import project as projects
 from bridge.commands.language import explained
 from bridge.commands.texts import (
+    audit,
     db,
     devices,
     errors,
@@ -45,6 +48,9 @@ from bridge.connection import ConnectionFile
 from bridge.core.errors import AMBIGUOUS_EDITOR, EDITOR_GONE, UNSUPPORTED, RequestError, UserError
 from bridge.core.texts import Phrases, Text
 from bridge.demo import texts as demo
+from bridge.host import Registry, load
+from bridge.paths import Paths
+from bridge.server import serve as serve_
 from bridge.store.database import open_database, open_readonly
 from tests.accel.models.records import file, model
 
@@ -105,6 +111,7 @@ def _fields(text: str) -> Iterator[str]:
 @pytest.mark.parametrize(
     "phrases",
     [
+        audit.PATTERNS,
         db.PATTERNS,
         devices.PATTERNS,
         errors.PATTERNS,
@@ -267,7 +274,42 @@ def mistakes(folder: Path) -> Iterator[Callable[[], object]]:
     yield lambda: open_database(folder / "file" / "below.db")
     yield lambda: open_readonly(folder / "damaged.db")
     yield lambda: fix._refuse_changed(NEW, OLD, {}, partly=False)
+    yield lambda: projects.find(Registry(), folder / "file")
+    yield lambda: projects.find(Registry(), folder / "none")
+    yield lambda: files.check_writable(str(folder / "none" / "report.html"))
+    yield lambda: files.write(str(folder / "file" / "report.html"), [""])
+    yield lambda: baseline.read(folder / "none.json")
+    yield lambda: baseline.read(folder)
+    yield lambda: baseline.read(folder / "bad.json")
+    yield lambda: baseline.check_replaceable(folder / "bad.json")
+    for name, text in (
+        ("utf8", b"\xff"),
+        ("list", b"[]"),
+        ("newer", b'{"popbridge_baseline": 9, "accepted": []}'),
+    ):
+        (folder / name).write_bytes(text)
+        yield functools.partial(baseline.read, folder / name)
+    yield lambda: load({"one": Greets(), "two": Greets()}, installed=False)
+    yield lambda: serve_._listen("0.0.0.0", 1, print).__enter__()
+    yield lambda: serve_._listen("127.0.0.999", 1, print).__enter__()
+    home = Paths.find({"POPBRIDGE_HOME": str(folder / "file")})
+    yield lambda: serve_._only_one(home).__enter__()
+    yield lambda: _raise(serve_._cant_use(home, OSError(30, "Read-only file system", "x")))
+    yield lambda: _raise(serve_._cant_use(home, OSError(13, "Permission denied", "x")))
     yield lambda: fix._refuse_changed(NEW, OLD, {"res://a.png": {"mipmaps": None}}, partly=False)
+
+
+def _raise(error: UserError) -> None:
+    raise error
+
+
+class Greets:
+    """A plugin whose setting another has, too."""
+
+    @staticmethod
+    @hookimpl
+    def popbridge_settings() -> list[Setting]:
+        return [Setting(name="acme.volume", type=int, default=3, help="How loud.")]
 
 
 def test_each_mistake_is_told_in_chinese_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

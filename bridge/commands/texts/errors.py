@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 from bridge.commands.run.reasons import ZH
-from bridge.commands.texts import SAID, plugins, serve, settings
+from bridge.commands.texts import SAID, audit, plugins, serve, settings
 from bridge.core.texts import Phrases
 from bridge.store.failures import REASONS
 
@@ -72,4 +72,4 @@ PATTERNS = (
     (r"Name one as `editor` \((`.+`)\)\.", "请指定其中一个（{0}）。"),
 )  # fmt: skip
 
-PHRASES = Phrases((*PATTERNS, *settings.PATTERNS, *serve.PATTERNS, *plugins.PATTERNS))
+PHRASES = Phrases((*PATTERNS, *audit.PATTERNS, *settings.PATTERNS, *serve.PATTERNS, *plugins.PATTERNS))
