@@ -49,6 +49,7 @@ from bridge.core.textures import (
     ChannelMeaning,
     ColorSpace,
     Compression,
+    Filter,
     Kind,
     NormalConvention,
     TextureIntent,
@@ -57,16 +58,18 @@ from bridge.core.textures import (
 from bridge.core.versions import VersionScheme
 from bridge.folders import Skip, Walked, hidden, walk
 from bridge.hooks import hookimpl
+from bridge.textfiles import read_text, write_text
 
 __all__ = [
     "UNSUPPORTED", "Action", "Adapter", "Advisor", "AlphaUse", "Answer", "AssetChange", "Batching",
-    "ChannelMeaning", "Client", "ClientMessage", "ColorSpace", "Command", "Compose", "Compression", "Context",
-    "EditorSupport", "ErrorCode", "Event", "Field", "Function", "GpuFormat", "HeadlessEditor",
-    "ImageFacts", "Input", "InputRef", "Item", "Kind", "Limits", "NormalConvention", "OnCommand",
-    "OnEvent", "OnPopup", "OnPopupClose", "Output", "OutputFile", "Params", "Platform", "Popup",
-    "PopupClose", "ProjectInfo", "RequestError", "Result", "Resume", "RunResult", "SessionView",
-    "Setting", "Skip", "TextureAsset", "TextureIntent", "UserError", "Version", "VersionScheme", "Walked",
-    "Workload", "WorkloadError", "Wrap", "batched", "hidden", "hookimpl", "replace_file", "walk", "workload",
+    "ChannelMeaning", "Client", "ClientMessage", "ColorSpace", "Command", "Compose", "Compression",
+    "Context", "EditorSupport", "ErrorCode", "Event", "Field", "Filter", "Function", "GpuFormat",
+    "HeadlessEditor", "ImageFacts", "Input", "InputRef", "Item", "Kind", "Limits", "NormalConvention",
+    "OnCommand", "OnEvent", "OnPopup", "OnPopupClose", "Output", "OutputFile", "Params", "Platform",
+    "Popup", "PopupClose", "ProjectInfo", "ProjectSupport", "RequestError", "Result", "Resume",
+    "RunResult", "SessionView", "Setting", "Skip", "TextureAsset", "TextureIntent", "UserError",
+    "Version", "VersionScheme", "Walked", "Workload", "WorkloadError", "Wrap", "batched", "hidden",
+    "hookimpl", "read_text", "replace_file", "walk", "workload", "write_text",
 ]  # fmt: skip
 
 
@@ -85,6 +88,10 @@ class Adapter(ABC):
     """What the editor's side can do, as told in `ready.adapter.capabilities`."""
     texture_fields: frozenset[str] = frozenset()
     """The fields of `TextureIntent` that this engine's import settings decide."""
+    srgb_kinds: frozenset[Kind] = frozenset()
+    """Kinds of data (`specular`, for example) that this engine's own materials read as colours, sRGB."""
+    resizes: bool = False
+    """Whether the engine brings textures to powers of two by itself when it imports them."""
     packed_channels: Mapping[str, ChannelMeaning] | None = None
     """The order in which all materials of this engine read packed channels; None where they choose."""
 
@@ -116,6 +123,11 @@ class Adapter(ABC):
         return usual_format(intent, facts, platform)
 
     @property
+    def project(self) -> ProjectSupport | None:
+        """Reads and writes the engine's projects; None where that can't be done without an editor."""
+        return self.editor
+
+    @property
     def editor(self) -> EditorSupport | None:
         """Installs the editor's side into projects; None where there is none."""
         return None
@@ -143,11 +155,35 @@ class TextureAsset(Struct, frozen=True):
     """Why they can't be read, or why a folder can't be listed, for people; such files are left untouched."""
 
 
-class EditorSupport(Protocol):
-    """An engine's projects and editors on this machine: files and processes, no sockets."""
+class ProjectSupport(Protocol):
+    """An engine's projects on this machine, by their own files: no editor, no sockets."""
 
     def project_version(self, project: Path) -> str | None:
-        """The engine version that the project's own files name; None if it is no project of this engine."""
+        """The engine version that the project's own files name; None if it is no project of this engine.
+
+        Raises UserError where its files should name one and don't.
+        """
+
+    def textures(self, project: Path) -> Iterator[TextureAsset]:
+        """The project's textures, one after the other; a project may have 100,000 of them."""
+
+    def texture(self, project: Path, file: str) -> TextureAsset | None:
+        """The texture at `file` below the project's root, as `textures` gives it; None where it is none, as
+        what is imported as something else. One whose import settings nobody has written has no options."""
+
+    def uses(self, project: Path) -> Mapping[str, Sequence[Kind]]:
+        """What the project's materials and scenes use textures as, by their `TextureAsset.file`."""
+
+    def apply(self, project: Path, changes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Writes import settings into the project's own files: `path` and `options` of each change.
+
+        Only the options that are named change; None takes one away. The value is that of the command
+        `texture.apply`: `before`, `after` and `errors`, one map with `path` in them for each file.
+        """
+
+
+class EditorSupport(ProjectSupport, Protocol):
+    """An engine's projects and, beside them, its editors on this machine: files and processes, no sockets."""
 
     def serves(self, version: Version) -> bool:
         """Whether this adapter's addon is the one for a project of `version`."""
@@ -174,22 +210,6 @@ class EditorSupport(Protocol):
         """The built-in stand-in for an editor: it speaks the protocol and edits the project's files.
 
         `answer` is the action that it presses on each popup which has it; None leaves popups open.
-        """
-
-    def textures(self, project: Path) -> Iterator[TextureAsset]:
-        """The project's textures, one after the other; a project may have 100,000 of them."""
-
-    def texture(self, project: Path, file: str) -> TextureAsset | None:
-        """The texture at `file` below the project's root, as `textures` gives it; None where it is none."""
-
-    def uses(self, project: Path) -> Mapping[str, Sequence[Kind]]:
-        """What the project's materials and scenes use textures as, by their `TextureAsset.file`."""
-
-    def apply(self, project: Path, changes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-        """Writes import settings into the project's own files: `path` and `options` of each change.
-
-        Only the options that are named change; None takes one away. The value is that of the command
-        `texture.apply`: `before`, `after` and `errors`, one map with `path` in them for each file.
         """
 
 
@@ -277,6 +297,13 @@ class Context(Protocol):
         The command and the receipt outlive the daemon. `note` says why, for `popbridge receipts`.
         """
 
+    async def earlier_command(self) -> int | None:
+        """In the place of a `command` that an answer, acted on once more, has no reason for any more: the
+        receipt of the one that was sent there the first time, None where none was.
+
+        Commands and popups of an answer are found by their order (`beside`): this keeps the place of one.
+        """
+
     async def receipt(self, receipt_id: int) -> Mapping[str, Any]:
         """Waits until the editor has answered and gives the receipt: `state` (applied or failed), `before`,
         `after`, `errors`."""
@@ -287,7 +314,7 @@ class Context(Protocol):
         While a popup is answered, the editor that it was answered in does it, if it shows the project; else
         the one that made the change, if its session is there. Otherwise the one whose session `editor` is
         does; without `editor` the one that made the change, or the one that asks, or the only one that has
-        the project open. What was put back before is refused, save for an answer that is acted on.
+        the project open. What was put back before is refused; an answer puts back what is left of several.
         """
 
     async def rules(self, session: SessionView) -> Mapping[str, Sequence[str]]:
@@ -296,7 +323,9 @@ class Context(Protocol):
     async def add_rule(self, session: SessionView, folder: str, finding: str) -> None:
         """From now on `finding` is settled without asking in `folder` and below.
 
-        Kept in the project's `popbridge.toml`. Raises RequestError where that can't be read or written.
+        Kept in the project's `popbridge.toml`. A plugin's own finding has a dot in its code, as `acme.seams`.
+        Raises RequestError where that can't be read or written, or for a code or folder that it takes for a
+        mistake.
         """
 
     def beside(self) -> Context:

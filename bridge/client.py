@@ -125,8 +125,7 @@ class Client:
             locale=locale or UNSET,
         )
         socket = await dialling.dial(file)
-        hello, ready = await dialling.greet(socket, identify, file)
-        self = cls(socket, file, hello, ready)
+        self = cls(socket, file, *await dialling.greet(socket, identify, file))
         self.instance = instance
         self.handled = previous.handled if previous else Handled(resume.last_seq if resume else 0)
         self._acked = resume.last_seq if resume else 0
@@ -136,6 +135,8 @@ class Client:
             previous._heir = self
             # The session may still have the earlier ids open.
             self._next_id = previous._next_id
+        for popup_id in self.handled.closed(self.ready):
+            self._handle(PopupClose(id=popup_id, reason="unknown"))
         self._reader = asyncio.create_task(self._read())
         for answer in tuple(self.handled.unconfirmed.values()):
             await self.send(answer)
@@ -301,11 +302,12 @@ class Client:
             case Command():
                 self._spawn(self._run_command(message), message)
             case Popup():
+                self.handled.shown.add(message.id)
                 self._spawn(self._show(message), message)
             case Event() if self.on_event:
                 self._spawn(self.on_event(message), message)
             case PopupClose():
-                self.handled.unconfirmed.pop(message.id, None)
+                self.handled.close(message.id)
                 if self.on_popup_close:
                     self._spawn(self.on_popup_close(message), None)
             case _:
@@ -383,8 +385,7 @@ class Client:
 
     def _ack_soon(self) -> None:
         if self._ack_timer is None and self.handled.through > self._acked:
-            loop = asyncio.get_running_loop()
-            self._ack_timer = loop.call_later(ACK_DELAY_S, self._ack_now)
+            self._ack_timer = asyncio.get_running_loop().call_later(ACK_DELAY_S, self._ack_now)
 
     def _ack_now(self) -> None:
         self._spawn(self._flush_ack(), None)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from bridge.core.messages import Answer, Error, Result
+from msgspec import UNSET
+
+from bridge.core.messages import Answer, Error, Ready, Result
 
 KEPT_REPLIES = 64
 """Answers to commands that are kept, in case that the daemon asks again after a reconnect."""
@@ -20,6 +22,8 @@ class Handled:
         """Answers to popups that no `popup_close` has confirmed, by the popup's id."""
         self.replies: dict[int, Result | Error] = {}
         """The last answers to commands, by the command's id."""
+        self.shown: set[int] = set()
+        """Popups that no `popup_close` has taken away, by id."""
         self.tasks: set[asyncio.Task[None]] = set()
         """Handlers at work; they go on when a connection is lost."""
         self._busy: set[int] = set()
@@ -49,6 +53,16 @@ class Handled:
     def through(self) -> int:
         """The number through which all are handled, as the daemon takes it from `ack` and `resume`."""
         return min(self._busy | self._broken_off, default=self.last_seq + 1) - 1
+
+    def close(self, popup_id: int) -> None:
+        """A popup is settled, and its answer confirmed."""
+        self.shown.discard(popup_id)
+        self.unconfirmed.pop(popup_id, None)
+
+    def closed(self, ready: Ready) -> list[int]:
+        """The popups that were closed while no connection was there, and whose `popup_close` never comes."""
+        still = self.shown if ready.popups is UNSET else {*ready.popups, *self.unconfirmed}
+        return sorted(self.shown - still)
 
     def keep(self, reply: Result | Error) -> None:
         """Keeps the answer to a command, and no more of them than a reconnect may need."""

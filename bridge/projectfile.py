@@ -11,7 +11,7 @@ import tomllib
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Annotated, Any
 
 import msgspec
@@ -19,6 +19,7 @@ from msgspec import Meta, Struct, field
 
 from accel.replacing import replace_file
 from bridge.core.errors import UserError
+from bridge.core.findings import CODES, is_code
 from bridge.core.patterns import pattern
 
 NAME = "popbridge.toml"
@@ -42,6 +43,17 @@ class AlwaysRule(Struct, frozen=True, forbid_unknown_fields=True):
     """Below the project's root, with `/`; `.` is the root itself, without the folders in it."""
     advice: list[str]
     """The codes of findings that are settled without asking."""
+
+    def __post_init__(self) -> None:
+        place = PureWindowsPath(self.folder)
+        # On each system alike, as the file is committed; and an engine's `res://` is no folder.
+        if place.anchor or ".." in place.parts or "://" in self.folder:
+            raise ValueError(
+                f"`folder` is `{self.folder}`: name it from the project's root, as in `textures/rock`"
+            )
+        for code in self.advice:
+            if not is_code(code):
+                raise ValueError(f"`advice` has `{code}`, but no finding has that code; {_near(code)}")
 
 
 class TextureSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,6 +91,14 @@ class ProjectFile(Struct, frozen=True, forbid_unknown_fields=True):
         return rules
 
 
+def _near(code: str) -> str:
+    # Imported here, as few files have a mistake.
+    import difflib
+
+    found = difflib.get_close_matches(code.lower(), CODES, 1)
+    return f"`{found[0]}` is near" if found else f"there are {', '.join(f'`{known}`' for known in CODES)}"
+
+
 def read(root: Path) -> ProjectFile:
     """What the file in `root` says; nothing without one. Raises UserError that names file and line."""
     data = _bytes(root / NAME)
@@ -88,9 +108,11 @@ def read(root: Path) -> ProjectFile:
 def add_rules(root: Path, rules: Mapping[str, Sequence[str]]) -> None:
     """Adds codes of findings, by folder, to what the file has; all else in it stays, to the byte.
 
-    Raises UserError where the file can't be read or written, or has a mistake: it is left as it is then.
+    Raises UserError where the file can't be read or written, or has a mistake, or would have one: it is left
+    as it is then.
     """
     path = root / NAME
+    _check(path, rules)
     with _writing:
         for _ in range(TRIES):
             before = _bytes(path)
@@ -101,6 +123,14 @@ def add_rules(root: Path, rules: Mapping[str, Sequence[str]]) -> None:
             if _replace(path, before, after):
                 return
     raise UserError(f"{path} changes all the time: save it, close it, and answer once more.")
+
+
+def _check(path: Path, rules: Mapping[str, Sequence[str]]) -> None:
+    for folder, codes in rules.items():
+        try:
+            AlwaysRule(folder, list(codes))
+        except ValueError as error:
+            raise UserError(f"{path}: no such rule can be kept: {error}.") from None
 
 
 def _parse(path: Path, data: bytes) -> ProjectFile:

@@ -87,6 +87,29 @@ async def test_an_answer_that_was_never_confirmed_is_sent_again(where: Path, dae
         assert closed.empty()
 
 
+async def test_what_was_closed_while_no_connection_was_there_is_taken_away(
+    where: Path, daemon: ThreadDaemon
+) -> None:
+    shown: asyncio.Queue[Popup] = asyncio.Queue()
+    closed: asyncio.Queue[PopupClose] = asyncio.Queue()
+    first = await Client.connect(where, on_popup=shown.put)
+    await first.event("test.popup", {"count": 3})
+    gone, waits, still = [await asyncio.wait_for(shown.get(), 30) for _ in range(3)]
+    await first.close()
+    with contextlib.suppress(Exception):
+        await first.answer(Answer(id=waits.id, state="dismissed"))
+    # As it is to a daemon that was restarted since it was closed.
+    live = daemon.bridge.sessions.by_id[first.ready.session]
+    live.session.popups.close(gone.id)
+    async with await Client.connect(where, previous=first, on_popup_close=closed.put) as second:
+        assert second.ready.popups == [waits.id, still.id]
+        told = [await asyncio.wait_for(closed.get(), 30) for _ in range(2)]
+        assert [(each.id, each.reason) for each in told] == [(gone.id, "unknown"), (waits.id, "dismissed")]
+    async with await Client.connect(where, previous=second, on_popup_close=closed.put) as third:
+        await third.request("bridge.echo")
+        assert closed.empty() and third.ready.popups == [still.id]
+
+
 async def command(where: Path, client: Client) -> None:
     await client.event("test.command", {"args": {"x": 1}, "wait": True})
 

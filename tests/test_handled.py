@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from bridge import handled
-from bridge.core.messages import Result
+from bridge.core.messages import Answer, Ready, Result
 from bridge.handled import Handled
 
 
@@ -32,6 +33,18 @@ def test_what_comes_again_is_passed_over_but_for_what_was_broken_off() -> None:
     assert not known.take(2)
     assert known.take(1)
     assert known.through == 2
+
+
+def test_of_what_is_shown_the_others_than_the_daemon_names_are_closed() -> None:
+    known = Handled()
+    known.shown |= {1, 2, 3}
+    known.unconfirmed[2] = Answer(id=2, state="dismissed")
+    ready = Ready(session="s", resume_token="t", resumed=True, workloads=[], popups=[3, 9])
+    assert known.closed(ready) == [1]
+    assert known.closed(msgspec.structs.replace(ready, popups=msgspec.UNSET)) == [], "an older daemon"
+    known.close(1)
+    known.close(2)
+    assert known.shown == {3} and known.closed(ready) == []
 
 
 def test_a_restarted_handler_is_broken_off_once_more() -> None:

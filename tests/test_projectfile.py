@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import os
 import re
 import sys
@@ -14,9 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge import projectfile
+from bridge.advisors import findings
+from bridge.advisors.wanted import WANTED
+from bridge.audit.texts import HELP
 from bridge.core.errors import UserError
+from bridge.core.findings import CODES
 from bridge.projectfile import NAME, TextureSettings, add_rules, read
 
+OUTSIDE = re.compile(r"^[a-z]:|^\.\.$|^\.\./|/\.\./|/\.\.$|://", re.IGNORECASE)
 BY_HAND = """\
 # Ours. Ask Mei before you change it.
 [textures]   # for the audit too
@@ -98,7 +105,7 @@ def test_a_byte_order_mark_of_notepad_is_read_and_kept(tmp_path: Path) -> None:
     "text",
     [
         "always = []\n",
-        "always = [{folder = 'a', advice = ['x']}]\n[textures]\n",
+        "always = [{folder = 'a', advice = ['acme.x']}]\n[textures]\n",
         "[textures]\nmax_size = 1",
         "# only a remark",
         "",
@@ -197,18 +204,68 @@ def test_a_link_to_a_file_that_several_projects_share_stays_a_link(tmp_path: Pat
 
 
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+folders = names.map(projectfile._folder).filter(lambda name: not OUTSIDE.search(name))
 
 
-@given(folder=names, code=names, other=names)
+@given(folder=folders, code=names.map("acme.s{}".format), other=folders)
 def test_folders_of_any_name_are_read_back(
     tmp_path_factory: pytest.TempPathFactory, folder: str, code: str, other: str
 ) -> None:
     root = tmp_path_factory.mktemp("project")
-    folder = projectfile._folder(folder)
     add_rules(root, {folder: [code]})
-    add_rules(root, {projectfile._folder(other): [code]})
+    add_rules(root, {other: [code]})
     assert code in read(root).rules()[folder]
     tomllib.loads(text_of(root))
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "..", "../..", "textures/../../other", r"..\other", "/textures", r"C:\game\textures", "C:/game",
+        "c:textures", r"\\server\share\textures", "//server/share", "res://textures",
+    ],
+)  # fmt: skip
+def test_a_folder_that_isnt_named_from_the_root_is_refused_on_each_system(
+    tmp_path: Path, folder: str
+) -> None:
+    said = f"`folder` is `{folder}`: name it from the project's root, as in `textures/rock`"
+    text = f"[[always]]\nfolder = '{folder}'\nadvice = ['too_large']\n"
+    with pytest.raises(UserError, match=re.escape(f"{NAME}: always[0]: {said}. Correct it")):
+        read(written(tmp_path, text))
+    written(tmp_path, BY_HAND)
+    with pytest.raises(UserError, match=re.escape(f"{NAME}: no such rule can be kept: {said}.")):
+        add_rules(tmp_path, {"ui": ["ui_mipmaps"], folder: ["too_large"]})
+    assert text_of(tmp_path) == BY_HAND
+
+
+@pytest.mark.parametrize(
+    ("code", "near"),
+    [
+        ("normal_as_colour", "`normal_as_color` is near"),
+        ("No_Mipmaps", "`no_mipmaps` is near"),
+        ("", "there are `alpha_constant`, "),
+        ("duplicate", "there are `alpha_constant`, "),
+    ],
+)
+def test_a_code_that_no_finding_has_is_refused_with_what_was_meant(
+    tmp_path: Path, code: str, near: str
+) -> None:
+    says = f"`advice` has `{code}`, but no finding has that code; {near}"
+    with pytest.raises(UserError, match=re.escape(f"{NAME}: always[1]: {says}")):
+        read(written(tmp_path, BY_HAND + f"\n[[always]]\nfolder = '.'\nadvice = ['no_mipmaps', '{code}']\n"))
+    with pytest.raises(UserError, match=re.escape(says)):
+        add_rules(tmp_path / "gone", {"ui": [code]})
+
+
+def test_every_code_of_a_finding_is_known() -> None:
+    made = ast.walk(ast.parse(inspect.getsource(findings)))
+    named = [call.args[0] for call in made if isinstance(call, ast.Call) and _is_finding(call)]
+    codes = {code.value for code in named if isinstance(code, ast.Constant)}
+    assert codes | {want.code for wants in WANTED.values() for want in wants} == set(CODES) <= set(HELP)
+
+
+def _is_finding(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Name) and call.func.id == "Finding"
 
 
 def test_what_it_ignores_is_passed_over() -> None:

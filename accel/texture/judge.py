@@ -110,12 +110,15 @@ def _told(probabilities: Floats, around: Surroundings) -> Floats:
     """Adds what the project says of the texture; of normals, `sprite` says only where they lie."""
     if not around.slots and around.imported_as is None:
         return probabilities
-    logs = np.log(np.maximum(probabilities, DOUBT))
-    told = set(around.slots)
-    for kind in told - {"sprite"} if "normal" in told else told:
-        logs[KINDS.index(kind)] += SLOT
+    worth = dict.fromkeys(around.slots, SLOT)
+    if "normal" in worth:
+        worth.pop("sprite", None)
     if around.imported_as is not None:
-        logs[KINDS.index(around.imported_as)] += IMPORTED
+        worth[around.imported_as] = worth.get(around.imported_as, 0.0) + IMPORTED
+    # What is told starts from a doubt; of the rest nobody said that pixels are wrong.
+    logs = np.log(np.maximum(probabilities, 1e-9))
+    for kind, log in worth.items():
+        logs[KINDS.index(kind)] = max(logs[KINDS.index(kind)], np.log(DOUBT)) + log
     return _shares(logs)
 
 

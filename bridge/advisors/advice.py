@@ -132,6 +132,8 @@ def judge(
         file,
         present=adapter.read_texture(options, version),
         decides=adapter.texture_fields,
+        srgb_kinds=adapter.srgb_kinds,
+        resizes=adapter.resizes,
         max_size=max_size,
         memory=_measure(examination.inspection, adapter, version),
     )

@@ -12,7 +12,7 @@ from bridge.advisors.channels import channel_order, order_by_pixels
 from bridge.advisors.names import convention_of, is_sheet, order_of
 from bridge.advisors.subject import BLOCKS, Texture, changes
 from bridge.advisors.wanted import NOTE, OWN, WANTED, WASTE, WRONG, Want
-from bridge.core.textures import FLAT_KINDS, ChannelMeaning, TextureIntent
+from bridge.core.textures import ChannelMeaning, TextureIntent
 
 __all__ = ["NOTE", "WASTE", "WRONG", "Finding", "find"]
 
@@ -84,8 +84,8 @@ def _values(texture: Texture, code: str) -> dict[str, Any]:
 
 
 def _interface_by_settings(texture: Texture) -> Iterator[Finding]:
-    """What the engine's settings call a sprite or an interface image, although the pixels don't say it."""
-    declared = texture.present.kind in FLAT_KINDS and texture.family is None
+    """What the engine's settings call an interface image, although the pixels don't say it."""
+    declared = texture.present.kind == "ui" and texture.family is None
     if declared and texture.present.mipmaps is True and "mipmaps" in texture.decides:
         yield Finding("ui_mipmaps", WASTE, "ui_mipmaps", intent=TextureIntent(mipmaps=False))
 
@@ -156,7 +156,7 @@ def _size(texture: Texture) -> Iterator[Finding]:
 
 def _power_of_two(texture: Texture, settled: TextureIntent) -> Iterator[Finding]:
     image = texture.image
-    if not texture.surface or image.power_of_two:
+    if not texture.surface or image.power_of_two or texture.resizes:
         return
     # Blocks want multiples of four. Old GPUs can't repeat other sizes with mipmaps: that matters where the
     # import settings decide on repeating.

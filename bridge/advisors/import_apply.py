@@ -11,11 +11,12 @@ import msgspec
 from bridge.advisors.advice import Applied
 from bridge.advisors.import_check import Checked
 from bridge.advisors.import_parts import Gist, Parts, portions
-from bridge.advisors.import_popups import applied_popup, trouble_popup
+from bridge.advisors.import_popups import applied_popup, undo_popup
 from bridge.advisors.texts import say, why
 from bridge.api import Context, RequestError, SessionView
 
 RULES_AT_ONCE = 500
+NONE_LEFT: Mapping[str, str] = {}
 
 
 async def remember(context: Context, session: SessionView, gist: Gist) -> str:
@@ -30,7 +31,7 @@ async def remember(context: Context, session: SessionView, gist: Gist) -> str:
             # At once, as they are written together then.
             await asyncio.gather(*(context.add_rule(session, folder, code) for folder, code in some))
     except RequestError as error:
-        return error.message
+        return why(error, session.locale)
     return ""
 
 
@@ -40,19 +41,15 @@ async def apply(
     parts: Parts,
     gist: Gist,
     rule: str = "",
-    left: Sequence[tuple[str, str]] = (),
+    left: Mapping[str, str] = NONE_LEFT,
 ) -> Set[str]:
     """Sends the changes, waits for what the editor observed, and tells it in a toast; gives the paths of what
     was set.
 
-    `rule` is KEPT where this made a rule, FOLLOWED where it is done by one. `left` are files that were asked
-    about and are left alone, and why.
+    `rule` is KEPT where this made a rule, FOLLOWED where it is done by one. `left` are the paths of files
+    that are left alone, and why. `gist` is of the others.
     """
-    note = f"texture import: {', '.join(sorted(gist.codes))}"
-    receipts = [
-        await context.command(session, "texture.apply", {"changes": portion}, note=note)
-        async for portion in portions(parts)
-    ]
+    receipts = await _sent(context, session, parts, left.keys(), gist)
     applied: list[int] = []
     paths: list[str] = []
     errors: list[tuple[str, str]] = []
@@ -68,16 +65,38 @@ async def apply(
         paths += [path for path, _ in _pairs(answer.get("after"), "options")]
         errors += _problems(answer, session.locale)
     if receipts or left:
-        told = [*errors, *left]
+        # An answer that is acted on once more may have set what has changed since.
+        done = set(paths)
+        told = [*errors, *((path, reason) for path, reason in left.items() if path not in done)]
         popup = applied_popup(paths, told, bool(applied), session.locale, rule, failed=bool(errors))
         await context.popup(session, popup, msgspec.to_builtins(Applied(applied)))
     return set(paths)
 
 
-def left_alone(checked: Checked, locale: str) -> list[tuple[str, str]]:
-    """Which files aren't any more what was asked about, and why nothing is set."""
-    changed = [(path, say("changed_since", locale)) for path in checked.changed]
-    return [*changed, *((path, say("gone_since", locale)) for path in sorted(checked.gone))]
+async def _sent(
+    context: Context, session: SessionView, parts: Parts, left: Set[str], gist: Gist
+) -> Sequence[int]:
+    """The receipts of the changes to all files that aren't `left` alone.
+
+    What is left differs where an answer is acted on once more: the portions are those of all files, and each
+    is one step, or what was sent before wouldn't be found again.
+    """
+    note = f"texture import: {', '.join(sorted(gist.codes))}"
+    receipts = []
+    async for portion in portions(parts):
+        changes = [change for change in portion if change["path"] not in left]
+        if changes:
+            receipts.append(await context.command(session, "texture.apply", {"changes": changes}, note=note))
+        elif (earlier := await context.earlier_command()) is not None:
+            receipts.append(earlier)
+    return receipts
+
+
+def left_alone(checked: Checked, locale: str) -> dict[str, str]:
+    """By path: why nothing is set where a file isn't any more what was asked about."""
+    changed = dict.fromkeys(checked.changed, say("changed_since", locale))
+    other = dict.fromkeys(sorted(checked.other), say("other_since", locale))
+    return changed | other | dict.fromkeys(sorted(checked.gone), say("gone_since", locale))
 
 
 def _problems(answer: Mapping[str, Any], locale: str) -> list[tuple[str, str]]:
@@ -98,9 +117,14 @@ def _pairs(entries: object, name: str) -> list[tuple[str, Any]]:
 
 async def undo(context: Context, session: SessionView, applied: Applied) -> None:
     """Puts back what was applied; where that can't be done, a toast says why."""
+    errors: list[tuple[str, str]] = []
+    partly = False
     try:
-        await context.revert(applied.receipts)
+        for receipt in await context.revert(applied.receipts):
+            answer = await context.receipt(receipt)
+            partly = partly or answer["state"] == "applied"
+            errors += _problems(answer, session.locale)
     except RequestError as error:
-        await context.popup(
-            session, trouble_popup("undo_failed", why(error, session.locale), session.locale), {}
-        )
+        errors.append(("", why(error, session.locale)))
+    if errors:
+        await context.popup(session, undo_popup(errors, session.locale, partly=partly), {})

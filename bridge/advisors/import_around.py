@@ -74,7 +74,7 @@ class Surveyor:
         at, known = self._uses.get(root, (0.0, {}))
         if root in self._uses and time.monotonic() - at < KEPT_S:
             return known
-        support = session.adapter.editor if session.adapter else None
+        support = session.adapter.project if session.adapter else None
         uses: Uses = {}
         if support is not None:
             try:

@@ -8,14 +8,14 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from msgspec import Struct, field
 
 from bridge.advisors.advice import Asset, FileAdvice, Stamp, digest
 from bridge.advisors.import_parts import Parts, in_turns
-from bridge.api import EditorSupport, SessionView
+from bridge.api import ProjectSupport, SessionView, TextureAsset
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +30,12 @@ class Checked(Struct):
     """By path: as it is now; None where its settings can't be read here."""
     gone: set[str] = field(default_factory=set)
     """Paths of files that aren't there any more."""
+    other: set[str] = field(default_factory=set)
+    """Paths of files that are imported as something else, not as textures."""
 
     @property
     def paths(self) -> Set[str]:
-        return self.changed.keys() | self.gone
+        return self.changed.keys() | self.gone | self.other
 
 
 class Without(Struct, frozen=True):
@@ -55,15 +57,15 @@ async def check(session: SessionView, parts: Parts) -> Checked:
     checked = Checked()
     if session.root is not None:
         root = await asyncio.to_thread(session.root.resolve)
-        read = _reader(session.adapter.editor if session.adapter else None, root)
+        read = _reader(session.adapter.project if session.adapter else None, root)
         async for files in in_turns(parts):
             await asyncio.to_thread(_check, files, root, read, checked)
     return checked
 
 
-Read = Callable[[str], Mapping[str, Any] | None]
-"""A texture's import settings as the project's files have them, by its place below the root; None where that
-can't be said, as of an engine whose plugin reads none."""
+Read = Callable[[str], TextureAsset | None]
+"""A texture as the project's files have it, by its place below the root; None where it is imported as
+something else. It has no options where nobody can say them, as of an engine whose plugin reads none."""
 
 
 def _check(files: Sequence[FileAdvice], root: Path, read: Read, checked: Checked) -> None:
@@ -72,7 +74,11 @@ def _check(files: Sequence[FileAdvice], root: Path, read: Read, checked: Checked
         if found is None:
             checked.gone.add(file.path)
             continue
-        options = read(file.file)
+        texture = read(file.file)
+        if texture is None:
+            checked.other.add(file.path)
+            continue
+        options = texture.options
         if _is_same(found, file) and (options is None or _agree(file, options)):
             continue
         asset = None if options is None else Asset(file.path, file.file, "texture", dict(options))
@@ -95,23 +101,25 @@ def _agree(file: FileAdvice, options: Mapping[str, Any]) -> bool:
     return all(options.get(name) in (file.present.get(name), value) for name, value in file.options.items())
 
 
-def _reader(support: EditorSupport | None, root: Path) -> Read:
-    def read(file: str) -> Mapping[str, Any] | None:
-        if support is None or not hasattr(support, "texture"):
-            return None
-        try:
-            asset = support.texture(root, file)
-        # An adapter is a plugin: its trouble keeps nobody from applying what was asked.
-        except Exception as error:
-            log.warning("%s: its import settings can't be compared: %r", file, error)
-            return None
-        return asset.options if asset else None
+def _reader(support: ProjectSupport | None, root: Path) -> Read:
+    def read(file: str) -> TextureAsset | None:
+        if support is not None and hasattr(support, "texture"):
+            try:
+                return support.texture(root, file)
+            # An adapter is a plugin: its trouble keeps nobody from applying what was asked.
+            except Exception as error:
+                log.warning("%s: its import settings can't be compared: %r", file, error)
+        return TextureAsset(file, file)
 
     return read
 
 
 def below(root: Path, file: str) -> Path | None:
-    """The file at `file` below `root`, symlinks resolved; None where it lies elsewhere or isn't there."""
+    """The file at `file` below `root`, symlinks resolved; None where it lies elsewhere or isn't there, or is
+    named from elsewhere, as no rule for a folder would hold it."""
+    place = PurePath(file)
+    if place.anchor or ".." in place.parts:
+        return None
     try:
         path = (root / file).resolve()
         return path if path.is_relative_to(root) and path.is_file() else None

@@ -150,9 +150,8 @@ class TextureImportAdvisor(Advisor):
             # What has changed lies in these folders all the same.
             refused = await remember(context, session, await gist(advice) if checked.paths else found)
         rule, left = KEPT if always and not refused else "", left_alone(checked, session.locale)
-        parts = Without(advice, checked.paths)
-        applied = await apply(context, session, parts, found, rule, left)
-        await self._keep(context, session, parts, applied)
+        applied = await apply(context, session, advice, found, rule, left)
+        await self._keep(context, session, Without(advice, checked.paths), applied)
         if refused:
             # After these, so that they are the same steps if this answer is acted on once more.
             await context.popup(session, trouble_popup("rule_refused", refused, session.locale), {})

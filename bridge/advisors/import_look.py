@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import msgspec
@@ -81,7 +81,8 @@ def textures(assets: Sequence[Any]) -> list[Asset]:
             log.warning("asset.imported: an asset is passed over: %s", error)
             continue
         if read.type == "texture":
-            found.append(read)
+            # As rules and patterns name it: an editor may write `./a.png`, and backslashes on Windows.
+            found.append(replace(read, file=PurePath(read.file).as_posix()))
     return found
 
 

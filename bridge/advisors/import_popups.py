@@ -10,10 +10,12 @@ from msgspec import UNSET
 from bridge import projectfile
 from bridge.advisors.advice import FileAdvice
 from bridge.advisors.import_paragraphs import code, paragraph, plain, set_paragraph, shortened, total
+from bridge.advisors.project_texts import PHRASES
 from bridge.advisors.sets import by_material
 from bridge.advisors.texts import memory_text, say
 from bridge.advisors.wanted import WRONG
 from bridge.api import Action, Popup
+from bridge.core.texts import is_chinese
 
 MAX_FILES = 6
 """Files that a popup describes; the others are counted."""
@@ -66,12 +68,7 @@ def applied_popup(
 
     Where `failed` is false, the errors are no failures.
     """
-    body = [
-        f"{code(path)}: {plain(message)}" if path else plain(message) for path, message in errors[:MAX_FILES]
-    ]
-    if len(errors) > MAX_FILES:
-        body.append(say("more", locale, count=len(errors) - MAX_FILES))
-    body += _of_rule(rule, undoable, locale)
+    body = [*_problems(errors, locale), *_of_rule(rule, undoable, locale)]
     label = (
         Action(id="undo", label=say("undo", locale)) if undoable else Action(id="ok", label=say("ok", locale))
     )
@@ -87,6 +84,13 @@ def applied_popup(
     )
 
 
+def _problems(errors: Sequence[tuple[str, str]], locale: str) -> list[str]:
+    """What went wrong, a line for each file; others are counted."""
+    told = [f"{code(path)}: {plain(message)}" if path else plain(message) for path, message in errors]
+    more = [say("more", locale, count=len(errors) - MAX_FILES)] if len(errors) > MAX_FILES else []
+    return told[:MAX_FILES] + more
+
+
 def _of_rule(rule: str, undoable: bool, locale: str) -> list[str]:
     """What is said of the rule that this was done by, or that it made."""
     if not rule or (rule == FOLLOWED and not undoable):
@@ -97,11 +101,21 @@ def _of_rule(rule: str, undoable: bool, locale: str) -> list[str]:
 
 def trouble_popup(title: str, message: str, locale: str) -> Popup:
     """Tells what couldn't be done, and why; `title` is its key in texts."""
+    return _trouble(title, plain(PHRASES.in_chinese(message) if is_chinese(locale) else message), locale)
+
+
+def undo_popup(errors: Sequence[tuple[str, str]], locale: str, *, partly: bool) -> Popup:
+    """Tells which files couldn't be put back, and why; `partly` if others were."""
+    body = "\n".join(_problems(errors, locale))
+    return _trouble("undo_partly" if partly else "undo_failed", body, locale)
+
+
+def _trouble(title: str, body: str, locale: str) -> Popup:
     return Popup(
         id=0,
         kind=f"texture.{title}",
         title=say(title, locale),
-        body=plain(message),
+        body=body,
         severity="error",
         actions=[Action(id="ok", label=say("ok", locale))],
         expires_ms=ERRORS_MS,

@@ -12,7 +12,7 @@ from accel.texture.examine import Examination
 from accel.texture.kinds import CLASS_OF, KINDS, Kind, TextureClass
 from accel.texture.names import read_name
 from bridge.core.memory import ImageFacts, Platform
-from bridge.core.textures import FLAT_KINDS, MATERIAL_KINDS, TextureIntent
+from bridge.core.textures import FLAT_KINDS, LINEAR_KINDS, MATERIAL_KINDS, TextureIntent
 
 BLOCKS = frozenset({"block", "block_high", "universal"})
 """The compressions that stay compressed in the GPU's memory."""
@@ -74,6 +74,10 @@ class Texture:
     """The fields that the engine's import settings decide."""
     max_size: int = 4096
     """The longest side that is accepted, pixels."""
+    srgb_kinds: frozenset[Kind] = frozenset()
+    """Kinds of data that the engine's own materials read as colours."""
+    resizes: bool = False
+    """Whether the engine brings sizes to powers of two by itself."""
     memory: Callable[[TextureIntent], Memory] = _unknown
     """What the texture would take of the GPU's memory with these settings."""
 
@@ -119,6 +123,17 @@ class Texture:
         return any(CLASS_OF[kind] == self.family for kind in self.told)
 
     @property
+    def told_data(self) -> bool:
+        """Whether more than pixels, which wood and stone can have too, says that it holds numbers.
+
+        Packed with what the engine reads as colours it may hold nothing else.
+        """
+        numbers = (self.told & LINEAR_KINDS) - self.srgb_kinds
+        if numbers == {"packed"} and self.told & self.srgb_kinds:
+            return False
+        return any(CLASS_OF[kind] == self.family for kind in numbers)
+
+    @property
     def seen_from_afar(self) -> bool:
         """Whether it needs smaller copies for a distance."""
         shortest = min(self.image.width, self.image.height)
@@ -142,16 +157,29 @@ class Texture:
         that it lies in 2D.
         """
         said = (self.told | self.lies_in | {self.present.kind}) & FLAT_KINDS
-        few = self.longest <= LARGEST_DRAWN and self.image.entropy < FEW_TONES
-        return self.family == "flat" and bool(said) and (few or self.longest <= SMALL)
+        squares = self.present.filter == "nearest"
+        # Where the engine is told how texels are shown, and they aren't as squares, blocks are often merely
+        # its default.
+        if "filter" in self.decides and not squares:
+            return False
+        drawn = self.image.entropy < FEW_TONES and (squares or self.longest <= LARGEST_DRAWN)
+        return self.family == "flat" and bool(said) and self.in_blocks and (drawn or self.longest <= SMALL)
+
+    @property
+    def in_blocks(self) -> bool:
+        """Whether its present settings put it into blocks wherever that is known: its size may forbid it."""
+        raw = self.memory(TextureIntent(compression="none").over(self.present))
+        now = self.memory(self.present)
+        return all(size < raw.get(platform, size + 1) for platform, size in now.items())
 
     @property
     def interface(self) -> bool:
         """Whether it is shown at its size, without a distance."""
-        if self.present.kind in FLAT_KINDS:
+        if self.present.kind == "ui":
             return True
         # What the engine gave blocks and mipmaps was perhaps seen in 3D: a screen in a room.
-        if self.kind != "ui" or self.present.compression in BLOCKS:
+        perhaps_3d = self.present.compression in BLOCKS and self.present.kind != "sprite"
+        if self.kind != "ui" or perhaps_3d:
             return False
         return "ui" in self.told | self.lies_in or self.share >= SURE_BY_PIXELS
 
@@ -164,7 +192,9 @@ class Texture:
 def facts_of(image: Inspection) -> ImageFacts:
     """What of an image decides on its format in the GPU's memory."""
     opaque = image.alpha is None or image.alpha.constant == 255
-    return ImageFacts(image.channels, not opaque, image.grey, image.bit_depth == 32)
+    return ImageFacts(
+        image.channels, not opaque, image.grey, image.bit_depth == 32, image.width, image.height
+    )
 
 
 def subject(examination: Examination, file: str, **known: Any) -> Texture:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bridge.api import RequestError
-from bridge.core.texts import Text, is_chinese
+from bridge.core.texts import Phrases, Text, is_chinese
 
 TEXTS = {
     "title_one": Text("{name} could be imported better", "{name} 的导入设置可以改进"),
@@ -78,7 +78,12 @@ TEXTS = {
         "在询问之后已更改，因此未作任何设置：将重新检查",
     ),
     "gone_since": Text("isn't there any more", "文件已不存在"),
+    "other_since": Text(
+        "isn't imported as a texture any more, so nothing was set",
+        "已不再作为贴图导入，因此未作任何设置",
+    ),
     "refused": Text("The editor refused the command.", "编辑器拒绝了该命令。"),
+    "undo_partly": Text("Some of the change couldn't be undone", "部分更改无法撤销"),
     "undo_failed": Text("The change couldn't be undone", "无法撤销更改"),
     "normal_as_color": Text(
         "mean ({r:.2f}, {g:.2f}, {b:.2f}), {share} % of texels unit length: a normal map imported as colour",
@@ -175,10 +180,20 @@ WHY = {
 }
 """In Chinese, why a change can't be undone, by the error's code; in English the error says it."""
 
+PUT_BACK = (
+    r"it was put back already, by receipt (\d+): (`.+`) brings the change back",
+    "它已由回执 {0} 撤销：如需重新应用该更改，可用 {1}",
+)
+"""What is said of a change that was put back before, and its Chinese."""
+_phrases = Phrases(((rf"Receipt \d+: {PUT_BACK[0]}\.", f"{PUT_BACK[1]}。"),))
+
 
 def why(error: RequestError, locale: str) -> str:
     """What `error` says, in the language of `locale` where that is known."""
-    return WHY.get(error.code.name, error.message) if is_chinese(locale) else error.message
+    if not is_chinese(locale):
+        return error.message
+    said = _phrases.in_chinese(error.message)
+    return WHY.get(error.code.name, said) if said == error.message else said
 
 
 def say(key: str, locale: str, **values: object) -> str:

@@ -12,7 +12,9 @@ from typing import Any, Final
 from msgspec import Struct
 
 from accel.texture.kinds import KINDS, TextureClass
+from bridge.advisors.channels import channel_order
 from bridge.advisors.subject import BLOCKS, RAW, Texture
+from bridge.core.findings import Code
 
 WRONG: Final = 2
 """It looks wrong in the game."""
@@ -40,7 +42,7 @@ class Want(Struct, frozen=True):
     """The values that are a finding; None, where nothing is said, only if it is among them."""
     to: Any
     """What is applied instead."""
-    code: str
+    code: Code
     rank: int
     where: Callable[[Texture], bool] = _always
     """What else must be so."""
@@ -50,11 +52,17 @@ class Want(Struct, frozen=True):
 
 def _grey(texture: Texture) -> bool:
     # Colours of reflection are colours: only what has one value for a texel is certainly a number.
-    return texture.image.grey
+    return texture.image.grey and texture.told_data and texture.kind not in texture.srgb_kinds
 
 
 def _colored(texture: Texture) -> bool:
-    return not texture.image.grey
+    if texture.image.grey:
+        return False
+    order = channel_order(texture.image, texture.file)
+    if order is None:
+        return texture.told_data
+    numbers = {order.get(channel, "unused") for channel in "rgb"} - {"unused"}
+    return not (numbers == {"metallic"} and "specular" in texture.srgb_kinds)
 
 
 def _colors_of_a_surface(texture: Texture) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.advisors.findings import WRONG
-from bridge.api import EditorSupport
+from bridge.api import ProjectSupport
 from bridge.audit.plain import is_unicode, value_text
 from bridge.audit.project import Project, find
 from bridge.audit.results import Issue, Report, Row
@@ -131,7 +131,7 @@ def _write(
     store: ReceiptStore,
     receipt: int,
     root: Path,
-    support: EditorSupport,
+    support: ProjectSupport,
     changes: Sequence[Mapping[str, Any]],
 ) -> Mapping[str, Any]:
     """What was done, which the receipt tells too."""

@@ -65,7 +65,7 @@ def _engine(adapters: Iterable[Adapter], folder: Path) -> str:
     for adapter in adapters:
         # An adapter is a plugin, and a folder may be unreadable: then it says nothing here.
         with suppress(Exception):
-            if adapter.editor is not None and adapter.editor.project_version(folder) is not None:
+            if adapter.project is not None and adapter.project.project_version(folder) is not None:
                 return adapter.engine
     return ""
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from packaging.version import Version
 
 from bridge.advisors import advice
-from bridge.api import Adapter, EditorSupport, Kind, TextureAsset, hidden, walk
+from bridge.api import Adapter, Kind, ProjectSupport, TextureAsset, hidden, walk
 from bridge.audit.nearby import projects_near
 from bridge.audit.results import Issue
 from bridge.core.errors import UserError
@@ -33,7 +33,9 @@ class Project(Struct, frozen=True):
     root: Path
     adapter: Adapter | None = None
     version: Version | None = None
-    support: EditorSupport | None = None
+    support: ProjectSupport | None = None
+    named: str = ""
+    """The version as the project's own files have it."""
     notice: str = ""
     """What people should know about the choice of the adapter."""
     planned: Mapping[str, Mapping[str, Any]] = {}
@@ -42,7 +44,7 @@ class Project(Struct, frozen=True):
     @property
     def engine(self) -> str:
         """The engine and its version; empty for none."""
-        return f"{self.adapter.engine} {self.version}" if self.adapter else ""
+        return f"{self.adapter.engine} {self.named}" if self.adapter else ""
 
     def textures(self) -> Iterator[TextureAsset]:
         """One after the other, as a project may have 100,000 of them. Raises UserError."""
@@ -79,7 +81,7 @@ def find(registry: Registry, root: Path) -> Project:
     notice = ""
     for adapter in registry.adapters:
         try:
-            text = adapter.editor.project_version(root) if adapter.editor else None
+            text = adapter.project.project_version(root) if adapter.project else None
         except UserError:
             raise
         # An adapter is a plugin: one that fails is no reason not to ask the others.
@@ -89,14 +91,14 @@ def find(registry: Registry, root: Path) -> Project:
         if text is None:
             continue
         choice = registry.choose(adapter.engine, text)
-        if choice is None or choice.adapter.editor is None or not _of_its_generation(choice, text):
+        if choice is None or choice.adapter.project is None or not _of_its_generation(choice, text):
             notice = (
                 f"{adapter.engine} {text} is served by no adapter ({_served(registry, adapter.engine)} are): "
                 "the files alone are audited."
             )
             continue
         version = choice.adapter.scheme.parse(text)
-        return Project(root, choice.adapter, version, choice.adapter.editor, choice.notice or "")
+        return Project(root, choice.adapter, version, choice.adapter.project, text, choice.notice or "")
     return Project(root, notice=notice or projects_near(registry.adapters, root))
 
 

@@ -40,6 +40,10 @@ class ImageFacts(Struct, frozen=True):
     """Whether red, green and blue are the same in every pixel."""
     hdr: bool
     """Whether the values are floating-point numbers."""
+    width: int = 0
+    """Pixels; 0 where that isn't known."""
+    height: int = 0
+    """The same."""
 
 
 def texture_bytes(form: GpuFormat, width: int, height: int, mipmaps: bool) -> int:

@@ -131,6 +131,9 @@ class Ready(Message, tag="ready", kw_only=True):
     """There if an adapter serves the engine."""
     notice: str | UnsetType = UNSET
     """Show it to the person."""
+    popups: list[PopupId] | UnsetType = UNSET
+    """There where `resumed`: those that are open. What else is on the screen was closed meanwhile: take it
+    away, save what waits for the confirmation of its answer."""
 
 
 class Request(Message, tag="request", kw_only=True):

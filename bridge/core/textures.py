@@ -22,6 +22,8 @@ AlphaUse = Literal["none", "transparency", "premultiplied"]
 """What the alpha channel is: nothing, transparency, or transparency that the colours are multiplied by."""
 Wrap = Literal["clamp", "repeat", "mirror"]
 """What lies beyond the edges: the edge's texels, the texture again, or its mirror image."""
+Filter = Literal["nearest", "linear"]
+"""What is seen between texels: the nearest one, so that each is a square, or a mixture of those around."""
 ChannelMeaning = Literal[
     "unused", "occlusion", "roughness", "smoothness", "metallic", "height", "mask", "opacity", "emission"
 ]
@@ -53,6 +55,8 @@ class TextureIntent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Longest side, pixels; 0 for no limit."""
     wrap: Wrap | None = None
     """What lies beyond its edges."""
+    filter: Filter | None = None
+    """What is seen between its texels."""
     channels: dict[str, ChannelMeaning] | None = None
     """What packed channels mean, by `r`, `g`, `b` and `a`."""
 

@@ -63,6 +63,10 @@ class Commands:
             await self.present(live, msgspec.structs.replace(command, id=receipt_id))
         return receipt_id
 
+    async def earlier(self, parent: tuple[int, int]) -> int | None:
+        """The receipt of the command that this step of a popup's answer sent before; None where none was."""
+        return await self._store.read(lambda connection: ReceiptStore(Database(connection)).made(parent))
+
     async def present(self, live: LiveSession, command: Command) -> None:
         """Sends a command whose receipt is kept; that keeps the number as well."""
 
@@ -152,27 +156,32 @@ class Commands:
 
         `editor` is the session of the one to do it; `asking` that of who asks. Raises RequestError: unknown,
         never applied, put back before, an audit's, no editor of that project, or several of which none is
-        named, has asked or did it.
+        named, has asked or did it. An answer puts back what is left of several.
         """
         found = [await self._revertible(receipt_id) for receipt_id in receipt_ids]
-        if parent is None:
-            # An answer may be acted on once more, and then finds what it did.
-            await self._refuse_reverted(receipt_ids)
-        made = []
-        for step, receipt in enumerate(reversed(found)):
-            own = self._answering(receipt, asking) if parent is not None else None
-            live = own or self._editor_of(receipt, await self._engine_of(receipt), editor, asking)
-            made.append(
-                await self.send(
-                    live,
-                    receipt.command,
-                    {"changes": receipt.before},
-                    f"revert of {receipt.id}: {receipt.note}",
-                    reverts=receipt.id,
-                    parent=None if parent is None else (parent[0], parent[1] + step),
-                )
-            )
-        return made
+        found.reverse()
+        steps = [None if parent is None else (parent[0], parent[1] + number) for number in range(len(found))]
+        refused = [await self._put_back(*each) for each in zip(found, steps, strict=True)]
+        if any(refused) and (parent is None or all(refused)):
+            raise next(error for error in reversed(refused) if error)
+        return [
+            await self._send_back(receipt, step, editor, asking)
+            for receipt, step, error in zip(found, steps, refused, strict=True)
+            if error is None
+        ]
+
+    async def _send_back(
+        self, receipt: Receipt, step: tuple[int, int] | None, editor: str, asking: str
+    ) -> int:
+        own = self._answering(receipt, asking) if step is not None else None
+        return await self.send(
+            own or self._editor_of(receipt, await self._engine_of(receipt), editor, asking),
+            receipt.command,
+            {"changes": receipt.before},
+            f"revert of {receipt.id}: {receipt.note}",
+            reverts=receipt.id,
+            parent=step,
+        )
 
     def _answering(self, receipt: Receipt, asking: str) -> LiveSession | None:
         """Who puts back what was asked about: the editor of the answer, if it has the same project open.
@@ -195,14 +204,18 @@ class Commands:
             raise RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt_id}", reason=reason)
         return receipt
 
-    async def _refuse_reverted(self, receipt_ids: Sequence[int]) -> None:
-        for receipt_id in receipt_ids:
-            earlier = await self._reverted_by(receipt_id)
-            # What couldn't be put back then may be tried again, and what isn't answered by another editor.
-            if earlier is not None and earlier.state == "applied" and not earlier.errors:
-                again = f"`popbridge revert {earlier.id}` brings the change back"
-                reason = f"it was put back already, by receipt {earlier.id}: {again}"
-                raise RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt_id}", reason=reason)
+    async def _put_back(self, receipt: Receipt, step: tuple[int, int] | None) -> RequestError | None:
+        """Why it isn't put back once more by this `step` of an answer; None where it is."""
+        # An answer that is acted on once more finds what it did.
+        if step is not None and await self.earlier(step) is not None:
+            return None
+        earlier = await self._reverted_by(receipt.id)
+        # What couldn't be put back then may be tried again, and what isn't answered by another editor.
+        if earlier is None or earlier.state != "applied" or earlier.errors:
+            return None
+        again = f"`popbridge revert {earlier.id}` brings the change back"
+        reason = f"it was put back already, by receipt {earlier.id}: {again}"
+        return RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt.id}", reason=reason)
 
     async def _reverted_by(self, receipt_id: int) -> Receipt | None:
         try:

@@ -82,6 +82,10 @@ class AdvisorContext:
         step = self._step()
         return await self._kept(lambda: self._flows.commands.send(self._live, name, args, note, parent=step))
 
+    async def earlier_command(self) -> int | None:
+        step = self._step()
+        return None if step is None else await self._kept(lambda: self._flows.commands.earlier(step))
+
     async def receipt(self, receipt_id: int) -> Mapping[str, Any]:
         receipt = await self._kept(lambda: self._flows.commands.wait(receipt_id))
         found: Mapping[str, Any] = msgspec.to_builtins(receipt)

@@ -45,6 +45,8 @@ class RuleKeeper:
         except UserError as error:
             self._tell(session.project, str(error))
             return {}
+        if not kept:
+            self._told.pop(session.project, None)
         return _together(found.rules(), kept)
 
     async def add(self, session: SessionView, folder: str, finding: str) -> None:

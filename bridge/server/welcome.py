@@ -178,6 +178,8 @@ class Welcome:
                 capabilities=list(choice.adapter.capabilities),
             ),
             notice=notice or UNSET,
+            # What was closed while it was away, a daemon that was restarted since doesn't know.
+            popups=[popup.id for popup in live.session.popups] if resumed else UNSET,
         )
 
 

@@ -39,12 +39,8 @@ class ReceiptStore:
 
         The earlier one's id, and False, where the same step of the same `parent` popup made it before.
         """
-        if parent is not None:
-            found = self._connection.execute(
-                "SELECT id FROM receipts WHERE parent = ? AND step = ?", parent
-            ).fetchone()
-            if found:
-                return int(found[0]), False
+        if parent is not None and (found := self.made(parent)) is not None:
+            return found, False
         row = self._table.insert(
             {
                 "session": session_id,
@@ -62,6 +58,13 @@ class ReceiptStore:
             }
         )
         return cast(int, row.last_pk), True
+
+    def made(self, parent: tuple[int, int]) -> int | None:
+        """The receipt that this step of that popup's answer has made; None where it made none."""
+        found = self._connection.execute(
+            "SELECT id FROM receipts WHERE parent = ? AND step = ?", parent
+        ).fetchone()
+        return int(found[0]) if found else None
 
     def sent(self, command: Command) -> None:
         """The command has its number."""

@@ -95,6 +95,10 @@ class Bench:
         self.shown: list[Popup] = []
         self.commands: list[tuple[str, Mapping[str, Any]]] = []
         self.receipts: dict[int, dict[str, Any]] = {}
+        self.steps: list[int | None] = []
+        """The receipts of the commands that the answer has sent so far, None where one was passed over."""
+        self.sent: list[int | None] = []
+        """Those of an earlier try at the same answer, which are found again."""
         self.reverted: list[list[int]] = []
         self.rule_table: dict[str, list[str]] = {}
         self.marks: set[bytes] = set()
@@ -132,7 +136,14 @@ class Bench:
         popup_id = max(self.popups)
         popup, kept = self.popups.pop(popup_id)
         answer = Answer(id=popup_id, state=state, **({"action": action} if action else {}))  # type: ignore[arg-type]
+        self.steps, self.sent = [], []
         await self.advisor.on_answer(self, self.view, popup, kept, answer)
+
+    async def answer_once_more(self, advisor: Any, popup: Popup, kept: Any, action: str) -> None:
+        """The answer is acted on by another daemon, as the one before was killed in the middle."""
+        self.advisor, self.steps, self.sent = advisor, [], self.steps
+        answer = Answer(id=popup.id, state="answered", action=action)
+        await advisor.on_answer(self, self.view, popup, kept, answer)
 
     @property
     def asking(self) -> Popup:
@@ -182,7 +193,13 @@ class Bench:
         self.popups.pop(popup_id, None)
 
     async def command(self, session: SessionView, name: str, args: Mapping[str, Any], *, note: str) -> int:
+        if (earlier := self._earlier()) is not None:
+            return earlier
         self.commands.append((name, args))
+        self.steps[-1] = self._carried_out(args)
+        return self.steps[-1]
+
+    def _carried_out(self, args: Mapping[str, Any]) -> int:
         before, after, problems = [], [], []
         for change in args["changes"]:
             path, options = change["path"], change["options"]
@@ -197,15 +214,20 @@ class Bench:
         self.receipts[len(self.receipts) + 1] = {**receipt, "state": state}
         return len(self.receipts)
 
+    async def earlier_command(self) -> int | None:
+        return self._earlier()
+
+    def _earlier(self) -> int | None:
+        self.steps.append(self.sent[len(self.steps)] if len(self.steps) < len(self.sent) else None)
+        return self.steps[-1]
+
     async def receipt(self, receipt_id: int) -> Mapping[str, Any]:
         return self.receipts[receipt_id]
 
     async def revert(self, receipt_ids: Sequence[int]) -> Sequence[int]:
         self.reverted.append(list(receipt_ids))
-        for receipt_id in reversed(receipt_ids):
-            for entry in self.receipts[receipt_id]["before"]:
-                self.options[entry["path"]].update(entry["options"])
-        return []
+        found = [self.receipts[receipt_id] for receipt_id in reversed(receipt_ids)]
+        return [self._carried_out({"changes": receipt["before"]}) for receipt in found]
 
     def beside(self) -> Bench:
         return self

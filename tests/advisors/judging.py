@@ -10,7 +10,7 @@ from bridge.core.memory import PLATFORMS, texture_bytes, usual_format
 from bridge.core.textures import TextureIntent
 from tests.advisors.examinations import imagined
 
-ALL = frozenset(TextureIntent.__struct_fields__)
+ALL = frozenset(TextureIntent.__struct_fields__) - {"filter"}
 SETTLED = TextureIntent(
     color_space="srgb", normal_convention="opengl", mipmaps=True, alpha="transparency", max_size=0
 )
@@ -20,6 +20,7 @@ AS_DATA = {"color_space": "linear"}
 
 
 def judged(examination: Any, file: str, decides: frozenset[str] = ALL, limit: int = 4096, packed: Any = None,
+           srgb_kinds: Any = frozenset(), resizes: bool = False,
            **present: Any) -> dict[str, Finding]:  # fmt: skip
     def memory(intent: TextureIntent) -> Any:
         image = examination.inspection
@@ -31,7 +32,16 @@ def judged(examination: Any, file: str, decides: frozenset[str] = ALL, limit: in
         }
 
     settings = TextureIntent(**present).over(SETTLED)
-    texture = subject(examination, file, present=settings, decides=decides, max_size=limit, memory=memory)
+    texture = subject(
+        examination,
+        file,
+        present=settings,
+        decides=decides,
+        max_size=limit,
+        srgb_kinds=srgb_kinds,
+        resizes=resizes,
+        memory=memory,
+    )
     return {finding.code: finding for finding in find(texture, packed)}
 
 

@@ -132,12 +132,24 @@ def test_vectors_that_are_imported_as_normals_are_left_alone_whatever_the_model_
 class TestData:
     @pytest.mark.parametrize("kind", ["roughness", "ao", "height", "specular"])
     def test_grey_data_that_is_read_as_srgb_is_found(self, found: Any, kind: str) -> None:
-        finding = found("r.png", pictures.grey(), kind)["data_as_srgb"]
+        assert "data_as_srgb" not in found("r.png", pictures.grey(), kind), "stone can be grey, too"
+        finding = found(f"rock_{kind}.png", pictures.grey(), kind)["data_as_srgb"]
         assert finding.intent == TextureIntent(color_space="linear")
         assert (finding.sentence, finding.rank) == ("data_as_srgb", WRONG)
 
     def test_coloured_reflection_is_a_colour_and_left_alone(self, found: Any) -> None:
         assert not found("armour_spec.png", pictures.noise(3), "specular")
+
+    def test_data_that_the_engine_reads_as_colours_is_left_alone(self, found: Any) -> None:
+        told = {"srgb_kinds": frozenset({"specular"})}
+        assert "data_as_srgb" not in found("rock_specular.png", pictures.grey(), "specular", **told)
+        assert "data_as_srgb" in found("rock_ao.png", pictures.grey(), "ao", **told)
+
+    def test_packed_data_that_only_pixels_speak_for_is_left_alone(self, found: Any) -> None:
+        assert "data_as_srgb" not in found("wood.png", pictures.noise(3), "packed")
+        assert "data_as_srgb" in found("wood_mask.png", pictures.noise(3), "packed")
+        # Perhaps occlusion, perhaps one of a series: nothing that is packed.
+        assert "data_as_srgb" not in found("lantern_a.png", pictures.noise(3), "packed")
 
     def test_packed_data_that_is_read_as_srgb_is_found_with_what_its_channels_mean(self, found: Any) -> None:
         finding = found("crate_orm.png", pictures.packed("orm"), "packed")["data_as_srgb"]

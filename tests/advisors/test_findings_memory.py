@@ -32,10 +32,17 @@ class TestMipmaps:
         facts = {"width": 1024, "entropy": 7.0}
         assert not imagine("ui/screen.png", "ui", facts, compression="block")
 
-    def test_a_sprite_keeps_its_mipmaps_unless_the_engine_knows_it_as_one(self, found: Any) -> None:
+    def test_a_sprite_keeps_its_mipmaps_as_it_may_be_seen_from_afar(self, found: Any) -> None:
         assert not found("hero.png", pictures.noise(4), "sprite")
-        assert "ui_mipmaps" in found("hero.png", pictures.noise(4), "sprite", kind="sprite")
-        assert "ui_mipmaps" in found("hero.png", pictures.noise(4), None, kind="sprite")
+        assert not found("hero.png", pictures.noise(4), "sprite", kind="sprite")
+
+    def test_what_the_engine_knows_as_an_interface_needs_none(self, found: Any) -> None:
+        assert "ui_mipmaps" in found("hero.png", pictures.noise(4), "sprite", kind="ui")
+        assert "ui_mipmaps" in found("hero.png", pictures.noise(4), None, kind="ui")
+
+    def test_blocks_are_no_sign_of_3d_where_the_engine_knows_it_as_2d(self, found: Any) -> None:
+        facts = {"width": 1024, "entropy": 7.0}
+        assert "ui_mipmaps" in imagine("ui/screen.png", "ui", facts, compression="block", kind="sprite")
 
     @pytest.mark.parametrize(
         ("file", "kind"),
@@ -130,6 +137,16 @@ class TestMemory:
         facts = {"width": 64, "height": 128, "entropy": 2.5, "channels": 4, "alpha": USED}
         finding = imagine("sprites/a.png", "sprite", facts, compression=compression)["pixel_art_blocks"]
         assert (finding.intent, finding.rank) == (TextureIntent(compression="lossless"), WRONG)
+
+    def test_where_the_engine_knows_how_texels_are_shown_only_squares_are_pixel_art(self) -> None:
+        facts = {"width": 1024, "height": 1024, "entropy": 2.5, "channels": 4, "alpha": USED}
+        known = {"decides": ALL | {"filter"}, "compression": "block"}
+        assert "pixel_art_blocks" not in imagine("sprites/a.png", "sprite", facts, **known, filter="linear")
+        assert "pixel_art_blocks" in imagine("sprites/a.png", "sprite", facts, **known, filter="nearest")
+
+    def test_what_its_size_keeps_out_of_blocks_is_left_alone(self) -> None:
+        facts = {"width": 1, "height": 1, "entropy": 2.5, "channels": 4, "alpha": USED}
+        assert "pixel_art_blocks" not in imagine("sprites/a.png", "sprite", facts, compression="block")
 
     def test_a_small_picture_that_may_be_a_map_of_something_in_3d_keeps_its_blocks(self) -> None:
         facts = {"width": 64, "height": 64, "entropy": 2.5}

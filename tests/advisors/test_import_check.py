@@ -13,7 +13,7 @@ import pytest
 
 from bridge.advisors.import_check import RACY_NS, settled_stamp, stamp
 from bridge.advisors.import_flow import TextureImportAdvisor
-from bridge.api import Answer, TextureAsset
+from bridge.api import TextureAsset
 from tests.advisors import pictures
 from tests.advisors.desk import WRONG, Bench, FakeEngine
 from tests.advisors.test_import_flow import normal
@@ -146,13 +146,24 @@ async def test_always_holds_for_what_has_changed_too(bench: Bench) -> None:
 async def test_an_answer_that_is_acted_on_once_more_takes_its_own_change_for_none(bench: Bench) -> None:
     path = normal(bench)
     await bench.imported(path)
-    ((popup_id, (popup, state)),) = bench.popups.items()
+    ((popup, state),) = bench.popups.values()
     await bench.answer("apply")
-    bench.advisor = TextureImportAdvisor()
-    answer = Answer(id=popup_id, state="answered", action="apply")
-    await bench.advisor.on_answer(bench, bench.view, popup, state, answer)
+    await bench.answer_once_more(TextureImportAdvisor(), popup, state, "apply")
     assert [popup.title for popup in bench.shown[1:]] == ["Applied to rock_n.png"] * 2
-    assert bench.commands[0] == bench.commands[1]
+    assert len(bench.commands) == 1
+
+
+async def test_what_changed_after_it_was_set_is_told_as_set_by_an_answer_that_is_acted_on_once_more(
+    bench: Bench,
+) -> None:
+    path = normal(bench)
+    await bench.imported(path)
+    ((popup, state),) = bench.popups.values()
+    await bench.answer("apply")
+    replace(bench, path)
+    await bench.answer_once_more(TextureImportAdvisor(), popup, state, "apply")
+    assert len(bench.commands) == 1
+    assert [(toast.title, toast.body) for toast in bench.shown[1:]] == [("Applied to rock_n.png", "")] * 2
 
 
 async def test_settings_that_cant_be_read_here_keep_nobody_from_applying(
@@ -173,9 +184,30 @@ async def test_of_what_has_no_import_file_the_content_counts_alone(
 ) -> None:
     path = normal(bench)
     await bench.imported(path)
-    monkeypatch.setattr(Files, "texture", lambda *_: None)
+    monkeypatch.setattr(Files, "texture", lambda *_: TextureAsset(path, "textures/rock_n.png"))
     await bench.answer("apply")
     assert bench.options[path]["normal_map"] is True
+
+
+@pytest.mark.parametrize(
+    ("locale", "says"),
+    [
+        ("en", "isn't imported as a texture any more, so nothing was set"),
+        ("zh-CN", "已不再作为贴图导入，因此未作任何设置"),
+    ],
+)
+async def test_what_is_imported_as_something_else_since_is_told_so_and_left_alone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, locale: str, says: str
+) -> None:
+    bench.view = msgspec.structs.replace(bench.view, locale=locale)
+    path, other = normal(bench), normal(bench, "lut_n.png")
+    await bench.imported(path, other)
+    real = Files.texture
+    monkeypatch.setattr(Files, "texture", lambda *args: None if args[-1] == "lut_n.png" else real(*args))
+    await bench.answer("apply")
+    assert bench.options[path]["normal_map"] is True and bench.options[other] == WRONG
+    assert bench.asking.body == f"`res://lut_n.png`: {says}"
+    assert len(bench.shown) == 2
 
 
 async def test_a_plugin_that_reads_no_single_texture_is_no_trouble(

@@ -11,6 +11,7 @@ import pytest
 
 from bridge.advisors.import_flow import TextureImportAdvisor
 from bridge.api import Popup, RequestError
+from bridge.core import errors
 from tests.advisors import pictures
 from tests.advisors.desk import WRONG, Bench
 
@@ -278,8 +279,6 @@ class TestAnswers:
     async def test_a_rule_that_cant_be_kept_is_told_and_the_changes_are_made_all_the_same(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from bridge.core import errors
-
         async def refuse(*_: Any) -> None:
             raise RequestError(errors.BAD_INPUT, message="popbridge.toml, line 3: invalid value.")
 
@@ -295,8 +294,6 @@ class TestAnswers:
         )  # fmt: skip
 
     async def test_an_undo_that_fails_says_why(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        from bridge.core import errors
-
         async def gone(receipt_ids: Any) -> Any:
             raise RequestError(errors.EDITOR_GONE, editor="Godot")
 
@@ -305,6 +302,48 @@ class TestAnswers:
         monkeypatch.setattr(bench, "revert", gone)
         await bench.answer("undo")
         assert bench.asking.body == "Godot isn't connected."
+
+    async def test_an_undo_that_the_editor_refuses_for_a_file_says_so(self, bench: Bench) -> None:
+        paths = [normal(bench), normal(bench, "wall_n.png")]
+        await bench.imported(*paths)
+        await bench.answer("apply")
+        bench.refused[paths[1]] = "the file is read-only"
+        await bench.answer("undo")
+        assert bench.options[paths[0]] == WRONG
+        assert (bench.asking.title, bench.asking.body) == (
+            "Some of the change couldn't be undone", "`res://wall_n.png`: the file is read-only",
+        )  # fmt: skip
+
+    async def test_an_undo_that_the_editor_refuses_altogether_says_so_in_chinese(self, bench: Bench) -> None:
+        bench.view = msgspec.structs.replace(bench.view, locale="zh-CN")
+        path = normal(bench)
+        await bench.imported(path)
+        await bench.answer("apply")
+        bench.refused[path] = "文件为只读"
+        await bench.answer("undo")
+        assert (bench.asking.title, bench.asking.severity) == ("无法撤销更改", "error")
+        assert bench.asking.body == "`res://textures/rock_n.png`: 文件为只读"
+
+    @pytest.mark.parametrize(
+        ("locale", "says"),
+        [
+            ("en", "it was put back already, by receipt 2: 'popbridge revert 2' brings the change back."),
+            ("zh-CN", "它已由回执 2 撤销：如需重新应用该更改，可用 'popbridge revert 2'。"),
+        ],
+    )
+    async def test_an_undo_of_what_was_put_back_meanwhile_says_so(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch, locale: str, says: str
+    ) -> None:
+        async def refused(receipt_ids: Any) -> Any:
+            reason = "it was put back already, by receipt 2: `popbridge revert 2` brings the change back"
+            raise RequestError(errors.UNSUPPORTED, name="Receipt 1", reason=reason)
+
+        bench.view = msgspec.structs.replace(bench.view, locale=locale)
+        await bench.imported(normal(bench))
+        await bench.answer("apply")
+        monkeypatch.setattr(bench, "revert", refused)
+        await bench.answer("undo")
+        assert bench.asking.body.removeprefix("Receipt 1: ") == says
 
 
 class TestOverlaps:
@@ -366,8 +405,6 @@ class TestOverlaps:
     async def test_what_a_popup_that_couldnt_be_shown_asked_is_asked_by_the_next(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from bridge.core import errors
-
         async def full(*_: Any) -> int:
             raise RequestError(errors.OVERLOADED, open=256)
 

@@ -17,6 +17,7 @@ from bridge.advisors.import_flow import TextureImportAdvisor
 from bridge.advisors.import_parts import Advice, Gist, packed, parted, portions
 from bridge.api import Answer, RequestError, TextureIntent
 from bridge.core import errors
+from tests.advisors import pictures
 from tests.advisors.desk import Bench
 from tests.advisors.test_import_flow import normal
 
@@ -143,3 +144,53 @@ async def test_a_receipt_that_cant_be_read_costs_no_other_portion_its_undo(
     assert bench.asking.title == "Applied to 2 textures" and "is damaged" in bench.asking.body
     await bench.answer("undo")
     assert bench.reverted == [[1, 3]]
+
+
+class TestOnceMore:
+    """An answer about several portions, acted on again by another daemon, as the first was killed."""
+
+    @pytest.fixture
+    async def kept(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
+        monkeypatch.setattr(import_parts, "MAX_CHANGES", 2)
+        await bench.imported(*(normal(bench, f"{name}_n.png") for name in "abcdef"))
+        ((popup, state),) = bench.popups.values()
+        return popup, state
+
+    async def once_more(self, bench: Bench, kept: tuple[Any, Any]) -> list[list[str]]:
+        """Acts on it; gives what was sent in all, by portion."""
+        await bench.answer_once_more(TextureImportAdvisor(), *kept, "apply")
+        return [[change["path"][6] for change in args["changes"]] for _, args in bench.commands]
+
+    async def killed_at(self, bench: Bench, portion: int) -> None:
+        class Killed(BaseException):
+            pass
+
+        async def command(*args: Any, **named: Any) -> int:
+            if len(bench.commands) == portion:
+                raise Killed
+            return await real(*args, **named)
+
+        real = bench.command
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(bench, "command", command)
+            await bench.answer("apply")
+
+    async def test_a_file_that_has_changed_since_shifts_no_portion(
+        self, bench: Bench, kept: tuple[Any, Any]
+    ) -> None:
+        await self.killed_at(bench, 2)
+        pictures.save(bench.root / "a_n.png", pictures.normal_map(64))
+        assert await self.once_more(bench, kept) == [["a", "b"], ["c", "d"], ["e", "f"]]
+        assert bench.receipts[3]["before"][0]["path"] == "res://e_n.png"
+
+    async def test_of_a_portion_whose_files_have_all_changed_only_what_was_sent_counts(
+        self, bench: Bench, kept: tuple[Any, Any]
+    ) -> None:
+        await self.killed_at(bench, 1)
+        for name in "abcd":
+            pictures.save(bench.root / f"{name}_n.png", pictures.normal_map(64))
+        assert await self.once_more(bench, kept) == [["a", "b"], ["e", "f"]]
+        toast = next(popup for popup in bench.shown if popup.kind == "texture.applied")
+        assert toast.title == "Applied to 4 textures"
+        assert [line[:9] for line in toast.body.splitlines()] == ["`res://c_", "`res://d_"]
+        assert bench.popups[toast.id][1]["receipts"] == [1, 2], "both can be undone"

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from bridge.advisors.import_flow import TextureImportAdvisor
@@ -29,6 +30,16 @@ class TestProjects:
         await bench.imported(normal(bench, "third_party/rock_n.png"), normal(bench))
         assert bench.ran == ["textures/rock_n.png"]
 
+    @pytest.mark.parametrize("file", ["./third_party/rock_n.png", "third_party//rock_n.png"])
+    async def test_it_is_obeyed_however_an_editor_writes_a_files_folder(
+        self, bench: Bench, file: str
+    ) -> None:
+        (bench.root / "popbridge.toml").write_text('[textures]\nignore = ["/third_party/"]\n')
+        await bench.event(
+            {"assets": [{**bench.asset(normal(bench, "third_party/rock_n.png")), "file": file}]}
+        )
+        assert bench.ran == []
+
     async def test_the_projects_own_limit_comes_before_the_bridges(self, bench: Bench) -> None:
         (bench.root / "popbridge.toml").write_text("[textures]\nmax_size = 64\n")
         await bench.imported(normal(bench))
@@ -43,6 +54,19 @@ class TestProjects:
         told = [popup for popup in bench.shown if popup.kind == "texture.project_file"]
         assert len(told) == 1 and "popbridge.toml, line 1: " in told[0].body
         assert bench.shown[-1].title == "2 textures could be imported better"
+
+    async def test_a_chinese_editor_reads_in_chinese_what_is_wrong_with_the_projects_file(
+        self, bench: Bench
+    ) -> None:
+        bench.view = msgspec.structs.replace(bench.view, locale="zh-CN")
+        (bench.root / "popbridge.toml").write_text("[[always]]\nfolder = '..'\nadvice = ['too_large']\n")
+        await bench.imported(normal(bench))
+        (told,) = [popup for popup in bench.shown if popup.kind == "texture.project_file"]
+        assert told.title == "无法读取项目的规则"
+        assert told.body == (
+            f"{bench.root / 'popbridge.toml'} 的 always[0] 有误："
+            "'folder' 为 '..'：请从项目根目录写起，例如 'textures/rock'。请更正，未作任何更改。"
+        )
 
     async def test_the_other_maps_of_a_material_are_evidence_and_other_files_arent(
         self, bench: Bench
@@ -102,6 +126,13 @@ class TestBadInput:
         pictures.save(bench.root.parent / "outside_n.png", pictures.normal_map())
         asset = {"path": "res://x", "file": file, "type": "texture", "options": WRONG}
         await bench.event({"assets": [asset]})
+        assert (bench.ran, bench.shown) == ([], [])
+
+    async def test_a_file_that_isnt_named_from_the_root_is_never_opened(self, bench: Bench) -> None:
+        normal(bench)
+        for file in (str(bench.root / "textures/rock_n.png"), "textures/../textures/rock_n.png"):
+            asset = {"path": "res://x", "file": file, "type": "texture", "options": WRONG}
+            await bench.event({"assets": [asset]})
         assert (bench.ran, bench.shown) == ([], [])
 
     async def test_a_broken_image_doesnt_stop_the_others(self, bench: Bench) -> None:

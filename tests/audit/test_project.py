@@ -108,7 +108,7 @@ class Acme:
 
     def __init__(self, engine: str) -> None:
         self.engine = engine
-        self.editor = self
+        self.project = self
 
     def project_version(self, project: Path) -> str | None:
         return "1" if project.suffix == f".{self.engine}" else None

@@ -330,6 +330,27 @@ class TestAudit:
         code, _, err = popbridge("audit", str(project))
         assert code == 2 and one_line(err) and "popbridge.toml, line 1" in err
 
+    @pytest.mark.parametrize(
+        ("rule", "says"),
+        [
+            (
+                "folder = '../..'\nadvice = []",
+                "`folder` 为 `../..`：请从项目根目录写起，例如 `textures/rock`",
+            ),
+            (
+                "folder = '.'\nadvice = ['no_mipmap']",
+                "`advice` 中有 `no_mipmap`，但没有此代码的问题，相近的是 `no_mipmaps`",
+            ),
+        ],
+    )
+    def test_a_rule_that_can_mean_nothing_is_told_in_chinese_too(
+        self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch, rule: str, says: str
+    ) -> None:
+        monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+        (project / "popbridge.toml").write_text(f"[[always]]\n{rule}\n", encoding="utf-8")
+        code, _, err = popbridge("audit", str(project))
+        assert code == 2 and f"popbridge.toml 的 always[0] 有误：{says}。请更正，未作任何更改。" in err
+
     def test_a_fix_that_cannot_be_written_is_told_and_fails(
         self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -50,6 +50,7 @@ from bridge.core.texts import Phrases, Text
 from bridge.demo import texts as demo
 from bridge.host import Registry, load
 from bridge.paths import Paths
+from bridge.projectfile import NAME, read
 from bridge.server import serve as serve_
 from bridge.store.database import open_database, open_readonly
 from tests.accel.models.records import file, model
@@ -254,6 +255,22 @@ def test_what_sources_say_one_after_the_other_is_told_in_chinese() -> None:
     )
 
 
+PROJECT_FILES = (
+    b"# \xfc", b"colours = 1", b"[textures]\nmax_size = 0", b"[textures]\nignore = ['!a']",
+    b"[textures]\nignore = ['']", b"[textures\n", b"a = " + b"[" * 100_000, b"#" * (1 << 20) + b"#",
+    b"[[always]]\nfolder = 'a'", b"[[always]]\nfolder = 7\nadvice = []",
+    b"[[always]]\nfolder = '/a'\nadvice = []", b"[[always]]\nfolder = 'a'\nadvice = ['no_mipmap']",
+    b"[[always]]\nfolder = 'a'\nadvice = ['x']",
+)  # fmt: skip
+
+
+def _project(folder: Path, number: int, text: bytes) -> Path:
+    root = folder / f"project{number}"
+    root.mkdir()
+    (root / NAME).write_bytes(text)
+    return root
+
+
 NEW, OLD = {"res://a.png": {"mipmaps": True}}, {"res://a.png": {"mipmaps": False}}
 
 
@@ -266,6 +283,7 @@ def mistakes(folder: Path) -> Iterator[Callable[[], object]]:
     with contextlib.closing(sqlite3.connect(folder / "newer.db", isolation_level=None)) as connection:
         connection.execute("INSERT INTO _sqlite_migrations VALUES (99, 'popbridge', 'flying', '')")
     (folder / "damaged.db").write_bytes(b"no database at all" * 400)
+    yield from (functools.partial(read, _project(folder, *each)) for each in enumerate(PROJECT_FILES))
     yield lambda: ConnectionFile.read(folder / "none.json")
     yield lambda: ConnectionFile.read(folder / "file" / "none.json")
     yield lambda: ConnectionFile.read(folder / "bad.json")

@@ -50,6 +50,8 @@ class Daemon:
         self.blobs: dict[str, bytes] = {}
         self.fetched: list[str] = []
         self.refuse_resume = False
+        self.open_popups: list[int] | None = None
+        """What is open when a session is resumed; None as of a daemon that doesn't say so."""
         self.instance = "i1"
         """Another one is another daemon, that kept the session."""
         self.seq = 0
@@ -171,7 +173,8 @@ class Daemon:
             return
         self._socket = socket
         ready = {"type": "ready", "session": "s1", "resume_token": "r1", "resumed": resumed, "workloads": []}
-        await socket.send(msgpack.packb(ready))
+        said = {} if self.open_popups is None else {"popups": self.open_popups}
+        await socket.send(msgpack.packb({**ready, **said}))
 
     def _hello(self) -> dict[str, Any]:
         return {

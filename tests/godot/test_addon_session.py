@@ -51,6 +51,7 @@ async def test_a_project_behind_a_link_is_the_same_to_the_editor_and_to_its_stan
 async def test_an_answer_is_kept_until_it_is_confirmed(project: Project, home: Path) -> None:
     async with Daemon(home) as daemon, Editor(project, home, answer="later"):
         await daemon.hear_idle()
+        daemon.open_popups = []
         popup = await daemon.popup()
         answer = await daemon.hear("answer")
         assert answer == {"type": "answer", "id": popup["id"], "state": "answered", "action": "later"}
@@ -68,6 +69,27 @@ async def test_an_answer_is_kept_until_it_is_confirmed(project: Project, home: P
         await daemon.hear("identify")
         await daemon.hear_idle()
         assert sum(message["type"] == "answer" for message in daemon.said) == 2
+
+
+@pytest.mark.parametrize("says", [True, False])
+async def test_what_was_closed_while_the_editor_was_away_goes_from_its_screen(
+    project: Project, home: Path, says: bool
+) -> None:
+    async with Daemon(home) as daemon, Editor(project, home, answer="apply"):
+        await daemon.hear_idle()
+        still, closed = [await daemon.popup(actions=[{"id": "no", "label": "No"}]) for _ in range(2)]
+        await daemon.acknowledged(closed)
+        await daemon.stop()
+        daemon.open_popups = [still["id"]] if says else None
+        await daemon.start()
+        await daemon.hear("identify")
+        # Of each id one card is shown, and what is shown is answered at once where that can be.
+        for shown in (still, closed):
+            await daemon.popup(id=shown["id"])
+        last = await daemon.popup()
+        await daemon.hear("answer", lambda answer: answer["id"] == last["id"])
+        answers = [said["id"] for said in daemon.said if said["type"] == "answer"]
+        assert answers == ([closed["id"]] if says else []) + [last["id"]]
 
 
 async def test_a_session_that_the_daemon_lost_is_opened_anew(live: Live) -> None:

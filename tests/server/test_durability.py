@@ -201,3 +201,25 @@ async def test_a_daemon_killed_at_any_moment_loses_no_answer(process: ProcessDae
         return left == 0
 
     await asyncio.to_thread(until, settled, "all answers to be acted on")
+
+
+async def test_a_command_that_an_answer_has_no_reason_for_any_more_keeps_its_place(
+    process: ProcessDaemon, tmp_path: Path
+) -> None:
+    passing = tmp_path / "passing"
+    state = {"commands": 3, "passes": [0, 2], "passing": str(passing), "again": "done"}
+    async with session(process.start(), project=PROJECT) as wire:
+        shown = await popup(wire, state=state)
+        assert await answered(wire, shown) == "answered"
+        commands = [await wire.until("command") for _ in range(3)]
+        process.kill()
+    passing.touch()
+    async with session(process.start(), project=PROJECT, resume=resume(wire, shown["seq"])) as again:
+        for command in commands:
+            assert await again.until("command") == command
+            await again.send("result", id=command["id"], value=APPLIED)
+        assert (await again.until("popup"))["title"] == "done"
+        # And where none was sent, there is none.
+        assert await answered(again, await popup(again, state=state)) == "answered"
+        assert (await again.until("command"))["args"] == {"changes": [1]}
+    assert len(receipts(process)) == 4

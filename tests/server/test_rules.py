@@ -65,39 +65,39 @@ async def test_rules_that_are_added_at_once_are_written_together(
 
     monkeypatch.setattr(projectfile, "add_rules", add_rules)
     keeper = RuleKeeper(store)
-    wanted = {f"folder{number}": ["flat", "no_mipmaps"] for number in range(20)}
+    wanted = {f"folder{number}": ["test.flat", "no_mipmaps"] for number in range(20)}
     await asyncio.gather(
         *(keeper.add(view(root), folder, code) for folder, codes in wanted.items() for code in codes)
     )
     assert await keeper.of(view(root)) == wanted
     assert sum(written) == 40 and len(written) <= 2
-    await keeper.add(view(root), "late", "flat")
-    assert (await keeper.of(view(root)))["late"] == ["flat"]
+    await keeper.add(view(root), "late", "test.flat")
+    assert (await keeper.of(view(root)))["late"] == ["test.flat"]
 
 
 async def test_all_whose_rules_cant_be_written_are_told(store: Store, root: Path) -> None:
     (root / NAME).write_text(BROKEN)
     keeper = RuleKeeper(store)
-    wishes = [keeper.add(view(root), folder, "flat") for folder in ("a", "b")]
+    wishes = [keeper.add(view(root), folder, "test.flat") for folder in ("a", "b")]
     one, other = await asyncio.gather(*wishes, return_exceptions=True)
     for outcome in (one, other):
         assert isinstance(outcome, RequestError) and NAME in outcome.message
     assert one is not other
     (root / NAME).write_text("")
-    await keeper.add(view(root), "a", "flat")
-    assert await keeper.of(view(root)) == {"a": ["flat"]}
+    await keeper.add(view(root), "a", "test.flat")
+    assert await keeper.of(view(root)) == {"a": ["test.flat"]}
 
 
 async def test_a_rule_that_cant_be_written_costs_no_other(store: Store, root: Path) -> None:
     keeper = RuleKeeper(store)
     folders = ("a", "b\udcff", "c", "d\udcff", "e")
     outcomes = await asyncio.gather(
-        *(keeper.add(view(root), folder, "flat") for folder in folders), return_exceptions=True
+        *(keeper.add(view(root), folder, "test.flat") for folder in folders), return_exceptions=True
     )
     assert [type(one) for one in outcomes] == [
         type(None), UnicodeEncodeError, type(None), UnicodeEncodeError, type(None)
     ]  # fmt: skip
-    assert await keeper.of(view(root)) == {"a": ["flat"], "c": ["flat"], "e": ["flat"]}
+    assert await keeper.of(view(root)) == {"a": ["test.flat"], "c": ["test.flat"], "e": ["test.flat"]}
 
 
 async def test_a_change_by_hand_counts_at_once(store: Store, root: Path) -> None:
@@ -122,6 +122,16 @@ async def test_rules_from_before_there_was_a_file_move_there_once(store: Store, 
     assert (kept(store), kept(store, "q")) == ({}, {"textures": ["too_large"]})
     (root / NAME).unlink()
     assert await keeper.of(view(root)) == {}, "what people took away doesn't come back"
+
+
+async def test_a_mistake_that_was_corrected_is_logged_again_when_it_is_made_again(
+    store: Store, root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keeper = RuleKeeper(store)
+    for text in (BROKEN, "", BROKEN):
+        (root / NAME).write_text(text)
+        await keeper.of(view(root))
+    assert sum(f"{NAME}, line 1" in record.message for record in caplog.records) == 2
 
 
 async def test_a_mistake_in_the_file_is_logged_once_and_a_rule_is_refused_with_the_line(

@@ -271,6 +271,26 @@ async def test_a_restarted_daemon_lets_either_editor_answer(start: Start, tmp_pa
     assert await lines(log, 1) == ["answered yes -"]
 
 
+async def test_what_was_closed_while_an_editor_was_away_isnt_open_to_the_next_daemon_either(
+    start: Start, tmp_path: Path
+) -> None:
+    daemon = start()
+    async with editor(daemon.file, tmp_path) as second:
+        async with editor(daemon.file, tmp_path) as first:
+            assert "popups" not in first.ready
+            closed, still = await popup(first), await popup(first)
+        await second.until("popup", id=still["id"])
+        assert await answered(second, closed) == "answered"
+    await asyncio.to_thread(until, lambda: status(daemon, closed) == "settled", "it to be settled")
+    await asyncio.to_thread(daemon.stop)
+    daemon = start()
+    async with editor(daemon.file, tmp_path, resume=resume(first, still["seq"])) as again:
+        assert again.ready["popups"] == [still["id"]]
+        # What it showed of another's comes again.
+        async with editor(daemon.file, tmp_path, resume=resume(second, 99)) as other:
+            assert other.ready["popups"] == [] and (await other.until("popup"))["id"] == still["id"]
+
+
 async def test_a_popup_that_was_left_and_cant_be_read_costs_no_other(start: Start, tmp_path: Path) -> None:
     daemon = start(session__keep_s=0.1)
     async with editor(daemon.file, tmp_path) as wire:

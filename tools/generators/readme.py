@@ -31,4 +31,4 @@ def _page(path: Path, heads: tuple[str, ...]) -> str:
 def _row(adapter: Adapter) -> tuple[str, ...]:
     versions = adapter.versions.replace("<", "\\<").replace(">", "\\>")
     fields = ", ".join(sorted(adapter.texture_fields))
-    return adapter.engine.capitalize(), versions, adapter.name, ", ".join(adapter.capabilities), fields
+    return adapter.engine.capitalize(), versions, adapter.name, ", ".join(adapter.capabilities) or "-", fields

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 
+from bridge.advisors.project_texts import PATTERNS as PROJECT_FILE
+from bridge.advisors.texts import PUT_BACK
 from bridge.commands.run.reasons import ZH
 from bridge.commands.texts import SAID, audit, plugins, serve, settings
 from bridge.core.texts import Phrases
@@ -44,6 +46,7 @@ PATTERNS = (
     (r"The database (.+) can't be read \((?P<said>.*)\)\.", "无法读取数据库 {0}（{1}）。"),
     *((re.escape(reason), ZH[name]) for name, reason in REASONS.items()),
     *((rf"{re.escape(reason)} {SAID}", f"{ZH[name]}（{{0}}）") for name, reason in REASONS.items()),
+    *PROJECT_FILE,
     # What can't be put back.
     (r"Receipt (\d+) changed nothing\.", "回执 {0} 没有更改任何内容。"),
     (r"(.+) is no project that is known here any more\.", "{0} 已不再是已知的工程。"),
@@ -58,8 +61,7 @@ PATTERNS = (
      "{0}：{1} 后来又有改动（现为 {2}，当时设为 {3}）：没有撤销任何更改。"),
     (r"Receipt (\d+): (.+)\.", "回执 {0}：{1}。"),
     (r"its editor hasn't answered yet: (`.+`) tells once it has", "其编辑器尚未应答：应答后可用 {0} 查看"),
-    (r"it was put back already, by receipt (\d+): (`.+`) brings the change back",
-     "它已由回执 {0} 撤销：如需重新应用该更改，可用 {1}"),
+    PUT_BACK,
     (r"it changed nothing \((\w+)\), so that nothing can be put back",
      "它没有更改任何内容（{0}），没有可撤销的内容"),
     (r"An editor with the project '(?P<project>.+)' isn't connected\.", "没有打开工程“{0}”的编辑器连接。"),

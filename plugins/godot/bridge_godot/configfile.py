@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import re
-import shutil
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from stat import S_ISREG
 from typing import Self
 
-from bridge.api import replace_file
-
-WRITABLE = 0o222
-"""The rights of which one at least makes a file writable; Windows' attribute is all of them."""
-MAX_BYTES = 16 << 20
-"""No file of this kind that an editor has written is nearly so large."""
+from bridge.api import read_text, write_text
 
 _SECTION = re.compile(r"\[([^\]\r\n]*)\][ \t]*(?:\r\n|\r|\n|$)")
 _KEY = re.compile(r'(?:"((?:[^"\\]|\\.)*)"|([^\s;\["=][^\r\n="]*?))[ \t]*=')
@@ -58,32 +49,12 @@ class ConfigText:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Raises OSError, also for what is no regular file (to open a pipe is to wait) or far too large."""
-        found = path.stat()
-        if not S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file", str(path))
-        if found.st_size > MAX_BYTES:
-            raise OSError(errno.EFBIG, f"it has more than {MAX_BYTES >> 20} MiB", str(path))
-        return cls(path.read_bytes().decode("utf-8", "surrogateescape"))
+        """Raises OSError, as `read_text` does."""
+        return cls(read_text(path))
 
     def write(self, path: Path) -> None:
-        """In one step, so that an editor that looks at the same time never reads half of it.
-
-        A link stays one: the file that it leads to is written. Raises OSError, also for what is read-only:
-        so version control marks what isn't checked out, and a folder's rights alone would let it be replaced.
-        """
-        path = path.resolve()
-        if path.exists() and not path.stat().st_mode & WRITABLE:
-            raise PermissionError(errno.EACCES, "it is read-only", str(path))
-        # A name of its own: that of the file may be as long as names can be.
-        draft = path.with_name(f".{uuid.uuid4().hex}.popbridge-new")
-        try:
-            draft.write_bytes(self.text.encode("utf-8", "surrogateescape"))
-            if path.exists():
-                shutil.copymode(path, draft)
-            replace_file(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
+        """In one step. Raises OSError, as `write_text` does."""
+        write_text(path, self.text)
 
     @property
     def newline(self) -> str:

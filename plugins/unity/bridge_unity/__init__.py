@@ -1,1 +1,1 @@
-"""PopBridge for Unity: its version strings; the adapter comes with its editor package."""
+"""PopBridge for Unity: its version strings and the import settings of its textures."""

@@ -60,7 +60,9 @@ func _connect_parts():
 	_popups.connect("answered", _session, "answer")
 
 
-func _on_opened(_ready):
+func _on_opened(welcome: Dictionary):
+	if welcome.has("popups"):
+		_popups.close_others(welcome.popups)
 	_phase.forget()
 	_assets.report_missed(_connection)
 

@@ -62,6 +62,13 @@ func close(popup_id: int):
 	_focus_first()
 
 
+# All but these were closed while the editor was away; an answer that isn't confirmed yet is sent again.
+func close_others(popup_ids: Array):
+	for popup_id in _open.keys():
+		if not _open[popup_id].settled and not popup_ids.has(popup_id):
+			close(popup_id)
+
+
 func close_all():
 	for popup_id in _open.keys():
 		close(popup_id)

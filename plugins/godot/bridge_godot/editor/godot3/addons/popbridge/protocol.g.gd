@@ -79,7 +79,7 @@ const CLIENT_MESSAGES = {
 
 const SERVER_MESSAGES = {
 	"hello": {"required": {"protocol": "int", "features": "list", "server": "map", "limits": "map", "heartbeat_s": "float", "auth": "map"}, "optional": {}},
-	"ready": {"required": {"session": "str", "resume_token": "str", "resumed": "bool", "workloads": "list"}, "optional": {"adapter": "map", "notice": "str"}},
+	"ready": {"required": {"session": "str", "resume_token": "str", "resumed": "bool", "workloads": "list"}, "optional": {"adapter": "map", "notice": "str", "popups": "list"}},
 	"accepted": {"required": {"id": "int", "job": "str"}, "optional": {}},
 	"progress": {"required": {"id": "int", "fraction": "float"}, "optional": {"stage": "str", "partial": "any"}},
 	"result": {"required": {"id": "int", "value": "any"}, "optional": {"seq": "int", "outputs": "list", "meta": "map"}},

@@ -69,7 +69,9 @@ func _connect_parts() -> void:
 	_popups.answered.connect(_session.answer)
 
 
-func _on_opened(_ready: Dictionary) -> void:
+func _on_opened(welcome: Dictionary) -> void:
+	if welcome.has("popups"):
+		_popups.close_others(welcome.popups)
 	_phase.forget()
 	_assets.report_missed()
 

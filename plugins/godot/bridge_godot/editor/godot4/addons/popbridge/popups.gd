@@ -61,6 +61,13 @@ func close(popup_id: int) -> void:
 	_focus_first()
 
 
+# All but these were closed while the editor was away; an answer that isn't confirmed yet is sent again.
+func close_others(popup_ids: Array) -> void:
+	for popup_id: int in _open.keys():
+		if not _open[popup_id].settled and not popup_ids.has(popup_id):
+			close(popup_id)
+
+
 func close_all() -> void:
 	for popup_id: int in _open.keys():
 		close(popup_id)

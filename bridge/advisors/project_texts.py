@@ -1,0 +1,44 @@
+"""What is said of mistakes in a project's own file, in Chinese: those who find them say it in English."""
+
+from __future__ import annotations
+
+from bridge.core.texts import Phrases
+
+FILE = r"(?P<file>.+popbridge\.toml)"
+
+PATTERNS = (
+    (rf"{FILE}, line (?P<line>\d+): isn't UTF-8\. Save it as UTF-8\.",
+     "{0} 第 {1} 行不是 UTF-8：请以 UTF-8 保存。"),
+    (rf"{FILE}, line (?P<line>\d+): (?P<said>.+)\. Correct it; nothing was changed\.",
+     "{0} 第 {1} 行有误（{2}）：请更正，未作任何更改。"),
+    (rf"{FILE}: (?P<place>[\w.\[\]]+): (.+)\. Correct it; nothing was changed\.",
+     "{0} 的 {1} 有误：{2}。请更正，未作任何更改。"),
+    (rf"{FILE}: (.+)\. Correct it; nothing was changed\.", "{0} 有误：{1}。请更正，未作任何更改。"),
+    (rf"{FILE} is nested far too deeply\. Correct it; nothing was changed\.",
+     "{0} 的嵌套过深：请更正，未作任何更改。"),
+    (rf"{FILE}: no such rule can be kept: (.+)\.", "{0} 无法保存这样的规则：{1}。"),
+    (rf"{FILE} changes all the time: save it, close it, and answer once more\.",
+     "{0} 一直在变化：请保存并关闭它，然后重新作答。"),
+    (rf"{FILE} can't be edited safely: add the rule by hand\.", "无法安全地编辑 {0}：请手动添加规则。"),
+    (rf"{FILE} can't be read: it is no regular file\.", "无法读取 {0}：它不是普通文件。"),
+    (rf"{FILE} can't be read \((?P<said>.*)\)\.", "无法读取 {0}（{1}）。"),
+    (rf"{FILE} has more than (?P<size>\d+) MiB: it can't be a list of rules\.",
+     "{0} 超过 {1} MiB：不可能是规则列表。"),
+    (rf"{FILE} can't be written \(it is read-only\)\.", "{0} 为只读，无法写入。"),
+    (rf"{FILE} can't be written \((?P<said>.*)\)\.", "无法写入 {0}（{1}）。"),
+    (r"`ignore` has `(?P<pattern>.*)`, but `!` takes nothing in again here",
+     "`ignore` 中有 `{0}`，但这里不能用 `!` 重新包含"),
+    (r"`ignore` has `(?P<pattern>.*)`, which names nothing", "`ignore` 中的 `{0}` 不指任何文件"),
+    (r"`folder` is `(?P<folder>.*)`: name it from the project's root, as in `(?P<example>.+)`",
+     "`folder` 为 `{0}`：请从项目根目录写起，例如 `{1}`"),
+    (r"`advice` has `(?P<code>.*)`, but no finding has that code; `(?P<near>\w+)` is near",
+     "`advice` 中有 `{0}`，但没有此代码的问题，相近的是 `{1}`"),
+    (r"`advice` has `(?P<code>.*)`, but no finding has that code; there are (?P<codes>.+)",
+     "`advice` 中有 `{0}`，但没有此代码的问题，已知的有 {1}"),
+    (r"object contains unknown field `(?P<field>.*)`", "没有名为 `{0}` 的项"),
+    (r"object missing required field `(?P<field>.*)`", "缺少 `{0}`"),
+    (r"expected `(?P<wanted>.+)`, got `(?P<found>.+)`", "应为 `{0}`，而不是 `{1}`"),
+    (r"expected `(?P<wanted>.+)`", "应为 `{0}`"),
+)  # fmt: skip
+"""What is said, and its Chinese; what a parser says of a line stays in its own words."""
+PHRASES = Phrases(PATTERNS)

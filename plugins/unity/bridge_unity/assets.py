@@ -1,0 +1,159 @@
+"""A project's textures as Unity sees them: which files they are, and how each is imported."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bridge.api import TextureAsset, UserError, walk
+from bridge_unity import importers, projects
+from bridge_unity.metafile import PLATFORMS, SUFFIX, MetaFile, Place, UnknownSyntaxError
+
+IMAGES = (
+    ".bmp", ".dds", ".exr", ".gif", ".hdr", ".jpeg", ".jpg", ".ktx", ".png", ".psd", ".tga", ".tif", ".tiff",
+)  # fmt: skip
+"""The files that Unity takes for textures and that are known here, in lower case."""
+READY = "IHVImageFormatImporter"
+"""What takes DDS and KTX as they are."""
+BAKED = ("Lightmap", "DirectionalLightmap", "Shadowmask")
+"""Texture types of what Unity itself computes: nobody chooses their settings."""
+REMEDY = "correct it, or import the texture anew in Unity"
+OLDEST = 4
+"""`serializedVersion` of Unity 5.5; before, a file had other keys, which Unity translates."""
+
+
+def textures(project: Path) -> Iterator[TextureAsset]:
+    """Each texture of the project, folder by folder; what is imported as something else is passed over."""
+    names, gamma = projects.Names(project), projects.is_gamma(project)
+    for found in walk(project, projects.skip(project)):
+        if found.problem:
+            yield TextureAsset(names.path(found.file), found.file, problem=found.problem)
+        elif found.file.lower().endswith(IMAGES) and (asset := _texture(project, names, found.file)):
+            yield _in_gamma(asset) if gamma else asset
+
+
+def texture(project: Path, file: str) -> TextureAsset | None:
+    """One of them; None where it is imported as something else. A file without settings has no options."""
+    asset = _texture(project, projects.Names(project), file)
+    return _in_gamma(asset) if asset and projects.is_gamma(project) else asset
+
+
+def _in_gamma(asset: TextureAsset) -> TextureAsset:
+    options = asset.options and {**asset.options, importers.COLOR_SPACE: "Gamma"}
+    return TextureAsset(asset.path, asset.file, options, asset.problem)
+
+
+def _texture(project: Path, names: projects.Names, file: str) -> TextureAsset | None:
+    meta, path = project / (file + SUFFIX), names.path(file)
+    try:
+        found = MetaFile.read(meta)
+        if found.importer in ("", READY):
+            return TextureAsset(path, file)
+        if found.importer != importers.IMPORTER:
+            return None
+        problem = stale(found)
+        known = {} if problem else options(found)
+    except FileNotFoundError:
+        return TextureAsset(path, file)
+    except OSError as error:
+        return TextureAsset(path, file, problem=f"{meta.name} can't be read ({error.strerror})")
+    except UnknownSyntaxError as error:
+        return TextureAsset(path, file, problem=f"{meta.name} has {error}")
+    if problem:
+        return TextureAsset(path, file, problem=f"{meta.name} {problem}")
+    if known.get("textureType") in BAKED:
+        return None
+    return TextureAsset(path, file, known)
+
+
+def stale(found: MetaFile) -> str:
+    """Why a file's settings aren't what they are called; empty where they are."""
+    text = found.value(("serializedVersion",)) or "0"
+    if text.isdecimal() and int(text) >= OLDEST:
+        return ""
+    return "was written by Unity 5.4 or older: change any setting of it in Unity, and apply it"
+
+
+def options(found: MetaFile) -> dict[str, Any]:
+    """The settings that are known here, in the names of Unity's scripts. Raises UnknownSyntaxError.
+
+    Of the platforms only the default and those that are overridden: the others' have no effect.
+    """
+    known = {name: _value(found, one, one.place) for name, one in importers.SETTINGS.items()}
+    for platform in found.platforms:
+        own = {
+            f"{platform}.{name}": _value(found, one, (PLATFORMS, platform, *one.place))
+            for name, one in importers.PLATFORM_SETTINGS.items()
+        }
+        if platform == importers.DEFAULT or own[f"{platform}.overridden"] is True:
+            known |= own
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def change(project: Path, path: str, wanted: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Writes settings of the texture that Unity calls `path`; gives them as they were, and as they are.
+
+    None takes one away. Raises UserError.
+    """
+    meta = _meta(project, path)
+    found = _changeable(meta, path)
+    before = values(found, wanted)
+    todo = [(importers.setting(name).place, _text(name, value)) for name, value in wanted.items()]
+    try:
+        made = found.changed(todo)
+        made.write(meta)
+    except UnknownSyntaxError as error:
+        raise UserError(f"{meta.name} has {error}: {REMEDY}.") from None
+    except OSError as error:
+        raise UserError(f"{meta.name} can't be written: {error.strerror}.") from None
+    return before, values(made, wanted)
+
+
+def _changeable(meta: Path, path: str) -> MetaFile:
+    """The settings of the texture that Unity calls `path`. Raises UserError where they have to stay."""
+    try:
+        found = MetaFile.read(meta)
+        # Where one of them is of unknown syntax, none is changed.
+        options(found)
+    except FileNotFoundError:
+        raise UserError(f"{path} isn't imported: open the project in Unity once.") from None
+    except OSError as error:
+        raise UserError(f"{meta.name} can't be read: {error.strerror}.") from None
+    except UnknownSyntaxError as error:
+        raise UserError(f"{meta.name} has {error}: {REMEDY}.") from None
+    if found.importer != importers.IMPORTER:
+        raise UserError(f"{path} is imported as {found.importer or 'nothing'}, not as a texture.")
+    if problem := stale(found):
+        raise UserError(f"{meta.name} {problem}.")
+    return found
+
+
+def values(found: MetaFile, names: Mapping[str, Any]) -> dict[str, Any]:
+    """What settings are now; None for what the file doesn't have. Raises UserError for unknown ones."""
+    settings = {name: importers.setting(name) for name in names}
+    return {name: _value(found, one, one.place) for name, one in settings.items()}
+
+
+def _value(found: MetaFile, one: importers.Setting, place: Place) -> Any:
+    text = found.value(place)
+    return None if text is None else importers.from_file(one, text)
+
+
+def _text(name: str, value: Any) -> str | None:
+    return None if value is None else importers.to_file(name, importers.setting(name), value)
+
+
+def _meta(project: Path, path: str) -> Path:
+    """The settings' file of a texture. Raises UserError for what is none of the project's."""
+    file = project / projects.Names(project).place(path)
+    # Asked of the whole path: on Windows a drive or a backslash would lead out of the project too.
+    if project not in file.parents or ".." in file.relative_to(project).parts:
+        raise UserError(f"{path} isn't a path of this project; expected something like Assets/rock.png.")
+    meta = file.with_name(file.name + SUFFIX)
+    if not os.path.isfile(file):
+        raise UserError(f"{path} isn't there.")
+    if project.resolve() not in meta.resolve().parents:
+        raise UserError(f"{meta.name} is a link that leads out of the project.")
+    return meta

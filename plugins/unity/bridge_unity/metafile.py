@@ -1,0 +1,176 @@
+"""A `.meta` file's YAML: single values looked up and changed, every other byte left as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Self
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from bridge.api import UserError, read_text, write_text
+
+SUFFIX = ".meta"
+BOM = "\ufeff"
+PLATFORMS = "platformSettings"
+PLATFORM = "buildTarget"
+"""Of the list `platformSettings`, what tells its elements apart."""
+
+Place = tuple[str, ...]
+"""Keys from the importer's own down to a value; an element of `platformSettings` goes by its platform."""
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class UnknownSyntaxError(Exception):
+    """The text isn't what Unity writes; says where, without the file's name."""
+
+
+class MetaFile:
+    """One `.meta` file's text."""
+
+    def __init__(self, text: str) -> None:
+        """Raises UnknownSyntaxError."""
+        # libyaml counts characters from behind it.
+        self._mark = BOM if text.startswith(BOM) else ""
+        self.text = text.removeprefix(BOM)
+        self._root = _mapping(_compose(self.text))
+        self.importer = next((key for key in self._root if key.endswith("Importer")), "")
+        """Unity's name for how the file is imported, for example `TextureImporter`; empty for none."""
+        self._settings = _mapping(self._root[self.importer][1]) if self.importer else {}
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Raises OSError as `read_text` does, and UnknownSyntaxError."""
+        return cls(read_text(path))
+
+    def write(self, path: Path) -> None:
+        """In one step. Raises OSError, as `write_text` does."""
+        write_text(path, self._mark + self.text)
+
+    @property
+    def platforms(self) -> list[str]:
+        """The platforms that have settings, `DefaultTexturePlatform` among them, in the file's order."""
+        return [name for name, _ in self._platforms()]
+
+    def value(self, place: Place) -> str | None:
+        """A single value's text; None where there is none."""
+        found = self._find(place)
+        return found[1].value if found and isinstance(found[1], ScalarNode) else None
+
+    def changed(self, values: Sequence[tuple[Place, str | None]]) -> Self:
+        """The same file with other single values; None takes one away, and what isn't there is added.
+
+        Raises UserError where it can't be added, and UnknownSyntaxError where it couldn't be read then.
+        """
+        edits = [edit for place, value in values for edit in self._edits(place, value)]
+        text = self.text
+        for start, end, new in sorted(edits, key=lambda edit: edit[0], reverse=True):
+            text = text[:start] + new + text[end:]
+        return type(self)(self._mark + text)
+
+    def _edits(self, place: Place, value: str | None) -> Iterator[tuple[int, int, str]]:
+        found = self._find(place)
+        if found is not None:
+            key, node = found
+            # An alias (`*a`) stands before its key: what it names would change everywhere.
+            if not isinstance(node, ScalarNode) or node.start_mark.index < key.end_mark.index:
+                raise UserError(f"{place[-1]} holds more than one value: only Unity itself can change it.")
+            if value is None:
+                first = self._head_of(place) or key
+                yield self._line_start(first), self._next_line(node.end_mark.index), ""
+            else:
+                yield self._replacement(node, value)
+        elif value is not None:
+            yield self._addition(place, value)
+
+    def _replacement(self, node: Node, value: str) -> tuple[int, int, str]:
+        start, end = node.start_mark.index, node.end_mark.index
+        if start < end:
+            return start, end, value
+        # Nothing begins right behind the colon, before the space that Unity writes all the same.
+        rest = self.text[start : self._next_line(start)]
+        return start, start + len(rest) - len(rest.lstrip(" ")), f" {value}"
+
+    def _addition(self, place: Place, value: str) -> tuple[int, int, str]:
+        """Behind the first of its future neighbours, which is the place where the least can be wrong."""
+        around, lines = self._around(place[:-1]), [f"{place[-1]}: {value}"]
+        if around is None and len(place) == 2 and place[0] not in self._settings:
+            around, lines = self._settings, [f"{place[0]}:", f"  {lines[0]}"]
+        first = next(iter(around.values()), None) if around else None
+        if first is None or not self._is_one_line(*first):
+            raise UserError(f"there is no place for {place[-1]}: change any setting in Unity, and apply it.")
+        at = self._next_line(first[1].end_mark.index)
+        ends = self.text[at - 1 : at] == "\n"
+        indented = [" " * first[0].start_mark.column + line for line in lines]
+        new = self._newline.join(indented)
+        return at, at, f"{new}{self._newline}" if ends else f"{self._newline}{new}"
+
+    def _head_of(self, place: Place) -> Node | None:
+        """The key of the group that `place` is the only one of, which goes with it."""
+        alone = len(place) == 2 and len(self._around(place[:-1]) or {}) == 1
+        return self._settings[place[0]][0] if alone else None
+
+    def _is_one_line(self, key: Node, value: Node) -> bool:
+        """Whether a value has its line for itself, so that another can follow."""
+        before = self.text[self._line_start(key) : key.start_mark.index]
+        return not before.strip(" -") and bool(value.start_mark.line == value.end_mark.line)
+
+    def _find(self, place: Place) -> tuple[Node, Node] | None:
+        return (self._around(place[:-1]) or {}).get(place[-1])
+
+    def _around(self, place: Place) -> dict[str, tuple[Node, Node]] | None:
+        """The values beside which `place` leads."""
+        if not place:
+            return self._settings
+        if place[0] == PLATFORMS:
+            return next((found for name, found in self._platforms() if name == place[1]), None)
+        found = self._settings.get(place[0])
+        return _mapping(found[1]) if found and isinstance(found[1], MappingNode) else None
+
+    def _platforms(self) -> Iterator[tuple[str, dict[str, tuple[Node, Node]]]]:
+        listed = self._settings.get(PLATFORMS)
+        for node in listed[1].value if listed and isinstance(listed[1], SequenceNode) else ():
+            settings = _mapping(node)
+            if PLATFORM in settings:
+                yield str(settings[PLATFORM][1].value), settings
+
+    @property
+    def _newline(self) -> str:
+        return "\r\n" if "\r\n" in self.text else "\n"
+
+    def _line_start(self, node: Node) -> int:
+        return self.text.rfind("\n", 0, node.start_mark.index) + 1
+
+    def _next_line(self, index: int) -> int:
+        return (self.text.find("\n", index) + 1) or len(self.text)
+
+
+def _compose(text: str) -> Node | None:
+    try:
+        return yaml.compose(text, Loader=_LOADER)
+    except yaml.MarkedYAMLError as error:
+        raise UnknownSyntaxError(_in_line(error.problem_mark)) from None
+    except (yaml.YAMLError, UnicodeError, RecursionError):
+        raise UnknownSyntaxError(_in_line(None)) from None
+
+
+def _mapping(node: Node | None) -> dict[str, tuple[Node, Node]]:
+    """Keys and values of a mapping, by key. Raises UnknownSyntaxError, also where a key comes twice."""
+    if not isinstance(node, MappingNode):
+        raise UnknownSyntaxError("no settings" if node is None else _in_line(node.start_mark))
+    found: dict[str, tuple[Node, Node]] = {}
+    for key, value in node.value:
+        if not isinstance(key, ScalarNode):
+            raise UnknownSyntaxError(_in_line(key.start_mark))
+        if key.value in found:
+            # Whoever merged the two may have meant the first.
+            raise UnknownSyntaxError(f"{key.value} twice")
+        found[key.value] = (key, value)
+    return found
+
+
+def _in_line(mark: yaml.Mark | None) -> str:
+    where = f" in line {mark.line + 1}" if mark else ""
+    return f"syntax{where} that isn't known here"

@@ -1,0 +1,110 @@
+"""Unity's projects and packages: their version, and which of their folders hold assets."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from functools import partial
+from pathlib import Path
+
+from packaging.version import Version
+
+from bridge.api import Skip, UserError, hidden, read_text
+
+VERSION_FILE = "ProjectSettings/ProjectVersion.txt"
+SETTINGS = "ProjectSettings/ProjectSettings.asset"
+"""The player's settings."""
+PACKAGE_FILE = "package.json"
+ROOTS = ("Assets", "Packages")
+"""The folders of a project that hold assets."""
+
+OLDEST = "2021.3"
+"""The least version that adapters are made for."""
+BOM = "\ufeff"
+
+_GAMMA = re.compile(r"^  m_ActiveColorSpace: 0\s*$", re.MULTILINE)
+_VERSION = re.compile(r"^m_EditorVersion:[ \t]*(\S+)", re.MULTILINE)
+
+
+def version(folder: Path) -> str | None:
+    """The version that a project's files name, or the least that a package wants; None for neither.
+
+    Raises UserError where a project's file names none, or two.
+    """
+    try:
+        text = read_text(folder / VERSION_FILE).removeprefix(BOM)
+    except (FileNotFoundError, NotADirectoryError):
+        return _wanted_by_package(folder)
+    except OSError as error:
+        raise UserError(f"{folder / VERSION_FILE} can't be read: {error.strerror}.") from None
+    named = set(_VERSION.findall(text))
+    if len(named) != 1:
+        much = "names two versions" if named else "names no version"
+        raise UserError(
+            f"{folder / VERSION_FILE} {much}: it was merged, or isn't checked out. Open the project in Unity."
+        )
+    return str(named.pop())
+
+
+def skip(project: Path) -> Skip:
+    """Which folders of a project or a package Unity passes over."""
+    return partial(_ignored, is_package=not (project / VERSION_FILE).is_file())
+
+
+def is_gamma(project: Path) -> bool:
+    """Whether a project computes with colours as they are stored; of a package that can't be said."""
+    try:
+        return bool(_GAMMA.search(read_text(project / SETTINGS)))
+    except OSError:
+        return False
+
+
+class Names:
+    """A project's files as Unity names them: a package goes by its own name, not by that of its folder."""
+
+    def __init__(self, project: Path) -> None:
+        self._roots: list[tuple[str, str]] = []
+        """Where a package lies, and what Unity calls that."""
+        alone = not (project / VERSION_FILE).is_file()
+        for folder in [project] if alone else sorted((project / "Packages").glob("*/")):
+            if name := _package(folder).get("name"):
+                place = "" if alone else f"Packages/{folder.name}/"
+                self._roots.append((place, f"Packages/{name}/"))
+
+    def path(self, file: str) -> str:
+        """What Unity calls the file at this place below the project's root."""
+        return next((to + file[len(at) :] for at, to in self._roots if file.startswith(at)), file)
+
+    def place(self, path: str) -> str:
+        """The reverse of `path`, whatever that says."""
+        return next((to + path[len(at) :] for to, at in self._roots if path.startswith(at)), path)
+
+
+def _ignored(folder: str, names: Collection[str], *, is_package: bool) -> bool:
+    # "Hidden folders. Folders that start with '.'. Files and folders which end with '~'. Files and folders
+    # named cvs." (Unity's manual, special folder names)
+    own = folder.rpartition("/")[2]
+    if hidden(folder, names) or own.endswith("~") or own.lower() == "cvs":
+        return True
+    return not is_package and "/" not in folder and own not in ROOTS
+
+
+def _wanted_by_package(folder: Path) -> str | None:
+    package = _package(folder)
+    least, release = package.get("unity"), package.get("unityRelease")
+    if not isinstance(least, str) or not re.fullmatch(r"\d+\.\d+", least):
+        return None
+    if Version(least) < Version(OLDEST):
+        # It runs in later ones, too, and what there would be of older ones isn't known here.
+        return OLDEST
+    return f"{least}.{release}" if isinstance(release, str) and release else least
+
+
+def _package(folder: Path) -> dict[str, object]:
+    """What a package says of itself; nothing for what is none."""
+    try:
+        found = json.loads(read_text(folder / PACKAGE_FILE).removeprefix(BOM))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,53 @@
+"""Text files that editors read at the same time: read with care, written in one step."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from bridge.textfiles import MAX_BYTES, read_text, write_text
+
+
+@pytest.mark.parametrize("data", [b"", b"a\r\nb\n", "岩石".encode(), b"\xff\x00"])
+def test_what_was_read_is_written_to_the_byte(tmp_path: Path, data: bytes) -> None:
+    file = tmp_path / "a"
+    file.write_bytes(data)
+    text = read_text(file)
+    file.unlink()
+    write_text(file, text)
+    assert file.read_bytes() == data and len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_is_no_file_or_far_too_large_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="no regular file"):
+        read_text(tmp_path)
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    with pytest.raises(OSError, match="more than 16 MiB"):
+        read_text(tmp_path / "large")
+    with pytest.raises(FileNotFoundError):
+        read_text(tmp_path / "gone")
+
+
+def test_a_file_that_is_read_only_stays(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_bytes(b"old")
+    file.chmod(0o444)
+    with pytest.raises(PermissionError, match="it is read-only"):
+        write_text(file, "new")
+    assert file.read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
+    file.chmod(0o644)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there, and files have no such rights")
+def test_links_and_rights_stay(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_bytes(b"old")
+    file.chmod(0o640)
+    (tmp_path / "link").symlink_to(file)
+    write_text(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink() and file.read_bytes() == b"new"
+    assert os.stat(file).st_mode & 0o777 == 0o640

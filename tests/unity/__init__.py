@@ -1,0 +1,1 @@
+"""The Unity adapters: import settings, projects, and audits of them. The editor itself cannot run here."""

@@ -1,0 +1,178 @@
+"""`popbridge audit` of a Unity project: what it finds, what `--fix` writes, and what `revert` puts back."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bridge import cli
+from bridge.demo.textures import save
+from tests.unity.projects import VERSIONS, game, imported, meta
+from tests.unity.test_uses import URP_LIT, material, write
+
+FILES = ("materials/rock_normal.png", "materials/wall_normal.png")
+SPRITE = {"  textureType: 0": "  textureType: 8", "    filterMode: 1": "    filterMode: 0",
+          "    enableMipMap: 1": "    enableMipMap: 0"}  # fmt: skip
+NORMAL = {"    sRGBTexture: 1": "    sRGBTexture: 0", "  textureType: 0": "  textureType: 1"}
+LINEAR = {"    sRGBTexture: 1": "    sRGBTexture: 0"}
+FIXED: dict[str, dict[str, str]] = {
+    "materials/brick_normal.png": NORMAL,
+    "materials/metal_orm.png": LINEAR,
+    "materials/rock_normal.png": NORMAL,
+    "materials/rock_roughness.png": LINEAR,
+    "materials/wall_normal.png": NORMAL,
+    # It is shown as squares, as pixel art is.
+    "ui/icon.png": {"    textureCompression: 1": "    textureCompression: 0"},
+}
+"""What `--fix` writes into files of the demo, line by line."""
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POPBRIDGE_HOME", str(tmp_path / "home"))
+
+
+def audit(project: Path, *arguments: str) -> int:
+    return cli.main(["audit", str(project), "--workers", "1", *arguments])
+
+
+def settings_in(project: Path) -> dict[str, str]:
+    return {
+        path.relative_to(project / "Assets").as_posix().removesuffix(".meta"): path.read_text(
+            encoding="utf-8"
+        )
+        for path in (project / "Assets").rglob("*.png.meta")
+    }
+
+
+def changed(before: str, after: str) -> dict[str, str]:
+    lines = [line for line in difflib.ndiff(before.splitlines(), after.splitlines()) if line[0] in "+-"]
+    assert len(lines) % 2 == 0
+    return {old[2:]: new[2:] for old, new in zip(lines[::2], lines[1::2], strict=True)}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_fix_changes_single_lines_and_revert_puts_every_byte_back(
+    version: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = game(tmp_path / "game", version)
+    imported(project, "Assets/ui/icon.png", meta("Assets/ui/icon.png", version, SPRITE))
+    before = settings_in(project)
+    assert audit(project, "--fix") == 0
+    assert f"unity {version}" in capsys.readouterr().out
+    after = settings_in(project)
+    lines = {file: changed(before[file], after[file]) for file in before}
+    assert {file: different for file, different in lines.items() if different} == FIXED
+    assert audit(project) == 0
+    assert cli.main(["revert", "1"]) == 0
+    assert settings_in(project) == before
+
+
+def test_a_material_says_what_a_texture_is(tmp_path: Path) -> None:
+    project = game(tmp_path / "game", only=["materials/rock_roughness.png"])
+    place = project / "Assets/materials/rock_roughness.png"
+    (project / "Assets/x.png.meta").write_text(meta("Assets/x.png"), encoding="utf-8", newline="")
+    place.rename(project / "Assets/x.png")
+    place.with_name("rock_roughness.png.meta").unlink()
+    write(project, "Assets/rock.mat", material(URP_LIT, _OcclusionMap="Assets/x.png"))
+    told = report(project, tmp_path)
+    (only,) = told["files"]
+    assert (only["kind"], only["options"]) == ("ao", {"sRGBTexture": False})
+    assert {"source": "slot", "detail": "used as ao", "kind": "ao"} in only["evidence"]
+
+
+def test_grey_reflections_are_colours_in_unity(tmp_path: Path) -> None:
+    project = game(tmp_path / "game", only=["materials/rock_roughness.png"])
+    place = project / "Assets/materials/rock_roughness.png"
+    place.rename(project / "Assets/rock_specular.png")
+    place.with_name("rock_roughness.png.meta").rename(project / "Assets/rock_specular.png.meta")
+    (only,) = report(project, tmp_path)["files"]
+    assert only["kind"] == "specular" and only["options"] == {}
+
+
+def renamed(project: Path, old: str, new: str, **replaced: str) -> None:
+    """Gives a texture of the demo another name, and its settings other lines, `{old: new}`."""
+    (project / "Assets" / old).rename(project / "Assets" / new)
+    (project / "Assets" / f"{old}.meta").unlink()
+    imported(project, f"Assets/{new}", meta(f"Assets/{new}", replaced=replaced))
+
+
+def test_metalness_with_smoothness_is_left_as_unitys_own_shaders_take_it(tmp_path: Path) -> None:
+    project = game(tmp_path / "game", only=["materials/metal_orm.png"])
+    packed = np.zeros((256, 256, 4))
+    packed[:128, :, 0] = 1
+    packed[..., 3] = np.random.default_rng(1).uniform(0.2, 0.8, (256, 256))
+    save(packed, project / "Assets/materials/metal_orm.png")
+    renamed(project, "materials/metal_orm.png", "rock_MetallicSmoothness.png")
+    assert "data_as_srgb" not in codes(report(project, tmp_path))
+    renamed(project, "rock_MetallicSmoothness.png", "rock_mask.png")
+    assert "data_as_srgb" in codes(report(project, tmp_path))
+
+
+def test_where_colours_are_computed_as_they_are_stored_nothing_is_said_of_that(tmp_path: Path) -> None:
+    project = game(tmp_path / "game", only=["materials/rock_roughness.png", "materials/rock_normal.png"])
+    settings = "PlayerSettings:\n  m_ActiveColorSpace: 0\n"
+    (project / "ProjectSettings/ProjectSettings.asset").write_text(settings, encoding="utf-8")
+    assert codes(report(project, tmp_path)) == ["grey_as_rgb", "normal_as_color"]
+    assert audit(project, "--fix") == 0
+    assert cli.main(["revert", "1"]) == 0
+
+
+def test_widgets_and_sprites_with_the_editors_defaults_are_right(tmp_path: Path) -> None:
+    project = game(tmp_path / "game", only=["ui/icon.png", "ui/button.png", "sprites/hero.png"])
+    for file in ("ui/icon.png", "ui/button.png", "sprites/hero.png"):
+        text = meta(f"Assets/{file}", replaced={"  textureType: 0": "  textureType: 8"})
+        imported(project, f"Assets/{file}", text)
+    assert "wrong" not in severities(report(project, tmp_path))
+
+
+def test_one_odd_file_keeps_no_other_from_being_mended(tmp_path: Path) -> None:
+    project = game(tmp_path / "game", only=FILES[:2])
+    odd = project / "Assets" / f"{FILES[0]}.meta"
+    text = odd.read_text(encoding="utf-8").replace("  mipmaps:", "  mipmaps: {sRGBTexture: 1}\n  rest:", 1)
+    odd.write_text("\ufeff" + text.replace("  textureType: 0\n", ""), encoding="utf-8", newline="")
+    told = report(project, tmp_path, "--fix")
+    assert {file["file"]: file["mended"] != [] for file in told["files"]} == {
+        f"Assets/{file}": True for file in FILES[:2]
+    }
+    assert odd.read_text(encoding="utf-8").startswith("\ufefffileFormatVersion")
+    assert cli.main(["revert", "1"]) == 0
+    assert odd.read_text(encoding="utf-8") == "\ufeff" + text.replace("  textureType: 0\n", "")
+
+
+def test_a_project_of_an_older_unity_is_audited_as_files_and_says_so(tmp_path: Path) -> None:
+    told = report(game(tmp_path / "game", "2021.3.45f1", FILES[:1]), tmp_path)
+    assert told["engine"] == "unity 2021.3.45f1"
+    (tmp_path / "game/ProjectSettings/ProjectVersion.txt").write_text("m_EditorVersion: 2020.3.1f1\n")
+    told = report(tmp_path / "game", tmp_path)
+    assert told["engine"] is None and "unity 2020.3.1f1 is served by no adapter" in told["notice"]
+
+
+def test_settings_that_were_merged_are_told_and_left_alone(tmp_path: Path) -> None:
+    project = game(tmp_path / "game", only=FILES[:1])
+    settings = project / "Assets" / f"{FILES[0]}.meta"
+    text = settings.read_text(encoding="utf-8").replace("  mipmaps:", "<<<<<<< HEAD\n  mipmaps:")
+    settings.write_text(text, encoding="utf-8", newline="")
+    told = report(project, tmp_path, "--fix")
+    (only,) = told["files"]
+    assert "unknown_settings" in [finding["code"] for finding in only["findings"]]
+    assert settings.read_text(encoding="utf-8") == text
+
+
+def codes(told: dict[str, Any]) -> list[str]:
+    return sorted(finding["code"] for file in told["files"] for finding in file["findings"])
+
+
+def severities(told: dict[str, Any]) -> set[str]:
+    return {finding["severity"] for file in told["files"] for finding in file["findings"]}
+
+
+def report(project: Path, folder: Path, *arguments: str) -> dict[str, Any]:
+    audit(project, "--json", str(folder / "report.json"), *arguments)
+    told: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    return told
