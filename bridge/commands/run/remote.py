@@ -82,7 +82,8 @@ class Remote:
             result = await self._asked(job)
             files = [await self._fetched(output, folder) for output in result.outputs]
         except RequestError as error:
-            raise self._timed(error) or _translated(error, job.files) from None
+            heads = [self._plan.workload.name, *map(_name, job.files)]
+            raise self._timed(error) or _translated(error, heads) from None
         return _outcome(result, files)
 
     def _timed(self, error: RequestError) -> WorkloadError | None:
@@ -172,15 +173,15 @@ def _outcome(result: Result, files: Sequence[ResultFile]) -> ExecutorResult:
     return ExecutorResult(result.value, files, meta.queued_ms, meta.run_ms, meta.device, reason=meta.reason)
 
 
-def _translated(error: RequestError, files: Sequence[str]) -> WorkloadError:
-    """The daemon's words as a workload's own: without the file's name in front, which each line has."""
+def _translated(error: RequestError, heads: Sequence[str]) -> WorkloadError:
+    """The daemon's words as a workload's own: without its name or a file's in front, one of `heads`."""
     from accel.workload import WorkloadError
 
     if error.code.name == errors.EDITOR_GONE.name and error.code.retryable:
         raise UserError(told(STAYS_AWAY))
     said = error.message
-    for prefix in (f"{_name(file)}: " for file in files):
-        said = said.removeprefix(prefix)
+    for head in heads:
+        said = said.removeprefix(f"{head}: ")
     said = said.removesuffix(".")
     if error.code.name == errors.STORAGE_FULL.name:
         said += f". {_room(said)}"

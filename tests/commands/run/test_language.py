@@ -183,4 +183,5 @@ def test_values_are_told_in_chinese() -> None:
 
 
 def test_what_isnt_known_stays_as_it_is() -> None:
-    assert why("is odd") == "is odd"
+    for said in ("is odd", "is odd; do otherwise", "the file: is odd; isn't there"):
+        assert why(said) == said
