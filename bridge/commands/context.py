@@ -3,6 +3,7 @@ the command that shows how."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -37,9 +38,16 @@ class Context(click.Context):
                 raise
 
 
+def first_clause(text: str) -> str:
+    """A text up to its first full stop or semicolon."""
+    return re.split(r"[;.](?:\s|$)|[；。]", " ".join(text.split()), maxsplit=1)[0]
+
+
 def with_context(command: click.Command) -> click.Command:
     """The command, and those in it, called in such a context."""
     command.context_class = Context
+    # click's own is cut off in the middle of a sentence where the screen ends.
+    command.short_help = command.short_help or first_clause(command.help or "")
     for inner in command.commands.values() if isinstance(command, click.Group) else ():
         with_context(inner)
     return command

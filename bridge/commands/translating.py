@@ -7,6 +7,7 @@ import re
 
 import click
 
+from bridge.commands.context import first_clause
 from bridge.commands.texts.help import HELP, SHOWN_DEFAULTS, Help
 
 
@@ -19,7 +20,7 @@ def in_chinese(command: click.Command, context: click.Context, path: str) -> cli
     made = copy.copy(command)
     if isinstance(command, click.Group):
         made = click.Group(commands=_inner(command, context, path))
-    made.help, made.short_help = known.about, re.split("[；。]", known.about, maxsplit=1)[0]
+    made.help, made.short_help = known.about, first_clause(known.about)
     made.epilog = _epilog(command.epilog, known)
     made.params = [_param(one, known) for one in command.params]
     return made

@@ -27,6 +27,19 @@ def test_help_has_its_headings_in_the_readers_language(
     assert not any(line in lines for line in ("Options:", "Commands:")) or locale == "C"
 
 
+@pytest.mark.parametrize("columns", ["40", "80"])
+def test_each_command_is_listed_with_what_it_does_in_a_whole_clause(
+    popbridge: Any, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    listed = " ".join(popbridge("--help")[1].partition("Commands:")[2].split())
+    assert "..." not in listed and "run Runs WORKLOAD on each FILE, or on all of them where it" in listed
+    assert "revert Puts back what the command of receipt ID changed run" in listed
+    assert "from the sources that `docs/models.md` names remove" in " ".join(
+        popbridge("models", "--help")[1].split()
+    )
+
+
 def test_a_group_without_a_command_shows_the_same(popbridge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     assert popbridge("models")[2] == popbridge("models", "--help")[1]

@@ -100,6 +100,6 @@ def test_a_command_without_chinese_keeps_its_english_and_the_command_itself_is_u
     with Context(odd, info_name="popbridge") as context:
         shown = in_chinese(odd, context, "odd").get_help(context)
         one = in_chinese(thing, context, "odd thing").get_help(context)
-    assert "Does odd things." in shown and "thing  Does one." in shown
+    assert "Does odd things." in shown and "thing  Does one" in shown
     assert "How far." in one and "More." in one and "(far away)" in one
     assert (odd.help, thing.epilog) == ("Does odd things.", "More.")

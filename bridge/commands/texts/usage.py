@@ -23,6 +23,9 @@ RANGE = Text(", {range}", "，{range}")
 
 # What options want of one another.
 WANTS_OUT = Text("{option} wants --out, the folder of the outputs.", "{option} 需要 --out，即输出文件夹。")
+EMPTY_OUT = Text(
+    "--out is empty: name a folder, or . for this one.", "--out 为空：请指定文件夹，当前文件夹用 . 表示。"
+)
 BARE_NAME = Text("--name is a name alone: --out says where.", "--name 只是名称：位置由 --out 指定。")
 OWN_WORKERS = Text(
     "--workers is for runs without --daemon: the daemon has its own.",
