@@ -6,7 +6,7 @@ from bridge.core.texts import Text
 
 PROJECT = Text(
     "1. Project: {count} textures in {project}, half of them imported wrongly.",
-    "1. 工程：{project} 中有 {count} 张贴图，其中一半导入有误。",
+    "1. 项目：{project} 中有 {count} 张贴图，其中一半导入有误。",
 )
 EDITOR = Text(
     "2. Editor: {name}; it presses Apply on every popup.", "2. 编辑器：{name}；它会在每个弹窗上点“应用”。"
@@ -26,7 +26,7 @@ UNWRITABLE = Text(
 )
 NO_ADAPTER = Text(
     "No adapter can make a project: `popbridge plugins` shows what is wrong.",
-    "没有适配器能创建工程：`popbridge plugins` 会说明原因。",
+    "没有适配器能创建项目：`popbridge plugins` 会说明原因。",
 )
 FOREIGN = Text(
     "{out} isn't empty and isn't an earlier demo: name another folder with --out.",

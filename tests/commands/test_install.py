@@ -69,13 +69,13 @@ class TestInstall:
     ) -> None:
         monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
         _, out, _ = popbridge("install", "acme", str(project))
-        assert out.startswith("已创建     addon2.txt\n请在编辑器中打开该工程：")
+        assert out.startswith("已创建     addon2.txt\n请在编辑器中打开该项目：")
         assert popbridge("install", "acme", str(project))[1] == "未改变     addon2.txt\n无需更改。\n"
         assert json.loads(popbridge("install", "acme", str(project), "--json")[1])["what"] == "unchanged"
         assert "未知引擎 'frostbite'；已知：acme" in popbridge("install", "frostbite", str(project))[2]
         (project / "inner").mkdir()
         assert popbridge("install", "acme", str(project / "inner"))[2].endswith(
-            f"inner 不是 acme 工程；请指定工程所在的文件夹，例如 {project.resolve()}。\n"
+            f"inner 不是 acme 项目；请指定项目所在的文件夹，例如 {project.resolve()}。\n"
         )
         assert "不是文件夹" in popbridge("install", "acme", str(project / "gone"))[2]
         (project / "acme.txt").write_text("7.0", "utf-8")

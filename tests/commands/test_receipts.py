@@ -138,7 +138,7 @@ class TestReceipts:
         error = {"path": "x", "message": "x can't be written: it is read-only."}
         made = keep_receipt(home, [f"res://{n}.png" for n in range(10)], errors=[error])
         _, out, _ = popbridge("receipts")
-        assert out.splitlines()[0].split() == ["编号", "时间", "工程", "状态", "内容", "原因"]
+        assert out.splitlines()[0].split() == ["编号", "时间", "项目", "状态", "内容", "原因"]
         assert "已应用" in out and "贴图导入：no_mipmaps" in out and "m false → true" in out
         assert "另有 2 个文件；用 --json 可全部显示" in out and "错误：x x 为只读，无法写入" in out
         assert json.loads(popbridge("receipts", "--json")[1])["state"] == "applied"

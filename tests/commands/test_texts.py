@@ -352,7 +352,7 @@ def test_each_mistake_is_told_in_chinese_alone(tmp_path: Path, monkeypatch: pyte
         ),
         (
             RequestError(EDITOR_GONE, editor="An editor with the project 'My Game'"),
-            "没有打开工程“My Game”的编辑器连接。请在编辑器中打开该工程。",
+            "没有打开项目“My Game”的编辑器连接。请在编辑器中打开该项目。",
         ),
         (
             RequestError(EDITOR_GONE, "Reconnect.", editor="The daemon"),
@@ -360,7 +360,7 @@ def test_each_mistake_is_told_in_chinese_alone(tmp_path: Path, monkeypatch: pyte
         ),
         (
             RequestError(AMBIGUOUS_EDITOR, editors="s1 (editor g 1); s2 (editor g 2)"),
-            "有多个编辑器打开了该工程：s1 (editor g 1); s2 (editor g 2)。"
+            "有多个编辑器打开了该项目：s1 (editor g 1); s2 (editor g 2)。"
             "请指定其中一个（`popbridge revert --editor`）。",
         ),
         (RequestError(UNSUPPORTED, "Try.", name="What", reason="is theirs"), "What: is theirs. Try."),

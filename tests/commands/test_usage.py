@@ -30,7 +30,7 @@ CALLS = [
     (["db", "check", "one", "more"], "多余的参数：one more。", "db check"),
     (["run", "x", "--resume"], "--resume 需要 --out，即输出文件夹。", "run"),
     (["run", "x", "--out", ""], "--out 为空：请指定文件夹，当前文件夹用 . 表示。", "run"),
-    (["audit", ""], "PROJECT 为空：请指定工程的文件夹，当前文件夹用 . 表示。", "audit"),
+    (["audit", ""], "PROJECT 为空：请指定项目的文件夹，当前文件夹用 . 表示。", "audit"),
     (["audit", ".", "--baseline", ""], "--baseline 需要文件名。", "audit"),
 ]  # fmt: skip
 

@@ -120,7 +120,7 @@ def test_the_demo_can_be_repeated_in_its_folder_and_never_removes_what_it_did_no
     assert run(Path("."), headless=True, reader=Reader("zh_CN.UTF-8")) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if re.match(r"\d\. ", line)]
     assert [line.split("：")[0] for line in lines if not line.startswith(("4", "5"))] == [
-        "1. 工程", "2. 编辑器", "3. 守护进程", "6. 设置正确，未作改动", "7. 前后对比",
+        "1. 项目", "2. 编辑器", "3. 守护进程", "6. 设置正确，未作改动", "7. 前后对比",
     ]  # fmt: skip
     assert "5. 已应用：ui/icon.png：compress/mode = 2 -> compress/mode = 0" in lines
     assert "4. 弹窗：Applied to 6 textures" in lines

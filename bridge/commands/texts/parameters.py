@@ -156,7 +156,7 @@ ABOUT = {
     "EmbedText.texts": "除输入以外的文本；每个输入是一个文本文件。",
     "Surroundings.use_name": "文件名及其文件夹是否作为依据。",
     "Surroundings.siblings": "同一文件夹中其他文件的名称；与 `use_name` 一起生效。",
-    "Surroundings.slots": "工程中的材质和场景将其用作什么。",
+    "Surroundings.slots": "项目中的材质和场景将其用作什么。",
     "Surroundings.imported_as": "现有的导入设置将其视为什么；没有则为 null。",
     "EstimatePbr.method": "`network`：高度由小型网络推测，它从已知贴图的材质中学习而来。"
     "`luminance`：越亮越高，与大多数工具相同。两者的粗糙度规则相同。",

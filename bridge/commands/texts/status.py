@@ -67,7 +67,7 @@ OF_WORKERS = (
     Text("memory", "内存"),
 )  # fmt: skip
 OF_SESSIONS = (
-    Text("session", "会话"), Text("client", "客户端"), Text("engine", "引擎"), Text("project", "工程"),
+    Text("session", "会话"), Text("client", "客户端"), Text("engine", "引擎"), Text("project", "项目"),
     Text("state", "状态"), Text("idle", "空闲"), Text("open", "未完成"), Text("popups", "弹窗"),
     Text("unacknowledged", "未确认"),
 )  # fmt: skip

@@ -33,7 +33,7 @@ OWN_WORKERS = Text(
 )
 EMPTY_PROJECT = Text(
     "PROJECT is empty: name the folder of a project, or . for this one.",
-    "PROJECT 为空：请指定工程的文件夹，当前文件夹用 . 表示。",
+    "PROJECT 为空：请指定项目的文件夹，当前文件夹用 . 表示。",
 )
 WANTS_BASELINE = Text(
     "--update-baseline wants --baseline FILE, the one to write.",
