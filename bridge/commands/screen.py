@@ -14,6 +14,8 @@ import click
 from bridge.audit.plain import plain_lines
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
     from rich.text import Text
 
 FOLDED = 36
@@ -37,18 +39,31 @@ def screen_width() -> int:
 
 def table(rows: Sequence[tuple[str, ...]], heads: tuple[str, ...], less: Sequence[str] = ()) -> None:
     """Columns on stdout, folded to the screen; those of `less` are left out, in turn, where it is narrow."""
-    from rich.cells import cell_len
+    show(columns(rows, heads, less, screen_width()))
+
+
+def show(shown: RenderableType) -> None:
+    """Prints what rich draws on stdout, as wide as the screen."""
     from rich.console import Console
+
+    console = Console(file=sys.stdout, width=screen_width())
+    if console.is_terminal:
+        console.print(shown)
+        return
+    with console.capture() as captured:
+        console.print(shown)
+    # What fills a screen's lines up is in the way in a file.
+    click.echo("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()), nl=False)
+
+
+def columns(
+    rows: Sequence[tuple[str, ...]], heads: tuple[str, ...], less: Sequence[str], width: int
+) -> Table:
+    """The same, of `width` columns of letters, to be printed."""
     from rich.table import Table
 
-    width = screen_width()
     cells = {head: [row[at] for row in rows] for at, head in enumerate(heads)}
-    needs = {
-        head: min(
-            FOLDED, max(cell_len(line) for text in (head, *column) for line in text.splitlines() or [""])
-        )
-        for head, column in cells.items()
-    }
+    needs = {head: _need(head, column) for head, column in cells.items()}
     for head in less:
         if sum(needs[kept] + 2 for kept in cells) - 2 > width:
             del cells[head]
@@ -57,14 +72,15 @@ def table(rows: Sequence[tuple[str, ...]], heads: tuple[str, ...], less: Sequenc
         shown.add_column(_cell(head))
     for row in zip(*cells.values(), strict=True):
         shown.add_row(*(_cell(plain_lines(text)) for text in row))
-    console = Console(file=sys.stdout, width=width)
-    if console.is_terminal:
-        console.print(shown)
-        return
-    with console.capture() as captured:
-        console.print(shown)
-    # What fills a screen's lines up is in the way in a file.
-    click.echo("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()), nl=False)
+    return shown
+
+
+def _need(head: str, column: Sequence[str]) -> int:
+    """How wide a column is to be."""
+    from rich.cells import cell_len
+
+    lines = (line for text in (head, *column) for line in text.splitlines() or [""])
+    return min(FOLDED, max(map(cell_len, lines)))
 
 
 def _cell(text: str) -> Text:
