@@ -1,12 +1,7 @@
 """What holds for every test."""
 
-import os
-
 from hypothesis import HealthCheck, settings
 
 # How long an example takes says more about what else runs on the machine than about the code.
 settings.register_profile("popbridge", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("popbridge")
-
-# Else commands would speak the language of whoever runs the tests; processes that are started have it, too.
-os.environ["LC_ALL"] = "C.UTF-8"
