@@ -45,6 +45,8 @@ MISTAKES = frozenset(
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What the system says where nothing more fits on a disk."""
+REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL})
+"""What it says of a file that isn't this user's, or has a name that none can have."""
 
 
 class LazyGroup(click.Group):
@@ -111,8 +113,19 @@ def _unwritten(error: SystemExit | OSError) -> int:
         return 2
     if isinstance(error, OSError) and error.errno in FULL:
         _write_no_more()
-        return _complain(f"{error.filename or 'The output'} can't be written ({error.strerror}).", 2)
+        return _complain(_refusal(error), 2)
+    if isinstance(error, OSError) and error.errno in REFUSED and error.filename is not None:
+        return _complain(_refusal(error), 2)
     raise error
+
+
+def _refusal(error: OSError) -> str:
+    from bridge.commands.language import told
+    from bridge.commands.texts import usage as texts
+
+    full = texts.NO_ROOM if error.filename is not None else texts.NO_OUTPUT
+    said = full if error.errno in FULL else texts.REFUSED
+    return told(said, file=error.filename, reason=error.strerror)
 
 
 def _reader_left(error: SystemExit | OSError) -> bool:

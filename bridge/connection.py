@@ -35,7 +35,8 @@ class ConnectionFile(Struct):
             elif isinstance(error, FileNotFoundError):
                 said = "PopBridge isn't running: start it with `popbridge serve`."
             else:
-                said = f"{path} can't be read ({error}): restart `popbridge serve`."
+                reason = getattr(error, "strerror", None) or error
+                said = f"{path} can't be read ({reason}): restart `popbridge serve`."
             raise UserError(said) from None
 
     def write(self, path: Path) -> None:

@@ -78,6 +78,40 @@ class TestMistakes:
         assert one_line(done.stderr) and "The output can't be written (No space left on" in done.stderr
         assert done.returncode == 2
 
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device there")
+    def test_a_full_disk_is_told_in_the_readers_language(self) -> None:
+        command, chinese = [sys.executable, "-m", "bridge.cli", "config"], {**os.environ, "LC_ALL": "zh_CN"}
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                command, stdout=full, stderr=subprocess.PIPE, timeout=60, encoding="utf-8", env=chinese
+            )
+        assert done.returncode == 2 and "无法写出输出（No space left on device）。" in done.stderr
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows says other things of it")
+    @pytest.mark.parametrize(
+        "arguments",
+        [["audit"], ["audit", ".", "--html"], ["db", "backup"], ["db", "restore"], ["models", "import"],
+         ["run", "image.inspect"], ["install", "godot"], ["demo", "--out"]],
+    )  # fmt: skip
+    def test_a_name_that_no_file_can_have_is_one_line(
+        self, popbridge: Any, home: Path, arguments: list[str]
+    ) -> None:
+        home.mkdir()
+        (home / "popbridge.db").touch()
+        code, _, err = popbridge(*arguments, "x" * 5_000)
+        assert code == 2 and one_line(err) and "x" * 100 in err
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows says other things of it")
+    @pytest.mark.parametrize(
+        "command", ["receipts", "db check", "revert 1", "config", "models list", "run bridge.echo", "serve"]
+    )
+    def test_a_home_that_cant_be_is_one_line(
+        self, popbridge: Any, monkeypatch: pytest.MonkeyPatch, command: str
+    ) -> None:
+        monkeypatch.setenv("POPBRIDGE_HOME", "/" + "x" * 5_000)
+        code, _, err = popbridge(*command.split())
+        assert code == 2 and one_line(err) and "(File name too long)" in err and "Errno" not in err
+
     @pytest.mark.parametrize(
         ("arguments", "code"), [(["audit", "no such folder"], 2), (["nonsense"], 2), (["config"], 0)]
     )
@@ -176,6 +210,16 @@ class TestMistakes:
             (RequestError(FORBIDDEN, name="x", reason="no"), 2, "popbridge: x: no."),
             (KeyboardInterrupt(), 130, ""),
             (BrokenPipeError(), 2, ""),
+            (
+                PermissionError(errno.EACCES, "Permission denied", "a.db"),
+                2,
+                "popbridge: a.db can't be used (Permission denied).",
+            ),
+            (
+                OSError(errno.ENOSPC, "No space left", "a.db"),
+                2,
+                "popbridge: a.db can't be written (No space left).",
+            ),
             (BrokenPipeError(errno.EPIPE, "Broken pipe"), 2, ""),
         ],
     )

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bridge.commands.language import reads_chinese, told
-from bridge.commands.shared import read_settings, screen_width
+from bridge.commands.language import explained, reads_chinese, told
+from bridge.commands.screen import screen_width
+from bridge.commands.shared import read_settings
+from bridge.commands.texts import audit as texts
 from bridge.commands.texts import usage
 from bridge.core.errors import UserError
 from bridge.core.texts import is_chinese
@@ -138,7 +140,7 @@ def _check(folder: str, outputs: dict[str, str | None], baseline: str | None, up
         if file and file != STDOUT:
             check_writable(file)
         if file and file != STDOUT and _is_image(Path(file)):
-            raise UserError(f"{file} is an image: name another file for the report.")
+            raise UserError(told(texts.IS_IMAGE, file=file))
 
 
 def _is_image(file: Path) -> bool:
@@ -294,5 +296,5 @@ def _written(file: str, pieces: Iterable[str]) -> list[str]:
     try:
         write(file, pieces)
     except UserError as error:
-        return [str(error)]
+        return [explained(error)]
     return []

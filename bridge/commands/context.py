@@ -1,37 +1,31 @@
-"""click's context for every command: its help has headings in the reader's language, and every mistake in a
-call names the command that shows how."""
+"""click's context for every command: its help is in the reader's language, and every mistake in a call names
+the command that shows how."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 
 import click
 
-from bridge.commands.language import reads_chinese, told
-from bridge.commands.texts import usage as texts
-
-
-class Formatter(click.HelpFormatter):
-    """Help with headings in the reader's language."""
-
-    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
-        """As click's own, with another prefix."""
-        super().write_usage(prog, args, told(texts.USAGE) if prefix is None else prefix)
-
-    def write_heading(self, heading: str) -> None:
-        """As click's own; a heading that isn't known stays as it is."""
-        known = texts.HEADINGS.get(heading)
-        if known is None or not reads_chinese():
-            super().write_heading(heading)
-        else:
-            self.write(f"{'':>{self.current_indent}}{known.zh}：\n")
+from bridge.commands.formatter import Formatter
+from bridge.commands.language import reads_chinese
 
 
 class Context(click.Context):
     """Of one call."""
 
     formatter_class = Formatter
+
+    def get_help(self) -> str:
+        """As click's own, in the reader's language."""
+        if not reads_chinese():
+            return super().get_help()
+        from bridge.commands.translating import in_chinese
+
+        path = self.command_path.partition(" ")[2]
+        return in_chinese(self.command, self, path).get_help(self)
 
     @contextmanager
     def scope(self, cleanup: bool = True) -> Generator[click.Context]:
@@ -44,9 +38,16 @@ class Context(click.Context):
                 raise
 
 
+def first_clause(text: str) -> str:
+    """A text up to its first full stop or semicolon."""
+    return re.split(r"[;.](?:\s|$)|[；。]", " ".join(text.split()), maxsplit=1)[0]
+
+
 def with_context(command: click.Command) -> click.Command:
     """The command, and those in it, called in such a context."""
     command.context_class = Context
+    # click's own is cut off in the middle of a sentence where the screen ends.
+    command.short_help = command.short_help or first_clause(command.help or "")
     for inner in command.commands.values() if isinstance(command, click.Group) else ():
         with_context(inner)
     return command

@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 
 import click
 
-from bridge.commands.shared import assignments, read_settings
+from bridge.commands.language import language, told, translated
+from bridge.commands.shared import assignments, flag_text, read_settings
+from bridge.commands.texts import settings as texts
 from bridge.core.errors import UserError
 from bridge.core.settings import SETTINGS, misspelt, no_setting
 
@@ -23,7 +25,7 @@ def _flag(name: str) -> str:
 def _setting_flags(function: Function) -> Function:
     """A flag for each of PopBridge's own settings; the values are checked by their declarations."""
     for setting in reversed(SETTINGS):
-        text = f"{setting.help} [{setting.environment}; {setting.default!r}]"
+        text = flag_text(setting, setting.help)
         function = click.option(
             _flag(setting.name), setting.name.replace(".", "_"), metavar="VALUE", help=text
         )(function)
@@ -49,8 +51,14 @@ def serve(further: tuple[str, ...], **values: str | None) -> None:
     paths = Paths.find()
     settings = read_settings(registry.settings, paths.settings_file, os.environ, flags)
     for variable, meant in misspelt(registry.settings, os.environ):
-        click.echo(f"popbridge: {variable} is no setting and is passed over; did you mean {meant}?", err=True)
-    main(settings, paths, registry)
+        click.echo(f"popbridge: {told(texts.MISSPELT, variable=variable, meant=meant)}", err=True)
+    main(settings, paths, registry, _say)
+
+
+def _say(line: str) -> None:
+    from bridge.commands.texts.serve import PHRASES
+
+    click.echo(translated(line, PHRASES))
 
 
 @click.command()
@@ -64,6 +72,7 @@ def serve(further: tuple[str, ...], **values: str | None) -> None:
 @click.option("--headless", is_flag=True, help="The built-in editor, even if a real one is there.")
 def demo(out: Path, headless: bool) -> int:
     """Shows the whole way: a dozen textures, half of them imported wrongly, one popup, right settings."""
+    from bridge.demo.reader import Reader
     from bridge.demo.run import run
 
-    return run(out, headless)
+    return run(out, headless, Reader(language()))

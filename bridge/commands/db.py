@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from bridge.commands.language import told, translated
-from bridge.commands.shared import say_json, size_text, table
+from bridge.commands.screen import table
+from bridge.commands.shared import say_json, size_text
 from bridge.commands.texts import db as texts
 from bridge.core.errors import UserError
 
@@ -158,7 +159,11 @@ def _paths() -> Paths:
 
 
 def _there(paths: Paths) -> Path:
-    if not paths.database.is_file():
+    try:
+        there = paths.database.is_file()
+    except OSError as error:
+        raise UserError(told(texts.NOT_READ, database=paths.database, reason=error.strerror)) from None
+    if not there:
         raise UserError(told(texts.NO_DATABASE, database=paths.database))
     return paths.database
 

@@ -10,7 +10,8 @@ import click
 
 from bridge.commands.language import told, translated
 from bridge.commands.listing import as_json
-from bridge.commands.shared import say_json, screen_width, table, wrapped
+from bridge.commands.screen import is_narrow, table, wrapped
+from bridge.commands.shared import say_json
 from bridge.commands.texts import devices as texts
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from accel.devices.proofs import Known
     from accel.devices.report import Devices, Report
     from accel.troubles import Trouble
-
-TABLE = 72
-"""Columns from which on a table is readable."""
 
 SHOWN = 12
 """Shapes that are told about, those that were tried last."""
@@ -66,7 +64,7 @@ def _show(reports: Sequence[Report]) -> None:
         )
         for one in reports
     ]
-    if screen_width() >= TABLE:
+    if not is_narrow():
         table(rows, tuple(map(told, texts.HEADS)))
         return
     for title, usable, reason, remedy in rows:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from bridge.commands.language import told
 from bridge.commands.measures import counted, duration, millis, size
+from bridge.commands.screen import columns
 from bridge.commands.texts import status as texts
 from bridge.core.status import SessionStatus, Status, WorkerStatus, WorkloadStatus
 
@@ -90,6 +91,18 @@ def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
+class Fitting:
+    """A table without the columns for which a screen has no room."""
+
+    def __init__(self, rows: Rows, heads: tuple[str, ...]) -> None:
+        self._rows = rows
+        self._heads = heads
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
+        less = [told(head) for head in texts.LESS if told(head) in self._heads]
+        yield columns(self._rows, self._heads, less, options.max_width)
+
+
 Rows = Sequence[tuple[str, ...]]
 Section = tuple[str, tuple[str, ...], Rows]
 
@@ -144,14 +157,12 @@ def _workloads(workloads: Sequence[WorkloadStatus]) -> Section:
 
 
 def _section(
-    title: str, columns: tuple[str, ...], rows: Rows, most: int | None, unlisted: int = 0
+    title: str, heads: tuple[str, ...], rows: Rows, most: int | None, unlisted: int = 0
 ) -> list[RenderableType]:
     """`unlisted`: how many there are beside these rows."""
     if not rows:
         return []
-    table = Table(*columns, box=None, pad_edge=False, highlight=False)
-    for row in rows[:most]:
-        table.add_row(*(Text(cell, overflow="fold") for cell in row))
+    table = Fitting(rows[:most], heads)
     hidden = unlisted + (0 if most is None else max(0, len(rows) - most))
     more = [Text(told(texts.MORE, count=hidden), style="dim")] if hidden else []
     return [Text(f"\n{title}", style="bold"), table, *more]

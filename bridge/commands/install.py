@@ -77,13 +77,13 @@ def find_editor(registry: Registry, engine: str, project: Path, *, removing: boo
 
 
 def _instead(adapters: Sequence[Adapter], project: Path) -> str:
-    """Where a project is that `project` lies in or holds; empty where there is none."""
+    """Where a project is that `project` lies in or holds, as far as there is one."""
     from bridge.audit.nearby import NAMED, folders_near
 
     near = folders_near(adapters, project)
     more = told(texts.MORE, count=len(near) - NAMED) if len(near) > NAMED else ""
     folders = ", ".join(str(folder) for folder in near[:NAMED])
-    return told(texts.INSTEAD, folders=folders, more=more) if near else ""
+    return told(texts.INSTEAD, folders=folders, more=more) if near else told(texts.NAME_ONE)
 
 
 def _version_text(editors: Sequence[EditorSupport], project: Path) -> str | None:

@@ -19,7 +19,7 @@ def language(environment: Mapping[str, str] = os.environ) -> str:
     return next((found for name in VARIABLES if (found := environment.get(name))), "") or _of_system()
 
 
-def told(text: Text, **values: object) -> str:
+def told(text: Text, /, **values: object) -> str:
     """`text`, filled in, in that language."""
     return text.read(language()).format(**values)
 

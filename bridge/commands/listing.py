@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bridge.commands.shared import as_json_text, read_settings, say_json, table, wrapped
+from bridge.commands.language import reads_chinese, told, translated
+from bridge.commands.screen import is_narrow, paragraphs, table, wrapped
+from bridge.commands.shared import as_json_text, read_settings, say_json
+from bridge.commands.texts import plugins as of_plugins
+from bridge.commands.texts import settings as of_settings
+from bridge.commands.texts import workloads as texts
 
 if TYPE_CHECKING:
     from accel.workload import Workload
+    from bridge.core.settings import Setting
+    from bridge.host import PluginRecord
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 
@@ -27,17 +34,37 @@ def plugins(as_json: bool, traceback: bool) -> None:
         for plugin in found:
             say_json(plugin)
         return
-    table(
-        [
-            (p.name, p.distribution, p.version, p.status, p.reason or ", ".join(p.provides) or "nothing")
-            for p in found
-        ],
-        ("plugin", "distribution", "version", "status", "adds, or why not"),
-        less=("distribution", "version"),
-    )
+    heads = {name: told(head) for name, head in of_plugins.HEADS.items()}
+    rows = [
+        (one.name, one.distribution, one.version, told(of_plugins.STATES[one.status]), _adds(one))
+        for one in found
+    ]
+    if is_narrow():
+        paragraphs((f"{name}  {status}", adds) for name, _, _, status, adds in rows)
+    else:
+        table(rows, tuple(heads.values()), less=(heads["distribution"], heads["version"]))
     for plugin in found if traceback else ():
         if plugin.status == "disabled":
-            click.echo(f"\n{plugin}: {plugin.reason}\n{plugin.traceback}".rstrip())
+            failed = told(of_plugins.FAILED, plugin=plugin, reason=_why(plugin))
+            click.echo(f"\n{failed}\n{plugin.traceback}".rstrip())
+
+
+def _adds(plugin: PluginRecord) -> str:
+    """What it gives by kinds, or why nothing."""
+    if plugin.reason:
+        return _why(plugin)
+    given: dict[str, list[str]] = {}
+    for kind, _, name in (each.partition(" ") for each in plugin.provides):
+        given.setdefault(kind, []).append(name)
+    named = (
+        told((of_plugins.SEVERAL if len(names) > 1 else of_plugins.KINDS)[kind], names=", ".join(names))
+        for kind, names in given.items()
+    )
+    return told(of_plugins.AND).join(named) or told(of_plugins.NOTHING)
+
+
+def _why(plugin: PluginRecord) -> str:
+    return translated(plugin.reason, of_plugins.PHRASES)
 
 
 @click.command()
@@ -46,7 +73,7 @@ def plugins(as_json: bool, traceback: bool) -> None:
 def workloads(name: str | None, as_json: bool) -> None:
     """Lists the workloads that `popbridge run` and editors can ask for, or one's parameters by its NAME."""
     from bridge import host
-    from bridge.commands.describing import described
+    from bridge.commands.describing import described, summary
     from bridge.commands.run.plan import known
 
     found = host.load().workloads
@@ -62,8 +89,8 @@ def workloads(name: str | None, as_json: bool) -> None:
             click.echo(line)
         return
     for workload in listed:
-        click.echo(wrapped(f"{workload.name}  {workload.summary}", 4))
-    click.echo("\n`popbridge workloads NAME` shows one with its parameters.")
+        click.echo(wrapped(f"{workload.name}  {summary(workload)}", 4))
+    click.echo(f"\n{told(texts.SHOWS_ONE)}")
 
 
 @click.command()
@@ -89,15 +116,27 @@ def config(as_json: bool) -> None:
                 }
             )
         return
-    table(
-        [
-            (s.name, as_json_text(settings[s.name]), settings.sources[s.name], s.environment, s.help)
-            for s in declared
-        ],
-        ("setting", "value", "from", "environment", "what it is"),
-        less=("environment",),
-    )
-    click.echo(f"\nSettings file: {paths.settings_file}")
+    heads = tuple(map(told, of_settings.HEADS))
+    rows = [
+        (s.name, as_json_text(settings[s.name]), _source(settings.sources[s.name]), s.environment, _is(s))
+        for s in declared
+    ]
+    if is_narrow():
+        paragraphs((f"{name}  {value}  ({source})", about) for name, value, source, _, about in rows)
+    else:
+        table(rows, heads, less=(heads[3],))
+    click.echo(f"\n{told(of_settings.FILE, file=paths.settings_file)}")
+
+
+def _source(name: str) -> str:
+    """Where a value comes from; a variable has its own name."""
+    known = of_settings.SOURCES.get(name)
+    return name if known is None else told(known)
+
+
+def _is(setting: Setting) -> str:
+    """What a setting is; a plugin's own says it in one language alone."""
+    return of_settings.ABOUT.get(setting.name, setting.help) if reads_chinese() else setting.help
 
 
 def _facts(workload: Workload) -> dict[str, Any]:

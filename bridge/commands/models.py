@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 from bridge.commands.language import reads_chinese, told, translated
-from bridge.commands.shared import read_settings, say_json, screen_width, table
+from bridge.commands.screen import screen_width, table
+from bridge.commands.shared import read_settings, say_json
 from bridge.commands.texts import models as texts
 from bridge.core.errors import UserError
 
@@ -129,7 +130,8 @@ def import_(files: tuple[Path, ...]) -> int:
     ]
     if not brought.taken:
         none = told(texts.NO_FILE, files=_and(map(str, files)))
-        raise UserError(" ".join([*(left or [none]), told(texts.SEE_LIST)]))
+        space = "" if reads_chinese() else " "
+        raise UserError(space.join([*(left or [none]), told(texts.SEE_LIST)]))
     _tell_taken(store, brought.taken)
     for line in left:
         click.echo(line, err=True)

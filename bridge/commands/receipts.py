@@ -12,7 +12,8 @@ import click
 
 from bridge.audit.plain import plain
 from bridge.commands.language import told, translated
-from bridge.commands.shared import as_json_text, say_json, table
+from bridge.commands.screen import table
+from bridge.commands.shared import as_json_text, say_json
 from bridge.commands.texts import receipts as texts
 from bridge.core.errors import RequestError, UserError
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from bridge.commands.language import explained
 from bridge.commands.listing import as_json
-from bridge.commands.shared import say_json, screen_width
+from bridge.commands.screen import show
+from bridge.commands.shared import say_json
 from bridge.core.errors import UserError
 
 
@@ -19,8 +18,6 @@ def status(as_json: bool) -> int:
 
     Exit code 1 where none runs.
     """
-    from rich.console import Console
-
     from bridge.commands.asking import ask
     from bridge.commands.drawing import drawn
 
@@ -32,5 +29,5 @@ def status(as_json: bool) -> int:
     if as_json:
         say_json(found)
     else:
-        Console(file=sys.stdout, width=screen_width()).print(drawn(found))
+        show(drawn(found))
     return 0

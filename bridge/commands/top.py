@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bridge.commands.language import explained, told
-from bridge.commands.shared import screen_width
+from bridge.commands.screen import screen_width, show
 from bridge.commands.texts import status as texts
 from bridge.core.errors import UserError
 
@@ -47,7 +47,7 @@ def top(interval: float) -> int:
     if console.is_terminal:
         _live(console, first, interval)
     else:
-        console.print(first)
+        show(first)
     return 0
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import difflib
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,8 @@ from msgspec import Struct
 
 from bridge.commands.language import told, translated
 from bridge.commands.listing import as_json
-from bridge.commands.shared import read_settings, say_json, table
+from bridge.commands.screen import table
+from bridge.commands.shared import read_settings, say_json
 from bridge.commands.texts import tune as texts
 from bridge.core.errors import UserError, sentence
 
@@ -105,9 +107,17 @@ def _chosen(workloads: Iterable[Workload], names: Sequence[str]) -> list[Workloa
 
     known = {one.name: one for one in workloads if one.batching is not None or one.name in SAMPLES}
     if unknown := [name for name in names if name not in known]:
-        there = told(texts.THERE, names=", ".join(sorted(known))) if known else told(texts.NO_OTHER)
-        raise UserError(told(texts.UNKNOWN, name=unknown[0], there=there))
+        said = told(texts.UNKNOWN, name=unknown[0], there=_there(unknown[0], known))
+        raise UserError(sentence(said))
     return [known[name] for name in (names or sorted(known))]
+
+
+def _there(name: str, known: Collection[str]) -> str:
+    """What may be meant, or what there is."""
+    alike = [each for each in sorted(known) if each.rpartition(".")[2] == name]
+    if close := alike or difflib.get_close_matches(name, known, 1, 0.8):
+        return told(texts.MEANT, close=close[0])
+    return told(texts.THERE, names=", ".join(sorted(known))) if known else told(texts.NO_OTHER)
 
 
 async def _measure(

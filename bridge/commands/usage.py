@@ -12,11 +12,14 @@ from bridge.commands.language import reads_chinese, told
 from bridge.commands.texts import usage as texts
 from bridge.core.texts import Text
 
+ENDS = (".", "?", "!", "。", "？")
+
 
 def said_of(error: click.ClickException) -> str:
     """The error in one line, with the command that shows how."""
-    said = _said(error) if reads_chinese() else error.format_message()
-    sentence = " ".join(said.split())
+    sentence = " ".join(_said(error).split())
+    if not sentence.endswith(ENDS):
+        sentence += "."
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None:
         return sentence
@@ -26,6 +29,9 @@ def said_of(error: click.ClickException) -> str:
 
 
 def _said(error: click.ClickException) -> str:
+    if not reads_chinese() and not _is_out_of_range(error):
+        # click's own words, but for `not a valid integer range`.
+        return error.format_message()
     match error:
         case click.MissingParameter(param=click.Parameter() as param):
             missing = texts.NO_ARGUMENT if isinstance(param, click.Argument) else texts.MISSING_OPTION
@@ -41,6 +47,11 @@ def _said(error: click.ClickException) -> str:
             flag = _is_flag(context.command, error.option_name)
             return told(texts.NO_VALUE if flag else texts.NEEDS_VALUE, name=error.option_name)
     return texts.PHRASES.in_chinese(error.format_message())
+
+
+def _is_out_of_range(error: click.ClickException) -> bool:
+    param = error.param if isinstance(error, click.BadParameter) else None
+    return param is not None and isinstance(param.type, click.IntRange | click.FloatRange)
 
 
 def _unknown(text: Text, name: str, alike: Sequence[str] | None) -> str:

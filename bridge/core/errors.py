@@ -17,7 +17,7 @@ MAX_REASON = 123
 """Bytes of UTF-8: a control frame holds 125 (RFC 6455 §5.5), two of them the code."""
 
 
-ENDED = tuple(f"{mark}." for mark in "?!…。？！.")
+ENDED = (*(f"{mark}." for mark in "?!…。？！."), *(f"{mark}。" for mark in "…。？！"))
 """How a text ends that has one mark too many."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 
@@ -34,7 +35,12 @@ class Phrases:
     def __init__(self, patterns: Iterable[tuple[str, str]]) -> None:
         """The first that matches counts. What a group matches is looked up in its turn, unless the group has
         a name: then it is what the system or a library says in its own words."""
-        self._known = [(re.compile(pattern, re.DOTALL), chinese) for pattern, chinese in patterns]
+        self._patterns = tuple(patterns)
+
+    @functools.cached_property
+    def _known(self) -> list[tuple[re.Pattern[str], str]]:
+        # Costly, and for nothing where all reads English.
+        return [(re.compile(pattern, re.DOTALL), chinese) for pattern, chinese in self._patterns]
 
     def in_chinese(self, said: str, within: int = 0) -> str:
         """`said` in Chinese; as it is where it isn't known. It stands `within` so many sentences."""

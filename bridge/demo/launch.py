@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import IO
 
 from bridge.core.errors import UserError
-
-HINT = "`popbridge demo --headless` needs no real editor."
+from bridge.demo import texts
+from bridge.demo.reader import ENGLISH, Reader
 
 _FOREIGN = frozenset({errno.ENOEXEC, getattr(errno, "EBADARCH", errno.ENOEXEC)})
 _MACHINE_TYPE_MISMATCH = 216
@@ -22,24 +22,26 @@ class EditorError(UserError):
     """The editor's file can't be run, so that it has said nothing anywhere."""
 
 
-async def launched(command: Sequence[str], env: Mapping[str, str], log: IO[bytes]) -> Process:
+async def launched(
+    command: Sequence[str], env: Mapping[str, str], log: IO[bytes], reader: Reader = ENGLISH
+) -> Process:
     """The process of a command, whose output goes to `log`. Raises EditorError."""
     try:
         return await asyncio.create_subprocess_exec(*command, env=dict(env), stdout=log, stderr=log)
     except OSError as error:
-        why = _why(command[0], error)
-        raise EditorError(f"The editor can't be run: {command[0]} {why}. {HINT}") from None
+        why, hint = _why(command[0], error, reader), reader.told(texts.HEADLESS)
+        raise EditorError(reader.told(texts.CANT_RUN, program=command[0], why=why, hint=hint)) from None
 
 
-def _why(program: str, error: OSError) -> str:
+def _why(program: str, error: OSError, reader: Reader) -> str:
     """What is wrong, and what to do. The file is looked at, as systems say the same of many things."""
     if os.path.isdir(program):
-        return "is a folder; name the program in it"
+        return reader.told(texts.IS_FOLDER)
     if isinstance(error, FileNotFoundError):
         # The kernel says it of a script's interpreter and a program's loader, too.
-        return "needs another program that isn't there" if os.path.exists(program) else "isn't there"
+        return reader.told(texts.NO_LOADER if os.path.exists(program) else texts.NOT_THERE)
     if error.errno in _FOREIGN or getattr(error, "winerror", None) == _MACHINE_TYPE_MISMATCH:
-        return "is no program for this computer; take one for its system and processor"
+        return reader.told(texts.ANOTHER_SYSTEM)
     if os.name == "posix" and os.path.isfile(program) and not os.access(program, os.X_OK):
-        return "isn't marked as a program (`chmod +x` does it)"
-    return f"was refused ({error.strerror or error}); check that you may run it"
+        return reader.told(texts.NO_PROGRAM)
+    return reader.told(texts.REFUSED, reason=error.strerror or error)

@@ -12,6 +12,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from bridge.core.texts import is_chinese
+from bridge.demo import texts
+from bridge.demo.reader import ENGLISH, Reader
+
 
 class Change(Struct, frozen=True):
     """One file's settings before and after."""
@@ -37,22 +41,30 @@ code { font-size: 13px; } .bad { color: var(--bad); } .good { color: var(--good)
 
 
 def page(
-    editor: str, popups: Iterable[str], changes: Iterable[Change], untouched: Iterable[str], root: Path
+    editor: str,
+    popups: Iterable[str],
+    changes: Iterable[Change],
+    untouched: Iterable[str],
+    root: Path,
+    reader: Reader = ENGLISH,
 ) -> str:
     """A self-contained HTML page; textures lie below `root`."""
+    told = reader.told
     said = "".join(f"<pre>{_marked_up(popup)}</pre>" for popup in popups)
     rows = "".join(_row(change, root) for change in changes)
     quiet = "".join(
         f"<tr><td>{_picture(root / file)}</td><td>{escape(file)}</td>"
-        '<td colspan="2">right already: nothing said</td></tr>'
+        f'<td colspan="2">{told(texts.QUIET)}</td></tr>'
         for file in untouched
     )
-    heads = "".join(f'<th scope="col">{head}</th>' for head in ("Picture", "File", "Before", "After"))
+    heads = "".join(f'<th scope="col">{told(head)}</th>' for head in texts.HEADS)
+    language = "zh-CN" if is_chinese(reader.locale) else "en"
     return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>PopBridge demo</title>'
+        f'<!doctype html><html lang="{language}"><meta charset="utf-8"><title>{told(texts.TITLE)}</title>'
         '<meta name="viewport" content="width=device-width">'
-        f"<style>{STYLE}</style><h1>PopBridge demo</h1><p>Editor: {escape(editor)}</p>"
-        f"<h2>What the popups said</h2>{said}<h2>Import settings, before and after</h2>"
+        f"<style>{STYLE}</style><h1>{told(texts.TITLE)}</h1>"
+        f"<p>{escape(told(texts.OF_EDITOR, name=editor))}</p>"
+        f"<h2>{told(texts.SAID)}</h2>{said}<h2>{told(texts.SETTINGS)}</h2>"
         f"<table><tr>{heads}</tr>{rows}{quiet}</table></html>\n"
     )
 

@@ -11,11 +11,9 @@ import sys
 import tempfile
 import time
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
-
-import click
 
 from bridge import host
 from bridge.api import Adapter, EditorSupport
@@ -23,7 +21,9 @@ from bridge.connection import ConnectionFile
 from bridge.core.errors import UserError
 from bridge.core.messages import Popup
 from bridge.core.versions import lowest
-from bridge.demo.launch import HINT, EditorError, launched
+from bridge.demo import texts
+from bridge.demo.launch import EditorError, launched
+from bridge.demo.reader import ENGLISH, Reader
 from bridge.demo.report import Change, page
 from bridge.demo.textures import DemoTexture, save, textures
 from bridge.paths import Paths
@@ -43,25 +43,38 @@ MADE = ("project", "demo.html", "demo.log")
 """What a demo leaves in its folder, and removes when it is repeated; anything else is somebody's own."""
 
 
-def run(out: Path, headless: bool = False) -> int:
+def run(out: Path, headless: bool = False, reader: Reader = ENGLISH) -> int:
     """Everything happens in the folder `out`; gives the exit code. Raises UserError."""
-    adapter, editor = _editor(host.load().adapters, headless)
+    adapter, editor = _editor(host.load().adapters, headless, reader)
     support = _support(adapter)
     out = out.resolve()
+    with _writing(out, reader):
+        drawn = _make_project(adapter, support, out, reader)
+    name = reader.told(texts.REAL if editor else texts.BUILT_IN, adapter=adapter.name)
+    reader.say(texts.EDITOR, name=name)
+    return asyncio.run(_show(support, editor, out, drawn, name, reader))
+
+
+@contextlib.contextmanager
+def _writing(place: Path, reader: Reader) -> Iterator[None]:
+    """Raises UserError where something can't be written at `place`."""
     try:
-        drawn = _make_project(adapter, support, out)
+        yield
     except OSError as error:
-        raise UserError(f"{error.filename or out} can't be written ({error.strerror or error}).") from None
-    name = f"{'a real one' if editor else 'the built-in headless one'}, served by {adapter.name}"
-    click.echo(f"2. Editor: {name}; it presses Apply on every popup.")
-    return asyncio.run(_show(support, editor, out, drawn, name))
+        named, reason = error.filename or place, error.strerror or error
+        raise UserError(reader.told(texts.UNWRITABLE, place=named, reason=reason)) from None
 
 
-def _editor(adapters: Sequence[Adapter], headless: bool) -> tuple[Adapter, Sequence[str]]:
+def _opened(file: Path, reader: Reader) -> IO[bytes]:
+    with _writing(file, reader):
+        return file.open("wb")
+
+
+def _editor(adapters: Sequence[Adapter], headless: bool, reader: Reader) -> tuple[Adapter, Sequence[str]]:
     """The newest adapter with a real editor here, and the editor; else the newest with a built-in one."""
     able = sorted((a for a in adapters if a.editor), key=lambda a: lowest(a.versions), reverse=True)
     if not able:
-        raise UserError("No adapter can make a project: `popbridge plugins` shows what is wrong.")
+        raise UserError(reader.told(texts.NO_ADAPTER))
     for adapter in able:
         editor = None if headless else _support(adapter).find_editor()
         if editor:
@@ -74,10 +87,10 @@ def _support(adapter: Adapter) -> EditorSupport:
     return adapter.editor
 
 
-def _make_project(adapter: Adapter, support: EditorSupport, out: Path) -> list[DemoTexture]:
+def _make_project(adapter: Adapter, support: EditorSupport, out: Path, reader: Reader) -> list[DemoTexture]:
     project = out / "project"
     if out.exists() and not (out / MARKER).exists() and any(out.iterdir()):
-        raise UserError(f"{out} isn't empty and isn't an earlier demo: name another folder with --out.")
+        raise UserError(reader.told(texts.FOREIGN, out=out))
     for name in MADE:
         _remove(out / name)
     project.mkdir(parents=True)
@@ -89,7 +102,7 @@ def _make_project(adapter: Adapter, support: EditorSupport, out: Path) -> list[D
     options = {t.file: adapter.compile_texture(t.imported, {}, version) for t in drawn}
     support.create_project(project, options)
     support.install(project)
-    click.echo(f"1. Project: {len(drawn)} textures in {project}, half of them imported wrongly.")
+    reader.say(texts.PROJECT, count=len(drawn), project=project)
     return drawn
 
 
@@ -101,50 +114,59 @@ def _remove(path: Path) -> None:
 
 
 async def _show(
-    support: EditorSupport, editor: Sequence[str], out: Path, drawn: Sequence[DemoTexture], name: str
+    support: EditorSupport,
+    editor: Sequence[str],
+    out: Path,
+    drawn: Sequence[DemoTexture],
+    name: str,
+    reader: Reader,
 ) -> int:
     project, home = out / "project", Path(tempfile.mkdtemp(prefix="popbridge-demo-"))
     env = {**os.environ, "POPBRIDGE_HOME": str(home), "POPBRIDGE_TEST_ANSWER": "apply"}
     paths = Paths.find(env)
     try:
-        with (out / "demo.log").open("wb") as log_file:
+        with _opened(out / "demo.log", reader) as log_file:
             async with (
-                _daemon(env, paths, log_file),
-                _running(support, editor, project, env, paths, log_file) as process,
+                _daemon(env, paths, log_file, reader),
+                _running(support, editor, project, env, paths, log_file, reader) as process,
             ):
-                receipts = await _applied(paths, process)
+                receipts = await _applied(paths, process, reader=reader)
         popups = _popups(paths)
     except EditorError:
         raise
     except UserError as error:
-        raise UserError(f"{error} What daemon and editor said: {out / 'demo.log'}") from None
+        raise UserError(reader.told(texts.SEE_LOG, error=error, log=out / "demo.log")) from None
     finally:
         shutil.rmtree(home, ignore_errors=True)
     changes = _changes(receipts)
     for popup in popups:
-        click.echo(f"4. Popup: {popup}")
+        reader.say(texts.POPUP, popup=popup)
     for change in changes:
-        click.echo(f"5. Applied: {change.file}: {_plain(change.before)} -> {_plain(change.after)}")
+        before, after = _plain(change.before), _plain(change.after)
+        reader.say(texts.APPLIED, file=change.file, before=before, after=after)
     changed = {change.file for change in changes}
     untouched = [t.file for t in drawn if t.file not in changed]
-    click.echo(f"6. Left alone, for they are right: {', '.join(untouched)}")
+    reader.say(texts.LEFT, files=", ".join(untouched))
     report = out / "demo.html"
-    report.write_text(page(name, popups, changes, untouched, project), encoding="utf-8")
-    click.echo(f"7. Before and after: {report}")
+    with _writing(report, reader):
+        report.write_text(page(name, popups, changes, untouched, project, reader), encoding="utf-8")
+    reader.say(texts.REPORT, file=report)
     return 0
 
 
 @contextlib.asynccontextmanager
-async def _daemon(env: Mapping[str, str], paths: Paths, log: IO[bytes]) -> AsyncIterator[None]:
+async def _daemon(
+    env: Mapping[str, str], paths: Paths, log: IO[bytes], reader: Reader
+) -> AsyncIterator[None]:
     command = [sys.executable, "-m", "bridge.cli", "serve", "--port", "0"]
     process = await asyncio.create_subprocess_exec(*command, env=dict(env), stdout=log, stderr=log)
     try:
         await _until(
             lambda: paths.connection_file.exists() or process.returncode is not None,
-            "Waited {seconds:.0f} s for the daemon to start, in vain.",
+            reader.told(texts.NO_DAEMON, seconds=DAEMON_S),
             DAEMON_S,
         )
-        click.echo(f"3. Daemon: {ConnectionFile.read(paths.connection_file).ws}")
+        reader.say(texts.DAEMON, address=ConnectionFile.read(paths.connection_file).ws)
         yield
     finally:
         await _end(process)
@@ -158,6 +180,7 @@ async def _running(
     env: Mapping[str, str],
     paths: Paths,
     log: IO[bytes],
+    reader: Reader,
 ) -> AsyncIterator[Process | None]:
     if not editor:
         work = asyncio.create_task(support.headless(project, answer="apply").run(paths.connection_file))
@@ -167,7 +190,7 @@ async def _running(
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
         return
-    process = await launched(support.editor_command(editor, project), env, log)
+    process = await launched(support.editor_command(editor, project), env, log, reader)
     try:
         yield process
     finally:
@@ -185,10 +208,10 @@ async def _end(process: Process) -> None:
 
 
 async def _applied(
-    paths: Paths, editor: Process | None, patience_s: float = PATIENCE_S
+    paths: Paths, editor: Process | None, patience_s: float = PATIENCE_S, reader: Reader = ENGLISH
 ) -> list[dict[str, Any]]:
     """The receipts, once there are some and none of them waits for the `editor`. Raises UserError."""
-    hint = f" {HINT}" if editor is not None else ""
+    hint = reader.told(texts.HEADLESS) if editor is not None else ""
     found: list[dict[str, Any]] = []
 
     def done() -> bool:
@@ -198,12 +221,10 @@ async def _applied(
             return True
         # One that ended well may have handed over to another process.
         if editor is not None and editor.returncode:
-            code = editor.returncode
-            raise UserError(f"The editor ended before it had applied anything (exit code {code}).{hint}")
+            raise UserError(reader.told(texts.ENDED, code=editor.returncode, hint=hint))
         return False
 
-    vain = "Waited {seconds:.0f} s for the editor to import, ask and apply, in vain."
-    await _until(done, vain + hint, patience_s)
+    await _until(done, reader.told(texts.NO_RECEIPT, seconds=patience_s, hint=hint).strip(), patience_s)
     return found
 
 
@@ -221,7 +242,7 @@ def _popups(paths: Paths) -> list[str]:
     assert db is not None
     with contextlib.closing(db.conn):
         rows = [unpack(row["message"], Popup) for row in db.query("SELECT message FROM popups ORDER BY id")]
-    return [f"{popup.title}\n{popup.body}" for popup in rows]
+    return [f"{popup.title}\n{popup.body}".rstrip() for popup in rows]
 
 
 def _changes(receipts: Sequence[Mapping[str, Any]]) -> list[Change]:
@@ -238,9 +259,9 @@ def _plain(options: Mapping[str, Any]) -> str:
 
 
 async def _until(ready: Callable[[], bool], vain: str, patience_s: float) -> None:
-    """Raises UserError `vain`, with its `seconds` filled in, where it took too long."""
+    """Raises UserError `vain` where it took too long."""
     deadline = time.monotonic() + patience_s
     while not ready():
         if time.monotonic() > deadline:
-            raise UserError(vain.format(seconds=patience_s))
+            raise UserError(vain)
         await asyncio.sleep(0.1)

@@ -64,7 +64,8 @@ def save(pixels: Pixels, path: Path) -> None:
     height, width, bands = bytes_.shape
     image: Any = pyvips.Image.new_from_memory(bytes_.data, width, height, bands, "uchar")
     image = image.copy(interpretation="b-w" if bands < 3 else "srgb")
-    image.pngsave(str(path), compression=6)
+    # libvips' own error of a disk that is full names neither it nor the file.
+    path.write_bytes(image.pngsave_buffer(compression=6))
 
 
 def noise(seed: int, size: int = SIZE) -> Pixels:

@@ -241,10 +241,18 @@ def unusable(path: Path, error: Exception) -> UserError:
 
 def open_readonly(path: Path) -> Database | None:
     """The database for reading beside a running daemon; None where there is none yet. Raises UserError."""
-    if not path.exists():
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise UserError(f"The database {path} can't be read ({error.strerror}).") from None
     try:
         connection = open_to_look(path)
+        # A daemon that found no room for more leaves an empty one.
+        if connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None:
+            connection.close()
+            return None
         connection.execute("SELECT 1 FROM receipts LIMIT 1")
     except FAILURES as error:
         raise UserError(f"The database {path} can't be read ({error}).") from None

@@ -1,4 +1,4 @@
-"""The headings of help, in the reader's language."""
+"""Help in the reader's language, for every command."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 import pytest
 
 from bridge.cli import cli
-from bridge.commands.context import Context, Formatter
+from bridge.commands.context import Context
 
 
 @pytest.mark.parametrize("locale", ["C", "zh_CN.UTF-8"])
@@ -27,18 +27,22 @@ def test_help_has_its_headings_in_the_readers_language(
     assert not any(line in lines for line in ("Options:", "Commands:")) or locale == "C"
 
 
+@pytest.mark.parametrize("columns", ["40", "80"])
+def test_each_command_is_listed_with_what_it_does_in_a_whole_clause(
+    popbridge: Any, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    listed = " ".join(popbridge("--help")[1].partition("Commands:")[2].split())
+    assert "..." not in listed and "run Runs WORKLOAD on each FILE, or on all of them where it" in listed
+    assert "revert Puts back what the command of receipt ID changed run" in listed
+    assert "from the sources that `docs/models.md` names remove" in " ".join(
+        popbridge("models", "--help")[1].split()
+    )
+
+
 def test_a_group_without_a_command_shows_the_same(popbridge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     assert popbridge("models")[2] == popbridge("models", "--help")[1]
-
-
-def test_a_heading_that_isnt_known_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
-    formatter = Formatter(width=80)
-    formatter.write_usage("popbridge", "x")
-    with formatter.section("Odd"):
-        formatter.write_heading("Options")
-    assert formatter.getvalue() == "用法：popbridge x\n\nOdd:\n  选项：\n"
 
 
 def test_every_command_and_those_in_groups_have_that_context() -> None:

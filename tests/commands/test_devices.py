@@ -13,7 +13,7 @@ from accel.devices.driver import Gpu
 from accel.devices.proofs import Known, Proofs
 from accel.devices.report import Devices, Report
 from accel.troubles import Trouble, Troubles
-from bridge.commands import devices, shared
+from bridge.commands import screen
 from bridge.commands.devices import SHOWN
 
 BROKEN = Devices(
@@ -49,8 +49,7 @@ def test_each_provider_is_shown_with_why_and_what_to_do(popbridge: Any) -> None:
 
 @pytest.mark.usefixtures("broken")
 def test_a_narrow_screen_tears_no_command_apart(popbridge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (shared, devices):
-        monkeypatch.setattr(module, "screen_width", lambda: 40)
+    monkeypatch.setattr(screen, "screen_width", lambda: 40)
     lines = popbridge("devices")[1].splitlines()
     assert lines[:4] == [
         "TensorRT: no, TensorRT's libraries are",

@@ -7,6 +7,7 @@ import re
 
 import msgspec
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from bridge.commands.drawing import drawn
@@ -27,9 +28,9 @@ STATUS = Status(
 )  # fmt: skip
 
 
-def text(status: Status, most: int | None = None) -> str:
+def text(status: Status, most: int | None = None, width: int = 160) -> str:
     out = io.StringIO()
-    Console(file=out, width=160).print(drawn(status, most))
+    Console(file=out, width=width).print(drawn(status, most))
     return out.getvalue()
 
 
@@ -88,6 +89,19 @@ def test_what_doesnt_fit_on_the_screen_is_counted() -> None:
     out = text(msgspec.structs.replace(STATUS, workers=many), most=3)
     assert "... and 17 more" in out
     assert sum("image.resize" in line for line in out.splitlines()) == 4
+
+
+@pytest.mark.parametrize("locale", ["C", "zh_CN.UTF-8"])
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_narrow_screen_leaves_columns_out_and_cuts_no_word(
+    monkeypatch: pytest.MonkeyPatch, locale: str, width: int
+) -> None:
+    monkeypatch.setenv("LC_ALL", locale)
+    long = msgspec.structs.replace(SESSION, id="340c7a7d9ec82fdc", project="My Castle")
+    out = text(msgspec.structs.replace(STATUS, sessions=[long]), width=width)
+    assert "…" not in out and max(map(cell_len, out.splitlines())) <= width
+    for word in ("editor g 1", "My Castle", "image.resize"):
+        assert any(word in line for line in out.splitlines()), word
 
 
 def test_sessions_that_arent_listed_are_counted() -> None:

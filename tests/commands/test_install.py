@@ -69,13 +69,13 @@ class TestInstall:
     ) -> None:
         monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
         _, out, _ = popbridge("install", "acme", str(project))
-        assert out.startswith("已创建     addon2.txt\n请在编辑器中打开该工程：")
+        assert out.startswith("已创建     addon2.txt\n请在编辑器中打开该项目：")
         assert popbridge("install", "acme", str(project))[1] == "未改变     addon2.txt\n无需更改。\n"
         assert json.loads(popbridge("install", "acme", str(project), "--json")[1])["what"] == "unchanged"
         assert "未知引擎 'frostbite'；已知：acme" in popbridge("install", "frostbite", str(project))[2]
         (project / "inner").mkdir()
         assert popbridge("install", "acme", str(project / "inner"))[2].endswith(
-            f"inner 不是 acme 工程；请指定工程所在的文件夹，例如 {project.resolve()}。\n"
+            f"inner 不是 acme 项目；请指定项目所在的文件夹，例如 {project.resolve()}。\n"
         )
         assert "不是文件夹" in popbridge("install", "acme", str(project / "gone"))[2]
         (project / "acme.txt").write_text("7.0", "utf-8")
@@ -90,13 +90,21 @@ class TestInstall:
         self, popbridge: Any, project: Path
     ) -> None:
         (project / "empty").mkdir()
-        for folder, says in ((project / "empty", "is no acme project"), (project / "gone", "is no folder")):
+        for folder, says in (
+            (project / "empty", "is no acme project"),
+            (project / "gone", "is no folder"),
+        ):
             code, _, err = popbridge("install", "acme", str(folder))
             assert code == 2 and one_line(err) and says in err
         (project / "acme.txt").write_text("7.0", "utf-8")
         code, _, err = popbridge("install", "acme", str(project))
         assert code == 2 and one_line(err)
         assert "acme 7.0, which no addon serves" in err
+
+    @pytest.mark.usefixtures("project")
+    def test_where_no_project_is_near_one_is_asked_for(self, popbridge: Any, tmp_path_factory: Any) -> None:
+        _, _, err = popbridge("install", "acme", str(tmp_path_factory.mktemp("empty")))
+        assert one_line(err) and err.endswith("is no acme project; name the folder of one.\n")
 
     def test_a_folder_in_a_project_or_around_projects_is_told_with_where_they_are(
         self, popbridge: Any, tmp_path: Path

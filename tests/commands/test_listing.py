@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bridge.commands import shared
+from bridge.commands import screen
 from bridge.commands.shared import read_settings_file
 from tests.commands.shell import one_line
 
@@ -54,6 +54,7 @@ class TestListings:
         assert "one of " in popbridge("workloads", "image.convert")[1]
         assert "the further ones to help" in popbridge("workloads", "image.mipmaps")[1]
         assert "It takes no parameters." in popbridge("workloads", "image.fingerprint")[1]
+        assert "Least PSNR, dB" in popbridge("workloads", "image.compress")[1]
         out = popbridge("workloads", "image.resize")[1]
         own, averaging, writing = (out.index(f"\n  {name}=") for name in ("width", "kind", "format"))
         assert own < averaging < writing < out.index("\n  transfer=")
@@ -80,13 +81,53 @@ class TestListings:
         code, out, _ = popbridge("config")
         assert code == 0 and "settings.toml" in out
 
+    def test_who_reads_chinese_is_shown_it(
+        self, popbridge: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        programs = [popbridge(command, "--json")[1] for command in ("config", "plugins", "workloads")]
+        monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+        monkeypatch.setenv("POPBRIDGE_PORT", "4321")
+        lines = [line.split() for line in popbridge("config")[1].splitlines()]
+        assert ["设置", "值", "来源", "环境变量", "说明"] in lines
+        assert ["port", "4321", "POPBRIDGE_PORT", "POPBRIDGE_PORT"] in [line[:4] for line in lines]
+        assert ["gpu", "true", "默认值"] in [line[:3] for line in lines]
+        assert [f"设置文件：{home / 'settings.toml'}"] in lines
+        out = popbridge("plugins", "--traceback")[1]
+        assert "提供的内容或停用原因" in out and "已停用" in out and "适配器 acme1" in out
+        assert "popbridge_adapters 引发了 ZeroDivisionError" in out and "无法加载：" in out
+        assert (
+            popbridge("workloads")[1].splitlines()[-1]
+            == "`popbridge workloads NAME` 可查看其中一个及其参数。"
+        )
+        monkeypatch.delenv("POPBRIDGE_PORT")
+        assert programs == [popbridge(command, "--json")[1] for command in ("config", "plugins", "workloads")]
+
+    @pytest.mark.parametrize("command", ["config", "plugins"])
+    def test_a_very_narrow_screen_has_no_columns(
+        self, popbridge: Any, monkeypatch: pytest.MonkeyPatch, command: str
+    ) -> None:
+        monkeypatch.setattr(screen, "screen_width", lambda: 40)
+        listed = popbridge(command)[1].partition("\nSettings file")[0]
+        assert max(map(len, listed.splitlines())) <= 40
+        says = (
+            "acme  ok\n    adapters acme1, "
+            if command == "plugins"
+            else "gpu  true  (the default)\n    Whether"
+        )
+        assert says in listed
+
+    def test_what_a_plugin_adds_is_told_by_kinds(self, popbridge: Any) -> None:
+        out = popbridge("plugins")[1]
+        assert "adapters godot3, godot4" in out and "workloads image.atlas, " in out
+        assert "advisor texture_import" in out
+
     @pytest.mark.parametrize("command", ["config", "plugins", "workloads", "workloads image.atlas"])
     def test_a_narrow_screen_folds_the_words_and_cuts_none(
         self, popbridge: Any, monkeypatch: pytest.MonkeyPatch, command: str
     ) -> None:
         wide = popbridge(*command.split())[1]
         assert max(map(len, wide.splitlines())) > 80
-        monkeypatch.setattr(shared, "screen_width", lambda: 80)
+        monkeypatch.setattr(screen, "screen_width", lambda: 80)
         narrow = popbridge(*command.split())[1]
         listed = narrow.partition("\nSettings file")[0]
         assert max(map(len, listed.splitlines())) <= 80 and "…" not in narrow

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bridge.commands import receipts, shared
+from bridge.commands import receipts, screen
 from bridge.core.messages import Command, Result
 from bridge.store.database import open_database
 from bridge.store.receipts import ReceiptStore
@@ -54,7 +54,7 @@ class TestReceipts:
     ) -> None:
         path = "res://" + "a_folder_with_a_long_name/" * 3 + "wall_[normal].png"
         keep_receipt(home, [path], note="texture import: a reason that needs some room of its own")
-        monkeypatch.setattr(shared, "screen_width", lambda: 80)
+        monkeypatch.setattr(screen, "screen_width", lambda: 80)
         _, out, _ = popbridge("receipts")
         assert max(map(len, out.splitlines())) <= 80
         cells = "".join(line[30:].strip() for line in out.splitlines()[1:])
@@ -138,7 +138,7 @@ class TestReceipts:
         error = {"path": "x", "message": "x can't be written: it is read-only."}
         made = keep_receipt(home, [f"res://{n}.png" for n in range(10)], errors=[error])
         _, out, _ = popbridge("receipts")
-        assert out.splitlines()[0].split() == ["编号", "时间", "工程", "状态", "内容", "原因"]
+        assert out.splitlines()[0].split() == ["编号", "时间", "项目", "状态", "内容", "原因"]
         assert "已应用" in out and "贴图导入：no_mipmaps" in out and "m false → true" in out
         assert "另有 2 个文件；用 --json 可全部显示" in out and "错误：x x 为只读，无法写入" in out
         assert json.loads(popbridge("receipts", "--json")[1])["state"] == "applied"

@@ -21,13 +21,37 @@ from accel.devices.trial import Runtime
 from accel.models.catalogue import MODELS
 from accel.models.manifest import Url
 from accel.models.store import MISSING, ModelStore, again
-from bridge.audit import fix
+from bridge.api import Setting, hookimpl
+from bridge.audit import baseline, files, fix
+from bridge.audit import project as projects
 from bridge.commands.language import explained
-from bridge.commands.texts import db, devices, errors, install, models, receipts, status, tune, usage
+from bridge.commands.texts import (
+    audit,
+    db,
+    devices,
+    errors,
+    install,
+    models,
+    parameters,
+    plugins,
+    reasons,
+    receipts,
+    run,
+    serve,
+    settings,
+    status,
+    tune,
+    usage,
+    workloads,
+)
 from bridge.connection import ConnectionFile
 from bridge.core.errors import AMBIGUOUS_EDITOR, EDITOR_GONE, UNSUPPORTED, RequestError, UserError
 from bridge.core.texts import Phrases, Text
+from bridge.demo import texts as demo
+from bridge.host import Registry, load
+from bridge.paths import Paths
 from bridge.projectfile import NAME, read
+from bridge.server import serve as serve_
 from bridge.store.database import open_database, open_readonly
 from tests.accel.models.records import file, model
 
@@ -56,7 +80,24 @@ def english(said: str) -> list[str]:
     return re.findall(r"[a-z']{2,} [a-z]{2,}", bare)
 
 
-@pytest.mark.parametrize("module", [db, devices, install, models, receipts, status, tune, usage])
+MODULES = [
+    db,
+    demo,
+    devices,
+    install,
+    models,
+    plugins,
+    receipts,
+    run,
+    settings,
+    status,
+    tune,
+    usage,
+    workloads,
+]
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_both_languages_say_the_same_values(module: Any) -> None:
     found = list(texts(module))
     assert len(found) > 10
@@ -71,11 +112,17 @@ def _fields(text: str) -> Iterator[str]:
 @pytest.mark.parametrize(
     "phrases",
     [
+        audit.PATTERNS,
         db.PATTERNS,
         devices.PATTERNS,
         errors.PATTERNS,
         models.PATTERNS,
+        parameters.PATTERNS,
+        plugins.PATTERNS,
+        reasons.PATTERNS,
         receipts.PATTERNS,
+        serve.PATTERNS,
+        settings.PATTERNS,
         tune.PATTERNS,
         usage.PATTERNS,
     ],
@@ -245,7 +292,42 @@ def mistakes(folder: Path) -> Iterator[Callable[[], object]]:
     yield lambda: open_database(folder / "file" / "below.db")
     yield lambda: open_readonly(folder / "damaged.db")
     yield lambda: fix._refuse_changed(NEW, OLD, {}, partly=False)
+    yield lambda: projects.find(Registry(), folder / "file")
+    yield lambda: projects.find(Registry(), folder / "none")
+    yield lambda: files.check_writable(str(folder / "none" / "report.html"))
+    yield lambda: files.write(str(folder / "file" / "report.html"), [""])
+    yield lambda: baseline.read(folder / "none.json")
+    yield lambda: baseline.read(folder)
+    yield lambda: baseline.read(folder / "bad.json")
+    yield lambda: baseline.check_replaceable(folder / "bad.json")
+    for name, text in (
+        ("utf8", b"\xff"),
+        ("list", b"[]"),
+        ("newer", b'{"popbridge_baseline": 9, "accepted": []}'),
+    ):
+        (folder / name).write_bytes(text)
+        yield functools.partial(baseline.read, folder / name)
+    yield lambda: load({"one": Greets(), "two": Greets()}, installed=False)
+    yield lambda: serve_._listen("0.0.0.0", 1, print).__enter__()
+    yield lambda: serve_._listen("127.0.0.999", 1, print).__enter__()
+    home = Paths.find({"POPBRIDGE_HOME": str(folder / "file")})
+    yield lambda: serve_._only_one(home).__enter__()
+    yield lambda: _raise(serve_._cant_use(home, OSError(30, "Read-only file system", "x")))
+    yield lambda: _raise(serve_._cant_use(home, OSError(13, "Permission denied", "x")))
     yield lambda: fix._refuse_changed(NEW, OLD, {"res://a.png": {"mipmaps": None}}, partly=False)
+
+
+def _raise(error: UserError) -> None:
+    raise error
+
+
+class Greets:
+    """A plugin whose setting another has, too."""
+
+    @staticmethod
+    @hookimpl
+    def popbridge_settings() -> list[Setting]:
+        return [Setting(name="acme.volume", type=int, default=3, help="How loud.")]
 
 
 def test_each_mistake_is_told_in_chinese_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,7 +352,7 @@ def test_each_mistake_is_told_in_chinese_alone(tmp_path: Path, monkeypatch: pyte
         ),
         (
             RequestError(EDITOR_GONE, editor="An editor with the project 'My Game'"),
-            "没有打开工程“My Game”的编辑器连接。请在编辑器中打开该工程。",
+            "没有打开项目“My Game”的编辑器连接。请在编辑器中打开该项目。",
         ),
         (
             RequestError(EDITOR_GONE, "Reconnect.", editor="The daemon"),
@@ -278,7 +360,7 @@ def test_each_mistake_is_told_in_chinese_alone(tmp_path: Path, monkeypatch: pyte
         ),
         (
             RequestError(AMBIGUOUS_EDITOR, editors="s1 (editor g 1); s2 (editor g 2)"),
-            "有多个编辑器打开了该工程：s1 (editor g 1); s2 (editor g 2)。"
+            "有多个编辑器打开了该项目：s1 (editor g 1); s2 (editor g 2)。"
             "请指定其中一个（`popbridge revert --editor`）。",
         ),
         (RequestError(UNSUPPORTED, "Try.", name="What", reason="is theirs"), "What: is theirs. Try."),

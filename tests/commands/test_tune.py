@@ -76,6 +76,11 @@ class TestTune:
         code, out, _ = popbridge("tune", "image.upscale")
         assert code == 0 and out.startswith("image.upscale: no batches, and there is no GPU")
 
+    def test_a_slip_in_a_name_is_told_with_what_was_meant(self, popbridge: Any) -> None:
+        for name in ("resize", "image.resiz"):
+            code, _, err = popbridge("tune", name)
+            assert code == 2 and err.endswith("in batches or on a GPU; did you mean image.resize?\n")
+
     def test_a_workload_that_has_no_batches_is_named(self, popbridge: Any) -> None:
         code, _, err = popbridge("tune", "acme.size")
         assert code == 2 and "'acme.size'" in err and "acme.length" in err

@@ -29,7 +29,8 @@ CALLS = [
     (["db", "backup", str(Path(__file__).parent)], "'FILE' 的值无效：应为文件，而不是文件夹。", "db backup"),
     (["db", "check", "one", "more"], "多余的参数：one more。", "db check"),
     (["run", "x", "--resume"], "--resume 需要 --out，即输出文件夹。", "run"),
-    (["audit", ""], "PROJECT 为空：请指定工程的文件夹，当前文件夹用 . 表示。", "audit"),
+    (["run", "x", "--out", ""], "--out 为空：请指定文件夹，当前文件夹用 . 表示。", "run"),
+    (["audit", ""], "PROJECT 为空：请指定项目的文件夹，当前文件夹用 . 表示。", "audit"),
     (["audit", ".", "--baseline", ""], "--baseline 需要文件名。", "audit"),
 ]  # fmt: skip
 
@@ -75,6 +76,25 @@ def test_several_that_may_be_meant_are_listed(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_slip_in_a_commands_name_is_told_with_what_was_meant(popbridge: Any) -> None:
     assert "No such command 'recipts'. Did you mean 'receipts'?" in popbridge("recipts")[2]
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (
+            ["receipts", "--limit", "x"],
+            "Invalid value for '--limit': it must be a whole number, 1 <= x <= 100000.",
+        ),
+        (
+            ["run", "x", "--timeout", "0"],
+            "Invalid value for '--timeout': it must be a number, 0 < x <= 86400.",
+        ),
+        (["config", "extra"], "Got unexpected extra argument (extra)."),
+        (["receipts", "--limit"], "Option '--limit' requires an argument."),
+    ],
+)
+def test_each_mistake_is_a_sentence_in_english_too(popbridge: Any, call: list[str], says: str) -> None:
+    assert popbridge(*call)[2].startswith(f"popbridge: {says} `popbridge {call[0]} --help` shows how.")
 
 
 def test_what_has_no_chinese_keeps_to_one_language(popbridge: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import pytest
 from bridge.core.errors import UserError
 from bridge.demo import run
 from bridge.demo.launch import EditorError, launched
+from bridge.demo.reader import Reader
 
 
 async def refused(program: Path) -> str:
@@ -61,6 +62,15 @@ async def test_what_is_refused_otherwise_is_told_in_the_systems_words(tmp_path: 
     monkeypatch.setattr("asyncio.create_subprocess_exec", denied)
     said = await refused(program(tmp_path, b"MZ"))
     assert re.search(r"was refused \(Access is denied\); check that you may run it", said)
+
+
+async def test_who_reads_chinese_is_told_in_chinese(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as log, pytest.raises(EditorError) as told:
+        await launched([str(tmp_path)], os.environ, log, Reader("zh_CN.UTF-8"))
+    assert str(told.value) == (
+        f"无法运行编辑器 {tmp_path}：它是文件夹，请指定其中的程序。"
+        "`popbridge demo --headless` 无需真正的编辑器。"
+    )
 
 
 def test_the_demo_leads_nobody_to_a_log_in_which_an_editor_never_wrote(

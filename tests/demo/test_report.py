@@ -9,8 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from bridge.demo.reader import Reader
 from bridge.demo.report import Change, page
 from bridge.demo.textures import disc, save
+
+
+def test_the_page_is_in_the_readers_language(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"x")
+    change = Change("a.png", {"x": 1}, {"x": 2})
+    chinese = page("内置", ["一"], [change], ["a.png"], tmp_path, Reader("zh_CN.UTF-8"))
+    assert '<html lang="zh-CN">' in chinese and "<p>编辑器：内置</p>" in chinese
+    assert all(f">{head}</th>" in chinese for head in ("图片", "文件", "之前", "之后"))
+    assert "设置正确，没有提示" in chinese and "demo" not in chinese
+    assert '<html lang="en">' in page("a", [], [], [], tmp_path)
+
 
 FRAME = '<iframe src="demo.html" style="width: 320px; height: 600px" onload="{script}"></iframe>'
 WIDTH = "document.title = this.contentDocument.documentElement.scrollWidth"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import re
 import sys
 from asyncio.subprocess import Process
 from pathlib import Path
@@ -14,6 +16,7 @@ from sqlite_utils import Database
 from bridge.core.errors import UserError
 from bridge.core.messages import Command, Result
 from bridge.demo import run
+from bridge.demo.reader import Reader
 from bridge.demo.run import _applied
 from bridge.demo.textures import textures
 from bridge.paths import Paths
@@ -34,6 +37,18 @@ def test_the_demo_finds_exactly_the_wrong_half_and_leaves_a_page_with_before_and
     assert "a normal map imported as colour" in said
     assert page.count("<tr>") == len(drawn) + 1
     assert "data:image/png;base64," in page
+
+
+def test_a_texture_that_finds_no_room_is_told_as_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    says = r"rock_normal\.png can't be written \(No space left on device\): make room, or name another folder"
+    with pytest.raises(UserError, match=says):
+        run(tmp_path / "out", headless=True)
 
 
 @pytest.mark.parametrize("place", ["file", "file/below"])
@@ -88,7 +103,7 @@ def test_a_daemon_that_doesnt_start_isnt_waited_for(tmp_path: Path, monkeypatch:
 
 
 def test_the_demo_can_be_repeated_in_its_folder_and_never_removes_what_it_did_not_make(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
@@ -101,6 +116,30 @@ def test_the_demo_can_be_repeated_in_its_folder_and_never_removes_what_it_did_no
     (out / "notes.txt").write_text("mine")
     (out / "project" / "stale.txt").touch()
     monkeypatch.chdir(out)
-    assert run(Path("."), headless=True) == 0
+    capsys.readouterr()
+    assert run(Path("."), headless=True, reader=Reader("zh_CN.UTF-8")) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if re.match(r"\d\. ", line)]
+    assert [line.split("：")[0] for line in lines if not line.startswith(("4", "5"))] == [
+        "1. 项目", "2. 编辑器", "3. 守护进程", "6. 设置正确，未作改动", "7. 前后对比",
+    ]  # fmt: skip
+    assert "5. 已应用：ui/icon.png：compress/mode = 2 -> compress/mode = 0" in lines
+    assert "4. 弹窗：Applied to 6 textures" in lines
     assert Path.cwd() == out and (out / "demo.html").exists()
     assert (out / "notes.txt").read_text() == "mine" and not (out / "project" / "stale.txt").exists()
+
+
+def test_who_reads_chinese_is_told_in_chinese_what_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "precious.txt").touch()
+    (tmp_path / "file").touch()
+    reader = Reader("zh_CN.UTF-8")
+    with pytest.raises(UserError, match=r"mine 不为空，也不是先前的演示：请用 --out 指定其他文件夹。"):
+        run(tmp_path / "mine", headless=True, reader=reader)
+    with pytest.raises(UserError, match=r"^无法写入 .*file"):
+        run(tmp_path / "file", headless=True, reader=reader)
+
+
+async def test_an_editor_that_ends_early_is_told_of_in_chinese(paths: Paths) -> None:
+    says = r"^编辑器尚未应用任何设置就已退出（退出码 3）。`popbridge demo --headless` 无需真正的编辑器。$"
+    with pytest.raises(UserError, match=says):
+        await _applied(paths, await ended(3), reader=Reader("zh_CN.UTF-8"))

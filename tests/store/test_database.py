@@ -74,6 +74,20 @@ def test_without_a_database_there_is_nothing_to_read(tmp_path: Path) -> None:
     assert open_readonly(tmp_path / "popbridge.db") is None
 
 
+def test_an_empty_one_that_a_daemon_without_room_left_has_nothing_to_read(tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
+    assert open_readonly(tmp_path / "empty.db") is None
+    with contextlib.closing(sqlite3.connect(tmp_path / "log.db")) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    assert open_readonly(tmp_path / "log.db") is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows takes it for one that isn't there")
+def test_one_that_the_system_wont_look_at_is_told() -> None:
+    with pytest.raises(UserError, match=r"x\.db can't be read \(File name too long\)\.$"):
+        open_readonly(Path("x" * 5_000, "x.db"))
+
+
 def test_a_reader_beside_the_daemon_cant_write(tmp_path: Path) -> None:
     writer = open_database(tmp_path / "popbridge.db")
     reader = open_readonly(tmp_path / "popbridge.db")

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from bridge.commands.language import told
 from bridge.commands.shared import assignments, read_settings
+from bridge.commands.texts import run as of_run
 from bridge.commands.texts import usage as texts
 from bridge.core.errors import UserError
 
@@ -66,9 +67,7 @@ class Options(Struct, frozen=True):
     metavar="[STEP.]NAME=VALUE",
     help="A parameter; JSON or text; repeatable.",
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the files that it makes."
-)
+@click.option("--out", "folder", type=click.Path(file_okay=False), help="Folder for the files that it makes.")
 @click.option("--name", metavar="NAME", help="What they are called, without a suffix, where one job is done.")
 @click.option("--recursive", "-r", is_flag=True, help="A FILE may be a folder: all images in it.")
 @click.option(
@@ -91,7 +90,7 @@ class Options(Struct, frozen=True):
     "--daemon", is_flag=True, help="Has the running daemon do it, with its warm workers and models."
 )
 def run(
-    workload: str, files: tuple[str, ...], params: tuple[str, ...], out: Path | None, name: str | None,
+    workload: str, files: tuple[str, ...], params: tuple[str, ...], folder: str | None, name: str | None,
     recursive: bool, together: bool | None, resume: bool, force: bool, as_json: bool, workers: int | None,
     timeout: float | None, daemon: bool,
 ) -> int:  # fmt: skip
@@ -104,7 +103,8 @@ def run(
     from bridge.commands.run.jobs import jobs
     from bridge.commands.run.plan import plan
 
-    _check(out, name, resume, workers, daemon)
+    _check(folder, name, resume, workers, daemon)
+    out = None if folder is None else Path(folder)
     registry = host.load()
     _check_joined(workload, files)
     planned = plan(workload, assignments(params, "--param"), registry.workloads)
@@ -117,9 +117,12 @@ def run(
     return asyncio.run(_run(planned, todo, options, settings))
 
 
-def _check(out: Path | None, name: str | None, resume: bool, workers: int | None, daemon: bool) -> None:
+def _check(out: str | None, name: str | None, resume: bool, workers: int | None, daemon: bool) -> None:
     if out is None and (resume or name is not None):
         raise click.UsageError(told(texts.WANTS_OUT, option="--resume" if resume else "--name"))
+    if out == "":
+        # As a script gives it whose variable isn't set; to Python it is the current folder.
+        raise click.UsageError(told(texts.EMPTY_OUT))
     if name is not None and (not name or Path(name).name != name):
         raise click.UsageError(told(texts.BARE_NAME))
     if daemon and workers is not None:
@@ -130,7 +133,7 @@ def _check_joined(workload: str, files: Sequence[str]) -> None:
     """Steps are one argument, and a shell makes several of what has spaces around its `+`."""
     if files and files[0].startswith("+") and not os.path.lexists(files[0]):
         joined = workload + "".join(files[:2] if files[0] == "+" else files[:1])
-        raise UserError(f"Steps are joined without spaces around the +: {joined}.")
+        raise UserError(told(of_run.JOINED, joined=joined))
 
 
 def _found(files: Sequence[str], recursive: bool, out: Path | None) -> list[Found]:
@@ -146,10 +149,15 @@ def _found(files: Sequence[str], recursive: bool, out: Path | None) -> list[Foun
 
 def _check_found(found: Sequence[Found]) -> None:
     """Raises UserError where there is nothing to do: each file that isn't there costs itself alone."""
-    problems = [f"{each.file} {each.problem.reason}" for each in found if each.problem]
-    if problems and len(problems) == len(found):
-        more = f"; and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
-        raise UserError(f"{'; '.join(problems[:LISTED])}{more}.")
+    problems = [(each.file, each.problem.reason) for each in found if each.problem]
+    if not problems or len(problems) < len(found):
+        return
+    from bridge.commands.run.reasons import why
+
+    said = told(of_run.AND).join(f"{file or repr(file)} {why(reason)}" for file, reason in problems[:LISTED])
+    if len(problems) > LISTED:
+        said += told(of_run.MORE_PROBLEMS, count=len(problems) - LISTED)
+    raise UserError(told(of_run.SENTENCE, said=said))
 
 
 def _settings(declared: Any, workers: int | None) -> Mapping[str, Any]:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import psutil
 
+from bridge.commands.language import told
+from bridge.commands.texts import run as texts
 from bridge.core.errors import UserError
 
 LEFT_S = 86_400
@@ -30,7 +32,7 @@ def drafts(out: Path) -> Path:
             shutil.rmtree(left, ignore_errors=True)
         return Path(tempfile.mkdtemp(prefix=f".popbridge-{_machine()}-{os.getpid()}-", dir=out.absolute()))
     except OSError as error:
-        raise UserError(f"The folder {out} can't be made or written to ({error.strerror}).") from None
+        raise UserError(told(texts.OUT, out=out, reason=error.strerror)) from None
 
 
 def _left(out: Path) -> Iterator[Path]:

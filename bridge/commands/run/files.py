@@ -61,7 +61,21 @@ def _named(
     elif glob.has_magic(argument) and not os.path.lexists(argument):
         yield from _matching(argument, out)
     else:
-        yield _nothing(argument, "isn't there, or is no file")
+        yield _hidden(argument) or _nothing(argument, "isn't there, or is no file")
+
+
+def _hidden(argument: str) -> Found | None:
+    """That nobody may say whether it is there, as in a folder of somebody else."""
+    try:
+        os.stat(argument)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return _nothing(argument, f"can't be read ({error.strerror})", "bad_input")
+    # A name that no file can have.
+    except ValueError:
+        return None
+    return None
 
 
 def _nothing(argument: str, reason: str, code: str = "not_found") -> Found:
@@ -81,7 +95,10 @@ def _walked(folder: str, under: str, out: Path | None, made: Callable[[str], boo
     ):
         file = os.path.join(folder, *each.file.split("/"))
         if each.problem:
-            yield Found(file, folder, under, Problem("bad_input", each.problem))
+            there = True
+            # Of the folder itself, too, whose name stands in front of it.
+            reason = each.problem.removeprefix("the folder ")
+            yield Found(os.path.normpath(file), folder, under, Problem("bad_input", reason))
         elif file.lower().endswith(IMAGES):
             if in_place and made is not None and made(file):
                 passed = True

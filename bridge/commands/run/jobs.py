@@ -13,7 +13,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from accel.image.suffixes import SUFFIXES
+from bridge.commands.language import told
 from bridge.commands.run.files import Found, Problem
+from bridge.commands.texts import run as texts
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -44,8 +46,8 @@ class Job(Struct, frozen=True):
     @property
     def label(self) -> str:
         """What lines about it begin with; empty for no file."""
-        more = len(self.files) - LISTED
-        return ", ".join(self.files[:LISTED]) + (f" and {more} more" if more > 0 else "")
+        files, more = ", ".join(self.files[:LISTED]), len(self.files) - LISTED
+        return told(texts.MORE_FILES, files=files, count=more) if more > 0 else files
 
 
 def jobs(
@@ -61,9 +63,9 @@ def jobs(
         return made
     if len(made) > 1 and (name is not None or plan.own_name):
         option = "--name" if name is not None else "--param name"
-        raise UserError(f"{option} is for the outputs of one job; {len(made)} are given: leave it out.")
+        raise UserError(told(texts.FOR_ONE, option=option, count=len(made)))
     if name is not None and plan.own_name:
-        raise UserError("--name and --param name say the same: leave one of them out.")
+        raise UserError(told(texts.SAME))
     if name is not None:
         made = [replace(made[0], stem=_bare(name))]
     return [_naming(job, plan) for job in made] if plan.names_outputs else made
@@ -91,13 +93,12 @@ def _made(found: Sequence[Found], plan: Plan, together: bool | None) -> list[Job
 def _check(plan: Plan, count: int) -> None:
     low, high = plan.first.inputs
     if high == 1 and count != 1:
-        asked = "name one file or more" if not count else "leave out --together"
-        raise UserError(f"{plan.title} takes each file by itself: {asked}.")
+        raise UserError(told(texts.NOT_TOGETHER if count else texts.NAME_ONE, workload=plan.title))
     if not low <= count <= high:
-        wanted = f"{low}" if low == high else f"{low} to {high}"
-        files = "file" if wanted == "1" else "files"
-        hint = " Add --each to run it on each of them." if low == 1 < high < count else ""
-        raise UserError(f"{plan.title} takes {wanted} {files}, not {count}.{hint}")
+        wanted = str(low) if low == high else told(texts.RANGE, low=low, high=high)
+        takes = texts.TAKES_ONE if wanted == "1" else texts.TAKES
+        hint = told(texts.ADD_EACH) if low == 1 < high < count else ""
+        raise UserError(told(takes, workload=plan.title, wanted=wanted, count=count) + hint)
 
 
 def _all_in_one(found: Sequence[Found], plan: Plan) -> Job:

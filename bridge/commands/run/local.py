@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bridge.commands.language import told
 from bridge.commands.run.jobs import Job
+from bridge.commands.texts import run as texts
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ async def local(
     try:
         await executor.start()
     except OSError as error:
-        raise UserError(f"No worker process can be started ({error}).") from None
+        raise UserError(told(texts.NO_PROCESS, reason=error)) from None
     try:
         if timeout_s is not None:
             await executor.ready()

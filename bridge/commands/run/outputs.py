@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from accel.image.suffixes import suffix_of
 from accel.replacing import replace_file
+from bridge.commands.language import told
 from bridge.commands.run.jobs import UNFIT, Job
 from bridge.commands.run.made import Made
+from bridge.commands.texts import run as texts
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -100,7 +102,7 @@ class Outputs:
             # Windows replaces no file that another program has open, and goes on having.
             raise WorkloadError("forbidden", f"{path} can't be replaced ({error.strerror})") from None
         except OSError as error:
-            raise UserError(f"{path} can't be written ({error.strerror}).") from None
+            raise UserError(told(texts.UNWRITABLE, path=path, reason=error.strerror)) from None
 
 
 def _key(path: str) -> str:

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct, structs
 
+from bridge.commands.language import told
+from bridge.commands.run.reasons import why
 from bridge.commands.run.steps import hint, place
 from bridge.commands.run.values import value_of
+from bridge.commands.texts import run as texts
 from bridge.core.errors import UserError, sentence
 
 if TYPE_CHECKING:
@@ -91,7 +94,7 @@ def plan(text: str, assigned: Mapping[str, str], workloads: Mapping[str, Workloa
     """What `text` (`NAME` or `NAME+NAME`) and the texts of the parameters ask for. Raises UserError."""
     names = [name.strip() for name in text.split(JOIN)]
     if "" in names:
-        raise UserError(f"{text!r} lacks a step: names are joined by {JOIN}, as image.resize+image.convert.")
+        raise UserError(told(texts.NO_STEP, text=text))
     records = [known(name, workloads) for name in names]
     if len(records) == 1:
         return _single(records[0], assigned)
@@ -106,8 +109,9 @@ def known(name: str, workloads: Mapping[str, Workload]) -> Workload:
     alike = [each for each in sorted(workloads) if each.rpartition(".")[2] == name]
     alike += difflib.get_close_matches(name, workloads, 1)
     if alike:
-        raise UserError(f"There is no workload {name!r}; did you mean {alike[0]}?")
-    raise UserError(f"There is no workload {name!r}; there are {', '.join(sorted(workloads)) or 'none'}.")
+        raise UserError(told(texts.UNKNOWN, name=name, close=alike[0]))
+    names = ", ".join(sorted(workloads)) or told(texts.NONE)
+    raise UserError(told(texts.UNKNOWN_OF, name=name, names=names))
 
 
 def _single(record: Workload, assigned: Mapping[str, str]) -> Plan:
@@ -133,7 +137,8 @@ def _bare(name: str, prefixes: Sequence[str]) -> str:
 def _steps(names: Sequence[str], assigned: Mapping[str, str]) -> Plan:
     from accel.image.pipeline import pipeline
 
-    operations = [_operation(name) for name in names]
+    # Each is a workload's name, so that no other can be meant.
+    operations = [_operation(name, alike=False) for name in names]
     given: list[dict[str, Any]] = [{} for _ in operations]
     for name, text in assigned.items():
         index, field = place(name, [each.workload for each in operations])
@@ -166,9 +171,10 @@ def _check_steps(operations: Sequence[Operation], given: Sequence[Mapping[str, A
 
     for index, (operation, values) in enumerate(zip(operations, given, strict=True)):
         record = operation.workload
-        _parsed(record, values, f"Step {index + 1}, {record.name}")
+        where = {"number": index + 1, "name": record.name}
+        _parsed(record, values, told(texts.STEP, **where))
         if index < len(operations) - 1 and not issubclass(record.params, Writing):
-            raise UserError(f"Step {index + 1}, {record.name}, gives no image, so that it must be the last.")
+            raise UserError(told(texts.NOT_LAST, **where))
 
 
 def _taking(operations: Sequence[Operation]) -> Workload:
@@ -184,15 +190,15 @@ def _pipeline(record: Workload, values: Mapping[str, Any], operations: Sequence[
     return Plan(record, values, _taking(operations), _recipe(operations), operations[-1].workload)
 
 
-def _operation(name: str) -> Operation:
+def _operation(name: str, *, alike: bool = True) -> Operation:
+    """Raises UserError, which says what may be meant if one `alike` may."""
     from accel.image.catalogue import OPERATIONS
 
     found = OPERATIONS.get(name)
     if found is None:
-        if close := difflib.get_close_matches(name, OPERATIONS, 1):
-            raise UserError(f"{name} is no operation on images; did you mean {close[0]}?")
-        there = ", ".join(sorted(OPERATIONS))
-        raise UserError(f"{name} is no operation on images, so that it can't be a step; there are {there}.")
+        if alike and (close := difflib.get_close_matches(name, OPERATIONS, 1)):
+            raise UserError(told(texts.NO_OPERATION, name=name, close=close[0]))
+        raise UserError(told(texts.NO_OPERATION_OF, name=name, names=", ".join(sorted(OPERATIONS))))
     return found
 
 
@@ -206,4 +212,5 @@ def _parsed(record: Workload, values: Mapping[str, Any], name: str) -> Any:
     try:
         return record.parse(dict(values))
     except WorkloadError as error:
-        raise UserError(f"{sentence(f'{name}: {error.reason}.')} {hint(record.name)}") from None
+        said = sentence(told(texts.WRONG, what=name, reason=why(error.reason)))
+        raise UserError(said + told(texts.SPACE) + hint(record.name)) from None

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bridge.commands.language import told
 from bridge.commands.shared import as_json_text, size_text
+from bridge.commands.texts import run as texts
 
 WRITTEN = {"name", "format", "width", "height", "channels", "bit_depth", "levels", "size"}
 """The facts of an image that was written: accel.image.operation.Written."""
 LONGEST_LIST = 12
+MOST_LINES = 100
+"""Objects of a list that are told, each on a line of its own."""
 LONGEST_TEXT = 10_000
 """Characters of a text: what stands on two dense pages is told whole."""
 
@@ -30,15 +34,22 @@ def readable(head: str, value: Any, width: int) -> Iterator[str]:
 
 def _facts(value: Mapping[str, Any], width: int, indent: int) -> Iterator[str]:
     for name, each in _told(value).items():
-        line = f"{' ' * indent}{_words(name)}: {_short(each)}"
+        head = f"{' ' * indent}{_words(name)}"
+        line = f"{head}: {_short(each)}"
         if isinstance(each, Mapping) and len(line) > width and not _is_written(each):
-            yield f"{' ' * indent}{_words(name)}:"
+            yield f"{head}:"
             yield from _facts(each, width, indent + 2)
         elif isinstance(each, list) and each and all(isinstance(one, Mapping) for one in each):
-            yield f"{' ' * indent}{_words(name)}:"
-            yield from (f"{' ' * (indent + 2)}{_short(one)}" for one in each)
+            yield f"{head}:"
+            yield from (f"{' ' * (indent + 2)}{line}" for line in _lines(each))
         else:
             yield line
+
+
+def _lines(several: Sequence[Any]) -> Iterator[str]:
+    yield from map(_short, several[:MOST_LINES])
+    if len(several) > MOST_LINES:
+        yield told(texts.MORE_LINES, count=len(several) - MOST_LINES)
 
 
 def _told(value: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -53,11 +64,11 @@ def _short(value: Any) -> str:
     if isinstance(value, Mapping):
         return _map(value)
     if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "none"}[value]
+        return told(texts.WORDS[value])
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, bytes):
-        return f"{len(value):,} bytes"
+        return told(texts.BYTES, count=len(value))
     if isinstance(value, str):
         return shortened(value) or '""'
     if isinstance(value, Sequence):
@@ -69,7 +80,7 @@ def shortened(text: str) -> str:
     """A text's beginning and its length, where it is long."""
     if len(text) <= LONGEST_TEXT:
         return text
-    return f"{text[:LONGEST_TEXT]}... ({len(text):,} characters in all; --json gives all of them)"
+    return told(texts.CUT, text=text[:LONGEST_TEXT], count=len(text))
 
 
 def _map(value: Mapping[str, Any]) -> str:
@@ -80,7 +91,7 @@ def _map(value: Mapping[str, Any]) -> str:
     if "width" in pairs and "height" in pairs:
         parts.append(f"{pairs.pop('width')} x {pairs.pop('height')}")
     parts += [f"{_words(name)} {_nested(each)}" for name, each in pairs.items()]
-    return ", ".join(parts) or "nothing"
+    return ", ".join(parts) or told(texts.NOTHING)
 
 
 def _nested(value: Any) -> str:
@@ -91,8 +102,10 @@ def _list(value: Sequence[Any]) -> str:
     inner = [
         f"({_short(one)})" if isinstance(one, Mapping | list) else _short(one) for one in value[:LONGEST_LIST]
     ]
-    more = f" and {len(value) - LONGEST_LIST} more" if len(value) > LONGEST_LIST else ""
-    return " ".join(inner) + more if inner else "none"
+    if not inner:
+        return told(texts.WORDS[None])
+    more = len(value) - LONGEST_LIST
+    return told(texts.MORE, items=" ".join(inner), count=more) if more > 0 else " ".join(inner)
 
 
 def _words(name: object) -> str:
@@ -105,12 +118,12 @@ def _is_written(value: Mapping[str, Any]) -> bool:
 
 
 def _written(value: Mapping[str, Any]) -> str:
-    channels = f"{value['channels']} channel{'s' if value['channels'] != 1 else ''}"
+    channels = texts.CHANNEL if value["channels"] == 1 else texts.CHANNELS
     parts = [
         str(value["format"]).upper(),
         f"{value['width']} x {value['height']}",
-        f"{channels} of {value['bit_depth']} bit",
-        *([f"{value['levels']} levels"] if value["levels"] > 1 else []),
+        told(channels, count=value["channels"], bits=value["bit_depth"]),
+        *([told(texts.LEVELS, count=value["levels"])] if value["levels"] > 1 else []),
         size_text(value["size"]),
         *(f"{_words(name)} {_nested(each)}" for name, each in _told(value).items() if name not in WRITTEN),
     ]

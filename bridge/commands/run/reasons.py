@@ -1,4 +1,4 @@
-"""What the daemon says of its database, in the language of whoever waits for it."""
+"""Why something can't be done, and what the daemon says of its database, in the reader's language."""
 
 from __future__ import annotations
 
@@ -22,6 +22,16 @@ ZH = {
 }
 """The reasons of bridge/store/failures.py, by the same names."""
 KEEPS_NOTHING = Text(errors.STORE_UNAVAILABLE.says, "目前无法保存任何内容：{reason}。")
+
+
+def why(reason: str) -> str:
+    """Why a job can't be done, in Chinese for who reads that."""
+    if not reads_chinese():
+        return reason
+    # Costly to import, as it is large.
+    from bridge.commands.texts.reasons import PHRASES
+
+    return PHRASES.in_chinese(reason)
 
 
 def in_our_words(said: str) -> str:

@@ -17,6 +17,7 @@ from bridge.commands.language import told
 from bridge.commands.run.jobs import Job
 from bridge.commands.run.lasting import STAYS_AWAY, LastingClient
 from bridge.commands.run.waiting import Waiting, watched
+from bridge.commands.texts import run as texts
 from bridge.core import errors
 from bridge.core.admission import SESSION_SHARES
 from bridge.core.errors import RequestError, UserError
@@ -81,7 +82,8 @@ class Remote:
             result = await self._asked(job)
             files = [await self._fetched(output, folder) for output in result.outputs]
         except RequestError as error:
-            raise self._timed(error) or _translated(error, job.files) from None
+            heads = [self._plan.workload.name, *map(_name, job.files)]
+            raise self._timed(error) or _translated(error, heads) from None
         return _outcome(result, files)
 
     def _timed(self, error: RequestError) -> WorkloadError | None:
@@ -158,8 +160,9 @@ class Remote:
             else:
                 await self._client.get_blob(str(output.blob), path)
         except OSError as error:
-            room = ": make room on the disk of --out" if error.errno in NO_ROOM else ""
-            raise UserError(f"{output.name} can't be written to {folder} ({error.strerror}){room}.") from None
+            room = told(texts.ROOM) if error.errno in NO_ROOM else ""
+            where = {"name": output.name, "folder": folder, "reason": error.strerror}
+            raise UserError(told(texts.NOT_FETCHED, **where, room=room)) from None
         return ResultFile(output.name, output.media_type, output.size, "", path=str(path))
 
 
@@ -170,15 +173,15 @@ def _outcome(result: Result, files: Sequence[ResultFile]) -> ExecutorResult:
     return ExecutorResult(result.value, files, meta.queued_ms, meta.run_ms, meta.device, reason=meta.reason)
 
 
-def _translated(error: RequestError, files: Sequence[str]) -> WorkloadError:
-    """The daemon's words as a workload's own: without the file's name in front, which each line has."""
+def _translated(error: RequestError, heads: Sequence[str]) -> WorkloadError:
+    """The daemon's words as a workload's own: without its name or a file's in front, one of `heads`."""
     from accel.workload import WorkloadError
 
     if error.code.name == errors.EDITOR_GONE.name and error.code.retryable:
         raise UserError(told(STAYS_AWAY))
     said = error.message
-    for prefix in (f"{_name(file)}: " for file in files):
-        said = said.removeprefix(prefix)
+    for head in heads:
+        said = said.removeprefix(f"{head}: ")
     said = said.removesuffix(".")
     if error.code.name == errors.STORAGE_FULL.name:
         said += f". {_room(said)}"
@@ -235,9 +238,7 @@ async def remote(
     async with contextlib.aclosing(client), watched(client, file, say) as waiting:
         known = {workload.name for workload in client.ready.workloads}
         if plan.workload.name not in known:
-            raise UserError(
-                f"The daemon has no workload {plan.workload.name!r}: restart it, or leave out --daemon."
-            )
+            raise UserError(told(texts.NOT_THERE, name=plan.workload.name))
         # Editors go first where there is much to do.
         priority = "bulk" if len(jobs) > 1 else "normal"
         longest = timeout_s or max(deadline_s, DEADLINE_S)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bridge.commands.language import told
+from bridge.commands.texts import run as texts
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 def hint(name: str = "NAME") -> str:
     """Where the parameters of a workload are listed."""
-    return f"`popbridge workloads {name}` lists the parameters."
+    return told(texts.LISTS, name=name)
 
 
 def place(name: str, steps: Sequence[Workload]) -> tuple[int, str]:
@@ -41,9 +43,8 @@ def _taker(field: str, steps: Sequence[Workload]) -> int:
     if any(_has(step, field) for step in steps) and not takers:
         raise _idle(field, steps)
     if not takers:
-        raise UserError(f"No step has a parameter {field!r}. {hint()}")
-    says = " or ".join(f"{_prefix(index, steps)}.{field}" for index in takers)
-    raise UserError(f"Several steps have a parameter {field!r}: say {says}.")
+        raise UserError(told(texts.NO_TAKER, field=field, hint=hint()))
+    raise UserError(told(texts.SEVERAL_TAKERS, field=field, says=_says(field, takers, steps)))
 
 
 def _step(prefix: str, name: str, steps: Sequence[Workload]) -> int:
@@ -54,10 +55,15 @@ def _step(prefix: str, name: str, steps: Sequence[Workload]) -> int:
         return called[0]
     if called:
         field = name.rpartition(".")[2]
-        says = " or ".join(f"{index + 1}.{field}" for index in called)
-        raise UserError(f"Several steps are called {prefix!r}: say {says}.")
+        says = told(texts.OR).join(f"{index + 1}.{field}" for index in called)
+        raise UserError(told(texts.SEVERAL_CALLED, prefix=prefix, says=says))
     listed = ", ".join(f"{index + 1} {_short(step)}" for index, step in enumerate(steps))
-    raise UserError(f"--param {name}: there is no step {prefix!r}; the steps are {listed}.")
+    raise UserError(told(texts.NO_SUCH_STEP, name=name, prefix=prefix, steps=listed))
+
+
+def _says(field: str, indexes: Sequence[int], steps: Sequence[Workload]) -> str:
+    """What may be typed for one of several steps."""
+    return told(texts.OR).join(f"{_prefix(index, steps)}.{field}" for index in indexes)
 
 
 def _prefix(index: int, steps: Sequence[Workload]) -> str:
@@ -89,7 +95,6 @@ def _counts(index: int, field: str, steps: Sequence[Workload]) -> bool:
 
 def _idle(field: str, steps: Sequence[Workload]) -> UserError:
     counting = [index for index in range(len(steps)) if _counts(index, field, steps)]
-    says = " or ".join(f"{_prefix(index, steps)}.{field}" for index in counting)
-    if says:
-        return UserError(f"{field} counts in another step alone: say {says}.")
-    return UserError(f"{field} counts in the last step alone, and {steps[-1].name} writes no image.")
+    if says := _says(field, counting, steps):
+        return UserError(told(texts.IDLE, field=field, says=says))
+    return UserError(told(texts.IDLE_LAST, field=field, step=steps[-1].name))

@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bridge.audit.plain import plain, plain_lines
+from bridge.commands.language import told
+from bridge.commands.measures import MINUTE_S, duration
 from bridge.commands.run.readable import readable, shortened
-from bridge.commands.shared import say_json, screen_width
+from bridge.commands.run.reasons import why
+from bridge.commands.screen import screen_width
+from bridge.commands.shared import say_json
+from bridge.commands.texts import run as texts
+from bridge.commands.texts.measures import SECONDS
 
 if TYPE_CHECKING:
     from accel.executor import ExecutorResult
@@ -49,13 +55,13 @@ class Teller:
         self._count("failed")
         said = str(error)
         if error.code == "worker_crashed" and not said.startswith(self._title):
-            said = f"{self._title} crashed its worker process ({said})"
+            said = texts.CRASHED.en.format(workload=self._title, said=said)
         if self._as_json:
             say_json({**_subject(job), "error": {"code": error.code, "message": said}})
             return
         at_fault = f"{error.name}: " if error.name and len(job.files) > 1 and error.name in job.files else ""
         head = plain(f"{job.label or self._title}: {at_fault}")
-        click.echo(f"{head}{plain_lines(shortened(said))}", err=True)
+        click.echo(f"{head}{plain_lines(shortened(why(said)))}", err=True)
 
     def skipped(self, job: Job, files: Sequence[str]) -> None:
         self._count("unchanged")
@@ -66,19 +72,21 @@ class Teller:
         """Says once that the files are gone."""
         if not self._dropped:
             self._dropped = True
-            click.echo(
-                f"popbridge: the files that {self._title} makes aren't kept: add --out FOLDER.", err=True
-            )
+            click.echo(f"popbridge: {told(texts.DROPPED, workload=self._title)}", err=True)
 
     def summary(self, total: int, *, interrupted: bool = False) -> None:
         """The last line, where there was more than one job."""
         if total < 2:
             return
-        told = [f"{count:,} {what}" for what, count in self.counts.items() if count or what == "done"]
+        counts = {what: count for what, count in self.counts.items() if count or what == "done"}
         left = total - sum(self.counts.values())
         if interrupted and left:
-            told.append(f"{left:,} not done")
-        click.echo(f"popbridge: {', '.join(told)} in {_duration(time.monotonic() - self._begin)}.", err=True)
+            counts["left"] = left
+        listed = told(texts.COMMA).join(
+            told(texts.COUNTS[what], count=count) for what, count in counts.items()
+        )
+        took = _duration(time.monotonic() - self._begin)
+        click.echo(f"popbridge: {told(texts.SUMMARY, counts=listed, duration=took)}", err=True)
 
     def _count(self, what: str) -> None:
         self.counts[what] += 1
@@ -90,7 +98,4 @@ def _subject(job: Job) -> dict[str, Any]:
 
 
 def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"
+    return told(SECONDS, count=f"{seconds:.1f}") if seconds < MINUTE_S else duration(seconds)

@@ -64,6 +64,9 @@ SMALLER = Text("{database}: {size}, {gained} less.", "{database}：{size}，减�
 NO_SMALLER = Text("{database}: {size}, nothing was to be gained.", "{database}：{size}，没有可释放的空间。")
 
 # What can't be done.
+NOT_READ = Text(
+    "The database {database} can't be read ({reason}).", "无法读取数据库 {database}（{reason}）。"
+)
 NO_DATABASE = Text(
     "There is no database {database} yet: the daemon makes it when it first runs.",
     "还没有数据库 {database}：守护进程首次运行时会创建它。",

@@ -8,7 +8,7 @@ import re
 from bridge.advisors.project_texts import PATTERNS as PROJECT_FILE
 from bridge.advisors.texts import PUT_BACK
 from bridge.commands.run.reasons import ZH
-from bridge.commands.texts import SAID
+from bridge.commands.texts import SAID, audit, plugins, serve, settings
 from bridge.core.texts import Phrases
 from bridge.store.failures import REASONS
 
@@ -49,7 +49,7 @@ PATTERNS = (
     *PROJECT_FILE,
     # What can't be put back.
     (r"Receipt (\d+) changed nothing\.", "回执 {0} 没有更改任何内容。"),
-    (r"(.+) is no project that is known here any more\.", "{0} 已不再是已知的工程。"),
+    (r"(.+) is no project that is known here any more\.", "{0} 已不再是已知的项目。"),
     (r"Receipt (\d+) is reverted already \(receipt (\d+)\): nothing was put back\.",
      "回执 {0} 已经撤销过（回执 {1}）：没有撤销任何更改。"),
     (r"Receipt (\d+) is reverted already \(receipt (\d+), (\S+ \S+)\): nothing was put back\.",
@@ -64,14 +64,14 @@ PATTERNS = (
     PUT_BACK,
     (r"it changed nothing \((\w+)\), so that nothing can be put back",
      "它没有更改任何内容（{0}），没有可撤销的内容"),
-    (r"An editor with the project '(?P<project>.+)' isn't connected\.", "没有打开工程“{0}”的编辑器连接。"),
+    (r"An editor with the project '(?P<project>.+)' isn't connected\.", "没有打开项目“{0}”的编辑器连接。"),
     (r"Editor (\S+) with the project '(?P<project>.+)' isn't connected\.",
-     "打开工程“{1}”的编辑器 {0} 没有连接。"),
-    (r"Open the project in the editor\.", "请在编辑器中打开该工程。"),
+     "打开项目“{1}”的编辑器 {0} 没有连接。"),
+    (r"Open the project in the editor\.", "请在编辑器中打开该项目。"),
     (r"If the project was moved, this puts it back there: (?P<ways>.+)\.",
-     "如果工程已移动，可这样在新位置恢复：{0}。"),
-    (r"Several editors have the project open: (?P<editors>.+)\.", "有多个编辑器打开了该工程：{0}。"),
+     "如果项目已移动，可这样在新位置恢复：{0}。"),
+    (r"Several editors have the project open: (?P<editors>.+)\.", "有多个编辑器打开了该项目：{0}。"),
     (r"Name one as `editor` \((`.+`)\)\.", "请指定其中一个（{0}）。"),
 )  # fmt: skip
 
-PHRASES = Phrases(PATTERNS)
+PHRASES = Phrases((*PATTERNS, *audit.PATTERNS, *settings.PATTERNS, *serve.PATTERNS, *plugins.PATTERNS))

@@ -15,7 +15,7 @@ OTHER = Text("{what:<10} {path}", "{what:<10} {path}")
 NOTHING = Text("Nothing had to change.", "无需更改。")
 OPEN_IT = Text(
     "Open the project in its editor: the addon connects by itself while `popbridge serve` runs.",
-    "请在编辑器中打开该工程：`popbridge serve` 运行时，插件会自动连接。",
+    "请在编辑器中打开该项目：`popbridge serve` 运行时，插件会自动连接。",
 )
 UNWRITABLE = Text("{place} can't be written ({reason}).", "无法写入 {place}（{reason}）。")
 UNKNOWN = Text("Unknown engine {engine!r}; known: {known}.", "未知引擎 {engine!r}；已知：{known}。")
@@ -23,12 +23,13 @@ NONE = Text("none", "无")
 NO_ADDON = Text("There is no addon for {engine} yet.", "目前还没有 {engine} 的插件。")
 NO_FOLDER = Text(
     "{project} is no folder: name the folder of a {engine} project.",
-    "{project} 不是文件夹：请指定 {engine} 工程的文件夹。",
+    "{project} 不是文件夹：请指定 {engine} 项目的文件夹。",
 )
-NO_PROJECT = Text("{project} is no {engine} project{instead}.", "{project} 不是 {engine} 工程{instead}。")
+NO_PROJECT = Text("{project} is no {engine} project{instead}.", "{project} 不是 {engine} 项目{instead}。")
 INSTEAD = Text(
-    "; name the folder of one, as {folders}{more}", "；请指定工程所在的文件夹，例如 {folders}{more}"
+    "; name the folder of one, as {folders}{more}", "；请指定项目所在的文件夹，例如 {folders}{more}"
 )
+NAME_ONE = Text("; name the folder of one", "；请指定项目所在的文件夹")
 MORE = Text(" and {count} more", " 等，另有 {count} 个")
 UNSERVED = Text(
     "{project} is of {engine} {version}, which no addon serves; there are {ranges}.",

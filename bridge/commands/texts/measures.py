@@ -1,4 +1,4 @@
-"""Units of time, as people read them."""
+"""Units of time and size, as people read them."""
 
 from __future__ import annotations
 
@@ -8,4 +8,5 @@ DAYS = Text("{count} d", "{count} 天")
 HOURS = Text("{count} h", "{count} 小时")
 MINUTES = Text("{count} min", "{count} 分钟")
 SECONDS = Text("{count} s", "{count} 秒")
+BYTES = Text("{count} bytes", "{count} 字节")
 MILLISECONDS = Text("{count} ms", "{count} 毫秒")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bridge.core.texts import Phrases, Text
 
 HEADS = {
-    "id": Text("id", "编号"), "when": Text("when", "时间"), "project": Text("project", "工程"),
+    "id": Text("id", "编号"), "when": Text("when", "时间"), "project": Text("project", "项目"),
     "state": Text("state", "状态"), "what": Text("what", "内容"), "why": Text("why", "原因"),
 }  # fmt: skip
 STATES = {

@@ -67,7 +67,7 @@ OF_WORKERS = (
     Text("memory", "内存"),
 )  # fmt: skip
 OF_SESSIONS = (
-    Text("session", "会话"), Text("client", "客户端"), Text("engine", "引擎"), Text("project", "工程"),
+    Text("session", "会话"), Text("client", "客户端"), Text("engine", "引擎"), Text("project", "项目"),
     Text("state", "状态"), Text("idle", "空闲"), Text("open", "未完成"), Text("popups", "弹窗"),
     Text("unacknowledged", "未确认"),
 )  # fmt: skip
@@ -75,3 +75,10 @@ OF_WORKLOADS = (
     Text("workload", "工作负载"), Text("ok", "成功"), Text("refused", "拒绝"), Text("cancelled", "取消"),
     Text("failed", "失败"), Text("p50", "p50"), Text("p95", "p95"), Text("queue p95", "排队 p95"),
 )  # fmt: skip
+
+_SESSION, _, _ENGINE, _, _, _IDLE, _OPEN, _POPUPS, _UNACKNOWLEDGED = OF_SESSIONS
+_, _, _REFUSED, _CANCELLED, _, _P50, _, _QUEUE_P95 = OF_WORKLOADS
+LESS = (
+    _UNACKNOWLEDGED, _POPUPS, _OPEN, _IDLE, _ENGINE, _SESSION, _QUEUE_P95, _CANCELLED, _REFUSED, _P50,
+)  # fmt: skip
+"""Columns that are left out on a narrow screen, the first of them first."""

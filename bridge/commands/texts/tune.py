@@ -39,6 +39,7 @@ UNKNOWN = Text(
     "No workload {name!r} runs in batches or on a GPU; {there}.",
     "没有名为 {name!r} 且支持批处理或 GPU 的工作负载；{there}。",
 )
+MEANT = Text("did you mean {close}?", "您是指 {close} 吗？")
 THERE = Text("there are {names}", "现有：{names}")
 NO_OTHER = Text("there is none", "一个也没有")
 MEASURING = Text("Measuring {name}...", "正在测量 {name}……")

@@ -23,6 +23,9 @@ RANGE = Text(", {range}", "，{range}")
 
 # What options want of one another.
 WANTS_OUT = Text("{option} wants --out, the folder of the outputs.", "{option} 需要 --out，即输出文件夹。")
+EMPTY_OUT = Text(
+    "--out is empty: name a folder, or . for this one.", "--out 为空：请指定文件夹，当前文件夹用 . 表示。"
+)
 BARE_NAME = Text("--name is a name alone: --out says where.", "--name 只是名称：位置由 --out 指定。")
 OWN_WORKERS = Text(
     "--workers is for runs without --daemon: the daemon has its own.",
@@ -30,7 +33,7 @@ OWN_WORKERS = Text(
 )
 EMPTY_PROJECT = Text(
     "PROJECT is empty: name the folder of a project, or . for this one.",
-    "PROJECT 为空：请指定工程的文件夹，当前文件夹用 . 表示。",
+    "PROJECT 为空：请指定项目的文件夹，当前文件夹用 . 表示。",
 )
 WANTS_BASELINE = Text(
     "--update-baseline wants --baseline FILE, the one to write.",
@@ -39,12 +42,25 @@ WANTS_BASELINE = Text(
 WANTS_FILE = Text("{option} wants the name of a file.", "{option} 需要文件名。")
 ONE_REPORT = Text("Only one report can go to stdout.", "只能有一个报告输出到 stdout。")
 
+# What the system says of a file.
+NO_OUTPUT = Text("The output can't be written ({reason}).", "无法写出输出（{reason}）。")
+NO_ROOM = Text("{file} can't be written ({reason}).", "无法写入 {file}（{reason}）。")
+REFUSED = Text("{file} can't be used ({reason}).", "无法使用 {file}（{reason}）。")
+
 USAGE = Text("Usage: ", "用法：")
 HEADINGS = {
     "Options": Text("Options", "选项"),
     "Positional arguments": Text("Positional arguments", "参数"),
     "Commands": Text("Commands", "命令"),
 }
+
+OF_OPTIONS = (
+    Text("[default: ", "[默认值："),
+    Text("[required]", "[必填]"),
+    Text("Show the version and exit.", "显示版本并退出。"),
+    Text("Show this message and exit.", "显示此帮助并退出。"),
+)
+"""What click itself says of options in help."""
 
 PATTERNS = (
     (r"Got unexpected extra arguments? \((?P<arguments>.*)\)", "多余的参数：{0}。"),

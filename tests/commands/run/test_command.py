@@ -68,6 +68,10 @@ class TestLines:
         says = f"popbridge: {tmp_path} is a folder; name the files in it, or add --recursive.\n"
         assert (code, err) == (2, says)
 
+    def test_a_name_that_is_empty_is_seen(self, popbridge: Any) -> None:
+        err = popbridge("run", "image.inspect", "")[2]
+        assert err == "popbridge: '' isn't there, or is no file.\n"
+
     def test_files_that_all_are_missing_are_a_mistake(self, popbridge: Any, tmp_path: Path) -> None:
         code, out, err = popbridge("run", "image.inspect", *(str(tmp_path / f"{n}.png") for n in range(5)))
         assert (code, out) == (2, "") and one_line(err)

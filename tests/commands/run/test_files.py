@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,27 @@ def test_a_folder_that_cant_be_listed_is_told(textures: Path) -> None:
     finally:
         (textures / "wood").chmod(0o755)
     assert [each.problem.code for each in found if each.problem] == ["bad_input"]
+
+
+def test_a_folder_of_somebody_else_is_told_once_and_by_its_name(
+    textures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Not every user may be refused.
+    def refused(folder: Path, below: str, skip: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("bridge.folders._list", refused)
+    (found,) = find([str(textures)], recursive=True, out=None)
+    assert found.file == str(textures)
+    assert found.problem == Problem("bad_input", "can't be listed (Permission denied)")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows takes it for one that isn't there")
+def test_what_the_system_wont_look_at_isnt_said_to_be_missing() -> None:
+    (found,) = find(["x" * 5_000], recursive=False, out=None)
+    assert found.problem == Problem("bad_input", "can't be read (File name too long)")
+    (found,) = find(["no\0name"], recursive=False, out=None)
+    assert found.problem == Problem("not_found", "isn't there, or is no file")
 
 
 def test_patterns_are_expanded_here(textures: Path) -> None:

@@ -87,6 +87,14 @@ def test_what_is_long_has_a_line_for_each_fact() -> None:
     ]
 
 
+def test_of_a_list_that_fills_screens_the_beginning_and_the_rest_of_it_are_told() -> None:
+    rows = [{"file": f"{number}.png", "same": "x" * 40} for number in range(3_000)]
+    told = list(readable("x", {"groups": rows}, 80))
+    assert told[:3] == ["x:", "  groups:", f"    file 0.png, same {'x' * 40}"]
+    assert len(told) == 2 + 100 + 1 and told[-1] == "    ... and 2,900 more; --json gives all of them"
+    assert list(readable("x", {"groups": rows[:100]}, 80))[-1].startswith("    file 99.png")
+
+
 def test_an_image_that_was_written_is_known_by_its_fields() -> None:
     fields = msgspec.structs.fields(Written)
     assert {field.encode_name for field in fields if field.required} == WRITTEN

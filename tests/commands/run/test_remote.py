@@ -88,6 +88,14 @@ class TestTheSame:
         assert lines(through[1]) == lines(alone[1])
         assert through[0] == alone[0] == 1
 
+    @pytest.mark.parametrize("locale", ["C", "zh_CN.UTF-8"])
+    def test_parameters_that_dont_go_together_are_told_as_without_it(
+        self, popbridge: Any, textures: Path, monkeypatch: pytest.MonkeyPatch, locale: str
+    ) -> None:
+        monkeypatch.setenv("LC_ALL", locale)
+        given = ("run", "image.resize", str(textures / "wall.png"))
+        assert popbridge(*given, "--daemon") == popbridge(*given, "--workers", "1")
+
     def test_outputs_are_those_of_a_run_without_it(
         self, popbridge: Any, textures: Path, tmp_path: Path
     ) -> None:

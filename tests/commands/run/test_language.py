@@ -1,0 +1,187 @@
+"""`popbridge run` in Chinese: what is wrong with a call, why a file can't be done, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from accel.workload import Input, Limits, WorkloadError
+from bridge import host
+from bridge.commands.run.readable import readable
+from bridge.commands.run.reasons import why
+from tests.advisors import pictures
+from tests.commands.shell import one_line
+
+LISTS = "`popbridge workloads {}` 会列出参数。".format
+FORMATS = "以下之一：avif, dds, exr, hdr, jpeg, ktx2, png, psd, same, tga, tiff, webp"
+KERNELS = "以下之一：area, cubic, lanczos, linear, nearest"
+CALLS = [
+    ("inspect", [], "没有名为 'inspect' 的工作负载；您是指 image.inspect 吗？"),
+    ("image.inspct", [], "没有名为 'image.inspct' 的工作负载；您是指 image.inspect 吗？"),
+    ("image.resize+", [], "'image.resize+' 缺少步骤：名称以 + 连接，例如 image.resize+image.convert。"),
+    ("image.compress+image.convert", [], "第 1 步 image.compress 不产生图像，因此必须是最后一步。"),
+    ("image.compare", [], "image.compare 需要 2 个文件，而不是 1 个。"),
+    ("image.convert", ["--param", "name=x", "--name", "y", "--out", "o"],
+     "image.convert：没有参数 'name'；现有：transfer, format, quality, bits, lossless。"
+     + LISTS("image.convert")),
+    ("image.resize", ["--param", "x"], "--param 'x' 不是 NAME=VALUE 的形式。"),
+    ("image.resize", ["--param", "widht=3"],
+     "image.resize：没有参数 'widht'，您是指 width 吗？" + LISTS("image.resize")),
+    ("image.resize", ["--param", "width=-3"],
+     "image.resize：width 为 -3，无效：应为 0 到 65535 的整数。" + LISTS("image.resize")),
+    ("image.resize", ["--param", "kernel=lanzos"],
+     f'image.resize：kernel 为 "lanzos"，无效：应为{KERNELS}。您是指 lanczos 吗？' + LISTS("image.resize")),
+    ("image.fingerprint", ["--param", "x=1"],
+     "image.fingerprint：没有参数 'x'：该工作负载没有参数。" + LISTS("image.fingerprint")),
+    ("image.pipeline", [], "image.pipeline：缺少参数 steps，应为对象的列表。" + LISTS("image.pipeline")),
+    ("image.resize+image.convert", ["--param", "format=jpgg"],
+     f'第 2 步 image.convert：format 为 "jpgg"，无效：应为{FORMATS}。您是指 jpeg 吗？'
+     + LISTS("image.convert")),
+    ("image.resize+image.convert", ["--param", "foo=1"], "没有步骤有参数 'foo'。" + LISTS("NAME")),
+    ("image.resize+image.resize", ["--param", "width=1"],
+     "有多个步骤有参数 'width'：请写明 1.width 或 2.width。"),
+    ("image.resize+image.resize", ["--param", "resize.width=1"],
+     "有多个步骤名为 'resize'：请写明 1.width 或 2.width。"),
+    ("image.resize+image.convert", ["--param", "7.x=1"],
+     "--param 7.x：没有步骤 '7'；各步骤为 1 resize, 2 convert。"),
+    ("image.resize+image.convert", ["--param", "resize.format=png"],
+     "format 只在其他步骤生效：请写明 convert.format。"),
+    ("image.resize+image.compress", ["--param", "quality=best", "--param", "resize.lossless=true"],
+     "lossless 只在最后一步生效，而 image.compress 不写出图像。"),
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+
+
+@pytest.fixture
+def rock(tmp_path: Path) -> Path:
+    return pictures.save(tmp_path / "rock.png", pictures.normal_map(32))
+
+
+@pytest.mark.parametrize(("workload", "more", "says"), CALLS)
+def test_what_is_wrong_with_a_call_is_told_in_chinese_alone(
+    popbridge: Any, rock: Path, workload: str, more: list[str], says: str
+) -> None:
+    assert popbridge("run", workload, str(rock), *more) == (2, "", f"popbridge: {says}\n")
+
+
+def test_what_is_wrong_with_files_is_told_in_chinese_alone(popbridge: Any, tmp_path: Path) -> None:
+    files = [str(tmp_path), str(tmp_path / "no.png"), str(tmp_path / "*.gif"), "x"]
+    code, _, err = popbridge("run", "image.inspect", *files)
+    assert (code, err) == (
+        2,
+        f"popbridge: {files[0]} 是文件夹：请指定其中的文件，或加上 --recursive；"
+        f"{files[1]} 不存在，或不是文件；{files[2]} 没有匹配任何文件；另有 1 个。\n",
+    )
+    assert "image.inspect 逐一处理文件：请至少指定一个文件。" in popbridge("run", "image.inspect")[2]
+    joined = "popbridge: 步骤以 + 连接，两边不留空格：image.resize+image.convert。\n"
+    assert popbridge("run", "image.resize", "+", "image.convert", "a.png")[2] == joined
+    two = popbridge("run", "image.convert", "a", "b", "--name", "x", "--out", str(tmp_path))[2]
+    assert two.startswith("popbridge: a 不存在")
+
+
+def test_what_came_of_files_is_told_in_chinese_and_programs_read_what_they_did(
+    popbridge: Any, rock: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nshort")
+    given = ("run", "image.thumbnail", str(rock), str(tmp_path / "broken.png"), "--workers", "1")
+    code, out, err = popbridge(*given)
+    told, broken, ends = err.splitlines()
+    assert (code, out) == (1, f"{rock}: 32 x 32\n")
+    assert told == "popbridge: image.thumbnail 所生成的文件没有保留：请加上 --out FOLDER。"
+    assert broken == f"{tmp_path / 'broken.png'}: PNG 文件被截断或已损坏"
+    assert re.fullmatch(r"popbridge: 完成 1，失败 1，用时 \d+\.\d 秒。", ends)
+    lines = [json.loads(line) for line in popbridge(*given, "--json")[1].splitlines()]
+    assert lines[0]["value"] == {"width": 32, "height": 32}
+    assert lines[1]["error"]["message"].startswith("is a truncated or corrupt PNG (")
+
+
+def test_a_file_that_is_in_the_way_is_told_in_chinese(popbridge: Any, rock: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "rock.png").touch()
+    place = ("--out", str(tmp_path / "out"), "--workers", "1")
+    err = popbridge("run", "image.convert", str(rock), *place)[2]
+    assert err == (
+        f"{rock}: {tmp_path / 'out' / 'rock.png'} 已经存在，且不是由先前的运行产生的：加上 --force 可覆盖它\n"
+    )
+    code, _, err = popbridge("run", "image.convert", str(rock), "--out", str(rock / "below"))
+    assert code == 2 and one_line(err) and err.startswith("popbridge: 无法创建或写入文件夹 ")
+
+
+FAILURES = [
+    ("image.compare", ["rgb", "small"], {}),
+    ("image.normal_flip", ["grey"], {}),
+    ("image.resize", ["rgb"], {}),
+    ("image.resize", ["rgb"], {"factor": 2, "longest": 3}),
+    ("image.resize", ["rgb"], {"factor": 64}),
+    ("image.pack_channels", ["grey"], {}),
+    ("image.pack_channels", ["grey", "grey", "small"], {"size": "refuse"}),
+    ("image.unpack_channels", ["grey"], {"layout": "orm"}),
+    ("image.unpack_channels", ["rgb"], {"layout": "mask_map"}),
+    ("image.mipmaps", ["rgb"], {"coverage": 0.5}),
+    ("image.make_tileable", ["small"], {}),
+    ("image.normal_from_height", ["rgb"], {"channel": "a"}),
+    ("image.atlas", ["rgb", "rgb"], {"max_size": 16}),
+    ("image.compress", ["rgba"], {"format": "bc1"}),
+    ("image.compress", ["grey"], {"format": "bc5"}),
+    ("image.compress", ["rgb"], {"container": "dds", "zstd": 3}),
+    ("image.compress", ["rgb"], {"container": "dds", "format": "astc_4x4"}),
+    ("image.compress", ["rgb"], {"container": "dds", "candidates": ["etc2"]}),
+    ("image.compress", ["rgb"], {"format": "bc7", "target_db": 40}),
+    ("image.convert", ["text"], {}),
+    ("image.convert", ["empty"], {}),
+    ("image.convert", ["gone"], {}),
+    ("image.convert", ["svg"], {}),
+    ("image.pipeline", ["rgb"], {"steps": [{"workload": "image.inspect"}]}),
+    ("image.pipeline", ["rgb"], {"steps": [{"workload": "image.resize"}]}),
+    ("text.embed", [], {}),
+    ("text.embed", ["rgb"], {}),
+]  # fmt: skip
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> dict[str, str]:
+    noise = np.random.default_rng(1).random((32, 32, 4))
+    for name, channels in (("grey", 1), ("rgb", 3), ("rgba", 4)):
+        pictures.save(tmp_path / f"{name}.png", noise[:, :, :channels])
+    pictures.save(tmp_path / "small.png", noise[:2, :2, :3])
+    (tmp_path / "text.png").write_text("hello")
+    (tmp_path / "svg.png").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    (tmp_path / "empty.png").touch()
+    names = ("grey", "rgb", "rgba", "small", "text", "svg", "empty", "gone")
+    return {name: str(tmp_path / f"{name}.png") for name in names}
+
+
+@pytest.mark.parametrize(("name", "files", "params"), FAILURES)
+def test_why_a_workload_fails_is_told_in_chinese_alone(
+    made: dict[str, str], name: str, files: list[str], params: dict[str, Any]
+) -> None:
+    workload = host.load().workloads[name]
+    inputs = [Input(each, made[each]) for each in files]
+    with pytest.raises(WorkloadError) as failed:
+        workload.load()(inputs, workload.parse(params), Limits(1 << 20))
+    told = why(failed.value.reason)
+    bare = re.sub(r"`[^`]*`|（[^（）]*）|[a-z]+(?:, [a-z]+)+|alpha: drop|width and height, \S+", "", told)
+    assert re.search(r"[\u4e00-\u9fff]", told) and not re.findall(r"[a-z']{2,} [a-z]{2,}", bare), told
+
+
+def test_values_are_told_in_chinese() -> None:
+    value = {"flat": True, "sharp": False, "none": [], "list": list(range(14)), "bytes": b"abc", "width": 1}
+    (line,) = readable("x", value, 200)
+    assert line == (
+        "x: flat 是, sharp 否, list 0 1 2 3 4 5 6 7 8 9 10 11 等，另有 2 项, bytes 3 字节, width 1"
+    )
+    assert list(readable("x", {}, 80)) == ["x: 无"]
+
+
+def test_what_isnt_known_stays_as_it_is() -> None:
+    for said in ("is odd", "is odd; do otherwise", "the file: is odd; isn't there"):
+        assert why(said) == said

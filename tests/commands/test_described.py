@@ -1,0 +1,86 @@
+"""Workloads in Chinese: each sentence and each parameter has it, with the same names in it as in English."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from accel.plain import words
+from accel.workload import Workload
+from bridge import host
+from bridge.commands.describing import _structs, _taken_apart
+from bridge.commands.texts.parameters import ABOUT, PHRASES
+from bridge.commands.texts.workloads import DETAILS, SUMMARIES
+
+NAMES = re.compile(r"`[^`]+`|(?<![\w.])\d+(?:\.\d+)*\b")
+"""What stands as it is: names, and numbers."""
+WORKLOADS = sorted(host.load().workloads.values(), key=lambda workload: workload.name)
+
+
+def names(text: str) -> set[str]:
+    return set(NAMES.findall(" ".join(text.split())))
+
+
+def fields(kind: type) -> Iterator[tuple[str, msgspec.inspect.Type, str]]:
+    """Of all parameters: class and name, type, description."""
+    info = msgspec.inspect.type_info(kind)
+    assert isinstance(info, msgspec.inspect.StructType)
+    for field in info.fields:
+        owner = next(each for each in kind.__mro__ if field.name in inspect.get_annotations(each))
+        bare, said = _taken_apart(field.type)
+        yield f"{owner.__name__}.{field.encode_name}", bare, said
+        for inner in _structs(bare):
+            yield from fields(inner)
+
+
+FIELDS = {name: (bare, said) for workload in WORKLOADS for name, bare, said in fields(workload.params)}
+
+
+@pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.name)
+def test_what_a_workload_does_names_the_same_in_both_languages(workload: Workload) -> None:
+    summary, *details = workload.doc.split("\n\n")
+    assert names(summary) == names(SUMMARIES[workload.name])
+    assert names(" ".join(details)) == names(" ".join(DETAILS.get(workload.name, ())))
+    assert len(DETAILS.get(workload.name, ())) == len(details)
+
+
+def test_nothing_is_translated_that_isnt_there() -> None:
+    assert SUMMARIES.keys() == {workload.name for workload in WORKLOADS} >= DETAILS.keys()
+    assert ABOUT.keys() == {name for name, (_, said) in FIELDS.items() if said}
+
+
+@pytest.mark.parametrize("name", ABOUT)
+def test_what_a_parameter_is_names_the_same_in_both_languages(name: str) -> None:
+    assert names(FIELDS[name][1]) == names(ABOUT[name])
+
+
+@pytest.mark.parametrize("said", sorted({words(bare) for bare, _ in FIELDS.values()} - {""}))
+def test_which_values_a_parameter_takes_is_told_in_chinese_alone(said: str) -> None:
+    told = PHRASES.in_chinese(said)
+    assert told != said and not re.findall(r"\b(?:one|from|to|or|list|number|text|each|above)\b(?!\")", told)
+
+
+@pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.name)
+def test_one_workload_is_shown_in_chinese_alone(
+    popbridge: Any, monkeypatch: pytest.MonkeyPatch, workload: Workload
+) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    code, out, _ = popbridge("workloads", workload.name)
+    prose = re.sub(r"`[^`]*`|\([^)]*\)|\[[^]]*\]|\d x \d", "", out)
+    assert code == 0 and f"（版本 {workload.version}）" in out
+    assert not re.findall(r"[a-z']{2,} [a-z]{2,}", prose), prose
+    assert popbridge("workloads", workload.name, "--json")[1].count(workload.summary) == 2
+
+
+def test_a_plugins_workload_speaks_for_itself(
+    popbridge: Any, monkeypatch: pytest.MonkeyPatch, acme: None
+) -> None:
+    english = popbridge("workloads", "acme.size")[1]
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert english.split("\n\n")[1] in popbridge("workloads", "acme.size")[1]
+    assert "acme.size  " in popbridge("workloads")[1]
