@@ -58,7 +58,8 @@ def find_editor(registry: Registry, engine: str, project: Path, *, removing: boo
         raise UserError(told(texts.UNKNOWN, engine=engine, known=known))
     editors = [editor for adapter in adapters if (editor := adapter.editor) is not None]
     if not editors:
-        raise UserError(told(texts.NO_ADDON, engine=engine))
+        without = texts.AUDIT_IT if any(adapter.project for adapter in adapters) else texts.NO_ADDON
+        raise UserError(told(without, engine=engine, project=project))
     if not project.is_dir():
         raise UserError(told(texts.NO_FOLDER, project=project, engine=engine))
     text = _version_text(editors, project)

@@ -104,7 +104,7 @@ IMPORTED = '[remap]\nimporter="texture"\n[params]\nmode=0\nplace=Vector2(1, 2)\n
         (IMPORTED, {"place": 1}, "place 的类型只有 Godot 自己才能更改"),
         (IMPORTED, {"mode": "x"}, "mode 在此为 0"),
         ('[remap]\nimporter="font"\n', {}, "a.png 按 font 导入"),
-        (None, {}, "a.png 尚未导入：请在 Godot 中打开一次该工程"),
+        (None, {}, "a.png 尚未导入：请在 Godot 中打开一次该项目"),
     ],
 )
 def test_why_settings_arent_written(tmp_path: Path, text: str | None, options: Any, says: str) -> None:

@@ -135,3 +135,9 @@ class TestInstall:
         monkeypatch.setattr(AcmeAdapter, "editor", property(lambda self: None))
         with pytest.raises(UserError, match="no addon for acme"):
             install.find_editor(host.load(), "acme", project)
+
+    def test_an_engine_whose_projects_can_be_audited_without_one_is_told_that(self, tmp_path: Path) -> None:
+        with pytest.raises(
+            UserError, match="no addon for unity yet: `popbridge audit .*` looks at the whole"
+        ):
+            install.find_editor(host.load(), "unity", tmp_path)

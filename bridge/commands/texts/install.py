@@ -21,6 +21,10 @@ UNWRITABLE = Text("{place} can't be written ({reason}).", "无法写入 {place}�
 UNKNOWN = Text("Unknown engine {engine!r}; known: {known}.", "未知引擎 {engine!r}；已知：{known}。")
 NONE = Text("none", "无")
 NO_ADDON = Text("There is no addon for {engine} yet.", "目前还没有 {engine} 的插件。")
+AUDIT_IT = Text(
+    "There is no addon for {engine} yet: `popbridge audit {project}` looks at the whole project without one.",
+    "目前还没有 {engine} 的插件：`popbridge audit {project}` 无需插件即可检查整个项目。",
+)
 NO_FOLDER = Text(
     "{project} is no folder: name the folder of a {engine} project.",
     "{project} 不是文件夹：请指定 {engine} 项目的文件夹。",
