@@ -138,6 +138,6 @@ class TestInstall:
 
     def test_an_engine_whose_projects_can_be_audited_without_one_is_told_that(self, tmp_path: Path) -> None:
         with pytest.raises(
-            UserError, match="no addon for unity yet: `popbridge audit .*` looks at the whole"
+            UserError, match=r"no addon for unity yet: `popbridge audit .*` looks at the whole"
         ):
             install.find_editor(host.load(), "unity", tmp_path)
