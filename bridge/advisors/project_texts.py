@@ -43,7 +43,7 @@ PATTERNS = (
      "`advice` 中的 `{0}` 不是任何检查结果的代码，可用的有 {1}"),
     (r"`advice` has `(?P<code>.*)`, but no import settings settle that, so that no rule can",
      "`advice` 中的 `{0}` 无法通过导入设置解决，因此规则对它无效"),
-    (r"(?P<code>`\w+`), (.+)", "{0}、{1}"),
+    (r"(?P<code>`\w+`), (`\w+`(?:, `\w+`)*)", "{0}、{1}"),
     (r"object contains unknown field `(?P<field>.*)`", "没有名为 `{0}` 的项"),
     (r"object missing required field `(?P<field>.*)`", "缺少 `{0}`"),
     (r"expected `(?P<wanted>[^`]+)` (?P<bound>[<>]=? ?\S+)", "应为 `{0}`，且须 {1}"),
