@@ -301,8 +301,7 @@ class Client:
                 self._settle(request_id, None, wire.as_request_error(msgspec.to_builtins(message)))
             case Command():
                 self._spawn(self._run_command(message), message)
-            case Popup():
-                self.handled.shown.add(message.id)
+            case Popup() if self.handled.show(message):
                 self._spawn(self._show(message), message)
             case Event() if self.on_event:
                 self._spawn(self.on_event(message), message)

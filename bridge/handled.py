@@ -6,7 +6,7 @@ import asyncio
 
 from msgspec import UNSET
 
-from bridge.core.messages import Answer, Error, Ready, Result
+from bridge.core.messages import Answer, Error, Popup, Ready, Result
 
 KEPT_REPLIES = 64
 """Answers to commands that are kept, in case that the daemon asks again after a reconnect."""
@@ -22,8 +22,8 @@ class Handled:
         """Answers to popups that no `popup_close` has confirmed, by the popup's id."""
         self.replies: dict[int, Result | Error] = {}
         """The last answers to commands, by the command's id."""
-        self.shown: set[int] = set()
-        """Popups that no `popup_close` has taken away, by id."""
+        self.shown: dict[int, int] = {}
+        """Popups that no `popup_close` has taken away: the number that each came by, by id."""
         self.tasks: set[asyncio.Task[None]] = set()
         """Handlers at work; they go on when a connection is lost."""
         self._busy: set[int] = set()
@@ -54,15 +54,23 @@ class Handled:
         """The number through which all are handled, as the daemon takes it from `ack` and `resume`."""
         return min(self._busy | self._broken_off, default=self.last_seq + 1) - 1
 
+    def show(self, popup: Popup) -> bool:
+        """Whether it is to be shown: it isn't on the screen already, or its handler was broken off."""
+        seq = popup.seq if isinstance(popup.seq, int) else 0
+        known = self.shown.get(popup.id)
+        self.shown[popup.id] = seq
+        # It comes by the same number once more only where its handler was.
+        return known in (None, seq) or known in self._broken_off
+
     def close(self, popup_id: int) -> None:
         """A popup is settled, and its answer confirmed."""
-        self.shown.discard(popup_id)
+        self.shown.pop(popup_id, None)
         self.unconfirmed.pop(popup_id, None)
 
     def closed(self, ready: Ready) -> list[int]:
         """The popups that were closed while no connection was there, and whose `popup_close` never comes."""
-        still = self.shown if ready.popups is UNSET else {*ready.popups, *self.unconfirmed}
-        return sorted(self.shown - still)
+        still = self.shown.keys() if ready.popups is UNSET else {*ready.popups, *self.unconfirmed}
+        return sorted(self.shown.keys() - still)
 
     def keep(self, reply: Result | Error) -> None:
         """Keeps the answer to a command, and no more of them than a reconnect may need."""

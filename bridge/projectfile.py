@@ -9,7 +9,7 @@ import shutil
 import threading
 import tomllib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PureWindowsPath
 from typing import Annotated, Any
@@ -19,12 +19,14 @@ from msgspec import Meta, Struct, field
 
 from accel.replacing import replace_file
 from bridge.core.errors import UserError
-from bridge.core.findings import CODES, is_code
+from bridge.core.findings import UNSETTLED, mistake
 from bridge.core.patterns import pattern
 
 NAME = "popbridge.toml"
 MAX_BYTES = 1 << 20
 """Nobody writes more by hand; what is larger is something else."""
+MAX_TOLD = 5
+"""Codes that are told one by one; more are counted."""
 TRIES = 5
 """How often a rule is written anew because somebody saved the file meanwhile."""
 BOM = b"\xef\xbb\xbf"
@@ -51,9 +53,6 @@ class AlwaysRule(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(
                 f"`folder` is `{self.folder}`: name it from the project's root, as in `textures/rock`"
             )
-        for code in self.advice:
-            if not is_code(code):
-                raise ValueError(f"`advice` has `{code}`, but no finding has that code; {_near(code)}")
 
 
 class TextureSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,26 +82,52 @@ class ProjectFile(Struct, frozen=True, forbid_unknown_fields=True):
     textures: TextureSettings = TextureSettings()
 
     def rules(self) -> dict[str, list[str]]:
-        """The codes of findings by folder, `""` for the root."""
+        """The codes of findings by folder, `""` for the root, without those that are passed over."""
         rules: dict[str, list[str]] = {}
         for rule in self.always:
             codes = rules.setdefault(_folder(rule.folder), [])
-            codes += [code for code in rule.advice if code not in codes]
+            codes += [code for code in rule.advice if code not in codes and not mistake(code)]
         return rules
 
-
-def _near(code: str) -> str:
-    # Imported here, as few files have a mistake.
-    import difflib
-
-    found = difflib.get_close_matches(code.lower(), CODES, 1)
-    return f"`{found[0]}` is near" if found else f"there are {', '.join(f'`{known}`' for known in CODES)}"
+    def passed_over(self) -> dict[str, int]:
+        """Codes that no rule can name, so far as is known here, and which `[[always]]` has each first."""
+        codes = ((code, number) for number, rule in enumerate(self.always) for code in rule.advice)
+        found: dict[str, int] = {}
+        for code, number in codes:
+            if code not in found and mistake(code):
+                found[code] = number
+        return found
 
 
 def read(root: Path) -> ProjectFile:
     """What the file in `root` says; nothing without one. Raises UserError that names file and line."""
     data = _bytes(root / NAME)
     return ProjectFile() if data is None else _parse(root / NAME, data)
+
+
+def passed_over(root: Path, found: ProjectFile) -> list[str]:
+    """What of the file in `root` is passed over, and why: a sentence for each of the first codes."""
+    return list(_passed_over(root / NAME, found.passed_over()))
+
+
+def _passed_over(path: Path, codes: Mapping[str, int]) -> Iterator[str]:
+    for code, number in list(codes.items())[:MAX_TOLD]:
+        newer = "" if code in UNSETTLED else ": a newer PopBridge may know it"
+        told = f"{path}: always[{number}]: {mistake(code)}. "
+        yield f"{told}It is passed over, and the rest of the file holds{newer}."
+    if len(codes) > MAX_TOLD:
+        yield f"{path}: {len(codes) - MAX_TOLD} more codes are passed over."
+
+
+def check_rule(where: object, folder: str, code: str) -> None:
+    """Raises UserError, which names `where` the rule would be, for one that can settle nothing."""
+    try:
+        AlwaysRule(folder, [code])
+        wrong = mistake(code)
+    except ValueError as error:
+        wrong = str(error)
+    if wrong:
+        raise UserError(f"{where}: no such rule can be kept: {wrong}.")
 
 
 def add_rules(root: Path, rules: Mapping[str, Sequence[str]]) -> None:
@@ -112,7 +137,9 @@ def add_rules(root: Path, rules: Mapping[str, Sequence[str]]) -> None:
     as it is then.
     """
     path = root / NAME
-    _check(path, rules)
+    for folder, codes in rules.items():
+        for code in codes:
+            check_rule(path, folder, code)
     with _writing:
         for _ in range(TRIES):
             before = _bytes(path)
@@ -122,15 +149,7 @@ def add_rules(root: Path, rules: Mapping[str, Sequence[str]]) -> None:
             # Somebody may have saved it in an editor meanwhile: their version is the one to add to.
             if _replace(path, before, after):
                 return
-    raise UserError(f"{path} changes all the time: save it, close it, and answer once more.")
-
-
-def _check(path: Path, rules: Mapping[str, Sequence[str]]) -> None:
-    for folder, codes in rules.items():
-        try:
-            AlwaysRule(folder, list(codes))
-        except ValueError as error:
-            raise UserError(f"{path}: no such rule can be kept: {error}.") from None
+    raise UserError(f"{path} changes all the time: save it, close it, and press the button once more.")
 
 
 def _parse(path: Path, data: bytes) -> ProjectFile:

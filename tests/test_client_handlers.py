@@ -87,6 +87,23 @@ async def test_an_answer_that_was_never_confirmed_is_sent_again(where: Path, dae
         assert closed.empty()
 
 
+async def test_a_popup_that_comes_again_while_it_is_shown_isnt_shown_twice(
+    where: Path, daemon: ThreadDaemon
+) -> None:
+    shown: asyncio.Queue[Popup] = asyncio.Queue()
+    async with await Client.connect(where, on_popup=shown.put) as client:
+        await client.event("test.popup", {"count": 1})
+        popup = await asyncio.wait_for(shown.get(), 30)
+        live = daemon.bridge.sessions.by_id[client.ready.session]
+        await wait(lambda: not live.session.waiting, "its acknowledgement")
+        flows = daemon.bridge.flows
+        # As a daemon that was restarted does with another editor's.
+        daemon.look(lambda: flows.spawn(flows.show_again(live), "showing it again"))
+        await client.event("test.popup", {"count": 1})
+        assert (await asyncio.wait_for(shown.get(), 30)).id != popup.id
+        assert shown.empty()
+
+
 async def test_what_was_closed_while_no_connection_was_there_is_taken_away(
     where: Path, daemon: ThreadDaemon
 ) -> None:

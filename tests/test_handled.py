@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from bridge import handled
-from bridge.core.messages import Answer, Ready, Result
+from bridge.core.messages import Answer, Popup, Ready, Result
 from bridge.handled import Handled
 
 
@@ -35,16 +35,29 @@ def test_what_comes_again_is_passed_over_but_for_what_was_broken_off() -> None:
     assert known.through == 2
 
 
+def test_a_popup_that_is_shown_already_is_shown_again_only_where_its_handler_was_broken_off() -> None:
+    known = Handled()
+    popup = Popup(id=7, kind="k", title="t", body="", actions=[], seq=4)
+    again = msgspec.structs.replace(popup, seq=9)
+    assert known.take(4) and known.show(popup) and not known.show(again)
+    known.break_off(9)
+    assert known.take(9) and known.show(again), "the same number comes once more"
+    known.break_off(9)
+    assert known.show(msgspec.structs.replace(popup, seq=12)), "a daemon that was restarted has given another"
+    known.close(7)
+    assert known.show(msgspec.structs.replace(popup, seq=13))
+
+
 def test_of_what_is_shown_the_others_than_the_daemon_names_are_closed() -> None:
     known = Handled()
-    known.shown |= {1, 2, 3}
+    known.shown = {1: 1, 2: 2, 3: 3}
     known.unconfirmed[2] = Answer(id=2, state="dismissed")
     ready = Ready(session="s", resume_token="t", resumed=True, workloads=[], popups=[3, 9])
     assert known.closed(ready) == [1]
     assert known.closed(msgspec.structs.replace(ready, popups=msgspec.UNSET)) == [], "an older daemon"
     known.close(1)
     known.close(2)
-    assert known.shown == {3} and known.closed(ready) == []
+    assert known.shown == {3: 3} and known.closed(ready) == []
 
 
 def test_a_restarted_handler_is_broken_off_once_more() -> None:

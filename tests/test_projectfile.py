@@ -20,8 +20,8 @@ from bridge.advisors import findings
 from bridge.advisors.wanted import WANTED
 from bridge.audit.texts import HELP
 from bridge.core.errors import UserError
-from bridge.core.findings import CODES
-from bridge.projectfile import NAME, TextureSettings, add_rules, read
+from bridge.core.findings import CODES, RULE_CODES, UNSETTLED
+from bridge.projectfile import NAME, TextureSettings, add_rules, passed_over, read
 
 OUTSIDE = re.compile(r"^[a-z]:|^\.\.$|^\.\./|/\.\./|/\.\.$|://", re.IGNORECASE)
 BY_HAND = """\
@@ -244,24 +244,58 @@ def test_a_folder_that_isnt_named_from_the_root_is_refused_on_each_system(
         ("normal_as_colour", "`normal_as_color` is near"),
         ("No_Mipmaps", "`no_mipmaps` is near"),
         ("", "there are `alpha_constant`, "),
-        ("duplicate", "there are `alpha_constant`, "),
+        ("seams", "there are `alpha_constant`, "),
     ],
 )
-def test_a_code_that_no_finding_has_is_refused_with_what_was_meant(
+def test_a_code_that_no_finding_has_is_passed_over_and_told_with_what_may_be_meant(
     tmp_path: Path, code: str, near: str
 ) -> None:
+    text = BY_HAND + f"\n[[always]]\nfolder = '.'\nadvice = ['no_mipmaps', '{code}']\n"
+    found = read(written(tmp_path, text))
+    assert found.rules() == {"materials": ["normal_as_color"], "": ["no_mipmaps"]}
+    assert found.textures.max_size == 2048
+    (told,) = passed_over(tmp_path, found)
     says = f"`advice` has `{code}`, but no finding has that code; {near}"
-    with pytest.raises(UserError, match=re.escape(f"{NAME}: always[1]: {says}")):
-        read(written(tmp_path, BY_HAND + f"\n[[always]]\nfolder = '.'\nadvice = ['no_mipmaps', '{code}']\n"))
+    assert told.startswith(f"{tmp_path / NAME}: always[1]: {says}")
+    assert told.endswith("the rest of the file holds: a newer PopBridge may know it.")
+    add_rules(tmp_path, {"": ["too_large"]})
+    assert f"'{code}'" in text_of(tmp_path) and read(tmp_path).rules()[""] == ["no_mipmaps", "too_large"]
     with pytest.raises(UserError, match=re.escape(says)):
         add_rules(tmp_path / "gone", {"ui": [code]})
 
 
-def test_every_code_of_a_finding_is_known() -> None:
+def test_of_many_codes_that_arent_known_the_first_are_told_once_each(tmp_path: Path) -> None:
+    rule = f"[[always]]\nfolder = 'a'\nadvice = {[f'code{number}' for number in range(7)]}\n"
+    told = passed_over(tmp_path, read(written(tmp_path, rule + rule)))
+    assert len(told) == 6 and all("always[0]: " in each for each in told[:-1])
+    assert told[-1] == f"{tmp_path / NAME}: 2 more codes are passed over."
+
+
+@pytest.mark.parametrize("code", sorted(UNSETTLED))
+def test_what_no_import_settings_settle_is_told_to_settle_nothing(tmp_path: Path, code: str) -> None:
+    found = read(written(tmp_path, f"[[always]]\nfolder = 'a'\nadvice = ['{code}', 'acme.{code}']\n"))
+    assert found.rules() == {"a": [f"acme.{code}"]}
+    (told,) = passed_over(tmp_path, found)
+    assert f"`{code}`, but no import settings settle that, so that no rule can." in told
+    assert "newer" not in told
+    with pytest.raises(UserError, match="no import settings settle that"):
+        add_rules(tmp_path, {"a": [code]})
+
+
+def test_every_code_of_a_finding_is_known_and_rules_name_those_that_settings_settle() -> None:
     made = ast.walk(ast.parse(inspect.getsource(findings)))
-    named = [call.args[0] for call in made if isinstance(call, ast.Call) and _is_finding(call)]
-    codes = {code.value for code in named if isinstance(code, ast.Constant)}
-    assert codes | {want.code for wants in WANTED.values() for want in wants} == set(CODES) <= set(HELP)
+    calls = [call for call in made if isinstance(call, ast.Call) and _is_finding(call)]
+    wanted = {want.code for wants in WANTED.values() for want in wants}
+    assert _codes(calls) | wanted == set(CODES) <= set(HELP) and set(HELP) >= UNSETTLED
+    assert _codes([call for call in calls if _has_intent(call)]) | wanted == set(RULE_CODES)
+
+
+def _codes(calls: list[ast.Call]) -> set[object]:
+    return {call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)}
+
+
+def _has_intent(call: ast.Call) -> bool:
+    return len(call.args) > 4 or any(keyword.arg == "intent" for keyword in call.keywords)
 
 
 def _is_finding(call: ast.Call) -> bool:
@@ -303,3 +337,9 @@ def test_what_is_read_only_stays_as_it_is(tmp_path: Path) -> None:
         add_rules(tmp_path, {"ui": ["ui_mipmaps"]})
     assert text_of(tmp_path) == BY_HAND
     (tmp_path / NAME).chmod(0o644)
+
+
+def test_the_manual_names_what_no_rule_can_settle() -> None:
+    manual = (Path(__file__).parent.parent / "docs/audit.md").read_text(encoding="utf-8")
+    listed = manual.partition("in some engine at least: none of ")[2].partition(".")[0]
+    assert sorted(re.findall(r"`(\w+)`", listed)) == sorted(UNSETTLED)

@@ -14,6 +14,7 @@ from bridge.advisors.import_parts import Gist, Parts, portions
 from bridge.advisors.import_popups import applied_popup, undo_popup
 from bridge.advisors.texts import say, why
 from bridge.api import Context, RequestError, SessionView
+from bridge.core.errors import UNSUPPORTED
 
 RULES_AT_ONCE = 500
 NONE_LEFT: Mapping[str, str] = {}
@@ -65,11 +66,14 @@ async def apply(
         paths += [path for path, _ in _pairs(answer.get("after"), "options")]
         errors += _problems(answer, session.locale)
     if receipts or left:
-        # An answer that is acted on once more may have set what has changed since.
-        done = set(paths)
+        # An answer that is acted on once more may have set what has changed since, or failed to.
+        done = {*paths, *(path for path, _ in errors)}
         told = [*errors, *((path, reason) for path, reason in left.items() if path not in done)]
         popup = applied_popup(paths, told, bool(applied), session.locale, rule, failed=bool(errors))
         await context.popup(session, popup, msgspec.to_builtins(Applied(applied)))
+    else:
+        # One step in any case: what is told after it is the same step if this answer is acted on once more.
+        await context.earlier_command()
     return set(paths)
 
 
@@ -117,14 +121,39 @@ def _pairs(entries: object, name: str) -> list[tuple[str, Any]]:
 
 async def undo(context: Context, session: SessionView, applied: Applied) -> None:
     """Puts back what was applied; where that can't be done, a toast says why."""
-    errors: list[tuple[str, str]] = []
+    sent, errors = await _sent_back(context, applied.receipts, session.locale)
     partly = False
-    try:
-        for receipt in await context.revert(applied.receipts):
+    for receipt in sent:
+        try:
             answer = await context.receipt(receipt)
-            partly = partly or answer["state"] == "applied"
-            errors += _problems(answer, session.locale)
-    except RequestError as error:
-        errors.append(("", why(error, session.locale)))
+        except RequestError as error:
+            errors.append(("", why(error, session.locale)))
+            # It was sent, and nobody knows what came of it.
+            partly = True
+            continue
+        partly = partly or answer["state"] == "applied"
+        errors += _problems(answer, session.locale)
     if errors:
-        await context.popup(session, undo_popup(errors, session.locale, partly=partly), {})
+        # What ails all portions alike is said once.
+        told = list(dict.fromkeys(errors))
+        await context.popup(session, undo_popup(told, session.locale, partly=partly), {})
+
+
+async def _sent_back(
+    context: Context, receipts: Sequence[int], locale: str
+) -> tuple[Sequence[int], list[tuple[str, str]]]:
+    """Asks to put back each of `receipts`, the last first; gives the receipts of that, and what went wrong.
+
+    That there is nothing to put back, as that was done before, is said only where it is so of all.
+    """
+    sent: list[int] = []
+    errors: list[tuple[str, str]] = []
+    refused: list[tuple[str, str]] = []
+    for receipt in reversed(receipts):
+        try:
+            # Each by itself, so that it is known which were sent when another can't be.
+            sent += await context.revert([receipt])
+        except RequestError as error:
+            which = refused if error.code.name == UNSUPPORTED.name else errors
+            which.append(("", why(error, locale)))
+    return sent, errors if sent or errors else refused[-1:]

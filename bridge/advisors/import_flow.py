@@ -22,7 +22,7 @@ from bridge.advisors.import_parts import Advice, Gist, Parts, gist, in_turns, le
 from bridge.advisors.import_popups import FOLLOWED, KEPT, KIND, trouble_popup
 from bridge.advisors.import_settled import Settled
 from bridge.api import Advisor, Answer, Context, Event, Popup, RequestError, SessionView, UserError
-from bridge.projectfile import ProjectFile
+from bridge.projectfile import ProjectFile, passed_over
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class TextureImportAdvisor(Advisor):
         self._settled = Settled()
         self._revision = 0
         """How often what lies on a desk has changed, or was settled: whoever waited looks whether it did."""
-        self._mistakes: dict[str, str] = {}
+        self._mistakes: dict[str, tuple[str, ...]] = {}
         """What is wrong with each project's file, as it was told last."""
         self._surveyor = Surveyor(cache)
 
@@ -154,7 +154,7 @@ class TextureImportAdvisor(Advisor):
         await self._keep(context, session, Without(advice, checked.paths), applied)
         if refused:
             # After these, so that they are the same steps if this answer is acted on once more.
-            await context.popup(session, trouble_popup("rule_refused", refused, session.locale), {})
+            await context.popup(session, trouble_popup("rule_refused", [refused], session.locale), {})
         await self._look_again(context, session, checked)
 
     async def _look_again(self, context: Context, session: SessionView, checked: Checked) -> None:
@@ -205,12 +205,18 @@ class TextureImportAdvisor(Advisor):
         try:
             agreed = await agreed_in(root)
         except UserError as error:
-            if self._mistakes.get(session.project) != str(error):
-                self._mistakes[session.project] = str(error)
-                await context.popup(session, trouble_popup("project_file", str(error), session.locale), {})
+            await self._tell(context, session, "project_file", [str(error)])
             return ProjectFile()
-        self._mistakes.pop(session.project, None)
+        await self._tell(context, session, "passed_over", passed_over(root, agreed))
         return agreed
+
+    async def _tell(self, context: Context, session: SessionView, title: str, said: Sequence[str]) -> None:
+        """What is wrong with the project's file, if anything is, unless that was told last."""
+        if not said:
+            self._mistakes.pop(session.project, None)
+        elif self._mistakes.get(session.project) != (said := tuple(said)):
+            self._mistakes[session.project] = said
+            await context.popup(session, trouble_popup(title, said, session.locale), {})
 
     async def _ask(
         self,

@@ -99,9 +99,10 @@ def _of_rule(rule: str, undoable: bool, locale: str) -> list[str]:
     return [*said, say("rule_stays", locale)] if rule == KEPT and undoable else said
 
 
-def trouble_popup(title: str, message: str, locale: str) -> Popup:
+def trouble_popup(title: str, messages: Sequence[str], locale: str) -> Popup:
     """Tells what couldn't be done, and why; `title` is its key in texts."""
-    return _trouble(title, plain(PHRASES.in_chinese(message) if is_chinese(locale) else message), locale)
+    said = map(PHRASES.in_chinese, messages) if is_chinese(locale) else messages
+    return _trouble(title, "\n".join(map(plain, said)), locale)
 
 
 def undo_popup(errors: Sequence[tuple[str, str]], locale: str, *, partly: bool) -> Popup:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.core.texts import Phrases
 
-FILE = r"(?P<file>.+popbridge\.toml)"
+FILE = r"(?P<file>.*popbridge\.toml)"
 
 PATTERNS = (
     (rf"{FILE}, line (?P<line>\d+): isn't UTF-8\. Save it as UTF-8\.",
@@ -16,9 +16,15 @@ PATTERNS = (
     (rf"{FILE}: (.+)\. Correct it; nothing was changed\.", "{0} 有误：{1}。请更正，未作任何更改。"),
     (rf"{FILE} is nested far too deeply\. Correct it; nothing was changed\.",
      "{0} 的嵌套过深：请更正，未作任何更改。"),
-    (rf"{FILE}: no such rule can be kept: (.+)\.", "{0} 无法保存这样的规则：{1}。"),
-    (rf"{FILE} changes all the time: save it, close it, and answer once more\.",
-     "{0} 一直在变化：请保存并关闭它，然后重新作答。"),
+    (rf"{FILE}: (?P<place>always\[\d+\]): (.+)\. It is passed over, and the rest of the file holds"
+     r": a newer PopBridge may know it\.",
+     "{0} 的 {1}：{2}。已略过该代码，文件的其余部分照常有效：较新版本的 PopBridge 可能认识它。"),
+    (rf"{FILE}: (?P<place>always\[\d+\]): (.+)\. It is passed over, and the rest of the file holds\.",
+     "{0} 的 {1}：{2}。已略过该代码，文件的其余部分照常有效。"),
+    (rf"{FILE}: (?P<count>\d+) more codes are passed over\.", "{0}：还有 {1} 个代码被略过。"),
+    (r"(?P<where>.+): no such rule can be kept: (.+)\.", "{0} 无法保存这样的规则：{1}。"),
+    (rf"{FILE} changes all the time: save it, close it, and press the button once more\.",
+     "{0} 一直在变化：请保存并关闭它，然后再点一次按钮。"),
     (rf"{FILE} can't be edited safely: add the rule by hand\.", "无法安全地编辑 {0}：请手动添加规则。"),
     (rf"{FILE} can't be read: it is no regular file\.", "无法读取 {0}：它不是普通文件。"),
     (rf"{FILE} can't be read \((?P<said>.*)\)\.", "无法读取 {0}（{1}）。"),
@@ -30,13 +36,17 @@ PATTERNS = (
      "`ignore` 中有 `{0}`，但这里不能用 `!` 重新包含"),
     (r"`ignore` has `(?P<pattern>.*)`, which names nothing", "`ignore` 中的 `{0}` 不指任何文件"),
     (r"`folder` is `(?P<folder>.*)`: name it from the project's root, as in `(?P<example>.+)`",
-     "`folder` 为 `{0}`：请从项目根目录写起，例如 `{1}`"),
+     "`folder` 为 `{0}`：请写相对于项目根目录的路径，例如 `{1}`"),
     (r"`advice` has `(?P<code>.*)`, but no finding has that code; `(?P<near>\w+)` is near",
-     "`advice` 中有 `{0}`，但没有此代码的问题，相近的是 `{1}`"),
-    (r"`advice` has `(?P<code>.*)`, but no finding has that code; there are (?P<codes>.+)",
-     "`advice` 中有 `{0}`，但没有此代码的问题，已知的有 {1}"),
+     "`advice` 中的 `{0}` 不是任何检查结果的代码，最接近的是 `{1}`"),
+    (r"`advice` has `(?P<code>.*)`, but no finding has that code; there are (.+)",
+     "`advice` 中的 `{0}` 不是任何检查结果的代码，可用的有 {1}"),
+    (r"`advice` has `(?P<code>.*)`, but no import settings settle that, so that no rule can",
+     "`advice` 中的 `{0}` 无法通过导入设置解决，因此规则对它无效"),
+    (r"(?P<code>`\w+`), (`\w+`(?:, `\w+`)*)", "{0}、{1}"),
     (r"object contains unknown field `(?P<field>.*)`", "没有名为 `{0}` 的项"),
     (r"object missing required field `(?P<field>.*)`", "缺少 `{0}`"),
+    (r"expected `(?P<wanted>[^`]+)` (?P<bound>[<>]=? ?\S+)", "应为 `{0}`，且须 {1}"),
     (r"expected `(?P<wanted>.+)`, got `(?P<found>.+)`", "应为 `{0}`，而不是 `{1}`"),
     (r"expected `(?P<wanted>.+)`", "应为 `{0}`"),
 )  # fmt: skip

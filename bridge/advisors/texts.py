@@ -55,6 +55,7 @@ TEXTS = {
     "channel_emission": Text("emission", "自发光"),
     "rule_refused": Text("“Always” couldn't be kept", "未能保存“始终如此”"),
     "project_file": Text("The project's rules can't be read", "无法读取项目的规则"),
+    "passed_over": Text("Part of the project's rules is passed over", "项目的部分规则已略过"),
     "apply": Text("Apply", "应用"),
     "later": Text("Not now", "暂不"),
     "always": Text("Always for this folder", "此文件夹始终如此"),
@@ -186,7 +187,7 @@ WHY = {
 
 PUT_BACK = (
     r"it was put back already, by receipt (\d+): (`.+`) brings the change back",
-    "它已由回执 {0} 撤销：如需重新应用该更改，可用 {1}",
+    "该更改已由回执 {0} 撤销；如需恢复该更改，可用 {1}",
 )
 """What is said of a change that was put back before, and its Chinese."""
 _phrases = Phrases(((rf"Receipt \d+: {PUT_BACK[0]}\.", f"{PUT_BACK[1]}。"),))

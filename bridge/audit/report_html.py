@@ -10,7 +10,7 @@ from bridge.audit.alike import WORDS
 from bridge.audit.page import SCRIPT, STYLE
 from bridge.audit.plain import change_text, plain
 from bridge.audit.results import Group, Issue, Report, Row
-from bridge.audit.summary import summary
+from bridge.audit.summary import notices, summary
 from bridge.audit.texts import bytes_text, explain, kind_name, kind_of, reasons, say, sentence
 from bridge.core.texts import is_chinese
 
@@ -43,7 +43,8 @@ def pages(report: Report, locale: str) -> Iterator[str]:
 def _opening(report: Report, locale: str) -> list[str]:
     engine = report.engine or say("no_engine", locale)
     kinds = ", ".join(f"{kind_name(kind, locale)} {count}" for kind, count in sorted(report.kinds.items()))
-    return [line for line in (engine, plain(report.notice), *summary(report, locale), kinds) if line]
+    told = map(plain, notices(report, locale))
+    return [line for line in (engine, *told, *summary(report, locale), kinds) if line]
 
 
 def _table(report: Report, locale: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ import msgspec
 
 from bridge.audit.plain import plain
 from bridge.audit.results import Group, Issue, Report, Row
+from bridge.audit.summary import notices
 from bridge.audit.texts import sentence
 
 VERSION = 1
@@ -25,7 +26,7 @@ def pieces(report: Report, locale: str) -> Iterator[str]:
         "popbridge_audit": VERSION,
         "project": report.name,
         "engine": report.engine or None,
-        "notice": report.notice or None,
+        "notice": " ".join(notices(report, locale)) or None,
         "textures": report.textures,
         "cached": report.cached,
         "kinds": dict(sorted(report.kinds.items())),

@@ -14,7 +14,7 @@ from bridge.audit import report_list
 from bridge.audit.alike import WORDS
 from bridge.audit.plain import change_text, plain
 from bridge.audit.results import Group, Report, Row
-from bridge.audit.summary import summary
+from bridge.audit.summary import notices, summary
 from bridge.audit.texts import bytes_text, kind_of, say, sentence
 
 STYLES = {"wrong": "bold red", "waste": "yellow", "note": "dim", "mended": "green"}
@@ -31,8 +31,8 @@ def show(report: Report, rows: Sequence[Row], locale: str, limit: int, out: IO[s
     console = Console(file=out, width=width, highlight=False, soft_wrap=False)
     engine = report.engine or say("no_engine", locale)
     console.print(Text(f"{plain(report.name)} ({engine})"))
-    if report.notice:
-        console.print(Text(plain(report.notice)))
+    for notice in notices(report, locale):
+        console.print(Text(plain(notice)))
     shown = rows[:limit] if limit else rows
     if shown:
         _print_rows(console, shown, locale)

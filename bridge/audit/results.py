@@ -118,6 +118,8 @@ class Report(Struct, kw_only=True):
     engine: str
     """With its version; empty for none."""
     notice: str = ""
+    passed_over: list[str] = field(default_factory=list)
+    """What of `popbridge.toml` counts for nothing, and why, in English."""
     rows: list[Row] = field(default_factory=list)
     """The worst first, then by name."""
     shown: list[Row] | None = None

@@ -27,7 +27,7 @@ from bridge.audit.judging import Judging
 from bridge.audit.project import Project
 from bridge.audit.questions import questions, unlisted
 from bridge.audit.results import Report
-from bridge.projectfile import ProjectFile
+from bridge.projectfile import ProjectFile, passed_over
 
 if TYPE_CHECKING:
     from bridge.host import Registry
@@ -65,7 +65,11 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
     assets = await _in_thread(_listed(project, agreed))
     told.total(len(assets))
     report = Report(
-        name=project.root.resolve().name, root=str(project.root), engine=project.engine, notice=project.notice
+        name=project.root.resolve().name,
+        root=str(project.root),
+        engine=project.engine,
+        notice=project.notice,
+        passed_over=passed_over(Path(), agreed),
     )
     judging = Judging(project, report, agreed.textures.max_size or plan.max_size)
     await asyncio.to_thread(judging.prepare, len(assets))

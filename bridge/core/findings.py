@@ -11,7 +11,27 @@ Code = Literal[
 ]  # fmt: skip
 CODES: tuple[str, ...] = get_args(Code)
 
+UNSETTLED = frozenset({
+    "duplicate", "grey_as_rgb", "normal_directx", "not_applied", "not_power_of_two", "packed_order",
+    "unknown_settings", "unlisted", "unreadable", "unsupported",
+})  # fmt: skip
+"""Codes, of findings and of reports, that no engine's import settings settle."""
+RULE_CODES = tuple(code for code in CODES if code not in UNSETTLED)
+"""Those that a rule may name, besides plugins' own."""
 
-def is_code(code: str) -> bool:
-    """Whether a finding has this code, or a plugin's may have: that has a dot in it, as `acme.seams`."""
-    return code in CODES or "." in code.strip(".")
+
+def mistake(code: str) -> str:
+    """Why no rule can name this code; empty where one can. A plugin's own has a dot in it: `acme.seams`."""
+    if code in RULE_CODES or "." in code.strip("."):
+        return ""
+    if code in UNSETTLED:
+        return f"`advice` has `{code}`, but no import settings settle that, so that no rule can"
+    return f"`advice` has `{code}`, but no finding has that code; {_near(code)}"
+
+
+def _near(code: str) -> str:
+    # Imported here, as few files have a mistake.
+    import difflib
+
+    found = difflib.get_close_matches(code.lower(), RULE_CODES, 1)
+    return f"`{found[0]}` is near" if found else f"there are {', '.join(f'`{one}`' for one in RULE_CODES)}"

@@ -132,8 +132,9 @@ class Ready(Message, tag="ready", kw_only=True):
     notice: str | UnsetType = UNSET
     """Show it to the person."""
     popups: list[PopupId] | UnsetType = UNSET
-    """There where `resumed`: those that are open. What else is on the screen was closed meanwhile: take it
-    away, save what waits for the confirmation of its answer."""
+    """There where `resumed`: those that are open, with those of editors that share them. What else is on the
+    screen was closed meanwhile, or comes again: take it away, save what waits for the confirmation of its
+    answer. What is named may come once more under its id: it is shown already."""
 
 
 class Request(Message, tag="request", kw_only=True):

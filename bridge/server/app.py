@@ -8,6 +8,7 @@ import logging
 import secrets
 import sqlite3
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -182,11 +183,11 @@ class Bridge:
         answers = await named(self.store, ANSWERS)
         return answers if self.cache is None else answers | await self.cache.blobs()
 
-    async def _arrived(self, live: LiveSession, restarted: bool) -> None:
+    async def _arrived(self, live: LiveSession, restarted: bool, announced: Collection[int]) -> None:
         if restarted:
             await self.dispatch.client_restarted(live)
             await self.flows.show_again(live)
-        await self.flows.sharing.arrive(live, self.flows.present)
+        await self.flows.sharing.arrive(live, self.flows.present, announced)
 
     async def finish(self) -> None:
         """What is under way is finished or given up; everybody is told; sessions stay stored."""

@@ -155,7 +155,7 @@ class Commands:
         """Puts back what receipts changed; gives the new receipts, which the editor has yet to answer.
 
         `editor` is the session of the one to do it; `asking` that of who asks. Raises RequestError: unknown,
-        never applied, put back before, an audit's, no editor of that project, or several of which none is
+        changed nothing, put back before, an audit's, no editor of that project, or several of which none is
         named, has asked or did it. An answer puts back what is left of several.
         """
         found = [await self._revertible(receipt_id) for receipt_id in receipt_ids]
@@ -199,13 +199,13 @@ class Commands:
         if receipt.state == "sent":
             reason = "its editor hasn't answered yet: `popbridge receipts` tells once it has"
             raise RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt_id}", reason=reason)
-        if receipt.state != "applied" or not receipt.before:
-            reason = f"it changed nothing ({receipt.state}), so that nothing can be put back"
-            raise RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt_id}", reason=reason)
         return receipt
 
     async def _put_back(self, receipt: Receipt, step: tuple[int, int] | None) -> RequestError | None:
-        """Why it isn't put back once more by this `step` of an answer; None where it is."""
+        """Why it isn't put back, or not once more, by this `step` of an answer; None where it is."""
+        if receipt.state != "applied" or not receipt.before:
+            reason = f"it changed nothing ({receipt.state}), so that nothing can be put back"
+            return RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt.id}", reason=reason)
         # An answer that is acted on once more finds what it did.
         if step is not None and await self.earlier(step) is not None:
             return None

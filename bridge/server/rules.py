@@ -32,25 +32,29 @@ class RuleKeeper:
         self._waiting: dict[Path, list[Wish]] = {}
         """By project: for the file that is being written, what the next one has in addition."""
         self._writers: dict[Path, asyncio.Task[None]] = {}
-        self._told: dict[str, str] = {}
-        """What is wrong with a project's file, as it was logged last."""
+        self._told: dict[tuple[str, str], str] = {}
+        """What is wrong, by project and where, as it was logged last."""
 
     async def of(self, session: SessionView) -> Rules:
         """The project's rules; none while its file has a mistake, which is logged once."""
         if session.root is None:
             return await self._kept(session)
         try:
-            kept = await self._moved(session, session.root)
+            kept, problem = await self._moved(session, session.root)
             found = await asyncio.to_thread(projectfile.read, session.root)
         except UserError as error:
-            self._tell(session.project, str(error))
+            self._tell(session, "file", str(error))
             return {}
-        if not kept:
-            self._told.pop(session.project, None)
+        self._tell(session, "file", problem)
+        self._tell(session, "codes", " ".join(projectfile.passed_over(session.root, found)))
         return _together(found.rules(), kept)
 
     async def add(self, session: SessionView, folder: str, finding: str) -> None:
-        """Raises RequestError where the project's file can't be read or written."""
+        """Raises RequestError where there can be no such rule, or its file can't be read or written."""
+        # Before it waits with others, as whatever else is wrong is the file's, and concerns them all.
+        where = session.root / projectfile.NAME if session.root else session.project_name or session.project
+        if problem := _mistake(where, folder, finding):
+            raise RequestError(errors.BAD_INPUT, message=problem)
         if session.root is None:
             await self._store.write(lambda db: RuleStore(db).add(session.project, folder, finding))
             return
@@ -68,27 +72,56 @@ class RuleKeeper:
         finally:
             del self._writers[root]
 
-    async def _moved(self, session: SessionView, root: Path) -> Rules:
-        """Rules from before there was a file for them go there, once; gives those that couldn't."""
-        kept = await self._kept(session)
+    async def _moved(self, session: SessionView, root: Path) -> tuple[Rules, str]:
+        """Rules from before there was a file for them go there, once; gives those that the file can't have
+        now, and why not. What it never can have stays where it is."""
+        kept = self._movable(session, await self._kept(session))
         if not kept:
-            return {}
+            return {}, ""
         try:
             await asyncio.to_thread(projectfile.add_rules, root, kept)
         except UserError as error:
-            self._tell(session.project, str(error))
-            return kept
+            return kept, str(error)
         await self._store.write(lambda db: RuleStore(db).forget(session.project, kept))
         log.warning("%s: its rules are now in %s", session.project_name, root / projectfile.NAME)
-        return {}
+        return {}, ""
+
+    def _movable(self, session: SessionView, kept: Rules) -> dict[str, list[str]]:
+        """Those that a file can have; of the others it is told where they are."""
+        name = session.project_name or session.project
+        where = f"{self._store.path}: the rules of the project {name}"
+        wrong = {
+            (folder, code): problem
+            for folder, codes in kept.items()
+            for code in codes
+            if (problem := _mistake(where, folder, code))
+        }
+        first = next(iter(wrong.values()), "")
+        told = f"{first} So {len(wrong)} of them stay there, and settle nothing." if wrong else ""
+        self._tell(session, "database", told)
+        movable = {f: [code for code in codes if (f, code) not in wrong] for f, codes in kept.items()}
+        return {folder: codes for folder, codes in movable.items() if codes}
 
     async def _kept(self, session: SessionView) -> dict[str, list[str]]:
         return await self._store.read(lambda connection: RuleStore(Database(connection)).of(session.project))
 
-    def _tell(self, project: str, what: str) -> None:
-        if self._told.get(project) != what:
-            self._told[project] = what
+    def _tell(self, session: SessionView, where: str, what: str) -> None:
+        """Logs what is wrong there, if anything is, and wasn't already."""
+        key = session.project, where
+        if not what:
+            self._told.pop(key, None)
+        elif self._told.get(key) != what:
+            self._told[key] = what
             log.warning("%s", what)
+
+
+def _mistake(where: object, folder: str, finding: str) -> str:
+    """Why there can be no such rule; empty where there can."""
+    try:
+        projectfile.check_rule(where, folder, finding)
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 async def _add(root: Path, wishes: Sequence[Wish]) -> None:

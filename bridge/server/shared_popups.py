@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
@@ -68,15 +68,19 @@ class SharedPopups:
         """The sessions whose popups `live` shows: its own first."""
         return [live.id, *(mate.id for mate in mates(live, self._sessions))]
 
-    async def arrive(self, live: LiveSession, present: Present) -> None:
+    async def arrive(self, live: LiveSession, present: Present, announced: Collection[int] = ()) -> None:
         """Shows to an editor that has just connected what is open for others, or was left by sessions that
-        are over."""
+        are over. `announced` are popups of others that it was told to be open."""
         if not live.workspace:
             return
         await self.inherit(live, present)
         for mate in mates(live, self._sessions):
             for popup in tuple(mate.session.popups):
                 await self._copy(mate, live, popup.id)
+        for popup_id in announced:
+            # What was closed before it was open here, nobody has told; what was told already does no harm.
+            if popup_id not in live.session.popups:
+                await live.send(PopupClose(id=popup_id, reason="unknown"))
 
     async def bequeath(self, ended: LiveSession, present: Present) -> None:
         """What a session that is over left open goes to an editor that is connected, if there is one; else to

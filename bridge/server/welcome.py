@@ -33,6 +33,7 @@ from bridge.core.settings import Settings
 from bridge.core.versions import Choice
 from bridge.host import Registry
 from bridge.server.live import LiveSession, Sessions
+from bridge.server.workspace import mates
 
 if TYPE_CHECKING:
     from bridge.server.socket import AsgiSocket
@@ -58,11 +59,12 @@ class Welcome:
         settings: Settings,
         registry: Registry,
         sessions: Sessions,
-        arrived: Callable[[LiveSession, bool], Awaitable[None]],
+        arrived: Callable[[LiveSession, bool, Collection[int]], Awaitable[None]],
         use: Callable[[Result], object],
     ) -> None:
-        """`arrived` is told who has connected, and whether as another process than before; `use` has the
-        files of an answer stay a while: its client was away, and fetches them now."""
+        """`arrived` is told who has connected, whether as another process than before, and which popups of
+        others it was told to be open; `use` has the files of an answer stay a while: its client was away, and
+        fetches them now."""
         self.token = token
         self.max_frame = MAX_FRAME
         self.features = FEATURES
@@ -130,14 +132,15 @@ class Welcome:
             async with live.sending, socket.lock:
                 waiting = await live.attach(socket, last_seq)
                 live.acknowledged(last_seq)
-                await socket.write(self._ready(live, token, notice, resumed=bool(identify.resume)))
+                others = _of_mates(live, self._sessions)
+                await socket.write(self._ready(live, token, notice, others, resumed=bool(identify.resume)))
                 for message in waiting:
                     if isinstance(message, Result):
                         self._use(message)
                     await socket.write(message)
                 for closing in live.closings():
                     await socket.write(closing)
-            await self._arrived(live, restarted)
+            await self._arrived(live, restarted, others if identify.resume else ())
         except BaseException:
             live.detach(socket)
             raise
@@ -162,7 +165,9 @@ class Welcome:
             f"No adapter serves {engine.name} {engine.version}: advice is off. Served are {'; '.join(known)}."
         )
 
-    def _ready(self, live: LiveSession, token: str, notice: str, *, resumed: bool) -> Ready:
+    def _ready(
+        self, live: LiveSession, token: str, notice: str, others: Sequence[int], *, resumed: bool
+    ) -> Ready:
         choice = live.choice
         return Ready(
             session=live.id,
@@ -179,8 +184,15 @@ class Welcome:
             ),
             notice=notice or UNSET,
             # What was closed while it was away, a daemon that was restarted since doesn't know.
-            popups=[popup.id for popup in live.session.popups] if resumed else UNSET,
+            popups=[*(popup.id for popup in live.session.popups), *others] if resumed else UNSET,
         )
+
+
+def _of_mates(live: LiveSession, sessions: Sessions) -> list[int]:
+    """Popups that `live` shows next: others have them open, and it may have them on the screen."""
+    # A daemon that was restarted doesn't know which it had shown as copies.
+    shown = dict.fromkeys(popup.id for mate in mates(live, sessions) for popup in mate.session.popups)
+    return [popup_id for popup_id in shown if popup_id not in live.session.popups]
 
 
 def _with_local_root(identify: Identify, scope: MutableMapping[str, Any]) -> Identify:

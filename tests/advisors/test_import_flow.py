@@ -266,7 +266,7 @@ class TestAnswers:
         assert [len(args["changes"]) for _, args in bench.commands] == [200, 200, 1]
         assert bench.asking.title == "Applied to 401 textures"
         await bench.answer("undo")
-        assert bench.reverted == [[1, 2, 3]]
+        assert bench.reverted == [[3], [2], [1]]
         assert not any(bench.options[path]["mipmaps"] for path in paths)
 
     async def test_an_answer_is_acted_on_by_a_daemon_that_was_restarted_since(self, bench: Bench) -> None:
@@ -328,7 +328,7 @@ class TestAnswers:
         ("locale", "says"),
         [
             ("en", "it was put back already, by receipt 2: 'popbridge revert 2' brings the change back."),
-            ("zh-CN", "它已由回执 2 撤销：如需重新应用该更改，可用 'popbridge revert 2'。"),
+            ("zh-CN", "该更改已由回执 2 撤销；如需恢复该更改，可用 'popbridge revert 2'。"),
         ],
     )
     async def test_an_undo_of_what_was_put_back_meanwhile_says_so(

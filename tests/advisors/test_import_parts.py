@@ -13,8 +13,9 @@ import pytest
 from bridge.advisors import import_flow, import_parts
 from bridge.advisors.advice import FileAdvice
 from bridge.advisors.findings import Finding
+from bridge.advisors.import_apply import apply
 from bridge.advisors.import_flow import TextureImportAdvisor
-from bridge.advisors.import_parts import Advice, Gist, packed, parted, portions
+from bridge.advisors.import_parts import Advice, Gist, gist, packed, parted, portions
 from bridge.api import Answer, RequestError, TextureIntent
 from bridge.core import errors
 from tests.advisors import pictures
@@ -143,7 +144,93 @@ async def test_a_receipt_that_cant_be_read_costs_no_other_portion_its_undo(
     await bench.answer("apply")
     assert bench.asking.title == "Applied to 2 textures" and "is damaged" in bench.asking.body
     await bench.answer("undo")
-    assert bench.reverted == [[1, 3]]
+    assert bench.reverted == [[3], [1]]
+
+
+class TestUndo:
+    """Of an answer in three portions, with receipts 1 to 3; those of the undo are 4 to 6."""
+
+    @pytest.fixture
+    async def paths(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        monkeypatch.setattr(import_parts, "MAX_CHANGES", 1)
+        paths = [normal(bench, f"{name}_n.png") for name in "abc"]
+        await bench.imported(*paths)
+        await bench.answer("apply")
+        return paths
+
+    def refuse(self, bench: Bench, method: str, receipts: Any, error: RequestError) -> None:
+        real = getattr(bench, method)
+
+        async def refusing(asked: Any) -> Any:
+            if asked in receipts:
+                raise error
+            return await real(asked)
+
+        setattr(bench, method, refusing)
+
+    async def test_one_whose_receipt_cant_be_read_costs_the_others_nothing(
+        self, bench: Bench, paths: list[str]
+    ) -> None:
+        damaged = RequestError(errors.STORE_UNAVAILABLE, reason="its database is damaged")
+        self.refuse(bench, "receipt", [4], damaged)
+        bench.refused[paths[0]] = "is read-only"
+        await bench.answer("undo")
+        assert bench.asking.title == "Some of the change couldn't be undone"
+        assert "is damaged" in bench.asking.body and "`res://a_n.png`: is read-only" in bench.asking.body
+        assert bench.options[paths[1]]["normal_map"] is bench.options[paths[2]]["normal_map"] is False
+
+    async def test_one_that_cant_be_sent_is_told_and_the_others_are_put_back(
+        self, bench: Bench, paths: list[str]
+    ) -> None:
+        gone = RequestError(errors.EDITOR_GONE, editor="Godot")
+        self.refuse(bench, "revert", [[2], [1]], gone)
+        await bench.answer("undo")
+        assert bench.asking.title == "Some of the change couldn't be undone"
+        assert bench.asking.body == "Godot isn't connected."
+        assert bench.options[paths[2]]["normal_map"] is False
+
+    @pytest.mark.parametrize("refused", [[[3]], [[3], [2], [1]]])
+    async def test_what_was_put_back_before_is_told_only_where_that_is_all(
+        self, bench: Bench, paths: list[str], refused: list[list[int]]
+    ) -> None:
+        before = RequestError(errors.UNSUPPORTED, name="Receipt", reason="it was put back already")
+        self.refuse(bench, "revert", refused, before)
+        await bench.answer("undo")
+        told = [popup.title for popup in bench.shown[2:]]
+        assert told == (["The change couldn't be undone"] if len(refused) == 3 else [])
+
+
+async def test_what_is_told_after_an_answer_is_the_same_step_whether_or_not_anything_was_left(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+
+    def counting(name: str) -> None:
+        real = getattr(bench, name)
+
+        async def counted(*args: Any, **named: Any) -> Any:
+            steps.append(name)
+            return await real(*args, **named)
+
+        monkeypatch.setattr(bench, name, counted)
+
+    for name in ("popup", "command", "earlier_command"):
+        counting(name)
+    await apply(bench, bench.view, (), await gist(()))
+    await apply(bench, bench.view, (), await gist(()), left={"res://a_n.png": "has changed"})
+    assert steps == ["earlier_command", "popup"]
+
+
+async def test_a_file_that_failed_and_has_changed_since_is_told_once(bench: Bench) -> None:
+    path = normal(bench, "a_n.png")
+    await bench.imported(path)
+    ((popup, state),) = bench.popups.values()
+    bench.refused[path] = "is read-only"
+    await bench.answer("apply")
+    pictures.save(bench.root / "a_n.png", pictures.normal_map(64))
+    await bench.answer_once_more(TextureImportAdvisor(), popup, state, "apply")
+    first, again = [shown.body for shown in bench.shown if shown.kind == "texture.applied"]
+    assert first == again == "`res://a_n.png`: is read-only"
 
 
 class TestOnceMore:

@@ -65,8 +65,20 @@ class TestProjects:
         assert told.title == "无法读取项目的规则"
         assert told.body == (
             f"{bench.root / 'popbridge.toml'} 的 always[0] 有误："
-            "'folder' 为 '..'：请从项目根目录写起，例如 'textures/rock'。请更正，未作任何更改。"
+            "'folder' 为 '..'：请写相对于项目根目录的路径，例如 'textures/rock'。请更正，未作任何更改。"
         )
+
+    async def test_a_code_that_a_newer_popbridge_may_know_is_told_once_and_the_rest_of_the_file_holds(
+        self, bench: Bench
+    ) -> None:
+        text = "[textures]\nmax_size = 64\n[[always]]\nfolder = '.'\nadvice = ['seams']\n"
+        (bench.root / "popbridge.toml").write_text(text)
+        await bench.imported(normal(bench))
+        await bench.imported(normal(bench, "b_n.png"))
+        (told,) = [popup for popup in bench.shown if popup.kind == "texture.passed_over"]
+        assert told.title == "Part of the project's rules is passed over"
+        assert "a newer PopBridge may know it" in told.body
+        assert "more than the limit of 64 pixels" in bench.shown[-1].body
 
     async def test_the_other_maps_of_a_material_are_evidence_and_other_files_arent(
         self, bench: Bench

@@ -25,6 +25,7 @@ from bridge.audit.summary import summary
 from bridge.audit.texts import HELP, TEXTS, bytes_text, say
 from bridge.commands.audit import audit
 from bridge.core.textures import TextureIntent
+from bridge.projectfile import AlwaysRule, ProjectFile, passed_over
 
 EVIL = '<script>alert(1)</script>"&\x1b[31m\n\udcff岩.png'
 MIPMAPS = Finding("no_mipmaps", 1, "no_mipmaps", {}, TextureIntent(mipmaps=True))
@@ -253,6 +254,21 @@ def test_what_fix_has_tried_in_vain_is_not_promised_again(report: Report) -> Non
 
 def test_the_page_names_kinds_in_the_readers_language(report: Report) -> None:
     assert "<p>颜色贴图 6</p>" in "".join(report_html.pages(report, "zh-CN"))
+
+
+@pytest.mark.parametrize(("locale", "said"), [("en", "It is passed over"), ("zh-CN", "已略过该代码")])
+def test_what_of_the_projects_file_is_passed_over_is_told_in_the_readers_language(
+    report: Report, locale: str, said: str
+) -> None:
+    # With a dot in it, it could be a plugin's.
+    rule = AlwaysRule(folder="a", advice=[EVIL.replace(".", "")])
+    told = replace(report, notice="It is odd.", passed_over=passed_over(Path(), ProjectFile(always=[rule])))
+    out = io.StringIO()
+    report_table.show(told, [], locale, 0, out, 1000)
+    page = "".join(report_html.pages(told, locale))
+    for shown in (out.getvalue(), page, json.loads("".join(report_json.pieces(told, locale)))["notice"]):
+        assert said in shown and "popbridge.toml" in shown and "It is odd." in shown
+    assert "\x1b" not in out.getvalue() and EVIL[:10] not in page
 
 
 def test_json_keeps_every_name_as_it_is(report: Report) -> None:

@@ -335,11 +335,11 @@ class TestAudit:
         [
             (
                 "folder = '../..'\nadvice = []",
-                "`folder` 为 `../..`：请从项目根目录写起，例如 `textures/rock`",
+                "`folder` 为 `../..`：请写相对于项目根目录的路径，例如 `textures/rock`",
             ),
             (
-                "folder = '.'\nadvice = ['no_mipmap']",
-                "`advice` 中有 `no_mipmap`，但没有此代码的问题，相近的是 `no_mipmaps`",
+                "folder = 'res://a'\nadvice = ['no_mipmaps']",
+                "`folder` 为 `res://a`：请写相对于项目根目录的路径，例如 `textures/rock`",
             ),
         ],
     )
@@ -350,6 +350,21 @@ class TestAudit:
         (project / "popbridge.toml").write_text(f"[[always]]\n{rule}\n", encoding="utf-8")
         code, _, err = popbridge("audit", str(project))
         assert code == 2 and f"popbridge.toml 的 always[0] 有误：{says}。请更正，未作任何更改。" in err
+
+    @pytest.mark.parametrize(
+        ("locale", "says"),
+        [
+            ("en", "`advice` has `seams`, but no finding has that code; there are `alpha_constant`,"),
+            ("zh-CN", "popbridge.toml 的 always[0]：`advice` 中的 `seams` 不是任何检查结果的代码，可用的有"),
+        ],
+    )
+    def test_a_code_that_is_not_known_is_told_and_costs_no_report(
+        self, popbridge: Any, project: Path, locale: str, says: str
+    ) -> None:
+        rule = "[[always]]\nfolder = '.'\nadvice = ['seams']\n"
+        (project / "popbridge.toml").write_text(rule, encoding="utf-8")
+        code, out, _ = popbridge("audit", str(project), "--json", "-", "--locale", locale, "--workers", "1")
+        assert code == 1 and says in json.loads(out)["notice"]
 
     def test_a_fix_that_cannot_be_written_is_told_and_fails(
         self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch

@@ -21,6 +21,7 @@ from accel.devices.trial import Runtime
 from accel.models.catalogue import MODELS
 from accel.models.manifest import Url
 from accel.models.store import MISSING, ModelStore, again
+from bridge.advisors.project_texts import PHRASES
 from bridge.api import Setting, hookimpl
 from bridge.audit import baseline, files, fix
 from bridge.audit import project as projects
@@ -50,7 +51,7 @@ from bridge.core.texts import Phrases, Text
 from bridge.demo import texts as demo
 from bridge.host import Registry, load
 from bridge.paths import Paths
-from bridge.projectfile import NAME, read
+from bridge.projectfile import NAME, check_rule, passed_over, read
 from bridge.server import serve as serve_
 from bridge.store.database import open_database, open_readonly
 from tests.accel.models.records import file, model
@@ -259,8 +260,7 @@ PROJECT_FILES = (
     b"# \xfc", b"colours = 1", b"[textures]\nmax_size = 0", b"[textures]\nignore = ['!a']",
     b"[textures]\nignore = ['']", b"[textures\n", b"a = " + b"[" * 100_000, b"#" * (1 << 20) + b"#",
     b"[[always]]\nfolder = 'a'", b"[[always]]\nfolder = 7\nadvice = []",
-    b"[[always]]\nfolder = '/a'\nadvice = []", b"[[always]]\nfolder = 'a'\nadvice = ['no_mipmap']",
-    b"[[always]]\nfolder = 'a'\nadvice = ['x']",
+    b"[textures]\nmax_size = 70000", b"[[always]]\nfolder = '/a'\nadvice = []",
 )  # fmt: skip
 
 
@@ -337,6 +337,19 @@ def test_each_mistake_is_told_in_chinese_alone(tmp_path: Path, monkeypatch: pyte
             make()
         said = explained(told.value)
         assert said != str(told.value) and said.endswith("。") and not english(said), said
+        assert "expected" not in re.sub(r"（.*?）", "", said)
+
+
+@pytest.mark.parametrize("code", ["no_mipmap", "x", "duplicate"])
+def test_why_a_rule_is_refused_or_passed_over_is_told_in_chinese_alone(tmp_path: Path, code: str) -> None:
+    found = read(_project(tmp_path, 0, f"[[always]]\nfolder = 'a'\nadvice = ['{code}']".encode()))
+    (told,) = passed_over(tmp_path / "project0", found)
+    with pytest.raises(UserError) as refused:
+        check_rule("My_Game", "a", code)
+    for said in (told, str(refused.value)):
+        chinese = PHRASES.in_chinese(said)
+        assert chinese.endswith("。") and not english(chinese), chinese
+    assert PHRASES.in_chinese(f"{NAME}: 3 more codes are passed over.") == f"{NAME}：还有 3 个代码被略过。"
 
 
 @pytest.mark.parametrize(

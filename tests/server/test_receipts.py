@@ -255,6 +255,27 @@ async def test_an_undo_of_several_puts_back_what_wasnt_yet(wire: Wire) -> None:
     assert [receipt["reverts"] for receipt in found] == [first, third]
 
 
+async def test_an_undo_of_several_passes_over_what_changed_nothing(wire: Wire) -> None:
+    first, idle, third = await applied(wire), await changed_nothing(wire), await applied(wire)
+    shown = await popup(wire, state={"undo": [first, idle, third], "again": "done"})
+    await answered(wire, shown)
+    for _ in range(2):
+        await wire.until("command")
+    await wire.until("popup")
+    found = (await wire.request(2, "receipts.list", {"limit": 2}))["value"]["receipts"]
+    assert [receipt["reverts"] for receipt in found] == [first, third]
+    refused = await wire.request(3, "receipts.revert", {"id": idle})
+    assert refused["code"] == "unsupported" and "it changed nothing (applied)" in refused["message"]
+
+
+async def changed_nothing(wire: Wire) -> int:
+    """A receipt of what was so before."""
+    await wire.send("event", name="test.command", data={"args": {}})
+    command = await wire.until("command")
+    await wire.send("result", id=command["id"], value={"before": [], "after": []})
+    return int(command["id"])
+
+
 async def test_an_undo_that_is_acted_on_once_more_takes_its_own_for_none_of_others(
     start: Callable[..., ThreadDaemon], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from bridge import projectfile
 from bridge.api import RequestError, SessionView
+from bridge.core import errors
 from bridge.projectfile import NAME
 from bridge.server.rules import RuleKeeper
 from bridge.store.database import migrations
@@ -90,14 +91,29 @@ async def test_all_whose_rules_cant_be_written_are_told(store: Store, root: Path
 
 async def test_a_rule_that_cant_be_written_costs_no_other(store: Store, root: Path) -> None:
     keeper = RuleKeeper(store)
-    folders = ("a", "b\udcff", "c", "d\udcff", "e")
+    folders = ("a", "b\udcff", "c", "d\udcff", "../d", "e")
+    wishes = [*((folder, "test.flat") for folder in folders), ("e", "seams")]
     outcomes = await asyncio.gather(
-        *(keeper.add(view(root), folder, "test.flat") for folder in folders), return_exceptions=True
+        *(keeper.add(view(root), *wish) for wish in wishes), return_exceptions=True
     )
     assert [type(one) for one in outcomes] == [
-        type(None), UnicodeEncodeError, type(None), UnicodeEncodeError, type(None)
+        type(None), UnicodeEncodeError, type(None), UnicodeEncodeError, RequestError, type(None), RequestError
     ]  # fmt: skip
     assert await keeper.of(view(root)) == {"a": ["test.flat"], "c": ["test.flat"], "e": ["test.flat"]}
+
+
+async def test_a_wish_that_can_settle_nothing_is_refused_alone(store: Store, root: Path) -> None:
+    for session in (view(root), view(None)):
+        keeper = RuleKeeper(store)
+        wishes = [("a", "no_mipmaps"), ("b", "seams"), ("..", "no_mipmaps"), ("c", "too_large")]
+        one, bad, outside, other = await asyncio.gather(
+            *(keeper.add(session, *wish) for wish in wishes), return_exceptions=True
+        )
+        assert (one, other) == (None, None)
+        for outcome, says in ((bad, "`seams`, but no finding has that code"), (outside, "`folder` is `..`")):
+            assert isinstance(outcome, RequestError) and outcome.code == errors.BAD_INPUT
+            assert says in outcome.message and (NAME in outcome.message) == (session.root is not None)
+        assert await keeper.of(session) == {"a": ["no_mipmaps"], "c": ["too_large"]}
 
 
 async def test_a_change_by_hand_counts_at_once(store: Store, root: Path) -> None:
@@ -122,6 +138,34 @@ async def test_rules_from_before_there_was_a_file_move_there_once(store: Store, 
     assert (kept(store), kept(store, "q")) == ({}, {"textures": ["too_large"]})
     (root / NAME).unlink()
     assert await keeper.of(view(root)) == {}, "what people took away doesn't come back"
+
+
+async def test_rules_that_no_file_can_have_keep_no_other_from_moving_there(
+    store: Store, root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for finding in ("no_mipmaps", "seams", "packed_order"):
+        keep(store, "p", finding)
+    store.write_now(lambda db: RuleStore(db).add("p", "..", "no_mipmaps"))
+    keeper = RuleKeeper(store)
+    with caplog.at_level(logging.WARNING):
+        assert await keeper.of(view(root)) == {"textures": ["no_mipmaps"]}
+        assert await keeper.of(view(root)) == {"textures": ["no_mipmaps"]}
+    assert projectfile.read(root).rules() == {"textures": ["no_mipmaps"]}
+    assert kept(store) == {"textures": ["packed_order", "seams"], "..": ["no_mipmaps"]}
+    (told,) = [record.message for record in caplog.records if "no such rule" in record.message]
+    assert told.startswith(f"{store.path}: the rules of the project Project: ") and NAME not in told
+    assert told.endswith("So 3 of them stay there, and settle nothing.")
+
+
+async def test_a_code_that_is_passed_over_is_logged_once_and_the_others_hold(
+    store: Store, root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (root / NAME).write_text("[[always]]\nfolder = 'a'\nadvice = ['seams', 'too_large']\n")
+    keeper = RuleKeeper(store)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            assert await keeper.of(view(root)) == {"a": ["too_large"]}
+    assert sum("a newer PopBridge may know it" in record.message for record in caplog.records) == 1
 
 
 async def test_a_mistake_that_was_corrected_is_logged_again_when_it_is_made_again(

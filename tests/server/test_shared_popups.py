@@ -286,9 +286,36 @@ async def test_what_was_closed_while_an_editor_was_away_isnt_open_to_the_next_da
     daemon = start()
     async with editor(daemon.file, tmp_path, resume=resume(first, still["seq"])) as again:
         assert again.ready["popups"] == [still["id"]]
-        # What it showed of another's comes again.
+        # What it showed of another's stays on its screen.
         async with editor(daemon.file, tmp_path, resume=resume(second, 99)) as other:
-            assert other.ready["popups"] == [] and (await other.until("popup"))["id"] == still["id"]
+            assert other.ready["popups"] == [still["id"]]
+            assert (await other.until("popup"))["id"] == still["id"]
+            assert await other.quiet()
+            assert await answered(again, still) == "answered"
+            assert (await other.until("popup_close"))["id"] == still["id"]
+
+
+async def test_one_of_anothers_that_is_closed_before_it_is_open_again_goes_from_the_screen(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon = start()
+    async with editor(daemon.file, tmp_path) as first, editor(daemon.file, tmp_path) as second:
+        shown = await popup(first)
+        await second.until("popup")
+    await asyncio.to_thread(daemon.stop)
+    daemon = start()
+    flows, source = daemon.bridge.flows, daemon.bridge.sessions.by_id[first.ready["session"]]
+    real = flows.sharing.inherit
+
+    async def and_somebody_closes_it(*args: Any) -> None:
+        await flows.withdraw(source, shown["id"])
+        await real(*args)
+
+    monkeypatch.setattr(flows.sharing, "inherit", and_somebody_closes_it)
+    async with editor(daemon.file, tmp_path, resume=resume(second, 99)) as again:
+        assert again.ready["popups"] == [shown["id"]]
+        assert await again.receive() == {"type": "popup_close", "id": shown["id"], "reason": "unknown"}
+        assert await again.quiet()
 
 
 async def test_a_popup_that_was_left_and_cant_be_read_costs_no_other(start: Start, tmp_path: Path) -> None:
