@@ -30,6 +30,8 @@ TEXTS = {
         "--fix has nothing to write here: import settings are an engine's, and none is known.",
         "--fix 在此无可写入：导入设置属于引擎，而此处没有已知的引擎。",
     ),
+    "interrupted": Text("Stopped: nothing was written.", "已中止：没有写入任何内容。"),
+    "goes_on": Text("The next run goes on from here.", "下次运行会从这里继续。"),
     "stopped": Text(
         "Stopped while settings were written: `popbridge revert {receipt}` puts back what was, "
         "--fix writes the rest.",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -107,7 +108,8 @@ def audit(
     agreed = projectfile.read(Path(folder))
     known = _known(baseline, update_baseline)
     plan = _plan(registry, workers, names=not no_names, cache=not no_cache, pictures=html is not None)
-    report = _examined(project, plan, registry, agreed, known, mend=mend)
+    with _stoppable(plan, locale):
+        report = _examined(project, plan, registry, agreed, known, mend=mend)
     failures = _settle(project, report, plan, baseline, locale, mend=mend, update=update_baseline)
     report.shown = _ranked(report.rows, severity)
     failures += _tell(report, outputs, locale, limit)
@@ -177,6 +179,19 @@ def _plan(registry: Registry, workers: int | None, *, names: bool, cache: bool, 
         cache=paths.cache if cache else None,
         pictures=pictures,
     )
+
+
+@contextlib.contextmanager
+def _stoppable(plan: Plan, locale: str) -> Iterator[None]:
+    """Tells whoever stops it what has become of the work."""
+    from bridge.audit.texts import say
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        keys = ["interrupted"] if plan.cache is None else ["interrupted", "goes_on"]
+        click.echo(f"popbridge: {' '.join(say(key, locale) for key in keys)}", err=True)
+        raise
 
 
 def _examined(

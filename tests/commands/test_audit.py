@@ -266,6 +266,19 @@ class TestAudit:
         code, out, _ = popbridge("audit", str(moved), *arguments[2:])
         assert code == 1 and "other_albedo.png" in out and "materials/rock_normal.png" not in out
 
+    @pytest.mark.parametrize(("flags", "goes_on"), [((), True), (("--no-cache",), False)])
+    def test_ctrl_c_says_that_nothing_was_written_and_what_is_kept(
+        self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch, flags: Any, goes_on: bool
+    ) -> None:
+        async def stopped(*arguments: Any) -> None:
+            raise KeyboardInterrupt
+
+        before = settings(project)
+        monkeypatch.setattr("bridge.audit.run.audit", stopped)
+        code, out, err = popbridge("audit", str(project), "--fix", *flags)
+        assert (code, out) == (130, "") and "Stopped: nothing was written." in err
+        assert ("goes on from here" in err) is goes_on and settings(project) == before
+
     def test_ctrl_c_while_it_writes_says_how_to_go_back(
         self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
