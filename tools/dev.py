@@ -44,15 +44,11 @@ def test(arguments: list[str]) -> int:
     require = "--require-engines" in arguments
     arguments = [a for a in arguments if a not in ("--require-engines", "--no-engines")]
     install("requirements-dev.lock")
-    env = environment()
     if "--no-engines" not in sys.argv:
         engines = [str(PYTHON), "tools/engines.py", *(["--require"] if require else [])]
-        if status := run(engines, env):
+        if status := run(engines, environment()):
             return status
-        env = environment()
-    if require:
-        env["POPBRIDGE_REQUIRE_ENGINES"] = "1"
-        env["POPBRIDGE_REQUIRE_MODELS"] = "1"
+    env = testing(require)
     if not arguments:
         for check in (["ruff", "format", "--check", "-q", "."], ["ruff", "check", "-q", "."], ["mypy"]):
             if status := run([str(PYTHON), "-m", *check], env):
@@ -110,6 +106,17 @@ def environment() -> dict[str, str]:
     spec.loader.exec_module(engines)
     found: dict[str, str] = engines.environment()
     return {**os.environ, **found}
+
+
+def testing(require: bool) -> dict[str, str]:
+    """The same for tests, which fail where `require` and an engine or a model isn't there."""
+    env = environment()
+    # They start a thousand processes, each of which would compile all of our modules anew.
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
+    if require:
+        env["POPBRIDGE_REQUIRE_ENGINES"] = "1"
+        env["POPBRIDGE_REQUIRE_MODELS"] = "1"
+    return env
 
 
 def pip(*arguments: str) -> None:
