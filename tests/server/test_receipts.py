@@ -222,6 +222,7 @@ async def test_what_was_put_back_isnt_put_back_once_more(file: ConnectionFile, w
     await reverted(5, receipt)
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_revert_needs_an_editor_and_only_one(start: Callable[..., ThreadDaemon]) -> None:
     file = start().file
     project = {"id": "p", "name": "The Game"}
