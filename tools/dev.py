@@ -21,6 +21,9 @@ BIN = VENV / ("Scripts" if sys.platform == "win32" else "bin")
 PYTHON = BIN / ("python.exe" if sys.platform == "win32" else "python")
 OLDEST = (3, 11)
 
+AT_ONCE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+"""Two files of tests at a time, as each waits for half of its own; a file's tests share what it sets up."""
+
 
 def main(arguments: list[str]) -> int:
     if sys.version_info < OLDEST:
@@ -44,24 +47,30 @@ def test(arguments: list[str]) -> int:
     require = "--require-engines" in arguments
     arguments = [a for a in arguments if a not in ("--require-engines", "--no-engines")]
     install("requirements-dev.lock")
-    env = environment()
     if "--no-engines" not in sys.argv:
         engines = [str(PYTHON), "tools/engines.py", *(["--require"] if require else [])]
-        if status := run(engines, env):
+        if status := run(engines, environment()):
             return status
-        env = environment()
-    if require:
-        env["POPBRIDGE_REQUIRE_ENGINES"] = "1"
-        env["POPBRIDGE_REQUIRE_MODELS"] = "1"
+    env = testing(require)
     if not arguments:
         for check in (["ruff", "format", "--check", "-q", "."], ["ruff", "check", "-q", "."], ["mypy"]):
             if status := run([str(PYTHON), "-m", *check], env):
                 return status
     if arguments:
         return run([str(PYTHON), "-m", "pytest", *arguments], env)
-    coverage = ["--cov", "--cov-report=term:skip-covered", "--cov-fail-under=90"]
+    return everything(env)
+
+
+def everything(env: dict[str, str]) -> int:
+    """All tests, and how much they cover: editors come last and alone, as one takes both cores itself."""
+    most = ["-m", "not engine", *AT_ONCE, "--cov", "--cov-report="]
+    report = ["--cov-report=term:skip-covered", "--cov-fail-under=90"]
+    editors = ["-m", "engine", "--cov", "--cov-append", *report]
     core = ["coverage", "report", "--include=bridge/core/*", "--fail-under=100", "--skip-covered"]
-    return run([str(PYTHON), "-m", "pytest", *coverage], env) or run([str(PYTHON), "-m", *core], env)
+    pytest = [str(PYTHON), "-m", "pytest"]
+    # Whatever fails in the first part, what fails in the second is worth knowing, too.
+    status = max(run([*pytest, *part], env) for part in (most, editors))
+    return status or run([str(PYTHON), "-m", *core], env)
 
 
 def install(lock: str, extends: str | None = None) -> None:
@@ -110,6 +119,17 @@ def environment() -> dict[str, str]:
     spec.loader.exec_module(engines)
     found: dict[str, str] = engines.environment()
     return {**os.environ, **found}
+
+
+def testing(require: bool) -> dict[str, str]:
+    """The same for tests, which fail where `require` and an engine or a model isn't there."""
+    env = environment()
+    # They start a thousand processes, each of which would compile all of our modules anew.
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
+    if require:
+        env["POPBRIDGE_REQUIRE_ENGINES"] = "1"
+        env["POPBRIDGE_REQUIRE_MODELS"] = "1"
+    return env
 
 
 def pip(*arguments: str) -> None:

@@ -14,6 +14,8 @@ from bridge import cli
 from tests.audit.projects import game
 from tests.godot.engine import Engine
 
+pytestmark = pytest.mark.engine
+
 PATIENCE_S = 120
 FILES = ("materials/rock_normal.png", "materials/brick_albedo.png", "ui/panel.png")
 PROBE = """\

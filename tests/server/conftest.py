@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bridge.connection import ConnectionFile
-from bridge.server import contents
+from bridge.server import app, contents
 from tests.server.daemons import ProcessDaemon, ThreadDaemon
 from tests.server.results import Bench
 
@@ -40,6 +40,12 @@ def start(tmp_path: Path) -> Iterator[Callable[..., ThreadDaemon]]:
     yield begin
     for each in running:
         each.stop()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Daemons that stop give up at once what is still under way; needed before `start`."""
+    monkeypatch.setattr(app, "DRAIN_S", 0.1)
 
 
 @pytest.fixture

@@ -193,6 +193,7 @@ async def test_a_request_that_cant_be_withdrawn_goes_on(
         assert (await answer(wire, 1))["value"] == "awake"
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_restarted_client_is_served_also_where_the_former_cant_be_forgotten(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,6 +84,7 @@ async def test_a_refusal_says_when_to_ask_again_by_what_is_ahead(start: Start) -
         assert bulk["retry_after_ms"] == LEAST_MS
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_bulk_cant_take_what_is_left_for_editors(start: Start) -> None:
     async with AsyncExitStack() as open_:
         daemon = start(requests__inflight=4)
@@ -141,6 +142,7 @@ async def test_what_is_too_late_on_a_worker_may_have_been_done(start: Start) -> 
         assert (late["code"], late["outcome"]) == ("deadline_exceeded", "unknown")
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_an_advisor_whose_work_never_began_has_begun_itself(start: Start) -> None:
     async with occupied(start(deadline_ms=100), deadline_ms=60_000) as wire:
         late = await wire.request(2, "test.ask", {"do": "run"}, deadline_ms=50_000)
@@ -164,6 +166,7 @@ async def test_what_is_cancelled_before_a_worker_is_free_was_never_begun(
     assert not (tmp_path / "early").exists()
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_an_advisor_that_is_cancelled_may_have_done_something(start: Start) -> None:
     async with occupied(start()) as wire:
         await wire.send("request", id=2, workload="test.ask", params={"do": "run"})

@@ -326,6 +326,10 @@ async def test_a_revert_needs_an_editor_and_only_one(start: Callable[..., Thread
             async with session(file, project=project, resume=resume(gone, 9)) as own:
                 await asker.send("request", id=3, workload="receipts.revert", params={"id": receipt})
                 assert (await own.until("command"))["args"] == {"changes": APPLIED["before"]}
+            # A daemon that stops waits for what nobody has withdrawn.
+            for wire, number in ((asker, 3), (asker, 4), (one, 6)):
+                await wire.send("cancel", id=number)
+                await wire.until("error", id=number)
 
 
 async def test_a_revert_in_a_project_that_was_moved_wants_its_editor_named(file: ConnectionFile) -> None:
