@@ -37,11 +37,12 @@ class Settled:
             with contextlib.suppress(RequestError):
                 await context.note(session, marks)
         self._additions += 1
-        known = self._known.get(session.project)
-        if known is not None:
-            known |= marks
-            if len(known) > MAX_MARKS:
-                del self._known[session.project]
+        # Asked for first: what isn't kept would be known to nobody.
+        await self.of(context, session)
+        known = self._known[session.project]
+        known |= marks
+        if len(known) > MAX_MARKS:
+            del self._known[session.project]
 
     def _remember(self, project: str, marks: set[Mark]) -> None:
         while len(self._known) >= MAX_PROJECTS:
