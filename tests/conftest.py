@@ -12,7 +12,11 @@ settings.load_profile("popbridge")
 def pytest_runtest_makereport():
     """Names that are no unicode are escaped in reports: pytest-xdist sends these from process to process."""
     report = yield
-    report.sections = [
-        (name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections
-    ]
+    report.sections = [(name, escaped(text)) for name, text in report.sections]
+    if report.failed and (said := str(report.longrepr)) != escaped(said):
+        report.longrepr = escaped(said)
     return report
+
+
+def escaped(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()

@@ -69,8 +69,8 @@ def everything(env: dict[str, str]) -> int:
     core = ["coverage", "report", "--include=bridge/core/*", "--fail-under=100", "--skip-covered"]
     pytest = [str(PYTHON), "-m", "pytest"]
     # Whatever fails in the first part, what fails in the second is worth knowing, too.
-    status = max(run([*pytest, *part], env) for part in (most, editors))
-    return status or run([str(PYTHON), "-m", *core], env)
+    red = [status for part in (most, editors) if (status := run([*pytest, *part], env))]
+    return red[0] if red else run([str(PYTHON), "-m", *core], env)
 
 
 def install(lock: str, extends: str | None = None) -> None:

@@ -107,11 +107,11 @@ def worth_of(cues: Mapping[str, float], cue: str, kind: Kind) -> float:
 
 
 def _told(probabilities: Floats, around: Surroundings) -> Floats:
-    """Adds what the project says of the texture; of normals, `sprite` says only where they lie."""
+    """Adds what the project says of the texture; of normals and masks, `sprite` says only where they lie."""
     if not around.slots and around.imported_as is None:
         return probabilities
     worth = dict.fromkeys(around.slots, SLOT)
-    if "normal" in worth:
+    if worth.keys() & {"normal", "packed"}:
         worth.pop("sprite", None)
     if around.imported_as is not None:
         worth[around.imported_as] = worth.get(around.imported_as, 0.0) + IMPORTED

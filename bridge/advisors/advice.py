@@ -17,7 +17,7 @@ from bridge.advisors.channels import channel_order
 from bridge.advisors.findings import Finding, find
 from bridge.advisors.subject import Memory, by_project, changes, facts_of, subject, sureness, words
 from bridge.api import Adapter
-from bridge.core.memory import PLATFORMS, limited, texture_bytes
+from bridge.core.memory import PLATFORMS, GpuFormat, Platform, limited, texture_bytes
 from bridge.core.textures import TextureIntent
 
 Mark = bytes
@@ -135,12 +135,13 @@ def judge(
         srgb_kinds=adapter.srgb_kinds,
         resizes=adapter.resizes,
         max_size=max_size,
+        formats=lambda intent: _forms(examination.inspection, adapter, version, intent).values(),
         memory=_measure(examination.inspection, adapter, version),
     )
     found: list[tuple[Finding, dict[str, Any]]] = []
     for finding in find(texture, adapter.packed_channels):
         todo = options_for([finding], options, adapter, version) if finding.applicable else {}
-        # What sets nothing isn't in this version's power; what a worse one sets as well is the same mistake.
+        # What sets nothing isn't in this version's power; what an earlier one sets too is the same mistake.
         if not finding.applicable or (todo and not any(todo.items() <= worse.items() for _, worse in found)):
             found.append((finding, todo))
     return [finding for finding, _ in found]
@@ -164,18 +165,23 @@ def about(examination: Examination, file: str) -> About | None:
 
 
 def _measure(image: Inspection, adapter: Adapter, version: Version) -> Callable[[TextureIntent], Memory]:
-    facts = facts_of(image)
-
     def memory(intent: TextureIntent) -> Memory:
         width, height = limited(image.width, image.height, intent.max_size or 0)
-        forms = {p: adapter.gpu_format(intent, facts, p, version) for p in PLATFORMS}
         return {
             platform: texture_bytes(form, width, height, bool(intent.mipmaps))
-            for platform, form in forms.items()
-            if form is not None
+            for platform, form in _forms(image, adapter, version, intent).items()
         }
 
     return memory
+
+
+def _forms(
+    image: Inspection, adapter: Adapter, version: Version, intent: TextureIntent
+) -> dict[Platform, GpuFormat]:
+    """The formats with these settings, by platform, where they are known."""
+    facts = facts_of(image)
+    forms = {platform: adapter.gpu_format(intent, facts, platform, version) for platform in PLATFORMS}
+    return {platform: form for platform, form in forms.items() if form is not None}
 
 
 def settle(

@@ -20,7 +20,7 @@ class Settled:
         self._known: dict[str, set[Mark]] = {}
         self._additions = 0
 
-    async def of(self, context: Context, session: SessionView) -> Set[Mark]:
+    async def of(self, context: Context, session: SessionView) -> set[Mark]:
         """All that was settled in the session's project; it grows with what is added."""
         while (known := self._known.get(session.project)) is None:
             additions = self._additions
@@ -38,8 +38,7 @@ class Settled:
                 await context.note(session, marks)
         self._additions += 1
         # Asked for first: what isn't kept would be known to nobody.
-        await self.of(context, session)
-        known = self._known[session.project]
+        known = await self.of(context, session)
         known |= marks
         if len(known) > MAX_MARKS:
             del self._known[session.project]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,8 @@ from accel.texture.classification import Classification, Evidence
 from accel.texture.examine import Examination
 from accel.texture.kinds import CLASS_OF, KINDS, Kind, TextureClass
 from accel.texture.names import read_name
-from bridge.core.memory import ImageFacts, Platform
+from bridge.core.memory import BLOCKS as GPU_BLOCKS
+from bridge.core.memory import GpuFormat, ImageFacts, Platform
 from bridge.core.textures import FLAT_KINDS, LINEAR_KINDS, MATERIAL_KINDS, TextureIntent
 
 BLOCKS = frozenset({"block", "block_high", "universal"})
@@ -38,6 +39,10 @@ SURE_BY_PIXELS = 0.9
 
 Memory = dict[Platform, int]
 """Bytes on each platform; empty where that isn't known."""
+
+
+def _none_known(intent: TextureIntent) -> tuple[GpuFormat, ...]:
+    return ()
 
 
 def _unknown(intent: TextureIntent) -> Memory:
@@ -78,6 +83,8 @@ class Texture:
     """Kinds of data that the engine's own materials read as colours."""
     resizes: bool = False
     """Whether the engine brings sizes to powers of two by itself."""
+    formats: Callable[[TextureIntent], Collection[GpuFormat]] = _none_known
+    """How it would lie in the GPU's memory with these settings, on each platform where that is known."""
     memory: Callable[[TextureIntent], Memory] = _unknown
     """What the texture would take of the GPU's memory with these settings."""
 
@@ -128,8 +135,9 @@ class Texture:
 
         Packed with what the engine reads as colours it may hold nothing else.
         """
-        numbers = (self.told & LINEAR_KINDS) - self.srgb_kinds
-        if numbers == {"packed"} and self.told & self.srgb_kinds:
+        said = self.told | self.lies_in
+        numbers = (said & LINEAR_KINDS) - self.srgb_kinds
+        if numbers == {"packed"} and said & self.srgb_kinds:
             return False
         return any(CLASS_OF[kind] == self.family for kind in numbers)
 
@@ -168,9 +176,7 @@ class Texture:
     @property
     def in_blocks(self) -> bool:
         """Whether its present settings put it into blocks wherever that is known: its size may forbid it."""
-        raw = self.memory(TextureIntent(compression="none").over(self.present))
-        now = self.memory(self.present)
-        return all(size < raw.get(platform, size + 1) for platform, size in now.items())
+        return all(GPU_BLOCKS[form][:2] != (1, 1) for form in self.formats(self.present))
 
     @property
     def interface(self) -> bool:

@@ -20,7 +20,7 @@ AS_DATA = {"color_space": "linear"}
 
 
 def judged(examination: Any, file: str, decides: frozenset[str] = ALL, limit: int = 4096, packed: Any = None,
-           srgb_kinds: Any = frozenset(), resizes: bool = False,
+           srgb_kinds: Any = frozenset(), resizes: bool = False, formats: Any = (),
            **present: Any) -> dict[str, Finding]:  # fmt: skip
     def memory(intent: TextureIntent) -> Any:
         image = examination.inspection
@@ -40,6 +40,7 @@ def judged(examination: Any, file: str, decides: frozenset[str] = ALL, limit: in
         max_size=limit,
         srgb_kinds=srgb_kinds,
         resizes=resizes,
+        formats=lambda _: formats,
         memory=memory,
     )
     return {finding.code: finding for finding in find(texture, packed)}

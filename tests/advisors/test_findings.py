@@ -133,6 +133,7 @@ class TestData:
     @pytest.mark.parametrize("kind", ["roughness", "ao", "height", "specular"])
     def test_grey_data_that_is_read_as_srgb_is_found(self, found: Any, kind: str) -> None:
         assert "data_as_srgb" not in found("r.png", pictures.grey(), kind), "stone can be grey, too"
+        assert "data_as_srgb" in found("roughness/wall01.png", pictures.grey(), "roughness")
         finding = found(f"rock_{kind}.png", pictures.grey(), kind)["data_as_srgb"]
         assert finding.intent == TextureIntent(color_space="linear")
         assert (finding.sentence, finding.rank) == ("data_as_srgb", WRONG)

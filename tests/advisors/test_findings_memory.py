@@ -149,8 +149,10 @@ class TestMemory:
         assert "pixel_art_blocks" in imagine("sprites/a.png", "sprite", facts, **known, filter="nearest")
 
     def test_what_its_size_keeps_out_of_blocks_is_left_alone(self) -> None:
-        facts = {"width": 1, "height": 1, "entropy": 2.5, "channels": 4, "alpha": USED}
-        assert "pixel_art_blocks" not in imagine("sprites/a.png", "sprite", facts, compression="block")
+        facts = {"width": 30, "height": 30, "entropy": 2.5, "channels": 4, "alpha": USED}
+        for formats, found in ((("bc3", "astc_6x6"), True), (("rgba8", "astc_6x6"), False), ((), True)):
+            codes = imagine("sprites/a.png", "sprite", facts, compression="block", formats=formats)
+            assert ("pixel_art_blocks" in codes) is found
 
     def test_a_small_picture_that_may_be_a_map_of_something_in_3d_keeps_its_blocks(self) -> None:
         facts = {"width": 64, "height": 64, "entropy": 2.5}

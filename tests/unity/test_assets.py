@@ -155,6 +155,7 @@ def test_a_pipe_in_the_place_of_settings_is_told_and_not_waited_for(root: Path) 
     os.mkfifo(root / "Assets/rock.png.meta")
     (found,) = textures(root)
     assert found.options is None and "is no regular file" in found.problem
+    assert in_chinese(found.problem) == "rock.png.meta 不是普通文件，无法读取"
 
 
 @pytest.mark.parametrize(
@@ -196,6 +197,14 @@ def test_a_change_that_cant_be_is_refused_and_nothing_is_written(
     texture(root, "Assets/rock.png")
     assert says in refused(root, "Assets/rock.png", {"isReadable": True, **options})
     assert (root / "Assets/rock.png.meta").read_text(encoding="utf-8") == meta()
+
+
+def test_two_values_of_a_group_that_isnt_there_are_refused_in_words(root: Path) -> None:
+    text = "fileFormatVersion: 2\nTextureImporter:\n  serializedVersion: 13\n"
+    texture(root, "Assets/rock.png", text)
+    said = refused(root, "Assets/rock.png", {"sRGBTexture": False, "mipmapEnabled": True})
+    assert said.startswith("there is no place for sRGBTexture, mipmapEnabled")
+    assert (root / "Assets/rock.png.meta").read_text(encoding="utf-8") == text
 
 
 def test_a_folder_that_cant_be_listed_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

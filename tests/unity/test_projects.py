@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridge.api import UserError
+from bridge.audit.reasons import in_chinese
 from bridge_unity import projects
 
 
@@ -47,8 +48,9 @@ def test_the_project_names_its_version(tmp_path: Path, text: str, version: str) 
     ],
 )
 def test_a_version_that_cant_be_told_is_said(tmp_path: Path, text: str, says: str) -> None:
-    with pytest.raises(UserError, match=f"ProjectVersion.txt {says}.*Open the project in Unity"):
+    with pytest.raises(UserError, match=f"ProjectVersion.txt {says}.*Open the project in Unity") as raised:
         projects.version(project(tmp_path, text))
+    assert "请在 Unity 中打开该项目" in in_chinese(str(raised.value))
 
 
 def test_a_version_that_cant_be_read_is_said(tmp_path: Path) -> None:
@@ -60,8 +62,9 @@ def test_a_version_that_cant_be_read_is_said(tmp_path: Path) -> None:
 def test_a_project_whose_version_is_missing_is_said(tmp_path: Path) -> None:
     (tmp_path / "ProjectSettings").mkdir()
     (tmp_path / projects.SETTINGS).touch()
-    with pytest.raises(UserError, match="isn't there: open the project in Unity"):
+    with pytest.raises(UserError, match="isn't there: open the project in Unity") as raised:
         projects.version(tmp_path)
+    assert "请在 Unity 中打开该项目" in in_chinese(str(raised.value))
 
 
 def test_another_folder_is_none(tmp_path: Path) -> None:
@@ -133,5 +136,6 @@ def test_a_project_has_assets_in_two_folders_and_a_package_in_all(tmp_path: Path
     assert [folder for folder in folders if not skip(folder, ())] == [*folders[:3]]
     for folder in ("Assets/Tools/Editor", "Assets/Gizmos", "Assets/Samples~", "Assets/.git", "Assets/CVS"):
         assert skip(folder, ())
+    assert not skip("Assets/Art/Gizmos", ())
     assert not projects.skip(tmp_path)("Library", ())
     assert projects.skip(tmp_path)("Samples~", ())

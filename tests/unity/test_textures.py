@@ -135,6 +135,8 @@ def test_what_is_cut_into_sprites_keeps_them() -> None:
     assert Unity2022().compile_texture(wanted, present, Version("6000.0")) == {}
     single = {**present, "spriteImportMode": "Single"}
     assert Unity2022().compile_texture(wanted, single, Version("6000.0"))["textureType"] == "NormalMap"
+    was_cut = {**present, "textureType": "Default"}
+    assert Unity2022().compile_texture(wanted, was_cut, Version("6000.0"))["textureType"] == "NormalMap"
 
 
 def test_before_2022_nothing_is_said_of_the_green_channel() -> None:

@@ -111,8 +111,12 @@ def change(project: Path, path: str, wanted: Mapping[str, Any]) -> tuple[dict[st
     try:
         made = found.changed(todo)
         made.write(meta)
-    except UnknownSyntaxError as error:
-        raise UserError(f"{meta.name} has {error}: {REMEDY}.") from None
+    except UnknownSyntaxError:
+        # It could be read before: two values of one group that isn't there, for example.
+        names = ", ".join(wanted)
+        raise UserError(
+            f"there is no place for {names}: change any setting in Unity, and apply it."
+        ) from None
     except OSError as error:
         raise UserError(f"{meta.name} can't be written: {error.strerror}.") from None
     return before, values(made, wanted)

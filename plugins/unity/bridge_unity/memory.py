@@ -7,7 +7,7 @@ from bridge_unity.textures import FALLBACKS
 
 FLAT = ("sprite", "ui")
 _RAW: dict[int, GpuFormat] = {1: "rgb8", 2: "rgba8", 3: "rgb8", 4: "rgba8"}
-"""By channels of the file; grey has three, unless its texture type is SingleChannel."""
+"""By channels of the file; grey has three. Of the type SingleChannel, which has one, that is too much."""
 
 
 def gpu_format(intent: TextureIntent, facts: ImageFacts, platform: Platform) -> GpuFormat | None:

@@ -15,8 +15,8 @@ from bridge.api import Skip, UserError, hidden, read_text
 VERSION_FILE = "ProjectSettings/ProjectVersion.txt"
 SETTINGS = "ProjectSettings/ProjectSettings.asset"
 """The player's settings."""
-TOOLS = frozenset({"Editor", "Editor Default Resources", "Gizmos"})
-"""Folders of what is seen in the editor alone, and in no game."""
+TOOLS = frozenset({"Assets/Editor Default Resources", "Assets/Gizmos"})
+"""Folders of what is seen in the editor alone, and in no game, beside each that is called `Editor`."""
 PACKAGE_FILE = "package.json"
 ROOTS = ("Assets", "Packages")
 """The folders of a project that hold assets."""
@@ -89,7 +89,9 @@ def _ignored(folder: str, names: Collection[str], *, is_package: bool) -> bool:
     # "Hidden folders. Folders that start with '.'. Files and folders which end with '~'. Files and folders
     # named cvs." (Unity's manual, special folder names)
     own = folder.rpartition("/")[2]
-    if hidden(folder, names) or own.endswith("~") or own.lower() == "cvs" or own in TOOLS:
+    if hidden(folder, names) or own.endswith("~") or own.lower() == "cvs":
+        return True
+    if own == "Editor" or folder in TOOLS:
         return True
     return not is_package and "/" not in folder and own not in ROOTS
 

@@ -50,7 +50,8 @@ def compile_intent(
     A picture that is cut into sprites stays one, as it would lose them. `green`: whether this version can
     turn over a normal map's green channel.
     """
-    if intent.kind == "normal" and present.get("spriteImportMode") == "Multiple":
+    cut = present.get("spriteImportMode") == "Multiple" and _kind(present) == "sprite"
+    if intent.kind == "normal" and cut:
         intent = intent.without("kind", "color_space")
     todo = expressible(intent, green=green).differs(read_intent(present, green=green))
     wanted = {
