@@ -234,7 +234,7 @@ async def _run(project: Project, plan: Plan, registry: Registry, agreed: Project
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # Where there is no terminal, a bar would leave an empty line.
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task("audit", total=None)
         told = Told(
             total=lambda count: progress.update(bar, total=count),
