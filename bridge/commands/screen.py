@@ -114,7 +114,8 @@ def paragraphs(rows: Iterable[tuple[str, str]]) -> None:
     """What a table would have, for a narrow screen: a line each, and what is said of it below."""
     for head, said in rows:
         click.echo(wrapped(plain_lines(head), 4))
-        click.echo(wrapped(f"    {plain_lines(said)}", 4))
+        for line in plain_lines(said).splitlines() or [""]:
+            click.echo(wrapped(f"    {line}", 4))
 
 
 def wrapped(text: str, indent: int) -> str:

@@ -104,6 +104,20 @@ def test_a_narrow_screen_leaves_columns_out_and_cuts_no_word(
         assert any(word in line for line in out.splitlines()), word
 
 
+@pytest.mark.parametrize("locale", ["C", "zh_CN.UTF-8"])
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_what_workers_do_is_told_whole_beside_a_long_device(
+    monkeypatch: pytest.MonkeyPatch, locale: str, width: int
+) -> None:
+    monkeypatch.setenv("LC_ALL", locale)
+    gpu, doing = "CUDA, NVIDIA GeForce RTX 4090 Laptop", "image.remove_background"
+    worker = msgspec.structs.replace(WORKER, device=gpu, doing=doing)
+    out = text(msgspec.structs.replace(STATUS, workers=[worker, WORKER], workloads=[]), width=width)
+    assert max(map(cell_len, out.splitlines())) <= width
+    (row,) = (line for line in out.splitlines() if doing in line)
+    assert (gpu in row) is (width == 80) and "1.0 " in row
+
+
 def test_sessions_that_arent_listed_are_counted() -> None:
     assert "... and 41 more" in text(msgspec.structs.replace(STATUS, attached=30, away=12))
 

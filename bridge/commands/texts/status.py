@@ -76,9 +76,12 @@ OF_WORKLOADS = (
     Text("failed", "失败"), Text("p50", "p50"), Text("p95", "p95"), Text("queue p95", "排队 p95"),
 )  # fmt: skip
 
+_PROCESS, _DEVICE, _, _, _WORKER_MEMORY = OF_WORKERS
 _SESSION, _, _ENGINE, _, _, _IDLE, _OPEN, _POPUPS, _UNACKNOWLEDGED = OF_SESSIONS
 _, _, _REFUSED, _CANCELLED, _, _P50, _, _QUEUE_P95 = OF_WORKLOADS
 LESS = (
-    _UNACKNOWLEDGED, _POPUPS, _OPEN, _IDLE, _ENGINE, _SESSION, _QUEUE_P95, _CANCELLED, _REFUSED, _P50,
+    _PROCESS, _WORKER_MEMORY, _DEVICE,
+    _UNACKNOWLEDGED, _POPUPS, _OPEN, _IDLE, _ENGINE, _SESSION,
+    _QUEUE_P95, _CANCELLED, _REFUSED, _P50,
 )  # fmt: skip
 """Columns that are left out on a narrow screen, the first of them first."""
