@@ -6,6 +6,10 @@ from __future__ import annotations
 from bridge.core.texts import Phrases
 
 PATTERNS = (
+    (r"(.+): its adapter can't tell what uses the textures \((.*)\)\.",
+     "{0}：其适配器无法说明贴图的用途（{1}）。"),
+    (r"--fix has nothing to write here: import settings are an engine's, and none is known\.",
+     "--fix 在此无可写入：导入设置属于引擎，而此处没有已知的引擎。"),
     (r"is empty \(0 bytes\)", "文件为空（0 字节）"),
     (r"is a truncated or corrupt (\S+)(?: \(.*\))?", "{0} 文件被截断或已损坏"),
     (r"is a (?:truncated|corrupt) (\S+)(?: \(.*\))?", "{0} 文件被截断或已损坏"),
