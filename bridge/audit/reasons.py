@@ -87,7 +87,7 @@ PATTERNS = (
      "其中有 {0} 项目（{1}）：要检查导入设置，请逐一审查。"),
     (r"There are projects in it \((.+)\): audit each for its import settings\.",
      "其中有多个项目（{0}）：要检查导入设置，请逐一审查。"),
-    (r"(.+) and (\d+) more", "{0} 等，另有 {1} 个"),
+    (r"(.+) and (\d+) more", "{0}，另有 {1} 个"),
     (r"(.+) is served by no adapter \((.+) are\): the files alone are audited\.",
      "没有适配器支持 {0}（支持的是 {1}）：仅检查文件本身。"),
     (r"(.+) isn't known to (\S+) \((.+)\); it serves all the same\. "

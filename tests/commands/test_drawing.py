@@ -51,12 +51,12 @@ def test_who_reads_chinese_has_a_status_in_chinese_with_names_as_they_are(
     out = text(full)
     for said in (
         "PopBridge 1，位于 ws://127.0.0.1:1/ws，已运行 5.0 秒（进程 1）",
-        "请求      未完成 8 (1 interactive, 7 bulk)，上限 9",
-        "已更换    启动以来 3 个工作进程（2 crashed, 1 memory）",
-        "已拒绝    启动以来 4 个请求（4 overloaded）",
+        "请求      未完成 8（1 interactive，7 bulk），上限 9",
+        "已更换    启动以来 3 个工作进程（2 crashed，1 memory）",
+        "已拒绝    启动以来 4 个请求（4 overloaded）", "3（4.0 KiB）",
         "客户端    1 个连接，1 个会话，另有 9 个暂时保留",
         "启动以来 10 个请求，其中 80% 无需运行；5 个结果，0 B",
-        "任务记录  3 等待中，0 运行中；启动以来 0 完成，0 失败，0 取消", "数据块    7 个，0 B，上限 4.0 KiB",
+        "任务记录  等待中 3，运行中 0；启动以来完成 0，失败 0，取消 0", "数据块    7 个，0 B，上限 4.0 KiB",
         "目前无法写入", "空闲", "已断开", "……另有 8 项", "95 % 的定时器最多延迟 3.0 毫秒",
     ):  # fmt: skip
         assert said in out
