@@ -77,9 +77,18 @@ def texts(module: Any) -> Iterator[Text]:
                 yield each
 
 
+THEIRS = (
+    r"（(?:第 \d+ 行：)?(?:\w+Error: |\[\w+ \d+\] |expected |Expecting |Input data |file is not |Read-only |"
+    r"Permission ).*?）"
+)
+"""What the system or a library says, within a sentence of ours."""
+
+
 def english(said: str) -> list[str]:
     """Words of English that stand side by side, but for what is to be typed and what others say."""
-    bare = re.sub(r"`[^`]*`|（.*?）|\(.*?\)|pip \w+(?: [\w.<>=\[\]-]+)*|https?://\S+|运行模型：.*", "", said)
+    bare = re.sub(
+        rf"`[^`]*`|{THEIRS}|\(.*?\)|pip \w+(?: [\w.<>=\[\]-]+)*|https?://\S+|运行模型：.*", "", said
+    )
     return re.findall(r"[a-z']{2,} [a-z]{2,}", bare)
 
 
