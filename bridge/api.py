@@ -208,10 +208,11 @@ class EditorSupport(ProjectSupport, Protocol):
     def editor_command(self, editor: Sequence[str], project: Path) -> Sequence[str]:
         """The command that opens the project in `editor` without a display and stays open."""
 
-    def headless(self, project: Path, answer: str | None = None) -> HeadlessEditor:
+    def headless(self, project: Path, answer: str | None = None, locale: str = "en") -> HeadlessEditor:
         """The built-in stand-in for an editor: it speaks the protocol and edits the project's files.
 
-        `answer` is the action that it presses on each popup which has it; None leaves popups open.
+        `answer` is the action that it presses on each popup which has it; None leaves popups open. `locale`
+        (BCP 47) is the language that it asks for; one that takes no `locale` goes on in English.
         """
 
 

@@ -331,10 +331,6 @@ class Client:
             try:
                 with suppress(ConnectionClosed):
                     await work
-            except asyncio.CancelledError:
-                if seq is not None:
-                    self.handled.break_off(seq)
-                raise
             # A handler is somebody else's code: its failure is logged, and the message counts as handled.
             except Exception as error:
                 if not isinstance(error, RequestError) or error.code.name != errors.EDITOR_GONE.name:
@@ -345,7 +341,7 @@ class Client:
 
         task = asyncio.create_task(run())
         self.handled.tasks.add(task)
-        task.add_done_callback(self.handled.tasks.discard)
+        task.add_done_callback(lambda task: self.handled.ended(task, work, seq))
 
     async def _run_command(self, command: Command) -> None:
         reply = await self._reply_to(command)

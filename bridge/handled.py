@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 from msgspec import UNSET
 
@@ -43,6 +44,15 @@ class Handled:
 
     def done(self, seq: int) -> None:
         self._busy.discard(seq)
+
+    def ended(self, task: asyncio.Task[None], work: Awaitable[None], seq: int | None) -> None:
+        """The task that does `work` for the message `seq`, or for none, has come to an end."""
+        self.tasks.discard(task)
+        # Cancelled before it began, it hasn't even taken it up.
+        if asyncio.iscoroutine(work):
+            work.close()
+        if task.cancelled() and seq is not None:
+            self.break_off(seq)
 
     def break_off(self, seq: int) -> None:
         """Its handler won't finish: the daemon is asked for it once more."""

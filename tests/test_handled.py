@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 import pytest
 
@@ -33,6 +35,29 @@ def test_what_comes_again_is_passed_over_but_for_what_was_broken_off() -> None:
     assert not known.take(2)
     assert known.take(1)
     assert known.through == 2
+
+
+async def test_a_task_that_is_cancelled_before_it_begins_has_handled_nothing() -> None:
+    known, begun = Handled(), False
+
+    async def work() -> None:
+        nonlocal begun
+        begun = True
+
+    made = work()
+
+    async def run() -> None:
+        await made
+
+    assert known.take(1)
+    known.begin(1)
+    task = asyncio.create_task(run())
+    known.tasks.add(task)
+    task.add_done_callback(lambda task: known.ended(task, made, 1))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    # Python would warn of work that nobody took up.
+    assert not begun and not known.tasks and known.take(1)
 
 
 def test_a_popup_that_is_shown_already_is_shown_again_only_where_its_handler_was_broken_off() -> None:

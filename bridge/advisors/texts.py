@@ -171,7 +171,7 @@ TEXTS = {
     "not_power_of_two": Text(
         "{width} × {height} is no power of two, which GPU compression and repeating with mipmaps want: "
         "resize the file itself",
-        "{width} × {height} 不是 2 的幂，而 GPU 压缩和带 mipmap 的重复平铺需要如此：请调整文件本身的大小",
+        "{width} × {height} 不是 2 的幂，而 GPU 压缩和带 mipmap 的重复平铺需要如此：请修改图像文件本身的尺寸",
     ),
 }
 

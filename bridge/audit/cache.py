@@ -56,10 +56,12 @@ class Cache:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
+        self.lasting = False
+        """Whether the next run will know what this one finds: not where the file can't be used."""
         try:
-            self._db = open_cache(path, VERSION, _TABLE)
+            self._db = self._open(path)
         except (*FAILURES, OSError) as error:
-            self._db = open_cache(None, VERSION, _TABLE) if _busy(error) else self._anew()
+            self._db = self._open(None) if _busy(error) else self._anew()
 
     def get(self, path: Path, file: str, stat: Stat, question: bytes) -> bytes | None:
         """The answer for a file that is unchanged, or whose bytes were examined under another time."""
@@ -129,9 +131,14 @@ class Cache:
         try:
             for suffix in () if self._path is None else ("", "-journal", "-wal", "-shm"):
                 Path(f"{self._path}{suffix}").unlink(missing_ok=True)
-            return open_cache(self._path, VERSION, _TABLE)
+            return self._open(self._path)
         except (*FAILURES, OSError):
-            return open_cache(None, VERSION, _TABLE)
+            return self._open(None)
+
+    def _open(self, path: Path | None) -> sqlite3.Connection:
+        db = open_cache(path, VERSION, _TABLE)
+        self.lasting = path is not None
+        return db
 
 
 def content_of(path: Path) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bridge.store.receipts import ReceiptStore
     from bridge.store.records import Receipt
 
+NO_SETTINGS = "--fix has nothing to write here: import settings are an engine's, and none is known."
 SESSION = "audit"
 """In the place of an editor's session."""
 

@@ -6,6 +6,10 @@ from __future__ import annotations
 from bridge.core.texts import Phrases
 
 PATTERNS = (
+    (r"(.+): its adapter can't tell what uses the textures \((.*)\)\.",
+     "{0}：其适配器无法说明贴图的用途（{1}）。"),
+    (r"--fix has nothing to write here: import settings are an engine's, and none is known\.",
+     "--fix 在此无可写入：导入设置属于引擎，而此处没有已知的引擎。"),
     (r"is empty \(0 bytes\)", "文件为空（0 字节）"),
     (r"is a truncated or corrupt (\S+)(?: \(.*\))?", "{0} 文件被截断或已损坏"),
     (r"is a (?:truncated|corrupt) (\S+)(?: \(.*\))?", "{0} 文件被截断或已损坏"),
@@ -90,7 +94,7 @@ PATTERNS = (
      "其中有 {0} 项目（{1}）：要检查导入设置，请逐一审查。"),
     (r"There are projects in it \((.+)\): audit each for its import settings\.",
      "其中有多个项目（{0}）：要检查导入设置，请逐一审查。"),
-    (r"(.+) and (\d+) more", "{0} 等，另有 {1} 个"),
+    (r"(.+) and (\d+) more", "{0}，另有 {1} 个"),
     (r"(.+) is served by no adapter \((.+) are\): the files alone are audited\.",
      "没有适配器支持 {0}（支持的是 {1}）：仅检查文件本身。"),
     (r"(.+) isn't known to (\S+) \((.+)\); it serves all the same\. "

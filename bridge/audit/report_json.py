@@ -12,6 +12,7 @@ from bridge.audit.plain import plain
 from bridge.audit.results import Group, Issue, Report, Row
 from bridge.audit.summary import notices
 from bridge.audit.texts import sentence
+from bridge.core.texts import in_a_row
 
 VERSION = 1
 """Raised when a field changes its meaning or goes."""
@@ -26,7 +27,7 @@ def pieces(report: Report, locale: str) -> Iterator[str]:
         "popbridge_audit": VERSION,
         "project": report.name,
         "engine": report.engine or None,
-        "notice": " ".join(notices(report, locale)) or None,
+        "notice": in_a_row(notices(report, locale)) or None,
         "textures": report.textures,
         "cached": report.cached,
         "kinds": dict(sorted(report.kinds.items())),

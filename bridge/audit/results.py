@@ -117,7 +117,8 @@ class Report(Struct, kw_only=True):
     root: str
     engine: str
     """With its version; empty for none."""
-    notice: str = ""
+    notices: list[str] = field(default_factory=list)
+    """What is odd about the project, a sentence each, in English."""
     passed_over: list[str] = field(default_factory=list)
     """What of `popbridge.toml` counts for nothing, and why, in English."""
     rows: list[Row] = field(default_factory=list)

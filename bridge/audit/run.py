@@ -53,6 +53,7 @@ class Told(Struct, frozen=True):
 
     total: Callable[[int], object] = lambda count: None
     done: Callable[[int], object] = lambda count: None
+    opened: Callable[[Cache], object] = lambda cache: None
 
 
 async def audit(project: Project, plan: Plan, registry: Registry, told: Told, agreed: ProjectFile) -> Report:
@@ -68,12 +69,13 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
         name=project.root.resolve().name,
         root=str(project.root),
         engine=project.engine,
-        notice=project.notice,
+        notices=[project.notice] if project.notice else [],
         passed_over=passed_over(Path(), agreed),
     )
     judging = Judging(project, report, agreed.textures.max_size or plan.max_size)
     await asyncio.to_thread(judging.prepare, len(assets))
     async with _tools(project, plan) as (workers, cache):
+        told.opened(cache)
         asked = await _asked(project, plan, report, assets)
         known = {asset.file: asset for asset in assets}
         examiner = _examiner(project, plan, registry, workers, cache)
@@ -181,8 +183,7 @@ def _uses(project: Project, report: Report) -> Mapping[str, Sequence[Kind]]:
         return project.uses()
     # An adapter is a plugin: without what it says of uses the pixels are still there.
     except Exception as error:
-        told = f"{project.engine}: its adapter can't tell what uses the textures ({error!r})."
-        report.notice = " ".join(filter(None, [report.notice, told]))
+        report.notices.append(f"{project.engine}: its adapter can't tell what uses the textures ({error!r}).")
         return {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bridge.advisors.project_texts import PHRASES
+from bridge.audit.reasons import in_chinese
 from bridge.audit.results import Report, Row
 from bridge.audit.texts import bytes_text, say
 from bridge.core.texts import is_chinese
@@ -10,8 +11,9 @@ from bridge.core.texts import is_chinese
 
 def notices(report: Report, locale: str) -> list[str]:
     """What is odd about the project, and what of its `popbridge.toml` is passed over: a sentence each."""
-    told = map(PHRASES.in_chinese, report.passed_over) if is_chinese(locale) else report.passed_over
-    return [*filter(None, [report.notice]), *told]
+    if not is_chinese(locale):
+        return [*report.notices, *report.passed_over]
+    return [*map(in_chinese, report.notices), *map(PHRASES.in_chinese, report.passed_over)]
 
 
 def summary(report: Report, locale: str) -> list[str]:

@@ -26,12 +26,8 @@ TEXTS = {
         "Mended textures: {count}; `popbridge revert {receipt}` puts them back",
         "已修正 {count} 张贴图；`popbridge revert {receipt}` 可恢复原状",
     ),
-    "no_settings": Text(
-        "--fix has nothing to write here: import settings are an engine's, and none is known.",
-        "--fix 在此无可写入：导入设置属于引擎，而此处没有已知的引擎。",
-    ),
     "interrupted": Text("Stopped: nothing was written.", "已中止：没有写入任何内容。"),
-    "goes_on": Text("The next run goes on from here.", "下次运行会从这里继续。"),
+    "kept": Text("What was examined is known to the next run.", "已检查的结果会留给下次运行。"),
     "stopped": Text(
         "Stopped while settings were written: `popbridge revert {receipt}` puts back what was, "
         "--fix writes the rest.",
@@ -44,7 +40,7 @@ TEXTS = {
     "fixable": Text("--fix would settle: {count}", "--fix 可解决其中 {count} 处"),
     "left_out": Text(
         "… {count} more: --limit 0 shows all, as --html FILE and --json FILE do",
-        "… 另有 {count} 项：--limit 0 可全部显示，--html FILE 与 --json FILE 亦然",
+        "……另有 {count} 项：--limit 0 可全部显示，--html FILE 与 --json FILE 亦然",
     ),
     "severity": Text("severity", "级别"),
     "file": Text("file", "文件"),
@@ -182,7 +178,7 @@ HELP = {
     ),
     "not_power_of_two": Text(
         "GPU compression and repeating with mipmaps want sides that are powers of two: resize the file.",
-        "GPU 压缩和带 mipmap 的平铺需要边长为 2 的幂：请调整文件大小。",
+        "GPU 压缩和带 mipmap 的平铺需要边长为 2 的幂：请将图像边长改为 2 的幂。",
     ),
 }
 """What each code of a finding is about; a code that isn't here is explained by its sentence alone."""

@@ -19,10 +19,11 @@ from bridge.commands.shared import read_settings
 from bridge.commands.texts import audit as texts
 from bridge.commands.texts import usage
 from bridge.core.errors import UserError
-from bridge.core.texts import is_chinese
+from bridge.core.texts import in_a_row
 
 if TYPE_CHECKING:
     from bridge.audit.baseline import Entry
+    from bridge.audit.cache import Cache
     from bridge.audit.project import Project
     from bridge.audit.results import Report, Row
     from bridge.audit.run import Plan
@@ -87,12 +88,9 @@ def audit(
     locale: str, workers: int | None,
 ) -> int:  # fmt: skip
     """Audits all textures of PROJECT; exit code 1 if one of them could be better."""
-    from msgspec.structs import replace
-
     from bridge import host, projectfile
     from bridge.audit import project as projects
     from bridge.audit.fix import check_nameable
-    from bridge.audit.reasons import in_chinese
     from bridge.audit.results import SEVERITIES
 
     # What fails inside of a workload is a line of the report.
@@ -101,21 +99,19 @@ def audit(
     _check(folder, outputs, baseline, update_baseline)
     registry = host.load()
     project = projects.find(registry, Path(folder))
-    if is_chinese(locale):
-        project = replace(project, notice=in_chinese(project.notice))
     if mend and project.support is not None:
         check_nameable(Path(folder))
     agreed = projectfile.read(Path(folder))
     known = _known(baseline, update_baseline)
     plan = _plan(registry, workers, names=not no_names, cache=not no_cache, pictures=html is not None)
-    with _stoppable(plan, locale):
-        report = _examined(project, plan, registry, agreed, known, mend=mend)
+    with _stoppable(plan, locale) as opened:
+        report = _examined(project, plan, registry, agreed, known, opened, mend=mend)
     failures = _settle(project, report, plan, baseline, locale, mend=mend, update=update_baseline)
     report.shown = _ranked(report.rows, severity)
     failures += _tell(report, outputs, locale, limit)
     if failures:
         # Told last: what could be written is, and who mends has seen the receipt.
-        raise UserError(" ".join(failures))
+        raise UserError(in_a_row(failures))
     return 1 if any(row.rank >= SEVERITIES[fail_on] for row in report.rows) else 0
 
 
@@ -182,20 +178,38 @@ def _plan(registry: Registry, workers: int | None, *, names: bool, cache: bool, 
 
 
 @contextlib.contextmanager
-def _stoppable(plan: Plan, locale: str) -> Iterator[None]:
-    """Tells whoever stops it what has become of the work."""
+def _stoppable(plan: Plan, locale: str) -> Iterator[list[Cache]]:
+    """Tells whoever stops it what has become of the work; gives where to put the caches that are opened."""
     from bridge.audit.texts import say
 
+    opened: list[Cache] = []
     try:
-        yield
+        yield opened
     except KeyboardInterrupt:
-        keys = ["interrupted"] if plan.cache is None else ["interrupted", "goes_on"]
-        click.echo(f"popbridge: {' '.join(say(key, locale) for key in keys)}", err=True)
-        raise
+        # Without one of its own a run has a cache for itself alone.
+        kept = plan.cache is not None and any(cache.lasting for cache in opened)
+        keys = ["interrupted", "kept"] if kept else ["interrupted"]
+        raise _stopped(in_a_row(say(key, locale) for key in keys)) from None
+
+
+def _stopped(said: str) -> click.Abort:
+    """Says it; click itself would leave an empty line behind it."""
+    # A terminal shows ^C in the line.
+    if sys.stderr.isatty():
+        click.echo(err=True)
+    click.echo(f"popbridge: {said}", err=True)
+    return click.Abort()
 
 
 def _examined(
-    project: Project, plan: Plan, registry: Registry, agreed: ProjectFile, known: set[Entry], *, mend: bool
+    project: Project,
+    plan: Plan,
+    registry: Registry,
+    agreed: ProjectFile,
+    known: set[Entry],
+    opened: list[Cache],
+    *,
+    mend: bool,
 ) -> Report:
     """The report, without what is known; with all that is to be mended once some is."""
     from bridge.audit.baseline import accept
@@ -211,7 +225,7 @@ def _examined(
         return report
 
     async def look(project: Project, plan: Plan) -> Report:
-        report = await _run(project, plan, registry, agreed)
+        report = await _run(project, plan, registry, agreed, opened)
         accept(report, known, project)
         return report
 
@@ -225,7 +239,9 @@ def _examined(
     return made[0]
 
 
-async def _run(project: Project, plan: Plan, registry: Registry, agreed: ProjectFile) -> Report:
+async def _run(
+    project: Project, plan: Plan, registry: Registry, agreed: ProjectFile, opened: list[Cache]
+) -> Report:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -234,11 +250,12 @@ async def _run(project: Project, plan: Plan, registry: Registry, agreed: Project
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # Where there is no terminal, a bar would leave an empty line.
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task("audit", total=None)
         told = Told(
             total=lambda count: progress.update(bar, total=count),
             done=lambda count: progress.advance(bar, count),
+            opened=opened.append,
         )
         return await audit(project, plan, registry, told, agreed)
 
@@ -255,19 +272,19 @@ def _settle(
 ) -> list[str]:
     """Mends what is to be, and accepts all else; gives what couldn't be written."""
     from bridge.audit import baseline as baselines
-    from bridge.audit.fix import fix
+    from bridge.audit.fix import NO_SETTINGS, fix
     from bridge.audit.run import keep_mended
     from bridge.audit.texts import say
     from bridge.paths import Paths
 
     if mend and project.support is None:
-        report.notice = " ".join(filter(None, [report.notice, say("no_settings", locale)]))
+        report.notices.append(NO_SETTINGS)
     elif mend:
         try:
             fix(project, report, Paths.find().database)
         except KeyboardInterrupt:
             if report.receipt is not None:
-                click.echo(f"popbridge: {say('stopped', locale, receipt=report.receipt)}", err=True)
+                raise _stopped(say("stopped", locale, receipt=report.receipt)) from None
             raise
         keep_mended(project, plan, report)
     if update and baseline is not None:

@@ -84,11 +84,12 @@ def _states(of_what: str, states: Sequence[str], of: Callable[[str], float]) -> 
 
 def _by_priority(counts: Mapping[str, int]) -> str:
     each = _listed(counts)
-    return f"{sum(counts.values())}" + (f" ({each})" if each else "")
+    total = sum(counts.values())
+    return told(texts.WITH, what=total, said=each) if each else f"{total}"
 
 
 def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    return told(texts.COMMA).join(f"{count} {name}" for name, count in counts.items() if count)
 
 
 class Fitting:
@@ -132,7 +133,7 @@ def _sessions(sessions: Sequence[SessionStatus]) -> Section:
             duration(session.idle_s),
             str(session.open),
             str(session.popups),
-            f"{session.unacknowledged} ({size(session.unacknowledged_bytes)})",
+            told(texts.WITH, what=session.unacknowledged, said=size(session.unacknowledged_bytes)),
         )
         for session in sessions
     ]

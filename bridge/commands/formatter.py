@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 
@@ -15,6 +16,12 @@ WIDEST = 80
 """Columns of help at most; click's own limit."""
 NARROWEST = 30
 INDENT = 2
+
+_BETWEEN_WORDS = re.compile(r"(?<=[!-~])\n(?=[!-~])")
+_EXTRA = re.compile(r"\[[^\[\]]*\]$")
+"""What click says of an option's values behind its help."""
+_IN_WORDS = re.compile(r"(?<=默认值：)\((.*?)\)")
+"""A default that is no value; click sets it in brackets."""
 
 
 class Formatter(click.HelpFormatter):
@@ -79,11 +86,12 @@ def _lines(text: str, width: int) -> Iterator[str]:
     if raw != text:
         yield from raw.split("\n")
     elif text:
-        yield from folded(text.replace("\n", ""), 0, width).split("\n")
+        # Where no Chinese stands beside a line's end, words do.
+        yield from folded(_BETWEEN_WORDS.sub(" ", text).replace("\n", ""), 0, width).split("\n")
 
 
 def _said(said: str) -> str:
     """With what click itself says of options in Chinese, too."""
     for text in texts.OF_OPTIONS:
         said = said.replace(text.en, text.zh)
-    return said
+    return _EXTRA.sub(lambda found: _IN_WORDS.sub(r"\1", found[0]).replace("; ", "；"), said)

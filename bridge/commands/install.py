@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bridge.commands.language import told
-from bridge.commands.shared import say_json
+from bridge.commands.shared import say_json, typed
 from bridge.commands.texts import install as texts
 from bridge.core.errors import UserError
 
@@ -54,14 +54,13 @@ def find_editor(registry: Registry, engine: str, project: Path, *, removing: boo
     """
     adapters = [adapter for adapter in registry.adapters if adapter.engine == engine.lower()]
     if not adapters:
-        known = ", ".join(registry.engines) or told(texts.NONE)
+        known = told(texts.COMMA).join(registry.engines) or told(texts.NONE)
         raise UserError(told(texts.UNKNOWN, engine=engine, known=known))
     editors = [editor for adapter in adapters if (editor := adapter.editor) is not None]
     if not editors:
-        without = texts.AUDIT_IT if any(adapter.project for adapter in adapters) else texts.NO_ADDON
-        raise UserError(told(without, engine=engine, project=project))
+        raise _without_addon(adapters, engine, project, removing=removing)
     if not project.is_dir():
-        raise UserError(told(texts.NO_FOLDER, project=project, engine=engine))
+        raise _no_folder(engine, project)
     text = _version_text(editors, project)
     if text is None:
         instead = _instead(adapters, project)
@@ -77,13 +76,26 @@ def find_editor(registry: Registry, engine: str, project: Path, *, removing: boo
     return editor
 
 
+def _without_addon(adapters: Sequence[Adapter], engine: str, project: Path, *, removing: bool) -> UserError:
+    if removing:
+        return UserError(told(texts.NO_ADDON, engine=engine))
+    if not project.is_dir():
+        return _no_folder(engine, project)
+    without = texts.AUDIT_IT if any(adapter.project for adapter in adapters) else texts.NO_ADDON
+    return UserError(told(without, engine=engine, project=typed(project)))
+
+
+def _no_folder(engine: str, project: Path) -> UserError:
+    return UserError(told(texts.NO_FOLDER, project=project, engine=engine))
+
+
 def _instead(adapters: Sequence[Adapter], project: Path) -> str:
     """Where a project is that `project` lies in or holds, as far as there is one."""
     from bridge.audit.nearby import NAMED, folders_near
 
     near = folders_near(adapters, project)
     more = told(texts.MORE, count=len(near) - NAMED) if len(near) > NAMED else ""
-    folders = ", ".join(str(folder) for folder in near[:NAMED])
+    folders = told(texts.COMMA).join(str(folder) for folder in near[:NAMED])
     return told(texts.INSTEAD, folders=folders, more=more) if near else told(texts.NAME_ONE)
 
 

@@ -122,10 +122,14 @@ def config(as_json: bool) -> None:
         for s in declared
     ]
     if is_narrow():
-        paragraphs((f"{name}  {value}  ({source})", about) for name, value, source, _, about in rows)
+        paragraphs((_narrow(*row[:3]), row[-1]) for row in rows)
     else:
         table(rows, heads, less=(heads[3],))
     click.echo(f"\n{told(of_settings.FILE, file=paths.settings_file)}")
+
+
+def _narrow(name: str, value: str, source: str) -> str:
+    return told(of_settings.NARROW, name=name, value=value, source=source)
 
 
 def _source(name: str) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import glob
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -277,7 +278,7 @@ def _progress(name: str) -> Iterator[Tell]:
         progress.TransferSpeedColumn(), progress.TimeRemainingColumn(),
     )  # fmt: skip
     with progress.Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
+        *columns, console=console, transient=True, disable=not sys.stderr.isatty()
     ) as bars:
         bar = bars.add_task(name, total=None)
 

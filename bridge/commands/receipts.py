@@ -12,7 +12,7 @@ import click
 
 from bridge.audit.plain import plain
 from bridge.commands.language import told, translated
-from bridge.commands.screen import table
+from bridge.commands.screen import is_narrow, paragraphs, table
 from bridge.commands.shared import as_json_text, say_json
 from bridge.commands.texts import receipts as texts
 from bridge.core.errors import RequestError, UserError
@@ -57,6 +57,9 @@ def _show(found: Sequence[Receipt]) -> None:
         (str(r.id), when_text(r.created), r.project_name or r.project, _state(r), _what(r), _why(r))
         for r in found
     ]
+    if is_narrow():
+        paragraphs((f"{number}  {when}  {state}", what) for number, when, _, state, what, _ in rows)
+        return
     table(rows, tuple(heads.values()), less=(heads["why"], heads["project"]))
 
 

@@ -24,17 +24,20 @@ FOLDED = 36
 NARROW = 72
 """Columns from which on a table is readable."""
 
+IN_A_FILE = 10_000
+"""Columns of what goes into a file or to a program, whose lines are folded by nobody."""
+
 _WIDE = re.compile(r"[\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60]")
 """A letter of Chinese, Japanese or Korean, or a sign that goes with them."""
 _PIECES = re.compile(
-    rf"\s*[（《“]*(?:{_WIDE.pattern}|(?:(?!{_WIDE.pattern})[^\s“”])+)[，。：；、）》”！？]*\s*|\s+"
+    rf"\s*[（《“]*(?:{_WIDE.pattern}|(?:(?!{_WIDE.pattern})[^\s“”])+)[，。：；、）》”！？]*\s*|\s+|[“”]"
 )
 """What lines aren't broken in: signs that close stand behind something, those that open before it."""
 
 
 def screen_width() -> int:
     """Columns of the terminal; what goes into a file is as wide as it is."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 400
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else IN_A_FILE
 
 
 def table(rows: Sequence[tuple[str, ...]], heads: tuple[str, ...], less: Sequence[str] = ()) -> None:
@@ -47,7 +50,8 @@ def show(shown: RenderableType) -> None:
     from rich.console import Console
 
     console = Console(file=sys.stdout, width=screen_width())
-    if console.is_terminal:
+    # Rich takes FORCE_COLOR for a terminal, too.
+    if sys.stdout.isatty():
         console.print(shown)
         return
     with console.capture() as captured:
@@ -110,7 +114,8 @@ def paragraphs(rows: Iterable[tuple[str, str]]) -> None:
     """What a table would have, for a narrow screen: a line each, and what is said of it below."""
     for head, said in rows:
         click.echo(wrapped(plain_lines(head), 4))
-        click.echo(wrapped(f"    {plain_lines(said)}", 4))
+        for line in plain_lines(said).splitlines() or [""]:
+            click.echo(wrapped(f"    {line}", 4))
 
 
 def wrapped(text: str, indent: int) -> str:

@@ -44,7 +44,7 @@ def top(interval: float) -> int:
     except UserError as error:
         click.echo(f"popbridge: {explained(error)}", err=True)
         return 1
-    if console.is_terminal:
+    if sys.stdout.isatty():
         _live(console, first, interval)
     else:
         show(first)
@@ -66,7 +66,7 @@ def _look(console: Console) -> RenderableType:
     from bridge.commands.asking import ask
     from bridge.commands.drawing import drawn
 
-    rows = max(1, (console.height - LINES) // TABLES) if console.is_terminal else None
+    rows = max(1, (console.height - LINES) // TABLES) if sys.stdout.isatty() else None
     return drawn(ask(), rows)
 
 

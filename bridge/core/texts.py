@@ -28,6 +28,11 @@ def is_chinese(locale: str) -> bool:
     return locale.lower().startswith("zh")
 
 
+def in_a_row(sentences: Iterable[str]) -> str:
+    """Several in one line; no space stands behind one that ends in Chinese."""
+    return "".join(each if each.endswith("。") else f"{each} " for each in sentences).rstrip()
+
+
 class Phrases:
     """Patterns of what parts of the program say in English that know of no language, each with its Chinese,
     in which `{0}` is what its first group matches."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from msgspec import Struct
 
-from bridge.core.texts import Text
+from bridge.core.texts import Text, is_chinese
 
 
 class Reader(Struct, frozen=True):
@@ -13,6 +13,11 @@ class Reader(Struct, frozen=True):
 
     locale: str = "en"
     """The name of one, such as `zh_CN.UTF-8`."""
+
+    @property
+    def tag(self) -> str:
+        """The language that they are spoken to in, as BCP 47."""
+        return "zh-CN" if is_chinese(self.locale) else "en"
 
     def told(self, text: Text, /, **values: object) -> str:
         """`text`, filled in, in their language."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bridge import host
-from bridge.api import Adapter, EditorSupport
+from bridge.api import Adapter, EditorSupport, HeadlessEditor
 from bridge.connection import ConnectionFile
 from bridge.core.errors import UserError
 from bridge.core.messages import Popup
@@ -183,7 +184,7 @@ async def _running(
     reader: Reader,
 ) -> AsyncIterator[Process | None]:
     if not editor:
-        work = asyncio.create_task(support.headless(project, answer="apply").run(paths.connection_file))
+        work = asyncio.create_task(_stand_in(support, project, reader).run(paths.connection_file))
         try:
             yield None
         finally:
@@ -195,6 +196,13 @@ async def _running(
         yield process
     finally:
         await _end(process)
+
+
+def _stand_in(support: EditorSupport, project: Path, reader: Reader) -> HeadlessEditor:
+    # Plugins that were written before there was `locale` don't take it.
+    speaks = "locale" in inspect.signature(support.headless).parameters
+    spoken = {"locale": reader.tag} if speaks else {}
+    return support.headless(project, answer="apply", **spoken)
 
 
 async def _end(process: Process) -> None:

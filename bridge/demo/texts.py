@@ -39,11 +39,11 @@ ENDED = Text(
 )
 NO_DAEMON = Text(
     "Waited {seconds:.0f} s for the daemon to start, in vain.",
-    "等待守护进程启动 {seconds:.0f} 秒，没有成功。",
+    "已等待 {seconds:.0f} 秒，守护进程仍未启动。",
 )
 NO_RECEIPT = Text(
     "Waited {seconds:.0f} s for the editor to import, ask and apply, in vain. {hint}",
-    "等待编辑器导入、询问并应用 {seconds:.0f} 秒，没有成功。{hint}",
+    "已等待 {seconds:.0f} 秒，编辑器仍未完成导入、询问和应用。{hint}",
 )
 HEADLESS = Text(
     "`popbridge demo --headless` needs no real editor.", "`popbridge demo --headless` 无需真正的编辑器。"

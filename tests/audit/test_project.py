@@ -13,6 +13,7 @@ from bridge import host
 from bridge.audit.nearby import projects_near
 from bridge.audit.project import find
 from bridge.audit.reasons import in_chinese
+from bridge.audit.summary import notices
 from bridge.core.errors import UserError
 from tests.audit.conftest import put
 
@@ -146,7 +147,10 @@ async def test_an_adapter_that_cannot_tell_uses_costs_a_notice(
     put(game, "a_albedo.png")
     monkeypatch.setattr("bridge_godot.install.uses", fail)
     report = await run(game)
-    assert report.textures == 1 and "what uses the textures (ZeroDivisionError" in report.notice
+    assert report.textures == 1 and "what uses the textures (ZeroDivisionError" in report.notices[0]
+    assert notices(report, "zh-CN") == [
+        "godot 4.6：其适配器无法说明贴图的用途（ZeroDivisionError('acme')）。"
+    ]
 
 
 async def test_an_adapter_that_cannot_list_its_textures_says_so(

@@ -262,7 +262,9 @@ def test_what_of_the_projects_file_is_passed_over_is_told_in_the_readers_languag
 ) -> None:
     # With a dot in it, it could be a plugin's.
     rule = AlwaysRule(folder="a", advice=[EVIL.replace(".", "")])
-    told = replace(report, notice="It is odd.", passed_over=passed_over(Path(), ProjectFile(always=[rule])))
+    told = replace(
+        report, notices=["It is odd."], passed_over=passed_over(Path(), ProjectFile(always=[rule]))
+    )
     out = io.StringIO()
     report_table.show(told, [], locale, 0, out, 1000)
     page = "".join(report_html.pages(told, locale))

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from bridge.audit.judging import Judging
+from bridge.paths import Paths
 from tests.accel.texture.pictures import ball
 from tests.advisors import pictures
 from tests.audit.projects import game, imported
@@ -55,6 +57,10 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def project(drawn: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(drawn / "4.6", tmp_path / "game"))
+
+
+def stop(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def settings(root: Path) -> dict[str, str]:
@@ -266,18 +272,42 @@ class TestAudit:
         code, out, _ = popbridge("audit", str(moved), *arguments[2:])
         assert code == 1 and "other_albedo.png" in out and "materials/rock_normal.png" not in out
 
-    @pytest.mark.parametrize(("flags", "goes_on"), [((), True), (("--no-cache",), False)])
+    @pytest.mark.parametrize(
+        ("at", "flags", "kept"),
+        [
+            ("take", (), True),
+            ("take", ("--no-cache",), False),
+            ("take", ("--fix",), True),
+            ("take", ("--fix", "--no-cache"), False),
+            ("prepare", (), False),
+        ],
+    )
     def test_ctrl_c_says_that_nothing_was_written_and_what_is_kept(
-        self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch, flags: Any, goes_on: bool
+        self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch, at: str, flags: Any, kept: bool
     ) -> None:
-        async def stopped(*arguments: Any) -> None:
-            raise KeyboardInterrupt
-
         before = settings(project)
-        monkeypatch.setattr("bridge.audit.run.audit", stopped)
-        code, out, err = popbridge("audit", str(project), "--fix", *flags)
-        assert (code, out) == (130, "") and "Stopped: nothing was written." in err
-        assert ("goes on from here" in err) is goes_on and settings(project) == before
+        monkeypatch.setattr(Judging, at, stop)
+        code, out, err = popbridge("audit", str(project), "--workers", "1", *flags)
+        known = " What was examined is known to the next run." if kept else ""
+        assert (code, out, err) == (130, "", f"popbridge: Stopped: nothing was written.{known}\n")
+        assert settings(project) == before
+
+    def test_ctrl_c_promises_nothing_where_the_cache_cannot_be_written(
+        self, popbridge: Any, project: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cache = Paths.find().cache
+        cache.mkdir(parents=True)
+        (cache / "audit").touch()
+        monkeypatch.setattr(Judging, "take", stop)
+        assert popbridge("audit", str(project), "--workers", "1")[2].endswith(": nothing was written.\n")
+
+    def test_ctrl_c_is_told_in_a_line_of_its_own_on_a_terminal(
+        self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Judging, "take", stop)
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+        err = popbridge("audit", str(project), "--workers", "1", "--locale", "zh-CN")[2]
+        assert err.endswith("\npopbridge: 已中止：没有写入任何内容。已检查的结果会留给下次运行。\n")
 
     def test_ctrl_c_while_it_writes_says_how_to_go_back(
         self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch
@@ -332,6 +362,13 @@ class TestAudit:
         (tmp_path / "empty").mkdir()
         code, out, err = popbridge("audit", str(tmp_path / "empty"))
         assert (code, err) == (0, "") and "no engine: the files alone" in out
+
+    def test_notices_are_told_in_chinese_without_spaces_between(self, popbridge: Any, tmp_path: Path) -> None:
+        (tmp_path / "game").mkdir()
+        (tmp_path / "game" / "project.godot").write_text("config_version=5\n", encoding="utf-8")
+        out = popbridge("audit", str(tmp_path), "--fix", "--json", "-", "--locale", "zh-CN")[1]
+        said = json.loads(out)["notice"]
+        assert said.startswith("其中有一个 godot 项目（game）") and "请审查该项目。--fix 在此无可写入" in said
 
     def test_fix_says_where_there_are_no_settings_to_write(self, popbridge: Any, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()

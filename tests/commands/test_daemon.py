@@ -83,7 +83,7 @@ def test_what_is_wrong_with_a_flag_is_told_in_chinese(
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("port = 'x'", "设置 port（来自 {file} ）为 'x'，无效：应为 0 到 65535 的整数。"),
+        ("port = 'x'", "设置 port（来自 {file}）为 'x'，无效：应为 0 到 65535 的整数。"),
         ("prot = 1", "{file} 中设置了 prot：没有这个设置，您是指 port 吗？"),
         ("acme.x = 1", "{file} 中设置了 acme.x：没有这个设置；现有：blobs.keep_s, "),
         ("port =", "无法读取设置文件 {file}（"),
@@ -125,8 +125,8 @@ BROKEN = (PluginRecord("acme", "acme", "1", status="disabled", reason="x"),)
         ),
         (
             startup_line("127.0.0.1:1", Device("CUDA", "NVIDIA H100 and 1 more"), Registry()),
-            "，位于 ws://127.0.0.1:1/ws | CPU；GPU 更快的任务由 CUDA 运行，NVIDIA H100 等，另有 1 个"
-            "（`popbridge devices` 可进行尝试） | 适配器：无 | 工作负载：无",
+            "，位于 ws://127.0.0.1:1/ws | CPU；NVIDIA H100 及另外 1 个 GPU 上更快的任务由其 CUDA 运行"
+            "（可用 `popbridge devices` 测试） | 适配器：无 | 工作负载：无",
         ),
         ("PopBridge has stopped.", " 已停止。"),
     ],
@@ -134,6 +134,20 @@ BROKEN = (PluginRecord("acme", "acme", "1", status="disabled", reason="x"),)
 def test_what_the_daemon_says_at_its_console_is_told_in_chinese(said: str, chinese: str) -> None:
     told = PHRASES.in_chinese(said)
     assert told.startswith("PopBridge") and told.endswith(chinese)
+
+
+def test_a_gpu_that_is_left_alone_is_named_in_chinese() -> None:
+    said = startup_line("127.0.0.1:1", Device("CUDA", "NVIDIA H100"), Registry(), gpu=False)
+    assert " | CPU：设置 gpu 已关闭，不使用 NVIDIA H100 | " in PHRASES.in_chinese(said)
+
+
+@pytest.mark.parametrize(
+    ("holder", "chinese"),
+    [("another program", "已被其他程序占用"), ("x.exe (process 5)", "已被 x.exe（进程 5）占用")],
+)
+def test_who_holds_a_port_is_told_in_chinese(holder: str, chinese: str) -> None:
+    said = f"Port 1 is held by {holder}: listening on 2 (another one: --port)."
+    assert PHRASES.in_chinese(said) == f"端口 1 {chinese}：改为监听 2（可用 --port 指定其他端口）。"
 
 
 def test_the_demo_speaks_the_readers_language(

@@ -65,6 +65,17 @@ def test_which_values_a_parameter_takes_is_told_in_chinese_alone(said: str) -> N
     assert told != said and not re.findall(r"\b(?:one|from|to|or|list|number|text|each|above)\b(?!\")", told)
 
 
+@pytest.mark.parametrize(
+    ("said", "chinese"),
+    [
+        ("takes 1 input, got 2", "需要 1 个输入，给出了 2 个"),
+        ("takes 0 to 9 inputs, got 10", "需要 0 到 9 个输入，给出了 10 个"),
+    ],
+)
+def test_how_many_inputs_it_takes_is_told_in_chinese(said: str, chinese: str) -> None:
+    assert PHRASES.in_chinese(said) == chinese
+
+
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.name)
 def test_one_workload_is_shown_in_chinese_alone(
     popbridge: Any, monkeypatch: pytest.MonkeyPatch, workload: Workload

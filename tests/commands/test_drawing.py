@@ -51,12 +51,12 @@ def test_who_reads_chinese_has_a_status_in_chinese_with_names_as_they_are(
     out = text(full)
     for said in (
         "PopBridge 1，位于 ws://127.0.0.1:1/ws，已运行 5.0 秒（进程 1）",
-        "请求      未完成 8 (1 interactive, 7 bulk)，上限 9",
-        "已更换    启动以来 3 个工作进程（2 crashed, 1 memory）",
-        "已拒绝    启动以来 4 个请求（4 overloaded）",
+        "请求      未完成 8（1 interactive，7 bulk），上限 9",
+        "已更换    启动以来 3 个工作进程（2 crashed，1 memory）",
+        "已拒绝    启动以来 4 个请求（4 overloaded）", "3（4.0 KiB）",
         "客户端    1 个连接，1 个会话，另有 9 个暂时保留",
         "启动以来 10 个请求，其中 80% 无需运行；5 个结果，0 B",
-        "任务记录  3 等待中，0 运行中；启动以来 0 完成，0 失败，0 取消", "数据块    7 个，0 B，上限 4.0 KiB",
+        "任务记录  等待中 3，运行中 0；启动以来完成 0，失败 0，取消 0", "数据块    7 个，0 B，上限 4.0 KiB",
         "目前无法写入", "空闲", "已断开", "……另有 8 项", "95 % 的定时器最多延迟 3.0 毫秒",
     ):  # fmt: skip
         assert said in out
@@ -102,6 +102,20 @@ def test_a_narrow_screen_leaves_columns_out_and_cuts_no_word(
     assert "…" not in out and max(map(cell_len, out.splitlines())) <= width
     for word in ("editor g 1", "My Castle", "image.resize"):
         assert any(word in line for line in out.splitlines()), word
+
+
+@pytest.mark.parametrize("locale", ["C", "zh_CN.UTF-8"])
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_what_workers_do_is_told_whole_beside_a_long_device(
+    monkeypatch: pytest.MonkeyPatch, locale: str, width: int
+) -> None:
+    monkeypatch.setenv("LC_ALL", locale)
+    gpu, doing = "CUDA, NVIDIA GeForce RTX 4090 Laptop", "image.remove_background"
+    worker = msgspec.structs.replace(WORKER, device=gpu, doing=doing)
+    out = text(msgspec.structs.replace(STATUS, workers=[worker, WORKER], workloads=[]), width=width)
+    assert max(map(cell_len, out.splitlines())) <= width
+    (row,) = (line for line in out.splitlines() if doing in line)
+    assert (gpu in row) is (width == 80) and "1.0 " in row
 
 
 def test_sessions_that_arent_listed_are_counted() -> None:

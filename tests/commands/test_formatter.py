@@ -37,11 +37,29 @@ def test_help_fits_the_screen(
 def test_what_an_option_does_stands_beside_it_or_below(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     formatter = Formatter(width=40)
-    rows = [("--a", "做这件事。  [default: 3]"), ("--much-too-long VALUE", "做另一件。"), ("--bare", "")]
+    rows = [
+        ("--a", "做这件事。  [default: 3]"),
+        ("--much-too-long VALUE", "做另一件。"),
+        ("--bare", ""),
+    ]
     formatter.write_dl(rows)
     assert formatter.getvalue() == (
         "--a            做这件事。  [默认值：3]\n--much-too-long VALUE\n               做另一件。\n--bare\n"
     )
+
+
+def test_what_values_an_option_takes_has_chinese_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    formatter = Formatter(width=60)
+    formatter.write_dl([("--a", "做 a; b。  [default: (跟随系统); x>=1]")])
+    assert formatter.getvalue() == "--a  做 a; b。  [默认值：跟随系统；x>=1]\n"
+
+
+def test_words_of_several_lines_are_set_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    formatter = Formatter(width=60)
+    formatter.write_text("Not in Chinese\nyet, 一二\n三四。\nEnd")
+    assert formatter.getvalue() == "Not in Chinese yet, 一二三四。End\n"
 
 
 def test_what_is_laid_out_already_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:

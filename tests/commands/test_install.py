@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,17 @@ class TestInstall:
         _, _, err = popbridge("install", "acme", str(tmp_path))
         assert one_line(err) and err.endswith(f"; name the folder of one, as {one}, {two}.\n")
 
+    def test_folders_are_listed_as_in_the_readers_language(
+        self, popbridge: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "acme.txt").write_text("2.1", "utf-8")
+        one, two = (tmp_path.resolve() / name for name in ("one", "two"))
+        err = popbridge("install", "acme", str(tmp_path))[2]
+        assert err.endswith(f"；请指定项目所在的文件夹，例如 {one}、{two}。\n")
+
     def test_a_folder_that_cannot_be_written_is_told(
         self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -141,3 +153,18 @@ class TestInstall:
             UserError, match=r"no addon for unity yet: `popbridge audit .*` looks at the whole"
         ):
             install.find_editor(host.load(), "unity", tmp_path)
+
+    @pytest.mark.parametrize(
+        ("name", "flags", "says"),
+        [
+            ("my game", [], '`popbridge audit "{}"`' if os.name == "nt" else "`popbridge audit '{}'`"),
+            ("gone", [], "{} is no folder: name the folder of a unity project."),
+            ("my game", ["--remove"], "There is no addon for unity yet.\n"),
+        ],
+    )
+    def test_where_there_is_no_addon_what_is_to_be_typed_can_be_typed(
+        self, popbridge: Any, tmp_path: Path, name: str, flags: list[str], says: str
+    ) -> None:
+        (tmp_path / "my game").mkdir()
+        code, _, err = popbridge("install", "unity", str(tmp_path / name), *flags)
+        assert code == 2 and one_line(err) and says.format(tmp_path / name) in err

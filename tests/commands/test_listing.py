@@ -116,6 +116,13 @@ class TestListings:
         )
         assert says in listed
 
+    def test_a_narrow_screen_has_chinese_brackets(
+        self, popbridge: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(screen, "screen_width", lambda: 40)
+        monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+        assert "\ngpu  true（默认值）\n" in popbridge("config")[1]
+
     def test_what_a_plugin_adds_is_told_by_kinds(self, popbridge: Any) -> None:
         out = popbridge("plugins")[1]
         assert "adapters godot3, godot4" in out and "workloads image.atlas, " in out

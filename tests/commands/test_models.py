@@ -57,6 +57,15 @@ def test_a_model_is_pulled_verified_and_removed(popbridge: Any, index: Path, hom
     assert states(popbridge)["tiny"] == "not pulled"
 
 
+def test_a_bar_goes_into_no_file(
+    popbridge: Any, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert popbridge("models", "pull", "tiny") == (0, "tiny: pulled, 0.0 MB\n", "")
+    (tmp_path / "game").mkdir()
+    assert popbridge("audit", str(tmp_path / "game"))[2] == ""
+
+
 def test_the_list_shows_what_for_licence_size_and_state(popbridge: Any, home: Path) -> None:
     code, out, _ = popbridge("models", "list")
     line = next(line for line in out.splitlines() if line.startswith("texture-kind"))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from bridge.commands import receipts, screen
 from bridge.core.messages import Command, Result
@@ -59,6 +60,17 @@ class TestReceipts:
         assert max(map(len, out.splitlines())) <= 80
         cells = "".join(line[30:].strip() for line in out.splitlines()[1:])
         assert path in cells and "…" not in out
+
+    @pytest.mark.parametrize("locale", ["C", "zh_CN.UTF-8"])
+    def test_on_a_very_narrow_screen_there_are_no_columns(
+        self, popbridge: Any, receipt: int, monkeypatch: pytest.MonkeyPatch, locale: str
+    ) -> None:
+        monkeypatch.setenv("LC_ALL", locale)
+        monkeypatch.setattr(screen, "screen_width", lambda: 40)
+        lines = popbridge("receipts")[1].splitlines()
+        assert max(map(cell_len, lines)) <= 40
+        assert lines[0].startswith("1  20") and lines[0].endswith(("  applied", "  已应用"))
+        assert lines[1:] == ["    res://a.png: m false → true", "    res://b.png: m false → true"]
 
     def test_a_receipt_of_many_files_names_some_and_what_went_wrong(self, popbridge: Any, home: Path) -> None:
         keep_receipt(

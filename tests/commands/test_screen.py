@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from bridge.commands import screen
-from bridge.commands.screen import table, wrapped
+from bridge.commands.screen import folded, table, wrapped
 
 CHINESE = "用 OpenVINO 代替 CUDA：先 pip uninstall onnxruntime-gpu，再运行 pip install x（见 “文档”）。"
 
@@ -22,6 +24,11 @@ def test_chinese_is_folded_by_columns_and_nothing_is_lost(
     assert all(cell_len(line) <= max(width, len("  onnxruntime-gpu，") + 1) for line in lines)
     assert not any(line.lstrip().startswith(("，", "。", "）", "：")) for line in lines)
     assert all(line.startswith("  ") for line in lines[1:])
+
+
+@given(st.text("甲乙ab“”（）《》，。！ \t\n"), st.integers(2, 20))
+def test_whatever_stands_beside_whatever_nothing_is_lost(text: str, width: int) -> None:
+    assert "".join(folded(text, 0, width).split()) == "".join(text.split())
 
 
 def test_a_table_is_folded_where_chinese_may_be(
@@ -41,6 +48,11 @@ def test_a_table_is_folded_where_chinese_may_be(
 def test_what_goes_into_a_file_ends_where_its_text_does(capsys: pytest.CaptureFixture[str]) -> None:
     table([("a", "b"), ("a long name", "b")], ("name", "what is long, too"))
     assert capsys.readouterr().out == "name         what is long, too\na            b\na long name  b\n"
+
+
+def test_what_goes_into_a_file_is_folded_by_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    table([("a", "word " * 200)], ("name", "what"))
+    assert capsys.readouterr().out.count("\n") == 2
 
 
 def test_a_narrow_screen_has_paragraphs(

@@ -144,6 +144,15 @@ def test_where_the_output_is_no_terminal_top_prints_once(popbridge: Any, daemon:
     assert "\x1b" not in out
 
 
+def test_in_a_pipe_top_ends_also_where_colours_are_wanted(
+    popbridge: Any, daemon: ThreadDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(top, "_live", lambda *_: pytest.fail("it would never end"))
+    code, out, err = popbridge("top")
+    assert (code, err, out.count("PopBridge ")) == (0, "", 1)
+
+
 def test_an_interval_that_is_none_is_told(popbridge: Any) -> None:
     code, _, err = popbridge("top", "--interval", "0")
     assert code == 2 and one_line(err)

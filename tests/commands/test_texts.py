@@ -9,9 +9,10 @@ import sqlite3
 import string
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from msgspec import Meta
 
 from accel.devices import causes, probing
 from accel.devices.asking import Failure
@@ -47,6 +48,7 @@ from bridge.commands.texts import (
 )
 from bridge.connection import ConnectionFile
 from bridge.core.errors import AMBIGUOUS_EDITOR, EDITOR_GONE, UNSUPPORTED, RequestError, UserError
+from bridge.core.settings import resolve
 from bridge.core.texts import Phrases, Text
 from bridge.demo import texts as demo
 from bridge.host import Registry, load
@@ -75,9 +77,18 @@ def texts(module: Any) -> Iterator[Text]:
                 yield each
 
 
+THEIRS = (
+    r"（(?:第 \d+ 行：)?(?:\w+Error: |\[\w+ \d+\] |expected |Expecting |Input data |file is not |Read-only |"
+    r"Permission ).*?）"
+)
+"""What the system or a library says, within a sentence of ours."""
+
+
 def english(said: str) -> list[str]:
     """Words of English that stand side by side, but for what is to be typed and what others say."""
-    bare = re.sub(r"`[^`]*`|（.*?）|\(.*?\)|pip \w+(?: [\w.<>=\[\]-]+)*|https?://\S+|运行模型：.*", "", said)
+    bare = re.sub(
+        rf"`[^`]*`|{THEIRS}|\(.*?\)|pip \w+(?: [\w.<>=\[\]-]+)*|https?://\S+|运行模型：.*", "", said
+    )
     return re.findall(r"[a-z']{2,} [a-z]{2,}", bare)
 
 
@@ -315,6 +326,24 @@ def mistakes(folder: Path) -> Iterator[Callable[[], object]]:
     yield lambda: _raise(serve_._cant_use(home, OSError(30, "Read-only file system", "x")))
     yield lambda: _raise(serve_._cant_use(home, OSError(13, "Permission denied", "x")))
     yield lambda: fix._refuse_changed(NEW, OLD, {"res://a.png": {"mipmaps": None}}, partly=False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "chinese"),
+    [
+        (Annotated[int, Meta(ge=2)], 1, "应为不小于 2 的整数"),
+        (Annotated[int, Meta(le=2)], 3, "应为不超过 2 的整数"),
+        (Annotated[float, Meta(ge=0.5)], 0, "应为不小于 0.5 的数"),
+        (Annotated[float, Meta(le=0.5)], 1, "应为不超过 0.5 的数"),
+    ],
+)
+def test_a_plugins_setting_with_one_bound_is_told_in_chinese(
+    kind: Any, value: float, chinese: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    with pytest.raises(UserError) as told:
+        resolve([Setting(name="acme.n", type=kind, default=2, help="How.")], {"acme.n": value})
+    assert explained(told.value) == f"设置 acme.n（来自命令行选项）为 {value}，无效：{chinese}。"
 
 
 def _raise(error: UserError) -> None:

@@ -79,7 +79,7 @@ def test_examples_are_the_same_in_each_language(popbridge: Any, monkeypatch: pyt
     chinese = popbridge("run", "--help")[1]
     typed = [line for line in english.splitlines() if line.startswith("    popbridge")]
     assert typed and all(line in chinese.splitlines() for line in typed)
-    assert "[默认值：(跟随系统)]" in popbridge("audit", "--help")[1]
+    assert "[默认值：跟随系统]" in popbridge("audit", "--help")[1]
 
 
 def test_every_default_in_words_is_one_that_a_command_has() -> None:

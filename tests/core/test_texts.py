@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.core.texts import DEEPEST, Phrases, Text, is_chinese
+from bridge.core.texts import DEEPEST, Phrases, Text, in_a_row, is_chinese
 
 PHRASES = Phrases(
     [
@@ -50,3 +50,7 @@ def test_what_others_say_in_their_own_words_stays_as_it_is() -> None:
 def test_sentences_without_end_are_told_as_far_as_anybody_reads() -> None:
     told = PHRASES.in_chinese(": ".join("a" * 5000))
     assert told.count("：") == DEEPEST and len(told) == 15_000 - 2 - DEEPEST
+
+
+def test_only_sentences_of_english_are_set_apart_by_a_space() -> None:
+    assert in_a_row(["甲。", "乙。", "A.", "B."]) == "甲。乙。A. B."

@@ -9,15 +9,17 @@ import re
 import sys
 from asyncio.subprocess import Process
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from sqlite_utils import Database
 
+from bridge.api import EditorSupport
 from bridge.core.errors import UserError
 from bridge.core.messages import Command, Result
 from bridge.demo import run
 from bridge.demo.reader import Reader
-from bridge.demo.run import _applied
+from bridge.demo.run import _applied, _stand_in
 from bridge.demo.textures import textures
 from bridge.paths import Paths
 from bridge.store.database import open_database
@@ -123,9 +125,18 @@ def test_the_demo_can_be_repeated_in_its_folder_and_never_removes_what_it_did_no
         "1. 项目", "2. 编辑器", "3. 守护进程", "6. 设置正确，未作改动", "7. 前后对比",
     ]  # fmt: skip
     assert "5. 已应用：ui/icon.png：compress/mode = 2 -> compress/mode = 0" in lines
-    assert "4. 弹窗：Applied to 6 textures" in lines
+    assert "4. 弹窗：已应用到 6 张贴图" in lines
     assert Path.cwd() == out and (out / "demo.html").exists()
     assert (out / "notes.txt").read_text() == "mine" and not (out / "project" / "stale.txt").exists()
+
+
+def test_a_plugins_stand_in_that_takes_no_locale_goes_on_working(tmp_path: Path) -> None:
+    class Older:
+        def headless(self, project: Path, answer: str | None = None) -> tuple[Path, str | None]:
+            return project, answer
+
+    stand_in: Any = _stand_in(cast(EditorSupport, Older()), tmp_path, Reader("zh_CN.UTF-8"))
+    assert stand_in == (tmp_path, "apply")
 
 
 def test_who_reads_chinese_is_told_in_chinese_what_is_wrong(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def bar(title: str, total: int, as_json: bool) -> Iterator[Callable[[], None]]:
 
     console = Console(stderr=True)
     beside = sys.stdout.isatty()
-    shown = console.is_terminal and total > 1 and not (as_json and beside)
+    shown = sys.stderr.isatty() and total > 1 and not (as_json and beside)
     with Progress(
         *_columns(),
         console=console,

@@ -34,7 +34,8 @@ INSTEAD = Text(
     "; name the folder of one, as {folders}{more}", "；请指定项目所在的文件夹，例如 {folders}{more}"
 )
 NAME_ONE = Text("; name the folder of one", "；请指定项目所在的文件夹")
-MORE = Text(" and {count} more", " 等，另有 {count} 个")
+MORE = Text(" and {count} more", "，另有 {count} 个")
+COMMA = Text(", ", "、")
 UNSERVED = Text(
     "{project} is of {engine} {version}, which no addon serves; there are {ranges}.",
     "{project} 属于 {engine} {version}，没有支持该版本的插件；现有：{ranges}。",

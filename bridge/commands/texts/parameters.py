@@ -209,6 +209,7 @@ PATTERNS = (
     (r"an object", "对象"),
     (r"another value", "其他值"),
     # What is wrong together.
+    (r"takes (\d+) to (\d+) inputs, got (\d+)", "需要 {0} 到 {1} 个输入，给出了 {2} 个"),
     (r"takes (?P<wanted>.+) inputs?, got (\d+)", "需要 {0} 个输入，给出了 {1} 个"),
 )  # fmt: skip
 """What accel says of values, and its Chinese."""

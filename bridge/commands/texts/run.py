@@ -62,7 +62,7 @@ IDLE_LAST = Text(
 AND = Text("; ", "；")
 MORE_PROBLEMS = Text("; and {count} more", "；另有 {count} 个")
 SENTENCE = Text("{said}.", "{said}。")
-MORE_FILES = Text("{files} and {count} more", "{files} 等，另有 {count} 个")
+MORE_FILES = Text("{files} and {count} more", "{files}，另有 {count} 个")
 FOR_ONE = Text(
     "{option} is for the outputs of one job; {count} are given: leave it out.",
     "{option} 只用于单个任务的输出，而给出了 {count} 个任务：请去掉它。",
@@ -127,7 +127,7 @@ WORDS = {
 }
 NOTHING = Text("nothing", "无")
 BYTES = Text("{count:,} bytes", "{count:,} 字节")
-MORE = Text("{items} and {count} more", "{items} 等，另有 {count} 项")
+MORE = Text("{items} and {count} more", "{items}，另有 {count} 项")
 MORE_LINES = Text(
     "... and {count:,} more; --json gives all of them", "……另有 {count:,} 项；--json 会给出全部"
 )

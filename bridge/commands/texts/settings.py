@@ -52,6 +52,8 @@ SOURCES = {
     "the settings file": Text("the settings file", "设置文件"),
     "the default": Text("the default", "默认值"),
 }
+NARROW = Text("{name}  {value}  ({source})", "{name}  {value}（{source}）")
+"""Of a screen without room for columns."""
 FILE = Text("Settings file: {file}", "设置文件：{file}")
 UNREADABLE = Text(
     "The settings file {path} can't be read ({reason}): mend or remove it.",
@@ -70,10 +72,14 @@ PATTERNS = (
      "设置 {0}（来自{1}）为 {2}，无效：{3}。"),
     (r"a flag", "命令行选项"),
     (r"(?P<variable>POPBRIDGE_\w+)", "环境变量 {0}"),
-    (r"(?P<file>\S.*\.toml)", " {0} "),
+    (r"(?P<file>\S.*\.toml)", " {0}"),
     (r"it must be a whole number from (\S+) to (\S+)", "应为 {0} 到 {1} 的整数"),
+    (r"it must be a whole number from (\S+)", "应为不小于 {0} 的整数"),
+    (r"it must be a whole number up to (\S+)", "应为不超过 {0} 的整数"),
     (r"it must be a whole number", "应为整数"),
     (r"it must be a number from (\S+) to (\S+)", "应为 {0} 到 {1} 的数"),
+    (r"it must be a number from (\S+)", "应为不小于 {0} 的数"),
+    (r"it must be a number up to (\S+)", "应为不超过 {0} 的数"),
     (r"it must be a number", "应为数"),
     (r"it must be one of (?P<values>.+)", "应为 {0} 之一"),
     (r"it must be true or false", "应为 true 或 false"),

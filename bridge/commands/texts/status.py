@@ -32,7 +32,7 @@ RATE = Text(
     "启动以来 {requests}，其中 {share:.0%} 无需运行",
 )
 UNASKED = Text("not asked yet", "尚未被查询")
-JOURNAL = Text("Journal   {now}; since the start {ended}", "任务记录  {now}；启动以来 {ended}")
+JOURNAL = Text("Journal   {now}; since the start {ended}", "任务记录  {now}；启动以来{ended}")
 BLOBS = Text("Blobs     {count:.0f}, {size}{quota}", "数据块    {count:.0f} 个，{size}{quota}")
 QUOTA = Text(" of {size}", "，上限 {size}")
 
@@ -43,12 +43,13 @@ SESSION = Text("session", "个会话")
 RESULT = Text("result", "个结果")
 
 COMMA = Text(", ", "，")
+WITH = Text("{what} ({said})", "{what}（{said}）")
 STATES = {
-    "waiting": Text("{count:.0f} waiting", "{count:.0f} 等待中"),
-    "running": Text("{count:.0f} running", "{count:.0f} 运行中"),
-    "done": Text("{count:.0f} done", "{count:.0f} 完成"),
-    "failed": Text("{count:.0f} failed", "{count:.0f} 失败"),
-    "cancelled": Text("{count:.0f} cancelled", "{count:.0f} 取消"),
+    "waiting": Text("{count:.0f} waiting", "等待中 {count:.0f}"),
+    "running": Text("{count:.0f} running", "运行中 {count:.0f}"),
+    "done": Text("{count:.0f} done", "完成 {count:.0f}"),
+    "failed": Text("{count:.0f} failed", "失败 {count:.0f}"),
+    "cancelled": Text("{count:.0f} cancelled", "取消 {count:.0f}"),
 }
 """Of the journal's jobs."""
 
@@ -76,9 +77,12 @@ OF_WORKLOADS = (
     Text("failed", "失败"), Text("p50", "p50"), Text("p95", "p95"), Text("queue p95", "排队 p95"),
 )  # fmt: skip
 
+_PROCESS, _DEVICE, _, _, _WORKER_MEMORY = OF_WORKERS
 _SESSION, _, _ENGINE, _, _, _IDLE, _OPEN, _POPUPS, _UNACKNOWLEDGED = OF_SESSIONS
 _, _, _REFUSED, _CANCELLED, _, _P50, _, _QUEUE_P95 = OF_WORKLOADS
 LESS = (
-    _UNACKNOWLEDGED, _POPUPS, _OPEN, _IDLE, _ENGINE, _SESSION, _QUEUE_P95, _CANCELLED, _REFUSED, _P50,
+    _PROCESS, _WORKER_MEMORY, _DEVICE,
+    _UNACKNOWLEDGED, _POPUPS, _OPEN, _IDLE, _ENGINE, _SESSION,
+    _QUEUE_P95, _CANCELLED, _REFUSED, _P50,
 )  # fmt: skip
 """Columns that are left out on a narrow screen, the first of them first."""

@@ -28,12 +28,14 @@ class GodotHeadless:
     """Stands in for an editor of one project.
 
     `answer` is the action that it presses on each popup which has it; None leaves popups open.
+    `locale` (BCP 47) is the language that popups come in.
     """
 
-    def __init__(self, project: Path, version: str, answer: str | None = None) -> None:
+    def __init__(self, project: Path, version: str, answer: str | None = None, locale: str = "en") -> None:
         self._project = project
         self._version = version
         self._answer = answer
+        self._locale = locale
         self._instance = uuid.uuid4().hex
         self._batch = 0
         self._client: Client | None = None
@@ -72,6 +74,7 @@ class GodotHeadless:
                 root=projects.place(self._project),
             ),
             instance=self._instance,
+            locale=self._locale,
             previous=previous,
             on_command=self._command,
             on_popup=self._popup,

@@ -128,8 +128,8 @@ class GodotSupport:
     def create_project(self, folder: Path, textures: Mapping[str, Mapping[str, Any]]) -> None:
         projects.create(folder, self._godot.template, textures, self._godot.resource)
 
-    def headless(self, project: Path, answer: str | None = None) -> HeadlessEditor:
-        return GodotHeadless(project, self._godot.stable, answer)
+    def headless(self, project: Path, answer: str | None = None, locale: str = "en") -> HeadlessEditor:
+        return GodotHeadless(project, self._godot.stable, answer, locale)
 
     def textures(self, project: Path) -> Iterator[TextureAsset]:
         return assets.textures(project)

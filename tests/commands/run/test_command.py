@@ -227,6 +227,13 @@ class TestMany:
         assert out.decode().count(" -> ") == 2 and b"Traceback" not in err
         assert err.decode().startswith("popbridge: 2 done, 2 not done in ")
 
+    def test_a_bar_goes_into_no_file(
+        self, popbridge: Any, textures: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        code, _, err = popbridge("run", "image.inspect", str(textures), "-r", "--workers", "1", "--json")
+        assert (code, "\x1b" in err) == (0, False)
+
     @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo terminals there")
     def test_a_bar_on_the_terminal_leaves_what_goes_into_a_file_alone(
         self, textures: Path, tmp_path: Path

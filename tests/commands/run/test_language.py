@@ -176,9 +176,7 @@ def test_why_a_workload_fails_is_told_in_chinese_alone(
 def test_values_are_told_in_chinese() -> None:
     value = {"flat": True, "sharp": False, "none": [], "list": list(range(14)), "bytes": b"abc", "width": 1}
     (line,) = readable("x", value, 200)
-    assert line == (
-        "x: flat 是, sharp 否, list 0 1 2 3 4 5 6 7 8 9 10 11 等，另有 2 项, bytes 3 字节, width 1"
-    )
+    assert line == ("x: flat 是, sharp 否, list 0 1 2 3 4 5 6 7 8 9 10 11，另有 2 项, bytes 3 字节, width 1")
     assert list(readable("x", {}, 80)) == ["x: 无"]
 
 
