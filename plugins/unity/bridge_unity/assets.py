@@ -99,12 +99,14 @@ def options(found: MetaFile) -> dict[str, Any]:
     return {name: value for name, value in known.items() if value is not None}
 
 
-def change(project: Path, path: str, wanted: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def change(
+    project: Path, names: projects.Names, path: str, wanted: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Writes settings of the texture that Unity calls `path`; gives them as they were, and as they are.
 
     None takes one away. Raises UserError.
     """
-    meta = _meta(project, path)
+    meta = _meta(project, names.place(path), path)
     found = _changeable(meta, path)
     before = values(found, wanted)
     todo = [(importers.setting(name).place, _text(name, value)) for name, value in wanted.items()]
@@ -156,9 +158,9 @@ def _text(name: str, value: Any) -> str | None:
     return None if value is None else importers.to_file(name, importers.setting(name), value)
 
 
-def _meta(project: Path, path: str) -> Path:
-    """The settings' file of a texture. Raises UserError for what is none of the project's."""
-    file = project / projects.Names(project).place(path)
+def _meta(project: Path, place: str, path: str) -> Path:
+    """The settings' file of the texture at `place`. Raises UserError for what is none of the project's."""
+    file = project / place
     # Asked of the whole path: on Windows a drive or a backslash would lead out of the project too.
     if project not in file.parents or ".." in file.relative_to(project).parts:
         raise UserError(f"{path} isn't a path of this project; expected something like Assets/rock.png.")

@@ -28,10 +28,11 @@ class UnityProjects:
 
     def apply(self, project: Path, changes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         before, after, errors = [], [], []
+        names = projects.Names(project)
         for change in changes:
             path = str(change.get("path"))
             try:
-                were, are = assets.change(project, path, change.get("options") or {})
+                were, are = assets.change(project, names, path, change.get("options") or {})
             except UserError as error:
                 errors.append({"path": path, "message": str(error)})
             else:
