@@ -115,9 +115,9 @@ def change(
         made.write(meta)
     except UnknownSyntaxError:
         # It could be read before: two values of one group that isn't there, for example.
-        names = ", ".join(wanted)
+        asked = ", ".join(wanted)
         raise UserError(
-            f"there is no place for {names}: change any setting in Unity, and apply it."
+            f"there is no place for {asked}: change any setting in Unity, and apply it."
         ) from None
     except OSError as error:
         raise UserError(f"{meta.name} can't be written: {error.strerror}.") from None
