@@ -38,13 +38,16 @@ class Told(logging.Handler):
 
 
 def test_a_plugin_that_doesnt_end_is_named() -> None:
-    handler = Told()
+    handler, before = Told(), set(threading.enumerate())
     guests.log.addHandler(handler)
     try:
         with guests.hosted("plugin 'acme' (acme 1.0)", slow_s=0.01):
             assert handler.event.wait(30)
     finally:
         guests.log.removeHandler(handler)
+        # What it says goes on to other handlers, which would be the next test's.
+        for timer in set(threading.enumerate()) - before:
+            timer.join(30)
     assert handler.line.startswith("plugin 'acme' (acme 1.0) is still being loaded after 0.01 s")
 
 
