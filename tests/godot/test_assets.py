@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from bridge_godot.assets import textures
+from bridge_godot.assets import SECOND_NS, textures
 from bridge_godot.install import GODOT4, GodotSupport
 from tests.godot.test_importfile import TEXT, settings_of, texture
 
@@ -150,3 +151,16 @@ def test_a_changed_texture_is_imported_anew(tmp_path: Path) -> None:
         mark.touch()
     GodotSupport(GODOT4).apply(tmp_path, [{"path": "res://a/rock.png", "options": {"compress/mode": 2}}])
     assert not any(mark.exists() for mark in marks) and other.exists()
+
+
+def test_settings_that_change_in_the_second_of_their_import_are_later_all_the_same(tmp_path: Path) -> None:
+    settings = texture(tmp_path / "rock.png", TEXT).with_name("rock.png.import")
+    ahead = (time.time_ns() // SECOND_NS + 100) * SECOND_NS + 5
+    os.utime(settings, ns=(ahead, ahead))
+    support = GodotSupport(GODOT4)
+    support.apply(tmp_path, [{"path": "res://rock.png", "options": {"compress/mode": 2}}])
+    assert settings.stat().st_mtime_ns // SECOND_NS == ahead // SECOND_NS + 1
+    os.utime(settings, ns=(5, 5))
+    now = time.time_ns()
+    support.apply(tmp_path, [{"path": "res://rock.png", "options": {"compress/mode": 0}}])
+    assert abs(settings.stat().st_mtime_ns - now) < 60 * SECOND_NS

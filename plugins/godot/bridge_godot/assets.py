@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from bridge_godot.configfile import ConfigText
 from bridge_godot.importfile import SUFFIX, TEXTURE, ImportFile
 
 RES = "res://"
+SECOND_NS = 1_000_000_000
 # A vector drawing has no pixels to judge; DDS and KTX are loaded as they are, without an import.
 IMAGES = (".bmp", ".dds", ".exr", ".hdr", ".jpeg", ".jpg", ".ktx", ".png", ".tga", ".webp")
 """The files that Godot takes for textures, in lower case."""
@@ -48,11 +50,25 @@ def texture(project: Path, file: str) -> TextureAsset | None:
     return TextureAsset(RES + file, file, options)
 
 
-def forget_import(project: Path, file: str) -> None:
-    """Has Godot import a texture anew when it opens the project next.
+def written(project: Path, file: str) -> int:
+    """When a texture's settings were written, seconds since 1970; 0 where there are none."""
+    try:
+        return (project / (file + SUFFIX)).stat().st_mtime_ns // SECOND_NS
+    except (OSError, ValueError):
+        return 0
 
-    Beside what it made of the texture it keeps the digest of the texture alone, not of the settings.
+
+def forget_import(project: Path, file: str, before: int) -> None:
+    """Has Godot import a texture anew when it opens the project next; `before` is when its settings had been
+    `written` before they were changed.
+
+    Beside what it made of the texture it keeps the digest of the texture alone, not of the settings. And it
+    compares times by whole seconds: what changes in the second of the import itself would go unseen.
     """
+    if written(project, file) <= before:
+        later = (before + 1) * SECOND_NS
+        with contextlib.suppress(OSError):
+            os.utime(project / (file + SUFFIX), ns=(later, later))
     digest = hashlib.md5((RES + file).encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
     name = f"{file.rpartition('/')[2]}-{digest}.md5"
     for folder in (".import", ".godot/imported"):

@@ -141,9 +141,12 @@ class GodotSupport:
         return uses(project)
 
     def apply(self, project: Path, changes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        places = [str(change.get("path")).removeprefix(assets.RES) for change in changes]
+        before = {place: assets.written(project, place) for place in places}
         done = GodotHeadless(project, self._godot.stable).apply(changes)
         for change in done["after"]:
-            assets.forget_import(project, change["path"].removeprefix(assets.RES))
+            place = change["path"].removeprefix(assets.RES)
+            assets.forget_import(project, place, before[place])
         return done
 
     def _check(self, project: Path) -> None:
