@@ -47,7 +47,11 @@ def pieces(report: Report, locale: str) -> Iterator[str]:
                 "description": {"text": "The repository's folder; the project's where there is none."}
             }
         },
-        "properties": {"engine": report.engine, "textures": report.textures},
+        "properties": {
+            "engine": report.engine,
+            **({"part": report.part} if report.part else {}),
+            "textures": report.textures,
+        },
     }
     groups = (_duplicate(group, above, locale) for group in report.groups)
     results = chain(_results(report, above, locale), groups)
