@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bridge import host
+from bridge.api import TextureAsset
 from bridge.audit import baseline
 from bridge.audit.examine import Examiner
 from bridge.audit.parts import named
@@ -48,7 +49,7 @@ async def test_only_what_lies_in_it_is_told(
     assert (told.part, told.name) == (part, "game")
 
 
-def test_units_projects_have_parts_too(tmp_path: Path, registry: host.Registry) -> None:
+def test_projects_of_unity_have_parts_too(tmp_path: Path, registry: host.Registry) -> None:
     root = unity_game(tmp_path / "game", only=["materials/rock_roughness.png"])
     for part in ("Assets/materials", "Assets/materials/rock_roughness.png"):
         found = named(registry, str(root / part))
@@ -93,6 +94,15 @@ async def test_a_part_is_judged_as_in_an_audit_of_the_whole(game: Path, run: Any
     (within,) = [row for row in (await run(game)).rows if row.file == "ui/rock.png"]
     (alone,) = (await run(game / "ui/rock.png")).rows
     assert alone == within and alone.probability < 1, "the others speak against it"
+
+
+async def test_a_folder_that_cannot_be_listed_is_told_of_what_lies_in_it(
+    game: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shut = TextureAsset("res://art", "art", problem="the folder can't be listed (it is shut)")
+    monkeypatch.setattr("bridge_godot.assets.textures", lambda project: iter([shut]))
+    for part, told in (("art/old", ["art"]), ("art", ["art"]), ("artful", [])):
+        assert [row.file for row in (await run(game / part)).rows] == told
 
 
 async def test_copies_are_told_of_the_part_alone(game: Path, run: Any) -> None:
