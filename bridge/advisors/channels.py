@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from accel.image.inspection import Channel, Inspection
 from bridge.advisors.names import order_of
@@ -20,6 +20,8 @@ OPEN = 0.75
 """Most of a surface is occluded by nothing: so bright is its mean."""
 APART = 0.15
 """How much brighter occlusion is than roughness where the pixels tell them apart."""
+BENT = 0.01
+"""The most that `bend` gives for masks of 0 and 1: by smooth edges, and by noise of a JPEG of quality 75."""
 
 
 def channel_order(image: Inspection, file: str) -> Order | None:
@@ -65,6 +67,26 @@ def binary(channel: Channel) -> float:
     """1 where there is only 0 and 1, towards 0 for values in between."""
     most = channel.mean * (1 - channel.mean)
     return channel.std**2 / most if most > 0 else 0.0
+
+
+def bent(image: Inspection, names: Collection[str] = ()) -> bool:
+    """Whether a colour channel, of those called `names` if any are, means another thing when read as sRGB.
+
+    0 and 1 stay what they are; alpha is never read so.
+    """
+    colors = [channel for channel in image.statistics if channel.name != "a"]
+    return any(bend(one) > BENT for one in colors if not names or one.name in names)
+
+
+def bend(channel: Channel) -> float:
+    """How much lower its values are when read as sRGB, on the mean: 0 where all are 0 or 1, 0.25 at most.
+
+    It is the mean of x * (1 - x), within a third of that for every x, which follows from the statistics.
+    """
+    if not (channel.min >= 0 and channel.max <= 1):
+        # Floats, which the curve isn't made for: certainly values in between.
+        return 0.25
+    return max(0.0, channel.mean * (1 - channel.mean) - channel.std**2)
 
 
 def is_constant(channel: Channel) -> bool:

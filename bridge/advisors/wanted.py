@@ -12,7 +12,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from accel.texture.kinds import KINDS, TextureClass
-from bridge.advisors.channels import channel_order
+from bridge.advisors.channels import bent, channel_order
 from bridge.advisors.subject import BLOCKS, RAW, Texture
 from bridge.core.findings import Code
 
@@ -52,7 +52,8 @@ class Want(Struct, frozen=True):
 
 def _grey(texture: Texture) -> bool:
     # Colours of reflection are colours: only what has one value for a texel is certainly a number.
-    return texture.image.grey and texture.told_data and texture.kind not in texture.srgb_kinds
+    number = texture.image.grey and texture.told_data and texture.kind not in texture.srgb_kinds
+    return number and bent(texture.image)
 
 
 def _colored(texture: Texture) -> bool:
@@ -60,9 +61,10 @@ def _colored(texture: Texture) -> bool:
         return False
     order = channel_order(texture.image, texture.file)
     if order is None:
-        return texture.told_data
-    numbers = {order.get(channel, "unused") for channel in "rgb"} - {"unused"}
-    return not (numbers == {"metallic"} and "specular" in texture.srgb_kinds)
+        return texture.told_data and bent(texture.image)
+    numbers = {name: order[name] for name in "rgb" if order.get(name, "unused") != "unused"}
+    colors = set(numbers.values()) == {"metallic"} and "specular" in texture.srgb_kinds
+    return bool(numbers) and not colors and bent(texture.image, numbers)
 
 
 def _colors_of_a_surface(texture: Texture) -> bool:

@@ -58,6 +58,16 @@ def read(path: Path) -> set[Entry]:
     return set(file.accepted)
 
 
+def read_others(path: Path, project: Project) -> set[Entry]:
+    """What one that is there accepts elsewhere in the project: it stays when a part is accepted anew.
+
+    Raises UserError where that can't be told, as nobody's acceptance is to be lost.
+    """
+    if not project.part or not path.exists():
+        return set()
+    return {entry for entry in read(path) if not project.covers(entry.file)}
+
+
 def check_replaceable(path: Path) -> None:
     """Raises UserError where something else than a baseline lies in its place: who mistypes loses no file."""
     try:
@@ -77,15 +87,20 @@ def _decoded(begin: bytes) -> str:
     return begin.decode("utf-16" if wide else "utf-8-sig", "replace")
 
 
-def text(rows: Iterable[Row]) -> str:
-    """The baseline that accepts everything in `rows`; a line for each, so that changes can be reviewed."""
-    lines = ",\n".join(f"    {json.dumps(msgspec.to_builtins(entry))}" for entry in sorted(entries(rows)))
+def text(rows: Iterable[Row], kept: Iterable[Entry] = ()) -> str:
+    """The baseline that accepts everything in `rows`, and what is `kept`.
+
+    A line for each, so that changes can be reviewed.
+    """
+    accepted = sorted(entries(rows).union(kept))
+    lines = ",\n".join(f"    {json.dumps(msgspec.to_builtins(entry))}" for entry in accepted)
     body = f"\n{lines}\n  " if lines else ""
     return f'{{\n  "popbridge_baseline": {VERSION},\n  "accepted": [{body}]\n}}\n'
 
 
 def accept(report: Report, known: set[Entry], project: Project) -> None:
-    """Takes out of the report what is known, and counts it."""
+    """Takes out of the report what is known, and counts it; of a part what is known of that."""
+    known = {entry for entry in known if project.covers(entry.file)}
     if not known:
         return
     met: set[Entry] = set()

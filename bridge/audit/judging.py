@@ -62,18 +62,23 @@ class Judging:
             raise UserError(f"The textures can't be judged: {error.reason}.") from None
 
     def take(self, asset: TextureAsset, answer: Answer) -> None:
-        """Keeps what came of one texture; what couldn't be examined has its row at once."""
-        self._report.textures += 1
-        self._report.cached += answer.cached
-        found = answer.outcome
+        """Keeps what came of one texture; what couldn't be examined has its row at once.
+
+        Of what isn't told of only what it is counts, for the others.
+        """
+        covered, found = self._project.covers(asset.file), answer.outcome
+        self._report.textures += covered
+        self._report.cached += covered and answer.cached
         if isinstance(found, Trouble):
             row = _row(asset, [*_unknown(asset), _trouble(found)])
             row.size, row.content = answer.size, found.content
-            self._add(row)
+            if covered:
+                self._add(row)
             return
         self._context.add(asset.file, found.inspection.extent, found.classification)
         self.taken.add(asset.file, found)
-        self._examined.append((asset, answer.size, msgspec.msgpack.encode(found)))
+        if covered:
+            self._examined.append((asset, answer.size, msgspec.msgpack.encode(found)))
 
     async def finish(self) -> None:
         """Judges all that was examined; keeps a row only where there is something to say."""

@@ -1,4 +1,4 @@
-"""Where the project is, when a folder above or below it was named instead."""
+"""Where a project is, when a folder around it or in it was named instead."""
 
 from __future__ import annotations
 
@@ -18,24 +18,23 @@ MOST = 2000
 NAMED = 3
 
 
-def projects_near(adapters: Iterable[Adapter], root: Path) -> str:
-    """What to say of the nearest project around `root`, else of those in it; empty where there is none."""
+def projects_below(adapters: Iterable[Adapter], root: Path) -> str:
+    """What to say of the projects in `root`; empty where there is none."""
     place = root.resolve()
-    found = _near(list(adapters), place)
-    if not found:
-        return ""
-    return _above(place, *found[0]) if found[0][0] in place.parents else _below(place, found)
+    found = list(_below(list(adapters), place))
+    return _told(place, found) if found else ""
 
 
 def folders_near(adapters: Iterable[Adapter], root: Path) -> list[Path]:
     """The nearest project around `root`, else those in it, the nearest first."""
-    return [folder for folder, _ in _near(list(adapters), root.resolve())]
-
-
-def _near(known: Sequence[Adapter], place: Path) -> list[tuple[Path, str]]:
-    """The same, each with its engine."""
+    known, place = list(adapters), root.resolve()
     around = next(_projects(known, place.parents), None)
-    return [around] if around else list(_projects(known, islice(_folders(place, DEPTH), MOST)))
+    return [folder for folder, _ in ([around] if around else _below(known, place))]
+
+
+def _below(known: Sequence[Adapter], place: Path) -> Iterator[tuple[Path, str]]:
+    """The projects in `place`, the nearest first, each with its engine."""
+    return _projects(known, islice(_folders(place, DEPTH), MOST))
 
 
 def _projects(known: Sequence[Adapter], folders: Iterable[Path]) -> Iterator[tuple[Path, str]]:
@@ -44,12 +43,7 @@ def _projects(known: Sequence[Adapter], folders: Iterable[Path]) -> Iterator[tup
             yield folder, engine
 
 
-def _above(place: Path, folder: Path, engine: str) -> str:
-    above = Path(os.path.relpath(folder, place)).as_posix()
-    return f"This folder lies in a project of {engine} ({above}): audit that for its import settings."
-
-
-def _below(place: Path, near: Sequence[tuple[Path, str]]) -> str:
+def _told(place: Path, near: Sequence[tuple[Path, str]]) -> str:
     found = [(folder.relative_to(place).as_posix(), engine) for folder, engine in near]
     engines = {engine for _, engine in found}
     # Said by name where there are several, in signs that every language has.

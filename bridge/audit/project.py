@@ -12,7 +12,7 @@ from packaging.version import Version
 
 from bridge.advisors import advice
 from bridge.api import Adapter, Kind, ProjectSupport, TextureAsset, hidden, walk
-from bridge.audit.nearby import projects_near
+from bridge.audit.nearby import projects_below
 from bridge.audit.results import Issue
 from bridge.core.errors import UserError
 from bridge.core.versions import Choice, lowest
@@ -40,6 +40,8 @@ class Project(Struct, frozen=True):
     """What people should know about the choice of the adapter."""
     planned: Mapping[str, Mapping[str, Any]] = {}
     """Options that count as set already, by file."""
+    part: str = ""
+    """The folder or file below `root`, with `/`, that is told of and mended alone; empty for all."""
 
     @property
     def engine(self) -> str:
@@ -56,6 +58,10 @@ class Project(Struct, frozen=True):
         # An adapter is a plugin, as below.
         except Exception as error:
             raise UserError(f"{self.engine}: its adapter can't list the textures ({error!r}).") from error
+
+    def covers(self, file: str) -> bool:
+        """Whether `file`, below the root, is told of."""
+        return not self.part or file == self.part or file.startswith(f"{self.part}/")
 
     def uses(self) -> Mapping[str, Sequence[Kind]]:
         """What materials and scenes use textures as, by file."""
@@ -74,8 +80,6 @@ def options_for(
 
 def find(registry: Registry, root: Path) -> Project:
     """The project in `root`. Raises UserError where that is no folder."""
-    if root.is_file():
-        raise UserError(f"{root} is a file: name the folder that it lies in, {root.parent}.")
     if not root.is_dir():
         raise UserError(f"{root} is no folder: name the folder of a project.")
     notice = ""
@@ -99,7 +103,7 @@ def find(registry: Registry, root: Path) -> Project:
             continue
         version = choice.adapter.scheme.parse(text)
         return Project(root, choice.adapter, version, choice.adapter.project, text, choice.notice or "")
-    return Project(root, notice=notice or projects_near(registry.adapters, root))
+    return Project(root, notice=notice or projects_below(registry.adapters, root))
 
 
 def _served(registry: Registry, engine: str) -> str:

@@ -26,6 +26,7 @@ def pieces(report: Report, locale: str) -> Iterator[str]:
     head = {
         "popbridge_audit": VERSION,
         "project": report.name,
+        "part": report.part or None,
         "engine": report.engine or None,
         "notice": in_a_row(notices(report, locale)) or None,
         "textures": report.textures,

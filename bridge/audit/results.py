@@ -117,6 +117,8 @@ class Report(Struct, kw_only=True):
     root: str
     engine: str
     """With its version; empty for none."""
+    part: str = ""
+    """The folder or file below `root` that it tells of alone; empty for all."""
     notices: list[str] = field(default_factory=list)
     """What is odd about the project, a sentence each, in English."""
     passed_over: list[str] = field(default_factory=list)

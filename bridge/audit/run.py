@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from accel.workload import Limits, Workload
 from bridge.advisors.import_known import Taken
 from bridge.api import Kind, TextureAsset
-from bridge.audit import pictures
+from bridge.audit import parts, pictures
 from bridge.audit.alike import groups
 from bridge.audit.cache import Cache
 from bridge.audit.examine import Examiner, Question, Workers
@@ -69,7 +69,11 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
         name=project.root.resolve().name,
         root=str(project.root),
         engine=project.engine,
-        notices=[project.notice] if project.notice else [],
+        part=project.part,
+        notices=[
+            *([project.notice] if project.notice else []),
+            *parts.notices(project, (asset.file for asset in assets)),
+        ],
         passed_over=passed_over(Path(), agreed),
     )
     judging = Judging(project, report, agreed.textures.max_size or plan.max_size)
@@ -133,8 +137,12 @@ async def _asked(
     project: Project, plan: Plan, report: Report, assets: Sequence[TextureAsset]
 ) -> Iterator[Question]:
     """What is asked about each texture; what can't be listed has its row in the report instead."""
-    report.rows += [row for asset in assets if (row := unlisted(project, asset))]
-    gone = {row.file for row in report.rows}
+    shut = [row for asset in assets if (row := unlisted(project, asset))]
+    # One that the part lies in hides what there is.
+    report.rows += [
+        row for row in shut if project.covers(row.file) or project.part.startswith(f"{row.file}/")
+    ]
+    gone = {row.file for row in shut}
     there = [asset for asset in assets if asset.file not in gone]
     uses = await asyncio.to_thread(_uses, project, report)
     return questions(project, there, uses, plan.use_names)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from importlib import metadata
 from itertools import chain
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from bridge.audit.alike import WORDS
 from bridge.audit.baseline import fingerprint
 from bridge.audit.plain import change_text, plain
 from bridge.audit.report_json import array
 from bridge.audit.results import Group, Issue, Report, Row
+from bridge.audit.sarif_notices import invocation
+from bridge.audit.sarif_places import above as folder_of
+from bridge.audit.sarif_places import location
 from bridge.audit.texts import bytes_text, explain, say, sentence
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -34,12 +34,13 @@ def pieces(report: Report, locale: str) -> Iterator[str]:
     Paths are relative to the repository that the project lies in, as code review names files, else to the
     project's root: the same on every machine.
     """
-    above = _above(report.root)
+    above = folder_of(report.root)
     rules = _rules(report, locale)
     index = {rule["id"]: at for at, rule in enumerate(rules)}
     driver = {"name": "PopBridge", "semanticVersion": metadata.version("popbridge"), "rules": rules}
     run = {
         "tool": {"driver": driver},
+        "invocations": [invocation(report, above, index, locale)],
         "language": "zh-CN" if locale.lower().startswith("zh") else "en-US",
         "columnKind": "utf16CodeUnits",
         "originalUriBaseIds": {
@@ -47,27 +48,17 @@ def pieces(report: Report, locale: str) -> Iterator[str]:
                 "description": {"text": "The repository's folder; the project's where there is none."}
             }
         },
-        "properties": {"engine": report.engine, "textures": report.textures},
+        "properties": {
+            "engine": report.engine,
+            **({"part": report.part} if report.part else {}),
+            "textures": report.textures,
+        },
     }
     groups = (_duplicate(group, above, locale) for group in report.groups)
     results = chain(_results(report, above, locale), groups)
     yield f'{{\n "$schema": "{SCHEMA}",\n "version": "2.1.0",\n "runs": [{json.dumps(run, indent=1)[:-2]}'
     yield from array("results", ({**result, "ruleIndex": index[result["ruleId"]]} for result in results))
     yield "\n}]\n}\n"
-
-
-def _above(root: str) -> str:
-    """Where the project lies below the folder that is under version control; empty where that is itself."""
-    place = Path(root).resolve()
-    for folder in (place, *place.parents):
-        if os.path.exists(folder / ".git"):
-            return "" if folder == place else f"{place.relative_to(folder).as_posix()}/"
-    return ""
-
-
-def uri(file: str) -> str:
-    """A relative path as a relative URI (RFC 3986): the file's own bytes, percent-encoded."""
-    return quote(os.fsencode(file))
 
 
 def _rules(report: Report, locale: str) -> list[dict[str, Any]]:
@@ -85,9 +76,11 @@ def _rules(report: Report, locale: str) -> list[dict[str, Any]]:
 
 def _rule(code: str, severity: str, locale: str) -> dict[str, Any]:
     told = explain(code, locale) or code.replace("_", " ")
+    # Of one word it would be the id once more, which validators complain of.
+    name = {"name": "".join(word.capitalize() for word in code.split("_"))} if "_" in code else {}
     return {
         "id": code,
-        "name": "".join(word.capitalize() for word in code.split("_")),
+        **name,
         "shortDescription": {"text": code.replace("_", " ")},
         "fullDescription": {"text": told},
         "help": {"text": told},
@@ -102,7 +95,7 @@ def _results(report: Report, above: str, locale: str) -> Iterator[dict[str, Any]
                 "ruleId": issue.code,
                 "level": LEVELS[issue.severity],
                 "message": {"text": _message(row, issue, locale)},
-                "locations": [_location(above + row.file)],
+                "locations": [location(above + row.file)],
                 "partialFingerprints": {FINGERPRINT: fingerprint(row, issue)},
             }
 
@@ -125,9 +118,9 @@ def _duplicate(group: Group, above: str, locale: str) -> dict[str, Any]:
         "ruleId": DUPLICATE,
         "level": "note",
         "message": {"text": message},
-        "locations": [_location(above + group.files[0])],
+        "locations": [location(above + group.files[0])],
         "relatedLocations": [
-            {"id": at, **_location(above + file)} for at, file in enumerate(group.files[1:RELATED], 1)
+            {"id": at, **location(above + file)} for at, file in enumerate(group.files[1:RELATED], 1)
         ],
         "partialFingerprints": {FINGERPRINT: _of_group(group)},
     }
@@ -137,13 +130,3 @@ def _of_group(group: Group) -> str:
     import hashlib
 
     return hashlib.sha256(json.dumps([group.how, list(group.files)]).encode()).hexdigest()
-
-
-def _location(file: str) -> dict[str, Any]:
-    # Code review wants a line even where there are none.
-    return {
-        "physicalLocation": {
-            "artifactLocation": {"uri": uri(file), "uriBaseId": "%SRCROOT%"},
-            "region": {"startLine": 1},
-        }
-    }

@@ -11,9 +11,17 @@ from bridge.core.texts import is_chinese
 
 def notices(report: Report, locale: str) -> list[str]:
     """What is odd about the project, and what of its `popbridge.toml` is passed over: a sentence each."""
-    if not is_chinese(locale):
-        return [*report.notices, *report.passed_over]
-    return [*map(in_chinese, report.notices), *map(PHRASES.in_chinese, report.passed_over)]
+    return [*oddities(report, locale), *passed_over(report, locale)]
+
+
+def oddities(report: Report, locale: str) -> list[str]:
+    """What is odd about the project."""
+    return [in_chinese(said) if is_chinese(locale) else said for said in report.notices]
+
+
+def passed_over(report: Report, locale: str) -> list[str]:
+    """What of its `popbridge.toml` is passed over, and why."""
+    return [PHRASES.in_chinese(said) if is_chinese(locale) else said for said in report.passed_over]
 
 
 def summary(report: Report, locale: str) -> list[str]:

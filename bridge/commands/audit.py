@@ -39,6 +39,7 @@ EXAMPLES = """\b
 Examples:
   popbridge audit game
   popbridge audit game --html audit.html
+  popbridge audit game/Assets/Textures --fix
   popbridge audit game --fix
   popbridge audit game --baseline audit-baseline.json --update-baseline
   popbridge audit game --sarif - --baseline audit-baseline.json
@@ -87,9 +88,9 @@ def audit(
     update_baseline: bool, severity: str, fail_on: str, no_names: bool, no_cache: bool, limit: int,
     locale: str, workers: int | None,
 ) -> int:  # fmt: skip
-    """Audits all textures of PROJECT; exit code 1 if one of them could be better."""
+    """Audits all textures of PROJECT, or of a folder or file in one; exit code 1 if one could be better."""
     from bridge import host, projectfile
-    from bridge.audit import project as projects
+    from bridge.audit import parts
     from bridge.audit.fix import check_nameable
     from bridge.audit.results import SEVERITIES
 
@@ -98,15 +99,16 @@ def audit(
     outputs = {"html": html, "json": json, "sarif": sarif}
     _check(folder, outputs, baseline, update_baseline)
     registry = host.load()
-    project = projects.find(registry, Path(folder))
+    project = parts.named(registry, folder)
     if mend and project.support is not None:
-        check_nameable(Path(folder))
-    agreed = projectfile.read(Path(folder))
-    known = _known(baseline, update_baseline)
+        check_nameable(project.root)
+    agreed = projectfile.read(project.root)
+    known, others = _known(baseline, project, update=update_baseline)
     plan = _plan(registry, workers, names=not no_names, cache=not no_cache, pictures=html is not None)
     with _stoppable(plan, locale) as opened:
         report = _examined(project, plan, registry, agreed, known, opened, mend=mend)
-    failures = _settle(project, report, plan, baseline, locale, mend=mend, update=update_baseline)
+    accepted = (baseline, others) if baseline is not None and update_baseline else None
+    failures = _settle(project, report, plan, accepted, locale, mend=mend)
     report.shown = _ranked(report.rows, severity)
     failures += _tell(report, outputs, locale, limit)
     if failures:
@@ -151,10 +153,13 @@ def _is_image(file: Path) -> bool:
         return False
 
 
-def _known(baseline: str | None, update: bool) -> set[Entry]:
-    from bridge.audit.baseline import read
+def _known(baseline: str | None, project: Project, *, update: bool) -> tuple[set[Entry], set[Entry]]:
+    """What the baseline accepts, and what of that stays where it is written anew."""
+    from bridge.audit.baseline import read, read_others
 
-    return set() if baseline is None or update else read(Path(baseline))
+    if baseline is None:
+        return set(), set()
+    return (set(), read_others(Path(baseline), project)) if update else (read(Path(baseline)), set())
 
 
 def _plan(registry: Registry, workers: int | None, *, names: bool, cache: bool, pictures: bool) -> Plan:
@@ -264,13 +269,13 @@ def _settle(
     project: Project,
     report: Report,
     plan: Plan,
-    baseline: str | None,
+    accepted: tuple[str, set[Entry]] | None,
     locale: str,
     *,
     mend: bool,
-    update: bool,
 ) -> list[str]:
-    """Mends what is to be, and accepts all else; gives what couldn't be written."""
+    """Mends what is to be, and accepts all else in this baseline beside what stays there; gives what couldn't
+    be written."""
     from bridge.audit import baseline as baselines
     from bridge.audit.fix import NO_SETTINGS, fix
     from bridge.audit.run import keep_mended
@@ -287,8 +292,9 @@ def _settle(
                 raise _stopped(say("stopped", locale, receipt=report.receipt)) from None
             raise
         keep_mended(project, plan, report)
-    if update and baseline is not None:
-        if failures := _written(baseline, [baselines.text(report.rows)]):
+    if accepted is not None:
+        file, others = accepted
+        if failures := _written(file, [baselines.text(report.rows, others)]):
             return failures
         baselines.accept(report, baselines.entries(report.rows), project)
     return []

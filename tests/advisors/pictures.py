@@ -52,6 +52,11 @@ def grey(size: int = 128) -> Pixels:
     return np.round((h - h.min()) / np.ptp(h) * 255).astype(np.uint8)[..., None]
 
 
+def mask(size: int = 128) -> Pixels:
+    """Black and white, with hard edges."""
+    return np.where(grey(size) > 127, 255, 0).astype(np.uint8)
+
+
 def packed(order: str, size: int = 128) -> Pixels:
     """Occlusion, roughness and metal in the order of `order`, which has their letters."""
     h = (heights(size) - heights(size).min()) / np.ptp(heights(size))

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
+import pyvips
 
-from bridge.advisors.channels import channel_order, order_by_pixels
+from accel.image.inspecting import examine
+from accel.image.inspection import Channel
+from accel.workload import Input, Limits
+from bridge.advisors.channels import bend, bent, channel_order, order_by_pixels
 from tests.advisors import pictures
 from tests.advisors.examinations import inspected
 from tests.advisors.pictures import Pixels
@@ -75,3 +80,54 @@ def test_a_thing_without_metal_or_of_one_roughness_is_what_its_name_says(
 def test_channels_that_the_file_doesnt_have_mean_nothing(tmp_path: Path) -> None:
     image = inspected(tmp_path, "a_MaskMap.png", pictures.noise(3))
     assert channel_order(image, "a_MaskMap.png") == {"r": "metallic", "g": "occlusion", "b": "mask"}
+
+
+BLACK = pictures.flat((0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("pixels", "expected"),
+    [
+        (pictures.mask(), False),
+        (np.repeat(pictures.mask(), 3, axis=2), False),
+        (np.dstack([BLACK, pictures.grey()]), False),
+        (pictures.flat((0, 255, 255)), False),
+        (np.dstack([pictures.mask(), BLACK[..., :1], pictures.grey()]), True),
+        (pictures.grey(), True),
+        (pictures.flat((250,)), True),
+        (pictures.flat((5, 0, 0)), True),
+    ],
+)
+def test_only_values_between_0_and_1_mean_another_thing_as_srgb(
+    tmp_path: Path, pixels: Pixels, expected: bool
+) -> None:
+    assert bent(inspected(tmp_path, "a.png", pixels)) == expected
+
+
+def test_only_the_channels_that_are_asked_about_count(tmp_path: Path) -> None:
+    image = inspected(tmp_path, "a.png", np.dstack([pictures.mask(), BLACK[..., :1], pictures.grey()]))
+    assert not bent(image, "rg")
+    assert bent(image, "rb")
+
+
+@pytest.mark.parametrize("quality", [75, 90])
+def test_the_noise_of_a_jpeg_is_no_value_between_0_and_1(tmp_path: Path, quality: int) -> None:
+    path = pictures.save(tmp_path / "a.png", pictures.mask(256))
+    pyvips.Image.new_from_file(str(path)).jpegsave(str(tmp_path / "a.jpg"), Q=quality)
+    image = examine(Input("a.jpg", str(tmp_path / "a.jpg")), 0, Limits()).value
+    assert bend(image.statistics[0]) > 0, "there is noise"
+    assert not bent(image)
+
+
+def test_the_bend_is_within_a_third_what_decoding_takes_away() -> None:
+    for value in range(1, 255):
+        stored = value / 255
+        decoded = stored / 12.92 if stored <= 0.04045 else ((stored + 0.055) / 1.055) ** 2.4
+        told = bend(Channel("l", stored, stored, stored, 0.0))
+        assert 3 / 4 <= told / (stored - decoded) <= 4 / 3
+
+
+def test_floats_beyond_1_are_certainly_no_mask(tmp_path: Path) -> None:
+    image = inspected(tmp_path, "a.png", pictures.grey())
+    bright = msgspec.structs.replace(image, statistics=[Channel("l", 0.0, 8.0, 1.0, 1.0)])
+    assert bent(bright)

@@ -159,6 +159,14 @@ class TestData:
             color_space="linear", channels={"r": "occlusion", "g": "roughness", "b": "metallic"}
         )
 
+    def test_masks_that_srgb_leaves_as_they_are_are_left_alone(self, found: Any) -> None:
+        assert "data_as_srgb" not in found("rock_ao.png", pictures.mask(), "ao")
+        shape = pictures.mask()
+        colors = np.dstack([shape, 255 - shape, np.zeros_like(shape), pictures.grey()])
+        assert "data_as_srgb" not in found("wood_mask.png", colors, "packed")
+        colors[..., 2:3] = pictures.grey()
+        assert "data_as_srgb" in found("wood_mask.png", colors, "packed")
+
     def test_a_name_that_the_model_agrees_with_is_enough_for_grey_texels(self, tmp_path: Path) -> None:
         examination = examined(tmp_path, "rock_roughness.png", pictures.grey(), "height", 0.5)
         unsure = classified(None)

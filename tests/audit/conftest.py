@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from accel.workload import Limits
 from bridge import host
-from bridge.audit.project import find
+from bridge.audit.parts import named
 from bridge.audit.results import Report
 from bridge.audit.run import Plan, Told, audit
 from bridge.projectfile import read
@@ -51,13 +51,16 @@ def put(root: Path, file: str, text: str = "albedo", version: str = "4.6") -> Pa
 
 @pytest.fixture
 def run(registry: host.Registry, tmp_path: Path) -> Callable[..., object]:
-    """Audits a folder with one worker and a cache of the test's own."""
+    """Audits a project, or a part of one, with one worker and a cache of the test's own."""
 
     async def run(
-        root: Path, told: Told | None = None, planned: Mapping[str, Mapping[str, Any]] = {}, **changed: object
+        place: Path,
+        told: Told | None = None,
+        planned: Mapping[str, Mapping[str, Any]] = {},
+        **changed: object,
     ) -> Report:
-        project = replace(find(registry, root), planned=planned)
+        project = replace(named(registry, str(place)), planned=planned)
         plan = {"workers": 1, "limits": Limits(), "cache": tmp_path / "cache", "deadline_s": 20.0, **changed}
-        return await audit(project, Plan(**plan), registry, told or Told(), read(root))  # type: ignore[arg-type]
+        return await audit(project, Plan(**plan), registry, told or Told(), read(project.root))  # type: ignore[arg-type]
 
     return run

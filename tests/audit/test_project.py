@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bridge import host
-from bridge.audit.nearby import projects_near
+from bridge.audit.nearby import projects_below
 from bridge.audit.project import find
 from bridge.audit.reasons import in_chinese
 from bridge.audit.summary import notices
@@ -68,19 +68,17 @@ def test_a_version_that_nothing_serves_names_those_that_are_served(
     [
         (".", "There are projects of godot in it (games/one, games/two): audit each"),
         ("games", "There are projects of godot in it (one, two): audit each"),
-        ("games/one/art/rocks", "lies in a project of godot (../..): audit that"),
         ("games/one", ""),
         ("other", ""),
     ],
 )
-def test_a_folder_above_or_below_a_project_says_where_that_is(
+def test_a_folder_above_a_project_says_where_that_is(
     tmp_path: Path, registry: host.Registry, asked: str, says: str
 ) -> None:
     for folder in ("games/one", "games/two", "other/.hidden", "a/b/c"):
         (tmp_path / folder).mkdir(parents=True)
         if folder != "a/b/c":
             (tmp_path / folder / "project.godot").write_text("config_version=5\n", encoding="utf-8")
-    (tmp_path / "games/one/art/rocks").mkdir(parents=True)
     found = find(registry, tmp_path / asked)
     assert says in found.notice and bool(says) == bool(found.notice) and str(tmp_path) not in found.notice
 
@@ -98,7 +96,7 @@ def test_projects_in_a_folder_are_told_by_their_own_engines_and_how_many_there_a
 ) -> None:
     for folder in folders:
         (tmp_path / folder).mkdir()
-    told = projects_near([Acme("godot"), Acme("acme")], tmp_path)  # type: ignore[list-item]
+    told = projects_below([Acme("godot"), Acme("acme")], tmp_path)  # type: ignore[list-item]
     assert says in told
     chinese = in_chinese(told)
     assert "请" in chinese and " and " not in chinese and "project" not in chinese
@@ -117,7 +115,7 @@ class Acme:
 
 @pytest.mark.parametrize(
     ("config", "asked"),
-    [("config_version=3\n", "."), ("config_version=5\n", "art"), ("config_version=5\n", "..")],
+    [("config_version=3\n", "."), ("config_version=5\n", "..")],
 )
 def test_what_is_told_of_a_project_is_told_in_chinese(
     tmp_path: Path, registry: host.Registry, config: str, asked: str
@@ -131,13 +129,6 @@ def test_what_is_told_of_a_project_is_told_in_chinese(
 def test_what_is_no_folder_is_no_project(tmp_path: Path, registry: host.Registry) -> None:
     with pytest.raises(UserError, match="is no folder"):
         find(registry, tmp_path / "gone")
-
-
-def test_whoever_names_the_projects_file_is_told_its_folder(tmp_path: Path, registry: host.Registry) -> None:
-    (tmp_path / "project.godot").touch()
-    with pytest.raises(UserError, match="is a file: name the folder that it lies in, ") as raised:
-        find(registry, tmp_path / "project.godot")
-    assert str(raised.value).endswith(f"{tmp_path}.")
 
 
 async def test_an_adapter_that_cannot_tell_uses_costs_a_notice(

@@ -305,12 +305,57 @@ def test_sarif_has_what_its_schema_requires(report: Report) -> None:
     rules = [rule["id"] for rule in driver["rules"]]
     assert driver["name"] and rules == sorted(set(rules))
     assert all(rule["help"]["text"] and rule["shortDescription"]["text"] for rule in driver["rules"])
+    assert not any(rule.get("name", "").lower() == rule["id"] for rule in driver["rules"])
     for result in run["results"]:
         assert rules[result["ruleIndex"]] == result["ruleId"]
         assert result["level"] in ("error", "warning", "note") and result["message"]["text"]
         assert set(result["partialFingerprints"]) == {sarif.FINGERPRINT}
     prints = [json.dumps(result["partialFingerprints"]) for result in run["results"]]
     assert len(set(prints)) == len(prints)
+
+
+@pytest.mark.parametrize(("locale", "said"), [("en", "It is passed over"), ("zh-CN", "已略过该代码")])
+def test_sarif_says_what_the_audit_was_told_and_cannot_obey(
+    report: Report, tmp_path: Path, locale: str, said: str
+) -> None:
+    (tmp_path / ".git").touch()
+    rule = AlwaysRule(folder="a", advice=[EVIL.replace(".", "")])
+    told = replace(
+        report,
+        root=str(tmp_path / "game"),
+        notices=["It is \x1bodd."],
+        passed_over=passed_over(Path(), ProjectFile(always=[rule])),
+    )
+    (invocation,) = json.loads("".join(sarif.pieces(told, locale)))["runs"][0]["invocations"]
+    assert invocation["executionSuccessful"] is True
+    (notification,) = invocation["toolConfigurationNotifications"]
+    assert said in notification["message"]["text"] and "\x1b" not in notification["message"]["text"]
+    assert notification["level"] == "warning"
+    assert uris([notification]) == ["game/popbridge.toml"]
+    odd = invocation["toolExecutionNotifications"][0]
+    assert (odd["message"]["text"], odd["level"]) == ("It is \\x1bodd.", "note")
+
+
+def test_sarif_says_which_files_could_not_be_read(report: Report) -> None:
+    report.rows.append(Row("shut", "shut", [Issue("unlisted", 2, "unlisted", {"reason": "it is shut"})]))
+    (run,) = json.loads("".join(sarif.pieces(report, "en")))["runs"]
+    (invocation,) = run["invocations"]
+    assert invocation["toolConfigurationNotifications"] == []
+    unseen = invocation["toolExecutionNotifications"]
+    assert [one["descriptor"]["id"] for one in unseen] == ["unreadable", "unsupported", "unlisted"]
+    assert [one["level"] for one in unseen] == ["warning", "note", "warning"]
+    assert uris(unseen)[1:] == ["a%20b/c%23d%25.png", "shut"]
+    for one in unseen:
+        rule = run["tool"]["driver"]["rules"][one["associatedRule"]["index"]]
+        assert rule["id"] == one["associatedRule"]["id"] == one["descriptor"]["id"]
+    report.shown = []
+    (run,) = json.loads("".join(sarif.pieces(report, "en")))["runs"]
+    assert run["invocations"][0]["toolExecutionNotifications"] == []
+
+
+def uris(told: list[dict[str, Any]]) -> list[str]:
+    places = [place["physicalLocation"] for one in told for place in one["locations"]]
+    return [place["artifactLocation"]["uri"] for place in places]
 
 
 @pytest.mark.parametrize(("locale", "language"), [("en", "en-US"), ("zh-CN", "zh-CN"), ("de", "en-US")])

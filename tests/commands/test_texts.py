@@ -24,7 +24,7 @@ from accel.models.manifest import Url
 from accel.models.store import MISSING, ModelStore, again
 from bridge.advisors.project_texts import PHRASES
 from bridge.api import Setting, hookimpl
-from bridge.audit import baseline, files, fix
+from bridge.audit import baseline, files, fix, parts
 from bridge.audit import project as projects
 from bridge.commands.language import explained
 from bridge.commands.texts import (
@@ -303,7 +303,8 @@ def mistakes(folder: Path) -> Iterator[Callable[[], object]]:
     yield lambda: open_database(folder / "file" / "below.db")
     yield lambda: open_readonly(folder / "damaged.db")
     yield lambda: fix._refuse_changed(NEW, OLD, {}, partly=False)
-    yield lambda: projects.find(Registry(), folder / "file")
+    yield lambda: parts.named(Registry(), str(folder / "file"))
+    yield lambda: parts.named(Registry(), "res://art")
     yield lambda: projects.find(Registry(), folder / "none")
     yield lambda: files.check_writable(str(folder / "none" / "report.html"))
     yield lambda: files.write(str(folder / "file" / "report.html"), [""])

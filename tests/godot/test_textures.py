@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 from bridge.api import Adapter, TextureIntent
-from bridge.core import textures
 from bridge_godot.adapter import Godot3, Godot4
+from tests.plugins.intents import intents
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "godot3": {
@@ -36,23 +36,6 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 ADAPTERS = [(Godot3(), Version("3.6")), (Godot4(), Version("4.2")), (Godot4(), Version("4.6.3"))]
 both = pytest.mark.parametrize(("adapter", "version"), ADAPTERS, ids=["3.6", "4.2", "4.6"])
 
-
-def _choices(annotation: Any) -> st.SearchStrategy[Any]:
-    return st.none() | st.sampled_from(annotation.__args__)
-
-
-intents = st.builds(
-    TextureIntent,
-    kind=_choices(textures.Kind),
-    color_space=_choices(textures.ColorSpace),
-    normal_convention=_choices(textures.NormalConvention),
-    compression=_choices(textures.Compression),
-    mipmaps=st.none() | st.booleans(),
-    alpha=_choices(textures.AlphaUse),
-    max_size=st.none() | st.integers(-1, 16384),
-    wrap=_choices(textures.Wrap),
-    channels=st.none() | st.just({"r": "occlusion"}),
-)
 
 _values = st.booleans() | st.integers(-1, 5) | st.none() | st.just("") | st.just([1]) | st.floats()
 

@@ -105,13 +105,16 @@ def renamed(project: Path, old: str, new: str, **replaced: str) -> None:
 def test_metalness_with_smoothness_is_left_as_unitys_own_shaders_take_it(tmp_path: Path) -> None:
     project = game(tmp_path / "game", only=["materials/metal_orm.png"])
     packed = np.zeros((256, 256, 4))
-    packed[:128, :, 0] = 1
+    packed[:128, :, 0] = 0.6
     packed[..., 3] = np.random.default_rng(1).uniform(0.2, 0.8, (256, 256))
     save(packed, project / "Assets/materials/metal_orm.png")
     renamed(project, "materials/metal_orm.png", "rock_MetallicSmoothness.png")
     assert "data_as_srgb" not in codes(report(project, tmp_path))
     renamed(project, "rock_MetallicSmoothness.png", "rock_mask.png")
     assert "data_as_srgb" in codes(report(project, tmp_path))
+    packed[:128, :, 0] = 1
+    save(packed, project / "Assets/rock_mask.png")
+    assert "data_as_srgb" not in codes(report(project, tmp_path)), "sRGB leaves 0 and 1 as they are"
 
 
 def test_where_colours_are_computed_as_they_are_stored_nothing_is_said_of_that(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 from bridge.api import Adapter, TextureIntent, UserError
-from bridge.core import textures
 from bridge_unity import importers
 from bridge_unity.adapter import Unity2021, Unity2022
 from bridge_unity.assets import options
 from bridge_unity.metafile import MetaFile
+from tests.plugins.intents import intents
 from tests.unity.projects import meta
 
 ADAPTERS = [
@@ -26,25 +26,6 @@ DEFAULTS = options(MetaFile(meta(overridden=["Android"])))
 DEFAULT = "DefaultTexturePlatform"
 PLAIN, GREEN_INVERTED = 0x03_02_01_00, 0x03_02_05_00
 """Swizzles: as the file has it, and with green turned over."""
-
-
-def _choices(annotation: Any) -> st.SearchStrategy[Any]:
-    return st.none() | st.sampled_from(annotation.__args__)
-
-
-intents = st.builds(
-    TextureIntent,
-    kind=_choices(textures.Kind),
-    color_space=_choices(textures.ColorSpace),
-    normal_convention=_choices(textures.NormalConvention),
-    compression=_choices(textures.Compression),
-    mipmaps=st.none() | st.booleans(),
-    alpha=_choices(textures.AlphaUse),
-    max_size=st.none() | st.integers(-1, 20000) | st.sampled_from([32, 2048, 16384]),
-    wrap=_choices(textures.Wrap),
-    filter=_choices(textures.Filter),
-    channels=st.none() | st.just({"r": "occlusion"}),
-)
 
 
 def _values(name: str) -> st.SearchStrategy[Any]:

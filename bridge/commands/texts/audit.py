@@ -9,7 +9,8 @@ IS_IMAGE = Text(
 )
 
 PATTERNS = (
-    (r"(.+) is a file: name the folder that it lies in, (.+)\.", "{0} 是文件：请指定它所在的文件夹 {1}。"),
+    (r"(.+) is no texture of a project, or passed over: name one, or the folder that it lies in, (.+)\.",
+     "{0} 不是项目中的贴图，或被略过：请指定一张贴图，或它所在的文件夹 {1}。"),
     (r"(.+) is no folder: name the folder of a project\.", "{0} 不是文件夹：请指定项目的文件夹。"),
     # Reports.
     (r"(.+) can't be written: there is no folder (.+)\.", "无法写入 {0}：没有文件夹 {1}。"),

@@ -1,0 +1,132 @@
+"""What whoever audits has named: a project, or a part of one, judged by the whole and told by itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from bridge.audit.project import Project, find
+from bridge.core.errors import UserError
+
+if TYPE_CHECKING:
+    from bridge.host import Registry
+
+ONLY = "Of the project only this part is reported: {part}."
+NOTHING = "No texture lies in it, or all are passed over."
+
+
+def named(registry: Registry, text: str) -> Project:
+    """The project in the folder that `text` names, or around what it names, which is a part of it then.
+
+    A folder of no project is audited by its files alone. `text` may also be an engine's own path (`res://art`)
+    in the project around the current folder. Raises UserError where there is no such folder or texture.
+    """
+    place = _place(registry, text)
+    if not place.is_file():
+        around = _around(registry, place) if place.is_dir() else None
+        return (
+            find(registry, place) if around is None or around == place.resolve() else _part(registry, place)
+        )
+    found = _part(registry, place)
+    if found.support is None:
+        raise _no_texture(place)
+    return found
+
+
+def notices(project: Project, files: Iterable[str]) -> list[str]:
+    """What to say of the part that is audited, by all textures that are looked at.
+
+    Raises UserError where it is a file that is none of them.
+    """
+    if not project.part:
+        return []
+    told = ONLY.format(part=project.part)
+    if any(map(project.covers, files)):
+        return [told]
+    if (project.root / project.part).is_file():
+        raise _no_texture(project.root / project.part)
+    return [told, NOTHING]
+
+
+def _no_texture(file: Path) -> UserError:
+    return UserError(
+        f"{file} is no texture of a project, or passed over: name one, or the folder that it lies in, "
+        f"{file.parent}."
+    )
+
+
+def _part(registry: Registry, place: Path) -> Project:
+    """The project around `place`; the files alone where that is none, or one that nothing serves."""
+    # A link is the texture that it is called, but a folder is where it lies.
+    place = place.parent.resolve() / place.name if place.is_file() else place.resolve()
+    around = _around(registry, place.parent)
+    if around is None:
+        return Project(place)
+    project = find(registry, around)
+    if project.support is None:
+        return Project(place, notice=project.notice)
+    return replace(project, part=_spelled(around, place.relative_to(around)))
+
+
+def _around(registry: Registry, place: Path) -> Path | None:
+    """The nearest folder from `place` upwards that is a project. Raises UserError for one that is broken."""
+    place = place.resolve()
+    return next((folder for folder in (place, *place.parents) if _is_project(registry, folder)), None)
+
+
+def _is_project(registry: Registry, folder: Path) -> bool:
+    for adapter in registry.adapters:
+        try:
+            if adapter.project is not None and adapter.project.project_version(folder) is not None:
+                return True
+        except UserError:
+            raise
+        # An adapter is a plugin: one that fails is no reason not to ask the others.
+        except Exception:
+            continue
+    return False
+
+
+def _place(registry: Registry, text: str) -> Path:
+    _, scheme, below = text.partition("://")
+    if not scheme or os.path.exists(text):
+        return Path(text)
+    around = _around(registry, Path())
+    if around is None or not _names(find(registry, around), text.removesuffix(below)):
+        raise UserError(f"{text} is no folder: name the folder of a project.")
+    return around / below
+
+
+def _names(project: Project, root: str) -> bool:
+    """Whether the engine calls the project's root so, by what it calls one of the textures."""
+    first = next(project.textures(), None)
+    return first is not None and first.path == root + first.file
+
+
+def _spelled(root: Path, place: Path) -> str:
+    """`place` with `/`, as its folders list it: Windows and macOS find it by other letters, too."""
+    found = root
+    for name in place.parts:
+        found /= _listed(found, name)
+    return found.relative_to(root).as_posix()
+
+
+def _listed(folder: Path, name: str) -> str:
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return name
+    if name in names:
+        return name
+    return next((one for one in names if _is_same(folder / one, folder / name)), name)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False

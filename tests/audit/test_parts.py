@@ -1,0 +1,207 @@
+"""A part of a project that is audited: judged by the whole, told by itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge import host
+from bridge.api import TextureAsset
+from bridge.audit import baseline
+from bridge.audit.examine import Examiner
+from bridge.audit.parts import named
+from bridge.audit.reasons import in_chinese
+from bridge.audit.summary import notices
+from bridge.core.errors import UserError
+from tests.audit.conftest import put
+from tests.audit.test_baseline import report, row
+from tests.unity.projects import game as unity_game
+
+
+@pytest.fixture
+def game(project: Callable[..., Path]) -> Path:
+    root = project()
+    for file in ("art/rock.png", "art/old/moss.png", "artful/leaf.png", "icon.png"):
+        put(root, file, f"broken {file}")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("asked", "part", "files"),
+    [
+        ("", "", {"art/rock.png", "art/old/moss.png", "artful/leaf.png", "icon.png"}),
+        ("art", "art", {"art/rock.png", "art/old/moss.png"}),
+        ("artful/../art/old/", "art/old", {"art/old/moss.png"}),
+        ("icon.png", "icon.png", {"icon.png"}),
+    ],
+)
+async def test_only_what_lies_in_it_is_told(
+    game: Path, registry: host.Registry, run: Any, asked: str, part: str, files: set[str]
+) -> None:
+    found = named(registry, f"{game}/{asked}")
+    assert (found.engine, found.part, found.root.resolve()) == ("godot 4.6", part, game.resolve())
+    told = await run(f"{game}/{asked}")
+    assert {row.file for row in told.rows} == files and told.textures == len(files)
+    assert (told.part, told.name) == (part, "game")
+
+
+def test_projects_of_unity_have_parts_too(tmp_path: Path, registry: host.Registry) -> None:
+    root = unity_game(tmp_path / "game", only=["materials/rock_roughness.png"])
+    for part in ("Assets/materials", "Assets/materials/rock_roughness.png"):
+        found = named(registry, str(root / part))
+        assert (found.engine.split()[0], found.part) == ("unity", part)
+
+
+async def test_it_is_told_in_one_line_that_it_is_a_part(game: Path, run: Any) -> None:
+    told = await run(game / "art")
+    assert notices(told, "en") == ["Of the project only this part is reported: art."]
+    assert notices(told, "zh-CN") == ["仅报告项目的这一部分：art。"]
+    assert notices(await run(game), "en") == []
+
+
+@pytest.mark.parametrize("ignored", ["popbridge.toml", "art/.gdignore"])
+async def test_a_part_that_is_passed_over_says_so(game: Path, run: Any, ignored: str) -> None:
+    (game / ignored).write_text('[textures]\nignore = ["art/"]\n', encoding="utf-8")
+    told = await run(game / "art")
+    assert told.textures == 0 and told.notices[1:] == ["No texture lies in it, or all are passed over."]
+    assert in_chinese(told.notices[1]) == "其中没有贴图，或都被略过。"
+
+
+async def test_the_whole_project_is_asked_about_and_known_to_the_next_run(
+    game: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    real = Examiner._digest
+    monkeypatch.setattr(Examiner, "_digest", lambda self, q: asked.append(q.file) or real(self, q))
+    for file in ("art/rock.png", "art/old/moss.png", "artful/leaf.png", "icon.png"):
+        (game / file).write_text(f"albedo {file}", encoding="utf-8")
+    first = await run(game / "art")
+    assert sorted(asked) == ["art/old/moss.png", "art/rock.png", "artful/leaf.png", "icon.png"]
+    assert (first.textures, first.cached, first.kinds) == (2, 0, {"albedo": 2})
+    assert ((await run(game)).cached, (await run(game / "icon.png")).cached) == (4, 1)
+
+
+async def test_a_part_is_judged_as_in_an_audit_of_the_whole(game: Path, run: Any) -> None:
+    for number in range(20):
+        put(game, f"ui/{number}.png", f"ui {number}")
+    put(game, "ui/rock.png", "albedo")
+    # So that something is said of it whatever it is.
+    (game / "ui/rock.png.import").write_text("<<<<<<< HEAD\n", encoding="utf-8")
+    (within,) = [row for row in (await run(game)).rows if row.file == "ui/rock.png"]
+    (alone,) = (await run(game / "ui/rock.png")).rows
+    assert alone == within and alone.probability < 1, "the others speak against it"
+
+
+async def test_a_folder_that_cannot_be_listed_is_told_of_what_lies_in_it(
+    game: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shut = TextureAsset("res://art", "art", problem="the folder can't be listed (it is shut)")
+    monkeypatch.setattr("bridge_godot.assets.textures", lambda project: iter([shut]))
+    for part, told in (("art/old", ["art"]), ("art", ["art"]), ("artful", [])):
+        assert [row.file for row in (await run(game / part)).rows] == told
+
+
+async def test_copies_are_told_of_the_part_alone(game: Path, run: Any) -> None:
+    for file in ("art/a.png", "art/b.png", "icon.png"):
+        put(game, file, "albedo")
+    (group,) = (await run(game / "art")).groups
+    assert group.files == ("art/a.png", "art/b.png")
+
+
+def test_an_engines_own_path_is_one_of_the_project_around_the_current_folder(
+    game: Path, registry: host.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in (game, game / "art"):
+        monkeypatch.chdir(folder)
+        assert named(registry, "res://art/old").part == "art/old"
+        assert named(registry, "res://icon.png").part == "icon.png"
+        assert named(registry, "res://").part == ""
+    for wrong in ("res://gone", "user://art", "res://../game/gone"):
+        with pytest.raises(UserError, match="is no folder"):
+            named(registry, wrong)
+
+
+def test_an_engines_own_path_outside_of_projects_is_no_folder(
+    tmp_path: Path, registry: host.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"^res://art is no folder"):
+        named(registry, "res://art")
+
+
+@pytest.mark.parametrize(
+    "file", ["game/project.godot", "game/art/rock.png.import", "game/shut/a.png", "alone.png"]
+)
+async def test_a_file_that_is_no_texture_of_a_project_is_refused(
+    game: Path, tmp_path: Path, run: Any, file: str
+) -> None:
+    (tmp_path / "alone.png").touch()
+    put(game, "shut/a.png")
+    (game / "shut/.gdignore").touch()
+    with pytest.raises(UserError, match="is no texture of a project, or passed over: name one") as raised:
+        await run(tmp_path / file)
+    assert str(raised.value).endswith(f"{(tmp_path / file).parent}.")
+
+
+def test_a_folder_in_a_project_that_nothing_serves_is_audited_as_files_and_says_so(
+    tmp_path: Path, registry: host.Registry
+) -> None:
+    (tmp_path / "project.godot").write_text("config_version=3\n", encoding="utf-8")
+    (tmp_path / "art").mkdir()
+    found = named(registry, str(tmp_path / "art"))
+    assert found.engine == found.part == "" and "godot 3.0 is served by no adapter" in found.notice
+
+
+def test_a_project_within_another_is_a_project(game: Path, registry: host.Registry) -> None:
+    (game / "sample/art").mkdir(parents=True)
+    (game / "sample/project.godot").write_text("config_version=5\n", encoding="utf-8")
+    assert named(registry, str(game / "sample")).part == ""
+    found = named(registry, str(game / "sample/art"))
+    assert (found.root, found.part) == ((game / "sample").resolve(), "art")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right on Windows")
+def test_a_link_to_a_file_is_the_texture_that_it_is_called(game: Path, registry: host.Registry) -> None:
+    (game / "art/link.png").symlink_to(game / "icon.png")
+    assert named(registry, str(game / "art/link.png")).part == "art/link.png"
+
+
+def test_it_is_called_as_its_folders_list_it(game: Path, registry: host.Registry) -> None:
+    if not (game / "ART").exists():
+        pytest.skip("other letters name other folders here")
+    assert named(registry, str(game / "ART/Rock.PNG")).part == "art/rock.png"
+
+
+class TestBaseline:
+    def test_what_is_accepted_elsewhere_stays(
+        self, game: Path, registry: host.Registry, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "b.json"
+        path.write_text(baseline.text([row("art/rock.png", "old"), row("icon.png", "x")]), encoding="utf-8")
+        art, whole = named(registry, str(game / "art")), named(registry, str(game))
+        text = baseline.text([row("art/rock.png", "new")], baseline.read_others(path, art))
+        path.write_text(text, encoding="utf-8")
+        assert {(e.file, e.code) for e in baseline.read(path)} == {("art/rock.png", "new"), ("icon.png", "x")}
+        assert baseline.read_others(path, whole) == set()
+
+    def test_one_that_isnt_there_yet_accepts_nothing_elsewhere(
+        self, game: Path, registry: host.Registry, tmp_path: Path
+    ) -> None:
+        assert baseline.read_others(tmp_path / "b.json", named(registry, str(game / "art"))) == set()
+
+    def test_one_that_is_broken_is_not_made_anew_by_a_part(
+        self, game: Path, registry: host.Registry, tmp_path: Path
+    ) -> None:
+        (tmp_path / "b.json").write_text("<<<<<<< HEAD\n" + baseline.text([]), encoding="utf-8")
+        with pytest.raises(UserError, match="is no baseline"):
+            baseline.read_others(tmp_path / "b.json", named(registry, str(game / "art")))
+
+    def test_entries_elsewhere_are_not_called_stale(self, game: Path, registry: host.Registry) -> None:
+        known = baseline.entries([row("art/gone.png", "x"), row("icon.png", "x"), row("art/rock.png", "x")])
+        found = report(row("art/rock.png", "x"))
+        baseline.accept(found, known, named(registry, str(game / "art")))
+        assert (found.rows, found.accepted, found.stale) == ([], 1, 1)

@@ -1,0 +1,100 @@
+"""`popbridge audit` of a folder or a file in a project: reports, --fix and baselines hold for that alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.audit.projects import game
+from tests.commands.shell import one_line
+from tests.unity.projects import game as unity_game
+
+ROCK, BRICK = "materials/rock_normal.png", "walls/brick_albedo.png"
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of each engine with a finding in each of two folders, drawn once."""
+    folder = tmp_path_factory.mktemp("drawn")
+    game(folder / "godot", only=[ROCK, "materials/brick_albedo.png"])
+    unity_game(folder / "unity", only=[ROCK, "materials/rock_roughness.png"])
+    (folder / "godot/walls").mkdir()
+    for path in (folder / "godot/materials").glob("brick*"):
+        path.rename(folder / "godot/walls" / path.name)
+    (folder / "unity/Assets/walls").mkdir()
+    for path in (folder / "unity/Assets/materials").glob("rock_rough*"):
+        path.rename(folder / "unity/Assets/walls" / path.name)
+    return folder
+
+
+@pytest.fixture(params=[("godot", "."), ("unity", "Assets")])
+def textures(request: pytest.FixtureRequest, drawn: Path, tmp_path: Path) -> Path:
+    """The folder of the two folders, in a project of its own."""
+    engine, below = request.param
+    return Path(shutil.copytree(drawn / engine, tmp_path / "game")) / below
+
+
+def settings(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.suffix in (".import", ".meta")}
+
+
+def test_fix_mends_the_part_alone_and_is_put_back(popbridge: Any, textures: Path) -> None:
+    before, others = settings(textures), settings(textures / "walls")
+    walls = ["audit", str(textures / "walls"), "--workers", "1"]
+    materials = ["audit", str(textures / "materials"), "--workers", "1"]
+    assert popbridge(*walls)[0] == popbridge(*materials)[0] == 1
+    code, out, err = popbridge(*materials, "--fix")
+    assert (code, err) == (0, "") and "Mended textures: 1;" in out
+    assert "Of the project only this part is reported: " in out and "walls" not in out
+    assert settings(textures / "walls") == others and settings(textures) != before
+    assert popbridge(*materials)[0] == 0 and popbridge(*walls)[0] == 1
+    assert popbridge("revert", "1")[0] == 0 and settings(textures) == before
+
+
+def test_a_baseline_of_a_part_keeps_what_was_accepted_elsewhere(
+    popbridge: Any, textures: Path, tmp_path: Path
+) -> None:
+    base = tmp_path / "b.json"
+    flags = ["--workers", "1", "--baseline", str(base)]
+    assert popbridge("audit", str(textures / "materials"), *flags, "--update-baseline")[0] == 0
+    assert popbridge("audit", str(textures), *flags)[0] == 1
+    code, out, _ = popbridge("audit", str(textures / "walls"), *flags, "--update-baseline")
+    assert code == 0 and "fit nothing" not in out
+    for place in (".", "materials", "walls"):
+        code, out, _ = popbridge("audit", str(textures / place), *flags)
+        assert code == 0 and "fit nothing" not in out
+
+
+def test_one_texture_is_audited_by_itself(popbridge: Any, textures: Path, tmp_path: Path) -> None:
+    told = tmp_path / "j"
+    file = next((textures / "walls").glob("*.png"))
+    assert popbridge("audit", str(file), "--workers", "1", "--json", str(told))[0] == 1
+    report = json.loads(told.read_text(encoding="utf-8"))
+    assert (report["project"], report["textures"]) == ("game", 1) and report["part"].endswith(file.name)
+    assert [one["file"] for one in report["files"]] == [report["part"]]
+
+
+def test_the_projects_own_file_holds_in_its_parts(popbridge: Any, textures: Path) -> None:
+    root = textures.parent if textures.name == "Assets" else textures
+    (root / "popbridge.toml").write_text('[textures]\nignore = ["walls/"]\n', encoding="utf-8")
+    code, out, _ = popbridge("audit", str(textures / "walls"), "--workers", "1")
+    assert code == 0 and "No texture lies in it, or all are passed over." in out
+    file = next((textures / "walls").glob("*.png"))
+    code, _, err = popbridge("audit", str(file), "--workers", "1")
+    assert code == 2 and one_line(err) and "is no texture of a project, or passed over" in err
+    (root / "popbridge.toml").write_text("[textures]\nmax_size = 0\n", encoding="utf-8")
+    code, _, err = popbridge("audit", str(textures / "walls"))
+    assert code == 2 and one_line(err) and "popbridge.toml" in err
+
+
+def test_an_engines_own_path_is_understood_in_the_project(
+    popbridge: Any, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(drawn / "godot/materials")
+    code, out, _ = popbridge("audit", "res://walls", "--workers", "1", "--locale", "zh-CN")
+    assert code == 1 and "仅报告项目的这一部分：walls。" in out
+    assert "walls/brick_albedo.png" in out and "rock_normal" not in out

@@ -1,0 +1,33 @@
+"""Texture intents, any there can be, for the properties that hold of every engine's adapter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from bridge.core import textures
+from bridge.core.textures import TextureIntent
+
+
+def _choices(annotation: Any) -> st.SearchStrategy[Any]:
+    return st.none() | st.sampled_from(annotation.__args__)
+
+
+_FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "kind": _choices(textures.Kind),
+    "color_space": _choices(textures.ColorSpace),
+    "normal_convention": _choices(textures.NormalConvention),
+    "compression": _choices(textures.Compression),
+    "mipmaps": st.none() | st.booleans(),
+    "alpha": _choices(textures.AlphaUse),
+    # Sizes that engines offer, and such as none does.
+    "max_size": st.none() | st.integers(-1, 20_000) | st.sampled_from([32, 2048, 16_384]),
+    "wrap": _choices(textures.Wrap),
+    "filter": _choices(textures.Filter),
+    "channels": st.none() | st.just({"r": "occlusion"}),
+}
+# A field that is added later is to be tried by all of them.
+assert _FIELDS.keys() == set(TextureIntent.__struct_fields__)
+
+intents = st.builds(TextureIntent, **_FIELDS)
