@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 from packaging.version import Version
@@ -66,7 +66,7 @@ __all__ = [
     "Context", "EditorSupport", "ErrorCode", "Event", "Field", "Filter", "Function", "GpuFormat",
     "HeadlessEditor", "ImageFacts", "Input", "InputRef", "Item", "Kind", "Limits", "NormalConvention",
     "OnCommand", "OnEvent", "OnPopup", "OnPopupClose", "Output", "OutputFile", "Params", "Platform",
-    "Popup", "PopupClose", "ProjectInfo", "ProjectSupport", "RequestError", "Result", "Resume",
+    "Popup", "PopupClose", "ProjectInfo", "ProjectSupport", "Remark", "RequestError", "Result", "Resume",
     "RunResult", "SessionView", "Setting", "Skip", "TextureAsset", "TextureIntent", "UserError",
     "Version", "VersionScheme", "Walked", "Workload", "WorkloadError", "Wrap", "batched", "hidden",
     "hookimpl", "is_merged", "read_text", "replace_file", "walk", "workload", "write_text",
@@ -142,6 +142,20 @@ class AssetChange(Struct, frozen=True):
     """`created`, `updated`, `removed` or `unchanged`."""
 
 
+class Remark(Struct, frozen=True):
+    """What only its engine's adapter can say of a texture, beside what all are judged by; nothing settles it
+    but a person."""
+
+    code: str
+    """By which reports and baselines name it; with a dot, as `acme.seams`."""
+    severity: Literal["wrong", "waste", "note"]
+    """How bad that is: it looks wrong in the game, costs memory or quality, or is so."""
+    text: str
+    """For people, as it reads after the file's name; English."""
+    zh: str = ""
+    """The same in Chinese; empty shows the English."""
+
+
 class TextureAsset(Struct, frozen=True):
     """One texture of a project, as the project's own files have it."""
 
@@ -155,6 +169,8 @@ class TextureAsset(Struct, frozen=True):
     """Why they can't be read, or why a folder can't be listed, for people; such files are left untouched."""
     broken: bool = False
     """Whether the engine itself can't read them either, as after a merge that nobody has settled."""
+    remarks: Sequence[Remark] = ()
+    """What else is to be said of it, whatever its pixels are."""
 
 
 class ProjectSupport(Protocol):

@@ -67,7 +67,7 @@ class Judging:
         self._report.cached += answer.cached
         found = answer.outcome
         if isinstance(found, Trouble):
-            row = _row(asset, [*_unknown(asset), _trouble(found)])
+            row = _row(asset, [*_known(asset), _trouble(found)])
             row.size, row.content = answer.size, found.content
             self._add(row)
             return
@@ -104,7 +104,7 @@ class Judging:
         self._add(row)
 
     def _judged(self, asset: TextureAsset, found: Examination) -> Row:
-        row = _row(asset, _unknown(asset))
+        row = _row(asset, _known(asset))
         _describe(row, found)
         try:
             self._advise(row, found)
@@ -141,10 +141,11 @@ def _row(asset: TextureAsset, issues: list[Issue]) -> Row:
     return Row(asset.file, asset.path, issues, asset.options)
 
 
-def _unknown(asset: TextureAsset) -> list[Issue]:
-    """Where its import file has a syntax that isn't known."""
+def _known(asset: TextureAsset) -> list[Issue]:
+    """What is said of it without a look at its pixels: its import file may have an unknown syntax."""
     reason, rank = {"reason": asset.problem}, WRONG if asset.broken else NOTE
-    return [Issue("unknown_settings", rank, "unknown_settings", reason)] if asset.problem else []
+    unknown = [Issue("unknown_settings", rank, "unknown_settings", reason)] if asset.problem else []
+    return unknown + [Issue.remarked(remark) for remark in asset.remarks]
 
 
 def _trouble(trouble: Trouble) -> Issue:
