@@ -28,7 +28,7 @@ from accel.workload import (
 )
 from bridge.client import Client, OnCommand, OnEvent, OnPopup, OnPopupClose
 from bridge.core.errors import UNSUPPORTED, ErrorCode, RequestError, UserError
-from bridge.core.memory import GpuFormat, ImageFacts, Platform, usual_format
+from bridge.core.memory import Block, GpuFormat, ImageFacts, Platform, limited, texture_bytes, usual_format
 from bridge.core.messages import (
     Action,
     Answer,
@@ -61,7 +61,7 @@ from bridge.hooks import hookimpl
 from bridge.textfiles import is_merged, read_text, write_text
 
 __all__ = [
-    "UNSUPPORTED", "Action", "Adapter", "Advisor", "AlphaUse", "Answer", "AssetChange", "Batching",
+    "UNSUPPORTED", "Action", "Adapter", "Advisor", "AlphaUse", "Answer", "AssetChange", "Batching", "Block",
     "ChannelMeaning", "Client", "ClientMessage", "ColorSpace", "Command", "Compose", "Compression",
     "Context", "EditorSupport", "ErrorCode", "Event", "Field", "Filter", "Function", "GpuFormat",
     "HeadlessEditor", "ImageFacts", "Input", "InputRef", "Item", "Kind", "Limits", "NormalConvention",
@@ -69,7 +69,8 @@ __all__ = [
     "Popup", "PopupClose", "ProjectInfo", "ProjectSupport", "Remark", "RequestError", "Result", "Resume",
     "RunResult", "SessionView", "Setting", "Skip", "TextureAsset", "TextureIntent", "UserError",
     "Version", "VersionScheme", "Walked", "Workload", "WorkloadError", "Wrap", "batched", "hidden",
-    "hookimpl", "is_merged", "read_text", "replace_file", "walk", "workload", "write_text",
+    "hookimpl", "is_merged", "limited", "read_text", "replace_file", "texture_bytes", "walk", "workload",
+    "write_text",
 ]  # fmt: skip
 
 
@@ -121,6 +122,29 @@ class Adapter(ABC):
         `intent` is what all its settings say, as `read_texture` gives it.
         """
         return usual_format(intent, facts, platform)
+
+    def gpu_memory(
+        self, options: Mapping[str, Any], facts: ImageFacts, platform: Platform, version: Version
+    ) -> int | None:
+        """The bytes of a GPU's memory that a texture with these options takes; None where that isn't known.
+
+        For an engine whose options say more of that than an intent does, as a format by its name.
+        """
+        intent = self.read_texture(options, version)
+        form = self.gpu_format(intent, facts, platform, version)
+        if form is None:
+            return None
+        width, height = limited(facts.width, facts.height, intent.max_size or 0)
+        return texture_bytes(form, width, height, bool(intent.mipmaps))
+
+    def platform_options(
+        self, options: Mapping[str, Any], version: Version
+    ) -> Mapping[str, Mapping[str, Any]]:
+        """By the names of platforms that compress in another way than the rest do: what holds there alone.
+
+        `read_texture` reads each, and what `compile_texture` makes of it changes that platform alone.
+        """
+        return {}
 
     @property
     def project(self) -> ProjectSupport | None:

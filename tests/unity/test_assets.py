@@ -49,6 +49,7 @@ def test_a_texture_comes_with_its_path_its_place_and_its_options(root: Path) -> 
         "convertToNormalmap": False, "flipGreenChannel": False, "alphaSource": "FromInput",
         "alphaIsTransparency": False, "npotScale": "ToNearest", "isReadable": False, "wrapModeU": "Repeat",
         "wrapModeV": "Repeat", "filterMode": "Bilinear", "spriteImportMode": "None",
+        "singleChannelComponent": "Alpha",
         f"{DEFAULT}.overridden": False, f"{DEFAULT}.maxTextureSize": 2048, f"{DEFAULT}.format": "Automatic",
         f"{DEFAULT}.textureCompression": "Compressed", f"{DEFAULT}.crunchedCompression": False,
         "Android.overridden": True, "Android.maxTextureSize": 2048, "Android.format": "Automatic",

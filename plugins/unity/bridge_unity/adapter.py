@@ -8,8 +8,7 @@ from typing import Any
 from packaging.version import Version
 
 from bridge.api import Adapter, GpuFormat, ImageFacts, Platform, ProjectSupport, TextureIntent
-from bridge_unity import textures
-from bridge_unity.memory import gpu_format
+from bridge_unity import memory, platforms, textures
 from bridge_unity.support import UnityProjects
 from bridge_unity.versions import SCHEME
 
@@ -39,7 +38,17 @@ class _Unity(Adapter):
     def gpu_format(
         self, intent: TextureIntent, facts: ImageFacts, platform: Platform, version: Version
     ) -> GpuFormat | None:
-        return gpu_format(intent, facts, platform)
+        return memory.gpu_format(intent, facts, platform)
+
+    def gpu_memory(
+        self, options: Mapping[str, Any], facts: ImageFacts, platform: Platform, version: Version
+    ) -> int | None:
+        return memory.gpu_memory(options, facts, platform)
+
+    def platform_options(
+        self, options: Mapping[str, Any], version: Version
+    ) -> Mapping[str, Mapping[str, Any]]:
+        return platforms.platform_options(options)
 
     @property
     def project(self) -> ProjectSupport:
