@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -145,6 +145,10 @@ class Adapter(ABC):
         `read_texture` reads each, and what `compile_texture` makes of it changes that platform alone.
         """
         return {}
+
+    def remarks(self, options: Mapping[str, Any], facts: ImageFacts, version: Version) -> Iterable[Remark]:
+        """What a project's audit says of a texture with these options, beside what it says of all."""
+        return ()
 
     @property
     def project(self) -> ProjectSupport | None:

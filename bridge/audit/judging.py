@@ -15,7 +15,7 @@ from bridge.advisors import advice
 from bridge.advisors.findings import NOTE, WRONG
 from bridge.advisors.import_known import Taken
 from bridge.advisors.subject import facts_of
-from bridge.api import TextureAsset
+from bridge.api import Remark, TextureAsset
 from bridge.audit.examine import Answer, Trouble
 from bridge.audit.memory import measure
 from bridge.audit.project import Project, options_for
@@ -118,6 +118,7 @@ class Judging:
         adapter, version = self._project.adapter, self._project.version
         findings = advice.judge(found, row.file, row.settings, adapter, version, max_size=self._max_size)
         row.issues += map(Issue.of, findings)
+        row.issues += map(Issue.remarked, _remarks(self._project, row))
         row.options = options_for(self._project, row.settings, row.issues)
         measure(self._project, row)
 
@@ -125,6 +126,13 @@ class Judging:
         if row.issues:
             row.issues.sort(key=lambda issue: -issue.rank)
             self._report.rows.append(row)
+
+
+def _remarks(project: Project, row: Row) -> Iterable[Remark]:
+    adapter, version = project.adapter, project.version
+    if adapter is None or version is None or row.settings is None or row.facts is None:
+        return ()
+    return adapter.remarks(row.settings, row.facts, version)
 
 
 def _describe(row: Row, found: Examination) -> None:

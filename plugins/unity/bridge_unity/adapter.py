@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from packaging.version import Version
 
-from bridge.api import Adapter, GpuFormat, ImageFacts, Platform, ProjectSupport, TextureIntent
+from bridge.api import Adapter, GpuFormat, ImageFacts, Platform, ProjectSupport, Remark, TextureIntent
 from bridge_unity import memory, platforms, textures
+from bridge_unity.remarks import remarks
 from bridge_unity.support import UnityProjects
 from bridge_unity.versions import SCHEME
 
@@ -49,6 +50,9 @@ class _Unity(Adapter):
         self, options: Mapping[str, Any], version: Version
     ) -> Mapping[str, Mapping[str, Any]]:
         return platforms.platform_options(options)
+
+    def remarks(self, options: Mapping[str, Any], facts: ImageFacts, version: Version) -> Iterable[Remark]:
+        return remarks(options, facts)
 
     @property
     def project(self) -> ProjectSupport:
