@@ -146,8 +146,13 @@ class Adapter(ABC):
         """
         return {}
 
-    def remarks(self, options: Mapping[str, Any], facts: ImageFacts, version: Version) -> Iterable[Remark]:
-        """What a project's audit says of a texture with these options, beside what it says of all."""
+    def remarks(
+        self, options: Mapping[str, Any], facts: ImageFacts, used_as: Collection[Kind], version: Version
+    ) -> Iterable[Remark]:
+        """What a project's audit says of a texture with these options, beside what it says of all.
+
+        `used_as` is what `ProjectSupport.uses` says of it.
+        """
         return ()
 
     @property

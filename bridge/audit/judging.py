@@ -132,7 +132,8 @@ def _remarks(project: Project, row: Row) -> Iterable[Remark]:
     adapter, version = project.adapter, project.version
     if adapter is None or version is None or row.settings is None or row.facts is None:
         return ()
-    return adapter.remarks(row.settings, row.facts, version)
+    used_as = {found.kind for found in row.evidence if found.source == "slot" and found.kind}
+    return adapter.remarks(row.settings, row.facts, used_as, version)
 
 
 def _describe(row: Row, found: Examination) -> None:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from packaging.version import Version
 
-from bridge.api import Adapter, GpuFormat, ImageFacts, Platform, ProjectSupport, Remark, TextureIntent
+from bridge.api import (
+    Adapter,
+    GpuFormat,
+    ImageFacts,
+    Kind,
+    Platform,
+    ProjectSupport,
+    Remark,
+    TextureIntent,
+)
 from bridge_unity import memory, platforms, textures
 from bridge_unity.remarks import remarks
 from bridge_unity.support import UnityProjects
@@ -51,8 +60,10 @@ class _Unity(Adapter):
     ) -> Mapping[str, Mapping[str, Any]]:
         return platforms.platform_options(options)
 
-    def remarks(self, options: Mapping[str, Any], facts: ImageFacts, version: Version) -> Iterable[Remark]:
-        return remarks(options, facts)
+    def remarks(
+        self, options: Mapping[str, Any], facts: ImageFacts, used_as: Collection[Kind], version: Version
+    ) -> Iterable[Remark]:
+        return remarks(options, facts, used_as)
 
     @property
     def project(self) -> ProjectSupport:

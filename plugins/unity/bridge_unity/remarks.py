@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from bridge.api import ImageFacts, Remark
+from bridge.api import ImageFacts, Kind, Remark
 from bridge_unity.memory import gpu_memory
 
 NOTABLE = 1 << 20
 """Bytes of a copy from which it is worth a word."""
 
+SMALLEST = 64 * 64
+"""Texels; what has fewer may be a blank that stands for no map."""
+HEIGHTS = Remark(
+    "unity.heights_as_normals", "wrong",
+    "grey, so that it can only hold heights, and materials use it as a normal map: its vectors all point "
+    "aside; import it as a Normal map with Create from Grayscale, or use it as a height map",
+    "灰度图只能是高度，而材质把它用作法线贴图：其向量全部偏斜；请按法线贴图导入并勾选 Create from "
+    "Grayscale，或改作高度贴图使用",
+)  # fmt: skip
 
-def remarks(options: Mapping[str, Any], facts: ImageFacts) -> Iterator[Remark]:
+
+def remarks(options: Mapping[str, Any], facts: ImageFacts, used_as: Collection[Kind]) -> Iterator[Remark]:
     """The remarks on a texture with these settings; nothing of them is ever changed by `--fix`."""
+    if "normal" in used_as and _has_heights(facts) and options.get("convertToNormalmap") is not True:
+        yield HEIGHTS
     copy = gpu_memory(options, facts, "desktop") or 0
     # Unity itself demands it of the mouse's cursors.
     if options.get("isReadable") is True and options.get("textureType") != "Cursor" and copy >= NOTABLE:
         yield _readable(f"{copy / NOTABLE:.1f} MiB")
+
+
+def _has_heights(facts: ImageFacts) -> bool:
+    """Whether a texture's normals can only be made of it; grey with an alpha channel may hold two axes."""
+    return facts.grey and not facts.alpha and facts.width * facts.height >= SMALLEST
 
 
 def _readable(size: str) -> Remark:
