@@ -115,7 +115,7 @@ def change(
         made = found.changed(todo)
         made.write(meta)
     except UnknownSyntaxError:
-        # It could be read before: two values of one group that isn't there, for example.
+        # It could be read before, and is to be readable still.
         asked = ", ".join(wanted)
         raise UserError(
             f"there is no place for {asked}: change any setting in Unity, and apply it."
