@@ -161,7 +161,7 @@ def _listed(project: Project, agreed: ProjectFile) -> Iterator[TextureAsset]:
     """The textures to look at; equal settings of many are kept once."""
     options: dict[str, Mapping[str, Any]] = {}
     for asset in project.textures():
-        # An engine may call a place by another name than its folder's, as Unity does with packages.
+        # An engine may call a place by another name than its folder's.
         if agreed.textures.ignores(asset.file) or agreed.textures.ignores(asset.path):
             continue
         if asset.options is not None:
