@@ -55,7 +55,7 @@ def test_a_packages_texture_is_passed_over_by_unity_and_says_so(tmp_path: Path) 
     texture(tmp_path, "Runtime/wall.png")
     lone(tmp_path, "Runtime/rock.png")
     (remark,) = next(assets.textures(tmp_path)).remarks
-    assert "Unity passes the texture over" in remark.text and "Unity 会忽略" in remark.zh
+    assert "is installed, Unity passes the texture over" in remark.text and "Unity 会忽略" in remark.zh
     assert sentence(Issue.remarked(remark), "en") == remark.text
     assert sentence(Issue.remarked(remark), "zh-CN") == remark.zh
 

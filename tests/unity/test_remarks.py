@@ -31,7 +31,7 @@ def told(changed: dict[str, Any], side: int = 2048) -> list[str]:
 def test_read_write_is_told_with_what_it_costs() -> None:
     (text,) = told(READABLE)
     # DXT1 with mipmaps.
-    assert "Read/Write is on: 2.7 MiB more of main memory" in text and "scripts" in text
+    assert "Read/Write is on: a copy for scripts takes 2.7 MiB of main memory" in text
     (text,) = told({**READABLE, "DefaultTexturePlatform.textureCompression": "Uncompressed"})
     assert "21.3 MiB" in text
 
@@ -76,6 +76,8 @@ NORMAL = {"textureType": "NormalMap"}
         ({}, GREY, ["normal"], True),
         (NORMAL, GREY, ["normal"], True),
         ({**NORMAL, "convertToNormalmap": True}, GREY, ["normal"], False),
+        # Of another type it has no effect.
+        ({"convertToNormalmap": True}, GREY, ["normal"], True),
         (NORMAL, GREY, ["height"], False),
         ({}, GREY, [], False),
         (NORMAL, replace(GREY, grey=False, channels=3), ["normal"], False),

@@ -38,15 +38,15 @@ def _remark(meta: str, package: bool) -> Remark:
     if package:
         return Remark(
             CODE, "wrong",
-            f"{meta} isn't there: where the package is installed Unity passes the texture over; open it once "
-            "in a project that has the package in its Packages folder, and commit the file",
-            f"缺少 {meta}：安装此包后 Unity 会忽略该贴图；请在 Packages 文件夹中含有此包的项目里用 Unity "
-            "打开一次，并提交该文件",
+            f"{meta} isn't there: where the package is installed, Unity passes the texture over; open it "
+            "once in a project that embeds the package, and commit the file",
+            f"缺少 {meta}：安装此包后 Unity 会忽略该贴图；请在内嵌此包的项目中用 Unity 打开一次，"
+            "并提交该文件",
         )  # fmt: skip
     return Remark(
         CODE, "wrong",
-        f"{meta} isn't there: Unity gives the texture another GUID and default settings on each machine, and "
-        "what refers to it breaks; open the project in Unity once, and commit the file",
-        f"缺少 {meta}：Unity 会在每台机器上为该贴图生成不同的 GUID 和默认设置，引用会因此失效；请在 Unity "
-        "中打开一次该项目，并提交该文件",
+        f"{meta} isn't there: each machine gives the texture another GUID, and what refers to it breaks; "
+        "open the project in Unity once, and commit the file",
+        f"缺少 {meta}：每台机器都会给该贴图不同的 GUID，引用会因此失效；请用 Unity 打开一次该项目，"
+        "并提交该文件",
     )  # fmt: skip

@@ -7,29 +7,29 @@ from typing import Any
 
 from bridge.api import ImageFacts, Kind, Remark
 from bridge_unity.memory import gpu_memory
+from bridge_unity.textures import kind_of
 
-NOTABLE = 1 << 20
+MIB = 1 << 20
+NOTABLE = MIB
 """Bytes of a copy from which it is worth a word."""
-
 SMALLEST = 64 * 64
 """Texels; what has fewer may be a blank that stands for no map."""
 HEIGHTS = Remark(
     "unity.heights_as_normals", "wrong",
-    "grey, so that it can only hold heights, and materials use it as a normal map: its vectors all point "
-    "aside; import it as a Normal map with Create from Grayscale, or use it as a height map",
-    "灰度图只能是高度，而材质把它用作法线贴图：其向量全部偏斜；请按法线贴图导入并勾选 Create from "
-    "Grayscale，或改作高度贴图使用",
+    "grey heights that materials use as a normal map: import them as a Normal map with Create from "
+    "Grayscale, or use them as a height map",
+    "材质把灰度高度图用作法线贴图：请按法线贴图导入并勾选 Create from Grayscale，或改作高度贴图使用",
 )  # fmt: skip
 
 
 def remarks(options: Mapping[str, Any], facts: ImageFacts, used_as: Collection[Kind]) -> Iterator[Remark]:
     """The remarks on a texture with these settings; nothing of them is ever changed by `--fix`."""
-    if "normal" in used_as and _has_heights(facts) and options.get("convertToNormalmap") is not True:
+    if "normal" in used_as and _has_heights(facts) and kind_of(options) != "height":
         yield HEIGHTS
     copy = gpu_memory(options, facts, "desktop") or 0
     # Unity itself demands it of the mouse's cursors.
     if options.get("isReadable") is True and options.get("textureType") != "Cursor" and copy >= NOTABLE:
-        yield _readable(f"{copy / NOTABLE:.1f} MiB")
+        yield _readable(f"{copy / MIB:.1f} MiB")
 
 
 def _has_heights(facts: ImageFacts) -> bool:
@@ -42,7 +42,7 @@ def _readable(size: str) -> Remark:
     # memory required for the Texture" (Unity's manual, Read/Write)
     return Remark(
         "unity.readable", "note",
-        f"Read/Write is on: {size} more of main memory hold a copy for scripts that read its pixels; where "
-        "none does, switch it off",
-        f"已启用 Read/Write：另有 {size} 内存存放供脚本读取像素的副本；若没有脚本需要，请关闭",
+        f"Read/Write is on: a copy for scripts takes {size} of main memory; switch it off where none reads "
+        "its pixels",
+        f"已启用 Read/Write：供脚本使用的副本另占内存 {size}；若没有脚本读取其像素，请关闭",
     )  # fmt: skip
