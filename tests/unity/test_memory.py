@@ -87,6 +87,8 @@ ASTC_6X6 = 86 * 43 * 16
         # The iPhone has its default still, which takes less.
         (override("Android", format="RGB16"), facts(), TEXELS // 2, TEXELS * 2),
         (override("Android", format="ETC2_RGB4"), facts(), TEXELS // 2, TEXELS // 2),
+        ({**override("Android", format="ASTC_12x12"), **override("iOS", format="ASTC_12x12")}, facts(),
+         TEXELS // 2, 43 * 22 * 16),
         (override("Android", format="PVRTC_RGB4"), facts(), TEXELS // 2, None),
         ({"npotScale": "None"}, facts(4, 28, 60), 28 * 60, 5 * 10 * 16),
         ({"npotScale": "None"}, facts(4, 30, 60), 30 * 60 * 4, 5 * 10 * 16),

@@ -14,8 +14,11 @@ from bridge_unity.platforms import compression, is_overridden, max_size
 from bridge_unity.textures import FALLBACKS, kind_of
 
 FLAT = ("sprite", "ui")
-TARGETS: Mapping[Platform, tuple[str, ...]] = {"desktop": ("Standalone",), "mobile": ("Android", "iPhone")}
-"""Unity's platforms that each stands for."""
+TARGETS: Mapping[Platform, tuple[tuple[str, ...], ...]] = {
+    "desktop": (("Standalone",),),
+    "mobile": (("Android",), ("iPhone", "iOS")),
+}
+"""Unity's platforms that each stands for, by all of their names: Unity 6 says iOS."""
 _RAW: dict[int, GpuFormat] = {1: "rgb8", 2: "rgba8", 3: "rgb8", 4: "rgba8"}
 """By channels of the file; grey has three."""
 
@@ -39,7 +42,9 @@ def gpu_memory(options: Mapping[str, Any], facts: ImageFacts, platform: Platform
 
 def _targets(options: Mapping[str, Any], platform: Platform) -> Iterator[str]:
     """The settings that hold there; none where `options` are of another platform alone."""
-    own = [target if is_overridden(options, target) else DEFAULT for target in TARGETS[platform]]
+    own = [
+        next((name for name in names if is_overridden(options, name)), DEFAULT) for names in TARGETS[platform]
+    ]
     there = {name.partition(".")[0] for name in options}
     yield from (target for target in dict.fromkeys(own) if target in there)
 
