@@ -12,13 +12,12 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 from packaging.version import Version
 
-from accel.image.inspection import Inspection
 from accel.texture.examine import Examination
 from bridge.advisors.channels import channel_order
+from bridge.advisors.engine import memory_of, texture_of
 from bridge.advisors.findings import Finding, find
-from bridge.advisors.subject import Memory, Texture, by_project, changes, facts_of, subject, sureness, words
+from bridge.advisors.subject import by_project, changes, subject, sureness, words
 from bridge.api import Adapter
-from bridge.core.memory import PLATFORMS, GpuFormat, Platform
 from bridge.core.textures import TextureIntent
 
 Mark = bytes
@@ -129,7 +128,7 @@ def judge(
     if adapter is None or version is None or options is None:
         return find(subject(examination, file, max_size=max_size))
     found: list[tuple[Finding, dict[str, Any]]] = []
-    texture = _texture(examination, file, options, adapter, version, max_size)
+    texture = texture_of(examination, file, options, adapter, version, max_size)
     for finding in find(texture, adapter.packed_channels):
         todo = options_for([finding], options, adapter, version) if finding.applicable else {}
         # What sets nothing isn't in this version's power; what an earlier one sets too is the same mistake.
@@ -146,7 +145,7 @@ def _on_platforms(
     """Compression that a platform's own options undo: one finding for all that do so."""
     undone: dict[str, Finding] = {}
     for name, part in adapter.platform_options(options, version).items():
-        for finding in find(_texture(examination, file, part, adapter, version)):
+        for finding in find(texture_of(examination, file, part, adapter, version)):
             if finding.code == "uncompressed":
                 undone[name] = finding
     for finding in list(undone.values())[:1]:
@@ -155,28 +154,6 @@ def _on_platforms(
         yield replace(
             finding, sentence="uncompressed_on", values=values, platforms=tuple(undone), memory=memory
         )
-
-
-def _texture(
-    examination: Examination,
-    file: str,
-    options: Mapping[str, Any],
-    adapter: Adapter,
-    version: Version,
-    max_size: int = 4096,
-) -> Texture:
-    image = examination.inspection
-    return subject(
-        examination,
-        file,
-        present=adapter.read_texture(options, version),
-        decides=adapter.texture_fields,
-        srgb_kinds=adapter.srgb_kinds,
-        resizes=adapter.resizes,
-        max_size=max_size,
-        formats=lambda intent: _forms(image, adapter, version, intent).values(),
-        memory=lambda intent: _memory(image, _with(options, intent, adapter, version), adapter, version),
-    )
 
 
 def about(examination: Examination, file: str) -> About | None:
@@ -194,30 +171,6 @@ def about(examination: Examination, file: str) -> About | None:
         dict(order or {}),
         by_project(found.kind, found.evidence),
     )
-
-
-def _with(
-    options: Mapping[str, Any], intent: TextureIntent, adapter: Adapter, version: Version
-) -> dict[str, Any]:
-    """The options that have become `intent`, as far as the engine's decide it."""
-    todo = adapter.compile_texture(intent.only(adapter.texture_fields), options, version)
-    return {**options, **todo}
-
-
-def _memory(image: Inspection, options: Mapping[str, Any], adapter: Adapter, version: Version) -> Memory:
-    """Bytes of the GPU's memory by platform, where they are known."""
-    facts = facts_of(image)
-    sizes = {platform: adapter.gpu_memory(options, facts, platform, version) for platform in PLATFORMS}
-    return {platform: size for platform, size in sizes.items() if size is not None}
-
-
-def _forms(
-    image: Inspection, adapter: Adapter, version: Version, intent: TextureIntent
-) -> dict[Platform, GpuFormat]:
-    """The formats with these settings, by platform, where they are known."""
-    facts = facts_of(image)
-    forms = {platform: adapter.gpu_format(intent, facts, platform, version) for platform in PLATFORMS}
-    return {platform: form for platform, form in forms.items() if form is not None}
 
 
 def settle(
@@ -252,8 +205,8 @@ def _gain(
 ) -> dict[str, tuple[int, int]]:
     """Bytes of the GPU's memory before and after, by platform, where they are known and differ."""
     image = examination.inspection
-    before = _memory(image, asset.options, adapter, version)
-    return changes(before, _memory(image, {**asset.options, **options}, adapter, version))
+    before = memory_of(image, asset.options, adapter, version)
+    return changes(before, memory_of(image, {**asset.options, **options}, adapter, version))
 
 
 def options_for(
