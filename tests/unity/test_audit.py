@@ -132,6 +132,21 @@ def test_widgets_and_sprites_with_the_editors_defaults_are_right(tmp_path: Path)
     assert "wrong" not in severities(report(project, tmp_path))
 
 
+@pytest.mark.parametrize(("channel", "told"), [("0", False), ("1", True)], ids=["alpha", "red"])
+def test_of_one_channel_only_what_unity_can_compress_is_to_be_compressed(
+    channel: str, told: bool, tmp_path: Path
+) -> None:
+    file = "materials/rock_roughness.png"
+    project = game(tmp_path / "game", only=[file])
+    lines = {"  textureType: 0": "  textureType: 10", "textureCompression: 1": "textureCompression: 0",
+             "singleChannelComponent: 0": f"singleChannelComponent: {channel}"}  # fmt: skip
+    imported(project, f"Assets/{file}", meta(f"Assets/{file}", replaced=lines))
+    found = report(project, tmp_path)
+    assert ("uncompressed" in codes(found)) is told
+    # A byte for each of 512 x 512 texels, and their mipmaps.
+    assert found["memory"] == 349_525
+
+
 def test_one_mistake_is_told_once(tmp_path: Path) -> None:
     project = game(tmp_path / "game", only=["materials/brick_albedo.png"])
     renamed(project, "materials/brick_albedo.png", "brick_albedo.png", **NORMAL)
