@@ -13,7 +13,7 @@ from bridge.api import TextureIntent
 from bridge_unity import platforms
 from bridge_unity.adapter import Unity2022
 from tests.unity.projects import PLATFORM, VERSIONS, game, imported, meta
-from tests.unity.test_audit import audit, changed, report, settings_in
+from tests.unity.test_audit import audit, changed, codes, report, settings_in
 
 DEFAULT = "DefaultTexturePlatform"
 VERSION = Version("6000.0")
@@ -63,15 +63,19 @@ def test_what_holds_on_one_platform_alone_is_read_and_changed_there_alone() -> N
     assert [*platforms.platforms(options)] == [DEFAULT, "Android", "iPhone"]
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POPBRIDGE_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
     return game(tmp_path / "game", only=[ALBEDO])
 
 
-def override(project: Path, version: str, platform: str, form: int = -1) -> str:
-    """Settings that compress nowhere but on `platform`, which has a format of its own."""
-    file = f"Assets/{ALBEDO}"
+def override(project: Path, version: str, platform: str, form: int = -1, texture: str = ALBEDO) -> str:
+    """Settings that compress everywhere but on `platform`, which has its own."""
+    file = f"Assets/{texture}"
     listed = PLATFORM.format(platform=platform, overridden=0)
     was = listed.replace("overridden: 0", "overridden: 1").replace(
         "textureFormat: -1", f"textureFormat: {form}"
@@ -117,3 +121,11 @@ def test_other_mistakes_are_mended_along_with_it(project: Path, tmp_path: Path) 
     (only,) = report(project, tmp_path, "--fix")["files"]
     assert sorted(issue["code"] for issue in only["mended"]) == ["color_as_linear", "uncompressed"]
     assert only["options"] == {"sRGBTexture": True, "Android.textureCompression": "Compressed"}
+
+
+def test_where_platforms_differ_an_interface_is_no_more_certain_than_elsewhere(tmp_path: Path) -> None:
+    button = "ui/button.png"
+    project = game(tmp_path / "game", only=[button])
+    usual = codes(report(project, tmp_path))
+    override(project, "6000.0.76f1", "Android", texture=button)
+    assert codes(report(project, tmp_path)) == usual
