@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 from packaging.version import Version
@@ -28,7 +28,7 @@ from accel.workload import (
 )
 from bridge.client import Client, OnCommand, OnEvent, OnPopup, OnPopupClose
 from bridge.core.errors import UNSUPPORTED, ErrorCode, RequestError, UserError
-from bridge.core.memory import GpuFormat, ImageFacts, Platform, usual_format
+from bridge.core.memory import Block, GpuFormat, ImageFacts, Platform, limited, texture_bytes, usual_format
 from bridge.core.messages import (
     Action,
     Answer,
@@ -61,15 +61,16 @@ from bridge.hooks import hookimpl
 from bridge.textfiles import is_merged, read_text, write_text
 
 __all__ = [
-    "UNSUPPORTED", "Action", "Adapter", "Advisor", "AlphaUse", "Answer", "AssetChange", "Batching",
+    "UNSUPPORTED", "Action", "Adapter", "Advisor", "AlphaUse", "Answer", "AssetChange", "Batching", "Block",
     "ChannelMeaning", "Client", "ClientMessage", "ColorSpace", "Command", "Compose", "Compression",
     "Context", "EditorSupport", "ErrorCode", "Event", "Field", "Filter", "Function", "GpuFormat",
     "HeadlessEditor", "ImageFacts", "Input", "InputRef", "Item", "Kind", "Limits", "NormalConvention",
     "OnCommand", "OnEvent", "OnPopup", "OnPopupClose", "Output", "OutputFile", "Params", "Platform",
-    "Popup", "PopupClose", "ProjectInfo", "ProjectSupport", "RequestError", "Result", "Resume",
+    "Popup", "PopupClose", "ProjectInfo", "ProjectSupport", "Remark", "RequestError", "Result", "Resume",
     "RunResult", "SessionView", "Setting", "Skip", "TextureAsset", "TextureIntent", "UserError",
     "Version", "VersionScheme", "Walked", "Workload", "WorkloadError", "Wrap", "batched", "hidden",
-    "hookimpl", "is_merged", "read_text", "replace_file", "walk", "workload", "write_text",
+    "hookimpl", "is_merged", "limited", "read_text", "replace_file", "texture_bytes", "walk", "workload",
+    "write_text",
 ]  # fmt: skip
 
 
@@ -122,6 +123,38 @@ class Adapter(ABC):
         """
         return usual_format(intent, facts, platform)
 
+    def gpu_memory(
+        self, options: Mapping[str, Any], facts: ImageFacts, platform: Platform, version: Version
+    ) -> int | None:
+        """The bytes of a GPU's memory that a texture with these options takes; None where that isn't known.
+
+        For an engine whose options say more of that than an intent does, as a format by its name.
+        """
+        intent = self.read_texture(options, version)
+        form = self.gpu_format(intent, facts, platform, version)
+        if form is None:
+            return None
+        width, height = limited(facts.width, facts.height, intent.max_size or 0)
+        return texture_bytes(form, width, height, bool(intent.mipmaps))
+
+    def platform_options(
+        self, options: Mapping[str, Any], version: Version
+    ) -> Mapping[str, Mapping[str, Any]]:
+        """By the names of platforms that compress in another way than the rest do: what holds there alone.
+
+        `read_texture` reads each, and what `compile_texture` makes of it changes that platform alone.
+        """
+        return {}
+
+    def remarks(
+        self, options: Mapping[str, Any], facts: ImageFacts, used_as: Collection[Kind], version: Version
+    ) -> Iterable[Remark]:
+        """What a project's audit says of a texture with these options, beside what it says of all.
+
+        `used_as` is what `ProjectSupport.uses` says of it.
+        """
+        return ()
+
     @property
     def project(self) -> ProjectSupport | None:
         """Reads and writes the engine's projects; None where that can't be done without an editor."""
@@ -142,6 +175,20 @@ class AssetChange(Struct, frozen=True):
     """`created`, `updated`, `removed` or `unchanged`."""
 
 
+class Remark(Struct, frozen=True):
+    """What only its engine's adapter can say of a texture, beside what all are judged by; nothing settles it
+    but a person."""
+
+    code: str
+    """By which reports and baselines name it; with a dot, as `acme.seams`."""
+    severity: Literal["wrong", "waste", "note"]
+    """How bad that is: it looks wrong in the game, costs memory or quality, or is so."""
+    text: str
+    """For people, as it reads after the file's name; English."""
+    zh: str = ""
+    """The same in Chinese; empty shows the English."""
+
+
 class TextureAsset(Struct, frozen=True):
     """One texture of a project, as the project's own files have it."""
 
@@ -155,6 +202,8 @@ class TextureAsset(Struct, frozen=True):
     """Why they can't be read, or why a folder can't be listed, for people; such files are left untouched."""
     broken: bool = False
     """Whether the engine itself can't read them either, as after a merge that nobody has settled."""
+    remarks: Sequence[Remark] = ()
+    """What else is to be said of it, whatever its pixels are."""
 
 
 class ProjectSupport(Protocol):

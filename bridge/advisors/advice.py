@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
 from msgspec import Struct, field
+from msgspec.structs import replace
 from packaging.version import Version
 
-from accel.image.inspection import Inspection
 from accel.texture.examine import Examination
 from bridge.advisors.channels import channel_order
+from bridge.advisors.engine import memory_of, texture_of
 from bridge.advisors.findings import Finding, find
-from bridge.advisors.subject import Memory, by_project, changes, facts_of, subject, sureness, words
+from bridge.advisors.subject import by_project, changes, subject, sureness, words
 from bridge.api import Adapter
-from bridge.core.memory import PLATFORMS, GpuFormat, Platform, limited, texture_bytes
 from bridge.core.textures import TextureIntent
 
 Mark = bytes
@@ -127,24 +127,33 @@ def judge(
     """
     if adapter is None or version is None or options is None:
         return find(subject(examination, file, max_size=max_size))
-    texture = subject(
-        examination,
-        file,
-        present=adapter.read_texture(options, version),
-        decides=adapter.texture_fields,
-        srgb_kinds=adapter.srgb_kinds,
-        resizes=adapter.resizes,
-        max_size=max_size,
-        formats=lambda intent: _forms(examination.inspection, adapter, version, intent).values(),
-        memory=_measure(examination.inspection, adapter, version),
-    )
     found: list[tuple[Finding, dict[str, Any]]] = []
+    texture = texture_of(examination, file, options, adapter, version, max_size)
     for finding in find(texture, adapter.packed_channels):
         todo = options_for([finding], options, adapter, version) if finding.applicable else {}
         # What sets nothing isn't in this version's power; what an earlier one sets too is the same mistake.
         if not finding.applicable or (todo and not any(todo.items() <= worse.items() for _, worse in found)):
             found.append((finding, todo))
-    return [finding for finding, _ in found]
+    said = [finding for finding, _ in found]
+    said += _on_platforms(examination, file, options, adapter, version)
+    return sorted(said, key=lambda finding: -finding.rank)
+
+
+def _on_platforms(
+    examination: Examination, file: str, options: Mapping[str, Any], adapter: Adapter, version: Version
+) -> Iterator[Finding]:
+    """Compression that a platform's own options undo: one finding for all that do so."""
+    undone: dict[str, Finding] = {}
+    for name, part in adapter.platform_options(options, version).items():
+        for finding in find(texture_of(examination, file, part, adapter, version)):
+            if finding.code == "uncompressed":
+                undone[name] = finding
+    for finding in list(undone.values())[:1]:
+        values = {"platforms": ", ".join(undone)}
+        memory = {name: sizes for one in undone.values() for name, sizes in one.memory.items()}
+        yield replace(
+            finding, sentence="uncompressed_on", values=values, platforms=tuple(undone), memory=memory
+        )
 
 
 def about(examination: Examination, file: str) -> About | None:
@@ -162,26 +171,6 @@ def about(examination: Examination, file: str) -> About | None:
         dict(order or {}),
         by_project(found.kind, found.evidence),
     )
-
-
-def _measure(image: Inspection, adapter: Adapter, version: Version) -> Callable[[TextureIntent], Memory]:
-    def memory(intent: TextureIntent) -> Memory:
-        width, height = limited(image.width, image.height, intent.max_size or 0)
-        return {
-            platform: texture_bytes(form, width, height, bool(intent.mipmaps))
-            for platform, form in _forms(image, adapter, version, intent).items()
-        }
-
-    return memory
-
-
-def _forms(
-    image: Inspection, adapter: Adapter, version: Version, intent: TextureIntent
-) -> dict[Platform, GpuFormat]:
-    """The formats with these settings, by platform, where they are known."""
-    facts = facts_of(image)
-    forms = {platform: adapter.gpu_format(intent, facts, platform, version) for platform in PLATFORMS}
-    return {platform: form for platform, form in forms.items() if form is not None}
 
 
 def settle(
@@ -215,19 +204,35 @@ def _gain(
     asset: Asset, examination: Examination, options: Mapping[str, Any], adapter: Adapter, version: Version
 ) -> dict[str, tuple[int, int]]:
     """Bytes of the GPU's memory before and after, by platform, where they are known and differ."""
-    measure = _measure(examination.inspection, adapter, version)
-    before = measure(adapter.read_texture(asset.options, version))
-    return changes(before, measure(adapter.read_texture({**asset.options, **options}, version)))
+    image = examination.inspection
+    before = memory_of(image, asset.options, adapter, version)
+    return changes(before, memory_of(image, {**asset.options, **options}, adapter, version))
 
 
 def options_for(
     findings: Iterable[Finding], options: Mapping[str, Any], adapter: Adapter, version: Version
 ) -> dict[str, Any]:
     """What to set so that all of `findings` are settled, in the engine's own names; the rest stays."""
-    intent = TextureIntent()
+    findings, intent = list(findings), TextureIntent()
     for finding in findings:
-        intent = finding.intent.over(intent)
-    return adapter.compile_texture(intent.only(adapter.texture_fields), options, version)
+        if not finding.platforms:
+            intent = finding.intent.over(intent)
+    todo = adapter.compile_texture(intent.only(adapter.texture_fields), options, version)
+    for finding in findings:
+        todo |= _for_platforms(finding, options, adapter, version)
+    return todo
+
+
+def _for_platforms(
+    finding: Finding, options: Mapping[str, Any], adapter: Adapter, version: Version
+) -> dict[str, Any]:
+    """What to set on the platforms that a finding is about; nothing for one that holds everywhere."""
+    parts = adapter.platform_options(options, version) if finding.platforms else {}
+    intent = finding.intent.only(adapter.texture_fields)
+    todo = (
+        adapter.compile_texture(intent, parts[name], version) for name in finding.platforms if name in parts
+    )
+    return {name: value for part in todo for name, value in part.items()}
 
 
 def digest(*values: object) -> str:

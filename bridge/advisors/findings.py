@@ -30,6 +30,8 @@ class Finding(Struct, frozen=True, gc=False):
     values: dict[str, Any] = field(default_factory=dict)
     intent: TextureIntent = TextureIntent()
     """What to apply; empty where the file itself must change."""
+    platforms: tuple[str, ...] = ()
+    """Those whose own options it is about; empty for what holds everywhere."""
     memory: dict[str, tuple[int, int]] = field(default_factory=dict)
     """By platform: bytes of the GPU's memory now and with `intent`, where that differs and is known."""
 

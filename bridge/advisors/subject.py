@@ -183,8 +183,10 @@ class Texture:
         """Whether it is shown at its size, without a distance."""
         if self.present.kind == "ui":
             return True
-        # What the engine gave blocks and mipmaps was perhaps seen in 3D: a screen in a room.
-        perhaps_3d = self.present.compression in BLOCKS and self.present.kind != "sprite"
+        # What the engine gave blocks and mipmaps was perhaps seen in 3D: a screen in a room. So it may be
+        # where platforms differ.
+        unknown = self.present.compression is None and "compression" in self.decides
+        perhaps_3d = (unknown or self.present.compression in BLOCKS) and self.present.kind != "sprite"
         if self.kind != "ui" or perhaps_3d:
             return False
         return "ui" in self.told | self.lies_in or self.share >= SURE_BY_PIXELS

@@ -144,6 +144,11 @@ TEXTS = {
         "a texture of 3D surfaces that lies uncompressed in the GPU's memory",
         "用于 3D 表面的贴图以未压缩的形式占用显存",
     ),
+    "uncompressed_on": Text(
+        "a texture of 3D surfaces that lies uncompressed in the GPU's memory on {platforms}: settings of its "
+        "own undo the compression there",
+        "用于 3D 表面的贴图在 {platforms} 平台上以未压缩的形式占用显存：其单独设置取消了压缩",
+    ),
     "pixel_art_blocks": Text(
         "pixel art, compressed in blocks: its edges get dirty",
         "像素画使用了块压缩：边缘会变脏",

@@ -15,7 +15,7 @@ from bridge.advisors import advice
 from bridge.advisors.findings import NOTE, WRONG
 from bridge.advisors.import_known import Taken
 from bridge.advisors.subject import facts_of
-from bridge.api import TextureAsset
+from bridge.api import Remark, TextureAsset
 from bridge.audit.examine import Answer, Trouble
 from bridge.audit.memory import measure
 from bridge.audit.project import Project, options_for
@@ -70,7 +70,7 @@ class Judging:
         self._report.textures += covered
         self._report.cached += covered and answer.cached
         if isinstance(found, Trouble):
-            row = _row(asset, [*_unknown(asset), _trouble(found)])
+            row = _row(asset, [*_known(asset), _trouble(found)])
             row.size, row.content = answer.size, found.content
             if covered:
                 self._add(row)
@@ -109,7 +109,7 @@ class Judging:
         self._add(row)
 
     def _judged(self, asset: TextureAsset, found: Examination) -> Row:
-        row = _row(asset, _unknown(asset))
+        row = _row(asset, _known(asset))
         _describe(row, found)
         try:
             self._advise(row, found)
@@ -123,6 +123,7 @@ class Judging:
         adapter, version = self._project.adapter, self._project.version
         findings = advice.judge(found, row.file, row.settings, adapter, version, max_size=self._max_size)
         row.issues += map(Issue.of, findings)
+        row.issues += map(Issue.remarked, _remarks(self._project, row))
         row.options = options_for(self._project, row.settings, row.issues)
         measure(self._project, row)
 
@@ -130,6 +131,14 @@ class Judging:
         if row.issues:
             row.issues.sort(key=lambda issue: -issue.rank)
             self._report.rows.append(row)
+
+
+def _remarks(project: Project, row: Row) -> Iterable[Remark]:
+    adapter, version = project.adapter, project.version
+    if adapter is None or version is None or row.settings is None or row.facts is None:
+        return ()
+    used_as = {found.kind for found in row.evidence if found.source == "slot" and found.kind}
+    return adapter.remarks(row.settings, row.facts, used_as, version)
 
 
 def _describe(row: Row, found: Examination) -> None:
@@ -146,10 +155,11 @@ def _row(asset: TextureAsset, issues: list[Issue]) -> Row:
     return Row(asset.file, asset.path, issues, asset.options)
 
 
-def _unknown(asset: TextureAsset) -> list[Issue]:
-    """Where its import file has a syntax that isn't known."""
+def _known(asset: TextureAsset) -> list[Issue]:
+    """What is said of it without a look at its pixels: its import file may have an unknown syntax."""
     reason, rank = {"reason": asset.problem}, WRONG if asset.broken else NOTE
-    return [Issue("unknown_settings", rank, "unknown_settings", reason)] if asset.problem else []
+    unknown = [Issue("unknown_settings", rank, "unknown_settings", reason)] if asset.problem else []
+    return unknown + [Issue.remarked(remark) for remark in asset.remarks]
 
 
 def _trouble(trouble: Trouble) -> Issue:

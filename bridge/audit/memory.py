@@ -7,7 +7,7 @@ from typing import Any
 
 from bridge.audit.project import Project
 from bridge.audit.results import Row
-from bridge.core.memory import Platform, limited, texture_bytes
+from bridge.core.memory import Platform
 
 PLATFORM: Platform = "desktop"
 """The one that reports sum up."""
@@ -25,9 +25,4 @@ def _memory(project: Project, row: Row, settings: Mapping[str, Any] | None) -> i
     adapter, version = project.adapter, project.version
     if adapter is None or version is None or settings is None or row.facts is None:
         return 0
-    intent = adapter.read_texture(settings, version)
-    form = adapter.gpu_format(intent, row.facts, PLATFORM, version)
-    if form is None:
-        return 0
-    width, height = limited(row.width, row.height, intent.max_size or 0)
-    return texture_bytes(form, width, height, bool(intent.mipmaps))
+    return adapter.gpu_memory(settings, row.facts, PLATFORM, version) or 0

@@ -12,6 +12,7 @@ from accel.texture.classification import Evidence
 from accel.texture.kinds import Kind
 from bridge.advisors.findings import NOTE, WASTE, WRONG, Finding
 from bridge.advisors.import_known import Taken
+from bridge.api import Remark
 from bridge.core.memory import ImageFacts
 
 SEVERITIES: Mapping[str, int] = {"wrong": WRONG, "waste": WASTE, "note": NOTE}
@@ -29,10 +30,16 @@ class Issue(Struct, frozen=True):
     values: Mapping[str, Any] = field(default_factory=dict)
     finding: Finding | None = None
     """Where an advisor's judgement says it."""
+    remark: Remark | None = None
+    """Where an engine's adapter says it."""
 
     @classmethod
     def of(cls, finding: Finding) -> Issue:
         return cls(finding.code, finding.rank, finding.sentence, finding.values, finding)
+
+    @classmethod
+    def remarked(cls, remark: Remark) -> Issue:
+        return cls(remark.code, SEVERITIES[remark.severity], "remark", remark=remark)
 
     @property
     def fixable(self) -> bool:

@@ -191,6 +191,8 @@ def say(key: str, locale: str, **values: object) -> str:
 
 def sentence(issue: Issue, locale: str) -> str:
     """What an issue says about its file."""
+    if issue.remark is not None:
+        return issue.remark.zh if is_chinese(locale) and issue.remark.zh else issue.remark.text
     if issue.finding is not None:
         return ADVICE[issue.sentence].read(locale).format(**issue.values)
     reason = {"reason": in_chinese(str(issue.values.get("reason", "")))} if is_chinese(locale) else {}

@@ -19,14 +19,16 @@ GpuFormat = Literal[
 ]  # fmt: skip
 """How texels lie in a GPU's memory."""
 
-BLOCKS: dict[GpuFormat, tuple[int, int, int]] = {
+Block = tuple[int, int, int]
+"""Width and height of a block in texels, and its bytes; without compression a block is a texel."""
+BLOCKS: dict[GpuFormat, Block] = {
     # GPUs have no texels of three bytes: drivers pad them.
     "r8": (1, 1, 1), "rg8": (1, 1, 2), "rgb8": (1, 1, 4), "rgba8": (1, 1, 4),
     "bc1": (4, 4, 8), "bc3": (4, 4, 16), "bc4": (4, 4, 8), "bc5": (4, 4, 16), "bc7": (4, 4, 16),
     "etc2_rgb": (4, 4, 8), "etc2_rgba": (4, 4, 16), "eac_r": (4, 4, 8), "eac_rg": (4, 4, 16),
     "astc_4x4": (4, 4, 16), "astc_6x6": (6, 6, 16),
 }  # fmt: skip
-"""Width and height of a block in texels, and its bytes (Khronos Data Format Specification 1.3)."""
+"""Each format's (Khronos Data Format Specification 1.3)."""
 
 
 class ImageFacts(Struct, frozen=True):
@@ -46,9 +48,9 @@ class ImageFacts(Struct, frozen=True):
     """The same."""
 
 
-def texture_bytes(form: GpuFormat, width: int, height: int, mipmaps: bool) -> int:
+def texture_bytes(form: GpuFormat | Block, width: int, height: int, mipmaps: bool) -> int:
     """The bytes of a texture of so many texels; each mipmap has at least one block."""
-    across, down, size = BLOCKS[form]
+    across, down, size = BLOCKS[form] if isinstance(form, str) else form
     levels = mip_sizes(width, height) if mipmaps else [(width, height)]
     return sum(-(-w // across) * -(-h // down) * size for w, h in levels)
 

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from packaging.version import Version
 
 from accel.texture import context
-from accel.texture.classification import Classification
+from accel.texture.classification import Classification, Evidence
 from accel.texture.kinds import KINDS, Kind
 from bridge import host
-from bridge.api import TextureAsset
+from bridge.api import ImageFacts, Remark, TextureAsset
 from bridge.audit.examine import Answer, Question, Trouble
 from bridge.audit.judging import Judging
-from bridge.audit.project import find
-from bridge.audit.results import Report
+from bridge.audit.project import Project, find
+from bridge.audit.results import Issue, Report
+from bridge.audit.texts import sentence
 from bridge.core.errors import UserError
+from tests.advisors.desk import WRONG as SETTINGS
+from tests.advisors.desk import FakeEngine
 from tests.audit.doubles import examination
 
 OTHERS = 40
+RIGHT = {**SETTINGS, "block": True}
 
 
 def answer(file: str, kind: Kind, share: float = 0.9, second: Kind | None = None) -> Answer:
@@ -73,6 +80,55 @@ async def test_what_a_busy_machine_did_not_get_done_is_no_mistake_of_the_file(ju
     take(judging, Answer(Question("a.png", {}), late, 5, False))
     (issue,) = judging._report.rows[0].issues
     assert (issue.code, issue.severity) == ("unsupported", "note")
+
+
+NOTICED = Remark("acme.odd", "waste", "is odd", "很奇怪")
+LONELY = Remark("acme.lonely", "wrong", "is alone")
+
+
+class Noticing(FakeEngine):
+    """An engine that has something to say of each texture that materials use as normals."""
+
+    def remarks(
+        self, options: Mapping[str, Any], facts: ImageFacts, used_as: Collection[Kind], version: Version
+    ) -> Iterable[Remark]:
+        if options.get("broken"):
+            raise KeyError("broken")
+        return [NOTICED] if "normal" in used_as else []
+
+
+async def judged(tmp_path: Path, options: dict[str, Any] | None, *remarks: Remark) -> list[Issue]:
+    """What is said of a texture that a material uses as normals."""
+    project = Project(tmp_path, Noticing(), Version("1"))
+    judging = Judging(project, Report(name="game", root="game", engine="fake 1"), 4096)
+    one = answer("a.png", "ui")
+    used = Evidence("slot", "used as normal", "normal")
+    kind = msgspec.structs.replace(one.outcome.classification, evidence=[used])  # type: ignore[union-attr]
+    found = msgspec.structs.replace(one.outcome, classification=kind)
+    asset = TextureAsset("a.png", "a.png", options, remarks=remarks)
+    judging.take(asset, msgspec.structs.replace(one, outcome=found))
+    await judging.finish()
+    return [issue for row in judging._report.rows for issue in row.issues]
+
+
+async def test_what_an_engine_remarks_is_told_in_its_words_the_worst_first(tmp_path: Path) -> None:
+    said = await judged(tmp_path, RIGHT, LONELY)
+    assert [(issue.code, issue.severity) for issue in said] == [
+        ("acme.lonely", "wrong"), ("acme.odd", "waste"),
+    ]  # fmt: skip
+    assert [sentence(issue, "en") for issue in said] == ["is alone", "is odd"]
+    # Where it has no Chinese, the English is better than nothing.
+    assert [sentence(issue, "zh-CN") for issue in said] == ["is alone", "很奇怪"]
+    assert not any(issue.fixable for issue in said)
+
+
+async def test_without_settings_only_what_the_project_remarks_is_told(tmp_path: Path) -> None:
+    assert [issue.code for issue in await judged(tmp_path, None, LONELY)] == ["acme.lonely"]
+
+
+async def test_an_adapter_that_fails_at_it_costs_one_line(tmp_path: Path) -> None:
+    (said,) = await judged(tmp_path, {**RIGHT, "broken": True})
+    assert (said.code, said.severity) == ("unreadable", "note")
 
 
 async def test_a_damaged_installation_is_told_before_the_work_where_it_matters(

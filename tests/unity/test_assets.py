@@ -49,6 +49,7 @@ def test_a_texture_comes_with_its_path_its_place_and_its_options(root: Path) -> 
         "convertToNormalmap": False, "flipGreenChannel": False, "alphaSource": "FromInput",
         "alphaIsTransparency": False, "npotScale": "ToNearest", "isReadable": False, "wrapModeU": "Repeat",
         "wrapModeV": "Repeat", "filterMode": "Bilinear", "spriteImportMode": "None",
+        "singleChannelComponent": "Alpha",
         f"{DEFAULT}.overridden": False, f"{DEFAULT}.maxTextureSize": 2048, f"{DEFAULT}.format": "Automatic",
         f"{DEFAULT}.textureCompression": "Compressed", f"{DEFAULT}.crunchedCompression": False,
         "Android.overridden": True, "Android.maxTextureSize": 2048, "Android.format": "Automatic",
@@ -199,11 +200,13 @@ def test_a_change_that_cant_be_is_refused_and_nothing_is_written(
     assert (root / "Assets/rock.png.meta").read_text(encoding="utf-8") == meta()
 
 
-def test_two_values_of_a_group_that_isnt_there_are_refused_in_words(root: Path) -> None:
+def test_two_values_of_a_group_that_isnt_there_are_written_with_it(root: Path) -> None:
     text = "fileFormatVersion: 2\nTextureImporter:\n  serializedVersion: 13\n"
     texture(root, "Assets/rock.png", text)
-    said = refused(root, "Assets/rock.png", {"sRGBTexture": False, "mipmapEnabled": True})
-    assert said.startswith("there is no place for sRGBTexture, mipmapEnabled")
+    done = apply(root, "Assets/rock.png", {"sRGBTexture": False, "mipmapEnabled": True})
+    (before,), (after,) = done["before"], done["after"]
+    assert after["options"] == {"sRGBTexture": False, "mipmapEnabled": True}
+    assert apply(root, "Assets/rock.png", before["options"])["errors"] == []
     assert (root / "Assets/rock.png.meta").read_text(encoding="utf-8") == text
 
 

@@ -13,6 +13,7 @@ import pytest
 from bridge import cli
 from bridge.demo.textures import save
 from tests.unity.projects import VERSIONS, game, imported, meta
+from tests.unity.test_projects import package
 from tests.unity.test_uses import URP_LIT, material, write
 
 FILES = ("materials/rock_normal.png", "materials/wall_normal.png")
@@ -134,6 +135,21 @@ def test_widgets_and_sprites_with_the_editors_defaults_are_right(tmp_path: Path)
     assert "wrong" not in severities(report(project, tmp_path))
 
 
+@pytest.mark.parametrize(("channel", "told"), [("0", False), ("1", True)], ids=["alpha", "red"])
+def test_of_one_channel_only_what_unity_can_compress_is_to_be_compressed(
+    channel: str, told: bool, tmp_path: Path
+) -> None:
+    file = "materials/rock_roughness.png"
+    project = game(tmp_path / "game", only=[file])
+    lines = {"  textureType: 0": "  textureType: 10", "textureCompression: 1": "textureCompression: 0",
+             "singleChannelComponent: 0": f"singleChannelComponent: {channel}"}  # fmt: skip
+    imported(project, f"Assets/{file}", meta(f"Assets/{file}", replaced=lines))
+    found = report(project, tmp_path)
+    assert ("uncompressed" in codes(found)) is told
+    # A byte for each of 512 x 512 texels, and their mipmaps.
+    assert found["memory"] == 349_525
+
+
 def test_one_mistake_is_told_once(tmp_path: Path) -> None:
     project = game(tmp_path / "game", only=["materials/brick_albedo.png"])
     renamed(project, "materials/brick_albedo.png", "brick_albedo.png", **NORMAL)
@@ -183,6 +199,16 @@ def test_settings_that_were_merged_are_told_and_left_alone(tmp_path: Path) -> No
     severities = {finding["code"]: finding["severity"] for finding in only["findings"]}
     assert severities["unknown_settings"] == "wrong"
     assert settings.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("ignore", ["com.acme.rocks", "Packages/com.acme.rocks/**", "Packages/rocks/"])
+def test_a_package_is_ignored_by_its_name_and_by_its_folders(ignore: str, tmp_path: Path) -> None:
+    project = game(tmp_path / "game", only=FILES[:1])
+    package(project / "Packages/rocks", name="com.acme.rocks", unity="2021.3")
+    (project / "Assets/materials").rename(project / "Packages/rocks/materials")
+    assert report(project, tmp_path)["files"][0]["path"] == f"Packages/com.acme.rocks/{FILES[0]}"
+    (project / "popbridge.toml").write_text(f'[textures]\nignore = ["{ignore}"]\n', encoding="utf-8")
+    assert report(project, tmp_path)["textures"] == 0
 
 
 def codes(told: dict[str, Any]) -> list[str]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from packaging.version import Version
 
 from bridge.api import GpuFormat, ImageFacts, TextureIntent
 from bridge_unity.adapter import Unity2022
+from bridge_unity.assets import options
+from bridge_unity.metafile import MetaFile
+from tests.unity.projects import meta
 
 
 def facts(channels: int = 3, width: int = 512, height: int = 256, hdr: bool = False) -> ImageFacts:
@@ -36,3 +41,71 @@ def test_each_platform_has_its_own_format(
     adapter, version = Unity2022(), Version("6000.0")
     assert adapter.gpu_format(intent, found, "desktop", version) == desktop
     assert adapter.gpu_format(intent, found, "mobile", version) == mobile
+
+
+TEXELS = 512 * 256
+DEFAULT = "DefaultTexturePlatform"
+RED = {"textureType": "SingleChannel", "singleChannelComponent": "Red"}
+SINGLE = {"textureType": "SingleChannel", "singleChannelComponent": "Alpha"}
+RAW = {f"{DEFAULT}.textureCompression": "Uncompressed"}
+HIGH = {f"{DEFAULT}.textureCompression": "CompressedHQ"}
+
+
+def measured(changed: dict[str, Any], found: ImageFacts) -> list[int | None]:
+    """Bytes on the desktop and on mobiles, without mipmaps."""
+    present = {**options(MetaFile(meta())), "mipmapEnabled": False, **changed}
+    version = Version("6000.0")
+    return [Unity2022().gpu_memory(present, found, on, version) for on in ("desktop", "mobile")]
+
+
+def override(platform: str, **settings: Any) -> dict[str, Any]:
+    present = {"overridden": True, "textureCompression": "Compressed", "format": "Automatic", **settings}
+    return {f"{platform}.{name}": value for name, value in present.items()}
+
+
+ASTC_6X6 = 86 * 43 * 16
+"""512 x 256 texels in blocks of 6 x 6."""
+
+
+@pytest.mark.parametrize(
+    ("changed", "found", "desktop", "mobile"),
+    [
+        ({}, facts(), TEXELS // 2, ASTC_6X6),
+        ({**SINGLE, **RAW}, facts(), TEXELS, TEXELS),
+        ({**RED, **RAW}, facts(4), TEXELS, TEXELS),
+        # Of the alpha channel alone Unity makes no blocks.
+        (SINGLE, facts(), TEXELS, TEXELS),
+        (RED, facts(), TEXELS // 2, None),
+        ({**RED, **HIGH}, facts(), None, None),
+        (RED, facts(hdr=True), None, None),
+        ({"alphaSource": "None"}, facts(4), TEXELS // 2, ASTC_6X6),
+        ({"alphaSource": "FromGrayScale"}, facts(), TEXELS, ASTC_6X6),
+        (override("Standalone", textureCompression="Uncompressed"), facts(), TEXELS * 4, ASTC_6X6),
+        (override("Standalone", format="BC7"), facts(), TEXELS, ASTC_6X6),
+        (override("Standalone", format="RGBAHalf"), facts(hdr=True), TEXELS * 8, None),
+        (override("Standalone", format="DXT5Crunched", maxTextureSize=256), facts(), TEXELS // 4, ASTC_6X6),
+        # The iPhone has its default still, which takes less.
+        (override("Android", format="RGB16"), facts(), TEXELS // 2, TEXELS * 2),
+        (override("Android", format="ETC2_RGB4"), facts(), TEXELS // 2, TEXELS // 2),
+        ({**override("Android", format="ASTC_12x12"), **override("iOS", format="ASTC_12x12")}, facts(),
+         TEXELS // 2, 43 * 22 * 16),
+        (override("Android", format="PVRTC_RGB4"), facts(), TEXELS // 2, None),
+        ({"npotScale": "None"}, facts(4, 28, 60), 28 * 60, 5 * 10 * 16),
+        ({"npotScale": "None"}, facts(4, 30, 60), 30 * 60 * 4, 5 * 10 * 16),
+        ({"npotScale": "None", **override("Standalone", format="DXT5")}, facts(4, 30, 60), 7200, 800),
+        ({"npotScale": "None", **override("Android", format="ASTC_4x4")}, facts(4, 30, 60), 7200, 1920),
+        ({}, facts(4, 28, 60), None, None),
+    ],
+)  # fmt: skip
+def test_memory_is_that_of_what_holds_on_each_platform(
+    changed: dict[str, Any], found: ImageFacts, desktop: int | None, mobile: int | None
+) -> None:
+    assert measured(changed, found) == [desktop, mobile]
+
+
+def test_of_one_platforms_settings_alone_only_its_memory_is_known() -> None:
+    present = options(MetaFile(meta(overridden=["Android"])))
+    alone = {name: value for name, value in present.items() if not name.startswith(DEFAULT)}
+    version = Version("6000.0")
+    assert Unity2022().gpu_memory(alone, facts(), "desktop", version) is None
+    assert Unity2022().gpu_memory(alone, facts(), "mobile", version) is not None

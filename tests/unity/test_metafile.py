@@ -97,6 +97,28 @@ def test_a_group_that_was_added_goes_with_its_last_value(text: str, tmp_path: Pa
     assert (tmp_path / "a.meta").read_bytes().rstrip() == text.encode().rstrip()
 
 
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_missing_group_is_added_once_with_all_of_its_values_and_taken_away_again(newline: str) -> None:
+    text = "TextureImporter:\n  serializedVersion: 13\n  textureType: 8\n".replace("\n", newline)
+    values: list[tuple[Place, str | None]] = [
+        (("mipmaps", "sRGBTexture"), "0"), (TYPE, "1"), (("mipmaps", "enableMipMap"), "1"),
+        (("textureSettings", "wrapU"), "1"), (("textureSettings", "wrapV"), "1"), (("bumpmap", "gone"), None),
+    ]  # fmt: skip
+    file = MetaFile(text).changed(values)
+    # Without its version Unity would read the group as an older one.
+    assert yaml.safe_load(file.text)["TextureImporter"] == {
+        "serializedVersion": 13,
+        "textureType": 1,
+        "mipmaps": {"sRGBTexture": 0, "enableMipMap": 1},
+        "textureSettings": {"serializedVersion": 2, "wrapU": 1, "wrapV": 1},
+    }
+    assert file.text.count("\n") == file.text.count(newline)
+    one = file.changed([(("mipmaps", "sRGBTexture"), None), (("mipmaps", "enableMipMap"), "0")])
+    assert yaml.safe_load(one.text)["TextureImporter"]["mipmaps"] == {"enableMipMap": 0}
+    back = [(place, "8" if place == TYPE else None) for place, _ in values]
+    assert file.changed(back).text == text
+
+
 def test_a_key_without_a_value_gets_one() -> None:
     text = "TextureImporter:\n  serializedVersion: 13\n  textureType:\n  userData: \n"
     assert changed(text, (TYPE, "1"), (("userData",), "a")) == [

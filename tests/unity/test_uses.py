@@ -59,7 +59,7 @@ def write(root: Path, file: str, text: str) -> None:
 def test_slots_of_a_material_say_what_its_textures_are(root: Path) -> None:
     slots = {
         "_BumpMap": "n", "_OcclusionMap": "o", "_ParallaxMap": "h", "_MetallicGlossMap": "m",
-        "_EmissionMap": "e", "_MainTex": "c", "_MaskMap": "p", "_DetailMask": "d", "_SpecGlossMap": "s",
+        "_EmissionMap": "e", "_MainTex": "c", "_DetailMask": "d",
     }  # fmt: skip
     files = {name: f"Assets/{letter}.png" for name, letter in slots.items()}
     for file in files.values():
@@ -68,7 +68,6 @@ def test_slots_of_a_material_say_what_its_textures_are(root: Path) -> None:
     assert uses(root) == {
         "Assets/n.png": ["normal"], "Assets/o.png": ["ao"], "Assets/h.png": ["height"],
         "Assets/m.png": ["specular", "packed"], "Assets/e.png": ["emissive"], "Assets/c.png": ["albedo"],
-        "Assets/p.png": ["packed"], "Assets/s.png": ["specular"],
     }  # fmt: skip
 
 
@@ -79,6 +78,21 @@ def test_the_main_texture_is_colours_where_the_shader_is_known_to_light_it(
     imported(root, "Assets/a.png")
     write(root, "Assets/rock.mat", material(shader, _MainTex="Assets/a.png"))
     assert uses(root).get("Assets/a.png") == kinds
+
+
+def test_slots_that_a_material_kept_of_the_shader_it_had_before_say_nothing(root: Path) -> None:
+    for letter in "nms":
+        imported(root, f"Assets/{letter}.png")
+    kept = {"_MaskMap": "Assets/m.png", "_SpecGlossMap": "Assets/s.png", "_BumpMap": "Assets/n.png"}
+    write(root, "Assets/rock.mat", material(STANDARD, **kept))
+    assert uses(root) == {"Assets/n.png": ["normal"]}
+    write(root, "Assets/rock.mat", material(URP_LIT, **kept))
+    assert uses(root) == {"Assets/n.png": ["normal"], "Assets/s.png": ["specular"]}
+    # Of this one it isn't known which it has.
+    write(root, "Assets/rock.mat", material(OTHER, **kept))
+    assert uses(root) == {
+        "Assets/m.png": ["packed"], "Assets/s.png": ["specular"], "Assets/n.png": ["normal"],
+    }  # fmt: skip
 
 
 def test_long_references_are_broken_into_two_lines_and_still_read(root: Path) -> None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from packaging.version import Version
 
-from bridge.api import Adapter, GpuFormat, ImageFacts, Platform, ProjectSupport, TextureIntent
-from bridge_unity import textures
-from bridge_unity.memory import gpu_format
+from bridge.api import (
+    Adapter,
+    GpuFormat,
+    ImageFacts,
+    Kind,
+    Platform,
+    ProjectSupport,
+    Remark,
+    TextureIntent,
+)
+from bridge_unity import memory, platforms, textures
+from bridge_unity.remarks import remarks
 from bridge_unity.support import UnityProjects
 from bridge_unity.versions import SCHEME
 
@@ -39,7 +48,22 @@ class _Unity(Adapter):
     def gpu_format(
         self, intent: TextureIntent, facts: ImageFacts, platform: Platform, version: Version
     ) -> GpuFormat | None:
-        return gpu_format(intent, facts, platform)
+        return memory.gpu_format(intent, facts, platform)
+
+    def gpu_memory(
+        self, options: Mapping[str, Any], facts: ImageFacts, platform: Platform, version: Version
+    ) -> int | None:
+        return memory.gpu_memory(options, facts, platform)
+
+    def platform_options(
+        self, options: Mapping[str, Any], version: Version
+    ) -> Mapping[str, Mapping[str, Any]]:
+        return platforms.platform_options(options)
+
+    def remarks(
+        self, options: Mapping[str, Any], facts: ImageFacts, used_as: Collection[Kind], version: Version
+    ) -> Iterable[Remark]:
+        return remarks(options, facts, used_as)
 
     @property
     def project(self) -> ProjectSupport:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from bridge.api import TextureAsset, UserError, is_merged, read_text, walk
 from bridge_unity import importers, projects
 from bridge_unity.metafile import PLATFORMS, SUFFIX, MetaFile, Place, UnknownSyntaxError
+from bridge_unity.missing import Metas
 
 IMAGES = (
     ".bmp", ".dds", ".exr", ".gif", ".hdr", ".jpeg", ".jpg", ".ktx", ".png", ".psd", ".tga", ".tif", ".tiff",
@@ -28,20 +29,20 @@ OLDEST = 4
 
 def textures(project: Path) -> Iterator[TextureAsset]:
     """Each texture of the project, folder by folder; what is imported as something else is passed over."""
-    names, gamma = projects.Names(project), projects.is_gamma(project)
+    names, metas, gamma = projects.Names(project), Metas(project), projects.is_gamma(project)
     for root in projects.ROOTS:
         if (project / root).is_symlink():
             yield TextureAsset(root, root, problem="the folder is a link, which isn't followed")
     for found in walk(project, projects.skip(project)):
         if found.problem:
             yield TextureAsset(names.path(found.file), found.file, problem=found.problem)
-        elif found.file.lower().endswith(IMAGES) and (asset := _texture(project, names, found.file)):
+        elif found.file.lower().endswith(IMAGES) and (asset := _texture(project, names, metas, found.file)):
             yield _in_gamma(asset) if gamma else asset
 
 
 def texture(project: Path, file: str) -> TextureAsset | None:
     """One of them; None where it is imported as something else. A file without settings has no options."""
-    asset = _texture(project, projects.Names(project), file)
+    asset = _texture(project, projects.Names(project), Metas(project), file)
     return _in_gamma(asset) if asset and projects.is_gamma(project) else asset
 
 
@@ -50,7 +51,7 @@ def _in_gamma(asset: TextureAsset) -> TextureAsset:
     return replace(asset, options=options)
 
 
-def _texture(project: Path, names: projects.Names, file: str) -> TextureAsset | None:
+def _texture(project: Path, names: projects.Names, metas: Metas, file: str) -> TextureAsset | None:
     meta, path = project / (file + SUFFIX), names.path(file)
     text = ""
     try:
@@ -63,7 +64,7 @@ def _texture(project: Path, names: projects.Names, file: str) -> TextureAsset | 
         problem = stale(found)
         known = {} if problem else options(found)
     except FileNotFoundError:
-        return TextureAsset(path, file)
+        return TextureAsset(path, file, remarks=metas.missing(file))
     except OSError as error:
         return TextureAsset(path, file, problem=f"{meta.name} can't be read ({error.strerror})")
     except UnknownSyntaxError as error:
@@ -114,7 +115,7 @@ def change(
         made = found.changed(todo)
         made.write(meta)
     except UnknownSyntaxError:
-        # It could be read before: two values of one group that isn't there, for example.
+        # It could be read before, and is to be readable still.
         asked = ", ".join(wanted)
         raise UserError(
             f"there is no place for {asked}: change any setting in Unity, and apply it."

@@ -34,6 +34,8 @@ ALPHA_SOURCES = {0: "None", 1: "FromInput", 2: "FromGrayScale"}
 """`TextureImporterAlphaSource`."""
 NPOT_SCALES = {0: "None", 1: "ToNearest", 2: "ToLarger", 3: "ToSmaller"}
 """`TextureImporterNPOTScale`."""
+SINGLE_CHANNELS = {0: "Alpha", 1: "Red"}
+"""`TextureImporterSingleChannelComponent`."""
 SPRITE_MODES = {0: "None", 1: "Single", 2: "Multiple", 3: "Polygon"}
 """`SpriteImportMode`."""
 WRAP_MODES = {0: "Repeat", 1: "Clamp", 2: "Mirror", 3: "MirrorOnce"}
@@ -77,6 +79,7 @@ SETTINGS: Mapping[str, Setting] = {
     "alphaSource": Setting(("alphaUsage",), ALPHA_SOURCES),
     "alphaIsTransparency": Setting(("alphaIsTransparency",), SWITCH),
     "npotScale": Setting(("nPOTScale",), NPOT_SCALES),
+    "singleChannelComponent": Setting(("singleChannelComponent",), SINGLE_CHANNELS),
     "swizzle": Setting(("swizzle",), NUMBER),
     "spriteImportMode": Setting(("spriteMode",), SPRITE_MODES),
     "isReadable": Setting(("isReadable",), SWITCH),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -17,8 +17,14 @@ PLATFORMS = "platformSettings"
 PLATFORM = "buildTarget"
 """Of the list `platformSettings`, what tells its elements apart."""
 
+VERSION = "serializedVersion"
+VERSIONS = {"textureSettings": 2}
+"""Of groups whose values Unity reads by a version of their own; of 2021.3 to 6000."""
+
 Place = tuple[str, ...]
 """Keys from the importer's own down to a value; an element of `platformSettings` goes by its platform."""
+Edit = tuple[int, int, str]
+"""What comes in the place of the text from the first index up to the second."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -64,13 +70,44 @@ class MetaFile:
 
         Raises UserError where it can't be added, and UnknownSyntaxError where it couldn't be read then.
         """
-        edits = [edit for place, value in values for edit in self._edits(place, value)]
+        edits = [*self._all_edits(values)]
         text = self.text
         for start, end, new in sorted(edits, key=lambda edit: edit[0], reverse=True):
             text = text[:start] + new + text[end:]
         return type(self)(self._mark + text)
 
-    def _edits(self, place: Place, value: str | None) -> Iterator[tuple[int, int, str]]:
+    def _all_edits(self, values: Sequence[tuple[Place, str | None]]) -> Iterator[Edit]:
+        """Groups that come or go once with all of their values, and the values of others one by one."""
+        groups: dict[str, dict[str, str | None]] = {}
+        for place, value in values:
+            if len(place) == 2:
+                groups.setdefault(place[0], {})[place[1]] = value
+        new = {name: wanted for name, wanted in groups.items() if name not in self._settings}
+        gone = {name for name, wanted in groups.items() if self._is_emptied(name, wanted)}
+        for name, wanted in new.items():
+            yield from self._new_group(name, wanted)
+        for name in gone:
+            # The end of a group itself is where the next one begins.
+            last = max(node.end_mark.index for _, node in (self._around((name,)) or {}).values())
+            yield self._line_start(self._settings[name][0]), self._next_line(last), ""
+        for place, value in values:
+            if len(place) != 2 or place[0] not in {*new, *gone}:
+                yield from self._edits(place, value)
+
+    def _new_group(self, name: str, wanted: Mapping[str, str | None]) -> Iterator[Edit]:
+        lines = [f"  {key}: {value}" for key, value in wanted.items() if value is not None]
+        version = [f"  {VERSION}: {VERSIONS[name]}"] if name in VERSIONS else []
+        if lines:
+            yield self._behind_the_first(self._settings, name, [f"{name}:", *version, *lines])
+
+    def _is_emptied(self, name: str, wanted: Mapping[str, str | None]) -> bool:
+        """Whether nothing is left of a group but its version, when `wanted` is done."""
+        there = self._around((name,)) or {}
+        gone = {key for key in there if key in wanted and wanted[key] is None}
+        plain = all(isinstance(node, ScalarNode) for _, node in there.values())
+        return bool(gone) and plain and not there.keys() - gone - ({VERSION} if name in VERSIONS else set())
+
+    def _edits(self, place: Place, value: str | None) -> Iterator[Edit]:
         found = self._find(place)
         if found is not None:
             key, node = found
@@ -78,14 +115,13 @@ class MetaFile:
             if not isinstance(node, ScalarNode) or node.start_mark.index < key.end_mark.index:
                 raise UserError(f"{place[-1]} holds more than one value: only Unity itself can change it.")
             if value is None:
-                first = self._head_of(place) or key
-                yield self._line_start(first), self._next_line(node.end_mark.index), ""
+                yield self._line_start(key), self._next_line(node.end_mark.index), ""
             else:
                 yield self._replacement(node, value)
         elif value is not None:
             yield self._addition(place, value)
 
-    def _replacement(self, node: Node, value: str) -> tuple[int, int, str]:
+    def _replacement(self, node: Node, value: str) -> Edit:
         start, end = node.start_mark.index, node.end_mark.index
         if start < end:
             return start, end, value
@@ -93,24 +129,21 @@ class MetaFile:
         rest = self.text[start : self._next_line(start)]
         return start, start + len(rest) - len(rest.lstrip(" ")), f" {value}"
 
-    def _addition(self, place: Place, value: str) -> tuple[int, int, str]:
+    def _addition(self, place: Place, value: str) -> Edit:
+        return self._behind_the_first(self._around(place[:-1]), place[-1], [f"{place[-1]}: {value}"])
+
+    def _behind_the_first(
+        self, around: dict[str, tuple[Node, Node]] | None, name: str, lines: Sequence[str]
+    ) -> Edit:
         """Behind the first of its future neighbours, which is the place where the least can be wrong."""
-        around, lines = self._around(place[:-1]), [f"{place[-1]}: {value}"]
-        if around is None and len(place) == 2 and place[0] not in self._settings:
-            around, lines = self._settings, [f"{place[0]}:", f"  {lines[0]}"]
         first = next(iter(around.values()), None) if around else None
         if first is None or not self._is_one_line(*first):
-            raise UserError(f"there is no place for {place[-1]}: change any setting in Unity, and apply it.")
+            raise UserError(f"there is no place for {name}: change any setting in Unity, and apply it.")
         at = self._next_line(first[1].end_mark.index)
         ends = self.text[at - 1 : at] == "\n"
         indented = [" " * first[0].start_mark.column + line for line in lines]
         new = self._newline.join(indented)
         return at, at, f"{new}{self._newline}" if ends else f"{self._newline}{new}"
-
-    def _head_of(self, place: Place) -> Node | None:
-        """The key of the group that `place` is the only one of, which goes with it."""
-        alone = len(place) == 2 and len(self._around(place[:-1]) or {}) == 1
-        return self._settings[place[0]][0] if alone else None
 
     def _is_one_line(self, key: Node, value: Node) -> bool:
         """Whether a value has its line for itself, so that another can follow."""

@@ -17,6 +17,9 @@ SETTINGS = "ProjectSettings/ProjectSettings.asset"
 """The player's settings."""
 TOOLS = frozenset({"Assets/Editor Default Resources", "Assets/Gizmos"})
 """Folders of what is seen in the editor alone, and in no game, beside each that is called `Editor`."""
+NATIVE = (".androidlib", ".bundle", ".framework", ".plugin")
+"""Folders that are native plugins: what is in them goes into the game as it is, from 2023.1 on without
+`.meta` files of its own, and with such as have no effect before."""
 PACKAGE_FILE = "package.json"
 ROOTS = ("Assets", "Packages")
 """The folders of a project that hold assets."""
@@ -51,9 +54,14 @@ def version(folder: Path) -> str | None:
     return str(named.pop())
 
 
+def is_package(folder: Path) -> bool:
+    """Whether a folder that is of Unity is a package by itself, and no project."""
+    return not (folder / VERSION_FILE).is_file()
+
+
 def skip(project: Path) -> Skip:
     """Which folders of a project or a package Unity passes over."""
-    return partial(_ignored, is_package=not (project / VERSION_FILE).is_file())
+    return partial(_ignored, alone=is_package(project))
 
 
 def is_gamma(project: Path) -> bool:
@@ -70,7 +78,7 @@ class Names:
     def __init__(self, project: Path) -> None:
         self._roots: list[tuple[str, str]] = []
         """Where a package lies, and what Unity calls that."""
-        alone = not (project / VERSION_FILE).is_file()
+        alone = is_package(project)
         for folder in [project] if alone else sorted((project / "Packages").glob("*/")):
             if name := _package(folder).get("name"):
                 place = "" if alone else f"Packages/{folder.name}/"
@@ -85,15 +93,15 @@ class Names:
         return next((to + path[len(at) :] for to, at in self._roots if path.startswith(at)), path)
 
 
-def _ignored(folder: str, names: Collection[str], *, is_package: bool) -> bool:
+def _ignored(folder: str, names: Collection[str], *, alone: bool) -> bool:
     # "Hidden folders. Folders that start with '.'. Files and folders which end with '~'. Files and folders
     # named cvs." (Unity's manual, special folder names)
     own = folder.rpartition("/")[2]
     if hidden(folder, names) or own.endswith("~") or own.lower() == "cvs":
         return True
-    if own == "Editor" or folder in TOOLS:
+    if own == "Editor" or folder in TOOLS or own.lower().endswith(NATIVE):
         return True
-    return not is_package and "/" not in folder and own not in ROOTS
+    return not alone and "/" not in folder and own not in ROOTS
 
 
 def _wanted_by_package(folder: Path) -> str | None:

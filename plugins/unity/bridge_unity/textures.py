@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from bridge.api import TextureIntent
 from bridge_unity.importers import COLOR_SPACE, DEFAULT
+from bridge_unity.platforms import SIZES, compression, max_size, platforms
 
 FIELDS = frozenset({"kind", "color_space", "compression", "mipmaps", "max_size", "wrap", "filter"})
 """What the settings of every supported version decide. Nothing is said of opaque alpha channels, as it isn't
@@ -18,28 +19,15 @@ NORMAL = "NormalMap"
 LINEAR_TYPES = (NORMAL, "SingleChannel", "Cookie")
 """Texture types that have no colours: the inspector doesn't ask how theirs are stored."""
 KINDS: Mapping[str, str] = {NORMAL: "normal", "Sprite": "sprite", "GUI": "ui", "Cursor": "ui"}
-COMPRESSIONS = {
-    "Uncompressed": "none", "Compressed": "block", "CompressedHQ": "block_high", "CompressedLQ": "block",
-}  # fmt: skip
 SETS = {"none": "Uncompressed", "block": "Compressed", "block_high": "CompressedHQ"}
 FALLBACKS = {"lossless": "none", "lossy": "block", "universal": "block"}
 """Unity keeps a texture as its GPU reads it; crunched blocks are made small on the disk alone."""
 WRAPS = {"Repeat": "repeat", "Clamp": "clamp", "Mirror": "mirror"}
 FILTERS = {"Point": "nearest", "Bilinear": "linear", "Trilinear": "linear"}
-SIZES = frozenset(2**power for power in range(5, 15))
-"""What `maxTextureSize` may be, pixels: 32 to 16384."""
-
 LINEAR_KINDS = frozenset({"normal", "height", "roughness", "specular", "ao", "packed"})
 
 ONE_MINUS_G = 5
 """`TextureImporterSwizzle.OneMinusG`."""
-
-RAW_FORMATS = (
-    "Alpha8", "ARGB16", "RGB24", "RGBA32", "ARGB32", "RGB16", "R16", "RGBA16", "RHalf", "RGHalf", "RGBAHalf",
-    "RFloat", "RGFloat", "RGBAFloat", "RGB9E5", "RG16", "R8", "RG32", "RGB48", "RGBA64",
-)  # fmt: skip
-FINE_FORMATS = ("BC6H", "BC7", "ASTC_4x4", "ASTC_HDR_4x4")
-"""Blocks of 8 bits for each texel that hold several channels apart."""
 
 
 def compile_intent(
@@ -50,7 +38,7 @@ def compile_intent(
     A picture that is cut into sprites stays one, as it would lose them. `green`: whether this version can
     turn over a normal map's green channel.
     """
-    cut = present.get("spriteImportMode") == "Multiple" and _kind(present) == "sprite"
+    cut = present.get("spriteImportMode") == "Multiple" and kind_of(present) == "sprite"
     if intent.kind == "normal" and cut:
         intent = intent.without("kind", "color_space")
     todo = expressible(intent, green=green).differs(read_intent(present, green=green))
@@ -60,7 +48,7 @@ def compile_intent(
         **_of_size(todo, present),
         **_of_kind(intent, present),
     }
-    for platform in _platforms(present):
+    for platform in platforms(present):
         wanted |= _of_platform(platform, todo, present)
     return {name: value for name, value in wanted.items() if not _same(present.get(name), value)}
 
@@ -68,10 +56,10 @@ def compile_intent(
 def read_intent(options: Mapping[str, Any], *, green: bool = True) -> TextureIntent:
     """What `options` say; nothing where platforms differ, save for the size: that is the largest."""
     points: dict[str, Any] = {
-        "kind": _kind(options),
+        "kind": kind_of(options),
         "color_space": _color_space(options),
         "mipmaps": _switch(options.get("mipmapEnabled")),
-        "compression": _agreed(options, _compression),
+        "compression": _agreed(options, compression),
         "max_size": _largest(options),
         "wrap": _wrap(options),
         "filter": FILTERS.get(str(options.get("filterMode"))),
@@ -100,11 +88,11 @@ def expressible(intent: TextureIntent, *, green: bool = True) -> TextureIntent:
 
 def _of_kind(intent: TextureIntent, present: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that the inspector changes along with the texture's type."""
-    if intent.kind == "normal" and _kind(present) != "normal":
+    if intent.kind == "normal" and kind_of(present) != "normal":
         made = {"convertToNormalmap": False} if present.get("convertToNormalmap") is True else {}
         flat = {"textureShape": "Texture2D"} if present.get("textureShape") == "TextureCube" else {}
         return {"textureType": NORMAL, "sRGBTexture": False, **made, **flat}
-    other = intent.kind not in (None, "normal") and _kind(present) == "normal"
+    other = intent.kind not in (None, "normal") and kind_of(present) == "normal"
     # Whoever wants colours wants another type.
     if other or (
         present.get("textureType") in LINEAR_TYPES
@@ -136,7 +124,7 @@ def _of_wrap(todo: TextureIntent) -> dict[str, Any]:
 
 def _of_platform(platform: str, todo: TextureIntent, present: Mapping[str, Any]) -> dict[str, Any]:
     wanted: dict[str, Any] = {}
-    if todo.compression is not None and _compression(present, platform) != todo.compression:
+    if todo.compression is not None and compression(present, platform) != todo.compression:
         if present.get(f"{platform}.format") is not None:
             wanted[f"{platform}.format"] = "Automatic"
         wanted[f"{platform}.textureCompression"] = SETS[todo.compression]
@@ -147,7 +135,7 @@ def _of_size(todo: TextureIntent, present: Mapping[str, Any]) -> dict[str, Any]:
     """Limits that are smaller already stay: somebody has set them for a platform that has less memory."""
     if todo.max_size is None:
         return {}
-    limits = {platform: _max_size(present, platform) for platform in _platforms(present)}
+    limits = {platform: max_size(present, platform) for platform in platforms(present)}
     lowered = {at: todo.max_size for at, size in limits.items() if size is None or size > todo.max_size}
     if not lowered:
         lowered = {DEFAULT: todo.max_size}
@@ -160,7 +148,8 @@ def _is_inverted(options: Mapping[str, Any]) -> bool:
     return isinstance(swizzle, int) and swizzle >> 8 & 0xFF == ONE_MINUS_G
 
 
-def _kind(options: Mapping[str, Any]) -> str | None:
+def kind_of(options: Mapping[str, Any]) -> str | None:
+    """What the settings take a texture for; None where they say nothing of that."""
     if options.get("textureShape") == "TextureCube":
         return "environment"
     kind = KINDS.get(str(options.get("textureType")))
@@ -178,42 +167,19 @@ def _color_space(options: Mapping[str, Any]) -> str | None:
     return None if colors is None else "srgb" if colors else "linear"
 
 
-def _compression(options: Mapping[str, Any], platform: str) -> str | None:
-    form = options.get(f"{platform}.format")
-    if form in (None, "Automatic"):
-        return COMPRESSIONS.get(str(options.get(f"{platform}.textureCompression")))
-    if not isinstance(form, str):
-        return None
-    return "none" if form in RAW_FORMATS else "block_high" if form in FINE_FORMATS else "block"
-
-
-def _max_size(options: Mapping[str, Any], platform: str) -> int | None:
-    size = options.get(f"{platform}.maxTextureSize")
-    return size if type(size) is int and size in SIZES else None
-
-
 def _wrap(options: Mapping[str, Any]) -> str | None:
     across, down = options.get("wrapModeU"), options.get("wrapModeV")
     return WRAPS.get(str(across)) if across == down else None
 
 
 def _largest(options: Mapping[str, Any]) -> int | None:
-    sizes = [_max_size(options, platform) for platform in _platforms(options)]
+    sizes = [max_size(options, platform) for platform in platforms(options)]
     return None if None in sizes else max(size for size in sizes if size is not None)
 
 
 def _agreed(options: Mapping[str, Any], of: Any) -> Any:
-    said = {of(options, platform) for platform in _platforms(options)}
+    said = {of(options, platform) for platform in platforms(options)}
     return said.pop() if len(said) == 1 else None
-
-
-def _platforms(options: Mapping[str, Any]) -> Iterator[str]:
-    """The default, and each platform that has settings of its own."""
-    yield DEFAULT
-    for name, value in options.items():
-        platform, _, own = name.rpartition(".")
-        if own == "overridden" and value is True and platform != DEFAULT:
-            yield platform
 
 
 def _switch(value: object) -> bool | None:

@@ -9,11 +9,13 @@ from pathlib import Path
 from bridge.api import Kind, walk
 from bridge_unity import projects
 from bridge_unity.assets import IMAGES
-from bridge_unity.documents import Document, Reference, read
+from bridge_unity.documents import Document, read
 from bridge_unity.metafile import SUFFIX
+from bridge_unity.shaders import MAX_BYTES, Shaders, is_lit
 
 MATERIAL, ANIMATION, SCRIPT, SPRITE_RENDERER, SPRITE_MASK, TERRAIN_LAYER = 21, 74, 114, 212, 331, 1953259897
 """Class ids (Unity's manual, YAML class ID reference)."""
+SHADER = ".shader"
 TEXT = (".mat", ".unity", ".prefab", ".asset", ".anim", ".terrainlayer", ".spriteatlas")
 PRELOADED = "preloadedAssets"
 """What of the player's settings isn't an icon, a splash screen or a cursor."""
@@ -32,13 +34,6 @@ SLOTS: Mapping[str, tuple[Kind, ...]] = {
 }  # fmt: skip
 MAIN = "_MainTex"
 """Any shader's first texture: of a lit surface its colours, else anything."""
-BUILT_IN = "0000000000000000f000000000000000"
-STANDARD, STANDARD_SPECULAR = 46, 45
-LIT = frozenset({
-    "933532a4fcc9baf4fa0491de14d08ed7",  # Universal Render Pipeline/Lit
-    "8d2bb70cbf9db8d4da26e15b26e74248",  # Universal Render Pipeline/Simple Lit
-    "6e4ae4064600d784cac1e41a9e6f2e59",  # HDRP/Lit
-})  # fmt: skip
 OTHERS: Mapping[int, Mapping[str, tuple[Kind, ...]]] = {
     SPRITE_RENDERER: {"m_Sprite": ("sprite",)},
     SPRITE_MASK: {"m_Sprite": ("sprite",)},
@@ -62,7 +57,6 @@ SECONDARY: Mapping[bytes, tuple[Kind, ...]] = {
     b"_NormalMap": ("normal", "sprite"), b"_BumpMap": ("normal", "sprite"), b"_MaskTex": ("packed", "sprite"),
 }  # fmt: skip
 """Names of a sprite's secondary textures, which lights in 2D read."""
-MAX_BYTES = 16 << 20
 
 _GUID = re.compile(rb"^guid: ([0-9a-f]{32})\b", re.MULTILINE)
 _SECONDARY = re.compile(rb"- texture: \{fileID: -?\d+, guid: ([0-9a-f]{32})[^}]*\}\s+name: (\w+)")
@@ -73,21 +67,21 @@ Used = tuple[str, tuple[Kind, ...]]
 
 def uses(project: Path) -> dict[str, Sequence[Kind]]:
     """The kinds, in the order of the files that say so, by the texture's place below the project."""
-    images, beside, assets = _files(project)
+    images, beside, assets, shaders = _files(project)
     found: dict[str, list[Kind]] = {}
     secondary = [(guid.decode(), SECONDARY[name]) for guid, name in beside if name in SECONDARY]
-    for guid, kinds in (*secondary, *_of_assets(assets, project / projects.SETTINGS)):
+    for guid, kinds in (*secondary, *_of_assets(assets, shaders, project / projects.SETTINGS)):
         if guid in images:
             known = found.setdefault(images[guid], [])
             known += [kind for kind in kinds if kind not in known]
     return dict(found)
 
 
-def of_documents(documents: Iterator[Document]) -> Iterator[Used]:
+def of_documents(documents: Iterator[Document], shaders: Shaders) -> Iterator[Used]:
     """What one text asset's objects use files as."""
     for document in documents:
         if document.kind == MATERIAL:
-            yield from _of_material(document)
+            yield from _of_material(document, shaders)
         elif document.kind == SCRIPT:
             yield from _of_script(document)
         else:
@@ -95,19 +89,17 @@ def of_documents(documents: Iterator[Document]) -> Iterator[Used]:
             yield from ((one.guid, named[one.key]) for one in document.references if one.key in named)
 
 
-def _of_material(document: Document) -> Iterator[Used]:
-    lit = _is_lit(document.refers("m_Shader"))
+def _of_material(document: Document, shaders: Shaders) -> Iterator[Used]:
+    shader = document.refers("m_Shader")
+    there = shaders.textures(shader)
     for one in document.references:
+        if there is not None and one.key not in there:
+            # The shader that the material had before took it.
+            continue
         if one.key in SLOTS:
             yield one.guid, SLOTS[one.key]
-        elif one.key == MAIN and lit:
+        elif one.key == MAIN and is_lit(shader):
             yield one.guid, ("albedo",)
-
-
-def _is_lit(shader: Reference | None) -> bool:
-    if shader is None:
-        return False
-    return shader.guid in LIT or (shader.guid == BUILT_IN and shader.file_id in (STANDARD, STANDARD_SPECULAR))
 
 
 def _of_script(document: Document) -> Iterator[Used]:
@@ -121,10 +113,10 @@ def _of_script(document: Document) -> Iterator[Used]:
             yield one.guid, ("sprite",)
 
 
-def _of_assets(assets: Sequence[Path], settings: Path) -> Iterator[Used]:
+def _of_assets(assets: Sequence[Path], shaders: Shaders, settings: Path) -> Iterator[Used]:
     for path in assets:
         try:
-            yield from of_documents(read(path))
+            yield from of_documents(read(path), shaders)
         except OSError:
             continue
     try:
@@ -134,23 +126,27 @@ def _of_assets(assets: Sequence[Path], settings: Path) -> Iterator[Used]:
         return
 
 
-def _files(project: Path) -> tuple[dict[str, str], list[tuple[bytes, bytes]], list[Path]]:
-    """The images by their GUIDs, what sprites have beside them (GUIDs and names), and the text assets."""
+def _files(project: Path) -> tuple[dict[str, str], list[tuple[bytes, bytes]], list[Path], Shaders]:
+    """The images by their GUIDs, what sprites have beside them (GUIDs and names), the text assets, and the
+    shaders."""
     images: dict[str, str] = {}
     beside: list[tuple[bytes, bytes]] = []
     assets: list[Path] = []
+    shaders: dict[str, Path] = {}
     for walked in walk(project, projects.skip(project)):
         lower = walked.file.lower()
         if walked.problem:
             continue
-        if lower.endswith(tuple(image + SUFFIX for image in IMAGES)):
-            text = _text(project / walked.file)
-            if named := _GUID.search(text):
-                images[named.group(1).decode()] = walked.file[: -len(SUFFIX)]
+        if lower.endswith(tuple(image + SUFFIX for image in (*IMAGES, SHADER))):
+            text, file = _text(project / walked.file), walked.file[: -len(SUFFIX)]
+            if (named := _GUID.search(text)) and lower.endswith(SHADER + SUFFIX):
+                shaders[named.group(1).decode()] = project / file
+            elif named:
+                images[named.group(1).decode()] = file
             beside += _SECONDARY.findall(text)
         elif lower.endswith(TEXT):
             assets.append(project / walked.file)
-    return images, beside, assets
+    return images, beside, assets, Shaders(shaders)
 
 
 def _text(meta: Path) -> bytes:

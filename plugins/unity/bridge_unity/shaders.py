@@ -1,0 +1,74 @@
+"""Which textures a material's shader has: of those that it had before, the material keeps the slots."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from bridge_unity.documents import Reference
+
+MAX_BYTES = 16 << 20
+BUILT_IN = "0000000000000000f000000000000000"
+STANDARD, STANDARD_SPECULAR = 46, 45
+URP_LIT, URP_SIMPLE_LIT = "933532a4fcc9baf4fa0491de14d08ed7", "8d2bb70cbf9db8d4da26e15b26e74248"
+HDRP_LIT = "6e4ae4064600d784cac1e41a9e6f2e59"
+
+_COMMON = frozenset({
+    "_MainTex", "_BumpMap", "_ParallaxMap", "_OcclusionMap", "_EmissionMap", "_DetailMask",
+    "_DetailAlbedoMap", "_DetailNormalMap",
+})  # fmt: skip
+OF_BUILT_IN: Mapping[int, frozenset[str]] = {
+    STANDARD: _COMMON | {"_MetallicGlossMap"},
+    STANDARD_SPECULAR: _COMMON | {"_SpecGlossMap"},
+}
+OF_PACKAGES: Mapping[str, frozenset[str]] = {
+    URP_LIT: _COMMON | {"_BaseMap", "_MetallicGlossMap", "_SpecGlossMap"},
+    URP_SIMPLE_LIT: frozenset({"_MainTex", "_BaseMap", "_BumpMap", "_SpecGlossMap", "_EmissionMap"}),
+}
+"""The same in all supported versions."""
+
+# `name ("display name", 2D) = "default" {}` (Unity's manual, ShaderLab properties); what stands in a
+# comment counts too, so that rather too many are known.
+_TEXTURE = re.compile(
+    rb'(\w+)\s*\(\s*"[^"\n]*"\s*,\s*(?:2D|3D|Cube|2DArray|CubeArray|Any|Rect)\s*\)', re.IGNORECASE
+)
+
+
+class Shaders:
+    """The shaders of a project, and those that Unity ships."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        """`files` are the project's `.shader` files by their GUIDs."""
+        self._files = files
+        self._declared = cache(_declared)
+
+    def textures(self, shader: Reference | None) -> frozenset[str] | None:
+        """The names of its textures; None where they aren't known, as those of a shader graph."""
+        if shader is None:
+            return None
+        if shader.guid in self._files:
+            return self._declared(self._files[shader.guid]) or None
+        if shader.guid == BUILT_IN:
+            return OF_BUILT_IN.get(shader.file_id)
+        return OF_PACKAGES.get(shader.guid)
+
+
+def is_lit(shader: Reference | None) -> bool:
+    """Whether its first texture is known to hold a surface's colours."""
+    if shader is None:
+        return False
+    if shader.guid == BUILT_IN:
+        return shader.file_id in (STANDARD, STANDARD_SPECULAR)
+    return shader.guid in (URP_LIT, URP_SIMPLE_LIT, HDRP_LIT)
+
+
+def _declared(path: Path) -> frozenset[str]:
+    """None of a file that can't be read, or that declares them in a way that isn't known here."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES)
+    except OSError:
+        return frozenset()
+    return frozenset(name.decode("utf-8", "replace") for name in _TEXTURE.findall(text))

@@ -1,0 +1,89 @@
+"""A texture without its `.meta` is told where the project keeps such files, and nothing is written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bridge.audit.results import Issue
+from bridge.audit.texts import sentence
+from bridge_unity import assets, projects
+from tests.unity.projects import game, texture
+from tests.unity.test_audit import audit, report
+from tests.unity.test_projects import package
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return game(tmp_path / "game", only=["none of them"])
+
+
+def lone(root: Path, file: str) -> None:
+    texture(root, file)
+    (root / f"{file}.meta").unlink()
+
+
+def told(root: Path) -> dict[str, list[str]]:
+    return {found.file: [one.code for one in found.remarks] for found in assets.textures(root)}
+
+
+def test_a_texture_without_its_settings_is_told_where_others_have_them(root: Path) -> None:
+    lone(root, "Assets/a/rock.png")
+    assert told(root) == {"Assets/a/rock.png": []}
+    texture(root, "Assets/b/wall.png")
+    lone(root, "Assets/c/sky.dds")
+    lone(root, "Packages/com.acme.rocks/Editor/tool.png")
+    no_meta = ["unity.no_meta"]
+    assert told(root) == {"Assets/a/rock.png": no_meta, "Assets/b/wall.png": [], "Assets/c/sky.dds": no_meta}
+    asked = assets.texture(root, "Assets/a/rock.png")
+    assert asked is not None and asked in list(assets.textures(root))
+
+
+def test_what_goes_into_the_game_as_it_is_needs_none(root: Path) -> None:
+    texture(root, "Assets/wall.png")
+    lone(root, "Assets/StreamingAssets/poster.png")
+    lone(root, "Assets/Plugins/Android/Firebase.androidlib/res/icon.png")
+    lone(root, "Assets/Plugins/iOS/Ads.Framework/close.png")
+    assert told(root) == {"Assets/StreamingAssets/poster.png": [], "Assets/wall.png": []}
+    assert not projects.skip(root)("Assets/bundle", ())
+
+
+def test_a_packages_texture_is_passed_over_by_unity_and_says_so(tmp_path: Path) -> None:
+    package(tmp_path, name="com.acme.rocks", unity="2021.3")
+    texture(tmp_path, "Runtime/wall.png")
+    lone(tmp_path, "Runtime/rock.png")
+    (remark,) = next(assets.textures(tmp_path)).remarks
+    assert "is installed, Unity passes the texture over" in remark.text and "Unity 会忽略" in remark.zh
+    assert sentence(Issue.remarked(remark), "en") == remark.text
+    assert sentence(Issue.remarked(remark), "zh-CN") == remark.zh
+
+
+def test_the_audit_calls_it_wrong_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POPBRIDGE_HOME", str(tmp_path / "home"))
+    project = game(tmp_path / "game", only=["materials/rock_normal.png", "materials/brick_albedo.png"])
+    gone = project / "Assets/materials/brick_albedo.png.meta"
+    gone.unlink()
+    (only,) = [file for file in report(project, tmp_path, "--fix")["files"] if not file["mended"]]
+    (finding,) = only["findings"]
+    assert (finding["code"], finding["severity"], finding["fixable"]) == ("unity.no_meta", "wrong", False)
+    assert finding["message"].startswith("brick_albedo.png.meta isn't there: ")
+    assert only["kind"] == "albedo" and only["options"] == {} and not gone.exists()
+    assert "brick_albedo.png.meta isn't there" in capsys.readouterr().out
+
+
+def test_a_baseline_accepts_it_and_a_log_for_reviews_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POPBRIDGE_HOME", str(tmp_path / "home"))
+    project = game(tmp_path / "game", only=["materials/rock_albedo.png", "materials/brick_albedo.png"])
+    (project / "Assets/materials/brick_albedo.png.meta").unlink()
+    log, known = tmp_path / "log.sarif", ("--baseline", str(tmp_path / "known.json"))
+    assert audit(project, "--sarif", str(log)) == 1
+    (run,) = json.loads(log.read_text(encoding="utf-8"))["runs"]
+    assert "unity.no_meta" in [result["ruleId"] for result in run["results"]]
+    assert audit(project, *known, "--update-baseline") == 0
+    assert audit(project, *known) == 0
