@@ -72,7 +72,7 @@ class Compress(Reading, frozen=True):
         bool,
         Meta(
             description="Whether the smaller levels are written that an `image.mipmaps` step before this one "
-            "made. None are made here."
+            "made, or that a DDS or KTX2 holds. None are made here."
         ),
     ] = True
     container: Annotated[

@@ -107,6 +107,8 @@ def wanted(image: Raster, params: Writing) -> str:
 def fitted(image: Raster, params: Writing) -> Raster:
     """The image as the format can hold it."""
     writer = WRITERS[chosen(image, params.format)]
+    if image.read_mips and not writer.mips:
+        image = image.with_pixels(image.pixels)
     image = at_depth(image, wanted(image, params))
     if image.has_alpha and not writer.alpha:
         image = on_white(image)

@@ -67,7 +67,8 @@ ABOUT = {
     "Compress.alpha": "`drop` 去掉透明度；否则拒绝使用不支持透明度的格式。",
     "Compress.kind": "通道的含义：`color` 为颜色；`normal` 为法线贴图的向量，保持其编码，不标记为 sRGB，"
     "按向量衡量误差；`data` 为数据，同样保持不变且不标记。" + _AUTO_KIND,
-    "Compress.mipmaps": "是否写入之前的 `image.mipmaps` 步骤所生成的较小级别。此处不会生成。",
+    "Compress.mipmaps": "是否写入之前的 `image.mipmaps` 步骤所生成的，或 DDS、KTX2 自带的较小级别。"
+    "此处不会生成。",
     "Compress.container": "文件；`auto` 对不用 `zstd` 的 BC 为 DDS，否则为 KTX2。DDS 只支持 BC。",
     "Compress.zstd": "KTX2 各级以 Zstandard 压缩的等级；0 为不压缩。",
     "Compress.measure": "指定格式时，是否给出其 PSNR。",
