@@ -50,7 +50,7 @@ class Decoded(Struct, frozen=True):
     """Of floats that the file holds as such: 16 or 32 for a channel; 0 for anything else."""
     data: bool = False
     """Whether the file says that its channels are no colours, or integers that no curve codes; so do two
-    channels, which no curve can code."""
+    channels that aren't said to be sRGB."""
     contents: bytes = b""
     """The file's bytes, where they were read in one piece; empty elsewhere."""
     mips: tuple[Pixels, ...] = ()

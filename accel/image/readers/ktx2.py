@@ -113,7 +113,9 @@ def read(stream: Stream) -> Picture:
     said = _said(stream, header)
     made = picture(stream, layout, _data(stream, header, need), width, height)
     # Floats are linear in any case, light as well as data.
-    data = made.data or (said.transfer == _LINEAR and made.pixels.dtype.kind == "u")
+    data = said.transfer == _LINEAR and made.pixels.dtype.kind == "u"
+    # Vulkan has two channels that are sRGB, unlike Direct3D.
+    data = data or (made.data and said.transfer != _SRGB)
     made = replace(made, levels=max(1, header.levels), images=header.images)
     if stream.mips and header.depth < 2:
         made = replace(made, mips=smaller(stream, layout, made, _smaller(stream, layout, header)))

@@ -130,3 +130,11 @@ def test_faces_layers_and_slices_are_counted(read):
 @pytest.mark.parametrize("vulkan", [16, 77, 141, 155])
 def test_two_channels_are_data_which_no_curve_codes(read, vulkan):
     assert read(ktx2(4, 4, bytes(range(64)), vulkan)).data
+
+
+@pytest.mark.parametrize(("transfer", "data"), [(0, True), (1, True), (2, False)])
+def test_two_channels_are_no_data_where_they_are_said_to_be_srgb(read, transfer, data):
+    said = struct.pack("<IIHH4B", 28, 0, 2, 24, 1, 1, transfer, 0)
+    stored = ktx2(1, 1, b"\1\2", 22)
+    file = stored[:48] + struct.pack("<2I", 104, 16) + stored[56:80] + struct.pack("<3Q", 120, 2, 2) + said
+    assert read(file + stored[-2:]).data == data
