@@ -57,7 +57,7 @@ the last.
 a job makes several files they are `rock.NAME.EXT`; where several files are one job, `NAME.EXT`, or what
 `--name` says. A workload that has a parameter `name` of its own (image.atlas) is given that name, so that its
 data refers to the files as they are written. Files that differ in their suffix alone keep it
-(`rock.png.tga`).
+(`rock.png.tga`), unless the output has the same.
 
 - An input is never overwritten: in its own folder `rock.png` becomes `rock.converted.png`.
 - A file that no earlier run made, or that was changed since, is overwritten only with `--force`.
