@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from accel.image.operation import Written
-from bridge.commands.run.readable import WRITTEN, readable
+from bridge.commands.run.gist import WRITTEN
+from bridge.commands.run.readable import readable
 
 IMAGE = {
     "name": "converted", "format": "tga", "width": 512, "height": 256, "channels": 4, "bit_depth": 8,
