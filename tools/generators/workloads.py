@@ -67,9 +67,10 @@ data refers to the files as they are written. Files that differ in their suffix 
 - A file is there whole or as it was before, after Ctrl-C too.
 
 **Lines.** Of several files that are inspected or classified, each has a line with the main facts; of a single
-one there are all. With `--json` one object per job, in the files' order: `file` (`files` where a job has several or
-none), `value`, and `meta` with `device`, `queued_ms`, `run_ms` and the `files` that were written; instead of
-them `error` with `code` ([errors](errors.md)) and `message`, or `unchanged` where `--resume` passed over it.
+one there are all. With `--json` one object per job, in the files' order: `file` (`files` where a job has
+several or none), `value`, and `meta` with `device`, `queued_ms`, `run_ms` and the `files` that were written;
+instead of them `error` with `code` ([errors](errors.md)) and `message`, or `unchanged` where `--resume`
+passed over it.
 The exit code is 0, 1 if a file failed, 2 for a mistake that kept all from running, 130 after Ctrl-C.
 
 {workloads}
