@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import pyvips
 
 from accel.workload import Input, Limits, WorkloadError
 from bridge import host
@@ -124,9 +125,17 @@ FAILURES = [
     ("image.resize", ["rgb"], {"factor": 64}),
     ("image.pack_channels", ["grey"], {}),
     ("image.pack_channels", ["grey", "grey", "small"], {"size": "refuse"}),
+    ("image.pack_channels", ["grey"], {"holds": ["metalic"]}),
+    ("image.pack_channels", ["grey"], {"holds": ["xyz"]}),
+    ("image.pack_channels", ["grey", "grey"], {"holds": ["roughness", "smoothness"]}),
+    ("image.pack_channels", ["grey"], {"channels": {"r": {"input": 3}}}),
+    ("image.pack_channels", ["grey"], {"channels": {"r": {}}}),
+    ("image.pack_channels", ["grey"] * 4, {"layout": "mask_map", "format": "jpeg"}),
     ("image.unpack_channels", ["grey"], {"layout": "orm"}),
     ("image.unpack_channels", ["rgb"], {"layout": "mask_map"}),
     ("image.mipmaps", ["rgb"], {"coverage": 0.5}),
+    ("image.mipmaps", ["grey", "rgb"], {"kind": "color"}),
+    ("image.mipmaps", ["grey", "rgb"], {"roughness": "b"}),
     ("image.make_tileable", ["small"], {}),
     ("image.normal_from_height", ["rgb"], {"channel": "a"}),
     ("image.atlas", ["rgb", "rgb"], {"max_size": 16}),
@@ -136,6 +145,8 @@ FAILURES = [
     ("image.compress", ["rgb"], {"container": "dds", "format": "astc_4x4"}),
     ("image.compress", ["rgb"], {"container": "dds", "candidates": ["etc2"]}),
     ("image.compress", ["rgb"], {"format": "bc7", "target_db": 40}),
+    ("image.compress", ["light"], {"candidates": ["etc2"]}),
+    ("image.compress", ["shining"], {}),
     ("image.convert", ["text"], {}),
     ("image.convert", ["empty"], {}),
     ("image.convert", ["gone"], {}),
@@ -153,10 +164,13 @@ def made(tmp_path: Path) -> dict[str, str]:
     for name, channels in (("grey", 1), ("rgb", 3), ("rgba", 4)):
         pictures.save(tmp_path / f"{name}.png", noise[:, :, :channels])
     pictures.save(tmp_path / "small.png", noise[:2, :2, :3])
+    for name, channels in (("light", 3), ("shining", 4)):
+        tiff = pyvips.Image.new_from_array(noise[:, :, :channels].astype(np.float32), interpretation="scrgb")
+        (tmp_path / f"{name}.png").write_bytes(tiff.write_to_buffer(".tif"))
     (tmp_path / "text.png").write_text("hello")
     (tmp_path / "svg.png").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
     (tmp_path / "empty.png").touch()
-    names = ("grey", "rgb", "rgba", "small", "text", "svg", "empty", "gone")
+    names = ("light", "shining", "grey", "rgb", "rgba", "small", "text", "svg", "empty", "gone")
     return {name: str(tmp_path / f"{name}.png") for name in names}
 
 
