@@ -50,6 +50,18 @@ class Resize(Filtering, frozen=True):
         ),
     ] = "lanczos"
 
+    def contradiction(self) -> str:
+        ways = {
+            "width and height": bool(self.width or self.height),
+            "longest": bool(self.longest),
+            "power_of_two": self.power_of_two != "no",
+            "factor": bool(self.factor),
+        }
+        given = [name for name, used in ways.items() if used]
+        if len(given) == 1:
+            return ""
+        return f"give one of {', '.join(ways)}; got {' and '.join(given) or 'none of them'}"
+
 
 @operation("image.resize", version=4, params=Resize)
 def resize(images: Sequence[Raster], params: Resize, limits: Limits) -> Operated:

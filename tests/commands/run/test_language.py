@@ -40,10 +40,15 @@ CALLS = [
     ("image.fingerprint", ["--param", "x=1"],
      "image.fingerprint：没有参数 'x'：该工作负载没有参数。" + LISTS("image.fingerprint")),
     ("image.pipeline", [], "image.pipeline：缺少参数 steps，应为对象的列表。" + LISTS("image.pipeline")),
-    ("image.resize+image.convert", ["--param", "format=jpgg"],
+    ("image.resize+image.convert", ["--param", "format=jpgg", "--param", "factor=1"],
      f'第 2 步 image.convert：format 为 "jpgg"，无效：应为{FORMATS}。您是指 jpeg 吗？'
      + LISTS("image.convert")),
     ("image.resize+image.convert", ["--param", "foo=1"], "没有步骤有参数 'foo'。" + LISTS("NAME")),
+    ("image.resize", [],
+     "image.resize：请给出以下之一：width 和 height, longest, power_of_two, factor；一个也没有给出。"
+     + LISTS("image.resize")),
+    ("image.resize+image.compress", ["--param", "factor=.5", "--param", "container=dds", "--param", "zstd=3"],
+     "第 2 步 image.compress：DDS 不能用 zstd 压缩：请去掉，或选择 ktx2。" + LISTS("image.compress")),
     ("image.resize+image.resize", ["--param", "width=1"],
      "有多个步骤有参数 'width'：请写明 1.width 或 2.width。"),
     ("image.resize+image.resize", ["--param", "resize.width=1"],
