@@ -145,9 +145,12 @@ class Compressed(Struct, frozen=True):
     """What was tried for the target, in this order."""
     kind: Literal["color", "normal", "data"]
     """What the channels were taken for."""
+    first_of: int | None = None
+    """How many faces, layers or slices the DDS or KTX2 held that it comes from: it is made of the first
+    alone. Null where that held one."""
 
 
-@operation("image.compress", version=4, params=Compress)
+@operation("image.compress", version=5, params=Compress)
 def compress(images: Sequence[Raster], params: Compress, limits: Limits) -> Operated:
     """Packs an image into blocks that GPUs read directly: BC, ETC2, EAC or ASTC, as DDS or KTX2.
 

@@ -90,7 +90,7 @@ def as_raster(name: str, decoded: Decoded, transfer: Asked = "auto") -> Raster:
     kind: Literal["color", ""] = "color" if transfer == "srgb" else ""
     return Raster(
         name, pixels, alpha, curve, decoded.format, tuple(mips), data=data, kind=kind,
-        float_bits=decoded.float_bits, read_mips=bool(mips),
+        float_bits=decoded.float_bits, read_mips=bool(mips), first_of=decoded.images,
     )  # fmt: skip
 
 

@@ -81,7 +81,7 @@ def save(name: str, image: Raster, params: Writing) -> tuple[list[OutputFile], W
     bits = writer.bits(image, params) if writer.bits else image.bit_depth
     facts = Written(
         files[0].name, format, image.width, image.height, image.channels, bits, levels, size,
-        image.kind or None,
+        image.kind or None, image.first_of if image.first_of > 1 else None,
     )  # fmt: skip
     return files, facts
 

@@ -50,6 +50,7 @@ def compressed(image: Raster, params: Compress) -> tuple[Compressed, OutputFile]
     value = Compressed(
         format.name, found.reached, container, image.width, image.height, len(levels), texels.srgb,
         format.bits_per_pixel, len(data), came / len(data), found.psnr, found.tried, kind,
+        image.first_of if image.first_of > 1 else None,
     )  # fmt: skip
     return value, OutputFile("compressed", WRITERS[container].media_type, data)
 

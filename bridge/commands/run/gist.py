@@ -87,6 +87,8 @@ def _compressed(value: Mapping[str, Any]) -> Iterator[str]:
     if value["reached"] is False:
         yield told(texts.UNREACHED)
     yield f"kind {value['kind']}"
+    if value.get("first_of"):
+        yield told(texts.IMAGES, count=value["first_of"])
 
 
 def _inspected(value: Mapping[str, Any]) -> Iterator[str]:

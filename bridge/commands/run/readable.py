@@ -10,6 +10,8 @@ from bridge.commands.run.gist import WRITTEN, attempts, channels_of, gist, level
 from bridge.commands.shared import as_json_text, size_text
 from bridge.commands.texts import run as texts
 
+TOLD = WRITTEN | {"first_of"}
+"""Of those facts what is told in other words than its name."""
 LONGEST_LIST = 12
 MOST_LINES = 100
 """Objects of a list that are told, each on a line of its own."""
@@ -132,6 +134,7 @@ def _written(value: Mapping[str, Any]) -> str:
         channels_of(value),
         levels_of(value),
         size_text(value["size"]),
-        *(f"{_words(name)} {_nested(each)}" for name, each in _told(value).items() if name not in WRITTEN),
+        *(f"{_words(name)} {_nested(each)}" for name, each in _told(value).items() if name not in TOLD),
+        *([told(texts.IMAGES, count=value["first_of"])] if value.get("first_of") else []),
     ]
     return ", ".join(filter(None, parts))

@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 
+from accel.image.compress import compress
 from accel.image.convert import Convert, convert
 from accel.image.mipmaps import Mipmaps, mipmaps
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.conftest import image
 from tests.accel.image.containers import dds, ktx2
+from tests.accel.image.files import dds as stored
 from tests.accel.image.files import exr, samples
 from tests.accel.image.rasters import reopened
 
@@ -128,3 +130,13 @@ def test_no_gpu_is_told_to_decode_a_normal_map_as_srgb(save, tmp_path, format):
         assert dds(data).dxgi == 0
     picture, _ = made(save("b.png", np.full((8, 8, 3), (200, 100, 0), np.uint8)), format=format)
     assert (ktx2(picture).vulkan if format == "ktx2" else dds(picture).dxgi) in (43, 29)
+
+
+@pytest.mark.parametrize(("misc", "said"), [(4, 6), (0, None)])
+def test_what_is_made_of_the_first_of_several_images_says_so(tmp_path, misc, said):
+    path = tmp_path / "sky.dds"
+    path.write_bytes(stored(4, 4, bytes(6 * 64), dxgi=28, misc=misc))
+    source = Input("sky.dds", str(path))
+    assert made(source, format="png")[1].first_of == said
+    packed = compress([source], compress.workload.parse({"format": "bc1", "alpha": "drop"}), Limits())
+    assert packed.value.first_of == said
