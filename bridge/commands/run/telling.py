@@ -78,8 +78,8 @@ class Teller:
             click.echo(f"popbridge: {told(texts.DROPPED, workload=self._title)}", err=True)
 
     def summary(self, total: int, *, interrupted: bool = False) -> None:
-        """The last line, where there was more than one job."""
-        if total < 2:
+        """The last line, where there was more than one job, or where else nothing would be said."""
+        if total < 2 and (self._as_json or not self.counts["unchanged"]):
             return
         counts = {what: count for what, count in self.counts.items() if count or what == "done"}
         left = total - sum(self.counts.values())
