@@ -89,6 +89,8 @@ def _compressed(value: Mapping[str, Any]) -> Iterator[str]:
     yield f"kind {value['kind']}"
     if value.get("first_of"):
         yield told(texts.IMAGES, count=value["first_of"])
+    if value["container"] == "dds" and (value["width"] % 4 or value["height"] % 4):
+        yield told(texts.CUT_BLOCKS)
 
 
 def _inspected(value: Mapping[str, Any]) -> Iterator[str]:

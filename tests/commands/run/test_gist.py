@@ -57,6 +57,15 @@ def test_values_are_known_by_their_fields() -> None:
             "target not reached, kind color",
         ),
         (
+            {"width": 63},
+            "DDS, bc7 sRGB, 63 x 32, 2.1 KiB, 8 bits per pixel, 3.7 times smaller, kind color, "
+            "Direct3D wants sides that are multiples of 4",
+        ),
+        (
+            {"container": "ktx2", "height": 31},
+            "KTX2, bc7 sRGB, 64 x 31, 2.1 KiB, 8 bits per pixel, 3.7 times smaller, kind color",
+        ),
+        (
             {"first_of": 6},
             "DDS, bc7 sRGB, 64 x 32, 2.1 KiB, 8 bits per pixel, 3.7 times smaller, kind color, "
             "first of 6 images",
