@@ -68,7 +68,8 @@ def resize(images: Sequence[Raster], params: Resize, limits: Limits) -> Operated
     """Makes an image larger or smaller.
 
     Colours are averaged as light and in proportion to alpha; 8 bit, 16 bit and floats stay what they are. An
-    image that has the size already is given as it is.
+    image that has the size already is given as it is. Of another size it has no mip levels: `image.mipmaps`
+    makes them anew.
     Output file: `resized`. Value: a `Written`.
     """
     from accel.image.resizing import resized

@@ -192,7 +192,7 @@ DETAILS = {
     ),
     "image.resize": (
         "颜色按光的强度并以 alpha 加权求平均；8 位、16 位和浮点保持不变。已是该尺寸的图像保持原样。"
-        "输出文件：`resized`。值：`Written`。",
+        "改变尺寸后没有 mip 级别，可用 `image.mipmaps` 重新生成。输出文件：`resized`。值：`Written`。",
     ),
     "image.thumbnail": (
         "保持宽高比，不放大，应用 EXIF 方向，颜色转为 8 位 sRGB；HDR 中亮度超过 1 的为白色。整数按 sRGB "
