@@ -78,7 +78,7 @@ ABOUT = {
     "CountValues.scale": "该图像中高度与次数的关系；`log` 可看到少见的值。",
     "Inspect.preview": "PNG 缩略图的最长边，像素；0 为不生成。",
     "MakeTileable.kind": "通道的含义：`color` 为颜色，以 alpha 加权；`normal` 为单位向量；"
-    "`data` 为各自独立的通道。",
+    "`data` 为各自独立的通道。" + _AUTO_KIND,
     "MakeTileable.direction": "拷贝在何处相接：左右（`horizontal`）、上下，或两者。",
     "MakeTileable.size": "`same` 保持尺寸：原来的边缘在内部相接，其上覆盖取自中部的一条，因此该部分出现两次。"
     "`cropped` 将对边叠在一起：没有重复，但尺寸减去重叠部分。",
