@@ -153,7 +153,8 @@ ABOUT = {
     "Upscale.wrap": "边缘是否与对边相接，如同可平铺的纹理。",
     "Upscale.alpha_weighted": "是否忽略完全透明像素的颜色，使其不产生边纹，并以其他颜色取代。"
     "最后一个通道不是透明度时（如打包贴图）请关闭，否则该通道为 0 之处其他通道的内容会丢失。",
-    "Upscale.normals": "是否为法线贴图：其向量会恢复为单位向量。",
+    "Upscale.normals": "是否为法线贴图：其向量会恢复为单位向量。`null` 对整数图像根据像素判断，"
+    "与 image.resize 的 `kind` 相同。",
     "EmbedText.texts": "除输入以外的文本；每个输入是一个文本文件。",
     "Surroundings.use_name": "文件名及其文件夹是否作为依据。",
     "Surroundings.siblings": "同一文件夹中其他文件的名称；与 `use_name` 一起生效。",
