@@ -41,6 +41,10 @@ class WorkloadError(Exception):
 class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The parameters of a workload; each field is annotated with its range, unit and meaning."""
 
+    def contradiction(self) -> str:
+        """Why these values don't go together, whatever the inputs are; empty where they do."""
+        return ""
+
 
 class Input(Struct, frozen=True):
     """Bytes to work on: a local file, opened by the worker itself and never copied to it."""
@@ -164,13 +168,17 @@ class Workload(Struct, frozen=True):
     """Of a workload that does others, whose versions and models then decide its results, too."""
 
     def parse(self, params: dict[str, Any]) -> Params:
-        """`params` as this workload's type. Raises WorkloadError `bad_params`, which names the field."""
+        """`params` as this workload's type. Raises WorkloadError `bad_params`, which names the field, or says
+        which values don't go together."""
         try:
-            return msgspec.convert(params, self.params)
+            parsed = msgspec.convert(params, self.params)
         except msgspec.ValidationError as error:
             from accel.plain import explain
 
             raise WorkloadError("bad_params", explain(params, self.params, error)) from None
+        if said := parsed.contradiction():
+            raise WorkloadError("bad_params", said)
+        return parsed
 
     def check_inputs(self, count: int) -> None:
         """Raises WorkloadError `bad_params` for too few or too many inputs."""

@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NoArgsIsHelpError as error:
         return _tell(error.format_message(), error.exit_code)
     except click.ClickException as error:
-        return _complain(_sentence(error), 2)
+        return _complain(_sentence(error, sys.argv[1:] if arguments is None else arguments), 2)
     except (click.Abort, KeyboardInterrupt):
         return 130
     except (SystemExit, OSError) as error:
@@ -159,10 +159,10 @@ def _explained(error: UserError | RequestError) -> str:
     return explained(error)
 
 
-def _sentence(error: click.ClickException) -> str:
+def _sentence(error: click.ClickException, arguments: Sequence[str]) -> str:
     from bridge.commands.usage import said_of
 
-    return said_of(error)
+    return said_of(error, arguments)
 
 
 def _complain(sentence: str, code: int) -> int:

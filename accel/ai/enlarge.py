@@ -12,6 +12,7 @@ from accel.ai.tiles import Enlarger, tiled
 from accel.image.bleeding import bled
 from accel.image.decoded import Pixels, full_scale
 from accel.image.light import srgb
+from accel.image.meaning import meant
 from accel.image.raster import Raster
 from accel.workload import Limits, WorkloadError
 
@@ -30,11 +31,12 @@ def enlarged(image: Raster, params: Upscale, limits: Limits) -> Raster:
     coded = image.pixels.dtype.kind == "f" and image.colors == 3 and not (params.normals or image.data)
     seen = _seen(image, params)
     made = _part(enlarger, _plane(seen.pixels, 0, image.colors), params, coded)
+    meaning = meant(image, "normal") if params.normals else {}
     if not image.has_alpha:
-        return image.with_pixels(made)
+        return image.with_pixels(made, **meaning)
     alpha = _plane(image.pixels, image.colors, 1)
     larger = _settled(_part(enlarger, alpha, params, False), alpha, enlarger.factor, params.wrap)
-    return image.with_pixels(np.concatenate([made, larger], axis=2))
+    return image.with_pixels(np.concatenate([made, larger], axis=2), **meaning)
 
 
 def _settled(made: Pixels, alpha: Pixels, factor: int, wrap: bool) -> Pixels:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from accel.image.operation import Operated, Writing, Written, check_size, operation
@@ -39,11 +40,15 @@ class Upscale(Writing, frozen=True):
         ),
     ] = True
     normals: Annotated[
-        bool, Meta(description="Whether it is a normal map: its vectors are made unit vectors again.")
-    ] = False
+        bool | None,
+        Meta(
+            description="Whether it is a normal map: its vectors are made unit vectors again. `null` tells "
+            "that of integers by the texels, as `kind` of image.resize does."
+        ),
+    ] = None
 
 
-@operation("image.upscale", version=3, params=Upscale)
+@operation("image.upscale", version=4, params=Upscale)
 def upscale(images: Sequence[Raster], params: Upscale, limits: Limits) -> Operated:
     """Enlarges an image with a network instead of a filter.
 
@@ -58,5 +63,15 @@ def upscale(images: Sequence[Raster], params: Upscale, limits: Limits) -> Operat
     from accel.ai.enlarge import enlarged
 
     (image,) = images
+    params = msgspec.structs.replace(params, normals=_are_normals(image, params))
     check_size(image.name, image.width * params.factor, image.height * params.factor, limits)
     return Operated({"upscaled": enlarged(image, params, limits)})
+
+
+def _are_normals(image: Raster, params: Upscale) -> bool:
+    from accel.image.meaning import kind_of
+
+    if params.normals is not None:
+        return params.normals
+    # Floats may be vectors of -1 to 1, which the networks don't know.
+    return image.pixels.dtype.kind == "u" and kind_of(image) == "normal"

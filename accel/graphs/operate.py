@@ -73,7 +73,7 @@ def with_levels(image: Raster, params: Mipmaps) -> Raster:
         feed = {**_fed(image, how), **mip_feed(coded, size, wanted, params.filter, params.edge)}
         made = runner().run(mips_graph(coded, steps(size, wanted, params.filter, params.edge)), feed)
     levels = [made[f"level{level}"].fetch()[0] for level in range(1, len(wanted) + 1)]
-    return image.with_pixels(image.pixels, mips=tuple(levels), **meant(image, kind))
+    return image.with_pixels(image.pixels, mips=tuple(levels), read_mips=False, **meant(image, kind))
 
 
 def packed(images: Sequence[Raster], params: PackChannels) -> Raster | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
@@ -88,8 +89,11 @@ def _place(name: str, fields: Sequence[str], where: str) -> tuple[str, bool]:
     for wanted, turned in ((name, False), (COMPLEMENTS.get(name), True)):
         if wanted in fields and wanted != "unused":
             return letters[fields.index(wanted)], turned
-    known = ", ".join(dict.fromkeys([*(field for field in fields if field != "unused"), *letters]))
-    raise WorkloadError("bad_params", f"`{where}` names {name!r}; there are {known}")
+    maps = [field for field in fields if field != "unused"]
+    known = dict.fromkeys([*maps, *letters])
+    close = difflib.get_close_matches(name.lower(), [each for each in (*maps, *COMPLEMENTS) if each[1:]], 1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    raise WorkloadError("bad_params", f"`{where}` names {name!r}; there are {', '.join(known)}{hint}")
 
 
 def _check_use(sources: Sequence[ChannelSource], names: Sequence[str]) -> None:

@@ -72,7 +72,7 @@ class Compress(Reading, frozen=True):
         bool,
         Meta(
             description="Whether the smaller levels are written that an `image.mipmaps` step before this one "
-            "made. None are made here."
+            "made, or that a DDS or KTX2 holds. None are made here."
         ),
     ] = True
     container: Annotated[
@@ -84,6 +84,20 @@ class Compress(Reading, frozen=True):
         Meta(ge=0, le=22, description="Level at which KTX2's levels are packed by Zstandard; 0 for not."),
     ] = 0
     measure: Annotated[bool, Meta(description="Whether to tell the PSNR of a format that was given.")] = False
+
+    def contradiction(self) -> str:
+        if self.format != "auto" and self.target_db is not None:
+            return "target_db chooses the format, so leave format at auto, or ask for its PSNR by measure"
+        if self.container != "dds":
+            return ""
+        if self.zstd:
+            return "a DDS can't be packed by zstd: leave it out, or choose ktx2"
+        if self.format == "auto":
+            wrong = set(self.candidates) != {"bc"}
+            said = "a DDS holds BC alone: leave etc2 and astc out of candidates, or choose ktx2"
+            return said if wrong else ""
+        known = self.format.startswith("bc")
+        return "" if known else f"a DDS holds BC alone, not {self.format}: choose ktx2"
 
 
 class Attempt(Struct, frozen=True):
@@ -131,9 +145,12 @@ class Compressed(Struct, frozen=True):
     """What was tried for the target, in this order."""
     kind: Literal["color", "normal", "data"]
     """What the channels were taken for."""
+    first_of: int | None = None
+    """How many faces, layers or slices the DDS or KTX2 held that it comes from: it is made of the first
+    alone. Null where that held one."""
 
 
-@operation("image.compress", version=4, params=Compress)
+@operation("image.compress", version=5, params=Compress)
 def compress(images: Sequence[Raster], params: Compress, limits: Limits) -> Operated:
     """Packs an image into blocks that GPUs read directly: BC, ETC2, EAC or ASTC, as DDS or KTX2.
 

@@ -16,7 +16,7 @@ class Convert(Writing, frozen=True):
     """To what."""
 
 
-@operation("image.convert", version=4, params=Convert)
+@operation("image.convert", version=5, params=Convert)
 def convert(images: Sequence[Raster], params: Convert, limits: Limits) -> Operated:
     """Writes an image in another format or depth.
 
@@ -25,13 +25,19 @@ def convert(images: Sequence[Raster], params: Convert, limits: Limits) -> Operat
     become sRGB where there are three colours and the format holds integers alone, and what is brighter than
     1 is cut off. EXR and PSD keep no colours where nothing is to be seen, unless `transfer` is `linear`.
     Floats keep their 16 or 32 bits in EXR; of what came as integers EXR holds half floats, or single ones
-    where half would lose data: grey, and what is read as `linear`, that it doesn't hold exactly.
+    where half would lose data: grey, and what is read as `linear`, that it doesn't hold exactly. DDS and KTX2
+    say of no normal map (told as by `kind` of `image.resize`) that it is sRGB, and keep the mip levels that
+    the other, or the same, holds.
     Output file: `converted`. Value: a `Written`.
     """
     from accel.image.light import DEPTHS, at_depth
-    from accel.image.save import wanted
+    from accel.image.meaning import kind_of, taken
+    from accel.image.save import WRITERS, chosen, wanted
 
     (image,) = images
+    if WRITERS[chosen(image, params.format)].mips and kind_of(image) == "normal":
+        # What GPUs read says whether they are to decode sRGB.
+        image = taken(image, "normal")
     # Whoever asks for 16 bits and EXR means half floats, which are no integers on the way.
     if params.bits == "32" or (params.bits != "same" and wanted(image, params) != "float32"):
         image = at_depth(image, DEPTHS[params.bits])

@@ -49,6 +49,15 @@ class Decoded(Struct, frozen=True):
     float_bits: int = 0
     """Of floats that the file holds as such: 16 or 32 for a channel; 0 for anything else."""
     data: bool = False
-    """Whether the file says that its channels are no colours, or integers that no curve codes."""
+    """Whether the file says that its channels are no colours, or integers that no curve codes; so do two
+    channels that aren't said to be sRGB."""
     contents: bytes = b""
     """The file's bytes, where they were read in one piece; empty elsewhere."""
+    mips: tuple[Pixels, ...] = ()
+    """The smaller levels that the file holds, largest first, with the channels of `pixels`; empty for none,
+    and where nobody asked for them."""
+    levels: int = 1
+    """Mip levels that the file says to hold, the largest included."""
+    images: int = 1
+    """Faces of cubes, layers of arrays and slices of volumes that the file holds, each of which is an image;
+    `pixels` and `mips` are the first one's. Of DDS and KTX2; 1 for all others."""

@@ -65,6 +65,8 @@ def _inspection(decoded: Decoded) -> Inspection:
         seams=seams(pixels),
         palette=decoded.palette,
         multiplied=decoded.has_alpha and decoded.alpha.startswith("multiplied"),
+        levels=decoded.levels,
+        images=decoded.images,
     )
 
 

@@ -123,6 +123,11 @@ class Inspection(Struct, frozen=True):
     multiplied: bool = False
     """Whether colours are stored multiplied by alpha, as the file says or its format (EXR) has it;
     `statistics` are of what is stored. Operations open them straight. Of AVIF it is undone already."""
+    levels: int = 1
+    """Mip levels of a DDS or KTX2, as its header says, the largest included; else 1."""
+    images: int = 1
+    """Faces of cubes, layers of arrays and slices of volumes that a DDS or KTX2 holds, of which the first is
+    looked at, and the only one that operations take; else 1."""
 
     @property
     def extent(self) -> tuple[int, int]:

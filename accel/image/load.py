@@ -71,8 +71,8 @@ class Opened(Struct, frozen=True):
         )
 
 
-def decode_image(source: Input, limits: Limits) -> Decoded:
-    """All pixels of the first frame of an image.
+def decode_image(source: Input, limits: Limits, *, mips: bool = False) -> Decoded:
+    """All pixels of the first frame of an image; of its smaller levels only with `mips`.
 
     Raises WorkloadError: `not_found`, `bad_input`, `unsupported` or `too_large`; the header's dimensions are
     held against `limits` before anything is decoded.
@@ -84,7 +84,7 @@ def decode_image(source: Input, limits: Limits) -> Decoded:
         )
     try:
         with Path(source.path).open("rb") as file:
-            picture = READERS[kind.name](Stream(file, source, kind.name, size, limits))
+            picture = READERS[kind.name](Stream(file, source, kind.name, size, limits, mips=mips))
     except OSError as error:
         raise WorkloadError("bad_input", f"can't be read ({error.strerror or error})", source.name) from None
     return _read(picture, kind, size)
@@ -138,6 +138,9 @@ def _read(picture: Picture, kind: Format, size: int, contents: bytes = b"") -> D
         picture.float_bits,
         picture.data,
         contents,
+        tuple(map(finite, picture.mips)),
+        picture.levels,
+        picture.images,
     )
 
 

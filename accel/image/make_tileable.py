@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from accel.image.filtering import KINDS, AnyKind
 from accel.image.inspection import Seams
 from accel.image.operation import Operated, Writing, operation
 from accel.workload import Limits
@@ -19,12 +20,12 @@ class MakeTileable(Writing, frozen=True):
     """Which seams, and how they are hidden."""
 
     kind: Annotated[
-        Literal["color", "normal", "data"],
+        AnyKind,
         Meta(
             description="What the channels are: `color`, weighed by its alpha; `normal`, unit vectors; "
-            "`data`, each channel by itself."
+            "`data`, each channel by itself. " + KINDS
         ),
-    ] = "color"
+    ] = "auto"
     direction: Annotated[
         Literal["both", "horizontal", "vertical"],
         Meta(
@@ -69,9 +70,11 @@ class Tileable(Struct, frozen=True):
     """Pixels of the result."""
     height: int
     """Pixels of the result."""
+    kind: Literal["color", "normal", "data"]
+    """What the channels were taken for."""
 
 
-@operation("image.make_tileable", version=3, params=MakeTileable)
+@operation("image.make_tileable", version=4, params=MakeTileable)
 def make_tileable(images: Sequence[Raster], params: MakeTileable, limits: Limits) -> Operated:
     """Makes a texture tile: copies of it meet without a visible seam.
 
@@ -82,9 +85,11 @@ def make_tileable(images: Sequence[Raster], params: MakeTileable, limits: Limits
     Output file: `tileable`. Value: a `Tileable`.
     """
     from accel.image.evidence import seams
+    from accel.image.meaning import kind_of
     from accel.image.tiling import tileable
 
     (image,) = images
-    made = tileable(image, params)
-    facts = Tileable(seams(image.pixels), seams(made.pixels), made.width, made.height)
+    kind = kind_of(image, params.kind)
+    made = tileable(image, kind, params)
+    facts = Tileable(seams(image.pixels), seams(made.pixels), made.width, made.height, kind)
     return Operated({"tileable": made}, facts)

@@ -32,7 +32,7 @@ def with_levels(image: Raster, normals: Raster | None, params: Mipmaps) -> Raste
         made = _covered(image, how, wanted, params)
     else:
         made = pixel_levels(image.pixels, how, wanted, params.filter, params.edge)
-    return image.with_pixels(image.pixels, mips=tuple(made), **meant(image, kind))
+    return image.with_pixels(image.pixels, mips=tuple(made), read_mips=False, **meant(image, kind))
 
 
 def _lines(image: Raster, how: Coding, wanted: list[Size], params: Mipmaps) -> Iterator[Floats]:

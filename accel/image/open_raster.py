@@ -63,7 +63,7 @@ def open_raster(source: Input, limits: Limits, transfer: Asked = "auto") -> Rast
     kind, size = identify(source)
     try:
         if kind.loader is None:
-            decoded = _managed(decode_image(source, limits), transfer)
+            decoded = _managed(decode_image(source, limits, mips=True), transfer)
         else:
             opened = open_image(source, kind, size, limits)
             decoded = _upright(opened.image, kind.name, size, transfer)
@@ -78,9 +78,10 @@ def as_raster(name: str, decoded: Decoded, transfer: Asked = "auto") -> Raster:
     if decoded.color_model == "cmyk" or channels > 4 or channels - decoded.has_alpha not in (1, 2, 3):
         reason = f"has {channels} channels ({decoded.color_model}); give grey or RGB, with or without alpha"
         raise WorkloadError("unsupported", reason, name)
-    pixels, alpha = decoded.pixels, decoded.has_alpha
+    levels, alpha = [decoded.pixels, *decoded.mips], decoded.has_alpha
     if channels - alpha == 2:
-        pixels = _third(pixels)
+        levels = list(map(_third, levels))
+    pixels, *mips = levels
     said = decoded.data and transfer == "auto"
     # Integers without a curve that have transparency are as often a picture that a tool wrote so: its hidden
     # colours must stay hidden.
@@ -88,8 +89,9 @@ def as_raster(name: str, decoded: Decoded, transfer: Asked = "auto") -> Raster:
     curve = _transfer(pixels, alpha, "linear" if said else transfer)
     kind: Literal["color", ""] = "color" if transfer == "srgb" else ""
     return Raster(
-        name, pixels, alpha, curve, decoded.format, data=data, kind=kind, float_bits=decoded.float_bits
-    )
+        name, pixels, alpha, curve, decoded.format, tuple(mips), data=data, kind=kind,
+        float_bits=decoded.float_bits, read_mips=bool(mips), first_of=decoded.images,
+    )  # fmt: skip
 
 
 def _third(pixels: Pixels) -> Pixels:
@@ -129,7 +131,8 @@ def _managed(decoded: Decoded, transfer: Asked) -> Decoded:
     if decoded.has_alpha and transfer != "linear":
         # Of inks, white is 0.
         mix: Alpha = "multiplied" if inks and decoded.alpha == "on white" else decoded.alpha
-        decoded = msgspec.structs.replace(decoded, pixels=straight(decoded.pixels, mix), alpha="straight")
+        pixels, *mips = (straight(level, mix) for level in (decoded.pixels, *decoded.mips))
+        decoded = msgspec.structs.replace(decoded, pixels=pixels, mips=tuple(mips), alpha="straight")
     if decoded.pixels.dtype.kind == "f" or not (inks or decoded.profile):
         return decoded
     models = {"cmyk": "cmyk", "grey": "b-w", "rgb": "srgb"}

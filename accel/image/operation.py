@@ -89,6 +89,9 @@ class Written(Struct, frozen=True, omit_defaults=True):
     """Bytes of all its files."""
     kind: Literal["color", "normal", "data"] | None = None
     """What the channels were taken for; not there where it didn't matter."""
+    first_of: int | None = None
+    """How many faces, layers or slices the DDS or KTX2 held that it comes from: it is made of the first
+    alone. Not there where that held one."""
 
 
 Operate = Callable[[Sequence["Raster"], Any, Limits], Operated]

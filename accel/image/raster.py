@@ -48,6 +48,11 @@ class Raster(Struct, frozen=True):
     float_bits: int = 0
     """Of floats in the file that it comes from, 16 or 32 for a channel, which is what is written unless
     another depth is asked for; 0 for what wasn't read as floats."""
+    read_mips: bool = False
+    """Whether `mips` are those of the file that it comes from: a format that holds one level leaves them out,
+    while levels that were made become files of their own there."""
+    first_of: int = 1
+    """How many images the file holds that it comes from (faces, layers, slices), of which it is the first."""
     multiplied: Multiplied = ""
     """How alpha is multiplied in after all, as a last step; of floats never `codes`."""
 

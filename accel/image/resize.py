@@ -50,13 +50,26 @@ class Resize(Filtering, frozen=True):
         ),
     ] = "lanczos"
 
+    def contradiction(self) -> str:
+        ways = {
+            "width and height": bool(self.width or self.height),
+            "longest": bool(self.longest),
+            "power_of_two": self.power_of_two != "no",
+            "factor": bool(self.factor),
+        }
+        given = [name for name, used in ways.items() if used]
+        if len(given) == 1:
+            return ""
+        return f"give one of {', '.join(ways)}; got {' and '.join(given) or 'none of them'}"
+
 
 @operation("image.resize", version=4, params=Resize)
 def resize(images: Sequence[Raster], params: Resize, limits: Limits) -> Operated:
     """Makes an image larger or smaller.
 
     Colours are averaged as light and in proportion to alpha; 8 bit, 16 bit and floats stay what they are. An
-    image that has the size already is given as it is.
+    image that has the size already is given as it is. Of another size it has no mip levels: `image.mipmaps`
+    makes them anew.
     Output file: `resized`. Value: a `Written`.
     """
     from accel.image.resizing import resized

@@ -81,7 +81,7 @@ def save(name: str, image: Raster, params: Writing) -> tuple[list[OutputFile], W
     bits = writer.bits(image, params) if writer.bits else image.bit_depth
     facts = Written(
         files[0].name, format, image.width, image.height, image.channels, bits, levels, size,
-        image.kind or None,
+        image.kind or None, image.first_of if image.first_of > 1 else None,
     )  # fmt: skip
     return files, facts
 
@@ -107,6 +107,8 @@ def wanted(image: Raster, params: Writing) -> str:
 def fitted(image: Raster, params: Writing) -> Raster:
     """The image as the format can hold it."""
     writer = WRITERS[chosen(image, params.format)]
+    if image.read_mips and not writer.mips:
+        image = image.with_pixels(image.pixels)
     image = at_depth(image, wanted(image, params))
     if image.has_alpha and not writer.alpha:
         image = on_white(image)

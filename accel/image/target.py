@@ -5,25 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from accel.workload import WorkloadError
-
 if TYPE_CHECKING:
     from accel.image.raster import Raster
     from accel.image.resize import Resize
 
 
 def target(image: Raster, params: Resize) -> tuple[int, int]:
-    """Width and height. Raises WorkloadError `bad_params` unless exactly one way to say it was taken."""
-    ways = {
-        "width and height": bool(params.width or params.height),
-        "longest": bool(params.longest),
-        "power_of_two": params.power_of_two != "no",
-        "factor": bool(params.factor),
-    }
-    given = [name for name, used in ways.items() if used]
-    if len(given) != 1:
-        said = f"got {' and '.join(given)}" if given else "got none of them"
-        raise WorkloadError("bad_params", f"give one of {', '.join(ways)}; {said}", image.name)
+    """Width and height, which are said in one way (`Resize.contradiction`)."""
     old = (image.width, image.height)
     if params.power_of_two != "no":
         return power_of_two(old[0], params.power_of_two), power_of_two(old[1], params.power_of_two)

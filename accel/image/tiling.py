@@ -17,7 +17,7 @@ from accel.workload import WorkloadError
 
 if TYPE_CHECKING:
     from accel.image.make_tileable import MakeTileable
-    from accel.image.raster import Raster
+    from accel.image.raster import Kind, Raster
 
 SHORTEST = 16
 """Pixels of a side below which there is no room for a joint."""
@@ -32,19 +32,19 @@ COARSE = 4
 """What is coarse: all that is seen in so many texels across an overlap, or across the image."""
 
 
-def tileable(image: Raster, params: MakeTileable) -> Raster:
-    """The image, tileable. Raises WorkloadError `bad_input` where a side is too short."""
+def tileable(image: Raster, kind: Kind, params: MakeTileable) -> Raster:
+    """The image of that kind, tileable. Raises WorkloadError `bad_input` where a side is too short."""
     # By codes, not as light: what differs least is what eyes tell apart least.
-    how = coding(image, params.kind, False, True)
-    pixels = _flattened(image.pixels, how, params) if params.flatten else image.pixels
+    how = coding(image, kind, False, True)
+    color = kind == "color"
+    pixels = _flattened(image.pixels, how, params.flatten, color=color) if params.flatten else image.pixels
     if params.direction != "vertical":
         pixels = _joined(pixels, how, _overlap(image, image.width, params), params.size == "same")
     if params.direction != "horizontal":
         turned = pixels.swapaxes(0, 1)
         overlap = _overlap(image, image.height, params)
         pixels = _joined(turned, how, overlap, params.size == "same").swapaxes(0, 1)
-    meaning = meant(image, params.kind)
-    return image.with_pixels(np.ascontiguousarray(pixels), **meaning)
+    return image.with_pixels(np.ascontiguousarray(pixels), **meant(image, kind))
 
 
 def _overlap(image: Raster, side: int, params: MakeTileable) -> int:
@@ -55,17 +55,16 @@ def _overlap(image: Raster, side: int, params: MakeTileable) -> int:
     return int(min(max(4, round(side * params.overlap)), WIDEST, side // 2))
 
 
-def _flattened(pixels: Pixels, how: Coding, params: MakeTileable) -> Pixels:
-    """Pixels without so much of what differs between the parts of the image: of colours the factor, as light
-    multiplies, of all else the difference."""
+def _flattened(pixels: Pixels, how: Coding, much: float, *, color: bool) -> Pixels:
+    """Pixels without so `much` of what differs between the parts of the image: of colours the factor, as
+    light multiplies, of all else the difference."""
     height, width, _ = pixels.shape
     means = whole(
         Stored(pixels, how), axis(width, COARSE, "area", "clamp"), axis(height, COARSE, "area", "clamp")
     )
     parts = means[:, : how.colors] / means[:, -1:] if how.weighted else means[:, : how.colors]
     middle = parts.mean(axis=(0, 2), keepdims=True)
-    color = params.kind == "color"
-    share = np.float32(params.flatten)
+    share = np.float32(much)
     change = (_ratio(middle, parts) ** share) if color else (middle - parts) * share
     made = np.empty_like(pixels)
     axes = axis(COARSE, width, "cubic", "clamp"), axis(COARSE, height, "cubic", "clamp")

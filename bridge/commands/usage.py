@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,11 +16,14 @@ from bridge.core.texts import Text
 ENDS = (".", "?", "!", "。", "？")
 
 
-def said_of(error: click.ClickException) -> str:
-    """The error in one line, with the command that shows how."""
+def said_of(error: click.ClickException, arguments: Sequence[str] = ()) -> str:
+    """The error in one line, with the command that shows how, or with what to type instead: `arguments` are
+    those of the call."""
     sentence = " ".join(_said(error).split())
     if not sentence.endswith(ENDS):
         sentence += "."
+    if isinstance(error, click.NoSuchOption) and (file := _like_an_option(arguments)):
+        return sentence + told(texts.LIKE_AN_OPTION, typed=os.path.join(os.curdir, file))
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None:
         return sentence
@@ -47,6 +51,11 @@ def _said(error: click.ClickException) -> str:
             flag = _is_flag(context.command, error.option_name)
             return told(texts.NO_VALUE if flag else texts.NEEDS_VALUE, name=error.option_name)
     return texts.PHRASES.in_chinese(error.format_message())
+
+
+def _like_an_option(arguments: Sequence[str]) -> str:
+    """The first file that an option's dash begins; empty for none."""
+    return next((each for each in arguments if each.startswith("-") and os.path.lexists(each)), "")
 
 
 def _is_out_of_range(error: click.ClickException) -> bool:

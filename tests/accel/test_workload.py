@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from accel.image.catalogue import OPERATIONS
-from accel.workload import Input, WorkloadError, batched, load, names, workload
+from accel.workload import Input, Params, Workload, WorkloadError, batched, load, names, workload
 from bridge.images import popbridge_workloads
 from tests.accel import workloads
 
@@ -100,3 +100,19 @@ def test_declaring_the_workloads_loads_no_image_library():
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
     )
     assert done.stdout.strip() == "set()"
+
+
+class Span(Params, frozen=True):
+    first: int = 0
+    last: int = 0
+
+    def contradiction(self) -> str:
+        return "" if self.first <= self.last else "first is beyond last"
+
+
+def test_values_that_dont_go_together_are_refused_before_any_input_is_opened():
+    record = Workload("a.b", 1, Span, "a:b", (1, 1), False, "", "")
+    assert record.parse({"last": 2}) == Span(last=2)
+    with pytest.raises(WorkloadError, match="first is beyond last") as refused:
+        record.parse({"first": 3})
+    assert refused.value.code == "bad_params"

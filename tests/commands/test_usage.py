@@ -97,6 +97,29 @@ def test_each_mistake_is_a_sentence_in_english_too(popbridge: Any, call: list[st
     assert popbridge(*call)[2].startswith(f"popbridge: {says} `popbridge {call[0]} --help` shows how.")
 
 
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [
+        (
+            "en_US",
+            "No such option '-d'. A file whose name begins like an option is typed with its folder: {}.",
+        ),
+        ("zh_CN", "没有选项 '-d'。名称以短横线开头的文件请连同文件夹一起输入：{}。"),
+    ],
+)
+def test_a_file_that_is_called_like_an_option_is_told_how_to_be_named(
+    popbridge: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LC_ALL", f"{language}.UTF-8")
+    (tmp_path / "-dash.png").touch()
+    code, _, err = popbridge("run", "image.inspect", "-dash.png")
+    typed = os.path.join(os.curdir, "-dash.png")
+    assert code == 2 and err == f"popbridge: {says.format(typed)}\n"
+    # One that isn't there is a slip in an option.
+    assert "popbridge run --help" in popbridge("run", "image.inspect", "-xyz.png")[2]
+
+
 def test_what_has_no_chinese_keeps_to_one_language(popbridge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import click
 

@@ -57,7 +57,7 @@ the last.
 a job makes several files they are `rock.NAME.EXT`; where several files are one job, `NAME.EXT`, or what
 `--name` says. A workload that has a parameter `name` of its own (image.atlas) is given that name, so that its
 data refers to the files as they are written. Files that differ in their suffix alone keep it
-(`rock.png.tga`).
+(`rock.png.tga`), unless the output has the same.
 
 - An input is never overwritten: in its own folder `rock.png` becomes `rock.converted.png`.
 - A file that no earlier run made, or that was changed since, is overwritten only with `--force`.
@@ -66,9 +66,11 @@ data refers to the files as they are written. Files that differ in their suffix 
   changed since. What runs have made is remembered in the cache folder ([settings](settings.md)).
 - A file is there whole or as it was before, after Ctrl-C too.
 
-**Lines.** With `--json` one object per job, in the files' order: `file` (`files` where a job has several or
-none), `value`, and `meta` with `device`, `queued_ms`, `run_ms` and the `files` that were written; instead of
-them `error` with `code` ([errors](errors.md)) and `message`, or `unchanged` where `--resume` passed over it.
+**Lines.** Of several files that are inspected or classified, each has a line with the main facts; of a single
+one there are all. With `--json` one object per job, in the files' order: `file` (`files` where a job has
+several or none), `value`, and `meta` with `device`, `queued_ms`, `run_ms` and the `files` that were written;
+instead of them `error` with `code` ([errors](errors.md)) and `message`, or `unchanged` where `--resume`
+passed over it.
 The exit code is 0, 1 if a file failed, 2 for a mistake that kept all from running, 130 after Ctrl-C.
 
 {workloads}

@@ -16,7 +16,7 @@ from accel.image.raster import Kind, Raster
 from accel.image.save import WRITERS
 from accel.image.writers import dds, ktx2
 from accel.image.writers.texels import Texture
-from accel.workload import OutputFile, WorkloadError
+from accel.workload import OutputFile
 
 TARGET_DB = 40.0
 """What `auto` aims at where nothing is said: differences that are hard to see."""
@@ -33,8 +33,7 @@ class _Chosen(Struct, frozen=True):
 
 
 def compressed(image: Raster, params: Compress) -> tuple[Compressed, OutputFile]:
-    """The file and its facts. Raises WorkloadError `bad_params` and `unsupported`."""
-    _check(params)
+    """The file and its facts. Raises WorkloadError `unsupported`."""
     kind = _kind(image, params)
     subject = Subject(image, kind=kind, drop_alpha=params.alpha == "drop")
     found = _by_target(subject, params) if params.format == "auto" else _given(subject, params)
@@ -51,6 +50,7 @@ def compressed(image: Raster, params: Compress) -> tuple[Compressed, OutputFile]
     value = Compressed(
         format.name, found.reached, container, image.width, image.height, len(levels), texels.srgb,
         format.bits_per_pixel, len(data), came / len(data), found.psnr, found.tried, kind,
+        image.first_of if image.first_of > 1 else None,
     )  # fmt: skip
     return value, OutputFile("compressed", WRITERS[container].media_type, data)
 
@@ -63,21 +63,6 @@ def _kind(image: Raster, params: Compress) -> Kind:
         if format.channels == "r" or format.floats:
             return "data"
     return kind
-
-
-def _check(params: Compress) -> None:
-    """Raises WorkloadError `bad_params` for what doesn't go together."""
-    if params.format != "auto" and params.target_db is not None:
-        reason = "target_db chooses the format, so leave format at auto, or ask for its PSNR by measure"
-        raise WorkloadError("bad_params", reason)
-    if params.container == "dds":
-        if params.zstd:
-            raise WorkloadError("bad_params", "a DDS can't be packed by zstd: leave it out, or choose ktx2")
-        if params.format == "auto" and set(params.candidates) != {"bc"}:
-            reason = "a DDS holds BC alone: leave etc2 and astc out of candidates, or choose ktx2"
-            raise WorkloadError("bad_params", reason)
-        if params.format != "auto" and FORMATS[params.format].family != "bc":
-            raise WorkloadError("bad_params", f"a DDS holds BC alone, not {params.format}: choose ktx2")
 
 
 def _container(params: Compress, format: BlockFormat) -> Literal["dds", "ktx2"]:

@@ -94,7 +94,7 @@ def _picture(codec: str, pixels: Pixels) -> Picture:
     if pixels.shape[2] == 1:
         return Picture(pixels, "grey", False, compression)
     if pixels.shape[2] == 2:
-        return Picture(with_blue(pixels), "rgb", False, compression)
+        return Picture(with_blue(pixels), "rgb", False, compression, data=True)
     # These say block by block whether there is alpha, at no cost.
     if codec in ("bc1", "bc7", "etc2a1") or compression == "astc":
         pixels = without_full_alpha(pixels)

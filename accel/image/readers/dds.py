@@ -1,6 +1,8 @@
-"""DirectDraw surfaces: the first level of the first image, with old headers and the DX10 extension."""
+"""DirectDraw surfaces: the first image, with old headers and the DX10 extension."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,10 +14,13 @@ from accel.image.readers.layouts import (
     Fields,
     Floats,
     Layout,
+    Size,
+    halved,
     level,
     picture,
     shared_exponent,
     small_floats,
+    smaller,
 )
 from accel.image.readers.stream import Picture, Stream
 
@@ -62,6 +67,10 @@ _SRGB = frozenset({29, 72, 75, 78, 91, 93, 99})
 """Of these numbers, those whose colours are coded by sRGB's curve."""
 _ALPHA_MODE, _PREMULTIPLIED = 0x7, 2
 """Of miscFlags2: DDS_ALPHA_MODE_PREMULTIPLIED ("DDS_HEADER_DXT10", Microsoft's Programming Guide for DDS)."""
+_FACES, _VOLUME = 0xFC00, 0x200000
+"""Of dwCaps2: DDS_CUBEMAP_ALLFACES, and DDSCAPS2_VOLUME."""
+_TEXTURE_3D, _CUBE = 4, 0x4
+"""Of resourceDimension D3D10_RESOURCE_DIMENSION_TEXTURE3D, of miscFlag D3D10_RESOURCE_MISC_TEXTURECUBE."""
 
 
 class _PixelFormat(Struct, frozen=True):
@@ -76,40 +85,70 @@ class _PixelFormat(Struct, frozen=True):
     alpha: int
 
 
+class _Stored(Struct, frozen=True):
+    """How texels are stored, and what the DX10 extension says of the images."""
+
+    layout: Layout
+    alpha: Alpha = "straight"
+    images: int = 0
+    """Faces and layers; 0 without the extension."""
+    volume: bool = False
+
+
 def read(stream: Stream) -> Picture:
-    """Reads the first image of a DDS file. Raises WorkloadError."""
+    """Reads the first image of a DDS file, and its smaller levels where they are wanted. Raises
+    WorkloadError."""
     size, height, width = stream.unpack("<4xI4xII", "its header")
     if size != 124:
         raise stream.broken(f"a header of {size} bytes")
     stream.dimensions(width, height)
-    stream.skip(56, "its header")
+    depth, levels = stream.unpack("<4xII44x", "its header")
     format = _PixelFormat(*stream.unpack("<4xI4s5I", "its header"))
-    stream.skip(20, "its header")
-    layout, alpha = _layout(stream, format)
+    (more,) = stream.unpack("<4xI12x", "its header")
+    stored = _layout(stream, format)
+    layout = stored.layout
     data = stream.take(level(layout, width, height), "its pixels")
     made = picture(stream, layout, data, width, height)
-    return replace(made, alpha=alpha) if made.has_alpha else made
+    volume = stored.volume or bool(more & _VOLUME)
+    images = stored.images or (more & _FACES).bit_count() or 1
+    made = replace(made, levels=max(1, levels), images=max(1, depth) if volume else images)
+    if stream.mips and not volume:
+        # Other faces and layers follow the levels of the first.
+        rest = _smaller(stream, layout, halved(width, height, levels))
+        made = replace(made, mips=smaller(stream, layout, made, rest))
+    return replace(made, alpha=stored.alpha) if made.has_alpha else made
 
 
-def _layout(stream: Stream, format: _PixelFormat) -> tuple[Layout, Alpha]:
+def _smaller(stream: Stream, layout: Layout, sizes: Iterator[Size]) -> Iterator[tuple[Size, bytes]]:
+    """Sizes and bytes of the levels that are there: some headers promise more."""
+    for size in sizes:
+        if level(layout, *size) > stream.left:
+            return
+        yield size, stream.take(level(layout, *size), "a smaller level")
+
+
+def _layout(stream: Stream, format: _PixelFormat) -> _Stored:
     if format.flags & _FOURCC:
         if format.fourcc == b"DX10":
             return _extended(stream)
         if format.fourcc in _FOURCCS:
-            return _FOURCCS[format.fourcc], "multiplied" if format.fourcc in _MULTIPLIED else "straight"
+            alpha: Alpha = "multiplied" if format.fourcc in _MULTIPLIED else "straight"
+            return _Stored(_FOURCCS[format.fourcc], alpha)
         shown = format.fourcc.decode("ascii", "replace") if format.fourcc.isalnum() else format.fourcc.hex()
         raise stream.unsupported(f"pixel format {shown}; save it as BC7 or RGBA")
-    return _uncompressed(stream, format), "straight"
+    return _Stored(_uncompressed(stream, format))
 
 
-def _extended(stream: Stream) -> tuple[Layout, Alpha]:
-    number, more = stream.unpack("<I12xI", "its DX10 header")
+def _extended(stream: Stream) -> _Stored:
+    number, dimension, misc, count, more = stream.unpack("<5I", "its DX10 header")
     if number not in _DXGI:
         raise stream.unsupported(f"DXGI format {number}; save it as BC7 or RGBA")
-    if more & _ALPHA_MODE != _PREMULTIPLIED:
-        return _DXGI[number], "straight"
-    # For blending, for which a GPU decodes sRGB first.
-    return _DXGI[number], "multiplied as light" if number in _SRGB else "multiplied"
+    alpha: Alpha = "straight"
+    if more & _ALPHA_MODE == _PREMULTIPLIED:
+        # For blending, for which a GPU decodes sRGB first.
+        alpha = "multiplied as light" if number in _SRGB else "multiplied"
+    images = max(1, count) * (6 if misc & _CUBE else 1)
+    return _Stored(_DXGI[number], alpha, images, dimension == _TEXTURE_3D)
 
 
 def _uncompressed(stream: Stream, format: _PixelFormat) -> Layout:

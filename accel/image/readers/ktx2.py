@@ -1,9 +1,11 @@
-"""KTX2: the first level of the first image, in channels or blocks, packed by zstd or zlib or not."""
+"""KTX2: the first image, in channels or blocks, packed by zstd or zlib or not."""
 
 from __future__ import annotations
 
+import struct
 import sys
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
@@ -17,10 +19,13 @@ from accel.image.readers.layouts import (
     Fields,
     Floats,
     Layout,
+    Size,
+    halved,
     level,
     picture,
     shared_exponent,
     small_floats,
+    smaller,
 )
 from accel.image.readers.stream import Picture, Stream
 
@@ -90,9 +95,15 @@ class _Header(Struct, frozen=True):
     packed: int
     size: int
 
+    @property
+    def images(self) -> int:
+        """Layers, faces and slices."""
+        return max(1, self.layers) * max(1, self.faces) * max(1, self.depth)
+
 
 def read(stream: Stream) -> Picture:
-    """Reads the first image of a KTX2 file. Raises WorkloadError."""
+    """Reads the first image of a KTX2 file, and its smaller levels where they are wanted. Raises
+    WorkloadError."""
     header = _Header(*stream.unpack("<12x9I2I24x3Q", "its header"))
     # One row of pixels has no height.
     width, height = header.width, header.height or 1
@@ -103,7 +114,26 @@ def read(stream: Stream) -> Picture:
     made = picture(stream, layout, _data(stream, header, need), width, height)
     # Floats are linear in any case, light as well as data.
     data = said.transfer == _LINEAR and made.pixels.dtype.kind == "u"
+    # Vulkan has two channels that are sRGB, unlike Direct3D.
+    data = data or (made.data and said.transfer != _SRGB)
+    made = replace(made, levels=max(1, header.levels), images=header.images)
+    if stream.mips and header.depth < 2:
+        made = replace(made, mips=smaller(stream, layout, made, _smaller(stream, layout, header)))
     return replace(made, data=data, alpha=said.alpha if made.has_alpha else "straight")
+
+
+def _smaller(stream: Stream, layout: Layout, header: _Header) -> Iterator[tuple[Size, bytes]]:
+    """Sizes and bytes of the levels after the first, as far as they are there. They lie before it, or
+    anywhere else."""
+    sizes = list(halved(header.width, header.height or 1, header.levels))
+    index = stream.at(_HEADER, 24 * len(sizes))
+    for size, (begin, packed, _) in zip(sizes, struct.iter_unpack("<3Q", index), strict=False):
+        need = level(layout, *size)
+        count = need if header.packing == _NONE else packed
+        stored = stream.at(begin, count)
+        if len(stored) < count:
+            return
+        yield size, _unpacked(stream, header.packing, stored, need)
 
 
 class _Said(Struct, frozen=True):
@@ -145,9 +175,20 @@ def _data(stream: Stream, header: _Header, need: int) -> bytes:
         return stream.take(need, "its pixels")
     if header.packing not in (_ZSTD, _ZLIB):
         raise stream.unsupported(f"packing {header.packing}; write it without, or packed by zstd")
-    data = stream.take(header.packed, "its packed pixels")
+    return _unpacked(stream, header.packing, stream.take(header.packed, "its packed pixels"), need)
+
+
+def _unpacked(stream: Stream, packing: int, data: bytes, need: int) -> bytes:
+    """The first `need` bytes of a level."""
+    found = data if packing == _NONE else _inflated(stream, packing, data, need)
+    if len(found) < need:
+        raise stream.truncated(f"{len(found):,} of {need:,} bytes of pixels")
+    return found
+
+
+def _inflated(stream: Stream, packing: int, data: bytes, need: int) -> bytes:
     errors: tuple[type[Exception], ...] = (zlib.error,)
-    if header.packing == _ZSTD:
+    if packing == _ZSTD:
         zstd = zstandard()
         unpack: Any = zstd.ZstdDecompressor()
         errors = (zstd.ZstdError,)
@@ -157,8 +198,6 @@ def _data(stream: Stream, header: _Header, need: int) -> bytes:
         found: bytes = unpack.decompress(data, need)
     except errors as error:
         raise stream.broken(f"its packed pixels: {error}") from None
-    if len(found) < need:
-        raise stream.truncated(f"{len(found):,} of {need:,} bytes of pixels")
     return found
 
 

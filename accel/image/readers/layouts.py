@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from accel.image.decoded import Pixels
+from accel.image.decoded import Pixels, full_scale
 from accel.image.readers.blocks import BLOCKS, unpacked
 from accel.image.readers.packed import masked, reordered, with_blue
 from accel.image.readers.stream import Picture, Stream
@@ -50,6 +50,13 @@ class Floats(Struct, frozen=True):
 
 
 Layout = Blocks | Channels | Fields | Floats
+_TWO = (
+    *(Blocks(codec) for codec in ("bc5", "bc5s", "eacrg", "eacrg_signed")),
+    *(Channels(kind, "rg", signed) for kind in ("u1", "u2", "f2", "f4") for signed in (False, True)),
+)
+"""Layouts of two channels, whose third is made up."""
+Size = tuple[int, int]
+"""Width and height, pixels."""
 
 
 def level(layout: Layout, width: int, height: int) -> int:
@@ -77,6 +84,33 @@ def picture(stream: Stream, layout: Layout, data: bytes, width: int, height: int
     return Picture(pixels, layout.model, pixels.shape[2] in (2, 4))
 
 
+def smaller(
+    stream: Stream, layout: Layout, first: Picture, data: Iterable[tuple[Size, bytes]]
+) -> tuple[Pixels, ...]:
+    """The pixels of smaller levels by their sizes and bytes, with the channels of the `first`, whose own
+    texels tell what some of them are. Raises WorkloadError."""
+    return tuple(
+        _alike(picture(stream, layout, each, *size).pixels, layout, first.pixels) for size, each in data
+    )
+
+
+def halved(width: int, height: int, levels: int) -> Iterator[Size]:
+    """Width and height of the levels after the first, down to 1 x 1 at most."""
+    for index in range(1, min(levels, max(width, height).bit_length())):
+        yield max(1, width >> index), max(1, height >> index)
+
+
+def _alike(pixels: Pixels, layout: Layout, first: Pixels) -> Pixels:
+    if layout in _TWO:
+        # Blue that is rebuilt is never 0.
+        return with_blue(pixels[..., :2], bool(first[0, 0, 2]))
+    if pixels.shape[2] > first.shape[2]:
+        return reordered(pixels, range(first.shape[2]))
+    if pixels.shape[2] < first.shape[2]:
+        return np.insert(pixels, pixels.shape[2], full_scale(pixels.dtype), axis=2)
+    return pixels
+
+
 def _texel(layout: Channels | Fields | Floats) -> int:
     if isinstance(layout, Channels):
         return np.dtype(layout.kind).itemsize * len(layout.order)
@@ -91,7 +125,7 @@ def _channels(layout: Channels, data: bytes, width: int, height: int) -> Picture
         pixels = pixels ^ np.array(1 << (8 * pixels.itemsize - 1), pixels.dtype)
     order = layout.order
     if order == "rg":
-        return Picture(with_blue(pixels), "rgb", False)
+        return Picture(with_blue(pixels), "rgb", False, data=True)
     if order == "a":
         return Picture(np.concatenate([np.zeros_like(pixels), pixels], axis=2), "grey", True)
     if order[0] == "b" or order[-1] == "x":

@@ -65,17 +65,19 @@ def without_full_alpha(pixels: Pixels) -> Pixels:
     return reordered(pixels, (0, 1, 2)) if (pixels[..., 3] == 255).all() else pixels
 
 
-def with_blue(pixels: Pixels) -> Pixels:
+def with_blue(pixels: Pixels, normals: bool | None = None) -> Pixels:
     """RGB of two channels: blue as engines rebuild it where red and green fit a unit vector, else 0.
 
     z = sqrt(1 - x^2 - y^2), for x and y from -1 to 1; taken for normals if 99 % of a sample have
-    x^2 + y^2 <= 1.05.
+    x^2 + y^2 <= 1.05, unless it is known whether they are.
     """
     top = np.float32(full_scale(pixels.dtype))
     out = np.zeros((*pixels.shape[:2], 3), pixels.dtype)
     out[..., :2] = pixels
     step = max(1, max(pixels.shape[:2]) // 512)
-    if (_height(pixels[::step, ::step], top) >= -0.05).mean() >= 0.99:
+    if normals is None:
+        normals = bool((_height(pixels[::step, ::step], top) >= -0.05).mean() >= 0.99)
+    if normals:
         for row in range(0, len(pixels), 64):
             z = np.sqrt(np.maximum(_height(pixels[row : row + 64], top), 0))
             blue = (z + 1) * (top / 2)

@@ -24,15 +24,22 @@ class Picture(Struct, frozen=True):
     profile: bytes = b""
     float_bits: int = 0
     data: bool = False
+    mips: tuple[Pixels, ...] = ()
+    levels: int = 1
+    images: int = 1
 
 
 class Stream:
     """An open file with what is needed to refuse it; every method that reads raises WorkloadError."""
 
-    def __init__(self, file: BinaryIO, source: Input, format: str, size: int, limits: Limits) -> None:
+    def __init__(
+        self, file: BinaryIO, source: Input, format: str, size: int, limits: Limits, *, mips: bool = False
+    ) -> None:
         self.source = source
         self.left = size
         """Bytes that were not taken yet."""
+        self.mips = mips
+        """Whether smaller levels are wanted."""
         self._file = file
         self._format = format.upper()
         self._limits = limits
@@ -45,6 +52,14 @@ class Stream:
         self.left -= count
         if len(data) < count:
             raise self.truncated(f"it became shorter while {what} was read")
+        return data
+
+    def at(self, place: int, count: int) -> bytes:
+        """`count` bytes from anywhere in the file, fewer where it ends; what is taken next stays the same."""
+        here = self._file.tell()
+        self._file.seek(place)
+        data = self._file.read(count)
+        self._file.seek(here)
         return data
 
     def unpack(self, layout: str, what: str) -> tuple[Any, ...]:

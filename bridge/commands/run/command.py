@@ -173,7 +173,7 @@ async def _run(plan: Plan, todo: Sequence[Job], options: Options, settings: Mapp
     from bridge.commands.run.progress import bar
     from bridge.commands.run.telling import Teller
 
-    teller = Teller(plan.title, as_json=options.as_json)
+    teller = Teller(plan.title, as_json=options.as_json, several=len(todo) > 1)
     finished = False
     try:
         with _taker(plan, todo, options, teller) as taker:

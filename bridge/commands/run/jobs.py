@@ -36,6 +36,9 @@ class Job(Struct, frozen=True):
     """Where its outputs belong, below the folder of all outputs."""
     stem: str = ""
     """How its outputs' names begin; empty for their own names alone."""
+    suffix: str = ""
+    """With what `stem` ends, as others differ in nothing else; an output that has it anyway gets no second
+    one. In lower case; empty for a stem without."""
     problem: Problem | None = None
     """Why it can't be done."""
     name: str = ""
@@ -119,15 +122,19 @@ def _one_each(found: Sequence[Found]) -> list[Job]:
     places = [(_folder(each, common), Path(each.file).stem) for each in found]
     # Files that differ in their suffix alone keep it in their outputs' names, whatever else is given.
     alike = Counter((folder.casefold(), stem.casefold()) for folder, stem in places)
-    return [
-        Job(
-            (each.file,),
-            folder,
-            stem if alike[folder.casefold(), stem.casefold()] == 1 else Path(each.file).name,
-            each.problem,
-        )
-        for each, (folder, stem) in zip(found, places, strict=True)
-    ]
+    names = Counter(
+        (folder.casefold(), Path(each.file).name.casefold())
+        for each, (folder, _) in zip(found, places, strict=True)
+    )
+    made = []
+    for each, (folder, stem) in zip(found, places, strict=True):
+        path, suffix = Path(each.file), ""
+        if alike[folder.casefold(), stem.casefold()] > 1:
+            stem = path.name
+            # Of names that differ in case alone, neither has a better right to it.
+            suffix = path.suffix.lower() if names[folder.casefold(), stem.casefold()] == 1 else ""
+        made.append(Job((each.file,), folder, stem, suffix, each.problem))
+    return made
 
 
 def _common(files: Iterable[str]) -> str | None:

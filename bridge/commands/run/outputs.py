@@ -71,7 +71,8 @@ class Outputs:
         own, suffix = UNFIT.sub("_", file.name), suffix_of(file.media_type)
         whole = f"{stem}.{own}" if stem else own
         numbered = (f"{whole}-{number}" for number in itertools.count(2))
-        for name in itertools.chain([stem] if alone and stem else [], [whole], numbered):
+        short = [stem[: -len(suffix)]] if suffix and suffix == job.suffix else []
+        for name in itertools.chain([*short, stem] if alone and stem else [], [whole], numbered):
             key = _key(os.path.join(folder, name + suffix))
             if key not in self._inputs and key not in self._taken:
                 self._taken.add(key)

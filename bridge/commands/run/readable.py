@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bridge.commands.language import told
+from bridge.commands.run.gist import WRITTEN, attempts, channels_of, gist, levels_of, size_of
 from bridge.commands.shared import as_json_text, size_text
 from bridge.commands.texts import run as texts
 
-WRITTEN = {"name", "format", "width", "height", "channels", "bit_depth", "levels", "size"}
-"""The facts of an image that was written: accel.image.operation.Written."""
+TOLD = WRITTEN | {"first_of"}
+"""Of those facts what is told in other words than its name."""
 LONGEST_LIST = 12
 MOST_LINES = 100
 """Objects of a list that are told, each on a line of its own."""
@@ -18,10 +19,17 @@ LONGEST_TEXT = 10_000
 """Characters of a text: what stands on two dense pages is told whole."""
 
 
-def readable(head: str, value: Any, width: int) -> Iterator[str]:
-    """Lines that say `value` of `head`, at most `width` columns where they can be that short."""
+def readable(head: str, value: Any, width: int, *, several: bool = False) -> Iterator[str]:
+    """Lines that say `value` of `head`, at most `width` columns where they can be that short.
+
+    Of `several` files, what has a screen full of facts is told in a line, if it is one that is known here.
+    """
     if value is None:
         yield head
+        return
+    if isinstance(value, Mapping) and (line := gist(value, several=several)) is not None:
+        yield f"{head}: {line}"
+        yield from attempts(value)
         return
     short = _short(value)
     line = f"{head}: {short}"
@@ -86,6 +94,8 @@ def shortened(text: str) -> str:
 def _map(value: Mapping[str, Any]) -> str:
     if _is_written(value):
         return _written(value)
+    if (line := gist(value)) is not None:
+        return line
     pairs = dict(_told(value))
     parts = []
     if "width" in pairs and "height" in pairs:
@@ -118,13 +128,13 @@ def _is_written(value: Mapping[str, Any]) -> bool:
 
 
 def _written(value: Mapping[str, Any]) -> str:
-    channels = texts.CHANNEL if value["channels"] == 1 else texts.CHANNELS
     parts = [
         str(value["format"]).upper(),
-        f"{value['width']} x {value['height']}",
-        told(channels, count=value["channels"], bits=value["bit_depth"]),
-        *([told(texts.LEVELS, count=value["levels"])] if value["levels"] > 1 else []),
+        size_of(value),
+        channels_of(value),
+        levels_of(value),
         size_text(value["size"]),
-        *(f"{_words(name)} {_nested(each)}" for name, each in _told(value).items() if name not in WRITTEN),
+        *(f"{_words(name)} {_nested(each)}" for name, each in _told(value).items() if name not in TOLD),
+        *([told(texts.IMAGES, count=value["first_of"])] if value.get("first_of") else []),
     ]
-    return ", ".join(parts)
+    return ", ".join(filter(None, parts))

@@ -30,9 +30,11 @@ WIDEST = 120
 class Teller:
     """Tells of each job and counts them; `advance` moves a bar."""
 
-    def __init__(self, title: str, *, as_json: bool) -> None:
+    def __init__(self, title: str, *, as_json: bool, several: bool = False) -> None:
+        """`several` for more than one job, each of which is told in a line if it can be."""
         self._title = title
         self._as_json = as_json
+        self._several = several
         self._dropped = False
         self._begin = time.monotonic()
         self.counts = {"done": 0, "unchanged": 0, "failed": 0}
@@ -46,7 +48,8 @@ class Teller:
             say_json({**_subject(job), "value": result.value, "meta": {**meta, "files": written}})
             return
         head = f"{job.label} -> {written[0]}" if len(written) == 1 else job.label or self._title
-        for line in readable(plain(head), result.value, min(WIDEST, screen_width())):
+        width = min(WIDEST, screen_width())
+        for line in readable(plain(head), result.value, width, several=self._several):
             click.echo(plain_lines(line))
         for path in written if len(written) > 1 else ():
             click.echo(plain(f"  -> {path}"))
@@ -75,8 +78,8 @@ class Teller:
             click.echo(f"popbridge: {told(texts.DROPPED, workload=self._title)}", err=True)
 
     def summary(self, total: int, *, interrupted: bool = False) -> None:
-        """The last line, where there was more than one job."""
-        if total < 2:
+        """The last line, where there was more than one job, or where else nothing would be said."""
+        if total < 2 and (self._as_json or not self.counts["unchanged"]):
             return
         counts = {what: count for what, count in self.counts.items() if count or what == "done"}
         left = total - sum(self.counts.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,14 +10,16 @@ import msgspec
 from msgspec import Struct
 from msgspec import inspect as types
 
+NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+"""A number as people type it, also where JSON has none: `.5`, `2.`, `+1`, `08`."""
 YES, NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
 def value_of(params: type[Struct], name: str, text: str) -> Any:
     """`text` as the parameter's type takes it: as JSON, or as it stands (`8` may be a number or a choice).
 
-    Choices may be typed in upper or lower case or by an alias (`JPG`), lists as `a,b`, and what is true or
-    false as `yes` or `0`.
+    Choices may be typed in upper or lower case or by an alias (`JPG`), lists as `a,b`, what is true or
+    false as `yes` or `0`, and numbers as `.5`.
     """
     kind = next((each.type for each in msgspec.structs.fields(params) if each.encode_name == name), Any)
     value = as_json(text)
@@ -53,7 +56,17 @@ def _read(info: types.Type, text: str, value: Any) -> Any:
         return meant(text, allowed)
     if any(isinstance(part, types.BoolType) for part in _parts(info)):
         return {**dict.fromkeys(YES, True), **dict.fromkeys(NO, False)}.get(text.casefold())
-    return None
+    return _number(text) if _are_numbers(info) else None
+
+
+def _number(text: str) -> int | float | None:
+    if not NUMBER.fullmatch(text):
+        return None
+    return int(text) if text.lstrip("+-").isdigit() else float(text)
+
+
+def _are_numbers(info: types.Type) -> bool:
+    return any(isinstance(part, types.IntType | types.FloatType) for part in _parts(info))
 
 
 def _list(item: types.Type, text: str, value: Any) -> list[Any] | None:
@@ -66,11 +79,9 @@ def _list(item: types.Type, text: str, value: Any) -> list[Any] | None:
         return [_or(meant(each, allowed), each) if isinstance(each, str) else each for each in given]
     if isinstance(value, list):
         return None
-    parts = _parts(item)
-    if any(isinstance(part, types.StrType) for part in parts):
+    if any(isinstance(part, types.StrType) for part in _parts(item)):
         return given
-    numbers = any(isinstance(part, types.IntType | types.FloatType) for part in parts)
-    return [as_json(each) for each in given] if numbers else None
+    return [_or(_number(each), as_json(each)) for each in given] if _are_numbers(item) else None
 
 
 def _or(found: Any, otherwise: Any) -> Any:

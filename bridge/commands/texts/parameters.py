@@ -67,7 +67,8 @@ ABOUT = {
     "Compress.alpha": "`drop` 去掉透明度；否则拒绝使用不支持透明度的格式。",
     "Compress.kind": "通道的含义：`color` 为颜色；`normal` 为法线贴图的向量，保持其编码，不标记为 sRGB，"
     "按向量衡量误差；`data` 为数据，同样保持不变且不标记。" + _AUTO_KIND,
-    "Compress.mipmaps": "是否写入之前的 `image.mipmaps` 步骤所生成的较小级别。此处不会生成。",
+    "Compress.mipmaps": "是否写入之前的 `image.mipmaps` 步骤所生成的，或 DDS、KTX2 自带的较小级别。"
+    "此处不会生成。",
     "Compress.container": "文件；`auto` 对不用 `zstd` 的 BC 为 DDS，否则为 KTX2。DDS 只支持 BC。",
     "Compress.zstd": "KTX2 各级以 Zstandard 压缩的等级；0 为不压缩。",
     "Compress.measure": "指定格式时，是否给出其 PSNR。",
@@ -77,7 +78,7 @@ ABOUT = {
     "CountValues.scale": "该图像中高度与次数的关系；`log` 可看到少见的值。",
     "Inspect.preview": "PNG 缩略图的最长边，像素；0 为不生成。",
     "MakeTileable.kind": "通道的含义：`color` 为颜色，以 alpha 加权；`normal` 为单位向量；"
-    "`data` 为各自独立的通道。",
+    "`data` 为各自独立的通道。" + _AUTO_KIND,
     "MakeTileable.direction": "拷贝在何处相接：左右（`horizontal`）、上下，或两者。",
     "MakeTileable.size": "`same` 保持尺寸：原来的边缘在内部相接，其上覆盖取自中部的一条，因此该部分出现两次。"
     "`cropped` 将对边叠在一起：没有重复，但尺寸减去重叠部分。",
@@ -152,7 +153,8 @@ ABOUT = {
     "Upscale.wrap": "边缘是否与对边相接，如同可平铺的纹理。",
     "Upscale.alpha_weighted": "是否忽略完全透明像素的颜色，使其不产生边纹，并以其他颜色取代。"
     "最后一个通道不是透明度时（如打包贴图）请关闭，否则该通道为 0 之处其他通道的内容会丢失。",
-    "Upscale.normals": "是否为法线贴图：其向量会恢复为单位向量。",
+    "Upscale.normals": "是否为法线贴图：其向量会恢复为单位向量。`null` 对整数图像根据像素判断，"
+    "与 image.resize 的 `kind` 相同。",
     "EmbedText.texts": "除输入以外的文本；每个输入是一个文本文件。",
     "Surroundings.use_name": "文件名及其文件夹是否作为依据。",
     "Surroundings.siblings": "同一文件夹中其他文件的名称；与 `use_name` 一起生效。",

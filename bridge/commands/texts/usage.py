@@ -7,6 +7,10 @@ from bridge.core.texts import Phrases, Text
 SHOWS_HOW = Text(" `{command} --help` shows how.", "用法见 `{command} --help`。")
 
 NO_OPTION = Text("No such option {name!r}.", "没有选项 {name!r}。")
+LIKE_AN_OPTION = Text(
+    " A file whose name begins like an option is typed with its folder: {typed}.",
+    "名称以短横线开头的文件请连同文件夹一起输入：{typed}。",
+)
 NO_COMMAND = Text("No such command {name!r}.", "没有命令 {name!r}。")
 MEANT = Text("Did you mean {names}?", "您是指 {names} 吗？")
 OR = Text(" or ", " 或 ")

@@ -98,7 +98,8 @@ DETAILS = {
         "的部分截去。"
         "EXR 和 PSD 中完全透明之处不保留颜色，除非 `transfer` 为 `linear`。浮点在 EXR 中保持 16 或 32 位；"
         "由整数而来的在 EXR 中存为半精度浮点，会丢失数据时存为单精度：即灰度，以及按 `linear` 读取"
-        "而半精度无法精确表示的。输出文件：`converted`。值：`Written`。",
+        "而半精度无法精确表示的。法线贴图（与 `image.resize` 的 `kind` 判断相同）写为 DDS 和 KTX2 时不标记为 "
+        "sRGB；两者之间转换时保留自带的 mip 级别。输出文件：`converted`。值：`Written`。",
     ),
     "image.embed": (
         "需要模型 `efficientnet-lite0`，其许可证不明确"
@@ -191,7 +192,7 @@ DETAILS = {
     ),
     "image.resize": (
         "颜色按光的强度并以 alpha 加权求平均；8 位、16 位和浮点保持不变。已是该尺寸的图像保持原样。"
-        "输出文件：`resized`。值：`Written`。",
+        "改变尺寸后没有 mip 级别，可用 `image.mipmaps` 重新生成。输出文件：`resized`。值：`Written`。",
     ),
     "image.thumbnail": (
         "保持宽高比，不放大，应用 EXIF 方向，颜色转为 8 位 sRGB；HDR 中亮度超过 1 的为白色。整数按 sRGB "

@@ -201,14 +201,17 @@ def cielab() -> bytes:
 
 
 def dds(width: int, height: int, data: bytes, fourcc: bytes = b"", **more) -> bytes:
-    """`more`: `flags`, `bits` and `masks` without a FourCC; `dxgi` for a DX10 header, with
-    `alpha_mode` for its miscFlags2."""
+    """`more`: `flags`, `bits` and `masks` without a FourCC; `dxgi` for a DX10 header, with `alpha_mode` for
+    its miscFlags2, `dimension`, `misc` and `count`; `levels`, `depth` and `caps2` of any."""
     flags, bits, masks = more.get("flags", 4), more.get("bits", 0), more.get("masks", (0, 0, 0, 0))
     fourcc = b"DX10" if "dxgi" in more else fourcc or bytes(4)
-    head = struct.pack("<4sIIIIIII44x", b"DDS ", 124, 0x1007, height, width, 0, 0, 1)
-    head += struct.pack("<II4sIIIII", 32, flags, fourcc, bits, *masks) + struct.pack("<I16x", 0x1000)
+    sizes = (height, width, 0, more.get("depth", 0), more.get("levels", 1))
+    head = struct.pack("<4sIIIIIII44x", b"DDS ", 124, 0x1007, *sizes)
+    head += struct.pack("<II4sIIIII", 32, flags, fourcc, bits, *masks)
+    head += struct.pack("<II12x", 0x1000, more.get("caps2", 0))
     if "dxgi" in more:
-        head += struct.pack("<5I", more["dxgi"], 3, 0, 1, more.get("alpha_mode", 0))
+        kind = (more.get("dimension", 3), more.get("misc", 0), more.get("count", 1))
+        head += struct.pack("<5I", more["dxgi"], *kind, more.get("alpha_mode", 0))
     return head + data
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.image.compress import Compress, Compressed, Format, compress
+from accel.image.compress import Compressed, Format, compress
 from accel.image.encoders.formats import FORMATS
 from accel.image.load import decode_image
 from accel.image.pipeline import pipeline
@@ -21,7 +21,7 @@ FLOORS = {
 
 
 def run(image, **params) -> tuple[Compressed, bytes]:
-    done = compress.operate([image], Compress(**{"quality": "fast", **params}), Limits())
+    done = compress.operate([image], compress.workload.parse({"quality": "fast", **params}), Limits())
     (file,) = done.files
     value = done.value
     assert file.name == "compressed" and value.size == len(file.data) and not done.images

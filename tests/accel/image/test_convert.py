@@ -1,9 +1,13 @@
 import numpy as np
 import pytest
 
+from accel.image.compress import compress
 from accel.image.convert import Convert, convert
+from accel.image.mipmaps import Mipmaps, mipmaps
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.conftest import image
+from tests.accel.image.containers import dds, ktx2
+from tests.accel.image.files import dds as stored
 from tests.accel.image.files import exr, samples
 from tests.accel.image.rasters import reopened
 
@@ -85,3 +89,54 @@ def test_metadata_are_left_out(save, photo, tmp_path):
 def test_parameters_out_of_range_are_refused(params):
     with pytest.raises(WorkloadError, match=next(iter(params))):
         convert.workload.parse(params)
+
+
+@pytest.mark.parametrize("format", ["dds", "ktx2"])
+@pytest.mark.parametrize("into", ["dds", "ktx2"])
+def test_mip_levels_of_a_texture_are_kept_in_a_texture(save, photo, tmp_path, format, into):
+    levels = mipmaps([save("a.png", photo)], Mipmaps(format=format), Limits()).files[0].data
+    path = tmp_path / f"a.{format}"
+    path.write_bytes(levels)
+    data, facts = made(Input(path.name, str(path)), format=into)
+    assert facts.levels == 7
+    one, other = reopened(levels, tmp_path), reopened(data, tmp_path)
+    assert len(one.mips) == 6
+    assert all(map(np.array_equal, (one.pixels, *one.mips), (other.pixels, *other.mips)))
+
+
+def test_the_image_alone_is_written_where_a_format_holds_no_levels(save, photo, tmp_path):
+    path = tmp_path / "a.dds"
+    path.write_bytes(mipmaps([save("a.png", photo)], Mipmaps(format="dds"), Limits()).files[0].data)
+    data, facts = made(Input("a.dds", str(path)), format="png")
+    assert facts.levels == 1 and np.array_equal(reopened(data, tmp_path).pixels[..., :3], photo)
+
+
+def test_levels_that_a_step_made_are_files_of_their_own_also_where_the_file_had_some(save, photo, tmp_path):
+    path = tmp_path / "a.dds"
+    path.write_bytes(mipmaps([save("a.png", photo)], Mipmaps(format="dds"), Limits()).files[0].data)
+    output = mipmaps([Input("a.dds", str(path))], Mipmaps(format="png"), Limits())
+    assert len(output.files) == 7
+
+
+@pytest.mark.parametrize("format", ["dds", "ktx2"])
+def test_no_gpu_is_told_to_decode_a_normal_map_as_srgb(save, tmp_path, format):
+    y, x = (np.mgrid[:32, :32] - 15.5) / 32
+    normals = np.stack([x, y, np.sqrt(1 - x * x - y * y)], -1)
+    data, facts = made(save("a.png", ((normals + 1) * 127.5 + 0.5).astype(np.uint8)), format=format)
+    assert facts.kind == "normal"
+    if format == "ktx2":
+        assert (ktx2(data).vulkan, ktx2(data).transfer) == (37, 1)
+    else:
+        assert dds(data).dxgi == 0
+    picture, _ = made(save("b.png", np.full((8, 8, 3), (200, 100, 0), np.uint8)), format=format)
+    assert (ktx2(picture).vulkan if format == "ktx2" else dds(picture).dxgi) in (43, 29)
+
+
+@pytest.mark.parametrize(("misc", "said"), [(4, 6), (0, None)])
+def test_what_is_made_of_the_first_of_several_images_says_so(tmp_path, misc, said):
+    path = tmp_path / "sky.dds"
+    path.write_bytes(stored(4, 4, bytes(6 * 64), dxgi=28, misc=misc))
+    source = Input("sky.dds", str(path))
+    assert made(source, format="png")[1].first_of == said
+    packed = compress([source], compress.workload.parse({"format": "bc1", "alpha": "drop"}), Limits())
+    assert packed.value.first_of == said

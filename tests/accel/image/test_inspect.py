@@ -267,3 +267,15 @@ def test_one_pixel_in_any_place_tells_colour_from_grey(channels, kind):
 def test_it_is_told_whether_colours_are_multiplied_by_alpha(tmp_path, data, multiplied):
     (tmp_path / "a").write_bytes(data)
     assert look(Input("a", str(tmp_path / "a"))).multiplied is multiplied
+
+
+def test_a_texture_tells_its_levels_and_images(tmp_path):
+    path = tmp_path / "sky.dds"
+    path.write_bytes(dds(4, 4, bytes(6 * 84), dxgi=28, levels=3, misc=4))
+    found = look(Input("sky.dds", str(path)))
+    assert (found.levels, found.images) == (3, 6)
+
+
+def test_what_holds_no_levels_has_one_of_each(save, photo):
+    found = look(save("a.png", photo))
+    assert (found.levels, found.images) == (1, 1)

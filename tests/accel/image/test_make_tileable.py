@@ -80,9 +80,11 @@ def test_uneven_light_is_taken_out_if_asked():
     assert np.ptp(data.reshape(8, 32).mean(axis=1)) < 0.35 * uneven
 
 
-def test_normals_stay_unit_vectors():
+@pytest.mark.parametrize("said", [{}, {"kind": "normal"}])
+def test_normals_stay_unit_vectors(said):
     bumps = normal_map(heights(256, 20), "opengl")[:200, :180]
-    got = made(make_tileable, raster(bumps), kind="normal")
+    got = made(make_tileable, raster(bumps), **said)
+    assert done(make_tileable, raster(bumps), **said).value.kind == "normal"
     assert np.linalg.norm(got.pixels / 127.5 - 1, axis=2) == pytest.approx(1, abs=0.0095)
     assert got.data
 

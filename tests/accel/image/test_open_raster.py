@@ -364,3 +364,12 @@ def test_half_a_file_is_refused(opened, suffix):
 def test_the_limit_of_pixels_holds(opened):
     with pytest.raises(WorkloadError, match="more than the limit"):
         opened(coded(raster(3).pixels, ".png"), max_pixels=50)
+
+
+def test_smaller_levels_get_straight_colours_too(opened):
+    stored = np.full((3, 4), (50, 25, 10, 128), np.uint8)
+    found = opened(dds(2, 1, stored.tobytes(), dxgi=28, alpha_mode=2, levels=2))
+    assert found.read_mips and [level.shape for level in (found.pixels, *found.mips)] == [
+        (1, 2, 4), (1, 1, 4),
+    ]  # fmt: skip
+    assert found.pixels[0, 0].tolist() == found.mips[0][0, 0].tolist() == [100, 50, 20, 128]

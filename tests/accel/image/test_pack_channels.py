@@ -182,6 +182,8 @@ def test_a_result_beyond_the_limit_is_refused():
         (5, {"layout": "rgba"}, "takes 4 inputs"),
         (2, {"holds": ["metallic"]}, "`holds` names 1 inputs, but there are 2"),
         (1, {"holds": ["shine"]}, "names 'shine'; there are occlusion, roughness, metallic, r, g, b$"),
+        (1, {"holds": ["Metalic"]}, "names 'Metalic'; there are .*, b; did you mean metallic\\?$"),
+        (1, {"holds": ["smothness"]}, "did you mean smoothness\\?$"),
         (1, {"holds": ["unused"], "layout": "metallic_roughness"}, "names 'unused'"),
         (1, {"holds": ["rg"], "layout": "rgba"}, "names 'rg'; there are r, g, b$"),
         (1, {"channels": {"a": {"input": 0}}}, "names 'a'"),

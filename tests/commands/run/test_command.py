@@ -91,7 +91,7 @@ class TestLines:
     ) -> None:
         code, out, err = popbridge("run", "image.inspect", *files[:2], "--workers", "1")
         assert code == 1
-        assert out.startswith(f"{files[0]}:\n  format: png\n")
+        assert out.startswith(f"{files[0]}: PNG, 32 x 32, 3 channels of 8 bit, ") and out.count("\n") == 1
         assert err.startswith(f"{files[1]}: is a truncated or corrupt PNG")
 
     def test_no_worker_is_told_as_one_line(

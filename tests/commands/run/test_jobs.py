@@ -95,6 +95,17 @@ def test_a_name_is_for_the_outputs_of_one_job() -> None:
         jobs([Found("a.png"), Found("c.png")], ONE, "b")
 
 
+def test_files_that_differ_in_nothing_but_their_suffix_keep_it() -> None:
+    made = jobs([Found("a.png"), Found("a.JPG"), Found("c.png")], ONE)
+    assert [(job.stem, job.suffix) for job in made] == [("a.png", ".png"), ("a.JPG", ".jpg"), ("c", "")]
+
+
+@pytest.mark.skipif(os.path.normcase("B") == "b", reason="they are one file here")
+def test_of_files_that_differ_in_case_alone_none_loses_its_suffix() -> None:
+    made = jobs([Found("b.png"), Found("B.PNG")], ONE)
+    assert [(job.stem, job.suffix) for job in made] == [("b.png", ""), ("B.PNG", "")]
+
+
 def test_files_of_what_takes_helpers_are_a_job_each_unless_the_person_says_otherwise() -> None:
     files = [Found("rock.png"), Found("rock_normal.png")]
     assert [job.files for job in jobs(files, HELPED)] == [("rock.png",), ("rock_normal.png",)]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import pyvips
 
 from accel.workload import Input, Limits, WorkloadError
 from bridge import host
@@ -39,10 +40,15 @@ CALLS = [
     ("image.fingerprint", ["--param", "x=1"],
      "image.fingerprint：没有参数 'x'：该工作负载没有参数。" + LISTS("image.fingerprint")),
     ("image.pipeline", [], "image.pipeline：缺少参数 steps，应为对象的列表。" + LISTS("image.pipeline")),
-    ("image.resize+image.convert", ["--param", "format=jpgg"],
+    ("image.resize+image.convert", ["--param", "format=jpgg", "--param", "factor=1"],
      f'第 2 步 image.convert：format 为 "jpgg"，无效：应为{FORMATS}。您是指 jpeg 吗？'
      + LISTS("image.convert")),
     ("image.resize+image.convert", ["--param", "foo=1"], "没有步骤有参数 'foo'。" + LISTS("NAME")),
+    ("image.resize", [],
+     "image.resize：请给出以下之一：width 和 height, longest, power_of_two, factor；一个也没有给出。"
+     + LISTS("image.resize")),
+    ("image.resize+image.compress", ["--param", "factor=.5", "--param", "container=dds", "--param", "zstd=3"],
+     "第 2 步 image.compress：DDS 不能用 zstd 压缩：请去掉，或选择 ktx2。" + LISTS("image.compress")),
     ("image.resize+image.resize", ["--param", "width=1"],
      "有多个步骤有参数 'width'：请写明 1.width 或 2.width。"),
     ("image.resize+image.resize", ["--param", "resize.width=1"],
@@ -124,9 +130,17 @@ FAILURES = [
     ("image.resize", ["rgb"], {"factor": 64}),
     ("image.pack_channels", ["grey"], {}),
     ("image.pack_channels", ["grey", "grey", "small"], {"size": "refuse"}),
+    ("image.pack_channels", ["grey"], {"holds": ["metalic"]}),
+    ("image.pack_channels", ["grey"], {"holds": ["xyz"]}),
+    ("image.pack_channels", ["grey", "grey"], {"holds": ["roughness", "smoothness"]}),
+    ("image.pack_channels", ["grey"], {"channels": {"r": {"input": 3}}}),
+    ("image.pack_channels", ["grey"], {"channels": {"r": {}}}),
+    ("image.pack_channels", ["grey"] * 4, {"layout": "mask_map", "format": "jpeg"}),
     ("image.unpack_channels", ["grey"], {"layout": "orm"}),
     ("image.unpack_channels", ["rgb"], {"layout": "mask_map"}),
     ("image.mipmaps", ["rgb"], {"coverage": 0.5}),
+    ("image.mipmaps", ["grey", "rgb"], {"kind": "color"}),
+    ("image.mipmaps", ["grey", "rgb"], {"roughness": "b"}),
     ("image.make_tileable", ["small"], {}),
     ("image.normal_from_height", ["rgb"], {"channel": "a"}),
     ("image.atlas", ["rgb", "rgb"], {"max_size": 16}),
@@ -136,6 +150,8 @@ FAILURES = [
     ("image.compress", ["rgb"], {"container": "dds", "format": "astc_4x4"}),
     ("image.compress", ["rgb"], {"container": "dds", "candidates": ["etc2"]}),
     ("image.compress", ["rgb"], {"format": "bc7", "target_db": 40}),
+    ("image.compress", ["light"], {"candidates": ["etc2"]}),
+    ("image.compress", ["shining"], {}),
     ("image.convert", ["text"], {}),
     ("image.convert", ["empty"], {}),
     ("image.convert", ["gone"], {}),
@@ -153,10 +169,13 @@ def made(tmp_path: Path) -> dict[str, str]:
     for name, channels in (("grey", 1), ("rgb", 3), ("rgba", 4)):
         pictures.save(tmp_path / f"{name}.png", noise[:, :, :channels])
     pictures.save(tmp_path / "small.png", noise[:2, :2, :3])
+    for name, channels in (("light", 3), ("shining", 4)):
+        tiff = pyvips.Image.new_from_array(noise[:, :, :channels].astype(np.float32), interpretation="scrgb")
+        (tmp_path / f"{name}.png").write_bytes(tiff.write_to_buffer(".tif"))
     (tmp_path / "text.png").write_text("hello")
     (tmp_path / "svg.png").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
     (tmp_path / "empty.png").touch()
-    names = ("grey", "rgb", "rgba", "small", "text", "svg", "empty", "gone")
+    names = ("light", "shining", "grey", "rgb", "rgba", "small", "text", "svg", "empty", "gone")
     return {name: str(tmp_path / f"{name}.png") for name in names}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from accel.executor import LocalExecutor
 from tests.commands.shell import one_line, tree
@@ -30,6 +31,17 @@ class TestOutputs:
         assert tree(out) == ["stone/rock.jpg.webp", "stone/rock.png.webp", "wall.webp", "wood/rock.webp"]
         assert f"{textures / 'wall.png'} -> {out / 'wall.webp'}: WEBP, 8 x 8, 3 channels of 8 bit" in said
         assert [path.name for path in out.iterdir() if path.name.startswith(".")] == []
+
+    def test_what_keeps_its_suffix_gets_no_second_one_of_the_same(
+        self, popbridge: Any, textures: Path, tmp_path: Path
+    ) -> None:
+        out, rock = tmp_path / "out", textures / "stone" / "rock"
+        Image.open(f"{rock}.png").save(f"{rock}.tga")
+        assert self.convert(popbridge, str(textures / "stone"), "-r", "--out", str(out))[0] == 0
+        assert tree(out) == ["rock.jpg", "rock.png", "rock.tga"]
+        arguments = (f"{rock}.png", f"{rock}.tga", "--param", "format=tga", "--out", str(tmp_path / "other"))
+        assert self.convert(popbridge, *arguments)[0] == 0
+        assert tree(tmp_path / "other") == ["rock.png.tga", "rock.tga"]
 
     def test_steps_follow_one_another_with_no_file_between(
         self, popbridge: Any, textures: Path, tmp_path: Path

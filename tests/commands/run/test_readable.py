@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from accel.image.operation import Written
-from bridge.commands.run.readable import WRITTEN, readable
+from bridge.commands.run.gist import WRITTEN
+from bridge.commands.run.readable import readable
 
 IMAGE = {
     "name": "converted", "format": "tga", "width": 512, "height": 256, "channels": 4, "bit_depth": 8,
@@ -46,6 +47,10 @@ IMAGE = {
         (
             {**IMAGE, "size": 2, "reached": None, "tried": [], "psnr": 0},
             "x: TGA, 512 x 256, 4 channels of 8 bit, 2 bytes, psnr 0",
+        ),
+        (
+            {**IMAGE, "size": 2, "kind": "data", "first_of": 6},
+            "x: TGA, 512 x 256, 4 channels of 8 bit, 2 bytes, kind data, first of 6 images",
         ),
         ({"width": 3, "height": 2, "alias": "", "turned": False}, "x: 3 x 2, turned no"),
         ({"groups": []}, "x: groups none"),

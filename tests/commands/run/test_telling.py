@@ -31,6 +31,19 @@ def test_a_single_job_needs_no_summary(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().err == ""
 
 
+def test_a_single_job_that_was_passed_over_is_told_as_nothing_else_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    teller = Teller("image.convert", as_json=False)
+    teller.skipped(Job(("a.png",)), ["b.png"])
+    teller.summary(1)
+    assert capsys.readouterr().err.startswith("popbridge: 0 done, 1 unchanged in ")
+    in_json = Teller("image.convert", as_json=True)
+    in_json.skipped(Job(("a.png",)), ["b.png"])
+    in_json.summary(1)
+    assert capsys.readouterr().err == ""
+
+
 def test_names_that_steer_a_terminal_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     teller = Teller("image.convert", as_json=False)
     job = Job(("石头\x1b[2J\n.png",))

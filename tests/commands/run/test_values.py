@@ -21,6 +21,9 @@ class Params(Struct):
     format: Literal["jpeg", "tiff", "png", "bc7"] | None = None
     formats: Annotated[list[Literal["jpeg", "astc"]], Meta(max_length=2)] = []
     words: tuple[str, ...] = ()
+    share: float = 0.0
+    maybe: float | None = None
+    shares: tuple[float, ...] = ()
     maps: list[dict[str, int]] = []
 
 
@@ -59,6 +62,16 @@ class Params(Struct):
         ("formats", "[astc", "[astc"),
         ("words", "one, two", ["one", "two"]),
         ("words", "1,2", ["1", "2"]),
+        ("share", ".5", 0.5),
+        ("share", "+2.", 2.0),
+        ("share", "-.25e1", -2.5),
+        ("share", "nan", "nan"),
+        ("share", "1_000", "1_000"),
+        ("share", ".", "."),
+        ("number", "08", 8),
+        ("number", "+3", 3),
+        ("maybe", ".5", 0.5),
+        ("shares", ".5, 1", [0.5, 1]),
         ("maps", "x", "x"),
         ("maps", '{"a": 1}', {"a": 1}),
     ],

@@ -115,3 +115,58 @@ def test_the_extended_header_says_whether_colours_are_multiplied_by_alpha(read, 
 )
 def test_two_old_names_say_that_colours_are_multiplied_by_alpha(read, fourcc, alpha):
     assert read(dds(4, 4, bytes(16), fourcc)).alpha == alpha
+
+
+def levels_of(*shapes, seed=3):
+    return [np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8) for shape in shapes]
+
+
+def test_smaller_levels_are_read_where_they_are_wanted(read):
+    stored = levels_of((3, 6, 4), (1, 3, 4), (1, 1, 4))
+    file = dds(6, 3, b"".join(level.tobytes() for level in stored), dxgi=28, levels=3)
+    found = read(file, mips=True)
+    assert found.levels == 3 and len(found.mips) == 2
+    assert all(np.array_equal(one, other) for one, other in zip(found.mips, stored[1:], strict=True))
+    assert read(file).mips == () and read(file).levels == 3
+
+
+@pytest.mark.parametrize(("left", "whole"), [(0, 2), (1, 1), (5, 0)])
+def test_levels_that_a_header_promises_and_a_file_lacks_are_left_out(read, left, whole):
+    stored = levels_of((2, 4, 4), (1, 2, 4), (1, 1, 4))
+    data = b"".join(level.tobytes() for level in stored)
+    found = read(dds(4, 2, data[: len(data) - left], dxgi=28, levels=9), mips=True)
+    assert len(found.mips) == whole and np.array_equal(found.pixels, stored[0])
+
+
+def test_a_smaller_level_has_the_channels_of_the_largest_whatever_its_own_texels_say(read):
+    seen, hidden = bytes(4) + bytes(4), struct.pack("<2H", 1, 2) + b"\xff" * 4
+    clear = read(dds(8, 8, hidden * 4 + seen, b"DXT1", levels=2), mips=True)
+    assert clear.pixels.shape[2] == clear.mips[0].shape[2] == 4
+    solid = struct.pack("<2H", 2, 1) + bytes(4)
+    opaque = read(dds(8, 8, solid * 4 + hidden, b"DXT1", levels=2), mips=True)
+    assert opaque.pixels.shape[2] == opaque.mips[0].shape[2] == 3
+
+
+@pytest.mark.parametrize(("red", "rebuilt"), [(128, True), (255, False)])
+def test_the_blue_of_two_channels_is_rebuilt_in_all_levels_or_in_none(read, red, rebuilt):
+    large = np.full((4, 4, 2), (red, 255 if red == 255 else 128), np.uint8)
+    small = np.full((2, 2, 2), (128, 128) if red == 255 else (255, 255), np.uint8)
+    found = read(dds(4, 4, large.tobytes() + small.tobytes(), dxgi=49, levels=2), mips=True)
+    assert [bool(level[..., 2].any()) for level in (found.pixels, *found.mips)] == [rebuilt, rebuilt]
+
+
+@pytest.mark.parametrize(
+    ("more", "images"),
+    [
+        ({"caps2": 0xFE00}, 6), ({"caps2": 0x200 | 0x400}, 1), ({"caps2": 0x200000, "depth": 5}, 5),
+        ({"dxgi": 28, "misc": 4, "count": 2}, 12), ({"dxgi": 28, "count": 3}, 3),
+        ({"dxgi": 28, "dimension": 4, "depth": 7}, 7), ({"dxgi": 28, "count": 0}, 1),
+    ],
+)  # fmt: skip
+def test_faces_layers_and_slices_are_counted(read, more, images):
+    old = {} if "dxgi" in more else {"flags": 0x41, "bits": 32, "masks": (RED, GREEN, BLUE, ALPHA)}
+    file = dds(2, 2, bytes(range(240)), levels=2, **old, **more)
+    found = read(file, mips=True)
+    assert (found.images, found.levels) == (images, 2)
+    # The next bytes of a volume are its next slice.
+    assert len(found.mips) == (0 if "depth" in more else 1)

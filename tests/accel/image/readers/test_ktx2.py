@@ -3,6 +3,8 @@ import struct
 import numpy as np
 import pytest
 
+from accel.image.writers.ktx2 import packed
+from accel.image.writers.texels import PLAIN, Texture
 from accel.workload import WorkloadError
 from tests.accel.image.files import dds, ktx2, picture
 
@@ -95,3 +97,44 @@ def test_the_descriptor_says_whether_colours_are_multiplied_by_alpha(read, vulka
     stored = ktx2(1, 1, b"\1\2\3\4", vulkan)
     file = stored[:48] + struct.pack("<2I", 104, 16) + stored[56:80] + struct.pack("<3Q", 120, 4, 4) + said
     assert read(file + stored[-4:]).alpha == alpha
+
+
+@pytest.mark.parametrize("zstd", [0, 3])
+def test_smaller_levels_are_read_where_they_are_wanted(read, zstd):
+    levels = [picture(side, 2 * side, 4) for side in (4, 2, 1)]
+    texels = PLAIN["u1", 4, False]
+    file = packed(Texture(texels, 8, 4, [level.tobytes() for level in levels]), zstd)
+    found = read(file, mips=True)
+    assert found.levels == 3
+    assert all(
+        np.array_equal(one, other) for one, other in zip((found.pixels, *found.mips), levels, strict=True)
+    )
+    assert read(file).mips == ()
+
+
+def test_levels_that_arent_there_whole_are_left_out(read):
+    levels = [picture(2, 2, 4), picture(1, 1, 4)]
+    file = packed(Texture(PLAIN["u1", 4, False], 2, 2, [level.tobytes() for level in levels]))
+    beyond = file[:104] + struct.pack("<3Q", len(file) - 3, 4, 4) + file[128:]
+    found = read(beyond, mips=True)
+    assert (found.levels, found.mips) == (2, ()) and np.array_equal(found.pixels, levels[0])
+
+
+def test_faces_layers_and_slices_are_counted(read):
+    file = ktx2(2, 2, bytes(4096), 37)
+    for depth, layers, faces, images in ((0, 0, 6, 6), (0, 3, 6, 18), (5, 0, 1, 5), (0, 4, 1, 4)):
+        counted = file[:28] + struct.pack("<3I", depth, layers, faces) + file[40:]
+        assert read(counted, mips=True).images == images
+
+
+@pytest.mark.parametrize("vulkan", [16, 77, 141, 155])
+def test_two_channels_are_data_which_no_curve_codes(read, vulkan):
+    assert read(ktx2(4, 4, bytes(range(64)), vulkan)).data
+
+
+@pytest.mark.parametrize(("transfer", "data"), [(0, True), (1, True), (2, False)])
+def test_two_channels_are_no_data_where_they_are_said_to_be_srgb(read, transfer, data):
+    said = struct.pack("<IIHH4B", 28, 0, 2, 24, 1, 1, transfer, 0)
+    stored = ktx2(1, 1, b"\1\2", 22)
+    file = stored[:48] + struct.pack("<2I", 104, 16) + stored[56:80] + struct.pack("<3Q", 120, 2, 2) + said
+    assert read(file + stored[-2:]).data == data

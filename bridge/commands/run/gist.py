@@ -1,0 +1,127 @@
+"""The values that people see most of, in a line: textures that were compressed, inspected or classified."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bridge.commands.language import told
+from bridge.commands.shared import size_text
+from bridge.commands.texts import run as texts
+
+WRITTEN = {"name", "format", "width", "height", "channels", "bit_depth", "levels", "size"}
+"""The facts of an image that was written: accel.image.operation.Written."""
+COMPRESSED = {
+    "format", "reached", "container", "width", "height", "levels", "srgb", "bits_per_pixel", "size", "ratio",
+    "psnr", "tried", "kind",
+}  # fmt: skip
+"""accel.image.compress.Compressed."""
+INSPECTED = {
+    "format",
+    "compression",
+    "width",
+    "height",
+    "channels",
+    "bit_depth",
+    "color_model",
+    "alpha",
+    "grey",
+}
+"""Of accel.image.inspection.Inspection what its line tells, and what it is known by."""
+CLASSIFIED = {"kind", "probabilities", "advise", "evidence"}
+"""accel.texture.classification.Classification."""
+
+
+def gist(value: Mapping[str, Any], *, several: bool = False) -> str | None:
+    """A line; None for what has none. Of `several` files also what has many facts."""
+    if value.keys() >= COMPRESSED:
+        return _listed(_compressed(value))
+    if several and value.keys() >= INSPECTED:
+        return _listed(_inspected(value))
+    if several and value.keys() >= CLASSIFIED:
+        return _classified(value)
+    return None
+
+
+def attempts(value: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each format that was tried for a target, where that was more than the one that was taken."""
+    tried = value["tried"] if value.keys() >= COMPRESSED else ()
+    if len(tried) < 2:
+        return
+    rows = [
+        (each["format"], _bits(each), size_text(each["size"]), f"{each['psnr']:.1f} dB") for each in tried
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, *numbers in rows:
+        parts = [each.rjust(width) for each, width in zip(numbers, widths[1:], strict=True)]
+        yield "  ".join(["", name.ljust(widths[0]), *parts])
+
+
+def size_of(value: Mapping[str, Any]) -> str:
+    """Pixels."""
+    return f"{value['width']} x {value['height']}"
+
+
+def channels_of(value: Mapping[str, Any]) -> str:
+    """How many, and how deep."""
+    channels = texts.CHANNEL if value["channels"] == 1 else texts.CHANNELS
+    return told(channels, count=value["channels"], bits=value["bit_depth"])
+
+
+def levels_of(value: Mapping[str, Any]) -> str:
+    """Empty for a single one."""
+    count = value.get("levels", 1)
+    return told(texts.LEVELS, count=count) if count > 1 else ""
+
+
+def _compressed(value: Mapping[str, Any]) -> Iterator[str]:
+    yield value["container"].upper()
+    yield value["format"] + " sRGB" * value["srgb"]
+    yield size_of(value)
+    yield levels_of(value)
+    yield size_text(value["size"])
+    yield _bits(value)
+    yield told(texts.SMALLER, ratio=f"{value['ratio']:.1f}")
+    if value["psnr"] is not None:
+        yield f"{value['psnr']:.1f} dB"
+    if value["reached"] is False:
+        yield told(texts.UNREACHED)
+    yield f"kind {value['kind']}"
+    if value.get("first_of"):
+        yield told(texts.IMAGES, count=value["first_of"])
+    if value["container"] == "dds" and (value["width"] % 4 or value["height"] % 4):
+        yield told(texts.CUT_BLOCKS)
+
+
+def _inspected(value: Mapping[str, Any]) -> Iterator[str]:
+    yield " ".join(filter(None, (value["format"].upper(), value["compression"])))
+    yield size_of(value)
+    yield channels_of(value)
+    yield levels_of(value)
+    yield size_text(value["size"])
+    if value.get("images", 1) > 1:
+        yield told(texts.IMAGES, count=value["images"])
+    yield value["color_model"]
+    if value["grey"] and value["color_model"] != "grey":
+        yield told(texts.ALL_GREY)
+    if value["alpha"]:
+        yield told(texts.ALPHA_USED if value["alpha"]["used"] else texts.ALPHA_UNUSED)
+
+
+def _classified(value: Mapping[str, Any]) -> str:
+    shares = sorted(value["probabilities"].items(), key=lambda each: -each[1])
+    if value["advise"]:
+        return _share(*shares[0])
+    return told(texts.UNSURE, kinds=told(texts.COMMA).join(_share(*each) for each in shares[:2]))
+
+
+def _share(kind: str, share: float) -> str:
+    return f"{kind} {share:.0%}"
+
+
+def _bits(value: Mapping[str, Any]) -> str:
+    return told(texts.BITS, count=f"{value['bits_per_pixel']:.3g}")
+
+
+def _listed(parts: Iterator[str]) -> str:
+    return ", ".join(filter(None, parts))
