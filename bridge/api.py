@@ -43,6 +43,7 @@ from bridge.core.messages import (
     Result,
     Resume,
 )
+from bridge.core.reverting import still_due
 from bridge.core.settings import Setting
 from bridge.core.textures import (
     AlphaUse,
@@ -69,7 +70,7 @@ __all__ = [
     "Popup", "PopupClose", "ProjectInfo", "ProjectSupport", "RequestError", "Result", "Resume",
     "RunResult", "SessionView", "Setting", "Skip", "TextureAsset", "TextureIntent", "UserError",
     "Version", "VersionScheme", "Walked", "Workload", "WorkloadError", "Wrap", "batched", "hidden",
-    "hookimpl", "is_merged", "read_text", "replace_file", "walk", "workload", "write_text",
+    "hookimpl", "is_merged", "read_text", "replace_file", "still_due", "walk", "workload", "write_text",
 ]  # fmt: skip
 
 
