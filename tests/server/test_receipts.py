@@ -16,12 +16,10 @@ from sqlite_utils import Database
 from bridge.connection import ConnectionFile
 from bridge.core.messages import MAX_FRAME, Command, Result
 from bridge.store.receipts import ReceiptStore
-from tests.server.advised import APPLIED, answered, applied, popup
+from tests.server.advised import APPLIED, PUT_BACK, answered, applied, popup
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.wire import Wire, resume, session
 from tests.store.damage import filled
-
-PUT_BACK = [{"path": "a", "options": {"x": 1}, "expected": {"x": 2}}]
 
 
 @pytest.fixture

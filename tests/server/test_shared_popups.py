@@ -15,7 +15,7 @@ import pytest
 from bridge.connection import ConnectionFile
 from bridge.core.messages import Identify
 from bridge.server.workspace import workspace
-from tests.server.advised import APPLIED, answered, popup
+from tests.server.advised import APPLIED, PUT_BACK, answered, popup
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.promises import Start
 from tests.server.test_flows import lines
@@ -83,7 +83,7 @@ async def test_commands_go_to_the_editor_that_answered(file: ConnectionFile, tmp
         await answered(second, shown)
         command = await second.until("command")
         await second.send("result", id=command["id"], value=APPLIED)
-        assert (await second.until("command"))["args"] == {"changes": APPLIED["before"]}
+        assert (await second.until("command"))["args"] == {"changes": PUT_BACK}
 
 
 async def test_an_undo_that_another_editor_asks_for_is_done_by_that_one(
@@ -96,7 +96,7 @@ async def test_an_undo_that_another_editor_asks_for_is_done_by_that_one(
         shown = await popup(first, state={"undo": [command["id"]]})
         await first.socket.close()
         await answered(second, shown)
-        assert (await second.until("command"))["args"] == {"changes": APPLIED["before"]}
+        assert (await second.until("command"))["args"] == {"changes": PUT_BACK}
 
 
 @pytest.mark.parametrize("changed", ["root", "id", "engine", "kind"])
