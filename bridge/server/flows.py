@@ -156,7 +156,10 @@ class Flows:
         if answer.state == "undeliverable":
             # A receipt tells what was changed, and nothing was: only here anybody learns of it.
             log.warning(
-                "popup %d, %r, couldn't be shown by %s: nobody was asked", popup_id, popup.title, live.described
+                "popup %d, %r, couldn't be shown by %s: nobody was asked",
+                popup_id,
+                popup.title,
+                live.described,
             )
         context = AdvisorContext(self, advisor, live, parent=popup_id)
         # A daemon that stops in the middle, or whose store was closed, leaves the answer for the next one.

@@ -84,10 +84,11 @@ class SharedPopups:
 
     async def bequeath(self, ended: LiveSession, present: Present) -> None:
         """What a session that is over left open goes to an editor that is connected, if there is one; else to
-        the next that comes."""
-        heir = next((mate for mate in mates(ended, self._sessions) if mate.is_editor), None)
-        if heir is not None:
-            await self.inherit(heir, present)
+        one that is away, or to the next that comes."""
+        # One that is away may have it on its screen, where it stays only if the next daemon knows that, too.
+        heirs = sorted(mates(ended, self._sessions), key=lambda mate: not mate.is_editor)
+        if heirs:
+            await self.inherit(heirs[0], present)
 
     async def inherit(self, live: LiveSession, present: Present) -> None:
         """Takes over what sessions of the same workspace that are over left open."""

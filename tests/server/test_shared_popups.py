@@ -220,6 +220,50 @@ async def test_when_its_session_ends_the_other_editor_has_a_popup_for_good(
     assert await lines(log, 1) == ["answered yes -"]
 
 
+async def test_when_its_session_ends_while_the_other_editor_is_away_a_popup_stays_on_that_ones_screen(
+    start: Start, tmp_path: Path
+) -> None:
+    daemon = start()
+    async with editor(daemon.file, tmp_path) as first, editor(daemon.file, tmp_path) as second:
+        shown = await popup(first, state={"log": str(tmp_path / "log")})
+        seen = await second.until("popup")
+    daemon.bridge.sessions.by_id[first.ready["session"]].session.keep_s = 0
+
+    def is_seconds() -> bool:
+        stored = daemon.popup(shown["id"])
+        return stored is not None and stored.session == second.ready["session"]
+
+    await asyncio.to_thread(until, is_seconds, "it to be handed over")
+    await asyncio.to_thread(daemon.stop)
+    daemon = start()
+    async with editor(daemon.file, tmp_path, resume=resume(second, seen["seq"])) as again:
+        assert again.ready["popups"] == [shown["id"]]
+        # Under the same id, so that it is on the screen once.
+        assert (await again.until("popup"))["id"] == shown["id"]
+        assert await again.quiet()
+        assert await answered(again, shown) == "answered"
+    assert await lines(tmp_path / "log", 1) == ["answered yes -"]
+
+
+async def test_what_comes_to_an_editor_that_is_away_comes_to_the_next_one_as_well(
+    start: Start, tmp_path: Path
+) -> None:
+    daemon = start()
+    async with editor(daemon.file, tmp_path) as away:
+        pass
+    async with editor(daemon.file, tmp_path) as first:
+        shown = await popup(first)
+    daemon.bridge.sessions.by_id[first.ready["session"]].session.keep_s = 0
+    heir = daemon.bridge.sessions.by_id[away.ready["session"]]
+    await asyncio.to_thread(until, lambda: shown["id"] in heir.session.popups, "it to be handed over")
+    async with editor(daemon.file, tmp_path) as late:
+        assert (await late.until("popup"))["id"] == shown["id"]
+        async with editor(daemon.file, tmp_path, resume=resume(away)) as back:
+            assert (await back.until("popup"))["id"] == shown["id"]
+            assert await answered(back, shown) == "answered"
+            assert await late.until("popup_close", id=shown["id"])
+
+
 async def test_what_nobody_answered_before_all_editors_were_gone_comes_to_the_next(
     start: Start, tmp_path: Path
 ) -> None:
