@@ -242,8 +242,9 @@ class SessionView(Struct, frozen=True):
     locale: str
     """BCP 47, for example `de` or `zh-CN`; `en` if the client didn't say."""
     workspace: str = ""
-    """Equal for editors that have the same project open on this machine by the same engine: each shows the
-    popups of all, and whoever answers one first answers it for all. Empty where nobody shares any."""
+    """Equal for editors that have the same project open on this machine by the same engine, in versions that
+    begin with the same number: each shows the popups of all, and whoever answers one first answers it for
+    all. Empty where nobody shares any."""
 
 
 class RunResult(Struct, frozen=True):

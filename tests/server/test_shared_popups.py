@@ -99,7 +99,7 @@ async def test_an_undo_that_another_editor_asks_for_is_done_by_that_one(
         assert (await second.until("command"))["args"] == {"changes": PUT_BACK}
 
 
-@pytest.mark.parametrize("changed", ["root", "id", "engine", "kind"])
+@pytest.mark.parametrize("changed", ["root", "id", "engine", "generation", "kind"])
 async def test_editors_of_other_projects_share_nothing(
     file: ConnectionFile, tmp_path: Path, changed: str
 ) -> None:
@@ -110,12 +110,27 @@ async def test_editors_of_other_projects_share_nothing(
     elif changed == "id":
         other["id"] = "q"
     elif changed == "engine":
-        more["engine"] = {"name": "another", "version": "1"}
+        more["engine"] = {"name": "another", "version": "2.1"}
+    elif changed == "generation":
+        more["engine"] = {**ENGINE, "version": "1.9"}
     else:
         more["client"] = {"kind": "tool", "name": "t", "version": "1"}
     async with editor(file, tmp_path) as first, editor(file, tmp_path, **more) as second:
         await popup(first)
         assert await second.quiet()
+
+
+async def test_a_project_of_the_next_generation_isnt_asked_what_was_left_of_the_one_before(
+    start: Start, tmp_path: Path
+) -> None:
+    daemon = start(session__keep_s=0.1)
+    async with editor(daemon.file, tmp_path) as before:
+        shown = await popup(before)
+    await asyncio.to_thread(until, lambda: not len(daemon.bridge.sessions), "the session's end")
+    async with editor(daemon.file, tmp_path, engine={**ENGINE, "version": "3.0"}) as later:
+        assert await later.quiet()
+    async with editor(daemon.file, tmp_path, engine={**ENGINE, "version": "2.9.beta"}) as same:
+        assert (await same.until("popup"))["id"] == shown["id"]
 
 
 def test_what_has_no_folder_on_this_machine_is_shared_with_nobody(file: ConnectionFile) -> None:
