@@ -62,7 +62,7 @@ from bridge.hooks import hookimpl
 from bridge.textfiles import is_merged, read_text, write_text
 
 __all__ = [
-    "UNSUPPORTED", "Action", "Adapter", "Advisor", "AlphaUse", "Answer", "AssetChange", "Batching",
+    "UNSUPPORTED", "Action", "Adapter", "Addon", "Advisor", "AlphaUse", "Answer", "AssetChange", "Batching",
     "ChannelMeaning", "Client", "ClientMessage", "ColorSpace", "Command", "Compose", "Compression",
     "Context", "EditorSupport", "ErrorCode", "Event", "Field", "Filter", "Function", "GpuFormat",
     "HeadlessEditor", "ImageFacts", "Input", "InputRef", "Item", "Kind", "Limits", "NormalConvention",
@@ -132,6 +132,21 @@ class Adapter(ABC):
     def editor(self) -> EditorSupport | None:
         """Installs the editor's side into projects; None where there is none."""
         return None
+
+    @property
+    def addon(self) -> Addon | None:
+        """The side that `editor` installs now. An editor that has another version of it is told to install it
+        anew; None where nobody is."""
+        return None
+
+
+class Addon(Struct, frozen=True):
+    """An editor's side, as it names itself in `identify.client`."""
+
+    name: str
+    """The same for all its versions: of a client with another name nothing is said."""
+    version: str
+    """PEP 440; what follows a `+` may tell the files of one release from those of another."""
 
 
 class AssetChange(Struct, frozen=True):

@@ -31,8 +31,9 @@ def is_chinese(locale: str) -> bool:
 
 
 def in_a_row(sentences: Iterable[str]) -> str:
-    """Several in one line; no space stands behind one that ends in Chinese."""
-    return "".join(each if each.endswith("。") else f"{each} " for each in sentences).rstrip()
+    """Several in one line, without empty ones; no space stands behind one that ends in Chinese."""
+    said = filter(None, sentences)
+    return "".join(each if each.endswith("。") else f"{each} " for each in said).rstrip()
 
 
 def value_text(value: Any) -> str:

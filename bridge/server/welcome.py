@@ -30,8 +30,10 @@ from bridge.core.messages import (
     WorkloadInfo,
 )
 from bridge.core.settings import Settings
+from bridge.core.texts import in_a_row
 from bridge.core.versions import Choice
 from bridge.host import Registry
+from bridge.server.addons import other_addon
 from bridge.server.live import LiveSession, Sessions
 from bridge.server.workspace import mates
 
@@ -116,8 +118,10 @@ class Welcome:
         """A session for an authenticated client: `ready`, then what it hasn't handled, in order."""
         identify = _with_local_root(identify, scope)
         choice, notice = self._adapter(identify.engine or None)
-        if choice is not None and not (identify.project and identify.project.root):
-            notice = f"{notice} {NO_ROOT}".strip()
+        if choice is not None:
+            notice = in_a_row([notice, other_addon(identify, choice.adapter)])
+            if not (identify.project and identify.project.root):
+                notice = in_a_row([notice, NO_ROOT])
         restarted = False
         if identify.resume:
             live, token, restarted = self._sessions.resume(identify, choice)
