@@ -34,7 +34,7 @@ from bridge.core.texts import in_a_row
 from bridge.core.versions import Choice
 from bridge.host import Registry
 from bridge.server.addons import other_addon
-from bridge.server.live import LiveSession, Sessions
+from bridge.server.live import LiveSession, Sessions, not_known
 from bridge.server.workspace import mates
 
 if TYPE_CHECKING:
@@ -135,6 +135,9 @@ class Welcome:
             await live.take_over()
             async with live.sending, socket.lock:
                 waiting = await live.attach(socket, last_seq)
+                if live.ended:
+                    # Its time was over while it waited here: nothing would reach it any more.
+                    raise not_known(live.id)
                 live.acknowledged(last_seq)
                 others = _of_mates(live, self._sessions)
                 await socket.write(self._ready(live, token, notice, others, resumed=bool(identify.resume)))
