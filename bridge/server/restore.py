@@ -46,7 +46,7 @@ async def restore(
 ) -> int:
     """Gives how many sessions came back. Raises StoreError, sqlite3.Error.
 
-    A session in which something can't be read ends alone.
+    A session in which something can't be read ends alone, and leaves its popups to others.
     """
     if dropped := await store.write(lambda db: SessionStore(db).drop_left_open()):
         log.info("%d popups that no editor came for in %d days are closed", dropped, KEPT_DAYS)
@@ -63,7 +63,8 @@ async def restore(
                 session, store.path, error,
             )  # fmt: skip
             sessions.forget(session)
-            await sessions.settle(session)
+            # Those that can be read come to the next editor of the project.
+            await sessions.settle(session, leaves_popups=True)
             continue
         for popup in left.popups:
             if popup.status == "answered":

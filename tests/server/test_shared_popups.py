@@ -388,3 +388,22 @@ async def test_a_popup_that_was_left_and_cant_be_read_costs_no_other(start: Star
     async with editor(start().file, tmp_path) as late:
         assert (await late.until("popup"))["id"] == whole["id"]
         assert await late.quiet()
+
+
+@pytest.mark.parametrize(
+    "damage", ["popups SET message = x'c1' WHERE id = ?", "sessions SET acked = x'c1' WHERE ?"]
+)
+async def test_a_session_that_cant_be_read_leaves_its_popups_to_the_next_editor(
+    start: Start, tmp_path: Path, damage: str
+) -> None:
+    daemon = start()
+    async with editor(daemon.file, tmp_path) as wire:
+        broken, whole = await popup(wire), await popup(wire)
+    await asyncio.to_thread(daemon.stop)
+    with contextlib.closing(sqlite3.connect(daemon.paths.database, isolation_level=None)) as db:
+        db.execute(f"UPDATE {damage}", (broken["id"],))
+    async with editor(start().file, tmp_path) as late:
+        readable = [whole["id"]] if damage.startswith("popups") else [broken["id"], whole["id"]]
+        assert [(await late.until("popup"))["id"] for _ in readable] == readable
+        assert await late.quiet()
+        assert await answered(late, whole) == "answered"
