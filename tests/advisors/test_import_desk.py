@@ -153,6 +153,22 @@ async def test_editors_of_one_project_are_asked_together(bench: Bench) -> None:
     assert bench.popups == {}
 
 
+async def test_what_an_editor_that_was_gone_wasnt_asked_about_the_next_one_is(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(*_: Any) -> int:
+        raise RequestError(errors.EDITOR_GONE, editor="the editor")
+
+    bench.view = msgspec.structs.replace(bench.view, workspace="w")
+    with monkeypatch.context() as patch:
+        patch.setattr(bench, "popup", gone)
+        with pytest.raises(RequestError):
+            await bench.imported(normal(bench))
+    bench.view = msgspec.structs.replace(bench.view, id="s2")
+    await bench.imported(normal(bench, "textures/wood_n.png"))
+    assert bench.asking.title == "2 textures could be imported better"
+
+
 async def test_where_one_editor_fails_another_of_the_project_goes_on(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
