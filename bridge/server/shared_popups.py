@@ -117,6 +117,10 @@ class SharedPopups:
             # While others were sent it may have been answered, or shown.
             if popup_id not in source.session.popups or popup_id in mate.session.popups:
                 raise Superfluous
+            if _is_replaced(numbered, mate):
+                # Neither editor was there to see the other's: the later one asks about all of it.
+                self._supersede(mate, [PopupClose(id=popup_id, reason="superseded")])
+                raise Superfluous
             superseded.extend(mate.open(numbered))
             self._supersede(mate, superseded)
 
@@ -124,6 +128,12 @@ class SharedPopups:
             await mate.send(msgspec.structs.replace(popup, seq=UNSET), keep)
             for closing in superseded:
                 await mate.send(closing)
+
+
+def _is_replaced(popup: Popup, live: LiveSession) -> bool:
+    """Whether a later one about the same is open in `live`."""
+    later = (one for one in live.session.popups if one.id > popup.id)
+    return bool(popup.dedupe) and any(one.dedupe == popup.dedupe for one in later)
 
 
 def _workspace_of(packed: bytes) -> str:

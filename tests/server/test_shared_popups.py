@@ -13,10 +13,11 @@ import msgspec
 import pytest
 
 from bridge.connection import ConnectionFile
-from bridge.core.messages import Identify
+from bridge.core.messages import Action, Identify, Popup
 from bridge.server.workspace import workspace
 from tests.server.advised import APPLIED, PUT_BACK, answered, popup
 from tests.server.daemons import ThreadDaemon, until
+from tests.server.plugin import Obedient
 from tests.server.promises import Start
 from tests.server.test_flows import lines
 from tests.server.wire import Wire, identity, resume, session
@@ -181,6 +182,32 @@ async def test_of_two_about_the_same_that_come_at_once_one_is_left(
         (lost,) = {*made} - {one.id for one in lives[0].session.popups}
         assert status(daemon, {"id": lost}) == "settled"
         assert (await (first, second)[made.index(lost)].until("popup_close"))["id"] == lost
+
+
+async def test_of_two_about_the_same_that_came_while_both_editors_were_away_the_later_is_left(
+    daemon: ThreadDaemon, tmp_path: Path
+) -> None:
+    async with editor(daemon.file, tmp_path) as second:
+        pass
+    async with editor(daemon.file, tmp_path) as first:
+        old = await popup(first, dedupe="rock")
+    flows, live = daemon.bridge.flows, daemon.bridge.sessions.by_id[second.ready["session"]]
+    asked = Popup(
+        id=0, kind="k", title="later", body="", severity="info", actions=[Action(id="yes", label="Yes")],
+        dedupe="rock",
+    )  # fmt: skip
+    daemon.call(flows.show(live, Obedient(), asked, None, None))
+    async with editor(daemon.file, tmp_path, resume=resume(second)) as again:
+        new = await again.until("popup")
+        assert new["title"] == "later"
+        # It was told that this one is open, too.
+        assert await again.receive() == {"type": "popup_close", "id": old["id"], "reason": "unknown"}
+        assert await again.quiet()
+        async with editor(daemon.file, tmp_path, resume=resume(first, old["seq"])) as other:
+            assert old["id"] not in other.ready["popups"]
+            assert (await other.until("popup"))["id"] == new["id"]
+            assert await answered(other, new) == "answered"
+    assert status(daemon, old) == "settled"
 
 
 async def test_an_advisor_withdraws_a_popup_from_all(file: ConnectionFile, tmp_path: Path) -> None:
