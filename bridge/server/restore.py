@@ -52,7 +52,7 @@ async def restore(
         log.info("%d popups that no editor came for in %d days are closed", dropped, KEPT_DAYS)
     for session in await store.read(lambda connection: SessionStore(Database(connection)).all_open()):
         try:
-            left = await store.read(functools.partial(_left, session))
+            left = _latest(await store.read(functools.partial(_left, session)), store)
             live = _session(left.session, registry, sessions)
             _outbox(left, live)
             await _unnumbered(left, live, commands, flows)
@@ -76,6 +76,25 @@ def _left(session: str, connection: sqlite3.Connection) -> Left:
     db = Database(connection)
     store, receipts = SessionStore(db), ReceiptStore(db).unanswered(session)
     return Left(store.stored(session), store.unsettled(session), receipts, unacknowledged(db, session))
+
+
+def _latest(left: Left, store: Store) -> Left:
+    """Without popups whose place a later one has taken: the last daemon ended before it could keep that."""
+    by_dedupe: dict[str, int] = {}
+    replaced: set[int] = set()
+    for row in left.popups:
+        if row.status != "open" or not (dedupe := unpack(row.message, Popup).dedupe):
+            continue
+        if dedupe in by_dedupe:
+            replaced.add(by_dedupe[dedupe])
+        by_dedupe[dedupe] = row.id
+    for popup_id in replaced:
+        store.submit(functools.partial(_superseded, popup_id))
+    return replace(left, popups=[row for row in left.popups if row.id not in replaced])
+
+
+def _superseded(popup_id: int, db: Database) -> None:
+    SessionStore(db).superseded(popup_id)
 
 
 def _session(stored: StoredSession, registry: Registry, sessions: Sessions) -> LiveSession:
