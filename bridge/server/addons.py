@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
-from bridge.api import Adapter
+from bridge.api import Adapter, Addon
 from bridge.core.messages import Identify
 from bridge.core.texts import Text
 from bridge.paths import typed
+
+log = logging.getLogger(__name__)
 
 OTHER = Text(
     "The PopBridge addon in this project isn't the one of PopBridge {ours}: run "
@@ -26,18 +29,23 @@ NEWER = Text(
 
 def other_addon(identify: Identify, adapter: Adapter) -> str:
     """What to do where the editor has another addon than `adapter` installs; empty where it has that."""
-    addon, client = adapter.addon, identify.client
+    addon, client = _addon(adapter), identify.client
     if addon is None or client.name != addon.name or client.version == addon.version:
         return ""
     theirs, ours = _release(client.version), _release(addon.version)
+    says = (NEWER if _is_newer(theirs, ours) else OTHER).read(identify.locale or "")
     root = identify.project.root if identify.project else None
-    return (
-        (NEWER if _is_newer(theirs, ours) else OTHER)
-        .read(identify.locale or "")
-        .format(
-            theirs=theirs, ours=ours, engine=adapter.engine, project=typed(Path(root)) if root else "PROJECT"
-        )
-    )
+    project = typed(Path(root)) if root else "PROJECT"
+    return says.format(theirs=theirs, ours=ours, engine=adapter.engine, project=project)
+
+
+def _addon(adapter: Adapter) -> Addon | None:
+    try:
+        return adapter.addon
+    # An adapter is a plugin: its trouble keeps no editor out.
+    except Exception as error:
+        log.warning("%s can't tell which addon it installs: %r", adapter.name, error)
+        return None
 
 
 def _release(version: str) -> str:

@@ -95,7 +95,7 @@ def test_what_is_installed_says_which_of_one_releases_addons_it_is(
     # As Git leaves it on Windows it is the same; with another line, another.
     source = Path(shutil.copytree(generation.addon, tmp_path / "source"))
     for file in source.iterdir():
-        file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+        file.write_bytes(file.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
     assert addonfiles.version(source) == addon.version
     (source / "plugin.gd").write_bytes((source / "plugin.gd").read_bytes() + b"# another\n")
     other = addonfiles.version(source)

@@ -60,6 +60,13 @@ def test_a_project_elsewhere_is_named_by_whoever_has_it(adapter: Fake, file: Con
     assert "`popbridge install fake PROJECT`" in told(adapter, file, "1")
 
 
+def test_an_adapter_that_cant_tell_its_addon_keeps_no_editor_out(
+    file: ConnectionFile, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Fake, "addon", property(lambda _: 1 / 0))
+    assert told(Fake(), file, "1") == "" and "fake2 can't tell which addon it installs" in caplog.text
+
+
 async def test_the_editor_is_told_when_it_connects(
     adapter: Fake, file: ConnectionFile, tmp_path: Path
 ) -> None:
