@@ -43,6 +43,7 @@ from bridge.core.messages import (
     Result,
     Resume,
 )
+from bridge.core.reverting import still_due
 from bridge.core.settings import Setting
 from bridge.core.textures import (
     AlphaUse,
@@ -61,7 +62,8 @@ from bridge.hooks import hookimpl
 from bridge.textfiles import is_merged, read_text, write_text
 
 __all__ = [
-    "UNSUPPORTED", "Action", "Adapter", "Advisor", "AlphaUse", "Answer", "AssetChange", "Batching", "Block",
+    "UNSUPPORTED", "Action", "Adapter", "Addon", "Advisor", "AlphaUse", "Answer", "AssetChange", "Batching",
+    "Block",
     "ChannelMeaning", "Client", "ClientMessage", "ColorSpace", "Command", "Compose", "Compression",
     "Context", "EditorSupport", "ErrorCode", "Event", "Field", "Filter", "Function", "GpuFormat",
     "HeadlessEditor", "ImageFacts", "Input", "InputRef", "Item", "Kind", "Limits", "NormalConvention",
@@ -69,8 +71,8 @@ __all__ = [
     "Popup", "PopupClose", "ProjectInfo", "ProjectSupport", "Remark", "RequestError", "Result", "Resume",
     "RunResult", "SessionView", "Setting", "Skip", "TextureAsset", "TextureIntent", "UserError",
     "Version", "VersionScheme", "Walked", "Workload", "WorkloadError", "Wrap", "batched", "hidden",
-    "hookimpl", "is_merged", "limited", "read_text", "replace_file", "texture_bytes", "walk", "workload",
-    "write_text",
+    "hookimpl", "is_merged", "limited", "read_text", "replace_file", "still_due", "texture_bytes", "walk",
+    "workload", "write_text",
 ]  # fmt: skip
 
 
@@ -164,6 +166,21 @@ class Adapter(ABC):
     def editor(self) -> EditorSupport | None:
         """Installs the editor's side into projects; None where there is none."""
         return None
+
+    @property
+    def addon(self) -> Addon | None:
+        """The side that `editor` installs now. An editor that has another version of it is told to install it
+        anew; None where nobody is."""
+        return None
+
+
+class Addon(Struct, frozen=True):
+    """An editor's side, as it names itself in `identify.client`."""
+
+    name: str
+    """The same for all its versions: of a client with another name nothing is said."""
+    version: str
+    """PEP 440; what follows a `+` may tell the files of one release from those of another."""
 
 
 class AssetChange(Struct, frozen=True):
@@ -290,8 +307,9 @@ class SessionView(Struct, frozen=True):
     locale: str
     """BCP 47, for example `de` or `zh-CN`; `en` if the client didn't say."""
     workspace: str = ""
-    """Equal for editors that have the same project open on this machine by the same engine: each shows the
-    popups of all, and whoever answers one first answers it for all. Empty where nobody shares any."""
+    """Equal for editors that have the same project open on this machine by the same engine, in versions that
+    begin with the same number: each shows the popups of all, and whoever answers one first answers it for
+    all. Empty where nobody shares any."""
 
 
 class RunResult(Struct, frozen=True):
@@ -362,6 +380,8 @@ class Context(Protocol):
 
     async def revert(self, receipt_ids: Sequence[int], *, editor: str = "") -> Sequence[int]:
         """Puts back what receipts changed, in the editor; gives the new receipts. Raises RequestError.
+
+        What isn't any more as the change left it stays, and the new receipt's `errors` name it.
 
         While a popup is answered, the editor that it was answered in does it, if it shows the project; else
         the one that made the change, if its session is there. Otherwise the one whose session `editor` is

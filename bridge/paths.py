@@ -119,3 +119,14 @@ def _xdg(env: Mapping[str, str]) -> tuple[Path, Path, Path]:
 def _user(env: Mapping[str, str]) -> Path:
     home = env.get("HOME") or env.get("USERPROFILE")
     return Path(home) if home else Path.home()
+
+
+def typed(path: Path) -> str:
+    """A path within a command that is to be typed at a shell."""
+    if os.name == "nt":
+        import subprocess
+
+        return subprocess.list2cmdline([str(path)])
+    import shlex
+
+    return shlex.quote(str(path))

@@ -15,6 +15,8 @@ from bridge.advisors.import_popups import applied_popup, undo_popup
 from bridge.advisors.texts import say, why
 from bridge.api import Context, RequestError, SessionView
 from bridge.core.errors import UNSUPPORTED
+from bridge.core.reverting import PHRASES
+from bridge.core.texts import is_chinese
 
 RULES_AT_ONCE = 500
 NONE_LEFT: Mapping[str, str] = {}
@@ -105,7 +107,8 @@ def left_alone(checked: Checked, locale: str) -> dict[str, str]:
 
 def _problems(answer: Mapping[str, Any], locale: str) -> list[tuple[str, str]]:
     """What the editor said about single files, or about the command as a whole."""
-    problems = [(path, str(message)) for path, message in _pairs(answer.get("errors"), "message")]
+    said = PHRASES.in_chinese if is_chinese(locale) else str
+    problems = [(path, said(str(message))) for path, message in _pairs(answer.get("errors"), "message")]
     if not problems and answer["state"] == "failed":
         problems.append(("", say("refused", locale)))
     return problems

@@ -89,17 +89,18 @@ class TextureImportAdvisor(Advisor):
 
     async def _rounds(self, context: Context, session: SessionView, desk: Desk, ruled: list[Ruled]) -> None:
         """Until nothing waits; what rules settle is added to `ruled`. Raises RequestError where no editor
-        can be asked."""
+        can be asked, or it can't be known what was settled; what waits then is looked at with the next."""
         while desk.waiting:
             assets = list(desk.waiting.values())
             desk.waiting.clear()
             try:
                 parts = await self._advise(context, session, desk, assets)
             except RequestError as error:
+                # Whoever comes next looks at them, too.
+                desk.waiting = {asset.path: asset for asset in assets} | desk.waiting
                 if desk.relief is None:
                     raise
                 log.warning("another editor of the project goes on: %s", error)
-                desk.waiting = {asset.path: asset for asset in assets} | desk.waiting
                 (context, session), desk.relief = desk.relief, None
             else:
                 ruled += [Ruled(context, session, parts)] if parts else []

@@ -14,21 +14,25 @@ MAX_MARKS = 110_000
 
 
 class Settled:
-    """The bridge keeps it; what of it was asked for is remembered."""
+    """The bridge keeps it; what of it was asked for is remembered, and all that came since."""
 
     def __init__(self) -> None:
         self._known: dict[str, set[Mark]] = {}
-        self._additions = 0
+        self._asked: set[str] = set()
+        """The projects whose marks the bridge was asked for: of others only what came since is known."""
 
     async def of(self, context: Context, session: SessionView) -> set[Mark]:
-        """All that was settled in the session's project; it grows with what is added."""
-        while (known := self._known.get(session.project)) is None:
-            additions = self._additions
-            found = await _noted(context, session)
-            # What came meanwhile may have been read, or not.
-            if self._additions == additions:
-                self._remember(session.project, set(found))
-        return known
+        """All that was settled in the session's project; it grows with what is added.
+
+        Raises RequestError where that can't be read now: it is asked for again, as nothing says that nothing
+        was settled.
+        """
+        while session.project not in self._asked:
+            found = await context.noted(session)
+            # What came meanwhile is in there, whether or not it was read.
+            self._remembered(session.project).update(found)
+            self._asked.add(session.project)
+        return self._known[session.project]
 
     async def add(self, context: Context, session: SessionView, marks: Set[Mark], *, keep: bool) -> None:
         """From now on these are settled; if they are to `keep`, also for the next daemon."""
@@ -36,21 +40,16 @@ class Settled:
             # A damaged database keeps nothing any more; this run of the daemon knows it all the same.
             with contextlib.suppress(RequestError):
                 await context.note(session, marks)
-        self._additions += 1
-        # Asked for first: what isn't kept would be known to nobody.
-        known = await self.of(context, session)
+        known = self._remembered(session.project)
         known |= marks
         if len(known) > MAX_MARKS:
-            del self._known[session.project]
+            self._forget(session.project)
 
-    def _remember(self, project: str, marks: set[Mark]) -> None:
-        while len(self._known) >= MAX_PROJECTS:
-            self._known.pop(next(iter(self._known)))
-        self._known[project] = marks
+    def _remembered(self, project: str) -> set[Mark]:
+        while project not in self._known and len(self._known) >= MAX_PROJECTS:
+            self._forget(next(iter(self._known)))
+        return self._known.setdefault(project, set())
 
-
-async def _noted(context: Context, session: SessionView) -> Set[Mark]:
-    try:
-        return await context.noted(session)
-    except RequestError:
-        return frozenset()
+    def _forget(self, project: str) -> None:
+        del self._known[project]
+        self._asked.discard(project)

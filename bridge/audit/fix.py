@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.advisors.findings import WRONG
 from bridge.api import ProjectSupport
-from bridge.audit.plain import is_unicode, value_text
+from bridge.audit.plain import is_unicode
 from bridge.audit.project import Project, find
 from bridge.audit.results import Issue, Report, Row
 from bridge.core.errors import UserError
 from bridge.core.messages import Command, Result
+from bridge.core.reverting import still_due
 from bridge.store.records import AUDIT_FIX, pack, when_text
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from bridge.store.records import Receipt
 
 NO_SETTINGS = "--fix has nothing to write here: import settings are an engine's, and none is known."
+GONE = "is gone, or can't be read: left as it is"
+"""What is said of a file in which nothing is put back."""
 SESSION = "audit"
 """In the place of an editor's session."""
 
@@ -53,7 +56,8 @@ def fix(project: Project, report: Report, database: Path) -> None:
 def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
     """Puts back what a receipt of `AUDIT_FIX` changed, without an editor. Raises UserError.
 
-    Nothing is put back where one of the options has changed since, or that was done before.
+    Options that have changed since stay as they are, and the new receipt's errors name them; nothing is put
+    back where that was done before.
     """
     root = Path(str(receipt.args.get("root", "")))
     if receipt.state == "failed":
@@ -66,14 +70,13 @@ def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
         # The run was killed while it wrote: what it has reached is as it wanted it.
         after, before = _by_path(receipt.args.get("changes")), _by_path(receipt.args.get("before"))
     present = _present(project, after)
-    changes = [{"path": path, "options": before[path]} for path in after if path in before]
+    changes, left = _due(after, before, present)
     with _Store(database) as store:
         earlier = store.reverted_by(receipt.id)
         if earlier is not None and present != after:
             _refuse_reverted(receipt, earlier)
-        _refuse_changed(after, before, present, partly=receipt.state == "sent" or earlier is not None)
-        made = _open(store, root, changes, list(_as_changes(present)), receipt.note, receipt.id)
-        _write(store, made, root, project.support, changes)
+        made = _open(store, root, changes, _as_now(changes, present), receipt.note, receipt.id)
+        _write(store, made, root, project.support, changes, left)
         kept = store.get(made)
     assert kept is not None
     return kept
@@ -134,10 +137,12 @@ def _write(
     root: Path,
     support: ProjectSupport,
     changes: Sequence[Mapping[str, Any]],
+    left: Sequence[Mapping[str, Any]] = (),
 ) -> Mapping[str, Any]:
-    """What was done, which the receipt tells too."""
-    done = support.apply(root.resolve(), changes)
-    store.answered(receipt, Result(id=receipt, value=dict(done)))
+    """What was done, which the receipt tells too, after what is `left` alone."""
+    done = dict(support.apply(root.resolve(), changes))
+    done["errors"] = [*left, *(done.get("errors") or ())]
+    store.answered(receipt, Result(id=receipt, value=done))
     return done
 
 
@@ -159,25 +164,33 @@ def _refuse_reverted(receipt: Receipt, earlier: Receipt) -> None:
         )
 
 
-def _refuse_changed(
+def _due(
     after: Mapping[str, Mapping[str, Any]],
     before: Mapping[str, Mapping[str, Any]],
     present: Mapping[str, Mapping[str, Any]],
-    *,
-    partly: bool,
-) -> None:
-    for path, options in after.items():
+) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """The changes that put back what is still as `after` has it, and an error for each thing that isn't."""
+    changes: list[Mapping[str, Any]] = []
+    errors: list[Mapping[str, Any]] = []
+    for path, options in before.items():
         if path not in present:
-            raise UserError(f"{path} is gone, or can't be read: nothing was put back.")
-        for name, value in options.items():
-            now, old = present[path][name], before.get(path, {}).get(name)
-            if now != value and not (partly and now == old):
-                told = f"it is {value_text(now)}, and was set to {value_text(value)}"
-                raise UserError(f"{path}: {name} has changed since ({told}): nothing was put back.")
+            errors += [{"path": path, "message": GONE}] if path in after else []
+            continue
+        due, left = still_due(options, after[path], present[path])
+        changes += [{"path": path, "options": due}] if due else []
+        errors += [{"path": path, "message": message} for message in left]
+    return changes, errors
 
 
-def _as_changes(options: Mapping[str, Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-    return [{"path": path, "options": values} for path, values in options.items()]
+def _as_now(
+    changes: Sequence[Mapping[str, Any]], present: Mapping[str, Mapping[str, Any]]
+) -> Sequence[Mapping[str, Any]]:
+    """What `changes` would change, as it is."""
+    now = [
+        (change["path"], {name: present[change["path"]][name] for name in change["options"]})
+        for change in changes
+    ]
+    return [{"path": path, "options": options} for path, options in now]
 
 
 def _by_path(changes: object) -> dict[str, Mapping[str, Any]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
+
+from bridge.core.texts import value_text
 
 WRITTEN = frozenset("\u00a0\u200c\u200d\u3000")
 """What Python calls unprintable, and Chinese, Persian and Hindi names have: wide spaces, joiners."""
@@ -27,11 +28,6 @@ def plain_lines(text: str) -> str:
 def is_unicode(text: str) -> bool:
     """Whether no byte of a name or a file stands in it that was no UTF-8: messages and receipts hold none."""
     return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-def value_text(value: Any) -> str:
-    """An option's value; a dash where there is none."""
-    return "–" if value is None else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def change_text(name: str, present: Mapping[str, Any], options: Mapping[str, Any]) -> str:

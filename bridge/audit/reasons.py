@@ -3,9 +3,11 @@ say it in English."""
 
 from __future__ import annotations
 
+from bridge.core import reverting
 from bridge.core.texts import Phrases
 
 PATTERNS = (
+    *reverting.PATTERNS,
     (r"(.+): its adapter can't tell what uses the textures \((.*)\)\.",
      "{0}：其适配器无法说明贴图的用途（{1}）。"),
     (r"--fix has nothing to write here: import settings are an engine's, and none is known\.",
@@ -49,6 +51,7 @@ PATTERNS = (
     (r"can't be read \((.*)\)", "无法读取（{0}）"),
     (r"can't be read any more \((.*)\)", "已无法再读取（{0}）"),
     (r"isn't there(?: any more)?", "文件已不存在"),
+    (r"is gone, or can't be read: left as it is", "已不存在或无法读取：保持不变"),
     (r"the folder can't be listed \((.*)\)", "无法列出文件夹（{0}）"),
     (r"the folder is a link, which isn't followed", "文件夹是链接，不会跟随"),
     (r"its name isn't valid Unicode; rename the file", "文件名不是有效的 Unicode，请重命名"),

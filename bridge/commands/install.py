@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from bridge.commands.language import told
-from bridge.commands.shared import say_json, typed
+from bridge.commands.shared import say_json
 from bridge.commands.texts import install as texts
 from bridge.core.errors import UserError
+from bridge.paths import typed
 
 if TYPE_CHECKING:
     from bridge.api import Adapter, EditorSupport

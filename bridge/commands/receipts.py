@@ -83,7 +83,8 @@ def revert(receipt: int, editor: str, as_json: bool) -> int:
     if as_json:
         say_json(made)
     else:
-        outcome = texts.BACK if made.get("state") == "applied" else texts.NOT_BACK
+        whole = texts.PARTLY_BACK if made.get("errors") else texts.BACK
+        outcome = whole if made.get("state") == "applied" else texts.NOT_BACK
         click.echo(told(outcome, receipt=receipt, made=made.get("id")))
         for problem in _maps(made.get("errors")):
             click.echo(plain(f"  {_problem(problem)}".rstrip()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -58,17 +57,6 @@ def assignments(pairs: Iterable[str], what: str) -> dict[str, str]:
             raise UserError(told(texts.NO_PAIR, what=what, pair=pair))
         found[name] = value
     return found
-
-
-def typed(path: Path) -> str:
-    """A path within a command that is to be typed at a shell."""
-    if os.name == "nt":
-        import subprocess
-
-        return subprocess.list2cmdline([str(path)])
-    import shlex
-
-    return shlex.quote(str(path))
 
 
 def say_json(value: Any) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from msgspec import Struct
 
@@ -29,8 +31,14 @@ def is_chinese(locale: str) -> bool:
 
 
 def in_a_row(sentences: Iterable[str]) -> str:
-    """Several in one line; no space stands behind one that ends in Chinese."""
-    return "".join(each if each.endswith("。") else f"{each} " for each in sentences).rstrip()
+    """Several in one line, without empty ones; no space stands behind one that ends in Chinese."""
+    said = filter(None, sentences)
+    return "".join(each if each.endswith("。") else f"{each} " for each in said).rstrip()
+
+
+def value_text(value: Any) -> str:
+    """An option's value; a dash where there is none."""
+    return "–" if value is None else json.dumps(value, ensure_ascii=False, default=str)
 
 
 class Phrases:

@@ -13,6 +13,7 @@ from sqlite_utils import Database
 from bridge.core import errors
 from bridge.core.errors import RequestError, StoreError
 from bridge.core.messages import Command, Error, Numbered, Result
+from bridge.core.reverting import putting_back
 from bridge.server.live import LiveSession, Sessions
 from bridge.server.workspace import mates
 from bridge.store.failures import LastingDamage
@@ -177,7 +178,7 @@ class Commands:
         return await self.send(
             own or self._editor_of(receipt, await self._engine_of(receipt), editor, asking),
             receipt.command,
-            {"changes": receipt.before},
+            {"changes": putting_back(receipt.before, receipt.after)},
             f"revert of {receipt.id}: {receipt.note}",
             reverts=receipt.id,
             parent=step,

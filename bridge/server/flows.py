@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -126,7 +126,15 @@ class Flows:
         )
 
     def _settled(self, popup_id: int) -> None:
-        self.store.submit(lambda db: SessionStore(db).settled(popup_id))
+        self._keep_soon(lambda db: SessionStore(db).settled(popup_id), popup_id)
+
+    def _keep_soon(self, work: Callable[[Database], None], popup_id: int) -> None:
+        """Keeps that a popup isn't open any more; the next daemon would ask it again, else."""
+        if self.store.trouble:
+            self.spawn(self.store.persist(work, synced=False), f"keeping that popup {popup_id} is closed")
+        else:
+            # Also where the daemon stops now.
+            self.store.submit(work)
 
     def act(self, live: LiveSession, popup_id: int) -> None:
         """Has the advisor act on a kept answer; what an earlier try did isn't done again."""
@@ -153,6 +161,14 @@ class Flows:
         except msgspec.DecodeError as error:
             self._tell(popup_id, error)
             return
+        if answer.state == "undeliverable":
+            # A receipt tells what was changed, and nothing was: only here anybody learns of it.
+            log.warning(
+                "popup %d, %r, couldn't be shown by %s: nobody was asked",
+                popup_id,
+                popup.title,
+                live.described,
+            )
         context = AdvisorContext(self, advisor, live, parent=popup_id)
         # A daemon that stops in the middle, or whose store was closed, leaves the answer for the next one.
         stopped = False
@@ -245,7 +261,7 @@ class Flows:
     def _supersede(self, live: LiveSession, closings: Sequence[PopupClose]) -> None:
         """Settles popups whose place another has taken in `live`."""
         for closing in closings:
-            self.store.submit(partial(_superseded, closing.id))
+            self._keep_soon(partial(_superseded, closing.id), closing.id)
             self.sharing.tell(self.sharing.close(live, closing.id), closing)
 
     async def note(self, advisor: Advisor, project: str, marks: Collection[bytes]) -> None:

@@ -303,10 +303,7 @@ class Sessions:
         live = self._live.get(resume.session)
         digest = auth.digest(resume.token)
         if live is None or not secrets.compare_digest(digest, self._tokens[live.id]):
-            raise RemoteProtocolError(
-                errors.SESSION_INVALID,
-                f"field 'resume': session {resume.session!r} isn't known (any more): identify without it",
-            )
+            raise not_known(resume.session)
         restarted = live.identify.instance != identify.instance
         live.identified(identify, choice)
         # The token stays: a new one would be lost with a `ready` that never arrived.
@@ -392,6 +389,12 @@ class Sessions:
         self._watched.add(live)
         self._tokens[live.id] = token_digest
         return live
+
+
+def not_known(session: str) -> RemoteProtocolError:
+    """Why nobody may come back to `session`."""
+    says = f"field 'resume': session {session!r} isn't known (any more): identify without it"
+    return RemoteProtocolError(errors.SESSION_INVALID, says)
 
 
 def _seq(message: Numbered) -> int:

@@ -46,13 +46,13 @@ async def restore(
 ) -> int:
     """Gives how many sessions came back. Raises StoreError, sqlite3.Error.
 
-    A session in which something can't be read ends alone.
+    A session in which something can't be read ends alone, and leaves its popups to others.
     """
     if dropped := await store.write(lambda db: SessionStore(db).drop_left_open()):
         log.info("%d popups that no editor came for in %d days are closed", dropped, KEPT_DAYS)
     for session in await store.read(lambda connection: SessionStore(Database(connection)).all_open()):
         try:
-            left = await store.read(functools.partial(_left, session))
+            left = _latest(await store.read(functools.partial(_left, session)), store)
             live = _session(left.session, registry, sessions)
             _outbox(left, live)
             await _unnumbered(left, live, commands, flows)
@@ -63,7 +63,8 @@ async def restore(
                 session, store.path, error,
             )  # fmt: skip
             sessions.forget(session)
-            await sessions.settle(session)
+            # Those that can be read come to the next editor of the project.
+            await sessions.settle(session, leaves_popups=True)
             continue
         for popup in left.popups:
             if popup.status == "answered":
@@ -75,6 +76,25 @@ def _left(session: str, connection: sqlite3.Connection) -> Left:
     db = Database(connection)
     store, receipts = SessionStore(db), ReceiptStore(db).unanswered(session)
     return Left(store.stored(session), store.unsettled(session), receipts, unacknowledged(db, session))
+
+
+def _latest(left: Left, store: Store) -> Left:
+    """Without popups whose place a later one has taken: the last daemon ended before it could keep that."""
+    by_dedupe: dict[str, int] = {}
+    replaced: set[int] = set()
+    for row in left.popups:
+        if row.status != "open" or not (dedupe := unpack(row.message, Popup).dedupe):
+            continue
+        if dedupe in by_dedupe:
+            replaced.add(by_dedupe[dedupe])
+        by_dedupe[dedupe] = row.id
+    for popup_id in replaced:
+        store.submit(functools.partial(_superseded, popup_id))
+    return replace(left, popups=[row for row in left.popups if row.id not in replaced])
+
+
+def _superseded(popup_id: int, db: Database) -> None:
+    SessionStore(db).superseded(popup_id)
 
 
 def _session(stored: StoredSession, registry: Registry, sessions: Sessions) -> LiveSession:

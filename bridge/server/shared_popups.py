@@ -84,10 +84,11 @@ class SharedPopups:
 
     async def bequeath(self, ended: LiveSession, present: Present) -> None:
         """What a session that is over left open goes to an editor that is connected, if there is one; else to
-        the next that comes."""
-        heir = next((mate for mate in mates(ended, self._sessions) if mate.is_editor), None)
-        if heir is not None:
-            await self.inherit(heir, present)
+        one that is away, or to the next that comes."""
+        # One that is away may have it on its screen, where it stays only if the next daemon knows that, too.
+        heirs = sorted(mates(ended, self._sessions), key=lambda mate: not mate.is_editor)
+        if heirs:
+            await self.inherit(heirs[0], present)
 
     async def inherit(self, live: LiveSession, present: Present) -> None:
         """Takes over what sessions of the same workspace that are over left open."""
@@ -116,6 +117,10 @@ class SharedPopups:
             # While others were sent it may have been answered, or shown.
             if popup_id not in source.session.popups or popup_id in mate.session.popups:
                 raise Superfluous
+            if _is_replaced(numbered, mate):
+                # Neither editor was there to see the other's: the later one asks about all of it.
+                self._supersede(mate, [PopupClose(id=popup_id, reason="superseded")])
+                raise Superfluous
             superseded.extend(mate.open(numbered))
             self._supersede(mate, superseded)
 
@@ -123,6 +128,12 @@ class SharedPopups:
             await mate.send(msgspec.structs.replace(popup, seq=UNSET), keep)
             for closing in superseded:
                 await mate.send(closing)
+
+
+def _is_replaced(popup: Popup, live: LiveSession) -> bool:
+    """Whether a later one about the same is open in `live`."""
+    later = (one for one in live.session.popups if one.id > popup.id)
+    return bool(popup.dedupe) and any(one.dedupe == popup.dedupe for one in later)
 
 
 def _workspace_of(packed: bytes) -> str:

@@ -30,9 +30,11 @@ from bridge.core.messages import (
     WorkloadInfo,
 )
 from bridge.core.settings import Settings
+from bridge.core.texts import in_a_row
 from bridge.core.versions import Choice
 from bridge.host import Registry
-from bridge.server.live import LiveSession, Sessions
+from bridge.server.addons import other_addon
+from bridge.server.live import LiveSession, Sessions, not_known
 from bridge.server.workspace import mates
 
 if TYPE_CHECKING:
@@ -116,8 +118,10 @@ class Welcome:
         """A session for an authenticated client: `ready`, then what it hasn't handled, in order."""
         identify = _with_local_root(identify, scope)
         choice, notice = self._adapter(identify.engine or None)
-        if choice is not None and not (identify.project and identify.project.root):
-            notice = f"{notice} {NO_ROOT}".strip()
+        if choice is not None:
+            notice = in_a_row([notice, other_addon(identify, choice.adapter)])
+            if not (identify.project and identify.project.root):
+                notice = in_a_row([notice, NO_ROOT])
         restarted = False
         if identify.resume:
             live, token, restarted = self._sessions.resume(identify, choice)
@@ -131,6 +135,9 @@ class Welcome:
             await live.take_over()
             async with live.sending, socket.lock:
                 waiting = await live.attach(socket, last_seq)
+                if live.ended:
+                    # Its time was over while it waited here: nothing would reach it any more.
+                    raise not_known(live.id)
                 live.acknowledged(last_seq)
                 others = _of_mates(live, self._sessions)
                 await socket.write(self._ready(live, token, notice, others, resumed=bool(identify.resume)))

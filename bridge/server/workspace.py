@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 
 
 def workspace(identify: Identify) -> str:
-    """Equal for editors that have the same project open on this machine by the same engine; empty where
-    nobody shares it."""
+    """Equal for editors that have the same project open on this machine by the same engine, in versions that
+    begin with the same number; empty where nobody shares it."""
     project, engine = identify.project, identify.engine
     if identify.client.kind != "editor" or not project or not project.root or not engine:
         return ""
-    return "\n".join((project.id, os.path.normcase(os.path.normpath(project.root)), engine.name))
+    # A project that was brought to the next generation has other settings than those that were asked about.
+    generation = engine.version.partition(".")[0]
+    root = os.path.normcase(os.path.normpath(project.root))
+    return "\n".join((project.id, root, engine.name, generation))
 
 
 def mates(live: LiveSession, sessions: Iterable[LiveSession]) -> list[LiveSession]:

@@ -28,8 +28,10 @@ class MarkStore:
 
     def of(self, advisor: str, project: str) -> set[bytes]:
         """All of them."""
+        # As bytes, whatever a damaged file holds: one that can't be read would hide all others.
         rows = self._connection.execute(
-            "SELECT mark FROM marks WHERE advisor = ? AND project = ?", (advisor, project)
+            "SELECT CAST(mark AS BLOB) FROM marks WHERE advisor = ? AND project = ? AND mark IS NOT NULL",
+            (advisor, project),
         )
         return {mark for (mark,) in rows.fetchall()}
 

@@ -26,6 +26,7 @@ from bridge.api import (
     VersionScheme,
 )
 from bridge.core import errors
+from bridge.core.reverting import putting_back, still_due
 from tests.advisors.pictures import Pixels, save
 
 WRONG = {
@@ -206,6 +207,10 @@ class Bench:
             if path in self.refused:
                 problems.append({"path": path, "message": self.refused[path]})
                 continue
+            options, left = still_due(options, change.get("expected", {}), self.options[path])
+            problems += [{"path": path, "message": message} for message in left]
+            if left and not options:
+                continue
             before.append({"path": path, "options": {name: self.options[path].get(name) for name in options}})
             self.options[path].update(options)
             after.append({"path": path, "options": dict(options)})
@@ -227,7 +232,8 @@ class Bench:
     async def revert(self, receipt_ids: Sequence[int]) -> Sequence[int]:
         self.reverted.append(list(receipt_ids))
         found = [self.receipts[receipt_id] for receipt_id in reversed(receipt_ids)]
-        return [self._carried_out({"changes": receipt["before"]}) for receipt in found]
+        back = [putting_back(receipt["before"], receipt["after"]) for receipt in found]
+        return [self._carried_out({"changes": changes}) for changes in back]
 
     def beside(self) -> Bench:
         return self

@@ -104,14 +104,33 @@ async def test_what_is_settled_while_it_is_read_what_was_isnt_asked_again(
     assert bench.popups == {} and len(bench.shown) == 1
 
 
-async def test_without_a_database_that_can_be_read_one_run_of_the_daemon_knows_what_was_settled(
+async def test_where_it_cant_be_read_what_was_settled_nothing_is_asked_until_it_can(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def damaged(*_: Any) -> Any:
+    settled, new = normal(bench), normal(bench, "textures/wood_n.png")
+    await bench.imported(settled)
+    await bench.answer("later")
+    bench.advisor, noted = TextureImportAdvisor(), bench.noted
+
+    async def damaged(session: Any) -> Any:
         raise RequestError(errors.STORE_UNAVAILABLE, reason="its database is damaged")
 
-    monkeypatch.setattr(bench, "note", damaged)
     monkeypatch.setattr(bench, "noted", damaged)
+    with pytest.raises(RequestError):
+        await bench.imported(settled, new)
+    assert bench.popups == {} and len(bench.shown) == 1
+    monkeypatch.setattr(bench, "noted", noted)
+    await bench.imported(settled)
+    assert bench.asking.title == "wood_n.png could be imported better"
+
+
+async def test_what_cant_be_kept_is_known_to_one_run_of_the_daemon(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: Any) -> Any:
+        raise RequestError(errors.STORE_UNAVAILABLE, reason="the disk is full")
+
+    monkeypatch.setattr(bench, "note", full)
     path = normal(bench)
     await bench.imported(path)
     await bench.answer("later")
@@ -132,6 +151,22 @@ async def test_editors_of_one_project_are_asked_together(bench: Bench) -> None:
     bench.view = msgspec.structs.replace(bench.view, id="s1")
     await bench.imported(first, second)
     assert bench.popups == {}
+
+
+async def test_what_an_editor_that_was_gone_wasnt_asked_about_the_next_one_is(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(*_: Any) -> int:
+        raise RequestError(errors.EDITOR_GONE, editor="the editor")
+
+    bench.view = msgspec.structs.replace(bench.view, workspace="w")
+    with monkeypatch.context() as patch:
+        patch.setattr(bench, "popup", gone)
+        with pytest.raises(RequestError):
+            await bench.imported(normal(bench))
+    bench.view = msgspec.structs.replace(bench.view, id="s2")
+    await bench.imported(normal(bench, "textures/wood_n.png"))
+    assert bench.asking.title == "2 textures could be imported better"
 
 
 async def test_where_one_editor_fails_another_of_the_project_goes_on(

@@ -160,6 +160,26 @@ class TestAnswers:
         await bench.imported(path)
         assert bench.popups == {}
 
+    @pytest.mark.parametrize(
+        ("locale", "title", "said"),
+        [
+            ("en", "Some of the change couldn't be undone",
+             "mipmaps has changed since (it is \"mine\", and was set to true): left as it is."),
+            ("zh-CN", "部分更改无法撤销", 'mipmaps 后来又有改动（现为 "mine"，当时设为 true）：保持不变。'),
+        ],
+    )  # fmt: skip
+    async def test_undo_leaves_what_somebody_has_changed_since_and_names_it(
+        self, bench: Bench, locale: str, title: str, said: str
+    ) -> None:
+        bench.view = msgspec.structs.replace(bench.view, locale=locale)
+        path = normal(bench)
+        await bench.imported(path)
+        await bench.answer("apply")
+        bench.options[path]["mipmaps"] = "mine"
+        await bench.answer("undo")
+        assert bench.options[path] == {**WRONG, "mipmaps": "mine"}
+        assert (bench.asking.title, bench.asking.body) == (title, f"`{path}`: {said}")
+
     async def test_not_now_is_not_asked_again_for_the_same_file(self, bench: Bench) -> None:
         path = normal(bench)
         await bench.imported(path)

@@ -48,11 +48,17 @@ async def test_what_is_settled_is_known_at_once_and_kept_if_it_is_to_be(keep: bo
     assert notes.kept == ({ONE, OTHER} if keep else {OTHER})
 
 
-async def test_a_damaged_database_keeps_nobody_from_knowing_it_now() -> None:
-    notes: Any = Notes(damaged=True)
+async def test_where_it_cant_be_read_that_is_said_and_it_is_read_once_it_can_be() -> None:
+    notes: Any = Notes(OTHER, damaged=True)
     settled = Settled()
+    with pytest.raises(RequestError):
+        await settled.of(notes, session())
     await settled.add(notes, session(), {ONE}, keep=True)
-    assert await settled.of(notes, session()) == {ONE}
+    with pytest.raises(RequestError):
+        await settled.of(notes, session())
+    notes.damaged = False
+    # What couldn't be kept is known to this run of the daemon all the same.
+    assert await settled.of(notes, session()) == {ONE, OTHER}
 
 
 async def test_of_too_many_projects_or_marks_the_bridge_is_asked_again() -> None:

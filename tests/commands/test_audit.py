@@ -222,8 +222,9 @@ class TestAudit:
         file = project / "materials/brick_albedo.png.import"
         mended = file.read_text()
         file.write_text(f"{mended}<<<<<<< ours\n")
-        code, _, err = popbridge("revert", "1")
-        assert code == 2 and "nothing was put back" in err
+        code, out, _ = popbridge("revert", "1")
+        assert code == 1
+        assert "res://materials/brick_albedo.png is gone, or can't be read: left as it is" in out
         file.write_text(mended)
         file.chmod(0o444)
         assert popbridge("revert", "1")[0] == 1
@@ -231,21 +232,43 @@ class TestAudit:
         assert file.read_text() == mended
         assert popbridge("revert", "1")[0] == 0 and settings(project) == before
         code, _, err = popbridge("revert", "1")
-        assert code == 2 and "is reverted already (receipt 3, " in err
+        assert code == 2 and "is reverted already (receipt 4, " in err
 
-    def test_nothing_is_put_back_over_what_somebody_has_changed_since(
+    @pytest.mark.parametrize(
+        ("locale", "said"),
+        [
+            ("C", "compress/mode has changed since (it is 1, and was set to 2): left as it is."),
+            ("zh_CN.UTF-8", "compress/mode 后来又有改动（现为 1，当时设为 2）：保持不变。"),
+        ],
+    )
+    def test_what_somebody_has_changed_since_is_named_and_alone_stays_as_it_is(
+        self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch, locale: str, said: str
+    ) -> None:
+        before = settings(project)
+        popbridge("audit", str(project), "--fix", "--workers", "1")
+        file = "materials/brick_albedo.png.import"
+        mine = (project / file).read_text().replace("compress/mode=2\n", "compress/mode=1\n")
+        (project / file).write_text(mine)
+        monkeypatch.setenv("LC_ALL", locale)
+        code, out, _ = popbridge("revert", "1")
+        assert code == 1 and said in out and "mipmaps" not in out
+        assert settings(project) == before | {
+            file: before[file].replace("compress/mode=0\n", "compress/mode=1\n")
+        }
+        assert popbridge("revert", "1")[0] == 1 and "compress/mode=1\n" in (project / file).read_text()
+
+    def test_where_all_of_it_has_changed_since_nothing_is_put_back(
         self, popbridge: Any, project: Path
     ) -> None:
         popbridge("audit", str(project), "--fix", "--workers", "1")
-        file = project / "materials/brick_albedo.png.import"
-        file.write_text(file.read_text().replace("generate=true", "generate=false"))
+        for name in ("materials/brick_albedo.png.import", "materials/rock_normal.png.import"):
+            text = (project / name).read_text().replace("compress/mode=2\n", "compress/mode=1\n")
+            text = text.replace("compress/normal_map=1\n", "compress/normal_map=2\n")
+            # What is as it was before is put back already.
+            (project / name).write_text(text.replace("mipmaps/generate=true", "mipmaps/generate=false"))
         before = settings(project)
-        code, _, err = popbridge("revert", "1")
-        assert (
-            code == 2
-            and one_line(err)
-            and "mipmaps/generate has changed since (it is false, and was set to true)" in err
-        )
+        code, out, _ = popbridge("revert", "1")
+        assert code == 1 and "compress/normal_map has changed since" in out
         assert settings(project) == before
 
     def test_other_options_may_have_changed_since(self, popbridge: Any, project: Path) -> None:

@@ -24,7 +24,7 @@ from accel.models.manifest import Url
 from accel.models.store import MISSING, ModelStore, again
 from bridge.advisors.project_texts import PHRASES
 from bridge.api import Setting, hookimpl
-from bridge.audit import baseline, files, fix, parts
+from bridge.audit import baseline, files, parts
 from bridge.audit import project as projects
 from bridge.commands.language import explained
 from bridge.commands.texts import (
@@ -282,9 +282,6 @@ def _project(folder: Path, number: int, text: bytes) -> Path:
     return root
 
 
-NEW, OLD = {"res://a.png": {"mipmaps": True}}, {"res://a.png": {"mipmaps": False}}
-
-
 def mistakes(folder: Path) -> Iterator[Callable[[], object]]:
     """What raises an error for people, each by the code that finds the mistake."""
     (folder / "file").touch()
@@ -302,7 +299,6 @@ def mistakes(folder: Path) -> Iterator[Callable[[], object]]:
         yield functools.partial(open_database, folder / name)
     yield lambda: open_database(folder / "file" / "below.db")
     yield lambda: open_readonly(folder / "damaged.db")
-    yield lambda: fix._refuse_changed(NEW, OLD, {}, partly=False)
     yield lambda: parts.named(Registry(), str(folder / "file"))
     yield lambda: parts.named(Registry(), "res://art")
     yield lambda: projects.find(Registry(), folder / "none")
@@ -326,7 +322,6 @@ def mistakes(folder: Path) -> Iterator[Callable[[], object]]:
     yield lambda: serve_._only_one(home).__enter__()
     yield lambda: _raise(serve_._cant_use(home, OSError(30, "Read-only file system", "x")))
     yield lambda: _raise(serve_._cant_use(home, OSError(13, "Permission denied", "x")))
-    yield lambda: fix._refuse_changed(NEW, OLD, {"res://a.png": {"mipmaps": None}}, partly=False)
 
 
 @pytest.mark.parametrize(

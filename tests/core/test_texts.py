@@ -53,4 +53,4 @@ def test_sentences_without_end_are_told_as_far_as_anybody_reads() -> None:
 
 
 def test_only_sentences_of_english_are_set_apart_by_a_space() -> None:
-    assert in_a_row(["甲。", "乙。", "A.", "B."]) == "甲。乙。A. B."
+    assert in_a_row(["", "甲。", "乙。", "", "A.", "B."]) == "甲。乙。A. B."

@@ -59,6 +59,23 @@ def test_one_popup_advises_on_one_import_and_apply_changes_the_project_and_rever
     assert str(newest.id) in listed.stdout
 
 
+def test_a_revert_leaves_what_somebody_has_changed_since_and_names_it(real: World) -> None:
+    real.start_daemon()
+    real.start_editor(answer="apply")
+    (receipt,) = real.applied()
+    before = observed(receipt, "before", NORMAL)
+    mipmaps = next(name for name in before if "mipmaps" in name)
+    file = real.project / f"{NORMAL.removeprefix('res://')}.import"
+    file.write_text(file.read_text().replace("compress/normal_map=1", "compress/normal_map=2"))
+    reverted = real.popbridge("revert", str(receipt.id))
+    assert reverted.returncode == 1, reverted.stderr
+    assert "is put back, but for what follows" in reverted.stdout
+    said = "compress/normal_map has changed since (it is 2, and was set to 1): left as it is."
+    assert f"{NORMAL} {said}" in reverted.stdout
+    now = settings_on_disk(real, NORMAL)
+    assert (now["compress/normal_map"], now[mipmaps]) == ("2", "false")
+
+
 def test_an_answer_reaches_the_daemon_although_both_it_and_the_editor_were_killed_in_the_middle(
     real: World,
 ) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bridge_godot import project as projects
+from bridge_godot.install import GodotSupport
 from tests.godot.conftest import Live
 from tests.godot.daemon import Daemon
 from tests.godot.editor import Editor, Project, until
@@ -21,7 +22,9 @@ pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
 
 async def test_it_says_who_it_is(live: Live, engine: Engine) -> None:
     said, root = live.identify, str(live.project.root)
-    assert said["client"] == {"kind": "editor", "name": "popbridge-godot", "version": "0.1.0"}
+    addon = GodotSupport(engine.generation).addon()
+    assert addon is not None and addon.name == "popbridge-godot"
+    assert said["client"] == {"kind": "editor", "name": addon.name, "version": addon.version}
     assert said["engine"]["name"] == "godot"
     major = engine.name.removeprefix("Godot ")
     assert re.fullmatch(major + r"\.\d+(\.\d+)?\.stable\.\S+", said["engine"]["version"])

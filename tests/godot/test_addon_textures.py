@@ -8,6 +8,7 @@ from typing import Any
 import msgpack
 import pytest
 
+from bridge.core.reverting import putting_back
 from tests.godot.conftest import SMALL_FRAME, Live
 from tests.godot.daemon import Daemon
 from tests.godot.editor import Editor, Project, until
@@ -70,6 +71,38 @@ async def test_a_value_of_the_wrong_type_is_refused_and_nothing_written(live: Li
     message = value["errors"][0]["message"]
     assert "compress/mode 在这里是 0" in message and "不是该类型" in message
     assert live.project.settings("many/2.png") == as_it_was
+
+
+async def test_what_somebody_has_changed_since_stays_as_it_is_and_is_named(
+    live: Live, engine: Engine
+) -> None:
+    paths = [f"res://many/{number}.png" for number in (3, 4, 5)]
+    wanted = {"compress/mode": 2, engine.mipmaps: True, "compress/lossy_quality": 0.5}
+    asked = await apply(live.daemon, *((path, wanted) for path in paths))
+    made = (await live.daemon.outcome(asked))["value"]
+    back = putting_back(made["before"], made["after"])
+    somebodys = [
+        (paths[0], {"compress/mode": 1}),
+        (paths[1], {"compress/mode": 0, "compress/lossy_quality": 1}),
+    ]
+    await live.daemon.outcome(await apply(live.daemon, *somebodys))
+    back[2]["expected"] = {name: 9 for name in back[2]["options"] if name != engine.mipmaps}
+    back[2]["options"].pop(engine.mipmaps)
+    value = (await live.daemon.outcome(await live.daemon.command("texture.apply", changes=back)))["value"]
+    quality = pytest.approx(0.7)
+    assert value["after"] == [
+        {"path": paths[0], "options": {engine.mipmaps: False, "compress/lossy_quality": quality}},
+        {"path": paths[1], "options": {"compress/mode": 0, engine.mipmaps: False}},
+    ]
+    said = "{} 后来又有改动（现为 {}，当时设为 {}）：保持不变。".format
+    assert value["errors"] == [
+        {"path": paths[0], "message": said("compress/mode", 1, 2)},
+        {"path": paths[1], "message": said("compress/lossy_quality", "1.0", "0.5")},
+        {"path": paths[2], "message": said("compress/mode", 2, 9)},
+        {"path": paths[2], "message": said("compress/lossy_quality", "0.5", "9")},
+    ]
+    assert live.project.settings("many/3.png")["compress/mode"] == "1"
+    assert live.project.settings("many/5.png")["compress/mode"] == "2"
 
 
 async def test_what_was_written_can_be_put_back_although_the_import_failed(

@@ -76,6 +76,21 @@ async def test_it_applies_settings_and_answers_what_it_then_reads(project: Path,
         assert [error["path"] for error in value["errors"]] == ["elsewhere"]
 
 
+async def test_it_leaves_alone_what_isnt_as_the_change_expects_it(project: Path, home: Path) -> None:
+    async with Daemon(home) as daemon, standing_in(project, home):
+        await daemon.hear_event("asset.imported")
+        paths = ["res://textures/000.png", "res://textures/001.png"]
+        options = {"compress/mode": 3, "mipmaps/generate": True}
+        expected = ({"compress/mode": 0, "mipmaps/generate": False}, {"compress/mode": 2})
+        changes = [{"path": paths[0], "options": options, "expected": {**expected[0], "compress/mode": 2}}]
+        changes += [{"path": paths[1], "options": {"compress/mode": 3}, "expected": expected[1]}]
+        value = (await daemon.outcome(await daemon.command("texture.apply", changes=changes)))["value"]
+        assert value["before"] == [{"path": paths[0], "options": {"mipmaps/generate": False}}]
+        assert value["after"] == [{"path": paths[0], "options": {"mipmaps/generate": True}}]
+        said = "compress/mode has changed since (it is 0, and was set to 2): left as it is."
+        assert value["errors"] == [{"path": path, "message": said} for path in paths]
+
+
 async def test_a_command_that_it_does_not_know_is_refused(project: Path, home: Path) -> None:
     async with Daemon(home) as daemon, standing_in(project, home):
         await daemon.hear_event("asset.imported")

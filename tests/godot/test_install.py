@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
+from bridge import __version__
 from bridge.api import AssetChange, UserError
+from bridge_godot import addonfiles
 from bridge_godot.install import GODOT3, GODOT4, Generation, GodotSupport, split_command
 
 PROJECT_3 = 'config_version=4\n\n[application]\n\nconfig/name="Old"\n'
@@ -77,6 +80,34 @@ def test_installing_again_changes_nothing(tmp_path: Path, generation: Generation
     before = tree(project)
     assert set(tally(support.install(project))) == {"unchanged"}
     assert tree(project) == before
+
+
+@pytest.mark.parametrize("generation", [GODOT3, GODOT4], ids=["3", "4"])
+def test_what_is_installed_says_which_of_one_releases_addons_it_is(
+    tmp_path: Path, generation: Generation
+) -> None:
+    project = make(tmp_path / "p", PROJECT_3 if generation is GODOT3 else PROJECT_4)
+    GodotSupport(generation).install(project)
+    addon = GodotSupport(generation).addon()
+    assert addon is not None and Version(addon.version).public == __version__
+    written = (project / "addons/popbridge/plugin.cfg").read_bytes()
+    assert f'version="{addon.version}"'.encode() in written.splitlines()
+    # As Git leaves it on Windows it is the same; with another line, another.
+    source = Path(shutil.copytree(generation.addon, tmp_path / "source"))
+    for file in source.iterdir():
+        file.write_bytes(file.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+    assert addonfiles.version(source) == addon.version
+    (source / "plugin.gd").write_bytes((source / "plugin.gd").read_bytes() + b"# another\n")
+    other = addonfiles.version(source)
+    assert other != addon.version and Version(other).public == __version__
+
+
+def test_of_an_addon_that_isnt_in_this_installation_nothing_is_said(tmp_path: Path) -> None:
+    class Elsewhere(Generation):
+        addon = tmp_path  # type: ignore[assignment]
+
+    support = GodotSupport(Elsewhere(**vars(GODOT4)))
+    assert support.addon() is None
 
 
 def test_an_older_addon_is_updated_and_what_godot_wrote_beside_it_stays(tmp_path: Path) -> None:

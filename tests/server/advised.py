@@ -7,6 +7,8 @@ from typing import Any
 from tests.server.wire import Wire
 
 APPLIED = {"before": [{"path": "a", "options": {"x": 1}}], "after": [{"path": "a", "options": {"x": 2}}]}
+PUT_BACK = [{"path": "a", "options": {"x": 1}, "expected": {"x": 2}}]
+"""The changes that bring back what was before `APPLIED`."""
 
 
 async def popup(wire: Wire, **data: Any) -> dict[str, Any]:

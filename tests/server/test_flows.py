@@ -192,6 +192,15 @@ async def test_what_a_person_didnt_answer_reaches_the_advisor_too(
     assert await lines(log, 1) == [f"{state} - -"]
 
 
+async def test_of_a_popup_that_couldnt_be_shown_the_log_tells_where_and_what_it_asked(
+    wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    shown = await popup(wire, title="Mend rock.png?")
+    await wire.send("answer", id=shown["id"], state="undeliverable")
+    said = f"popup {shown['id']}, 'Mend rock.png?', couldn't be shown by editor wire 1"
+    await asyncio.to_thread(until, lambda: said in caplog.text, "it to be told")
+
+
 async def test_a_popup_expires(wire: Wire, tmp_path: Path) -> None:
     log = tmp_path / "log"
     shown = await popup(wire, expires_ms=10, state={"log": str(log)})

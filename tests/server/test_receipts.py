@@ -16,7 +16,7 @@ from sqlite_utils import Database
 from bridge.connection import ConnectionFile
 from bridge.core.messages import MAX_FRAME, Command, Result
 from bridge.store.receipts import ReceiptStore
-from tests.server.advised import APPLIED, answered, applied, popup
+from tests.server.advised import APPLIED, PUT_BACK, answered, applied, popup
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.wire import Wire, resume, session
 from tests.store.damage import filled
@@ -64,12 +64,14 @@ async def test_nobody_answers_anothers_command(file: ConnectionFile, wire: Wire)
         assert answer["value"]["receipts"][0]["state"] == "sent"
 
 
-async def test_a_revert_sends_what_was_before(file: ConnectionFile, wire: Wire) -> None:
+async def test_a_revert_sends_what_was_before_and_what_it_expects_to_find(
+    file: ConnectionFile, wire: Wire
+) -> None:
     receipt = await applied(wire)
     async with session(file, client={"kind": "tool", "name": "t", "version": "1"}) as tool:
         await tool.send("request", id=1, workload="receipts.revert", params={"id": receipt})
         command = await wire.until("command")
-        assert command["args"] == {"changes": APPLIED["before"]}
+        assert command["args"] == {"changes": PUT_BACK}
         await wire.send("result", id=command["id"], value=APPLIED)
         made = (await tool.receive())["value"]["receipt"]
         assert (made["reverts"], made["state"]) == (receipt, "applied")
@@ -318,14 +320,14 @@ async def test_a_revert_needs_an_editor_and_only_one(start: Callable[..., Thread
             assert f"{two.ready['session']} (editor wire 1, project The Game)" in answer["message"]
             named = {"id": receipt, "editor": two.ready["session"]}
             await asker.send("request", id=4, workload="receipts.revert", params=named)
-            assert (await two.until("command"))["args"] == {"changes": APPLIED["before"]}
+            assert (await two.until("command"))["args"] == {"changes": PUT_BACK}
             answer = await asker.request(5, "receipts.revert", {"id": receipt, "editor": "nobody"})
             assert answer["code"] == "editor_gone"
             await one.send("request", id=6, workload="receipts.revert", params={"id": receipt})
-            assert (await one.until("command"))["args"] == {"changes": APPLIED["before"]}
+            assert (await one.until("command"))["args"] == {"changes": PUT_BACK}
             async with session(file, project=project, resume=resume(gone, 9)) as own:
                 await asker.send("request", id=3, workload="receipts.revert", params={"id": receipt})
-                assert (await own.until("command"))["args"] == {"changes": APPLIED["before"]}
+                assert (await own.until("command"))["args"] == {"changes": PUT_BACK}
             # A daemon that stops waits for what nobody has withdrawn.
             for wire, number in ((asker, 3), (asker, 4), (one, 6)):
                 await wire.send("cancel", id=number)
@@ -344,7 +346,7 @@ async def test_a_revert_in_a_project_that_was_moved_wants_its_editor_named(file:
         assert f"`popbridge revert {receipt} --editor {own}`" in answer["hint"]
         named = {"id": receipt, "editor": own}
         await editor.send("request", id=3, workload="receipts.revert", params=named)
-        assert (await editor.until("command"))["args"] == {"changes": APPLIED["before"]}
+        assert (await editor.until("command"))["args"] == {"changes": PUT_BACK}
 
 
 async def keep_one(file: ConnectionFile, **identity: Any) -> int:

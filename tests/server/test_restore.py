@@ -107,6 +107,21 @@ async def test_an_undo_that_was_kept_is_carried_out_by_an_editor_that_comes_back
         assert (await again.until("command"))["args"] == {"changes": [{"path": "a"}]}
 
 
+async def test_of_two_popups_about_the_same_the_later_comes_back(start: Start, tmp_path: Path) -> None:
+    daemon = start()
+    async with session(daemon.file) as wire:
+        old, new = [await popup(wire, dedupe="rock") for _ in range(2)]
+    await asyncio.to_thread(daemon.stop)
+    # As if the daemon had been killed before that could be kept.
+    spoil(tmp_path, "UPDATE popups SET status = 'open'")
+    async with session(start().file, resume=resume(wire)) as again:
+        assert again.ready["popups"] == [new["id"]]
+        assert (await again.receive())["id"] == new["id"]
+        assert await again.quiet()
+    kept = dict(spoil(tmp_path, "SELECT id, status FROM popups"))
+    assert kept == {old["id"]: "settled", new["id"]: "open"}
+
+
 async def test_an_answer_whose_advisor_was_uninstalled_is_settled(
     start: Start, left: Any, tmp_path: Path
 ) -> None:

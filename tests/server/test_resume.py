@@ -106,6 +106,23 @@ async def test_a_session_that_nobody_came_back_for_is_gone(start: Callable[..., 
     assert "never came back" in str(receipt.errors)
 
 
+async def test_a_session_that_ends_while_its_client_is_at_the_door_isnt_resumed(
+    daemon: ThreadDaemon,
+) -> None:
+    async with session(daemon.file) as wire:
+        pass
+    sessions = daemon.bridge.sessions
+    live = sessions.by_id[wire.ready["session"]]
+    # As while something is kept for it.
+    daemon.call(live.sending.acquire())
+    async with dial(daemon.file) as again:
+        await again.send("identify", **identity(daemon.file, resume=resume(wire), instance="two"))
+        await asyncio.to_thread(until, lambda: live.identify.instance == "two", "it to be at the door")
+        daemon.look(lambda: sessions.forget(live.id))
+        daemon.look(live.sending.release)
+        assert (await again.closed())[0] == 4011
+
+
 async def test_a_connected_session_never_expires(start: Callable[..., ThreadDaemon]) -> None:
     daemon = start(session__keep_s=0)
     async with session(daemon.file) as wire:

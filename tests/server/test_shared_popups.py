@@ -13,10 +13,11 @@ import msgspec
 import pytest
 
 from bridge.connection import ConnectionFile
-from bridge.core.messages import Identify
+from bridge.core.messages import Action, Identify, Popup
 from bridge.server.workspace import workspace
-from tests.server.advised import APPLIED, answered, popup
+from tests.server.advised import APPLIED, PUT_BACK, answered, popup
 from tests.server.daemons import ThreadDaemon, until
+from tests.server.plugin import Obedient
 from tests.server.promises import Start
 from tests.server.test_flows import lines
 from tests.server.wire import Wire, identity, resume, session
@@ -83,7 +84,7 @@ async def test_commands_go_to_the_editor_that_answered(file: ConnectionFile, tmp
         await answered(second, shown)
         command = await second.until("command")
         await second.send("result", id=command["id"], value=APPLIED)
-        assert (await second.until("command"))["args"] == {"changes": APPLIED["before"]}
+        assert (await second.until("command"))["args"] == {"changes": PUT_BACK}
 
 
 async def test_an_undo_that_another_editor_asks_for_is_done_by_that_one(
@@ -96,10 +97,10 @@ async def test_an_undo_that_another_editor_asks_for_is_done_by_that_one(
         shown = await popup(first, state={"undo": [command["id"]]})
         await first.socket.close()
         await answered(second, shown)
-        assert (await second.until("command"))["args"] == {"changes": APPLIED["before"]}
+        assert (await second.until("command"))["args"] == {"changes": PUT_BACK}
 
 
-@pytest.mark.parametrize("changed", ["root", "id", "engine", "kind"])
+@pytest.mark.parametrize("changed", ["root", "id", "engine", "generation", "kind"])
 async def test_editors_of_other_projects_share_nothing(
     file: ConnectionFile, tmp_path: Path, changed: str
 ) -> None:
@@ -110,12 +111,27 @@ async def test_editors_of_other_projects_share_nothing(
     elif changed == "id":
         other["id"] = "q"
     elif changed == "engine":
-        more["engine"] = {"name": "another", "version": "1"}
+        more["engine"] = {"name": "another", "version": "2.1"}
+    elif changed == "generation":
+        more["engine"] = {**ENGINE, "version": "1.9"}
     else:
         more["client"] = {"kind": "tool", "name": "t", "version": "1"}
     async with editor(file, tmp_path) as first, editor(file, tmp_path, **more) as second:
         await popup(first)
         assert await second.quiet()
+
+
+async def test_a_project_of_the_next_generation_isnt_asked_what_was_left_of_the_one_before(
+    start: Start, tmp_path: Path
+) -> None:
+    daemon = start(session__keep_s=0.1)
+    async with editor(daemon.file, tmp_path) as before:
+        shown = await popup(before)
+    await asyncio.to_thread(until, lambda: not len(daemon.bridge.sessions), "the session's end")
+    async with editor(daemon.file, tmp_path, engine={**ENGINE, "version": "3.0"}) as later:
+        assert await later.quiet()
+    async with editor(daemon.file, tmp_path, engine={**ENGINE, "version": "2.9.beta"}) as same:
+        assert (await same.until("popup"))["id"] == shown["id"]
 
 
 def test_what_has_no_folder_on_this_machine_is_shared_with_nobody(file: ConnectionFile) -> None:
@@ -168,6 +184,32 @@ async def test_of_two_about_the_same_that_come_at_once_one_is_left(
         assert (await (first, second)[made.index(lost)].until("popup_close"))["id"] == lost
 
 
+async def test_of_two_about_the_same_that_came_while_both_editors_were_away_the_later_is_left(
+    daemon: ThreadDaemon, tmp_path: Path
+) -> None:
+    async with editor(daemon.file, tmp_path) as second:
+        pass
+    async with editor(daemon.file, tmp_path) as first:
+        old = await popup(first, dedupe="rock")
+    flows, live = daemon.bridge.flows, daemon.bridge.sessions.by_id[second.ready["session"]]
+    asked = Popup(
+        id=0, kind="k", title="later", body="", severity="info", actions=[Action(id="yes", label="Yes")],
+        dedupe="rock",
+    )  # fmt: skip
+    daemon.call(flows.show(live, Obedient(), asked, None, None))
+    async with editor(daemon.file, tmp_path, resume=resume(second)) as again:
+        new = await again.until("popup")
+        assert new["title"] == "later"
+        # It was told that this one is open, too.
+        assert await again.receive() == {"type": "popup_close", "id": old["id"], "reason": "unknown"}
+        assert await again.quiet()
+        async with editor(daemon.file, tmp_path, resume=resume(first, old["seq"])) as other:
+            assert old["id"] not in other.ready["popups"]
+            assert (await other.until("popup"))["id"] == new["id"]
+            assert await answered(other, new) == "answered"
+    assert status(daemon, old) == "settled"
+
+
 async def test_an_advisor_withdraws_a_popup_from_all(file: ConnectionFile, tmp_path: Path) -> None:
     async with editor(file, tmp_path) as first, editor(file, tmp_path) as second:
         shown = await popup(first)
@@ -218,6 +260,50 @@ async def test_when_its_session_ends_the_other_editor_has_a_popup_for_good(
         assert await second.quiet()
         await answered(second, shown)
     assert await lines(log, 1) == ["answered yes -"]
+
+
+async def test_when_its_session_ends_while_the_other_editor_is_away_a_popup_stays_on_that_ones_screen(
+    start: Start, tmp_path: Path
+) -> None:
+    daemon = start()
+    async with editor(daemon.file, tmp_path) as first, editor(daemon.file, tmp_path) as second:
+        shown = await popup(first, state={"log": str(tmp_path / "log")})
+        seen = await second.until("popup")
+    daemon.bridge.sessions.by_id[first.ready["session"]].session.keep_s = 0
+
+    def is_seconds() -> bool:
+        stored = daemon.popup(shown["id"])
+        return stored is not None and stored.session == second.ready["session"]
+
+    await asyncio.to_thread(until, is_seconds, "it to be handed over")
+    await asyncio.to_thread(daemon.stop)
+    daemon = start()
+    async with editor(daemon.file, tmp_path, resume=resume(second, seen["seq"])) as again:
+        assert again.ready["popups"] == [shown["id"]]
+        # Under the same id, so that it is on the screen once.
+        assert (await again.until("popup"))["id"] == shown["id"]
+        assert await again.quiet()
+        assert await answered(again, shown) == "answered"
+    assert await lines(tmp_path / "log", 1) == ["answered yes -"]
+
+
+async def test_what_comes_to_an_editor_that_is_away_comes_to_the_next_one_as_well(
+    start: Start, tmp_path: Path
+) -> None:
+    daemon = start()
+    async with editor(daemon.file, tmp_path) as away:
+        pass
+    async with editor(daemon.file, tmp_path) as first:
+        shown = await popup(first)
+    daemon.bridge.sessions.by_id[first.ready["session"]].session.keep_s = 0
+    heir = daemon.bridge.sessions.by_id[away.ready["session"]]
+    await asyncio.to_thread(until, lambda: shown["id"] in heir.session.popups, "it to be handed over")
+    async with editor(daemon.file, tmp_path) as late:
+        assert (await late.until("popup"))["id"] == shown["id"]
+        async with editor(daemon.file, tmp_path, resume=resume(away)) as back:
+            assert (await back.until("popup"))["id"] == shown["id"]
+            assert await answered(back, shown) == "answered"
+            assert await late.until("popup_close", id=shown["id"])
 
 
 async def test_what_nobody_answered_before_all_editors_were_gone_comes_to_the_next(
@@ -329,3 +415,22 @@ async def test_a_popup_that_was_left_and_cant_be_read_costs_no_other(start: Star
     async with editor(start().file, tmp_path) as late:
         assert (await late.until("popup"))["id"] == whole["id"]
         assert await late.quiet()
+
+
+@pytest.mark.parametrize(
+    "damage", ["popups SET message = x'c1' WHERE id = ?", "sessions SET acked = x'c1' WHERE ?"]
+)
+async def test_a_session_that_cant_be_read_leaves_its_popups_to_the_next_editor(
+    start: Start, tmp_path: Path, damage: str
+) -> None:
+    daemon = start()
+    async with editor(daemon.file, tmp_path) as wire:
+        broken, whole = await popup(wire), await popup(wire)
+    await asyncio.to_thread(daemon.stop)
+    with contextlib.closing(sqlite3.connect(daemon.paths.database, isolation_level=None)) as db:
+        db.execute(f"UPDATE {damage}", (broken["id"],))
+    async with editor(start().file, tmp_path) as late:
+        readable = [whole["id"]] if damage.startswith("popups") else [broken["id"], whole["id"]]
+        assert [(await late.until("popup"))["id"] for _ in readable] == readable
+        assert await late.quiet()
+        assert await answered(late, whole) == "answered"

@@ -28,7 +28,7 @@ Trouble = Callable[[ProcessDaemon], contextlib.AbstractContextManager[None]]
 
 
 @contextlib.contextmanager
-def held(process: ProcessDaemon) -> Iterator[None]:
+def held(process: ProcessDaemon | ThreadDaemon) -> Iterator[None]:
     """Another program writes and doesn't come to an end."""
     with contextlib.closing(sqlite3.connect(process.paths.database, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -113,6 +113,24 @@ async def outlives(process: ProcessDaemon, trouble: Trouble, says: str) -> None:
 def sessions(process: ProcessDaemon) -> set[str]:
     with contextlib.closing(sqlite3.connect(process.paths.database)) as connection:
         return {name for (name,) in connection.execute("SELECT id FROM sessions")}
+
+
+async def test_what_is_closed_while_nothing_can_be_kept_is_closed_for_the_next_daemon_too(
+    daemon: ThreadDaemon,
+) -> None:
+    async with session(daemon.file, project=PROJECT) as wire:
+        withdrawn, replaced = await popup(wire), await popup(wire, dedupe="rock")
+        with held(daemon):
+            assert (await rule(wire, 1))["code"] == "store_unavailable"
+            await wire.request(2, "test.ask", {"do": "close", "popup": withdrawn["id"]})
+            await wire.send("event", name="test.popup", data={"dedupe": "rock"})
+            assert (await rule(wire, 3))["code"] == "store_unavailable"
+        assert (await wire.until("popup_close", id=replaced["id"]))["reason"] == "superseded"
+        both = (withdrawn["id"], replaced["id"])
+        settled = {"settled"}
+        await asyncio.to_thread(
+            until, lambda: {daemon.popup(closed).status for closed in both} == settled, "it to be kept"
+        )
 
 
 async def test_a_file_that_another_program_holds(process: ProcessDaemon) -> None:

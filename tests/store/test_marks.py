@@ -38,3 +38,10 @@ def test_of_too_many_the_earliest_go(db: Database, monkeypatch: pytest.MonkeyPat
         store.add("imports", "p", [b"%d" % number])
     assert store.of("imports", "p") == {b"%d" % number for number in range(2, 11)}
     assert store.of("imports", "q") == {b"other"}
+
+
+def test_one_that_is_damaged_hides_no_other(db: Database) -> None:
+    store = MarkStore(db)
+    store.add("imports", "p", [b"a", b"b", b"c"])
+    db.conn.execute("UPDATE marks SET mark = CAST(x'ff' AS TEXT) WHERE mark = x'62'")
+    assert store.of("imports", "p") == {b"a", b"\xff", b"c"}

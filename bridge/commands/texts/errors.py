@@ -54,11 +54,6 @@ PATTERNS = (
      "回执 {0} 已经撤销过（回执 {1}）：没有撤销任何更改。"),
     (r"Receipt (\d+) is reverted already \(receipt (\d+), (\S+ \S+)\): nothing was put back\.",
      "回执 {0} 已经撤销过（回执 {1}，{2}）：没有撤销任何更改。"),
-    (r"(.+) is gone, or can't be read: nothing was put back\.",
-     "{0} 已不存在或无法读取：没有撤销任何更改。"),
-    (r"(.+): (\S+) has changed since \(it is (?P<now>.+), and was set to (?P<set>.+)\): nothing was put "
-     r"back\.",
-     "{0}：{1} 后来又有改动（现为 {2}，当时设为 {3}）：没有撤销任何更改。"),
     (r"Receipt (\d+): (.+)\.", "回执 {0}：{1}。"),
     (r"its editor hasn't answered yet: (`.+`) tells once it has", "其编辑器尚未应答：应答后可用 {0} 查看"),
     PUT_BACK,

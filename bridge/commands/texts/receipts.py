@@ -30,6 +30,10 @@ MORE_FILES = Text("and {count} more files; --json shows them", "另有 {count} �
 ERROR = Text("error: {error}", "错误：{error}")
 UNCHANGED = Text("nothing changed", "没有变化")
 BACK = Text("Receipt {receipt} is put back (receipt {made}).", "回执 {receipt} 的更改已撤销（回执 {made}）。")
+PARTLY_BACK = Text(
+    "Receipt {receipt} is put back, but for what follows (receipt {made}).",
+    "回执 {receipt} 的更改已撤销，以下各项除外（回执 {made}）。",
+)
 NOT_BACK = Text(
     "Receipt {receipt} is NOT put back (receipt {made}).", "回执 {receipt} 的更改未能撤销（回执 {made}）。"
 )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from packaging.version import Version
 
-from bridge.api import Adapter, EditorSupport, GpuFormat, ImageFacts, Platform, TextureIntent
+from bridge.api import Adapter, Addon, EditorSupport, GpuFormat, ImageFacts, Platform, TextureIntent
 from bridge_godot import textures3, textures4
 from bridge_godot.install import GODOT3, GODOT4, GodotSupport
 from bridge_godot.memory import gpu_format
@@ -44,6 +45,10 @@ class Godot3(Adapter):
     def editor(self) -> EditorSupport:
         return GodotSupport(GODOT3)
 
+    @cached_property
+    def addon(self) -> Addon | None:
+        return GodotSupport(GODOT3).addon()
+
 
 class Godot4(Adapter):
     """Godot 4.2 and later. Toasts are no capability: only 4.4 and later have them."""
@@ -74,3 +79,7 @@ class Godot4(Adapter):
     @property
     def editor(self) -> EditorSupport:
         return GodotSupport(GODOT4)
+
+    @cached_property
+    def addon(self) -> Addon | None:
+        return GodotSupport(GODOT4).addon()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
@@ -12,13 +14,16 @@ MANIFEST = "files.txt"
 HEAD = "# Put here by PopBridge; it leaves other files in this folder alone.\n"
 # Godot writes these beside an addon's files; they go when the addon's file goes.
 GENERATED = (".uid", ".import")
+CONFIG = "plugin.cfg"
+VERSION = re.compile(rb'^(version="[^"+]*)', re.MULTILINE)
+"""Where the addon's own version ends, in its configuration."""
 
 
 def copy(source: Path, project: Path) -> Iterator[AssetChange]:
     """Puts the addon's files and their list into the project. Raises OSError."""
     names = of_source(source)
     for name in names:
-        yield _write(project, name, (source / name).read_bytes())
+        yield _write(project, name, _own(source, name))
     yield _write(project, MANIFEST, (HEAD + "".join(f"{name}\n" for name in names)).encode())
 
 
@@ -56,6 +61,27 @@ def listed(project: Path) -> list[str]:
     except FileNotFoundError:
         return []
     return [line for line in text.splitlines() if _is_inside(line)]
+
+
+def version(source: Path) -> str:
+    """What the addon of this installation says of itself, once it lies in a project. Raises OSError."""
+    found = re.search(rb'^version="(.*)"', _own(source, CONFIG), re.MULTILINE)
+    return found[1].decode() if found else ""
+
+
+def _own(source: Path, name: str) -> bytes:
+    """A file as it goes into a project; the version there tells also addons of one release from another."""
+    data = (source / name).read_bytes()
+    return VERSION.sub(rb"\1+" + _digest(source).encode(), data, count=1) if name == CONFIG else data
+
+
+def _digest(source: Path) -> str:
+    """Of the addon's files, 8 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name in of_source(source):
+        # Git may have ended the lines as Windows does.
+        digest.update(name.encode() + b"\0" + (source / name).read_bytes().replace(b"\r\n", b"\n") + b"\0")
+    return digest.hexdigest()[:8]
 
 
 def _is_inside(name: str) -> bool:

@@ -12,7 +12,17 @@ from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 
-from bridge.api import UNSUPPORTED, Answer, Client, Command, Popup, ProjectInfo, RequestError, UserError
+from bridge.api import (
+    UNSUPPORTED,
+    Answer,
+    Client,
+    Command,
+    Popup,
+    ProjectInfo,
+    RequestError,
+    UserError,
+    still_due,
+)
 from bridge_godot import importfile
 from bridge_godot import project as projects
 from bridge_godot.importfile import ImportFile
@@ -103,9 +113,13 @@ class GodotHeadless:
             try:
                 asset = self._file(path)
                 present = _values(asset, options)
+                options, left = still_due(options, change.get("expected") or {}, present)
+                errors += [{"path": path, "message": message} for message in left]
+                if not options and left:
+                    continue
                 _change(self._project, asset, options)
                 after.append({"path": path, "options": _values(asset, options)})
-                before.append({"path": path, "options": present})
+                before.append({"path": path, "options": {name: present[name] for name in options}})
             except UserError as error:
                 errors.append({"path": path, "message": str(error)})
         return {"before": before, "after": after, "errors": errors}

@@ -13,7 +13,7 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from bridge.api import AssetChange, HeadlessEditor, Kind, TextureAsset, UserError
+from bridge.api import Addon, AssetChange, HeadlessEditor, Kind, TextureAsset, UserError
 from bridge_godot import addonfiles, assets
 from bridge_godot import project as projects
 from bridge_godot.addonfiles import ADDON
@@ -78,6 +78,10 @@ GODOT4 = Generation(
 )
 
 
+CLIENT = "popbridge-godot"
+"""What the addons call themselves."""
+
+
 class GodotSupport:
     """Projects and editors of one generation of Godot."""
 
@@ -114,6 +118,13 @@ class GodotSupport:
         except OSError as error:
             raise _unwritable(project / ADDON, error) from None
         return changes
+
+    def addon(self) -> Addon | None:
+        """None where it isn't in this installation."""
+        try:
+            return Addon(CLIENT, addonfiles.version(self._godot.addon))
+        except OSError:
+            return None
 
     def find_editor(self) -> Sequence[str]:
         # The variable may hold a loader and its arguments before the editor itself.

@@ -110,7 +110,8 @@ export class Editor {
         observed.errors.push({ path: change.path, message: "There is no such file." });
         continue;
       }
-      const keys = Object.keys(change.options);
+      const keys = this.stillDue(change, options, observed.errors);
+      if (!keys.length) continue;
       const seen = () => Object.fromEntries(keys.map((key) => [key, options[key] ?? null]));
       observed.before.push({ path: change.path, options: seen() });
       for (const key of keys) {
@@ -120,6 +121,15 @@ export class Editor {
       observed.after.push({ path: change.path, options: seen() });
     }
     return observed;
+  }
+
+  /** Names of what is to be set: what somebody has set since an earlier command is left as it is. */
+  stillDue({ path: name, options: wanted, expected = {} }, options, errors) {
+    const isSet = (key) => key in expected && ![expected[key], wanted[key]].includes(options[key] ?? null);
+    for (const key of Object.keys(wanted).filter(isSet)) {
+      errors.push({ path: name, message: `${key} has changed since: left as it is.` });
+    }
+    return Object.keys(wanted).filter((key) => !isSet(key));
   }
 
   read(paths) {

@@ -81,7 +81,10 @@ func _apply(command: Dictionary):
 		if problem:
 			errors.append({"path": str(change.get("path", "")), "message": problem})
 			continue
-		changes[change.path] = _merged(changes.get(change.path, {}), change.options)
+		var due = _still_due(change, errors)
+		if not due and change.options:
+			continue
+		changes[change.path] = _merged(changes.get(change.path, {}), due)
 		before[change.path] = known.get(change.path, _observed(change.path, changes[change.path]))
 	_store.keep_before(command.id, before)
 	var written = []
@@ -109,7 +112,8 @@ func _outcome(written: Array, late: Array, changes: Dictionary, before: Dictiona
 
 # Why `change` can't be carried out; empty where it can.
 func _problem(change: Dictionary) -> String:
-	if typeof(change.get("path")) != TYPE_STRING or typeof(change.get("options")) != TYPE_DICTIONARY:
+	if typeof(change.get("path")) != TYPE_STRING or typeof(change.get("options")) != TYPE_DICTIONARY \
+			or typeof(change.get("expected", {})) != TYPE_DICTIONARY:
 		return _texts.of("malformed")
 	var asset = _assets.describe(change.path)
 	if not asset:
@@ -120,6 +124,22 @@ func _problem(change: Dictionary) -> String:
 		if asked != null and now != null and not _is_alike(now, asked):
 			return _texts.of("other_type") % [key, var2str(now), var2str(asked)]
 	return ""
+
+
+# What is to be set. An option that has neither the value that `expected` names nor the one it would get was set by
+# somebody since: it stays, and `errors` says so.
+func _still_due(change: Dictionary, errors: Array) -> Dictionary:
+	var expected = change.get("expected", {})
+	var now = _assets.describe(change.path).options
+	var due = {}
+	for key in change.options:
+		var is_now = now.get(key)
+		if expected.has(key) and not _is_same(is_now, expected[key]) and not _is_same(is_now, change.options[key]):
+			var told = _texts.of("changed_since") % [key, _shown(is_now), _shown(expected[key])]
+			errors.append({"path": change.path, "message": told})
+		else:
+			due[key] = change.options[key]
+	return due
 
 
 func _observed(path: String, asked: Dictionary) -> Dictionary:
@@ -159,6 +179,14 @@ func _is_alike(now, asked) -> bool:
 	if typeof(now) in [TYPE_INT, TYPE_REAL]:
 		return typeof(asked) == TYPE_INT or (typeof(asked) == TYPE_REAL and _as_stored(now, asked) == asked)
 	return typeof(now) == typeof(asked)
+
+
+func _is_same(now, other) -> bool:
+	return _is_alike(now, other) and now == _as_stored(now, other)
+
+
+static func _shown(value) -> String:
+	return "–" if value == null else var2str(value)
 
 
 func _is_list(command: Dictionary, name: String, of: int) -> bool:

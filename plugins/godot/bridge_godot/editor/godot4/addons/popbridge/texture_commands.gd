@@ -81,9 +81,12 @@ func _apply(command: Dictionary) -> Dictionary:
 		if problem:
 			errors.append({"path": str(change.get("path", "")), "message": problem})
 			continue
+		var due := _still_due(change, errors)
+		if due.is_empty() and not change.options.is_empty():
+			continue
 		if not changes.has(change.path):
 			changes[change.path] = {}
-		changes[change.path].merge(change.options, true)
+		changes[change.path].merge(due, true)
 		before[change.path] = known.get(change.path, _observed(change.path, changes[change.path]))
 	_store.keep_before(command.id, before)
 	var written := []
@@ -109,7 +112,8 @@ func _outcome(written: Array, failed: Array, changes: Dictionary, before: Dictio
 
 # Why `change` can't be carried out; empty where it can.
 func _problem(change: Dictionary) -> String:
-	if typeof(change.get("path")) != TYPE_STRING or typeof(change.get("options")) != TYPE_DICTIONARY:
+	if typeof(change.get("path")) != TYPE_STRING or typeof(change.get("options")) != TYPE_DICTIONARY \
+			or typeof(change.get("expected", {})) != TYPE_DICTIONARY:
 		return _texts.of("malformed")
 	var asset := _assets.describe(change.path)
 	if asset.is_empty():
@@ -120,6 +124,22 @@ func _problem(change: Dictionary) -> String:
 		if asked != null and now != null and not _is_alike(now, asked):
 			return _texts.of("other_type") % [key, var_to_str(now), var_to_str(asked)]
 	return ""
+
+
+# What is to be set. An option that has neither the value that `expected` names nor the one it would get was set by
+# somebody since: it stays, and `errors` says so.
+func _still_due(change: Dictionary, errors: Array) -> Dictionary:
+	var expected: Dictionary = change.get("expected", {})
+	var now: Dictionary = _assets.describe(change.path).options
+	var due := {}
+	for key: Variant in change.options:
+		var is_now: Variant = now.get(key)
+		if expected.has(key) and not _is_same(is_now, expected[key]) and not _is_same(is_now, change.options[key]):
+			var told := _texts.of("changed_since") % [key, _shown(is_now), _shown(expected[key])]
+			errors.append({"path": change.path, "message": told})
+		else:
+			due[key] = change.options[key]
+	return due
 
 
 func _observed(path: String, asked: Dictionary) -> Dictionary:
@@ -152,6 +172,14 @@ static func _is_alike(now: Variant, asked: Variant) -> bool:
 	if typeof(now) in [TYPE_INT, TYPE_FLOAT]:
 		return typeof(asked) == TYPE_INT or (typeof(asked) == TYPE_FLOAT and _as_stored(now, asked) == asked)
 	return typeof(now) == typeof(asked)
+
+
+static func _is_same(now: Variant, other: Variant) -> bool:
+	return _is_alike(now, other) and now == _as_stored(now, other)
+
+
+static func _shown(value: Variant) -> String:
+	return "–" if value == null else var_to_str(value)
 
 
 func _is_list(command: Dictionary, field: String, of: int) -> bool:

@@ -1,0 +1,59 @@
+"""Putting back what a change has set: only where it is still so, as somebody may have set it anew since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bridge.core.texts import Phrases, value_text
+
+LEFT = "{name} has changed since (it is {now}, and was set to {set}): left as it is."
+"""What is said of an option that isn't put back; editors that say it themselves use the same words."""
+PATTERNS = (
+    (r"(\S+) has changed since \(it is (?P<now>.+), and was set to (?P<set>.+)\): left as it is\.",
+     "{0} 后来又有改动（现为 {1}，当时设为 {2}）：保持不变。"),
+)  # fmt: skip
+PHRASES = Phrases(PATTERNS)
+
+
+def putting_back(before: Any, after: Any) -> Any:
+    """The changes that bring back `before`, each with what was observed afterwards as `expected`.
+
+    Both are as an editor has answered `texture.apply`; what is no change stays as it is.
+    """
+    if not isinstance(before, list):
+        return before
+    seen = {str(change.get("path")): change["options"] for change in _changes(after)}
+    return [_expecting(change, seen) for change in before]
+
+
+def still_due(
+    options: Mapping[str, Any], expected: Mapping[str, Any], present: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """What is to be set of `options`, and for each of the others a sentence that says why not.
+
+    An option is left alone where `present` has neither what is `expected` there nor what it would be set to.
+    """
+    due: dict[str, Any] = {}
+    left: list[str] = []
+    for name, value in options.items():
+        now = present.get(name)
+        if name in expected and now not in (expected[name], value):
+            left.append(LEFT.format(name=name, now=value_text(now), set=value_text(expected[name])))
+        else:
+            due[name] = value
+    return due, left
+
+
+def _expecting(change: Any, seen: Mapping[str, Mapping[str, Any]]) -> Any:
+    if not _is_change(change) or (after := seen.get(str(change.get("path")))) is None:
+        return change
+    return {**change, "expected": {name: after[name] for name in change["options"] if name in after}}
+
+
+def _changes(entries: Any) -> Iterator[Mapping[str, Any]]:
+    return filter(_is_change, entries if isinstance(entries, list) else ())
+
+
+def _is_change(entry: Any) -> bool:
+    return isinstance(entry, Mapping) and isinstance(entry.get("options"), Mapping)

@@ -1,0 +1,59 @@
+"""Whether an editor's side is the one that this installation puts into projects: it stays there as it is."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from packaging.version import InvalidVersion, Version
+
+from bridge.api import Adapter, Addon
+from bridge.core.messages import Identify
+from bridge.core.texts import Text
+from bridge.paths import typed
+
+log = logging.getLogger(__name__)
+
+OTHER = Text(
+    "The PopBridge addon in this project isn't the one of PopBridge {ours}: run "
+    "`popbridge install {engine} {project}`, then open the project anew.",
+    "此项目中的 PopBridge 插件与 PopBridge {ours} 不匹配：请运行 `popbridge install {engine} {project}`，"
+    "然后重新打开项目。",
+)
+NEWER = Text(
+    "The PopBridge addon in this project is that of PopBridge {theirs}, and PopBridge {ours} is running: "
+    "update PopBridge.",
+    "此项目中的 PopBridge 插件属于 PopBridge {theirs}，而正在运行的是 PopBridge {ours}：请更新 PopBridge。",
+)
+
+
+def other_addon(identify: Identify, adapter: Adapter) -> str:
+    """What to do where the editor has another addon than `adapter` installs; empty where it has that."""
+    addon, client = _addon(adapter), identify.client
+    if addon is None or client.name != addon.name or client.version == addon.version:
+        return ""
+    theirs, ours = _release(client.version), _release(addon.version)
+    says = (NEWER if _is_newer(theirs, ours) else OTHER).read(identify.locale or "")
+    root = identify.project.root if identify.project else None
+    project = typed(Path(root)) if root else "PROJECT"
+    return says.format(theirs=theirs, ours=ours, engine=adapter.engine, project=project)
+
+
+def _addon(adapter: Adapter) -> Addon | None:
+    try:
+        return adapter.addon
+    # An adapter is a plugin: its trouble keeps no editor out.
+    except Exception as error:
+        log.warning("%s can't tell which addon it installs: %r", adapter.name, error)
+        return None
+
+
+def _release(version: str) -> str:
+    return version.partition("+")[0]
+
+
+def _is_newer(theirs: str, ours: str) -> bool:
+    try:
+        return Version(theirs) > Version(ours)
+    except InvalidVersion:
+        return False

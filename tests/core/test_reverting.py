@@ -1,0 +1,39 @@
+"""What is put back is what is still as it was set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bridge.core.reverting import PHRASES, putting_back, still_due
+
+
+@pytest.mark.parametrize(
+    ("now", "due"), [(2, True), (2.0, True), (0, True), (1, False), (None, False), ("2", False)]
+)
+def test_an_option_goes_back_from_what_was_set_alone(now: object, due: bool) -> None:
+    found, left = still_due({"mode": 0}, {"mode": 2}, {"mode": now, "other": 1})
+    assert (found, bool(left)) == (({"mode": 0}, False) if due else ({}, True))
+
+
+def test_what_is_left_is_named_with_both_values_in_both_languages() -> None:
+    _, (said,) = still_due({"a": None, "b": 1}, {"a": True, "b": 2}, {"a": "x", "b": 2})
+    assert said == 'a has changed since (it is "x", and was set to true): left as it is.'
+    assert PHRASES.in_chinese(said) == 'a 后来又有改动（现为 "x"，当时设为 true）：保持不变。'
+
+
+def test_what_nothing_is_expected_of_is_set() -> None:
+    assert still_due({"a": 1}, {}, {"a": 3}) == ({"a": 1}, [])
+
+
+def test_a_change_expects_of_its_own_options_what_was_observed_after_them() -> None:
+    before = [{"path": "a", "options": {"x": 1, "y": None}}, {"path": "b", "options": {"x": 1}}]
+    after = [{"path": "a", "options": {"x": 2, "z": 3}}, "odd", {"path": "b"}]
+    assert putting_back(before, after) == [{**before[0], "expected": {"x": 2}}, before[1]]
+
+
+@pytest.mark.parametrize("before", [[11], "odd", [{"path": "a"}], None])
+@pytest.mark.parametrize("after", [None, [12], {"path": "a"}])
+def test_what_no_editor_should_have_said_stays_as_it_is(before: Any, after: Any) -> None:
+    assert putting_back(before, after) == before
