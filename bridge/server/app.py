@@ -44,7 +44,7 @@ from bridge.server.http import HostGuard, answer_strays, routes
 from bridge.server.jobs import Jobs
 from bridge.server.keeper import Keeper, all_names
 from bridge.server.lag import LoopLag
-from bridge.server.live import LiveSession, Sessions
+from bridge.server.live import LiveSession
 from bridge.server.measured import Measured
 from bridge.server.metrics import Metrics
 from bridge.server.observed import Observed
@@ -53,6 +53,7 @@ from bridge.server.outputs import KeptOutputs
 from bridge.server.receipts import Receipts
 from bridge.server.restore import restore
 from bridge.server.runner import Runner
+from bridge.server.sessions import Sessions
 from bridge.server.socket import WebSocketEndpoint
 from bridge.server.standstill import Standstill
 from bridge.server.uploads import Uploads

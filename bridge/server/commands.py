@@ -14,7 +14,8 @@ from bridge.core import errors
 from bridge.core.errors import RequestError, StoreError
 from bridge.core.messages import Command, Error, Numbered, Result
 from bridge.core.reverting import putting_back
-from bridge.server.live import LiveSession, Sessions
+from bridge.server.live import LiveSession
+from bridge.server.sessions import Sessions
 from bridge.server.workspace import mates
 from bridge.store.failures import LastingDamage
 from bridge.store.receipts import ReceiptStore

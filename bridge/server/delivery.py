@@ -15,7 +15,8 @@ from bridge.core.errors import StoreError
 from bridge.core.messages import Error
 from bridge.core.router import Router
 from bridge.server.lines import Lines, Number
-from bridge.server.live import LiveSession, Sessions
+from bridge.server.live import LiveSession
+from bridge.server.sessions import Sessions
 from bridge.store import outbox
 from bridge.store.outbox import Answer, Delivery, Withdrawal
 from bridge.store.store import RETRY_S, Store

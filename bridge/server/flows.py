@@ -18,9 +18,10 @@ from bridge.core.errors import RequestError, StoreError
 from bridge.core.messages import MAX_FRAME, Answer, Event, Numbered, Popup, PopupClose
 from bridge.server.commands import Commands
 from bridge.server.context import AdvisorContext
-from bridge.server.live import LiveSession, Sessions
+from bridge.server.live import LiveSession
 from bridge.server.rules import RuleKeeper
 from bridge.server.runner import Runner
+from bridge.server.sessions import Sessions
 from bridge.server.shared_popups import SharedPopups
 from bridge.store.failures import LastingDamage
 from bridge.store.marks import MarkStore

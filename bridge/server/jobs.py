@@ -22,10 +22,11 @@ from bridge.core.router import Router, Ticket
 from bridge.server import logs
 from bridge.server.answers import as_message
 from bridge.server.delivery import Deliveries, withdrawing
-from bridge.server.live import LiveSession, Sessions
+from bridge.server.live import LiveSession
 from bridge.server.pump import Pump
 from bridge.server.runner import Runner, as_request_error, too_late
 from bridge.server.runs import Runs
+from bridge.server.sessions import Sessions
 from bridge.store import journal, outbox
 from bridge.store.journal import Asked
 from bridge.store.outbox import Waiter

@@ -13,7 +13,7 @@ from bridge.core.counts import Counts
 from bridge.core.router import Router
 from bridge.server.gate import Gate
 from bridge.server.lag import LoopLag
-from bridge.server.live import Sessions
+from bridge.server.sessions import Sessions
 
 
 class Observed(Struct, frozen=True):

@@ -18,7 +18,8 @@ from bridge.core.messages import Command, Identify, Numbered, Popup
 from bridge.host import Registry
 from bridge.server.commands import Commands
 from bridge.server.flows import Flows
-from bridge.server.live import LiveSession, Sessions
+from bridge.server.live import LiveSession
+from bridge.server.sessions import Sessions
 from bridge.store.failures import DamagedRow
 from bridge.store.outbox import Answer, unacknowledged
 from bridge.store.receipts import ReceiptStore

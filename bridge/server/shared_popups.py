@@ -14,7 +14,8 @@ from sqlite_utils import Database
 
 from bridge.core.errors import StoreError
 from bridge.core.messages import Identify, Numbered, Popup, PopupClose
-from bridge.server.live import LiveSession, Sessions
+from bridge.server.live import LiveSession
+from bridge.server.sessions import Sessions
 from bridge.server.workspace import mates, workspace
 from bridge.store.records import unpack
 from bridge.store.sessions import SessionStore

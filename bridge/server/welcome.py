@@ -34,7 +34,8 @@ from bridge.core.texts import in_a_row
 from bridge.core.versions import Choice
 from bridge.host import Registry
 from bridge.server.addons import other_addon
-from bridge.server.live import LiveSession, Sessions, not_known
+from bridge.server.live import LiveSession
+from bridge.server.sessions import Sessions, not_known
 from bridge.server.workspace import mates
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from bridge.core.errors import StoreError
 from bridge.core.messages import Error, Message, Request, Result
 from bridge.core.router import Router
 from bridge.server.delivery import Deliveries, withdrawing
-from bridge.server.live import LiveSession, Sessions
+from bridge.server.live import LiveSession
+from bridge.server.sessions import Sessions
 from bridge.store import journal, outbox
 from bridge.store.database import migrations
 from bridge.store.journal import Asked, Job
