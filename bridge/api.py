@@ -56,7 +56,7 @@ from bridge.core.textures import (
     Wrap,
 )
 from bridge.core.versions import VersionScheme
-from bridge.folders import Skip, Walked, hidden, walk
+from bridge.folders import Skip, Walked, hidden, is_link, walk
 from bridge.hooks import hookimpl
 from bridge.textfiles import is_merged, read_text, write_text
 
@@ -69,7 +69,7 @@ __all__ = [
     "Popup", "PopupClose", "ProjectInfo", "ProjectSupport", "RequestError", "Result", "Resume",
     "RunResult", "SessionView", "Setting", "Skip", "TextureAsset", "TextureIntent", "UserError",
     "Version", "VersionScheme", "Walked", "Workload", "WorkloadError", "Wrap", "batched", "hidden",
-    "hookimpl", "is_merged", "read_text", "replace_file", "walk", "workload", "write_text",
+    "hookimpl", "is_link", "is_merged", "read_text", "replace_file", "walk", "workload", "write_text",
 ]  # fmt: skip
 
 

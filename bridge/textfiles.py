@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import shutil
+import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_ISREG
 
@@ -15,6 +18,10 @@ WRITABLE = 0o222
 CONFLICT = "<<<<<<< "
 MAX_BYTES = 16 << 20
 """No settings that an editor has written are nearly so large."""
+READ_ONLY = "it is read-only; check it out, or make it writable"
+"""Only what version control has checked out is its user's to change."""
+HELD = "another program has it open, or there is no right to it"
+"""What Windows calls no permission, or access denied, where a program keeps a file to itself."""
 
 
 def is_merged(text: str) -> bool:
@@ -32,7 +39,8 @@ def read_text(path: Path) -> str:
         raise OSError(errno.EINVAL, "it is no regular file", str(path))
     if found.st_size > MAX_BYTES:
         raise OSError(errno.EFBIG, f"it has more than {MAX_BYTES >> 20} MiB", str(path))
-    return path.read_bytes().decode("utf-8", "surrogateescape")
+    with _held(path):
+        return path.read_bytes().decode("utf-8", "surrogateescape")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -43,13 +51,27 @@ def write_text(path: Path, text: str) -> None:
     """
     path = path.resolve()
     if path.exists() and not path.stat().st_mode & WRITABLE:
-        raise PermissionError(errno.EACCES, "it is read-only", str(path))
+        raise PermissionError(errno.EACCES, READ_ONLY, str(path))
     # A name of its own: that of the file may be as long as names can be.
     draft = path.with_name(f".{uuid.uuid4().hex}.popbridge-new")
     try:
         draft.write_bytes(text.encode("utf-8", "surrogateescape"))
         if path.exists():
             shutil.copymode(path, draft)
-        replace_file(draft, path)
+        with _held(path):
+            replace_file(draft, path)
     finally:
-        draft.unlink(missing_ok=True)
+        # A virus scanner may have it open: what couldn't be written is the thing to tell.
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Says of a file that Windows refuses what is mostly the matter."""
+    try:
+        yield
+    except PermissionError as error:
+        if sys.platform != "win32":
+            raise
+        raise PermissionError(error.errno, HELD, str(path)) from None

@@ -18,6 +18,7 @@ from accel.texture.examine import AT_ONCE, Examination, examine, examine_among
 from accel.workload import Input, Limits, Workload, WorkloadError
 from bridge.audit.cache import Cache, Stat, content_of, question_of
 from bridge.core.errors import UserError
+from bridge.folders import TOO_LONG, is_too_long
 
 if TYPE_CHECKING:
     from accel.batching import Batcher
@@ -190,7 +191,8 @@ class Examiner:
         try:
             return Stat.of(self._root / question.file)
         except FileNotFoundError:
-            return Answer(question, Trouble("not_found", "vanished while the audit ran"), 0, False)
+            why = TOO_LONG if is_too_long(self._root / question.file) else "vanished while the audit ran"
+            return Answer(question, Trouble("not_found", why), 0, False)
         except OSError as error:
             return Answer(question, Trouble("not_found", f"can't be read ({error.strerror})"), 0, False)
 

@@ -120,7 +120,9 @@ def test_settings_that_are_not_checked_out_are_told_and_left_alone(root: Path) -
     texture(root, "Assets/rock.png")
     settings = root / "Assets/rock.png.meta"
     settings.chmod(0o444)
-    assert refused(root, "Assets/rock.png") == "rock.png.meta can't be written: it is read-only."
+    said = refused(root, "Assets/rock.png")
+    assert said == "rock.png.meta can't be written: it is read-only; check it out, or make it writable."
+    assert in_chinese(said) == "rock.png.meta 为只读，无法写入：请先签出，或取消只读"
     assert settings.read_text(encoding="utf-8") == meta()
     settings.chmod(0o644)
 
@@ -146,6 +148,17 @@ def test_assets_that_are_a_link_are_told(root: Path) -> None:
     (found,) = textures(root)
     assert (found.file, found.problem) == ("Assets", "the folder is a link, which isn't followed")
     assert in_chinese(found.problem) != found.problem
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="others read and replace files that are open")
+def test_settings_that_another_program_holds_open_are_told_and_left_alone(root: Path) -> None:
+    texture(root, "Assets/rock.png")
+    with (root / "Assets/rock.png.meta").open("rb"):
+        said = refused(root, "Assets/rock.png")
+    assert said.startswith("rock.png.meta can't be written: another program has it open")
+    assert "其他程序" in in_chinese(said)
+    assert (root / "Assets/rock.png.meta").read_text(encoding="utf-8") == meta()
+    assert len(list((root / "Assets").iterdir())) == 2
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes have no names there")
