@@ -39,7 +39,7 @@ def read_text(path: Path) -> str:
         raise OSError(errno.EINVAL, "it is no regular file", str(path))
     if found.st_size > MAX_BYTES:
         raise OSError(errno.EFBIG, f"it has more than {MAX_BYTES >> 20} MiB", str(path))
-    with _held(path):
+    with _told(path):
         return path.read_bytes().decode("utf-8", "surrogateescape")
 
 
@@ -55,10 +55,10 @@ def write_text(path: Path, text: str) -> None:
     # A name of its own: that of the file may be as long as names can be.
     draft = path.with_name(f".{uuid.uuid4().hex}.popbridge-new")
     try:
-        draft.write_bytes(text.encode("utf-8", "surrogateescape"))
-        if path.exists():
-            shutil.copymode(path, draft)
-        with _held(path):
+        with _told(path):
+            draft.write_bytes(text.encode("utf-8", "surrogateescape"))
+            if path.exists():
+                shutil.copymode(path, draft)
             replace_file(draft, path)
     finally:
         # A virus scanner may have it open: what couldn't be written is the thing to tell.
@@ -67,11 +67,10 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextmanager
-def _held(path: Path) -> Iterator[None]:
-    """Says of a file that Windows refuses what is mostly the matter."""
+def _told(path: Path) -> Iterator[None]:
+    """Names the file itself, and on Windows what is mostly the matter where it refuses one."""
     try:
         yield
-    except PermissionError as error:
-        if sys.platform != "win32":
-            raise
-        raise PermissionError(error.errno, HELD, str(path)) from None
+    except OSError as error:
+        held = sys.platform == "win32" and isinstance(error, PermissionError)
+        raise OSError(error.errno, HELD if held else error.strerror, str(path)) from None

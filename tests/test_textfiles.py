@@ -40,6 +40,12 @@ def test_what_is_no_file_or_far_too_large_is_refused(tmp_path: Path) -> None:
         read_text(tmp_path / "gone")
 
 
+def test_what_cant_be_written_is_told_by_its_own_name(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as raised:
+        write_text(tmp_path / "gone" / "a", "new")
+    assert raised.value.filename == str(tmp_path.resolve() / "gone" / "a")
+
+
 def test_a_file_that_is_read_only_stays(tmp_path: Path) -> None:
     file = tmp_path / "a"
     file.write_bytes(b"old")

@@ -198,7 +198,11 @@ class Examiner:
 
     def _digest(self, question: Question) -> bytes:
         return question_of(
-            KEPT, self._version, question.file.encode("utf-8", "surrogateescape"), question.params
+            # Names that are no Unicode too, on Windows those with half a pair.
+            KEPT,
+            self._version,
+            os.fsencode(question.file),
+            question.params,
         )
 
     def _known(self, question: Question, stat: Stat, digest: bytes) -> Answer | None:
