@@ -87,6 +87,7 @@ PATTERNS = (
     (r"(.+) can't be read \(it has more than (\d+) MiB\)", "{0} 超过 {1} MiB，不作读取"),
     (r"(.+) can't be read \((.*)\)", "无法读取 {0}（{1}）"),
     (r"(.+) can't be read: (.*?)\.?", "无法读取 {0}（{1}）"),
+    (r"(.+) can't be written: it is read-only\.?", "{0} 为只读，无法写入"),
     (r"(.+) can't be written: it is read-only; check it out, or make it writable\.",
      "{0} 为只读，无法写入：请先签出，或取消只读"),
     (r"(.+) can't be written: (.*?)\.?", "无法写入 {0}（{1}）"),
