@@ -75,6 +75,14 @@ def test_what_unity_passes_over_is_passed_over(root: Path) -> None:
     assert files(root) == ["Assets/kept.psd", "Packages/com.acme.rocks/kept.PNG"]
 
 
+def test_on_windows_folders_are_found_in_upper_and_lower_case_alike(root: Path) -> None:
+    texture(root, "assets/rock.png")
+    assert files(root) == (["assets/rock.png"] if sys.platform == "win32" else [])
+    if sys.platform == "win32":
+        assert apply(root, "Assets/rock.png", FIX)["errors"] == []
+        assert "textureType: 1" in (root / "assets/rock.png.meta").read_text(encoding="utf-8")
+
+
 def test_what_unity_bakes_and_what_is_imported_as_something_else_is_no_texture(root: Path) -> None:
     for number in (6, 11, 12):
         text = meta(replaced={"textureType: 0": f"textureType: {number}"})
