@@ -236,7 +236,8 @@ class Examiner:
             return Answer(question, outcome, stat.size, False)
         content = await asyncio.to_thread(content_of, self._root / question.file)
         outcome = replace(outcome, content=content)
-        if outcome.code in FINAL:
+        # What another program keeps to itself for now is no broken file.
+        if outcome.code in FINAL and content:
             kept = msgspec.msgpack.encode(_Kept(None, outcome))
             self._cache.put(question.file, stat, digest, content, kept)
         return Answer(question, outcome, stat.size, False)
