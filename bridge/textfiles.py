@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_ISREG
 
-from accel.replacing import replace_file
+from accel.replacing import HELD, replace_file
 
 WRITABLE = 0o222
 """The rights of which one at least makes a file writable; Windows' attribute is all of them."""
@@ -20,8 +20,6 @@ MAX_BYTES = 16 << 20
 """No settings that an editor has written are nearly so large."""
 READ_ONLY = "it is read-only; check it out, or make it writable"
 """Only what version control has checked out is its user's to change."""
-HELD = "another program has it open, or there is no right to it"
-"""What Windows calls no permission, or access denied, where a program keeps a file to itself."""
 
 
 def is_merged(text: str) -> bool:
