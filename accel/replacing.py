@@ -12,6 +12,9 @@ from pathlib import Path
 WAITS_S = (0.01, 0.05, 0.2, 0.5) if sys.platform == "win32" else ()
 """Between the tries to move a file that another program has open, or over one: only Windows refuses it."""
 
+HELD = "another program has it open, or there is no right to it"
+"""What Windows calls no permission, or access denied, where a program keeps a file to itself."""
+
 
 def replace_file(source: str | Path, target: str | Path, *, done: Callable[[], bool] | None = None) -> None:
     """`os.replace`, which on Windows waits up to 0.8 s for whoever has one of the files open.

@@ -57,7 +57,7 @@ from bridge.core.textures import (
     Wrap,
 )
 from bridge.core.versions import VersionScheme
-from bridge.folders import Skip, Walked, hidden, walk
+from bridge.folders import Skip, Walked, hidden, is_link, walk
 from bridge.hooks import hookimpl
 from bridge.textfiles import is_merged, read_text, write_text
 
@@ -71,8 +71,8 @@ __all__ = [
     "Popup", "PopupClose", "ProjectInfo", "ProjectSupport", "Remark", "RequestError", "Result", "Resume",
     "RunResult", "SessionView", "Setting", "Skip", "TextureAsset", "TextureIntent", "UserError",
     "Version", "VersionScheme", "Walked", "Workload", "WorkloadError", "Wrap", "batched", "hidden",
-    "hookimpl", "is_merged", "limited", "read_text", "replace_file", "still_due", "texture_bytes", "walk",
-    "workload", "write_text",
+    "hookimpl", "is_link", "is_merged", "limited", "read_text", "replace_file", "still_due", "texture_bytes",
+    "walk", "workload", "write_text",
 ]  # fmt: skip
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from stat import S_ISLNK
 
 from msgspec import Struct
 
@@ -13,6 +15,12 @@ Skip = Callable[[str, Collection[str]], bool]
 
 _MOUNT_POINT = 0xA0000003
 """Windows' IO_REPARSE_TAG_MOUNT_POINT: a junction, which Python before 3.12 takes for a folder."""
+_MAX_PATH = 260
+"""Windows': "In the Windows API [...] the maximum length for a path is MAX_PATH, which is defined as 260
+characters", the closing zero among them, where long paths aren't enabled."""
+TOO_LONG = (
+    "its path is longer than the 259 characters that Windows takes: enable long paths, or move the project"
+)
 
 
 class Walked(Struct, frozen=True):
@@ -42,6 +50,8 @@ def walk(root: Path, skip: Skip = hidden) -> Iterator[Walked]:
         try:
             files, folders = _list(root, folder, skip)
         except (FileNotFoundError, NotADirectoryError):
+            if is_too_long(root / folder):
+                yield Walked(folder or ".", f"the folder can't be listed ({TOO_LONG})")
             continue
         except OSError as error:
             yield Walked(folder or ".", f"the folder can't be listed ({error.strerror or error})")
@@ -49,6 +59,25 @@ def walk(root: Path, skip: Skip = hidden) -> Iterator[Walked]:
         for file in files:
             yield Walked(file)
         waiting += reversed(folders)
+
+
+def is_link(path: Path) -> bool:
+    """Whether that is a link, which isn't followed by `walk`: a symbolic one, or a junction."""
+    try:
+        found = os.lstat(path)
+    except (OSError, ValueError):
+        return False
+    return S_ISLNK(found.st_mode) or getattr(found, "st_reparse_tag", 0) == _MOUNT_POINT
+
+
+def is_too_long(path: Path) -> bool:
+    """Whether what Windows says isn't there is there, and its path alone too long."""
+    place = os.path.abspath(path)
+    # What is listed has `\\*.*` behind it.
+    if sys.platform != "win32" or len(place) < _MAX_PATH - 4 or place.startswith("\\\\?\\"):
+        return False
+    long = f"\\\\?\\UNC{place[1:]}" if place.startswith("\\\\") else f"\\\\?\\{place}"
+    return os.path.lexists(long)
 
 
 def _list(root: Path, folder: str, skip: Skip) -> tuple[list[str], list[str]]:

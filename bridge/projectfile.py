@@ -31,6 +31,10 @@ TRIES = 5
 """How often a rule is written anew because somebody saved the file meanwhile."""
 BOM = b"\xef\xbb\xbf"
 
+ESCAPES = frozenset({"Unescaped '\\' in a string", "Invalid hex value"})
+"""What the parser says of paths as Windows has them: `"Assets\\UI"`."""
+BACKSLASH = "in double quotes a backslash begins an escape: write `/` in its place"
+
 HEAD = """\
 # What this project's people told PopBridge: see its manual. Commit this file; edit it as you like.
 """
@@ -170,6 +174,7 @@ def _parse(path: Path, data: bytes) -> ProjectFile:
 def _place(message: str, data: bytes) -> str:
     """The parser's words with the line in front: `Expected ... (at line 3, column 5)` or `(at end ...)`."""
     reason, _, at = message.partition(" (at ")
+    reason = BACKSLASH if reason in ESCAPES else reason
     found = re.search(r"line (\d+)", at)
     line = found[1] if found else str(data.rstrip().count(b"\n") + 1)
     return f", line {line}: {reason[:1].lower()}{reason[1:]}"

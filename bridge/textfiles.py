@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import errno
 import shutil
+import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_ISREG
 
-from accel.replacing import replace_file
+from accel.replacing import HELD, replace_file
 
 WRITABLE = 0o222
 """The rights of which one at least makes a file writable; Windows' attribute is all of them."""
 CONFLICT = "<<<<<<< "
 MAX_BYTES = 16 << 20
 """No settings that an editor has written are nearly so large."""
+READ_ONLY = "it is read-only; check it out, or make it writable"
+"""Only what version control has checked out is its user's to change."""
 
 
 def is_merged(text: str) -> bool:
@@ -32,7 +37,8 @@ def read_text(path: Path) -> str:
         raise OSError(errno.EINVAL, "it is no regular file", str(path))
     if found.st_size > MAX_BYTES:
         raise OSError(errno.EFBIG, f"it has more than {MAX_BYTES >> 20} MiB", str(path))
-    return path.read_bytes().decode("utf-8", "surrogateescape")
+    with _told(path):
+        return path.read_bytes().decode("utf-8", "surrogateescape")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -43,13 +49,26 @@ def write_text(path: Path, text: str) -> None:
     """
     path = path.resolve()
     if path.exists() and not path.stat().st_mode & WRITABLE:
-        raise PermissionError(errno.EACCES, "it is read-only", str(path))
+        raise PermissionError(errno.EACCES, READ_ONLY, str(path))
     # A name of its own: that of the file may be as long as names can be.
     draft = path.with_name(f".{uuid.uuid4().hex}.popbridge-new")
     try:
-        draft.write_bytes(text.encode("utf-8", "surrogateescape"))
-        if path.exists():
-            shutil.copymode(path, draft)
-        replace_file(draft, path)
+        with _told(path):
+            draft.write_bytes(text.encode("utf-8", "surrogateescape"))
+            if path.exists():
+                shutil.copymode(path, draft)
+            replace_file(draft, path)
     finally:
-        draft.unlink(missing_ok=True)
+        # A virus scanner may have it open: what couldn't be written is the thing to tell.
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Names the file itself, and on Windows what is mostly the matter where it refuses one."""
+    try:
+        yield
+    except OSError as error:
+        held = sys.platform == "win32" and isinstance(error, PermissionError)
+        raise OSError(error.errno, HELD if held else error.strerror, str(path)) from None

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.folders import Walked, walk
+from bridge.folders import Walked, is_link, is_too_long, walk
 
 
 def put(root: Path, *files: str) -> None:
@@ -55,6 +55,39 @@ def test_links_to_folders_are_not_followed_and_links_to_files_are(tmp_path: Path
     (tmp_path / "y.png").symlink_to("a/x.png")
     (tmp_path / "dangling.png").symlink_to("gone.png")
     assert found(tmp_path) == ["y.png", "a/x.png"]
+    assert is_link(tmp_path / "a/loop") and is_link(tmp_path / "dangling.png")
+    assert not any(map(is_link, (tmp_path, tmp_path / "a/x.png", tmp_path / "gone", tmp_path / "\0")))
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="junctions are Windows'")
+def test_junctions_are_links(tmp_path: Path) -> None:
+    import _winapi
+
+    put(tmp_path, "a/x.png")
+    try:
+        _winapi.CreateJunction(str(tmp_path / "a"), str(tmp_path / "b"))
+    except OSError as error:
+        pytest.skip(f"no junctions on this disk: {error}")
+    assert found(tmp_path) == ["a/x.png"]
+    assert is_link(tmp_path / "b") and not is_link(tmp_path / "a")
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="others have no such limit")
+def test_on_windows_a_path_that_is_too_long_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = f"{'d' * 120}/{'e' * 120}"
+    os.makedirs(rf"\\?\{tmp_path / deep}")
+    scandir = os.scandir
+
+    def short(folder: Path) -> object:
+        # What Windows says unless long paths are enabled, which isn't to be found out here.
+        if len(str(folder)) > 255:
+            raise FileNotFoundError(2, "The system cannot find the path specified", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", short)
+    (told,) = walk(tmp_path)
+    assert told.file == deep and "longer than the 259 characters" in told.problem
+    assert not is_too_long(tmp_path / deep / "gone") and not is_too_long(tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes there")

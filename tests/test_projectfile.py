@@ -125,6 +125,8 @@ def test_rules_are_added_however_the_file_is_laid_out(tmp_path: Path, text: str)
     [
         (BY_HAND.replace("folder = ", "folder "), r"popbridge\.toml, line 9: "),
         ("[textures\n", r"popbridge\.toml, line 1: "),
+        ('[textures]\r\nignore = ["Assets\\UI"]', r"line 2: in double quotes a backslash begins an escape"),
+        ('[[always]]\nfolder = "Assets\\art"', r"line 2: in double quotes a backslash begins an escape"),
         ("[textures]\nmax_size = ", r"popbridge\.toml, line 2: "),
         ("[textures]\nmax_size = 0\n", r"textures\.max_size: expected `int` >= 1"),
         ("[textures]\nmaxsize = 5\n", r"textures: .*`maxsize`"),

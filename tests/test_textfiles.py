@@ -40,6 +40,12 @@ def test_what_is_no_file_or_far_too_large_is_refused(tmp_path: Path) -> None:
         read_text(tmp_path / "gone")
 
 
+def test_what_cant_be_written_is_told_by_its_own_name(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as raised:
+        write_text(tmp_path / "gone" / "a", "new")
+    assert raised.value.filename == str(tmp_path.resolve() / "gone" / "a")
+
+
 def test_a_file_that_is_read_only_stays(tmp_path: Path) -> None:
     file = tmp_path / "a"
     file.write_bytes(b"old")
@@ -59,3 +65,27 @@ def test_links_and_rights_stay(tmp_path: Path) -> None:
     write_text(tmp_path / "link", "new")
     assert (tmp_path / "link").is_symlink() and file.read_bytes() == b"new"
     assert os.stat(file).st_mode & 0o777 == 0o640
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="others read and replace files that are open")
+def test_a_file_that_another_program_holds_open_stays_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_bytes(b"old")
+    with file.open("rb"), pytest.raises(PermissionError, match="another program has it open"):
+        write_text(file, "new")
+    assert file.read_bytes() == b"old" and list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="others read files that are open")
+def test_a_file_that_another_program_keeps_to_itself_is_told_as_that(tmp_path: Path) -> None:
+    import _winapi
+
+    file = tmp_path / "a"
+    file.write_bytes(b"old")
+    held = _winapi.CreateFile(str(file), _winapi.GENERIC_READ, 0, 0, _winapi.OPEN_EXISTING, 0, 0)
+    try:
+        with pytest.raises(PermissionError, match="another program has it open"):
+            read_text(file)
+    finally:
+        _winapi.CloseHandle(held)
+    assert read_text(file) == "old"

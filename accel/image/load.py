@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from accel.image.readers import bmp, dds, exr, hdr, heif, jpeg, ktx2, png, psd, 
 from accel.image.readers.stream import Picture, Stream, check_dimensions
 from accel.image.sniff import HEAD, Format, sniff
 from accel.image.vips_image import image_of
+from accel.replacing import HELD
 from accel.workload import Input, Limits, WorkloadError
 
 READERS: dict[str, Callable[[Stream], Picture]] = {
@@ -258,11 +260,15 @@ def _read_head(source: Input) -> tuple[bytes, int]:
     except FileNotFoundError:
         raise WorkloadError("not_found", "isn't there", source.name) from None
     except (OSError, ValueError) as error:
-        # Windows says "permission denied" for a folder.
-        reason = (
-            "is a folder" if path.is_dir() else f"can't be read ({getattr(error, 'strerror', None) or error})"
-        )
-        raise WorkloadError("bad_input", reason, source.name) from None
+        raise WorkloadError("bad_input", _unreadable(path, error), source.name) from None
+
+
+def _unreadable(path: Path, error: OSError | ValueError) -> str:
+    """Windows says "permission denied" of a folder, and of what another program keeps to itself."""
+    if path.is_dir():
+        return "is a folder"
+    held = sys.platform == "win32" and isinstance(error, PermissionError)
+    return f"can't be read ({HELD if held else getattr(error, 'strerror', None) or error})"
 
 
 def undecodable(source: Input, kind: Format, error: pyvips.Error) -> WorkloadError:

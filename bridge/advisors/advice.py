@@ -253,9 +253,11 @@ def in_order(files: Iterable[FileAdvice]) -> list[FileAdvice]:
 def covered(rules: Mapping[str, Sequence[str]], file: str, code: str) -> bool:
     """Whether a person wants `code` settled without being asked in one of the folders that hold `file`.
 
-    A rule for the root is for the files that lie there, not for the whole project.
+    A rule for the root is for the files that lie there, not for the whole project. Upper and lower case are
+    alike, as in patterns.
     """
+    place = file.casefold()
     return any(
-        code in codes and (file.startswith(f"{folder}/") if folder else "/" not in file)
+        code in codes and (place.startswith(f"{folder.casefold()}/") if folder else "/" not in file)
         for folder, codes in rules.items()
     )

@@ -9,6 +9,9 @@ FILE = r"(?P<file>.*popbridge\.toml)"
 PATTERNS = (
     (rf"{FILE}, line (?P<line>\d+): isn't UTF-8\. Save it as UTF-8\.",
      "{0} 第 {1} 行不是 UTF-8：请以 UTF-8 保存。"),
+    (rf"{FILE}, line (?P<line>\d+): in double quotes a backslash begins an escape: write `/` in its place\. "
+     r"Correct it; nothing was changed\.",
+     "{0} 第 {1} 行有误：双引号中的反斜杠是转义符，请改用 `/`。未作任何更改。"),
     (rf"{FILE}, line (?P<line>\d+): (?P<said>.+)\. Correct it; nothing was changed\.",
      "{0} 第 {1} 行有误（{2}）：请更正，未作任何更改。"),
     (rf"{FILE}: (?P<place>[\w.\[\]]+): (.+)\. Correct it; nothing was changed\.",

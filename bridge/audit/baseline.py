@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bridge.audit.memory import measure
 from bridge.audit.project import Project, options_for
@@ -98,15 +99,16 @@ def text(rows: Iterable[Row], kept: Iterable[Entry] = ()) -> str:
     return f'{{\n  "popbridge_baseline": {VERSION},\n  "accepted": [{body}]\n}}\n'
 
 
-def accept(report: Report, known: set[Entry], project: Project) -> None:
-    """Takes out of the report what is known, and counts it; of a part what is known of that."""
-    known = {entry for entry in known if project.covers(entry.file)}
-    if not known:
+def accept(report: Report, accepted: set[Entry], project: Project) -> None:
+    """Takes out of the report what is accepted, and counts it; of a part what is accepted of that."""
+    accepted = {entry for entry in accepted if project.covers(entry.file)}
+    if not accepted:
         return
+    known = set(map(_alike, accepted))
     met: set[Entry] = set()
     for row in report.rows:
-        kept = [issue for issue in row.issues if entry_of(row, issue) not in known]
-        met |= {entry_of(row, issue) for issue in row.issues} & known
+        kept = [issue for issue in row.issues if _alike(entry_of(row, issue)) not in known]
+        met |= set(map(_alike, entries([row]))) & known
         report.accepted += len(row.issues) - len(kept)
         if len(kept) < len(row.issues):
             row.issues = kept
@@ -127,6 +129,11 @@ def entries(rows: Iterable[Row]) -> set[Entry]:
 
 def entry_of(row: Row, issue: Issue) -> Entry:
     return Entry(row.file, issue.code, row.content[:DIGITS])
+
+
+def _alike(entry: Entry) -> Entry:
+    # Two checkouts may have a folder's name in upper and lower case: Windows and macOS keep what was first.
+    return replace(entry, file=entry.file.casefold())
 
 
 def fingerprint(row: Row, issue: Issue) -> str:

@@ -18,6 +18,7 @@ from accel.texture.examine import AT_ONCE, Examination, examine, examine_among
 from accel.workload import Input, Limits, Workload, WorkloadError
 from bridge.audit.cache import Cache, Stat, content_of, question_of
 from bridge.core.errors import UserError
+from bridge.folders import TOO_LONG, is_too_long
 
 if TYPE_CHECKING:
     from accel.batching import Batcher
@@ -190,13 +191,18 @@ class Examiner:
         try:
             return Stat.of(self._root / question.file)
         except FileNotFoundError:
-            return Answer(question, Trouble("not_found", "vanished while the audit ran"), 0, False)
+            why = TOO_LONG if is_too_long(self._root / question.file) else "vanished while the audit ran"
+            return Answer(question, Trouble("not_found", why), 0, False)
         except OSError as error:
             return Answer(question, Trouble("not_found", f"can't be read ({error.strerror})"), 0, False)
 
     def _digest(self, question: Question) -> bytes:
         return question_of(
-            KEPT, self._version, question.file.encode("utf-8", "surrogateescape"), question.params
+            # Names that are no Unicode too, on Windows those with half a pair.
+            KEPT,
+            self._version,
+            os.fsencode(question.file),
+            question.params,
         )
 
     def _known(self, question: Question, stat: Stat, digest: bytes) -> Answer | None:
@@ -230,7 +236,8 @@ class Examiner:
             return Answer(question, outcome, stat.size, False)
         content = await asyncio.to_thread(content_of, self._root / question.file)
         outcome = replace(outcome, content=content)
-        if outcome.code in FINAL:
+        # What another program keeps to itself for now is no broken file.
+        if outcome.code in FINAL and content:
             kept = msgspec.msgpack.encode(_Kept(None, outcome))
             self._cache.put(question.file, stat, digest, content, kept)
         return Answer(question, outcome, stat.size, False)

@@ -25,9 +25,9 @@ def write(file: str, pieces: Iterable[str]) -> None:
         return
     try:
         path = Path(file).resolve()
-        if path.exists() and not path.is_file():
-            # A device or a pipe can't be put in the place of anything.
-            _fill(path, "w", pieces)
+        if not path.name or (path.exists() and not path.is_file()):
+            # A device or a pipe can't be put in the place of anything; Windows' NUL lies in no folder.
+            _fill(Path(file), "w", pieces)
         else:
             _replace(path, pieces)
     except OSError as error:
@@ -42,6 +42,8 @@ def check_writable(file: str) -> None:
     _check_folder(file, Path(file).absolute())
     try:
         path = Path(file).resolve()
+        if not path.name:
+            return
         _check_folder(file, path)
         # A device's folder needn't be writable.
         report = not path.exists() or path.is_file()

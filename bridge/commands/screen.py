@@ -37,7 +37,11 @@ _PIECES = re.compile(
 
 def screen_width() -> int:
     """Columns of the terminal; what goes into a file is as wide as it is."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else IN_A_FILE
+    if not sys.stdout.isatty():
+        return IN_A_FILE
+    columns = shutil.get_terminal_size().columns
+    # There a line that fills its row is followed by an empty one, as the cursor is in the next row already.
+    return max(1, columns - 1) if sys.platform == "win32" else columns
 
 
 def table(rows: Sequence[tuple[str, ...]], heads: tuple[str, ...], less: Sequence[str] = ()) -> None:

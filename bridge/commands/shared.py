@@ -16,6 +16,7 @@ from bridge.commands.texts import settings as texts
 from bridge.commands.texts.measures import BYTES
 from bridge.core.errors import UserError
 from bridge.core.settings import Setting, Settings, resolve
+from bridge.projectfile import ESCAPES
 
 
 def read_settings(
@@ -31,13 +32,21 @@ def read_settings(
 def read_settings_file(path: Path) -> dict[str, object]:
     """Settings by name from TOML, in tables or with dotted names; none where there is no file."""
     try:
-        with path.open("rb") as file:
-            return dict(_flat(tomllib.load(file)))
+        # Windows' editors and shells put a mark in front.
+        return dict(_flat(tomllib.loads(path.read_bytes().decode("utf-8-sig"))))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(told(texts.UNREADABLE, path=path, reason=reason)) from None
+        raise UserError(told(texts.UNREADABLE, path=path, reason=_reason(error))) from None
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return told(texts.NO_UTF8)
+    reason, _, line = str(error).partition(" (at line ")
+    if reason in ESCAPES:
+        return told(texts.BACKSLASH, line=line.partition(",")[0])
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _flat(table: Mapping[str, object], prefix: str = "") -> Iterable[tuple[str, object]]:

@@ -8,14 +8,16 @@ from itertools import groupby
 
 FOLDERS = "(?:[^/]*/)*?"
 BELOW = "(?:/.*)?"
+FLAGS = re.DOTALL | re.IGNORECASE
 
 
 @lru_cache(1024)
 def pattern(text: str) -> re.Pattern[str]:
     """The files, below a root and with `/`, that `text` matches: also all below a folder that it matches.
 
-    `*` and `?` stay within a name, `**` between slashes is any folders; brackets stand for themselves, and a
-    backslash for a slash.
+    Upper and lower case are alike: to Windows and macOS they are, and the same file is to mean the same
+    everywhere. `*` and `?` stay within a name, `**` between slashes is any folders; brackets
+    stand for themselves, and a backslash for a slash.
     """
     inner = text.replace("\\", "/").rstrip("/")
     parts = [part for part in inner.split("/") if part]
@@ -27,11 +29,11 @@ def pattern(text: str) -> re.Pattern[str]:
     first = runs.pop(0) if parts[0] != "**" else ""
     last = ".+" if parts[-1] == "**" else runs.pop() if runs else ""
     if not last:
-        return re.compile(first + BELOW, re.DOTALL)
+        return re.compile(first + BELOW, FLAGS)
     # The first place that fits is as good as any other and isn't looked for again: `**/a/**/b/**/c` would
     # take the cube of a path's length else.
     between = "".join(f"(?>{FOLDERS}{run}/)" for run in runs)
-    return re.compile(f"{first}{first and '/'}{between}{FOLDERS}{last}{BELOW}", re.DOTALL)
+    return re.compile(f"{first}{first and '/'}{between}{FOLDERS}{last}{BELOW}", FLAGS)
 
 
 def _name(part: str) -> str:

@@ -46,6 +46,15 @@ def joined(path: str, root: str) -> str:
     return whole
 
 
+def is_name(name: str) -> bool:
+    """Whether a file can be called so on Windows."""
+    try:
+        _refuse_name(name, name)
+    except RequestError:
+        return False
+    return name not in ("", ".", "..") and "/" not in name and "\\" not in name
+
+
 def _refuse_places(path: str, root: str) -> None:
     drive, rest = ntpath.splitdrive(path)
     if _DEVICE.match(path):

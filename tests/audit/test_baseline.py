@@ -36,6 +36,13 @@ def test_what_it_lists_is_taken_out_and_counted(tmp_path: Path) -> None:
     assert (found.accepted, found.stale) == (3, 0)
 
 
+def test_upper_and_lower_case_are_alike_as_checkouts_differ_in_them(tmp_path: Path) -> None:
+    found = report(row("Assets/UI/Ä.png", "x"), row("Assets/UI/b.png", "x"))
+    baseline.accept(found, known(tmp_path, row("assets/ui/ä.png", "x")), NOBODY)
+    assert [r.file for r in found.rows] == ["Assets/UI/b.png"]
+    assert (found.accepted, found.stale) == (1, 0)
+
+
 def test_a_file_with_another_content_is_told_again(tmp_path: Path) -> None:
     found = report(row("a.png", "x", content="cd" * 32))
     baseline.accept(found, known(tmp_path, row("a.png", "x")), NOBODY)

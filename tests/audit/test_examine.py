@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +13,12 @@ import numpy as np
 import pytest
 
 from accel.executor import LocalExecutor
-from accel.texture.examine import AT_ONCE, Examine, examine
+from accel.texture.examine import AT_ONCE, Examination, Examine, examine
 from accel.workload import Input, Limits
 from bridge.audit import examine as module
 from bridge.audit.cache import Cache
 from bridge.audit.examine import Answer, Examiner, Question, Trouble, Workers
+from bridge.audit.reasons import in_chinese
 from tests.accel.conftest import image
 from tests.audit import doubles
 
@@ -46,14 +50,50 @@ def textures(folder: Path, count: int) -> list[Question]:
 
 
 async def answers(
-    folder: Path, questions: Sequence[Question], workload: Any = examine, count: int = 1
+    folder: Path,
+    questions: Sequence[Question],
+    workload: Any = examine,
+    count: int = 1,
+    cache: Cache | None = None,
 ) -> dict[str, Answer]:
     workers = Workers(count, Limits(), 0, 60.0)
     try:
-        examiner = Examiner(folder, workload.workload, b"", workers, Cache(None))
+        examiner = Examiner(folder, workload.workload, b"", workers, cache or Cache(None))
         return {answer.question.file: answer async for answer in examiner.answers(questions)}
     finally:
         await workers.close()
+
+
+@contextlib.contextmanager
+def closed(file: Path) -> Iterator[None]:
+    """Nobody else may open the file meanwhile."""
+    if sys.platform == "win32":
+        import _winapi
+
+        held = _winapi.CreateFile(str(file), _winapi.GENERIC_READ, 0, 0, _winapi.OPEN_EXISTING, 0, 0)
+        try:
+            yield
+        finally:
+            _winapi.CloseHandle(held)
+    elif os.geteuid() == 0:
+        pytest.skip("root may open everything")
+    else:
+        file.chmod(0)
+        yield
+        file.chmod(0o644)
+
+
+async def test_what_couldnt_be_opened_is_looked_at_again_by_the_next_run(tmp_path: Path) -> None:
+    questions, cache = textures(tmp_path, 1), Cache(None)
+    os.utime(tmp_path / "0.png", (1e9, 1e9))
+    with closed(tmp_path / "0.png"):
+        refused = (await answers(tmp_path, questions, cache=cache))["0.png"].outcome
+    told = "another program has it open" if sys.platform == "win32" else "Permission denied"
+    assert isinstance(refused, Trouble) and refused.reason.startswith(f"can't be read ({told}")
+    assert in_chinese("can't be read (another program has it open, or there is no right to it)") == (
+        "无法读取（文件正被其他程序占用，或没有访问权限）"
+    )
+    assert isinstance((await answers(tmp_path, questions, cache=cache))["0.png"].outcome, Examination)
 
 
 async def test_what_waits_is_examined_together_and_told_as_if_alone(

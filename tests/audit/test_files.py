@@ -91,3 +91,11 @@ def test_a_device_is_written_to_and_stays_one() -> None:
     with pytest.raises(UserError, match="No space left"):
         write("/dev/full", ["text"])
     assert Path("/dev/null").is_char_device() and Path("/dev/full").is_char_device()
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="NUL is Windows'")
+def test_on_windows_nul_takes_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    check_writable("NUL")
+    write("NUL", ["text"])
+    assert list(tmp_path.iterdir()) == []

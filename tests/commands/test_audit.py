@@ -424,6 +424,15 @@ class TestAudit:
         code, _, err = popbridge("audit", str(project))
         assert code == 2 and f"popbridge.toml 的 always[0] 有误：{says}。请更正，未作任何更改。" in err
 
+    def test_backslashes_in_double_quotes_are_told_in_chinese_too(
+        self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+        (project / "popbridge.toml").write_bytes(b'[textures]\r\nignore = ["Assets\\UI"]\r\n')
+        code, _, err = popbridge("audit", str(project))
+        said = "第 2 行有误：双引号中的反斜杠是转义符，请改用 `/`。未作任何更改。"
+        assert code == 2 and err.endswith(f"popbridge.toml {said}\n")
+
     @pytest.mark.parametrize(
         ("locale", "says"),
         [

@@ -151,15 +151,24 @@ class TestListings:
             ("port = 'x'", "settings.toml is 'x'"),
             ("prot = 1", "settings.toml sets 'prot'"),
             ("port =", "can't be read"),
+            ('log_file = "D:\\logs\\a.txt"', "line 1: in double quotes a backslash begins an escape"),
+            ('port = 1\r\n[models]\r\nfolder = "C:\\Users\\a"', "line 3: in double quotes a backslash"),
+            ('log_file = "\udcff"', "it isn't UTF-8"),
         ],
     )
     def test_a_bad_settings_file_is_one_clear_line(
         self, popbridge: Any, home: Path, text: str, says: str
     ) -> None:
         home.mkdir()
-        (home / "settings.toml").write_text(text, "utf-8")
+        (home / "settings.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
         code, _, err = popbridge("config")
         assert code == 2 and one_line(err) and says in err
+
+
+def test_a_settings_file_may_have_windows_line_ends_and_a_mark(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_bytes(b"\xef\xbb\xbfport = 1\r\n[models]\r\nfolder = 'D:\\models'\r\n")
+    assert read_settings_file(file) == {"port": 1, "models.folder": "D:\\models"}
 
 
 def test_no_settings_file_is_fine(tmp_path: Path) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from bridge.commands import screen
-from bridge.commands.screen import folded, table, wrapped
+from bridge.commands.screen import folded, screen_width, table, wrapped
 
 CHINESE = "用 OpenVINO 代替 CUDA：先 pip uninstall onnxruntime-gpu，再运行 pip install x（见 “文档”）。"
 
@@ -53,6 +56,17 @@ def test_what_goes_into_a_file_ends_where_its_text_does(capsys: pytest.CaptureFi
 def test_what_goes_into_a_file_is_folded_by_nobody(capsys: pytest.CaptureFixture[str]) -> None:
     table([("a", "word " * 200)], ("name", "what"))
     assert capsys.readouterr().out.count("\n") == 2
+
+
+@pytest.mark.parametrize("columns", [80, 1])
+def test_on_windows_the_last_column_stays_free(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    assert screen_width() == (max(1, columns - 1) if sys.platform == "win32" else columns)
 
 
 def test_a_narrow_screen_has_paragraphs(

@@ -79,7 +79,7 @@ def texts(module: Any) -> Iterator[Text]:
 
 THEIRS = (
     r"（(?:第 \d+ 行：)?(?:\w+Error: |\[\w+ \d+\] |expected |Expecting |Input data |file is not |Read-only |"
-    r"Permission ).*?）"
+    r"Permission |No such ).*?）"
 )
 """What the system or a library says, within a sentence of ours."""
 

@@ -39,6 +39,10 @@ from bridge.core.patterns import pattern
         ("art", "art", True),
         ("a//b", "a/b/c.png", True),
         ("(a|b)+.png", "(a|b)+.png", True),
+        # As Git takes it on Windows and macOS, and everywhere alike.
+        ("assets/UI/**", "Assets/ui/button.png", True),
+        ("*.psd", "a/ROCK.PSD", True),
+        ("Äpfel/", "äpfel/a.png", True),
     ],
 )
 def test_patterns_ignore_what_gitignore_would(text: str, file: str, ignored: bool) -> None:

@@ -13,7 +13,9 @@ from packaging.version import Version
 
 from bridge import __version__
 from bridge.api import AssetChange, UserError
+from bridge.commands.texts.errors import PHRASES
 from bridge_godot import addonfiles
+from bridge_godot.addonfiles import ADDON
 from bridge_godot.install import GODOT3, GODOT4, Generation, GodotSupport, split_command
 
 PROJECT_3 = 'config_version=4\n\n[application]\n\nconfig/name="Old"\n'
@@ -283,3 +285,19 @@ def test_the_editor_is_found_in_the_path(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.delenv("POPBRIDGE_GODOT4", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert GodotSupport(GODOT4).find_editor() == [str(editor)]
+
+
+def test_a_file_that_is_not_checked_out_is_told_by_its_name_and_stays(tmp_path: Path) -> None:
+    support, project = GodotSupport(GODOT4), make(tmp_path / "p", PROJECT_4)
+    support.install(project)
+    older = project / ADDON / "plugin.cfg"
+    older.write_bytes(b"older")
+    older.chmod(0o444)
+    with pytest.raises(UserError, match="it is read-only; check it out") as raised:
+        support.install(project)
+    assert str(raised.value).startswith(str(older.resolve())) and older.read_bytes() == b"older"
+    assert (
+        PHRASES.in_chinese(str(raised.value))
+        == f"无法写入 {older.resolve()}：它是只读的，请先签出，或取消只读。"
+    )
+    older.chmod(0o644)

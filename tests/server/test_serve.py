@@ -50,6 +50,7 @@ def test_the_connection_file_is_its_owners_alone(process: ProcessDaemon) -> None
         assert stat.S_IMODE(process.paths.data.stat().st_mode) == 0o700
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no signal there reaches a process without a console")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_under_load_ends_it_in_order(process: ProcessDaemon, number: int) -> None:
     file = process.start()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core.errors import RequestError
-from bridge.server.winpaths import joined
+from bridge.server.winpaths import is_name, joined
 
 ROOT = "C:\\Games\\My Project"
 SHARE = "\\\\studio\\art\\project"
@@ -108,6 +108,15 @@ def test_whatever_else_a_path_means_is_refused(path: str, why: str) -> None:
     with pytest.raises(RequestError, match=why) as caught:
         joined(path, ROOT)
     assert caught.value.code.name in ("forbidden", "bad_input")
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"),
+    [("rock.png", True), ("岩石", True), ("con.png", False), ("NUL", False), ("a:b", False), ("a?", False),
+     ("a.", False), ("a/b", False), ("a\\b", False), ("..", False), ("", False)],
+)  # fmt: skip
+def test_a_name_that_no_file_has_on_windows_is_none(name: str, fits: bool) -> None:
+    assert is_name(name) is fits
 
 
 PIECES = st.sampled_from(

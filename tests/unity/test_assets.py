@@ -76,6 +76,14 @@ def test_what_unity_passes_over_is_passed_over(root: Path) -> None:
     assert files(root) == ["Assets/kept.psd", "Packages/com.acme.rocks/kept.PNG"]
 
 
+def test_on_windows_folders_are_found_in_upper_and_lower_case_alike(root: Path) -> None:
+    texture(root, "assets/rock.png")
+    assert files(root) == (["assets/rock.png"] if sys.platform == "win32" else [])
+    if sys.platform == "win32":
+        assert apply(root, "Assets/rock.png", FIX)["errors"] == []
+        assert "textureType: 1" in (root / "assets/rock.png.meta").read_text(encoding="utf-8")
+
+
 def test_what_unity_bakes_and_what_is_imported_as_something_else_is_no_texture(root: Path) -> None:
     for number in (6, 11, 12):
         text = meta(replaced={"textureType: 0": f"textureType: {number}"})
@@ -121,7 +129,9 @@ def test_settings_that_are_not_checked_out_are_told_and_left_alone(root: Path) -
     texture(root, "Assets/rock.png")
     settings = root / "Assets/rock.png.meta"
     settings.chmod(0o444)
-    assert refused(root, "Assets/rock.png") == "rock.png.meta can't be written: it is read-only."
+    said = refused(root, "Assets/rock.png")
+    assert said == "rock.png.meta can't be written: it is read-only; check it out, or make it writable."
+    assert in_chinese(said) == "rock.png.meta 为只读，无法写入：请先签出，或取消只读"
     assert settings.read_text(encoding="utf-8") == meta()
     settings.chmod(0o644)
 
@@ -147,6 +157,17 @@ def test_assets_that_are_a_link_are_told(root: Path) -> None:
     (found,) = textures(root)
     assert (found.file, found.problem) == ("Assets", "the folder is a link, which isn't followed")
     assert in_chinese(found.problem) != found.problem
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="others read and replace files that are open")
+def test_settings_that_another_program_holds_open_are_told_and_left_alone(root: Path) -> None:
+    texture(root, "Assets/rock.png")
+    with (root / "Assets/rock.png.meta").open("rb"):
+        said = refused(root, "Assets/rock.png")
+    assert said.startswith("rock.png.meta can't be written: another program has it open")
+    assert "其他程序" in in_chinese(said)
+    assert (root / "Assets/rock.png.meta").read_text(encoding="utf-8") == meta()
+    assert len(list((root / "Assets").iterdir())) == 2
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes have no names there")

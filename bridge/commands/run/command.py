@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,8 +126,17 @@ def _check(out: str | None, name: str | None, resume: bool, workers: int | None,
         raise click.UsageError(told(texts.EMPTY_OUT))
     if name is not None and (not name or Path(name).name != name):
         raise click.UsageError(told(texts.BARE_NAME))
+    if name is not None and sys.platform == "win32" and not _is_name(name):
+        raise click.UsageError(told(texts.UNFIT_NAME, name=name))
     if daemon and workers is not None:
         raise click.UsageError(told(texts.OWN_WORKERS))
+
+
+def _is_name(name: str) -> bool:
+    from bridge.server.winpaths import is_name
+
+    # A suffix follows: it makes no other file of a device, and something of a dot at the end.
+    return is_name(f"{name}.png")
 
 
 def _check_joined(workload: str, files: Sequence[str]) -> None:

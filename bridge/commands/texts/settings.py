@@ -59,6 +59,11 @@ UNREADABLE = Text(
     "The settings file {path} can't be read ({reason}): mend or remove it.",
     "无法读取设置文件 {path}（{reason}）：请修正或移除它。",
 )
+NO_UTF8 = Text("it isn't UTF-8", "不是 UTF-8")
+BACKSLASH = Text(
+    "line {line}: in double quotes a backslash begins an escape; write / in its place",
+    "第 {line} 行：双引号中的反斜杠是转义符，请改用 /",
+)
 NO_PAIR = Text("{what} {pair!r} isn't NAME=VALUE.", "{what} {pair!r} 不是 NAME=VALUE 的形式。")
 MISSPELT = Text(
     "{variable} is no setting and is passed over; did you mean {meant}?",

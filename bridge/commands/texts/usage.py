@@ -30,6 +30,10 @@ WANTS_OUT = Text("{option} wants --out, the folder of the outputs.", "{option} �
 EMPTY_OUT = Text(
     "--out is empty: name a folder, or . for this one.", "--out 为空：请指定文件夹，当前文件夹用 . 表示。"
 )
+UNFIT_NAME = Text(
+    "--name: Windows gives no file the name {name}: choose another.",
+    "--name：Windows 上的文件不能命名为 {name}：请换一个。",
+)
 BARE_NAME = Text("--name is a name alone: --out says where.", "--name 只是名称：位置由 --out 指定。")
 OWN_WORKERS = Text(
     "--workers is for runs without --daemon: the daemon has its own.",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from bridge.api import AssetChange
+from bridge.api import AssetChange, write_text
 
 ADDON = Path("addons") / "popbridge"
 MANIFEST = "files.txt"
@@ -96,6 +96,7 @@ def _write(project: Path, name: str, new: bytes) -> AssetChange:
     old = target.read_bytes() if target.is_file() else None
     if old != new:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(new)
+        # In one step: an editor that is open may load it right now.
+        write_text(target, new.decode("utf-8", "surrogateescape"))
     what = "created" if old is None else "unchanged" if old == new else "updated"
     return AssetChange((ADDON / name).as_posix(), what)

@@ -219,4 +219,4 @@ def _no_project(project: Path) -> UserError:
 
 
 def _unwritable(path: Path, error: OSError) -> UserError:
-    return UserError(f"{path} can't be written: {error.strerror or error}.")
+    return UserError(f"{error.filename or path} can't be written: {error.strerror or error}.")

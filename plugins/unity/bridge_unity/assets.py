@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from bridge.api import TextureAsset, UserError, is_merged, read_text, walk
+from bridge.api import TextureAsset, UserError, is_link, is_merged, read_text, walk
 from bridge_unity import importers, projects
 from bridge_unity.metafile import PLATFORMS, SUFFIX, MetaFile, Place, UnknownSyntaxError
 from bridge_unity.missing import Metas
@@ -31,7 +31,7 @@ def textures(project: Path) -> Iterator[TextureAsset]:
     """Each texture of the project, folder by folder; what is imported as something else is passed over."""
     names, metas, gamma = projects.Names(project), Metas(project), projects.is_gamma(project)
     for root in projects.ROOTS:
-        if (project / root).is_symlink():
+        if is_link(project / root):
             yield TextureAsset(root, root, problem="the folder is a link, which isn't followed")
     for found in walk(project, projects.skip(project)):
         if found.problem:

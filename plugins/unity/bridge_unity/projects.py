@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Collection
 from functools import partial
@@ -101,7 +102,9 @@ def _ignored(folder: str, names: Collection[str], *, alone: bool) -> bool:
         return True
     if own == "Editor" or folder in TOOLS or own.lower().endswith(NATIVE):
         return True
-    return not alone and "/" not in folder and own not in ROOTS
+    # On Windows they are found in upper and lower case alike, as Unity finds them there.
+    known = map(os.path.normcase, ROOTS)
+    return not alone and "/" not in folder and os.path.normcase(own) not in known
 
 
 def _wanted_by_package(folder: Path) -> str | None:

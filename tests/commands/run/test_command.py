@@ -172,6 +172,15 @@ class TestLines:
         assert code == 2
         assert one_line(err) and says in err
 
+    @pytest.mark.skipif(sys.platform != "win32", reason="others have files that are called so")
+    @pytest.mark.parametrize("name", ["con", "NUL", "a?b"])
+    def test_on_windows_a_name_that_no_file_can_have_is_told_before_the_work(
+        self, popbridge: Any, files: list[str], tmp_path: Path, name: str
+    ) -> None:
+        out = str(tmp_path / "out")
+        code, _, err = popbridge("run", "image.thumbnail", files[0], "--out", out, "--name", name)
+        assert code == 2 and one_line(err) and f"Windows gives no file the name {name}" in err
+
 
 class TestMany:
     def test_lines_come_in_the_files_order_though_only_few_wait(
