@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from bridge.audit.nearby import engine_of
 from bridge.audit.project import Project, find
 from bridge.core.errors import UserError
 
@@ -27,12 +28,14 @@ def named(registry: Registry, text: str) -> Project:
     """
     place = _place(registry, text)
     if not place.is_file():
-        around = _around(registry, place) if place.is_dir() else None
-        return (
-            find(registry, place) if around is None or around == place.resolve() else _part(registry, place)
-        )
-    found = _part(registry, place)
-    if found.support is None:
+        around = _around(registry, place.resolve()) if place.is_dir() else None
+        whole = around is None or around == place.resolve()
+        return find(registry, place) if around is None or whole else _part(registry, around, place.resolve())
+    # A link is the texture that it is called, but a folder is where it lies.
+    place = place.parent.resolve() / place.name
+    around = _around(registry, place)
+    found = _part(registry, around, place) if around else None
+    if found is None or found.support is None:
         raise _no_texture(place)
     return found
 
@@ -59,13 +62,8 @@ def _no_texture(file: Path) -> UserError:
     )
 
 
-def _part(registry: Registry, place: Path) -> Project:
-    """The project around `place`; the files alone where that is none, or one that nothing serves."""
-    # A link is the texture that it is called, but a folder is where it lies.
-    place = place.parent.resolve() / place.name if place.is_file() else place.resolve()
-    around = _around(registry, place.parent)
-    if around is None:
-        return Project(place)
+def _part(registry: Registry, around: Path, place: Path) -> Project:
+    """What lies at `place` in the project `around` it; the files alone where nothing serves that."""
     project = find(registry, around)
     if project.support is None:
         return Project(place, notice=project.notice)
@@ -73,9 +71,32 @@ def _part(registry: Registry, place: Path) -> Project:
 
 
 def _around(registry: Registry, place: Path) -> Path | None:
-    """The nearest folder from `place` upwards that is a project. Raises UserError for one that is broken."""
-    place = place.resolve()
-    return next((folder for folder in (place, *place.parents) if _is_project(registry, folder)), None)
+    """The project that `place` is judged in: the nearest from there upwards, or one further up that lists
+    what lies here. Raises UserError where the nearest is broken."""
+    folders = [place, *place.parents] if place.is_dir() else list(place.parents)
+    nearest = next((folder for folder in folders if _is_project(registry, folder)), None)
+    return nearest and next(_importing(registry, nearest, place), nearest)
+
+
+def _importing(registry: Registry, nearest: Path, place: Path) -> Iterator[Path]:
+    """Projects further up that list what lies at `place`, the outermost first; of another engine there are
+    none, as its editor may take a folder of pictures for its own, too."""
+    engine = engine_of(registry.adapters, nearest)
+    for folder in reversed(nearest.parents):
+        # A package may be a project by itself, but is imported by the version and settings of the game.
+        if engine_of(registry.adapters, folder) == engine and _lists(registry, folder, place):
+            yield folder
+
+
+def _lists(registry: Registry, root: Path, place: Path) -> bool:
+    """Whether the engine finds textures of the project in `root` at `place`."""
+    part = place.relative_to(root).as_posix()
+    try:
+        project = replace(find(registry, root), part=part)
+        return project.support is not None and any(project.covers(one.file) for one in project.textures())
+    # It was not the one that was asked for: what is broken in it says nothing of that.
+    except UserError:
+        return False
 
 
 def _is_project(registry: Registry, folder: Path) -> bool:
@@ -95,7 +116,7 @@ def _place(registry: Registry, text: str) -> Path:
     _, scheme, below = text.partition("://")
     if not scheme or os.path.exists(text):
         return Path(text)
-    around = _around(registry, Path())
+    around = _around(registry, Path().resolve())
     if around is None or not _names(find(registry, around), text.removesuffix(below)):
         raise UserError(f"{text} is no folder: name the folder of a project.")
     return around / below
