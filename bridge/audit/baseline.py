@@ -65,7 +65,7 @@ def read_others(path: Path, project: Project) -> set[Entry]:
     """
     if not project.part or not path.exists():
         return set()
-    return {entry for entry in read(path) if not project.covers(entry.file)}
+    return {entry for entry in read(path) if not _tells_of(project, entry)}
 
 
 def check_replaceable(path: Path) -> None:
@@ -100,7 +100,7 @@ def text(rows: Iterable[Row], kept: Iterable[Entry] = ()) -> str:
 
 def accept(report: Report, known: set[Entry], project: Project) -> None:
     """Takes out of the report what is known, and counts it; of a part what is known of that."""
-    known = {entry for entry in known if project.covers(entry.file)}
+    known = {entry for entry in known if _tells_of(project, entry)}
     if not known:
         return
     met: set[Entry] = set()
@@ -118,6 +118,10 @@ def accept(report: Report, known: set[Entry], project: Project) -> None:
         (row for row in report.rows if row.issues or row.mended), key=lambda row: (-row.rank, row.file)
     )
     report.stale = len(known - met)
+
+
+def _tells_of(project: Project, entry: Entry) -> bool:
+    return project.tells_of(entry.file) if entry.code == "unlisted" else project.covers(entry.file)
 
 
 def entries(rows: Iterable[Row]) -> set[Entry]:

@@ -48,7 +48,8 @@ def notices(project: Project, files: Iterable[str]) -> list[str]:
     if not project.part:
         return []
     told = ONLY.format(part=project.part)
-    if any(map(project.covers, files)):
+    # A folder that can't be listed may hide what there is, and has its own line.
+    if any(map(project.tells_of, files)):
         return [told]
     if (project.root / project.part).is_file():
         raise _no_texture(project.root / project.part)

@@ -63,6 +63,10 @@ class Project(Struct, frozen=True):
         """Whether `file`, below the root, is told of."""
         return not self.part or file == self.part or file.startswith(f"{self.part}/")
 
+    def tells_of(self, file: str) -> bool:
+        """Whether `file`, which may be a folder that can't be listed, is told of: it may hold the part."""
+        return self.covers(file) or file == "." or self.part.startswith(f"{file}/")
+
     def uses(self) -> Mapping[str, Sequence[Kind]]:
         """What materials and scenes use textures as, by file."""
         return self.support.uses(self.root) if self.support else {}

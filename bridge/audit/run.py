@@ -138,10 +138,7 @@ async def _asked(
 ) -> Iterator[Question]:
     """What is asked about each texture; what can't be listed has its row in the report instead."""
     shut = [row for asset in assets if (row := unlisted(project, asset))]
-    # One that the part lies in hides what there is.
-    report.rows += [
-        row for row in shut if project.covers(row.file) or project.part.startswith(f"{row.file}/")
-    ]
+    report.rows += [row for row in shut if project.tells_of(row.file)]
     gone = {row.file for row in shut}
     there = [asset for asset in assets if asset.file not in gone]
     uses = await asyncio.to_thread(_uses, project, report)

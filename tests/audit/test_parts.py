@@ -98,13 +98,46 @@ async def test_a_part_is_judged_as_in_an_audit_of_the_whole(game: Path, run: Any
     assert alone == within and alone.probability < 1, "the others speak against it"
 
 
+def shut(monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
+    """Lets Godot find nothing but a folder that can't be listed."""
+    asset = TextureAsset(f"res://{folder}", folder, problem="the folder can't be listed (it is shut)")
+    monkeypatch.setattr("bridge_godot.assets.textures", lambda project: iter([asset]))
+
+
 async def test_a_folder_that_cannot_be_listed_is_told_of_what_lies_in_it(
     game: Path, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shut = TextureAsset("res://art", "art", problem="the folder can't be listed (it is shut)")
-    monkeypatch.setattr("bridge_godot.assets.textures", lambda project: iter([shut]))
+    shut(monkeypatch, "art")
     for part, told in (("art/old", ["art"]), ("art", ["art"]), ("artful", [])):
         assert [row.file for row in (await run(game / part)).rows] == told
+
+
+@pytest.mark.parametrize("folder", ["art", "."])
+@pytest.mark.parametrize("part", ["art", "art/old", "art/rock.png"])
+async def test_where_it_is_hidden_by_such_a_folder_nothing_else_is_said_of_it(
+    game: Path, run: Any, monkeypatch: pytest.MonkeyPatch, folder: str, part: str
+) -> None:
+    shut(monkeypatch, folder)
+    told = await run(game / part)
+    assert [row.file for row in told.rows] == [folder]
+    assert told.notices == [f"Of the project only this part is reported: {part}."]
+
+
+@pytest.mark.parametrize("folder", ["art", "."])
+async def test_such_a_folder_can_be_accepted(
+    game: Path,
+    run: Any,
+    registry: host.Registry,
+    monkeypatch: pytest.MonkeyPatch,
+    folder: str,
+    tmp_path: Path,
+) -> None:
+    shut(monkeypatch, folder)
+    told, part = await run(game / "art/old"), named(registry, str(game / "art/old"))
+    (tmp_path / "b.json").write_text(baseline.text([*told.rows, row("icon.png", "x")]), encoding="utf-8")
+    baseline.accept(told, baseline.read(tmp_path / "b.json"), part)
+    assert (told.rows, told.accepted, told.stale) == ([], 1, 0)
+    assert {entry.file for entry in baseline.read_others(tmp_path / "b.json", part)} == {"icon.png"}
 
 
 async def test_copies_are_told_of_the_part_alone(game: Path, run: Any) -> None:
