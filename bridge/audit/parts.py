@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ONLY = "Of the project only this part is reported: {part}."
 NOTHING = "No texture lies in it, or all are passed over."
+ALONE = "{engine} takes nothing there for a texture: the files alone are audited."
 
 
 def named(registry: Registry, text: str) -> Project:
@@ -34,10 +35,9 @@ def named(registry: Registry, text: str) -> Project:
     # A link is the texture that it is called, but a folder is where it lies.
     place = place.parent.resolve() / place.name
     around = _around(registry, place)
-    found = _part(registry, around, place) if around else None
-    if found is None or found.support is None:
+    if around is None:
         raise _no_texture(place)
-    return found
+    return _part(registry, around, place)
 
 
 def notices(project: Project, files: Iterable[str]) -> list[str]:
@@ -51,9 +51,15 @@ def notices(project: Project, files: Iterable[str]) -> list[str]:
     # A folder that can't be listed may hide what there is, and has its own line.
     if any(map(project.tells_of, files)):
         return [told]
-    if (project.root / project.part).is_file():
+    if project.is_file:
         raise _no_texture(project.root / project.part)
     return [told, NOTHING]
+
+
+def alone(project: Project) -> Project:
+    """A part of it without its engine, which passes over that: source art, for example."""
+    notice = ALONE.format(engine=project.engine)
+    return Project(project.root, notice=notice, part=project.part, is_file=project.is_file)
 
 
 def _no_texture(file: Path) -> UserError:
@@ -65,10 +71,8 @@ def _no_texture(file: Path) -> UserError:
 
 def _part(registry: Registry, around: Path, place: Path) -> Project:
     """What lies at `place` in the project `around` it; the files alone where nothing serves that."""
-    project = find(registry, around)
-    if project.support is None:
-        return Project(place, notice=project.notice)
-    return replace(project, part=_spelled(around, place.relative_to(around)))
+    part = _spelled(around, place.relative_to(around))
+    return replace(find(registry, around), part=part, is_file=place.is_file())
 
 
 def _around(registry: Registry, place: Path) -> Path | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -16,6 +16,7 @@ from bridge.audit.nearby import projects_below
 from bridge.audit.results import Issue
 from bridge.core.errors import UserError
 from bridge.core.versions import Choice, lowest
+from bridge.folders import Walked
 
 if TYPE_CHECKING:
     from bridge.host import Registry
@@ -42,16 +43,23 @@ class Project(Struct, frozen=True):
     """Options that count as set already, by file."""
     part: str = ""
     """The folder or file below `root`, with `/`, that is told of and mended alone; empty for all."""
+    is_file: bool = False
+    """Whether `part` was a file when it was named."""
 
     @property
     def engine(self) -> str:
         """The engine and its version; empty for none."""
         return f"{self.adapter.engine} {self.named}" if self.adapter else ""
 
+    @property
+    def alone(self) -> bool:
+        """Whether it is a part of a project whose files are looked at without the project's others."""
+        return self.support is None and bool(self.part)
+
     def textures(self) -> Iterator[TextureAsset]:
         """One after the other, as a project may have 100,000 of them. Raises UserError."""
         try:
-            for asset in self.support.textures(self.root) if self.support else _files(self.root):
+            for asset in self.support.textures(self.root) if self.support else _files(self.root, self.part):
                 yield _with(asset, self.planned.get(asset.file))
         except UserError:
             raise
@@ -125,7 +133,8 @@ def _of_its_generation(choice: Choice[Adapter], version: str) -> bool:
     return lowest(choice.adapter.versions).major == choice.adapter.scheme.parse(version).major
 
 
-def _files(root: Path) -> Iterator[TextureAsset]:
-    for found in walk(root, hidden):
-        if found.problem or found.file.lower().endswith(IMAGES):
-            yield TextureAsset(found.file, found.file, problem=found.problem)
+def _files(root: Path, part: str) -> Iterator[TextureAsset]:
+    for found in [Walked("")] if (root / part).is_file() else walk(root / part, hidden):
+        file = str(PurePosixPath(part, found.file))
+        if found.problem or file.lower().endswith(IMAGES):
+            yield TextureAsset(file, file, problem=found.problem)

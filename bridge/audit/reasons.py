@@ -88,6 +88,8 @@ PATTERNS = (
     (r"(.+) can't be written: (.*?)\.?", "无法写入 {0}（{1}）"),
     (r"Of the project only this part is reported: (.+)\.", "仅报告项目的这一部分：{0}。"),
     (r"No texture lies in it, or all are passed over\.", "其中没有贴图，或都被略过。"),
+    (r"(?P<engine>.+) takes nothing there for a texture: the files alone are audited\.",
+     "{0} 未将其中任何文件视为贴图：仅检查文件本身。"),
     (r"There is a project of (.+) in it \((.+)\): audit that for its import settings\.",
      "其中有一个 {0} 项目（{1}）：要检查导入设置，请审查该项目。"),
     (r"There are projects of (.+) in it \((.+)\): audit each for its import settings\.",

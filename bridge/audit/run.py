@@ -8,7 +8,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,7 +63,7 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
     Raises UserError where no worker process can be started, or what textures are judged by is damaged.
     """
     begin = time.perf_counter()
-    assets = await _in_thread(_listed(project, agreed))
+    project, assets = await _looked_at(project, agreed)
     told.total(len(assets))
     report = Report(
         name=project.root.resolve().name,
@@ -71,8 +71,8 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
         engine=project.engine,
         part=project.part,
         notices=[
-            *([project.notice] if project.notice else []),
             *parts.notices(project, (asset.file for asset in assets)),
+            *([project.notice] if project.notice else []),
         ],
         passed_over=passed_over(Path(), agreed),
     )
@@ -88,13 +88,14 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
                 judging.take(known[answer.question.file], answer)
                 told.done(1)
         report.taken = judging.taken
-        if not project.planned:
+        if not project.planned and not project.alone:
             await asyncio.to_thread(_keep, project, plan, report.taken)
         await judging.finish()
         report.rows.sort(key=lambda row: (-row.rank, row.file))
         if plan.pictures and not project.planned:
             await pictures.take(project.root, report.rows, _thumbnail(registry), workers, cache)
-        cache.prune((name for file in known for name in (file, pictures.PREFIX + file)), len(known))
+        if not project.alone:
+            cache.prune((name for file in known for name in (file, pictures.PREFIX + file)), len(known))
     if not project.planned:
         report.groups = await asyncio.to_thread(groups, judging.seen, project.root)
     report.seconds = time.perf_counter() - begin
@@ -162,12 +163,24 @@ def _thumbnail(registry: Registry) -> Workload:
     return registry.workloads.get(thumbnail.workload.name, thumbnail.workload)
 
 
-def _listed(project: Project, agreed: ProjectFile) -> Iterator[TextureAsset]:
-    """The textures to look at; equal settings of many are kept once."""
+async def _looked_at(project: Project, agreed: ProjectFile) -> tuple[Project, list[TextureAsset]]:
+    """What is audited, and its textures: of a part in which the engine finds none, the files alone."""
+    found = await _in_thread(_listed(project))
+    if project.part and project.support and not any(project.tells_of(asset.file) for asset in found):
+        alone = parts.alone(project)
+        if files := _wanted(await _in_thread(_listed(alone)), agreed):
+            return alone, files
+    return project, await asyncio.to_thread(_wanted, found, agreed)
+
+
+def _wanted(assets: Iterable[TextureAsset], agreed: ProjectFile) -> list[TextureAsset]:
+    return [asset for asset in assets if not agreed.textures.ignores(asset.file)]
+
+
+def _listed(project: Project) -> Iterator[TextureAsset]:
+    """The textures that there are; equal settings of many are kept once."""
     options: dict[str, Mapping[str, Any]] = {}
     for asset in project.textures():
-        if agreed.textures.ignores(asset.file):
-            continue
         if asset.options is not None:
             # Not encoded: an import file may hold numbers and bytes that no message can.
             asset = replace(asset, options=options.setdefault(repr(asset.options), asset.options))

@@ -283,7 +283,7 @@ def _settle(
     from bridge.audit.texts import say
     from bridge.paths import Paths
 
-    if mend and project.support is None:
+    if mend and not report.engine:
         report.notices.append(NO_SETTINGS)
     elif mend:
         try:

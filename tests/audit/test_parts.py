@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -65,9 +66,8 @@ async def test_it_is_told_in_one_line_that_it_is_a_part(game: Path, run: Any) ->
     assert notices(await run(game), "en") == []
 
 
-@pytest.mark.parametrize("ignored", ["popbridge.toml", "art/.gdignore"])
-async def test_a_part_that_is_passed_over_says_so(game: Path, run: Any, ignored: str) -> None:
-    (game / ignored).write_text('[textures]\nignore = ["art/"]\n', encoding="utf-8")
+async def test_a_part_that_is_passed_over_says_so(game: Path, run: Any) -> None:
+    (game / "popbridge.toml").write_text('[textures]\nignore = ["art/"]\n', encoding="utf-8")
     told = await run(game / "art")
     assert told.textures == 0 and told.notices[1:] == ["No texture lies in it, or all are passed over."]
     assert in_chinese(told.notices[1]) == "其中没有贴图，或都被略过。"
@@ -108,7 +108,7 @@ async def test_a_folder_that_cannot_be_listed_is_told_of_what_lies_in_it(
     game: Path, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shut(monkeypatch, "art")
-    for part, told in (("art/old", ["art"]), ("art", ["art"]), ("artful", [])):
+    for part, told in (("art/old", ["art"]), ("art", ["art"]), ("artful", ["artful/leaf.png"])):
         assert [row.file for row in (await run(game / part)).rows] == told
 
 
@@ -169,26 +169,89 @@ def test_an_engines_own_path_outside_of_projects_is_no_folder(
 
 
 @pytest.mark.parametrize(
-    "file", ["game/project.godot", "game/art/rock.png.import", "game/shut/a.png", "alone.png"]
+    "file", ["game/project.godot", "game/art/rock.png.import", "game/out/a.png", "alone.png"]
 )
 async def test_a_file_that_is_no_texture_of_a_project_is_refused(
     game: Path, tmp_path: Path, run: Any, file: str
 ) -> None:
     (tmp_path / "alone.png").touch()
-    put(game, "shut/a.png")
-    (game / "shut/.gdignore").touch()
+    put(game, "out/a.png")
+    (game / "popbridge.toml").write_text('[textures]\nignore = ["out/"]\n', encoding="utf-8")
     with pytest.raises(UserError, match="is no texture of a project, or passed over: name one") as raised:
         await run(tmp_path / file)
     assert str(raised.value).endswith(f"{(tmp_path / file).parent}.")
 
 
-def test_a_folder_in_a_project_that_nothing_serves_is_audited_as_files_and_says_so(
-    tmp_path: Path, registry: host.Registry
+async def test_what_vanishes_before_it_is_listed_is_refused_too(
+    game: Path, registry: host.Registry, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "project.godot").write_text("config_version=3\n", encoding="utf-8")
-    (tmp_path / "art").mkdir()
-    found = named(registry, str(tmp_path / "art"))
-    assert found.engine == found.part == "" and "godot 3.0 is served by no adapter" in found.notice
+    found = named(registry, str(game / "icon.png"))
+    (game / "icon.png").unlink()
+    monkeypatch.setattr("tests.audit.conftest.named", lambda registry, text: found)
+    with pytest.raises(UserError, match="is no texture of a project"):
+        await run(game / "icon.png")
+
+
+@pytest.mark.parametrize("part", ["art", "art/a.png"])
+async def test_a_part_of_a_project_that_nothing_serves_is_audited_as_files_and_says_so(
+    game: Path, run: Any, part: str
+) -> None:
+    (game / "project.godot").write_text("config_version=3\n", encoding="utf-8")
+    put(game, "art/a.png", "albedo")
+    told = await run(game / part)
+    assert (told.engine, told.part, told.kinds) == ("", part, {"albedo": 1})
+    assert "godot 3.0 is served by no adapter" in told.notices[1]
+
+
+class TestFilesAlone:
+    """Of what the engine passes over: people want their source art checked, too."""
+
+    @pytest.fixture(params=["godot", "unity"])
+    def art(self, request: pytest.FixtureRequest, game: Path, tmp_path: Path) -> Path:
+        """A folder that the engine passes over, with two textures."""
+        root = game if request.param == "godot" else unity_game(tmp_path / "unity", only=["none"])
+        (root / "Source~/deep").mkdir(parents=True)
+        (root / "Source~/.gdignore").touch()
+        for file in ("rock.psd", "deep/moss.png"):
+            (root / "Source~" / file).write_text("broken", encoding="utf-8")
+        return root / "Source~"
+
+    async def test_a_folder_is_audited_so_and_says_so(self, art: Path, run: Any) -> None:
+        told = await run(art)
+        assert {row.file for row in told.rows} == {"Source~/rock.psd", "Source~/deep/moss.png"}
+        assert (told.engine, told.part, told.textures) == ("", "Source~", 2)
+        assert told.notices[0] == "Of the project only this part is reported: Source~."
+        assert re.match(r"(godot|unity) \S+ takes nothing there for a texture: the files", told.notices[1])
+        assert in_chinese(told.notices[1]).endswith("未将其中任何文件视为贴图：仅检查文件本身。")
+
+    async def test_a_file_too(self, art: Path, run: Any) -> None:
+        assert [row.file for row in (await run(art / "rock.psd")).rows] == ["Source~/rock.psd"]
+
+    async def test_what_the_projects_people_ignore_is_no_part_of_it(self, art: Path, run: Any) -> None:
+        ignore = '[textures]\nignore = ["Source~/deep/"]\n'
+        (art.parent / "popbridge.toml").write_text(ignore, encoding="utf-8")
+        assert [row.file for row in (await run(art)).rows] == ["Source~/rock.psd"]
+        assert (await run(art / "deep")).notices[1:] == ["No texture lies in it, or all are passed over."]
+
+    async def test_what_is_known_of_the_project_stays(self, game: Path, run: Any, tmp_path: Path) -> None:
+        for number in range(120):
+            (game / f"{number}.png").write_text(f"albedo {number}", encoding="utf-8")
+        (game / "shut").mkdir()
+        (game / "shut/.gdignore").touch()
+        (game / "shut/a.png").write_text("albedo", encoding="utf-8")
+        await run(game)
+        (kept,) = (tmp_path / "cache/kinds").iterdir()
+        before = kept.read_bytes()
+        assert (await run(game / "shut")).textures == 1
+        assert kept.read_bytes() == before
+        assert (await run(game)).cached >= 120
+
+    async def test_a_whole_project_without_textures_stays_one(self, tmp_path: Path, run: Any) -> None:
+        root = unity_game(tmp_path / "unity", only=["none"])
+        (root / "Art").mkdir()
+        (root / "Art/a.png").write_text("albedo", encoding="utf-8")
+        told = await run(root)
+        assert told.engine and (told.textures, told.notices) == (0, [])
 
 
 def test_a_project_within_another_is_a_project(game: Path, registry: host.Registry) -> None:

@@ -114,6 +114,19 @@ def test_the_projects_own_file_holds_in_its_parts(popbridge: Any, textures: Path
     assert code == 2 and one_line(err) and "popbridge.toml" in err
 
 
+def test_where_the_engine_finds_nothing_the_files_are_audited_and_nothing_is_mended(
+    popbridge: Any, textures: Path, tmp_path: Path
+) -> None:
+    root = textures.parent if textures.name == "Assets" else textures
+    (root / "Source~").mkdir()
+    (root / "Source~/.gdignore").touch()
+    (root / "Source~/a.png").write_bytes(b"broken")
+    before = settings(textures)
+    code, out, err = popbridge("audit", str(root / "Source~"), "--workers", "1", "--fix")
+    assert (code, err) == (1, "") and "no engine: the files alone" in out and "Source~/a.png" in out
+    assert "--fix has nothing to write here" in out and settings(textures) == before
+
+
 def test_an_engines_own_path_is_understood_in_the_project(
     popbridge: Any, drawn: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
