@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from bridge.audit.nearby import engine_of
-from bridge.audit.project import Project, find
+from bridge.audit.project import Project, find, missing
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,11 +29,11 @@ def named(registry: Registry, text: str) -> Project:
     """
     place = _place(registry, text)
     if not place.is_file():
-        around = _around(registry, place.resolve()) if place.is_dir() else None
-        whole = around is None or around == place.resolve()
-        return find(registry, place) if around is None or whole else _part(registry, around, place.resolve())
+        lies = _resolved(place)
+        around = _around(registry, lies) if place.is_dir() else None
+        return find(registry, place) if around in (None, lies) else _part(registry, around, lies)
     # A link is the texture that it is called, but a folder is where it lies.
-    place = place.parent.resolve() / place.name
+    place = _resolved(place.parent) / place.name
     around = _around(registry, place)
     if around is None:
         raise _no_texture(place)
@@ -118,19 +118,31 @@ def _is_project(registry: Registry, folder: Path) -> bool:
 
 
 def _place(registry: Registry, text: str) -> Path:
-    _, scheme, below = text.partition("://")
-    if not scheme or os.path.exists(text):
+    _, mark, below = text.partition("://")
+    if not mark or os.path.exists(text):
         return Path(text)
-    around = _around(registry, Path().resolve())
-    if around is None or not _names(find(registry, around), text.removesuffix(below)):
-        raise UserError(f"{text} is no folder: name the folder of a project.")
-    return around / below
+    around = _around(registry, _resolved(Path()))
+    place = Path(os.path.normpath(around / below)) if around else None
+    # By its words, as a link in the project may well lead out of it.
+    if around is None or place is None or not place.is_relative_to(around) or not place.exists():
+        raise missing(text)
+    if not _names(find(registry, around), text.removesuffix(below)):
+        raise missing(text)
+    return place
 
 
 def _names(project: Project, root: str) -> bool:
-    """Whether the engine calls the project's root so, by what it calls one of the textures."""
+    """Whether the engine may call the project's root so, by what it calls one of the textures."""
     first = next(project.textures(), None)
-    return first is not None and first.path == root + first.file
+    return first is None or first.path == root + first.file
+
+
+def _resolved(place: Path) -> Path:
+    """Raises UserError where even the current folder is gone."""
+    try:
+        return place.resolve()
+    except FileNotFoundError:
+        raise missing(place) from None
 
 
 def _spelled(root: Path, place: Path) -> str:
@@ -148,7 +160,9 @@ def _listed(folder: Path, name: str) -> str:
         return name
     if name in names:
         return name
-    return next((one for one in names if _is_same(folder / one, folder / name)), name)
+    # A file may be linked in one folder under several names.
+    alike = sorted(names, key=lambda one: one.casefold() != name.casefold())
+    return next((one for one in alike if _is_same(folder / one, folder / name)), name)
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -93,7 +93,7 @@ def options_for(
 def find(registry: Registry, root: Path) -> Project:
     """The project in `root`. Raises UserError where that is no folder."""
     if not root.is_dir():
-        raise UserError(f"{root} is no folder: name the folder of a project.")
+        raise missing(root)
     notice = ""
     for adapter in registry.adapters:
         try:
@@ -116,6 +116,11 @@ def find(registry: Registry, root: Path) -> Project:
         version = choice.adapter.scheme.parse(text)
         return Project(root, choice.adapter, version, choice.adapter.project, text, choice.notice or "")
     return Project(root, notice=notice or projects_below(registry.adapters, root))
+
+
+def missing(place: object) -> UserError:
+    """That nothing can be audited at `place`."""
+    return UserError(f"{place} isn't there: name a project, or a folder or texture in one.")
 
 
 def _served(registry: Registry, engine: str) -> str:

@@ -15,7 +15,7 @@ from bridge import host
 from bridge.api import TextureAsset
 from bridge.audit import baseline
 from bridge.audit.examine import Examiner
-from bridge.audit.parts import named
+from bridge.audit.parts import ONLY, named
 from bridge.audit.reasons import in_chinese
 from bridge.audit.summary import notices
 from bridge.core.errors import UserError
@@ -64,13 +64,14 @@ async def test_it_is_told_in_one_line_that_it_is_a_part(game: Path, run: Any) ->
     assert notices(told, "en") == ["Of the project only this part is reported: art."]
     assert notices(told, "zh-CN") == ["仅报告项目的这一部分：art。"]
     assert notices(await run(game), "en") == []
+    assert in_chinese(ONLY.format(part="Rocks and 2 more")) == "仅报告项目的这一部分：Rocks and 2 more。"
 
 
 async def test_a_part_that_is_passed_over_says_so(game: Path, run: Any) -> None:
     (game / "popbridge.toml").write_text('[textures]\nignore = ["art/"]\n', encoding="utf-8")
     told = await run(game / "art")
     assert told.textures == 0 and told.notices[1:] == ["No texture lies in it, or all are passed over."]
-    assert in_chinese(told.notices[1]) == "其中没有贴图，或都被略过。"
+    assert in_chinese(told.notices[1]) == "其中没有贴图，或贴图均被略过。"
 
 
 async def test_the_whole_project_is_asked_about_and_known_to_the_next_run(
@@ -155,16 +156,49 @@ def test_an_engines_own_path_is_one_of_the_project_around_the_current_folder(
         assert named(registry, "res://art/old").part == "art/old"
         assert named(registry, "res://icon.png").part == "icon.png"
         assert named(registry, "res://").part == ""
-    for wrong in ("res://gone", "user://art", "res://../game/gone"):
-        with pytest.raises(UserError, match="is no folder"):
+    for wrong in ("res://gone", "user://art", "res://art/../gone"):
+        with pytest.raises(UserError, match="isn't there: name a project"):
             named(registry, wrong)
+
+
+def test_an_engines_own_path_does_not_lead_out_of_its_project(
+    game: Path, tmp_path: Path, registry: host.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(game)
+    outside = ["../other", "art/../../other", "..", str(tmp_path / "other"), "../game2"]
+    (tmp_path / "game2").mkdir()
+    for wrong in [*outside, "..\\other"] if os.name == "nt" else outside:
+        with pytest.raises(UserError, match=r"^res://.* isn't there"):
+            named(registry, f"res://{wrong}")
+
+
+def test_an_engines_own_path_is_understood_where_there_is_no_texture(
+    project: Callable[..., Path], registry: host.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = project()
+    (root / "art").mkdir()
+    monkeypatch.chdir(root)
+    assert named(registry, "res://art").part == "art"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps the current folder")
+@pytest.mark.parametrize("asked", [".", "res://art"])
+def test_a_current_folder_that_is_gone_is_told(
+    tmp_path: Path, registry: host.Registry, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(UserError, match="isn't there: name a project"):
+        named(registry, asked)
 
 
 def test_an_engines_own_path_outside_of_projects_is_no_folder(
     tmp_path: Path, registry: host.Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=r"^res://art is no folder"):
+    with pytest.raises(UserError, match=r"^res://art isn't there"):
         named(registry, "res://art")
 
 
@@ -313,6 +347,18 @@ def test_a_project_in_one_of_another_engine_is_a_project(game: Path, registry: h
 def test_a_link_to_a_file_is_the_texture_that_it_is_called(game: Path, registry: host.Registry) -> None:
     (game / "art/link.png").symlink_to(game / "icon.png")
     assert named(registry, str(game / "art/link.png")).part == "art/link.png"
+
+
+def test_of_two_names_of_a_file_the_one_of_other_letters_is_meant(
+    game: Path, registry: host.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows and macOS, where a file is found by other letters, too."""
+    (game / "art/ROCK.png").write_text("broken", encoding="utf-8")
+    real = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda folder: sorted({*real(folder)} - {"ROCK.png"}))
+    monkeypatch.setattr(os.path, "samefile", lambda one, other: Path(one).suffix == ".png")
+    (game / "art/alias.png").write_text("broken", encoding="utf-8")
+    assert named(registry, str(game / "art/ROCK.png")).part == "art/rock.png"
 
 
 def test_it_is_called_as_its_folders_list_it(game: Path, registry: host.Registry) -> None:

@@ -10,8 +10,9 @@ IS_IMAGE = Text(
 
 PATTERNS = (
     (r"(.+) is no texture of a project, or passed over: name one, or the folder that it lies in, (.+)\.",
-     "{0} 不是项目中的贴图，或被略过：请指定一张贴图，或它所在的文件夹 {1}。"),
-    (r"(.+) is no folder: name the folder of a project\.", "{0} 不是文件夹：请指定项目的文件夹。"),
+     "{0} 不是项目中的贴图，或已被略过：请改为指定一张贴图，或该文件所在的文件夹 {1}。"),
+    (r"(.+) isn't there: name a project, or a folder or texture in one\.",
+     "{0} 不存在：请指定项目，或其中的文件夹或贴图。"),
     # Reports.
     (r"(.+) can't be written: there is no folder (.+)\.", "无法写入 {0}：没有文件夹 {1}。"),
     (r"(.+) can't be written: there is no right to write in (.+)\.",
