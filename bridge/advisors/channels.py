@@ -21,8 +21,8 @@ OPEN = 0.75
 APART = 0.15
 """How much brighter occlusion is than roughness where the pixels tell them apart."""
 BENT = 0.007
-"""What `bend` gives at the most for masks of 0 and 1 with smooth edges, save for small and ragged ones: as much
-as where 4 % of all texels are spread evenly between 0 and 1."""
+"""What `bend` gives at the most for masks of 0 and 1 with smooth edges, save for small and ragged ones: as
+much as where 4 % of all texels are spread evenly between 0 and 1."""
 BENT_LOSSY = 0.01
 """The same where noise comes to it, as of a JPEG of quality 75."""
 LOSSY = frozenset({"jpeg", "webp", "avif", "heif"})

@@ -18,6 +18,7 @@ from bridge.audit.examine import Examiner
 from bridge.audit.parts import ONLY, named
 from bridge.audit.reasons import in_chinese
 from bridge.audit.summary import notices
+from bridge.commands.texts.errors import PHRASES
 from bridge.core.errors import UserError
 from tests.audit.conftest import put
 from tests.audit.test_baseline import report, row
@@ -384,12 +385,28 @@ class TestBaseline:
     ) -> None:
         assert baseline.read_others(tmp_path / "b.json", named(registry, str(game / "art"))) == set()
 
-    def test_one_that_is_broken_is_not_made_anew_by_a_part(
-        self, game: Path, registry: host.Registry, tmp_path: Path
+    @pytest.mark.parametrize("blank", [b"", b"\n", b"\xff\xfe\r\0\n\0"])
+    def test_one_that_is_blank_accepts_nothing_elsewhere(
+        self, game: Path, registry: host.Registry, tmp_path: Path, blank: bytes
     ) -> None:
-        (tmp_path / "b.json").write_text("<<<<<<< HEAD\n" + baseline.text([]), encoding="utf-8")
-        with pytest.raises(UserError, match="is no baseline"):
+        (tmp_path / "b.json").write_bytes(blank)
+        assert baseline.read_others(tmp_path / "b.json", named(registry, str(game / "art"))) == set()
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "<<<<<<< HEAD\n" + baseline.text([]),
+            '{"popbridge_baseline": 2, "accepted": []}',
+            "\n" * 5000 + "{",
+        ],
+    )
+    def test_one_that_cannot_be_read_is_made_anew_by_the_whole_alone(
+        self, game: Path, registry: host.Registry, tmp_path: Path, text: str
+    ) -> None:
+        (tmp_path / "b.json").write_text(text, encoding="utf-8")
+        with pytest.raises(UserError, match="--update-baseline of the whole project") as raised:
             baseline.read_others(tmp_path / "b.json", named(registry, str(game / "art")))
+        assert "整个项目" in PHRASES.in_chinese(str(raised.value))
 
     def test_entries_elsewhere_are_not_called_stale(self, game: Path, registry: host.Registry) -> None:
         known = baseline.entries([row("art/gone.png", "x"), row("icon.png", "x"), row("art/rock.png", "x")])
