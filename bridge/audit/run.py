@@ -26,7 +26,7 @@ from bridge.audit.examine import Examiner, Question, Workers
 from bridge.audit.judging import Judging
 from bridge.audit.project import Project
 from bridge.audit.questions import questions, unlisted
-from bridge.audit.results import Report
+from bridge.audit.results import UNSEEN, Report
 from bridge.projectfile import ProjectFile, passed_over
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
             await asyncio.to_thread(_keep, project, plan, report.taken)
         await judging.finish()
         report.rows.sort(key=lambda row: (-row.rank, row.file))
+        report.unseen = [(row.file, one) for row in report.rows for one in row.issues if one.code in UNSEEN]
         if plan.pictures and not project.planned:
             await pictures.take(project.root, report.rows, _thumbnail(registry), workers, cache)
         if not project.alone:
