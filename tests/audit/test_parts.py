@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ from bridge.core.errors import UserError
 from tests.audit.conftest import put
 from tests.audit.test_baseline import report, row
 from tests.unity.projects import game as unity_game
-from tests.unity.projects import texture
 
 
 @pytest.fixture
@@ -295,47 +293,6 @@ def test_a_project_within_another_is_a_project(game: Path, registry: host.Regist
     assert named(registry, str(game / "sample")).part == ""
     found = named(registry, str(game / "sample/art"))
     assert (found.root, found.part) == ((game / "sample").resolve(), "art")
-
-
-class TestPackageInAProject:
-    """Of Unity: `package.json` makes it a project by itself, but the game imports it."""
-
-    @pytest.fixture(params=["Packages/com.acme.rocks", "Assets/Plugins/Rocks"])
-    def package(self, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-        root = unity_game(tmp_path / "game", "2022.3.62f1", only=["materials/rock_roughness.png"])
-        place = root / request.param
-        texture(place, "Runtime/a.png")
-        text = '{"name": "com.acme.rocks", "version": "1.0.0", "unity": "2019.4"}'
-        (place / "package.json").write_text(text, encoding="utf-8")
-        return place
-
-    @pytest.mark.parametrize("below", ["", "Runtime", "Runtime/a.png"])
-    def test_it_is_a_part_of_the_project(self, package: Path, registry: host.Registry, below: str) -> None:
-        game = package.parents[1] if package.parent.name == "Packages" else package.parents[2]
-        found = named(registry, str(package / below))
-        assert found.engine == "unity 2022.3.62f1" and found.root == game.resolve()
-        assert found.part == (package / below).relative_to(game).as_posix()
-
-    def test_a_baseline_of_the_project_keeps_what_is_accepted_elsewhere(
-        self, package: Path, registry: host.Registry, tmp_path: Path
-    ) -> None:
-        (tmp_path / "b.json").write_text(baseline.text([row("Assets/a.png", "x")]), encoding="utf-8")
-        others = baseline.read_others(tmp_path / "b.json", named(registry, str(package)))
-        assert {entry.file for entry in others} == {"Assets/a.png"}
-
-    def test_in_a_project_that_is_broken_it_is_one_by_itself(
-        self, package: Path, registry: host.Registry
-    ) -> None:
-        game = package.parents[1] if package.parent.name == "Packages" else package.parents[2]
-        (game / "ProjectSettings/ProjectVersion.txt").write_text("", encoding="utf-8")
-        assert named(registry, str(package / "Runtime")).root == package.resolve()
-
-    def test_in_a_project_that_passes_over_it_it_is_one_by_itself(
-        self, package: Path, registry: host.Registry
-    ) -> None:
-        game = package.parents[1] if package.parent.name == "Packages" else package.parents[2]
-        shutil.copytree(package, game / "Assets/Editor/Rocks")
-        assert named(registry, str(game / "Assets/Editor/Rocks")).part == ""
 
 
 def test_a_project_in_one_of_another_engine_is_a_project(game: Path, registry: host.Registry) -> None:
