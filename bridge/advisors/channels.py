@@ -20,8 +20,13 @@ OPEN = 0.75
 """Most of a surface is occluded by nothing: so bright is its mean."""
 APART = 0.15
 """How much brighter occlusion is than roughness where the pixels tell them apart."""
-BENT = 0.01
-"""The most that `bend` gives for masks of 0 and 1: by smooth edges, and by noise of a JPEG of quality 75."""
+BENT = 0.007
+"""What `bend` gives at the most for masks of 0 and 1 with smooth edges, save for small and ragged ones: as
+much as where 4 % of all texels are spread evenly between 0 and 1."""
+BENT_LOSSY = 0.01
+"""The same where noise comes to it, as of a JPEG of quality 75."""
+LOSSY = frozenset({"jpeg", "webp", "avif", "heif"})
+"""Formats that may hold such noise; a WebP doesn't say whether it does."""
 
 
 def channel_order(image: Inspection, file: str) -> Order | None:
@@ -72,16 +77,20 @@ def binary(channel: Channel) -> float:
 def bent(image: Inspection, names: Collection[str] = ()) -> bool:
     """Whether a colour channel, of those called `names` if any are, means another thing when read as sRGB.
 
-    0 and 1 stay what they are; alpha is never read so.
+    0 and 1 stay what they are, and a few texels between them, as edges have, don't count. Alpha is never
+    read so.
     """
+    most = BENT_LOSSY if image.format in LOSSY or image.compression else BENT
     colors = [channel for channel in image.statistics if channel.name != "a"]
-    return any(bend(one) > BENT for one in colors if not names or one.name in names)
+    return any(bend(one) > most for one in colors if not names or one.name in names)
 
 
 def bend(channel: Channel) -> float:
-    """How much lower its values are when read as sRGB, on the mean: 0 where all are 0 or 1, 0.25 at most.
+    """About how much lower its values are when read as sRGB, on the mean: 0 where all are 0 or 1, 0.25 at
+    most.
 
-    It is the mean of x * (1 - x), within a third of that for every x, which follows from the statistics.
+    It is the mean of x * (1 - x), which follows from the statistics, and is for every x within a third of
+    what decoding takes away.
     """
     if not (channel.min >= 0 and channel.max <= 1):
         # Floats, which the curve isn't made for: certainly values in between.

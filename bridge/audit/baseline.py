@@ -23,7 +23,7 @@ DIGITS = 16
 """Of a file's SHA-256: enough to tell its versions."""
 MARKED = 4096
 """Bytes at the beginning among which a baseline says that it is one, also after a merge."""
-_REMEDY = "Correct it, or remove it and let --update-baseline make it anew."
+_REMEDY = "Correct it, or remove it and let --update-baseline of the whole project make it anew."
 
 
 class Entry(Struct, frozen=True, order=True, forbid_unknown_fields=True):
@@ -55,7 +55,10 @@ def read(path: Path) -> set[Entry]:
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is no baseline ({error}). {_REMEDY}") from None
     if file.popbridge_baseline != VERSION:
-        raise UserError(f"{path} is a baseline of another PopBridge: --update-baseline makes it anew.")
+        raise UserError(
+            f"{path} is a baseline of another PopBridge: --update-baseline of the whole project makes it "
+            "anew."
+        )
     return set(file.accepted)
 
 
@@ -64,22 +67,34 @@ def read_others(path: Path, project: Project) -> set[Entry]:
 
     Raises UserError where that can't be told, as nobody's acceptance is to be lost.
     """
-    if not project.part or not path.exists():
+    if not project.part or not path.exists() or _is_blank(path):
         return set()
-    return {entry for entry in read(path) if not project.covers(entry.file)}
+    return {entry for entry in read(path) if not _tells_of(project, entry)}
 
 
 def check_replaceable(path: Path) -> None:
     """Raises UserError where something else than a baseline lies in its place: who mistypes loses no file."""
     try:
-        with path.open("rb") as file:
-            begin = file.read(MARKED)
+        begin = _begin(path)
     except OSError:
         # What can't be read is told when it is written.
         return
-    told = _decoded(begin)
-    if told.strip() and "popbridge_baseline" not in told:
+    if begin.strip() and "popbridge_baseline" not in begin:
         raise UserError(f"{path} is there and no baseline: name another file, or remove it.")
+
+
+def _is_blank(path: Path) -> bool:
+    """As one that was made for what is accepted later, which an audit of the whole writes over, too."""
+    try:
+        return path.stat().st_size <= MARKED and not _begin(path).strip()
+    except OSError:
+        return False
+
+
+def _begin(path: Path) -> str:
+    """What stands in the first `MARKED` bytes. Raises OSError."""
+    with path.open("rb") as file:
+        return _decoded(file.read(MARKED))
 
 
 def _decoded(begin: bytes) -> str:
@@ -101,7 +116,7 @@ def text(rows: Iterable[Row], kept: Iterable[Entry] = ()) -> str:
 
 def accept(report: Report, accepted: set[Entry], project: Project) -> None:
     """Takes out of the report what is accepted, and counts it; of a part what is accepted of that."""
-    accepted = {entry for entry in accepted if project.covers(entry.file)}
+    accepted = {entry for entry in accepted if _tells_of(project, entry)}
     if not accepted:
         return
     known = set(map(_alike, accepted))
@@ -120,6 +135,11 @@ def accept(report: Report, accepted: set[Entry], project: Project) -> None:
         (row for row in report.rows if row.issues or row.mended), key=lambda row: (-row.rank, row.file)
     )
     report.stale = len(known - met)
+
+
+def _tells_of(project: Project, entry: Entry) -> bool:
+    part, file = replace(project, part=project.part.casefold()), entry.file.casefold()
+    return part.tells_of(file) if entry.code == "unlisted" else part.covers(file)
 
 
 def entries(rows: Iterable[Row]) -> set[Entry]:

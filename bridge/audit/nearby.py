@@ -39,7 +39,7 @@ def _below(known: Sequence[Adapter], place: Path) -> Iterator[tuple[Path, str]]:
 
 def _projects(known: Sequence[Adapter], folders: Iterable[Path]) -> Iterator[tuple[Path, str]]:
     for folder in folders:
-        if engine := _engine(known, folder):
+        if engine := engine_of(known, folder):
             yield folder, engine
 
 
@@ -55,7 +55,8 @@ def _told(place: Path, near: Sequence[tuple[Path, str]]) -> str:
     return f"There are projects{of} in it ({names}): audit each for its import settings."
 
 
-def _engine(adapters: Iterable[Adapter], folder: Path) -> str:
+def engine_of(adapters: Iterable[Adapter], folder: Path) -> str:
+    """The engine of the project in a folder; empty for none, also where that can't be told."""
     for adapter in adapters:
         # An adapter is a plugin, and a folder may be unreadable: then it says nothing here.
         with suppress(Exception):

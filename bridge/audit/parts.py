@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from bridge.audit.project import Project, find
+from bridge.audit.nearby import engine_of
+from bridge.audit.project import Project, find, missing
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 ONLY = "Of the project only this part is reported: {part}."
 NOTHING = "No texture lies in it, or all are passed over."
+ALONE = "{engine} takes nothing there for a texture: the files alone are audited."
 
 
 def named(registry: Registry, text: str) -> Project:
@@ -27,14 +29,15 @@ def named(registry: Registry, text: str) -> Project:
     """
     place = _place(registry, text)
     if not place.is_file():
-        around = _around(registry, place) if place.is_dir() else None
-        return (
-            find(registry, place) if around is None or around == place.resolve() else _part(registry, place)
-        )
-    found = _part(registry, place)
-    if found.support is None:
+        lies = _resolved(place)
+        around = _around(registry, lies) if place.is_dir() else None
+        return find(registry, place) if around in (None, lies) else _part(registry, around, lies)
+    # A link is the texture that it is called, but a folder is where it lies.
+    place = _resolved(place.parent) / place.name
+    around = _around(registry, place)
+    if around is None:
         raise _no_texture(place)
-    return found
+    return _part(registry, around, place)
 
 
 def notices(project: Project, files: Iterable[str]) -> list[str]:
@@ -45,11 +48,18 @@ def notices(project: Project, files: Iterable[str]) -> list[str]:
     if not project.part:
         return []
     told = ONLY.format(part=project.part)
-    if any(map(project.covers, files)):
+    # A folder that can't be listed may hide what there is, and has its own line.
+    if any(map(project.tells_of, files)):
         return [told]
-    if (project.root / project.part).is_file():
+    if project.is_file:
         raise _no_texture(project.root / project.part)
     return [told, NOTHING]
+
+
+def alone(project: Project) -> Project:
+    """A part of it without its engine, which passes over that: source art, for example."""
+    notice = ALONE.format(engine=project.engine)
+    return Project(project.root, notice=notice, part=project.part, is_file=project.is_file)
 
 
 def _no_texture(file: Path) -> UserError:
@@ -59,23 +69,39 @@ def _no_texture(file: Path) -> UserError:
     )
 
 
-def _part(registry: Registry, place: Path) -> Project:
-    """The project around `place`; the files alone where that is none, or one that nothing serves."""
-    # A link is the texture that it is called, but a folder is where it lies.
-    place = place.parent.resolve() / place.name if place.is_file() else place.resolve()
-    around = _around(registry, place.parent)
-    if around is None:
-        return Project(place)
-    project = find(registry, around)
-    if project.support is None:
-        return Project(place, notice=project.notice)
-    return replace(project, part=_spelled(around, place.relative_to(around)))
+def _part(registry: Registry, around: Path, place: Path) -> Project:
+    """What lies at `place` in the project `around` it; the files alone where nothing serves that."""
+    part = _spelled(around, place.relative_to(around))
+    return replace(find(registry, around), part=part, is_file=place.is_file())
 
 
 def _around(registry: Registry, place: Path) -> Path | None:
-    """The nearest folder from `place` upwards that is a project. Raises UserError for one that is broken."""
-    place = place.resolve()
-    return next((folder for folder in (place, *place.parents) if _is_project(registry, folder)), None)
+    """The project that `place` is judged in: the nearest from there upwards, or one further up that lists
+    what lies here. Raises UserError where the nearest is broken."""
+    folders = [place, *place.parents] if place.is_dir() else list(place.parents)
+    nearest = next((folder for folder in folders if _is_project(registry, folder)), None)
+    return nearest and next(_importing(registry, nearest, place), nearest)
+
+
+def _importing(registry: Registry, nearest: Path, place: Path) -> Iterator[Path]:
+    """Projects further up that list what lies at `place`, the outermost first; of another engine there are
+    none, as its editor may take a folder of pictures for its own, too."""
+    engine = engine_of(registry.adapters, nearest)
+    for folder in reversed(nearest.parents):
+        # A package may be a project by itself, but is imported by the version and settings of the game.
+        if engine_of(registry.adapters, folder) == engine and _lists(registry, folder, place):
+            yield folder
+
+
+def _lists(registry: Registry, root: Path, place: Path) -> bool:
+    """Whether the engine finds textures of the project in `root` at `place`."""
+    part = place.relative_to(root).as_posix()
+    try:
+        project = replace(find(registry, root), part=part)
+        return project.support is not None and any(project.covers(one.file) for one in project.textures())
+    # It was not the one that was asked for: what is broken in it says nothing of that.
+    except UserError:
+        return False
 
 
 def _is_project(registry: Registry, folder: Path) -> bool:
@@ -92,19 +118,31 @@ def _is_project(registry: Registry, folder: Path) -> bool:
 
 
 def _place(registry: Registry, text: str) -> Path:
-    _, scheme, below = text.partition("://")
-    if not scheme or os.path.exists(text):
+    _, mark, below = text.partition("://")
+    if not mark or os.path.exists(text):
         return Path(text)
-    around = _around(registry, Path())
-    if around is None or not _names(find(registry, around), text.removesuffix(below)):
-        raise UserError(f"{text} is no folder: name the folder of a project.")
-    return around / below
+    around = _around(registry, _resolved(Path()))
+    place = Path(os.path.normpath(around / below)) if around else None
+    # By its words, as a link in the project may well lead out of it.
+    if around is None or place is None or not place.is_relative_to(around) or not place.exists():
+        raise missing(text)
+    if not _names(find(registry, around), text.removesuffix(below)):
+        raise missing(text)
+    return place
 
 
 def _names(project: Project, root: str) -> bool:
-    """Whether the engine calls the project's root so, by what it calls one of the textures."""
+    """Whether the engine may call the project's root so, by what it calls one of the textures."""
     first = next(project.textures(), None)
-    return first is not None and first.path == root + first.file
+    return first is None or first.path == root + first.file
+
+
+def _resolved(place: Path) -> Path:
+    """Raises UserError where even the current folder is gone."""
+    try:
+        return place.resolve()
+    except FileNotFoundError:
+        raise missing(place) from None
 
 
 def _spelled(root: Path, place: Path) -> str:
@@ -122,7 +160,9 @@ def _listed(folder: Path, name: str) -> str:
         return name
     if name in names:
         return name
-    return next((one for one in names if _is_same(folder / one, folder / name)), name)
+    # A file may be linked in one folder under several names.
+    alike = sorted(names, key=lambda one: one.casefold() != name.casefold())
+    return next((one for one in alike if _is_same(folder / one, folder / name)), name)
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -16,6 +16,7 @@ from bridge.audit.nearby import projects_below
 from bridge.audit.results import Issue
 from bridge.core.errors import UserError
 from bridge.core.versions import Choice, lowest
+from bridge.folders import Walked
 
 if TYPE_CHECKING:
     from bridge.host import Registry
@@ -42,16 +43,23 @@ class Project(Struct, frozen=True):
     """Options that count as set already, by file."""
     part: str = ""
     """The folder or file below `root`, with `/`, that is told of and mended alone; empty for all."""
+    is_file: bool = False
+    """Whether `part` was a file when it was named."""
 
     @property
     def engine(self) -> str:
         """The engine and its version; empty for none."""
         return f"{self.adapter.engine} {self.named}" if self.adapter else ""
 
+    @property
+    def alone(self) -> bool:
+        """Whether it is a part of a project whose files are looked at without the project's others."""
+        return self.support is None and bool(self.part)
+
     def textures(self) -> Iterator[TextureAsset]:
         """One after the other, as a project may have 100,000 of them. Raises UserError."""
         try:
-            for asset in self.support.textures(self.root) if self.support else _files(self.root):
+            for asset in self.support.textures(self.root) if self.support else _files(self.root, self.part):
                 yield _with(asset, self.planned.get(asset.file))
         except UserError:
             raise
@@ -62,6 +70,10 @@ class Project(Struct, frozen=True):
     def covers(self, file: str) -> bool:
         """Whether `file`, below the root, is told of."""
         return not self.part or file == self.part or file.startswith(f"{self.part}/")
+
+    def tells_of(self, file: str) -> bool:
+        """Whether `file`, which may be a folder that can't be listed, is told of: it may hold the part."""
+        return self.covers(file) or file == "." or self.part.startswith(f"{file}/")
 
     def uses(self) -> Mapping[str, Sequence[Kind]]:
         """What materials and scenes use textures as, by file."""
@@ -81,7 +93,7 @@ def options_for(
 def find(registry: Registry, root: Path) -> Project:
     """The project in `root`. Raises UserError where that is no folder."""
     if not root.is_dir():
-        raise UserError(f"{root} is no folder: name the folder of a project.")
+        raise missing(root)
     notice = ""
     for adapter in registry.adapters:
         try:
@@ -106,6 +118,11 @@ def find(registry: Registry, root: Path) -> Project:
     return Project(root, notice=notice or projects_below(registry.adapters, root))
 
 
+def missing(place: object) -> UserError:
+    """That nothing can be audited at `place`."""
+    return UserError(f"{place} isn't there: name a project, or a folder or texture in one.")
+
+
 def _served(registry: Registry, engine: str) -> str:
     return " and ".join(adapter.versions for adapter in registry.adapters if adapter.engine == engine)
 
@@ -121,7 +138,8 @@ def _of_its_generation(choice: Choice[Adapter], version: str) -> bool:
     return lowest(choice.adapter.versions).major == choice.adapter.scheme.parse(version).major
 
 
-def _files(root: Path) -> Iterator[TextureAsset]:
-    for found in walk(root, hidden):
-        if found.problem or found.file.lower().endswith(IMAGES):
-            yield TextureAsset(found.file, found.file, problem=found.problem)
+def _files(root: Path, part: str) -> Iterator[TextureAsset]:
+    for found in [Walked("")] if (root / part).is_file() else walk(root / part, hidden):
+        file = str(PurePosixPath(part, found.file))
+        if found.problem or file.lower().endswith(IMAGES):
+            yield TextureAsset(file, file, problem=found.problem)

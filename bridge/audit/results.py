@@ -19,6 +19,9 @@ SEVERITIES: Mapping[str, int] = {"wrong": WRONG, "waste": WASTE, "note": NOTE}
 """The words for ranks, the worst first."""
 SEVERITY_OF: Mapping[int, str] = {rank: word for word, rank in SEVERITIES.items()}
 
+UNSEEN = frozenset({"unlisted", "unreadable", "unsupported"})
+"""Codes of files and folders about which nothing else could be found out."""
+
 
 class Issue(Struct, frozen=True):
     """One finding about one file, as a report tells it."""
@@ -132,6 +135,8 @@ class Report(Struct, kw_only=True):
     """What of `popbridge.toml` counts for nothing, and why, in English."""
     rows: list[Row] = field(default_factory=list)
     """The worst first, then by name."""
+    unseen: list[tuple[str, Issue]] = field(default_factory=list)
+    """Files and folders that couldn't be examined, each with why: also what a baseline accepts."""
     shown: list[Row] | None = None
     """Those that are bad enough to be listed, with such issues alone; None is all."""
     groups: list[Group] = field(default_factory=list)

@@ -8,7 +8,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from bridge.audit.examine import Examiner, Question, Workers
 from bridge.audit.judging import Judging
 from bridge.audit.project import Project
 from bridge.audit.questions import questions, unlisted
-from bridge.audit.results import Report
+from bridge.audit.results import UNSEEN, Report
 from bridge.projectfile import ProjectFile, passed_over
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
     Raises UserError where no worker process can be started, or what textures are judged by is damaged.
     """
     begin = time.perf_counter()
-    assets = await _in_thread(_listed(project, agreed))
+    project, assets = await _looked_at(project, agreed)
     told.total(len(assets))
     report = Report(
         name=project.root.resolve().name,
@@ -71,8 +71,8 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
         engine=project.engine,
         part=project.part,
         notices=[
-            *([project.notice] if project.notice else []),
             *parts.notices(project, (asset.file for asset in assets)),
+            *([project.notice] if project.notice else []),
         ],
         passed_over=passed_over(Path(), agreed),
     )
@@ -88,13 +88,15 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
                 judging.take(known[answer.question.file], answer)
                 told.done(1)
         report.taken = judging.taken
-        if not project.planned:
+        if not project.planned and not project.alone:
             await asyncio.to_thread(_keep, project, plan, report.taken)
         await judging.finish()
         report.rows.sort(key=lambda row: (-row.rank, row.file))
+        report.unseen = [(row.file, one) for row in report.rows for one in row.issues if one.code in UNSEEN]
         if plan.pictures and not project.planned:
             await pictures.take(project.root, report.rows, _thumbnail(registry), workers, cache)
-        cache.prune((name for file in known for name in (file, pictures.PREFIX + file)), len(known))
+        if not project.alone:
+            cache.prune((name for file in known for name in (file, pictures.PREFIX + file)), len(known))
     if not project.planned:
         report.groups = await asyncio.to_thread(groups, judging.seen, project.root)
     report.seconds = time.perf_counter() - begin
@@ -138,10 +140,7 @@ async def _asked(
 ) -> Iterator[Question]:
     """What is asked about each texture; what can't be listed has its row in the report instead."""
     shut = [row for asset in assets if (row := unlisted(project, asset))]
-    # One that the part lies in hides what there is.
-    report.rows += [
-        row for row in shut if project.covers(row.file) or project.part.startswith(f"{row.file}/")
-    ]
+    report.rows += [row for row in shut if project.tells_of(row.file)]
     gone = {row.file for row in shut}
     there = [asset for asset in assets if asset.file not in gone]
     uses = await asyncio.to_thread(_uses, project, report)
@@ -165,13 +164,26 @@ def _thumbnail(registry: Registry) -> Workload:
     return registry.workloads.get(thumbnail.workload.name, thumbnail.workload)
 
 
-def _listed(project: Project, agreed: ProjectFile) -> Iterator[TextureAsset]:
-    """The textures to look at; equal settings of many are kept once."""
+async def _looked_at(project: Project, agreed: ProjectFile) -> tuple[Project, list[TextureAsset]]:
+    """What is audited, and its textures: of a part in which the engine finds none, the files alone."""
+    found = await _in_thread(_listed(project))
+    if project.part and project.support and not any(project.tells_of(asset.file) for asset in found):
+        alone = parts.alone(project)
+        if files := _wanted(await _in_thread(_listed(alone)), agreed):
+            return alone, files
+    return project, await asyncio.to_thread(_wanted, found, agreed)
+
+
+def _wanted(assets: Iterable[TextureAsset], agreed: ProjectFile) -> list[TextureAsset]:
+    # An engine may call a place by another name than its folder's.
+    ignores = agreed.textures.ignores
+    return [asset for asset in assets if not (ignores(asset.file) or ignores(asset.path))]
+
+
+def _listed(project: Project) -> Iterator[TextureAsset]:
+    """The textures that there are; equal settings of many are kept once."""
     options: dict[str, Mapping[str, Any]] = {}
     for asset in project.textures():
-        # An engine may call a place by another name than its folder's.
-        if agreed.textures.ignores(asset.file) or agreed.textures.ignores(asset.path):
-            continue
         if asset.options is not None:
             # Not encoded: an import file may hold numbers and bytes that no message can.
             asset = replace(asset, options=options.setdefault(repr(asset.options), asset.options))

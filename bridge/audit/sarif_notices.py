@@ -12,9 +12,6 @@ from bridge.audit.summary import oddities, passed_over
 from bridge.audit.texts import sentence
 from bridge.projectfile import NAME
 
-UNSEEN = frozenset({"unlisted", "unreadable", "unsupported"})
-"""Codes of files and folders about which nothing else could be found out."""
-
 
 def invocation(report: Report, above: str, rules: Mapping[str, int], locale: str) -> dict[str, Any]:
     """SARIF's `invocation`, of one audit; `rules` are those of the log, each with its index."""
@@ -34,15 +31,15 @@ def invocation(report: Report, above: str, rules: Mapping[str, int], locale: str
 
 def _unseen(report: Report, above: str, rules: Mapping[str, int], locale: str) -> Iterator[dict[str, Any]]:
     """What the report doesn't know of, so that nobody takes silence for praise."""
-    for row in report.listed:
-        for issue in row.issues:
-            if issue.code in UNSEEN:
-                level = "note" if issue.severity == "note" else "warning"
-                yield {
-                    **_notification(issue.code, level, sentence(issue, locale)),
-                    "associatedRule": {"id": issue.code, "index": rules[issue.code]},
-                    "locations": [location(above + row.file)],
-                }
+    for file, issue in report.unseen:
+        level = "note" if issue.severity == "note" else "warning"
+        # There is one where a result has it: not of what is accepted, or isn't bad enough to be listed.
+        rule = {"id": issue.code, "index": rules[issue.code]} if issue.code in rules else None
+        yield {
+            **_notification(issue.code, level, sentence(issue, locale)),
+            **({"associatedRule": rule} if rule else {}),
+            "locations": [location(above + file)],
+        }
 
 
 def _notification(code: str, level: str, said: str) -> dict[str, Any]:

@@ -103,12 +103,11 @@ def audit(
     if mend and project.support is not None:
         check_nameable(project.root)
     agreed = projectfile.read(project.root)
-    known, others = _known(baseline, project, update=update_baseline)
+    known = _known(baseline, project, update=update_baseline)
     plan = _plan(registry, workers, names=not no_names, cache=not no_cache, pictures=html is not None)
     with _stoppable(plan, locale) as opened:
         report = _examined(project, plan, registry, agreed, known, opened, mend=mend)
-    accepted = (baseline, others) if baseline is not None and update_baseline else None
-    failures = _settle(project, report, plan, accepted, locale, mend=mend)
+    failures = _settle(project, report, plan, baseline if update_baseline else None, locale, mend=mend)
     report.shown = _ranked(report.rows, severity)
     failures += _tell(report, outputs, locale, limit)
     if failures:
@@ -153,13 +152,17 @@ def _is_image(file: Path) -> bool:
         return False
 
 
-def _known(baseline: str | None, project: Project, *, update: bool) -> tuple[set[Entry], set[Entry]]:
-    """What the baseline accepts, and what of that stays where it is written anew."""
+def _known(baseline: str | None, project: Project, *, update: bool) -> set[Entry]:
+    """What the baseline accepts; nothing where it is made anew. Raises UserError where it can't be read."""
     from bridge.audit.baseline import read, read_others
 
     if baseline is None:
-        return set(), set()
-    return (set(), read_others(Path(baseline), project)) if update else (read(Path(baseline)), set())
+        return set()
+    if update:
+        # What stays is read again when it is written: this tells of a mistake before the work.
+        read_others(Path(baseline), project)
+        return set()
+    return read(Path(baseline))
 
 
 def _plan(registry: Registry, workers: int | None, *, names: bool, cache: bool, pictures: bool) -> Plan:
@@ -269,20 +272,18 @@ def _settle(
     project: Project,
     report: Report,
     plan: Plan,
-    accepted: tuple[str, set[Entry]] | None,
+    baseline: str | None,
     locale: str,
     *,
     mend: bool,
 ) -> list[str]:
-    """Mends what is to be, and accepts all else in this baseline beside what stays there; gives what couldn't
-    be written."""
-    from bridge.audit import baseline as baselines
+    """Mends what is to be, and accepts all else in this baseline, if any; gives what couldn't be written."""
     from bridge.audit.fix import NO_SETTINGS, fix
     from bridge.audit.run import keep_mended
     from bridge.audit.texts import say
     from bridge.paths import Paths
 
-    if mend and project.support is None:
+    if mend and not report.engine:
         report.notices.append(NO_SETTINGS)
     elif mend:
         try:
@@ -292,11 +293,21 @@ def _settle(
                 raise _stopped(say("stopped", locale, receipt=report.receipt)) from None
             raise
         keep_mended(project, plan, report)
-    if accepted is not None:
-        file, others = accepted
-        if failures := _written(file, [baselines.text(report.rows, others)]):
-            return failures
-        baselines.accept(report, baselines.entries(report.rows), project)
+    return _accept(project, report, baseline) if baseline is not None else []
+
+
+def _accept(project: Project, report: Report, baseline: str) -> list[str]:
+    """Accepts everything in this baseline beside what stays there; gives what couldn't be written."""
+    from bridge.audit.baseline import accept, entries, read_others, text
+
+    try:
+        # Another part may have been accepted while this one was examined.
+        others = read_others(Path(baseline), project)
+    except UserError as error:
+        return [explained(error)]
+    if failures := _written(baseline, [text(report.rows, others)]):
+        return failures
+    accept(report, entries(report.rows), project)
     return []
 
 

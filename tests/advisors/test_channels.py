@@ -12,7 +12,7 @@ import pyvips
 from accel.image.inspecting import examine
 from accel.image.inspection import Channel
 from accel.workload import Input, Limits
-from bridge.advisors.channels import bend, bent, channel_order, order_by_pixels
+from bridge.advisors.channels import BENT, bend, bent, channel_order, order_by_pixels
 from tests.advisors import pictures
 from tests.advisors.examinations import inspected
 from tests.advisors.pictures import Pixels
@@ -117,6 +117,38 @@ def test_the_noise_of_a_jpeg_is_no_value_between_0_and_1(tmp_path: Path, quality
     image = examine(Input("a.jpg", str(tmp_path / "a.jpg")), 0, Limits()).value
     assert bend(image.statistics[0]) > 0, "there is noise"
     assert not bent(image)
+
+
+@pytest.mark.parametrize(
+    ("size", "portion", "expected"), [(128, 0.05, True), (512, 0.05, True), (512, 0.01, False)]
+)
+def test_a_mask_with_some_values_between_0_and_1_is_one_of_numbers(
+    tmp_path: Path, size: int, portion: float, expected: bool
+) -> None:
+    """The rest is 0: a sparse mask with soft edges."""
+    texels, count = np.zeros(size * size), round(portion * size * size)
+    texels[:count] = np.random.default_rng(1).random(count)
+    pixels = np.round(texels * 255).astype(np.uint8).reshape(size, size, 1)
+    assert bent(inspected(tmp_path, "a.png", pixels)) == expected
+
+
+def test_occlusion_of_a_few_corners_is_of_numbers(tmp_path: Path) -> None:
+    pixels = np.full((256, 256, 1), 255, np.uint8)
+    pixels[:30, :77] = 128
+    assert bent(inspected(tmp_path, "a.png", pixels))
+
+
+def test_smooth_edges_are_no_values_between_0_and_1(tmp_path: Path) -> None:
+    mask = pictures.mask(1024).reshape(512, 2, 512, 2).mean((1, 3))[..., None]
+    image = inspected(tmp_path, "a.png", np.round(mask).astype(np.uint8))
+    assert 0.001 < bend(image.statistics[0]) < BENT and not bent(image)
+
+
+@pytest.mark.parametrize(("form", "compression"), [("jpeg", ""), ("webp", ""), ("dds", "bc1")])
+def test_where_a_format_brings_noise_more_is_let_be(tmp_path: Path, form: str, compression: str) -> None:
+    image = inspected(tmp_path, "a.png", pictures.flat((253,)))
+    assert bent(image)
+    assert not bent(msgspec.structs.replace(image, format=form, compression=compression))
 
 
 def test_the_bend_is_within_a_third_what_decoding_takes_away() -> None:

@@ -132,7 +132,7 @@ def test_one_that_windows_shells_have_written_may_be_made_anew(tmp_path: Path, c
 def test_what_to_do_about_a_broken_one_can_be_done(tmp_path: Path, text: str) -> None:
     path = tmp_path / "b.json"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match="remove it and let --update-baseline make it anew"):
+    with pytest.raises(UserError, match="remove it and let --update-baseline of the whole project make it"):
         baseline.read(path)
     path.unlink()
     baseline.check_replaceable(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from bridge import host
 from bridge.api import TextureAsset
 from bridge.audit import baseline
 from bridge.audit.examine import Examiner
-from bridge.audit.parts import named
+from bridge.audit.parts import ONLY, named
 from bridge.audit.reasons import in_chinese
 from bridge.audit.summary import notices
+from bridge.commands.texts.errors import PHRASES
 from bridge.core.errors import UserError
 from tests.audit.conftest import put
 from tests.audit.test_baseline import report, row
@@ -61,14 +63,14 @@ async def test_it_is_told_in_one_line_that_it_is_a_part(game: Path, run: Any) ->
     assert notices(told, "en") == ["Of the project only this part is reported: art."]
     assert notices(told, "zh-CN") == ["仅报告项目的这一部分：art。"]
     assert notices(await run(game), "en") == []
+    assert in_chinese(ONLY.format(part="Rocks and 2 more")) == "仅报告项目的这一部分：Rocks and 2 more。"
 
 
-@pytest.mark.parametrize("ignored", ["popbridge.toml", "art/.gdignore"])
-async def test_a_part_that_is_passed_over_says_so(game: Path, run: Any, ignored: str) -> None:
-    (game / ignored).write_text('[textures]\nignore = ["art/"]\n', encoding="utf-8")
+async def test_a_part_that_is_passed_over_says_so(game: Path, run: Any) -> None:
+    (game / "popbridge.toml").write_text('[textures]\nignore = ["art/"]\n', encoding="utf-8")
     told = await run(game / "art")
     assert told.textures == 0 and told.notices[1:] == ["No texture lies in it, or all are passed over."]
-    assert in_chinese(told.notices[1]) == "其中没有贴图，或都被略过。"
+    assert in_chinese(told.notices[1]) == "其中没有贴图，或贴图均被略过。"
 
 
 async def test_the_whole_project_is_asked_about_and_known_to_the_next_run(
@@ -96,13 +98,46 @@ async def test_a_part_is_judged_as_in_an_audit_of_the_whole(game: Path, run: Any
     assert alone == within and alone.probability < 1, "the others speak against it"
 
 
+def shut(monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
+    """Lets Godot find nothing but a folder that can't be listed."""
+    asset = TextureAsset(f"res://{folder}", folder, problem="the folder can't be listed (it is shut)")
+    monkeypatch.setattr("bridge_godot.assets.textures", lambda project: iter([asset]))
+
+
 async def test_a_folder_that_cannot_be_listed_is_told_of_what_lies_in_it(
     game: Path, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shut = TextureAsset("res://art", "art", problem="the folder can't be listed (it is shut)")
-    monkeypatch.setattr("bridge_godot.assets.textures", lambda project: iter([shut]))
-    for part, told in (("art/old", ["art"]), ("art", ["art"]), ("artful", [])):
+    shut(monkeypatch, "art")
+    for part, told in (("art/old", ["art"]), ("art", ["art"]), ("artful", ["artful/leaf.png"])):
         assert [row.file for row in (await run(game / part)).rows] == told
+
+
+@pytest.mark.parametrize("folder", ["art", "."])
+@pytest.mark.parametrize("part", ["art", "art/old", "art/rock.png"])
+async def test_where_it_is_hidden_by_such_a_folder_nothing_else_is_said_of_it(
+    game: Path, run: Any, monkeypatch: pytest.MonkeyPatch, folder: str, part: str
+) -> None:
+    shut(monkeypatch, folder)
+    told = await run(game / part)
+    assert [row.file for row in told.rows] == [folder]
+    assert told.notices == [f"Of the project only this part is reported: {part}."]
+
+
+@pytest.mark.parametrize("folder", ["art", "."])
+async def test_such_a_folder_can_be_accepted(
+    game: Path,
+    run: Any,
+    registry: host.Registry,
+    monkeypatch: pytest.MonkeyPatch,
+    folder: str,
+    tmp_path: Path,
+) -> None:
+    shut(monkeypatch, folder)
+    told, part = await run(game / "art/old"), named(registry, str(game / "art/old"))
+    (tmp_path / "b.json").write_text(baseline.text([*told.rows, row("icon.png", "x")]), encoding="utf-8")
+    baseline.accept(told, baseline.read(tmp_path / "b.json"), part)
+    assert (told.rows, told.accepted, told.stale) == ([], 1, 0)
+    assert {entry.file for entry in baseline.read_others(tmp_path / "b.json", part)} == {"icon.png"}
 
 
 async def test_copies_are_told_of_the_part_alone(game: Path, run: Any) -> None:
@@ -120,40 +155,136 @@ def test_an_engines_own_path_is_one_of_the_project_around_the_current_folder(
         assert named(registry, "res://art/old").part == "art/old"
         assert named(registry, "res://icon.png").part == "icon.png"
         assert named(registry, "res://").part == ""
-    for wrong in ("res://gone", "user://art", "res://../game/gone"):
-        with pytest.raises(UserError, match="is no folder"):
+    for wrong in ("res://gone", "user://art", "res://art/../gone"):
+        with pytest.raises(UserError, match="isn't there: name a project"):
             named(registry, wrong)
+
+
+def test_an_engines_own_path_does_not_lead_out_of_its_project(
+    game: Path, tmp_path: Path, registry: host.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(game)
+    outside = ["../other", "art/../../other", "..", str(tmp_path / "other"), "../game2"]
+    (tmp_path / "game2").mkdir()
+    for wrong in [*outside, "..\\other"] if os.name == "nt" else outside:
+        with pytest.raises(UserError, match=r"^res://.* isn't there"):
+            named(registry, f"res://{wrong}")
+
+
+def test_an_engines_own_path_is_understood_where_there_is_no_texture(
+    project: Callable[..., Path], registry: host.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = project()
+    (root / "art").mkdir()
+    monkeypatch.chdir(root)
+    assert named(registry, "res://art").part == "art"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps the current folder")
+@pytest.mark.parametrize("asked", [".", "res://art"])
+def test_a_current_folder_that_is_gone_is_told(
+    tmp_path: Path, registry: host.Registry, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(UserError, match="isn't there: name a project"):
+        named(registry, asked)
 
 
 def test_an_engines_own_path_outside_of_projects_is_no_folder(
     tmp_path: Path, registry: host.Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=r"^res://art is no folder"):
+    with pytest.raises(UserError, match=r"^res://art isn't there"):
         named(registry, "res://art")
 
 
 @pytest.mark.parametrize(
-    "file", ["game/project.godot", "game/art/rock.png.import", "game/shut/a.png", "alone.png"]
+    "file", ["game/project.godot", "game/art/rock.png.import", "game/out/a.png", "alone.png"]
 )
 async def test_a_file_that_is_no_texture_of_a_project_is_refused(
     game: Path, tmp_path: Path, run: Any, file: str
 ) -> None:
     (tmp_path / "alone.png").touch()
-    put(game, "shut/a.png")
-    (game / "shut/.gdignore").touch()
+    put(game, "out/a.png")
+    (game / "popbridge.toml").write_text('[textures]\nignore = ["out/"]\n', encoding="utf-8")
     with pytest.raises(UserError, match="is no texture of a project, or passed over: name one") as raised:
         await run(tmp_path / file)
     assert str(raised.value).endswith(f"{(tmp_path / file).parent}.")
 
 
-def test_a_folder_in_a_project_that_nothing_serves_is_audited_as_files_and_says_so(
-    tmp_path: Path, registry: host.Registry
+async def test_what_vanishes_before_it_is_listed_is_refused_too(
+    game: Path, registry: host.Registry, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "project.godot").write_text("config_version=3\n", encoding="utf-8")
-    (tmp_path / "art").mkdir()
-    found = named(registry, str(tmp_path / "art"))
-    assert found.engine == found.part == "" and "godot 3.0 is served by no adapter" in found.notice
+    found = named(registry, str(game / "icon.png"))
+    (game / "icon.png").unlink()
+    monkeypatch.setattr("tests.audit.conftest.named", lambda registry, text: found)
+    with pytest.raises(UserError, match="is no texture of a project"):
+        await run(game / "icon.png")
+
+
+@pytest.mark.parametrize("part", ["art", "art/a.png"])
+async def test_a_part_of_a_project_that_nothing_serves_is_audited_as_files_and_says_so(
+    game: Path, run: Any, part: str
+) -> None:
+    (game / "project.godot").write_text("config_version=3\n", encoding="utf-8")
+    put(game, "art/a.png", "albedo")
+    told = await run(game / part)
+    assert (told.engine, told.part, told.kinds) == ("", part, {"albedo": 1})
+    assert "godot 3.0 is served by no adapter" in told.notices[1]
+
+
+class TestFilesAlone:
+    """Of what the engine passes over: people want their source art checked, too."""
+
+    @pytest.fixture(params=["godot", "unity"])
+    def art(self, request: pytest.FixtureRequest, game: Path, tmp_path: Path) -> Path:
+        """A folder that the engine passes over, with two textures."""
+        root = game if request.param == "godot" else unity_game(tmp_path / "unity", only=["none"])
+        (root / "Source~/deep").mkdir(parents=True)
+        (root / "Source~/.gdignore").touch()
+        for file in ("rock.psd", "deep/moss.png"):
+            (root / "Source~" / file).write_text("broken", encoding="utf-8")
+        return root / "Source~"
+
+    async def test_a_folder_is_audited_so_and_says_so(self, art: Path, run: Any) -> None:
+        told = await run(art)
+        assert {row.file for row in told.rows} == {"Source~/rock.psd", "Source~/deep/moss.png"}
+        assert (told.engine, told.part, told.textures) == ("", "Source~", 2)
+        assert told.notices[0] == "Of the project only this part is reported: Source~."
+        assert re.match(r"(godot|unity) \S+ takes nothing there for a texture: the files", told.notices[1])
+        assert in_chinese(told.notices[1]).endswith("未将其中任何文件视为贴图：仅检查文件本身。")
+
+    async def test_a_file_too(self, art: Path, run: Any) -> None:
+        assert [row.file for row in (await run(art / "rock.psd")).rows] == ["Source~/rock.psd"]
+
+    async def test_what_the_projects_people_ignore_is_no_part_of_it(self, art: Path, run: Any) -> None:
+        ignore = '[textures]\nignore = ["Source~/deep/"]\n'
+        (art.parent / "popbridge.toml").write_text(ignore, encoding="utf-8")
+        assert [row.file for row in (await run(art)).rows] == ["Source~/rock.psd"]
+        assert (await run(art / "deep")).notices[1:] == ["No texture lies in it, or all are passed over."]
+
+    async def test_what_is_known_of_the_project_stays(self, game: Path, run: Any, tmp_path: Path) -> None:
+        for number in range(120):
+            (game / f"{number}.png").write_text(f"albedo {number}", encoding="utf-8")
+        (game / "shut").mkdir()
+        (game / "shut/.gdignore").touch()
+        (game / "shut/a.png").write_text("albedo", encoding="utf-8")
+        await run(game)
+        (kept,) = (tmp_path / "cache/kinds").iterdir()
+        before = kept.read_bytes()
+        assert (await run(game / "shut")).textures == 1
+        assert kept.read_bytes() == before
+        assert (await run(game)).cached >= 120
+
+    async def test_a_whole_project_without_textures_stays_one(self, tmp_path: Path, run: Any) -> None:
+        root = unity_game(tmp_path / "unity", only=["none"])
+        (root / "Art").mkdir()
+        (root / "Art/a.png").write_text("albedo", encoding="utf-8")
+        told = await run(root)
+        assert told.engine and (told.textures, told.notices) == (0, [])
 
 
 def test_a_project_within_another_is_a_project(game: Path, registry: host.Registry) -> None:
@@ -164,10 +295,28 @@ def test_a_project_within_another_is_a_project(game: Path, registry: host.Regist
     assert (found.root, found.part) == ((game / "sample").resolve(), "art")
 
 
+def test_a_project_in_one_of_another_engine_is_a_project(game: Path, registry: host.Registry) -> None:
+    unity_game(game / "port", only=["materials/rock_roughness.png"])
+    found = named(registry, str(game / "port/Assets"))
+    assert (found.engine.split()[0], found.part) == ("unity", "Assets")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="links need a right on Windows")
 def test_a_link_to_a_file_is_the_texture_that_it_is_called(game: Path, registry: host.Registry) -> None:
     (game / "art/link.png").symlink_to(game / "icon.png")
     assert named(registry, str(game / "art/link.png")).part == "art/link.png"
+
+
+def test_of_two_names_of_a_file_the_one_of_other_letters_is_meant(
+    game: Path, registry: host.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows and macOS, where a file is found by other letters, too."""
+    (game / "art/ROCK.png").write_text("broken", encoding="utf-8")
+    real = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda folder: sorted({*real(folder)} - {"ROCK.png"}))
+    monkeypatch.setattr(os.path, "samefile", lambda one, other: Path(one).suffix == ".png")
+    (game / "art/alias.png").write_text("broken", encoding="utf-8")
+    assert named(registry, str(game / "art/ROCK.png")).part == "art/rock.png"
 
 
 def test_it_is_called_as_its_folders_list_it(game: Path, registry: host.Registry) -> None:
@@ -193,12 +342,28 @@ class TestBaseline:
     ) -> None:
         assert baseline.read_others(tmp_path / "b.json", named(registry, str(game / "art"))) == set()
 
-    def test_one_that_is_broken_is_not_made_anew_by_a_part(
-        self, game: Path, registry: host.Registry, tmp_path: Path
+    @pytest.mark.parametrize("blank", [b"", b"\n", b"\xff\xfe\r\0\n\0"])
+    def test_one_that_is_blank_accepts_nothing_elsewhere(
+        self, game: Path, registry: host.Registry, tmp_path: Path, blank: bytes
     ) -> None:
-        (tmp_path / "b.json").write_text("<<<<<<< HEAD\n" + baseline.text([]), encoding="utf-8")
-        with pytest.raises(UserError, match="is no baseline"):
+        (tmp_path / "b.json").write_bytes(blank)
+        assert baseline.read_others(tmp_path / "b.json", named(registry, str(game / "art"))) == set()
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "<<<<<<< HEAD\n" + baseline.text([]),
+            '{"popbridge_baseline": 2, "accepted": []}',
+            "\n" * 5000 + "{",
+        ],
+    )
+    def test_one_that_cannot_be_read_is_made_anew_by_the_whole_alone(
+        self, game: Path, registry: host.Registry, tmp_path: Path, text: str
+    ) -> None:
+        (tmp_path / "b.json").write_text(text, encoding="utf-8")
+        with pytest.raises(UserError, match="--update-baseline of the whole project") as raised:
             baseline.read_others(tmp_path / "b.json", named(registry, str(game / "art")))
+        assert "整个项目" in PHRASES.in_chinese(str(raised.value))
 
     def test_entries_elsewhere_are_not_called_stale(self, game: Path, registry: host.Registry) -> None:
         known = baseline.entries([row("art/gone.png", "x"), row("icon.png", "x"), row("art/rock.png", "x")])

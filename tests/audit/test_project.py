@@ -127,7 +127,7 @@ def test_what_is_told_of_a_project_is_told_in_chinese(
 
 
 def test_what_is_no_folder_is_no_project(tmp_path: Path, registry: host.Registry) -> None:
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="isn't there: name a project"):
         find(registry, tmp_path / "gone")
 
 

@@ -338,6 +338,7 @@ def test_sarif_says_what_the_audit_was_told_and_cannot_obey(
 
 def test_sarif_says_which_files_could_not_be_read(report: Report) -> None:
     report.rows.append(Row("shut", "shut", [Issue("unlisted", 2, "unlisted", {"reason": "it is shut"})]))
+    report.unseen = [(row.file, row.issues[0]) for row in report.rows]
     (run,) = json.loads("".join(sarif.pieces(report, "en")))["runs"]
     (invocation,) = run["invocations"]
     assert invocation["toolConfigurationNotifications"] == []
@@ -350,7 +351,15 @@ def test_sarif_says_which_files_could_not_be_read(report: Report) -> None:
         assert rule["id"] == one["associatedRule"]["id"] == one["descriptor"]["id"]
     report.shown = []
     (run,) = json.loads("".join(sarif.pieces(report, "en")))["runs"]
-    assert run["invocations"][0]["toolExecutionNotifications"] == []
+    told = run["invocations"][0]["toolExecutionNotifications"]
+    assert [one["descriptor"]["id"] for one in told] == ["unreadable", "unsupported", "unlisted"]
+    assert not any("associatedRule" in one for one in told), "there is no rule of what isn't listed"
+
+
+def test_a_page_on_a_part_without_textures_does_not_say_that_nothing_is_wrong(report: Report) -> None:
+    nothing = replace(report, part="art", textures=0, rows=[], groups=[])
+    assert "Nothing is wrong." not in "".join(report_html.pages(nothing, "en"))
+    assert "Nothing is wrong." in "".join(report_html.pages(replace(nothing, textures=1), "en"))
 
 
 def uris(told: list[dict[str, Any]]) -> list[str]:

@@ -17,9 +17,12 @@ import pytest
 
 from accel.texture import context
 from accel.texture.kinds import KINDS
+from bridge import host
 from bridge.advisors import import_known
 from bridge.api import TextureAsset
+from bridge.audit.baseline import accept, entries
 from bridge.audit.examine import Examiner, Outcome, Question
+from bridge.audit.parts import named
 from bridge.audit.run import Told
 from bridge.core.errors import UserError
 from tests.audit.conftest import put
@@ -32,7 +35,7 @@ def game(project: Callable[..., Path]) -> Path:
     return project()
 
 
-async def test_each_trouble_costs_its_file_one_line(game: Path, run: Run) -> None:
+async def test_each_trouble_costs_its_file_one_line(game: Path, run: Run, registry: host.Registry) -> None:
     for word in ("broken", "unknown", "huge", "crash", "raise"):
         put(game, f"{word}.png", word)
     put(game, "fine.png", "sprite")
@@ -46,6 +49,9 @@ async def test_each_trouble_costs_its_file_one_line(game: Path, run: Run) -> Non
         "huge.png": ("unsupported", "note"),
         "unknown.png": ("unsupported", "note"),
     }
+    accept(report, entries(report.rows), named(registry, str(game)))
+    assert report.rows == [], "all is accepted"
+    assert {file: (issue.code, issue.severity) for file, issue in report.unseen} == told
 
 
 async def test_a_damaged_installation_is_told_before_a_texture_is_examined(

@@ -364,7 +364,7 @@ class TestAudit:
     @pytest.mark.parametrize(
         ("arguments", "says"),
         [
-            (["{root}/gone"], "is no folder"),
+            (["{root}/rock.png"], "rock.png isn't there: name a project, or a folder or texture in one."),
             ([""], "PROJECT is empty"),
             (["{root}", "--update-baseline"], "wants --baseline"),
             (["{root}", "--update-baseline", "--baseline", "-"], "wants the name of a file"),

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from bridge.audit import run
 from tests.audit.projects import game
 from tests.commands.shell import one_line
 from tests.unity.projects import game as unity_game
 
 ROCK, BRICK = "materials/rock_normal.png", "walls/brick_albedo.png"
+TEXT = '{{"popbridge_baseline": 1, "accepted": [{{"file": "{}", "code": "x", "content": ""}}]}}'
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +71,27 @@ def test_a_baseline_of_a_part_keeps_what_was_accepted_elsewhere(
         assert code == 0 and "fit nothing" not in out
 
 
+def test_what_others_accept_meanwhile_stays_and_what_they_break_is_told(
+    popbridge: Any, textures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = tmp_path / "b.json"
+    flags = ["--workers", "1", "--baseline", str(base)]
+    update = ["audit", str(textures / "materials"), *flags, "--update-baseline"]
+    meanwhile, real = [TEXT.format("else.png")], run.audit
+
+    async def audit(*args: Any) -> Any:
+        base.write_text(meanwhile[0], encoding="utf-8")
+        return await real(*args)
+
+    monkeypatch.setattr(run, "audit", audit)
+    assert popbridge(*update)[0] == 0
+    assert "else.png" in base.read_text(encoding="utf-8") and popbridge(*update)[0] == 0
+    meanwhile[0] = "<<<<<<< HEAD\n" + meanwhile[0]
+    code, out, err = popbridge(*update)
+    assert code == 2 and one_line(err) and "is no baseline" in err and "Textures: 1." in out
+    assert base.read_text(encoding="utf-8") == meanwhile[0]
+
+
 def test_one_texture_is_audited_by_itself(popbridge: Any, textures: Path, tmp_path: Path) -> None:
     told = tmp_path / "j"
     file = next((textures / "walls").glob("*.png"))
@@ -89,6 +112,19 @@ def test_the_projects_own_file_holds_in_its_parts(popbridge: Any, textures: Path
     (root / "popbridge.toml").write_text("[textures]\nmax_size = 0\n", encoding="utf-8")
     code, _, err = popbridge("audit", str(textures / "walls"))
     assert code == 2 and one_line(err) and "popbridge.toml" in err
+
+
+def test_where_the_engine_finds_nothing_the_files_are_audited_and_nothing_is_mended(
+    popbridge: Any, textures: Path, tmp_path: Path
+) -> None:
+    root = textures.parent if textures.name == "Assets" else textures
+    (root / "Source~").mkdir()
+    (root / "Source~/.gdignore").touch()
+    (root / "Source~/a.png").write_bytes(b"broken")
+    before = settings(textures)
+    code, out, err = popbridge("audit", str(root / "Source~"), "--workers", "1", "--fix")
+    assert (code, err) == (1, "") and "no engine: the files alone" in out and "Source~/a.png" in out
+    assert "--fix has nothing to write here" in out and settings(textures) == before
 
 
 def test_an_engines_own_path_is_understood_in_the_project(

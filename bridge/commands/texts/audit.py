@@ -10,8 +10,9 @@ IS_IMAGE = Text(
 
 PATTERNS = (
     (r"(.+) is no texture of a project, or passed over: name one, or the folder that it lies in, (.+)\.",
-     "{0} 不是项目中的贴图，或被略过：请指定一张贴图，或它所在的文件夹 {1}。"),
-    (r"(.+) is no folder: name the folder of a project\.", "{0} 不是文件夹：请指定项目的文件夹。"),
+     "{0} 不是项目中的贴图，或已被略过：请改为指定一张贴图，或该文件所在的文件夹 {1}。"),
+    (r"(.+) isn't there: name a project, or a folder or texture in one\.",
+     "{0} 不存在：请指定项目，或其中的文件夹或贴图。"),
     # Reports.
     (r"(.+) can't be written: there is no folder (.+)\.", "无法写入 {0}：没有文件夹 {1}。"),
     (r"(.+) can't be written: there is no right to write in (.+)\.",
@@ -32,10 +33,10 @@ PATTERNS = (
     (r"(.+) is no baseline \(it isn't UTF-8\)\. (.+)", "{0} 不是基线文件（不是 UTF-8）。{1}"),
     (r"(.+) is no baseline \(line (\d+): (?P<said>.*)\)\. (.+)", "{0} 不是基线文件（第 {1} 行：{2}）。{3}"),
     (r"(.+) is no baseline \((?P<said>.*)\)\. (.+)", "{0} 不是基线文件（{1}）。{2}"),
-    (r"Correct it, or remove it and let --update-baseline make it anew\.",
-     "请更正它，或将其移除后用 --update-baseline 重新生成。"),
-    (r"(.+) is a baseline of another PopBridge: --update-baseline makes it anew\.",
-     "{0} 是其他版本 PopBridge 的基线文件：可用 --update-baseline 重新生成。"),
+    (r"Correct it, or remove it and let --update-baseline of the whole project make it anew\.",
+     "请更正它，或将其移除后对整个项目使用 --update-baseline 重新生成。"),
+    (r"(.+) is a baseline of another PopBridge: --update-baseline of the whole project makes it anew\.",
+     "{0} 是其他版本 PopBridge 的基线文件：可对整个项目使用 --update-baseline 重新生成。"),
     (r"(.+) is there and no baseline: name another file, or remove it\.",
      "{0} 已经存在，但不是基线文件：请指定其他文件，或将其移除。"),
     # What --fix and the work itself need.

@@ -1,0 +1,59 @@
+"""A package of Unity in a project: `package.json` makes it a project by itself, but the game imports it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bridge import host
+from bridge.audit import baseline
+from bridge.audit.parts import named
+from tests.audit.test_baseline import row
+from tests.unity.projects import game as unity_game
+from tests.unity.projects import texture
+
+
+@pytest.fixture(params=["Packages/com.acme.rocks", "Assets/Plugins/Rocks"])
+def package(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    root = unity_game(tmp_path / "game", "2022.3.62f1", only=["materials/rock_roughness.png"])
+    place = root / request.param
+    texture(place, "Runtime/a.png")
+    text = '{"name": "com.acme.rocks", "version": "1.0.0", "unity": "2019.4"}'
+    (place / "package.json").write_text(text, encoding="utf-8")
+    return place
+
+
+@pytest.mark.parametrize("below", ["", "Runtime", "Runtime/a.png"])
+def test_it_is_a_part_of_the_project(
+    tmp_path: Path, package: Path, registry: host.Registry, below: str
+) -> None:
+    game = tmp_path / "game"
+    found = named(registry, str(package / below))
+    assert found.engine == "unity 2022.3.62f1" and found.root == game.resolve()
+    assert found.part == (package / below).relative_to(game).as_posix()
+
+
+def test_a_baseline_of_the_project_keeps_what_is_accepted_elsewhere(
+    package: Path, registry: host.Registry, tmp_path: Path
+) -> None:
+    (tmp_path / "b.json").write_text(baseline.text([row("Assets/a.png", "x")]), encoding="utf-8")
+    others = baseline.read_others(tmp_path / "b.json", named(registry, str(package)))
+    assert {entry.file for entry in others} == {"Assets/a.png"}
+
+
+def test_in_a_project_that_is_broken_it_is_one_by_itself(
+    tmp_path: Path, package: Path, registry: host.Registry
+) -> None:
+    game = tmp_path / "game"
+    (game / "ProjectSettings/ProjectVersion.txt").write_text("", encoding="utf-8")
+    assert named(registry, str(package / "Runtime")).root == package.resolve()
+
+
+def test_in_a_project_that_passes_over_it_it_is_one_by_itself(
+    tmp_path: Path, package: Path, registry: host.Registry
+) -> None:
+    game = tmp_path / "game"
+    shutil.copytree(package, game / "Assets/Editor/Rocks")
+    assert named(registry, str(game / "Assets/Editor/Rocks")).part == ""
