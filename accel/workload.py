@@ -20,13 +20,13 @@ class WorkloadError(Exception):
     the workload can't handle) and `too_large`. A name that is none is answered as `internal`.
     """
 
-    code: str
+    code: str = "internal"
     """The code's name."""
-    reason: str
+    reason: str = ""
     """What is wrong, for people; it reads well after "NAME: ", without a full stop."""
-    name: str
+    name: str = ""
     """The input at fault, as the asker calls it; empty where none is."""
-    fault: str
+    fault: str = ""
     """What of a GPU is to blame, `memory` or `gone` (accel.devices.faults), or `process` where this process
     has no memory left; empty for nothing."""
 
@@ -76,7 +76,7 @@ class Output(Struct, frozen=True):
     """What a workload gives: a value of plain types, and files."""
 
     value: Any = None
-    """None, bool, int, float, str, bytes, and lists, maps and Structs of them."""
+    """None, bool, int, float, str, bytes, and lists, maps and Structs of them; keys of maps become text."""
     files: Sequence[OutputFile] = ()
     """What is too large for a value; each becomes a blob."""
 
@@ -183,13 +183,6 @@ class Workload(Struct, frozen=True):
     def load(self) -> Function:
         """The function itself."""
         return load(self.target)
-
-
-def checked(output: object) -> Output:
-    """`output`, if it is what a workload gives. Raises WorkloadError `internal`."""
-    if not isinstance(output, Output):
-        raise WorkloadError("internal", f"the workload gave {type(output).__name__}, not Output")
-    return output
 
 
 def load(target: str) -> Function:
