@@ -20,22 +20,28 @@ def checked(output: object) -> Output:
     """`output`, its value of plain types, if it is what a workload gives. Raises WorkloadError `internal`."""
     if not isinstance(output, Output):
         raise _wrong(f"the workload gave {_kind(output)}, not Output")
-    return Output(_plain(output.value), _files(output.files))
-
-
-def _plain(value: Any) -> Any:
-    """`value` of the types that msgpack and JSON share; keys of maps become text, as JSON has no other."""
     try:
-        plain = msgspec.to_builtins(value, builtin_types=PLAIN, str_keys=True)
-        msgspec.msgpack.encode(plain)
+        return Output(plain(output.value), _files(output.files))
+    except ValueError as error:
+        raise _wrong(f"the workload's {error}") from None
+
+
+def plain(value: Any, place: str = "value") -> Any:
+    """`value` of the types that msgpack and JSON share; keys of maps become text, as JSON has no other.
+
+    Raises ValueError that begins with the `place` of what can't be sent.
+    """
+    try:
+        made = msgspec.to_builtins(value, builtin_types=PLAIN, str_keys=True)
+        msgspec.msgpack.encode(made)
     except RecursionError:
-        raise _wrong("the workload's value is nested too deeply, or holds itself") from None
-    except (TypeError, ValueError, OverflowError) as error:
-        raise _wrong(f"the workload's {_fault(value)}") from error
-    return plain
+        raise ValueError(f"{place} is nested too deeply, or holds itself") from None
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(_fault(value, place)) from None
+    return made
 
 
-def _fault(value: Any, place: str = "value") -> str:
+def _fault(value: Any, place: str) -> str:
     """Where in `value` something isn't plain, and what it is."""
     for name, part in _parts(value):
         if not _fits(part):
@@ -53,7 +59,9 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
         yield from ((f"[{key!r}]", part) for key, part in value.items())
     elif isinstance(value, msgspec.Struct):
-        yield from ((f".{name}", getattr(value, name)) for name in value.__struct_fields__)
+        parts = ((f".{name}", getattr(value, name)) for name in value.__struct_fields__)
+        # What is unset isn't sent.
+        yield from (part for part in parts if part[1] is not msgspec.UNSET)
     elif isinstance(value, list | tuple):
         yield from ((f"[{index}]", part) for index, part in enumerate(value))
 
