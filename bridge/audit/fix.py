@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bridge import failures
 from bridge.advisors.findings import WRONG
 from bridge.api import ProjectSupport
+from bridge.audit import supports
 from bridge.audit.plain import is_unicode, value_text
 from bridge.audit.project import Project, find
 from bridge.audit.results import Issue, Report, Row
@@ -135,8 +137,17 @@ def _write(
     support: ProjectSupport,
     changes: Sequence[Mapping[str, Any]],
 ) -> Mapping[str, Any]:
-    """What was done, which the receipt tells too."""
-    done = support.apply(root.resolve(), changes)
+    """What was done, which the receipt tells too. Raises UserError where the adapter fails."""
+    try:
+        done = supports.checked_done(support.apply(root.resolve(), changes))
+    except UserError:
+        raise
+    # An adapter is a plugin. What it has written by then nobody knows: the receipt stays open, as of a run
+    # that was killed while it wrote.
+    except (Exception, SystemExit) as error:
+        why = f"the adapter failed while it wrote import settings ({failures.told(error)})"
+        hint = f"Some may be written: `popbridge revert {receipt}` puts these back."
+        raise UserError(f"{root}: {why}. {hint}") from error
     store.answered(receipt, Result(id=receipt, value=dict(done)))
     return done
 
