@@ -255,6 +255,8 @@ def batched(
 ) -> Callable[[BatchFunction], BatchFunction]:
     """Declares `function(items, limits) -> outcomes` as `single` for several jobs at once.
 
+    For a workload that may have no inputs: what a batch is worth on a machine is measured first, by the
+    parameters that `sample` gives alone. Another's jobs run one by one.
     What it raises costs no job its own outcome: each is then done by itself. So it is, in another process,
     where it crashes, or takes longer than one of the jobs has; and, once a batch as large has ended, more
     than 5 s and three times as long as any of the last runs.
