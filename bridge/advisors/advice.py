@@ -19,6 +19,7 @@ from bridge.advisors.subject import Memory, by_project, changes, facts_of, subje
 from bridge.api import Adapter
 from bridge.core.memory import PLATFORMS, GpuFormat, Platform, limited, texture_bytes
 from bridge.core.textures import TextureIntent
+from bridge.failures import NotAsPromised
 
 Mark = bytes
 """What is said of which state of which file: a digest of its path, that state, and the finding's code."""
@@ -223,11 +224,21 @@ def _gain(
 def options_for(
     findings: Iterable[Finding], options: Mapping[str, Any], adapter: Adapter, version: Version
 ) -> dict[str, Any]:
-    """What to set so that all of `findings` are settled, in the engine's own names; the rest stays."""
+    """What to set so that all of `findings` are settled, in the engine's own names; the rest stays.
+
+    Raises NotAsPromised for what no popup could keep, and whatever else the adapter raises.
+    """
     intent = TextureIntent()
     for finding in findings:
         intent = finding.intent.over(intent)
-    return adapter.compile_texture(intent.only(adapter.texture_fields), options, version)
+    given: object = adapter.compile_texture(intent.only(adapter.texture_fields), options, version)
+    if not isinstance(given, dict) or not all(isinstance(name, str) for name in given):
+        raise NotAsPromised(f"{adapter.name}: compile_texture gave {given!r:.80}, wanted a dict of options")
+    try:
+        msgspec.to_builtins(given, builtin_types=(bytes,))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise NotAsPromised(f"{adapter.name}: compile_texture gave {given!r:.80} ({error})") from None
+    return given
 
 
 def digest(*values: object) -> str:
