@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -55,6 +56,12 @@ class Odd(Adapter):
 
 class Helped(Odd):
     project: Any = object()
+
+
+class Older(Odd):
+    """Written before there was `ProjectSupport.texture`."""
+
+    project: Any = SimpleNamespace(project_version=str, textures=list, uses=dict, apply=dict)
 
 
 class Unhelped(Odd):
@@ -136,6 +143,7 @@ def staged(**stages: str) -> Odd:
         (Odd(srgb_kinds={"spec"}), "adapter odd1: srgb_kinds has 'spec'; there are 'albedo', "),
         (Odd(packed_channels={"x": "height"}), "packed_channels has 'x'; there are 'r', 'g', 'b', 'a'"),
         (Odd(packed_channels={"r": "ao"}), "adapter odd1: packed_channels has 'ao'; there are 'unused', "),
+        (Older(), ""),
         (Helped(), "adapter odd1: project, of type object, has no project_version()"),
         (Unhelped(), "adapter odd1: project is the class dict: write dict()"),
         (Locked(), "adapter odd1: project raised KeyError: 'licence' (tests/test_records.py:"),

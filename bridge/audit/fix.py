@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge import failures
+from bridge import failures, supports
 from bridge.advisors.findings import WRONG
 from bridge.api import ProjectSupport
-from bridge.audit import supports
 from bridge.audit.plain import is_unicode, value_text
 from bridge.audit.project import Project, find
 from bridge.audit.results import Issue, Report, Row

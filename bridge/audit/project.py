@@ -10,10 +10,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 from packaging.version import Version
 
-from bridge import failures
+from bridge import failures, supports
 from bridge.advisors import advice
 from bridge.api import Adapter, Kind, ProjectSupport, TextureAsset, hidden, walk
-from bridge.audit import supports
 from bridge.audit.nearby import projects_near
 from bridge.audit.results import Issue
 from bridge.core.errors import UserError

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bridge.api import TextureAsset
-from bridge.audit.supports import check_texture, check_version, checked_done, checked_uses
 from bridge.failures import NotAsPromised, told
+from bridge.supports import check_texture, check_version, checked_done, checked_uses
 
 
 def test_what_is_as_promised_passes() -> None:
