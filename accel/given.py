@@ -77,12 +77,13 @@ def _fits(value: Any) -> bool:
 def _files(files: object) -> list[OutputFile]:
     if not isinstance(files, Sequence) or isinstance(files, str | bytes):
         raise _wrong(f"the workload's files are {_kind(files)}, not a list of OutputFile")
-    names: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     for index, file in enumerate(files):
         _check_file(f"files[{index}]", file)
-        if file.name in names:
-            raise _wrong(f"the workload gave two files called {file.name!r}")
-        names.add(file.name)
+        # A picture and what tells of it may be called alike: the shell gives each its own suffix.
+        if (file.name, file.media_type) in seen:
+            raise _wrong(f"the workload gave two files called {file.name!r}, both {file.media_type}")
+        seen.add((file.name, file.media_type))
     return list(files)
 
 

@@ -63,7 +63,7 @@ FILE = OutputFile("a", "text/plain", b"1")
         (None, "the workload's files are NoneType, not a list of OutputFile"),
         ({"a": FILE}, "the workload's files are dict, not a list of OutputFile"),
         ([b"1"], "the workload's files[0] is bytes, not OutputFile"),
-        ([FILE, FILE], "the workload gave two files called 'a'"),
+        ([FILE, FILE], "the workload gave two files called 'a', both text/plain"),
         ([OutputFile("", "text/plain", b"")], "the workload's files[0].name is ''; it must be text"),
         ([OutputFile("a", None, b"")], "the workload's files[0].media_type is None; it must be as image/png"),
         ([FILE, OutputFile("b", "text/plain", "x")], "the workload's files[1].data is str, not bytes"),
