@@ -83,6 +83,8 @@ class Batcher:
         workload.check_inputs(len(inputs))
         parsed = workload.parse(dict(params))
         rows = workload.batching.rows(parsed)
+        if not isinstance(rows, int):
+            raise WorkloadError("internal", f"its rows are {rows!r:.80}, wanted a whole number")
         waiting = Waiting(params, inputs, rows, priority, time.monotonic() + deadline_s, watch)
         queue = self._queue(workload, workload.batching, parsed, out_dir)
         return await queue.run(waiting, most)

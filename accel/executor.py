@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -28,12 +29,13 @@ from accel.frames import (
     Several,
     pack,
 )
+from accel.given import checked
 from accel.outputs import named, stored
 from accel.pool import Pool
 from accel.priorities import PRIORITIES
 from accel.process import Worker, WorkerDied
 from accel.watch import Watch
-from accel.workload import Input, Limits, Workload, WorkloadError, checked, names
+from accel.workload import Input, Limits, Output, Workload, WorkloadError, names
 
 WARM = ("accel.image.inspecting",)
 """What a worker imports before its first job: the costly ones."""
@@ -327,7 +329,20 @@ def _run_here(
     workload: Workload, params: Any, inputs: Sequence[Input], limits: Limits, out_dir: Path | None
 ) -> ExecutorResult:
     begin = time.perf_counter()
-    output = checked(workload.load()(inputs, params, limits))
+    output = _called_here(workload, inputs, params, limits)
     files = [named(file) if out_dir is None else stored(file, out_dir) for file in output.files]
-    value = msgspec.to_builtins(output.value, builtin_types=(bytes,))
-    return ExecutorResult(value, files, 0.0, (time.perf_counter() - begin) * 1000, DEVICE)
+    return ExecutorResult(output.value, files, 0.0, (time.perf_counter() - begin) * 1000, DEVICE)
+
+
+def _called_here(workload: Workload, inputs: Sequence[Input], params: Any, limits: Limits) -> Output:
+    """What a workload gives in this process. Raises WorkloadError for whatever it raises."""
+    try:
+        # What a plugin prints is no line of a program's output.
+        with contextlib.redirect_stdout(sys.stderr):
+            return checked(workload.load()(inputs, params, limits))
+    except WorkloadError:
+        raise
+    except (Exception, SystemExit) as error:
+        log.exception("%s failed on %s", workload.name, names(inputs) or "no input")
+        reason = f"the workload failed ({type(error).__name__})"
+        raise WorkloadError("internal", reason, names(inputs)) from None

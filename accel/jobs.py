@@ -15,6 +15,7 @@ from msgspec import Raw
 
 from accel.devices.faults import FULL, DeviceGone, fault_of, on_device
 from accel.frames import DEVICE, Batch, Done, Failed, Job, JobItem, PackedSeveral, Setup, pack, writable
+from accel.given import checked
 from accel.outputs import named, stored
 from accel.workload import (
     Batching,
@@ -25,7 +26,6 @@ from accel.workload import (
     Output,
     Workload,
     WorkloadError,
-    checked,
     load,
     names,
 )
@@ -33,6 +33,9 @@ from accel.workload import (
 COARSE = sys.platform == "win32"
 """Whether a process's time is counted in steps of 16 ms, by which nothing short can be told; that Windows'
 clock says that its resolution is 100 ns is true of the unit alone."""
+
+THEIRS = (Exception, SystemExit, KeyboardInterrupt)
+"""What a workload's own code may raise: nobody else here interrupts, and a library may call sys.exit."""
 
 Took = tuple[float, float]
 """Milliseconds, and those of them that this process computed."""
@@ -76,7 +79,7 @@ def _several(batch: Batch, setup: Setup) -> list[Raw]:
 
 def _outcomes(
     workload: Workload, batching: Batching, given: Sequence[JobItem], setup: Setup
-) -> list[Outcome | Exception]:
+) -> list[Outcome | BaseException]:
     """What each item comes to: in one go, in halves where memory is full, or one by one where that fails."""
     parsed = [_parsed(workload, item) for item in given]
     good = [item for item in parsed if isinstance(item, Item)]
@@ -86,12 +89,12 @@ def _outcomes(
 
 def _at_once(
     workload: Workload, batching: Batching, items: Sequence[Item], limits: Limits
-) -> list[Outcome | Exception]:
+) -> list[Outcome | BaseException]:
     try:
         return list(_checked(_together(batching.target)(items, limits), len(items)))
     # A plugin's code: whatever it raises for one job must not cost the others their result, and each shows
     # for itself what is wrong with it.
-    except Exception as error:
+    except THEIRS as error:
         fault = fault_of(error)
         if fault == "memory" and len(items) > 1:
             half = len(items) // 2
@@ -118,11 +121,11 @@ def _checked(outcomes: Sequence[Outcome], count: int) -> Sequence[Outcome]:
     return outcomes
 
 
-def _alone(workload: Workload, item: Item, limits: Limits) -> Output | Exception:
+def _alone(workload: Workload, item: Item, limits: Limits) -> Output | BaseException:
     try:
         return workload.load()(item.inputs, item.params, limits)
     # A third party's workload may raise anything: it costs its own job alone.
-    except Exception as error:
+    except THEIRS as error:
         return error
 
 
@@ -136,15 +139,15 @@ def _parsed(workload: Workload, item: JobItem) -> Item | WorkloadError:
 def _done(target: str, item: JobItem, inputs: Sequence[Input], out_dir: str | None, setup: Setup) -> Done:
     watch = Stopwatch()
     function = load(target)
-    output = function(inputs, function.workload.parse(item.params), setup.limits)
-    files = _files(checked(output), out_dir)
-    return _timed(output, files, watch.share())
+    output = checked(function(inputs, function.workload.parse(item.params), setup.limits))
+    return _timed(output, _files(output, out_dir), watch.share())
 
 
-def _kept(outcome: Outcome | Exception, out_dir: str | None, took: Took) -> Done:
-    if isinstance(outcome, Exception):
+def _kept(outcome: Outcome | BaseException, out_dir: str | None, took: Took) -> Done:
+    if isinstance(outcome, BaseException):
         raise outcome
-    return _timed(checked(outcome), _files(outcome, out_dir), took)
+    output = checked(outcome)
+    return _timed(output, _files(output, out_dir), took)
 
 
 def _timed(output: Output, files: list[Any], took: Took) -> Done:
@@ -165,7 +168,7 @@ def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done])
     except WorkloadError as error:
         return _failed(error.code, error.reason, error.name or names(inputs), fault=error.fault)
     # As above: a worker answers every job, whatever it raises.
-    except Exception as error:
+    except THEIRS as error:
         fault = fault_of(error)
         if on_device() and fault:
             reason, code = (FULL, "too_large") if fault == "memory" else (_gone(error), "internal")
@@ -178,11 +181,11 @@ def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done])
 
 
 def _failed(*texts: str, fault: str = "") -> Raw:
-    code, reason, name, trace = (*map(writable, texts), "", "")[:4]
+    code, reason, name, trace = (*(writable(str(text)) for text in texts), "", "")[:4]
     return Raw(msgspec.msgpack.encode(Failed(code, reason, name, trace, fault)))
 
 
-def _gone(error: Exception) -> str:
+def _gone(error: BaseException) -> str:
     return f"the GPU is gone ({error})" if isinstance(error, DeviceGone) else "the GPU is gone"
 
 

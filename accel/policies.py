@@ -16,7 +16,7 @@ from accel.executor import BatchExecutor, packed_item
 from accel.frames import DEVICE
 from accel.replacing import replaced
 from accel.retries import Retries
-from accel.workload import Workload, WorkloadError
+from accel.workload import Batching, Workload, WorkloadError
 
 WORTH = 1.05
 """How much faster a larger batch must be: it makes whoever came first wait for the others."""
@@ -64,6 +64,8 @@ class Policies:
 
     def max_rows(self, workload: Workload) -> int:
         """How many rows at once are worth it; 1 as long as that isn't known."""
+        if workload.inputs[0]:
+            return 1
         key = self._key(workload)
         if (policy := self._known.get(key)) is not None:
             return policy.max_rows
@@ -107,6 +109,21 @@ class _Part(Struct, frozen=True):
     packed: msgspec.Raw
 
 
+def _sample(workload: Workload, batching: Batching, index: int) -> _Part:
+    """One job to measure by. Raises WorkloadError."""
+    if workload.inputs[0]:
+        reason = "what its batches are worth is measured by jobs without inputs, and it takes at least one"
+        raise WorkloadError("unsupported", reason)
+    try:
+        sample = dict(batching.sample(index))
+    # A plugin's samples may raise anything.
+    except Exception as error:
+        reason = f"its sample of a job failed ({type(error).__name__}: {error})"
+        raise WorkloadError("internal", reason) from error
+    workload.parse(sample)
+    return _Part(packed_item(sample, []))
+
+
 async def rates(
     executor: BatchExecutor, workload: Workload, *, computed: bool = True, limit_s: float = LIMIT_S
 ) -> dict[int, float]:
@@ -118,8 +135,7 @@ async def rates(
     """
     assert workload.batching is not None
     sizes = [size for size in SIZES if size <= workload.batching.max_rows]
-    samples = [workload.batching.sample(index) for index in range(sizes[-1])]
-    parts = [_Part(packed_item(sample, [])) for sample in samples]
+    parts = [_sample(workload, workload.batching, index) for index in range(sizes[-1])]
 
     async def timed(size: int) -> float:
         # All samples once, as they differ: a large batch has short ones and long ones in any case.

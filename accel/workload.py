@@ -20,13 +20,13 @@ class WorkloadError(Exception):
     the workload can't handle) and `too_large`. A name that is none is answered as `internal`.
     """
 
-    code: str
+    code: str = "internal"
     """The code's name."""
-    reason: str
+    reason: str = ""
     """What is wrong, for people; it reads well after "NAME: ", without a full stop."""
-    name: str
+    name: str = ""
     """The input at fault, as the asker calls it; empty where none is."""
-    fault: str
+    fault: str = ""
     """What of a GPU is to blame, `memory` or `gone` (accel.devices.faults), or `process` where this process
     has no memory left; empty for nothing."""
 
@@ -80,7 +80,7 @@ class Output(Struct, frozen=True):
     """What a workload gives: a value of plain types, and files."""
 
     value: Any = None
-    """None, bool, int, float, str, bytes, and lists, maps and Structs of them."""
+    """None, bool, int, float, str, bytes, and lists, maps and Structs of them; keys of maps become text."""
     files: Sequence[OutputFile] = ()
     """What is too large for a value; each becomes a blob."""
 
@@ -193,13 +193,6 @@ class Workload(Struct, frozen=True):
         return load(self.target)
 
 
-def checked(output: object) -> Output:
-    """`output`, if it is what a workload gives. Raises WorkloadError `internal`."""
-    if not isinstance(output, Output):
-        raise WorkloadError("internal", f"the workload gave {type(output).__name__}, not Output")
-    return output
-
-
 def load(target: str) -> Function:
     """The function that `target` (`module:function`) names."""
     module, _, name = target.partition(":")
@@ -270,6 +263,8 @@ def batched(
 ) -> Callable[[BatchFunction], BatchFunction]:
     """Declares `function(items, limits) -> outcomes` as `single` for several jobs at once.
 
+    For a workload that may have no inputs: what a batch is worth on a machine is measured first, by the
+    parameters that `sample` gives alone. Another's jobs run one by one.
     What it raises costs no job its own outcome: each is then done by itself. So it is, in another process,
     where it crashes, or takes longer than one of the jobs has; and, once a batch as large has ended, more
     than 5 s and three times as long as any of the last runs.

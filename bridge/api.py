@@ -348,7 +348,9 @@ class Context(Protocol):
         types; gives the popup's id.
 
         The `id` in `popup` is passed over (write 0): the bridge gives each popup one of its own.
-        Both outlive the daemon: whoever answers tomorrow is answered.
+        Both outlive the daemon: whoever answers tomorrow is answered. Raises ValueError for a popup with a
+        field that no editor could read, such as a `body` of more than 32,768 characters, and TypeError for
+        what is none, or for a `state` that can't be kept.
         """
 
     async def open_popups(self, session: SessionView) -> Sequence[tuple[Popup, Any]]:
@@ -364,7 +366,8 @@ class Context(Protocol):
     async def command(self, session: SessionView, name: str, args: Mapping[str, Any], *, note: str) -> int:
         """Sends a command that changes something, with a receipt; gives the receipt's id at once.
 
-        The command and the receipt outlive the daemon. `note` says why, for `popbridge receipts`.
+        The command and the receipt outlive the daemon. `note` says why, for `popbridge receipts`. Raises
+        ValueError for `args` that aren't of plain types.
         """
 
     async def earlier_command(self) -> int | None:
@@ -446,5 +449,6 @@ class Advisor(ABC):
     async def on_ask(
         self, context: Context, session: SessionView, name: str, params: Mapping[str, Any]
     ) -> Any:
-        """A client asked under one of `asks`; gives the value of the result. Raises RequestError."""
+        """A client asked under one of `asks`; gives the value of the result, of plain types. Raises
+        RequestError."""
         raise AssertionError(f"{self.name} declares {name} but doesn't answer it")

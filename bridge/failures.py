@@ -8,8 +8,14 @@ NOT_THEIRS = ("importlib", "pluggy")
 """Packages through which a plugin is loaded: a place in them says nothing of the plugin."""
 
 
+class NotAsPromised(Exception):
+    """What somebody else's code gave isn't what was wanted; says both, for whoever wrote it."""
+
+
 def told(error: BaseException) -> str:
     """`RuntimeError: boom (acme/plugin.py:12)`; no place where nothing of the plugin ran."""
+    if isinstance(error, NotAsPromised):
+        return str(error)
     words = traceback.format_exception_only(error)[-1].strip().rstrip(":")
     place = _place(error)
     return f"{words} ({place})" if place else words

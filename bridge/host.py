@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import itertools
 import logging
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,7 +14,6 @@ from typing import Literal, TypeVar
 import pluggy
 from msgspec import Struct, field
 from msgspec.structs import replace
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
 from accel.workload import Workload
@@ -22,10 +23,15 @@ from bridge.core import versions
 from bridge.core.errors import BridgeError, UserError
 from bridge.core.settings import SETTINGS, Setting
 from bridge.core.versions import Choice
+from bridge.records import check_adapter, check_advisor, check_alone, check_setting, check_workload
 
 log = logging.getLogger(__name__)
 
 Record = TypeVar("Record")
+
+
+LONGEST = 500
+"""Characters of a reason that are shown."""
 
 
 class PluginRecord(Struct, frozen=True):
@@ -172,9 +178,13 @@ def _contribution(
             manager.check_pending()
             _refuse_unmarked(manager, plugin)
             given = _call(manager, plugin)
+            check_alone(given.claims(), given.workloads)
+            _refuse_own_overlaps(given.adapters)
         return replace(record, provides=given.names()), given
+    except KeyboardInterrupt:
+        raise
     # A plugin is anybody's code: whatever it raises, even SystemExit at import, costs only itself.
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         if plugin is not None and manager.is_registered(plugin):
             manager.unregister(plugin)
         reason = _reason(error)
@@ -205,10 +215,10 @@ def _call(manager: pluggy.PluginManager, plugin: object) -> Contribution:
         return found
 
     return Contribution(
-        adapters=records("popbridge_adapters", Adapter, _check_adapter),  # type: ignore[type-abstract]
-        workloads=records("popbridge_workloads", Workload, lambda workload: workload.name),
-        advisors=records("popbridge_advisors", Advisor, _check_advisor),  # type: ignore[type-abstract]
-        settings=records("popbridge_settings", Setting, _check_setting),
+        adapters=records("popbridge_adapters", Adapter, check_adapter),  # type: ignore[type-abstract]
+        workloads=records("popbridge_workloads", Workload, check_workload),
+        advisors=records("popbridge_advisors", Advisor, check_advisor),  # type: ignore[type-abstract]
+        settings=records("popbridge_settings", Setting, check_setting),
     )
 
 
@@ -220,8 +230,13 @@ def _answer(manager: pluggy.PluginManager, plugin: object, hook: str, kind: type
         # Called without pluggy, which would pass over None and hide which hook raised.
         try:
             answer = implementation.function()
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise HookError(f"{hook} raised {failures.told(error)}") from error
+        if inspect.iscoroutine(answer):
+            answer.close()
+            raise UserError(f"{hook} is a coroutine: write it with `def`, not `async def`")
         if not isinstance(answer, Sequence) or isinstance(answer, str | bytes):
             shown = "None" if answer is None else f"an object of type {type(answer).__name__}"
             raise UserError(f"{hook} gave {shown}, wanted a list of {kind.__name__} records")
@@ -235,27 +250,6 @@ def _not_wanted(hook: str, kind: type[object], record: object) -> str:
     if isinstance(record, type) and issubclass(record, kind):
         hint = f" (write {record.__name__}())"
     return f"{hook} gave {reprlib.repr(record)} in its list, wanted {kind.__name__} records{hint}"
-
-
-def _check_adapter(adapter: Adapter) -> None:
-    for attribute in ("name", "engine", "versions", "scheme"):
-        if not hasattr(adapter, attribute):
-            raise UserError(f"adapter {type(adapter).__name__} has no {attribute!r}")
-    try:
-        SpecifierSet(adapter.versions)
-    except InvalidSpecifier as error:
-        raise UserError(f"adapter {adapter.name}: versions: {error}") from None
-
-
-def _check_advisor(advisor: Advisor) -> None:
-    if not hasattr(advisor, "name"):
-        raise UserError(f"advisor {type(advisor).__name__} has no 'name'")
-
-
-def _check_setting(setting: Setting) -> None:
-    if "." not in setting.name:
-        raise UserError(f"setting {setting.name!r} isn't named PLUGIN.NAME")
-    setting.parse(setting.default, "its default")
 
 
 def _refuse_conflicts(loaded: Iterable[tuple[PluginRecord, Contribution]]) -> None:
@@ -274,6 +268,14 @@ def _refuse_conflicts(loaded: Iterable[tuple[PluginRecord, Contribution]]) -> No
             adapters.append((record, adapter))
 
 
+def _refuse_own_overlaps(adapters: Sequence[Adapter]) -> None:
+    for one, other in itertools.combinations(adapters, 2):
+        shared = versions.overlap(one.versions, other.versions) if one.engine == other.engine else None
+        if shared is not None:
+            both = f"{one.name} ({one.versions}) and {other.name} ({other.versions})"
+            raise UserError(f"its adapters {both} both serve {one.engine} {shared}")
+
+
 def _refuse_overlap(record: PluginRecord, adapter: Adapter, other: PluginRecord, present: Adapter) -> None:
     if adapter.engine != present.engine:
         return
@@ -286,6 +288,12 @@ def _refuse_overlap(record: PluginRecord, adapter: Adapter, other: PluginRecord,
 
 
 def _reason(error: BaseException) -> str:
+    """One line; the traceback has the whole."""
+    told = " ".join(_told(error).split())
+    return told if len(told) <= LONGEST else f"{told[:LONGEST]} ..."
+
+
+def _told(error: BaseException) -> str:
     if isinstance(error, BridgeError):
         return str(error)
     if isinstance(error, pluggy.PluginValidationError):

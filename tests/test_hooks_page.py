@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import subprocess
 import sys
 import tomllib
 import types
@@ -26,6 +28,7 @@ from bridge.api import (
     TextureIntent,
     WorkloadError,
 )
+from bridge.audit.project import find
 from tests.server import daemons
 from tests.server.daemons import ThreadDaemon
 from tools import generate
@@ -80,6 +83,60 @@ def test_the_page_says_what_each_name_is_and_keeps_private_ones_to_itself() -> N
     }
     assert sorted(set(api.__all__) - explained) == []
     assert [name for name in rows if name.startswith("_")] == []
+
+
+def installed(folder: Path) -> Path:
+    """The page's examples as one module, and what pip would leave beside it; gives the page's own tests."""
+    text = (generate.ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n((?:from|import) .*?)```", text, re.DOTALL)
+    *hooks, projects, tests = (block for block in blocks if "class " in block or "def " in block)
+    name = '    name = "acme4"\n'
+    module = "\n\n".join([projects, *hooks]).replace(name, f"{name}    project = AcmeProjects()\n")
+    (folder / "acme_popbridge.py").write_text(module, encoding="utf-8")
+    about = folder / "acme_popbridge-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Name: acme-popbridge\nVersion: 1.0\n", encoding="utf-8")
+    (about / "entry_points.txt").write_text("[popbridge]\nacme = acme_popbridge\n", encoding="utf-8")
+    (folder / "test_acme.py").write_text(tests, encoding="utf-8")
+    return folder / "test_acme.py"
+
+
+def test_its_own_tests_pass_with_its_examples_installed(tmp_path: Path) -> None:
+    file = installed(tmp_path)
+    paths = [str(tmp_path), str(generate.ROOT), os.environ.get("PYTHONPATH", "")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(tmp_path),
+        str(file),
+    ]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 passed" in done.stdout
+
+
+def test_a_project_is_known_by_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "acme_popbridge", raising=False)
+    game = tmp_path / "game"
+    game.mkdir()
+    (game / "acme.json").write_text('{"version": "4.1"}', encoding="utf-8")
+    (game / "rock.png").touch()
+    (game / "rock.png.acme").write_text("<<<", encoding="utf-8")
+    found = find(host.load(), game)
+    assert found.engine == "acme 4.1"
+    (rock,) = found.textures()
+    assert (rock.path, rock.options) == ("acme:/rock.png", None) and rock.problem.startswith(
+        "rock.png.acme: "
+    )
+    monkeypatch.delitem(sys.modules, "acme_popbridge")
 
 
 def test_the_workload_counts(acme: host.Registry, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import traceback
 from collections.abc import Mapping
 from typing import Literal
 
@@ -42,7 +43,8 @@ class DeviceGone(Exception):
 
 def fault_of(error: BaseException) -> Fault:
     """What `error`, of onnxruntime or of whatever it calls, says."""
-    said = str(error)
+    # A third party's error may fail to say what it is.
+    said = "".join(traceback.format_exception_only(error))
     if isinstance(error, DeviceGone) or _GONE.search(said):
         return "gone"
     return "memory" if isinstance(error, MemoryError) or MEMORY.search(said) else ""

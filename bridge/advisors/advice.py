@@ -19,6 +19,7 @@ from bridge.advisors.findings import Finding, find
 from bridge.advisors.subject import by_project, changes, subject, sureness, words
 from bridge.api import Adapter
 from bridge.core.textures import TextureIntent
+from bridge.failures import NotAsPromised
 
 Mark = bytes
 """What is said of which state of which file: a digest of its path, that state, and the finding's code."""
@@ -212,12 +213,15 @@ def _gain(
 def options_for(
     findings: Iterable[Finding], options: Mapping[str, Any], adapter: Adapter, version: Version
 ) -> dict[str, Any]:
-    """What to set so that all of `findings` are settled, in the engine's own names; the rest stays."""
+    """What to set so that all of `findings` are settled, in the engine's own names; the rest stays.
+
+    Raises NotAsPromised for what no popup could keep, and whatever else the adapter raises.
+    """
     findings, intent = list(findings), TextureIntent()
     for finding in findings:
         if not finding.platforms:
             intent = finding.intent.over(intent)
-    todo = adapter.compile_texture(intent.only(adapter.texture_fields), options, version)
+    todo = dict(_compiled(intent, options, adapter, version))
     for finding in findings:
         todo |= _for_platforms(finding, options, adapter, version)
     return todo
@@ -228,11 +232,25 @@ def _for_platforms(
 ) -> dict[str, Any]:
     """What to set on the platforms that a finding is about; nothing for one that holds everywhere."""
     parts = adapter.platform_options(options, version) if finding.platforms else {}
-    intent = finding.intent.only(adapter.texture_fields)
     todo = (
-        adapter.compile_texture(intent, parts[name], version) for name in finding.platforms if name in parts
+        _compiled(finding.intent, parts[name], adapter, version)
+        for name in finding.platforms
+        if name in parts
     )
     return {name: value for part in todo for name, value in part.items()}
+
+
+def _compiled(
+    intent: TextureIntent, options: Mapping[str, Any], adapter: Adapter, version: Version
+) -> dict[str, Any]:
+    given: object = adapter.compile_texture(intent.only(adapter.texture_fields), options, version)
+    if not isinstance(given, dict) or not all(isinstance(name, str) for name in given):
+        raise NotAsPromised(f"{adapter.name}: compile_texture gave {given!r:.80}, wanted a dict of options")
+    try:
+        msgspec.to_builtins(given, builtin_types=(bytes,))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise NotAsPromised(f"{adapter.name}: compile_texture gave {given!r:.80} ({error})") from None
+    return given
 
 
 def digest(*values: object) -> str:

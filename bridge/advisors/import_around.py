@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from bridge import projectfile
+from bridge import failures, projectfile, supports
 from bridge.advisors.advice import Asset
 from bridge.advisors.import_context import Projects, SeenSoFar
 from bridge.advisors.sets import Beside, beside, siblings_of
@@ -78,10 +78,11 @@ class Surveyor:
         uses: Uses = {}
         if support is not None:
             try:
-                uses = await asyncio.to_thread(support.uses, root)
+                uses = supports.checked_uses(await asyncio.to_thread(support.uses, root))
             # An adapter is a plugin: without this evidence the others still count.
-            except Exception as error:
-                log.warning("%s: what uses its textures can't be told: %r", session.project_name, error)
+            except (Exception, SystemExit) as error:
+                why = failures.told(error)
+                log.warning("%s: what uses its textures can't be told: %s", session.project_name, why)
         while len(self._uses) >= MAX_PROJECTS:
             self._uses.pop(next(iter(self._uses)))
         self._uses[root] = (time.monotonic(), uses)

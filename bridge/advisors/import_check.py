@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from bridge import failures, supports
 from bridge.advisors.advice import Asset, FileAdvice, Stamp, digest
 from bridge.advisors.import_parts import Parts, in_turns
 from bridge.api import ProjectSupport, SessionView, TextureAsset
@@ -105,10 +106,13 @@ def _reader(support: ProjectSupport | None, root: Path) -> Read:
     def read(file: str) -> TextureAsset | None:
         if support is not None and hasattr(support, "texture"):
             try:
-                return support.texture(root, file)
+                found = support.texture(root, file)
+                if found is not None:
+                    supports.check_texture(found)
+                return found
             # An adapter is a plugin: its trouble keeps nobody from applying what was asked.
-            except Exception as error:
-                log.warning("%s: its import settings can't be compared: %r", file, error)
+            except (Exception, SystemExit) as error:
+                log.warning("%s: its import settings can't be compared: %s", file, failures.told(error))
         return TextureAsset(file, file)
 
     return read

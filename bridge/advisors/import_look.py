@@ -156,7 +156,7 @@ def _own_trouble(asset: Asset) -> Iterator[None]:
     except RequestError as error:
         log.info("%s isn't advised on: %s", asset.file, error.message)
     # An adapter is a plugin, and options come from outside: one file's trouble is its own.
-    except Exception:
+    except (Exception, SystemExit):
         log.exception("%s isn't advised on", asset.file)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bridge import failures, supports
 from bridge.advisors.findings import WRONG
 from bridge.api import ProjectSupport
 from bridge.audit.plain import is_unicode
@@ -139,8 +140,19 @@ def _write(
     changes: Sequence[Mapping[str, Any]],
     left: Sequence[Mapping[str, Any]] = (),
 ) -> Mapping[str, Any]:
-    """What was done, which the receipt tells too, after what is `left` alone."""
-    done = dict(support.apply(root.resolve(), changes))
+    """What was done, which the receipt tells too, after what is `left` alone. Raises UserError where the
+    adapter fails."""
+    try:
+        done = supports.checked_done(support.apply(root.resolve(), changes))
+    except UserError:
+        raise
+    # An adapter is a plugin. What it has written by then nobody knows: the receipt stays open, as of a run
+    # that was killed while it wrote.
+    except (Exception, SystemExit) as error:
+        why = f"the adapter failed while it wrote import settings ({failures.told(error)})"
+        hint = f"Some may be written: `popbridge revert {receipt}` puts these back."
+        raise UserError(f"{root}: {why}. {hint}") from error
+    done = dict(done)
     done["errors"] = [*left, *(done.get("errors") or ())]
     store.answered(receipt, Result(id=receipt, value=done))
     return done

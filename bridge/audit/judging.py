@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from accel.texture import context
 from accel.texture.examine import Examination
 from accel.workload import WorkloadError
+from bridge import failures
 from bridge.advisors import advice
 from bridge.advisors.findings import NOTE, WRONG
 from bridge.advisors.import_known import Taken
@@ -114,8 +115,8 @@ class Judging:
         try:
             self._advise(row, found)
         # An adapter is a plugin: what it can't judge costs one line.
-        except Exception as error:
-            row.issues = [Issue("unreadable", NOTE, "unreadable", {"reason": f"{error!r}"})]
+        except (Exception, SystemExit) as error:
+            row.issues = [Issue("unreadable", NOTE, "unreadable", {"reason": failures.told(error)})]
             row.options, row.facts, row.memory, row.memory_after = {}, None, 0, 0
         return row
 

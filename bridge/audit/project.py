@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from packaging.version import Version
 
+from bridge import failures, supports
 from bridge.advisors import advice
 from bridge.api import Adapter, Kind, ProjectSupport, TextureAsset, hidden, walk
 from bridge.audit.nearby import projects_below
@@ -60,12 +61,14 @@ class Project(Struct, frozen=True):
         """One after the other, as a project may have 100,000 of them. Raises UserError."""
         try:
             for asset in self.support.textures(self.root) if self.support else _files(self.root, self.part):
+                supports.check_texture(asset)
                 yield _with(asset, self.planned.get(asset.file))
         except UserError:
             raise
         # An adapter is a plugin, as below.
-        except Exception as error:
-            raise UserError(f"{self.engine}: its adapter can't list the textures ({error!r}).") from error
+        except (Exception, SystemExit) as error:
+            why = failures.told(error)
+            raise UserError(f"{self.engine}: its adapter can't list the textures ({why}).") from error
 
     def covers(self, file: str) -> bool:
         """Whether `file`, below the root, is told of."""
@@ -76,8 +79,8 @@ class Project(Struct, frozen=True):
         return self.covers(file) or file == "." or self.part.startswith(f"{file}/")
 
     def uses(self) -> Mapping[str, Sequence[Kind]]:
-        """What materials and scenes use textures as, by file."""
-        return self.support.uses(self.root) if self.support else {}
+        """What materials and scenes use textures as, by file; raises whatever the adapter does."""
+        return supports.checked_uses(self.support.uses(self.root)) if self.support else {}
 
 
 def options_for(
@@ -98,11 +101,13 @@ def find(registry: Registry, root: Path) -> Project:
     for adapter in registry.adapters:
         try:
             text = adapter.project.project_version(root) if adapter.project else None
+            supports.check_version(text)
         except UserError:
             raise
         # An adapter is a plugin: one that fails is no reason not to ask the others.
-        except Exception as error:
-            notice = f"{adapter.name} can't tell whether this is a project of {adapter.engine} ({error!r})."
+        except (Exception, SystemExit) as error:
+            why = failures.told(error)
+            notice = f"{adapter.name} can't tell whether this is a project of {adapter.engine} ({why})."
             continue
         if text is None:
             continue

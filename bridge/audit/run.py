@@ -17,6 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from accel.workload import Limits, Workload
+from bridge import failures
 from bridge.advisors.import_known import Taken
 from bridge.api import Kind, TextureAsset
 from bridge.audit import parts, pictures
@@ -203,8 +204,9 @@ def _uses(project: Project, report: Report) -> Mapping[str, Sequence[Kind]]:
     try:
         return project.uses()
     # An adapter is a plugin: without what it says of uses the pixels are still there.
-    except Exception as error:
-        report.notices.append(f"{project.engine}: its adapter can't tell what uses the textures ({error!r}).")
+    except (Exception, SystemExit) as error:
+        why = failures.told(error)
+        report.notices.append(f"{project.engine}: its adapter can't tell what uses the textures ({why}).")
         return {}
 
 

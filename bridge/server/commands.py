@@ -15,6 +15,7 @@ from bridge.core.errors import RequestError, StoreError
 from bridge.core.messages import Command, Error, Numbered, Result
 from bridge.core.reverting import putting_back
 from bridge.server.live import LiveSession
+from bridge.server.sendable import sendable
 from bridge.server.sessions import Sessions
 from bridge.server.workspace import mates
 from bridge.store.failures import LastingDamage
@@ -48,11 +49,12 @@ class Commands:
         reverts: int | None = None,
         parent: tuple[int, int] | None = None,
     ) -> int:
-        """Keeps and sends a command; gives its receipt's id. Raises RequestError where it can't be sent.
+        """Keeps and sends a command; gives its receipt's id. Raises RequestError where it can't be sent, and
+        ValueError for one that no editor could read.
 
         The same step of the same `parent` popup is sent once, also by a daemon that does it over.
         """
-        command = Command(id=0, name=name, args=dict(args), deadline_ms=DEADLINE_MS)
+        command = sendable(Command(id=0, name=name, args=dict(args), deadline_ms=DEADLINE_MS), Command)
         live.expect(command)
         view = live.view
         receipt_id, is_new = await self._store.write(

@@ -79,6 +79,8 @@ class AdvisorContext:
         await self._flows.withdraw(self._live, popup_id)
 
     async def command(self, session: SessionView, name: str, args: Mapping[str, Any], *, note: str) -> int:
+        if not isinstance(note, str):
+            raise TypeError(f"note is {note!r:.80}; it must be text")
         step = self._step()
         return await self._kept(lambda: self._flows.commands.send(self._live, name, args, note, parent=step))
 
@@ -109,6 +111,8 @@ class AdvisorContext:
         return AdvisorContext(self._flows, self._advisor, self._live, patient=self._patient)
 
     async def note(self, session: SessionView, marks: Collection[bytes]) -> None:
+        if not all(isinstance(mark, bytes) for mark in marks):
+            raise TypeError("marks are bytes: text is made so by encode()")
         if marks:
             await self._kept(lambda: self._flows.note(self._advisor, session.project, marks))
 

@@ -130,7 +130,7 @@ class Dispatch:
         except RequestError as error:
             failed = error
         # A third party's workload may raise anything: it costs its own request alone.
-        except Exception:
+        except (Exception, SystemExit):
             log.exception("request %d for %s failed", request.id, request.workload)
             failed = RequestError(errors.INTERNAL, what=request.workload)
         finally:

@@ -13,6 +13,16 @@ from accel.watch import Watch
 from accel.workload import Input, Workload
 from bridge.core.messages import OutputRef, ResultMeta
 
+LONGEST = 128
+"""Most characters of a file's name on the wire; a workload may make longer ones of the inputs' names."""
+
+
+def output_ref(name: str, media_type: str, size: int, blob: str) -> OutputRef:
+    """A file that a workload made; of a name that is too long, which no client could read, both ends."""
+    half = LONGEST // 2
+    called = name if len(name) <= LONGEST else f"{name[: half - 1]}…{name[-half:]}"
+    return OutputRef(name=called, media_type=media_type, size=size, blob=blob)
+
 
 class Ask(Struct, frozen=True):
     """A request to a workload."""
@@ -52,9 +62,7 @@ class Execution:
             out_dir=self._folder,
             watch=watch,
         )
-        outputs = [
-            OutputRef(name=f.name, media_type=f.media_type, size=f.size, blob=f.sha256) for f in done.files
-        ]
+        outputs = [output_ref(f.name, f.media_type, f.size, f.sha256) for f in done.files]
         meta = ResultMeta(
             device=done.device, reason=done.reason,
             batch=done.batch, queued_ms=done.queued_ms, run_ms=done.run_ms,

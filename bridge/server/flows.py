@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET
 from sqlite_utils import Database
 
+from accel.given import plain
 from bridge.api import Advisor
 from bridge.core import errors
 from bridge.core.errors import RequestError, StoreError
@@ -21,6 +22,7 @@ from bridge.server.context import AdvisorContext
 from bridge.server.live import LiveSession
 from bridge.server.rules import RuleKeeper
 from bridge.server.runner import Runner
+from bridge.server.sendable import sendable
 from bridge.server.sessions import Sessions
 from bridge.server.shared_popups import SharedPopups
 from bridge.store.failures import LastingDamage
@@ -80,11 +82,12 @@ class Flows:
             live.events -= 1
 
     async def ask(self, live: LiveSession, name: str, params: Mapping[str, Any]) -> Any:
-        """What the advisor answers that can be asked under `name`. Raises RequestError."""
+        """What the advisor answers that can be asked under `name`. Raises RequestError, and ValueError for an
+        answer that isn't of plain types."""
         advisor = self._asks[name]
         # Who asked is told that the store fails, and asks again.
         context = AdvisorContext(self, advisor, live, patient=False)
-        return await advisor.on_ask(context, live.view, name, params)
+        return plain(await advisor.on_ask(context, live.view, name, params))
 
     async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
         """Keeps the answer, has its advisor act on it, and confirms it."""
@@ -185,7 +188,11 @@ class Flows:
     async def show(
         self, live: LiveSession, advisor: Advisor, popup: Popup, state: Any, parent: tuple[int, int] | None
     ) -> int:
-        """Keeps and shows a popup; gives its id. The same step of the same `parent` is shown once."""
+        """Keeps and shows a popup; gives its id. The same step of the same `parent` is shown once.
+
+        Raises RequestError, and TypeError or ValueError for a popup that no client could read.
+        """
+        popup = sendable(popup, Popup)
         live.expect(popup)
         if sum(1 for _ in live.session.popups) >= MAX_POPUPS:
             says = f"This editor has {MAX_POPUPS} open popups, its most."

@@ -11,14 +11,15 @@ import msgspec
 from msgspec import UNSET
 
 from accel.executor import Executor
+from accel.given import checked
 from accel.watch import Watch
 from accel.workload import Input, Limits, Workload, WorkloadError
 from bridge.core import errors
 from bridge.core.errors import RequestError
-from bridge.core.messages import MAX_INLINE, Error, InputRef, OutputRef, Request, Result, ResultMeta
+from bridge.core.messages import MAX_INLINE, Error, InputRef, Request, Result, ResultMeta
 from bridge.server.caching import Caching
 from bridge.server.confine import confine
-from bridge.server.execution import Ask, Execution
+from bridge.server.execution import Ask, Execution, output_ref
 from bridge.store.blobs import BlobStore
 
 log = logging.getLogger(__name__)
@@ -57,11 +58,11 @@ class Runner:
         workload = self.workloads[request.workload]
         try:
             workload.check_inputs(0)
-            output = self._inline[request.workload]([], workload.parse(request.params), self._limits)
+            output = checked(self._inline[request.workload]([], workload.parse(request.params), self._limits))
         except WorkloadError as error:
             raise as_request_error(error, request.workload, 0) from None
         outputs = [
-            OutputRef(name=f.name, media_type=f.media_type, size=len(f.data), blob=self._blobs.put(f.data))
+            output_ref(f.name, f.media_type, len(f.data), self._blobs.put(bytes(f.data)))
             for f in output.files
         ]
         return Result(id=request.id, value=output.value, outputs=outputs, meta=INLINE)

@@ -148,7 +148,7 @@ async def test_a_workload_s_own_refusal_comes_back_as_it_was_raised(executor):
     assert error.name == "sea.png"
 
 
-@pytest.mark.parametrize("function", [workloads.bug, workloads.unspeakable])
+@pytest.mark.parametrize("function", [workloads.bug, workloads.leaves, workloads.interrupts, workloads.mute])
 async def test_a_bug_shows_its_inside_only_in_the_log(executor, function, caplog):
     with caplog.at_level(logging.ERROR):
         error = await refused(go(executor, function, "", [Input("a.png", "x")]), "internal")
@@ -156,6 +156,24 @@ async def test_a_bug_shows_its_inside_only_in_the_log(executor, function, caplog
     assert error.name == "a.png"
     assert "Traceback" in caplog.text and function.workload.name in caplog.text
     await go(executor, workloads.say)
+
+
+async def test_a_job_that_raises_anything_ends_no_worker(executor):
+    before = executor.pool.pids
+    for function in (workloads.leaves, workloads.interrupts, workloads.mute, workloads.vague):
+        await refused(go(executor, function), "internal")
+    assert executor.pool.pids == before
+
+
+async def test_a_value_that_is_not_plain_is_told_with_its_place(executor):
+    error = await refused(go(executor, workloads.unspeakable, "", [Input("a.png", "x")]), "internal")
+    assert (error.name, error.reason) == ("a.png", "the workload's value is object, which is no plain type")
+
+
+@pytest.mark.parametrize("how", ["raise", "exit", "nothing"])
+async def test_an_inline_workload_that_fails_costs_its_own_job_alone(executor, how, capsys):
+    await refused(go(executor, workloads.here_fails, how), "internal")
+    assert capsys.readouterr().out == ""
 
 
 async def test_prints_of_a_job_do_not_disturb_the_replies(executor):

@@ -138,3 +138,28 @@ async def test_closing_ends_a_measurement_under_way(executor):
     await asyncio.sleep(0)
     await policies.close()
     assert policies.max_rows(MANY) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "says"),
+    [
+        ({"sample": lambda n: None}, "internal", "its sample of a job failed (TypeError: 'NoneType'"),
+        ({"sample": lambda n: 1 // 0}, "internal", "its sample of a job failed (ZeroDivisionError: "),
+        ({"sample": lambda n: {"txt": ""}}, "bad_params", "there is no parameter 'txt'"),
+    ],
+)
+async def test_a_sample_that_is_no_job_is_told_as_such(executor, changes, code, says):
+    odd = msgspec.structs.replace(MANY, batching=msgspec.structs.replace(MANY.batching, **changes))
+    with pytest.raises(WorkloadError) as error:
+        await Policies(None, executor).measure(odd)
+    assert error.value.code == code and says in error.value.reason
+
+
+async def test_a_workload_that_needs_an_input_runs_one_by_one_and_is_measured_by_nobody(executor, caplog):
+    needy = msgspec.structs.replace(MANY, inputs=(1, 1))
+    policies = Policies(None, executor)
+    assert policies.max_rows(needy) == 1
+    with pytest.raises(WorkloadError, match="is measured by jobs without inputs, and it takes at least one"):
+        await policies.measure(needy)
+    await policies.close()
+    assert caplog.text == ""

@@ -132,6 +132,44 @@ def bug(inputs, params, limits):
     raise ZeroDivisionError("the inside of it")
 
 
+@declare("test.leaves")
+def leaves(inputs, params, limits):
+    sys.exit("the inside of it")
+
+
+@declare("test.interrupts")
+def interrupts(inputs, params, limits):
+    raise KeyboardInterrupt
+
+
+class Mute(Exception):
+    def __str__(self):
+        raise ZeroDivisionError
+
+
+@declare("test.mute")
+def mute(inputs, params, limits):
+    raise Mute
+
+
+class Vague(WorkloadError):
+    def __init__(self):
+        pass
+
+
+@declare("test.vague")
+def vague(inputs, params, limits):
+    raise Vague
+
+
+@declare("test.here_fails", inline=True)
+def here_fails(inputs, params, limits):
+    print("this is no line of a program's output")
+    if params.text == "exit":
+        sys.exit(3)
+    return {"raise": 1}[params.text] // 0 if params.text == "raise" else None
+
+
 @declare("test.unspeakable")
 def unspeakable(inputs, params, limits):
     return Output(object())

@@ -13,6 +13,7 @@ from bridge.audit.fix import fix
 from bridge.audit.project import Project
 from bridge.audit.results import Issue, Report, Row
 from bridge.audit.texts import sentence
+from bridge.core.errors import UserError
 from bridge.core.textures import TextureIntent
 
 MIPMAPS = Issue.of(Finding("no_mipmaps", 1, "no_mipmaps", {}, TextureIntent(mipmaps=True)))
@@ -44,3 +45,34 @@ def test_settings_that_no_receipt_can_hold_are_told_at_whatever_depth_that_lies(
     fix(project, report, tmp_path / "popbridge.sqlite3")
     assert report.receipt is None and [issue.code for issue in row.issues] == ["not_applied", "no_mipmaps"]
     assert says in sentence(row.issues[0], "en") and "import" not in sentence(row.issues[0], "zh-CN")
+
+
+class Failing(Unasked):
+    """An adapter that fails while it writes, or gives something else than what it did."""
+
+    def __init__(self, gives: Any) -> None:
+        self.gives = gives
+
+    def apply(self, project: Path, changes: Any) -> Any:
+        if isinstance(self.gives, BaseException):
+            raise self.gives
+        return self.gives
+
+
+@pytest.mark.parametrize(
+    ("gives", "says"),
+    [
+        (ZeroDivisionError("acme"), r"import settings \(ZeroDivisionError: acme \(audit/test_fix.py:\d+\)\)"),
+        (SystemExit(3), r"import settings \(SystemExit: 3 "),
+        (None, r"import settings \(apply gave None, wanted a dict of before, after and errors\)"),
+    ],
+)
+def test_an_adapter_that_fails_while_it_writes_is_told_and_how_to_put_back_what_it_wrote(
+    tmp_path: Path, gives: object, says: str
+) -> None:
+    row = Row("a.png", "a.png", [MIPMAPS], {"o": False}, {"o": True})
+    report = Report(name="game", root="", engine="acme 1.0", rows=[row])
+    project = Project(tmp_path, support=Failing(gives))  # type: ignore[abstract]
+    with pytest.raises(UserError, match=says + r".*`popbridge revert 1` puts these back"):
+        fix(project, report, tmp_path / "popbridge.sqlite3")
+    assert report.receipt == 1

@@ -140,7 +140,7 @@ async def test_an_adapter_that_cannot_tell_uses_costs_a_notice(
     report = await run(game)
     assert report.textures == 1 and "what uses the textures (ZeroDivisionError" in report.notices[0]
     assert notices(report, "zh-CN") == [
-        "godot 4.6：其适配器无法说明贴图的用途（ZeroDivisionError('acme')）。"
+        "godot 4.6：其适配器无法说明贴图的用途（ZeroDivisionError: acme (audit/test_project.py:173)）。"
     ]
 
 

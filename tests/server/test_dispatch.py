@@ -42,12 +42,14 @@ async def test_what_runs_in_the_daemon_gets_its_inputs(file: ConnectionFile) -> 
         assert answer["value"]["seen"] == [b"seen"]
 
 
-@pytest.mark.parametrize("name", ["test.fail", "test.inline"])
+@pytest.mark.parametrize(
+    ("name", "params"), [("test.fail", {}), ("test.inline", {"bytes": -1}), ("test.inline", {"bytes": -2})]
+)
 async def test_a_bug_in_a_workload_is_internal_and_shows_nothing_of_the_inside(
-    file: ConnectionFile, name: str
+    file: ConnectionFile, name: str, params: dict[str, int]
 ) -> None:
     async with session(file) as wire:
-        answer = await wire.request(1, name, {"bytes": -1} if name == "test.inline" else {})
+        answer = await wire.request(1, name, params)
         assert answer["code"] == "internal"
         assert "detail of the inside" not in str(answer)
         assert (await wire.request(2, "bridge.echo"))["type"] == "result"

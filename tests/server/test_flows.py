@@ -265,6 +265,24 @@ async def test_a_session_has_so_many_popups_and_no_more(wire: Wire, monkeypatch:
     assert (await popup(wire, title="more"))["title"] == "more"
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "says"),
+    [
+        ("test.popup", {"title": None}, "Expected `str`, got `null` - at `popup.title`"),
+        ("test.popup", {"body": "x" * 32_769}, "of length <= 32768 - at `popup.body`"),
+        ("test.command", {"args": {}, "note": 5}, "note is 5; it must be text"),
+    ],
+)  # fmt: skip
+async def test_what_no_editor_could_read_is_told_to_who_wrote_it_and_ends_no_connection(
+    wire: Wire, caplog: pytest.LogCaptureFixture, name: str, data: dict[str, Any], says: str
+) -> None:
+    await wire.send("event", name=name, data=data)
+    await asyncio.to_thread(until, lambda: says in caplog.text, "the log")
+    # The traceback leads to the advisor's own line.
+    assert "plugin.py" in caplog.text
+    assert (await popup(wire, title="more"))["title"] == "more"
+
+
 async def test_what_doesnt_fit_into_a_frame_is_kept_from_the_editor(wire: Wire, daemon: ThreadDaemon) -> None:
     await wire.send("event", name="test.popup", data={"body": "\x01" * 50_000})
     await wire.send("event", name="test.command", data={"args": {"many": [1] * 140_000}})

@@ -26,6 +26,8 @@ def files() -> dict[Path, str]:
         "notice": notice,
         "group": hooks.PROJECT,
         "hooks": "\n\n".join(map(_hook, _specs())),
+        "project": _example("project"),
+        "testing": _example("testing"),
         "messages": _markdown.table(("name", "what it is"), _messages()),
         "values": _markdown.table(("name", "values", "meaning"), _values()),
         "functions": _markdown.table(("name", "type", "meaning"), _functions()),
@@ -41,8 +43,11 @@ def _specs() -> Iterator[str]:
 
 def _hook(name: str) -> str:
     spec = _records.function(getattr(hooks, name))
-    example = (_markdown.TEMPLATES / "plugins" / f"{name}.py").read_text(encoding="utf-8")
-    return f"### {name}\n\n```python\n{spec.signature}\n```\n\n{spec.says}\n\n```python\n{example}```"
+    return f"### {name}\n\n```python\n{spec.signature}\n```\n\n{spec.says}\n\n```python\n{_example(name)}```"
+
+
+def _example(name: str) -> str:
+    return (_markdown.TEMPLATES / "plugins" / f"{name}.py").read_text(encoding="utf-8")
 
 
 def _messages() -> Iterator[tuple[str, str]]:

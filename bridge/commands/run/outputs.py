@@ -69,6 +69,9 @@ class Outputs:
 
         stem = job.stem
         own, suffix = UNFIT.sub("_", file.name), suffix_of(file.media_type)
+        if not suffix:
+            # Of a type that only its workload knows: it may have named the suffix.
+            own, suffix = os.path.splitext(own)
         whole = f"{stem}.{own}" if stem else own
         numbered = (f"{whole}-{number}" for number in itertools.count(2))
         short = [stem[: -len(suffix)]] if suffix and suffix == job.suffix else []

@@ -12,6 +12,10 @@ import pytest
 from PIL import Image
 
 from accel.executor import LocalExecutor
+from accel.frames import ResultFile
+from bridge.commands.run.jobs import Job
+from bridge.commands.run.made import Made
+from bridge.commands.run.outputs import Outputs
 from tests.commands.shell import one_line, tree
 
 
@@ -268,3 +272,22 @@ class TestOutputs:
         monkeypatch.setattr(os, "replace", held)
         code, _, err = self.convert(popbridge, str(textures), "-r", "--out", str(tmp_path / "out"))
         assert code == 1 and "wall.png can't be replaced (in use)" in err and "3 done, 1 failed" in err
+
+
+@pytest.mark.parametrize(
+    ("file", "media_type", "name"),
+    [
+        ("tinted.ppm", "image/x-portable-pixmap", "rock.ppm"),
+        ("tinted", "image/x-portable-pixmap", "rock"),
+        ("tinted.v2", "image/png", "rock.png"),
+        ("map.acme", "application/x-acme", "rock.map.acme"),
+    ],
+)
+def test_a_file_of_a_type_that_nobody_knows_keeps_the_suffix_that_its_workload_gave(
+    tmp_path: Path, file: str, media_type: str, name: str
+) -> None:
+    (tmp_path / "blob").write_bytes(b"1")
+    made = ResultFile(file, media_type, 1, "", path=str(tmp_path / "blob"))
+    outputs = Outputs(tmp_path / "out", (), Made(tmp_path / "made"), force=False)
+    (path,) = outputs.keep(Job(("rock.png",), stem="rock"), b"key", [made])
+    assert Path(path).name == name

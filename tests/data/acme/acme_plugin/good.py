@@ -92,6 +92,11 @@ class Greeter(Advisor):
         self, context: Context, session: SessionView, popup: Popup, state: Any, answer: Answer
     ) -> None: ...
 
+    async def on_ask(
+        self, context: Context, session: SessionView, name: str, params: Mapping[str, Any]
+    ) -> Any:
+        return "hello"
+
 
 @hookimpl
 def popbridge_adapters() -> list[Adapter]:

@@ -1,0 +1,107 @@
+"""What a workload gave, made plain: anybody's code gives anything, and whoever asked has to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from accel.workload import Output, OutputFile, WorkloadError
+
+PLAIN = (bytes, bytearray, memoryview)
+"""What stays as it is beside the types that JSON has."""
+
+LONGEST = 128
+"""Most characters of a media type."""
+
+
+def checked(output: object) -> Output:
+    """`output`, its value of plain types, if it is what a workload gives. Raises WorkloadError `internal`."""
+    if not isinstance(output, Output):
+        raise _wrong(f"the workload gave {_kind(output)}, not Output")
+    try:
+        return Output(plain(output.value), _files(output.files))
+    except ValueError as error:
+        raise _wrong(f"the workload's {error}") from None
+
+
+def plain(value: Any, place: str = "value") -> Any:
+    """`value` of the types that msgpack and JSON share; keys of maps become text, as JSON has no other.
+
+    Raises ValueError that begins with the `place` of what can't be sent.
+    """
+    try:
+        made = msgspec.to_builtins(value, builtin_types=PLAIN, str_keys=True)
+        msgspec.msgpack.encode(made)
+    except RecursionError:
+        raise ValueError(f"{place} is nested too deeply, or holds itself") from None
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(_fault(value, place)) from None
+    return made
+
+
+def _fault(value: Any, place: str) -> str:
+    """Where in `value` something isn't plain, and what it is."""
+    for name, part in _parts(value):
+        if not _fits(part):
+            return _fault(part, f"{place}{name}")
+    if isinstance(value, int):
+        return f"{place} is a whole number of more than 64 bits"
+    if isinstance(value, str):
+        return f"{place} is text that UTF-8 doesn't have"
+    if isinstance(value, Mapping):
+        return f"{place} is a map with keys that are no text"
+    return f"{place} is {_kind(value)}, which is no plain type"
+
+
+def _parts(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        yield from ((f"[{key!r}]", part) for key, part in value.items())
+    elif isinstance(value, msgspec.Struct):
+        parts = ((f".{name}", getattr(value, name)) for name in value.__struct_fields__)
+        # What is unset isn't sent.
+        yield from (part for part in parts if part[1] is not msgspec.UNSET)
+    elif isinstance(value, list | tuple):
+        yield from ((f"[{index}]", part) for index, part in enumerate(value))
+
+
+def _fits(value: Any) -> bool:
+    try:
+        msgspec.msgpack.encode(msgspec.to_builtins(value, builtin_types=PLAIN, str_keys=True))
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def _files(files: object) -> list[OutputFile]:
+    if not isinstance(files, Sequence) or isinstance(files, str | bytes):
+        raise _wrong(f"the workload's files are {_kind(files)}, not a list of OutputFile")
+    seen: set[tuple[str, str]] = set()
+    for index, file in enumerate(files):
+        _check_file(f"files[{index}]", file)
+        # A picture and what tells of it may be called alike: the shell gives each its own suffix.
+        if (file.name, file.media_type) in seen:
+            raise _wrong(f"the workload gave two files called {file.name!r}, both {file.media_type}")
+        seen.add((file.name, file.media_type))
+    return list(files)
+
+
+def _check_file(place: str, file: object) -> None:
+    if not isinstance(file, OutputFile):
+        raise _wrong(f"the workload's {place} is {_kind(file)}, not OutputFile")
+    if not isinstance(file.name, str) or not file.name:
+        raise _wrong(f"the workload's {place}.name is {file.name!r}; it must be text")
+    if not isinstance(file.media_type, str) or not 1 <= len(file.media_type) <= LONGEST:
+        raise _wrong(f"the workload's {place}.media_type is {file.media_type!r}; it must be as image/png")
+    if not isinstance(file.data, PLAIN):
+        raise _wrong(f"the workload's {place}.data is {_kind(file.data)}, not bytes")
+
+
+def _kind(value: object) -> str:
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+
+
+def _wrong(reason: str) -> WorkloadError:
+    return WorkloadError("internal", reason)

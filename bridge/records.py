@@ -1,0 +1,183 @@
+"""What plugins give, held against what bridge.api promises: by record and field, before anything uses it."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from typing import Any, get_args
+
+import msgspec
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from accel.workload import Workload
+from bridge import failures
+from bridge.api import Adapter, Advisor, EditorSupport, ProjectSupport
+from bridge.core.errors import UserError
+from bridge.core.settings import SETTINGS, Setting
+from bridge.core.textures import ChannelMeaning, Kind, TextureIntent
+from bridge.core.versions import VersionScheme
+
+NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
+"""Of what clients ask for, at the shell too, where + and , stand between names."""
+
+SETTING = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+"""What environment names and TOML can hold."""
+
+LATER = frozenset({"texture"})
+"""Methods that supports which were written before there were such need not have."""
+
+
+def check_adapter(adapter: Adapter) -> None:
+    """Raises UserError, as all here do, with the adapter and the attribute."""
+    what = f"adapter {_text(adapter, f'adapter {type(adapter).__name__}', 'name')}"
+    _text(adapter, what, "engine")
+    try:
+        SpecifierSet(_text(adapter, what, "versions"))
+    except InvalidSpecifier as error:
+        raise UserError(f"{what}: versions: {error}") from None
+    scheme = _of(adapter, what, "scheme", VersionScheme)
+    for word, segment in scheme.stages.items():
+        _check_stage(f"{what}: scheme.stages[{word!r}]", segment)
+    _texts(adapter, what, "capabilities")
+    for name, known in (("texture_fields", TextureIntent.__struct_fields__), ("srgb_kinds", get_args(Kind))):
+        _known(what, name, _of(adapter, what, name, Set), known)
+    if (order := _get(adapter, what, "packed_channels")) is not None:
+        _of(adapter, what, "packed_channels", Mapping)
+        _known(what, "packed_channels", order, ("r", "g", "b", "a"))
+        _known(what, "packed_channels", order.values(), get_args(ChannelMeaning))
+    _check_support(adapter, what, "project", ProjectSupport)
+    _check_support(adapter, what, "editor", ProjectSupport, EditorSupport)
+
+
+def _check_stage(what: str, segment: object) -> None:
+    try:
+        Version(f"1{segment}1")
+    except InvalidVersion:
+        raise UserError(f"{what} is {segment!r}; it must be a, b, rc, .dev, .post or empty") from None
+
+
+def check_workload(workload: Workload) -> None:
+    _check_name("workload", workload.name)
+    what = f"workload {workload.name}"
+    if type(workload.version) is not int:
+        raise UserError(f"{what}: version is {workload.version!r}; it must be a whole number")
+    match workload.inputs:
+        case (int(low), int(high)) if 0 <= low <= high:
+            pass
+        case _:
+            raise UserError(f"{what}: inputs is {workload.inputs!r}; it must be a number, or fewest and most")
+    try:
+        with contextlib.suppress(msgspec.ValidationError):
+            msgspec.convert(None, workload.params)
+        found = callable(workload.load())
+    # Whatever a type or a module of a plugin raises.
+    except Exception as error:
+        raise UserError(f"{what}: {failures.told(error)}") from error
+    if not found:
+        raise UserError(f"{what}: {workload.target} is no function")
+
+
+def check_advisor(advisor: Advisor) -> None:
+    what = f"advisor {_text(advisor, f'advisor {type(advisor).__name__}', 'name')}"
+    _texts(advisor, what, "events")
+    for ask in _texts(advisor, what, "asks"):
+        _check_name(f"{what}: asks:", ask)
+    for hook in ("on_event", "on_answer", "on_ask"):
+        if not inspect.iscoroutinefunction(getattr(advisor, hook)):
+            raise UserError(f"{what}: {hook} must be written with `async def`")
+    if advisor.asks and type(advisor).on_ask is Advisor.on_ask:
+        raise UserError(f"{what}: it has asks, so that it must have on_ask, too")
+
+
+def check_setting(setting: Setting) -> None:
+    name = setting.name
+    if not isinstance(name, str) or "." not in name:
+        raise UserError(f"setting {name!r} isn't named PLUGIN.NAME")
+    if not SETTING.fullmatch(name):
+        raise UserError(f"setting {name!r}: names are of a to z, 0 to 9 and _, as acme.max_size")
+    if any(name.startswith(f"{own.name}.") for own in SETTINGS):
+        raise UserError(f"setting {name!r} lies in one of PopBridge's own: begin with the plugin's name")
+    if not isinstance(setting.help, str):
+        raise UserError(f"setting {name}: help is {setting.help!r}; it must be text")
+    try:
+        setting.parse(setting.default, "its default")
+    except TypeError as error:
+        raise UserError(f"setting {name}: type: {error}") from None
+
+
+def check_alone(claims: Iterable[str], workloads: Iterable[Workload]) -> None:
+    """Raises UserError for what one plugin gives twice."""
+    seen: set[str] = set()
+    for claim in claims:
+        if claim in seen:
+            raise UserError(f"it gives {claim} twice")
+        seen.add(claim)
+    targets: dict[str, str] = {}
+    for workload in workloads:
+        other = targets.setdefault(workload.target, workload.name)
+        if other != workload.name:
+            names = f"workloads {other} and {workload.name}"
+            raise UserError(f"{names} are both the function {workload.target}: give each a name of its own")
+
+
+def _check_name(what: str, name: object) -> None:
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise UserError(f"{what} {name!r} isn't named PLUGIN.NAME, of letters, digits, - and _")
+
+
+def _get(record: object, what: str, name: str) -> Any:
+    """An attribute, which may be a property that raises anything."""
+    if not hasattr(type(record), name) and name not in getattr(record, "__dict__", {}):
+        raise UserError(f"{what} has no {name!r}")
+    try:
+        return getattr(record, name)
+    except Exception as error:
+        raise UserError(f"{what}: {name} raised {failures.told(error)}") from error
+
+
+def _of(record: object, what: str, name: str, kind: type) -> Any:
+    value = _get(record, what, name)
+    if not isinstance(value, kind):
+        raise UserError(f"{what}: {name} is {value!r:.80}; it must be of type {kind.__name__}")
+    return value
+
+
+def _text(record: object, what: str, name: str) -> str:
+    value = _get(record, what, name)
+    if not isinstance(value, str) or not value:
+        raise UserError(f"{what}: {name} is {value!r:.80}; it must be text")
+    return value
+
+
+def _texts(record: object, what: str, name: str) -> Sequence[str]:
+    value = _get(record, what, name)
+    listed = isinstance(value, Sequence) and not isinstance(value, str)
+    if not listed or not all(isinstance(each, str) and each for each in value):
+        hint = f"; write ({value!r:.60},)" if isinstance(value, str) else ""
+        raise UserError(f"{what}: {name} is {value!r:.80}; it must be a tuple of texts{hint}")
+    return tuple(value)
+
+
+def _known(what: str, name: str, given: Iterable[object], known: Sequence[str]) -> None:
+    for one in given:
+        if one not in known:
+            raise UserError(f"{what}: {name} has {one!r:.80}; there are {', '.join(map(repr, known))}")
+
+
+def _check_support(adapter: Adapter, what: str, name: str, *protocols: type) -> None:
+    support = _get(adapter, what, name)
+    if support is None:
+        return
+    if isinstance(support, type):
+        raise UserError(f"{what}: {name} is the class {support.__name__}: write {support.__name__}()")
+    for method in _methods(protocols):
+        if not callable(getattr(support, method, None)):
+            raise UserError(f"{what}: {name}, of type {type(support).__name__}, has no {method}()")
+
+
+def _methods(protocols: Iterable[type]) -> Iterator[str]:
+    names = (name for protocol in protocols for name in vars(protocol) if not name.startswith("_"))
+    return (name for name in names if name not in LATER)

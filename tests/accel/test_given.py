@@ -1,0 +1,81 @@
+"""What a workload gives is plain for whoever asked, or refused with the place that isn't."""
+
+from __future__ import annotations
+
+import decimal
+import enum
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from msgspec import Struct
+
+from accel.given import checked
+from accel.workload import Output, OutputFile, WorkloadError
+
+
+class Point(Struct):
+    x: Any
+
+
+class Side(enum.Enum):
+    LEFT = "left"
+
+
+def loop() -> list[Any]:
+    made: list[Any] = []
+    made.append(made)
+    return made
+
+
+def test_values_become_what_msgpack_and_json_share() -> None:
+    given = {1: "a", "p": Point((1, 2.5, None)), "s": Side.LEFT, "b": b"\xff"}
+    assert checked(Output(given)).value == {"1": "a", "p": {"x": (1, 2.5, None)}, "s": "left", "b": b"\xff"}
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (decimal.Context(), "the workload's value is decimal.Context, which is no plain type"),
+        (
+            {"rows": [1, {"mean": np.float32(1)}]},
+            "the workload's value['rows'][1]['mean'] is numpy.float32, which is no plain type",
+        ),
+        (Point([2**80]), "the workload's value.x[0] is a whole number of more than 64 bits"),
+        (["\udcff"], "the workload's value[0] is text that UTF-8 doesn't have"),
+        ({(1, 2): 3}, "the workload's value is a map with keys that are no text"),
+        (loop(), "the workload's value is nested too deeply, or holds itself"),
+    ],
+)
+def test_what_nobody_could_read_is_named_by_its_place(value: Any, says: str) -> None:
+    with pytest.raises(WorkloadError) as error:
+        checked(Output(value))
+    assert (error.value.code, error.value.reason) == ("internal", says)
+
+
+FILE = OutputFile("a", "text/plain", b"1")
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        (None, "the workload's files are NoneType, not a list of OutputFile"),
+        ({"a": FILE}, "the workload's files are dict, not a list of OutputFile"),
+        ([b"1"], "the workload's files[0] is bytes, not OutputFile"),
+        ([FILE, FILE], "the workload gave two files called 'a', both text/plain"),
+        ([OutputFile("", "text/plain", b"")], "the workload's files[0].name is ''; it must be text"),
+        ([OutputFile("a", None, b"")], "the workload's files[0].media_type is None; it must be as image/png"),
+        ([FILE, OutputFile("b", "text/plain", "x")], "the workload's files[1].data is str, not bytes"),
+    ],
+)  # fmt: skip
+def test_files_that_are_none_are_named_by_their_place(files: Any, says: str) -> None:
+    with pytest.raises(WorkloadError) as error:
+        checked(Output(1, files))
+    assert (error.value.code, error.value.reason) == ("internal", says)
+
+
+def test_what_is_no_output_is_refused() -> None:
+    with pytest.raises(WorkloadError, match="the workload gave NoneType, not Output"):
+        checked(None)
+    assert msgspec.msgpack.encode(checked(Output(files=[FILE])).value) == b"\xc0"

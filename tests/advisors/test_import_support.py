@@ -1,0 +1,29 @@
+"""An adapter whose project support fails, or gives something else, costs its evidence alone."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bridge.advisors.import_check import _reader
+from bridge.api import TextureAsset
+
+
+@pytest.mark.parametrize(
+    ("texture", "says"),
+    [
+        (lambda root, file: 5, "a.png: its import settings can't be compared: textures gave 5, wanted a"),
+        (lambda root, file: 1 // 0, "can't be compared: ZeroDivisionError: "),
+        (lambda root, file: sys.exit(3), "SystemExit: 3 (advisors/test_import_support.py:"),
+    ],
+)  # fmt: skip
+def test_what_was_asked_is_applied_although_settings_cannot_be_compared(
+    texture: Any, says: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    support: Any = SimpleNamespace(texture=texture)
+    assert _reader(support, Path())("a.png") == TextureAsset("a.png", "a.png")
+    assert says in caplog.text

@@ -1,0 +1,251 @@
+"""A record with a field that isn't as promised disables its plugin alone, which is told which field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+
+from bridge import host
+from bridge.api import (
+    Adapter,
+    Advisor,
+    Answer,
+    Context,
+    Event,
+    Input,
+    Limits,
+    Output,
+    Params,
+    Popup,
+    SessionView,
+    Setting,
+    TextureIntent,
+    Version,
+    VersionScheme,
+    Workload,
+    hookimpl,
+    workload,
+)
+
+
+class Odd(Adapter):
+    name = "odd1"
+    engine = "odd"
+    versions = ">=1,<2"
+    scheme = VersionScheme(engine="odd", stages={})
+
+    def __init__(self, **changes: Any) -> None:
+        for name, value in changes.items():
+            setattr(self, name, value)
+
+    def compile_texture(
+        self, intent: TextureIntent, present: Mapping[str, Any], version: Version
+    ) -> dict[str, Any]:
+        return {}
+
+    def read_texture(self, options: Mapping[str, Any], version: Version) -> TextureIntent:
+        return TextureIntent()
+
+    def expressible(self, intent: TextureIntent, version: Version) -> TextureIntent:
+        return intent
+
+
+class Helped(Odd):
+    project: Any = object()
+
+
+class Older(Odd):
+    """Written before there was `ProjectSupport.texture`."""
+
+    project: Any = SimpleNamespace(project_version=str, textures=list, uses=dict, apply=dict)
+
+
+class Unhelped(Odd):
+    project: Any = dict
+
+
+class Locked(Odd):
+    @property
+    def project(self) -> Any:
+        raise KeyError("licence")
+
+
+class Watcher(Advisor):
+    name = "odd-watcher"
+
+    def __init__(self, **changes: Any) -> None:
+        for name, value in changes.items():
+            setattr(self, name, value)
+
+    async def on_event(self, context: Context, session: SessionView, event: Event) -> None: ...
+
+    async def on_answer(
+        self, context: Context, session: SessionView, popup: Popup, state: Any, answer: Answer
+    ) -> None: ...
+
+
+class Plain(Watcher):
+    def on_event(self, context: Context, session: SessionView, event: Event) -> None:  # type: ignore[override]
+        ...
+
+
+@workload("odd.count", version=1, params=Params)
+def count(inputs: Sequence[Input], params: Params, limits: Limits) -> Output:
+    """Counts."""
+    return Output(1)
+
+
+class Unknown(Params, frozen=True):
+    what: Nothing = 1  # type: ignore[name-defined]  # noqa: F821
+
+
+def counted(**changes: Any) -> Workload:
+    return msgspec.structs.replace(count.workload, **changes)
+
+
+def setting(**changes: Any) -> Setting:
+    return Setting(**{"name": "odd.quiet", "type": bool, "default": False, "help": "Quiet.", **changes})
+
+
+def told(hook: str, *records: object) -> str:
+    """Why a plugin is disabled that gives these; empty where it isn't."""
+
+    def give() -> list[object]:
+        return list(records)
+
+    give.__name__ = hook
+    plugin = type("Plugin", (), {hook: staticmethod(hookimpl(give))})()
+    (found,) = host.load({"odd": plugin}, installed=False).plugins
+    return found.reason
+
+
+def staged(**stages: str) -> Odd:
+    return Odd(scheme=VersionScheme(engine="odd", stages=stages))
+
+
+@pytest.mark.parametrize(
+    ("adapter", "says"),
+    [
+        (Odd(), ""),
+        (staged(b="b", patch=".post1000", final=""), ""),
+        (Odd(name=5), "adapter Odd: name is 5; it must be text"),
+        (Odd(engine=None), "adapter odd1: engine is None; it must be text"),
+        (Odd(versions="4.x"), "adapter odd1: versions: Invalid specifier: '4.x'"),
+        (Odd(scheme="x"), "adapter odd1: scheme is 'x'; it must be of type VersionScheme"),
+        (staged(b="zz"), "scheme.stages['b'] is 'zz'; it must be a, b, rc, .dev, .post or empty"),
+        (Odd(capabilities="x"), "capabilities is 'x'; it must be a tuple of texts; write ('x',)"),
+        (Odd(texture_fields={"mipmap"}), "adapter odd1: texture_fields has 'mipmap'; there are 'kind', "),
+        (Odd(texture_fields="mipmaps"), "texture_fields is 'mipmaps'; it must be of type Set"),
+        (Odd(srgb_kinds={"spec"}), "adapter odd1: srgb_kinds has 'spec'; there are 'albedo', "),
+        (Odd(packed_channels={"x": "height"}), "packed_channels has 'x'; there are 'r', 'g', 'b', 'a'"),
+        (Odd(packed_channels={"r": "ao"}), "adapter odd1: packed_channels has 'ao'; there are 'unused', "),
+        (Older(), ""),
+        (Helped(), "adapter odd1: project, of type object, has no project_version()"),
+        (Unhelped(), "adapter odd1: project is the class dict: write dict()"),
+        (Locked(), "adapter odd1: project raised KeyError: 'licence' (tests/test_records.py:"),
+    ],
+)  # fmt: skip
+def test_an_adapter_is_told_its_attribute(adapter: Adapter, says: str) -> None:
+    reason = told("popbridge_adapters", adapter)
+    assert says in reason and bool(says) == bool(reason)
+
+
+@pytest.mark.parametrize(
+    ("record", "says"),
+    [
+        (counted(), ""),
+        (counted(name="count"), "workload 'count' isn't named PLUGIN.NAME, of letters, digits, - and _"),
+        (counted(name="odd.a+b"), "workload 'odd.a+b' isn't named PLUGIN.NAME"),
+        (counted(version="1"), "workload odd.count: version is '1'; it must be a whole number"),
+        (counted(inputs=(3, 1)), "inputs is (3, 1); it must be a number, or fewest and most"),
+        (counted(params=Unknown), "workload odd.count: NameError: name 'Nothing' is not defined"),
+        (counted(target="nowhere:x"), "workload odd.count: ModuleNotFoundError: No module named 'nowhere'"),
+        (counted(target=f"{__name__}:NOTHING"), "workload odd.count: AttributeError: module "),
+    ],
+)  # fmt: skip
+def test_a_workload_is_told_its_field(record: Workload, says: str) -> None:
+    reason = told("popbridge_workloads", record)
+    assert says in reason and bool(says) == bool(reason)
+
+
+@pytest.mark.parametrize(
+    ("advisor", "says"),
+    [
+        (Watcher(), ""),
+        (Watcher(name=3), "advisor Watcher: name is 3; it must be text"),
+        (Watcher(events="asset.imported"), "events is 'asset.imported'; it must be a tuple of"),
+        (Watcher(asks=("ask",)), "advisor odd-watcher: asks: 'ask' isn't named PLUGIN.NAME"),
+        (Watcher(asks=("odd.ask",)), "advisor odd-watcher: it has asks, so that it must have on_ask, too"),
+        (Plain(), "advisor odd-watcher: on_event must be written with `async def`"),
+    ],
+)  # fmt: skip
+def test_an_advisor_is_told_its_attribute(advisor: Advisor, says: str) -> None:
+    reason = told("popbridge_advisors", advisor)
+    assert says in reason and bool(says) == bool(reason)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (setting(), ""),
+        (setting(name="quiet"), "setting 'quiet' isn't named PLUGIN.NAME"),
+        (setting(name="odd.Be quiet"), "setting 'odd.Be quiet': names are of a to z, 0 to 9 and _"),
+        (setting(name="port.odd"), "setting 'port.odd' lies in one of PopBridge's own"),
+        (setting(help=None), "setting odd.quiet: help is None; it must be text"),
+        (setting(type="bool"), "setting odd.quiet: type: Type ''bool'' is not supported"),
+        (setting(default="x"), "odd.quiet"),
+    ],
+)
+def test_a_setting_is_told_its_field(given: Setting, says: str) -> None:
+    reason = told("popbridge_settings", given)
+    assert says in reason and bool(says) == bool(reason)
+
+
+@pytest.mark.parametrize(
+    ("hook", "records", "says"),
+    [
+        ("popbridge_adapters", [Odd(), Odd(versions="<1")], "it gives adapter 'odd1' twice"),
+        ("popbridge_adapters", [Odd(), Odd(name="odd2")], "odd1 (>=1,<2) and odd2 (>=1,<2) both serve odd 1"),
+        ("popbridge_workloads", [counted(), counted()], "it gives workload 'odd.count' twice"),
+        ("popbridge_workloads", [counted(), counted(name="odd.more")],
+         "workloads odd.count and odd.more are both the function tests.test_records:count"),
+    ],
+)  # fmt: skip
+def test_what_a_plugin_gives_twice_costs_nobody_else(hook: str, records: list[object], says: str) -> None:
+    assert says in told(hook, *records)
+
+
+class Stranger(BaseException):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (Stranger("x"), "popbridge_adapters raised tests.test_records.Stranger: x"),
+        (ValueError("two\nlines"), "popbridge_adapters raised ValueError: two lines"),
+        (ValueError("y" * 9999), f"popbridge_adapters raised ValueError: {'y' * 400}"),
+    ],
+)
+def test_whatever_a_hook_raises_is_one_line(error: BaseException, says: str) -> None:
+    class Raises:
+        @hookimpl
+        def popbridge_adapters(self) -> list[Adapter]:
+            raise error
+
+    (plugin,) = host.load({"odd": Raises()}, installed=False).plugins
+    assert plugin.reason.startswith(says) and "\n" not in plugin.reason and len(plugin.reason) < 600
+
+
+def test_a_hook_that_is_a_coroutine_is_told_so() -> None:
+    class Waits:
+        @hookimpl
+        async def popbridge_adapters(self) -> list[Adapter]:
+            return []
+
+    (plugin,) = host.load({"odd": Waits()}, installed=False).plugins
+    assert plugin.reason == "popbridge_adapters is a coroutine: write it with `def`, not `async def`"
