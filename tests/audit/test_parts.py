@@ -337,6 +337,16 @@ class TestBaseline:
         assert {(e.file, e.code) for e in baseline.read(path)} == {("art/rock.png", "new"), ("icon.png", "x")}
         assert baseline.read_others(path, whole) == set()
 
+    def test_of_the_part_is_what_another_checkout_calls_by_other_letters(
+        self, game: Path, registry: host.Registry, tmp_path: Path
+    ) -> None:
+        path, art = tmp_path / "b.json", named(registry, str(game / "art"))
+        path.write_text(baseline.text([row("Art/rock.png", "old")]), encoding="utf-8")
+        assert baseline.read_others(path, art) == set()
+        told = report(row("art/rock.png", "old"))
+        baseline.accept(told, baseline.read(path), art)
+        assert (told.rows, told.accepted, told.stale) == ([], 1, 0)
+
     def test_one_that_isnt_there_yet_accepts_nothing_elsewhere(
         self, game: Path, registry: host.Registry, tmp_path: Path
     ) -> None:

@@ -139,8 +139,9 @@ async def test_an_adapter_that_cannot_tell_uses_costs_a_notice(
     monkeypatch.setattr("bridge_godot.install.uses", fail)
     report = await run(game)
     assert report.textures == 1 and "what uses the textures (ZeroDivisionError" in report.notices[0]
+    line = fail.__code__.co_firstlineno + 1
     assert notices(report, "zh-CN") == [
-        "godot 4.6：其适配器无法说明贴图的用途（ZeroDivisionError: acme (audit/test_project.py:173)）。"
+        f"godot 4.6：其适配器无法说明贴图的用途（ZeroDivisionError: acme (audit/test_project.py:{line})）。"
     ]
 
 
