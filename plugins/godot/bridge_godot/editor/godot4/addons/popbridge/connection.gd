@@ -160,6 +160,9 @@ func _on_message(message: Variant) -> void:
 
 func _on_hello(message: Dictionary) -> void:
 	hello = message
+	# From 4.5. A daemon that stands still, or a network that is gone, closes no socket.
+	if "heartbeat_interval" in _peer:
+		_peer.set("heartbeat_interval", float(hello.heartbeat_s))
 	var resume := {}
 	if _store.session:
 		resume = {"session": _store.session, "token": _store.resume_token, "last_seq": _store.last_seq}
