@@ -8,6 +8,9 @@ const OUT = "res://probe.out"
 var addon: EditorPlugin
 var dock: Control
 
+# What the panel said of the connection, each time that this changed.
+var statuses = []
+
 var _beside: LineEdit
 
 
@@ -51,6 +54,12 @@ func focused() -> Control:
 
 func is_focused(control: Control) -> bool:
 	return focused() == control
+
+
+# As if it were typed.
+func find(text: String):
+	dock._find.text = text
+	dock._on_find_changed(text)
 
 
 func seen_cards() -> Array:
@@ -104,12 +113,21 @@ func note() -> String:
 	return cards()[0]._note.text
 
 
+func record_statuses():
+	statuses.clear()
+	addon._connection.connect("status_changed", self, "_on_status_changed")
+
+
 func word(name: String) -> String:
 	return addon._popups._texts.of(name)
 
 
 func has_heartbeat() -> bool:
 	return false
+
+
+func _on_status_changed():
+	statuses.append(dock._status.text)
 
 
 func _tabs() -> TabContainer:

@@ -8,6 +8,9 @@ const OUT := "res://probe.out"
 var addon: EditorPlugin
 var dock: Control
 
+# What the panel said of the connection, each time that this changed.
+var statuses := []
+
 var _beside: LineEdit
 
 
@@ -48,6 +51,12 @@ func focused() -> Control:
 
 func is_focused(control: Control) -> bool:
 	return focused() == control
+
+
+# As if it were typed.
+func find(text: String) -> void:
+	dock._find.text = text
+	dock._on_find_changed(text)
 
 
 func seen_cards() -> Array:
@@ -98,6 +107,11 @@ func tab_title() -> String:
 # What is written below the first card.
 func note() -> String:
 	return cards()[0]._note.text
+
+
+func record_statuses() -> void:
+	statuses.clear()
+	addon._connection.status_changed.connect(func() -> void: statuses.append(dock._status.text))
 
 
 func word(name: String) -> String:

@@ -18,6 +18,8 @@ const STATES = {
 const FAINT = 0.85
 # From so many open popups on they can be searched.
 const MANY = 6
+# After which it is told that a connection is being made.
+const PATIENCE_S = 1.0
 const SIZE = Vector2(200, 200)
 
 var _texts: Texts
@@ -53,13 +55,11 @@ func setup(texts: Texts, editor_scale: float):
 
 
 func show_status(connection: Connection):
-	_status.text = _texts.of(STATES[connection.status])
-	if connection.is_open():
-		_status.text %= str(connection.hello.server.get("version", ""))
-		if connection.welcome.get("notice"):
-			_status.text += "\n" + str(connection.welcome.notice)
-	elif connection.refusal:
-		_status.text = _texts.of("refused") % connection.refusal
+	if connection.status == Connection.Status.CONNECTING and _status.text:
+		# A try that fails at once would only make the text flicker, and the cards below it jump.
+		get_tree().create_timer(PATIENCE_S).connect("timeout", self, "_show_status", [connection])
+	else:
+		_show_status(connection)
 
 
 func add_card(card: Control):
@@ -87,6 +87,16 @@ func show_count(shown: int, open: int):
 # Whether it is among those that the person looks for.
 func is_found(popup: Dictionary) -> bool:
 	return _find.text == "" or (popup.title + "\n" + popup.body).findn(_find.text) >= 0
+
+
+func _show_status(connection: Connection):
+	_status.text = _texts.of(STATES[connection.status])
+	if connection.is_open():
+		_status.text %= str(connection.hello.server.get("version", ""))
+		if connection.welcome.get("notice"):
+			_status.text += "\n" + str(connection.welcome.notice)
+	elif connection.refusal:
+		_status.text = _texts.of("refused") % connection.refusal
 
 
 func _on_find_changed(_text):

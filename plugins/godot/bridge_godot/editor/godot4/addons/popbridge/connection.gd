@@ -44,6 +44,8 @@ var _backoff := Backoff.new()
 var _peer: WebSocketPeer
 var _waiting: Array[PackedByteArray] = []
 var _failed := false
+# It stands still: it took the connection, and said nothing.
+var _late := false
 var _open_by := 0
 
 
@@ -96,8 +98,8 @@ func _process(_delta: float) -> void:
 	if not _peer:
 		return
 	_flush()
-	var late := status == Status.CONNECTING and Time.get_ticks_msec() > _open_by
-	if _failed or late or _peer.get_ready_state() == WebSocketPeer.STATE_CLOSED:
+	_late = status == Status.CONNECTING and Time.get_ticks_msec() > _open_by
+	if _failed or _late or _peer.get_ready_state() == WebSocketPeer.STATE_CLOSED:
 		_end()
 
 
@@ -126,7 +128,7 @@ func _end() -> void:
 		_on_refused(code, _peer.get_close_reason())
 	_peer = null
 	var was_open := is_open()
-	_set_status(Status.WAITING if refusal or was_open else Status.SEARCHING)
+	_set_status(Status.WAITING if refusal or was_open or _late else Status.SEARCHING)
 	if was_open:
 		lost.emit()
 

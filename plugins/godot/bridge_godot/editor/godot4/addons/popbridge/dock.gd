@@ -20,6 +20,8 @@ const STATES := {
 const FAINT := 0.85
 # From so many open popups on they can be searched.
 const MANY := 6
+# After which it is told that a connection is being made.
+const PATIENCE_S := 1.0
 const SIZE := Vector2(200, 200)
 
 var _texts: Texts
@@ -58,13 +60,11 @@ func setup(texts: Texts) -> void:
 
 
 func show_status(connection: Connection) -> void:
-	_status.text = _texts.of(STATES[connection.status])
-	if connection.is_open():
-		_status.text %= str(connection.hello.server.get("version", ""))
-		if connection.welcome.get("notice"):
-			_status.text += "\n" + str(connection.welcome.notice)
-	elif connection.refusal:
-		_status.text = _texts.of("refused") % connection.refusal
+	if connection.status == Connection.Status.CONNECTING and _status.text:
+		# A try that fails at once would only make the text flicker, and the cards below it jump.
+		get_tree().create_timer(PATIENCE_S).timeout.connect(_show_status.bind(connection))
+	else:
+		_show_status(connection)
 
 
 func add_card(card: Control) -> void:
@@ -100,6 +100,16 @@ func is_found(popup: Dictionary) -> bool:
 func is_elsewhere() -> bool:
 	var focused := get_viewport().gui_get_focus_owner()
 	return focused != null and not is_ancestor_of(focused)
+
+
+func _show_status(connection: Connection) -> void:
+	_status.text = _texts.of(STATES[connection.status])
+	if connection.is_open():
+		_status.text %= str(connection.hello.server.get("version", ""))
+		if connection.welcome.get("notice"):
+			_status.text += "\n" + str(connection.welcome.notice)
+	elif connection.refusal:
+		_status.text = _texts.of("refused") % connection.refusal
 
 
 func _on_find_changed(_text: String) -> void:
