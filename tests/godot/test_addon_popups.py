@@ -23,6 +23,8 @@ from tools import engines
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
 
 PICTURE = "textures/rock.png"
+MAX_BODY = 32768
+HELD_UP_S = 15
 CLEAN = """\
 probe.addon._popups.close_all()
 if probe.focused(): probe.focused().release_focus()
@@ -129,15 +131,29 @@ async def test_of_many_popups_some_are_shown_any_is_found_and_one_answer_is_give
     assert answers(daemon, other) == []
 
 
+async def test_a_popup_about_a_thousand_files_does_not_hold_up_the_editor(
+    daemon: Daemon, probe: Probe
+) -> None:
+    body = "\n".join(f"**{number}.png**: `res://textures/{number}.png`" for number in range(1000))
+    await daemon.popup(body=body[:MAX_BODY])
+    async with asyncio.timeout(HELD_UP_S):
+        await probe.until("probe.cards().size() == 1")
+        # It has its height, and scrolls.
+        await probe.until("probe.cards()[0]._body.focus_mode == 2")
+
+
 async def test_a_second_click_presses_nothing_that_has_moved_under_the_mouse(
     daemon: Daemon, probe: Probe, display: str
 ) -> None:
-    popups = [await daemon.popup(body="") for _ in range(4)]
+    popups = [await daemon.popup() for _ in range(4)]
     await probe.until("probe.cards().size() == 4 and probe.is_focused(probe.cards()[0]._default)")
-    await probe.run("probe.cards()[0]._armed_at = 0")
     x, y = await probe.run("return probe.place(probe.cards()[1]._default)")
-    click = ("click", "--repeat", "8", "--delay", "25", "1")
-    await xdotool(display, "mousemove", f"{x:.0f}", f"{y:.0f}", *click)
+    click = ("click", "--repeat", "6", "--delay", "50", "1")
+    clicking = asyncio.create_task(xdotool(display, "mousemove", f"{x:.0f}", f"{y:.0f}", *click))
+    # The next card takes the place of one that is settled.
+    answer = await daemon.hear("answer")
+    await daemon.say(type="popup_close", id=answer["id"], reason="answered")
+    await clicking
     await daemon.outcome(await daemon.command("texture.options", paths=[]))
     assert [answer["id"] for answer in answers(daemon, *popups)] == [popups[1]["id"]]
 

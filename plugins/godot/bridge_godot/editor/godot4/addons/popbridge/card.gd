@@ -50,8 +50,9 @@ func setup(shown: Dictionary, texts: Texts) -> void:
 	rows.add_theme_constant_override("separation", int(GAP * _scale))
 	add_child(rows)
 	rows.add_child(_head())
-	_write_body()
+	# Before it has its text: with a long one, Godot would take a minute to put it there.
 	rows.add_child(_body)
+	_write_body()
 	_fields.setup(popup.get("fields", []))
 	rows.add_child(_fields)
 	rows.add_child(_buttons)
