@@ -123,7 +123,7 @@ async def test_of_many_popups_some_are_shown_any_is_found_and_one_answer_is_give
     await probe.until(f"probe.seen_cards() == ['{other['title']}']")
     await probe.run("probe.find('')\nprobe.cards()[0].focus_default(dock)")
     await probe.until("probe.seen_cards().size() >= 20 and probe.is_focused(probe.cards()[0]._default)")
-    # From the default button over "Not now" to "Also for 24 others", and back.
+    # From the default button over "Not now" to "Also for the others", and back.
     await xdotool(display, "key", "--delay", "100", "Tab", "Tab", "space", "shift+Tab", "Return")
     await until(lambda: len(answers(daemon, *popups)) == len(popups))
     assert {answer["action"] for answer in answers(daemon, *popups)} == {"later"}

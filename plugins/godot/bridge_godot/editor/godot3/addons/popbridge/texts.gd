@@ -11,7 +11,7 @@ const EN = {
 	"nothing": "Advice on the textures that you import appears here.",
 	"find": "Find a popup",
 	"more": "%d of %d are shown.",
-	"for_all": "Also for %d others of this kind",
+	"for_all": "Also for the others of this kind (%d)",
 	"dismiss": "Dismiss",
 	"sending": "Sent; PopBridge is at work…",
 	"kept": "Kept: sent as soon as PopBridge is back.",
