@@ -52,6 +52,8 @@ class Daemon:
         self.refuse_resume = False
         self.open_popups: list[int] | None = None
         """What is open when a session is resumed; None as of a daemon that doesn't say so."""
+        self.heartbeat_s = 20.0
+        """How often a client may expect a sign of life, as the next one is told."""
         self.instance = "i1"
         """Another one is another daemon, that kept the session."""
         self.seq = 0
@@ -183,7 +185,7 @@ class Daemon:
             "features": [],
             "server": {"name": "popbridge", "version": "0.1.0", "instance": self.instance},
             "limits": {"frame": self.frame, "inline": MAX_INLINE, "inflight": 64},
-            "heartbeat_s": 20.0,
+            "heartbeat_s": self.heartbeat_s,
             "auth": {"methods": ["token"], "nonce": "00"},
         }
 

@@ -6,7 +6,9 @@ import asyncio
 import hashlib
 import os
 import subprocess
+import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -15,11 +17,18 @@ import pytest_asyncio
 from tests.godot.daemon import Daemon
 from tests.godot.editor import Editor, Project, until
 from tests.godot.engine import Engine, require
+from tests.godot.probe import Probe
 from tools import engines
 
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
 
 PICTURE = "textures/rock.png"
+MAX_BODY = 32768
+HELD_UP_S = 15
+CLEAN = """\
+probe.addon._popups.close_all()
+if probe.focused(): probe.focused().release_focus()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -35,20 +44,42 @@ def display() -> Iterator[str]:
         server.terminate()
 
 
+@dataclass(frozen=True)
+class Shown:
+    """An editor with windows that is connected, and what is in them."""
+
+    daemon: Daemon
+    probe: Probe
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def daemon(
+async def shown(
     engine: Engine, display: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Daemon]:
-    """What an editor with windows is connected to; it has one picture to offer."""
+) -> AsyncIterator[Shown]:
+    """Its daemon has one picture to offer."""
     folder = tmp_path_factory.mktemp("windows")
     project, home = Project(folder / "project", engine), folder / "home"
     home.mkdir()
+    probe = Probe(project)
     project.add_texture(PICTURE)
     picture = (project.root / PICTURE).read_bytes()
     async with Daemon(home) as daemon, Editor(project, home, display=display):
         daemon.blobs[hashlib.sha256(picture).hexdigest()] = picture
         await daemon.hear_event("asset.imported")
-        yield daemon
+        yield Shown(daemon, probe)
+
+
+@pytest.fixture
+def daemon(shown: Shown) -> Daemon:
+    return shown.daemon
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def probe(shown: Shown) -> AsyncIterator[Probe]:
+    """Of an editor in which nothing is shown, and nothing remains."""
+    await shown.probe.run(CLEAN)
+    yield shown.probe
+    await shown.probe.run(CLEAN)
 
 
 @pytest.mark.parametrize("present", ["dock", "modal", "toast"])
@@ -65,17 +96,144 @@ async def test_enter_presses_the_default_button_of_a_popup_with_its_preview(
     await daemon.say(type="popup_close", id=popup["id"], reason="answered")
 
 
+@pytest.mark.parametrize("present", ["dock", "modal"])
 async def test_a_popup_leaves_the_keys_to_the_view_that_the_person_works_in(
-    daemon: Daemon, display: str
+    daemon: Daemon, probe: Probe, display: str, present: str
 ) -> None:
-    await xdotool(display, "mousemove", "500", "350", "click", "1")
-    popup = await daemon.popup()
+    # A click that comes before the window takes any is lost.
+    while not await probe.run("return probe.focused() != null"):
+        await xdotool(display, "mousemove", "500", "350", "click", "1")
+    popup = await daemon.popup(present=present)
     await daemon.acknowledged(popup)
     # Longer than a button that has just got the focus is guarded against keys.
     await xdotool(display, "key", "--repeat", "12", "--delay", "100", "Return")
     await daemon.outcome(await daemon.command("texture.options", paths=[]))
-    assert [said for said in daemon.said if said["type"] == "answer" and said["id"] == popup["id"]] == []
+    assert answers(daemon, popup) == []
     await daemon.say(type="popup_close", id=popup["id"], reason="superseded")
+
+
+async def test_of_many_popups_some_are_shown_any_is_found_and_one_answer_is_given_to_all_of_a_kind(
+    daemon: Daemon, probe: Probe, display: str
+) -> None:
+    popups = [await daemon.popup(title=f"rock {number}") for number in range(25)]
+    other = await daemon.popup(kind="other", body="**textures/Moss.png**")
+    await probe.until("probe.cards().size() == 20")
+    assert await probe.run("return dock._more.visible and dock._find.visible")
+    await probe.run("probe.find('moss.')")
+    await probe.until(f"probe.seen_cards() == ['{other['title']}']")
+    await probe.run("probe.find('')\nprobe.cards()[0].focus_default(dock)")
+    await probe.until("probe.seen_cards().size() >= 20 and probe.is_focused(probe.cards()[0]._default)")
+    # From the default button over "Not now" to "Also for the others", and back.
+    await xdotool(display, "key", "--delay", "100", "Tab", "Tab", "space", "shift+Tab", "Return")
+    await until(lambda: len(answers(daemon, *popups)) == len(popups))
+    assert {answer["action"] for answer in answers(daemon, *popups)} == {"later"}
+    assert {answer["id"] for answer in answers(daemon, *popups)} == {popup["id"] for popup in popups}
+    assert answers(daemon, other) == []
+
+
+async def test_a_popup_about_a_thousand_files_does_not_hold_up_the_editor(
+    daemon: Daemon, probe: Probe
+) -> None:
+    body = "\n".join(f"**{number}.png**: `res://textures/{number}.png`" for number in range(1000))
+    await daemon.popup(body=body[:MAX_BODY])
+    async with asyncio.timeout(HELD_UP_S):
+        await probe.until("probe.cards().size() == 1")
+        # It has its height, and scrolls.
+        await probe.until("probe.cards()[0]._body.focus_mode == 2")
+
+
+async def test_a_second_click_presses_nothing_that_has_moved_under_the_mouse(
+    daemon: Daemon, probe: Probe, display: str
+) -> None:
+    popups = [await daemon.popup() for _ in range(4)]
+    await probe.until("probe.cards().size() == 4 and probe.is_focused(probe.cards()[0]._default)")
+    x, y = await probe.run("return probe.place(probe.cards()[1]._default)")
+    click = ("click", "--repeat", "6", "--delay", "50", "1")
+    clicking = asyncio.create_task(xdotool(display, "mousemove", f"{x:.0f}", f"{y:.0f}", *click))
+    # The next card takes the place of one that is settled.
+    answer = await daemon.hear("answer")
+    await daemon.say(type="popup_close", id=answer["id"], reason="answered")
+    await clicking
+    await daemon.outcome(await daemon.command("texture.options", paths=[]))
+    assert [answer["id"] for answer in answers(daemon, *popups)] == [popups[1]["id"]]
+
+
+async def test_a_popup_needs_no_more_width_than_a_narrow_dock_has(daemon: Daemon, probe: Probe) -> None:
+    long = "A_very_long_label_without_a_space_" * 6
+    fields = [{"name": type_, "type": type_, "label": long} for type_ in ("bool", "int", "float", "text")]
+    choice = {"name": "choice", "type": "choice", "label": long, "options": [long]}
+    actions = [{"id": str(number), "label": long} for number in range(3)]
+    await daemon.popup(title=long, body=long, fields=[*fields, choice], actions=actions)
+    await probe.until("probe.cards().size() == 1")
+    assert await probe.run("return dock._cards.get_combined_minimum_size().x") <= 200
+    assert await probe.run("return probe.cut_off()") == []
+    assert await probe.run("return probe.tooltips(probe.cards()[0]._buttons)") == [long] * 3
+
+
+async def test_a_popup_takes_no_panel_away_that_the_person_types_in(daemon: Daemon, probe: Probe) -> None:
+    await probe.run("probe.put_beside()")
+    await daemon.acknowledged(await daemon.popup())
+    await probe.until("probe.cards().size() == 1")
+    await probe.until("probe.tab_title() == 'PopBridge (1)'")
+    assert await probe.run("return probe.is_beside_focused()")
+    await probe.run("probe.take_away()")
+
+
+async def test_an_answer_says_what_becomes_of_it(daemon: Daemon, probe: Probe) -> None:
+    await daemon.popup()
+    await probe.until("probe.cards().size() == 1")
+    await probe.run("probe.addon._popups.slow_s = 0.1\nprobe.cards()[0]._armed_at = 0")
+    await probe.run("probe.cards()[0]._choose('answered', 'apply')")
+    await probe.until("probe.note() == probe.word('slow')")
+    await daemon.stop()
+    await probe.until("probe.note() == probe.word('kept')")
+    await daemon.start()
+    await probe.until("probe.note() != probe.word('kept')")
+    await probe.run("probe.addon._popups.slow_s = 10.0")
+
+
+async def test_the_panel_keeps_still_while_the_addon_looks_for_a_daemon_that_is_gone(
+    daemon: Daemon, probe: Probe
+) -> None:
+    await probe.run("probe.record_statuses()")
+    await daemon.stop()
+    await probe.until("probe.statuses.size() >= 4")
+    assert await probe.run("return probe.word('connecting') in probe.statuses") is False
+    await daemon.start()
+    await daemon.hear_idle()
+
+
+async def test_a_daemon_that_stands_still_is_noticed(daemon: Daemon, probe: Probe) -> None:
+    if not await probe.run("return probe.has_heartbeat()"):
+        pytest.skip("Godot can't ask for a sign of life before 4.5")
+    daemon.heartbeat_s = 0.5
+    await daemon.stop()
+    await daemon.start()
+    await daemon.hear("identify")
+    await daemon.hear_idle()
+    # Nothing of the daemon runs meanwhile.
+    time.sleep(2)
+    assert "resume" in await daemon.hear("identify")
+    daemon.heartbeat_s = 20.0
+    await daemon.stop()
+    await daemon.start()
+    await daemon.hear_idle()
+
+
+async def test_a_screen_reader_has_a_name_for_what_can_be_reached(daemon: Daemon, probe: Probe) -> None:
+    if not await probe.run("return 'accessibility_name' in dock"):
+        pytest.skip("Godot tells screen readers nothing before 4.5")
+    fields = [{"name": type_, "type": type_, "label": type_} for type_ in ("bool", "int", "choice", "text")]
+    await daemon.popup(fields=fields)
+    await probe.until("probe.cards().size() == 1")
+    assert await probe.run("return probe.nameless()") == []
+    assert "rock.png" in await probe.run("return probe.cards()[0]._default.accessibility_description")
+
+
+def answers(daemon: Daemon, *popups: dict[str, Any]) -> list[dict[str, Any]]:
+    """All answers to these popups so far, in order."""
+    ids = [popup["id"] for popup in popups]
+    return [said for said in daemon.said if said["type"] == "answer" and said["id"] in ids]
 
 
 async def pressing(key: str, display: str, outcome: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:

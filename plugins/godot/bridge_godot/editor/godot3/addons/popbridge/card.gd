@@ -2,28 +2,36 @@ tool
 extends PanelContainer
 # One popup: title, preview, body, fields and a button for each action.
 
-# `state` is "answered" or "dismissed".
-signal answered(popup_id, state, action, values)
+# `state` is "answered" or "dismissed"; `for_all` if the others of its kind are to be answered with it.
+signal answered(popup_id, state, action, values, for_all)
+# The person doesn't want to answer now.
+signal escaped()
 
+const Buttons = preload("buttons.gd")
 const Fields = preload("fields.gd")
 const Markup = preload("markup.gd")
 const Texts = preload("texts.gd")
 
-const PREVIEW = 96
+const PREVIEW = 72
 const STRIPE = 4
 # Text that is higher scrolls by itself: the buttons stay in sight.
 const BODY_HEIGHT = 220
 # A key that was meant for something else must not press a button that has just got the focus.
 const GUARD_MS = 400
+# Of the title; its tooltip has the rest.
+const TITLE_LINES = 5
+# How much of the text's own colour is in that of danger, which alone is hard to read.
+const DANGER_MIX = 0.4
 const SEVERITIES = {"info": "accent_color", "warning": "warning_color", "error": "error_color"}
 
 var popup = {}
 
 var _texts: Texts
 var _body = RichTextLabel.new()
-var _buttons = HFlowContainer.new()
+var _buttons = Buttons.new()
 var _default: Button
 var _fields = Fields.new()
+var _for_all = CheckBox.new()
 var _note = Label.new()
 var _preview = TextureRect.new()
 var _scale = 1.0
@@ -41,14 +49,30 @@ func setup(shown: Dictionary, texts: Texts, editor_scale: float):
 	rows.add_constant_override("separation", int(8 * _scale))
 	add_child(rows)
 	rows.add_child(_head())
-	rows.add_child(_content())
+	_write_body()
+	rows.add_child(_body)
 	_fields.setup(popup.get("fields", []))
 	rows.add_child(_fields)
-	_add_buttons()
 	rows.add_child(_buttons)
+	_add_buttons()
+	_for_all.clip_text = true
+	_for_all.visible = false
+	rows.add_child(_for_all)
 	_note.autowrap = true
 	_note.visible = false
 	rows.add_child(_note)
+
+
+# `count` others are of the same kind.
+func offer_for_all(count: int):
+	_for_all.visible = count > 0 and _buttons.visible
+	_for_all.text = _texts.of("for_all") % count
+	_for_all.hint_tooltip = _for_all.text
+
+
+# What is pressed within the next moment isn't meant for this card.
+func guard():
+	_armed_at = OS.get_ticks_msec() + GUARD_MS
 
 
 # Enter presses the default button from now on, unless the person works outside of `dock` or types: the next key would
@@ -57,7 +81,7 @@ func focus_default(dock: Control):
 	var focused = get_focus_owner()
 	var is_free = not focused or dock.is_a_parent_of(focused)
 	if _default and is_visible_in_tree() and is_free and not (focused is TextEdit or focused is LineEdit):
-		_armed_at = OS.get_ticks_msec() + GUARD_MS
+		guard()
 		_default.grab_focus()
 
 
@@ -68,40 +92,25 @@ func has_focus_inside() -> bool:
 
 # The person has chosen: nothing to press any more until the daemon confirms it.
 func settle(note: String):
-	_buttons.visible = false
-	_fields.visible = false
+	for part in [_body, _buttons, _fields, _for_all, _preview]:
+		part.visible = false
 	_note.text = note
 	_note.visible = true
 
 
 func show_preview(texture: Texture):
 	_preview.texture = texture
-	_preview.visible = true
+	_preview.visible = _buttons.visible
 
 
+# Once the person has chosen, the note says what becomes of that.
 func show_no_preview():
-	_note.text = _texts.of("no_image")
-	_note.visible = true
+	if _buttons.visible:
+		_note.text = _texts.of("no_image")
+		_note.visible = true
 
 
 func _head() -> Control:
-	var row = HBoxContainer.new()
-	var title = Label.new()
-	title.text = popup.title
-	title.autowrap = true
-	title.size_flags_horizontal = SIZE_EXPAND_FILL
-	title.add_font_override("font", get_font("bold", "EditorFonts"))
-	row.add_child(title)
-	var close = ToolButton.new()
-	close.icon = get_icon("Close", "EditorIcons")
-	close.hint_tooltip = _texts.of("dismiss")
-	close.size_flags_vertical = 0
-	close.connect("pressed", self, "_choose", ["dismissed", ""])
-	row.add_child(close)
-	return row
-
-
-func _content() -> Control:
 	var row = HBoxContainer.new()
 	row.add_constant_override("separation", int(8 * _scale))
 	_preview.expand = true
@@ -110,8 +119,22 @@ func _content() -> Control:
 	_preview.size_flags_vertical = 0
 	_preview.visible = false
 	row.add_child(_preview)
-	_write_body()
-	row.add_child(_body)
+	var title = Label.new()
+	title.text = popup.title
+	title.autowrap = true
+	title.max_lines_visible = TITLE_LINES
+	title.hint_tooltip = popup.title
+	title.mouse_filter = MOUSE_FILTER_PASS
+	title.size_flags_horizontal = SIZE_EXPAND_FILL
+	title.add_font_override("font", get_font("bold", "EditorFonts"))
+	row.add_child(title)
+	var close = ToolButton.new()
+	close.icon = get_icon("Close", "EditorIcons")
+	close.hint_tooltip = _texts.of("dismiss")
+	close.size_flags_vertical = 0
+	close.connect("pressed", self, "_choose", ["dismissed", ""])
+	close.connect("gui_input", self, "_on_key", [close])
+	row.add_child(close)
 	return row
 
 
@@ -122,34 +145,41 @@ func _write_body():
 	_body.add_font_override("bold_font", get_font("bold", "EditorFonts"))
 	_body.add_font_override("mono_font", get_font("source", "EditorFonts"))
 	_body.add_stylebox_override("normal", StyleBoxEmpty.new())
-	_body.add_stylebox_override("focus", StyleBoxEmpty.new())
+	_body.focus_mode = FOCUS_CLICK
 	_body.connect("meta_clicked", self, "_on_link")
 	# Godot 3 knows the text's height at the card's width only when it has drawn it.
 	_body.connect("draw", self, "_fit", [], CONNECT_DEFERRED)
 	Markup.write(popup.body, _body)
 
 
+# What scrolls is reached by Tab too, and shows it.
 func _fit():
 	var is_long = _body.get_content_height() > BODY_HEIGHT * _scale
 	if is_long == _body.fit_content_height:
 		_body.fit_content_height = not is_long
 		_body.rect_min_size.y = BODY_HEIGHT * _scale if is_long else 0.0
+		_body.focus_mode = FOCUS_ALL if is_long else FOCUS_CLICK
 
 
 func _add_buttons():
+	_buttons.gap = int(4 * _scale)
 	for action in popup.actions:
 		var button = Button.new()
 		button.text = action.label
+		button.connect("gui_input", self, "_on_key", [button])
 		button.connect("pressed", self, "_choose", ["answered", action.id])
 		_style(button, action.get("style", "normal"))
 		if action.get("default", false):
 			_default = button
-		_buttons.add_child(button)
+		_buttons.add(button)
 
 
 func _style(button: Button, style: String):
 	if style == "danger":
-		button.add_color_override("font_color", get_color("error_color", "Editor"))
+		var text = get_color("font_color", "Button")
+		text.a = 1.0
+		var red = get_color("error_color", "Editor").linear_interpolate(text, DANGER_MIX)
+		button.add_color_override("font_color", red)
 	elif style == "primary":
 		var fill = get_stylebox("normal", "Button").duplicate()
 		if fill is StyleBoxFlat:
@@ -159,12 +189,22 @@ func _style(button: Button, style: String):
 			focus.border_color = get_color("accent_color", "Editor")
 			focus.set_border_width_all(int(max(1, _scale)))
 			button.add_stylebox_override("focus", focus)
+			for state in ["font_color", "font_color_focus"]:
+				button.add_color_override(state, Color.white)
 
 
 func _choose(state: String, action: String):
 	if OS.get_ticks_msec() < _armed_at:
 		return
-	emit_signal("answered", popup.id, state, action, _fields.values() if state == "answered" else {})
+	var for_all = _for_all.visible and _for_all.pressed
+	emit_signal("answered", popup.id, state, action, _fields.values() if state == "answered" else {}, for_all)
+
+
+# Escape leaves the card as it is, and takes the keys from it.
+func _on_key(event: InputEvent, button: Control):
+	if event.is_action_pressed("ui_cancel"):
+		button.release_focus()
+		emit_signal("escaped")
 
 
 func _on_link(target):

@@ -43,6 +43,8 @@ var _backoff = Backoff.new()
 var _client: WebSocketClient
 var _waiting = []
 var _over = false
+# It stands still: it took the connection, and said nothing.
+var _late = false
 var _open_by = 0
 
 
@@ -89,9 +91,8 @@ func _process(_delta):
 		return
 	_client.poll()
 	_flush()
-	if status == Status.CONNECTING and OS.get_ticks_msec() > _open_by:
-		_over = true
-	if _over:
+	_late = status == Status.CONNECTING and OS.get_ticks_msec() > _open_by
+	if _over or _late:
 		_end()
 
 
@@ -121,7 +122,7 @@ func _connect():
 func _end():
 	_client = null
 	var was_open = is_open()
-	_set_status(Status.WAITING if refusal or was_open else Status.SEARCHING)
+	_set_status(Status.WAITING if refusal or was_open or _late else Status.SEARCHING)
 	if was_open:
 		emit_signal("lost")
 

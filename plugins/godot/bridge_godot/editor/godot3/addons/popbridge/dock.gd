@@ -2,6 +2,9 @@ tool
 extends VBoxContainer
 # The panel: how the connection stands and what to do about it, and below it the cards.
 
+# The person looks for something else.
+signal searched()
+
 const Connection = preload("connection.gd")
 const Texts = preload("texts.gd")
 
@@ -11,24 +14,37 @@ const STATES = {
 	Connection.Status.OPEN: "open",
 	Connection.Status.WAITING: "waiting",
 }
+# Of text that is less important; still read easily, in light themes too.
+const FAINT = 0.85
+# From so many open popups on they can be searched.
+const MANY = 6
+# After which it is told that a connection is being made.
+const PATIENCE_S = 1.0
+const SIZE = Vector2(200, 200)
 
 var _texts: Texts
 var _status = Label.new()
 var _cards = VBoxContainer.new()
+var _find = LineEdit.new()
+var _more = Label.new()
 var _nothing = Label.new()
 
 
 func setup(texts: Texts, editor_scale: float):
 	name = "PopBridge"
 	_texts = texts
-	rect_min_size = Vector2(280, 200) * editor_scale
-	_status.autowrap = true
-	_nothing.autowrap = true
+	rect_min_size = SIZE * editor_scale
+	for label in [_status, _more, _nothing]:
+		label.autowrap = true
 	_nothing.text = _texts.of("nothing")
-	_nothing.modulate.a = 0.6
-	add_child(_status)
-	add_child(HSeparator.new())
-	add_child(_nothing)
+	_nothing.modulate.a = FAINT
+	_find.placeholder_text = _texts.of("find")
+	_find.clear_button_enabled = true
+	_find.connect("text_changed", self, "_on_find_changed")
+	_find.visible = false
+	_more.visible = false
+	for part in [_status, HSeparator.new(), _find, _more, _nothing]:
+		add_child(part)
 	var scroll = ScrollContainer.new()
 	scroll.size_flags_vertical = SIZE_EXPAND_FILL
 	scroll.scroll_horizontal_enabled = false
@@ -39,6 +55,41 @@ func setup(texts: Texts, editor_scale: float):
 
 
 func show_status(connection: Connection):
+	if connection.status == Connection.Status.CONNECTING and _status.text:
+		# A try that fails at once would only make the text flicker, and the cards below it jump.
+		get_tree().create_timer(PATIENCE_S).connect("timeout", self, "_show_status", [connection])
+	else:
+		_show_status(connection)
+
+
+func add_card(card: Control):
+	_cards.add_child(card)
+	_nothing.visible = false
+	if not _is_beside():
+		_raise_tab()
+
+
+func remove_card(card: Control):
+	_cards.remove_child(card)
+	card.queue_free()
+	_nothing.visible = _cards.get_child_count() == 0
+
+
+# `shown` of all that are `open`, which aren't answered yet.
+func show_count(shown: int, open: int):
+	_find.visible = open >= MANY or _find.text != ""
+	_more.visible = shown < open
+	_more.text = _texts.of("more") % [shown, open]
+	if get_parent() is TabContainer:
+		get_parent().set_tab_title(get_index(), "PopBridge (%d)" % open if open else "PopBridge")
+
+
+# Whether it is among those that the person looks for.
+func is_found(popup: Dictionary) -> bool:
+	return _find.text == "" or (popup.title + "\n" + popup.body).findn(_find.text) >= 0
+
+
+func _show_status(connection: Connection):
 	_status.text = _texts.of(STATES[connection.status])
 	if connection.is_open():
 		_status.text %= str(connection.hello.server.get("version", ""))
@@ -48,16 +99,15 @@ func show_status(connection: Connection):
 		_status.text = _texts.of("refused") % connection.refusal
 
 
-func add_card(card: Control):
-	_cards.add_child(card)
-	_nothing.visible = false
-	_raise_tab()
+func _on_find_changed(_text):
+	emit_signal("searched")
 
 
-func remove_card(card: Control):
-	_cards.remove_child(card)
-	card.queue_free()
-	_nothing.visible = _cards.get_child_count() == 0
+# Whether the person works in a panel that lies in the same place: raising this one would take it away.
+func _is_beside() -> bool:
+	var focused = get_focus_owner()
+	return focused and get_parent() is TabContainer and get_parent().is_a_parent_of(focused) \
+			and not is_a_parent_of(focused)
 
 
 # Brings the panel to the front of the docks that it shares its place with.

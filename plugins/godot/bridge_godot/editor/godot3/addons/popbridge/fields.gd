@@ -12,6 +12,7 @@ func setup(fields: Array):
 		if field.type != "bool":
 			var label = Label.new()
 			label.text = field.label
+			label.autowrap = true
 			add_child(label)
 		add_child(input)
 	visible = not fields.empty()
@@ -31,6 +32,8 @@ func _input_for(field: Dictionary) -> Control:
 		"bool":
 			var box = CheckBox.new()
 			box.text = field.label
+			box.hint_tooltip = field.label
+			box.clip_text = true
 			box.pressed = value == true
 			return box
 		"int", "float":
@@ -42,6 +45,7 @@ func _input_for(field: Dictionary) -> Control:
 			return spin
 		"choice":
 			var choice = OptionButton.new()
+			choice.clip_text = true
 			for option in field.get("options", []):
 				choice.add_item(option)
 				if option == value:

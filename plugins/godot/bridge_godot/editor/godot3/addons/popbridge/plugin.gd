@@ -51,6 +51,7 @@ func _exit_tree():
 func _connect_parts():
 	_connection.connect("opened", self, "_on_opened")
 	_connection.connect("status_changed", _dock, "show_status", [_connection])
+	_connection.connect("status_changed", _popups, "show_status")
 	_session.connect("popup_shown", _popups, "show")
 	_session.connect("popup_closed", _popups, "close")
 	_session.connect("popups_void", _popups, "close_all")

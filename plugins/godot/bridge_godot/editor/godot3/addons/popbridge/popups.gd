@@ -5,49 +5,56 @@ extends Node
 signal answered(popup_id, state, action, values)
 
 const Card = preload("card.gd")
+const CardDialog = preload("card_dialog.gd")
 const Connection = preload("connection.gd")
 const Dock = preload("dock.gd")
+const Previews = preload("previews.gd")
 const Texts = preload("texts.gd")
 
 # For tests without a person: this action answers every popup that has it.
 const TEST_ANSWER = "POPBRIDGE_TEST_ANSWER"
 
-const DIALOG = Vector2(480, 200)
+# Cards that can be pressed at once; the others wait, as each costs the editor milliseconds and memory.
+const MOST_CARDS = 20
+# Answers to a whole kind that are given in one frame: each is written to the disk.
+const ANSWERS_A_FRAME = 8
+
+# A daemon that confirms nothing for so long stands still.
+var slow_s = 10.0
 
 var _connection: Connection
 var _dock: Dock
 var _texts: Texts
+var _previews: Previews
 var _base: Control
 var _scale = 1.0
-# id -> {"popup", "card", "dialog", "settled"}
+# id -> {"popup", "kind", "card", "dialog", "settled", "is_slow"}; no card while it waits for room.
 var _open = {}
+# What remains to be answered of a whole kind: [id, state, action].
+var _rest = []
+var _changed = false
 
 
 func setup(connection: Connection, dock: Dock, texts: Texts, interface: EditorInterface):
 	_connection = connection
 	_dock = dock
 	_texts = texts
+	_previews = Previews.new(connection)
 	_base = interface.get_base_control()
 	_scale = interface.get_editor_scale()
+	_dock.connect("searched", self, "_on_searched")
 
 
 # Godot 3 has no toasts: what wishes for one is shown in the dock.
 func show(popup: Dictionary):
 	if _open.has(popup.id):
 		return
-	var card = Card.new()
-	card.connect("answered", self, "_on_answered")
-	var dialog = _dialog(popup, card) if popup.get("present") == "modal" else null
-	if not dialog:
-		_dock.add_card(card)
-	card.setup(popup, _texts, _scale)
-	_open[popup.id] = {"popup": popup, "card": card, "dialog": dialog, "settled": false}
-	if popup.has("image"):
-		_load_image(popup.image, card)
+	_open[popup.id] = {
+		"popup": popup, "kind": _kind(popup), "card": null, "dialog": null, "settled": false, "is_slow": false,
+	}
 	if popup.has("expires_ms"):
 		get_tree().create_timer(popup.expires_ms / 1000.0).connect("timeout", self, "_on_expired", [popup.id])
-	# In the next frame: a control that was just added has no place yet.
-	call_deferred("_offer", popup.id)
+	_changed = true
 
 
 func close(popup_id: int):
@@ -55,11 +62,13 @@ func close(popup_id: int):
 		return
 	var shown = _open[popup_id]
 	_open.erase(popup_id)
+	_changed = true
 	if shown.dialog:
 		shown.dialog.queue_free()
-	else:
+	elif shown.card:
 		_dock.remove_card(shown.card)
-	_focus_first()
+		_guard()
+		_focus_first(popup_id)
 
 
 # All but these were closed while the editor was away; an answer that isn't confirmed yet is sent again.
@@ -70,92 +79,200 @@ func close_others(popup_ids: Array):
 
 
 func close_all():
+	_rest.clear()
 	for popup_id in _open.keys():
 		close(popup_id)
+
+
+# What becomes of answers depends on the connection.
+func show_status():
+	for popup_id in _open:
+		if _open[popup_id].settled and _open[popup_id].card:
+			_open[popup_id].card.settle(_note(popup_id))
+
+
+# Only one card is made in a frame: the editor stays usable while hundreds come.
+func _process(_delta):
+	for _i in min(ANSWERS_A_FRAME, _rest.size()):
+		var answer = _rest.pop_front()
+		_settle(answer[0], answer[1], answer[2], {})
+	if _changed:
+		var wanted = _wanted()
+		_changed = _place_next(wanted)
+		_count(wanted)
+
+
+# Gives whether there was one to place, and room for it.
+func _place_next(wanted: Array) -> bool:
+	var next = 0
+	var cards = 0
+	for popup_id in wanted:
+		if _open[popup_id].card:
+			cards += 1
+		elif not next:
+			next = popup_id
+	if not next or cards >= MOST_CARDS:
+		return false
+	_place(next)
+	return true
+
+
+func _count(wanted: Array):
+	var alike = {}
+	for popup_id in wanted:
+		alike[_open[popup_id].kind] = alike.get(_open[popup_id].kind, 0) + 1
+	var cards = 0
+	for popup_id in wanted:
+		if _open[popup_id].card:
+			_open[popup_id].card.offer_for_all(alike[_open[popup_id].kind] - 1)
+			cards += 1
+	_dock.show_count(cards, _unsettled().size())
+
+
+func _place(popup_id: int):
+	var shown = _open[popup_id]
+	var card = Card.new()
+	card.connect("answered", self, "_on_answered")
+	shown.card = card
+	if shown.popup.get("present") == "modal" and not _has_dialog():
+		shown.dialog = CardDialog.new()
+		shown.dialog.setup(card, _base, _scale)
+		shown.dialog.connect("hide", self, "_on_answered", [popup_id, "dismissed", "", {}, false])
+	else:
+		_dock.add_card(card)
+	card.setup(shown.popup, _texts, _scale)
+	if shown.popup.has("image"):
+		_previews.load_into(card, shown.popup.image)
+	# In the next frame: a control that was just added has no place yet.
+	call_deferred("_offer", popup_id)
 
 
 func _offer(popup_id: int):
 	if not _open.has(popup_id):
 		return
+	var shown = _open[popup_id]
 	var wanted = OS.get_environment(TEST_ANSWER)
-	for action in _open[popup_id].popup.actions:
+	for action in shown.popup.actions:
 		if wanted and action.id == wanted:
-			_on_answered(popup_id, "answered", wanted, {})
+			_settle(popup_id, "answered", wanted, {})
 			return
-	var dialog = _open[popup_id].dialog
-	if dialog:
-		dialog.rect_size.y = max(dialog.rect_size.y, _open[popup_id].card.get_combined_minimum_size().y)
-		_open[popup_id].card.focus_default(_dock)
+	if shown.dialog:
+		shown.dialog.fit(shown.card)
+		shown.card.focus_default(_dock)
 	else:
-		_focus_first()
+		_focus_first(0)
 
 
-# Enter presses the oldest open popup's default button.
-func _focus_first():
-	for popup_id in _open:
-		if _open[popup_id].card.has_focus_inside():
+# Enter presses the default button of the card that follows `popup_id`, or else of the oldest.
+func _focus_first(popup_id: int):
+	var first = null
+	for other in _open:
+		if _open[other].card and _open[other].card.has_focus_inside():
 			return
-	for popup_id in _open:
-		if not _open[popup_id].settled:
-			_open[popup_id].card.focus_default(_dock)
-			return
+	for other in _wanted():
+		if not _open[other].card or _open[other].dialog:
+			continue
+		if other > popup_id:
+			first = _open[other].card
+			break
+		if not first:
+			first = _open[other].card
+	if first:
+		first.focus_default(_dock)
 
 
-func _on_answered(popup_id: int, state: String, action: String, values: Dictionary):
-	if _open.has(popup_id) and not _open[popup_id].settled:
-		_open[popup_id].settled = true
-		_open[popup_id].card.settle(_texts.of("sending" if _connection.is_open() else "kept"))
-		if _open[popup_id].dialog:
-			_open[popup_id].dialog.hide()
-		emit_signal("answered", popup_id, state, action, values)
-		_focus_first()
+func _on_answered(popup_id: int, state: String, action: String, values: Dictionary, for_all: bool):
+	var alike = _alike(popup_id) if for_all else []
+	_settle(popup_id, state, action, values)
+	for other in alike:
+		if other != popup_id:
+			_rest.append([other, state, action])
+
+
+func _settle(popup_id: int, state: String, action: String, values: Dictionary):
+	if not _open.has(popup_id) or _open[popup_id].settled:
+		return
+	var shown = _open[popup_id]
+	shown.settled = true
+	_changed = true
+	if shown.card:
+		shown.card.settle(_note(popup_id))
+		_guard()
+	if shown.dialog:
+		shown.dialog.hide()
+	emit_signal("answered", popup_id, state, action, values)
+	get_tree().create_timer(slow_s).connect("timeout", self, "_on_slow", [popup_id])
+	_focus_first(popup_id)
 
 
 func _on_expired(popup_id: int):
-	_on_answered(popup_id, "expired", "", {})
+	_settle(popup_id, "expired", "", {})
 
 
-# Shown, not popped up: the editor stays usable beside it. Closing it dismisses the popup.
-func _dialog(popup: Dictionary, card: Card) -> WindowDialog:
-	var dialog = WindowDialog.new()
-	dialog.window_title = "PopBridge"
-	dialog.resizable = true
-	_base.add_child(dialog)
-	dialog.add_child(card)
-	card.set_anchors_and_margins_preset(Control.PRESET_WIDE)
-	dialog.rect_size = DIALOG * _scale
-	dialog.rect_position = (_base.rect_size - dialog.rect_size) / 2
-	dialog.connect("hide", self, "_on_answered", [popup.id, "dismissed", "", {}])
-	dialog.show()
-	return dialog
+func _on_slow(popup_id: int):
+	if _open.has(popup_id):
+		_open[popup_id].is_slow = true
+		show_status()
 
 
-func _load_image(sha256: String, card: Card):
-	var http = HTTPRequest.new()
-	card.add_child(http)
-	http.connect("request_completed", self, "_on_image", [card])
-	var problem = http.request("%s/blobs/%s" % [_connection.http, sha256],
-			["Authorization: Bearer " + _connection.token])
-	if problem != OK:
-		card.show_no_preview()
+func _on_searched():
+	_changed = true
+	for popup_id in _open:
+		if _open[popup_id].card:
+			_open[popup_id].card.visible = _dock.is_found(_open[popup_id].popup)
 
 
-func _on_image(result: int, code: int, _headers, bytes: PoolByteArray, card: Card):
-	var image = Image.new()
-	if result == HTTPRequest.RESULT_SUCCESS and code == 200 and _decode(bytes, image) == OK:
-		var texture = ImageTexture.new()
-		texture.create_from_image(image)
-		card.show_preview(texture)
-	else:
-		card.show_no_preview()
+func _note(popup_id: int) -> String:
+	if not _connection.is_open():
+		return _texts.of("kept")
+	return _texts.of("slow" if _open[popup_id].is_slow else "sending")
 
 
-func _decode(bytes: PoolByteArray, image: Image) -> int:
-	match bytes.subarray(0, 1).hex_encode() if bytes.size() > 1 else "":
-		"8950":
-			return image.load_png_from_buffer(bytes)
-		"ffd8":
-			return image.load_jpg_from_buffer(bytes)
-		"5249":
-			return image.load_webp_from_buffer(bytes)
-	return ERR_FILE_UNRECOGNIZED
+# The cards have moved: a second click that was meant for the one before must not press what lies there now.
+func _guard():
+	for popup_id in _open:
+		if _open[popup_id].card:
+			_open[popup_id].card.guard()
+
+
+func _unsettled() -> Array:
+	var ids = []
+	for popup_id in _open:
+		if not _open[popup_id].settled:
+			ids.append(popup_id)
+	return ids
+
+
+# Those that can be answered and that the person looks for.
+func _wanted() -> Array:
+	var ids = []
+	for popup_id in _unsettled():
+		if _dock.is_found(_open[popup_id].popup):
+			ids.append(popup_id)
+	return ids
+
+
+# Those that the same answer fits.
+func _alike(popup_id: int) -> Array:
+	var ids = []
+	for other in _wanted():
+		if _open[other].kind == _open[popup_id].kind:
+			ids.append(other)
+	return ids
+
+
+func _has_dialog() -> bool:
+	for shown in _open.values():
+		if shown.dialog and not shown.settled:
+			return true
+	return false
+
+
+# What is filled in is an answer to one popup alone.
+static func _kind(popup: Dictionary) -> String:
+	if popup.get("fields"):
+		return str(popup.id)
+	var actions = []
+	for action in popup.actions:
+		actions.append(action.id)
+	return "%s %s" % [popup.kind, actions]

@@ -61,6 +61,7 @@ func reply(command: Dictionary, fields: Dictionary):
 func _process(_delta):
 	if _connection.is_open() and _inbox.handled() > _acked and OS.get_ticks_msec() >= _ack_due:
 		_acked = _inbox.handled()
+		_store.save()
 		_connection.send({"type": "ack", "seq": _acked})
 
 
@@ -119,9 +120,8 @@ func _repeat(message: Dictionary) -> bool:
 func _finish(seq: int):
 	_inbox.finish(seq)
 	_ack_due = OS.get_ticks_msec() + ACK_DELAY_MS
-	if _inbox.handled() > _store.last_seq:
-		_store.last_seq = _inbox.handled()
-		_store.save()
+	# Written to the disk with the acknowledgement: what isn't acknowledged comes again, and is known by then.
+	_store.last_seq = int(max(_store.last_seq, _inbox.handled()))
 
 
 func _fitting(command: Dictionary, fields: Dictionary) -> Dictionary:

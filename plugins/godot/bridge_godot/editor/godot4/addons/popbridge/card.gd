@@ -2,9 +2,11 @@
 extends PanelContainer
 # One popup: title, preview, body, fields and a button for each action.
 
-# `state` is "answered" or "dismissed".
-signal answered(popup_id: int, state: String, action: String, values: Dictionary)
+# `state` is "answered" or "dismissed"; `for_all` if the others of its kind are to be answered with it.
+signal answered(popup_id: int, state: String, action: String, values: Dictionary, for_all: bool)
 
+const Accessible := preload("accessible.gd")
+const Buttons := preload("buttons.gd")
 const Fields := preload("fields.gd")
 const Markup := preload("markup.gd")
 const Texts := preload("texts.gd")
@@ -14,17 +16,23 @@ const STRIPE := 4
 const GAP := 8
 # Text that is higher scrolls by itself: the buttons stay in sight.
 const BODY_HEIGHT := 220
+# Of the title; its tooltip has the rest.
+const TITLE_LINES := 5
 # A key that was meant for something else must not press a button that has just got the focus.
 const GUARD_MS := 400
+const FAINT := 0.85
+# How much of the text's own colour is in that of danger, which alone is hard to read.
+const DANGER_MIX := 0.4
 const SEVERITIES := {"info": "accent_color", "warning": "warning_color", "error": "error_color"}
 
 var popup := {}
 
 var _texts: Texts
 var _body := RichTextLabel.new()
-var _buttons := HFlowContainer.new()
+var _buttons := Buttons.new()
 var _default: Button
 var _fields := Fields.new()
+var _for_all := CheckBox.new()
 var _note := Label.new()
 var _preview := TextureRect.new()
 var _scale := 1.0
@@ -42,23 +50,33 @@ func setup(shown: Dictionary, texts: Texts) -> void:
 	rows.add_theme_constant_override("separation", int(GAP * _scale))
 	add_child(rows)
 	rows.add_child(_head())
-	_write_body()
+	# Before it has its text: with a long one, Godot would take a minute to put it there.
 	rows.add_child(_body)
+	_write_body()
 	_fields.setup(popup.get("fields", []))
 	rows.add_child(_fields)
-	_add_buttons()
 	rows.add_child(_buttons)
+	_add_buttons()
+	_for_all.clip_text = true
+	_for_all.visible = false
+	rows.add_child(_for_all)
 	_note.autowrap_mode = TextServer.AUTOWRAP_WORD_SMART
-	_note.modulate.a = 0.7
+	_note.modulate.a = FAINT
 	_note.visible = false
+	Accessible.announce(_note)
 	rows.add_child(_note)
 
 
-# Call it when the card has its width.
-func fit() -> void:
-	if _body.get_content_height() > BODY_HEIGHT * _scale:
-		_body.fit_content = false
-		_body.custom_minimum_size.y = BODY_HEIGHT * _scale
+# `count` others are of the same kind.
+func offer_for_all(count: int) -> void:
+	_for_all.visible = count > 0 and _buttons.visible
+	_for_all.text = _texts.of("for_all") % count
+	_for_all.tooltip_text = _for_all.text
+
+
+# What is pressed within the next moment isn't meant for this card.
+func guard() -> void:
+	_armed_at = Time.get_ticks_msec() + GUARD_MS
 
 
 # Enter presses the default button from now on, unless the person works outside of `dock` or types: the next key would
@@ -67,7 +85,7 @@ func focus_default(dock: Control) -> void:
 	var focused := get_viewport().gui_get_focus_owner()
 	var is_free := not focused or dock.is_ancestor_of(focused)
 	if _default and is_visible_in_tree() and is_free and not (focused is TextEdit or focused is LineEdit):
-		_armed_at = Time.get_ticks_msec() + GUARD_MS
+		guard()
 		_default.grab_focus()
 
 
@@ -78,7 +96,7 @@ func has_focus_inside() -> bool:
 
 # The person has chosen: nothing to press any more until the daemon confirms it.
 func settle(note: String) -> void:
-	for part: Control in [_body, _buttons, _fields, _preview]:
+	for part: Control in [_body, _buttons, _fields, _for_all, _preview]:
 		part.visible = false
 	_note.text = note
 	_note.visible = true
@@ -86,12 +104,14 @@ func settle(note: String) -> void:
 
 func show_preview(texture: Texture2D) -> void:
 	_preview.texture = texture
-	_preview.visible = true
+	_preview.visible = _buttons.visible
 
 
+# Once the person has chosen, the note says what becomes of that.
 func show_no_preview() -> void:
-	_note.text = _texts.of("no_image")
-	_note.visible = true
+	if _buttons.visible:
+		_note.text = _texts.of("no_image")
+		_note.visible = true
 
 
 func _head() -> Control:
@@ -100,11 +120,17 @@ func _head() -> Control:
 	_preview.expand_mode = TextureRect.EXPAND_IGNORE_SIZE
 	_preview.stretch_mode = TextureRect.STRETCH_KEEP_ASPECT_CENTERED
 	_preview.custom_minimum_size = Vector2(PREVIEW, PREVIEW) * _scale
+	_preview.size_flags_vertical = SIZE_SHRINK_BEGIN
 	_preview.visible = false
+	Accessible.label(_preview, _texts.of("preview"))
 	row.add_child(_preview)
 	var title := Label.new()
 	title.text = popup.title
 	title.autowrap_mode = TextServer.AUTOWRAP_WORD_SMART
+	title.max_lines_visible = TITLE_LINES
+	title.text_overrun_behavior = TextServer.OVERRUN_TRIM_ELLIPSIS
+	title.tooltip_text = popup.title
+	title.mouse_filter = MOUSE_FILTER_PASS
 	title.size_flags_horizontal = SIZE_EXPAND_FILL
 	title.size_flags_vertical = SIZE_SHRINK_CENTER
 	title.add_theme_font_override("font", get_theme_font("bold", "EditorFonts"))
@@ -115,6 +141,8 @@ func _head() -> Control:
 	close.tooltip_text = _texts.of("dismiss")
 	close.size_flags_vertical = SIZE_SHRINK_BEGIN
 	close.pressed.connect(_choose.bind("dismissed", ""))
+	close.gui_input.connect(_on_key.bind(close))
+	Accessible.label(close, "%s: %s" % [close.tooltip_text, title.text])
 	row.add_child(close)
 	return row
 
@@ -126,25 +154,42 @@ func _write_body() -> void:
 	_body.add_theme_font_override("bold_font", get_theme_font("bold", "EditorFonts"))
 	_body.add_theme_font_override("mono_font", get_theme_font("source", "EditorFonts"))
 	_body.add_theme_stylebox_override("normal", StyleBoxEmpty.new())
-	_body.add_theme_stylebox_override("focus", StyleBoxEmpty.new())
+	_body.focus_mode = FOCUS_CLICK
 	_body.meta_clicked.connect(_on_link)
+	# Its height follows from its width.
+	_body.resized.connect(_fit, CONNECT_DEFERRED)
 	Markup.write(popup.body, _body)
+	Accessible.label(_body, _body.get_parsed_text())
+
+
+# What scrolls is reached by Tab too, and shows it.
+func _fit() -> void:
+	var is_long := _body.get_content_height() > BODY_HEIGHT * _scale
+	if is_long == _body.fit_content:
+		_body.fit_content = not is_long
+		_body.custom_minimum_size.y = BODY_HEIGHT * _scale if is_long else 0.0
+		_body.focus_mode = FOCUS_ALL if is_long else FOCUS_CLICK
 
 
 func _add_buttons() -> void:
+	_buttons.gap = int(GAP * _scale / 2)
 	for action: Dictionary in popup.actions:
 		var button := Button.new()
 		button.text = action.label
+		button.gui_input.connect(_on_key.bind(button))
+		Accessible.label(button, action.label, "%s\n%s" % [popup.title, _body.get_parsed_text()])
 		button.pressed.connect(_choose.bind("answered", action.id))
 		_style(button, action.get("style", "normal"))
 		if action.get("default", false):
 			_default = button
-		_buttons.add_child(button)
+		_buttons.add(button)
 
 
 func _style(button: Button, style: String) -> void:
 	if style == "danger":
-		button.add_theme_color_override("font_color", get_theme_color("error_color", "Editor"))
+		var text := get_theme_color("font_color", "Button")
+		var red := get_theme_color("error_color", "Editor").lerp(Color(text, 1), DANGER_MIX)
+		button.add_theme_color_override("font_color", red)
 	elif style == "primary":
 		var accent := get_theme_color("accent_color", "Editor")
 		for state: String in ["normal", "hover", "focus"]:
@@ -161,7 +206,14 @@ func _style(button: Button, style: String) -> void:
 func _choose(state: String, action: String) -> void:
 	if Time.get_ticks_msec() < _armed_at:
 		return
-	answered.emit(popup.id, state, action, _fields.values() if state == "answered" else {})
+	var for_all := _for_all.visible and _for_all.button_pressed
+	answered.emit(popup.id, state, action, _fields.values() if state == "answered" else {}, for_all)
+
+
+# Escape leaves the card as it is, and takes the keys from it.
+func _on_key(event: InputEvent, button: Control) -> void:
+	if event.is_action_pressed("ui_cancel"):
+		button.release_focus()
 
 
 func _on_link(target: Variant) -> void:

@@ -24,6 +24,8 @@ const SessionStore := preload("session_store.gd")
 const BUFFER := 4 * 1024 * 1024
 # Above this much unsent, frames wait here, so that Godot's buffer never overflows.
 const FULL := 1024 * 1024
+# An editor that hasn't looked at the socket for so long was at work itself.
+const STALL_MS := 1000
 
 var status := Status.SEARCHING
 # The daemon's last words, where it refused.
@@ -44,7 +46,10 @@ var _backoff := Backoff.new()
 var _peer: WebSocketPeer
 var _waiting: Array[PackedByteArray] = []
 var _failed := false
+# It stands still: it took the connection, and said nothing.
+var _late := false
 var _open_by := 0
+var _polled_at := 0
 
 
 func setup(identity: Identity, store: SessionStore) -> void:
@@ -91,14 +96,24 @@ func _process(_delta: float) -> void:
 		if _backoff.is_due():
 			_connect()
 		return
+	_expect_signs_of_life()
 	_peer.poll()
 	_read()
 	if not _peer:
 		return
 	_flush()
-	var late := status == Status.CONNECTING and Time.get_ticks_msec() > _open_by
-	if _failed or late or _peer.get_ready_state() == WebSocketPeer.STATE_CLOSED:
+	_late = status == Status.CONNECTING and Time.get_ticks_msec() > _open_by
+	if _failed or _late or _peer.get_ready_state() == WebSocketPeer.STATE_CLOSED:
 		_end()
+
+
+# From 4.5: a daemon that stands still, or a network that is gone, closes no socket. Godot asks whether a sign is
+# missing before it reads, so that those that came while the editor was at work would be too late.
+func _expect_signs_of_life() -> void:
+	if is_open() and "heartbeat_interval" in _peer:
+		var was_at_work := Time.get_ticks_msec() - _polled_at > STALL_MS
+		_peer.set("heartbeat_interval", 0.0 if was_at_work else float(hello.heartbeat_s))
+	_polled_at = Time.get_ticks_msec()
 
 
 func _connect() -> void:
@@ -126,7 +141,7 @@ func _end() -> void:
 		_on_refused(code, _peer.get_close_reason())
 	_peer = null
 	var was_open := is_open()
-	_set_status(Status.WAITING if refusal or was_open else Status.SEARCHING)
+	_set_status(Status.WAITING if refusal or was_open or _late else Status.SEARCHING)
 	if was_open:
 		lost.emit()
 

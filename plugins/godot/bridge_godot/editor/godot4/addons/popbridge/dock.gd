@@ -2,6 +2,11 @@
 extends VBoxContainer
 # The panel: how the connection stands and what to do about it, and below it the cards.
 
+# The person looks for something else.
+signal searched
+
+const Accessible := preload("accessible.gd")
+
 const Connection := preload("connection.gd")
 const Texts := preload("texts.gd")
 
@@ -11,10 +16,19 @@ const STATES := {
 	Connection.Status.OPEN: "open",
 	Connection.Status.WAITING: "waiting",
 }
+# Of text that is less important; still read easily, in light themes too.
+const FAINT := 0.85
+# From so many open popups on they can be searched.
+const MANY := 6
+# After which it is told that a connection is being made.
+const PATIENCE_S := 1.0
+const SIZE := Vector2(200, 200)
 
 var _texts: Texts
 var _status := Label.new()
 var _cards := VBoxContainer.new()
+var _find := LineEdit.new()
+var _more := Label.new()
 var _nothing := Label.new()
 
 
@@ -22,14 +36,20 @@ func setup(texts: Texts) -> void:
 	name = "PopBridge"
 	_texts = texts
 	var editor_scale := EditorInterface.get_editor_scale()
-	custom_minimum_size = Vector2(340, 200) * editor_scale
-	_status.autowrap_mode = TextServer.AUTOWRAP_WORD_SMART
-	_nothing.autowrap_mode = TextServer.AUTOWRAP_WORD_SMART
+	custom_minimum_size = SIZE * editor_scale
+	for label: Label in [_status, _more, _nothing]:
+		label.autowrap_mode = TextServer.AUTOWRAP_WORD_SMART
 	_nothing.text = _texts.of("nothing")
-	_nothing.modulate.a = 0.6
-	add_child(_status)
-	add_child(HSeparator.new())
-	add_child(_nothing)
+	_nothing.modulate.a = FAINT
+	_find.placeholder_text = _texts.of("find")
+	_find.clear_button_enabled = true
+	_find.text_changed.connect(_on_find_changed)
+	Accessible.label(_find, _texts.of("find"))
+	Accessible.announce(_status)
+	_find.visible = false
+	_more.visible = false
+	for part: Control in [_status, HSeparator.new(), _find, _more, _nothing]:
+		add_child(part)
 	var scroll := ScrollContainer.new()
 	scroll.size_flags_vertical = SIZE_EXPAND_FILL
 	scroll.horizontal_scroll_mode = ScrollContainer.SCROLL_MODE_DISABLED
@@ -40,6 +60,49 @@ func setup(texts: Texts) -> void:
 
 
 func show_status(connection: Connection) -> void:
+	if connection.status == Connection.Status.CONNECTING and _status.text:
+		# A try that fails at once would only make the text flicker, and the cards below it jump.
+		get_tree().create_timer(PATIENCE_S).timeout.connect(_show_status.bind(connection))
+	else:
+		_show_status(connection)
+
+
+func add_card(card: Control) -> void:
+	_cards.add_child(card)
+	_nothing.visible = false
+	if not _is_beside():
+		_raise_tab()
+
+
+func remove_card(card: Control) -> void:
+	_cards.remove_child(card)
+	card.queue_free()
+	_nothing.visible = _cards.get_child_count() == 0
+
+
+# `shown` of all that are `open`, which aren't answered yet.
+func show_count(shown: int, open: int) -> void:
+	_find.visible = open >= MANY or _find.text != ""
+	_more.visible = shown < open
+	_more.text = _texts.of("more") % [shown, open]
+	var tab := _tab()
+	if tab:
+		var tabs := tab.get_parent() as TabContainer
+		tabs.set_tab_title(tabs.get_tab_idx_from_control(tab), "PopBridge (%d)" % open if open else "PopBridge")
+
+
+# Whether it is among those that the person looks for.
+func is_found(popup: Dictionary) -> bool:
+	return _find.text == "" or (popup.title + "\n" + popup.body).findn(_find.text) >= 0
+
+
+# Whether the person works in another part of the editor.
+func is_elsewhere() -> bool:
+	var focused := get_viewport().gui_get_focus_owner()
+	return focused != null and not is_ancestor_of(focused)
+
+
+func _show_status(connection: Connection) -> void:
 	_status.text = _texts.of(STATES[connection.status])
 	if connection.is_open():
 		_status.text %= str(connection.hello.server.get("version", ""))
@@ -49,24 +112,25 @@ func show_status(connection: Connection) -> void:
 		_status.text = _texts.of("refused") % connection.refusal
 
 
-func add_card(card: Control) -> void:
-	_cards.add_child(card)
-	_nothing.visible = false
-	_raise_tab()
+func _on_find_changed(_text: String) -> void:
+	searched.emit()
 
 
-func remove_card(card: Control) -> void:
-	_cards.remove_child(card)
-	card.queue_free()
-	_nothing.visible = _cards.get_child_count() == 0
+# Whether the person works in a panel that lies in the same place: raising this one would take it away.
+func _is_beside() -> bool:
+	return is_elsewhere() and _tab() and _tab().get_parent().is_ancestor_of(get_viewport().gui_get_focus_owner())
 
 
-# Brings the panel to the front of the docks that it shares its place with. From 4.6 the panel lies in a dock of its
-# own, which is what the tabs hold.
 func _raise_tab() -> void:
+	var tab := _tab()
+	if tab:
+		var tabs := tab.get_parent() as TabContainer
+		tabs.current_tab = tabs.get_tab_idx_from_control(tab)
+
+
+# What the panel is in the tabs that it shares its place with: from 4.6 the panel lies in a dock of its own.
+func _tab() -> Control:
 	var tab: Control = self
 	while tab.get_parent() is Control and not tab.get_parent() is TabContainer:
 		tab = tab.get_parent()
-	var tabs := tab.get_parent() as TabContainer
-	if tabs:
-		tabs.current_tab = tabs.get_tab_idx_from_control(tab)
+	return tab if tab.get_parent() is TabContainer else null

@@ -2,6 +2,8 @@
 extends VBoxContainer
 # A popup's fields: what the person may fill in before pressing a button.
 
+const Accessible := preload("accessible.gd")
+
 var _inputs := {}
 
 
@@ -12,8 +14,10 @@ func setup(fields: Array) -> void:
 		if field.type != "bool":
 			var label := Label.new()
 			label.text = field.label
+			label.autowrap_mode = TextServer.AUTOWRAP_WORD_SMART
 			add_child(label)
 		add_child(input)
+		Accessible.label((input as SpinBox).get_line_edit() if input is SpinBox else input, field.label)
 	visible = not fields.is_empty()
 
 
@@ -31,6 +35,8 @@ static func _input_for(field: Dictionary) -> Control:
 		"bool":
 			var box := CheckBox.new()
 			box.text = field.label
+			box.tooltip_text = field.label
+			box.clip_text = true
 			box.button_pressed = value is bool and value
 			return box
 		"int", "float":
@@ -42,6 +48,8 @@ static func _input_for(field: Dictionary) -> Control:
 			return spin
 		"choice":
 			var choice := OptionButton.new()
+			choice.fit_to_longest_item = false
+			choice.clip_text = true
 			for option: String in field.get("options", []):
 				choice.add_item(option)
 				if option == str(value):

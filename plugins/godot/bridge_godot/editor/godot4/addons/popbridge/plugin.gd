@@ -60,6 +60,7 @@ func _process(_delta: float) -> void:
 func _connect_parts() -> void:
 	_connection.opened.connect(_on_opened)
 	_connection.status_changed.connect(_dock.show_status.bind(_connection))
+	_connection.status_changed.connect(_popups.show_status)
 	_session.popup_shown.connect(_popups.show)
 	_session.popup_closed.connect(_popups.close)
 	_session.popups_void.connect(_popups.close_all)

@@ -5,48 +5,53 @@ extends Node
 signal answered(popup_id: int, state: String, action: String, values: Dictionary)
 
 const Card := preload("card.gd")
+const CardWindow := preload("card_window.gd")
 const Connection := preload("connection.gd")
 const Dock := preload("dock.gd")
+const Previews := preload("previews.gd")
 const Texts := preload("texts.gd")
 
 # For tests without a person: this action answers every popup that has it.
 const TEST_ANSWER := "POPBRIDGE_TEST_ANSWER"
 
-const WINDOW := Vector2i(480, 200)
+# Cards that can be pressed at once; the others wait, as each costs the editor milliseconds and memory.
+const MOST_CARDS := 20
+# Answers to a whole kind that are given in one frame: each is written to the disk.
+const ANSWERS_A_FRAME := 8
 # EditorToaster.Severity, which 4.2 doesn't have yet.
 const TOAST := {"info": 0, "warning": 1, "error": 2}
+
+# A daemon that confirms nothing for so long stands still.
+var slow_s := 10.0
 
 var _connection: Connection
 var _dock: Dock
 var _texts: Texts
-# id -> {"popup", "card", "window", "settled"}
+var _previews: Previews
+# id -> {"popup", "kind", "card", "window", "settled", "is_slow"}; no card while it waits for room.
 var _open := {}
+# What remains to be answered of a whole kind: [id, state, action].
+var _rest: Array[Array] = []
+var _changed := false
 
 
 func setup(connection: Connection, dock: Dock, texts: Texts) -> void:
 	_connection = connection
 	_dock = dock
 	_texts = texts
+	_previews = Previews.new(connection)
+	_dock.searched.connect(_on_searched)
 
 
 func show(popup: Dictionary) -> void:
 	if _open.has(popup.id):
 		return
-	var card := Card.new()
-	card.answered.connect(_on_answered)
-	var window := _window(popup, card) if popup.get("present") == "modal" else null
-	if not window:
-		_dock.add_card(card)
-	card.setup(popup, _texts)
-	_open[popup.id] = {"popup": popup, "card": card, "window": window, "settled": false}
-	if popup.get("present") == "toast":
-		_toast(popup)
-	if popup.has("image"):
-		_load_image(popup.image, card)
+	_open[popup.id] = {
+		"popup": popup, "kind": _kind(popup), "card": null, "window": null, "settled": false, "is_slow": false,
+	}
 	if popup.has("expires_ms"):
 		get_tree().create_timer(popup.expires_ms / 1000.0).timeout.connect(_on_expired.bind(popup.id))
-	# In the next frame: a control that was just added has no place yet.
-	_offer.call_deferred(popup.id)
+	_changed = true
 
 
 func close(popup_id: int) -> void:
@@ -54,11 +59,13 @@ func close(popup_id: int) -> void:
 		return
 	var shown: Dictionary = _open[popup_id]
 	_open.erase(popup_id)
+	_changed = true
 	if shown.window:
 		shown.window.queue_free()
-	else:
+	elif shown.card:
 		_dock.remove_card(shown.card)
-	_focus_first()
+		_guard()
+		_focus_first(popup_id)
 
 
 # All but these were closed while the editor was away; an answer that isn't confirmed yet is sent again.
@@ -69,69 +76,165 @@ func close_others(popup_ids: Array) -> void:
 
 
 func close_all() -> void:
+	_rest.clear()
 	for popup_id: int in _open.keys():
 		close(popup_id)
+
+
+# What becomes of answers depends on the connection.
+func show_status() -> void:
+	for popup_id: int in _open:
+		if _open[popup_id].settled and _open[popup_id].card:
+			_open[popup_id].card.settle(_note(popup_id))
+
+
+# Only one card is made in a frame: the editor stays usable while hundreds come.
+func _process(_delta: float) -> void:
+	for i in mini(ANSWERS_A_FRAME, _rest.size()):
+		var answer: Array = _rest.pop_front()
+		_settle(answer[0], answer[1], answer[2], {})
+	if _changed:
+		var wanted := _wanted()
+		_changed = _place_next(wanted)
+		_count(wanted)
+
+
+# Gives whether there was one to place, and room for it.
+func _place_next(wanted: Array) -> bool:
+	var waiting := wanted.filter(func(popup_id: int) -> bool: return not _open[popup_id].card)
+	if waiting.is_empty() or wanted.size() - waiting.size() >= MOST_CARDS:
+		return false
+	_place(waiting[0])
+	return true
+
+
+func _count(wanted: Array) -> void:
+	var alike := {}
+	for popup_id: int in wanted:
+		alike[_open[popup_id].kind] = alike.get(_open[popup_id].kind, 0) + 1
+	var placed := wanted.filter(func(popup_id: int) -> bool: return _open[popup_id].card != null)
+	for popup_id: int in placed:
+		_open[popup_id].card.offer_for_all(alike[_open[popup_id].kind] - 1)
+	_dock.show_count(placed.size(), _unsettled().size())
+
+
+func _place(popup_id: int) -> void:
+	var shown: Dictionary = _open[popup_id]
+	var card := Card.new()
+	card.answered.connect(_on_answered)
+	shown.card = card
+	if shown.popup.get("present") == "modal" and not _has_window():
+		shown.window = CardWindow.new()
+		shown.window.setup(card, _dock)
+		shown.window.close_requested.connect(_on_answered.bind(popup_id, "dismissed", "", {}, false))
+	else:
+		_dock.add_card(card)
+	card.setup(shown.popup, _texts)
+	if shown.popup.get("present") == "toast":
+		_toast(shown.popup)
+	if shown.popup.has("image"):
+		_previews.load_into(card, shown.popup.image)
+	# In the next frame: a control that was just added has no place yet.
+	_offer.call_deferred(popup_id)
 
 
 func _offer(popup_id: int) -> void:
 	if not _open.has(popup_id):
 		return
+	var shown: Dictionary = _open[popup_id]
 	var wanted := OS.get_environment(TEST_ANSWER)
-	for action: Dictionary in _open[popup_id].popup.actions:
+	for action: Dictionary in shown.popup.actions:
 		if wanted and action.id == wanted:
-			_on_answered(popup_id, "answered", wanted, {})
+			_settle(popup_id, "answered", wanted, {})
 			return
-	_open[popup_id].card.fit()
-	if _open[popup_id].window:
-		_fit(_open[popup_id].window)
-		_open[popup_id].card.focus_default(_dock)
+	if shown.window:
+		shown.window.fit()
+		shown.card.focus_default(_dock)
 	else:
-		_focus_first()
+		_focus_first(0)
 
 
-# Enter presses the oldest open popup's default button.
-func _focus_first() -> void:
-	for popup_id: int in _open:
-		if _open[popup_id].card.has_focus_inside():
+# Enter presses the default button of the card that follows `popup_id`, or else of the oldest.
+func _focus_first(popup_id: int) -> void:
+	for other: int in _open:
+		if _open[other].card and _open[other].card.has_focus_inside():
 			return
-	for popup_id: int in _open:
-		if not _open[popup_id].settled:
-			_open[popup_id].card.focus_default(_dock)
-			return
+	var wanted := _wanted().filter(func(other: int) -> bool: return _open[other].card and not _open[other].window)
+	var later := wanted.filter(func(other: int) -> bool: return other > popup_id)
+	if not wanted.is_empty():
+		_open[wanted[0] if later.is_empty() else later[0]].card.focus_default(_dock)
 
 
-func _on_answered(popup_id: int, state: String, action: String, values: Dictionary) -> void:
-	if _open.has(popup_id) and not _open[popup_id].settled:
-		_open[popup_id].settled = true
-		if _open[popup_id].window:
-			_open[popup_id].window.hide()
-		_open[popup_id].card.settle(_texts.of("sending" if _connection.is_open() else "kept"))
-		answered.emit(popup_id, state, action, values)
-		_focus_first()
+func _on_answered(popup_id: int, state: String, action: String, values: Dictionary, for_all: bool) -> void:
+	var alike := _alike(popup_id) if for_all else []
+	_settle(popup_id, state, action, values)
+	for other: int in alike:
+		if other != popup_id:
+			_rest.append([other, state, action])
+
+
+func _settle(popup_id: int, state: String, action: String, values: Dictionary) -> void:
+	if not _open.has(popup_id) or _open[popup_id].settled:
+		return
+	var shown: Dictionary = _open[popup_id]
+	shown.settled = true
+	_changed = true
+	if shown.window:
+		shown.window.hide()
+	if shown.card:
+		shown.card.settle(_note(popup_id))
+		_guard()
+	answered.emit(popup_id, state, action, values)
+	get_tree().create_timer(slow_s).timeout.connect(_on_slow.bind(popup_id))
+	_focus_first(popup_id)
 
 
 func _on_expired(popup_id: int) -> void:
-	_on_answered(popup_id, "expired", "", {})
+	_settle(popup_id, "expired", "", {})
 
 
-# Not exclusive: the editor stays usable beside it. Closing it dismisses the popup.
-func _window(popup: Dictionary, card: Card) -> Window:
-	var window := Window.new()
-	window.title = "PopBridge"
-	window.wrap_controls = true
-	window.transient = true
-	window.close_requested.connect(_on_answered.bind(popup.id, "dismissed", "", {}))
-	window.add_child(card)
-	card.set_anchors_preset(Control.PRESET_FULL_RECT)
-	EditorInterface.get_base_control().add_child(window)
-	window.popup_centered(Vector2i(WINDOW * EditorInterface.get_editor_scale()))
-	return window
+func _on_slow(popup_id: int) -> void:
+	if _open.has(popup_id):
+		_open[popup_id].is_slow = true
+		show_status()
 
 
-# As high as the text needs at the window's width, which is known only now.
-func _fit(window: Window) -> void:
-	window.size = Vector2i(window.size.x, 0)
-	window.move_to_center()
+func _on_searched() -> void:
+	_changed = true
+	for popup_id: int in _open:
+		if _open[popup_id].card:
+			_open[popup_id].card.visible = _dock.is_found(_open[popup_id].popup)
+
+
+func _note(popup_id: int) -> String:
+	if not _connection.is_open():
+		return _texts.of("kept")
+	return _texts.of("slow" if _open[popup_id].is_slow else "sending")
+
+
+# The cards have moved: a second click that was meant for the one before must not press what lies there now.
+func _guard() -> void:
+	for popup_id: int in _open:
+		if _open[popup_id].card:
+			_open[popup_id].card.guard()
+
+
+func _unsettled() -> Array:
+	return _open.keys().filter(func(popup_id: int) -> bool: return not _open[popup_id].settled)
+
+
+# Those that can be answered and that the person looks for.
+func _wanted() -> Array:
+	return _unsettled().filter(func(popup_id: int) -> bool: return _dock.is_found(_open[popup_id].popup))
+
+
+# Those that the same answer fits.
+func _alike(popup_id: int) -> Array:
+	return _wanted().filter(func(other: int) -> bool: return _open[other].kind == _open[popup_id].kind)
+
+
+func _has_window() -> bool:
+	return _open.values().any(func(shown: Dictionary) -> bool: return shown.window != null and not shown.settled)
 
 
 # From 4.4. A toast has no buttons: the card is in the dock all the same.
@@ -141,30 +244,8 @@ func _toast(popup: Dictionary) -> void:
 		toaster.call("push_toast", popup.title, TOAST.get(popup.get("severity"), 0))
 
 
-func _load_image(sha256: String, card: Card) -> void:
-	var http := HTTPRequest.new()
-	card.add_child(http)
-	http.request_completed.connect(_on_image.bind(card))
-	var problem := http.request("%s/blobs/%s" % [_connection.http, sha256],
-			PackedStringArray(["Authorization: Bearer " + _connection.token]))
-	if problem != OK:
-		card.show_no_preview()
-
-
-func _on_image(result: int, code: int, _headers: PackedStringArray, bytes: PackedByteArray, card: Card) -> void:
-	var image := Image.new()
-	if result == HTTPRequest.RESULT_SUCCESS and code == 200 and _decode(bytes, image) == OK:
-		card.show_preview(ImageTexture.create_from_image(image))
-	else:
-		card.show_no_preview()
-
-
-static func _decode(bytes: PackedByteArray, image: Image) -> Error:
-	match bytes.slice(0, 2).hex_encode():
-		"8950":
-			return image.load_png_from_buffer(bytes)
-		"ffd8":
-			return image.load_jpg_from_buffer(bytes)
-		"5249":
-			return image.load_webp_from_buffer(bytes)
-	return ERR_FILE_UNRECOGNIZED
+# What is filled in is an answer to one popup alone.
+static func _kind(popup: Dictionary) -> String:
+	if popup.get("fields"):
+		return str(popup.id)
+	return "%s %s" % [popup.kind, popup.actions.map(func(action: Dictionary) -> String: return action.id)]

@@ -62,6 +62,7 @@ func _process(_delta: float) -> void:
 	if _connection.is_open() and not _connection.paused and _inbox.handled() > _acked \
 			and Time.get_ticks_msec() >= _ack_due:
 		_acked = _inbox.handled()
+		_store.save()
 		_connection.send({"type": "ack", "seq": _acked})
 
 
@@ -120,9 +121,8 @@ func _repeat(message: Dictionary) -> bool:
 func _finish(seq: int) -> void:
 	_inbox.finish(seq)
 	_ack_due = Time.get_ticks_msec() + ACK_DELAY_MS
-	if _inbox.handled() > _store.last_seq:
-		_store.last_seq = _inbox.handled()
-		_store.save()
+	# Written to the disk with the acknowledgement: what isn't acknowledged comes again, and is known by then.
+	_store.last_seq = maxi(_store.last_seq, _inbox.handled())
 
 
 func _fitting(command: Dictionary, fields: Dictionary) -> Dictionary:

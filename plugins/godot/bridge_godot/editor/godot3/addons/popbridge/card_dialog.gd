@@ -1,0 +1,24 @@
+tool
+extends WindowDialog
+# A popup's own window. Shown, not popped up: the editor stays usable beside it.
+
+const Card = preload("card.gd")
+
+const SIZE = Vector2(480, 200)
+
+
+# Shows the window over `base` with `card` in it.
+func setup(card: Card, base: Control, editor_scale: float):
+	window_title = "PopBridge"
+	resizable = true
+	base.add_child(self)
+	add_child(card)
+	card.set_anchors_and_margins_preset(Control.PRESET_WIDE)
+	rect_size = SIZE * editor_scale
+	rect_position = (base.rect_size - rect_size) / 2
+	card.connect("escaped", self, "hide")
+	show()
+
+
+func fit(card: Card):
+	rect_size.y = max(rect_size.y, card.get_combined_minimum_size().y)

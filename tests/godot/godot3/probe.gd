@@ -1,0 +1,147 @@
+tool
+extends EditorPlugin
+# Runs the body of a function that a test has written into `probe.in`, and writes what it returns into `probe.out`.
+
+const IN = "res://probe.in"
+const OUT = "res://probe.out"
+
+var addon: EditorPlugin
+var dock: Control
+
+# What the panel said of the connection, each time that this changed.
+var statuses = []
+
+var _beside: LineEdit
+
+
+func _process(_delta):
+	var file = File.new()
+	if not file.file_exists(IN):
+		return
+	_find()
+	file.open(IN, File.READ)
+	var script = GDScript.new()
+	script.source_code = "tool\nextends Reference\nfunc run(probe, dock):\n\t%s\n\treturn null\n" \
+			% file.get_as_text().replace("\n", "\n\t")
+	file.close()
+	Directory.new().remove(IN)
+	script.reload()
+	var returned = script.new().run(self, dock)
+	file.open(OUT + ".tmp", File.WRITE)
+	file.store_string(JSON.print(returned))
+	file.close()
+	Directory.new().rename(OUT + ".tmp", OUT)
+
+
+# The cards that lie in the dock.
+func cards() -> Array:
+	return dock._cards.get_children()
+
+
+# All controls below `node` that can be seen.
+func controls(node: Node) -> Array:
+	var found = []
+	for child in node.get_children():
+		if child is Control and child.is_visible_in_tree():
+			found.append(child)
+			found.append_array(controls(child))
+	return found
+
+
+func focused() -> Control:
+	return dock.get_focus_owner()
+
+
+func is_focused(control: Control) -> bool:
+	return focused() == control
+
+
+# As if it were typed.
+func find(text: String):
+	dock._find.text = text
+	dock._on_find_changed(text)
+
+
+func seen_cards() -> Array:
+	var titles = []
+	for card in cards():
+		if card.visible:
+			titles.append(card.popup.title)
+	return titles
+
+
+# The controls that reach beyond the dock's sides.
+func cut_off() -> Array:
+	var sides = dock.get_global_rect()
+	var found = []
+	for control in controls(dock):
+		var rect = control.get_global_rect()
+		if rect.position.x < sides.position.x or rect.end.x > sides.end.x + 1:
+			found.append(str(control))
+	return found
+
+
+func tooltips(node: Node) -> Array:
+	var texts = []
+	for control in node.get_children():
+		texts.append(control.hint_tooltip)
+	return texts
+
+
+# Adds a panel to those that the dock shares its place with, and works in it.
+func put_beside():
+	_beside = LineEdit.new()
+	_tabs().add_child(_beside)
+	_tabs().current_tab = _beside.get_index()
+	_beside.grab_focus()
+
+
+func is_beside_focused() -> bool:
+	return _beside.is_visible_in_tree() and _beside.has_focus()
+
+
+func take_away():
+	_beside.free()
+
+
+func tab_title() -> String:
+	return _tabs().get_tab_title(dock.get_index())
+
+
+# What is written below the first card.
+func note() -> String:
+	return cards()[0]._note.text
+
+
+func record_statuses():
+	statuses.clear()
+	addon._connection.connect("status_changed", self, "_on_status_changed")
+
+
+func word(name: String) -> String:
+	return addon._popups._texts.of(name)
+
+
+func has_heartbeat() -> bool:
+	return false
+
+
+func _on_status_changed():
+	statuses.append(dock._status.text)
+
+
+func _tabs() -> TabContainer:
+	return dock.get_parent() as TabContainer
+
+
+# In the middle of `control`: [x, y] in the editor's window.
+func place(control: Control) -> Array:
+	var at = control.get_global_rect().position + control.rect_size / 2
+	return [at.x, at.y]
+
+
+func _find():
+	for sibling in get_parent().get_children():
+		if sibling.get_script() == load("res://addons/popbridge/plugin.gd"):
+			addon = sibling
+			dock = addon._dock

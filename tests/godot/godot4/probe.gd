@@ -1,0 +1,139 @@
+@tool
+extends EditorPlugin
+# Runs the body of a function that a test has written into `probe.in`, and writes what it returns into `probe.out`.
+
+const IN := "res://probe.in"
+const OUT := "res://probe.out"
+
+var addon: EditorPlugin
+var dock: Control
+
+# What the panel said of the connection, each time that this changed.
+var statuses := []
+
+var _beside: LineEdit
+
+
+func _process(_delta: float) -> void:
+	if not FileAccess.file_exists(IN):
+		return
+	_find()
+	var script := GDScript.new()
+	script.source_code = "@tool\nextends RefCounted\nfunc run(probe, dock):\n\t%s\n\treturn null\n" \
+			% FileAccess.get_file_as_string(IN).replace("\n", "\n\t")
+	DirAccess.remove_absolute(IN)
+	script.reload()
+	var returned: Variant = script.new().run(self, dock)
+	var file := FileAccess.open(OUT + ".tmp", FileAccess.WRITE)
+	file.store_string(JSON.stringify(returned))
+	file.close()
+	DirAccess.rename_absolute(OUT + ".tmp", OUT)
+
+
+# The cards that lie in the dock.
+func cards() -> Array:
+	return dock._cards.get_children()
+
+
+# All controls below `node` that can be seen.
+func controls(node: Node) -> Array:
+	var found := []
+	for child in node.get_children():
+		if child is Control and child.is_visible_in_tree():
+			found.append(child)
+			found.append_array(controls(child))
+	return found
+
+
+func focused() -> Control:
+	return dock.get_viewport().gui_get_focus_owner()
+
+
+func is_focused(control: Control) -> bool:
+	return focused() == control
+
+
+# As if it were typed.
+func find(text: String) -> void:
+	dock._find.text = text
+	dock._on_find_changed(text)
+
+
+func seen_cards() -> Array:
+	return cards().filter(func(card: Control) -> bool: return card.visible) \
+			.map(func(card: Control) -> String: return card.popup.title)
+
+
+# The texts of the controls that reach beyond the dock's sides.
+func cut_off() -> Array:
+	var sides := dock.get_global_rect()
+	return controls(dock).filter(func(control: Control) -> bool:
+		var rect := control.get_global_rect()
+		return rect.position.x < sides.position.x or rect.end.x > sides.end.x + 1
+	).map(func(control: Control) -> String: return str(control))
+
+
+func tooltips(node: Node) -> Array:
+	return node.get_children().map(func(control: Control) -> String: return control.tooltip_text)
+
+
+# What can be reached by Tab and has no name for a screen reader.
+func nameless() -> Array:
+	return controls(dock).filter(func(control: Control) -> bool:
+		return control.focus_mode == Control.FOCUS_ALL and control.get("accessibility_name") == ""
+	).map(func(control: Control) -> String: return str(control))
+
+
+# Adds a panel to those that the dock shares its place with, and works in it.
+func put_beside() -> void:
+	_beside = LineEdit.new()
+	_tabs().add_child(_beside)
+	_tabs().current_tab = _tabs().get_tab_idx_from_control(_beside)
+	_beside.grab_focus()
+
+
+func is_beside_focused() -> bool:
+	return _beside.is_visible_in_tree() and _beside.has_focus()
+
+
+func take_away() -> void:
+	_beside.free()
+
+
+func tab_title() -> String:
+	return _tabs().get_tab_title(_tabs().get_tab_idx_from_control(dock._tab()))
+
+
+# What is written below the first card.
+func note() -> String:
+	return cards()[0]._note.text
+
+
+func record_statuses() -> void:
+	statuses.clear()
+	addon._connection.status_changed.connect(func() -> void: statuses.append(dock._status.text))
+
+
+func word(name: String) -> String:
+	return addon._popups._texts.of(name)
+
+
+func has_heartbeat() -> bool:
+	return "heartbeat_interval" in WebSocketPeer.new()
+
+
+func _tabs() -> TabContainer:
+	return dock._tab().get_parent()
+
+
+# In the middle of `control`: [x, y] in the editor's window.
+func place(control: Control) -> Array:
+	var at := control.get_global_rect().get_center()
+	return [at.x, at.y]
+
+
+func _find() -> void:
+	for sibling in get_parent().get_children():
+		if sibling.get_script() == load("res://addons/popbridge/plugin.gd"):
+			addon = sibling
+			dock = addon._dock
