@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,11 @@ def test_a_slot_counts_where_the_projects_shader_has_it(tmp_path: Path) -> None:
     assert uses(root) == {"Assets/n.png": ["normal"]}
     (root / "Assets/Shaders/Rock.shader.meta").unlink()
     assert uses(root) == {"Assets/n.png": ["normal"], "Assets/o.png": ["ao"]}
+
+
+@pytest.mark.parametrize("text", [b"a" * 40_000, b'a("' * 40_000, b"a(" + b" " * 40_000])
+def test_no_text_takes_long(text: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.shader").write_bytes(text)
+    begin = time.perf_counter()
+    assert Shaders({OWN: tmp_path / "a.shader"}).textures(shader(OWN)) is None
+    assert time.perf_counter() - begin < 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -197,3 +198,10 @@ def test_what_cant_be_read_says_nothing(root: Path, monkeypatch: pytest.MonkeyPa
     write(root, "Assets/closed.mat", material(OTHER, _BumpMap="Assets/a.png"))
     monkeypatch.setattr(Path, "open", closed)
     assert uses(root) == {}
+
+
+def test_settings_that_never_end_take_no_time(root: Path) -> None:
+    write(root, "Assets/a.png.meta", f"- texture: {{fileID: 1, guid: {TILE}" * 20_000)
+    begin = time.perf_counter()
+    assert uses(root) == {}
+    assert time.perf_counter() - begin < 5

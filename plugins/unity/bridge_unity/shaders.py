@@ -32,7 +32,7 @@ OF_PACKAGES: Mapping[str, frozenset[str]] = {
 # `name ("display name", 2D) = "default" {}` (Unity's manual, ShaderLab properties); what stands in a
 # comment counts too, so that rather too many are known.
 _TEXTURE = re.compile(
-    rb'(\w+)\s*\(\s*"[^"\n]*"\s*,\s*(?:2D|3D|Cube|2DArray|CubeArray|Any|Rect)\s*\)', re.IGNORECASE
+    rb'\b(\w+)\s*\(\s*"[^"\n]*"\s*,\s*(?:2D|3D|Cube|2DArray|CubeArray|Any|Rect)\s*\)', re.IGNORECASE
 )
 
 

@@ -59,7 +59,7 @@ SECONDARY: Mapping[bytes, tuple[Kind, ...]] = {
 """Names of a sprite's secondary textures, which lights in 2D read."""
 
 _GUID = re.compile(rb"^guid: ([0-9a-f]{32})\b", re.MULTILINE)
-_SECONDARY = re.compile(rb"- texture: \{fileID: -?\d+, guid: ([0-9a-f]{32})[^}]*\}\s+name: (\w+)")
+_SECONDARY = re.compile(rb"- texture: \{fileID: -?\d+, guid: ([0-9a-f]{32})[^{}]*\}\s+name: (\w+)")
 
 Used = tuple[str, tuple[Kind, ...]]
 """A file's GUID, and what it is used as."""
