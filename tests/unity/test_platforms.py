@@ -115,6 +115,18 @@ def test_what_is_freed_on_the_desktop_is_in_the_figures(project: Path, tmp_path:
     assert (only["memory"], only["memory_after"]) == (1_398_100, 174_776)
 
 
+@pytest.mark.parametrize("platform", ["WebGL", "Switch", "Windows Store Apps", "tvOS", "VisionOS"])
+def test_the_audit_tells_other_platforms_too(platform: str, project: Path, tmp_path: Path) -> None:
+    file = f"Assets/{ALBEDO}"
+    own = PLATFORM.format(platform=platform, overridden=1)
+    own = own.replace("textureCompression: 1", "textureCompression: 0")
+    imported(project, file, meta(file, replaced={"  spriteSheet:\n": f"{own}  spriteSheet:\n"}))
+    (only,) = report(project, tmp_path)["files"]
+    assert f"on {platform}: " in only["findings"][0]["message"]
+    assert only["options"] == {f"{platform}.textureCompression": "Compressed"}
+    assert audit(project, "--fix") == 0
+
+
 def test_other_mistakes_are_mended_along_with_it(project: Path, tmp_path: Path) -> None:
     text = override(project, "6000.0.76f1", "Android")
     imported(project, f"Assets/{ALBEDO}", text.replace("sRGBTexture: 1", "sRGBTexture: 0"))
