@@ -20,12 +20,20 @@ HEIGHTS = Remark(
     "Grayscale, or use them as a height map",
     "材质把灰度高度图用作法线贴图：请按法线贴图导入并勾选 Create from Grayscale，或改作高度贴图使用",
 )  # fmt: skip
+PERHAPS = Remark(
+    HEIGHTS.code, "note",
+    "grey heights in a slot of materials that mostly holds a normal map: if their shader reads normals "
+    "there, import them as a Normal map with Create from Grayscale",
+    "材质中通常放置法线贴图的槽位用了灰度高度图：若其着色器在该处读取法线，请按法线贴图导入并勾选 "
+    "Create from Grayscale",
+)  # fmt: skip
+"""Where the shader isn't known, and may have a height map there."""
 
 
 def remarks(options: Mapping[str, Any], facts: ImageFacts, used_as: Collection[Kind]) -> Iterator[Remark]:
     """The remarks on a texture with these settings; nothing of them is ever changed by `--fix`."""
     if "normal" in used_as and _has_heights(facts) and kind_of(options) != "height":
-        yield HEIGHTS
+        yield PERHAPS if "height" in used_as else HEIGHTS
     copy = gpu_memory(options, facts, "desktop") or 0
     # Unity itself demands it of the mouse's cursors.
     if options.get("isReadable") is True and options.get("textureType") != "Cursor" and copy >= NOTABLE:
