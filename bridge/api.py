@@ -219,8 +219,9 @@ class ProjectSupport(Protocol):
         """The project's textures, one after the other; a project may have 100,000 of them."""
 
     def texture(self, project: Path, file: str) -> TextureAsset | None:
-        """The texture at `file` below the project's root, as `textures` gives it; None where it is none, as
-        what is imported as something else. One whose import settings nobody has written has no options."""
+        """The texture at `file` below the project's root, as `textures` gives it, with or without its
+        remarks; None where it is none, as what is imported as something else. One whose import settings
+        nobody has written has no options."""
 
     def uses(self, project: Path) -> Mapping[str, Sequence[Kind]]:
         """What the project's materials and scenes use textures as, by their `TextureAsset.file`."""
