@@ -70,9 +70,14 @@ class TextureSettings(Struct, frozen=True, forbid_unknown_fields=True):
             if not text.strip("/\\ "):
                 raise ValueError(f"`ignore` has `{text}`, which names nothing")
 
-    def ignores(self, file: str) -> bool:
-        """Whether `file`, below the project's root and with `/`, is to be passed over."""
-        return any(pattern(wanted).fullmatch(file) for wanted in self.ignore)
+    def ignores(self, file: str, path: str = "") -> bool:
+        """Whether `file`, below the project's root and with `/`, is to be passed over.
+
+        `path` is what the engine calls it, which may be another place than its folder's.
+        """
+        # Of `res://a.png` the scheme and what is between its slashes would count as folders.
+        names = {file} if not path or "://" in path else {file, path}
+        return any(pattern(wanted).fullmatch(name) for wanted in self.ignore for name in names)
 
 
 class ProjectFile(Struct, frozen=True, forbid_unknown_fields=True):

@@ -169,8 +169,7 @@ def _listed(project: Project, agreed: ProjectFile) -> Iterator[TextureAsset]:
     """The textures to look at; equal settings of many are kept once."""
     options: dict[str, Mapping[str, Any]] = {}
     for asset in project.textures():
-        # An engine may call a place by another name than its folder's.
-        if agreed.textures.ignores(asset.file) or agreed.textures.ignores(asset.path):
+        if agreed.textures.ignores(asset.file, asset.path):
             continue
         if asset.options is not None:
             # Not encoded: an import file may hold numbers and bytes that no message can.
