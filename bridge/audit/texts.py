@@ -79,6 +79,10 @@ TEXTS = {
         "its import settings can't be read, and are left as they are: {reason}",
         "无法读取其导入设置，保持原样：{reason}",
     ),
+    "unremarked": Text(
+        "its engine's adapter can't say what else there is to it: {reason}",
+        "其引擎的适配器无法给出其他说明：{reason}",
+    ),
     "unlisted": Text("{reason}", "{reason}"),
     "not_applied": Text("couldn't be mended: {reason}", "无法修正：{reason}"),
     "duplicate_of": Text(
