@@ -187,6 +187,10 @@ class Remark(Struct, frozen=True):
     """For people, as it reads after the file's name; English."""
     zh: str = ""
     """The same in Chinese; empty shows the English."""
+    about: str = ""
+    """What all remarks of this code are about, for reports that explain it; English. Empty shows `text`."""
+    about_zh: str = ""
+    """The same in Chinese; empty shows the English."""
 
 
 class TextureAsset(Struct, frozen=True):

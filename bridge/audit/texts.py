@@ -230,6 +230,14 @@ def explain(code: str, locale: str) -> str:
     return HELP[code].read(locale) if code in HELP else ""
 
 
+def explain_issue(issue: Issue, locale: str) -> str:
+    """What issues like this one are about; its own sentence where nothing more general is known."""
+    told = explain(issue.code, locale)
+    if not told and issue.remark is not None:
+        told = issue.remark.about_zh if is_chinese(locale) and issue.remark.about_zh else issue.remark.about
+    return told or plain(sentence(issue, locale))
+
+
 def bytes_text(count: int) -> str:
     """Bytes for people, in binary units."""
     amount = float(count)

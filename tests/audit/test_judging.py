@@ -20,7 +20,7 @@ from bridge.audit.examine import Answer, Question, Trouble
 from bridge.audit.judging import Judging
 from bridge.audit.project import Project, find
 from bridge.audit.results import Issue, Report
-from bridge.audit.texts import sentence
+from bridge.audit.texts import explain_issue, sentence
 from bridge.core.errors import UserError
 from tests.advisors.desk import WRONG as SETTINGS
 from tests.advisors.desk import FakeEngine
@@ -137,6 +137,17 @@ async def test_an_adapter_that_fails_at_it_costs_one_line(tmp_path: Path) -> Non
         sentence(said, "en") == "its engine's adapter can't say what else there is to it: KeyError('broken')"
     )
     assert "KeyError('broken')" in sentence(said, "zh-CN")
+
+
+@pytest.mark.parametrize(
+    ("said", "locale", "told"),
+    [({}, "en", "is alone"), ({"about": "Alone."}, "en", "Alone."), ({"about": "Alone."}, "zh-CN", "Alone."),
+     ({"about": "Alone.", "about_zh": "单独。"}, "zh-CN", "单独。")],
+)  # fmt: skip
+def test_what_a_remark_is_about_is_explained_at_least_by_itself(
+    said: dict[str, str], locale: str, told: str
+) -> None:
+    assert explain_issue(Issue.remarked(msgspec.structs.replace(LONELY, **said)), locale) == told
 
 
 async def test_what_else_is_found_is_told_all_the_same(tmp_path: Path) -> None:

@@ -113,5 +113,8 @@ def test_a_baseline_accepts_it_and_a_log_for_reviews_has_it(
     assert audit(project, "--sarif", str(log)) == 1
     (run,) = json.loads(log.read_text(encoding="utf-8"))["runs"]
     assert "unity.no_meta" in [result["ruleId"] for result in run["results"]]
+    (rule,) = [rule for rule in run["tool"]["driver"]["rules"] if rule["id"] == "unity.no_meta"]
+    assert (rule["name"], rule["shortDescription"]["text"]) == ("UnityNoMeta", "unity.no_meta")
+    assert rule["help"]["text"].startswith("Unity keeps a texture's GUID and its settings in the `.meta`")
     assert audit(project, *known, "--update-baseline") == 0
     assert audit(project, *known) == 0

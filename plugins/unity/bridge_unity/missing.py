@@ -16,6 +16,14 @@ AS_THEY_ARE = "Assets/StreamingAssets/"
 """Files that are copied into the game, and that nothing refers to."""
 
 
+ABOUT = {
+    "about": "Unity keeps a texture's GUID and its settings in the `.meta` beside it: without that file they "
+    "differ from machine to machine.",
+    "about_zh": "Unity 将贴图的 GUID 和导入设置保存在旁边的 `.meta` 文件中：缺少该文件时，"
+    "每台机器上都会不同。",
+}
+
+
 class Metas:
     """Whether a project keeps its `.meta` files, and what is to be said where it does."""
 
@@ -63,6 +71,7 @@ def _renamed(meta: str, other: str) -> Remark:
         f"Unity gives the texture another GUID and default settings; rename {other} to {meta}",
         f"{other} 与贴图文件名的大小写不同：在区分大小写的系统（如 Linux）上，Unity 会为该贴图生成不同的 "
         f"GUID 和默认设置；请将 {other} 重命名为 {meta}",
+        **ABOUT,
     )  # fmt: skip
 
 
@@ -74,6 +83,7 @@ def _remark(meta: str, package: bool) -> Remark:
             "once in a project that embeds the package, and commit the file",
             f"缺少 {meta}：安装此包后 Unity 会忽略该贴图；请用 Unity 打开一次以嵌入式包形式包含此包的项目，"
             "并提交该文件",
+            **ABOUT,
         )  # fmt: skip
     return Remark(
         CODE, "wrong",
@@ -82,4 +92,5 @@ def _remark(meta: str, package: bool) -> Remark:
         "file",
         f"缺少 {meta}：每台机器都会为该贴图生成不同的 GUID，导致设置因机器而异、按 GUID 的引用失效；请用 "
         "Unity 打开一次该项目，并提交该文件",
+        **ABOUT,
     )  # fmt: skip
