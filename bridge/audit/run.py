@@ -74,7 +74,6 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
             *([project.notice] if project.notice else []),
             *parts.notices(project, (asset.file for asset in assets)),
         ],
-        passed_over=passed_over(Path(), agreed),
     )
     judging = Judging(project, report, agreed.textures.max_size or plan.max_size)
     await asyncio.to_thread(judging.prepare, len(assets))
@@ -91,6 +90,7 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
         if not project.planned:
             await asyncio.to_thread(_keep, project, plan, report.taken)
         await judging.finish()
+        report.passed_over = passed_over(Path(), agreed, _remarked(report))
         report.rows.sort(key=lambda row: (-row.rank, row.file))
         if plan.pictures and not project.planned:
             await pictures.take(project.root, report.rows, _thumbnail(registry), workers, cache)
@@ -99,6 +99,11 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
         report.groups = await asyncio.to_thread(groups, judging.seen, project.root)
     report.seconds = time.perf_counter() - begin
     return report
+
+
+def _remarked(report: Report) -> set[str]:
+    """The codes that are an adapter's remarks, which nothing settles but a person."""
+    return {issue.code for row in report.rows for issue in row.issues if issue.remark is not None}
 
 
 async def illustrate(project: Project, plan: Plan, registry: Registry, report: Report) -> None:

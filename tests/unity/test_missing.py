@@ -103,6 +103,26 @@ def test_the_audit_calls_it_wrong_and_writes_nothing(
     assert "brick_albedo.png.meta isn't there" in capsys.readouterr().out
 
 
+def test_a_rule_that_names_it_is_told_as_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POPBRIDGE_HOME", str(tmp_path / "home"))
+    project = game(tmp_path / "game", only=["materials/rock_normal.png", "materials/brick_albedo.png"])
+    rule = '[[always]]\nfolder = "."\nadvice = ["unity.no_meta", "acme.seams"]\n'
+    (project / "popbridge.toml").write_text(rule, encoding="utf-8")
+    gone = project / "Assets/materials/brick_albedo.png.meta"
+    assert "unity.no_meta" not in passed_over(project, tmp_path)
+    gone.unlink()
+    told = passed_over(project, tmp_path)
+    assert "`unity.no_meta`, but no import settings settle that" in told and "acme.seams" not in told
+    assert "newer" not in told
+
+
+def passed_over(project: Path, folder: Path) -> str:
+    audit(project, "--sarif", str(folder / "log.sarif"))
+    (run,) = json.loads((folder / "log.sarif").read_text(encoding="utf-8"))["runs"]
+    (invocation,) = run["invocations"]
+    return json.dumps(invocation.get("toolConfigurationNotifications", []))
+
+
 def test_a_baseline_accepts_it_and_a_log_for_reviews_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
