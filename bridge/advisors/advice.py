@@ -149,7 +149,7 @@ def _on_platforms(
             if finding.code == "uncompressed":
                 undone[name] = finding
     for finding in list(undone.values())[:1]:
-        values = {"platforms": ", ".join(undone)}
+        values = {"platforms": list(undone)}
         memory = {name: sizes for one in undone.values() for name, sizes in one.memory.items()}
         yield replace(
             finding, sentence="uncompressed_on", values=values, platforms=tuple(undone), memory=memory

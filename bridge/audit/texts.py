@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bridge.advisors.subject import by_project, words
 from bridge.advisors.texts import TEXTS as ADVICE
+from bridge.advisors.texts import say as advise
 from bridge.audit.plain import plain
 from bridge.audit.reasons import in_chinese
 from bridge.audit.results import Issue, Row
@@ -198,7 +199,7 @@ def sentence(issue: Issue, locale: str) -> str:
     if issue.remark is not None:
         return issue.remark.zh if is_chinese(locale) and issue.remark.zh else issue.remark.text
     if issue.finding is not None:
-        return ADVICE[issue.sentence].read(locale).format(**issue.values)
+        return advise(issue.sentence, locale, **issue.values)
     reason = {"reason": in_chinese(str(issue.values.get("reason", "")))} if is_chinese(locale) else {}
     return TEXTS[issue.sentence].read(locale).format(**{**issue.values, **reason})
 

@@ -68,7 +68,8 @@ def test_platforms_that_undo_a_compression_are_named_in_one_finding(
 ) -> None:
     finding, todo = found(**options)
     assert (finding.code, finding.rank, finding.platforms) == ("uncompressed", WASTE, platforms)
-    assert f"on {', '.join(platforms)}:" in say(finding.sentence, "en", **finding.values)
+    assert f"on {', '.join(platforms)}: separate settings" in say(finding.sentence, "en", **finding.values)
+    assert f"在 {'、'.join(platforms)} 平台上" in say(finding.sentence, "zh-CN", **finding.values)
     assert finding.intent == TextureIntent(compression="block")
     assert todo == {"phone": True}
 

@@ -32,7 +32,8 @@ def own(platform: str, form: str = "Automatic", compression: str = "Uncompressed
     [
         (BLOCKS, []),
         ({**BLOCKS, **own("Android")}, ["Android"]),
-        ({**BLOCKS, **own("Android", "RGBA32", "Compressed"), **own("iPhone")}, ["Android", "iPhone"]),
+        ({**BLOCKS, **own("Android", "RGBA32", "Compressed"), **own("iPhone")}, ["Android", "iOS"]),
+        ({**BLOCKS, **own("iPhone"), **own("iOS")}, ["iOS"]),
         ({**BLOCKS, **own("Android", "ASTC_6x6")}, []),
         ({**BLOCKS, **own("Android", compression="CompressedHQ")}, []),
         ({**BLOCKS, **own("Windows Store Apps")}, ["Windows Store Apps"]),
@@ -92,7 +93,7 @@ def test_fix_changes_the_lines_of_that_platform_alone(version: str, project: Pat
     (only,) = told["files"]
     (finding,) = only["findings"]
     assert (finding["code"], finding["severity"], finding["fixable"]) == ("uncompressed", "waste", True)
-    assert "on Android: settings of its own" in finding["message"]
+    assert "on Android: separate settings undo" in finding["message"]
     # On the desktop it is compressed already.
     assert only["memory"] == only["memory_after"] and only["memory"] > 0
     assert audit(project, "--fix") == 0

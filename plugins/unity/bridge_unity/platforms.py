@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bridge_unity.importers import COLOR_SPACE, DEFAULT
@@ -20,6 +20,8 @@ FINE_FORMATS = ("BC6H", "BC7", "ASTC_4x4", "ASTC_HDR_4x4")
 """Blocks of 8 bits for each texel that hold several channels apart."""
 SERVER = "Server"
 """A platform that draws nothing."""
+CALLED: Mapping[str, str] = {"iPhone": "iOS"}
+"""What people call platforms whose names in files are older."""
 
 
 def platforms(options: Mapping[str, Any]) -> Iterator[str]:
@@ -35,11 +37,17 @@ def is_overridden(options: Mapping[str, Any], platform: str) -> bool:
 
 
 def platform_options(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """By platform what holds there alone, where that undoes the default's compression."""
+    """By platform, as people call it, what holds there alone, where that undoes the default's compression.
+
+    The default itself isn't among what holds there; settings of no platform are.
+    """
     if compression(options, DEFAULT) in (None, "none"):
         return {}
-    raw = (one for one in platforms(options) if compression(options, one) == "none")
-    return {platform: _alone(options, platform) for platform in raw}
+    raw: dict[str, list[str]] = {}
+    for one in platforms(options):
+        if compression(options, one) == "none":
+            raw.setdefault(CALLED.get(one, one), []).append(one)
+    return {called: _alone(options, own) for called, own in raw.items()}
 
 
 def compression(options: Mapping[str, Any], platform: str) -> str | None:
@@ -58,8 +66,8 @@ def max_size(options: Mapping[str, Any], platform: str) -> int | None:
     return size if type(size) is int and size in SIZES else None
 
 
-def _alone(options: Mapping[str, Any], platform: str) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if _platform(name) in ("", platform)}
+def _alone(options: Mapping[str, Any], own: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if _platform(name) in ("", *own)}
 
 
 def _platform(name: str) -> str:
