@@ -140,7 +140,8 @@ class Adapter(ABC):
     def platform_options(
         self, options: Mapping[str, Any], version: Version
     ) -> Mapping[str, Mapping[str, Any]]:
-        """By the names of platforms that compress in another way than the rest do: what holds there alone.
+        """The options that hold on single platforms, where these undo the compression that the rest have; by
+        the platform's name, for people.
 
         `read_texture` reads each, and what `compile_texture` makes of it changes that platform alone.
         """

@@ -146,7 +146,8 @@ def _on_platforms(
     undone: dict[str, Finding] = {}
     for name, part in adapter.platform_options(options, version).items():
         for finding in find(texture_of(examination, file, part, adapter, version)):
-            if finding.code == "uncompressed":
+            intent = finding.intent.only(adapter.texture_fields)
+            if finding.code == "uncompressed" and adapter.compile_texture(intent, part, version):
                 undone[name] = finding
     for finding in list(undone.values())[:1]:
         values = {"platforms": list(undone)}

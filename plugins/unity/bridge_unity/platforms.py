@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bridge_unity.formats import RAW
 from bridge_unity.importers import COLOR_SPACE, DEFAULT
 
 COMPRESSIONS = {
@@ -12,10 +13,6 @@ COMPRESSIONS = {
 }  # fmt: skip
 SIZES = frozenset(2**power for power in range(5, 15))
 """What `maxTextureSize` may be, pixels: 32 to 16384."""
-RAW_FORMATS = (
-    "Alpha8", "ARGB16", "RGB24", "RGBA32", "ARGB32", "RGB16", "R16", "RGBA16", "RHalf", "RGHalf", "RGBAHalf",
-    "RFloat", "RGFloat", "RGBAFloat", "RGB9E5", "RG16", "R8", "RG32", "RGB48", "RGBA64",
-)  # fmt: skip
 FINE_FORMATS = ("BC6H", "BC7", "ASTC_4x4", "ASTC_HDR_4x4")
 """Blocks of 8 bits for each texel that hold several channels apart."""
 SERVER = "Server"
@@ -37,10 +34,8 @@ def is_overridden(options: Mapping[str, Any], platform: str) -> bool:
 
 
 def platform_options(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """By platform, as people call it, what holds there alone, where that undoes the default's compression.
-
-    The default itself isn't among what holds there; settings of no platform are.
-    """
+    """The settings that hold on single platforms, where these undo the default's compression; by what people
+    call the platform. Its own, and those that none can have for itself."""
     if compression(options, DEFAULT) in (None, "none"):
         return {}
     raw: dict[str, list[str]] = {}
@@ -57,7 +52,7 @@ def compression(options: Mapping[str, Any], platform: str) -> str | None:
         return COMPRESSIONS.get(str(options.get(f"{platform}.textureCompression")))
     if not isinstance(form, str):
         return None
-    return "none" if form in RAW_FORMATS else "block_high" if form in FINE_FORMATS else "block"
+    return "none" if form in RAW else "block_high" if form in FINE_FORMATS else "block"
 
 
 def max_size(options: Mapping[str, Any], platform: str) -> int | None:
