@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from bridge_unity.metafile import MetaFile
 from tests.unity.projects import game, imported, meta
 from tests.unity.test_audit import codes, report
 from tests.unity.test_uses import HDRP_LIT, OTHER, STANDARD, material, write
+from tools import generate
 
 READABLE = {"isReadable": True}
 
@@ -119,3 +121,12 @@ def test_the_audit_tells_heights_in_a_normal_maps_place(
     })  # fmt: skip
     imported(project, "Assets/rock_bump.png", converted)
     assert "unity.heights_as_normals" not in codes(report(project, tmp_path))
+
+
+def test_the_manual_lists_all_codes() -> None:
+    sources = (generate.ROOT / "plugins/unity/bridge_unity").glob("*.py")
+    codes = {
+        one for path in sources for one in re.findall(r'"(unity\.\w+)"', path.read_text(encoding="utf-8"))
+    }
+    manual = (generate.ROOT / "docs/audit.md").read_text(encoding="utf-8")
+    assert codes == set(re.findall(r"^\| `(unity\.\w+)` \|", manual, re.MULTILINE)) and codes
