@@ -9,7 +9,7 @@ import shutil
 import threading
 import tomllib
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PureWindowsPath
 from typing import Annotated, Any
@@ -74,9 +74,14 @@ class TextureSettings(Struct, frozen=True, forbid_unknown_fields=True):
             if not text.strip("/\\ "):
                 raise ValueError(f"`ignore` has `{text}`, which names nothing")
 
-    def ignores(self, file: str) -> bool:
-        """Whether `file`, below the project's root and with `/`, is to be passed over."""
-        return any(pattern(wanted).fullmatch(file) for wanted in self.ignore)
+    def ignores(self, file: str, path: str = "") -> bool:
+        """Whether `file`, below the project's root and with `/`, is to be passed over.
+
+        `path` is what the engine calls it, which may be another place than its folder's.
+        """
+        # Of `res://a.png` the scheme and what is between its slashes would count as folders.
+        names = {file} if not path or "://" in path else {file, path}
+        return any(pattern(wanted).fullmatch(name) for wanted in self.ignore for name in names)
 
 
 class ProjectFile(Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,12 +98,15 @@ class ProjectFile(Struct, frozen=True, forbid_unknown_fields=True):
             codes += [code for code in rule.advice if code not in codes and not mistake(code)]
         return rules
 
-    def passed_over(self) -> dict[str, int]:
-        """Codes that no rule can name, so far as is known here, and which `[[always]]` has each first."""
+    def passed_over(self, unsettled: Collection[str] = ()) -> dict[str, int]:
+        """Codes that no rule can name, so far as is known here, and which `[[always]]` has each first.
+
+        `unsettled` are plugins' codes that no import settings settle.
+        """
         codes = ((code, number) for number, rule in enumerate(self.always) for code in rule.advice)
         found: dict[str, int] = {}
         for code, number in codes:
-            if code not in found and mistake(code):
+            if code not in found and mistake(code, unsettled):
                 found[code] = number
         return found
 
@@ -109,15 +117,18 @@ def read(root: Path) -> ProjectFile:
     return ProjectFile() if data is None else _parse(root / NAME, data)
 
 
-def passed_over(root: Path, found: ProjectFile) -> list[str]:
-    """What of the file in `root` is passed over, and why: a sentence for each of the first codes."""
-    return list(_passed_over(root / NAME, found.passed_over()))
+def passed_over(root: Path, found: ProjectFile, unsettled: Collection[str] = ()) -> list[str]:
+    """What of the file in `root` is passed over, and why: a sentence for each of the first codes.
+
+    `unsettled` are plugins' codes that no import settings settle.
+    """
+    return list(_passed_over(root / NAME, found.passed_over(unsettled), unsettled))
 
 
-def _passed_over(path: Path, codes: Mapping[str, int]) -> Iterator[str]:
+def _passed_over(path: Path, codes: Mapping[str, int], unsettled: Collection[str]) -> Iterator[str]:
     for code, number in list(codes.items())[:MAX_TOLD]:
-        newer = "" if code in UNSETTLED else ": a newer PopBridge may know it"
-        told = f"{path}: always[{number}]: {mistake(code)}. "
+        newer = "" if code in UNSETTLED or code in unsettled else ": a newer PopBridge may know it"
+        told = f"{path}: always[{number}]: {mistake(code, unsettled)}. "
         yield f"{told}It is passed over, and the rest of the file holds{newer}."
     if len(codes) > MAX_TOLD:
         yield f"{path}: {len(codes) - MAX_TOLD} more codes are passed over."

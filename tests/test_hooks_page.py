@@ -209,3 +209,8 @@ async def test_the_setting_keeps_the_advisor_still(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, acme: host.Registry
 ) -> None:
     assert await imported(tmp_path, monkeypatch, acme, acme__quiet=True) == []
+
+
+def test_types_stand_as_in_the_source() -> None:
+    text = (generate.ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
+    assert "<class" not in text and "| `Block` | `tuple[int, int, int]` |" in text

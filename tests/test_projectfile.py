@@ -311,6 +311,23 @@ def test_what_it_ignores_is_passed_over() -> None:
 
 
 @pytest.mark.parametrize(
+    ("wanted", "file", "path", "ignored"),
+    [
+        ("com.acme.rocks", "Packages/rocks/a.png", "Packages/com.acme.rocks/a.png", True),
+        ("rocks", "Packages/rocks/a.png", "Packages/com.acme.rocks/a.png", True),
+        # Of the scheme nothing is a folder.
+        ("*/*/*.png", "a.png", "res://a.png", False),
+        ("res:", "a.png", "res://a.png", False),
+        ("/a.png", "a.png", "res://a.png", True),
+    ],
+)
+def test_what_the_engine_calls_it_counts_where_that_is_a_place(
+    wanted: str, file: str, path: str, ignored: bool
+) -> None:
+    assert TextureSettings([wanted]).ignores(file, path) is ignored
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ('[textures]\nignore = ["!kept.png"]\n', "textures: `ignore` has `!kept.png`, but `!` takes nothing"),

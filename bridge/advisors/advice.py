@@ -147,10 +147,11 @@ def _on_platforms(
     undone: dict[str, Finding] = {}
     for name, part in adapter.platform_options(options, version).items():
         for finding in find(texture_of(examination, file, part, adapter, version)):
-            if finding.code == "uncompressed":
+            intent = finding.intent.only(adapter.texture_fields)
+            if finding.code == "uncompressed" and adapter.compile_texture(intent, part, version):
                 undone[name] = finding
     for finding in list(undone.values())[:1]:
-        values = {"platforms": ", ".join(undone)}
+        values = {"platforms": list(undone)}
         memory = {name: sizes for one in undone.values() for name, sizes in one.memory.items()}
         yield replace(
             finding, sentence="uncompressed_on", values=values, platforms=tuple(undone), memory=memory

@@ -172,7 +172,7 @@ class TextureImportAdvisor(Advisor):
             return ()
         await self._recall(context, session, desk)
         agreed = await self._agreed(context, session, session.root)
-        wanted = [asset for asset in assets if not agreed.textures.ignores(asset.file)]
+        wanted = [asset for asset in assets if not agreed.textures.ignores(asset.file, asset.path)]
         max_size = int(context.settings["textures.max_size"])
         around = await self._surveyor.look(session, wanted, agreed, max_size)
         looked = await look_at_all(context, session, wanted, around)

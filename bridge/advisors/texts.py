@@ -25,6 +25,7 @@ TEXTS = {
     "desktop": Text("desktop", "桌面"),
     "mobile": Text("mobile", "移动端"),
     "comma": Text(", ", "，"),
+    "and": Text(", ", "、"),
     "about": Text("{file}: {kind}", "{file}：{kind}"),
     "about_sure": Text("{file}: {kind}, {sure} % sure", "{file}：{kind}，可信度 {sure}%"),
     "about_named": Text(
@@ -145,9 +146,9 @@ TEXTS = {
         "用于 3D 表面的贴图以未压缩的形式占用显存",
     ),
     "uncompressed_on": Text(
-        "a texture of 3D surfaces that lies uncompressed in the GPU's memory on {platforms}: settings of its "
-        "own undo the compression there",
-        "用于 3D 表面的贴图在 {platforms} 平台上以未压缩的形式占用显存：其单独设置取消了压缩",
+        "a texture of 3D surfaces that lies uncompressed in the GPU's memory on {platforms}: separate "
+        "settings undo the compression there",
+        "用于 3D 表面的贴图在 {platforms} 平台上以未压缩的形式占用显存：平台的单独设置取消了压缩",
     ),
     "pixel_art_blocks": Text(
         "pixel art, compressed in blocks: its edges get dirty",
@@ -207,8 +208,10 @@ def why(error: RequestError, locale: str) -> str:
 
 
 def say(key: str, locale: str, **values: object) -> str:
-    """A sentence in the language of `locale`, filled in."""
-    return TEXTS[key].read(locale).format(**values)
+    """A sentence in the language of `locale`, filled in; lists in it are read out one by one."""
+    listed = TEXTS["and"].read(locale)
+    told = {name: listed.join(one) if isinstance(one, (list, tuple)) else one for name, one in values.items()}
+    return TEXTS[key].read(locale).format(**told)
 
 
 def size_text(count: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 from msgspec.structs import replace
@@ -124,7 +124,7 @@ class Judging:
         adapter, version = self._project.adapter, self._project.version
         findings = advice.judge(found, row.file, row.settings, adapter, version, max_size=self._max_size)
         row.issues += map(Issue.of, findings)
-        row.issues += map(Issue.remarked, _remarks(self._project, row))
+        row.issues += _remarked(lambda: _remarks(self._project, row))
         row.options = options_for(self._project, row.settings, row.issues)
         measure(self._project, row)
 
@@ -160,7 +160,15 @@ def _known(asset: TextureAsset) -> list[Issue]:
     """What is said of it without a look at its pixels: its import file may have an unknown syntax."""
     reason, rank = {"reason": asset.problem}, WRONG if asset.broken else NOTE
     unknown = [Issue("unknown_settings", rank, "unknown_settings", reason)] if asset.problem else []
-    return unknown + [Issue.remarked(remark) for remark in asset.remarks]
+    return unknown + _remarked(lambda: asset.remarks)
+
+
+def _remarked(remarks: Callable[[], Iterable[Remark]]) -> list[Issue]:
+    try:
+        return [Issue.remarked(remark) for remark in remarks()]
+    # An adapter is a plugin: without what it remarks the other findings are still true.
+    except Exception as error:
+        return [Issue("unreadable", NOTE, "unremarked", {"reason": f"{error!r}"})]
 
 
 def _trouble(trouble: Trouble) -> Issue:

@@ -11,7 +11,7 @@ from bridge.audit.page import SCRIPT, STYLE
 from bridge.audit.plain import change_text, plain
 from bridge.audit.results import Group, Issue, Report, Row
 from bridge.audit.summary import notices, summary
-from bridge.audit.texts import bytes_text, explain, kind_name, kind_of, reasons, say, sentence
+from bridge.audit.texts import bytes_text, explain_issue, kind_name, kind_of, reasons, say, sentence
 from bridge.core.texts import is_chinese
 
 COLUMNS = ("picture", "severity", "file", "kind", "size", "bytes", "memory", "finding", "setting")
@@ -122,7 +122,7 @@ def _issues(row: Row, locale: str) -> str:
 
 
 def _issue(issue: Issue, style: str, locale: str) -> str:
-    told = escape(explain(issue.code, locale))
+    told = escape(explain_issue(issue, locale))
     text = escape(plain(sentence(issue, locale)))
     return f'<p class="{style}" title="{told}">{text} <code>{escape(issue.code)}</code></p>'
 

@@ -42,7 +42,8 @@ class Issue(Struct, frozen=True):
 
     @classmethod
     def remarked(cls, remark: Remark) -> Issue:
-        return cls(remark.code, SEVERITIES[remark.severity], "remark", remark=remark)
+        # A plugin of a newer PopBridge may know another word.
+        return cls(remark.code, SEVERITIES.get(remark.severity, NOTE), "remark", remark=remark)
 
     @property
     def fixable(self) -> bool:

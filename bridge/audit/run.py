@@ -75,7 +75,6 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
             *parts.notices(project, (asset.file for asset in assets)),
             *([project.notice] if project.notice else []),
         ],
-        passed_over=passed_over(Path(), agreed),
     )
     judging = Judging(project, report, agreed.textures.max_size or plan.max_size)
     await asyncio.to_thread(judging.prepare, len(assets))
@@ -92,6 +91,7 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
         if not project.planned and not project.alone:
             await asyncio.to_thread(_keep, project, plan, report.taken)
         await judging.finish()
+        report.passed_over = passed_over(Path(), agreed, _remarked(report))
         report.rows.sort(key=lambda row: (-row.rank, row.file))
         report.unseen = [(row.file, one) for row in report.rows for one in row.issues if one.code in UNSEEN]
         if plan.pictures and not project.planned:
@@ -102,6 +102,11 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
         report.groups = await asyncio.to_thread(groups, judging.seen, project.root)
     report.seconds = time.perf_counter() - begin
     return report
+
+
+def _remarked(report: Report) -> set[str]:
+    """The codes that are an adapter's remarks, which nothing settles but a person."""
+    return {issue.code for row in report.rows for issue in row.issues if issue.remark is not None}
 
 
 async def illustrate(project: Project, plan: Plan, registry: Registry, report: Report) -> None:
@@ -176,9 +181,7 @@ async def _looked_at(project: Project, agreed: ProjectFile) -> tuple[Project, li
 
 
 def _wanted(assets: Iterable[TextureAsset], agreed: ProjectFile) -> list[TextureAsset]:
-    # An engine may call a place by another name than its folder's.
-    ignores = agreed.textures.ignores
-    return [asset for asset in assets if not (ignores(asset.file) or ignores(asset.path))]
+    return [asset for asset in assets if not agreed.textures.ignores(asset.file, asset.path)]
 
 
 def _listed(project: Project) -> Iterator[TextureAsset]:

@@ -16,7 +16,7 @@ from bridge.audit.results import Group, Issue, Report, Row
 from bridge.audit.sarif_notices import invocation
 from bridge.audit.sarif_places import above as folder_of
 from bridge.audit.sarif_places import location
-from bridge.audit.texts import bytes_text, explain, say, sentence
+from bridge.audit.texts import bytes_text, explain, explain_issue, say, sentence
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 LEVELS = {"wrong": "error", "waste": "warning", "note": "note"}
@@ -68,20 +68,20 @@ def _rules(report: Report, locale: str) -> list[dict[str, Any]]:
         for issue in row.issues:
             if issue.code not in worst or issue.rank > worst[issue.code].rank:
                 worst[issue.code] = issue
-    rules = {code: _rule(code, issue.severity, locale) for code, issue in worst.items()}
+    rules = {code: _rule(code, issue.severity, explain_issue(issue, locale)) for code, issue in worst.items()}
     if report.groups:
-        rules[DUPLICATE] = _rule(DUPLICATE, "note", locale)
+        rules[DUPLICATE] = _rule(DUPLICATE, "note", explain(DUPLICATE, locale))
     return [rules[code] for code in sorted(rules)]
 
 
-def _rule(code: str, severity: str, locale: str) -> dict[str, Any]:
-    told = explain(code, locale) or code.replace("_", " ")
+def _rule(code: str, severity: str, told: str) -> dict[str, Any]:
+    words = code.replace(".", "_").split("_")
     # Of one word it would be the id once more, which validators complain of.
-    name = {"name": "".join(word.capitalize() for word in code.split("_"))} if "_" in code else {}
+    name = {"name": "".join(map(str.capitalize, words))} if len(words) > 1 else {}
     return {
         "id": code,
         **name,
-        "shortDescription": {"text": code.replace("_", " ")},
+        "shortDescription": {"text": code if "." in code else code.replace("_", " ")},
         "fullDescription": {"text": told},
         "help": {"text": told},
         "defaultConfiguration": {"level": LEVELS[severity]},

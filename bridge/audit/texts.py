@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bridge.advisors.subject import by_project, words
 from bridge.advisors.texts import TEXTS as ADVICE
+from bridge.advisors.texts import say as advise
 from bridge.audit.plain import plain
 from bridge.audit.reasons import in_chinese
 from bridge.audit.results import Issue, Row
@@ -78,6 +79,10 @@ TEXTS = {
     "unknown_settings": Text(
         "its import settings can't be read, and are left as they are: {reason}",
         "无法读取其导入设置，保持原样：{reason}",
+    ),
+    "unremarked": Text(
+        "its engine's adapter can't say what else there is to it: {reason}",
+        "其引擎的适配器无法给出其他说明：{reason}",
     ),
     "unlisted": Text("{reason}", "{reason}"),
     "not_applied": Text("couldn't be mended: {reason}", "无法修正：{reason}"),
@@ -194,7 +199,7 @@ def sentence(issue: Issue, locale: str) -> str:
     if issue.remark is not None:
         return issue.remark.zh if is_chinese(locale) and issue.remark.zh else issue.remark.text
     if issue.finding is not None:
-        return ADVICE[issue.sentence].read(locale).format(**issue.values)
+        return advise(issue.sentence, locale, **issue.values)
     reason = {"reason": in_chinese(str(issue.values.get("reason", "")))} if is_chinese(locale) else {}
     return TEXTS[issue.sentence].read(locale).format(**{**issue.values, **reason})
 
@@ -224,6 +229,14 @@ def kind_name(kind: str, locale: str) -> str:
 def explain(code: str, locale: str) -> str:
     """What findings of this code are about; empty for one that explains itself."""
     return HELP[code].read(locale) if code in HELP else ""
+
+
+def explain_issue(issue: Issue, locale: str) -> str:
+    """What issues like this one are about; its own sentence where nothing more general is known."""
+    told = explain(issue.code, locale)
+    if not told and issue.remark is not None:
+        told = issue.remark.about_zh if is_chinese(locale) and issue.remark.about_zh else issue.remark.about
+    return told or plain(sentence(issue, locale))
 
 
 def bytes_text(count: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal, get_args
 
 Code = Literal[
@@ -20,12 +21,15 @@ RULE_CODES = tuple(code for code in CODES if code not in UNSETTLED)
 """Those that a rule may name, besides plugins' own."""
 
 
-def mistake(code: str) -> str:
-    """Why no rule can name this code; empty where one can. A plugin's own has a dot in it: `acme.seams`."""
+def mistake(code: str, unsettled: Collection[str] = ()) -> str:
+    """Why no rule can name this code; empty where one can. A plugin's own has a dot in it: `acme.seams`.
+
+    `unsettled` are plugins' codes that no import settings settle, as far as they are known.
+    """
+    if code in UNSETTLED or code in unsettled:
+        return f"`advice` has `{code}`, but no import settings settle that, so that no rule can"
     if code in RULE_CODES or "." in code.strip("."):
         return ""
-    if code in UNSETTLED:
-        return f"`advice` has `{code}`, but no import settings settle that, so that no rule can"
     return f"`advice` has `{code}`, but no finding has that code; {_near(code)}"
 
 

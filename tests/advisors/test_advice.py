@@ -31,11 +31,14 @@ class Phones(FakeEngine):
         wanted = super().compile_texture(intent, present, version)
         if intent.compression is not None:
             blocks = {"phone" if "phone" in present else "block": intent.compression == "block"}
+            blocks = {} if present.get("phone") == "locked" else blocks
             wanted |= {name: value for name, value in blocks.items() if present.get(name) != value}
         return wanted
 
     def read_texture(self, options: Mapping[str, Any], version: Version) -> TextureIntent:
-        return super().read_texture({**options, "block": options.get("phone", options["block"])}, version)
+        return super().read_texture(
+            {**options, "block": options.get("phone", options["block"]) is True}, version
+        )
 
     def platform_options(
         self, options: Mapping[str, Any], version: Version
@@ -61,14 +64,17 @@ def test_what_all_platforms_have_is_right() -> None:
 @pytest.mark.parametrize(
     ("options", "platforms"),
     [({"own": False}, ("Phone",)), ({"own": False, "tablet": False}, ("Phone", "Tablet")),
-     ({"own": True, "tablet": False}, ("Tablet",))],
+     ({"own": True, "tablet": False}, ("Tablet",)),
+     # What can't be set there isn't advised.
+     ({"own": "locked", "tablet": False}, ("Tablet",))],
 )  # fmt: skip
 def test_platforms_that_undo_a_compression_are_named_in_one_finding(
     options: dict[str, Any], platforms: tuple[str, ...]
 ) -> None:
     finding, todo = found(**options)
     assert (finding.code, finding.rank, finding.platforms) == ("uncompressed", WASTE, platforms)
-    assert f"on {', '.join(platforms)}:" in say(finding.sentence, "en", **finding.values)
+    assert f"on {', '.join(platforms)}: separate settings" in say(finding.sentence, "en", **finding.values)
+    assert f"在 {'、'.join(platforms)} 平台上" in say(finding.sentence, "zh-CN", **finding.values)
     assert finding.intent == TextureIntent(compression="block")
     assert todo == {"phone": True}
 

@@ -40,6 +40,12 @@ class TestProjects:
         )
         assert bench.ran == []
 
+    async def test_a_place_counts_by_what_the_engine_calls_it_too(self, bench: Bench) -> None:
+        (bench.root / "popbridge.toml").write_text('[textures]\nignore = ["com.acme.rocks"]\n')
+        asset = bench.asset(normal(bench, "Packages/rocks/rock_n.png"))
+        await bench.event({"assets": [{**asset, "path": "Packages/com.acme.rocks/rock_n.png"}]})
+        assert bench.ran == []
+
     async def test_the_projects_own_limit_comes_before_the_bridges(self, bench: Bench) -> None:
         (bench.root / "popbridge.toml").write_text("[textures]\nmax_size = 64\n")
         await bench.imported(normal(bench))

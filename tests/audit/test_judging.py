@@ -12,6 +12,7 @@ from packaging.version import Version
 
 from accel.texture import context
 from accel.texture.classification import Classification, Evidence
+from accel.texture.examine import Examination
 from accel.texture.kinds import KINDS, Kind
 from bridge import host
 from bridge.api import ImageFacts, Remark, TextureAsset
@@ -19,10 +20,11 @@ from bridge.audit.examine import Answer, Question, Trouble
 from bridge.audit.judging import Judging
 from bridge.audit.project import Project, find
 from bridge.audit.results import Issue, Report
-from bridge.audit.texts import sentence
+from bridge.audit.texts import explain_issue, sentence
 from bridge.core.errors import UserError
 from tests.advisors.desk import WRONG as SETTINGS
 from tests.advisors.desk import FakeEngine
+from tests.advisors.examinations import imagined
 from tests.audit.doubles import examination
 
 OTHERS = 40
@@ -97,14 +99,16 @@ class Noticing(FakeEngine):
         return [NOTICED] if "normal" in used_as else []
 
 
-async def judged(tmp_path: Path, options: dict[str, Any] | None, *remarks: Remark) -> list[Issue]:
-    """What is said of a texture that a material uses as normals."""
+async def judged(
+    tmp_path: Path, options: dict[str, Any] | None, *remarks: Remark, examined: Examination | None = None
+) -> list[Issue]:
+    """What is said of a texture that a material uses as normals, or of what was `examined`."""
     project = Project(tmp_path, Noticing(), Version("1"))
     judging = Judging(project, Report(name="game", root="game", engine="fake 1"), 4096)
     one = answer("a.png", "ui")
     used = Evidence("slot", "used as normal", "normal")
-    kind = msgspec.structs.replace(one.outcome.classification, evidence=[used])  # type: ignore[union-attr]
-    found = msgspec.structs.replace(one.outcome, classification=kind)
+    told = msgspec.structs.replace(one.outcome.classification, evidence=[used])  # type: ignore[union-attr]
+    found = examined or msgspec.structs.replace(one.outcome, classification=told)
     asset = TextureAsset("a.png", "a.png", options, remarks=remarks)
     judging.take(asset, msgspec.structs.replace(one, outcome=found))
     await judging.finish()
@@ -129,6 +133,38 @@ async def test_without_settings_only_what_the_project_remarks_is_told(tmp_path: 
 async def test_an_adapter_that_fails_at_it_costs_one_line(tmp_path: Path) -> None:
     (said,) = await judged(tmp_path, {**RIGHT, "broken": True})
     assert (said.code, said.severity) == ("unreadable", "note")
+    assert (
+        sentence(said, "en") == "its engine's adapter can't say what else there is to it: KeyError('broken')"
+    )
+    assert "KeyError('broken')" in sentence(said, "zh-CN")
+
+
+@pytest.mark.parametrize(
+    ("said", "locale", "told"),
+    [({}, "en", "is alone"), ({"about": "Alone."}, "en", "Alone."), ({"about": "Alone."}, "zh-CN", "Alone."),
+     ({"about": "Alone.", "about_zh": "单独。"}, "zh-CN", "单独。")],
+)  # fmt: skip
+def test_what_a_remark_is_about_is_explained_at_least_by_itself(
+    said: dict[str, str], locale: str, told: str
+) -> None:
+    assert explain_issue(Issue.remarked(msgspec.structs.replace(LONELY, **said)), locale) == told
+
+
+async def test_what_else_is_found_is_told_all_the_same(tmp_path: Path) -> None:
+    wall = imagined("wall_albedo.png", "albedo", width=1024, height=1024, entropy=7.0)
+    right = await judged(tmp_path, SETTINGS, examined=wall)
+    assert [issue.code for issue in right if issue.fixable]
+    said = await judged(tmp_path, {**SETTINGS, "broken": True}, examined=wall)
+    assert {issue.code for issue in said} == {issue.code for issue in right} | {"unreadable"}
+
+
+@pytest.mark.parametrize("severity", ["terrible", "", ["wrong"]])
+async def test_a_severity_that_isnt_known_is_a_note(severity: Any, tmp_path: Path) -> None:
+    said = await judged(tmp_path, RIGHT, msgspec.structs.replace(LONELY, severity=severity))
+    assert NOTICED.code in {issue.code for issue in said} and {issue.severity for issue in said} == {
+        "note",
+        "waste",
+    }
 
 
 async def test_a_damaged_installation_is_told_before_the_work_where_it_matters(

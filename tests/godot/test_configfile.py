@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,10 @@ def test_a_file_with_the_longest_name_is_written_and_keeps_its_rights(tmp_path: 
     assert path.read_text(encoding="utf-8") == "a=2\n"
     assert sys.platform == "win32" or path.stat().st_mode & 0o777 == 0o600
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_blanks_in_a_key_stay_and_however_many_take_no_time() -> None:
+    begin = time.perf_counter()
+    assert ConfigText("a b \t= 1\n").raw("", "a b") == "1"
+    assert ConfigText("a" + " " * 40_000 + "b\nc=2\n").raw("", "c") == "2"
+    assert time.perf_counter() - begin < 5

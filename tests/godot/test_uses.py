@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from bridge_godot.resources import read
+from bridge_godot.shaders import samplers
 from bridge_godot.uses import uses
 from tests.godot.test_importfile import TEXT, texture
 
@@ -181,3 +184,18 @@ def test_normals_of_2d_pictures_are_of_no_3d_surface(project: Path) -> None:
     )
     both = ["normal", "sprite"]
     assert uses(project) == {"hero.png": ["sprite"], "rock_n.png": both, "orm.png": both}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.gdshader", "/* " * 20_000),
+        ("a.gdshader", "uniform sampler2D a:" * 8_000),
+        ("a.tscn", "a" + " " * 40_000 + "b"),
+    ],
+)
+def test_no_text_takes_long(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    begin = time.perf_counter()
+    found: object = samplers(tmp_path / name) if name == "a.gdshader" else list(read(tmp_path / name))
+    assert found is not None and time.perf_counter() - begin < 5

@@ -211,6 +211,14 @@ def test_a_package_is_ignored_by_its_name_and_by_its_folders(ignore: str, tmp_pa
     assert report(project, tmp_path)["textures"] == 0
 
 
+def test_a_pattern_with_a_slash_begins_at_the_root(tmp_path: Path) -> None:
+    project = game(tmp_path / "game", only=FILES[:1])
+    package(project / "Packages/rocks", name="com.acme.rocks", unity="2021.3")
+    (project / "Assets/materials").rename(project / "Packages/rocks/materials")
+    (project / "popbridge.toml").write_text('[textures]\nignore = ["com.acme.rocks/**"]\n', encoding="utf-8")
+    assert report(project, tmp_path)["textures"] == 1
+
+
 def codes(told: dict[str, Any]) -> list[str]:
     return sorted(finding["code"] for file in told["files"] for finding in file["findings"])
 

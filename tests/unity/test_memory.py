@@ -103,9 +103,15 @@ def test_memory_is_that_of_what_holds_on_each_platform(
     assert measured(changed, found) == [desktop, mobile]
 
 
-def test_of_one_platforms_settings_alone_only_its_memory_is_known() -> None:
-    present = options(MetaFile(meta(overridden=["Android"])))
+@pytest.mark.parametrize(
+    ("platform", "desktop", "mobile"),
+    [("Android", None, ASTC_6X6), ("tvOS", None, ASTC_6X6), ("VisionOS", None, ASTC_6X6),
+     ("Standalone", TEXELS // 2, None), ("WebGL", TEXELS // 2, None), ("PS5", TEXELS // 2, None)],
+)  # fmt: skip
+def test_of_one_platforms_settings_alone_only_its_memory_is_known(
+    platform: str, desktop: int | None, mobile: int | None
+) -> None:
+    present = {**options(MetaFile(meta())), "mipmapEnabled": False, **override(platform)}
     alone = {name: value for name, value in present.items() if not name.startswith(DEFAULT)}
-    version = Version("6000.0")
-    assert Unity2022().gpu_memory(alone, facts(), "desktop", version) is None
-    assert Unity2022().gpu_memory(alone, facts(), "mobile", version) is not None
+    sizes = [Unity2022().gpu_memory(alone, facts(), on, Version("6000.0")) for on in ("desktop", "mobile")]
+    assert sizes == [desktop, mobile]

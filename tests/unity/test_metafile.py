@@ -119,6 +119,15 @@ def test_a_missing_group_is_added_once_with_all_of_its_values_and_taken_away_aga
     assert file.changed(back).text == text
 
 
+def test_a_group_that_had_its_version_alone_keeps_it() -> None:
+    kept = "textureSettings:\n    serializedVersion: 2\n"
+    values = "    filterMode: 1\n    aniso: 1\n    mipBias: 0\n    wrapU: 0\n    wrapV: 0\n    wrapW: 0\n"
+    text = meta(replaced={kept + values: kept})
+    file = MetaFile(text).changed([(("textureSettings", "filterMode"), "0")])
+    assert f"{kept}    filterMode: 0\n" in file.text
+    assert file.changed([(("textureSettings", "filterMode"), None)]).text == text
+
+
 def test_a_key_without_a_value_gets_one() -> None:
     text = "TextureImporter:\n  serializedVersion: 13\n  textureType:\n  userData: \n"
     assert changed(text, (TYPE, "1"), (("userData",), "a")) == [

@@ -10,7 +10,7 @@ import pytest
 from bridge.audit.results import Issue
 from bridge.audit.texts import sentence
 from bridge_unity import assets, projects
-from tests.unity.projects import game, texture
+from tests.unity.projects import game, meta, texture
 from tests.unity.test_audit import audit, report
 from tests.unity.test_projects import package
 
@@ -37,8 +37,9 @@ def test_a_texture_without_its_settings_is_told_where_others_have_them(root: Pat
     lone(root, "Packages/com.acme.rocks/Editor/tool.png")
     no_meta = ["unity.no_meta"]
     assert told(root) == {"Assets/a/rock.png": no_meta, "Assets/b/wall.png": [], "Assets/c/sky.dds": no_meta}
+    # Of one alone, whose popup doesn't show them, nobody asks for remarks.
     asked = assets.texture(root, "Assets/a/rock.png")
-    assert asked is not None and asked in list(assets.textures(root))
+    assert asked is not None and not asked.remarks
 
 
 def test_what_goes_into_the_game_as_it_is_needs_none(root: Path) -> None:
@@ -50,11 +51,37 @@ def test_what_goes_into_the_game_as_it_is_needs_none(root: Path) -> None:
     assert not projects.skip(root)("Assets/bundle", ())
 
 
+def test_what_lies_in_packages_and_in_no_package_isnt_imported(root: Path) -> None:
+    texture(root, "Assets/wall.png")
+    for file in ("Packages/a.png", "Packages/rocks/b.png", "Packages/com.acme/art/c.png"):
+        lone(root, file)
+    package(root / "Packages/com.acme", name="com.acme")
+    assert [file for file, codes in told(root).items() if codes] == ["Packages/com.acme/art/c.png"]
+
+
+def test_a_meta_whose_name_differs_in_case_is_to_be_renamed(root: Path) -> None:
+    lone(root, "Assets/Rock.png")
+    (root / "Assets/rock.png.meta").write_text(meta("Assets/Rock.png"), encoding="utf-8")
+    (found,) = assets.textures(root)
+    if found.options is not None:
+        # Where upper and lower case are the same it is the texture's.
+        return
+    (remark,) = found.remarks
+    assert (remark.code, remark.severity) == ("unity.no_meta", "wrong")
+    assert "rename rock.png.meta to Rock.png.meta" in remark.text
+    assert "请将 rock.png.meta 重命名为 Rock.png.meta" in remark.zh
+
+
 def test_a_packages_texture_is_passed_over_by_unity_and_says_so(tmp_path: Path) -> None:
     package(tmp_path, name="com.acme.rocks", unity="2021.3")
     texture(tmp_path, "Runtime/wall.png")
-    lone(tmp_path, "Runtime/rock.png")
-    (remark,) = next(assets.textures(tmp_path)).remarks
+    lone(tmp_path, "Runtime/new/rock.png")
+    assert told(tmp_path) == {"Runtime/new/rock.png": [], "Runtime/wall.png": []}
+    (tmp_path / "Runtime.meta").write_text("fileFormatVersion: 2\n", encoding="utf-8")
+    for decoration in ("logo.png", "docs/screenshot.png"):
+        lone(tmp_path, decoration)
+    assert {file for file, codes in told(tmp_path).items() if codes} == {"Runtime/new/rock.png"}
+    (remark,) = next(found.remarks for found in assets.textures(tmp_path) if found.remarks)
     assert "is installed, Unity passes the texture over" in remark.text and "Unity 会忽略" in remark.zh
     assert sentence(Issue.remarked(remark), "en") == remark.text
     assert sentence(Issue.remarked(remark), "zh-CN") == remark.zh
@@ -71,8 +98,29 @@ def test_the_audit_calls_it_wrong_and_writes_nothing(
     (finding,) = only["findings"]
     assert (finding["code"], finding["severity"], finding["fixable"]) == ("unity.no_meta", "wrong", False)
     assert finding["message"].startswith("brick_albedo.png.meta isn't there: ")
+    assert "what refers to it by its GUID breaks" in finding["message"]
     assert only["kind"] == "albedo" and only["options"] == {} and not gone.exists()
     assert "brick_albedo.png.meta isn't there" in capsys.readouterr().out
+
+
+def test_a_rule_that_names_it_is_told_as_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POPBRIDGE_HOME", str(tmp_path / "home"))
+    project = game(tmp_path / "game", only=["materials/rock_normal.png", "materials/brick_albedo.png"])
+    rule = '[[always]]\nfolder = "."\nadvice = ["unity.no_meta", "acme.seams"]\n'
+    (project / "popbridge.toml").write_text(rule, encoding="utf-8")
+    gone = project / "Assets/materials/brick_albedo.png.meta"
+    assert "unity.no_meta" not in passed_over(project, tmp_path)
+    gone.unlink()
+    told = passed_over(project, tmp_path)
+    assert "`unity.no_meta`, but no import settings settle that" in told and "acme.seams" not in told
+    assert "newer" not in told
+
+
+def passed_over(project: Path, folder: Path) -> str:
+    audit(project, "--sarif", str(folder / "log.sarif"))
+    (run,) = json.loads((folder / "log.sarif").read_text(encoding="utf-8"))["runs"]
+    (invocation,) = run["invocations"]
+    return json.dumps(invocation.get("toolConfigurationNotifications", []))
 
 
 def test_a_baseline_accepts_it_and_a_log_for_reviews_has_it(
@@ -85,5 +133,8 @@ def test_a_baseline_accepts_it_and_a_log_for_reviews_has_it(
     assert audit(project, "--sarif", str(log)) == 1
     (run,) = json.loads(log.read_text(encoding="utf-8"))["runs"]
     assert "unity.no_meta" in [result["ruleId"] for result in run["results"]]
+    (rule,) = [rule for rule in run["tool"]["driver"]["rules"] if rule["id"] == "unity.no_meta"]
+    assert (rule["name"], rule["shortDescription"]["text"]) == ("UnityNoMeta", "unity.no_meta")
+    assert rule["help"]["text"].startswith("Unity keeps a texture's GUID and its settings in the `.meta`")
     assert audit(project, *known, "--update-baseline") == 0
     assert audit(project, *known) == 0

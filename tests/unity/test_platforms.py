@@ -32,7 +32,8 @@ def own(platform: str, form: str = "Automatic", compression: str = "Uncompressed
     [
         (BLOCKS, []),
         ({**BLOCKS, **own("Android")}, ["Android"]),
-        ({**BLOCKS, **own("Android", "RGBA32", "Compressed"), **own("iPhone")}, ["Android", "iPhone"]),
+        ({**BLOCKS, **own("Android", "RGBA32", "Compressed"), **own("iPhone")}, ["Android", "iOS"]),
+        ({**BLOCKS, **own("iPhone"), **own("iOS")}, ["iOS"]),
         ({**BLOCKS, **own("Android", "ASTC_6x6")}, []),
         ({**BLOCKS, **own("Android", compression="CompressedHQ")}, []),
         ({**BLOCKS, **own("Windows Store Apps")}, ["Windows Store Apps"]),
@@ -92,7 +93,7 @@ def test_fix_changes_the_lines_of_that_platform_alone(version: str, project: Pat
     (only,) = told["files"]
     (finding,) = only["findings"]
     assert (finding["code"], finding["severity"], finding["fixable"]) == ("uncompressed", "waste", True)
-    assert "on Android: settings of its own" in finding["message"]
+    assert "on Android: separate settings undo" in finding["message"]
     # On the desktop it is compressed already.
     assert only["memory"] == only["memory_after"] and only["memory"] > 0
     assert audit(project, "--fix") == 0
@@ -113,6 +114,18 @@ def test_what_is_freed_on_the_desktop_is_in_the_figures(project: Path, tmp_path:
     assert "on Standalone: " in only["findings"][0]["message"]
     # 512 x 512 texels of four bytes, and DXT1, with their mipmaps.
     assert (only["memory"], only["memory_after"]) == (1_398_100, 174_776)
+
+
+@pytest.mark.parametrize("platform", ["WebGL", "Switch", "Windows Store Apps", "tvOS", "VisionOS"])
+def test_the_audit_tells_other_platforms_too(platform: str, project: Path, tmp_path: Path) -> None:
+    file = f"Assets/{ALBEDO}"
+    own = PLATFORM.format(platform=platform, overridden=1)
+    own = own.replace("textureCompression: 1", "textureCompression: 0")
+    imported(project, file, meta(file, replaced={"  spriteSheet:\n": f"{own}  spriteSheet:\n"}))
+    (only,) = report(project, tmp_path)["files"]
+    assert f"on {platform}: " in only["findings"][0]["message"]
+    assert only["options"] == {f"{platform}.textureCompression": "Compressed"}
+    assert audit(project, "--fix") == 0
 
 
 def test_other_mistakes_are_mended_along_with_it(project: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from bridge_unity.assets import options
 from bridge_unity.metafile import MetaFile
 from tests.unity.projects import game, imported, meta
 from tests.unity.test_audit import codes, report
-from tests.unity.test_uses import STANDARD, material, write
+from tests.unity.test_uses import HDRP_LIT, OTHER, STANDARD, material, write
+from tools import generate
 
 READABLE = {"isReadable": True}
 
@@ -78,6 +80,7 @@ NORMAL = {"textureType": "NormalMap"}
         ({**NORMAL, "convertToNormalmap": True}, GREY, ["normal"], False),
         # Of another type it has no effect.
         ({"convertToNormalmap": True}, GREY, ["normal"], True),
+        (NORMAL, GREY, ["normal", "height"], True),
         (NORMAL, GREY, ["height"], False),
         ({}, GREY, [], False),
         (NORMAL, replace(GREY, grey=False, channels=3), ["normal"], False),
@@ -105,8 +108,25 @@ def test_the_audit_tells_heights_in_a_normal_maps_place(
     (only,) = report(project, tmp_path)["files"]
     assert only["findings"][0]["code"] == "unity.heights_as_normals"
     assert only["findings"][0]["severity"] == "wrong" and only["options"] == {}
+    # This one may have a height map there.
+    write(project, "Assets/rock.mat", material(OTHER, _BumpMap="Assets/rock_bump.png"))
+    (only,) = report(project, tmp_path)["files"]
+    told = {finding["code"]: finding for finding in only["findings"]}["unity.heights_as_normals"]
+    assert told["severity"] == "note" and "if their shader reads normals" in told["message"]
+    write(project, "Assets/rock.mat", material(HDRP_LIT, _BumpMap="Assets/rock_bump.png"))
+    assert "unity.heights_as_normals" not in codes(report(project, tmp_path))
+    write(project, "Assets/rock.mat", material(STANDARD, _BumpMap="Assets/rock_bump.png"))
     converted = meta("Assets/rock_bump.png", replaced={
         "textureType: 0": "textureType: 1", "convertToNormalMap: 0": "convertToNormalMap: 1",
     })  # fmt: skip
     imported(project, "Assets/rock_bump.png", converted)
     assert "unity.heights_as_normals" not in codes(report(project, tmp_path))
+
+
+def test_the_manual_lists_all_codes() -> None:
+    sources = (generate.ROOT / "plugins/unity/bridge_unity").glob("*.py")
+    codes = {
+        one for path in sources for one in re.findall(r'"(unity\.\w+)"', path.read_text(encoding="utf-8"))
+    }
+    manual = (generate.ROOT / "docs/audit.md").read_text(encoding="utf-8")
+    assert codes == set(re.findall(r"^\| `(unity\.\w+)` \|", manual, re.MULTILINE)) and codes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -56,9 +57,22 @@ def test_one_that_unity_ships_is_known_unless_the_project_has_its_own(file: Path
     assert Shaders({URP_LIT: file}).textures(shader(URP_LIT)) == {"_BaseMap", "_BumpMap", "_Sky", "_Layers"}
 
 
-@pytest.mark.parametrize("one", [None, shader(BUILT_IN, 10755), shader(HDRP_LIT), shader(OWN)])
+@pytest.mark.parametrize("one", [None, shader(BUILT_IN, 10755), shader(OWN)])
 def test_of_others_it_isnt_known(one: Reference | None) -> None:
     assert Shaders({}).textures(one) is None
+
+
+@pytest.mark.parametrize(
+    ("default", "has"),
+    [('= "bump" {}', True), ('="Bump"{}', True), ('= "" {}', True), ("", True), ('= "white" {}', False),
+     ('= "gray" {}', False), ('= "black" {}', False)],
+)  # fmt: skip
+def test_a_normal_map_is_one_by_its_default(default: str, has: bool, tmp_path: Path) -> None:
+    path = tmp_path / "a.shader"
+    path.write_text(
+        f'_MainTex("a", 2D) = "white" {{}}\n_BumpMap("Height Map", 2D) {default}', encoding="utf-8"
+    )
+    assert Shaders({OWN: path}).textures(shader(OWN)) == {"_MainTex", *["_BumpMap"] * has}
 
 
 @pytest.mark.parametrize("text", [b"", b"\0\1\2", b'Shader "a" { Properties { TEXTURES } }', None])
@@ -86,4 +100,12 @@ def test_a_slot_counts_where_the_projects_shader_has_it(tmp_path: Path) -> None:
     write(root, "Assets/rock.mat", material(f"{{fileID: 4800000, guid: {OWN}, type: 3}}", **slots))
     assert uses(root) == {"Assets/n.png": ["normal"]}
     (root / "Assets/Shaders/Rock.shader.meta").unlink()
-    assert uses(root) == {"Assets/n.png": ["normal"], "Assets/o.png": ["ao"]}
+    assert uses(root) == {"Assets/n.png": ["normal", "height"], "Assets/o.png": ["ao"]}
+
+
+@pytest.mark.parametrize("text", [b"a" * 40_000, b'a("' * 40_000, b"a(" + b" " * 40_000])
+def test_no_text_takes_long(text: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.shader").write_bytes(text)
+    begin = time.perf_counter()
+    assert Shaders({OWN: tmp_path / "a.shader"}).textures(shader(OWN)) is None
+    assert time.perf_counter() - begin < 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.unity.projects import game, guid_of, imported, meta
 HEAD = "%YAML 1.1\n%TAG !u! tag:unity3d.com,2011:\n"
 STANDARD = "{fileID: 46, guid: 0000000000000000f000000000000000, type: 0}"
 URP_LIT = "{fileID: 4800000, guid: 933532a4fcc9baf4fa0491de14d08ed7, type: 3}"
+HDRP_LIT = "{fileID: 4800000, guid: 6e4ae4064600d784cac1e41a9e6f2e59, type: 3}"
 OTHER = "{fileID: 4800000, guid: 7777777777777777bbbbbbbbbbbbbbbb, type: 3}"
 IMAGE, RAW_IMAGE = "fe87c0e1cc204ed48ad3b37840f39efc", "1344c3c82d62a2a41a3576d8abb8e3ea"
 TILE = "0123456789abcdef0123456789abcdef"
@@ -91,8 +93,10 @@ def test_slots_that_a_material_kept_of_the_shader_it_had_before_say_nothing(root
     # Of this one it isn't known which it has.
     write(root, "Assets/rock.mat", material(OTHER, **kept))
     assert uses(root) == {
-        "Assets/m.png": ["packed"], "Assets/s.png": ["specular"], "Assets/n.png": ["normal"],
+        "Assets/m.png": ["packed"], "Assets/s.png": ["specular"], "Assets/n.png": ["normal", "height"],
     }  # fmt: skip
+    write(root, "Assets/rock.mat", material(HDRP_LIT, **kept))
+    assert uses(root) == {"Assets/m.png": ["packed"]}
 
 
 def test_long_references_are_broken_into_two_lines_and_still_read(root: Path) -> None:
@@ -197,3 +201,10 @@ def test_what_cant_be_read_says_nothing(root: Path, monkeypatch: pytest.MonkeyPa
     write(root, "Assets/closed.mat", material(OTHER, _BumpMap="Assets/a.png"))
     monkeypatch.setattr(Path, "open", closed)
     assert uses(root) == {}
+
+
+def test_settings_that_never_end_take_no_time(root: Path) -> None:
+    write(root, "Assets/a.png.meta", f"- texture: {{fileID: 1, guid: {TILE}" * 20_000)
+    begin = time.perf_counter()
+    assert uses(root) == {}
+    assert time.perf_counter() - begin < 5

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from types import ModuleType
-from typing import get_args
+from typing import Literal, get_args, get_origin
 
 from accel import workload
 from bridge import api, client, folders, hooks
@@ -60,7 +60,9 @@ def _messages() -> Iterator[tuple[str, str]]:
 
 def _values() -> Iterator[tuple[str, str, str]]:
     for alias in _aliases(textures, memory):
-        values = ", ".join(f"`{value}`" for value in get_args(getattr(api, alias.name)))
+        what = getattr(api, alias.name)
+        told = get_args(what) if get_origin(what) is Literal else (alias.type,)
+        values = ", ".join(f"`{value}`" for value in told)
         yield f"`{alias.name}`", values, alias.says
 
 

@@ -11,7 +11,7 @@ from typing import Self
 from bridge.api import read_text, write_text
 
 _SECTION = re.compile(r"\[([^\]\r\n]*)\][ \t]*(?:\r\n|\r|\n|$)")
-_KEY = re.compile(r'(?:"((?:[^"\\]|\\.)*)"|([^\s;\["=][^\r\n="]*?))[ \t]*=')
+_KEY = re.compile(r'(?:"((?:[^"\\]|\\.)*)"|([^\s;\["=](?:[^\r\n="]*[^ \t\r\n="])?))[ \t]*=')
 _IDLE_LINE = r"[ \t]*(?:;[^\r\n]*)?(?:\r\n|\r|\n|$)"
 _IDLE = re.compile(rf"(?:{_IDLE_LINE})*")
 """Blank lines and comments."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 _HEAD = re.compile(rb"\[(gd_scene|gd_resource|ext_resource|sub_resource|node|resource)\b([^\r\n]*)\]")
 _ATTRIBUTE = re.compile(rb'\b(type|path|uid|id)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|(\d+))')
-_KEY = re.compile(rb'([^\s=\["{(][^=\r\n"]*?)\s*=')
+_KEY = re.compile(rb'([^\s=\["{(](?:[^=\r\n"]*[^\s="])?)\s*=')
 _REFERENCE = re.compile(rb'\b(Ext|Sub)Resource\(\s*(?:"([^"]*)"|(\d+))\s*\)')
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from bridge.api import Kind
 
 _TYPE = re.compile(r"\bshader_type\s+(\w+)\s*;")
-_SAMPLER = re.compile(r"\buniform\s+(?:\w+\s+)?sampler2D\s+(\w+)\s*:\s*([^;]*);")
-_COMMENT = re.compile(r"//[^\r\n]*|/\*.*?\*/", re.DOTALL)
+_SAMPLER = re.compile(r"\buniform\s+(?:\w+\s+)?sampler2D\s+(\w+)\s*:([^:;]*);")
+_COMMENT = re.compile(r"//[^\r\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
 
 COLOR = frozenset({"source_color", "hint_albedo", "hint_black_albedo", "hint_white_albedo"})
 """The first is Godot 4's, the others Godot 3's."""

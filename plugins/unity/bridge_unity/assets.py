@@ -41,8 +41,9 @@ def textures(project: Path) -> Iterator[TextureAsset]:
 
 
 def texture(project: Path, file: str) -> TextureAsset | None:
-    """One of them; None where it is imported as something else. A file without settings has no options."""
-    asset = _texture(project, projects.Names(project), Metas(project), file)
+    """One of them, without remarks; None where it is imported as something else. A file without settings has
+    no options."""
+    asset = _texture(project, projects.Names(project), None, file)
     return _in_gamma(asset) if asset and projects.is_gamma(project) else asset
 
 
@@ -51,7 +52,7 @@ def _in_gamma(asset: TextureAsset) -> TextureAsset:
     return replace(asset, options=options)
 
 
-def _texture(project: Path, names: projects.Names, metas: Metas, file: str) -> TextureAsset | None:
+def _texture(project: Path, names: projects.Names, metas: Metas | None, file: str) -> TextureAsset | None:
     meta, path = project / (file + SUFFIX), names.path(file)
     text = ""
     try:
@@ -64,7 +65,7 @@ def _texture(project: Path, names: projects.Names, metas: Metas, file: str) -> T
         problem = stale(found)
         known = {} if problem else options(found)
     except FileNotFoundError:
-        return TextureAsset(path, file, remarks=metas.missing(file))
+        return TextureAsset(path, file, remarks=metas.missing(file) if metas else ())
     except OSError as error:
         return TextureAsset(path, file, problem=f"{meta.name} can't be read ({error.strerror})")
     except UnknownSyntaxError as error:

@@ -14,6 +14,8 @@ _TEXELS: Mapping[int, tuple[str, ...]] = {
     8: ("RGBAHalf", "RGFloat", "RGB48", "RGBA64"),
     16: ("RGBAFloat",),
 }
+RAW = frozenset(name for names in _TEXELS.values() for name in names)
+"""Formats without blocks."""
 _FOURS: Mapping[int, tuple[str, ...]] = {
     8: (
         "DXT1", "DXT1Crunched", "BC4", "ETC_RGB4", "ETC_RGB4Crunched", "EAC_R", "ETC2_RGB4",

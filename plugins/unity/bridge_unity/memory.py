@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 from msgspec.structs import replace
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from bridge.api import Block, GpuFormat, ImageFacts, Platform, TextureIntent, limited, texture_bytes
 from bridge_unity.formats import BLOCKS, FOURS
 from bridge_unity.importers import DEFAULT
-from bridge_unity.platforms import compression, is_overridden, max_size
+from bridge_unity.platforms import compression, is_overridden, max_size, platforms
 from bridge_unity.textures import FALLBACKS, kind_of
 
 FLAT = ("sprite", "ui")
@@ -19,6 +20,8 @@ TARGETS: Mapping[Platform, tuple[tuple[str, ...], ...]] = {
     "mobile": (("Android",), ("iPhone", "iOS")),
 }
 """Unity's platforms that each stands for, by all of their names: Unity 6 says iOS."""
+OF_PHONES = frozenset(chain.from_iterable(TARGETS["mobile"])) | {"tvOS", "VisionOS"}
+"""Platforms whose GPUs read the blocks of mobiles; all others (WebGL, for example) read the desktop's."""
 _RAW: dict[int, GpuFormat] = {1: "rgb8", 2: "rgba8", 3: "rgb8", 4: "rgba8"}
 """By channels of the file; grey has three."""
 
@@ -32,7 +35,7 @@ def gpu_format(intent: TextureIntent, facts: ImageFacts, platform: Platform) -> 
 
 
 def gpu_memory(options: Mapping[str, Any], facts: ImageFacts, platform: Platform) -> int | None:
-    """Bytes where that is most of the platforms that this one stands for; None where it isn't known."""
+    """Bytes, the most that any platform takes which this one stands for; None where one isn't known."""
     if not _fits(kind_of(options), facts) and options.get("npotScale") != "None":
         return None
     sizes = [_bytes(options, target, facts, platform) for target in _targets(options, platform)]
@@ -40,13 +43,14 @@ def gpu_memory(options: Mapping[str, Any], facts: ImageFacts, platform: Platform
     return max(known) if known and len(known) == len(sizes) else None
 
 
-def _targets(options: Mapping[str, Any], platform: Platform) -> Iterator[str]:
-    """The settings that hold there; none where `options` are of another platform alone."""
-    own = [
+def _targets(options: Mapping[str, Any], platform: Platform) -> Iterable[str]:
+    """The platforms whose settings hold there; of `platform_options` the one alone, if it is of its kind."""
+    if not any(name.startswith(f"{DEFAULT}.") for name in options):
+        return [one for one in platforms(options) if (one in OF_PHONES) == (platform == "mobile")]
+    own = (
         next((name for name in names if is_overridden(options, name)), DEFAULT) for names in TARGETS[platform]
-    ]
-    there = {name.partition(".")[0] for name in options}
-    yield from (target for target in dict.fromkeys(own) if target in there)
+    )
+    return dict.fromkeys(own)
 
 
 def _bytes(options: Mapping[str, Any], target: str, facts: ImageFacts, platform: Platform) -> int | None:

@@ -105,7 +105,17 @@ class MetaFile:
         there = self._around((name,)) or {}
         gone = {key for key in there if key in wanted and wanted[key] is None}
         plain = all(isinstance(node, ScalarNode) for _, node in there.values())
-        return bool(gone) and plain and not there.keys() - gone - ({VERSION} if name in VERSIONS else set())
+        rest = there.keys() - gone
+        return bool(gone) and plain and (not rest or (rest == {VERSION} and self._may_be_new(name)))
+
+    def _may_be_new(self, name: str) -> bool:
+        """Whether a group with a version lies where `_new_group` puts one, so that it goes with its values.
+
+        Elsewhere its version was there before them.
+        """
+        before = list(self._settings).index(name)
+        above = [node for _, node in self._settings.values()][1:before]
+        return name in VERSIONS and before > 0 and all(isinstance(node, MappingNode) for node in above)
 
     def _edits(self, place: Place, value: str | None) -> Iterator[Edit]:
         found = self._find(place)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from bridge.api import Remark, walk
 from bridge_unity import projects
@@ -15,17 +16,46 @@ AS_THEY_ARE = "Assets/StreamingAssets/"
 """Files that are copied into the game, and that nothing refers to."""
 
 
+ABOUT = {
+    "about": "Unity keeps a texture's GUID and its settings in the `.meta` beside it: without that file they "
+    "differ from machine to machine.",
+    "about_zh": "Unity 将贴图的 GUID 和导入设置保存在旁边的 `.meta` 文件中：缺少该文件时，"
+    "每台机器上都会不同。",
+}
+
+
 class Metas:
     """Whether a project keeps its `.meta` files, and what is to be said where it does."""
 
     def __init__(self, project: Path) -> None:
         self._project = project
+        self._package = projects.is_package(project)
 
     def missing(self, file: str) -> Sequence[Remark]:
         """What is to be said of a texture that has none; nothing where no file of the project has one."""
-        if file.startswith(AS_THEY_ARE) or not self._kept:
+        if file.startswith(AS_THEY_ARE) or not self._imported(file):
             return ()
-        return (_remark(file.rpartition("/")[2] + SUFFIX, projects.is_package(self._project)),)
+        name = file.rpartition("/")[2] + SUFFIX
+        if other := self._in_other_case(file, name):
+            return (_renamed(name, other),)
+        return (_remark(name, self._package),) if self._kept else ()
+
+    def _imported(self, file: str) -> bool:
+        """Whether Unity takes the file for an asset; of a package it is the folders' own that say so."""
+        above = [folder.as_posix() for folder in PurePosixPath(file).parents][:-1]
+        if self._package:
+            # What has none is for people who read about the package, as a logo is, or its pictures of `docs`.
+            return any((self._project / (folder + SUFFIX)).is_file() for folder in above)
+        if not file.startswith("Packages/"):
+            return True
+        return len(above) > 1 and (self._project / above[-2] / projects.PACKAGE_FILE).is_file()
+
+    def _in_other_case(self, file: str, name: str) -> str | None:
+        try:
+            names = os.listdir((self._project / file).parent)
+        except OSError:
+            return None
+        return next((one for one in names if one.casefold() == name.casefold()), None)
 
     @cached_property
     def _kept(self) -> bool:
@@ -34,19 +64,33 @@ class Metas:
         return any(each.file.endswith(SUFFIX) for each in found)
 
 
+def _renamed(meta: str, other: str) -> Remark:
+    return Remark(
+        CODE, "wrong",
+        f"{other} differs from the texture's name in upper and lower case: where these count, as on Linux, "
+        f"Unity gives the texture another GUID and default settings; rename {other} to {meta}",
+        f"{other} 与贴图文件名的大小写不同：在区分大小写的系统（如 Linux）上，Unity 会为该贴图生成不同的 "
+        f"GUID 和默认设置；请将 {other} 重命名为 {meta}",
+        **ABOUT,
+    )  # fmt: skip
+
+
 def _remark(meta: str, package: bool) -> Remark:
     if package:
         return Remark(
             CODE, "wrong",
             f"{meta} isn't there: where the package is installed, Unity passes the texture over; open it "
             "once in a project that embeds the package, and commit the file",
-            f"缺少 {meta}：安装此包后 Unity 会忽略该贴图；请在内嵌此包的项目中用 Unity 打开一次，"
+            f"缺少 {meta}：安装此包后 Unity 会忽略该贴图；请用 Unity 打开一次以嵌入式包形式包含此包的项目，"
             "并提交该文件",
+            **ABOUT,
         )  # fmt: skip
     return Remark(
         CODE, "wrong",
-        f"{meta} isn't there: each machine gives the texture another GUID, and what refers to it breaks; "
-        "open the project in Unity once, and commit the file",
-        f"缺少 {meta}：每台机器都会给该贴图不同的 GUID，引用会因此失效；请用 Unity 打开一次该项目，"
-        "并提交该文件",
+        f"{meta} isn't there: each machine gives the texture another GUID, so that settings differ by "
+        "machine, and what refers to it by its GUID breaks; open the project in Unity once, and commit the "
+        "file",
+        f"缺少 {meta}：每台机器都会为该贴图生成不同的 GUID，导致设置因机器而异、按 GUID 的引用失效；请用 "
+        "Unity 打开一次该项目，并提交该文件",
+        **ABOUT,
     )  # fmt: skip

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bridge_unity.formats import RAW
 from bridge_unity.importers import COLOR_SPACE, DEFAULT
 
 COMPRESSIONS = {
@@ -12,14 +13,12 @@ COMPRESSIONS = {
 }  # fmt: skip
 SIZES = frozenset(2**power for power in range(5, 15))
 """What `maxTextureSize` may be, pixels: 32 to 16384."""
-RAW_FORMATS = (
-    "Alpha8", "ARGB16", "RGB24", "RGBA32", "ARGB32", "RGB16", "R16", "RGBA16", "RHalf", "RGHalf", "RGBAHalf",
-    "RFloat", "RGFloat", "RGBAFloat", "RGB9E5", "RG16", "R8", "RG32", "RGB48", "RGBA64",
-)  # fmt: skip
 FINE_FORMATS = ("BC6H", "BC7", "ASTC_4x4", "ASTC_HDR_4x4")
 """Blocks of 8 bits for each texel that hold several channels apart."""
 SERVER = "Server"
 """A platform that draws nothing."""
+CALLED: Mapping[str, str] = {"iPhone": "iOS"}
+"""What people call platforms whose names in files are older."""
 
 
 def platforms(options: Mapping[str, Any]) -> Iterator[str]:
@@ -35,11 +34,15 @@ def is_overridden(options: Mapping[str, Any], platform: str) -> bool:
 
 
 def platform_options(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """By platform what holds there alone, where that undoes the default's compression."""
+    """The settings that hold on single platforms, where these undo the default's compression; by what people
+    call the platform. Its own, and those that none can have for itself."""
     if compression(options, DEFAULT) in (None, "none"):
         return {}
-    raw = (one for one in platforms(options) if compression(options, one) == "none")
-    return {platform: _alone(options, platform) for platform in raw}
+    raw: dict[str, list[str]] = {}
+    for one in platforms(options):
+        if compression(options, one) == "none":
+            raw.setdefault(CALLED.get(one, one), []).append(one)
+    return {called: _alone(options, own) for called, own in raw.items()}
 
 
 def compression(options: Mapping[str, Any], platform: str) -> str | None:
@@ -49,7 +52,7 @@ def compression(options: Mapping[str, Any], platform: str) -> str | None:
         return COMPRESSIONS.get(str(options.get(f"{platform}.textureCompression")))
     if not isinstance(form, str):
         return None
-    return "none" if form in RAW_FORMATS else "block_high" if form in FINE_FORMATS else "block"
+    return "none" if form in RAW else "block_high" if form in FINE_FORMATS else "block"
 
 
 def max_size(options: Mapping[str, Any], platform: str) -> int | None:
@@ -58,8 +61,8 @@ def max_size(options: Mapping[str, Any], platform: str) -> int | None:
     return size if type(size) is int and size in SIZES else None
 
 
-def _alone(options: Mapping[str, Any], platform: str) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if _platform(name) in ("", platform)}
+def _alone(options: Mapping[str, Any], own: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if _platform(name) in ("", *own)}
 
 
 def _platform(name: str) -> str:

@@ -26,13 +26,27 @@ OF_BUILT_IN: Mapping[int, frozenset[str]] = {
 OF_PACKAGES: Mapping[str, frozenset[str]] = {
     URP_LIT: _COMMON | {"_BaseMap", "_MetallicGlossMap", "_SpecGlossMap"},
     URP_SIMPLE_LIT: frozenset({"_MainTex", "_BaseMap", "_BumpMap", "_SpecGlossMap", "_EmissionMap"}),
-}
+    # "HDRP/Lit" in Runtime/Material/Lit/Lit.shader of com.unity.render-pipelines.high-definition.
+    HDRP_LIT: frozenset({
+        "_MainTex", "_BaseColorMap", "_MaskMap", "_NormalMap", "_NormalMapOS", "_BentNormalMap",
+        "_BentNormalMapOS", "_HeightMap", "_DetailMap", "_TangentMap", "_TangentMapOS", "_AnisotropyMap",
+        "_SubsurfaceMaskMap", "_TransmissionMaskMap", "_ThicknessMap", "_IridescenceThicknessMap",
+        "_IridescenceMaskMap", "_CoatMaskMap", "_SpecularColorMap", "_EmissiveColorMap",
+        "_TransmittanceColorMap",
+    }),
+}  # fmt: skip
 """The same in all supported versions."""
+NORMALS = frozenset({"_BumpMap", "_NormalMap", "_DetailNormalMap"})
+"""Names under which shaders mostly have normal maps, but some a height map."""
+FLAT = ("", "bump")
+"""Defaults of a normal map; of heights it is `white`, `gray` or `black`."""
 
 # `name ("display name", 2D) = "default" {}` (Unity's manual, ShaderLab properties); what stands in a
 # comment counts too, so that rather too many are known.
 _TEXTURE = re.compile(
-    rb'(\w+)\s*\(\s*"[^"\n]*"\s*,\s*(?:2D|3D|Cube|2DArray|CubeArray|Any|Rect)\s*\)', re.IGNORECASE
+    rb'\b(\w+)\s*\(\s*"[^"\n]*"\s*,\s*(?:2D|3D|Cube|2DArray|CubeArray|Any|Rect)\s*\)'
+    rb'(?:\s*=\s*"([^"\n]*)")?',
+    re.IGNORECASE,
 )
 
 
@@ -45,7 +59,10 @@ class Shaders:
         self._declared = cache(_declared)
 
     def textures(self, shader: Reference | None) -> frozenset[str] | None:
-        """The names of its textures; None where they aren't known, as those of a shader graph."""
+        """The names of its textures; None where they aren't known, as those of a shader graph.
+
+        Without those whose name says a normal map, and whose default is none.
+        """
         if shader is None:
             return None
         if shader.guid in self._files:
@@ -71,4 +88,5 @@ def _declared(path: Path) -> frozenset[str]:
             text = file.read(MAX_BYTES)
     except OSError:
         return frozenset()
-    return frozenset(name.decode("utf-8", "replace") for name in _TEXTURE.findall(text))
+    found = [(name.decode(), default.decode("utf-8", "replace")) for name, default in _TEXTURE.findall(text)]
+    return frozenset(name for name, default in found if name not in NORMALS or default.lower() in FLAT)

@@ -11,7 +11,7 @@ from bridge_unity import projects
 from bridge_unity.assets import IMAGES
 from bridge_unity.documents import Document, read
 from bridge_unity.metafile import SUFFIX
-from bridge_unity.shaders import MAX_BYTES, Shaders, is_lit
+from bridge_unity.shaders import MAX_BYTES, NORMALS, Shaders, is_lit
 
 MATERIAL, ANIMATION, SCRIPT, SPRITE_RENDERER, SPRITE_MASK, TERRAIN_LAYER = 21, 74, 114, 212, 331, 1953259897
 """Class ids (Unity's manual, YAML class ID reference)."""
@@ -59,7 +59,7 @@ SECONDARY: Mapping[bytes, tuple[Kind, ...]] = {
 """Names of a sprite's secondary textures, which lights in 2D read."""
 
 _GUID = re.compile(rb"^guid: ([0-9a-f]{32})\b", re.MULTILINE)
-_SECONDARY = re.compile(rb"- texture: \{fileID: -?\d+, guid: ([0-9a-f]{32})[^}]*\}\s+name: (\w+)")
+_SECONDARY = re.compile(rb"- texture: \{fileID: -?\d+, guid: ([0-9a-f]{32})[^{}]*\}\s+name: (\w+)")
 
 Used = tuple[str, tuple[Kind, ...]]
 """A file's GUID, and what it is used as."""
@@ -96,7 +96,10 @@ def _of_material(document: Document, shaders: Shaders) -> Iterator[Used]:
         if there is not None and one.key not in there:
             # The shader that the material had before took it.
             continue
-        if one.key in SLOTS:
+        if there is None and one.key in NORMALS:
+            # It may be a height map there, or a slot that was kept.
+            yield one.guid, ("normal", "height")
+        elif one.key in SLOTS:
             yield one.guid, SLOTS[one.key]
         elif one.key == MAIN and is_lit(shader):
             yield one.guid, ("albedo",)
