@@ -69,7 +69,14 @@ def test_one_texture_can_be_asked_for(root: Path) -> None:
 
 
 def test_what_unity_passes_over_is_passed_over(root: Path) -> None:
-    for place in ("Library/x.png", "Assets/.x/y.png", "Assets/Art~/z.png", "Temp/w.png", "Assets/notes.txt"):
+    for place in (
+        "Library/x.png",
+        "Assets/.x/y.png",
+        "Assets/Art~/z.png",
+        "Temp/w.png",
+        "Assets/notes.txt",
+        "logo.png",
+    ):
         texture(root, place)
     texture(root, "Packages/com.acme.rocks/kept.PNG")
     texture(root, "Assets/kept.psd")

@@ -30,13 +30,17 @@ OLDEST = 4
 def textures(project: Path) -> Iterator[TextureAsset]:
     """Each texture of the project, folder by folder; what is imported as something else is passed over."""
     names, metas, gamma = projects.Names(project), Metas(project), projects.is_gamma(project)
+    alone = projects.is_package(project)
     for root in projects.ROOTS:
         if is_link(project / root):
             yield TextureAsset(root, root, problem="the folder is a link, which isn't followed")
     for found in walk(project, projects.skip(project)):
         if found.problem:
             yield TextureAsset(names.path(found.file), found.file, problem=found.problem)
-        elif found.file.lower().endswith(IMAGES) and (asset := _texture(project, names, metas, found.file)):
+        # Of a project's own folder Unity imports nothing, of a package's all.
+        elif not (alone or "/" in found.file) or not found.file.lower().endswith(IMAGES):
+            continue
+        elif asset := _texture(project, names, metas, found.file):
             yield _in_gamma(asset) if gamma else asset
 
 
