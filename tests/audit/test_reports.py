@@ -4,52 +4,29 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 import pytest
 from msgspec.structs import replace
 
-from accel.texture.classification import Evidence
-from bridge.advisors.findings import Finding
 from bridge.advisors.wanted import WANTED
 from bridge.audit import report_html, report_json, report_table, sarif
 from bridge.audit.results import Group, Issue, Report, Row
 from bridge.audit.summary import summary
 from bridge.audit.texts import HELP, TEXTS, bytes_text, say
 from bridge.commands.audit import audit
-from bridge.core.textures import TextureIntent
 from bridge.projectfile import AlwaysRule, ProjectFile, passed_over
-
-EVIL = '<script>alert(1)</script>"&\x1b[31m\n\udcff岩.png'
-MIPMAPS = Finding("no_mipmaps", 1, "no_mipmaps", {}, TextureIntent(mipmaps=True))
-EVIDENCE = [
-    Evidence("pixels", "looks like ui (60%)", "ui"),
-    Evidence("name", EVIL, "albedo"),
-    Evidence("project", "71% of its project's textures", "albedo"),
-]
+from tests.audit.reports import EVIL, MIPMAPS, told
 
 
 @pytest.fixture
 def report() -> Report:
-    issues = [Issue("unreadable", 2, "unreadable", {"reason": "<b>" + EVIL}), Issue.of(MIPMAPS)]
-    worst = Row(
-        EVIL, f"res://{EVIL}", issues, {"m": False}, {"m": True, "p": "<i>"},
-        width=64, height=32, size=5000, kind="albedo", content="ab" * 32, picture=b"RIFFxxxxWEBP",
-        probability=0.973, evidence=EVIDENCE,
-    )  # fmt: skip
-    note = Row("a b/c#d%.png", "c", [Issue("unsupported", 0, "unreadable", {"reason": "is a SVG file"})])
-    return Report(
-        name="game", root="/somewhere/game", engine="acme 1.0", rows=[worst, note], textures=7,
-        groups=[Group("file", ["x.png", EVIL], 2048), Group("looks", ["y.png", "z.png"], 10)],
-        kinds={"albedo": 6},
-    )  # fmt: skip
+    return told()
 
 
 class Markup(HTMLParser):
@@ -297,127 +274,10 @@ def test_every_member_and_every_flag_is_documented(report: Report) -> None:
     assert (members | flags) - words == set()
 
 
-def test_sarif_has_what_its_schema_requires(report: Report) -> None:
-    log = json.loads("".join(sarif.pieces(report, "en")))
-    (run,) = log["runs"]
-    assert log["version"] == "2.1.0" and log["$schema"].endswith("sarif-2.1.0.json")
-    driver = run["tool"]["driver"]
-    rules = [rule["id"] for rule in driver["rules"]]
-    assert driver["name"] and rules == sorted(set(rules))
-    assert all(rule["help"]["text"] and rule["shortDescription"]["text"] for rule in driver["rules"])
-    assert not any(rule.get("name", "").lower() == rule["id"] for rule in driver["rules"])
-    for result in run["results"]:
-        assert rules[result["ruleIndex"]] == result["ruleId"]
-        assert result["level"] in ("error", "warning", "note") and result["message"]["text"]
-        assert set(result["partialFingerprints"]) == {sarif.FINGERPRINT}
-    prints = [json.dumps(result["partialFingerprints"]) for result in run["results"]]
-    assert len(set(prints)) == len(prints)
-
-
-@pytest.mark.parametrize(("locale", "said"), [("en", "It is passed over"), ("zh-CN", "已略过该代码")])
-def test_sarif_says_what_the_audit_was_told_and_cannot_obey(
-    report: Report, tmp_path: Path, locale: str, said: str
-) -> None:
-    (tmp_path / ".git").touch()
-    rule = AlwaysRule(folder="a", advice=[EVIL.replace(".", "")])
-    told = replace(
-        report,
-        root=str(tmp_path / "game"),
-        notices=["It is \x1bodd."],
-        passed_over=passed_over(Path(), ProjectFile(always=[rule])),
-    )
-    (invocation,) = json.loads("".join(sarif.pieces(told, locale)))["runs"][0]["invocations"]
-    assert invocation["executionSuccessful"] is True
-    (notification,) = invocation["toolConfigurationNotifications"]
-    assert said in notification["message"]["text"] and "\x1b" not in notification["message"]["text"]
-    assert notification["level"] == "warning"
-    assert uris([notification]) == ["game/popbridge.toml"]
-    odd = invocation["toolExecutionNotifications"][0]
-    assert (odd["message"]["text"], odd["level"]) == ("It is \\x1bodd.", "note")
-
-
-def test_sarif_says_which_files_could_not_be_read(report: Report) -> None:
-    report.rows.append(Row("shut", "shut", [Issue("unlisted", 2, "unlisted", {"reason": "it is shut"})]))
-    report.unseen = [(row.file, row.issues[0]) for row in report.rows]
-    (run,) = json.loads("".join(sarif.pieces(report, "en")))["runs"]
-    (invocation,) = run["invocations"]
-    assert invocation["toolConfigurationNotifications"] == []
-    unseen = invocation["toolExecutionNotifications"]
-    assert [one["descriptor"]["id"] for one in unseen] == ["unreadable", "unsupported", "unlisted"]
-    assert [one["level"] for one in unseen] == ["warning", "note", "warning"]
-    assert uris(unseen)[1:] == ["a%20b/c%23d%25.png", "shut"]
-    for one in unseen:
-        rule = run["tool"]["driver"]["rules"][one["associatedRule"]["index"]]
-        assert rule["id"] == one["associatedRule"]["id"] == one["descriptor"]["id"]
-    report.shown = []
-    (run,) = json.loads("".join(sarif.pieces(report, "en")))["runs"]
-    told = run["invocations"][0]["toolExecutionNotifications"]
-    assert [one["descriptor"]["id"] for one in told] == ["unreadable", "unsupported", "unlisted"]
-    assert not any("associatedRule" in one for one in told), "there is no rule of what isn't listed"
-
-
 def test_a_page_on_a_part_without_textures_does_not_say_that_nothing_is_wrong(report: Report) -> None:
     nothing = replace(report, part="art", textures=0, rows=[], groups=[])
     assert "Nothing is wrong." not in "".join(report_html.pages(nothing, "en"))
     assert "Nothing is wrong." in "".join(report_html.pages(replace(nothing, textures=1), "en"))
-
-
-def uris(told: list[dict[str, Any]]) -> list[str]:
-    places = [place["physicalLocation"] for one in told for place in one["locations"]]
-    return [place["artifactLocation"]["uri"] for place in places]
-
-
-@pytest.mark.parametrize(("locale", "language"), [("en", "en-US"), ("zh-CN", "zh-CN"), ("de", "en-US")])
-def test_sarif_says_in_which_language_it_is(report: Report, locale: str, language: str) -> None:
-    (run,) = json.loads("".join(sarif.pieces(report, locale)))["runs"]
-    assert run["language"] == language
-
-
-def test_a_group_of_thousands_is_one_that_code_review_takes(report: Report) -> None:
-    report.rows, report.groups = [], [Group("file", [f"{at}.png" for at in range(5000)], 2048)]
-    (run,) = json.loads("".join(sarif.pieces(report, "en")))["runs"]
-    (result,) = run["results"]
-    assert "7.png, … +4992. " in result["message"]["text"] and len(result["relatedLocations"]) == 99
-
-
-def test_sarif_names_files_by_relative_encoded_uris(report: Report) -> None:
-    (run,) = json.loads("".join(sarif.pieces(report, "en")))["runs"]
-    places = [
-        place["physicalLocation"]["artifactLocation"]["uri"]
-        for result in run["results"]
-        for place in (*result["locations"], *result.get("relatedLocations", ()))
-    ]
-    assert "a%20b/c%23d%25.png" in places
-    evil = next(place for place in places if "script" in place)
-    assert evil.isascii() and unquote_to_bytes(evil) == os.fsencode(EVIL)
-    assert not any(place.startswith("/") or ":" in place for place in places)
-
-
-def test_sarif_names_files_from_the_repository(report: Report, tmp_path: Path) -> None:
-    def places() -> set[str]:
-        (run,) = json.loads("".join(sarif.pieces(report, "en")))["runs"]
-        locations = [place for result in run["results"] for place in result["locations"]]
-        return {place["physicalLocation"]["artifactLocation"]["uri"] for place in locations}
-
-    root = tmp_path / "our game" / "client"
-    root.mkdir(parents=True)
-    report.root = str(root)
-    assert "a%20b/c%23d%25.png" in places()
-    # In a worktree it is a file.
-    (tmp_path / ".git").touch()
-    assert "our%20game/client/a%20b/c%23d%25.png" in places()
-    (root / ".git").mkdir()
-    assert "a%20b/c%23d%25.png" in places()
-
-
-def test_sarif_fingerprints_stay_when_settings_and_sentences_change(report: Report) -> None:
-    def prints(text: str) -> list[str]:
-        (run,) = json.loads(text)["runs"]
-        return [result["partialFingerprints"][sarif.FINGERPRINT] for result in run["results"]]
-
-    before = prints("".join(sarif.pieces(report, "en")))
-    report.rows[0].options, report.root = {}, "/elsewhere"
-    assert prints("".join(sarif.pieces(report, "zh-CN"))) == before
 
 
 def test_every_code_of_the_advisor_is_explained() -> None:

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -142,10 +141,6 @@ class TestAudit:
         assert (code, err) == (1, "") and "aren't valid UTF-8; import it anew" in out
         assert file.read_bytes() == odd and "Mended textures: 1;" in out
 
-    def test_an_unknown_receipt_is_told_without_a_daemon(self, popbridge: Any) -> None:
-        code, _, err = popbridge("revert", "99")
-        assert code == 2 and one_line(err) and "There is no receipt 99" in err
-
     def test_a_build_fails_while_something_is_wrong_and_not_after_it_was_mended(
         self, popbridge: Any, project: Path
     ) -> None:
@@ -182,101 +177,6 @@ class TestAudit:
         assert "Mended textures: 2" in popbridge(*arguments)[1]
         assert "Mended" not in popbridge(*arguments)[1]
         assert not (home / "cache" / "audit").exists()
-
-    def test_what_fix_wrote_is_listed_and_put_back_without_a_daemon(
-        self, popbridge: Any, project: Path
-    ) -> None:
-        before = settings(project)
-        popbridge("audit", str(project), "--fix", "--workers", "1")
-        _, listed, _ = popbridge("receipts")
-        assert (
-            "res://materials/brick_albedo.png: compress/mode 0 → 2, mipmaps/generate false → true" in listed
-        )
-        code, out, _ = popbridge("revert", "1")
-        assert (code, out) == (0, "Receipt 1 is put back (receipt 2).\n")
-        assert settings(project) == before
-        assert popbridge("revert", "2")[0] == 0 and settings(project) != before
-
-    def test_what_is_put_back_already_is_told_as_that(self, popbridge: Any, project: Path) -> None:
-        popbridge("audit", str(project), "--fix", "--workers", "1")
-        mended = settings(project)
-        assert popbridge("revert", "1")[0] == 0
-        today = datetime.now().astimezone().strftime(r"%Y-")
-        code, _, err = popbridge("revert", "1")
-        assert code == 2 and one_line(err)
-        assert f"Receipt 1 is reverted already (receipt 2, {today}" in err
-        # Done again, by the receipt of the revert or by hand, it can be put back again.
-        assert popbridge("revert", "2")[0] == 0 and settings(project) == mended
-        code, _, err = popbridge("revert", "2")
-        assert code == 2 and "Receipt 2 is reverted already (receipt 3, " in err
-        assert popbridge("revert", "1")[0] == 0 and settings(project) != mended
-        for file, text in mended.items():
-            (project / file).write_text(text, encoding="utf-8")
-        assert popbridge("revert", "1")[0] == 0 and settings(project) != mended
-
-    def test_what_could_be_put_back_in_part_is_put_back_for_the_rest(
-        self, popbridge: Any, project: Path
-    ) -> None:
-        before = settings(project)
-        popbridge("audit", str(project), "--fix", "--workers", "1")
-        file = project / "materials/brick_albedo.png.import"
-        mended = file.read_text()
-        file.write_text(f"{mended}<<<<<<< ours\n")
-        code, out, _ = popbridge("revert", "1")
-        assert code == 1
-        assert "res://materials/brick_albedo.png is gone, or can't be read: left as it is" in out
-        file.write_text(mended)
-        file.chmod(0o444)
-        assert popbridge("revert", "1")[0] == 1
-        file.chmod(0o644)
-        assert file.read_text() == mended
-        assert popbridge("revert", "1")[0] == 0 and settings(project) == before
-        code, _, err = popbridge("revert", "1")
-        assert code == 2 and "is reverted already (receipt 4, " in err
-
-    @pytest.mark.parametrize(
-        ("locale", "said"),
-        [
-            ("C", "compress/mode has changed since (it is 1, and was set to 2): left as it is."),
-            ("zh_CN.UTF-8", "compress/mode 后来又有改动（现为 1，当时设为 2）：保持不变。"),
-        ],
-    )
-    def test_what_somebody_has_changed_since_is_named_and_alone_stays_as_it_is(
-        self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch, locale: str, said: str
-    ) -> None:
-        before = settings(project)
-        popbridge("audit", str(project), "--fix", "--workers", "1")
-        file = "materials/brick_albedo.png.import"
-        mine = (project / file).read_text().replace("compress/mode=2\n", "compress/mode=1\n")
-        (project / file).write_text(mine)
-        monkeypatch.setenv("LC_ALL", locale)
-        code, out, _ = popbridge("revert", "1")
-        assert code == 1 and said in out and "mipmaps" not in out
-        assert settings(project) == before | {
-            file: before[file].replace("compress/mode=0\n", "compress/mode=1\n")
-        }
-        assert popbridge("revert", "1")[0] == 1 and "compress/mode=1\n" in (project / file).read_text()
-
-    def test_where_all_of_it_has_changed_since_nothing_is_put_back(
-        self, popbridge: Any, project: Path
-    ) -> None:
-        popbridge("audit", str(project), "--fix", "--workers", "1")
-        for name in ("materials/brick_albedo.png.import", "materials/rock_normal.png.import"):
-            text = (project / name).read_text().replace("compress/mode=2\n", "compress/mode=1\n")
-            text = text.replace("compress/normal_map=1\n", "compress/normal_map=2\n")
-            # What is as it was before is put back already.
-            (project / name).write_text(text.replace("mipmaps/generate=true", "mipmaps/generate=false"))
-        before = settings(project)
-        code, out, _ = popbridge("revert", "1")
-        assert code == 1 and "compress/normal_map has changed since" in out
-        assert settings(project) == before
-
-    def test_other_options_may_have_changed_since(self, popbridge: Any, project: Path) -> None:
-        popbridge("audit", str(project), "--fix", "--workers", "1")
-        file = project / "materials/brick_albedo.png.import"
-        file.write_text(file.read_text().replace("size_limit=0", "size_limit=64"))
-        assert popbridge("revert", "1")[0] == 0
-        assert "size_limit=64\n" in file.read_text() and "generate=false" in file.read_text()
 
     def test_a_baseline_accepts_what_is_known_and_tells_what_is_new(
         self, popbridge: Any, project: Path, tmp_path: Path
