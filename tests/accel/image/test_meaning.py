@@ -111,6 +111,12 @@ def test_a_normal_map_is_compressed_as_vectors_and_the_result_says_so():
     assert done(compress, raster(noise(8, 8, 3), "linear"), kind="data", format="bc7").value.srgb is False
 
 
+@pytest.mark.parametrize("pixels", [BUMPS.astype(np.float32) / 255, BUMPS.astype(np.float32) / 127.5 - 1])
+def test_floats_of_a_normal_map_are_compressed_as_the_same_vectors(pixels):
+    (found,), (told,) = (done(compress, raster(each), format="bc5").files for each in (pixels, BUMPS))
+    assert found.data == told.data
+
+
 def test_one_channel_of_a_normal_map_may_be_kept():
     assert done(compress, raster(BUMPS), format="bc4").value.kind == "data"
 
