@@ -16,7 +16,7 @@ class Convert(Writing, frozen=True):
     """To what."""
 
 
-@operation("image.convert", version=6, params=Convert)
+@operation("image.convert", version=6, params=Convert, levels=True)
 def convert(images: Sequence[Raster], params: Convert, limits: Limits) -> Operated:
     """Writes an image in another format or depth.
 
