@@ -42,7 +42,8 @@ class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The parameters of a workload; each field is annotated with its range, unit and meaning."""
 
     def contradiction(self) -> str:
-        """Why these values don't go together, whatever the inputs are; empty where they do."""
+        """Why these values don't go together, whatever the inputs are; empty where they do. No parameter can
+        be called so."""
         return ""
 
 
@@ -168,15 +169,18 @@ class Workload(Struct, frozen=True):
     """Of a workload that does others, whose versions and models then decide its results, too."""
 
     def parse(self, params: dict[str, Any]) -> Params:
-        """`params` as this workload's type. Raises WorkloadError `bad_params`, which names the field, or says
-        which values don't go together."""
+        """`params` as this workload's type.
+
+        Raises WorkloadError: `bad_params`, which names the field or says which values don't go together, and
+        `internal` where that can't be found out.
+        """
         try:
             parsed = msgspec.convert(params, self.params)
         except msgspec.ValidationError as error:
             from accel.plain import explain
 
             raise WorkloadError("bad_params", explain(params, self.params, error)) from None
-        if said := parsed.contradiction():
+        if said := _contradiction(parsed):
             raise WorkloadError("bad_params", said)
         return parsed
 
@@ -191,6 +195,22 @@ class Workload(Struct, frozen=True):
     def load(self) -> Function:
         """The function itself."""
         return load(self.target)
+
+
+def _contradiction(params: Params) -> str:
+    try:
+        said = params.contradiction()
+    except WorkloadError:
+        raise
+    # A plugin's code, and whoever parses awaits WorkloadError alone.
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"[:200]
+        reason = f"the workload's check of its parameters failed ({why})"
+        raise WorkloadError("internal", reason) from error
+    if not isinstance(said, str):
+        reason = f"the workload's check of its parameters gave {type(said).__name__}, not text"
+        raise WorkloadError("internal", reason)
+    return said
 
 
 def load(target: str) -> Function:

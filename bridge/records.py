@@ -76,6 +76,9 @@ def check_workload(workload: Workload) -> None:
     # Whatever a type or a module of a plugin raises.
     except Exception as error:
         raise UserError(f"{what}: {failures.told(error)}") from error
+    if "contradiction" in workload.params.__struct_fields__:
+        reason = "params has a field named contradiction, which is its check's name; name it otherwise"
+        raise UserError(f"{what}: {reason}")
     if not found:
         raise UserError(f"{what}: {workload.target} is no function")
 

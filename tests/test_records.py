@@ -103,6 +103,10 @@ class Unknown(Params, frozen=True):
     what: Nothing = 1  # type: ignore[name-defined]  # noqa: F821
 
 
+class Shadowing(Params, frozen=True):
+    contradiction: str = ""  # type: ignore[assignment]
+
+
 def counted(**changes: Any) -> Workload:
     return msgspec.structs.replace(count.workload, **changes)
 
@@ -163,6 +167,7 @@ def test_an_adapter_is_told_its_attribute(adapter: Adapter, says: str) -> None:
         (counted(version="1"), "workload odd.count: version is '1'; it must be a whole number"),
         (counted(inputs=(3, 1)), "inputs is (3, 1); it must be a number, or fewest and most"),
         (counted(params=Unknown), "workload odd.count: NameError: name 'Nothing' is not defined"),
+        (counted(params=Shadowing), "workload odd.count: params has a field named contradiction"),
         (counted(target="nowhere:x"), "workload odd.count: ModuleNotFoundError: No module named 'nowhere'"),
         (counted(target=f"{__name__}:NOTHING"), "workload odd.count: AttributeError: module "),
     ],

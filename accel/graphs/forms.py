@@ -35,7 +35,7 @@ def normal_from_height_graph(images: Sequence[Raster], params: NormalFromHeight,
     return Operated({"normal": made})
 
 
-@operation(resize.workload.name, version=resize.workload.version, params=Resize)
+@operation(resize.workload.name, version=resize.workload.version, params=Resize, levels=True)
 def resize_graph(images: Sequence[Raster], params: Resize, limits: Limits) -> Operated:
     """As `resize`."""
     from accel.graphs.operate import resized

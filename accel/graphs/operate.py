@@ -94,7 +94,10 @@ def packed(images: Sequence[Raster], params: PackChannels) -> Raster | None:
     pixels = runner().run(graph, feed)["packed"].fetch()[0]
     first = images[0]
     format = data_format(first, pixels)
-    return Raster(first.name, pixels, len(sources) > 3, "linear", format, data=True, kind="data")
+    return Raster(
+        first.name, pixels, len(sources) > 3, "linear", format, data=True, kind="data",
+        first_of=first.first_of,
+    )  # fmt: skip
 
 
 def _plane(images: Sequence[Raster], source: ChannelSource) -> Plane:

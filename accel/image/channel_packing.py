@@ -38,7 +38,10 @@ def packed(
         pixels[..., channel] = _values(images, source, (height, width), pixels.dtype)
     first = images[0]
     format = data_format(first, pixels)
-    return Raster(first.name, pixels, len(sources) > 3, "linear", format, data=True, kind="data")
+    return Raster(
+        first.name, pixels, len(sources) > 3, "linear", format, data=True, kind="data",
+        first_of=first.first_of,
+    )  # fmt: skip
 
 
 def loses_alpha(params: PackChannels, sources: Sequence[ChannelSource]) -> bool:

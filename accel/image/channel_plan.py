@@ -91,7 +91,8 @@ def _place(name: str, fields: Sequence[str], where: str) -> tuple[str, bool]:
             return letters[fields.index(wanted)], turned
     maps = [field for field in fields if field != "unused"]
     known = dict.fromkeys([*maps, *letters])
-    close = difflib.get_close_matches(name.lower(), [each for each in (*maps, *COMPLEMENTS) if each[1:]], 1)
+    complements = [each for each, other in COMPLEMENTS.items() if other in maps]
+    close = difflib.get_close_matches(name.lower(), [each for each in (*maps, *complements) if each[1:]], 1)
     hint = f"; did you mean {close[0]}?" if close else ""
     raise WorkloadError("bad_params", f"`{where}` names {name!r}; there are {', '.join(known)}{hint}")
 

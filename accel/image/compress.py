@@ -150,7 +150,7 @@ class Compressed(Struct, frozen=True):
     alone. Null where that held one."""
 
 
-@operation("image.compress", version=5, params=Compress)
+@operation("image.compress", version=6, params=Compress, levels=True)
 def compress(images: Sequence[Raster], params: Compress, limits: Limits) -> Operated:
     """Packs an image into blocks that GPUs read directly: BC, ETC2, EAC or ASTC, as DDS or KTX2.
 

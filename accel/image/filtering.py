@@ -13,8 +13,9 @@ AnyKind = Literal["auto", "color", "normal", "data"]
 
 KINDS = (
     "`auto` takes colours for a `normal` map where nine of ten texels are unit vectors that point out of the "
-    "surface on the whole, unless `transfer` is `srgb`; of the rest sRGB, floats of three colours and what "
-    "has transparency for `color`, and grey and what is read as `linear` for `data`. The result says which."
+    "surface on the whole (where all are the same, straight out), unless `transfer` is `srgb`; of the rest "
+    "sRGB, floats of three colours and what has transparency for `color`, and grey and what is read as "
+    "`linear` for `data`. The result says which."
 )
 """Of `auto`, for descriptions."""
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from accel.image.decoded import Pixels
 from accel.image.raster import Raster
+from accel.image.tangent import is_signed, unsigned
 
 Floats = NDArray[np.float32]
 
@@ -91,8 +92,8 @@ def srgb(light: Floats) -> Floats:
 
 def at_depth(image: Raster, dtype: Any) -> Raster:
     """The image with channels of another type: uint8, uint16 or float32. Floats become sRGB where there are
-    three colours that aren't data; alpha, grey and data keep their proportion. What alpha was multiplied into
-    as codes is multiplied as light in floats."""
+    three colours that aren't data; alpha, grey and data keep their proportion, and vectors of -1 to 1 become
+    0 to full scale. What alpha was multiplied into as codes is multiplied as light in floats."""
     dtype = np.dtype(dtype)
     if image.pixels.dtype == dtype:
         return image
@@ -104,7 +105,10 @@ def at_depth(image: Raster, dtype: Any) -> Raster:
         return image.with_pixels(levels[0], mips=tuple(levels[1:]), transfer="linear", multiplied=multiplied)
     if image.pixels.dtype.kind == "f":
         transfer = "srgb" if image.colors == 3 and not image.data else "linear"
-        levels = [from_light(level, image.colors, transfer, dtype) for level in (image.pixels, *image.mips)]
+        levels = [image.pixels, *image.mips]
+        if image.kind == "normal" and is_signed(image):
+            levels = list(map(unsigned, levels))
+        levels = [from_light(level, image.colors, transfer, dtype) for level in levels]
         return image.with_pixels(levels[0], mips=tuple(levels[1:]), transfer=transfer)
     levels = [_rescaled(level, dtype) for level in (image.pixels, *image.mips)]
     return image.with_pixels(levels[0], mips=tuple(levels[1:]))

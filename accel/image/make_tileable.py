@@ -74,7 +74,7 @@ class Tileable(Struct, frozen=True):
     """What the channels were taken for."""
 
 
-@operation("image.make_tileable", version=4, params=MakeTileable)
+@operation("image.make_tileable", version=5, params=MakeTileable)
 def make_tileable(images: Sequence[Raster], params: MakeTileable, limits: Limits) -> Operated:
     """Makes a texture tile: copies of it meet without a visible seam.
 

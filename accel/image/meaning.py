@@ -18,11 +18,19 @@ TOWARDS = 0.2
 """By how much the mean vector points out of the surface, and more so than sideways. Grey that is light enough
 has vectors of length 1 too, but they point sideways as much."""
 
+UNIFORM = 0.03
+"""Standard deviation of x, y and z, up to which an image is of one colour: four codes of 8 bit."""
+
+UPRIGHT = 0.1
+"""By how much the vectors of one colour may point sideways: many blues are unit vectors, too, but a surface
+that is flat is so in tangent space."""
+
 
 def kind_of(image: Raster, said: AnyKind = "auto") -> Kind:
     """What is said of the channels, now or before (`Raster.kind`); else what they look like.
 
-    Unit vectors that point out of a surface on the whole are `normal`. Grey without transparency is `data`
+    Unit vectors that point out of a surface on the whole are `normal`; of one colour, if it is that of a flat
+    surface. Grey without transparency is `data`
     unless it is sRGB's, and so is what was read as data; all else is `color`. Looks at a sample of at most
     about 256 x 256 texels.
     """
@@ -54,5 +62,8 @@ def _is_normal_map(image: Raster) -> bool:
     planes = sample(image.pixels[..., :3])
     vectors = planes if is_signed(image) else planes * 2 - 1
     x, y, z = (float(plane.mean()) for plane in vectors)
-    out = z - max(abs(x), abs(y))
+    sideways = max(abs(x), abs(y))
+    if sideways > UPRIGHT and max(float(plane.std()) for plane in vectors) <= UNIFORM:
+        return False
+    out = z - sideways
     return z > TOWARDS and out > TOWARDS and unit_share(vectors) >= NORMAL_SHARE

@@ -47,7 +47,7 @@ class Mipmaps(Filtering, frozen=True):
     ] = False
 
 
-@operation("image.mipmaps", version=4, params=Mipmaps, inputs=(1, 2), companions=True)
+@operation("image.mipmaps", version=5, params=Mipmaps, inputs=(1, 2), companions=True)
 def mipmaps(images: Sequence[Raster], params: Mipmaps, limits: Limits) -> Operated:
     """Makes the mip levels of a texture, each half of the one before.
 

@@ -43,7 +43,7 @@ class NormalFlip(Writing, frozen=True):
     signed: Signed = "auto"
 
 
-@operation("image.normal_flip", version=4, params=NormalFlip)
+@operation("image.normal_flip", version=5, params=NormalFlip, levels=True)
 def normal_flip(images: Sequence[Raster], params: NormalFlip, limits: Limits) -> Operated:
     """Turns a normal map's green channel, from OpenGL's convention to DirectX's or back, exactly.
 

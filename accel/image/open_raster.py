@@ -25,14 +25,16 @@ LISTED = 3
 """How many of several broken files a message names."""
 
 
-def open_rasters(sources: Sequence[Input], limits: Limits, transfer: Asked = "auto") -> list[Raster]:
+def open_rasters(
+    sources: Sequence[Input], limits: Limits, transfer: Asked = "auto", *, levels: bool = True
+) -> list[Raster]:
     """All images, as `open_raster`. Where several can't be opened, the error is the first one's and names up
     to three of them, each with its reason."""
     images: list[Raster] = []
     errors: list[WorkloadError] = []
     for source in sources:
         try:
-            image = open_raster(source, limits, transfer)
+            image = open_raster(source, limits, transfer, levels=levels)
         except WorkloadError as error:
             errors.append(error)
         else:
@@ -52,8 +54,9 @@ def _joined(errors: Sequence[WorkloadError]) -> WorkloadError:
     return WorkloadError(first.code, "; ".join(reasons), first.name)
 
 
-def open_raster(source: Input, limits: Limits, transfer: Asked = "auto") -> Raster:
-    """The first frame of an image: EXIF's orientation applied, an embedded colour profile converted to sRGB.
+def open_raster(source: Input, limits: Limits, transfer: Asked = "auto", *, levels: bool = True) -> Raster:
+    """The first frame of an image: EXIF's orientation applied, an embedded colour profile converted to sRGB;
+    with the smaller levels that its file holds, where `levels` are wanted.
 
     `auto`: integers of three colours are sRGB, unless the file says that no curve codes them; all else is
     linear. Without alpha those are data.
@@ -63,7 +66,7 @@ def open_raster(source: Input, limits: Limits, transfer: Asked = "auto") -> Rast
     kind, size = identify(source)
     try:
         if kind.loader is None:
-            decoded = _managed(decode_image(source, limits, mips=True), transfer)
+            decoded = _managed(decode_image(source, limits, mips=levels), transfer)
         else:
             opened = open_image(source, kind, size, limits)
             decoded = _upright(opened.image, kind.name, size, transfer)

@@ -104,6 +104,8 @@ class Operation(Protocol):
     operate: Operate
     splits: bool
     """Whether it makes several images of one, so that a later step which takes several has them of one."""
+    levels: bool
+    """Whether smaller levels of its inputs go into what it gives; those of files aren't read otherwise."""
 
     def __call__(self, inputs: Sequence[Input], params: Any, limits: Limits, /) -> Output: ...
 
@@ -116,6 +118,7 @@ def operation(
     inputs: int | tuple[int, int] = 1,
     companions: bool = False,
     splits: bool = False,
+    levels: bool = False,
 ) -> Callable[[Operate], Operation]:
     """Declares `function(images, params, limits) -> Operated` as a workload; it may raise WorkloadError.
 
@@ -128,12 +131,14 @@ def operation(
         def run(given: Sequence[Input], params: Any, limits: Limits) -> Output:
             from accel.image.open_raster import open_rasters
 
-            return output(function(open_rasters(given, limits, params.transfer), params, limits), params)
+            images = open_rasters(given, limits, params.transfer, levels=levels)
+            return output(function(images, params, limits), params)
 
         record = workload(name, version=version, params=params, inputs=inputs, companions=companions)
         declared = cast(Operation, record(run))
         declared.operate = function
         declared.splits = splits
+        declared.levels = levels
         return declared
 
     return declare

@@ -65,7 +65,7 @@ class PackChannels(Writing, frozen=True):
     ] = "largest"
 
 
-@operation("image.pack_channels", version=2, params=PackChannels, inputs=(1, 16))
+@operation("image.pack_channels", version=3, params=PackChannels, inputs=(1, 16))
 def pack_channels(images: Sequence[Raster], params: PackChannels, limits: Limits) -> Operated:
     """Packs several maps into the channels of one texture, such as ORM or a mask map.
 

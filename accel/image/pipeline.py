@@ -62,7 +62,7 @@ def pipeline(inputs: Sequence[Input], params: Pipeline, limits: Limits) -> Outpu
     if steps[0][0].workload.inputs != (1, 1):
         steps[0][0].workload.check_inputs(len(inputs))
     transfer = steps[0][1].transfer if params.transfer == "auto" else params.transfer
-    flow = Flow(open_rasters(inputs, limits, transfer), limits)
+    flow = Flow(open_rasters(inputs, limits, transfer, levels=steps[0][0].levels), limits)
     for index, (operation, given) in enumerate(steps):
         try:
             done = flow.step(operation, given)

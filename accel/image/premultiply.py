@@ -34,7 +34,7 @@ class Premultiply(Writing, frozen=True):
     ] = True
 
 
-@operation("image.premultiply", version=5, params=Premultiply)
+@operation("image.premultiply", version=5, params=Premultiply, levels=True)
 def premultiply(images: Sequence[Raster], params: Premultiply, limits: Limits) -> Operated:
     """Multiplies colours by their alpha, for blending that adds them as they are.
 

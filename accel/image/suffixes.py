@@ -29,6 +29,9 @@ SUFFIXES = {
 }
 """By media type, in lower case. Light to import, as the shell names files without an image library."""
 
+ALIASES = {".jpeg": ".jpg", ".tiff": ".tif"}
+"""How else files are called, by the suffix that they get here."""
+
 
 def suffix_of(media_type: str) -> str:
     """The suffix with its dot; empty for a media type that isn't known.

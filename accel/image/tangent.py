@@ -45,6 +45,13 @@ def is_signed(image: Raster, said: Literal["auto", "no", "yes"] = "auto") -> boo
     return units >= NORMAL_SHARE and units > _units(stored * 2 - 1)
 
 
+def unsigned(pixels: Pixels) -> Pixels:
+    """A copy of floats whose first three channels, vectors of -1 to 1, are coded as 0 to 1."""
+    made = pixels.copy()
+    made[..., :3] = _coded(pixels[..., :3], pixels.dtype, False)
+    return made
+
+
 def _units(vectors: Floats) -> float:
     lengths = np.sqrt((vectors * vectors).sum(axis=0))
     return float((np.abs(lengths - 1) <= TOLERANCE).mean())

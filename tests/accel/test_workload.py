@@ -107,6 +107,11 @@ class Span(Params, frozen=True):
     last: int = 0
 
     def contradiction(self) -> str:
+        if self.last == 13:
+            return None
+        if self.last == 14:
+            raise WorkloadError("unsupported", "14 is nothing")
+        assert 60 // (self.last - 7)
         return "" if self.first <= self.last else "first is beyond last"
 
 
@@ -116,3 +121,18 @@ def test_values_that_dont_go_together_are_refused_before_any_input_is_opened():
     with pytest.raises(WorkloadError, match="first is beyond last") as refused:
         record.parse({"first": 3})
     assert refused.value.code == "bad_params"
+
+
+@pytest.mark.parametrize(
+    ("last", "code", "says"),
+    [
+        (7, "internal", r"the workload's check of its parameters failed \(ZeroDivisionError: .*\)"),
+        (13, "internal", "the workload's check of its parameters gave NoneType, not text"),
+        (14, "unsupported", "14 is nothing"),
+    ],
+)
+def test_a_check_of_parameters_that_fails_is_an_error_as_any_other(last, code, says):
+    record = Workload("a.b", 1, Span, "a:b", (1, 1), False, "", "")
+    with pytest.raises(WorkloadError, match=f"^{says}$") as refused:
+        record.parse({"last": last})
+    assert refused.value.code == code

@@ -9,7 +9,7 @@ import numpy as np
 from accel.image.decoded import Pixels
 from accel.image.encoders.formats import BlockFormat
 from accel.image.encoders.strips import opaque
-from accel.image.light import at_depth, from_light, to_light
+from accel.image.light import at_depth, to_light
 from accel.image.meaning import taken
 from accel.image.raster import Kind, Raster, Transfer
 from accel.image.readers.packed import reordered
@@ -54,10 +54,6 @@ class Subject:
     @cached_property
     def eight(self) -> list[Pixels]:
         """All levels as 8 bits, largest first."""
-        if self.normal_map and self.image.pixels.dtype.kind == "f":
-            # Vectors are no colours: what is 0 to 1 in a file of floats is 0 to 255.
-            levels = (self.image.pixels, *self.image.mips)
-            return [from_light(level, 3, "linear", np.uint8) for level in levels]
         return [self._eight.pixels, *self._eight.mips]
 
     @cached_property

@@ -28,16 +28,22 @@ from accel.image.readers.layouts import (
     smaller,
 )
 from accel.image.readers.stream import Picture, Stream
+from accel.workload import WorkloadError
 
 _NONE, _BASIS_LZ, _ZSTD, _ZLIB = 0, 1, 2, 3
 
 _HEADER = 104
 """Bytes of the header up to the second level."""
+_ENTRY = 24
+"""Bytes of a level in the index."""
 _SAID, _TRANSFER, _FLAGS = 16, 14, 15
 """Bytes of the descriptor that are looked at, and where they name the transfer function and hold flags
 (Khronos Data Format Specification 1.3, sections 5.8 and 5.9)."""
 _LINEAR, _SRGB = 1, 2
 _PREMULTIPLIED = 1
+
+_MOST_IMAGES = 2**32 - 1
+"""What is told at most of a damaged file: the product of what it names may be no number that JSON holds."""
 
 _TRANSCODE = "its pixels are Basis Universal; write it as BC7, ASTC or RGBA, for example by `ktx transcode`"
 
@@ -98,7 +104,7 @@ class _Header(Struct, frozen=True):
     @property
     def images(self) -> int:
         """Layers, faces and slices."""
-        return max(1, self.layers) * max(1, self.faces) * max(1, self.depth)
+        return min(max(1, self.layers) * max(1, self.faces) * max(1, self.depth), _MOST_IMAGES)
 
 
 def read(stream: Stream) -> Picture:
@@ -109,6 +115,9 @@ def read(stream: Stream) -> Picture:
     width, height = header.width, header.height or 1
     stream.dimensions(width, height)
     layout = _layout(stream, header)
+    # The specification's faceCount; 0 does no harm and is taken for 1.
+    if header.faces not in (0, 1, 6):
+        raise stream.broken(f"{header.faces:,} faces, not 1 or 6")
     need = level(layout, width, height)
     said = _said(stream, header)
     made = picture(stream, layout, _data(stream, header, need), width, height)
@@ -123,17 +132,21 @@ def read(stream: Stream) -> Picture:
 
 
 def _smaller(stream: Stream, layout: Layout, header: _Header) -> Iterator[tuple[Size, bytes]]:
-    """Sizes and bytes of the levels after the first, as far as they are there. They lie before it, or
-    anywhere else."""
+    """Sizes and bytes of the levels after the first, up to one that isn't there whole: what needs none of
+    them does without. They lie before it, or anywhere else."""
     sizes = list(halved(header.width, header.height or 1, header.levels))
-    index = stream.at(_HEADER, 24 * len(sizes))
+    index = stream.at(_HEADER, _ENTRY * len(sizes))
+    index = index[: len(index) // _ENTRY * _ENTRY]
     for size, (begin, packed, _) in zip(sizes, struct.iter_unpack("<3Q", index), strict=False):
         need = level(layout, *size)
         count = need if header.packing == _NONE else packed
-        stored = stream.at(begin, count)
-        if len(stored) < count:
+        stored = stream.at(begin, count) if begin >= _HEADER + len(index) else b""
+        if len(stored) < count or not stored:
             return
-        yield size, _unpacked(stream, header.packing, stored, need)
+        try:
+            yield size, _unpacked(stream, header.packing, stored, need)
+        except WorkloadError:
+            return
 
 
 class _Said(Struct, frozen=True):

@@ -101,8 +101,8 @@ def halved(width: int, height: int, levels: int) -> Iterator[Size]:
 
 
 def _alike(pixels: Pixels, layout: Layout, first: Pixels) -> Pixels:
-    if layout in _TWO:
-        # Blue that is rebuilt is never 0.
+    # Blue that is rebuilt is never 0.
+    if layout in _TWO and bool(pixels[0, 0, 2]) != bool(first[0, 0, 2]):
         return with_blue(pixels[..., :2], bool(first[0, 0, 2]))
     if pixels.shape[2] > first.shape[2]:
         return reordered(pixels, range(first.shape[2]))

@@ -41,6 +41,7 @@ class Stream:
         self.mips = mips
         """Whether smaller levels are wanted."""
         self._file = file
+        self._size = size
         self._format = format.upper()
         self._limits = limits
 
@@ -56,6 +57,10 @@ class Stream:
 
     def at(self, place: int, count: int) -> bytes:
         """`count` bytes from anywhere in the file, fewer where it ends; what is taken next stays the same."""
+        # What a damaged file names may be more than a system can seek or a process may hold.
+        count = min(count, self._size - place)
+        if count <= 0:
+            return b""
         here = self._file.tell()
         self._file.seek(place)
         data = self._file.read(count)

@@ -23,6 +23,7 @@ INSPECTED = {
     "height",
     "channels",
     "bit_depth",
+    "size",
     "color_model",
     "alpha",
     "grey",
@@ -81,7 +82,9 @@ def _compressed(value: Mapping[str, Any]) -> Iterator[str]:
     yield levels_of(value)
     yield size_text(value["size"])
     yield _bits(value)
-    yield told(texts.SMALLER, ratio=f"{value['ratio']:.1f}")
+    # Of few texels a file's header is most of it.
+    if value["ratio"] >= 1:
+        yield told(texts.SMALLER, ratio=f"{value['ratio']:.1f}")
     if value["psnr"] is not None:
         yield f"{value['psnr']:.1f} dB"
     if value["reached"] is False:

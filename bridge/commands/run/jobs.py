@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from accel.image.suffixes import SUFFIXES
+from accel.image.suffixes import ALIASES, SUFFIXES
 from bridge.commands.language import told
 from bridge.commands.run.files import Found, Problem
 from bridge.commands.texts import run as texts
@@ -82,7 +82,7 @@ def _naming(job: Job, plan: Plan) -> Job:
 def _bare(name: str) -> str:
     """A name without the suffix that it gets by its format."""
     path = Path(name)
-    return path.stem if path.suffix.lower() in (*SUFFIXES.values(), ".jpeg", ".tiff") else name
+    return path.stem if path.suffix.lower() in (*SUFFIXES.values(), *ALIASES) else name
 
 
 def _made(found: Sequence[Found], plan: Plan, together: bool | None) -> list[Job]:
@@ -130,9 +130,13 @@ def _one_each(found: Sequence[Found]) -> list[Job]:
     for each, (folder, stem) in zip(found, places, strict=True):
         path, suffix = Path(each.file), ""
         if alike[folder.casefold(), stem.casefold()] > 1:
+            usual = stem + ALIASES.get(path.suffix.lower(), path.suffix)
             stem = path.name
-            # Of names that differ in case alone, neither has a better right to it.
-            suffix = path.suffix.lower() if names[folder.casefold(), stem.casefold()] == 1 else ""
+            # Of names that differ in case alone, neither has a better right to it; of `.jpg` and `.jpeg` the
+            # first.
+            rivals = {name.casefold() for name in (stem, usual)}
+            alone = sum(names[folder.casefold(), name] for name in rivals) == 1
+            suffix = path.suffix.lower() if alone else ""
         made.append(Job((each.file,), folder, stem, suffix, each.problem))
     return made
 

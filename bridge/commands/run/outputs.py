@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from accel.image.suffixes import suffix_of
+from accel.image.suffixes import ALIASES, suffix_of
 from accel.replacing import replace_file
 from bridge.commands.language import told
 from bridge.commands.run.jobs import UNFIT, Job
@@ -74,8 +74,9 @@ class Outputs:
             own, suffix = os.path.splitext(own)
         whole = f"{stem}.{own}" if stem else own
         numbered = (f"{whole}-{number}" for number in itertools.count(2))
-        short = [stem[: -len(suffix)]] if suffix and suffix == job.suffix else []
-        for name in itertools.chain([*short, stem] if alone and stem else [], [whole], numbered):
+        bare = stem[: -len(job.suffix)] if suffix and suffix == ALIASES.get(job.suffix, job.suffix) else ""
+        short = [bare, f"{bare}.{own}"] if bare else [stem]
+        for name in itertools.chain(short if alone and stem else [], [whole], numbered):
             key = _key(os.path.join(folder, name + suffix))
             if key not in self._inputs and key not in self._taken:
                 self._taken.add(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -62,7 +63,12 @@ def _read(info: types.Type, text: str, value: Any) -> Any:
 def _number(text: str) -> int | float | None:
     if not NUMBER.fullmatch(text):
         return None
-    return int(text) if text.lstrip("+-").isdigit() else float(text)
+    try:
+        number = int(text) if text.lstrip("+-").isdigit() else float(text)
+    except ValueError:
+        # More digits than Python takes (`sys.set_int_max_str_digits`).
+        return None
+    return number if isinstance(number, int) or math.isfinite(number) else None
 
 
 def _are_numbers(info: types.Type) -> bool:

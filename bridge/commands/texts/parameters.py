@@ -6,7 +6,8 @@ from __future__ import annotations
 from bridge.core.texts import Phrases
 
 _AUTO_KIND = (
-    "`auto` 将十分之九的像素为总体朝外的单位向量的颜色视为 `normal` 贴图，除非 `transfer` 为 `srgb`；"
+    "`auto` 将十分之九的像素为总体朝外的单位向量（全图同一方向时须垂直朝外）"
+    "的颜色视为 `normal` 贴图，除非 `transfer` 为 `srgb`；"
     "其余的，sRGB、三色浮点和带透明度的视为 `color`，灰度和按 `linear` 读取的视为 `data`。"
     "结果会说明是哪一种。"
 )

@@ -82,6 +82,9 @@ PATTERNS = (
      "DDS 不能用 zstd 压缩：请去掉，或选择 ktx2"),
     (r"a DDS holds BC alone, not (\S+): choose ktx2", "DDS 只支持 BC，不支持 {0}：请选择 ktx2"),
     # Parameters that don't go together.
+    (r"the workload's check of its parameters failed \((?P<said>.*)\)", "工作负载检查参数时出错（{0}）"),
+    (r"the workload's check of its parameters gave (\S+), not text",
+     "工作负载检查参数时返回 {0}，而不是文本"),
     (r"give one of (.+); got none of them", "请给出以下之一：{0}；一个也没有给出"),
     (r"give one of (.+); got (.+)", "请只给出以下之一：{0}；给出了 {1}"),
     (r"(\w+) and (\w+)", "{0} 和 {1}"),

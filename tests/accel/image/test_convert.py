@@ -132,6 +132,44 @@ def test_no_gpu_is_told_to_decode_a_normal_map_as_srgb(save, tmp_path, format):
     assert (ktx2(picture).vulkan if format == "ktx2" else dds(picture).dxgi) in (43, 29)
 
 
+def float_normals(tmp_path, *, signed):
+    """An EXR of unit vectors, of -1 to 1 or coded as 0 to 1; and the vectors."""
+    y, x = (np.mgrid[:32, :32] - 15.5) / 32
+    vectors = np.stack([x, y, np.sqrt(1 - x * x - y * y)], -1).astype(np.float32)
+    path = tmp_path / "a.exr"
+    path.write_bytes(exr(vectors if signed else vectors / 2 + 0.5, ("R", "G", "B"), "float"))
+    return Input("a.exr", str(path)), vectors
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize(
+    ("format", "bits", "top"),
+    [
+        ("png", "same", 65535), ("png", "8", 255), ("png", "32", 65535), ("tiff", "16", 65535),
+        ("dds", "8", 255), ("ktx2", "16", 65535), ("webp", "same", 255),
+    ],
+)  # fmt: skip
+def test_floats_of_a_normal_map_are_the_same_vectors_as_integers(tmp_path, signed, format, bits, top):
+    source, vectors = float_normals(tmp_path, signed=signed)
+    data, facts = made(source, format=format, bits=bits, lossless=True)
+    pixels = reopened(data, tmp_path).pixels[..., :3]
+    assert facts.kind == "normal" and np.abs(pixels - (vectors + 1) * (top / 2)).max() <= 0.51
+
+
+@pytest.mark.parametrize(("format", "bits"), [("exr", "same"), ("dds", "same"), ("tiff", "32")])
+def test_vectors_that_stay_floats_keep_their_signs(tmp_path, format, bits):
+    source, vectors = float_normals(tmp_path, signed=True)
+    pixels = reopened(made(source, format=format, bits=bits)[0], tmp_path).pixels[..., :3]
+    assert np.array_equal(pixels, vectors)
+
+
+def test_floats_that_are_said_to_be_colours_get_the_curve_of_srgb(tmp_path):
+    source, vectors = float_normals(tmp_path, signed=False)
+    data, facts = made(source, format="png", transfer="srgb")
+    assert facts.kind == "color"
+    assert (reopened(data, tmp_path).pixels.astype(float) - (vectors + 1) * 32767.5).max() > 9000
+
+
 @pytest.mark.parametrize(("misc", "said"), [(4, 6), (0, None)])
 def test_what_is_made_of_the_first_of_several_images_says_so(tmp_path, misc, said):
     path = tmp_path / "sky.dds"

@@ -3,6 +3,7 @@ import pytest
 
 from accel.image import light as module
 from accel.image.light import at_depth, from_light, srgb, to_light
+from accel.image.raster import Raster
 from tests.accel.image.rasters import CHANNELS, DEPTHS, raster
 
 # IEC 61966-2-1, 5.2 and 5.3, in doubles: code of 8 bits, light.
@@ -107,3 +108,11 @@ def test_smaller_levels_come_along(way):
     assert [level.dtype.name for level in made.mips] == [way[1]] * 2
     assert [level.shape for level in made.mips] == [level.shape for level in image.mips]
     assert np.array_equal(made.mips[1], made.pixels[:1, :1])
+
+
+@pytest.mark.parametrize(("kind", "first"), [("normal", [51, 128, 230]), ("data", [0, 0, 204])])
+def test_vectors_of_a_normal_map_become_0_to_full_scale_in_all_levels(kind, first):
+    vectors = np.full((2, 2, 4), (-0.6, 0, 0.8, 0.2), np.float32)
+    image = Raster("a", vectors, True, "linear", "exr", (vectors[:1, :1],), data=True, kind=kind)
+    made = at_depth(image, np.uint8)
+    assert [level[0, 0].tolist() for level in (made.pixels, *made.mips)] == [[*first, 51]] * 2

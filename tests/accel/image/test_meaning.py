@@ -33,6 +33,8 @@ def flat(*color):
         normal_map(heights(64), "directx", kind=np.uint16),
         with_alpha(BUMPS),
         np.full((1, 1, 3), (128, 128, 255), np.uint8),
+        flat(128, 128, 252),
+        flat(133, 124, 252),
         BUMPS.astype(np.float32) / 255,
         BUMPS.astype(np.float32) / 127.5 - 1,
     ],
@@ -50,6 +52,10 @@ def test_a_normal_map_is_told_by_its_vectors(pixels):
         flat(204, 200, 197),
         flat(190, 200, 214),
         flat(80, 120, 200),
+        flat(139, 92, 246),
+        flat(88, 101, 242),
+        flat(128, 200, 230),
+        *(np.full((8, 8, 3), sky, np.uint8) for sky in ((135, 206, 235), (176, 196, 222))),
         np.zeros((4, 4, 3), np.uint8),
         np.full((4, 4, 4), 255, np.uint8),
         noise(9, 7, 4, "uint16"),
@@ -103,6 +109,12 @@ def test_a_normal_map_is_compressed_as_vectors_and_the_result_says_so():
     )
     assert told == found
     assert done(compress, raster(noise(8, 8, 3), "linear"), kind="data", format="bc7").value.srgb is False
+
+
+@pytest.mark.parametrize("pixels", [BUMPS.astype(np.float32) / 255, BUMPS.astype(np.float32) / 127.5 - 1])
+def test_floats_of_a_normal_map_are_compressed_as_the_same_vectors(pixels):
+    (found,), (told,) = (done(compress, raster(each), format="bc5").files for each in (pixels, BUMPS))
+    assert found.data == told.data
 
 
 def test_one_channel_of_a_normal_map_may_be_kept():

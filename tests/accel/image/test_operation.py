@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from accel.image.operation import Operated, Writing, check_size, operation
-from accel.workload import Limits, OutputFile, WorkloadError
+from accel.workload import Input, Limits, OutputFile, WorkloadError
+from tests.accel.image.files import dds
 
 
 def operate(give, images, params, limits):
@@ -52,6 +53,16 @@ def test_images_are_read_as_the_asker_says(save, photo):
         operate([save("a.png", photo)], Writing(transfer=transfer), Limits())
     assert [image.transfer for image in seen] == ["srgb", "srgb", "linear"]
     assert [image.data for image in seen] == [False, False, True]
+
+
+@pytest.mark.parametrize("levels", [False, True])
+def test_smaller_levels_are_read_where_they_go_into_the_result(tmp_path, levels):
+    seen = []
+    operate = declared(lambda images, params, limits: seen.extend(images) or Operated(value=1), levels=levels)
+    path = tmp_path / "a.dds"
+    path.write_bytes(dds(4, 2, bytes(range(44)), dxgi=28, levels=3))
+    operate([Input("a.dds", str(path))], Writing(), Limits())
+    assert [len(image.mips) for image in seen] == [2 * levels] and operate.levels == levels
 
 
 def test_inputs_are_held_against_the_limits_before_they_are_decoded(save, photo):

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
+from accel.graphs.forms import FORMS
 from accel.image.channel_layouts import LAYOUTS, NEUTRAL, channels
 from accel.image.open_raster import open_raster
 from accel.image.operation import Writing
@@ -8,6 +10,7 @@ from accel.image.pack_channels import PackChannels, pack_channels
 from accel.image.save import save as written
 from accel.image.unpack_channels import UnpackChannels, unpack_channels
 from accel.workload import Input, Limits, WorkloadError
+from tests.accel.image.operating import made
 from tests.accel.image.raster_of import operate, random, raster
 
 
@@ -185,6 +188,7 @@ def test_a_result_beyond_the_limit_is_refused():
         (1, {"holds": ["Metalic"]}, "names 'Metalic'; there are .*, b; did you mean metallic\\?$"),
         (1, {"holds": ["smothness"]}, "did you mean smoothness\\?$"),
         (1, {"holds": ["unused"], "layout": "metallic_roughness"}, "names 'unused'"),
+        (1, {"holds": ["smoothness"], "layout": "rgba"}, "names 'smoothness'; there are r, g, b$"),
         (1, {"holds": ["rg"], "layout": "rgba"}, "names 'rg'; there are r, g, b$"),
         (1, {"channels": {"a": {"input": 0}}}, "names 'a'"),
         (2, {"holds": ["roughness", "smoothness"]}, "fills channel g twice"),
@@ -256,6 +260,13 @@ def test_files_are_packed_and_unpacked_into_files_named_by_what_they_hold(save, 
     for file, pixels in zip(out.files, images, strict=True):
         path.write_bytes(file.data)
         assert (open_raster(Input("one.png", str(path)), Limits()).pixels == pixels).all()
+
+
+def test_what_is_packed_of_the_first_of_several_images_says_so():
+    cube, other = (replace(one, first_of=count) for one, count in zip(greys(2), (6, 1), strict=True))
+    assert pack([cube, other], layout="rgba").first_of == 6
+    on_device = made(FORMS["image.pack_channels"], [cube, other], layout="rgba")
+    assert on_device.first_of == 6
 
 
 def test_jpegs_are_packed_into_a_png(save):

@@ -40,10 +40,14 @@ def test_values_are_known_by_their_fields() -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({}, "DDS, bc7 sRGB, 64 x 32, 2.1 KiB, 8 bits per pixel, 3.7 times smaller, kind color"),
+        (
+            {},
+            "DDS, bc7 sRGB, 64 x 32, 2.1 KiB, 8 bits per pixel, 1/3.7 of its texels uncompressed, kind color",
+        ),
         (
             {"levels": 7, "srgb": False, "psnr": 41.26, "reached": True, "kind": "normal"},
-            "DDS, bc7, 64 x 32, 7 levels, 2.1 KiB, 8 bits per pixel, 3.7 times smaller, 41.3 dB, kind normal",
+            "DDS, bc7, 64 x 32, 7 levels, 2.1 KiB, 8 bits per pixel, 1/3.7 of its texels uncompressed, "
+            "41.3 dB, kind normal",
         ),
         (
             {
@@ -53,21 +57,26 @@ def test_values_are_known_by_their_fields() -> None:
                 "psnr": 18.0,
                 "reached": False,
             },
-            "KTX2, astc_6x6 sRGB, 64 x 32, 2.1 KiB, 3.56 bits per pixel, 3.7 times smaller, 18.0 dB, "
+            "KTX2, astc_6x6 sRGB, 64 x 32, 2.1 KiB, 3.56 bits per pixel, "
+            "1/3.7 of its texels uncompressed, 18.0 dB, "
             "target not reached, kind color",
         ),
         (
             {"width": 63},
-            "DDS, bc7 sRGB, 63 x 32, 2.1 KiB, 8 bits per pixel, 3.7 times smaller, kind color, "
+            "DDS, bc7 sRGB, 63 x 32, 2.1 KiB, 8 bits per pixel, 1/3.7 of its texels uncompressed, "
+            "kind color, "
             "Direct3D wants sides that are multiples of 4",
         ),
         (
             {"container": "ktx2", "height": 31},
-            "KTX2, bc7 sRGB, 64 x 31, 2.1 KiB, 8 bits per pixel, 3.7 times smaller, kind color",
+            "KTX2, bc7 sRGB, 64 x 31, 2.1 KiB, 8 bits per pixel, 1/3.7 of its texels uncompressed, "
+            "kind color",
         ),
+        ({"ratio": 0.97}, "DDS, bc7 sRGB, 64 x 32, 2.1 KiB, 8 bits per pixel, kind color"),
         (
             {"first_of": 6},
-            "DDS, bc7 sRGB, 64 x 32, 2.1 KiB, 8 bits per pixel, 3.7 times smaller, kind color, "
+            "DDS, bc7 sRGB, 64 x 32, 2.1 KiB, 8 bits per pixel, 1/3.7 of its texels uncompressed, "
+            "kind color, "
             "first of 6 images",
         ),
     ],
@@ -109,6 +118,15 @@ def test_of_several_files_each_inspected_one_has_a_line(
     assert gist(value, several=True) == line
     assert list(readable("a.png", value, 40, several=True)) == [f"a.png: {line}"]
     assert len(list(readable("a.png", value, 40))) > 10
+
+
+def test_a_value_that_lacks_what_a_line_tells_is_told_as_any_other(tmp_path: Any) -> None:
+    path = tmp_path / "a.png"
+    Image.new("L", (8, 4)).save(path)
+    value = plain(inspect([Input("a.png", str(path))], Inspect(), Limits()).value)
+    assert gist(value, several=True) is not None
+    for lacking in (*INSPECTED, "size"):
+        assert gist({key: each for key, each in value.items() if key != lacking}, several=True) is None
 
 
 def test_levels_and_further_images_are_told(tmp_path: Any) -> None:

@@ -47,6 +47,27 @@ class TestOutputs:
         assert self.convert(popbridge, *arguments)[0] == 0
         assert tree(tmp_path / "other") == ["rock.png.tga", "rock.tga"]
 
+    def test_in_its_own_folder_what_keeps_its_suffix_gets_no_second_one_either(
+        self, popbridge: Any, textures: Path
+    ) -> None:
+        stone = textures / "stone"
+        (stone / "rock.jpg").unlink()
+        Image.open(stone / "rock.png").save(stone / "rock.tga")
+        arguments = (str(stone / "rock.png"), str(stone / "rock.tga"), "--param", "format=png")
+        assert self.convert(popbridge, *arguments, "--out", str(stone))[0] == 0
+        assert tree(stone) == ["rock.converted.png", "rock.png", "rock.tga", "rock.tga.png"]
+
+    def test_another_suffix_of_the_same_type_is_no_second_one(
+        self, popbridge: Any, textures: Path, tmp_path: Path
+    ) -> None:
+        stone = textures / "stone"
+        (stone / "rock.jpg").rename(stone / "rock.jpeg")
+        assert self.convert(popbridge, str(stone), "-r", "--out", str(tmp_path / "out"))[0] == 0
+        assert tree(tmp_path / "out") == ["rock.jpg", "rock.png"]
+        (stone / "rock.jpg").write_bytes((stone / "rock.jpeg").read_bytes())
+        assert self.convert(popbridge, str(stone), "-r", "--out", str(tmp_path / "both"))[0] == 0
+        assert tree(tmp_path / "both") == ["rock.jpeg.jpg", "rock.jpg", "rock.png"]
+
     def test_steps_follow_one_another_with_no_file_between(
         self, popbridge: Any, textures: Path, tmp_path: Path
     ) -> None:

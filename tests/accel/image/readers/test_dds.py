@@ -3,6 +3,7 @@ import struct
 import numpy as np
 import pytest
 
+from accel.image.readers import layouts
 from accel.workload import WorkloadError
 from tests.accel.image.files import dds, picture
 
@@ -153,6 +154,16 @@ def test_the_blue_of_two_channels_is_rebuilt_in_all_levels_or_in_none(read, red,
     small = np.full((2, 2, 2), (128, 128) if red == 255 else (255, 255), np.uint8)
     found = read(dds(4, 4, large.tobytes() + small.tobytes(), dxgi=49, levels=2), mips=True)
     assert [bool(level[..., 2].any()) for level in (found.pixels, *found.mips)] == [rebuilt, rebuilt]
+
+
+def test_blue_that_all_levels_rebuild_is_built_once(read, monkeypatch):
+    def again(*_):
+        raise AssertionError
+
+    # Blocks get it where they are unpacked.
+    monkeypatch.setattr(layouts, "with_blue", again)
+    found = read(dds(8, 8, bytes(80), dxgi=83, levels=2), mips=True)
+    assert [level.shape for level in (found.pixels, *found.mips)] == [(8, 8, 3), (4, 4, 3)]
 
 
 @pytest.mark.parametrize(

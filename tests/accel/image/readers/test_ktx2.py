@@ -120,6 +120,58 @@ def test_levels_that_arent_there_whole_are_left_out(read):
     assert (found.levels, found.mips) == (2, ()) and np.array_equal(found.pixels, levels[0])
 
 
+def damaged(begin=None, packed_size=None, *, zstd=0):
+    """Two levels, of which the entry of the second is replaced; and what the first holds."""
+    levels = [picture(2, 2, 4), picture(1, 1, 4)]
+    file = packed(Texture(PLAIN["u1", 4, False], 2, 2, [level.tobytes() for level in levels]), zstd)
+    first, size, raw = struct.unpack("<3Q", file[104:128])
+    entry = (first if begin is None else begin, size if packed_size is None else packed_size, raw)
+    return file[:104] + struct.pack("<3Q", *entry) + file[128:], levels[0]
+
+
+@pytest.mark.parametrize("zstd", [0, 3])
+@pytest.mark.parametrize("begin", [0, 103, 120, 2**45, 2**62, 2**63, 2**64 - 1])
+def test_a_smaller_level_that_begins_where_none_can_be_is_left_out(read, begin, zstd):
+    file, first = damaged(begin, zstd=zstd)
+    found = read(file, mips=True)
+    assert (found.levels, found.mips) == (2, ()) and np.array_equal(found.pixels, first)
+
+
+@pytest.mark.parametrize("size", [0, 3, 2**45, 2**62, 2**63, 2**64 - 1])
+def test_a_smaller_level_whose_packed_size_is_wrong_is_left_out(read, size):
+    file, first = damaged(packed_size=size, zstd=3)
+    found = read(file, mips=True)
+    assert (found.levels, found.mips) == (2, ()) and np.array_equal(found.pixels, first)
+
+
+def test_a_smaller_level_that_cant_be_unpacked_is_left_out(read):
+    file, first = damaged(zstd=3)
+    begin, size = struct.unpack("<2Q", file[104:120])
+    found = read(file[:begin] + b"\xff" * size + file[begin + size :], mips=True)
+    assert found.mips == () and np.array_equal(found.pixels, first)
+
+
+def test_a_file_may_end_within_the_index_of_its_levels(read):
+    stored = ktx2(2, 2, bytes(8), 131)
+    head = stored[:40] + struct.pack("<I", 2) + stored[44:80]
+    found = read(head + struct.pack("<3Q", 104, 8, 8) + bytes(8), mips=True)
+    assert (found.levels, found.mips) == (2, ())
+
+
+@pytest.mark.parametrize("faces", [2, 5, 7, 2**32 - 1])
+def test_a_number_of_faces_that_no_texture_has_is_refused(read, faces):
+    file = ktx2(2, 2, bytes(4096), 37)
+    with pytest.raises(WorkloadError, match=f"corrupt KTX2 .{faces:,} faces, not 1 or 6") as caught:
+        read(file[:36] + struct.pack("<I", faces) + file[40:])
+    assert caught.value.code == "bad_input"
+
+
+def test_no_number_of_images_is_too_large_to_be_told(read):
+    file = ktx2(2, 2, bytes(4096), 37)
+    counted = file[:28] + struct.pack("<3I", 2, 2**32 - 1, 6) + file[40:]
+    assert read(counted).images == 2**32 - 1
+
+
 def test_faces_layers_and_slices_are_counted(read):
     file = ktx2(2, 2, bytes(4096), 37)
     for depth, layers, faces, images in ((0, 0, 6, 6), (0, 3, 6, 18), (5, 0, 1, 5), (0, 4, 1, 4)):
