@@ -40,7 +40,7 @@ def packed(
     format = data_format(first, pixels)
     return Raster(
         first.name, pixels, len(sources) > 3, "linear", format, data=True, kind="data",
-        first_of=first.first_of,
+        first_of=max(one.first_of for one in images),
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from accel.image.decoded import Pixels
 from accel.image.kernels import SLIGHT, STEPS, Bytes
 from accel.image.light import Floats, decode_table
 from accel.image.raster import Kind, Raster
+from accel.image.tangent import is_signed
 from accel.workload import WorkloadError
 
 WORTH_COMPILED = 4_000_000
@@ -133,7 +134,7 @@ def coding(image: Raster, kind: Kind, linear_light: bool, alpha_weighted: bool) 
     integers = pixels.dtype.kind == "u"
     curve = kind == "color" and integers and image.transfer == "srgb" and linear_light
     weighted = kind == "color" and image.has_alpha and alpha_weighted
-    signed = vectors and not integers and bool(pixels[..., :3].min() < 0)
+    signed = vectors and is_signed(image)
     span = (0.0, 1.0)
     if weighted and not integers:
         span = float(pixels[..., :-1].min()), float(pixels[..., :-1].max())

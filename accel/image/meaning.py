@@ -30,9 +30,8 @@ def kind_of(image: Raster, said: AnyKind = "auto") -> Kind:
     """What is said of the channels, now or before (`Raster.kind`); else what they look like.
 
     Unit vectors that point out of a surface on the whole are `normal`; of one colour, if it is that of a flat
-    surface. Grey without transparency is `data`
-    unless it is sRGB's, and so is what was read as data; all else is `color`. Looks at a sample of at most
-    about 256 x 256 texels.
+    surface. Grey without transparency is `data` unless it is sRGB's, and so is what was read as data; all
+    else is `color`. Looks at a sample of at most about 256 x 256 texels.
     """
     if said != "auto":
         return said
@@ -60,10 +59,12 @@ def _is_normal_map(image: Raster) -> bool:
     if image.colors != 3:
         return False
     planes = sample(image.pixels[..., :3])
-    vectors = planes if is_signed(image) else planes * 2 - 1
+    signed = is_signed(image)
+    vectors = planes if signed else planes * 2 - 1
     x, y, z = (float(plane.mean()) for plane in vectors)
     sideways = max(abs(x), abs(y))
-    if sideways > UPRIGHT and max(float(plane.std()) for plane in vectors) <= UNIFORM:
+    # No colours are below 0, as vectors are that are stored as such.
+    if not signed and sideways > UPRIGHT and max(float(plane.std()) for plane in vectors) <= UNIFORM:
         return False
     out = z - sideways
     return z > TOWARDS and out > TOWARDS and unit_share(vectors) >= NORMAL_SHARE

@@ -92,6 +92,6 @@ def _parsed(index: int, step: Step) -> tuple[Operation, Reading]:
     try:
         params = operation.workload.parse(step.params)
     except WorkloadError as error:
-        raise WorkloadError("bad_params", f"step {index + 1}, {step.workload}: {error.reason}") from None
+        raise WorkloadError(error.code, f"step {index + 1}, {step.workload}: {error.reason}") from None
     assert isinstance(params, Reading)
     return operation, params

@@ -14,6 +14,7 @@ from accel.image.encoders.subject import Subject
 from accel.image.meaning import kind_of
 from accel.image.raster import Kind, Raster
 from accel.image.save import WRITERS
+from accel.image.tangent import is_signed, unsigned
 from accel.image.writers import dds, ktx2
 from accel.image.writers.texels import Texture
 from accel.workload import OutputFile
@@ -35,6 +36,10 @@ class _Chosen(Struct, frozen=True):
 def compressed(image: Raster, params: Compress) -> tuple[Compressed, OutputFile]:
     """The file and its facts. Raises WorkloadError `unsupported`."""
     kind = _kind(image, params)
+    if kind == "data" and params.kind == "auto" and kind_of(image) == "normal" and is_signed(image):
+        # Of one channel, or of floats, which hold nothing below 0 either.
+        pixels, *smaller = map(unsigned, (image.pixels, *image.mips))
+        image = image.with_pixels(pixels, mips=tuple(smaller))
     subject = Subject(image, kind=kind, drop_alpha=params.alpha == "drop")
     found = _by_target(subject, params) if params.format == "auto" else _given(subject, params)
     format, texels = found.format, subject.texels(found.format)

@@ -83,7 +83,7 @@ def _compressed(value: Mapping[str, Any]) -> Iterator[str]:
     yield size_text(value["size"])
     yield _bits(value)
     # Of few texels a file's header is most of it.
-    if value["ratio"] >= 1:
+    if value["ratio"] >= 1.05:
         yield told(texts.SMALLER, ratio=f"{value['ratio']:.1f}")
     if value["psnr"] is not None:
         yield f"{value['psnr']:.1f} dB"

@@ -71,3 +71,4 @@ def test_a_form_has_the_parameters_inputs_and_version_of_its_workload():
         other = OPERATIONS[name].workload
         assert (form.workload.params, form.workload.inputs) == (other.params, other.inputs)
         assert (form.workload.name, form.workload.version) == (other.name, other.version)
+        assert form.levels == OPERATIONS[name].levels

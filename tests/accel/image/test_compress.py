@@ -11,7 +11,7 @@ from accel.image.pipeline import pipeline
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.image import containers
 from tests.accel.image.operating import noise
-from tests.accel.image.textures import SIZES, raster, smooth, vectors
+from tests.accel.image.textures import SIZES, raster, smooth
 
 FLOORS = {
     "bc1": 41, "bc3": 41, "bc4": 55, "bc5": 55, "bc6h": 50, "bc7": 47, "etc2_rgb": 44, "etc2_rgba": 44,
@@ -322,21 +322,6 @@ def test_candidates_are_those_that_hold_the_channels_in_the_order_of_size(channe
 
 def test_grey_that_is_srgb_isnt_put_in_one_channel_that_cant_say_so():
     assert run(raster(smooth(16, 16, 1), "srgb"))[0].srgb
-
-
-def test_normal_maps_are_measured_by_their_vectors_and_never_srgb(read):
-    image = raster(vectors(64, 64))
-    value, data = run(image, kind="normal", target_db=44)
-    assert [each.format for each in value.tried] == ["bc1", "bc5"] and value.format == "bc5"
-    assert not value.srgb and read(data).compression == "bc5"
-    assert not run(image, kind="normal", format="bc7")[0].srgb
-
-
-def test_normal_maps_of_floats_keep_their_numbers(read):
-    pixels = (vectors(16, 16) / np.float32(255)).astype(np.float32)
-    value, data = run(raster(pixels), kind="normal", format="bc5", measure=True)
-    assert value.psnr > 40
-    assert np.abs(read(data).pixels[..., :2].astype(int) - vectors(16, 16)[..., :2]).max() <= 2
 
 
 def test_floats_take_bc6h_or_are_refused():

@@ -147,3 +147,7 @@ def test_a_roughness_map_with_its_normal_map_is_data():
     pair = [raster(noise(128, 128, 3)), raster(BUMPS)]
     auto, told = (made(mipmaps, pair, kind=kind) for kind in ("auto", "data"))
     assert auto.kind == "data" and np.array_equal(auto.mips[2], told.mips[2])
+
+
+def test_tilted_vectors_that_are_stored_as_such_are_no_blue():
+    assert kind_of(raster(np.full((8, 8, 3), (0.3, -0.2, 0.933), np.float32))) == "normal"

@@ -209,3 +209,16 @@ def test_a_file_becomes_a_file(save, photo):
 
 def test_no_image_is_made_of_one_that_is_none():
     assert set(done(resize, raster(noise(4, 4, 1)), width=2).images) == {"resized"}
+
+
+@pytest.mark.parametrize("below", [0.0, 0.002])
+@pytest.mark.parametrize("is_signed", [True, False])
+def test_vectors_of_floats_are_told_by_their_lengths_not_by_one_value_below_zero(is_signed, below):
+    y, x = np.mgrid[:32, :32] / 80
+    signed = np.stack([x, y, np.sqrt(1 - x * x - y * y)], -1).astype(np.float32)
+    stored = signed if is_signed else signed * np.float32(0.5) + np.float32(0.5)
+    stored[0, 0] -= 0 if is_signed else stored[0, 0].min() + np.float32(below)
+    small = made(resize, raster(stored), factor=0.5, kernel="area", kind="normal").pixels
+    vectors = small if is_signed else small * 2 - 1
+    wanted = signed.reshape(16, 2, 16, 2, 3).mean((1, 3))
+    assert np.abs(vectors - wanted)[1:, 1:].max() < 0.02

@@ -42,11 +42,12 @@ def test_values_are_known_by_their_fields() -> None:
     [
         (
             {},
-            "DDS, bc7 sRGB, 64 x 32, 2.1 KiB, 8 bits per pixel, 1/3.7 of its texels uncompressed, kind color",
+            "DDS, bc7 sRGB, 64 x 32, 2.1 KiB, 8 bits per pixel, "
+            "3.7 times smaller than uncompressed, kind color",
         ),
         (
             {"levels": 7, "srgb": False, "psnr": 41.26, "reached": True, "kind": "normal"},
-            "DDS, bc7, 64 x 32, 7 levels, 2.1 KiB, 8 bits per pixel, 1/3.7 of its texels uncompressed, "
+            "DDS, bc7, 64 x 32, 7 levels, 2.1 KiB, 8 bits per pixel, 3.7 times smaller than uncompressed, "
             "41.3 dB, kind normal",
         ),
         (
@@ -58,24 +59,24 @@ def test_values_are_known_by_their_fields() -> None:
                 "reached": False,
             },
             "KTX2, astc_6x6 sRGB, 64 x 32, 2.1 KiB, 3.56 bits per pixel, "
-            "1/3.7 of its texels uncompressed, 18.0 dB, "
+            "3.7 times smaller than uncompressed, 18.0 dB, "
             "target not reached, kind color",
         ),
         (
             {"width": 63},
-            "DDS, bc7 sRGB, 63 x 32, 2.1 KiB, 8 bits per pixel, 1/3.7 of its texels uncompressed, "
+            "DDS, bc7 sRGB, 63 x 32, 2.1 KiB, 8 bits per pixel, 3.7 times smaller than uncompressed, "
             "kind color, "
             "Direct3D wants sides that are multiples of 4",
         ),
         (
             {"container": "ktx2", "height": 31},
-            "KTX2, bc7 sRGB, 64 x 31, 2.1 KiB, 8 bits per pixel, 1/3.7 of its texels uncompressed, "
+            "KTX2, bc7 sRGB, 64 x 31, 2.1 KiB, 8 bits per pixel, 3.7 times smaller than uncompressed, "
             "kind color",
         ),
         ({"ratio": 0.97}, "DDS, bc7 sRGB, 64 x 32, 2.1 KiB, 8 bits per pixel, kind color"),
         (
             {"first_of": 6},
-            "DDS, bc7 sRGB, 64 x 32, 2.1 KiB, 8 bits per pixel, 1/3.7 of its texels uncompressed, "
+            "DDS, bc7 sRGB, 64 x 32, 2.1 KiB, 8 bits per pixel, 3.7 times smaller than uncompressed, "
             "kind color, "
             "first of 6 images",
         ),
