@@ -227,6 +227,31 @@ async def test_an_editor_killed_in_the_middle_of_a_command_answers_the_state_bef
             assert value["after"][0]["options"] == engine.slow
 
 
+async def test_an_editor_killed_in_the_middle_of_putting_back_says_of_nothing_that_somebody_changed_it(
+    engine: Engine, project: Project, home: Path
+) -> None:
+    project.add_texture("large.png", size=1024)
+    file = project.root / "large.png.import"
+    async with Daemon(home) as daemon:
+        async with Editor(project, home) as editor:
+            await daemon.hear_event("asset.imported")
+            await daemon.outcome(await apply(daemon, ("res://large.png", {engine.mipmaps: True})))
+            change = {"path": "res://large.png", "options": {**engine.slow, engine.mipmaps: None}}
+            back = {**change, "expected": {engine.mipmaps: True}}
+            asked = await daemon.command("texture.apply", changes=[back])
+            await until(lambda: project.settings("large.png").get("compress/mode") == "2")
+            await editor.kill()
+        # As Godot writes its own value where there is none.
+        lines = [line for line in file.read_text("utf-8").splitlines() if not line.startswith(engine.mipmaps)]
+        file.write_text("\n".join([*lines, f"{engine.mipmaps}=false", ""]), "utf-8")
+        async with Editor(project, home):
+            await daemon.hear_idle()
+            await daemon.say(**asked)
+            value = (await daemon.outcome(asked))["value"]
+            assert value["errors"] == []
+            assert value["before"][0]["options"][engine.mipmaps] is True
+
+
 async def test_a_command_is_not_carried_out_again_by_an_editor_that_was_killed_before_it_could_answer(
     engine: Engine, project: Project, home: Path
 ) -> None:

@@ -222,9 +222,33 @@ async def test_what_was_put_back_isnt_put_back_once_more(file: ConnectionFile, w
     assert first > partly
     said = await revert(3, receipt)
     assert said["code"] == "unsupported"
+    # Each has put back a part, for all that is known.
+    both = f"`popbridge revert {first}` and then `popbridge revert {partly}` bring the change back"
+    assert f"already, by receipt {first}: {both}." in said["message"]
+    await reverted(4, partly)
+    said = await revert(5, receipt)
     assert f"already, by receipt {first}: `popbridge revert {first}` brings" in said["message"]
-    await reverted(4, first)
-    await reverted(5, receipt)
+    await reverted(6, first)
+    await reverted(7, receipt)
+
+
+async def test_what_was_taken_away_isnt_when_the_rest_is_put_back(file: ConnectionFile, wire: Wire) -> None:
+    before = [{"path": path, "options": {"x": None, "y": 1}} for path in "ab"]
+    after = [{"path": path, "options": {"x": 2, "y": 2}} for path in "ab"]
+    receipt = await applied(wire, {"before": before, "after": after})
+    # The engine has written its own value where one was taken away, and somebody may set it now.
+    partly = {
+        "before": after[:1],
+        "after": [{"path": "a", "options": {"x": 0, "y": 1}}],
+        "errors": [{"path": "b"}],
+    }
+    for request, value in ((1, partly), (2, {"before": after, "after": before})):
+        await wire.send("request", id=request, workload="receipts.revert", params={"id": receipt})
+        command = await wire.until("command")
+        await wire.send("result", id=command["id"], value=value)
+        await wire.until("result", id=request)
+    sent = [change["options"] for change in command["args"]["changes"]]
+    assert sent == [{"y": 1}, {"x": None, "y": 1}]
 
 
 async def put_back(wire: Wire, receipt: int) -> None:
