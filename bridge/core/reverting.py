@@ -12,6 +12,7 @@ LEFT = "{name} has changed since (it is {now}, and was set to {set}): left as it
 PATTERNS = (
     (r"(\S+) has changed since \(it is (?P<now>.+), and was set to (?P<set>.+)\): left as it is\.",
      "{0} 后来又有改动（现为 {1}，当时设为 {2}）：保持不变。"),
+    (r"(\d+) more errors don't fit into a frame\.", "另有 {0} 个错误超出一帧的容量。"),
 )  # fmt: skip
 PHRASES = Phrases(PATTERNS)
 
