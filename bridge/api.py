@@ -287,7 +287,8 @@ class Context(Protocol):
     async def revert(self, receipt_ids: Sequence[int], *, editor: str = "") -> Sequence[int]:
         """Puts back what receipts changed, in the editor; gives the new receipts. Raises RequestError.
 
-        What isn't any more as the change left it stays, and the new receipt's `errors` name it.
+        What isn't any more as the change left it stays, and the new receipt's `errors` name it, if the editor
+        heeds `expected`; an older one overwrites it.
 
         While a popup is answered, the editor that it was answered in does it, if it shows the project; else
         the one that made the change, if its session is there. Otherwise the one whose session `editor` is

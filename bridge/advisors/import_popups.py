@@ -15,7 +15,7 @@ from bridge.advisors.sets import by_material
 from bridge.advisors.texts import memory_text, say
 from bridge.advisors.wanted import WRONG
 from bridge.api import Action, Popup
-from bridge.core.texts import is_chinese
+from bridge.core.texts import in_a_row, is_chinese
 
 MAX_FILES = 6
 """Files that a popup describes; the others are counted."""
@@ -85,9 +85,15 @@ def applied_popup(
 
 
 def _problems(errors: Sequence[tuple[str, str]], locale: str) -> list[str]:
-    """What went wrong, a line for each file; others are counted."""
-    told = [f"{code(path)}: {plain(message)}" if path else plain(message) for path, message in errors]
-    more = [say("more", locale, count=len(errors) - MAX_FILES)] if len(errors) > MAX_FILES else []
+    """What went wrong, a line for each file and for what is of none; others are counted."""
+    by_path: dict[object, list[str]] = {}
+    for number, (path, message) in enumerate(errors):
+        by_path.setdefault(path or number, []).append(plain(message))
+    told = [
+        f"{code(path)}: {in_a_row(said)}" if isinstance(path, str) else in_a_row(said)
+        for path, said in by_path.items()
+    ]
+    more = [say("more", locale, count=len(told) - MAX_FILES)] if len(told) > MAX_FILES else []
     return told[:MAX_FILES] + more
 
 

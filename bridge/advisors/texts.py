@@ -196,7 +196,14 @@ PUT_BACK = (
     "该更改已由回执 {0} 撤销；如需恢复该更改，可用 {1}",
 )
 """What is said of a change that was put back before, and its Chinese."""
-_phrases = Phrases(((rf"Receipt \d+: {PUT_BACK[0]}\.", f"{PUT_BACK[1]}。"),))
+PUT_BACK_IN_PARTS = (
+    r"it was put back already, by receipt (\d+): (`.+`) and then (`.+`) bring the change back",
+    "该更改已由回执 {0} 撤销；如需恢复该更改，可先后用 {1} 和 {2}",
+)
+"""Of one that several have put back, each a part."""
+_phrases = Phrases(
+    tuple((rf"Receipt \d+: {said}\.", f"{chinese}。") for said, chinese in (PUT_BACK, PUT_BACK_IN_PARTS))
+)
 
 
 def why(error: RequestError, locale: str) -> str:

@@ -70,11 +70,11 @@ def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
     if receipt.state == "sent":
         # The run was killed while it wrote: what it has reached is as it wanted it.
         after, before = _by_path(receipt.args.get("changes")), _by_path(receipt.args.get("before"))
-    present = _present(project, after)
+    present = _present(project, after, before)
     changes, left = _due(after, before, present)
     with _Store(database) as store:
         earlier = store.reverted_by(receipt.id)
-        if earlier is not None and present != after:
+        if earlier is not None and _only(present, after) != after:
             _refuse_reverted(receipt, earlier)
         made = _open(store, root, changes, _as_now(changes, present), receipt.note, receipt.id)
         _write(store, made, root, project.support, changes, left)
@@ -158,13 +158,24 @@ def _write(
     return done
 
 
-def _present(project: Project, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """The options of the files in `wanted`, as they are now."""
+def _present(
+    project: Project, after: Mapping[str, Mapping[str, Any]], before: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Mapping[str, Any]]:
+    """The options of the files in `after` that it or `before` names, as they are now."""
     return {
-        asset.path: {name: asset.options.get(name) for name in wanted[asset.path]}
+        asset.path: {
+            name: asset.options.get(name) for name in {**after[asset.path], **before.get(asset.path, {})}
+        }
         for asset in project.textures()
-        if asset.path in wanted and asset.options is not None
+        if asset.path in after and asset.options is not None
     }
+
+
+def _only(
+    present: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Mapping[str, Any]]:
+    """Of `present` what `after` names."""
+    return {path: {name: now[name] for name in after[path]} for path, now in present.items()}
 
 
 def _refuse_reverted(receipt: Receipt, earlier: Receipt) -> None:

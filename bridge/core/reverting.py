@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 from bridge.core.texts import Phrases, value_text
@@ -12,19 +12,29 @@ LEFT = "{name} has changed since (it is {now}, and was set to {set}): left as it
 PATTERNS = (
     (r"(\S+) has changed since \(it is (?P<now>.+), and was set to (?P<set>.+)\): left as it is\.",
      "{0} 后来又有改动（现为 {1}，当时设为 {2}）：保持不变。"),
+    (r"(\d+) more errors don't fit into a frame\.", "另有 {0} 个错误超出一帧的容量。"),
 )  # fmt: skip
 PHRASES = Phrases(PATTERNS)
 
 
-def putting_back(before: Any, after: Any) -> Any:
+def putting_back(before: Any, after: Any, done: Iterable[Any] = ()) -> Any:
     """The changes that bring back `before`, each with what was observed afterwards as `expected`.
 
-    Both are as an editor has answered `texture.apply`; what is no change stays as it is.
+    All are as an editor has answered `texture.apply`; what is no change stays as it is. `done` are the
+    `after` of earlier tries: what these have taken away isn't taken away once more, unless nothing else is
+    left.
     """
     if not isinstance(before, list):
         return before
     seen = {str(change.get("path")): change["options"] for change in _changes(after)}
-    return [_expecting(change, seen) for change in before]
+    gone = {
+        (str(change.get("path")), name)
+        for each in done
+        for change in _changes(each)
+        for name in change["options"]
+    }
+    left = [one for one in (_without(change, gone) for change in before) if one is not None]
+    return [_expecting(change, seen) for change in left or before]
 
 
 def still_due(
@@ -49,6 +59,16 @@ def _expecting(change: Any, seen: Mapping[str, Mapping[str, Any]]) -> Any:
     if not _is_change(change) or (after := seen.get(str(change.get("path")))) is None:
         return change
     return {**change, "expected": {name: after[name] for name in change["options"] if name in after}}
+
+
+def _without(change: Any, gone: Set[tuple[str, Any]]) -> Any:
+    """A change without what is `gone` already; None where nothing is left of it."""
+    if not _is_change(change):
+        return change
+    # An engine writes its own value where there is none: nobody can tell that from what is set later.
+    path, options = str(change.get("path")), change["options"]
+    left = {name: value for name, value in options.items() if value is not None or (path, name) not in gone}
+    return {**change, "options": left} if left or not options else None
 
 
 def _changes(entries: Any) -> Iterator[Mapping[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import msgspec
 from packaging.version import InvalidVersion, Version
 
 from bridge.api import Adapter, Addon
@@ -14,16 +15,19 @@ from bridge.paths import typed
 
 log = logging.getLogger(__name__)
 
+# What is installed is looked at once: a daemon that has been upgraded since knows its former addon alone.
 OTHER = Text(
     "The PopBridge addon in this project isn't the one of PopBridge {ours}: run "
-    "`popbridge install {engine} {project}`, then open the project anew.",
+    "`popbridge install {engine} {project}`, then open the project anew. If you have done that, restart "
+    "PopBridge.",
     "此项目中的 PopBridge 插件与 PopBridge {ours} 不匹配：请运行 `popbridge install {engine} {project}`，"
-    "然后重新打开项目。",
+    "然后重新打开项目。如果已经这样做过，请重启 PopBridge。",
 )
 NEWER = Text(
     "The PopBridge addon in this project is that of PopBridge {theirs}, and PopBridge {ours} is running: "
-    "update PopBridge.",
-    "此项目中的 PopBridge 插件属于 PopBridge {theirs}，而正在运行的是 PopBridge {ours}：请更新 PopBridge。",
+    "update PopBridge, or restart it if you have.",
+    "此项目中的 PopBridge 插件来自 PopBridge {theirs}，而正在运行的是 PopBridge {ours}：请更新 PopBridge；"
+    "如已更新，请重启它。",
 )
 
 
@@ -40,9 +44,11 @@ def other_addon(identify: Identify, adapter: Adapter) -> str:
 
 
 def _addon(adapter: Adapter) -> Addon | None:
+    """None, too, for what is no addon: an adapter is a plugin, and its trouble keeps no editor out."""
     try:
-        return adapter.addon
-    # An adapter is a plugin: its trouble keeps no editor out.
+        addon = adapter.addon
+        # Of instances of its own types msgspec looks at no field.
+        return None if addon is None else msgspec.convert(msgspec.structs.asdict(addon), Addon)
     except Exception as error:
         log.warning("%s can't tell which addon it installs: %r", adapter.name, error)
         return None

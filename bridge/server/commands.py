@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 from sqlite_utils import Database
@@ -25,6 +25,8 @@ from bridge.store.sessions import SessionStore
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
+
+Found = TypeVar("Found")
 
 DEADLINE_MS = 120_000
 """How long an editor has for one command."""
@@ -178,10 +180,11 @@ class Commands:
         self, receipt: Receipt, step: tuple[int, int] | None, editor: str, asking: str
     ) -> int:
         own = self._answering(receipt, asking) if step is not None else None
+        earlier = await self._standing(receipt.id)
         return await self.send(
             own or self._editor_of(receipt, await self._engine_of(receipt), editor, asking),
             receipt.command,
-            {"changes": putting_back(receipt.before, receipt.after)},
+            {"changes": putting_back(receipt.before, receipt.after, [each.after for each in earlier])},
             f"revert of {receipt.id}: {receipt.note}",
             reverts=receipt.id,
             parent=step,
@@ -217,15 +220,20 @@ class Commands:
         # What couldn't be put back then may be tried again, and what isn't answered by another editor.
         if earlier is None or earlier.state != "applied" or earlier.errors:
             return None
-        again = f"`popbridge revert {earlier.id}` brings the change back"
+        # One that put back only a part stands beside the one that finished it.
+        again = _ways_back([each.id for each in await self._standing(receipt.id)] or [earlier.id])
         reason = f"it was put back already, by receipt {earlier.id}: {again}"
         return RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt.id}", reason=reason)
 
     async def _reverted_by(self, receipt_id: int) -> Receipt | None:
+        return await self._unless_damaged(lambda store: store.reverted_by(receipt_id))
+
+    async def _standing(self, receipt_id: int) -> Sequence[Receipt]:
+        return await self._unless_damaged(lambda store: store.standing(receipt_id)) or []
+
+    async def _unless_damaged(self, look: Callable[[ReceiptStore], Found]) -> Found | None:
         try:
-            return await self._store.read(
-                lambda connection: ReceiptStore(Database(connection)).reverted_by(receipt_id)
-            )
+            return await self._store.read(lambda connection: look(ReceiptStore(Database(connection))))
         except LastingDamage:
             # Damage to one receipt keeps no other from being put back.
             return None
@@ -271,6 +279,16 @@ def _is_alike(live: LiveSession, project_name: str, engine: str) -> bool:
     here = live.identify.engine
     same_engine = bool(here and engine) and here.name == engine
     return same_engine and bool(project_name) and live.view.project_name == project_name
+
+
+def _ways_back(receipts: Sequence[int]) -> str:
+    """What brings a change back that these have put back, the newest first."""
+    *first, last = [f"`popbridge revert {number}`" for number in receipts]
+    return (
+        f"{', '.join(first)} and then {last} bring the change back"
+        if first
+        else f"{last} brings the change back"
+    )
 
 
 def _moved_hint(receipt: Receipt, moved: Mapping[str, LiveSession]) -> str | None:

@@ -134,11 +134,18 @@ class Flows:
 
     def _keep_soon(self, work: Callable[[Database], None], popup_id: int) -> None:
         """Keeps that a popup isn't open any more; the next daemon would ask it again, else."""
+
+        def persist() -> None:
+            if self._closed:
+                log.error("that popup %d is closed can't be kept: the next daemon asks it again", popup_id)
+            else:
+                self.spawn(self.store.persist(work, synced=False), f"keeping that popup {popup_id} is closed")
+
         if self.store.trouble:
-            self.spawn(self.store.persist(work, synced=False), f"keeping that popup {popup_id} is closed")
+            persist()
         else:
             # Also where the daemon stops now.
-            self.store.submit(work)
+            self.store.submit(work, persist)
 
     def act(self, live: LiveSession, popup_id: int) -> None:
         """Has the advisor act on a kept answer; what an earlier try did isn't done again."""

@@ -20,7 +20,8 @@ from bridge.server.commands import Commands
 from bridge.server.flows import Flows
 from bridge.server.live import LiveSession
 from bridge.server.sessions import Sessions
-from bridge.store.failures import DamagedRow
+from bridge.server.workspace import workspace_of
+from bridge.store.failures import DamagedRow, LastingDamage
 from bridge.store.outbox import Answer, unacknowledged
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import Receipt, StoredPopup, StoredSession, unpack
@@ -47,7 +48,8 @@ async def restore(
 ) -> int:
     """Gives how many sessions came back. Raises StoreError, sqlite3.Error.
 
-    A session in which something can't be read ends alone, and leaves its popups to others.
+    A session in which something can't be read ends alone, and leaves its popups to others who
+    have its project open.
     """
     if dropped := await store.write(lambda db: SessionStore(db).drop_left_open()):
         log.info("%d popups that no editor came for in %d days are closed", dropped, KEPT_DAYS)
@@ -64,13 +66,24 @@ async def restore(
                 session, store.path, error,
             )  # fmt: skip
             sessions.forget(session)
-            # Those that can be read come to the next editor of the project.
-            await sessions.settle(session, leaves_popups=True)
+            await _leave(session, store, sessions)
             continue
         for popup in left.popups:
             if popup.status == "answered":
                 flows.act(live, popup.id)
     return len(sessions)
+
+
+async def _leave(session: str, store: Store, sessions: Sessions) -> None:
+    """Popups that can be read come to the next editor of the project, also those that were answered."""
+    # What was done by such an answer already isn't done again: it is found by the popup and the step.
+    await store.write(lambda db: SessionStore(db).ask_again(session))
+    try:
+        packed = await store.read(lambda connection: SessionStore(Database(connection)).identify(session))
+        is_shared = bool(workspace_of(packed))
+    except LastingDamage:
+        is_shared = False
+    await sessions.settle(session, leaves_popups=is_shared)
 
 
 def _left(session: str, connection: sqlite3.Connection) -> Left:

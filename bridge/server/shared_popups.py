@@ -13,11 +13,10 @@ from msgspec import UNSET
 from sqlite_utils import Database
 
 from bridge.core.errors import StoreError
-from bridge.core.messages import Identify, Numbered, Popup, PopupClose
+from bridge.core.messages import Numbered, Popup, PopupClose
 from bridge.server.live import LiveSession
 from bridge.server.sessions import Sessions
-from bridge.server.workspace import mates, workspace
-from bridge.store.records import unpack
+from bridge.server.workspace import mates, workspace_of
 from bridge.store.sessions import SessionStore
 from bridge.store.store import Store
 
@@ -98,14 +97,18 @@ class SharedPopups:
                 if len(live.session.popups) >= MAX_INHERITED:
                     return
                 popup = await self._store.write(partial(_adopt, popup_id, live.id), synced=False)
-                if popup is not None and popup_id not in live.session.popups:
+                if popup is None or popup_id in live.session.popups:
+                    continue
+                if _is_replaced(popup, live):
+                    self._replaced(popup_id, live)
+                else:
                     await present(live, popup)
         except StoreError as error:
             log.error("popups that are left for session %s wait for the next: %s", live.id, error.reason)
 
     async def _orphans(self, live: LiveSession) -> Sequence[int]:
         left = await self._store.read(lambda connection: SessionStore(Database(connection)).left_open())
-        return [popup_id for popup_id, identify in left if _workspace_of(identify) == live.workspace]
+        return [popup_id for popup_id, identify in left if workspace_of(identify) == live.workspace]
 
     async def _copy(self, source: LiveSession, mate: LiveSession, popup_id: int) -> None:
         popup = source.session.popups.get(popup_id)
@@ -119,8 +122,7 @@ class SharedPopups:
             if popup_id not in source.session.popups or popup_id in mate.session.popups:
                 raise Superfluous
             if _is_replaced(numbered, mate):
-                # Neither editor was there to see the other's: the later one asks about all of it.
-                self._supersede(mate, [PopupClose(id=popup_id, reason="superseded")])
+                self._replaced(popup_id, mate)
                 raise Superfluous
             superseded.extend(mate.open(numbered))
             self._supersede(mate, superseded)
@@ -130,19 +132,15 @@ class SharedPopups:
             for closing in superseded:
                 await mate.send(closing)
 
+    def _replaced(self, popup_id: int, live: LiveSession) -> None:
+        # Neither editor was there to see the other's: the later one asks about all of it.
+        self._supersede(live, [PopupClose(id=popup_id, reason="superseded")])
+
 
 def _is_replaced(popup: Popup, live: LiveSession) -> bool:
     """Whether a later one about the same is open in `live`."""
     later = (one for one in live.session.popups if one.id > popup.id)
     return bool(popup.dedupe) and any(one.dedupe == popup.dedupe for one in later)
-
-
-def _workspace_of(packed: bytes) -> str:
-    try:
-        return workspace(unpack(packed, Identify))
-    # In a damaged file it may be of any type.
-    except (msgspec.DecodeError, AttributeError, TypeError):
-        return ""
 
 
 def _adopt(popup_id: int, session: str, db: Database) -> Popup | None:

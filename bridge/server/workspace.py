@@ -6,7 +6,10 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from bridge.core.messages import Identify
+from bridge.store.records import unpack
 
 if TYPE_CHECKING:
     from bridge.server.live import LiveSession
@@ -22,6 +25,15 @@ def workspace(identify: Identify) -> str:
     generation = engine.version.partition(".")[0]
     root = os.path.normcase(os.path.normpath(project.root))
     return "\n".join((project.id, root, engine.name, generation))
+
+
+def workspace_of(packed: bytes) -> str:
+    """That of a kept `identify`; empty, too, where that can't be read any more."""
+    try:
+        return workspace(unpack(packed, Identify))
+    # In a damaged file it may be of any type.
+    except (msgspec.DecodeError, AttributeError, TypeError):
+        return ""
 
 
 def mates(live: LiveSession, sessions: Iterable[LiveSession]) -> list[LiveSession]:

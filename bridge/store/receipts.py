@@ -101,6 +101,12 @@ class ReceiptStore:
             chain += found
         return chain[0] if len(chain) % 2 else None
 
+    def standing(self, receipt_id: int) -> list[Receipt]:
+        """The receipts that put this one back, each perhaps in part, and weren't put back themselves: the
+        newest first."""
+        found = self._receipts("reverts = ?1 AND id > ?1 AND state = 'applied'", receipt_id)
+        return [each for each in reversed(found) if self.reverted_by(each.id) is None]
+
     def latest(self, limit: int = 100) -> list[Receipt]:
         """The newest receipts, newest first, without those that can't be read."""
         return [receipt for receipt in self.newest(limit) if isinstance(receipt, Receipt)]

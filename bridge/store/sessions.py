@@ -95,12 +95,16 @@ class SessionStore:
         )
         return as_record("sessions", row, StoredSession)
 
+    def identify(self, session_id: str) -> bytes:
+        """What the session's client said of itself, packed; empty where there is no such session."""
+        row = self._connection.execute("SELECT identify FROM sessions WHERE id = ?", (session_id,)).fetchone()
+        return row[0] if row else b""
+
     def engine(self, session_id: str) -> str:
         """The name of the engine that the session's client has; empty where nobody knows."""
-        for row in self._db.query("SELECT identify FROM sessions WHERE id = ?", [session_id]):
-            with suppress(msgspec.DecodeError):
-                identify: Identify = unpack(row["identify"], Identify)
-                return identify.engine.name if identify.engine else ""
+        with suppress(msgspec.DecodeError):
+            identify: Identify = unpack(self.identify(session_id), Identify)
+            return identify.engine.name if identify.engine else ""
         return ""
 
     # Popups.
@@ -141,6 +145,14 @@ class SessionStore:
         self._connection.execute(
             "UPDATE popups SET status = 'answered', answer = ?, session = ? WHERE id = ? AND status = 'open'",
             (pack(answer), session_id, answer.id),
+        )
+
+    def ask_again(self, session_id: str) -> None:
+        """The session's kept answers count no more: nobody can act on them, where it can't be read."""
+        self._connection.execute(
+            "UPDATE popups SET status = 'open', answer = NULL, seq = NULL "
+            "WHERE session = ? AND status = 'answered'",
+            (session_id,),
         )
 
     def left_open(self) -> list[tuple[int, bytes]]:

@@ -102,10 +102,13 @@ class Store:
         self._writer.put(work, _Waiter(future, loop), synced=synced)
         return await future
 
-    def submit(self, work: Callable[[Database], Any]) -> None:
-        """As `write`, not `synced`; nobody waits, and a failure is logged."""
+    def submit(self, work: Callable[[Database], Any], failed: Callable[[], None] | None = None) -> None:
+        """As `write`, not `synced`; nobody waits.
+
+        A failure is logged, or, if it is given, told to `failed` in the loop that runs now.
+        """
         if not self._closed:
-            self._writer.put(work, _log_failure, synced=False)
+            self._writer.put(work, _telling(failed) if failed else _log_failure, synced=False)
 
     def write_now(self, work: Callable[[Database], Value]) -> Value:
         """As `write`, blocking: for where no loop runs."""
@@ -242,6 +245,13 @@ def _log_failure(value: Any, error: BaseException | None) -> None:
         log.error("something can't be kept: %s", error.reason)
     elif error is not None:
         log.error("something can't be kept", exc_info=error)
+
+
+def _telling(failed: Callable[[], None]) -> Done:
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+    future.add_done_callback(lambda done: failed() if done.exception() else None)
+    return _Waiter(future, loop)
 
 
 def _into(future: concurrent.futures.Future[Any]) -> Done:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from bridge.advisors.findings import Finding
 from bridge.api import EditorSupport
-from bridge.audit.fix import fix
+from bridge.audit.fix import fix, revert
 from bridge.audit.project import Project
 from bridge.audit.results import Issue, Report, Row
 from bridge.audit.texts import sentence
+from bridge.commands.receipts import read_receipt
 from bridge.core.errors import UserError
 from bridge.core.textures import TextureIntent
+from bridge.host import Registry
+from bridge.store.records import Receipt
 
 MIPMAPS = Issue.of(Finding("no_mipmaps", 1, "no_mipmaps", {}, TextureIntent(mipmaps=True)))
 
@@ -76,3 +80,45 @@ def test_an_adapter_that_fails_while_it_writes_is_told_and_how_to_put_back_what_
     with pytest.raises(UserError, match=says + r".*`popbridge revert 1` puts these back"):
         fix(project, report, tmp_path / "popbridge.sqlite3")
     assert report.receipt == 1
+
+
+class Generous(Unasked):
+    """An adapter that tells more of what was before than of what came of it."""
+
+    def __init__(self) -> None:
+        self.options: dict[str, Any] = {"o": False, "p": 1}
+
+    def apply(self, project: Path, changes: Any) -> Any:
+        (change,) = changes
+        before = [{"path": "a.png", "options": dict(self.options)}]
+        self.options |= change["options"]
+        return {"before": before, "after": [change]}
+
+
+def test_what_an_adapter_tells_of_before_alone_is_put_back_and_can_be_set_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, support = tmp_path / "popbridge.sqlite3", Generous()  # type: ignore[abstract]
+    report = Report(
+        name="game",
+        root="",
+        engine="acme 1.0",
+        rows=[Row("a.png", "a.png", [MIPMAPS], {"o": False}, {"o": True})],
+    )
+    fix(Project(tmp_path, support=support), report, database)
+    asset = SimpleNamespace(path="a.png", options=support.options)
+    project = SimpleNamespace(support=support, textures=lambda: [asset])
+    monkeypatch.setattr("bridge.audit.fix.find", lambda *_: project)
+    support.options["p"] = 2
+
+    def receipt(number: int) -> Receipt:
+        found = read_receipt(database, number)
+        assert found is not None
+        return found
+
+    back = revert(Registry(), receipt(1), database)
+    assert support.options == {"o": False, "p": 1}
+    assert back.args["before"] == [{"path": "a.png", "options": {"o": True, "p": 2}}]
+    # It is back already.
+    with pytest.raises(UserError, match="reverted already"):
+        revert(Registry(), receipt(1), database)

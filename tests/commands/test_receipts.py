@@ -188,10 +188,8 @@ class TestReceipts:
         monkeypatch.setattr(receipts, "_revert", reverted)
         code, out, _ = popbridge("revert", "77")
         assert code == 1
-        assert (
-            f"Receipt 77 is put back, but for what follows (receipt {made})." in out
-            and "res://a.png read-only" in out
-        )
+        assert f"Receipt 77 is put back (receipt {made}), with these problems:" in out
+        assert "res://a.png read-only" in out
         assert json.loads(popbridge("revert", "77", "--json")[1])["errors"]
 
     def test_revert_tells_what_the_editor_answered(

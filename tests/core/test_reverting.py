@@ -33,6 +33,18 @@ def test_a_change_expects_of_its_own_options_what_was_observed_after_them() -> N
     assert putting_back(before, after) == [{**before[0], "expected": {"x": 2}}, before[1]]
 
 
+def test_what_an_earlier_try_has_taken_away_isnt_taken_away_once_more() -> None:
+    before = [
+        {"path": "a", "options": {"x": 1, "y": None, "z": None}},
+        {"path": "b", "options": {"y": None}},
+        {"path": "c", "options": {}},
+    ]
+    done = [[{"path": "a", "options": {"x": 1, "y": 5}}], None, [{"path": "b", "options": {"y": 5}}]]
+    assert putting_back(before, None, done) == [{"path": "a", "options": {"x": 1, "z": None}}, before[2]]
+    # The import may be all that failed.
+    assert putting_back(before[1:2], None, done) == before[1:2]
+
+
 @pytest.mark.parametrize("before", [[11], "odd", [{"path": "a"}], None])
 @pytest.mark.parametrize("after", [None, [12], {"path": "a"}])
 def test_what_no_editor_should_have_said_stays_as_it_is(before: Any, after: Any) -> None:

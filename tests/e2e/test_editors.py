@@ -69,7 +69,7 @@ def test_a_revert_leaves_what_somebody_has_changed_since_and_names_it(real: Worl
     file.write_text(file.read_text().replace("compress/normal_map=1", "compress/normal_map=2"))
     reverted = real.popbridge("revert", str(receipt.id))
     assert reverted.returncode == 1, reverted.stderr
-    assert "is put back, but for what follows" in reverted.stdout
+    assert "with these problems:" in reverted.stdout
     said = "compress/normal_map has changed since (it is 2, and was set to 1): left as it is."
     assert f"{NORMAL} {said}" in reverted.stdout
     now = settings_on_disk(real, NORMAL)

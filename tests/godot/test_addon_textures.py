@@ -8,7 +8,7 @@ from typing import Any
 import msgpack
 import pytest
 
-from bridge.core.reverting import putting_back
+from bridge.core.reverting import PHRASES, putting_back
 from tests.godot.conftest import SMALL_FRAME, Live
 from tests.godot.daemon import Daemon
 from tests.godot.editor import Editor, Project, until
@@ -103,6 +103,23 @@ async def test_what_somebody_has_changed_since_stays_as_it_is_and_is_named(
     ]
     assert live.project.settings("many/3.png")["compress/mode"] == "1"
     assert live.project.settings("many/5.png")["compress/mode"] == "2"
+
+
+async def test_of_more_errors_than_a_frame_holds_some_are_left_out_and_nothing_else(live: Live) -> None:
+    path = "res://many/6.png"
+    unset = {f"no/{number}": number for number in range(130)}
+    change = {
+        "path": path,
+        "options": {**unset, "compress/mode": 2},
+        "expected": {name: -1 for name in unset},
+    }
+    value = (await live.daemon.outcome(await live.daemon.command("texture.apply", changes=[change])))["value"]
+    assert value["before"] == [{"path": path, "options": {"compress/mode": 0}}]
+    assert value["after"] == [{"path": path, "options": {"compress/mode": 2}}]
+    *told, last = value["errors"]
+    assert 30 < len(told) < 130 and "no/0 后来又有改动" in told[0]["message"]
+    assert last == {"path": "", "message": f"{130 - len(told)} more errors don't fit into a frame."}
+    assert PHRASES.in_chinese(last["message"]) == f"另有 {130 - len(told)} 个错误超出一帧的容量。"
 
 
 async def test_what_was_written_can_be_put_back_although_the_import_failed(
@@ -225,6 +242,31 @@ async def test_an_editor_killed_in_the_middle_of_a_command_answers_the_state_bef
             value = (await daemon.outcome(asked))["value"]
             assert value["before"][0]["options"] == before
             assert value["after"][0]["options"] == engine.slow
+
+
+async def test_an_editor_killed_in_the_middle_of_putting_back_says_of_nothing_that_somebody_changed_it(
+    engine: Engine, project: Project, home: Path
+) -> None:
+    project.add_texture("large.png", size=1024)
+    file = project.root / "large.png.import"
+    async with Daemon(home) as daemon:
+        async with Editor(project, home) as editor:
+            await daemon.hear_event("asset.imported")
+            await daemon.outcome(await apply(daemon, ("res://large.png", {engine.mipmaps: True})))
+            change = {"path": "res://large.png", "options": {**engine.slow, engine.mipmaps: None}}
+            back = {**change, "expected": {engine.mipmaps: True}}
+            asked = await daemon.command("texture.apply", changes=[back])
+            await until(lambda: project.settings("large.png").get("compress/mode") == "2")
+            await editor.kill()
+        # As Godot writes its own value where there is none.
+        lines = [line for line in file.read_text("utf-8").splitlines() if not line.startswith(engine.mipmaps)]
+        file.write_text("\n".join([*lines, f"{engine.mipmaps}=false", ""]), "utf-8")
+        async with Editor(project, home):
+            await daemon.hear_idle()
+            await daemon.say(**asked)
+            value = (await daemon.outcome(asked))["value"]
+            assert value["errors"] == []
+            assert value["before"][0]["options"][engine.mipmaps] is True
 
 
 async def test_a_command_is_not_carried_out_again_by_an_editor_that_was_killed_before_it_could_answer(

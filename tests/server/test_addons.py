@@ -44,27 +44,54 @@ def test_another_addon_is_told_what_to_type(
     project = {"id": "p", "name": "P", "root": root}
     said = told(adapter, file, version, project=project)
     assert "isn't the one of PopBridge 2.1.0:" in said and f"`popbridge install fake {quoted}`" in said
+    # It may be the daemon that is older than what was installed since.
+    assert said.endswith("If you have done that, restart PopBridge.")
     said = told(adapter, file, version, project=project, locale="zh-CN")
     assert "插件与 PopBridge 2.1.0 不匹配" in said and f"`popbridge install fake {quoted}`" in said
+    assert said.endswith("如果已经这样做过，请重启 PopBridge。")
 
 
-@pytest.mark.parametrize(("locale", "said"), [("en", "update PopBridge."), ("zh_CN", "请更新 PopBridge。")])
+@pytest.mark.parametrize(
+    ("locale", "said"),
+    [
+        (
+            "en",
+            "PopBridge 2.2.0, and PopBridge 2.1.0 is running: update PopBridge, or restart it if you have.",
+        ),
+        (
+            "zh_CN",
+            "来自 PopBridge 2.2.0，而正在运行的是 PopBridge 2.1.0：请更新 PopBridge；如已更新，请重启它。",
+        ),
+    ],
+)
 def test_where_the_addon_is_newer_the_daemon_is_to_be_updated(
     adapter: Fake, file: ConnectionFile, locale: str, said: str
 ) -> None:
     found = told(adapter, file, "2.2.0+c3", locale=locale)
-    assert found.endswith(said) and "PopBridge 2.2.0" in found and "popbridge install" not in found
+    assert found.endswith(said) and "popbridge install" not in found
 
 
 def test_a_project_elsewhere_is_named_by_whoever_has_it(adapter: Fake, file: ConnectionFile) -> None:
     assert "`popbridge install fake PROJECT`" in told(adapter, file, "1")
 
 
-def test_an_adapter_that_cant_tell_its_addon_keeps_no_editor_out(
-    file: ConnectionFile, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    "addon",
+    [
+        property(lambda _: 1 / 0),
+        "fake-addon",
+        ("fake-addon", OURS),
+        lambda _: Addon("fake-addon", OURS),
+        Addon("fake-addon", None),  # type: ignore[arg-type]
+    ],
+)
+async def test_an_adapter_that_cant_tell_its_addon_keeps_no_editor_out(
+    file: ConnectionFile, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, addon: object
 ) -> None:
-    monkeypatch.setattr(Fake, "addon", property(lambda _: 1 / 0))
-    assert told(Fake(), file, "1") == "" and "fake2 can't tell which addon it installs" in caplog.text
+    monkeypatch.setattr(Fake, "addon", addon)
+    async with session(file, engine=ENGINE, client=client("1")) as wire:
+        assert "popbridge install" not in wire.ready.get("notice", "")
+    assert "fake2 can't tell which addon it installs" in caplog.text
 
 
 async def test_the_editor_is_told_when_it_connects(

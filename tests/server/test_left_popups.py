@@ -211,3 +211,38 @@ async def test_a_session_that_cant_be_read_leaves_its_popups_to_the_next_editor(
         assert [(await late.until("popup"))["id"] for _ in readable] == readable
         assert await late.quiet()
         assert await answered(late, whole) == "answered"
+
+
+@pytest.mark.parametrize(
+    "damage", ["receipts SET args = x'c1'", "receipts SET deadline_ms = 'soon'", "sessions SET acked = x'c1'"]
+)
+async def test_what_was_answered_in_a_session_that_cant_be_read_is_asked_again(
+    start: Start, tmp_path: Path, damage: str
+) -> None:
+    daemon = start()
+    async with editor(daemon.file, tmp_path) as wire:
+        shown = await popup(wire, state={"log": str(tmp_path / "log")})
+        await wire.send("event", name="test.command", data={"args": {"x": 1}})
+        await wire.until("command")
+    await asyncio.to_thread(daemon.stop)
+    answer = b"\x83\xa4type\xa6answer\xa2id\x01\xa5state\xa9dismissed"
+    with contextlib.closing(sqlite3.connect(daemon.paths.database, isolation_level=None)) as db:
+        db.execute("UPDATE popups SET status = 'answered', answer = ?", (answer,))
+        db.execute(f"UPDATE {damage}")
+    async with editor(start().file, tmp_path) as late:
+        assert (await late.until("popup"))["id"] == shown["id"]
+        assert await answered(late, shown) == "answered"
+    assert await lines(tmp_path / "log", 1) == ["answered yes -"]
+
+
+async def test_what_nobody_shares_is_settled_where_its_session_cant_be_read(
+    start: Start, tmp_path: Path
+) -> None:
+    daemon = start()
+    client = {"kind": "tool", "name": "t", "version": "1"}
+    async with editor(daemon.file, tmp_path, client=client) as wire:
+        shown = await popup(wire)
+    await asyncio.to_thread(daemon.stop)
+    with contextlib.closing(sqlite3.connect(daemon.paths.database, isolation_level=None)) as db:
+        db.execute("UPDATE sessions SET acked = x'c1'")
+    assert status(start(), shown) == "settled"

@@ -166,6 +166,8 @@ async def test_of_two_about_the_same_that_come_at_once_one_is_left(
     daemon = start()
     shared = daemon.bridge.flows.sharing
     async with editor(daemon.file, tmp_path) as first, editor(daemon.file, tmp_path) as second:
+        # What is open is shown to who arrives, too.
+        assert await first.quiet() and await second.quiet()
         with monkeypatch.context() as patch:
             # Each is open in its own session before the other hears of it.
             patch.setattr(shared, "show", lambda *_: None)
@@ -179,8 +181,18 @@ async def test_of_two_about_the_same_that_come_at_once_one_is_left(
 
         await asyncio.to_thread(until, lambda: daemon.look(left), "one popup in both")
         (lost,) = {*made} - {one.id for one in lives[0].session.popups}
-        assert status(daemon, {"id": lost}) == "settled"
+        await asyncio.to_thread(until, lambda: status(daemon, {"id": lost}) == "settled", "it to be settled")
         assert (await (first, second)[made.index(lost)].until("popup_close"))["id"] == lost
+
+
+async def show_later(daemon: ThreadDaemon, away: Wire) -> None:
+    """Shows a popup about "rock" to an editor that is away."""
+    flows, live = daemon.bridge.flows, daemon.bridge.sessions.by_id[away.ready["session"]]
+    asked = Popup(
+        id=0, kind="k", title="later", body="", severity="info", actions=[Action(id="yes", label="Yes")],
+        dedupe="rock",
+    )  # fmt: skip
+    daemon.call(flows.show(live, Obedient(), asked, None, None))
 
 
 async def test_of_two_about_the_same_that_came_while_both_editors_were_away_the_later_is_left(
@@ -190,12 +202,7 @@ async def test_of_two_about_the_same_that_came_while_both_editors_were_away_the_
         pass
     async with editor(daemon.file, tmp_path) as first:
         old = await popup(first, dedupe="rock")
-    flows, live = daemon.bridge.flows, daemon.bridge.sessions.by_id[second.ready["session"]]
-    asked = Popup(
-        id=0, kind="k", title="later", body="", severity="info", actions=[Action(id="yes", label="Yes")],
-        dedupe="rock",
-    )  # fmt: skip
-    daemon.call(flows.show(live, Obedient(), asked, None, None))
+    await show_later(daemon, second)
     async with editor(daemon.file, tmp_path, resume=resume(second)) as again:
         new = await again.until("popup")
         assert new["title"] == "later"
@@ -207,6 +214,22 @@ async def test_of_two_about_the_same_that_came_while_both_editors_were_away_the_
             assert (await other.until("popup"))["id"] == new["id"]
             assert await answered(other, new) == "answered"
     assert status(daemon, old) == "settled"
+
+
+async def test_of_two_about_the_same_the_later_is_left_where_the_session_of_the_earlier_ends(
+    daemon: ThreadDaemon, tmp_path: Path
+) -> None:
+    async with editor(daemon.file, tmp_path) as second:
+        pass
+    async with editor(daemon.file, tmp_path) as first:
+        old = await popup(first, dedupe="rock")
+    await show_later(daemon, second)
+    daemon.bridge.sessions.by_id[first.ready["session"]].session.keep_s = 0
+    await asyncio.to_thread(until, lambda: status(daemon, old) == "settled", "the earlier to be settled")
+    async with editor(daemon.file, tmp_path, resume=resume(second)) as again:
+        new = await again.until("popup")
+        assert new["title"] == "later"
+        assert await answered(again, new) == "answered"
 
 
 async def test_an_advisor_withdraws_a_popup_from_all(file: ConnectionFile, tmp_path: Path) -> None:

@@ -296,6 +296,17 @@ async def test_what_nobody_waits_for_is_kept_or_logged(
     assert "something can't be kept: the disk is full" in caplog.text
 
 
+async def test_who_submits_something_may_be_told_that_it_isnt_kept(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    failed: list[str] = []
+    store.submit(insert("one", 1), lambda: failed.append("one"))
+    store.submit(insert("two", 1), lambda: failed.append("two"))
+    await store.write(insert("last"))
+    await asyncio.sleep(0)
+    assert failed == ["two"] and not caplog.text
+
+
 async def test_a_wait_that_is_cancelled_cancels_no_write(store: Store) -> None:
     waiting = asyncio.create_task(store.write(insert("one")))
     await asyncio.sleep(0)

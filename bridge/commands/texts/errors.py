@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 from bridge.advisors.project_texts import PATTERNS as PROJECT_FILE
-from bridge.advisors.texts import PUT_BACK
+from bridge.advisors.texts import PUT_BACK, PUT_BACK_IN_PARTS
 from bridge.commands.run.reasons import ZH
 from bridge.commands.texts import SAID, audit, plugins, serve, settings
 from bridge.core.texts import Phrases
@@ -57,6 +57,7 @@ PATTERNS = (
     (r"Receipt (\d+): (.+)\.", "回执 {0}：{1}。"),
     (r"its editor hasn't answered yet: (`.+`) tells once it has", "其编辑器尚未应答：应答后可用 {0} 查看"),
     PUT_BACK,
+    PUT_BACK_IN_PARTS,
     (r"it changed nothing \((\w+)\), so that nothing can be put back",
      "它没有更改任何内容（{0}），没有可撤销的内容"),
     (r"An editor with the project '(?P<project>.+)' isn't connected\.", "没有打开项目“{0}”的编辑器连接。"),

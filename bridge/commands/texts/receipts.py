@@ -31,8 +31,8 @@ ERROR = Text("error: {error}", "错误：{error}")
 UNCHANGED = Text("nothing changed", "没有变化")
 BACK = Text("Receipt {receipt} is put back (receipt {made}).", "回执 {receipt} 的更改已撤销（回执 {made}）。")
 PARTLY_BACK = Text(
-    "Receipt {receipt} is put back, but for what follows (receipt {made}).",
-    "回执 {receipt} 的更改已撤销，以下各项除外（回执 {made}）。",
+    "Receipt {receipt} is put back (receipt {made}), with these problems:",
+    "回执 {receipt} 的更改已撤销（回执 {made}），但有以下问题：",
 )
 NOT_BACK = Text(
     "Receipt {receipt} is NOT put back (receipt {made}).", "回执 {receipt} 的更改未能撤销（回执 {made}）。"

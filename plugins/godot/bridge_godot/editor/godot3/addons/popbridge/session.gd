@@ -127,6 +127,8 @@ func _finish(seq: int):
 func _fitting(command: Dictionary, fields: Dictionary) -> Dictionary:
 	var message = fields.duplicate()
 	message["id"] = command.id
+	if command.name == "texture.apply" and typeof(message.get("value")) == TYPE_DICTIONARY:
+		message["value"] = _shortened(message)
 	if _connection.size_of(message) <= _connection.frame_limit():
 		return message
 	return {
@@ -135,3 +137,17 @@ func _fitting(command: Dictionary, fields: Dictionary) -> Dictionary:
 		"code": Protocol.ERROR_TOO_LARGE,
 		"message": "The answer to %s is more than a frame takes: ask for fewer files at once." % command.name,
 	}
+
+
+# The value of an answer: with fewer errors where it is too large, as nobody could put back what was written else.
+func _shortened(message: Dictionary) -> Dictionary:
+	var value = message.value
+	var kept = value.errors.size()
+	var shortened = message.duplicate()
+	while kept > 0 and _connection.size_of(shortened) > _connection.frame_limit():
+		kept = int(kept / 2.0)
+		shortened["value"] = value.duplicate()
+		var more = "%d more errors don't fit into a frame." % (value.errors.size() - kept)
+		var first = value.errors.slice(0, kept - 1) if kept > 0 else []
+		shortened["value"]["errors"] = first + [{"path": "", "message": more}]
+	return shortened.value

@@ -81,7 +81,7 @@ func _apply(command: Dictionary):
 		if problem:
 			errors.append({"path": str(change.get("path", "")), "message": problem})
 			continue
-		var due = _still_due(change, errors)
+		var due = _still_due(change, known.get(change.path, {}), errors)
 		if not due and change.options:
 			continue
 		changes[change.path] = _merged(changes.get(change.path, {}), due)
@@ -127,14 +127,16 @@ func _problem(change: Dictionary) -> String:
 
 
 # What is to be set. An option that has neither the value that `expected` names nor the one it would get was set by
-# somebody since: it stays, and `errors` says so.
-func _still_due(change: Dictionary, errors: Array) -> Dictionary:
+# somebody since: it stays, and `errors` says so. Of those that are `begun`, by an editor that was killed then, nobody
+# can tell: Godot writes its own value where one was taken away.
+func _still_due(change: Dictionary, begun: Dictionary, errors: Array) -> Dictionary:
 	var expected = change.get("expected", {})
 	var now = _assets.describe(change.path).options
 	var due = {}
 	for key in change.options:
 		var is_now = now.get(key)
-		if expected.has(key) and not _is_same(is_now, expected[key]) and not _is_same(is_now, change.options[key]):
+		if expected.has(key) and not begun.has(key) and not _is_same(is_now, expected[key]) \
+				and not _is_same(is_now, change.options[key]):
 			var told = _texts.of("changed_since") % [key, _shown(is_now), _shown(expected[key])]
 			errors.append({"path": change.path, "message": told})
 		else:

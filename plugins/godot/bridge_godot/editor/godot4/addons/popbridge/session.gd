@@ -128,6 +128,8 @@ func _finish(seq: int) -> void:
 func _fitting(command: Dictionary, fields: Dictionary) -> Dictionary:
 	var message := fields.duplicate()
 	message["id"] = command.id
+	if command.name == "texture.apply" and message.get("value") is Dictionary:
+		message["value"] = _shortened(message)
 	if _connection.size_of(message) <= _connection.frame_limit():
 		return message
 	return {
@@ -136,3 +138,18 @@ func _fitting(command: Dictionary, fields: Dictionary) -> Dictionary:
 		"code": Protocol.ERROR_TOO_LARGE,
 		"message": "The answer to %s is more than a frame takes: ask for fewer files at once." % command.name,
 	}
+
+
+# The value of an answer: with fewer errors where it is too large, as nobody could put back what was written else.
+func _shortened(message: Dictionary) -> Dictionary:
+	var value: Dictionary = message.value
+	var errors: Array = value.errors
+	var kept := errors.size()
+	var shortened := message.duplicate()
+	while kept > 0 and _connection.size_of(shortened) > _connection.frame_limit():
+		@warning_ignore("integer_division")
+		kept = kept / 2
+		shortened["value"] = value.duplicate()
+		var more := "%d more errors don't fit into a frame." % (errors.size() - kept)
+		shortened["value"]["errors"] = errors.slice(0, kept) + [{"path": "", "message": more}]
+	return shortened.value
