@@ -9,13 +9,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, get_args
 
 import msgspec
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import InvalidSpecifier
 from packaging.version import InvalidVersion, Version
 
 from accel.workload import Workload
 from bridge import failures
 from bridge.api import Adapter, Advisor, EditorSupport, ProjectSupport
+from bridge.core import versions
 from bridge.core.errors import UserError
+from bridge.core.parts import WorkloadInfo
 from bridge.core.settings import SETTINGS, Setting
 from bridge.core.textures import ChannelMeaning, Kind, TextureIntent
 from bridge.core.versions import VersionScheme
@@ -34,10 +36,7 @@ def check_adapter(adapter: Adapter) -> None:
     """Raises UserError, as all here do, with the adapter and the attribute."""
     what = f"adapter {_text(adapter, f'adapter {type(adapter).__name__}', 'name')}"
     _text(adapter, what, "engine")
-    try:
-        SpecifierSet(_text(adapter, what, "versions"))
-    except InvalidSpecifier as error:
-        raise UserError(f"{what}: versions: {error}") from None
+    _check_range(what, _text(adapter, what, "versions"))
     scheme = _of(adapter, what, "scheme", VersionScheme)
     for word, segment in scheme.stages.items():
         _check_stage(f"{what}: scheme.stages[{word!r}]", segment)
@@ -52,6 +51,15 @@ def check_adapter(adapter: Adapter) -> None:
     _check_support(adapter, what, "editor", ProjectSupport, EditorSupport)
 
 
+def _check_range(what: str, text: str) -> None:
+    try:
+        # `===4.x` is a specifier, and has no bound that could be compared with another's.
+        versions.lowest(text)
+        versions.overlap(text, text)
+    except (InvalidSpecifier, InvalidVersion) as error:
+        raise UserError(f"{what}: versions: {error}") from None
+
+
 def _check_stage(what: str, segment: object) -> None:
     try:
         Version(f"1{segment}1")
@@ -62,8 +70,7 @@ def _check_stage(what: str, segment: object) -> None:
 def check_workload(workload: Workload) -> None:
     _check_name("workload", workload.name)
     what = f"workload {workload.name}"
-    if type(workload.version) is not int:
-        raise UserError(f"{what}: version is {workload.version!r}; it must be a whole number")
+    _check_told(what, workload)
     match workload.inputs:
         case (int(low), int(high)) if 0 <= low <= high:
             pass
@@ -78,6 +85,18 @@ def check_workload(workload: Workload) -> None:
         raise UserError(f"{what}: {failures.told(error)}") from error
     if not found:
         raise UserError(f"{what}: {workload.target} is no function")
+
+
+def _check_told(what: str, workload: Workload) -> None:
+    """What each client is told of it: who can't read that ends the connection."""
+    version = workload.version
+    if type(version) is not int or not 1 <= version < 2**63:
+        raise UserError(f"{what}: version is {version!r:.80}; it must be a whole number, at least 1")
+    told = {"name": workload.name, "version": version, "summary": workload.summary}
+    try:
+        msgspec.msgpack.encode(msgspec.convert(told, WorkloadInfo))
+    except (msgspec.ValidationError, UnicodeError) as error:
+        raise UserError(f"{what}: {error}") from None
 
 
 def check_advisor(advisor: Advisor) -> None:

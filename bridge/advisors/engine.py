@@ -9,6 +9,7 @@ from packaging.version import Version
 
 from accel.image.inspection import Inspection
 from accel.texture.examine import Examination
+from bridge import supports
 from bridge.advisors.subject import Memory, Texture, facts_of, subject
 from bridge.api import Adapter
 from bridge.core.memory import PLATFORMS, GpuFormat, Platform
@@ -49,7 +50,10 @@ def _with(
 def memory_of(image: Inspection, options: Mapping[str, Any], adapter: Adapter, version: Version) -> Memory:
     """Bytes of the GPU's memory by platform, where they are known."""
     facts = facts_of(image)
-    sizes = {platform: adapter.gpu_memory(options, facts, platform, version) for platform in PLATFORMS}
+    sizes = {
+        platform: supports.checked_memory(adapter.gpu_memory(options, facts, platform, version))
+        for platform in PLATFORMS
+    }
     return {platform: size for platform, size in sizes.items() if size is not None}
 
 

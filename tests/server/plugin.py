@@ -112,8 +112,10 @@ def log(inputs: Sequence[Input], params: Log, limits: Limits) -> Output:
 
 
 class Odd(Params, frozen=True):
+    exits: bool = False
+
     def __post_init__(self) -> None:
-        raise ZeroDivisionError("a detail of the inside")
+        raise (SystemExit if self.exits else ZeroDivisionError)("a detail of the inside")
 
 
 @workload("test.odd", version=1, params=Odd, inputs=0)
