@@ -32,13 +32,29 @@ def plain(value: Any, place: str = "value") -> Any:
     Raises ValueError that begins with the `place` of what can't be sent.
     """
     try:
-        made = msgspec.to_builtins(value, builtin_types=PLAIN, str_keys=True)
-        msgspec.msgpack.encode(made)
+        kept = msgspec.to_builtins(value, builtin_types=PLAIN)
+        made = msgspec.to_builtins(kept, builtin_types=PLAIN, str_keys=True)
+        # Quicker than a look at each key, which few have to have.
+        differ = msgspec.msgpack.encode(made) != msgspec.msgpack.encode(kept)
     except RecursionError:
         raise ValueError(f"{place} is nested too deeply, or holds itself") from None
     except (TypeError, ValueError, OverflowError):
         raise ValueError(_fault(value, place)) from None
+    if differ:
+        _check_keys(kept, made, place)
     return made
+
+
+def _check_keys(given: Any, made: Any, place: str) -> None:
+    """Raises ValueError where keys of a map have become the same text."""
+    if isinstance(given, dict):
+        if len(made) < len(given):
+            raise ValueError(f"{place} is a map with keys that are the same as text")
+        for key, one, other in zip(given, given.values(), made.values(), strict=True):
+            _check_keys(one, other, f"{place}[{key!r}]")
+    elif isinstance(given, list | tuple):
+        for index, (one, other) in enumerate(zip(given, made, strict=True)):
+            _check_keys(one, other, f"{place}[{index}]")
 
 
 def _fault(value: Any, place: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 import msgspec
@@ -42,7 +42,7 @@ def check_adapter(adapter: Adapter) -> None:
         _check_stage(f"{what}: scheme.stages[{word!r}]", segment)
     _texts(adapter, what, "capabilities")
     for name, known in (("texture_fields", TextureIntent.__struct_fields__), ("srgb_kinds", get_args(Kind))):
-        _known(what, name, _of(adapter, what, name, Set), known)
+        _known(what, name, _several(adapter, what, name, "a frozenset"), known)
     if (order := _get(adapter, what, "packed_channels")) is not None:
         _of(adapter, what, "packed_channels", Mapping)
         _known(what, "packed_channels", order, ("r", "g", "b", "a"))
@@ -105,10 +105,15 @@ def check_advisor(advisor: Advisor) -> None:
     for ask in _texts(advisor, what, "asks"):
         _check_name(f"{what}: asks:", ask)
     for hook in ("on_event", "on_answer", "on_ask"):
-        if not inspect.iscoroutinefunction(getattr(advisor, hook)):
+        if not _is_coroutine(_get(advisor, what, hook)):
             raise UserError(f"{what}: {hook} must be written with `async def`")
-    if advisor.asks and type(advisor).on_ask is Advisor.on_ask:
+    if advisor.asks and getattr(advisor.on_ask, "__func__", None) is Advisor.on_ask:
         raise UserError(f"{what}: it has asks, so that it must have on_ask, too")
+
+
+def _is_coroutine(hook: Any) -> bool:
+    """Also where a decorator that used functools.wraps gives what that returns."""
+    return inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(inspect.unwrap(hook))
 
 
 def check_setting(setting: Setting) -> None:
@@ -149,11 +154,12 @@ def _check_name(what: str, name: object) -> None:
 
 def _get(record: object, what: str, name: str) -> Any:
     """An attribute, which may be a property that raises anything."""
-    if not hasattr(type(record), name) and name not in getattr(record, "__dict__", {}):
-        raise UserError(f"{what} has no {name!r}")
     try:
         return getattr(record, name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        # A property may raise AttributeError, too.
+        if isinstance(error, AttributeError) and not hasattr(type(record), name):
+            raise UserError(f"{what} has no {name!r}") from None
         raise UserError(f"{what}: {name} raised {failures.told(error)}") from error
 
 
@@ -172,12 +178,19 @@ def _text(record: object, what: str, name: str) -> str:
 
 
 def _texts(record: object, what: str, name: str) -> Sequence[str]:
-    value = _get(record, what, name)
-    listed = isinstance(value, Sequence) and not isinstance(value, str)
-    if not listed or not all(isinstance(each, str) and each for each in value):
-        hint = f"; write ({value!r:.60},)" if isinstance(value, str) else ""
-        raise UserError(f"{what}: {name} is {value!r:.80}; it must be a tuple of texts{hint}")
+    value = _several(record, what, name, "a tuple")
+    if not all(isinstance(each, str) and each for each in value):
+        raise UserError(f"{what}: {name} is {value!r:.80}; it must be a tuple of texts")
     return tuple(value)
+
+
+def _several(record: object, what: str, name: str, kind: str) -> Collection[Any]:
+    """Of any type that has several; `kind` is what they are promised in."""
+    value = _get(record, what, name)
+    if not isinstance(value, Collection) or isinstance(value, str | bytes):
+        hint = f"; write ({value!r:.60},)" if isinstance(value, str) and kind == "a tuple" else ""
+        raise UserError(f"{what}: {name} is {value!r:.80}; it must be {kind} of texts{hint}")
+    return value
 
 
 def _known(what: str, name: str, given: Iterable[object], known: Sequence[str]) -> None:

@@ -34,7 +34,10 @@ def checked_uses(uses: object) -> Mapping[str, Sequence[Kind]]:
     if not isinstance(uses, Mapping):
         raise NotAsPromised(f"uses gave {uses!r:.80}, wanted a dict of lists of Kind")
     for file, kinds in uses.items():
-        if isinstance(kinds, str) or not KINDS.issuperset(kinds):
+        if not isinstance(file, str):
+            raise NotAsPromised(f"uses gave {file!r:.80} as a file, wanted text")
+        listed = isinstance(kinds, Collection) and not isinstance(kinds, str)
+        if not listed or not all(isinstance(kind, str) and kind in KINDS for kind in kinds):
             raise NotAsPromised(f"uses gave {kinds!r:.80} for {file}, wanted a list of Kind")
     return uses
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -74,6 +75,22 @@ class Locked(Odd):
         raise KeyError("licence")
 
 
+class Lacking(Adapter):
+    """Without what an adapter has to have."""
+
+    name, engine, versions = "odd1", "odd", ">=1,<2"
+    compile_texture, read_texture, expressible = Odd.compile_texture, Odd.read_texture, Odd.expressible  # type: ignore[assignment]
+
+
+class Delegating(Adapter):
+    """Has its attributes of another."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(Odd(), name)
+
+    compile_texture, read_texture, expressible = Odd.compile_texture, Odd.read_texture, Odd.expressible  # type: ignore[assignment]
+
+
 class Watcher(Advisor):
     name = "odd-watcher"
 
@@ -86,6 +103,21 @@ class Watcher(Advisor):
     async def on_answer(
         self, context: Context, session: SessionView, popup: Popup, state: Any, answer: Answer
     ) -> None: ...
+
+
+def traced(hook: Any) -> Any:
+    @functools.wraps(hook)
+    def passed(*args: Any) -> Any:
+        return hook(*args)
+
+    return passed
+
+
+class Traced(Watcher):
+    on_event = traced(Watcher.on_event)
+
+
+async def replied(context: Context, session: SessionView, name: str, params: Mapping[str, Any]) -> Any: ...
 
 
 class Plain(Watcher):
@@ -140,11 +172,14 @@ def staged(**stages: str) -> Odd:
         (staged(b="zz"), "scheme.stages['b'] is 'zz'; it must be a, b, rc, .dev, .post or empty"),
         (Odd(capabilities="x"), "capabilities is 'x'; it must be a tuple of texts; write ('x',)"),
         (Odd(texture_fields={"mipmap"}), "adapter odd1: texture_fields has 'mipmap'; there are 'kind', "),
-        (Odd(texture_fields="mipmaps"), "texture_fields is 'mipmaps'; it must be of type Set"),
+        (Odd(texture_fields="mipmaps"), "texture_fields is 'mipmaps'; it must be a frozenset of texts"),
+        (Odd(srgb_kinds=("specular",), texture_fields=["mipmaps"]), ""),
         (Odd(srgb_kinds={"spec"}), "adapter odd1: srgb_kinds has 'spec'; there are 'albedo', "),
         (Odd(packed_channels={"x": "height"}), "packed_channels has 'x'; there are 'r', 'g', 'b', 'a'"),
         (Odd(packed_channels={"r": "ao"}), "adapter odd1: packed_channels has 'ao'; there are 'unused', "),
         (Older(), ""),
+        (Delegating(), ""),
+        (Lacking(), "adapter odd1 has no 'scheme'"),
         (Helped(), "adapter odd1: project, of type object, has no project_version()"),
         (Unhelped(), "adapter odd1: project is the class dict: write dict()"),
         (Locked(), "adapter odd1: project raised KeyError: 'licence' (tests/test_records.py:"),
@@ -186,6 +221,10 @@ def test_a_workload_is_told_its_field(record: Workload, says: str) -> None:
         (Watcher(events="asset.imported"), "events is 'asset.imported'; it must be a tuple of"),
         (Watcher(asks=("ask",)), "advisor odd-watcher: asks: 'ask' isn't named PLUGIN.NAME"),
         (Watcher(asks=("odd.ask",)), "advisor odd-watcher: it has asks, so that it must have on_ask, too"),
+        (Watcher(events=frozenset({"asset.imported"})), ""),
+        (Watcher(asks=("odd.ask",), on_ask=replied), ""),
+        (Watcher(on_event=None), "advisor odd-watcher: on_event must be written with `async def`"),
+        (Traced(), ""),
         (Plain(), "advisor odd-watcher: on_event must be written with `async def`"),
     ],
 )  # fmt: skip

@@ -44,6 +44,7 @@ def test_values_become_what_msgpack_and_json_share() -> None:
         ),
         (Point([2**80]), "the workload's value.x[0] is a whole number of more than 64 bits"),
         (["\udcff"], "the workload's value[0] is text that UTF-8 doesn't have"),
+        ([{1: {1: 2, "1": 3}}], "the workload's value[0][1] is a map with keys that are the same as text"),
         ({(1, 2): 3}, "the workload's value is a map with keys that are no text"),
         (loop(), "the workload's value is nested too deeply, or holds itself"),
     ],
