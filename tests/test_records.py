@@ -31,6 +31,7 @@ from bridge.api import (
     hookimpl,
     workload,
 )
+from bridge.commands.texts.plugins import PHRASES
 
 
 class Odd(Adapter):
@@ -152,6 +153,7 @@ def told(hook: str, *records: object) -> str:
     give.__name__ = hook
     plugin = type("Plugin", (), {hook: staticmethod(hookimpl(give))})()
     (found,) = host.load({"odd": plugin}, installed=False).plugins
+    assert not found.reason or PHRASES.in_chinese(found.reason) != found.reason
     return found.reason
 
 

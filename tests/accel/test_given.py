@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import decimal
 import enum
+import types
 from typing import Any
 
 import msgspec
@@ -21,6 +22,14 @@ class Point(Struct):
 
 class Side(enum.Enum):
     LEFT = "left"
+
+
+class Name(str):
+    __slots__ = ()
+
+
+class Number(int):
+    pass
 
 
 def loop() -> list[Any]:
@@ -45,6 +54,9 @@ def test_values_become_what_msgpack_and_json_share() -> None:
         (Point([2**80]), "the workload's value.x[0] is a whole number of more than 64 bits"),
         (["\udcff"], "the workload's value[0] is text that UTF-8 doesn't have"),
         ([{1: {1: 2, "1": 3}}], "the workload's value[0][1] is a map with keys that are the same as text"),
+        (types.MappingProxyType({"a": 1}), "the workload's value is mappingproxy, which is no plain type"),
+        (Name("a"), f"the workload's value is {__name__}.Name, which is no plain type"),
+        ([Number(5)], f"the workload's value[0] is {__name__}.Number, which is no plain type"),
         ({(1, 2): 3}, "the workload's value is a map with keys that are no text"),
         (loop(), "the workload's value is nested too deeply, or holds itself"),
     ],
