@@ -101,7 +101,8 @@ def _files(files: object) -> list[OutputFile]:
         if (file.name, file.media_type) in seen:
             raise _wrong(f"the workload gave two files called {file.name!r}, both {file.media_type}")
         seen.add((file.name, file.media_type))
-    return list(files)
+    # Whatever else has bytes may count them otherwise, or change yet.
+    return [OutputFile(file.name, file.media_type, bytes(file.data)) for file in files]
 
 
 def _check_file(place: str, file: object) -> None:
@@ -109,6 +110,8 @@ def _check_file(place: str, file: object) -> None:
         raise _wrong(f"the workload's {place} is {_kind(file)}, not OutputFile")
     if not isinstance(file.name, str) or not file.name:
         raise _wrong(f"the workload's {place}.name is {file.name!r}; it must be text")
+    if not _fits(file.name):
+        raise _wrong(f"the workload's {place}.name is text that UTF-8 doesn't have")
     if not isinstance(file.media_type, str) or not 1 <= len(file.media_type) <= LONGEST:
         raise _wrong(f"the workload's {place}.media_type is {file.media_type!r}; it must be as image/png")
     if not isinstance(file.data, PLAIN):

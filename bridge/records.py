@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import itertools
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_args
@@ -12,7 +13,7 @@ import msgspec
 from packaging.specifiers import InvalidSpecifier
 from packaging.version import InvalidVersion, Version
 
-from accel.workload import Workload
+from accel.workload import Batching, Params, Workload, load
 from bridge import failures
 from bridge.api import Adapter, Advisor, EditorSupport, ProjectSupport
 from bridge.core import versions
@@ -38,6 +39,8 @@ def check_adapter(adapter: Adapter) -> None:
     _text(adapter, what, "engine")
     _check_range(what, _text(adapter, what, "versions"))
     scheme = _of(adapter, what, "scheme", VersionScheme)
+    if not isinstance(scheme.stages, Mapping):
+        raise UserError(f"{what}: scheme.stages is {scheme.stages!r:.80}; it must be of type Mapping")
     for word, segment in scheme.stages.items():
         _check_stage(f"{what}: scheme.stages[{word!r}]", segment)
     _texts(adapter, what, "capabilities")
@@ -76,15 +79,20 @@ def check_workload(workload: Workload) -> None:
             pass
         case _:
             raise UserError(f"{what}: inputs is {workload.inputs!r}; it must be a number, or fewest and most")
+    if not isinstance(workload.params, type) or not issubclass(workload.params, Params):
+        raise UserError(f"{what}: params is {workload.params!r:.80}; it must be of type Params")
     try:
         with contextlib.suppress(msgspec.ValidationError):
             msgspec.convert(None, workload.params)
-        found = callable(workload.load())
+        found = workload.load()
+        together = workload.batching is None or callable(load(workload.batching.target))
     # Whatever a type or a module of a plugin raises.
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"{what}: {failures.told(error)}") from error
-    if not found:
-        raise UserError(f"{what}: {workload.target} is no function")
+    if not isinstance(getattr(found, "workload", None), Workload):
+        raise UserError(f"{what}: {workload.target} is no function with @workload above it")
+    if workload.batching is not None:
+        _check_batching(what, workload.batching, together)
 
 
 def _check_told(what: str, workload: Workload) -> None:
@@ -97,6 +105,14 @@ def _check_told(what: str, workload: Workload) -> None:
         msgspec.msgpack.encode(msgspec.convert(told, WorkloadInfo))
     except (msgspec.ValidationError, UnicodeError) as error:
         raise UserError(f"{what}: {error}") from None
+
+
+def _check_batching(what: str, batching: Batching, found: bool) -> None:
+    if not found:
+        raise UserError(f"{what}: {batching.target} is no function")
+    if type(batching.max_rows) is not int or batching.max_rows < 1:
+        given = f"{batching.max_rows!r:.80}"
+        raise UserError(f"{what}: batching.max_rows is {given}; it must be a whole number, at least 1")
 
 
 def check_advisor(advisor: Advisor) -> None:
@@ -124,12 +140,25 @@ def check_setting(setting: Setting) -> None:
         raise UserError(f"setting {name!r}: names are of a to z, 0 to 9 and _, as acme.max_size")
     if any(name.startswith(f"{own.name}.") for own in SETTINGS):
         raise UserError(f"setting {name!r} lies in one of PopBridge's own: begin with the plugin's name")
+    # One of the same name is told as a conflict, with both plugins.
+    if any(setting.environment == own.environment and name != own.name for own in SETTINGS):
+        own_too = f"{setting.environment} is a variable of PopBridge's own"
+        raise UserError(f"setting {name!r}: {own_too}: begin with the plugin's name")
     if not isinstance(setting.help, str):
         raise UserError(f"setting {name}: help is {setting.help!r}; it must be text")
     try:
         setting.parse(setting.default, "its default")
     except TypeError as error:
         raise UserError(f"setting {name}: type: {error}") from None
+
+
+def check_settings(settings: Iterable[Setting]) -> None:
+    """Raises UserError for those of one plugin that can't both be set in the environment or in a file."""
+    for one, other in itertools.permutations(settings, 2):
+        if one.environment == other.environment:
+            raise UserError(f"settings {one.name} and {other.name} are both the variable {one.environment}")
+        if other.name.startswith(f"{one.name}."):
+            raise UserError(f"setting {other.name!r} lies in the setting {one.name}: rename one of them")
 
 
 def check_alone(claims: Iterable[str], workloads: Iterable[Workload]) -> None:

@@ -15,6 +15,7 @@ from bridge.api import (
     Adapter,
     Advisor,
     Answer,
+    Batching,
     Context,
     Event,
     Input,
@@ -140,6 +141,11 @@ def counted(**changes: Any) -> Workload:
     return msgspec.structs.replace(count.workload, **changes)
 
 
+def batched(**changes: Any) -> Workload:
+    several = Batching("os:getcwd", 4, lambda params: 1, lambda params: "", lambda number: {})
+    return counted(batching=msgspec.structs.replace(several, **changes))
+
+
 def setting(**changes: Any) -> Setting:
     return Setting(**{"name": "odd.quiet", "type": bool, "default": False, "help": "Quiet.", **changes})
 
@@ -171,6 +177,7 @@ def staged(**stages: str) -> Odd:
         (Odd(versions="4.x"), "adapter odd1: versions: Invalid specifier: '4.x'"),
         (Odd(versions="===4.x"), "adapter odd1: versions: Invalid version: '4.x'"),
         (Odd(scheme="x"), "adapter odd1: scheme is 'x'; it must be of type VersionScheme"),
+        (Odd(scheme=VersionScheme("odd", None)), "scheme.stages is None; it must be of type Mapping"),  # type: ignore[arg-type]
         (staged(b="zz"), "scheme.stages['b'] is 'zz'; it must be a, b, rc, .dev, .post or empty"),
         (Odd(capabilities="x"), "capabilities is 'x'; it must be a tuple of texts; write ('x',)"),
         (Odd(texture_fields={"mipmap"}), "adapter odd1: texture_fields has 'mipmap'; there are 'kind', "),
@@ -205,6 +212,13 @@ def test_an_adapter_is_told_its_attribute(adapter: Adapter, says: str) -> None:
         (counted(summary=None), "workload odd.count: Expected `str`, got `null` - at `$.summary`"),
         (counted(summary="\ud800"), "surrogates not allowed"),
         (counted(inputs=(3, 1)), "inputs is (3, 1); it must be a number, or fewest and most"),
+        (counted(params=int), "workload odd.count: params is <class 'int'>; it must be of type Params"),
+        (counted(params=None), "workload odd.count: params is None; it must be of type Params"),
+        (counted(target="os:getcwd"), "odd.count: os:getcwd is no function with @workload above it"),
+        (batched(), ""),
+        (batched(max_rows=0), "odd.count: batching.max_rows is 0; it must be a whole number, at least 1"),
+        (batched(target="nowhere:x"), "workload odd.count: ModuleNotFoundError: No module named 'nowhere'"),
+        (batched(target="os:name"), "workload odd.count: os:name is no function"),
         (counted(params=Unknown), "workload odd.count: NameError: name 'Nothing' is not defined"),
         (counted(target="nowhere:x"), "workload odd.count: ModuleNotFoundError: No module named 'nowhere'"),
         (counted(target=f"{__name__}:NOTHING"), "workload odd.count: AttributeError: module "),
@@ -242,6 +256,10 @@ def test_an_advisor_is_told_its_attribute(advisor: Advisor, says: str) -> None:
         (setting(name="quiet"), "setting 'quiet' isn't named PLUGIN.NAME"),
         (setting(name="odd.Be quiet"), "setting 'odd.Be quiet': names are of a to z, 0 to 9 and _"),
         (setting(name="port.odd"), "setting 'port.odd' lies in one of PopBridge's own"),
+        (
+            setting(name="log.level"),
+            "'log.level': POPBRIDGE_LOG_LEVEL is a variable of PopBridge's own",
+        ),
         (setting(help=None), "setting odd.quiet: help is None; it must be text"),
         (setting(type="bool"), "setting odd.quiet: type: Type ''bool'' is not supported"),
         (setting(default="x"), "odd.quiet"),
@@ -257,6 +275,10 @@ def test_a_setting_is_told_its_field(given: Setting, says: str) -> None:
     [
         ("popbridge_adapters", [Odd(), Odd(versions="<1")], "it gives adapter 'odd1' twice"),
         ("popbridge_adapters", [Odd(), Odd(name="odd2")], "odd1 (>=1,<2) and odd2 (>=1,<2) both serve odd 1"),
+        ("popbridge_settings", [setting(), setting(name="odd.quiet.now")],
+         "setting 'odd.quiet.now' lies in the setting odd.quiet: rename one of them"),
+        ("popbridge_settings", [setting(name="odd.max.size"), setting(name="odd.max_size")],
+         "settings odd.max.size and odd.max_size are both the variable POPBRIDGE_ODD_MAX_SIZE"),
         ("popbridge_workloads", [counted(), counted()], "it gives workload 'odd.count' twice"),
         ("popbridge_workloads", [counted(), counted(name="odd.more")],
          "workloads odd.count and odd.more are both the function tests.test_records:count"),

@@ -29,6 +29,9 @@ SUFFIXES = {
 }
 """By media type, in lower case. Light to import, as the shell names files without an image library."""
 
+IMAGES = frozenset(suffix for media_type, suffix in SUFFIXES.items() if media_type.startswith("image/"))
+"""Suffixes of images alone."""
+
 
 def suffix_of(media_type: str) -> str:
     """The suffix with its dot; empty for a media type that isn't known.

@@ -78,6 +78,8 @@ FILE = OutputFile("a", "text/plain", b"1")
         ([b"1"], "the workload's files[0] is bytes, not OutputFile"),
         ([FILE, FILE], "the workload gave two files called 'a', both text/plain"),
         ([OutputFile("", "text/plain", b"")], "the workload's files[0].name is ''; it must be text"),
+        ([OutputFile("\udcff", "text/plain", b"")],
+         "the workload's files[0].name is text that UTF-8 doesn't have"),
         ([OutputFile("a", None, b"")], "the workload's files[0].media_type is None; it must be as image/png"),
         ([FILE, OutputFile("b", "text/plain", "x")], "the workload's files[1].data is str, not bytes"),
     ],
@@ -86,6 +88,11 @@ def test_files_that_are_none_are_named_by_their_place(files: Any, says: str) -> 
     with pytest.raises(WorkloadError) as error:
         checked(Output(1, files))
     assert (error.value.code, error.value.reason) == ("internal", says)
+
+
+def test_files_are_as_long_as_their_bytes() -> None:
+    (file,) = checked(Output(files=[OutputFile("a", "x/y", memoryview(np.arange(3, dtype=np.int64)))])).files
+    assert (type(file.data), len(file.data)) == (bytes, 24)
 
 
 def test_what_is_no_output_is_refused() -> None:

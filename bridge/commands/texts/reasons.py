@@ -161,7 +161,7 @@ PATTERNS = (
      "工作负载的 {0} 为 {1}，而应类似 image/png"),
     (r"the workload's (?P<place>value.*) is a whole number of more than 64 bits",
      "工作负载的 {0} 是超过 64 位的整数"),
-    (r"the workload's (?P<place>value.*) is text that UTF-8 doesn't have",
+    (r"the workload's (?P<place>(?:value|files).*) is text that UTF-8 doesn't have",
      "工作负载的 {0} 是无法用 UTF-8 表示的文本"),
     (r"the workload's (?P<place>value.*) is a map with keys that are no text",
      "工作负载的 {0} 是键不为文本的映射"),
