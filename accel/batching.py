@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import operator
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -82,9 +83,7 @@ class Batcher:
             return done
         workload.check_inputs(len(inputs))
         parsed = workload.parse(dict(params))
-        rows = workload.batching.rows(parsed)
-        if not isinstance(rows, int):
-            raise WorkloadError("internal", f"its rows are {rows!r:.80}, wanted a whole number")
+        rows = _rows(workload.batching.rows(parsed))
         waiting = Waiting(params, inputs, rows, priority, time.monotonic() + deadline_s, watch)
         queue = self._queue(workload, workload.batching, parsed, out_dir)
         return await queue.run(waiting, most)
@@ -109,6 +108,14 @@ class Batcher:
 
     def _forget(self, key: tuple[str, str, Path | None]) -> None:
         self._queues.pop(key, None)
+
+
+def _rows(given: Any) -> int:
+    try:
+        return operator.index(given)
+    except TypeError:
+        reason = f"its rows are {given!r:.80}, wanted a whole number"
+        raise WorkloadError("internal", reason) from None
 
 
 class _Queue:

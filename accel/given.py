@@ -32,13 +32,29 @@ def plain(value: Any, place: str = "value") -> Any:
     Raises ValueError that begins with the `place` of what can't be sent.
     """
     try:
-        made = msgspec.to_builtins(value, builtin_types=PLAIN, str_keys=True)
-        msgspec.msgpack.encode(made)
+        kept = msgspec.to_builtins(value, builtin_types=PLAIN)
+        made = msgspec.to_builtins(kept, builtin_types=PLAIN, str_keys=True)
+        # Quicker than a look at each key, which few have to have.
+        differ = msgspec.msgpack.encode(made) != msgspec.msgpack.encode(kept)
     except RecursionError:
         raise ValueError(f"{place} is nested too deeply, or holds itself") from None
     except (TypeError, ValueError, OverflowError):
         raise ValueError(_fault(value, place)) from None
+    if differ:
+        _check_keys(kept, made, place)
     return made
+
+
+def _check_keys(given: Any, made: Any, place: str) -> None:
+    """Raises ValueError where keys of a map have become the same text."""
+    if isinstance(given, dict):
+        if len(made) < len(given):
+            raise ValueError(f"{place} is a map with keys that are the same as text")
+        for key, one, other in zip(given, given.values(), made.values(), strict=True):
+            _check_keys(one, other, f"{place}[{key!r}]")
+    elif isinstance(given, list | tuple):
+        for index, (one, other) in enumerate(zip(given, made, strict=True)):
+            _check_keys(one, other, f"{place}[{index}]")
 
 
 def _fault(value: Any, place: str) -> str:
@@ -46,11 +62,12 @@ def _fault(value: Any, place: str) -> str:
     for name, part in _parts(value):
         if not _fits(part):
             return _fault(part, f"{place}{name}")
-    if isinstance(value, int):
+    # Of these types alone, msgspec takes none that is derived from them.
+    if type(value) is int:
         return f"{place} is a whole number of more than 64 bits"
-    if isinstance(value, str):
+    if type(value) is str:
         return f"{place} is text that UTF-8 doesn't have"
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return f"{place} is a map with keys that are no text"
     return f"{place} is {_kind(value)}, which is no plain type"
 
@@ -84,7 +101,8 @@ def _files(files: object) -> list[OutputFile]:
         if (file.name, file.media_type) in seen:
             raise _wrong(f"the workload gave two files called {file.name!r}, both {file.media_type}")
         seen.add((file.name, file.media_type))
-    return list(files)
+    # Whatever else has bytes may count them otherwise, or change yet.
+    return [OutputFile(file.name, file.media_type, bytes(file.data)) for file in files]
 
 
 def _check_file(place: str, file: object) -> None:
@@ -92,6 +110,8 @@ def _check_file(place: str, file: object) -> None:
         raise _wrong(f"the workload's {place} is {_kind(file)}, not OutputFile")
     if not isinstance(file.name, str) or not file.name:
         raise _wrong(f"the workload's {place}.name is {file.name!r}; it must be text")
+    if not _fits(file.name):
+        raise _wrong(f"the workload's {place}.name is text that UTF-8 doesn't have")
     if not isinstance(file.media_type, str) or not 1 <= len(file.media_type) <= LONGEST:
         raise _wrong(f"the workload's {place}.media_type is {file.media_type!r}; it must be as image/png")
     if not isinstance(file.data, PLAIN):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -92,8 +93,8 @@ class Policies:
         try:
             policy = await self.measure(workload)
         # A plugin's samples may raise anything.
-        except Exception as error:
-            reason = error.reason if isinstance(error, WorkloadError) else repr(error)
+        except (Exception, SystemExit) as error:
+            reason = error.reason if isinstance(error, WorkloadError) else _words(error)
             again = self._retries.failed(self._key(workload), reason)
             said = "%s can't be measured for batches, and is again in %.0f s: %s"
             log.warning(said, workload.name, again, reason)
@@ -116,12 +117,18 @@ def _sample(workload: Workload, batching: Batching, index: int) -> _Part:
         raise WorkloadError("unsupported", reason)
     try:
         sample = dict(batching.sample(index))
-    # A plugin's samples may raise anything.
-    except Exception as error:
-        reason = f"its sample of a job failed ({type(error).__name__}: {error})"
-        raise WorkloadError("internal", reason) from error
-    workload.parse(sample)
-    return _Part(packed_item(sample, []))
+        workload.parse(sample)
+        return _Part(packed_item(sample, []))
+    except WorkloadError:
+        raise
+    # A plugin's samples and parameters may raise anything.
+    except (Exception, SystemExit) as error:
+        raise WorkloadError("internal", f"its sample of a job failed ({_words(error)})") from error
+
+
+def _words(error: BaseException) -> str:
+    """On one line, also of an error that can't say what it is."""
+    return " ".join(traceback.format_exception_only(error)[0].split())
 
 
 async def rates(

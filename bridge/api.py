@@ -253,7 +253,7 @@ class Context(Protocol):
         The `id` in `popup` is passed over (write 0): the bridge gives each popup one of its own.
         Both outlive the daemon: whoever answers tomorrow is answered. Raises ValueError for a popup with a
         field that no editor could read, such as a `body` of more than 32,768 characters, and TypeError for
-        what is none, or for a `state` that can't be kept.
+        what is none. For a `state` that can't be kept it raises TypeError, ValueError or OverflowError.
         """
 
     async def open_popups(self, session: SessionView) -> Sequence[tuple[Popup, Any]]:

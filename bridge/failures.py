@@ -16,7 +16,7 @@ def told(error: BaseException) -> str:
     """`RuntimeError: boom (acme/plugin.py:12)`; no place where nothing of the plugin ran."""
     if isinstance(error, NotAsPromised):
         return str(error)
-    words = traceback.format_exception_only(error)[-1].strip().rstrip(":")
+    words = _words(error)
     place = _place(error)
     return f"{words} ({place})" if place else words
 
@@ -30,6 +30,15 @@ def trace(error: BaseException) -> str:
         return ""
     lines = [*traceback.format_list(frames), *traceback.format_exception_only(cause)]
     return "Traceback (most recent call last):\n" + "".join(lines)
+
+
+def _words(error: BaseException) -> str:
+    """On one line, without notes, which may say anything."""
+    shown = traceback.TracebackException(type(error), error, None)
+    shown.__notes__ = None
+    # Of a SyntaxError the last has the words, the others its place.
+    *_, last = shown.format_exception_only()
+    return " ".join(last.split()).rstrip(":")
 
 
 def _place(error: BaseException) -> str:

@@ -23,7 +23,14 @@ from bridge.core import versions
 from bridge.core.errors import BridgeError, UserError
 from bridge.core.settings import SETTINGS, Setting
 from bridge.core.versions import Choice
-from bridge.records import check_adapter, check_advisor, check_alone, check_setting, check_workload
+from bridge.records import (
+    check_adapter,
+    check_advisor,
+    check_alone,
+    check_setting,
+    check_settings,
+    check_workload,
+)
 
 log = logging.getLogger(__name__)
 
@@ -179,6 +186,7 @@ def _contribution(
             _refuse_unmarked(manager, plugin)
             given = _call(manager, plugin)
             check_alone(given.claims(), given.workloads)
+            check_settings(given.settings)
             _refuse_own_overlaps(given.adapters)
         return replace(record, provides=given.names()), given
     except KeyboardInterrupt:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 import msgspec
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import InvalidSpecifier
 from packaging.version import InvalidVersion, Version
 
-from accel.workload import Workload
+from accel.workload import Batching, Params, Workload, load
 from bridge import failures
 from bridge.api import Adapter, Advisor, EditorSupport, ProjectSupport
+from bridge.core import versions
 from bridge.core.errors import UserError
+from bridge.core.parts import WorkloadInfo
 from bridge.core.settings import SETTINGS, Setting
 from bridge.core.textures import ChannelMeaning, Kind, TextureIntent
 from bridge.core.versions import VersionScheme
@@ -34,22 +37,30 @@ def check_adapter(adapter: Adapter) -> None:
     """Raises UserError, as all here do, with the adapter and the attribute."""
     what = f"adapter {_text(adapter, f'adapter {type(adapter).__name__}', 'name')}"
     _text(adapter, what, "engine")
-    try:
-        SpecifierSet(_text(adapter, what, "versions"))
-    except InvalidSpecifier as error:
-        raise UserError(f"{what}: versions: {error}") from None
+    _check_range(what, _text(adapter, what, "versions"))
     scheme = _of(adapter, what, "scheme", VersionScheme)
+    if not isinstance(scheme.stages, Mapping):
+        raise UserError(f"{what}: scheme.stages is {scheme.stages!r:.80}; it must be of type Mapping")
     for word, segment in scheme.stages.items():
         _check_stage(f"{what}: scheme.stages[{word!r}]", segment)
     _texts(adapter, what, "capabilities")
     for name, known in (("texture_fields", TextureIntent.__struct_fields__), ("srgb_kinds", get_args(Kind))):
-        _known(what, name, _of(adapter, what, name, Set), known)
+        _known(what, name, _several(adapter, what, name, "a frozenset"), known)
     if (order := _get(adapter, what, "packed_channels")) is not None:
         _of(adapter, what, "packed_channels", Mapping)
         _known(what, "packed_channels", order, ("r", "g", "b", "a"))
         _known(what, "packed_channels", order.values(), get_args(ChannelMeaning))
     _check_support(adapter, what, "project", ProjectSupport)
     _check_support(adapter, what, "editor", ProjectSupport, EditorSupport)
+
+
+def _check_range(what: str, text: str) -> None:
+    try:
+        # `===4.x` is a specifier, and has no bound that could be compared with another's.
+        versions.lowest(text)
+        versions.overlap(text, text)
+    except (InvalidSpecifier, InvalidVersion) as error:
+        raise UserError(f"{what}: versions: {error}") from None
 
 
 def _check_stage(what: str, segment: object) -> None:
@@ -62,25 +73,49 @@ def _check_stage(what: str, segment: object) -> None:
 def check_workload(workload: Workload) -> None:
     _check_name("workload", workload.name)
     what = f"workload {workload.name}"
-    if type(workload.version) is not int:
-        raise UserError(f"{what}: version is {workload.version!r}; it must be a whole number")
+    _check_told(what, workload)
     match workload.inputs:
         case (int(low), int(high)) if 0 <= low <= high:
             pass
         case _:
             raise UserError(f"{what}: inputs is {workload.inputs!r}; it must be a number, or fewest and most")
+    if not isinstance(workload.params, type) or not issubclass(workload.params, Params):
+        raise UserError(f"{what}: params is {workload.params!r:.80}; it must be of type Params")
     try:
         with contextlib.suppress(msgspec.ValidationError):
             msgspec.convert(None, workload.params)
-        found = callable(workload.load())
+        found = workload.load()
+        together = workload.batching is None or callable(load(workload.batching.target))
     # Whatever a type or a module of a plugin raises.
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"{what}: {failures.told(error)}") from error
     if "contradiction" in workload.params.__struct_fields__:
         reason = "params has a field named contradiction, which is its check's name; name it otherwise"
         raise UserError(f"{what}: {reason}")
+    if not isinstance(getattr(found, "workload", None), Workload):
+        raise UserError(f"{what}: {workload.target} is no function with @workload above it")
+    if workload.batching is not None:
+        _check_batching(what, workload.batching, together)
+
+
+def _check_told(what: str, workload: Workload) -> None:
+    """What each client is told of it: who can't read that ends the connection."""
+    version = workload.version
+    if type(version) is not int or not 1 <= version < 2**63:
+        raise UserError(f"{what}: version is {version!r:.80}; it must be a whole number, at least 1")
+    told = {"name": workload.name, "version": version, "summary": workload.summary}
+    try:
+        msgspec.msgpack.encode(msgspec.convert(told, WorkloadInfo))
+    except (msgspec.ValidationError, UnicodeError) as error:
+        raise UserError(f"{what}: {error}") from None
+
+
+def _check_batching(what: str, batching: Batching, found: bool) -> None:
     if not found:
-        raise UserError(f"{what}: {workload.target} is no function")
+        raise UserError(f"{what}: {batching.target} is no function")
+    if type(batching.max_rows) is not int or batching.max_rows < 1:
+        given = f"{batching.max_rows!r:.80}"
+        raise UserError(f"{what}: batching.max_rows is {given}; it must be a whole number, at least 1")
 
 
 def check_advisor(advisor: Advisor) -> None:
@@ -89,10 +124,15 @@ def check_advisor(advisor: Advisor) -> None:
     for ask in _texts(advisor, what, "asks"):
         _check_name(f"{what}: asks:", ask)
     for hook in ("on_event", "on_answer", "on_ask"):
-        if not inspect.iscoroutinefunction(getattr(advisor, hook)):
+        if not _is_coroutine(_get(advisor, what, hook)):
             raise UserError(f"{what}: {hook} must be written with `async def`")
-    if advisor.asks and type(advisor).on_ask is Advisor.on_ask:
+    if advisor.asks and getattr(advisor.on_ask, "__func__", None) is Advisor.on_ask:
         raise UserError(f"{what}: it has asks, so that it must have on_ask, too")
+
+
+def _is_coroutine(hook: Any) -> bool:
+    """Also where a decorator that used functools.wraps gives what that returns."""
+    return inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(inspect.unwrap(hook))
 
 
 def check_setting(setting: Setting) -> None:
@@ -103,12 +143,25 @@ def check_setting(setting: Setting) -> None:
         raise UserError(f"setting {name!r}: names are of a to z, 0 to 9 and _, as acme.max_size")
     if any(name.startswith(f"{own.name}.") for own in SETTINGS):
         raise UserError(f"setting {name!r} lies in one of PopBridge's own: begin with the plugin's name")
+    # One of the same name is told as a conflict, with both plugins.
+    if any(setting.environment == own.environment and name != own.name for own in SETTINGS):
+        own_too = f"{setting.environment} is a variable of PopBridge's own"
+        raise UserError(f"setting {name!r}: {own_too}: begin with the plugin's name")
     if not isinstance(setting.help, str):
         raise UserError(f"setting {name}: help is {setting.help!r}; it must be text")
     try:
         setting.parse(setting.default, "its default")
     except TypeError as error:
         raise UserError(f"setting {name}: type: {error}") from None
+
+
+def check_settings(settings: Iterable[Setting]) -> None:
+    """Raises UserError for those of one plugin that can't both be set in the environment or in a file."""
+    for one, other in itertools.permutations(settings, 2):
+        if one.environment == other.environment:
+            raise UserError(f"settings {one.name} and {other.name} are both the variable {one.environment}")
+        if other.name.startswith(f"{one.name}."):
+            raise UserError(f"setting {other.name!r} lies in the setting {one.name}: rename one of them")
 
 
 def check_alone(claims: Iterable[str], workloads: Iterable[Workload]) -> None:
@@ -133,11 +186,12 @@ def _check_name(what: str, name: object) -> None:
 
 def _get(record: object, what: str, name: str) -> Any:
     """An attribute, which may be a property that raises anything."""
-    if not hasattr(type(record), name) and name not in getattr(record, "__dict__", {}):
-        raise UserError(f"{what} has no {name!r}")
     try:
         return getattr(record, name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        # A property may raise AttributeError, too.
+        if isinstance(error, AttributeError) and not hasattr(type(record), name):
+            raise UserError(f"{what} has no {name!r}") from None
         raise UserError(f"{what}: {name} raised {failures.told(error)}") from error
 
 
@@ -156,12 +210,19 @@ def _text(record: object, what: str, name: str) -> str:
 
 
 def _texts(record: object, what: str, name: str) -> Sequence[str]:
-    value = _get(record, what, name)
-    listed = isinstance(value, Sequence) and not isinstance(value, str)
-    if not listed or not all(isinstance(each, str) and each for each in value):
-        hint = f"; write ({value!r:.60},)" if isinstance(value, str) else ""
-        raise UserError(f"{what}: {name} is {value!r:.80}; it must be a tuple of texts{hint}")
+    value = _several(record, what, name, "a tuple")
+    if not all(isinstance(each, str) and each for each in value):
+        raise UserError(f"{what}: {name} is {value!r:.80}; it must be a tuple of texts")
     return tuple(value)
+
+
+def _several(record: object, what: str, name: str, kind: str) -> Collection[Any]:
+    """Of any type that has several; `kind` is what they are promised in."""
+    value = _get(record, what, name)
+    if not isinstance(value, Collection) or isinstance(value, str | bytes):
+        hint = f"; write ({value!r:.60},)" if isinstance(value, str) and kind == "a tuple" else ""
+        raise UserError(f"{what}: {name} is {value!r:.80}; it must be {kind} of texts{hint}")
+    return value
 
 
 def _known(what: str, name: str, given: Iterable[object], known: Sequence[str]) -> None:

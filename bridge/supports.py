@@ -1,12 +1,14 @@
-"""What an adapter says of a project, held against `ProjectSupport`; what is raised names the method."""
+"""What an adapter says of a project and its textures, held against what bridge.api promises; what is raised
+names the method."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, get_args
 
 from accel.given import plain
-from bridge.api import Kind, TextureAsset
+from bridge.api import Kind, Remark, TextureAsset
 from bridge.failures import NotAsPromised
 
 KINDS = frozenset(get_args(Kind))
@@ -32,7 +34,10 @@ def checked_uses(uses: object) -> Mapping[str, Sequence[Kind]]:
     if not isinstance(uses, Mapping):
         raise NotAsPromised(f"uses gave {uses!r:.80}, wanted a dict of lists of Kind")
     for file, kinds in uses.items():
-        if isinstance(kinds, str) or not KINDS.issuperset(kinds):
+        if not isinstance(file, str):
+            raise NotAsPromised(f"uses gave {file!r:.80} as a file, wanted text")
+        listed = isinstance(kinds, Collection) and not isinstance(kinds, str)
+        if not listed or not all(isinstance(kind, str) and kind in KINDS for kind in kinds):
             raise NotAsPromised(f"uses gave {kinds!r:.80} for {file}, wanted a list of Kind")
     return uses
 
@@ -40,12 +45,41 @@ def checked_uses(uses: object) -> Mapping[str, Sequence[Kind]]:
 def checked_done(done: object) -> Mapping[str, Any]:
     if not isinstance(done, Mapping):
         raise NotAsPromised(f"apply gave {done!r:.80}, wanted a dict of before, after and errors")
-    for name in ("before", "after", "errors"):
-        for one in done.get(name, ()):
-            if not isinstance(one, Mapping) or not isinstance(one.get("path"), str):
-                raise NotAsPromised(f"apply gave {one!r:.80} in {name}, wanted a dict with path in it")
+    told = {name: _told(name, done[name]) for name in ("before", "after", "errors") if name in done}
     try:
-        made: Mapping[str, Any] = plain(dict(done), "done")
+        made: Mapping[str, Any] = plain({**done, **told}, "done")
     except ValueError as error:
         raise NotAsPromised(f"apply gave what no receipt can keep: {error}") from None
     return made
+
+
+def _told(name: str, told: object) -> list[Mapping[str, Any]]:
+    """What is told of files; None is nothing."""
+    if told is None:
+        return []
+    if not isinstance(told, Collection) or isinstance(told, str | bytes | Mapping):
+        raise NotAsPromised(f"apply gave {told!r:.80} as {name}, wanted a list of dicts")
+    for one in told:
+        if not isinstance(one, Mapping) or not isinstance(one.get("path"), str):
+            raise NotAsPromised(f"apply gave {one!r:.80} in {name}, wanted a dict with path in it")
+        # By them what was written is put back.
+        if name != "errors" and not isinstance(one.get("options"), Mapping):
+            raise NotAsPromised(f"apply gave {one!r:.80} in {name}, wanted a dict with options in it")
+    return list(told)
+
+
+def checked_memory(size: object) -> int | None:
+    """Bytes."""
+    try:
+        return None if size is None else operator.index(size)  # type: ignore[arg-type]
+    except TypeError:
+        raise NotAsPromised(f"gpu_memory gave {size!r:.80}, wanted a whole number or None") from None
+
+
+def checked_remark(remark: object) -> Remark:
+    if not isinstance(remark, Remark):
+        raise NotAsPromised(f"remarks gave {remark!r:.80}, wanted a Remark")
+    for name in ("code", "text", "zh", "about", "about_zh"):
+        if not isinstance(value := getattr(remark, name), str):
+            raise NotAsPromised(f"remarks gave a Remark whose {name} is {value!r:.80}, wanted text")
+    return remark

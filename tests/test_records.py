@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from bridge.api import (
     Adapter,
     Advisor,
     Answer,
+    Batching,
     Context,
     Event,
     Input,
@@ -30,6 +32,7 @@ from bridge.api import (
     hookimpl,
     workload,
 )
+from bridge.commands.texts.plugins import PHRASES
 
 
 class Odd(Adapter):
@@ -74,6 +77,22 @@ class Locked(Odd):
         raise KeyError("licence")
 
 
+class Lacking(Adapter):
+    """Without what an adapter has to have."""
+
+    name, engine, versions = "odd1", "odd", ">=1,<2"
+    compile_texture, read_texture, expressible = Odd.compile_texture, Odd.read_texture, Odd.expressible  # type: ignore[assignment]
+
+
+class Delegating(Adapter):
+    """Has its attributes of another."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(Odd(), name)
+
+    compile_texture, read_texture, expressible = Odd.compile_texture, Odd.read_texture, Odd.expressible  # type: ignore[assignment]
+
+
 class Watcher(Advisor):
     name = "odd-watcher"
 
@@ -86,6 +105,21 @@ class Watcher(Advisor):
     async def on_answer(
         self, context: Context, session: SessionView, popup: Popup, state: Any, answer: Answer
     ) -> None: ...
+
+
+def traced(hook: Any) -> Any:
+    @functools.wraps(hook)
+    def passed(*args: Any) -> Any:
+        return hook(*args)
+
+    return passed
+
+
+class Traced(Watcher):
+    on_event = traced(Watcher.on_event)
+
+
+async def replied(context: Context, session: SessionView, name: str, params: Mapping[str, Any]) -> Any: ...
 
 
 class Plain(Watcher):
@@ -111,6 +145,11 @@ def counted(**changes: Any) -> Workload:
     return msgspec.structs.replace(count.workload, **changes)
 
 
+def batched(**changes: Any) -> Workload:
+    several = Batching("os:getcwd", 4, lambda params: 1, lambda params: "", lambda number: {})
+    return counted(batching=msgspec.structs.replace(several, **changes))
+
+
 def setting(**changes: Any) -> Setting:
     return Setting(**{"name": "odd.quiet", "type": bool, "default": False, "help": "Quiet.", **changes})
 
@@ -124,6 +163,7 @@ def told(hook: str, *records: object) -> str:
     give.__name__ = hook
     plugin = type("Plugin", (), {hook: staticmethod(hookimpl(give))})()
     (found,) = host.load({"odd": plugin}, installed=False).plugins
+    assert not found.reason or PHRASES.in_chinese(found.reason) != found.reason
     return found.reason
 
 
@@ -139,15 +179,20 @@ def staged(**stages: str) -> Odd:
         (Odd(name=5), "adapter Odd: name is 5; it must be text"),
         (Odd(engine=None), "adapter odd1: engine is None; it must be text"),
         (Odd(versions="4.x"), "adapter odd1: versions: Invalid specifier: '4.x'"),
+        (Odd(versions="===4.x"), "adapter odd1: versions: Invalid version: '4.x'"),
         (Odd(scheme="x"), "adapter odd1: scheme is 'x'; it must be of type VersionScheme"),
+        (Odd(scheme=VersionScheme("odd", None)), "scheme.stages is None; it must be of type Mapping"),  # type: ignore[arg-type]
         (staged(b="zz"), "scheme.stages['b'] is 'zz'; it must be a, b, rc, .dev, .post or empty"),
         (Odd(capabilities="x"), "capabilities is 'x'; it must be a tuple of texts; write ('x',)"),
         (Odd(texture_fields={"mipmap"}), "adapter odd1: texture_fields has 'mipmap'; there are 'kind', "),
-        (Odd(texture_fields="mipmaps"), "texture_fields is 'mipmaps'; it must be of type Set"),
+        (Odd(texture_fields="mipmaps"), "texture_fields is 'mipmaps'; it must be a frozenset of texts"),
+        (Odd(srgb_kinds=("specular",), texture_fields=["mipmaps"]), ""),
         (Odd(srgb_kinds={"spec"}), "adapter odd1: srgb_kinds has 'spec'; there are 'albedo', "),
         (Odd(packed_channels={"x": "height"}), "packed_channels has 'x'; there are 'r', 'g', 'b', 'a'"),
         (Odd(packed_channels={"r": "ao"}), "adapter odd1: packed_channels has 'ao'; there are 'unused', "),
         (Older(), ""),
+        (Delegating(), ""),
+        (Lacking(), "adapter odd1 has no 'scheme'"),
         (Helped(), "adapter odd1: project, of type object, has no project_version()"),
         (Unhelped(), "adapter odd1: project is the class dict: write dict()"),
         (Locked(), "adapter odd1: project raised KeyError: 'licence' (tests/test_records.py:"),
@@ -165,7 +210,19 @@ def test_an_adapter_is_told_its_attribute(adapter: Adapter, says: str) -> None:
         (counted(name="count"), "workload 'count' isn't named PLUGIN.NAME, of letters, digits, - and _"),
         (counted(name="odd.a+b"), "workload 'odd.a+b' isn't named PLUGIN.NAME"),
         (counted(version="1"), "workload odd.count: version is '1'; it must be a whole number"),
+        (counted(version=0), "workload odd.count: version is 0; it must be a whole number, at least 1"),
+        (counted(version=2**63), "version is 9223372036854775808; it must be a whole number"),
+        (counted(name="odd." + "x" * 125), "Expected `str` of length <= 128 - at `$.name`"),
+        (counted(summary=None), "workload odd.count: Expected `str`, got `null` - at `$.summary`"),
+        (counted(summary="\ud800"), "surrogates not allowed"),
         (counted(inputs=(3, 1)), "inputs is (3, 1); it must be a number, or fewest and most"),
+        (counted(params=int), "workload odd.count: params is <class 'int'>; it must be of type Params"),
+        (counted(params=None), "workload odd.count: params is None; it must be of type Params"),
+        (counted(target="os:getcwd"), "odd.count: os:getcwd is no function with @workload above it"),
+        (batched(), ""),
+        (batched(max_rows=0), "odd.count: batching.max_rows is 0; it must be a whole number, at least 1"),
+        (batched(target="nowhere:x"), "workload odd.count: ModuleNotFoundError: No module named 'nowhere'"),
+        (batched(target="os:name"), "workload odd.count: os:name is no function"),
         (counted(params=Unknown), "workload odd.count: NameError: name 'Nothing' is not defined"),
         (counted(params=Shadowing), "workload odd.count: params has a field named contradiction"),
         (counted(target="nowhere:x"), "workload odd.count: ModuleNotFoundError: No module named 'nowhere'"),
@@ -185,6 +242,10 @@ def test_a_workload_is_told_its_field(record: Workload, says: str) -> None:
         (Watcher(events="asset.imported"), "events is 'asset.imported'; it must be a tuple of"),
         (Watcher(asks=("ask",)), "advisor odd-watcher: asks: 'ask' isn't named PLUGIN.NAME"),
         (Watcher(asks=("odd.ask",)), "advisor odd-watcher: it has asks, so that it must have on_ask, too"),
+        (Watcher(events=frozenset({"asset.imported"})), ""),
+        (Watcher(asks=("odd.ask",), on_ask=replied), ""),
+        (Watcher(on_event=None), "advisor odd-watcher: on_event must be written with `async def`"),
+        (Traced(), ""),
         (Plain(), "advisor odd-watcher: on_event must be written with `async def`"),
     ],
 )  # fmt: skip
@@ -200,6 +261,10 @@ def test_an_advisor_is_told_its_attribute(advisor: Advisor, says: str) -> None:
         (setting(name="quiet"), "setting 'quiet' isn't named PLUGIN.NAME"),
         (setting(name="odd.Be quiet"), "setting 'odd.Be quiet': names are of a to z, 0 to 9 and _"),
         (setting(name="port.odd"), "setting 'port.odd' lies in one of PopBridge's own"),
+        (
+            setting(name="log.level"),
+            "'log.level': POPBRIDGE_LOG_LEVEL is a variable of PopBridge's own",
+        ),
         (setting(help=None), "setting odd.quiet: help is None; it must be text"),
         (setting(type="bool"), "setting odd.quiet: type: Type ''bool'' is not supported"),
         (setting(default="x"), "odd.quiet"),
@@ -215,6 +280,10 @@ def test_a_setting_is_told_its_field(given: Setting, says: str) -> None:
     [
         ("popbridge_adapters", [Odd(), Odd(versions="<1")], "it gives adapter 'odd1' twice"),
         ("popbridge_adapters", [Odd(), Odd(name="odd2")], "odd1 (>=1,<2) and odd2 (>=1,<2) both serve odd 1"),
+        ("popbridge_settings", [setting(), setting(name="odd.quiet.now")],
+         "setting 'odd.quiet.now' lies in the setting odd.quiet: rename one of them"),
+        ("popbridge_settings", [setting(name="odd.max.size"), setting(name="odd.max_size")],
+         "settings odd.max.size and odd.max_size are both the variable POPBRIDGE_ODD_MAX_SIZE"),
         ("popbridge_workloads", [counted(), counted()], "it gives workload 'odd.count' twice"),
         ("popbridge_workloads", [counted(), counted(name="odd.more")],
          "workloads odd.count and odd.more are both the function tests.test_records:count"),

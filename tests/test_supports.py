@@ -5,11 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import numpy
 import pytest
 
-from bridge.api import TextureAsset
+from bridge.api import Remark, TextureAsset
 from bridge.failures import NotAsPromised, told
-from bridge.supports import check_texture, check_version, checked_done, checked_uses
+from bridge.supports import (
+    check_texture,
+    check_version,
+    checked_done,
+    checked_memory,
+    checked_remark,
+    checked_uses,
+)
+
+REMARK = Remark("acme.odd", "note", "is odd")
 
 
 def test_what_is_as_promised_passes() -> None:
@@ -19,6 +30,10 @@ def test_what_is_as_promised_passes() -> None:
     assert checked_uses({"a.png": ["normal"]}) == {"a.png": ["normal"]}
     done = {"before": [], "after": [{"path": "a", "options": {"x": 1}}], "errors": []}
     assert checked_done(done) == done
+    assert checked_done({"before": None, "errors": None}) == {"before": [], "errors": []}
+    assert checked_memory(None) is None
+    assert type(checked_memory(numpy.int64(5))) is int
+    assert checked_remark(REMARK) is REMARK
 
 
 @pytest.mark.parametrize(
@@ -31,8 +46,18 @@ def test_what_is_as_promised_passes() -> None:
         (checked_uses, None, "uses gave None, wanted a dict of lists of Kind"),
         (checked_uses, {"a": ["wood"]}, "uses gave ['wood'] for a, wanted a list of Kind"),
         (checked_uses, {"a": "normal"}, "uses gave 'normal' for a, wanted a list of Kind"),
+        (checked_uses, {"a": None}, "uses gave None for a, wanted a list of Kind"),
+        (checked_uses, {"a": [["normal"]]}, "uses gave [['normal']] for a, wanted a list of Kind"),
+        (checked_uses, {"a": iter(["normal"])}, " for a, wanted a list of Kind"),
+        (checked_uses, {5: ["normal"]}, "uses gave 5 as a file, wanted text"),
         (checked_done, None, "apply gave None, wanted a dict of before, after and errors"),
         (checked_done, {"after": [1]}, "apply gave 1 in after, wanted a dict with path in it"),
+        (checked_done, {"after": 5}, "apply gave 5 as after, wanted a list of dicts"),
+        (checked_done, {"before": [{"path": "a"}]}, "apply gave {'path': 'a'} in before, wanted"),
+        (checked_memory, "5", "gpu_memory gave '5', wanted a whole number or None"),
+        (checked_memory, 5.0, "gpu_memory gave 5.0, wanted a whole number or None"),
+        (checked_remark, 5, "remarks gave 5, wanted a Remark"),
+        (checked_remark, msgspec.structs.replace(REMARK, text=None), "a Remark whose text is None, wanted"),
         (checked_done, {"after": [{"path": "a", "options": {"x": 1j}}]}, "['options']['x'] is complex"),
     ],
 )  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import traceback
 from collections.abc import Mapping
 from typing import Literal
 
@@ -43,11 +42,19 @@ class DeviceGone(Exception):
 
 def fault_of(error: BaseException) -> Fault:
     """What `error`, of onnxruntime or of whatever it calls, says."""
-    # A third party's error may fail to say what it is.
-    said = "".join(traceback.format_exception_only(error))
+    said = _said(error)
     if isinstance(error, DeviceGone) or _GONE.search(said):
         return "gone"
     return "memory" if isinstance(error, MemoryError) or MEMORY.search(said) else ""
+
+
+def _said(error: BaseException) -> str:
+    """Its own words alone: the name of its class blames nothing, nor do notes, whoever has added them."""
+    try:
+        return str(error)
+    # A third party's error may fail to say what it is.
+    except (Exception, SystemExit):
+        return ""
 
 
 def on_device(environment: Mapping[str, str] = os.environ) -> bool:

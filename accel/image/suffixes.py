@@ -31,6 +31,8 @@ SUFFIXES = {
 
 ALIASES = {".jpeg": ".jpg", ".tiff": ".tif"}
 """How else files are called, by the suffix that they get here."""
+IMAGES = frozenset(suffix for media_type, suffix in SUFFIXES.items() if media_type.startswith("image/"))
+"""Suffixes of images alone."""
 
 
 def suffix_of(media_type: str) -> str:

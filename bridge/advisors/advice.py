@@ -244,6 +244,7 @@ def _for_platforms(
 def _compiled(
     intent: TextureIntent, options: Mapping[str, Any], adapter: Adapter, version: Version
 ) -> dict[str, Any]:
+    """What `compile_texture` gives. Raises NotAsPromised for other than a dict of plain types by name."""
     given: object = adapter.compile_texture(intent.only(adapter.texture_fields), options, version)
     if not isinstance(given, dict) or not all(isinstance(name, str) for name in given):
         raise NotAsPromised(f"{adapter.name}: compile_texture gave {given!r:.80}, wanted a dict of options")

@@ -9,6 +9,7 @@ from packaging.version import Version
 
 from accel.image.inspection import Inspection
 from accel.texture.examine import Examination
+from bridge import supports
 from bridge.advisors.subject import Memory, Texture, facts_of, subject
 from bridge.api import Adapter
 from bridge.core.memory import PLATFORMS, GpuFormat, Platform
@@ -29,8 +30,8 @@ def texture_of(
         examination,
         file,
         present=adapter.read_texture(options, version),
-        decides=adapter.texture_fields,
-        srgb_kinds=adapter.srgb_kinds,
+        decides=frozenset(adapter.texture_fields),
+        srgb_kinds=frozenset(adapter.srgb_kinds),
         resizes=adapter.resizes,
         max_size=max_size,
         formats=lambda intent: _forms(image, adapter, version, intent).values(),
@@ -49,7 +50,10 @@ def _with(
 def memory_of(image: Inspection, options: Mapping[str, Any], adapter: Adapter, version: Version) -> Memory:
     """Bytes of the GPU's memory by platform, where they are known."""
     facts = facts_of(image)
-    sizes = {platform: adapter.gpu_memory(options, facts, platform, version) for platform in PLATFORMS}
+    sizes = {
+        platform: supports.checked_memory(adapter.gpu_memory(options, facts, platform, version))
+        for platform in PLATFORMS
+    }
     return {platform: size for platform, size in sizes.items() if size is not None}
 
 

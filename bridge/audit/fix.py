@@ -45,8 +45,9 @@ def fix(project: Project, report: Report, database: Path) -> None:
     with _Store(database) as store:
         report.receipt = _open(store, project.root, changes, before, f"audit: {', '.join(codes)}")
         done = _write(store, report.receipt, project.root, project.support, changes)
-    for change in done.get("after", ()):
-        _mended(rows[change["path"]])
+    # An adapter may tell of more files than it was asked for.
+    for path in rows.keys() & {change["path"] for change in done.get("after", ())}:
+        _mended(rows[path])
     for error in done.get("errors", ()):
         if (row := rows.get(error.get("path", ""))) is not None:
             reason = {"reason": str(error.get("message", ""))}
@@ -77,7 +78,7 @@ def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
         if earlier is not None and _only(present, after) != after:
             _refuse_reverted(receipt, earlier)
         made = _open(store, root, changes, _as_now(changes, present), receipt.note, receipt.id)
-        _write(store, made, root, project.support, changes, left)
+        _write(store, made, root, project.support, changes, left, again=receipt.id)
         kept = store.get(made)
     assert kept is not None
     return kept
@@ -139,9 +140,10 @@ def _write(
     support: ProjectSupport,
     changes: Sequence[Mapping[str, Any]],
     left: Sequence[Mapping[str, Any]] = (),
+    again: int | None = None,
 ) -> Mapping[str, Any]:
     """What was done, which the receipt tells too, after what is `left` alone. Raises UserError where the
-    adapter fails."""
+    adapter fails, which names the receipt to revert then: `again`, or else this one."""
     try:
         done = supports.checked_done(support.apply(root.resolve(), changes))
     except UserError:
@@ -150,7 +152,7 @@ def _write(
     # that was killed while it wrote.
     except (Exception, SystemExit) as error:
         why = f"the adapter failed while it wrote import settings ({failures.told(error)})"
-        hint = f"Some may be written: `popbridge revert {receipt}` puts these back."
+        hint = f"Some may be written: `popbridge revert {again or receipt}` puts these back."
         raise UserError(f"{root}: {why}. {hint}") from error
     done = dict(done)
     done["errors"] = [*left, *(done.get("errors") or ())]

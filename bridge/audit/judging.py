@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from accel.texture import context
 from accel.texture.examine import Examination
 from accel.workload import WorkloadError
-from bridge import failures
+from bridge import failures, supports
 from bridge.advisors import advice
 from bridge.advisors.findings import NOTE, WRONG
 from bridge.advisors.import_known import Taken
@@ -165,10 +165,10 @@ def _known(asset: TextureAsset) -> list[Issue]:
 
 def _remarked(remarks: Callable[[], Iterable[Remark]]) -> list[Issue]:
     try:
-        return [Issue.remarked(remark) for remark in remarks()]
+        return [Issue.remarked(supports.checked_remark(remark)) for remark in remarks()]
     # An adapter is a plugin: without what it remarks the other findings are still true.
-    except Exception as error:
-        return [Issue("unreadable", NOTE, "unremarked", {"reason": f"{error!r}"})]
+    except (Exception, SystemExit) as error:
+        return [Issue("unreadable", NOTE, "unremarked", {"reason": failures.told(error)})]
 
 
 def _trouble(trouble: Trouble) -> Issue:

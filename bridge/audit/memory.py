@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bridge import supports
 from bridge.audit.project import Project
 from bridge.audit.results import Row
 from bridge.core.memory import Platform
@@ -25,4 +26,4 @@ def _memory(project: Project, row: Row, settings: Mapping[str, Any] | None) -> i
     adapter, version = project.adapter, project.version
     if adapter is None or version is None or settings is None or row.facts is None:
         return 0
-    return adapter.gpu_memory(settings, row.facts, PLATFORM, version) or 0
+    return supports.checked_memory(adapter.gpu_memory(settings, row.facts, PLATFORM, version)) or 0

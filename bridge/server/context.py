@@ -62,11 +62,10 @@ class AdvisorContext:
         called = list(names) or [path.name for path in paths]
         inputs = [Input(name, str(path)) for name, path in zip(called, paths, strict=True)]
         deadline_ms = self.settings["deadline_ms"]
-        result = await self._flows.runner.run(
+        response = await self._flows.runner.respond(
             workload, params, inputs, priority=priority, deadline_ms=deadline_ms
         )
-        blobs = {output.name: output.blob for output in result.outputs if isinstance(output.blob, str)}
-        return RunResult(value=result.value, blobs=blobs)
+        return RunResult(value=response.value, blobs=response.blobs)
 
     async def popup(self, session: SessionView, popup: Popup, state: Any) -> int:
         step = self._step()
@@ -111,6 +110,8 @@ class AdvisorContext:
         return AdvisorContext(self._flows, self._advisor, self._live, patient=self._patient)
 
     async def note(self, session: SessionView, marks: Collection[bytes]) -> None:
+        # Whatever can be iterated over but once would else be empty after the check.
+        marks = list(marks)
         if not all(isinstance(mark, bytes) for mark in marks):
             raise TypeError("marks are bytes: text is made so by encode()")
         if marks:

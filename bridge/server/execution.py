@@ -42,6 +42,14 @@ class Response(Struct, frozen=True):
     value: Any
     outputs: list[OutputRef]
     meta: ResultMeta
+    names: list[str] = []
+    """What the workload calls the outputs, where one of these names is too long for the wire."""
+
+    @property
+    def blobs(self) -> Mapping[str, str]:
+        """By the workload's names."""
+        names = self.names or [output.name for output in self.outputs]
+        return {name: str(output.blob) for name, output in zip(names, self.outputs, strict=True)}
 
 
 class Execution:
@@ -67,4 +75,5 @@ class Execution:
             device=done.device, reason=done.reason,
             batch=done.batch, queued_ms=done.queued_ms, run_ms=done.run_ms,
         )  # fmt: skip
-        return Response(done.value, outputs, meta)
+        names = [f.name for f in done.files]
+        return Response(done.value, outputs, meta, names if max(map(len, names), default=0) > LONGEST else [])

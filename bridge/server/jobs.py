@@ -86,7 +86,7 @@ class Jobs:
             await self._refuse(live, ticket, error)
             return
         # A third party's parameters may fail in any way: it costs this request alone.
-        except Exception:
+        except (Exception, SystemExit):
             log.exception("request %d for %s can't be written down", request.id, request.workload)
             await self._refuse(live, ticket, RequestError(errors.INTERNAL, what=request.workload))
             return
@@ -265,5 +265,5 @@ async def _logged(work: Coroutine[Any, Any, None]) -> None:
     try:
         await work
     # Nobody waits for it: what it raises would be lost, or told when the daemon has ended.
-    except Exception:
+    except (Exception, SystemExit):
         log.exception("a request of the journal failed")

@@ -19,7 +19,7 @@ from bridge.core.errors import RequestError
 from bridge.core.messages import MAX_INLINE, Error, InputRef, Request, Result, ResultMeta
 from bridge.server.caching import Caching
 from bridge.server.confine import confine
-from bridge.server.execution import Ask, Execution, output_ref
+from bridge.server.execution import Ask, Execution, Response, output_ref
 from bridge.store.blobs import BlobStore
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,24 @@ class Runner:
         cache: bool = True,
         watch: Watch | None = None,
     ) -> Result:
-        """The workload's result, its files as blobs; unless `cache` is false perhaps a kept one.
+        """What `respond` gives, as a message. Raises RequestError."""
+        done = await self.respond(
+            name, params, inputs, deadline_ms=deadline_ms, priority=priority, cache=cache, watch=watch
+        )
+        return Result(id=request_id, value=done.value, outputs=done.outputs, meta=done.meta)
+
+    async def respond(
+        self,
+        name: str,
+        params: Mapping[str, Any],
+        inputs: Sequence[Input],
+        *,
+        deadline_ms: int = 60_000,
+        priority: str = "normal",
+        cache: bool = True,
+        watch: Watch | None = None,
+    ) -> Response:
+        """The workload's response, its files as blobs; unless `cache` is false perhaps a kept one.
 
         `watch` is told each time that a worker has begun. Raises RequestError; what is too late says
         `not_started` where none has.
@@ -91,12 +108,10 @@ class Runner:
         ask = Ask(workload, params, inputs, priority, deadline_ms / 1000, watch)
         try:
             if self._cache is None:
-                done = await self._execution.run(ask, watch)
-            else:
-                done = await self._cache.ask(ask, fresh=not cache)
+                return await self._execution.run(ask, watch)
+            return await self._cache.ask(ask, fresh=not cache)
         except WorkloadError as error:
             raise as_request_error(error, name, deadline_ms, watch) from None
-        return Result(id=request_id, value=done.value, outputs=done.outputs, meta=done.meta)
 
     def resolve(self, refs: Sequence[InputRef], root: Path | None) -> list[Input]:
         """Files for a request's inputs. Raises RequestError: `not_found`, `forbidden`, `bad_params`."""

@@ -1,6 +1,8 @@
 import asyncio
 import contextlib
 
+import msgspec
+import numpy
 import pytest
 
 from accel.batching import Batcher
@@ -65,6 +67,22 @@ async def test_where_batches_are_not_worth_it_jobs_run_one_by_one(executor, tmp_
 
 async def test_a_workload_without_batches_runs_as_ever(batcher):
     assert (await go(batcher, workloads.say, "x")).value["text"] == "x"
+
+
+async def test_rows_may_be_of_any_type_that_is_a_whole_number(batcher, executor, tmp_path):
+    counted = msgspec.structs.replace(workloads.many.workload.batching, rows=lambda params: numpy.int64(4))
+    several = msgspec.structs.replace(workloads.many.workload, batching=counted)
+    async with held(executor, tmp_path):
+        asked = [batcher.run(several, {"text": text}, [], deadline_s=30.0) for text in "abc"]
+        tasks = [asyncio.create_task(one) for one in asked]
+        await until(lambda: executor.pool.waiting, "the jobs to queue")
+        await asyncio.sleep(0)
+    assert [one.value["of"] for one in await asyncio.gather(*tasks)] == [2, 2, 1]
+    text = msgspec.structs.replace(
+        several, batching=msgspec.structs.replace(counted, rows=lambda params: "4")
+    )
+    with pytest.raises(WorkloadError, match="its rows are '4', wanted a whole number"):
+        await batcher.run(text, {"text": "a"}, [], deadline_s=30.0)
 
 
 async def test_one_bad_job_fails_alone(batcher, executor, tmp_path):

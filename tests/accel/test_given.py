@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import decimal
 import enum
+import types
 from typing import Any
 
 import msgspec
@@ -21,6 +22,14 @@ class Point(Struct):
 
 class Side(enum.Enum):
     LEFT = "left"
+
+
+class Name(str):
+    __slots__ = ()
+
+
+class Number(int):
+    pass
 
 
 def loop() -> list[Any]:
@@ -44,6 +53,10 @@ def test_values_become_what_msgpack_and_json_share() -> None:
         ),
         (Point([2**80]), "the workload's value.x[0] is a whole number of more than 64 bits"),
         (["\udcff"], "the workload's value[0] is text that UTF-8 doesn't have"),
+        ([{1: {1: 2, "1": 3}}], "the workload's value[0][1] is a map with keys that are the same as text"),
+        (types.MappingProxyType({"a": 1}), "the workload's value is mappingproxy, which is no plain type"),
+        (Name("a"), f"the workload's value is {__name__}.Name, which is no plain type"),
+        ([Number(5)], f"the workload's value[0] is {__name__}.Number, which is no plain type"),
         ({(1, 2): 3}, "the workload's value is a map with keys that are no text"),
         (loop(), "the workload's value is nested too deeply, or holds itself"),
     ],
@@ -65,6 +78,8 @@ FILE = OutputFile("a", "text/plain", b"1")
         ([b"1"], "the workload's files[0] is bytes, not OutputFile"),
         ([FILE, FILE], "the workload gave two files called 'a', both text/plain"),
         ([OutputFile("", "text/plain", b"")], "the workload's files[0].name is ''; it must be text"),
+        ([OutputFile("\udcff", "text/plain", b"")],
+         "the workload's files[0].name is text that UTF-8 doesn't have"),
         ([OutputFile("a", None, b"")], "the workload's files[0].media_type is None; it must be as image/png"),
         ([FILE, OutputFile("b", "text/plain", "x")], "the workload's files[1].data is str, not bytes"),
     ],
@@ -73,6 +88,11 @@ def test_files_that_are_none_are_named_by_their_place(files: Any, says: str) -> 
     with pytest.raises(WorkloadError) as error:
         checked(Output(1, files))
     assert (error.value.code, error.value.reason) == ("internal", says)
+
+
+def test_files_are_as_long_as_their_bytes() -> None:
+    (file,) = checked(Output(files=[OutputFile("a", "x/y", memoryview(np.arange(3, dtype=np.int64)))])).files
+    assert (type(file.data), len(file.data)) == (bytes, 24)
 
 
 def test_what_is_no_output_is_refused() -> None:

@@ -1,5 +1,6 @@
 import asyncio
 import logging
+import sys
 
 import msgspec
 import pytest
@@ -103,8 +104,9 @@ async def test_sizes_that_do_not_end_are_left_out(executor, caplog):
     assert "test.many isn't measured in batches of 4: samples weren't done within 2 s" in caplog.text
 
 
-async def test_a_bug_in_what_makes_samples_is_told_once_and_not_with_each_job(executor, caplog):
-    broken = msgspec.structs.replace(MANY.batching, sample=lambda index: {}["no such thing"])
+@pytest.mark.parametrize("bug", [lambda index: {}["no such thing"], lambda index: sys.exit(3)])
+async def test_a_bug_in_what_makes_samples_is_told_once_and_not_with_each_job(executor, caplog, bug):
+    broken = msgspec.structs.replace(MANY.batching, sample=bug)
     workload = msgspec.structs.replace(MANY, batching=broken)
     policies = Policies(None, executor)
     with caplog.at_level(logging.WARNING):
@@ -140,11 +142,22 @@ async def test_closing_ends_a_measurement_under_way(executor):
     assert policies.max_rows(MANY) == 1
 
 
+class Speechless(Exception):
+    def __str__(self):
+        raise self
+
+
+def speechless(index):
+    raise Speechless
+
+
 @pytest.mark.parametrize(
     ("changes", "code", "says"),
     [
         ({"sample": lambda n: None}, "internal", "its sample of a job failed (TypeError: 'NoneType'"),
         ({"sample": lambda n: 1 // 0}, "internal", "its sample of a job failed (ZeroDivisionError: "),
+        ({"sample": lambda n: sys.exit(3)}, "internal", "its sample of a job failed (SystemExit: 3)"),
+        ({"sample": speechless}, "internal", "Speechless: <exception str() failed>)"),
         ({"sample": lambda n: {"txt": ""}}, "bad_params", "there is no parameter 'txt'"),
     ],
 )

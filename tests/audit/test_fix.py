@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from bridge import host
 from bridge.advisors.findings import Finding
-from bridge.api import EditorSupport
+from bridge.api import EditorSupport, TextureAsset, hookimpl
 from bridge.audit.fix import fix, revert
 from bridge.audit.project import Project
 from bridge.audit.results import Issue, Report, Row
@@ -19,6 +20,7 @@ from bridge.core.errors import UserError
 from bridge.core.textures import TextureIntent
 from bridge.host import Registry
 from bridge.store.records import Receipt
+from tests.advisors.desk import FakeEngine
 
 MIPMAPS = Issue.of(Finding("no_mipmaps", 1, "no_mipmaps", {}, TextureIntent(mipmaps=True)))
 
@@ -122,3 +124,49 @@ def test_what_an_adapter_tells_of_before_alone_is_put_back_and_can_be_set_again(
     # It is back already.
     with pytest.raises(UserError, match="reverted already"):
         revert(Registry(), receipt(1), database)
+
+
+DONE = [{"path": "a.png", "options": {"o": True}}, {"path": "b.png", "options": {"o": True}}]
+
+
+@pytest.mark.parametrize("errors", [None, [{"path": "c.png"}]])
+def test_an_adapter_may_tell_of_files_that_it_wasnt_asked_for(tmp_path: Path, errors: Any) -> None:
+    row = Row("a.png", "a.png", [MIPMAPS], {"o": False}, {"o": True})
+    report = Report(name="game", root="", engine="acme 1.0", rows=[row])
+    gives = {"before": None, "after": DONE, "errors": errors}
+    fix(Project(tmp_path, support=Failing(gives)), report, tmp_path / "popbridge.sqlite3")  # type: ignore[abstract]
+    assert (row.issues, row.mended) == ([], [MIPMAPS])
+
+
+class Flaky(Failing):
+    """An adapter's support whose one texture is mended already."""
+
+    def project_version(self, project: Path) -> str:
+        return "1.0"
+
+    def textures(self, project: Path) -> Any:
+        yield TextureAsset("a.png", "a.png", {"o": True})
+
+
+class Engine(FakeEngine):
+    project: Any = Flaky({"before": [{"path": "a.png", "options": {"o": False}}], "after": DONE[:1]})  # type: ignore[abstract]
+
+
+def test_where_a_revert_fails_that_of_the_same_receipt_is_advised(tmp_path: Path) -> None:
+    database, given = tmp_path / "popbridge.sqlite3", Engine.project.gives
+    row = Row("a.png", "a.png", [MIPMAPS], {"o": False}, {"o": True})
+    report = Report(name="game", root="", engine="fake 1", rows=[row])
+    fix(Project(tmp_path, support=Engine.project), report, database)
+    plugin = type("Plugin", (), {"popbridge_adapters": staticmethod(hookimpl(popbridge_adapters))})()
+    registry = host.load({"fake": plugin}, installed=False)
+    receipt = read_receipt(database, 1)
+    assert receipt is not None
+    Engine.project.gives = SystemExit(3)
+    with pytest.raises(UserError, match="`popbridge revert 1` puts these back"):
+        revert(registry, receipt, database)
+    Engine.project.gives = {"before": given["after"], "after": given["before"]}
+    assert revert(registry, receipt, database).after == given["before"]
+
+
+def popbridge_adapters() -> list[Engine]:
+    return [Engine()]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy
 import pytest
 from packaging.version import Version
 
@@ -95,7 +96,7 @@ class Noticing(FakeEngine):
         self, options: Mapping[str, Any], facts: ImageFacts, used_as: Collection[Kind], version: Version
     ) -> Iterable[Remark]:
         if options.get("broken"):
-            raise KeyError("broken")
+            raise options["broken"]
         return [NOTICED] if "normal" in used_as else []
 
 
@@ -130,13 +131,39 @@ async def test_without_settings_only_what_the_project_remarks_is_told(tmp_path: 
     assert [issue.code for issue in await judged(tmp_path, None, LONELY)] == ["acme.lonely"]
 
 
-async def test_an_adapter_that_fails_at_it_costs_one_line(tmp_path: Path) -> None:
-    (said,) = await judged(tmp_path, {**RIGHT, "broken": True})
+@pytest.mark.parametrize("error", [KeyError("broken"), SystemExit("broken")])
+async def test_an_adapter_that_fails_at_it_costs_one_line(error: BaseException, tmp_path: Path) -> None:
+    (said,) = await judged(tmp_path, {**RIGHT, "broken": error})
     assert (said.code, said.severity) == ("unreadable", "note")
-    assert (
-        sentence(said, "en") == "its engine's adapter can't say what else there is to it: KeyError('broken')"
+    words = f"{type(error).__name__}: {error} (audit/test_judging.py:"
+    assert sentence(said, "en").startswith(
+        f"its engine's adapter can't say what else there is to it: {words}"
     )
-    assert "KeyError('broken')" in sentence(said, "zh-CN")
+    assert words in sentence(said, "zh-CN")
+
+
+@pytest.mark.parametrize("remark", [5, msgspec.structs.replace(LONELY, text=None)])
+async def test_what_is_no_remark_costs_one_line(remark: Any, tmp_path: Path) -> None:
+    said = await judged(tmp_path, None, remark)
+    assert [issue.code for issue in said] == ["unreadable"]
+    assert "remarks gave " in sentence(said[0], "en")
+
+
+class Weighing(Noticing):
+    def gpu_memory(self, options: Any, facts: Any, platform: Any, version: Any) -> Any:
+        return options["bytes"]
+
+
+@pytest.mark.parametrize(("given", "taken"), [(numpy.int64(5), 5), (None, 0), ("5", 0)])
+async def test_memory_is_a_whole_number_or_told(tmp_path: Path, given: Any, taken: int) -> None:
+    judging = Judging(
+        Project(tmp_path, Weighing(), Version("1")), Report(name="game", root="game", engine=""), 4096
+    )
+    judging.take(TextureAsset("a.png", "a.png", {**RIGHT, "bytes": given}), answer("a.png", "ui"))
+    await judging.finish()
+    assert (judging._report.memory, type(judging._report.memory)) == (taken, int)
+    said = [sentence(issue, "en") for row in judging._report.rows for issue in row.issues]
+    assert any("gpu_memory gave '5', wanted a whole number" in one for one in said) == (given == "5")
 
 
 @pytest.mark.parametrize(
@@ -154,7 +181,7 @@ async def test_what_else_is_found_is_told_all_the_same(tmp_path: Path) -> None:
     wall = imagined("wall_albedo.png", "albedo", width=1024, height=1024, entropy=7.0)
     right = await judged(tmp_path, SETTINGS, examined=wall)
     assert [issue.code for issue in right if issue.fixable]
-    said = await judged(tmp_path, {**SETTINGS, "broken": True}, examined=wall)
+    said = await judged(tmp_path, {**SETTINGS, "broken": KeyError("broken")}, examined=wall)
     assert {issue.code for issue in said} == {issue.code for issue in right} | {"unreadable"}
 
 

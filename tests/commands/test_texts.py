@@ -425,3 +425,34 @@ def test_what_the_system_says_of_a_database_stays_as_it_is() -> None:
         db.PHRASES.in_chinese("row 3 of receipts can't be read: is damaged")
         == "无法读取 receipts 的第 3 行：is damaged"
     )
+
+
+@pytest.mark.parametrize(
+    ("phrases", "said", "chinese"),
+    [
+        (plugins, "adapter odd1: versions: Invalid version: '4.x'",
+         "适配器 odd1：versions: Invalid version: '4.x'"),
+        (plugins, "adapter odd1: name is 5; it must be text", "适配器 odd1：name 为 5，而应为文本"),
+        (plugins, "advisor a b: events is 'x'; it must be a tuple of texts; write ('x',)",
+         "顾问 a b：events 为 'x'，而应为文本的 tuple：请写 ('x',)"),
+        (plugins, "setting 'quiet' isn't named PLUGIN.NAME", "设置 'quiet' 应命名为 PLUGIN.NAME"),
+        (plugins, "workload odd.count: os:getcwd is no function", "工作负载 odd.count：os:getcwd 不是函数"),
+        (plugins, "it gives workload 'odd.count' twice", "它两次提供了工作负载 'odd.count'"),
+        (audit, "godot 4.6: its adapter can't list the textures (KeyError: 1).",
+         "godot 4.6：其适配器无法列出贴图（KeyError: 1）。"),
+        (audit, "/my game: the adapter failed while it wrote import settings (KeyError: 1 (a/b.py:3)). "
+         "Some may be written: `popbridge revert 3` puts these back.",
+         "/my game：适配器写入导入设置时出错（KeyError: 1 (a/b.py:3)）。部分设置可能已写入："
+         "可用 `popbridge revert 3` 还原。"),
+        (tune, "its sample of a job failed (SystemExit: 3)", "其任务样例出错（SystemExit: 3）"),
+        (tune, "what its batches are worth is measured by jobs without inputs, and it takes at least one",
+         "批处理的效果以没有输入的任务测量，而它至少需要一个输入"),
+        (reasons, "the workload gave NoneType, not Output", "工作负载返回了 NoneType，而不是 Output"),
+        (reasons, "the workload's files[1].data is str, not bytes",
+         "工作负载的 files[1].data 为 str，而不是 bytes"),
+        (reasons, "the workload's value['a b'][1] is numpy.float32, which is no plain type",
+         "工作负载的 value['a b'][1] 为 numpy.float32，不是普通类型"),
+    ],
+)  # fmt: skip
+def test_what_plugins_give_is_told_in_chinese(phrases: Any, said: str, chinese: str) -> None:
+    assert Phrases(phrases.PATTERNS).in_chinese(said) == chinese

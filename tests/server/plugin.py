@@ -112,8 +112,10 @@ def log(inputs: Sequence[Input], params: Log, limits: Limits) -> Output:
 
 
 class Odd(Params, frozen=True):
+    exits: bool = False
+
     def __post_init__(self) -> None:
-        raise ZeroDivisionError("a detail of the inside")
+        raise (SystemExit if self.exits else ZeroDivisionError)("a detail of the inside")
 
 
 @workload("test.odd", version=1, params=Odd, inputs=0)
@@ -175,10 +177,14 @@ def touch(inputs: Sequence[Input], params: Touch, limits: Limits) -> Output:
     return Output("touched")
 
 
-@workload("test.make", version=1, params=Size, inputs=(0, 1))
-def make(inputs: Sequence[Input], params: Size, limits: Limits) -> Output:
+class Made(Size, frozen=True):
+    name: str = "made.bin"
+
+
+@workload("test.make", version=1, params=Made, inputs=(0, 1))
+def make(inputs: Sequence[Input], params: Made, limits: Limits) -> Output:
     """Gives a value and a file of a size."""
-    return Output("x" * params.bytes, [OutputFile("made.bin", "application/octet-stream", b"y" * 10)])
+    return Output("x" * params.bytes, [OutputFile(params.name, "application/octet-stream", b"y" * 10)])
 
 
 @workload("test.inline", version=1, params=Size, inputs=(0, 1), inline=True)
@@ -296,13 +302,14 @@ class Obedient(Advisor):
                 except asyncio.CancelledError:
                     return "late"
             case "run":
-                await context.run("test.sleep", {}, [])
+                done = await context.run(params.get("workload", "test.sleep"), params.get("params", {}), [])
+                return list(done.blobs)
             case "rule":
                 await context.add_rule(session, "textures", "test.flat")
                 await context.add_rule(session, "textures", "test.flat")
                 return dict(await context.rules(session))
             case "note":
-                await context.note(session, {mark.encode() for mark in params["marks"]})
+                await context.note(session, (mark.encode() for mark in params["marks"]))  # type: ignore[arg-type]
                 return sorted(mark.decode() for mark in await context.noted(session))
             case "close":
                 await context.close_popup(session, params["popup"])

@@ -54,3 +54,16 @@ async def test_a_popup_that_cant_be_read_hides_no_other_and_its_answer_stays(
         stored = await asyncio.to_thread(daemon.popup, broken["id"])
     assert stored is not None and stored.status == "answered"
     assert "popbridge db check" in caplog.text and "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["made.bin", "m" * 200])
+async def test_an_advisor_finds_a_file_by_the_workloads_own_name_for_it(
+    file: ConnectionFile, name: str
+) -> None:
+    async with session(file) as wire:
+        # The second time it is a kept result.
+        for number in (1, 2):
+            asked = {"do": "run", "workload": "test.make", "params": {"name": name}}
+            assert (await wire.request(number, "test.ask", asked))["value"] == [name]
+        made = await wire.request(3, "test.make", {"name": name})
+        assert made["outputs"][0]["name"][:60] == name[:60] and made["meta"]["cached"]

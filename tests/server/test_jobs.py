@@ -207,12 +207,13 @@ async def test_a_restarted_client_is_served_also_where_the_former_cant_be_forgot
         await asyncio.to_thread(until, lambda: rows(daemon, "SELECT 1 FROM waiters") == [], "it")
 
 
-@pytest.mark.parametrize("workload", ["test.odd", "test.inline"])
+@pytest.mark.parametrize(
+    ("workload", "params"), [("test.odd", {}), ("test.odd", {"exits": True}), ("test.inline", {"bytes": -1})]
+)
 async def test_a_bug_in_a_workload_costs_its_own_promise_and_shows_nothing_of_the_inside(
-    file: ConnectionFile, workload: str
+    file: ConnectionFile, workload: str, params: dict[str, Any]
 ) -> None:
     async with session(file) as wire:
-        params = {"bytes": -1} if workload == "test.inline" else {}
         failed = await wire.request(1, workload, params, key=f"bug in {workload}")
         assert failed["code"] == "internal"
         assert "detail of the inside" not in str(failed)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from accel.image.suffixes import ALIASES, suffix_of
+from accel.image.suffixes import ALIASES, IMAGES, suffix_of
 from accel.replacing import replace_file
 from bridge.commands.language import told
 from bridge.commands.run.jobs import UNFIT, Job
@@ -72,6 +72,8 @@ class Outputs:
         if not suffix:
             # Of a type that only its workload knows: it may have named the suffix.
             own, suffix = os.path.splitext(own)
+            # But what ends in .png is taken for a PNG by whoever opens it.
+            suffix = "" if suffix.lower() in IMAGES else suffix
         whole = f"{stem}.{own}" if stem else own
         numbered = (f"{whole}-{number}" for number in itertools.count(2))
         bare = stem[: -len(job.suffix)] if suffix and suffix == ALIASES.get(job.suffix, job.suffix) else ""

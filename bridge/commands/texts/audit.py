@@ -47,7 +47,10 @@ PATTERNS = (
      r"out --no-cache\.",
      "--fix --no-cache 会将结果暂存在临时文件夹中，而该文件夹无法创建（{0}）：请让 TMPDIR"
      "（Windows 上为 TEMP）指向可写且有空间的文件夹，或去掉 --no-cache。"),
-    (r"(\S+): its adapter can't list the textures \((?P<said>.*)\)\.", "{0}：其适配器无法列出贴图（{1}）。"),
+    (r"(.+): the adapter failed while it wrote import settings \((?P<said>.*)\)\. Some may be written: "
+     r"(`.+`) puts these back\.",
+     "{0}：适配器写入导入设置时出错（{1}）。部分设置可能已写入：可用 {2} 还原。"),
+    (r"(.+): its adapter can't list the textures \((?P<said>.*)\)\.", "{0}：其适配器无法列出贴图（{1}）。"),
     (r"No worker process can be started \((?P<said>.*)\)\.", "无法启动工作进程（{0}）。"),
 )  # fmt: skip
 """What `bridge.audit` says in English, and its Chinese."""

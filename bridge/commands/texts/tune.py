@@ -59,6 +59,10 @@ PATTERNS = (
      "无法加载 onnxruntime（{0}）：处理方法见 `popbridge devices`"),
     (r"the GPU's memory is full", "显存已满"),
     (r"wasn't done within (\d+) ms", "未能在 {0} 毫秒内完成"),
+    (r"what its batches are worth is measured by jobs without inputs, and it takes at least one",
+     "批处理的效果以没有输入的任务测量，而它至少需要一个输入"),
+    (r"its sample of a job failed \((?P<said>.*)\)", "其任务样例出错（{0}）"),
+    (r"samples weren't done within (\d+) s", "任务样例未能在 {0} 秒内完成"),
     (r"the network gives the same for different inputs", "网络对不同的输入给出相同的结果"),
 )  # fmt: skip
 """What accel says of why, and its Chinese."""

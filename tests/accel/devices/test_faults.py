@@ -43,6 +43,18 @@ def test_other_errors_blame_no_device():
     assert fault_of(MemoryError()) == "memory" and fault_of(DeviceGone("unplugged")) == "gone"
 
 
+class BadAllocation(RuntimeError):
+    def __str__(self):
+        raise self
+
+
+def test_the_words_of_the_error_alone_count():
+    noted = ValueError("shapes (2, 3) and (4,) not aligned")
+    noted.add_note("it isn't out of memory")
+    assert fault_of(noted) == "" and fault_of(BadAllocation("bad allocation")) == ""
+    assert fault_of(type("out of memory", (Exception,), {})()) == ""
+
+
 def test_only_processes_for_a_gpu_have_one():
     assert not on_device({}) and not on_device({"POPBRIDGE_PROVIDER": "cpu"})
     assert on_device({"POPBRIDGE_PROVIDER": "cuda"})

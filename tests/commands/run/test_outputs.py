@@ -302,6 +302,8 @@ class TestOutputs:
         ("tinted", "image/x-portable-pixmap", "rock"),
         ("tinted.v2", "image/png", "rock.png"),
         ("map.acme", "application/x-acme", "rock.map.acme"),
+        ("map.json", "application/vnd.acme+json", "rock.map.json"),
+        ("map.png", "application/x-acme", "rock.map"),
     ],
 )
 def test_a_file_of_a_type_that_nobody_knows_keeps_the_suffix_that_its_workload_gave(

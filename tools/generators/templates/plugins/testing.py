@@ -54,7 +54,7 @@ def daemon(tmp_path: Path) -> Iterator[Path]:
         process.wait()
 
 
-async def answered(daemon: Path, root: Path, locale: str) -> tuple[str, Any]:
+async def answered(daemon: Path, root: Path) -> tuple[str, Any]:
     """What an editor shows when it imports a texture, and what the first button has it do."""
     shown: list[str] = []
     done: asyncio.Queue[Any] = asyncio.Queue()
@@ -71,7 +71,6 @@ async def answered(daemon: Path, root: Path, locale: str) -> tuple[str, Any]:
         daemon,
         kind="editor",
         engine=("acme", "4.1"),
-        locale=locale,
         project=ProjectInfo(id="game", name="Game", root=str(root)),
         on_popup=show,
         on_command=carry_out,
@@ -83,6 +82,6 @@ async def answered(daemon: Path, root: Path, locale: str) -> tuple[str, Any]:
 
 
 def test_the_advisor_offers_mipmaps_and_adds_them(daemon: Path, tmp_path: Path) -> None:
-    title, args = asyncio.run(answered(daemon, tmp_path, "en"))
+    title, args = asyncio.run(answered(daemon, tmp_path))
     assert title == "No mipmaps"
     assert args == {"changes": [{"path": "acme:/rock.png", "options": {"GenerateMips": True}}]}

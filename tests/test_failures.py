@@ -1,0 +1,34 @@
+"""An error in somebody else's code is told in one line that says where it arose."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.failures import NotAsPromised, told
+
+
+def noted(error: BaseException, note: str = "see the manual\nof acme") -> BaseException:
+    error.add_note(note)
+    return error
+
+
+class Speechless(Exception):
+    def __str__(self) -> str:
+        raise ValueError
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (noted(KeyError("licence")), "KeyError: 'licence'"),
+        (noted(SyntaxError("invalid syntax", ("acme/plugin.py", 3, 1, "x =", 3, 2))),
+         "SyntaxError: invalid syntax (acme/plugin.py:3)"),
+        (ValueError("two\nlines"), "ValueError: two lines"),
+        (ZeroDivisionError(), "ZeroDivisionError"),
+        (Speechless(), f"{__name__}.Speechless: <exception str() failed>"),
+        (ExceptionGroup("several", [ValueError("one")]), "ExceptionGroup: several (1 sub-exception)"),
+        (noted(NotAsPromised("uses gave 5")), "uses gave 5"),
+    ],
+)  # fmt: skip
+def test_it_is_one_line_without_notes(error: BaseException, says: str) -> None:
+    assert told(error) == says
