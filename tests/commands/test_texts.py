@@ -14,7 +14,6 @@ from typing import Annotated, Any
 import pytest
 from msgspec import Meta
 
-from accel.devices.providers import BY_NAME
 from accel.models.catalogue import MODELS
 from accel.models.manifest import Url
 from accel.models.store import MISSING, ModelStore, again
@@ -53,8 +52,6 @@ from bridge.projectfile import NAME, check_rule, passed_over, read
 from bridge.server import serve as serve_
 from bridge.store.database import open_database, open_readonly
 from tests.accel.models.records import file, model
-
-CUDA, TENSORRT = BY_NAME["cuda"], BY_NAME["tensorrt"]
 
 
 def texts(module: Any) -> Iterator[Text]:

@@ -16,6 +16,7 @@ from bridge.commands.texts import (
 )
 from tests.commands.test_texts import SYSTEMS, english
 
+CUDA, TENSORRT = BY_NAME["cuda"], BY_NAME["tensorrt"]
 PLAIN = Runtime("1.31.1", "onnxruntime", {"onnxruntime": "1.31.1"}, ("CPUExecutionProvider",), "")
 
 
