@@ -57,3 +57,18 @@ def test_in_a_project_that_passes_over_it_it_is_one_by_itself(
     game = tmp_path / "game"
     shutil.copytree(package, game / "Assets/Editor/Rocks")
     assert named(registry, str(game / "Assets/Editor/Rocks")).part == ""
+
+
+@pytest.mark.parametrize("below", ["", "Assets", "Assets/materials/rock_roughness.png"])
+def test_a_project_below_a_package_is_one_by_itself(
+    tmp_path: Path, registry: host.Registry, below: str
+) -> None:
+    texture(tmp_path, "rocks/Runtime/a.png")
+    text = '{"name": "com.acme.rocks", "version": "1.0.0", "unity": "2021.3"}'
+    (tmp_path / "rocks/package.json").write_text(text, encoding="utf-8")
+    dev = unity_game(tmp_path / "rocks/Dev", "2022.3.62f1", only=["materials/rock_roughness.png"])
+    texture(dev, "Library/PackageCache/com.acme.moss/b.png")
+    found = named(registry, str(dev / below))
+    assert (found.engine, found.root, found.part) == ("unity 2022.3.62f1", dev.resolve(), below)
+    of_package = named(registry, str(tmp_path / "rocks")).textures()
+    assert [one.file for one in of_package] == ["Runtime/a.png"]
