@@ -55,7 +55,9 @@ class Metas:
             names = os.listdir((self._project / file).parent)
         except OSError:
             return None
-        return next((one for one in names if one.casefold() == name.casefold()), None)
+        alike = (one for one in names if one != name and one.casefold() == name.casefold())
+        # That of another texture, whose name differs in case, too, is no more this one's.
+        return next((one for one in alike if one.removesuffix(SUFFIX) not in names), None)
 
     @cached_property
     def _kept(self) -> bool:
