@@ -95,6 +95,19 @@ def test_a_meta_that_is_a_link_to_nothing_isnt_to_be_renamed_to_itself(root: Pat
     assert remark.text.startswith("rock.png.meta isn't there: ")
 
 
+def test_a_folder_is_listed_once_for_all_its_textures_and_only_where_such_files_are_kept(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[str] = []
+    listdir = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda folder: listed.append(str(folder)) or listdir(folder))
+    for file in ("a/rock.png", "a/moss.png", "b/sand.png"):
+        lone(root, f"Assets/{file}")
+    assert not any(told(root).values()) and listed == []
+    texture(root, "Assets/c/wall.png")
+    assert sum(map(bool, told(root).values())) == 3 and listed == [str(root / "Assets" / one) for one in "ab"]
+
+
 def test_a_packages_texture_is_passed_over_by_unity_and_says_so(tmp_path: Path) -> None:
     package(tmp_path, name="com.acme.rocks", unity="2021.3")
     texture(tmp_path, "Runtime/wall.png")
