@@ -167,8 +167,8 @@ def _remarked(remarks: Callable[[], Iterable[Remark]]) -> list[Issue]:
     try:
         return [Issue.remarked(remark) for remark in remarks()]
     # An adapter is a plugin: without what it remarks the other findings are still true.
-    except Exception as error:
-        return [Issue("unreadable", NOTE, "unremarked", {"reason": f"{error!r}"})]
+    except (Exception, SystemExit) as error:
+        return [Issue("unremarked", NOTE, "unremarked", {"reason": failures.told(error)})]
 
 
 def _trouble(trouble: Trouble) -> Issue:

@@ -19,7 +19,7 @@ from bridge.api import ImageFacts, Remark, TextureAsset
 from bridge.audit.examine import Answer, Question, Trouble
 from bridge.audit.judging import Judging
 from bridge.audit.project import Project, find
-from bridge.audit.results import Issue, Report
+from bridge.audit.results import UNSEEN, Issue, Report
 from bridge.audit.texts import explain_issue, sentence
 from bridge.core.errors import UserError
 from tests.advisors.desk import WRONG as SETTINGS
@@ -95,7 +95,7 @@ class Noticing(FakeEngine):
         self, options: Mapping[str, Any], facts: ImageFacts, used_as: Collection[Kind], version: Version
     ) -> Iterable[Remark]:
         if options.get("broken"):
-            raise KeyError("broken")
+            raise options["broken"]
         return [NOTICED] if "normal" in used_as else []
 
 
@@ -130,13 +130,19 @@ async def test_without_settings_only_what_the_project_remarks_is_told(tmp_path: 
     assert [issue.code for issue in await judged(tmp_path, None, LONELY)] == ["acme.lonely"]
 
 
-async def test_an_adapter_that_fails_at_it_costs_one_line(tmp_path: Path) -> None:
-    (said,) = await judged(tmp_path, {**RIGHT, "broken": True})
-    assert (said.code, said.severity) == ("unreadable", "note")
-    assert (
-        sentence(said, "en") == "its engine's adapter can't say what else there is to it: KeyError('broken')"
+@pytest.mark.parametrize(
+    ("error", "told"), [(KeyError("a"), "KeyError: 'a'"), (SystemExit(3), "SystemExit: 3")]
+)
+async def test_an_adapter_that_fails_at_it_costs_one_line(
+    tmp_path: Path, error: BaseException, told: str
+) -> None:
+    (said,) = await judged(tmp_path, {**RIGHT, "broken": error})
+    assert (said.code, said.severity) == ("unremarked", "note") and said.code not in UNSEEN
+    assert sentence(said, "en").startswith(
+        f"its engine's adapter can't say what else there is to it: {told} (audit/test_judging.py:"
     )
-    assert "KeyError('broken')" in sentence(said, "zh-CN")
+    assert told in sentence(said, "zh-CN")
+    assert "failed at its own remarks" in explain_issue(said, "en")
 
 
 @pytest.mark.parametrize(
@@ -154,8 +160,8 @@ async def test_what_else_is_found_is_told_all_the_same(tmp_path: Path) -> None:
     wall = imagined("wall_albedo.png", "albedo", width=1024, height=1024, entropy=7.0)
     right = await judged(tmp_path, SETTINGS, examined=wall)
     assert [issue.code for issue in right if issue.fixable]
-    said = await judged(tmp_path, {**SETTINGS, "broken": True}, examined=wall)
-    assert {issue.code for issue in said} == {issue.code for issue in right} | {"unreadable"}
+    said = await judged(tmp_path, {**SETTINGS, "broken": KeyError("a")}, examined=wall)
+    assert {issue.code for issue in said} == {issue.code for issue in right} | {"unremarked"}
 
 
 @pytest.mark.parametrize("severity", ["terrible", "", ["wrong"]])
