@@ -33,7 +33,7 @@ SLOTS: Mapping[str, tuple[Kind, ...]] = {
     "_DownTex": ("environment",),
 }  # fmt: skip
 GUESS: tuple[Kind, ...] = ("normal", "height")
-"""Of a slot for normals where the shader isn't known: it may have heights there, or not have the slot."""
+"""Of a slot for normals that may hold heights, or that a shader which isn't known may not have."""
 MAIN = "_MainTex"
 """Any shader's first texture: of a lit surface its colours, else anything."""
 OTHERS: Mapping[int, Mapping[str, tuple[Kind, ...]]] = {
@@ -102,7 +102,7 @@ def _of_material(document: Document, shaders: Shaders) -> Iterator[Used]:
         if there is not None and one.key not in there:
             # The shader that the material had before took it.
             continue
-        if there is None and one.key in NORMALS:
+        if one.key in NORMALS and shaders.is_doubtful(shader, one.key):
             yield one.guid, GUESS
         elif one.key in SLOTS:
             yield one.guid, SLOTS[one.key]
