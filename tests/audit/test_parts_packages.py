@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -33,6 +34,21 @@ def test_it_is_a_part_of_the_project(
     found = named(registry, str(package / below))
     assert found.engine == "unity 2022.3.62f1" and found.root == game.resolve()
     assert found.part == (package / below).relative_to(game).as_posix()
+
+
+def test_it_is_so_by_other_letters_too(
+    tmp_path: Path, package: Path, registry: host.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows and macOS, where a file is found by other letters, too."""
+    if not (package / "RUNTIME").exists():
+        # Here another file stands for the same one: of no importer that Unity has for textures.
+        texture(package, "Runtime/A.png", "fileFormatVersion: 2\nguid: 0\nDefaultImporter:\n  userData: \n")
+        listdir = os.listdir
+        monkeypatch.setattr(os, "listdir", lambda folder: sorted({*listdir(folder)} - {"A.png"}))
+        monkeypatch.setattr(os.path, "samefile", lambda one, other: Path(one).suffix == ".png")
+    found = named(registry, str(package / "Runtime/A.png"))
+    assert found.root == (tmp_path / "game").resolve()
+    assert found.part == (package / "Runtime/a.png").relative_to(tmp_path / "game").as_posix()
 
 
 def test_a_baseline_of_the_project_keeps_what_is_accepted_elsewhere(
