@@ -175,7 +175,8 @@ async def _looked_at(project: Project, agreed: ProjectFile) -> tuple[Project, li
     found = await _in_thread(_listed(project))
     if project.part and project.support and not any(project.tells_of(asset.file) for asset in found):
         alone = parts.alone(project)
-        if files := _wanted(await _in_thread(_listed(alone)), agreed):
+        there = (asset for asset in _listed(alone) if not project.takes_otherwise(asset.file))
+        if files := _wanted(await _in_thread(there), agreed):
             return alone, files
     return project, await asyncio.to_thread(_wanted, found, agreed)
 
