@@ -106,7 +106,9 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
 
 def _remarked(report: Report) -> set[str]:
     """The codes that are an adapter's remarks, which nothing settles but a person."""
-    return {issue.code for row in report.rows for issue in row.issues if issue.remark is not None}
+    issues = (issue for row in report.rows for issue in row.issues)
+    # One without a dot is a finding's, too, which settings may well settle.
+    return {issue.code for issue in issues if issue.remark is not None and "." in issue.code}
 
 
 async def illustrate(project: Project, plan: Plan, registry: Registry, report: Report) -> None:
