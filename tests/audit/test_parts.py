@@ -257,7 +257,7 @@ class TestFilesAlone:
         assert (told.engine, told.part, told.textures) == ("", "Source~", 2)
         assert told.notices[0] == "Of the project only this part is reported: Source~."
         assert re.match(r"(godot|unity) \S+ takes nothing there for a texture: the files", told.notices[1])
-        assert in_chinese(told.notices[1]).endswith("未将其中任何文件视为贴图：仅检查文件本身。")
+        assert in_chinese(told.notices[1]).endswith("未将此处的任何文件视为贴图：仅检查文件本身。")
 
     async def test_a_file_too(self, art: Path, run: Any) -> None:
         assert [row.file for row in (await run(art / "rock.psd")).rows] == ["Source~/rock.psd"]
