@@ -79,8 +79,9 @@ class TextureSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
         `path` is what the engine calls it, which may be another place than its folder's.
         """
-        # Of `res://a.png` the scheme and what is between its slashes would count as folders.
-        names = {file} if not path or "://" in path else {file, path}
+        # Of `res://a.png` the scheme and what is between its slashes would count as folders, of `/Game/a`
+        # what is before the first one.
+        names = {file} if not path or "://" in path or path.startswith("/") else {file, path}
         return any(pattern(wanted).fullmatch(name) for wanted in self.ignore for name in names)
 
 

@@ -71,7 +71,7 @@ class ProjectSupport(Protocol):
     def texture(self, project: Path, file: str) -> TextureAsset | None:
         """The texture at `file` below the project's root, as `textures` gives it, with or without its
         remarks; None where it is none, as what is imported as something else. One whose import settings
-        nobody has written has no options."""
+        nobody has written has no options, wherever it lies."""
 
     def uses(self, project: Path) -> Mapping[str, Sequence[Kind]]:
         """What the project's materials and scenes use textures as, by their `TextureAsset.file`."""

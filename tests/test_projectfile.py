@@ -318,6 +318,8 @@ def test_what_it_ignores_is_passed_over() -> None:
         # Of the scheme nothing is a folder.
         ("*/*/*.png", "a.png", "res://a.png", False),
         ("res:", "a.png", "res://a.png", False),
+        # Nor is what is before a slash that it begins with.
+        ("*/*/*.png", "Content/a.png", "/Game/a.png", False),
         ("/a.png", "a.png", "res://a.png", True),
     ],
 )

@@ -168,7 +168,7 @@ def _remarked(remarks: Callable[[], Iterable[Remark]]) -> list[Issue]:
         return [Issue.remarked(supports.checked_remark(remark)) for remark in remarks()]
     # An adapter is a plugin: without what it remarks the other findings are still true.
     except (Exception, SystemExit) as error:
-        return [Issue("unreadable", NOTE, "unremarked", {"reason": failures.told(error)})]
+        return [Issue("unremarked", NOTE, "unremarked", {"reason": failures.told(error)})]
 
 
 def _trouble(trouble: Trouble) -> Issue:

@@ -95,7 +95,7 @@ def _importing(registry: Registry, nearest: Path, place: Path) -> Iterator[Path]
 
 def _lists(registry: Registry, root: Path, place: Path) -> bool:
     """Whether the engine finds textures of the project in `root` at `place`."""
-    part = place.relative_to(root).as_posix()
+    part = _spelled(root, place.relative_to(root))
     try:
         project = replace(find(registry, root), part=part)
         return project.support is not None and any(project.covers(one.file) for one in project.textures())

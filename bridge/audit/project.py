@@ -78,6 +78,14 @@ class Project(Struct, frozen=True):
         """Whether `file`, which may be a folder that can't be listed, is told of: it may hold the part."""
         return self.covers(file) or file == "." or self.part.startswith(f"{file}/")
 
+    def takes_otherwise(self, file: str) -> bool:
+        """Whether the engine has imported `file` as something else than a texture that anybody sets."""
+        try:
+            return self.support is not None and self.support.texture(self.root, file) is None
+        # An adapter is a plugin: what it can't say of a file is no reason not to look at it.
+        except (Exception, SystemExit):
+            return False
+
     def uses(self) -> Mapping[str, Sequence[Kind]]:
         """What materials and scenes use textures as, by file; raises whatever the adapter does."""
         return supports.checked_uses(self.support.uses(self.root)) if self.support else {}

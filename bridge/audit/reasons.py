@@ -97,7 +97,7 @@ PATTERNS = (
     (r"Of the project only this part is reported: (?P<part>.+)\.", "仅报告项目的这一部分：{0}。"),
     (r"No texture lies in it, or all are passed over\.", "其中没有贴图，或贴图均被略过。"),
     (r"(?P<engine>.+) takes nothing there for a texture: the files alone are audited\.",
-     "{0} 未将其中任何文件视为贴图：仅检查文件本身。"),
+     "{0} 未将此处的任何文件视为贴图：仅检查文件本身。"),
     (r"There is a project of (.+) in it \((.+)\): audit that for its import settings\.",
      "其中有一个 {0} 项目（{1}）：要检查导入设置，请审查该项目。"),
     (r"There are projects of (.+) in it \((.+)\): audit each for its import settings\.",

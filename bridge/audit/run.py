@@ -106,7 +106,9 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
 
 def _remarked(report: Report) -> set[str]:
     """The codes that are an adapter's remarks, which nothing settles but a person."""
-    return {issue.code for row in report.rows for issue in row.issues if issue.remark is not None}
+    issues = (issue for row in report.rows for issue in row.issues)
+    # One without a dot is a finding's, too, which settings may well settle.
+    return {issue.code for issue in issues if issue.remark is not None and "." in issue.code}
 
 
 async def illustrate(project: Project, plan: Plan, registry: Registry, report: Report) -> None:
@@ -175,7 +177,8 @@ async def _looked_at(project: Project, agreed: ProjectFile) -> tuple[Project, li
     found = await _in_thread(_listed(project))
     if project.part and project.support and not any(project.tells_of(asset.file) for asset in found):
         alone = parts.alone(project)
-        if files := _wanted(await _in_thread(_listed(alone)), agreed):
+        there = (asset for asset in _listed(alone) if not project.takes_otherwise(asset.file))
+        if files := _wanted(await _in_thread(there), agreed):
             return alone, files
     return project, await asyncio.to_thread(_wanted, found, agreed)
 

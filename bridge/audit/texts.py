@@ -110,6 +110,11 @@ HELP = {
     "unlisted": Text(
         "A folder can't be listed: give the right to read it.", "无法列出文件夹：请授予读取权限。"
     ),
+    "unremarked": Text(
+        "The engine's adapter, which is a plugin, failed at its own remarks: what else is said holds. Tell "
+        "whoever wrote it.",
+        "引擎的适配器（插件）在给出自己的说明时出错：其余结论仍然有效。请告知其作者。",
+    ),
     "not_applied": Text(
         "The import file couldn't be written: close what holds it, or give the right to write it.",
         "无法写入导入文件：请关闭占用它的程序，或授予写入权限。",

@@ -20,7 +20,7 @@ from bridge.api import ImageFacts, Remark, TextureAsset
 from bridge.audit.examine import Answer, Question, Trouble
 from bridge.audit.judging import Judging
 from bridge.audit.project import Project, find
-from bridge.audit.results import Issue, Report
+from bridge.audit.results import UNSEEN, Issue, Report
 from bridge.audit.texts import explain_issue, sentence
 from bridge.core.errors import UserError
 from tests.advisors.desk import WRONG as SETTINGS
@@ -131,21 +131,25 @@ async def test_without_settings_only_what_the_project_remarks_is_told(tmp_path: 
     assert [issue.code for issue in await judged(tmp_path, None, LONELY)] == ["acme.lonely"]
 
 
-@pytest.mark.parametrize("error", [KeyError("broken"), SystemExit("broken")])
-async def test_an_adapter_that_fails_at_it_costs_one_line(error: BaseException, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("error", "told"), [(KeyError("a"), "KeyError: 'a'"), (SystemExit(3), "SystemExit: 3")]
+)
+async def test_an_adapter_that_fails_at_it_costs_one_line(
+    tmp_path: Path, error: BaseException, told: str
+) -> None:
     (said,) = await judged(tmp_path, {**RIGHT, "broken": error})
-    assert (said.code, said.severity) == ("unreadable", "note")
-    words = f"{type(error).__name__}: {error} (audit/test_judging.py:"
+    assert (said.code, said.severity) == ("unremarked", "note") and said.code not in UNSEEN
     assert sentence(said, "en").startswith(
-        f"its engine's adapter can't say what else there is to it: {words}"
+        f"its engine's adapter can't say what else there is to it: {told} (audit/test_judging.py:"
     )
-    assert words in sentence(said, "zh-CN")
+    assert told in sentence(said, "zh-CN")
+    assert "failed at its own remarks" in explain_issue(said, "en")
 
 
 @pytest.mark.parametrize("remark", [5, msgspec.structs.replace(LONELY, text=None)])
 async def test_what_is_no_remark_costs_one_line(remark: Any, tmp_path: Path) -> None:
     said = await judged(tmp_path, None, remark)
-    assert [issue.code for issue in said] == ["unreadable"]
+    assert [issue.code for issue in said] == ["unremarked"]
     assert "remarks gave " in sentence(said[0], "en")
 
 
@@ -181,8 +185,8 @@ async def test_what_else_is_found_is_told_all_the_same(tmp_path: Path) -> None:
     wall = imagined("wall_albedo.png", "albedo", width=1024, height=1024, entropy=7.0)
     right = await judged(tmp_path, SETTINGS, examined=wall)
     assert [issue.code for issue in right if issue.fixable]
-    said = await judged(tmp_path, {**SETTINGS, "broken": KeyError("broken")}, examined=wall)
-    assert {issue.code for issue in said} == {issue.code for issue in right} | {"unreadable"}
+    said = await judged(tmp_path, {**SETTINGS, "broken": KeyError("a")}, examined=wall)
+    assert {issue.code for issue in said} == {issue.code for issue in right} | {"unremarked"}
 
 
 @pytest.mark.parametrize("severity", ["terrible", "", ["wrong"]])

@@ -22,6 +22,8 @@ from bridge.core.errors import UserError
 from tests.audit.conftest import put
 from tests.audit.test_baseline import report, row
 from tests.unity.projects import game as unity_game
+from tests.unity.projects import meta
+from tests.unity.projects import texture as unity_texture
 
 
 @pytest.fixture
@@ -255,7 +257,7 @@ class TestFilesAlone:
         assert (told.engine, told.part, told.textures) == ("", "Source~", 2)
         assert told.notices[0] == "Of the project only this part is reported: Source~."
         assert re.match(r"(godot|unity) \S+ takes nothing there for a texture: the files", told.notices[1])
-        assert in_chinese(told.notices[1]).endswith("未将其中任何文件视为贴图：仅检查文件本身。")
+        assert in_chinese(told.notices[1]).endswith("未将此处的任何文件视为贴图：仅检查文件本身。")
 
     async def test_a_file_too(self, art: Path, run: Any) -> None:
         assert [row.file for row in (await run(art / "rock.psd")).rows] == ["Source~/rock.psd"]
@@ -265,6 +267,31 @@ class TestFilesAlone:
         (art.parent / "popbridge.toml").write_text(ignore, encoding="utf-8")
         assert [row.file for row in (await run(art)).rows] == ["Source~/rock.psd"]
         assert (await run(art / "deep")).notices[1:] == ["No texture lies in it, or all are passed over."]
+
+    async def test_what_the_engine_has_imported_as_something_else_is_no_part_of_it(
+        self, tmp_path: Path, run: Any
+    ) -> None:
+        root = unity_game(tmp_path / "unity", only=["none"])
+        baked = meta("Assets/a", replaced={"textureType: 0": "textureType: 6"})
+        other = "fileFormatVersion: 2\nguid: 0\nDefaultImporter:\n  userData: \n"
+        unity_texture(root, "Assets/Main/Lightmap-0.exr", baked)
+        unity_texture(root, "Assets/Main/notes.webp", other)
+        told = await run(root / "Assets/Main")
+        assert told.engine and (told.textures, told.rows) == (0, [])
+        assert told.notices[1:] == ["No texture lies in it, or all are passed over."]
+        with pytest.raises(UserError, match="is no texture of a project, or passed over"):
+            await run(root / "Assets/Main/Lightmap-0.exr")
+        (root / "Assets/Main/rock.avif").write_text("broken", encoding="utf-8")
+        assert [row.file for row in (await run(root / "Assets/Main")).rows] == ["Assets/Main/rock.avif"]
+
+    async def test_what_an_adapter_fails_at_is_looked_at(
+        self, tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # With too few parameters.
+        monkeypatch.setattr("bridge_unity.support.UnityProjects.texture", lambda self: None)
+        root = unity_game(tmp_path / "unity", only=["none"])
+        unity_texture(root, "Source~/rock.png")
+        assert (await run(root / "Source~")).textures == 1
 
     async def test_what_is_known_of_the_project_stays(self, game: Path, run: Any, tmp_path: Path) -> None:
         for number in range(120):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -35,6 +36,21 @@ def test_it_is_a_part_of_the_project(
     assert found.part == (package / below).relative_to(game).as_posix()
 
 
+def test_it_is_so_by_other_letters_too(
+    tmp_path: Path, package: Path, registry: host.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows and macOS, where a file is found by other letters, too."""
+    if not (package / "RUNTIME").exists():
+        # Here another file stands for the same one: of no importer that Unity has for textures.
+        texture(package, "Runtime/A.png", "fileFormatVersion: 2\nguid: 0\nDefaultImporter:\n  userData: \n")
+        listdir = os.listdir
+        monkeypatch.setattr(os, "listdir", lambda folder: sorted({*listdir(folder)} - {"A.png"}))
+        monkeypatch.setattr(os.path, "samefile", lambda one, other: Path(one).suffix == ".png")
+    found = named(registry, str(package / "Runtime/A.png"))
+    assert found.root == (tmp_path / "game").resolve()
+    assert found.part == (package / "Runtime/a.png").relative_to(tmp_path / "game").as_posix()
+
+
 def test_a_baseline_of_the_project_keeps_what_is_accepted_elsewhere(
     package: Path, registry: host.Registry, tmp_path: Path
 ) -> None:
@@ -57,3 +73,18 @@ def test_in_a_project_that_passes_over_it_it_is_one_by_itself(
     game = tmp_path / "game"
     shutil.copytree(package, game / "Assets/Editor/Rocks")
     assert named(registry, str(game / "Assets/Editor/Rocks")).part == ""
+
+
+@pytest.mark.parametrize("below", ["", "Assets", "Assets/materials/rock_roughness.png"])
+def test_a_project_below_a_package_is_one_by_itself(
+    tmp_path: Path, registry: host.Registry, below: str
+) -> None:
+    texture(tmp_path, "rocks/Runtime/a.png")
+    text = '{"name": "com.acme.rocks", "version": "1.0.0", "unity": "2021.3"}'
+    (tmp_path / "rocks/package.json").write_text(text, encoding="utf-8")
+    dev = unity_game(tmp_path / "rocks/Dev", "2022.3.62f1", only=["materials/rock_roughness.png"])
+    texture(dev, "Library/PackageCache/com.acme.moss/b.png")
+    found = named(registry, str(dev / below))
+    assert (found.engine, found.root, found.part) == ("unity 2022.3.62f1", dev.resolve(), below)
+    of_package = named(registry, str(tmp_path / "rocks")).textures()
+    assert [one.file for one in of_package] == ["Runtime/a.png"]

@@ -19,11 +19,12 @@ from accel.texture import context
 from accel.texture.kinds import KINDS
 from bridge import host
 from bridge.advisors import import_known
-from bridge.api import TextureAsset
+from bridge.api import Remark, TextureAsset
 from bridge.audit.baseline import accept, entries
 from bridge.audit.examine import Examiner, Outcome, Question
 from bridge.audit.parts import named
-from bridge.audit.run import Told
+from bridge.audit.results import Issue, Report, Row
+from bridge.audit.run import Told, _remarked
 from bridge.core.errors import UserError
 from tests.audit.conftest import put
 
@@ -317,3 +318,9 @@ async def test_siblings_and_slots_are_told(game: Path, run: Run, monkeypatch: py
     params = {question.file: question.params for question in asked}
     assert params["rock_n.png"]["siblings"] == ["rock.png"] and params["rock_n.png"]["slots"] == ["normal"]
     assert params["other/x.png"]["siblings"] == [] and params["rock.png"]["slots"] == []
+
+
+def test_of_an_adapters_remarks_only_codes_of_its_own_settle_nothing() -> None:
+    said = [Issue.remarked(Remark(code, "note", "is odd")) for code in ("acme.odd", "too_large")]
+    report = Report(name="game", root="game", engine="", rows=[Row("a.png", "a.png", said)])
+    assert _remarked(report) == {"acme.odd"}

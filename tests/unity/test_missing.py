@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,41 @@ def test_a_meta_whose_name_differs_in_case_is_to_be_renamed(root: Path) -> None:
     assert (remark.code, remark.severity) == ("unity.no_meta", "wrong")
     assert "rename rock.png.meta to Rock.png.meta" in remark.text
     assert "请将 rock.png.meta 重命名为 Rock.png.meta" in remark.zh
+
+
+def is_case_kept(folder: Path) -> bool:
+    return not (folder / "PROJECTSETTINGS").exists()
+
+
+def test_the_meta_of_another_texture_whose_name_differs_in_case_is_left_to_it(root: Path) -> None:
+    if not is_case_kept(root):
+        pytest.skip("upper and lower case are the same here")
+    texture(root, "Assets/Rock.png")
+    lone(root, "Assets/rock.png")
+    (remark,) = next(found.remarks for found in assets.textures(root) if found.remarks)
+    assert remark.text.startswith("rock.png.meta isn't there: ")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_a_meta_that_is_a_link_to_nothing_isnt_to_be_renamed_to_itself(root: Path) -> None:
+    texture(root, "Assets/wall.png")
+    lone(root, "Assets/rock.png")
+    (root / "Assets/rock.png.meta").symlink_to("gone.meta")
+    (remark,) = next(found.remarks for found in assets.textures(root) if found.remarks)
+    assert remark.text.startswith("rock.png.meta isn't there: ")
+
+
+def test_a_folder_is_listed_once_for_all_its_textures_and_only_where_such_files_are_kept(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[str] = []
+    listdir = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda folder: listed.append(str(folder)) or listdir(folder))
+    for file in ("a/rock.png", "a/moss.png", "b/sand.png"):
+        lone(root, f"Assets/{file}")
+    assert not any(told(root).values()) and listed == []
+    texture(root, "Assets/c/wall.png")
+    assert sum(map(bool, told(root).values())) == 3 and listed == [str(root / "Assets" / one) for one in "ab"]
 
 
 def test_a_packages_texture_is_passed_over_by_unity_and_says_so(tmp_path: Path) -> None:

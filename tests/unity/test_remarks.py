@@ -123,6 +123,21 @@ def test_the_audit_tells_heights_in_a_normal_maps_place(
     assert "unity.heights_as_normals" not in codes(report(project, tmp_path))
 
 
+@pytest.mark.parametrize("others", [(STANDARD, "_ParallaxMap"), (OTHER, "_BumpMap")])
+def test_they_are_as_wrong_where_they_are_used_otherwise_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: tuple[str, str]
+) -> None:
+    monkeypatch.setenv("POPBRIDGE_HOME", str(tmp_path / "home"))
+    project, (shader, slot) = game(tmp_path / "game", only=["none of them"]), others
+    save(np.repeat(noise(5)[..., None], 3, 2), project / "Assets/rock_bump.png")
+    imported(project, "Assets/rock_bump.png")
+    write(project, "Assets/1.mat", material(STANDARD, _BumpMap="Assets/rock_bump.png"))
+    write(project, "Assets/2.mat", material(shader, **{slot: "Assets/rock_bump.png"}))
+    (only,) = report(project, tmp_path)["files"]
+    told = {finding["code"]: finding for finding in only["findings"]}["unity.heights_as_normals"]
+    assert told["severity"] == "wrong" and only["options"] == {}
+
+
 def test_the_manual_lists_all_codes() -> None:
     sources = (generate.ROOT / "plugins/unity/bridge_unity").glob("*.py")
     codes = {

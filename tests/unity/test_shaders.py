@@ -63,16 +63,29 @@ def test_of_others_it_isnt_known(one: Reference | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("default", "has"),
+    ("default", "sure"),
     [('= "bump" {}', True), ('="Bump"{}', True), ('= "" {}', True), ("", True), ('= "white" {}', False),
      ('= "gray" {}', False), ('= "black" {}', False)],
 )  # fmt: skip
-def test_a_normal_map_is_one_by_its_default(default: str, has: bool, tmp_path: Path) -> None:
+def test_a_normal_map_is_one_by_its_default(default: str, sure: bool, tmp_path: Path) -> None:
     path = tmp_path / "a.shader"
     path.write_text(
         f'_MainTex("a", 2D) = "white" {{}}\n_BumpMap("Height Map", 2D) {default}', encoding="utf-8"
     )
-    assert Shaders({OWN: path}).textures(shader(OWN)) == {"_MainTex", *["_BumpMap"] * has}
+    shaders = Shaders({OWN: path})
+    assert shaders.textures(shader(OWN)) == {"_MainTex", "_BumpMap"}
+    assert shaders.is_doubtful(shader(OWN), "_BumpMap") is not sure
+
+
+@pytest.mark.parametrize(
+    ("before", "sure"),
+    [("[Normal]", True), ("[Normal] [NoScaleOffset]\n ", True), ("[NoScaleOffset][ Normal ] ", True),
+     ("[Header(Normal)] ", False), ('[Normal] _Own("a", 2D) = "white" {} ', False), ("", False)],
+)  # fmt: skip
+def test_or_by_its_attribute(before: str, sure: bool, tmp_path: Path) -> None:
+    path = tmp_path / "a.shader"
+    path.write_text(f'{before}_BumpMap("a", 2D) = "white" {{}}', encoding="utf-8")
+    assert Shaders({OWN: path}).is_doubtful(shader(OWN), "_BumpMap") is not sure
 
 
 @pytest.mark.parametrize("text", [b"", b"\0\1\2", b'Shader "a" { Properties { TEXTURES } }', None])
@@ -99,6 +112,10 @@ def test_a_slot_counts_where_the_projects_shader_has_it(tmp_path: Path) -> None:
     slots = {"_BumpMap": "Assets/n.png", "_OcclusionMap": "Assets/o.png"}
     write(root, "Assets/rock.mat", material(f"{{fileID: 4800000, guid: {OWN}, type: 3}}", **slots))
     assert uses(root) == {"Assets/n.png": ["normal"]}
+    write(root, "Assets/Shaders/Rock.shader", SHADER.replace('"bump"', '"white"'))
+    assert uses(root) == {"Assets/n.png": ["normal"]}
+    write(root, "Assets/Shaders/Rock.shader", '_BumpMap("Height Map", 2D) = "white" {}')
+    assert uses(root) == {"Assets/n.png": ["normal", "height"]}
     (root / "Assets/Shaders/Rock.shader.meta").unlink()
     assert uses(root) == {"Assets/n.png": ["normal", "height"], "Assets/o.png": ["ao"]}
 

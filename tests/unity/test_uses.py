@@ -185,6 +185,25 @@ def test_several_uses_come_in_order_each_once(root: Path) -> None:
     assert uses(root) == {"Assets/a.png": ["ao", "specular", "packed"]}
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "kinds"),
+    [
+        ((STANDARD, "_BumpMap"), (STANDARD, "_ParallaxMap"), ["normal"]),
+        ((OTHER, "_BumpMap"), (STANDARD, "_BumpMap"), ["normal"]),
+        ((OTHER, "_ParallaxMap"), (STANDARD, "_BumpMap"), ["normal"]),
+        ((OTHER, "_BumpMap"), (STANDARD, "_ParallaxMap"), ["normal", "height"]),
+        ((OTHER, "_BumpMap"), (OTHER, "_NormalMap"), ["normal", "height"]),
+    ],
+)
+def test_that_it_holds_normals_is_doubtful_only_where_no_shader_is_known_to_read_them(
+    root: Path, first: tuple[str, str], second: tuple[str, str], kinds: list[str]
+) -> None:
+    imported(root, "Assets/a.png")
+    for name, (shader, slot) in (("1", first), ("2", second)):
+        write(root, f"Assets/{name}.mat", material(shader, **{slot: "Assets/a.png"}))
+    assert uses(root) == {"Assets/a.png": kinds}
+
+
 def test_what_cant_be_read_says_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     imported(root, "Assets/a.png")
     imported(root, "Assets/b.png", "\udc80".encode("utf-8", "surrogateescape").decode("latin-1"))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 
 from bridge.api import Remark, walk
@@ -30,15 +30,17 @@ class Metas:
     def __init__(self, project: Path) -> None:
         self._project = project
         self._package = projects.is_package(project)
+        # They come folder by folder, and a whole folder may be without.
+        self._listed = lru_cache(1)(_listed)
 
     def missing(self, file: str) -> Sequence[Remark]:
         """What is to be said of a texture that has none; nothing where no file of the project has one."""
-        if file.startswith(AS_THEY_ARE) or not self._imported(file):
+        if file.startswith(AS_THEY_ARE) or not self._imported(file) or not self._kept:
             return ()
         name = file.rpartition("/")[2] + SUFFIX
         if other := self._in_other_case(file, name):
             return (_renamed(name, other),)
-        return (_remark(name, self._package),) if self._kept else ()
+        return (_remark(name, self._package),)
 
     def _imported(self, file: str) -> bool:
         """Whether Unity takes the file for an asset; of a package it is the folders' own that say so."""
@@ -51,17 +53,28 @@ class Metas:
         return len(above) > 1 and (self._project / above[-2] / projects.PACKAGE_FILE).is_file()
 
     def _in_other_case(self, file: str, name: str) -> str | None:
-        try:
-            names = os.listdir((self._project / file).parent)
-        except OSError:
-            return None
-        return next((one for one in names if one.casefold() == name.casefold()), None)
+        names = self._listed((self._project / file).parent)
+        own = names.get(name.removesuffix(SUFFIX).casefold(), ())
+        alike = (one for one in names.get(name.casefold(), ()) if one != name)
+        # That of another texture, whose name differs in case, too, is no more this one's.
+        return next((one for one in alike if one.removesuffix(SUFFIX) not in own), None)
 
     @cached_property
     def _kept(self) -> bool:
         # Asked only where one is missing: mostly the first folder has another.
         found = walk(self._project, projects.skip(self._project))
         return any(each.file.endswith(SUFFIX) for each in found)
+
+
+def _listed(folder: Path) -> Mapping[str, list[str]]:
+    """Its names, by what upper and lower case don't tell apart; none of one that can't be listed."""
+    names: dict[str, list[str]] = {}
+    try:
+        for name in os.listdir(folder):
+            names.setdefault(name.casefold(), []).append(name)
+    except OSError:
+        return {}
+    return names
 
 
 def _renamed(meta: str, other: str) -> Remark:

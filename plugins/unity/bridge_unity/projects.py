@@ -28,6 +28,8 @@ ROOTS = ("Assets", "Packages")
 OLDEST = "2021.3"
 """The least version that adapters are made for."""
 BOM = "\ufeff"
+OF_PROJECT = frozenset({"Assets", "ProjectSettings"})
+"""Folders that make a whole project of the one that they lie in."""
 
 _GAMMA = re.compile(r"^  m_ActiveColorSpace: 0\s*$", re.MULTILINE)
 _VERSION = re.compile(r"^m_EditorVersion:[ \t]*(\S+)", re.MULTILINE)
@@ -101,6 +103,9 @@ def _ignored(folder: str, names: Collection[str], *, alone: bool) -> bool:
     if hidden(folder, names) or own.endswith("~") or own.lower() == "cvs":
         return True
     if own == "Editor" or folder in TOOLS or own.lower().endswith(NATIVE):
+        return True
+    # Some keep the project in which a package is developed below it: that has a version of its own.
+    if alone and OF_PROJECT.issubset(names):
         return True
     # On Windows they are found in upper and lower case alike, as Unity finds them there.
     known = map(os.path.normcase, ROOTS)

@@ -38,7 +38,7 @@ OF_PACKAGES: Mapping[str, frozenset[str]] = {
 """The same in all supported versions."""
 NORMALS = frozenset({"_BumpMap", "_NormalMap", "_DetailNormalMap"})
 """Names under which shaders mostly have normal maps, but some a height map."""
-FLAT = ("", "bump")
+FLAT = (b"", b"bump")
 """Defaults of a normal map; of heights it is `white`, `gray` or `black`."""
 
 # `name ("display name", 2D) = "default" {}` (Unity's manual, ShaderLab properties); what stands in a
@@ -48,6 +48,10 @@ _TEXTURE = re.compile(
     rb'(?:\s*=\s*"([^"\n]*)")?',
     re.IGNORECASE,
 )
+# It says that a normal map is expected (the same page); other attributes may stand before the name, too.
+_ATTRIBUTE = re.compile(rb"\[\s*Normal\s*\]\s*(?:\[[^\[\]]*\]\s*)*$")
+BEFORE = 200
+"""Bytes before a name in which its attributes are sought."""
 
 
 class Shaders:
@@ -59,17 +63,21 @@ class Shaders:
         self._declared = cache(_declared)
 
     def textures(self, shader: Reference | None) -> frozenset[str] | None:
-        """The names of its textures; None where they aren't known, as those of a shader graph.
-
-        Without those whose name says a normal map, and whose default is none.
-        """
+        """The names of its textures; None where they aren't known, as those of a shader graph."""
         if shader is None:
             return None
         if shader.guid in self._files:
-            return self._declared(self._files[shader.guid]) or None
+            return self._declared(self._files[shader.guid])[0] or None
         if shader.guid == BUILT_IN:
             return OF_BUILT_IN.get(shader.file_id)
         return OF_PACKAGES.get(shader.guid)
+
+    def is_doubtful(self, shader: Reference | None, name: str) -> bool:
+        """Whether its texture of this name, which is that of a normal map, may hold heights."""
+        if shader is not None and shader.guid in self._files:
+            names, doubtful = self._declared(self._files[shader.guid])
+            return name in doubtful or not names
+        return self.textures(shader) is None
 
 
 def is_lit(shader: Reference | None) -> bool:
@@ -81,12 +89,22 @@ def is_lit(shader: Reference | None) -> bool:
     return shader.guid in (URP_LIT, URP_SIMPLE_LIT, HDRP_LIT)
 
 
-def _declared(path: Path) -> frozenset[str]:
-    """None of a file that can't be read, or that declares them in a way that isn't known here."""
+def _declared(path: Path) -> tuple[frozenset[str], frozenset[str]]:
+    """A shader's textures, and those of them that its file doesn't say to be normal maps, as their names do.
+
+    None of a file that can't be read, or that declares them in a way that isn't known here.
+    """
     try:
         with path.open("rb") as file:
             text = file.read(MAX_BYTES)
     except OSError:
-        return frozenset()
-    found = [(name.decode(), default.decode("utf-8", "replace")) for name, default in _TEXTURE.findall(text)]
-    return frozenset(name for name, default in found if name not in NORMALS or default.lower() in FLAT)
+        return frozenset(), frozenset()
+    found = [(each[1].decode(), each) for each in _TEXTURE.finditer(text)]
+    doubtful = frozenset(name for name, each in found if name in NORMALS and not _says_normals(each))
+    return frozenset(name for name, _ in found), doubtful
+
+
+def _says_normals(found: re.Match[bytes]) -> bool:
+    if (found[2] or b"").lower() in FLAT:
+        return True
+    return bool(_ATTRIBUTE.search(found.string[max(0, found.start() - BEFORE) : found.start()]))

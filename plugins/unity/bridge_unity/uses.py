@@ -32,6 +32,8 @@ SLOTS: Mapping[str, tuple[Kind, ...]] = {
     "_LeftTex": ("environment",), "_RightTex": ("environment",), "_UpTex": ("environment",),
     "_DownTex": ("environment",),
 }  # fmt: skip
+GUESS: tuple[Kind, ...] = ("normal", "height")
+"""Of a slot for normals that may hold heights, or that a shader which isn't known may not have."""
 MAIN = "_MainTex"
 """Any shader's first texture: of a lit surface its colours, else anything."""
 OTHERS: Mapping[int, Mapping[str, tuple[Kind, ...]]] = {
@@ -69,12 +71,16 @@ def uses(project: Path) -> dict[str, Sequence[Kind]]:
     """The kinds, in the order of the files that say so, by the texture's place below the project."""
     images, beside, assets, shaders = _files(project)
     found: dict[str, list[Kind]] = {}
+    normals: set[str] = set()
     secondary = [(guid.decode(), SECONDARY[name]) for guid, name in beside if name in SECONDARY]
     for guid, kinds in (*secondary, *_of_assets(assets, shaders, project / projects.SETTINGS)):
         if guid in images:
             known = found.setdefault(images[guid], [])
             known += [kind for kind in kinds if kind not in known]
-    return dict(found)
+            if "normal" in kinds and kinds != GUESS:
+                normals.add(images[guid])
+    # Where a shader is known to read normals of it, heights are no doubt of that.
+    return {file: [kind for kind in found[file] if kind != "height" or file not in normals] for file in found}
 
 
 def of_documents(documents: Iterator[Document], shaders: Shaders) -> Iterator[Used]:
@@ -96,9 +102,8 @@ def _of_material(document: Document, shaders: Shaders) -> Iterator[Used]:
         if there is not None and one.key not in there:
             # The shader that the material had before took it.
             continue
-        if there is None and one.key in NORMALS:
-            # It may be a height map there, or a slot that was kept.
-            yield one.guid, ("normal", "height")
+        if one.key in NORMALS and shaders.is_doubtful(shader, one.key):
+            yield one.guid, GUESS
         elif one.key in SLOTS:
             yield one.guid, SLOTS[one.key]
         elif one.key == MAIN and is_lit(shader):
