@@ -122,6 +122,18 @@ func word(name: String) -> String:
 	return addon._popups._texts.of(name)
 
 
+# Whether what must outlive the editor is on the disk as soon as these popups are answered.
+func is_written_after_answers_to(popup_ids: Array) -> bool:
+	Directory.new().remove(addon._store.PATH)
+	for popup_id in popup_ids:
+		addon._popups._settle(int(popup_id), "answered", "later", {})
+	return is_written()
+
+
+func is_written() -> bool:
+	return File.new().file_exists(addon._store.PATH)
+
+
 func has_heartbeat() -> bool:
 	return false
 
