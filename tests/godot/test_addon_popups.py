@@ -177,6 +177,25 @@ async def test_answers_that_are_given_at_once_are_written_once(daemon: Daemon, p
     assert await probe.run("return probe.is_written()")
 
 
+async def test_searching_for_one_thing_after_another_piles_up_no_cards(daemon: Daemon, probe: Probe) -> None:
+    for number in range(66):
+        await daemon.popup(title=f"{number:02} {('rock', 'moss', 'fern')[number // 22]}")
+    for looked_for in ("rock", "moss", "fern"):
+        await probe.run(f"probe.find('{looked_for}')")
+        await probe.until(f"probe.seen_cards().size() == 20 and '{looked_for}' in probe.seen_cards()[0]")
+    assert await probe.run("return probe.cards().size()") == 40
+    await probe.run("probe.find('')")
+    seen = await probe.run("return probe.seen_cards()")
+    assert seen == sorted(seen)
+
+
+async def test_a_window_has_room_for_what_is_shown_in_it_later(daemon: Daemon, probe: Probe) -> None:
+    popup = await daemon.popup(present="modal", body="one line  \n" * 30)
+    await probe.until(f"probe.addon._popups._open.has({popup['id']})")
+    await daemon.popup()
+    await probe.until(f"probe.has_room({popup['id']})")
+
+
 async def test_what_is_soon_gone_waits_behind_no_others_and_no_search(daemon: Daemon, probe: Probe) -> None:
     for number in range(21):
         await daemon.popup(title=f"rock {number}")

@@ -134,6 +134,12 @@ func is_written() -> bool:
 	return File.new().file_exists(addon._store.PATH)
 
 
+# Whether the popup's window has it for the tick box, too.
+func has_room(popup_id: int) -> bool:
+	var shown = addon._popups._open[popup_id]
+	return shown.card._for_all.visible and shown.dialog.rect_size.y >= shown.card.get_combined_minimum_size().y
+
+
 func has_heartbeat() -> bool:
 	return false
 

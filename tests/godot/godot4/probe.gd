@@ -136,6 +136,12 @@ func is_written() -> bool:
 	return FileAccess.file_exists(addon._session._store._path)
 
 
+# Whether the popup's window has it for the tick box, too.
+func has_room(popup_id: int) -> bool:
+	var shown: Dictionary = addon._popups._open[popup_id]
+	return shown.card._for_all.visible and shown.window.size.y >= shown.card.get_combined_minimum_size().y
+
+
 func has_heartbeat() -> bool:
 	return "heartbeat_interval" in WebSocketPeer.new()
 

@@ -66,8 +66,10 @@ func show_status(connection: Connection):
 		get_tree().create_timer(PATIENCE_S).connect("timeout", self, "_show_first_try", [connection])
 
 
-func add_card(card: Control):
+# As the card number `place`, from 0.
+func add_card(card: Control, place: int):
 	_cards.add_child(card)
+	_cards.move_child(card, place)
 	_nothing.visible = false
 	if not _is_beside():
 		_raise_tab()

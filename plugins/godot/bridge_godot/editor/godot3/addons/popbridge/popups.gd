@@ -164,12 +164,23 @@ func _place(popup_id: int):
 		shown.dialog.setup(card, _base, _scale)
 		shown.dialog.connect("hide", self, "_on_answered", [popup_id, "dismissed", "", {}, []])
 	else:
-		_dock.add_card(card)
+		_dock.add_card(card, _place_of(popup_id))
 	card.setup(shown.popup, _texts, _scale)
 	if shown.popup.has("image"):
 		_previews.load_into(card, shown.popup.image)
 	# In the next frame: a control that was just added has no place yet.
 	call_deferred("_offer", popup_id)
+
+
+# Cards lie in the order in which their popups came.
+func _place_of(popup_id: int) -> int:
+	var earlier = 0
+	for other in _open:
+		if other == popup_id:
+			break
+		if _open[other].card and not _open[other].dialog:
+			earlier += 1
+	return earlier
 
 
 func _offer(popup_id: int):
@@ -252,6 +263,13 @@ func _on_searched():
 	for popup_id in _open:
 		if _open[popup_id].card:
 			_open[popup_id].card.visible = _is_wanted(popup_id)
+	var hidden = 0
+	for popup_id in _unsettled():
+		if _is_hidden(popup_id):
+			hidden += 1
+			if hidden > MOST_CARDS:
+				_dock.remove_card(_open[popup_id].card)
+				_open[popup_id].card = null
 
 
 func _note(popup_id: int) -> String:
@@ -293,6 +311,12 @@ func _has_dialog() -> bool:
 		if shown.dialog and not shown.settled:
 			return true
 	return false
+
+
+# Whether its card can go until it is looked for; not what may have been typed into.
+func _is_hidden(popup_id: int) -> bool:
+	var shown = _open[popup_id]
+	return shown.card and not shown.dialog and not shown.popup.get("fields") and not _is_wanted(popup_id)
 
 
 # What is soon gone, or wishes to be seen at once, waits behind no others and no search.

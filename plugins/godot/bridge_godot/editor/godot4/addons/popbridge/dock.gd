@@ -71,8 +71,10 @@ func show_status(connection: Connection) -> void:
 		get_tree().create_timer(PATIENCE_S).timeout.connect(_show_first_try.bind(connection))
 
 
-func add_card(card: Control) -> void:
+# As the card number `place`, from 0.
+func add_card(card: Control, place: int) -> void:
 	_cards.add_child(card)
+	_cards.move_child(card, place)
 	_nothing.visible = false
 	if not _is_beside():
 		_raise_tab()

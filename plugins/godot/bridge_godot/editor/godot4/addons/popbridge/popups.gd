@@ -148,7 +148,7 @@ func _place(popup_id: int) -> void:
 		shown.window.setup(card, _dock)
 		shown.window.close_requested.connect(_on_answered.bind(popup_id, "dismissed", "", {}, []))
 	else:
-		_dock.add_card(card)
+		_dock.add_card(card, _place_of(popup_id))
 	card.setup(shown.popup, _texts)
 	if shown.popup.get("present") == "toast":
 		_toast(shown.popup)
@@ -156,6 +156,12 @@ func _place(popup_id: int) -> void:
 		_previews.load_into(card, shown.popup.image)
 	# In the next frame: a control that was just added has no place yet.
 	_offer.call_deferred(popup_id)
+
+
+# Cards lie in the order in which their popups came.
+func _place_of(popup_id: int) -> int:
+	var earlier := _open.keys().slice(0, _open.keys().find(popup_id))
+	return earlier.filter(func(other: int) -> bool: return _open[other].card and not _open[other].window).size()
 
 
 func _offer(popup_id: int) -> void:
@@ -231,6 +237,9 @@ func _on_searched() -> void:
 	for popup_id: int in _open:
 		if _open[popup_id].card:
 			_open[popup_id].card.visible = _is_wanted(popup_id)
+	for popup_id: int in _unsettled().filter(_is_hidden).slice(MOST_CARDS):
+		_dock.remove_card(_open[popup_id].card)
+		_open[popup_id].card = null
 
 
 func _note(popup_id: int) -> String:
@@ -268,6 +277,12 @@ func _toast(popup: Dictionary) -> void:
 	if EditorInterface.has_method("get_editor_toaster"):
 		var toaster: Object = EditorInterface.call("get_editor_toaster")
 		toaster.call("push_toast", popup.title, TOAST.get(popup.get("severity"), 0))
+
+
+# Whether its card can go until it is looked for; not what may have been typed into.
+func _is_hidden(popup_id: int) -> bool:
+	var shown: Dictionary = _open[popup_id]
+	return shown.card and not shown.window and not shown.popup.get("fields") and not _is_wanted(popup_id)
 
 
 # What is soon gone, or wishes to be seen at once, waits behind no others and no search.
