@@ -147,7 +147,9 @@ async def test_of_many_popups_some_are_shown_any_is_found_and_one_answer_is_give
     await probe.run("probe.find('')\nprobe.cards()[0].focus_default(dock)")
     await probe.until("probe.seen_cards().size() >= 20 and probe.is_focused(probe.cards()[0]._default)")
     # From the default button over "Not now" to "The other 24 of this kind, too", and back.
-    await xdotool(display, "key", "--delay", "100", "Tab", "Tab", "space", "shift+Tab", "Return")
+    await xdotool(display, "key", "--delay", "100", "Tab", "Tab", "space", "shift+Tab")
+    await probe.until("probe.cards()[0]._for_all.is_pressed() and not probe.is_guarded(probe.cards()[0])")
+    await xdotool(display, "key", "Return")
     await until(lambda: len(answers(daemon, *popups)) == len(popups))
     assert {answer["action"] for answer in answers(daemon, *popups)} == {"later"}
     assert {answer["id"] for answer in answers(daemon, *popups)} == {popup["id"] for popup in popups}
@@ -194,6 +196,17 @@ async def test_a_window_has_room_for_what_is_shown_in_it_later(daemon: Daemon, p
     await probe.until(f"probe.addon._popups._open.has({popup['id']})")
     await daemon.popup()
     await probe.until(f"probe.has_room({popup['id']})")
+
+
+async def test_escape_takes_the_keys_from_the_tick_box(daemon: Daemon, probe: Probe, display: str) -> None:
+    for _ in range(2):
+        await daemon.popup()
+    await probe.until("probe.cards().size() == 2 and probe.is_focused(probe.cards()[0]._default)")
+    await probe.until("probe.cards()[0]._for_all.visible")
+    await probe.run("probe.cards()[0]._for_all.grab_focus()")
+    async with asyncio.timeout(HELD_UP_S):
+        while await probe.run("return probe.focused() != null"):
+            await xdotool(display, "key", "Escape")
 
 
 async def test_what_is_soon_gone_waits_behind_no_others_and_no_search(daemon: Daemon, probe: Probe) -> None:

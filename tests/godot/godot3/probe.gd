@@ -108,6 +108,11 @@ func tab_title() -> String:
 	return _tabs().get_tab_title(dock.get_index())
 
 
+# Whether it still takes keys for such as were meant for something else.
+func is_guarded(card: Control) -> bool:
+	return OS.get_ticks_msec() < card._armed_at
+
+
 # What is written below the first card.
 func note() -> String:
 	return cards()[0]._note.text
