@@ -80,7 +80,10 @@ class Daemon:
             compression=None,
             process_request=self._blob,
         )
-        port = self._server.sockets[0].getsockname()[1]
+        self.publish(self._server.sockets[0].getsockname()[1])
+
+    def publish(self, port: int) -> None:
+        """Tells clients that a daemon listens there."""
         connection = {
             "ws": f"ws://127.0.0.1:{port}/ws",
             "http": f"http://127.0.0.1:{port}",

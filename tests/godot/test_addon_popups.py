@@ -8,6 +8,7 @@ import os
 import subprocess
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,14 @@ HELD_UP_S = 15
 CLEAN = """\
 probe.addon._popups.close_all()
 if probe.focused(): probe.focused().release_focus()
+"""
+
+FOR_ALL_AND_OFF = """\
+var card = probe.cards()[0]
+card._for_all.set_pressed(true)
+card._armed_at = 0
+card._choose('answered', 'later')
+probe.get_editor_interface().set_plugin_enabled('popbridge', false)
 """
 
 
@@ -112,6 +121,20 @@ async def test_a_popup_leaves_the_keys_to_the_view_that_the_person_works_in(
     await daemon.say(type="popup_close", id=popup["id"], reason="superseded")
 
 
+async def test_a_popup_with_a_window_leaves_the_keys_to_the_panel_that_the_person_types_in(
+    daemon: Daemon, probe: Probe, display: str
+) -> None:
+    for _ in range(6):
+        await daemon.popup()
+    await probe.until("dock._find.visible")
+    await probe.run("dock._find.grab_focus()")
+    popup = await daemon.popup(present="modal")
+    await probe.until(f"probe.addon._popups._open[{popup['id']}].card != null")
+    await xdotool(display, "key", "--repeat", "12", "--delay", "100", "r", "Return")
+    await probe.until("dock._find.text.begins_with('rrrr')")
+    assert answers(daemon, popup) == []
+
+
 async def test_of_many_popups_some_are_shown_any_is_found_and_one_answer_is_given_to_all_of_a_kind(
     daemon: Daemon, probe: Probe, display: str
 ) -> None:
@@ -123,12 +146,80 @@ async def test_of_many_popups_some_are_shown_any_is_found_and_one_answer_is_give
     await probe.until(f"probe.seen_cards() == ['{other['title']}']")
     await probe.run("probe.find('')\nprobe.cards()[0].focus_default(dock)")
     await probe.until("probe.seen_cards().size() >= 20 and probe.is_focused(probe.cards()[0]._default)")
-    # From the default button over "Not now" to "Also for the others", and back.
-    await xdotool(display, "key", "--delay", "100", "Tab", "Tab", "space", "shift+Tab", "Return")
+    # From the default button over "Not now" to "The other 24 of this kind, too", and back.
+    await xdotool(display, "key", "--delay", "100", "Tab", "Tab", "space", "shift+Tab")
+    await probe.until("probe.cards()[0]._for_all.is_pressed() and not probe.is_guarded(probe.cards()[0])")
+    await xdotool(display, "key", "Return")
     await until(lambda: len(answers(daemon, *popups)) == len(popups))
     assert {answer["action"] for answer in answers(daemon, *popups)} == {"later"}
     assert {answer["id"] for answer in answers(daemon, *popups)} == {popup["id"] for popup in popups}
     assert answers(daemon, other) == []
+
+
+async def test_an_answer_for_all_of_a_kind_is_not_given_to_what_came_after_the_tick(
+    daemon: Daemon, probe: Probe
+) -> None:
+    popups = [await daemon.popup() for _ in range(3)]
+    await probe.until("probe.cards().size() == 3 and probe.cards()[0]._for_all.visible")
+    await probe.run("probe.cards()[0]._for_all.set_pressed(true)")
+    popups.append(await daemon.popup())
+    await probe.until("probe.cards().size() == 4 and probe.cards()[3]._for_all.visible")
+    await probe.run("probe.cards()[0]._armed_at = 0\nprobe.cards()[0]._choose('answered', 'later')")
+    await daemon.outcome(await daemon.command("texture.options", paths=[]))
+    assert [answer["id"] for answer in answers(daemon, *popups)] == [popups[0]["id"]]
+
+
+async def test_answers_that_are_given_at_once_are_written_once(daemon: Daemon, probe: Probe) -> None:
+    popups = [await daemon.popup() for _ in range(3)]
+    await probe.until("probe.cards().size() == 3")
+    ids = [popup["id"] for popup in popups]
+    assert await probe.run(f"return probe.is_written_after_answers_to({ids})") is False
+    await until(lambda: len(answers(daemon, *popups)) == 3)
+    # By then it is.
+    assert await probe.run("return probe.is_written()")
+
+
+async def test_searching_for_one_thing_after_another_piles_up_no_cards(daemon: Daemon, probe: Probe) -> None:
+    for number in range(66):
+        await daemon.popup(title=f"{number:02} {('rock', 'moss', 'fern')[number // 22]}")
+    for looked_for in ("rock", "moss", "fern"):
+        await probe.run(f"probe.find('{looked_for}')")
+        await probe.until(f"probe.seen_cards().size() == 20 and '{looked_for}' in probe.seen_cards()[0]")
+    assert await probe.run("return probe.cards().size()") == 40
+    await probe.run("probe.find('')")
+    seen = await probe.run("return probe.seen_cards()")
+    assert seen == sorted(seen)
+
+
+async def test_a_window_has_room_for_what_is_shown_in_it_later(daemon: Daemon, probe: Probe) -> None:
+    popup = await daemon.popup(present="modal", body="one line  \n" * 30)
+    await probe.until(f"probe.addon._popups._open.has({popup['id']})")
+    await daemon.popup()
+    await probe.until(f"probe.has_room({popup['id']})")
+
+
+async def test_escape_takes_the_keys_from_the_tick_box(daemon: Daemon, probe: Probe, display: str) -> None:
+    for _ in range(2):
+        await daemon.popup()
+    await probe.until("probe.cards().size() == 2 and probe.is_focused(probe.cards()[0]._default)")
+    await probe.until("probe.cards()[0]._for_all.visible")
+    await probe.run("probe.cards()[0]._for_all.grab_focus()")
+    async with asyncio.timeout(HELD_UP_S):
+        while await probe.run("return probe.focused() != null"):
+            await xdotool(display, "key", "Escape")
+
+
+async def test_what_is_soon_gone_waits_behind_no_others_and_no_search(daemon: Daemon, probe: Probe) -> None:
+    for number in range(21):
+        await daemon.popup(title=f"rock {number}")
+    await probe.until("probe.cards().size() == 20")
+    await daemon.popup(title="Undo?", present="toast", expires_ms=60_000)
+    await probe.until("'Undo?' in probe.seen_cards()")
+    await probe.run("probe.find('moss')")
+    await daemon.popup(title="Again?", present="toast", expires_ms=60_000)
+    await probe.until("probe.seen_cards() == ['Undo?', 'Again?']")
+    await probe.run("probe.addon._popups.close_all()")
+    await probe.until("dock._find.text == '' and not dock._find.visible")
 
 
 async def test_a_popup_about_a_thousand_files_does_not_hold_up_the_editor(
@@ -187,9 +278,10 @@ async def test_an_answer_says_what_becomes_of_it(daemon: Daemon, probe: Probe) -
     await probe.until("probe.note() == probe.word('slow')")
     await daemon.stop()
     await probe.until("probe.note() == probe.word('kept')")
-    await daemon.start()
-    await probe.until("probe.note() != probe.word('kept')")
+    # It is sent again, and has time again.
     await probe.run("probe.addon._popups.slow_s = 10.0")
+    await daemon.start()
+    await probe.until("probe.note() == probe.word('sending')")
 
 
 async def test_the_panel_keeps_still_while_the_addon_looks_for_a_daemon_that_is_gone(
@@ -199,6 +291,19 @@ async def test_the_panel_keeps_still_while_the_addon_looks_for_a_daemon_that_is_
     await daemon.stop()
     await probe.until("probe.statuses.size() >= 4")
     assert await probe.run("return probe.word('connecting') in probe.statuses") is False
+    await daemon.start()
+    await daemon.hear_idle()
+
+
+async def test_the_panel_keeps_still_while_a_try_to_connect_again_takes_long(
+    daemon: Daemon, probe: Probe
+) -> None:
+    await daemon.stop()
+    async with silence(daemon) as tried:
+        await tried.wait()
+        # Longer than the panel waits with the first try.
+        await asyncio.sleep(1.5)
+        assert await probe.run("return dock._status.text == probe.word('connecting')") is False
     await daemon.start()
     await daemon.hear_idle()
 
@@ -228,6 +333,35 @@ async def test_a_screen_reader_has_a_name_for_what_can_be_reached(daemon: Daemon
     await probe.until("probe.cards().size() == 1")
     assert await probe.run("return probe.nameless()") == []
     assert "rock.png" in await probe.run("return probe.cards()[0]._default.accessibility_description")
+
+
+@asynccontextmanager
+async def silence(daemon: Daemon) -> AsyncIterator[asyncio.Event]:
+    """Takes connections in place of `daemon`, which is stopped, silently; the first sets the event."""
+    tried = asyncio.Event()
+
+    async def take(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tried.set()
+        taken.append(writer)
+
+    taken: list[asyncio.StreamWriter] = []
+    async with await asyncio.start_server(take, "127.0.0.1", 0) as server:
+        daemon.publish(server.sockets[0].getsockname()[1])
+        try:
+            yield tried
+        finally:
+            for writer in taken:
+                writer.close()
+
+
+async def test_an_answer_for_all_of_a_kind_is_given_to_all_where_the_addon_is_switched_off_meanwhile(
+    daemon: Daemon, probe: Probe
+) -> None:
+    popups = [await daemon.popup() for _ in range(30)]
+    await probe.until("probe.cards().size() == 20 and probe.cards()[0]._for_all.visible")
+    await probe.run(FOR_ALL_AND_OFF)
+    await probe.run("probe.get_editor_interface().set_plugin_enabled('popbridge', true)")
+    await until(lambda: {answer["id"] for answer in answers(daemon, *popups)} == {p["id"] for p in popups})
 
 
 def answers(daemon: Daemon, *popups: dict[str, Any]) -> list[dict[str, Any]]:

@@ -108,6 +108,11 @@ func tab_title() -> String:
 	return _tabs().get_tab_title(dock.get_index())
 
 
+# Whether it still takes keys for such as were meant for something else.
+func is_guarded(card: Control) -> bool:
+	return OS.get_ticks_msec() < card._armed_at
+
+
 # What is written below the first card.
 func note() -> String:
 	return cards()[0]._note.text
@@ -120,6 +125,24 @@ func record_statuses():
 
 func word(name: String) -> String:
 	return addon._popups._texts.of(name)
+
+
+# Whether what must outlive the editor is on the disk as soon as these popups are answered.
+func is_written_after_answers_to(popup_ids: Array) -> bool:
+	Directory.new().remove(addon._store.PATH)
+	for popup_id in popup_ids:
+		addon._popups._settle(int(popup_id), "answered", "later", {})
+	return is_written()
+
+
+func is_written() -> bool:
+	return File.new().file_exists(addon._store.PATH)
+
+
+# Whether the popup's window has it for the tick box, too.
+func has_room(popup_id: int) -> bool:
+	var shown = addon._popups._open[popup_id]
+	return shown.card._for_all.visible and shown.dialog.rect_size.y >= shown.card.get_combined_minimum_size().y
 
 
 func has_heartbeat() -> bool:

@@ -87,8 +87,13 @@ func nameless() -> Array:
 # Adds a panel to those that the dock shares its place with, and works in it.
 func put_beside() -> void:
 	_beside = LineEdit.new()
-	_tabs().add_child(_beside)
-	_tabs().current_tab = _tabs().get_tab_idx_from_control(_beside)
+	_beside.name = "Beside"
+	# What else lies among the docks of 4.6 brings the editor down when it saves their layout.
+	add_control_to_dock(DOCK_SLOT_RIGHT_BL, _beside)
+	var tab: Control = _beside
+	while not tab.get_parent() is TabContainer:
+		tab = tab.get_parent()
+	_tabs().current_tab = _tabs().get_tab_idx_from_control(tab)
 	_beside.grab_focus()
 
 
@@ -97,11 +102,17 @@ func is_beside_focused() -> bool:
 
 
 func take_away() -> void:
+	remove_control_from_docks(_beside)
 	_beside.free()
 
 
 func tab_title() -> String:
 	return _tabs().get_tab_title(_tabs().get_tab_idx_from_control(dock._tab()))
+
+
+# Whether it still takes keys for such as were meant for something else.
+func is_guarded(card: Control) -> bool:
+	return Time.get_ticks_msec() < card._armed_at
 
 
 # What is written below the first card.
@@ -116,6 +127,24 @@ func record_statuses() -> void:
 
 func word(name: String) -> String:
 	return addon._popups._texts.of(name)
+
+
+# Whether what must outlive the editor is on the disk as soon as these popups are answered.
+func is_written_after_answers_to(popup_ids: Array) -> bool:
+	DirAccess.remove_absolute(addon._session._store._path)
+	for popup_id in popup_ids:
+		addon._popups._settle(popup_id, "answered", "later", {})
+	return is_written()
+
+
+func is_written() -> bool:
+	return FileAccess.file_exists(addon._session._store._path)
+
+
+# Whether the popup's window has it for the tick box, too.
+func has_room(popup_id: int) -> bool:
+	var shown: Dictionary = addon._popups._open[popup_id]
+	return shown.card._for_all.visible and shown.window.size.y >= shown.card.get_combined_minimum_size().y
 
 
 func has_heartbeat() -> bool:

@@ -2,8 +2,8 @@ tool
 extends PanelContainer
 # One popup: title, preview, body, fields and a button for each action.
 
-# `state` is "answered" or "dismissed"; `for_all` if the others of its kind are to be answered with it.
-signal answered(popup_id, state, action, values, for_all)
+# `state` is "answered" or "dismissed"; `others` are the ids that are to be answered with it.
+signal answered(popup_id, state, action, values, others)
 # The person doesn't want to answer now.
 signal escaped()
 
@@ -36,6 +36,8 @@ var _note = Label.new()
 var _preview = TextureRect.new()
 var _scale = 1.0
 var _armed_at = 0
+# The ids of those that one answer fits.
+var _alike = {}
 
 
 # Call it when the card is in the tree: it takes the editor's fonts and colours from there.
@@ -57,16 +59,21 @@ func setup(shown: Dictionary, texts: Texts, editor_scale: float):
 	_add_buttons()
 	_for_all.clip_text = true
 	_for_all.visible = false
+	_for_all.connect("gui_input", self, "_on_key", [_for_all])
 	rows.add_child(_for_all)
 	_note.autowrap = true
 	_note.visible = false
 	rows.add_child(_note)
 
 
-# `count` others are of the same kind.
-func offer_for_all(count: int):
-	_for_all.visible = count > 0 and _buttons.visible
-	_for_all.text = _texts.of("for_all") % count
+# The ids in `alike`, its own among them, are of the same kind. A tick was meant for those that it was set for: it goes
+# when another comes.
+func offer_for_all(alike: Dictionary):
+	if alike.size() < 2 or not _alike.has_all(alike.keys()):
+		_for_all.pressed = false
+	_alike = alike
+	_for_all.visible = alike.size() > 1 and _buttons.visible
+	_for_all.text = _texts.of("for_all") % (alike.size() - 1)
 	_for_all.hint_tooltip = _for_all.text
 
 
@@ -147,6 +154,7 @@ func _write_body():
 	_body.add_stylebox_override("normal", StyleBoxEmpty.new())
 	_body.focus_mode = FOCUS_CLICK
 	_body.connect("meta_clicked", self, "_on_link")
+	_body.connect("gui_input", self, "_on_key", [_body])
 	# Godot 3 knows the text's height at the card's width only when it has drawn it.
 	_body.connect("draw", self, "_fit", [], CONNECT_DEFERRED)
 	Markup.write(popup.body, _body)
@@ -196,14 +204,14 @@ func _style(button: Button, style: String):
 func _choose(state: String, action: String):
 	if OS.get_ticks_msec() < _armed_at:
 		return
-	var for_all = _for_all.visible and _for_all.pressed
-	emit_signal("answered", popup.id, state, action, _fields.values() if state == "answered" else {}, for_all)
+	var others = _alike.keys() if _for_all.visible and _for_all.pressed else []
+	emit_signal("answered", popup.id, state, action, _fields.values() if state == "answered" else {}, others)
 
 
 # Escape leaves the card as it is, and takes the keys from it.
-func _on_key(event: InputEvent, button: Control):
+func _on_key(event: InputEvent, control: Control):
 	if event.is_action_pressed("ui_cancel"):
-		button.release_focus()
+		control.release_focus()
 		emit_signal("escaped")
 
 

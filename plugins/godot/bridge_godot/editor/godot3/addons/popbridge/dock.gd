@@ -18,7 +18,7 @@ const STATES = {
 const FAINT = 0.85
 # From so many open popups on they can be searched.
 const MANY = 6
-# After which it is told that a connection is being made.
+# After which it is told that the first connection is being made.
 const PATIENCE_S = 1.0
 const SIZE = Vector2(200, 200)
 
@@ -28,6 +28,8 @@ var _cards = VBoxContainer.new()
 var _find = LineEdit.new()
 var _more = Label.new()
 var _nothing = Label.new()
+# To connect, since the editor has started.
+var _tries = 0
 
 
 func setup(texts: Texts, editor_scale: float):
@@ -55,15 +57,19 @@ func setup(texts: Texts, editor_scale: float):
 
 
 func show_status(connection: Connection):
-	if connection.status == Connection.Status.CONNECTING and _status.text:
-		# A try that fails at once would only make the text flicker, and the cards below it jump.
-		get_tree().create_timer(PATIENCE_S).connect("timeout", self, "_show_status", [connection])
-	else:
+	if connection.status != Connection.Status.CONNECTING:
 		_show_status(connection)
+		return
+	# Tries that fail would make the text flicker, and the cards below it jump: after the first it says what is wrong.
+	_tries += 1
+	if _tries == 1:
+		get_tree().create_timer(PATIENCE_S).connect("timeout", self, "_show_first_try", [connection])
 
 
-func add_card(card: Control):
+# As the card number `place`, from 0.
+func add_card(card: Control, place: int):
 	_cards.add_child(card)
+	_cards.move_child(card, place)
 	_nothing.visible = false
 	if not _is_beside():
 		_raise_tab()
@@ -77,6 +83,8 @@ func remove_card(card: Control):
 
 # `shown` of all that are `open`, which aren't answered yet.
 func show_count(shown: int, open: int):
+	if not open:
+		_forget_search()
 	_find.visible = open >= MANY or _find.text != ""
 	_more.visible = shown < open
 	_more.text = _texts.of("more") % [shown, open]
@@ -89,6 +97,11 @@ func is_found(popup: Dictionary) -> bool:
 	return _find.text == "" or (popup.title + "\n" + popup.body).findn(_find.text) >= 0
 
 
+func _show_first_try(connection: Connection):
+	if _tries == 1 and connection.status == Connection.Status.CONNECTING:
+		_show_status(connection)
+
+
 func _show_status(connection: Connection):
 	_status.text = _texts.of(STATES[connection.status])
 	if connection.is_open():
@@ -97,6 +110,13 @@ func _show_status(connection: Connection):
 			_status.text += "\n" + str(connection.welcome.notice)
 	elif connection.refusal:
 		_status.text = _texts.of("refused") % connection.refusal
+
+
+# What comes later isn't what was looked for.
+func _forget_search():
+	if _find.text:
+		_find.text = ""
+		emit_signal("searched")
 
 
 func _on_find_changed(_text):

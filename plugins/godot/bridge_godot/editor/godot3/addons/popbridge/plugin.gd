@@ -42,6 +42,8 @@ func _enter_tree():
 
 
 func _exit_tree():
+	_popups.finish()
+	_session.send_answers()
 	_connection.close()
 	_popups.close_all()
 	remove_control_from_docks(_dock)
@@ -64,6 +66,7 @@ func _connect_parts():
 func _on_opened(welcome: Dictionary):
 	if welcome.has("popups"):
 		_popups.close_others(welcome.popups)
+	_popups.expect_again()
 	_phase.forget()
 	_assets.report_missed(_connection)
 

@@ -14,9 +14,10 @@ const Texts = preload("texts.gd")
 # For tests without a person: this action answers every popup that has it.
 const TEST_ANSWER = "POPBRIDGE_TEST_ANSWER"
 
-# Cards that can be pressed at once; the others wait, as each costs the editor milliseconds and memory.
+# Cards that can be pressed at once, and as many urgent ones; the others wait, as each costs the editor milliseconds and
+# memory.
 const MOST_CARDS = 20
-# Answers to a whole kind that are given in one frame: each is written to the disk.
+# Answers to a whole kind that are given in one frame.
 const ANSWERS_A_FRAME = 8
 
 # A daemon that confirms nothing for so long stands still.
@@ -28,7 +29,8 @@ var _texts: Texts
 var _previews: Previews
 var _base: Control
 var _scale = 1.0
-# id -> {"popup", "kind", "card", "dialog", "settled", "is_slow"}; no card while it waits for room.
+# id -> {"popup", "kind", "card", "dialog", "settled", "waits"}; no card while it waits for room. `waits` is how many
+# timers run until an answer that isn't confirmed is late.
 var _open = {}
 # What remains to be answered of a whole kind: [id, state, action].
 var _rest = []
@@ -50,7 +52,7 @@ func show(popup: Dictionary):
 	if _open.has(popup.id):
 		return
 	_open[popup.id] = {
-		"popup": popup, "kind": _kind(popup), "card": null, "dialog": null, "settled": false, "is_slow": false,
+		"popup": popup, "kind": _kind(popup), "card": null, "dialog": null, "settled": false, "waits": 0,
 	}
 	if popup.has("expires_ms"):
 		get_tree().create_timer(popup.expires_ms / 1000.0).connect("timeout", self, "_on_expired", [popup.id])
@@ -84,6 +86,24 @@ func close_all():
 		close(popup_id)
 
 
+# The answers that aren't confirmed were sent again.
+func expect_again():
+	var popup_ids = []
+	for popup_id in _open:
+		if _open[popup_id].settled:
+			popup_ids.append(popup_id)
+	_expect(popup_ids)
+	show_status()
+
+
+# The editor closes: what remains to be answered is answered at once.
+func finish():
+	for answer in _rest:
+		if _open.has(answer[0]) and not _open[answer[0]].settled:
+			emit_signal("answered", answer[0], answer[1], answer[2], {})
+	_rest.clear()
+
+
 # What becomes of answers depends on the connection.
 func show_status():
 	for popup_id in _open:
@@ -104,27 +124,32 @@ func _process(_delta):
 
 # Gives whether there was one to place, and room for it.
 func _place_next(wanted: Array) -> bool:
-	var next = 0
-	var cards = 0
-	for popup_id in wanted:
-		if _open[popup_id].card:
-			cards += 1
-		elif not next:
-			next = popup_id
-	if not next or cards >= MOST_CARDS:
-		return false
-	_place(next)
-	return true
+	for are_urgent in [true, false]:
+		var next = 0
+		var cards = 0
+		for popup_id in wanted:
+			if _is_urgent(_open[popup_id].popup) != are_urgent:
+				continue
+			if _open[popup_id].card:
+				cards += 1
+			elif not next:
+				next = popup_id
+		if next and cards < MOST_CARDS:
+			_place(next)
+			return true
+	return false
 
 
 func _count(wanted: Array):
 	var alike = {}
 	for popup_id in wanted:
-		alike[_open[popup_id].kind] = alike.get(_open[popup_id].kind, 0) + 1
+		if not alike.has(_open[popup_id].kind):
+			alike[_open[popup_id].kind] = {}
+		alike[_open[popup_id].kind][popup_id] = true
 	var cards = 0
 	for popup_id in wanted:
 		if _open[popup_id].card:
-			_open[popup_id].card.offer_for_all(alike[_open[popup_id].kind] - 1)
+			_open[popup_id].card.offer_for_all(alike[_open[popup_id].kind])
 			cards += 1
 	_dock.show_count(cards, _unsettled().size())
 
@@ -137,14 +162,25 @@ func _place(popup_id: int):
 	if shown.popup.get("present") == "modal" and not _has_dialog():
 		shown.dialog = CardDialog.new()
 		shown.dialog.setup(card, _base, _scale)
-		shown.dialog.connect("hide", self, "_on_answered", [popup_id, "dismissed", "", {}, false])
+		shown.dialog.connect("hide", self, "_on_answered", [popup_id, "dismissed", "", {}, []])
 	else:
-		_dock.add_card(card)
+		_dock.add_card(card, _place_of(popup_id))
 	card.setup(shown.popup, _texts, _scale)
 	if shown.popup.has("image"):
 		_previews.load_into(card, shown.popup.image)
 	# In the next frame: a control that was just added has no place yet.
 	call_deferred("_offer", popup_id)
+
+
+# Cards lie in the order in which their popups came.
+func _place_of(popup_id: int) -> int:
+	var earlier = 0
+	for other in _open:
+		if other == popup_id:
+			break
+		if _open[other].card and not _open[other].dialog:
+			earlier += 1
+	return earlier
 
 
 func _offer(popup_id: int):
@@ -181,10 +217,9 @@ func _focus_first(popup_id: int):
 		first.focus_default(_dock)
 
 
-func _on_answered(popup_id: int, state: String, action: String, values: Dictionary, for_all: bool):
-	var alike = _alike(popup_id) if for_all else []
+func _on_answered(popup_id: int, state: String, action: String, values: Dictionary, others: Array):
 	_settle(popup_id, state, action, values)
-	for other in alike:
+	for other in others:
 		if other != popup_id:
 			_rest.append([other, state, action])
 
@@ -194,6 +229,7 @@ func _settle(popup_id: int, state: String, action: String, values: Dictionary):
 		return
 	var shown = _open[popup_id]
 	shown.settled = true
+	_expect([popup_id])
 	_changed = true
 	if shown.card:
 		shown.card.settle(_note(popup_id))
@@ -201,7 +237,6 @@ func _settle(popup_id: int, state: String, action: String, values: Dictionary):
 	if shown.dialog:
 		shown.dialog.hide()
 	emit_signal("answered", popup_id, state, action, values)
-	get_tree().create_timer(slow_s).connect("timeout", self, "_on_slow", [popup_id])
 	_focus_first(popup_id)
 
 
@@ -209,23 +244,38 @@ func _on_expired(popup_id: int):
 	_settle(popup_id, "expired", "", {})
 
 
-func _on_slow(popup_id: int):
-	if _open.has(popup_id):
-		_open[popup_id].is_slow = true
-		show_status()
+# Of answers that were just sent.
+func _expect(popup_ids: Array):
+	for popup_id in popup_ids:
+		_open[popup_id].waits += 1
+	get_tree().create_timer(slow_s).connect("timeout", self, "_on_slow", [popup_ids])
+
+
+func _on_slow(popup_ids: Array):
+	for popup_id in popup_ids:
+		if _open.has(popup_id) and _open[popup_id].waits:
+			_open[popup_id].waits -= 1
+	show_status()
 
 
 func _on_searched():
 	_changed = true
 	for popup_id in _open:
 		if _open[popup_id].card:
-			_open[popup_id].card.visible = _dock.is_found(_open[popup_id].popup)
+			_open[popup_id].card.visible = _is_wanted(popup_id)
+	var hidden = 0
+	for popup_id in _unsettled():
+		if _is_hidden(popup_id):
+			hidden += 1
+			if hidden > MOST_CARDS:
+				_dock.remove_card(_open[popup_id].card)
+				_open[popup_id].card = null
 
 
 func _note(popup_id: int) -> String:
 	if not _connection.is_open():
 		return _texts.of("kept")
-	return _texts.of("slow" if _open[popup_id].is_slow else "sending")
+	return _texts.of("sending" if _open[popup_id].waits else "slow")
 
 
 # The cards have moved: a second click that was meant for the one before must not press what lies there now.
@@ -247,18 +297,13 @@ func _unsettled() -> Array:
 func _wanted() -> Array:
 	var ids = []
 	for popup_id in _unsettled():
-		if _dock.is_found(_open[popup_id].popup):
+		if _is_wanted(popup_id):
 			ids.append(popup_id)
 	return ids
 
 
-# Those that the same answer fits.
-func _alike(popup_id: int) -> Array:
-	var ids = []
-	for other in _wanted():
-		if _open[other].kind == _open[popup_id].kind:
-			ids.append(other)
-	return ids
+func _is_wanted(popup_id: int) -> bool:
+	return _is_urgent(_open[popup_id].popup) or _dock.is_found(_open[popup_id].popup)
 
 
 func _has_dialog() -> bool:
@@ -266,6 +311,17 @@ func _has_dialog() -> bool:
 		if shown.dialog and not shown.settled:
 			return true
 	return false
+
+
+# Whether its card can go until it is looked for; not what may have been typed into.
+func _is_hidden(popup_id: int) -> bool:
+	var shown = _open[popup_id]
+	return shown.card and not shown.dialog and not shown.popup.get("fields") and not _is_wanted(popup_id)
+
+
+# What is soon gone, or wishes to be seen at once, waits behind no others and no search.
+static func _is_urgent(popup: Dictionary) -> bool:
+	return popup.has("expires_ms") or popup.get("present") in ["toast", "modal"]
 
 
 # What is filled in is an answer to one popup alone.

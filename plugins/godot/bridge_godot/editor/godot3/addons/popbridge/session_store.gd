@@ -23,6 +23,7 @@ var _before = {}
 var _told = ""
 var _reports = {}
 var _codec = Msgpack.new()
+var _is_changed = false
 
 
 func _init():
@@ -40,15 +41,15 @@ func forget_session():
 	save()
 
 
-# An `answer` stays until `popup_close` confirms it.
+# An `answer` stays until `popup_close` confirms it. `save_changes` writes it.
 func keep_answer(answer: Dictionary):
 	_answers[answer.id] = answer
-	save()
+	_is_changed = true
 
 
 func drop_answer(popup_id: int):
 	if _answers.erase(popup_id):
-		save()
+		_is_changed = true
 
 
 func has_answer(popup_id: int) -> bool:
@@ -121,7 +122,14 @@ func reports_missed_by(instance: String) -> Array:
 	return _reports.keys() if instance != _told else []
 
 
+# Many answers, and confirmations, come at once: writing each of them would hold the editor up.
+func save_changes():
+	if _is_changed:
+		save()
+
+
 func save():
+	_is_changed = false
 	var directory = Directory.new()
 	directory.make_dir_recursive(FOLDER)
 	var file = File.new()

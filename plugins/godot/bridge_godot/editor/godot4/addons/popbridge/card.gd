@@ -2,8 +2,8 @@
 extends PanelContainer
 # One popup: title, preview, body, fields and a button for each action.
 
-# `state` is "answered" or "dismissed"; `for_all` if the others of its kind are to be answered with it.
-signal answered(popup_id: int, state: String, action: String, values: Dictionary, for_all: bool)
+# `state` is "answered" or "dismissed"; `others` are the ids that are to be answered with it.
+signal answered(popup_id: int, state: String, action: String, values: Dictionary, others: Array)
 
 const Accessible := preload("accessible.gd")
 const Buttons := preload("buttons.gd")
@@ -37,6 +37,8 @@ var _note := Label.new()
 var _preview := TextureRect.new()
 var _scale := 1.0
 var _armed_at := 0
+# The ids of those that one answer fits.
+var _alike := {}
 
 
 # Call it when the card is in the tree: it takes the editor's fonts and colours from there.
@@ -57,8 +59,9 @@ func setup(shown: Dictionary, texts: Texts) -> void:
 	rows.add_child(_fields)
 	rows.add_child(_buttons)
 	_add_buttons()
-	_for_all.clip_text = true
+	_for_all.text_overrun_behavior = TextServer.OVERRUN_TRIM_ELLIPSIS
 	_for_all.visible = false
+	_for_all.gui_input.connect(_on_key.bind(_for_all))
 	rows.add_child(_for_all)
 	_note.autowrap_mode = TextServer.AUTOWRAP_WORD_SMART
 	_note.modulate.a = FAINT
@@ -67,10 +70,14 @@ func setup(shown: Dictionary, texts: Texts) -> void:
 	rows.add_child(_note)
 
 
-# `count` others are of the same kind.
-func offer_for_all(count: int) -> void:
-	_for_all.visible = count > 0 and _buttons.visible
-	_for_all.text = _texts.of("for_all") % count
+# The ids in `alike`, its own among them, are of the same kind. A tick was meant for those that it was set for: it goes
+# when another comes.
+func offer_for_all(alike: Dictionary) -> void:
+	if alike.size() < 2 or not _alike.has_all(alike.keys()):
+		_for_all.button_pressed = false
+	_alike = alike
+	_for_all.visible = alike.size() > 1 and _buttons.visible
+	_for_all.text = _texts.of("for_all") % (alike.size() - 1)
 	_for_all.tooltip_text = _for_all.text
 
 
@@ -156,6 +163,7 @@ func _write_body() -> void:
 	_body.add_theme_stylebox_override("normal", StyleBoxEmpty.new())
 	_body.focus_mode = FOCUS_CLICK
 	_body.meta_clicked.connect(_on_link)
+	_body.gui_input.connect(_on_key.bind(_body))
 	# Its height follows from its width.
 	_body.resized.connect(_fit, CONNECT_DEFERRED)
 	Markup.write(popup.body, _body)
@@ -206,14 +214,14 @@ func _style(button: Button, style: String) -> void:
 func _choose(state: String, action: String) -> void:
 	if Time.get_ticks_msec() < _armed_at:
 		return
-	var for_all := _for_all.visible and _for_all.button_pressed
-	answered.emit(popup.id, state, action, _fields.values() if state == "answered" else {}, for_all)
+	var others := _alike.keys() if _for_all.visible and _for_all.button_pressed else []
+	answered.emit(popup.id, state, action, _fields.values() if state == "answered" else {}, others)
 
 
 # Escape leaves the card as it is, and takes the keys from it.
-func _on_key(event: InputEvent, button: Control) -> void:
+func _on_key(event: InputEvent, control: Control) -> void:
 	if event.is_action_pressed("ui_cancel"):
-		button.release_focus()
+		control.release_focus()
 
 
 func _on_link(target: Variant) -> void:

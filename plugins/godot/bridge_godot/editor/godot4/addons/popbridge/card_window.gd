@@ -14,7 +14,7 @@ func setup(card: Card, dock: Dock) -> void:
 	wrap_controls = true
 	transient = true
 	# The next key is meant for what the person works in, be it in another program.
-	unfocusable = dock.is_elsewhere() or not dock.get_window().has_focus()
+	unfocusable = dock.is_elsewhere() or dock.is_typing() or not dock.get_window().has_focus()
 	add_child(card)
 	card.set_anchors_preset(Control.PRESET_FULL_RECT)
 	focus_entered.connect(card.guard)

@@ -20,7 +20,7 @@ const STATES := {
 const FAINT := 0.85
 # From so many open popups on they can be searched.
 const MANY := 6
-# After which it is told that a connection is being made.
+# After which it is told that the first connection is being made.
 const PATIENCE_S := 1.0
 const SIZE := Vector2(200, 200)
 
@@ -30,6 +30,8 @@ var _cards := VBoxContainer.new()
 var _find := LineEdit.new()
 var _more := Label.new()
 var _nothing := Label.new()
+# To connect, since the editor has started.
+var _tries := 0
 
 
 func setup(texts: Texts) -> void:
@@ -60,15 +62,19 @@ func setup(texts: Texts) -> void:
 
 
 func show_status(connection: Connection) -> void:
-	if connection.status == Connection.Status.CONNECTING and _status.text:
-		# A try that fails at once would only make the text flicker, and the cards below it jump.
-		get_tree().create_timer(PATIENCE_S).timeout.connect(_show_status.bind(connection))
-	else:
+	if connection.status != Connection.Status.CONNECTING:
 		_show_status(connection)
+		return
+	# Tries that fail would make the text flicker, and the cards below it jump: after the first it says what is wrong.
+	_tries += 1
+	if _tries == 1:
+		get_tree().create_timer(PATIENCE_S).timeout.connect(_show_first_try.bind(connection))
 
 
-func add_card(card: Control) -> void:
+# As the card number `place`, from 0.
+func add_card(card: Control, place: int) -> void:
 	_cards.add_child(card)
+	_cards.move_child(card, place)
 	_nothing.visible = false
 	if not _is_beside():
 		_raise_tab()
@@ -82,6 +88,8 @@ func remove_card(card: Control) -> void:
 
 # `shown` of all that are `open`, which aren't answered yet.
 func show_count(shown: int, open: int) -> void:
+	if not open:
+		_forget_search()
 	_find.visible = open >= MANY or _find.text != ""
 	_more.visible = shown < open
 	_more.text = _texts.of("more") % [shown, open]
@@ -102,6 +110,17 @@ func is_elsewhere() -> bool:
 	return focused != null and not is_ancestor_of(focused)
 
 
+# Whether the person types in the panel itself.
+func is_typing() -> bool:
+	var focused := get_viewport().gui_get_focus_owner()
+	return focused is LineEdit or focused is TextEdit
+
+
+func _show_first_try(connection: Connection) -> void:
+	if _tries == 1 and connection.status == Connection.Status.CONNECTING:
+		_show_status(connection)
+
+
 func _show_status(connection: Connection) -> void:
 	_status.text = _texts.of(STATES[connection.status])
 	if connection.is_open():
@@ -110,6 +129,13 @@ func _show_status(connection: Connection) -> void:
 			_status.text += "\n" + str(connection.welcome.notice)
 	elif connection.refusal:
 		_status.text = _texts.of("refused") % connection.refusal
+
+
+# What comes later isn't what was looked for.
+func _forget_search() -> void:
+	if _find.text:
+		_find.text = ""
+		searched.emit()
 
 
 func _on_find_changed(_text: String) -> void:

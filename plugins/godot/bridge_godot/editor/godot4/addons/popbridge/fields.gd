@@ -36,7 +36,7 @@ static func _input_for(field: Dictionary) -> Control:
 			var box := CheckBox.new()
 			box.text = field.label
 			box.tooltip_text = field.label
-			box.clip_text = true
+			box.text_overrun_behavior = TextServer.OVERRUN_TRIM_ELLIPSIS
 			box.button_pressed = value is bool and value
 			return box
 		"int", "float":

@@ -41,6 +41,8 @@ func _enter_tree() -> void:
 
 
 func _exit_tree() -> void:
+	_popups.finish()
+	_session.send_answers()
 	_connection.close()
 	_popups.close_all()
 	remove_control_from_docks(_dock)
@@ -73,6 +75,7 @@ func _connect_parts() -> void:
 func _on_opened(welcome: Dictionary) -> void:
 	if welcome.has("popups"):
 		_popups.close_others(welcome.popups)
+	_popups.expect_again()
 	_phase.forget()
 	_assets.report_missed()
 

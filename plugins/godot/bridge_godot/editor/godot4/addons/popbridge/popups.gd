@@ -14,9 +14,10 @@ const Texts := preload("texts.gd")
 # For tests without a person: this action answers every popup that has it.
 const TEST_ANSWER := "POPBRIDGE_TEST_ANSWER"
 
-# Cards that can be pressed at once; the others wait, as each costs the editor milliseconds and memory.
+# Cards that can be pressed at once, and as many urgent ones; the others wait, as each costs the editor milliseconds and
+# memory.
 const MOST_CARDS := 20
-# Answers to a whole kind that are given in one frame: each is written to the disk.
+# Answers to a whole kind that are given in one frame.
 const ANSWERS_A_FRAME := 8
 # EditorToaster.Severity, which 4.2 doesn't have yet.
 const TOAST := {"info": 0, "warning": 1, "error": 2}
@@ -28,7 +29,8 @@ var _connection: Connection
 var _dock: Dock
 var _texts: Texts
 var _previews: Previews
-# id -> {"popup", "kind", "card", "window", "settled", "is_slow"}; no card while it waits for room.
+# id -> {"popup", "kind", "card", "window", "settled", "waits"}; no card while it waits for room. `waits` is how many
+# timers run until an answer that isn't confirmed is late.
 var _open := {}
 # What remains to be answered of a whole kind: [id, state, action].
 var _rest: Array[Array] = []
@@ -47,7 +49,7 @@ func show(popup: Dictionary) -> void:
 	if _open.has(popup.id):
 		return
 	_open[popup.id] = {
-		"popup": popup, "kind": _kind(popup), "card": null, "window": null, "settled": false, "is_slow": false,
+		"popup": popup, "kind": _kind(popup), "card": null, "window": null, "settled": false, "waits": 0,
 	}
 	if popup.has("expires_ms"):
 		get_tree().create_timer(popup.expires_ms / 1000.0).timeout.connect(_on_expired.bind(popup.id))
@@ -81,6 +83,20 @@ func close_all() -> void:
 		close(popup_id)
 
 
+# The answers that aren't confirmed were sent again.
+func expect_again() -> void:
+	_expect(_open.keys().filter(func(popup_id: int) -> bool: return _open[popup_id].settled))
+	show_status()
+
+
+# The editor closes: what remains to be answered is answered at once.
+func finish() -> void:
+	for answer: Array in _rest:
+		if _open.has(answer[0]) and not _open[answer[0]].settled:
+			answered.emit(answer[0], answer[1], answer[2], {})
+	_rest.clear()
+
+
 # What becomes of answers depends on the connection.
 func show_status() -> void:
 	for popup_id: int in _open:
@@ -101,20 +117,24 @@ func _process(_delta: float) -> void:
 
 # Gives whether there was one to place, and room for it.
 func _place_next(wanted: Array) -> bool:
-	var waiting := wanted.filter(func(popup_id: int) -> bool: return not _open[popup_id].card)
-	if waiting.is_empty() or wanted.size() - waiting.size() >= MOST_CARDS:
-		return false
-	_place(waiting[0])
-	return true
+	for are_urgent: bool in [true, false]:
+		var alike := wanted.filter(func(id: int) -> bool: return _is_urgent(_open[id].popup) == are_urgent)
+		var waiting := alike.filter(func(popup_id: int) -> bool: return not _open[popup_id].card)
+		if not waiting.is_empty() and alike.size() - waiting.size() < MOST_CARDS:
+			_place(waiting[0])
+			return true
+	return false
 
 
 func _count(wanted: Array) -> void:
 	var alike := {}
 	for popup_id: int in wanted:
-		alike[_open[popup_id].kind] = alike.get(_open[popup_id].kind, 0) + 1
+		if not alike.has(_open[popup_id].kind):
+			alike[_open[popup_id].kind] = {}
+		alike[_open[popup_id].kind][popup_id] = true
 	var placed := wanted.filter(func(popup_id: int) -> bool: return _open[popup_id].card != null)
 	for popup_id: int in placed:
-		_open[popup_id].card.offer_for_all(alike[_open[popup_id].kind] - 1)
+		_open[popup_id].card.offer_for_all(alike[_open[popup_id].kind])
 	_dock.show_count(placed.size(), _unsettled().size())
 
 
@@ -126,9 +146,9 @@ func _place(popup_id: int) -> void:
 	if shown.popup.get("present") == "modal" and not _has_window():
 		shown.window = CardWindow.new()
 		shown.window.setup(card, _dock)
-		shown.window.close_requested.connect(_on_answered.bind(popup_id, "dismissed", "", {}, false))
+		shown.window.close_requested.connect(_on_answered.bind(popup_id, "dismissed", "", {}, []))
 	else:
-		_dock.add_card(card)
+		_dock.add_card(card, _place_of(popup_id))
 	card.setup(shown.popup, _texts)
 	if shown.popup.get("present") == "toast":
 		_toast(shown.popup)
@@ -136,6 +156,12 @@ func _place(popup_id: int) -> void:
 		_previews.load_into(card, shown.popup.image)
 	# In the next frame: a control that was just added has no place yet.
 	_offer.call_deferred(popup_id)
+
+
+# Cards lie in the order in which their popups came.
+func _place_of(popup_id: int) -> int:
+	var earlier := _open.keys().slice(0, _open.keys().find(popup_id))
+	return earlier.filter(func(other: int) -> bool: return _open[other].card and not _open[other].window).size()
 
 
 func _offer(popup_id: int) -> void:
@@ -165,10 +191,9 @@ func _focus_first(popup_id: int) -> void:
 		_open[wanted[0] if later.is_empty() else later[0]].card.focus_default(_dock)
 
 
-func _on_answered(popup_id: int, state: String, action: String, values: Dictionary, for_all: bool) -> void:
-	var alike := _alike(popup_id) if for_all else []
+func _on_answered(popup_id: int, state: String, action: String, values: Dictionary, others: Array) -> void:
 	_settle(popup_id, state, action, values)
-	for other: int in alike:
+	for other: int in others:
 		if other != popup_id:
 			_rest.append([other, state, action])
 
@@ -178,6 +203,7 @@ func _settle(popup_id: int, state: String, action: String, values: Dictionary) -
 		return
 	var shown: Dictionary = _open[popup_id]
 	shown.settled = true
+	_expect([popup_id])
 	_changed = true
 	if shown.window:
 		shown.window.hide()
@@ -185,7 +211,6 @@ func _settle(popup_id: int, state: String, action: String, values: Dictionary) -
 		shown.card.settle(_note(popup_id))
 		_guard()
 	answered.emit(popup_id, state, action, values)
-	get_tree().create_timer(slow_s).timeout.connect(_on_slow.bind(popup_id))
 	_focus_first(popup_id)
 
 
@@ -193,23 +218,34 @@ func _on_expired(popup_id: int) -> void:
 	_settle(popup_id, "expired", "", {})
 
 
-func _on_slow(popup_id: int) -> void:
-	if _open.has(popup_id):
-		_open[popup_id].is_slow = true
-		show_status()
+# Of answers that were just sent.
+func _expect(popup_ids: Array) -> void:
+	for popup_id: int in popup_ids:
+		_open[popup_id].waits += 1
+	get_tree().create_timer(slow_s).timeout.connect(_on_slow.bind(popup_ids))
+
+
+func _on_slow(popup_ids: Array) -> void:
+	for popup_id: int in popup_ids:
+		if _open.has(popup_id) and _open[popup_id].waits:
+			_open[popup_id].waits -= 1
+	show_status()
 
 
 func _on_searched() -> void:
 	_changed = true
 	for popup_id: int in _open:
 		if _open[popup_id].card:
-			_open[popup_id].card.visible = _dock.is_found(_open[popup_id].popup)
+			_open[popup_id].card.visible = _is_wanted(popup_id)
+	for popup_id: int in _unsettled().filter(_is_hidden).slice(MOST_CARDS):
+		_dock.remove_card(_open[popup_id].card)
+		_open[popup_id].card = null
 
 
 func _note(popup_id: int) -> String:
 	if not _connection.is_open():
 		return _texts.of("kept")
-	return _texts.of("slow" if _open[popup_id].is_slow else "sending")
+	return _texts.of("sending" if _open[popup_id].waits else "slow")
 
 
 # The cards have moved: a second click that was meant for the one before must not press what lies there now.
@@ -225,12 +261,11 @@ func _unsettled() -> Array:
 
 # Those that can be answered and that the person looks for.
 func _wanted() -> Array:
-	return _unsettled().filter(func(popup_id: int) -> bool: return _dock.is_found(_open[popup_id].popup))
+	return _unsettled().filter(_is_wanted)
 
 
-# Those that the same answer fits.
-func _alike(popup_id: int) -> Array:
-	return _wanted().filter(func(other: int) -> bool: return _open[other].kind == _open[popup_id].kind)
+func _is_wanted(popup_id: int) -> bool:
+	return _is_urgent(_open[popup_id].popup) or _dock.is_found(_open[popup_id].popup)
 
 
 func _has_window() -> bool:
@@ -242,6 +277,17 @@ func _toast(popup: Dictionary) -> void:
 	if EditorInterface.has_method("get_editor_toaster"):
 		var toaster: Object = EditorInterface.call("get_editor_toaster")
 		toaster.call("push_toast", popup.title, TOAST.get(popup.get("severity"), 0))
+
+
+# Whether its card can go until it is looked for; not what may have been typed into.
+func _is_hidden(popup_id: int) -> bool:
+	var shown: Dictionary = _open[popup_id]
+	return shown.card and not shown.window and not shown.popup.get("fields") and not _is_wanted(popup_id)
+
+
+# What is soon gone, or wishes to be seen at once, waits behind no others and no search.
+static func _is_urgent(popup: Dictionary) -> bool:
+	return popup.has("expires_ms") or popup.get("present") in ["toast", "modal"]
 
 
 # What is filled in is an answer to one popup alone.

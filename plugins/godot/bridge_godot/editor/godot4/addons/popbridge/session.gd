@@ -22,6 +22,8 @@ var _inbox := Inbox.new()
 var _acked := 0
 var _ack_due := 0
 var _lost_at := 0
+# Answers that were given since the last frame.
+var _unsent: Array[Dictionary] = []
 
 
 func setup(connection: Connection, store: SessionStore) -> void:
@@ -42,7 +44,7 @@ func answer(popup_id: int, state: String, action: String, values: Dictionary) ->
 	if not values.is_empty():
 		message["values"] = values
 	_store.keep_answer(message)
-	_connection.send(message)
+	_unsent.append(message)
 
 
 # The one answer to `command`: a `result`'s or an `error`'s fields without the id.
@@ -58,7 +60,16 @@ func reply(command: Dictionary, fields: Dictionary) -> void:
 		_finish(command.seq)
 
 
+# Once they are on the disk, where those of one frame are written together.
+func send_answers() -> void:
+	_store.save_changes()
+	for message: Dictionary in _unsent:
+		_connection.send(message)
+	_unsent.clear()
+
+
 func _process(_delta: float) -> void:
+	send_answers()
 	if _connection.is_open() and not _connection.paused and _inbox.handled() > _acked \
 			and Time.get_ticks_msec() >= _ack_due:
 		_acked = _inbox.handled()

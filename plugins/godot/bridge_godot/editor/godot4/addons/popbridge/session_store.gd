@@ -23,6 +23,7 @@ var _before := {}
 var _told := ""
 var _reports := {}
 var _codec := Msgpack.new()
+var _is_changed := false
 
 
 func _init(folder: String) -> void:
@@ -41,15 +42,15 @@ func forget_session() -> void:
 	save()
 
 
-# An `answer` stays until `popup_close` confirms it.
+# An `answer` stays until `popup_close` confirms it. `save_changes` writes it.
 func keep_answer(answer: Dictionary) -> void:
 	_answers[answer.id] = answer
-	save()
+	_is_changed = true
 
 
 func drop_answer(popup_id: int) -> void:
 	if _answers.erase(popup_id):
-		save()
+		_is_changed = true
 
 
 func has_answer(popup_id: int) -> bool:
@@ -118,7 +119,14 @@ func reports_missed_by(instance: String) -> Array:
 	return _reports.keys() if instance != _told else []
 
 
+# Many answers, and confirmations, come at once: writing each of them would hold the editor up.
+func save_changes() -> void:
+	if _is_changed:
+		save()
+
+
 func save() -> void:
+	_is_changed = false
 	DirAccess.make_dir_recursive_absolute(_path.get_base_dir())
 	var file := FileAccess.open(_path + ".tmp", FileAccess.WRITE)
 	var problem := FileAccess.get_open_error()
