@@ -17,10 +17,9 @@ from bridge.audit.examine import Examiner
 from bridge.audit.parts import ONLY, named
 from bridge.audit.reasons import in_chinese
 from bridge.audit.summary import notices
-from bridge.commands.texts.errors import PHRASES
 from bridge.core.errors import UserError
 from tests.audit.conftest import put
-from tests.audit.test_baseline import report, row
+from tests.audit.test_baseline import row
 from tests.unity.projects import game as unity_game
 from tests.unity.projects import meta
 from tests.unity.projects import texture as unity_texture
@@ -350,60 +349,3 @@ def test_it_is_called_as_its_folders_list_it(game: Path, registry: host.Registry
     if not (game / "ART").exists():
         pytest.skip("other letters name other folders here")
     assert named(registry, str(game / "ART/Rock.PNG")).part == "art/rock.png"
-
-
-class TestBaseline:
-    def test_what_is_accepted_elsewhere_stays(
-        self, game: Path, registry: host.Registry, tmp_path: Path
-    ) -> None:
-        path = tmp_path / "b.json"
-        path.write_text(baseline.text([row("art/rock.png", "old"), row("icon.png", "x")]), encoding="utf-8")
-        art, whole = named(registry, str(game / "art")), named(registry, str(game))
-        text = baseline.text([row("art/rock.png", "new")], baseline.read_others(path, art))
-        path.write_text(text, encoding="utf-8")
-        assert {(e.file, e.code) for e in baseline.read(path)} == {("art/rock.png", "new"), ("icon.png", "x")}
-        assert baseline.read_others(path, whole) == set()
-
-    def test_of_the_part_is_what_another_checkout_calls_by_other_letters(
-        self, game: Path, registry: host.Registry, tmp_path: Path
-    ) -> None:
-        path, art = tmp_path / "b.json", named(registry, str(game / "art"))
-        path.write_text(baseline.text([row("Art/rock.png", "old")]), encoding="utf-8")
-        assert baseline.read_others(path, art) == set()
-        told = report(row("art/rock.png", "old"))
-        baseline.accept(told, baseline.read(path), art)
-        assert (told.rows, told.accepted, told.stale) == ([], 1, 0)
-
-    def test_one_that_isnt_there_yet_accepts_nothing_elsewhere(
-        self, game: Path, registry: host.Registry, tmp_path: Path
-    ) -> None:
-        assert baseline.read_others(tmp_path / "b.json", named(registry, str(game / "art"))) == set()
-
-    @pytest.mark.parametrize("blank", [b"", b"\n", b"\xff\xfe\r\0\n\0"])
-    def test_one_that_is_blank_accepts_nothing_elsewhere(
-        self, game: Path, registry: host.Registry, tmp_path: Path, blank: bytes
-    ) -> None:
-        (tmp_path / "b.json").write_bytes(blank)
-        assert baseline.read_others(tmp_path / "b.json", named(registry, str(game / "art"))) == set()
-
-    @pytest.mark.parametrize(
-        "text",
-        [
-            "<<<<<<< HEAD\n" + baseline.text([]),
-            '{"popbridge_baseline": 2, "accepted": []}',
-            "\n" * 5000 + "{",
-        ],
-    )
-    def test_one_that_cannot_be_read_is_made_anew_by_the_whole_alone(
-        self, game: Path, registry: host.Registry, tmp_path: Path, text: str
-    ) -> None:
-        (tmp_path / "b.json").write_text(text, encoding="utf-8")
-        with pytest.raises(UserError, match="--update-baseline of the whole project") as raised:
-            baseline.read_others(tmp_path / "b.json", named(registry, str(game / "art")))
-        assert "整个项目" in PHRASES.in_chinese(str(raised.value))
-
-    def test_entries_elsewhere_are_not_called_stale(self, game: Path, registry: host.Registry) -> None:
-        known = baseline.entries([row("art/gone.png", "x"), row("icon.png", "x"), row("art/rock.png", "x")])
-        found = report(row("art/rock.png", "x"))
-        baseline.accept(found, known, named(registry, str(game / "art")))
-        assert (found.rows, found.accepted, found.stale) == ([], 1, 1)
