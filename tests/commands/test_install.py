@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from bridge import host
-from bridge.api import AssetChange
+from bridge.api import AssetChange, EditorSupport
 from bridge.commands import install
 from bridge.core.errors import UserError
 from tests.commands.shell import one_line
 
 
-class FakeEditor:
+class FakeEditor(EditorSupport):
     """The files of an engine whose projects have a file `acme.txt` with the version in it."""
 
     def __init__(self, major: int) -> None:
