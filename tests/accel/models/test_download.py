@@ -11,6 +11,8 @@ from tests.accel.models.records import part
 from tests.accel.models.server import accepting
 
 DATA = random.Random(1).randbytes(300_000)
+PATIENT_S = 1.0
+"""Long enough for the server, a thread of this process, to send something on a machine that is busy."""
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ def test_a_server_that_breaks_off_for_good_leaves_what_came_for_the_next_time(si
 
 
 def test_a_server_that_falls_silent_is_asked_anew_for_the_rest(site, get, monkeypatch):
-    monkeypatch.setattr(module, "SILENT_S", 0.2)
+    monkeypatch.setattr(module, "SILENT_S", PATIENT_S)
     site.files["/file"] = DATA
     site.silent = [100_000, 50_000]
     came, told = get()
@@ -80,14 +82,14 @@ def test_a_server_that_falls_silent_is_asked_anew_for_the_rest(site, get, monkey
 
 
 def test_a_server_that_stays_silent_is_told_with_what_came_and_what_to_do(site, get, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "SILENT_S", 0.2)
+    monkeypatch.setattr(module, "SILENT_S", PATIENT_S)
     site.files["/file"] = DATA
     site.silent = [100_000] + [0] * (module.TRIES - 1)
     with pytest.raises(ModelError) as caught:
         get()
     assert str(caught.value) == (
-        f"{site.url}/file: nothing came for 0.2 s, 0.1 of 0.3 MB are kept and pulling it again goes on from "
-        "there"
+        f"{site.url}/file: nothing came for {PATIENT_S:g} s, 0.1 of 0.3 MB are kept and pulling it again "
+        "goes on from there"
     )
     assert len(site.asked) == module.TRIES
     assert get()[0] == DATA
