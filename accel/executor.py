@@ -342,6 +342,7 @@ def _called_here(workload: Workload, inputs: Sequence[Input], params: Any, limit
             return checked(workload.load()(inputs, params, limits))
     except WorkloadError:
         raise
+    # A third party's code may raise anything: it costs its own job alone.
     except (Exception, SystemExit) as error:
         log.exception("%s failed on %s", workload.name, names(inputs) or "no input")
         reason = f"the workload failed ({type(error).__name__})"

@@ -59,7 +59,7 @@ def engine_of(adapters: Iterable[Adapter], folder: Path) -> str:
     """The engine of the project in a folder; empty for none, also where that can't be told."""
     for adapter in adapters:
         # An adapter is a plugin, and a folder may be unreadable: then it says nothing here.
-        with suppress(Exception):
+        with suppress(Exception, SystemExit):
             if adapter.project is not None and adapter.project.project_version(folder) is not None:
                 return adapter.engine
     return ""

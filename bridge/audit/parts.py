@@ -112,7 +112,7 @@ def _is_project(registry: Registry, folder: Path) -> bool:
         except UserError:
             raise
         # An adapter is a plugin: one that fails is no reason not to ask the others.
-        except Exception:
+        except (Exception, SystemExit):
             continue
     return False
 

@@ -49,7 +49,8 @@ def _addon(adapter: Adapter) -> Addon | None:
         addon = adapter.addon
         # Of instances of its own types msgspec looks at no field.
         return None if addon is None else msgspec.convert(msgspec.structs.asdict(addon), Addon)
-    except Exception as error:
+    # Whatever a plugin's property raises.
+    except (Exception, SystemExit) as error:
         log.warning("%s can't tell which addon it installs: %r", adapter.name, error)
         return None
 

@@ -349,3 +349,14 @@ def test_it_is_called_as_its_folders_list_it(game: Path, registry: host.Registry
     if not (game / "ART").exists():
         pytest.skip("other letters name other folders here")
     assert named(registry, str(game / "ART/Rock.PNG")).part == "art/rock.png"
+
+
+def test_an_adapter_that_exits_ends_no_audit(
+    tmp_path: Path, registry: host.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(*_: object) -> None:
+        raise SystemExit("acme")
+
+    monkeypatch.setattr("bridge_godot.project.version", leave)
+    found = named(registry, str(tmp_path))
+    assert (found.engine, found.root) == ("", tmp_path) and "SystemExit: acme" in found.notice

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,7 @@ def test_a_project_elsewhere_is_named_by_whoever_has_it(adapter: Fake, file: Con
     "addon",
     [
         property(lambda _: 1 / 0),
+        property(lambda _: sys.exit("acme")),
         "fake-addon",
         ("fake-addon", OURS),
         lambda _: Addon("fake-addon", OURS),
