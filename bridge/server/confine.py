@@ -37,6 +37,8 @@ def confine(path: str, root: Path | None) -> str:
     if os.name == "nt":
         path = winpaths.joined(path, str(root))
     try:
+        if (plain := _plain(path, root)) is not None:
+            return plain
         found = _inside(path, root, strict=STRICT)
         mode = os.stat(found).st_mode
     # A loop of links, a name that is too long, or text that no name can be.
@@ -46,6 +48,23 @@ def confine(path: str, root: Path | None) -> str:
     if not stat.S_ISREG(mode):
         raise RequestError(errors.BAD_INPUT, name=path, reason="it isn't a file")
     return found
+
+
+def _plain(path: str, root: Path) -> str | None:
+    """Where `path` lies, in a quarter of the time, if it is a file with nothing to resolve on the way; None
+    otherwise. Raises OSError or ValueError where it isn't there."""
+    # What Windows calls a junction is no link to `lstat`.
+    if os.name == "nt":
+        return None
+    here, mode = "", 0
+    first, *names = f"{root}/{path}".split("/")
+    if first or path.startswith("/"):
+        return None
+    for name in names:
+        here = f"{here}/{name}"
+        if name in ("", ".", "..") or stat.S_ISLNK(mode := os.lstat(here).st_mode):
+            return None
+    return here if stat.S_ISREG(mode) else None
 
 
 def _inside(path: str, root: Path, *, strict: bool) -> str:
