@@ -164,7 +164,7 @@ class LocalExecutor:
         """Waits until every worker is warm: what they import first counts against the deadlines of jobs."""
         idle = pack(Job(f"{noop.__name__}:echo", {}, [], None))
         # All of them are lent before the first can be lent once more. One that fails fails in a job as well.
-        asked = (self._ask(idle, "normal", "", "") for _ in self._pool.pids)
+        asked = (self._ask(idle, "normal", (), "") for _ in self._pool.pids)
         await asyncio.gather(*asked, return_exceptions=True)
 
     async def close(self) -> None:
@@ -193,7 +193,7 @@ class LocalExecutor:
         job = _frame(workload, params, inputs, out_dir)
         try:
             async with asyncio.timeout(deadline_s):
-                asked = self._ask(job, priority, names(inputs), workload.name, watch)
+                asked = self._ask(job, priority, inputs, workload.name, watch)
                 return _result(workload, *await asked)
         except TimeoutError:
             assert deadline_s is not None
@@ -229,7 +229,7 @@ class LocalExecutor:
         return [_outcome(workload, one, queued, len(parts)) for one in replies]
 
     async def _ask(
-        self, job: bytes, priority: str, name: str, doing: str, watch: Watch | None = None
+        self, job: bytes, priority: str, inputs: Sequence[Input], doing: str, watch: Watch | None = None
     ) -> tuple[Reply, float]:
         """A worker's reply, and the milliseconds until one was free."""
         queued = 0.0
@@ -254,7 +254,7 @@ class LocalExecutor:
                 self._took_back(worker, [reply], full)
                 if not full:
                     return reply, queued
-        raise WorkloadError("worker_crashed", died, name)
+        raise WorkloadError("worker_crashed", died, names(inputs))
 
     def _took_back(self, worker: Worker, replies: Sequence[Reply], full: bool) -> None:
         """For the next job, unless it is too full for this one; a process whose GPU is gone never gets it

@@ -7,7 +7,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -156,8 +155,7 @@ def _timed(output: Output, files: list[Any], took: Took) -> Done:
 
 
 def _files(output: Output, out_dir: str | None) -> list[Any]:
-    folder = Path(out_dir) if out_dir is not None else None
-    return [named(file) if folder is None else stored(file, folder) for file in output.files]
+    return [named(file) if out_dir is None else stored(file, out_dir) for file in output.files]
 
 
 def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done]) -> Raw:

@@ -23,28 +23,29 @@ def named(file: OutputFile) -> ResultFile:
     return ResultFile(file.name, file.media_type, len(file.data), digest, data=file.data)
 
 
-def stored(file: OutputFile, folder: Path) -> ResultFile:
+def stored(file: OutputFile, folder: str | Path) -> ResultFile:
     """`file` with its digest, its bytes in `folder` under that name; one that is there is dated anew.
 
     Raises WorkloadError where it can't be written: `storage_full` on a full disk, else `internal`.
     """
     digest = hashlib.sha256(file.data).hexdigest()
-    path = folder / digest
+    # As text: whoever asked waits, and for a file that is there `Path` takes longer than the system.
+    path = os.path.join(folder, digest)
     try:
         if is_new := not _renewed(path, len(file.data)):
-            _write(path, file.data)
+            _write(Path(path), file.data)
     except OSError as error:
         code = "storage_full" if error.errno in NO_ROOM else "internal"
         said = (error.strerror or str(error)).lower()
         raise WorkloadError(code, f"the file {file.name} can't be written ({said})") from None
-    return ResultFile(file.name, file.media_type, len(file.data), digest, path=str(path), fresh=is_new)
+    return ResultFile(file.name, file.media_type, len(file.data), digest, path=path, fresh=is_new)
 
 
-def _renewed(path: Path, size: int) -> bool:
+def _renewed(path: str, size: int) -> bool:
     """Whether the file is there already; if so its time is now, as it might be about to go for its age."""
     try:
         # A machine that lost its power may have left the name and nothing in it.
-        if path.stat().st_size != size:
+        if os.stat(path).st_size != size:
             return False
         os.utime(path)
     except FileNotFoundError:

@@ -94,6 +94,9 @@ class Pool:
         """
         if self._closing.is_set():
             raise _closing()
+        # Where nobody waits, nobody's turn has to be found.
+        if not self._turns and (worker := self._free()) is not None:
+            return worker
         turn: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
         self._turns.add(turn, priority, again=again)
         self._lend()
@@ -141,12 +144,18 @@ class Pool:
         self._all.clear()
         self._idle.clear()
 
-    def _lend(self) -> None:
-        while self._idle and self._turns:
+    def _free(self) -> Worker | None:
+        """One that lives and has nothing to do."""
+        while self._idle:
             worker = self._idle.pop()
-            if not worker.alive:  # killed from outside while it had nothing to do
-                self.discard(worker)
-                continue
+            if worker.alive:
+                return worker
+            # Killed from outside while it had nothing to do.
+            self.discard(worker)
+        return None
+
+    def _lend(self) -> None:
+        while self._turns and (worker := self._free()) is not None:
             turn = self._turns.next()
             if turn is None or turn.done():
                 self._idle.append(worker)

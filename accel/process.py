@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import signal
@@ -128,8 +129,13 @@ class Worker:
         if (now := time.monotonic()) >= self._look_again:
             self._look_again = now + LOOK_S
             with contextlib.suppress(psutil.Error):
-                self.held_idle = psutil.Process(self.pid).memory_info().rss
+                self.held_idle = self._process.memory_info().rss
         return self.held_idle
+
+    @functools.cached_property
+    def _process(self) -> psutil.Process:
+        """Made once: finding out when the process began costs twice as much as what it holds."""
+        return psutil.Process(self.pid)
 
     def kill(self) -> None:
         """Ends the process at once, whatever it is doing."""

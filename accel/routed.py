@@ -221,6 +221,8 @@ class Routed:
             lane.pending_ms -= expected
         self._took[key] = done.run_ms
         device = done.device if lane is self._lanes[0] else lane.form.device
+        if (device, choice.reason) == (done.device, done.reason):
+            return done
         return msgspec.structs.replace(done, device=device, reason=choice.reason)
 
     async def _sampled(self, workload: Workload, form: Form, side: int) -> float:

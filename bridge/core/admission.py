@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from bridge.core import errors
 from bridge.core.errors import RequestError
@@ -29,12 +29,12 @@ class Room:
     def __len__(self) -> int:
         return sum(self.open.values())
 
-    def check(self, priority: str, retry_after_ms: int) -> None:
+    def check(self, priority: str, retry_after_ms: Callable[[], int]) -> None:
         """Raises RequestError `overloaded` where one more has no room."""
         for at in range(PRIORITIES.index(priority) + 1):
-            taken = sum(self.open[each] for each in PRIORITIES[at:])
+            taken = sum(map(self.open.__getitem__, PRIORITIES[at:]))
             if taken >= self._limits[PRIORITIES[at]]:
-                raise _full(self._whose, taken, PRIORITIES[at:], retry_after_ms)
+                raise _full(self._whose, taken, PRIORITIES[at:], retry_after_ms())
 
 
 class Admission:
@@ -60,9 +60,8 @@ class Admission:
         room = self._sessions.get(session)
         return 0 if room is None else len(room)
 
-    def check(self, session: str, priority: str, retry_after_ms: int = 0) -> None:
-        """Raises RequestError `overloaded`, which asks to wait for `retry_after_ms`, where one more has no
-        room."""
+    def check(self, session: str, priority: str, retry_after_ms: Callable[[], int]) -> None:
+        """Raises RequestError `overloaded` where one more has no room, with what `retry_after_ms` gives."""
         mine = self._sessions.get(session)
         if mine is not None:
             mine.check(priority, retry_after_ms)

@@ -81,6 +81,7 @@ class Router:
 
         The session has made sure that the id isn't open (LocalProtocolError).
         """
+        priority = request.priority
         if (session, request.id) in self._open:
             raise LocalProtocolError(errors.UNKNOWN, f"request {request.id} of {session} is admitted already")
         target = self._targets.get(request.workload)
@@ -94,7 +95,7 @@ class Router:
                 name="field 'key'",
                 reason=f"{request.workload} isn't done by itself, so that it can't be promised",
             )
-        self.admission.check(session, request.priority, self.load.retry_after_ms(request.priority))
+        self.admission.check(session, priority, lambda: self.load.retry_after_ms(priority))
         return self._enter(self._ticket(session, request, target, now))
 
     def readmit(self, session: str, request: Request, now: float) -> Ticket:

@@ -11,9 +11,7 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
-from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import WebSocketRoute
 
 from accel import gpu
 from accel.batching import Batcher
@@ -40,7 +38,7 @@ from bridge.server.commands import Commands
 from bridge.server.dispatch import Dispatch
 from bridge.server.flows import Flows
 from bridge.server.gate import Gate
-from bridge.server.http import HostGuard, answer_strays, routes
+from bridge.server.http import Front, HostGuard, answer_strays, routes
 from bridge.server.jobs import Jobs
 from bridge.server.keeper import Keeper, all_names
 from bridge.server.lag import LoopLag
@@ -141,13 +139,13 @@ class Bridge:
         if self.cache is not None:
             self.metrics.add(functools.partial(kept.cached, self.cache))
         operator = Operator(observed, self.metrics, self.token, self.instance)
-        self.app = Starlette(
-            routes=[
-                WebSocketRoute("/ws", endpoint),
+        self.app = Front(
+            endpoint,
+            [
                 *routes(Blobs(blobs, self.uploads, self.token), self.instance),
                 *operator.routes,
             ],
-            middleware=[Middleware(HostGuard, welcome=welcome)],
+            [Middleware(HostGuard, welcome=welcome)],
         )
         answer_strays(self.app)
 

@@ -96,7 +96,8 @@ class Caching:
         """What the workload gives, or gave. With `fresh` it runs whatever is kept, and what it gives is kept,
         as RFC 9111 §5.2.1.4 has it for `no-cache`. Raises WorkloadError."""
         inquiry = await self._inquiry(ask)
-        if inquiry is None or not await inquiry.certain():
+        # What runs anyway needs no question before it has its answer.
+        if inquiry is None or not (fresh or inquiry.pose()) or not await inquiry.certain():
             return await self._run(ask, ask.watch)
         if fresh:
             return await self._fresh(inquiry)
@@ -107,13 +108,10 @@ class Caching:
         return await self._joined(inquiry)
 
     async def _inquiry(self, ask: Ask) -> Inquiry | None:
-        """None for what is neither kept nor shared. Raises WorkloadError `bad_params`."""
+        """None for what is neither kept nor shared."""
         workload = ask.workload
         off = workload.inline or not workload.cached or workload.name in self._off
         if off or ask.priority not in PRIORITIES:
-            return None
-        question = self._questions.ask(workload, ask.params, ask.inputs)
-        if question is None:
             return None
         try:
             if len(ask.inputs) <= AT_ONCE:
@@ -123,7 +121,7 @@ class Caching:
         except OSError:
             # Who runs it says what is wrong with the file.
             return None
-        return Inquiry(ask, question, looks, self._shelf, self._contents, self._run)
+        return Inquiry(ask, looks, self._questions, self._shelf, self._contents, self._run)
 
     async def _joined(self, inquiry: Inquiry) -> Response:
         identity = inquiry.identity

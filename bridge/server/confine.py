@@ -7,6 +7,7 @@ opens it opens with the rights of the same user.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -15,8 +16,13 @@ from bridge.core import errors
 from bridge.core.errors import RequestError
 from bridge.server import winpaths
 
+STRICT = os.name != "nt"
+"""Whether a path with a circle of links in it, or anything that isn't there, leads nowhere: what comes after
+a circle isn't looked at, and may be a link that leads out. Windows can't tell of every drive, a RAM disk for
+example, where what is on it lies; and there `winpaths` has left no `..` behind a circle."""
 
-def confine(path: str, root: Path | None) -> Path:
+
+def confine(path: str, root: Path | None) -> str:
     """The file, symlinks resolved, if it lies below the project's root; nothing is opened for it.
 
     Raises RequestError: `forbidden` for what lies elsewhere, whether it exists or not, `not_found`, and
@@ -31,19 +37,51 @@ def confine(path: str, root: Path | None) -> Path:
     if os.name == "nt":
         path = winpaths.joined(path, str(root))
     try:
-        found = (root / path).resolve()
-        inside = found.is_relative_to(root.resolve())
+        if (plain := _plain(path, root)) is not None:
+            return plain
+        found = _inside(path, root, strict=STRICT)
+        mode = os.stat(found).st_mode
     # A loop of links, a name that is too long, or text that no name can be.
-    except (OSError, ValueError, RuntimeError):
-        raise RequestError(errors.NOT_FOUND, name=path) from None
-    # Before it is looked at: who asks needn't learn what exists elsewhere.
-    if not inside:
-        raise RequestError(errors.FORBIDDEN, name=path, reason="it lies outside the project")
-    try:
-        mode = found.stat().st_mode
-    except OSError:
-        raise RequestError(errors.NOT_FOUND, name=path) from None
+    except (OSError, ValueError):
+        raise _missing(path, root) from None
     # Opening a FIFO waits for its other end, and a device does whatever it does.
     if not stat.S_ISREG(mode):
         raise RequestError(errors.BAD_INPUT, name=path, reason="it isn't a file")
     return found
+
+
+def _plain(path: str, root: Path) -> str | None:
+    """Where `path` lies, in a quarter of the time, if it is a file with nothing to resolve on the way; None
+    otherwise. Raises OSError or ValueError where it isn't there."""
+    # What Windows calls a junction is no link to `lstat`.
+    if os.name == "nt":
+        return None
+    here, mode = "", 0
+    first, *names = f"{root}/{path}".split("/")
+    if first or path.startswith("/"):
+        return None
+    for name in names:
+        here = f"{here}/{name}"
+        if name in ("", ".", "..") or stat.S_ISLNK(mode := os.lstat(here).st_mode):
+            return None
+    return here if stat.S_ISREG(mode) else None
+
+
+def _inside(path: str, root: Path, *, strict: bool) -> str:
+    """Where `path` lies. Raises RequestError `forbidden`, and OSError or ValueError where nobody can tell."""
+    home = os.path.realpath(root, strict=strict)
+    found = os.path.realpath(os.path.join(home, path), strict=strict)
+    within, whole = os.path.join(os.path.normcase(home), ""), os.path.normcase(found)
+    if not os.path.join(whole, "").startswith(within):
+        raise RequestError(errors.FORBIDDEN, name=path, reason="it lies outside the project")
+    return found
+
+
+def _missing(path: str, root: Path) -> RequestError:
+    """What is said of a path that leads nowhere: who asks needn't learn what exists elsewhere."""
+    with contextlib.suppress(OSError, ValueError):
+        try:
+            _inside(path, root, strict=False)
+        except RequestError as error:
+            return error
+    return RequestError(errors.NOT_FOUND, name=path)

@@ -166,7 +166,7 @@ class Dispatch:
             return await self._runner.run(
                 request.workload,
                 request.params,
-                self._runner.resolve(request.inputs, live.view.root),
+                self._runner.resolve(request.inputs, live.root),
                 request_id=request.id,
                 deadline_ms=ticket.deadline_ms,
                 priority=request.priority,

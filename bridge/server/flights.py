@@ -65,6 +65,7 @@ class Flight(Generic[Value]):
         self._forget = forget
         self._waiting = 0
         self._watches: list[Watch] = []
+        self._landing: list[asyncio.Future[None]] = []
         self._result: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
         self._start(priority)
 
@@ -82,8 +83,7 @@ class Flight(Generic[Value]):
         overdue = False
         try:
             async with asyncio.timeout(deadline_s):
-                # Unlike the future itself, it may be cancelled.
-                await asyncio.wait((self._result,))
+                await self._landed()
         except TimeoutError:
             overdue = True
         finally:
@@ -95,6 +95,25 @@ class Flight(Generic[Value]):
         if not self._result.done():
             raise WorkloadError("deadline_exceeded", f"wasn't done within {deadline_s * 1000:.0f} ms")
         return self._result.result()
+
+    async def _landed(self) -> None:
+        """Until there is an outcome; unlike waiting for its future, this may be cancelled."""
+        if not self._result.done():
+            # One turn of the loop, where `asyncio.wait` takes two.
+            landing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._landing.append(landing)
+            await landing
+
+    def _land(self, outcome: Value | BaseException) -> None:
+        if isinstance(outcome, BaseException):
+            self._result.set_exception(outcome)
+            # Whoever waited may be gone.
+            self._result.exception()
+        else:
+            self._result.set_result(outcome)
+        for landing in self._landing:
+            if not landing.done():
+                landing.set_result(None)
 
     def _hurry(self, priority: str) -> None:
         """Somebody more urgent waits, too: what hasn't begun queues anew, among its like."""
@@ -127,12 +146,12 @@ class Flight(Generic[Value]):
                 self._closed(watch)
                 raise
             self._forget()
-            self._result.set_exception(error)
-            # Whoever waited may be gone.
-            self._result.exception()
+            self._land(error)
             return
-        self._result.set_result(outcome)
+        self._land(outcome)
         try:
+            # Whoever waits goes on first: keeping takes as long as sending.
+            await asyncio.sleep(0)
             await self._keep(outcome)
         finally:
             self._forget()
@@ -141,5 +160,4 @@ class Flight(Generic[Value]):
         """Cancelled; if that wasn't done here, nobody else ends the waiting."""
         if watch is self._watch and self._waiting and not self._result.done():
             self._forget()
-            self._result.set_exception(WorkloadError("shutting_down", "the bridge is shutting down"))
-            self._result.exception()
+            self._land(WorkloadError("shutting_down", "the bridge is shutting down"))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match, Route
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge import __version__
@@ -14,6 +17,24 @@ from bridge.core.messages import PROTOCOL
 from bridge.server.blobs import Blobs
 from bridge.server.replies import answer
 from bridge.server.welcome import Welcome
+
+
+class Front(Starlette):
+    """The socket at `/ws`, and pages beside it.
+
+    No middleware is for the socket, and what a connection goes through it goes through for each message, and
+    holds as long as it is open.
+    """
+
+    def __init__(self, socket: ASGIApp, pages: Sequence[BaseRoute], middleware: Sequence[Middleware]) -> None:
+        super().__init__(routes=pages, middleware=middleware)
+        self._socket = socket
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" and scope["path"] == "/ws":
+            await self._socket(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 class HostGuard:

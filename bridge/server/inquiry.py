@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from accel.watch import Watch
 from bridge.server.contents import Contents, Look
 from bridge.server.execution import Ask, Response
-from bridge.server.questions import Question
+from bridge.server.questions import Question, Questions
 from bridge.server.shelf import Shelf
 
 NO_DEADLINE_S = 7 * 86_400.0
@@ -27,13 +27,20 @@ class Inquiry(Struct):
     """A request, with its inputs as they were when it came."""
 
     ask: Ask
-    question: Question
     looks: list[Look]
+    questions: Questions
     shelf: Shelf
     contents: Contents
     run: Run
+    question: Question | None = None
     read: list[bytes] | None = None
     """The digests of the inputs that were read before it ran."""
+
+    def pose(self) -> bool:
+        """Makes the question; False for what can't be told from others. Raises WorkloadError `bad_params`."""
+        ask = self.ask
+        self.question = self.question or self.questions.ask(ask.workload, ask.params, ask.inputs)
+        return self.question is not None
 
     async def certain(self) -> bool:
         """Reads the inputs where a file has just changed, of which stamps can't tell what is in it now. False
@@ -46,16 +53,17 @@ class Inquiry(Struct):
     @property
     def identity(self) -> bytes:
         """What may share one run: the same question about the same files."""
-        return self.question.about(self.read or [look.identity for look in self.looks])
+        return self._about(self.read or [look.identity for look in self.looks])
 
     @property
     def key(self) -> bytes | None:
         """What its response is kept under; None where inputs have to be read to know."""
         known = self.read or [look.digest for look in self.looks if look.digest is not None]
-        return self.question.about(known) if len(known) == len(self.looks) else None
+        return self._about(known) if len(known) == len(self.looks) else None
 
     @property
     def outline(self) -> int:
+        assert self.question is not None
         return self.question.outline([look.stamp.size for look in self.looks])
 
     async def answer(self, watch: Watch, priority: str) -> Response:
@@ -63,14 +71,14 @@ class Inquiry(Struct):
         # Reading takes time that is lost where nothing can be there.
         if self.shelf.responses.may_hold(self.outline):
             self.read = self.read or await self._digests(priority)
-            kept = None if self.read is None else await self.shelf.find(self.question.about(self.read))
+            kept = None if self.read is None else await self.shelf.find(self._about(self.read))
             if kept is not None:
                 return kept
         return await self.run(replace(self.ask, priority=priority, deadline_s=NO_DEADLINE_S), watch)
 
     async def keep(self, response: Response) -> None:
         """Keeps a response, where it is sure what it was made of."""
-        if response.meta.cached:
+        if response.meta.cached or not self.pose():
             return
         if any(look.digest is None for look in self.looks):
             await asyncio.sleep(PAUSE_S)
@@ -79,7 +87,11 @@ class Inquiry(Struct):
         except OSError:
             return
         if contents is not None:
-            await self.shelf.put(self.question.about(contents), self.outline, response)
+            await self.shelf.put(self._about(contents), self.outline, response)
+
+    def _about(self, contents: Sequence[bytes]) -> bytes:
+        assert self.question is not None
+        return self.question.about(contents)
 
     async def _digests(self, priority: str) -> list[bytes] | None:
         try:

@@ -132,7 +132,7 @@ class Jobs:
     def _asked(self, live: LiveSession, request: Request, ticket: Ticket) -> Asked:
         """Raises RequestError for what can't be done, before anything is promised."""
         workload = self._runner.workloads[request.workload]
-        root = live.view.root
+        root = live.root
         inputs = self._runner.durable(request.inputs, root)
         try:
             workload.check_inputs(len(inputs))

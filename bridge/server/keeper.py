@@ -77,12 +77,13 @@ class Keeper:
         """Makes room for `size` bytes more. Raises RequestError `storage_full` where there is none."""
         if self._store.quota:
             await self._counted.wait()
-        if self._store.over(size):
-            async with self._lock:
-                if self._store.over(size) and time.monotonic() >= self._fruitless_until:
-                    await self._look(max(size, int(self._store.quota * (1 - PRESSED))))
-                    if self._store.over(size):
-                        self._fruitless_until = time.monotonic() + PAUSE_S
+        if not self._store.over(size):
+            return
+        async with self._lock:
+            if self._store.over(size) and time.monotonic() >= self._fruitless_until:
+                await self._look(max(size, int(self._store.quota * (1 - PRESSED))))
+                if self._store.over(size):
+                    self._fruitless_until = time.monotonic() + PAUSE_S
         self._store.refuse_full(name, size)
 
     async def free(self, size: int) -> bool:

@@ -98,12 +98,11 @@ class LiveSession:
         project = self.identify.project or None
         engine = self.identify.engine or None
         adapter = self.choice.adapter if self.choice else None
-        root = Path(project.root) if project and isinstance(project.root, str) else None
         return SessionView(
             id=self.id,
             project=project.id if project else "",
             project_name=project.name if project else "",
-            root=root,
+            root=self.root,
             adapter=adapter,
             version=adapter.scheme.parse(engine.version) if adapter and engine else None,
             locale=self.identify.locale or "en",
@@ -113,6 +112,9 @@ class LiveSession:
     def identified(self, identify: Identify, choice: Choice[Adapter] | None) -> None:
         """Its client is back, and has said who it is."""
         self.identify, self.choice, self.workspace = identify, choice, workspace(identify)
+        project = identify.project or None
+        self.root = Path(project.root) if project and isinstance(project.root, str) else None
+        """Its project's folder on this machine, if it has said one."""
 
     @property
     def is_owed(self) -> bool:

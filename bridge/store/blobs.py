@@ -53,7 +53,7 @@ class BlobStore:
         self.removed_bytes = 0
         self._lock = threading.RLock()
         self._pins: Counter[str] = Counter()
-        self._work: dict[object, Mark] = {}
+        self._work: dict[Working, Mark] = {}
         self._is_lost = False
         self._tally = Tally()
         folder.mkdir(parents=True, exist_ok=True)
@@ -63,6 +63,7 @@ class BlobStore:
         for gone in folder.glob(".*.gone"):
             os.replace(gone, folder / gone.stem[1:])
         self.parts = Parts(folder / "uploads")
+        self._parts_path = str(self.parts.folder)
 
     @property
     def count(self) -> int:
@@ -81,7 +82,8 @@ class BlobStore:
 
     def ready(self) -> None:
         """Makes the folders anew where somebody has removed them. Raises OSError."""
-        if self.parts.folder.is_dir():
+        # By its text, as each job waits for it: `Path` takes longer than the system.
+        if os.path.isdir(self._parts_path):
             return
         with self._lock:
             if not self.folder.is_dir():
@@ -225,17 +227,9 @@ class BlobStore:
                     if self._pins[name] <= 0:
                         del self._pins[name]
 
-    @contextlib.contextmanager
-    def working(self) -> Iterator[None]:
+    def working(self) -> Working:
         """While it lasts nothing is removed that was made or used since it began: the work may mean it."""
-        key = object()
-        with self._lock:
-            self._work[key] = self.ages.mark()
-        try:
-            yield
-        finally:
-            with self._lock:
-                del self._work[key]
+        return Working(self._lock, self._work, self.ages)
 
     def removable(self, age_s: float) -> float:
         """What was last used before this time is `age_s` old, and no work that goes on can mean it."""
@@ -267,6 +261,21 @@ class BlobStore:
             self.removed += 1
             self.removed_bytes += size
         return size
+
+
+class Working:
+    """Work that may mean blobs, in `with`, by when it began; a job each, so that it is no generator."""
+
+    def __init__(self, lock: threading.RLock, begun: dict[Working, Mark], ages: Ages) -> None:
+        self._lock, self._begun, self._ages = lock, begun, ages
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._begun[self] = self._ages.mark()
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            del self._begun[self]
 
 
 def full(name: str, error: OSError) -> RequestError:

@@ -11,7 +11,7 @@ from bridge.core.errors import RequestError
 
 
 def admit(admission: Admission, session: str, priority: str, retry_after_ms: int = 0) -> None:
-    admission.check(session, priority, retry_after_ms)
+    admission.check(session, priority, lambda: retry_after_ms)
     admission.enter(session, priority)
 
 
@@ -112,4 +112,4 @@ def test_what_was_promised_before_is_open_even_where_there_is_no_room() -> None:
         admission.enter("s", "bulk")
     assert len(admission) == 3
     with pytest.raises(RequestError):
-        admission.check("s", "interactive")
+        admission.check("s", "interactive", lambda: 0)

@@ -64,6 +64,23 @@ def join(flight: Flight[Any], priority: str = "normal", deadline_s: float = LONG
     return asyncio.create_task(flight.join(priority, deadline_s))
 
 
+async def test_whoever_waits_goes_on_before_the_outcome_is_kept(flights: Flights[Any]) -> None:
+    work, happened = Work(), list[str]()
+    work.begin.set()
+    work.end.set()
+
+    async def keep(outcome: Any) -> None:
+        happened.append("kept")
+        work.kept.set()
+
+    async def wait(flight: Flight[Any]) -> None:
+        happened.append(await flight.join("normal", LONG_S))
+
+    flight = flights.start(b"key", work.run, keep, "normal")
+    await asyncio.gather(wait(flight), wait(flight), work.kept.wait())
+    assert happened == ["done", "done", "kept"]
+
+
 async def test_one_that_hangs_in_a_batch_fails_alone_whoever_waits_for_it(
     flights: Flights[Any], tmp_path: Path
 ) -> None:

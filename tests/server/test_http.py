@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Iterator
 from http.client import HTTPConnection
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from tests.server.daemons import ThreadDaemon
 from tests.server.pages import page
+from tests.server.wire import session
 
 
 def test_health_needs_no_token_and_tells_little(daemon: ThreadDaemon) -> None:
@@ -42,3 +48,26 @@ def test_a_method_that_a_page_doesnt_take_is_told_with_all_that_it_takes(
     assert (response.status, response.headers["content-type"]) == (405, "application/json")
     assert response.headers["allow"] == methods
     assert json.loads(body)["message"] == f"{path} takes {methods}, and no POST."
+
+
+async def test_there_is_one_socket(daemon: ThreadDaemon) -> None:
+    with pytest.raises(InvalidStatus, match="403"):
+        await connect(f"{daemon.file.ws}/2", proxy=None)
+
+
+async def test_no_message_of_a_session_goes_through_what_is_for_pages(daemon: ThreadDaemon) -> None:
+    async with session(daemon.file):
+        chains = daemon.call(connections())
+        assert len(chains) == 1 and not [name for name in chains[0] if name.startswith("starlette")]
+
+
+async def connections() -> list[list[str]]:
+    """The modules that each connection waits in, the outermost first."""
+    tasks: list[Any] = [task.get_coro() for task in asyncio.all_tasks()]
+    return [list(modules(coro)) for coro in tasks if coro.__qualname__.endswith("run_asgi")]
+
+
+def modules(waiting: Any) -> Iterator[str]:
+    while (frame := getattr(waiting, "cr_frame", None)) is not None:
+        yield frame.f_globals["__name__"]
+        waiting = waiting.cr_await

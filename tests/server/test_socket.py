@@ -78,6 +78,15 @@ async def test_unknown_fields_are_passed_over(file: ConnectionFile) -> None:
         assert (await wire.request(1, "bridge.echo", {"value": 1}, colour="red"))["value"] == 1
 
 
+@pytest.mark.parametrize("subprotocol", ["bridge.v1.msgpack", "bridge.v1.json"])
+async def test_answers_of_any_length_arrive_whole(file: ConnectionFile, subprotocol: str) -> None:
+    async with session(file, subprotocol) as wire:
+        for number, length in enumerate((1, 300, 30_000)):
+            # Three bytes each, as UTF-8.
+            value = "界" * length
+            assert (await wire.request(number, "bridge.echo", {"value": value}))["value"] == value
+
+
 async def test_a_message_may_come_in_a_few_pieces(file: ConnectionFile) -> None:
     async with session(file) as wire:
         whole = msgpack.packb({**REQUEST, "params": {"value": "x" * 100}})
