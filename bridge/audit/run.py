@@ -25,7 +25,7 @@ from bridge.audit.alike import groups
 from bridge.audit.cache import Cache
 from bridge.audit.examine import Examiner, Question, Workers
 from bridge.audit.judging import Judging
-from bridge.audit.project import Project
+from bridge.audit.project import Project, unset
 from bridge.audit.questions import questions, unlisted
 from bridge.audit.results import UNSEEN, Report
 from bridge.projectfile import ProjectFile, passed_over
@@ -74,6 +74,7 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
         notices=[
             *parts.notices(project, (asset.file for asset in assets)),
             *([project.notice] if project.notice else []),
+            *unset(project, assets),
         ],
     )
     judging = Judging(project, report, agreed.textures.max_size or plan.max_size)
