@@ -21,6 +21,7 @@ from accel.replacing import replace_file
 from bridge.core.errors import UserError
 from bridge.core.findings import UNSETTLED, mistake
 from bridge.core.patterns import pattern
+from bridge.projectmistakes import explained
 
 NAME = "popbridge.toml"
 MAX_BYTES = 1 << 20
@@ -112,6 +113,10 @@ class ProjectFile(Struct, frozen=True, forbid_unknown_fields=True):
         return found
 
 
+TABLES = {"": ProjectFile, "always[]": AlwaysRule, "textures": TextureSettings}
+"""By where they are in the file."""
+
+
 def read(root: Path) -> ProjectFile:
     """What the file in `root` says; nothing without one. Raises UserError that names file and line."""
     data = _bytes(root / NAME)
@@ -178,7 +183,8 @@ def _parse(path: Path, data: bytes) -> ProjectFile:
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}{_place(str(error), data)}. Correct it; nothing was changed.") from None
     except msgspec.ValidationError as error:
-        raise UserError(f"{path}: {_explained(error)}. Correct it; nothing was changed.") from None
+        said = explained(error, TABLES)
+        raise UserError(f"{path}: {said}. Correct it; nothing was changed.") from None
     except RecursionError:
         raise UserError(f"{path} is nested far too deeply. Correct it; nothing was changed.") from None
 
@@ -190,12 +196,6 @@ def _place(message: str, data: bytes) -> str:
     found = re.search(r"line (\d+)", at)
     line = found[1] if found else str(data.rstrip().count(b"\n") + 1)
     return f", line {line}: {reason[:1].lower()}{reason[1:]}"
-
-
-def _explained(error: msgspec.ValidationError) -> str:
-    reason, _, at = str(error).partition(" - at `$")
-    where = at.rstrip("`").removeprefix(".")
-    return f"{where}: {reason[:1].lower()}{reason[1:]}" if where else f"{reason[:1].lower()}{reason[1:]}"
 
 
 def _with(path: Path, data: bytes, rules: Mapping[str, Sequence[str]]) -> bytes | None:

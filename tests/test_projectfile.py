@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from bridge import projectfile
 from bridge.advisors import findings
+from bridge.advisors.project_texts import PHRASES
 from bridge.advisors.wanted import WANTED
 from bridge.audit.texts import HELP
 from bridge.core.errors import UserError
@@ -128,18 +129,33 @@ def test_rules_are_added_however_the_file_is_laid_out(tmp_path: Path, text: str)
         ('[textures]\r\nignore = ["Assets\\UI"]', r"line 2: in double quotes a backslash begins an escape"),
         ('[[always]]\nfolder = "Assets\\art"', r"line 2: in double quotes a backslash begins an escape"),
         ("[textures]\nmax_size = ", r"popbridge\.toml, line 2: "),
-        ("[textures]\nmax_size = 0\n", r"textures\.max_size: expected `int` >= 1"),
-        ("[textures]\nmaxsize = 5\n", r"textures: .*`maxsize`"),
-        ("[[always]]\nfolder = 'a'\n", r"always\[0\]: .*`advice`"),
-        ("[[always]]\nfolder = 7\nadvice = []\n", r"always\[0\]\.folder: "),
+        ("[textures]\nmax_size = 0\n", r"textures\.max_size: it must be a whole number >= 1\."),
+        ("[textures]\nmax_size = 'a'\n", r"textures\.max_size: it must be a whole number, and is text\."),
+        ("[textures]\nignore = 'a'\n", r"textures\.ignore: it must be a list, and is text\."),
+        ("[textures]\nmaxsize = 5\n", r"textures: `maxsize` isn't known here; `max_size` is near\."),
+        ("ban = 5\n", r"toml: `ban` isn't known here; there are `always`, `textures`\."),
+        ("[[always]]\nfolder = 'a'\n", r"always\[0\]: `advice` is missing\."),
+        (
+            "[[always]]\nfolder = 'a'\nadvices = []",
+            r"always\[0\]: `advices` isn't known here; `advice` is near",
+        ),
+        (
+            "[[always]]\nfolder = 7\nadvice = []\n",
+            r"always\[0\]\.folder: it must be text, and is a whole number",
+        ),
+        ("[always]\nfolder = 'a'\nadvice = []\n", r"always: write `\[\[always\]\]`, in double brackets\."),
     ],
 )
 def test_a_mistake_is_named_with_its_place_and_the_file_is_left_as_it_is(
     tmp_path: Path, text: str, says: str
 ) -> None:
     written(tmp_path, text)
-    with pytest.raises(UserError, match=says):
+    with pytest.raises(UserError, match=says) as raised:
         read(tmp_path)
+    told = PHRASES.in_chinese(str(raised.value)).replace(str(tmp_path), "")
+    assert "Correct it" not in told and ("第" in told or not re.search(r"(?<!`)[a-z]{2,} [a-z]{2,}", told)), (
+        told
+    )
     with pytest.raises(UserError, match=says):
         add_rules(tmp_path, {"ui": ["ui_mipmaps"]})
     assert text_of(tmp_path) == text
