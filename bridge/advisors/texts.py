@@ -70,7 +70,9 @@ TEXTS = {
         "Delete the rule there, and you are asked again.",
         "今后在该处会直接应用，不再询问：此规则写在项目文件夹的 `{file}` 中，删除该规则后会再次询问。",
     ),
-    "rule_stays": Text("Undo puts back the textures alone.", "“撤销”只还原贴图。"),
+    "rule_stays": Text(
+        "Undo puts back these textures; the rule stays.", "“撤销”只还原这些贴图，规则仍保留。"
+    ),
     "rule_followed": Text(
         "Done without asking, as `{file}` in the project's folder says.",
         "按照项目文件夹中 `{file}` 的规则直接应用，未经询问。",

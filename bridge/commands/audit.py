@@ -69,11 +69,11 @@ def _language() -> str:
     type=click.Choice(LEVELS),
     default="note",
     show_default=True,
-    help="Reports so bad and worse.",
+    help="Reports what is as bad as this, and worse.",
 )
 @click.option(
     "--fail-on", type=click.Choice(LEVELS[:2]), default="waste", show_default=True,
-    help="Exit code 1 for so bad and worse.",
+    help="Exit code 1 for what is as bad as this, and worse.",
 )  # fmt: skip
 @click.option("--no-names", is_flag=True, help="File and folder names are no evidence.")
 @click.option("--no-cache", is_flag=True, help="Examines everything anew.")

@@ -34,7 +34,7 @@ EXAMPLES = "\b\n示例：\n{examples}"
 HELP: Mapping[str, Help] = {
     "": Help("连接游戏引擎编辑器与图像处理核心。", {}),
     "audit": Help(
-        "审查 PROJECT 中的所有贴图；只要有一张可以改进，退出码为 1。",
+        "审查 PROJECT 或其中某个文件夹、文件的贴图；只要有一张可以改进，退出码为 1。",
         {
             "html": "将报告写为网页，附带图片；- 表示 stdout。",
             "json": "写出供程序读取的报告；- 表示 stdout。",
