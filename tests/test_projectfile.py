@@ -137,11 +137,11 @@ def test_rules_are_added_however_the_file_is_laid_out(tmp_path: Path, text: str)
         ("[[always]]\nfolder = 'a'\n", r"always\[0\]: `advice` is missing\."),
         (
             "[[always]]\nfolder = 'a'\nadvices = []",
-            r"always\[0\]: `advices` isn't known here; `advice` is near",
+            r"always\[0\]: `advices` .*; `advice` is near",
         ),
         (
             "[[always]]\nfolder = 7\nadvice = []\n",
-            r"always\[0\]\.folder: it must be text, and is a whole number",
+            r"always\[0\]\.folder: it must be text, and is a whole",
         ),
         ("[always]\nfolder = 'a'\nadvice = []\n", r"always: write `\[\[always\]\]`, in double brackets\."),
     ],
@@ -153,9 +153,8 @@ def test_a_mistake_is_named_with_its_place_and_the_file_is_left_as_it_is(
     with pytest.raises(UserError, match=says) as raised:
         read(tmp_path)
     told = PHRASES.in_chinese(str(raised.value)).replace(str(tmp_path), "")
-    assert "Correct it" not in told and ("第" in told or not re.search(r"(?<!`)[a-z]{2,} [a-z]{2,}", told)), (
-        told
-    )
+    # What the TOML parser says of a line stays in its own words.
+    assert "Correct it" not in told and ("第" in told or not re.search("[a-z]{2,} [a-z]{2,}", told))
     with pytest.raises(UserError, match=says):
         add_rules(tmp_path, {"ui": ["ui_mipmaps"]})
     assert text_of(tmp_path) == text

@@ -52,7 +52,7 @@ def test_it_says_what_runs_who_is_connected_and_what_was_done(popbridge: Any, da
     assert re.search(r"^\d+ +CPU +idle +", out, re.M)
     assert re.search(r"^\w{16} +editor wire 1 +- +Castle +away +[\d.]+ s +0 +0 +3 \(\d+ B\) *$", out, re.M)
     assert re.search(r"^test\.sleep +1 +0 +0 +0 +1 +[\d.]+ m?s", out, re.M)
-    assert re.search(r"^unknown +0 +1 +0 +0 +- +- +- *$", out, re.M)
+    assert re.search(r"^unknown +0 +1 +0 +0 +0 +- +- +- *$", out, re.M)
 
 
 def test_as_json_it_is_one_line(popbridge: Any, daemon: ThreadDaemon) -> None:
