@@ -113,7 +113,7 @@ class ProjectFile(Struct, frozen=True, forbid_unknown_fields=True):
         return found
 
 
-TABLES = {"": ProjectFile, "always[]": AlwaysRule, "textures": TextureSettings}
+TABLES: Mapping[str, type[Struct]] = {"": ProjectFile, "always[]": AlwaysRule, "textures": TextureSettings}
 """By where they are in the file."""
 
 
