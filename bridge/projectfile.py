@@ -21,7 +21,7 @@ from accel.replacing import replace_file
 from bridge.core.errors import UserError
 from bridge.core.findings import UNSETTLED, mistake
 from bridge.core.patterns import pattern
-from bridge.projectmistakes import explained
+from bridge.core.mistyped import explained
 
 NAME = "popbridge.toml"
 MAX_BYTES = 1 << 20
