@@ -20,8 +20,8 @@ from msgspec import Meta, Struct, field
 from accel.replacing import replace_file
 from bridge.core.errors import UserError
 from bridge.core.findings import UNSETTLED, mistake
-from bridge.core.patterns import pattern
 from bridge.core.mistyped import explained
+from bridge.core.patterns import pattern
 
 NAME = "popbridge.toml"
 MAX_BYTES = 1 << 20

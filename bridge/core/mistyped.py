@@ -1,5 +1,5 @@
-"""What is wrong with a file that people write, in their words: msgspec names types of its own, and nothing that
-may be meant."""
+"""What is wrong with a file that people write, in their words: msgspec names types of its own, and nothing
+that may be meant."""
 
 from __future__ import annotations
 
