@@ -37,7 +37,8 @@ ESCAPES = frozenset({"Unescaped '\\' in a string", "Invalid hex value"})
 BACKSLASH = "in double quotes a backslash begins an escape: write `/` in its place"
 
 HEAD = """\
-# What this project's people told PopBridge: see its manual. Commit this file; edit it as you like.
+# What this project's people agreed on with PopBridge: what it does to textures in a folder without asking.
+# Commit this file, and edit it as you like; without a rule you are asked again.
 """
 
 _writing = threading.Lock()

@@ -65,8 +65,8 @@ def test_what_was_written_by_hand_is_read(tmp_path: Path) -> None:
 def test_the_first_rule_makes_a_file_that_people_can_read(tmp_path: Path) -> None:
     add_rules(tmp_path, {"textures/岩石": ["normal_as_color"], "": ["too_large"]})
     lines = text_of(tmp_path).splitlines()
-    assert lines[0].startswith("# What this project's people told PopBridge")
-    assert lines[1:] == [
+    assert lines[0].startswith("# What this project's people agreed on with PopBridge")
+    assert lines[1].startswith("# Commit this file") and lines[2:] == [
         "", "[[always]]", 'folder = "textures/岩石"', 'advice = ["normal_as_color"]',
         "", "[[always]]", 'folder = "."', 'advice = ["too_large"]',
     ]  # fmt: skip

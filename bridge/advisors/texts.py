@@ -68,7 +68,7 @@ TEXTS = {
     "rule_kept": Text(
         "From now on the same is done there without asking: `{file}` in the project's folder says so. "
         "Delete the rule there, and you are asked again.",
-        "今后在该处会直接应用，不再询问：此规则写在项目文件夹的 `{file}` 中，删除该规则后会再次询问。",
+        "今后在相应文件夹中会直接应用，不再询问：规则写在项目文件夹的 `{file}` 中，删除规则后会再次询问。",
     ),
     "rule_stays": Text(
         "Undo puts back these textures; the rule stays.", "“撤销”只还原这些贴图，规则仍保留。"
