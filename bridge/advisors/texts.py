@@ -156,6 +156,10 @@ TEXTS = {
         "pixel art, compressed in blocks: its edges get dirty",
         "像素画使用了块压缩：边缘会变脏",
     ),
+    "small_blocks": Text(
+        "so small a picture of 2D, compressed in blocks: its edges get dirty",
+        "这么小的 2D 图像使用了块压缩：边缘会变脏",
+    ),
     "alpha_constant": Text(
         "its alpha channel is opaque everywhere: it says nothing, and needn't be treated as transparency",
         "Alpha 通道处处不透明：没有信息，不必当作透明度处理",
