@@ -132,6 +132,15 @@ def passed_over(root: Path, found: ProjectFile, unsettled: Collection[str] = ())
     return list(_passed_over(root / NAME, found.passed_over(unsettled), unsettled))
 
 
+def nowhere(root: Path, found: ProjectFile) -> list[str]:
+    """Rules of the file in `root` whose folders aren't there, a sentence each: a name may be misspelt."""
+    rules = enumerate(found.always)
+    gone = [(n, rule.folder) for n, rule in rules if not (root / _folder(rule.folder)).is_dir()]
+    told = [f"{NAME}: always[{n}]: there is no folder `{folder}`." for n, folder in gone[:MAX_TOLD]]
+    more = f"{NAME}: {len(gone) - MAX_TOLD} more rules are for folders that aren't there."
+    return [*told, more] if len(gone) > MAX_TOLD else told
+
+
 def _passed_over(path: Path, codes: Mapping[str, int], unsettled: Collection[str]) -> Iterator[str]:
     for code, number in list(codes.items())[:MAX_TOLD]:
         newer = "" if code in UNSETTLED or code in unsettled else ": a newer PopBridge may know it"

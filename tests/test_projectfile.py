@@ -22,7 +22,7 @@ from bridge.advisors.wanted import WANTED
 from bridge.audit.texts import HELP
 from bridge.core.errors import UserError
 from bridge.core.findings import CODES, RULE_CODES, UNSETTLED
-from bridge.projectfile import NAME, TextureSettings, add_rules, passed_over, read
+from bridge.projectfile import NAME, TextureSettings, add_rules, nowhere, passed_over, read
 
 OUTSIDE = re.compile(r"^[a-z]:|^\.\.$|^\.\./|/\.\./|/\.\.$|://", re.IGNORECASE)
 BY_HAND = """\
@@ -54,6 +54,17 @@ def text_of(root: Path) -> str:
 
 def test_a_project_without_the_file_has_no_rules(tmp_path: Path) -> None:
     assert read(tmp_path) == projectfile.ProjectFile()
+
+
+def test_rules_for_folders_that_arent_there_are_told(tmp_path: Path) -> None:
+    (tmp_path / "art").mkdir()
+    names = [".", "art", "./art/", "arts", *(f"gone{n}" for n in range(6))]
+    text = "".join(f"[[always]]\nfolder = '{name}'\nadvice = ['no_mipmaps']\n" for name in names)
+    told = nowhere(tmp_path, read(written(tmp_path, text)))
+    assert told[0] == f"{NAME}: always[3]: there is no folder `arts`." and len(told) == 6
+    assert told[-1] == f"{NAME}: 2 more rules are for folders that aren't there."
+    assert PHRASES.in_chinese(told[0]) == f"{NAME} 的 always[3]：没有文件夹 `arts`。"
+    assert PHRASES.in_chinese(told[-1]) == f"{NAME}：还有 2 条规则的文件夹不存在。"
 
 
 def test_what_was_written_by_hand_is_read(tmp_path: Path) -> None:
