@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -65,12 +67,19 @@ def choices(info: types.Type) -> Sequence[Any]:
     if isinstance(info, types.Metadata):
         return choices(info.type)
     if isinstance(info, types.LiteralType):
-        return info.values
+        # msgspec has them by their letters: 16 before 8.
+        return sorted(info.values, key=_by_number)
     if isinstance(info, types.EnumType):
         return [member.value for member in info.cls]
     if isinstance(info, types.UnionType):
         return [each for part in info.types for each in choices(part)]
     return ()
+
+
+def _by_number(value: object) -> list[tuple[int, str]]:
+    """What sorts `astc_4x4` before `astc_10x10`, and what is no number behind numbers."""
+    parts = re.findall(r"\d+|\D+", str(value))
+    return [(int(part), "") if part.isdecimal() else (sys.maxsize, part) for part in parts]
 
 
 def items(info: types.Type) -> types.Type | None:

@@ -104,6 +104,11 @@ class Registry(Struct, frozen=True):
         return tuple(sorted({adapter.engine for adapter in self.adapters}))
 
     @property
+    def disabled(self) -> list[str]:
+        """The names of the plugins that are disabled."""
+        return [plugin.name for plugin in self.plugins if plugin.status == "disabled"]
+
+    @property
     def asks(self) -> dict[str, Advisor]:
         """The advisors that can be asked, by the names that clients use."""
         return {ask: advisor for advisor in self.advisors for ask in advisor.asks}

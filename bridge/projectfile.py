@@ -20,6 +20,7 @@ from msgspec import Meta, Struct, field
 from accel.replacing import replace_file
 from bridge.core.errors import UserError
 from bridge.core.findings import UNSETTLED, mistake
+from bridge.core.mistyped import explained
 from bridge.core.patterns import pattern
 
 NAME = "popbridge.toml"
@@ -36,7 +37,8 @@ ESCAPES = frozenset({"Unescaped '\\' in a string", "Invalid hex value"})
 BACKSLASH = "in double quotes a backslash begins an escape: write `/` in its place"
 
 HEAD = """\
-# What this project's people told PopBridge: see its manual. Commit this file; edit it as you like.
+# What this project's people agreed on with PopBridge: what it does to textures in a folder without asking.
+# Commit this file, and edit it as you like; without a rule you are asked again.
 """
 
 _writing = threading.Lock()
@@ -112,6 +114,10 @@ class ProjectFile(Struct, frozen=True, forbid_unknown_fields=True):
         return found
 
 
+TABLES: Mapping[str, type[Struct]] = {"": ProjectFile, "always[]": AlwaysRule, "textures": TextureSettings}
+"""By where they are in the file."""
+
+
 def read(root: Path) -> ProjectFile:
     """What the file in `root` says; nothing without one. Raises UserError that names file and line."""
     data = _bytes(root / NAME)
@@ -124,6 +130,15 @@ def passed_over(root: Path, found: ProjectFile, unsettled: Collection[str] = ())
     `unsettled` are plugins' codes that no import settings settle.
     """
     return list(_passed_over(root / NAME, found.passed_over(unsettled), unsettled))
+
+
+def nowhere(root: Path, found: ProjectFile) -> list[str]:
+    """Rules of the file in `root` whose folders aren't there, a sentence each: a name may be misspelt."""
+    rules = enumerate(found.always)
+    gone = [(n, rule.folder) for n, rule in rules if not (root / _folder(rule.folder)).is_dir()]
+    told = [f"{NAME}: always[{n}]: there is no folder `{folder}`." for n, folder in gone[:MAX_TOLD]]
+    more = f"{NAME}: {len(gone) - MAX_TOLD} more rules are for folders that aren't there."
+    return [*told, more] if len(gone) > MAX_TOLD else told
 
 
 def _passed_over(path: Path, codes: Mapping[str, int], unsettled: Collection[str]) -> Iterator[str]:
@@ -178,7 +193,8 @@ def _parse(path: Path, data: bytes) -> ProjectFile:
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}{_place(str(error), data)}. Correct it; nothing was changed.") from None
     except msgspec.ValidationError as error:
-        raise UserError(f"{path}: {_explained(error)}. Correct it; nothing was changed.") from None
+        said = explained(error, TABLES)
+        raise UserError(f"{path}: {said}. Correct it; nothing was changed.") from None
     except RecursionError:
         raise UserError(f"{path} is nested far too deeply. Correct it; nothing was changed.") from None
 
@@ -190,12 +206,6 @@ def _place(message: str, data: bytes) -> str:
     found = re.search(r"line (\d+)", at)
     line = found[1] if found else str(data.rstrip().count(b"\n") + 1)
     return f", line {line}: {reason[:1].lower()}{reason[1:]}"
-
-
-def _explained(error: msgspec.ValidationError) -> str:
-    reason, _, at = str(error).partition(" - at `$")
-    where = at.rstrip("`").removeprefix(".")
-    return f"{where}: {reason[:1].lower()}{reason[1:]}" if where else f"{reason[:1].lower()}{reason[1:]}"
 
 
 def _with(path: Path, data: bytes, rules: Mapping[str, Sequence[str]]) -> bytes | None:

@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 
 from bridge import projectfile
 from bridge.advisors import findings
+from bridge.advisors.project_texts import PHRASES
 from bridge.advisors.wanted import WANTED
 from bridge.audit.texts import HELP
 from bridge.core.errors import UserError
 from bridge.core.findings import CODES, RULE_CODES, UNSETTLED
-from bridge.projectfile import NAME, TextureSettings, add_rules, passed_over, read
+from bridge.projectfile import NAME, TextureSettings, add_rules, nowhere, passed_over, read
 
 OUTSIDE = re.compile(r"^[a-z]:|^\.\.$|^\.\./|/\.\./|/\.\.$|://", re.IGNORECASE)
 BY_HAND = """\
@@ -55,6 +56,17 @@ def test_a_project_without_the_file_has_no_rules(tmp_path: Path) -> None:
     assert read(tmp_path) == projectfile.ProjectFile()
 
 
+def test_rules_for_folders_that_arent_there_are_told(tmp_path: Path) -> None:
+    (tmp_path / "art").mkdir()
+    names = [".", "art", "./art/", "arts", *(f"gone{n}" for n in range(6))]
+    text = "".join(f"[[always]]\nfolder = '{name}'\nadvice = ['no_mipmaps']\n" for name in names)
+    told = nowhere(tmp_path, read(written(tmp_path, text)))
+    assert told[0] == f"{NAME}: always[3]: there is no folder `arts`." and len(told) == 6
+    assert told[-1] == f"{NAME}: 2 more rules are for folders that aren't there."
+    assert PHRASES.in_chinese(told[0]) == f"{NAME} 的 always[3]：没有文件夹 `arts`。"
+    assert PHRASES.in_chinese(told[-1]) == f"{NAME}：还有 2 条规则的文件夹不存在。"
+
+
 def test_what_was_written_by_hand_is_read(tmp_path: Path) -> None:
     found = read(written(tmp_path, BY_HAND))
     assert found.rules() == {"materials": ["normal_as_color"]}
@@ -64,8 +76,8 @@ def test_what_was_written_by_hand_is_read(tmp_path: Path) -> None:
 def test_the_first_rule_makes_a_file_that_people_can_read(tmp_path: Path) -> None:
     add_rules(tmp_path, {"textures/岩石": ["normal_as_color"], "": ["too_large"]})
     lines = text_of(tmp_path).splitlines()
-    assert lines[0].startswith("# What this project's people told PopBridge")
-    assert lines[1:] == [
+    assert lines[0].startswith("# What this project's people agreed on with PopBridge")
+    assert lines[1].startswith("# Commit this file") and lines[2:] == [
         "", "[[always]]", 'folder = "textures/岩石"', 'advice = ["normal_as_color"]',
         "", "[[always]]", 'folder = "."', 'advice = ["too_large"]',
     ]  # fmt: skip
@@ -128,18 +140,32 @@ def test_rules_are_added_however_the_file_is_laid_out(tmp_path: Path, text: str)
         ('[textures]\r\nignore = ["Assets\\UI"]', r"line 2: in double quotes a backslash begins an escape"),
         ('[[always]]\nfolder = "Assets\\art"', r"line 2: in double quotes a backslash begins an escape"),
         ("[textures]\nmax_size = ", r"popbridge\.toml, line 2: "),
-        ("[textures]\nmax_size = 0\n", r"textures\.max_size: expected `int` >= 1"),
-        ("[textures]\nmaxsize = 5\n", r"textures: .*`maxsize`"),
-        ("[[always]]\nfolder = 'a'\n", r"always\[0\]: .*`advice`"),
-        ("[[always]]\nfolder = 7\nadvice = []\n", r"always\[0\]\.folder: "),
+        ("[textures]\nmax_size = 0\n", r"textures\.max_size: it must be a whole number >= 1\."),
+        ("[textures]\nmax_size = 'a'\n", r"textures\.max_size: it must be a whole number, and is text\."),
+        ("[textures]\nignore = 'a'\n", r"textures\.ignore: it must be a list, and is text\."),
+        ("[textures]\nmaxsize = 5\n", r"textures: `maxsize` isn't known here; `max_size` is near\."),
+        ("ban = 5\n", r"toml: `ban` isn't known here; there are `always`, `textures`\."),
+        ("[[always]]\nfolder = 'a'\n", r"always\[0\]: `advice` is missing\."),
+        (
+            "[[always]]\nfolder = 'a'\nadvices = []",
+            r"always\[0\]: `advices` .*; `advice` is near",
+        ),
+        (
+            "[[always]]\nfolder = 7\nadvice = []\n",
+            r"always\[0\]\.folder: it must be text, and is a whole",
+        ),
+        ("[always]\nfolder = 'a'\nadvice = []\n", r"always: write `\[\[always\]\]`, in double brackets\."),
     ],
 )
 def test_a_mistake_is_named_with_its_place_and_the_file_is_left_as_it_is(
     tmp_path: Path, text: str, says: str
 ) -> None:
     written(tmp_path, text)
-    with pytest.raises(UserError, match=says):
+    with pytest.raises(UserError, match=says) as raised:
         read(tmp_path)
+    told = PHRASES.in_chinese(str(raised.value)).replace(str(tmp_path), "")
+    # What the TOML parser says of a line stays in its own words.
+    assert "Correct it" not in told and ("第" in told or not re.search("[a-z]{2,} [a-z]{2,}", told))
     with pytest.raises(UserError, match=says):
         add_rules(tmp_path, {"ui": ["ui_mipmaps"]})
     assert text_of(tmp_path) == text

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from bridge.advisors.channels import channel_order, order_by_pixels
 from bridge.advisors.names import convention_of, is_sheet, order_of
-from bridge.advisors.subject import BLOCKS, Texture, changes
+from bridge.advisors.subject import BLOCKS, FEW_TONES, Texture, changes
 from bridge.advisors.wanted import NOTE, OWN, WANTED, WASTE, WRONG, Want
 from bridge.core.textures import ChannelMeaning, TextureIntent
 
@@ -77,6 +77,8 @@ def _sentence(texture: Texture, want: Want) -> str:
         return "normal_as_height"
     if want.code == "normal_as_color" and texture.without_vectors:
         return "normal_by_name"
+    if want.code == "pixel_art_blocks" and texture.image.entropy >= FEW_TONES:
+        return "small_blocks"
     return want.sentence or want.code
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from accel.image.inspection import Inspection
+from accel.image.inspection import Inspection, Normals
 from accel.texture.classification import Classification, Evidence
 from accel.texture.examine import Examination
 from accel.texture.kinds import CLASS_OF, KINDS, Kind, TextureClass
@@ -34,6 +34,8 @@ LARGEST_DRAWN = 512
 """Pixels a side up to which few tones mean pixel art, and not a plain picture."""
 UNIT_VECTORS = 0.5
 """Share of texels of unit length from which they may be normals by themselves."""
+UNIT_VECTORS_IN_BLACK = 0.15
+"""The same of a map whose name says normals, where the rest is black: islands of a model's texture."""
 SURE_BY_PIXELS = 0.9
 """Probability of a kind that no name speaks for, from which it counts within its class."""
 
@@ -240,7 +242,8 @@ def _may_be_normals(image: Inspection) -> bool:
 
 
 def _named_normals(image: Inspection, found: Classification) -> bool:
-    """Whether the name says normals too, and their mean points out of the surface.
+    """Whether the name says normals too, and their mean points out of the surface, or does so where it isn't
+    black.
 
     Tools that make them of photographs don't always give them unit length; engines that read red and green
     alone don't mind.
@@ -252,7 +255,18 @@ def _named_normals(image: Inspection, found: Classification) -> bool:
     ):
         return False
     red, green, blue = image.normals.mean
-    return max(abs(red - 0.5), abs(green - 0.5)) <= 0.15 and blue >= 0.85
+    centred = max(abs(red - 0.5), abs(green - 0.5)) <= 0.15 and blue >= 0.85
+    return centred or _lie_in_black(image.normals)
+
+
+def _lie_in_black(normals: Normals) -> bool:
+    """Whether the mean is that of vectors that point out of the surface, dimmed by as much black as is no
+    vector: black adds nothing to it, so that its hue stays."""
+    red, green, blue = normals.mean
+    share = normals.unit_length
+    if share < UNIT_VECTORS_IN_BLACK or not 0.85 * share <= blue <= 1.6 * share:
+        return False
+    return max(abs(red / blue - 0.51), abs(green / blue - 0.51)) <= 0.06
 
 
 def surely_normals(image: Inspection) -> bool:

@@ -68,9 +68,11 @@ TEXTS = {
     "rule_kept": Text(
         "From now on the same is done there without asking: `{file}` in the project's folder says so. "
         "Delete the rule there, and you are asked again.",
-        "今后在该处会直接应用，不再询问：此规则写在项目文件夹的 `{file}` 中，删除该规则后会再次询问。",
+        "今后在相应文件夹中会直接应用，不再询问：规则写在项目文件夹的 `{file}` 中，删除规则后会再次询问。",
     ),
-    "rule_stays": Text("Undo puts back the textures alone.", "“撤销”只还原贴图。"),
+    "rule_stays": Text(
+        "Undo puts back these textures; the rule stays.", "“撤销”只还原这些贴图，规则仍保留。"
+    ),
     "rule_followed": Text(
         "Done without asking, as `{file}` in the project's folder says.",
         "按照项目文件夹中 `{file}` 的规则直接应用，未经询问。",
@@ -153,6 +155,10 @@ TEXTS = {
     "pixel_art_blocks": Text(
         "pixel art, compressed in blocks: its edges get dirty",
         "像素画使用了块压缩：边缘会变脏",
+    ),
+    "small_blocks": Text(
+        "so small a picture of 2D, compressed in blocks: its edges get dirty",
+        "这么小的 2D 图像使用了块压缩：边缘会变脏",
     ),
     "alpha_constant": Text(
         "its alpha channel is opaque everywhere: it says nothing, and needn't be treated as transparency",

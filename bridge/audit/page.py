@@ -19,6 +19,18 @@ td, th { text-align: left; vertical-align: top; padding: .4rem .6rem; border-top
 #rows thead { position: sticky; top: 0; background: Canvas; z-index: 1; }
 #rows.no-memory { --memory: ; } #rows.no-setting { --setting: ; }
 .no-memory :is(td, th):nth-child(7), .no-setting :is(td, th):nth-child(9) { display: none; }
+/* Where that has no room, each row is a card: the picture, and all else below one another beside it. */
+@media (max-width: 66rem) {
+  body { margin: 1rem; }
+  td { overflow-wrap: anywhere; }
+  #rows, #rows :is(thead, tbody) { min-width: 0; }
+  #rows thead { position: static; }
+  #rows thead tr { display: flex; flex-wrap: wrap; }
+  #rows th:first-child, #rows td:empty { display: none; }
+  #rows tbody tr { grid-template-columns: 5.5rem minmax(0, 1fr); padding: .4rem 0; }
+  #rows td { grid-column: 2; padding: .1rem .6rem; }
+  #rows td:first-child { grid-area: 1 / 1 / span 9; }
+}
 th button { all: unset; cursor: pointer; font-weight: 600; }
 th button:focus-visible { outline: 2px solid; }
 th[aria-sort=ascending] button::after { content: " ▲"; }

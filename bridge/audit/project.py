@@ -27,6 +27,10 @@ IMAGES = (
     ".tiff", ".webp",
 )  # fmt: skip
 """What is looked at where no engine says which files are textures, in lower case."""
+UNSET = (
+    "No texture here has import settings yet, so that the files alone are judged: open the project once in "
+    "its editor, and keep the import files that it writes."
+)
 
 
 class Project(Struct, frozen=True):
@@ -129,6 +133,14 @@ def find(registry: Registry, root: Path) -> Project:
         version = choice.adapter.scheme.parse(text)
         return Project(root, choice.adapter, version, choice.adapter.project, text, choice.notice or "")
     return Project(root, notice=notice or projects_below(registry.adapters, root))
+
+
+def unset(project: Project, assets: Iterable[TextureAsset]) -> list[str]:
+    """That nobody has imported its textures yet, so that silence about their settings is no praise; nothing
+    where one has settings, or the adapter says itself what is wrong."""
+    told = [asset for asset in assets if project.covers(asset.file)]
+    known = any(asset.options is not None or asset.problem or asset.remarks for asset in told)
+    return [UNSET] if project.support and told and not known else []
 
 
 def missing(place: object) -> UserError:

@@ -10,6 +10,8 @@ PATTERNS = (
     *reverting.PATTERNS,
     (r"(.+): its adapter can't tell what uses the textures \((.*)\)\.",
      "{0}：其适配器无法说明贴图的用途（{1}）。"),
+    (r"No texture here has import settings yet, so that the files alone are judged: .*",
+     "此处的贴图都还没有导入设置，因此仅检查文件本身：请先在编辑器中打开一次项目，并保留它写出的导入文件。"),
     (r"--fix has nothing to write here: import settings are an engine's, and none is known\.",
      "--fix 在此无可写入：导入设置属于引擎，而此处没有已知的引擎。"),
     (r"is empty \(0 bytes\)", "文件为空（0 字节）"),

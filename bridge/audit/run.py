@@ -25,10 +25,10 @@ from bridge.audit.alike import groups
 from bridge.audit.cache import Cache
 from bridge.audit.examine import Examiner, Question, Workers
 from bridge.audit.judging import Judging
-from bridge.audit.project import Project
+from bridge.audit.project import Project, unset
 from bridge.audit.questions import questions, unlisted
 from bridge.audit.results import UNSEEN, Report
-from bridge.projectfile import ProjectFile, passed_over
+from bridge.projectfile import ProjectFile, nowhere, passed_over
 
 if TYPE_CHECKING:
     from bridge.host import Registry
@@ -74,6 +74,7 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
         notices=[
             *parts.notices(project, (asset.file for asset in assets)),
             *([project.notice] if project.notice else []),
+            *unset(project, assets),
         ],
     )
     judging = Judging(project, report, agreed.textures.max_size or plan.max_size)
@@ -91,7 +92,10 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
         if not project.planned and not project.alone:
             await asyncio.to_thread(_keep, project, plan, report.taken)
         await judging.finish()
-        report.passed_over = passed_over(Path(), agreed, _remarked(report))
+        report.passed_over = [
+            *passed_over(Path(), agreed, _remarked(report)),
+            *await asyncio.to_thread(nowhere, project.root, agreed),
+        ]
         report.rows.sort(key=lambda row: (-row.rank, row.file))
         report.unseen = [(row.file, one) for row in report.rows for one in row.issues if one.code in UNSEEN]
         if plan.pictures and not project.planned:

@@ -69,7 +69,7 @@ TEXTS = {
     "disk": Text("disk", "磁盘"),
     "same_file": Text("equal files", "文件相同"),
     "same_pixels": Text("equal pixels", "像素相同"),
-    "similar": Text("nearly equal", "近似相同"),
+    "similar": Text("look alike", "看起来相似"),
     "filter": Text("Filter by file, kind or finding", "按文件、种类或问题筛选"),
     "shown": Text("{count} shown", "显示 {count} 项"),
     "more_pictures": Text(
@@ -120,8 +120,9 @@ HELP = {
         "无法写入导入文件：请关闭占用它的程序，或授予写入权限。",
     ),
     "duplicate": Text(
-        "Several files hold the same picture, or nearly: keep one, and let all refer to it.",
-        "多个文件包含相同或近似的图像：请保留一个，并让其他引用指向它。",
+        "Several files hold the same picture, or one that looks like it: keep one, unless they are meant to "
+        "differ, and let all refer to it.",
+        "多个文件包含相同或相似的图像：除非有意不同，请只保留一个，并让其他引用指向它。",
     ),
     "normal_as_color": Text(
         "A normal map has to be imported as one: as colour its vectors are bent, and light falls wrongly.",

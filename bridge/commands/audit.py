@@ -34,6 +34,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 STDOUT = "-"
 LEVELS = ("wrong", "waste", "note")
+NEVER = "never"
+"""What is found fails no build that only reports."""
 
 EXAMPLES = """\b
 Examples:
@@ -69,11 +71,11 @@ def _language() -> str:
     type=click.Choice(LEVELS),
     default="note",
     show_default=True,
-    help="Reports so bad and worse.",
+    help="Reports what is as bad as this, and worse.",
 )
 @click.option(
-    "--fail-on", type=click.Choice(LEVELS[:2]), default="waste", show_default=True,
-    help="Exit code 1 for so bad and worse.",
+    "--fail-on", type=click.Choice((*LEVELS[:2], NEVER)), default="waste", show_default=True,
+    help="Exit code 1 for what is as bad as this, and worse; never for nothing that is found.",
 )  # fmt: skip
 @click.option("--no-names", is_flag=True, help="File and folder names are no evidence.")
 @click.option("--no-cache", is_flag=True, help="Examines everything anew.")
@@ -113,7 +115,7 @@ def audit(
     if failures:
         # Told last: what could be written is, and who mends has seen the receipt.
         raise UserError(in_a_row(failures))
-    return 1 if any(row.rank >= SEVERITIES[fail_on] for row in report.rows) else 0
+    return 0 if fail_on == NEVER else int(any(row.rank >= SEVERITIES[fail_on] for row in report.rows))
 
 
 def _check(folder: str, outputs: dict[str, str | None], baseline: str | None, update: bool) -> None:

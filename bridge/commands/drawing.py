@@ -148,6 +148,7 @@ def _workloads(workloads: Sequence[WorkloadStatus]) -> Section:
             str(each.refused),
             str(each.cancelled),
             str(each.failed),
+            str(each.jobs),
             millis(each.p50_ms),
             millis(each.p95_ms),
             millis(each.queue_p95_ms),

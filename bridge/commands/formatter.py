@@ -18,7 +18,7 @@ NARROWEST = 30
 INDENT = 2
 
 _BETWEEN_WORDS = re.compile(r"(?<=[!-~])\n(?=[!-~])")
-_EXTRA = re.compile(r"\[[^\[\]]*\]$")
+_EXTRA = re.compile(r"\[(?:[^\[\]]|\[[^\[\]]*\])*\]$")
 """What click says of an option's values behind its help."""
 _IN_WORDS = re.compile(r"(?<=默认值：)\((.*?)\)")
 """A default that is no value; click sets it in brackets."""

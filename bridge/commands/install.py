@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bridge.commands import completing
 from bridge.commands.language import told
 from bridge.commands.shared import say_json
 from bridge.commands.texts import install as texts
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("engine")
+@click.argument("engine", shell_complete=completing.engines)
 @click.argument("project", type=click.Path(path_type=Path))
 @click.option("--remove", is_flag=True, help="Undo it.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bridge.commands import completing
 from bridge.commands.language import reads_chinese, told, translated
 from bridge.commands.screen import is_narrow, paragraphs, table, wrapped
 from bridge.commands.shared import as_json_text, read_settings, say_json
@@ -68,7 +69,7 @@ def _why(plugin: PluginRecord) -> str:
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing.workloads)
 @as_json
 def workloads(name: str | None, as_json: bool) -> None:
     """Lists the workloads that `popbridge run` and editors can ask for, or one's parameters by its NAME."""
@@ -76,10 +77,12 @@ def workloads(name: str | None, as_json: bool) -> None:
     from bridge.commands.describing import described, summary
     from bridge.commands.run.plan import known
 
-    found = host.load().workloads
-    listed = (
-        sorted(found.values(), key=lambda workload: workload.name) if name is None else [known(name, found)]
-    )
+    registry = host.load()
+    found = registry.workloads
+    if name is None:
+        listed = sorted(found.values(), key=lambda workload: workload.name)
+    else:
+        listed = [known(name, found, registry.disabled)]
     if as_json:
         for workload in listed:
             say_json(_facts(workload))

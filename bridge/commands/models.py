@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bridge.commands import completing
 from bridge.commands.language import reads_chinese, told, translated
 from bridge.commands.screen import screen_width, table
 from bridge.commands.shared import read_settings, say_json
@@ -62,7 +63,7 @@ def _row(model: Model, state: State) -> tuple[str, ...]:
 
 
 @models.command()
-@click.argument("names", nargs=-1, metavar="NAME...")
+@click.argument("names", nargs=-1, metavar="NAME...", shell_complete=completing.models)
 @click.option("--all", "everything", is_flag=True, help="Every model whose licence is known.")
 @click.option(
     "--accept-unclear-licence", "accepted", is_flag=True, help="Also one whose licence nobody states."
@@ -164,7 +165,7 @@ def _matching(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
 
 
 @models.command()
-@click.argument("names", nargs=-1, metavar="[NAME...]")
+@click.argument("names", nargs=-1, metavar="[NAME...]", shell_complete=completing.models)
 def verify(names: tuple[str, ...]) -> int:
     """Checks the digests of the models that are here, or of NAME; exit code 1 if one is wrong."""
     store, _ = _store()
@@ -180,7 +181,7 @@ def verify(names: tuple[str, ...]) -> int:
 
 
 @models.command()
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=completing.models)
 def remove(names: tuple[str, ...]) -> None:
     """Removes pulled models from this machine."""
     from accel.models.store import ModelError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,11 @@ SHOWN = 8
 
 @click.command()
 @click.option(
-    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="The newest so many."
+    "--limit",
+    type=click.IntRange(1, 100_000),
+    default=50,
+    show_default=True,
+    help="How many, the newest first.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def receipts(limit: int, as_json: bool) -> None:
@@ -53,8 +57,9 @@ def _show(found: Sequence[Receipt]) -> None:
     from bridge.store.records import when_text
 
     heads = {name: told(head) for name, head in texts.HEADS.items()}
+    by = _reverted(found)
     rows = [
-        (str(r.id), when_text(r.created), r.project_name or r.project, _state(r), _what(r), _why(r))
+        (str(r.id), when_text(r.created), r.project_name or r.project, _state(r, by), _what(r), _why(r))
         for r in found
     ]
     if is_narrow():
@@ -187,9 +192,23 @@ def _unknown(receipt: int) -> UserError:
     return UserError(told(texts.UNKNOWN, receipt=receipt))
 
 
-def _state(receipt: Receipt) -> str:
+def _state(receipt: Receipt, reverted: Mapping[int, int]) -> str:
     state = told(texts.STATES[receipt.state])
-    return state if receipt.reverts is None else told(texts.REVERTS, state=state, receipt=receipt.reverts)
+    if receipt.reverts is not None:
+        state = told(texts.REVERTS, state=state, receipt=receipt.reverts)
+    by = reverted.get(receipt.id)
+    return state if by is None else told(texts.REVERTED, state=state, receipt=by)
+
+
+def _reverted(found: Iterable[Receipt]) -> dict[int, int]:
+    """Which receipts, of the newest first, were put back as a whole, and by which; not those whose putting
+    back was itself put back."""
+    by: dict[int, int] = {}
+    for receipt in found:
+        whole = receipt.state == "applied" and not receipt.errors and receipt.id not in by
+        if receipt.reverts is not None and whole:
+            by.setdefault(receipt.reverts, receipt.id)
+    return by
 
 
 def _why(receipt: Receipt) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 from msgspec import Struct
 
+from bridge.commands import completing
 from bridge.commands.language import told, translated
 from bridge.commands.listing import as_json
 from bridge.commands.screen import table
@@ -54,7 +55,7 @@ class Costs(Struct, frozen=True):
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[WORKLOAD...]")
+@click.argument("names", nargs=-1, metavar="[WORKLOAD...]", shell_complete=completing.workloads)
 @as_json
 def tune(names: tuple[str, ...], as_json: bool) -> None:
     """Measures how many jobs of a workload are worth a batch, and keeps it for the daemon.

@@ -56,6 +56,8 @@ class WorkloadStatus(Struct):
     refused: int = 0
     """Asked for in a way that can't be done, or without room for it (`REFUSALS` of the errors)."""
     cancelled: int = 0
+    jobs: int = 0
+    """How many of its jobs the times are of: also an advisor's, which no request has asked for."""
 
 
 class Status(Struct):

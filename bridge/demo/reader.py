@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 from msgspec import Struct
 
 from bridge.core.texts import Text, is_chinese
+from bridge.demo import texts
 
 
 class Reader(Struct, frozen=True):
@@ -22,6 +25,10 @@ class Reader(Struct, frozen=True):
     def told(self, text: Text, /, **values: object) -> str:
         """`text`, filled in, in their language."""
         return text.read(self.locale).format(**values)
+
+    def setting(self, name: str, value: object) -> str:
+        """A setting and its value, which is None where nobody has set it."""
+        return f"{name} = {self.told(texts.ABSENT) if value is None else json.dumps(value)}"
 
     def say(self, text: Text, /, **values: object) -> None:
         """A line of that at the shell."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Iterable, Mapping
 from html import escape
@@ -51,7 +50,7 @@ def page(
     """A self-contained HTML page; textures lie below `root`."""
     told = reader.told
     said = "".join(f"<pre>{_marked_up(popup)}</pre>" for popup in popups)
-    rows = "".join(_row(change, root) for change in changes)
+    rows = "".join(_row(change, root, reader) for change in changes)
     quiet = "".join(
         f"<tr><td>{_picture(root / file)}</td><td>{escape(file)}</td>"
         f'<td colspan="2">{told(texts.QUIET)}</td></tr>'
@@ -69,10 +68,11 @@ def page(
     )
 
 
-def _row(change: Change, root: Path) -> str:
+def _row(change: Change, root: Path, reader: Reader) -> str:
     return (
         f"<tr><td>{_picture(root / change.file)}</td><td>{escape(change.file)}</td>"
-        f'<td class="bad">{_options(change.before)}</td><td class="good">{_options(change.after)}</td></tr>'
+        f'<td class="bad">{_options(change.before, reader)}</td>'
+        f'<td class="good">{_options(change.after, reader)}</td></tr>'
     )
 
 
@@ -81,8 +81,8 @@ def _marked_up(text: str) -> str:
     return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(text))
 
 
-def _options(options: Mapping[str, Any]) -> str:
-    lines = (f"{name} = {json.dumps(value)}" for name, value in options.items())
+def _options(options: Mapping[str, Any], reader: Reader) -> str:
+    lines = (reader.setting(name, value) for name, value in options.items())
     return "<br>".join(f"<code>{escape(line)}</code>" for line in lines)
 
 

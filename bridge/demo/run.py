@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-import json
 import os
 import shutil
 import sys
@@ -143,7 +142,7 @@ async def _show(
     for popup in popups:
         reader.say(texts.POPUP, popup=popup)
     for change in changes:
-        before, after = _plain(change.before), _plain(change.after)
+        before, after = _plain(change.before, reader), _plain(change.after, reader)
         reader.say(texts.APPLIED, file=change.file, before=before, after=after)
     changed = {change.file for change in changes}
     untouched = [t.file for t in drawn if t.file not in changed]
@@ -262,8 +261,8 @@ def _changes(receipts: Sequence[Mapping[str, Any]]) -> list[Change]:
     return [Change(b["path"].split("://")[-1], b["options"], a["options"]) for b, a in pairs]
 
 
-def _plain(options: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} = {json.dumps(value)}" for name, value in options.items())
+def _plain(options: Mapping[str, Any], reader: Reader) -> str:
+    return ", ".join(reader.setting(name, value) for name, value in options.items())
 
 
 async def _until(ready: Callable[[], bool], vain: str, patience_s: float) -> None:

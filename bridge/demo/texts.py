@@ -62,6 +62,7 @@ NO_PROGRAM = Text(
 REFUSED = Text(
     "was refused ({reason}); check that you may run it", "运行被拒绝（{reason}），请确认您有权运行它"
 )
+ABSENT = Text("not set", "未设置")
 
 # The page.
 TITLE = Text("PopBridge demo", "PopBridge 演示")

@@ -115,12 +115,12 @@ class Server(uvicorn.Server):
 def startup_line(address: str, device: Device, registry: Registry, *, gpu: bool = True) -> str:
     """What an operator wants to know at once."""
     adapters = ", ".join(f"{a.name} ({a.versions})" for a in registry.adapters) or "none"
-    broken = [plugin.name for plugin in registry.plugins if plugin.status != "ok"]
+    count, broken = len(registry.workloads), registry.disabled
     parts = [
         f"PopBridge {__version__} at ws://{address}/ws",
         _in_use(device, gpu),
         f"adapters: {adapters}",
-        f"workloads: {', '.join(registry.workloads) or 'none'}",
+        f"workloads: {f'{count} (see `popbridge workloads`)' if count else 'none'}",
     ]
     if broken:
         parts.append(f"disabled plugins: {', '.join(broken)} (see `popbridge plugins`)")

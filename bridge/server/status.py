@@ -106,6 +106,7 @@ def _workloads(counts: Counts) -> list[WorkloadStatus]:
             queue_p95_ms=_ms(asked.queued.quantile(0.95)),
             refused=_refusals(asked).total(),
             cancelled=asked.failed[errors.CANCELLED.name],
+            jobs=len(asked.run),
         )
         for name, asked in counts.asked.items()
     ]

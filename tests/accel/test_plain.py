@@ -20,6 +20,7 @@ class Sample(Params, frozen=True):
     steps: list[dict[str, int]] = []  # noqa: RUF012
     odd: Annotated[list[Annotated[float, Meta(ge=0)]] | None, Meta(description="Any.")] = None
     code: Annotated[str, Meta(pattern="^[a-z]+$")] = "a"
+    bits: Literal["same", "16", "8", "astc_10x4", "astc_4x4"] = "same"
     word: Annotated[str, Meta(pattern="^[a-z]+$", description="What it is called. And more.")] = "a"
 
     def __post_init__(self) -> None:
@@ -36,6 +37,7 @@ class Sample(Params, frozen=True):
         ({"format": "JPG"}, 'format is "JPG"; it must be one of jpeg, png; did you mean jpeg?'),
         ({"format": "PNG"}, 'format is "PNG"; it must be one of jpeg, png; did you mean png?'),
         ({"format": "pgn"}, 'format is "pgn"; it must be one of jpeg, png; did you mean png?'),
+        ({"bits": "a lot"}, 'bits is "a lot"; it must be one of 8, 16, astc_4x4, astc_10x4, same'),
         ({"levels": "low"}, 'levels is "low"; it must be a list such as ["high"], each one of high, low'),
         (
             {"levels": ["low", "hihg"]},

@@ -68,6 +68,20 @@ class TestNormalMaps:
         turned = np.ascontiguousarray(longer[..., ::-1])
         assert "normal_as_color" not in found("wall_n.png", turned, "normal"), "their mean points sideways"
 
+    @pytest.mark.parametrize(("rows", "there"), [(40, True), (60, True), (10, False)])
+    def test_islands_in_black_are_found_where_the_name_says_so_too(
+        self, found: Any, rows: int, there: bool
+    ) -> None:
+        islands = pictures.normal_map()
+        islands[rows:] = 0
+        told = found("kart_Normal.png", islands, "normal")
+        assert ("normal_as_color" in told) is there
+        if there:
+            assert told["normal_as_color"].sentence == "normal_by_name"
+        assert not found("kart.png", islands, "normal"), "nothing but the model says so"
+        islands[rows:] = (0, 90, 40)
+        assert "normal_as_color" not in found("kart_Normal.png", islands, "normal"), "the rest isn't black"
+
     def test_one_that_points_down_is_found_in_an_engine_that_takes_it_as_up(self, found: Any) -> None:
         pixels = pictures.normal_map(green_up=False)
         down = found("rock_n.png", pixels, "normal", **AS_NORMAL)["normal_convention"]

@@ -145,6 +145,13 @@ class TestMemory:
         finding = imagine("sprites/a.png", "sprite", facts, compression=compression)["pixel_art_blocks"]
         assert (finding.intent, finding.rank) == (TextureIntent(compression="lossless"), WRONG)
 
+    @pytest.mark.parametrize(("entropy", "says"), [(2.5, "pixel_art_blocks"), (6.0, "small_blocks")])
+    def test_a_small_picture_of_many_tones_is_called_small_and_no_pixel_art(
+        self, entropy: float, says: str
+    ) -> None:
+        facts = {"width": 64, "height": 64, "entropy": entropy, "channels": 4, "alpha": USED}
+        assert imagine("ui/icon.png", "ui", facts, compression="block")["pixel_art_blocks"].sentence == says
+
     def test_where_the_engine_knows_how_texels_are_shown_only_squares_are_pixel_art(self) -> None:
         facts = {"width": 1024, "height": 1024, "entropy": 2.5, "channels": 4, "alpha": USED}
         known = {"decides": ALL | {"filter"}, "compression": "block"}

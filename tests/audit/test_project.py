@@ -145,6 +145,21 @@ async def test_an_adapter_that_cannot_tell_uses_costs_a_notice(
     ]
 
 
+async def test_textures_that_no_editor_has_imported_are_told_once(
+    project: Callable[..., Path], run: Any
+) -> None:
+    game = project()
+    for file in ("a.png", "art/b.png"):
+        (put(game, file).parent / f"{Path(file).name}.import").unlink()
+    report = await run(game)
+    assert report.textures == 2 and len(report.notices) == 1
+    assert report.notices[0].startswith("No texture here has import settings yet")
+    assert notices(report, "zh-CN")[0].startswith("此处的贴图都还没有导入设置")
+    put(game, "c.png")
+    assert (await run(game)).notices == []
+    assert len((await run(game / "art")).notices) == 2, "what is told of the part, and that none is imported"
+
+
 async def test_an_adapter_that_cannot_list_its_textures_says_so(
     project: Callable[..., Path], run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

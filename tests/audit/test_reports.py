@@ -129,11 +129,26 @@ def test_the_sentences_have_the_widest_column_whichever_are_hidden(
     assert found[7] == max(found) > 1.4 * found[2]
 
 
-def in_a_browser(folder: Path, page: str, script: str) -> str:
-    """The page as it is there once `script` has run after its own."""
+@pytest.mark.skipif(not shutil.which("chromium"), reason="chromium isn't installed")
+def test_nothing_lies_beside_a_narrow_window(tmp_path: Path) -> None:
+    file = "a_folder_with_quite_a_long_name/" * 3 + "rock_normal.png"
+    row = Row(file, file, [Issue.of(MIPMAPS)], {}, {"mipmaps/generate": True}, kind="albedo", memory=9)
+    alike = Group("file", (file, f"b/{file}"), 9, 9)
+    found = Report(name="game", root="", engine="acme", rows=[row], groups=[alike])
+    page = "".join(report_html.pages(found, "en"))
+    right = "rows[0].cells[7].getBoundingClientRect().right"
+    script = f"document.title = [innerWidth, document.documentElement.scrollWidth, {right}].map(Math.ceil);"
+    told = re.findall(r"<title>(.*?)</title>", in_a_browser(tmp_path, page, script, width=500))[0]
+    window, whole, finding = map(int, told.split(","))
+    assert window < 600 and whole <= window and 0 < finding <= window
+
+
+def in_a_browser(folder: Path, page: str, script: str, width: int = 1280) -> str:
+    """The page as it is there once `script` has run after its own, in a window so many pixels wide."""
     (folder / "page.html").write_text(page.replace("  show();\n}", f"  show(); {script}\n}}"), "utf-8")
     done = subprocess.run(
         ["chromium", "--headless", "--no-sandbox", "--dump-dom", f"--user-data-dir={folder / 'profile'}",
+         f"--window-size={width},900",
          (folder / "page.html").as_uri()],
         capture_output=True, check=True, text=True, encoding="utf-8", timeout=120,
     )  # fmt: skip

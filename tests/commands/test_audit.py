@@ -260,6 +260,7 @@ class TestAudit:
         assert popbridge(*base, "--fail-on", "wrong")[0] == 0
         code, out, _ = popbridge(*base, "--severity", "wrong")
         assert code == 1 and "brick" not in out
+        assert popbridge(*base, "--fail-on", "never")[0] == 0
 
     @pytest.mark.parametrize(
         ("arguments", "says"),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from accel.devices import Device
+from bridge import host
 from bridge.commands.texts.serve import PHRASES
 from bridge.core.settings import SETTINGS
 from bridge.host import PluginRecord, Registry
@@ -112,6 +113,7 @@ def test_a_variable_with_a_wrong_value_is_named_in_chinese(
     assert "POPBRIDGE_PROT 不是设置，已忽略；您是指 POPBRIDGE_PORT 吗？" in popbridge("serve")[2]
 
 
+LOADED = host.load()
 BROKEN = (PluginRecord("acme", "acme", "1", status="disabled", reason="x"),)
 
 
@@ -122,6 +124,10 @@ BROKEN = (PluginRecord("acme", "acme", "1", status="disabled", reason="x"),)
             startup_line("[::1]:1", Device("CPU", "no CUDA driver found"), Registry(plugins=BROKEN)),
             "，位于 ws://[::1]:1/ws | CPU：未找到 CUDA 驱动 | 适配器：无 | 工作负载：无 | 已停用的插件：acme"
             "（见 `popbridge plugins`）",
+        ),
+        (
+            startup_line("127.0.0.1:1", Device("CPU", "no CUDA driver found"), LOADED),
+            f" | 工作负载：{len(LOADED.workloads)} 个（见 `popbridge workloads`）",
         ),
         (
             startup_line("127.0.0.1:1", Device("CUDA", "NVIDIA H100 and 1 more"), Registry()),

@@ -57,7 +57,7 @@ def test_who_reads_chinese_has_a_status_in_chinese_with_names_as_they_are(
         "客户端    1 个连接，1 个会话，另有 9 个暂时保留",
         "启动以来 10 个请求，其中 80% 无需运行；5 个结果，0 B",
         "任务记录  等待中 3，运行中 0；启动以来完成 0，失败 0，取消 0", "数据块    7 个，0 B，上限 4.0 KiB",
-        "目前无法写入", "空闲", "已断开", "……另有 8 项", "95 % 的定时器最多延迟 3.0 毫秒",
+        "目前无法写入", "空闲", "已断开", "……另有 8 项", "95% 的定时器最多延迟 3.0 毫秒",
     ):  # fmt: skip
         assert said in out
     for name in ("[bold]Castle[/bold]", "image.resize", "godot 4.4"):
@@ -142,6 +142,14 @@ def test_refused_and_cancelled_requests_are_told_apart_from_failed_ones() -> Non
     assert told[at].split()[:5] == ["workload", "ok", "refused", "cancelled", "failed"]
     assert told[at + 1].split()[:5] == ["image.resize", "5", "7", "2", "1"]
     assert "Refused" not in text(STATUS)
+
+
+def test_times_say_of_how_many_jobs_they_are() -> None:
+    done = WorkloadStatus("texture.examine", 0, 0, 10.0, 20.0, None, jobs=19)
+    told = text(msgspec.structs.replace(STATUS, workloads=[done])).splitlines()
+    at = next(number for number, line in enumerate(told) if line.startswith("workload"))
+    assert told[at].split()[5:7] == ["jobs", "p50"]
+    assert told[at + 1].split()[5:8] == ["19", "10", "ms"]
 
 
 def test_without_anybody_there_are_no_empty_tables() -> None:

@@ -55,6 +55,13 @@ def test_what_values_an_option_takes_has_chinese_marks(monkeypatch: pytest.Monke
     assert formatter.getvalue() == "--a  做 a; b。  [默认值：跟随系统；x>=1]\n"
 
 
+def test_a_default_that_is_a_list_has_chinese_marks_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    formatter = Formatter(width=60)
+    formatter.write_dl([("--a", "名称。 [POPBRIDGE_A; []]")])
+    assert formatter.getvalue() == "--a  名称。 [POPBRIDGE_A；[]]\n"
+
+
 def test_words_of_several_lines_are_set_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     formatter = Formatter(width=60)

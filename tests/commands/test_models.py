@@ -50,7 +50,7 @@ def test_a_model_is_pulled_verified_and_removed(popbridge: Any, index: Path, hom
     assert popbridge("models", "pull", "tiny") == (0, "tiny: pulled, 0.0 MB\n", "")
     assert popbridge("models", "pull", "tiny") == (0, "tiny: is there already\n", "")
     assert states(popbridge)["tiny"] == "pulled"
-    assert popbridge("models", "verify", "tiny") == (0, "tiny: right\n", "")
+    assert popbridge("models", "verify", "tiny") == (0, "tiny: intact\n", "")
     assert (home / "models" / "tiny" / "1" / "model.onnx").read_bytes() == DATA
     assert popbridge("models", "remove", "tiny") == (0, "tiny: removed\n", "")
     assert popbridge("models", "remove", "tiny") == (0, "tiny: was not pulled\n", "")
@@ -105,7 +105,7 @@ def test_a_broken_model_is_listed_verified_with_exit_code_1_and_pulled_again(
     (home / "models" / "tiny" / "1" / "model.onnx").write_bytes(b"broken")
     assert states(popbridge)["tiny"] == "broken"
     code, out, _ = popbridge("models", "verify")
-    assert code == 1 and "texture-kind: right" in out and "unclear" not in out
+    assert code == 1 and "texture-kind: intact" in out and "unclear" not in out
     assert "tiny: broken (model.onnx is damaged): run `popbridge models pull tiny` again\n" in out
     popbridge("models", "pull", "tiny")
     assert popbridge("models", "verify")[0] == 0

@@ -19,13 +19,14 @@ from tests.store.damage import misspell
 
 
 def keep_receipt(
-    home: Path, paths: list[str], note: str = "texture import: no_mipmaps", errors: Any = ()
-) -> int:
+    home: Path, paths: list[str], note: str = "texture import: no_mipmaps", errors: Any = (),
+    reverts: int | None = None,
+) -> int:  # fmt: skip
     db = open_database(home / "popbridge.db")
     store = ReceiptStore(db)
     before, after = ([{"path": path, "options": {"m": on}} for path in paths] for on in (False, True))
     command = Command(id=0, name="texture.apply", args={"changes": after}, deadline_ms=1000)
-    receipt_id, _ = store.open("s1", "p1", "Game", command, note)
+    receipt_id, _ = store.open("s1", "p1", "Game", command, note, reverts=reverts)
     value = {"before": before, "after": after, "errors": list(errors)}
     store.answered(receipt_id, Result(id=receipt_id, value=value))
     db.conn.close()
@@ -77,7 +78,19 @@ class TestReceipts:
             home, [f"res://{n}.png" for n in range(10)], errors=[{"path": "x", "message": "is locked"}]
         )
         _, out, _ = popbridge("receipts")
-        assert "and 2 more files; --json shows them" in out and "error: x is locked" in out
+        assert "... and 2 more; --json shows all" in out and "error: x is locked" in out
+
+    def test_one_that_was_put_back_says_by_which(
+        self, popbridge: Any, home: Path, receipt: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        failed = keep_receipt(home, ["res://a.png"], errors=[{"path": "x"}], reverts=receipt)
+        assert "(reverted by" not in popbridge("receipts")[1], f"{failed} put back only some"
+        whole = keep_receipt(home, ["res://a.png"], reverts=receipt)
+        assert f"applied (reverted by {whole})" in popbridge("receipts")[1]
+        monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+        assert f"已应用（已由 {whole} 撤销）" in popbridge("receipts")[1]
+        keep_receipt(home, ["res://a.png"], reverts=whole)
+        assert f"已由 {whole} 撤销" not in popbridge("receipts")[1], "it was done again since"
 
     def test_a_files_name_steers_no_terminal(self, popbridge: Any, home: Path) -> None:
         evil = "res://\x1b]0;x\x07\x1b[2Ja.png"

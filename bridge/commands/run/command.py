@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec import Struct
 
+from bridge.commands import completing
 from bridge.commands.language import told
 from bridge.commands.shared import assignments, read_settings
 from bridge.commands.texts import run as of_run
@@ -59,13 +60,14 @@ class Options(Struct, frozen=True):
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("workload", metavar="WORKLOAD[+STEP...]")
-@click.argument("files", nargs=-1, metavar="[FILE...]")
+@click.argument("workload", metavar="WORKLOAD[+STEP...]", shell_complete=completing.steps)
+@click.argument("files", nargs=-1, metavar="[FILE...]", shell_complete=completing.files)
 @click.option(
     "--param",
     "params",
     multiple=True,
     metavar="[STEP.]NAME=VALUE",
+    shell_complete=completing.parameters,
     help="A parameter; JSON or text; repeatable.",
 )
 @click.option("--out", "folder", type=click.Path(file_okay=False), help="Folder for the files that it makes.")
@@ -108,7 +110,7 @@ def run(
     out = None if folder is None else Path(folder)
     registry = host.load()
     _check_joined(workload, files)
-    planned = plan(workload, assignments(params, "--param"), registry.workloads)
+    planned = plan(workload, assignments(params, "--param"), registry.workloads, registry.disabled)
     found = _found(files, recursive, out)
     _check_found(found)
     todo = jobs(found, planned, name, together=together)

@@ -29,6 +29,10 @@ INSPECTED = {
     "grey",
 }
 """Of accel.image.inspection.Inspection what its line tells, and what it is known by."""
+PACKED = {"pages", "sprites"}
+"""accel.image.atlas.Atlas."""
+FILLED = {"width", "height", "fill"}
+"""Of its pages what their line tells."""
 CLASSIFIED = {"kind", "probabilities", "advise", "evidence"}
 """accel.texture.classification.Classification."""
 
@@ -37,6 +41,8 @@ def gist(value: Mapping[str, Any], *, several: bool = False) -> str | None:
     """A line; None for what has none. Of `several` files also what has many facts."""
     if value.keys() >= COMPRESSED:
         return _listed(_compressed(value))
+    if value.keys() >= PACKED and all(page.keys() >= FILLED for page in value["pages"]):
+        return _packed(value)
     if several and value.keys() >= INSPECTED:
         return _listed(_inspected(value))
     if several and value.keys() >= CLASSIFIED:
@@ -94,6 +100,12 @@ def _compressed(value: Mapping[str, Any]) -> Iterator[str]:
         yield told(texts.IMAGES, count=value["first_of"])
     if value["container"] == "dds" and (value["width"] % 4 or value["height"] % 4):
         yield told(texts.CUT_BLOCKS)
+
+
+def _packed(value: Mapping[str, Any]) -> str:
+    """No line for each sprite, as the data that is written has them."""
+    pages = (told(texts.PAGE, size=size_of(page), share=page["fill"]) for page in value["pages"])
+    return told(texts.SPRITES, count=len(value["sprites"]), pages=told(texts.COMMA).join(pages))
 
 
 def _inspected(value: Mapping[str, Any]) -> Iterator[str]:

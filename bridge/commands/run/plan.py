@@ -90,28 +90,33 @@ class Plan(Struct, frozen=True):
         return JOIN.join(name for name, _ in self.recipe)
 
 
-def plan(text: str, assigned: Mapping[str, str], workloads: Mapping[str, Workload]) -> Plan:
-    """What `text` (`NAME` or `NAME+NAME`) and the texts of the parameters ask for. Raises UserError."""
+def plan(
+    text: str, assigned: Mapping[str, str], workloads: Mapping[str, Workload], disabled: Sequence[str] = ()
+) -> Plan:
+    """What `text` (`NAME` or `NAME+NAME`) and the texts of the parameters ask for; `disabled` are plugins.
+    Raises UserError."""
     names = [name.strip() for name in text.split(JOIN)]
     if "" in names:
         raise UserError(told(texts.NO_STEP, text=text))
-    records = [known(name, workloads) for name in names]
+    records = [known(name, workloads, disabled) for name in names]
     if len(records) == 1:
         return _single(records[0], assigned)
     return _steps(names, assigned)
 
 
-def known(name: str, workloads: Mapping[str, Workload]) -> Workload:
-    """The workload that is called `name`. Raises UserError, which says what may be meant."""
+def known(name: str, workloads: Mapping[str, Workload], disabled: Sequence[str] = ()) -> Workload:
+    """The workload that is called `name`. Raises UserError, which says what may be meant, and which plugins,
+    that may be to give it, are disabled."""
     found = workloads.get(name)
     if found is not None:
         return found
     alike = [each for each in sorted(workloads) if each.rpartition(".")[2] == name]
     alike += difflib.get_close_matches(name, workloads, 1)
+    off = told(texts.OFF, plugins=", ".join(disabled)) if disabled else ""
     if alike:
-        raise UserError(told(texts.UNKNOWN, name=name, close=alike[0]))
+        raise UserError(told(texts.UNKNOWN, name=name, close=alike[0]) + off)
     names = ", ".join(sorted(workloads)) or told(texts.NONE)
-    raise UserError(told(texts.UNKNOWN_OF, name=name, names=names))
+    raise UserError(told(texts.UNKNOWN_OF, name=name, names=names) + off)
 
 
 def _single(record: Workload, assigned: Mapping[str, str]) -> Plan:

@@ -34,7 +34,7 @@ EXAMPLES = "\b\n示例：\n{examples}"
 HELP: Mapping[str, Help] = {
     "": Help("连接游戏引擎编辑器与图像处理核心。", {}),
     "audit": Help(
-        "审查 PROJECT 中的所有贴图；只要有一张可以改进，退出码为 1。",
+        "审查 PROJECT 或其中某个文件夹、文件的贴图；只要有一张可以改进，退出码为 1。",
         {
             "html": "将报告写为网页，附带图片；- 表示 stdout。",
             "json": "写出供程序读取的报告；- 表示 stdout。",
@@ -43,7 +43,7 @@ HELP: Mapping[str, Help] = {
             "baseline": "接受其中列出的问题，不再报告。",
             "update_baseline": "将发现的所有问题写入该基线文件。",
             "severity": "只报告此级别及更严重的问题。",
-            "fail_on": "有此级别及更严重的问题时，退出码为 1。",
+            "fail_on": "有此级别及更严重的问题时，退出码为 1；never 表示发现的问题不影响退出码。",
             "no_names": "不以文件名和文件夹名为依据。",
             "no_cache": "全部重新检查，不用缓存。",
             "limit": "最多显示的行数；0 表示全部。",

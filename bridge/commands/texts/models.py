@@ -33,7 +33,7 @@ SEE_LIST = Text(
     "`popbridge models list --json` 会列出各文件的摘要和来源。",
 )
 NO_MATCH = Text("{file} matches no file.", "{file} 没有匹配任何文件。")
-RIGHT = Text("{name}: right", "{name}：正确")
+RIGHT = Text("{name}: intact", "{name}：完好")
 STATE = Text("{name}: {state}", "{name}：{state}")
 FAULTY = Text("{name}: {state} ({faults}): {remedy}", "{name}：{state}（{faults}）：{remedy}")
 GET_RIGHT = Text("get the right to read it", "请取得读取权限")

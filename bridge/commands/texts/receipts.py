@@ -14,6 +14,7 @@ STATES = {
     "failed": Text("failed", "失败"),
 }
 REVERTS = Text("{state} (reverts {receipt})", "{state}（撤销 {receipt}）")
+REVERTED = Text("{state} (reverted by {receipt})", "{state}（已由 {receipt} 撤销）")
 NONE = Text("No command has changed anything yet.", "还没有命令做过更改。")
 DAMAGED = Text("Receipt {receipts} in {database} can't be read", "无法读取 {database} 中的回执 {receipts}")
 DAMAGED_SOME = Text(
@@ -26,7 +27,7 @@ LOOK = Text(
     "{said}: `popbridge db check` looks at the file, `popbridge db restore` puts back a backup.",
     "{said}：`popbridge db check` 可检查该文件，`popbridge db restore` 可恢复备份。",
 )
-MORE_FILES = Text("and {count} more files; --json shows them", "另有 {count} 个文件；用 --json 可全部显示")
+MORE_FILES = Text("... and {count} more; --json shows all", "……另有 {count} 个文件；用 --json 可全部显示")
 ERROR = Text("error: {error}", "错误：{error}")
 UNCHANGED = Text("nothing changed", "没有变化")
 BACK = Text("Receipt {receipt} is put back (receipt {made}).", "回执 {receipt} 的更改已撤销（回执 {made}）。")

@@ -19,6 +19,10 @@ UNKNOWN = Text(
 UNKNOWN_OF = Text(
     "There is no workload {name!r}; there are {names}.", "没有名为 {name!r} 的工作负载；现有：{names}。"
 )
+OFF = Text(
+    " Disabled plugins: {plugins}; `popbridge plugins` says why.",
+    "已停用的插件：{plugins}；原因见 `popbridge plugins`。",
+)
 NONE = Text("none", "无")
 NO_OPERATION = Text(
     "{name} is no operation on images; did you mean {close}?", "{name} 不是图像操作；您是指 {close} 吗？"
@@ -141,6 +145,8 @@ LEVELS = Text("{count} levels", "{count} 级")
 IMAGES = Text("first of {count} images", "{count} 张图像中的第一张")
 BITS = Text("{count} bits per pixel", "每像素 {count} 位")
 SMALLER = Text("{ratio} times smaller than uncompressed", "大小为未压缩时的 1/{ratio}")
+SPRITES = Text("sprites: {count:,}; pages: {pages}", "精灵：{count:,}；页：{pages}")
+PAGE = Text("{size} ({share:.0%} full)", "{size}（已用 {share:.0%}）")
 UNREACHED = Text("target not reached", "未达到目标")
 ALL_GREY = Text("grey throughout", "全为灰色")
 ALPHA_USED = Text("alpha used", "使用 alpha")

@@ -10,6 +10,7 @@ PATTERNS = (
      "{0}，位于 {1} | {2} | 适配器：{3} | 工作负载：{4}{5}"),
     (r" \| disabled plugins: (?P<names>.*) \(see `popbridge plugins`\)",
      " | 已停用的插件：{0}（见 `popbridge plugins`）"),
+    (r"(\d+) \(see `popbridge workloads`\)", "{0} 个（见 `popbridge workloads`）"),
     (r"none", "无"),
     (r"CPU: no CUDA driver found", "CPU：未找到 CUDA 驱动"),
     (r"CPU: the CUDA driver doesn't start \(error (\S+)\)", "CPU：CUDA 驱动无法启动（错误 {0}）"),

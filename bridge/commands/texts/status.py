@@ -11,7 +11,7 @@ HEAD = Text(
 )
 DEVICES = Text("Runs on   {devices}", "运行设备  {devices}")
 MEMORY = Text("Memory    {memory}, workers {workers}{late}", "内存      {memory}，工作进程 {workers}{late}")
-LATE = Text("; 95 % of timers at most {late} late", "；95 % 的定时器最多延迟 {late}")
+LATE = Text("; 95% of timers at most {late} late", "；95% 的定时器最多延迟 {late}")
 REQUESTS = Text("Requests  {open} open, {most} at most", "请求      未完成 {open}，上限 {most}")
 QUEUE = Text("Queue     {waiting} waiting for a worker", "队列      等待工作进程 {waiting}")
 REPLACED = Text(
@@ -74,15 +74,16 @@ OF_SESSIONS = (
 )  # fmt: skip
 OF_WORKLOADS = (
     Text("workload", "工作负载"), Text("ok", "成功"), Text("refused", "拒绝"), Text("cancelled", "取消"),
-    Text("failed", "失败"), Text("p50", "p50"), Text("p95", "p95"), Text("queue p95", "排队 p95"),
+    Text("failed", "失败"), Text("jobs", "任务"), Text("p50", "p50"), Text("p95", "p95"),
+    Text("queue p95", "排队 p95"),
 )  # fmt: skip
 
 _PROCESS, _DEVICE, _, _, _WORKER_MEMORY = OF_WORKERS
 _SESSION, _, _ENGINE, _, _, _IDLE, _OPEN, _POPUPS, _UNACKNOWLEDGED = OF_SESSIONS
-_, _, _REFUSED, _CANCELLED, _, _P50, _, _QUEUE_P95 = OF_WORKLOADS
+_, _, _REFUSED, _CANCELLED, _, _JOBS, _P50, _, _QUEUE_P95 = OF_WORKLOADS
 LESS = (
     _PROCESS, _WORKER_MEMORY, _DEVICE,
     _UNACKNOWLEDGED, _POPUPS, _OPEN, _IDLE, _ENGINE, _SESSION,
-    _QUEUE_P95, _CANCELLED, _REFUSED, _P50,
+    _QUEUE_P95, _JOBS, _CANCELLED, _REFUSED, _P50,
 )  # fmt: skip
 """Columns that are left out on a narrow screen, the first of them first."""

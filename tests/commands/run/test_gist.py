@@ -13,9 +13,19 @@ from PIL import Image
 from accel.image.compress import Attempt, Compressed
 from accel.image.inspect import Inspect, inspect
 from accel.image.operation import Written
+from accel.image.sprites import Atlas, AtlasPage
 from accel.texture.classification import Classification, Evidence
 from accel.workload import Input, Limits
-from bridge.commands.run.gist import CLASSIFIED, COMPRESSED, INSPECTED, WRITTEN, attempts, gist
+from bridge.commands.run.gist import (
+    CLASSIFIED,
+    COMPRESSED,
+    FILLED,
+    INSPECTED,
+    PACKED,
+    WRITTEN,
+    attempts,
+    gist,
+)
 from bridge.commands.run.readable import readable
 
 DDS = Compressed(
@@ -35,6 +45,7 @@ def names(kind: type[msgspec.Struct]) -> set[str]:
 def test_values_are_known_by_their_fields() -> None:
     assert names(Compressed) == COMPRESSED | {"first_of"} and names(Classification) == CLASSIFIED
     assert names(Written) > WRITTEN
+    assert names(Atlas) == PACKED and names(AtlasPage) > FILLED
 
 
 @pytest.mark.parametrize(
@@ -86,6 +97,14 @@ def test_a_compressed_texture_is_told_in_one_line(changes: dict[str, Any], says:
     value = plain(msgspec.structs.replace(DDS, **changes))
     assert gist(value) == says and list(readable("rock.png", value, 40)) == [f"rock.png: {says}"]
     assert list(readable("two", [value], 40)) == [f"two: ({says})"]
+
+
+def test_an_atlas_is_told_by_its_pages_and_not_by_each_sprite() -> None:
+    page = {"width": 64, "height": 32, "name": "a", "image": "a.png", "data": "a.json", "fill": 0.987}
+    value = {"pages": [page, {**page, "fill": 0.5}], "sprites": [{"name": str(n)} for n in range(1234)]}
+    says = "sprites: 1,234; pages: 64 x 32 (99% full), 64 x 32 (50% full)"
+    assert gist(value) == says and list(readable("a.png", value, 40)) == [f"a.png: {says}"]
+    assert gist({**value, "pages": [{"of": "a book"}]}) is None, "a plugin's own"
 
 
 def test_what_was_tried_for_a_target_stands_below_in_columns() -> None:

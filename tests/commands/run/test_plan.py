@@ -110,6 +110,13 @@ def test_an_unknown_workload_is_told_with_what_may_be_meant() -> None:
     assert "there are image.convert, image.pipeline" in refused("nonsense.of.mine")
 
 
+def test_an_unknown_workload_may_be_that_of_a_disabled_plugin() -> None:
+    for name in ("acme.count", "image.convret"):
+        with pytest.raises(UserError) as raised:
+            plan(name, {}, KNOWN, ["acme", "zeta"])
+        assert str(raised.value).endswith(" Disabled plugins: acme, zeta; `popbridge plugins` says why.")
+
+
 def test_a_single_workload_may_be_named_in_front_of_its_parameters() -> None:
     for name in ("radius", "blur.radius", "1.radius", "test.blur.radius"):
         assert plan("test.blur", {name: "3"}, KNOWN).params == {"radius": 3}
