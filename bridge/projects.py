@@ -81,6 +81,11 @@ class ProjectSupport(Protocol):
 
         Only the options that are named change; None takes one away. The value is that of the command
         `texture.apply`: `before`, `after` and `errors`, one map with `path` in them for each file.
+
+        A change of an audit has `seen`, too: all options of the file by which it was decided on. Where it has
+        others by now, as somebody has set them since, nothing of it changes, and an error is what
+        `changed_since` says. What puts back has `expected`, options as they were just before: `still_due`
+        says which of them stay.
         """
 
 

@@ -85,6 +85,7 @@ PATTERNS = (
     (r"(.*) isn't a path of this project; expected something like (.+)\.",
      "{0} 不是此项目中的路径，应类似 {1}"),
     (r"(.+) has no (\[.*\])", "{0} 缺少 {1}"),
+    (r"another program changed it in the same moment; try again", "其他程序在同一时刻改动了该文件，请重试"),
     (r"another program has it open, or there is no right to it", "文件正被其他程序占用，或没有访问权限"),
     (r"(.+) can't be read \(it is no regular file\)", "{0} 不是普通文件，无法读取"),
     (r"(.+) can't be read \(it has more than (\d+) MiB\)", "{0} 超过 {1} MiB，不作读取"),

@@ -116,8 +116,9 @@ HELP = {
         "引擎的适配器（插件）在给出自己的说明时出错：其余结论仍然有效。请告知其作者。",
     ),
     "not_applied": Text(
-        "The import file couldn't be written: close what holds it, or give the right to write it.",
-        "无法写入导入文件：请关闭占用它的程序，或授予写入权限。",
+        "The import file couldn't be written: close what holds it, or give the right to write it. Where it "
+        "was changed while the audit ran, run the audit again.",
+        "无法写入导入文件：请关闭占用它的程序，或授予写入权限；若文件在审查期间有改动，请重新运行审查。",
     ),
     "duplicate": Text(
         "Several files hold the same picture, or nearly: keep one, and let all refer to it.",
