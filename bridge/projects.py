@@ -54,6 +54,9 @@ class TextureAsset(Struct, frozen=True):
     """Whether the engine itself can't read them either, as after a merge that nobody has settled."""
     remarks: Sequence[Remark] = ()
     """What else is to be said of it, whatever its pixels are."""
+    gone: bool = False
+    """Whether there is no such texture any more, and `file` is what is left of it, as its import settings:
+    of that only `remarks` are told."""
 
 
 class ProjectSupport(Protocol):

@@ -62,6 +62,11 @@ class Judging:
         except WorkloadError as error:
             raise UserError(f"The textures can't be judged: {error.reason}.") from None
 
+    def tell(self, asset: TextureAsset) -> None:
+        """Gives what is left of a texture that is gone its row."""
+        if self._project.covers(asset.file):
+            self._add(_row(asset, _known(asset)))
+
     def take(self, asset: TextureAsset, answer: Answer) -> None:
         """Keeps what came of one texture; what couldn't be examined has its row at once.
 

@@ -47,10 +47,21 @@ def textures(project: Path) -> Iterator[TextureAsset]:
         if found.problem:
             yield TextureAsset(names.path(found.file), found.file, problem=found.problem)
         # Of a project's own folder Unity imports nothing, of a package's all.
-        elif not (alone or "/" in found.file) or not found.file.lower().endswith(IMAGES):
+        elif not (alone or "/" in found.file):
+            continue
+        elif left := _left_of(found.file):
+            if remarks := metas.orphaned(found.file, left):
+                yield TextureAsset(names.path(left), found.file, remarks=remarks, gone=True)
+        elif not found.file.lower().endswith(IMAGES):
             continue
         elif asset := _texture(project, names, metas, found.file):
             yield _in_gamma(asset) if gamma else asset
+
+
+def _left_of(file: str) -> str:
+    """The texture that a `.meta` is of; empty for all else."""
+    of = file[: -len(SUFFIX)]
+    return of if file.lower().endswith(SUFFIX) and of.lower().endswith(IMAGES) else ""
 
 
 def texture(project: Path, file: str) -> TextureAsset | None:
