@@ -10,6 +10,12 @@ PATTERNS = (
     *reverting.PATTERNS,
     (r"(.+): its adapter can't tell what uses the textures \((.*)\)\.",
      "{0}：其适配器无法说明贴图的用途（{1}）。"),
+    (r"Not judged, as (\S+) failed at them \((?P<why>.*)\)\. Textures: (\d+), the first (?P<file>.+)\. "
+     r"Update the plugin, or tell whoever wrote it\.",
+     "因 {0} 出错（{1}）而未作判断的贴图：{2} 张，首张为 {3}。请更新插件，或告知其作者。"),
+    (r"No remarks, as (\S+) failed at these \((?P<why>.*)\)\. Textures: (\d+), the first (?P<file>.+)\. "
+     r"Update the plugin, or tell whoever wrote it\.",
+     "因 {0} 出错（{1}）而缺少其说明的贴图：{2} 张，首张为 {3}。请更新插件，或告知其作者。"),
     (r"--fix has nothing to write here: import settings are an engine's, and none is known\.",
      "--fix 在此无可写入：导入设置属于引擎，而此处没有已知的引擎。"),
     (r"is empty \(0 bytes\)", "文件为空（0 字节）"),

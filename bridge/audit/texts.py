@@ -84,6 +84,9 @@ TEXTS = {
         "its engine's adapter can't say what else there is to it: {reason}",
         "其引擎的适配器无法给出其他说明：{reason}",
     ),
+    "unjudged": Text(
+        "isn't judged, as {plugin} failed at it: {reason}", "未作判断：{plugin} 处理时出错：{reason}"
+    ),
     "unlisted": Text("{reason}", "{reason}"),
     "not_applied": Text("couldn't be mended: {reason}", "无法修正：{reason}"),
     "duplicate_of": Text(
@@ -114,6 +117,11 @@ HELP = {
         "The engine's adapter, which is a plugin, failed at its own remarks: what else is said holds. Tell "
         "whoever wrote it.",
         "引擎的适配器（插件）在给出自己的说明时出错：其余结论仍然有效。请告知其作者。",
+    ),
+    "unjudged": Text(
+        "The engine's adapter, which is a plugin, failed at this texture: nothing is said of it, and it may "
+        "well be right. Update the plugin, or tell whoever wrote it.",
+        "引擎的适配器（插件）在判断该贴图时出错：不作任何判断，贴图本身可能没有问题。请更新插件，或告知其作者。",
     ),
     "not_applied": Text(
         "The import file couldn't be written: close what holds it, or give the right to write it. Where it "
