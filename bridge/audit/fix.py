@@ -13,7 +13,7 @@ from bridge.advisors.findings import WRONG
 from bridge.api import ProjectSupport
 from bridge.audit.plain import is_unicode
 from bridge.audit.project import Project, find
-from bridge.audit.results import Issue, Report, Row
+from bridge.audit.results import NOT_APPLIED, Issue, Report, Row
 from bridge.core.errors import UserError
 from bridge.core.messages import Command, Result
 from bridge.core.reverting import still_due
@@ -55,7 +55,7 @@ def fix(project: Project, report: Report, database: Path) -> None:
     for error in done.get("errors", ()):
         if (row := rows.get(error.get("path", ""))) is not None:
             reason = {"reason": str(error.get("message", ""))}
-            row.issues.insert(0, Issue("not_applied", WRONG, "not_applied", reason))
+            row.issues.insert(0, Issue(NOT_APPLIED, WRONG, NOT_APPLIED, reason))
     report.rows.sort(key=lambda row: (-row.rank, row.file))
 
 
@@ -113,7 +113,7 @@ def _receivable(row: Row) -> bool:
 
 
 def _refused(row: Row, reason: str) -> bool:
-    row.issues.insert(0, Issue("not_applied", WRONG, "not_applied", {"reason": reason}))
+    row.issues.insert(0, Issue(NOT_APPLIED, WRONG, NOT_APPLIED, {"reason": reason}))
     return False
 
 

@@ -22,6 +22,9 @@ SEVERITY_OF: Mapping[int, str] = {rank: word for word, rank in SEVERITIES.items(
 UNSEEN = frozenset({"unjudged", "unlisted", "unreadable", "unsupported"})
 """Codes of files and folders about which nothing else could be found out."""
 
+NOT_APPLIED = "not_applied"
+"""The code of what --fix has tried in vain."""
+
 
 class Issue(Struct, frozen=True):
     """One finding about one file, as a report tells it."""
@@ -100,7 +103,7 @@ class Row(Struct):
     @property
     def refused(self) -> bool:
         """Whether --fix has tried in vain."""
-        return any(issue.code == "not_applied" for issue in self.issues)
+        return any(issue.code == NOT_APPLIED for issue in self.issues)
 
     @property
     def present(self) -> dict[str, Any]:

@@ -120,6 +120,18 @@ def test_what_is_removed_or_merged_meanwhile_is_told_and_not_written(
     assert out.count("couldn't be mended") == 2 and "Mended" not in out
 
 
+def test_what_wasnt_mended_is_accepted_by_no_baseline(
+    popbridge: Any, project: Path, tmp_path: Path, between: Between
+) -> None:
+    file, baseline = project / f"{COLOR}.import", str(tmp_path / "baseline.json")
+    arguments = ("audit", str(project), "--workers", "1", "--baseline", baseline)
+    between("fix", lambda: edit(file, "compress/mode=0", "compress/mode=1"))
+    code, out, _ = popbridge(*arguments, "--fix", "--update-baseline")
+    assert code == 1 and "couldn't be mended" in out
+    code, out, _ = popbridge(*arguments)
+    assert code == 1 and COLOR in out and "fit nothing any more" not in out
+
+
 def test_unitys_settings_that_were_changed_meanwhile_stay(
     popbridge: Any, tmp_path: Path, between: Between
 ) -> None:
