@@ -207,9 +207,9 @@ async def test_an_adapter_that_fails_at_one_texture_is_at_fault_and_no_file(
     assert said.startswith("因 fake1 出错（") and "而未作判断的贴图：1 张，首张为 1.png。" in said
 
 
-async def test_an_adapter_that_fails_at_all_textures_is_told_once(tmp_path: Path) -> None:
+async def test_an_adapter_that_fails_at_most_textures_is_told_once(tmp_path: Path) -> None:
     broken = {**SETTINGS, "broken": KeyError("a")}
-    report = await told_of(tmp_path, broken, None, *[broken] * 600)
+    report = await told_of(tmp_path, broken, None, SETTINGS, *[broken] * 600)
     assert not {"unjudged"} & set.union(*codes_of(report).values(), set()) and report.unjudged == 601
     assert len(report.notices) == 1 and "Textures: 601, the first 0.png." in (report.notices[0])
     page = "".join(pages(report, "en"))
