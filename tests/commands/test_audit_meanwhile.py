@@ -132,6 +132,20 @@ def test_what_wasnt_mended_is_accepted_by_no_baseline(
     assert code == 1 and COLOR in out and "fit nothing any more" not in out
 
 
+def test_what_was_found_is_told_where_nothing_can_be_mended(
+    popbridge: Any, project: Path, tmp_path: Path, home: Path
+) -> None:
+    before, report = settings(project), tmp_path / "audit.json"
+    home.mkdir()
+    (home / "popbridge.db").write_bytes(b"no database" * 500)
+    baseline = tmp_path / "baseline.json"
+    arguments = ("audit", str(project), "--fix", "--workers", "1", "--json", str(report))
+    code, out, err = popbridge(*arguments, "--baseline", str(baseline), "--update-baseline")
+    assert code == 2 and one_line(err) and "popbridge.db" in err and settings(project) == before
+    assert "--fix would settle" in out and "the settings free " in out and not baseline.exists()
+    assert json.loads(report.read_text(encoding="utf-8"))["wrong"] > 0
+
+
 def test_unitys_settings_that_were_changed_meanwhile_stay(
     popbridge: Any, tmp_path: Path, between: Between
 ) -> None:
