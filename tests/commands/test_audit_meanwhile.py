@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -199,3 +200,26 @@ def test_two_runs_at_once_lose_nothing_of_what_was_before(
     assert popbridge("revert", "1")[0] == 0 and settings(project) == before
     code, _, err = popbridge("revert", "1")
     assert code == 2 and one_line(err)
+
+
+@pytest.mark.parametrize("engine", ["godot", "unity"])
+def test_what_is_set_in_the_moment_of_the_writing_stays(
+    popbridge: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    root = tmp_path / "game"
+    if engine == "godot":
+        file, mine = game(root, only=[NORMAL]) / f"{NORMAL}.import", ("size_limit=0", "size_limit=64")
+    else:
+        file, mine = unity.game(root, only=[NORMAL]) / f"Assets/{NORMAL}.meta", ("userData: ", "userData: me")
+    before, own = file.read_text(encoding="utf-8"), shutil.copymode
+
+    def copymode(*given: Any) -> None:
+        # The last that is done before the one file takes the other's place.
+        edit(file, *mine)
+        own(*given)
+
+    monkeypatch.setattr(shutil, "copymode", copymode)
+    code, out, _ = popbridge("audit", str(root), "--fix", "--workers", "1")
+    assert code == 1 and file.read_text(encoding="utf-8") == before.replace(*mine)
+    assert "another program changed it in the same moment; try again" in " ".join(out.split())
+    assert [one for one in root.rglob("*.popbridge-new")] == []
