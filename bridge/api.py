@@ -43,7 +43,7 @@ from bridge.core.messages import (
     Result,
     Resume,
 )
-from bridge.core.reverting import still_due
+from bridge.core.reverting import changed_since, still_due
 from bridge.core.settings import Setting
 from bridge.core.textures import (
     AlphaUse,
@@ -78,9 +78,9 @@ __all__ = [
     "OnCommand", "OnEvent", "OnPopup", "OnPopupClose", "Output", "OutputFile", "Params", "Platform",
     "Popup", "PopupClose", "ProjectInfo", "ProjectSupport", "Remark", "RequestError", "Result", "Resume",
     "RunResult", "SessionView", "Setting", "Skip", "TextureAsset", "TextureIntent", "UserError",
-    "Version", "VersionScheme", "Walked", "Workload", "WorkloadError", "Wrap", "batched", "hidden",
-    "hookimpl", "is_link", "is_merged", "limited", "read_text", "replace_file", "still_due", "texture_bytes",
-    "walk", "workload", "write_text",
+    "Version", "VersionScheme", "Walked", "Workload", "WorkloadError", "Wrap", "batched", "changed_since",
+    "hidden", "hookimpl", "is_link", "is_merged", "limited", "read_text", "replace_file", "still_due",
+    "texture_bytes", "walk", "workload", "write_text",
 ]  # fmt: skip
 
 

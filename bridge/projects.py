@@ -54,6 +54,9 @@ class TextureAsset(Struct, frozen=True):
     """Whether the engine itself can't read them either, as after a merge that nobody has settled."""
     remarks: Sequence[Remark] = ()
     """What else is to be said of it, whatever its pixels are."""
+    gone: bool = False
+    """Whether there is no such texture any more, and `file` is what is left of it, as its import settings:
+    of that only `remarks` are told."""
 
 
 class ProjectSupport(Protocol):
@@ -81,6 +84,11 @@ class ProjectSupport(Protocol):
 
         Only the options that are named change; None takes one away. The value is that of the command
         `texture.apply`: `before`, `after` and `errors`, one map with `path` in them for each file.
+
+        A change of an audit has `seen`, too: all options of the file by which it was decided on. Where it has
+        others by now, as somebody has set them since, nothing of it changes, and an error is what
+        `changed_since` says. What puts back has `expected`, options as they were just before: `still_due`
+        says which of them stay.
         """
 
 

@@ -12,6 +12,8 @@ from bridge.api import Kind, Remark, TextureAsset
 from bridge.failures import NotAsPromised
 
 KINDS = frozenset(get_args(Kind))
+GUARDS = frozenset({"seen", "expected"})
+"""What a change has for `apply` alone: an adapter may give back in what was done all that it was given."""
 
 
 def check_version(text: object) -> None:
@@ -65,7 +67,7 @@ def _told(name: str, told: object) -> list[Mapping[str, Any]]:
         # By them what was written is put back.
         if name != "errors" and not isinstance(one.get("options"), Mapping):
             raise NotAsPromised(f"apply gave {one!r:.80} in {name}, wanted a dict with options in it")
-    return list(told)
+    return [{name: value for name, value in one.items() if name not in GUARDS} for one in told]
 
 
 def checked_memory(size: object) -> int | None:

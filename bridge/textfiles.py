@@ -20,6 +20,7 @@ MAX_BYTES = 16 << 20
 """No settings that an editor has written are nearly so large."""
 READ_ONLY = "it is read-only; check it out, or make it writable"
 """Only what version control has checked out is its user's to change."""
+CHANGED = "another program changed it in the same moment; try again"
 
 
 def is_merged(text: str) -> bool:
@@ -41,11 +42,13 @@ def read_text(path: Path) -> str:
         return path.read_bytes().decode("utf-8", "surrogateescape")
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, was: str | None = None) -> None:
     """In one step, so that an editor that looks at the same time never reads half of it.
 
-    A link stays one: the file that it leads to is written. Raises OSError, also for what is read-only:
-    so version control marks what isn't checked out, and a folder's rights alone would let it be replaced.
+    A link stays one: the file that it leads to is written. `was` is what `read_text` gave, where `text` was
+    made of that: a file that holds something else by now stays. Raises OSError, also for that and for what is
+    read-only: so version control marks what isn't checked out, and a folder's rights alone would let it be
+    replaced.
     """
     path = path.resolve()
     if path.exists() and not path.stat().st_mode & WRITABLE:
@@ -54,14 +57,31 @@ def write_text(path: Path, text: str) -> None:
     draft = path.with_name(f".{uuid.uuid4().hex}.popbridge-new")
     try:
         with _told(path):
-            draft.write_bytes(text.encode("utf-8", "surrogateescape"))
+            draft.write_bytes(_encoded(text))
             if path.exists():
                 shutil.copymode(path, draft)
-            replace_file(draft, path)
+            _replace(draft, path, was)
     finally:
         # A virus scanner may have it open: what couldn't be written is the thing to tell.
         with suppress(OSError):
             draft.unlink(missing_ok=True)
+
+
+def _replace(draft: Path, path: Path, was: str | None) -> None:
+    def changed() -> bool:
+        # What can't be read now, as its writer keeps it to itself, is looked at again before the next try.
+        with suppress(PermissionError):
+            return was is not None and path.read_bytes() != _encoded(was)
+        return False
+
+    if not changed():
+        replace_file(draft, path, done=changed)
+    if draft.exists():
+        raise OSError(errno.EBUSY, CHANGED, str(path))
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 @contextmanager

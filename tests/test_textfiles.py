@@ -46,6 +46,38 @@ def test_what_cant_be_written_is_told_by_its_own_name(tmp_path: Path) -> None:
     assert raised.value.filename == str(tmp_path.resolve() / "gone" / "a")
 
 
+def test_what_another_program_has_written_since_it_was_read_stays(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_bytes(b"\xff old")
+    was = read_text(file)
+    write_text(file, "mine", was)
+    assert file.read_bytes() == b"mine"
+    with pytest.raises(OSError, match="another program changed it in the same moment; try again"):
+        write_text(file, "mine too", was)
+    assert file.read_bytes() == b"mine" and list(tmp_path.iterdir()) == [file]
+    file.unlink()
+    with pytest.raises(FileNotFoundError):
+        write_text(file, "mine too", was)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_another_program_writes_while_one_waits_for_it_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a"
+    file.write_bytes(b"old")
+
+    def held(*_: object) -> None:
+        # As Windows refuses it of a file that its writer has open.
+        file.write_bytes(b"theirs")
+        raise PermissionError
+
+    monkeypatch.setattr(os, "replace", held)
+    with pytest.raises(OSError, match="in the same moment"):
+        write_text(file, "mine", "old")
+    assert file.read_bytes() == b"theirs" and list(tmp_path.iterdir()) == [file]
+
+
 def test_a_file_that_is_read_only_stays(tmp_path: Path) -> None:
     file = tmp_path / "a"
     file.write_bytes(b"old")

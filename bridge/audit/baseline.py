@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from bridge.audit.memory import measure
 from bridge.audit.project import Project, options_for
-from bridge.audit.results import Issue, Report, Row
+from bridge.audit.results import NOT_APPLIED, Issue, Report, Row
 from bridge.core.errors import UserError
 
 VERSION = 1
@@ -143,8 +143,12 @@ def _tells_of(project: Project, entry: Entry) -> bool:
 
 
 def entries(rows: Iterable[Row]) -> set[Entry]:
-    """One for each finding of `rows`."""
-    return {entry_of(row, issue) for row in rows for issue in row.issues}
+    """One for each finding of `rows`, none of what --fix has just tried in vain: the next run tries again."""
+    return {entry_of(row, issue) for row in rows for issue in row.issues if not _is_due(row, issue)}
+
+
+def _is_due(row: Row, issue: Issue) -> bool:
+    return row.refused and (issue.fixable or issue.code == NOT_APPLIED)
 
 
 def entry_of(row: Row, issue: Issue) -> Entry:

@@ -13,7 +13,7 @@ from bridge.advisors.findings import WRONG
 from bridge.api import ProjectSupport
 from bridge.audit.plain import is_unicode
 from bridge.audit.project import Project, find
-from bridge.audit.results import Issue, Report, Row
+from bridge.audit.results import NOT_APPLIED, Issue, Report, Row
 from bridge.core.errors import UserError
 from bridge.core.messages import Command, Result
 from bridge.core.reverting import still_due
@@ -44,14 +44,18 @@ def fix(project: Project, report: Report, database: Path) -> None:
     before = [{"path": row.path, "options": row.present} for row in rows.values()]
     with _Store(database) as store:
         report.receipt = _open(store, project.root, changes, before, f"audit: {', '.join(codes)}")
-        done = _write(store, report.receipt, project.root, project.support, changes)
+        # Whoever has changed one of them since it was read is to lose nothing; a receipt has no use for it.
+        guarded = [
+            {"path": path, "options": row.options, "seen": row.settings or {}} for path, row in rows.items()
+        ]
+        done = _write(store, report.receipt, project.root, project.support, guarded)
     # An adapter may tell of more files than it was asked for.
     for path in rows.keys() & {change["path"] for change in done.get("after", ())}:
         _mended(rows[path])
     for error in done.get("errors", ()):
         if (row := rows.get(error.get("path", ""))) is not None:
             reason = {"reason": str(error.get("message", ""))}
-            row.issues.insert(0, Issue("not_applied", WRONG, "not_applied", reason))
+            row.issues.insert(0, Issue(NOT_APPLIED, WRONG, NOT_APPLIED, reason))
     report.rows.sort(key=lambda row: (-row.rank, row.file))
 
 
@@ -77,8 +81,10 @@ def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
         earlier = store.reverted_by(receipt.id)
         if earlier is not None and _only(present, after) != after:
             _refuse_reverted(receipt, earlier)
-        made = _open(store, root, changes, _as_now(changes, present), receipt.note, receipt.id)
-        _write(store, made, root, project.support, changes, left, again=receipt.id)
+        now = _as_now(changes, present)
+        made = _open(store, root, changes, now, receipt.note, receipt.id)
+        guarded = [{**change, "expected": were["options"]} for change, were in zip(changes, now, strict=True)]
+        _write(store, made, root, project.support, guarded, left, again=receipt.id)
         kept = store.get(made)
     assert kept is not None
     return kept
@@ -107,7 +113,7 @@ def _receivable(row: Row) -> bool:
 
 
 def _refused(row: Row, reason: str) -> bool:
-    row.issues.insert(0, Issue("not_applied", WRONG, "not_applied", {"reason": reason}))
+    row.issues.insert(0, Issue(NOT_APPLIED, WRONG, NOT_APPLIED, {"reason": reason}))
     return False
 
 

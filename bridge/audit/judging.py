@@ -11,12 +11,13 @@ from msgspec.structs import replace
 from accel.texture import context
 from accel.texture.examine import Examination
 from accel.workload import WorkloadError
-from bridge import failures, supports
+from bridge import supports
 from bridge.advisors import advice
 from bridge.advisors.findings import NOTE, WRONG
 from bridge.advisors.import_known import Taken
 from bridge.advisors.subject import facts_of
 from bridge.api import Remark, TextureAsset
+from bridge.audit import faults
 from bridge.audit.examine import Answer, Trouble
 from bridge.audit.memory import measure
 from bridge.audit.project import Project, options_for
@@ -45,6 +46,10 @@ class Judging:
         self._report = report
         self._max_size = max_size
         self._context = context.Context()
+        self._plugin = project.adapter.name if project.adapter else "PopBridge"
+        """Whose fault it is where one of the textures can't be judged."""
+        self._asked = 0
+        """Textures of which the adapter was asked."""
         self._examined: list[tuple[TextureAsset, int, bytes]] = []
         """With the file's size. Encoded, as thousands of them wait for the last one."""
         self.taken = Taken()
@@ -62,6 +67,11 @@ class Judging:
         except WorkloadError as error:
             raise UserError(f"The textures can't be judged: {error.reason}.") from None
 
+    def tell(self, asset: TextureAsset) -> None:
+        """Gives what is left of a texture that is gone its row."""
+        if self._project.covers(asset.file):
+            self._add(_row(asset, self._known(asset)))
+
     def take(self, asset: TextureAsset, answer: Answer) -> None:
         """Keeps what came of one texture; what couldn't be examined has its row at once.
 
@@ -71,7 +81,7 @@ class Judging:
         self._report.textures += covered
         self._report.cached += covered and answer.cached
         if isinstance(found, Trouble):
-            row = _row(asset, [*_known(asset), _trouble(found)])
+            row = _row(asset, [*self._known(asset), _trouble(found)])
             row.size, row.content = answer.size, found.content
             if covered:
                 self._add(row)
@@ -90,6 +100,7 @@ class Judging:
             del self._examined[-AT_ONCE:]
             for asset, size, found in self._in_context(some):
                 self._judge(asset, size, found)
+        faults.tell(self._report, self._asked)
 
     def _in_context(
         self, some: Iterable[tuple[TextureAsset, int, bytes]]
@@ -104,27 +115,34 @@ class Judging:
     def _judge(self, asset: TextureAsset, size: int, found: Examination) -> None:
         kind = found.classification.kind
         self._report.kinds[kind] = self._report.kinds.get(kind, 0) + 1
+        self._asked += asset.options is not None
         row = self._judged(asset, found)
         self._report.memory += row.memory
         self.seen.append(Seen(asset.file, size, row.memory, found.fingerprint))
         self._add(row)
 
     def _judged(self, asset: TextureAsset, found: Examination) -> Row:
-        row = _row(asset, _known(asset))
+        row = _row(asset, self._known(asset))
         _describe(row, found)
         try:
             self._advise(row, found)
         # An adapter is a plugin: what it can't judge costs one line.
         except (Exception, SystemExit) as error:
-            row.issues = [Issue("unreadable", NOTE, "unreadable", {"reason": failures.told(error)})]
+            row.issues = [*self._known(asset), faults.fault(faults.UNJUDGED, error, self._plugin)]
             row.options, row.facts, row.memory, row.memory_after = {}, None, 0, 0
         return row
+
+    def _known(self, asset: TextureAsset) -> list[Issue]:
+        """What is said of it without a look at its pixels: its import file may have an unknown syntax."""
+        reason, rank = {"reason": asset.problem}, WRONG if asset.broken else NOTE
+        unknown = [Issue("unknown_settings", rank, "unknown_settings", reason)] if asset.problem else []
+        return unknown + _remarked(lambda: asset.remarks, self._plugin)
 
     def _advise(self, row: Row, found: Examination) -> None:
         adapter, version = self._project.adapter, self._project.version
         findings = advice.judge(found, row.file, row.settings, adapter, version, max_size=self._max_size)
         row.issues += map(Issue.of, findings)
-        row.issues += _remarked(lambda: _remarks(self._project, row))
+        row.issues += _remarked(lambda: _remarks(self._project, row), self._plugin)
         row.options = options_for(self._project, row.settings, row.issues)
         measure(self._project, row)
 
@@ -156,19 +174,12 @@ def _row(asset: TextureAsset, issues: list[Issue]) -> Row:
     return Row(asset.file, asset.path, issues, asset.options)
 
 
-def _known(asset: TextureAsset) -> list[Issue]:
-    """What is said of it without a look at its pixels: its import file may have an unknown syntax."""
-    reason, rank = {"reason": asset.problem}, WRONG if asset.broken else NOTE
-    unknown = [Issue("unknown_settings", rank, "unknown_settings", reason)] if asset.problem else []
-    return unknown + _remarked(lambda: asset.remarks)
-
-
-def _remarked(remarks: Callable[[], Iterable[Remark]]) -> list[Issue]:
+def _remarked(remarks: Callable[[], Iterable[Remark]], plugin: str) -> list[Issue]:
     try:
         return [Issue.remarked(supports.checked_remark(remark)) for remark in remarks()]
     # An adapter is a plugin: without what it remarks the other findings are still true.
     except (Exception, SystemExit) as error:
-        return [Issue("unremarked", NOTE, "unremarked", {"reason": failures.told(error)})]
+        return [faults.fault("unremarked", error, plugin)]
 
 
 def _trouble(trouble: Trouble) -> Issue:

@@ -53,5 +53,5 @@ def _imported_as(project: Project, asset: TextureAsset) -> Kind | None:
     try:
         return adapter.read_texture(asset.options, version).kind
     # An adapter is a plugin: what it can't read says nothing.
-    except Exception:
+    except (Exception, SystemExit):
         return None

@@ -12,6 +12,12 @@ PATTERNS = (
      "{0}：其适配器无法说明贴图的用途（{1}）。"),
     (r"No texture here has import settings yet, so that the files alone are judged: .*",
      "此处的贴图都还没有导入设置，因此仅检查文件本身：请先在编辑器中打开一次项目，并保留它写出的导入文件。"),
+    (r"Not judged, as (\S+) failed at them \((?P<why>.*)\)\. Textures: (\d+), the first (?P<file>.+)\. "
+     r"Update the plugin, or tell whoever wrote it\.",
+     "因 {0} 出错（{1}）而未作判断的贴图：{2} 张，首张为 {3}。请更新插件，或告知其作者。"),
+    (r"No remarks, as (\S+) failed at these \((?P<why>.*)\)\. Textures: (\d+), the first (?P<file>.+)\. "
+     r"Update the plugin, or tell whoever wrote it\.",
+     "因 {0} 出错（{1}）而缺少其说明的贴图：{2} 张，首张为 {3}。请更新插件，或告知其作者。"),
     (r"--fix has nothing to write here: import settings are an engine's, and none is known\.",
      "--fix 在此无可写入：导入设置属于引擎，而此处没有已知的引擎。"),
     (r"is empty \(0 bytes\)", "文件为空（0 字节）"),
@@ -87,6 +93,7 @@ PATTERNS = (
     (r"(.*) isn't a path of this project; expected something like (.+)\.",
      "{0} 不是此项目中的路径，应类似 {1}"),
     (r"(.+) has no (\[.*\])", "{0} 缺少 {1}"),
+    (r"another program changed it in the same moment; try again", "其他程序在同一时刻改动了该文件，请重试"),
     (r"another program has it open, or there is no right to it", "文件正被其他程序占用，或没有访问权限"),
     (r"(.+) can't be read \(it is no regular file\)", "{0} 不是普通文件，无法读取"),
     (r"(.+) can't be read \(it has more than (\d+) MiB\)", "{0} 超过 {1} MiB，不作读取"),

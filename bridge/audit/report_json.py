@@ -31,6 +31,7 @@ def pieces(report: Report, locale: str) -> Iterator[str]:
         "notice": in_a_row(notices(report, locale)) or None,
         "textures": report.textures,
         "cached": report.cached,
+        "unjudged": report.unjudged,
         "kinds": dict(sorted(report.kinds.items())),
         "wrong": report.count("wrong"),
         "waste": report.count("waste"),

@@ -19,8 +19,11 @@ SEVERITIES: Mapping[str, int] = {"wrong": WRONG, "waste": WASTE, "note": NOTE}
 """The words for ranks, the worst first."""
 SEVERITY_OF: Mapping[int, str] = {rank: word for word, rank in SEVERITIES.items()}
 
-UNSEEN = frozenset({"unlisted", "unreadable", "unsupported"})
+UNSEEN = frozenset({"unjudged", "unlisted", "unreadable", "unsupported"})
 """Codes of files and folders about which nothing else could be found out."""
+
+NOT_APPLIED = "not_applied"
+"""The code of what --fix has tried in vain."""
 
 
 class Issue(Struct, frozen=True):
@@ -100,7 +103,7 @@ class Row(Struct):
     @property
     def refused(self) -> bool:
         """Whether --fix has tried in vain."""
-        return any(issue.code == "not_applied" for issue in self.issues)
+        return any(issue.code == NOT_APPLIED for issue in self.issues)
 
     @property
     def present(self) -> dict[str, Any]:
@@ -145,6 +148,8 @@ class Report(Struct, kw_only=True):
     """How many were looked at."""
     cached: int = 0
     """How many of them were known from an earlier run."""
+    unjudged: int = 0
+    """How many of them aren't judged, as their engine's adapter failed at them."""
     kinds: dict[str, int] = field(default_factory=dict)
     """How many textures there are of each kind."""
     memory: int = 0

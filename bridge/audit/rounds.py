@@ -79,6 +79,7 @@ def _merged(reports: list[Report], plans: Plans) -> Report:
     return replace(
         first,
         rows=sorted((row for row in rows if row.issues), key=lambda row: (-row.rank, row.file)),
+        notices=list(dict.fromkeys(said for report in reports for said in report.notices)),
         kinds=last.kinds,
         accepted=last.accepted,
         stale=last.stale,

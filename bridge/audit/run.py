@@ -64,7 +64,8 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
     Raises UserError where no worker process can be started, or what textures are judged by is damaged.
     """
     begin = time.perf_counter()
-    project, assets = await _looked_at(project, agreed)
+    project, listed = await _looked_at(project, agreed)
+    assets = [asset for asset in listed if not asset.gone]
     told.total(len(assets))
     report = Report(
         name=project.root.resolve().name,
@@ -72,13 +73,16 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
         engine=project.engine,
         part=project.part,
         notices=[
-            *parts.notices(project, (asset.file for asset in assets)),
+            *parts.notices(project, (asset.file for asset in listed)),
             *([project.notice] if project.notice else []),
             *unset(project, assets),
         ],
     )
     judging = Judging(project, report, agreed.textures.max_size or plan.max_size)
     await asyncio.to_thread(judging.prepare, len(assets))
+    for asset in listed:
+        if asset.gone:
+            judging.tell(asset)
     async with _tools(project, plan) as (workers, cache):
         told.opened(cache)
         asked = await _asked(project, plan, report, assets)

@@ -35,7 +35,7 @@ def summary(report: Report, locale: str) -> list[str]:
     if report.memory:
         told = [say("takes", locale, memory=bytes_text(report.memory))]
         if report.saved > 0:
-            key = "freed" if report.receipt is not None else "frees"
+            key = "freed" if any(row.mended for row in report.rows) else "frees"
             told.append(say(key, locale, memory=bytes_text(report.saved)))
         lines.append("; ".join(told))
     if count := sum(bool(row.mended) for row in report.rows):

@@ -84,6 +84,9 @@ TEXTS = {
         "its engine's adapter can't say what else there is to it: {reason}",
         "其引擎的适配器无法给出其他说明：{reason}",
     ),
+    "unjudged": Text(
+        "isn't judged, as {plugin} failed at it: {reason}", "未作判断：{plugin} 处理时出错：{reason}"
+    ),
     "unlisted": Text("{reason}", "{reason}"),
     "not_applied": Text("couldn't be mended: {reason}", "无法修正：{reason}"),
     "duplicate_of": Text(
@@ -115,9 +118,15 @@ HELP = {
         "whoever wrote it.",
         "引擎的适配器（插件）在给出自己的说明时出错：其余结论仍然有效。请告知其作者。",
     ),
+    "unjudged": Text(
+        "The engine's adapter, which is a plugin, failed at this texture: nothing is said of it, and it may "
+        "well be right. Update the plugin, or tell whoever wrote it.",
+        "引擎的适配器（插件）在判断该贴图时出错：不作任何判断，贴图本身可能没有问题。请更新插件，或告知其作者。",
+    ),
     "not_applied": Text(
-        "The import file couldn't be written: close what holds it, or give the right to write it.",
-        "无法写入导入文件：请关闭占用它的程序，或授予写入权限。",
+        "The import file couldn't be written: close what holds it, or give the right to write it. Where it "
+        "was changed while the audit ran, run the audit again.",
+        "无法写入导入文件：请关闭占用它的程序，或授予写入权限；若文件在审查期间有改动，请重新运行审查。",
     ),
     "duplicate": Text(
         "Several files hold the same picture, or one that looks like it: keep one, unless they are meant to "

@@ -280,22 +280,32 @@ def _settle(
     mend: bool,
 ) -> list[str]:
     """Mends what is to be, and accepts all else in this baseline, if any; gives what couldn't be written."""
-    from bridge.audit.fix import NO_SETTINGS, fix
+    from bridge.audit.fix import NO_SETTINGS
     from bridge.audit.run import keep_mended
-    from bridge.audit.texts import say
-    from bridge.paths import Paths
 
     if mend and not report.engine:
         report.notices.append(NO_SETTINGS)
     elif mend:
         try:
-            fix(project, report, Paths.find().database)
-        except KeyboardInterrupt:
-            if report.receipt is not None:
-                raise _stopped(say("stopped", locale, receipt=report.receipt)) from None
-            raise
+            _mend(project, report, locale)
+        except UserError as error:
+            # What was found is told all the same, and nothing of it accepted: it was to be mended.
+            return [explained(error)]
         keep_mended(project, plan, report)
     return _accept(project, report, baseline) if baseline is not None else []
+
+
+def _mend(project: Project, report: Report, locale: str) -> None:
+    from bridge.audit.fix import fix
+    from bridge.audit.texts import say
+    from bridge.paths import Paths
+
+    try:
+        fix(project, report, Paths.find().database)
+    except KeyboardInterrupt:
+        if report.receipt is not None:
+            raise _stopped(say("stopped", locale, receipt=report.receipt)) from None
+        raise
 
 
 def _accept(project: Project, report: Report, baseline: str) -> list[str]:

@@ -14,7 +14,7 @@ CODES: tuple[str, ...] = get_args(Code)
 
 UNSETTLED = frozenset({
     "duplicate", "grey_as_rgb", "normal_directx", "not_applied", "not_power_of_two", "packed_order",
-    "unknown_settings", "unlisted", "unreadable", "unremarked", "unsupported",
+    "unjudged", "unknown_settings", "unlisted", "unreadable", "unremarked", "unsupported",
 })  # fmt: skip
 """Codes, of findings and of reports, that no engine's import settings settle."""
 RULE_CODES = tuple(code for code in CODES if code not in UNSETTLED)

@@ -1,4 +1,5 @@
-"""Putting back what a change has set: only where it is still so, as somebody may have set it anew since."""
+"""Setting what was judged, and putting back what was set: only where it is still so, as somebody may have set
+it anew since."""
 
 from __future__ import annotations
 
@@ -9,7 +10,14 @@ from bridge.core.texts import Phrases, value_text
 
 LEFT = "{name} has changed since (it is {now}, and was set to {set}): left as it is."
 """What is said of an option that isn't put back; editors that say it themselves use the same words."""
+CHANGED = (
+    "{file} has changed since the audit read it ({name} is {now}, and was {was}): left as it is; run the "
+    "audit again."
+)
 PATTERNS = (
+    (r"(.+) has changed since the audit read it \((\S+) is (?P<now>.+), and was (?P<was>.+)\): left as it "
+     r"is; run the audit again\.",
+     "{0} 在审查读取后又有改动（{1} 现为 {2}，当时为 {3}）：保持不变，请重新运行审查。"),
     (r"(\S+) has changed since \(it is (?P<now>.+), and was set to (?P<set>.+)\): left as it is\.",
      "{0} 后来又有改动（现为 {1}，当时设为 {2}）：保持不变。"),
     (r"(\d+) more errors don't fit into a frame\.", "另有 {0} 个错误超出一帧的容量。"),
@@ -53,6 +61,28 @@ def still_due(
         else:
             due[name] = value
     return due, left
+
+
+def changed_since(change: Mapping[str, Any], present: Mapping[str, Any], file: str) -> str:
+    """Why nothing of a change may be written into `file`, whose settings are `present`; empty where it may.
+
+    `seen` of the change, where it has that, are all settings by which it was decided on: whoever has set one
+    of them otherwise since, or another one, knew what for. What is as the change wants it is no matter.
+    """
+    seen = change.get("seen")
+    if not isinstance(seen, Mapping):
+        return ""
+    wanted = change["options"]
+    for name in {**seen, **present}:
+        was, now = seen.get(name), present.get(name)
+        if not _same(now, was) and not (name in wanted and _same(now, wanted[name])):
+            return CHANGED.format(file=file, name=name, now=value_text(now), was=value_text(was))
+    return ""
+
+
+def _same(one: Any, other: Any) -> bool:
+    # What is no number isn't equal to itself.
+    return bool(one == other) or repr(one) == repr(other)
 
 
 def _expecting(change: Any, seen: Mapping[str, Mapping[str, Any]]) -> Any:

@@ -20,7 +20,11 @@ from bridge.api import ImageFacts, Remark, TextureAsset
 from bridge.audit.examine import Answer, Question, Trouble
 from bridge.audit.judging import Judging
 from bridge.audit.project import Project, find
+from bridge.audit.questions import questions
+from bridge.audit.reasons import in_chinese
+from bridge.audit.report_html import pages
 from bridge.audit.results import UNSEEN, Issue, Report
+from bridge.audit.summary import notices
 from bridge.audit.texts import explain_issue, sentence
 from bridge.core.errors import UserError
 from tests.advisors.desk import WRONG as SETTINGS
@@ -151,6 +155,84 @@ async def test_what_is_no_remark_costs_one_line(remark: Any, tmp_path: Path) -> 
     said = await judged(tmp_path, None, remark)
     assert [issue.code for issue in said] == ["unremarked"]
     assert "remarks gave " in sentence(said[0], "en")
+
+
+class Picky(FakeEngine):
+    """An engine that fails at the textures whose options say so."""
+
+    def compile_texture(self, intent: Any, present: Mapping[str, Any], version: Version) -> dict[str, Any]:
+        if present.get("broken"):
+            raise present["broken"]
+        return super().compile_texture(intent, present, version)
+
+    def remarks(self, options: Mapping[str, Any], *_: object) -> Iterable[Remark]:
+        if options.get("mute"):
+            raise options["mute"]
+        return []
+
+
+async def told_of(tmp_path: Path, *options: dict[str, Any] | None) -> Report:
+    """The report on textures `0.png`, `1.png` ... with these options, each a wall's colours."""
+    judging = Judging(
+        Project(tmp_path, Picky(), Version("1")), Report(name="game", root="game", engine="fake 1"), 4096
+    )
+    for at, one in enumerate(options):
+        wall = imagined(f"{at}_albedo.png", "albedo", width=1024, height=1024, entropy=7.0)
+        judging.take(
+            TextureAsset(f"{at}.png", f"{at}.png", one), Answer(Question(f"{at}.png", {}), wall, 1, False)
+        )
+    await judging.finish()
+    return judging._report
+
+
+def codes_of(report: Report) -> dict[str, set[str]]:
+    return {row.file: {issue.code for issue in row.issues} for row in report.rows}
+
+
+@pytest.mark.parametrize("error", [KeyError("a"), SystemExit(3)])
+async def test_an_adapter_that_fails_at_one_texture_is_at_fault_and_no_file(
+    tmp_path: Path, error: BaseException
+) -> None:
+    report = await told_of(tmp_path, SETTINGS, {**SETTINGS, "broken": error}, SETTINGS)
+    told = codes_of(report)
+    assert told["1.png"] == {"unjudged"} and told["0.png"] == told["2.png"] != set()
+    (issue,) = next(row.issues for row in report.rows if row.file == "1.png")
+    assert issue.severity == "note" and issue.code in UNSEEN and report.unjudged == 1
+    assert sentence(issue, "en").startswith(f"isn't judged, as fake1 failed at it: {type(error).__name__}: ")
+    assert sentence(issue, "zh-CN").startswith("未作判断：fake1 处理时出错：")
+    (notice,) = notices(report, "en")
+    assert notice.startswith(f"Not judged, as fake1 failed at them ({type(error).__name__}: ")
+    assert notice.endswith("). Textures: 1, the first 1.png. Update the plugin, or tell whoever wrote it.")
+    (said,) = notices(report, "zh-CN")
+    assert said.startswith("因 fake1 出错（") and "而未作判断的贴图：1 张，首张为 1.png。" in said
+
+
+async def test_an_adapter_that_fails_at_most_textures_is_told_once(tmp_path: Path) -> None:
+    broken = {**SETTINGS, "broken": KeyError("a")}
+    report = await told_of(tmp_path, broken, None, SETTINGS, *[broken] * 600)
+    assert not {"unjudged"} & set.union(*codes_of(report).values(), set()) and report.unjudged == 601
+    assert len(report.notices) == 1 and "Textures: 601, the first 0.png." in (report.notices[0])
+    page = "".join(pages(report, "en"))
+    assert "Textures: 601, the first 0.png" in page and "Nothing is wrong" not in page
+
+
+async def test_an_adapter_that_fails_at_all_its_remarks_is_told_once(tmp_path: Path) -> None:
+    mute = {**SETTINGS, "mute": KeyError("a")}
+    right, report = await told_of(tmp_path, SETTINGS), await told_of(tmp_path, mute, mute)
+    assert codes_of(report) == {"0.png": codes_of(right)["0.png"], "1.png": codes_of(right)["0.png"]}
+    assert [said.startswith("No remarks, as fake1 failed") for said in report.notices] == [True]
+    assert "而缺少其说明的贴图：2 张，首张为 0.png。" in in_chinese(report.notices[0])
+
+
+class Exiting(FakeEngine):
+    def read_texture(self, options: Any, version: Any) -> Any:
+        raise SystemExit(3)
+
+
+def test_an_adapter_that_exits_over_one_textures_settings_ends_no_audit(tmp_path: Path) -> None:
+    asset = TextureAsset("a.png", "a.png", {})
+    (asked,) = questions(Project(tmp_path, Exiting(), Version("1")), [asset], {}, True)
+    assert asked.params["imported_as"] is None
 
 
 class Weighing(Noticing):

@@ -19,6 +19,7 @@ from bridge.audit.reasons import PATTERNS, in_chinese
 from bridge.audit.results import Issue
 from bridge.audit.texts import sentence
 from bridge.core.errors import UserError
+from bridge.textfiles import CHANGED
 from bridge_godot.configfile import ConfigText
 from bridge_godot.headless import GodotHeadless
 from bridge_godot.importfile import ImportFile
@@ -123,6 +124,11 @@ def test_why_a_texture_isnt_reached(tmp_path: Path) -> None:
     gone, shut = GodotHeadless(tmp_path, "4.6").apply(changes)["errors"]
     assert in_chinese(gone["message"]) == "res://gone.png 不存在"
     assert in_chinese(shut["message"]).startswith("无法读取 a.png.import（")
+
+
+def test_why_a_file_that_is_being_written_stays() -> None:
+    told = in_chinese(f"a.png.import can't be written: {CHANGED}.")
+    assert told == "无法写入 a.png.import（其他程序在同一时刻改动了该文件，请重试）"
 
 
 def test_every_pattern_fits_its_chinese() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.core.reverting import PHRASES, putting_back, still_due
+from bridge.core.reverting import PHRASES, changed_since, putting_back, still_due
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,33 @@ def test_what_an_earlier_try_has_taken_away_isnt_taken_away_once_more() -> None:
 @pytest.mark.parametrize("after", [None, [12], {"path": "a"}])
 def test_what_no_editor_should_have_said_stays_as_it_is(before: Any, after: Any) -> None:
     assert putting_back(before, after) == before
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("present", "says"),
+    [
+        ({"a": 0, "b": 1, "n": float("nan")}, ""),
+        ({"a": 2, "b": 1, "n": NAN}, ""),
+        ({"a": 1, "b": 1, "n": NAN}, "a is 1, and was 0"),
+        ({"a": 0, "b": "x", "n": NAN}, 'b is "x", and was 1'),
+        ({"a": 0, "n": NAN}, "b is –, and was 1"),
+        ({"a": 0, "b": 1, "n": NAN, "c": 0}, "c is 0, and was –"),
+    ],
+)
+def test_what_was_judged_by_settings_that_have_changed_isnt_written(
+    present: dict[str, object], says: str
+) -> None:
+    change = {"options": {"a": 2}, "seen": {"a": 0, "b": 1, "n": NAN}}
+    said = changed_since(change, present, "rock (1).import")
+    assert bool(said) == bool(says) and says in said
+    if said:
+        assert said.startswith("rock (1).import has changed since the audit read it (")
+        told = PHRASES.in_chinese(said)
+        assert told.startswith("rock (1).import 在审查读取后又有改动（") and told.endswith("请重新运行审查。")
+
+
+def test_what_nothing_was_seen_of_may_be_written() -> None:
+    assert changed_since({"options": {"a": 2}}, {"a": 1}, "rock.import") == ""

@@ -250,3 +250,44 @@ def test_a_folder_that_cant_be_listed_is_told(root: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(os, "scandir", closed)
     (found,) = textures(root)
     assert found.file == "Assets/a" and "can't be listed" in found.problem
+
+
+@pytest.mark.parametrize(
+    ("replaced", "overridden", "says"),
+    [
+        ({"  isReadable: 0": "  isReadable: 1"}, (), "isReadable is true, and was false"),
+        ({"  textureType: 0": "  textureType: 8"}, (), 'textureType is "Sprite", and was "Default"'),
+        ({}, ("Android",), "Android.overridden is true, and was –"),
+        ({"  userData: ": "  userData: mine"}, (), ""),
+        ({"    sRGBTexture: 1": "    sRGBTexture: 0"}, (), ""),
+    ],
+)
+def test_settings_that_arent_those_that_were_judged_stay(
+    root: Path, replaced: dict[str, str], overridden: tuple[str, ...], says: str
+) -> None:
+    settings = "PlayerSettings:\n  m_ActiveColorSpace: 0\n"
+    (root / "ProjectSettings/ProjectSettings.asset").write_text(settings, encoding="utf-8")
+    texture(root, "Assets/rock.png")
+    (seen,) = textures(root)
+    mine = meta(replaced=replaced, overridden=overridden)
+    file = imported(root, "Assets/rock.png", mine)
+    change = {"path": "Assets/rock.png", "options": FIX, "seen": seen.options}
+    done = UnityProjects().apply(root, [change])
+    assert [error["message"] for error in done["errors"]] == (
+        [f"rock.png.meta has changed since the audit read it ({says}): left as it is; run the audit again."]
+        if says
+        else []
+    )
+    assert (file.read_text(encoding="utf-8") == mine) is bool(says)
+    assert len(done["after"]) == (not says)
+
+
+def test_what_is_put_back_is_what_is_as_expected(root: Path) -> None:
+    texture(root, "Assets/rock.png")
+    expected = {"textureType": "NormalMap", "sRGBTexture": True}
+    change = {"path": "Assets/rock.png", "options": {**FIX, "textureType": "Sprite"}, "expected": expected}
+    done = UnityProjects().apply(root, [change])
+    assert done["before"] == [{"path": "Assets/rock.png", "options": {"sRGBTexture": True}}]
+    assert done["after"] == [{"path": "Assets/rock.png", "options": {"sRGBTexture": False}}]
+    (error,) = done["errors"]
+    assert error["message"].startswith('textureType has changed since (it is "Default", and was set to "Nor')

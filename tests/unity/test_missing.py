@@ -11,7 +11,7 @@ import pytest
 from bridge.audit.results import Issue
 from bridge.audit.texts import sentence
 from bridge_unity import assets, projects
-from tests.unity.projects import game, meta, texture
+from tests.unity.projects import game, imported, meta, texture
 from tests.unity.test_audit import audit, report
 from tests.unity.test_projects import package
 
@@ -174,3 +174,93 @@ def test_a_baseline_accepts_it_and_a_log_for_reviews_has_it(
     assert rule["help"]["text"].startswith("Unity keeps a texture's GUID and its settings in the `.meta`")
     assert audit(project, *known, "--update-baseline") == 0
     assert audit(project, *known) == 0
+
+
+def orphans(root: Path) -> list[str]:
+    return [
+        one.file
+        for one in assets.textures(root)
+        for said in one.remarks
+        if said.code == "unity.orphaned_meta"
+    ]
+
+
+def test_settings_whose_texture_is_gone_are_a_note_of_their_own_file(root: Path, tmp_path: Path) -> None:
+    texture(root, "Assets/rock.png")
+    (root / "Assets/rock.png").unlink()
+    told = report(root, tmp_path)
+    (only,) = told["files"]
+    assert (told["textures"], told["notes"], only["file"]) == (0, 1, "Assets/rock.png.meta")
+    (finding,) = only["findings"]
+    assert (finding["code"], finding["severity"]) == ("unity.orphaned_meta", "note")
+    assert "its texture rock.png isn't there any more" in finding["message"]
+    assert audit(root, "--fix") == 0 and (root / "Assets/rock.png.meta").exists()
+    told = report(root, tmp_path, "--locale", "zh-CN")
+    assert "对应的贴图 rock.png 已不存在" in told["files"][0]["findings"][0]["message"]
+    baseline = str(tmp_path / "baseline.json")
+    report(root, tmp_path, "--baseline", baseline, "--update-baseline")
+    assert report(root, tmp_path, "--baseline", baseline)["accepted"] == 1
+    (root / "popbridge.toml").write_text('[textures]\nignore = ["*.png"]\n', encoding="utf-8")
+    assert report(root, tmp_path)["files"] == []
+
+
+def test_a_part_tells_its_own_alone(root: Path, tmp_path: Path) -> None:
+    for file in ("Assets/a/rock.png", "Assets/b/wall.png"):
+        texture(root, file)
+        (root / file).unlink()
+    (only,) = report(root / "Assets/b", tmp_path)["files"]
+    assert only["file"] == "Assets/b/wall.png.meta"
+
+
+@pytest.mark.parametrize(
+    ("meta", "there"),
+    [
+        ("Assets/rock.png.meta", "Assets/rock.png"),
+        # A folder has one, too; and a link may lead to what isn't checked out here.
+        ("Assets/rock.png.meta", "Assets/rock.png/a.txt"),
+        ("Assets/rock.mat.meta", ""),
+        ("Assets/.meta", ""),
+        ("Assets/.rock.png.meta", ""),
+        ("Assets/.raw/rock.png.meta", ""),
+        ("Assets/Samples~/rock.png.meta", ""),
+        ("Assets/Editor/rock.png.meta", ""),
+        ("rock.png.meta", ""),
+        ("Packages/rock.png.meta", ""),
+        ("Packages/rocks/art/rock.png.meta", ""),
+    ],
+)
+def test_what_has_its_file_or_is_none_of_unitys_is_no_orphan(root: Path, meta: str, there: str) -> None:
+    imported(root, meta.removesuffix(".meta"))
+    if there:
+        (root / there).parent.mkdir(parents=True, exist_ok=True)
+        (root / there).write_bytes(b"png")
+    assert orphans(root) == []
+
+
+@pytest.mark.parametrize("file", ["Assets/岩石.PNG", "Assets/StreamingAssets/a.jpg", "Packages/acme/a.tga"])
+def test_wherever_unity_keeps_settings_they_may_be_left(root: Path, file: str) -> None:
+    package(root / "Packages/acme", name="com.acme")
+    imported(root, file)
+    assert orphans(root) == [f"{file}.meta"]
+
+
+def test_of_a_package_by_itself_they_are_told_too(tmp_path: Path) -> None:
+    root = tmp_path / "acme"
+    package(root, name="com.acme", unity="2022.3")
+    imported(root, "rock.png")
+    imported(root, "Documentation~/page.png")
+    imported(root, "art/wall.png")
+    found = [one for one in assets.textures(root) if one.gone]
+    assert [one.path for one in found] == ["Packages/com.acme/rock.png", "Packages/com.acme/art/wall.png"]
+    assert "wherever the package is installed" in found[0].remarks[0].text
+
+
+@pytest.mark.skipif(os.path.exists(__file__.upper()), reason="upper and lower case are alike here")
+def test_what_differs_in_case_alone_is_told_as_the_textures_own(root: Path) -> None:
+    texture(root, "Assets/wall.png")
+    lone(root, "Assets/rock.png")
+    imported(root, "Assets/Rock.png")
+    assert told(root) == {"Assets/rock.png": ["unity.no_meta"], "Assets/wall.png": []}
+    # Beside the texture's own it is left over.
+    imported(root, "Assets/rock.png")
+    assert orphans(root) == ["Assets/Rock.png.meta"]

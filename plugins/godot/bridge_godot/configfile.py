@@ -44,17 +44,22 @@ class ConfigText:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self._read: str | None = None
+        """What its file held."""
         self._known: tuple[str, list[Entry | tuple[str, Span]]] | None = None
         """A text and what is in it: thousands of files are asked for several values each."""
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Raises OSError, as `read_text` does."""
-        return cls(read_text(path))
+        found = cls(read_text(path))
+        found._read = found.text
+        return found
 
     def write(self, path: Path) -> None:
-        """In one step. Raises OSError, as `write_text` does."""
-        write_text(path, self.text)
+        """In one step, over what was read. Raises OSError, as `write_text` does."""
+        write_text(path, self.text, self._read)
+        self._read = self.text
 
     @property
     def newline(self) -> str:

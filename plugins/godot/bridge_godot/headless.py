@@ -21,6 +21,7 @@ from bridge.api import (
     ProjectInfo,
     RequestError,
     UserError,
+    changed_since,
     still_due,
 )
 from bridge_godot import importfile
@@ -109,19 +110,16 @@ class GodotHeadless:
         """Changes `.import` files; the value of `texture.apply`."""
         before, after, errors = [], [], []
         for change in changes:
-            path, options = str(change.get("path")), change.get("options") or {}
+            path = str(change.get("path"))
             try:
-                asset = self._file(path)
-                present = _values(asset, options)
-                options, left = still_due(options, change.get("expected") or {}, present)
-                errors += [{"path": path, "message": message} for message in left]
-                if not options and left:
-                    continue
-                _change(self._project, asset, options)
-                after.append({"path": path, "options": _values(asset, options)})
-                before.append({"path": path, "options": {name: present[name] for name in options}})
+                were, are, left = _change(self._project, self._file(path), change)
             except UserError as error:
                 errors.append({"path": path, "message": str(error)})
+                continue
+            errors += [{"path": path, "message": message} for message in left]
+            if are or not left:
+                before.append({"path": path, "options": were})
+                after.append({"path": path, "options": are})
         return {"before": before, "after": after, "errors": errors}
 
     def options(self, paths: Sequence[str]) -> dict[str, Any]:
@@ -163,14 +161,21 @@ class GodotHeadless:
         return file
 
 
-def _change(project: Path, asset: Path, options: Mapping[str, Any]) -> None:
+Change = tuple[dict[str, Any], dict[str, Any], list[str]]
+"""Options before and after, and a sentence for each that stays as it is."""
+
+
+def _change(project: Path, asset: Path, change: Mapping[str, Any]) -> Change:
+    """Raises UserError where nothing of it may or can be written."""
     settings = ImportFile.of(asset)
+    present, wanted = settings.options(), change.get("options") or {}
     if project.resolve() not in settings.path.resolve().parents:
         raise UserError(f"{settings.path.name} is a link that leads out of the project.")
-    settings.change(options)
-    settings.write()
-
-
-def _values(asset: Path, names: Iterable[str]) -> dict[str, Any]:
-    present = ImportFile.of(asset).options()
-    return {name: present.get(name) for name in names}
+    if said := changed_since(change, present, settings.path.name):
+        raise UserError(said)
+    options, left = still_due(wanted, change.get("expected") or {}, present)
+    if options or not left:
+        settings.change(options)
+        settings.write()
+    now = settings.options()
+    return {name: present.get(name) for name in options}, {name: now.get(name) for name in options}, left

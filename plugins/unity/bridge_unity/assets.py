@@ -9,7 +9,16 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from bridge.api import TextureAsset, UserError, is_link, is_merged, read_text, walk
+from bridge.api import (
+    TextureAsset,
+    UserError,
+    changed_since,
+    is_link,
+    is_merged,
+    read_text,
+    still_due,
+    walk,
+)
 from bridge_unity import importers, projects
 from bridge_unity.metafile import PLATFORMS, SUFFIX, MetaFile, Place, UnknownSyntaxError
 from bridge_unity.missing import Metas
@@ -38,10 +47,21 @@ def textures(project: Path) -> Iterator[TextureAsset]:
         if found.problem:
             yield TextureAsset(names.path(found.file), found.file, problem=found.problem)
         # Of a project's own folder Unity imports nothing, of a package's all.
-        elif not (alone or "/" in found.file) or not found.file.lower().endswith(IMAGES):
+        elif not (alone or "/" in found.file):
+            continue
+        elif left := _left_of(found.file):
+            if remarks := metas.orphaned(found.file, left):
+                yield TextureAsset(names.path(left), found.file, remarks=remarks, gone=True)
+        elif not found.file.lower().endswith(IMAGES):
             continue
         elif asset := _texture(project, names, metas, found.file):
             yield _in_gamma(asset) if gamma else asset
+
+
+def _left_of(file: str) -> str:
+    """The texture that a `.meta` is of; empty for all else."""
+    of = file[: -len(SUFFIX)]
+    return of if file.lower().endswith(SUFFIX) and of.lower().endswith(IMAGES) else ""
 
 
 def texture(project: Path, file: str) -> TextureAsset | None:
@@ -105,20 +125,39 @@ def options(found: MetaFile) -> dict[str, Any]:
     return {name: value for name, value in known.items() if value is not None}
 
 
-def change(
-    project: Path, names: projects.Names, path: str, wanted: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Writes settings of the texture that Unity calls `path`; gives them as they were, and as they are.
+Change = tuple[dict[str, Any], dict[str, Any], list[str]]
+"""Options before and after, and a sentence for each that stays as it is."""
 
-    None takes one away. Raises UserError.
+
+def change(project: Path, names: projects.Names, path: str, wanted: Mapping[str, Any]) -> Change:
+    """Writes the `options` of a change into the settings of the texture that Unity calls `path`, where these
+    are as it has them in `seen` and `expected`; None takes one away. Raises UserError where nothing may be or
+    can be written.
     """
     meta = _meta(project, names.place(path), path)
     found = _changeable(meta, path)
-    before = values(found, wanted)
+    if said := _changed_since(found, wanted, meta.name):
+        raise UserError(said)
+    named = wanted.get("options") or {}
+    due, left = still_due(named, wanted.get("expected") or {}, values(found, named))
+    after = _set(found, due, meta) if due or not left else {}
+    return values(found, due), after, left
+
+
+def _changed_since(found: MetaFile, wanted: Mapping[str, Any], name: str) -> str:
+    """What `changed_since` says; the colours' space is no setting of the file."""
+    if (seen := wanted.get("seen")) is None:
+        return ""
+    own = {name: value for name, value in seen.items() if name != importers.COLOR_SPACE}
+    return changed_since({**wanted, "seen": own}, options(found), name)
+
+
+def _set(found: MetaFile, wanted: Mapping[str, Any], meta: Path) -> dict[str, Any]:
+    """Writes these options; gives them as they are then. Raises UserError."""
     todo = [(importers.setting(name).place, _text(name, value)) for name, value in wanted.items()]
     try:
         made = found.changed(todo)
-        made.write(meta)
+        made.write(meta, found)
     except UnknownSyntaxError:
         # It could be read before, and is to be readable still.
         asked = ", ".join(wanted)
@@ -127,7 +166,7 @@ def change(
         ) from None
     except OSError as error:
         raise UserError(f"{meta.name} can't be written: {error.strerror}.") from None
-    return before, values(made, wanted)
+    return values(made, wanted)
 
 
 def _changeable(meta: Path, path: str) -> MetaFile:

@@ -51,9 +51,12 @@ class MetaFile:
         """Raises OSError as `read_text` does, and UnknownSyntaxError."""
         return cls(read_text(path))
 
-    def write(self, path: Path) -> None:
-        """In one step. Raises OSError, as `write_text` does."""
-        write_text(path, self._mark + self.text)
+    def write(self, path: Path, was: Self | None = None) -> None:
+        """In one step; `was` is the file as it was read, over which alone this is to be written.
+
+        Raises OSError, as `write_text` does.
+        """
+        write_text(path, self._mark + self.text, None if was is None else was._mark + was.text)
 
     @property
     def platforms(self) -> list[str]:

@@ -1,4 +1,5 @@
-"""Textures without their `.meta` file, which Unity then makes anew on every machine."""
+"""Textures without their `.meta` file, which Unity then makes anew on every machine; and such files without
+their texture."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from bridge_unity import projects
 from bridge_unity.metafile import SUFFIX
 
 CODE = "unity.no_meta"
+ORPHANED = "unity.orphaned_meta"
 AS_THEY_ARE = "Assets/StreamingAssets/"
 """Files that are copied into the game, and that nothing refers to."""
 
@@ -42,15 +44,32 @@ class Metas:
             return (_renamed(name, other),)
         return (_remark(name, self._package),)
 
+    def orphaned(self, meta: str, file: str) -> Sequence[Remark]:
+        """What is to be said of the `.meta` of `file`: nothing where that is there, or called otherwise."""
+        if os.path.lexists(self._project / file) or not (self._package or self._lies_in_assets(file)):
+            return ()
+        names = self._listed((self._project / file).parent)
+        metas = names.get(meta.rpartition("/")[2].casefold(), ())
+        name = file.rpartition("/")[2]
+        # It is told as that one's.
+        if any(own + SUFFIX not in metas for own in names.get(name.casefold(), ())):
+            return ()
+        return (_orphaned(name, self._package),)
+
     def _imported(self, file: str) -> bool:
         """Whether Unity takes the file for an asset; of a package it is the folders' own that say so."""
         above = [folder.as_posix() for folder in PurePosixPath(file).parents][:-1]
         if self._package:
             # What has none is for people who read about the package, as a logo is, or its pictures of `docs`.
             return any((self._project / (folder + SUFFIX)).is_file() for folder in above)
+        return self._lies_in_assets(file)
+
+    def _lies_in_assets(self, file: str) -> bool:
+        """Whether a file of a project lies in `Assets`, or in a package."""
         if not file.startswith("Packages/"):
             return True
-        return len(above) > 1 and (self._project / above[-2] / projects.PACKAGE_FILE).is_file()
+        parts = file.split("/")
+        return len(parts) > 2 and (self._project.joinpath(*parts[:2]) / projects.PACKAGE_FILE).is_file()
 
     def _in_other_case(self, file: str, name: str) -> str | None:
         names = self._listed((self._project / file).parent)
@@ -85,6 +104,23 @@ def _renamed(meta: str, other: str) -> Remark:
         f"{other} 与贴图文件名的大小写不同：在区分大小写的系统（如 Linux）上，Unity 会为该贴图生成不同的 "
         f"GUID 和默认设置；请将 {other} 重命名为 {meta}",
         **ABOUT,
+    )  # fmt: skip
+
+
+def _orphaned(texture: str, package: bool) -> Remark:
+    does = (
+        "warns of that wherever the package is installed" if package else "warns of that and deletes the file"
+    )
+    tut = "在安装此包的每个项目中都会发出警告" if package else "会发出警告并删除此文件"
+    return Remark(
+        ORPHANED, "note",
+        f"its texture {texture} isn't there any more: Unity {does}; remove it from version control, or bring "
+        f"{texture} back",
+        f"对应的贴图 {texture} 已不存在：Unity {tut}；请将此文件从版本控制中移除，或恢复 {texture}",
+        "A `.meta` whose texture is gone: whoever moves or deletes a texture outside of Unity has to do so "
+        "with its `.meta`, too, or what refers to it by its GUID breaks.",
+        "贴图已不存在的 `.meta` 文件：在 Unity 之外移动或删除贴图时，必须连同其 `.meta` 一起处理，"
+        "否则按 GUID 的引用会失效。",
     )  # fmt: skip
 
 

@@ -32,10 +32,12 @@ class UnityProjects:
         for change in changes:
             path = str(change.get("path"))
             try:
-                were, are = assets.change(project, names, path, change.get("options") or {})
+                were, are, left = assets.change(project, names, path, change)
             except UserError as error:
                 errors.append({"path": path, "message": str(error)})
-            else:
+                continue
+            errors += [{"path": path, "message": message} for message in left]
+            if are or not left:
                 before.append({"path": path, "options": were})
                 after.append({"path": path, "options": are})
         return {"before": before, "after": after, "errors": errors}

@@ -3,7 +3,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bridge.api import Kind, TextureAsset, read_text, walk, write_text
+from bridge.api import Kind, TextureAsset, UserError, changed_since, read_text, still_due, walk, write_text
 
 
 class AcmeProjects:
@@ -34,13 +34,18 @@ class AcmeProjects:
     def apply(self, project: Path, changes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         done: dict[str, list[dict[str, Any]]] = {"before": [], "after": [], "errors": []}
         for change in changes:
-            path, named = change["path"], change["options"]
+            path = change["path"]
             texture = project / path.removeprefix("acme:/")
             try:
                 before = _options(texture)
+                # Whoever has set something while the audit ran is to lose nothing.
+                if said := changed_since(change, before, _beside(texture).name):
+                    raise UserError(said)
+                named, left = still_due(change["options"], change.get("expected") or {}, before)
+                done["errors"] += [{"path": path, "message": message} for message in left]
                 after = {name: value for name, value in {**before, **named}.items() if value is not None}
                 write_text(_beside(texture), json.dumps(after))
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, UserError) as error:
                 done["errors"].append({"path": path, "message": str(error)})
                 continue
             for when, options in (("before", before), ("after", after)):

@@ -1,0 +1,225 @@
+"""`popbridge audit --fix` and `revert` while somebody else sets what they are about to write: what they set
+stays, and what isn't mended is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.audit import fix
+from tests.audit.projects import game
+from tests.commands.shell import one_line
+from tests.commands.test_audit import settings
+from tests.unity import projects as unity
+
+COLOR, NORMAL = "materials/brick_albedo.png", "materials/rock_normal.png"
+FILES = (COLOR, NORMAL)
+Between = Callable[[str, Callable[[], object]], None]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return game(tmp_path / "game", "4.6", FILES)
+
+
+@pytest.fixture
+def between(monkeypatch: pytest.MonkeyPatch) -> Between:
+    """Does something when a function of `bridge.audit.fix` is called, after all that is read was read."""
+
+    def between(name: str, does: Callable[[], object]) -> None:
+        own = getattr(fix, name)
+
+        def called(*args: Any, **named: Any) -> Any:
+            does()
+            return own(*args, **named)
+
+        monkeypatch.setattr(fix, name, called)
+
+    return between
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8", newline="")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        # What the audit would set, and what it would leave but has judged by.
+        ("compress/mode=0", "compress/mode=1", "compress/mode is 1, and was 0"),
+        ("process/size_limit=0", "process/size_limit=64", "process/size_limit is 64, and was 0"),
+        ("mipmaps/limit=-1\n", "", "mipmaps/limit is –, and was -1"),
+        ("mipmaps/limit=-1\n", "mipmaps/limit=-1\nnew=true\n", "new is true, and was –"),
+    ],
+)
+def test_settings_that_were_changed_meanwhile_stay_and_are_told_the_others_are_mended(
+    popbridge: Any, project: Path, tmp_path: Path, between: Between, old: str, new: str, says: str
+) -> None:
+    file, report = project / f"{COLOR}.import", tmp_path / "audit.json"
+    other = settings(project)[f"{NORMAL}.import"]
+    between("fix", lambda: edit(file, old, new))
+    code, out, _ = popbridge("audit", str(project), "--fix", "--workers", "1", "--json", str(report))
+    mine = file.read_text(encoding="utf-8")
+    assert code == 1 and (new or "-1") in mine + "-1" and "compress/mode=2" not in mine
+    assert settings(project)[f"{NORMAL}.import"] != other and "Mended textures: 1" in out
+    said = (
+        f"couldn't be mended: brick_albedo.png.import has changed since the audit read it ({says}): left as "
+    )
+    rows = {row["file"]: row for row in json.loads(report.read_text(encoding="utf-8"))["files"]}
+    assert rows[COLOR]["findings"][0]["code"] == "not_applied" and rows[COLOR]["mended"] == []
+    assert rows[COLOR]["findings"][0]["message"].startswith(said)
+    assert rows[COLOR]["findings"][0]["message"].endswith("as it is; run the audit again.")
+    # The receipt is of what was written alone.
+    assert popbridge("revert", "1")[0] == 0
+    assert settings(project) == {f"{COLOR}.import": mine, f"{NORMAL}.import": other}
+
+
+def test_it_is_told_in_chinese_and_a_further_run_mends_it(
+    popbridge: Any, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, page = project / f"{COLOR}.import", tmp_path / "audit.html"
+    own = fix.fix
+    monkeypatch.setattr(fix, "fix", lambda *args: (edit(file, "size_limit=0", "size_limit=64"), own(*args)))
+    arguments = ("audit", str(project), "--fix", "--workers", "1", "--locale", "zh-CN", "--html", str(page))
+    assert popbridge(*arguments)[0] == 1
+    said = "brick_albedo.png.import 在审查读取后又有改动（process/size_limit 现为 64，当时为 0）：保持不变，"
+    assert f"无法修正：{said}请重新运行审查。" in page.read_text(encoding="utf-8")
+    monkeypatch.setattr(fix, "fix", own)
+    assert popbridge(*arguments)[0] == 0
+    assert "compress/mode=2" in file.read_text() and "size_limit=64" in file.read_text()
+
+
+def test_what_somebody_has_mended_meanwhile_is_mended(
+    popbridge: Any, project: Path, between: Between
+) -> None:
+    file = project / f"{COLOR}.import"
+    between("fix", lambda: edit(file, "compress/mode=0", "compress/mode=2"))
+    assert popbridge("audit", str(project), "--fix", "--workers", "1")[0] == 0
+    assert popbridge("revert", "1")[0] == 0 and "compress/mode=2" in file.read_text()
+
+
+def test_what_is_removed_or_merged_meanwhile_is_told_and_not_written(
+    popbridge: Any, project: Path, between: Between
+) -> None:
+    gone, merged = (project / f"{file}.import" for file in FILES)
+
+    def change() -> None:
+        gone.unlink()
+        edit(merged, "[params]", "<<<<<<< ours\n[params]")
+
+    between("fix", change)
+    code, out, _ = popbridge("audit", str(project), "--fix", "--workers", "1")
+    assert code == 1 and not gone.exists() and "compress/mode=0" in merged.read_text()
+    assert out.count("couldn't be mended") == 2 and "Mended" not in out
+
+
+def test_what_wasnt_mended_is_accepted_by_no_baseline(
+    popbridge: Any, project: Path, tmp_path: Path, between: Between
+) -> None:
+    file, baseline = project / f"{COLOR}.import", str(tmp_path / "baseline.json")
+    arguments = ("audit", str(project), "--workers", "1", "--baseline", baseline)
+    between("fix", lambda: edit(file, "compress/mode=0", "compress/mode=1"))
+    code, out, _ = popbridge(*arguments, "--fix", "--update-baseline")
+    assert code == 1 and "couldn't be mended" in out
+    code, out, _ = popbridge(*arguments)
+    assert code == 1 and COLOR in out and "fit nothing any more" not in out
+
+
+def test_what_was_found_is_told_where_nothing_can_be_mended(
+    popbridge: Any, project: Path, tmp_path: Path, home: Path
+) -> None:
+    before, report = settings(project), tmp_path / "audit.json"
+    home.mkdir()
+    (home / "popbridge.db").write_bytes(b"no database" * 500)
+    baseline = tmp_path / "baseline.json"
+    arguments = ("audit", str(project), "--fix", "--workers", "1", "--json", str(report))
+    code, out, err = popbridge(*arguments, "--baseline", str(baseline), "--update-baseline")
+    assert code == 2 and one_line(err) and "popbridge.db" in err and settings(project) == before
+    assert "--fix would settle" in out and "the settings free " in out and not baseline.exists()
+    assert json.loads(report.read_text(encoding="utf-8"))["wrong"] > 0
+
+
+def test_unitys_settings_that_were_changed_meanwhile_stay(
+    popbridge: Any, tmp_path: Path, between: Between
+) -> None:
+    project = unity.game(tmp_path / "game", only=FILES)
+    file = project / f"Assets/{NORMAL}.meta"
+    between("fix", lambda: edit(file, "    filterMode: 1", "    filterMode: 0"))
+    code, out, _ = popbridge("audit", str(project), "--fix", "--workers", "1")
+    assert code == 1 and "rock_normal.png.meta has changed since the audit read" in " ".join(out.split())
+    assert file.read_text() == unity.meta(
+        f"Assets/{NORMAL}", replaced={"    filterMode: 1": "    filterMode: 0"}
+    )
+
+
+def test_a_revert_leaves_what_is_set_while_it_runs(popbridge: Any, project: Path, between: Between) -> None:
+    before, file = settings(project), project / f"{COLOR}.import"
+    popbridge("audit", str(project), "--fix", "--workers", "1")
+    between("_open", lambda: edit(file, "compress/mode=2", "compress/mode=1"))
+    code, out, err = popbridge("revert", "1")
+    assert code == 1 and err == "" and "compress/mode has changed since (it is 1, and was set to 2)" in out
+    mine = before[f"{COLOR}.import"].replace("compress/mode=0", "compress/mode=1")
+    assert settings(project) == before | {f"{COLOR}.import": mine}
+
+
+def test_settings_that_were_changed_within_the_clocks_grain_are_seen_by_the_next_run(
+    popbridge: Any, project: Path
+) -> None:
+    file = project / f"{COLOR}.import"
+    popbridge("audit", str(project), "--fix", "--workers", "1")
+    was = os.stat(file)
+    edit(file, "compress/mode=2", "compress/mode=0")
+    os.utime(file, ns=(was.st_atime_ns, was.st_mtime_ns))
+    assert os.stat(file).st_size == was.st_size
+    code, out, _ = popbridge("audit", str(project), "--workers", "1")
+    assert code == 1 and COLOR in out
+
+
+def test_two_runs_at_once_lose_nothing_of_what_was_before(
+    popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, own = settings(project), fix.fix
+    arguments = ("audit", str(project), "--fix", "--workers", "1")
+
+    def other_first(*args: Any) -> None:
+        monkeypatch.setattr(fix, "fix", own)
+        assert popbridge(*arguments)[0] == 0
+        own(*args)
+
+    monkeypatch.setattr(fix, "fix", other_first)
+    assert popbridge(*arguments)[0] == 0
+    # The second has written what was there.
+    assert popbridge("revert", "1")[0] == 0 and settings(project) == before
+    code, _, err = popbridge("revert", "1")
+    assert code == 2 and one_line(err)
+
+
+@pytest.mark.parametrize("engine", ["godot", "unity"])
+def test_what_is_set_in_the_moment_of_the_writing_stays(
+    popbridge: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    root = tmp_path / "game"
+    if engine == "godot":
+        file, mine = game(root, only=[NORMAL]) / f"{NORMAL}.import", ("size_limit=0", "size_limit=64")
+    else:
+        file, mine = unity.game(root, only=[NORMAL]) / f"Assets/{NORMAL}.meta", ("userData: ", "userData: me")
+    before, own = file.read_text(encoding="utf-8"), shutil.copymode
+
+    def copymode(*given: Any) -> None:
+        # The last that is done before the one file takes the other's place.
+        edit(file, *mine)
+        own(*given)
+
+    monkeypatch.setattr(shutil, "copymode", copymode)
+    code, out, _ = popbridge("audit", str(root), "--fix", "--workers", "1")
+    assert code == 1 and file.read_text(encoding="utf-8") == before.replace(*mine)
+    assert "another program changed it in the same moment; try again" in " ".join(out.split())
+    assert [one for one in root.rglob("*.popbridge-new")] == []
