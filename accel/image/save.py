@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import pyvips
 from msgspec import Struct
@@ -35,7 +36,7 @@ class Writer(Struct, frozen=True):
     grey: bool = True
     """The same without alpha."""
     mips: bool = False
-    """Whether one file holds all levels; where not, each becomes a file."""
+    """Whether one file holds all levels; where not, each becomes a file. Such files hold layers as well."""
     longest: int = 65535
     """Most pixels of a side."""
     bits: Callable[[Raster, Writing], int] | None = None
@@ -81,9 +82,14 @@ def save(name: str, image: Raster, params: Writing) -> tuple[list[OutputFile], W
     bits = writer.bits(image, params) if writer.bits else image.bit_depth
     facts = Written(
         files[0].name, format, image.width, image.height, image.channels, bits, levels, size,
-        image.kind or None, image.first_of if image.first_of > 1 else None,
+        image.kind or None, left_out(image), 1 + len(image.layers),
     )  # fmt: skip
     return files, facts
+
+
+def left_out(image: Raster) -> int | None:
+    """How many images the file held that it comes from, where the first alone is left of them."""
+    return image.first_of if image.first_of > 1 and not image.layers else None
 
 
 def chosen(image: Raster, format: str) -> str:
@@ -107,14 +113,15 @@ def wanted(image: Raster, params: Writing) -> str:
 def fitted(image: Raster, params: Writing) -> Raster:
     """The image as the format can hold it."""
     writer = WRITERS[chosen(image, params.format)]
-    if image.read_mips and not writer.mips:
-        image = image.with_pixels(image.pixels)
-    image = at_depth(image, wanted(image, params))
-    if image.has_alpha and not writer.alpha:
-        image = on_white(image)
-    if not (writer.grey_alpha if image.has_alpha else writer.grey):
-        image = colored(image)
-    return image
+    fit = image.with_pixels(image.pixels) if image.read_mips and not writer.mips else image
+    fit = at_depth(fit, wanted(fit, params))
+    if fit.has_alpha and not writer.alpha:
+        fit = on_white(fit)
+    if not (writer.grey_alpha if fit.has_alpha else writer.grey):
+        fit = colored(fit)
+    # Layers are read where a file may hold them, which that of the same format may not.
+    layers = tuple(fitted(layer, params) for layer in image.layers) if writer.mips else ()
+    return msgspec.structs.replace(fit, layers=layers, cube=image.cube and bool(layers))
 
 
 def on_white(image: Raster) -> Raster:

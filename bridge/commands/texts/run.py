@@ -138,6 +138,7 @@ CUT = Text(
 CHANNEL = Text("{count} channel of {bits} bit", "{count} 个 {bits} 位通道")
 CHANNELS = Text("{count} channels of {bits} bit", "{count} 个 {bits} 位通道")
 LEVELS = Text("{count} levels", "{count} 级")
+ALL_IMAGES = Text("{count} images", "{count} 张图像")
 IMAGES = Text("first of {count} images", "{count} 张图像中的第一张")
 BITS = Text("{count} bits per pixel", "每像素 {count} 位")
 SMALLER = Text("{ratio} times smaller than uncompressed", "大小为未压缩时的 1/{ratio}")

@@ -33,7 +33,7 @@ def names(kind: type[msgspec.Struct]) -> set[str]:
 
 
 def test_values_are_known_by_their_fields() -> None:
-    assert names(Compressed) == COMPRESSED | {"first_of"} and names(Classification) == CLASSIFIED
+    assert names(Compressed) == COMPRESSED | {"first_of", "images"} and names(Classification) == CLASSIFIED
     assert names(Written) > WRITTEN
 
 
@@ -79,6 +79,11 @@ def test_values_are_known_by_their_fields() -> None:
             "DDS, bc7 sRGB, 64 x 32, 2.1 KiB, 8 bits per pixel, 3.7 times smaller than uncompressed, "
             "kind color, "
             "first of 6 images",
+        ),
+        (
+            {"images": 6},
+            "DDS, bc7 sRGB, 64 x 32, 2.1 KiB, 8 bits per pixel, 3.7 times smaller than uncompressed, "
+            "kind color, 6 images",
         ),
     ],
 )
