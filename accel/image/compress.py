@@ -31,7 +31,8 @@ class Compress(Reading, frozen=True):
             description="The blocks; `auto` is the smallest of `candidates` that reaches `target_db`. `bc4` "
             "and `eac_r11` keep red (or grey), `bc5` and `eac_rg11` red and green, `bc1`, `bc6h` and "
             "`etc2_rgb` all colours, the others transparency too. Light in floats fits `bc6h`; the others "
-            "make 8 bits of it, sRGB where there are three colours, and cut off what is beyond 1."
+            "make 8 bits of it, sRGB where there are three colours, and cut off what is beyond 1. None "
+            "holds what is below 0, which becomes 0 and is told."
         ),
     ] = "auto"
     target_db: (
@@ -151,6 +152,11 @@ class Compressed(Struct, frozen=True):
     alone. Null where that held one, or where all are in the file."""
     images: int = 1
     """Faces and layers in the file."""
+    below: float | None = None
+    """The least value of the colours that came in as floats, where the blocks hold none so low (none that
+    are written here holds any below 0) and have their own least instead. Null where nothing was cut off."""
+    above: float | None = None
+    """The same of the largest: BC6H holds up to 65504, the others up to 1."""
 
 
 @operation("image.compress", version=7, params=Compress, levels=True, layers=True)

@@ -95,6 +95,11 @@ class Written(Struct, frozen=True, omit_defaults=True):
     alone. Not there where that held one, or where all are in the file."""
     images: int = 1
     """Faces and layers in the file; not there for one."""
+    below: float | None = None
+    """The least value of the colours that came in as floats, where the file holds none so low and has its
+    own least instead. Not there where nothing was cut off."""
+    above: float | None = None
+    """The same of the largest."""
 
 
 Operate = Callable[[Sequence["Raster"], Any, Limits], Operated]

@@ -58,6 +58,10 @@ class Raster(Struct, frozen=True):
     and channels, without layers itself; empty for none, and where an operation doesn't keep them."""
     cube: bool = False
     """Whether each six of this image and its `layers` are the faces of a cube: +x, -x, +y, -y, +z, -z."""
+    below: float | None = None
+    """The least value that was cut off where integers were made of floats; None for none."""
+    above: float | None = None
+    """The same of the largest."""
     multiplied: Multiplied = ""
     """How alpha is multiplied in after all, as a last step; of floats never `codes`."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import pyvips
 from msgspec import Struct
 
 from accel.image.alpha import mixed
+from accel.image.cut import Range, cut_off, integers
 from accel.image.light import DEPTHS, at_depth
 from accel.image.multiplied import straightened
 from accel.image.operation import Written
@@ -41,6 +43,8 @@ class Writer(Struct, frozen=True):
     """Most pixels of a side."""
     bits: Callable[[Raster, Writing], int] | None = None
     """Bits of a channel in the file, where they aren't those of the pixels."""
+    signed: bool = True
+    """Whether its floats may be below 0."""
 
 
 WRITERS: dict[str, Writer] = {
@@ -52,7 +56,7 @@ WRITERS: dict[str, Writer] = {
     "tga": Writer(tga.tga, "image/x-tga", ("uint8",), grey_alpha=False),
     "psd": Writer(psd.psd, "image/vnd.adobe.photoshop", ("uint8", "uint16"), longest=30000),
     "exr": Writer(exr.exr, "image/x-exr", ("float32",), longest=2**31 - 1, bits=exr.bits),
-    "hdr": Writer(hdr.hdr, "image/vnd.radiance", ("float32",), alpha=False, grey=False),
+    "hdr": Writer(hdr.hdr, "image/vnd.radiance", ("float32",), alpha=False, grey=False, signed=False),
     "dds": Writer(
         dds.write, "image/vnd-ms.dds", ("uint8", "uint16", "float32"), grey_alpha=False, mips=True,
         longest=2**31 - 1, bits=plain.bits,
@@ -68,7 +72,7 @@ def save(name: str, image: Raster, params: Writing) -> tuple[list[OutputFile], W
     """The files of an image, and its facts. Raises WorkloadError `unsupported` or `too_large`."""
     format = chosen(image, params.format)
     writer = WRITERS[format]
-    image = fitted(image, params)
+    given, image = image, fitted(image, params)
     longest = max(image.width, image.height)
     if longest > writer.longest:
         reason = f"is {longest} pixels long; {format.upper()} holds at most {writer.longest}"
@@ -82,9 +86,21 @@ def save(name: str, image: Raster, params: Writing) -> tuple[list[OutputFile], W
     bits = writer.bits(image, params) if writer.bits else image.bit_depth
     facts = Written(
         files[0].name, format, image.width, image.height, image.channels, bits, levels, size,
-        image.kind or None, left_out(image), 1 + len(image.layers),
+        image.kind or None, left_out(image), 1 + len(image.layers), **cut_off(given, _holds(given, params)),
     )  # fmt: skip
     return files, facts
+
+
+def _holds(image: Raster, params: Writing) -> Range | None:
+    """What the file holds of floats; None where none came in."""
+    if image.pixels.dtype.kind != "f":
+        return None
+    writer = WRITERS[chosen(image, params.format)]
+    if wanted(image, params) != "float32":
+        return integers(image)
+    half = writer.bits is not None and writer.bits(image, params) == 16
+    most = exr.LARGEST if half else math.inf
+    return (-most if writer.signed else 0, most)
 
 
 def left_out(image: Raster) -> int | None:

@@ -9,6 +9,8 @@ import msgspec
 from msgspec import Struct
 
 from accel.image.compress import Attempt, Compress, Compressed
+from accel.image.cut import Range, cut_off, integers
+from accel.image.encoders.bc import LARGEST
 from accel.image.encoders.choose import candidates, chosen, measured, tried
 from accel.image.encoders.encode import encoder
 from accel.image.encoders.formats import FORMATS, BlockFormat
@@ -58,9 +60,14 @@ def compressed(image: Raster, params: Compress) -> tuple[Compressed, OutputFile]
     value = Compressed(
         format.name, found.reached, container, image.width, image.height, len(levels), texels.srgb,
         format.bits_per_pixel, len(data), came / len(data), found.psnr, found.tried, kind,
-        left_out(image), 1 + len(layers),
+        left_out(image), 1 + len(layers), **cut_off(image, _holds(image, kind, format)),
     )  # fmt: skip
     return value, OutputFile("compressed", WRITERS[container].media_type, data)
+
+
+def _holds(image: Raster, kind: Kind, format: BlockFormat) -> Range | None:
+    """What the blocks hold of floats: those that are written here have no sign."""
+    return (0, LARGEST) if format.floats else integers(image, kind)
 
 
 def _unsigned(image: Raster) -> Raster:

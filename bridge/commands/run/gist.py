@@ -83,6 +83,13 @@ def images_of(value: Mapping[str, Any]) -> str:
     return told(texts.ALL_IMAGES, count=count) if count > 1 else ""
 
 
+def cut_of(value: Mapping[str, Any]) -> Iterator[str]:
+    """What the file holds no value for."""
+    for name, text in (("below", texts.BELOW), ("above", texts.ABOVE)):
+        if value.get(name) is not None:
+            yield told(text, value=f"{value[name]:.4g}")
+
+
 def _compressed(value: Mapping[str, Any]) -> Iterator[str]:
     yield value["container"].upper()
     yield value["format"] + " sRGB" * value["srgb"]
@@ -99,6 +106,7 @@ def _compressed(value: Mapping[str, Any]) -> Iterator[str]:
         yield told(texts.UNREACHED)
     yield f"kind {value['kind']}"
     yield images_of(value)
+    yield from cut_of(value)
     if value["container"] == "dds" and (value["width"] % 4 or value["height"] % 4):
         yield told(texts.CUT_BLOCKS)
 

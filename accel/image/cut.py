@@ -1,0 +1,39 @@
+"""What a format holds no value for and cuts off, as facts of the file that is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from accel.image.raster import Kind, Raster
+from accel.image.tangent import is_signed
+
+_SLIGHT = 1 / 512
+"""Half a step of 8 bits: what is cut off less, such as a filter's ringing, isn't worth a word."""
+
+Range = tuple[float, float]
+
+
+def integers(image: Raster, kind: Kind | None = None) -> Range | None:
+    """What integers hold of the colours of floats; None where nothing is cut off: vectors of -1 to 1 become
+    0 to full scale."""
+    return None if (kind or image.kind) == "normal" and is_signed(image) else (0, 1)
+
+
+def cut_off(image: Raster, holds: Range | None) -> dict[str, Any]:
+    """`below` and `above` of `Raster`, `Written` and `Compressed`, for an image before it is fitted to what a
+    format `holds`; None for all that there can be."""
+    found = [_cut(each, holds) for each in (image, *image.layers)]
+    below = [least for least, _ in found if least is not None]
+    above = [largest for _, largest in found if largest is not None]
+    return {"below": min(below, default=None), "above": max(above, default=None)}
+
+
+def _cut(image: Raster, holds: Range | None) -> tuple[float | None, float | None]:
+    if holds is None or image.pixels.dtype.kind != "f":
+        return image.below, image.above
+    colors = image.pixels[..., : image.colors]
+    (low, high), least, largest = holds, float(colors.min()), float(colors.max())
+    return (
+        least if least < low - _SLIGHT else image.below,
+        largest if largest > high + _SLIGHT else image.above,
+    )
