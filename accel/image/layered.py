@@ -23,6 +23,7 @@ def on_layers(operate: Operate) -> Operate:
         done, count = operate(alone, params, limits), len(images[0].layers)
         if not count:
             return done
+        _check_size(images[0].name, done, count + 1, limits)
         rest = [
             operate([_layer(image, index, count, done) for image in images], params, limits).images
             for index in range(count)
@@ -43,6 +44,19 @@ def _layer(image: Raster, index: int, count: int, done: Operated) -> Raster:
     (first,) = done.images.values()
     # What is no normal map is told from one alone where nobody says more.
     return replace(image.layers[index], kind=first.kind or "color")
+
+
+def _check_size(name: str, done: Operated, count: int, limits: Limits) -> None:
+    """Raises WorkloadError `too_large` for images that are more together than one may be here."""
+    width, height = next(iter(done.images.values())).pixels.shape[1::-1]
+    if width * height * count > limits.max_pixels:
+        from accel.workload import WorkloadError
+
+        reason = (
+            f"would become {count} images of {width} x {height} ({width * height * count / 1e6:,.1f} "
+            f"megapixels in all), more than the limit of {limits.max_pixels / 1e6:,.1f} megapixels"
+        )
+        raise WorkloadError("too_large", reason, name)
 
 
 def _joined(source: Raster, first: Raster, others: Sequence[Raster]) -> Raster:

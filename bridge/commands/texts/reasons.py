@@ -39,6 +39,9 @@ PATTERNS = (
     (r"holds (\S+) images of (\d+ x \d+) \((\S+) megapixels in all\), more than the limit of "
      r"(\S+) megapixels",
      "含有 {0} 张 {1} 的图像（共 {2} 百万像素），超过 {3} 百万像素的上限"),
+    (r"would become (\d+) images of (\d+ x \d+) \((\S+) megapixels in all\), more than the limit of "
+     r"(\S+) megapixels",
+     "结果为 {0} 张 {1} 的图像（共 {2} 百万像素），超过 {3} 百万像素的上限"),
     # Images.
     (r"is a cube map, whose faces are square: none can be (\d+ x \d+); give both sides the same length",
      "是立方体贴图，各面须为正方形，不能为 {0}：请使两边等长"),

@@ -198,6 +198,15 @@ def test_more_images_than_may_be_held_are_refused_where_all_are_wanted(tmp_path)
     assert open_raster(given, limits).first_of == 6
 
 
+def test_layers_are_enlarged_only_as_far_as_all_may_be_together(tmp_path):
+    given, most = source(tmp_path, pictures(6), cube=True), 6 * 4 * SIDE * SIDE
+    resize = OPERATIONS["image.resize"]
+    assert resize([given], resize.workload.parse({"factor": 2}), Limits(max_pixels=most)).value.images == 6
+    says = r"would become 6 images of 32 x 32 \(0.0 megapixels in all\), more than the limit"
+    with pytest.raises(WorkloadError, match=says):
+        resize([given], resize.workload.parse({"factor": 2}), Limits(max_pixels=most - 1))
+
+
 @pytest.mark.parametrize("format", ["dds", "ktx2"])
 def test_a_file_that_lacks_some_of_its_images_is_told_as_truncated(tmp_path, format):
     given = source(tmp_path, pictures(6), format, cube=True)
@@ -208,6 +217,16 @@ def test_a_file_that_lacks_some_of_its_images_is_told_as_truncated(tmp_path, for
     assert run(OPERATIONS["image.convert"], [given], format="png").value.first_of == 6
 
 
-def test_forms_for_a_gpu_keep_what_those_for_the_cpu_keep():
-    for name, form in FORMS.items():
-        assert (form.layers, form.levels) == (OPERATIONS[name].layers, OPERATIONS[name].levels)
+@pytest.mark.parametrize("name", FORMS)
+def test_forms_for_a_gpu_keep_what_those_for_the_cpu_keep(tmp_path, name):
+    form, plain = FORMS[name], OPERATIONS[name]
+    assert (form.layers, form.levels) == (plain.layers, plain.levels)
+    if not form.layers:
+        return
+    given, params = source(tmp_path, pictures(6), cube=True), {"factor": 0.5} if "resize" in name else {}
+    found, wanted = (
+        images_of(tmp_path, run(each, [given], **params).files[0].data) for each in (form, plain)
+    )
+    for one, other in zip(found, wanted, strict=True):
+        levels = zip(one, other, strict=True)
+        assert max(np.abs(level.astype(int) - same).max() for level, same in levels) <= 1
