@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from accel.image.raster import Kind, Raster
@@ -22,7 +23,12 @@ def integers(image: Raster, kind: Kind | None = None) -> Range | None:
 def cut_off(image: Raster, holds: Range | None) -> dict[str, Any]:
     """`below` and `above` of `Raster`, `Written` and `Compressed`, for an image before it is fitted to what a
     format `holds`; None for all that there can be."""
-    found = [_cut(each, holds) for each in (image, *image.layers)]
+    return cut_off_all((image, *image.layers), holds)
+
+
+def cut_off_all(images: Sequence[Raster], holds: Range | None) -> dict[str, Any]:
+    """The same of several images that go into one file; their layers don't count."""
+    found = [_cut(each, holds) for each in images]
     below = [least for least, _ in found if least is not None]
     above = [largest for _, largest in found if largest is not None]
     return {"below": min(below, default=None), "above": max(above, default=None)}

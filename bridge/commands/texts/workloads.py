@@ -164,7 +164,8 @@ DETAILS = {
         "透明视为白色；可见部分全为亮色时视为黑色；一种底色会遮住部分文字时，两种都会识别。值：`Text`。",
     ),
     "image.pack_channels": (
-        "按存储的值读取，不经 sRGB 曲线；超出 0 到 1 的浮点会截去。所用输入都是 8 位时结果为 8 位，否则为 "
+        "按存储的值读取，不经 sRGB 曲线；超出 0 到 1 的浮点会截去，并在结果中说明。"
+        "所用输入都是 8 位时结果为 8 位，否则为 "
         "16 位。"
         "缺少的贴图用不产生影响的值填充：occlusion、detail_mask 和未用的通道为 1，metallic 为 0，roughness、"
         "smoothness 和 height 为 0.5，`rgba` 的颜色为 0。格式 `same` 对 JPEG、WebP、AVIF 和 HDR 为 PNG，"

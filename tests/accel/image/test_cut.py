@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from accel.graphs.forms import FORMS
 from accel.image.compress import compress
 from accel.image.convert import convert
+from accel.image.pack_channels import pack_channels
 from accel.workload import Input, Limits
 from tests.accel.image.files import dds, exr
 
@@ -66,3 +68,18 @@ def test_all_layers_count(tmp_path):
     path.write_bytes(dds(4, 4, floats.tobytes(), dxgi=2, count=2))
     params = compress.workload.parse({"format": "bc6h", "alpha": "drop"})
     assert compress([Input("a.dds", str(path))], params, Limits()).value.below == -3
+
+
+@pytest.mark.parametrize("form", [pack_channels, FORMS["image.pack_channels"]])
+def test_packed_channels_tell_what_is_cut_off_of_those_that_are_used(tmp_path, form):
+    for name, names in (("a.exr", ("Y",)), ("b.exr", ("R", "G", "B"))):
+        pixels = values(-1, 2) if len(names) == 3 else np.full((8, 8, 1), 0.5, np.float32)
+        if len(names) == 3:
+            pixels[..., 1] = 0.5
+        (tmp_path / name).write_bytes(exr(pixels, names, "float"))
+    inputs = [Input(name, str(tmp_path / name)) for name in ("a.exr", "b.exr")]
+    for channel, below, above in (("g", None, None), ("b", -1, 2)):
+        channels = {"r": {"input": 0}, "g": {"input": 1, "channel": channel}, "b": {"value": 0}}
+        params = {"layout": "rgba", "holds": ["-", "-"], "channels": channels, "format": "png"}
+        found = form(inputs, form.workload.parse(params), Limits()).value
+        assert (found.below, found.above) == (below, above)
