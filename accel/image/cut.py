@@ -37,8 +37,10 @@ def cut_off_all(images: Sequence[Raster], holds: Range | None) -> dict[str, Any]
 def _cut(image: Raster, holds: Range | None) -> tuple[float | None, float | None]:
     if holds is None or image.pixels.dtype.kind != "f":
         return image.below, image.above
-    colors = image.pixels[..., : image.colors]
-    (low, high), least, largest = holds, float(colors.min()), float(colors.max())
+    # Down the columns first: over parts of pixels numpy takes ten times as long.
+    least = float(image.pixels.min(axis=0)[:, : image.colors].min())
+    largest = float(image.pixels.max(axis=0)[:, : image.colors].max())
+    low, high = holds
     return (
         least if least < low - _SLIGHT else image.below,
         largest if largest > high + _SLIGHT else image.above,
