@@ -35,7 +35,7 @@ def normal_from_height_graph(images: Sequence[Raster], params: NormalFromHeight,
     return Operated({"normal": made})
 
 
-@operation(resize.workload.name, version=resize.workload.version, params=Resize, levels=True)
+@operation(resize.workload.name, version=resize.workload.version, params=Resize, levels=True, layers=True)
 def resize_graph(images: Sequence[Raster], params: Resize, limits: Limits) -> Operated:
     """As `resize`."""
     from accel.graphs.operate import resized
@@ -49,7 +49,9 @@ def resize_graph(images: Sequence[Raster], params: Resize, limits: Limits) -> Op
     return Operated({"resized": resized(image, size, params)})
 
 
-@operation(mipmaps.workload.name, version=mipmaps.workload.version, params=Mipmaps, inputs=(1, 2))
+@operation(
+    mipmaps.workload.name, version=mipmaps.workload.version, params=Mipmaps, inputs=(1, 2), layers=True
+)
 def mipmaps_graph(images: Sequence[Raster], params: Mipmaps, limits: Limits) -> Operated:
     """As `mipmaps`."""
     from accel.graphs.operate import with_levels

@@ -15,7 +15,7 @@ from accel.graphs.normal_map import normal_map_graph, scale
 from accel.graphs.packing import Packed, Plane, packing_graph
 from accel.graphs.resampling import resize_graph, rings, weights
 from accel.graphs.runner import Runner
-from accel.image.channel_packing import loses_alpha
+from accel.image.channel_packing import loses_alpha, lost
 from accel.image.channel_plan import planned
 from accel.image.coding import Coding, coding
 from accel.image.decoded import Pixels
@@ -96,7 +96,7 @@ def packed(images: Sequence[Raster], params: PackChannels) -> Raster | None:
     format = data_format(first, pixels)
     return Raster(
         first.name, pixels, len(sources) > 3, "linear", format, data=True, kind="data",
-        first_of=max(one.first_of for one in images),
+        first_of=max(one.first_of for one in images), **lost(images, sources),
     )  # fmt: skip
 
 

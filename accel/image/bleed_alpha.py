@@ -31,13 +31,13 @@ class BleedAlpha(Writing, frozen=True):
     ] = "clamp"
 
 
-@operation("image.bleed_alpha", version=3, params=BleedAlpha, levels=True)
+@operation("image.bleed_alpha", version=4, params=BleedAlpha, levels=True, layers=True)
 def bleed_alpha(images: Sequence[Raster], params: BleedAlpha, limits: Limits) -> Operated:
     """Spreads the colours of visible texels into transparent ones, so that filters mix in no other.
 
     Every transparent texel gets a colour: beside visible ones the mean of those (as light, weighed by alpha),
     farther off a smooth mean of what is near. Alpha and all other texels are left as they are; so is an image
-    of which nothing, or all, is transparent. Mip levels are filled as well.
+    of which nothing, or all, is transparent. Mip levels, faces and layers are filled as well.
     Output file: `bled`. Value: a `Written`.
     """
     from accel.image.bleeding import bled

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyvips
 
+from accel.image.cut import cut_off_all
 from accel.image.decoded import Pixels
 from accel.image.light import at_depth
 from accel.image.operation import check_size
@@ -40,8 +41,14 @@ def packed(
     format = data_format(first, pixels)
     return Raster(
         first.name, pixels, len(sources) > 3, "linear", format, data=True, kind="data",
-        first_of=max(one.first_of for one in images),
+        first_of=max(one.first_of for one in images), **lost(images, sources),
     )  # fmt: skip
+
+
+def lost(images: Sequence[Raster], sources: Sequence[ChannelSource]) -> dict[str, Any]:
+    """`below` and `above` of what is packed of these, as integers."""
+    used = [_grey(images[each.input], each.channel) for each in sources if each.input is not None]
+    return cut_off_all(used, (0, 1))
 
 
 def loses_alpha(params: PackChannels, sources: Sequence[ChannelSource]) -> bool:
@@ -75,9 +82,12 @@ def _values(
 
 
 def _at_depth(image: Raster, channel: str, dtype: np.dtype[Any]) -> Pixels:
+    return at_depth(_grey(image, channel), dtype).pixels[..., 0]
+
+
+def _grey(image: Raster, channel: str) -> Raster:
     values = plane(image, channel)[..., None]
-    grey = image.with_pixels(values, has_alpha=False, transfer="linear", data=True, kind="data")
-    return at_depth(grey, dtype).pixels[..., 0]
+    return image.with_pixels(values, has_alpha=False, transfer="linear", data=True, kind="data")
 
 
 def _enlarged(values: Pixels, shape: tuple[int, int]) -> Pixels:

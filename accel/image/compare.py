@@ -70,9 +70,12 @@ class Comparison(Struct, frozen=True):
     """Share of pixels of which a channel differs by more than the tolerance."""
     channels: Sequence[ChannelComparison]
     """One for each channel that either image has."""
+    first_of: int | None = None
+    """How many faces, layers or slices the DDS or KTX2 holds that has most: the first of each alone was
+    compared. Null where both hold one."""
 
 
-@operation("image.compare", version=2, params=Compare, inputs=2)
+@operation("image.compare", version=3, params=Compare, inputs=2)
 def compare(images: Sequence[Raster], params: Compare, limits: Limits) -> Operated:
     """Measures how far one image is from another of the same size: PSNR, SSIM, errors.
 
@@ -84,8 +87,13 @@ def compare(images: Sequence[Raster], params: Compare, limits: Limits) -> Operat
     Output file: `difference`, if asked for: the colours' absolute differences, alpha's added to all of them.
     Value: a `Comparison`.
     """
+    import msgspec
+
     from accel.image.differences import compared, matched, picture
 
     one, other = matched(*images)
-    value = compared(one, other, params.tolerance)
+    count = max(image.first_of for image in images)
+    value = msgspec.structs.replace(
+        compared(one, other, params.tolerance), first_of=count if count > 1 else None
+    )
     return Operated({"difference": picture(one, other, params.amplify)} if params.difference else {}, value)

@@ -31,7 +31,8 @@ class Compress(Reading, frozen=True):
             description="The blocks; `auto` is the smallest of `candidates` that reaches `target_db`. `bc4` "
             "and `eac_r11` keep red (or grey), `bc5` and `eac_rg11` red and green, `bc1`, `bc6h` and "
             "`etc2_rgb` all colours, the others transparency too. Light in floats fits `bc6h`; the others "
-            "make 8 bits of it, sRGB where there are three colours, and cut off what is beyond 1."
+            "make 8 bits of it, sRGB where there are three colours, and cut off what is beyond 1. None "
+            "holds what is below 0, which becomes 0 and is told."
         ),
     ] = "auto"
     target_db: (
@@ -110,7 +111,7 @@ class Attempt(Struct, frozen=True):
     size: int
     """Bytes of all levels, without the container and before Zstandard."""
     psnr: float
-    """dB, of the largest level."""
+    """dB, of the largest level; of several faces or layers that of the worst."""
 
 
 class Compressed(Struct, frozen=True):
@@ -138,7 +139,8 @@ class Compressed(Struct, frozen=True):
     ratio: float
     """How many times smaller the file is than the same levels with the channels and depth that came in."""
     psnr: float | None
-    """dB, of the largest level, where it was measured or there was a target; 100 for no difference. Of
+    """dB, of the largest level, where it was measured or there was a target; 100 for no difference; of
+    several faces or layers that of the worst. Of
     colours weighted by alpha (unless they are data), and alpha; of the vectors of a normal map; of light
     (BC6H) over exposures from -10 to 10 stops (mPSNR)."""
     tried: Sequence[Attempt]
@@ -147,10 +149,17 @@ class Compressed(Struct, frozen=True):
     """What the channels were taken for."""
     first_of: int | None = None
     """How many faces, layers or slices the DDS or KTX2 held that it comes from: it is made of the first
-    alone. Null where that held one."""
+    alone. Null where that held one, or where all are in the file."""
+    images: int = 1
+    """Faces and layers in the file."""
+    below: float | None = None
+    """The least value of the colours that came in as floats, where the blocks hold none so low (none that
+    are written here holds any below 0) and have their own least instead. Null where nothing was cut off."""
+    above: float | None = None
+    """The same of the largest: BC6H holds up to 65504, the others up to 1."""
 
 
-@operation("image.compress", version=6, params=Compress, levels=True)
+@operation("image.compress", version=7, params=Compress, levels=True, layers=True)
 def compress(images: Sequence[Raster], params: Compress, limits: Limits) -> Operated:
     """Packs an image into blocks that GPUs read directly: BC, ETC2, EAC or ASTC, as DDS or KTX2.
 
@@ -164,11 +173,12 @@ def compress(images: Sequence[Raster], params: Compress, limits: Limits) -> Oper
     with alpha where something is transparent. BC3 is left out, as BC7 is as small and better; floats have
     BC6H alone. BC and ETC2 are tried by size. Of ASTC's block sizes that would be smaller the one of most
     bits comes first, which tells whether the target can be reached; then the sizes between are bisected.
+    Where several faces or layers are compressed, which DDS and KTX2 hold, all reach it.
     Where none reaches the target, the best that was tried is taken and `reached` is false.
     Output file: `compressed`. Value: a `Compressed`.
     """
     from accel.image.encoders.texture import compressed
 
     (image,) = images
-    value, file = compressed(image if params.mipmaps else image.with_pixels(image.pixels), params)
+    value, file = compressed(image if params.mipmaps else image.without_levels(), params)
     return Operated(value=value, files=[file])

@@ -61,3 +61,8 @@ class Decoded(Struct, frozen=True):
     images: int = 1
     """Faces of cubes, layers of arrays and slices of volumes that the file holds, each of which is an image;
     `pixels` and `mips` are the first one's. Of DDS and KTX2; 1 for all others."""
+    others: tuple[tuple[Pixels, ...], ...] = ()
+    """The other faces and layers, each with as many levels as the first, largest first, and of the same type
+    and channels; empty for none, for volumes, and where nobody asked for them."""
+    cube: bool = False
+    """Whether each six of `pixels` and `others` are the faces of a cube: +x, -x, +y, -y, +z, -z."""

@@ -58,13 +58,13 @@ class Duplicates(Struct, frozen=True):
     """What couldn't be read or decoded, and is in no group."""
 
 
-@workload("image.find_duplicates", version=2, params=FindDuplicates, inputs=(2, 4096))
+@workload("image.find_duplicates", version=3, params=FindDuplicates, inputs=(2, 4096))
 def find_duplicates(inputs: Sequence[Input], params: FindDuplicates, limits: Limits) -> Output:
     """Finds the same files, the same pictures in other files, and pictures that look the same.
 
     Equal files are known by SHA-256 and decoded once; equal pixels by their checksums, whatever the format;
-    looks by perceptual hash, mean colour and contrast, so that flat images are never said to look alike. A
-    broken image is told and costs the others nothing.
+    looks by perceptual hash, mean colour and contrast, so that flat images are never said to look alike.
+    Cubes, arrays and volumes are equal as files alone. A broken image is told and costs the others nothing.
     Value: a `Duplicates`.
     """
     from accel.image.grouping import grouped

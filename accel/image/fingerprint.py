@@ -21,7 +21,8 @@ class Fingerprint(Struct, frozen=True):
     pixels: str
     """Checksums, 64 bits as 16 hexadecimal digits, of what is decoded (size, channels, values;
     16 bits that hold no more than 8, grey colours and full alpha are reduced): the same picture in any
-    format."""
+    format. Of a cube, an array or a volume, of which the first image alone is decoded, the begin of
+    `file`."""
     perceptual: str
     """Perceptual hash, 64 bits as 16 hexadecimal digits: nearly the same picture where few bits differ."""
     mean: Sequence[float]
@@ -29,14 +30,14 @@ class Fingerprint(Struct, frozen=True):
     seen; look-alikes must agree in it."""
     spread: float
     """Standard deviation, 0..1, of the luminance at 32 x 32 pixels, as the perceptual hash sees it; the hash
-    of flat images says nothing."""
+    of flat images says nothing, nor does that of a cube, an array or a volume, whose spread is 0."""
 
 
 class NoParams(Params, frozen=True):
     """There is nothing to choose."""
 
 
-@workload("image.fingerprint", version=2, params=NoParams)
+@workload("image.fingerprint", version=3, params=NoParams)
 def fingerprint(inputs: Sequence[Input], params: NoParams, limits: Limits) -> Output:
     """Tells what finds equal and nearly equal images: hashes of file and pixels, a perceptual hash.
 
@@ -65,4 +66,6 @@ def fingerprint_of(source: Input, decoded: Decoded, digest: str = "") -> Fingerp
     seen = afar(decoded)
     grey = luminance(seen)
     rounded = [round(value, 5) for value in mean(seen)]
-    return Fingerprint(digest, pixel_digest(decoded), perceptual(grey), rounded, round(float(grey.std()), 5))
+    # Skies begin with the same face, and colour tables with the same slice, that differ in all else.
+    pixels, spread = (digest[:16], 0.0) if decoded.images > 1 else (pixel_digest(decoded), float(grey.std()))
+    return Fingerprint(digest, pixels, perceptual(grey), rounded, round(spread, 5))

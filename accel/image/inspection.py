@@ -127,7 +127,7 @@ class Inspection(Struct, frozen=True):
     """Mip levels of a DDS or KTX2, as its header says, the largest included; else 1."""
     images: int = 1
     """Faces of cubes, layers of arrays and slices of volumes that a DDS or KTX2 holds, of which the first is
-    looked at, and the only one that operations take; else 1."""
+    looked at; else 1."""
 
     @property
     def extent(self) -> tuple[int, int]:

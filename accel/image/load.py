@@ -73,8 +73,9 @@ class Opened(Struct, frozen=True):
         )
 
 
-def decode_image(source: Input, limits: Limits, *, mips: bool = False) -> Decoded:
-    """All pixels of the first frame of an image; of its smaller levels only with `mips`.
+def decode_image(source: Input, limits: Limits, *, mips: bool = False, layers: bool = False) -> Decoded:
+    """All pixels of the first frame of an image; of its smaller levels only with `mips`, of other faces and
+    layers only with `layers`.
 
     Raises WorkloadError: `not_found`, `bad_input`, `unsupported` or `too_large`; the header's dimensions are
     held against `limits` before anything is decoded.
@@ -86,7 +87,8 @@ def decode_image(source: Input, limits: Limits, *, mips: bool = False) -> Decode
         )
     try:
         with Path(source.path).open("rb") as file:
-            picture = READERS[kind.name](Stream(file, source, kind.name, size, limits, mips=mips))
+            stream = Stream(file, source, kind.name, size, limits, mips=mips, layers=layers)
+            picture = READERS[kind.name](stream)
     except OSError as error:
         raise WorkloadError("bad_input", f"can't be read ({error.strerror or error})", source.name) from None
     return _read(picture, kind, size)
@@ -143,6 +145,8 @@ def _read(picture: Picture, kind: Format, size: int, contents: bytes = b"") -> D
         tuple(map(finite, picture.mips)),
         picture.levels,
         picture.images,
+        tuple(tuple(map(finite, levels)) for levels in picture.others),
+        picture.cube,
     )
 
 

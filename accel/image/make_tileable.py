@@ -72,9 +72,12 @@ class Tileable(Struct, frozen=True):
     """Pixels of the result."""
     kind: Literal["color", "normal", "data"]
     """What the channels were taken for."""
+    first_of: int | None = None
+    """How many faces, layers or slices the DDS or KTX2 held that it comes from: it is made of the first
+    alone. Null where that held one."""
 
 
-@operation("image.make_tileable", version=5, params=MakeTileable)
+@operation("image.make_tileable", version=6, params=MakeTileable)
 def make_tileable(images: Sequence[Raster], params: MakeTileable, limits: Limits) -> Operated:
     """Makes a texture tile: copies of it meet without a visible seam.
 
@@ -91,5 +94,6 @@ def make_tileable(images: Sequence[Raster], params: MakeTileable, limits: Limits
     (image,) = images
     kind = kind_of(image, params.kind)
     made = tileable(image, kind, params)
-    facts = Tileable(seams(image.pixels), seams(made.pixels), made.width, made.height, kind)
+    several = image.first_of if image.first_of > 1 else None
+    facts = Tileable(seams(image.pixels), seams(made.pixels), made.width, made.height, kind, several)
     return Operated({"tileable": made}, facts)

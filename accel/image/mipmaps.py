@@ -47,7 +47,7 @@ class Mipmaps(Filtering, frozen=True):
     ] = False
 
 
-@operation("image.mipmaps", version=5, params=Mipmaps, inputs=(1, 2), companions=True)
+@operation("image.mipmaps", version=6, params=Mipmaps, inputs=(1, 2), companions=True, layers=True)
 def mipmaps(images: Sequence[Raster], params: Mipmaps, limits: Limits) -> Operated:
     """Makes the mip levels of a texture, each half of the one before.
 
@@ -55,6 +55,8 @@ def mipmaps(images: Sequence[Raster], params: Mipmaps, limits: Limits) -> Operat
     Each level is averaged from values that weren't rounded in between. Normals that cancel become flat.
     A second input, the normal map of the same surface, raises the roughness in the first one's levels by
     what the averaged normals no longer show (Toksvig); `kind` is then `data`, also by `auto`.
+    Each face of a cube and each layer of an array in DDS or KTX2 has its own; of a normal map that has as
+    many layers each belongs to one.
     Output file: `mipmaps`; in formats that hold one level `mipmaps.mip0`, `mipmaps.mip1`, … Value: a
     `Written`.
     """

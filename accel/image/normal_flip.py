@@ -43,13 +43,13 @@ class NormalFlip(Writing, frozen=True):
     signed: Signed = "auto"
 
 
-@operation("image.normal_flip", version=5, params=NormalFlip, levels=True)
+@operation("image.normal_flip", version=6, params=NormalFlip, levels=True, layers=True)
 def normal_flip(images: Sequence[Raster], params: NormalFlip, limits: Limits) -> Operated:
     """Turns a normal map's green channel, from OpenGL's convention to DirectX's or back, exactly.
 
     Each value of 8 or 16 bit becomes full scale less itself, so that twice is as before. Where lengths are
-    mended, a vector without length becomes (0, 0, 1). Alpha stays. The format `same` is PNG for JPEG, WebP
-    and AVIF, and EXR for HDR, which aren't exact.
+    mended, a vector without length becomes (0, 0, 1). Alpha stays; mip levels, faces and layers are
+    turned as well. The format `same` is PNG for JPEG, WebP and AVIF, and EXR for HDR, which aren't exact.
     Output file: `normal`. Value: a `Written`.
     """
     from accel.image.planes import data_format

@@ -26,7 +26,12 @@ LISTED = 3
 
 
 def open_rasters(
-    sources: Sequence[Input], limits: Limits, transfer: Asked = "auto", *, levels: bool = True
+    sources: Sequence[Input],
+    limits: Limits,
+    transfer: Asked = "auto",
+    *,
+    levels: bool = True,
+    layers: bool = False,
 ) -> list[Raster]:
     """All images, as `open_raster`. Where several can't be opened, the error is the first one's and names up
     to three of them, each with its reason."""
@@ -34,7 +39,7 @@ def open_rasters(
     errors: list[WorkloadError] = []
     for source in sources:
         try:
-            image = open_raster(source, limits, transfer, levels=levels)
+            image = open_raster(source, limits, transfer, levels=levels, layers=layers)
         except WorkloadError as error:
             errors.append(error)
         else:
@@ -54,9 +59,17 @@ def _joined(errors: Sequence[WorkloadError]) -> WorkloadError:
     return WorkloadError(first.code, "; ".join(reasons), first.name)
 
 
-def open_raster(source: Input, limits: Limits, transfer: Asked = "auto", *, levels: bool = True) -> Raster:
+def open_raster(
+    source: Input,
+    limits: Limits,
+    transfer: Asked = "auto",
+    *,
+    levels: bool = True,
+    layers: bool = False,
+) -> Raster:
     """The first frame of an image: EXIF's orientation applied, an embedded colour profile converted to sRGB;
-    with the smaller levels that its file holds, where `levels` are wanted.
+    with the smaller levels that its file holds, where `levels` are wanted, and the other faces and layers,
+    where `layers` are.
 
     `auto`: integers of three colours are sRGB, unless the file says that no curve codes them; all else is
     linear. Without alpha those are data.
@@ -66,7 +79,7 @@ def open_raster(source: Input, limits: Limits, transfer: Asked = "auto", *, leve
     kind, size = identify(source)
     try:
         if kind.loader is None:
-            decoded = _managed(decode_image(source, limits, mips=levels), transfer)
+            decoded = _managed(decode_image(source, limits, mips=levels, layers=layers), transfer)
         else:
             opened = open_image(source, kind, size, limits)
             decoded = _upright(opened.image, kind.name, size, transfer)
@@ -81,20 +94,22 @@ def as_raster(name: str, decoded: Decoded, transfer: Asked = "auto") -> Raster:
     if decoded.color_model == "cmyk" or channels > 4 or channels - decoded.has_alpha not in (1, 2, 3):
         reason = f"has {channels} channels ({decoded.color_model}); give grey or RGB, with or without alpha"
         raise WorkloadError("unsupported", reason, name)
-    levels, alpha = [decoded.pixels, *decoded.mips], decoded.has_alpha
+    images, alpha = [(decoded.pixels, *decoded.mips), *decoded.others], decoded.has_alpha
     if channels - alpha == 2:
-        levels = list(map(_third, levels))
-    pixels, *mips = levels
+        images = [tuple(map(_third, levels)) for levels in images]
+    (pixels, *mips), *others = images
     said = decoded.data and transfer == "auto"
     # Integers without a curve that have transparency are as often a picture that a tool wrote so: its hidden
     # colours must stay hidden.
     data = transfer == "linear" or (said and (pixels.dtype.kind == "f" or not alpha))
     curve = _transfer(pixels, alpha, "linear" if said else transfer)
     kind: Literal["color", ""] = "color" if transfer == "srgb" else ""
-    return Raster(
+    first = Raster(
         name, pixels, alpha, curve, decoded.format, tuple(mips), data=data, kind=kind,
         float_bits=decoded.float_bits, read_mips=bool(mips), first_of=decoded.images,
     )  # fmt: skip
+    layers = tuple(first.with_pixels(levels[0], mips=levels[1:]) for levels in others)
+    return msgspec.structs.replace(first, layers=layers, cube=bool(layers) and decoded.cube)
 
 
 def _third(pixels: Pixels) -> Pixels:
@@ -135,7 +150,10 @@ def _managed(decoded: Decoded, transfer: Asked) -> Decoded:
         # Of inks, white is 0.
         mix: Alpha = "multiplied" if inks and decoded.alpha == "on white" else decoded.alpha
         pixels, *mips = (straight(level, mix) for level in (decoded.pixels, *decoded.mips))
-        decoded = msgspec.structs.replace(decoded, pixels=pixels, mips=tuple(mips), alpha="straight")
+        others = tuple(tuple(straight(level, mix) for level in levels) for levels in decoded.others)
+        decoded = msgspec.structs.replace(
+            decoded, pixels=pixels, mips=tuple(mips), others=others, alpha="straight"
+        )
     if decoded.pixels.dtype.kind == "f" or not (inks or decoded.profile):
         return decoded
     models = {"cmyk": "cmyk", "grey": "b-w", "rgb": "srgb"}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, cast
 
 from msgspec import Meta, Struct
 
+from accel.image.layered import on_layers
 from accel.workload import Input, Limits, Output, OutputFile, Params, Workload, workload
 
 if TYPE_CHECKING:
@@ -91,7 +92,14 @@ class Written(Struct, frozen=True, omit_defaults=True):
     """What the channels were taken for; not there where it didn't matter."""
     first_of: int | None = None
     """How many faces, layers or slices the DDS or KTX2 held that it comes from: it is made of the first
-    alone. Not there where that held one."""
+    alone. Not there where that held one, or where all are in the file."""
+    images: int = 1
+    """Faces and layers in the file; not there for one."""
+    below: float | None = None
+    """The least value of the colours that came in as floats, where the file holds none so low and has its
+    own least instead. Not there where nothing was cut off."""
+    above: float | None = None
+    """The same of the largest."""
 
 
 Operate = Callable[[Sequence["Raster"], Any, Limits], Operated]
@@ -106,6 +114,8 @@ class Operation(Protocol):
     """Whether it makes several images of one, so that a later step which takes several has them of one."""
     levels: bool
     """Whether smaller levels of its inputs go into what it gives; those of files aren't read otherwise."""
+    layers: bool
+    """The same of other faces and layers: it is done on each of them."""
 
     def __call__(self, inputs: Sequence[Input], params: Any, limits: Limits, /) -> Output: ...
 
@@ -119,11 +129,14 @@ def operation(
     companions: bool = False,
     splits: bool = False,
     levels: bool = False,
+    layers: bool = False,
 ) -> Callable[[Operate], Operation]:
     """Declares `function(images, params, limits) -> Operated` as a workload; it may raise WorkloadError.
 
     Images are opened and checked against the limits before, and written afterwards by the parameters of
     `Writing`. Whoever makes something larger than what came in holds it against the limits (`check_size`).
+    The function sees the first image of a cube or an array; with `layers` it is called for each of the others
+    too, or sees them itself where it gives files.
     """
 
     def declare(function: Operate) -> Operation:
@@ -131,17 +144,24 @@ def operation(
         def run(given: Sequence[Input], params: Any, limits: Limits) -> Output:
             from accel.image.open_raster import open_rasters
 
-            images = open_rasters(given, limits, params.transfer, levels=levels)
-            return output(function(images, params, limits), params)
+            several = layers and holds_layers(params)
+            images = open_rasters(given, limits, params.transfer, levels=levels, layers=several)
+            return output(declared.operate(images, params, limits), params)
 
         record = workload(name, version=version, params=params, inputs=inputs, companions=companions)
         declared = cast(Operation, record(run))
-        declared.operate = function
+        declared.operate = on_layers(function) if layers and issubclass(params, Writing) else function
         declared.splits = splits
         declared.levels = levels
+        declared.layers = layers
         return declared
 
     return declare
+
+
+def holds_layers(params: Reading) -> bool:
+    """Whether the file that is written may hold several faces and layers."""
+    return not isinstance(params, Writing) or params.format in ("same", "dds", "ktx2")
 
 
 def output(done: Operated, params: Reading) -> Output:

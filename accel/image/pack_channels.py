@@ -65,15 +65,15 @@ class PackChannels(Writing, frozen=True):
     ] = "largest"
 
 
-@operation("image.pack_channels", version=3, params=PackChannels, inputs=(1, 16))
+@operation("image.pack_channels", version=4, params=PackChannels, inputs=(1, 16))
 def pack_channels(images: Sequence[Raster], params: PackChannels, limits: Limits) -> Operated:
     """Packs several maps into the channels of one texture, such as ORM or a mask map.
 
-    Values are taken as they are stored, without sRGB's curve; floats beyond 0 to 1 are cut off. The result
-    has 8 bit where all inputs that are used have, else 16. A map that is missing is filled with what changes
-    nothing: occlusion, detail_mask and what is unused with 1, metallic with 0, roughness, smoothness and
-    height with 0.5, and of `rgba` colours with 0. The format `same` is PNG for JPEG, WebP, AVIF and HDR,
-    which would mix the channels.
+    Values are taken as they are stored, without sRGB's curve; floats beyond 0 to 1 are cut off and
+    told. The result has 8 bit where all inputs that are used have, else 16. A map that is missing is filled
+    with what changes nothing: occlusion, detail_mask and what is unused with 1, metallic with 0, roughness,
+    smoothness and height with 0.5, and of `rgba` colours with 0. The format `same` is PNG for JPEG, WebP,
+    AVIF and HDR, which would mix the channels.
     Output file: `packed`. Value: a `Written`.
     """
     from accel.image.channel_packing import packed

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from accel.image.operation import Operation, Reading
+from accel.image.operation import Operation, Reading, holds_layers
 from accel.workload import Input, Limits, Output, Workload, WorkloadError, workload
 
 
@@ -62,7 +62,9 @@ def pipeline(inputs: Sequence[Input], params: Pipeline, limits: Limits) -> Outpu
     if steps[0][0].workload.inputs != (1, 1):
         steps[0][0].workload.check_inputs(len(inputs))
     transfer = steps[0][1].transfer if params.transfer == "auto" else params.transfer
-    flow = Flow(open_rasters(inputs, limits, transfer, levels=steps[0][0].levels), limits)
+    layers = all(operation.layers for operation, _ in steps) and holds_layers(steps[-1][1])
+    images = open_rasters(inputs, limits, transfer, levels=steps[0][0].levels, layers=layers)
+    flow = Flow(images, limits)
     for index, (operation, given) in enumerate(steps):
         try:
             done = flow.step(operation, given)

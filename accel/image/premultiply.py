@@ -34,15 +34,16 @@ class Premultiply(Writing, frozen=True):
     ] = True
 
 
-@operation("image.premultiply", version=5, params=Premultiply, levels=True)
+@operation("image.premultiply", version=6, params=Premultiply, levels=True, layers=True)
 def premultiply(images: Sequence[Raster], params: Premultiply, limits: Limits) -> Operated:
     """Multiplies colours by their alpha, for blending that adds them as they are.
 
-    8 and 16 bit are rounded to the nearest code; mip levels are kept. The inverse gives 0 where alpha is 0.
-    An image without alpha is given as it is. Let it be the last step but `image.compress`: other operations
-    take colours for not multiplied. DDS and KTX2 say that they are, except sRGB codes without `linear_light`;
-    EXR holds them once, as light, and is opened as the image that it was. Formats without transparency get
-    what is seen on white; others hold the numbers, and nothing says of what kind they are.
+    8 and 16 bit are rounded to the nearest code; mip levels, faces and layers are kept. The inverse gives 0
+    where alpha is 0. An image without alpha is given as it is. Let it be the last step but `image.compress`:
+    other operations take colours for not multiplied. DDS and KTX2 say that they are, except sRGB codes
+    without `linear_light`; EXR holds them once, as light, and is opened as the image that it was.
+    Formats without transparency get what is seen on white; others hold the numbers, and nothing says of what
+    kind they are.
     Output file: `premultiplied`. Value: a `Written`.
     """
     from accel.image.multiplied import multiplied

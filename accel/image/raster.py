@@ -53,6 +53,15 @@ class Raster(Struct, frozen=True):
     while levels that were made become files of their own there."""
     first_of: int = 1
     """How many images the file holds that it comes from (faces, layers, slices), of which it is the first."""
+    layers: tuple[Raster, ...] = ()
+    """The other faces and layers of that file, each an image like this one, of the same size, levels, type
+    and channels, without layers itself; empty for none, and where an operation doesn't keep them."""
+    cube: bool = False
+    """Whether each six of this image and its `layers` are the faces of a cube: +x, -x, +y, -y, +z, -z."""
+    below: float | None = None
+    """The least value that was cut off where integers were made of floats; None for none."""
+    above: float | None = None
+    """The same of the largest."""
     multiplied: Multiplied = ""
     """How alpha is multiplied in after all, as a last step; of floats never `codes`."""
 
@@ -86,6 +95,11 @@ class Raster(Struct, frozen=True):
         """Whether alpha is multiplied in as a GPU blends: DDS and KTX2 say so, and EXR holds no other."""
         return self.has_alpha and self.multiplied == "light"
 
+    def without_levels(self) -> Raster:
+        """The same image, and its layers, with the largest level alone."""
+        layers = tuple(layer.without_levels() for layer in self.layers)
+        return msgspec.structs.replace(self, mips=(), layers=layers)
+
     def with_pixels(self, pixels: Pixels, **changes: object) -> Raster:
-        """The same image with other pixels and, unless given, no smaller levels."""
-        return msgspec.structs.replace(self, **{"mips": (), **changes, "pixels": pixels})
+        """The same image with other pixels and, unless given, no smaller levels and no layers."""
+        return msgspec.structs.replace(self, **{"mips": (), "layers": (), **changes, "pixels": pixels})

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import pyvips
 from msgspec import Struct
 
 from accel.image.alpha import mixed
+from accel.image.cut import Range, cut_off, integers
 from accel.image.light import DEPTHS, at_depth
 from accel.image.multiplied import straightened
 from accel.image.operation import Written
@@ -35,11 +38,13 @@ class Writer(Struct, frozen=True):
     grey: bool = True
     """The same without alpha."""
     mips: bool = False
-    """Whether one file holds all levels; where not, each becomes a file."""
+    """Whether one file holds all levels; where not, each becomes a file. Such files hold layers as well."""
     longest: int = 65535
     """Most pixels of a side."""
     bits: Callable[[Raster, Writing], int] | None = None
     """Bits of a channel in the file, where they aren't those of the pixels."""
+    signed: bool = True
+    """Whether its floats may be below 0."""
 
 
 WRITERS: dict[str, Writer] = {
@@ -51,7 +56,7 @@ WRITERS: dict[str, Writer] = {
     "tga": Writer(tga.tga, "image/x-tga", ("uint8",), grey_alpha=False),
     "psd": Writer(psd.psd, "image/vnd.adobe.photoshop", ("uint8", "uint16"), longest=30000),
     "exr": Writer(exr.exr, "image/x-exr", ("float32",), longest=2**31 - 1, bits=exr.bits),
-    "hdr": Writer(hdr.hdr, "image/vnd.radiance", ("float32",), alpha=False, grey=False),
+    "hdr": Writer(hdr.hdr, "image/vnd.radiance", ("float32",), alpha=False, grey=False, signed=False),
     "dds": Writer(
         dds.write, "image/vnd-ms.dds", ("uint8", "uint16", "float32"), grey_alpha=False, mips=True,
         longest=2**31 - 1, bits=plain.bits,
@@ -67,7 +72,7 @@ def save(name: str, image: Raster, params: Writing) -> tuple[list[OutputFile], W
     """The files of an image, and its facts. Raises WorkloadError `unsupported` or `too_large`."""
     format = chosen(image, params.format)
     writer = WRITERS[format]
-    image = fitted(image, params)
+    given, image = image, fitted(image, params)
     longest = max(image.width, image.height)
     if longest > writer.longest:
         reason = f"is {longest} pixels long; {format.upper()} holds at most {writer.longest}"
@@ -81,9 +86,26 @@ def save(name: str, image: Raster, params: Writing) -> tuple[list[OutputFile], W
     bits = writer.bits(image, params) if writer.bits else image.bit_depth
     facts = Written(
         files[0].name, format, image.width, image.height, image.channels, bits, levels, size,
-        image.kind or None, image.first_of if image.first_of > 1 else None,
+        image.kind or None, left_out(image), 1 + len(image.layers), **cut_off(given, _holds(given, params)),
     )  # fmt: skip
     return files, facts
+
+
+def _holds(image: Raster, params: Writing) -> Range | None:
+    """What the file holds of floats; None where none came in."""
+    if image.pixels.dtype.kind != "f":
+        return None
+    writer = WRITERS[chosen(image, params.format)]
+    if wanted(image, params) != "float32":
+        return integers(image)
+    half = writer.bits is not None and writer.bits(image, params) == 16
+    most = exr.LARGEST if half else math.inf
+    return (-most if writer.signed else 0, most)
+
+
+def left_out(image: Raster) -> int | None:
+    """How many images the file held that it comes from, where the first alone is left of them."""
+    return image.first_of if image.first_of > 1 and not image.layers else None
 
 
 def chosen(image: Raster, format: str) -> str:
@@ -107,14 +129,15 @@ def wanted(image: Raster, params: Writing) -> str:
 def fitted(image: Raster, params: Writing) -> Raster:
     """The image as the format can hold it."""
     writer = WRITERS[chosen(image, params.format)]
-    if image.read_mips and not writer.mips:
-        image = image.with_pixels(image.pixels)
-    image = at_depth(image, wanted(image, params))
-    if image.has_alpha and not writer.alpha:
-        image = on_white(image)
-    if not (writer.grey_alpha if image.has_alpha else writer.grey):
-        image = colored(image)
-    return image
+    fit = image.with_pixels(image.pixels) if image.read_mips and not writer.mips else image
+    fit = at_depth(fit, wanted(fit, params))
+    if fit.has_alpha and not writer.alpha:
+        fit = on_white(fit)
+    if not (writer.grey_alpha if fit.has_alpha else writer.grey):
+        fit = colored(fit)
+    # Layers are read where a file may hold them, which that of the same format may not.
+    layers = tuple(fitted(layer, params) for layer in image.layers) if writer.mips else ()
+    return msgspec.structs.replace(fit, layers=layers, cube=image.cube and bool(layers))
 
 
 def on_white(image: Raster) -> Raster:

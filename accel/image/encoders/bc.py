@@ -12,7 +12,7 @@ from accel.image.encoders.strips import first, rgba
 
 Effort = Literal["fast", "normal", "best"]
 
-_LARGEST = 65504.0
+LARGEST = 65504.0
 """The largest half."""
 
 _BC6H: dict[Effort, Any] = {"fast": "veryfast", "normal": "basic", "best": "veryslow"}
@@ -51,7 +51,7 @@ def bc5(strip: Pixels, effort: Effort) -> bytes:
 def bc6h(strip: Pixels, effort: Effort) -> bytes:
     """Of light, one or three channels of float32; what is below 0 becomes 0, as these floats have no sign."""
     halves = np.ones((*strip.shape[:2], 4), np.float16)
-    halves[..., :3] = np.clip(strip, 0, _LARGEST)
+    halves[..., :3] = np.clip(strip, 0, LARGEST)
     settings = ispc_texcomp.BC6HEncSettings.from_profile(_BC6H[effort])
     data: bytes = ispc_texcomp.compress_blocks_bc6h(surface(halves), settings)
     return data

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
+from accel.image.decoded import Pixels
 from accel.image.encoders import psnr
 from accel.image.encoders.bc import Effort
 from accel.image.encoders.encode import encoder
@@ -22,10 +23,11 @@ size."""
 
 
 class Trial(Struct, frozen=True):
-    """A format, its largest level, and how near it is to the pixels."""
+    """A format, the largest level of each image in it, and how near they are to the pixels."""
 
     format: BlockFormat
-    data: bytes
+    data: Sequence[bytes]
+    """Of each image."""
     size: int
     """Bytes of all levels."""
     psnr: float
@@ -69,12 +71,13 @@ def _kinds(subject: Subject) -> tuple[str, ...]:
 
 
 def size(subject: Subject, format: BlockFormat) -> int:
-    """Bytes of all levels."""
+    """Bytes of all levels and layers."""
     block = format.block
-    return sum(
+    each: int = sum(
         -(-level.shape[0] // block.height) * -(-level.shape[1] // block.width) * block.size
         for level in (subject.image.pixels, *subject.image.mips)
     )
+    return each * len(subject.images)
 
 
 def tried(subject: Subject, formats: Sequence[BlockFormat], effort: Effort, target_db: float) -> list[Trial]:
@@ -120,13 +123,13 @@ class _Trials:
     def reaches(self, format: BlockFormat) -> bool:
         """Tries a format; tells whether it reaches the target."""
         subject = self._subject
-        level = subject.levels(format)[0]
-        data = encoder(format, self._effort, subject.texels(format).srgb)(level)
+        encode = encoder(format, self._effort, subject.texels(format).srgb)
+        data = [encode(levels[0]) for levels in subject.levels(format)]
         made = Trial(format, data, size(subject, format), measured(subject, format, data))
         self.made.append(made)
         best = chosen(self.made, self._target)
         self.made = [
-            each if each is best or not each.data else msgspec.structs.replace(each, data=b"")
+            each if each is best or not each.data else msgspec.structs.replace(each, data=())
             for each in self.made
         ]
         return made.psnr >= self._target
@@ -140,9 +143,16 @@ def chosen(trials: Sequence[Trial], target_db: float) -> Trial:
     return max(trials, key=lambda each: each.psnr)
 
 
-def measured(subject: Subject, format: BlockFormat, data: bytes) -> float:
-    """The PSNR of a largest level: of colours, of a normal map's vectors, or of light."""
-    before = subject.levels(format)[0]
+def measured(subject: Subject, format: BlockFormat, data: Sequence[bytes]) -> float:
+    """The PSNR of the largest level, that of the worst image: of colours, of a normal map's vectors, or of
+    light."""
+    return min(
+        _measured(subject, format, levels[0], each)
+        for levels, each in zip(subject.levels(format), data, strict=True)
+    )
+
+
+def _measured(subject: Subject, format: BlockFormat, before: Pixels, data: bytes) -> float:
     height, width = before.shape[:2]
     if format.floats:
         return psnr.light(before, blocks.light(format.codec, data, width, height))

@@ -20,26 +20,29 @@ _TRANSPARENT = "bc3, bc7, etc2_rgba or an astc"
 
 
 class Subject:
-    """A raster with its levels, as 8 bits and as light, each made when it is asked for."""
+    """A raster with its levels and layers, as 8 bits and as light, each made when it is asked for."""
 
     def __init__(self, image: Raster, *, kind: Kind, drop_alpha: bool) -> None:
-        self.alpha = image.has_alpha and not all(map(opaque, (image.pixels, *image.mips)))
+        images = (image, *image.layers)
+        self.alpha = image.has_alpha and not all(
+            opaque(level) for each in images for level in (each.pixels, *each.mips)
+        )
         """Whether anything of it is transparent."""
         if drop_alpha and self.alpha:
-            kept = range(image.colors)
-            levels = [reordered(level, kept) for level in (image.pixels, *image.mips)]
-            image = image.with_pixels(levels[0], mips=tuple(levels[1:]), has_alpha=False)
+            images = tuple(map(_without_alpha, images))
             self.alpha = False
         normal_map = kind == "normal"
         if normal_map and image.colors != 3:
             raise WorkloadError("unsupported", "is grey, which no normal map is", image.name)
-        self.image = taken(image, kind)
+        self.images = [taken(each, kind) for each in images]
+        """The first, then its layers."""
+        self.image = self.images[0]
         self.normal_map = normal_map
 
     @property
     def transfer(self) -> Transfer:
         """Of the 8 bit levels."""
-        return "linear" if self.normal_map else self._eight.transfer
+        return "linear" if self.normal_map else self._eight[0].transfer
 
     def texels(self, format: BlockFormat) -> TexelFormat:
         """The format's variant for what `levels` gives."""
@@ -48,25 +51,21 @@ class Subject:
         return format.srgb
 
     @cached_property
-    def _eight(self) -> Raster:
-        return at_depth(self.image, np.uint8)
+    def _eight(self) -> list[Raster]:
+        return [at_depth(image, np.uint8) for image in self.images]
 
     @cached_property
-    def eight(self) -> list[Pixels]:
-        """All levels as 8 bits, largest first."""
-        return [self._eight.pixels, *self._eight.mips]
+    def eight(self) -> list[list[Pixels]]:
+        """Of each image all levels as 8 bits, largest first."""
+        return [[image.pixels, *image.mips] for image in self._eight]
 
     @cached_property
-    def light(self) -> list[Pixels]:
-        """All levels as light, floats of one or three channels."""
-        image = self.image
-        return [
-            np.ascontiguousarray(to_light(level[..., : image.colors], image.colors, image.transfer))
-            for level in (image.pixels, *image.mips)
-        ]
+    def light(self) -> list[list[Pixels]]:
+        """Of each image all levels as light, floats of one or three channels."""
+        return [[_light(level, image) for level in (image.pixels, *image.mips)] for image in self.images]
 
-    def levels(self, format: BlockFormat) -> list[Pixels]:
-        """What the format's encoder takes, largest first."""
+    def levels(self, format: BlockFormat) -> list[list[Pixels]]:
+        """What the format's encoder takes: of each image the levels, largest first."""
         return self.light if format.floats else self.eight
 
     def check(self, format: BlockFormat) -> None:
@@ -82,3 +81,12 @@ class Subject:
             raise WorkloadError("unsupported", f"has one channel, {format.name} two: choose {single}", name)
         if self.normal_map and (format.channels == "r" or format.floats):
             raise WorkloadError("unsupported", f"is a normal map, which {format.name} can't hold", name)
+
+
+def _without_alpha(image: Raster) -> Raster:
+    levels = [reordered(level, range(image.colors)) for level in (image.pixels, *image.mips)]
+    return image.with_pixels(levels[0], mips=tuple(levels[1:]), has_alpha=False)
+
+
+def _light(pixels: Pixels, image: Raster) -> Pixels:
+    return np.ascontiguousarray(to_light(pixels[..., : image.colors], image.colors, image.transfer))

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 from accel.image.compress import Attempt, Compress, Compressed
+from accel.image.cut import Range, cut_off, integers
+from accel.image.encoders.bc import LARGEST
 from accel.image.encoders.choose import candidates, chosen, measured, tried
 from accel.image.encoders.encode import encoder
 from accel.image.encoders.formats import FORMATS, BlockFormat
 from accel.image.encoders.subject import Subject
 from accel.image.meaning import kind_of
 from accel.image.raster import Kind, Raster
-from accel.image.save import WRITERS
+from accel.image.save import WRITERS, left_out
 from accel.image.tangent import is_signed, unsigned
 from accel.image.writers import dds, ktx2
 from accel.image.writers.texels import Texture
@@ -24,10 +28,10 @@ TARGET_DB = 40.0
 
 
 class _Chosen(Struct, frozen=True):
-    """A format with its largest level."""
+    """A format with the largest level of each image."""
 
     format: BlockFormat
-    data: bytes
+    data: Sequence[bytes]
     psnr: float | None = None
     reached: bool | None = None
     tried: tuple[Attempt, ...] = ()
@@ -38,26 +42,37 @@ def compressed(image: Raster, params: Compress) -> tuple[Compressed, OutputFile]
     kind = _kind(image, params)
     if kind == "data" and params.kind == "auto" and kind_of(image) == "normal" and is_signed(image):
         # Of one channel, or of floats, which hold nothing below 0 either.
-        pixels, *smaller = map(unsigned, (image.pixels, *image.mips))
-        image = image.with_pixels(pixels, mips=tuple(smaller))
+        image = msgspec.structs.replace(_unsigned(image), layers=tuple(map(_unsigned, image.layers)))
     subject = Subject(image, kind=kind, drop_alpha=params.alpha == "drop")
     found = _by_target(subject, params) if params.format == "auto" else _given(subject, params)
     format, texels = found.format, subject.texels(found.format)
     encode = encoder(format, params.quality, texels.srgb)
-    levels = [found.data, *map(encode, subject.levels(format)[1:])]
+    levels, *layers = (
+        [data, *map(encode, each[1:])] for data, each in zip(found.data, subject.levels(format), strict=True)
+    )
     swizzle = "rrr1" if format.channels == "r" else ""
     same = texels.srgb == (image.transfer == "srgb")
     multiplied = image.blends and same and params.alpha != "drop"
-    texture = Texture(texels, image.width, image.height, levels, swizzle, multiplied)
+    texture = Texture(texels, image.width, image.height, levels, swizzle, multiplied, layers, image.cube)
     container = _container(params, format)
     data = dds.packed(texture) if container == "dds" else ktx2.packed(texture, params.zstd)
-    came = sum(level.nbytes for level in (image.pixels, *image.mips))
+    came = sum(level.nbytes for level in (image.pixels, *image.mips)) * (1 + len(layers))
     value = Compressed(
         format.name, found.reached, container, image.width, image.height, len(levels), texels.srgb,
         format.bits_per_pixel, len(data), came / len(data), found.psnr, found.tried, kind,
-        image.first_of if image.first_of > 1 else None,
+        left_out(image), 1 + len(layers), **cut_off(image, _holds(image, kind, format)),
     )  # fmt: skip
     return value, OutputFile("compressed", WRITERS[container].media_type, data)
+
+
+def _holds(image: Raster, kind: Kind, format: BlockFormat) -> Range | None:
+    """What the blocks hold of floats: those that are written here have no sign."""
+    return (0, LARGEST) if format.floats else integers(image, kind)
+
+
+def _unsigned(image: Raster) -> Raster:
+    pixels, *smaller = map(unsigned, (image.pixels, *image.mips))
+    return image.with_pixels(pixels, mips=tuple(smaller))
 
 
 def _kind(image: Raster, params: Compress) -> Kind:
@@ -79,7 +94,8 @@ def _container(params: Compress, format: BlockFormat) -> Literal["dds", "ktx2"]:
 def _given(subject: Subject, params: Compress) -> _Chosen:
     format = FORMATS[params.format]
     subject.check(format)
-    data = encoder(format, params.quality, subject.texels(format).srgb)(subject.levels(format)[0])
+    encode = encoder(format, params.quality, subject.texels(format).srgb)
+    data = [encode(levels[0]) for levels in subject.levels(format)]
     return _Chosen(format, data, measured(subject, format, data) if params.measure else None)
 
 

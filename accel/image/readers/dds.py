@@ -1,8 +1,8 @@
-"""DirectDraw surfaces: the first image, with old headers and the DX10 extension."""
+"""DirectDraw surfaces, with old headers and the DX10 extension."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,6 +18,7 @@ from accel.image.readers.layouts import (
     halved,
     level,
     picture,
+    several,
     shared_exponent,
     small_floats,
     smaller,
@@ -92,12 +93,13 @@ class _Stored(Struct, frozen=True):
     alpha: Alpha = "straight"
     images: int = 0
     """Faces and layers; 0 without the extension."""
+    cube: bool = False
     volume: bool = False
 
 
 def read(stream: Stream) -> Picture:
-    """Reads the first image of a DDS file, and its smaller levels where they are wanted. Raises
-    WorkloadError."""
+    """Reads the first image of a DDS file, and its smaller levels, other faces and layers where they are
+    wanted. Raises WorkloadError."""
     size, height, width = stream.unpack("<4xI4xII", "its header")
     if size != 124:
         raise stream.broken(f"a header of {size} bytes")
@@ -110,16 +112,35 @@ def read(stream: Stream) -> Picture:
     data = stream.take(level(layout, width, height), "its pixels")
     made = picture(stream, layout, data, width, height)
     volume = stored.volume or bool(more & _VOLUME)
-    images = stored.images or (more & _FACES).bit_count() or 1
-    made = replace(made, levels=max(1, levels), images=max(1, depth) if volume else images)
-    if stream.mips and not volume:
+    faces = (more & _FACES).bit_count()
+    images = stored.images or faces or 1
+    cube = stored.cube or (not stored.images and faces == 6)
+    made = replace(made, levels=max(1, levels), images=max(1, depth) if volume else images, cube=cube)
+    sizes = list(halved(width, height, levels))
+    # Not a part of a cube, which the extension can't say, nor a cube that can't be one.
+    if stream.layers and not volume and images > 1 and (width == height if cube else not faces):
+        made = _several(stream, layout, made, [(width, height), *sizes])
+    elif stream.mips and not volume:
         # Other faces and layers follow the levels of the first.
-        rest = _smaller(stream, layout, halved(width, height, levels))
-        made = replace(made, mips=smaller(stream, layout, made, rest))
+        made = replace(made, mips=smaller(stream, layout, made, _smaller(stream, layout, sizes)))
     return replace(made, alpha=stored.alpha) if made.has_alpha else made
 
 
-def _smaller(stream: Stream, layout: Layout, sizes: Iterator[Size]) -> Iterator[tuple[Size, bytes]]:
+def _several(stream: Stream, layout: Layout, first: Picture, sizes: Sequence[Size]) -> Picture:
+    """All images, one after the other with its levels. Raises WorkloadError."""
+    stream.several(*sizes[0], first.images)
+    what = f"its {first.images:,} images"
+    wanted = len(sizes) if stream.mips else 1
+
+    def levels(missing: Sequence[Size]) -> list[tuple[Size, bytes]]:
+        return [(size, stream.take(level(layout, *size), what)) for size in missing]
+
+    mips = levels(sizes[1:])[: wanted - 1]
+    others = (levels(sizes)[:wanted] for _ in range(1, first.images))
+    return several(stream, layout, replace(first, mips=smaller(stream, layout, first, mips)), others)
+
+
+def _smaller(stream: Stream, layout: Layout, sizes: Iterable[Size]) -> Iterator[tuple[Size, bytes]]:
     """Sizes and bytes of the levels that are there: some headers promise more."""
     for size in sizes:
         if level(layout, *size) > stream.left:
@@ -147,8 +168,9 @@ def _extended(stream: Stream) -> _Stored:
     if more & _ALPHA_MODE == _PREMULTIPLIED:
         # For blending, for which a GPU decodes sRGB first.
         alpha = "multiplied as light" if number in _SRGB else "multiplied"
-    images = max(1, count) * (6 if misc & _CUBE else 1)
-    return _Stored(_DXGI[number], alpha, images, dimension == _TEXTURE_3D)
+    cube = bool(misc & _CUBE)
+    images = max(1, count) * (6 if cube else 1)
+    return _Stored(_DXGI[number], alpha, images, cube, dimension == _TEXTURE_3D)
 
 
 def _uncompressed(stream: Stream, format: _PixelFormat) -> Layout:

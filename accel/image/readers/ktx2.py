@@ -1,11 +1,11 @@
-"""KTX2: the first image, in channels or blocks, packed by zstd or zlib or not."""
+"""KTX2: channels or blocks, packed by zstd or zlib or not."""
 
 from __future__ import annotations
 
 import struct
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -23,6 +23,7 @@ from accel.image.readers.layouts import (
     halved,
     level,
     picture,
+    several,
     shared_exponent,
     small_floats,
     smaller,
@@ -108,8 +109,8 @@ class _Header(Struct, frozen=True):
 
 
 def read(stream: Stream) -> Picture:
-    """Reads the first image of a KTX2 file, and its smaller levels where they are wanted. Raises
-    WorkloadError."""
+    """Reads the first image of a KTX2 file, and its smaller levels, other faces and layers where they are
+    wanted. Raises WorkloadError."""
     header = _Header(*stream.unpack("<12x9I2I24x3Q", "its header"))
     # One row of pixels has no height.
     width, height = header.width, header.height or 1
@@ -118,27 +119,58 @@ def read(stream: Stream) -> Picture:
     # The specification's faceCount; 0 does no harm and is taken for 1.
     if header.faces not in (0, 1, 6):
         raise stream.broken(f"{header.faces:,} faces, not 1 or 6")
-    need = level(layout, width, height)
+    count = _wanted(stream, header)
     said = _said(stream, header)
-    made = picture(stream, layout, _data(stream, header, need), width, height)
+    size = (width, height)
+    stored = _data(stream, header, count * level(layout, *size))
+    made = picture(stream, layout, _parts(layout, (size, stored), count)[0], *size)
     # Floats are linear in any case, light as well as data.
     data = said.transfer == _LINEAR and made.pixels.dtype.kind == "u"
     # Vulkan has two channels that are sRGB, unlike Direct3D.
     data = data or (made.data and said.transfer != _SRGB)
-    made = replace(made, levels=max(1, header.levels), images=header.images)
+    levels = [(size, stored)]
     if stream.mips and header.depth < 2:
-        made = replace(made, mips=smaller(stream, layout, made, _smaller(stream, layout, header)))
+        levels += _smaller(stream, layout, header, count)
+    made = _all(stream, layout, made, levels, count)
+    made = replace(made, levels=max(1, header.levels), images=header.images, cube=header.faces == 6)
     return replace(made, data=data, alpha=said.alpha if made.has_alpha else "straight")
 
 
-def _smaller(stream: Stream, layout: Layout, header: _Header) -> Iterator[tuple[Size, bytes]]:
-    """Sizes and bytes of the levels after the first, up to one that isn't there whole: what needs none of
-    them does without. They lie before it, or anywhere else."""
+def _wanted(stream: Stream, header: _Header) -> int:
+    """How many images to read: all faces and layers, or the first alone. Raises WorkloadError."""
+    cube = header.faces == 6
+    if not stream.layers or header.depth > 1 or (cube and header.width != header.height):
+        return 1
+    stream.several(header.width, header.height or 1, header.images)
+    return header.images
+
+
+def _all(
+    stream: Stream, layout: Layout, first: Picture, levels: Sequence[tuple[Size, bytes]], count: int
+) -> Picture:
+    """The first image with its smaller levels, and the others with theirs. Raises WorkloadError."""
+    sizes = [size for size, _ in levels]
+    parts = zip(*(_parts(layout, each, count) for each in levels), strict=True)
+    images = [list(zip(sizes, part, strict=True)) for part in parts]
+    made = replace(first, mips=smaller(stream, layout, first, images[0][1:]))
+    return several(stream, layout, made, images[1:]) if count > 1 else made
+
+
+def _parts(layout: Layout, stored: tuple[Size, bytes], count: int) -> list[bytes]:
+    """A level's bytes for each image: layers, and in them faces, follow one another."""
+    size, data = stored
+    each = level(layout, *size)
+    return [data[begin : begin + each] for begin in range(0, count * each, each)]
+
+
+def _smaller(stream: Stream, layout: Layout, header: _Header, images: int) -> Iterator[tuple[Size, bytes]]:
+    """Sizes and bytes of the levels after the first, of so many images, up to one that isn't there whole:
+    what needs none of them does without. They lie before it, or anywhere else."""
     sizes = list(halved(header.width, header.height or 1, header.levels))
     index = stream.at(_HEADER, _ENTRY * len(sizes))
     index = index[: len(index) // _ENTRY * _ENTRY]
     for size, (begin, packed, _) in zip(sizes, struct.iter_unpack("<3Q", index), strict=False):
-        need = level(layout, *size)
+        need = images * level(layout, *size)
         count = need if header.packing == _NONE else packed
         stored = stream.at(begin, count) if begin >= _HEADER + len(index) else b""
         if len(stored) < count or not stored:
@@ -183,7 +215,7 @@ def _layout(stream: Stream, header: _Header) -> Layout:
 
 
 def _data(stream: Stream, header: _Header, need: int) -> bytes:
-    """The bytes of the first image; those of other layers and faces follow them and are left alone."""
+    """The first `need` bytes of the largest level."""
     if header.packing == _NONE:
         return stream.take(need, "its pixels")
     if header.packing not in (_ZSTD, _ZLIB):

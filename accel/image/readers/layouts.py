@@ -94,6 +94,19 @@ def smaller(
     )
 
 
+def several(
+    stream: Stream, layout: Layout, first: Picture, data: Iterable[Iterable[tuple[Size, bytes]]]
+) -> Picture:
+    """`first` with the other images of its file by the sizes and bytes of their levels. All have alpha where
+    one of them has. Raises WorkloadError."""
+    found = [[picture(stream, layout, each, *size).pixels for size, each in levels] for levels in data]
+    most = max((first.pixels, *(levels[0] for levels in found)), key=lambda pixels: pixels.shape[2])
+    pixels, *mips = (_alike(level, layout, most) for level in (first.pixels, *first.mips))
+    others = tuple(tuple(_alike(level, layout, most) for level in levels) for levels in found)
+    alpha = first.has_alpha or most.shape[2] > first.pixels.shape[2]
+    return replace(first, pixels=pixels, mips=tuple(mips), others=others, has_alpha=alpha)
+
+
 def halved(width: int, height: int, levels: int) -> Iterator[Size]:
     """Width and height of the levels after the first, down to 1 x 1 at most."""
     for index in range(1, min(levels, max(width, height).bit_length())):

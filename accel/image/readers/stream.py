@@ -27,19 +27,31 @@ class Picture(Struct, frozen=True):
     mips: tuple[Pixels, ...] = ()
     levels: int = 1
     images: int = 1
+    others: tuple[tuple[Pixels, ...], ...] = ()
+    cube: bool = False
 
 
 class Stream:
     """An open file with what is needed to refuse it; every method that reads raises WorkloadError."""
 
     def __init__(
-        self, file: BinaryIO, source: Input, format: str, size: int, limits: Limits, *, mips: bool = False
+        self,
+        file: BinaryIO,
+        source: Input,
+        format: str,
+        size: int,
+        limits: Limits,
+        *,
+        mips: bool = False,
+        layers: bool = False,
     ) -> None:
         self.source = source
         self.left = size
         """Bytes that were not taken yet."""
         self.mips = mips
         """Whether smaller levels are wanted."""
+        self.layers = layers
+        """Whether the images after the first are wanted."""
         self._file = file
         self._size = size
         self._format = format.upper()
@@ -90,6 +102,16 @@ class Stream:
     def dimensions(self, width: int, height: int) -> None:
         """Raises WorkloadError for a size that no image has, or that is larger than is taken here."""
         check_dimensions(self.source, self._format, width, height, self._limits)
+
+    def several(self, width: int, height: int, images: int) -> None:
+        """Raises WorkloadError for so many images that they are more together than one may be here."""
+        most = self._limits.max_pixels
+        if width * height * images > most:
+            reason = (
+                f"holds {images:,} images of {width} x {height} ({width * height * images / 1e6:,.1f} "
+                f"megapixels in all), more than the limit of {most / 1e6:,.1f} megapixels"
+            )
+            raise WorkloadError("too_large", reason, self.source.name)
 
     def truncated(self, detail: str) -> WorkloadError:
         """The file ends too early."""

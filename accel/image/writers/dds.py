@@ -18,13 +18,17 @@ _CAPS, _HEIGHT, _WIDTH, _PITCH, _PIXEL_FORMAT, _MIP_COUNT, _LINEAR_SIZE = (
 )  # fmt: skip
 _ALPHA_PIXELS, _FOURCC, _RGB, _LUMINANCE = 0x1, 0x4, 0x40, 0x20000
 _COMPLEX, _TEXTURE, _MIPMAP = 0x8, 0x1000, 0x400000
+_CUBE = 0xFE00
+"""DDSCAPS2_CUBEMAP with all six faces."""
+_TEXTURE_CUBE = 0x4
+"""D3D10_RESOURCE_MISC_TEXTURECUBE."""
 _TEXTURE_2D = 3
 _PREMULTIPLIED = 2
 """DDS_ALPHA_MODE_PREMULTIPLIED."""
 
 
 def write(image: Raster, params: Writing) -> bytes:
-    """The file of a raster with its levels."""
+    """The file of a raster with its levels and layers."""
     return packed(plain(image, params))
 
 
@@ -33,16 +37,18 @@ def packed(texture: Texture) -> bytes:
     format = texture.format
     # Direct3D 9's readers, and OpenImageIO, know the old header alone; it can't say sRGB, BC6H and BC7, and
     # its names for BC4 and BC5 are two each, of which readers know one. Nor can it say that alpha is
-    # multiplied in.
+    # multiplied in, or that there are several layers.
     old = not format.srgb or format.type_size > 1
-    old = old and bool(format.four or any(format.masks)) and not texture.multiplied
+    old = old and bool(format.four or any(format.masks)) and not texture.multiplied and texture.count == 1
     head = _header(texture) + (_old(format) if old else _pixel_format(_FOURCC, b"DX10"))
     levels = len(texture.levels)
-    caps = _TEXTURE | (_COMPLEX | _MIPMAP if levels > 1 else 0)
-    head += struct.pack("<5I", caps, 0, 0, 0, 0)
+    caps = _TEXTURE | (_MIPMAP if levels > 1 else 0) | (_COMPLEX if levels > 1 or texture.layers else 0)
+    head += struct.pack("<5I", caps, _CUBE * texture.cube, 0, 0, 0)
     if not old:
-        head += struct.pack("<5I", format.dxgi, _TEXTURE_2D, 0, 1, _PREMULTIPLIED * texture.multiplied)
-    return b"".join((head, *texture.levels))
+        misc, alpha = _TEXTURE_CUBE * texture.cube, _PREMULTIPLIED * texture.multiplied
+        head += struct.pack("<5I", format.dxgi, _TEXTURE_2D, misc, texture.count, alpha)
+    images = (texture.levels, *texture.layers)
+    return b"".join((head, *(level for levels in images for level in levels)))
 
 
 def _header(texture: Texture) -> bytes:

@@ -25,30 +25,33 @@ WRITER = "PopBridge"
 
 
 def write(image: Raster, params: Writing) -> bytes:
-    """The file of a raster with its levels."""
+    """The file of a raster with its levels and layers."""
     return packed(plain(image, params))
 
 
 def packed(texture: Texture, zstd: int = 0) -> bytes:
     """The file of a texture; `zstd` is the level of supercompression, 1 to 22, or 0 for none."""
     format = texture.format
-    stored = [zstandard().compress(level, level=zstd) for level in texture.levels] if zstd else texture.levels
+    # A level holds all layers, and each of them its faces.
+    levels = [b"".join(images) for images in zip(texture.levels, *texture.layers, strict=True)]
+    stored = [zstandard().compress(level, level=zstd) for level in levels] if zstd else levels
     described, said = descriptor(format, texture.multiplied), _key_values(texture)
     begin = _HEADER + _LEVEL * len(stored)
     index = begin, len(described), begin + len(described), len(said), 0, 0
     head = struct.pack(
         "<12s9I4I2Q",
-        _IDENTIFIER, format.vulkan, format.type_size, texture.width, texture.height, 0, 0, 1, len(stored),
+        _IDENTIFIER, format.vulkan, format.type_size, texture.width, texture.height, 0,
+        texture.count if texture.count > 1 else 0, 6 if texture.cube else 1, len(stored),
         _ZSTD if zstd else 0, *index,
     )  # fmt: skip
     # mipPadding, section 3.11.2: none where levels are supercompressed.
     align = 1 if zstd else math.lcm(format.size, 4)
     offsets = _placed(stored, begin + len(described) + len(said), align)
-    levels = b"".join(
+    entries = b"".join(
         struct.pack("<3Q", offset, len(data), len(level))
-        for offset, data, level in zip(offsets, stored, texture.levels, strict=True)
+        for offset, data, level in zip(offsets, stored, levels, strict=True)
     )
-    parts = [head, levels, described, said]
+    parts = [head, entries, described, said]
     at = begin + len(described) + len(said)
     for offset, data in sorted(zip(offsets, stored, strict=True)):
         parts += [bytes(offset - at), data]

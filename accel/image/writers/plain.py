@@ -21,25 +21,36 @@ def plain(image: Raster, params: Writing) -> Texture:
 
     Grey that is sRGB becomes RGB, as one channel can't be.
     """
+    half = image.pixels.dtype.kind == "f" and bits(image, params) == 16
+    first, *layers = (_levels(each, half) for each in (image, *image.layers))
+    kind = f"{first[0].dtype.kind}{first[0].dtype.itemsize}"
+    channels = first[0].shape[2]
+    format = PLAIN[kind, channels, image.transfer == "srgb"]
+    data, *others = ([_little(level) for level in levels] for levels in (first, *layers))
+    swizzle = "rrr1" if channels == 1 else ""
+    return Texture(format, image.width, image.height, data, swizzle, image.blends, others, image.cube)
+
+
+def _levels(image: Raster, half: bool) -> list[Pixels]:
+    """The levels of one image with one channel or four."""
     levels = [image.pixels, *image.mips]
     if image.channels == 2 or (image.channels == 1 and image.transfer == "srgb"):
         levels = [colored(level) for level in levels]
-    if image.pixels.dtype.kind == "f" and bits(image, params) == 16:
+    if half:
         # A smaller level may be brighter than the first, by which the depth was chosen.
         levels = [level.clip(-exr.LARGEST, exr.LARGEST).astype(np.float16) for level in levels]
-    levels = [with_alpha(level) if level.shape[2] == 3 else level for level in levels]
-    first = levels[0]
-    kind = f"{first.dtype.kind}{first.dtype.itemsize}"
-    format = PLAIN[kind, first.shape[2], image.transfer == "srgb"]
-    little = first.dtype.newbyteorder("<")
-    data = [level.astype(little, copy=False).tobytes() for level in levels]
-    swizzle = "rrr1" if first.shape[2] == 1 else ""
-    return Texture(format, image.width, image.height, data, swizzle, image.blends)
+    return [with_alpha(level) if level.shape[2] == 3 else level for level in levels]
+
+
+def _little(pixels: Pixels) -> bytes:
+    return pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
 def bits(image: Raster, params: Writing) -> int:
     """Of a channel, as `plain` makes it: of floats 16 or 32, by the same rule as OpenEXR's."""
-    return image.bit_depth if image.bit_depth < 32 else exr.bits(image, params)
+    if image.bit_depth < 32:
+        return image.bit_depth
+    return max(exr.bits(each, params) for each in (image, *image.layers))
 
 
 def colored(pixels: Pixels) -> Pixels:

@@ -58,7 +58,7 @@ class TexelFormat(Struct, frozen=True):
 
 
 class Texture(Struct, frozen=True):
-    """What a container holds: one image with its levels."""
+    """What a container holds: an image with its levels, or the faces and layers of several."""
 
     format: TexelFormat
     width: int
@@ -70,6 +70,15 @@ class Texture(Struct, frozen=True):
     """What a sampler should give for red, green, blue, alpha, for example `rrr1`; empty for what is there."""
     multiplied: bool = False
     """Whether colours are multiplied by alpha."""
+    layers: Sequence[Sequence[bytes]] = ()
+    """The levels of the other images, each as large as those of the first."""
+    cube: bool = False
+    """Whether each six images are the faces of a cube."""
+
+    @property
+    def count(self) -> int:
+        """Of layers: cubes, or images where there are none."""
+        return (1 + len(self.layers)) // (6 if self.cube else 1)
 
 
 def _channels(count: int, size: int, kind: Kind) -> tuple[Sample, ...]:

@@ -81,6 +81,21 @@ def levels_of(value: Mapping[str, Any]) -> str:
     return told(texts.LEVELS, count=count) if count > 1 else ""
 
 
+def images_of(value: Mapping[str, Any]) -> str:
+    """Faces and layers that were written, or of how many the first alone was; empty for a single one."""
+    if value.get("first_of"):
+        return told(texts.IMAGES, count=value["first_of"])
+    count = value.get("images", 1)
+    return told(texts.ALL_IMAGES, count=count) if count > 1 else ""
+
+
+def cut_of(value: Mapping[str, Any]) -> Iterator[str]:
+    """What the file holds no value for."""
+    for name, text in (("below", texts.BELOW), ("above", texts.ABOVE)):
+        if value.get(name) is not None:
+            yield told(text, value=f"{value[name]:.4g}")
+
+
 def _compressed(value: Mapping[str, Any]) -> Iterator[str]:
     yield value["container"].upper()
     yield value["format"] + " sRGB" * value["srgb"]
@@ -96,8 +111,8 @@ def _compressed(value: Mapping[str, Any]) -> Iterator[str]:
     if value["reached"] is False:
         yield told(texts.UNREACHED)
     yield f"kind {value['kind']}"
-    if value.get("first_of"):
-        yield told(texts.IMAGES, count=value["first_of"])
+    yield images_of(value)
+    yield from cut_of(value)
     if value["container"] == "dds" and (value["width"] % 4 or value["height"] % 4):
         yield told(texts.CUT_BLOCKS)
 

@@ -6,11 +6,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bridge.commands.language import told
-from bridge.commands.run.gist import WRITTEN, attempts, channels_of, gist, levels_of, size_of
+from bridge.commands.run.gist import (
+    WRITTEN,
+    attempts,
+    channels_of,
+    cut_of,
+    gist,
+    images_of,
+    levels_of,
+    size_of,
+)
 from bridge.commands.shared import as_json_text, size_text
 from bridge.commands.texts import run as texts
 
-TOLD = WRITTEN | {"first_of"}
+TOLD = WRITTEN | {"first_of", "images", "below", "above"}
 """Of those facts what is told in other words than its name."""
 LONGEST_LIST = 12
 MOST_LINES = 100
@@ -135,6 +144,7 @@ def _written(value: Mapping[str, Any]) -> str:
         levels_of(value),
         size_text(value["size"]),
         *(f"{_words(name)} {_nested(each)}" for name, each in _told(value).items() if name not in TOLD),
-        *([told(texts.IMAGES, count=value["first_of"])] if value.get("first_of") else []),
+        images_of(value),
+        *cut_of(value),
     ]
     return ", ".join(filter(None, parts))

@@ -58,7 +58,8 @@ ABOUT = {
     "Compare.amplify": "该图像中差异的放大倍数。",
     "Compress.format": "块格式；`auto` 为 `candidates` 中能达到 `target_db` 的最小格式。`bc4` 和 `eac_r11` "
     "保留红色（或灰度），`bc5` 和 `eac_rg11` 保留红色和绿色，`bc1`、`bc6h` 和 `etc2_rgb` 保留所有颜色，"
-    "其余的还保留透明度。浮点的光适合 `bc6h`；其余格式将其变为 8 位（三色时为 sRGB），超过 1 的部分截去。",
+    "其余的还保留透明度。浮点的光适合 `bc6h`；其余格式将其变为 8 位（三色时为 sRGB），超过 1 的部分截去。"
+    "任何格式都不能保存低于 0 的值，它们变为 0，并在结果中说明。",
     "Compress.target_db": "`auto` 的目标：最大的一级至少达到的 PSNR，dB；`null` 为 40。",
     "Compress.candidates": "目标平台支持什么，用于 `auto`：`bc` 为桌面和主机，`etc2` 为手机上的 OpenGL ES "
     "3 和 "

@@ -36,7 +36,15 @@ PATTERNS = (
     (r"(\S+) crashed its worker process \((?P<said>.*)\)", "{0} 使其工作进程崩溃（{1}）"),
     (r"would become (\d+ x \d+) \((\S+) megapixels\), more than the limit of (\S+) megapixels",
      "结果的尺寸 {0}（{1} 百万像素）超过 {2} 百万像素的上限"),
+    (r"holds (\S+) images of (\d+ x \d+) \((\S+) megapixels in all\), more than the limit of "
+     r"(\S+) megapixels",
+     "含有 {0} 张 {1} 的图像（共 {2} 百万像素），超过 {3} 百万像素的上限"),
+    (r"would become (\d+) images of (\d+ x \d+) \((\S+) megapixels in all\), more than the limit of "
+     r"(\S+) megapixels",
+     "结果为 {0} 张 {1} 的图像（共 {2} 百万像素），超过 {3} 百万像素的上限"),
     # Images.
+    (r"is a cube map, whose faces are square: none can be (\d+ x \d+); give both sides the same length",
+     "是立方体贴图，各面须为正方形，不能为 {0}：请使两边等长"),
     (rf"can't be written as (\S+) {SAID}", "无法写为 {0}（{1}）"),
     (r"is (\d+) pixels long; (\S+) holds at most (\d+)", "长 {0} 像素，而 {1} 最多 {2}"),
     (r"has (\d+) channels \((.+)\); give grey or RGB, with or without alpha",

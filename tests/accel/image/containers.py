@@ -32,6 +32,8 @@ class Ktx2:
     said: dict[str, str] = field(default_factory=dict)
     levels: list[bytes] = field(default_factory=list)
     """Largest first, unpacked."""
+    layers: int = 0
+    faces: int = 1
 
 
 def ktx2(data: bytes) -> Ktx2:
@@ -40,7 +42,7 @@ def ktx2(data: bytes) -> Ktx2:
     vulkan, type_size, width, height, depth, layers, faces, count, scheme = struct.unpack_from(
         "<9I", data, 12
     )
-    assert (depth, layers, faces) == (0, 0, 1) and scheme in (0, 2)
+    assert depth == 0 and faces in (1, 6) and (faces == 1 or width == height) and scheme in (0, 2)
     assert 1 <= count <= 1 + int(math.log2(max(width, height)))
     dfd_at, dfd_size, kvd_at, kvd_size, sgd_at, sgd_size = struct.unpack_from("<4I2Q", data, 48)
     assert (sgd_at, sgd_size) == (0, 0)
@@ -48,6 +50,7 @@ def ktx2(data: bytes) -> Ktx2:
     assert dfd_at == 80 + 24 * count and kvd_at == dfd_at + dfd_size
     file = Ktx2(vulkan, type_size, width, height, scheme, *_descriptor(data[dfd_at:kvd_at]))
     file.said = _pairs(data[kvd_at : kvd_at + kvd_size])
+    file.layers, file.faces = layers, faces
     file.levels = _levels(data, file, count, kvd_at + kvd_size)
     return file
 
@@ -94,7 +97,8 @@ def _levels(data: bytes, file: Ktx2, count: int, end: int) -> list[bytes]:
             -(-max(1, side >> index) // texels)
             for side, texels in zip((file.width, file.height), file.block, strict=True)
         )
-        assert len(levels[-1]) == size == across * down * file.bytes
+        images = max(1, file.layers) * file.faces
+        assert len(levels[-1]) == size == across * down * file.bytes * images
     assert end == len(data)
     return levels[::-1]
 
@@ -113,6 +117,9 @@ class Dds:
     dxgi: int
     """0 without the DX10 extension."""
     data: bytes
+    cube: bool = False
+    count: int = 1
+    """Cubes, or images."""
 
 
 def dds(data: bytes) -> Dds:
@@ -120,11 +127,14 @@ def dds(data: bytes) -> Dds:
     assert magic == b"DDS " and size == 124 and flags & 0x1007 == 0x1007 and depth == 0
     pf_size, pf_flags, fourcc, bits, *masks = struct.unpack_from("<2I4s5I", data, 76)
     caps, caps2 = struct.unpack_from("<2I", data, 108)
-    assert pf_size == 32 and caps & 0x1000 and caps2 == 0
-    assert bool(flags & 0x20000) == bool(caps & 0x400008) == (mips > 1)
-    dxgi = 0
+    assert pf_size == 32 and caps & 0x1000 and caps2 in (0, 0xFE00)
+    assert bool(flags & 0x20000) == bool(caps & 0x400000) == (mips > 1)
+    cube, dxgi, array = caps2 != 0, 0, 1
+    assert not cube or width == height
     if fourcc == b"DX10":
         dxgi, dimension, misc, array, _ = struct.unpack_from("<5I", data, 128)
-        assert (dimension, misc, array) == (3, 0, 1)
+        assert (dimension, misc) == (3, 4 * cube) and array > 0
+    assert bool(caps & 0x8) == (mips > 1 or cube or array > 1)
     assert pitch > 0 and bool(flags & 0x8) != bool(flags & 0x80000)
-    return Dds(width, height, mips, pf_flags, fourcc, bits, tuple(masks), dxgi, data[148 if dxgi else 128 :])
+    rest = data[148 if dxgi else 128 :]
+    return Dds(width, height, mips, pf_flags, fourcc, bits, tuple(masks), dxgi, rest, cube, array)

@@ -6,7 +6,8 @@ import pytest
 
 from accel.image.compare import Compare, compare
 from accel.image.light import to_light
-from accel.workload import Limits, WorkloadError
+from accel.workload import Input, Limits, WorkloadError
+from tests.accel.image.files import dds as stored
 from tests.accel.image.raster_of import operate, random, raster
 
 
@@ -169,3 +170,12 @@ def test_files_are_compared_and_the_picture_written_beside_the_value(save):
     result = compare([save("a.png", one), save("b.png", other)], Compare(difference=True), Limits())
     assert [file.name for file in result.files] == ["difference"]
     assert result.value.psnr == value(one, other).psnr
+
+
+@pytest.mark.parametrize(("count", "said"), [(3, 3), (1, None)])
+def test_the_first_of_several_images_alone_is_compared_and_told(tmp_path, count, said):
+    for name, last in (("a.dds", b"x"), ("b.dds", b"x" if count == 1 else b"y")):
+        (tmp_path / name).write_bytes(stored(4, 4, bytes(64 * count - 1) + last, dxgi=28, count=count))
+    sources = [Input(name, str(tmp_path / name)) for name in ("a.dds", "b.dds")]
+    value = compare(sources, compare.workload.parse({}), Limits()).value
+    assert (value.identical, value.first_of) == (True, said)

@@ -14,6 +14,7 @@ from accel.image.operation import Writing
 from accel.image.raster import Raster
 from accel.image.save import save as as_file
 from accel.workload import Input, Limits, WorkloadError
+from tests.accel.image.files import dds as stored
 
 
 def mark(source) -> Fingerprint:
@@ -34,6 +35,19 @@ def scene(seed: int, size: int = 256) -> np.ndarray:
 
 def test_a_copy_of_a_file_has_the_same_fingerprint(save):
     assert mark(save("a.png", scene(1))) == mark(save("b.png", scene(1)))
+
+
+@pytest.mark.parametrize(
+    ("images", "more"), [(6, {"misc": 4}), (3, {"count": 3}), (2, {"dimension": 4, "depth": 2})]
+)
+def test_textures_of_several_images_are_equal_as_files_alone(tmp_path, images, more):
+    first, rest = scene(1, 64), bytes(64 * 64 * 4 * (images - 1) - 1)
+    begin = np.insert(first, 3, 255, axis=2).tobytes() + rest
+    for name, last in (("a.dds", b"x"), ("b.dds", b"y"), ("c.dds", b"x")):
+        (tmp_path / name).write_bytes(stored(64, 64, begin + last, dxgi=28, **more))
+    marks = {name: mark(Input(name, str(tmp_path / name))) for name in ("a.dds", "b.dds", "c.dds")}
+    (group,) = duplicates(marks)
+    assert (group.how, group.names) == ("file", ("a.dds", "c.dds"))
 
 
 @pytest.mark.parametrize("name", ["b.tif", "b.webp", "b.png"])

@@ -43,7 +43,10 @@ def names(kind: type[msgspec.Struct]) -> set[str]:
 
 
 def test_values_are_known_by_their_fields() -> None:
-    assert names(Compressed) == COMPRESSED | {"first_of"} and names(Classification) == CLASSIFIED
+    assert (
+        names(Compressed) == COMPRESSED | {"first_of", "images", "below", "above"}
+        and names(Classification) == CLASSIFIED
+    )
     assert names(Written) > WRITTEN
     assert names(Atlas) == PACKED and names(AtlasPage) > FILLED
 
@@ -90,6 +93,16 @@ def test_values_are_known_by_their_fields() -> None:
             "DDS, bc7 sRGB, 64 x 32, 2.1 KiB, 8 bits per pixel, 3.7 times smaller than uncompressed, "
             "kind color, "
             "first of 6 images",
+        ),
+        (
+            {"images": 6},
+            "DDS, bc7 sRGB, 64 x 32, 2.1 KiB, 8 bits per pixel, 3.7 times smaller than uncompressed, "
+            "kind color, 6 images",
+        ),
+        (
+            {"below": -0.25, "above": 70000.0, "reached": True},
+            "DDS, bc7 sRGB, 64 x 32, 2.1 KiB, 8 bits per pixel, 3.7 times smaller than uncompressed, "
+            "kind color, values down to -0.25 cut off, values up to 7e+04 cut off",
         ),
     ],
 )

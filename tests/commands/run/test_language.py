@@ -15,6 +15,7 @@ from accel.workload import Input, Limits, WorkloadError
 from bridge import host
 from bridge.commands.run.readable import readable
 from bridge.commands.run.reasons import why
+from tests.accel.image.files import dds
 from tests.advisors import pictures
 from tests.commands.shell import one_line
 
@@ -128,6 +129,9 @@ FAILURES = [
     ("image.resize", ["rgb"], {}),
     ("image.resize", ["rgb"], {"factor": 2, "longest": 3}),
     ("image.resize", ["rgb"], {"factor": 64}),
+    ("image.resize", ["sky"], {"factor": 40}),
+    ("image.resize", ["sky"], {"width": 2, "height": 3}),
+    ("image.convert", ["layers"], {}),
     ("image.pack_channels", ["grey"], {}),
     ("image.pack_channels", ["grey", "grey", "small"], {"size": "refuse"}),
     ("image.pack_channels", ["grey"], {"holds": ["metalic"]}),
@@ -175,7 +179,22 @@ def made(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "text.png").write_text("hello")
     (tmp_path / "svg.png").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
     (tmp_path / "empty.png").touch()
-    names = ("light", "shining", "grey", "rgb", "rgba", "small", "text", "svg", "empty", "gone")
+    (tmp_path / "sky.png").write_bytes(dds(16, 16, bytes(6 * 1024), dxgi=28, misc=4))
+    (tmp_path / "layers.png").write_bytes(dds(512, 512, bytes(1 << 20), dxgi=28, count=9))
+    names = (
+        "light",
+        "shining",
+        "grey",
+        "rgb",
+        "rgba",
+        "small",
+        "text",
+        "svg",
+        "empty",
+        "gone",
+        "sky",
+        "layers",
+    )
     return {name: str(tmp_path / f"{name}.png") for name in names}
 
 

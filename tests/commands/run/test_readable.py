@@ -52,6 +52,14 @@ IMAGE = {
             {**IMAGE, "size": 2, "kind": "data", "first_of": 6},
             "x: TGA, 512 x 256, 4 channels of 8 bit, 2 bytes, kind data, first of 6 images",
         ),
+        (
+            {**IMAGE, "size": 2, "images": 12},
+            "x: TGA, 512 x 256, 4 channels of 8 bit, 2 bytes, 12 images",
+        ),
+        (
+            {**IMAGE, "size": 2, "below": -0.5},
+            "x: TGA, 512 x 256, 4 channels of 8 bit, 2 bytes, values down to -0.5 cut off",
+        ),
         ({"width": 3, "height": 2, "alias": "", "turned": False}, "x: 3 x 2, turned no"),
         ({"groups": []}, "x: groups none"),
         ([{**IMAGE, "size": 2 << 20}], "x: (TGA, 512 x 256, 4 channels of 8 bit, 2.0 MiB)"),

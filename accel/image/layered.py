@@ -1,0 +1,72 @@
+"""Cubes and arrays: an operation on one image is done on each face and layer."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+if TYPE_CHECKING:
+    from accel.image.operation import Operate, Operated
+    from accel.image.raster import Raster
+    from accel.workload import Limits
+
+
+def on_layers(operate: Operate) -> Operate:
+    """The operation on the first of its images and on each layer of that, all taken for what the first is."""
+
+    @functools.wraps(operate)
+    def on_all(images: Sequence[Raster], params: Any, limits: Limits) -> Operated:
+        alone = [replace(image, layers=(), cube=False) for image in images]
+        done, count = operate(alone, params, limits), len(images[0].layers)
+        if not count:
+            return done
+        _check_size(images[0].name, done, count + 1, limits)
+        rest = [
+            operate([_layer(image, index, count, done) for image in images], params, limits).images
+            for index in range(count)
+        ]
+        made = {
+            name: _joined(images[0], image, [each[name] for each in rest])
+            for name, image in done.images.items()
+        }
+        return replace(done, images=made)
+
+    return on_all
+
+
+def _layer(image: Raster, index: int, count: int, done: Operated) -> Raster:
+    """The input for a layer: of a second image, such as a normal map, its own layer where it has as many."""
+    if len(image.layers) != count:
+        return replace(image, layers=(), cube=False)
+    (first,) = done.images.values()
+    # What is no normal map is told from one alone where nobody says more.
+    return replace(image.layers[index], kind=first.kind or "color")
+
+
+def _check_size(name: str, done: Operated, count: int, limits: Limits) -> None:
+    """Raises WorkloadError `too_large` for images that are more together than one may be here."""
+    width, height = next(iter(done.images.values())).pixels.shape[1::-1]
+    if width * height * count > limits.max_pixels:
+        from accel.workload import WorkloadError
+
+        reason = (
+            f"would become {count} images of {width} x {height} ({width * height * count / 1e6:,.1f} "
+            f"megapixels in all), more than the limit of {limits.max_pixels / 1e6:,.1f} megapixels"
+        )
+        raise WorkloadError("too_large", reason, name)
+
+
+def _joined(source: Raster, first: Raster, others: Sequence[Raster]) -> Raster:
+    """Raises WorkloadError `bad_params` for faces that no cube has."""
+    if source.cube and first.width != first.height:
+        from accel.workload import WorkloadError
+
+        reason = (
+            f"is a cube map, whose faces are square: none can be {first.width} x {first.height}; give both "
+            "sides the same length"
+        )
+        raise WorkloadError("bad_params", reason, source.name)
+    return replace(first, layers=tuple(others), cube=source.cube)

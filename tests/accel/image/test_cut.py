@@ -1,0 +1,85 @@
+"""What a format can't hold is told: values below 0, and those beyond its largest."""
+
+import numpy as np
+import pytest
+
+from accel.graphs.forms import FORMS
+from accel.image.compress import compress
+from accel.image.convert import convert
+from accel.image.pack_channels import pack_channels
+from accel.workload import Input, Limits
+from tests.accel.image.files import dds, exr
+
+
+def values(least=0.0, largest=1.0):
+    """A picture of floats that lie between these."""
+    ramp = np.linspace(least, largest, 64, dtype=np.float32).reshape(8, 8, 1)
+    return np.ascontiguousarray(np.concatenate([ramp, ramp[::-1], ramp[:, ::-1]], 2))
+
+
+def facts(folder, pixels, operation=convert, **params):
+    path = folder / "a.exr"
+    path.write_bytes(exr(pixels, ("R", "G", "B"), "float"))
+    return operation([Input("a.exr", str(path))], operation.workload.parse(params), Limits()).value
+
+
+@pytest.mark.parametrize(
+    ("params", "range", "below", "above"),
+    [
+        ({"format": "hdr"}, (-2, 3), -2, None), ({"format": "hdr"}, (0, 1e6), None, None),
+        ({"format": "png"}, (-2, 3), -2, 3), ({"format": "png"}, (0, 1), None, None),
+        ({"format": "jpeg"}, (0.1, 1.5), None, 1.5), ({"format": "dds", "bits": "8"}, (0, 4), None, 4),
+        ({"format": "exr"}, (-2, 1e6), None, None), ({"format": "exr", "bits": "16"}, (0, 1e6), None, 1e6),
+        ({"format": "ktx2", "bits": "16"}, (-1e6, 1e6), -1e6, 1e6),
+        ({"format": "tiff"}, (-2, 1e6), None, None),
+        # The ringing of a filter.
+        ({"format": "hdr"}, (-0.001, 3), None, None), ({"format": "png"}, (-0.001, 1.001), None, None),
+    ],
+)  # fmt: skip
+def test_a_converted_image_tells_what_its_format_cuts_off(tmp_path, params, range, below, above):
+    found = facts(tmp_path, values(*range), **params)
+    assert (found.below, found.above) == (below, above)
+
+
+@pytest.mark.parametrize(
+    ("params", "range", "below", "above"),
+    [
+        ({"format": "bc6h"}, (-2, 3), -2, None), ({}, (-2, 3), -2, None), ({}, (0, 1e5), None, 1e5),
+        ({"format": "bc7"}, (0, 3), None, 3), ({"format": "bc6h"}, (0, 3), None, None),
+    ],
+)  # fmt: skip
+def test_a_compressed_texture_tells_what_its_blocks_cut_off(tmp_path, params, range, below, above):
+    found = facts(tmp_path, values(*range), compress, **params)
+    assert (found.below, found.above) == (below, above)
+
+
+@pytest.mark.parametrize("operation", [convert, compress])
+def test_vectors_that_are_kept_in_integers_have_nothing_cut_off(tmp_path, operation):
+    y, x = (np.mgrid[:32, :32] - 15.5) / 32
+    vectors = np.stack([x, y, np.sqrt(1 - x * x - y * y)], -1).astype(np.float32)
+    found = facts(tmp_path, vectors, operation, format="png" if operation is convert else "bc5")
+    assert (found.kind, found.below, found.above) == ("normal", None, None)
+
+
+def test_all_layers_count(tmp_path):
+    floats = np.zeros((2, 4, 4, 4), "<f4")
+    floats[1, 0, 0, 0] = -3
+    path = tmp_path / "a.dds"
+    path.write_bytes(dds(4, 4, floats.tobytes(), dxgi=2, count=2))
+    params = compress.workload.parse({"format": "bc6h", "alpha": "drop"})
+    assert compress([Input("a.dds", str(path))], params, Limits()).value.below == -3
+
+
+@pytest.mark.parametrize("form", [pack_channels, FORMS["image.pack_channels"]])
+def test_packed_channels_tell_what_is_cut_off_of_those_that_are_used(tmp_path, form):
+    for name, names in (("a.exr", ("Y",)), ("b.exr", ("R", "G", "B"))):
+        pixels = values(-1, 2) if len(names) == 3 else np.full((8, 8, 1), 0.5, np.float32)
+        if len(names) == 3:
+            pixels[..., 1] = 0.5
+        (tmp_path / name).write_bytes(exr(pixels, names, "float"))
+    inputs = [Input(name, str(tmp_path / name)) for name in ("a.exr", "b.exr")]
+    for channel, below, above in (("g", None, None), ("b", -1, 2)):
+        channels = {"r": {"input": 0}, "g": {"input": 1, "channel": channel}, "b": {"value": 0}}
+        params = {"layout": "rgba", "holds": ["-", "-"], "channels": channels, "format": "png"}
+        found = form(inputs, form.workload.parse(params), Limits()).value
+        assert (found.below, found.above) == (below, above)

@@ -1,0 +1,232 @@
+"""Cubes and arrays: what is done to them is what is done to each face and layer by itself."""
+
+import numpy as np
+import pytest
+
+from accel.graphs.forms import FORMS
+from accel.image.catalogue import OPERATIONS
+from accel.image.load import decode_image
+from accel.image.open_raster import open_raster
+from accel.image.operation import Writing
+from accel.image.save import save
+from accel.workload import Input, Limits, WorkloadError
+from tests.accel.image import containers
+from tests.accel.image.textures import raster, smooth, vectors
+
+SIDE = 16
+KEPT = ["image.bleed_alpha", "image.convert", "image.mipmaps", "image.normal_flip", "image.premultiply"]
+
+
+def pictures(count, channels=4, kind="uint8"):
+    """Unlike ones, of which only some are transparent anywhere."""
+    whole = smooth(SIDE, SIDE * count, channels, kind, "some")
+    return [np.ascontiguousarray(each) for each in np.split(whole, count, 1)]
+
+
+def source(folder, images, format="dds", cube=False, mips=False, name="sky"):
+    """A file of these images, written by what is tested too: `containers` takes such files apart."""
+    first, *rest = (raster(image, mips=mips) for image in images)
+    made = first.with_pixels(first.pixels, mips=first.mips, layers=tuple(rest), cube=cube, read_mips=True)
+    (file,), _ = save(name, made, Writing(format=format, bits="32" if first.bit_depth == 32 else "same"))
+    path = folder / f"{name}.{format}"
+    path.write_bytes(file.data)
+    return Input(path.name, str(path))
+
+
+def run(operation, inputs, **params):
+    return operation([*inputs], operation.workload.parse(params), Limits())
+
+
+def images_of(folder, data, format="dds"):
+    """Of each image all levels."""
+    path = folder / f"found.{format}"
+    path.write_bytes(data)
+    found = decode_image(Input(path.name, str(path)), Limits(), mips=True, layers=True)
+    return [(found.pixels, *found.mips), *found.others]
+
+
+def same(one, other):
+    return len(one) == len(other) and all(map(np.array_equal, one, other))
+
+
+@pytest.mark.parametrize("format", ["dds", "ktx2"])
+@pytest.mark.parametrize(("count", "cube"), [(6, True), (12, True), (3, False)])
+@pytest.mark.parametrize("name", [*KEPT, "image.resize"])
+def test_each_face_and_layer_is_what_it_is_alone(tmp_path, name, count, cube, format):
+    images = pictures(count)
+    params = {"factor": 0.5} if name == "image.resize" else {}
+    output = run(OPERATIONS[name], [source(tmp_path, images, format, cube)], **params)
+    assert (output.value.images, output.value.first_of) == (count, None)
+    found = images_of(tmp_path, output.files[0].data, format)
+    assert len(found) == count
+    for index, image in enumerate(images):
+        alone = run(OPERATIONS[name], [source(tmp_path, [image], format, name=f"one{index}")], **params)
+        assert same(found[index], images_of(tmp_path, alone.files[0].data, format)[0])
+
+
+@pytest.mark.parametrize(("count", "cube", "layers"), [(6, True, 0), (12, True, 2), (3, False, 3)])
+def test_files_say_what_their_images_are(tmp_path, count, cube, layers):
+    images = pictures(count)
+    as_dds = containers.dds(_converted(tmp_path, images, cube, "dds"))
+    assert (as_dds.cube, as_dds.count) == (cube, count // 6 if cube else count)
+    # All levels of one image, then those of the next.
+    mips = [[each.tobytes() for each in (one.pixels, *one.mips)] for one in _rasters(images)]
+    assert as_dds.data == b"".join(b"".join(levels) for levels in mips)
+    as_ktx2 = containers.ktx2(_converted(tmp_path, images, cube, "ktx2"))
+    assert (as_ktx2.faces, as_ktx2.layers) == (6 if cube else 1, layers)
+    assert as_ktx2.levels == [b"".join(level) for level in zip(*mips, strict=True)]
+
+
+def _rasters(images):
+    return [raster(image, mips=True) for image in images]
+
+
+def _converted(folder, images, cube, format):
+    other = {"dds": "ktx2", "ktx2": "dds"}[format]
+    given = source(folder, images, other, cube, mips=True)
+    return run(OPERATIONS["image.convert"], [given], format=format).files[0].data
+
+
+@pytest.mark.parametrize("container", ["dds", "ktx2"])
+@pytest.mark.parametrize("params", [{"format": "bc7"}, {"target_db": 35}])
+def test_each_face_is_compressed_as_it_is_alone(tmp_path, container, params):
+    images = pictures(6)
+    compress = OPERATIONS["image.compress"]
+    given = source(tmp_path, images, cube=True, mips=True)
+    output = run(compress, [given], container=container, **params)
+    format, value = output.value.format, output.value
+    assert (value.images, value.first_of, value.levels) == (6, None, 5)
+    found = images_of(tmp_path, output.files[0].data, container)
+    for index, image in enumerate(images):
+        alone = source(tmp_path, [image], mips=True, name=f"one{index}")
+        one = run(compress, [alone], container=container, format=format, measure=True)
+        # Those that are opaque throughout have no alpha by themselves.
+        made = images_of(tmp_path, one.files[0].data, container)[0]
+        kept = made[0].shape[2]
+        assert same([level[..., :kept] for level in found[index]], made)
+        assert value.psnr is None or value.psnr <= one.value.psnr
+
+
+def test_transparency_of_any_layer_is_kept(tmp_path):
+    opaque, clear = pictures(3)[2], pictures(3)[0]
+    given = source(tmp_path, [opaque, clear])
+    output = run(OPERATIONS["image.compress"], [given])
+    assert output.value.format == "bc7"
+    _, second = images_of(tmp_path, output.files[0].data)
+    assert second[0].shape[2] == 4 and second[0][..., 3].min() == 0
+    with pytest.raises(WorkloadError, match="has transparency"):
+        run(OPERATIONS["image.compress"], [given], format="bc1")
+
+
+def test_steps_after_one_another_keep_all_layers(tmp_path):
+    given = source(tmp_path, pictures(6), cube=True)
+    steps = [
+        {"workload": "image.resize", "params": {"factor": 0.5}},
+        {"workload": "image.mipmaps"},
+        {"workload": "image.convert", "params": {"format": "ktx2"}},
+    ]
+    output = run(_pipeline(), [given], steps=steps)
+    found = containers.ktx2(output.files[0].data)
+    assert (found.faces, len(found.levels), output.value.images) == (6, 4, 6)
+    halves = run(OPERATIONS["image.resize"], [given], factor=0.5).files[0].data
+    (tmp_path / "half.dds").write_bytes(halves)
+    one = run(OPERATIONS["image.mipmaps"], [Input("half.dds", str(tmp_path / "half.dds"))], format="ktx2")
+    assert one.files[0].data == output.files[0].data
+
+
+@pytest.mark.parametrize("last", ["image.normal_from_height", "image.convert"])
+def test_the_first_alone_is_what_is_made_where_not_all_can_be(tmp_path, last):
+    given = source(tmp_path, pictures(6), cube=True)
+    params = {"format": "png" if last == "image.convert" else "same"}
+    output = run(_pipeline(), [given], steps=[{"workload": last, "params": params}])
+    assert (output.value.images, output.value.first_of) == (1, 6)
+
+
+def _pipeline():
+    from accel.image.pipeline import pipeline
+
+    return pipeline
+
+
+def test_all_layers_are_taken_for_what_the_first_is(tmp_path):
+    plain = np.full((SIDE, SIDE, 3), (200, 100, 0), np.uint8)
+    output = run(OPERATIONS["image.mipmaps"], [source(tmp_path, [vectors(SIDE, SIDE), plain])])
+    assert output.value.kind == "normal"
+    _, second = images_of(tmp_path, output.files[0].data)
+    # Of length 1, as colours' means aren't.
+    length = np.linalg.norm(second[1][0, 0, :3] / 127.5 - 1)
+    assert length == pytest.approx(1, abs=0.02)
+
+
+def test_a_roughness_map_of_several_layers_takes_a_normal_map_of_as_many(tmp_path):
+    rough = [np.full((SIDE, SIDE, 1), value, np.uint8) for value in (60, 90)]
+    normals = [vectors(SIDE, SIDE), np.ascontiguousarray(vectors(SIDE, SIDE)[:, ::-1] // 2)]
+    mipmaps = OPERATIONS["image.mipmaps"]
+    both = source(tmp_path, normals, name="normals")
+    output = run(mipmaps, [source(tmp_path, rough), both])
+    found = images_of(tmp_path, output.files[0].data)
+    for index in range(2):
+        alone = [source(tmp_path, [rough[index]], name="r"), source(tmp_path, [normals[index]], name="n")]
+        made = images_of(tmp_path, run(mipmaps, alone).files[0].data)
+        assert same(found[index], made[0])
+
+
+def test_faces_stay_square(tmp_path):
+    given = source(tmp_path, pictures(6), cube=True)
+    with pytest.raises(WorkloadError, match="is a cube map, whose faces are square") as caught:
+        run(OPERATIONS["image.resize"], [given], width=8, height=4)
+    assert (caught.value.code, caught.value.name) == ("bad_params", "sky.dds")
+    layers = source(tmp_path, pictures(6))
+    assert run(OPERATIONS["image.resize"], [layers], width=8, height=4).value.images == 6
+
+
+def test_floats_of_all_layers_have_the_depth_that_the_deepest_needs(tmp_path):
+    images = pictures(3, 3, "float32")
+    images[2] = images[2] * np.float32(1e6)
+    given = source(tmp_path, images)
+    output = run(OPERATIONS["image.convert"], [given], format="ktx2")
+    assert output.value.bit_depth == 32
+    found = images_of(tmp_path, output.files[0].data, "ktx2")
+    assert all(np.array_equal(each[0][..., :3], image) for each, image in zip(found, images, strict=True))
+
+
+def test_more_images_than_may_be_held_are_refused_where_all_are_wanted(tmp_path):
+    given, limits = source(tmp_path, pictures(6), cube=True), Limits(max_pixels=5 * SIDE * SIDE)
+    says = r"holds 6 images of 16 x 16 \(0.0 megapixels in all\), more than the limit"
+    with pytest.raises(WorkloadError, match=says):
+        open_raster(given, limits, layers=True)
+    assert open_raster(given, limits).first_of == 6
+
+
+def test_layers_are_enlarged_only_as_far_as_all_may_be_together(tmp_path):
+    given, most = source(tmp_path, pictures(6), cube=True), 6 * 4 * SIDE * SIDE
+    resize = OPERATIONS["image.resize"]
+    assert resize([given], resize.workload.parse({"factor": 2}), Limits(max_pixels=most)).value.images == 6
+    says = r"would become 6 images of 32 x 32 \(0.0 megapixels in all\), more than the limit"
+    with pytest.raises(WorkloadError, match=says):
+        resize([given], resize.workload.parse({"factor": 2}), Limits(max_pixels=most - 1))
+
+
+@pytest.mark.parametrize("format", ["dds", "ktx2"])
+def test_a_file_that_lacks_some_of_its_images_is_told_as_truncated(tmp_path, format):
+    given = source(tmp_path, pictures(6), format, cube=True)
+    path = tmp_path / given.name
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(WorkloadError, match="truncated"):
+        run(OPERATIONS["image.convert"], [given])
+    assert run(OPERATIONS["image.convert"], [given], format="png").value.first_of == 6
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_forms_for_a_gpu_keep_what_those_for_the_cpu_keep(tmp_path, name):
+    form, plain = FORMS[name], OPERATIONS[name]
+    assert (form.layers, form.levels) == (plain.layers, plain.levels)
+    if not form.layers:
+        return
+    given, params = source(tmp_path, pictures(6), cube=True), {"factor": 0.5} if "resize" in name else {}
+    found, wanted = (
+        images_of(tmp_path, run(each, [given], **params).files[0].data) for each in (form, plain)
+    )
+    for one, other in zip(found, wanted, strict=True):
+        levels = zip(one, other, strict=True)
+        assert max(np.abs(level.astype(int) - same).max() for level, same in levels) <= 1
