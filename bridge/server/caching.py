@@ -18,7 +18,7 @@ from bridge.server.flights import Flights
 from bridge.server.hashing import Hashing
 from bridge.server.inquiry import Inquiry, Run
 from bridge.server.questions import Questions
-from bridge.server.shelf import Shelf, copied
+from bridge.server.shelf import Shelf
 from bridge.store.blobs import BlobStore
 from bridge.store.responses import Responses
 
@@ -96,8 +96,12 @@ class Caching:
         """What the workload gives, or gave. With `fresh` it runs whatever is kept, and what it gives is kept,
         as RFC 9111 §5.2.1.4 has it for `no-cache`. Raises WorkloadError."""
         inquiry = await self._inquiry(ask)
-        # What runs anyway needs no question before it has its answer.
-        if inquiry is None or not (fresh or inquiry.pose()) or not await inquiry.certain():
+        # What runs anyway needs no question before it has its answer, unless files are read for it.
+        if (
+            inquiry is None
+            or not ((fresh and inquiry.settled) or inquiry.pose())
+            or not await inquiry.certain()
+        ):
             return await self._run(ask, ask.watch)
         if fresh:
             return await self._fresh(inquiry)
@@ -138,7 +142,7 @@ class Caching:
             self.hits += cached
             self.misses += leads and not cached
             self.shared += not leads and not cached
-        return response if leads else copied(response)
+        return response
 
     async def _fresh(self, inquiry: Inquiry) -> Response:
         made = await self._run(inquiry.ask, inquiry.ask.watch)

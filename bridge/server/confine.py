@@ -17,9 +17,9 @@ from bridge.core.errors import RequestError
 from bridge.server import winpaths
 
 STRICT = os.name != "nt"
-"""Whether a path with a circle of links in it, or anything that isn't there, leads nowhere: what comes after
-a circle isn't looked at, and may be a link that leads out. Windows can't tell of every drive, a RAM disk for
-example, where what is on it lies; and there `winpaths` has left no `..` behind a circle."""
+"""Whether what a path leads to is looked at once more: what comes after a circle of links wasn't, and may be
+a link that leads out. Windows can't tell of every drive, a RAM disk for example, where what is on it lies;
+and there `winpaths` has left no `..` behind a circle."""
 
 
 def confine(path: str, root: Path | None) -> str:
@@ -58,19 +58,25 @@ def _plain(path: str, root: Path) -> str | None:
         return None
     here, mode = "", 0
     first, *names = f"{root}/{path}".split("/")
-    if first or path.startswith("/"):
+    if first or not {"", ".", ".."}.isdisjoint(names):
         return None
     for name in names:
         here = f"{here}/{name}"
-        if name in ("", ".", "..") or stat.S_ISLNK(mode := os.lstat(here).st_mode):
+        if stat.S_ISLNK(mode := os.lstat(here).st_mode):
             return None
     return here if stat.S_ISREG(mode) else None
 
 
 def _inside(path: str, root: Path, *, strict: bool) -> str:
     """Where `path` lies. Raises RequestError `forbidden`, and OSError or ValueError where nobody can tell."""
-    home = os.path.realpath(root, strict=strict)
-    found = os.path.realpath(os.path.join(home, path), strict=strict)
+    home = os.path.realpath(root)
+    found = _below(home, os.path.realpath(os.path.join(home, path)), path)
+    # Not at once: versions of Python differ in what is strict, and what is left out by `..` needn't be there.
+    return _below(home, os.path.realpath(found, strict=True), path) if strict else found
+
+
+def _below(home: str, found: str, path: str) -> str:
+    """`found`, if it lies in `home`. Raises RequestError `forbidden`."""
     within, whole = os.path.join(os.path.normcase(home), ""), os.path.normcase(found)
     if not os.path.join(whole, "").startswith(within):
         raise RequestError(errors.FORBIDDEN, name=path, reason="it lies outside the project")

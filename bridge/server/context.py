@@ -14,6 +14,7 @@ from bridge.api import Advisor, RunResult, SessionView
 from bridge.core import errors
 from bridge.core.errors import RequestError
 from bridge.core.messages import Popup
+from bridge.server.shelf import copied
 from bridge.store.failures import LastingDamage
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,8 @@ class AdvisorContext:
         response = await self._flows.runner.respond(
             workload, params, inputs, priority=priority, deadline_ms=deadline_ms
         )
-        return RunResult(value=response.value, blobs=response.blobs)
+        # Others are given the same value, and it may not be kept yet.
+        return RunResult(value=copied(response).value, blobs=response.blobs)
 
     async def popup(self, session: SessionView, popup: Popup, state: Any) -> int:
         step = self._step()

@@ -102,7 +102,10 @@ class Flight(Generic[Value]):
             # One turn of the loop, where `asyncio.wait` takes two.
             landing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._landing.append(landing)
-            await landing
+            try:
+                await landing
+            finally:
+                self._landing.remove(landing)
 
     def _land(self, outcome: Value | BaseException) -> None:
         if isinstance(outcome, BaseException):

@@ -42,10 +42,15 @@ class Inquiry(Struct):
         self.question = self.question or self.questions.ask(ask.workload, ask.params, ask.inputs)
         return self.question is not None
 
+    @property
+    def settled(self) -> bool:
+        """Whether stamps tell what is in each of the inputs."""
+        return all(look.settled for look in self.looks)
+
     async def certain(self) -> bool:
         """Reads the inputs where a file has just changed, of which stamps can't tell what is in it now. False
         where it changes meanwhile."""
-        if not all(look.settled for look in self.looks):
+        if not self.settled:
             self.read = await self._digests(self.ask.priority)
             return self.read is not None
         return True

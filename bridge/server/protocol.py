@@ -105,7 +105,8 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
     def _is_plain(self) -> bool:
         """Whether a message goes out as it is: the connection is open, and nothing compresses it."""
         is_open = self.conn.state is State.OPEN and self.handshake_complete and not self.disconnected
-        return is_open and not self.close_sent and not self.conn.extensions
+        is_open = is_open and not self.close_sent and not self.transport.is_closing()
+        return is_open and not self.conn.extensions
 
     def start_keepalive(self) -> None:
         self._heart.add(self)

@@ -304,6 +304,10 @@ class Obedient(Advisor):
             case "run":
                 done = await context.run(params.get("workload", "test.sleep"), params.get("params", {}), [])
                 return list(done.blobs)
+            case "change":
+                done = await context.run("test.note", params["params"], [Path(params["path"])])
+                done.value["read"].append(params["mine"])
+                return done.value["read"]
             case "rule":
                 await context.add_rule(session, "textures", "test.flat")
                 await context.add_rule(session, "textures", "test.flat")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable
 from typing import Any
 
 import pytest
@@ -258,26 +257,21 @@ async def test_a_broken_cache_costs_no_start_and_no_request(start: Start, bench:
 
 
 @pytest.mark.usefixtures("settled")
-async def test_a_shared_value_may_be_changed_by_who_got_it(start: Start, bench: Bench) -> None:
+async def test_a_value_may_be_changed_by_the_advisor_that_got_it(start: Start, bench: Bench) -> None:
     daemon = start()
     bench.hold.touch()
     request = bench.request()
-
-    def run() -> Awaitable[Any]:
-        inputs = [Input("in", str(bench.file))]
-        work: Awaitable[Any] = daemon.bridge.flows.runner.run("test.note", request["params"], inputs)
-        return work
-
-    async def twice() -> list[Any]:
-        both = [asyncio.ensure_future(run()) for _ in range(2)]
-        while not bench.runs:
-            await asyncio.sleep(0.005)
+    asked = {"do": "change", "params": request["params"], "path": str(bench.file)}
+    async with bench.session(daemon) as wire:
+        for number, mine in ((1, "a"), (2, "b")):
+            await wire.send("request", id=number, workload="test.ask", params={**asked, "mine": mine})
+        await until(lambda: bool(bench.runs))
         bench.hold.unlink()
-        found = await asyncio.gather(*both)
-        found[0].value["read"].append("mine")
-        return [one.value["read"] for one in found]
-
-    assert daemon.call(twice()) == [[b"one", "mine"], [b"one"]]
+        found = {done["id"]: done["value"] for done in [await wire.until("result") for _ in range(2)]}
+        assert found == {1: [b"one", "a"], 2: [b"one", "b"]}
+        await kept(daemon, 1)
+        again = await wire.request(3, "test.ask", {**asked, "mine": "c"})
+    assert again["value"] == [b"one", "c"] and bench.runs == 1
 
 
 async def test_an_advisor_may_give_many_files_and_any_priority(start: Start, bench: Bench) -> None:

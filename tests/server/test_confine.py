@@ -38,8 +38,16 @@ def refused(path: str, root: Path | None) -> str:
 
 def test_a_file_of_the_project_is_taken_however_it_is_written(root: Path) -> None:
     found = root.resolve() / "Assets" / "a.png"
-    for path in ("Assets/a.png", "./Assets/a.png", "Assets/../Assets/a.png", str(found), "Assets//a.png"):
+    plain = ["Assets/a.png", "./Assets/a.png", "Assets/../Assets/a.png", str(found), "Assets//a.png"]
+    for path in (*plain, "Assets/a.png/", "missing/../Assets/a.png"):
         assert taken(path, root) == found
+
+
+@posix
+def test_what_a_path_comes_back_from_isnt_told_to_exist(root: Path) -> None:
+    (root.parent / "secret").mkdir()
+    for name in ("secret", "nosecret"):
+        assert taken(f"../{name}/../project/Assets/a.png", root) == root.resolve() / "Assets" / "a.png"
 
 
 def test_without_a_project_no_path_is_taken() -> None:
@@ -95,7 +103,7 @@ def test_links_in_a_circle_lead_nowhere(root: Path) -> None:
     (root / "two").symlink_to("one")
     (root / "outside.png").symlink_to(root.parent / "secret.png")
     assert refused("one", root) == "not_found"
-    assert refused("one/../outside.png", root) == "not_found"
+    assert refused("one/../outside.png", root) == "forbidden"
     assert refused("one/../../secret.png", root) == "forbidden"
 
 
