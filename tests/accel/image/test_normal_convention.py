@@ -63,6 +63,11 @@ def test_parts_that_disagree_name_neither():
     assert "disagree" in found.evidence[-1] or "close" in found.evidence[-1]
 
 
+def test_a_picture_turned_without_its_vectors_is_told_as_such():
+    found = judge(np.ascontiguousarray(np.rot90(normal_map(heights(256), "opengl"))))
+    assert found.convention is None and "turned by 90 degrees" in found.evidence[-1]
+
+
 def test_grey_is_refused():
     with pytest.raises(WorkloadError, match="is grey"):
         judge(np.zeros((4, 4, 1), np.uint8))
@@ -76,9 +81,10 @@ def test_a_file_gives_a_value_that_json_can_hold_and_no_file(save):
 
 def test_no_share_is_below_nothing():
     from accel.image.convention import sentences
+    from accel.image.curl import Curl
     from accel.image.inspection import Normals
 
     found = Normals(1.0, 0.05, [], 0.0, "opengl", 1.0)
     for sign in (1.0000001, -1.0000001):
-        said = " ".join(sentences(found, sign))
+        said = " ".join(sentences(found, Curl(sign, 1.0)))
         assert "-0%" not in said and " 0% " in said
