@@ -17,6 +17,10 @@ LEAST = 0.15
 DENIES = 0.5
 """How sure the slopes of one scale must be to silence those of the other."""
 
+ASTRAY = 0.75
+"""The size of `Curl.sign` below which twists that outweigh stretches show that a picture was turned: its sign
+has the size of stretches over twists. Above, it was edges that were left out."""
+
 WAVE = 4
 """Texels of the sample, a side, that are averaged for coarse waves: grain and noise are gone then."""
 WAVE_SIGN, WAVE_SURE = 0.25, 0.8
@@ -49,7 +53,7 @@ def curl(pixels: Pixels, planes: Floats) -> Curl:
     fine, halves = _measured(list(bands(pixels)))
     found, other = judged(fine), judged(halves)
     # The mean of (dp/dx) (dq/dy) of a surface is that of (dp/dy)^2: twists never outweigh stretches.
-    if fine[:, 2].sum() < fine[:, 1].sum():
+    if fine[:, 2].sum() < fine[:, 1].sum() and abs(found.sign) < ASTRAY:
         return Curl(found.sign, 0.0, turned=True)
     if other.sure > found.sure:
         found, other = other, found

@@ -69,17 +69,18 @@ def sums(p: Floats, q: Floats) -> Floats:
     a = p[:, :-2, 1:-1] - p[:, 2:, 1:-1]
     b = q[:, 1:-1, 2:] - q[:, 1:-1, :-2]
     products = a * b
-    a *= a
-    b *= b
+    twists, larger = _squares(a, b)
+    stretches, most = _squares(p[:, 1:-1, 2:] - p[:, 1:-1, :-2], q[:, 2:, 1:-1] - q[:, :-2, 1:-1])
     # At the borders of an atlas' islands the surface jumps: what is large says little.
-    keep = (np.maximum(a, b) < 1).astype(np.float32)
-    a += b
-    c = p[:, 1:-1, 2:] - p[:, 1:-1, :-2]
-    d = np.subtract(q[:, 2:, 1:-1], q[:, :-2, 1:-1], out=b)
-    c *= c
-    d *= d
-    c += d
-    return np.array([list(map(_dot, each, keep)) for each in (products, a, c)]).T
+    keep = (np.maximum(larger, most, out=most) < 1).astype(np.float32)
+    return np.array([list(map(_dot, each, keep)) for each in (products, twists, stretches)]).T
+
+
+def _squares(one: Floats, other: Floats) -> tuple[Floats, Floats]:
+    """Their sum, and the larger of the two; both are squared in place."""
+    one *= one
+    other *= other
+    return one + other, np.maximum(one, other)
 
 
 def _dot(values: Floats, keep: Floats) -> float:

@@ -47,3 +47,9 @@ def test_edges_dont_count():
     p = np.zeros((1, 8, 8), np.float32)
     p[:, 4:] = 3
     assert sums(p, np.zeros_like(p)).tolist() == [[0, 0, 0]]
+
+
+def test_neither_do_edges_along_a_slope():
+    p = np.zeros((1, 8, 8), np.float32)
+    p[:, :, 4:] = 3
+    assert sums(p, np.zeros_like(p)).tolist() == [[0, 0, 0]]
