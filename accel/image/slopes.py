@@ -40,8 +40,11 @@ def slopes(parts: Sequence[Pixels]) -> Iterator[tuple[Floats, Floats]]:
         for index, band in enumerate(some):
             for channel in range(3):
                 stored[channel, index] = band[..., channel]
-        # Half the vectors: slopes are ratios.
         vectors = unit_scale(stored)
+        if stored.dtype.kind == "f":
+            # Floats may be anything, and squares of slopes would overflow.
+            np.clip(vectors, 0, 1, out=vectors)
+        # Half the vectors: slopes are ratios.
         vectors -= np.float32(0.5)
         x, y, z = vectors
         np.maximum(z, np.float32(0.05), out=z)

@@ -28,6 +28,13 @@ def test_the_convention_is_named_with_its_evidence(convention, kind):
     assert "unit vectors" in found.evidence[0]
 
 
+def test_texels_that_are_no_vectors_leave_the_others_as_they_are():
+    pixels = normal_map(heights(256), "directx") / np.float32(255)
+    pixels[100:110, 100:110] = 1e18, 0, 0
+    found = judge(pixels.astype(np.float32))
+    assert found.convention == "directx" and found.confidence >= 0.8
+
+
 def test_what_is_turned_is_of_the_other_convention():
     image = raster(normal_map(heights(256), "opengl"))
     turned = operate(normal_flip, NormalFlip(), image).images["normal"]
