@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
+from accel.image.curl import LEAST, Curl, curl
 from accel.image.inspection import Normals
 from accel.image.normal_convention import NormalConvention
-from accel.image.normals import LEAST, NORMAL_SHARE, curl, normals
+from accel.image.normals import NORMAL_SHARE, normals
 from accel.image.raster import Raster
 from accel.image.sampling import sample
 from accel.image.tangent import check_normals, is_signed
@@ -24,16 +25,17 @@ def judged(image: Raster, signed: Literal["auto", "no", "yes"] = "auto") -> Norm
     pixels = image.pixels[..., :3]
     if is_signed(image, signed):
         pixels = pixels / 2 + 0.5
-    found = normals(pixels, sample(pixels), [])
-    sign = curl(pixels)[0] if found.unit_length >= NORMAL_SHARE else 0.0
-    evidence = list(sentences(found, sign))
+    planes = sample(pixels)
+    found = normals(pixels, planes, [])
+    said = curl(pixels, planes) if found.unit_length >= NORMAL_SHARE else Curl(0.0, 0.0)
+    evidence = list(sentences(found, said))
     return NormalConvention(
         found.convention, found.convention_confidence, found.unit_length, found.flat, evidence
     )
 
 
-def sentences(found: Normals, sign: float) -> Iterator[str]:
-    """The evidence for people; `sign` is what `curl` says."""
+def sentences(found: Normals, said: Curl) -> Iterator[str]:
+    """The evidence for people; `said` is what `curl` says."""
     share = f"{found.unit_length:.0%} of the texels looked at are unit vectors"
     if found.unit_length < NORMAL_SHARE:
         yield f"{share}: this is no normal map, so that there is no convention to tell."
@@ -41,6 +43,7 @@ def sentences(found: Normals, sign: float) -> Iterator[str]:
     yield f"{share}, as in a normal map."
     if found.flat >= FLAT:
         yield f"{found.flat:.0%} are the undisturbed surface: it is flat."
+    sign = said.sign
     if sign == 0:
         yield "Its slopes fit together in both conventions: it is flat, or slopes in one direction alone."
         return
@@ -53,7 +56,12 @@ def sentences(found: Normals, sign: float) -> Iterator[str]:
     )
     if found.convention:
         yield f"Parts of the image agree: it is {_NAMES[found.convention]}."
+    elif said.turned:
+        yield (
+            "But no surface has such slopes: as where a picture is turned by 90 degrees, and its vectors "
+            "aren't. Neither is named."
+        )
     elif abs(sign) < LEAST:
         yield "The two are too close to tell: noise, or a surface that looks the same in both."
     else:
-        yield "Parts of the image disagree, so that neither is named."
+        yield "Parts of the image disagree, or its grain and its waves, so that neither is named."

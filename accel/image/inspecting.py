@@ -9,11 +9,12 @@ from typing import Literal
 import numpy as np
 
 from accel.image.channels import Measured, Sums, is_grey
+from accel.image.curl import curl
 from accel.image.decoded import Decoded
 from accel.image.evidence import entropy, seams
 from accel.image.inspection import Alpha, Channel, Inspection
 from accel.image.load import decode_image
-from accel.image.normals import curl, normals
+from accel.image.normals import normals
 from accel.image.preview import as_image, encode, shrunk
 from accel.image.sampling import sample
 from accel.workload import Input, Limits, Output, OutputFile
@@ -96,4 +97,4 @@ def warm() -> None:
         path.write_bytes(data)
         decoded = decode_image(Input(path.name, str(path)), Limits())
     inspected(decoded, 16)
-    curl(decoded.pixels)
+    curl(decoded.pixels, sample(decoded.pixels))

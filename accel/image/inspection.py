@@ -69,7 +69,7 @@ class Normals(Struct, frozen=True):
     """How sure that is: 0.7 and more names a convention; 0 is no evidence, as for straight ridges.
 
     A surface's slopes p, q have no curl: dp/dy = dq/dx. Compared are the squared residuals of that equation
-    under the two conventions, and how well separate parts of the image agree.
+    under the two conventions, and how well separate parts of the image, its grain and its waves agree.
     """
 
 

@@ -31,13 +31,14 @@ class NormalConvention(Struct, frozen=True):
     """The same in sentences, for people."""
 
 
-@operation("image.normal_convention", version=3, params=NormalReading)
+@operation("image.normal_convention", version=4, params=NormalReading)
 def normal_convention(images: Sequence[Raster], params: NormalReading, limits: Limits) -> Operated:
     """Tells whether a normal map is OpenGL's or DirectX's, with the evidence; never where nothing speaks.
 
     The slopes of a surface have no curl: read in the right convention they fit together from texel to texel,
-    in the other they don't. Looked at are neighbours in bands from all over the image. What is flat, or
-    slopes in one direction alone, fits in both.
+    in the other they don't. Looked at are neighbours in bands from all over the image, and coarse waves,
+    which mustn't contradict them. What is flat, or slopes in one direction alone, fits in both. What was
+    turned by 90 degrees without its vectors fits in neither.
     Value: a `NormalConvention`.
     """
     from accel.image.convention import judged

@@ -27,6 +27,12 @@ def sample(pixels: Pixels) -> Floats:
     return planes
 
 
+def grid(pixels: Pixels) -> tuple[int, int]:
+    """The rows and columns of the sample."""
+    height, width = (-(-side // -(-side // SAMPLE)) for side in pixels.shape[:2])
+    return height, width
+
+
 def unit_scale(pixels: Pixels) -> Floats:
     """Values as 0..1 (floats as they are)."""
     return np.multiply(pixels, np.float32(1 / _TOPS.get(pixels.dtype.name, 1.0)), dtype=np.float32)

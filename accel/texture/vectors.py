@@ -67,7 +67,7 @@ def fields(view: Views) -> Features:
     patches = view.patches
     right = patches[:3, :, 1:-1, 2:] - patches[:3, :, 1:-1, :-2]
     down = patches[:3, :, 2:, 1:-1] - patches[:3, :, :-2, 1:-1]
-    # p = -x / z, q = y / z for green up; see accel.image.normals.curl.
+    # p = -x / z, q = y / z for green up; see accel.image.curl.
     a, b = -down[0], right[1]
     energy = float((a * a).sum() + (b * b).sum())
     curl = 2 * float((a * b).sum()) / energy if energy > 1e-3 else 0.0

@@ -28,6 +28,13 @@ def test_the_convention_is_named_with_its_evidence(convention, kind):
     assert "unit vectors" in found.evidence[0]
 
 
+def test_texels_that_are_no_vectors_leave_the_others_as_they_are():
+    pixels = normal_map(heights(256), "directx") / np.float32(255)
+    pixels[100:110, 100:110] = 1e18, 0, 0
+    found = judge(pixels.astype(np.float32))
+    assert found.convention == "directx" and found.confidence >= 0.8
+
+
 def test_what_is_turned_is_of_the_other_convention():
     image = raster(normal_map(heights(256), "opengl"))
     turned = operate(normal_flip, NormalFlip(), image).images["normal"]
@@ -63,6 +70,11 @@ def test_parts_that_disagree_name_neither():
     assert "disagree" in found.evidence[-1] or "close" in found.evidence[-1]
 
 
+def test_a_picture_turned_without_its_vectors_is_told_as_such():
+    found = judge(np.ascontiguousarray(np.rot90(normal_map(heights(256), "opengl"))))
+    assert found.convention is None and "turned by 90 degrees" in found.evidence[-1]
+
+
 def test_grey_is_refused():
     with pytest.raises(WorkloadError, match="is grey"):
         judge(np.zeros((4, 4, 1), np.uint8))
@@ -76,9 +88,10 @@ def test_a_file_gives_a_value_that_json_can_hold_and_no_file(save):
 
 def test_no_share_is_below_nothing():
     from accel.image.convention import sentences
+    from accel.image.curl import Curl
     from accel.image.inspection import Normals
 
     found = Normals(1.0, 0.05, [], 0.0, "opengl", 1.0)
     for sign in (1.0000001, -1.0000001):
-        said = " ".join(sentences(found, sign))
+        said = " ".join(sentences(found, Curl(sign, 1.0)))
         assert "-0%" not in said and " 0% " in said

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from accel.image.normals import curl
+from accel.image.curl import curl
 from accel.image.open_raster import open_raster
 from accel.image.raster import Raster
+from accel.image.sampling import sample
 from accel.workload import Input, Limits, WorkloadError
 from tools.train.archives import NESTED
 from tools.train.fetch import DATA, Download, Source, Texture, bring, sources
@@ -120,8 +121,8 @@ def _example(row: Row, cut: bool) -> tuple[Example, float] | None:
         lengths = (vectors * vectors).sum(-1)
         if (np.abs(lengths - 1) < 0.3).mean() > UNIT_SHARE and vectors[..., :2].std() > 0.01:
             slopes = slopes_of(vectors)
-            side, sure = curl(normal.pixels)
-            sign = float(np.sign(side) * sure)
+            said = curl(normal.pixels, sample(normal.pixels))
+            sign = float(np.sign(said.sign) * said.sure)
     if slopes is None and rough is None:
         return None
     shrink = _shrunk if not cut else _cut

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from accel.image.slopes import BAND_COLUMNS, BAND_ROWS, BANDS, TOGETHER, bands, halved, slopes, sums
+from tests.accel.image.test_normals import heights, normal_map
+
+
+def test_bands_are_of_one_size_and_from_all_over_the_image():
+    places = np.stack(np.mgrid[:1024, :2048], -1)
+    found = list(bands(places))
+    assert [band.shape for band in found] == [(BAND_ROWS, BAND_COLUMNS, 2)] * BANDS
+    assert [int(band[..., 0].min()) for band in found][:: BANDS - 1] == [0, 1024 - BAND_ROWS]
+    lefts = [int(band[..., 1].min()) for band in found]
+    assert min(lefts) == 0 and max(lefts) == 2048 - BAND_COLUMNS
+
+
+@pytest.mark.parametrize("shape", [(2, 9), (9, 2)])
+def test_there_are_none_without_neighbours(shape):
+    assert list(bands(np.zeros((*shape, 3)))) == list(slopes([])) == []
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_slopes_are_those_of_the_heights(kind):
+    field = heights(256, 4.0)
+    found = list(slopes(list(bands(normal_map(field, "opengl", kind=kind)))))
+    assert [len(p) for p, _ in found] == [TOGETHER] * (BANDS // TOGETHER)
+    down, right = (np.roll(field, -1, axis) - np.roll(field, 1, axis) for axis in (0, 1))
+    p, q = found[0]
+    assert p[0] == pytest.approx(-right[:BAND_ROWS, :BAND_COLUMNS] / 2, abs=0.02)
+    assert q[0] == pytest.approx(down[:BAND_ROWS, :BAND_COLUMNS] / 2, abs=0.02)
+
+
+def test_a_slope_is_halved_to_means_of_squares():
+    values = np.arange(2 * 5 * 7, dtype=np.float32).reshape(2, 5, 7)
+    expected = values[:, :4, :6].reshape(2, 2, 2, 3, 2).mean((2, 4))
+    assert halved(values) == pytest.approx(expected)
+
+
+def test_twists_of_a_surface_are_alike_and_never_outweigh_its_stretches():
+    field = np.pad(heights(64, 1.0), 8, mode="wrap")
+    q, p = np.gradient(field)
+    product, twist, stretch = sums(-p[None].astype(np.float32), q[None].astype(np.float32))[0]
+    assert 2 * product == pytest.approx(twist, rel=1e-3) and stretch > twist
+
+
+def test_edges_dont_count():
+    p = np.zeros((1, 8, 8), np.float32)
+    p[:, 4:] = 3
+    assert sums(p, np.zeros_like(p)).tolist() == [[0, 0, 0]]
+
+
+def test_neither_do_edges_along_a_slope():
+    p = np.zeros((1, 8, 8), np.float32)
+    p[:, :, 4:] = 3
+    assert sums(p, np.zeros_like(p)).tolist() == [[0, 0, 0]]
