@@ -1,4 +1,5 @@
-"""The plugin host: loads entry points, isolates a broken plugin, refuses conflicts, chooses adapters."""
+"""The plugin host: loads entry points, isolates a plugin that is broken or claims what is another's, chooses
+adapters."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import inspect
 import itertools
 import logging
 import reprlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import metadata
 from typing import Literal, TypeVar
@@ -19,6 +20,7 @@ from packaging.version import Version
 from accel.workload import Workload
 from bridge import failures, guests, hooks
 from bridge.api import Adapter, Advisor
+from bridge.claims import OWN, Claims, Contribution
 from bridge.core import versions
 from bridge.core.errors import BridgeError, UserError
 from bridge.core.settings import SETTINGS, Setting
@@ -36,6 +38,8 @@ log = logging.getLogger(__name__)
 
 Record = TypeVar("Record")
 
+DISTRIBUTION = "popbridge"
+"""Of which our own plugins are."""
 
 LONGEST = 500
 """Characters of a reason that are shown."""
@@ -63,32 +67,6 @@ class HookError(BridgeError):
     """A plugin's hook raised; says which, what and where."""
 
 
-class Contribution(Struct, frozen=True):
-    """What one plugin gave."""
-
-    adapters: Sequence[Adapter]
-    workloads: Sequence[Workload]
-    advisors: Sequence[Advisor]
-    settings: Sequence[Setting]
-
-    def names(self) -> tuple[str, ...]:
-        """Every contribution as its kind and name."""
-        return (
-            *(f"adapter {adapter.name}" for adapter in self.adapters),
-            *(f"workload {workload.name}" for workload in self.workloads),
-            *(f"advisor {advisor.name}" for advisor in self.advisors),
-            *(f"setting {setting.name}" for setting in self.settings),
-        )
-
-    def claims(self) -> Iterator[str]:
-        """The names that nobody else may use. Clients ask for workloads and advisors by the same field."""
-        yield from (f"adapter {adapter.name!r}" for adapter in self.adapters)
-        yield from (f"advisor {advisor.name!r}" for advisor in self.advisors)
-        yield from (f"setting {setting.name!r}" for setting in self.settings)
-        yield from (f"workload {workload.name!r}" for workload in self.workloads)
-        yield from (f"workload {ask!r}" for advisor in self.advisors for ask in advisor.asks)
-
-
 class Registry(Struct, frozen=True):
     """What all plugins gave, as plain objects: the hot path calls these, never the plugin manager."""
 
@@ -102,6 +80,11 @@ class Registry(Struct, frozen=True):
     @property
     def engines(self) -> tuple[str, ...]:
         return tuple(sorted({adapter.engine for adapter in self.adapters}))
+
+    @property
+    def lacks(self) -> bool:
+        """Whether a plugin is disabled, so that nobody knows its settings."""
+        return any(plugin.status != "ok" for plugin in self.plugins)
 
     @property
     def asks(self) -> dict[str, Advisor]:
@@ -136,14 +119,15 @@ class Registry(Struct, frozen=True):
 def load(extra: Mapping[str, object] | None = None, *, installed: bool = True) -> Registry:
     """Loads what the entry-point group names, then `extra` plugin objects by name.
 
-    Raises UserError, which names both, where two plugins claim the same name or engine version.
+    Where two plugins claim the same name or engine version, PopBridge's own has it, else the first by name;
+    the other one is disabled.
     """
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
     sources = [*_installed()] if installed else []
     sources += [*_given(extra or {})]
-    loaded = [_contribution(manager, record, source) for record, source in sources]
-    _refuse_conflicts(loaded)
+    claims = Claims()
+    loaded = [_admitted(claims, *_contribution(manager, record, source)) for record, source in sources]
     given = [contribution for _, contribution in loaded]
     return Registry(
         adapters=tuple(adapter for each in given for adapter in each.adapters),
@@ -167,11 +151,24 @@ def _same(plugin: object) -> object:
 
 
 def _installed() -> Iterator[tuple[PluginRecord, Source]]:
-    points = sorted(metadata.entry_points(group=hooks.PROJECT), key=lambda point: point.name)
-    for point in points:
-        distribution = point.dist
-        name, version = (distribution.name, distribution.version) if distribution else ("unknown", "")
-        yield PluginRecord(point.name, name, version), point.load
+    found = [(_record(point), point) for point in metadata.entry_points(group=hooks.PROJECT)]
+    # Ours come first, so that no other can take what is theirs.
+    for record, point in sorted(found, key=lambda each: (not _is_own(each[0]), *_order(each[0]))):
+        yield record, point.load
+
+
+def _record(point: metadata.EntryPoint) -> PluginRecord:
+    distribution = point.dist
+    name, version = (distribution.name, distribution.version) if distribution else ("unknown", "")
+    return PluginRecord(point.name, name, version)
+
+
+def _is_own(record: PluginRecord) -> bool:
+    return record.distribution == DISTRIBUTION
+
+
+def _order(record: PluginRecord) -> tuple[str, str]:
+    return record.name, record.distribution
 
 
 def _contribution(
@@ -199,7 +196,17 @@ def _contribution(
         log.debug("%s is disabled: %s", record, reason, exc_info=error)
         trace = "" if isinstance(error, UserError) else failures.trace(error)
         disabled = replace(record, status="disabled", reason=reason, traceback=trace)
-        return disabled, Contribution((), (), (), ())
+        return disabled, Contribution()
+
+
+def _admitted(claims: Claims, record: PluginRecord, given: Contribution) -> tuple[PluginRecord, Contribution]:
+    """The plugin with what it gave, or disabled without it where anything of that is another's."""
+    try:
+        claims.take(given, OWN if _is_own(record) else str(record))
+    except UserError as error:
+        log.debug("%s is disabled: %s", record, error)
+        return replace(record, status="disabled", reason=_reason(error), provides=()), Contribution()
+    return record, given
 
 
 def _refuse_unmarked(manager: pluggy.PluginManager, plugin: object) -> None:
@@ -260,39 +267,12 @@ def _not_wanted(hook: str, kind: type[object], record: object) -> str:
     return f"{hook} gave {reprlib.repr(record)} in its list, wanted {kind.__name__} records{hint}"
 
 
-def _refuse_conflicts(loaded: Iterable[tuple[PluginRecord, Contribution]]) -> None:
-    taken: dict[str, str] = {f"setting {setting.name!r}": "PopBridge itself" for setting in SETTINGS}
-    adapters: list[tuple[PluginRecord, Adapter]] = []
-    for record, given in loaded:
-        for claim in given.claims():
-            if claim in taken:
-                raise UserError(
-                    f"Two plugins give {claim}: {taken[claim]} and {record}. Uninstall one of them."
-                )
-            taken[claim] = str(record)
-        for adapter in given.adapters:
-            for other, present in adapters:
-                _refuse_overlap(record, adapter, other, present)
-            adapters.append((record, adapter))
-
-
 def _refuse_own_overlaps(adapters: Sequence[Adapter]) -> None:
     for one, other in itertools.combinations(adapters, 2):
         shared = versions.overlap(one.versions, other.versions) if one.engine == other.engine else None
         if shared is not None:
             both = f"{one.name} ({one.versions}) and {other.name} ({other.versions})"
             raise UserError(f"its adapters {both} both serve {one.engine} {shared}")
-
-
-def _refuse_overlap(record: PluginRecord, adapter: Adapter, other: PluginRecord, present: Adapter) -> None:
-    if adapter.engine != present.engine:
-        return
-    shared = versions.overlap(adapter.versions, present.versions)
-    if shared is not None:
-        raise UserError(
-            f"Two adapters serve {adapter.engine} {shared}: {present.name} ({present.versions}) of {other} "
-            f"and {adapter.name} ({adapter.versions}) of {record}. Uninstall one of them."
-        )
 
 
 def _reason(error: BaseException) -> str:

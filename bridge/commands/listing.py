@@ -100,9 +100,10 @@ def config(as_json: bool) -> None:
     from bridge import host
     from bridge.paths import Paths
 
-    declared = host.load().settings
+    registry = host.load()
+    declared = registry.settings
     paths = Paths.find()
-    settings = read_settings(declared, paths.settings_file, os.environ)
+    settings = read_settings(declared, paths.settings_file, os.environ, lacking=registry.lacks)
     if as_json:
         for setting in declared:
             say_json(

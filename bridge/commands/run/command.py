@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bridge.commands.run.jobs import Job
     from bridge.commands.run.plan import Plan
     from bridge.commands.run.telling import Teller
+    from bridge.host import Registry
 
 EXAMPLES = """\b
 Examples:
@@ -112,7 +113,7 @@ def run(
     found = _found(files, recursive, out)
     _check_found(found)
     todo = jobs(found, planned, name, together=together)
-    settings = _settings(registry.settings, workers)
+    settings = _settings(registry, workers)
     logging.basicConfig(level="ERROR", format="%(message)s")
     options = Options(out, resume, force, as_json, daemon, timeout)
     return asyncio.run(_run(planned, todo, options, settings))
@@ -170,11 +171,12 @@ def _check_found(found: Sequence[Found]) -> None:
     raise UserError(told(of_run.SENTENCE, said=said))
 
 
-def _settings(declared: Any, workers: int | None) -> Mapping[str, Any]:
+def _settings(registry: Registry, workers: int | None) -> Mapping[str, Any]:
     from bridge.paths import Paths
 
     flags = {"workers": workers}
-    return read_settings(declared, Paths.find().settings_file, os.environ, flags).as_dict()
+    file = Paths.find().settings_file
+    return read_settings(registry.settings, file, os.environ, flags, lacking=registry.lacks).as_dict()
 
 
 async def _run(plan: Plan, todo: Sequence[Job], options: Options, settings: Mapping[str, Any]) -> int:

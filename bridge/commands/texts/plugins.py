@@ -94,10 +94,22 @@ PATTERNS = (
      "{0} 没有标记为钩子：请在其上方写 @hookimpl"),
     (r"(popbridge_\w+) is marked as a hook but no function: write it with def",
      "{0} 标记为钩子但不是函数：请用 def 定义"),
-    (r"Two plugins give (\w+ '.*'): (.+) and (.+)\. Uninstall one of them\.",
-     "{1} 与 {2} 都提供 {0}：请卸载其中一个。"),
-    (r"Two adapters serve (.+): (?P<one>.+) and (?P<other>.+)\. Uninstall one of them\.",
-     "有两个适配器支持 {0}：{1} 与 {2}。请卸载其中一个。"),
+    (r"it gives (\w+ '.*'), as (PopBridge itself) does: uninstall it", "它提供 {0}，而 {1}已有：请卸载它"),
+    (r"it gives (\w+ '.*'), as (.+) does, which goes first by its name: uninstall one of them",
+     "它提供 {0}，而名称排序在前的{1}已提供：请卸载其中一个"),
+    (r"its setting (?P<name>'.*') is the variable (?P<variable>\S+), as (.+) does, which goes first by its "
+     r"name: uninstall one of them",
+     "其设置 {0} 对应环境变量 {1}，与名称排序在前的{2}相同：请卸载其中一个"),
+    (r"its setting (?P<one>'.*') and (?P<other>'.*') of (.+), which goes first by its name, lie in one "
+     r"another: uninstall one of them",
+     "其设置 {0} 与名称排序在前的{2}的 {1} 互相包含：请卸载其中一个"),
+    (r"its adapter (?P<one>.+), beside (?P<other>.+), serves (?P<engine>.+), as (PopBridge itself) does: "
+     r"uninstall it",
+     "其适配器 {0} 与 {3}的 {1} 都支持 {2}：请卸载它"),
+    (r"its adapter (?P<one>.+), beside (?P<other>.+), serves (?P<engine>.+), as (.+) does, which goes first "
+     r"by its name: uninstall one of them",
+     "其适配器 {0} 与名称排序在前的{3}的 {1} 都支持 {2}：请卸载其中一个"),
+    (r"plugin (?P<name>'.*') \((?P<distribution>.+)\)", "插件 {0}（{1}）"),
     (r"PopBridge itself", "PopBridge 自身"),
 )  # fmt: skip
 """What the host says of plugins, and its Chinese; what their code says stays as it is."""
