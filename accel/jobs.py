@@ -166,7 +166,9 @@ def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done])
     try:
         return Raw(msgspec.msgpack.encode(work(inputs)))
     except WorkloadError as error:
-        return _failed(error.code, error.reason, error.name or names(inputs), fault=error.fault)
+        # What has a cause is told of a plugin's code, whose place the log has to say.
+        trace = traceback.format_exc() if error.code == "internal" and error.__cause__ else ""
+        return _failed(error.code, error.reason, error.name or names(inputs), trace, fault=error.fault)
     # As above: a worker answers every job, whatever it raises.
     except THEIRS as error:
         fault = fault_of(error)

@@ -15,10 +15,14 @@ from typing import Literal, TypeVar
 import pluggy
 from msgspec import Struct, field
 from msgspec.structs import replace
+from packaging.markers import UndefinedEnvironmentName
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from accel.workload import Workload
-from bridge import failures, guests, hooks
+from bridge import __version__, failures, guests, hooks
 from bridge.api import Adapter, Advisor
 from bridge.claims import OWN, Claims, Contribution
 from bridge.core import versions
@@ -80,6 +84,11 @@ class Registry(Struct, frozen=True):
     @property
     def engines(self) -> tuple[str, ...]:
         return tuple(sorted({adapter.engine for adapter in self.adapters}))
+
+    @property
+    def operations(self) -> tuple[tuple[str, str], ...]:
+        """What a pipeline's steps may be, as `Limits` has it."""
+        return tuple((name, each.target) for name, each in self.workloads.items() if each.operation)
 
     @property
     def lacks(self) -> bool:
@@ -154,7 +163,30 @@ def _installed() -> Iterator[tuple[PluginRecord, Source]]:
     found = [(_record(point), point) for point in metadata.entry_points(group=hooks.PROJECT)]
     # Ours come first, so that no other can take what is theirs.
     for record, point in sorted(found, key=lambda each: (not _is_own(each[0]), *_order(each[0]))):
-        yield record, point.load
+        yield record, point.load if _is_own(record) else partial(_loaded, point)
+
+
+def _loaded(point: metadata.EntryPoint) -> object:
+    """The plugin. Raises UserError where its distribution wants another release of PopBridge."""
+    for text in (point.dist.requires if point.dist else None) or ():
+        wanted = _wanted(text)
+        if wanted is not None and not wanted.contains(__version__, prereleases=True):
+            raise UserError(
+                f"it is made for {DISTRIBUTION}{wanted}, and this is {__version__}: "
+                "install another version of one of them"
+            )
+    return point.load()
+
+
+def _wanted(text: str) -> SpecifierSet | None:
+    """The releases of PopBridge that a requirement names; None for one of something else."""
+    try:
+        requirement = Requirement(text)
+        ours = canonicalize_name(requirement.name) == DISTRIBUTION
+        applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+    except (InvalidRequirement, UndefinedEnvironmentName):
+        return None
+    return requirement.specifier if ours and applies else None
 
 
 def _record(point: metadata.EntryPoint) -> PluginRecord:

@@ -147,5 +147,7 @@ def _is(setting: Setting) -> str:
 def _facts(workload: Workload) -> dict[str, Any]:
     import msgspec
 
-    facts = {name: getattr(workload, name) for name in ("name", "version", "inputs", "summary", "doc")}
+    facts = {
+        name: getattr(workload, name) for name in ("name", "version", "inputs", "operation", "summary", "doc")
+    }
     return {**facts, "params": msgspec.json.schema(workload.params)}

@@ -192,7 +192,8 @@ async def _devices(registry: Registry) -> AsyncIterator[tuple[Routed, dict[str, 
     paths = Paths.find()
     settings = read_settings(registry.settings, paths.settings_file, os.environ, lacking=registry.lacks)
     _check_written(paths.batching_file.parent)
-    limits = Limits(settings["images.max_pixels"], str(paths.models(settings["models.folder"])))
+    models = str(paths.models(settings["models.folder"]))
+    limits = Limits(settings["images.max_pixels"], models, registry.operations)
     worker = LocalExecutor(1, limits, settings["worker.memory_mib"])
     routed = Routed(Lane(Form("cpu", DEVICE), worker), paths.routing_file, SAMPLES)
     policies = {DEVICE: Policies(paths.batching_file, worker)}

@@ -12,7 +12,7 @@ from accel.image.encoders.encode import encoder
 from accel.image.encoders.formats import FORMATS, BlockFormat
 from accel.image.encoders.subject import Subject
 from accel.image.meaning import kind_of
-from accel.image.raster import Kind, Raster
+from accel.image.raster import PixelKind, Raster
 from accel.image.save import WRITERS
 from accel.image.tangent import is_signed, unsigned
 from accel.image.writers import dds, ktx2
@@ -60,7 +60,7 @@ def compressed(image: Raster, params: Compress) -> tuple[Compressed, OutputFile]
     return value, OutputFile("compressed", WRITERS[container].media_type, data)
 
 
-def _kind(image: Raster, params: Compress) -> Kind:
+def _kind(image: Raster, params: Compress) -> PixelKind:
     """What the channels are: a normal map only where the format that is asked for holds one, unless said."""
     kind = kind_of(image, params.kind)
     if kind == "normal" and params.kind == "auto" and params.format != "auto":

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from accel.image import catalogue
 from accel.image.convert import convert
 from accel.image.pipeline import pipeline
 from accel.image.thumbnail import thumbnail
@@ -18,13 +17,6 @@ KNOWN = {
     **workloads.ALL,
     **{each.workload.name: each.workload for each in (convert, pipeline, thumbnail)},
 }
-
-
-@pytest.fixture(autouse=True)
-def operations(monkeypatch: pytest.MonkeyPatch) -> None:
-    own = (workloads.blur, workloads.merge, workloads.measure, workloads.helped, workloads.parts)
-    more = {each.workload.name: each for each in own}
-    monkeypatch.setattr(catalogue, "OPERATIONS", {**catalogue.OPERATIONS, **more})
 
 
 def steps(text: str, *params: str) -> list[dict[str, Any]]:
