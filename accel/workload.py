@@ -29,13 +29,16 @@ class WorkloadError(Exception):
     fault: str = ""
     """What of a GPU is to blame, `memory` or `gone` (accel.devices.faults), or `process` where this process
     has no memory left; empty for nothing."""
+    step: str = ""
+    """Of a workload that does others: which of them can't, as `step 2, acme.fade`; empty for itself."""
 
-    def __init__(self, code: str, reason: str, name: str = "", *, fault: str = "") -> None:
+    def __init__(self, code: str, reason: str, name: str = "", *, fault: str = "", step: str = "") -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
         self.name = name
         self.fault = fault
+        self.step = step
 
 
 class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,26 +9,22 @@ import logging
 import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from importlib import metadata
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import pluggy
 from msgspec import Struct, field
 from msgspec.structs import replace
-from packaging.markers import UndefinedEnvironmentName
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from accel.workload import Workload
-from bridge import __version__, failures, guests, hooks
+from bridge import failures, guests, hooks
 from bridge.api import Adapter, Advisor
 from bridge.claims import OWN, Claims, Contribution
 from bridge.core import versions
 from bridge.core.errors import BridgeError, UserError
 from bridge.core.settings import SETTINGS, Setting
 from bridge.core.versions import Choice
+from bridge.installed import PluginRecord, Source, plugins
 from bridge.records import (
     check_adapter,
     check_advisor,
@@ -42,29 +38,8 @@ log = logging.getLogger(__name__)
 
 Record = TypeVar("Record")
 
-DISTRIBUTION = "popbridge"
-"""Of which our own plugins are."""
-
 LONGEST = 500
 """Characters of a reason that are shown."""
-
-
-class PluginRecord(Struct, frozen=True):
-    """What is known of one plugin, for `popbridge plugins`."""
-
-    name: str
-    distribution: str
-    version: str
-    status: Literal["ok", "disabled"] = "ok"
-    reason: str = ""
-    """Why it is disabled, for people."""
-    traceback: str = ""
-    """Where its code failed, for whoever wrote it."""
-    provides: tuple[str, ...] = ()
-    """What it gives, as `adapter acme4`, `workload image.inspect`, ..."""
-
-    def __str__(self) -> str:
-        return f"plugin {self.name!r} ({f'{self.distribution} {self.version}'.strip()})"
 
 
 class HookError(BridgeError):
@@ -91,9 +66,14 @@ class Registry(Struct, frozen=True):
         return tuple((name, each.target) for name, each in self.workloads.items() if each.operation)
 
     @property
+    def disabled(self) -> list[str]:
+        """The names of plugins that add nothing."""
+        return [plugin.name for plugin in self.plugins if plugin.status != "ok"]
+
+    @property
     def lacks(self) -> bool:
         """Whether a plugin is disabled, so that nobody knows its settings."""
-        return any(plugin.status != "ok" for plugin in self.plugins)
+        return bool(self.disabled)
 
     @property
     def asks(self) -> dict[str, Advisor]:
@@ -133,7 +113,7 @@ def load(extra: Mapping[str, object] | None = None, *, installed: bool = True) -
     """
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
-    sources = [*_installed()] if installed else []
+    sources = [*plugins()] if installed else []
     sources += [*_given(extra or {})]
     claims = Claims()
     loaded = [_admitted(claims, *_contribution(manager, record, source)) for record, source in sources]
@@ -147,60 +127,13 @@ def load(extra: Mapping[str, object] | None = None, *, installed: bool = True) -
     )
 
 
-Source = Callable[[], object]
-
-
-def _given(plugins: Mapping[str, object]) -> Iterator[tuple[PluginRecord, Source]]:
-    for name, plugin in plugins.items():
+def _given(extra: Mapping[str, object]) -> Iterator[tuple[PluginRecord, Source]]:
+    for name, plugin in extra.items():
         yield PluginRecord(name, "given by the caller", ""), partial(_same, plugin)
 
 
 def _same(plugin: object) -> object:
     return plugin
-
-
-def _installed() -> Iterator[tuple[PluginRecord, Source]]:
-    found = [(_record(point), point) for point in metadata.entry_points(group=hooks.PROJECT)]
-    # Ours come first, so that no other can take what is theirs.
-    for record, point in sorted(found, key=lambda each: (not _is_own(each[0]), *_order(each[0]))):
-        yield record, point.load if _is_own(record) else partial(_loaded, point)
-
-
-def _loaded(point: metadata.EntryPoint) -> object:
-    """The plugin. Raises UserError where its distribution wants another release of PopBridge."""
-    for text in (point.dist.requires if point.dist else None) or ():
-        wanted = _wanted(text)
-        if wanted is not None and not wanted.contains(__version__, prereleases=True):
-            raise UserError(
-                f"it is made for {DISTRIBUTION}{wanted}, and this is {__version__}: "
-                "install another version of one of them"
-            )
-    return point.load()
-
-
-def _wanted(text: str) -> SpecifierSet | None:
-    """The releases of PopBridge that a requirement names; None for one of something else."""
-    try:
-        requirement = Requirement(text)
-        ours = canonicalize_name(requirement.name) == DISTRIBUTION
-        applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-    except (InvalidRequirement, UndefinedEnvironmentName):
-        return None
-    return requirement.specifier if ours and applies else None
-
-
-def _record(point: metadata.EntryPoint) -> PluginRecord:
-    distribution = point.dist
-    name, version = (distribution.name, distribution.version) if distribution else ("unknown", "")
-    return PluginRecord(point.name, name, version)
-
-
-def _is_own(record: PluginRecord) -> bool:
-    return record.distribution == DISTRIBUTION
-
-
-def _order(record: PluginRecord) -> tuple[str, str]:
-    return record.name, record.distribution
 
 
 def _contribution(
@@ -210,6 +143,7 @@ def _contribution(
     try:
         with guests.hosted(str(record)):
             plugin = source()
+            _refuse_again(manager, plugin)
             manager.register(plugin, f"{record.distribution}/{record.name}")
             manager.check_pending()
             _refuse_unmarked(manager, plugin)
@@ -234,11 +168,18 @@ def _contribution(
 def _admitted(claims: Claims, record: PluginRecord, given: Contribution) -> tuple[PluginRecord, Contribution]:
     """The plugin with what it gave, or disabled without it where anything of that is another's."""
     try:
-        claims.take(given, OWN if _is_own(record) else str(record))
+        claims.take(given, OWN if record.is_own else str(record))
     except UserError as error:
         log.debug("%s is disabled: %s", record, error)
         return replace(record, status="disabled", reason=_reason(error), provides=()), Contribution()
     return record, given
+
+
+def _refuse_again(manager: pluggy.PluginManager, plugin: object) -> None:
+    """Raises UserError for a plugin that goes by another name already."""
+    if (name := manager.get_name(plugin)) is not None:
+        other = name.partition("/")[2]
+        raise UserError(f"it is the same as the plugin {other!r}: name it in one entry point alone")
 
 
 def _refuse_unmarked(manager: pluggy.PluginManager, plugin: object) -> None:

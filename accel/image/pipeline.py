@@ -67,21 +67,27 @@ def pipeline(inputs: Sequence[Input], params: Pipeline, limits: Limits) -> Outpu
     for index, (operation, given) in enumerate(steps):
         try:
             done = flow.step(operation, given)
-        except WorkloadError as error:
-            reason = f"step {index + 1}, {operation.workload.name}: {error.reason}"
-            raise WorkloadError(error.code, reason, error.name, fault=error.fault) from error.__cause__
-        # A plugin's code; of a device and of memory others know what to do.
+        # A plugin's code may raise anything; of a device and of memory others know what to do.
         except (Exception, SystemExit) as error:
-            if fault_of(error):
+            if not isinstance(error, WorkloadError) and fault_of(error):
                 raise
-            reason = f"step {index + 1}, {operation.workload.name}: the workload failed"
-            raise WorkloadError("internal", f"{reason} ({type(error).__name__})") from error
+            raise _at_step(f"step {index + 1}, {operation.workload.name}", error) from _cause(error)
         if index < len(steps) - 1 and not done.images:
             reason = (
                 f"step {index + 1}, {operation.workload.name}, gives no image, so that it must be the last"
             )
             raise WorkloadError("bad_params", reason)
     return flow.output(steps[-1][1])
+
+
+def _at_step(step: str, error: BaseException) -> WorkloadError:
+    if not isinstance(error, WorkloadError):
+        error = WorkloadError("internal", f"the workload failed ({type(error).__name__})")
+    return WorkloadError(error.code, f"{step}: {error.reason}", error.name, fault=error.fault, step=step)
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    return error.__cause__ if isinstance(error, WorkloadError) else error
 
 
 def _steps(params: Pipeline, limits: Limits) -> list[tuple[Operation, Reading]]:

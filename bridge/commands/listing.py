@@ -17,7 +17,7 @@ from bridge.commands.texts import workloads as texts
 if TYPE_CHECKING:
     from accel.workload import Workload
     from bridge.core.settings import Setting
-    from bridge.host import PluginRecord
+    from bridge.installed import PluginRecord
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 
@@ -76,10 +76,9 @@ def workloads(name: str | None, as_json: bool) -> None:
     from bridge.commands.describing import described, summary
     from bridge.commands.run.plan import known
 
-    found = host.load().workloads
-    listed = (
-        sorted(found.values(), key=lambda workload: workload.name) if name is None else [known(name, found)]
-    )
+    registry = host.load()
+    found = sorted(registry.workloads.values(), key=lambda workload: workload.name)
+    listed = found if name is None else [known(name, registry.workloads, registry.disabled)]
     if as_json:
         for workload in listed:
             say_json(_facts(workload))

@@ -115,7 +115,7 @@ class Server(uvicorn.Server):
 def startup_line(address: str, device: Device, registry: Registry, *, gpu: bool = True) -> str:
     """What an operator wants to know at once."""
     adapters = ", ".join(f"{a.name} ({a.versions})" for a in registry.adapters) or "none"
-    broken = [plugin.name for plugin in registry.plugins if plugin.status != "ok"]
+    broken = registry.disabled
     parts = [
         f"PopBridge {__version__} at ws://{address}/ws",
         _in_use(device, gpu),

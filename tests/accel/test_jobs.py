@@ -98,6 +98,7 @@ def test_where_a_plugins_step_failed_stands_in_the_log_alone(tmp_path):
     reply = jobs.run(job, Setup(Limits(operations=(named,)), 100, ()))
     failed = replies.decode(reply[HEADER:])
     assert failed.reason == "step 1, theirs.raise: the workload failed (KeyError)"
+    assert failed.step == "step 1, theirs.raise"
     assert "test_pipeline.py" in failed.trace and "KeyError: 'depth'" in failed.trace
 
 

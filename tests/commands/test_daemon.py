@@ -11,7 +11,8 @@ import pytest
 from accel.devices import Device
 from bridge.commands.texts.serve import PHRASES
 from bridge.core.settings import SETTINGS
-from bridge.host import PluginRecord, Registry
+from bridge.host import Registry
+from bridge.installed import PluginRecord
 from bridge.server.serve import startup_line
 from tests.commands.shell import one_line
 

@@ -15,7 +15,7 @@ from accel import workload
 from accel.image import operation, raster
 from bridge import api, client, folders, hooks
 from bridge.core import memory, textures
-from bridge.core.messages import Message
+from bridge.core.messages import MAX_FRAME, Message
 from bridge.core.parts import Part
 from tools.generators import _first_party, _markdown, _records
 
@@ -32,6 +32,7 @@ def files() -> dict[Path, str]:
         "project": _example("project"),
         "operation": _example("operation"),
         "testing": _example("testing"),
+        "frame": MAX_FRAME >> 10,
         **_releases(_first_party.release()),
         "messages": _markdown.table(("name", "what it is"), _messages()),
         "values": _markdown.table(("name", "values", "meaning"), _values()),

@@ -91,28 +91,36 @@ class Plan(Struct, frozen=True):
         return JOIN.join(name for name, _ in self.recipe)
 
 
-def plan(text: str, assigned: Mapping[str, str], workloads: Mapping[str, Workload]) -> Plan:
-    """What `text` (`NAME` or `NAME+NAME`) and the texts of the parameters ask for. Raises UserError."""
+def plan(
+    text: str,
+    assigned: Mapping[str, str],
+    workloads: Mapping[str, Workload],
+    disabled: Sequence[str] = (),
+) -> Plan:
+    """What `text` (`NAME` or `NAME+NAME`) and the texts of the parameters ask for; `disabled` plugins add
+    nothing. Raises UserError."""
     names = [name.strip() for name in text.split(JOIN)]
     if "" in names:
         raise UserError(told(texts.NO_STEP, text=text))
-    records = [known(name, workloads) for name in names]
+    records = [known(name, workloads, disabled) for name in names]
     if len(records) == 1:
         return _single(records[0], assigned, workloads)
     return _steps(names, assigned, workloads)
 
 
-def known(name: str, workloads: Mapping[str, Workload]) -> Workload:
-    """The workload that is called `name`. Raises UserError, which says what may be meant."""
+def known(name: str, workloads: Mapping[str, Workload], disabled: Sequence[str] = ()) -> Workload:
+    """The workload that is called `name`. Raises UserError, which says what may be meant, and which plugins
+    are `disabled`."""
     found = workloads.get(name)
     if found is not None:
         return found
     alike = [each for each in sorted(workloads) if each.rpartition(".")[2] == name]
     alike += difflib.get_close_matches(name, workloads, 1)
+    lacking = told(texts.SPACE) + told(texts.LACKING, names=", ".join(disabled)) if disabled else ""
     if alike:
-        raise UserError(told(texts.UNKNOWN, name=name, close=alike[0]))
+        raise UserError(told(texts.UNKNOWN, name=name, close=alike[0]) + lacking)
     names = ", ".join(sorted(workloads)) or told(texts.NONE)
-    raise UserError(told(texts.UNKNOWN_OF, name=name, names=names))
+    raise UserError(told(texts.UNKNOWN_OF, name=name, names=names) + lacking)
 
 
 def _single(record: Workload, assigned: Mapping[str, str], workloads: Mapping[str, Workload]) -> Plan:

@@ -19,6 +19,10 @@ UNKNOWN = Text(
 UNKNOWN_OF = Text(
     "There is no workload {name!r}; there are {names}.", "没有名为 {name!r} 的工作负载；现有：{names}。"
 )
+LACKING = Text(
+    "Plugins that are disabled add none: {names}; `popbridge plugins` says why.",
+    "以下插件已停用，不提供工作负载：{names}；原因见 `popbridge plugins`。",
+)
 NONE = Text("none", "无")
 NO_OPERATION = Text(
     "{name} is no operation on images; did you mean {close}?", "{name} 不是图像操作；您是指 {close} 吗？"

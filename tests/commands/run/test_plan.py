@@ -148,3 +148,8 @@ def test_the_recipe_has_every_version_by_which_outputs_may_differ() -> None:
     found: Plan = plan("test.blur+image.convert", {}, KNOWN)
     assert found.recipe == [("test.blur", 3), ("image.convert", convert.workload.version)]
     assert found.title == "test.blur+image.convert"
+
+
+def test_plugins_that_are_disabled_are_told_where_a_name_is_unknown() -> None:
+    with pytest.raises(UserError, match=r"no workload 'acme\.x'.* add none: acme, zeta; `popbridge plugins`"):
+        plan("acme.x", {}, KNOWN, ["acme", "zeta"])
