@@ -320,7 +320,7 @@ def _result(workload: Workload, reply: Reply, queued_ms: float) -> ExecutorResul
     if isinstance(reply, Failed):
         if reply.trace:
             log.error("%s failed on %s\n%s", workload.name, reply.name or "no input", reply.trace)
-        raise WorkloadError(reply.code, reply.reason, reply.name, fault=reply.fault)
+        raise WorkloadError(reply.code, reply.reason, reply.name, fault=reply.fault, step=reply.step)
     run, cpu = reply.run_ms, reply.cpu_ms
     return ExecutorResult(reply.value, reply.files, queued_ms, run, reply.device, cpu_ms=cpu)
 

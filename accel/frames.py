@@ -114,6 +114,8 @@ class Failed(Struct, frozen=True, tag="failed"):
     trace: str = ""
     fault: str = ""
     """As in `WorkloadError`."""
+    step: str = ""
+    """The same."""
 
 
 class Several(Struct, frozen=True, tag="several"):

@@ -19,9 +19,9 @@ LONGEST = 128
 def checked(output: object) -> Output:
     """`output`, its value of plain types, if it is what a workload gives. Raises WorkloadError `internal`."""
     if not isinstance(output, Output):
-        raise _wrong(f"the workload gave {_kind(output)}, not Output")
+        raise _wrong(f"the workload gave {kind_of(output)}, not Output")
     try:
-        return Output(plain(output.value), _files(output.files))
+        return Output(plain(output.value), check_files(output.files))
     except ValueError as error:
         raise _wrong(f"the workload's {error}") from None
 
@@ -60,7 +60,7 @@ def _check_keys(given: Any, made: Any, place: str) -> None:
 def _fault(value: Any, place: str) -> str:
     """Where in `value` something isn't plain, and what it is."""
     for name, part in _parts(value):
-        if not _fits(part):
+        if not fits(part):
             return _fault(part, f"{place}{name}")
     # Of these types alone, msgspec takes none that is derived from them.
     if type(value) is int:
@@ -69,7 +69,7 @@ def _fault(value: Any, place: str) -> str:
         return f"{place} is text that UTF-8 doesn't have"
     if isinstance(value, dict):
         return f"{place} is a map with keys that are no text"
-    return f"{place} is {_kind(value)}, which is no plain type"
+    return f"{place} is {kind_of(value)}, which is no plain type"
 
 
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:
@@ -83,7 +83,7 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
         yield from ((f"[{index}]", part) for index, part in enumerate(value))
 
 
-def _fits(value: Any) -> bool:
+def fits(value: Any) -> bool:
     try:
         msgspec.msgpack.encode(msgspec.to_builtins(value, builtin_types=PLAIN, str_keys=True))
     except (TypeError, ValueError, OverflowError):
@@ -91,9 +91,10 @@ def _fits(value: Any) -> bool:
     return True
 
 
-def _files(files: object) -> list[OutputFile]:
+def check_files(files: object) -> list[OutputFile]:
+    """`files` with bytes that nobody changes any more. Raises WorkloadError `internal`."""
     if not isinstance(files, Sequence) or isinstance(files, str | bytes):
-        raise _wrong(f"the workload's files are {_kind(files)}, not a list of OutputFile")
+        raise _wrong(f"the workload's files are {kind_of(files)}, not a list of OutputFile")
     seen: set[tuple[str, str]] = set()
     for index, file in enumerate(files):
         _check_file(f"files[{index}]", file)
@@ -107,18 +108,19 @@ def _files(files: object) -> list[OutputFile]:
 
 def _check_file(place: str, file: object) -> None:
     if not isinstance(file, OutputFile):
-        raise _wrong(f"the workload's {place} is {_kind(file)}, not OutputFile")
+        raise _wrong(f"the workload's {place} is {kind_of(file)}, not OutputFile")
     if not isinstance(file.name, str) or not file.name:
         raise _wrong(f"the workload's {place}.name is {file.name!r}; it must be text")
-    if not _fits(file.name):
+    if not fits(file.name):
         raise _wrong(f"the workload's {place}.name is text that UTF-8 doesn't have")
     if not isinstance(file.media_type, str) or not 1 <= len(file.media_type) <= LONGEST:
         raise _wrong(f"the workload's {place}.media_type is {file.media_type!r}; it must be as image/png")
     if not isinstance(file.data, PLAIN):
-        raise _wrong(f"the workload's {place}.data is {_kind(file.data)}, not bytes")
+        raise _wrong(f"the workload's {place}.data is {kind_of(file.data)}, not bytes")
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
+    """What messages call its type."""
     kind = type(value)
     return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
 

@@ -164,7 +164,10 @@ def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done])
     try:
         return Raw(msgspec.msgpack.encode(work(inputs)))
     except WorkloadError as error:
-        return _failed(error.code, error.reason, error.name or names(inputs), fault=error.fault)
+        # What has a cause is told of a plugin's code, whose place the log has to say.
+        trace = traceback.format_exc() if error.code == "internal" and error.__cause__ else ""
+        named = error.name or names(inputs)
+        return _failed(error.code, error.reason, named, trace, fault=error.fault, step=error.step)
     # As above: a worker answers every job, whatever it raises.
     except THEIRS as error:
         fault = fault_of(error)
@@ -178,9 +181,9 @@ def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done])
         return _failed("internal", reason, names(inputs), traceback.format_exc())
 
 
-def _failed(*texts: str, fault: str = "") -> Raw:
+def _failed(*texts: str, fault: str = "", step: str = "") -> Raw:
     code, reason, name, trace = (*(writable(str(text)) for text in texts), "", "")[:4]
-    return Raw(msgspec.msgpack.encode(Failed(code, reason, name, trace, fault)))
+    return Raw(msgspec.msgpack.encode(Failed(code, reason, name, trace, fault, step)))
 
 
 def _gone(error: BaseException) -> str:

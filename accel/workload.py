@@ -29,13 +29,16 @@ class WorkloadError(Exception):
     fault: str = ""
     """What of a GPU is to blame, `memory` or `gone` (accel.devices.faults), or `process` where this process
     has no memory left; empty for nothing."""
+    step: str = ""
+    """Of a workload that does others: which of them can't, as `step 2, acme.fade`; empty for itself."""
 
-    def __init__(self, code: str, reason: str, name: str = "", *, fault: str = "") -> None:
+    def __init__(self, code: str, reason: str, name: str = "", *, fault: str = "", step: str = "") -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
         self.name = name
         self.fault = fault
+        self.step = step
 
 
 class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,6 +96,8 @@ class Limits(Struct, frozen=True):
     """Largest image, width times height; the setting `images.max_pixels`."""
     models: str = "models"
     """The folder in which pulled models lie (accel.models); it need not exist."""
+    operations: tuple[tuple[str, str], ...] = ()
+    """Name and `module:function` of the operations that plugins add: a pipeline's steps may be these, too."""
 
 
 class Item(Struct, frozen=True):
@@ -132,7 +137,7 @@ class Function(Protocol):
     def __call__(self, inputs: Sequence[Input], params: Any, limits: Limits, /) -> Output: ...
 
 
-Compose = Callable[[Any], tuple[Any, Sequence["Workload"]]]
+Compose = Callable[[Any, Limits], tuple[Any, Sequence["Workload"]]]
 """Of a workload's parameters: the same with those of the workloads in them filled in, and which these are.
 Raises WorkloadError."""
 
@@ -167,6 +172,8 @@ class Workload(Struct, frozen=True):
     than the inputs, or where finding a kept one costs more. Those of `inline` workloads never are."""
     composed: Compose | None = None
     """Of a workload that does others, whose versions and models then decide its results, too."""
+    operation: bool = False
+    """Whether it is declared by `operation`, so that it can be a step of `image.pipeline`."""
 
     def parse(self, params: dict[str, Any]) -> Params:
         """`params` as this workload's type.

@@ -10,6 +10,17 @@ from typing import Any, Protocol
 from msgspec import Struct
 from packaging.version import Version
 
+from accel.image.operation import (
+    Described,
+    Operate,
+    Operated,
+    Operation,
+    Reading,
+    Writing,
+    check_size,
+    operation,
+)
+from accel.image.raster import Multiplied, PixelKind, Raster, Transfer
 from accel.replacing import replace_file
 from accel.workload import (
     Batching,
@@ -70,17 +81,18 @@ from bridge.projects import (
 from bridge.textfiles import is_merged, read_text, write_text
 
 __all__ = [
-    "UNSUPPORTED", "Action", "Adapter", "Addon", "Advisor", "AlphaUse", "Answer", "AssetChange", "Batching",
-    "Block",
-    "ChannelMeaning", "Client", "ClientMessage", "ColorSpace", "Command", "Compose", "Compression",
-    "Context", "EditorSupport", "ErrorCode", "Event", "Field", "Filter", "Function", "GpuFormat",
-    "HeadlessEditor", "ImageFacts", "Input", "InputRef", "Item", "Kind", "Limits", "NormalConvention",
-    "OnCommand", "OnEvent", "OnPopup", "OnPopupClose", "Output", "OutputFile", "Params", "Platform",
-    "Popup", "PopupClose", "ProjectInfo", "ProjectSupport", "Remark", "RequestError", "Result", "Resume",
-    "RunResult", "SessionView", "Setting", "Skip", "TextureAsset", "TextureIntent", "UserError",
-    "Version", "VersionScheme", "Walked", "Workload", "WorkloadError", "Wrap", "batched", "changed_since",
-    "hidden", "hookimpl", "is_link", "is_merged", "limited", "read_text", "replace_file", "still_due",
-    "texture_bytes", "walk", "workload", "write_text",
+    "UNSUPPORTED", "Action", "Adapter", "Addon", "Advisor", "AlphaUse", "Answer", "AssetChange",
+    "Batching", "Block", "ChannelMeaning", "Client", "ClientMessage", "ColorSpace", "Command", "Compose",
+    "Compression", "Context", "Described", "EditorSupport", "ErrorCode", "Event", "Field", "Filter",
+    "Function", "GpuFormat", "HeadlessEditor", "ImageFacts", "Input", "InputRef", "Item", "Kind",
+    "Limits", "Multiplied", "NormalConvention", "OnCommand", "OnEvent", "OnPopup", "OnPopupClose",
+    "Operate", "Operated", "Operation", "Output", "OutputFile", "Params", "PixelKind", "Platform",
+    "Popup", "PopupClose", "ProjectInfo", "ProjectSupport", "Raster", "Reading", "Remark", "RequestError",
+    "Result", "Resume", "RunResult", "SessionView", "Setting", "Skip", "TextureAsset", "TextureIntent",
+    "Transfer", "UserError", "Version", "VersionScheme", "Walked", "Workload", "WorkloadError", "Wrap",
+    "Writing", "batched", "changed_since", "check_size", "hidden", "hookimpl", "is_link", "is_merged",
+    "limited", "operation", "read_text", "replace_file", "still_due", "texture_bytes", "walk", "workload",
+    "write_text",
 ]  # fmt: skip
 
 

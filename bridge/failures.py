@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import traceback
+from pathlib import Path
+
+import accel
+import bridge
 
 NOT_THEIRS = ("importlib", "pluggy")
 """Packages through which a plugin is loaded: a place in them says nothing of the plugin."""
+
+OURS = tuple(f"{Path(str(package.__file__)).parent}{os.sep}" for package in (accel, bridge))
+"""The folders of what a plugin calls."""
 
 
 class NotAsPromised(Exception):
@@ -45,7 +53,9 @@ def _place(error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename:
         return _named(error.filename, error.lineno)
     frames = traceback.extract_tb(error.__traceback__)[1:]
-    theirs = [frame for frame in frames if not _machinery(frame.filename)]
+    known = [frame for frame in frames if not _machinery(frame.filename)]
+    # What it called of ours may have raised: its author can mend the line that called.
+    theirs = [frame for frame in known if not frame.filename.startswith(OURS)] or known
     return _named(theirs[-1].filename, theirs[-1].lineno) if theirs else ""
 
 

@@ -1,9 +1,10 @@
-"""What a plugin's own code may do to this process while it is loaded: print, and take its time."""
+"""What a plugin's own code may do to this process while it is loaded: print, take its time, go elsewhere."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ SLOW_S = 10.0
 
 @contextlib.contextmanager
 def hosted(name: str, slow_s: float = SLOW_S) -> Iterator[None]:
-    """Code of `name` runs: what it prints goes to stderr, and what hasn't ended after `slow_s` is told."""
+    """Code of `name` runs: what it prints goes to stderr, what hasn't ended after `slow_s` is told, and the
+    folder and the log are afterwards what they were."""
     # Nothing can end it, as it runs in this thread: whoever sees this knows what to uninstall.
     said = "%s is still being loaded after %g s; if that never ends, press Ctrl-C and uninstall it"
     timer = threading.Timer(slow_s, log.warning, (said, name, slow_s))
@@ -24,7 +26,38 @@ def hosted(name: str, slow_s: float = SLOW_S) -> Iterator[None]:
     timer.start()
     try:
         # A program may read stdout: `--json` is one object per line, and nothing else.
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), _kept_folder(), _kept_log():
             yield
     finally:
         timer.cancel()
+
+
+@contextlib.contextmanager
+def _kept_folder() -> Iterator[None]:
+    """Files that are named to a command lie below the folder that it was called in."""
+    before = _folder()
+    try:
+        yield
+    finally:
+        if before is not None and _folder() != before:
+            os.chdir(before)
+
+
+def _folder() -> str | None:
+    """None where it was removed meanwhile."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
+
+
+@contextlib.contextmanager
+def _kept_log() -> Iterator[None]:
+    """`logging.basicConfig` in a module would have every command log what its author wants to see."""
+    root = logging.getLogger()
+    handlers, level = [*root.handlers], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)

@@ -1,4 +1,5 @@
-"""The plugin host: loads entry points, isolates a broken plugin, refuses conflicts, chooses adapters."""
+"""The plugin host: loads entry points, isolates a plugin that is broken or claims what is another's, chooses
+adapters."""
 
 from __future__ import annotations
 
@@ -6,10 +7,9 @@ import inspect
 import itertools
 import logging
 import reprlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from importlib import metadata
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import pluggy
 from msgspec import Struct, field
@@ -19,10 +19,12 @@ from packaging.version import Version
 from accel.workload import Workload
 from bridge import failures, guests, hooks
 from bridge.api import Adapter, Advisor
+from bridge.claims import OWN, Claims, Contribution
 from bridge.core import versions
 from bridge.core.errors import BridgeError, UserError
 from bridge.core.settings import SETTINGS, Setting
 from bridge.core.versions import Choice
+from bridge.installed import PluginRecord, Source, plugins
 from bridge.records import (
     check_adapter,
     check_advisor,
@@ -36,57 +38,12 @@ log = logging.getLogger(__name__)
 
 Record = TypeVar("Record")
 
-
 LONGEST = 500
 """Characters of a reason that are shown."""
 
 
-class PluginRecord(Struct, frozen=True):
-    """What is known of one plugin, for `popbridge plugins`."""
-
-    name: str
-    distribution: str
-    version: str
-    status: Literal["ok", "disabled"] = "ok"
-    reason: str = ""
-    """Why it is disabled, for people."""
-    traceback: str = ""
-    """Where its code failed, for whoever wrote it."""
-    provides: tuple[str, ...] = ()
-    """What it gives, as `adapter acme4`, `workload image.inspect`, ..."""
-
-    def __str__(self) -> str:
-        return f"plugin {self.name!r} ({f'{self.distribution} {self.version}'.strip()})"
-
-
 class HookError(BridgeError):
     """A plugin's hook raised; says which, what and where."""
-
-
-class Contribution(Struct, frozen=True):
-    """What one plugin gave."""
-
-    adapters: Sequence[Adapter]
-    workloads: Sequence[Workload]
-    advisors: Sequence[Advisor]
-    settings: Sequence[Setting]
-
-    def names(self) -> tuple[str, ...]:
-        """Every contribution as its kind and name."""
-        return (
-            *(f"adapter {adapter.name}" for adapter in self.adapters),
-            *(f"workload {workload.name}" for workload in self.workloads),
-            *(f"advisor {advisor.name}" for advisor in self.advisors),
-            *(f"setting {setting.name}" for setting in self.settings),
-        )
-
-    def claims(self) -> Iterator[str]:
-        """The names that nobody else may use. Clients ask for workloads and advisors by the same field."""
-        yield from (f"adapter {adapter.name!r}" for adapter in self.adapters)
-        yield from (f"advisor {advisor.name!r}" for advisor in self.advisors)
-        yield from (f"setting {setting.name!r}" for setting in self.settings)
-        yield from (f"workload {workload.name!r}" for workload in self.workloads)
-        yield from (f"workload {ask!r}" for advisor in self.advisors for ask in advisor.asks)
 
 
 class Registry(Struct, frozen=True):
@@ -104,9 +61,19 @@ class Registry(Struct, frozen=True):
         return tuple(sorted({adapter.engine for adapter in self.adapters}))
 
     @property
+    def operations(self) -> tuple[tuple[str, str], ...]:
+        """What a pipeline's steps may be, as `Limits` has it."""
+        return tuple((name, each.target) for name, each in self.workloads.items() if each.operation)
+
+    @property
     def disabled(self) -> list[str]:
-        """The names of the plugins that are disabled."""
-        return [plugin.name for plugin in self.plugins if plugin.status == "disabled"]
+        """The names of plugins that add nothing."""
+        return [plugin.name for plugin in self.plugins if plugin.status != "ok"]
+
+    @property
+    def lacks(self) -> bool:
+        """Whether a plugin is disabled, so that nobody knows its settings."""
+        return bool(self.disabled)
 
     @property
     def asks(self) -> dict[str, Advisor]:
@@ -141,14 +108,15 @@ class Registry(Struct, frozen=True):
 def load(extra: Mapping[str, object] | None = None, *, installed: bool = True) -> Registry:
     """Loads what the entry-point group names, then `extra` plugin objects by name.
 
-    Raises UserError, which names both, where two plugins claim the same name or engine version.
+    Where two plugins claim the same name or engine version, PopBridge's own has it, else the first by name;
+    the other one is disabled.
     """
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
-    sources = [*_installed()] if installed else []
+    sources = [*plugins()] if installed else []
     sources += [*_given(extra or {})]
-    loaded = [_contribution(manager, record, source) for record, source in sources]
-    _refuse_conflicts(loaded)
+    claims = Claims()
+    loaded = [_admitted(claims, *_contribution(manager, record, source)) for record, source in sources]
     given = [contribution for _, contribution in loaded]
     return Registry(
         adapters=tuple(adapter for each in given for adapter in each.adapters),
@@ -159,24 +127,13 @@ def load(extra: Mapping[str, object] | None = None, *, installed: bool = True) -
     )
 
 
-Source = Callable[[], object]
-
-
-def _given(plugins: Mapping[str, object]) -> Iterator[tuple[PluginRecord, Source]]:
-    for name, plugin in plugins.items():
+def _given(extra: Mapping[str, object]) -> Iterator[tuple[PluginRecord, Source]]:
+    for name, plugin in extra.items():
         yield PluginRecord(name, "given by the caller", ""), partial(_same, plugin)
 
 
 def _same(plugin: object) -> object:
     return plugin
-
-
-def _installed() -> Iterator[tuple[PluginRecord, Source]]:
-    points = sorted(metadata.entry_points(group=hooks.PROJECT), key=lambda point: point.name)
-    for point in points:
-        distribution = point.dist
-        name, version = (distribution.name, distribution.version) if distribution else ("unknown", "")
-        yield PluginRecord(point.name, name, version), point.load
 
 
 def _contribution(
@@ -186,6 +143,7 @@ def _contribution(
     try:
         with guests.hosted(str(record)):
             plugin = source()
+            _refuse_again(manager, plugin)
             manager.register(plugin, f"{record.distribution}/{record.name}")
             manager.check_pending()
             _refuse_unmarked(manager, plugin)
@@ -204,7 +162,24 @@ def _contribution(
         log.debug("%s is disabled: %s", record, reason, exc_info=error)
         trace = "" if isinstance(error, UserError) else failures.trace(error)
         disabled = replace(record, status="disabled", reason=reason, traceback=trace)
-        return disabled, Contribution((), (), (), ())
+        return disabled, Contribution()
+
+
+def _admitted(claims: Claims, record: PluginRecord, given: Contribution) -> tuple[PluginRecord, Contribution]:
+    """The plugin with what it gave, or disabled without it where anything of that is another's."""
+    try:
+        claims.take(given, OWN if record.is_own else str(record))
+    except UserError as error:
+        log.debug("%s is disabled: %s", record, error)
+        return replace(record, status="disabled", reason=_reason(error), provides=()), Contribution()
+    return record, given
+
+
+def _refuse_again(manager: pluggy.PluginManager, plugin: object) -> None:
+    """Raises UserError for a plugin that goes by another name already."""
+    if (name := manager.get_name(plugin)) is not None:
+        other = name.partition("/")[2]
+        raise UserError(f"it is the same as the plugin {other!r}: name it in one entry point alone")
 
 
 def _refuse_unmarked(manager: pluggy.PluginManager, plugin: object) -> None:
@@ -265,39 +240,12 @@ def _not_wanted(hook: str, kind: type[object], record: object) -> str:
     return f"{hook} gave {reprlib.repr(record)} in its list, wanted {kind.__name__} records{hint}"
 
 
-def _refuse_conflicts(loaded: Iterable[tuple[PluginRecord, Contribution]]) -> None:
-    taken: dict[str, str] = {f"setting {setting.name!r}": "PopBridge itself" for setting in SETTINGS}
-    adapters: list[tuple[PluginRecord, Adapter]] = []
-    for record, given in loaded:
-        for claim in given.claims():
-            if claim in taken:
-                raise UserError(
-                    f"Two plugins give {claim}: {taken[claim]} and {record}. Uninstall one of them."
-                )
-            taken[claim] = str(record)
-        for adapter in given.adapters:
-            for other, present in adapters:
-                _refuse_overlap(record, adapter, other, present)
-            adapters.append((record, adapter))
-
-
 def _refuse_own_overlaps(adapters: Sequence[Adapter]) -> None:
     for one, other in itertools.combinations(adapters, 2):
         shared = versions.overlap(one.versions, other.versions) if one.engine == other.engine else None
         if shared is not None:
             both = f"{one.name} ({one.versions}) and {other.name} ({other.versions})"
             raise UserError(f"its adapters {both} both serve {one.engine} {shared}")
-
-
-def _refuse_overlap(record: PluginRecord, adapter: Adapter, other: PluginRecord, present: Adapter) -> None:
-    if adapter.engine != present.engine:
-        return
-    shared = versions.overlap(adapter.versions, present.versions)
-    if shared is not None:
-        raise UserError(
-            f"Two adapters serve {adapter.engine} {shared}: {present.name} ({present.versions}) of {other} "
-            f"and {adapter.name} ({adapter.versions}) of {record}. Uninstall one of them."
-        )
 
 
 def _reason(error: BaseException) -> str:

@@ -94,6 +94,8 @@ def check_workload(workload: Workload) -> None:
         raise UserError(f"{what}: {reason}")
     if not isinstance(getattr(found, "workload", None), Workload):
         raise UserError(f"{what}: {workload.target} is no function with @workload above it")
+    if workload.operation and not callable(getattr(found, "operate", None)):
+        raise UserError(f"{what}: {workload.target} is no function with @operation above it")
     if workload.batching is not None:
         _check_batching(what, workload.batching, together)
 

@@ -16,7 +16,7 @@ import pytest
 from bridge import api
 
 PUBLIC = [what for name in api.__all__ if inspect.isclass(what := getattr(api, name))]
-KNOWN = {*dir(builtins), *abc.__all__, *typing.__all__, Path.__name__}
+KNOWN = {*dir(builtins), *abc.__all__, *typing.__all__, Path.__name__, "NDArray"}
 WIRE = {"UnsetType", "Meta"}
 """msgspec's own."""
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from bridge.api import read_text
 from bridge.failures import NotAsPromised, told
 
 
@@ -32,3 +35,13 @@ class Speechless(Exception):
 )  # fmt: skip
 def test_it_is_one_line_without_notes(error: BaseException, says: str) -> None:
     assert told(error) == says
+
+
+def test_the_place_is_the_line_of_theirs_that_called_ours() -> None:
+    def called() -> None:
+        read_text(Path(__file__).parent)
+
+    with pytest.raises(OSError) as caught:
+        called()
+    line = called.__code__.co_firstlineno + 1
+    assert told(caught.value).endswith(f"(tests/test_failures.py:{line})")

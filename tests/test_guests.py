@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -58,3 +60,17 @@ def test_a_plugin_that_ends_in_time_is_not(caplog: pytest.LogCaptureFixture) -> 
     timer.join(30)
     assert not timer.is_alive()
     assert caplog.text == ""
+
+
+def test_the_folder_and_the_log_are_afterwards_what_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    root = logging.getLogger()
+    before = (root.level, [*root.handlers])
+    with guests.hosted("plugin 'acme'"):
+        os.chdir("..")
+        root.addHandler(logging.NullHandler())
+        root.setLevel(1)
+    assert (root.level, root.handlers) == before
+    assert Path.cwd() == tmp_path

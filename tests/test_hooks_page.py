@@ -13,14 +13,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from accel.image.open_raster import open_raster
 from bridge import api, host
 from bridge.api import (
     Answer,
     Client,
     Command,
     Input,
+    InputRef,
     Limits,
     Popup,
     ProjectInfo,
@@ -29,6 +32,7 @@ from bridge.api import (
     WorkloadError,
 )
 from bridge.audit.project import find
+from tests.advisors import pictures
 from tests.server import daemons
 from tests.server.daemons import ThreadDaemon
 from tools import generate
@@ -89,9 +93,10 @@ def installed(folder: Path) -> Path:
     """The page's examples as one module, and what pip would leave beside it; gives the page's own tests."""
     text = (generate.ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n((?:from|import) .*?)```", text, re.DOTALL)
-    *hooks, projects, tests = (block for block in blocks if "class " in block or "def " in block)
+    *hooks, projects, operation, tests = (block for block in blocks if "class " in block or "def " in block)
     name = '    name = "acme4"\n'
-    module = "\n\n".join([projects, *hooks]).replace(name, f"{name}    project = AcmeProjects()\n")
+    module = "\n\n".join([projects, operation, *hooks]).replace(name, f"{name}    project = AcmeProjects()\n")
+    module = module.replace("[count.workload]", "[count.workload, fade.workload]")
     (folder / "acme_popbridge.py").write_text(module, encoding="utf-8")
     about = folder / "acme_popbridge-1.0.dist-info"
     about.mkdir()
@@ -118,7 +123,7 @@ def test_its_own_tests_pass_with_its_examples_installed(tmp_path: Path) -> None:
     ]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "4 passed" in done.stdout
+    assert "5 passed" in done.stdout
 
 
 def test_a_project_is_known_by_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,6 +153,52 @@ def test_the_workload_counts(acme: host.Registry, tmp_path: Path) -> None:
     assert workload.load()([zeros], workload.parse({"byte": 0}), Limits()).value == 7
     with pytest.raises(WorkloadError, match="it is empty"):
         workload.load()([empty], workload.parse({}), Limits())
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`popbridge` with the page's examples installed in `folder`."""
+    paths = [str(folder), str(generate.ROOT), os.environ.get("PYTHONPATH", "")]
+    more = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "POPBRIDGE_HOME": str(folder / "home")}
+    command = [sys.executable, "-m", "bridge.cli", *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=os.environ | more, capture_output=True, encoding="utf-8", timeout=300
+    )
+
+
+def test_the_operation_is_a_step_at_the_shell_as_the_page_has_it(tmp_path: Path) -> None:
+    installed(tmp_path)
+    pictures.save(tmp_path / "rock.png", np.full((64, 512, 3), (255, 0, 0), np.uint8))
+    page = (generate.ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"`popbridge (run acme\.fade\+image\.resize [^`]+)`", page)
+    done = run(tmp_path, *command.split(), "--json", "--workers", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = open_raster(Input("rock", str(tmp_path / "small" / "rock.png")), Limits())
+    assert (made.width, made.height) == (256, 32)
+    # Half of the colour is gone: 0.2126 of red's light is what grey has of it.
+    assert made.as_light()[0, 0].tolist() == pytest.approx([0.6063, 0.1063, 0.1063], abs=0.01)
+    told = run(tmp_path, "workloads", "acme.fade").stdout
+    assert "It can be a step, joined to others by +" in told and "1 leaves grey alone" in told
+
+
+async def test_the_operation_is_a_step_in_the_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    rock = pictures.save(tmp_path / "rock.tif", np.full((8, 8, 3), (255, 0, 0), np.uint8))
+    monkeypatch.setattr(daemons, "registry", host.load)
+    daemon = ThreadDaemon(tmp_path / "home").start()
+    steps = [{"workload": "acme.fade"}, {"workload": "image.convert", "params": {"format": "png"}}]
+    try:
+        async with await Client.connect(daemon.paths.connection_file, kind="tool") as client:
+            sha256 = await client.put_blob(rock)
+            asked = {"inputs": [InputRef(blob=sha256, name="rock.tif")]}
+            result = await client.request("image.pipeline", {"steps": steps}, **asked)
+            assert result.value["channels"] == 3 and result.value["format"] == "png"
+            with pytest.raises(RequestError, match=r"step 1, acme\.fade: amount is 7"):
+                wrong = [{"workload": "acme.fade", "params": {"amount": 7}}]
+                await client.request("image.pipeline", {"steps": wrong}, **asked)
+    finally:
+        await asyncio.to_thread(daemon.stop)
+        sys.modules.pop("acme_popbridge", None)
 
 
 def test_the_adapter_changes_what_has_to_change(acme: host.Registry) -> None:

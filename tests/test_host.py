@@ -16,6 +16,7 @@ from accel.noop import echo
 from bridge import failures, host
 from bridge.core.errors import UserError
 from bridge.core.settings import SETTINGS
+from bridge.installed import PluginRecord
 
 
 class Given:
@@ -34,7 +35,7 @@ def acme(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ACME))
 
 
-def record(registry: host.Registry, name: str) -> host.PluginRecord:
+def record(registry: host.Registry, name: str) -> PluginRecord:
     return next(plugin for plugin in registry.plugins if plugin.name == name)
 
 
@@ -93,28 +94,18 @@ class TestThirdParty:
         assert trace.startswith("Traceback") and trace.endswith("licence server gave 0 seats\n")
         assert "hook_raises.py" in trace and "host.py" not in trace
 
-    def test_two_adapters_for_one_version_are_refused_and_both_are_named(self) -> None:
-        from acme_plugin.conflicting import OverlappingRange
-
-        with pytest.raises(UserError) as error:
-            host.load({"older": OverlappingRange()})
-        text = str(error.value)
-        assert "acme1 (>=1,<2) of plugin 'acme' (acme 1.2)" in text
-        assert "acme-old (>=1.5,<2.1) of plugin 'older' (given by the caller)" in text
-
-    def test_two_workloads_of_one_name_are_refused_and_both_are_named(self) -> None:
+    def test_of_two_plugins_with_one_name_the_later_is_left_out_alone(self) -> None:
         from acme_plugin.conflicting import SameWorkload
 
-        with pytest.raises(
-            UserError, match=r"workload 'acme.size': plugin 'acme' \(acme 1.2\) and plugin 'twin'"
-        ):
-            host.load({"twin": SameWorkload()})
-
-    def test_a_setting_of_popbridges_own_cannot_be_taken(self) -> None:
-        from acme_plugin.conflicting import SameSetting
-
-        with pytest.raises(UserError, match=r"textures.max_size.*PopBridge itself"):
-            host.load({"grabby": SameSetting()})
+        registry = host.load({"twin": SameWorkload()})
+        plugin = record(registry, "twin")
+        assert (plugin.status, plugin.provides, plugin.traceback) == ("disabled", (), "")
+        assert plugin.reason == (
+            "it gives workload 'acme.size', as plugin 'acme' (acme 1.2) does, which goes first by its name: "
+            "uninstall one of them"
+        )
+        assert record(registry, "acme").status == "ok"
+        assert registry.origins["acme.size"] == "acme 1.2"
 
     def test_a_setting_whose_default_is_wrong_disables_its_plugin(self) -> None:
         from acme_plugin.conflicting import BadDefault
@@ -128,6 +119,7 @@ class TestThirdParty:
 
         registry = host.load({"one": good, "two": good}, installed=False)
         assert [plugin.status for plugin in registry.plugins] == ["ok", "disabled"]
+        assert record(registry, "two").reason.startswith("it is the same as the plugin 'one': ")
         assert len(registry.adapters) == 2
 
     def test_the_adapter_for_a_version_is_chosen_and_a_newer_version_gets_a_notice(self) -> None:
@@ -192,6 +184,53 @@ def test_a_plugin_whose_module_or_object_isnt_there_says_so_without_a_place_of_o
 
 def test_no_installed_plugin_of_our_own_is_broken() -> None:
     assert [plugin for plugin in host.load().plugins if plugin.status != "ok"] == []
+
+
+def distribution(folder: Path, name: str, plugin: str, module: str) -> None:
+    """What pip would leave of `name`, whose one plugin has these contents."""
+    about = folder / f"{name.replace('-', '_')}-2.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 2.0\n", encoding="utf-8")
+    code = module.replace("-", "_")
+    (about / "entry_points.txt").write_text(f"[popbridge]\n{plugin} = {code}\n", encoding="utf-8")
+    (folder / f"{code}.py").write_text(CLAIMS, encoding="utf-8")
+
+
+CLAIMS = """
+from msgspec.structs import replace
+from accel.noop import echo
+from bridge.api import hookimpl
+
+@hookimpl
+def popbridge_workloads():
+    name = "image.resize" if __name__ == "a_first" else "shared.name"
+    return [replace(echo.workload, name=name)]
+"""
+
+
+def test_a_shipped_name_stays_with_popbridge_whatever_the_other_plugin_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distribution(tmp_path, "aaa", "aaa", "a_first")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry = host.load()
+    plugin = record(registry, "aaa")
+    assert plugin.reason == "it gives workload 'image.resize', as PopBridge itself does: uninstall it"
+    assert registry.workloads["image.resize"].target == "accel.image.resize:resize"
+    assert [one.name for one in registry.plugins if one.status != "ok"] == ["aaa"]
+
+
+def test_who_goes_first_is_a_matter_of_names_and_not_of_what_was_installed_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, plugin in (("zzz", "same"), ("bbb", "same"), ("ccc", "another")):
+        (tmp_path / name).mkdir()
+        distribution(tmp_path / name, name, plugin, f"of_{name}")
+        monkeypatch.syspath_prepend(str(tmp_path / name))
+    found = {one.distribution: one for one in host.load().plugins}
+    assert [name for name in ("ccc", "bbb", "zzz") if found[name].status == "ok"] == ["ccc"]
+    assert "as plugin 'another' (ccc 2.0) does" in found["bbb"].reason
+    assert "as plugin 'another' (ccc 2.0) does" in found["zzz"].reason
 
 
 def test_loading_leaves_the_daemon_most_of_its_second() -> None:

@@ -219,6 +219,7 @@ def test_an_adapter_is_told_its_attribute(adapter: Adapter, says: str) -> None:
         (counted(params=int), "workload odd.count: params is <class 'int'>; it must be of type Params"),
         (counted(params=None), "workload odd.count: params is None; it must be of type Params"),
         (counted(target="os:getcwd"), "odd.count: os:getcwd is no function with @workload above it"),
+        (counted(operation=True), "tests.test_records:count is no function with @operation above it"),
         (batched(), ""),
         (batched(max_rows=0), "odd.count: batching.max_rows is 0; it must be a whole number, at least 1"),
         (batched(target="nowhere:x"), "workload odd.count: ModuleNotFoundError: No module named 'nowhere'"),

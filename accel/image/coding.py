@@ -13,7 +13,7 @@ from accel.image import compiled, kernels
 from accel.image.decoded import Pixels
 from accel.image.kernels import SLIGHT, STEPS, Bytes
 from accel.image.light import Floats, decode_table
-from accel.image.raster import Kind, Raster
+from accel.image.raster import PixelKind, Raster
 from accel.image.tangent import is_signed
 from accel.workload import WorkloadError
 
@@ -124,7 +124,7 @@ class Coding(Struct, frozen=True):
         return made
 
 
-def coding(image: Raster, kind: Kind, linear_light: bool, alpha_weighted: bool) -> Coding:
+def coding(image: Raster, kind: PixelKind, linear_light: bool, alpha_weighted: bool) -> Coding:
     """How to filter an image. Raises WorkloadError `unsupported` for normals that aren't three colours."""
     pixels = image.pixels
     vectors = kind == "normal"

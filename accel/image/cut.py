@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from accel.image.raster import Kind, Raster
+from accel.image.raster import PixelKind, Raster
 from accel.image.tangent import is_signed
 
 _SLIGHT = 1 / 512
@@ -14,7 +14,7 @@ _SLIGHT = 1 / 512
 Range = tuple[float, float]
 
 
-def integers(image: Raster, kind: Kind | None = None) -> Range | None:
+def integers(image: Raster, kind: PixelKind | None = None) -> Range | None:
     """What integers hold of the colours of floats; None where nothing is cut off: vectors of -1 to 1 become
     0 to full scale."""
     return None if (kind or image.kind) == "normal" and is_signed(image) else (0, 1)

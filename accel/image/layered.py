@@ -21,7 +21,7 @@ def on_layers(operate: Operate) -> Operate:
     def on_all(images: Sequence[Raster], params: Any, limits: Limits) -> Operated:
         alone = [replace(image, layers=(), cube=False) for image in images]
         done, count = operate(alone, params, limits), len(images[0].layers)
-        if not count:
+        if not count or not done.images:
             return done
         _check_size(images[0].name, done, count + 1, limits)
         rest = [
@@ -29,7 +29,7 @@ def on_layers(operate: Operate) -> Operate:
             for index in range(count)
         ]
         made = {
-            name: _joined(images[0], image, [each[name] for each in rest])
+            name: _joined(images[0], image, [each.get(name) for each in rest])
             for name, image in done.images.items()
         }
         return replace(done, images=made)
@@ -41,7 +41,7 @@ def _layer(image: Raster, index: int, count: int, done: Operated) -> Raster:
     """The input for a layer: of a second image, such as a normal map, its own layer where it has as many."""
     if len(image.layers) != count:
         return replace(image, layers=(), cube=False)
-    (first,) = done.images.values()
+    first = next(iter(done.images.values()))
     # What is no normal map is told from one alone where nobody says more.
     return replace(image.layers[index], kind=first.kind or "color")
 
@@ -59,8 +59,18 @@ def _check_size(name: str, done: Operated, count: int, limits: Limits) -> None:
         raise WorkloadError("too_large", reason, name)
 
 
-def _joined(source: Raster, first: Raster, others: Sequence[Raster]) -> Raster:
-    """Raises WorkloadError `bad_params` for faces that no cube has."""
+def _joined(source: Raster, first: Raster, others: Sequence[Raster | None]) -> Raster:
+    """Raises WorkloadError: `bad_params` for faces that no cube has, `internal` for layers that no texture
+    has together."""
+    from accel.image.held import alike
+
+    layers = tuple(each for each in others if each is not None and alike(first, each))
+    if len(layers) < len(others):
+        from accel.workload import WorkloadError
+
+        raise WorkloadError(
+            "internal", "the operation gave layers of another size, type or number", source.name
+        )
     if source.cube and first.width != first.height:
         from accel.workload import WorkloadError
 
@@ -69,4 +79,4 @@ def _joined(source: Raster, first: Raster, others: Sequence[Raster]) -> Raster:
             "sides the same length"
         )
         raise WorkloadError("bad_params", reason, source.name)
-    return replace(first, layers=tuple(others), cube=source.cube)
+    return replace(first, layers=layers, cube=source.cube)

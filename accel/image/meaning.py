@@ -6,7 +6,7 @@ import msgspec
 
 from accel.image.filtering import AnyKind
 from accel.image.normals import unit_share
-from accel.image.raster import Kind, Raster
+from accel.image.raster import PixelKind, Raster
 from accel.image.sampling import sample
 from accel.image.tangent import is_signed
 
@@ -26,7 +26,7 @@ UPRIGHT = 0.1
 that is flat is so in tangent space."""
 
 
-def kind_of(image: Raster, said: AnyKind = "auto") -> Kind:
+def kind_of(image: Raster, said: AnyKind = "auto") -> PixelKind:
     """What is said of the channels, now or before (`Raster.kind`); else what they look like.
 
     Unit vectors that point out of a surface on the whole are `normal`; of one colour, if it is that of a flat
@@ -43,14 +43,14 @@ def kind_of(image: Raster, said: AnyKind = "auto") -> Kind:
     return "color" if not image.data and (colored or image.has_alpha) else "data"
 
 
-def meant(image: Raster, kind: Kind) -> dict[str, object]:
+def meant(image: Raster, kind: PixelKind) -> dict[str, object]:
     """What is known of the result's channels, as fields of a raster: of data that no curve is put on them."""
     if kind == "color":
         return {"transfer": image.transfer, "kind": kind}
     return {"transfer": "linear", "data": True, "kind": kind}
 
 
-def taken(image: Raster, kind: Kind) -> Raster:
+def taken(image: Raster, kind: PixelKind) -> Raster:
     """The image, its channels taken for that."""
     return msgspec.structs.replace(image, **meant(image, kind))
 

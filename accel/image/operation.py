@@ -1,4 +1,4 @@
-"""Operations: workloads from images to images, which can follow one another without files in between."""
+"""Operations: workloads on images, which can follow one another without files in between."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, cast
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from accel.image.layered import on_layers
-from accel.workload import Input, Limits, Output, OutputFile, Params, Workload, workload
+from accel.workload import Input, Limits, Output, OutputFile, Params, Workload, WorkloadError, workload
 
 if TYPE_CHECKING:
     from accel.image.raster import Raster
@@ -103,13 +103,16 @@ class Written(Struct, frozen=True, omit_defaults=True):
 
 
 Operate = Callable[[Sequence["Raster"], Any, Limits], Operated]
+"""What an operation does with images, parameters and limits. Raises WorkloadError."""
 
 
 class Operation(Protocol):
     """A declared operation: a workload on files, with the operation on rasters as `operate`."""
 
     workload: Workload
+    """The record."""
     operate: Operate
+    """The function on images, with what it gives held against what a Raster promises."""
     splits: bool
     """Whether it makes several images of one, so that a later step which takes several has them of one."""
     levels: bool
@@ -127,19 +130,32 @@ def operation(
     params: type[Reading],
     inputs: int | tuple[int, int] = 1,
     companions: bool = False,
+    cached: bool = True,
     splits: bool = False,
     levels: bool = False,
     layers: bool = False,
 ) -> Callable[[Operate], Operation]:
-    """Declares `function(images, params, limits) -> Operated` as a workload; it may raise WorkloadError.
+    """Declares a workload that is done on images, not on files, and that can be a step of a pipeline:
+    `function(images, params, limits) -> Operated`; it may raise WorkloadError.
 
     Images are opened and checked against the limits before, and written afterwards by the parameters of
-    `Writing`. Whoever makes something larger than what came in holds it against the limits (`check_size`).
+    `Writing`, which `params` extends; of `Reading` where it gives no images. What it gives is held against
+    what a `Raster` promises. Whoever makes something much larger than what came in asks `check_size` first.
     The function sees the first image of a cube or an array; with `layers` it is called for each of the others
-    too, or sees them itself where it gives files.
+    too, or sees them itself where it gives files. `version`, `inputs`, `companions` and `cached` are as in
+    `workload`, `splits` and `levels` as in `Operation`.
+
+    Raises TypeError for other parameters, for no inputs, and for a function that a worker can't import.
     """
+    _check_declared(name, params, inputs)
 
     def declare(function: Operate) -> Operation:
+        @functools.wraps(function)
+        def operate(images: Sequence[Raster], params: Any, limits: Limits) -> Operated:
+            from accel.image.held import held
+
+            return held(function(images, params, limits), params, limits)
+
         @functools.wraps(function)
         def run(given: Sequence[Input], params: Any, limits: Limits) -> Output:
             from accel.image.open_raster import open_rasters
@@ -148,9 +164,12 @@ def operation(
             images = open_rasters(given, limits, params.transfer, levels=levels, layers=several)
             return output(declared.operate(images, params, limits), params)
 
-        record = workload(name, version=version, params=params, inputs=inputs, companions=companions)
+        record = workload(
+            name, version=version, params=params, inputs=inputs, companions=companions, cached=cached
+        )
         declared = cast(Operation, record(run))
-        declared.operate = on_layers(function) if layers and issubclass(params, Writing) else function
+        declared.workload = structs.replace(declared.workload, operation=True)
+        declared.operate = on_layers(operate) if layers and issubclass(params, Writing) else operate
         declared.splits = splits
         declared.levels = levels
         declared.layers = layers
@@ -162,6 +181,14 @@ def operation(
 def holds_layers(params: Reading) -> bool:
     """Whether the file that is written may hold several faces and layers."""
     return not isinstance(params, Writing) or params.format in ("same", "dds", "ktx2")
+
+
+def _check_declared(name: str, params: object, inputs: int | tuple[int, int]) -> None:
+    if not (isinstance(params, type) and issubclass(params, Reading)):
+        kinds = "Writing, or of Reading where it gives no images"
+        raise TypeError(f"operation {name}: params is {params!r}; it must be a subclass of {kinds}")
+    if inputs == 0 or (isinstance(inputs, tuple) and 0 in inputs):
+        raise TypeError(f"operation {name}: inputs is {inputs!r}; it works on one image at least")
 
 
 def output(done: Operated, params: Reading) -> Output:
@@ -181,8 +208,6 @@ def output(done: Operated, params: Reading) -> Output:
 def check_size(name: str, width: int, height: int, limits: Limits) -> None:
     """Raises WorkloadError `too_large` for an image that nobody may make here."""
     if width * height > limits.max_pixels:
-        from accel.workload import WorkloadError
-
         reason = (
             f"would become {width} x {height} ({width * height / 1e6:,.1f} megapixels), "
             f"more than the limit of {limits.max_pixels / 1e6:,.1f} megapixels"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, cast
 
 import msgspec
 from msgspec import Meta, Struct
 
+from accel.devices.faults import fault_of
 from accel.image.operation import Operation, Reading, holds_layers
-from accel.workload import Input, Limits, Output, Workload, WorkloadError, workload
+from accel.workload import Input, Limits, Output, Workload, WorkloadError, load, workload
 
 
 class Step(Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,8 +36,8 @@ class Pipeline(Reading, frozen=True, kw_only=True):
     ]
 
 
-def _composed(params: Pipeline) -> tuple[Pipeline, list[Workload]]:
-    steps = _steps(params)
+def _composed(params: Pipeline, limits: Limits) -> tuple[Pipeline, list[Workload]]:
+    steps = _steps(params, limits)
     filled = [Step(operation.workload.name, msgspec.to_builtins(given)) for operation, given in steps]
     return msgspec.structs.replace(params, steps=filled), [operation.workload for operation, _ in steps]
 
@@ -45,10 +46,10 @@ def _composed(params: Pipeline) -> tuple[Pipeline, list[Workload]]:
 def pipeline(inputs: Sequence[Input], params: Pipeline, limits: Limits) -> Output:
     """Does several operations on an image in one go, with no file in between.
 
-    Each step is an operation on images with its parameters; its images are the next one's inputs, in their
-    order. A step that takes one image is done on each of several; one that takes several gets all. Where
-    inputs after the first only help (the normal map of `image.mipmaps`), it gets all if they are as many as
-    the pipeline's inputs, else it is done on each.
+    Each step is an operation on images, PopBridge's or a plugin's, with its parameters; its images are the
+    next one's inputs, in their order. A step that takes one image is done on each of several; one that takes
+    several gets all. Where inputs after the first only help (the normal map of `image.mipmaps`), it gets all
+    if they are as many as the pipeline's inputs, else it is done on each.
     Files that tell of images, as an atlas' data do, are kept beside what the last step gives and name the
     image files that it writes, which are called as the atlas' own; a step after them that changes an image's
     size or makes one of several is refused.
@@ -58,7 +59,7 @@ def pipeline(inputs: Sequence[Input], params: Pipeline, limits: Limits) -> Outpu
     from accel.image.flow import Flow
     from accel.image.open_raster import open_rasters
 
-    steps = _steps(params)
+    steps = _steps(params, limits)
     if steps[0][0].workload.inputs != (1, 1):
         steps[0][0].workload.check_inputs(len(inputs))
     transfer = steps[0][1].transfer if params.transfer == "auto" else params.transfer
@@ -68,9 +69,11 @@ def pipeline(inputs: Sequence[Input], params: Pipeline, limits: Limits) -> Outpu
     for index, (operation, given) in enumerate(steps):
         try:
             done = flow.step(operation, given)
-        except WorkloadError as error:
-            reason = f"step {index + 1}, {operation.workload.name}: {error.reason}"
-            raise WorkloadError(error.code, reason, error.name) from None
+        # A plugin's code may raise anything; of a device and of memory others know what to do.
+        except (Exception, SystemExit) as error:
+            if not isinstance(error, WorkloadError) and fault_of(error):
+                raise
+            raise _at_step(f"step {index + 1}, {operation.workload.name}", error) from _cause(error)
         if index < len(steps) - 1 and not done.images:
             reason = (
                 f"step {index + 1}, {operation.workload.name}, gives no image, so that it must be the last"
@@ -79,16 +82,29 @@ def pipeline(inputs: Sequence[Input], params: Pipeline, limits: Limits) -> Outpu
     return flow.output(steps[-1][1])
 
 
-def _steps(params: Pipeline) -> list[tuple[Operation, Reading]]:
-    return [_parsed(index, step) for index, step in enumerate(params.steps)]
+def _at_step(step: str, error: BaseException) -> WorkloadError:
+    if not isinstance(error, WorkloadError):
+        error = WorkloadError("internal", f"the workload failed ({type(error).__name__})")
+    return WorkloadError(error.code, f"{step}: {error.reason}", error.name, fault=error.fault, step=step)
 
 
-def _parsed(index: int, step: Step) -> tuple[Operation, Reading]:
+def _cause(error: BaseException) -> BaseException | None:
+    return error.__cause__ if isinstance(error, WorkloadError) else error
+
+
+def _steps(params: Pipeline, limits: Limits) -> list[tuple[Operation, Reading]]:
+    more = dict(limits.operations)
+    return [_parsed(index, step, more) for index, step in enumerate(params.steps)]
+
+
+def _parsed(index: int, step: Step, more: Mapping[str, str]) -> tuple[Operation, Reading]:
     from accel.image.catalogue import OPERATIONS
 
     operation = OPERATIONS.get(step.workload)
+    if operation is None and step.workload in more:
+        operation = cast(Operation, load(more[step.workload]))
     if operation is None:
-        known = ", ".join(sorted(OPERATIONS))
+        known = ", ".join(sorted({*OPERATIONS, *more}))
         reason = f"step {index + 1} is {step.workload!r}, which is no operation on images; there are {known}"
         raise WorkloadError("bad_params", reason)
     try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from msgspec import Struct
 
-from accel.image.decoded import Pixels
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Transfer = Literal["srgb", "linear"]
 """How colour channels are coded: by sRGB's curve (IEC 61966-2-1), or in proportion to light (or to whatever
@@ -19,7 +20,7 @@ Multiplied = Literal["", "light", "codes"]
 sRGB's `codes` of it."""
 
 
-Kind = Literal["color", "normal", "data"]
+PixelKind = Literal["color", "normal", "data"]
 """What channels are: colours, a normal map's unit vectors, or numbers that each stand for themselves."""
 
 
@@ -28,7 +29,7 @@ class Raster(Struct, frozen=True):
 
     name: str
     """What the asker calls it; error messages name it."""
-    pixels: Pixels
+    pixels: NDArray[Any]
     """Height x width x channels, in one piece, never written to. Channels: 1 (grey), 2 (grey and alpha),
     3 (RGB), 4 (RGB and alpha). uint8 or uint16, 0 to full scale; or float32, linear and finite."""
     has_alpha: bool
@@ -37,13 +38,13 @@ class Raster(Struct, frozen=True):
     """Of the colour channels; floats are always `linear`."""
     format: str
     """The file's that it comes from, for example `png`: what is written unless another is asked for."""
-    mips: tuple[Pixels, ...] = ()
+    mips: tuple[NDArray[Any], ...] = ()
     """Smaller levels, largest first, each half of the one before (rounded down, at least 1), of the same
     type and channels; empty for none."""
     data: bool = False
     """Whether the colours are measurements (normals, heights, masks), on which sRGB's curve is never put,
     not even where floats of three colours become integers."""
-    kind: Kind | Literal[""] = ""
+    kind: PixelKind | Literal[""] = ""
     """What the channels are, where it was said or made out; empty where nobody asked yet."""
     float_bits: int = 0
     """Of floats in the file that it comes from, 16 or 32 for a channel, which is what is written unless
@@ -100,6 +101,23 @@ class Raster(Struct, frozen=True):
         layers = tuple(layer.without_levels() for layer in self.layers)
         return msgspec.structs.replace(self, mips=(), layers=layers)
 
-    def with_pixels(self, pixels: Pixels, **changes: object) -> Raster:
+    def as_light(self) -> NDArray[Any]:
+        """`pixels` as float32 of full scale 1, colours in proportion to light, as they are to be averaged and
+        blended; floats as they are. Not to be written to."""
+        from accel.image.light import to_light
+
+        return to_light(self.pixels, self.colors, self.transfer)
+
+    def with_light(self, light: NDArray[Any], **changes: object) -> Raster:
+        """The other way round: the same image with such values, rounded to its own type; what is beyond 0 to
+        1 is cut off, except in floats. `changes` are as in `with_pixels`."""
+        from accel.image.light import from_light
+
+        changed = msgspec.structs.replace(self, **changes)
+        colors = light.shape[2] - changed.has_alpha
+        values = light.astype("float32", copy=False)
+        return self.with_pixels(from_light(values, colors, changed.transfer, self.pixels.dtype), **changes)
+
+    def with_pixels(self, pixels: NDArray[Any], **changes: object) -> Raster:
         """The same image with other pixels and, unless given, no smaller levels and no layers."""
         return msgspec.structs.replace(self, **{"mips": (), "layers": (), **changes, "pixels": pixels})

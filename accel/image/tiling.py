@@ -17,7 +17,7 @@ from accel.workload import WorkloadError
 
 if TYPE_CHECKING:
     from accel.image.make_tileable import MakeTileable
-    from accel.image.raster import Kind, Raster
+    from accel.image.raster import PixelKind, Raster
 
 SHORTEST = 16
 """Pixels of a side below which there is no room for a joint."""
@@ -32,7 +32,7 @@ COARSE = 4
 """What is coarse: all that is seen in so many texels across an overlap, or across the image."""
 
 
-def tileable(image: Raster, kind: Kind, params: MakeTileable) -> Raster:
+def tileable(image: Raster, kind: PixelKind, params: MakeTileable) -> Raster:
     """The image of that kind, tileable. Raises WorkloadError `bad_input` where a side is too short."""
     # By codes, not as light: what differs least is what eyes tell apart least.
     how = coding(image, kind, False, True)

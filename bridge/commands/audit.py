@@ -174,7 +174,10 @@ def _plan(registry: Registry, workers: int | None, *, names: bool, cache: bool, 
     from bridge.paths import Paths
 
     paths = Paths.find()
-    settings = read_settings(registry.settings, paths.settings_file, os.environ, {"workers": workers})
+    flags = {"workers": workers}
+    settings = read_settings(
+        registry.settings, paths.settings_file, os.environ, flags, lacking=registry.lacks
+    )
     return Plan(
         workers=settings["workers"] or cores(),
         limits=Limits(max_pixels=settings["images.max_pixels"]),

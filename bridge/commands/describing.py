@@ -28,6 +28,8 @@ def described(workload: Workload) -> Iterator[str]:
         yield wrapped(paragraph, 0)
     yield ""
     yield wrapped(told(texts.FILES, files=_files(workload)), 0)
+    if workload.operation:
+        yield wrapped(told(texts.IS_STEP), 0)
     yield ""
     shown = list(_parameters(workload.params, 2))
     yield told(texts.PARAMETERS if shown else texts.NO_PARAMETERS)

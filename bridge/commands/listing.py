@@ -18,7 +18,7 @@ from bridge.commands.texts import workloads as texts
 if TYPE_CHECKING:
     from accel.workload import Workload
     from bridge.core.settings import Setting
-    from bridge.host import PluginRecord
+    from bridge.installed import PluginRecord
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 
@@ -103,9 +103,10 @@ def config(as_json: bool) -> None:
     from bridge import host
     from bridge.paths import Paths
 
-    declared = host.load().settings
+    registry = host.load()
+    declared = registry.settings
     paths = Paths.find()
-    settings = read_settings(declared, paths.settings_file, os.environ)
+    settings = read_settings(declared, paths.settings_file, os.environ, lacking=registry.lacks)
     if as_json:
         for setting in declared:
             say_json(
@@ -149,5 +150,7 @@ def _is(setting: Setting) -> str:
 def _facts(workload: Workload) -> dict[str, Any]:
     import msgspec
 
-    facts = {name: getattr(workload, name) for name in ("name", "version", "inputs", "summary", "doc")}
+    facts = {
+        name: getattr(workload, name) for name in ("name", "version", "inputs", "operation", "summary", "doc")
+    }
     return {**facts, "params": msgspec.json.schema(workload.params)}

@@ -221,8 +221,8 @@ def _store() -> tuple[ModelStore, Settings]:
     from bridge import host
     from bridge.paths import Paths
 
-    paths = Paths.find()
-    settings = read_settings(host.load().settings, paths.settings_file, os.environ)
+    paths, registry = Paths.find(), host.load()
+    settings = read_settings(registry.settings, paths.settings_file, os.environ, lacking=registry.lacks)
     return ModelStore(paths.models(settings["models.folder"]), _held), settings
 
 

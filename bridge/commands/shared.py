@@ -24,9 +24,11 @@ def read_settings(
     file: Path,
     environment: Mapping[str, str],
     flags: Mapping[str, object] | None = None,
+    *,
+    lacking: bool = False,
 ) -> Settings:
-    """Every declared setting's value and where it comes from. Raises UserError."""
-    return resolve(declared, flags, environment, read_settings_file(file), str(file))
+    """Every declared setting's value and where it comes from; `lacking` as in `resolve`. Raises UserError."""
+    return resolve(declared, flags, environment, read_settings_file(file), str(file), lacking=lacking)
 
 
 def read_settings_file(path: Path) -> dict[str, object]:

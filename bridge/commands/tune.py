@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from accel.routed import Lane, Routed
     from accel.routing import Cost
     from accel.workload import Workload
-    from bridge.core.settings import Setting
+    from bridge.host import Registry
 
 
 ENGINES_S = 3600.0
@@ -71,7 +71,7 @@ def tune(names: tuple[str, ...], as_json: bool) -> None:
 
     registry = host.load()
     chosen = _chosen(registry.workloads.values(), names)
-    batches, costs, engines, failed = asyncio.run(_measure(chosen, registry.settings, bool(names)))
+    batches, costs, engines, failed = asyncio.run(_measure(chosen, registry, bool(names)))
     if failed and not (batches or costs or engines):
         raise UserError(told(texts.NOTHING, failed=", ".join(failed)))
     if as_json:
@@ -122,7 +122,7 @@ def _there(name: str, known: Collection[str]) -> str:
 
 
 async def _measure(
-    workloads: Sequence[Workload], declared: Iterable[Setting], named: bool
+    workloads: Sequence[Workload], registry: Registry, named: bool
 ) -> tuple[list[Batches], list[Costs], list[Engine], list[str]]:
     """What was measured, and what couldn't be, which is told. Raises UserError where that was named."""
     from accel.sample import SAMPLES
@@ -132,7 +132,7 @@ async def _measure(
     costs: list[Costs] = []
     engines: list[Engine] = []
     failed: list[str] = []
-    async with _devices(declared) as (routed, policies):
+    async with _devices(registry) as (routed, policies):
         for workload in workloads:
             _tell(told(texts.MEASURING, name=workload.name))
             try:
@@ -178,7 +178,7 @@ async def _engines(lane: Lane) -> list[Engine]:
 
 
 @contextlib.asynccontextmanager
-async def _devices(declared: Iterable[Setting]) -> AsyncIterator[tuple[Routed, dict[str, Policies]]]:
+async def _devices(registry: Registry) -> AsyncIterator[tuple[Routed, dict[str, Policies]]]:
     """The CPU and the GPU, as the daemon has them, with one worker each; what measures batches on them."""
     from accel import gpu
     from accel.executor import LocalExecutor
@@ -191,9 +191,10 @@ async def _devices(declared: Iterable[Setting]) -> AsyncIterator[tuple[Routed, d
     from bridge.paths import Paths
 
     paths = Paths.find()
-    settings = read_settings(declared, paths.settings_file, os.environ)
+    settings = read_settings(registry.settings, paths.settings_file, os.environ, lacking=registry.lacks)
     _check_written(paths.batching_file.parent)
-    limits = Limits(settings["images.max_pixels"], str(paths.models(settings["models.folder"])))
+    models = str(paths.models(settings["models.folder"]))
+    limits = Limits(settings["images.max_pixels"], models, registry.operations)
     worker = LocalExecutor(1, limits, settings["worker.memory_mib"])
     routed = Routed(Lane(Form("cpu", DEVICE), worker), paths.routing_file, SAMPLES)
     policies = {DEVICE: Policies(paths.batching_file, worker)}

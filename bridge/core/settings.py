@@ -159,6 +159,11 @@ def no_setting(name: str, known: Collection[str]) -> str:
     return f"There is no such setting: there are {', '.join(sorted(known))}{plugins}."
 
 
+def may_be_a_plugins(name: str) -> bool:
+    """Whether a setting that nobody declares may be a plugin's: it lies in no group of PopBridge's own."""
+    return "." in name and not any(own.name.startswith(f"{name.partition('.')[0]}.") for own in SETTINGS)
+
+
 def misspelt(declared: Iterable[Setting], environment: Iterable[str]) -> list[tuple[str, str]]:
     """Variables of the environment that look like a setting's name and are none, with that name."""
     known = [setting.environment for setting in declared]
@@ -193,14 +198,18 @@ def resolve(
     environment: Mapping[str, str] | None = None,
     file: Mapping[str, object] | None = None,
     file_name: str = "the settings file",
+    *,
+    lacking: bool = False,
 ) -> Settings:
     """The value of each declared setting. Raises UserError for a bad value or an unknown name in `file`.
 
-    `file_name` is what errors call the file.
+    `file_name` is what errors call the file. `lacking`: a plugin is disabled, and names that may be its are
+    passed over.
     """
     declared = tuple(declared)
     flags, environment, file = flags or {}, environment or {}, file or {}
-    if unknown := set(file) - {setting.name for setting in declared}:
+    unknown = set(file) - {setting.name for setting in declared}
+    if unknown := {name for name in unknown if not (lacking and may_be_a_plugins(name))}:
         name = sorted(unknown)[0]
         raise UserError(f"{file_name} sets {name!r}. {no_setting(name, [s.name for s in declared])}")
     values, sources = {}, {}

@@ -80,7 +80,8 @@ class Bridge:
         self.store = Store(paths.database, migrations)
         total = Total(settings["session.unacked_mib"] << 20)
         self.sessions = Sessions(self.store, settings["session.keep_s"], total)
-        limits = Limits(settings["images.max_pixels"], str(paths.models(settings["models.folder"])))
+        models = str(paths.models(settings["models.folder"]))
+        limits = Limits(settings["images.max_pixels"], models, registry.operations)
         workers = LocalExecutor(
             settings["workers"], limits, settings["worker.memory_mib"], keep_mib=settings["worker.keep_mib"]
         )

@@ -49,7 +49,8 @@ class Questions:
         self._fixed = {name: self._of(workload) for name, workload in workloads.items()}
 
     def ask(self, workload: Workload, params: Mapping[str, Any], inputs: Sequence[Input]) -> Question | None:
-        """The question; None for what can't be told from others, as parameters that can't be sent.
+        """The question; None for what can't be told from others, as parameters that can't be sent, and for
+        what does something that isn't to be kept.
 
         Raises WorkloadError `bad_params`.
         """
@@ -57,7 +58,9 @@ class Questions:
         parsed = workload.parse(dict(params))
         parts: Sequence[Workload] = ()
         if workload.composed is not None:
-            parsed, parts = workload.composed(parsed)
+            parsed, parts = workload.composed(parsed, self._limits)
+            if not all(part.cached for part in parts):
+                return None
         try:
             said = canonical(parsed)
             names = canonical([one.name for one in inputs])

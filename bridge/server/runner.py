@@ -173,7 +173,7 @@ def as_request_error(
     if code is errors.DEADLINE_EXCEEDED:
         return too_late(workload, deadline_ms, begun=watch is None or watch.begun)
     if code is errors.INTERNAL:
-        return RequestError(code, what=workload)
+        return RequestError(code, what=f"{workload} ({error.step})" if error.step else workload)
     # The other sentences have fields that only who raises the error knows: its reason says it whole.
     plain = msgspec.structs.replace(code, says="{message}", hint="")
     said = error.name and error.name not in error.reason

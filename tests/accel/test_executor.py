@@ -84,7 +84,7 @@ async def test_an_inline_workload_runs_in_this_process(executor, tmp_path):
     result = await go(executor, workloads.here, out_dir=tmp_path)
     assert result.value == {
         "pid": os.getpid(),
-        "nested": {"max_pixels": 3, "models": "models"},
+        "nested": {"max_pixels": 3, "models": "models", "operations": ()},
         "raw": b"\0\1",
     }
     assert Path(result.files[0].path).read_bytes() == b"inline"

@@ -6,6 +6,7 @@ import pytest
 from accel import jobs
 from accel.frames import HEADER, Batch, Failed, Job, JobInput, JobItem, Setup, Several, replies
 from accel.workload import Input, Limits
+from tests.advisors import pictures
 
 SETUP = Setup(Limits(max_pixels=7), 100, ())
 
@@ -85,6 +86,20 @@ def test_wrong_parameters_in_a_batch_cost_their_own_job_alone():
     reply = jobs.run(Batch("tests.accel.workloads:many", items, None), SETUP)
     first, second, third = replies.decode(reply[HEADER:]).replies
     assert (second.code, first.value["of"], third.value["of"]) == ("bad_params", 2, 2)
+
+
+def test_where_a_plugins_step_failed_stands_in_the_log_alone(tmp_path):
+    named = ("theirs.raise", "tests.accel.image.test_pipeline:raises")
+    path = pictures.save(tmp_path / "a.png", pictures.flat((9, 9, 9), 2))
+    job = Job(
+        "accel.image.pipeline:pipeline", {"steps": [{"workload": named[0]}]},
+        [JobInput("a.png", os.fsencode(path))], None,
+    )  # fmt: skip
+    reply = jobs.run(job, Setup(Limits(operations=(named,)), 100, ()))
+    failed = replies.decode(reply[HEADER:])
+    assert failed.reason == "step 1, theirs.raise: the workload failed (KeyError)"
+    assert failed.step == "step 1, theirs.raise"
+    assert "test_pipeline.py" in failed.trace and "KeyError: 'depth'" in failed.trace
 
 
 def test_an_outcome_that_cannot_be_sent_costs_its_own_job_alone():

@@ -12,7 +12,8 @@ from accel.devices import Device
 from bridge import host
 from bridge.commands.texts.serve import PHRASES
 from bridge.core.settings import SETTINGS
-from bridge.host import PluginRecord, Registry
+from bridge.host import Registry
+from bridge.installed import PluginRecord
 from bridge.server.serve import startup_line
 from tests.commands.shell import one_line
 
@@ -41,6 +42,15 @@ class TestServe:
         assert (settings["port"], settings["blobs.max_size"], settings["acme.volume"]) == (0, 1000, 2)
         assert paths.home == home
         assert "image.inspect" in registry.workloads
+
+    def test_settings_of_a_plugin_that_is_disabled_keep_nothing_from_working(
+        self, popbridge: Any, served: list[Any], acme: None, home: Path
+    ) -> None:
+        home.mkdir()
+        (home / "settings.toml").write_text("port = 1\n[broken]\nvolume = 2\n", encoding="utf-8")
+        assert popbridge("serve", "--set", "broken.volume=3")[0] == 0
+        assert served[0][0]["port"] == 1
+        assert popbridge("config")[0] == 0
 
     def test_a_misspelt_variable_is_told_and_doesnt_stop_the_daemon(
         self, popbridge: Any, served: list[Any], monkeypatch: pytest.MonkeyPatch

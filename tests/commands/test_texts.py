@@ -18,7 +18,7 @@ from accel.models.catalogue import MODELS
 from accel.models.manifest import Url
 from accel.models.store import MISSING, ModelStore, again
 from bridge.advisors.project_texts import PHRASES
-from bridge.api import Setting, hookimpl
+from bridge.api import Setting
 from bridge.audit import baseline, files, parts
 from bridge.audit import project as projects
 from bridge.commands.language import explained
@@ -46,7 +46,7 @@ from bridge.core.errors import AMBIGUOUS_EDITOR, EDITOR_GONE, UNSUPPORTED, Reque
 from bridge.core.settings import resolve
 from bridge.core.texts import Phrases, Text
 from bridge.demo import texts as demo
-from bridge.host import Registry, load
+from bridge.host import Registry
 from bridge.paths import Paths
 from bridge.projectfile import NAME, check_rule, passed_over, read
 from bridge.server import serve as serve_
@@ -236,7 +236,6 @@ def mistakes(folder: Path) -> Iterator[Callable[[], object]]:
     ):
         (folder / name).write_bytes(text)
         yield functools.partial(baseline.read, folder / name)
-    yield lambda: load({"one": Greets(), "two": Greets()}, installed=False)
     yield lambda: serve_._listen("0.0.0.0", 1, print).__enter__()
     yield lambda: serve_._listen("127.0.0.999", 1, print).__enter__()
     home = Paths.find({"POPBRIDGE_HOME": str(folder / "file")})
@@ -265,15 +264,6 @@ def test_a_plugins_setting_with_one_bound_is_told_in_chinese(
 
 def _raise(error: UserError) -> None:
     raise error
-
-
-class Greets:
-    """A plugin whose setting another has, too."""
-
-    @staticmethod
-    @hookimpl
-    def popbridge_settings() -> list[Setting]:
-        return [Setting(name="acme.volume", type=int, default=3, help="How loud.")]
 
 
 def test_each_mistake_is_told_in_chinese_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

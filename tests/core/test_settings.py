@@ -65,6 +65,13 @@ def test_a_name_in_the_file_that_no_setting_has_is_refused_by_name() -> None:
         resolve(SETTINGS, file={"zzz.q": 1})
 
 
+def test_a_name_that_may_be_a_disabled_plugins_is_passed_over() -> None:
+    assert resolve(SETTINGS, file={"acme.q": 1, "port": 3}, lacking=True)["port"] == 3
+    for name in ("prot", "session.keeps"):
+        with pytest.raises(UserError, match=f"sets '{name}'"):
+            resolve(SETTINGS, file={name: 1}, lacking=True)
+
+
 def test_a_bad_value_is_told_with_what_is_allowed() -> None:
     for value in ("many", "-1"):
         with pytest.raises(

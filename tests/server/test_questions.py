@@ -206,3 +206,11 @@ def test_a_pipeline_depends_on_the_versions_and_models_of_its_steps(monkeypatch:
     resize = OPERATIONS["image.resize"]
     monkeypatch.setattr(resize, "workload", msgspec.structs.replace(resize.workload, version=99))
     assert steps(("image.resize", {"width": 8})) != resized
+
+
+def test_a_pipeline_with_a_step_that_isn_t_to_be_kept_is_no_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    resize = OPERATIONS["image.resize"]
+    monkeypatch.setattr(resize, "workload", msgspec.structs.replace(resize.workload, cached=False))
+    params = {"steps": [{"workload": "image.resize", "params": {"width": 8}}]}
+    asks = questions(pipeline.workload)
+    assert asks.ask(pipeline.workload, params, [Input("a.png", "/nowhere")]) is None

@@ -37,6 +37,11 @@ ECHO = noop.echo.workload
         (WorkloadError("too_large", "a.png is huge", "a.png"), "too_large", "a.png is huge"),
         (WorkloadError("shutting_down", "is stopping"), "shutting_down", "is stopping"),
         (WorkloadError("internal", "secret"), "internal", "w failed; the daemon's log has the details."),
+        (
+            WorkloadError("internal", "secret", step="step 2, acme.fade"),
+            "internal",
+            "w (step 2, acme.fade) failed; the daemon's log has the details.",
+        ),
         (WorkloadError("my own code", "secret"), "internal", "w failed; the daemon's log has the details."),
     ],
 )

@@ -264,7 +264,7 @@ def test_a_connection_file_that_cant_be_written_is_named(tmp_path: Path) -> None
 
 def test_a_broken_plugin_stands_in_the_first_line() -> None:
     from accel.devices import Device
-    from bridge.host import PluginRecord
+    from bridge.installed import PluginRecord
 
     broken = Registry(plugins=(PluginRecord("acme", "acme", "1", status="disabled", reason="x"),))
     line = serve.startup_line("[::1]:7757", Device("CPU", "no CUDA driver found"), broken)

@@ -21,6 +21,13 @@ def registry() -> host.Registry:
     return loaded
 
 
+def release() -> str:
+    """The version that is being made."""
+    parser = configparser.ConfigParser()
+    parser.read(SETUP, encoding="utf-8")
+    return parser["metadata"]["version"]
+
+
 def _entry_points() -> dict[str, str]:
     parser = configparser.ConfigParser()
     parser.read(SETUP, encoding="utf-8")

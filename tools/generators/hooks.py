@@ -9,12 +9,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal, get_args, get_origin
 
+import msgspec
+
 from accel import workload
+from accel.image import operation, raster
 from bridge import api, client, folders, hooks
 from bridge.core import memory, textures
-from bridge.core.messages import Message
+from bridge.core.messages import MAX_FRAME, Message
 from bridge.core.parts import Part
-from tools.generators import _markdown, _records
+from tools.generators import _first_party, _markdown, _records
 
 TARGET = Path("docs/hooks.md")
 NAMES = sorted(api.__all__, key=str.lower)
@@ -27,13 +30,23 @@ def files() -> dict[Path, str]:
         "group": hooks.PROJECT,
         "hooks": "\n\n".join(map(_hook, _specs())),
         "project": _example("project"),
+        "operation": _example("operation"),
         "testing": _example("testing"),
+        "frame": MAX_FRAME >> 10,
+        **_releases(_first_party.release()),
         "messages": _markdown.table(("name", "what it is"), _messages()),
         "values": _markdown.table(("name", "values", "meaning"), _values()),
         "functions": _markdown.table(("name", "type", "meaning"), _functions()),
         "api": "\n\n".join(filter(None, map(_name, NAMES))),
     }
     return {TARGET: _markdown.fill("hooks.md", facts)}
+
+
+def _releases(version: str) -> dict[str, str]:
+    """This one, and the next that may differ (https://semver.org, item 4)."""
+    major, minor = version.split(".")[:2]
+    changing = f"0.{int(minor) + 1}" if major == "0" else str(int(major) + 1)
+    return {"release": f"{major}.{minor}", "next": changing}
 
 
 def _specs() -> Iterator[str]:
@@ -59,15 +72,15 @@ def _messages() -> Iterator[tuple[str, str]]:
 
 
 def _values() -> Iterator[tuple[str, str, str]]:
-    for alias in _aliases(textures, memory):
+    for alias in _aliases(textures, memory, raster):
         what = getattr(api, alias.name)
         told = get_args(what) if get_origin(what) is Literal else (alias.type,)
-        values = ", ".join(f"`{value}`" for value in told)
+        values = ", ".join(f"`{value}`" for value in told if value != "")
         yield f"`{alias.name}`", values, alias.says
 
 
 def _functions() -> Iterator[tuple[str, str, str]]:
-    for alias in _aliases(client, folders, workload):
+    for alias in _aliases(client, folders, workload, operation):
         yield f"`{alias.name}`", f"`{alias.type}`", alias.says
 
 
@@ -90,11 +103,18 @@ def _name(name: str) -> str:
     return ""
 
 
+def _parameters(cls: type[api.Params]) -> str:
+    """As workloads.md has them; empty where there are none."""
+    info = msgspec.inspect.type_info(cls)
+    assert isinstance(info, msgspec.inspect.StructType)
+    return _markdown.fields(info) if info.fields else ""
+
+
 def _class(name: str, cls: type) -> str:
     parts = [
         f"### {name}",
         inspect.getdoc(cls) if cls.__dict__.get("__doc__") else "",
-        _records.attribute_table(cls),
+        _parameters(cls) if issubclass(cls, api.Params) else _records.attribute_table(cls),
     ]
     if issubclass(cls, Exception):
         parts += (f"```python\n{made}\n```" for made in _records.constructor(cls))

@@ -46,11 +46,11 @@ in a daemon an hour, or `deadline_ms` ([settings](settings.md)) where that is lo
 **Parameters.** `popbridge workloads NAME` lists those of a workload. Values are JSON or text; choices may be
 typed in upper or lower case (`PNG`, `jpg`), lists as `a,b`, and what is true or false as `yes` or `no`.
 
-**Steps.** Operations on images (those with a parameter `transfer`) can follow one another with no file in
-between: `image.resize+image.convert` is an [image.pipeline](#imagepipeline). The step that a parameter is
-meant for stands in front of it, by its short name (`resize.width`) or its position (`1.width`), unless it is
-the only one that takes it. `transfer` counts in the first step; `format`, `quality`, `bits` and `lossless` in
-the last.
+**Steps.** Operations on images, PopBridge's and [plugins'](hooks.md#operations-on-images), can follow one
+another with no file in between: `image.resize+image.convert` is an [image.pipeline](#imagepipeline).
+`popbridge workloads NAME` says whether one can be a step. The step that a parameter is meant for stands in
+front of it, by its short name (`resize.width`) or its position (`1.width`), unless it is the only one that
+takes it. `transfer` counts in the first step; `format`, `quality`, `bits` and `lossless` in the last.
 
 **Outputs.** Without `--out` only values are shown. With it, `textures/stone/rock.png` becomes
 `OUT/stone/rock.tga`: folders are kept below the one that was named, or that all files have in common. Where
@@ -97,6 +97,8 @@ def _workload(workload: Workload, own: Sequence[type]) -> str:
     info = msgspec.inspect.type_info(workload.params)
     assert isinstance(info, msgspec.inspect.StructType)
     facts = f"Version {workload.version}. Inputs: {count}."
+    if workload.operation:
+        facts += " It can be a [step](#from-the-shell)."
     fields = _markdown.fields(msgspec.structs.replace(info, fields=own_first(info)))
     doc = VALUE.sub(lambda named: f"{named[1]}[`{named[2]}`](#{named[2].lower()})", workload.doc)
     return "\n\n".join([f"## {workload.name}", doc, facts, fields, *map(_struct, own)])

@@ -11,7 +11,7 @@ from accel.image.encoders.formats import BlockFormat
 from accel.image.encoders.strips import opaque
 from accel.image.light import at_depth, to_light
 from accel.image.meaning import taken
-from accel.image.raster import Kind, Raster, Transfer
+from accel.image.raster import PixelKind, Raster, Transfer
 from accel.image.readers.packed import reordered
 from accel.image.writers.texels import TexelFormat
 from accel.workload import WorkloadError
@@ -22,7 +22,7 @@ _TRANSPARENT = "bc3, bc7, etc2_rgba or an astc"
 class Subject:
     """A raster with its levels and layers, as 8 bits and as light, each made when it is asked for."""
 
-    def __init__(self, image: Raster, *, kind: Kind, drop_alpha: bool) -> None:
+    def __init__(self, image: Raster, *, kind: PixelKind, drop_alpha: bool) -> None:
         images = (image, *image.layers)
         self.alpha = image.has_alpha and not all(
             opaque(level) for each in images for level in (each.pixels, *each.mips)

@@ -16,7 +16,7 @@ from accel.image.encoders.encode import encoder
 from accel.image.encoders.formats import FORMATS, BlockFormat
 from accel.image.encoders.subject import Subject
 from accel.image.meaning import kind_of
-from accel.image.raster import Kind, Raster
+from accel.image.raster import PixelKind, Raster
 from accel.image.save import WRITERS, left_out
 from accel.image.tangent import is_signed, unsigned
 from accel.image.writers import dds, ktx2
@@ -65,7 +65,7 @@ def compressed(image: Raster, params: Compress) -> tuple[Compressed, OutputFile]
     return value, OutputFile("compressed", WRITERS[container].media_type, data)
 
 
-def _holds(image: Raster, kind: Kind, format: BlockFormat) -> Range | None:
+def _holds(image: Raster, kind: PixelKind, format: BlockFormat) -> Range | None:
     """What the blocks hold of floats: those that are written here have no sign."""
     return (0, LARGEST) if format.floats else integers(image, kind)
 
@@ -75,7 +75,7 @@ def _unsigned(image: Raster) -> Raster:
     return image.with_pixels(pixels, mips=tuple(smaller))
 
 
-def _kind(image: Raster, params: Compress) -> Kind:
+def _kind(image: Raster, params: Compress) -> PixelKind:
     """What the channels are: a normal map only where the format that is asked for holds one, unless said."""
     kind = kind_of(image, params.kind)
     if kind == "normal" and params.kind == "auto" and params.format != "auto":

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bridge.commands.run.jobs import Job
     from bridge.commands.run.plan import Plan
     from bridge.commands.run.telling import Teller
+    from bridge.host import Registry
 
 EXAMPLES = """\b
 Examples:
@@ -110,11 +111,12 @@ def run(
     out = None if folder is None else Path(folder)
     registry = host.load()
     _check_joined(workload, files)
-    planned = plan(workload, assignments(params, "--param"), registry.workloads, registry.disabled)
+    given = assignments(params, "--param")
+    planned = plan(workload, given, registry.workloads, registry.disabled)
     found = _found(files, recursive, out)
     _check_found(found)
     todo = jobs(found, planned, name, together=together)
-    settings = _settings(registry.settings, workers)
+    settings = _settings(registry, workers)
     logging.basicConfig(level="ERROR", format="%(message)s")
     options = Options(out, resume, force, as_json, daemon, timeout)
     return asyncio.run(_run(planned, todo, options, settings))
@@ -172,11 +174,12 @@ def _check_found(found: Sequence[Found]) -> None:
     raise UserError(told(of_run.SENTENCE, said=said))
 
 
-def _settings(declared: Any, workers: int | None) -> Mapping[str, Any]:
+def _settings(registry: Registry, workers: int | None) -> Mapping[str, Any]:
     from bridge.paths import Paths
 
     flags = {"workers": workers}
-    return read_settings(declared, Paths.find().settings_file, os.environ, flags).as_dict()
+    file = Paths.find().settings_file
+    return read_settings(registry.settings, file, os.environ, flags, lacking=registry.lacks).as_dict()
 
 
 async def _run(plan: Plan, todo: Sequence[Job], options: Options, settings: Mapping[str, Any]) -> int:

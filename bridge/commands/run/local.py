@@ -63,7 +63,8 @@ async def local(
     from bridge.paths import Paths
 
     workers = min(settings["workers"] or cores(), max(count, 1))
-    limits = Limits(settings["images.max_pixels"], str(Paths.find().models(settings["models.folder"])))
+    models = str(Paths.find().models(settings["models.folder"]))
+    limits = Limits(settings["images.max_pixels"], models, plan.operations)
     executor = LocalExecutor(
         workers, limits, settings["worker.memory_mib"], keep_mib=settings["worker.keep_mib"]
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from msgspec import Struct, structs
@@ -33,8 +33,8 @@ class Plan(Struct, frozen=True):
     first, where none before it makes several of one."""
     recipe: Sequence[tuple[str, int]]
     """Names and versions of all that is done, in this order."""
-    last: Workload | None = None
-    """What makes the outputs, where that is another than `workload`: a pipeline's last step."""
+    steps: Sequence[Workload] = ()
+    """A pipeline's; empty for another workload."""
 
     @property
     def together(self) -> bool:
@@ -46,22 +46,23 @@ class Plan(Struct, frozen=True):
         """Whether what the images are called is a parameter, as other outputs refer to them."""
         from accel.image.operation import Writing
 
-        kind = (self.last or self.workload).params
+        kind = (self.steps[-1] if self.steps else self.workload).params
         fields = {each.encode_name for each in msgspec.structs.fields(kind)}
         return issubclass(kind, Writing) and "name" in fields
 
     @property
     def essence(self) -> Mapping[str, Any]:
         """The parameters without those that only spell out a default: equal for what does the same."""
-        from accel.image.catalogue import OPERATIONS
-
-        if self.last is None:
+        if not self.steps:
             return _essence(self.workload, self.params)
-        steps = [
-            _essence(OPERATIONS[each["workload"]].workload, each.get("params", {}))
-            for each in self.params["steps"]
-        ]
+        given = zip(self.steps, self.params["steps"], strict=True)
+        steps = [_essence(step, each.get("params", {})) for step, each in given]
         return {**_essence(self.workload, self.params), "steps": steps}
+
+    @property
+    def operations(self) -> tuple[tuple[str, str], ...]:
+        """The steps, as `Limits` has them."""
+        return tuple((step.name, step.target) for step in self.steps)
 
     @property
     def own_name(self) -> bool:
@@ -73,13 +74,13 @@ class Plan(Struct, frozen=True):
         if not name:
             return self.params
         named = {**self._last_given(), "name": name}
-        if self.last is None:
+        if not self.steps:
             return named
         *before, step = self.params["steps"]
         return {**self.params, "steps": [*before, {**step, "params": named}]}
 
     def _last_given(self) -> Mapping[str, Any]:
-        if self.last is None:
+        if not self.steps:
             return self.params
         given: Mapping[str, Any] = self.params["steps"][-1].get("params", {})
         return given
@@ -91,35 +92,38 @@ class Plan(Struct, frozen=True):
 
 
 def plan(
-    text: str, assigned: Mapping[str, str], workloads: Mapping[str, Workload], disabled: Sequence[str] = ()
+    text: str,
+    assigned: Mapping[str, str],
+    workloads: Mapping[str, Workload],
+    disabled: Sequence[str] = (),
 ) -> Plan:
-    """What `text` (`NAME` or `NAME+NAME`) and the texts of the parameters ask for; `disabled` are plugins.
-    Raises UserError."""
+    """What `text` (`NAME` or `NAME+NAME`) and the texts of the parameters ask for; `disabled` plugins add
+    nothing. Raises UserError."""
     names = [name.strip() for name in text.split(JOIN)]
     if "" in names:
         raise UserError(told(texts.NO_STEP, text=text))
     records = [known(name, workloads, disabled) for name in names]
     if len(records) == 1:
-        return _single(records[0], assigned)
-    return _steps(names, assigned)
+        return _single(records[0], assigned, workloads)
+    return _steps(names, assigned, workloads)
 
 
 def known(name: str, workloads: Mapping[str, Workload], disabled: Sequence[str] = ()) -> Workload:
-    """The workload that is called `name`. Raises UserError, which says what may be meant, and which plugins,
-    that may be to give it, are disabled."""
+    """The workload that is called `name`. Raises UserError, which says what may be meant, and which plugins
+    are `disabled`."""
     found = workloads.get(name)
     if found is not None:
         return found
     alike = [each for each in sorted(workloads) if each.rpartition(".")[2] == name]
     alike += difflib.get_close_matches(name, workloads, 1)
-    off = told(texts.OFF, plugins=", ".join(disabled)) if disabled else ""
+    lacking = told(texts.SPACE) + told(texts.LACKING, names=", ".join(disabled)) if disabled else ""
     if alike:
-        raise UserError(told(texts.UNKNOWN, name=name, close=alike[0]) + off)
+        raise UserError(told(texts.UNKNOWN, name=name, close=alike[0]) + lacking)
     names = ", ".join(sorted(workloads)) or told(texts.NONE)
-    raise UserError(told(texts.UNKNOWN_OF, name=name, names=names) + off)
+    raise UserError(told(texts.UNKNOWN_OF, name=name, names=names) + lacking)
 
 
-def _single(record: Workload, assigned: Mapping[str, str]) -> Plan:
+def _single(record: Workload, assigned: Mapping[str, str], workloads: Mapping[str, Workload]) -> Plan:
     from accel.image.pipeline import Pipeline
 
     short = record.name.rpartition(".")[2]
@@ -128,9 +132,9 @@ def _single(record: Workload, assigned: Mapping[str, str]) -> Plan:
     values = {name: value_of(record.params, name, text) for name, text in texts.items()}
     parsed = _parsed(record, values, record.name)
     if isinstance(parsed, Pipeline):
-        operations = [_operation(step.workload) for step in parsed.steps]
-        _check_steps(operations, [step.params for step in parsed.steps])
-        return _pipeline(record, values, operations)
+        steps = [_operation(step.workload, workloads) for step in parsed.steps]
+        _check_steps(steps, [step.params for step in parsed.steps])
+        return _pipeline(record, values, steps)
     return Plan(record, values, record, [(record.name, record.version)])
 
 
@@ -139,18 +143,18 @@ def _bare(name: str, prefixes: Sequence[str]) -> str:
     return rest if prefix in prefixes else name
 
 
-def _steps(names: Sequence[str], assigned: Mapping[str, str]) -> Plan:
+def _steps(names: Sequence[str], assigned: Mapping[str, str], workloads: Mapping[str, Workload]) -> Plan:
     from accel.image.pipeline import pipeline
 
     # Each is a workload's name, so that no other can be meant.
-    operations = [_operation(name, alike=False) for name in names]
-    given: list[dict[str, Any]] = [{} for _ in operations]
+    steps = [_operation(name, workloads, alike=False) for name in names]
+    given: list[dict[str, Any]] = [{} for _ in steps]
     for name, text in assigned.items():
-        index, field = place(name, [each.workload for each in operations])
-        given[index][field] = value_of(operations[index].workload.params, field, text)
-    _check_steps(operations, given)
-    steps = [{"workload": name, "params": values} for name, values in zip(names, given, strict=True)]
-    return _pipeline(pipeline.workload, {"steps": steps}, operations)
+        index, field = place(name, steps)
+        given[index][field] = value_of(steps[index].params, field, text)
+    _check_steps(steps, given)
+    params = [{"workload": name, "params": values} for name, values in zip(names, given, strict=True)]
+    return _pipeline(pipeline.workload, {"steps": params}, steps)
 
 
 def _essence(record: Workload, values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -170,45 +174,38 @@ def _default(field: structs.FieldInfo) -> Any:
     return field.default if factory is msgspec.NODEFAULT else factory()
 
 
-def _check_steps(operations: Sequence[Operation], given: Sequence[Mapping[str, Any]]) -> None:
+def _check_steps(steps: Sequence[Workload], given: Sequence[Mapping[str, Any]]) -> None:
     """Raises UserError for what would fail with every file."""
     from accel.image.operation import Writing
 
-    for index, (operation, values) in enumerate(zip(operations, given, strict=True)):
-        record = operation.workload
+    for index, (record, values) in enumerate(zip(steps, given, strict=True)):
         where = {"number": index + 1, "name": record.name}
         _parsed(record, values, told(texts.STEP, **where))
-        if index < len(operations) - 1 and not issubclass(record.params, Writing):
+        if index < len(steps) - 1 and not issubclass(record.params, Writing):
             raise UserError(told(texts.NOT_LAST, **where))
 
 
-def _taking(operations: Sequence[Operation]) -> Workload:
+def _taking(steps: Sequence[Workload]) -> Workload:
     """The step by whose inputs files are jobs."""
-    for operation in operations:
-        if operation.workload.inputs[1] > 1 or operation.splits:
-            taking = operation.workload
-            return taking if taking.inputs[1] > 1 and not taking.companions else operations[0].workload
-    return operations[0].workload
+    for step in steps:
+        if step.inputs[1] > 1 or cast("Operation", step.load()).splits:
+            return step if step.inputs[1] > 1 and not step.companions else steps[0]
+    return steps[0]
 
 
-def _pipeline(record: Workload, values: Mapping[str, Any], operations: Sequence[Operation]) -> Plan:
-    return Plan(record, values, _taking(operations), _recipe(operations), operations[-1].workload)
+def _pipeline(record: Workload, values: Mapping[str, Any], steps: Sequence[Workload]) -> Plan:
+    return Plan(record, values, _taking(steps), [(each.name, each.version) for each in steps], steps)
 
 
-def _operation(name: str, *, alike: bool = True) -> Operation:
+def _operation(name: str, workloads: Mapping[str, Workload], *, alike: bool = True) -> Workload:
     """Raises UserError, which says what may be meant if one `alike` may."""
-    from accel.image.catalogue import OPERATIONS
-
-    found = OPERATIONS.get(name)
-    if found is None:
-        if alike and (close := difflib.get_close_matches(name, OPERATIONS, 1)):
+    found = workloads.get(name)
+    if found is None or not found.operation:
+        operations = sorted(each.name for each in workloads.values() if each.operation)
+        if alike and (close := difflib.get_close_matches(name, operations, 1)):
             raise UserError(told(texts.NO_OPERATION, name=name, close=close[0]))
-        raise UserError(told(texts.NO_OPERATION_OF, name=name, names=", ".join(sorted(OPERATIONS))))
+        raise UserError(told(texts.NO_OPERATION_OF, name=name, names=", ".join(operations)))
     return found
-
-
-def _recipe(operations: Iterable[Operation]) -> list[tuple[str, int]]:
-    return [(each.workload.name, each.workload.version) for each in operations]
 
 
 def _parsed(record: Workload, values: Mapping[str, Any], name: str) -> Any:

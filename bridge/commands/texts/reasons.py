@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.audit import reasons
-from bridge.commands.texts import SAID, SEVERAL, models, parameters
+from bridge.commands.texts import SAID, SEVERAL, held, models, parameters
 from bridge.core.texts import Phrases
 
 PATTERNS = (
@@ -187,4 +187,4 @@ PATTERNS = (
 
 # What isn't known as a whole isn't taken for several sentences, or both languages would stand in one.
 _MODELS = tuple(pattern for pattern in models.PATTERNS if pattern is not SEVERAL)
-PHRASES = Phrases((*PATTERNS, *reasons.PATTERNS, *parameters.PATTERNS, *_MODELS))
+PHRASES = Phrases((*PATTERNS, *held.PATTERNS, *reasons.PATTERNS, *parameters.PATTERNS, *_MODELS))

@@ -19,9 +19,9 @@ UNKNOWN = Text(
 UNKNOWN_OF = Text(
     "There is no workload {name!r}; there are {names}.", "没有名为 {name!r} 的工作负载；现有：{names}。"
 )
-OFF = Text(
-    " Disabled plugins: {plugins}; `popbridge plugins` says why.",
-    "已停用的插件：{plugins}；原因见 `popbridge plugins`。",
+LACKING = Text(
+    "Plugins that are disabled add none: {names}; `popbridge plugins` says why.",
+    "以下插件已停用，不提供工作负载：{names}；原因见 `popbridge plugins`。",
 )
 NONE = Text("none", "无")
 NO_OPERATION = Text(

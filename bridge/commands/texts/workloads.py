@@ -19,6 +19,10 @@ COMPANIONS = Text(
     "{count} 个，后面的辅助第一个；不加 --together 时逐一处理",
 )
 TOGETHER = Text("{count}, done together", "{count} 个，一次处理全部")
+IS_STEP = Text(
+    "It can be a step, joined to others by +, or in image.pipeline.",
+    "可作为步骤，用 + 与其他步骤连接，或用在 image.pipeline 中。",
+)
 PARAMETERS = Text("Parameters:", "参数：")
 NO_PARAMETERS = Text("It takes no parameters.", "没有参数。")
 REQUIRED = Text(" (required)", "（必填）")
@@ -179,7 +183,8 @@ DETAILS = {
         "值：`Palette`。",
     ),
     "image.pipeline": (
-        "每一步是一个图像操作及其参数；其图像按顺序作为下一步的输入。只接受一张图像的步骤对多张逐一执行；"
+        "每一步是一个图像操作（PopBridge 或插件的）及其参数；其图像按顺序作为下一步的输入。"
+        "只接受一张图像的步骤对多张逐一执行；"
         "接受多张的得到全部。第一个之后的输入只起辅助作用时（`image.mipmaps` 的法线贴图），"
         "数量与流水线的输入相同则得到全部，否则逐一执行。说明图像的文件（如图集的数据）"
         "与最后一步的结果一并保留，"

@@ -80,6 +80,6 @@ def test_levels_are_filled_as_well_and_rows_without_a_hole_are_left(monkeypatch)
     monkeypatch.setattr(coding, "STRIP", 30 * 8 * 4)
     pixels = sprite(300, 8)
     pixels[100:, :, 3] = 255
-    image = raster(pixels).with_pixels(pixels, mips=(sprite(32, 32),))
+    image = raster(pixels).with_pixels(pixels, mips=(sprite(150, 4),))
     got = made(bleed_alpha, image)
     assert got.mips[0][..., :3].max(axis=2).min() > 0 and (got.pixels[100:] == pixels[100:]).all()

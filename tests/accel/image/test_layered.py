@@ -5,11 +5,13 @@ import pytest
 
 from accel.graphs.forms import FORMS
 from accel.image.catalogue import OPERATIONS
+from accel.image.layered import on_layers
 from accel.image.load import decode_image
 from accel.image.open_raster import open_raster
-from accel.image.operation import Writing
+from accel.image.operation import Operated, Writing
 from accel.image.save import save
 from accel.workload import Input, Limits, WorkloadError
+from bridge.commands.texts.reasons import PHRASES
 from tests.accel.image import containers
 from tests.accel.image.textures import raster, smooth, vectors
 
@@ -230,3 +232,17 @@ def test_forms_for_a_gpu_keep_what_those_for_the_cpu_keep(tmp_path, name):
     for one, other in zip(found, wanted, strict=True):
         levels = zip(one, other, strict=True)
         assert max(np.abs(level.astype(int) - same).max() for level, same in levels) <= 1
+
+
+def test_what_an_operation_makes_of_layers_fits_together():
+    def uneven(images, params, limits):
+        (image,) = images
+        shown = image.pixels if (image.pixels == 0).all() else image.pixels[:2]
+        return Operated({"made": image.with_pixels(shown)})
+
+    black, white = (raster(np.full((4, 4, 3), value, np.uint8)) for value in (0, 255))
+    sky = black.with_pixels(black.pixels, layers=(white,))
+    with pytest.raises(WorkloadError, match="layers of another size, type or number") as caught:
+        on_layers(uneven)([sky], Writing(), Limits())
+    assert PHRASES.in_chinese(caught.value.reason) != caught.value.reason
+    assert on_layers(lambda *_: Operated(value=3))([sky], Writing(), Limits()).value == 3

@@ -45,9 +45,34 @@ def operations(monkeypatch):
         monkeypatch.setitem(OPERATIONS, one.workload.name, one)
 
 
-def run(sources, *steps, transfer="auto"):
+@operation("theirs.negate", version=7, params=Writing, cached=False)
+def theirs(images, params, limits):
+    """As a plugin adds it: it is in no catalogue."""
+    return Operated({"negated": images[0].with_pixels(255 - images[0].pixels)})
+
+
+@operation("theirs.raise", version=1, params=Writing)
+def raises(images, params, limits):
+    """Fails in its own way."""
+    raise {"exit": SystemExit(3), "memory": MemoryError("no room")}.get(
+        images[0].name[:-4], KeyError("depth")
+    )
+
+
+@operation("theirs.nothing", version=1, params=Writing)
+def nothing(images, params, limits):
+    """Forgets to give anything."""
+
+
+THEIRS = Limits(
+    operations=tuple((one.workload.name, one.workload.target) for one in (theirs, raises, nothing))
+)
+
+
+def run(sources, *steps, transfer="auto", limits=None):
     given = [step if isinstance(step, dict) else {"workload": step} for step in steps]
-    return pipeline(sources, pipeline.workload.parse({"steps": given, "transfer": transfer}), Limits())
+    params = pipeline.workload.parse({"steps": given, "transfer": transfer})
+    return pipeline(sources, params, limits or Limits())
 
 
 def test_each_step_works_on_what_the_one_before_gave(save, photo, tmp_path):
@@ -253,3 +278,42 @@ def test_a_helper_is_taken_with_what_it_helps_and_else_each_image_is_done(save, 
     assert named(run(pair, "image.convert", chain)) == ["mipmaps.mip0", "mipmaps.mip1"]
     apart = run(pair[:1], "test.split", chain)
     assert named(apart) == ["left.mip0", "left.mip1", "right.mip0", "right.mip1"]
+
+
+def test_a_plugins_operation_is_a_step_like_any_other(save, photo, tmp_path):
+    output = run([save("a.png", photo)], "theirs.negate", "image.convert", "theirs.negate", limits=THEIRS)
+    assert np.array_equal(reopened(output.files[0].data, tmp_path).pixels, photo)
+
+
+def test_what_a_plugin_has_for_a_step_is_listed_where_another_is_asked_for(save, photo):
+    with pytest.raises(WorkloadError, match=r"which is no operation .*image\.convert.*theirs\.negate"):
+        run([save("a.png", photo)], "theirs.none", limits=THEIRS)
+    with pytest.raises(WorkloadError, match="which is no operation"):
+        run([save("a.png", photo)], "theirs.negate")
+
+
+@pytest.mark.parametrize(
+    ("step", "name", "says"),
+    [
+        ("theirs.raise", "a.png", r"step 2, theirs\.raise: the workload failed \(KeyError\)"),
+        ("theirs.raise", "exit.png", r"step 2, theirs\.raise: the workload failed \(SystemExit\)"),
+        ("theirs.nothing", "a.png", r"step 2, theirs\.nothing: the operation gave NoneType, not Operated"),
+    ],
+)
+def test_a_step_that_fails_in_its_own_way_is_named(save, photo, step, name, says):
+    with pytest.raises(WorkloadError, match=says) as caught:
+        run([save(name, photo)], "image.convert", step, limits=THEIRS)
+    assert caught.value.code == "internal"
+    assert (caught.value.__cause__ is not None) == (step == "theirs.raise")
+
+
+def test_that_memory_is_full_is_left_to_who_knows_what_to_do(save, photo):
+    with pytest.raises(MemoryError, match="no room"):
+        run([save("memory.png", photo)], "theirs.raise", limits=THEIRS)
+
+
+def test_its_parts_are_told_with_a_plugins_among_them():
+    params = pipeline.workload.parse({"steps": [{"workload": "theirs.negate"}]})
+    filled, parts = pipeline.workload.composed(params, THEIRS)
+    assert [(part.name, part.version, part.cached) for part in parts] == [("theirs.negate", 7, False)]
+    assert filled.steps[0].params["format"] == "same"

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from tests.accel.image.raster_of import raster as raster_of
 from tests.accel.image.rasters import CHANNELS, DEPTHS, raster
 
 
@@ -20,3 +21,29 @@ def test_other_pixels_leave_the_smaller_levels_behind_unless_they_are_given():
     assert len(leveled.mips) == 1 and leveled.with_pixels(pixels).mips == ()
     assert (leveled.name, leveled.format, leveled.transfer) == (image.name, image.format, image.transfer)
     assert leveled.with_pixels(pixels, transfer="linear").transfer == "linear"
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16"])
+@pytest.mark.parametrize("channels", CHANNELS)
+def test_light_there_and_back_is_the_same_image(kind, channels):
+    image = raster(channels, kind)
+    light = image.as_light()
+    assert (light.dtype, light.shape) == (np.float32, image.pixels.shape)
+    assert np.array_equal(image.with_light(light).pixels, image.pixels)
+
+
+def test_light_is_in_proportion_to_what_is_seen_and_alpha_to_itself():
+    image = raster_of(np.full((1, 1, 4), 188, np.uint8))
+    assert image.as_light()[0, 0].round(2).tolist() == pytest.approx([0.5, 0.5, 0.5, 0.74], abs=0.01)
+
+
+def test_light_may_change_what_its_channels_are():
+    image = raster_of(np.full((2, 2, 4), 188, np.uint8))
+    grey = image.with_light(np.full((2, 2, 1), 0.5), has_alpha=False, transfer="linear", data=True)
+    assert (grey.channels, grey.data, int(grey.pixels[0, 0, 0])) == (1, True, 128)
+
+
+def test_floats_are_light_already():
+    image = raster_of(np.full((2, 2, 3), 7.5, np.float32))
+    assert image.as_light() is image.pixels
+    assert image.with_light(image.as_light() * 2).pixels.max() == 15

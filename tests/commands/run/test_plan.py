@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from accel.image import catalogue
 from accel.image.convert import convert
 from accel.image.pipeline import pipeline
 from accel.image.thumbnail import thumbnail
@@ -18,13 +17,6 @@ KNOWN = {
     **workloads.ALL,
     **{each.workload.name: each.workload for each in (convert, pipeline, thumbnail)},
 }
-
-
-@pytest.fixture(autouse=True)
-def operations(monkeypatch: pytest.MonkeyPatch) -> None:
-    own = (workloads.blur, workloads.merge, workloads.measure, workloads.helped, workloads.parts)
-    more = {each.workload.name: each for each in own}
-    monkeypatch.setattr(catalogue, "OPERATIONS", {**catalogue.OPERATIONS, **more})
 
 
 def steps(text: str, *params: str) -> list[dict[str, Any]]:
@@ -114,7 +106,9 @@ def test_an_unknown_workload_may_be_that_of_a_disabled_plugin() -> None:
     for name in ("acme.count", "image.convret"):
         with pytest.raises(UserError) as raised:
             plan(name, {}, KNOWN, ["acme", "zeta"])
-        assert str(raised.value).endswith(" Disabled plugins: acme, zeta; `popbridge plugins` says why.")
+        assert str(raised.value).endswith(
+            " Plugins that are disabled add none: acme, zeta; `popbridge plugins` says why."
+        )
 
 
 def test_a_single_workload_may_be_named_in_front_of_its_parameters() -> None:
@@ -163,3 +157,8 @@ def test_the_recipe_has_every_version_by_which_outputs_may_differ() -> None:
     found: Plan = plan("test.blur+image.convert", {}, KNOWN)
     assert found.recipe == [("test.blur", 3), ("image.convert", convert.workload.version)]
     assert found.title == "test.blur+image.convert"
+
+
+def test_plugins_that_are_disabled_are_told_where_a_name_is_unknown() -> None:
+    with pytest.raises(UserError, match=r"no workload 'acme\.x'.* add none: acme, zeta; `popbridge plugins`"):
+        plan("acme.x", {}, KNOWN, ["acme", "zeta"])

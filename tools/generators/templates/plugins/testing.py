@@ -7,10 +7,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from acme_popbridge import Acme4, AcmeProjects, count
+from acme_popbridge import Acme4, AcmeProjects, count, fade
 
-from bridge.api import Answer, Client, Command, Input, Limits, Popup, ProjectInfo, TextureIntent, Version
+from bridge.api import (
+    Answer,
+    Client,
+    Command,
+    Input,
+    Limits,
+    Popup,
+    ProjectInfo,
+    Raster,
+    TextureIntent,
+    Version,
+)
 
 
 def test_the_adapter_changes_what_has_to_change() -> None:
@@ -34,6 +46,13 @@ def test_the_workload_counts(tmp_path: Path) -> None:
     (tmp_path / "zeros").write_bytes(bytes(7))
     zeros = Input("zeros", str(tmp_path / "zeros"))
     assert count([zeros], count.workload.parse({"byte": 0}), Limits()).value == 7
+
+
+def test_the_operation_takes_the_colour_out() -> None:
+    red = np.full((2, 3, 3), (255, 0, 0), np.uint8)
+    rock = Raster(name="rock.png", pixels=red, has_alpha=False, transfer="srgb", format="png")
+    done = fade.operate([rock], fade.workload.parse({"amount": 1}), Limits())
+    assert np.unique(done.images["faded"].pixels).tolist() == [127]
 
 
 @pytest.fixture

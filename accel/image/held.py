@@ -1,0 +1,172 @@
+"""What an operation gave, held against what a Raster promises: the next step, anybody's, relies on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import get_args
+
+import msgspec
+import numpy as np
+
+from accel.given import check_files, fits, kind_of
+from accel.image.decoded import Pixels
+from accel.image.operation import Operated, Reading, Writing, check_size
+from accel.image.raster import Multiplied, PixelKind, Raster, Transfer
+from accel.workload import Limits, WorkloadError
+
+TYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
+"""Of channels, in this machine's order of bytes."""
+
+ALLOWED: Mapping[str, tuple[object, ...]] = {
+    "has_alpha": (False, True),
+    "transfer": get_args(Transfer),
+    "data": (False, True),
+    "kind": (*get_args(PixelKind), ""),
+    "float_bits": (0, 16, 32),
+    "read_mips": (False, True),
+    "multiplied": get_args(Multiplied),
+    "cube": (False, True),
+}
+"""The values that fields of a Raster may have."""
+
+
+def held(done: object, params: Reading, limits: Limits) -> Operated:
+    """`done` with its pixels in one piece, if it is what an operation gives.
+
+    Raises WorkloadError: `internal` for what isn't so, `too_large` for an image beyond the limits.
+    """
+    if not isinstance(done, Operated):
+        raise _wrong(f"the operation gave {kind_of(done)}, not Operated")
+    if not isinstance(done.images, Mapping):
+        raise _wrong(f"the operation's images are {kind_of(done.images)}, not a dict of Raster")
+    if done.images and not isinstance(params, Writing):
+        raise _wrong("the operation gives images, so that its parameters must be a subclass of Writing")
+    if done.described is not None and not callable(done.described):
+        raise _wrong(f"the operation's described is {kind_of(done.described)}, not a function")
+    check_files(done.files)
+    images = {_named(name): _held(name, image, limits) for name, image in done.images.items()}
+    same = all(image is done.images[name] for name, image in images.items())
+    return done if same else msgspec.structs.replace(done, images=images)
+
+
+def _named(name: object) -> str:
+    if not isinstance(name, str) or not name or not fits(name):
+        raise _wrong(f"the operation calls an image {name!r:.80}; it must be text")
+    return name
+
+
+def _held(name: str, image: object, limits: Limits) -> Raster:
+    what = f"the operation's image {name!r}"
+    first = _alone(what, image, limits)
+    if not isinstance(first.layers, tuple):
+        raise _wrong(f"{what} has layers that are {kind_of(first.layers)}, not a tuple of Raster")
+    layers = tuple(
+        _layer(f"{what}, layer {index}", each, first, limits) for index, each in enumerate(first.layers, 1)
+    )
+    if first.cube and (1 + len(layers)) % 6:
+        raise _wrong(f"{what} is a cube of {1 + len(layers)} faces, not of six")
+    same = all(each is other for each, other in zip(layers, first.layers, strict=True))
+    return first if same else msgspec.structs.replace(first, layers=layers)
+
+
+def _layer(what: str, image: object, first: Raster, limits: Limits) -> Raster:
+    layer = _alone(what, image, limits)
+    if layer.layers or not alike(first, layer):
+        raise _wrong(f"{what} must be of the size, levels, type and channels of the first, without layers")
+    return layer
+
+
+def alike(one: Raster, other: Raster) -> bool:
+    """Whether both can be layers of one texture."""
+    shapes = [[level.shape for level in (each.pixels, *each.mips)] for each in (one, other)]
+    return shapes[0] == shapes[1] and one.pixels.dtype == other.pixels.dtype
+
+
+def _alone(what: str, image: object, limits: Limits) -> Raster:
+    """An image, whatever its layers are."""
+    if not isinstance(image, Raster):
+        hint = ": write with_pixels(...) of the image that it is made of" * isinstance(image, np.ndarray)
+        raise _wrong(f"{what} is {kind_of(image)}, not Raster{hint}")
+    _check_fields(what, image)
+    _check_pixels(what, image.pixels)
+    _check_channels(what, image)
+    _check_levels(what, image)
+    check_size(image.name, image.width, image.height, limits)
+    levels = (image.pixels, *image.mips)
+    for level in levels:
+        _check_finite(what, level)
+    if all(level.flags.c_contiguous for level in levels):
+        return image
+    pixels, *mips = map(np.ascontiguousarray, levels)
+    return image.with_pixels(pixels, mips=tuple(mips), layers=image.layers)
+
+
+def _check_fields(what: str, image: Raster) -> None:
+    for field in ("name", "format"):
+        if not isinstance(getattr(image, field), str):
+            raise _wrong(f"{what} has the {field} {getattr(image, field)!r:.80}; it must be text")
+    for field, allowed in ALLOWED.items():
+        value = getattr(image, field)
+        # 1 is True to a tuple, and an array is no answer.
+        if not any(type(value) is type(one) and value == one for one in allowed):
+            known = ", ".join(map(repr, allowed))
+            raise _wrong(f"{what} has the {field} {value!r:.80}; it must be one of {known}")
+    if type(image.first_of) is not int or image.first_of < 1:
+        raise _wrong(f"{what} has the first_of {image.first_of!r:.80}; it must be a whole number, at least 1")
+    for field in ("below", "above"):
+        if not isinstance(getattr(image, field), float | None):
+            raise _wrong(f"{what} has the {field} {getattr(image, field)!r:.80}; it must be a float or None")
+
+
+def _check_pixels(what: str, pixels: object) -> None:
+    if not isinstance(pixels, np.ndarray):
+        raise _wrong(f"{what} has pixels that are {kind_of(pixels)}, not an array of numpy")
+    if pixels.dtype not in TYPES:
+        raise _wrong(f"{what} has pixels of type {pixels.dtype}; it must be one of uint8, uint16, float32")
+    if pixels.ndim != 3 or 0 in pixels.shape:
+        shape = " x ".join(map(str, pixels.shape))
+        raise _wrong(f"{what} has pixels of shape {shape or 'none'}; it must be height x width x channels")
+
+
+def _check_channels(what: str, image: Raster) -> None:
+    if image.colors not in (1, 3):
+        alpha = "with alpha" if image.has_alpha else "without alpha"
+        raise _wrong(f"{what} has {image.channels} channels {alpha}; grey or RGB may have one more for alpha")
+    if image.pixels.dtype.kind == "f":
+        if image.transfer != "linear":
+            raise _wrong(f"{what} is of floats, whose transfer must be 'linear'")
+        if image.multiplied == "codes":
+            raise _wrong(f"{what} is of floats, into which alpha is multiplied as 'light' alone")
+
+
+def _check_levels(what: str, image: Raster) -> None:
+    if not isinstance(image.mips, tuple):
+        raise _wrong(f"{what} has mips that are {kind_of(image.mips)}, not a tuple of arrays")
+    for level, mip in enumerate(image.mips, 1):
+        _check_pixels(f"{what}, mip {level},", mip)
+    for level, (larger, mip) in enumerate(pairwise((image.pixels, *image.mips)), 1):
+        height, width, channels = larger.shape
+        wanted = (max(1, height // 2), max(1, width // 2), channels)
+        if mip.shape != wanted or mip.dtype != image.pixels.dtype:
+            is_, must = (_shown(shape, kind) for shape, kind in ((mip.shape, mip), (wanted, image.pixels)))
+            raise _wrong(f"{what} has mip {level} of {is_}; it must be of {must}")
+
+
+def _shown(shape: tuple[int, ...], pixels: Pixels) -> str:
+    return f"{' x '.join(map(str, shape))} {pixels.dtype}"
+
+
+def _check_finite(what: str, pixels: Pixels) -> None:
+    if pixels.dtype.kind != "f":
+        return
+    # One look at each value, without another array as large: what isn't finite shows in the sum, as may what
+    # is far too bright.
+    with np.errstate(all="ignore"):
+        suspect = not np.isfinite(pixels.sum())
+    if suspect and not (np.isfinite(pixels.min()) and np.isfinite(pixels.max())):
+        raise _wrong(f"{what} has values that are no numbers, or infinite")
+
+
+def _wrong(reason: str) -> WorkloadError:
+    return WorkloadError("internal", reason)

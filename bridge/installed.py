@@ -1,0 +1,138 @@
+"""What the distributions that are installed here name as plugins, whatever else is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Literal, NoReturn
+
+from msgspec import Struct
+from packaging.markers import UndefinedEnvironmentName
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from bridge import __version__, failures
+from bridge.core.errors import UserError
+from bridge.hooks import PROJECT
+
+DISTRIBUTION = "popbridge"
+"""Of which our own plugins are."""
+
+UNKNOWN = "unknown"
+"""What a distribution is called that has neither a name nor a folder."""
+
+FILE = "entry_points.txt"
+"""Where a distribution names them."""
+
+
+class PluginRecord(Struct, frozen=True):
+    """What is known of one plugin, for `popbridge plugins`."""
+
+    name: str
+    distribution: str
+    version: str
+    status: Literal["ok", "disabled"] = "ok"
+    reason: str = ""
+    """Why it is disabled, for people."""
+    traceback: str = ""
+    """Where its code failed, for whoever wrote it."""
+    provides: tuple[str, ...] = ()
+    """What it gives, as `adapter acme4`, `workload image.inspect`, ..."""
+
+    def __str__(self) -> str:
+        return f"plugin {self.name!r} ({f'{self.distribution} {self.version}'.strip()})"
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it came with PopBridge."""
+        return self.distribution == DISTRIBUTION
+
+
+Source = Callable[[], object]
+"""Gives the plugin; raises whatever its code does, and UserError."""
+
+
+def plugins() -> list[tuple[PluginRecord, Source]]:
+    """Ours come first, so that no other can take what is theirs; then by name and distribution."""
+    return sorted(
+        _found(), key=lambda each: (not each[0].is_own, each[0].name, each[0].distribution, each[0].version)
+    )
+
+
+def _found() -> Iterable[tuple[PluginRecord, Source]]:
+    try:
+        return [_named(point) for point in metadata.entry_points(group=PROJECT)]
+    # One that isn't as it should be, of any distribution of whatever program, and none can be asked for.
+    except Exception:
+        return _one_by_one()
+
+
+def _one_by_one() -> Iterator[tuple[PluginRecord, Source]]:
+    seen: set[str] = set()
+    for distribution in metadata.distributions():
+        name, version = _called(distribution)
+        # What comes later on the path by the same name is never imported.
+        if canonicalize_name(name) in seen:
+            continue
+        seen.add(canonicalize_name(name))
+        try:
+            points = distribution.entry_points.select(group=PROJECT)
+        except Exception as error:
+            if f"[{PROJECT}]" in (distribution.read_text(FILE) or ""):
+                yield PluginRecord(name, name, version), partial(_refuse, error)
+        else:
+            yield from map(_named, points)
+
+
+def _refuse(error: Exception) -> NoReturn:
+    raise UserError(f"its {FILE} can't be read ({failures.told(error)}): install it anew") from error
+
+
+def _named(point: metadata.EntryPoint) -> tuple[PluginRecord, Source]:
+    record = PluginRecord(point.name, *_called(point.dist))
+    return record, point.load if record.is_own else partial(_loaded, point)
+
+
+def _called(distribution: metadata.Distribution | None) -> tuple[str, str]:
+    """Its name and version; of one that doesn't say them its folder's name."""
+    # A path only where it is one in a folder, which all that pip installs are.
+    folder = Path(str(getattr(distribution, "_path", UNKNOWN))).name
+    try:
+        # None where nothing is said; a Python before 3.12 raises without the file.
+        about = distribution.metadata if distribution is not None else None
+        return (about["Name"] or folder, about["Version"] or "") if about is not None else (folder, "")
+    except Exception:
+        return folder, ""
+
+
+def _loaded(point: metadata.EntryPoint) -> object:
+    """The plugin. Raises UserError where its distribution wants another release of PopBridge."""
+    for text in _requires(point.dist):
+        wanted = _wanted(text)
+        if wanted is not None and not wanted.contains(__version__, prereleases=True):
+            raise UserError(
+                f"it is made for {DISTRIBUTION}{wanted}, and this is {__version__}: "
+                "install another version of one of them"
+            )
+    return point.load()
+
+
+def _requires(distribution: metadata.Distribution | None) -> Iterable[str]:
+    try:
+        return (distribution.requires if distribution else None) or ()
+    except Exception:
+        return ()
+
+
+def _wanted(text: str) -> SpecifierSet | None:
+    """The releases of PopBridge that a requirement names; None for one of something else."""
+    try:
+        requirement = Requirement(text)
+        ours = canonicalize_name(requirement.name) == DISTRIBUTION
+        applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+    except (InvalidRequirement, UndefinedEnvironmentName):
+        return None
+    return requirement.specifier if ours and applies else None

@@ -1,0 +1,87 @@
+"""What two plugins claim: the one that comes first has it, the other is told whose it is and what to do."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from accel.noop import echo
+from bridge.api import Adapter, Setting
+from bridge.claims import OWN, Claims, Contribution
+from bridge.commands.texts.plugins import PHRASES
+from bridge.core.errors import UserError
+from tests.test_records import Odd
+
+FIRST = "plugin 'first' (first 1.0)"
+
+
+def setting(name: str) -> Contribution:
+    return Contribution(settings=[Setting(name=name, type=int, default=1, help="A number.")])
+
+
+def workload(name: str) -> Contribution:
+    return Contribution(workloads=[replace(echo.workload, name=name)])
+
+
+def adapter(name: str, versions: str) -> Contribution:
+    adapters: list[Adapter] = [Odd(name=name, versions=versions)]
+    return Contribution(adapters=adapters)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "says"),
+    [
+        (workload("fx.blur"), workload("fx.blur"), f"it gives workload 'fx.blur', as {FIRST} does"),
+        (setting("fx.size"), setting("fx.size"), f"it gives setting 'fx.size', as {FIRST} does"),
+        (
+            setting("a.b_c"),
+            setting("a_b.c"),
+            f"its setting 'a_b.c' is the variable POPBRIDGE_A_B_C, as {FIRST} does",
+        ),
+        (setting("a.b"), setting("a.b.c"), f"its setting 'a.b.c' and 'a.b' of {FIRST}"),
+        (setting("a.b.c"), setting("a.b"), f"its setting 'a.b' and 'a.b.c' of {FIRST}"),
+        (
+            adapter("one", ">=1,<3"),
+            adapter("two", ">=2,<4"),
+            "its adapter two (>=2,<4), beside one (>=1,<3), serves odd 2",
+        ),
+    ],
+)
+def test_what_another_has_is_refused_with_both_names_in_either_language(
+    first: Contribution, second: Contribution, says: str
+) -> None:
+    claims = Claims()
+    claims.take(first, FIRST)
+    with pytest.raises(UserError) as caught:
+        claims.take(second, "second")
+    told = str(caught.value)
+    assert told.startswith(says) and told.endswith(": uninstall one of them")
+    chinese = PHRASES.in_chinese(told)
+    assert "first" in chinese and "请卸载其中一个" in chinese and "uninstall" not in chinese
+
+
+@pytest.mark.parametrize(
+    "given", [workload("image.resize"), adapter("odd", ">=1"), setting("textures.max_size")]
+)
+def test_what_came_with_popbridge_is_nobody_elses(given: Contribution) -> None:
+    claims = Claims()
+    if not given.settings:
+        claims.take(given, OWN)
+    with pytest.raises(UserError, match=r"as PopBridge itself does: uninstall it$") as caught:
+        claims.take(given, FIRST)
+    assert "PopBridge 自身" in PHRASES.in_chinese(str(caught.value))
+
+
+def test_who_is_refused_holds_nothing_of_what_else_it_claims() -> None:
+    claims = Claims()
+    claims.take(workload("fx.blur"), FIRST)
+    both = Contribution(workloads=[*workload("fx.free").workloads, *workload("fx.blur").workloads])
+    with pytest.raises(UserError):
+        claims.take(both, "second")
+    claims.take(workload("fx.free"), "third")
+
+
+def test_neighbours_are_no_conflict() -> None:
+    claims = Claims()
+    for given in (setting("a.b"), setting("a.bc"), adapter("one", ">=1,<2"), adapter("two", ">=2,<3")):
+        claims.take(given, FIRST)
