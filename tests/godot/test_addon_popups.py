@@ -198,15 +198,48 @@ async def test_a_window_has_room_for_what_is_shown_in_it_later(daemon: Daemon, p
     await probe.until(f"probe.has_room({popup['id']})")
 
 
+@pytest.mark.parametrize("present", ["dock", "modal"])
+async def test_after_escape_no_popup_takes_the_keys(
+    daemon: Daemon, probe: Probe, display: str, present: str
+) -> None:
+    first = await daemon.popup(present=present)
+    await probe.until(f"probe.has_keys({first['id']})")
+    await escape(probe, display)
+    popup = await daemon.popup()
+    await probe.until(f"probe.has_card({popup['id']})")
+    await xdotool(display, "key", "--repeat", "12", "--delay", "100", "Return")
+    await daemon.outcome(await daemon.command("texture.options", paths=[]))
+    assert answers(daemon, popup) == []
+    # Who lives by the keyboard goes on from there.
+    await xdotool(display, "key", "--delay", "100", "Tab", "Tab")
+    await probe.until("probe.focused() != dock and probe.is_in_dock()")
+
+
+@pytest.mark.parametrize("type_", ["bool", "int", "choice", "text"])
+async def test_escape_takes_the_keys_from_a_field(
+    daemon: Daemon, probe: Probe, display: str, type_: str
+) -> None:
+    await daemon.popup(fields=[{"name": "field", "type": type_, "label": "Field", "options": ["a", "b"]}])
+    await probe.until("probe.cards().size() == 1 and probe.is_focused(probe.cards()[0]._default)")
+    await probe.run("probe.first_field().grab_focus()")
+    await escape(probe, display)
+
+
 async def test_escape_takes_the_keys_from_the_tick_box(daemon: Daemon, probe: Probe, display: str) -> None:
     for _ in range(2):
         await daemon.popup()
     await probe.until("probe.cards().size() == 2 and probe.is_focused(probe.cards()[0]._default)")
     await probe.until("probe.cards()[0]._for_all.visible")
     await probe.run("probe.cards()[0]._for_all.grab_focus()")
-    async with asyncio.timeout(HELD_UP_S):
-        while await probe.run("return probe.focused() != null"):
-            await xdotool(display, "key", "Escape")
+    await escape(probe, display)
+
+
+async def test_escape_takes_the_keys_from_the_search(daemon: Daemon, probe: Probe, display: str) -> None:
+    for _ in range(6):
+        await daemon.popup()
+    await probe.until("dock._find.visible")
+    await probe.run("dock._find.grab_focus()")
+    await escape(probe, display)
 
 
 async def test_what_is_soon_gone_waits_behind_no_others_and_no_search(daemon: Daemon, probe: Probe) -> None:
@@ -377,6 +410,13 @@ async def pressing(key: str, display: str, outcome: Coroutine[Any, Any, dict[str
         await xdotool(display, "key", key)
         await asyncio.wait([waiting], timeout=0.5)
     return waiting.result()
+
+
+async def escape(probe: Probe, display: str) -> None:
+    """Presses Escape until the keys are taken from the cards: one that arrives too early is lost."""
+    async with asyncio.timeout(HELD_UP_S):
+        while not await probe.run("return probe.is_focused(dock)"):
+            await xdotool(display, "key", "Escape")
 
 
 async def xdotool(display: str, *does: str) -> None:

@@ -53,6 +53,25 @@ func is_focused(control: Control) -> bool:
 	return focused() == control
 
 
+func is_in_dock() -> bool:
+	return dock.is_ancestor_of(focused())
+
+
+# What can be focused of the first card's first field.
+func first_field() -> Control:
+	var input: Control = cards()[0]._fields._inputs.values()[0].input
+	return (input as SpinBox).get_line_edit() if input is SpinBox else input
+
+
+func has_card(popup_id: int) -> bool:
+	return addon._popups._open.has(popup_id) and addon._popups._open[popup_id].card != null
+
+
+# Whether Enter presses the popup's default button.
+func has_keys(popup_id: int) -> bool:
+	return has_card(popup_id) and addon._popups._open[popup_id].card._default.has_focus()
+
+
 # As if it were typed.
 func find(text: String) -> void:
 	dock._find.text = text

@@ -54,12 +54,13 @@ func setup(shown: Dictionary, texts: Texts, editor_scale: float):
 	_write_body()
 	rows.add_child(_body)
 	_fields.setup(popup.get("fields", []))
+	_fields.connect("escaped", self, "emit_signal", ["escaped"])
 	rows.add_child(_fields)
 	rows.add_child(_buttons)
 	_add_buttons()
 	_for_all.clip_text = true
 	_for_all.visible = false
-	_for_all.connect("gui_input", self, "_on_key", [_for_all])
+	_for_all.connect("gui_input", self, "_on_key")
 	rows.add_child(_for_all)
 	_note.autowrap = true
 	_note.visible = false
@@ -82,8 +83,8 @@ func guard():
 	_armed_at = OS.get_ticks_msec() + GUARD_MS
 
 
-# Enter presses the default button from now on, unless the person works outside of `dock` or types: the next key would
-# be meant for that.
+# Enter presses the default button from now on, unless the person works outside of `dock`, types or has left the cards:
+# the next key would be meant for that.
 func focus_default(dock: Control):
 	var focused = get_focus_owner()
 	var is_free = not focused or dock.is_a_parent_of(focused)
@@ -140,7 +141,7 @@ func _head() -> Control:
 	close.hint_tooltip = _texts.of("dismiss")
 	close.size_flags_vertical = 0
 	close.connect("pressed", self, "_choose", ["dismissed", ""])
-	close.connect("gui_input", self, "_on_key", [close])
+	close.connect("gui_input", self, "_on_key")
 	row.add_child(close)
 	return row
 
@@ -154,7 +155,7 @@ func _write_body():
 	_body.add_stylebox_override("normal", StyleBoxEmpty.new())
 	_body.focus_mode = FOCUS_CLICK
 	_body.connect("meta_clicked", self, "_on_link")
-	_body.connect("gui_input", self, "_on_key", [_body])
+	_body.connect("gui_input", self, "_on_key")
 	# Godot 3 knows the text's height at the card's width only when it has drawn it.
 	_body.connect("draw", self, "_fit", [], CONNECT_DEFERRED)
 	Markup.write(popup.body, _body)
@@ -174,7 +175,7 @@ func _add_buttons():
 	for action in popup.actions:
 		var button = Button.new()
 		button.text = action.label
-		button.connect("gui_input", self, "_on_key", [button])
+		button.connect("gui_input", self, "_on_key")
 		button.connect("pressed", self, "_choose", ["answered", action.id])
 		_style(button, action.get("style", "normal"))
 		if action.get("default", false):
@@ -208,10 +209,9 @@ func _choose(state: String, action: String):
 	emit_signal("answered", popup.id, state, action, _fields.values() if state == "answered" else {}, others)
 
 
-# Escape leaves the card as it is, and takes the keys from it.
-func _on_key(event: InputEvent, control: Control):
+func _on_key(event: InputEvent):
 	if event.is_action_pressed("ui_cancel"):
-		control.release_focus()
+		accept_event()
 		emit_signal("escaped")
 
 

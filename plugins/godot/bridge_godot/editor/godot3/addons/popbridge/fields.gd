@@ -2,6 +2,8 @@ tool
 extends VBoxContainer
 # A popup's fields: what the person may fill in before pressing a button.
 
+signal escaped()
+
 var _inputs = {}
 
 
@@ -15,6 +17,8 @@ func setup(fields: Array):
 			label.autowrap = true
 			add_child(label)
 		add_child(input)
+		var focused = input.get_line_edit() if input is SpinBox else input
+		focused.connect("gui_input", self, "_on_key")
 	visible = not fields.empty()
 
 
@@ -24,6 +28,12 @@ func values() -> Dictionary:
 	for name in _inputs:
 		filled[name] = _value(_inputs[name].type, _inputs[name].input)
 	return filled
+
+
+func _on_key(event: InputEvent):
+	if event.is_action_pressed("ui_cancel"):
+		accept_event()
+		emit_signal("escaped")
 
 
 func _input_for(field: Dictionary) -> Control:

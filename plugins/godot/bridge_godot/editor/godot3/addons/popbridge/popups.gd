@@ -158,6 +158,7 @@ func _place(popup_id: int):
 	var shown = _open[popup_id]
 	var card = Card.new()
 	card.connect("answered", self, "_on_answered")
+	card.connect("escaped", _dock, "leave")
 	shown.card = card
 	if shown.popup.get("present") == "modal" and not _has_dialog():
 		shown.dialog = CardDialog.new()

@@ -4,9 +4,12 @@ extends PanelContainer
 
 # `state` is "answered" or "dismissed"; `others` are the ids that are to be answered with it.
 signal answered(popup_id: int, state: String, action: String, values: Dictionary, others: Array)
+# The person doesn't want to answer now.
+signal escaped
 
 const Accessible := preload("accessible.gd")
 const Buttons := preload("buttons.gd")
+const Escape := preload("escape.gd")
 const Fields := preload("fields.gd")
 const Markup := preload("markup.gd")
 const Texts := preload("texts.gd")
@@ -56,12 +59,13 @@ func setup(shown: Dictionary, texts: Texts) -> void:
 	rows.add_child(_body)
 	_write_body()
 	_fields.setup(popup.get("fields", []))
+	_fields.escaped.connect(escaped.emit)
 	rows.add_child(_fields)
 	rows.add_child(_buttons)
 	_add_buttons()
 	_for_all.text_overrun_behavior = TextServer.OVERRUN_TRIM_ELLIPSIS
 	_for_all.visible = false
-	_for_all.gui_input.connect(_on_key.bind(_for_all))
+	Escape.watch(_for_all, escaped.emit)
 	rows.add_child(_for_all)
 	_note.autowrap_mode = TextServer.AUTOWRAP_WORD_SMART
 	_note.modulate.a = FAINT
@@ -86,8 +90,8 @@ func guard() -> void:
 	_armed_at = Time.get_ticks_msec() + GUARD_MS
 
 
-# Enter presses the default button from now on, unless the person works outside of `dock` or types: the next key would
-# be meant for that.
+# Enter presses the default button from now on, unless the person works outside of `dock`, types or has left the cards:
+# the next key would be meant for that.
 func focus_default(dock: Control) -> void:
 	var focused := get_viewport().gui_get_focus_owner()
 	var is_free := not focused or dock.is_ancestor_of(focused)
@@ -148,7 +152,7 @@ func _head() -> Control:
 	close.tooltip_text = _texts.of("dismiss")
 	close.size_flags_vertical = SIZE_SHRINK_BEGIN
 	close.pressed.connect(_choose.bind("dismissed", ""))
-	close.gui_input.connect(_on_key.bind(close))
+	Escape.watch(close, escaped.emit)
 	Accessible.label(close, "%s: %s" % [close.tooltip_text, title.text])
 	row.add_child(close)
 	return row
@@ -163,7 +167,7 @@ func _write_body() -> void:
 	_body.add_theme_stylebox_override("normal", StyleBoxEmpty.new())
 	_body.focus_mode = FOCUS_CLICK
 	_body.meta_clicked.connect(_on_link)
-	_body.gui_input.connect(_on_key.bind(_body))
+	Escape.watch(_body, escaped.emit)
 	# Its height follows from its width.
 	_body.resized.connect(_fit, CONNECT_DEFERRED)
 	Markup.write(popup.body, _body)
@@ -184,7 +188,7 @@ func _add_buttons() -> void:
 	for action: Dictionary in popup.actions:
 		var button := Button.new()
 		button.text = action.label
-		button.gui_input.connect(_on_key.bind(button))
+		Escape.watch(button, escaped.emit)
 		Accessible.label(button, action.label, "%s\n%s" % [popup.title, _body.get_parsed_text()])
 		button.pressed.connect(_choose.bind("answered", action.id))
 		_style(button, action.get("style", "normal"))
@@ -216,12 +220,6 @@ func _choose(state: String, action: String) -> void:
 		return
 	var others := _alike.keys() if _for_all.visible and _for_all.button_pressed else []
 	answered.emit(popup.id, state, action, _fields.values() if state == "answered" else {}, others)
-
-
-# Escape leaves the card as it is, and takes the keys from it.
-func _on_key(event: InputEvent, control: Control) -> void:
-	if event.is_action_pressed("ui_cancel"):
-		control.release_focus()
 
 
 func _on_link(target: Variant) -> void:

@@ -7,9 +7,12 @@ const Dock := preload("dock.gd")
 
 const SIZE := Vector2i(480, 200)
 
+var _dock: Dock
+
 
 # Shows the window with `card` in it.
 func setup(card: Card, dock: Dock) -> void:
+	_dock = dock
 	title = "PopBridge"
 	wrap_controls = true
 	transient = true
@@ -33,4 +36,6 @@ func fit() -> void:
 # As in the editor's own dialogs.
 func _on_input(event: InputEvent) -> void:
 	if event.is_action_pressed("ui_cancel"):
+		if not _dock.get_viewport().gui_get_focus_owner():
+			_dock.leave()
 		close_requested.emit()

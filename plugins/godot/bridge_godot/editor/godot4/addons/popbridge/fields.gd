@@ -2,7 +2,10 @@
 extends VBoxContainer
 # A popup's fields: what the person may fill in before pressing a button.
 
+signal escaped
+
 const Accessible := preload("accessible.gd")
+const Escape := preload("escape.gd")
 
 var _inputs := {}
 
@@ -17,7 +20,9 @@ func setup(fields: Array) -> void:
 			label.autowrap_mode = TextServer.AUTOWRAP_WORD_SMART
 			add_child(label)
 		add_child(input)
-		Accessible.label((input as SpinBox).get_line_edit() if input is SpinBox else input, field.label)
+		var focused: Control = (input as SpinBox).get_line_edit() if input is SpinBox else input
+		Accessible.label(focused, field.label)
+		Escape.watch(focused, escaped.emit)
 	visible = not fields.is_empty()
 
 

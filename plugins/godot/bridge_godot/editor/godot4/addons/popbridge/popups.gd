@@ -142,6 +142,7 @@ func _place(popup_id: int) -> void:
 	var shown: Dictionary = _open[popup_id]
 	var card := Card.new()
 	card.answered.connect(_on_answered)
+	card.escaped.connect(_dock.leave)
 	shown.card = card
 	if shown.popup.get("present") == "modal" and not _has_window():
 		shown.window = CardWindow.new()
