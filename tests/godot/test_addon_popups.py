@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import subprocess
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ from tests.godot.editor import Editor, Project, until
 from tests.godot.engine import Engine, require
 from tests.godot.probe import Probe
 from tools import engines
+from tools.display import display as own_display
 
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
 
@@ -44,13 +44,8 @@ probe.get_editor_interface().set_plugin_enabled('popbridge', false)
 def display() -> Iterator[str]:
     if not engines.have_display_tools():
         require("Xvfb, xdotool and ImageMagick aren't all here: `python tools/engines.py` brings them")
-    read, write = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x800x24", "-nolisten", "tcp"]
-    with subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL) as server:
-        os.close(write)
-        with os.fdopen(read) as number:
-            yield f":{number.readline().strip()}"
-        server.terminate()
+    with own_display() as name:
+        yield name
 
 
 @dataclass(frozen=True)
@@ -292,6 +287,21 @@ async def test_a_popup_needs_no_more_width_than_a_narrow_dock_has(daemon: Daemon
     assert await probe.run("return dock._cards.get_combined_minimum_size().x") <= 200
     assert await probe.run("return probe.cut_off()") == []
     assert await probe.run("return probe.tooltips(probe.cards()[0]._buttons)") == [long] * 3
+
+
+@pytest.mark.parametrize("type_", ["int", "text"])
+async def test_a_field_can_be_told_from_the_ground_that_it_lies_on(
+    daemon: Daemon, probe: Probe, type_: str
+) -> None:
+    await daemon.popup(fields=[{"name": "field", "type": type_, "label": "Field"}])
+    await probe.until("probe.cards().size() == 1")
+    assert await probe.run("return probe.lightness_between_field_and_card()") > 0.03
+
+
+async def test_a_window_has_one_button_that_closes_it(daemon: Daemon, probe: Probe) -> None:
+    popup = await daemon.popup(present="modal")
+    await probe.until(f"probe.has_card({popup['id']})")
+    assert await probe.run(f"return probe.has_close({popup['id']})") is False
 
 
 async def test_a_popup_takes_no_panel_away_that_the_person_types_in(daemon: Daemon, probe: Probe) -> None:

@@ -66,6 +66,18 @@ func first_field() -> Control:
 	return input.get_line_edit() if input is SpinBox else input
 
 
+# How much lighter or darker the first field is than the card, 0 to 1.
+func lightness_between_field_and_card() -> float:
+	var field = first_field().get_stylebox("normal")
+	var card = cards()[0].get_stylebox("panel")
+	return abs(field.bg_color.v - card.bg_color.v)
+
+
+# Whether the card itself has a button that closes it.
+func has_close(popup_id: int) -> bool:
+	return addon._popups._open[popup_id].card._close.visible
+
+
 func has_card(popup_id: int) -> bool:
 	return addon._popups._open.has(popup_id) and addon._popups._open[popup_id].card != null
 

@@ -29,6 +29,7 @@ var popup = {}
 var _texts: Texts
 var _body = RichTextLabel.new()
 var _buttons = Buttons.new()
+var _close = ToolButton.new()
 var _default: Button
 var _fields = Fields.new()
 var _for_all = CheckBox.new()
@@ -53,9 +54,9 @@ func setup(shown: Dictionary, texts: Texts, editor_scale: float):
 	rows.add_child(_head())
 	_write_body()
 	rows.add_child(_body)
+	rows.add_child(_fields)
 	_fields.setup(popup.get("fields", []))
 	_fields.connect("escaped", self, "emit_signal", ["escaped"])
-	rows.add_child(_fields)
 	rows.add_child(_buttons)
 	_add_buttons()
 	_for_all.clip_text = true
@@ -63,6 +64,7 @@ func setup(shown: Dictionary, texts: Texts, editor_scale: float):
 	_for_all.connect("gui_input", self, "_on_key")
 	rows.add_child(_for_all)
 	_note.autowrap = true
+	_note.add_stylebox_override("normal", StyleBoxEmpty.new())
 	_note.visible = false
 	rows.add_child(_note)
 
@@ -76,6 +78,11 @@ func offer_for_all(alike: Dictionary):
 	_for_all.visible = alike.size() > 1 and _buttons.visible
 	_for_all.text = _texts.of("for_all") % (alike.size() - 1)
 	_for_all.hint_tooltip = _for_all.text
+
+
+# A window has a button of its own for that.
+func hide_close():
+	_close.visible = false
 
 
 # What is pressed within the next moment isn't meant for this card.
@@ -135,14 +142,14 @@ func _head() -> Control:
 	title.mouse_filter = MOUSE_FILTER_PASS
 	title.size_flags_horizontal = SIZE_EXPAND_FILL
 	title.add_font_override("font", get_font("bold", "EditorFonts"))
+	title.add_stylebox_override("normal", StyleBoxEmpty.new())
 	row.add_child(title)
-	var close = ToolButton.new()
-	close.icon = get_icon("Close", "EditorIcons")
-	close.hint_tooltip = _texts.of("dismiss")
-	close.size_flags_vertical = 0
-	close.connect("pressed", self, "_choose", ["dismissed", ""])
-	close.connect("gui_input", self, "_on_key")
-	row.add_child(close)
+	_close.icon = get_icon("Close", "EditorIcons")
+	_close.hint_tooltip = _texts.of("dismiss")
+	_close.size_flags_vertical = 0
+	_close.connect("pressed", self, "_choose", ["dismissed", ""])
+	_close.connect("gui_input", self, "_on_key")
+	row.add_child(_close)
 	return row
 
 
@@ -184,16 +191,19 @@ func _add_buttons():
 
 
 func _style(button: Button, style: String):
+	var fill = get_stylebox("normal", "Button").duplicate()
+	if fill is StyleBoxFlat:
+		# With the editor's own fill it couldn't be told from the card's ground.
+		fill.bg_color = get_color("base_color", "Editor")
+		button.add_stylebox_override("normal", fill)
 	if style == "danger":
 		var text = get_color("font_color", "Button")
 		text.a = 1.0
 		var red = get_color("error_color", "Editor").linear_interpolate(text, DANGER_MIX)
 		button.add_color_override("font_color", red)
 	elif style == "primary":
-		var fill = get_stylebox("normal", "Button").duplicate()
 		if fill is StyleBoxFlat:
 			fill.bg_color = get_color("accent_color", "Editor").darkened(0.45)
-			button.add_stylebox_override("normal", fill)
 			var focus = fill.duplicate()
 			focus.border_color = get_color("accent_color", "Editor")
 			focus.set_border_width_all(int(max(1, _scale)))

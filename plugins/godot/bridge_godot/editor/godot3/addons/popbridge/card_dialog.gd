@@ -13,6 +13,7 @@ func setup(card: Card, base: Control, editor_scale: float):
 	resizable = true
 	base.add_child(self)
 	add_child(card)
+	card.hide_close()
 	card.set_anchors_and_margins_preset(Control.PRESET_WIDE)
 	rect_size = SIZE * editor_scale
 	rect_position = (base.rect_size - rect_size) / 2

@@ -7,6 +7,7 @@ signal escaped()
 var _inputs = {}
 
 
+# Call it when this is in the tree: it takes the editor's colours from there.
 func setup(fields: Array):
 	for field in fields:
 		var input = _input_for(field)
@@ -15,10 +16,13 @@ func setup(fields: Array):
 			var label = Label.new()
 			label.text = field.label
 			label.autowrap = true
+			label.add_stylebox_override("normal", StyleBoxEmpty.new())
 			add_child(label)
 		add_child(input)
 		var focused = input.get_line_edit() if input is SpinBox else input
 		focused.connect("gui_input", self, "_on_key")
+		if field.type != "bool":
+			_fill(focused)
 	visible = not fields.empty()
 
 
@@ -28,6 +32,14 @@ func values() -> Dictionary:
 	for name in _inputs:
 		filled[name] = _value(_inputs[name].type, _inputs[name].input)
 	return filled
+
+
+# With the editor's own fill it couldn't be told from the card's ground.
+func _fill(input: Control):
+	var fill = input.get_stylebox("normal").duplicate()
+	if fill is StyleBoxFlat:
+		fill.bg_color = get_color("base_color", "Editor")
+		input.add_stylebox_override("normal", fill)
 
 
 func _on_key(event: InputEvent):

@@ -33,6 +33,7 @@ var popup := {}
 var _texts: Texts
 var _body := RichTextLabel.new()
 var _buttons := Buttons.new()
+var _close := Button.new()
 var _default: Button
 var _fields := Fields.new()
 var _for_all := CheckBox.new()
@@ -58,9 +59,9 @@ func setup(shown: Dictionary, texts: Texts) -> void:
 	# Before it has its text: with a long one, Godot would take a minute to put it there.
 	rows.add_child(_body)
 	_write_body()
+	rows.add_child(_fields)
 	_fields.setup(popup.get("fields", []))
 	_fields.escaped.connect(escaped.emit)
-	rows.add_child(_fields)
 	rows.add_child(_buttons)
 	_add_buttons()
 	_for_all.text_overrun_behavior = TextServer.OVERRUN_TRIM_ELLIPSIS
@@ -69,6 +70,7 @@ func setup(shown: Dictionary, texts: Texts) -> void:
 	rows.add_child(_for_all)
 	_note.autowrap_mode = TextServer.AUTOWRAP_WORD_SMART
 	_note.modulate.a = FAINT
+	_note.add_theme_stylebox_override("normal", StyleBoxEmpty.new())
 	_note.visible = false
 	Accessible.announce(_note)
 	rows.add_child(_note)
@@ -83,6 +85,11 @@ func offer_for_all(alike: Dictionary) -> void:
 	_for_all.visible = alike.size() > 1 and _buttons.visible
 	_for_all.text = _texts.of("for_all") % (alike.size() - 1)
 	_for_all.tooltip_text = _for_all.text
+
+
+# A window has a button of its own for that.
+func hide_close() -> void:
+	_close.visible = false
 
 
 # What is pressed within the next moment isn't meant for this card.
@@ -145,16 +152,16 @@ func _head() -> Control:
 	title.size_flags_horizontal = SIZE_EXPAND_FILL
 	title.size_flags_vertical = SIZE_SHRINK_CENTER
 	title.add_theme_font_override("font", get_theme_font("bold", "EditorFonts"))
+	title.add_theme_stylebox_override("normal", StyleBoxEmpty.new())
 	row.add_child(title)
-	var close := Button.new()
-	close.flat = true
-	close.icon = get_theme_icon("Close", "EditorIcons")
-	close.tooltip_text = _texts.of("dismiss")
-	close.size_flags_vertical = SIZE_SHRINK_BEGIN
-	close.pressed.connect(_choose.bind("dismissed", ""))
-	Escape.watch(close, escaped.emit)
-	Accessible.label(close, "%s: %s" % [close.tooltip_text, title.text])
-	row.add_child(close)
+	_close.flat = true
+	_close.icon = get_theme_icon("Close", "EditorIcons")
+	_close.tooltip_text = _texts.of("dismiss")
+	_close.size_flags_vertical = SIZE_SHRINK_BEGIN
+	_close.pressed.connect(_choose.bind("dismissed", ""))
+	Escape.watch(_close, escaped.emit)
+	Accessible.label(_close, "%s: %s" % [_close.tooltip_text, title.text])
+	row.add_child(_close)
 	return row
 
 

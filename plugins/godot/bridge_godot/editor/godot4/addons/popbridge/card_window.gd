@@ -19,6 +19,7 @@ func setup(card: Card, dock: Dock) -> void:
 	# The next key is meant for what the person works in, be it in another program.
 	unfocusable = dock.is_elsewhere() or dock.is_typing() or not dock.get_window().has_focus()
 	add_child(card)
+	card.hide_close()
 	card.set_anchors_preset(Control.PRESET_FULL_RECT)
 	focus_entered.connect(card.guard)
 	window_input.connect(_on_input)

@@ -10,6 +10,7 @@ const Escape := preload("escape.gd")
 var _inputs := {}
 
 
+# Call it when this is in the tree: it takes the editor's colours from there.
 func setup(fields: Array) -> void:
 	for field: Dictionary in fields:
 		var input := _input_for(field)
@@ -18,11 +19,14 @@ func setup(fields: Array) -> void:
 			var label := Label.new()
 			label.text = field.label
 			label.autowrap_mode = TextServer.AUTOWRAP_WORD_SMART
+			label.add_theme_stylebox_override("normal", StyleBoxEmpty.new())
 			add_child(label)
 		add_child(input)
 		var focused: Control = (input as SpinBox).get_line_edit() if input is SpinBox else input
 		Accessible.label(focused, field.label)
 		Escape.watch(focused, escaped.emit)
+		if focused is LineEdit:
+			_fill(focused)
 	visible = not fields.is_empty()
 
 
@@ -32,6 +36,14 @@ func values() -> Dictionary:
 	for field: String in _inputs:
 		filled[field] = _value(_inputs[field].type, _inputs[field].input)
 	return filled
+
+
+# With the editor's own fill it couldn't be told from the card's ground.
+func _fill(line: LineEdit) -> void:
+	var fill := get_theme_stylebox("normal", "LineEdit").duplicate() as StyleBoxFlat
+	if fill:
+		fill.bg_color = get_theme_color("base_color", "Editor")
+		line.add_theme_stylebox_override("normal", fill)
 
 
 static func _input_for(field: Dictionary) -> Control:
