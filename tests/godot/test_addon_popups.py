@@ -314,10 +314,12 @@ async def test_a_popup_takes_no_panel_away_that_the_person_types_in(daemon: Daem
 
 
 async def test_an_answer_says_what_becomes_of_it(daemon: Daemon, probe: Probe) -> None:
-    await daemon.popup()
+    popup = await daemon.popup()
     await probe.until("probe.cards().size() == 1")
     await probe.run("probe.addon._popups.slow_s = 0.1\nprobe.cards()[0]._armed_at = 0")
     await probe.run("probe.cards()[0]._choose('answered', 'apply')")
+    # Nothing is left to press.
+    assert await probe.run(f"return probe.has_close({popup['id']})") is False
     await probe.until("probe.note() == probe.word('slow')")
     await daemon.stop()
     await probe.until("probe.note() == probe.word('kept')")

@@ -107,7 +107,7 @@ func has_focus_inside() -> bool:
 
 # The person has chosen: nothing to press any more until the daemon confirms it.
 func settle(note: String):
-	for part in [_body, _buttons, _fields, _for_all, _preview]:
+	for part in [_body, _buttons, _close, _fields, _for_all, _preview]:
 		part.visible = false
 	_note.text = note
 	_note.visible = true

@@ -114,7 +114,7 @@ func has_focus_inside() -> bool:
 
 # The person has chosen: nothing to press any more until the daemon confirms it.
 func settle(note: String) -> void:
-	for part: Control in [_body, _buttons, _fields, _for_all, _preview]:
+	for part: Control in [_body, _buttons, _close, _fields, _for_all, _preview]:
 		part.visible = false
 	_note.text = note
 	_note.visible = true
