@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -296,6 +297,18 @@ async def test_a_field_can_be_told_from_the_ground_that_it_lies_on(
     await daemon.popup(fields=[{"name": "field", "type": type_, "label": "Field"}])
     await probe.until("probe.cards().size() == 1")
     assert await probe.run("return probe.lightness_between_field_and_card()") > 0.03
+
+
+async def test_a_card_takes_the_colours_of_a_theme_that_is_chosen_while_it_is_shown(
+    daemon: Daemon, probe: Probe
+) -> None:
+    await daemon.popup(fields=[{"name": "field", "type": "text", "label": "Field"}])
+    await probe.until("probe.cards().size() == 1")
+    before = await probe.run("return probe.grounds()")
+    await probe.run("probe.choose_theme('Light')")
+    await probe.until(f"probe.are_others({before})")
+    await probe.run("probe.choose_theme('Default')")
+    await probe.until(f"probe.grounds() == {json.dumps(before)}")
 
 
 async def test_a_window_has_one_button_that_closes_it(daemon: Daemon, probe: Probe) -> None:

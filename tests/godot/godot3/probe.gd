@@ -66,6 +66,29 @@ func first_field() -> Control:
 	return input.get_line_edit() if input is SpinBox else input
 
 
+# The colours of the first card, its first field and its default button.
+func grounds() -> Array:
+	var parts = [cards()[0].get_stylebox("panel"), first_field().get_stylebox("normal")]
+	parts.append(cards()[0]._default.get_stylebox("normal"))
+	var colours = []
+	for part in parts:
+		colours.append(part.bg_color.to_html())
+	return colours
+
+
+func are_others(grounds_before: Array) -> bool:
+	var now = grounds()
+	for i in now.size():
+		if now[i] == grounds_before[i]:
+			return false
+	return true
+
+
+# As in the editor's settings.
+func choose_theme(preset: String):
+	get_editor_interface().get_editor_settings().set_setting("interface/theme/preset", preset)
+
+
 # How much lighter or darker the first field is than the card, 0 to 1.
 func lightness_between_field_and_card() -> float:
 	var field = first_field().get_stylebox("normal")

@@ -63,6 +63,26 @@ func first_field() -> Control:
 	return (input as SpinBox).get_line_edit() if input is SpinBox else input
 
 
+# The colours of the first card, its first field and its default button.
+func grounds() -> Array:
+	var parts := [cards()[0].get_theme_stylebox("panel"), first_field().get_theme_stylebox("normal")]
+	parts.append(cards()[0]._default.get_theme_stylebox("normal"))
+	return parts.map(func(part: StyleBoxFlat) -> String: return part.bg_color.to_html())
+
+
+func are_others(grounds_before: Array) -> bool:
+	var now := grounds()
+	return range(now.size()).all(func(i: int) -> bool: return now[i] != grounds_before[i])
+
+
+# As in the editor's settings; their name is another one from 4.6 on.
+func choose_theme(preset: String) -> void:
+	var settings := EditorInterface.get_editor_settings()
+	for setting: String in ["interface/theme/preset", "interface/theme/color_preset"]:
+		if settings.has_setting(setting):
+			settings.set_setting(setting, preset)
+
+
 # How much lighter or darker the first field is than the card, 0 to 1.
 func lightness_between_field_and_card() -> float:
 	var field := first_field().get_theme_stylebox("normal") as StyleBoxFlat

@@ -36,6 +36,8 @@ var _for_all = CheckBox.new()
 var _note = Label.new()
 var _preview = TextureRect.new()
 var _scale = 1.0
+var _title = Label.new()
+var _is_styling = false
 var _armed_at = 0
 # The ids of those that one answer fits.
 var _alike = {}
@@ -47,11 +49,11 @@ func setup(shown: Dictionary, texts: Texts, editor_scale: float):
 	_texts = texts
 	_scale = editor_scale
 	size_flags_horizontal = SIZE_EXPAND_FILL
-	add_stylebox_override("panel", _frame())
 	var rows = VBoxContainer.new()
 	rows.add_constant_override("separation", int(8 * _scale))
 	add_child(rows)
 	rows.add_child(_head())
+	_style()
 	_write_body()
 	rows.add_child(_body)
 	rows.add_child(_fields)
@@ -67,6 +69,13 @@ func setup(shown: Dictionary, texts: Texts, editor_scale: float):
 	_note.add_stylebox_override("normal", StyleBoxEmpty.new())
 	_note.visible = false
 	rows.add_child(_note)
+
+
+# The person may choose another theme while the card is shown.
+func _notification(what: int):
+	if what == NOTIFICATION_THEME_CHANGED and popup and not _is_styling:
+		_style()
+		_style_buttons()
 
 
 # The ids in `alike`, its own among them, are of the same kind. A tick was meant for those that it was set for: it goes
@@ -134,17 +143,14 @@ func _head() -> Control:
 	_preview.size_flags_vertical = 0
 	_preview.visible = false
 	row.add_child(_preview)
-	var title = Label.new()
-	title.text = popup.title
-	title.autowrap = true
-	title.max_lines_visible = TITLE_LINES
-	title.hint_tooltip = popup.title
-	title.mouse_filter = MOUSE_FILTER_PASS
-	title.size_flags_horizontal = SIZE_EXPAND_FILL
-	title.add_font_override("font", get_font("bold", "EditorFonts"))
-	title.add_stylebox_override("normal", StyleBoxEmpty.new())
-	row.add_child(title)
-	_close.icon = get_icon("Close", "EditorIcons")
+	_title.text = popup.title
+	_title.autowrap = true
+	_title.max_lines_visible = TITLE_LINES
+	_title.hint_tooltip = popup.title
+	_title.mouse_filter = MOUSE_FILTER_PASS
+	_title.size_flags_horizontal = SIZE_EXPAND_FILL
+	_title.add_stylebox_override("normal", StyleBoxEmpty.new())
+	row.add_child(_title)
 	_close.hint_tooltip = _texts.of("dismiss")
 	_close.size_flags_vertical = 0
 	_close.connect("pressed", self, "_choose", ["dismissed", ""])
@@ -157,8 +163,6 @@ func _write_body():
 	_body.fit_content_height = true
 	_body.selection_enabled = true
 	_body.size_flags_horizontal = SIZE_EXPAND_FILL
-	_body.add_font_override("bold_font", get_font("bold", "EditorFonts"))
-	_body.add_font_override("mono_font", get_font("source", "EditorFonts"))
 	_body.add_stylebox_override("normal", StyleBoxEmpty.new())
 	_body.focus_mode = FOCUS_CLICK
 	_body.connect("meta_clicked", self, "_on_link")
@@ -184,13 +188,29 @@ func _add_buttons():
 		button.text = action.label
 		button.connect("gui_input", self, "_on_key")
 		button.connect("pressed", self, "_choose", ["answered", action.id])
-		_style(button, action.get("style", "normal"))
 		if action.get("default", false):
 			_default = button
 		_buttons.add(button)
+	_style_buttons()
 
 
-func _style(button: Button, style: String):
+# In the colours and fonts of the editor's theme.
+func _style():
+	_is_styling = true
+	add_stylebox_override("panel", _frame())
+	_is_styling = false
+	_title.add_font_override("font", get_font("bold", "EditorFonts"))
+	_body.add_font_override("bold_font", get_font("bold", "EditorFonts"))
+	_body.add_font_override("mono_font", get_font("source", "EditorFonts"))
+	_close.icon = get_icon("Close", "EditorIcons")
+
+
+func _style_buttons():
+	for i in popup.actions.size():
+		_style_button(_buttons.get_child(i), popup.actions[i].get("style", "normal"))
+
+
+func _style_button(button: Button, style: String):
 	var fill = get_stylebox("normal", "Button").duplicate()
 	if fill is StyleBoxFlat:
 		# With the editor's own fill it couldn't be told from the card's ground.

@@ -23,6 +23,8 @@ func setup(card: Card, base: Control, editor_scale: float):
 
 func fit(card: Card):
 	rect_size.y = max(rect_size.y, card.get_combined_minimum_size().y)
+	# What became higher would reach below the screen.
+	rect_position.y = max(get_constant("title_height", "WindowDialog"), (get_parent().rect_size.y - rect_size.y) / 2)
 	# What is shown later, such as the tick box, needs room too.
 	if not card.is_connected("minimum_size_changed", self, "fit"):
 		card.connect("minimum_size_changed", self, "fit", [card])

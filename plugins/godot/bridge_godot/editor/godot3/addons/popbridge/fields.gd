@@ -21,9 +21,13 @@ func setup(fields: Array):
 		add_child(input)
 		var focused = input.get_line_edit() if input is SpinBox else input
 		focused.connect("gui_input", self, "_on_key")
-		if field.type != "bool":
-			_fill(focused)
 	visible = not fields.empty()
+	_fill_all()
+
+
+func _notification(what: int):
+	if what == NOTIFICATION_THEME_CHANGED:
+		_fill_all()
 
 
 # name -> value, in the type that the field names.
@@ -34,9 +38,18 @@ func values() -> Dictionary:
 	return filled
 
 
-# With the editor's own fill it couldn't be told from the card's ground.
-func _fill(input: Control):
-	var fill = input.get_stylebox("normal").duplicate()
+# With the editor's own fill they couldn't be told from the card's ground.
+func _fill_all():
+	for name in _inputs:
+		var input = _inputs[name].input
+		if input is SpinBox:
+			_fill(input.get_line_edit(), "LineEdit")
+		elif not input is CheckBox:
+			_fill(input, input.get_class())
+
+
+func _fill(input: Control, type: String):
+	var fill = get_stylebox("normal", type).duplicate()
 	if fill is StyleBoxFlat:
 		fill.bg_color = get_color("base_color", "Editor")
 		input.add_stylebox_override("normal", fill)

@@ -40,6 +40,8 @@ var _for_all := CheckBox.new()
 var _note := Label.new()
 var _preview := TextureRect.new()
 var _scale := 1.0
+var _title := Label.new()
+var _is_styling := false
 var _armed_at := 0
 # The ids of those that one answer fits.
 var _alike := {}
@@ -51,11 +53,11 @@ func setup(shown: Dictionary, texts: Texts) -> void:
 	_texts = texts
 	_scale = EditorInterface.get_editor_scale()
 	size_flags_horizontal = SIZE_EXPAND_FILL
-	add_theme_stylebox_override("panel", _frame())
 	var rows := VBoxContainer.new()
 	rows.add_theme_constant_override("separation", int(GAP * _scale))
 	add_child(rows)
 	rows.add_child(_head())
+	_style()
 	# Before it has its text: with a long one, Godot would take a minute to put it there.
 	rows.add_child(_body)
 	_write_body()
@@ -74,6 +76,13 @@ func setup(shown: Dictionary, texts: Texts) -> void:
 	_note.visible = false
 	Accessible.announce(_note)
 	rows.add_child(_note)
+
+
+# The person may choose another theme while the card is shown.
+func _notification(what: int) -> void:
+	if what == NOTIFICATION_THEME_CHANGED and popup and not _is_styling:
+		_style()
+		_style_buttons()
 
 
 # The ids in `alike`, its own among them, are of the same kind. A tick was meant for those that it was set for: it goes
@@ -142,25 +151,22 @@ func _head() -> Control:
 	_preview.visible = false
 	Accessible.label(_preview, _texts.of("preview"))
 	row.add_child(_preview)
-	var title := Label.new()
-	title.text = popup.title
-	title.autowrap_mode = TextServer.AUTOWRAP_WORD_SMART
-	title.max_lines_visible = TITLE_LINES
-	title.text_overrun_behavior = TextServer.OVERRUN_TRIM_ELLIPSIS
-	title.tooltip_text = popup.title
-	title.mouse_filter = MOUSE_FILTER_PASS
-	title.size_flags_horizontal = SIZE_EXPAND_FILL
-	title.size_flags_vertical = SIZE_SHRINK_CENTER
-	title.add_theme_font_override("font", get_theme_font("bold", "EditorFonts"))
-	title.add_theme_stylebox_override("normal", StyleBoxEmpty.new())
-	row.add_child(title)
+	_title.text = popup.title
+	_title.autowrap_mode = TextServer.AUTOWRAP_WORD_SMART
+	_title.max_lines_visible = TITLE_LINES
+	_title.text_overrun_behavior = TextServer.OVERRUN_TRIM_ELLIPSIS
+	_title.tooltip_text = popup.title
+	_title.mouse_filter = MOUSE_FILTER_PASS
+	_title.size_flags_horizontal = SIZE_EXPAND_FILL
+	_title.size_flags_vertical = SIZE_SHRINK_CENTER
+	_title.add_theme_stylebox_override("normal", StyleBoxEmpty.new())
+	row.add_child(_title)
 	_close.flat = true
-	_close.icon = get_theme_icon("Close", "EditorIcons")
 	_close.tooltip_text = _texts.of("dismiss")
 	_close.size_flags_vertical = SIZE_SHRINK_BEGIN
 	_close.pressed.connect(_choose.bind("dismissed", ""))
 	Escape.watch(_close, escaped.emit)
-	Accessible.label(_close, "%s: %s" % [_close.tooltip_text, title.text])
+	Accessible.label(_close, "%s: %s" % [_close.tooltip_text, popup.title])
 	row.add_child(_close)
 	return row
 
@@ -169,8 +175,6 @@ func _write_body() -> void:
 	_body.fit_content = true
 	_body.selection_enabled = true
 	_body.size_flags_horizontal = SIZE_EXPAND_FILL
-	_body.add_theme_font_override("bold_font", get_theme_font("bold", "EditorFonts"))
-	_body.add_theme_font_override("mono_font", get_theme_font("source", "EditorFonts"))
 	_body.add_theme_stylebox_override("normal", StyleBoxEmpty.new())
 	_body.focus_mode = FOCUS_CLICK
 	_body.meta_clicked.connect(_on_link)
@@ -198,13 +202,29 @@ func _add_buttons() -> void:
 		Escape.watch(button, escaped.emit)
 		Accessible.label(button, action.label, "%s\n%s" % [popup.title, _body.get_parsed_text()])
 		button.pressed.connect(_choose.bind("answered", action.id))
-		_style(button, action.get("style", "normal"))
 		if action.get("default", false):
 			_default = button
 		_buttons.add(button)
+	_style_buttons()
 
 
-func _style(button: Button, style: String) -> void:
+# In the colours and fonts of the editor's theme.
+func _style() -> void:
+	_is_styling = true
+	add_theme_stylebox_override("panel", _frame())
+	_is_styling = false
+	_title.add_theme_font_override("font", get_theme_font("bold", "EditorFonts"))
+	_body.add_theme_font_override("bold_font", get_theme_font("bold", "EditorFonts"))
+	_body.add_theme_font_override("mono_font", get_theme_font("source", "EditorFonts"))
+	_close.icon = get_theme_icon("Close", "EditorIcons")
+
+
+func _style_buttons() -> void:
+	for i: int in popup.actions.size():
+		_style_button(_buttons.get_child(i), popup.actions[i].get("style", "normal"))
+
+
+func _style_button(button: Button, style: String) -> void:
 	if style == "danger":
 		var text := get_theme_color("font_color", "Button")
 		var red := get_theme_color("error_color", "Editor").lerp(Color(text, 1), DANGER_MIX)

@@ -25,9 +25,13 @@ func setup(fields: Array) -> void:
 		var focused: Control = (input as SpinBox).get_line_edit() if input is SpinBox else input
 		Accessible.label(focused, field.label)
 		Escape.watch(focused, escaped.emit)
-		if focused is LineEdit:
-			_fill(focused)
 	visible = not fields.is_empty()
+	_fill_all()
+
+
+func _notification(what: int) -> void:
+	if what == NOTIFICATION_THEME_CHANGED:
+		_fill_all()
 
 
 # name -> value, in the type that the field names.
@@ -38,7 +42,16 @@ func values() -> Dictionary:
 	return filled
 
 
-# With the editor's own fill it couldn't be told from the card's ground.
+# With the editor's own fill they couldn't be told from the card's ground.
+func _fill_all() -> void:
+	for field: String in _inputs:
+		var input: Control = _inputs[field].input
+		if input is SpinBox:
+			_fill((input as SpinBox).get_line_edit())
+		elif input is LineEdit:
+			_fill(input)
+
+
 func _fill(line: LineEdit) -> void:
 	var fill := get_theme_stylebox("normal", "LineEdit").duplicate() as StyleBoxFlat
 	if fill:
