@@ -194,6 +194,14 @@ async def test_a_window_has_room_for_what_is_shown_in_it_later(daemon: Daemon, p
     await probe.until(f"probe.has_room({popup['id']})")
 
 
+async def test_a_window_with_many_fields_stays_on_the_screen_and_shows_the_button_that_enter_presses(
+    daemon: Daemon, probe: Probe
+) -> None:
+    fields = [{"name": str(number), "type": "text", "label": "Field"} for number in range(20)]
+    popup = await daemon.popup(present="modal", fields=fields)
+    await probe.until(f"probe.has_keys({popup['id']}) and probe.is_on_screen({popup['id']})")
+
+
 @pytest.mark.parametrize("present", ["dock", "modal"])
 async def test_after_escape_no_popup_takes_the_keys(
     daemon: Daemon, probe: Probe, display: str, present: str

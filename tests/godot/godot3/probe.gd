@@ -199,6 +199,13 @@ func has_room(popup_id: int) -> bool:
 	return shown.card._for_all.visible and shown.dialog.rect_size.y >= shown.card.get_combined_minimum_size().y
 
 
+# Whether all of the popup's window is, and in it the default button.
+func is_on_screen(popup_id: int) -> bool:
+	var shown = addon._popups._open[popup_id]
+	var inside = shown.dialog.get_global_rect()
+	return dock.get_viewport_rect().encloses(inside) and inside.grow(1).encloses(shown.card._default.get_global_rect())
+
+
 func has_heartbeat() -> bool:
 	return false
 

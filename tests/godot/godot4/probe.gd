@@ -198,6 +198,15 @@ func has_room(popup_id: int) -> bool:
 	return shown.card._for_all.visible and shown.window.size.y >= shown.card.get_combined_minimum_size().y
 
 
+# Whether all of the popup's window is, and in it the default button.
+func is_on_screen(popup_id: int) -> bool:
+	var shown: Dictionary = addon._popups._open[popup_id]
+	var screen := Rect2(Vector2.ZERO, dock.get_window().size)
+	var inside := Rect2(Vector2.ZERO, shown.window.size)
+	return screen.encloses(Rect2(shown.window.position, shown.window.size)) \
+			and inside.grow(1).encloses(shown.card._default.get_global_rect())
+
+
 func has_heartbeat() -> bool:
 	return "heartbeat_interval" in WebSocketPeer.new()
 
