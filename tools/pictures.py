@@ -24,11 +24,16 @@ from bridge.paths import Paths
 from bridge.store.database import open_readonly
 from bridge_godot.adapter import Godot4
 from bridge_godot.install import GODOT4, GodotSupport
-from tools import engines
-from tools.bench.daemons import bridge
-from tools.display import SIZE, display
 
-IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from tools import engines  # noqa: E402
+from tools.bench.daemons import bridge  # noqa: E402
+from tools.display import SIZE, display  # noqa: E402
+
+IMAGES = ROOT / "docs" / "images"
 PICTURES = {"en": IMAGES / "popup-godot4.png", "zh_Hans": IMAGES / "popup-godot4.zh-CN.png"}
 """By the editor's language."""
 

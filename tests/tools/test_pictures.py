@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,3 +25,12 @@ def test_without_the_editor_it_is_told_what_is_missing(
     monkeypatch.setattr(engines, "godot4", lambda: None)
     assert pictures.main() == 1
     assert "Godot 4: `python tools/engines.py` brings it" in capsys.readouterr().out
+
+
+def test_the_command_that_the_manual_names_runs_from_any_folder(tmp_path: Path) -> None:
+    env = {**os.environ, "PATH": str(tmp_path)}
+    env.pop("PYTHONPATH", None)
+    command = [sys.executable, pictures.__file__]
+    ran = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stderr) == (1, "")
+    assert "`python tools/engines.py` brings it" in ran.stdout
