@@ -18,6 +18,7 @@ from tests.server.daemons import ProcessDaemon
 ROOT = Path(__file__).parents[1]
 ENGLISH, CHINESE = ((ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh-CN.md"))
 PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
+MOST_BYTES = 200 * 1024
 EXAMPLES = re.findall(r"```python\n(.*?)```", ENGLISH, re.DOTALL)
 
 
@@ -36,6 +37,8 @@ def test_each_language_shows_a_picture_of_its_own_of_the_same_size() -> None:
     assert shown == [["docs/images/popup-godot4.png"], ["docs/images/popup-godot4.zh-CN.png"]]
     sizes = {pyvips.Image.new_from_file(str(ROOT / name)).numpy().shape for (name,) in shown}
     assert len(sizes) == 1
+    assert sorted((ROOT / "docs" / "images").iterdir()) == sorted(ROOT / name for (name,) in shown)
+    assert all((ROOT / name).stat().st_size <= MOST_BYTES for (name,) in shown)
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

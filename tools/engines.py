@@ -31,6 +31,24 @@ GODOT4_SUITE = "forky"
 GODOT4_PACKAGES = (
     "godot", "libgl1-mesa-dri", "libgl1", "libegl1", "libglx-mesa0", "libegl-mesa0", "libx11-xcb1",
 )  # fmt: skip
+GODOT4_WINDOW = (
+    "--single-window",
+    "--rendering-method",
+    "gl_compatibility",
+    "--rendering-driver",
+    "opengl3",
+    "--audio-driver",
+    "Dummy",
+)
+"""Arguments with which Godot 4 draws its windows in software."""
+GODOT4_SETTINGS = ("editor_settings-4.tres", *(f"editor_settings-4.{minor}.tres" for minor in range(3, 20)))
+"""Names that the file of the editor's own settings may have; each minor version has its own."""
+SETTINGS = """\
+[gd_resource type="EditorSettings" format=2]
+
+[resource]
+interface/editor/editor_language = "{language}"
+"""
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.pgp")
 
 
@@ -66,6 +84,14 @@ def godot4_window_environment() -> dict[str, str]:
         "__EGL_VENDOR_LIBRARY_DIRS": str(UNPACKED / "usr/share/glvnd/egl_vendor.d"),
     }
     return software | drivers
+
+
+def set_language(config: Path, names: Sequence[str], language: str) -> None:
+    """As a person would in the editor's settings; `config` is its `XDG_CONFIG_HOME`."""
+    folder = config / "godot"
+    folder.mkdir(parents=True)
+    for name in names:
+        (folder / name).write_text(SETTINGS.format(language=language), encoding="utf-8")
 
 
 def have_display_tools() -> bool:

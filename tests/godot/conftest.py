@@ -11,8 +11,9 @@ import pytest
 import pytest_asyncio
 
 from tests.godot.daemon import Daemon
-from tests.godot.editor import Editor, Project, set_language
+from tests.godot.editor import Editor, Project
 from tests.godot.engine import GODOT3, GODOT4, Engine
+from tools import engines
 
 SMALL_FRAME = 8192
 
@@ -58,7 +59,7 @@ async def shared(
     folder = tmp_path_factory.mktemp("live")
     project, home = Project(folder / "project", engine), folder / "home"
     home.mkdir()
-    set_language(home, engine, "zh_CN")
+    engines.set_language(home / "CONFIG", engine.settings, "zh_CN")
     for name in ("rock.png", *(f"many/{number}.png" for number in range(30))):
         project.add_texture(name, size=8)
     async with Daemon(home, frame=SMALL_FRAME) as daemon, Editor(project, home) as editor:

@@ -12,12 +12,6 @@ import pyvips
 from bridge_godot.install import GodotSupport
 from tests.godot.engine import Engine
 
-LANGUAGE = """\
-[gd_resource type="EditorSettings" format=2]
-
-[resource]
-interface/editor/editor_language = "{language}"
-"""
 STOP_S = 10.0
 WAIT_S = 30.0
 
@@ -115,14 +109,6 @@ class Editor:
         except TimeoutError:
             process.kill()
             await process.wait()
-
-
-def set_language(home: Path, engine: Engine, language: str) -> None:
-    """As a person would in the editor's settings."""
-    folder = home / "CONFIG" / "godot"
-    folder.mkdir(parents=True)
-    for name in engine.settings:
-        (folder / name).write_text(LANGUAGE.format(language=language), encoding="utf-8")
 
 
 async def until(condition: Any, within_s: float = WAIT_S) -> None:

@@ -15,8 +15,9 @@ import pytest
 
 from bridge_godot import install
 from tools import engines
+from tools.display import SIZE
 
-WINDOW = ("--audio-driver", "Dummy", "--resolution", "1280x800")
+RESOLUTION = ("--resolution", "{}x{}".format(*SIZE))
 BRING = "`python tools/engines.py` brings it"
 
 
@@ -83,7 +84,7 @@ GODOT3 = Engine(
     generation=install.GODOT3,
     find=lambda: _command(engines.godot3_server()),
     find_windowed=lambda: _command(engines.godot3()),
-    window=("--video-driver", "GLES2", *WINDOW),
+    window=("--video-driver", "GLES2", "--audio-driver", "Dummy", *RESOLUTION),
     drawing=lambda: {"LIBGL_ALWAYS_SOFTWARE": "1"},
     imported=".import",
     state=".import/popbridge.json",
@@ -98,19 +99,12 @@ GODOT4 = Engine(
     generation=install.GODOT4,
     find=engines.godot4,
     find_windowed=engines.godot4,
-    window=(
-        "--single-window",
-        "--rendering-method",
-        "gl_compatibility",
-        "--rendering-driver",
-        "opengl3",
-        *WINDOW,
-    ),
+    window=(*engines.GODOT4_WINDOW, *RESOLUTION),
     drawing=engines.godot4_window_environment,
     imported=".godot/imported",
     state=".godot/popbridge.state",
     replies=lambda state: _unpacked(state)["replies"],
-    settings=("editor_settings-4.tres", *(f"editor_settings-4.{minor}.tres" for minor in range(3, 20))),
+    settings=engines.GODOT4_SETTINGS,
     mipmaps="mipmaps/generate",
     on_from_the_start="process/fix_alpha_border",
     slow={"compress/mode": 2, "compress/high_quality": True},

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
-import subprocess
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
@@ -20,6 +20,7 @@ from tests.godot.editor import Editor, Project, until
 from tests.godot.engine import Engine, require
 from tests.godot.probe import Probe
 from tools import engines
+from tools.display import display as own_display
 
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
 
@@ -44,13 +45,8 @@ probe.get_editor_interface().set_plugin_enabled('popbridge', false)
 def display() -> Iterator[str]:
     if not engines.have_display_tools():
         require("Xvfb, xdotool and ImageMagick aren't all here: `python tools/engines.py` brings them")
-    read, write = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x800x24", "-nolisten", "tcp"]
-    with subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL) as server:
-        os.close(write)
-        with os.fdopen(read) as number:
-            yield f":{number.readline().strip()}"
-        server.terminate()
+    with own_display() as name:
+        yield name
 
 
 @dataclass(frozen=True)
@@ -198,15 +194,56 @@ async def test_a_window_has_room_for_what_is_shown_in_it_later(daemon: Daemon, p
     await probe.until(f"probe.has_room({popup['id']})")
 
 
+async def test_a_window_with_many_fields_stays_on_the_screen_and_shows_the_button_that_enter_presses(
+    daemon: Daemon, probe: Probe
+) -> None:
+    fields = [{"name": str(number), "type": "text", "label": "Field"} for number in range(20)]
+    popup = await daemon.popup(present="modal", fields=fields)
+    await probe.until(f"probe.has_keys({popup['id']}) and probe.is_on_screen({popup['id']})")
+
+
+@pytest.mark.parametrize("present", ["dock", "modal"])
+async def test_after_escape_no_popup_takes_the_keys(
+    daemon: Daemon, probe: Probe, display: str, present: str
+) -> None:
+    first = await daemon.popup(present=present)
+    await probe.until(f"probe.has_keys({first['id']})")
+    await escape(probe, display)
+    popup = await daemon.popup()
+    await probe.until(f"probe.has_card({popup['id']})")
+    await xdotool(display, "key", "--repeat", "12", "--delay", "100", "Return")
+    await daemon.outcome(await daemon.command("texture.options", paths=[]))
+    assert answers(daemon, popup) == []
+    # Who lives by the keyboard goes on from there.
+    await xdotool(display, "key", "--delay", "100", "Tab", "Tab")
+    await probe.until("probe.focused() != dock and probe.is_in_dock()")
+
+
+@pytest.mark.parametrize("type_", ["bool", "int", "choice", "text"])
+async def test_escape_takes_the_keys_from_a_field(
+    daemon: Daemon, probe: Probe, display: str, type_: str
+) -> None:
+    await daemon.popup(fields=[{"name": "field", "type": type_, "label": "Field", "options": ["a", "b"]}])
+    await probe.until("probe.cards().size() == 1 and probe.is_focused(probe.cards()[0]._default)")
+    await probe.run("probe.first_field().grab_focus()")
+    await escape(probe, display)
+
+
 async def test_escape_takes_the_keys_from_the_tick_box(daemon: Daemon, probe: Probe, display: str) -> None:
     for _ in range(2):
         await daemon.popup()
     await probe.until("probe.cards().size() == 2 and probe.is_focused(probe.cards()[0]._default)")
     await probe.until("probe.cards()[0]._for_all.visible")
     await probe.run("probe.cards()[0]._for_all.grab_focus()")
-    async with asyncio.timeout(HELD_UP_S):
-        while await probe.run("return probe.focused() != null"):
-            await xdotool(display, "key", "Escape")
+    await escape(probe, display)
+
+
+async def test_escape_takes_the_keys_from_the_search(daemon: Daemon, probe: Probe, display: str) -> None:
+    for _ in range(6):
+        await daemon.popup()
+    await probe.until("dock._find.visible")
+    await probe.run("dock._find.grab_focus()")
+    await escape(probe, display)
 
 
 async def test_what_is_soon_gone_waits_behind_no_others_and_no_search(daemon: Daemon, probe: Probe) -> None:
@@ -261,6 +298,33 @@ async def test_a_popup_needs_no_more_width_than_a_narrow_dock_has(daemon: Daemon
     assert await probe.run("return probe.tooltips(probe.cards()[0]._buttons)") == [long] * 3
 
 
+@pytest.mark.parametrize("type_", ["int", "text"])
+async def test_a_field_can_be_told_from_the_ground_that_it_lies_on(
+    daemon: Daemon, probe: Probe, type_: str
+) -> None:
+    await daemon.popup(fields=[{"name": "field", "type": type_, "label": "Field"}])
+    await probe.until("probe.cards().size() == 1")
+    assert await probe.run("return probe.lightness_between_field_and_card()") > 0.03
+
+
+async def test_a_card_takes_the_colours_of_a_theme_that_is_chosen_while_it_is_shown(
+    daemon: Daemon, probe: Probe
+) -> None:
+    await daemon.popup(fields=[{"name": "field", "type": "text", "label": "Field"}])
+    await probe.until("probe.cards().size() == 1")
+    before = await probe.run("return probe.grounds()")
+    await probe.run("probe.choose_theme('Light')")
+    await probe.until(f"probe.are_others({before})")
+    await probe.run("probe.choose_theme('Default')")
+    await probe.until(f"probe.grounds() == {json.dumps(before)}")
+
+
+async def test_a_window_has_one_button_that_closes_it(daemon: Daemon, probe: Probe) -> None:
+    popup = await daemon.popup(present="modal")
+    await probe.until(f"probe.has_card({popup['id']})")
+    assert await probe.run(f"return probe.has_close({popup['id']})") is False
+
+
 async def test_a_popup_takes_no_panel_away_that_the_person_types_in(daemon: Daemon, probe: Probe) -> None:
     await probe.run("probe.put_beside()")
     await daemon.acknowledged(await daemon.popup())
@@ -271,10 +335,12 @@ async def test_a_popup_takes_no_panel_away_that_the_person_types_in(daemon: Daem
 
 
 async def test_an_answer_says_what_becomes_of_it(daemon: Daemon, probe: Probe) -> None:
-    await daemon.popup()
+    popup = await daemon.popup()
     await probe.until("probe.cards().size() == 1")
     await probe.run("probe.addon._popups.slow_s = 0.1\nprobe.cards()[0]._armed_at = 0")
     await probe.run("probe.cards()[0]._choose('answered', 'apply')")
+    # Nothing is left to press.
+    assert await probe.run(f"return probe.has_close({popup['id']})") is False
     await probe.until("probe.note() == probe.word('slow')")
     await daemon.stop()
     await probe.until("probe.note() == probe.word('kept')")
@@ -377,6 +443,13 @@ async def pressing(key: str, display: str, outcome: Coroutine[Any, Any, dict[str
         await xdotool(display, "key", key)
         await asyncio.wait([waiting], timeout=0.5)
     return waiting.result()
+
+
+async def escape(probe: Probe, display: str) -> None:
+    """Presses Escape until the keys are taken from the cards: one that arrives too early is lost."""
+    async with asyncio.timeout(HELD_UP_S):
+        while not await probe.run("return probe.is_focused(dock)"):
+            await xdotool(display, "key", "Escape")
 
 
 async def xdotool(display: str, *does: str) -> None:

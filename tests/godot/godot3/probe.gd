@@ -56,6 +56,60 @@ func is_focused(control: Control) -> bool:
 	return focused() == control
 
 
+func is_in_dock() -> bool:
+	return dock.is_a_parent_of(focused())
+
+
+# What can be focused of the first card's first field.
+func first_field() -> Control:
+	var input = cards()[0]._fields._inputs.values()[0].input
+	return input.get_line_edit() if input is SpinBox else input
+
+
+# The colours of the first card, its first field and its default button.
+func grounds() -> Array:
+	var parts = [cards()[0].get_stylebox("panel"), first_field().get_stylebox("normal")]
+	parts.append(cards()[0]._default.get_stylebox("normal"))
+	var colours = []
+	for part in parts:
+		colours.append(part.bg_color.to_html())
+	return colours
+
+
+func are_others(grounds_before: Array) -> bool:
+	var now = grounds()
+	for i in now.size():
+		if now[i] == grounds_before[i]:
+			return false
+	return true
+
+
+# As in the editor's settings.
+func choose_theme(preset: String):
+	get_editor_interface().get_editor_settings().set_setting("interface/theme/preset", preset)
+
+
+# How much lighter or darker the first field is than the card, 0 to 1.
+func lightness_between_field_and_card() -> float:
+	var field = first_field().get_stylebox("normal")
+	var card = cards()[0].get_stylebox("panel")
+	return abs(field.bg_color.v - card.bg_color.v)
+
+
+# Whether the card itself has a button that closes it.
+func has_close(popup_id: int) -> bool:
+	return addon._popups._open[popup_id].card._close.visible
+
+
+func has_card(popup_id: int) -> bool:
+	return addon._popups._open.has(popup_id) and addon._popups._open[popup_id].card != null
+
+
+# Whether Enter presses the popup's default button.
+func has_keys(popup_id: int) -> bool:
+	return has_card(popup_id) and addon._popups._open[popup_id].card._default.has_focus()
+
+
 # As if it were typed.
 func find(text: String):
 	dock._find.text = text
@@ -143,6 +197,13 @@ func is_written() -> bool:
 func has_room(popup_id: int) -> bool:
 	var shown = addon._popups._open[popup_id]
 	return shown.card._for_all.visible and shown.dialog.rect_size.y >= shown.card.get_combined_minimum_size().y
+
+
+# Whether all of the popup's window is, and in it the default button.
+func is_on_screen(popup_id: int) -> bool:
+	var shown = addon._popups._open[popup_id]
+	var inside = shown.dialog.get_global_rect()
+	return dock.get_viewport_rect().encloses(inside) and inside.grow(1).encloses(shown.card._default.get_global_rect())
 
 
 func has_heartbeat() -> bool:

@@ -53,6 +53,57 @@ func is_focused(control: Control) -> bool:
 	return focused() == control
 
 
+func is_in_dock() -> bool:
+	return dock.is_ancestor_of(focused())
+
+
+# What can be focused of the first card's first field.
+func first_field() -> Control:
+	var input: Control = cards()[0]._fields._inputs.values()[0].input
+	return (input as SpinBox).get_line_edit() if input is SpinBox else input
+
+
+# The colours of the first card, its first field and its default button.
+func grounds() -> Array:
+	var parts := [cards()[0].get_theme_stylebox("panel"), first_field().get_theme_stylebox("normal")]
+	parts.append(cards()[0]._default.get_theme_stylebox("normal"))
+	return parts.map(func(part: StyleBoxFlat) -> String: return part.bg_color.to_html())
+
+
+func are_others(grounds_before: Array) -> bool:
+	var now := grounds()
+	return range(now.size()).all(func(i: int) -> bool: return now[i] != grounds_before[i])
+
+
+# As in the editor's settings; their name is another one from 4.6 on.
+func choose_theme(preset: String) -> void:
+	var settings := EditorInterface.get_editor_settings()
+	for setting: String in ["interface/theme/preset", "interface/theme/color_preset"]:
+		if settings.has_setting(setting):
+			settings.set_setting(setting, preset)
+
+
+# How much lighter or darker the first field is than the card, 0 to 1.
+func lightness_between_field_and_card() -> float:
+	var field := first_field().get_theme_stylebox("normal") as StyleBoxFlat
+	var card := cards()[0].get_theme_stylebox("panel") as StyleBoxFlat
+	return absf(field.bg_color.get_luminance() - card.bg_color.get_luminance())
+
+
+# Whether the card itself has a button that closes it.
+func has_close(popup_id: int) -> bool:
+	return addon._popups._open[popup_id].card._close.visible
+
+
+func has_card(popup_id: int) -> bool:
+	return addon._popups._open.has(popup_id) and addon._popups._open[popup_id].card != null
+
+
+# Whether Enter presses the popup's default button.
+func has_keys(popup_id: int) -> bool:
+	return has_card(popup_id) and addon._popups._open[popup_id].card._default.has_focus()
+
+
 # As if it were typed.
 func find(text: String) -> void:
 	dock._find.text = text
@@ -145,6 +196,15 @@ func is_written() -> bool:
 func has_room(popup_id: int) -> bool:
 	var shown: Dictionary = addon._popups._open[popup_id]
 	return shown.card._for_all.visible and shown.window.size.y >= shown.card.get_combined_minimum_size().y
+
+
+# Whether all of the popup's window is, and in it the default button.
+func is_on_screen(popup_id: int) -> bool:
+	var shown: Dictionary = addon._popups._open[popup_id]
+	var screen := Rect2(Vector2.ZERO, dock.get_window().size)
+	var inside := Rect2(Vector2.ZERO, shown.window.size)
+	return screen.encloses(Rect2(shown.window.position, shown.window.size)) \
+			and inside.grow(1).encloses(shown.card._default.get_global_rect())
 
 
 func has_heartbeat() -> bool:

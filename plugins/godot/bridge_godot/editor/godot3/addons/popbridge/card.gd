@@ -29,12 +29,15 @@ var popup = {}
 var _texts: Texts
 var _body = RichTextLabel.new()
 var _buttons = Buttons.new()
+var _close = ToolButton.new()
 var _default: Button
 var _fields = Fields.new()
 var _for_all = CheckBox.new()
 var _note = Label.new()
 var _preview = TextureRect.new()
 var _scale = 1.0
+var _title = Label.new()
+var _is_styling = false
 var _armed_at = 0
 # The ids of those that one answer fits.
 var _alike = {}
@@ -46,24 +49,33 @@ func setup(shown: Dictionary, texts: Texts, editor_scale: float):
 	_texts = texts
 	_scale = editor_scale
 	size_flags_horizontal = SIZE_EXPAND_FILL
-	add_stylebox_override("panel", _frame())
 	var rows = VBoxContainer.new()
 	rows.add_constant_override("separation", int(8 * _scale))
 	add_child(rows)
 	rows.add_child(_head())
+	_style()
 	_write_body()
 	rows.add_child(_body)
-	_fields.setup(popup.get("fields", []))
 	rows.add_child(_fields)
+	_fields.setup(popup.get("fields", []))
+	_fields.connect("escaped", self, "emit_signal", ["escaped"])
 	rows.add_child(_buttons)
 	_add_buttons()
 	_for_all.clip_text = true
 	_for_all.visible = false
-	_for_all.connect("gui_input", self, "_on_key", [_for_all])
+	_for_all.connect("gui_input", self, "_on_key")
 	rows.add_child(_for_all)
 	_note.autowrap = true
+	_note.add_stylebox_override("normal", StyleBoxEmpty.new())
 	_note.visible = false
 	rows.add_child(_note)
+
+
+# The person may choose another theme while the card is shown.
+func _notification(what: int):
+	if what == NOTIFICATION_THEME_CHANGED and popup and not _is_styling:
+		_style()
+		_style_buttons()
 
 
 # The ids in `alike`, its own among them, are of the same kind. A tick was meant for those that it was set for: it goes
@@ -77,13 +89,18 @@ func offer_for_all(alike: Dictionary):
 	_for_all.hint_tooltip = _for_all.text
 
 
+# A window has a button of its own for that.
+func hide_close():
+	_close.visible = false
+
+
 # What is pressed within the next moment isn't meant for this card.
 func guard():
 	_armed_at = OS.get_ticks_msec() + GUARD_MS
 
 
-# Enter presses the default button from now on, unless the person works outside of `dock` or types: the next key would
-# be meant for that.
+# Enter presses the default button from now on, unless the person works outside of `dock`, types or has left the cards:
+# the next key would be meant for that.
 func focus_default(dock: Control):
 	var focused = get_focus_owner()
 	var is_free = not focused or dock.is_a_parent_of(focused)
@@ -99,7 +116,7 @@ func has_focus_inside() -> bool:
 
 # The person has chosen: nothing to press any more until the daemon confirms it.
 func settle(note: String):
-	for part in [_body, _buttons, _fields, _for_all, _preview]:
+	for part in [_body, _buttons, _close, _fields, _for_all, _preview]:
 		part.visible = false
 	_note.text = note
 	_note.visible = true
@@ -126,22 +143,19 @@ func _head() -> Control:
 	_preview.size_flags_vertical = 0
 	_preview.visible = false
 	row.add_child(_preview)
-	var title = Label.new()
-	title.text = popup.title
-	title.autowrap = true
-	title.max_lines_visible = TITLE_LINES
-	title.hint_tooltip = popup.title
-	title.mouse_filter = MOUSE_FILTER_PASS
-	title.size_flags_horizontal = SIZE_EXPAND_FILL
-	title.add_font_override("font", get_font("bold", "EditorFonts"))
-	row.add_child(title)
-	var close = ToolButton.new()
-	close.icon = get_icon("Close", "EditorIcons")
-	close.hint_tooltip = _texts.of("dismiss")
-	close.size_flags_vertical = 0
-	close.connect("pressed", self, "_choose", ["dismissed", ""])
-	close.connect("gui_input", self, "_on_key", [close])
-	row.add_child(close)
+	_title.text = popup.title
+	_title.autowrap = true
+	_title.max_lines_visible = TITLE_LINES
+	_title.hint_tooltip = popup.title
+	_title.mouse_filter = MOUSE_FILTER_PASS
+	_title.size_flags_horizontal = SIZE_EXPAND_FILL
+	_title.add_stylebox_override("normal", StyleBoxEmpty.new())
+	row.add_child(_title)
+	_close.hint_tooltip = _texts.of("dismiss")
+	_close.size_flags_vertical = 0
+	_close.connect("pressed", self, "_choose", ["dismissed", ""])
+	_close.connect("gui_input", self, "_on_key")
+	row.add_child(_close)
 	return row
 
 
@@ -149,12 +163,10 @@ func _write_body():
 	_body.fit_content_height = true
 	_body.selection_enabled = true
 	_body.size_flags_horizontal = SIZE_EXPAND_FILL
-	_body.add_font_override("bold_font", get_font("bold", "EditorFonts"))
-	_body.add_font_override("mono_font", get_font("source", "EditorFonts"))
 	_body.add_stylebox_override("normal", StyleBoxEmpty.new())
 	_body.focus_mode = FOCUS_CLICK
 	_body.connect("meta_clicked", self, "_on_link")
-	_body.connect("gui_input", self, "_on_key", [_body])
+	_body.connect("gui_input", self, "_on_key")
 	# Godot 3 knows the text's height at the card's width only when it has drawn it.
 	_body.connect("draw", self, "_fit", [], CONNECT_DEFERRED)
 	Markup.write(popup.body, _body)
@@ -174,25 +186,44 @@ func _add_buttons():
 	for action in popup.actions:
 		var button = Button.new()
 		button.text = action.label
-		button.connect("gui_input", self, "_on_key", [button])
+		button.connect("gui_input", self, "_on_key")
 		button.connect("pressed", self, "_choose", ["answered", action.id])
-		_style(button, action.get("style", "normal"))
 		if action.get("default", false):
 			_default = button
 		_buttons.add(button)
+	_style_buttons()
 
 
-func _style(button: Button, style: String):
+# In the colours and fonts of the editor's theme.
+func _style():
+	_is_styling = true
+	add_stylebox_override("panel", _frame())
+	_is_styling = false
+	_title.add_font_override("font", get_font("bold", "EditorFonts"))
+	_body.add_font_override("bold_font", get_font("bold", "EditorFonts"))
+	_body.add_font_override("mono_font", get_font("source", "EditorFonts"))
+	_close.icon = get_icon("Close", "EditorIcons")
+
+
+func _style_buttons():
+	for i in popup.actions.size():
+		_style_button(_buttons.get_child(i), popup.actions[i].get("style", "normal"))
+
+
+func _style_button(button: Button, style: String):
+	var fill = get_stylebox("normal", "Button").duplicate()
+	if fill is StyleBoxFlat:
+		# With the editor's own fill it couldn't be told from the card's ground.
+		fill.bg_color = get_color("base_color", "Editor")
+		button.add_stylebox_override("normal", fill)
 	if style == "danger":
 		var text = get_color("font_color", "Button")
 		text.a = 1.0
 		var red = get_color("error_color", "Editor").linear_interpolate(text, DANGER_MIX)
 		button.add_color_override("font_color", red)
 	elif style == "primary":
-		var fill = get_stylebox("normal", "Button").duplicate()
 		if fill is StyleBoxFlat:
 			fill.bg_color = get_color("accent_color", "Editor").darkened(0.45)
-			button.add_stylebox_override("normal", fill)
 			var focus = fill.duplicate()
 			focus.border_color = get_color("accent_color", "Editor")
 			focus.set_border_width_all(int(max(1, _scale)))
@@ -208,10 +239,9 @@ func _choose(state: String, action: String):
 	emit_signal("answered", popup.id, state, action, _fields.values() if state == "answered" else {}, others)
 
 
-# Escape leaves the card as it is, and takes the keys from it.
-func _on_key(event: InputEvent, control: Control):
+func _on_key(event: InputEvent):
 	if event.is_action_pressed("ui_cancel"):
-		control.release_focus()
+		accept_event()
 		emit_signal("escaped")
 
 

@@ -5,6 +5,10 @@ extends WindowDialog
 const Card = preload("card.gd")
 
 const SIZE = Vector2(480, 200)
+# Of the editor's height; what is higher scrolls.
+const MOST = 0.85
+
+var _scroll = ScrollContainer.new()
 
 
 # Shows the window over `base` with `card` in it.
@@ -12,16 +16,32 @@ func setup(card: Card, base: Control, editor_scale: float):
 	window_title = "PopBridge"
 	resizable = true
 	base.add_child(self)
-	add_child(card)
-	card.set_anchors_and_margins_preset(Control.PRESET_WIDE)
+	_scroll.scroll_horizontal_enabled = false
+	_scroll.follow_focus = true
+	add_child(_scroll)
+	_scroll.set_anchors_and_margins_preset(Control.PRESET_WIDE)
+	_scroll.add_child(card)
+	card.hide_close()
+	card.size_flags_vertical = SIZE_EXPAND_FILL
 	rect_size = SIZE * editor_scale
 	rect_position = (base.rect_size - rect_size) / 2
+	# Godot 3 follows the focus by where it was before the text had its height.
+	card.connect("resized", self, "_show_focused", [], CONNECT_DEFERRED)
 	card.connect("escaped", self, "hide")
 	show()
 
 
 func fit(card: Card):
-	rect_size.y = max(rect_size.y, card.get_combined_minimum_size().y)
+	var most = get_parent().rect_size.y * MOST
+	rect_size.y = max(rect_size.y, min(card.get_combined_minimum_size().y, most))
+	# What has become higher would reach below the screen.
+	rect_position.y = min(rect_position.y, (get_parent().rect_size.y - rect_size.y) / 2)
 	# What is shown later, such as the tick box, needs room too.
 	if not card.is_connected("minimum_size_changed", self, "fit"):
 		card.connect("minimum_size_changed", self, "fit", [card])
+
+
+func _show_focused():
+	var focused = get_focus_owner()
+	if focused and _scroll.is_a_parent_of(focused):
+		_scroll.ensure_control_visible(focused)

@@ -34,6 +34,8 @@ var _tries = 0
 
 func setup(texts: Texts, editor_scale: float):
 	name = "PopBridge"
+	# It takes the focus by `leave`; Tab goes on from there.
+	focus_mode = FOCUS_CLICK
 	_texts = texts
 	rect_min_size = SIZE * editor_scale
 	for label in [_status, _more, _nothing]:
@@ -43,6 +45,7 @@ func setup(texts: Texts, editor_scale: float):
 	_find.placeholder_text = _texts.of("find")
 	_find.clear_button_enabled = true
 	_find.connect("text_changed", self, "_on_find_changed")
+	_find.connect("gui_input", self, "_on_find_key")
 	_find.visible = false
 	_more.visible = false
 	for part in [_status, HSeparator.new(), _find, _more, _nothing]:
@@ -97,6 +100,12 @@ func is_found(popup: Dictionary) -> bool:
 	return _find.text == "" or (popup.title + "\n" + popup.body).findn(_find.text) >= 0
 
 
+# The person doesn't want to answer now: no key presses anything, until the person goes on to a control.
+func leave():
+	if is_visible_in_tree():
+		grab_focus()
+
+
 func _show_first_try(connection: Connection):
 	if _tries == 1 and connection.status == Connection.Status.CONNECTING:
 		_show_status(connection)
@@ -121,6 +130,12 @@ func _forget_search():
 
 func _on_find_changed(_text):
 	emit_signal("searched")
+
+
+func _on_find_key(event: InputEvent):
+	if event.is_action_pressed("ui_cancel"):
+		accept_event()
+		leave()
 
 
 # Whether the person works in a panel that lies in the same place: raising this one would take it away.

@@ -2,9 +2,12 @@ tool
 extends VBoxContainer
 # A popup's fields: what the person may fill in before pressing a button.
 
+signal escaped()
+
 var _inputs = {}
 
 
+# Call it when this is in the tree: it takes the editor's colours from there.
 func setup(fields: Array):
 	for field in fields:
 		var input = _input_for(field)
@@ -13,9 +16,18 @@ func setup(fields: Array):
 			var label = Label.new()
 			label.text = field.label
 			label.autowrap = true
+			label.add_stylebox_override("normal", StyleBoxEmpty.new())
 			add_child(label)
 		add_child(input)
+		var focused = input.get_line_edit() if input is SpinBox else input
+		focused.connect("gui_input", self, "_on_key")
 	visible = not fields.empty()
+	_fill_all()
+
+
+func _notification(what: int):
+	if what == NOTIFICATION_THEME_CHANGED:
+		_fill_all()
 
 
 # name -> value, in the type that the field names.
@@ -24,6 +36,29 @@ func values() -> Dictionary:
 	for name in _inputs:
 		filled[name] = _value(_inputs[name].type, _inputs[name].input)
 	return filled
+
+
+# With the editor's own fill they couldn't be told from the card's ground.
+func _fill_all():
+	for name in _inputs:
+		var input = _inputs[name].input
+		if input is SpinBox:
+			_fill(input.get_line_edit(), "LineEdit")
+		elif not input is CheckBox:
+			_fill(input, input.get_class())
+
+
+func _fill(input: Control, type: String):
+	var fill = get_stylebox("normal", type).duplicate()
+	if fill is StyleBoxFlat:
+		fill.bg_color = get_color("base_color", "Editor")
+		input.add_stylebox_override("normal", fill)
+
+
+func _on_key(event: InputEvent):
+	if event.is_action_pressed("ui_cancel"):
+		accept_event()
+		emit_signal("escaped")
 
 
 func _input_for(field: Dictionary) -> Control:

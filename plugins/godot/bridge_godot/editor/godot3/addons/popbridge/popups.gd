@@ -60,30 +60,22 @@ func show(popup: Dictionary):
 
 
 func close(popup_id: int):
-	if not _open.has(popup_id):
-		return
-	var shown = _open[popup_id]
-	_open.erase(popup_id)
-	_changed = true
-	if shown.dialog:
-		shown.dialog.queue_free()
-	elif shown.card:
-		_dock.remove_card(shown.card)
-		_guard()
-		_focus_first(popup_id)
+	if _open.has(popup_id):
+		_close([popup_id])
 
 
 # All but these were closed while the editor was away; an answer that isn't confirmed yet is sent again.
 func close_others(popup_ids: Array):
-	for popup_id in _open.keys():
-		if not _open[popup_id].settled and not popup_ids.has(popup_id):
-			close(popup_id)
+	var gone = []
+	for popup_id in _unsettled():
+		if not popup_ids.has(popup_id):
+			gone.append(popup_id)
+	_close(gone)
 
 
 func close_all():
 	_rest.clear()
-	for popup_id in _open.keys():
-		close(popup_id)
+	_close(_open.keys())
 
 
 # The answers that aren't confirmed were sent again.
@@ -158,6 +150,7 @@ func _place(popup_id: int):
 	var shown = _open[popup_id]
 	var card = Card.new()
 	card.connect("answered", self, "_on_answered")
+	card.connect("escaped", _dock, "leave")
 	shown.card = card
 	if shown.popup.get("present") == "modal" and not _has_dialog():
 		shown.dialog = CardDialog.new()
@@ -215,6 +208,23 @@ func _focus_first(popup_id: int):
 			first = _open[other].card
 	if first:
 		first.focus_default(_dock)
+
+
+# Together: each card that goes moves the focus, which is slow among many.
+func _close(popup_ids: Array):
+	var from_dock = []
+	for popup_id in popup_ids:
+		var shown = _open[popup_id]
+		_open.erase(popup_id)
+		if shown.dialog:
+			shown.dialog.queue_free()
+		elif shown.card:
+			_dock.remove_card(shown.card)
+			from_dock.append(popup_id)
+	_changed = true
+	if from_dock:
+		_guard()
+		_focus_first(from_dock.back())
 
 
 func _on_answered(popup_id: int, state: String, action: String, values: Dictionary, others: Array):

@@ -4,9 +4,12 @@ extends PanelContainer
 
 # `state` is "answered" or "dismissed"; `others` are the ids that are to be answered with it.
 signal answered(popup_id: int, state: String, action: String, values: Dictionary, others: Array)
+# The person doesn't want to answer now.
+signal escaped
 
 const Accessible := preload("accessible.gd")
 const Buttons := preload("buttons.gd")
+const Escape := preload("escape.gd")
 const Fields := preload("fields.gd")
 const Markup := preload("markup.gd")
 const Texts := preload("texts.gd")
@@ -30,12 +33,15 @@ var popup := {}
 var _texts: Texts
 var _body := RichTextLabel.new()
 var _buttons := Buttons.new()
+var _close := Button.new()
 var _default: Button
 var _fields := Fields.new()
 var _for_all := CheckBox.new()
 var _note := Label.new()
 var _preview := TextureRect.new()
 var _scale := 1.0
+var _title := Label.new()
+var _is_styling := false
 var _armed_at := 0
 # The ids of those that one answer fits.
 var _alike := {}
@@ -47,27 +53,36 @@ func setup(shown: Dictionary, texts: Texts) -> void:
 	_texts = texts
 	_scale = EditorInterface.get_editor_scale()
 	size_flags_horizontal = SIZE_EXPAND_FILL
-	add_theme_stylebox_override("panel", _frame())
 	var rows := VBoxContainer.new()
 	rows.add_theme_constant_override("separation", int(GAP * _scale))
 	add_child(rows)
 	rows.add_child(_head())
+	_style()
 	# Before it has its text: with a long one, Godot would take a minute to put it there.
 	rows.add_child(_body)
 	_write_body()
-	_fields.setup(popup.get("fields", []))
 	rows.add_child(_fields)
+	_fields.setup(popup.get("fields", []))
+	_fields.escaped.connect(escaped.emit)
 	rows.add_child(_buttons)
 	_add_buttons()
 	_for_all.text_overrun_behavior = TextServer.OVERRUN_TRIM_ELLIPSIS
 	_for_all.visible = false
-	_for_all.gui_input.connect(_on_key.bind(_for_all))
+	Escape.watch(_for_all, escaped.emit)
 	rows.add_child(_for_all)
 	_note.autowrap_mode = TextServer.AUTOWRAP_WORD_SMART
 	_note.modulate.a = FAINT
+	_note.add_theme_stylebox_override("normal", StyleBoxEmpty.new())
 	_note.visible = false
 	Accessible.announce(_note)
 	rows.add_child(_note)
+
+
+# The person may choose another theme while the card is shown.
+func _notification(what: int) -> void:
+	if what == NOTIFICATION_THEME_CHANGED and popup and not _is_styling:
+		_style()
+		_style_buttons()
 
 
 # The ids in `alike`, its own among them, are of the same kind. A tick was meant for those that it was set for: it goes
@@ -81,13 +96,18 @@ func offer_for_all(alike: Dictionary) -> void:
 	_for_all.tooltip_text = _for_all.text
 
 
+# A window has a button of its own for that.
+func hide_close() -> void:
+	_close.visible = false
+
+
 # What is pressed within the next moment isn't meant for this card.
 func guard() -> void:
 	_armed_at = Time.get_ticks_msec() + GUARD_MS
 
 
-# Enter presses the default button from now on, unless the person works outside of `dock` or types: the next key would
-# be meant for that.
+# Enter presses the default button from now on, unless the person works outside of `dock`, types or has left the cards:
+# the next key would be meant for that.
 func focus_default(dock: Control) -> void:
 	var focused := get_viewport().gui_get_focus_owner()
 	var is_free := not focused or dock.is_ancestor_of(focused)
@@ -103,7 +123,7 @@ func has_focus_inside() -> bool:
 
 # The person has chosen: nothing to press any more until the daemon confirms it.
 func settle(note: String) -> void:
-	for part: Control in [_body, _buttons, _fields, _for_all, _preview]:
+	for part: Control in [_body, _buttons, _close, _fields, _for_all, _preview]:
 		part.visible = false
 	_note.text = note
 	_note.visible = true
@@ -131,26 +151,23 @@ func _head() -> Control:
 	_preview.visible = false
 	Accessible.label(_preview, _texts.of("preview"))
 	row.add_child(_preview)
-	var title := Label.new()
-	title.text = popup.title
-	title.autowrap_mode = TextServer.AUTOWRAP_WORD_SMART
-	title.max_lines_visible = TITLE_LINES
-	title.text_overrun_behavior = TextServer.OVERRUN_TRIM_ELLIPSIS
-	title.tooltip_text = popup.title
-	title.mouse_filter = MOUSE_FILTER_PASS
-	title.size_flags_horizontal = SIZE_EXPAND_FILL
-	title.size_flags_vertical = SIZE_SHRINK_CENTER
-	title.add_theme_font_override("font", get_theme_font("bold", "EditorFonts"))
-	row.add_child(title)
-	var close := Button.new()
-	close.flat = true
-	close.icon = get_theme_icon("Close", "EditorIcons")
-	close.tooltip_text = _texts.of("dismiss")
-	close.size_flags_vertical = SIZE_SHRINK_BEGIN
-	close.pressed.connect(_choose.bind("dismissed", ""))
-	close.gui_input.connect(_on_key.bind(close))
-	Accessible.label(close, "%s: %s" % [close.tooltip_text, title.text])
-	row.add_child(close)
+	_title.text = popup.title
+	_title.autowrap_mode = TextServer.AUTOWRAP_WORD_SMART
+	_title.max_lines_visible = TITLE_LINES
+	_title.text_overrun_behavior = TextServer.OVERRUN_TRIM_ELLIPSIS
+	_title.tooltip_text = popup.title
+	_title.mouse_filter = MOUSE_FILTER_PASS
+	_title.size_flags_horizontal = SIZE_EXPAND_FILL
+	_title.size_flags_vertical = SIZE_SHRINK_CENTER
+	_title.add_theme_stylebox_override("normal", StyleBoxEmpty.new())
+	row.add_child(_title)
+	_close.flat = true
+	_close.tooltip_text = _texts.of("dismiss")
+	_close.size_flags_vertical = SIZE_SHRINK_BEGIN
+	_close.pressed.connect(_choose.bind("dismissed", ""))
+	Escape.watch(_close, escaped.emit)
+	Accessible.label(_close, "%s: %s" % [_close.tooltip_text, popup.title])
+	row.add_child(_close)
 	return row
 
 
@@ -158,12 +175,10 @@ func _write_body() -> void:
 	_body.fit_content = true
 	_body.selection_enabled = true
 	_body.size_flags_horizontal = SIZE_EXPAND_FILL
-	_body.add_theme_font_override("bold_font", get_theme_font("bold", "EditorFonts"))
-	_body.add_theme_font_override("mono_font", get_theme_font("source", "EditorFonts"))
 	_body.add_theme_stylebox_override("normal", StyleBoxEmpty.new())
 	_body.focus_mode = FOCUS_CLICK
 	_body.meta_clicked.connect(_on_link)
-	_body.gui_input.connect(_on_key.bind(_body))
+	Escape.watch(_body, escaped.emit)
 	# Its height follows from its width.
 	_body.resized.connect(_fit, CONNECT_DEFERRED)
 	Markup.write(popup.body, _body)
@@ -184,16 +199,32 @@ func _add_buttons() -> void:
 	for action: Dictionary in popup.actions:
 		var button := Button.new()
 		button.text = action.label
-		button.gui_input.connect(_on_key.bind(button))
+		Escape.watch(button, escaped.emit)
 		Accessible.label(button, action.label, "%s\n%s" % [popup.title, _body.get_parsed_text()])
 		button.pressed.connect(_choose.bind("answered", action.id))
-		_style(button, action.get("style", "normal"))
 		if action.get("default", false):
 			_default = button
 		_buttons.add(button)
+	_style_buttons()
 
 
-func _style(button: Button, style: String) -> void:
+# In the colours and fonts of the editor's theme.
+func _style() -> void:
+	_is_styling = true
+	add_theme_stylebox_override("panel", _frame())
+	_is_styling = false
+	_title.add_theme_font_override("font", get_theme_font("bold", "EditorFonts"))
+	_body.add_theme_font_override("bold_font", get_theme_font("bold", "EditorFonts"))
+	_body.add_theme_font_override("mono_font", get_theme_font("source", "EditorFonts"))
+	_close.icon = get_theme_icon("Close", "EditorIcons")
+
+
+func _style_buttons() -> void:
+	for i: int in popup.actions.size():
+		_style_button(_buttons.get_child(i), popup.actions[i].get("style", "normal"))
+
+
+func _style_button(button: Button, style: String) -> void:
 	if style == "danger":
 		var text := get_theme_color("font_color", "Button")
 		var red := get_theme_color("error_color", "Editor").lerp(Color(text, 1), DANGER_MIX)
@@ -216,12 +247,6 @@ func _choose(state: String, action: String) -> void:
 		return
 	var others := _alike.keys() if _for_all.visible and _for_all.button_pressed else []
 	answered.emit(popup.id, state, action, _fields.values() if state == "answered" else {}, others)
-
-
-# Escape leaves the card as it is, and takes the keys from it.
-func _on_key(event: InputEvent, control: Control) -> void:
-	if event.is_action_pressed("ui_cancel"):
-		control.release_focus()
 
 
 func _on_link(target: Variant) -> void:

@@ -8,6 +8,7 @@ signal searched
 const Accessible := preload("accessible.gd")
 
 const Connection := preload("connection.gd")
+const Escape := preload("escape.gd")
 const Texts := preload("texts.gd")
 
 const STATES := {
@@ -36,6 +37,9 @@ var _tries := 0
 
 func setup(texts: Texts) -> void:
 	name = "PopBridge"
+	# It takes the focus by `leave`; Tab goes on from there.
+	focus_mode = FOCUS_CLICK
+	Accessible.label(self, name)
 	_texts = texts
 	var editor_scale := EditorInterface.get_editor_scale()
 	custom_minimum_size = SIZE * editor_scale
@@ -46,6 +50,7 @@ func setup(texts: Texts) -> void:
 	_find.placeholder_text = _texts.of("find")
 	_find.clear_button_enabled = true
 	_find.text_changed.connect(_on_find_changed)
+	Escape.watch(_find, leave)
 	Accessible.label(_find, _texts.of("find"))
 	Accessible.announce(_status)
 	_find.visible = false
@@ -104,7 +109,13 @@ func is_found(popup: Dictionary) -> bool:
 	return _find.text == "" or (popup.title + "\n" + popup.body).findn(_find.text) >= 0
 
 
-# Whether the person works in another part of the editor.
+# The person doesn't want to answer now: no key presses anything, until the person goes on to a control.
+func leave() -> void:
+	if is_visible_in_tree():
+		grab_focus()
+
+
+# Whether the person works in another part of the editor, or has left the cards.
 func is_elsewhere() -> bool:
 	var focused := get_viewport().gui_get_focus_owner()
 	return focused != null and not is_ancestor_of(focused)

@@ -2,11 +2,15 @@
 extends VBoxContainer
 # A popup's fields: what the person may fill in before pressing a button.
 
+signal escaped
+
 const Accessible := preload("accessible.gd")
+const Escape := preload("escape.gd")
 
 var _inputs := {}
 
 
+# Call it when this is in the tree: it takes the editor's colours from there.
 func setup(fields: Array) -> void:
 	for field: Dictionary in fields:
 		var input := _input_for(field)
@@ -15,10 +19,19 @@ func setup(fields: Array) -> void:
 			var label := Label.new()
 			label.text = field.label
 			label.autowrap_mode = TextServer.AUTOWRAP_WORD_SMART
+			label.add_theme_stylebox_override("normal", StyleBoxEmpty.new())
 			add_child(label)
 		add_child(input)
-		Accessible.label((input as SpinBox).get_line_edit() if input is SpinBox else input, field.label)
+		var focused: Control = (input as SpinBox).get_line_edit() if input is SpinBox else input
+		Accessible.label(focused, field.label)
+		Escape.watch(focused, escaped.emit)
 	visible = not fields.is_empty()
+	_fill_all()
+
+
+func _notification(what: int) -> void:
+	if what == NOTIFICATION_THEME_CHANGED:
+		_fill_all()
 
 
 # name -> value, in the type that the field names.
@@ -27,6 +40,23 @@ func values() -> Dictionary:
 	for field: String in _inputs:
 		filled[field] = _value(_inputs[field].type, _inputs[field].input)
 	return filled
+
+
+# With the editor's own fill they couldn't be told from the card's ground.
+func _fill_all() -> void:
+	for field: String in _inputs:
+		var input: Control = _inputs[field].input
+		if input is SpinBox:
+			_fill((input as SpinBox).get_line_edit())
+		elif input is LineEdit:
+			_fill(input)
+
+
+func _fill(line: LineEdit) -> void:
+	var fill := get_theme_stylebox("normal", "LineEdit").duplicate() as StyleBoxFlat
+	if fill:
+		fill.bg_color = get_theme_color("base_color", "Editor")
+		line.add_theme_stylebox_override("normal", fill)
 
 
 static func _input_for(field: Dictionary) -> Control:

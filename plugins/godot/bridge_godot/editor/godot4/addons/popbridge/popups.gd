@@ -57,30 +57,18 @@ func show(popup: Dictionary) -> void:
 
 
 func close(popup_id: int) -> void:
-	if not _open.has(popup_id):
-		return
-	var shown: Dictionary = _open[popup_id]
-	_open.erase(popup_id)
-	_changed = true
-	if shown.window:
-		shown.window.queue_free()
-	elif shown.card:
-		_dock.remove_card(shown.card)
-		_guard()
-		_focus_first(popup_id)
+	if _open.has(popup_id):
+		_close([popup_id])
 
 
 # All but these were closed while the editor was away; an answer that isn't confirmed yet is sent again.
 func close_others(popup_ids: Array) -> void:
-	for popup_id: int in _open.keys():
-		if not _open[popup_id].settled and not popup_ids.has(popup_id):
-			close(popup_id)
+	_close(_unsettled().filter(func(popup_id: int) -> bool: return not popup_ids.has(popup_id)))
 
 
 func close_all() -> void:
 	_rest.clear()
-	for popup_id: int in _open.keys():
-		close(popup_id)
+	_close(_open.keys())
 
 
 # The answers that aren't confirmed were sent again.
@@ -142,6 +130,7 @@ func _place(popup_id: int) -> void:
 	var shown: Dictionary = _open[popup_id]
 	var card := Card.new()
 	card.answered.connect(_on_answered)
+	card.escaped.connect(_dock.leave)
 	shown.card = card
 	if shown.popup.get("present") == "modal" and not _has_window():
 		shown.window = CardWindow.new()
@@ -189,6 +178,23 @@ func _focus_first(popup_id: int) -> void:
 	var later := wanted.filter(func(other: int) -> bool: return other > popup_id)
 	if not wanted.is_empty():
 		_open[wanted[0] if later.is_empty() else later[0]].card.focus_default(_dock)
+
+
+# Together: each card that goes moves the focus, which is slow among many.
+func _close(popup_ids: Array) -> void:
+	var from_dock := []
+	for popup_id: int in popup_ids:
+		var shown: Dictionary = _open[popup_id]
+		_open.erase(popup_id)
+		if shown.window:
+			shown.window.queue_free()
+		elif shown.card:
+			_dock.remove_card(shown.card)
+			from_dock.append(popup_id)
+	_changed = true
+	if from_dock:
+		_guard()
+		_focus_first(from_dock.back())
 
 
 func _on_answered(popup_id: int, state: String, action: String, values: Dictionary, others: Array) -> void:
