@@ -7,14 +7,41 @@ from typing import Any
 
 from bridge.core.texts import Phrases, value_text
 
+APPLY, REVERT = "texture.apply", "texture.revert"
 LEFT = "{name} has changed since (it is {now}, and was set to {set}): left as it is."
 """What is said of an option that isn't put back; editors that say it themselves use the same words."""
+OLD_ADDON = (
+    "Nothing was put back: the PopBridge addon in this project is an older one, which can't tell what has "
+    "changed since. Run `{install}`, open the project anew, and put the change back by `popbridge revert`: "
+    "`popbridge receipts` has its number."
+)
+OLD_EDITOR = (
+    "Nothing was put back: what connects this editor to PopBridge is older, and can't tell what has changed "
+    "since. Update it, and put the change back by `popbridge revert`: `popbridge receipts` has its number."
+)
 PATTERNS = (
     (r"(\S+) has changed since \(it is (?P<now>.+), and was set to (?P<set>.+)\): left as it is\.",
      "{0} 后来又有改动（现为 {1}，当时设为 {2}）：保持不变。"),
     (r"(\d+) more errors don't fit into a frame\.", "另有 {0} 个错误超出一帧的容量。"),
+    (r"Nothing was put back: the PopBridge addon in this project is an older one, which can't tell what has "
+     r"changed since\. Run `(.+)`, open the project anew, and put the change back by `popbridge revert`: "
+     r"`popbridge receipts` has its number\.",
+     "未撤销任何更改：此项目中的 PopBridge 插件版本较旧，无法判断之后又有哪些改动。"
+     "请运行 `{0}` 并重新打开项目，然后用 `popbridge revert` 撤销该更改："
+     "`popbridge receipts` 会列出其编号。"),
+    (r"Nothing was put back: what connects this editor to PopBridge is older, and can't tell what has "
+     r"changed since\. Update it, and put the change back by `popbridge revert`: `popbridge receipts` has "
+     r"its number\.",
+     "未撤销任何更改：此编辑器与 PopBridge 的连接组件版本较旧，无法判断之后又有哪些改动。请更新它，"
+     "然后用 `popbridge revert` 撤销该更改：`popbridge receipts` 会列出其编号。"),
 )  # fmt: skip
 PHRASES = Phrases(PATTERNS)
+
+
+def way_back(command: str) -> str:
+    """The name of the command that puts back what `command` has changed."""
+    # Of the same name, an editor's side that knows no `expected` would overwrite what was set since.
+    return REVERT if command == APPLY else command
 
 
 def putting_back(before: Any, after: Any, done: Iterable[Any] = ()) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.core.reverting import PHRASES, putting_back, still_due
+from bridge.core.reverting import OLD_ADDON, OLD_EDITOR, PHRASES, putting_back, still_due, way_back
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,18 @@ def test_what_is_left_is_named_with_both_values_in_both_languages() -> None:
     _, (said,) = still_due({"a": None, "b": 1}, {"a": True, "b": 2}, {"a": "x", "b": 2})
     assert said == 'a has changed since (it is "x", and was set to true): left as it is.'
     assert PHRASES.in_chinese(said) == 'a 后来又有改动（现为 "x"，当时设为 true）：保持不变。'
+
+
+def test_an_editor_that_is_too_old_is_told_in_both_languages() -> None:
+    said = PHRASES.in_chinese(OLD_ADDON.format(install="popbridge install fake 'my game'"))
+    assert "请运行 `popbridge install fake 'my game'` 并重新打开项目" in said
+    assert PHRASES.in_chinese(OLD_EDITOR).startswith("未撤销任何更改：此编辑器")
+
+
+def test_textures_are_put_back_by_a_command_that_older_editors_refuse() -> None:
+    assert [way_back(name) for name in ("texture.apply", "texture.revert", "acme.paint")] == [
+        "texture.revert", "texture.revert", "acme.paint",
+    ]  # fmt: skip
 
 
 def test_what_nothing_is_expected_of_is_set() -> None:
