@@ -52,9 +52,29 @@ def test_what_an_earlier_try_has_taken_away_isnt_taken_away_once_more() -> None:
         {"path": "c", "options": {}},
     ]
     done = [[{"path": "a", "options": {"x": 1, "y": 5}}], None, [{"path": "b", "options": {"y": 5}}]]
-    assert putting_back(before, None, done) == [{"path": "a", "options": {"x": 1, "z": None}}, before[2]]
-    # The import may be all that failed.
-    assert putting_back(before[1:2], None, done) == before[1:2]
+    left = {"path": "a", "options": {"x": 1, "z": None}, "expected": {"x": 1}}
+    assert putting_back(before, None, done) == [left, before[2]]
+    # The import may be all that failed: what the engine has written meanwhile is nobody's edit.
+    assert putting_back(before[1:2], None, done) == [{**before[1], "expected": {"y": 5}}]
+
+
+def test_a_later_try_expects_what_the_ones_before_have_left() -> None:
+    before = [{"path": "a", "options": {"x": 1, "y": 1}}]
+    after = [{"path": "a", "options": {"x": 2, "y": 2}}]
+    done = [[{"path": "a", "options": {"x": 4}}], [{"path": "a", "options": {"x": 1}}]]
+    (change,) = putting_back(before, after, done)
+    assert change == {**before[0], "expected": {"x": 4, "y": 2}}
+    # Somebody has set it once more as the change had.
+    due, left = still_due(change["options"], change["expected"], {"x": 2, "y": 2})
+    assert due == {"y": 1} and len(left) == 1
+
+
+def test_of_what_wasnt_set_nobody_is_said_to_have_changed_it() -> None:
+    _, (said,) = still_due({"a": True}, {"a": None}, {"a": False})
+    assert said == "a is false, and wasn't set: the engine may have written that, or somebody: left as it is."
+    assert (
+        PHRASES.in_chinese(said) == "a 现为 false，而当时未设置：可能由引擎写入，也可能有人改过：保持不变。"
+    )
 
 
 @pytest.mark.parametrize("before", [[11], "odd", [{"path": "a"}], None])
