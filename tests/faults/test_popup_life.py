@@ -102,6 +102,9 @@ class PopupLife(RuleBasedStateMachine):
 
     @rule()
     def gives_up_who_is_away(self) -> None:
+        # In ten minutes whatever can be done is done: what an answer asks for, too.
+        self.world.store.fail("")
+        self.world.run(ENOUGH)
         self.world.later()
 
     @rule()
@@ -173,7 +176,4 @@ def _action(answer: bytes) -> Any:
 
 
 TestPopupLife = PopupLife.TestCase
-TestPopupLife.settings = settings(
-    max_examples=int(__import__("os").environ.get("N", "60")),
-    stateful_step_count=int(__import__("os").environ.get("S", "40")),
-)
+TestPopupLife.settings = settings(max_examples=20, stateful_step_count=50)

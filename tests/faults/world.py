@@ -33,6 +33,8 @@ from tests.server.plugin import Fake
 Value = TypeVar("Value")
 
 KEEP_S = 600.0
+AFTERMATH = 20
+"""Steps of the loop."""
 
 
 class SteppedStore(Store):
@@ -336,10 +338,13 @@ class World:
         """As kill -9: no more of it is done, sent or kept."""
 
         async def end() -> None:
-            tasks = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                # What these have begun meanwhile finds the store closed.
+                for _ in range(AFTERMATH):
+                    await asyncio.sleep(0)
 
         self.store.kill()
         self.loop.run_until_complete(end())
