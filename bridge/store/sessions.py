@@ -169,6 +169,14 @@ class SessionStore:
         )
         return dropped.rowcount
 
+    def settle_stranded(self) -> None:
+        """Settles answers of sessions that are over: nobody would act on them, or they are acted on, and the
+        last daemon ended before it could keep that."""
+        self._connection.execute(
+            "UPDATE popups SET status = 'settled' WHERE status = 'answered' "
+            "AND session IN (SELECT id FROM sessions WHERE closed = 1)"
+        )
+
     def adopt(self, popup_id: int, session_id: str) -> Popup | None:
         """Gives a popup that was left open to `session_id`, without a number; None where it isn't left.
 

@@ -214,6 +214,8 @@ class Editor:
         """Those that the daemon hasn't confirmed."""
         self.replies: dict[int, dict[str, Any]] = {}
         self.screen: dict[int, dict[str, Any]] = {}
+        self.codes: list[int | None] = []
+        """How its connections ended."""
         self.unshown: set[int] = set()
         """What it has said that it can't show."""
         self.done: list[tuple[int, str]] = []
@@ -258,6 +260,7 @@ class Editor:
             self._handle(link, link.inbox.pop(0))
             read += 1
         if link is not None and not link.inbox and not link.is_open:
+            self.codes.append(link.code)
             if link.code == 4011:
                 self.resume, self.last_seq, self.acked = None, 0, 0
             self.link = None
