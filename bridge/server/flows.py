@@ -93,7 +93,7 @@ class Flows:
 
     async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
         """Keeps the answer, has its advisor act on it, and confirms it."""
-        others_see_it = closing.reason == "undeliverable" and self.sharing.is_seen(live, answer.id)
+        others_see_it = closing.reason == "undeliverable" and self.sharing.hand_over(live, answer.id)
         if closing.reason == "unknown" and (told := self._keeping.get(answer.id)) is not None:
             # Nobody sends again what is confirmed, and a daemon that is killed now knows of no answer.
             told += [] if live in told else [live]

@@ -60,9 +60,16 @@ class SharedPopups:
         for mate in others:
             self._spawn(mate.send(closing), f"closing popup {closing.id} for {mate.id}")
 
-    def is_seen(self, live: LiveSession, popup_id: int) -> bool:
-        """Whether another editor that is connected has the popup open."""
-        return any(mate.is_editor and popup_id in mate.session.popups for mate in mates(live, self._sessions))
+    def hand_over(self, live: LiveSession, popup_id: int) -> bool:
+        """Leaves a popup that `live` can't show to another editor that is connected and has it open; False
+        where there is none."""
+        for mate in mates(live, self._sessions):
+            if mate.is_editor and (popup := mate.session.popups.get(popup_id)):
+                work = partial(_hand_over, popup, live.id, mate.id)
+                # Else it would be nobody's, once that editor goes.
+                self._store.submit(work)
+                return True
+        return False
 
     def holders(self, live: LiveSession) -> Sequence[str]:
         """The sessions whose popups `live` shows: its own first."""
@@ -141,6 +148,10 @@ def _is_replaced(popup: Popup, live: LiveSession) -> bool:
     """Whether a later one about the same is open in `live`."""
     later = (one for one in live.session.popups if one.id > popup.id)
     return bool(popup.dedupe) and any(one.dedupe == popup.dedupe for one in later)
+
+
+def _hand_over(popup: Popup, session: str, heir: str, db: Database) -> None:
+    SessionStore(db).hand_over(popup, session, heir)
 
 
 def _adopt(popup_id: int, session: str, db: Database) -> Popup | None:

@@ -92,6 +92,24 @@ def test_an_editor_that_was_restarted_has_its_popups_again_wherever_the_daemon_w
     assert set(editor.screen) == {1, 2}
 
 
+def test_what_one_editor_cant_show_isnt_lost_when_the_other_goes(scene: Scene) -> None:
+    world, editor, other = scene.world, scene.editor, Editor("other")
+    other.connect(world)
+    scene.settle()
+    other.read(ENOUGH)
+    editor.answer(1, state="undeliverable")
+    scene.settle()
+    assert set(other.screen) == {1, 2}
+    other.drop()
+    world.run(ENOUGH)
+    world.later()
+    late = Editor("late")
+    late.connect(world)
+    world.run(ENOUGH)
+    late.read(ENOUGH)
+    assert set(late.screen) == {1, 2}
+
+
 def test_what_was_closed_on_a_connection_that_was_dead_goes_from_the_screen(scene: Scene) -> None:
     world, editor = scene.world, scene.editor
     scene.ask("rock")
