@@ -110,6 +110,21 @@ def test_what_one_editor_cant_show_isnt_lost_when_the_other_goes(scene: Scene) -
     assert set(late.screen) == {1, 2}
 
 
+def test_what_was_left_comes_to_an_editor_that_came_while_the_disk_was_full(scene: Scene) -> None:
+    world, late = scene.world, Editor("late")
+    scene.editor.drop()
+    world.run(ENOUGH)
+    world.later()
+    world.run(ENOUGH)
+    world.store.fail("the disk is full")
+    late.connect(world)
+    world.run(ENOUGH)
+    world.store.fail("")
+    world.run(ENOUGH)
+    late.read(ENOUGH)
+    assert set(late.screen) == {1, 2}
+
+
 def test_what_was_closed_on_a_connection_that_was_dead_goes_from_the_screen(scene: Scene) -> None:
     world, editor = scene.world, scene.editor
     scene.ask("rock")
