@@ -16,7 +16,7 @@ from bridge.audit.project import Project, find
 from bridge.audit.results import NOT_APPLIED, Issue, Report, Row
 from bridge.core.errors import UserError
 from bridge.core.messages import Command, Result
-from bridge.core.reverting import still_due
+from bridge.core.reverting import observed, still_due
 from bridge.store.records import AUDIT_FIX, pack, when_text
 
 if TYPE_CHECKING:
@@ -76,11 +76,11 @@ def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
         # The run was killed while it wrote: what it has reached is as it wanted it.
         after, before = _by_path(receipt.args.get("changes")), _by_path(receipt.args.get("before"))
     present = _present(project, after, before)
-    changes, left = _due(after, before, present)
     with _Store(database) as store:
         earlier = store.reverted_by(receipt.id)
         if earlier is not None and _only(present, after) != after:
             _refuse_reverted(receipt, earlier)
+        changes, left = _due(_seen(after, store.standing(receipt.id)), before, present)
         now = _as_now(changes, present)
         made = _open(store, root, changes, now, receipt.note, receipt.id)
         guarded = [{**change, "expected": were["options"]} for change, were in zip(changes, now, strict=True)]
@@ -193,6 +193,14 @@ def _refuse_reverted(receipt: Receipt, earlier: Receipt) -> None:
         raise UserError(
             f"Receipt {receipt.id} is reverted already (receipt {earlier.id}{when}): nothing was put back."
         )
+
+
+def _seen(
+    after: Mapping[str, Mapping[str, Any]], standing: Sequence[Receipt]
+) -> Mapping[str, Mapping[str, Any]]:
+    """`after`, or what runs that put back a part have left."""
+    changes = [{"path": path, "options": options} for path, options in after.items()]
+    return observed(changes, [each.after for each in standing])
 
 
 def _due(

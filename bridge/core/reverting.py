@@ -3,16 +3,28 @@ it anew since."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from bridge.core.texts import Phrases, value_text
 
+APPLY, REVERT = "texture.apply", "texture.revert"
 LEFT = "{name} has changed since (it is {now}, and was set to {set}): left as it is."
 """What is said of an option that isn't put back; editors that say it themselves use the same words."""
 CHANGED = (
     "{file} has changed since the audit read it ({name} is {now}, and was {was}): left as it is; run the "
     "audit again."
+)
+LEFT_UNSET = "{name} is {now}, and wasn't set: the engine may have written that, or somebody: left as it is."
+"""The same where nothing was left in its place, and an engine may have written its own value since."""
+OLD_ADDON = (
+    "Nothing was put back: the PopBridge addon in this project is an older one, which can't tell what has "
+    "changed since. Run `{install}`, open the project anew, and put the change back by `popbridge revert`: "
+    "`popbridge receipts` has its number."
+)
+OLD_EDITOR = (
+    "Nothing was put back: what connects this editor to PopBridge is older, and can't tell what has changed "
+    "since. Update it, and put the change back by `popbridge revert`: `popbridge receipts` has its number."
 )
 PATTERNS = (
     (r"(.+) has changed since the audit read it \((\S+) is (?P<now>.+), and was (?P<was>.+)\): left as it "
@@ -20,21 +32,40 @@ PATTERNS = (
      "{0} 在审查读取后又有改动（{1} 现为 {2}，当时为 {3}）：保持不变，请重新运行审查。"),
     (r"(\S+) has changed since \(it is (?P<now>.+), and was set to (?P<set>.+)\): left as it is\.",
      "{0} 后来又有改动（现为 {1}，当时设为 {2}）：保持不变。"),
+    (r"(\S+) is (?P<now>.+), and wasn't set: the engine may have written that, or somebody: left as it is\.",
+     "{0} 现为 {1}，而当时未设置：可能由引擎写入，也可能有人改过：保持不变。"),
     (r"(\d+) more errors don't fit into a frame\.", "另有 {0} 个错误超出一帧的容量。"),
+    (r"Nothing was put back: the PopBridge addon in this project is an older one, which can't tell what has "
+     r"changed since\. Run `(.+)`, open the project anew, and put the change back by `popbridge revert`: "
+     r"`popbridge receipts` has its number\.",
+     "未撤销任何更改：此项目中的 PopBridge 插件版本较旧，无法判断之后又有哪些改动。"
+     "请运行 `{0}` 并重新打开项目，然后用 `popbridge revert` 撤销该更改："
+     "`popbridge receipts` 会列出其编号。"),
+    (r"Nothing was put back: what connects this editor to PopBridge is older, and can't tell what has "
+     r"changed since\. Update it, and put the change back by `popbridge revert`: `popbridge receipts` has "
+     r"its number\.",
+     "未撤销任何更改：此编辑器与 PopBridge 的连接组件版本较旧，无法判断之后又有哪些改动。请更新它，"
+     "然后用 `popbridge revert` 撤销该更改：`popbridge receipts` 会列出其编号。"),
 )  # fmt: skip
 PHRASES = Phrases(PATTERNS)
 
 
-def putting_back(before: Any, after: Any, done: Iterable[Any] = ()) -> Any:
-    """The changes that bring back `before`, each with what was observed afterwards as `expected`.
+def way_back(command: str) -> str:
+    """The name of the command that puts back what `command` has changed."""
+    # Of the same name, an editor's side that knows no `expected` would overwrite what was set since.
+    return REVERT if command == APPLY else command
+
+
+def putting_back(before: Any, after: Any, done: Sequence[Any] = ()) -> Any:
+    """The changes that bring back `before`, each with what was observed last as `expected`.
 
     All are as an editor has answered `texture.apply`; what is no change stays as it is. `done` are the
-    `after` of earlier tries: what these have taken away isn't taken away once more, unless nothing else is
-    left.
+    `after` of earlier tries, the newest first: what these have taken away isn't taken away once more, unless
+    nothing else is left.
     """
     if not isinstance(before, list):
         return before
-    seen = {str(change.get("path")): change["options"] for change in _changes(after)}
+    seen = observed(after, done)
     gone = {
         (str(change.get("path")), name)
         for each in done
@@ -43,6 +74,16 @@ def putting_back(before: Any, after: Any, done: Iterable[Any] = ()) -> Any:
     }
     left = [one for one in (_without(change, gone) for change in before) if one is not None]
     return [_expecting(change, seen) for change in left or before]
+
+
+def observed(after: Any, done: Sequence[Any] = ()) -> dict[str, dict[str, Any]]:
+    """By path, the options as they were seen last: by tries to put them back (`done`, the newest first), or
+    `after` the change itself."""
+    seen: dict[str, dict[str, Any]] = {}
+    for each in (after, *reversed(done)):
+        for change in _changes(each):
+            seen.setdefault(str(change.get("path")), {}).update(change["options"])
+    return seen
 
 
 def still_due(
@@ -57,7 +98,8 @@ def still_due(
     for name, value in options.items():
         now = present.get(name)
         if name in expected and now not in (expected[name], value):
-            left.append(LEFT.format(name=name, now=value_text(now), set=value_text(expected[name])))
+            says = LEFT_UNSET if expected[name] is None else LEFT
+            left.append(says.format(name=name, now=value_text(now), set=value_text(expected[name])))
         else:
             due[name] = value
     return due, left

@@ -10,6 +10,7 @@ from packaging.version import InvalidVersion, Version
 
 from bridge.api import Adapter, Addon
 from bridge.core.messages import Identify
+from bridge.core.reverting import OLD_ADDON, OLD_EDITOR
 from bridge.core.texts import Text
 from bridge.paths import typed
 
@@ -18,9 +19,9 @@ log = logging.getLogger(__name__)
 # What is installed is looked at once: a daemon that has been upgraded since knows its former addon alone.
 OTHER = Text(
     "The PopBridge addon in this project isn't the one of PopBridge {ours}: run "
-    "`popbridge install {engine} {project}`, then open the project anew. If you have done that, restart "
+    "`{install}`, then open the project anew. If you have done that, restart "
     "PopBridge.",
-    "此项目中的 PopBridge 插件与 PopBridge {ours} 不匹配：请运行 `popbridge install {engine} {project}`，"
+    "此项目中的 PopBridge 插件与 PopBridge {ours} 不匹配：请运行 `{install}`，"
     "然后重新打开项目。如果已经这样做过，请重启 PopBridge。",
 )
 NEWER = Text(
@@ -38,9 +39,21 @@ def other_addon(identify: Identify, adapter: Adapter) -> str:
         return ""
     theirs, ours = _release(client.version), _release(addon.version)
     says = (NEWER if _is_newer(theirs, ours) else OTHER).read(identify.locale or "")
+    return says.format(theirs=theirs, ours=ours, install=_install(identify, adapter))
+
+
+def too_old(identify: Identify, adapter: Adapter | None) -> str:
+    """Why an editor that doesn't know the command put nothing back, and what to do."""
+    addon = _addon(adapter) if adapter else None
+    if adapter is None or addon is None or identify.client.name != addon.name:
+        return OLD_EDITOR
+    return OLD_ADDON.format(install=_install(identify, adapter))
+
+
+def _install(identify: Identify, adapter: Adapter) -> str:
+    """What to type for the addon."""
     root = identify.project.root if identify.project else None
-    project = typed(Path(root)) if root else "PROJECT"
-    return says.format(theirs=theirs, ours=ours, engine=adapter.engine, project=project)
+    return f"popbridge install {adapter.engine} {typed(Path(root)) if root else 'PROJECT'}"
 
 
 def _addon(adapter: Adapter) -> Addon | None:

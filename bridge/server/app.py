@@ -184,6 +184,7 @@ class Bridge:
         return answers if self.cache is None else answers | await self.cache.blobs()
 
     async def _arrived(self, live: LiveSession, restarted: bool, announced: Collection[int]) -> None:
+        await self.flows.take_away(live)
         if restarted:
             await self.dispatch.client_restarted(live)
             await self.flows.show_again(live)

@@ -13,7 +13,8 @@ from sqlite_utils import Database
 from bridge.core import errors
 from bridge.core.errors import RequestError, StoreError
 from bridge.core.messages import Command, Error, Numbered, Result
-from bridge.core.reverting import putting_back
+from bridge.core.reverting import REVERT, putting_back, way_back
+from bridge.server.addons import too_old
 from bridge.server.live import LiveSession
 from bridge.server.sendable import sendable
 from bridge.server.sessions import Sessions
@@ -86,9 +87,10 @@ class Commands:
 
         await live.send(command, keep)
 
-    async def answered(self, command: Command, reply: Result | Error) -> None:
+    async def answered(self, live: LiveSession, command: Command, reply: Result | Error) -> None:
         """Keeps what the editor observed, and wakes whoever waits for it."""
         log.info("%s #%d is answered", command.name, command.id)
+        reply = _in_words(live, command, reply)
         if self._store.trouble:
             self._keep_later(command, reply)
             return
@@ -183,7 +185,7 @@ class Commands:
         earlier = await self._standing(receipt.id)
         return await self.send(
             own or self._editor_of(receipt, await self._engine_of(receipt), editor, asking),
-            receipt.command,
+            way_back(receipt.command),
             {"changes": putting_back(receipt.before, receipt.after, [each.after for each in earlier])},
             f"revert of {receipt.id}: {receipt.note}",
             reverts=receipt.id,
@@ -272,6 +274,14 @@ class Commands:
             and s.view.project != receipt.project
             and (s.id == receipt.session or _is_alike(s, receipt.project_name, engine))
         }
+
+
+def _in_words(live: LiveSession, command: Command, reply: Result | Error) -> Result | Error:
+    """`reply`; with what to do where the editor is too old to put anything back."""
+    if command.name != REVERT or not isinstance(reply, Error) or reply.code != errors.UNSUPPORTED.name:
+        return reply
+    adapter = live.choice.adapter if live.choice else None
+    return msgspec.structs.replace(reply, message=too_old(live.identify, adapter))
 
 
 def _is_alike(live: LiveSession, project_name: str, engine: str) -> bool:

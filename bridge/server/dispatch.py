@@ -94,7 +94,7 @@ class Dispatch:
                 await self._flows.answered(live, message, settled)
             case Result() | Error() if isinstance(settled, Command):
                 self._counts.commands[_tag(message)] += 1
-                await self._commands.answered(settled, message)
+                await self._commands.answered(live, settled, message)
             case _:
                 log.debug("nothing waits for this %s", type(message).__name__)
 

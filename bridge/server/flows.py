@@ -60,6 +60,8 @@ class Flows:
         self.rules = RuleKeeper(store)
         self.sharing = SharedPopups(sessions, store, self.spawn, self._supersede)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._keeping: dict[int, list[LiveSession]] = {}
+        """Popups that are answered, which isn't kept yet, and who is told once it is."""
         self._closed = False
 
     def event(self, live: LiveSession, event: Event) -> None:
@@ -91,13 +93,17 @@ class Flows:
 
     async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
         """Keeps the answer, has its advisor act on it, and confirms it."""
-        others_see_it = closing.reason == "undeliverable" and self.sharing.is_seen(live, answer.id)
+        others_see_it = closing.reason == "undeliverable" and self.sharing.hand_over(live, answer.id)
+        if closing.reason == "unknown" and (told := self._keeping.get(answer.id)) is not None:
+            # Nobody sends again what is confirmed, and a daemon that is killed now knows of no answer.
+            told += [] if live in told else [live]
+            return
         if closing.reason == "unknown" or others_see_it:
             await live.send(closing)
             return
         # At once: nobody else answers it from now on.
-        mates = self.sharing.close(live, answer.id)
-        keeping = partial(self._keep, live, answer, closing, mates)
+        self._keeping[answer.id] = [*self.sharing.close(live, answer.id), live]
+        keeping = partial(self._keep, live, answer, closing)
         if self.store.trouble:
             self.spawn(keeping(), f"keeping the answer to popup {answer.id}")
             return
@@ -108,20 +114,21 @@ class Flows:
             # It is confirmed once it is kept; what else the client says needn't wait for that.
             self.spawn(keeping(), f"keeping the answer to popup {answer.id}")
         else:
-            await self._kept(live, answer, closing, mates)
+            await self._kept(live, answer, closing)
 
-    async def _keep(
-        self, live: LiveSession, answer: Answer, closing: PopupClose, mates: Sequence[LiveSession]
-    ) -> None:
-        await self.store.persist(lambda db: SessionStore(db).answered(live.id, answer), synced=False)
-        await self._kept(live, answer, closing, mates)
+    async def _keep(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
+        try:
+            await self.store.persist(lambda db: SessionStore(db).answered(live.id, answer), synced=False)
+        except StoreError:
+            del self._keeping[answer.id]
+            raise
+        await self._kept(live, answer, closing)
 
-    async def _kept(
-        self, live: LiveSession, answer: Answer, closing: PopupClose, mates: Sequence[LiveSession]
-    ) -> None:
+    async def _kept(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
         log.info("session %s: popup %d is %s %s", live.id, answer.id, answer.state, answer.action or "")
         self.act(live, answer.id)
-        self.sharing.tell(mates, closing)
+        others = [each for each in self._keeping.pop(answer.id) if each is not live]
+        self.sharing.tell(others, closing)
         await live.send(closing)
 
     async def _stored(self, popup_id: int) -> StoredPopup | None:
@@ -241,6 +248,15 @@ class Flows:
             popup_id, self.store.path, error,
         )  # fmt: skip
 
+    async def take_away(self, live: LiveSession) -> None:
+        """Of what its editor gets once more, closes what was closed since: nobody may have told it."""
+        # A connection that is dead takes a popup's closing with it, until that is noticed.
+        for message in live.session.waiting:
+            if not isinstance(message, Popup) or message.id in live.session.popups:
+                continue
+            if message.id not in self._keeping:
+                await live.send(PopupClose(id=message.id, reason="unknown"))
+
     async def show_again(self, live: LiveSession) -> None:
         """The editor was restarted: what was on its screen comes again, under the old ids."""
         waiting = {message.id for message in live.session.waiting if isinstance(message, Popup)}
@@ -308,8 +324,8 @@ class Flows:
         """Settles the popups that nobody answered in time."""
         for closing in live.session.popups.expire(now):
             answer = Answer(id=closing.id, state="expired")
-            mates = self.sharing.close(live, closing.id)
-            self.spawn(self._keep(live, answer, closing, mates), "closing what expired")
+            self._keeping[answer.id] = [*self.sharing.close(live, closing.id), live]
+            self.spawn(self._keep(live, answer, closing), "closing what expired")
 
     async def close(self) -> None:
         """Stops what is under way; answers that weren't acted on are left for the next run."""

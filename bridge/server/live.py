@@ -70,6 +70,8 @@ class LiveSession:
         self.inline: Request | None = None
         """What the daemon itself is doing for it right now."""
         self.ended = False
+        self.instance = identify.instance
+        """Of the client that was here last: another has ids of its own, and nothing on its screen."""
         self.watched: set[LiveSession] = set()
         """Where it puts itself when time may change it: nobody carries it, or a popup expires."""
         self.events = 0

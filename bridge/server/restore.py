@@ -53,6 +53,7 @@ async def restore(
     """
     if dropped := await store.write(lambda db: SessionStore(db).drop_left_open()):
         log.info("%d popups that no editor came for in %d days are closed", dropped, KEPT_DAYS)
+    await store.write(lambda db: SessionStore(db).settle_stranded())
     for session in await store.read(lambda connection: SessionStore(Database(connection)).all_open()):
         try:
             left = _latest(await store.read(functools.partial(_left, session)), store)

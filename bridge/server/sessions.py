@@ -86,11 +86,17 @@ class Sessions:
         digest = auth.digest(resume.token)
         if live is None or not secrets.compare_digest(digest, self._tokens[live.id]):
             raise not_known(resume.session)
-        restarted = live.identify.instance != identify.instance
         live.identified(identify, choice)
         # The token stays: a new one would be lost with a `ready` that never arrived.
-        self._store.submit(lambda db: SessionStore(db).resumed(live.id, digest, identify))
-        return live, resume.token, restarted
+        return live, resume.token, live.instance != identify.instance
+
+    def arrived(self, live: LiveSession) -> None:
+        """Its client is back and has what it has to know: from now on this one isn't another."""
+        # Not sooner: a daemon that is killed before would take it for one that knows already.
+        live.instance = live.identify.instance
+        digest, identify = self._tokens.get(live.id), live.identify
+        if digest is not None:
+            self._store.submit(lambda db: SessionStore(db).resumed(live.id, digest, identify))
 
     def restore(self, stored: StoredSession, choice: Choice[Adapter] | None) -> LiveSession:
         """A session of an earlier run of the daemon; its keep time starts anew."""

@@ -17,6 +17,7 @@ from bridge.core.messages import Numbered, Popup, PopupClose
 from bridge.server.live import LiveSession
 from bridge.server.sessions import Sessions
 from bridge.server.workspace import mates, workspace_of
+from bridge.store.failures import LastingDamage
 from bridge.store.sessions import SessionStore
 from bridge.store.store import Store
 
@@ -44,6 +45,8 @@ class SharedPopups:
         self._store = store
         self._spawn = spawn
         self._supersede = supersede
+        self._inheriting: set[str] = set()
+        """Sessions that take over what was left once something can be kept."""
 
     def show(self, live: LiveSession, popup_id: int) -> None:
         """Shows a popup that is open in `live` to the other editors that are connected."""
@@ -60,9 +63,16 @@ class SharedPopups:
         for mate in others:
             self._spawn(mate.send(closing), f"closing popup {closing.id} for {mate.id}")
 
-    def is_seen(self, live: LiveSession, popup_id: int) -> bool:
-        """Whether another editor that is connected has the popup open."""
-        return any(mate.is_editor and popup_id in mate.session.popups for mate in mates(live, self._sessions))
+    def hand_over(self, live: LiveSession, popup_id: int) -> bool:
+        """Leaves a popup that `live` can't show to another editor that is connected and has it open; False
+        where there is none."""
+        for mate in mates(live, self._sessions):
+            if mate.is_editor and (popup := mate.session.popups.get(popup_id)):
+                work = partial(_hand_over, popup, live.id, mate.id)
+                # Else it would be nobody's, once that editor goes.
+                self._store.submit(work)
+                return True
+        return False
 
     def holders(self, live: LiveSession) -> Sequence[str]:
         """The sessions whose popups `live` shows: its own first."""
@@ -91,20 +101,35 @@ class SharedPopups:
             await self.inherit(heirs[0], present)
 
     async def inherit(self, live: LiveSession, present: Present) -> None:
-        """Takes over what sessions of the same workspace that are over left open."""
+        """Takes over what sessions of the same workspace that are over left open, later where nothing can be
+        kept now."""
+        if live.id in self._inheriting:
+            return
         try:
-            for popup_id in await self._orphans(live):
-                if len(live.session.popups) >= MAX_INHERITED:
-                    return
-                popup = await self._store.write(partial(_adopt, popup_id, live.id), synced=False)
-                if popup is None or popup_id in live.session.popups:
-                    continue
-                if _is_replaced(popup, live):
-                    self._replaced(popup_id, live)
-                else:
-                    await present(live, popup)
+            await self._inherit(live, present)
         except StoreError as error:
-            log.error("popups that are left for session %s wait for the next: %s", live.id, error.reason)
+            log.error("popups that are left for session %s have to wait: %s", live.id, error.reason)
+            if not isinstance(error, LastingDamage):
+                self._inheriting.add(live.id)
+                self._spawn(self._inherit_later(live, present), f"popups that are left for {live.id}")
+
+    async def _inherit_later(self, live: LiveSession, present: Present) -> None:
+        try:
+            await self._store.insist(lambda: self._inherit(live, present))
+        finally:
+            self._inheriting.discard(live.id)
+
+    async def _inherit(self, live: LiveSession, present: Present) -> None:
+        for popup_id in await self._orphans(live):
+            if live.ended or len(live.session.popups) >= MAX_INHERITED:
+                return
+            popup = await self._store.write(partial(_adopt, popup_id, live.id), synced=False)
+            if popup is None or popup_id in live.session.popups:
+                continue
+            if _is_replaced(popup, live):
+                self._replaced(popup_id, live)
+            else:
+                await present(live, popup)
 
     async def _orphans(self, live: LiveSession) -> Sequence[int]:
         left = await self._store.read(lambda connection: SessionStore(Database(connection)).left_open())
@@ -141,6 +166,10 @@ def _is_replaced(popup: Popup, live: LiveSession) -> bool:
     """Whether a later one about the same is open in `live`."""
     later = (one for one in live.session.popups if one.id > popup.id)
     return bool(popup.dedupe) and any(one.dedupe == popup.dedupe for one in later)
+
+
+def _hand_over(popup: Popup, session: str, heir: str, db: Database) -> None:
+    SessionStore(db).hand_over(popup, session, heir)
 
 
 def _adopt(popup_id: int, session: str, db: Database) -> Popup | None:

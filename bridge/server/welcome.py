@@ -149,6 +149,8 @@ class Welcome:
                 for closing in live.closings():
                     await socket.write(closing)
             await self._arrived(live, restarted, others if identify.resume else ())
+            if identify.resume:
+                self._sessions.arrived(live)
         except BaseException:
             live.detach(socket)
             raise

@@ -169,6 +169,22 @@ class SessionStore:
         )
         return dropped.rowcount
 
+    def hand_over(self, popup: Popup, session_id: str, heir: str) -> None:
+        """An open popup of a session is `heir`'s from now on, which has it as `popup`."""
+        self._connection.execute(
+            "UPDATE popups SET session = ?, message = ?, seq = ? "
+            "WHERE id = ? AND session = ? AND status = 'open'",
+            (heir, pack(popup), popup.seq or None, popup.id, session_id),
+        )
+
+    def settle_stranded(self) -> None:
+        """Settles answers of sessions that are over: nobody would act on them, or they are acted on, and the
+        last daemon ended before it could keep that."""
+        self._connection.execute(
+            "UPDATE popups SET status = 'settled' WHERE status = 'answered' "
+            "AND session IN (SELECT id FROM sessions WHERE closed = 1)"
+        )
+
     def adopt(self, popup_id: int, session_id: str) -> Popup | None:
         """Gives a popup that was left open to `session_id`, without a number; None where it isn't left.
 

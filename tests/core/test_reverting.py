@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from bridge.core.reverting import PHRASES, changed_since, putting_back, still_due
+from bridge.core.reverting import (
+    OLD_ADDON,
+    OLD_EDITOR,
+    PHRASES,
+    changed_since,
+    putting_back,
+    still_due,
+    way_back,
+)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +29,18 @@ def test_what_is_left_is_named_with_both_values_in_both_languages() -> None:
     _, (said,) = still_due({"a": None, "b": 1}, {"a": True, "b": 2}, {"a": "x", "b": 2})
     assert said == 'a has changed since (it is "x", and was set to true): left as it is.'
     assert PHRASES.in_chinese(said) == 'a 后来又有改动（现为 "x"，当时设为 true）：保持不变。'
+
+
+def test_an_editor_that_is_too_old_is_told_in_both_languages() -> None:
+    said = PHRASES.in_chinese(OLD_ADDON.format(install="popbridge install fake 'my game'"))
+    assert "请运行 `popbridge install fake 'my game'` 并重新打开项目" in said
+    assert PHRASES.in_chinese(OLD_EDITOR).startswith("未撤销任何更改：此编辑器")
+
+
+def test_textures_are_put_back_by_a_command_that_older_editors_refuse() -> None:
+    assert [way_back(name) for name in ("texture.apply", "texture.revert", "acme.paint")] == [
+        "texture.revert", "texture.revert", "acme.paint",
+    ]  # fmt: skip
 
 
 def test_what_nothing_is_expected_of_is_set() -> None:
@@ -40,9 +60,29 @@ def test_what_an_earlier_try_has_taken_away_isnt_taken_away_once_more() -> None:
         {"path": "c", "options": {}},
     ]
     done = [[{"path": "a", "options": {"x": 1, "y": 5}}], None, [{"path": "b", "options": {"y": 5}}]]
-    assert putting_back(before, None, done) == [{"path": "a", "options": {"x": 1, "z": None}}, before[2]]
-    # The import may be all that failed.
-    assert putting_back(before[1:2], None, done) == before[1:2]
+    left = {"path": "a", "options": {"x": 1, "z": None}, "expected": {"x": 1}}
+    assert putting_back(before, None, done) == [left, before[2]]
+    # The import may be all that failed: what the engine has written meanwhile is nobody's edit.
+    assert putting_back(before[1:2], None, done) == [{**before[1], "expected": {"y": 5}}]
+
+
+def test_a_later_try_expects_what_the_ones_before_have_left() -> None:
+    before = [{"path": "a", "options": {"x": 1, "y": 1}}]
+    after = [{"path": "a", "options": {"x": 2, "y": 2}}]
+    done = [[{"path": "a", "options": {"x": 4}}], [{"path": "a", "options": {"x": 1}}]]
+    (change,) = putting_back(before, after, done)
+    assert change == {**before[0], "expected": {"x": 4, "y": 2}}
+    # Somebody has set it once more as the change had.
+    due, left = still_due(change["options"], change["expected"], {"x": 2, "y": 2})
+    assert due == {"y": 1} and len(left) == 1
+
+
+def test_of_what_wasnt_set_nobody_is_said_to_have_changed_it() -> None:
+    _, (said,) = still_due({"a": True}, {"a": None}, {"a": False})
+    assert said == "a is false, and wasn't set: the engine may have written that, or somebody: left as it is."
+    assert (
+        PHRASES.in_chinese(said) == "a 现为 false，而当时未设置：可能由引擎写入，也可能有人改过：保持不变。"
+    )
 
 
 @pytest.mark.parametrize("before", [[11], "odd", [{"path": "a"}], None])

@@ -88,7 +88,7 @@ async def test_what_somebody_has_changed_since_stays_as_it_is_and_is_named(
     await live.daemon.outcome(await apply(live.daemon, *somebodys))
     back[2]["expected"] = {name: 9 for name in back[2]["options"] if name != engine.mipmaps}
     back[2]["options"].pop(engine.mipmaps)
-    value = (await live.daemon.outcome(await live.daemon.command("texture.apply", changes=back)))["value"]
+    value = (await live.daemon.outcome(await live.daemon.command("texture.revert", changes=back)))["value"]
     quality = pytest.approx(0.7)
     assert value["after"] == [
         {"path": paths[0], "options": {engine.mipmaps: False, "compress/lossy_quality": quality}},
@@ -113,7 +113,9 @@ async def test_of_more_errors_than_a_frame_holds_some_are_left_out_and_nothing_e
         "options": {**unset, "compress/mode": 2},
         "expected": {name: -1 for name in unset},
     }
-    value = (await live.daemon.outcome(await live.daemon.command("texture.apply", changes=[change])))["value"]
+    value = (await live.daemon.outcome(await live.daemon.command("texture.revert", changes=[change])))[
+        "value"
+    ]
     assert value["before"] == [{"path": path, "options": {"compress/mode": 0}}]
     assert value["after"] == [{"path": path, "options": {"compress/mode": 2}}]
     *told, last = value["errors"]
@@ -136,7 +138,7 @@ async def test_what_was_written_can_be_put_back_although_the_import_failed(
         assert value["before"] == [{"path": path, "options": {"compress/mode": 0}}]
         assert value["after"] == [{"path": path, "options": {"compress/mode": 2}}]
         file.write_bytes(whole)
-        asked = await daemon.command("texture.apply", changes=value["before"])
+        asked = await daemon.command("texture.revert", changes=value["before"])
         value = (await daemon.outcome(asked))["value"]
         assert value["errors"] == []
         assert project.settings("textures/rock.png")["compress/mode"] == "0"
@@ -255,7 +257,7 @@ async def test_an_editor_killed_in_the_middle_of_putting_back_says_of_nothing_th
             await daemon.outcome(await apply(daemon, ("res://large.png", {engine.mipmaps: True})))
             change = {"path": "res://large.png", "options": {**engine.slow, engine.mipmaps: None}}
             back = {**change, "expected": {engine.mipmaps: True}}
-            asked = await daemon.command("texture.apply", changes=[back])
+            asked = await daemon.command("texture.revert", changes=[back])
             await until(lambda: project.settings("large.png").get("compress/mode") == "2")
             await editor.kill()
         # As Godot writes its own value where there is none.

@@ -235,6 +235,20 @@ async def test_what_was_answered_in_a_session_that_cant_be_read_is_asked_again(
     assert await lines(tmp_path / "log", 1) == ["answered yes -"]
 
 
+async def test_an_answer_in_a_session_that_is_over_holds_nothing_any_more(
+    start: Start, tmp_path: Path
+) -> None:
+    daemon = start()
+    async with editor(daemon.file, tmp_path) as wire:
+        shown = await popup(wire)
+    await asyncio.to_thread(daemon.stop)
+    # As if it had been killed before it could keep that it had acted on it.
+    with contextlib.closing(sqlite3.connect(daemon.paths.database, isolation_level=None)) as db:
+        db.execute("UPDATE popups SET status = 'answered', answer = x'80'")
+        db.execute("UPDATE sessions SET closed = 1")
+    assert status(start(), shown) == "settled"
+
+
 async def test_what_nobody_shares_is_settled_where_its_session_cant_be_read(
     start: Start, tmp_path: Path
 ) -> None:

@@ -6,13 +6,17 @@ import asyncio
 import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bridge.api import Addon
 from bridge.connection import ConnectionFile
+from bridge.paths import typed
 from tests.server.advised import APPLIED, answered, applied, popup
 from tests.server.daemons import ThreadDaemon, until
+from tests.server.plugin import Fake
 from tests.server.wire import Wire, resume, session
 
 
@@ -71,12 +75,36 @@ async def test_what_was_taken_away_isnt_when_the_rest_is_put_back(file: Connecti
     assert sent == [{"y": 1}, {"x": None, "y": 1}]
 
 
+async def test_an_editor_that_heeds_nothing_expected_overwrites_nothing_and_says_what_to_do(
+    file: ConnectionFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Fake, "addon", Addon("fake-addon", "2"))
+    project = {"id": "p", "name": "P", "root": str(tmp_path)}
+    engine = {"name": "fake", "version": "2.1"}
+    for name, says in (
+        ("fake-addon", f"Run `popbridge install fake {typed(tmp_path)}`"),
+        ("own", "Update it"),
+    ):
+        client = {"kind": "editor", "name": name, "version": "1"}
+        async with session(file, client=client, project=project, engine=engine) as wire:
+            receipt = await applied(wire)
+            for request in (1, 2):
+                await wire.send("request", id=request, workload="receipts.revert", params={"id": receipt})
+                command = await wire.until("command")
+                assert command["name"] == "texture.revert"
+                await wire.send("error", id=command["id"], code="unsupported", message="unknown")
+                made = (await wire.until("result", id=request))["value"]["receipt"]
+                assert made["state"] == "failed" and says in made["errors"][0]["message"]
+            # Once it is up to date, it can be put back.
+            await put_back(wire, receipt)
+
+
 async def put_back(wire: Wire, receipt: int) -> None:
     """As `popbridge revert` does."""
-    await wire.send("request", id=1, workload="receipts.revert", params={"id": receipt})
+    await wire.send("request", id=9, workload="receipts.revert", params={"id": receipt})
     command = await wire.until("command")
     await wire.send("result", id=command["id"], value=APPLIED)
-    await wire.until("result", id=1)
+    await wire.until("result", id=9)
 
 
 async def test_an_undo_of_what_was_put_back_in_a_shell_meanwhile_is_refused(

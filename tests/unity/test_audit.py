@@ -181,6 +181,24 @@ def test_one_odd_file_keeps_no_other_from_being_mended(tmp_path: Path) -> None:
     assert odd.read_text(encoding="utf-8") == "\ufeff" + text.replace("  textureType: 0\n", "")
 
 
+def test_of_what_unity_writes_where_nothing_was_set_nobody_is_said_to_have_changed_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = game(tmp_path / "game", only=["materials/rock_normal.png"])
+    file = project / "Assets/materials/rock_normal.png.meta"
+    whole = file.read_bytes()
+    unset = whole.replace(b"  textureType: 0\n", b"")
+    file.write_bytes(unset)
+    assert audit(project, "--fix") == 0 and b"  textureType: 1\n" in file.read_bytes()
+    assert cli.main(["revert", "1"]) == 0
+    assert file.read_bytes() == unset
+    file.write_bytes(whole)
+    assert cli.main(["revert", "2"]) == 1
+    said = 'textureType is "Default", and wasn\'t set: the engine may have written that, or somebody: left as'
+    assert said in " ".join(capsys.readouterr().out.split())
+    assert b"  textureType: 0\n" in file.read_bytes()
+
+
 def test_a_project_of_an_older_unity_is_audited_as_files_and_says_so(tmp_path: Path) -> None:
     told = report(game(tmp_path / "game", "2021.3.45f1", FILES[:1]), tmp_path)
     assert told["engine"] == "unity 2021.3.45f1"

@@ -22,7 +22,7 @@ class Godot3(Adapter):
     engine = "godot"
     versions = GODOT3.versions
     scheme = SCHEME
-    capabilities = ("assets.report", "popup.dock", "texture.apply", "texture.options")
+    capabilities = ("assets.report", "popup.dock", "texture.apply", "texture.options", "texture.revert")
     texture_fields = textures3.FIELDS
 
     def compile_texture(
@@ -57,7 +57,7 @@ class Godot4(Adapter):
     engine = "godot"
     versions = GODOT4.versions
     scheme = SCHEME
-    capabilities = ("assets.report", "popup.dock", "texture.apply", "texture.options")
+    capabilities = ("assets.report", "popup.dock", "texture.apply", "texture.options", "texture.revert")
     texture_fields = textures4.FIELDS
 
     def compile_texture(

@@ -99,7 +99,7 @@ class GodotHeadless:
         return Answer(id=popup.id, state="answered", action=self._answer)
 
     async def _command(self, command: Command) -> Any:
-        if command.name == "texture.apply":
+        if command.name in ("texture.apply", "texture.revert"):
             # As in the addons, the answer tells what came of it: it is no import to be looked at once more.
             return await asyncio.to_thread(self.apply, command.args.get("changes", []))
         if command.name == "texture.options":
@@ -107,7 +107,7 @@ class GodotHeadless:
         raise RequestError(UNSUPPORTED, name=command.name, reason="this editor has no such command")
 
     def apply(self, changes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Changes `.import` files; the value of `texture.apply`."""
+        """Changes `.import` files; the value of `texture.apply` and `texture.revert`."""
         before, after, errors = [], [], []
         for change in changes:
             path = str(change.get("path"))

@@ -97,7 +97,7 @@ export class Editor {
 
   carryOut({ name, args }) {
     this.carriedOut += 1;
-    if (name === "texture.apply") return { type: "result", value: this.apply(args.changes) };
+    if (name === "texture.apply" || name === "texture.revert") return { type: "result", value: this.apply(args.changes) };
     if (name === "texture.options") return { type: "result", value: this.read(args.paths) };
     return { type: "error", code: "unsupported", message: `${name}: this editor doesn't know it.` };
   }

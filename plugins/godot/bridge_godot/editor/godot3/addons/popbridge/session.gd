@@ -138,7 +138,7 @@ func _finish(seq: int):
 func _fitting(command: Dictionary, fields: Dictionary) -> Dictionary:
 	var message = fields.duplicate()
 	message["id"] = command.id
-	if command.name == "texture.apply" and typeof(message.get("value")) == TYPE_DICTIONARY:
+	if command.name in ["texture.apply", "texture.revert"] and typeof(message.get("value")) == TYPE_DICTIONARY:
 		message["value"] = _shortened(message)
 	if _connection.size_of(message) <= _connection.frame_limit():
 		return message

@@ -45,7 +45,7 @@ func _work():
 	while _queue:
 		var command = _queue.pop_front()
 		match command.name:
-			"texture.apply":
+			"texture.apply", "texture.revert":
 				if _is_list(command, "changes", TYPE_DICTIONARY):
 					_answer(command, yield(_apply(command), "completed"))
 			"texture.options":

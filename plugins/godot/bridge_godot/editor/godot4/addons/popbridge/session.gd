@@ -139,7 +139,7 @@ func _finish(seq: int) -> void:
 func _fitting(command: Dictionary, fields: Dictionary) -> Dictionary:
 	var message := fields.duplicate()
 	message["id"] = command.id
-	if command.name == "texture.apply" and message.get("value") is Dictionary:
+	if command.name in ["texture.apply", "texture.revert"] and message.get("value") is Dictionary:
 		message["value"] = _shortened(message)
 	if _connection.size_of(message) <= _connection.frame_limit():
 		return message

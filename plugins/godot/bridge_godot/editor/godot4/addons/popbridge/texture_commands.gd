@@ -45,7 +45,7 @@ func _work() -> void:
 	while not _queue.is_empty():
 		var command: Dictionary = _queue.pop_front()
 		match command.name:
-			"texture.apply":
+			"texture.apply", "texture.revert":
 				if _is_list(command, "changes", TYPE_DICTIONARY):
 					_answer(command, await _apply(command))
 			"texture.options":
