@@ -161,7 +161,9 @@ def operation(
             from accel.image.open_raster import open_rasters
 
             several = layers and holds_layers(params)
-            images = open_rasters(given, limits, params.transfer, levels=levels, layers=several)
+            images = open_rasters(
+                given, limits, params.transfer, levels=levels, layers=several, companions=companions
+            )
             return output(declared.operate(images, params, limits), params)
 
         record = workload(

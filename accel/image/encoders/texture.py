@@ -72,7 +72,7 @@ def _holds(image: Raster, kind: PixelKind, format: BlockFormat) -> Range | None:
 
 def _unsigned(image: Raster) -> Raster:
     pixels, *smaller = map(unsigned, (image.pixels, *image.mips))
-    return image.with_pixels(pixels, mips=tuple(smaller))
+    return image.with_pixels(pixels, mips=tuple(smaller), signed=False)
 
 
 def _kind(image: Raster, params: Compress) -> PixelKind:
