@@ -96,8 +96,9 @@ class Written(Struct, frozen=True, omit_defaults=True):
     images: int = 1
     """Faces and layers in the file; not there for one."""
     below: float | None = None
-    """The least value of the colours that came in as floats, where the file holds none so low and has its
-    own least instead. Not there where nothing was cut off."""
+    """The least value of the largest level's colours, floats that were to be written, where the file holds
+    none so low and has its own least instead. A filter that sharpens edges, as `image.resize` does by cubic
+    or Lanczos, may have made it. Not there where nothing was cut off, or what nobody sees."""
     above: float | None = None
     """The same of the largest."""
 
