@@ -322,6 +322,7 @@ def test_a_file_that_lacks_some_of_its_images_is_told_as_truncated(tmp_path, for
 def test_forms_for_a_gpu_keep_what_those_for_the_cpu_keep(tmp_path, name):
     form, plain = FORMS[name], OPERATIONS[name]
     assert (form.layers, form.levels) == (plain.layers, plain.levels)
+    assert form.workload.companions == plain.workload.companions
     if not form.layers:
         return
     given, params = source(tmp_path, pictures(6), cube=True), {"factor": 0.5} if "resize" in name else {}

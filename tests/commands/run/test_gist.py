@@ -102,7 +102,8 @@ def test_values_are_known_by_their_fields() -> None:
         (
             {"below": -0.25, "above": 70000.0, "reached": True},
             "DDS, bc7 sRGB, 64 x 32, 2.1 KiB, 8 bits per pixel, 3.7 times smaller than uncompressed, "
-            "kind color, values too low cut off (the least -0.25), values too high cut off (the largest 70,000)",
+            "kind color, values too low cut off (the least -0.25), values too high cut off (the largest "
+            "70,000)",
         ),
         (
             {"below": -9999.9, "above": 1234.56},
