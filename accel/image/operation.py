@@ -143,8 +143,9 @@ def operation(
     `Writing`, which `params` extends; of `Reading` where it gives no images. What it gives is held against
     what a `Raster` promises. Whoever makes something much larger than what came in asks `check_size` first.
     The function sees the first image of a cube or an array; with `layers` it is called for each of the others
-    too, or sees them itself where it gives files. `version`, `inputs`, `companions` and `cached` are as in
-    `workload`, `splits` and `levels` as in `Operation`.
+    too, or sees them itself where it gives files. An image after the first has as many then, or is one for
+    all; of `companions` they are read only where the first has some. `version`, `inputs`, `companions` and
+    `cached` are as in `workload`, `splits` and `levels` as in `Operation`.
 
     Raises TypeError for other parameters, for no inputs, and for a function that a worker can't import.
     """

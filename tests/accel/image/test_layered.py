@@ -83,6 +83,18 @@ def test_files_say_what_their_images_are(tmp_path, count, cube, layers):
     assert as_ktx2.levels == [b"".join(level) for level in zip(*mips, strict=True)]
 
 
+def test_an_array_of_one_layer_becomes_a_plain_texture(tmp_path):
+    path = tmp_path / "one.ktx2"
+    path.write_bytes(_with_layers(ktx2(2, 2, bytes(16), 37), 1))
+    (file,) = run(OPERATIONS["image.convert"], [Input(path.name, str(path))]).files
+    assert containers.ktx2(file.data).layers == 0
+
+
+def _with_layers(data, count):
+    """A KTX2 that names so many layers."""
+    return data[:32] + struct.pack("<I", count) + data[36:]
+
+
 def _rasters(images):
     return [raster(image, mips=True) for image in images]
 
@@ -296,9 +308,8 @@ def test_layers_are_enlarged_only_as_far_as_all_may_be_together(tmp_path):
 def test_more_images_than_any_gpu_binds_are_refused(tmp_path, format):
     count = 2048 * 6 + 1
     texels = bytes(4 * count)
-    data = dds(1, 1, texels, dxgi=28, count=count) if format == "dds" else ktx2(1, 1, texels, 37, 2)
-    if format == "ktx2":
-        data = data[:32] + struct.pack("<I", count) + data[36:]
+    as_dds = dds(1, 1, texels, dxgi=28, count=count)
+    data = as_dds if format == "dds" else _with_layers(ktx2(1, 1, texels, 37, 2), count)
     path = tmp_path / f"many.{format}"
     path.write_bytes(data)
     with pytest.raises(WorkloadError, match=r"holds 12,289 images, more than the 12,288") as caught:
