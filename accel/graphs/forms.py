@@ -50,7 +50,12 @@ def resize_graph(images: Sequence[Raster], params: Resize, limits: Limits) -> Op
 
 
 @operation(
-    mipmaps.workload.name, version=mipmaps.workload.version, params=Mipmaps, inputs=(1, 2), layers=True
+    mipmaps.workload.name,
+    version=mipmaps.workload.version,
+    params=Mipmaps,
+    inputs=(1, 2),
+    companions=True,
+    layers=True,
 )
 def mipmaps_graph(images: Sequence[Raster], params: Mipmaps, limits: Limits) -> Operated:
     """As `mipmaps`."""

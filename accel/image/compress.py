@@ -153,13 +153,14 @@ class Compressed(Struct, frozen=True):
     images: int = 1
     """Faces and layers in the file."""
     below: float | None = None
-    """The least value of the colours that came in as floats, where the blocks hold none so low (none that
-    are written here holds any below 0) and have their own least instead. Null where nothing was cut off."""
+    """The least value of the largest level's colours, floats that were to be written, where the blocks hold
+    none so low (none that are written here holds any below 0, but vectors down to -1 are coded) and have
+    their own least instead. Null where nothing was cut off, or what nobody sees."""
     above: float | None = None
     """The same of the largest: BC6H holds up to 65504, the others up to 1."""
 
 
-@operation("image.compress", version=7, params=Compress, levels=True, layers=True)
+@operation("image.compress", version=8, params=Compress, levels=True, layers=True)
 def compress(images: Sequence[Raster], params: Compress, limits: Limits) -> Operated:
     """Packs an image into blocks that GPUs read directly: BC, ETC2, EAC or ASTC, as DDS or KTX2.
 

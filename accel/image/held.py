@@ -23,6 +23,7 @@ ALLOWED: Mapping[str, tuple[object, ...]] = {
     "transfer": get_args(Transfer),
     "data": (False, True),
     "kind": (*get_args(PixelKind), ""),
+    "signed": (False, True, None),
     "float_bits": (0, 16, 32),
     "read_mips": (False, True),
     "multiplied": get_args(Multiplied),

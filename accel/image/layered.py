@@ -19,11 +19,14 @@ def on_layers(operate: Operate) -> Operate:
 
     @functools.wraps(operate)
     def on_all(images: Sequence[Raster], params: Any, limits: Limits) -> Operated:
+        count = len(images[0].layers)
+        _check_number(images, count + 1)
         alone = [replace(image, layers=(), cube=False) for image in images]
-        done, count = operate(alone, params, limits), len(images[0].layers)
+        done = operate(alone, params, limits)
         if not count or not done.images:
             return done
         _check_size(images[0].name, done, count + 1, limits)
+        _check_square(images[0], done)
         rest = [
             operate([_layer(image, index, count, done) for image in images], params, limits).images
             for index in range(count)
@@ -35,6 +38,18 @@ def on_layers(operate: Operate) -> Operate:
         return replace(done, images=made)
 
     return on_all
+
+
+def _check_number(images: Sequence[Raster], count: int) -> None:
+    """Raises WorkloadError `bad_input` for a second image of several that don't belong to those of the first:
+    its first alone would count for all of them."""
+    for image in images[1:]:
+        number = max(1 + len(image.layers), image.first_of)
+        if count > 1 < number and 1 + len(image.layers) != count:
+            from accel.workload import WorkloadError
+
+            reason = f"holds {number} images, but {images[0].name} {count}; give as many, or one"
+            raise WorkloadError("bad_input", reason, image.name)
 
 
 def _layer(image: Raster, index: int, count: int, done: Operated) -> Raster:
@@ -54,15 +69,29 @@ def _check_size(name: str, done: Operated, count: int, limits: Limits) -> None:
 
         reason = (
             f"would become {count} images of {width} x {height} ({width * height * count / 1e6:,.1f} "
-            f"megapixels in all), more than the limit of {limits.max_pixels / 1e6:,.1f} megapixels"
+            f"megapixels in all), more than the limit of {limits.max_pixels / 1e6:,.1f} megapixels; "
+            "raise images.max_pixels, or choose a smaller size"
         )
         raise WorkloadError("too_large", reason, name)
 
 
+def _check_square(source: Raster, done: Operated) -> None:
+    """Raises WorkloadError `bad_params` for faces that no cube has."""
+    for image in done.images.values():
+        if source.cube and image.width != image.height:
+            from accel.workload import WorkloadError
+
+            reason = (
+                f"is a cube map, whose faces are square: none can be {image.width} x {image.height}; give "
+                "both sides the same length"
+            )
+            raise WorkloadError("bad_params", reason, source.name)
+
+
 def _joined(source: Raster, first: Raster, others: Sequence[Raster | None]) -> Raster:
-    """Raises WorkloadError: `bad_params` for faces that no cube has, `internal` for layers that no texture
-    has together."""
+    """Raises WorkloadError `internal` for layers that no texture has together."""
     from accel.image.held import alike
+    from accel.image.tangent import signed_alike
 
     layers = tuple(each for each in others if each is not None and alike(first, each))
     if len(layers) < len(others):
@@ -71,12 +100,4 @@ def _joined(source: Raster, first: Raster, others: Sequence[Raster | None]) -> R
         raise WorkloadError(
             "internal", "the operation gave layers of another size, type or number", source.name
         )
-    if source.cube and first.width != first.height:
-        from accel.workload import WorkloadError
-
-        reason = (
-            f"is a cube map, whose faces are square: none can be {first.width} x {first.height}; give both "
-            "sides the same length"
-        )
-        raise WorkloadError("bad_params", reason, source.name)
-    return replace(first, layers=layers, cube=source.cube)
+    return replace(first, layers=signed_alike(first, layers), cube=source.cube)

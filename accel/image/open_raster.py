@@ -14,6 +14,7 @@ from accel.image.decoded import Alpha, Decoded, Pixels
 from accel.image.load import decode_image, identify, open_image, undecodable
 from accel.image.profiles import in_srgb
 from accel.image.raster import Raster, Transfer
+from accel.image.tangent import signed_alike
 from accel.image.vips_image import image_of
 from accel.workload import Input, Limits, WorkloadError
 
@@ -32,9 +33,11 @@ def open_rasters(
     *,
     levels: bool = True,
     layers: bool = False,
+    companions: bool = False,
 ) -> list[Raster]:
-    """All images, as `open_raster`. Where several can't be opened, the error is the first one's and names up
-    to three of them, each with its reason."""
+    """All images, as `open_raster`; with `companions`, those after the first have layers only where it has
+    some. Where several can't be opened, the error is the first one's and names up to three of them, each with
+    its reason."""
     images: list[Raster] = []
     errors: list[WorkloadError] = []
     for source in sources:
@@ -46,6 +49,7 @@ def open_rasters(
             # What a failed job opens beside that needn't be kept.
             if not errors:
                 images.append(image)
+                layers = layers and bool(images[0].layers or not companions)
     if errors:
         raise _joined(errors)
     return images
@@ -108,7 +112,7 @@ def as_raster(name: str, decoded: Decoded, transfer: Asked = "auto") -> Raster:
         name, pixels, alpha, curve, decoded.format, tuple(mips), data=data, kind=kind,
         float_bits=decoded.float_bits, read_mips=bool(mips), first_of=decoded.images,
     )  # fmt: skip
-    layers = tuple(first.with_pixels(levels[0], mips=levels[1:]) for levels in others)
+    layers = signed_alike(first, [first.with_pixels(levels[0], mips=levels[1:]) for levels in others])
     return msgspec.structs.replace(first, layers=layers, cube=bool(layers) and decoded.cube)
 
 

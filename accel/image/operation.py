@@ -96,8 +96,9 @@ class Written(Struct, frozen=True, omit_defaults=True):
     images: int = 1
     """Faces and layers in the file; not there for one."""
     below: float | None = None
-    """The least value of the colours that came in as floats, where the file holds none so low and has its
-    own least instead. Not there where nothing was cut off."""
+    """The least value of the largest level's colours, floats that were to be written, where the file holds
+    none so low and has its own least instead. A filter that sharpens edges, as `image.resize` does by cubic
+    or Lanczos, may have made it. Not there where nothing was cut off, or what nobody sees."""
     above: float | None = None
     """The same of the largest."""
 
@@ -142,8 +143,9 @@ def operation(
     `Writing`, which `params` extends; of `Reading` where it gives no images. What it gives is held against
     what a `Raster` promises. Whoever makes something much larger than what came in asks `check_size` first.
     The function sees the first image of a cube or an array; with `layers` it is called for each of the others
-    too, or sees them itself where it gives files. `version`, `inputs`, `companions` and `cached` are as in
-    `workload`, `splits` and `levels` as in `Operation`.
+    too, or sees them itself where it gives files. An image after the first has as many then, or is one for
+    all; of `companions` they are read only where the first has some. `version`, `inputs`, `companions` and
+    `cached` are as in `workload`, `splits` and `levels` as in `Operation`.
 
     Raises TypeError for other parameters, for no inputs, and for a function that a worker can't import.
     """
@@ -161,7 +163,9 @@ def operation(
             from accel.image.open_raster import open_rasters
 
             several = layers and holds_layers(params)
-            images = open_rasters(given, limits, params.transfer, levels=levels, layers=several)
+            images = open_rasters(
+                given, limits, params.transfer, levels=levels, layers=several, companions=companions
+            )
             return output(declared.operate(images, params, limits), params)
 
         record = workload(

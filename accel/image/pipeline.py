@@ -50,6 +50,9 @@ def pipeline(inputs: Sequence[Input], params: Pipeline, limits: Limits) -> Outpu
     next one's inputs, in their order. A step that takes one image is done on each of several; one that takes
     several gets all. Where inputs after the first only help (the normal map of `image.mipmaps`), it gets all
     if they are as many as the pipeline's inputs, else it is done on each.
+    A cube's faces and an array's layers stay where every step keeps them (`image.convert`, `image.resize`,
+    `image.mipmaps`, `image.compress`, `image.bleed_alpha`, `image.normal_flip`, `image.premultiply`) and the
+    last writes DDS or KTX2, also as `same`; else all steps get the first image alone.
     Files that tell of images, as an atlas' data do, are kept beside what the last step gives and name the
     image files that it writes, which are called as the atlas' own; a step after them that changes an image's
     size or makes one of several is refused.
@@ -64,7 +67,10 @@ def pipeline(inputs: Sequence[Input], params: Pipeline, limits: Limits) -> Outpu
         steps[0][0].workload.check_inputs(len(inputs))
     transfer = steps[0][1].transfer if params.transfer == "auto" else params.transfer
     layers = all(operation.layers for operation, _ in steps) and holds_layers(steps[-1][1])
-    images = open_rasters(inputs, limits, transfer, levels=steps[0][0].levels, layers=layers)
+    first = steps[0][0]
+    images = open_rasters(
+        inputs, limits, transfer, levels=first.levels, layers=layers, companions=first.workload.companions
+    )
     flow = Flow(images, limits)
     for index, (operation, given) in enumerate(steps):
         try:

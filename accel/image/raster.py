@@ -46,6 +46,9 @@ class Raster(Struct, frozen=True):
     not even where floats of three colours become integers."""
     kind: PixelKind | Literal[""] = ""
     """What the channels are, where it was said or made out; empty where nobody asked yet."""
+    signed: bool | None = None
+    """Of floats that are vectors: whether they are stored as -1 to 1, not coded as 0 to 1; None where their
+    texels tell. Of `layers` it is what the first is."""
     float_bits: int = 0
     """Of floats in the file that it comes from, 16 or 32 for a channel, which is what is written unless
     another depth is asked for; 0 for what wasn't read as floats."""

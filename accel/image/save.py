@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from accel.image.alpha import mixed
 from accel.image.cut import Range, cut_off, integers
+from accel.image.decoded import Alpha
 from accel.image.light import DEPTHS, at_depth
 from accel.image.multiplied import straightened
 from accel.image.operation import Written
@@ -86,18 +87,25 @@ def save(name: str, image: Raster, params: Writing) -> tuple[list[OutputFile], W
     bits = writer.bits(image, params) if writer.bits else image.bit_depth
     facts = Written(
         files[0].name, format, image.width, image.height, image.channels, bits, levels, size,
-        image.kind or None, left_out(image), 1 + len(image.layers), **cut_off(given, _holds(given, params)),
+        image.kind or None, left_out(image), 1 + len(image.layers), **_lost(given, params),
     )  # fmt: skip
     return files, facts
 
 
-def _holds(image: Raster, params: Writing) -> Range | None:
-    """What the file holds of floats; None where none came in."""
+def _lost(image: Raster, params: Writing) -> dict[str, Any]:
+    """What the file holds no value for; as it holds colours of floats, alpha is mixed with them."""
     if image.pixels.dtype.kind != "f":
-        return None
-    writer = WRITERS[chosen(image, params.format)]
+        return cut_off(image, None)
     if wanted(image, params) != "float32":
-        return integers(image)
+        return cut_off(image, integers(image))
+    format = chosen(image, params.format)
+    mix: Alpha = "multiplied" if format == "exr" else "straight"
+    return cut_off(image, _floats(image, params), mix if WRITERS[format].alpha else "on white")
+
+
+def _floats(image: Raster, params: Writing) -> Range:
+    """The floats that the file holds."""
+    writer = WRITERS[chosen(image, params.format)]
     half = writer.bits is not None and writer.bits(image, params) == 16
     most = exr.LARGEST if half else math.inf
     return (-most if writer.signed else 0, most)

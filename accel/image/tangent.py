@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from accel.image.decoded import Pixels
@@ -36,13 +38,19 @@ def is_signed(image: Raster, said: Literal["auto", "no", "yes"] = "auto") -> boo
     """Whether floats are vectors of -1 to 1 themselves, not coded as 0 to 1; never of integers."""
     if image.pixels.dtype.kind != "f" or said == "no":
         return False
-    if said == "yes":
-        return True
+    if said == "yes" or image.signed is not None:
+        return said == "yes" or image.signed is True
     stored = sample(image.pixels)[:3]
     if stored.min() < _BELOW:
         return True
     units = _units(stored)
     return units >= NORMAL_SHARE and units > _units(stored * 2 - 1)
+
+
+def signed_alike(first: Raster, layers: Sequence[Raster]) -> tuple[Raster, ...]:
+    """The layers with their floats taken for what the first's are."""
+    signed = is_signed(first) if layers and first.pixels.dtype.kind == "f" else None
+    return tuple(replace(layer, signed=signed) for layer in layers)
 
 
 def unsigned(pixels: Pixels) -> Pixels:

@@ -60,19 +60,20 @@ def compressed(image: Raster, params: Compress) -> tuple[Compressed, OutputFile]
     value = Compressed(
         format.name, found.reached, container, image.width, image.height, len(levels), texels.srgb,
         format.bits_per_pixel, len(data), came / len(data), found.psnr, found.tried, kind,
-        left_out(image), 1 + len(layers), **cut_off(image, _holds(image, kind, format)),
+        left_out(image), 1 + len(layers),
+        **cut_off(image, _holds(image, kind, format), hidden=params.alpha == "drop"),
     )  # fmt: skip
     return value, OutputFile("compressed", WRITERS[container].media_type, data)
 
 
-def _holds(image: Raster, kind: PixelKind, format: BlockFormat) -> Range | None:
+def _holds(image: Raster, kind: PixelKind, format: BlockFormat) -> Range:
     """What the blocks hold of floats: those that are written here have no sign."""
     return (0, LARGEST) if format.floats else integers(image, kind)
 
 
 def _unsigned(image: Raster) -> Raster:
     pixels, *smaller = map(unsigned, (image.pixels, *image.mips))
-    return image.with_pixels(pixels, mips=tuple(smaller))
+    return image.with_pixels(pixels, mips=tuple(smaller), signed=False)
 
 
 def _kind(image: Raster, params: Compress) -> PixelKind:

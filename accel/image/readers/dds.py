@@ -109,14 +109,16 @@ def read(stream: Stream) -> Picture:
     (more,) = stream.unpack("<4xI12x", "its header")
     stored = _layout(stream, format)
     layout = stored.layout
+    sizes = list(halved(width, height, levels))
+    held = _held(stream, layout, [(width, height), *sizes])
     data = stream.take(level(layout, width, height), "its pixels")
     made = picture(stream, layout, data, width, height)
     volume = stored.volume or bool(more & _VOLUME)
     faces = (more & _FACES).bit_count()
-    images = stored.images or faces or 1
-    cube = stored.cube or (not stored.images and faces == 6)
+    images, cube = _named(stored, faces, held)
     made = replace(made, levels=max(1, levels), images=max(1, depth) if volume else images, cube=cube)
-    sizes = list(halved(width, height, levels))
+    # Some files of several images name more levels than the one that each has.
+    sizes = [] if held[0] == images > 1 else sizes
     # Not a part of a cube, which the extension can't say, nor a cube that can't be one.
     if stream.layers and not volume and images > 1 and (width == height if cube else not faces):
         made = _several(stream, layout, made, [(width, height), *sizes])
@@ -124,6 +126,25 @@ def read(stream: Stream) -> Picture:
         # Other faces and layers follow the levels of the first.
         made = replace(made, mips=smaller(stream, layout, made, _smaller(stream, layout, sizes)))
     return replace(made, alpha=stored.alpha) if made.has_alpha else made
+
+
+def _held(stream: Stream, layout: Layout, sizes: Sequence[Size]) -> tuple[float, float]:
+    """How many images what is left of the file would be, each with one level, and with all."""
+    each = [level(layout, *size) for size in sizes]
+    return stream.left / each[0], stream.left / sum(each)
+
+
+def _named(stored: _Stored, faces: int, held: tuple[float, float]) -> tuple[int, bool]:
+    """How many images there are, and whether they are cubes' faces. Some headers say only in the old way that
+    there is a cube, or count its faces for cubes: by how many images the file would hold."""
+    if not stored.images:
+        return faces or 1, faces == 6
+    if stored.images == 1 and faces == 6 and 6 in held:
+        return 6, True
+    cubes = stored.images // 6
+    if stored.cube and cubes % 6 == 0 and cubes in held:
+        return cubes, True
+    return stored.images, stored.cube
 
 
 def _several(stream: Stream, layout: Layout, first: Picture, sizes: Sequence[Size]) -> Picture:

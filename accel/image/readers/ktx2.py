@@ -156,11 +156,11 @@ def _all(
     return several(stream, layout, made, images[1:]) if count > 1 else made
 
 
-def _parts(layout: Layout, stored: tuple[Size, bytes], count: int) -> list[bytes]:
+def _parts(layout: Layout, stored: tuple[Size, bytes], count: int) -> list[memoryview]:
     """A level's bytes for each image: layers, and in them faces, follow one another."""
     size, data = stored
-    each = level(layout, *size)
-    return [data[begin : begin + each] for begin in range(0, count * each, each)]
+    each, whole = level(layout, *size), memoryview(data)
+    return [whole[begin : begin + each] for begin in range(0, count * each, each)]
 
 
 def _smaller(stream: Stream, layout: Layout, header: _Header, images: int) -> Iterator[tuple[Size, bytes]]:

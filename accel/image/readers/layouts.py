@@ -67,10 +67,11 @@ def level(layout: Layout, width: int, height: int) -> int:
     return width * height * _texel(layout)
 
 
-def picture(stream: Stream, layout: Layout, data: bytes, width: int, height: int) -> Picture:
+def picture(stream: Stream, layout: Layout, data: bytes | memoryview, width: int, height: int) -> Picture:
     """The pixels of an image whose bytes are `data`. Raises WorkloadError."""
     if isinstance(layout, Blocks):
-        return unpacked(stream, layout.codec, data, width, height)
+        # What the libraries take; of bytes this makes no copy.
+        return unpacked(stream, layout.codec, bytes(data), width, height)
     if isinstance(layout, Channels):
         bits = 8 * np.dtype(layout.kind).itemsize if layout.kind[0] == "f" else 0
         return replace(_channels(layout, data, width, height), float_bits=bits)
@@ -130,7 +131,7 @@ def _texel(layout: Channels | Fields | Floats) -> int:
     return layout.size if isinstance(layout, Fields) else 4
 
 
-def _channels(layout: Channels, data: bytes, width: int, height: int) -> Picture:
+def _channels(layout: Channels, data: bytes | memoryview, width: int, height: int) -> Picture:
     pixels = np.frombuffer(data, f"<{layout.kind}").reshape(height, width, len(layout.order))
     if pixels.dtype.kind == "f":
         pixels = pixels.astype(np.float32)

@@ -11,6 +11,9 @@ from accel.image.compression import Compression
 from accel.image.decoded import Alpha, Pixels
 from accel.workload import Input, Limits, WorkloadError
 
+MOST_IMAGES = 2048 * 6
+"""Of one file: 2048 cubes, as Direct3D 11 has 2048 layers at most."""
+
 
 class Picture(Struct, frozen=True):
     """What a reader makes of a file; `Decoded` says what the fields mean."""
@@ -104,12 +107,17 @@ class Stream:
         check_dimensions(self.source, self._format, width, height, self._limits)
 
     def several(self, width: int, height: int, images: int) -> None:
-        """Raises WorkloadError for so many images that they are more together than one may be here."""
+        """Raises WorkloadError `too_large` for more images than any GPU binds, or for ones of more pixels
+        together than one may have here."""
+        if images > MOST_IMAGES:
+            reason = f"holds {images:,} images, more than the {MOST_IMAGES:,} that any GPU binds at once"
+            raise WorkloadError("too_large", reason, self.source.name)
         most = self._limits.max_pixels
         if width * height * images > most:
             reason = (
                 f"holds {images:,} images of {width} x {height} ({width * height * images / 1e6:,.1f} "
-                f"megapixels in all), more than the limit of {most / 1e6:,.1f} megapixels"
+                f"megapixels in all), more than the limit of {most / 1e6:,.1f} megapixels; raise "
+                "images.max_pixels, or convert to another format, which takes the first alone"
             )
             raise WorkloadError("too_large", reason, self.source.name)
 

@@ -93,7 +93,12 @@ def cut_of(value: Mapping[str, Any]) -> Iterator[str]:
     """What the file holds no value for."""
     for name, text in (("below", texts.BELOW), ("above", texts.ABOVE)):
         if value.get(name) is not None:
-            yield told(text, value=f"{value[name]:.4g}")
+            yield told(text, value=_number(value[name]))
+
+
+def _number(value: float) -> str:
+    """Four digits, and all before the point."""
+    return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def _compressed(value: Mapping[str, Any]) -> Iterator[str]:

@@ -37,12 +37,18 @@ PATTERNS = (
     (r"would become (\d+ x \d+) \((\S+) megapixels\), more than the limit of (\S+) megapixels",
      "结果的尺寸 {0}（{1} 百万像素）超过 {2} 百万像素的上限"),
     (r"holds (\S+) images of (\d+ x \d+) \((\S+) megapixels in all\), more than the limit of "
-     r"(\S+) megapixels",
-     "含有 {0} 张 {1} 的图像（共 {2} 百万像素），超过 {3} 百万像素的上限"),
+     r"(\S+) megapixels; raise images\.max_pixels, or convert to another format, which takes the first alone",
+     "含有 {0} 张 {1} 的图像（共 {2} 百万像素），超过 {3} 百万像素的上限：请提高 images.max_pixels，"
+     "或转换为只取第一张的其他格式"),
+    (r"holds (\S+) images, more than the (\S+) that any GPU binds at once",
+     "含有 {0} 张图像，超过任何 GPU 能同时绑定的 {1} 张"),
     (r"would become (\d+) images of (\d+ x \d+) \((\S+) megapixels in all\), more than the limit of "
-     r"(\S+) megapixels",
-     "结果为 {0} 张 {1} 的图像（共 {2} 百万像素），超过 {3} 百万像素的上限"),
+     r"(\S+) megapixels; raise images\.max_pixels, or choose a smaller size",
+     "结果为 {0} 张 {1} 的图像（共 {2} 百万像素），超过 {3} 百万像素的上限：请提高 images.max_pixels，"
+     "或选择较小的尺寸"),
     # Images.
+    (r"holds (\d+) images, but (.+) (\d+); give as many, or one",
+     "含有 {0} 张图像，而 {1} 含有 {2} 张：请给出相同的数量，或只给一张"),
     (r"is a cube map, whose faces are square: none can be (\d+ x \d+); give both sides the same length",
      "是立方体贴图，各面须为正方形，不能为 {0}：请使两边等长"),
     (rf"can't be written as (\S+) {SAID}", "无法写为 {0}（{1}）"),

@@ -30,9 +30,10 @@ def facts(folder, pixels, operation=convert, **params):
         ({"format": "png"}, (-2, 3), -2, 3), ({"format": "png"}, (0, 1), None, None),
         ({"format": "jpeg"}, (0.1, 1.5), None, 1.5), ({"format": "dds", "bits": "8"}, (0, 4), None, 4),
         ({"format": "exr"}, (-2, 1e6), None, None), ({"format": "exr", "bits": "16"}, (0, 1e6), None, 1e6),
-        ({"format": "ktx2", "bits": "16"}, (-1e6, 1e6), -1e6, 1e6),
+        ({"format": "exr", "bits": "16"}, (-1e6, 0), -1e6, None),
+        ({"format": "ktx2", "bits": "16"}, (-2, 3), -2, 3),
         ({"format": "tiff"}, (-2, 1e6), None, None),
-        # The ringing of a filter.
+        # Too little to be seen.
         ({"format": "hdr"}, (-0.001, 3), None, None), ({"format": "png"}, (-0.001, 1.001), None, None),
     ],
 )  # fmt: skip
@@ -54,11 +55,50 @@ def test_a_compressed_texture_tells_what_its_blocks_cut_off(tmp_path, params, ra
 
 
 @pytest.mark.parametrize("operation", [convert, compress])
-def test_vectors_that_are_kept_in_integers_have_nothing_cut_off(tmp_path, operation):
+@pytest.mark.parametrize(("beyond", "below", "above"), [((), None, None), ((-5, 5), -5, 5), ((5,), None, 5)])
+def test_of_vectors_that_are_kept_in_integers_those_beyond_1_are_cut_off(
+    tmp_path, operation, beyond, below, above
+):
     y, x = (np.mgrid[:32, :32] - 15.5) / 32
     vectors = np.stack([x, y, np.sqrt(1 - x * x - y * y)], -1).astype(np.float32)
+    vectors[0, : len(beyond), 0] = beyond
     found = facts(tmp_path, vectors, operation, format="png" if operation is convert else "bc5")
-    assert (found.kind, found.below, found.above) == ("normal", None, None)
+    assert (found.kind, found.below, found.above) == ("normal", below, above)
+
+
+SEEN = [
+    # EXR holds colours times alpha, PNG the colours themselves; HDR has them on white.
+    ((1e5, 1e-5), {"format": "exr", "bits": "16"}, None, None),
+    ((1e6, 0.5), {"format": "exr", "bits": "16"}, None, 5e5),
+    ((1e5, 1e-5), {"format": "png"}, None, 1e5), ((-2, 0.5), {"format": "hdr"}, -0.5, None),
+    # Of colours that nobody sees nothing is missing, but of data.
+    ((-2, 0), {"format": "hdr"}, None, None), ((-2, 0), {"format": "png"}, None, None),
+    ((9, 0), {"format": "dds", "bits": "8"}, None, None),
+    ((9, 0), {"format": "png", "transfer": "linear"}, None, 9),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("texel", "params", "below", "above"), SEEN)
+def test_what_is_cut_off_is_told_of_colours_that_are_seen(tmp_path, texel, params, below, above):
+    found = with_texel(tmp_path, texel, convert, **params)
+    assert found.below == (below if below is None else pytest.approx(below))
+    assert found.above == (above if above is None else pytest.approx(above))
+
+
+@pytest.mark.parametrize(("alpha", "below", "above"), [("drop", -2, 3), ("keep", None, None)])
+def test_colours_that_are_shown_when_alpha_is_dropped_count(tmp_path, alpha, below, above):
+    for value, wanted in ((-2, {"below": below}), (3, {"above": above})):
+        found = with_texel(tmp_path, (value, 0), compress, format="bc7", alpha=alpha)
+        assert {name: getattr(found, name) for name in wanted} == wanted
+
+
+def with_texel(folder, texel, operation, **params):
+    """The facts of a picture that has one texel of such red and alpha."""
+    floats = np.full((8, 8, 4), (0.5, 0.25, 0.75, 1), np.float32)
+    floats[2, 3] = (texel[0], 0.25, 0.75, texel[1])
+    path = folder / "a.dds"
+    path.write_bytes(dds(8, 8, floats.tobytes(), dxgi=2))
+    return operation([Input("a.dds", str(path))], operation.workload.parse(params), Limits()).value
 
 
 def test_all_layers_count(tmp_path):

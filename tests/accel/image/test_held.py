@@ -56,6 +56,7 @@ def mip(*shape, kind="uint8"):
         (of(ROCK.with_pixels(ROCK.pixels, data=1)), "has the data 1; it must be one of False, True"),
         (of(ROCK.with_pixels(ROCK.pixels, kind=ROCK.pixels)), r"has the kind array\("),
         (of(ROCK.with_pixels(ROCK.pixels, name=None)), "has the name None; it must be text"),
+        (of(GLOW.with_pixels(GLOW.pixels, signed=1)), "has the signed 1; it must be one of False, True"),
         (of(ROCK.with_pixels(ROCK.pixels, first_of=0)), "has the first_of 0; it must be a whole number"),
         (of(ROCK.with_pixels(ROCK.pixels, mips=[])), "has mips that are list, not a tuple of arrays"),
         (of(ROCK.with_pixels(ROCK.pixels, below=1)), "has the below 1; it must be a float or None"),

@@ -1,7 +1,10 @@
 """Cubes and arrays: what is done to them is what is done to each face and layer by itself."""
 
+import struct
+
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from accel.graphs.forms import FORMS
 from accel.image.catalogue import OPERATIONS
@@ -13,6 +16,7 @@ from accel.image.save import save
 from accel.workload import Input, Limits, WorkloadError
 from bridge.commands.texts.reasons import PHRASES
 from tests.accel.image import containers
+from tests.accel.image.files import dds, ktx2
 from tests.accel.image.textures import raster, smooth, vectors
 
 SIDE = 16
@@ -77,6 +81,18 @@ def test_files_say_what_their_images_are(tmp_path, count, cube, layers):
     as_ktx2 = containers.ktx2(_converted(tmp_path, images, cube, "ktx2"))
     assert (as_ktx2.faces, as_ktx2.layers) == (6 if cube else 1, layers)
     assert as_ktx2.levels == [b"".join(level) for level in zip(*mips, strict=True)]
+
+
+def test_an_array_of_one_layer_becomes_a_plain_texture(tmp_path):
+    path = tmp_path / "one.ktx2"
+    path.write_bytes(_with_layers(ktx2(2, 2, bytes(16), 37), 1))
+    (file,) = run(OPERATIONS["image.convert"], [Input(path.name, str(path))]).files
+    assert containers.ktx2(file.data).layers == 0
+
+
+def _with_layers(data, count):
+    """A KTX2 that names so many layers."""
+    return data[:32] + struct.pack("<I", count) + data[36:]
 
 
 def _rasters(images):
@@ -173,11 +189,84 @@ def test_a_roughness_map_of_several_layers_takes_a_normal_map_of_as_many(tmp_pat
         assert same(found[index], made[0])
 
 
+def test_a_normal_map_of_another_number_of_layers_belongs_to_none(tmp_path):
+    rough = source(tmp_path, [np.full((SIDE, SIDE, 1), value, np.uint8) for value in (60, 90, 120)])
+    normals = source(tmp_path, [vectors(SIDE, SIDE)] * 2, name="normals")
+    mipmaps = OPERATIONS["image.mipmaps"]
+    says = r"holds 2 images, but sky\.dds 3; give as many, or one"
+    with pytest.raises(WorkloadError, match=says) as caught:
+        run(mipmaps, [rough, normals])
+    assert (caught.value.code, caught.value.name) == ("bad_input", "normals.dds")
+    assert PHRASES.in_chinese(caught.value.reason) != caught.value.reason
+    one = source(tmp_path, [vectors(SIDE, SIDE)], name="one")
+    assert run(mipmaps, [rough, one]).value.images == 3
+
+
+@pytest.mark.parametrize("through", [False, True])
+def test_layers_of_a_second_input_are_read_only_where_the_first_has_some(tmp_path, through):
+    rough = source(tmp_path, [np.full((SIDE, SIDE, 1), 60, np.uint8)])
+    normals = source(tmp_path, [vectors(SIDE, SIDE)] * 3, name="normals")
+    path = tmp_path / normals.name
+    # It names three, and holds one.
+    path.write_bytes(path.read_bytes()[: 148 + SIDE * SIDE * 4])
+    operation = _pipeline() if through else OPERATIONS["image.mipmaps"]
+    params = {"steps": [{"workload": "image.mipmaps"}]} if through else {}
+    assert run(operation, [rough, normals], **params).value.images == 1
+
+
+def floats(*vectors):
+    return [np.full((SIDE, SIDE, 4), (*vector, 1), np.float32) for vector in vectors]
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "color"),
+    [
+        ("image.normal_flip", {}, (0, 0, 0)), ("image.normal_flip", {"bits": "8"}, (128, 128, 128)),
+        ("image.convert", {"bits": "8"}, (128, 128, 128)), ("image.convert", {}, (0, 0, 0)),
+        ("image.mipmaps", {}, (0, 0, 0)), ("image.mipmaps", {"bits": "8"}, (128, 128, 128)),
+        ("image.compress", {"format": "bc5"}, (128, 128)), ("image.compress", {"format": "bc7"}, (128, 128)),
+    ],
+)  # fmt: skip
+def test_vectors_of_all_layers_are_taken_for_what_the_first_ones_are(tmp_path, name, params, color):
+    # The second is an empty slot, whose own texels don't tell.
+    given = source(tmp_path, floats((0, -0.6, 0.8), (0, 0, 0)))
+    up = np.array((0.5, 0.5, 1) if params.get("bits") else (0, 0, 1))
+    output = run(OPERATIONS[name], [given], **params)
+    assert output.value.kind == "normal"
+    _, (second, *smaller) = images_of(tmp_path, output.files[0].data)
+    # Of vectors without a direction the mean points up.
+    assert not smaller or np.abs(smaller[0][0, 0, :3] / second[0, 0, 3] - up).max() <= 1 / 255
+    assert np.abs(second[0, 0, : len(color)] - np.array(color)).max() <= (
+        1 if second.dtype == np.uint8 else 0
+    )
+
+
+def test_an_operation_that_codes_vectors_otherwise_is_believed_of_all_layers():
+    def coded(images, params, limits):
+        (image,) = images
+        return Operated({"made": image.with_pixels(image.pixels / 2 + 0.5)})
+
+    first, empty = (raster(each) for each in floats((0, -0.6, 0.8), (0, 0, 0)))
+    sky = first.with_pixels(first.pixels, layers=(replace(empty, signed=True),))
+    (second,) = on_layers(coded)([sky], Writing(), Limits()).images["made"].layers
+    assert second.signed is False
+
+
 def test_faces_stay_square(tmp_path):
     given = source(tmp_path, pictures(6), cube=True)
     with pytest.raises(WorkloadError, match="is a cube map, whose faces are square") as caught:
         run(OPERATIONS["image.resize"], [given], width=8, height=4)
     assert (caught.value.code, caught.value.name) == ("bad_params", "sky.dds")
+    done = []
+
+    def halved(images, params, limits):
+        done.append(images)
+        return Operated({"made": images[0].with_pixels(images[0].pixels[:2])})
+
+    face = raster(np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(WorkloadError, match="is a cube map"):
+        on_layers(halved)([face.with_pixels(face.pixels, layers=(face,) * 5, cube=True)], Writing(), Limits())
+    assert len(done) == 1
     layers = source(tmp_path, pictures(6))
     assert run(OPERATIONS["image.resize"], [layers], width=8, height=4).value.images == 6
 
@@ -194,9 +283,12 @@ def test_floats_of_all_layers_have_the_depth_that_the_deepest_needs(tmp_path):
 
 def test_more_images_than_may_be_held_are_refused_where_all_are_wanted(tmp_path):
     given, limits = source(tmp_path, pictures(6), cube=True), Limits(max_pixels=5 * SIDE * SIDE)
-    says = r"holds 6 images of 16 x 16 \(0.0 megapixels in all\), more than the limit"
-    with pytest.raises(WorkloadError, match=says):
+    says = (
+        r"holds 6 images of 16 x 16 \(0.0 megapixels in all\), more than the limit.*raise images.max_pixels"
+    )
+    with pytest.raises(WorkloadError, match=says) as caught:
         open_raster(given, limits, layers=True)
+    assert "images.max_pixels" in PHRASES.in_chinese(caught.value.reason) != caught.value.reason
     assert open_raster(given, limits).first_of == 6
 
 
@@ -204,9 +296,27 @@ def test_layers_are_enlarged_only_as_far_as_all_may_be_together(tmp_path):
     given, most = source(tmp_path, pictures(6), cube=True), 6 * 4 * SIDE * SIDE
     resize = OPERATIONS["image.resize"]
     assert resize([given], resize.workload.parse({"factor": 2}), Limits(max_pixels=most)).value.images == 6
-    says = r"would become 6 images of 32 x 32 \(0.0 megapixels in all\), more than the limit"
-    with pytest.raises(WorkloadError, match=says):
+    says = (
+        r"would become 6 images of 32 x 32 \(0.0 megapixels in all\), more than the limit.*images.max_pixels"
+    )
+    with pytest.raises(WorkloadError, match=says) as caught:
         resize([given], resize.workload.parse({"factor": 2}), Limits(max_pixels=most - 1))
+    assert "images.max_pixels" in PHRASES.in_chinese(caught.value.reason) != caught.value.reason
+
+
+@pytest.mark.parametrize("format", ["dds", "ktx2"])
+def test_more_images_than_any_gpu_binds_are_refused(tmp_path, format):
+    count = 2048 * 6 + 1
+    texels = bytes(4 * count)
+    as_dds = dds(1, 1, texels, dxgi=28, count=count)
+    data = as_dds if format == "dds" else _with_layers(ktx2(1, 1, texels, 37, 2), count)
+    path = tmp_path / f"many.{format}"
+    path.write_bytes(data)
+    with pytest.raises(WorkloadError, match=r"holds 12,289 images, more than the 12,288") as caught:
+        open_raster(Input(path.name, str(path)), Limits(), layers=True)
+    assert caught.value.code == "too_large"
+    assert PHRASES.in_chinese(caught.value.reason) != caught.value.reason
+    assert open_raster(Input(path.name, str(path)), Limits()).first_of == count
 
 
 @pytest.mark.parametrize("format", ["dds", "ktx2"])
@@ -223,6 +333,7 @@ def test_a_file_that_lacks_some_of_its_images_is_told_as_truncated(tmp_path, for
 def test_forms_for_a_gpu_keep_what_those_for_the_cpu_keep(tmp_path, name):
     form, plain = FORMS[name], OPERATIONS[name]
     assert (form.layers, form.levels) == (plain.layers, plain.levels)
+    assert form.workload.companions == plain.workload.companions
     if not form.layers:
         return
     given, params = source(tmp_path, pictures(6), cube=True), {"factor": 0.5} if "resize" in name else {}

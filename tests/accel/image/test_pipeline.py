@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -5,6 +7,7 @@ from accel.image.catalogue import OPERATIONS
 from accel.image.operation import Operated, Reading, Writing, operation
 from accel.image.pipeline import Pipeline, pipeline
 from accel.workload import Limits, OutputFile, WorkloadError
+from bridge.commands.texts.workloads import DETAILS
 from tests.accel.image.files import exr
 from tests.accel.image.rasters import reopened
 
@@ -310,6 +313,14 @@ def test_a_step_that_fails_in_its_own_way_is_named(save, photo, step, name, says
 def test_that_memory_is_full_is_left_to_who_knows_what_to_do(save, photo):
     with pytest.raises(MemoryError, match="no room"):
         run([save("memory.png", photo)], "theirs.raise", limits=THEIRS)
+
+
+def test_the_steps_that_keep_faces_and_layers_are_told():
+    doc = pipeline.__doc__
+    told = re.findall(r"`(image\.\w+)`", doc[doc.index("A cube's faces") : doc.index("Files that tell")])
+    keeping = {name for name, each in OPERATIONS.items() if each.layers}
+    assert set(told) == keeping
+    assert all(f"`{name}`" in "".join(DETAILS["image.pipeline"]) for name in keeping)
 
 
 def test_its_parts_are_told_with_a_plugins_among_them():

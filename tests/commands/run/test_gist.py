@@ -102,7 +102,14 @@ def test_values_are_known_by_their_fields() -> None:
         (
             {"below": -0.25, "above": 70000.0, "reached": True},
             "DDS, bc7 sRGB, 64 x 32, 2.1 KiB, 8 bits per pixel, 3.7 times smaller than uncompressed, "
-            "kind color, values down to -0.25 cut off, values up to 7e+04 cut off",
+            "kind color, values too low cut off (the least -0.25), values too high cut off (the largest "
+            "70,000)",
+        ),
+        (
+            {"below": -9999.9, "above": 1234.56},
+            "DDS, bc7 sRGB, 64 x 32, 2.1 KiB, 8 bits per pixel, 3.7 times smaller than uncompressed, "
+            "kind color, values too low cut off (the least -10,000), values too high cut off (the largest "
+            "1,235)",
         ),
     ],
 )

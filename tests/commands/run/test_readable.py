@@ -58,7 +58,7 @@ IMAGE = {
         ),
         (
             {**IMAGE, "size": 2, "below": -0.5},
-            "x: TGA, 512 x 256, 4 channels of 8 bit, 2 bytes, values down to -0.5 cut off",
+            "x: TGA, 512 x 256, 4 channels of 8 bit, 2 bytes, values too low cut off (the least -0.5)",
         ),
         ({"width": 3, "height": 2, "alias": "", "turned": False}, "x: 3 x 2, turned no"),
         ({"groups": []}, "x: groups none"),

@@ -9,9 +9,11 @@ from accel.workload import Input, Limits
 def read(tmp_path):
     """Decodes a file of some bytes."""
 
-    def decode(data: bytes, name: str = "a.bin", *, mips: bool = False, **limits) -> Decoded:
+    def decode(
+        data: bytes, name: str = "a.bin", *, mips: bool = False, layers: bool = False, **limits
+    ) -> Decoded:
         path = tmp_path / name
         path.write_bytes(data)
-        return decode_image(Input(name, str(path)), Limits(**limits), mips=mips)
+        return decode_image(Input(name, str(path)), Limits(**limits), mips=mips, layers=layers)
 
     return decode

@@ -181,3 +181,40 @@ def test_faces_layers_and_slices_are_counted(read, more, images):
     assert (found.images, found.levels) == (images, 2)
     # The next bytes of a volume are its next slice.
     assert len(found.mips) == (0 if "depth" in more else 1)
+
+
+CUBE = {"caps2": 0xFE00}
+PLAIN = {"flags": 0x41, "bits": 32, "masks": (BLUE, GREEN, RED, ALPHA)}
+
+
+@pytest.mark.parametrize("stored", [1, 2])
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        (PLAIN | CUBE, 6), ({"dxgi": 28, "misc": 4}, 6), ({"dxgi": 28, "count": 6}, 6),
+        # Six faces, which are said in the old way alone, or counted for cubes.
+        ({"dxgi": 28} | CUBE, 6), ({"dxgi": 28, "misc": 4, "count": 6}, 6),
+        ({"dxgi": 28, "misc": 4, "count": 12}, 12),
+    ],
+)  # fmt: skip
+def test_headers_of_several_images_that_contradict_themselves_are_read_by_what_is_there(
+    read, more, named, stored
+):
+    """What they hold is one level of two that they name, or both."""
+    levels = [levels_of((2, 2, 4), (1, 1, 4), seed=seed)[:stored] for seed in range(named)]
+    data = b"".join(level.tobytes() for image in levels for level in image)
+    found = read(dds(2, 2, data, levels=2, **more), mips=True, layers=True)
+    images = [(found.pixels, *found.mips), *found.others]
+    assert found.images == len(images) == named and found.cube == (more != {"dxgi": 28, "count": 6})
+    for image, wanted in zip(images, levels, strict=True):
+        assert len(image) == stored and all(map(np.array_equal, image, wanted))
+
+
+def test_as_many_cubes_as_a_header_names_stay_so_many(read):
+    found = read(dds(2, 2, bytes(36 * 16), dxgi=28, misc=4, count=6), layers=True)
+    assert found.images == 1 + len(found.others) == 36 and found.cube
+
+
+def test_a_single_image_is_no_cube_because_the_old_flags_say_so(read):
+    found = read(dds(2, 2, bytes(16), dxgi=28, caps2=0xFE00), layers=True)
+    assert (found.images, found.others) == (1, ())

@@ -190,3 +190,20 @@ def test_two_channels_are_no_data_where_they_are_said_to_be_srgb(read, transfer,
     stored = ktx2(1, 1, b"\1\2", 22)
     file = stored[:48] + struct.pack("<2I", 104, 16) + stored[56:80] + struct.pack("<3Q", 120, 2, 2) + said
     assert read(file + stored[-2:]).data == data
+
+
+def test_faces_that_arent_compressed_are_held_once(read):
+    stored = picture(64, 64, 4)
+    file = ktx2(64, 64, stored.tobytes() * 6, 37)
+    file = file[:36] + struct.pack("<I", 6) + file[40:]
+    found = read(file, layers=True)
+    images = [found.pixels, *(levels[0] for levels in found.others)]
+    assert found.cube and all((image == stored).all() for image in images)
+    assert len({id(_owner(image)) for image in images}) == 1
+
+
+def _owner(image):
+    """What holds the bytes that an array is a view of."""
+    while isinstance(image, np.ndarray) and image.base is not None:
+        image = image.base
+    return image.obj if isinstance(image, memoryview) else image
