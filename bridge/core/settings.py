@@ -227,8 +227,9 @@ def resolve(
     flags, environment, file = flags or {}, environment or {}, file or {}
     unknown = sorted(set(file) - {setting.name for setting in declared})
     passed_over = [name for name in unknown if lacking and may_be_a_plugins(name)]
-    if name := next((name for name in unknown if name not in passed_over), None):
-        raise UserError(f"{file_name} sets {name!r}. {no_setting(name, [s.name for s in declared])}")
+    for name in unknown:
+        if name not in passed_over:
+            raise UserError(f"{file_name} sets {name!r}. {no_setting(name, [s.name for s in declared])}")
     values, sources = {}, {}
     for setting in declared:
         candidates = (

@@ -69,7 +69,7 @@ def test_a_name_that_may_be_a_disabled_plugins_is_passed_over() -> None:
     names = ["acme.max_size", "acme.q", "imagery.quality"]
     found = resolve(SETTINGS, file={**dict.fromkeys(names, 1), "port": 3}, lacking=True)
     assert found["port"] == 3 and found.passed_over == tuple(names)
-    for name in ("prot", "session.keeps", "imagess.max_pixels", "sesion.keep_s", "texture.max_size"):
+    for name in ("", "prot", "session.keeps", "imagess.max_pixels", "sesion.keep_s", "texture.max_size"):
         with pytest.raises(UserError, match=f"sets '{name}'"):
             resolve(SETTINGS, file={name: 1}, lacking=True)
 
