@@ -8,17 +8,17 @@ from accel.workload import WorkloadError
 
 def test_whatever_is_raised_is_told_by_the_step():
     cause = KeyError("depth")
-    with pytest.raises(WorkloadError, match=r"^step 2, a\.b: the workload failed \(KeyError\)$") as caught:
-        with at_step("step 2, a.b"):
-            raise cause
+    says = r"^step 2, a\.b: the workload failed \(KeyError\)$"
+    with pytest.raises(WorkloadError, match=says) as caught, at_step("step 2, a.b"):
+        raise cause
     assert (caught.value.code, caught.value.step) == ("internal", "step 2, a.b")
     assert caught.value.__cause__ is cause
 
 
 def test_an_error_for_people_keeps_its_code_and_file():
-    with pytest.raises(WorkloadError, match=r"^step 1, a\.b: is too beautiful$") as caught:
-        with at_step("step 1, a.b"):
-            raise WorkloadError("unsupported", "is too beautiful", "a.png")
+    says = r"^step 1, a\.b: is too beautiful$"
+    with pytest.raises(WorkloadError, match=says) as caught, at_step("step 1, a.b"):
+        raise WorkloadError("unsupported", "is too beautiful", "a.png")
     assert (caught.value.code, caught.value.name, caught.value.__cause__) == ("unsupported", "a.png", None)
 
 
