@@ -71,14 +71,14 @@ class Claims:
 
 def _refused(said: str, holder: str) -> UserError:
     if holder == OWN:
-        return UserError(f"{said}, as {holder} does: uninstall it")
+        return UserError(f"{said}, as {holder} does: uninstall this plugin")
     return UserError(f"{said}, as {holder} does, which goes first by its name: uninstall one of them")
 
 
 def _refuse_entangled(setting: Setting, holder: str, present: Setting) -> None:
     """What can't both be set in the environment, or in a file."""
     if setting.environment == present.environment:
-        raise _refused(f"its setting {setting.name!r} is the variable {setting.environment}", holder)
+        raise _refused(f"its setting {setting.name!r} uses the variable {setting.environment}", holder)
     if setting.name.startswith(f"{present.name}.") or present.name.startswith(f"{setting.name}."):
         raise UserError(
             f"its setting {setting.name!r} and {present.name!r} of {holder}, which goes first by its name, "

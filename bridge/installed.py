@@ -81,10 +81,20 @@ def _one_by_one() -> Iterator[tuple[PluginRecord, Source]]:
         try:
             points = distribution.entry_points.select(group=PROJECT)
         except Exception as error:
-            if f"[{PROJECT}]" in (distribution.read_text(FILE) or ""):
+            if f"[{PROJECT}]" in _text(error, distribution):
                 yield PluginRecord(name, name, version), partial(_refuse, error)
         else:
             yield from map(_named, points)
+
+
+def _text(error: Exception, distribution: metadata.Distribution) -> str:
+    """What its file says; empty where that can't be read."""
+    if isinstance(error, UnicodeDecodeError):
+        return error.object.decode("utf-8", "replace")
+    try:
+        return distribution.read_text(FILE) or ""
+    except Exception:
+        return ""
 
 
 def _refuse(error: Exception) -> NoReturn:

@@ -96,6 +96,8 @@ def check_workload(workload: Workload) -> None:
         raise UserError(f"{what}: {workload.target} is no function with @workload above it")
     if workload.operation and not callable(getattr(found, "operate", None)):
         raise UserError(f"{what}: {workload.target} is no function with @operation above it")
+    if workload.composed is not None:
+        _check_composed(what, workload.composed)
     if workload.batching is not None:
         _check_batching(what, workload.batching, together)
 
@@ -110,6 +112,18 @@ def _check_told(what: str, workload: Workload) -> None:
         msgspec.msgpack.encode(msgspec.convert(told, WorkloadInfo))
     except (msgspec.ValidationError, UnicodeError) as error:
         raise UserError(f"{what}: {error}") from None
+
+
+def _check_composed(what: str, composed: object) -> None:
+    if not callable(composed):
+        raise UserError(f"{what}: composed is {composed!r:.80}; it must be of type Compose")
+    try:
+        inspect.signature(composed).bind(None, None)
+    except TypeError:
+        raise UserError(f"{what}: composed must take parameters and limits, as Compose says") from None
+    # Of what is written in C nothing may be known.
+    except ValueError:
+        pass
 
 
 def _check_batching(what: str, batching: Batching, found: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from msgspec.structs import replace
 
@@ -32,11 +34,12 @@ def adapter(name: str, versions: str) -> Contribution:
     ("first", "second", "says"),
     [
         (workload("fx.blur"), workload("fx.blur"), f"it gives workload 'fx.blur', as {FIRST} does"),
+        (adapter("joe's", ">=1"), adapter("joe's", ">=1"), f'it gives adapter "joe\'s", as {FIRST} does'),
         (setting("fx.size"), setting("fx.size"), f"it gives setting 'fx.size', as {FIRST} does"),
         (
             setting("a.b_c"),
             setting("a_b.c"),
-            f"its setting 'a_b.c' is the variable POPBRIDGE_A_B_C, as {FIRST} does",
+            f"its setting 'a_b.c' uses the variable POPBRIDGE_A_B_C, as {FIRST} does",
         ),
         (setting("a.b"), setting("a.b.c"), f"its setting 'a.b.c' and 'a.b' of {FIRST}"),
         (setting("a.b.c"), setting("a.b"), f"its setting 'a.b' and 'a.b.c' of {FIRST}"),
@@ -57,7 +60,8 @@ def test_what_another_has_is_refused_with_both_names_in_either_language(
     told = str(caught.value)
     assert told.startswith(says) and told.endswith(": uninstall one of them")
     chinese = PHRASES.in_chinese(told)
-    assert "first" in chinese and "请卸载其中一个" in chinese and "uninstall" not in chinese
+    assert "first" in chinese and "请卸载其中一个" in chinese
+    assert not re.search("uninstall|adapter|workload|advisor|setting", chinese)
 
 
 @pytest.mark.parametrize(
@@ -67,9 +71,11 @@ def test_what_came_with_popbridge_is_nobody_elses(given: Contribution) -> None:
     claims = Claims()
     if not given.settings:
         claims.take(given, OWN)
-    with pytest.raises(UserError, match=r"as PopBridge itself does: uninstall it$") as caught:
+    with pytest.raises(UserError, match=r"as PopBridge itself does: uninstall this plugin$") as caught:
         claims.take(given, FIRST)
-    assert "PopBridge 自身" in PHRASES.in_chinese(str(caught.value))
+    chinese = PHRASES.in_chinese(str(caught.value))
+    assert "PopBridge 自身" in chinese and chinese.endswith("：请卸载该插件")
+    assert not re.search("adapter|workload|advisor|setting", chinese)
 
 
 def test_who_is_refused_holds_nothing_of_what_else_it_claims() -> None:

@@ -266,3 +266,8 @@ async def test_the_setting_keeps_the_advisor_still(
 def test_types_stand_as_in_the_source() -> None:
     text = (generate.ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
     assert "<class" not in text and "| `Block` | `tuple[int, int, int]` |" in text
+
+
+def test_a_value_that_is_empty_is_shown_among_the_others() -> None:
+    text = (generate.ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
+    assert '| `Multiplied` | `""`, `light`, `codes` |' in text

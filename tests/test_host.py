@@ -215,7 +215,9 @@ def test_a_shipped_name_stays_with_popbridge_whatever_the_other_plugin_is_called
     monkeypatch.syspath_prepend(str(tmp_path))
     registry = host.load()
     plugin = record(registry, "aaa")
-    assert plugin.reason == "it gives workload 'image.resize', as PopBridge itself does: uninstall it"
+    assert (
+        plugin.reason == "it gives workload 'image.resize', as PopBridge itself does: uninstall this plugin"
+    )
     assert registry.workloads["image.resize"].target == "accel.image.resize:resize"
     assert [one.name for one in registry.plugins if one.status != "ok"] == ["aaa"]
 

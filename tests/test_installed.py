@@ -89,6 +89,33 @@ def test_a_distribution_that_names_its_plugins_in_no_known_way_is_told_alone(sit
     ) and "无法读取" in PHRASES.in_chinese(plugin.reason)
 
 
+def test_a_file_that_isnt_utf8_costs_its_own_plugin_alone(site: Path) -> None:
+    distribution(site, "bad")
+    distribution(site, "other")
+    for name, text in (("bad", "[popbridge]\nbad = bad_plugin  # Grün\n"), ("other", "[gui]\nö = o\n")):
+        (site / f"{name}-1.0.dist-info" / "entry_points.txt").write_bytes(text.encode("latin-1"))
+    distribution(site, "good")
+    names = [record.name for record, _ in plugins()]
+    assert "images" in names and "good" in names and "other" not in names
+    plugin = loaded("bad")
+    assert (plugin.distribution, plugin.status) == ("bad", "disabled")
+    assert plugin.reason.startswith("its entry_points.txt can't be read (UnicodeDecodeError: ")
+
+
+def test_a_file_that_cant_be_read_at_all_is_no_plugins(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    distribution(site, "good")
+
+    class Sealed(metadata.PathDistribution):
+        def read_text(self, filename: object) -> str:
+            raise PermissionError(13, "Permission denied", str(filename))
+
+    folder = site / "sealed-1.0.dist-info"
+    found = [Sealed(folder), *metadata.distributions()]
+    monkeypatch.setattr(metadata, "distributions", lambda **_: iter(found))
+    names = [record.name for record, _ in plugins()]
+    assert "good" in names and "sealed" not in names
+
+
 def test_what_is_wrong_with_another_programs_distribution_is_no_concern_here(site: Path) -> None:
     distribution(site, "other", points="[console_scripts]\nother\n")
     names = [record.name for record, _ in plugins()]

@@ -119,3 +119,9 @@ def test_every_dependency_is_accounted_for_with_its_licence() -> None:
 def test_the_changelog_tells_of_this_version() -> None:
     version = setup()["metadata"]["version"]
     assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_no_change_stands_twice_in_the_changelog() -> None:
+    entries = re.split(r"\n(?=- |#|\n)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
+    changes = [entry for entry in entries if entry.startswith("- ")]
+    assert len(changes) > 100 and sorted({each for each in changes if changes.count(each) > 1}) == []

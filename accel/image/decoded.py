@@ -16,6 +16,10 @@ with white by alpha."""
 Pixels = NDArray[Any]
 """Height x width x channels, in one piece; uint8, uint16 or float32."""
 
+MOST = 1e12
+"""Of floats on either side of 0: what can be squared and summed; no distance or position in a world is
+larger."""
+
 
 def full_scale(dtype: Any) -> int:
     """What stands for 1 in pixels of a type: 255 of uint8, 65535 of uint16, 1 of floats."""

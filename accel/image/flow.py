@@ -10,9 +10,11 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from accel.given import check_files
 from accel.image.operation import Described, Operated, Operation, Reading, Writing, output
 from accel.image.raster import Raster
 from accel.image.save import wanted
+from accel.image.steps import at_step
 from accel.image.suffixes import suffix_of
 from accel.workload import Limits, Output, OutputFile, WorkloadError
 
@@ -33,30 +35,37 @@ class Flow:
         self._described: Described | None = None
         self._names: list[str] = []
         """Of the images that `_described` tells of."""
+        self._step = ""
+        """What the last step is called."""
+        self._describing = ""
+        """The step that gave `_described`."""
 
-    def step(self, operation: Operation, params: Reading) -> Operated:
-        """Does the next operation. Raises WorkloadError."""
+    def step(self, called: str, operation: Operation, params: Reading) -> Operated:
+        """Does the next operation, which messages call so. Raises WorkloadError."""
         if self._last.described:
             self._described, self._names = self._last.described, list(self._images)
+            self._describing = self._step
         else:
             self._files += self._last.files
         done = self._all(operation, params) if self._whole(operation) else self._each(operation, params)
         if self._described:
             _check_same(self._images, done)
-        self._images, self._last = done.images, done
+        self._images, self._last, self._step = done.images, done, called
         return done
 
     def output(self, params: Reading) -> Output:
         """The result of the last operation, with the files of those before it. Raises WorkloadError."""
         done, made = self._last, output(self._last, params)
         files = [*made.files, *self._files]
+        called = {name: _file_of(name, made.files) for name in self._names}
         # What tells of images tells nothing where none is written.
-        if self._described and made.files:
+        if self._described and all(called.values()):
             depth = "uint8"
             if done.images:
                 assert isinstance(params, Writing)
                 depth = wanted(next(iter(done.images.values())), params)
-            files += self._described({name: _file_of(name, made.files) for name in self._names}, depth)
+            with at_step(self._describing):
+                files += check_files(self._described(called, depth))
         return Output(made.value, files)
 
     def _whole(self, operation: Operation) -> bool:
@@ -135,6 +144,7 @@ def _check_same(before: Mapping[str, Raster], done: Operated) -> None:
 
 
 def _file_of(name: str, files: Sequence[OutputFile]) -> str:
-    """What the image's file is called at last; of levels in files of their own, the largest's."""
-    file = next(file for file in files if file.name in (name, f"{name}.mip0"))
-    return file.name + suffix_of(file.media_type)
+    """What the image's file is called at last; of levels in files of their own, the largest's; empty where
+    there is none."""
+    found = (file for file in files if file.name in (name, f"{name}.mip0"))
+    return next((file.name + suffix_of(file.media_type) for file in found), "")

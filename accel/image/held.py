@@ -10,13 +10,16 @@ import msgspec
 import numpy as np
 
 from accel.given import check_files, fits, kind_of
-from accel.image.decoded import Pixels
+from accel.image.decoded import MOST, Pixels
 from accel.image.operation import Operated, Reading, Writing, check_size
 from accel.image.raster import Multiplied, PixelKind, Raster, Transfer
 from accel.workload import Limits, WorkloadError
 
 TYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
 """Of channels, in this machine's order of bytes."""
+
+LARGEST = float(np.finfo(np.float32).max)
+"""Of float32."""
 
 ALLOWED: Mapping[str, tuple[object, ...]] = {
     "has_alpha": (False, True),
@@ -32,8 +35,8 @@ ALLOWED: Mapping[str, tuple[object, ...]] = {
 """The values that fields of a Raster may have."""
 
 
-def held(done: object, params: Reading, limits: Limits) -> Operated:
-    """`done` with its pixels in one piece, if it is what an operation gives.
+def held(done: object, params: Reading, limits: Limits, *, own: bool = False) -> Operated:
+    """`done` with its pixels in one piece, if it is what an operation gives; `own`: one of PopBridge's.
 
     Raises WorkloadError: `internal` for what isn't so, `too_large` for an image beyond the limits.
     """
@@ -46,7 +49,9 @@ def held(done: object, params: Reading, limits: Limits) -> Operated:
     if done.described is not None and not callable(done.described):
         raise _wrong(f"the operation's described is {kind_of(done.described)}, not a function")
     check_files(done.files)
-    images = {_named(name): _held(name, image, limits) for name, image in done.images.items()}
+    # A filter of ours overshoots the largest value that a file may have, by little.
+    most = LARGEST if own else MOST
+    images = {_named(name): _held(name, image, limits, most) for name, image in done.images.items()}
     same = all(image is done.images[name] for name, image in images.items())
     return done if same else msgspec.structs.replace(done, images=images)
 
@@ -57,13 +62,14 @@ def _named(name: object) -> str:
     return name
 
 
-def _held(name: str, image: object, limits: Limits) -> Raster:
+def _held(name: str, image: object, limits: Limits, most: float) -> Raster:
     what = f"the operation's image {name!r}"
-    first = _alone(what, image, limits)
+    first = _alone(what, image, limits, most)
     if not isinstance(first.layers, tuple):
         raise _wrong(f"{what} has layers that are {kind_of(first.layers)}, not a tuple of Raster")
     layers = tuple(
-        _layer(f"{what}, layer {index}", each, first, limits) for index, each in enumerate(first.layers, 1)
+        _layer(f"{what}, layer {index}", each, first, limits, most)
+        for index, each in enumerate(first.layers, 1)
     )
     if first.cube and (1 + len(layers)) % 6:
         raise _wrong(f"{what} is a cube of {1 + len(layers)} faces, not of six")
@@ -71,8 +77,8 @@ def _held(name: str, image: object, limits: Limits) -> Raster:
     return first if same else msgspec.structs.replace(first, layers=layers)
 
 
-def _layer(what: str, image: object, first: Raster, limits: Limits) -> Raster:
-    layer = _alone(what, image, limits)
+def _layer(what: str, image: object, first: Raster, limits: Limits, most: float) -> Raster:
+    layer = _alone(what, image, limits, most)
     if layer.layers or not alike(first, layer):
         raise _wrong(f"{what} must be of the size, levels, type and channels of the first, without layers")
     return layer
@@ -84,7 +90,7 @@ def alike(one: Raster, other: Raster) -> bool:
     return shapes[0] == shapes[1] and one.pixels.dtype == other.pixels.dtype
 
 
-def _alone(what: str, image: object, limits: Limits) -> Raster:
+def _alone(what: str, image: object, limits: Limits, most: float) -> Raster:
     """An image, whatever its layers are."""
     if not isinstance(image, Raster):
         hint = ": write with_pixels(...) of the image that it is made of" * isinstance(image, np.ndarray)
@@ -96,7 +102,7 @@ def _alone(what: str, image: object, limits: Limits) -> Raster:
     check_size(image.name, image.width, image.height, limits)
     levels = (image.pixels, *image.mips)
     for level in levels:
-        _check_finite(what, level)
+        _check_values(what, level, most)
     if all(level.flags.c_contiguous for level in levels):
         return image
     pixels, *mips = map(np.ascontiguousarray, levels)
@@ -121,8 +127,9 @@ def _check_fields(what: str, image: Raster) -> None:
 
 
 def _check_pixels(what: str, pixels: object) -> None:
-    if not isinstance(pixels, np.ndarray):
-        raise _wrong(f"{what} has pixels that are {kind_of(pixels)}, not an array of numpy")
+    # One with a mask or of a matrix has rules of its own for what follows.
+    if type(pixels) is not np.ndarray:
+        raise _wrong(f"{what} has pixels that are {kind_of(pixels)}, not numpy.ndarray")
     if pixels.dtype not in TYPES:
         raise _wrong(f"{what} has pixels of type {pixels.dtype}; it must be one of uint8, uint16, float32")
     if pixels.ndim != 3 or 0 in pixels.shape:
@@ -158,15 +165,14 @@ def _shown(shape: tuple[int, ...], pixels: Pixels) -> str:
     return f"{' x '.join(map(str, shape))} {pixels.dtype}"
 
 
-def _check_finite(what: str, pixels: Pixels) -> None:
+def _check_values(what: str, pixels: Pixels, most: float) -> None:
     if pixels.dtype.kind != "f":
         return
-    # One look at each value, without another array as large: what isn't finite shows in the sum, as may what
-    # is far too bright.
-    with np.errstate(all="ignore"):
-        suspect = not np.isfinite(pixels.sum())
-    if suspect and not (np.isfinite(pixels.min()) and np.isfinite(pixels.max())):
-        raise _wrong(f"{what} has values that are no numbers, or infinite")
+    # Where one is no number, neither is the least nor the largest, and nothing compares with it.
+    with np.errstate(invalid="ignore"):
+        within = -most <= pixels.min() and pixels.max() <= most
+    if not within:
+        raise _wrong(f"{what} has values beyond +-1e12, or that are no numbers")
 
 
 def _wrong(reason: str) -> WorkloadError:

@@ -14,7 +14,7 @@ import numpy as np
 import pyvips
 from msgspec import Struct
 
-from accel.image.decoded import Decoded, Pixels
+from accel.image.decoded import MOST, Decoded, Pixels
 from accel.image.loaders import READING, from_memory, lazy
 from accel.image.readers import bmp, dds, exr, hdr, heif, jpeg, ktx2, png, psd, tga, tiff
 from accel.image.readers.stream import Picture, Stream, check_dimensions
@@ -44,8 +44,6 @@ DEVICELESS = ("lab", "labs", "labq", "lch", "xyz", "yxy")
 KINDS = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
 WHOLE = 1 << 25
 """Bytes of a file up to which it is read in one piece."""
-_MOST = 1e12
-"""What can be squared and summed; no distance or position in a world is larger."""
 _BRIGHT = 65504.0
 """The largest half: what light that is infinite becomes."""
 
@@ -179,11 +177,11 @@ def _decoded(opened: Opened, contents: bytes = b"") -> Decoded:
 def finite(pixels: Pixels) -> Pixels:
     """`pixels`, in floats of which NaN is 0 and none is beyond +-1e12; what is infinite becomes as large as
     the largest that isn't, 65504 at the least."""
-    if pixels.dtype.kind != "f" or np.abs(pixels).max() <= _MOST:
+    if pixels.dtype.kind != "f" or np.abs(pixels).max() <= MOST:
         return pixels
     largest = np.abs(pixels, where=np.isfinite(pixels), out=np.zeros_like(pixels)).max()
-    top = min(max(float(largest), _BRIGHT), _MOST)
-    return np.nan_to_num(pixels, posinf=top, neginf=-top).clip(-_MOST, _MOST)
+    top = min(max(float(largest), _BRIGHT), MOST)
+    return np.nan_to_num(pixels, posinf=top, neginf=-top).clip(-MOST, MOST)
 
 
 def open_image(source: Input, kind: Format, size: int, limits: Limits) -> Opened:

@@ -142,6 +142,7 @@ def operation(
     Images are opened and checked against the limits before, and written afterwards by the parameters of
     `Writing`, which `params` extends; of `Reading` where it gives no images. What it gives is held against
     what a `Raster` promises. Whoever makes something much larger than what came in asks `check_size` first.
+    Pixels of what comes in can't be written to, but by PopBridge's own.
     The function sees the first image of a cube or an array; with `layers` it is called for each of the others
     too, or sees them itself where it gives files. An image after the first has as many then, or is one for
     all; of `companions` they are read only where the first has some. `version`, `inputs`, `companions` and
@@ -152,11 +153,7 @@ def operation(
     _check_declared(name, params, inputs)
 
     def declare(function: Operate) -> Operation:
-        @functools.wraps(function)
-        def operate(images: Sequence[Raster], params: Any, limits: Limits) -> Operated:
-            from accel.image.held import held
-
-            return held(function(images, params, limits), params, limits)
+        operate = _checked(function) if _is_own(function) else _isolated(function)
 
         @functools.wraps(function)
         def run(given: Sequence[Input], params: Any, limits: Limits) -> Output:
@@ -180,6 +177,34 @@ def operation(
         return declared
 
     return declare
+
+
+def _is_own(function: Operate) -> bool:
+    """Whether it came with PopBridge."""
+    return function.__module__.partition(".")[0] == "accel"
+
+
+def _checked(function: Operate) -> Operate:
+    @functools.wraps(function)
+    def operate(images: Sequence[Raster], params: Any, limits: Limits) -> Operated:
+        from accel.image.held import held
+
+        return held(function(images, params, limits), params, limits, own=True)
+
+    return operate
+
+
+def _isolated(function: Operate) -> Operate:
+    """So that the step is at fault which is at fault, and not one before or after it."""
+
+    @functools.wraps(function)
+    def operate(images: Sequence[Raster], params: Any, limits: Limits) -> Operated:
+        from accel.image.held import held
+        from accel.image.lent import lent, returned
+
+        return returned(held(function([lent(image) for image in images], params, limits), params, limits))
+
+    return operate
 
 
 def holds_layers(params: Reading) -> bool:

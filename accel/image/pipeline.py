@@ -8,8 +8,8 @@ from typing import Annotated, Any, cast
 import msgspec
 from msgspec import Meta, Struct
 
-from accel.devices.faults import fault_of
 from accel.image.operation import Operation, Reading, holds_layers
+from accel.image.steps import at_step
 from accel.workload import Input, Limits, Output, Workload, WorkloadError, load, workload
 
 
@@ -73,29 +73,12 @@ def pipeline(inputs: Sequence[Input], params: Pipeline, limits: Limits) -> Outpu
     )
     flow = Flow(images, limits)
     for index, (operation, given) in enumerate(steps):
-        try:
-            done = flow.step(operation, given)
-        # A plugin's code may raise anything; of a device and of memory others know what to do.
-        except (Exception, SystemExit) as error:
-            if not isinstance(error, WorkloadError) and fault_of(error):
-                raise
-            raise _at_step(f"step {index + 1}, {operation.workload.name}", error) from _cause(error)
+        called = f"step {index + 1}, {operation.workload.name}"
+        with at_step(called):
+            done = flow.step(called, operation, given)
         if index < len(steps) - 1 and not done.images:
-            reason = (
-                f"step {index + 1}, {operation.workload.name}, gives no image, so that it must be the last"
-            )
-            raise WorkloadError("bad_params", reason)
+            raise WorkloadError("bad_params", f"{called}, gives no image, so that it must be the last")
     return flow.output(steps[-1][1])
-
-
-def _at_step(step: str, error: BaseException) -> WorkloadError:
-    if not isinstance(error, WorkloadError):
-        error = WorkloadError("internal", f"the workload failed ({type(error).__name__})")
-    return WorkloadError(error.code, f"{step}: {error.reason}", error.name, fault=error.fault, step=step)
-
-
-def _cause(error: BaseException) -> BaseException | None:
-    return error.__cause__ if isinstance(error, WorkloadError) else error
 
 
 def _steps(params: Pipeline, limits: Limits) -> list[tuple[Operation, Reading]]:

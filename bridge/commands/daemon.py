@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
-from bridge.commands.language import language, told, translated
-from bridge.commands.shared import assignments, flag_text, read_settings
+from bridge.commands.language import language, translated
+from bridge.commands.shared import assignments, flag_text, read_settings, remark
 from bridge.commands.texts import settings as texts
 from bridge.core.errors import UserError
 from bridge.core.settings import SETTINGS, may_be_a_plugins, misspelt, no_setting
@@ -45,17 +45,18 @@ def serve(further: tuple[str, ...], **values: str | None) -> None:
     flags: dict[str, object] = {s.name: values[s.name.replace(".", "_")] for s in SETTINGS}
     known = {setting.name for setting in registry.settings}
     for name, value in assignments(further, "--set").items():
-        if name not in known and registry.lacks and may_be_a_plugins(name):
-            continue
-        if name not in known:
+        if name in known:
+            flags[name] = value
+        elif registry.lacks and may_be_a_plugins(name):
+            remark(texts.PASSED_OVER, name=name, source="--set")
+        else:
             raise UserError(f"--set {name}: {no_setting(name, known)}")
-        flags[name] = value
     paths = Paths.find()
     settings = read_settings(
         registry.settings, paths.settings_file, os.environ, flags, lacking=registry.lacks
     )
     for variable, meant in misspelt(registry.settings, os.environ):
-        click.echo(f"popbridge: {told(texts.MISSPELT, variable=variable, meant=meant)}", err=True)
+        remark(texts.MISSPELT, variable=variable, meant=meant)
     main(settings, paths, registry, _say)
 
 

@@ -16,6 +16,7 @@ from bridge.commands.texts import settings as texts
 from bridge.commands.texts.measures import BYTES
 from bridge.core.errors import UserError
 from bridge.core.settings import Setting, Settings, resolve
+from bridge.core.texts import Text
 from bridge.projectfile import ESCAPES
 
 
@@ -27,8 +28,17 @@ def read_settings(
     *,
     lacking: bool = False,
 ) -> Settings:
-    """Every declared setting's value and where it comes from; `lacking` as in `resolve`. Raises UserError."""
-    return resolve(declared, flags, environment, read_settings_file(file), str(file), lacking=lacking)
+    """Every declared setting's value and where it comes from; `lacking` as in `resolve`, and what is passed
+    over is told. Raises UserError."""
+    found = resolve(declared, flags, environment, read_settings_file(file), str(file), lacking=lacking)
+    for name in found.passed_over:
+        remark(texts.PASSED_OVER, name=name, source=file)
+    return found
+
+
+def remark(text: Text, **values: object) -> None:
+    """Something to know beside what was asked for, on stderr."""
+    click.echo(f"popbridge: {told(text, **values)}", err=True)
 
 
 def read_settings_file(path: Path) -> dict[str, object]:

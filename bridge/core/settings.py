@@ -159,9 +159,22 @@ def no_setting(name: str, known: Collection[str]) -> str:
     return f"There is no such setting: there are {', '.join(sorted(known))}{plugins}."
 
 
+ALIKE = 0.75
+"""How much of a group's name has to be right where it is taken for a slip of the hand, by difflib's ratio: a
+plugin's `acme.max_size` is none in `cache.max_size`."""
+
+
 def may_be_a_plugins(name: str) -> bool:
-    """Whether a setting that nobody declares may be a plugin's: it lies in no group of PopBridge's own."""
-    return "." in name and not any(own.name.startswith(f"{name.partition('.')[0]}.") for own in SETTINGS)
+    """Whether a setting that nobody declares may be a plugin's: it lies in no group of PopBridge's own, nor
+    is it one of these misspelt."""
+    group, dot, _ = name.partition(".")
+    own = [setting.name for setting in SETTINGS if "." in setting.name]
+    groups = {each.partition(".")[0] for each in own}
+    if not dot or group in groups:
+        return False
+    meant = difflib.get_close_matches(group, groups, len(groups), ALIKE)
+    alike = difflib.get_close_matches(name, own, len(own))
+    return not any(each.partition(".")[0] in meant for each in alike)
 
 
 def misspelt(declared: Iterable[Setting], environment: Iterable[str]) -> list[tuple[str, str]]:
@@ -181,9 +194,13 @@ def misspelt(declared: Iterable[Setting], environment: Iterable[str]) -> list[tu
 class Settings:
     """Values by name, from flags, then environment, then file, then default."""
 
-    def __init__(self, values: Mapping[str, Any], sources: Mapping[str, str]) -> None:
+    def __init__(
+        self, values: Mapping[str, Any], sources: Mapping[str, str], passed_over: Iterable[str] = ()
+    ) -> None:
+        """`passed_over`: names in the file that may be a disabled plugin's."""
         self._values = dict(values)
         self.sources = dict(sources)
+        self.passed_over = tuple(passed_over)
 
     def __getitem__(self, name: str) -> Any:
         return self._values[name]
@@ -208,10 +225,11 @@ def resolve(
     """
     declared = tuple(declared)
     flags, environment, file = flags or {}, environment or {}, file or {}
-    unknown = set(file) - {setting.name for setting in declared}
-    if unknown := {name for name in unknown if not (lacking and may_be_a_plugins(name))}:
-        name = sorted(unknown)[0]
-        raise UserError(f"{file_name} sets {name!r}. {no_setting(name, [s.name for s in declared])}")
+    unknown = sorted(set(file) - {setting.name for setting in declared})
+    passed_over = [name for name in unknown if lacking and may_be_a_plugins(name)]
+    for name in unknown:
+        if name not in passed_over:
+            raise UserError(f"{file_name} sets {name!r}. {no_setting(name, [s.name for s in declared])}")
     values, sources = {}, {}
     for setting in declared:
         candidates = (
@@ -224,4 +242,4 @@ def resolve(
         )
         values[setting.name] = setting.parse(value, file_name if source == FILE else source)
         sources[setting.name] = source
-    return Settings(values, sources)
+    return Settings(values, sources, passed_over)

@@ -44,13 +44,35 @@ class TestServe:
         assert "image.inspect" in registry.workloads
 
     def test_settings_of_a_plugin_that_is_disabled_keep_nothing_from_working(
-        self, popbridge: Any, served: list[Any], acme: None, home: Path
+        self,
+        popbridge: Any,
+        served: list[Any],
+        acme: None,
+        home: Path,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         home.mkdir()
         (home / "settings.toml").write_text("port = 1\n[broken]\nvolume = 2\n", encoding="utf-8")
-        assert popbridge("serve", "--set", "broken.volume=3")[0] == 0
-        assert served[0][0]["port"] == 1
-        assert popbridge("config")[0] == 0
+        code, _, err = popbridge("serve", "--set", "broken.volume=3")
+        assert code == 0 and served[0][0]["port"] == 1
+        assert err.splitlines() == [
+            f"popbridge: broken.volume ({source}) is passed over: "
+            "a plugin is disabled, see `popbridge plugins`."
+            for source in ("--set", home / "settings.toml")
+        ]
+        monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+        code, _, err = popbridge("config")
+        assert code == 0 and one_line(err) and "broken.volume（" in err and "已忽略：有插件已停用" in err
+
+    def test_a_misspelt_setting_isnt_taken_for_a_disabled_plugins(
+        self, popbridge: Any, served: list[Any], acme: None, home: Path
+    ) -> None:
+        code, _, err = popbridge("serve", "--set", "sesion.keep_s=5")
+        assert code == 2 and "--set sesion.keep_s: " in err and "did you mean session.keep_s" in err
+        home.mkdir()
+        (home / "settings.toml").write_text("[imagess]\nmax_pixels = 1\n", encoding="utf-8")
+        code, _, err = popbridge("config")
+        assert code == 2 and "did you mean images.max_pixels" in err
 
     def test_a_misspelt_variable_is_told_and_doesnt_stop_the_daemon(
         self, popbridge: Any, served: list[Any], monkeypatch: pytest.MonkeyPatch

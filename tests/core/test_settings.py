@@ -66,8 +66,10 @@ def test_a_name_in_the_file_that_no_setting_has_is_refused_by_name() -> None:
 
 
 def test_a_name_that_may_be_a_disabled_plugins_is_passed_over() -> None:
-    assert resolve(SETTINGS, file={"acme.q": 1, "port": 3}, lacking=True)["port"] == 3
-    for name in ("prot", "session.keeps"):
+    names = ["acme.max_size", "acme.q", "imagery.quality"]
+    found = resolve(SETTINGS, file={**dict.fromkeys(names, 1), "port": 3}, lacking=True)
+    assert found["port"] == 3 and found.passed_over == tuple(names)
+    for name in ("", "prot", "session.keeps", "imagess.max_pixels", "sesion.keep_s", "texture.max_size"):
         with pytest.raises(UserError, match=f"sets '{name}'"):
             resolve(SETTINGS, file={name: 1}, lacking=True)
 

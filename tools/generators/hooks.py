@@ -21,6 +21,7 @@ from tools.generators import _first_party, _markdown, _records
 
 TARGET = Path("docs/hooks.md")
 NAMES = sorted(api.__all__, key=str.lower)
+EMPTY = '""'
 
 
 def files() -> dict[Path, str]:
@@ -75,7 +76,7 @@ def _values() -> Iterator[tuple[str, str, str]]:
     for alias in _aliases(textures, memory, raster):
         what = getattr(api, alias.name)
         told = get_args(what) if get_origin(what) is Literal else (alias.type,)
-        values = ", ".join(f"`{value}`" for value in told if value != "")
+        values = ", ".join(f"`{value or EMPTY}`" for value in told)
         yield f"`{alias.name}`", values, alias.says
 
 

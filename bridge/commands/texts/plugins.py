@@ -32,6 +32,8 @@ FAILED = Text("{plugin}: {reason}", "{plugin}：{reason}")
 _OF = r"(adapter|workload|advisor|setting) (?P<name>'[^']*'|[^:]+?)"
 """The record that something is said of."""
 
+_CLAIM = r"(adapter|workload|advisor|setting) (?P<name>['\"].*['\"])"
+
 RECORDS = (
     (r"adapter", "适配器"),
     (r"workload", "工作负载"),
@@ -71,6 +73,8 @@ RECORDS = (
     (rf"{_OF} lies in the setting (?P<other>\S+): rename one of them",
      "{0} {1} 位于设置 {2} 之下：请为其中一个改名"),
     (rf"{_OF}: (?P<hook>\w+) must be written with `async def`", "{0} {1}：{2} 必须用 `async def` 定义"),
+    (rf"{_OF}: composed must take parameters and limits, as Compose says",
+     "{0} {1}：composed 必须接受参数和 limits 两个参数，见 Compose"),
     (rf"{_OF}: it has asks, so that it must have on_ask, too", "{0} {1}：它有 asks，因此也必须有 on_ask"),
     (rf"{_OF}: (?P<said>.*)", "{0} {1}：{2}"),
     (r"text", "文本"),
@@ -88,7 +92,7 @@ PATTERNS = (
     (r"(popbridge_\w+) is a coroutine: write it with `def`, not `async def`",
      "{0} 是协程：请用 `def` 定义，而不是 `async def`"),
     (r"it can't be loaded: (?P<said>.*)", "无法加载：{0}"),
-    (r"it is the same as the plugin (?P<other>'.*'): name it in one entry point alone",
+    (r"it is the same as the plugin (?P<other>['\"].*['\"]): name it in one entry point alone",
      "与插件 {0} 相同：请只在一个入口点中指定"),
     (r"its entry_points\.txt can't be read \((?P<said>.*)\): install it anew",
      "无法读取其 entry_points.txt（{0}）：请重新安装"),
@@ -100,22 +104,23 @@ PATTERNS = (
      "{0} 没有标记为钩子：请在其上方写 @hookimpl"),
     (r"(popbridge_\w+) is marked as a hook but no function: write it with def",
      "{0} 标记为钩子但不是函数：请用 def 定义"),
-    (r"it gives (\w+ '.*'), as (PopBridge itself) does: uninstall it", "它提供 {0}，而 {1}已有：请卸载它"),
-    (r"it gives (\w+ '.*'), as (.+) does, which goes first by its name: uninstall one of them",
-     "它提供 {0}，而名称排序在前的{1}已提供：请卸载其中一个"),
-    (r"its setting (?P<name>'.*') is the variable (?P<variable>\S+), as (.+) does, which goes first by its "
+    (rf"it gives {_CLAIM}, as (PopBridge itself) does: uninstall this plugin",
+     "它提供的{0} {1} 与 {2}的重名：请卸载该插件"),
+    (rf"it gives {_CLAIM}, as (.+) does, which goes first by its name: uninstall one of them",
+     "它提供的{0} {1} 与名称排序在前的{2}的重名：请卸载其中一个"),
+    (r"its setting (?P<name>'.*') uses the variable (?P<variable>\S+), as (.+) does, which goes first by its "
      r"name: uninstall one of them",
-     "其设置 {0} 对应环境变量 {1}，与名称排序在前的{2}相同：请卸载其中一个"),
+     "其设置 {0} 使用环境变量 {1}，与名称排序在前的{2}相同：请卸载其中一个"),
     (r"its setting (?P<one>'.*') and (?P<other>'.*') of (.+), which goes first by its name, lie in one "
      r"another: uninstall one of them",
      "其设置 {0} 与名称排序在前的{2}的 {1} 互相包含：请卸载其中一个"),
     (r"its adapter (?P<one>.+), beside (?P<other>.+), serves (?P<engine>.+), as (PopBridge itself) does: "
-     r"uninstall it",
-     "其适配器 {0} 与 {3}的 {1} 都支持 {2}：请卸载它"),
+     r"uninstall this plugin",
+     "其适配器 {0} 与 {3}的 {1} 都支持 {2}：请卸载该插件"),
     (r"its adapter (?P<one>.+), beside (?P<other>.+), serves (?P<engine>.+), as (.+) does, which goes first "
      r"by its name: uninstall one of them",
      "其适配器 {0} 与名称排序在前的{3}的 {1} 都支持 {2}：请卸载其中一个"),
-    (r"plugin (?P<name>'.*') \((?P<distribution>.+)\)", "插件 {0}（{1}）"),
+    (r"plugin (?P<name>['\"].*['\"]) \((?P<distribution>.+)\)", "插件 {0}（{1}）"),
     (r"PopBridge itself", "PopBridge 自身"),
 )  # fmt: skip
 """What the host says of plugins, and its Chinese; what their code says stays as it is."""

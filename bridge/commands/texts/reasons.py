@@ -139,6 +139,8 @@ PATTERNS = (
     # The daemon.
     (r"The bridge has (\d+) open requests, its most", "守护进程未完成的请求已达上限（{0}）"),
     (r"The bridge is shutting down", "守护进程正在关闭"),
+    (r"(\S+) \(step (\d+), (\S+)\) failed; the daemon's log has the details",
+     "{0} 的第 {1} 步 {2} 失败：详情见守护进程的日志"),
     (r"(.+) failed; the daemon's log has the details", "{0} 失败：详情见守护进程的日志"),
     (r"(\S+) crashed its worker process on (.+) \((?P<said>.*)\)",
      "{0} 在处理 {1} 时使其工作进程崩溃（{2}）"),

@@ -69,6 +69,10 @@ MISSPELT = Text(
     "{variable} is no setting and is passed over; did you mean {meant}?",
     "{variable} 不是设置，已忽略；您是指 {meant} 吗？",
 )
+PASSED_OVER = Text(
+    "{name} ({source}) is passed over: a plugin is disabled, see `popbridge plugins`.",
+    "{name}（{source}）已忽略：有插件已停用，见 `popbridge plugins`。",
+)
 
 PATTERNS = (
     (r"Setting (\S+) from (.+?) is (?P<value>.*); (it must be .+)\. \((?P<help>.*)\)",

@@ -5,9 +5,10 @@ import pytest
 
 from accel.image.held import held
 from accel.image.operation import Operated, Reading, Writing, operation
+from accel.image.resize import resize
 from accel.workload import Limits, OutputFile, WorkloadError
 from bridge.commands.texts.reasons import PHRASES
-from tests.accel.image.raster_of import raster
+from tests.accel.image.raster_of import operate, raster
 
 ROCK = raster(np.zeros((4, 6, 3), np.uint8))
 GLOW = raster(np.zeros((4, 6, 3), np.float32))
@@ -38,7 +39,8 @@ def mip(*shape, kind="uint8"):
         (Operated({"\udcff": ROCK}), r"calls an image '\\udcff'; it must be text"),
         (of(None), "image 'made' is NoneType, not Raster"),
         (of(ROCK.pixels), r"'made' is numpy.ndarray, not Raster: write with_pixels\("),
-        (of(ROCK.with_pixels([[[0]]])), "has pixels that are list, not an array of numpy"),
+        (of(ROCK.with_pixels([[[0]]])), "has pixels that are list, not numpy.ndarray"),
+        (of(ROCK.with_pixels(np.ma.masked_equal(ROCK.pixels, 0))), r"numpy\.ma\.(core\.)?MaskedArray, not"),
         (of(ROCK.with_pixels(mip(4, 6))), "has pixels of shape 4 x 6; it must be height x width x channels"),
         (of(ROCK.with_pixels(mip(0, 6, 3))), "has pixels of shape 0 x 6 x 3;"),
         (of(ROCK.with_pixels(np.zeros((4, 6, 3)))), "has pixels of type float64; it must be one of"),
@@ -49,9 +51,13 @@ def mip(*shape, kind="uint8"):
         (of(ROCK.with_pixels(mip(4, 6, 5))), "has 5 channels without alpha"),
         (of(ROCK.with_pixels(GLOW.pixels)), "is of floats, whose transfer must be 'linear'"),
         (of(GLOW.with_pixels(GLOW.pixels, multiplied="codes")), "is of floats, into which alpha"),
-        (of(with_value(np.nan)), "has values that are no numbers, or infinite"),
-        (of(with_value(np.inf)), "has values that are no numbers, or infinite"),
-        (of(with_value(-np.inf)), "has values that are no numbers, or infinite"),
+        (of(with_value(np.nan)), r"has values beyond \+-1e12, or that are no numbers"),
+        (of(with_value(np.inf)), r"has values beyond \+-1e12"),
+        (of(with_value(-np.inf)), r"has values beyond \+-1e12"),
+        (of(with_value(np.finfo("f4").max)), r"has values beyond \+-1e12"),
+        (of(with_value(-1.1e12)), r"has values beyond \+-1e12"),
+        (of(GLOW.with_pixels(GLOW.pixels, mips=(mip(2, 3, 3, kind="f4") + np.inf,))), "has values beyond"),
+        (of(GLOW.with_pixels(GLOW.pixels, layers=(with_value(2e12),))), "'made', layer 1 has values beyond"),
         (of(ROCK.with_pixels(ROCK.pixels, transfer="gamma")), "has the transfer 'gamma'; it must be one of"),
         (of(ROCK.with_pixels(ROCK.pixels, data=1)), "has the data 1; it must be one of False, True"),
         (of(ROCK.with_pixels(ROCK.pixels, kind=ROCK.pixels)), r"has the kind array\("),
@@ -102,9 +108,20 @@ def test_what_is_right_is_given_as_it_is(kind, channels):
     assert held(done, Writing(), Limits()) is done
 
 
-def test_light_of_any_strength_is_taken():
-    done = of(with_value(3e38).with_pixels(np.full((4, 6, 3), 3e38, np.float32)))
+@pytest.mark.parametrize("value", [1e12, -1e12])
+def test_light_as_strong_as_that_of_files_is_taken(value):
+    done = of(GLOW.with_pixels(np.full((4, 6, 3), value, np.float32)))
     assert held(done, Writing(), Limits()) is done
+
+
+def test_a_filter_of_ours_may_overshoot_what_files_hold():
+    edge = np.full((8, 8, 1), -1e12, np.float32)
+    edge[:, 4:] = 1e12
+    params = resize.workload.parse({"factor": 4, "kernel": "lanczos", "kind": "data"})
+    (made,) = operate(resize, params, raster(edge)).images.values()
+    assert 1e12 < made.pixels.max() < 2e12
+    with pytest.raises(WorkloadError, match="no numbers"):
+        held(of(with_value(np.inf)), Writing(), Limits(), own=True)
 
 
 def test_levels_go_down_to_one_texel_and_not_beyond():

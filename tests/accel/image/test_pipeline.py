@@ -1,4 +1,5 @@
 import re
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -67,8 +68,42 @@ def nothing(images, params, limits):
     """Forgets to give anything."""
 
 
+class Telling(Writing, frozen=True):
+    """Which files tell of the images."""
+
+    gives: Literal["files", "bytes", "nothing", "error"] = "files"
+
+
+@operation("theirs.tell", version=1, params=Telling)
+def tell(images, params, limits):
+    """Gives a file that tells of its image."""
+
+    def described(names, depth):
+        if params.gives == "error":
+            raise KeyError("depth")
+        text = f"{names['told']} {depth}"
+        files = [OutputFile("told", "text/plain", text.encode())]
+        return {"files": files, "bytes": [text.encode()], "nothing": None}[params.gives]
+
+    return Operated({"told": images[0]}, described=described)
+
+
+@operation("theirs.report", version=1, params=Reading)
+def report(images, params, limits):
+    """Writes two files, and no image."""
+    return Operated(files=[OutputFile(name, "text/plain", b"fine") for name in ("short", "long")])
+
+
+@operation("theirs.spoil", version=1, params=Writing)
+def spoil(images, params, limits):
+    """Writes into what it was given."""
+    images[0].pixels[0] = 0
+
+
 THEIRS = Limits(
-    operations=tuple((one.workload.name, one.workload.target) for one in (theirs, raises, nothing))
+    operations=tuple(
+        (one.workload.name, one.workload.target) for one in (theirs, raises, nothing, tell, report, spoil)
+    )
 )
 
 
@@ -301,13 +336,40 @@ def test_what_a_plugin_has_for_a_step_is_listed_where_another_is_asked_for(save,
         ("theirs.raise", "a.png", r"step 2, theirs\.raise: the workload failed \(KeyError\)"),
         ("theirs.raise", "exit.png", r"step 2, theirs\.raise: the workload failed \(SystemExit\)"),
         ("theirs.nothing", "a.png", r"step 2, theirs\.nothing: the operation gave NoneType, not Operated"),
+        ("theirs.spoil", "a.png", r"step 2, theirs\.spoil: the workload failed \(ValueError\)"),
     ],
 )
 def test_a_step_that_fails_in_its_own_way_is_named(save, photo, step, name, says):
     with pytest.raises(WorkloadError, match=says) as caught:
         run([save(name, photo)], "image.convert", step, limits=THEIRS)
     assert caught.value.code == "internal"
-    assert (caught.value.__cause__ is not None) == (step == "theirs.raise")
+    assert (caught.value.__cause__ is not None) == (step != "theirs.nothing")
+
+
+def telling(gives):
+    return {"workload": "theirs.tell", "params": {"gives": gives}}
+
+
+@pytest.mark.parametrize(
+    ("gives", "says"),
+    [
+        ("error", r"the workload failed \(KeyError\)"),
+        ("nothing", "the workload's files are NoneType, not a list of OutputFile"),
+        ("bytes", r"the workload's files\[0\] is bytes, not OutputFile"),
+    ],
+)
+def test_files_that_tell_of_images_are_the_fault_of_the_step_that_tells(save, photo, gives, says):
+    with pytest.raises(WorkloadError, match=f"^step 1, theirs\\.tell: {says}") as caught:
+        run([save("a.png", photo)], telling(gives), "image.convert", limits=THEIRS)
+    assert (caught.value.code, caught.value.step) == ("internal", "step 1, theirs.tell")
+
+
+def test_a_step_that_writes_no_image_leaves_nothing_to_tell_of(save, photo):
+    source = save("a.png", photo)
+    output = run([source], telling("files"), "image.convert", limits=THEIRS)
+    assert [file.data for file in output.files[1:]] == [b"told.png uint8"]
+    output = run([source], telling("error"), "theirs.report", limits=THEIRS)
+    assert named(output) == ["told.short", "told.long"]
 
 
 def test_that_memory_is_full_is_left_to_who_knows_what_to_do(save, photo):
