@@ -87,7 +87,8 @@ def _layer(what: str, image: object, first: Raster, limits: Limits, most: float)
 def alike(one: Raster, other: Raster) -> bool:
     """Whether both can be layers of one texture."""
     shapes = [[level.shape for level in (each.pixels, *each.mips)] for each in (one, other)]
-    return shapes[0] == shapes[1] and one.pixels.dtype == other.pixels.dtype
+    same = shapes[0] == shapes[1] and one.pixels.dtype == other.pixels.dtype
+    return same and (one.transfer, one.has_alpha) == (other.transfer, other.has_alpha)
 
 
 def _alone(what: str, image: object, limits: Limits, most: float) -> Raster:

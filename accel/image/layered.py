@@ -11,7 +11,7 @@ from msgspec.structs import replace
 if TYPE_CHECKING:
     from accel.image.operation import Operate, Operated
     from accel.image.raster import Raster
-    from accel.workload import Limits
+    from accel.workload import Limits, WorkloadError
 
 
 def on_layers(operate: Operate) -> Operate:
@@ -31,8 +31,10 @@ def on_layers(operate: Operate) -> Operate:
             operate([_layer(image, index, count, done) for image in images], params, limits).images
             for index in range(count)
         ]
+        if any(each.keys() != done.images.keys() for each in rest):
+            raise _uneven(images[0].name)
         made = {
-            name: _joined(images[0], image, [each.get(name) for each in rest])
+            name: _joined(images[0], image, [each[name] for each in rest])
             for name, image in done.images.items()
         }
         return replace(done, images=made)
@@ -88,16 +90,17 @@ def _check_square(source: Raster, done: Operated) -> None:
             raise WorkloadError("bad_params", reason, source.name)
 
 
-def _joined(source: Raster, first: Raster, others: Sequence[Raster | None]) -> Raster:
+def _uneven(name: str) -> WorkloadError:
+    from accel.workload import WorkloadError
+
+    return WorkloadError("internal", "the operation gave layers of another size, type or number", name)
+
+
+def _joined(source: Raster, first: Raster, others: Sequence[Raster]) -> Raster:
     """Raises WorkloadError `internal` for layers that no texture has together."""
     from accel.image.held import alike
     from accel.image.tangent import signed_alike
 
-    layers = tuple(each for each in others if each is not None and alike(first, each))
-    if len(layers) < len(others):
-        from accel.workload import WorkloadError
-
-        raise WorkloadError(
-            "internal", "the operation gave layers of another size, type or number", source.name
-        )
-    return replace(first, layers=signed_alike(first, layers), cube=source.cube)
+    if not all(alike(first, each) for each in others):
+        raise _uneven(source.name)
+    return replace(first, layers=signed_alike(first, others), cube=source.cube)

@@ -122,5 +122,10 @@ class Raster(Struct, frozen=True):
         return self.with_pixels(from_light(values, colors, changed.transfer, self.pixels.dtype), **changes)
 
     def with_pixels(self, pixels: NDArray[Any], **changes: object) -> Raster:
-        """The same image with other pixels and, unless given, no smaller levels and no layers."""
-        return msgspec.structs.replace(self, **{"mips": (), "layers": (), **changes, "pixels": pixels})
+        """The same image with other pixels and, unless given, no smaller levels and no layers: then it is the
+        first of so many."""
+        changed = msgspec.structs.replace(self, **{"mips": (), "layers": (), **changes, "pixels": pixels})
+        if changed.layers or not self.layers:
+            return changed
+        count = max(changed.first_of, 1 + len(self.layers))
+        return msgspec.structs.replace(changed, cube=False, first_of=count)

@@ -357,3 +357,19 @@ def test_what_an_operation_makes_of_layers_fits_together():
         on_layers(uneven)([sky], Writing(), Limits())
     assert PHRASES.in_chinese(caught.value.reason) != caught.value.reason
     assert on_layers(lambda *_: Operated(value=3))([sky], Writing(), Limits()).value == 3
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if OPERATIONS[name].workload.inputs == (1, 1)])
+def test_every_operation_takes_a_cube_that_a_step_before_has_made(name):
+    operation = OPERATIONS[name]
+    face = raster(pictures(1, 3)[0])
+    sky = face.with_pixels(face.pixels, layers=(face,) * 5, cube=True)
+    try:
+        done = operation.operate([sky], operation.workload.parse({}), Limits())
+    except WorkloadError as error:
+        # Of the right reasons: what the operation itself doesn't take.
+        assert error.code != "internal", error
+    else:
+        for image in done.images.values():
+            assert len(image.layers) == (5 if operation.layers else 0) and image.cube == operation.layers
+            assert image.layers or image.first_of == 6
