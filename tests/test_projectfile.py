@@ -67,6 +67,21 @@ def test_rules_for_folders_that_arent_there_are_told(tmp_path: Path) -> None:
     assert PHRASES.in_chinese(told[-1]) == f"{NAME}：还有 2 条规则的文件夹不存在。"
 
 
+def test_a_rule_for_a_folder_whose_name_is_too_long_is_told_as_any_other(tmp_path: Path) -> None:
+    text = "".join(f"[[always]]\nfolder = '{name}'\nadvice = ['no_mipmaps']\n" for name in ("a" * 300, "b"))
+    assert [said[-4:] for said in nowhere(tmp_path, read(written(tmp_path, text)))] == ["aa`.", "`b`."]
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="permissions don't bind this user")
+def test_nothing_is_told_of_a_folder_that_nobody_can_look_for(tmp_path: Path) -> None:
+    (tmp_path / "shut").mkdir(0)
+    found = read(written(tmp_path, "[[always]]\nfolder = 'shut/art'\nadvice = ['no_mipmaps']\n"))
+    try:
+        assert nowhere(tmp_path, found) == []
+    finally:
+        (tmp_path / "shut").chmod(0o700)
+
+
 def test_what_was_written_by_hand_is_read(tmp_path: Path) -> None:
     found = read(written(tmp_path, BY_HAND))
     assert found.rules() == {"materials": ["normal_as_color"]}
