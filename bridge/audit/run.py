@@ -192,7 +192,13 @@ async def _looked_at(project: Project, agreed: ProjectFile) -> tuple[Project, li
 
 
 def _wanted(assets: Iterable[TextureAsset], agreed: ProjectFile) -> list[TextureAsset]:
-    return [asset for asset in assets if not agreed.textures.ignores(asset.file, asset.path)]
+    return [asset for asset in assets if not _ignored(asset, agreed)]
+
+
+def _ignored(asset: TextureAsset, agreed: ProjectFile) -> bool:
+    # What is left of a texture is passed over with it, which may have another path than place.
+    files = [asset.file, os.path.splitext(asset.file)[0]] if asset.gone else [asset.file]
+    return any(agreed.textures.ignores(file, asset.path) for file in files)
 
 
 def _listed(project: Project) -> Iterator[TextureAsset]:

@@ -255,6 +255,20 @@ def test_of_a_package_by_itself_they_are_told_too(tmp_path: Path) -> None:
     assert "wherever the package is installed" in found[0].remarks[0].text
 
 
+@pytest.mark.parametrize(
+    ("folder", "ignored"), [("", "art/*.png"), ("Packages/own", "Packages/own/**/*.png")]
+)
+def test_they_are_ignored_with_their_texture_by_place(
+    root: Path, tmp_path: Path, folder: str, ignored: str
+) -> None:
+    root = root if folder else tmp_path / "acme"
+    package(root / folder, name="com.acme", unity="2022.3")
+    imported(root, f"{folder}/art/wall.png".strip("/"))
+    assert [len(row["findings"]) for row in report(root, tmp_path)["files"]] == [1]
+    (root / "popbridge.toml").write_text(f'[textures]\nignore = ["{ignored}"]\n', encoding="utf-8")
+    assert report(root, tmp_path)["files"] == []
+
+
 @pytest.mark.skipif(os.path.exists(__file__.upper()), reason="upper and lower case are alike here")
 def test_what_differs_in_case_alone_is_told_as_the_textures_own(root: Path) -> None:
     texture(root, "Assets/wall.png")
