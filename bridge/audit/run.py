@@ -67,6 +67,7 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
     project, listed = await _looked_at(project, agreed)
     assets = [asset for asset in listed if not asset.gone]
     told.total(len(assets))
+    unimported = unset(project, assets)
     report = Report(
         name=project.root.resolve().name,
         root=str(project.root),
@@ -75,8 +76,9 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
         notices=[
             *parts.notices(project, (asset.file for asset in listed)),
             *([project.notice] if project.notice else []),
-            *unset(project, assets),
+            *unimported,
         ],
+        incomplete=bool(unimported),
     )
     judging = Judging(project, report, agreed.textures.max_size or plan.max_size)
     await asyncio.to_thread(judging.prepare, len(assets))
@@ -227,6 +229,7 @@ def _uses(project: Project, report: Report) -> Mapping[str, Sequence[Kind]]:
     except (Exception, SystemExit) as error:
         why = failures.told(error)
         report.notices.append(f"{project.engine}: its adapter can't tell what uses the textures ({why}).")
+        report.incomplete = True
         return {}
 
 
