@@ -185,11 +185,13 @@ def _thumbnail(registry: Registry) -> Workload:
 async def _looked_at(project: Project, agreed: ProjectFile) -> tuple[Project, list[TextureAsset]]:
     """What is audited, and its textures: of a part in which the engine finds none, the files alone."""
     found = await _in_thread(_listed(project))
-    if project.part and project.support and not any(project.tells_of(asset.file) for asset in found):
+    gone = [asset for asset in found if asset.gone]
+    there = (asset for asset in found if not asset.gone)
+    if project.part and project.support and not any(project.tells_of(asset.file) for asset in there):
         alone = parts.alone(project)
-        there = (asset for asset in _listed(alone) if not project.takes_otherwise(asset.file))
-        if files := _wanted(await _in_thread(there), agreed):
-            return alone, files
+        taken = (asset for asset in _listed(alone) if not project.takes_otherwise(asset.file))
+        if files := _wanted(await _in_thread(taken), agreed):
+            return alone, [*files, *_wanted(gone, agreed)]
     return project, await asyncio.to_thread(_wanted, found, agreed)
 
 

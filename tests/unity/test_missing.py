@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from bridge.audit.results import Issue
 from bridge.audit.texts import sentence
@@ -202,6 +203,19 @@ def test_settings_whose_texture_is_gone_are_a_note_of_their_own_file(root: Path,
     assert report(root, tmp_path, "--baseline", baseline)["accepted"] == 1
     (root / "popbridge.toml").write_text('[textures]\nignore = ["*.png"]\n', encoding="utf-8")
     assert report(root, tmp_path)["files"] == []
+
+
+def test_beside_what_is_left_of_a_texture_a_part_of_other_files_is_audited_by_them(
+    root: Path, tmp_path: Path
+) -> None:
+    imported(root, "Assets/raw/rock.png")
+    imported(root, "Assets/b/wall.png")
+    for file in ("Assets/raw/rock.webp", "Assets/b/rock.webp"):
+        Image.new("RGB", (8, 8), "red").save(root / file)
+    told = report(root / "Assets/raw", tmp_path)
+    assert told["textures"] == 1 and told["engine"] is None
+    (orphan,) = [row for row in told["files"] if row["file"].endswith(".meta")]
+    assert orphan["file"] == "Assets/raw/rock.png.meta"
 
 
 def test_a_part_tells_its_own_alone(root: Path, tmp_path: Path) -> None:
