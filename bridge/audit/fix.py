@@ -45,8 +45,10 @@ def fix(project: Project, report: Report, database: Path) -> None:
     with _Store(database) as store:
         report.receipt = _open(store, project.root, changes, before, f"audit: {', '.join(codes)}")
         # Whoever has changed one of them since it was read is to lose nothing; a receipt has no use for it.
+        # A copy, as textures with equal settings share one, and an adapter may do with its own what it likes.
         guarded = [
-            {"path": path, "options": row.options, "seen": row.settings or {}} for path, row in rows.items()
+            {"path": path, "options": row.options, "seen": dict(row.settings or {})}
+            for path, row in rows.items()
         ]
         done = _write(store, report.receipt, project.root, project.support, guarded)
     # An adapter may tell of more files than it was asked for.
