@@ -153,7 +153,7 @@ def _write(
     """What was done, which the receipt tells too, after what is `left` alone. Raises UserError where the
     adapter fails, which names the receipt to revert then: `again`, or else this one; where the store fails,
     a note of what it raises does."""
-    hint = f"Some may be written: `popbridge revert {again or receipt}` puts these back."
+    back = f"may be written: `popbridge revert {again or receipt}` puts these back."
     try:
         done = supports.checked_done(support.apply(root.resolve(), changes))
     except UserError:
@@ -162,13 +162,13 @@ def _write(
     # that was killed while it wrote.
     except (Exception, SystemExit) as error:
         why = f"the adapter failed while it wrote import settings ({failures.told(error)})"
-        raise UserError(f"{root}: {why}. {hint}") from error
+        raise UserError(f"{root}: {why}. Some {back}") from error
     done = dict(done)
     done["errors"] = [*left, *(done.get("errors") or ())]
     try:
         store.answered(receipt, Result(id=receipt, value=done))
     except Exception as error:
-        error.add_note(hint)
+        error.add_note(f"Import settings {back}")
         raise
     return done
 

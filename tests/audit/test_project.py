@@ -13,6 +13,7 @@ from bridge import host
 from bridge.audit.nearby import projects_below
 from bridge.audit.project import UNSET, find
 from bridge.audit.reasons import in_chinese
+from bridge.audit.report_html import pages
 from bridge.audit.summary import notices
 from bridge.core.errors import UserError
 from tests.audit.conftest import put
@@ -155,8 +156,9 @@ async def test_textures_that_no_editor_has_imported_are_told_once(
     assert report.textures == 2 and len(report.notices) == 1
     assert report.notices[0].startswith("No texture here has import settings yet")
     assert notices(report, "zh-CN")[0].startswith("此处的贴图都还没有导入设置")
+    assert "Nothing is wrong" not in "".join(pages(report, "en"))
     put(game, "c.png")
-    assert (await run(game)).notices == []
+    assert (await run(game)).notices == [] and not (await run(game)).incomplete
     assert len((await run(game / "art")).notices) == 2, "what is told of the part, and that none is imported"
 
 

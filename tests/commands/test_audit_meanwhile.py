@@ -182,9 +182,9 @@ def test_how_to_put_back_is_told_where_the_database_is_held_once_settings_are_wr
     between("_write", hold)
     code, _, err = popbridge("audit", str(project), "--fix", "--workers", "1", "--json", str(report))
     assert code == 2 and one_line(err) and settings(project) != before
-    assert err.endswith("Some may be written: `popbridge revert 1` puts these back.\n")
+    assert err.endswith("Import settings may be written: `popbridge revert 1` puts these back.\n")
     said = PHRASES.in_chinese(err.removeprefix("popbridge: ").strip())
-    assert said.endswith("。部分设置可能已写入：可用 `popbridge revert 1` 还原。")
+    assert said.endswith("。导入设置可能已写入：可用 `popbridge revert 1` 还原。")
     assert json.loads(report.read_text(encoding="utf-8"))["receipt"] == 1
 
 
