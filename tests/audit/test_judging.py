@@ -243,6 +243,9 @@ async def test_remarks_that_fail_at_textures_without_settings_are_told_of_each_u
     (one, *others) = [await told_of(tmp_path, {**WALL}, *[None] * 3, remarks=given) for given in ([5], [])]
     assert codes_of(one) == {} and "left 4 of the textures without remarks" in one.notices[0]
     assert codes_of(others[0]) == {}
+    # Those without settings are none that the adapter could judge.
+    broken = {**SETTINGS, "broken": KeyError("a")}
+    assert codes_of(await told_of(tmp_path, broken, broken, WALL, *[None] * 3)) == {}
     mute = {**WALL, "mute": KeyError("a")}
     report = await told_of(tmp_path, mute, mute, *[None] * 3)
     assert [codes_of(report).get(f"{at}.png") for at in range(3)] == [{"unremarked"}, {"unremarked"}, None]

@@ -37,8 +37,8 @@ def looking(*rounds: list[Row]) -> tuple[Callable[[Project], Any], list[dict[str
         rows = rounds[min(len(planned), len(rounds) - 1)]
         planned.append(dict(project.planned))
         return Report(
-            name="game", root="", engine="acme 1.0", rows=rows, faults=faults.found(rows),
-            textures=9, asked=9, memory=len(planned), seconds=1.0,
+            name="game", root="", engine="acme 1.0", rows=rows, memory=len(planned), seconds=1.0,
+            textures=9, asked=9, faults=faults.found(rows), unseen=faults.found(rows),
         )  # fmt: skip
 
     return look, planned
@@ -70,6 +70,7 @@ async def test_what_is_failed_at_in_several_rounds_is_told_once() -> None:
     faults.tell(report)
     (notice,) = report.notices
     assert "left 2 of the textures unjudged" in notice and report.unjudged == 2
+    assert [file for file, _ in report.unseen] == ["b", "c"]
 
 
 async def test_nothing_is_written_that_its_adapter_fails_at() -> None:
@@ -81,6 +82,7 @@ async def test_nothing_is_written_that_its_adapter_fails_at() -> None:
     faults.tell(report)
     a, b = report.rows
     assert report.unjudged == 1 and "the first is a." in report.notices[0]
+    assert [file for file, _ in report.unseen] == ["a"]
     assert [issue.code for issue in a.issues] == ["not_applied", "no_mipmaps", "grey_as_rgb"]
     assert a.options == {} and a.refused and (a.memory, a.memory_after) == (40, 40)
     assert b.options == {"m": True} and report.saved == 10
