@@ -29,6 +29,13 @@ def told(error: BaseException) -> str:
     return f"{words} ({place})" if place else words
 
 
+def is_theirs(error: BaseException) -> bool:
+    """Whether somebody else's code had to do with it: it gave what was no good, or some of it ran."""
+    return isinstance(error, NotAsPromised) or any(
+        not frame.filename.startswith(OURS) for frame in _frames(error)
+    )
+
+
 def trace(error: BaseException) -> str:
     """The traceback of what somebody else's code raised; empty where it raised nothing."""
     cause = error.__cause__ or error
@@ -52,11 +59,16 @@ def _words(error: BaseException) -> str:
 def _place(error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename:
         return _named(error.filename, error.lineno)
-    frames = traceback.extract_tb(error.__traceback__)[1:]
-    known = [frame for frame in frames if not _machinery(frame.filename)]
+    known = _frames(error)
     # What it called of ours may have raised: its author can mend the line that called.
     theirs = [frame for frame in known if not frame.filename.startswith(OURS)] or known
     return _named(theirs[-1].filename, theirs[-1].lineno) if theirs else ""
+
+
+def _frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """From the outermost; the first of all is our own call."""
+    frames = traceback.extract_tb(error.__traceback__)[1:]
+    return [frame for frame in frames if not _machinery(frame.filename)]
 
 
 def _machinery(filename: str) -> bool:

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PureWindowsPath
+from stat import S_ISDIR
 from typing import Annotated, Any
 
 import msgspec
@@ -135,10 +136,21 @@ def passed_over(root: Path, found: ProjectFile, unsettled: Collection[str] = ())
 def nowhere(root: Path, found: ProjectFile) -> list[str]:
     """Rules of the file in `root` whose folders aren't there, a sentence each: a name may be misspelt."""
     rules = enumerate(found.always)
-    gone = [(n, rule.folder) for n, rule in rules if not (root / _folder(rule.folder)).is_dir()]
+    gone = [(n, rule.folder) for n, rule in rules if _is_gone(root / _folder(rule.folder))]
     told = [f"{NAME}: always[{n}]: there is no folder `{folder}`." for n, folder in gone[:MAX_TOLD]]
     more = f"{NAME}: {len(gone) - MAX_TOLD} more rules are for folders that aren't there."
     return [*told, more] if len(gone) > MAX_TOLD else told
+
+
+def _is_gone(folder: Path) -> bool:
+    try:
+        return not S_ISDIR(folder.stat().st_mode)
+    except PermissionError:
+        # Whether it is there can't be told from here.
+        return False
+    # Too long a name, for example, which `is_dir` raises too before Python 3.14.
+    except (OSError, ValueError):
+        return True
 
 
 def _passed_over(path: Path, codes: Mapping[str, int], unsettled: Collection[str]) -> Iterator[str]:

@@ -56,7 +56,9 @@ class TextureAsset(Struct, frozen=True):
     """What else is to be said of it, whatever its pixels are."""
     gone: bool = False
     """Whether there is no such texture any more, and `file` is what is left of it, as its import settings:
-    of that only `remarks` are told."""
+    of that only `problem` and `remarks` are told."""
+    as_is: bool = False
+    """Whether the engine takes the file as it is, so that it never gets import settings: none are missed."""
 
 
 class ProjectSupport(Protocol):

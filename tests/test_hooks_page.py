@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -32,6 +34,7 @@ from bridge.api import (
     WorkloadError,
 )
 from bridge.audit.project import find
+from bridge.textfiles import CHANGED
 from tests.advisors import pictures
 from tests.server import daemons
 from tests.server.daemons import ThreadDaemon
@@ -142,6 +145,31 @@ def test_a_project_is_known_by_its_files(tmp_path: Path, monkeypatch: pytest.Mon
         "rock.png.acme: "
     )
     # Not by monkeypatch, which would put it back.
+    sys.modules.pop("acme_popbridge")
+
+
+@pytest.mark.parametrize("there", [None, '{"GenerateMips":  true}'])
+def test_a_project_keeps_what_others_have_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: str | None
+) -> None:
+    installed(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    projects = importlib.import_module("acme_popbridge").AcmeProjects()
+    settings, path = tmp_path / "rock.png.acme", "acme:/rock.png"
+    (tmp_path / "rock.png").touch()
+    if there:
+        settings.write_text(there, encoding="utf-8")
+    # Nothing is due, so that nothing is written.
+    expected = {"GenerateMips": "as it never was"}
+    done = projects.apply(tmp_path, [{"path": path, "options": {"GenerateMips": None}, "expected": expected}])
+    assert [error["path"] for error in done["errors"]] == [path] and done["after"] == []
+    assert (settings.read_text(encoding="utf-8") if settings.exists() else None) == there
+    # The last that is done before the one file takes the other's place.
+    settings.write_text("{}", encoding="utf-8")
+    monkeypatch.setattr(shutil, "copymode", lambda *_: settings.write_text('{"Mine": 1}', encoding="utf-8"))
+    done = projects.apply(tmp_path, [{"path": path, "options": {"GenerateMips": True}}])
+    assert CHANGED in done["errors"][0]["message"] and done["after"] == []
+    assert settings.read_text(encoding="utf-8") == '{"Mine": 1}'
     sys.modules.pop("acme_popbridge")
 
 

@@ -22,7 +22,7 @@ from bridge.advisors.wanted import WANTED
 from bridge.audit.texts import HELP
 from bridge.core.errors import UserError
 from bridge.core.findings import CODES, RULE_CODES, UNSETTLED
-from bridge.projectfile import NAME, TextureSettings, add_rules, nowhere, passed_over, read
+from bridge.projectfile import NAME, TextureSettings, add_rules, passed_over, read
 
 OUTSIDE = re.compile(r"^[a-z]:|^\.\.$|^\.\./|/\.\./|/\.\.$|://", re.IGNORECASE)
 BY_HAND = """\
@@ -54,17 +54,6 @@ def text_of(root: Path) -> str:
 
 def test_a_project_without_the_file_has_no_rules(tmp_path: Path) -> None:
     assert read(tmp_path) == projectfile.ProjectFile()
-
-
-def test_rules_for_folders_that_arent_there_are_told(tmp_path: Path) -> None:
-    (tmp_path / "art").mkdir()
-    names = [".", "art", "./art/", "arts", *(f"gone{n}" for n in range(6))]
-    text = "".join(f"[[always]]\nfolder = '{name}'\nadvice = ['no_mipmaps']\n" for name in names)
-    told = nowhere(tmp_path, read(written(tmp_path, text)))
-    assert told[0] == f"{NAME}: always[3]: there is no folder `arts`." and len(told) == 6
-    assert told[-1] == f"{NAME}: 2 more rules are for folders that aren't there."
-    assert PHRASES.in_chinese(told[0]) == f"{NAME} 的 always[3]：没有文件夹 `arts`。"
-    assert PHRASES.in_chinese(told[-1]) == f"{NAME}：还有 2 条规则的文件夹不存在。"
 
 
 def test_what_was_written_by_hand_is_read(tmp_path: Path) -> None:
@@ -142,13 +131,14 @@ def test_rules_are_added_however_the_file_is_laid_out(tmp_path: Path, text: str)
         ("[textures]\nmax_size = ", r"popbridge\.toml, line 2: "),
         ("[textures]\nmax_size = 0\n", r"textures\.max_size: it must be a whole number >= 1\."),
         ("[textures]\nmax_size = 'a'\n", r"textures\.max_size: it must be a whole number, and is text\."),
+        ("[textures]\nmax_size = 1.5\n", r"a whole number, and is a number with a fraction\."),
         ("[textures]\nignore = 'a'\n", r"textures\.ignore: it must be a list, and is text\."),
-        ("[textures]\nmaxsize = 5\n", r"textures: `maxsize` isn't known here; `max_size` is near\."),
+        ("[textures]\nmaxsize = 5\n", r"textures: `maxsize` isn't known here \(did you mean `max_size`\?"),
         ("ban = 5\n", r"toml: `ban` isn't known here; there are `always`, `textures`\."),
         ("[[always]]\nfolder = 'a'\n", r"always\[0\]: `advice` is missing\."),
         (
             "[[always]]\nfolder = 'a'\nadvices = []",
-            r"always\[0\]: `advices` .*; `advice` is near",
+            r"always\[0\]: `advices` .* \(did you mean `advice`\?\)",
         ),
         (
             "[[always]]\nfolder = 7\nadvice = []\n",
@@ -170,6 +160,20 @@ def test_a_mistake_is_named_with_its_place_and_the_file_is_left_as_it_is(
         add_rules(tmp_path, {"ui": ["ui_mipmaps"]})
     assert text_of(tmp_path) == text
     assert os.listdir(tmp_path) == [NAME]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[textures]\nmax_size = 1.5\n", "popbridge.toml 的 textures.max_size 有误：应为整数，而不是小数。"),
+        ("[[always]]\nfolders = 'a'\n", "有误：没有名为 `folders` 的项（是否想写 `folder`？）。"),
+        ("[always]\nfolder = 'a'\n", "popbridge.toml 的 always 有误：请写作 `[[always]]`（两层方括号）。"),
+    ],
+)
+def test_a_mistake_is_told_in_chinese(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(UserError) as raised:
+        read(written(tmp_path, text))
+    assert says in PHRASES.in_chinese(str(raised.value))
 
 
 def test_a_file_in_another_encoding_is_refused_with_the_line(tmp_path: Path) -> None:

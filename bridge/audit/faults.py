@@ -2,46 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from bridge import failures
 from bridge.advisors.findings import NOTE
 from bridge.audit.results import Issue, Report, Row
 
-UNJUDGED = "unjudged"
-CODES = {
-    UNJUDGED: "Not judged, as {plugin} failed at them ({why}). Textures: {count}, the first {file}.",
-    "unremarked": "No remarks, as {plugin} failed at these ({why}). Textures: {count}, the first {file}.",
+UNJUDGED, UNREMARKED = "unjudged", "unremarked"
+OURS = "PopBridge"
+TOLD = {
+    UNJUDGED: "{plugin} has left {count} of the textures unjudged, as it failed ({why}); the first is "
+    "{file}.",
+    UNREMARKED: "{plugin} has left {count} of the textures without remarks, as it failed ({why}); the first "
+    "is {file}.",
 }
-"""Codes of what is said of a texture then, and what is said of the plugin."""
+"""What is said of the plugin, by the code of what is said of a texture."""
 REMEDY = "Update the plugin, or tell whoever wrote it."
+OUR_REMEDY = "Update PopBridge, or report this."
 
 
 def fault(code: str, error: BaseException, plugin: str) -> Issue:
-    """What is said of the texture at which `plugin` has raised `error`."""
-    return Issue(code, NOTE, code, {"reason": failures.told(error), "plugin": plugin})
+    """What is said of the texture over which `error` was raised, by `plugin` if by anything of it."""
+    by = plugin if failures.is_theirs(error) else OURS
+    return Issue(code, NOTE, code, {"reason": failures.told(error), "plugin": by})
 
 
-def tell(report: Report, asked: int) -> None:
-    """Says of the plugin what it has failed at; where these are most of the `asked` textures, not of each."""
-    for code in CODES:
-        failed = sorted((row for row in report.rows if _found(row, code)), key=lambda row: row.file)
-        if not failed:
-            continue
-        report.notices.append(_told(code, failed))
-        report.unjudged += len(failed) if code == UNJUDGED else 0
-        # Many of one kind may not need what it fails at.
-        if 2 * len(failed) > asked > 1:
-            for row in failed:
-                row.issues = [issue for issue in row.issues if issue.code != code]
+def found(rows: Iterable[Row]) -> list[tuple[str, Issue]]:
+    """What was failed at, each with its file."""
+    return [(row.file, issue) for row in rows for issue in row.issues if issue.code in TOLD]
+
+
+def failed(report: Report, code: str) -> Mapping[str, Issue]:
+    """What was failed at by this code, by file."""
+    return {file: issue for file, issue in report.faults if issue.code == code}
+
+
+def tell(report: Report) -> None:
+    """Says once what plugins have failed at; where these are most of what they were asked of, not of each."""
+    for code, asked in ((UNJUDGED, report.asked), (UNREMARKED, report.textures)):
+        if textures := failed(report, code):
+            report.notices.append(_told(code, textures))
+            report.incomplete = True
+            # Many of one kind may not need what it fails at.
+            if 2 * len(textures) > asked > 1:
+                _leave_out(report, code)
+    report.unjudged = len(failed(report, UNJUDGED))
+
+
+def _leave_out(report: Report, code: str) -> None:
+    for row in report.rows:
+        row.issues = [issue for issue in row.issues if issue.code != code]
     report.rows = [row for row in report.rows if row.issues]
+    report.unseen = [(file, issue) for file, issue in report.unseen if issue.code != code]
 
 
-def _told(code: str, failed: list[Row]) -> str:
-    values = _found(failed[0], code)[0].values
-    said = CODES[code].format(
-        plugin=values["plugin"], count=len(failed), file=failed[0].file, why=values["reason"]
-    )
-    return f"{said} {REMEDY}"
-
-
-def _found(row: Row, code: str) -> list[Issue]:
-    return [issue for issue in row.issues if issue.code == code]
+def _told(code: str, textures: Mapping[str, Issue]) -> str:
+    first = min(textures)
+    plugin, why = textures[first].values["plugin"], textures[first].values["reason"]
+    said = TOLD[code].format(plugin=plugin, count=len(textures), why=why, file=first)
+    return f"{said} {OUR_REMEDY if plugin == OURS else REMEDY}"

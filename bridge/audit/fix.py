@@ -45,8 +45,10 @@ def fix(project: Project, report: Report, database: Path) -> None:
     with _Store(database) as store:
         report.receipt = _open(store, project.root, changes, before, f"audit: {', '.join(codes)}")
         # Whoever has changed one of them since it was read is to lose nothing; a receipt has no use for it.
+        # A copy, as textures with equal settings share one, and an adapter may do with its own what it likes.
         guarded = [
-            {"path": path, "options": row.options, "seen": row.settings or {}} for path, row in rows.items()
+            {"path": path, "options": row.options, "seen": dict(row.settings or {})}
+            for path, row in rows.items()
         ]
         done = _write(store, report.receipt, project.root, project.support, guarded)
     # An adapter may tell of more files than it was asked for.
@@ -149,7 +151,9 @@ def _write(
     again: int | None = None,
 ) -> Mapping[str, Any]:
     """What was done, which the receipt tells too, after what is `left` alone. Raises UserError where the
-    adapter fails, which names the receipt to revert then: `again`, or else this one."""
+    adapter fails, which names the receipt to revert then: `again`, or else this one; where the store fails,
+    a note of what it raises does."""
+    back = f"may be written: `popbridge revert {again or receipt}` puts these back."
     try:
         done = supports.checked_done(support.apply(root.resolve(), changes))
     except UserError:
@@ -158,11 +162,14 @@ def _write(
     # that was killed while it wrote.
     except (Exception, SystemExit) as error:
         why = f"the adapter failed while it wrote import settings ({failures.told(error)})"
-        hint = f"Some may be written: `popbridge revert {again or receipt}` puts these back."
-        raise UserError(f"{root}: {why}. {hint}") from error
+        raise UserError(f"{root}: {why}. Some {back}") from error
     done = dict(done)
     done["errors"] = [*left, *(done.get("errors") or ())]
-    store.answered(receipt, Result(id=receipt, value=done))
+    try:
+        store.answered(receipt, Result(id=receipt, value=done))
+    except Exception as error:
+        error.add_note(f"Import settings {back}")
+        raise
     return done
 
 
@@ -238,7 +245,7 @@ def _by_path(changes: object) -> dict[str, Mapping[str, Any]]:
 
 
 class _Store:
-    """The receipts of this machine, for the time of a block."""
+    """The receipts of this machine, for the time of a block: what they raise is a UserError outside of it."""
 
     def __init__(self, database: Path) -> None:
         self._database = database
@@ -250,5 +257,12 @@ class _Store:
         self._db = open_database(self._database)
         return ReceiptStore(self._db)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        from bridge.store.database import unusable
+        from bridge.store.failures import FAILURES
+
         self._db.conn.close()
+        if isinstance(error, FAILURES):
+            # It could be opened, but there is no room for more, or another program holds it all the time.
+            said = [str(unusable(self._database, error)), *getattr(error, "__notes__", ())]
+            raise UserError(" ".join(said)) from None

@@ -46,10 +46,8 @@ class Judging:
         self._report = report
         self._max_size = max_size
         self._context = context.Context()
-        self._plugin = project.adapter.name if project.adapter else "PopBridge"
+        self._plugin = project.adapter.name if project.adapter else faults.OURS
         """Whose fault it is where one of the textures can't be judged."""
-        self._asked = 0
-        """Textures of which the adapter was asked."""
         self._examined: list[tuple[TextureAsset, int, bytes]] = []
         """With the file's size. Encoded, as thousands of them wait for the last one."""
         self.taken = Taken()
@@ -100,7 +98,7 @@ class Judging:
             del self._examined[-AT_ONCE:]
             for asset, size, found in self._in_context(some):
                 self._judge(asset, size, found)
-        faults.tell(self._report, self._asked)
+        self._report.faults = faults.found(self._report.rows)
 
     def _in_context(
         self, some: Iterable[tuple[TextureAsset, int, bytes]]
@@ -115,7 +113,7 @@ class Judging:
     def _judge(self, asset: TextureAsset, size: int, found: Examination) -> None:
         kind = found.classification.kind
         self._report.kinds[kind] = self._report.kinds.get(kind, 0) + 1
-        self._asked += asset.options is not None
+        self._report.asked += asset.options is not None
         row = self._judged(asset, found)
         self._report.memory += row.memory
         self.seen.append(Seen(asset.file, size, row.memory, found.fingerprint))
@@ -179,7 +177,7 @@ def _remarked(remarks: Callable[[], Iterable[Remark]], plugin: str) -> list[Issu
         return [Issue.remarked(supports.checked_remark(remark)) for remark in remarks()]
     # An adapter is a plugin: without what it remarks the other findings are still true.
     except (Exception, SystemExit) as error:
-        return [faults.fault("unremarked", error, plugin)]
+        return [faults.fault(faults.UNREMARKED, error, plugin)]
 
 
 def _trouble(trouble: Trouble) -> Issue:

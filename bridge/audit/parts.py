@@ -98,7 +98,9 @@ def _lists(registry: Registry, root: Path, place: Path) -> bool:
     part = _spelled(root, place.relative_to(root))
     try:
         project = replace(find(registry, root), part=part)
-        return project.support is not None and any(project.covers(one.file) for one in project.textures())
+        return project.support is not None and any(
+            project.covers(one.file) and not one.gone for one in project.textures()
+        )
     # It was not the one that was asked for: what is broken in it says nothing of that.
     except UserError:
         return False
@@ -133,7 +135,8 @@ def _place(registry: Registry, text: str) -> Path:
 
 def _names(project: Project, root: str) -> bool:
     """Whether the engine may call the project's root so, by what it calls one of the textures."""
-    first = next(project.textures(), None)
+    # What is left of a texture is a file of another name.
+    first = next((asset for asset in project.textures() if not asset.gone), None)
     return first is None or first.path == root + first.file
 
 

@@ -137,8 +137,8 @@ def find(registry: Registry, root: Path) -> Project:
 
 def unset(project: Project, assets: Iterable[TextureAsset]) -> list[str]:
     """That nobody has imported its textures yet, so that silence about their settings is no praise; nothing
-    where one has settings, or the adapter says itself what is wrong."""
-    told = [asset for asset in assets if project.covers(asset.file)]
+    where one has settings, none ever gets any, or the adapter says itself what is wrong."""
+    told = [asset for asset in assets if project.covers(asset.file) and not asset.as_is]
     known = any(asset.options is not None or asset.problem or asset.remarks for asset in told)
     return [UNSET] if project.support and told and not known else []
 

@@ -12,12 +12,15 @@ PATTERNS = (
      "{0}：其适配器无法说明贴图的用途（{1}）。"),
     (r"No texture here has import settings yet, so that the files alone are judged: .*",
      "此处的贴图都还没有导入设置，因此仅检查文件本身：请先在编辑器中打开一次项目，并保留它写出的导入文件。"),
-    (r"Not judged, as (\S+) failed at them \((?P<why>.*)\)\. Textures: (\d+), the first (?P<file>.+)\. "
-     r"Update the plugin, or tell whoever wrote it\.",
-     "因 {0} 出错（{1}）而未作判断的贴图：{2} 张，首张为 {3}。请更新插件，或告知其作者。"),
-    (r"No remarks, as (\S+) failed at these \((?P<why>.*)\)\. Textures: (\d+), the first (?P<file>.+)\. "
-     r"Update the plugin, or tell whoever wrote it\.",
-     "因 {0} 出错（{1}）而缺少其说明的贴图：{2} 张，首张为 {3}。请更新插件，或告知其作者。"),
+    (r"(?P<plugin>.+?) has left (\d+) of the textures unjudged, as it failed \((?P<why>.*)\); the first is "
+     r"(?P<file>.+)\. (Update .+)",
+     "因 {0} 出错（{2}），以下数量的贴图未作判断：{1} 张，首张为 {3}。{4}"),
+    (r"(?P<plugin>.+?) has left (\d+) of the textures without remarks, as it failed \((?P<why>.*)\); the "
+     r"first is (?P<file>.+)\. (Update .+)",
+     "因 {0} 出错（{2}），以下数量的贴图没有该插件的说明：{1} 张，首张为 {3}。{4}"),
+    (r"Update the plugin, or tell whoever wrote it\.", "请更新插件，或告知其作者。"),
+    (r"Update PopBridge, or report this\.", "请更新 PopBridge，或报告此问题。"),
+    (r"(?P<plugin>.+?) fails at what would be written: (?P<why>.*)", "{0} 处理将要写入的设置时出错：{1}"),
     (r"--fix has nothing to write here: import settings are an engine's, and none is known\.",
      "--fix 在此无可写入：导入设置属于引擎，而此处没有已知的引擎。"),
     (r"is empty \(0 bytes\)", "文件为空（0 字节）"),

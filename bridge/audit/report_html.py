@@ -33,7 +33,7 @@ def pages(report: Report, locale: str) -> Iterator[str]:
     yield from (f"<p>{escape(line)}</p>" for line in _opening(report, locale))
     if report.listed:
         yield from _table(report, locale)
-    elif not report.rows and report.textures and not report.unjudged:
+    elif not report.rows and report.textures and not report.incomplete:
         yield f"<p>{escape(say('clean', locale))}</p>"
     if report.groups:
         yield from _groups(report, locale)

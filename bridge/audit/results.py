@@ -148,8 +148,14 @@ class Report(Struct, kw_only=True):
     """How many were looked at."""
     cached: int = 0
     """How many of them were known from an earlier run."""
+    asked: int = 0
+    """Of how many of them the engine's adapter was asked."""
     unjudged: int = 0
     """How many of them aren't judged, as their engine's adapter failed at them."""
+    faults: list[tuple[str, Issue]] = field(default_factory=list)
+    """What the adapter failed at, each with its file: also what a baseline accepts."""
+    incomplete: bool = False
+    """Whether something that textures are judged by is missing, so that silence is no praise."""
     kinds: dict[str, int] = field(default_factory=dict)
     """How many textures there are of each kind."""
     memory: int = 0

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from bridge.advisors.findings import WRONG
+from bridge.audit import faults
 from bridge.audit.project import Project
-from bridge.audit.results import Report, Row
+from bridge.audit.results import NOT_APPLIED, Issue, Report, Row
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -75,11 +77,16 @@ def _merged(reports: list[Report], plans: Plans) -> Report:
     first, last = reports[0], reports[-1]
     rounds = [{row.file: row for row in report.rows} for report in reports]
     files = dict.fromkeys(file for rows in rounds for file in rows)
-    rows = [_row([rows.get(file) for rows in rounds], plans.get(file, {})) for file in files]
+    failed = faults.failed(last, faults.UNJUDGED)
+    rows = [
+        _row([rows.get(file) for rows in rounds], plans.get(file, {}), failed.get(file)) for file in files
+    ]
     return replace(
         first,
         rows=sorted((row for row in rows if row.issues), key=lambda row: (-row.rank, row.file)),
         notices=list(dict.fromkeys(said for report in reports for said in report.notices)),
+        faults=[one for report in reports for one in report.faults],
+        unseen=_unseen(reports),
         kinds=last.kinds,
         accepted=last.accepted,
         stale=last.stale,
@@ -88,10 +95,19 @@ def _merged(reports: list[Report], plans: Plans) -> Report:
     )
 
 
-def _row(seen: list[Row | None], plan: Mapping[str, Any]) -> Row:
-    """One texture in all rounds, in None of which there was nothing to say of it."""
-    there = [row for row in seen if row is not None]
+def _unseen(reports: list[Report]) -> list[tuple[str, Issue]]:
+    found = {(file, issue.code): (file, issue) for report in reports for file, issue in report.unseen}
+    return list(found.values())
+
+
+def _row(seen: list[Row | None], plan: Mapping[str, Any], failed: Issue | None) -> Row:
+    """One texture in all rounds, in None of which there was nothing to say of it; `failed` is why it wasn't
+    judged in the last one."""
+    told = [row for row in seen if row is not None]
+    there = [row for row in told if not _is_unjudged(row)] or told
     options = {name: value for name, value in plan.items() if value != (there[0].settings or {}).get(name)}
+    if failed and options:
+        return _left(there[0], failed)
     # What a later round sets otherwise isn't what mends the finding of an earlier one.
     fixable = {
         issue.code: issue
@@ -110,3 +126,14 @@ def _row(seen: list[Row | None], plan: Mapping[str, Any]) -> Row:
         memory=there[0].memory,
         picture=there[0].picture,
     )
+
+
+def _is_unjudged(row: Row) -> bool:
+    return any(issue.code == faults.UNJUDGED for issue in row.issues)
+
+
+def _left(row: Row, failed: Issue) -> Row:
+    """One that isn't to be mended, as its adapter fails at what would be written."""
+    reason = f"{failed.values['plugin']} fails at what would be written: {failed.values['reason']}"
+    refused = Issue(NOT_APPLIED, WRONG, NOT_APPLIED, {"reason": reason})
+    return replace(row, issues=[refused, *row.issues], options={}, memory_after=row.memory)

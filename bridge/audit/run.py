@@ -67,6 +67,7 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
     project, listed = await _looked_at(project, agreed)
     assets = [asset for asset in listed if not asset.gone]
     told.total(len(assets))
+    unimported = unset(project, assets)
     report = Report(
         name=project.root.resolve().name,
         root=str(project.root),
@@ -75,8 +76,9 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
         notices=[
             *parts.notices(project, (asset.file for asset in listed)),
             *([project.notice] if project.notice else []),
-            *unset(project, assets),
+            *unimported,
         ],
+        incomplete=bool(unimported),
     )
     judging = Judging(project, report, agreed.textures.max_size or plan.max_size)
     await asyncio.to_thread(judging.prepare, len(assets))
@@ -183,16 +185,24 @@ def _thumbnail(registry: Registry) -> Workload:
 async def _looked_at(project: Project, agreed: ProjectFile) -> tuple[Project, list[TextureAsset]]:
     """What is audited, and its textures: of a part in which the engine finds none, the files alone."""
     found = await _in_thread(_listed(project))
-    if project.part and project.support and not any(project.tells_of(asset.file) for asset in found):
+    gone = [asset for asset in found if asset.gone]
+    there = (asset for asset in found if not asset.gone)
+    if project.part and project.support and not any(project.tells_of(asset.file) for asset in there):
         alone = parts.alone(project)
-        there = (asset for asset in _listed(alone) if not project.takes_otherwise(asset.file))
-        if files := _wanted(await _in_thread(there), agreed):
-            return alone, files
+        taken = (asset for asset in _listed(alone) if not project.takes_otherwise(asset.file))
+        if files := _wanted(await _in_thread(taken), agreed):
+            return alone, [*files, *_wanted(gone, agreed)]
     return project, await asyncio.to_thread(_wanted, found, agreed)
 
 
 def _wanted(assets: Iterable[TextureAsset], agreed: ProjectFile) -> list[TextureAsset]:
-    return [asset for asset in assets if not agreed.textures.ignores(asset.file, asset.path)]
+    return [asset for asset in assets if not _ignored(asset, agreed)]
+
+
+def _ignored(asset: TextureAsset, agreed: ProjectFile) -> bool:
+    # What is left of a texture is passed over with it, which may have another path than place.
+    files = [asset.file, os.path.splitext(asset.file)[0]] if asset.gone else [asset.file]
+    return any(agreed.textures.ignores(file, asset.path) for file in files)
 
 
 def _listed(project: Project) -> Iterator[TextureAsset]:
@@ -221,6 +231,7 @@ def _uses(project: Project, report: Report) -> Mapping[str, Sequence[Kind]]:
     except (Exception, SystemExit) as error:
         why = failures.told(error)
         report.notices.append(f"{project.engine}: its adapter can't tell what uses the textures ({why}).")
+        report.incomplete = True
         return {}
 
 

@@ -225,6 +225,7 @@ def _examined(
     mend: bool,
 ) -> Report:
     """The report, without what is known; with all that is to be mended once some is."""
+    from bridge.audit import faults
     from bridge.audit.baseline import accept
     from bridge.audit.rounds import remembering, until_settled
     from bridge.audit.run import illustrate
@@ -249,6 +250,7 @@ def _examined(
 
     # asyncio.run asks for a signal's handler, for which Python makes a text of all that the task gave.
     asyncio.run(run())
+    faults.tell(made[0])
     return made[0]
 
 

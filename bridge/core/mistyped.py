@@ -15,6 +15,8 @@ WORDS = {
     "time": "a time",
 }  # fmt: skip
 """What msgspec calls a value, and what people call it."""
+GIVEN = {"float": "a number with a fraction"}
+"""What one that is there is called otherwise: a whole number is a number, too."""
 
 
 def explained(error: msgspec.ValidationError, tables: Mapping[str, type[Struct]]) -> str:
@@ -37,7 +39,7 @@ def _said(reason: str, where: str, tables: Mapping[str, type[Struct]]) -> str:
     if found := re.fullmatch(r"Expected `([^`]+)`, got `([^`]+)`", reason):
         if found.groups() == ("array", "object") and f"{where}[]" in tables:
             return f"write `[[{where}]]`, in double brackets"
-        return f"it must be {_word(found[1])}, and is {_word(found[2])}"
+        return f"it must be {_word(found[1])}, and is {GIVEN.get(found[2], _word(found[2]))}"
     return f"{reason[:1].lower()}{reason[1:]}"
 
 
@@ -51,5 +53,5 @@ def _meant(name: str, fields: Sequence[str]) -> str:
 
     near = difflib.get_close_matches(name.lower(), fields, 1)
     if near:
-        return f"; `{near[0]}` is near"
+        return f" (did you mean `{near[0]}`?)"
     return f"; there are {', '.join(f'`{one}`' for one in fields)}" if fields else ""

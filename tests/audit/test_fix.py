@@ -84,6 +84,24 @@ def test_an_adapter_that_fails_while_it_writes_is_told_and_how_to_put_back_what_
     assert report.receipt == 1
 
 
+class Careless(Unasked):
+    """An adapter that takes what it was given apart."""
+
+    def apply(self, project: Path, changes: Any) -> Any:
+        for change in changes:
+            change["seen"].clear()
+        return {"before": [], "after": changes, "errors": []}
+
+
+def test_what_an_adapter_does_with_settings_that_were_seen_changes_none(tmp_path: Path) -> None:
+    settings = {"o": False, "p": 1}
+    rows = [Row(file, file, [MIPMAPS], settings, {"o": True}) for file in ("a.png", "b.png")]
+    report = Report(name="game", root="", engine="acme 1.0", rows=rows)
+    project = Project(tmp_path, support=Careless())  # type: ignore[abstract]
+    fix(project, report, tmp_path / "popbridge.sqlite3")
+    assert [row.present for row in report.rows] == [{"o": False}] * 2 and settings == {"o": False, "p": 1}
+
+
 class Generous(Unasked):
     """An adapter that tells more of what was before than of what came of it."""
 

@@ -17,6 +17,7 @@ from accel.texture.examine import Examination
 from accel.texture.kinds import KINDS, Kind
 from bridge import host
 from bridge.api import ImageFacts, Remark, TextureAsset
+from bridge.audit import faults
 from bridge.audit.examine import Answer, Question, Trouble
 from bridge.audit.judging import Judging
 from bridge.audit.project import Project, find
@@ -34,6 +35,7 @@ from tests.audit.doubles import examination
 
 OTHERS = 40
 RIGHT = {**SETTINGS, "block": True}
+WALL = {**RIGHT, "mipmaps": True}
 
 
 def answer(file: str, kind: Kind, share: float = 0.9, second: Kind | None = None) -> Answer:
@@ -171,17 +173,24 @@ class Picky(FakeEngine):
         return []
 
 
-async def told_of(tmp_path: Path, *options: dict[str, Any] | None) -> Report:
-    """The report on textures `0.png`, `1.png` ... with these options, each a wall's colours."""
-    judging = Judging(
-        Project(tmp_path, Picky(), Version("1")), Report(name="game", root="game", engine="fake 1"), 4096
-    )
+async def told_of(
+    tmp_path: Path,
+    *options: dict[str, Any] | None,
+    remarks: Any = (),
+    adapter: FakeEngine | None = None,
+    max_size: Any = 4096,
+) -> Report:
+    """The report on textures `0.png`, `1.png` ... with these options and remarks, each a wall's colours."""
+    project = Project(tmp_path, adapter or Picky(), Version("1"))
+    judging = Judging(project, Report(name="game", root="game", engine="fake 1"), max_size)
     for at, one in enumerate(options):
+        file = f"{at}.png"
         wall = imagined(f"{at}_albedo.png", "albedo", width=1024, height=1024, entropy=7.0)
         judging.take(
-            TextureAsset(f"{at}.png", f"{at}.png", one), Answer(Question(f"{at}.png", {}), wall, 1, False)
+            TextureAsset(file, file, one, remarks=remarks), Answer(Question(file, {}), wall, 1, False)
         )
     await judging.finish()
+    faults.tell(judging._report)
     return judging._report
 
 
@@ -201,27 +210,71 @@ async def test_an_adapter_that_fails_at_one_texture_is_at_fault_and_no_file(
     assert sentence(issue, "en").startswith(f"isn't judged, as fake1 failed at it: {type(error).__name__}: ")
     assert sentence(issue, "zh-CN").startswith("未作判断：fake1 处理时出错：")
     (notice,) = notices(report, "en")
-    assert notice.startswith(f"Not judged, as fake1 failed at them ({type(error).__name__}: ")
-    assert notice.endswith("). Textures: 1, the first 1.png. Update the plugin, or tell whoever wrote it.")
+    begin = "fake1 has left 1 of the textures unjudged, as it failed"
+    assert notice.startswith(f"{begin} ({type(error).__name__}: ")
+    assert notice.endswith("); the first is 1.png. Update the plugin, or tell whoever wrote it.")
     (said,) = notices(report, "zh-CN")
-    assert said.startswith("因 fake1 出错（") and "而未作判断的贴图：1 张，首张为 1.png。" in said
+    assert said.startswith("因 fake1 出错（") and said.endswith(
+        "），以下数量的贴图未作判断：1 张，首张为 1.png。请更新插件，或告知其作者。"
+    )
 
 
 async def test_an_adapter_that_fails_at_most_textures_is_told_once(tmp_path: Path) -> None:
     broken = {**SETTINGS, "broken": KeyError("a")}
     report = await told_of(tmp_path, broken, None, SETTINGS, *[broken] * 600)
     assert not {"unjudged"} & set.union(*codes_of(report).values(), set()) and report.unjudged == 601
-    assert len(report.notices) == 1 and "Textures: 601, the first 0.png." in (report.notices[0])
+    assert len(report.notices) == 1 and "has left 601 of the textures unjudged" in report.notices[0]
     page = "".join(pages(report, "en"))
-    assert "Textures: 601, the first 0.png" in page and "Nothing is wrong" not in page
+    assert "601 of the textures unjudged" in page and "Nothing is wrong" not in page
 
 
 async def test_an_adapter_that_fails_at_all_its_remarks_is_told_once(tmp_path: Path) -> None:
     mute = {**SETTINGS, "mute": KeyError("a")}
     right, report = await told_of(tmp_path, SETTINGS), await told_of(tmp_path, mute, mute)
     assert codes_of(report) == {"0.png": codes_of(right)["0.png"], "1.png": codes_of(right)["0.png"]}
-    assert [said.startswith("No remarks, as fake1 failed") for said in report.notices] == [True]
-    assert "而缺少其说明的贴图：2 张，首张为 0.png。" in in_chinese(report.notices[0])
+    assert [said.startswith("fake1 has left 2 of the textures without") for said in report.notices] == [True]
+    assert "以下数量的贴图没有该插件的说明：2 张，首张为 0.png。" in in_chinese(report.notices[0])
+
+
+async def test_remarks_that_fail_at_textures_without_settings_are_told_of_each_unless_they_are_most(
+    tmp_path: Path,
+) -> None:
+    # What is no remark fails at each, and the adapter is asked of those with settings alone.
+    (one, *others) = [await told_of(tmp_path, {**WALL}, *[None] * 3, remarks=given) for given in ([5], [])]
+    assert codes_of(one) == {} and "left 4 of the textures without remarks" in one.notices[0]
+    assert codes_of(others[0]) == {}
+    # Those without settings are none that the adapter could judge.
+    broken = {**SETTINGS, "broken": KeyError("a")}
+    assert codes_of(await told_of(tmp_path, broken, broken, WALL, *[None] * 3)) == {}
+    mute = {**WALL, "mute": KeyError("a")}
+    report = await told_of(tmp_path, mute, mute, *[None] * 3)
+    assert [codes_of(report).get(f"{at}.png") for at in range(3)] == [{"unremarked"}, {"unremarked"}, None]
+
+
+async def test_nothing_is_praised_where_remarks_failed(tmp_path: Path) -> None:
+    mute = {**WALL, "mute": KeyError("a")}
+    report = await told_of(tmp_path, mute, mute, WALL)
+    assert report.rows == [] and "Nothing is wrong" not in "".join(pages(report, "en"))
+    assert "Nothing is wrong" in "".join(pages(await told_of(tmp_path, WALL, WALL), "en"))
+
+
+async def test_an_adapter_whose_name_has_a_space_is_told_in_chinese(tmp_path: Path) -> None:
+    adapter = Picky()
+    adapter.name = "Acme Engine"
+    report = await told_of(tmp_path, {**SETTINGS, "broken": KeyError("a")}, adapter=adapter)
+    assert in_chinese(report.notices[0]).startswith("因 Acme Engine 出错（KeyError: 'a' (")
+
+
+async def test_popbridges_own_mistake_is_no_plugins(tmp_path: Path) -> None:
+    # What raises, and all that called it, is a line of PopBridge.
+    report = await told_of(tmp_path, SETTINGS, max_size=None)
+    assert report.notices[0].startswith("PopBridge has left 1 of the textures unjudged, as it failed (Type")
+    assert report.notices[0].endswith(". Update PopBridge, or report this.")
+    assert in_chinese(report.notices[0]).endswith("首张为 0.png。请更新 PopBridge，或报告此问题。")
+    given = await told_of(tmp_path, WALL, remarks=[5])
+    assert given.notices[0].startswith(
+        "fake1 has left 1 of the textures without remarks, as it failed (remarks"
+    )
 
 
 class Exiting(FakeEngine):

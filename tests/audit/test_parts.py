@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from bridge.audit.parts import ONLY, named
 from bridge.audit.reasons import in_chinese
 from bridge.audit.summary import notices
 from bridge.core.errors import UserError
+from bridge_godot import assets
 from tests.audit.conftest import put
 from tests.audit.test_baseline import row
 from tests.unity.projects import game as unity_game
@@ -180,6 +181,22 @@ def test_an_engines_own_path_is_understood_where_there_is_no_texture(
     (root / "art").mkdir()
     monkeypatch.chdir(root)
     assert named(registry, "res://art").part == "art"
+
+
+def test_what_is_left_of_a_texture_says_nothing_of_how_the_engine_calls_the_root(
+    game: Path, registry: host.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = assets.textures
+
+    def textures(project: Path) -> Iterator[TextureAsset]:
+        yield TextureAsset("res://a.png", "a.png.import", gone=True)
+        yield from own(project)
+
+    monkeypatch.setattr(assets, "textures", textures)
+    monkeypatch.chdir(game)
+    assert named(registry, "res://art").part == "art"
+    with pytest.raises(UserError, match="isn't there: name a project"):
+        named(registry, "user://art")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows keeps the current folder")

@@ -36,6 +36,11 @@ def test_it_is_a_part_of_the_project(
     assert found.part == (package / below).relative_to(game).as_posix()
 
 
+def test_without_a_texture_it_is_audited_by_itself(package: Path, registry: host.Registry) -> None:
+    (package / "Runtime/a.png").unlink()
+    assert named(registry, str(package)).root == package.resolve()
+
+
 def test_it_is_so_by_other_letters_too(
     tmp_path: Path, package: Path, registry: host.Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from bridge import host
 from bridge.audit.nearby import projects_below
-from bridge.audit.project import find
+from bridge.audit.project import UNSET, find
 from bridge.audit.reasons import in_chinese
+from bridge.audit.report_html import pages
 from bridge.audit.summary import notices
 from bridge.core.errors import UserError
 from tests.audit.conftest import put
@@ -155,9 +156,44 @@ async def test_textures_that_no_editor_has_imported_are_told_once(
     assert report.textures == 2 and len(report.notices) == 1
     assert report.notices[0].startswith("No texture here has import settings yet")
     assert notices(report, "zh-CN")[0].startswith("此处的贴图都还没有导入设置")
+    assert "Nothing is wrong" not in "".join(pages(report, "en"))
     put(game, "c.png")
-    assert (await run(game)).notices == []
+    assert (await run(game)).notices == [] and not (await run(game)).incomplete
     assert len((await run(game / "art")).notices) == 2, "what is told of the part, and that none is imported"
+
+
+async def test_textures_that_no_editor_ever_imports_arent_missed(
+    project: Callable[..., Path], run: Any, tmp_path: Path
+) -> None:
+    game = project()
+    (game / "a.dds").write_text("albedo", encoding="utf-8")
+    assert (await run(game)).notices == []
+    (put(game, "b.png").parent / "b.png.import").unlink()
+    assert (await run(game)).notices == [UNSET]
+    # Of a package all that it gives to read is no asset.
+    package = tmp_path / "package"
+    (package / "docs").mkdir(parents=True)
+    (package / "package.json").write_text('{"name": "com.x.y", "unity": "2022.3"}', encoding="utf-8")
+    (package / "docs/shot.png").write_text("ui", encoding="utf-8")
+    report = await run(package)
+    assert report.engine.startswith("unity") and report.textures == 1 and report.notices == []
+
+
+async def test_no_settings_are_missed_where_unity_makes_none(tmp_path: Path, run: Any) -> None:
+    game = tmp_path / "game"
+    for file in ("Assets/a.dds", "Assets/StreamingAssets/b.png", "Assets/c.png"):
+        (game / file).parent.mkdir(parents=True, exist_ok=True)
+        (game / file).write_text("albedo", encoding="utf-8")
+    (game / "ProjectSettings").mkdir()
+    (game / "ProjectSettings/ProjectVersion.txt").write_text("m_EditorVersion: 2022.3.1f1", encoding="utf-8")
+    assert UNSET not in (await run(game / "Assets/a.dds")).notices
+    assert UNSET not in (await run(game / "Assets/StreamingAssets")).notices
+    assert UNSET in (await run(game / "Assets/c.png")).notices and UNSET in (await run(game)).notices
+    (game / "Assets/c.png").unlink()
+    (game / "Assets/a.dds.meta").write_text(
+        "fileFormatVersion: 2\nguid: 0123\nIHVImageFormatImporter:\n  userData: \n", encoding="utf-8"
+    )
+    assert (await run(game)).notices == []
 
 
 async def test_an_adapter_that_cannot_list_its_textures_says_so(

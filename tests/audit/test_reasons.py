@@ -134,7 +134,7 @@ def test_why_a_file_that_is_being_written_stays() -> None:
 def test_every_pattern_fits_its_chinese() -> None:
     for pattern, chinese in PATTERNS:
         groups = pattern.replace("(?:", "").replace(r"\(", "").count("(")
-        assert chinese.format(*"abcd"[:groups])
+        assert chinese.format(*"abcde"[:groups])
 
 
 def test_a_reason_that_isnt_known_stays_as_it_is() -> None:

@@ -9,9 +9,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from bridge.advisors.findings import Finding
+from bridge.audit import faults
 from bridge.audit.project import Project, find
 from bridge.audit.results import Issue, Report, Row
 from bridge.audit.rounds import MOST, until_settled
+from bridge.audit.texts import sentence
 from bridge.core.textures import TextureIntent
 from bridge.host import Registry
 from tests.audit.conftest import put
@@ -34,7 +36,10 @@ def looking(*rounds: list[Row]) -> tuple[Callable[[Project], Any], list[dict[str
     async def look(project: Project) -> Report:
         rows = rounds[min(len(planned), len(rounds) - 1)]
         planned.append(dict(project.planned))
-        return Report(name="game", root="", engine="acme 1.0", rows=rows, memory=len(planned), seconds=1.0)
+        return Report(
+            name="game", root="", engine="acme 1.0", rows=rows, memory=len(planned), seconds=1.0,
+            textures=9, asked=9, faults=faults.found(rows), unseen=faults.found(rows),
+        )  # fmt: skip
 
     return look, planned
 
@@ -52,6 +57,37 @@ async def test_what_is_planned_for_one_tells_more_of_another() -> None:
     assert [issue.code for issue in a.issues] == ["no_mipmaps", "uncompressed", "grey_as_rgb"]
     assert a.present == {"m": False, "b": None} and b.options == {"m": True}
     assert (report.memory, report.seconds) == (1, 3.0)
+
+
+def unjudged(file: str, reason: str = "KeyError: 'a'") -> Row:
+    return row(file, Issue("unjudged", 0, "unjudged", {"reason": reason, "plugin": "acme"}))
+
+
+async def test_what_is_failed_at_in_several_rounds_is_told_once() -> None:
+    first = [row("a", MIPMAPS, m=True), unjudged("b"), unjudged("c")]
+    look, _ = looking(first, [unjudged("b", "OSError")])
+    report = await until_settled(Project(Path()), look)
+    faults.tell(report)
+    (notice,) = report.notices
+    assert "left 2 of the textures unjudged" in notice and report.unjudged == 2
+    assert [file for file, _ in report.unseen] == ["b", "c"]
+
+
+async def test_nothing_is_written_that_its_adapter_fails_at() -> None:
+    look, _ = looking(
+        [row("a", MIPMAPS, GREY, m=True, memory=(40, 30)), row("b", MIPMAPS, m=True, memory=(40, 30))],
+        [unjudged("a")],
+    )
+    report = await until_settled(Project(Path()), look)
+    faults.tell(report)
+    a, b = report.rows
+    assert report.unjudged == 1 and "the first is a." in report.notices[0]
+    assert [file for file, _ in report.unseen] == ["a"]
+    assert [issue.code for issue in a.issues] == ["not_applied", "no_mipmaps", "grey_as_rgb"]
+    assert a.options == {} and a.refused and (a.memory, a.memory_after) == (40, 40)
+    assert b.options == {"m": True} and report.saved == 10
+    assert sentence(a.issues[0], "en").endswith("acme fails at what would be written: KeyError: 'a'")
+    assert sentence(a.issues[0], "zh-CN") == "无法修正：acme 处理将要写入的设置时出错：KeyError: 'a'"
 
 
 async def test_what_a_plan_settles_beside_is_not_told() -> None:

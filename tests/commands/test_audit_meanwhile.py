@@ -3,16 +3,19 @@ stays, and what isn't mended is told."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bridge.audit import fix
+from bridge.commands.texts.errors import PHRASES
 from tests.audit.projects import game
 from tests.commands.shell import one_line
 from tests.commands.test_audit import settings
@@ -64,11 +67,11 @@ def test_settings_that_were_changed_meanwhile_stay_and_are_told_the_others_are_m
     popbridge: Any, project: Path, tmp_path: Path, between: Between, old: str, new: str, says: str
 ) -> None:
     file, report = project / f"{COLOR}.import", tmp_path / "audit.json"
-    other = settings(project)[f"{NORMAL}.import"]
+    before, other = (settings(project)[f"{name}.import"] for name in FILES)
     between("fix", lambda: edit(file, old, new))
     code, out, _ = popbridge("audit", str(project), "--fix", "--workers", "1", "--json", str(report))
     mine = file.read_text(encoding="utf-8")
-    assert code == 1 and (new or "-1") in mine + "-1" and "compress/mode=2" not in mine
+    assert code == 1 and mine == before.replace(old, new)
     assert settings(project)[f"{NORMAL}.import"] != other and "Mended textures: 1" in out
     said = (
         f"couldn't be mended: brick_albedo.png.import has changed since the audit read it ({says}): left as "
@@ -145,6 +148,55 @@ def test_what_was_found_is_told_where_nothing_can_be_mended(
     assert code == 2 and one_line(err) and "popbridge.db" in err and settings(project) == before
     assert "--fix would settle" in out and "the settings free " in out and not baseline.exists()
     assert json.loads(report.read_text(encoding="utf-8"))["wrong"] > 0
+
+
+@pytest.fixture
+def hold(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Keeps all others from writing into the database, for longer than anybody waits."""
+    monkeypatch.setattr("bridge.store.database.BUSY_TIMEOUT_MS", 1)
+    with contextlib.ExitStack() as held:
+
+        def hold() -> None:
+            other = sqlite3.connect(home / "popbridge.db", isolation_level=None)
+            held.enter_context(contextlib.closing(other)).execute("BEGIN IMMEDIATE")
+
+        yield hold
+
+
+def test_what_was_found_is_told_where_the_database_is_held_before_anything_is_written(
+    popbridge: Any, project: Path, tmp_path: Path, between: Between, hold: Callable[[], None]
+) -> None:
+    before, report = settings(project), tmp_path / "audit.json"
+    between("_open", hold)
+    code, out, err = popbridge("audit", str(project), "--fix", "--workers", "1", "--json", str(report))
+    assert code == 2 and one_line(err) and settings(project) == before
+    assert "another program holds its database" in err and "popbridge revert" not in err
+    found = json.loads(report.read_text(encoding="utf-8"))
+    assert "--fix would settle" in out and found["wrong"] > 0 and found["receipt"] is None
+
+
+def test_how_to_put_back_is_told_where_the_database_is_held_once_settings_are_written(
+    popbridge: Any, project: Path, tmp_path: Path, between: Between, hold: Callable[[], None]
+) -> None:
+    before, report = settings(project), tmp_path / "audit.json"
+    between("_write", hold)
+    code, _, err = popbridge("audit", str(project), "--fix", "--workers", "1", "--json", str(report))
+    assert code == 2 and one_line(err) and settings(project) != before
+    assert err.endswith("Import settings may be written: `popbridge revert 1` puts these back.\n")
+    said = PHRASES.in_chinese(err.removeprefix("popbridge: ").strip())
+    assert said.endswith("。导入设置可能已写入：可用 `popbridge revert 1` 还原。")
+    assert json.loads(report.read_text(encoding="utf-8"))["receipt"] == 1
+
+
+def test_a_revert_says_so_where_the_database_is_held(
+    popbridge: Any, project: Path, between: Between, hold: Callable[[], None]
+) -> None:
+    popbridge("audit", str(project), "--fix", "--workers", "1")
+    mended = settings(project)
+    between("_open", hold)
+    code, _, err = popbridge("revert", "1")
+    assert code == 2 and one_line(err) and "another program holds its database" in err
+    assert settings(project) == mended
 
 
 def test_unitys_settings_that_were_changed_meanwhile_stay(

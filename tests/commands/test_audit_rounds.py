@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
@@ -14,10 +15,11 @@ import pytest
 
 from accel.workload import Limits
 from bridge.advisors.import_known import Known
-from bridge.audit import pictures, run
+from bridge.audit import pictures, rounds, run
 from bridge.audit.project import find
 from bridge.audit.results import Report, Row
 from bridge.host import load
+from bridge_godot import textures4
 from tests.audit.projects import game
 from tests.commands.shell import one_line
 
@@ -35,6 +37,33 @@ def taken(home: Path) -> dict[str, bytes]:
     known = msgspec.msgpack.decode(file.read_bytes(), type=Known)
     each = len(known.shares) // len(known.files)
     return {file: known.shares[at * each : (at + 1) * each] for at, file in enumerate(known.files)}
+
+
+def test_settings_that_an_adapter_fails_at_are_left_and_told(
+    popbridge: Any, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, plan, file = textures4.read_intent, rounds._plan, project / f"{FILES[0]}.import"
+    before, report, planned = file.read_text(encoding="utf-8"), tmp_path / "audit.json", False
+
+    def planning(*given: Any) -> bool:
+        nonlocal planned
+        planned = True
+        return plan(*given)
+
+    def read_intent(options: Any) -> Any:
+        if planned and options["compress/mode"] == 2 and not options["compress/normal_map"]:
+            raise ZeroDivisionError("acme")
+        return own(options)
+
+    monkeypatch.setattr(rounds, "_plan", planning)
+    monkeypatch.setattr(textures4, "read_intent", read_intent)
+    arguments = ("audit", str(project), "--fix", "--workers", "1", "--json", str(report))
+    code, out, _ = popbridge(*arguments)
+    assert code == 1 and file.read_text(encoding="utf-8") == before and "Mended textures: 1" in out
+    told = json.loads(report.read_text(encoding="utf-8"))
+    assert told["unjudged"] == 1 and told["notice"].count("ZeroDivisionError") == 1
+    (row,) = [row for row in told["files"] if row["file"] == FILES[0]]
+    assert row["findings"][0]["code"] == "not_applied" and row["memory"] == row["memory_after"]
 
 
 def test_duplicates_are_looked_for_and_pictures_made_once_however_many_rounds_there_are(

@@ -23,12 +23,12 @@ class File(Struct, forbid_unknown_fields=True):
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"rulez": []}, "`rulez` isn't known here; `rules` is near"),
+        ({"rulez": []}, "`rulez` isn't known here (did you mean `rules`?)"),
         ({"x": 1}, "`x` isn't known here; there are `rules`, `on`"),
-        ({"on": 2.5}, "on: it must be true or false, and is a number"),
+        ({"on": 2.5}, "on: it must be true or false, and is a number with a fraction"),
         ({"rules": {}}, "rules: write `[[rules]]`, in double brackets"),
         ({"rules": [{"name": "ab"}, {}]}, "rules[1]: `name` is missing"),
-        ({"rules": [{"nam": "ab"}]}, "rules[0]: `nam` isn't known here; `name` is near"),
+        ({"rules": [{"nam": "ab"}]}, "rules[0]: `nam` isn't known here (did you mean `name`?)"),
         # What has no words of its own keeps the parser's.
         ({"rules": [{"name": "a"}]}, "rules[0].name: expected `str` of length >= 2"),
     ],

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from bridge.audit.results import Issue
 from bridge.audit.texts import sentence
@@ -204,6 +205,19 @@ def test_settings_whose_texture_is_gone_are_a_note_of_their_own_file(root: Path,
     assert report(root, tmp_path)["files"] == []
 
 
+def test_beside_what_is_left_of_a_texture_a_part_of_other_files_is_audited_by_them(
+    root: Path, tmp_path: Path
+) -> None:
+    imported(root, "Assets/raw/rock.png")
+    imported(root, "Assets/b/wall.png")
+    for file in ("Assets/raw/rock.webp", "Assets/b/rock.webp"):
+        Image.new("RGB", (8, 8), "red").save(root / file)
+    told = report(root / "Assets/raw", tmp_path)
+    assert told["textures"] == 1 and told["engine"] is None
+    (orphan,) = [row for row in told["files"] if row["file"].endswith(".meta")]
+    assert orphan["file"] == "Assets/raw/rock.png.meta"
+
+
 def test_a_part_tells_its_own_alone(root: Path, tmp_path: Path) -> None:
     for file in ("Assets/a/rock.png", "Assets/b/wall.png"):
         texture(root, file)
@@ -253,6 +267,20 @@ def test_of_a_package_by_itself_they_are_told_too(tmp_path: Path) -> None:
     found = [one for one in assets.textures(root) if one.gone]
     assert [one.path for one in found] == ["Packages/com.acme/rock.png", "Packages/com.acme/art/wall.png"]
     assert "wherever the package is installed" in found[0].remarks[0].text
+
+
+@pytest.mark.parametrize(
+    ("folder", "ignored"), [("", "art/*.png"), ("Packages/own", "Packages/own/**/*.png")]
+)
+def test_they_are_ignored_with_their_texture_by_place(
+    root: Path, tmp_path: Path, folder: str, ignored: str
+) -> None:
+    root = root if folder else tmp_path / "acme"
+    package(root / folder, name="com.acme", unity="2022.3")
+    imported(root, f"{folder}/art/wall.png".strip("/"))
+    assert [len(row["findings"]) for row in report(root, tmp_path)["files"]] == [1]
+    (root / "popbridge.toml").write_text(f'[textures]\nignore = ["{ignored}"]\n', encoding="utf-8")
+    assert report(root, tmp_path)["files"] == []
 
 
 @pytest.mark.skipif(os.path.exists(__file__.upper()), reason="upper and lower case are alike here")

@@ -41,7 +41,7 @@ def gist(value: Mapping[str, Any], *, several: bool = False) -> str | None:
     """A line; None for what has none. Of `several` files also what has many facts."""
     if value.keys() >= COMPRESSED:
         return _listed(_compressed(value))
-    if value.keys() >= PACKED and all(page.keys() >= FILLED for page in value["pages"]):
+    if value.keys() >= PACKED and _is_atlas(value["pages"], value["sprites"]):
         return _packed(value)
     if several and value.keys() >= INSPECTED:
         return _listed(_inspected(value))
@@ -120,6 +120,16 @@ def _compressed(value: Mapping[str, Any]) -> Iterator[str]:
     yield from cut_of(value)
     if value["container"] == "dds" and (value["width"] % 4 or value["height"] % 4):
         yield told(texts.CUT_BLOCKS)
+
+
+def _is_atlas(pages: object, sprites: object) -> bool:
+    """Whether that is what they are of: a plugin's value may call something else so."""
+    if not isinstance(pages, list | tuple) or not isinstance(sprites, list | tuple):
+        return False
+    return all(
+        isinstance(page, Mapping) and page.keys() >= FILLED and isinstance(page["fill"], int | float)
+        for page in pages
+    )
 
 
 def _packed(value: Mapping[str, Any]) -> str:

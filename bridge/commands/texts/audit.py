@@ -50,6 +50,8 @@ PATTERNS = (
     (r"(.+): the adapter failed while it wrote import settings \((?P<said>.*)\)\. Some may be written: "
      r"(`.+`) puts these back\.",
      "{0}：适配器写入导入设置时出错（{1}）。部分设置可能已写入：可用 {2} 还原。"),
+    (r"(The database .+) Import settings may be written: (`.+`) puts these back\.",
+     "{0}导入设置可能已写入：可用 {1} 还原。"),
     (r"(.+): its adapter can't list the textures \((?P<said>.*)\)\.", "{0}：其适配器无法列出贴图（{1}）。"),
     (r"No worker process can be started \((?P<said>.*)\)\.", "无法启动工作进程（{0}）。"),
 )  # fmt: skip

@@ -14,9 +14,11 @@ from bridge_godot.importfile import SUFFIX, TEXTURE, ImportFile
 
 RES = "res://"
 SECOND_NS = 1_000_000_000
-# A vector drawing has no pixels to judge; DDS and KTX are loaded as they are, without an import.
+# A vector drawing has no pixels to judge.
 IMAGES = (".bmp", ".dds", ".exr", ".hdr", ".jpeg", ".jpg", ".ktx", ".png", ".tga", ".webp")
 """The files that Godot takes for textures, in lower case."""
+AS_THEY_ARE = (".dds", ".ktx")
+"""Those that it loads without an import."""
 
 
 def textures(project: Path) -> Iterator[TextureAsset]:
@@ -39,7 +41,7 @@ def texture(project: Path, file: str) -> TextureAsset | None:
     try:
         settings = ImportFile(path, ConfigText.read(path))
     except FileNotFoundError:
-        return TextureAsset(RES + file, file)
+        return TextureAsset(RES + file, file, as_is=file.lower().endswith(AS_THEY_ARE))
     except OSError as error:
         return TextureAsset(RES + file, file, problem=f"{path.name} can't be read ({error.strerror})")
     if problem := settings.problem():

@@ -28,7 +28,8 @@ IMAGES = (
 )  # fmt: skip
 """The files that Unity takes for textures and that are known here, in lower case."""
 READY = "IHVImageFormatImporter"
-"""What takes DDS and KTX as they are."""
+"""What takes `GPU_READY` as they are."""
+GPU_READY = (".dds", ".ktx")
 BAKED = ("Lightmap", "DirectionalLightmap", "Shadowmask")
 """Texture types of what Unity itself computes: nobody chooses their settings."""
 REMEDY = "correct it, or import the texture anew in Unity"
@@ -83,13 +84,14 @@ def _texture(project: Path, names: projects.Names, metas: Metas | None, file: st
         text = read_text(meta)
         found = MetaFile(text)
         if found.importer in ("", READY):
-            return TextureAsset(path, file)
+            return TextureAsset(path, file, as_is=found.importer == READY)
         if found.importer != importers.IMPORTER:
             return None
         problem = stale(found)
         known = {} if problem else options(found)
     except FileNotFoundError:
-        return TextureAsset(path, file, remarks=metas.missing(file) if metas else ())
+        as_is = file.lower().endswith(GPU_READY) or (metas is not None and metas.needless(file))
+        return TextureAsset(path, file, remarks=metas.missing(file) if metas else (), as_is=as_is)
     except OSError as error:
         return TextureAsset(path, file, problem=f"{meta.name} can't be read ({error.strerror})")
     except UnknownSyntaxError as error:

@@ -35,9 +35,13 @@ class Metas:
         # They come folder by folder, and a whole folder may be without.
         self._listed = lru_cache(1)(_listed)
 
+    def needless(self, file: str) -> bool:
+        """Whether Unity makes none for this file, as it is no asset."""
+        return file.startswith(AS_THEY_ARE) or not self._imported(file)
+
     def missing(self, file: str) -> Sequence[Remark]:
         """What is to be said of a texture that has none; nothing where no file of the project has one."""
-        if file.startswith(AS_THEY_ARE) or not self._imported(file) or not self._kept:
+        if self.needless(file) or not self._kept:
             return ()
         name = file.rpartition("/")[2] + SUFFIX
         if other := self._in_other_case(file, name):

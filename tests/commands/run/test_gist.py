@@ -185,3 +185,16 @@ def test_of_several_files_each_classified_one_has_a_line(advise: bool, says: str
     shares = {"albedo": 0.2, "normal": 0.7, "height": 0.1}
     value = plain(Classification("normal", shares, advise, [Evidence("name", "_nrm", "normal")]))
     assert gist(value, several=True) == says and gist(value) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"pages": 3, "sprites": 5},
+        {"pages": [1, 2], "sprites": []},
+        {"pages": [{"width": 1, "height": 1, "fill": 0.5}], "sprites": 5},
+        {"pages": [{"width": 1, "height": 1, "fill": "red"}], "sprites": []},
+    ],
+)
+def test_what_a_plugin_calls_as_an_atlas_does_is_told_as_any_other(value: dict[str, Any]) -> None:
+    assert gist(value) is None and list(readable("a", value, 40))

@@ -24,7 +24,7 @@ class AcmeProjects:
         if not file.endswith(".png") or not (project / file).is_file():
             return None
         try:
-            return TextureAsset(path=f"acme:/{file}", file=file, options=_options(project / file))
+            return TextureAsset(path=f"acme:/{file}", file=file, options=_options(_text(project / file)))
         except (OSError, ValueError) as error:
             return TextureAsset(path=f"acme:/{file}", file=file, problem=f"{file}.acme: {error}")
 
@@ -37,14 +37,18 @@ class AcmeProjects:
             path = change["path"]
             texture = project / path.removeprefix("acme:/")
             try:
-                before = _options(texture)
+                text = _text(texture)
+                before = _options(text)
                 # Whoever has set something while the audit ran is to lose nothing.
                 if said := changed_since(change, before, _beside(texture).name):
                     raise UserError(said)
                 named, left = still_due(change["options"], change.get("expected") or {}, before)
                 done["errors"] += [{"path": path, "message": message} for message in left]
+                if left and not named:
+                    continue
                 after = {name: value for name, value in {**before, **named}.items() if value is not None}
-                write_text(_beside(texture), json.dumps(after))
+                # What somebody has written since it was read stays, too.
+                write_text(_beside(texture), json.dumps(after), was=text)
             except (OSError, ValueError, UserError) as error:
                 done["errors"].append({"path": path, "message": str(error)})
                 continue
@@ -57,7 +61,11 @@ def _beside(texture: Path) -> Path:
     return texture.with_name(f"{texture.name}.acme")
 
 
-def _options(texture: Path) -> dict[str, Any]:
+def _text(texture: Path) -> str | None:
     file = _beside(texture)
-    options: dict[str, Any] = json.loads(read_text(file)) if file.exists() else {"GenerateMips": False}
+    return read_text(file) if file.exists() else None
+
+
+def _options(text: str | None) -> dict[str, Any]:
+    options: dict[str, Any] = {"GenerateMips": False} if text is None else json.loads(text)
     return options
