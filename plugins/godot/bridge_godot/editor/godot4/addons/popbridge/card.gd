@@ -63,12 +63,12 @@ func setup(shown: Dictionary, texts: Texts) -> void:
 	_write_body()
 	rows.add_child(_fields)
 	_fields.setup(popup.get("fields", []))
-	_fields.escaped.connect(escaped.emit)
+	_fields.escaped.connect(_on_escape)
 	rows.add_child(_buttons)
 	_add_buttons()
 	_for_all.text_overrun_behavior = TextServer.OVERRUN_TRIM_ELLIPSIS
 	_for_all.visible = false
-	Escape.watch(_for_all, escaped.emit)
+	Escape.watch(_for_all, _on_escape)
 	rows.add_child(_for_all)
 	_note.autowrap_mode = TextServer.AUTOWRAP_WORD_SMART
 	_note.modulate.a = FAINT
@@ -165,7 +165,7 @@ func _head() -> Control:
 	_close.tooltip_text = _texts.of("dismiss")
 	_close.size_flags_vertical = SIZE_SHRINK_BEGIN
 	_close.pressed.connect(_choose.bind("dismissed", ""))
-	Escape.watch(_close, escaped.emit)
+	Escape.watch(_close, _on_escape)
 	Accessible.label(_close, "%s: %s" % [_close.tooltip_text, popup.title])
 	row.add_child(_close)
 	return row
@@ -178,7 +178,7 @@ func _write_body() -> void:
 	_body.add_theme_stylebox_override("normal", StyleBoxEmpty.new())
 	_body.focus_mode = FOCUS_CLICK
 	_body.meta_clicked.connect(_on_link)
-	Escape.watch(_body, escaped.emit)
+	Escape.watch(_body, _on_escape)
 	# Its height follows from its width.
 	_body.resized.connect(_fit, CONNECT_DEFERRED)
 	Markup.write(popup.body, _body)
@@ -199,7 +199,7 @@ func _add_buttons() -> void:
 	for action: Dictionary in popup.actions:
 		var button := Button.new()
 		button.text = action.label
-		Escape.watch(button, escaped.emit)
+		Escape.watch(button, _on_escape)
 		Accessible.label(button, action.label, "%s\n%s" % [popup.title, _body.get_parsed_text()])
 		button.pressed.connect(_choose.bind("answered", action.id))
 		if action.get("default", false):
@@ -247,6 +247,11 @@ func _choose(state: String, action: String) -> void:
 		return
 	var others := _alike.keys() if _for_all.visible and _for_all.button_pressed else []
 	answered.emit(popup.id, state, action, _fields.values() if state == "answered" else {}, others)
+
+
+# Before 4.3 a signal's `emit` is no Callable, and a script that takes it for one doesn't load.
+func _on_escape() -> void:
+	escaped.emit()
 
 
 func _on_link(target: Variant) -> void:

@@ -24,7 +24,7 @@ func setup(fields: Array) -> void:
 		add_child(input)
 		var focused: Control = (input as SpinBox).get_line_edit() if input is SpinBox else input
 		Accessible.label(focused, field.label)
-		Escape.watch(focused, escaped.emit)
+		Escape.watch(focused, _on_escape)
 	visible = not fields.is_empty()
 	_fill_all()
 
@@ -57,6 +57,11 @@ func _fill(line: LineEdit) -> void:
 	if fill:
 		fill.bg_color = get_theme_color("base_color", "Editor")
 		line.add_theme_stylebox_override("normal", fill)
+
+
+# Before 4.3 a signal's `emit` is no Callable, and a script that takes it for one doesn't load.
+func _on_escape() -> void:
+	escaped.emit()
 
 
 static func _input_for(field: Dictionary) -> Control:
