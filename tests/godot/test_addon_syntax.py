@@ -1,4 +1,4 @@
-"""What the oldest Godot 4 that the addon promises to run in, 4.2, doesn't know; no editor of that age is here."""
+"""What Godot 4.2 doesn't know, the oldest that the addon promises to run in; no such editor is here."""
 
 from __future__ import annotations
 

@@ -9,8 +9,10 @@ signal escaped
 
 const Accessible := preload("accessible.gd")
 const Buttons := preload("buttons.gd")
+const Dock := preload("dock.gd")
 const Escape := preload("escape.gd")
 const Fields := preload("fields.gd")
+const Fill := preload("fill.gd")
 const Markup := preload("markup.gd")
 const Texts := preload("texts.gd")
 
@@ -107,10 +109,11 @@ func guard() -> void:
 
 
 # Enter presses the default button from now on, unless the person works outside of `dock`, types or has left the cards:
-# the next key would be meant for that.
-func focus_default(dock: Control) -> void:
+# the next key would be meant for that. A window has keys of its own.
+func focus_default(dock: Dock) -> void:
 	var focused := get_viewport().gui_get_focus_owner()
-	var is_free := not focused or dock.is_ancestor_of(focused)
+	var has_left := dock.has_left and dock.get_viewport() == get_viewport()
+	var is_free := not has_left and (not focused or dock.is_ancestor_of(focused))
 	if _default and is_visible_in_tree() and is_free and not (focused is TextEdit or focused is LineEdit):
 		guard()
 		_default.grab_focus()
@@ -225,6 +228,7 @@ func _style_buttons() -> void:
 
 
 func _style_button(button: Button, style: String) -> void:
+	Fill.set_apart(button, self)
 	if style == "danger":
 		var text := get_theme_color("font_color", "Button")
 		var red := get_theme_color("error_color", "Editor").lerp(Color(text, 1), DANGER_MIX)
@@ -261,7 +265,7 @@ func _on_link(target: Variant) -> void:
 
 func _frame() -> StyleBoxFlat:
 	var frame := StyleBoxFlat.new()
-	frame.bg_color = get_theme_color("dark_color_1", "Editor")
+	frame.bg_color = Fill.of_card(self)
 	frame.border_color = get_theme_color(SEVERITIES.get(popup.get("severity"), "accent_color"), "Editor")
 	frame.border_width_left = int(STRIPE * _scale)
 	frame.set_corner_radius_all(int(3 * _scale))

@@ -6,6 +6,7 @@ signal escaped
 
 const Accessible := preload("accessible.gd")
 const Escape := preload("escape.gd")
+const Fill := preload("fill.gd")
 
 var _inputs := {}
 
@@ -42,21 +43,15 @@ func values() -> Dictionary:
 	return filled
 
 
-# With the editor's own fill they couldn't be told from the card's ground.
 func _fill_all() -> void:
 	for field: String in _inputs:
 		var input: Control = _inputs[field].input
 		if input is SpinBox:
-			_fill((input as SpinBox).get_line_edit())
+			Fill.raise((input as SpinBox).get_line_edit(), self)
 		elif input is LineEdit:
-			_fill(input)
-
-
-func _fill(line: LineEdit) -> void:
-	var fill := get_theme_stylebox("normal", "LineEdit").duplicate() as StyleBoxFlat
-	if fill:
-		fill.bg_color = get_theme_color("base_color", "Editor")
-		line.add_theme_stylebox_override("normal", fill)
+			Fill.raise(input, self)
+		elif input is OptionButton:
+			Fill.set_apart(input, self)
 
 
 # Before 4.3 a signal's `emit` is no Callable, and a script that takes it for one doesn't load.
