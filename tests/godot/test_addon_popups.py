@@ -177,6 +177,16 @@ async def test_answers_that_are_given_at_once_are_written_once(daemon: Daemon, p
     assert await probe.run("return probe.is_written()")
 
 
+async def test_the_keys_go_on_from_where_they_were_when_several_popups_go_at_once(
+    daemon: Daemon, probe: Probe
+) -> None:
+    ids = [(await daemon.popup())["id"] for _ in range(6)]
+    await probe.until(f"probe.cards().size() == 6 and probe.has_keys({ids[0]})")
+    await probe.run(f"probe.addon._popups.close_others({[*ids[1:4], ids[5]]})")
+    await probe.until("probe.cards().size() == 4 and probe.is_in_dock()")
+    assert await probe.run(f"return probe.has_keys({ids[1]})")
+
+
 async def test_searching_for_one_thing_after_another_piles_up_no_cards(daemon: Daemon, probe: Probe) -> None:
     for number in range(66):
         await daemon.popup(title=f"{number:02} {('rock', 'moss', 'fern')[number // 22]}")
@@ -369,6 +379,18 @@ async def test_a_card_takes_the_colours_of_a_theme_that_is_chosen_while_it_is_sh
     await probe.until(f"probe.are_others({before})")
     await probe.run("probe.choose_theme('Default')")
     await probe.until(f"probe.grounds() == {json.dumps(before)}")
+
+
+async def test_buttons_are_as_wide_as_their_labels_are_in_a_theme_that_is_chosen_while_they_are_shown(
+    daemon: Daemon, probe: Probe
+) -> None:
+    await daemon.popup()
+    await probe.until("probe.cards().size() == 1 and probe.width_of_button() > 0")
+    before = await probe.run("return probe.width_of_button()")
+    await probe.run("probe.choose_theme_of_large_buttons()")
+    await probe.until(f"probe.width_of_button() > {before}")
+    await probe.run("dock.theme = null")
+    await probe.until(f"probe.width_of_button() == {before}")
 
 
 async def test_a_window_has_one_button_that_closes_it(daemon: Daemon, probe: Probe) -> None:

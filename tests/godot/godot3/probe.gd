@@ -107,6 +107,15 @@ func choose_theme_of_one_fill():
 		dock.theme.set_stylebox("normal", type, fill)
 
 
+func choose_theme_of_large_buttons():
+	dock.theme = Theme.new()
+	dock.theme.set_font("font", "Button", dock.get_font("doc_title", "EditorFonts"))
+
+
+func width_of_button() -> float:
+	return cards()[0]._default.rect_size.x
+
+
 # Whether the card itself has a button that closes it.
 func has_close(popup_id: int) -> bool:
 	return addon._popups._open[popup_id].card._close.visible

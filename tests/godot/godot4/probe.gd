@@ -102,6 +102,15 @@ func choose_theme_of_one_fill() -> void:
 		dock.theme.set_stylebox("normal", type, fill)
 
 
+func choose_theme_of_large_buttons() -> void:
+	dock.theme = Theme.new()
+	dock.theme.set_font_size("font_size", "Button", 40)
+
+
+func width_of_button() -> float:
+	return cards()[0]._default.size.x
+
+
 # Whether the card itself has a button that closes it.
 func has_close(popup_id: int) -> bool:
 	return addon._popups._open[popup_id].card._close.visible
