@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyvips
@@ -31,38 +31,73 @@ if str(ROOT) not in sys.path:
 
 from tools import engines  # noqa: E402
 from tools.bench.daemons import bridge  # noqa: E402
-from tools.display import SIZE, display  # noqa: E402
+from tools.display import display  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 PICTURES = {"en": IMAGES / "popup-godot4.png", "zh_Hans": IMAGES / "popup-godot4.zh-CN.png"}
 """By the editor's language."""
 
+LAYOUT = """\
+[docks]
+
+dock_3="Scene,Import"
+dock_4="FileSystem,History"
+dock_5="Inspector,Signals,Groups"
+dock_6="PopBridge"
+dock_split_3=-300
+dock_hsplit_1=0
+dock_hsplit_2=220
+dock_hsplit_3=-440
+dock_hsplit_4=0
+"""
+"""Of the editor's panels: the one of the addon is large enough for a popup to be read at once."""
+PART = (560, 220, 720, 580)
+"""Of the screen, around that panel: left, top, width and height, pixels."""
 PATIENCE_S = 300.0
 PNG = ("-define", "png:exclude-chunks=all", "png:-")
 """Without the time at which it was taken."""
+LOG = 2000
+"""Characters of the editor's log that are told when it ends too early."""
+SCREEN = (1280, 900)
+"""Pixels; up to 800 the editor draws everything smaller."""
 STILL_S = 10.0
 """What hasn't changed for so long is complete: first import, popups and their previews."""
+STOP_S = 10.0
+"""An editor that hasn't ended by then is killed."""
 
 
 def main() -> int:
-    if engines.godot4() is None or not engines.have_display_tools():
-        print(f"pictures: missing {', '.join(engines.missing())}: `python tools/engines.py` brings it")
+    if missing := [name for name in engines.missing() if not name.startswith("Godot 3")]:
+        print(f"pictures: missing {', '.join(missing)}: `python tools/engines.py` brings it")
         return 1
-    for language, picture in PICTURES.items():
-        take(language, picture)
-        print(f"{picture.name}: {picture.stat().st_size / 1024:.0f} KiB")
+    forget_settings()
+    try:
+        for language, picture in PICTURES.items():
+            take(language, picture)
+            print(f"{picture.name}: {picture.stat().st_size / 1024:.0f} KiB")
+    except (RuntimeError, TimeoutError) as error:
+        print(f"pictures: {error}")
+        return 1
     return 0
 
 
+def forget_settings() -> None:
+    """Daemon and editor are to run with their defaults, not with the caller's settings."""
+    for name in [name for name in os.environ if name.startswith("POPBRIDGE_")]:
+        if name != "POPBRIDGE_GODOT4":
+            del os.environ[name]
+
+
 def take(language: str, picture: Path) -> None:
-    """Writes `picture`, of an editor in that language. Raises TimeoutError."""
+    """Writes `picture`, of an editor in that language. Raises RuntimeError and TimeoutError."""
     with tempfile.TemporaryDirectory(prefix="popbridge-pictures-") as folder, bridge() as (connection, _):
         project = Path(folder, "project")
         make_project(project)
-        with display() as screen, editor(project, connection.parent, language, screen):
-            shot = complete(screen, Paths.find({"POPBRIDGE_HOME": str(connection.parent)}).database)
+        database = Paths.find({"POPBRIDGE_HOME": str(connection.parent)}).database
+        with display(SCREEN) as screen, editor(project, connection.parent, language, screen) as check:
+            shot = complete(screen, database, check)
     # A palette keeps it small: the editor has few colours.
-    shot.pngsave(str(picture), palette=True, effort=10, compression=9, keep="none")
+    shot.crop(*PART).pngsave(str(picture), palette=True, effort=10, compression=9, keep="none")
 
 
 def make_project(folder: Path) -> None:
@@ -74,31 +109,56 @@ def make_project(folder: Path) -> None:
     options = {t.file: adapter.compile_texture(t.imported, {}, version) for t in drawn}
     support.create_project(folder, options)
     support.install(folder)
+    layout = folder / ".godot" / "editor" / "editor_layout.cfg"
+    layout.parent.mkdir(parents=True)
+    layout.write_text(LAYOUT, encoding="utf-8")
 
 
 @contextlib.contextmanager
-def editor(project: Path, home: Path, language: str, screen: str) -> Iterator[None]:
-    """Runs with nobody's settings but that language, and the daemon of `home`."""
+def editor(project: Path, home: Path, language: str, screen: str) -> Iterator[Callable[[], None]]:
+    """Runs with nobody's settings but that language, and the daemon of `home`.
+
+    Gives what raises RuntimeError once the editor has ended.
+    """
     own = {f"XDG_{kind}_HOME": str(project.parent / kind) for kind in ("CONFIG", "DATA", "CACHE")}
     engines.set_language(project.parent / "CONFIG", engines.GODOT4_SETTINGS, language)
     env = {**os.environ, **own, **engines.godot4_window_environment()}
     env |= {"LANG": "C", "DISPLAY": screen, "POPBRIDGE_HOME": str(home)}
-    command = [*(engines.godot4() or ()), *engines.GODOT4_WINDOW, "--resolution", "{}x{}".format(*SIZE)]
+    command = [*(engines.godot4() or ()), *engines.GODOT4_WINDOW, "--resolution", "{}x{}".format(*SCREEN)]
     command += ["--path", str(project), "--editor"]
-    with (project.parent / "editor.log").open("w") as log:
+    path = project.parent / "editor.log"
+    with path.open("w") as log:
         process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
+
+    def check() -> None:
+        if process.poll() is not None:
+            said = path.read_text(encoding="utf-8", errors="replace")[-LOG:]
+            raise RuntimeError(f"the editor ended with {process.returncode}:\n{said}")
+
     try:
-        yield
+        yield check
     finally:
-        process.terminate()
+        stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
         process.wait()
 
 
-def complete(screen: str, database: Path) -> pyvips.Image:
-    """The screen, once there are popups and nothing has changed for a while. Raises TimeoutError."""
+def complete(screen: str, database: Path, check: Callable[[], None]) -> pyvips.Image:
+    """The screen, once there are popups and nothing has changed for a while. Raises TimeoutError.
+
+    `check` is called before each look at the screen: a dead editor leaves a black one.
+    """
     deadline = time.monotonic() + PATIENCE_S
     last, since = b"", time.monotonic()
     while time.monotonic() < deadline:
+        check()
         shot = subprocess.check_output(["import", "-display", screen, "-window", "root", *PNG])
         if shot != last or not has_popups(database):
             last, since = shot, time.monotonic()

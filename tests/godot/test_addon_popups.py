@@ -215,7 +215,7 @@ async def test_a_window_with_many_fields_stays_on_the_screen_and_shows_the_butto
 
 
 async def test_a_window_that_grows_stays_where_it_was_put(daemon: Daemon, probe: Probe) -> None:
-    popup = await daemon.popup(present="modal", body="one line  \n" * 30)
+    popup = await daemon.popup(present="modal", body="one line  \n" * 8)
     await probe.until(f"probe.has_keys({popup['id']})")
     await probe.run(f"probe.move_window({popup['id']}, 300)")
     await daemon.popup()
@@ -224,7 +224,7 @@ async def test_a_window_that_grows_stays_where_it_was_put(daemon: Daemon, probe:
 
 
 async def test_a_window_that_grows_does_not_reach_below_the_screen(daemon: Daemon, probe: Probe) -> None:
-    popup = await daemon.popup(present="modal", body="one line  \n" * 30)
+    popup = await daemon.popup(present="modal", body="one line  \n" * 8)
     await probe.until(f"probe.has_keys({popup['id']})")
     await probe.run(f"probe.move_window({popup['id']}, -1)")
     await daemon.popup()
