@@ -37,22 +37,8 @@ IMAGES = ROOT / "docs" / "images"
 PICTURES = {"en": IMAGES / "popup-godot4.png", "zh_Hans": IMAGES / "popup-godot4.zh-CN.png"}
 """By the editor's language."""
 
-LAYOUT = """\
-[docks]
-
-dock_3="Scene,Import"
-dock_4="FileSystem,History"
-dock_5="Inspector,Signals,Groups"
-dock_6="PopBridge"
-dock_split_3=-300
-dock_hsplit_1=0
-dock_hsplit_2=220
-dock_hsplit_3=-440
-dock_hsplit_4=0
-"""
-"""Of the editor's panels: the one of the addon is large enough for a popup to be read at once."""
-PART = (560, 220, 720, 580)
-"""Of the screen, around that panel: left, top, width and height, pixels."""
+PART = (640, 226, 640, 460)
+"""Of the screen, around the addon's panel: left, top, width and height, pixels."""
 PATIENCE_S = 300.0
 PNG = ("-define", "png:exclude-chunks=all", "png:-")
 """Without the time at which it was taken."""
@@ -60,6 +46,10 @@ LOG = 2000
 """Characters of the editor's log that are told when it ends too early."""
 SCREEN = (1280, 900)
 """Pixels; up to 800 the editor draws everything smaller."""
+DRAGS = [((998, 300), (850, 300)), ((1140, 472), (1140, 230))]
+"""Of the edges between panels, from and to where, so that all of a popup is seen: x and y, pixels."""
+ASIDE = (500, 600)
+"""Where the mouse lights nothing up."""
 STILL_S = 10.0
 """What hasn't changed for so long is complete: first import, popups and their previews."""
 STOP_S = 10.0
@@ -95,6 +85,8 @@ def take(language: str, picture: Path) -> None:
         make_project(project)
         database = Paths.find({"POPBRIDGE_HOME": str(connection.parent)}).database
         with display(SCREEN) as screen, editor(project, connection.parent, language, screen) as check:
+            complete(screen, database, check)
+            enlarge_panel(screen)
             shot = complete(screen, database, check)
     # A palette keeps it small: the editor has few colours.
     shot.crop(*PART).pngsave(str(picture), palette=True, effort=10, compression=9, keep="none")
@@ -109,9 +101,6 @@ def make_project(folder: Path) -> None:
     options = {t.file: adapter.compile_texture(t.imported, {}, version) for t in drawn}
     support.create_project(folder, options)
     support.install(folder)
-    layout = folder / ".godot" / "editor" / "editor_layout.cfg"
-    layout.parent.mkdir(parents=True)
-    layout.write_text(LAYOUT, encoding="utf-8")
 
 
 @contextlib.contextmanager
@@ -148,6 +137,21 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def enlarge_panel(screen: str) -> None:
+    """As a person does, with the mouse."""
+    # The window takes no drag before a click.
+    does = ["mousemove", *map(str, ASIDE), "sleep", "0.5", "click", "1", "sleep", "0.5"]
+    for (x, y), (to_x, to_y) in DRAGS:
+        does += ["mousemove", str(x), str(y), "sleep", "0.5", "mousedown", "1"]
+        # Nor is one jump a drag.
+        for step in range(1, 6):
+            at = (x + (to_x - x) * step // 5, y + (to_y - y) * step // 5)
+            does += ["sleep", "0.3", "mousemove", *map(str, at)]
+        does += ["sleep", "0.3", "mouseup", "1"]
+    does += ["mousemove", *map(str, ASIDE)]
+    subprocess.run(["xdotool", *does], env={**os.environ, "DISPLAY": screen}, check=True)
 
 
 def complete(screen: str, database: Path, check: Callable[[], None]) -> pyvips.Image:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import pyvips
 
 from bridge.demo.textures import textures
 from tools import engines, pictures
@@ -25,6 +26,13 @@ def test_the_pictures_show_the_project_of_the_demo_with_the_addon(tmp_path: Path
     pictures.make_project(tmp_path)
     assert all((tmp_path / texture.file).is_file() for texture in textures())
     assert (tmp_path / "addons" / "popbridge" / "plugin.cfg").is_file()
+
+
+def test_the_pictures_are_of_the_panel_alone_and_small() -> None:
+    for picture in pictures.PICTURES.values():
+        image = pyvips.Image.new_from_file(str(picture))
+        assert (image.width, image.height) == pictures.PART[2:]
+        assert picture.stat().st_size < 200 * 1024
 
 
 def test_without_the_editor_it_is_told_what_is_missing(
