@@ -47,6 +47,9 @@ def test_without_the_editor_it_is_told_what_is_missing(
 
 
 def test_settings_of_the_caller_take_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What the tests themselves were given comes back afterwards.
+    for name in [name for name in os.environ if name.startswith("POPBRIDGE_")]:
+        monkeypatch.delenv(name)
     for name in ("POPBRIDGE_HOME", "POPBRIDGE_TEST_ANSWER", "POPBRIDGE_GODOT4"):
         monkeypatch.setenv(name, "mine")
     pictures.forget_settings()
