@@ -12,10 +12,10 @@ SIZE = (1280, 800)
 
 
 @contextlib.contextmanager
-def display() -> Iterator[str]:
+def display(size: tuple[int, int] = SIZE) -> Iterator[str]:
     """Its name, as in `DISPLAY`; needs Xvfb, see `engines.have_display_tools`."""
     read, write = os.pipe()
-    screen = "{}x{}x24".format(*SIZE)
+    screen = "{}x{}x24".format(*size)
     command = ["Xvfb", "-displayfd", str(write), "-screen", "0", screen, "-nolisten", "tcp"]
     with subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL) as server:
         os.close(write)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyvips
@@ -31,38 +31,65 @@ if str(ROOT) not in sys.path:
 
 from tools import engines  # noqa: E402
 from tools.bench.daemons import bridge  # noqa: E402
-from tools.display import SIZE, display  # noqa: E402
+from tools.display import display  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 PICTURES = {"en": IMAGES / "popup-godot4.png", "zh_Hans": IMAGES / "popup-godot4.zh-CN.png"}
 """By the editor's language."""
 
+PART = (640, 226, 640, 460)
+"""Of the screen, around the addon's panel: left, top, width and height, pixels."""
 PATIENCE_S = 300.0
 PNG = ("-define", "png:exclude-chunks=all", "png:-")
 """Without the time at which it was taken."""
+LOG = 2000
+"""Characters of the editor's log that are told when it ends too early."""
+SCREEN = (1280, 900)
+"""Pixels; up to 800 the editor draws everything smaller."""
+DRAGS = [((998, 300), (850, 300)), ((1140, 472), (1140, 230))]
+"""Of the edges between panels, from and to where, so that all of a popup is seen: x and y, pixels."""
+ASIDE = (500, 600)
+"""Where the mouse lights nothing up."""
 STILL_S = 10.0
 """What hasn't changed for so long is complete: first import, popups and their previews."""
+STOP_S = 10.0
+"""An editor that hasn't ended by then is killed."""
 
 
 def main() -> int:
-    if engines.godot4() is None or not engines.have_display_tools():
-        print(f"pictures: missing {', '.join(engines.missing())}: `python tools/engines.py` brings it")
+    if missing := [name for name in engines.missing() if not name.startswith("Godot 3")]:
+        print(f"pictures: missing {', '.join(missing)}: `python tools/engines.py` brings it")
         return 1
-    for language, picture in PICTURES.items():
-        take(language, picture)
-        print(f"{picture.name}: {picture.stat().st_size / 1024:.0f} KiB")
+    forget_settings()
+    try:
+        for language, picture in PICTURES.items():
+            take(language, picture)
+            print(f"{picture.name}: {picture.stat().st_size / 1024:.0f} KiB")
+    except (RuntimeError, TimeoutError) as error:
+        print(f"pictures: {error}")
+        return 1
     return 0
 
 
+def forget_settings() -> None:
+    """Daemon and editor are to run with their defaults, not with the caller's settings."""
+    for name in [name for name in os.environ if name.startswith("POPBRIDGE_")]:
+        if name != "POPBRIDGE_GODOT4":
+            del os.environ[name]
+
+
 def take(language: str, picture: Path) -> None:
-    """Writes `picture`, of an editor in that language. Raises TimeoutError."""
+    """Writes `picture`, of an editor in that language. Raises RuntimeError and TimeoutError."""
     with tempfile.TemporaryDirectory(prefix="popbridge-pictures-") as folder, bridge() as (connection, _):
         project = Path(folder, "project")
         make_project(project)
-        with display() as screen, editor(project, connection.parent, language, screen):
-            shot = complete(screen, Paths.find({"POPBRIDGE_HOME": str(connection.parent)}).database)
+        database = Paths.find({"POPBRIDGE_HOME": str(connection.parent)}).database
+        with display(SCREEN) as screen, editor(project, connection.parent, language, screen) as check:
+            complete(screen, database, check)
+            enlarge_panel(screen)
+            shot = complete(screen, database, check)
     # A palette keeps it small: the editor has few colours.
-    shot.pngsave(str(picture), palette=True, effort=10, compression=9, keep="none")
+    shot.crop(*PART).pngsave(str(picture), palette=True, effort=10, compression=9, keep="none")
 
 
 def make_project(folder: Path) -> None:
@@ -77,28 +104,65 @@ def make_project(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def editor(project: Path, home: Path, language: str, screen: str) -> Iterator[None]:
-    """Runs with nobody's settings but that language, and the daemon of `home`."""
+def editor(project: Path, home: Path, language: str, screen: str) -> Iterator[Callable[[], None]]:
+    """Runs with nobody's settings but that language, and the daemon of `home`.
+
+    Gives what raises RuntimeError once the editor has ended.
+    """
     own = {f"XDG_{kind}_HOME": str(project.parent / kind) for kind in ("CONFIG", "DATA", "CACHE")}
     engines.set_language(project.parent / "CONFIG", engines.GODOT4_SETTINGS, language)
     env = {**os.environ, **own, **engines.godot4_window_environment()}
     env |= {"LANG": "C", "DISPLAY": screen, "POPBRIDGE_HOME": str(home)}
-    command = [*(engines.godot4() or ()), *engines.GODOT4_WINDOW, "--resolution", "{}x{}".format(*SIZE)]
+    command = [*(engines.godot4() or ()), *engines.GODOT4_WINDOW, "--resolution", "{}x{}".format(*SCREEN)]
     command += ["--path", str(project), "--editor"]
-    with (project.parent / "editor.log").open("w") as log:
+    path = project.parent / "editor.log"
+    with path.open("w") as log:
         process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
+
+    def check() -> None:
+        if process.poll() is not None:
+            said = path.read_text(encoding="utf-8", errors="replace")[-LOG:]
+            raise RuntimeError(f"the editor ended with {process.returncode}:\n{said}")
+
     try:
-        yield
+        yield check
     finally:
-        process.terminate()
+        stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
         process.wait()
 
 
-def complete(screen: str, database: Path) -> pyvips.Image:
-    """The screen, once there are popups and nothing has changed for a while. Raises TimeoutError."""
+def enlarge_panel(screen: str) -> None:
+    """As a person does, with the mouse."""
+    # The window takes no drag before a click.
+    does = ["mousemove", *map(str, ASIDE), "sleep", "0.5", "click", "1", "sleep", "0.5"]
+    for (x, y), (to_x, to_y) in DRAGS:
+        does += ["mousemove", str(x), str(y), "sleep", "0.5", "mousedown", "1"]
+        # Nor is one jump a drag.
+        for step in range(1, 6):
+            at = (x + (to_x - x) * step // 5, y + (to_y - y) * step // 5)
+            does += ["sleep", "0.3", "mousemove", *map(str, at)]
+        does += ["sleep", "0.3", "mouseup", "1"]
+    does += ["mousemove", *map(str, ASIDE)]
+    subprocess.run(["xdotool", *does], env={**os.environ, "DISPLAY": screen}, check=True)
+
+
+def complete(screen: str, database: Path, check: Callable[[], None]) -> pyvips.Image:
+    """The screen, once there are popups and nothing has changed for a while. Raises TimeoutError.
+
+    `check` is called before each look at the screen: a dead editor leaves a black one.
+    """
     deadline = time.monotonic() + PATIENCE_S
     last, since = b"", time.monotonic()
     while time.monotonic() < deadline:
+        check()
         shot = subprocess.check_output(["import", "-display", screen, "-window", "root", *PNG])
         if shot != last or not has_popups(database):
             last, since = shot, time.monotonic()

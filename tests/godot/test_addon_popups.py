@@ -30,6 +30,8 @@ HELD_UP_S = 15
 CLEAN = """\
 probe.addon._popups.close_all()
 if probe.focused(): probe.focused().release_focus()
+dock.has_left = false
+dock.theme = null
 """
 
 FOR_ALL_AND_OFF = """\
@@ -175,6 +177,16 @@ async def test_answers_that_are_given_at_once_are_written_once(daemon: Daemon, p
     assert await probe.run("return probe.is_written()")
 
 
+async def test_the_keys_go_on_from_where_they_were_when_several_popups_go_at_once(
+    daemon: Daemon, probe: Probe
+) -> None:
+    ids = [(await daemon.popup())["id"] for _ in range(6)]
+    await probe.until(f"probe.cards().size() == 6 and probe.has_keys({ids[0]})")
+    await probe.run(f"probe.addon._popups.close_others({[*ids[1:4], ids[5]]})")
+    await probe.until("probe.cards().size() == 4 and probe.is_in_dock()")
+    assert await probe.run(f"return probe.has_keys({ids[1]})")
+
+
 async def test_searching_for_one_thing_after_another_piles_up_no_cards(daemon: Daemon, probe: Probe) -> None:
     for number in range(66):
         await daemon.popup(title=f"{number:02} {('rock', 'moss', 'fern')[number // 22]}")
@@ -202,6 +214,23 @@ async def test_a_window_with_many_fields_stays_on_the_screen_and_shows_the_butto
     await probe.until(f"probe.has_keys({popup['id']}) and probe.is_on_screen({popup['id']})")
 
 
+async def test_a_window_that_grows_stays_where_it_was_put(daemon: Daemon, probe: Probe) -> None:
+    popup = await daemon.popup(present="modal", body="one line  \n" * 8)
+    await probe.until(f"probe.has_keys({popup['id']})")
+    await probe.run(f"probe.move_window({popup['id']}, 300)")
+    await daemon.popup()
+    await probe.until(f"probe.has_room({popup['id']})")
+    assert await probe.run(f"return probe.top_of_window({popup['id']})") == 300
+
+
+async def test_a_window_that_grows_does_not_reach_below_the_screen(daemon: Daemon, probe: Probe) -> None:
+    popup = await daemon.popup(present="modal", body="one line  \n" * 8)
+    await probe.until(f"probe.has_keys({popup['id']})")
+    await probe.run(f"probe.move_window({popup['id']}, -1)")
+    await daemon.popup()
+    await probe.until(f"probe.has_room({popup['id']}) and probe.is_on_screen({popup['id']})")
+
+
 @pytest.mark.parametrize("present", ["dock", "modal"])
 async def test_after_escape_no_popup_takes_the_keys(
     daemon: Daemon, probe: Probe, display: str, present: str
@@ -217,6 +246,37 @@ async def test_after_escape_no_popup_takes_the_keys(
     # Who lives by the keyboard goes on from there.
     await xdotool(display, "key", "--delay", "100", "Tab", "Tab")
     await probe.until("probe.focused() != dock and probe.is_in_dock()")
+
+
+async def test_after_escape_in_a_window_no_popup_takes_the_keys_nor_the_panel_that_the_person_looks_at(
+    daemon: Daemon, probe: Probe, display: str
+) -> None:
+    await probe.run("probe.put_beside()\nprobe.leave_beside()")
+    window = await daemon.popup(present="modal")
+    await probe.until(f"probe.has_keys({window['id']}) and probe.is_hidden()")
+    dismissed = daemon.hear("answer", lambda answer: answer["id"] == window["id"])
+    assert (await pressing("Escape", display, dismissed))["state"] == "dismissed"
+    popup = await daemon.popup()
+    await probe.until(f"probe.has_card({popup['id']})")
+    assert await probe.run(f"return probe.is_hidden() and not probe.has_keys({popup['id']})")
+    # Until the person comes back.
+    await probe.run("dock._raise_tab()\nprobe.cards()[0]._close.grab_focus()")
+    assert await probe.run("return not dock.has_left")
+    await probe.run("probe.take_away()")
+
+
+async def test_a_click_on_the_panels_ground_means_nothing(daemon: Daemon, probe: Probe, display: str) -> None:
+    x, y = await probe.run("return probe.place(dock._status)")
+    await xdotool(display, "mousemove", f"{x:.0f}", f"{y:.0f}", "click", "1", "click", "1")
+    popup = await daemon.popup()
+    await probe.until(f"probe.has_keys({popup['id']})")
+    await xdotool(display, "mousemove", f"{x:.0f}", f"{y:.0f}", "click", "1", "click", "1")
+    await daemon.outcome(await daemon.command("texture.options", paths=[]))
+    assert await probe.run(f"return probe.has_keys({popup['id']})")
+    # Nor does one after Escape leave anything behind.
+    await escape(probe, display)
+    await xdotool(display, "key", "--delay", "100", "Tab", "Tab")
+    await probe.until("probe.is_in_dock() and dock.focus_mode == 0")
 
 
 @pytest.mark.parametrize("type_", ["bool", "int", "choice", "text"])
@@ -298,13 +358,15 @@ async def test_a_popup_needs_no_more_width_than_a_narrow_dock_has(daemon: Daemon
     assert await probe.run("return probe.tooltips(probe.cards()[0]._buttons)") == [long] * 3
 
 
-@pytest.mark.parametrize("type_", ["int", "text"])
-async def test_a_field_can_be_told_from_the_ground_that_it_lies_on(
+@pytest.mark.parametrize("type_", ["int", "text", "choice"])
+async def test_fields_and_buttons_can_be_told_from_the_ground_that_they_lie_on(
     daemon: Daemon, probe: Probe, type_: str
 ) -> None:
     await daemon.popup(fields=[{"name": "field", "type": type_, "label": "Field"}])
     await probe.until("probe.cards().size() == 1")
-    assert await probe.run("return probe.lightness_between_field_and_card()") > 0.03
+    assert await probe.run("return probe.lightness_on_card()") > 0.03
+    await probe.run("probe.choose_theme_of_one_fill()")
+    await probe.until("probe.lightness_on_card() > 0.03")
 
 
 async def test_a_card_takes_the_colours_of_a_theme_that_is_chosen_while_it_is_shown(
@@ -317,6 +379,18 @@ async def test_a_card_takes_the_colours_of_a_theme_that_is_chosen_while_it_is_sh
     await probe.until(f"probe.are_others({before})")
     await probe.run("probe.choose_theme('Default')")
     await probe.until(f"probe.grounds() == {json.dumps(before)}")
+
+
+async def test_buttons_are_as_wide_as_their_labels_are_in_a_theme_that_is_chosen_while_they_are_shown(
+    daemon: Daemon, probe: Probe
+) -> None:
+    await daemon.popup()
+    await probe.until("probe.cards().size() == 1 and probe.width_of_button() > 0")
+    before = await probe.run("return probe.width_of_button()")
+    await probe.run("probe.choose_theme_of_large_buttons()")
+    await probe.until(f"probe.width_of_button() > {before}")
+    await probe.run("dock.theme = null")
+    await probe.until(f"probe.width_of_button() == {before}")
 
 
 async def test_a_window_has_one_button_that_closes_it(daemon: Daemon, probe: Probe) -> None:

@@ -89,11 +89,31 @@ func choose_theme(preset: String):
 	get_editor_interface().get_editor_settings().set_setting("interface/theme/preset", preset)
 
 
-# How much lighter or darker the first field is than the card, 0 to 1.
-func lightness_between_field_and_card() -> float:
-	var field = first_field().get_stylebox("normal")
-	var card = cards()[0].get_stylebox("panel")
-	return abs(field.bg_color.v - card.bg_color.v)
+# How much lighter or darker the first card is than its first field and its last button, at least; 0 to 1.
+func lightness_on_card() -> float:
+	var card = cards()[0].get_stylebox("panel").bg_color
+	var least = 1.0
+	for part in [first_field(), cards()[0]._buttons.get_children().back()]:
+		least = min(least, abs(part.get_stylebox("normal").bg_color.v - card.v))
+	return least
+
+
+# Everything in the dock has the fill of a card.
+func choose_theme_of_one_fill():
+	dock.theme = Theme.new()
+	for type in ["Button", "LineEdit", "OptionButton"]:
+		var fill = StyleBoxFlat.new()
+		fill.bg_color = dock.get_color("dark_color_1", "Editor")
+		dock.theme.set_stylebox("normal", type, fill)
+
+
+func choose_theme_of_large_buttons():
+	dock.theme = Theme.new()
+	dock.theme.set_font("font", "Button", dock.get_font("doc_title", "EditorFonts"))
+
+
+func width_of_button() -> float:
+	return cards()[0]._default.rect_size.x
 
 
 # Whether the card itself has a button that closes it.
@@ -150,6 +170,11 @@ func put_beside():
 	_beside.grab_focus()
 
 
+# The person looks at that panel, and works in none.
+func leave_beside():
+	_beside.release_focus()
+
+
 func is_beside_focused() -> bool:
 	return _beside.is_visible_in_tree() and _beside.has_focus()
 
@@ -160,6 +185,11 @@ func take_away():
 
 func tab_title() -> String:
 	return _tabs().get_tab_title(dock.get_index())
+
+
+# Whether the panel lies behind another one.
+func is_hidden() -> bool:
+	return not dock.is_visible_in_tree()
 
 
 # Whether it still takes keys for such as were meant for something else.
@@ -201,9 +231,21 @@ func has_room(popup_id: int) -> bool:
 
 # Whether all of the popup's window is, and in it the default button.
 func is_on_screen(popup_id: int) -> bool:
-	var shown = addon._popups._open[popup_id]
-	var inside = shown.dialog.get_global_rect()
-	return dock.get_viewport_rect().encloses(inside) and inside.grow(1).encloses(shown.card._default.get_global_rect())
+	var dialog = addon._popups._open[popup_id].dialog
+	var inside = dialog.get_global_rect()
+	var whole = inside.grow_margin(MARGIN_TOP, dialog.get_constant("title_height"))
+	return dock.get_viewport_rect().encloses(whole) \
+			and inside.grow(1).encloses(addon._popups._open[popup_id].card._default.get_global_rect())
+
+
+func top_of_window(popup_id: int) -> int:
+	return addon._popups._open[popup_id].dialog.rect_position.y
+
+
+# As if it were moved; -1 for the lowest place that shows all of it.
+func move_window(popup_id: int, top: int):
+	var dialog = addon._popups._open[popup_id].dialog
+	dialog.rect_position.y = dock.get_viewport_rect().size.y - dialog.rect_size.y if top < 0 else top
 
 
 func has_heartbeat() -> bool:

@@ -83,11 +83,32 @@ func choose_theme(preset: String) -> void:
 			settings.set_setting(setting, preset)
 
 
-# How much lighter or darker the first field is than the card, 0 to 1.
-func lightness_between_field_and_card() -> float:
-	var field := first_field().get_theme_stylebox("normal") as StyleBoxFlat
+# How much lighter or darker the first card is than its first field and its last button, at least; 0 to 1.
+func lightness_on_card() -> float:
 	var card := cards()[0].get_theme_stylebox("panel") as StyleBoxFlat
-	return absf(field.bg_color.get_luminance() - card.bg_color.get_luminance())
+	var button: Control = cards()[0]._buttons.get_children().back()
+	return [first_field(), button].map(func(part: Control) -> float:
+		var fill := part.get_theme_stylebox("normal") as StyleBoxFlat
+		return absf(fill.bg_color.get_luminance() - card.bg_color.get_luminance())
+	).min()
+
+
+# Everything in the dock has the fill of a card, as buttons have in the themes of Godot 4.2 to 4.5.
+func choose_theme_of_one_fill() -> void:
+	dock.theme = Theme.new()
+	for type: String in ["Button", "LineEdit", "OptionButton"]:
+		var fill := StyleBoxFlat.new()
+		fill.bg_color = dock.get_theme_color("dark_color_1", "Editor")
+		dock.theme.set_stylebox("normal", type, fill)
+
+
+func choose_theme_of_large_buttons() -> void:
+	dock.theme = Theme.new()
+	dock.theme.set_font_size("font_size", "Button", 40)
+
+
+func width_of_button() -> float:
+	return cards()[0]._default.size.x
 
 
 # Whether the card itself has a button that closes it.
@@ -148,6 +169,11 @@ func put_beside() -> void:
 	_beside.grab_focus()
 
 
+# The person looks at that panel, and works in none.
+func leave_beside() -> void:
+	_beside.release_focus()
+
+
 func is_beside_focused() -> bool:
 	return _beside.is_visible_in_tree() and _beside.has_focus()
 
@@ -159,6 +185,11 @@ func take_away() -> void:
 
 func tab_title() -> String:
 	return _tabs().get_tab_title(_tabs().get_tab_idx_from_control(dock._tab()))
+
+
+# Whether the panel lies behind another one.
+func is_hidden() -> bool:
+	return not dock.is_visible_in_tree()
 
 
 # Whether it still takes keys for such as were meant for something else.
@@ -200,11 +231,22 @@ func has_room(popup_id: int) -> bool:
 
 # Whether all of the popup's window is, and in it the default button.
 func is_on_screen(popup_id: int) -> bool:
-	var shown: Dictionary = addon._popups._open[popup_id]
+	var window: Window = addon._popups._open[popup_id].window
 	var screen := Rect2(Vector2.ZERO, dock.get_window().size)
-	var inside := Rect2(Vector2.ZERO, shown.window.size)
-	return screen.encloses(Rect2(shown.window.position, shown.window.size)) \
-			and inside.grow(1).encloses(shown.card._default.get_global_rect())
+	var inside := Rect2(Vector2.ZERO, window.size)
+	var whole := Rect2(window.position, window.size).grow_side(SIDE_TOP, window.get_theme_constant("title_height"))
+	return screen.encloses(whole) \
+			and inside.grow(1).encloses(addon._popups._open[popup_id].card._default.get_global_rect())
+
+
+func top_of_window(popup_id: int) -> int:
+	return addon._popups._open[popup_id].window.position.y
+
+
+# As if it were moved; -1 for the lowest place that shows all of it.
+func move_window(popup_id: int, top: int) -> void:
+	var window: Window = addon._popups._open[popup_id].window
+	window.position.y = dock.get_window().size.y - window.size.y if top < 0 else top
 
 
 func has_heartbeat() -> bool:

@@ -11,9 +11,7 @@ var gap = 4
 # Call it when this is in the tree: the label's width depends on the editor's font.
 func add(button: Button):
 	add_child(button)
-	button.set_meta(WIDTH, button.get_combined_minimum_size().x)
-	# From now on the label asks for no room of its own.
-	button.clip_text = true
+	_measure(button)
 
 
 func _get_minimum_size() -> Vector2:
@@ -24,6 +22,22 @@ func _notification(what: int):
 	if what == NOTIFICATION_SORT_CHILDREN:
 		_arrange(true)
 		minimum_size_changed()
+	elif what == NOTIFICATION_THEME_CHANGED:
+		# Once the buttons have the theme's font, too.
+		call_deferred("_measure_all")
+
+
+func _measure_all():
+	for button in get_children():
+		_measure(button)
+	queue_sort()
+
+
+func _measure(button: Button):
+	button.clip_text = false
+	button.set_meta(WIDTH, button.get_combined_minimum_size().x)
+	# From now on the label asks for no room of its own.
+	button.clip_text = true
 
 
 # Lays the buttons out at the width that there is; gives the height that they take.

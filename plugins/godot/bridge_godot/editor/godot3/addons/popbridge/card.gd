@@ -8,6 +8,7 @@ signal answered(popup_id, state, action, values, others)
 signal escaped()
 
 const Buttons = preload("buttons.gd")
+const Dock = preload("dock.gd")
 const Fields = preload("fields.gd")
 const Markup = preload("markup.gd")
 const Texts = preload("texts.gd")
@@ -101,9 +102,9 @@ func guard():
 
 # Enter presses the default button from now on, unless the person works outside of `dock`, types or has left the cards:
 # the next key would be meant for that.
-func focus_default(dock: Control):
+func focus_default(dock: Dock):
 	var focused = get_focus_owner()
-	var is_free = not focused or dock.is_a_parent_of(focused)
+	var is_free = not dock.has_left and (not focused or dock.is_a_parent_of(focused))
 	if _default and is_visible_in_tree() and is_free and not (focused is TextEdit or focused is LineEdit):
 		guard()
 		_default.grab_focus()

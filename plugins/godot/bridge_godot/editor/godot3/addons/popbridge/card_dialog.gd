@@ -31,14 +31,21 @@ func setup(card: Card, base: Control, editor_scale: float):
 	show()
 
 
+# As high as the text needs at the window's width, which is known only now.
 func fit(card: Card):
-	var most = get_parent().rect_size.y * MOST
-	rect_size.y = max(rect_size.y, min(card.get_combined_minimum_size().y, most))
-	# What has become higher would reach below the screen.
-	rect_position.y = min(rect_position.y, (get_parent().rect_size.y - rect_size.y) / 2)
+	_grow(card)
+	rect_position.y = (get_parent().rect_size.y - rect_size.y) / 2
 	# What is shown later, such as the tick box, needs room too.
-	if not card.is_connected("minimum_size_changed", self, "fit"):
-		card.connect("minimum_size_changed", self, "fit", [card])
+	card.connect("minimum_size_changed", self, "_grow", [card])
+
+
+# The person may have moved the window: it goes up only as far as it would reach below the editor's.
+func _grow(card: Card):
+	var room = get_parent().rect_size.y
+	var height = min(card.get_combined_minimum_size().y, room * MOST)
+	if height > rect_size.y:
+		rect_size.y = height
+		rect_position.y = max(get_constant("title_height"), min(rect_position.y, room - height))
 
 
 func _show_focused():

@@ -22,6 +22,9 @@ const MANY = 6
 const PATIENCE_S = 1.0
 const SIZE = Vector2(200, 200)
 
+# Whether the person has left the cards, and hasn't gone on to a control since.
+var has_left = false
+
 var _texts: Texts
 var _status = Label.new()
 var _cards = VBoxContainer.new()
@@ -34,8 +37,6 @@ var _tries = 0
 
 func setup(texts: Texts, editor_scale: float):
 	name = "PopBridge"
-	# It takes the focus by `leave`; Tab goes on from there.
-	focus_mode = FOCUS_CLICK
 	_texts = texts
 	rect_min_size = SIZE * editor_scale
 	for label in [_status, _more, _nothing]:
@@ -46,6 +47,7 @@ func setup(texts: Texts, editor_scale: float):
 	_find.clear_button_enabled = true
 	_find.connect("text_changed", self, "_on_find_changed")
 	_find.connect("gui_input", self, "_on_find_key")
+	connect("focus_exited", self, "_on_focus_exited")
 	_find.visible = false
 	_more.visible = false
 	for part in [_status, HSeparator.new(), _find, _more, _nothing]:
@@ -57,6 +59,14 @@ func setup(texts: Texts, editor_scale: float):
 	_cards.add_constant_override("separation", int(8 * editor_scale))
 	scroll.add_child(_cards)
 	add_child(scroll)
+
+
+func _enter_tree():
+	get_viewport().connect("gui_focus_changed", self, "_on_focus_changed")
+
+
+func _exit_tree():
+	get_viewport().disconnect("gui_focus_changed", self, "_on_focus_changed")
 
 
 func show_status(connection: Connection):
@@ -102,7 +112,10 @@ func is_found(popup: Dictionary) -> bool:
 
 # The person doesn't want to answer now: no key presses anything, until the person goes on to a control.
 func leave():
+	has_left = true
 	if is_visible_in_tree():
+		# Only for now, as a click on the panel's ground means nothing. Tab goes on from there.
+		focus_mode = FOCUS_CLICK
 		grab_focus()
 
 
@@ -138,8 +151,19 @@ func _on_find_key(event: InputEvent):
 		leave()
 
 
-# Whether the person works in a panel that lies in the same place: raising this one would take it away.
+func _on_focus_changed(control: Control):
+	has_left = has_left and control == self
+
+
+func _on_focus_exited():
+	focus_mode = FOCUS_NONE
+
+
+# Whether the person works in a panel that lies in the same place, or has left the cards: raising this one would take
+# something away.
 func _is_beside() -> bool:
+	if has_left:
+		return true
 	var focused = get_focus_owner()
 	return focused and get_parent() is TabContainer and get_parent().is_a_parent_of(focused) \
 			and not is_a_parent_of(focused)

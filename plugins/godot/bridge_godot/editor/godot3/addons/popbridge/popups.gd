@@ -194,10 +194,9 @@ func _offer(popup_id: int):
 
 # Enter presses the default button of the card that follows `popup_id`, or else of the oldest.
 func _focus_first(popup_id: int):
+	if _worked_in():
+		return
 	var first = null
-	for other in _open:
-		if _open[other].card and _open[other].card.has_focus_inside():
-			return
 	for other in _wanted():
 		if not _open[other].card or _open[other].dialog:
 			continue
@@ -213,6 +212,7 @@ func _focus_first(popup_id: int):
 # Together: each card that goes moves the focus, which is slow among many.
 func _close(popup_ids: Array):
 	var from_dock = []
+	var worked_in = _worked_in()
 	for popup_id in popup_ids:
 		var shown = _open[popup_id]
 		_open.erase(popup_id)
@@ -224,7 +224,7 @@ func _close(popup_ids: Array):
 	_changed = true
 	if from_dock:
 		_guard()
-		_focus_first(from_dock.back())
+		_focus_first(worked_in if worked_in in popup_ids else from_dock[0])
 
 
 func _on_answered(popup_id: int, state: String, action: String, values: Dictionary, others: Array):
@@ -321,6 +321,14 @@ func _has_dialog() -> bool:
 		if shown.dialog and not shown.settled:
 			return true
 	return false
+
+
+# The popup whose card has the focus; 0 for none.
+func _worked_in() -> int:
+	for popup_id in _open:
+		if _open[popup_id].card and _open[popup_id].card.has_focus_inside():
+			return popup_id
+	return 0
 
 
 # Whether its card can go until it is looked for; not what may have been typed into.

@@ -11,10 +11,7 @@ var gap := 4
 # Call it when this is in the tree: the label's width depends on the editor's font.
 func add(button: Button) -> void:
 	add_child(button)
-	button.set_meta(WIDTH, button.get_combined_minimum_size().x)
-	# From now on the label asks for no room of its own.
-	button.clip_text = true
-	button.text_overrun_behavior = TextServer.OVERRUN_TRIM_ELLIPSIS
+	_measure(button)
 
 
 func _get_minimum_size() -> Vector2:
@@ -25,6 +22,24 @@ func _notification(what: int) -> void:
 	if what == NOTIFICATION_SORT_CHILDREN:
 		_arrange(true)
 		update_minimum_size()
+	elif what == NOTIFICATION_THEME_CHANGED:
+		# Once the buttons have the theme's font, too.
+		_measure_all.call_deferred()
+
+
+func _measure_all() -> void:
+	for button: Button in get_children():
+		_measure(button)
+	queue_sort()
+
+
+func _measure(button: Button) -> void:
+	button.clip_text = false
+	button.text_overrun_behavior = TextServer.OVERRUN_NO_TRIMMING
+	button.set_meta(WIDTH, button.get_combined_minimum_size().x)
+	# From now on the label asks for no room of its own.
+	button.clip_text = true
+	button.text_overrun_behavior = TextServer.OVERRUN_TRIM_ELLIPSIS
 
 
 # Lays the buttons out at the width that there is; gives the height that they take.

@@ -9,8 +9,10 @@ signal escaped
 
 const Accessible := preload("accessible.gd")
 const Buttons := preload("buttons.gd")
+const Dock := preload("dock.gd")
 const Escape := preload("escape.gd")
 const Fields := preload("fields.gd")
+const Fill := preload("fill.gd")
 const Markup := preload("markup.gd")
 const Texts := preload("texts.gd")
 
@@ -63,12 +65,12 @@ func setup(shown: Dictionary, texts: Texts) -> void:
 	_write_body()
 	rows.add_child(_fields)
 	_fields.setup(popup.get("fields", []))
-	_fields.escaped.connect(escaped.emit)
+	_fields.escaped.connect(_on_escape)
 	rows.add_child(_buttons)
 	_add_buttons()
 	_for_all.text_overrun_behavior = TextServer.OVERRUN_TRIM_ELLIPSIS
 	_for_all.visible = false
-	Escape.watch(_for_all, escaped.emit)
+	Escape.watch(_for_all, _on_escape)
 	rows.add_child(_for_all)
 	_note.autowrap_mode = TextServer.AUTOWRAP_WORD_SMART
 	_note.modulate.a = FAINT
@@ -107,10 +109,11 @@ func guard() -> void:
 
 
 # Enter presses the default button from now on, unless the person works outside of `dock`, types or has left the cards:
-# the next key would be meant for that.
-func focus_default(dock: Control) -> void:
+# the next key would be meant for that. A window has keys of its own.
+func focus_default(dock: Dock) -> void:
 	var focused := get_viewport().gui_get_focus_owner()
-	var is_free := not focused or dock.is_ancestor_of(focused)
+	var has_left := dock.has_left and dock.get_viewport() == get_viewport()
+	var is_free := not has_left and (not focused or dock.is_ancestor_of(focused))
 	if _default and is_visible_in_tree() and is_free and not (focused is TextEdit or focused is LineEdit):
 		guard()
 		_default.grab_focus()
@@ -165,7 +168,7 @@ func _head() -> Control:
 	_close.tooltip_text = _texts.of("dismiss")
 	_close.size_flags_vertical = SIZE_SHRINK_BEGIN
 	_close.pressed.connect(_choose.bind("dismissed", ""))
-	Escape.watch(_close, escaped.emit)
+	Escape.watch(_close, _on_escape)
 	Accessible.label(_close, "%s: %s" % [_close.tooltip_text, popup.title])
 	row.add_child(_close)
 	return row
@@ -178,7 +181,7 @@ func _write_body() -> void:
 	_body.add_theme_stylebox_override("normal", StyleBoxEmpty.new())
 	_body.focus_mode = FOCUS_CLICK
 	_body.meta_clicked.connect(_on_link)
-	Escape.watch(_body, escaped.emit)
+	Escape.watch(_body, _on_escape)
 	# Its height follows from its width.
 	_body.resized.connect(_fit, CONNECT_DEFERRED)
 	Markup.write(popup.body, _body)
@@ -199,7 +202,7 @@ func _add_buttons() -> void:
 	for action: Dictionary in popup.actions:
 		var button := Button.new()
 		button.text = action.label
-		Escape.watch(button, escaped.emit)
+		Escape.watch(button, _on_escape)
 		Accessible.label(button, action.label, "%s\n%s" % [popup.title, _body.get_parsed_text()])
 		button.pressed.connect(_choose.bind("answered", action.id))
 		if action.get("default", false):
@@ -225,6 +228,7 @@ func _style_buttons() -> void:
 
 
 func _style_button(button: Button, style: String) -> void:
+	Fill.set_apart(button, self)
 	if style == "danger":
 		var text := get_theme_color("font_color", "Button")
 		var red := get_theme_color("error_color", "Editor").lerp(Color(text, 1), DANGER_MIX)
@@ -249,6 +253,11 @@ func _choose(state: String, action: String) -> void:
 	answered.emit(popup.id, state, action, _fields.values() if state == "answered" else {}, others)
 
 
+# Before 4.3 a signal's `emit` is no Callable, and a script that takes it for one doesn't load.
+func _on_escape() -> void:
+	escaped.emit()
+
+
 func _on_link(target: Variant) -> void:
 	# Only what the pattern lets through: http and https.
 	OS.shell_open(str(target))
@@ -256,7 +265,7 @@ func _on_link(target: Variant) -> void:
 
 func _frame() -> StyleBoxFlat:
 	var frame := StyleBoxFlat.new()
-	frame.bg_color = get_theme_color("dark_color_1", "Editor")
+	frame.bg_color = Fill.of_card(self)
 	frame.border_color = get_theme_color(SEVERITIES.get(popup.get("severity"), "accent_color"), "Editor")
 	frame.border_width_left = int(STRIPE * _scale)
 	frame.set_corner_radius_all(int(3 * _scale))

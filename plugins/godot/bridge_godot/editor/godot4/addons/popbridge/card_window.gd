@@ -44,8 +44,19 @@ func fit() -> void:
 	_card.minimum_size_changed.connect(_grow)
 
 
+# The person may have moved the window: it goes up only as far as it would reach below the screen.
 func _grow() -> void:
-	size.y = maxi(size.y, _height())
+	if _height() > size.y:
+		size.y = _height()
+		var room := _room()
+		position.y = maxi(room.position.y + get_theme_constant("title_height"), mini(position.y, room.end.y - size.y))
+
+
+# What there is for windows: of the editor's own window, in the mode that has all others in it.
+func _room() -> Rect2i:
+	if is_embedded():
+		return Rect2i(Vector2i.ZERO, _dock.get_window().size)
+	return DisplayServer.screen_get_usable_rect(current_screen)
 
 
 func _height() -> int:

@@ -25,6 +25,9 @@ const MANY := 6
 const PATIENCE_S := 1.0
 const SIZE := Vector2(200, 200)
 
+# Whether the person has left the cards, and hasn't gone on to a control since.
+var has_left := false
+
 var _texts: Texts
 var _status := Label.new()
 var _cards := VBoxContainer.new()
@@ -37,8 +40,6 @@ var _tries := 0
 
 func setup(texts: Texts) -> void:
 	name = "PopBridge"
-	# It takes the focus by `leave`; Tab goes on from there.
-	focus_mode = FOCUS_CLICK
 	Accessible.label(self, name)
 	_texts = texts
 	var editor_scale := EditorInterface.get_editor_scale()
@@ -53,6 +54,7 @@ func setup(texts: Texts) -> void:
 	Escape.watch(_find, leave)
 	Accessible.label(_find, _texts.of("find"))
 	Accessible.announce(_status)
+	focus_exited.connect(_on_focus_exited)
 	_find.visible = false
 	_more.visible = false
 	for part: Control in [_status, HSeparator.new(), _find, _more, _nothing]:
@@ -64,6 +66,14 @@ func setup(texts: Texts) -> void:
 	_cards.add_theme_constant_override("separation", int(8 * editor_scale))
 	scroll.add_child(_cards)
 	add_child(scroll)
+
+
+func _enter_tree() -> void:
+	get_viewport().gui_focus_changed.connect(_on_focus_changed)
+
+
+func _exit_tree() -> void:
+	get_viewport().gui_focus_changed.disconnect(_on_focus_changed)
 
 
 func show_status(connection: Connection) -> void:
@@ -111,14 +121,17 @@ func is_found(popup: Dictionary) -> bool:
 
 # The person doesn't want to answer now: no key presses anything, until the person goes on to a control.
 func leave() -> void:
+	has_left = true
 	if is_visible_in_tree():
+		# Only for now, as a click on the panel's ground means nothing. Tab goes on from there.
+		focus_mode = FOCUS_CLICK
 		grab_focus()
 
 
 # Whether the person works in another part of the editor, or has left the cards.
 func is_elsewhere() -> bool:
 	var focused := get_viewport().gui_get_focus_owner()
-	return focused != null and not is_ancestor_of(focused)
+	return has_left or (focused != null and not is_ancestor_of(focused))
 
 
 # Whether the person types in the panel itself.
@@ -153,9 +166,20 @@ func _on_find_changed(_text: String) -> void:
 	searched.emit()
 
 
-# Whether the person works in a panel that lies in the same place: raising this one would take it away.
+func _on_focus_changed(control: Control) -> void:
+	has_left = has_left and control == self
+
+
+func _on_focus_exited() -> void:
+	focus_mode = FOCUS_NONE
+
+
+# Whether the person works in a panel that lies in the same place, or has left the cards: raising this one would take
+# something away.
 func _is_beside() -> bool:
-	return is_elsewhere() and _tab() and _tab().get_parent().is_ancestor_of(get_viewport().gui_get_focus_owner())
+	if has_left or not is_elsewhere() or not _tab():
+		return has_left
+	return _tab().get_parent().is_ancestor_of(get_viewport().gui_get_focus_owner())
 
 
 func _raise_tab() -> void:

@@ -6,6 +6,7 @@ signal escaped
 
 const Accessible := preload("accessible.gd")
 const Escape := preload("escape.gd")
+const Fill := preload("fill.gd")
 
 var _inputs := {}
 
@@ -24,7 +25,7 @@ func setup(fields: Array) -> void:
 		add_child(input)
 		var focused: Control = (input as SpinBox).get_line_edit() if input is SpinBox else input
 		Accessible.label(focused, field.label)
-		Escape.watch(focused, escaped.emit)
+		Escape.watch(focused, _on_escape)
 	visible = not fields.is_empty()
 	_fill_all()
 
@@ -42,21 +43,20 @@ func values() -> Dictionary:
 	return filled
 
 
-# With the editor's own fill they couldn't be told from the card's ground.
 func _fill_all() -> void:
 	for field: String in _inputs:
 		var input: Control = _inputs[field].input
 		if input is SpinBox:
-			_fill((input as SpinBox).get_line_edit())
+			Fill.raise((input as SpinBox).get_line_edit(), self)
 		elif input is LineEdit:
-			_fill(input)
+			Fill.raise(input, self)
+		elif input is OptionButton:
+			Fill.set_apart(input, self)
 
 
-func _fill(line: LineEdit) -> void:
-	var fill := get_theme_stylebox("normal", "LineEdit").duplicate() as StyleBoxFlat
-	if fill:
-		fill.bg_color = get_theme_color("base_color", "Editor")
-		line.add_theme_stylebox_override("normal", fill)
+# Before 4.3 a signal's `emit` is no Callable, and a script that takes it for one doesn't load.
+func _on_escape() -> void:
+	escaped.emit()
 
 
 static func _input_for(field: Dictionary) -> Control:

@@ -171,9 +171,8 @@ func _offer(popup_id: int) -> void:
 
 # Enter presses the default button of the card that follows `popup_id`, or else of the oldest.
 func _focus_first(popup_id: int) -> void:
-	for other: int in _open:
-		if _open[other].card and _open[other].card.has_focus_inside():
-			return
+	if _open.keys().any(_is_worked_in):
+		return
 	var wanted := _wanted().filter(func(other: int) -> bool: return _open[other].card and not _open[other].window)
 	var later := wanted.filter(func(other: int) -> bool: return other > popup_id)
 	if not wanted.is_empty():
@@ -183,6 +182,7 @@ func _focus_first(popup_id: int) -> void:
 # Together: each card that goes moves the focus, which is slow among many.
 func _close(popup_ids: Array) -> void:
 	var from_dock := []
+	var worked_in := popup_ids.filter(_is_worked_in)
 	for popup_id: int in popup_ids:
 		var shown: Dictionary = _open[popup_id]
 		_open.erase(popup_id)
@@ -194,7 +194,7 @@ func _close(popup_ids: Array) -> void:
 	_changed = true
 	if from_dock:
 		_guard()
-		_focus_first(from_dock.back())
+		_focus_first((worked_in + from_dock)[0])
 
 
 func _on_answered(popup_id: int, state: String, action: String, values: Dictionary, others: Array) -> void:
@@ -283,6 +283,10 @@ func _toast(popup: Dictionary) -> void:
 	if EditorInterface.has_method("get_editor_toaster"):
 		var toaster: Object = EditorInterface.call("get_editor_toaster")
 		toaster.call("push_toast", popup.title, TOAST.get(popup.get("severity"), 0))
+
+
+func _is_worked_in(popup_id: int) -> bool:
+	return _open[popup_id].card != null and _open[popup_id].card.has_focus_inside()
 
 
 # Whether its card can go until it is looked for; not what may have been typed into.
