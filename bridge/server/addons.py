@@ -43,11 +43,12 @@ def other_addon(identify: Identify, adapter: Adapter) -> str:
 
 
 def too_old(identify: Identify, adapter: Adapter | None) -> str:
-    """Why an editor that doesn't know the command put nothing back, and what to do."""
-    addon = _addon(adapter) if adapter else None
-    if adapter is None or addon is None or identify.client.name != addon.name:
+    """Why an editor that doesn't know the command put nothing back, and what to do; empty where its addon is
+    the one that is installed, which isn't too old for anything."""
+    addon, client = _addon(adapter) if adapter else None, identify.client
+    if adapter is None or addon is None or client.name != addon.name:
         return OLD_EDITOR
-    return OLD_ADDON.format(install=_install(identify, adapter))
+    return "" if client.version == addon.version else OLD_ADDON.format(install=_install(identify, adapter))
 
 
 def _install(identify: Identify, adapter: Adapter) -> str:

@@ -280,8 +280,9 @@ def _in_words(live: LiveSession, command: Command, reply: Result | Error) -> Res
     """`reply`; with what to do where the editor is too old to put anything back."""
     if command.name != REVERT or not isinstance(reply, Error) or reply.code != errors.UNSUPPORTED.name:
         return reply
-    adapter = live.choice.adapter if live.choice else None
-    return msgspec.structs.replace(reply, message=too_old(live.identify, adapter))
+    log.info("%s #%d isn't known there: %s", command.name, command.id, reply.message)
+    says = too_old(live.identify, live.choice.adapter if live.choice else None)
+    return msgspec.structs.replace(reply, message=says or reply.message)
 
 
 def _is_alike(live: LiveSession, project_name: str, engine: str) -> bool:

@@ -90,7 +90,8 @@ class AdvisorContext:
         return None if step is None else await self._kept(lambda: self._flows.commands.earlier(step))
 
     async def receipt(self, receipt_id: int) -> Mapping[str, Any]:
-        receipt = await self._kept(lambda: self._flows.commands.wait(receipt_id))
+        # Not held: where the editor doesn't come back, the session's end answers.
+        receipt = await self._insist(lambda: self._flows.commands.wait(receipt_id))
         found: Mapping[str, Any] = msgspec.to_builtins(receipt)
         return found
 
@@ -123,6 +124,10 @@ class AdvisorContext:
         return await self._kept(lambda: self._flows.noted(self._advisor, session.project))
 
     async def _kept(self, do: Callable[[], Awaitable[Value]]) -> Value:
+        with self._live.held():
+            return await self._insist(do)
+
+    async def _insist(self, do: Callable[[], Awaitable[Value]]) -> Value:
         if not self._patient:
             return await do()
         try:

@@ -18,6 +18,7 @@ from bridge.core import errors
 from bridge.core.errors import RequestError, StoreError
 from bridge.core.messages import MAX_FRAME, Answer, Event, Numbered, Popup, PopupClose
 from bridge.server.commands import Commands
+from bridge.server.confirming import Confirming
 from bridge.server.context import AdvisorContext
 from bridge.server.live import LiveSession
 from bridge.server.rules import RuleKeeper
@@ -60,8 +61,7 @@ class Flows:
         self.rules = RuleKeeper(store)
         self.sharing = SharedPopups(sessions, store, self.spawn, self._supersede)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._keeping: dict[int, list[LiveSession]] = {}
-        """Popups that are answered, which isn't kept yet, and who is told once it is."""
+        self._confirming = Confirming(store, self.sharing, self.spawn, self.act)
         self._closed = False
 
     def event(self, live: LiveSession, event: Event) -> None:
@@ -93,43 +93,7 @@ class Flows:
 
     async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
         """Keeps the answer, has its advisor act on it, and confirms it."""
-        others_see_it = closing.reason == "undeliverable" and self.sharing.hand_over(live, answer.id)
-        if closing.reason == "unknown" and (told := self._keeping.get(answer.id)) is not None:
-            # Nobody sends again what is confirmed, and a daemon that is killed now knows of no answer.
-            told += [] if live in told else [live]
-            return
-        if closing.reason == "unknown" or others_see_it:
-            await live.send(closing)
-            return
-        # At once: nobody else answers it from now on.
-        self._keeping[answer.id] = [*self.sharing.close(live, answer.id), live]
-        keeping = partial(self._keep, live, answer, closing)
-        if self.store.trouble:
-            self.spawn(keeping(), f"keeping the answer to popup {answer.id}")
-            return
-        try:
-            # What the power takes away is asked once more: nobody waits for the disk when pressing a button.
-            await self.store.write(lambda db: SessionStore(db).answered(live.id, answer), synced=False)
-        except StoreError:
-            # It is confirmed once it is kept; what else the client says needn't wait for that.
-            self.spawn(keeping(), f"keeping the answer to popup {answer.id}")
-        else:
-            await self._kept(live, answer, closing)
-
-    async def _keep(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
-        try:
-            await self.store.persist(lambda db: SessionStore(db).answered(live.id, answer), synced=False)
-        except StoreError:
-            del self._keeping[answer.id]
-            raise
-        await self._kept(live, answer, closing)
-
-    async def _kept(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
-        log.info("session %s: popup %d is %s %s", live.id, answer.id, answer.state, answer.action or "")
-        self.act(live, answer.id)
-        others = [each for each in self._keeping.pop(answer.id) if each is not live]
-        self.sharing.tell(others, closing)
-        await live.send(closing)
+        await self._confirming.answered(live, answer, closing)
 
     async def _stored(self, popup_id: int) -> StoredPopup | None:
         return await self.store.read(
@@ -165,7 +129,8 @@ class Flows:
         Raises StoreError, where the popup itself can't be read either: it stays as it is, for whoever mends
         the database.
         """
-        stored = await self.store.insist(lambda: self._stored(popup_id))
+        with live.held():
+            stored = await self.store.insist(lambda: self._stored(popup_id))
         if stored is None or stored.answer is None or stored.status != "answered":
             return
         advisor = self._advisors.get(stored.advisor)
@@ -254,7 +219,7 @@ class Flows:
         for message in live.session.waiting:
             if not isinstance(message, Popup) or message.id in live.session.popups:
                 continue
-            if message.id not in self._keeping:
+            if not self._confirming.is_waiting(live, message.id):
                 await live.send(PopupClose(id=message.id, reason="unknown"))
 
     async def show_again(self, live: LiveSession) -> None:
@@ -323,9 +288,7 @@ class Flows:
     def expire(self, live: LiveSession, now: float) -> None:
         """Settles the popups that nobody answered in time."""
         for closing in live.session.popups.expire(now):
-            answer = Answer(id=closing.id, state="expired")
-            self._keeping[answer.id] = [*self.sharing.close(live, closing.id), live]
-            self.spawn(self._keep(live, answer, closing), "closing what expired")
+            self._confirming.expired(live, closing)
 
     async def close(self) -> None:
         """Stops what is under way; answers that weren't acted on are left for the next run."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -76,6 +77,10 @@ class LiveSession:
         """Where it puts itself when time may change it: nobody carries it, or a popup expires."""
         self.events = 0
         """How many of its events advisors are at work on."""
+        self.keeping = 0
+        """How much of what it said of popups isn't kept yet: nobody gives it up meanwhile."""
+        self.acting = 0
+        """How much of what its answers lead to isn't kept yet: its keep time isn't over meanwhile."""
 
     @property
     def id(self) -> str:
@@ -121,7 +126,16 @@ class LiveSession:
     @property
     def is_owed(self) -> bool:
         """Whether anything is open for its client, or on its way there."""
-        return self.session.is_owed or self.events > 0 or self.sending.locked()
+        return self.session.is_owed or self.events > 0 or self.keeping > 0 or self.sending.locked()
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """What its answers lead to is being kept."""
+        self.acting += 1
+        try:
+            yield
+        finally:
+            self.acting -= 1
 
     async def send(self, message: Message, keep: Keep | None = None) -> None:
         """Numbers what is numbered and writes it; without a socket it waits for one.
@@ -223,6 +237,8 @@ class LiveSession:
     def open(self, popup: Popup) -> list[PopupClose]:
         """Opens a popup that was sent; gives the closing of those whose place it takes."""
         superseded = self.session.popups.open(popup, time.monotonic())
+        # Who is away may have been told before that it is closed.
+        self._closings.pop(popup.id, None)
         self.watched.add(self)
         return superseded
 

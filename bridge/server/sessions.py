@@ -6,7 +6,8 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 from msgspec import UNSET
 from sqlite_utils import Database
@@ -37,7 +38,9 @@ class Sessions:
         self.unacknowledged = unacknowledged or Total(NO_LIMIT)
         self._store = store
         self._keep_s = keep_s
-        self._unkept: set[asyncio.Task[None]] = set()
+        self._keeping: set[asyncio.Task[None]] = set()
+        self._unkept: dict[str, asyncio.Task[None]] = {}
+        """What keeps the latest of each session of which something couldn't be kept."""
         self._given_up: list[LiveSession] = []
         self._closing: set[asyncio.Task[None]] = set()
         self._live: dict[str, LiveSession] = {}
@@ -69,9 +72,7 @@ class Sessions:
             await self._store.write(keep, synced=False)
         except StoreError as error:
             problem = error
-            task = asyncio.create_task(self._store.persist(keep))
-            self._unkept.add(task)
-            task.add_done_callback(self._unkept.discard)
+            self._keep_later(session_id, lambda: self._store.write(keep))
         session = Session(session_id, time.monotonic(), keep_s=self._keep_s)
         return self._add(session, identify, choice, SEQ_BLOCK, digest), token, problem
 
@@ -90,13 +91,49 @@ class Sessions:
         # The token stays: a new one would be lost with a `ready` that never arrived.
         return live, resume.token, live.instance != identify.instance
 
-    def arrived(self, live: LiveSession) -> None:
-        """Its client is back and has what it has to know: from now on this one isn't another."""
+    def arrived(self, live: LiveSession, identify: Identify) -> None:
+        """Its client is back and has what it has to know: from now on this one isn't another.
+
+        Nothing happens where another has identified since.
+        """
+        digest = self._tokens.get(live.id)
+        if live.identify is not identify or digest is None:
+            return
         # Not sooner: a daemon that is killed before would take it for one that knows already.
-        live.instance = live.identify.instance
-        digest, identify = self._tokens.get(live.id), live.identify
-        if digest is not None:
-            self._store.submit(lambda db: SessionStore(db).resumed(live.id, digest, identify))
+        live.instance = identify.instance
+
+        def keep(db: Database) -> None:
+            SessionStore(db).resumed(live.id, digest, identify)
+
+        async def keep_latest() -> None:
+            if live.identify is identify:
+                await self._store.write(keep, synced=False)
+
+        if live.id in self._unkept:
+            self._keep_later(live.id, keep_latest)
+        else:
+            self._store.submit(keep, lambda: self._keep_later(live.id, keep_latest))
+
+    def _keep_later(self, session_id: str, keep: Callable[[], Awaitable[None]]) -> None:
+        """Tries until it is kept, after what has to be kept of the session already."""
+        earlier = self._unkept.get(session_id)
+
+        async def insist() -> None:
+            if earlier is not None:
+                await asyncio.wait([earlier])
+            try:
+                await self._store.insist(keep)
+            except StoreError as error:
+                log.error("session %s isn't kept: %s", session_id, error.reason)
+
+        task = self._unkept[session_id] = asyncio.create_task(insist())
+        self._keeping.add(task)
+        task.add_done_callback(partial(self._kept, session_id))
+
+    def _kept(self, session_id: str, task: asyncio.Task[None]) -> None:
+        self._keeping.discard(task)
+        if self._unkept.get(session_id) is task:
+            del self._unkept[session_id]
 
     def restore(self, stored: StoredSession, choice: Choice[Adapter] | None) -> LiveSession:
         """A session of an earlier run of the daemon; its keep time starts anew."""
@@ -112,12 +149,21 @@ class Sessions:
     def expire(self, ageing: Iterable[LiveSession], now: float) -> list[LiveSession]:
         """Forgets and gives those that nobody came back for, and those that were given up; each is to
         be `settle`d."""
-        late = [live for live in ageing if live.session.expired(now)]
+        late = [live for live in ageing if self._is_late(live, now)]
         for live in late:
             self.forget(live.id)
-        late += self._given_up
-        self._given_up = []
+        late += [live for live in self._given_up if not live.keeping]
+        self._given_up = [live for live in self._given_up if live.keeping]
         return late
+
+    def _is_late(self, live: LiveSession, now: float) -> bool:
+        if not live.session.expired(now):
+            return False
+        is_busy = live.keeping > 0 or live.acting > 0
+        if is_busy:
+            # Once its answer is kept, what that asks for is yet to be done: it gets as long again.
+            live.session.detach(now)
+        return not is_busy
 
     def left(self, live: LiveSession) -> None:
         """Its client won't come back: it is given up, unless something is owed to it."""
@@ -155,7 +201,7 @@ class Sessions:
 
     async def close_sockets(self, close: errors.CloseCode, reason: str) -> None:
         """Tells everybody that the daemon stops; the sessions stay stored."""
-        for task in self._unkept:
+        for task in self._keeping:
             task.cancel()
         closing = [asyncio.create_task(live.drop(close, reason)) for live in self._live.values()]
         closing += self._closing

@@ -63,16 +63,24 @@ class SharedPopups:
         for mate in others:
             self._spawn(mate.send(closing), f"closing popup {closing.id} for {mate.id}")
 
-    def hand_over(self, live: LiveSession, popup_id: int) -> bool:
-        """Leaves a popup that `live` can't show to another editor that is connected and has it open; False
-        where there is none."""
-        for mate in mates(live, self._sessions):
-            if mate.is_editor and (popup := mate.session.popups.get(popup_id)):
-                work = partial(_hand_over, popup, live.id, mate.id)
-                # Else it would be nobody's, once that editor goes.
-                self._store.submit(work)
-                return True
+    def is_shown_elsewhere(self, live: LiveSession, popup_id: int) -> bool:
+        """Whether another editor that is connected has a popup of `live` open."""
+        return any(mate.is_editor for mate in self._showing(live, popup_id))
+
+    async def hand_over(self, live: LiveSession, popup_id: int) -> bool:
+        """Leaves a popup that `live` can't show to another editor that has it open, and keeps that; False
+        where there is none. Raises StoreError."""
+        # Also one that is away: it was there when this began.
+        for mate in sorted(self._showing(live, popup_id), key=lambda mate: not mate.is_editor):
+            popup = mate.session.popups.get(popup_id)
+            assert popup is not None
+            # Else it would be nobody's, once that editor goes.
+            await self._store.write(partial(_hand_over, popup, mate.id), synced=False)
+            return True
         return False
+
+    def _showing(self, live: LiveSession, popup_id: int) -> list[LiveSession]:
+        return [mate for mate in mates(live, self._sessions) if popup_id in mate.session.popups]
 
     def holders(self, live: LiveSession) -> Sequence[str]:
         """The sessions whose popups `live` shows: its own first."""
@@ -103,13 +111,13 @@ class SharedPopups:
     async def inherit(self, live: LiveSession, present: Present) -> None:
         """Takes over what sessions of the same workspace that are over left open, later where nothing can be
         kept now."""
-        if live.id in self._inheriting:
-            return
         try:
             await self._inherit(live, present)
+        except LastingDamage as error:
+            log.error("popups that are left stay away from session %s: %s", live.id, error.reason)
         except StoreError as error:
             log.error("popups that are left for session %s have to wait: %s", live.id, error.reason)
-            if not isinstance(error, LastingDamage):
+            if live.id not in self._inheriting:
                 self._inheriting.add(live.id)
                 self._spawn(self._inherit_later(live, present), f"popups that are left for {live.id}")
 
@@ -168,8 +176,8 @@ def _is_replaced(popup: Popup, live: LiveSession) -> bool:
     return bool(popup.dedupe) and any(one.dedupe == popup.dedupe for one in later)
 
 
-def _hand_over(popup: Popup, session: str, heir: str, db: Database) -> None:
-    SessionStore(db).hand_over(popup, session, heir)
+def _hand_over(popup: Popup, heir: str, db: Database) -> None:
+    SessionStore(db).hand_over(popup, heir)
 
 
 def _adopt(popup_id: int, session: str, db: Database) -> Popup | None:

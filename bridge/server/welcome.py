@@ -150,7 +150,7 @@ class Welcome:
                     await socket.write(closing)
             await self._arrived(live, restarted, others if identify.resume else ())
             if identify.resume:
-                self._sessions.arrived(live)
+                self._sessions.arrived(live, identify)
         except BaseException:
             live.detach(socket)
             raise

@@ -169,12 +169,11 @@ class SessionStore:
         )
         return dropped.rowcount
 
-    def hand_over(self, popup: Popup, session_id: str, heir: str) -> None:
-        """An open popup of a session is `heir`'s from now on, which has it as `popup`."""
+    def hand_over(self, popup: Popup, heir: str) -> None:
+        """An open popup is the session `heir`'s from now on, which has it as `popup`."""
         self._connection.execute(
-            "UPDATE popups SET session = ?, message = ?, seq = ? "
-            "WHERE id = ? AND session = ? AND status = 'open'",
-            (heir, pack(popup), popup.seq or None, popup.id, session_id),
+            "UPDATE popups SET session = ?, message = ?, seq = ? WHERE id = ? AND status = 'open'",
+            (heir, pack(popup), popup.seq or None, popup.id),
         )
 
     def settle_stranded(self) -> None:

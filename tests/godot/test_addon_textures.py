@@ -8,7 +8,7 @@ from typing import Any
 import msgpack
 import pytest
 
-from bridge.core.reverting import PHRASES, putting_back
+from bridge.core.reverting import LEFT_UNSET, PHRASES, putting_back
 from tests.godot.conftest import SMALL_FRAME, Live
 from tests.godot.daemon import Daemon
 from tests.godot.editor import Editor, Project, until
@@ -103,6 +103,19 @@ async def test_what_somebody_has_changed_since_stays_as_it_is_and_is_named(
     ]
     assert live.project.settings("many/3.png")["compress/mode"] == "1"
     assert live.project.settings("many/5.png")["compress/mode"] == "2"
+
+
+async def test_what_is_set_where_nothing_was_may_be_the_engines_own(live: Live) -> None:
+    change = {
+        "path": "res://many/7.png",
+        "options": {"compress/mode": 2},
+        "expected": {"compress/mode": None},
+    }
+    asked = await live.daemon.command("texture.revert", changes=[change])
+    value = (await live.daemon.outcome(asked))["value"]
+    said = LEFT_UNSET.format(name="compress/mode", now=0)
+    assert value["errors"] == [{"path": change["path"], "message": PHRASES.in_chinese(said)}]
+    assert value["before"] == value["after"] == []
 
 
 async def test_of_more_errors_than_a_frame_holds_some_are_left_out_and_nothing_else(live: Live) -> None:

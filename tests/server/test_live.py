@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bridge.core.errors import StoreError
-from bridge.core.messages import AuthProof, ClientInfo, Event, Identify, Message
+from bridge.core.messages import AuthProof, ClientInfo, Event, Identify, Message, Popup, PopupClose
 from bridge.core.session import Session
 from bridge.server.live import LiveSession
 from bridge.store.database import migrations
@@ -83,6 +83,16 @@ async def test_what_cant_be_kept_isnt_sent_and_leaves_no_gap(live: LiveSession) 
         await live.send(Event(name="lost"), fail)
     await live.send(Event(name="sent"))
     assert heard(live) == [("sent", 1)]
+
+
+async def test_a_popup_that_opens_after_it_was_closed_isnt_closed_when_its_client_comes_back(
+    live: LiveSession,
+) -> None:
+    live.socket = None
+    await live.send(PopupClose(id=1, reason="unknown"))
+    await live.send(PopupClose(id=2, reason="unknown"))
+    live.open(Popup(id=1, kind="k", title="t", body="b", actions=[]))
+    assert [closing.id for closing in live.closings()] == [2]
 
 
 async def test_numbers_are_reserved_long_before_they_are_given(live: LiveSession, store: Store) -> None:

@@ -99,6 +99,24 @@ async def test_an_editor_that_heeds_nothing_expected_overwrites_nothing_and_says
             await put_back(wire, receipt)
 
 
+async def test_what_an_editor_with_the_addon_that_is_installed_says_against_putting_back_is_told(
+    file: ConnectionFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr(Fake, "addon", Addon("fake-addon", "2"))
+    project = {"id": "p", "name": "P", "root": str(tmp_path)}
+    client = {"kind": "editor", "name": "fake-addon", "version": "2"}
+    engine = {"name": "fake", "version": "2.1"}
+    async with session(file, client=client, project=project, engine=engine) as wire:
+        receipt = await applied(wire)
+        await wire.send("request", id=1, workload="receipts.revert", params={"id": receipt})
+        command = await wire.until("command")
+        await wire.send("error", id=command["id"], code="unsupported", message="no textures here")
+        made = (await wire.until("result", id=1))["value"]["receipt"]
+    assert made["errors"][0]["message"] == "no textures here"
+    assert f"texture.revert #{command['id']} isn't known there: no textures here" in caplog.text
+
+
 async def put_back(wire: Wire, receipt: int) -> None:
     """As `popbridge revert` does."""
     await wire.send("request", id=9, workload="receipts.revert", params={"id": receipt})

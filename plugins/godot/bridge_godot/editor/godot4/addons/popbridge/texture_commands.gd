@@ -137,11 +137,17 @@ func _still_due(change: Dictionary, begun: Dictionary, errors: Array) -> Diction
 		var is_now: Variant = now.get(key)
 		if expected.has(key) and not begun.has(key) and not _is_same(is_now, expected[key]) \
 				and not _is_same(is_now, change.options[key]):
-			var told := _texts.of("changed_since") % [key, _shown(is_now), _shown(expected[key])]
-			errors.append({"path": change.path, "message": told})
+			errors.append({"path": change.path, "message": _left(key, is_now, expected[key])})
 		else:
 			due[key] = change.options[key]
 	return due
+
+
+func _left(key: Variant, now: Variant, expected: Variant) -> String:
+	# Godot writes its own value where none is set: nobody need have changed that.
+	if expected == null:
+		return _texts.of("left_unset") % [key, _shown(now)]
+	return _texts.of("changed_since") % [key, _shown(now), _shown(expected)]
 
 
 func _observed(path: String, asked: Dictionary) -> Dictionary:
