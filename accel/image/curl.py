@@ -22,7 +22,7 @@ ASTRAY = 0.75
 """The size of `Curl.sign` below which twists that outweigh stretches show that a picture was turned: its sign
 has the size of stretches over twists. Above, it was edges that were left out."""
 
-HALVED = 12
+HALVED = 10
 """Texels that a band must have a side for means of 2 x 2: fewer leave a handful of values."""
 
 ALONE, OUTWEIGHED = 0.35, 0.25

@@ -138,8 +138,10 @@ def test_bumps_of_one_size_are_told_though_the_sample_skips_texels(convention, s
 
 
 def test_grain_is_told_where_waves_say_the_opposite_by_a_little():
-    waves = [normal_map(bumps(512, 90, 0.3, 1), "opengl"), normal_map(bumps(512, 90, 0.26, 2), "directx")]
-    found = judge(together(*waves, normal_map(bumps(512, 8, 0.2, 3), "directx")))
+    # All over the picture, but with little of green in them.
+    down, right = np.gradient(bumps(512, 60, 0.5))
+    waves = vectors(np.stack([-right, 0.09 * down], -1))
+    found = judge(together(waves, normal_map(bumps(512, 8, 0.2, 3), "directx")))
     assert found.sign < 0 and found.sure >= CLEAR
 
 
@@ -168,6 +170,11 @@ def test_slopes_at_random_are_hardly_ever_told_however_small_the_picture(shape, 
     assert sum(one.sure >= CLEAR for one in found) <= 4
 
 
+def test_the_smallest_pictures_arent_looked_at_as_means():
+    found = [judge(unrelated((8, 8), seed, smooth=True)) for seed in range(1000, 1300)]
+    assert sum(one.sure >= CLEAR for one in found) <= 3
+
+
 @pytest.mark.parametrize("size", [16, 24, 40])
 def test_neither_are_they_where_all_around_is_flat(size):
     named = 0
@@ -190,6 +197,15 @@ def test_ridges_that_run_askew_arent_either_through_jpeg(quality):
     for slope in (0.1, 0.3):
         found = judge(through_jpeg(normal_map(plate * slope * 2.5, "opengl"), quality))
         assert found.sign > 0 and not found.turned and found.sure >= CLEAR
+
+
+@pytest.mark.parametrize("convention", SIGNS)
+def test_saddles_are_told_though_the_edges_between_them_are_left_out(convention):
+    # Of h = xy in each square only twists are left.
+    y, x = np.mgrid[:256, :256] % 32 / 16.0 - 1
+    slopes = np.stack([-0.8 * y, 0.8 * x * SIGNS[convention]], -1)
+    found = judge(vectors(slopes + np.random.default_rng(1).normal(0, 0.03, slopes.shape)))
+    assert 0.78 < abs(found.sign) < 0.95 and found.sure >= CLEAR and found.sign * SIGNS[convention] > 0
 
 
 @pytest.mark.parametrize("size", [(512, 96), (96, 512), (300, 200), (40, 24), (24, 40), (17, 9), (5, 400)])
