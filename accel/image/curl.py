@@ -13,7 +13,7 @@ from accel.image.slopes import across, bands, halved, slopes, sums
 from accel.image.waves import WAVE, variance, wave_sums, waves
 
 LEAST = 0.15
-"""The size of `Curl.sign` from which it counts in full; unrelated slopes give less than 0.05."""
+"""The size of `Curl.sign` from which it counts in full; unrelated slopes of large pictures give less."""
 
 DENIES = 0.5
 """How sure the slopes of one scale must be to silence those of the other."""

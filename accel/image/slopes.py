@@ -15,6 +15,9 @@ BAND_COLUMNS = 384
 """Neighbouring texels for slopes: so many bands of so many rows and columns each, evenly spread; fewer and
 somewhat taller ones in lower pictures, so that no two overlap."""
 
+LEAST_TEXELS = 64
+"""Texels below which a picture tells nothing: whatever slopes it has would fit one reading or the other."""
+
 PART_COLUMNS = 8
 """The least width of a part of a band, texels."""
 
@@ -25,7 +28,7 @@ TOGETHER = 6
 def bands(pixels: Pixels) -> Iterator[Pixels]:
     """Neighbouring texels from all over the image, at least 3 x 3 in each band; all of one size."""
     height, width = pixels.shape[:2]
-    if height < 3 or width < 3:
+    if min(height, width) < 3 or height * width < LEAST_TEXELS:
         return
     count = max(1, min(BANDS, height // BAND_ROWS))
     rows = BAND_ROWS if count == BANDS else height // count

@@ -163,7 +163,20 @@ def test_neither_is_told_where_texels_and_their_means_contradict_each_other():
 @pytest.mark.parametrize("smooth", [False, True], ids=["noise", "smooth"])
 @pytest.mark.parametrize(
     "shape",
-    [(8, 8), (12, 12), (17, 17), (20, 16), (24, 24), (32, 16), (16, 64), (32, 32), (48, 48), (64, 64)],
+    [
+        (3, 3),
+        (4, 16),
+        (8, 8),
+        (12, 12),
+        (17, 17),
+        (20, 16),
+        (24, 24),
+        (32, 16),
+        (16, 64),
+        (32, 32),
+        (48, 48),
+        (64, 64),
+    ],
 )
 def test_slopes_at_random_are_hardly_ever_told_however_small_the_picture(shape, smooth):
     found = [judge(unrelated(shape, seed, smooth)) for seed in range(100)]
