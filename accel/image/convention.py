@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from accel.image.curl import LEAST, Curl, curl
+from accel.image.curl import LEAST, Curl
 from accel.image.inspection import Normals
 from accel.image.normal_convention import NormalConvention
-from accel.image.normals import NORMAL_SHARE, normals
+from accel.image.normals import NORMAL_SHARE, examined
 from accel.image.raster import Raster
 from accel.image.sampling import sample
 from accel.image.tangent import check_normals, is_signed
@@ -20,14 +20,12 @@ _NAMES = {"opengl": "OpenGL (green up)", "directx": "DirectX (green down)"}
 
 
 def judged(image: Raster, signed: Literal["auto", "no", "yes"] = "auto") -> NormalConvention:
-    """The convention of a normal map. Raises WorkloadError `bad_input` for what has no three colours."""
+    """The convention of a normal map. Raises WorkloadError `unsupported` for what has no three colours."""
     check_normals(image)
     pixels = image.pixels[..., :3]
     if is_signed(image, signed):
         pixels = pixels / 2 + 0.5
-    planes = sample(pixels)
-    found = normals(pixels, planes, [])
-    said = curl(pixels, planes) if found.unit_length >= NORMAL_SHARE else Curl(0.0, 0.0)
+    found, said = examined(pixels, sample(pixels), [])
     evidence = list(sentences(found, said))
     return NormalConvention(
         found.convention, found.convention_confidence, found.unit_length, found.flat, evidence
@@ -56,12 +54,12 @@ def sentences(found: Normals, said: Curl) -> Iterator[str]:
     )
     if found.convention:
         yield f"Parts of the image agree: it is {_NAMES[found.convention]}."
+    elif abs(sign) < LEAST:
+        yield "The two are too close to tell: noise, or a surface that looks the same in both."
     elif said.turned:
         yield (
             "But no surface has such slopes: as where a picture is turned by 90 degrees, and its vectors "
             "aren't. Neither is named."
         )
-    elif abs(sign) < LEAST:
-        yield "The two are too close to tell: noise, or a surface that looks the same in both."
     else:
         yield "Parts of the image disagree, or its grain and its waves, so that neither is named."

@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from accel.image.decoded import Pixels
-from accel.image.sampling import Floats, grid
-from accel.image.slopes import bands, halved, slopes, sums
+from accel.image.sampling import Floats, grid, steps
+from accel.image.slopes import across, bands, halved, slopes, sums
+from accel.image.waves import WAVE, variance, wave_sums, waves
 
 LEAST = 0.15
-"""The size of `Curl.sign` from which it counts in full; unrelated slopes give less than 0.05."""
+"""The size of `Curl.sign` from which it counts in full; unrelated slopes of large pictures give less."""
 
 DENIES = 0.5
 """How sure the slopes of one scale must be to silence those of the other."""
@@ -21,10 +22,24 @@ ASTRAY = 0.75
 """The size of `Curl.sign` below which twists that outweigh stretches show that a picture was turned: its sign
 has the size of stretches over twists. Above, it was edges that were left out."""
 
-WAVE = 4
-"""Texels of the sample, a side, that are averaged for coarse waves: grain and noise are gone then."""
+HALVED = 10
+"""Texels that a band must have a side for means of 2 x 2: fewer leave a handful of values."""
+
+ALONE, OUTWEIGHED = 0.35, 0.25
+"""The least error of a part that is the only one, and of one beside which others hold next to nothing; where
+n parts hold alike much it is an n-th."""
+
+FEW = dict(zip(range(2, 12), (27, 4.3, 2.5, 2.0, 1.73, 1.59, 1.5, 1.44, 1.39, 1.36), strict=True))
+"""By how much the error of so few parts is larger than it looks: Student's t over the normal distribution's,
+where 1 in 100 is beyond by chance. Of more parts the picture is so large that `LEAST` keeps out chance."""
+
+TWISTED = 0.95
+"""Share of the twists below which stretches lie in what was turned; noise has as much of both."""
+
 WAVE_SIGN, WAVE_SURE = 0.25, 0.8
 """How plain waves must be to silence the grain on them: islands of an atlas make waves where they meet."""
+WAVE_SHARE = 0.25
+"""Share of the slopes' variance that waves must hold for it: what is left of grain holds up to 0.2."""
 
 
 class Curl(NamedTuple):
@@ -53,58 +68,54 @@ def curl(pixels: Pixels, planes: Floats) -> Curl:
     fine, halves = _measured(list(bands(pixels)))
     found, other = judged(fine), judged(halves)
     # The mean of (dp/dx) (dq/dy) of a surface is that of (dp/dy)^2: twists never outweigh stretches.
-    if fine[:, 2].sum() < fine[:, 1].sum() and abs(found.sign) < ASTRAY:
+    if fine[:, 2].sum() < TWISTED * fine[:, 1].sum() and abs(found.sign) < ASTRAY:
         return Curl(found.sign, 0.0, turned=True)
     if other.sure > found.sure:
         found, other = other, found
     denied = other.sign * found.sign < 0 and other.sure >= DENIES
-    if denied or (found.sure and _contradicts(found.sign, planes, grid(pixels))):
+    if denied or (found.sure and _contradicts(found.sign, planes, pixels)):
         return Curl(found.sign, 0.0)
     return found
 
 
 def judged(measured: Floats) -> Curl:
-    """Of what `sums` gives of each band."""
+    """Of what `sums` gives of each part."""
     energy = float(measured[:, 1].sum())
     sign = 2 * float(measured[:, 0].sum()) / energy if energy > 0 else 0.0
     if sign == 0:
         return Curl(0.0, 0.0)
-    strays = 2 * measured[:, 0] - sign * measured[:, 1]
-    # The standard error of a ratio; a single band can't disagree with itself.
+    return Curl(sign, abs(sign) / (abs(sign) + _error(measured, sign, energy)) * min(1.0, abs(sign) / LEAST))
+
+
+def _error(measured: Floats, sign: float, energy: float) -> float:
+    """How far `sign` may be off: the standard error of a ratio, or what parts that outweigh others leave."""
     count = len(measured)
-    error = float(np.sqrt((strays**2).sum() * count / (count - 1)) / energy) if count > 1 else 0.25
-    return Curl(sign, abs(sign) / (abs(sign) + error) * min(1.0, abs(sign) / LEAST))
+    if count == 1:
+        return ALONE
+    strays = 2 * measured[:, 0] - sign * measured[:, 1]
+    error = float(np.sqrt((strays**2).sum() * count / (count - 1))) / energy * FEW.get(count, 1.0)
+    # Strays cancel, so that a part that holds nearly all there is can't disagree either.
+    return max(error, OUTWEIGHED * float((measured[:, 1] ** 2).sum()) / energy**2)
 
 
 def _measured(parts: Sequence[Pixels]) -> tuple[Floats, Floats]:
-    """What `sums` gives of each band, and of its means of 2 x 2."""
+    """What `sums` gives of each part of the bands, and of their means of 2 x 2."""
     fine: list[Floats] = [np.zeros((0, 3))]
     halves: list[Floats] = [np.zeros((0, 3))]
+    columns = across(parts)
     for p, q in slopes(parts):
-        fine.append(sums(p, q))
-        halves.append(sums(halved(p), halved(q)))
+        fine.append(sums(p, q, columns))
+        if min(p.shape[1:]) >= HALVED:
+            halves.append(sums(halved(p), halved(q), columns))
     return np.concatenate(fine), np.concatenate(halves)
 
 
-def _contradicts(sign: float, planes: Floats, size: tuple[int, int]) -> bool:
-    """Whether coarse waves plainly say the opposite; `planes` is a sample of `size`."""
-    parts = list(bands(_waves(planes, size)))
-    waves = judged(np.concatenate([np.zeros((0, 3)), *(sums(p, q) for p, q in slopes(parts))]))
-    return waves.sign * sign < 0 and abs(waves.sign) >= WAVE_SIGN and waves.sure >= WAVE_SURE
-
-
-def _waves(planes: Floats, size: tuple[int, int]) -> Floats:
-    """The sample as a picture, averaged over squares: at most 64 x 64 texels."""
-    rows, columns = (side // WAVE * WAVE for side in size)
-    texels = planes[:3].reshape(3, *size)[:, :rows, :columns]
-    squares = _quarter(_quarter(texels.swapaxes(1, 2)).swapaxes(1, 2))
-    return np.moveaxis(squares, 0, 2)
-
-
-def _quarter(values: Floats) -> Floats:
-    """Means of WAVE values along the last axis: slice by slice, as numpy is slow at sums of so few."""
-    made: Floats = values[..., ::WAVE] + values[..., 1::WAVE]
-    for start in range(2, WAVE):
-        made += values[..., start::WAVE]
-    made *= np.float32(1 / WAVE)
-    return made
+def _contradicts(sign: float, planes: Floats, pixels: Pixels) -> bool:
+    """Whether coarse waves plainly say the opposite; `planes` is the sample of `pixels`."""
+    picture = np.moveaxis(planes[:3].reshape(3, *grid(pixels)), 0, 2)
+    apart = steps(pixels)
+    coarse = waves(picture, apart)
+    said = judged(wave_sums(coarse, apart))
+    plain = said.sign * sign < 0 and abs(said.sign) >= WAVE_SIGN and said.sure >= WAVE_SURE
+    # The sample skips texels, so that grain looks like waves of either sign: of such little is left.
+    return plain and variance(coarse) >= WAVE_SHARE * variance(picture[::WAVE, ::WAVE])

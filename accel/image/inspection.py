@@ -66,7 +66,8 @@ class Normals(Struct, frozen=True):
     convention: Literal["opengl", "directx"] | None
     """Where green points: up (OpenGL) or down (DirectX); None where the texels don't tell."""
     convention_confidence: Share
-    """How sure that is: 0.7 and more names a convention; 0 is no evidence, as for straight ridges.
+    """How sure that is: 0.7 and more names a convention; 0 is no evidence, as for straight ridges,
+    or evidence that contradicts itself.
 
     A surface's slopes p, q have no curl: dp/dy = dq/dx. Compared are the squared residuals of that equation
     under the two conventions, and how well separate parts of the image, its grain and its waves agree.

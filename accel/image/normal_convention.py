@@ -22,7 +22,8 @@ class NormalConvention(Struct, frozen=True):
     convention: Literal["opengl", "directx"] | None
     """Green up (OpenGL) or down (DirectX); None where the texels don't tell."""
     confidence: Share
-    """How sure that is: 0.7 and more names a convention; 0 is no evidence, as for a flat surface."""
+    """How sure that is: 0.7 and more names a convention; 0 is no evidence, as for a flat surface, or
+    evidence that contradicts itself."""
     unit_length: Share
     """Share of texels whose vector has a length of 1 +- 0.05; below 0.5 it is no normal map."""
     flat: Share
@@ -31,14 +32,14 @@ class NormalConvention(Struct, frozen=True):
     """The same in sentences, for people."""
 
 
-@operation("image.normal_convention", version=4, params=NormalReading)
+@operation("image.normal_convention", version=5, params=NormalReading)
 def normal_convention(images: Sequence[Raster], params: NormalReading, limits: Limits) -> Operated:
     """Tells whether a normal map is OpenGL's or DirectX's, with the evidence; never where nothing speaks.
 
     The slopes of a surface have no curl: read in the right convention they fit together from texel to texel,
-    in the other they don't. Looked at are neighbours in bands from all over the image, and coarse waves,
-    which mustn't contradict them. What is flat, or slopes in one direction alone, fits in both. What was
-    turned by 90 degrees without its vectors fits in neither.
+    in the other they don't. Looked at are neighbours in bands from all over the image, and coarse waves:
+    where these plainly contradict them, neither is named. What is flat, or slopes in one direction alone,
+    fits in both. What was turned by 90 degrees without its vectors is named neither.
     Value: a `NormalConvention`.
     """
     from accel.image.convention import judged

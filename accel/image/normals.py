@@ -21,16 +21,21 @@ NORMAL_SHARE = 0.5
 
 def normals(pixels: Pixels, planes: Floats, mean: list[float]) -> Normals:
     """The evidence for a normal map in `pixels`, of which `planes` is the sample."""
+    return examined(pixels, planes, mean)[0]
+
+
+def examined(pixels: Pixels, planes: Floats, mean: list[float]) -> tuple[Normals, Curl]:
+    """The same, with what the slopes say; nothing where it is no normal map."""
     vectors = planes[:3] * 2
     vectors -= 1
     x, y, z = vectors
     unit = unit_share(vectors)
     flat = _share((np.maximum(np.abs(x), np.abs(y)) <= 8 / 255) & (z >= 1 - 8 / 255))
-    sign, sure, _ = curl(pixels, planes) if unit >= NORMAL_SHARE else Curl(0.0, 0.0)
+    said = curl(pixels, planes) if unit >= NORMAL_SHARE else Curl(0.0, 0.0)
     convention: Literal["opengl", "directx"] | None = None
-    if sure >= CLEAR:
-        convention = "opengl" if sign > 0 else "directx"
-    return Normals(unit, TOLERANCE, mean, flat, convention, sure)
+    if said.sure >= CLEAR:
+        convention = "opengl" if said.sign > 0 else "directx"
+    return Normals(unit, TOLERANCE, mean, flat, convention, said.sure), said
 
 
 def unit_share(vectors: Floats) -> float:

@@ -17,9 +17,9 @@ SAMPLE = 256
 
 def sample(pixels: Pixels) -> Floats:
     """At most about 256 x 256 texels, evenly spread: an array of channels, 0..1, each in one piece."""
-    height, width, channels = pixels.shape
-    texels = pixels[:: -(-height // SAMPLE), :: -(-width // SAMPLE)]
-    planes = np.empty((channels, texels.shape[0] * texels.shape[1]), np.float32)
+    down, right = steps(pixels)
+    texels = pixels[::down, ::right]
+    planes = np.empty((pixels.shape[2], texels.shape[0] * texels.shape[1]), np.float32)
     # Planes, as numpy takes ten times as long for sums over the three values of a texel.
     for index, plane in enumerate(planes):
         plane.reshape(texels.shape[:2])[...] = texels[..., index]
@@ -29,8 +29,14 @@ def sample(pixels: Pixels) -> Floats:
 
 def grid(pixels: Pixels) -> tuple[int, int]:
     """The rows and columns of the sample."""
-    height, width = (-(-side // -(-side // SAMPLE)) for side in pixels.shape[:2])
-    return height, width
+    down, right = steps(pixels)
+    return -(-pixels.shape[0] // down), -(-pixels.shape[1] // right)
+
+
+def steps(pixels: Pixels) -> tuple[int, int]:
+    """How many rows and columns lie between two texels of the sample, from 1 on."""
+    height, width = pixels.shape[:2]
+    return max(1, -(-height // SAMPLE)), max(1, -(-width // SAMPLE))
 
 
 def unit_scale(pixels: Pixels) -> Floats:

@@ -12,7 +12,14 @@ from accel.image.sampling import Floats, unit_scale
 BANDS = 12
 BAND_ROWS = 16
 BAND_COLUMNS = 384
-"""Neighbouring texels for slopes: so many bands of so many rows and columns each, evenly spread."""
+"""Neighbouring texels for slopes: so many bands of so many rows and columns each, evenly spread; fewer and
+somewhat taller ones in lower pictures, so that no two overlap."""
+
+LEAST_TEXELS = 64
+"""Texels below which a picture tells nothing: whatever slopes it has would fit one reading or the other."""
+
+PART_COLUMNS = 8
+"""The least width of a part of a band, texels."""
 
 TOGETHER = 6
 """Bands worked on in one go: fewer cost calls, more don't stay in the cache."""
@@ -21,15 +28,24 @@ TOGETHER = 6
 def bands(pixels: Pixels) -> Iterator[Pixels]:
     """Neighbouring texels from all over the image, at least 3 x 3 in each band; all of one size."""
     height, width = pixels.shape[:2]
-    if height < 3 or width < 3:
+    if min(height, width) < 3 or height * width < LEAST_TEXELS:
         return
-    count = min(BANDS, -(-height // BAND_ROWS))
+    count = max(1, min(BANDS, height // BAND_ROWS))
+    rows = BAND_ROWS if count == BANDS else height // count
     columns = min(width, BAND_COLUMNS)
     for index in range(count):
-        top = index * max(0, height - BAND_ROWS) // max(1, count - 1)
+        top = index * (height - rows) // max(1, count - 1)
         # The bands also wander over the width, so that all parts of an atlas are seen.
         left = (index * 7 % BANDS) * (width - columns) // (BANDS - 1)
-        yield pixels[top : top + BAND_ROWS, left : left + columns]
+        yield pixels[top : top + rows, left : left + columns]
+
+
+def across(parts: Sequence[Pixels]) -> int:
+    """How many parts of their columns these bands are looked at in: few bands would agree by chance."""
+    if not parts:
+        return 1
+    columns: int = parts[0].shape[1]
+    return max(1, min(-(-BANDS // len(parts)), columns // PART_COLUMNS))
 
 
 def slopes(parts: Sequence[Pixels]) -> Iterator[tuple[Floats, Floats]]:
@@ -62,13 +78,13 @@ def halved(values: Floats) -> Floats:
     return made
 
 
-def sums(p: Floats, q: Floats) -> Floats:
-    """Of each band: ab, a^2 + b^2 (twists), and (dp/dx)^2 + (dq/dy)^2 (stretches).
+def sums(p: Floats, q: Floats, across: int = 1) -> Floats:
+    """Of each band, or of as many parts of each: ab, a^2 + b^2 (twists), (dp/dx)^2 + (dq/dy)^2 (stretches).
 
     By central differences, whose operators commute: no bias from the grid.
     """
     if min(p.shape[1:]) < 3:
-        return np.zeros((len(p), 3))
+        return np.zeros((len(p) * across, 3))
     a = p[:, :-2, 1:-1] - p[:, 2:, 1:-1]
     b = q[:, 1:-1, 2:] - q[:, 1:-1, :-2]
     products = a * b
@@ -76,7 +92,7 @@ def sums(p: Floats, q: Floats) -> Floats:
     stretches, most = _squares(p[:, 1:-1, 2:] - p[:, 1:-1, :-2], q[:, 2:, 1:-1] - q[:, :-2, 1:-1])
     # At the borders of an atlas' islands the surface jumps: what is large says little.
     keep = (np.maximum(larger, most, out=most) < 1).astype(np.float32)
-    return np.array([list(map(_dot, each, keep)) for each in (products, twists, stretches)]).T
+    return np.array([_dots(each, keep, across) for each in (products, twists, stretches)]).T
 
 
 def _squares(one: Floats, other: Floats) -> tuple[Floats, Floats]:
@@ -86,5 +102,10 @@ def _squares(one: Floats, other: Floats) -> tuple[Floats, Floats]:
     return one + other, np.maximum(one, other)
 
 
-def _dot(values: Floats, keep: Floats) -> float:
-    return float(np.vdot(values, keep))
+def _dots(values: Floats, keep: Floats, across: int) -> list[float]:
+    if across == 1:
+        return [float(np.vdot(*pair)) for pair in zip(values, keep, strict=True)]
+    columns = np.einsum("brc,brc->bc", values, keep)
+    starts = np.arange(across) * columns.shape[1] // across
+    parts: list[float] = np.add.reduceat(columns, starts, axis=1, dtype=float).ravel().tolist()
+    return parts

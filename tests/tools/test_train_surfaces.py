@@ -72,6 +72,16 @@ def test_green_points_up_in_every_example_whichever_way_it_was_stored(save, down
     assert np.abs(made.slopes - slopes_of(vectors)).max() < 0.06
 
 
+def test_green_stays_as_stored_where_no_map_of_a_package_is_sure(save):
+    slopes = np.random.default_rng(1).normal(0, 0.2, (2, 124, 124)).astype(np.float32)
+    stored = np.moveaxis(vectors_of(slopes), 0, -1)
+    normal = save("n.png", ((stored + 1) * 127.5 + 0.5).astype(np.uint8))
+    albedo = save("a.png", np.random.default_rng(2).integers(0, 255, (124, 124, 3), np.uint8))
+    row = {"source": "s", "albedo": albedo.path, "normal": normal.path, "height": "", "roughness": ""}
+    (made,) = examples([row], say=lambda text: None)
+    assert np.abs(made.slopes - slopes_of(stored)).max() < 0.06
+
+
 def test_what_is_no_material_is_left_out(save):
     flat = save("flat.png", np.full((80, 80, 3), 9, np.uint8))
     small = save("small.png", np.random.default_rng(2).integers(0, 255, (20, 20, 3), np.uint8))

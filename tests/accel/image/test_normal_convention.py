@@ -75,6 +75,23 @@ def test_a_picture_turned_without_its_vectors_is_told_as_such():
     assert found.convention is None and "turned by 90 degrees" in found.evidence[-1]
 
 
+def test_noise_is_told_as_too_close_and_not_as_turned():
+    from tests.accel.image.test_curl import unrelated
+
+    said = [judge(unrelated((128, 128), seed)).evidence[-1] for seed in range(20)]
+    assert all("too close" in one for one in said)
+
+
+def test_a_slight_sign_is_no_evidence_of_a_turn():
+    from accel.image.convention import sentences
+    from accel.image.curl import Curl
+    from accel.image.inspection import Normals
+
+    found = Normals(1.0, 0.05, [], 0.0, None, 0.0)
+    assert "too close" in list(sentences(found, Curl(0.1, 0.0, turned=True)))[-1]
+    assert "turned by 90" in list(sentences(found, Curl(0.2, 0.0, turned=True)))[-1]
+
+
 def test_grey_is_refused():
     with pytest.raises(WorkloadError, match="is grey"):
         judge(np.zeros((4, 4, 1), np.uint8))

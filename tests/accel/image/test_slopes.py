@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from accel.image.slopes import BAND_COLUMNS, BAND_ROWS, BANDS, TOGETHER, bands, halved, slopes, sums
+from accel.image.slopes import BAND_COLUMNS, BAND_ROWS, BANDS, TOGETHER, across, bands, halved, slopes, sums
 from tests.accel.image.test_normals import heights, normal_map
 
 
@@ -14,8 +14,31 @@ def test_bands_are_of_one_size_and_from_all_over_the_image():
     assert min(lefts) == 0 and max(lefts) == 2048 - BAND_COLUMNS
 
 
-@pytest.mark.parametrize("shape", [(2, 9), (9, 2)])
-def test_there_are_none_without_neighbours(shape):
+def test_all_of_a_picture_is_looked_at_that_has_no_more_rows_and_columns():
+    assert [band.shape for band in bands(np.zeros((192, 384, 3)))] == [(16, 384, 3)] * 12
+
+
+@pytest.mark.parametrize("height", [4, 15, 16, 31, 32, 47, 100, 191, 192])
+def test_no_two_bands_overlap(height):
+    rows = np.repeat(np.arange(height)[:, None, None], 20, 1)
+    seen = np.concatenate([band[:, 0, 0] for band in bands(rows)])
+    assert len(set(seen)) == len(seen) and len(seen) > height - BANDS
+
+
+@pytest.mark.parametrize(("shape", "parts"), [((512, 512), 1), ((32, 32), 4), ((64, 64), 3), ((10, 7), 1)])
+def test_few_bands_are_looked_at_in_parts(shape, parts):
+    assert across(list(bands(np.zeros((*shape, 3))))) == parts and across([]) == 1
+
+
+@pytest.mark.parametrize("parts", [2, 5])
+def test_the_parts_of_a_band_add_up_to_it(parts):
+    p, q = np.random.default_rng(1).normal(0, 0.2, (2, 3, 16, 40)).astype(np.float32)
+    whole, split = sums(p, q), sums(p, q, parts)
+    assert split.reshape(3, parts, 3).sum(1) == pytest.approx(whole, rel=1e-5) and (split[:, 1] > 0).all()
+
+
+@pytest.mark.parametrize("shape", [(2, 99), (99, 2), (7, 9)])
+def test_there_are_none_without_neighbours_or_in_a_handful_of_texels(shape):
     assert list(bands(np.zeros((*shape, 3)))) == list(slopes([])) == []
 
 

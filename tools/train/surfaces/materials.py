@@ -80,7 +80,7 @@ def examples(rows: Sequence[Row], say: Callable[[str], None] = print) -> list[Ex
         if abs(sign) >= FLIP_SURE:
             votes[one.source][sign < 0] += 1
     for one, sign in found:
-        flipped = sign < 0 if abs(sign) >= FLIP_SURE else votes[one.source].most_common(1)[0][0]
+        flipped = sign < 0 if abs(sign) >= FLIP_SURE else votes[one.source][True] > votes[one.source][False]
         if one.slopes is not None and flipped:
             one.slopes[1] *= -1
     for source, counted in votes.items():
