@@ -82,7 +82,9 @@ def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
         earlier = store.reverted_by(receipt.id)
         if earlier is not None and _only(present, after) != after:
             _refuse_reverted(receipt, earlier)
-        changes, left = _due(_seen(after, store.standing(receipt.id)), before, present)
+        # What was put back whole is all as the change had it, once more: it is put back again.
+        seen = after if earlier is not None else _seen(after, store.standing(receipt.id))
+        changes, left = _due(seen, before, present)
         now = _as_now(changes, present)
         made = _open(store, root, changes, now, receipt.note, receipt.id)
         guarded = [{**change, "expected": were["options"]} for change, were in zip(changes, now, strict=True)]
