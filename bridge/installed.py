@@ -93,6 +93,7 @@ def _text(error: Exception, distribution: metadata.Distribution) -> str:
         return error.object.decode("utf-8", "replace")
     try:
         return distribution.read_text(FILE) or ""
+    # A finder is anybody's code, and one that can't give the text has said why already.
     except Exception:
         return ""
 
@@ -114,6 +115,7 @@ def _called(distribution: metadata.Distribution | None) -> tuple[str, str]:
         # None where nothing is said; a Python before 3.12 raises without the file.
         about = distribution.metadata if distribution is not None else None
         return (about["Name"] or folder, about["Version"] or "") if about is not None else (folder, "")
+    # Whatever is wrong with it, it has to be called something where that is told.
     except Exception:
         return folder, ""
 
@@ -133,6 +135,7 @@ def _loaded(point: metadata.EntryPoint) -> object:
 def _requires(distribution: metadata.Distribution | None) -> Iterable[str]:
     try:
         return (distribution.requires if distribution else None) or ()
+    # What can't be read refuses no release; what else is wrong shows when the plugin is loaded.
     except Exception:
         return ()
 

@@ -35,6 +35,14 @@ class Scene:
             self.editor.read(ENOUGH)
             self.editor.ack()
 
+    def joined(self) -> Editor:
+        """Another editor, which shows what the first does."""
+        other = Editor("other")
+        other.connect(self.world)
+        self.settle()
+        other.read(ENOUGH)
+        return other
+
     def comes_back(self) -> None:
         self.editor.drop()
         self.editor.connect(self.world)
@@ -97,10 +105,7 @@ def test_an_editor_that_was_restarted_has_its_popups_again_wherever_the_daemon_w
 
 
 def test_what_one_editor_cant_show_isnt_lost_when_the_other_goes(scene: Scene) -> None:
-    world, editor, other = scene.world, scene.editor, Editor("other")
-    other.connect(world)
-    scene.settle()
-    other.read(ENOUGH)
+    world, editor, other = scene.world, scene.editor, scene.joined()
     editor.answer(1, state="undeliverable")
     scene.settle()
     assert set(other.screen) == {1, 2}
@@ -115,10 +120,7 @@ def test_what_one_editor_cant_show_isnt_lost_when_the_other_goes(scene: Scene) -
 
 
 def test_what_one_editor_cant_show_is_confirmed_once_it_is_the_others(scene: Scene) -> None:
-    world, editor, other = scene.world, scene.editor, Editor("other")
-    other.connect(world)
-    scene.settle()
-    other.read(ENOUGH)
+    world, editor, other = scene.world, scene.editor, scene.joined()
     world.store.fail("the disk is full")
     editor.answer(1, state="undeliverable")
     scene.settle()
@@ -135,10 +137,7 @@ def test_what_one_editor_cant_show_is_confirmed_once_it_is_the_others(scene: Sce
 
 
 def test_what_another_editor_answers_while_it_is_left_to_it_is_confirmed_to_both(scene: Scene) -> None:
-    world, editor, other = scene.world, scene.editor, Editor("other")
-    other.connect(world)
-    scene.settle()
-    other.read(ENOUGH)
+    world, editor, other = scene.world, scene.editor, scene.joined()
     world.store.fail("the disk is full")
     editor.answer(1, state="undeliverable")
     scene.settle()
@@ -153,10 +152,7 @@ def test_what_another_editor_answers_while_it_is_left_to_it_is_confirmed_to_both
 
 
 def test_what_was_left_to_an_editor_that_goes_before_it_is_kept_couldnt_be_shown(scene: Scene) -> None:
-    world, editor, other = scene.world, scene.editor, Editor("other")
-    other.connect(world)
-    scene.settle()
-    other.read(ENOUGH)
+    world, editor, other = scene.world, scene.editor, scene.joined()
     world.store.fail("the disk is full")
     editor.answer(1, state="undeliverable")
     scene.settle()

@@ -6,9 +6,8 @@ from hypothesis import strategies as st
 
 from accel.image.compress import Compressed, Format, compress
 from accel.image.encoders.formats import FORMATS
-from accel.image.load import decode_image
 from accel.image.pipeline import pipeline
-from accel.workload import Input, Limits, WorkloadError
+from accel.workload import Limits, WorkloadError
 from tests.accel.image import containers
 from tests.accel.image.operating import noise
 from tests.accel.image.textures import SIZES, raster, smooth
@@ -27,16 +26,6 @@ def run(image, **params) -> tuple[Compressed, bytes]:
     assert file.name == "compressed" and value.size == len(file.data) and not done.images
     assert file.media_type == {"dds": "image/vnd-ms.dds", "ktx2": "image/ktx2"}[value.container]
     return value, file.data
-
-
-@pytest.fixture
-def read(tmp_path):
-    def decode(data: bytes):
-        path = tmp_path / "a.bin"
-        path.write_bytes(data)
-        return decode_image(Input("a", str(path)), Limits())
-
-    return decode
 
 
 def compression(name: str) -> str:

@@ -3,20 +3,8 @@
 import numpy as np
 import pytest
 
-from accel.image.load import decode_image
-from accel.workload import Input, Limits
 from tests.accel.image.test_compress import run
 from tests.accel.image.textures import raster, vectors
-
-
-@pytest.fixture
-def read(tmp_path):
-    def decode(data: bytes):
-        path = tmp_path / "a.bin"
-        path.write_bytes(data)
-        return decode_image(Input("a", str(path)), Limits())
-
-    return decode
 
 
 def test_normal_maps_are_measured_by_their_vectors_and_never_srgb(read):

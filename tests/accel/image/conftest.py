@@ -1,3 +1,5 @@
+"""What tests of images share."""
+
 import pytest
 
 from accel.image.decoded import Decoded

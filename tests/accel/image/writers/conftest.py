@@ -1,3 +1,0 @@
-from tests.accel.image.readers.conftest import read
-
-__all__ = ["read"]
