@@ -80,7 +80,6 @@ def _protocol_constants() -> str:
             *_constants(codes),
             "",
             "# Each message's fields and their kinds; `required` must be there.",
-            *_table("CLIENT_MESSAGES", _messages(messages.CLIENT_MESSAGES)),
             *_table("SERVER_MESSAGES", _messages(messages.SERVER_MESSAGES)),
         ]
     )
