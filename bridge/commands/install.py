@@ -10,6 +10,7 @@ import click
 
 from bridge.commands import completing
 from bridge.commands.language import told
+from bridge.commands.listing import as_json
 from bridge.commands.shared import say_json
 from bridge.commands.texts import install as texts
 from bridge.core.errors import UserError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 @click.argument("engine", shell_complete=completing.engines)
 @click.argument("project", type=click.Path(path_type=Path))
 @click.option("--remove", is_flag=True, help="Undo it.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+@as_json
 def install(engine: str, project: Path, remove: bool, as_json: bool) -> None:
     """Installs the addon for the project's own version of ENGINE into PROJECT; can be repeated."""
     from bridge import host

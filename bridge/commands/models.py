@@ -15,6 +15,7 @@ import click
 
 from bridge.commands import completing
 from bridge.commands.language import reads_chinese, told, translated
+from bridge.commands.listing import as_json
 from bridge.commands.screen import screen_width, table
 from bridge.commands.shared import read_settings, say_json
 from bridge.commands.texts import models as texts
@@ -39,7 +40,7 @@ def models() -> None:
 
 
 @models.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+@as_json
 def list_(as_json: bool) -> None:
     """Lists the models: what each is for, its licence, and whether it is on this machine."""
     from accel.models.catalogue import MODELS

@@ -12,6 +12,7 @@ import click
 
 from bridge.audit.plain import plain
 from bridge.commands.language import told, translated
+from bridge.commands.listing import as_json
 from bridge.commands.screen import is_narrow, paragraphs, table
 from bridge.commands.shared import as_json_text, say_json
 from bridge.commands.texts import receipts as texts
@@ -34,7 +35,7 @@ SHOWN = 8
     show_default=True,
     help="How many, the newest first.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+@as_json
 def receipts(limit: int, as_json: bool) -> None:
     """Lists what was changed through the bridge, the newest first; needs no daemon."""
     from bridge.paths import Paths

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
 from msgspec import UNSET
 
 from bridge.core.errors import WRONG_VALUE, RemoteProtocolError
 from bridge.core.messages import Answer, Popup, PopupClose
-
-Reason = Literal["answered", "dismissed", "expired", "superseded", "undeliverable", "unknown"]
 
 
 class Popups:

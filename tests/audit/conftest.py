@@ -50,6 +50,15 @@ def put(root: Path, file: str, text: str = "albedo", version: str = "4.6") -> Pa
 
 
 @pytest.fixture
+def game(project: Callable[..., Path]) -> Path:
+    """A project whose parts can be named, each texture broken so that something is said of it."""
+    root = project()
+    for file in ("art/rock.png", "art/old/moss.png", "artful/leaf.png", "icon.png"):
+        put(root, file, f"broken {file}")
+    return root
+
+
+@pytest.fixture
 def run(registry: host.Registry, tmp_path: Path) -> Callable[..., object]:
     """Audits a project, or a part of one, with one worker and a cache of the test's own."""
 

@@ -26,14 +26,6 @@ from tests.unity.projects import meta
 from tests.unity.projects import texture as unity_texture
 
 
-@pytest.fixture
-def game(project: Callable[..., Path]) -> Path:
-    root = project()
-    for file in ("art/rock.png", "art/old/moss.png", "artful/leaf.png", "icon.png"):
-        put(root, file, f"broken {file}")
-    return root
-
-
 @pytest.mark.parametrize(
     ("asked", "part", "files"),
     [

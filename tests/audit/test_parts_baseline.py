@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,16 +11,7 @@ from bridge.audit import baseline
 from bridge.audit.parts import named
 from bridge.commands.texts.errors import PHRASES
 from bridge.core.errors import UserError
-from tests.audit.conftest import put
 from tests.audit.test_baseline import report, row
-
-
-@pytest.fixture
-def game(project: Callable[..., Path]) -> Path:
-    root = project()
-    for file in ("art/rock.png", "art/old/moss.png", "artful/leaf.png", "icon.png"):
-        put(root, file, f"broken {file}")
-    return root
 
 
 class TestBaseline:

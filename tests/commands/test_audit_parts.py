@@ -14,7 +14,7 @@ from tests.audit.projects import game
 from tests.commands.shell import one_line
 from tests.unity.projects import game as unity_game
 
-ROCK, BRICK = "materials/rock_normal.png", "walls/brick_albedo.png"
+ROCK = "materials/rock_normal.png"
 TEXT = '{{"popbridge_baseline": 1, "accepted": [{{"file": "{}", "code": "x", "content": ""}}]}}'
 
 

@@ -8,8 +8,6 @@ import pytest
 
 from bridge.core.metrics import BY_NAME, METRICS, Metric
 
-UNITS = ("seconds", "bytes", "total", "info")
-
 
 def test_a_name_is_declared_once() -> None:
     assert len(BY_NAME) == len(METRICS)

@@ -238,49 +238,41 @@ async def check_damage_is_told(wire: Wire, *words: str) -> None:
         assert word in answer["message"]
 
 
-async def test_text_that_is_no_utf8_under_the_daemon(
-    process: ProcessDaemon, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("damage", "named", "checked", "left"),
+    [
+        ("note = CAST(x'ff' AS TEXT)", "note", "column note", 30),
+        ("args = x'c1'", "receipts, row 7", "row 7 of receipts can't be read", 29),
+    ],
+    ids=["text that is no UTF-8", "a value that can't be unpacked"],
+)
+async def test_a_receipt_that_cant_be_read_under_the_daemon(
+    process: ProcessDaemon,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    damage: str,
+    named: str,
+    checked: str,
+    left: int,
 ) -> None:
     database = process.paths.database
     filled(database, 30)
     file = process.start()
-    change(database, "UPDATE receipts SET note = CAST(x'ff' AS TEXT) WHERE id = 7")
+    change(database, f"UPDATE receipts SET {damage} WHERE id = 7")
     async with session(file, project=PROJECT) as wire:
-        await check_damage_is_told(wire, str(database), "note")
+        await check_damage_is_told(wire, str(database), named)
         assert (await wire.request(3, "receipts.list", {"limit": 10}))["type"] == "result"
         assert (await rule(wire, 4))["type"] == "result"
     assert await asyncio.to_thread(process.stop) == 0
     assert "Traceback" not in process.output.read_text()
     monkeypatch.setenv("POPBRIDGE_HOME", str(process.paths.data))
     assert cli.main(["db", "check"]) == 1
-    assert "column note" in capsys.readouterr().out
+    assert checked in capsys.readouterr().out
     assert cli.main(["db", "restore", "--salvage"]) == 0
     assert cli.main(["db", "check"]) == 0
     async with session(process.start(), instance="two") as again:
         found = await again.request(1, "receipts.list", {"limit": 100})
-        assert len(found["value"]["receipts"]) == 30
-
-
-async def test_a_receipt_that_cant_be_read_under_the_daemon(
-    process: ProcessDaemon, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    database = process.paths.database
-    filled(database, 30)
-    file = process.start()
-    change(database, "UPDATE receipts SET args = x'c1' WHERE id = 7")
-    async with session(file, project=PROJECT) as wire:
-        await check_damage_is_told(wire, str(database), "receipts, row 7")
-        assert (await wire.request(3, "receipts.list", {"limit": 10}))["type"] == "result"
-    assert await asyncio.to_thread(process.stop) == 0
-    assert "Traceback" not in process.output.read_text()
-    monkeypatch.setenv("POPBRIDGE_HOME", str(process.paths.data))
-    assert cli.main(["db", "check"]) == 1
-    assert "row 7 of receipts can't be read" in capsys.readouterr().out
-    assert cli.main(["db", "restore", "--salvage"]) == 0
-    assert cli.main(["db", "check"]) == 0
-    async with session(process.start(), instance="two") as again:
-        found = await again.request(1, "receipts.list", {"limit": 100})
-        assert len(found["value"]["receipts"]) == 29
+        assert len(found["value"]["receipts"]) == left
 
 
 def refused(process: ProcessDaemon) -> str:

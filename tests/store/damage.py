@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bridge.store.database import open_database
@@ -20,12 +20,22 @@ def filled(path: Path, rows: int = 2000) -> Path:
     return path
 
 
+@contextlib.contextmanager
+def at_once(connection: sqlite3.Connection) -> Iterator[None]:
+    """One transaction for many rows: each commit waits for the disk."""
+    connection.execute("BEGIN")
+    yield
+    connection.execute("COMMIT")
+
+
 def keep(connection: sqlite3.Connection, ids: Iterable[int]) -> None:
     columns = "id, session, project, project_name, command, args, deadline_ms, note, state, created"
-    connection.executemany(
-        f"INSERT INTO receipts ({columns}) VALUES (?, 's', 'p', 'P', 'c', ?, 1000, 'n', 'applied', '2026')",
-        [(number, pack({"data": bytes([number % 256]) * 1000})) for number in ids],
-    )
+    values = "?, 's', 'p', 'P', 'c', ?, 1000, 'n', 'applied', '2026'"
+    with at_once(connection):
+        connection.executemany(
+            f"INSERT INTO receipts ({columns}) VALUES ({values})",
+            [(number, pack({"data": bytes([number % 256]) * 1000})) for number in ids],
+        )
 
 
 def receipts(path: Path) -> list[int]:
@@ -67,12 +77,13 @@ def busy(path: Path, rows: int = 500) -> Path:
     answer = "INSERT INTO outbox (session, seq, key, message) VALUES ('s', ?, 'k', ?)"
     with contextlib.closing(open_database(path).conn) as connection:
         keep(connection, range(1, rows + 1))
-        for number in range(1, rows + 1):
-            long = bytes([number % 256]) * (9000 if number % 50 == 0 else 300)
-            connection.execute(job, (f"key{number}", float(number), long))
-            connection.execute(waiter, (f"s{number % 7}", number, number, "k" * 200))
-            connection.execute(answer, (number, long))
-        connection.execute("DELETE FROM jobs WHERE id < ?", (rows // 10,))
+        with at_once(connection):
+            for number in range(1, rows + 1):
+                long = bytes([number % 256]) * (9000 if number % 50 == 0 else 300)
+                connection.execute(job, (f"key{number}", float(number), long))
+                connection.execute(waiter, (f"s{number % 7}", number, number, "k" * 200))
+                connection.execute(answer, (number, long))
+            connection.execute("DELETE FROM jobs WHERE id < ?", (rows // 10,))
     return path
 
 

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from sqlite_utils import Database
 
 from bridge.store import marks
-from bridge.store.database import open_database
 from bridge.store.marks import MarkStore
-
-
-@pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    made = open_database(tmp_path / "popbridge.db")
-    yield made
-    made.conn.close()
 
 
 def test_marks_are_kept_once_by_advisor_and_project(db: Database) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,6 @@ from bridge.store.records import Damaged
 from tests.store.damage import PAGE
 
 COMMAND = Command(id=0, name="texture.apply", args={"changes": [{"path": "ü"}]}, deadline_ms=5)
-
-
-@pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    made = open_database(tmp_path / "popbridge.db")
-    yield made
-    made.conn.close()
 
 
 @pytest.fixture

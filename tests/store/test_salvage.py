@@ -14,7 +14,7 @@ from sqlite_utils import Database, Migrations
 from bridge.store.database import connect, migrations, open_database
 from bridge.store.inspect import inspect
 from bridge.store.salvage import salvage
-from tests.store.damage import PAGE, content, filled, flip, receipts
+from tests.store.damage import PAGE, at_once, content, filled, flip, receipts
 
 
 def test_of_a_whole_database_everything_is_kept(tmp_path: Path) -> None:
@@ -70,7 +70,8 @@ def test_rows_without_numbers_are_kept_from_both_ends(tmp_path: Path) -> None:
     source = tmp_path / "a.db"
     with contextlib.closing(open_database(source).conn) as connection:
         insert = "INSERT INTO waiters (session, request, job, key) VALUES (?, ?, ?, ?)"
-        connection.executemany(insert, [("s", number, number, "k" * 100) for number in range(3000)])
+        with at_once(connection):
+            connection.executemany(insert, [("s", number, number, "k" * 100) for number in range(3000)])
     assert salvage(source, tmp_path / "b.db").rows["waiters"] == 3000
     flip(source, 0.5)
     made = salvage(source, tmp_path / "c.db")

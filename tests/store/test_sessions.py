@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import msgspec
 import pytest
 from sqlite_utils import Database
 
 from bridge.core.messages import Answer, AuthProof, ClientInfo, Command, Identify, Popup, Resume
 from bridge.core.parts import EngineInfo
-from bridge.store.database import open_database
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import before_text, unpack
 from bridge.store.sessions import KEPT_DAYS, LEFT_OPEN, SEQ_BLOCK, SessionStore
@@ -24,13 +20,6 @@ IDENTIFY = Identify(
     resume=Resume(session="s", token="the other secret", last_seq=0),
 )
 POPUP = Popup(id=0, kind="k", title="t", body="b", actions=[])
-
-
-@pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    made = open_database(tmp_path / "popbridge.db")
-    yield made
-    made.conn.close()
 
 
 @pytest.fixture

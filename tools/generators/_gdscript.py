@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from pathlib import Path
 
 import msgspec.inspect as inspect
 from msgspec import Struct
@@ -45,7 +46,17 @@ _KINDS: dict[type[inspect.Type], str] = {
 }
 
 
-def protocol_constants() -> str:
+def files(addon: Path, template: str, protocol: str) -> dict[Path, str]:
+    """An addon's codec, from its template, and its constants, which `protocol` leaves places for."""
+    notice = NOTICE.format(source=f"tools/generators/templates/{template}")
+    codec = (Path(__file__).parent / "templates" / template).read_text(encoding="utf-8")
+    return {
+        addon / "msgpack.g.gd": f"{notice}\n{codec}",
+        addon / "protocol.g.gd": protocol.format(constants=_protocol_constants(), problem=PROBLEM),
+    }
+
+
+def _protocol_constants() -> str:
     """Numbers, codes and messages as `const` lines, the same text for both engines."""
     numbers = {
         "PROTOCOL": messages.PROTOCOL,
@@ -69,7 +80,6 @@ def protocol_constants() -> str:
             *_constants(codes),
             "",
             "# Each message's fields and their kinds; `required` must be there.",
-            *_table("CLIENT_MESSAGES", _messages(messages.CLIENT_MESSAGES)),
             *_table("SERVER_MESSAGES", _messages(messages.SERVER_MESSAGES)),
         ]
     )

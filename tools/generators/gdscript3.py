@@ -7,7 +7,6 @@ from pathlib import Path
 from tools.generators import _gdscript
 
 ADDON = Path("plugins/godot/bridge_godot/editor/godot3/addons/popbridge")
-TEMPLATE = Path(__file__).parent / "templates" / "msgpack3.gd"
 
 _HEAD = "tool\nextends Reference\n"
 # `tool` has to be a Godot 3 script's first word, comments aside.
@@ -28,16 +27,8 @@ const KINDS = {{{{
 
 
 {{problem}}"""
-_CODEC = f"""\
-{_gdscript.NOTICE.format(source="tools/generators/templates/msgpack3.gd")}
-{{codec}}"""
 
 
 def files() -> dict[Path, str]:
     """The text of each generated file, by its path below the repository."""
-    return {
-        ADDON / "msgpack.g.gd": _CODEC.format(codec=TEMPLATE.read_text(encoding="utf-8")),
-        ADDON / "protocol.g.gd": _PROTOCOL.format(
-            constants=_gdscript.protocol_constants(), problem=_gdscript.PROBLEM
-        ),
-    }
+    return _gdscript.files(ADDON, "msgpack3.gd", _PROTOCOL)

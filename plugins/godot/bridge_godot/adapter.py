@@ -4,25 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from packaging.version import Version
 
 from bridge.api import Adapter, Addon, EditorSupport, GpuFormat, ImageFacts, Platform, TextureIntent
 from bridge_godot import textures3, textures4
-from bridge_godot.install import GODOT3, GODOT4, GodotSupport
+from bridge_godot.install import GODOT3, GODOT4, Generation, GodotSupport
 from bridge_godot.memory import gpu_format
 from bridge_godot.versions import SCHEME
 
 
-class Godot3(Adapter):
+class _Godot(Adapter):
+    """What both have in common."""
+
+    godot: ClassVar[Generation]
+
+    engine = "godot"
+    scheme = SCHEME
+    capabilities = ("assets.report", "popup.dock", "texture.apply", "texture.options", "texture.revert")
+
+    def gpu_format(
+        self, intent: TextureIntent, facts: ImageFacts, platform: Platform, version: Version
+    ) -> GpuFormat | None:
+        return gpu_format(intent, facts, platform)
+
+    @property
+    def editor(self) -> EditorSupport:
+        return GodotSupport(self.godot)
+
+    @cached_property
+    def addon(self) -> Addon | None:
+        return GodotSupport(self.godot).addon()
+
+
+class Godot3(_Godot):
     """Godot 3.5 and 3.6."""
 
     name = "godot3"
-    engine = "godot"
+    godot = GODOT3
     versions = GODOT3.versions
-    scheme = SCHEME
-    capabilities = ("assets.report", "popup.dock", "texture.apply", "texture.options", "texture.revert")
     texture_fields = textures3.FIELDS
 
     def compile_texture(
@@ -36,28 +57,13 @@ class Godot3(Adapter):
     def expressible(self, intent: TextureIntent, version: Version) -> TextureIntent:
         return textures3.expressible(intent)
 
-    def gpu_format(
-        self, intent: TextureIntent, facts: ImageFacts, platform: Platform, version: Version
-    ) -> GpuFormat | None:
-        return gpu_format(intent, facts, platform)
 
-    @property
-    def editor(self) -> EditorSupport:
-        return GodotSupport(GODOT3)
-
-    @cached_property
-    def addon(self) -> Addon | None:
-        return GodotSupport(GODOT3).addon()
-
-
-class Godot4(Adapter):
+class Godot4(_Godot):
     """Godot 4.2 and later. Toasts are no capability: only 4.4 and later have them."""
 
     name = "godot4"
-    engine = "godot"
+    godot = GODOT4
     versions = GODOT4.versions
-    scheme = SCHEME
-    capabilities = ("assets.report", "popup.dock", "texture.apply", "texture.options", "texture.revert")
     texture_fields = textures4.FIELDS
 
     def compile_texture(
@@ -70,16 +76,3 @@ class Godot4(Adapter):
 
     def expressible(self, intent: TextureIntent, version: Version) -> TextureIntent:
         return textures4.expressible(intent)
-
-    def gpu_format(
-        self, intent: TextureIntent, facts: ImageFacts, platform: Platform, version: Version
-    ) -> GpuFormat | None:
-        return gpu_format(intent, facts, platform)
-
-    @property
-    def editor(self) -> EditorSupport:
-        return GodotSupport(GODOT4)
-
-    @cached_property
-    def addon(self) -> Addon | None:
-        return GodotSupport(GODOT4).addon()

@@ -29,7 +29,9 @@ NOTICE = f"Nothing outlives a restart of PopBridge now: {HELD}."
 
 
 @pytest.fixture
-def daemon(home: Path) -> Iterator[ThreadDaemon]:
+def daemon(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadDaemon]:
+    """One that waits less for others' locks, of which each try would take its two seconds."""
+    monkeypatch.setattr("bridge.store.database.BUSY_TIMEOUT_MS", 100)
     running = ThreadDaemon(home).start()
     yield running
     running.stop()

@@ -66,17 +66,6 @@ const ERROR_STORAGE_FULL = "storage_full"
 
 # Each message's fields and their kinds; `required` must be there.
 
-const CLIENT_MESSAGES = {
-	"identify": {"required": {"protocol": "int", "client": "map", "instance": "str", "auth": "map"}, "optional": {"features": "list", "engine": "map", "project": "map", "resume": "map", "locale": "str"}},
-	"request": {"required": {"id": "int", "workload": "str"}, "optional": {"params": "map", "inputs": "list", "priority": "str", "deadline_ms": "int", "key": "str", "cache": "bool"}},
-	"result": {"required": {"id": "int", "value": "any"}, "optional": {"seq": "int", "outputs": "list", "meta": "map"}},
-	"error": {"required": {"code": "str", "message": "str"}, "optional": {"seq": "int", "id": "int", "hint": "str", "retryable": "bool", "retry_after_ms": "int", "outcome": "str", "phase": "str"}},
-	"cancel": {"required": {"id": "int"}, "optional": {}},
-	"event": {"required": {"name": "str"}, "optional": {"seq": "int", "data": "map"}},
-	"answer": {"required": {"id": "int", "state": "str"}, "optional": {"action": "str", "values": "map"}},
-	"ack": {"required": {"seq": "int"}, "optional": {}},
-}
-
 const SERVER_MESSAGES = {
 	"hello": {"required": {"protocol": "int", "features": "list", "server": "map", "limits": "map", "heartbeat_s": "float", "auth": "map"}, "optional": {}},
 	"ready": {"required": {"session": "str", "resume_token": "str", "resumed": "bool", "workloads": "list"}, "optional": {"adapter": "map", "notice": "str", "popups": "list"}},
