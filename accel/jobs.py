@@ -136,8 +136,9 @@ def _parsed(workload: Workload, item: JobItem) -> Item | WorkloadError:
 
 
 def _done(target: str, item: JobItem, inputs: Sequence[Input], out_dir: str | None, setup: Setup) -> Done:
-    watch = Stopwatch()
     function = load(target)
+    # Each worker loads a module once: counted, it would be expected of every run.
+    watch = Stopwatch()
     output = checked(function(inputs, function.workload.parse(item.params), setup.limits))
     return _timed(output, _files(output, out_dir), watch.share())
 

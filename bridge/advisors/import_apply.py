@@ -11,7 +11,7 @@ import msgspec
 from bridge.advisors.advice import Applied
 from bridge.advisors.import_check import Checked
 from bridge.advisors.import_parts import Gist, Parts, portions
-from bridge.advisors.import_popups import applied_popup, undo_popup
+from bridge.advisors.import_popups import applied_popup, undo_popup, undone_popup
 from bridge.advisors.texts import say, why
 from bridge.api import Context, RequestError, SessionView
 from bridge.core.errors import UNSUPPORTED
@@ -123,7 +123,7 @@ def _pairs(entries: object, name: str) -> list[tuple[str, Any]]:
 
 
 async def undo(context: Context, session: SessionView, applied: Applied) -> None:
-    """Puts back what was applied; where that can't be done, a toast says why."""
+    """Puts back what was applied; a toast says so, or why that can't be done."""
     sent, errors = await _sent_back(context, applied.receipts, session.locale)
     partly = False
     for receipt in sent:
@@ -136,10 +136,10 @@ async def undo(context: Context, session: SessionView, applied: Applied) -> None
             continue
         partly = partly or answer["state"] == "applied"
         errors += _problems(answer, session.locale)
-    if errors:
-        # What ails all portions alike is said once.
-        told = list(dict.fromkeys(errors))
-        await context.popup(session, undo_popup(told, session.locale, partly=partly), {})
+    # What ails all portions alike is said once.
+    told = list(dict.fromkeys(errors))
+    popup = undo_popup(told, session.locale, partly=partly) if told else undone_popup(session.locale)
+    await context.popup(session, popup, {})
 
 
 async def _sent_back(

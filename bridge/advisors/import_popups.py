@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import PurePosixPath
+from typing import Literal
 
 from msgspec import UNSET
 
@@ -19,8 +20,8 @@ from bridge.core.texts import in_a_row, is_chinese
 
 MAX_FILES = 6
 """Files that a popup describes; the others are counted."""
-UNDO_MS = 30_000
-ERRORS_MS = 120_000
+TOLD_MS = 120_000
+"""How long there is to read what was done, and to undo it: people look at what has become of it first."""
 
 KIND = "texture.import"
 """Of the popup that asks."""
@@ -79,7 +80,7 @@ def applied_popup(
         body="\n".join(body),
         severity="info" if not errors else "warning" if paths or not failed else "error",
         actions=[label],
-        expires_ms=ERRORS_MS if errors else UNDO_MS,
+        expires_ms=TOLD_MS,
         present="toast",
     )
 
@@ -108,24 +109,29 @@ def _of_rule(rule: str, undoable: bool, locale: str) -> list[str]:
 def trouble_popup(title: str, messages: Sequence[str], locale: str) -> Popup:
     """Tells what couldn't be done, and why; `title` is its key in texts."""
     said = map(PHRASES.in_chinese, messages) if is_chinese(locale) else messages
-    return _trouble(title, "\n".join(map(plain, said)), locale)
+    return _telling(title, "\n".join(map(plain, said)), locale)
 
 
 def undo_popup(errors: Sequence[tuple[str, str]], locale: str, *, partly: bool) -> Popup:
     """Tells which files couldn't be put back, and why; `partly` if others were."""
     body = "\n".join(_problems(errors, locale))
-    return _trouble("undo_partly" if partly else "undo_failed", body, locale)
+    return _telling("undo_partly" if partly else "undo_failed", body, locale)
 
 
-def _trouble(title: str, body: str, locale: str) -> Popup:
+def undone_popup(locale: str) -> Popup:
+    """Tells that everything is as it was before."""
+    return _telling("undone", "", locale, "info")
+
+
+def _telling(title: str, body: str, locale: str, severity: Literal["info", "error"] = "error") -> Popup:
     return Popup(
         id=0,
         kind=f"texture.{title}",
         title=say(title, locale),
         body=body,
-        severity="error",
+        severity=severity,
         actions=[Action(id="ok", label=say("ok", locale))],
-        expires_ms=ERRORS_MS,
+        expires_ms=TOLD_MS,
         present="toast",
     )
 

@@ -87,6 +87,7 @@ TEXTS = {
         "已不再作为贴图导入，因此未作任何设置",
     ),
     "refused": Text("The editor refused the command.", "编辑器拒绝了该命令。"),
+    "undone": Text("The change is undone", "更改已撤销"),
     "undo_partly": Text("Some of the change couldn't be undone", "部分更改无法撤销"),
     "undo_failed": Text("The change couldn't be undone", "无法撤销更改"),
     "normal_as_color": Text(

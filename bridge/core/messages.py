@@ -225,7 +225,7 @@ class Command(Numbered, tag="command", kw_only=True):
     args: dict[str, Any]
     """What to do it with; see the editor contract."""
     deadline_ms: Millis
-    """Milliseconds after which the server no longer waits for the answer."""
+    """Milliseconds that the editor may take for it; an answer that comes later counts all the same."""
 
 
 class Event(Numbered, tag="event", kw_only=True):

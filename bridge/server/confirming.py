@@ -39,6 +39,9 @@ class Confirming:
 
     async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
         """Keeps the answer, has its advisor act on it, and confirms it."""
+        if answer.state != "answered":
+            # Advisors look at the action first: one that nobody has pressed must not be done.
+            answer = Answer(id=answer.id, state=answer.state)
         if closing.reason == "unknown":
             await self._again(live, closing)
         elif closing.reason == "undeliverable" and self._sharing.is_shown_elsewhere(live, answer.id):

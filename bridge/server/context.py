@@ -63,9 +63,10 @@ class AdvisorContext:
         called = list(names) or [path.name for path in paths]
         inputs = [Input(name, str(path)) for name, path in zip(called, paths, strict=True)]
         deadline_ms = self.settings["deadline_ms"]
-        response = await self._flows.runner.respond(
-            workload, params, inputs, priority=priority, deadline_ms=deadline_ms
-        )
+        with self._live.held():
+            response = await self._flows.runner.respond(
+                workload, params, inputs, priority=priority, deadline_ms=deadline_ms
+            )
         # Others are given the same value, and it may not be kept yet.
         return RunResult(value=copied(response).value, blobs=response.blobs)
 

@@ -121,7 +121,15 @@ class Flows:
     def act(self, live: LiveSession, popup_id: int) -> None:
         """Has the advisor act on a kept answer; what an earlier try did isn't done again."""
         if not self._closed:
-            self.spawn(self._act(live, popup_id), f"acting on the answer to popup {popup_id}")
+            # At once: a client that is done now takes nothing of it away.
+            live.answers += 1
+            self.spawn(self._acting(live, popup_id), f"acting on the answer to popup {popup_id}")
+
+    async def _acting(self, live: LiveSession, popup_id: int) -> None:
+        try:
+            await self._act(live, popup_id)
+        finally:
+            live.answers -= 1
 
     async def _act(self, live: LiveSession, popup_id: int) -> None:
         """The answer is settled whatever its advisor raises, unless nothing can be kept any more.

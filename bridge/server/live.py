@@ -80,7 +80,9 @@ class LiveSession:
         self.keeping = 0
         """How much of what it said of popups isn't kept yet: nobody gives it up meanwhile."""
         self.acting = 0
-        """How much of what its answers lead to isn't kept yet: its keep time isn't over meanwhile."""
+        """How much of what its answers lead to is being done or kept: its keep time isn't over meanwhile."""
+        self.answers = 0
+        """How many of its answers advisors are at work on."""
 
     @property
     def id(self) -> str:
@@ -126,11 +128,12 @@ class LiveSession:
     @property
     def is_owed(self) -> bool:
         """Whether anything is open for its client, or on its way there."""
-        return self.session.is_owed or self.events > 0 or self.keeping > 0 or self.sending.locked()
+        at_work = self.events + self.answers + self.keeping
+        return self.session.is_owed or at_work > 0 or self.sending.locked()
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """What its answers lead to is being kept."""
+        """What its answers lead to is being done or kept."""
         self.acting += 1
         try:
             yield

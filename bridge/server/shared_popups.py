@@ -64,13 +64,12 @@ class SharedPopups:
             self._spawn(mate.send(closing), f"closing popup {closing.id} for {mate.id}")
 
     def is_shown_elsewhere(self, live: LiveSession, popup_id: int) -> bool:
-        """Whether another editor that is connected has a popup of `live` open."""
-        return any(mate.is_editor for mate in self._showing(live, popup_id))
+        """Whether another editor has a popup of `live` open; one that is away comes back, or leaves it."""
+        return bool(self._showing(live, popup_id))
 
     async def hand_over(self, live: LiveSession, popup_id: int) -> bool:
         """Leaves a popup that `live` can't show to another editor that has it open, and keeps that; False
         where there is none. Raises StoreError."""
-        # Also one that is away: it was there when this began.
         for mate in sorted(self._showing(live, popup_id), key=lambda mate: not mate.is_editor):
             popup = mate.session.popups.get(popup_id)
             assert popup is not None

@@ -22,6 +22,26 @@ def test_a_job_gets_its_parameters_and_the_limits():
     assert done.value["text"] == "x" and done.value["limits"] == 7 and done.device == "CPU"
 
 
+SLOW_TO_LOAD = """
+import time
+from accel.workload import Output, Params, workload
+
+time.sleep(1)
+
+@workload("test.slow_to_load", version=1, params=Params, inputs=0)
+def quick(inputs, params, limits):
+    "Takes no time."
+    return Output(None)
+"""
+
+
+def test_a_job_isnt_said_to_run_while_its_module_is_loaded(tmp_path, monkeypatch):
+    (tmp_path / "slow_to_load.py").write_text(SLOW_TO_LOAD)
+    monkeypatch.syspath_prepend(tmp_path)
+    reply = jobs.run(Job("slow_to_load:quick", {}, [], None), SETUP)
+    assert replies.decode(reply[HEADER:]).run_ms < 1000
+
+
 def test_an_unknown_target_is_a_bug_of_the_bridge_and_not_of_the_worker():
     assert ask("no_such_function").code == "internal"
 

@@ -94,9 +94,10 @@ class TestAsking:
         await bench.imported(path)
         assert len(bench.shown) == 1
         await bench.answer("apply")
-        await bench.answer("undo", state="dismissed")
+        toast = bench.asking
+        await bench.answer(None, state="dismissed")
         await bench.imported(path)
-        assert bench.popups == {}
+        assert bench.shown[-1] is toast
 
     async def test_what_is_only_a_note_interrupts_nobody(self, bench: Bench) -> None:
         path = bench.texture("thing.png", pictures.opaque(pictures.noise(3)))
@@ -146,18 +147,24 @@ class TestAnswers:
         await bench.answer("apply")
         assert bench.options[path] == {**WRONG, "normal_map": True, "srgb": False, "mipmaps": True}
         toast = bench.asking
-        assert (toast.title, toast.present, toast.expires_ms) == ("Applied to rock_n.png", "toast", 30_000)
+        assert (toast.title, toast.present, toast.expires_ms) == ("Applied to rock_n.png", "toast", 120_000)
         await bench.imported(path)
         assert bench.shown[-1] is toast, "the reimport finds nothing left to say"
 
-    async def test_undo_puts_everything_back_and_isnt_argued_with(self, bench: Bench) -> None:
+    @pytest.mark.parametrize(("locale", "title"), [("en", "The change is undone"), ("zh-CN", "更改已撤销")])
+    async def test_undo_puts_everything_back_says_so_and_isnt_argued_with(
+        self, bench: Bench, locale: str, title: str
+    ) -> None:
+        bench.view = msgspec.structs.replace(bench.view, locale=locale)
         path = normal(bench)
         await bench.imported(path)
         await bench.answer("apply")
         await bench.answer("undo")
         assert bench.options[path] == WRONG
+        toast = bench.asking
+        assert (toast.title, toast.severity, toast.present) == (title, "info", "toast")
         await bench.imported(path)
-        assert bench.popups == {}
+        assert bench.shown[-1] is toast
 
     @pytest.mark.parametrize(
         ("locale", "title", "said"),

@@ -264,6 +264,8 @@ class Obedient(Advisor):
                 print(answer.state, answer.action or "-", state.get("tag", "-"), file=file)
         if what := state.get("raise"):
             raise RAISES[what]("on purpose")
+        if hold := state.get("hold"):
+            await context.run("test.moment", {"log": hold + ".log", "hold": hold}, [])
         made = []
         for n in range(state.get("commands", 0)):
             if n in state.get("passes", ()) and Path(state["passing"]).exists():

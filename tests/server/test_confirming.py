@@ -56,3 +56,14 @@ async def test_the_session_of_a_client_that_is_done_stays_until_its_answer_is_ke
             await lost(daemon, only.ready["session"])
             assert only.ready["session"] in daemon.bridge.sessions.by_id
     assert await lines(log, 1) == ["answered yes kept"]
+
+
+async def test_a_popup_that_was_closed_without_a_choice_does_nothing_whatever_its_client_names(
+    daemon: ThreadDaemon, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    async with editor(daemon.file, tmp_path) as only:
+        shown = await popup(only, state={"log": str(log), "tag": "closed"})
+        await only.send("answer", id=shown["id"], state="dismissed", action="yes", values={"a": 1})
+        assert (await only.until("popup_close"))["reason"] == "dismissed"
+    assert await lines(log, 1) == ["dismissed - closed"]

@@ -11,6 +11,7 @@ import pytest
 from bridge.api import UserError
 from bridge.client import Client
 from bridge.core.messages import DONE_CODE, DONE_REASON
+from tests.server.advised import APPLIED, answered, popup
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.wire import Wire, resume, session
 
@@ -89,14 +90,56 @@ async def test_a_job_that_goes_on_keeps_its_session(daemon: ThreadDaemon, tmp_pa
         assert (await again.until("result", id=1))["value"]
 
 
+async def test_what_an_answer_asks_for_waits_for_who_said_to_be_done_before(
+    daemon: ThreadDaemon, tmp_path: Path
+) -> None:
+    hold = tmp_path / "hold"
+    hold.touch()
+    async with session(daemon.file) as wire:
+        shown = await popup(wire, state={"hold": str(hold), "commands": 1})
+        await wire.send("ack", seq=shown["seq"])
+        assert await answered(wire, shown) == "answered"
+        assert await stays(daemon, wire)
+    hold.unlink()
+    async with session(daemon.file, resume=resume(wire, shown["seq"])) as again:
+        command = await again.until("command")
+        await again.send("result", id=command["id"], value=APPLIED)
+        await again.send("ack", seq=command["seq"])
+        await acted(daemon, again)
+        assert not await stays(daemon, again)
+
+
+async def test_what_an_answer_asks_for_outlasts_the_keep_time_of_its_session(
+    start: Callable[..., ThreadDaemon], tmp_path: Path
+) -> None:
+    daemon = start(session__keep_s=0.3)
+    hold = tmp_path / "hold"
+    hold.touch()
+    async with session(daemon.file) as wire:
+        shown = await popup(wire, state={"hold": str(hold), "commands": 1})
+        assert await answered(wire, shown) == "answered"
+    await lost(daemon, wire.ready["session"])
+    live = daemon.bridge.sessions.by_id[wire.ready["session"]]
+    # Its time was over, and has begun anew.
+    first = live.session._detached_at
+    await asyncio.to_thread(until, lambda: live.ended or live.session._detached_at != first, "its time")
+    hold.unlink()
+    await asyncio.to_thread(until, lambda: daemon.receipt(1), "the command")
+
+
+async def acted(daemon: ThreadDaemon, wire: Wire) -> None:
+    """Waits until nothing is owed to a client any more, be it by an advisor that acts on its answer."""
+    live = daemon.bridge.sessions.by_id[wire.ready["session"]]
+    await asyncio.to_thread(until, lambda: not daemon.look(lambda: live.is_owed), "the end of what is owed")
+
+
 async def test_a_popup_on_the_screen_keeps_its_session(daemon: ThreadDaemon) -> None:
     async with session(daemon.file) as wire:
-        await wire.send("event", name="test.popup", data={})
-        popup = await wire.until("popup")
-        await wire.send("ack", seq=popup["seq"])
+        shown = await popup(wire)
+        await wire.send("ack", seq=shown["seq"])
         assert await stays(daemon, wire)
-    async with session(daemon.file, resume=resume(wire, popup["seq"])) as again:
-        await again.send("answer", id=popup["id"], state="dismissed")
+    async with session(daemon.file, resume=resume(wire, shown["seq"])) as again:
+        await again.send("answer", id=shown["id"], state="dismissed")
         await again.until("popup_close")
-        # The advisor acts on the answer beside it.
+        await acted(daemon, again)
         assert not await stays(daemon, again)

@@ -19,6 +19,7 @@ from tests.server.daemons import ThreadDaemon, until
 from tests.server.plugin import Obedient
 from tests.server.promises import Start
 from tests.server.test_flows import lines
+from tests.server.test_leaving import lost
 from tests.server.wire import Wire, identity, resume, session
 
 ENGINE = {"name": "fake", "version": "2.1"}
@@ -261,3 +262,21 @@ async def test_an_editor_that_cant_show_a_popup_answers_for_no_other(
         await first.send("answer", id=shown["id"], state="undeliverable")
         assert (await first.until("popup_close"))["reason"] == "undeliverable"
         assert await answered(second, shown) == "answered"
+
+
+async def test_what_one_editor_cant_show_stays_with_another_that_is_away_for_a_moment(
+    daemon: ThreadDaemon, tmp_path: Path
+) -> None:
+    async with editor(daemon.file, tmp_path) as first:
+        async with editor(daemon.file, tmp_path) as second:
+            shown = await popup(first)
+            seen = await second.until("popup")
+        await lost(daemon, second.ready["session"])
+        await first.send("answer", id=shown["id"], state="undeliverable")
+        assert (await first.until("popup_close"))["reason"] == "undeliverable"
+        async with editor(daemon.file, tmp_path, resume=resume(second, seen["seq"])) as again:
+            assert again.ready["popups"] == [shown["id"]]
+            # Where it can't be shown either nobody else is left.
+            await again.send("answer", id=shown["id"], state="undeliverable")
+            assert (await again.until("popup_close"))["reason"] == "undeliverable"
+    await asyncio.to_thread(until, lambda: status(daemon, shown) == "settled", "its end")

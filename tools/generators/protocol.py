@@ -13,7 +13,7 @@ from bridge.core import auth, codec, errors, messages, session
 from bridge.core.journal import MAX_CRASHES, MAX_DEATHS
 from bridge.core.messages import CLIENT_MESSAGES, SERVER_MESSAGES
 from bridge.core.settings import SETTINGS
-from bridge.server import receipts, uploads, welcome
+from bridge.server import live, receipts, uploads, welcome
 from bridge.server.protocol import BridgeProtocol
 from tools.generators import _markdown, _records
 
@@ -43,6 +43,7 @@ def _facts() -> dict[str, object]:
         "done_code": messages.DONE_CODE,
         "done_reason": messages.DONE_REASON,
         "max_outbox": session.MAX_OUTBOX,
+        "max_unacked": live.MAX_UNACKED,
         "send_deadline_s": f"{BridgeProtocol.send_deadline_s:.0f}",
         "identify_timeout_s": f"{messages.IDENTIFY_TIMEOUT_S:.0f}",
         "connections": defaults["connections"],
