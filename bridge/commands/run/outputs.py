@@ -6,6 +6,7 @@ import functools
 import itertools
 import os
 import shutil
+from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,7 +52,7 @@ class Outputs:
         paths = [os.path.join(folder, name) for name in self._names(folder, job, files)]
         for path in paths:
             self._refuse_foreign(path)
-        left = {file.path: sum(each.path == file.path for each in files) for file in files}
+        left = Counter(file.path for file in files)
         for file, path in zip(files, paths, strict=True):
             assert file.path is not None
             left[file.path] -= 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -314,3 +315,23 @@ def test_a_file_of_a_type_that_nobody_knows_keeps_the_suffix_that_its_workload_g
     outputs = Outputs(tmp_path / "out", (), Made(tmp_path / "made"), force=False)
     (path,) = outputs.keep(Job(("rock.png",), stem="rock"), b"key", [made])
     assert Path(path).name == name
+
+
+class Counted(list[ResultFile]):
+    """Files that count how often all of them are gone through."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[ResultFile]:
+        self.times += 1
+        return super().__iter__()
+
+
+def test_a_hundred_times_as_many_files_of_one_job_take_no_more_than_that_longer(tmp_path: Path) -> None:
+    files = Counted()
+    for index in range(50):
+        (tmp_path / f"{index}").write_bytes(b"1")
+        files.append(ResultFile(f"part{index}", "text/plain", 1, "", path=str(tmp_path / f"{index}")))
+    outputs = Outputs(tmp_path / "out", (), Made(tmp_path / "made"), force=False)
+    assert len(outputs.keep(Job(()), b"key", files)) == 50
+    assert files.times < 10
