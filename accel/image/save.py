@@ -14,6 +14,7 @@ from msgspec import Struct
 from accel.image.alpha import mixed
 from accel.image.cut import Range, cut_off, integers
 from accel.image.decoded import Alpha
+from accel.image.first import first_of
 from accel.image.light import DEPTHS, at_depth
 from accel.image.multiplied import straightened
 from accel.image.operation import Written
@@ -113,7 +114,7 @@ def _floats(image: Raster, params: Writing) -> Range:
 
 def left_out(image: Raster) -> int | None:
     """How many images the file held that it comes from, where the first alone is left of them."""
-    return image.first_of if image.first_of > 1 and not image.layers else None
+    return None if image.layers else first_of(image)
 
 
 def chosen(image: Raster, format: str) -> str:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from accel.image.first import OfFirst
+
 
 class AtlasPage(Struct, frozen=True):
     """One image of an atlas."""
@@ -58,7 +60,7 @@ class Sprite(Struct, frozen=True):
         return (self.width, self.height) != (self.source_width, self.source_height)
 
 
-class Atlas(Struct, frozen=True):
+class Atlas(OfFirst, frozen=True):
     """Sprites on pages."""
 
     pages: list[AtlasPage]

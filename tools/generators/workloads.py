@@ -117,7 +117,8 @@ def _value(cls: type) -> str:
     """The table of a value's fields, with their types as the wire has them."""
     info = msgspec.inspect.type_info(cls)
     assert isinstance(info, msgspec.inspect.StructType)
-    says = {attribute.name: attribute.says for attribute in _records.attributes(cls)}
+    own = (each for each in cls.__mro__ if issubclass(each, msgspec.Struct) and each is not msgspec.Struct)
+    says = {attribute.name: attribute.says for each in own for attribute in _records.attributes(each)}
     rows = (
         (f"`{field.encode_name}`", _markdown.kind(field.type), re.sub(r"\bNone\b", "null", says[field.name]))
         for field in info.fields

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec.structs import replace
 
+from accel.image.first import first_of
 from accel.image.operation import Operated, check_size
 from accel.image.packing.cut import Box, Look, common_look, originals, trimmed
 from accel.image.packing.layouts import LAYOUTS, Sheet
@@ -72,7 +73,8 @@ class _Composer:
             renamed = [replace(page, image=files[page.name]) for page in pages]
             return layout.files(replace(sheet, pages=renamed, depth=depth))
 
-        return Operated(images, Atlas(pages, sprites), layout.files(sheet), described)
+        atlas = Atlas(pages, sprites, first_of=first_of(*self._images))
+        return Operated(images, atlas, layout.files(sheet), described)
 
     def _box(self, image: Raster) -> Box:
         params = self._params

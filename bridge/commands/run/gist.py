@@ -42,7 +42,7 @@ def gist(value: Mapping[str, Any], *, several: bool = False) -> str | None:
     if value.keys() >= COMPRESSED:
         return _listed(_compressed(value))
     if value.keys() >= PACKED and _is_atlas(value["pages"], value["sprites"]):
-        return _packed(value)
+        return _listed(iter((_packed(value), images_of(value))))
     if several and value.keys() >= INSPECTED:
         return _listed(_inspected(value))
     if several and value.keys() >= CLASSIFIED:
