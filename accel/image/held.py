@@ -31,6 +31,7 @@ ALLOWED: Mapping[str, tuple[object, ...]] = {
     "read_mips": (False, True),
     "multiplied": get_args(Multiplied),
     "cube": (False, True),
+    "array": (False, True),
 }
 """The values that fields of a Raster may have."""
 

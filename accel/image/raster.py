@@ -62,6 +62,8 @@ class Raster(Struct, frozen=True):
     and channels, without layers itself; empty for none, and where an operation doesn't keep them."""
     cube: bool = False
     """Whether each six of this image and its `layers` are the faces of a cube: +x, -x, +y, -y, +z, -z."""
+    array: bool = False
+    """Whether it is an array of one: its only layer, or its only cube. KTX2 knows such."""
     below: float | None = None
     """The least value that was cut off where integers were made of floats; None for none."""
     above: float | None = None
@@ -136,4 +138,4 @@ class Raster(Struct, frozen=True):
         if changed.layers or not self.layers:
             return changed
         count = max(changed.first_of, 1 + len(self.layers))
-        return msgspec.structs.replace(changed, cube=False, first_of=count)
+        return msgspec.structs.replace(changed, cube=False, array=False, first_of=count)
