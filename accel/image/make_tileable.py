@@ -73,6 +73,10 @@ class Tileable(OfFirst, frozen=True):
     """Pixels of the result."""
     kind: Literal["color", "normal", "data"]
     """What the channels were taken for."""
+    below: float | None = None
+    """The least colour that the file holds no value for and cuts off, as `Written` has it. Null for none."""
+    above: float | None = None
+    """The same of the largest."""
 
 
 @operation("image.make_tileable", version=7, params=MakeTileable)
@@ -87,11 +91,14 @@ def make_tileable(images: Sequence[Raster], params: MakeTileable, limits: Limits
     """
     from accel.image.evidence import seams
     from accel.image.meaning import kind_of
+    from accel.image.save import lost
     from accel.image.tiling import tileable
 
     (image,) = images
     kind = kind_of(image, params.kind)
     made = tileable(image, kind, params)
     before, after = seams(image.pixels), seams(made.pixels)
-    facts = Tileable(before, after, made.width, made.height, kind, first_of=first_of(image))
+    facts = Tileable(
+        before, after, made.width, made.height, kind, first_of=first_of(image), **lost(made, params)
+    )
     return Operated({"tileable": made}, facts)

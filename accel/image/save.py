@@ -88,13 +88,14 @@ def save(name: str, image: Raster, params: Writing) -> tuple[list[OutputFile], W
     bits = writer.bits(image, params) if writer.bits else image.bit_depth
     facts = Written(
         files[0].name, format, image.width, image.height, image.channels, bits, levels, size,
-        image.kind or None, left_out(image), 1 + len(image.layers), **_lost(given, params),
+        image.kind or None, left_out(image), 1 + len(image.layers), **lost(given, params),
     )  # fmt: skip
     return files, facts
 
 
-def _lost(image: Raster, params: Writing) -> dict[str, Any]:
-    """What the file holds no value for; as it holds colours of floats, alpha is mixed with them."""
+def lost(image: Raster, params: Writing) -> dict[str, Any]:
+    """`below` and `above` of the file: what it holds no value for. As it holds colours of floats, alpha is
+    mixed with them."""
     if image.pixels.dtype.kind != "f":
         return cut_off(image, None)
     if wanted(image, params) != "float32":

@@ -24,6 +24,10 @@ class AtlasPage(Struct, frozen=True):
     """Pixels."""
     fill: Annotated[float, Meta(ge=0, le=1)]
     """Share of the page that sprites cover, with what they are extruded by."""
+    below: float | None = None
+    """The least colour that the image holds no value for and cuts off, as `Written` has it. Null for none."""
+    above: float | None = None
+    """The same of the largest."""
 
 
 class Sprite(Struct, frozen=True):

@@ -134,7 +134,11 @@ def _is_atlas(pages: object, sprites: object) -> bool:
 
 def _packed(value: Mapping[str, Any]) -> str:
     """No line for each sprite, as the data that is written has them."""
-    pages = (told(texts.PAGE, size=size_of(page), share=page["fill"]) for page in value["pages"])
+    pages = (
+        part
+        for page in value["pages"]
+        for part in (told(texts.PAGE, size=size_of(page), share=page["fill"]), *cut_of(page))
+    )
     return told(texts.SPRITES, count=len(value["sprites"]), pages=told(texts.COMMA).join(pages))
 
 

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from accel.graphs.forms import FORMS
+from accel.image.atlas import atlas
 from accel.image.compress import compress
 from accel.image.convert import convert
+from accel.image.make_tileable import make_tileable
 from accel.image.pack_channels import pack_channels
 from accel.image.pipeline import pipeline
 from accel.image.resize import resize
@@ -170,3 +172,17 @@ def test_ringing_of_all_faces_and_layers_is_missed_by_nobody(tmp_path):
     params = resize.workload.parse({"factor": 2, "format": "ktx2", "bits": "8"})
     found = resize([Input("a.dds", str(path))], params, Limits()).value
     assert (found.images, found.below, found.above) == (2, None, None)
+
+
+@pytest.mark.parametrize("operation", [make_tileable, atlas])
+@pytest.mark.parametrize(
+    ("format", "range", "below", "above"),
+    [
+        ("png", (-2, 3), -2, 3), ("hdr", (-2, 3), -2, None), ("exr", (-2, 3), None, None),
+        ("png", (0, 1), None, None),
+    ],
+)  # fmt: skip
+def test_so_do_textures_that_tile_and_the_pages_of_an_atlas(tmp_path, operation, format, range, below, above):
+    found = facts(tmp_path, edge(*range), operation, format=format)
+    one = found.pages[0] if operation is atlas else found
+    assert (one.below, one.above) == (below, above)
