@@ -108,7 +108,7 @@ def _alone(what: str, image: object, limits: Limits, most: float) -> Raster:
     if all(level.flags.c_contiguous for level in levels):
         return image
     pixels, *mips = map(np.ascontiguousarray, levels)
-    return image.with_pixels(pixels, mips=tuple(mips), layers=image.layers)
+    return msgspec.structs.replace(image, pixels=pixels, mips=tuple(mips))
 
 
 def _check_fields(what: str, image: Raster) -> None:
