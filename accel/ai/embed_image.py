@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
+from accel.image.first import OfFirst, first_of
 from accel.image.operation import Operated, Reading, operation
 from accel.workload import Limits
 
@@ -18,7 +17,7 @@ class EmbedImage(Reading, frozen=True):
     """Nothing further."""
 
 
-class ImageEmbedding(Struct, frozen=True):
+class ImageEmbedding(OfFirst, frozen=True):
     """A picture's vector: the sum of the products of two of them is how alike they look, from 0 to 1."""
 
     model: str
@@ -29,7 +28,7 @@ class ImageEmbedding(Struct, frozen=True):
     """Of length 1."""
 
 
-@operation("image.embed", version=3, params=EmbedImage)
+@operation("image.embed", version=4, params=EmbedImage)
 def embed_image(images: Sequence[Raster], params: EmbedImage, limits: Limits) -> Operated:
     """Turns a picture into a vector, by which those of the same material or subject are found.
 
@@ -42,4 +41,4 @@ def embed_image(images: Sequence[Raster], params: EmbedImage, limits: Limits) ->
 
     (image,) = images
     made, model = vector(image, limits)
-    return Operated(value=ImageEmbedding(model, len(made), made))
+    return Operated(value=ImageEmbedding(model, len(made), made, first_of=first_of(image)))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta, Struct
 
+from accel.image.first import OfFirst, first_of
 from accel.image.operation import Operated, Reading, operation
 from accel.workload import Limits
 
@@ -34,7 +35,7 @@ class Line(Struct, frozen=True):
     upper right, lower right and lower left, however it is turned; at an edge they lie a little outside."""
 
 
-class Text(Struct, frozen=True):
+class Text(OfFirst, frozen=True):
     """The text in a picture."""
 
     text: str
@@ -44,7 +45,7 @@ class Text(Struct, frozen=True):
     """In the same order."""
 
 
-@operation("image.ocr", version=4, params=Ocr)
+@operation("image.ocr", version=5, params=Ocr)
 def ocr(images: Sequence[Raster], params: Ocr, limits: Limits) -> Operated:
     """Finds and reads text: of screenshots, signs, interfaces, labels on textures; in any direction.
 
@@ -57,4 +58,4 @@ def ocr(images: Sequence[Raster], params: Ocr, limits: Limits) -> Operated:
 
     (image,) = images
     lines = [line for line in read_lines(image, limits) if line.confidence >= params.confidence]
-    return Operated(value=Text("\n".join(line.text for line in lines), lines))
+    return Operated(value=Text("\n".join(line.text for line in lines), lines, first_of=first_of(image)))

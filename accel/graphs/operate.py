@@ -18,6 +18,7 @@ from accel.graphs.runner import Runner
 from accel.image.channel_packing import loses_alpha, lost
 from accel.image.channel_plan import planned
 from accel.image.coding import Coding, coding
+from accel.image.cut import given
 from accel.image.decoded import Pixels
 from accel.image.levels import sizes
 from accel.image.meaning import kind_of, meant
@@ -59,7 +60,7 @@ def resized(image: Raster, size: tuple[int, int], params: Resize) -> Raster:
     soft = how.weighted and rings(old, size, params.kernel, params.edge)
     feed = {**_fed(image, how), **weights(old, size, params.kernel, params.edge, soft=soft)}
     found = runner().run(resize_graph(Coded.of(how), soft), feed)
-    return image.with_pixels(found["resized"].fetch()[0], **meant(image, kind))
+    return image.with_pixels(found["resized"].fetch()[0], **meant(image, kind), **given(image))
 
 
 def with_levels(image: Raster, params: Mipmaps) -> Raster:

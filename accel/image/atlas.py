@@ -98,7 +98,7 @@ class AtlasParams(Writing, frozen=True):
     ] = "normal"
 
 
-@operation("image.atlas", version=3, params=AtlasParams, inputs=(1, 4096))
+@operation("image.atlas", version=4, params=AtlasParams, inputs=(1, 4096))
 def atlas(images: Sequence[Raster], params: AtlasParams, limits: Limits) -> Operated:
     """Packs sprites into an atlas: one or more pages, and data that tells where each sprite lies.
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.image.decoded import Pixels
+from accel.image.first import first_of
 from accel.image.light import at_depth, decode_table, srgb
 from accel.image.oklab import from_oklab, to_oklab
 from accel.image.palette import Palette, PaletteColor
@@ -42,7 +43,7 @@ def palette_of(image: Raster, count: int) -> Palette:
     seen = weights > 0
     colors, weights = colors[seen], weights[seen]
     if not len(colors):
-        return Palette([], True)
+        return Palette([], True, first_of=first_of(image))
     table = decode_table("uint8").astype(np.float64)
     # Means lie between two codes, whose curve is all but straight there.
     lab = to_oklab(np.interp(colors, np.arange(256), table))
@@ -50,7 +51,7 @@ def palette_of(image: Raster, count: int) -> Palette:
     centres, shares = (lab, weights / weights.sum()) if exact else _means(lab, weights, count)
     order = np.lexsort((*centres.T, -shares))
     made = [_color(centre, share) for centre, share in zip(centres[order], shares[order], strict=True)]
-    return Palette(made, exact)
+    return Palette(made, exact, first_of=first_of(image))
 
 
 def _color(centre: Floats, share: float) -> PaletteColor:

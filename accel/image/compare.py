@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta, Struct
 
+from accel.image.first import OfFirst, first_of
 from accel.image.inspection import Share
 from accel.image.operation import Operated, Writing, operation
 from accel.workload import Limits
@@ -44,7 +45,7 @@ class ChannelComparison(Struct, frozen=True):
     """The mean of the absolute differences; full scale is 1."""
 
 
-class Comparison(Struct, frozen=True):
+class Comparison(OfFirst, frozen=True):
     """How far two images of the same size are apart."""
 
     width: int
@@ -70,9 +71,6 @@ class Comparison(Struct, frozen=True):
     """Share of pixels of which a channel differs by more than the tolerance."""
     channels: Sequence[ChannelComparison]
     """One for each channel that either image has."""
-    first_of: int | None = None
-    """How many faces, layers or slices the DDS or KTX2 holds that has most: the first of each alone was
-    compared. Null where both hold one."""
 
 
 @operation("image.compare", version=3, params=Compare, inputs=2)
@@ -92,8 +90,5 @@ def compare(images: Sequence[Raster], params: Compare, limits: Limits) -> Operat
     from accel.image.differences import compared, matched, picture
 
     one, other = matched(*images)
-    count = max(image.first_of for image in images)
-    value = msgspec.structs.replace(
-        compared(one, other, params.tolerance), first_of=count if count > 1 else None
-    )
+    value = msgspec.structs.replace(compared(one, other, params.tolerance), first_of=first_of(*images))
     return Operated({"difference": picture(one, other, params.amplify)} if params.difference else {}, value)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from accel.image.curl import LEAST, Curl
+from accel.image.first import first_of
 from accel.image.inspection import Normals
 from accel.image.normal_convention import NormalConvention
 from accel.image.normals import NORMAL_SHARE, examined
@@ -28,8 +29,9 @@ def judged(image: Raster, signed: Literal["auto", "no", "yes"] = "auto") -> Norm
     found, said = examined(pixels, sample(pixels), [])
     evidence = list(sentences(found, said))
     return NormalConvention(
-        found.convention, found.convention_confidence, found.unit_length, found.flat, evidence
-    )
+        found.convention, found.convention_confidence, found.unit_length, found.flat, evidence,
+        first_of=first_of(image),
+    )  # fmt: skip
 
 
 def sentences(found: Normals, said: Curl) -> Iterator[str]:

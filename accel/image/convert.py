@@ -16,7 +16,7 @@ class Convert(Writing, frozen=True):
     """To what."""
 
 
-@operation("image.convert", version=8, params=Convert, levels=True, layers=True)
+@operation("image.convert", version=9, params=Convert, levels=True, layers=True)
 def convert(images: Sequence[Raster], params: Convert, limits: Limits) -> Operated:
     """Writes an image in another format or depth.
 
@@ -28,7 +28,7 @@ def convert(images: Sequence[Raster], params: Convert, limits: Limits) -> Operat
     `transfer` is `linear`. Floats keep their 16 or 32 bits in EXR; of what came as integers EXR holds half
     floats, or single ones where half would lose data: grey, and what is read as `linear`, that it doesn't
     hold exactly. DDS and KTX2 say of no normal map that it is sRGB, and keep the mip levels, cube's faces and
-    array's layers that the other, or the same, holds (an array of one layer becomes a plain texture);
+    array's layers that the other, or the same, holds (an array of one layer is a plain texture in DDS);
     all other formats hold the first image alone, and of a volume the first slice alone is read. A normal map
     is told by its texels, as by `image.resize`, unless `transfer` is `srgb`.
     Output file: `converted`. Value: a `Written`.

@@ -70,3 +70,5 @@ class Decoded(Struct, frozen=True):
     and channels; empty for none, for volumes, and where nobody asked for them."""
     cube: bool = False
     """Whether each six of `pixels` and `others` are the faces of a cube: +x, -x, +y, -y, +z, -z."""
+    array: bool = False
+    """Whether the file is an array of one layer, or of one cube, as KTX2 may be."""

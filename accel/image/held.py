@@ -31,6 +31,7 @@ ALLOWED: Mapping[str, tuple[object, ...]] = {
     "read_mips": (False, True),
     "multiplied": get_args(Multiplied),
     "cube": (False, True),
+    "array": (False, True),
 }
 """The values that fields of a Raster may have."""
 
@@ -107,7 +108,7 @@ def _alone(what: str, image: object, limits: Limits, most: float) -> Raster:
     if all(level.flags.c_contiguous for level in levels):
         return image
     pixels, *mips = map(np.ascontiguousarray, levels)
-    return image.with_pixels(pixels, mips=tuple(mips), layers=image.layers)
+    return msgspec.structs.replace(image, pixels=pixels, mips=tuple(mips))
 
 
 def _check_fields(what: str, image: Raster) -> None:
@@ -122,7 +123,7 @@ def _check_fields(what: str, image: Raster) -> None:
             raise _wrong(f"{what} has the {field} {value!r:.80}; it must be one of {known}")
     if type(image.first_of) is not int or image.first_of < 1:
         raise _wrong(f"{what} has the first_of {image.first_of!r:.80}; it must be a whole number, at least 1")
-    for field in ("below", "above"):
+    for field in ("below", "above", "least", "largest"):
         if not isinstance(getattr(image, field), float | None):
             raise _wrong(f"{what} has the {field} {getattr(image, field)!r:.80}; it must be a float or None")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from accel.image.first import OfFirst
 from accel.image.operation import Operated, Writing, operation
 from accel.workload import Limits
 
@@ -53,7 +54,7 @@ class ChannelHistogram(Struct, frozen=True):
     """In the order asked for: the smallest value that at least so many percent of the pixels don't exceed."""
 
 
-class Histogram(Struct, frozen=True):
+class Histogram(OfFirst, frozen=True):
     """How often each value occurs."""
 
     pixels: int
@@ -62,7 +63,7 @@ class Histogram(Struct, frozen=True):
     """One for each channel, and one for the luminance of three colours."""
 
 
-@operation("image.histogram", version=2, params=CountValues)
+@operation("image.histogram", version=3, params=CountValues)
 def histogram(images: Sequence[Raster], params: CountValues, limits: Limits) -> Operated:
     """Counts how often each value occurs in each channel, exactly, with percentiles, mean and deviation.
 

@@ -25,7 +25,7 @@ def returned(done: Operated) -> Operated:
 def _with_arrays(image: Raster, change: Callable[[Pixels], Pixels]) -> Raster:
     pixels, *mips = map(change, (image.pixels, *image.mips))
     layers = tuple(_with_arrays(layer, change) for layer in image.layers)
-    return image.with_pixels(pixels, mips=tuple(mips), layers=layers)
+    return replace(image, pixels=pixels, mips=tuple(mips), layers=layers)
 
 
 def _writable(array: Pixels) -> Pixels:

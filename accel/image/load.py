@@ -145,6 +145,7 @@ def _read(picture: Picture, kind: Format, size: int, contents: bytes = b"") -> D
         picture.images,
         tuple(tuple(map(finite, levels)) for levels in picture.others),
         picture.cube,
+        picture.array,
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from accel.image.filtering import KINDS, AnyKind
+from accel.image.first import OfFirst, first_of
 from accel.image.inspection import Seams
 from accel.image.operation import Operated, Writing, operation
 from accel.workload import Limits
@@ -59,7 +60,7 @@ class MakeTileable(Writing, frozen=True):
     ] = 0.0
 
 
-class Tileable(Struct, frozen=True):
+class Tileable(OfFirst, frozen=True):
     """How visible the seams were and are."""
 
     before: Seams
@@ -72,12 +73,13 @@ class Tileable(Struct, frozen=True):
     """Pixels of the result."""
     kind: Literal["color", "normal", "data"]
     """What the channels were taken for."""
-    first_of: int | None = None
-    """How many faces, layers or slices the DDS or KTX2 held that it comes from: it is made of the first
-    alone. Null where that held one."""
+    below: float | None = None
+    """The least colour that the file holds no value for and cuts off, as `Written` has it. Null for none."""
+    above: float | None = None
+    """The same of the largest."""
 
 
-@operation("image.make_tileable", version=6, params=MakeTileable)
+@operation("image.make_tileable", version=7, params=MakeTileable)
 def make_tileable(images: Sequence[Raster], params: MakeTileable, limits: Limits) -> Operated:
     """Makes a texture tile: copies of it meet without a visible seam.
 
@@ -89,11 +91,14 @@ def make_tileable(images: Sequence[Raster], params: MakeTileable, limits: Limits
     """
     from accel.image.evidence import seams
     from accel.image.meaning import kind_of
+    from accel.image.save import lost
     from accel.image.tiling import tileable
 
     (image,) = images
     kind = kind_of(image, params.kind)
     made = tileable(image, kind, params)
-    several = image.first_of if image.first_of > 1 else None
-    facts = Tileable(seams(image.pixels), seams(made.pixels), made.width, made.height, kind, several)
+    before, after = seams(image.pixels), seams(made.pixels)
+    facts = Tileable(
+        before, after, made.width, made.height, kind, first_of=first_of(image), **lost(made, params)
+    )
     return Operated({"tileable": made}, facts)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from msgspec import Struct
-
+from accel.image.first import OfFirst
 from accel.image.inspection import Share
 from accel.image.normal_flip import NormalReading
 from accel.image.operation import Operated, operation
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from accel.image.raster import Raster
 
 
-class NormalConvention(Struct, frozen=True):
+class NormalConvention(OfFirst, frozen=True):
     """Where green points, and the evidence."""
 
     convention: Literal["opengl", "directx"] | None
@@ -32,7 +31,7 @@ class NormalConvention(Struct, frozen=True):
     """The same in sentences, for people."""
 
 
-@operation("image.normal_convention", version=5, params=NormalReading)
+@operation("image.normal_convention", version=6, params=NormalReading)
 def normal_convention(images: Sequence[Raster], params: NormalReading, limits: Limits) -> Operated:
     """Tells whether a normal map is OpenGL's or DirectX's, with the evidence; never where nothing speaks.
 

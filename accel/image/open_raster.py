@@ -113,7 +113,8 @@ def as_raster(name: str, decoded: Decoded, transfer: Asked = "auto") -> Raster:
         float_bits=decoded.float_bits, read_mips=bool(mips), first_of=decoded.images,
     )  # fmt: skip
     layers = signed_alike(first, [first.with_pixels(levels[0], mips=levels[1:]) for levels in others])
-    return msgspec.structs.replace(first, layers=layers, cube=bool(layers) and decoded.cube)
+    array = decoded.array and decoded.images == 1 + len(layers)
+    return msgspec.structs.replace(first, layers=layers, cube=bool(layers) and decoded.cube, array=array)
 
 
 def _third(pixels: Pixels) -> Pixels:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta, Struct
 
+from accel.image.first import OfFirst
 from accel.image.inspection import Share
 from accel.image.operation import Operated, Writing, operation
 from accel.workload import Limits
@@ -35,7 +36,7 @@ class PaletteColor(Struct, frozen=True):
     """Lightness 0 to 1, a (green to red) and b (blue to yellow)."""
 
 
-class Palette(Struct, frozen=True):
+class Palette(OfFirst, frozen=True):
     """The colours of a picture, those with the largest share first."""
 
     colors: Sequence[PaletteColor]
@@ -44,7 +45,7 @@ class Palette(Struct, frozen=True):
     """Whether these are all colours of the picture, each as it is, rather than means of similar ones."""
 
 
-@operation("image.palette", version=2, params=FindPalette)
+@operation("image.palette", version=3, params=FindPalette)
 def palette(images: Sequence[Raster], params: FindPalette, limits: Limits) -> Operated:
     """Finds the few colours that stand for a picture, and the share of each; the same every time.
 

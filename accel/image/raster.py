@@ -62,12 +62,19 @@ class Raster(Struct, frozen=True):
     and channels, without layers itself; empty for none, and where an operation doesn't keep them."""
     cube: bool = False
     """Whether each six of this image and its `layers` are the faces of a cube: +x, -x, +y, -y, +z, -z."""
+    array: bool = False
+    """Whether it is an array of one: its only layer, or its only cube. KTX2 knows such."""
     below: float | None = None
     """The least value that was cut off where integers were made of floats; None for none."""
     above: float | None = None
     """The same of the largest."""
     multiplied: Multiplied = ""
     """How alpha is multiplied in after all, as a last step; of floats never `codes`."""
+    least: float | None = None
+    """Of floats that a filter made, the least colour that it was given: less is its ringing beside an edge,
+    which nobody misses where a format cuts it off. None where the pixels tell."""
+    largest: float | None = None
+    """The same of the largest."""
 
     @property
     def width(self) -> int:
@@ -124,8 +131,11 @@ class Raster(Struct, frozen=True):
     def with_pixels(self, pixels: NDArray[Any], **changes: object) -> Raster:
         """The same image with other pixels and, unless given, no smaller levels and no layers: then it is the
         first of so many."""
-        changed = msgspec.structs.replace(self, **{"mips": (), "layers": (), **changes, "pixels": pixels})
+        unless: dict[str, object] = {"mips": (), "layers": ()}
+        if pixels is not self.pixels:
+            unless |= {"least": None, "largest": None}
+        changed = msgspec.structs.replace(self, **{**unless, **changes, "pixels": pixels})
         if changed.layers or not self.layers:
             return changed
         count = max(changed.first_of, 1 + len(self.layers))
-        return msgspec.structs.replace(changed, cube=False, first_of=count)
+        return msgspec.structs.replace(changed, cube=False, array=False, first_of=count)

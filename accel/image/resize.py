@@ -63,7 +63,7 @@ class Resize(Filtering, frozen=True):
         return f"give one of {', '.join(ways)}; got {' and '.join(given) or 'none of them'}"
 
 
-@operation("image.resize", version=7, params=Resize, levels=True, layers=True)
+@operation("image.resize", version=8, params=Resize, levels=True, layers=True)
 def resize(images: Sequence[Raster], params: Resize, limits: Limits) -> Operated:
     """Makes an image larger or smaller.
 

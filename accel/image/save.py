@@ -14,6 +14,7 @@ from msgspec import Struct
 from accel.image.alpha import mixed
 from accel.image.cut import Range, cut_off, integers
 from accel.image.decoded import Alpha
+from accel.image.first import first_of
 from accel.image.light import DEPTHS, at_depth
 from accel.image.multiplied import straightened
 from accel.image.operation import Written
@@ -87,13 +88,14 @@ def save(name: str, image: Raster, params: Writing) -> tuple[list[OutputFile], W
     bits = writer.bits(image, params) if writer.bits else image.bit_depth
     facts = Written(
         files[0].name, format, image.width, image.height, image.channels, bits, levels, size,
-        image.kind or None, left_out(image), 1 + len(image.layers), **_lost(given, params),
+        image.kind or None, left_out(image), 1 + len(image.layers), **lost(given, params),
     )  # fmt: skip
     return files, facts
 
 
-def _lost(image: Raster, params: Writing) -> dict[str, Any]:
-    """What the file holds no value for; as it holds colours of floats, alpha is mixed with them."""
+def lost(image: Raster, params: Writing) -> dict[str, Any]:
+    """`below` and `above` of the file: what it holds no value for. As it holds colours of floats, alpha is
+    mixed with them."""
     if image.pixels.dtype.kind != "f":
         return cut_off(image, None)
     if wanted(image, params) != "float32":
@@ -113,7 +115,7 @@ def _floats(image: Raster, params: Writing) -> Range:
 
 def left_out(image: Raster) -> int | None:
     """How many images the file held that it comes from, where the first alone is left of them."""
-    return image.first_of if image.first_of > 1 and not image.layers else None
+    return None if image.layers else first_of(image)
 
 
 def chosen(image: Raster, format: str) -> str:

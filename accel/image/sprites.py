@@ -6,6 +6,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from accel.image.first import OfFirst
+
 
 class AtlasPage(Struct, frozen=True):
     """One image of an atlas."""
@@ -22,6 +24,10 @@ class AtlasPage(Struct, frozen=True):
     """Pixels."""
     fill: Annotated[float, Meta(ge=0, le=1)]
     """Share of the page that sprites cover, with what they are extruded by."""
+    below: float | None = None
+    """The least colour that the image holds no value for and cuts off, as `Written` has it. Null for none."""
+    above: float | None = None
+    """The same of the largest."""
 
 
 class Sprite(Struct, frozen=True):
@@ -58,7 +64,7 @@ class Sprite(Struct, frozen=True):
         return (self.width, self.height) != (self.source_width, self.source_height)
 
 
-class Atlas(Struct, frozen=True):
+class Atlas(OfFirst, frozen=True):
     """Sprites on pages."""
 
     pages: list[AtlasPage]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.image.decoded import Pixels
+from accel.image.first import first_of
 from accel.image.histogram import ChannelHistogram, Histogram
 from accel.image.planes import plane
 from accel.image.raster import Raster
@@ -26,7 +27,7 @@ def counted(image: Raster, percentiles: Sequence[float]) -> Histogram:
     channels = [_channel(name, image.pixels[..., index], percentiles) for index, name in enumerate(names)]
     if image.colors == 3:
         channels.append(_channel("luminance", plane(image, "luminance"), percentiles))
-    return Histogram(image.width * image.height, channels)
+    return Histogram(image.width * image.height, channels, first_of=first_of(image))
 
 
 def _channel(name: str, values: Pixels, percentiles: Sequence[float]) -> ChannelHistogram:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from accel.image.coding import Coding, coding
+from accel.image.cut import given
 from accel.image.decoded import Pixels
 from accel.image.filters import Doubles, axis
 from accel.image.light import Floats
@@ -44,7 +45,7 @@ def tileable(image: Raster, kind: PixelKind, params: MakeTileable) -> Raster:
         turned = pixels.swapaxes(0, 1)
         overlap = _overlap(image, image.height, params)
         pixels = _joined(turned, how, overlap, params.size == "same").swapaxes(0, 1)
-    return image.with_pixels(np.ascontiguousarray(pixels), **meant(image, kind))
+    return image.with_pixels(np.ascontiguousarray(pixels), **meant(image, kind), **given(image))
 
 
 def _overlap(image: Raster, side: int, params: MakeTileable) -> int:

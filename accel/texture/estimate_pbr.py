@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
+from accel.image.first import OfFirst
 from accel.image.operation import Operated, Writing, operation
 from accel.workload import Limits
 
@@ -68,7 +69,7 @@ class EstimatePbr(Writing, frozen=True):
     ] = "opengl"
 
 
-class Estimated(Struct, frozen=True):
+class Estimated(OfFirst, frozen=True):
     """What was estimated."""
 
     method: str
@@ -84,7 +85,7 @@ class Estimated(Struct, frozen=True):
     """Pixels of each map."""
 
 
-@operation("texture.estimate_pbr", version=3, params=EstimatePbr)
+@operation("texture.estimate_pbr", version=4, params=EstimatePbr)
 def estimate_pbr(images: Sequence[Raster], params: EstimatePbr, limits: Limits) -> Operated:
     """Guesses height, normals and roughness of a material from its albedo.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from accel.image.decoded import Pixels, full_scale
+from accel.image.first import first_of
 from accel.image.light import DEPTHS, Floats
 from accel.image.operation import Operated
 from accel.image.planes import data_format
@@ -49,7 +50,7 @@ def estimated(image: Raster, params: EstimatePbr, limits: Limits) -> Operated:
     }
     full = full_scale(rough.dtype)
     mean = float(rough.mean(dtype=np.float64)) / full
-    facts = Estimated(params.method, depth, mean, image.width, image.height)
+    facts = Estimated(params.method, depth, mean, image.width, image.height, first_of=first_of(image))
     maps = {
         name: image.with_pixels(one, format=data_format(image, one), **meaning) for name, one in made.items()
     }

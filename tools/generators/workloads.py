@@ -53,11 +53,12 @@ front of it, by its short name (`resize.width`) or its position (`1.width`), unl
 takes it. `transfer` counts in the first step; `format`, `quality`, `bits` and `lossless` in the last.
 
 **Outputs.** Without `--out` only values are shown. With it, `textures/stone/rock.png` becomes
-`OUT/stone/rock.tga`: folders are kept below the one that was named, or that all files have in common. Where
-a job makes several files they are `rock.NAME.EXT`; where several files are one job, `NAME.EXT`, or what
-`--name` says. A workload that has a parameter `name` of its own (image.atlas) is given that name, so that its
-data refers to the files as they are written. Files that differ in their suffix alone keep it
-(`rock.png.tga`), unless the output has the same.
+`OUT/stone/rock.tga`: folders are kept below the one that was named, or that all files have in common. Of
+several folders each has its own: `a` and `b`, or `a/textures` and `b/textures`. Where a job makes several
+files they are `rock.NAME.EXT`; where several files are one job, `NAME.EXT`, or what `--name` says. A workload
+that has a parameter `name` of its own (image.atlas) is given that name, so that its data refers to the files
+as they are written. Files that differ in their suffix alone keep it (`rock.png.tga`), unless the output has
+the same.
 
 - An input is never overwritten: in its own folder `rock.png` becomes `rock.converted.png`.
 - A file that no earlier run made, or that was changed since, is overwritten only with `--force`.
@@ -117,7 +118,8 @@ def _value(cls: type) -> str:
     """The table of a value's fields, with their types as the wire has them."""
     info = msgspec.inspect.type_info(cls)
     assert isinstance(info, msgspec.inspect.StructType)
-    says = {attribute.name: attribute.says for attribute in _records.attributes(cls)}
+    own = (each for each in cls.__mro__ if issubclass(each, msgspec.Struct) and each is not msgspec.Struct)
+    says = {attribute.name: attribute.says for each in own for attribute in _records.attributes(each)}
     rows = (
         (f"`{field.encode_name}`", _markdown.kind(field.type), re.sub(r"\bNone\b", "null", says[field.name]))
         for field in info.fields

@@ -53,7 +53,9 @@ def compressed(image: Raster, params: Compress) -> tuple[Compressed, OutputFile]
     swizzle = "rrr1" if format.channels == "r" else ""
     same = texels.srgb == (image.transfer == "srgb")
     multiplied = image.blends and same and params.alpha != "drop"
-    texture = Texture(texels, image.width, image.height, levels, swizzle, multiplied, layers, image.cube)
+    texture = Texture(
+        texels, image.width, image.height, levels, swizzle, multiplied, layers, image.cube, image.array
+    )
     container = _container(params, format)
     data = dds.packed(texture) if container == "dds" else ktx2.packed(texture, params.zstd)
     came = sum(level.nbytes for level in (image.pixels, *image.mips)) * (1 + len(layers))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec.structs import replace
 
+from accel.image.first import first_of
 from accel.image.operation import Operated, check_size
 from accel.image.packing.cut import Box, Look, common_look, originals, trimmed
 from accel.image.packing.layouts import LAYOUTS, Sheet
@@ -16,7 +17,7 @@ from accel.image.packing.names import sprite_names
 from accel.image.packing.pages import Packed, pack_pages
 from accel.image.packing.sizes import Sizes
 from accel.image.raster import Raster
-from accel.image.save import WRITERS, wanted
+from accel.image.save import WRITERS, lost, wanted
 from accel.image.sprites import Atlas, AtlasPage, Sprite
 from accel.image.suffixes import suffix_of
 from accel.workload import Limits, OutputFile, WorkloadError
@@ -72,7 +73,9 @@ class _Composer:
             renamed = [replace(page, image=files[page.name]) for page in pages]
             return layout.files(replace(sheet, pages=renamed, depth=depth))
 
-        return Operated(images, Atlas(pages, sprites), layout.files(sheet), described)
+        told = [replace(page, **lost(images[page.name], self._params)) for page in pages]
+        atlas = Atlas(told, sprites, first_of=first_of(*self._images))
+        return Operated(images, atlas, layout.files(sheet), described)
 
     def _box(self, image: Raster) -> Box:
         params = self._params

@@ -133,6 +133,7 @@ def read(stream: Stream) -> Picture:
         levels += _smaller(stream, layout, header, count)
     made = _all(stream, layout, made, levels, count)
     made = replace(made, levels=max(1, header.levels), images=header.images, cube=header.faces == 6)
+    made = replace(made, array=header.layers == 1)
     return replace(made, data=data, alpha=said.alpha if made.has_alpha else "straight")
 
 

@@ -32,6 +32,7 @@ class Picture(Struct, frozen=True):
     images: int = 1
     others: tuple[tuple[Pixels, ...], ...] = ()
     cube: bool = False
+    array: bool = False
 
 
 class Stream:

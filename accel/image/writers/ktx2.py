@@ -41,7 +41,7 @@ def packed(texture: Texture, zstd: int = 0) -> bytes:
     head = struct.pack(
         "<12s9I4I2Q",
         _IDENTIFIER, format.vulkan, format.type_size, texture.width, texture.height, 0,
-        texture.count if texture.count > 1 else 0, 6 if texture.cube else 1, len(stored),
+        texture.count if texture.array or texture.count > 1 else 0, 6 if texture.cube else 1, len(stored),
         _ZSTD if zstd else 0, *index,
     )  # fmt: skip
     # mipPadding, section 3.11.2: none where levels are supercompressed.

@@ -28,7 +28,9 @@ def plain(image: Raster, params: Writing) -> Texture:
     format = PLAIN[kind, channels, image.transfer == "srgb"]
     data, *others = ([_little(level) for level in levels] for levels in (first, *layers))
     swizzle = "rrr1" if channels == 1 else ""
-    return Texture(format, image.width, image.height, data, swizzle, image.blends, others, image.cube)
+    return Texture(
+        format, image.width, image.height, data, swizzle, image.blends, others, image.cube, image.array
+    )
 
 
 def _levels(image: Raster, half: bool) -> list[Pixels]:

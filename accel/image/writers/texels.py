@@ -74,6 +74,8 @@ class Texture(Struct, frozen=True):
     """The levels of the other images, each as large as those of the first."""
     cube: bool = False
     """Whether each six images are the faces of a cube."""
+    array: bool = False
+    """Whether one layer, or one cube, is an array of that."""
 
     @property
     def count(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from pathlib import Path
 
 from msgspec import Struct
@@ -42,11 +42,35 @@ def find(
     is called like a pattern is that file.
     """
     folders = [argument for argument in arguments if recursive and os.path.isdir(argument)]
+    apart = _apart(folders) if len(folders) > 1 else {}
     found: list[Found] = []
     for argument in arguments:
-        under = os.path.basename(os.path.abspath(argument)) if len(folders) > 1 else ""
-        found += _named(argument, under, recursive, out, made)
+        found += _named(argument, apart.get(argument, ""), recursive, out, made)
     return found
+
+
+def _apart(folders: Sequence[str]) -> dict[str, str]:
+    """What keeps the outputs of each folder apart: its name, or of those of one name their paths below what
+    they have in common."""
+    paths = {folder: os.path.abspath(folder) for folder in folders}
+    alike: dict[str, set[str]] = {}
+    for path in paths.values():
+        alike.setdefault(os.path.basename(path).casefold(), set()).add(path)
+    return {
+        folder: _below_common(path, alike[os.path.basename(path).casefold()])
+        for folder, path in paths.items()
+    }
+
+
+def _below_common(path: str, alike: Set[str]) -> str:
+    if len(alike) == 1:
+        return os.path.basename(path)
+    try:
+        common = os.path.commonpath(alike)
+    # Of several drives.
+    except ValueError:
+        return os.path.basename(path)
+    return os.path.relpath(path, os.path.dirname(common) if common in alike else common)
 
 
 def _named(

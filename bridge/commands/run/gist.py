@@ -42,7 +42,7 @@ def gist(value: Mapping[str, Any], *, several: bool = False) -> str | None:
     if value.keys() >= COMPRESSED:
         return _listed(_compressed(value))
     if value.keys() >= PACKED and _is_atlas(value["pages"], value["sprites"]):
-        return _packed(value)
+        return _listed(iter((_packed(value), images_of(value))))
     if several and value.keys() >= INSPECTED:
         return _listed(_inspected(value))
     if several and value.keys() >= CLASSIFIED:
@@ -134,7 +134,11 @@ def _is_atlas(pages: object, sprites: object) -> bool:
 
 def _packed(value: Mapping[str, Any]) -> str:
     """No line for each sprite, as the data that is written has them."""
-    pages = (told(texts.PAGE, size=size_of(page), share=page["fill"]) for page in value["pages"])
+    pages = (
+        part
+        for page in value["pages"]
+        for part in (told(texts.PAGE, size=size_of(page), share=page["fill"]), *cut_of(page))
+    )
     return told(texts.SPRITES, count=len(value["sprites"]), pages=told(texts.COMMA).join(pages))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import itertools
 import os
 import shutil
+from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +22,12 @@ from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
     from accel.frames import ResultFile
+
+ITS_OWN = frozenset(
+    (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOENT)
+)
+"""What is wrong with one path alone: its name is too long or none on this disk (Windows says that there is no
+such path), or something is in the way of its file or folder."""
 
 
 class Outputs:
@@ -44,14 +52,14 @@ class Outputs:
     def keep(self, job: Job, key: bytes, files: Sequence[ResultFile]) -> list[str]:
         """Moves the files of the job `key` to where they belong; gives their paths.
 
-        Raises WorkloadError `forbidden` where something is in the way, and UserError where nothing can be
-        written at all.
+        Raises WorkloadError `forbidden` where something is in the way, or one of them can have no such name,
+        and UserError where nothing can be written at all.
         """
         folder = self.place(job)
         paths = [os.path.join(folder, name) for name in self._names(folder, job, files)]
         for path in paths:
             self._refuse_foreign(path)
-        left = {file.path: sum(each.path == file.path for each in files) for file in files}
+        left = Counter(file.path for file in files)
         for file, path in zip(files, paths, strict=True):
             assert file.path is not None
             left[file.path] -= 1
@@ -109,7 +117,11 @@ class Outputs:
             # Windows replaces no file that another program has open, and goes on having.
             raise WorkloadError("forbidden", f"{path} can't be replaced ({error.strerror})") from None
         except OSError as error:
-            raise UserError(told(texts.UNWRITABLE, path=path, reason=error.strerror)) from None
+            if error.errno not in ITS_OWN:
+                raise UserError(told(texts.UNWRITABLE, path=path, reason=error.strerror)) from None
+            said = f"{path} can't be written ({error.strerror})"
+            reason = f"{said}; call the input otherwise, or choose another --out"
+            raise WorkloadError("forbidden", reason) from None
 
 
 def _key(path: str) -> str:

@@ -24,6 +24,8 @@ PATTERNS = (
     (r"(.+) is an input, or another output of this run; give the outputs another name with --name",
      "{0} 是输入，或是此次运行的另一个输出：请用 --name 给输出换一个名称"),
     (r"(.+) can't be replaced \((?P<said>.*)\)", "无法替换 {0}（{1}）"),
+    (r"(.+) can't be written \((?P<said>.*)\); call the input otherwise, or choose another --out",
+     "无法写入 {0}（{1}）：请给输入文件换一个名称，或选择其他 --out"),
     (r"(.+): make room on the disk of --out", "{0}：请在 --out 所在的磁盘上腾出空间"),
     (r"the file (\S+) can't be written \((?P<said>.*)\)", "无法写入文件 {0}（{1}）"),
     # Time and memory.

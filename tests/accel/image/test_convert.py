@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from accel.image.convert import Convert, convert
-from accel.image.make_tileable import make_tileable
 from accel.image.mipmaps import Mipmaps, mipmaps
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.conftest import image
@@ -176,5 +175,3 @@ def test_what_is_made_of_the_first_of_several_images_says_so(tmp_path, misc, sai
     path.write_bytes(stored(16, 16, bytes(6 * 1024), dxgi=28, misc=misc))
     source = Input("sky.dds", str(path))
     assert made(source, format="png")[1].first_of == said
-    tiled = make_tileable([source], make_tileable.workload.parse({"format": "png"}), Limits())
-    assert tiled.value.first_of == said

@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 
 from accel.graphs.forms import FORMS
+from accel.image.atlas import atlas
 from accel.image.compress import compress
 from accel.image.convert import convert
+from accel.image.make_tileable import make_tileable
 from accel.image.pack_channels import pack_channels
+from accel.image.pipeline import pipeline
+from accel.image.resize import resize
 from accel.workload import Input, Limits
 from tests.accel.image.files import dds, exr
 
@@ -123,3 +127,62 @@ def test_packed_channels_tell_what_is_cut_off_of_those_that_are_used(tmp_path, f
         params = {"layout": "rgba", "holds": ["-", "-"], "channels": channels, "format": "png"}
         found = form(inputs, form.workload.parse(params), Limits()).value
         assert (found.below, found.above) == (below, above)
+
+
+def edge(least, largest):
+    """Floats of two values, one beside the other."""
+    pixels = np.full((32, 32, 3), least, np.float32)
+    pixels[:, 16:] = largest
+    return pixels
+
+
+def steps(*names, **last):
+    """A pipeline of these, each made half as large by a filter that rings."""
+    made = [{"workload": f"image.{name}"} for name in names]
+    for each in made:
+        each["params"] = {"factor": 0.5} if each["workload"] == "image.resize" else {}
+    made[-1]["params"] |= last
+    return {"steps": made}
+
+
+RINGING = [
+    (resize, {"factor": 2, "format": "png"}), (resize, {"factor": 2, "format": "hdr"}),
+    (pipeline, steps("resize", "convert", format="png", bits="8")),
+    (pipeline, steps("resize", "mipmaps", "compress", format="bc7")),
+    (pipeline, steps("resize", "resize", format="png", kernel="area")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("operation", "params"), RINGING)
+def test_of_what_a_filter_made_beside_an_edge_nothing_is_missing(tmp_path, operation, params):
+    found = facts(tmp_path, edge(0, 1), operation, **params)
+    assert (found.below, found.above) == (None, None)
+
+
+@pytest.mark.parametrize(("operation", "params"), RINGING)
+def test_what_was_there_before_a_filter_is_missed_and_told_as_it_was(tmp_path, operation, params):
+    found = facts(tmp_path, edge(-2, 3), operation, **params)
+    assert (found.below, found.above) == (-2, None if params.get("format") == "hdr" else 3)
+
+
+def test_ringing_of_all_faces_and_layers_is_missed_by_nobody(tmp_path):
+    floats = np.stack([np.insert(edge(0, each), 3, 1, 2) for each in (1, 1)]).astype("<f4")
+    path = tmp_path / "a.dds"
+    path.write_bytes(dds(32, 32, floats.tobytes(), dxgi=2, count=2))
+    params = resize.workload.parse({"factor": 2, "format": "ktx2", "bits": "8"})
+    found = resize([Input("a.dds", str(path))], params, Limits()).value
+    assert (found.images, found.below, found.above) == (2, None, None)
+
+
+@pytest.mark.parametrize("operation", [make_tileable, atlas])
+@pytest.mark.parametrize(
+    ("format", "range", "below", "above"),
+    [
+        ("png", (-2, 3), -2, 3), ("hdr", (-2, 3), -2, None), ("exr", (-2, 3), None, None),
+        ("png", (0, 1), None, None),
+    ],
+)  # fmt: skip
+def test_so_do_textures_that_tile_and_the_pages_of_an_atlas(tmp_path, operation, format, range, below, above):
+    found = facts(tmp_path, edge(*range), operation, format=format)
+    one = found.pages[0] if operation is atlas else found
+    assert (one.below, one.above) == (below, above)

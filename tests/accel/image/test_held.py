@@ -66,6 +66,7 @@ def mip(*shape, kind="uint8"):
         (of(ROCK.with_pixels(ROCK.pixels, first_of=0)), "has the first_of 0; it must be a whole number"),
         (of(ROCK.with_pixels(ROCK.pixels, mips=[])), "has mips that are list, not a tuple of arrays"),
         (of(ROCK.with_pixels(ROCK.pixels, below=1)), "has the below 1; it must be a float or None"),
+        (of(ROCK.with_pixels(ROCK.pixels, largest=1)), "has the largest 1; it must be a float or None"),
         (of(ROCK.with_pixels(ROCK.pixels, layers=[])), "has layers that are list, not a tuple of Raster"),
         (of(ROCK.with_pixels(ROCK.pixels, layers=(3,))), "image 'made', layer 1 is int, not Raster"),
         (of(ROCK.with_pixels(ROCK.pixels, layers=(GLOW,))), "layer 1 must be of the size, levels, type"),

@@ -83,11 +83,31 @@ def test_files_say_what_their_images_are(tmp_path, count, cube, layers):
     assert as_ktx2.levels == [b"".join(level) for level in zip(*mips, strict=True)]
 
 
-def test_an_array_of_one_layer_becomes_a_plain_texture(tmp_path):
-    path = tmp_path / "one.ktx2"
-    path.write_bytes(_with_layers(ktx2(2, 2, bytes(16), 37), 1))
-    (file,) = run(OPERATIONS["image.convert"], [Input(path.name, str(path))]).files
-    assert containers.ktx2(file.data).layers == 0
+@pytest.mark.parametrize("name", [*KEPT[:-1], "image.resize", "image.make_tileable", "image.compress"])
+def test_an_array_of_one_layer_stays_one_in_ktx2(tmp_path, name):
+    given = array_of_one(tmp_path, pictures(1))
+    params = {"image.resize": {"factor": 0.5}, "image.compress": {"container": "ktx2"}}
+    (file,) = run(OPERATIONS[name], [given], **params.get(name, {})).files
+    assert containers.ktx2(file.data).layers == 1
+    (plain,) = run(OPERATIONS[name], [source(tmp_path, pictures(1), "ktx2")], **params.get(name, {})).files
+    assert containers.ktx2(plain.data).layers == 0
+
+
+def test_an_array_of_one_cube_stays_one_and_its_first_face_alone_is_none(tmp_path):
+    given = array_of_one(tmp_path, pictures(6), cube=True)
+    (file,) = run(OPERATIONS["image.resize"], [given], factor=0.5).files
+    found = containers.ktx2(file.data)
+    assert (found.layers, found.faces) == (1, 6)
+    (tiled,) = run(OPERATIONS["image.make_tileable"], [given]).files
+    assert (containers.ktx2(tiled.data).layers, containers.ktx2(tiled.data).faces) == (0, 1)
+
+
+def array_of_one(folder, images, cube=False):
+    """A KTX2 that is an array, of one layer or one cube."""
+    given = source(folder, images, "ktx2", cube, name="one")
+    data = (folder / given.name).read_bytes()
+    (folder / given.name).write_bytes(_with_layers(data, 1))
+    return given
 
 
 def _with_layers(data, count):

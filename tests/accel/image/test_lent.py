@@ -75,3 +75,9 @@ def test_ours_alone_get_arrays_as_they_are(module, writable):
     look.__module__, look.__qualname__ = module, "look"
     looking = operation("theirs.look", version=1, params=Reading)(look)
     assert operate(looking, Reading(), whole()).value is writable
+
+
+def test_nothing_is_forgotten_of_an_image_that_is_lent_and_given_back():
+    image = replace(whole(), least=0.0, largest=1.0)
+    back = returned(Operated({"same": lent(image)})).images["same"]
+    assert (back.least, back.largest) == (0, 1)

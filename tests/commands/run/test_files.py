@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.commands.run.files import Found, Problem, find
+from tests.advisors import pictures
 
 
 def names(found: list[Found], below: Path) -> list[str]:
@@ -101,3 +102,22 @@ def test_what_isnt_there_is_told(textures: Path, name: str, reason: str) -> None
 def test_several_folders_are_kept_apart(textures: Path) -> None:
     found = find([str(textures / "stone"), str(textures / "wood")], recursive=True, out=None)
     assert [each.under for each in found] == ["stone", "stone", "wood"]
+
+
+@pytest.mark.parametrize(
+    ("folders", "under"),
+    [
+        (("a/textures", "b/textures", "b/x"), ["a/textures", "b/textures", "x"]),
+        (("a/textures", "b/Textures"), ["a/textures", "b/Textures"]),
+        (("textures", "textures/textures"), ["textures", "textures", "textures/textures"]),
+        (("a/textures", "a/textures/"), ["textures", "textures"]),
+    ],
+)
+def test_folders_of_one_name_are_kept_apart_by_those_that_they_lie_in(
+    tmp_path: Path, folders: tuple[str, ...], under: list[str]
+) -> None:
+    for folder in folders:
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        pictures.save(tmp_path / folder / "wall.png", pictures.noise(3, 8))
+    found = find([f"{tmp_path}/{folder}" for folder in folders], recursive=True, out=None)
+    assert [Path(each.under).as_posix() for each in found] == under

@@ -48,7 +48,7 @@ def test_values_are_known_by_their_fields() -> None:
         and names(Classification) == CLASSIFIED
     )
     assert names(Written) > WRITTEN
-    assert names(Atlas) == PACKED and names(AtlasPage) > FILLED
+    assert names(Atlas) == PACKED | {"first_of"} and names(AtlasPage) > FILLED
 
 
 @pytest.mark.parametrize(
@@ -125,6 +125,9 @@ def test_an_atlas_is_told_by_its_pages_and_not_by_each_sprite() -> None:
     says = "sprites: 1,234; pages: 64 x 32 (99% full), 64 x 32 (50% full)"
     assert gist(value) == says and list(readable("a.png", value, 40)) == [f"a.png: {says}"]
     assert gist({**value, "pages": [{"of": "a book"}]}) is None, "a plugin's own"
+    assert gist({**value, "first_of": 6}) == f"{says}, first of 6 images"
+    told = gist({**value, "pages": [{**page, "below": -2.0}, page]})
+    assert told and told.endswith("(99% full), values too low cut off (the least -2), 64 x 32 (99% full)")
 
 
 def test_what_was_tried_for_a_target_stands_below_in_columns() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from accel.frames import ResultFile
 from bridge.commands.run.jobs import Job
 from bridge.commands.run.made import Made
 from bridge.commands.run.outputs import Outputs
+from bridge.commands.texts.reasons import PHRASES
 from tests.commands.shell import one_line, tree
 
 
@@ -253,19 +256,38 @@ class TestOutputs:
         )
         assert err.count("\n") == 2
 
-    @pytest.mark.skipif(sys.platform == "win32", reason="a folder's rights are no bits there")
-    def test_a_folder_that_cant_be_written_to_ends_the_run(
+    def test_what_is_in_the_way_of_one_file_or_is_no_name_costs_that_alone(
         self, popbridge: Any, textures: Path, tmp_path: Path
     ) -> None:
         out = tmp_path / "out"
         (out / "wall.png").mkdir(parents=True)
-        code, _, err = self.convert(popbridge, str(textures / "wall.png"), "--out", str(out), "--force")
-        assert code == 2 and one_line(err) and f"{out / 'wall.png'} can't be written" in err
-        (out / "stone").write_text("in the way")
-        rocks = [str(textures / "wood" / "rock.png"), str(textures / "stone" / "rock.png")]
-        code, _, err = self.convert(popbridge, *rocks, "--out", str(out))
-        assert code == 2 and "can't be written" in err
+        (out / "wood").write_text("in the way")
+        code, _, err = self.convert(popbridge, str(textures), "-r", "--out", str(out), "--force")
+        assert code == 1 and "2 done, 2 failed" in err and "Traceback" not in err
+        for name in ("wall.png", os.path.join("wood", "rock.png")):
+            assert f"{out / name} can't be written (" in err
         assert [path.name for path in out.iterdir() if path.name.startswith(".")] == []
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names may be longer")
+    def test_an_output_whose_name_is_too_long_costs_that_file_alone(
+        self, popbridge: Any, textures: Path, tmp_path: Path
+    ) -> None:
+        (textures / "wall.png").rename(textures / f"{'w' * 250}.png")
+        arguments = ("-r", "--param", "format=tga", "--out", str(tmp_path / "out"), "--workers", "1")
+        code, _, err = popbridge("run", "image.mipmaps", str(textures), *arguments)
+        assert code == 1 and "3 done, 1 failed" in err and "too long); call the input otherwise" in err
+        said = next(line for line in err.splitlines() if "too long" in line).partition(": ")[2]
+        assert PHRASES.in_chinese(said).startswith("无法写入 ")
+
+    def test_a_disk_that_fills_up_ends_the_run(
+        self, popbridge: Any, textures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(source: str, target: str) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(os, "replace", full)
+        code, _, err = self.convert(popbridge, str(textures / "wall.png"), "--out", str(tmp_path / "out"))
+        assert code == 2 and one_line(err) and "wall.png can't be written (No space" in err
 
     def test_a_file_that_vanishes_while_the_run_begins_is_told(
         self, popbridge: Any, textures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -314,3 +336,23 @@ def test_a_file_of_a_type_that_nobody_knows_keeps_the_suffix_that_its_workload_g
     outputs = Outputs(tmp_path / "out", (), Made(tmp_path / "made"), force=False)
     (path,) = outputs.keep(Job(("rock.png",), stem="rock"), b"key", [made])
     assert Path(path).name == name
+
+
+class Counted(list[ResultFile]):
+    """Files that count how often all of them are gone through."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[ResultFile]:
+        self.times += 1
+        return super().__iter__()
+
+
+def test_a_hundred_times_as_many_files_of_one_job_take_no_more_than_that_longer(tmp_path: Path) -> None:
+    files = Counted()
+    for index in range(50):
+        (tmp_path / f"{index}").write_bytes(b"1")
+        files.append(ResultFile(f"part{index}", "text/plain", 1, "", path=str(tmp_path / f"{index}")))
+    outputs = Outputs(tmp_path / "out", (), Made(tmp_path / "made"), force=False)
+    assert len(outputs.keep(Job(()), b"key", files)) == 50
+    assert files.times < 10
