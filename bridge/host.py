@@ -57,10 +57,6 @@ class Registry(Struct, frozen=True):
     plugins: Sequence[PluginRecord] = ()
 
     @property
-    def engines(self) -> tuple[str, ...]:
-        return tuple(sorted({adapter.engine for adapter in self.adapters}))
-
-    @property
     def operations(self) -> tuple[tuple[str, str], ...]:
         """What a pipeline's steps may be, as `Limits` has it."""
         return tuple((name, each.target) for name, each in self.workloads.items() if each.operation)

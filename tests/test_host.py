@@ -57,7 +57,7 @@ class TestThirdParty:
         assert registry.workloads["acme.size"].summary == "The size of a file, bytes."
         assert registry.asks["acme.greet"].name == "acme.greeter"
         assert registry.settings[: len(SETTINGS)] == SETTINGS
-        assert "acme" in registry.engines
+        assert "acme" in {adapter.engine for adapter in registry.adapters}
 
     def test_each_workload_is_known_by_the_release_that_it_came_with(self) -> None:
         registry = host.load({"given": Given()})
