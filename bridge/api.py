@@ -356,7 +356,8 @@ class Advisor(ABC):
 
     @abstractmethod
     async def on_event(self, context: Context, session: SessionView, event: Event) -> None:
-        """An editor reported something that this advisor watches. Raises RequestError."""
+        """An editor, of any engine (`session.adapter.engine`), reported something that this advisor watches.
+        Raises RequestError."""
 
     @abstractmethod
     async def on_answer(
