@@ -15,6 +15,9 @@ PLAIN = (bytes, bytearray, memoryview)
 LONGEST = 128
 """Most characters of a media type."""
 
+LARGEST = 64 << 20
+"""Most bytes of a value as msgpack: who asked for it has it in memory several times, while others wait."""
+
 
 def checked(output: object) -> Output:
     """`output`, its value of plain types, if it is what a workload gives. Raises WorkloadError `internal`."""
@@ -34,14 +37,17 @@ def plain(value: Any, place: str = "value") -> Any:
     try:
         kept = msgspec.to_builtins(value, builtin_types=PLAIN)
         made = msgspec.to_builtins(kept, builtin_types=PLAIN, str_keys=True)
+        encoded = msgspec.msgpack.encode(made)
         # Quicker than a look at each key, which few have to have.
-        differ = msgspec.msgpack.encode(made) != msgspec.msgpack.encode(kept)
+        differ = encoded != msgspec.msgpack.encode(kept)
     except RecursionError:
         raise ValueError(f"{place} is nested too deeply, or holds itself") from None
     except (TypeError, ValueError, OverflowError):
         raise ValueError(_fault(value, place)) from None
     if differ:
         _check_keys(kept, made, place)
+    if len(encoded) > LARGEST:
+        raise ValueError(f"{place} takes more than {LARGEST >> 20} MiB, so that it has to be given as a file")
     return made
 
 

@@ -28,6 +28,7 @@ KINDS: Mapping[type[types.Type], str] = {
     types.StrType: "text",
     types.NoneType: "null",
     types.DictType: "an object",
+    types.StructType: "an object",
 }
 
 

@@ -209,8 +209,8 @@ def _contradiction(params: Params) -> str:
         said = params.contradiction()
     except WorkloadError:
         raise
-    # A plugin's code, and whoever parses awaits WorkloadError alone.
-    except Exception as error:
+    # A plugin's code, which may call sys.exit, and whoever parses awaits WorkloadError alone.
+    except (Exception, SystemExit) as error:
         why = f"{type(error).__name__}: {error}"[:200]
         reason = f"the workload's check of its parameters failed ({why})"
         raise WorkloadError("internal", reason) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 from msgspec import Struct
 from packaging.version import Version
@@ -68,6 +68,7 @@ from bridge.core.textures import (
     Wrap,
 )
 from bridge.core.versions import VersionScheme
+from bridge.failures import NotAsPromised
 from bridge.folders import Skip, Walked, hidden, is_link, walk
 from bridge.hooks import hookimpl
 from bridge.projects import (
@@ -156,6 +157,8 @@ class Adapter(ABC):
         form = self.gpu_format(intent, facts, platform, version)
         if form is None:
             return None
+        if form not in get_args(GpuFormat):
+            raise NotAsPromised(f"{self.name}: gpu_format gave {form!r:.80}, wanted a GpuFormat or None")
         width, height = limited(facts.width, facts.height, intent.max_size or 0)
         return texture_bytes(form, width, height, bool(intent.mipmaps))
 
@@ -353,7 +356,8 @@ class Advisor(ABC):
 
     @abstractmethod
     async def on_event(self, context: Context, session: SessionView, event: Event) -> None:
-        """An editor reported something that this advisor watches. Raises RequestError."""
+        """An editor, of any engine (`session.adapter.engine`), reported something that this advisor watches.
+        Raises RequestError."""
 
     @abstractmethod
     async def on_answer(

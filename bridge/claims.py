@@ -15,6 +15,9 @@ from bridge.core.settings import SETTINGS, Setting
 OWN = "PopBridge itself"
 """What messages call whoever has a name that came with PopBridge."""
 
+RECEIPTS, RECEIPTS_ASKS = "receipts", ("receipts.list", "receipts.revert")
+"""The name and the asks of the daemon's own advisor, which no plugin brings."""
+
 
 class Contribution(Struct, frozen=True):
     """What one plugin gave."""
@@ -46,7 +49,9 @@ class Claims:
     """What those plugins have that hold; whoever comes later may claim nothing of it."""
 
     def __init__(self) -> None:
-        self._holders: dict[str, str] = {f"setting {setting.name!r}": OWN for setting in SETTINGS}
+        own = Contribution(settings=SETTINGS).claims()
+        daemons = (f"advisor {RECEIPTS!r}", *(f"workload {ask!r}" for ask in RECEIPTS_ASKS))
+        self._holders: dict[str, str] = dict.fromkeys((*own, *daemons), OWN)
         self._adapters: list[tuple[str, Adapter]] = []
         self._settings: list[tuple[str, Setting]] = []
 

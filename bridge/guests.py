@@ -1,13 +1,15 @@
-"""What a plugin's own code may do to this process while it is loaded: print, take its time, go elsewhere."""
+"""What a plugin's own code may do while it is loaded: print, take its time, go elsewhere, end it."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
+from types import FrameType
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +28,50 @@ def hosted(name: str, slow_s: float = SLOW_S) -> Iterator[None]:
     timer.start()
     try:
         # A program may read stdout: `--json` is one object per line, and nothing else.
-        with contextlib.redirect_stdout(sys.stderr), _kept_folder(), _kept_log():
+        with contextlib.redirect_stdout(sys.stderr), _kept_output(), _kept_folder(), _kept_log():
             yield
     finally:
         timer.cancel()
+
+
+@contextlib.contextmanager
+def interrupts() -> Iterator[list[int]]:
+    """The signals by which a person stops this process meanwhile: without one, a KeyboardInterrupt is of the
+    code that runs."""
+    heard: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    # Python hears signals in one thread, and there by a function if at all.
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield heard
+        return
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        heard.append(number)
+        before(number, frame)
+
+    signal.signal(signal.SIGINT, hear)
+    try:
+        yield heard
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def _kept_output() -> Iterator[None]:
+    """What isn't Python's writes to the descriptor, as a C library and a child process do, or closes it."""
+    try:
+        kept = os.dup(1)
+    except OSError:
+        # A program of Windows without a console has none.
+        yield
+        return
+    try:
+        with contextlib.suppress(OSError):
+            os.dup2(2, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 @contextlib.contextmanager

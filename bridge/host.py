@@ -57,10 +57,6 @@ class Registry(Struct, frozen=True):
     plugins: Sequence[PluginRecord] = ()
 
     @property
-    def engines(self) -> tuple[str, ...]:
-        return tuple(sorted({adapter.engine for adapter in self.adapters}))
-
-    @property
     def operations(self) -> tuple[tuple[str, str], ...]:
         """What a pipeline's steps may be, as `Limits` has it."""
         return tuple((name, each.target) for name, each in self.workloads.items() if each.operation)
@@ -140,29 +136,34 @@ def _contribution(
     manager: pluggy.PluginManager, record: PluginRecord, source: Source
 ) -> tuple[PluginRecord, Contribution]:
     plugin = None
-    try:
-        with guests.hosted(str(record)):
-            plugin = source()
-            _refuse_again(manager, plugin)
-            manager.register(plugin, f"{record.distribution}/{record.name}")
-            manager.check_pending()
-            _refuse_unmarked(manager, plugin)
-            given = _call(manager, plugin)
-            check_alone(given.claims(), given.workloads)
-            check_settings(given.settings)
-            _refuse_own_overlaps(given.adapters)
-        return replace(record, provides=given.names()), given
-    except KeyboardInterrupt:
-        raise
-    # A plugin is anybody's code: whatever it raises, even SystemExit at import, costs only itself.
-    except BaseException as error:
-        if plugin is not None and manager.is_registered(plugin):
-            manager.unregister(plugin)
-        reason = _reason(error)
-        log.debug("%s is disabled: %s", record, reason, exc_info=error)
-        trace = "" if isinstance(error, UserError) else failures.trace(error)
-        disabled = replace(record, status="disabled", reason=reason, traceback=trace)
-        return disabled, Contribution()
+    with guests.interrupts() as heard:
+        try:
+            with guests.hosted(str(record)):
+                plugin = source()
+                _refuse_again(manager, plugin)
+                manager.register(plugin, f"{record.distribution}/{record.name}")
+                manager.check_pending()
+                _refuse_unmarked(manager, plugin)
+                given = _call(manager, plugin)
+                check_alone(given.claims(), given.workloads)
+                check_settings(given.settings)
+                _refuse_own_overlaps(given.adapters)
+            return replace(record, provides=given.names()), given
+        # A plugin is anybody's code: whatever it raises, even SystemExit at import, costs only itself.
+        except BaseException as error:
+            # A person's Ctrl-C isn't the plugin's, whatever it made of that.
+            if heard:
+                raise KeyboardInterrupt from error
+            if plugin is not None and manager.is_registered(plugin):
+                manager.unregister(plugin)
+            return _disabled(record, error), Contribution()
+
+
+def _disabled(record: PluginRecord, error: BaseException) -> PluginRecord:
+    reason = _reason(error)
+    log.debug("%s is disabled: %s", record, reason, exc_info=error)
+    trace = "" if isinstance(error, UserError) else failures.trace(error)
+    return replace(record, status="disabled", reason=reason, traceback=trace)
 
 
 def _admitted(claims: Claims, record: PluginRecord, given: Contribution) -> tuple[PluginRecord, Contribution]:
@@ -218,8 +219,6 @@ def _answer(manager: pluggy.PluginManager, plugin: object, hook: str, kind: type
         # Called without pluggy, which would pass over None and hide which hook raised.
         try:
             answer = implementation.function()
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
             raise HookError(f"{hook} raised {failures.told(error)}") from error
         if inspect.iscoroutine(answer):

@@ -165,6 +165,8 @@ def check_setting(setting: Setting) -> None:
         raise UserError(f"setting {name!r}: {own_too}: begin with the plugin's name")
     if not isinstance(setting.help, str):
         raise UserError(f"setting {name}: help is {setting.help!r}; it must be text")
+    if setting.unit not in ("", "bytes"):
+        raise UserError(f"setting {name}: unit is {setting.unit!r:.80}; it must be 'bytes' or empty")
     try:
         setting.parse(setting.default, "its default")
     except TypeError as error:

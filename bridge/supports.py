@@ -4,11 +4,11 @@ names the method."""
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 from accel.given import plain
-from bridge.api import Kind, Remark, TextureAsset
+from bridge.api import Kind, Remark, TextureAsset, TextureIntent
 from bridge.failures import NotAsPromised
 
 KINDS = frozenset(get_args(Kind))
@@ -70,12 +70,31 @@ def _told(name: str, told: object) -> list[Mapping[str, Any]]:
     return [{name: value for name, value in one.items() if name not in GUARDS} for one in told]
 
 
+def checked_intent(intent: object, adapter: str) -> TextureIntent:
+    """`adapter` is its name, which a daemon's log doesn't say otherwise."""
+    if not isinstance(intent, TextureIntent):
+        raise NotAsPromised(f"{adapter}: read_texture gave {intent!r:.80}, wanted a TextureIntent")
+    return intent
+
+
+def checked_options(options: object, adapter: str) -> dict[str, Any]:
+    if not isinstance(options, dict) or not all(isinstance(name, str) for name in options):
+        raise NotAsPromised(f"{adapter}: compile_texture gave {options!r:.80}, wanted a dict of options")
+    return options
+
+
 def checked_memory(size: object) -> int | None:
     """Bytes."""
     try:
         return None if size is None else operator.index(size)  # type: ignore[arg-type]
     except TypeError:
         raise NotAsPromised(f"gpu_memory gave {size!r:.80}, wanted a whole number or None") from None
+
+
+def checked_remarks(remarks: object) -> Iterable[Remark]:
+    if not isinstance(remarks, Iterable):
+        raise NotAsPromised(f"remarks gave {remarks!r:.80}, wanted Remarks, one after the other")
+    return map(checked_remark, remarks)
 
 
 def checked_remark(remark: object) -> Remark:

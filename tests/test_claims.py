@@ -12,7 +12,7 @@ from bridge.api import Adapter, Setting
 from bridge.claims import OWN, Claims, Contribution
 from bridge.commands.texts.plugins import PHRASES
 from bridge.core.errors import UserError
-from tests.test_records import Odd
+from tests.test_records import Odd, Watcher
 
 FIRST = "plugin 'first' (first 1.0)"
 
@@ -76,6 +76,19 @@ def test_what_came_with_popbridge_is_nobody_elses(given: Contribution) -> None:
     chinese = PHRASES.in_chinese(str(caught.value))
     assert "PopBridge 自身" in chinese and chinese.endswith("：请卸载该插件")
     assert not re.search("adapter|workload|advisor|setting", chinese)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        workload("receipts.list"),
+        Contribution(advisors=[Watcher(name="receipts")]),
+        Contribution(advisors=[Watcher(asks=("receipts.revert",))]),
+    ],
+)
+def test_nobody_answers_for_the_daemon_what_was_changed(given: Contribution) -> None:
+    with pytest.raises(UserError, match=r"^it gives .*, as PopBridge itself does: uninstall this plugin$"):
+        Claims().take(given, FIRST)
 
 
 def test_who_is_refused_holds_nothing_of_what_else_it_claims() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -24,6 +27,36 @@ class Talkative:
 def test_what_a_plugin_prints_stays_out_of_what_programs_read(capsys: pytest.CaptureFixture[str]) -> None:
     host.load({"talkative": Talkative()}, installed=False)
     assert capsys.readouterr() == ("", "hello\n")
+
+
+def test_what_its_libraries_print_does_too(capfd: pytest.CaptureFixture[str]) -> None:
+    with guests.hosted("plugin 'acme'"):
+        os.write(1, b"hello\n")
+        subprocess.run([sys.executable, "-c", "print('child')"], check=True)
+        os.close(1)
+    os.write(1, b"ours\n")
+    printed = capfd.readouterr()
+    assert (printed.out, printed.err.split()) == ("ours\n", ["hello", "child"])
+
+
+def test_a_handler_of_ctrl_c_that_a_plugin_leaves_behind_is_taken_away() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with guests.interrupts() as heard:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    assert (signal.getsignal(signal.SIGINT), heard) == (before, [])
+
+
+def test_a_thread_hears_no_signals_and_leaves_them_to_the_main_one() -> None:
+    before, inside = signal.getsignal(signal.SIGINT), []
+
+    def work() -> None:
+        with guests.interrupts():
+            inside.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(30)
+    assert inside == [before]
 
 
 class Told(logging.Handler):

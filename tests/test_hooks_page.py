@@ -72,6 +72,18 @@ def test_its_project_file_makes_a_distribution_with_one_plugin() -> None:
     assert project["entry-points"] == {host.hooks.PROJECT: {"acme": "acme_popbridge"}}
 
 
+def test_its_project_file_is_enough_with_the_tests_beside_the_module(tmp_path: Path) -> None:
+    text = (generate.ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "pyproject.toml").write_text(block, encoding="utf-8")
+    installed(tmp_path)
+    command = [sys.executable, "-c", "import setuptools; setuptools.setup()", "-q", "egg_info"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    named = tmp_path / "acme_popbridge.egg-info" / "top_level.txt"
+    assert named.read_text(encoding="utf-8").split() == ["acme_popbridge"]
+
+
 def test_every_hook_has_an_example(plugins: dict[str, types.ModuleType]) -> None:
     assert set(plugins) == {name for name in vars(host.hooks) if name.startswith("popbridge_")}
 

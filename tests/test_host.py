@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -56,7 +57,7 @@ class TestThirdParty:
         assert registry.workloads["acme.size"].summary == "The size of a file, bytes."
         assert registry.asks["acme.greet"].name == "acme.greeter"
         assert registry.settings[: len(SETTINGS)] == SETTINGS
-        assert "acme" in registry.engines
+        assert "acme" in {adapter.engine for adapter in registry.adapters}
 
     def test_each_workload_is_known_by_the_release_that_it_came_with(self) -> None:
         registry = host.load({"given": Given()})
@@ -233,6 +234,35 @@ def test_who_goes_first_is_a_matter_of_names_and_not_of_what_was_installed_first
     assert [name for name in ("ccc", "bbb", "zzz") if found[name].status == "ok"] == ["ccc"]
     assert "as plugin 'another' (ccc 2.0) does" in found["bbb"].reason
     assert "as plugin 'another' (ccc 2.0) does" in found["zzz"].reason
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3), GeneratorExit()])
+def test_a_plugin_that_would_end_the_program_is_disabled_alone(error: BaseException) -> None:
+    class Ending:
+        @host.hooks.hookimpl
+        def popbridge_settings(self) -> list[object]:
+            raise error
+
+    registry = host.load({"ending": Ending(), "given": Given()}, installed=False)
+    assert record(registry, "ending").reason.startswith(f"popbridge_settings raised {type(error).__name__}")
+    assert "given.echo" in registry.workloads
+
+
+@pytest.mark.parametrize("made_of_it", [KeyboardInterrupt, ImportError])
+def test_ctrl_c_ends_a_command_whatever_the_plugin_makes_of_it(made_of_it: type[BaseException]) -> None:
+    class Slow:
+        @host.hooks.hookimpl
+        def popbridge_settings(self) -> list[object]:
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt as interrupt:
+                raise made_of_it from interrupt
+            return []
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        host.load({"slow": Slow()}, installed=False)
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_loading_leaves_the_daemon_most_of_its_second() -> None:

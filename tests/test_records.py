@@ -272,6 +272,7 @@ def test_an_advisor_is_told_its_attribute(advisor: Advisor, says: str) -> None:
             "'log.level': POPBRIDGE_LOG_LEVEL is a variable of PopBridge's own",
         ),
         (setting(help=None), "setting odd.quiet: help is None; it must be text"),
+        (setting(unit="MiB"), "setting odd.quiet: unit is 'MiB'; it must be 'bytes' or empty"),
         (setting(type="bool"), "setting odd.quiet: type: Type ''bool'' is not supported"),
         (setting(default="x"), "odd.quiet"),
     ],

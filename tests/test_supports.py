@@ -9,14 +9,17 @@ import msgspec
 import numpy
 import pytest
 
-from bridge.api import Remark, TextureAsset
+from bridge.api import Remark, TextureAsset, TextureIntent
 from bridge.failures import NotAsPromised, told
 from bridge.supports import (
     check_texture,
     check_version,
     checked_done,
+    checked_intent,
     checked_memory,
+    checked_options,
     checked_remark,
+    checked_remarks,
     checked_uses,
 )
 
@@ -56,6 +59,7 @@ def test_what_is_as_promised_passes() -> None:
         (checked_done, {"before": [{"path": "a"}]}, "apply gave {'path': 'a'} in before, wanted"),
         (checked_memory, "5", "gpu_memory gave '5', wanted a whole number or None"),
         (checked_memory, 5.0, "gpu_memory gave 5.0, wanted a whole number or None"),
+        (checked_remarks, 5, "remarks gave 5, wanted Remarks, one after the other"),
         (checked_remark, 5, "remarks gave 5, wanted a Remark"),
         (checked_remark, msgspec.structs.replace(REMARK, text=None), "a Remark whose text is None, wanted"),
         (checked_done, {"after": [{"path": "a", "options": {"x": 1j}}]}, "['options']['x'] is complex"),
@@ -65,3 +69,12 @@ def test_what_is_not_is_told(check: Any, given: object, says: str) -> None:
     with pytest.raises(NotAsPromised) as error:
         check(given)
     assert says in told(error.value) and "supports.py" not in told(error.value)
+
+
+def test_what_a_texture_is_judged_by_names_the_adapter_too() -> None:
+    assert checked_intent(TextureIntent(), "acme1") == TextureIntent()
+    assert checked_options({"a": 1}, "acme1") == {"a": 1}
+    with pytest.raises(NotAsPromised, match=r"^acme1: read_texture gave None, wanted a TextureIntent$"):
+        checked_intent(None, "acme1")
+    with pytest.raises(NotAsPromised, match=r"^acme1: compile_texture gave None, wanted a dict of options$"):
+        checked_options(None, "acme1")

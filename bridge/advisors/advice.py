@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from packaging.version import Version
 
 from accel.texture.examine import Examination
+from bridge import supports
 from bridge.advisors.channels import channel_order
 from bridge.advisors.engine import memory_of, texture_of
 from bridge.advisors.findings import Finding, find
@@ -245,9 +246,8 @@ def _compiled(
     intent: TextureIntent, options: Mapping[str, Any], adapter: Adapter, version: Version
 ) -> dict[str, Any]:
     """What `compile_texture` gives. Raises NotAsPromised for other than a dict of plain types by name."""
-    given: object = adapter.compile_texture(intent.only(adapter.texture_fields), options, version)
-    if not isinstance(given, dict) or not all(isinstance(name, str) for name in given):
-        raise NotAsPromised(f"{adapter.name}: compile_texture gave {given!r:.80}, wanted a dict of options")
+    todo = adapter.compile_texture(intent.only(adapter.texture_fields), options, version)
+    given = supports.checked_options(todo, adapter.name)
     try:
         msgspec.to_builtins(given, builtin_types=(bytes,))
     except (TypeError, ValueError, RecursionError) as error:

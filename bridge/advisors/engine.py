@@ -29,7 +29,7 @@ def texture_of(
     return subject(
         examination,
         file,
-        present=adapter.read_texture(options, version),
+        present=supports.checked_intent(adapter.read_texture(options, version), adapter.name),
         decides=frozenset(adapter.texture_fields),
         srgb_kinds=frozenset(adapter.srgb_kinds),
         resizes=adapter.resizes,
@@ -44,7 +44,7 @@ def _with(
 ) -> dict[str, Any]:
     """The options that have become `intent`, as far as the engine's decide it."""
     todo = adapter.compile_texture(intent.only(adapter.texture_fields), options, version)
-    return {**options, **todo}
+    return {**options, **supports.checked_options(todo, adapter.name)}
 
 
 def memory_of(image: Inspection, options: Mapping[str, Any], adapter: Adapter, version: Version) -> Memory:

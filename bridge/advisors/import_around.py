@@ -44,7 +44,8 @@ class Around(Struct, frozen=True):
     def of(self, asset: Asset, session: SessionView) -> dict[str, Any]:
         """The parameters of `texture.examine` that say what surrounds `asset`."""
         assert session.adapter is not None and session.version is not None
-        present = session.adapter.read_texture(asset.options, session.version)
+        adapter = session.adapter
+        present = supports.checked_intent(adapter.read_texture(asset.options, session.version), adapter.name)
         return {
             "siblings": siblings_of(asset.file, self.folders.get(_folder(asset.file), {})),
             "slots": list(self.uses.get(asset.file, ())),

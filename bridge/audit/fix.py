@@ -72,7 +72,10 @@ def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
         raise UserError(f"Receipt {receipt.id} changed nothing.")
     project = find(registry, root)
     if project.support is None:
-        raise UserError(f"{root} is no project that is known here any more.")
+        raise UserError(
+            f"{root} is no project that is known here any more: `popbridge plugins` shows whether the plugin "
+            "for its engine is there."
+        )
     after, before = _by_path(receipt.after), _by_path(receipt.before)
     if receipt.state == "sent":
         # The run was killed while it wrote: what it has reached is as it wanted it.

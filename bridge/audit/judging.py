@@ -174,7 +174,7 @@ def _row(asset: TextureAsset, issues: list[Issue]) -> Row:
 
 def _remarked(remarks: Callable[[], Iterable[Remark]], plugin: str) -> list[Issue]:
     try:
-        return [Issue.remarked(supports.checked_remark(remark)) for remark in remarks()]
+        return [Issue.remarked(remark) for remark in supports.checked_remarks(remarks())]
     # An adapter is a plugin: without what it remarks the other findings are still true.
     except (Exception, SystemExit) as error:
         return [faults.fault(faults.UNREMARKED, error, plugin)]

@@ -96,6 +96,9 @@ def _structs(info: Type) -> Iterator[type]:
     from accel.plain import items
 
     info, _ = _taken_apart(items(info) or info)
+    if isinstance(info, msgspec.inspect.UnionType):
+        for part in info.types:
+            yield from _structs(part)
     if isinstance(info, msgspec.inspect.StructType):
         yield info.cls
 

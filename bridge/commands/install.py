@@ -57,8 +57,7 @@ def find_editor(registry: Registry, engine: str, project: Path, *, removing: boo
     """
     adapters = [adapter for adapter in registry.adapters if adapter.engine == engine.lower()]
     if not adapters:
-        known = told(texts.COMMA).join(registry.engines) or told(texts.NONE)
-        raise UserError(told(texts.UNKNOWN, engine=engine, known=known))
+        raise _unknown(registry, engine)
     editors = [editor for adapter in adapters if (editor := adapter.editor) is not None]
     if not editors:
         raise _without_addon(adapters, engine, project, removing=removing)
@@ -77,6 +76,14 @@ def find_editor(registry: Registry, engine: str, project: Path, *, removing: boo
         about = {"project": project, "engine": engine, "version": version, "ranges": ranges}
         raise UserError(told(texts.UNSERVED, **about))
     return editor
+
+
+def _unknown(registry: Registry, engine: str) -> UserError:
+    names = sorted({adapter.engine for adapter in registry.adapters if adapter.editor is not None})
+    known = told(texts.COMMA).join(names) or told(texts.NONE)
+    disabled = told(texts.COMMA).join(registry.disabled)
+    lacking = told(texts.LACKING, names=disabled) if disabled else ""
+    return UserError(told(texts.UNKNOWN, engine=engine, known=known, lacking=lacking))
 
 
 def _without_addon(adapters: Sequence[Adapter], engine: str, project: Path, *, removing: bool) -> UserError:

@@ -10,7 +10,7 @@ import click
 from bridge.commands import completing
 from bridge.commands.language import reads_chinese, told, translated
 from bridge.commands.screen import is_narrow, paragraphs, table, wrapped
-from bridge.commands.shared import as_json_text, read_settings, say_json
+from bridge.commands.shared import read_settings, say_json, setting_text
 from bridge.commands.texts import plugins as of_plugins
 from bridge.commands.texts import settings as of_settings
 from bridge.commands.texts import workloads as texts
@@ -122,7 +122,7 @@ def config(as_json: bool) -> None:
         return
     heads = tuple(map(told, of_settings.HEADS))
     rows = [
-        (s.name, as_json_text(settings[s.name]), _source(settings.sources[s.name]), s.environment, _is(s))
+        (s.name, setting_text(s, settings[s.name]), _source(settings.sources[s.name]), s.environment, _is(s))
         for s in declared
     ]
     if is_narrow():

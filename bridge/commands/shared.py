@@ -95,7 +95,15 @@ def as_json_text(value: object) -> str:
 
 def flag_text(setting: Setting, about: str) -> str:
     """A setting's flag in help: what it is, its variable and its default."""
-    return f"{about} [{setting.environment}; {as_json_text(setting.default)}]"
+    return f"{about} [{setting.environment}; {setting_text(setting, setting.default)}]"
+
+
+def setting_text(setting: Setting, value: object) -> str:
+    """A setting's value as it may be set, and of many bytes how much that is."""
+    text = as_json_text(value)
+    if setting.unit == "bytes" and isinstance(value, int) and value >= 1 << 10:
+        return f"{text} ({size_text(value)})"
+    return text
 
 
 def size_text(count: int) -> str:

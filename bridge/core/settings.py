@@ -31,6 +31,8 @@ class Setting(Struct, frozen=True, kw_only=True):
     """What holds where nobody sets it."""
     help: str
     """One sentence for `popbridge config` and for errors: what it does, in which unit."""
+    unit: Literal["", "bytes"] = ""
+    """`bytes` has `popbridge config` say beside their number how many MiB or GiB that is."""
 
     @property
     def environment(self) -> str:
@@ -109,17 +111,18 @@ SETTINGS = (
                  "interactive ones."),
     Setting(name="journal.keep_s", type=_ranged(float, 0, 31_536_000), default=86_400.0,
             help="Seconds of the daemon's running that a request's key finds the answer it was given."),
-    Setting(name="inline", type=_ranged(int, 0, 196_608), default=MAX_INLINE,
+    Setting(name="inline", type=_ranged(int, 0, 196_608), default=MAX_INLINE, unit="bytes",
             help="Most bytes of data in a frame; larger things travel over HTTP."),
-    Setting(name="blobs.max_size", type=_ranged(int, 1, 2**40), default=1 << 30, help="Largest blob, bytes."),
-    Setting(name="blobs.quota", type=_ranged(int, 0, 2**50), default=20 << 30,
+    Setting(name="blobs.max_size", type=_ranged(int, 1, 2**40), default=1 << 30, unit="bytes",
+            help="Largest blob, bytes."),
+    Setting(name="blobs.quota", type=_ranged(int, 0, 2**50), default=20 << 30, unit="bytes",
             help="Most bytes of all blobs together; beyond it the least recently used go that nothing names. "
             "0 is no limit."),
     Setting(name="blobs.keep_s", type=_ranged(float, LEAST_BLOB_KEEP_S, 10 * 366 * 86_400),
             default=86_400.0, help="Seconds since its last use that a blob is kept which nothing names."),
     Setting(name="blobs.sweep_s", type=_ranged(float, 1, 86_400), default=600.0,
             help="Seconds between looks for blobs that may go."),
-    Setting(name="cache.max_size", type=_ranged(int, 0, 2**44), default=1 << 30,
+    Setting(name="cache.max_size", type=_ranged(int, 0, 2**44), default=1 << 30, unit="bytes",
             help="Most bytes that kept results and their files take; 0 keeps none."),
     Setting(name="cache.off", type=list[str], default=[],
             help="Workloads that always run anew, by comma."),

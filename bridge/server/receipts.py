@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from sqlite_utils import Database
 
 from bridge.api import Advisor, Answer, Context, Event, Popup, RequestError, SessionView
+from bridge.claims import RECEIPTS, RECEIPTS_ASKS
 from bridge.core import errors
 from bridge.core.messages import MAX_FRAME
 from bridge.server.sizes import SPARE
@@ -49,8 +50,8 @@ class RevertParams(Struct, forbid_unknown_fields=True):
 class Receipts(Advisor):
     """Lists what commands changed, and puts it back."""
 
-    name = "receipts"
-    asks = ("receipts.list", "receipts.revert")
+    name = RECEIPTS
+    asks = RECEIPTS_ASKS
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -59,6 +59,10 @@ def test_values_become_what_msgpack_and_json_share() -> None:
         ([Number(5)], f"the workload's value[0] is {__name__}.Number, which is no plain type"),
         ({(1, 2): 3}, "the workload's value is a map with keys that are no text"),
         (loop(), "the workload's value is nested too deeply, or holds itself"),
+        (
+            {"all": b"0" * (64 << 20)},
+            "the workload's value takes more than 64 MiB, so that it has to be given as a file",
+        ),
     ],
 )
 def test_what_nobody_could_read_is_named_by_its_place(value: Any, says: str) -> None:

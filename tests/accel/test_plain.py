@@ -3,9 +3,13 @@
 from typing import Annotated, Literal
 
 import pytest
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from accel.workload import Params, Workload, WorkloadError
+
+
+class Pair(Struct):
+    left: float
 
 
 class Sample(Params, frozen=True):
@@ -22,6 +26,7 @@ class Sample(Params, frozen=True):
     code: Annotated[str, Meta(pattern="^[a-z]+$")] = "a"
     bits: Literal["same", "16", "8", "astc_10x4", "astc_4x4"] = "same"
     word: Annotated[str, Meta(pattern="^[a-z]+$", description="What it is called. And more.")] = "a"
+    pair: Pair | None = None
 
     def __post_init__(self) -> None:
         if self.size == 7 and self.format == "png":
@@ -61,6 +66,8 @@ class Sample(Params, frozen=True):
         ),
         ({"path": "\udcff" * 99, "size": 0}, "size is 0; it must be a whole number from 1 to 4096"),
         ({"path": 3 * [30 * "x"]}, 'path is ["xxxxxx'),
+        ({"pair": 1}, "pair is 1; it must be an object or null"),
+        ({"pair": {"left": "x"}}, 'pair is {"left":"x"}; it must be an object or null (Expected `float`'),
         ({"size": 7}, "7 doesn't go with png"),
     ],
 )

@@ -111,6 +111,8 @@ class Span(Params, frozen=True):
             return None
         if self.last == 14:
             raise WorkloadError("unsupported", "14 is nothing")
+        if self.last == 15:
+            raise SystemExit(4)
         assert 60 // (self.last - 7)
         return "" if self.first <= self.last else "first is beyond last"
 
@@ -129,6 +131,7 @@ def test_values_that_dont_go_together_are_refused_before_any_input_is_opened():
         (7, "internal", r"the workload's check of its parameters failed \(ZeroDivisionError: .*\)"),
         (13, "internal", "the workload's check of its parameters gave NoneType, not text"),
         (14, "unsupported", "14 is nothing"),
+        (15, "internal", r"the workload's check of its parameters failed \(SystemExit: 4\)"),
     ],
 )
 def test_a_check_of_parameters_that_fails_is_an_error_as_any_other(last, code, says):

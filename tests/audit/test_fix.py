@@ -84,6 +84,17 @@ def test_an_adapter_that_fails_while_it_writes_is_told_and_how_to_put_back_what_
     assert report.receipt == 1
 
 
+def test_who_puts_back_without_the_engines_plugin_is_told_what_may_be_missing(tmp_path: Path) -> None:
+    row = Row("a.png", "a.png", [MIPMAPS], {"o": False}, {"o": True})
+    report = Report(name="game", root="", engine="acme 1.0", rows=[row])
+    database = tmp_path / "popbridge.sqlite3"
+    fix(Project(tmp_path, support=Failing({"before": [], "after": []})), report, database)  # type: ignore[abstract]
+    made = read_receipt(database, 1)
+    assert made is not None
+    with pytest.raises(UserError, match="`popbridge plugins` shows whether the plugin for its engine is"):
+        revert(Registry(), made, database)
+
+
 class Careless(Unasked):
     """An adapter that takes what it was given apart."""
 

@@ -16,7 +16,7 @@ from accel.texture.classification import Classification, Evidence
 from accel.texture.examine import Examination
 from accel.texture.kinds import KINDS, Kind
 from bridge import host
-from bridge.api import ImageFacts, Remark, TextureAsset
+from bridge.api import Adapter, ImageFacts, Remark, TextureAsset
 from bridge.audit import faults
 from bridge.audit.examine import Answer, Question, Trouble
 from bridge.audit.judging import Judging
@@ -256,6 +256,41 @@ async def test_nothing_is_praised_where_remarks_failed(tmp_path: Path) -> None:
     report = await told_of(tmp_path, mute, mute, WALL)
     assert report.rows == [] and "Nothing is wrong" not in "".join(pages(report, "en"))
     assert "Nothing is wrong" in "".join(pages(await told_of(tmp_path, WALL, WALL), "en"))
+
+
+class Careless(FakeEngine):
+    """An engine whose author forgot a `return`."""
+
+    def __init__(self, forgets: str) -> None:
+        setattr(self, forgets, lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    ("method", "wanted"),
+    [
+        ("read_texture", "a TextureIntent"),
+        ("compile_texture", "a dict of options"),
+        ("remarks", "Remarks, one after the other"),
+    ],
+)
+async def test_an_adapter_that_gives_nothing_is_at_fault_and_not_popbridge(
+    tmp_path: Path, method: str, wanted: str
+) -> None:
+    report = await told_of(tmp_path, SETTINGS, SETTINGS, adapter=Careless(method))
+    assert report.notices[0].startswith("fake1 has left 2 of the textures")
+    assert f"{method} gave None, wanted {wanted})" in report.notices[0]
+
+
+class Misspelling(FakeEngine):
+    def gpu_format(self, *_: object) -> Any:
+        return "BC7"
+
+    gpu_memory = Adapter.gpu_memory
+
+
+async def test_a_format_that_nobody_knows_is_told_as_the_adapters(tmp_path: Path) -> None:
+    report = await told_of(tmp_path, SETTINGS, SETTINGS, adapter=Misspelling())
+    assert "fake1: gpu_format gave 'BC7', wanted a GpuFormat or None" in report.notices[0]
 
 
 async def test_an_adapter_whose_name_has_a_space_is_told_in_chinese(tmp_path: Path) -> None:

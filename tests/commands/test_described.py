@@ -5,15 +5,15 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pytest
 
 from accel.plain import words
-from accel.workload import Workload
+from accel.workload import Params, Workload
 from bridge import host
-from bridge.commands.describing import _structs, _taken_apart
+from bridge.commands.describing import _structs, _taken_apart, described
 from bridge.commands.texts.parameters import ABOUT, PHRASES
 from bridge.commands.texts.workloads import DETAILS, SUMMARIES
 
@@ -95,3 +95,19 @@ def test_a_plugins_workload_speaks_for_itself(
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     assert english.split("\n\n")[1] in popbridge("workloads", "acme.size")[1]
     assert "acme.size  " in popbridge("workloads")[1]
+
+
+class Span(msgspec.Struct):
+    first: Annotated[int, msgspec.Meta(description="The lowest line.")]
+
+
+class Lines(Params, frozen=True):
+    span: Span | None = None
+
+
+def test_what_an_object_has_inside_is_shown_also_where_there_may_be_none() -> None:
+    lines = list(described(Workload("acme.lines", 1, Lines, "a:b", (1, 1), False, "", "")))
+    assert lines[lines.index("  span=null  an object or null") + 1].split() == [
+        "first", "(required)", "a", "whole", "number",
+    ]  # fmt: skip
+    assert lines[-1].strip() == "The lowest line."

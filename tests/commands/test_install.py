@@ -73,7 +73,9 @@ class TestInstall:
         assert out.startswith("已创建     addon2.txt\n请在编辑器中打开该项目：")
         assert popbridge("install", "acme", str(project))[1] == "未改变     addon2.txt\n无需更改。\n"
         assert json.loads(popbridge("install", "acme", str(project), "--json")[1])["what"] == "unchanged"
-        assert "未知引擎 'frostbite'；已知：acme" in popbridge("install", "frostbite", str(project))[2]
+        err = popbridge("install", "frostbite", str(project))[2]
+        assert "未知引擎 'frostbite'：已安装的插件都不支持该引擎。" in err
+        assert "以下引擎有可装入项目的插件：acme、godot。以下插件已停用" in err
         (project / "inner").mkdir()
         assert popbridge("install", "acme", str(project / "inner"))[2].endswith(
             f"inner 不是 acme 项目；请指定项目所在的文件夹，例如 {project.resolve()}。\n"
@@ -85,7 +87,13 @@ class TestInstall:
     def test_an_unknown_engine_is_told_with_those_that_are_known(self, popbridge: Any, project: Path) -> None:
         code, _, err = popbridge("install", "frostbite", str(project))
         assert code == 2 and one_line(err)
-        assert "Unknown engine 'frostbite'; known: acme" in err
+        assert "Unknown engine 'frostbite': no plugin that is installed serves it." in err
+        # One without an addon would be the next disappointment.
+        assert " There are addons for: acme, godot. " in err
+        assert err.endswith(
+            " Plugins that are disabled add none: acme-import, acme-raises, acme-records, acme-typo; "
+            "`popbridge plugins` says why.\n"
+        )
 
     def test_a_folder_without_a_project_a_missing_one_and_a_foreign_version_are_told(
         self, popbridge: Any, project: Path

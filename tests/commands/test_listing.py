@@ -81,6 +81,17 @@ class TestListings:
         code, out, _ = popbridge("config")
         assert code == 0 and "settings.toml" in out
 
+    def test_sizes_are_shown_as_people_read_them_beside_what_is_to_be_written(
+        self, popbridge: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("POPBRIDGE_CACHE_MAX_SIZE", "1610612736")
+        monkeypatch.setenv("POPBRIDGE_INLINE", "0")
+        lines = {line.split()[0]: line for line in popbridge("config")[1].splitlines() if line}
+        assert " 1610612736 (1.5 GiB) " in lines["cache.max_size"]
+        assert " 21474836480 (20.0 GiB) " in lines["blobs.quota"] and " 0  " in lines["inline"]
+        programs = map(json.loads, popbridge("config", "--json")[1].splitlines())
+        assert {each["name"]: each["value"] for each in programs}["cache.max_size"] == 1610612736
+
     def test_who_reads_chinese_is_shown_it(
         self, popbridge: Any, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -49,7 +49,8 @@ PATTERNS = (
     *PROJECT_FILE,
     # What can't be put back.
     (r"Receipt (\d+) changed nothing\.", "回执 {0} 没有更改任何内容。"),
-    (r"(.+) is no project that is known here any more\.", "{0} 已不再是已知的项目。"),
+    (r"(.+) is no project that is known here any more: `popbridge plugins` shows whether the plugin for its "
+     r"engine is there\.", "{0} 已不再是已知的项目：请用 `popbridge plugins` 查看其引擎的插件是否可用。"),
     (r"Receipt (\d+) is reverted already \(receipt (\d+)\): nothing was put back\.",
      "回执 {0} 已经撤销过（回执 {1}）：没有撤销任何更改。"),
     (r"Receipt (\d+) is reverted already \(receipt (\d+), (\S+ \S+)\): nothing was put back\.",

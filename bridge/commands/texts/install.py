@@ -18,7 +18,15 @@ OPEN_IT = Text(
     "请在编辑器中打开该项目：`popbridge serve` 运行时，插件会自动连接。",
 )
 UNWRITABLE = Text("{place} can't be written ({reason}).", "无法写入 {place}（{reason}）。")
-UNKNOWN = Text("Unknown engine {engine!r}; known: {known}.", "未知引擎 {engine!r}；已知：{known}。")
+UNKNOWN = Text(
+    "Unknown engine {engine!r}: no plugin that is installed serves it. "
+    "There are addons for: {known}.{lacking}",
+    "未知引擎 {engine!r}：已安装的插件都不支持该引擎。以下引擎有可装入项目的插件：{known}。{lacking}",
+)
+LACKING = Text(
+    " Plugins that are disabled add none: {names}; `popbridge plugins` says why.",
+    "以下插件已停用，不提供引擎：{names}；原因见 `popbridge plugins`。",
+)
 NONE = Text("none", "无")
 NO_ADDON = Text("There is no addon for {engine} yet.", "目前还没有 {engine} 的插件。")
 AUDIT_IT = Text(

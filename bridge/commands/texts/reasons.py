@@ -190,6 +190,8 @@ PATTERNS = (
      "工作负载的 {0} 是映射，其中有的键转为文本后相同"),
     (r"the workload's (?P<place>value.*) is nested too deeply, or holds itself",
      "工作负载的 {0} 嵌套过深，或包含自身"),
+    (r"the workload's (?P<place>value.*) takes more than (\d+) MiB, so that it has to be given as a file",
+     "工作负载的 {0} 超过 {1} MiB，须以文件形式给出"),
     (r"the workload's (?P<place>value.*) is (?P<kind>\S+), which is no plain type",
      "工作负载的 {0} 为 {1}，不是普通类型"),
 )  # fmt: skip
