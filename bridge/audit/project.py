@@ -31,6 +31,10 @@ UNSET = (
     "No texture here has import settings yet, so that the files alone are judged: open the project once in "
     "its editor, and keep the import files that it writes."
 )
+DISABLED = (
+    "Plugins are disabled ({names}), so that a project of theirs isn't known as one: the files alone are "
+    "audited. `popbridge plugins` says why."
+)
 
 
 class Project(Struct, frozen=True):
@@ -44,6 +48,8 @@ class Project(Struct, frozen=True):
     """The version as the project's own files have it."""
     notice: str = ""
     """What people should know about the choice of the adapter."""
+    failed: bool = False
+    """Whether a plugin has failed that might have said whose project it is."""
     planned: Mapping[str, Mapping[str, Any]] = {}
     """Options that count as set already, by file."""
     part: str = ""
@@ -109,7 +115,7 @@ def find(registry: Registry, root: Path) -> Project:
     """The project in `root`. Raises UserError where that is no folder."""
     if not root.is_dir():
         raise missing(root)
-    notice = ""
+    notice, failed = "", False
     for adapter in registry.adapters:
         try:
             text = adapter.project.project_version(root) if adapter.project else None
@@ -120,6 +126,7 @@ def find(registry: Registry, root: Path) -> Project:
         except (Exception, SystemExit) as error:
             why = failures.told(error)
             notice = f"{adapter.name} can't tell whether this is a project of {adapter.engine} ({why})."
+            failed = True
             continue
         if text is None:
             continue
@@ -132,7 +139,10 @@ def find(registry: Registry, root: Path) -> Project:
             continue
         version = choice.adapter.scheme.parse(text)
         return Project(root, choice.adapter, version, choice.adapter.project, text, choice.notice or "")
-    return Project(root, notice=notice or projects_below(registry.adapters, root))
+    if notice := notice or projects_below(registry.adapters, root):
+        return Project(root, notice=notice, failed=failed)
+    disabled = ", ".join(registry.disabled)
+    return Project(root, notice=DISABLED.format(names=disabled) if disabled else "", failed=bool(disabled))
 
 
 def unset(project: Project, assets: Iterable[TextureAsset]) -> list[str]:

@@ -18,6 +18,9 @@ PATTERNS = (
     (r"(?P<plugin>.+?) has left (\d+) of the textures without remarks, as it failed \((?P<why>.*)\); the "
      r"first is (?P<file>.+)\. (Update .+)",
      "因 {0} 出错（{2}），以下数量的贴图没有该插件的说明：{1} 张，首张为 {3}。{4}"),
+    (r"Plugins are disabled \((?P<names>.+)\), so that a project of theirs isn't known as one: the files "
+     r"alone are audited\. `popbridge plugins` says why\.",
+     "有插件已停用（{0}），因此无法识别其引擎的项目：仅检查文件本身。原因见 `popbridge plugins`。"),
     (r"Update the plugin, or tell whoever wrote it\.", "请更新插件，或告知其作者。"),
     (r"Update PopBridge, or report this\.", "请更新 PopBridge，或报告此问题。"),
     (r"(?P<plugin>.+?) fails at what would be written: (?P<why>.*)", "{0} 处理将要写入的设置时出错：{1}"),
