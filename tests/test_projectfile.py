@@ -273,10 +273,10 @@ def test_a_folder_that_isnt_named_from_the_root_is_refused_on_each_system(
 @pytest.mark.parametrize(
     ("code", "near"),
     [
-        ("normal_as_colour", "`normal_as_color` is near"),
-        ("No_Mipmaps", "`no_mipmaps` is near"),
-        ("", "there are `alpha_constant`, "),
-        ("seams", "there are `alpha_constant`, "),
+        ("normal_as_colour", " (did you mean `normal_as_color`?)"),
+        ("No_Mipmaps", " (did you mean `no_mipmaps`?)"),
+        ("", "; there are `alpha_constant`, "),
+        ("seams", "; there are `alpha_constant`, "),
     ],
 )
 def test_a_code_that_no_finding_has_is_passed_over_and_told_with_what_may_be_meant(
@@ -287,7 +287,7 @@ def test_a_code_that_no_finding_has_is_passed_over_and_told_with_what_may_be_mea
     assert found.rules() == {"materials": ["normal_as_color"], "": ["no_mipmaps"]}
     assert found.textures.max_size == 2048
     (told,) = passed_over(tmp_path, found)
-    says = f"`advice` has `{code}`, but no finding has that code; {near}"
+    says = f"`advice` has `{code}`, but no finding has that code{near}"
     assert told.startswith(f"{tmp_path / NAME}: always[1]: {says}")
     assert told.endswith("the rest of the file holds: a newer PopBridge may know it.")
     add_rules(tmp_path, {"": ["too_large"]})

@@ -46,7 +46,13 @@ def tell(report: Report) -> None:
             # Many of one kind may not need what it fails at.
             if 2 * len(textures) > asked > 1:
                 _leave_out(report, code)
+                report.failed = True
     report.unjudged = len(failed(report, UNJUDGED))
+
+
+def is_left(report: Report) -> bool:
+    """Whether something isn't judged as a plugin has failed, and nobody has accepted that."""
+    return report.failed or any(found(report.rows))
 
 
 def _leave_out(report: Report, code: str) -> None:

@@ -31,6 +31,14 @@ UNSET = (
     "No texture here has import settings yet, so that the files alone are judged: open the project once in "
     "its editor, and keep the import files that it writes."
 )
+SOME_UNSET = (
+    "Textures without import settings yet: {count}, the first is {file}. Of these the files alone are judged:"
+    " open the project once in its editor, and keep the import files that it writes."
+)
+DISABLED = (
+    "Plugins are disabled ({names}), so that a project of theirs isn't known as one: the files alone are "
+    "audited. `popbridge plugins` says why."
+)
 
 
 class Project(Struct, frozen=True):
@@ -44,6 +52,8 @@ class Project(Struct, frozen=True):
     """The version as the project's own files have it."""
     notice: str = ""
     """What people should know about the choice of the adapter."""
+    failed: bool = False
+    """Whether a plugin has failed that might have said whose project it is."""
     planned: Mapping[str, Mapping[str, Any]] = {}
     """Options that count as set already, by file."""
     part: str = ""
@@ -109,7 +119,7 @@ def find(registry: Registry, root: Path) -> Project:
     """The project in `root`. Raises UserError where that is no folder."""
     if not root.is_dir():
         raise missing(root)
-    notice = ""
+    notice, failed = "", False
     for adapter in registry.adapters:
         try:
             text = adapter.project.project_version(root) if adapter.project else None
@@ -120,6 +130,7 @@ def find(registry: Registry, root: Path) -> Project:
         except (Exception, SystemExit) as error:
             why = failures.told(error)
             notice = f"{adapter.name} can't tell whether this is a project of {adapter.engine} ({why})."
+            failed = True
             continue
         if text is None:
             continue
@@ -132,15 +143,20 @@ def find(registry: Registry, root: Path) -> Project:
             continue
         version = choice.adapter.scheme.parse(text)
         return Project(root, choice.adapter, version, choice.adapter.project, text, choice.notice or "")
-    return Project(root, notice=notice or projects_below(registry.adapters, root))
+    if notice := notice or projects_below(registry.adapters, root):
+        return Project(root, notice=notice, failed=failed)
+    disabled = ", ".join(registry.disabled)
+    return Project(root, notice=DISABLED.format(names=disabled) if disabled else "", failed=bool(disabled))
 
 
 def unset(project: Project, assets: Iterable[TextureAsset]) -> list[str]:
-    """That nobody has imported its textures yet, so that silence about their settings is no praise; nothing
-    where one has settings, none ever gets any, or the adapter says itself what is wrong."""
+    """That nobody has imported its textures yet, or some of them, so that silence about their settings is no
+    praise; nothing of those that never get any, or of which the adapter says itself what is wrong."""
     told = [asset for asset in assets if project.covers(asset.file) and not asset.as_is]
-    known = any(asset.options is not None or asset.problem or asset.remarks for asset in told)
-    return [UNSET] if project.support and told and not known else []
+    bare = [asset.file for asset in told if asset.options is None and not asset.problem and not asset.remarks]
+    if project.support is None or not bare:
+        return []
+    return [UNSET if len(bare) == len(told) else SOME_UNSET.format(count=len(bare), file=min(bare))]
 
 
 def missing(place: object) -> UserError:

@@ -12,12 +12,19 @@ PATTERNS = (
      "{0}：其适配器无法说明贴图的用途（{1}）。"),
     (r"No texture here has import settings yet, so that the files alone are judged: .*",
      "此处的贴图都还没有导入设置，因此仅检查文件本身：请先在编辑器中打开一次项目，并保留它写出的导入文件。"),
+    (r"Textures without import settings yet: (\d+), the first is (?P<file>.+)\. Of these the files alone are "
+     r"judged: .*",
+     "尚无导入设置的贴图：{0} 张，首张为 {1}。对它们仅检查文件本身：请先在编辑器中打开一次项目，"
+     "并保留它写出的导入文件。"),
     (r"(?P<plugin>.+?) has left (\d+) of the textures unjudged, as it failed \((?P<why>.*)\); the first is "
      r"(?P<file>.+)\. (Update .+)",
      "因 {0} 出错（{2}），以下数量的贴图未作判断：{1} 张，首张为 {3}。{4}"),
     (r"(?P<plugin>.+?) has left (\d+) of the textures without remarks, as it failed \((?P<why>.*)\); the "
      r"first is (?P<file>.+)\. (Update .+)",
      "因 {0} 出错（{2}），以下数量的贴图没有该插件的说明：{1} 张，首张为 {3}。{4}"),
+    (r"Plugins are disabled \((?P<names>.+)\), so that a project of theirs isn't known as one: the files "
+     r"alone are audited\. `popbridge plugins` says why\.",
+     "有插件已停用（{0}），因此无法识别其引擎的项目：仅检查文件本身。原因见 `popbridge plugins`。"),
     (r"Update the plugin, or tell whoever wrote it\.", "请更新插件，或告知其作者。"),
     (r"Update PopBridge, or report this\.", "请更新 PopBridge，或报告此问题。"),
     (r"(?P<plugin>.+?) fails at what would be written: (?P<why>.*)", "{0} 处理将要写入的设置时出错：{1}"),

@@ -156,6 +156,8 @@ class Report(Struct, kw_only=True):
     """What the adapter failed at, each with its file: also what a baseline accepts."""
     incomplete: bool = False
     """Whether something that textures are judged by is missing, so that silence is no praise."""
+    failed: bool = False
+    """Whether a plugin has failed at more than textures that are told one by one, which can be accepted."""
     kinds: dict[str, int] = field(default_factory=dict)
     """How many textures there are of each kind."""
     memory: int = 0

@@ -85,6 +85,7 @@ def _merged(reports: list[Report], plans: Plans) -> Report:
         first,
         rows=sorted((row for row in rows if row.issues), key=lambda row: (-row.rank, row.file)),
         notices=list(dict.fromkeys(said for report in reports for said in report.notices)),
+        failed=any(report.failed for report in reports),
         faults=[one for report in reports for one in report.faults],
         unseen=_unseen(reports),
         kinds=last.kinds,

@@ -79,6 +79,7 @@ async def audit(project: Project, plan: Plan, registry: Registry, told: Told, ag
             *unimported,
         ],
         incomplete=bool(unimported),
+        failed=project.failed,
     )
     judging = Judging(project, report, agreed.textures.max_size or plan.max_size)
     await asyncio.to_thread(judging.prepare, len(assets))
@@ -231,7 +232,7 @@ def _uses(project: Project, report: Report) -> Mapping[str, Sequence[Kind]]:
     except (Exception, SystemExit) as error:
         why = failures.told(error)
         report.notices.append(f"{project.engine}: its adapter can't tell what uses the textures ({why}).")
-        report.incomplete = True
+        report.incomplete = report.failed = True
         return {}
 
 

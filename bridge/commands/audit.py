@@ -94,7 +94,6 @@ def audit(
     from bridge import host, projectfile
     from bridge.audit import parts
     from bridge.audit.fix import check_nameable
-    from bridge.audit.results import SEVERITIES
 
     # What fails inside of a workload is a line of the report.
     logging.basicConfig(level="CRITICAL")
@@ -115,7 +114,15 @@ def audit(
     if failures:
         # Told last: what could be written is, and who mends has seen the receipt.
         raise UserError(in_a_row(failures))
-    return 0 if fail_on == NEVER else int(any(row.rank >= SEVERITIES[fail_on] for row in report.rows))
+    return int(fail_on != NEVER and _fails(report, fail_on))
+
+
+def _fails(report: Report, fail_on: str) -> bool:
+    from bridge.audit import faults
+    from bridge.audit.results import SEVERITIES
+
+    # A build that passes because nothing was judged would pass whatever is wrong.
+    return faults.is_left(report) or any(row.rank >= SEVERITIES[fail_on] for row in report.rows)
 
 
 def _check(folder: str, outputs: dict[str, str | None], baseline: str | None, update: bool) -> None:

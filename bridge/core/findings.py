@@ -30,12 +30,14 @@ def mistake(code: str, unsettled: Collection[str] = ()) -> str:
         return f"`advice` has `{code}`, but no import settings settle that, so that no rule can"
     if code in RULE_CODES or "." in code.strip("."):
         return ""
-    return f"`advice` has `{code}`, but no finding has that code; {_near(code)}"
+    return f"`advice` has `{code}`, but no finding has that code{_meant(code)}"
 
 
-def _near(code: str) -> str:
+def _meant(code: str) -> str:
     # Imported here, as few files have a mistake.
     import difflib
 
     found = difflib.get_close_matches(code.lower(), RULE_CODES, 1)
-    return f"`{found[0]}` is near" if found else f"there are {', '.join(f'`{one}`' for one in RULE_CODES)}"
+    if found:
+        return f" (did you mean `{found[0]}`?)"
+    return f"; there are {', '.join(f'`{one}`' for one in RULE_CODES)}"

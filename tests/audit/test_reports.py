@@ -206,6 +206,14 @@ def test_where_there_is_a_table_no_name_in_it_is_folded(report: Report) -> None:
     assert any(line.startswith("severity") for line in lines)
 
 
+def test_a_name_of_any_length_pushes_no_sentence_out_of_sight_in_a_file(report: Report) -> None:
+    report.rows[0], report.groups = replace(report.rows[0], file="deep/" * 200 + "a.png"), []
+    out = io.StringIO()
+    report_table.show(report, report.rows, "en", 0, out, 10_000)
+    assert any(line.startswith("wrong  deep/deep/") for line in out.getvalue().splitlines())
+    assert all(len(line) - len(line.lstrip()) < 10 for line in out.getvalue().splitlines())
+
+
 def test_the_table_says_how_many_rows_it_leaves_out(report: Report) -> None:
     out = io.StringIO()
     report_table.show(report, report.rows, "en", 1, out, 100)
@@ -241,6 +249,7 @@ def test_what_fix_has_tried_in_vain_is_not_promised_again(report: Report) -> Non
     report.rows[0].mended, report.rows[0].issues = report.rows[0].issues[1:], []
     told = summary(report, "en")
     assert "8.0 KiB of GPU memory on the desktop; the settings freed 3.0 KiB of it" in told
+    assert "桌面平台占用显存 8.0 KiB；这些设置已释放其中 3.0 KiB" in summary(report, "zh-CN")
     assert "Mended textures: 1; `popbridge revert 3` puts them back" in told
 
 

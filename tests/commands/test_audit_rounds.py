@@ -66,6 +66,72 @@ def test_settings_that_an_adapter_fails_at_are_left_and_told(
     assert row["findings"][0]["code"] == "not_applied" and row["memory"] == row["memory_after"]
 
 
+def test_a_build_fails_where_an_adapter_has_judged_nothing_whatever_is_accepted(
+    popbridge: Any, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("acme")
+
+    monkeypatch.setattr(textures4, "read_intent", fail)
+    base = ("audit", str(project), "--workers", "1")
+    assert popbridge(*base)[0] == popbridge(*base, "--fail-on", "wrong")[0] == 1
+    accepting = ("--baseline", str(tmp_path / "known.json"))
+    assert popbridge(*base, *accepting, "--update-baseline")[0] == popbridge(*base, *accepting)[0] == 1
+    assert popbridge(*base, "--fail-on", "never")[0] == 0
+
+
+def test_a_build_fails_over_one_texture_that_an_adapter_fails_at_until_that_is_accepted(
+    popbridge: Any, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = textures4.read_intent
+
+    def read_intent(options: Any) -> Any:
+        if options["compress/lossy_quality"] == 0.5:
+            raise ZeroDivisionError("acme")
+        return own(options)
+
+    base = ("audit", str(project), "--workers", "1")
+    assert popbridge(*base, "--fix")[0] == popbridge(*base)[0] == 0
+    file = project / f"{FILES[0]}.import"
+    text = file.read_text(encoding="utf-8").replace("lossy_quality=0.7", "lossy_quality=0.5")
+    file.write_text(text, encoding="utf-8")
+    monkeypatch.setattr(textures4, "read_intent", read_intent)
+    assert popbridge(*base)[0] == popbridge(*base, "--severity", "wrong")[0] == 1
+    accepting = ("--baseline", str(tmp_path / "known.json"))
+    assert popbridge(*base, *accepting, "--update-baseline")[0] == popbridge(*base, *accepting)[0] == 0
+
+
+@pytest.mark.parametrize("place", ["bridge_godot.install.uses", "bridge_godot.project.version"])
+def test_a_build_fails_where_an_adapter_knows_no_uses_or_no_project(
+    popbridge: Any, project: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("acme")
+
+    base = ("audit", str(project), "--workers", "1")
+    assert popbridge(*base, "--fix")[0] == 0
+    monkeypatch.setattr(place, fail)
+    code, out, _ = popbridge(*base)
+    assert code == 1 and "ZeroDivisionError" in out
+
+
+@pytest.mark.parametrize(
+    ("locale", "says"), [("en", "Plugins are disabled (acme_broken), so that"), ("zh-CN", "有插件已停用（")]
+)
+def test_a_build_fails_where_a_disabled_plugin_may_have_known_the_project(
+    popbridge: Any, tmp_path: Path, locale: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken:
+        def popbridge_adapters(self) -> None:
+            """Marked as no hook."""
+
+    registry = load({"acme_broken": Broken()})
+    monkeypatch.setattr("bridge.host.load", lambda: registry)
+    (tmp_path / "files").mkdir()
+    code, out, _ = popbridge("audit", str(tmp_path / "files"), "--locale", locale)
+    assert code == 1 and says in out and "`popbridge plugins`" in out
+
+
 def test_duplicates_are_looked_for_and_pictures_made_once_however_many_rounds_there_are(
     popbridge: Any, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
