@@ -11,8 +11,8 @@ import pyvips
 from accel.image.decoded import Pixels
 from accel.image.inspection import Alpha, Channel
 
-_ROWS, _ACROSS = 128, 1024
-"""Pixels that are summed in one go, so that what is computed stays in the cache; half the rows for 16 bit.
+_ROWS, _ACROSS = 64, 1024
+"""Pixels that are looked at in one go, so that what is computed stays in the cache; half the rows for 16 bit.
 Sums of so many squares have less than 24 bits, or 53: floats hold them exactly, added in any order."""
 _STRIP = 1 << 16
 """Pixels looked at in one go, so that what is computed stays in the cache."""
@@ -73,12 +73,15 @@ def _summed(blocks: Pixels, channels: int) -> tuple[Pixels, ...]:
     _, rows, across = blocks.shape
     kind = np.float32 if blocks.itemsize == 1 else np.float64
     held, ones, sums = np.empty((rows, across), kind), np.ones(rows, kind), np.zeros((2, across))
+    low, high = blocks[0, 0].copy(), blocks[0, 0].copy()
     for block in blocks:
         np.copyto(held, block)
         sums[0] += ones @ held
         np.multiply(held, held, out=held)
         sums[1] += ones @ held
-    low, high = (one.reduce(blocks, axis=(0, 1)).reshape(-1, channels) for one in (np.minimum, np.maximum))
+        np.minimum(low, block.min(axis=0), out=low)
+        np.maximum(high, block.max(axis=0), out=high)
+    low, high = (values.reshape(-1, channels) for values in (low, high))
     total, squares = sums.astype(np.int64).reshape(2, -1, channels).sum(axis=1)
     return low.min(axis=0), high.max(axis=0), total, squares
 

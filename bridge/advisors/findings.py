@@ -183,12 +183,12 @@ def _all(present: TextureIntent, found: list[Finding]) -> TextureIntent:
 
 
 def _saves(texture: Texture, intent: TextureIntent) -> bool:
-    before, after = texture.memory(texture.present), texture.memory(intent.over(texture.present))
-    return any(after.get(platform, size) < size for platform, size in before.items())
+    after = texture.memory(intent.over(texture.present))
+    return any(after.get(platform, size) < size for platform, size in texture.taken.items())
 
 
 def _with_memory(texture: Texture, finding: Finding) -> Finding:
     if not finding.applicable:
         return finding
-    before, after = texture.memory(texture.present), texture.memory(finding.intent.over(texture.present))
-    return replace(finding, memory=changes(before, after))
+    after = texture.memory(finding.intent.over(texture.present))
+    return replace(finding, memory=changes(texture.taken, after))

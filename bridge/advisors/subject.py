@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from accel.image.inspection import Inspection, Normals
@@ -89,6 +90,11 @@ class Texture:
     """How it would lie in the GPU's memory with these settings, on each platform where that is known."""
     memory: Callable[[TextureIntent], Memory] = _unknown
     """What the texture would take of the GPU's memory with these settings."""
+
+    @cached_property
+    def taken(self) -> Memory:
+        """What it takes of the GPU's memory as it is."""
+        return self.memory(self.present)
 
     @property
     def family(self) -> TextureClass | None:

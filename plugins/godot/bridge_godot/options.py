@@ -30,7 +30,7 @@ def word_for(words: Mapping[Word, int], value: object) -> Word | None:
 
 def flag(value: object) -> bool | None:
     """A switch's position; None for what is no switch."""
-    return next((position for position in (False, True) if same(position, value)), None)
+    return bool(value) if same(value, 0) or same(value, 1) else None
 
 
 def size(value: object) -> int | None:
