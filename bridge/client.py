@@ -47,6 +47,7 @@ from bridge.core.messages import (
     ServerMessage,
 )
 from bridge.handled import Handled
+from bridge.paths import Paths
 from bridge.retrying import repeated
 
 ACK_DELAY_S = 0.05
@@ -90,7 +91,7 @@ class Client:
     @classmethod
     async def connect(
         cls,
-        connection_file: Path,
+        connection_file: Path | None = None,
         *,
         kind: str = "tool",
         name: str = "bridge.client",
@@ -106,11 +107,12 @@ class Client:
         on_event: OnEvent | None = None,
         on_popup_close: OnPopupClose | None = None,
     ) -> Self:
-        """Opens a connection; `previous` is an ended one of this process whose session goes on.
+        """Opens a connection; `previous` is an ended one of this process whose session goes on. Without a
+        `connection_file` the daemon is that of whoever runs this, or of POPBRIDGE_HOME.
 
         Raises UserError where no daemon listens or where it refuses.
         """
-        file = ConnectionFile.read(connection_file)
+        file = ConnectionFile.read(connection_file or Paths.find().connection_file)
         if previous is not None:
             resume, instance = previous.resume, instance or previous.instance
         instance = instance or uuid.uuid4().hex
