@@ -11,6 +11,7 @@ import logging
 import math
 import operator
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,7 @@ class Batcher:
         itself. So is any after `most_s`, which leaves time for that where all have one deadline."""
         self._executor = executor
         self._max_rows = max_rows
-        self._least_s, self._most_s = least_s, most_s
-        self._paces: dict[str, Pace] = {}
+        self._paces: defaultdict[str, Pace] = defaultdict(lambda: Pace(least_s, most_s))
         self._queues: dict[tuple[str, str, Path | None], _Queue] = {}
 
     async def start(self) -> None:
@@ -79,7 +79,7 @@ class Batcher:
                 out_dir=out_dir,
                 watch=watch,
             )
-            self._pace(workload).learn(done.run_ms / 1000)
+            self._paces[workload.name].learn(done.run_ms / 1000)
             return done
         workload.check_inputs(len(inputs))
         parsed = workload.parse(dict(params))
@@ -93,16 +93,14 @@ class Batcher:
             return 1
         return min(self._max_rows(workload), workload.batching.max_rows)
 
-    def _pace(self, workload: Workload) -> Pace:
-        return self._paces.setdefault(workload.name, Pace(self._least_s, self._most_s))
-
     def _queue(self, workload: Workload, batching: Batching, parsed: Any, out_dir: Path | None) -> _Queue:
         bucket = batching.bucket(parsed)
         key = (workload.name, bucket, out_dir)
         queue = self._queues.get(key)
         if queue is None:
+            pace = self._paces[workload.name]
             queue = self._queues[key] = _Queue(
-                self._executor, workload, bucket, out_dir, self._pace(workload), lambda: self._forget(key)
+                self._executor, workload, bucket, out_dir, pace, lambda: self._forget(key)
             )
         return queue
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
+import psutil
 from msgspec import Raw
 
 from accel.devices.faults import FULL, DeviceGone, fault_of, on_device
@@ -32,6 +33,9 @@ from accel.workload import (
 COARSE = sys.platform == "win32"
 """Whether a process's time is counted in steps of 16 ms, by which nothing short can be told; that Windows'
 clock says that its resolution is 100 ns is true of the unit alone."""
+
+LEAST_LEFT = 64 << 20
+"""Bytes of address space without which libraries and models can't be opened."""
 
 THEIRS = (Exception, SystemExit, KeyboardInterrupt)
 """What a workload's own code may raise: nobody else here interrupts, and a library may call sys.exit."""
@@ -165,6 +169,8 @@ def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done])
     try:
         return Raw(msgspec.msgpack.encode(work(inputs)))
     except WorkloadError as error:
+        if error.code == "internal" and _is_full():
+            return _too_large(inputs, setup)
         # What has a cause is told of a plugin's code, whose place the log has to say.
         trace = traceback.format_exc() if error.code == "internal" and error.__cause__ else ""
         named = error.name or names(inputs)
@@ -175,9 +181,8 @@ def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done])
         if on_device() and fault:
             reason, code = (FULL, "too_large") if fault == "memory" else (_gone(error), "internal")
             return _failed(code, reason, names(inputs), fault=fault)
-        if fault == "memory":
-            reason = "needs more memory than a worker may take" + _limit(setup.memory_mib)
-            return _failed("too_large", reason, names(inputs), fault="process")
+        if fault == "memory" or _is_full():
+            return _too_large(inputs, setup)
         reason = f"the workload failed ({type(error).__name__})"
         return _failed("internal", reason, names(inputs), traceback.format_exc())
 
@@ -185,6 +190,23 @@ def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done])
 def _failed(*texts: str, fault: str = "", step: str = "") -> Raw:
     code, reason, name, trace = (*(writable(str(text)) for text in texts), "", "")[:4]
     return Raw(msgspec.msgpack.encode(Failed(code, reason, name, trace, fault, step)))
+
+
+def _is_full() -> bool:
+    """Whether this process has taken nearly all the address space that it may: what can't be loaded or opened
+    for want of it says so in a hundred ways, or that a file is damaged."""
+    if sys.platform != "linux":
+        return False
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    # No limit is -1.
+    return 0 <= limit < int(psutil.Process().memory_info().vms) + LEAST_LEFT
+
+
+def _too_large(inputs: Sequence[Input], setup: Setup) -> Raw:
+    reason = "needs more memory than a worker may take" + _limit(setup.memory_mib)
+    return _failed("too_large", reason, names(inputs), fault="process")
 
 
 def _gone(error: BaseException) -> str:

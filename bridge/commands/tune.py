@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 ENGINES_S = 3600.0
 """How long all of TensorRT's engines may take."""
 
+MOST_KEPT = 1 << 16
+"""Bytes that what is measured takes at most: a full disk has room for an empty file."""
+
 
 class Batches(Struct, frozen=True):
     """What was measured of a workload's batches."""
@@ -215,8 +218,8 @@ def _check_written(folder: Path) -> None:
     """Raises UserError where nothing can be kept: a daemon does without, but this is for nothing else."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(MOST_KEPT))
     except OSError as error:
         reason = error.strerror or error
         raise UserError(told(texts.UNWRITABLE, folder=folder, reason=reason)) from None

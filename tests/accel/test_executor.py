@@ -12,7 +12,10 @@ import pytest
 
 from accel.batching import Batcher
 from accel.executor import LocalExecutor, cores
+from accel.image.thumbnail import thumbnail
 from accel.noop import echo
+from accel.texture.classify import classify
+from accel.texture.estimate_pbr import estimate_pbr
 from accel.watch import Watch
 from accel.workload import Input, Limits
 from tests.accel import workloads
@@ -199,6 +202,34 @@ async def test_a_job_for_which_earlier_ones_left_no_memory_is_done_by_another_wo
     for _ in range(2):
         await refused(go(local, workloads.greedy, size=4096), "too_large")
     assert local.pool.ended["memory"] == 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
+@pytest.mark.parametrize(
+    ("left_mib", "work", "warm"),
+    [
+        (8, thumbnail, ()),  # libvips can't be loaded
+        (32, thumbnail, ()),  # it is, but can't start a thread
+        (48, classify, ("accel.image.inspecting",)),  # onnxruntime can't be loaded
+        (48, classify, ("accel.image.inspecting", "onnxruntime")),  # a model can't be opened
+        (8, estimate_pbr, ("accel.image.inspecting", "onnxruntime")),
+    ],
+)
+async def test_what_earlier_jobs_left_no_memory_to_open_is_opened_by_another_worker(
+    make_executor, save, photo, left_mib, work, warm
+):
+    picture = save("photo.png", photo)
+    local = await make_executor(memory_mib=1024, warm=("numpy", *warm))
+    await go(local, workloads.crowd, size=left_mib)
+    assert (await local.run(work.workload, {}, [picture], deadline_s=60)).files is not None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
+async def test_a_limit_that_libraries_do_not_fit_into_is_told_for_what_it_is(make_executor, save, photo):
+    picture = save("photo.png", photo)
+    local = await make_executor(memory_mib=200)
+    error = await refused(local.run(thumbnail.workload, {}, [picture], deadline_s=60), "too_large")
+    assert "than a worker may take (200 MiB)" in error.reason
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")

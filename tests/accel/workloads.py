@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from accel import spare
 from accel.devices.faults import DeviceGone
@@ -188,6 +189,16 @@ def hoard(inputs, params, limits):
     """Never gives back what it took."""
     HOARD.append(np.ones(params.size << 20, np.uint8))
     return Output(len(HOARD))
+
+
+@declare("test.crowd")
+def crowd(inputs, params, limits):
+    """Takes and keeps all that this process may have, but so many MiB."""
+    import resource
+
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    HOARD.append(np.ones(most - psutil.Process().memory_info().vms - (params.size << 20), np.uint8))
+    return Output()
 
 
 @declare("test.path")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from accel.sample import SAMPLES, image_sample
 from accel.workload import Limits
 from bridge.commands import tune
 from tests.commands.shell import one_line
+from tests.server.test_uploads import tmpfs
 
 DEVICE = "CUDA, Stand-in"
 
@@ -37,6 +41,18 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "find", lambda file: (CPU, Devices(())))
     monkeypatch.setattr(gpu, "lane", lane)
     monkeypatch.setitem(SAMPLES, "image.normal_from_height", image_sample(1, sides=(16, 64)))
+
+
+@pytest.fixture
+def full(home: Path) -> Iterator[None]:
+    """The data folder is a disk of its own, without room."""
+    if not tmpfs(home, "64k"):
+        pytest.skip("only root may mount a small disk")
+    with contextlib.suppress(OSError), (home / "full").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    yield
+    subprocess.run(["umount", "-l", str(home)], check=False)
 
 
 @pytest.mark.usefixtures("acme")
@@ -66,6 +82,12 @@ class TestTune:
         code, out, err = popbridge("tune", "acme.length")
         assert code == 2 and not out and one_line(err)
         assert f"{home / 'cache'} can't be written (" in err and "would be lost" in err
+
+    @pytest.mark.usefixtures("full")
+    def test_where_the_disk_is_full_nothing_is_measured(self, popbridge: Any) -> None:
+        code, out, err = popbridge("tune", "acme.length")
+        assert code == 2 and not out and one_line(err)
+        assert "No space left on device" in err and "would be lost" in err
 
     def test_a_daemon_that_runs_is_said_to_have_to_start_anew(self, popbridge: Any, home: Path) -> None:
         home.mkdir()

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import click
 from msgspec import Struct
 
 from accel.devices.choice import Choice, Wish, choose
@@ -222,23 +223,19 @@ def pull_all() -> None:
                 print(f"{name} can't be pulled: {error}", file=sys.stderr)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """The exit status; 2 for an argument that is none."""
-    if unknown := set(arguments) - {"--pull", "--ways"}:
-        print(
-            f"There is no argument {', '.join(sorted(unknown))}; there are --pull and --ways.",
-            file=sys.stderr,
-        )
-        return 2
-    if "--pull" in arguments:
+@click.command()
+@click.option("--pull", "pulled", is_flag=True, help="First get the models that aren't there, into .models.")
+@click.option("--ways", is_flag=True, help="Measure nothing but how networks run on the GPU.")
+def main(pulled: bool, ways: bool) -> None:
+    """Measures the CPU beside an NVIDIA GPU; without one its columns say "not measured"."""
+    if pulled:
         pull_all()
-    if "--ways" in arguments:
+    if ways:
         gpu = find()
-        print(section(STORE, gpu.choice.name if gpu.choice else ""), gpu.why, sep="\n\n")
-        return 0
-    print(measure())
-    return 0
+        click.echo(section(STORE, gpu.choice.name if gpu.choice else "") + f"\n{gpu.why}")
+    else:
+        click.echo(measure())
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

@@ -1,4 +1,6 @@
+import contextlib
 import os
+import subprocess
 import threading
 
 import pytest
@@ -6,8 +8,9 @@ import pytest
 from accel.models.bring import bring
 from accel.models.catalogue import TEXTURE_KIND
 from accel.models.manifest import Url
-from accel.models.store import ModelError
+from accel.models.store import ModelError, Unwritable
 from tests.accel.models.records import file, model, part, wheel
+from tests.server.test_uploads import tmpfs
 
 DATA, WORDS = b"network" * 1000, b"words"
 URL = Url("https://a.example", ("x",))
@@ -50,6 +53,24 @@ def test_a_file_that_cannot_be_read_keeps_no_other_from_being_taken(store, tmp_p
     assert [found.name for _, found in brought.taken] == ["words"]
     assert brought.left[none].startswith("can't be read (No such file")
     assert brought.left[archive].startswith("can't be read (")
+
+
+@pytest.fixture
+def full(store):
+    """A models folder on a disk of its own, without room."""
+    if not tmpfs(store.folder, "64k"):
+        pytest.skip("only root may mount a small disk")
+    with contextlib.suppress(OSError), (store.folder / "full").open("wb", buffering=0) as other:
+        while True:
+            other.write(bytes(4096))
+    yield store
+    subprocess.run(["umount", "-l", str(store.folder)], check=False)
+
+
+def test_a_full_disk_is_no_fault_of_the_wheel(full, tmp_path):
+    archive = wheel(tmp_path, {"a/one": DATA})
+    with pytest.raises(Unwritable, match=r"downloads can't be written .*make room"):
+        bring(full, [TINY], [archive])
 
 
 def test_a_wheel_that_is_cut_off_is_to_be_got_again(store, tmp_path):
