@@ -132,7 +132,8 @@ def _alpha(texture: Texture) -> Iterator[Finding]:
     without = TextureIntent(alpha="none")
     if "alpha" in texture.decides and _saves(texture, without):
         yield Finding("alpha_constant", WASTE, "alpha_constant", intent=without)
-    elif not texture.tiny:
+    elif not texture.decides and not texture.tiny:
+        # What an engine makes of it is known to the engine: there only what it saves is worth a word.
         yield Finding("alpha_constant", NOTE, "alpha_constant")
 
 

@@ -182,7 +182,8 @@ HELP = {
         "粗糙度等数值应原样读取；sRGB 解码会使其扭曲。",
     ),
     "alpha_constant": Text(
-        "An opaque alpha channel costs memory for nothing.", "不透明的 Alpha 通道白白占用内存。"
+        "An opaque alpha channel says nothing, and costs memory wherever it is kept.",
+        "不透明的 Alpha 通道没有信息，凡保留它之处都白白占用内存。",
     ),
     "ui_mipmaps": Text(
         "Pictures of an interface are shown at their size: smaller copies cost a third more memory.",

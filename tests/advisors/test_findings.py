@@ -237,10 +237,14 @@ class TestAlpha:
         assert (finding.intent, finding.rank) == (TextureIntent(alpha="none"), WASTE)
         assert finding.memory == {"desktop": (349_552, 174_776), "mobile": (349_552, 174_776)}
 
-    def test_one_that_costs_nothing_is_a_note(self) -> None:
+    def test_one_that_an_engines_settings_save_nothing_by_is_no_word_worth(self) -> None:
         facts = {"channels": 4, "has_alpha": True, "alpha": OPAQUE}
-        finding = imagine("leaf.png", None, facts, compression="lossless")["alpha_constant"]
-        assert (finding.rank, finding.applicable) == (NOTE, False)
+        assert not imagine("leaf.png", None, facts, compression="lossless")
+
+    def test_one_of_a_file_alone_is_a_note(self, tmp_path: Path) -> None:
+        examination = examined(tmp_path, "leaf.png", pictures.opaque(pictures.noise(3)), None)
+        (finding,) = find(subject(examination, "leaf.png"))
+        assert (finding.code, finding.rank, finding.applicable) == ("alpha_constant", NOTE, False)
 
     def test_an_alpha_that_is_used_is_fine(self, found: Any) -> None:
         assert not found("leaf.png", pictures.noise(4), None)
@@ -265,12 +269,14 @@ def test_grey_of_a_palette_is_stored_in_one_channel(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("size", "worth"), [(63, False), (64, True)])
-def test_a_channel_too_many_of_a_few_pixels_isnt_worth_a_word(found: Any, size: int, worth: bool) -> None:
+def test_a_channel_too_many_of_a_few_pixels_isnt_worth_a_word(
+    found: Any, tmp_path: Path, size: int, worth: bool
+) -> None:
     present = {"mipmaps": False, "compression": "lossless"}
     grey = np.repeat(pictures.grey(size), 3, axis=2)
     assert ("grey_as_rgb" in found("a.png", grey, None, **present)) is worth
-    opaque = pictures.opaque(pictures.noise(3, size))
-    assert ("alpha_constant" in found("b.png", opaque, None, **present)) is worth
+    examination = examined(tmp_path, "b.png", pictures.opaque(pictures.noise(3, size)), None)
+    assert ("alpha_constant" in {finding.code for finding in find(subject(examination, "b.png"))}) is worth
 
 
 @pytest.mark.parametrize(
@@ -318,7 +324,7 @@ def test_the_worst_comes_first_and_then_what_saves_most(found: Any) -> None:
     pixels = pictures.opaque(pictures.normal_map(512))
     findings = found("a_n.png", pixels, "normal", mipmaps=False, compression="lossless")
     codes = list(findings)
-    assert codes == ["normal_as_color", "uncompressed", "no_mipmaps", "alpha_constant"]
+    assert codes == ["normal_as_color", "uncompressed", "no_mipmaps"]
     assert findings["no_mipmaps"].saved < 0 < findings["uncompressed"].saved
 
 
