@@ -31,6 +31,10 @@ UNSET = (
     "No texture here has import settings yet, so that the files alone are judged: open the project once in "
     "its editor, and keep the import files that it writes."
 )
+SOME_UNSET = (
+    "Textures without import settings yet: {count}, the first is {file}. Of these the files alone are judged:"
+    " open the project once in its editor, and keep the import files that it writes."
+)
 DISABLED = (
     "Plugins are disabled ({names}), so that a project of theirs isn't known as one: the files alone are "
     "audited. `popbridge plugins` says why."
@@ -146,11 +150,13 @@ def find(registry: Registry, root: Path) -> Project:
 
 
 def unset(project: Project, assets: Iterable[TextureAsset]) -> list[str]:
-    """That nobody has imported its textures yet, so that silence about their settings is no praise; nothing
-    where one has settings, none ever gets any, or the adapter says itself what is wrong."""
+    """That nobody has imported its textures yet, or some of them, so that silence about their settings is no
+    praise; nothing of those that never get any, or of which the adapter says itself what is wrong."""
     told = [asset for asset in assets if project.covers(asset.file) and not asset.as_is]
-    known = any(asset.options is not None or asset.problem or asset.remarks for asset in told)
-    return [UNSET] if project.support and told and not known else []
+    bare = [asset.file for asset in told if asset.options is None and not asset.problem and not asset.remarks]
+    if project.support is None or not bare:
+        return []
+    return [UNSET if len(bare) == len(told) else SOME_UNSET.format(count=len(bare), file=min(bare))]
 
 
 def missing(place: object) -> UserError:

@@ -12,6 +12,10 @@ PATTERNS = (
      "{0}：其适配器无法说明贴图的用途（{1}）。"),
     (r"No texture here has import settings yet, so that the files alone are judged: .*",
      "此处的贴图都还没有导入设置，因此仅检查文件本身：请先在编辑器中打开一次项目，并保留它写出的导入文件。"),
+    (r"Textures without import settings yet: (\d+), the first is (?P<file>.+)\. Of these the files alone are "
+     r"judged: .*",
+     "尚无导入设置的贴图：{0} 张，首张为 {1}。对它们仅检查文件本身：请先在编辑器中打开一次项目，"
+     "并保留它写出的导入文件。"),
     (r"(?P<plugin>.+?) has left (\d+) of the textures unjudged, as it failed \((?P<why>.*)\); the first is "
      r"(?P<file>.+)\. (Update .+)",
      "因 {0} 出错（{2}），以下数量的贴图未作判断：{1} 张，首张为 {3}。{4}"),

@@ -158,8 +158,24 @@ async def test_textures_that_no_editor_has_imported_are_told_once(
     assert notices(report, "zh-CN")[0].startswith("此处的贴图都还没有导入设置")
     assert "Nothing is wrong" not in "".join(pages(report, "en"))
     put(game, "c.png")
-    assert (await run(game)).notices == [] and not (await run(game)).incomplete
     assert len((await run(game / "art")).notices) == 2, "what is told of the part, and that none is imported"
+
+
+async def test_textures_that_no_editor_has_imported_are_told_among_others_that_are(
+    project: Callable[..., Path], run: Any
+) -> None:
+    game = project()
+    put(game, "c.png")
+    assert (await run(game)).notices == [] and not (await run(game)).incomplete
+    for file in ("art/b.png", "a.png"):
+        (put(game, file).parent / f"{Path(file).name}.import").unlink()
+    report = await run(game)
+    (said,) = notices(report, "en")
+    assert report.incomplete and said.startswith(
+        "Textures without import settings yet: 2, the first is a.png. Of these the files alone are judged: "
+    )
+    (said,) = notices(report, "zh-CN")
+    assert said.startswith("尚无导入设置的贴图：2 张，首张为 a.png。对它们仅检查文件本身")
 
 
 async def test_textures_that_no_editor_ever_imports_arent_missed(
