@@ -22,6 +22,9 @@ NAMED = 4
 """How many files of a group are named."""
 READABLE = 36
 """Columns that a column of sentences or names needs: below that there is no table, but a list."""
+WIDEST = 200
+"""Columns that a table has at most before its last: in a file, one name of any length would push all
+sentences out of sight."""
 GAP = 2
 """Columns between those of a table."""
 
@@ -72,7 +75,8 @@ def _print_groups(console: Console, groups: Sequence[Group], locale: str) -> Non
 
 def _fits(width: int, cells: Sequence[Sequence[str]]) -> bool:
     """Whether a last column that can be read has room beside these, none of them folded."""
-    return sum(max(map(cell_len, column)) + GAP for column in zip(*cells, strict=True)) + READABLE <= width
+    before = sum(max(map(cell_len, column)) + GAP for column in zip(*cells, strict=True))
+    return before <= min(width - READABLE, WIDEST)
 
 
 def _heads(locale: str) -> list[str]:

@@ -206,6 +206,14 @@ def test_where_there_is_a_table_no_name_in_it_is_folded(report: Report) -> None:
     assert any(line.startswith("severity") for line in lines)
 
 
+def test_a_name_of_any_length_pushes_no_sentence_out_of_sight_in_a_file(report: Report) -> None:
+    report.rows[0], report.groups = replace(report.rows[0], file="deep/" * 200 + "a.png"), []
+    out = io.StringIO()
+    report_table.show(report, report.rows, "en", 0, out, 10_000)
+    assert any(line.startswith("wrong  deep/deep/") for line in out.getvalue().splitlines())
+    assert all(len(line) - len(line.lstrip()) < 10 for line in out.getvalue().splitlines())
+
+
 def test_the_table_says_how_many_rows_it_leaves_out(report: Report) -> None:
     out = io.StringIO()
     report_table.show(report, report.rows, "en", 1, out, 100)
