@@ -37,7 +37,7 @@ def summary(report: Report, locale: str) -> list[str]:
         if report.saved > 0:
             key = "freed" if any(row.mended for row in report.rows) else "frees"
             told.append(say(key, locale, memory=bytes_text(report.saved)))
-        lines.append("; ".join(told))
+        lines.append(("；" if is_chinese(locale) else "; ").join(told))
     if count := sum(bool(row.mended) for row in report.rows):
         lines.append(say("fixed", locale, count=count, receipt=report.receipt))
     if report.accepted:

@@ -249,6 +249,7 @@ def test_what_fix_has_tried_in_vain_is_not_promised_again(report: Report) -> Non
     report.rows[0].mended, report.rows[0].issues = report.rows[0].issues[1:], []
     told = summary(report, "en")
     assert "8.0 KiB of GPU memory on the desktop; the settings freed 3.0 KiB of it" in told
+    assert "桌面平台占用显存 8.0 KiB；这些设置已释放其中 3.0 KiB" in summary(report, "zh-CN")
     assert "Mended textures: 1; `popbridge revert 3` puts them back" in told
 
 
