@@ -150,8 +150,8 @@ def test_duplicates_are_looked_for_and_pictures_made_once_however_many_rounds_th
     monkeypatch.setattr(pictures, "take", taking)
     page = tmp_path / "audit.html"
     popbridge("audit", str(project), "--fix", "--workers", "1", "--html", str(page))
-    assert sorted(made) == ["groups", *FILES]
-    assert page.read_text(encoding="utf-8").count("data:image/webp;base64,") == 3
+    assert sorted(made) == ["groups", *FILES[:2]]
+    assert page.read_text(encoding="utf-8").count("data:image/webp;base64,") == 2
 
 
 async def test_what_only_a_later_round_has_found_gets_its_picture(project: Path, tmp_path: Path) -> None:
