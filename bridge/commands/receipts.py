@@ -219,10 +219,10 @@ def _why(receipt: Receipt) -> str:
 def _what(receipt: Receipt) -> str:
     """A line for each file with what was changed in it, and for each error."""
     before, after = _by_path(receipt.before), _by_path(receipt.after or receipt.args.get("changes"))
-    lines = [f"{path}: {_changes(before.get(path, {}), options)}" for path, options in after.items()]
+    lines = [plain(f"{path}: {_changes(before.get(path, {}), options)}") for path, options in after.items()]
     if len(lines) > SHOWN:
         lines[SHOWN:] = [told(texts.MORE_FILES, count=len(lines) - SHOWN)]
-    errors = [told(texts.ERROR, error=_problem(problem)) for problem in _maps(receipt.errors)]
+    errors = [plain(told(texts.ERROR, error=_problem(problem))) for problem in _maps(receipt.errors)]
     return "\n".join([*lines, *errors]) or receipt.command
 
 

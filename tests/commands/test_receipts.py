@@ -51,6 +51,11 @@ class TestReceipts:
         assert "Game" in first and "applied" in first and "no_mipmaps" in first
         assert "res://a.png: m false → true" in first and "res://b.png: m false → true" in second
 
+    def test_a_name_with_a_line_break_is_one_line(self, popbridge: Any, home: Path) -> None:
+        keep_receipt(home, ["res://a\nb.png"], errors=[{"path": "res://c\nd.png", "message": "is locked"}])
+        out = popbridge("receipts")[1]
+        assert "res://a\\nb.png: m" in out and "res://c\\nd.png is locked" in out
+
     def test_on_a_narrow_screen_what_changed_is_folded_and_never_cut(
         self, popbridge: Any, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
