@@ -281,16 +281,17 @@ class TestAnswers:
         await bench.answer("undo")
         assert (bench.asking.title, bench.asking.body) == ("无法撤销更改", "已没有编辑器打开此项目。")
 
-    async def test_hundreds_of_changes_go_in_portions_and_one_undo_takes_them_all_back(
-        self, bench: Bench
+    async def test_many_changes_go_in_portions_and_one_undo_takes_them_all_back(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr("bridge.advisors.import_parts.MAX_CHANGES", 4)
         settled = {"normal_map": True, "srgb": False}
         small = pictures.normal_map(72)
-        paths = [bench.texture(f"{n}/rock_n.png", small, **settled) for n in range(401)]
+        paths = [bench.texture(f"{n}/rock_n.png", small, **settled) for n in range(9)]
         await bench.imported(*paths)
         await bench.answer("apply")
-        assert [len(args["changes"]) for _, args in bench.commands] == [200, 200, 1]
-        assert bench.asking.title == "Applied to 401 textures"
+        assert [len(args["changes"]) for _, args in bench.commands] == [4, 4, 1]
+        assert bench.asking.title == "Applied to 9 textures"
         await bench.answer("undo")
         assert bench.reverted == [[3], [2], [1]]
         assert not any(bench.options[path]["mipmaps"] for path in paths)

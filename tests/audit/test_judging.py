@@ -164,7 +164,8 @@ class Picky(FakeEngine):
 
     def compile_texture(self, intent: Any, present: Mapping[str, Any], version: Version) -> dict[str, Any]:
         if present.get("broken"):
-            raise present["broken"]
+            # One that is raised again keeps the traceback of each time before, which takes minutes to read.
+            raise present["broken"].with_traceback(None)
         return super().compile_texture(intent, present, version)
 
     def remarks(self, options: Mapping[str, Any], *_: object) -> Iterable[Remark]:
