@@ -260,6 +260,20 @@ func _tabs() -> TabContainer:
 	return dock.get_parent() as TabContainer
 
 
+# Whether the card is as high as the list of cards, in which its text scrolls.
+func fills_list(card: Control):
+	return abs(card.rect_size.y - dock._list.rect_size.y) <= 2 and card._body.focus_mode == Control.FOCUS_ALL
+
+
+# Whether none of the card's text scrolls.
+func shows_all_text(card: Control):
+	return card._body.focus_mode == Control.FOCUS_CLICK and card._body.rect_size.y >= card._body.get_content_height()
+
+
+func make_taller(height: float):
+	dock.rect_min_size.y = max(height, dock.SIZE.y)
+
+
 # In the middle of `control`: [x, y] in the editor's window.
 func place(control: Control) -> Array:
 	var at = control.get_global_rect().position + control.rect_size / 2

@@ -257,6 +257,20 @@ func _tabs() -> TabContainer:
 	return dock._tab().get_parent()
 
 
+# Whether the card is as high as the list of cards, in which its text scrolls.
+func fills_list(card: Control) -> bool:
+	return absf(card.size.y - dock._list.size.y) <= 2 and card._body.focus_mode == Control.FOCUS_ALL
+
+
+# Whether none of the card's text scrolls.
+func shows_all_text(card: Control) -> bool:
+	return card._body.focus_mode == Control.FOCUS_CLICK and card._body.size.y >= card._body.get_content_height()
+
+
+func make_taller(height: float) -> void:
+	dock.custom_minimum_size.y = maxf(height, dock.SIZE.y)
+
+
 # In the middle of `control`: [x, y] in the editor's window.
 func place(control: Control) -> Array:
 	var at := control.get_global_rect().get_center()

@@ -107,6 +107,30 @@ async def test_a_popup_about_a_thousand_files_does_not_hold_up_the_editor(
         await probe.until("probe.cards()[0]._body.focus_mode == 2")
 
 
+async def test_a_long_text_takes_the_height_that_the_panel_has_and_leaves_the_buttons_in_sight(
+    daemon: Daemon, probe: Probe
+) -> None:
+    await daemon.popup(body="\n".join(f"Line {number}" for number in range(200)))
+    await probe.until("probe.cards().size() == 1 and probe.fills_list(probe.cards()[0])")
+    # What is shown below it, such as the tick box, takes of its room.
+    await daemon.popup()
+    await probe.until("probe.cards().size() == 2 and probe.cards()[0]._for_all.visible")
+    await probe.until("probe.fills_list(probe.cards()[0])")
+
+
+async def test_a_text_that_the_panel_has_room_for_does_not_scroll(daemon: Daemon, probe: Probe) -> None:
+    await probe.run("probe.make_taller(600)")
+    await daemon.popup(body="\n".join(f"Line {number}" for number in range(20)))
+    await probe.until("probe.cards().size() == 1 and probe.shows_all_text(probe.cards()[0])")
+    await probe.run("probe.make_taller(0)")
+
+
+async def test_a_popup_without_a_text_has_no_gap_in_its_place(daemon: Daemon, probe: Probe) -> None:
+    await daemon.popup(body="")
+    await probe.until("probe.cards().size() == 1")
+    assert await probe.run("return probe.cards()[0]._body in probe.controls(dock)") is False
+
+
 async def test_a_popup_needs_no_more_width_than_a_narrow_dock_has(daemon: Daemon, probe: Probe) -> None:
     long = "A_very_long_label_without_a_space_" * 6
     fields = [{"name": type_, "type": type_, "label": long} for type_ in ("bool", "int", "float", "text")]

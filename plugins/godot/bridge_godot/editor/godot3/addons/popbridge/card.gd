@@ -15,8 +15,8 @@ const Texts = preload("texts.gd")
 
 const PREVIEW = 72
 const STRIPE = 4
-# Text that is higher scrolls by itself: the buttons stay in sight.
-const BODY_HEIGHT = 220
+# So much of the text is shown however little room there is.
+const BODY_LEAST = 120
 # A key that was meant for something else must not press a button that has just got the focus.
 const GUARD_MS = 400
 # Of the title; its tooltip has the rest.
@@ -26,6 +26,8 @@ const DANGER_MIX = 0.4
 const SEVERITIES = {"info": "accent_color", "warning": "warning_color", "error": "error_color"}
 
 var popup = {}
+# The height of what the card lies in. Text that has no room there scrolls by itself: the buttons stay in sight.
+var room = 0.0 setget _set_room
 
 var _texts: Texts
 var _body = RichTextLabel.new()
@@ -161,6 +163,7 @@ func _head() -> Control:
 
 
 func _write_body():
+	_body.visible = popup.body != ""
 	_body.fit_content_height = true
 	_body.selection_enabled = true
 	_body.size_flags_horizontal = SIZE_EXPAND_FILL
@@ -170,16 +173,25 @@ func _write_body():
 	_body.connect("gui_input", self, "_on_key")
 	# Godot 3 knows the text's height at the card's width only when it has drawn it.
 	_body.connect("draw", self, "_fit", [], CONNECT_DEFERRED)
+	# What there is room for follows from all that lies around it.
+	connect("minimum_size_changed", self, "_fit", [], CONNECT_DEFERRED)
 	Markup.write(popup.body, _body)
+
+
+func _set_room(height: float):
+	room = height
+	if popup:
+		_fit()
 
 
 # What scrolls is reached by Tab too, and shows it.
 func _fit():
-	var is_long = _body.get_content_height() > BODY_HEIGHT * _scale
-	if is_long == _body.fit_content_height:
-		_body.fit_content_height = not is_long
-		_body.rect_min_size.y = BODY_HEIGHT * _scale if is_long else 0.0
-		_body.focus_mode = FOCUS_ALL if is_long else FOCUS_CLICK
+	var around = get_combined_minimum_size().y - _body.get_combined_minimum_size().y
+	var most = max(BODY_LEAST * _scale, floor(room - around))
+	var is_long = _body.get_content_height() > most
+	_body.fit_content_height = not is_long
+	_body.rect_min_size.y = most if is_long else 0.0
+	_body.focus_mode = FOCUS_ALL if is_long else FOCUS_CLICK
 
 
 func _add_buttons():

@@ -22,6 +22,7 @@ func setup(card: Card, base: Control, editor_scale: float):
 	_scroll.set_anchors_and_margins_preset(Control.PRESET_WIDE)
 	_scroll.add_child(card)
 	card.hide_close()
+	card.room = base.rect_size.y * MOST
 	card.size_flags_vertical = SIZE_EXPAND_FILL
 	rect_size = SIZE * editor_scale
 	rect_position = (base.rect_size - rect_size) / 2

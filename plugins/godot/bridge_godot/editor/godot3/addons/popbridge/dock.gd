@@ -27,6 +27,7 @@ var has_left = false
 
 var _texts: Texts
 var _status = Label.new()
+var _list = ScrollContainer.new()
 var _cards = VBoxContainer.new()
 var _find = LineEdit.new()
 var _more = Label.new()
@@ -52,13 +53,13 @@ func setup(texts: Texts, editor_scale: float):
 	_more.visible = false
 	for part in [_status, HSeparator.new(), _find, _more, _nothing]:
 		add_child(part)
-	var scroll = ScrollContainer.new()
-	scroll.size_flags_vertical = SIZE_EXPAND_FILL
-	scroll.scroll_horizontal_enabled = false
+	_list.size_flags_vertical = SIZE_EXPAND_FILL
+	_list.scroll_horizontal_enabled = false
+	_list.connect("resized", self, "_share_room")
 	_cards.size_flags_horizontal = SIZE_EXPAND_FILL
 	_cards.add_constant_override("separation", int(8 * editor_scale))
-	scroll.add_child(_cards)
-	add_child(scroll)
+	_list.add_child(_cards)
+	add_child(_list)
 
 
 func _enter_tree():
@@ -83,6 +84,7 @@ func show_status(connection: Connection):
 func add_card(card: Control, place: int):
 	_cards.add_child(card)
 	_cards.move_child(card, place)
+	card.set("room", _list.rect_size.y)
 	_nothing.visible = false
 	if not _is_beside():
 		_raise_tab()
@@ -117,6 +119,11 @@ func leave():
 		# Only for now, as a click on the panel's ground means nothing. Tab goes on from there.
 		focus_mode = FOCUS_CLICK
 		grab_focus()
+
+
+func _share_room():
+	for card in _cards.get_children():
+		card.set("room", _list.rect_size.y)
 
 
 func _show_first_try(connection: Connection):

@@ -132,16 +132,13 @@ func save():
 	_is_changed = false
 	var directory = Directory.new()
 	directory.make_dir_recursive(FOLDER)
-	var file = File.new()
-	var problem = file.open(PATH + ".tmp", File.WRITE)
+	var problem = _write(PATH + ".tmp", JSON.print(_as_json(), " ").to_utf8())
 	if problem == OK:
-		file.store_string(JSON.print(_as_json(), " "))
-		file.close()
 		# In one step, so that a killed editor leaves the old state or the new.
 		problem = directory.rename(PATH + ".tmp", PATH)
 	if problem != OK:
-		printerr("PopBridge: %s can't be written (error %d): make the folder writable, or an answer may be lost "
-				% [PATH, problem] + "when the editor closes.")
+		printerr("PopBridge: %s can't be written (error %d): make the folder writable, or room on the disk, or an "
+				% [PATH, problem] + "answer may be lost when the editor closes.")
 
 
 func _as_json() -> Dictionary:
@@ -175,6 +172,21 @@ func _load():
 	if kept is Array and kept.size() >= 5:
 		_told = kept[3]
 		_reports = kept[4]
+
+
+static func _write(path: String, bytes: PoolByteArray) -> int:
+	var file = File.new()
+	var problem = file.open(path, File.WRITE)
+	if problem != OK:
+		return problem
+	file.store_buffer(bytes)
+	file.close()
+	# Of a full disk, which has taken a part, Godot tells nobody who asks.
+	problem = file.open(path, File.READ)
+	if problem == OK and file.get_len() != bytes.size():
+		problem = ERR_FILE_CANT_WRITE
+	file.close()
+	return problem
 
 
 # Empty where there is nothing, or only a part.

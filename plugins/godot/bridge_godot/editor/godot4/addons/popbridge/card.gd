@@ -19,8 +19,8 @@ const Texts := preload("texts.gd")
 const PREVIEW := 72
 const STRIPE := 4
 const GAP := 8
-# Text that is higher scrolls by itself: the buttons stay in sight.
-const BODY_HEIGHT := 220
+# So much of the text is shown however little room there is.
+const BODY_LEAST := 120
 # Of the title; its tooltip has the rest.
 const TITLE_LINES := 5
 # A key that was meant for something else must not press a button that has just got the focus.
@@ -31,6 +31,12 @@ const DANGER_MIX := 0.4
 const SEVERITIES := {"info": "accent_color", "warning": "warning_color", "error": "error_color"}
 
 var popup := {}
+# The height of what the card lies in. Text that has no room there scrolls by itself: the buttons stay in sight.
+var room := 0.0:
+	set(height):
+		room = height
+		if popup:
+			_fit()
 
 var _texts: Texts
 var _body := RichTextLabel.new()
@@ -175,6 +181,7 @@ func _head() -> Control:
 
 
 func _write_body() -> void:
+	_body.visible = popup.body != ""
 	_body.fit_content = true
 	_body.selection_enabled = true
 	_body.size_flags_horizontal = SIZE_EXPAND_FILL
@@ -182,19 +189,24 @@ func _write_body() -> void:
 	_body.focus_mode = FOCUS_CLICK
 	_body.meta_clicked.connect(_on_link)
 	Escape.watch(_body, _on_escape)
-	# Its height follows from its width.
+	# Its height follows from its width, and what there is room for from all that lies around it.
 	_body.resized.connect(_fit, CONNECT_DEFERRED)
+	minimum_size_changed.connect(_fit, CONNECT_DEFERRED)
 	Markup.write(popup.body, _body)
 	Accessible.label(_body, _body.get_parsed_text())
 
 
 # What scrolls is reached by Tab too, and shows it.
 func _fit() -> void:
-	var is_long := _body.get_content_height() > BODY_HEIGHT * _scale
-	if is_long == _body.fit_content:
-		_body.fit_content = not is_long
-		_body.custom_minimum_size.y = BODY_HEIGHT * _scale if is_long else 0.0
-		_body.focus_mode = FOCUS_ALL if is_long else FOCUS_CLICK
+	# At no width each line would be broken at each letter: with a long text that takes Godot half a minute.
+	if _body.size.x <= 1:
+		return
+	var around := get_combined_minimum_size().y - _body.get_combined_minimum_size().y
+	var most := maxf(BODY_LEAST * _scale, floorf(room - around))
+	var is_long := _body.get_content_height() > most
+	_body.fit_content = not is_long
+	_body.custom_minimum_size.y = most if is_long else 0.0
+	_body.focus_mode = FOCUS_ALL if is_long else FOCUS_CLICK
 
 
 func _add_buttons() -> void:

@@ -28,6 +28,7 @@ func setup(card: Card, dock: Dock) -> void:
 	add_child(scroll)
 	scroll.add_child(card)
 	card.hide_close()
+	card.room = EditorInterface.get_base_control().size.y * MOST
 	card.size_flags_vertical = Control.SIZE_EXPAND_FILL
 	focus_entered.connect(card.guard)
 	window_input.connect(_on_input)

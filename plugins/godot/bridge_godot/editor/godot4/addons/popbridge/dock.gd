@@ -30,6 +30,7 @@ var has_left := false
 
 var _texts: Texts
 var _status := Label.new()
+var _list := ScrollContainer.new()
 var _cards := VBoxContainer.new()
 var _find := LineEdit.new()
 var _more := Label.new()
@@ -59,13 +60,13 @@ func setup(texts: Texts) -> void:
 	_more.visible = false
 	for part: Control in [_status, HSeparator.new(), _find, _more, _nothing]:
 		add_child(part)
-	var scroll := ScrollContainer.new()
-	scroll.size_flags_vertical = SIZE_EXPAND_FILL
-	scroll.horizontal_scroll_mode = ScrollContainer.SCROLL_MODE_DISABLED
+	_list.size_flags_vertical = SIZE_EXPAND_FILL
+	_list.horizontal_scroll_mode = ScrollContainer.SCROLL_MODE_DISABLED
+	_list.resized.connect(_share_room)
 	_cards.size_flags_horizontal = SIZE_EXPAND_FILL
 	_cards.add_theme_constant_override("separation", int(8 * editor_scale))
-	scroll.add_child(_cards)
-	add_child(scroll)
+	_list.add_child(_cards)
+	add_child(_list)
 
 
 func _enter_tree() -> void:
@@ -90,6 +91,7 @@ func show_status(connection: Connection) -> void:
 func add_card(card: Control, place: int) -> void:
 	_cards.add_child(card)
 	_cards.move_child(card, place)
+	card.set("room", _list.size.y)
 	_nothing.visible = false
 	if not _is_beside():
 		_raise_tab()
@@ -138,6 +140,11 @@ func is_elsewhere() -> bool:
 func is_typing() -> bool:
 	var focused := get_viewport().gui_get_focus_owner()
 	return focused is LineEdit or focused is TextEdit
+
+
+func _share_room() -> void:
+	for card: Control in _cards.get_children():
+		card.set("room", _list.size.y)
 
 
 func _show_first_try(connection: Connection) -> void:

@@ -128,16 +128,13 @@ func save_changes() -> void:
 func save() -> void:
 	_is_changed = false
 	DirAccess.make_dir_recursive_absolute(_path.get_base_dir())
-	var file := FileAccess.open(_path + ".tmp", FileAccess.WRITE)
-	var problem := FileAccess.get_open_error()
-	if file:
-		file.store_buffer(_codec.encode(_as_map()))
-		file.close()
+	var problem := _write(_path + ".tmp", _codec.encode(_as_map()))
+	if problem == OK:
 		# In one step, so that a killed editor leaves the old state or the new.
 		problem = DirAccess.rename_absolute(_path + ".tmp", _path)
 	if problem != OK:
-		printerr("PopBridge: %s can't be written (%s): make the folder writable, or an answer may be lost when "
-				% [_path, error_string(problem)] + "the editor closes.")
+		printerr("PopBridge: %s can't be written (%s): make the folder writable, or room on the disk, or an "
+				% [_path, error_string(problem)] + "answer may be lost when the editor closes.")
 
 
 func _as_map() -> Dictionary:
@@ -180,6 +177,17 @@ func _read(path: String) -> Dictionary:
 		return {}
 	var state: Variant = _codec.decode(FileAccess.get_file_as_bytes(path))
 	return state if state is Dictionary else {}
+
+
+static func _write(path: String, bytes: PackedByteArray) -> Error:
+	var file := FileAccess.open(path, FileAccess.WRITE)
+	if not file:
+		return FileAccess.get_open_error()
+	file.store_buffer(bytes)
+	file.close()
+	# Of a full disk, which has taken a part, Godot says nothing.
+	var written := FileAccess.open(path, FileAccess.READ)
+	return OK if written and written.get_length() == bytes.size() else ERR_FILE_CANT_WRITE
 
 
 static func _now() -> int:

@@ -1,0 +1,17 @@
+extends SceneTree
+# Keeps a state, then one that the disk has no room for, and tells which one an editor that starts then finds.
+
+const SessionStore := preload("res://addons/popbridge/session_store.gd")
+const FOLDER := "res://data"
+# Bytes that a file may have.
+const LIMIT := 1 << 20
+
+
+func _init() -> void:
+	var store := SessionStore.new(FOLDER)
+	store.session = "before"
+	store.save()
+	store.session = "full".repeat(LIMIT)
+	store.save()
+	print("found: ", SessionStore.new(FOLDER).session)
+	quit()
