@@ -88,17 +88,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     _have_outputs()
     _speak_utf8()
+    typed = sys.argv[1:] if arguments is None else arguments
     try:
         # Commands expand patterns themselves, and take a file that is called like one for that file.
         code = cli.main(arguments, prog_name="popbridge", standalone_mode=False, windows_expand_args=False)
     except UserError as error:
-        return _complain(_explained(error), 2)
+        return _complain(_explained(error) + _swallowed(typed), 2)
     except RequestError as error:
         return _complain(_explained(error), 2 if error.code.name in MISTAKES else 1)
     except NoArgsIsHelpError as error:
         return _tell(error.format_message(), error.exit_code)
     except click.ClickException as error:
-        return _complain(_sentence(error, sys.argv[1:] if arguments is None else arguments), 2)
+        return _complain(_sentence(error, typed) + _swallowed(typed), 2)
     except (click.Abort, KeyboardInterrupt):
         return 130
     except (SystemExit, OSError) as error:
@@ -163,6 +164,12 @@ def _sentence(error: click.ClickException, arguments: Sequence[str]) -> str:
     from bridge.commands.usage import said_of
 
     return said_of(error, arguments)
+
+
+def _swallowed(arguments: Sequence[str]) -> str:
+    from bridge.commands.usage import swallowed
+
+    return swallowed(arguments)
 
 
 def _complain(sentence: str, code: int) -> int:

@@ -10,6 +10,8 @@ from typing import Self
 
 from msgspec import Struct
 
+from bridge.core.errors import UserError
+
 APP = "popbridge"
 
 
@@ -29,9 +31,12 @@ class Paths(Struct, frozen=True):
 
     @classmethod
     def find(cls, env: Mapping[str, str] | None = None, platform: str = sys.platform) -> Self:
-        """The folders for an environment and a platform (as `sys.platform` names it); touches no file."""
+        """The folders for an environment and a platform (as `sys.platform` names it); touches no file. Raises
+        UserError."""
         env = os.environ if env is None else env
         if home := env.get("POPBRIDGE_HOME"):
+            if platform == "win32":
+                _check_typed(home)
             folder = Path(home)
             return cls(folder, folder, folder, folder / "cache")
         if platform == "win32":
@@ -91,6 +96,15 @@ class Paths(Struct, frozen=True):
     def models(self, chosen: str) -> Path:
         """Where pulled models lie; `chosen` is the setting `models.folder`."""
         return Path(chosen).expanduser() if chosen else self.data / "models"
+
+
+def _check_typed(home: str) -> None:
+    """Raises UserError for what `cmd` makes of `set POPBRIDGE_HOME="C:\\x"`, or of a space behind it."""
+    if (meant := home.strip(' "')) != home:
+        raise UserError(
+            f"POPBRIDGE_HOME is `{home}`, and Windows gives no folder such a name: "
+            f'in cmd, type set "POPBRIDGE_HOME={meant}".'
+        )
 
 
 def _windows(env: Mapping[str, str]) -> tuple[Path, Path, Path]:

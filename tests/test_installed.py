@@ -132,5 +132,5 @@ def test_a_distribution_without_a_name_is_called_as_its_folder(site: Path) -> No
 def test_line_ends_of_windows_change_nothing(site: Path) -> None:
     distribution(site, "crlf", "Requires-Dist: popbridge>=99\n")
     for file in (site / "crlf-1.0.dist-info").iterdir():
-        file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+        file.write_text(file.read_text(encoding="utf-8"), encoding="utf-8", newline="\r\n")
     assert loaded("crlf").reason.startswith("it is made for popbridge>=99")

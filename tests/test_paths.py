@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 
 import platformdirs
+import pytest
 
+from bridge.commands.texts.errors import PHRASES
+from bridge.core.errors import UserError
 from bridge.paths import Paths
 
 
@@ -35,6 +38,20 @@ def test_windows_keeps_all_in_the_local_application_data() -> None:
     assert paths.data == Path("/Local/popbridge")
     bare = Paths.find({"USERPROFILE": "/Users/Ann"}, "win32")
     assert bare.data == Path("/Users/Ann/AppData/Local/popbridge")
+
+
+@pytest.mark.parametrize("home", ['"C:\\Pop Bridge"', "C:\\Pop Bridge ", '"C:\\Pop Bridge" '])
+def test_a_variable_that_windows_shell_took_marks_or_a_space_into_is_told_how_to_be_set(home: str) -> None:
+    with pytest.raises(UserError) as caught:
+        Paths.find({"POPBRIDGE_HOME": home}, "win32")
+    assert str(caught.value) == (
+        f"POPBRIDGE_HOME is `{home}`, and Windows gives no folder such a name: "
+        'in cmd, type set "POPBRIDGE_HOME=C:\\Pop Bridge".'
+    )
+    assert PHRASES.in_chinese(str(caught.value)).endswith(
+        '请在 cmd 中输入 set "POPBRIDGE_HOME=C:\\Pop Bridge"。'
+    )
+    assert Paths.find({"POPBRIDGE_HOME": home}, "linux").home == Path(home)
 
 
 def test_macos_uses_the_librarys_folders() -> None:

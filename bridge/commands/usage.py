@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,6 +31,19 @@ def said_of(error: click.ClickException, arguments: Sequence[str] = ()) -> str:
     # What has no Chinese yet keeps to one language.
     shows = texts.SHOWS_HOW.zh if sentence.endswith(("。", "？")) else texts.SHOWS_HOW.en
     return sentence + shows.format(command=context.command_path)
+
+
+def swallowed(arguments: Sequence[str]) -> str:
+    """What to say on Windows of a folder that was typed as `"My Game\\"`: it becomes `My Game"` and whatever
+    follows; else empty."""
+    # Elsewhere a name may have a quotation mark in it.
+    if sys.platform != "win32":
+        return ""
+    for argument in arguments:
+        folder, mark, _ = argument.partition('"')
+        if mark and os.path.isdir(folder):
+            return told(texts.CLOSING, argument=argument, typed=f'"{folder}"')
+    return ""
 
 
 def _said(error: click.ClickException) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,35 @@ def test_a_file_that_is_called_like_an_option_is_told_how_to_be_named(
     assert code == 2 and err == f"popbridge: {says.format(typed)}\n"
     # One that isn't there is a slip in an option.
     assert "popbridge run --help" in popbridge("run", "image.inspect", "-xyz.png")[2]
+
+
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [
+        (
+            "en",
+            ' Windows takes \\" within {} for a quotation mark: type "{}", with no backslash at its end.',
+        ),
+        ("zh_CN", 'Windows 把 {} 中的 \\" 当作引号字符：请输入 "{}"，末尾不要加反斜杠。'),
+    ],
+)
+@pytest.mark.parametrize("command", [["audit"], ["install", "godot"], ["run", "image.inspect"]])
+def test_a_folder_whose_last_backslash_takes_its_quotation_mark_away_is_told_how_to_be_typed(
+    popbridge: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], language: str,
+    says: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setenv("LC_ALL", f"{language}.UTF-8")
+    # What becomes there of `audit "My Game\" --fix`.
+    argument = f'{tmp_path}" --fix'
+    code, _, err = popbridge(*command, argument)
+    assert code == 2 and err.endswith(says.format(argument, tmp_path) + "\n")
+    assert "Windows" not in popbridge(*command, str(tmp_path / "missing"))[2]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows gives no file such a name")
+def test_elsewhere_a_quotation_mark_is_as_good_as_any_letter(popbridge: Any, tmp_path: Path) -> None:
+    assert popbridge("audit", f'{tmp_path}"')[2].endswith("or a folder or texture in one.\n")
 
 
 def test_what_has_no_chinese_keeps_to_one_language(popbridge: Any, monkeypatch: pytest.MonkeyPatch) -> None:

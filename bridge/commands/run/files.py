@@ -77,7 +77,7 @@ def _named(
     argument: str, under: str, recursive: bool, out: Path | None, made: Callable[[str], bool] | None
 ) -> Iterator[Found]:
     if os.path.isfile(argument):
-        yield Found(argument)
+        yield Found(argument, problem=_device(argument))
     elif os.path.isdir(argument) and recursive:
         yield from _walked(argument, under, out, made)
     elif os.path.isdir(argument):
@@ -99,6 +99,16 @@ def _hidden(argument: str) -> Found | None:
     # A name that no file can have.
     except ValueError:
         return None
+    return None
+
+
+def _device(file: str) -> Problem | None:
+    """Of what other systems put on a share or a disk, and Windows lists but opens as something else."""
+    for path in (file, os.path.dirname(file)):
+        # Which names are devices' differs between versions of Windows.
+        if os.path.abspath(path).startswith("\\\\.\\"):
+            name = os.path.basename(path)
+            return Problem("bad_input", f"can't be read: Windows takes {name} for a device; rename it")
     return None
 
 
@@ -128,7 +138,7 @@ def _walked(folder: str, under: str, out: Path | None, made: Callable[[str], boo
                 passed = True
                 continue
             there = True
-            yield Found(file, folder, under)
+            yield Found(file, folder, under, _device(file))
     if not there:
         yield _nothing(folder, "has no images in it" + " but what earlier runs made" * passed)
 
@@ -139,7 +149,7 @@ def _matching(pattern: str, out: Path | None) -> Iterator[Found]:
     for file in sorted(glob.iglob(pattern, recursive=True)):
         if os.path.isfile(file) and not (made and _key(file).startswith(made)):
             there = True
-            yield Found(file)
+            yield Found(file, problem=_device(file))
     if not there:
         yield _nothing(pattern, "matches no file")
 

@@ -132,4 +132,8 @@ def _key(path: str) -> str:
 
 @functools.lru_cache(1024)
 def _real(folder: str) -> str:
-    return os.path.realpath(folder)
+    try:
+        return os.path.realpath(folder)
+    except OSError:
+        # Windows can't tell where a device lies, for which it takes some names.
+        return folder

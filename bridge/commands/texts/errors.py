@@ -18,6 +18,8 @@ PATTERNS = (
      "PopBridge 没有运行：请用 `popbridge serve` 启动。"),
     (r"(.+) is no folder: let POPBRIDGE_HOME name one, or make room for one\.",
      "{0} 不是文件夹：请让 POPBRIDGE_HOME 指向文件夹，或移开它。"),
+    (r'POPBRIDGE_HOME is `(.+)`, and Windows gives no folder such a name: in cmd, type set "(.+)"\.',
+     'POPBRIDGE_HOME 的值为 `{0}`，Windows 上的文件夹不能如此命名：请在 cmd 中输入 set "{1}"。'),
     (rf"(.+) can't be read {SAID}: restart `popbridge serve`\.",
      "无法读取 {0}（{1}）：请重新启动 `popbridge serve`。"),
     (r"PopBridge doesn't answer at (\S+) \((?P<said>.*)\): start `popbridge serve`\.",

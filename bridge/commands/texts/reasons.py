@@ -11,6 +11,8 @@ PATTERNS = (
     (r"is a folder; name the files in it, or add --recursive",
      "是文件夹：请指定其中的文件，或加上 --recursive"),
     (r"isn't there, or is no file", "不存在，或不是文件"),
+    (r"can't be read: Windows takes (.+) for a device; rename it",
+     "无法读取：Windows 把 {0} 视为设备，请重命名"),
     (r"can't be listed \((?P<said>.*)\)", "无法列出（{0}）"),
     (r"has no images in it", "中没有图像"),
     (r"has no images in it but what earlier runs made", "中除先前运行所生成的以外没有图像"),

@@ -11,6 +11,10 @@ LIKE_AN_OPTION = Text(
     " A file whose name begins like an option is typed with its folder: {typed}.",
     "名称以短横线开头的文件请连同文件夹一起输入：{typed}。",
 )
+CLOSING = Text(
+    ' Windows takes \\" within {argument} for a quotation mark: type {typed}, with no backslash at its end.',
+    'Windows 把 {argument} 中的 \\" 当作引号字符：请输入 {typed}，末尾不要加反斜杠。',
+)
 NO_COMMAND = Text("No such command {name!r}.", "没有命令 {name!r}。")
 MEANT = Text("Did you mean {names}?", "您是指 {names} 吗？")
 OR = Text(" or ", " 或 ")

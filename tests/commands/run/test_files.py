@@ -99,6 +99,31 @@ def test_what_isnt_there_is_told(textures: Path, name: str, reason: str) -> None
     assert found.problem == Problem("not_found", reason)
 
 
+def test_a_file_whose_name_windows_keeps_for_a_device_costs_itself_alone(
+    textures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices = [textures / "aux.png", textures / "con" / "a.png"]
+    for device in devices:
+        # With this in front Windows takes every name as it is.
+        long = Path(f"\\\\?\\{device}") if sys.platform == "win32" else device
+        long.parent.mkdir(exist_ok=True)
+        long.write_bytes(b"x")
+    whole = os.path.abspath
+
+    def of_windows(path: str) -> str:
+        stem = os.path.basename(path).partition(".")[0]
+        return f"\\\\.\\{stem}" if stem in ("aux", "con") else whole(path)
+
+    monkeypatch.setattr(os.path, "abspath", of_windows)
+    found = find([str(textures)], recursive=True, out=None)
+    reason = "can't be read: Windows takes {} for a device; rename it"
+    assert [(each.file, each.problem) for each in found if each.problem] == [
+        (str(device), Problem("bad_input", reason.format(name)))
+        for device, name in zip(devices, ("aux.png", "con"), strict=True)
+    ]
+    assert len(found) == 6
+
+
 def test_several_folders_are_kept_apart(textures: Path) -> None:
     found = find([str(textures / "stone"), str(textures / "wood")], recursive=True, out=None)
     assert [each.under for each in found] == ["stone", "stone", "wood"]
