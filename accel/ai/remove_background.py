@@ -32,7 +32,7 @@ class RemoveBackground(Writing, frozen=True):
     ] = "cutout"
 
 
-@operation("image.remove_background", version=4, params=RemoveBackground)
+@operation("image.remove_background", version=5, params=RemoveBackground)
 def remove_background(images: Sequence[Raster], params: RemoveBackground, limits: Limits) -> Operated:
     """Makes everything transparent but what a picture shows: a person, an object, an animal.
 

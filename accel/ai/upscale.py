@@ -48,7 +48,7 @@ class Upscale(Writing, frozen=True):
     ] = None
 
 
-@operation("image.upscale", version=6, params=Upscale)
+@operation("image.upscale", version=7, params=Upscale)
 def upscale(images: Sequence[Raster], params: Upscale, limits: Limits) -> Operated:
     """Enlarges an image with a network instead of a filter.
 

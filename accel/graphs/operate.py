@@ -18,7 +18,6 @@ from accel.graphs.runner import Runner
 from accel.image.channel_packing import loses_alpha, lost
 from accel.image.channel_plan import planned
 from accel.image.coding import Coding, coding
-from accel.image.cut import given
 from accel.image.decoded import Pixels
 from accel.image.levels import sizes
 from accel.image.meaning import kind_of, meant
@@ -60,7 +59,8 @@ def resized(image: Raster, size: tuple[int, int], params: Resize) -> Raster:
     soft = how.weighted and rings(old, size, params.kernel, params.edge)
     feed = {**_fed(image, how), **weights(old, size, params.kernel, params.edge, soft=soft)}
     found = runner().run(resize_graph(Coded.of(how), soft), feed)
-    return image.with_pixels(found["resized"].fetch()[0], **meant(image, kind), **given(image))
+    pixels = how.within(found["resized"].fetch()[0], image.pixels)
+    return image.with_pixels(pixels, **meant(image, kind))
 
 
 def with_levels(image: Raster, params: Mipmaps) -> Raster:

@@ -31,7 +31,7 @@ class BleedAlpha(Writing, frozen=True):
     ] = "clamp"
 
 
-@operation("image.bleed_alpha", version=5, params=BleedAlpha, levels=True, layers=True)
+@operation("image.bleed_alpha", version=6, params=BleedAlpha, levels=True, layers=True)
 def bleed_alpha(images: Sequence[Raster], params: BleedAlpha, limits: Limits) -> Operated:
     """Spreads the colours of visible texels into transparent ones, so that filters mix in no other.
 

@@ -73,7 +73,7 @@ class Comparison(OfFirst, frozen=True):
     """One for each channel that either image has."""
 
 
-@operation("image.compare", version=3, params=Compare, inputs=2)
+@operation("image.compare", version=4, params=Compare, inputs=2)
 def compare(images: Sequence[Raster], params: Compare, limits: Limits) -> Operated:
     """Measures how far one image is from another of the same size: PSNR, SSIM, errors.
 

@@ -160,7 +160,7 @@ class Compressed(Struct, frozen=True):
     """The same of the largest: BC6H holds up to 65504, the others up to 1."""
 
 
-@operation("image.compress", version=8, params=Compress, levels=True, layers=True)
+@operation("image.compress", version=9, params=Compress, levels=True, layers=True)
 def compress(images: Sequence[Raster], params: Compress, limits: Limits) -> Operated:
     """Packs an image into blocks that GPUs read directly: BC, ETC2, EAC or ASTC, as DDS or KTX2.
 

@@ -44,36 +44,19 @@ def cut_off_all(
 def _cut(image: Raster, holds: Range | None, alpha: Alpha | None) -> tuple[float | None, float | None]:
     if holds is None or image.pixels.dtype.kind != "f":
         return image.below, image.above
-    below, above = _beyond(image, image.pixels, holds)
+    below, above = _beyond(image.pixels, image.colors, holds)
     # What is seen is looked at where it matters alone: that takes much longer.
     if (below, above) != (None, None) and image.has_alpha and alpha is not None:
-        below, above = _beyond(image, _seen(image, alpha), holds)
+        below, above = _beyond(_seen(image, alpha), image.colors, holds)
     return image.below if below is None else below, image.above if above is None else above
 
 
-def given(image: Raster) -> dict[str, float]:
-    """`least` and `largest` of what a filter makes of the image."""
-    if image.pixels.dtype.kind != "f":
-        return {}
-    least, largest = _range(image, image.pixels)
-    return {"least": least, "largest": largest}
-
-
-def _beyond(image: Raster, pixels: Pixels, holds: Range) -> tuple[float | None, float | None]:
-    least, largest = _range(image, pixels)
+def _beyond(pixels: Pixels, colors: int, holds: Range) -> tuple[float | None, float | None]:
+    # Down the columns first: over parts of pixels numpy takes ten times as long.
+    least = float(pixels.min(axis=0)[:, :colors].min())
+    largest = float(pixels.max(axis=0)[:, :colors].max())
     low, high = holds
     return (least if least < low - _SLIGHT else None, largest if largest > high + _SLIGHT else None)
-
-
-def _range(image: Raster, pixels: Pixels) -> Range:
-    """What colours lie within, but for a filter's ringing."""
-    # Down the columns first: over parts of pixels numpy takes ten times as long.
-    least = float(pixels.min(axis=0)[:, : image.colors].min())
-    largest = float(pixels.max(axis=0)[:, : image.colors].max())
-    return (
-        least if image.least is None else max(least, image.least),
-        largest if image.largest is None else min(largest, image.largest),
-    )
 
 
 def _seen(image: Raster, alpha: Alpha) -> Pixels:

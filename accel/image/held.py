@@ -123,7 +123,7 @@ def _check_fields(what: str, image: Raster) -> None:
             raise _wrong(f"{what} has the {field} {value!r:.80}; it must be one of {known}")
     if type(image.first_of) is not int or image.first_of < 1:
         raise _wrong(f"{what} has the first_of {image.first_of!r:.80}; it must be a whole number, at least 1")
-    for field in ("below", "above", "least", "largest"):
+    for field in ("below", "above"):
         if not isinstance(getattr(image, field), float | None):
             raise _wrong(f"{what} has the {field} {getattr(image, field)!r:.80}; it must be a float or None")
 

@@ -79,7 +79,7 @@ class Tileable(OfFirst, frozen=True):
     """The same of the largest."""
 
 
-@operation("image.make_tileable", version=7, params=MakeTileable)
+@operation("image.make_tileable", version=8, params=MakeTileable)
 def make_tileable(images: Sequence[Raster], params: MakeTileable, limits: Limits) -> Operated:
     """Makes a texture tile: copies of it meet without a visible seam.
 

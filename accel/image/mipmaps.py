@@ -47,7 +47,7 @@ class Mipmaps(Filtering, frozen=True):
     ] = False
 
 
-@operation("image.mipmaps", version=7, params=Mipmaps, inputs=(1, 2), companions=True, layers=True)
+@operation("image.mipmaps", version=8, params=Mipmaps, inputs=(1, 2), companions=True, layers=True)
 def mipmaps(images: Sequence[Raster], params: Mipmaps, limits: Limits) -> Operated:
     """Makes the mip levels of a texture, each half of the one before.
 

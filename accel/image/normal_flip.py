@@ -43,7 +43,7 @@ class NormalFlip(Writing, frozen=True):
     signed: Signed = "auto"
 
 
-@operation("image.normal_flip", version=7, params=NormalFlip, levels=True, layers=True)
+@operation("image.normal_flip", version=8, params=NormalFlip, levels=True, layers=True)
 def normal_flip(images: Sequence[Raster], params: NormalFlip, limits: Limits) -> Operated:
     """Turns a normal map's green channel, from OpenGL's convention to DirectX's or back, exactly.
 

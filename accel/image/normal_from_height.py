@@ -51,7 +51,7 @@ class NormalFromHeight(Writing, frozen=True):
     invert: Annotated[bool, Meta(description="Whether dark is high.")] = False
 
 
-@operation("image.normal_from_height", version=2, params=NormalFromHeight)
+@operation("image.normal_from_height", version=3, params=NormalFromHeight)
 def normal_from_height(images: Sequence[Raster], params: NormalFromHeight, limits: Limits) -> Operated:
     """Makes a tangent-space normal map of a height map.
 

@@ -97,8 +97,7 @@ class Written(Struct, frozen=True, omit_defaults=True):
     """Faces and layers in the file; not there for one."""
     below: float | None = None
     """The least value of the largest level's colours, floats that were to be written, where the file holds
-    none so low and has its own least instead. Not there where nothing was cut off, or what nobody sees or
-    misses: the ringing beside edges that `image.resize` makes by cubic or Lanczos doesn't count."""
+    none so low and has its own least instead. Not there where nothing was cut off, or what nobody sees."""
     above: float | None = None
     """The same of the largest."""
 

@@ -34,7 +34,7 @@ class Premultiply(Writing, frozen=True):
     ] = True
 
 
-@operation("image.premultiply", version=7, params=Premultiply, levels=True, layers=True)
+@operation("image.premultiply", version=8, params=Premultiply, levels=True, layers=True)
 def premultiply(images: Sequence[Raster], params: Premultiply, limits: Limits) -> Operated:
     """Multiplies colours by their alpha, for blending that adds them as they are.
 

@@ -70,11 +70,6 @@ class Raster(Struct, frozen=True):
     """The same of the largest."""
     multiplied: Multiplied = ""
     """How alpha is multiplied in after all, as a last step; of floats never `codes`."""
-    least: float | None = None
-    """Of floats that a filter made, the least colour that it was given: less is its ringing beside an edge,
-    which nobody misses where a format cuts it off. None where the pixels tell."""
-    largest: float | None = None
-    """The same of the largest."""
 
     @property
     def width(self) -> int:
@@ -131,10 +126,7 @@ class Raster(Struct, frozen=True):
     def with_pixels(self, pixels: NDArray[Any], **changes: object) -> Raster:
         """The same image with other pixels and, unless given, no smaller levels and no layers: then it is the
         first of so many."""
-        unless: dict[str, object] = {"mips": (), "layers": ()}
-        if pixels is not self.pixels:
-            unless |= {"least": None, "largest": None}
-        changed = msgspec.structs.replace(self, **{**unless, **changes, "pixels": pixels})
+        changed = msgspec.structs.replace(self, **{"mips": (), "layers": (), **changes, "pixels": pixels})
         if changed.layers or not self.layers:
             return changed
         count = max(changed.first_of, 1 + len(self.layers))

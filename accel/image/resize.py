@@ -63,14 +63,14 @@ class Resize(Filtering, frozen=True):
         return f"give one of {', '.join(ways)}; got {' and '.join(given) or 'none of them'}"
 
 
-@operation("image.resize", version=8, params=Resize, levels=True, layers=True)
+@operation("image.resize", version=9, params=Resize, levels=True, layers=True)
 def resize(images: Sequence[Raster], params: Resize, limits: Limits) -> Operated:
     """Makes an image larger or smaller.
 
-    Colours are averaged as light and in proportion to alpha; 8 bit, 16 bit and floats stay what they are. An
-    image that has the size already is given as it is. Of another size it has no mip levels: `image.mipmaps`
-    makes them anew. Of a cube or an array in DDS or KTX2 each face and layer is resized, all as what the
-    first is taken for.
+    Colours are averaged as light and in proportion to alpha; 8 bit, 16 bit and floats stay what they are, and
+    no channel of floats rings beyond its least and largest value. An image that has the size already is given
+    as it is. Of another size it has no mip levels: `image.mipmaps` makes them anew. Of a cube or an array in
+    DDS or KTX2 each face and layer is resized, all as what the first is taken for.
     Output file: `resized`. Value: a `Written`.
     """
     from accel.image.resizing import resized

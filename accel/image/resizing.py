@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from accel.image.coding import coding
-from accel.image.cut import given
 from accel.image.filters import axis, nearest
 from accel.image.meaning import kind_of, meant
 from accel.image.resampling import resampled
@@ -30,5 +29,5 @@ def resized(image: Raster, width: int, height: int, params: Resize) -> Raster:
     else:
         across = axis(image.width, width, params.kernel, params.edge)
         down = axis(image.height, height, params.kernel, params.edge)
-        pixels = resampled(image.pixels, how, across, down)
-    return image.with_pixels(pixels, **meaning, **given(image))
+        pixels = how.within(resampled(image.pixels, how, across, down), image.pixels)
+    return image.with_pixels(pixels, **meaning)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from accel.image.coding import Coding, coding
-from accel.image.cut import given
 from accel.image.decoded import Pixels
 from accel.image.filters import Doubles, axis
 from accel.image.light import Floats
@@ -38,14 +37,16 @@ def tileable(image: Raster, kind: PixelKind, params: MakeTileable) -> Raster:
     # By codes, not as light: what differs least is what eyes tell apart least.
     how = coding(image, kind, False, True)
     color = kind == "color"
-    pixels = _flattened(image.pixels, how, params.flatten, color=color) if params.flatten else image.pixels
+    even = _flattened(image.pixels, how, params.flatten, color=color) if params.flatten else image.pixels
+    pixels = even
     if params.direction != "vertical":
         pixels = _joined(pixels, how, _overlap(image, image.width, params), params.size == "same")
     if params.direction != "horizontal":
         turned = pixels.swapaxes(0, 1)
         overlap = _overlap(image, image.height, params)
         pixels = _joined(turned, how, overlap, params.size == "same").swapaxes(0, 1)
-    return image.with_pixels(np.ascontiguousarray(pixels), **meant(image, kind), **given(image))
+    pixels = np.ascontiguousarray(how.within(pixels, even))
+    return image.with_pixels(pixels, **meant(image, kind))
 
 
 def _overlap(image: Raster, side: int, params: MakeTileable) -> int:

@@ -30,7 +30,7 @@ class UnpackChannels(Writing, frozen=True):
     ] = False
 
 
-@operation("image.unpack_channels", version=5, params=UnpackChannels, levels=True, splits=True)
+@operation("image.unpack_channels", version=6, params=UnpackChannels, levels=True, splits=True)
 def unpack_channels(images: Sequence[Raster], params: UnpackChannels, limits: Limits) -> Operated:
     """Gives each channel of a packed texture as a grey image of the same depth, by the name of what it holds.
 

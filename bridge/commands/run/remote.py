@@ -37,6 +37,8 @@ LONGEST_NAME, LONGEST_PATH = 128, 4096
 """Characters of an input's name and path: docs/protocol.md."""
 
 
+MORE_THAN_IT_TAKES = errors.TOO_LARGE.says.partition("{size}")[2].partition("{limit}")[0]
+"""What is said of what is too large for the daemon alone: an answer, parameters, a file that is sent."""
 WAITED_FOR = frozenset({errors.OVERLOADED.name, errors.STORE_UNAVAILABLE.name})
 """What may be over in a moment."""
 
@@ -183,6 +185,8 @@ def _translated(error: RequestError, heads: Sequence[str]) -> WorkloadError:
     for head in heads:
         said = said.removeprefix(f"{head}: ")
     said = said.removesuffix(".")
+    if error.code.name == errors.TOO_LARGE.name and MORE_THAN_IT_TAKES in said:
+        said += "; run it without --daemon"
     if error.code.name == errors.STORAGE_FULL.name:
         said += f". {_room(said)}"
     return WorkloadError(error.code.name, said)

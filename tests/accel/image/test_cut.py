@@ -150,6 +150,7 @@ RINGING = [
     (pipeline, steps("resize", "convert", format="png", bits="8")),
     (pipeline, steps("resize", "mipmaps", "compress", format="bc7")),
     (pipeline, steps("resize", "resize", format="png", kernel="area")),
+    (pipeline, steps("resize", "pack_channels", format="png", channels={"r": {"input": 0, "channel": "g"}})),
 ]  # fmt: skip
 
 
@@ -163,6 +164,13 @@ def test_of_what_a_filter_made_beside_an_edge_nothing_is_missing(tmp_path, opera
 def test_what_was_there_before_a_filter_is_missed_and_told_as_it_was(tmp_path, operation, params):
     found = facts(tmp_path, edge(-2, 3), operation, **params)
     assert (found.below, found.above) == (-2, None if params.get("format") == "hdr" else 3)
+
+
+def test_nor_is_anything_missing_of_the_channels_and_sprites_that_are_made_of_it(tmp_path):
+    channels = facts(tmp_path, edge(0, 1), pipeline, **steps("resize", "unpack_channels", format="png"))
+    (page,) = facts(tmp_path, edge(0, 1), pipeline, **steps("resize", "atlas", format="png")).pages
+    flipped = facts(tmp_path, edge(0, 1), pipeline, **steps("resize", "normal_flip", format="png"))
+    assert {(one.below, one.above) for one in (*channels, page, flipped)} == {(None, None)}
 
 
 def test_ringing_of_all_faces_and_layers_is_missed_by_nobody(tmp_path):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from accel.image.held import held
+from accel.image.mipmaps import mipmaps
 from accel.image.operation import Operated, Reading, Writing, operation
-from accel.image.resize import resize
 from accel.workload import Limits, OutputFile, WorkloadError
 from bridge.commands.texts.reasons import PHRASES
 from tests.accel.image.raster_of import operate, raster
@@ -66,7 +66,6 @@ def mip(*shape, kind="uint8"):
         (of(ROCK.with_pixels(ROCK.pixels, first_of=0)), "has the first_of 0; it must be a whole number"),
         (of(ROCK.with_pixels(ROCK.pixels, mips=[])), "has mips that are list, not a tuple of arrays"),
         (of(ROCK.with_pixels(ROCK.pixels, below=1)), "has the below 1; it must be a float or None"),
-        (of(ROCK.with_pixels(ROCK.pixels, largest=1)), "has the largest 1; it must be a float or None"),
         (of(ROCK.with_pixels(ROCK.pixels, layers=[])), "has layers that are list, not a tuple of Raster"),
         (of(ROCK.with_pixels(ROCK.pixels, layers=(3,))), "image 'made', layer 1 is int, not Raster"),
         (of(ROCK.with_pixels(ROCK.pixels, layers=(GLOW,))), "layer 1 must be of the size, levels, type"),
@@ -118,9 +117,9 @@ def test_light_as_strong_as_that_of_files_is_taken(value):
 def test_a_filter_of_ours_may_overshoot_what_files_hold():
     edge = np.full((8, 8, 1), -1e12, np.float32)
     edge[:, 4:] = 1e12
-    params = resize.workload.parse({"factor": 4, "kernel": "lanczos", "kind": "data"})
-    (made,) = operate(resize, params, raster(edge)).images.values()
-    assert 1e12 < made.pixels.max() < 2e12
+    params = mipmaps.workload.parse({"filter": "kaiser", "kind": "data", "levels": 2})
+    (made,) = operate(mipmaps, params, raster(edge)).images.values()
+    assert 1e12 < made.mips[0].max() < 2e12
     with pytest.raises(WorkloadError, match="no numbers"):
         held(of(with_value(np.inf)), Writing(), Limits(), own=True)
 

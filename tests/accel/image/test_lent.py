@@ -78,6 +78,6 @@ def test_ours_alone_get_arrays_as_they_are(module, writable):
 
 
 def test_nothing_is_forgotten_of_an_image_that_is_lent_and_given_back():
-    image = replace(whole(), least=0.0, largest=1.0)
+    image = replace(whole(), below=0.0, above=1.0, array=True)
     back = returned(Operated({"same": lent(image)})).images["same"]
-    assert (back.least, back.largest) == (0, 1)
+    assert (back.below, back.above, back.array) == (0, 1, True)

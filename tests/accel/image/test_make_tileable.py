@@ -80,6 +80,24 @@ def test_uneven_light_is_taken_out_if_asked():
     assert np.ptp(data.reshape(8, 32).mean(axis=1)) < 0.35 * uneven
 
 
+def spotted(low, high):
+    """Floats of a dark ground, as light on one side, with a light spot."""
+    pixels = np.full((64, 64, 3), low, np.float32)
+    pixels[40:44, 10:14], pixels[:, :8] = high, 0.9 * high
+    return pixels
+
+
+def test_a_joint_of_floats_is_no_darker_or_lighter_than_what_it_joins():
+    joined = made(make_tileable, raster(spotted(0.05, 1))).pixels
+    assert joined.min() >= np.float32(0.05) and joined.max() <= 1
+
+
+def test_light_beyond_white_that_taking_out_uneven_light_makes_is_told_where_it_is_cut_off():
+    bright = made(make_tileable, raster(spotted(0.05, 1)), flatten=1).pixels.max()
+    value = done(make_tileable, raster(spotted(0.05, 1)), flatten=1, format="png").value
+    assert bright > 1.1 and value.above == pytest.approx(bright)
+
+
 @pytest.mark.parametrize("said", [{}, {"kind": "normal"}])
 def test_normals_stay_unit_vectors(said):
     bumps = normal_map(heights(256, 20), "opengl")[:200, :180]

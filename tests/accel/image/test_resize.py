@@ -4,6 +4,7 @@ import pyvips
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accel.graphs.forms import FORMS
 from accel.image.resize import Resize, resize
 from accel.workload import Limits, WorkloadError
 from tests.accel.image.operating import KINDS, done, made, noise, raster
@@ -149,6 +150,19 @@ def test_floats_of_a_cut_out_stay_within_what_they_were():
     pixels[::3, :, 3] = 0
     small = made(resize, raster(pixels.astype(np.float32)), width=17).pixels
     assert np.isfinite(small).all() and small.min() >= 0 and small[..., :3].max() <= 50
+
+
+@pytest.mark.parametrize("operation", [resize, FORMS["image.resize"]])
+@pytest.mark.parametrize("kind", ["color", "data"])
+@pytest.mark.parametrize("factor", [0.5, 2])
+def test_no_channel_of_floats_rings_beyond_what_it_was(operation, kind, factor):
+    pixels = np.full((32, 32, 4), (-3, 0, 0.25, 0), np.float32)
+    pixels[:, 16:] = (9, 1, 0.5, 1)
+    image = raster(pixels)
+    found = made(operation, image, factor=factor, kind=kind, alpha_weighted=False).pixels
+    for summed in (np.min, np.max):
+        assert summed(found, axis=(0, 1)) == pytest.approx(summed(pixels, axis=(0, 1)), abs=0.02)
+    assert (found >= pixels.min((0, 1))).all() and (found <= pixels.max((0, 1))).all()
 
 
 @pytest.mark.parametrize("kernel", ["lanczos", "cubic"])

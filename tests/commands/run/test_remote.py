@@ -17,6 +17,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from bridge import host, transfer
 from bridge.commands.run import remote
+from bridge.commands.texts.reasons import PHRASES
 from bridge.connection import ConnectionFile
 from tests.advisors import pictures
 from tests.commands.run import workloads
@@ -166,6 +167,18 @@ class TestTheSame:
         code, _, err = popbridge("run", "test.count", *[wall] * 65, "--daemon")
         assert code == 1 and "at most 64 files at once; run it without --daemon" in err
         assert popbridge("run", "test.count", *[wall] * 65, "--workers", "1")[1].endswith(": 65\n")
+
+    def test_a_value_that_no_answer_holds_is_refused_with_what_helps(
+        self, popbridge: Any, textures: Path
+    ) -> None:
+        command = ("run", "test.long", str(textures / "wall.png"), "--param", f"text={'x' * 300}")
+        code, _, err = popbridge(*command, "--daemon")
+        assert code == 1 and "more than this bridge takes (262144 bytes); run it without --daemon" in err
+        said = "The answer is 9 bytes, more than this bridge takes (8 bytes); run it without --daemon"
+        assert (
+            PHRASES.in_chinese(said) == "答复为 9 bytes，超过守护进程的上限（8 bytes）：请去掉 --daemon 运行"
+        )
+        assert popbridge(*command, "--workers", "1")[0] == 0
 
     def test_a_workload_that_the_daemon_lacks_is_told(
         self, popbridge: Any, textures: Path, daemon: ThreadDaemon, monkeypatch: pytest.MonkeyPatch

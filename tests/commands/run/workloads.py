@@ -80,6 +80,12 @@ def count(inputs: Sequence[Input], params: Text, limits: Limits) -> Output:
     return Output(len(inputs))
 
 
+@workload("test.long", version=1, params=Text)
+def long(inputs: Sequence[Input], params: Text, limits: Limits) -> Output:
+    """Gives its text a thousand times."""
+    return Output(params.text * 1000)
+
+
 @workload("test.slow", version=1, params=Text)
 def slow(inputs: Sequence[Input], params: Text, limits: Limits) -> Output:
     """Copies a file; where its name ends with `slow`, waits for ever after having said so."""
@@ -93,7 +99,7 @@ def slow(inputs: Sequence[Input], params: Text, limits: Limits) -> Output:
 
 ALL = {
     each.workload.name: each.workload
-    for each in (blur, merge, helped, parts, measure, levels, sheet, count, slow)
+    for each in (blur, merge, helped, parts, measure, levels, sheet, count, long, slow)
 }
 
 
