@@ -148,6 +148,9 @@ def _contribution(
                 check_alone(given.claims(), given.workloads)
                 check_settings(given.settings)
                 _refuse_own_overlaps(given.adapters)
+            if heard:
+                # Code that catches everything has passed over it.
+                raise KeyboardInterrupt
             return replace(record, provides=given.names()), given
         # A plugin is anybody's code: whatever it raises, even SystemExit at import, costs only itself.
         except BaseException as error:
