@@ -67,6 +67,11 @@ class Registry(Struct, frozen=True):
         return [plugin.name for plugin in self.plugins if plugin.status != "ok"]
 
     @property
+    def unserving(self) -> list[str]:
+        """The names of those among them that may have had adapters."""
+        return [plugin.name for plugin in self.plugins if plugin.status != "ok" and plugin.may_serve]
+
+    @property
     def lacks(self) -> bool:
         """Whether a plugin is disabled, so that nobody knows its settings."""
         return bool(self.disabled)
