@@ -106,14 +106,16 @@ def test_a_build_fails_over_one_texture_that_an_adapter_fails_at_until_that_is_a
 def test_a_build_fails_where_an_adapter_knows_no_uses_or_no_project(
     popbridge: Any, project: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
-        raise ZeroDivisionError("acme")
+    def fail(root: Path) -> None:
+        if (root / "project.godot").exists():
+            raise ZeroDivisionError("acme")
 
     base = ("audit", str(project), "--workers", "1")
     assert popbridge(*base, "--fix")[0] == 0
     monkeypatch.setattr(place, fail)
-    code, out, _ = popbridge(*base)
-    assert code == 1 and "ZeroDivisionError" in out
+    for part in (project, project / "materials", project / FILES[0]):
+        code, out, _ = popbridge("audit", str(part), "--workers", "1")
+        assert code == 1 and "ZeroDivisionError" in out
 
 
 @pytest.mark.parametrize(
