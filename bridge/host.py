@@ -67,6 +67,11 @@ class Registry(Struct, frozen=True):
         return [plugin.name for plugin in self.plugins if plugin.status != "ok"]
 
     @property
+    def unserving(self) -> list[str]:
+        """The names of those among them that may have had adapters."""
+        return [plugin.name for plugin in self.plugins if plugin.status != "ok" and plugin.may_serve]
+
+    @property
     def lacks(self) -> bool:
         """Whether a plugin is disabled, so that nobody knows its settings."""
         return bool(self.disabled)
@@ -148,6 +153,9 @@ def _contribution(
                 check_alone(given.claims(), given.workloads)
                 check_settings(given.settings)
                 _refuse_own_overlaps(given.adapters)
+            if heard:
+                # Code that catches everything has passed over it.
+                raise KeyboardInterrupt
             return replace(record, provides=given.names()), given
         # A plugin is anybody's code: whatever it raises, even SystemExit at import, costs only itself.
         except BaseException as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from importlib import metadata
+from importlib.machinery import BYTECODE_SUFFIXES, SOURCE_SUFFIXES
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, NoReturn
 
@@ -16,13 +18,16 @@ from packaging.utils import canonicalize_name
 
 from bridge import __version__, failures
 from bridge.core.errors import UserError
-from bridge.hooks import PROJECT
+from bridge.hooks import PROJECT, popbridge_adapters
 
 DISTRIBUTION = "popbridge"
 """Of which our own plugins are."""
 
 UNKNOWN = "unknown"
 """What a distribution is called that has neither a name nor a folder."""
+
+SUFFIXES = (*SOURCE_SUFFIXES, *BYTECODE_SUFFIXES)
+"""Of files with Python's code: libraries beside it may be gigabytes."""
 
 FILE = "entry_points.txt"
 """Where a distribution names them."""
@@ -41,6 +46,8 @@ class PluginRecord(Struct, frozen=True):
     """Where its code failed, for whoever wrote it."""
     provides: tuple[str, ...] = ()
     """What it gives, as `adapter acme4`, `workload image.inspect`, ..."""
+    module: str = ""
+    """Where its code begins; empty where that isn't known."""
 
     def __str__(self) -> str:
         return f"plugin {self.name!r} ({f'{self.distribution} {self.version}'.strip()})"
@@ -49,6 +56,12 @@ class PluginRecord(Struct, frozen=True):
     def is_own(self) -> bool:
         """Whether it came with PopBridge."""
         return self.distribution == DISTRIBUTION
+
+    @property
+    def may_serve(self) -> bool:
+        """Whether it may have adapters, also where its code fails: there its hook for them has its name."""
+        top = self.module.partition(".")[0]
+        return not top or _names(top, popbridge_adapters.__name__.encode())
 
 
 Source = Callable[[], object]
@@ -98,12 +111,26 @@ def _text(error: Exception, distribution: metadata.Distribution) -> str:
         return ""
 
 
+def _names(module: str, word: bytes) -> bool:
+    """Whether the code of a module or package, which isn't loaded for that, has `word`, or can't be read."""
+    try:
+        spec = find_spec(module)
+        places = [*(spec.submodule_search_locations or ()), spec.origin] if spec else []
+        there = [Path(place) for place in places if place]
+        code = [file for place in there for file in (place.rglob("*") if place.is_dir() else [place])]
+        mine = [file for file in code if file.name.endswith(SUFFIXES) and file.is_file()]
+        return not mine or any(word in file.read_bytes() for file in mine)
+    # A finder is anybody's code, too, and what isn't known to have none may have one.
+    except Exception:
+        return True
+
+
 def _refuse(error: Exception) -> NoReturn:
     raise UserError(f"its {FILE} can't be read ({failures.told(error)}): install it anew") from error
 
 
 def _named(point: metadata.EntryPoint) -> tuple[PluginRecord, Source]:
-    record = PluginRecord(point.name, *_called(point.dist))
+    record = PluginRecord(point.name, *_called(point.dist), module=point.module)
     return record, point.load if record.is_own else partial(_loaded, point)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -263,6 +264,18 @@ def test_ctrl_c_ends_a_command_whatever_the_plugin_makes_of_it(made_of_it: type[
     with pytest.raises(KeyboardInterrupt):
         host.load({"slow": Slow()}, installed=False)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_ends_a_command_although_the_plugin_passes_over_it() -> None:
+    class Deaf:
+        @host.hooks.hookimpl
+        def popbridge_settings(self) -> list[object]:
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+            return []
+
+    with pytest.raises(KeyboardInterrupt):
+        host.load({"deaf": Deaf()}, installed=False)
 
 
 def test_loading_leaves_the_daemon_most_of_its_second() -> None:

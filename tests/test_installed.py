@@ -134,3 +134,24 @@ def test_line_ends_of_windows_change_nothing(site: Path) -> None:
     for file in (site / "crlf-1.0.dist-info").iterdir():
         file.write_text(file.read_text(encoding="utf-8"), encoding="utf-8", newline="\r\n")
     assert loaded("crlf").reason.startswith("it is made for popbridge>=99")
+
+
+@pytest.mark.parametrize(
+    ("files", "may"),
+    [
+        ({"__init__.py": "import none_such", "deep/hooks.py": "def popbridge_adapters(): ..."}, True),
+        ({"__init__.py": "import none_such", "deep/hooks.py": "def popbridge_workloads(): ..."}, False),
+        ({"__init__.py": "import none_such", "notes.txt": "popbridge_adapters"}, False),
+        ({}, True),  # Nobody knows what isn't there.
+    ],
+)
+def test_of_a_plugin_that_fails_its_code_tells_whether_it_may_serve_an_engine(
+    site: Path, files: dict[str, str], may: bool
+) -> None:
+    distribution(site, "odd", points="[popbridge]\nodd = odd_package.deep.plugin:given\n")
+    for name, text in files.items():
+        file = site / "odd_package" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    plugin = loaded("odd")
+    assert plugin.status == "disabled" and plugin.may_serve is may

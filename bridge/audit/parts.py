@@ -77,10 +77,15 @@ def _part(registry: Registry, around: Path, place: Path) -> Project:
 
 def _around(registry: Registry, place: Path) -> Path | None:
     """The project that `place` is judged in: the nearest from there upwards, or one further up that lists
-    what lies here. Raises UserError where the nearest is broken."""
-    folders = [place, *place.parents] if place.is_dir() else list(place.parents)
-    nearest = next((folder for folder in folders if _is_project(registry, folder)), None)
-    return nearest and next(_importing(registry, nearest, place), nearest)
+    what lies here; where none is known, the nearest that an adapter fails at, so that this is told. Raises
+    UserError where the nearest is broken."""
+    untold = None
+    for folder in [place, *place.parents] if place.is_dir() else place.parents:
+        known = _is_project(registry, folder)
+        if known:
+            return next(_importing(registry, folder, place), folder)
+        untold = folder if known is None and untold is None else untold
+    return untold
 
 
 def _importing(registry: Registry, nearest: Path, place: Path) -> Iterator[Path]:
@@ -106,7 +111,9 @@ def _lists(registry: Registry, root: Path, place: Path) -> bool:
         return False
 
 
-def _is_project(registry: Registry, folder: Path) -> bool:
+def _is_project(registry: Registry, folder: Path) -> bool | None:
+    """None where no adapter knows it for one, and one fails at it."""
+    known: bool | None = False
     for adapter in registry.adapters:
         try:
             if adapter.project is not None and adapter.project.project_version(folder) is not None:
@@ -115,8 +122,8 @@ def _is_project(registry: Registry, folder: Path) -> bool:
             raise
         # An adapter is a plugin: one that fails is no reason not to ask the others.
         except (Exception, SystemExit):
-            continue
-    return False
+            known = None
+    return known
 
 
 def _place(registry: Registry, text: str) -> Path:

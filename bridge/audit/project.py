@@ -145,7 +145,7 @@ def find(registry: Registry, root: Path) -> Project:
         return Project(root, choice.adapter, version, choice.adapter.project, text, choice.notice or "")
     if notice := notice or projects_below(registry.adapters, root):
         return Project(root, notice=notice, failed=failed)
-    disabled = ", ".join(registry.disabled)
+    disabled = ", ".join(registry.unserving)
     return Project(root, notice=DISABLED.format(names=disabled) if disabled else "", failed=bool(disabled))
 
 

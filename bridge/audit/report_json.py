@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from bridge.audit import faults
 from bridge.audit.plain import plain
 from bridge.audit.results import Group, Issue, Report, Row
 from bridge.audit.summary import notices
@@ -32,6 +33,7 @@ def pieces(report: Report, locale: str) -> Iterator[str]:
         "textures": report.textures,
         "cached": report.cached,
         "unjudged": report.unjudged,
+        "failed": faults.is_left(report),
         "kinds": dict(sorted(report.kinds.items())),
         "wrong": report.count("wrong"),
         "waste": report.count("waste"),

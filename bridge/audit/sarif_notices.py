@@ -5,24 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bridge.audit import faults
 from bridge.audit.plain import plain
 from bridge.audit.results import Report
 from bridge.audit.sarif_places import location
 from bridge.audit.summary import oddities, passed_over
-from bridge.audit.texts import sentence
+from bridge.audit.texts import say, sentence
 from bridge.projectfile import NAME
 
 
 def invocation(report: Report, above: str, rules: Mapping[str, int], locale: str) -> dict[str, Any]:
     """SARIF's `invocation`, of one audit; `rules` are those of the log, each with its index."""
+    failed = faults.is_left(report)
     return {
-        # So the process did, whatever it has found.
-        "executionSuccessful": True,
+        # By what it has found no run fails. SARIF 2.1.0 §3.20.21: by a notification of level `error` it does,
+        # so that nobody takes its results for complete.
+        "executionSuccessful": not failed,
         "toolConfigurationNotifications": [
             {**_notification("passed_over", "warning", said), "locations": [location(above + NAME)]}
             for said in passed_over(report, locale)
         ],
         "toolExecutionNotifications": [
+            *([_notification("failed", "error", say("failed", locale))] if failed else []),
             *(_notification("notice", "note", said) for said in oddities(report, locale)),
             *_unseen(report, above, rules, locale),
         ],

@@ -27,6 +27,9 @@ TEXTS = {
         "Mended textures: {count}; `popbridge revert {receipt}` puts them back",
         "已修正 {count} 张贴图；`popbridge revert {receipt}` 可恢复原状",
     ),
+    "failed": Text(
+        "A plugin has failed, so that not everything was judged.", "有插件出错，因此并非所有内容都经过判断。"
+    ),
     "interrupted": Text("Stopped: nothing was written.", "已中止：没有写入任何内容。"),
     "kept": Text("What was examined is known to the next run.", "已检查的结果会留给下次运行。"),
     "stopped": Text(

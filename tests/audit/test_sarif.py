@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 import pytest
 from msgspec.structs import replace
 
-from bridge.audit import sarif
+from bridge.audit import report_json, sarif
 from bridge.audit.results import Group, Issue, Report, Row
 from bridge.projectfile import AlwaysRule, ProjectFile, passed_over
 from tests.audit.reports import EVIL, told
@@ -59,6 +59,19 @@ def test_sarif_says_what_the_audit_was_told_and_cannot_obey(
     assert uris([notification]) == ["game/popbridge.toml"]
     odd = invocation["toolExecutionNotifications"][0]
     assert (odd["message"]["text"], odd["level"]) == ("It is \\x1bodd.", "note")
+
+
+@pytest.mark.parametrize(("locale", "said"), [("en", "A plugin has failed"), ("zh-CN", "有插件出错")])
+def test_a_run_in_which_a_plugin_has_failed_passes_for_no_success(
+    report: Report, locale: str, said: str
+) -> None:
+    fault = Row("a.png", "a.png", [Issue("unjudged", 0, "unjudged", {"reason": "x", "plugin": "acme"})])
+    for made in (replace(report, failed=True), replace(report, rows=[*report.rows, fault])):
+        (invocation,) = json.loads("".join(sarif.pieces(made, locale)))["runs"][0]["invocations"]
+        (error,) = (o for o in invocation["toolExecutionNotifications"] if o["level"] == "error")
+        assert not invocation["executionSuccessful"] and said in error["message"]["text"]
+        assert json.loads("".join(report_json.pieces(made, locale)))["failed"] is True
+    assert json.loads("".join(report_json.pieces(report, locale)))["failed"] is False
 
 
 def test_sarif_says_which_files_could_not_be_read(report: Report) -> None:

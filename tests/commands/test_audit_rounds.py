@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -105,14 +106,16 @@ def test_a_build_fails_over_one_texture_that_an_adapter_fails_at_until_that_is_a
 def test_a_build_fails_where_an_adapter_knows_no_uses_or_no_project(
     popbridge: Any, project: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
-        raise ZeroDivisionError("acme")
+    def fail(root: Path) -> None:
+        if (root / "project.godot").exists():
+            raise ZeroDivisionError("acme")
 
     base = ("audit", str(project), "--workers", "1")
     assert popbridge(*base, "--fix")[0] == 0
     monkeypatch.setattr(place, fail)
-    code, out, _ = popbridge(*base)
-    assert code == 1 and "ZeroDivisionError" in out
+    for part in (project, project / "materials", project / FILES[0]):
+        code, out, _ = popbridge("audit", str(part), "--workers", "1")
+        assert code == 1 and "ZeroDivisionError" in out
 
 
 @pytest.mark.parametrize(
@@ -130,6 +133,23 @@ def test_a_build_fails_where_a_disabled_plugin_may_have_known_the_project(
     (tmp_path / "files").mkdir()
     code, out, _ = popbridge("audit", str(tmp_path / "files"), "--locale", locale)
     assert code == 1 and says in out and "`popbridge plugins`" in out
+
+
+def test_a_disabled_plugin_that_has_to_do_with_no_engine_fails_no_build(
+    popbridge: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = "import acme_library\n\ndef popbridge_workloads():\n    return []\n"
+    (tmp_path / "acme_shape.py").write_text(broken, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    point = metadata.EntryPoint("acme", "acme_shape:plugin", "popbridge")
+    own = metadata.entry_points(group="popbridge")
+    monkeypatch.setattr(metadata, "entry_points", lambda **_: [*own, point])
+    (tmp_path / "files").mkdir()
+    code, out, _ = popbridge("audit", str(tmp_path / "files"))
+    assert code == 0 and "disabled" not in out
+    (tmp_path / "acme_shape.py").write_text(broken.replace("workloads", "adapters"), encoding="utf-8")
+    code, out, _ = popbridge("audit", str(tmp_path / "files"))
+    assert code == 1 and "Plugins are disabled (acme)" in out
 
 
 def test_duplicates_are_looked_for_and_pictures_made_once_however_many_rounds_there_are(
