@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from bridge import projectfile
 from bridge.advisors.advice import FileAdvice
@@ -119,8 +120,8 @@ def undo_popup(errors: Sequence[tuple[str, str]], locale: str, *, partly: bool) 
 
 
 def undone_popup(locale: str) -> Popup:
-    """Tells that everything is as it was before."""
-    return _telling("undone", "", locale, "info")
+    """Tells that everything is as it was before; of several the last is enough."""
+    return replace(_telling("undone", "", locale, "info"), dedupe="texture.undone")
 
 
 def _telling(title: str, body: str, locale: str, severity: Literal["info", "error"] = "error") -> Popup:

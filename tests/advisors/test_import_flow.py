@@ -296,6 +296,13 @@ class TestAnswers:
         assert bench.reverted == [[3], [2], [1]]
         assert not any(bench.options[path]["mipmaps"] for path in paths)
 
+    async def test_one_undo_after_another_piles_up_no_popups(self, bench: Bench) -> None:
+        for file in ("rock_n.png", "wall_n.png"):
+            await bench.imported(normal(bench, file))
+            await bench.answer("apply")
+            await bench.answer("undo")
+        assert bench.asking.title == "The change is undone"
+
     async def test_an_answer_is_acted_on_by_a_daemon_that_was_restarted_since(self, bench: Bench) -> None:
         path = normal(bench)
         await bench.imported(path)

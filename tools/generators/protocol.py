@@ -43,7 +43,7 @@ def _facts() -> dict[str, object]:
         "done_code": messages.DONE_CODE,
         "done_reason": messages.DONE_REASON,
         "max_outbox": session.MAX_OUTBOX,
-        "max_unacked": live.MAX_UNACKED,
+        "max_unacked": live.MAX_UNACKED >> 20,
         "send_deadline_s": f"{BridgeProtocol.send_deadline_s:.0f}",
         "identify_timeout_s": f"{messages.IDENTIFY_TIMEOUT_S:.0f}",
         "connections": defaults["connections"],

@@ -29,9 +29,7 @@ NOTICE = f"Nothing outlives a restart of PopBridge now: {HELD}."
 
 
 @pytest.fixture
-def daemon(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadDaemon]:
-    """One that waits less for others' locks, of which each try would take its two seconds."""
-    monkeypatch.setattr("bridge.store.database.BUSY_TIMEOUT_MS", 100)
+def daemon(home: Path) -> Iterator[ThreadDaemon]:
     running = ThreadDaemon(home).start()
     yield running
     running.stop()

@@ -10,7 +10,14 @@ func _init():
 	var store = SessionStore.new()
 	store.session = "before"
 	store.save()
+	print("found: ", _found_after(store))
+	# As where Windows was killed between the two steps in which it renames over a file.
+	Directory.new().rename(SessionStore.PATH, SessionStore.PATH + ".tmp")
+	print("found: ", _found_after(SessionStore.new()))
+	quit()
+
+
+func _found_after(store):
 	store.session = "full".repeat(LIMIT)
 	store.save()
-	print("found: ", SessionStore.new().session)
-	quit()
+	return SessionStore.new().session

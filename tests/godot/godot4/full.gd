@@ -3,6 +3,7 @@ extends SceneTree
 
 const SessionStore := preload("res://addons/popbridge/session_store.gd")
 const FOLDER := "res://data"
+const PATH := FOLDER + "/" + SessionStore.FILE
 # Bytes that a file may have.
 const LIMIT := 1 << 20
 
@@ -11,7 +12,14 @@ func _init() -> void:
 	var store := SessionStore.new(FOLDER)
 	store.session = "before"
 	store.save()
+	print("found: ", _found_after(store))
+	# As where Windows was killed between the two steps in which it renames over a file.
+	DirAccess.rename_absolute(PATH, PATH + ".tmp")
+	print("found: ", _found_after(SessionStore.new(FOLDER)))
+	quit()
+
+
+func _found_after(store: SessionStore) -> String:
 	store.session = "full".repeat(LIMIT)
 	store.save()
-	print("found: ", SessionStore.new(FOLDER).session)
-	quit()
+	return SessionStore.new(FOLDER).session

@@ -34,6 +34,8 @@ async def test_of_many_popups_some_are_shown_any_is_found_and_one_answer_is_give
     other = await daemon.popup(kind="other", body="**textures/Moss.png**")
     await probe.until("probe.cards().size() == 20")
     assert await probe.run("return dock._more.visible and dock._find.visible")
+    # Else the buttons of a card that is as high as the list lie below the editor's window.
+    await probe.until("probe._tabs().get_global_rect().encloses(dock._list.get_global_rect())")
     await probe.run("probe.find('moss.')")
     await probe.until(f"probe.seen_cards() == ['{other['title']}']")
     await probe.run("probe.find('')\nprobe.cards()[0].focus_default(dock)")

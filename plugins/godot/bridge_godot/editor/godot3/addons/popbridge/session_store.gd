@@ -156,8 +156,11 @@ func _load():
 	var state = _read(PATH)
 	if state.empty():
 		state = _read(PATH + ".tmp")
-	if state.empty():
-		return
+		if state.empty():
+			return
+		# Else the next would be written over it, for which there may be no room.
+		var directory = Directory.new()
+		directory.rename(PATH + ".tmp", PATH)
 	session = str(state.get("session", ""))
 	resume_token = str(state.get("resume_token", ""))
 	last_seq = int(state.get("last_seq", 0))

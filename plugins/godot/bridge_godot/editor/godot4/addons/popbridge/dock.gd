@@ -108,6 +108,8 @@ func show_count(shown: int, open: int) -> void:
 	if not open:
 		_forget_search()
 	_find.visible = open >= MANY or _find.text != ""
+	# Of no width it would break at each letter, and the panel stay as high as that takes: below the editor's window.
+	_more.size.x = size.x
 	_more.visible = shown < open
 	_more.text = _texts.of("more") % [shown, open]
 	var tab := _tab()

@@ -156,8 +156,10 @@ func _load() -> void:
 	var state := _read(_path)
 	if state.is_empty():
 		state = _read(_path + ".tmp")
-	if state.is_empty():
-		return
+		if state.is_empty():
+			return
+		# Else the next would be written over it, for which there may be no room.
+		DirAccess.rename_absolute(_path + ".tmp", _path)
 	# What an older addon didn't keep starts empty.
 	state.merge(_as_map())
 	session = state.session
