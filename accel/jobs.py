@@ -163,11 +163,24 @@ def _files(output: Output, out_dir: str | None) -> list[Any]:
     return [named(file) if out_dir is None else stored(file, out_dir) for file in output.files]
 
 
+def _freed(work: Callable[[Sequence[Input]], Done], inputs: Sequence[Input]) -> Done:
+    """What `work` gives; where it fails, no file stays open until Python happens to collect what failed."""
+    try:
+        return work(inputs)
+    except THEIRS as error:
+        failed: BaseException | None = error
+        # Windows lets nobody replace or remove what is open: the artist who mends the file.
+        while failed is not None:
+            traceback.clear_frames(failed.__traceback__)
+            failed = failed.__context__
+        raise
+
+
 def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done]) -> Raw:
     """The encoded reply of one job."""
     inputs = [one.input() for one in item.inputs]
     try:
-        return Raw(msgspec.msgpack.encode(work(inputs)))
+        return Raw(msgspec.msgpack.encode(_freed(work, inputs)))
     except WorkloadError as error:
         if error.code == "internal" and _is_full():
             return _too_large(inputs, setup)

@@ -45,8 +45,12 @@ MISTAKES = frozenset(
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What the system says where nothing more fits on a disk."""
-REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL})
-"""What it says of a file that isn't this user's, or has a name that none can have."""
+REFUSED = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.EBADF,
+     errno.EIO}
+)  # fmt: skip
+"""What it says of a file that isn't this user's, has a name that none can have (Windows calls the handle of
+`aux` invalid), or lies on a disk that fails."""
 
 
 class LazyGroup(click.Group):

@@ -220,6 +220,12 @@ class TestMistakes:
                 2,
                 "popbridge: a.db can't be written (No space left).",
             ),
+            (
+                OSError(errno.EBADF, "Invalid handle", "aux"),
+                2,
+                "popbridge: aux can't be used (Invalid handle).",
+            ),
+            (OSError(errno.EIO, "I/O error", "a.db"), 2, "popbridge: a.db can't be used (I/O error)."),
             (BrokenPipeError(errno.EPIPE, "Broken pipe"), 2, ""),
         ],
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from pathlib import Path
+from pathlib import Path, PurePath
+from urllib.parse import quote_from_bytes
 
 from bridge.store.failures import FAILURES
 
@@ -41,5 +43,13 @@ def wal_size(path: Path) -> int:
 
 
 def _connect(path: Path, how: str) -> sqlite3.Connection:
-    address = f"{path.resolve().as_uri()}?{how}"
+    address = f"{address_of(path.resolve())}?{how}"
     return sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+
+
+def address_of(path: PurePath) -> str:
+    """The URI by which SQLite finds the file of an absolute path."""
+    # https://www.sqlite.org/uri.html: "If the authority is not an empty string or "localhost", an error is
+    # returned"; `as_uri` names the machine there whose share it is, also where Windows maps that to a drive.
+    place = path.as_posix()
+    return f"file://{'' if place.startswith('/') else '/'}{quote_from_bytes(os.fsencode(place))}"

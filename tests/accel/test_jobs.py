@@ -1,6 +1,8 @@
+import gc
 import os
 import sys
 
+import psutil
 import pytest
 
 from accel import jobs
@@ -40,6 +42,19 @@ def test_a_job_isnt_said_to_run_while_its_module_is_loaded(tmp_path, monkeypatch
     monkeypatch.syspath_prepend(tmp_path)
     reply = jobs.run(Job("slow_to_load:quick", {}, [], None), SETUP)
     assert replies.decode(reply[HEADER:]).run_ms < 1000
+
+
+def test_a_file_that_was_refused_is_open_no_more(tmp_path):
+    path = tmp_path / "damaged.webp"
+    path.write_bytes(b"RIFF\x20\0\0\0WEBPVP8 \x10\0\0\0" + bytes(20))
+    job = Job("accel.image.convert:convert", {"format": "png"}, [JobInput.of(Input("a", str(path)))], None)
+    gc.disable()
+    try:
+        assert b"failed" in jobs.run(job, Setup(Limits(), 0, ()))
+        assert str(path) not in {file.path for file in psutil.Process().open_files()}
+        path.unlink()
+    finally:
+        gc.enable()
 
 
 def test_an_unknown_target_is_a_bug_of_the_bridge_and_not_of_the_worker():
