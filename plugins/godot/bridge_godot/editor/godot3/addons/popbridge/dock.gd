@@ -24,6 +24,8 @@ const SIZE = Vector2(200, 200)
 
 # Whether the person has left the cards, and hasn't gone on to a control since.
 var has_left = false
+# In which the cards scroll.
+var view = ScrollContainer.new()
 
 var _texts: Texts
 var _status = Label.new()
@@ -52,13 +54,14 @@ func setup(texts: Texts, editor_scale: float):
 	_more.visible = false
 	for part in [_status, HSeparator.new(), _find, _more, _nothing]:
 		add_child(part)
-	var scroll = ScrollContainer.new()
-	scroll.size_flags_vertical = SIZE_EXPAND_FILL
-	scroll.scroll_horizontal_enabled = false
+	view.size_flags_vertical = SIZE_EXPAND_FILL
+	view.scroll_horizontal_enabled = false
+	# Enter presses nothing that isn't seen.
+	view.follow_focus = true
 	_cards.size_flags_horizontal = SIZE_EXPAND_FILL
 	_cards.add_constant_override("separation", int(8 * editor_scale))
-	scroll.add_child(_cards)
-	add_child(scroll)
+	view.add_child(_cards)
+	add_child(view)
 
 
 func _enter_tree():

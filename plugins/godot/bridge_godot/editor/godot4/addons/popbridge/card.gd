@@ -21,6 +21,8 @@ const STRIPE := 4
 const GAP := 8
 # Text that is higher scrolls by itself: the buttons stay in sight.
 const BODY_HEIGHT := 220
+# In a dock that has no room for so much beside the buttons, at least this.
+const LEAST_BODY_HEIGHT := 60
 # Of the title; its tooltip has the rest.
 const TITLE_LINES := 5
 # A key that was meant for something else must not press a button that has just got the focus.
@@ -47,6 +49,8 @@ var _is_styling := false
 var _armed_at := 0
 # The ids of those that one answer fits.
 var _alike := {}
+# In which the card scrolls with others; none in a window, which is as high as its card.
+var _view: Control
 
 
 # Call it when the card is in the tree: it takes the editor's fonts and colours from there.
@@ -96,6 +100,12 @@ func offer_for_all(alike: Dictionary) -> void:
 	_for_all.visible = alike.size() > 1 and _buttons.visible
 	_for_all.text = _texts.of("for_all") % (alike.size() - 1)
 	_for_all.tooltip_text = _for_all.text
+
+
+# The whole card is to be seen at once in `view`, as far as a shorter text makes it so.
+func fit_into(view: Control) -> void:
+	_view = view
+	_view.resized.connect(_fit, CONNECT_DEFERRED)
 
 
 # A window has a button of its own for that.
@@ -184,17 +194,26 @@ func _write_body() -> void:
 	Escape.watch(_body, _on_escape)
 	# Its height follows from its width.
 	_body.resized.connect(_fit, CONNECT_DEFERRED)
+	# As do the rows of buttons, and the lines of the title.
+	minimum_size_changed.connect(_fit, CONNECT_DEFERRED)
 	Markup.write(popup.body, _body)
 	Accessible.label(_body, _body.get_parsed_text())
 
 
 # What scrolls is reached by Tab too, and shows it.
 func _fit() -> void:
-	var is_long := _body.get_content_height() > BODY_HEIGHT * _scale
-	if is_long == _body.fit_content:
-		_body.fit_content = not is_long
-		_body.custom_minimum_size.y = BODY_HEIGHT * _scale if is_long else 0.0
-		_body.focus_mode = FOCUS_ALL if is_long else FOCUS_CLICK
+	var most := _most_of_body()
+	var is_long := _body.get_content_height() > most
+	_body.fit_content = not is_long
+	_body.custom_minimum_size.y = most if is_long else 0.0
+	_body.focus_mode = FOCUS_ALL if is_long else FOCUS_CLICK
+
+
+func _most_of_body() -> float:
+	if not _view:
+		return BODY_HEIGHT * _scale
+	var others := get_combined_minimum_size().y - _body.get_combined_minimum_size().y
+	return clampf(_view.size.y - others, LEAST_BODY_HEIGHT * _scale, BODY_HEIGHT * _scale)
 
 
 func _add_buttons() -> void:

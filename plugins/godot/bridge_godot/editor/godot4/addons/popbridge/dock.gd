@@ -27,6 +27,8 @@ const SIZE := Vector2(200, 200)
 
 # Whether the person has left the cards, and hasn't gone on to a control since.
 var has_left := false
+# In which the cards scroll.
+var view := ScrollContainer.new()
 
 var _texts: Texts
 var _status := Label.new()
@@ -59,13 +61,14 @@ func setup(texts: Texts) -> void:
 	_more.visible = false
 	for part: Control in [_status, HSeparator.new(), _find, _more, _nothing]:
 		add_child(part)
-	var scroll := ScrollContainer.new()
-	scroll.size_flags_vertical = SIZE_EXPAND_FILL
-	scroll.horizontal_scroll_mode = ScrollContainer.SCROLL_MODE_DISABLED
+	view.size_flags_vertical = SIZE_EXPAND_FILL
+	view.horizontal_scroll_mode = ScrollContainer.SCROLL_MODE_DISABLED
+	# Enter presses nothing that isn't seen.
+	view.follow_focus = true
 	_cards.size_flags_horizontal = SIZE_EXPAND_FILL
 	_cards.add_theme_constant_override("separation", int(8 * editor_scale))
-	scroll.add_child(_cards)
-	add_child(scroll)
+	view.add_child(_cards)
+	add_child(view)
 
 
 func _enter_tree() -> void:

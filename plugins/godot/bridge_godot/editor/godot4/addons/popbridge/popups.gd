@@ -138,6 +138,7 @@ func _place(popup_id: int) -> void:
 		shown.window.close_requested.connect(_on_answered.bind(popup_id, "dismissed", "", {}, []))
 	else:
 		_dock.add_card(card, _place_of(popup_id))
+		card.fit_into(_dock.view)
 	card.setup(shown.popup, _texts)
 	if shown.popup.get("present") == "toast":
 		_toast(shown.popup)
