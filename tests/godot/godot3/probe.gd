@@ -144,6 +144,11 @@ func seen_cards() -> Array:
 	return titles
 
 
+# Whether all of it is in the part of the dock that the cards scroll in.
+func is_in_view(control: Control) -> bool:
+	return dock._list.get_global_rect().grow(1).encloses(control.get_global_rect())
+
+
 # The controls that reach beyond the dock's sides.
 func cut_off() -> Array:
 	var sides = dock.get_global_rect()

@@ -136,6 +136,11 @@ func seen_cards() -> Array:
 			.map(func(card: Control) -> String: return card.popup.title)
 
 
+# Whether all of it is in the part of the dock that the cards scroll in.
+func is_in_view(control: Control) -> bool:
+	return dock._list.get_global_rect().grow(1).encloses(control.get_global_rect())
+
+
 # The texts of the controls that reach beyond the dock's sides.
 func cut_off() -> Array:
 	var sides := dock.get_global_rect()

@@ -68,6 +68,14 @@ async def test_the_keys_go_on_from_where_they_were_when_several_popups_go_at_onc
     assert await probe.run(f"return probe.has_keys({ids[1]})")
 
 
+async def test_what_gets_the_keys_is_scrolled_into_sight(daemon: Daemon, probe: Probe) -> None:
+    for _ in range(5):
+        await daemon.popup(body="**rock.png** is grey. " * 200)
+    await probe.until("probe.cards().size() == 5 and not probe.is_in_view(probe.cards()[4]._default)")
+    await probe.run("probe.cards()[4]._default.grab_focus()")
+    await probe.until("probe.is_in_view(probe.cards()[4]._default)")
+
+
 async def test_a_window_has_room_for_what_is_shown_in_it_later(daemon: Daemon, probe: Probe) -> None:
     popup = await daemon.popup(present="modal", body="one line  \n" * 30)
     await probe.until(f"probe.addon._popups._open.has({popup['id']})")

@@ -133,6 +133,14 @@ async def test_a_popup_without_a_text_has_no_gap_in_its_place(daemon: Daemon, pr
     assert await probe.run("return probe.cards()[0]._body in probe.controls(dock)") is False
 
 
+async def test_the_buttons_of_a_long_text_are_in_sight_in_a_low_dock(daemon: Daemon, probe: Probe) -> None:
+    (picture,) = daemon.blobs
+    actions = [{"id": str(number), "label": f"A wide button, number {number}"} for number in range(3)]
+    await daemon.popup(title="rock " * 12, body="**grey** " * 900, image=picture, actions=actions)
+    await probe.until("probe.cards().size() == 1 and probe.cards()[0]._body.focus_mode == 2")
+    await probe.until("probe.is_in_view(probe.cards()[0]._buttons)")
+
+
 async def test_a_popup_needs_no_more_width_than_a_narrow_dock_has(daemon: Daemon, probe: Probe) -> None:
     long = "A_very_long_label_without_a_space_" * 6
     fields = [{"name": type_, "type": type_, "label": long} for type_ in ("bool", "int", "float", "text")]

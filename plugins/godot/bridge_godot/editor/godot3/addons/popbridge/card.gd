@@ -16,7 +16,7 @@ const Texts = preload("texts.gd")
 const PREVIEW = 72
 const STRIPE = 4
 # So much of the text is shown however little room there is.
-const BODY_LEAST = 120
+const BODY_LEAST = 60
 # A key that was meant for something else must not press a button that has just got the focus.
 const GUARD_MS = 400
 # Of the title; its tooltip has the rest.

@@ -55,6 +55,8 @@ func setup(texts: Texts, editor_scale: float):
 		add_child(part)
 	_list.size_flags_vertical = SIZE_EXPAND_FILL
 	_list.scroll_horizontal_enabled = false
+	# Enter presses nothing that isn't seen.
+	_list.follow_focus = true
 	_list.connect("resized", self, "_share_room")
 	_cards.size_flags_horizontal = SIZE_EXPAND_FILL
 	_cards.add_constant_override("separation", int(8 * editor_scale))

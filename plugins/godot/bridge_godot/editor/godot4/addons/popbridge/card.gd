@@ -20,7 +20,7 @@ const PREVIEW := 72
 const STRIPE := 4
 const GAP := 8
 # So much of the text is shown however little room there is.
-const BODY_LEAST := 120
+const BODY_LEAST := 60
 # Of the title; its tooltip has the rest.
 const TITLE_LINES := 5
 # A key that was meant for something else must not press a button that has just got the focus.

@@ -62,6 +62,8 @@ func setup(texts: Texts) -> void:
 		add_child(part)
 	_list.size_flags_vertical = SIZE_EXPAND_FILL
 	_list.horizontal_scroll_mode = ScrollContainer.SCROLL_MODE_DISABLED
+	# Enter presses nothing that isn't seen.
+	_list.follow_focus = true
 	_list.resized.connect(_share_room)
 	_cards.size_flags_horizontal = SIZE_EXPAND_FILL
 	_cards.add_theme_constant_override("separation", int(8 * editor_scale))
