@@ -78,6 +78,7 @@ class _Looks:
 
     def __init__(self, fingerprints: list[Fingerprint]) -> None:
         self._hashes = np.array([int(one.perceptual, 16) for one in fingerprints], np.uint64)
+        self._ones = np.bitwise_count(self._hashes)
         self._means = np.array([one.mean for one in fingerprints], np.float32)
         self._spreads = np.array([one.spread for one in fingerprints], np.float32)
         self._parts = [self._sorted(low, high) for low, high in pairwise(_EDGES)]
@@ -87,7 +88,10 @@ class _Looks:
         shared = [order[begins[index] : ends[index]] for order, begins, ends in self._parts]
         others = np.concatenate(shared)
         others = others[among[others] & (np.abs(self._means[others, 0] - self._means[index, 0]) <= MEAN)]
-        others = others[np.bitwise_count(self._hashes[others] ^ self._hashes[index]) <= BITS]
+        # Of pictures that change along one side alone most bits are 0, and few differ in mirrored ones.
+        few = (np.minimum(self._ones[others], self._ones[index]) + 7) // 8
+        differing = np.bitwise_count(self._hashes[others] ^ self._hashes[index])
+        others = others[differing <= np.minimum(few, BITS)]
         others = others[(np.abs(self._means[others] - self._means[index]) <= MEAN).all(axis=1)]
         spread, own = self._spreads[others], self._spreads[index]
         most = np.minimum(SPREAD[0], SPREAD[1] * np.maximum(spread, own))

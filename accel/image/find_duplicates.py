@@ -58,7 +58,7 @@ class Duplicates(Struct, frozen=True):
     """What couldn't be read or decoded, and is in no group."""
 
 
-@workload("image.find_duplicates", version=3, params=FindDuplicates, inputs=(2, 4096))
+@workload("image.find_duplicates", version=4, params=FindDuplicates, inputs=(2, 4096))
 def find_duplicates(inputs: Sequence[Input], params: FindDuplicates, limits: Limits) -> Output:
     """Finds the same files, the same pictures in other files, and pictures that look the same.
 

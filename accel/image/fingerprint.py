@@ -37,7 +37,7 @@ class NoParams(Params, frozen=True):
     """There is nothing to choose."""
 
 
-@workload("image.fingerprint", version=3, params=NoParams)
+@workload("image.fingerprint", version=4, params=NoParams)
 def fingerprint(inputs: Sequence[Input], params: NoParams, limits: Limits) -> Output:
     """Tells what finds equal and nearly equal images: hashes of file and pixels, a perceptual hash.
 

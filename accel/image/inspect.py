@@ -18,7 +18,7 @@ class Inspect(Params, frozen=True):
     ] = 0
 
 
-@workload("image.inspect", version=9, params=Inspect)
+@workload("image.inspect", version=10, params=Inspect)
 def inspect(inputs: Sequence[Input], params: Inspect, limits: Limits) -> Output:
     """Tells an image's facts: size, channels, alpha, statistics, normals, entropy, seams.
 

@@ -31,7 +31,7 @@ class NormalConvention(OfFirst, frozen=True):
     """The same in sentences, for people."""
 
 
-@operation("image.normal_convention", version=6, params=NormalReading)
+@operation("image.normal_convention", version=7, params=NormalReading)
 def normal_convention(images: Sequence[Raster], params: NormalReading, limits: Limits) -> Operated:
     """Tells whether a normal map is OpenGL's or DirectX's, with the evidence; never where nothing speaks.
 

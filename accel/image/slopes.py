@@ -103,8 +103,7 @@ def _squares(one: Floats, other: Floats) -> tuple[Floats, Floats]:
 
 
 def _dots(values: Floats, keep: Floats, across: int) -> list[float]:
-    if across == 1:
-        return [float(np.vdot(*pair)) for pair in zip(values, keep, strict=True)]
+    # Not by BLAS, whose sums differ by the processor.
     columns = np.einsum("brc,brc->bc", values, keep)
     starts = np.arange(across) * columns.shape[1] // across
     parts: list[float] = np.add.reduceat(columns, starts, axis=1, dtype=float).ravel().tolist()

@@ -29,7 +29,7 @@ class Surroundings(Params, frozen=True):
     ] = None
 
 
-@workload("texture.classify", version=3, params=Surroundings)
+@workload("texture.classify", version=4, params=Surroundings)
 def classify(inputs: Sequence[Input], params: Surroundings, limits: Limits) -> Output:
     """Tells what a texture is for.
 

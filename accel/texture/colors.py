@@ -7,14 +7,20 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.texture.measures import centred, deviation, mean, share
+from accel.texture.measures import centred, deviation, dot, mean, share
 from accel.texture.views import Floats, Views
 
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 _STEPS = 256
 _QUANTILES = np.array([0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
 _TINY = np.float32(1e-6)
+
+_RESIDUE = 16 * np.finfo(np.float64).eps
+"""LAPACK's eigenvalues are off by a few eps of the largest (Anderson et al., "LAPACK Users' Guide", 4.7)."""
+
+_UPWARD = 1 + np.array([0, 1e-9, 3e-9])
+"""Towards white, and a trace aside: for red against green, as in masks of two layers, rounding decided."""
 
 Features = dict[str, float]
 
@@ -42,7 +48,10 @@ def colors(view: Views) -> Features:
 
 def luma_of(planes: Floats) -> Floats:
     """The brightness of planes of red, green, blue and whatever else, in their shape."""
-    luma: Floats = (LUMA @ planes[:3].reshape(3, -1)).reshape(planes.shape[1:])
+    # Not by a product of matrices, which gives equal colours luma that differs by their place.
+    luma: Floats = planes[0] * _LUMA[0]
+    luma += planes[1] * _LUMA[1]
+    luma += planes[2] * _LUMA[2]
     return luma
 
 
@@ -82,8 +91,8 @@ def _moments(name: str, values: Floats) -> Features:
     spread = float(np.sqrt(np.float32(mean(squares))))
     skew = kurtosis = 0.0
     if spread >= 1e-3:
-        skew = float((squares @ strays) / values.size) / spread**3
-        kurtosis = float((squares @ squares) / values.size) / spread**4
+        skew = dot(squares, strays) / values.size / spread**3
+        kurtosis = dot(squares, squares) / values.size / spread**4
     return {
         f"{name}.mean": mean(values),
         f"{name}.std": spread,
@@ -142,7 +151,7 @@ def _hues(rgb: Floats, high: Floats, chroma: Floats) -> Features:
     shares = turns[2:14] / total
     shares[10:] += turns[:2] / total
     angle = hue * np.float32(np.pi / 3)
-    x, y = float(chroma @ np.cos(angle)) / total, float(chroma @ np.sin(angle)) / total
+    x, y = dot(chroma, np.cos(angle)) / total, dot(chroma, np.sin(angle)) / total
     found = {f"hue.{place}": float(share) for place, share in enumerate(shares)}
     found["hue.agree"] = float(np.hypot(x, y))
     found["hue.count"] = float((shares > 0.05).sum())
@@ -192,13 +201,15 @@ def _largest(counts: NDArray[np.intp], many: int) -> NDArray[np.intp]:
 def _relations(rgb: Floats, chroma: Floats, luma: Floats) -> Features:
     """Colour is one light on one surface: its channels go together; packed data don't."""
     strays = rgb - rgb.mean(axis=1, keepdims=True)
-    covariance = strays @ strays.T / rgb.shape[1]
+    covariance = np.array([[dot(one, other) for other in strays] for one in strays]) / rgb.shape[1]
     deviations = np.sqrt(np.maximum(np.diag(covariance), 0))
     floor = np.maximum(deviations, 1 / 255)
     correlations = covariance / np.outer(floor, floor)
-    values, vectors = np.linalg.eigh(covariance.astype(np.float64))
+    values, vectors = np.linalg.eigh(covariance)
+    # As a share of the largest, what is nothing comes out as some eps, of either sign by the processor.
+    values[np.abs(values) < _RESIDUE * values[2]] = 0
     total = max(1e-9, float(values.sum()))
-    main = vectors[:, 2] * np.sign(vectors[:, 2].sum() or 1.0)
+    main = vectors[:, 2] * np.sign(dot(vectors[:, 2], _UPWARD) or 1.0)
     pairs = [float(correlations[one, other]) for one, other in ((0, 1), (0, 2), (1, 2))]
     spread = sorted(float(one) for one in deviations)
     return {
@@ -228,23 +239,23 @@ def _relations(rgb: Floats, chroma: Floats, luma: Floats) -> Features:
 
 def _correlation(one: Floats, other: Floats) -> float:
     one, other = centred(one), centred(other)
-    size = float(np.sqrt(float(one @ one) * float(other @ other)))
-    return float(one @ other) / size if size > 1e-4 * one.size else 0.0
+    size = float(np.sqrt(dot(one, one) * dot(other, other)))
+    return dot(one, other) / size if size > 1e-4 * one.size else 0.0
 
 
 def _opacity(view: Views, alpha: Floats, luma: Floats, chroma: Floats, high: Floats) -> Features:
     """Cut out, blended, used as a further channel, or none."""
     weight = float(alpha.sum()) + 1e-3
-    seen = float(alpha @ luma) / weight
+    seen = dot(alpha, luma) / weight
 
     def seen_where(found: NDArray[np.bool_]) -> float:
-        return (np.count_nonzero(found) if view.opaque else float(alpha @ found)) / weight
+        return (np.count_nonzero(found) if view.opaque else dot(alpha, found)) / weight
 
     return (_FULL if view.opaque else _alpha(alpha, luma, chroma, high)) | {
         "alpha.there": float(view.has_alpha),
         "seen.luma": seen,
-        "seen.luma_std": float(np.sqrt(max(0.0, float(alpha @ (luma - np.float32(seen)) ** 2) / weight))),
-        "seen.chroma": float(alpha @ chroma) / weight,
+        "seen.luma_std": float(np.sqrt(max(0.0, dot(alpha, (luma - np.float32(seen)) ** 2) / weight))),
+        "seen.chroma": dot(alpha, chroma) / weight,
         "seen.grey": seen_where(chroma < 6 / 255),
         "seen.white": seen_where(high - chroma > 0.95),
         "seen.black": seen_where(high < 0.05),
@@ -281,8 +292,8 @@ def _light(luma: Floats, high: Floats, chroma: Floats) -> Features:
     count = np.count_nonzero(lit) + 1e-3
     return {
         "lit.share": share(lit),
-        "lit.mean": float(high @ lit) / count,
-        "lit.chroma": float(chroma @ lit) / count,
+        "lit.mean": dot(high, lit) / count,
+        "lit.chroma": dot(chroma, lit) / count,
         "lit.white": mean((high - chroma)[lit]) if count > 1 else 0.0,
         "lit.between": share((high > 0.05) & (high < 0.25)),
         "lit.middle": share((luma > 0.3) & (luma < 0.7)),

@@ -33,7 +33,7 @@ class Examination(Struct, frozen=True):
     """As `image.fingerprint` gives it."""
 
 
-@workload("texture.examine", version=8, params=Examine)
+@workload("texture.examine", version=9, params=Examine)
 def examine(inputs: Sequence[Input], params: Examine, limits: Limits) -> Output:
     """Inspects, classifies and fingerprints a texture that is decoded once.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from accel.texture.measures import centred, deviation, mean, share
+from accel.texture.measures import centred, deviation, dot, mean, share
 from accel.texture.views import Floats, Views
 
 Features = dict[str, float]
@@ -45,8 +45,8 @@ def _tied(x: Floats, y: Floats, z: Floats) -> float:
     """How well x and y foretell z, -1..1: in a normal map they do, whatever its strength."""
     expected = np.sqrt(np.maximum(0, 1 - x * x - y * y))
     expected, z = centred(expected), centred(z)
-    size = float(np.sqrt(float(expected @ expected) * float(z @ z)))
-    return float(expected @ z) / size if size > 1e-5 * x.size else 0.0
+    size = float(np.sqrt(dot(expected, expected) * dot(z, z)))
+    return dot(expected, z) / size if size > 1e-5 * x.size else 0.0
 
 
 def _two_channels(red: Floats, green: Floats, blue: Floats, alpha: Floats) -> Features:
@@ -101,7 +101,6 @@ def fields(view: Views) -> Features:
 
 def _likeness(rgb: Floats) -> tuple[float, float, float]:
     """How far red goes with green, red with blue and green with blue; -1..1."""
-    lengths = np.sqrt((rgb * rgb).sum(axis=1)) + 1e-3
-    # These four of the nine products take a third of their time.
-    likeness = (rgb[:2] @ rgb[1:].T) / np.outer(lengths[:2], lengths[1:])
-    return float(likeness[0, 0]), float(likeness[0, 1]), float(likeness[1, 1])
+    red, green, blue = rgb
+    r, g, b = (np.sqrt((rgb * rgb).sum(axis=1)) + 1e-3).tolist()
+    return dot(red, green) / (r * g), dot(red, blue) / (r * b), dot(green, blue) / (g * b)

@@ -6,7 +6,7 @@ import pyvips
 
 from accel.image import digests
 from accel.image.decoded import Decoded
-from accel.image.digests import afar, pixel_digest
+from accel.image.digests import afar, perceptual, pixel_digest
 from accel.image.duplicates import BITS, duplicates
 from accel.image.fingerprint import Fingerprint, NoParams, fingerprint, fingerprint_of
 from accel.image.load import decode_image
@@ -88,6 +88,21 @@ def test_a_lossy_and_a_smaller_copy_look_the_same(save):
     for other in (mark(save("b.jpg", scene(4), Q=60)), mark(save("c.png", small))):
         assert bits(one, other) <= BITS and other.mean == pytest.approx(one.mean, abs=0.03)
     assert bits(one, mark(save("d.png", scene(5)))) > 16
+
+
+def test_rounding_makes_no_other_look_of_what_is_symmetrical():
+    y, x = np.abs(np.mgrid[:32, :32] - 15.5)
+    grey = np.float32((np.hypot(x, y) % 7) / 8)
+    noise = np.random.default_rng(2).choice([0, 1, 2], grey.shape) * np.float32(2**-24)
+    assert perceptual(grey + noise) == perceptual(grey)
+
+
+def test_a_gradient_and_its_mirror_image_dont_look_alike(save):
+    ramp = np.broadcast_to(np.arange(256, dtype=np.uint8)[:, None], (64, 256, 3))
+    marks = {"a": mark(save("a.png", ramp)), "b": mark(save("b.png", ramp[:, ::-1]))}
+    assert duplicates(marks) == []
+    marks["c"] = mark(save("c.webp", ramp[::2], lossless=True))
+    assert [group.names for group in duplicates(marks)] == [("a", "c")]
 
 
 def test_sizes_below_what_is_hashed_and_single_pixels_have_a_fingerprint(save):
