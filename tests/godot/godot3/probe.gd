@@ -144,6 +144,11 @@ func seen_cards() -> Array:
 	return titles
 
 
+# Whether the end of the last card can be scrolled to.
+func reaches_all() -> bool:
+	return dock._list.get_v_scrollbar().max_value >= dock._cards.get_combined_minimum_size().y
+
+
 # Whether all of it is in the part of the dock that the cards scroll in.
 func is_in_view(control: Control) -> bool:
 	return dock._list.get_global_rect().grow(1).encloses(control.get_global_rect())

@@ -71,7 +71,8 @@ async def test_the_keys_go_on_from_where_they_were_when_several_popups_go_at_onc
 async def test_what_gets_the_keys_is_scrolled_into_sight(daemon: Daemon, probe: Probe) -> None:
     for _ in range(5):
         await daemon.popup(body="**rock.png** is grey. " * 200)
-    await probe.until("probe.cards().size() == 5 and not probe.is_in_view(probe.cards()[4]._default)")
+    await probe.until("probe.cards().size() == 5 and probe.fills_list(probe.cards()[4])")
+    await probe.until("probe.reaches_all() and not probe.is_in_view(probe.cards()[4]._default)")
     await probe.run("probe.cards()[4]._default.grab_focus()")
     await probe.until("probe.is_in_view(probe.cards()[4]._default)")
 

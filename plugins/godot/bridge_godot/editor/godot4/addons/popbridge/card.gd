@@ -6,6 +6,8 @@ extends PanelContainer
 signal answered(popup_id: int, state: String, action: String, values: Dictionary, others: Array)
 # The person doesn't want to answer now.
 signal escaped
+# Its text has got the height that there is room for.
+signal fitted
 
 const Accessible := preload("accessible.gd")
 const Buttons := preload("buttons.gd")
@@ -207,6 +209,7 @@ func _fit() -> void:
 	_body.fit_content = not is_long
 	_body.custom_minimum_size.y = most if is_long else 0.0
 	_body.focus_mode = FOCUS_ALL if is_long else FOCUS_CLICK
+	fitted.emit()
 
 
 func _add_buttons() -> void:

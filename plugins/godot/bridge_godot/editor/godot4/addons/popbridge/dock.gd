@@ -93,6 +93,7 @@ func show_status(connection: Connection) -> void:
 func add_card(card: Control, place: int) -> void:
 	_cards.add_child(card)
 	_cards.move_child(card, place)
+	card.connect("fitted", _reach_all)
 	card.set("room", _list.size.y)
 	_nothing.visible = false
 	if not _is_beside():
@@ -144,6 +145,14 @@ func is_elsewhere() -> bool:
 func is_typing() -> bool:
 	var focused := get_viewport().gui_get_focus_owner()
 	return focused is LineEdit or focused is TextEdit
+
+
+# A card that was less high for a moment has left the list with that, which hears of no change: the end of the last
+# card would stay out of reach.
+func _reach_all() -> void:
+	await get_tree().process_frame
+	_list.update_minimum_size()
+	_list.queue_sort()
 
 
 func _share_room() -> void:
