@@ -150,6 +150,9 @@ func is_typing() -> bool:
 # A card that was less high for a moment has left the list with that, which hears of no change: the end of the last
 # card would stay out of reach.
 func _reach_all() -> void:
+	# An addon that is being disabled has left the tree.
+	if not is_inside_tree():
+		return
 	await get_tree().process_frame
 	_list.update_minimum_size()
 	_list.queue_sort()
