@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from bridge.core.errors import RequestError
 
-Answer = TypeVar("Answer")
+Reply = TypeVar("Reply")
 
 PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 """From, doubled, to: between tries where the daemon doesn't say how long."""
@@ -30,8 +30,8 @@ def pause_s(error: RequestError, tried: int) -> float:
 
 
 async def repeated(
-    ask: Callable[[], Awaitable[Answer]], retries: int, *, connected: Callable[[], bool] = lambda: True
-) -> Answer:
+    ask: Callable[[], Awaitable[Reply]], retries: int, *, connected: Callable[[], bool] = lambda: True
+) -> Reply:
     """What `ask` gives, at up to `retries` repetitions while `connected`. Raises its last RequestError."""
     tried = 0
     while True:

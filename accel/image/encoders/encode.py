@@ -32,13 +32,13 @@ def _strip_encoder(format: BlockFormat, effort: Effort, srgb: bool) -> Encoder:
 
         return astc(format.block, effort, srgb)
     if format.family == "etc2":
-        from accel.image.encoders import etc
+        from accel.image.encoders.etc import ETC_ENCODERS
 
-        return partial(getattr(etc, format.codec), effort=effort)
+        return partial(ETC_ENCODERS[format.codec], effort=effort)
     if format.name == "bc7":
         from accel.image.encoders.bc7 import bc7
 
         return partial(bc7, effort=effort)
-    from accel.image.encoders import bc
+    from accel.image.encoders.bc import BC_ENCODERS
 
-    return partial(getattr(bc, format.codec), effort=effort)
+    return partial(BC_ENCODERS[format.codec], effort=effort)
