@@ -38,7 +38,7 @@ from accel.workload import (
     workload,
 )
 from bridge.client import Client, OnCommand, OnEvent, OnPopup, OnPopupClose
-from bridge.core.errors import UNSUPPORTED, ErrorCode, RequestError, UserError
+from bridge.core.errors import UNSUPPORTED, ErrorCode, NotAsPromised, RequestError, UserError
 from bridge.core.memory import Block, GpuFormat, ImageFacts, Platform, limited, texture_bytes, usual_format
 from bridge.core.messages import (
     Action,
@@ -68,7 +68,6 @@ from bridge.core.textures import (
     Wrap,
 )
 from bridge.core.versions import VersionScheme
-from bridge.failures import NotAsPromised
 from bridge.folders import Skip, Walked, hidden, is_link, walk
 from bridge.hooks import hookimpl
 from bridge.projects import (

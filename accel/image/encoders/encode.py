@@ -34,7 +34,8 @@ def _strip_encoder(format: BlockFormat, effort: Effort, srgb: bool) -> Encoder:
     if format.family == "etc2":
         from accel.image.encoders.etc import ETC_ENCODERS
 
-        return partial(ETC_ENCODERS[format.codec], effort=effort)
+        etc = ETC_ENCODERS[format.codec]
+        return lambda strip: etc(strip, effort)
     if format.name == "bc7":
         from accel.image.encoders.bc7 import bc7
 
