@@ -14,10 +14,11 @@ from msgspec import Struct
 from accel.frames import Setup
 from accel.priorities import Turns
 from accel.process import Worker
+from accel.retries import Backoff
 from accel.workload import WorkloadError
 
-RESPAWN_S = (0.0, 0.1, 0.5, 2.0, 5.0)
-"""Waits before each further try to start a process that the system refused."""
+RESPAWN = Backoff(first_s=0.1, most_s=5.0, factor=4.0)
+"""For starting a process that the system refused."""
 
 log = logging.getLogger(__name__)
 
@@ -175,7 +176,7 @@ class Pool:
         if sound:
             await self._tell(worker.pid)
         tries = 0
-        while not await self._closed_within(RESPAWN_S[min(tries, len(RESPAWN_S) - 1)]):
+        while not await self._closed_within(RESPAWN.pause_s(tries - 1) if tries else 0.0):
             try:
                 return await self._spawn()
             except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import itertools
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -19,7 +20,7 @@ from bridge.server.live import LiveSession
 from bridge.server.sessions import Sessions
 from bridge.store import outbox
 from bridge.store.outbox import Answer, Delivery, Withdrawal
-from bridge.store.store import RETRY_S, Store
+from bridge.store.store import RETRY, Store
 
 log = logging.getLogger(__name__)
 
@@ -87,14 +88,14 @@ class Deliveries:
 
     async def _kept(self, work: Callable[[], Awaitable[Sequence[str] | None]]) -> Sequence[str] | None:
         # The sessions are let go between the tries: what needs no store goes on in them.
-        for pause in _pauses():
+        for tries in itertools.count():
             try:
                 return await work()
             except StoreError as error:
                 if self._store.closed:
                     raise
                 log.error("an answer can't be kept; it is tried again: %s", error.reason)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(RETRY.pause_s(tries))
         raise AssertionError
 
 
@@ -114,12 +115,6 @@ def _deliver(job: int, db: Database, last: Mapping[str, int]) -> Delivery:
 
 def _of(session: str, delivery: Delivery) -> Iterator[Answer]:
     return (message for name, message in delivery.numbered if name == session)
-
-
-def _pauses() -> Iterator[float]:
-    yield from RETRY_S
-    while True:
-        yield RETRY_S[-1]
 
 
 def withdrawing(session: str, error: Error, state: str) -> Withdraw:
