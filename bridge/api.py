@@ -108,8 +108,6 @@ class Adapter(ABC):
     """PEP 440 specifier of the versions that it is made and tested for."""
     scheme: VersionScheme
     """How the engine writes its versions."""
-    capabilities: tuple[str, ...] = ()
-    """What the editor's side can do, as told in `ready.adapter.capabilities`."""
     texture_fields: frozenset[str] = frozenset()
     """The fields of `TextureIntent` that this engine's import settings decide."""
     srgb_kinds: frozenset[Kind] = frozenset()

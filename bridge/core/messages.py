@@ -206,8 +206,6 @@ class Error(Numbered, tag="error", kw_only=True):
     """Milliseconds to wait before that."""
     outcome: Literal["failed", "not_started", "unknown"] = "failed"
     """`unknown`: nobody can tell whether it was done."""
-    phase: Text | UnsetType = UNSET
-    """What the editor was busy with."""
 
 
 class Cancel(Message, tag="cancel", kw_only=True):

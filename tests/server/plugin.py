@@ -205,7 +205,6 @@ class Fake(Adapter):
     engine = "fake"
     versions = ">=2,<3"
     scheme = VersionScheme(engine="fake", stages={"": "", "beta": "b"})
-    capabilities = ("texture.apply",)
 
     def compile_texture(
         self, intent: TextureIntent, present: Mapping[str, Any], version: Any
