@@ -120,6 +120,22 @@ class Pool:
         self._idle.append(worker)
         self._lend()
 
+    def stop(self, worker: Worker) -> None:
+        """Frees a worker of a job that nobody wants.
+
+        A job that reports how far it is is asked to end; any other is ended with its process.
+        """
+        if worker.alive and worker.reports and not self._closing.is_set():
+            self._in_background(self._stopped(worker))
+        else:
+            self.discard(worker)
+
+    async def _stopped(self, worker: Worker) -> None:
+        if await worker.stop():
+            self.release(worker)
+        else:
+            self.discard(worker)
+
     def discard(self, worker: Worker, reason: str = "cancelled") -> None:
         """Ends a worker that is busy with what nobody wants, or is dead already, and starts another.
 
