@@ -21,6 +21,7 @@ from accel.image.operation import (
     operation,
 )
 from accel.image.raster import Multiplied, PixelKind, Raster, Transfer
+from accel.progress import Cancelled, part, progress, tracked
 from accel.replacing import replace_file
 from accel.workload import (
     Batching,
@@ -37,7 +38,7 @@ from accel.workload import (
     batched,
     workload,
 )
-from bridge.client import Client, OnCommand, OnEvent, OnPopup, OnPopupClose
+from bridge.client import Client, OnCommand, OnEvent, OnPopup, OnPopupClose, OnProgress
 from bridge.core.errors import UNSUPPORTED, ErrorCode, RequestError, UserError
 from bridge.core.memory import Block, GpuFormat, ImageFacts, Platform, limited, texture_bytes, usual_format
 from bridge.core.messages import (
@@ -83,17 +84,17 @@ from bridge.textfiles import is_merged, read_text, write_text
 
 __all__ = [
     "UNSUPPORTED", "Action", "Adapter", "Addon", "Advisor", "AlphaUse", "Answer", "AssetChange",
-    "Batching", "Block", "ChannelMeaning", "Client", "ClientMessage", "ColorSpace", "Command", "Compose",
-    "Compression", "Context", "Described", "EditorSupport", "ErrorCode", "Event", "Field", "Filter",
-    "Function", "GpuFormat", "HeadlessEditor", "ImageFacts", "Input", "InputRef", "Item", "Kind",
+    "Batching", "Block", "Cancelled", "ChannelMeaning", "Client", "ClientMessage", "ColorSpace", "Command",
+    "Compose", "Compression", "Context", "Described", "EditorSupport", "ErrorCode", "Event", "Field",
+    "Filter", "Function", "GpuFormat", "HeadlessEditor", "ImageFacts", "Input", "InputRef", "Item", "Kind",
     "Limits", "Multiplied", "NormalConvention", "OnCommand", "OnEvent", "OnPopup", "OnPopupClose",
-    "Operate", "Operated", "Operation", "Output", "OutputFile", "Params", "PixelKind", "Platform",
-    "Popup", "PopupClose", "ProjectInfo", "ProjectSupport", "Raster", "Reading", "Remark", "RequestError",
-    "Result", "Resume", "RunResult", "SessionView", "Setting", "Skip", "TextureAsset", "TextureIntent",
-    "Transfer", "UserError", "Version", "VersionScheme", "Walked", "Workload", "WorkloadError", "Wrap",
-    "Writing", "batched", "changed_since", "check_size", "hidden", "hookimpl", "is_link", "is_merged",
-    "limited", "operation", "read_text", "replace_file", "still_due", "texture_bytes", "walk", "workload",
-    "write_text",
+    "OnProgress", "Operate", "Operated", "Operation", "Output", "OutputFile", "Params", "PixelKind",
+    "Platform", "Popup", "PopupClose", "ProjectInfo", "ProjectSupport", "Raster", "Reading", "Remark",
+    "RequestError", "Result", "Resume", "RunResult", "SessionView", "Setting", "Skip", "TextureAsset",
+    "TextureIntent", "Transfer", "UserError", "Version", "VersionScheme", "Walked", "Workload",
+    "WorkloadError", "Wrap", "Writing", "batched", "changed_since", "check_size", "hidden", "hookimpl",
+    "is_link", "is_merged", "limited", "operation", "part", "progress", "read_text", "replace_file",
+    "still_due", "texture_bytes", "tracked", "walk", "workload", "write_text",
 ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from sqlite_utils import Database
 
 from bridge.core.counts import Counts
 from bridge.core.errors import StoreError
-from bridge.core.messages import Error
+from bridge.core.messages import Error, Progress
 from bridge.core.router import Router
 from bridge.server.lines import Lines, Number
 from bridge.server.live import LiveSession
@@ -56,6 +56,19 @@ class Deliveries:
             if not waiting:
                 return True
             number = functools.partial(_deliver, job)
+
+    async def progress(self, job: int, fraction: float, stage: str) -> None:
+        """Tells all who wait for a job how far it is."""
+        try:
+            waiting = await self._store.read(functools.partial(outbox.waiting_for, job=job))
+        except StoreError:
+            return
+        for session, request in waiting:
+            live = self._sessions.by_id.get(session)
+            # It may have been answered, and even asked anew by the same id, since the store was read; a word
+            # too many does no harm then.
+            if live is not None and request in live.session.requests:
+                await live.write(Progress(id=request, fraction=fraction, stage=stage))
 
     async def drain(self, timeout_s: float) -> None:
         """Waits until what is kept was sent."""
