@@ -70,7 +70,7 @@ const SERVER_MESSAGES = {
 	"hello": {"required": {"protocol": "int", "features": "list", "server": "map", "limits": "map", "heartbeat_s": "float", "auth": "map"}, "optional": {}},
 	"ready": {"required": {"session": "str", "resume_token": "str", "resumed": "bool", "workloads": "list"}, "optional": {"adapter": "map", "notice": "str", "popups": "list"}},
 	"accepted": {"required": {"id": "int", "job": "str"}, "optional": {}},
-	"progress": {"required": {"id": "int", "fraction": "float"}, "optional": {"stage": "str", "partial": "any"}},
+	"progress": {"required": {"id": "int", "fraction": "float"}, "optional": {"stage": "str"}},
 	"result": {"required": {"id": "int", "value": "any"}, "optional": {"seq": "int", "outputs": "list", "meta": "map"}},
 	"error": {"required": {"code": "str", "message": "str"}, "optional": {"seq": "int", "id": "int", "hint": "str", "retryable": "bool", "retry_after_ms": "int", "outcome": "str"}},
 	"cancel": {"required": {"id": "int"}, "optional": {}},
