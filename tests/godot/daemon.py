@@ -19,7 +19,6 @@ from bridge.core.messages import MAX_FRAME, MAX_INLINE, PROTOCOL, SUBPROTOCOL_MS
 
 WAIT_S = 30.0
 DEADLINE_MS = 30_000
-IDLE = {"phase": "idle"}
 POPUP: dict[str, Any] = {
     "type": "popup",
     "kind": "import",
@@ -58,6 +57,7 @@ class Daemon:
         """Another one is another daemon, that kept the session."""
         self.seq = 0
         """The number of the last command or popup of the session."""
+        self._asked = 0
         self._read = 0
         self._news = asyncio.Condition()
         self._server: Server | None = None
@@ -154,8 +154,18 @@ class Daemon:
         return data
 
     async def hear_idle(self) -> None:
-        """Waits until the editor says that it does nothing: the session is open, and what is imported is."""
-        await self.hear("event", lambda said: said["name"] == "editor.phase" and said["data"] == IDLE)
+        """Waits until a session is open and nothing is being imported.
+
+        Only then does an editor carry out a change, even an empty one.
+        """
+        async with asyncio.timeout(WAIT_S), self._news:
+            await self._news.wait_for(lambda: self._socket is not None)
+        self._asked += 1
+        await self.say(
+            type="command", id=9000 + self._asked, name="texture.apply", args={"changes": []},
+            deadline_ms=DEADLINE_MS,
+        )  # fmt: skip
+        await self.outcome({"id": 9000 + self._asked})
 
     async def _serve(self, socket: ServerConnection) -> None:
         await socket.send(msgpack.packb(self._hello()))
@@ -169,6 +179,9 @@ class Daemon:
                     self._news.notify_all()
         except ConnectionClosed:
             pass
+        finally:
+            if self._socket is socket:
+                self._socket = None
 
     async def _welcome(self, socket: ServerConnection, identify: dict[str, Any]) -> None:
         resumed = "resume" in identify
@@ -176,10 +189,10 @@ class Daemon:
             self.seq = 0
             await socket.close(4011, "the session is gone: identify without 'resume'")
             return
-        self._socket = socket
         ready = {"type": "ready", "session": "s1", "resume_token": "r1", "resumed": resumed, "workloads": []}
         said = {} if self.open_popups is None else {"popups": self.open_popups}
         await socket.send(msgpack.packb({**ready, **said}))
+        self._socket = socket
 
     def _hello(self) -> dict[str, Any]:
         return {

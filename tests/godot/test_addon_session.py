@@ -66,7 +66,7 @@ async def test_an_answer_is_kept_until_it_is_confirmed(project: Project, home: P
         assert await daemon.hear("answer") == answer
         await daemon.say(type="popup_close", id=popup["id"], reason="answered")
         # It is handled after what was said before it.
-        await daemon.outcome(await daemon.command("texture.options", paths=[]))
+        await daemon.outcome(await daemon.command("texture.apply", changes=[]))
         await daemon.stop()
         await daemon.start()
         await daemon.hear("identify")
@@ -105,7 +105,7 @@ async def test_a_session_that_the_daemon_lost_is_opened_anew(live: Live) -> None
     assert "resume" not in await daemon.hear("identify")
     await daemon.hear_idle()
     # Numbers begin again: 1 is new.
-    asked = await daemon.command("texture.options", paths=[])
+    asked = await daemon.command("texture.apply", changes=[])
     assert asked["seq"] == 1
     await daemon.outcome(asked)
 
@@ -123,7 +123,7 @@ async def test_what_a_daemon_may_not_have_heard_before_it_was_killed_is_told_to_
         await daemon.stop()
         await daemon.start()
         await daemon.hear_idle()
-        await daemon.outcome(await daemon.command("texture.options", paths=[]))
+        await daemon.outcome(await daemon.command("texture.apply", changes=[]))
         assert sum(message.get("name") == "asset.imported" for message in daemon.said) == 2
 
 
@@ -153,7 +153,7 @@ async def test_what_was_imported_is_reported_once_also_to_a_daemon_that_came_lat
             report = await daemon.hear_event("asset.imported")
             assert [asset["path"] for asset in report["assets"]] == ["res://textures/rock.png"]
             # Commands are looked at in a later frame, when the addon has noted what it reported.
-            await daemon.outcome(await daemon.command("texture.options", paths=[]))
+            await daemon.outcome(await daemon.command("texture.apply", changes=[]))
     # The times of imports are whole seconds to Godot: what is imported in the same one isn't newer.
     imported_at = int(project.import_mark("textures/rock.png").stat().st_mtime)
     await until(lambda: time.time() >= imported_at + 1)

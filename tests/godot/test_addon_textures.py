@@ -200,20 +200,11 @@ async def test_settings_of_a_file_that_is_gone_are_left_alone(live: Live) -> Non
     assert live.project.settings(path) == as_it_was
 
 
-async def test_options_are_read(live: Live) -> None:
-    asked = await live.daemon.command("texture.options", paths=[ROCK, "res://project.godot"])
-    value = (await live.daemon.outcome(asked))["value"]
-    assert value["assets"] == [
-        asset for report in live.imported for asset in report["assets"] if asset["path"] == ROCK
-    ]
-    assert [error["path"] for error in value["errors"]] == ["res://project.godot"]
-
-
 async def test_other_commands_are_refused(live: Live) -> None:
     unknown = await live.daemon.command("mesh.apply")
     refusal = await live.daemon.outcome(unknown, "error")
     assert refusal["code"] == "unsupported" and "不支持该命令" in refusal["message"]
-    malformed = await live.daemon.command("texture.options", paths=[1])
+    malformed = await live.daemon.command("texture.apply", changes=[1])
     assert (await live.daemon.outcome(malformed, "error"))["code"] == "bad_params"
 
 

@@ -9,6 +9,7 @@ from accel.image.decoded import Pixels
 from accel.image.encoders.bc import Effort
 from accel.image.encoders.formats import BlockFormat
 from accel.image.encoders.strips import strips
+from accel.progress import progress
 
 Encoder = Callable[[Pixels], bytes]
 """Takes a level: height x width x channels, uint8 (two channels: grey and alpha), or for formats of floats
@@ -20,7 +21,12 @@ def encoder(format: BlockFormat, effort: Effort, srgb: bool) -> Encoder:
     encode = _strip_encoder(format, effort, srgb)
 
     def encoded(level: Pixels) -> bytes:
-        return b"".join(encode(strip) for strip in strips(level, format.block))
+        made, rows = [], 0
+        for strip in strips(level, format.block):
+            progress(rows, len(level))
+            made.append(encode(strip))
+            rows += len(strip)
+        return b"".join(made)
 
     return encoded
 

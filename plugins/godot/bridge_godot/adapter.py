@@ -22,7 +22,6 @@ class _Godot(Adapter):
 
     engine = "godot"
     scheme = SCHEME
-    capabilities = ("assets.report", "popup.dock", "texture.apply", "texture.options", "texture.revert")
 
     def gpu_format(
         self, intent: TextureIntent, facts: ImageFacts, platform: Platform, version: Version

@@ -90,7 +90,6 @@ class GodotHeadless:
             on_command=self._command,
             on_popup=self._popup,
         )
-        await self._client.event("editor.phase", {"phase": "idle"})
         return self._client
 
     async def _popup(self, popup: Popup) -> Answer | None:
@@ -102,8 +101,6 @@ class GodotHeadless:
         if command.name in ("texture.apply", "texture.revert"):
             # As in the addons, the answer tells what came of it: it is no import to be looked at once more.
             return await asyncio.to_thread(self.apply, command.args.get("changes", []))
-        if command.name == "texture.options":
-            return self.options(command.args.get("paths", []))
         raise RequestError(UNSUPPORTED, name=command.name, reason="this editor has no such command")
 
     def apply(self, changes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -121,16 +118,6 @@ class GodotHeadless:
                 before.append({"path": path, "options": were})
                 after.append({"path": path, "options": are})
         return {"before": before, "after": after, "errors": errors}
-
-    def options(self, paths: Sequence[str]) -> dict[str, Any]:
-        """Reads import settings; the value of `texture.options`."""
-        assets, errors = [], []
-        for path in paths:
-            try:
-                assets.append(self._asset(self._file(path)))
-            except UserError as error:
-                errors.append({"path": path, "message": str(error)})
-        return {"assets": assets, "errors": errors}
 
     async def _report(self, files: Iterable[Path]) -> None:
         assets = await asyncio.to_thread(lambda: [self._asset(file) for file in files])

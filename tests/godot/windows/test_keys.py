@@ -39,7 +39,7 @@ async def test_a_popup_leaves_the_keys_to_the_view_that_the_person_works_in(
     await daemon.acknowledged(popup)
     # Longer than a button that has just got the focus is guarded against keys.
     await xdotool(display, "key", "--repeat", "12", "--delay", "100", "Return")
-    await daemon.outcome(await daemon.command("texture.options", paths=[]))
+    await daemon.outcome(await daemon.command("texture.apply", changes=[]))
     assert answers(daemon, popup) == []
     await daemon.say(type="popup_close", id=popup["id"], reason="superseded")
 
@@ -119,7 +119,7 @@ async def test_after_escape_no_popup_takes_the_keys(
     popup = await daemon.popup()
     await probe.until(f"probe.has_card({popup['id']})")
     await xdotool(display, "key", "--repeat", "12", "--delay", "100", "Return")
-    await daemon.outcome(await daemon.command("texture.options", paths=[]))
+    await daemon.outcome(await daemon.command("texture.apply", changes=[]))
     assert answers(daemon, popup) == []
     # Who lives by the keyboard goes on from there.
     await xdotool(display, "key", "--delay", "100", "Tab", "Tab")
@@ -149,7 +149,7 @@ async def test_a_click_on_the_panels_ground_means_nothing(daemon: Daemon, probe:
     popup = await daemon.popup()
     await probe.until(f"probe.has_keys({popup['id']})")
     await xdotool(display, "mousemove", f"{x:.0f}", f"{y:.0f}", "click", "1", "click", "1")
-    await daemon.outcome(await daemon.command("texture.options", paths=[]))
+    await daemon.outcome(await daemon.command("texture.apply", changes=[]))
     assert await probe.run(f"return probe.has_keys({popup['id']})")
     # Nor does one after Escape leave anything behind.
     await escape(probe, display)
@@ -196,7 +196,7 @@ async def test_a_second_click_presses_nothing_that_has_moved_under_the_mouse(
     answer = await daemon.hear("answer")
     await daemon.say(type="popup_close", id=answer["id"], reason="answered")
     await clicking
-    await daemon.outcome(await daemon.command("texture.options", paths=[]))
+    await daemon.outcome(await daemon.command("texture.apply", changes=[]))
     assert [answer["id"] for answer in answers(daemon, *popups)] == [popups[1]["id"]]
 
 

@@ -59,7 +59,7 @@ async def test_an_answer_for_all_of_a_kind_is_not_given_to_what_came_after_the_t
     popups.append(await daemon.popup())
     await probe.until("probe.cards().size() == 4 and probe.cards()[3]._for_all.visible")
     await probe.run("probe.cards()[0]._armed_at = 0\nprobe.cards()[0]._choose('answered', 'later')")
-    await daemon.outcome(await daemon.command("texture.options", paths=[]))
+    await daemon.outcome(await daemon.command("texture.apply", changes=[]))
     assert [answer["id"] for answer in answers(daemon, *popups)] == [popups[0]["id"]]
 
 

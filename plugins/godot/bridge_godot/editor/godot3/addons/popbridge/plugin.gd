@@ -6,7 +6,6 @@ const Assets = preload("assets.gd")
 const Connection = preload("connection.gd")
 const Dock = preload("dock.gd")
 const Identity = preload("identity.gd")
-const Phase = preload("phase.gd")
 const Popups = preload("popups.gd")
 const Session = preload("session.gd")
 const SessionStore = preload("session_store.gd")
@@ -17,7 +16,6 @@ var _assets = Assets.new()
 var _commands = TextureCommands.new()
 var _connection = Connection.new()
 var _dock = Dock.new()
-var _phase = Phase.new()
 var _popups = Popups.new()
 var _session = Session.new()
 var _store = SessionStore.new()
@@ -67,7 +65,6 @@ func _on_opened(welcome: Dictionary):
 	if welcome.has("popups"):
 		_popups.close_others(welcome.popups)
 	_popups.expect_again()
-	_phase.forget()
 	_assets.report_missed(_connection)
 
 
@@ -75,9 +72,6 @@ func _on_opened(welcome: Dictionary):
 func _process(_delta):
 	if not _connection.is_open():
 		return
-	var phase = _phase.change(get_editor_interface(), _assets)
-	if phase:
-		_connection.send({"type": "event", "name": "editor.phase", "data": {"phase": phase}})
 	_assets.report(_connection)
 
 

@@ -48,24 +48,10 @@ func _work():
 			"texture.apply", "texture.revert":
 				if _is_list(command, "changes", TYPE_DICTIONARY):
 					_answer(command, yield(_apply(command), "completed"))
-			"texture.options":
-				if _is_list(command, "paths", TYPE_STRING):
-					_answer(command, _result(_read(command.args.paths)))
 			_:
 				_answer(command, _error(Protocol.ERROR_UNSUPPORTED,
 						_texts.of("unknown_command") % command.name))
 	_busy = false
-
-
-func _read(paths: Array) -> Dictionary:
-	var value = {"assets": [], "errors": []}
-	for path in paths:
-		var asset = _assets.describe(path)
-		if asset:
-			value.assets.append(asset)
-		else:
-			value.errors.append(_missing(path))
-	return value
 
 
 func _apply(command: Dictionary):
@@ -224,7 +210,6 @@ func _busy_error(command: Dictionary) -> Dictionary:
 	var error = _error(Protocol.ERROR_EDITOR_BUSY, _texts.of("importing") % command.name)
 	error["retryable"] = true
 	error["outcome"] = "not_started"
-	error["phase"] = "importing"
 	return error
 
 

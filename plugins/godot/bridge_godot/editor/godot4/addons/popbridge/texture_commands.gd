@@ -48,24 +48,10 @@ func _work() -> void:
 			"texture.apply", "texture.revert":
 				if _is_list(command, "changes", TYPE_DICTIONARY):
 					_answer(command, await _apply(command))
-			"texture.options":
-				if _is_list(command, "paths", TYPE_STRING):
-					_answer(command, _result(_read(command.args.paths)))
 			_:
 				_answer(command, _error(Protocol.ERROR_UNSUPPORTED,
 						_texts.of("unknown_command") % command.name))
 	_busy = false
-
-
-func _read(paths: Array) -> Dictionary:
-	var value := {"assets": [], "errors": []}
-	for path: String in paths:
-		var asset := _assets.describe(path)
-		if asset.is_empty():
-			value.errors.append(_missing(path))
-		else:
-			value.assets.append(asset)
-	return value
 
 
 func _apply(command: Dictionary) -> Dictionary:
@@ -215,7 +201,6 @@ func _busy_error(command: Dictionary) -> Dictionary:
 	var error := _error(Protocol.ERROR_EDITOR_BUSY, _texts.of("importing") % command.name)
 	error["retryable"] = true
 	error["outcome"] = "not_started"
-	error["phase"] = "importing"
 	return error
 
 
