@@ -164,7 +164,7 @@ def _migrate(path: Path, db: Database, schema: Migrations, *, keep: bool) -> Non
     if not applied_migrations(db, schema) and _tables(db, schema):
         raise UserError(
             f"The database {path} isn't PopBridge's, or has lost its list of migrations: move it away, or "
-            "stop the bridge and keep its rows by `popbridge db restore --salvage`."
+            "restore the newest backup with `popbridge db restore`."
         )
     if not schema.pending(db):
         return
@@ -231,8 +231,8 @@ def unusable(path: Path, error: Exception) -> UserError:
         error = known if isinstance(known, StoreError) else error
     if isinstance(error, StoreError) and is_damage(error):
         return UserError(
-            f"The database {path} can't be used: it is damaged. `popbridge db check` says what can be read, "
-            "`popbridge db restore --salvage` keeps that, `popbridge db restore FILE` puts back a backup."
+            f"The database {path} can't be used: it is damaged. `popbridge db check` says where, "
+            "`popbridge db restore` restores the newest backup."
         )
     return UserError(
         f"The database {path} can't be used ({error}): make room, or free, mend or move that file."
