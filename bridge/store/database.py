@@ -186,8 +186,13 @@ def _migrate(path: Path, db: Database, schema: Migrations, *, keep: bool) -> Non
 
 def newer_migrations(db: Database, schema: Migrations) -> set[str]:
     """What has made the database and isn't known here. Raises FAILURES."""
-    declared = {migration.name for migration in schema.pending(Database(memory=True))}
-    return set(applied_migrations(db, schema)) - declared
+    return set(applied_migrations(db, schema)) - set(declared_migrations(schema))
+
+
+def declared_migrations(schema: Migrations) -> list[str]:
+    """The names of all migrations of `schema`, in order."""
+    with Database(memory=True) as empty:
+        return [migration.name for migration in schema.pending(empty)]
 
 
 def applied_migrations(db: Database, schema: Migrations) -> list[str]:

@@ -131,8 +131,9 @@ FIRST(name="first_tables")(database.first_tables)
 def later(step: Callable[[Database], object]) -> Migrations:
     """PopBridge's migrations and one more."""
     made = Migrations("popbridge")
-    for one in migrations.pending(Database(memory=True)):
-        made(name=one.name)(one.fn)
+    with Database(memory=True) as empty:
+        for one in migrations.pending(empty):
+            made(name=one.name)(one.fn)
     made(name="later")(step)
     return made
 
