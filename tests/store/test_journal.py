@@ -226,9 +226,6 @@ class Journal(RuleBasedStateMachine):
         self.stale: list[Job] = []
         self.ends: dict[int, int] = {}
 
-    def teardown(self) -> None:
-        self.db.close()
-
     @rule(session=SESSIONS, key=st.sampled_from((None, "a", "b")))
     def ask(self, session: str, key: str | None) -> None:
         self.request += 1
