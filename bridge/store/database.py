@@ -252,6 +252,7 @@ def open_readonly(path: Path) -> Database | None:
         return None
     except OSError as error:
         raise UserError(f"The database {path} can't be read ({error.strerror}).") from None
+    connection = None
     try:
         connection = open_to_look(path)
         # A daemon that found no room for more leaves an empty one.
@@ -260,5 +261,7 @@ def open_readonly(path: Path) -> Database | None:
             return None
         connection.execute("SELECT 1 FROM receipts LIMIT 1")
     except FAILURES as error:
+        if connection is not None:
+            connection.close()
         raise UserError(f"The database {path} can't be read ({error}).") from None
     return Database(connection)
