@@ -184,6 +184,8 @@ class Daemon:
                     self._news.notify_all()
         except ConnectionClosed:
             pass
+        if self._socket is socket:
+            self._socket = None
 
     async def _welcome(self, socket: ServerConnection, identify: dict[str, Any]) -> None:
         resumed = "resume" in identify

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bridge_godot import project as projects
-from bridge_godot.install import GodotSupport
+from bridge_godot.support import GodotSupport
 from tests.godot.conftest import Live
 from tests.godot.daemon import Daemon
 from tests.godot.editor import Editor, Project, until
@@ -48,7 +48,7 @@ async def test_a_project_behind_a_link_is_the_same_to_the_editor_and_to_its_stan
     project.root.symlink_to(real, target_is_directory=True)
     async with Daemon(home) as daemon, Editor(project, home):
         said = (await daemon.hear("identify"))["project"]
-    assert (said["id"], said["root"]) == (projects.identity(project.root), projects.place(project.root))
+    assert (said["id"], said["root"]) == (projects.identity(project.root), projects.root(project.root))
 
 
 async def test_an_answer_is_kept_until_it_is_confirmed(project: Project, home: Path) -> None:

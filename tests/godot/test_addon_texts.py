@@ -1,4 +1,4 @@
-"""The addons' own texts: each is translated, with the same placeholders, and both addons have one catalogue."""
+"""The addons' own texts, and the catalogue that both addons have."""
 
 from __future__ import annotations
 

@@ -288,6 +288,7 @@ async def test_an_editor_killed_in_the_middle_of_putting_back_says_of_nothing_th
         lines = [line for line in file.read_text("utf-8").splitlines() if not line.startswith(engine.mipmaps)]
         file.write_text("\n".join([*lines, f"{engine.mipmaps}=false", ""]), "utf-8")
         async with Editor(project, home):
+            await daemon.hear("identify")
             await daemon.settled()
             await daemon.say(**asked)
             value = (await daemon.outcome(asked))["value"]

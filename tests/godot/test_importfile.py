@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bridge.api import UserError
-from bridge_godot.importfile import ImportFile, textures
+from bridge_godot.import_file import ImportFile
 
 TEXT = """\
 [remap]
@@ -111,14 +111,6 @@ def test_an_import_as_something_else_says_as_what(tmp_path: Path) -> None:
     sound = texture(tmp_path / "a.wav", '[remap]\n\nimporter="wav"\n')
     with pytest.raises(UserError, match="imported as wav"):
         ImportFile.of(sound)
-
-
-def test_a_projects_textures_are_found_outside_of_hidden_folders(tmp_path: Path) -> None:
-    texture(tmp_path / ".godot/imported/x.png", TEXT)
-    texture(tmp_path / "a.wav", '[remap]\n\nimporter="wav"\n')
-    texture(tmp_path / "gone.png", TEXT).unlink()
-    found = [texture(tmp_path / "b/rock.png", TEXT), texture(tmp_path / "c.png", TEXT)]
-    assert list(textures(tmp_path)) == found
 
 
 def test_a_number_from_json_stays_an_integer(rock: Path) -> None:

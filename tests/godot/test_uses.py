@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge_godot.resources import read
-from bridge_godot.shaders import samplers
-from bridge_godot.uses import uses
+from bridge_godot.texture_uses import read_resource, shader_samplers, texture_uses
 from tests.godot.test_importfile import TEXT, texture
 
 SCENE4 = """\
@@ -83,7 +81,7 @@ def test_a_scene_of_godot_4_tells_what_its_textures_are_for(project: Path) -> No
     moved = TEXT.replace("[deps]", 'uid="uid://moved"\n\n[deps]').replace("\n\nuid", "\nuid")
     texture(project / "new/place.png", moved)
     (project / "main.tscn").write_text(SCENE4, encoding="utf-8")
-    assert uses(project) == {
+    assert texture_uses(project) == {
         "rock.png": ["albedo"],
         "rock_n.png": ["normal"],
         "orm.png": ["packed"],
@@ -96,7 +94,7 @@ def test_a_scene_of_godot_4_tells_what_its_textures_are_for(project: Path) -> No
 
 def test_a_scene_of_godot_3_does_too(project: Path) -> None:
     (project / "main.tscn").write_text(SCENE3, encoding="utf-8")
-    assert uses(project) == {"rock.png": ["albedo"], "hero.png": ["height", "sprite"]}
+    assert texture_uses(project) == {"rock.png": ["albedo"], "hero.png": ["height", "sprite"]}
 
 
 def test_a_material_of_its_own_and_the_projects_icon_count(project: Path) -> None:
@@ -109,14 +107,14 @@ def test_a_material_of_its_own_and_the_projects_icon_count(project: Path) -> Non
     (project / "project.godot").write_text(
         'config_version=5\n\n[application]\n\nconfig/icon="res://hero.png"\n', encoding="utf-8"
     )
-    assert uses(project) == {"hero.png": ["ui"], "orm.png": ["packed"]}
+    assert texture_uses(project) == {"hero.png": ["ui"], "orm.png": ["packed"]}
 
 
 @pytest.mark.parametrize("garbage", [b"", b"\0\xff" * 100, b"[ext_resource", b"x = ExtResource( 1 )\n[node"])
 def test_what_is_no_text_resource_says_nothing(project: Path, garbage: bytes) -> None:
     (project / "main.tscn").write_bytes(garbage)
     (project / "folder.tres").mkdir()
-    assert uses(project) == {}
+    assert texture_uses(project) == {}
 
 
 @pytest.mark.parametrize(
@@ -149,7 +147,7 @@ def test_a_shaders_hints_say_what_its_textures_are_for(
         ),
         encoding="utf-8",
     )
-    assert uses(project) == {"rock.png": ["albedo"], "rock_n.png": ["normal"], "orm.png": [last]}
+    assert texture_uses(project) == {"rock.png": ["albedo"], "rock_n.png": ["normal"], "orm.png": [last]}
 
 
 @pytest.mark.parametrize(
@@ -166,7 +164,7 @@ def test_a_path_that_leads_nowhere_says_nothing_and_stops_nothing(tmp_path: Path
         '[resource]\nshader = ExtResource("1")\nshader_parameter/a = ExtResource("2")\n',
         encoding="utf-8",
     )
-    assert uses(tmp_path) == {}
+    assert texture_uses(tmp_path) == {}
 
 
 def test_normals_of_2d_pictures_are_of_no_3d_surface(project: Path) -> None:
@@ -183,7 +181,7 @@ def test_normals_of_2d_pictures_are_of_no_3d_surface(project: Path) -> None:
         encoding="utf-8",
     )
     both = ["normal", "sprite"]
-    assert uses(project) == {"hero.png": ["sprite"], "rock_n.png": both, "orm.png": both}
+    assert texture_uses(project) == {"hero.png": ["sprite"], "rock_n.png": both, "orm.png": both}
 
 
 @pytest.mark.parametrize(
@@ -197,5 +195,7 @@ def test_normals_of_2d_pictures_are_of_no_3d_surface(project: Path) -> None:
 def test_no_text_takes_long(name: str, text: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8")
     begin = time.perf_counter()
-    found: object = samplers(tmp_path / name) if name == "a.gdshader" else list(read(tmp_path / name))
+    found: object = (
+        shader_samplers(tmp_path / name) if name == "a.gdshader" else list(read_resource(tmp_path / name))
+    )
     assert found is not None and time.perf_counter() - begin < 5

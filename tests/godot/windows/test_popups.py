@@ -42,7 +42,9 @@ async def test_of_many_popups_some_are_shown_any_is_found_and_one_answer_is_give
     await probe.until("probe.seen_cards().size() >= 20 and probe.is_focused(probe.cards()[0]._default)")
     # From the default button over "Not now" to the checkbox for all of this kind, and back.
     await xdotool(display, "key", "--delay", "100", "Tab", "Tab", "space", "shift+Tab")
-    await probe.until("probe.cards()[0]._apply_to_all.is_pressed() and not probe.is_guarded(probe.cards()[0])")
+    await probe.until(
+        "probe.cards()[0]._apply_to_all.is_pressed() and not probe.is_guarded(probe.cards()[0])"
+    )
     await xdotool(display, "key", "Return")
     await until(lambda: len(answers(daemon, *popups)) == len(popups))
     assert {answer["action"] for answer in answers(daemon, *popups)} == {"later"}

@@ -1,7 +1,8 @@
-"""Godot's ConfigFile text (`project.godot`, `*.import`), edited without touching anything else in it."""
+"""Godot's ConfigFile format (`project.godot`, `*.import`): literals, and changes that leave the rest alone."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,18 +13,43 @@ from bridge.api import read_text, write_text
 
 _SECTION = re.compile(r"\[([^\]\r\n]*)\][ \t]*(?:\r\n|\r|\n|$)")
 _KEY = re.compile(r'(?:"((?:[^"\\]|\\.)*)"|([^\s;\["=](?:[^\r\n="]*[^ \t\r\n="])?))[ \t]*=')
-_IDLE_LINE = r"[ \t]*(?:;[^\r\n]*)?(?:\r\n|\r|\n|$)"
-_IDLE = re.compile(rf"(?:{_IDLE_LINE})*")
-"""Blank lines and comments."""
+_BLANK_LINE = r"[ \t]*(?:;[^\r\n]*)?(?:\r\n|\r|\n|$)"
+_BLANK = re.compile(rf"(?:{_BLANK_LINE})*")
+"""Empty lines and comments."""
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|$)")
 _SIMPLE = re.compile(r'[^"()\[\]{}\r\n]*(?=[\r\n]|\Z)')
-"""A literal without brackets and quotes, as most are."""
+"""Most literals have no brackets and quotes."""
 _OPENING, _CLOSING = "([{", ")]}"
+
+_INT = re.compile(r"-?\d{1,19}\Z", re.ASCII)
+_FLOAT = re.compile(r"-?(?:\d+\.\d*|\.\d+|\d+(?:\.\d*)?[eE][+-]?\d+|\d+\.\d*[eE][+-]?\d+)\Z", re.ASCII)
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"\Z', re.DOTALL)
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{6})|(.))", re.DOTALL)
+_ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "a": "\a", "v": "\v"}
+_WORDS: dict[str, bool | float | None] = {
+    "true": True,
+    "false": False,
+    "null": None,
+    "nil": None,
+    "inf": math.inf,
+    "inf_neg": -math.inf,
+    "-inf": -math.inf,
+    "nan": math.nan,
+}
+
+MAX_INT = 2**63 - 1
+"""The largest integer of Godot and of MessagePack."""
+
+Value = bool | int | float | str | None
+
+
+class Raw(str):
+    """A literal of another type, as written in the file."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """Where something stands in the text: `text[start:end]`."""
+    """A part of the text: `text[start:end]`."""
 
     start: int
     end: int
@@ -31,7 +57,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Entry:
-    """One `key=value`; `line` takes in the line's end, `value` is the literal alone."""
+    """One `key=value`. `line` includes the line break; `value` is the literal alone."""
 
     section: str
     key: str
@@ -39,25 +65,25 @@ class Entry:
     value: Span
 
 
-class ConfigText:
-    """The text of one file. Bytes that are no UTF-8 survive as they are."""
+class ConfigFile:
+    """The text of one file. Invalid UTF-8 is preserved."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self._read: str | None = None
-        """What its file held."""
-        self._known: tuple[str, list[Entry | tuple[str, Span]]] | None = None
-        """A text and what is in it: thousands of files are asked for several values each."""
+        """The content of the file when it was read."""
+        self._parsed: tuple[str, list[Entry | tuple[str, Span]]] | None = None
+        """A text and its items. Audits read several values of each of thousands of files."""
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Raises OSError, as `read_text` does."""
-        found = cls(read_text(path))
-        found._read = found.text
-        return found
+        """Reads a file. Raises OSError."""
+        config = cls(read_text(path))
+        config._read = config.text
+        return config
 
     def write(self, path: Path) -> None:
-        """In one step, over what was read. Raises OSError, as `write_text` does."""
+        """Replaces the file in one step, unless it has changed since it was read. Raises OSError."""
         write_text(path, self.text, self._read)
         self._read = self.text
 
@@ -67,16 +93,16 @@ class ConfigText:
         return found.group() if found else "\n"
 
     def raw(self, section: str, key: str) -> str | None:
-        """A value's literal text; None where there is none."""
+        """Returns a value's literal, or None."""
         entry = self._find(section, key)
         return None if entry is None else self.text[entry.value.start : entry.value.end]
 
     def section(self, section: str) -> dict[str, str]:
-        """The literal texts of a section's values."""
+        """Returns the literals of a section by key."""
         return self.sections().get(section, {})
 
     def sections(self) -> dict[str, dict[str, str]]:
-        """The literal texts of all values, by section and key, in one reading."""
+        """Returns all literals by section and key."""
         found: dict[str, dict[str, str]] = {}
         for item in self._items():
             if isinstance(item, Entry):
@@ -86,8 +112,8 @@ class ConfigText:
                 found.setdefault(item[0], {})
         return found
 
-    def repeated(self, section: str) -> str:
-        """The first key that stands twice in a section; empty for none."""
+    def duplicate_key(self, section: str) -> str:
+        """Returns the first key that a section has twice, or an empty string."""
         keys: set[str] = set()
         for entry in self._entries():
             if entry.section == section:
@@ -96,27 +122,27 @@ class ConfigText:
                 keys.add(entry.key)
         return ""
 
-    def strange_line(self) -> int | None:
-        """The number of the first line, from 1, whose syntax isn't known here; None if there is none.
+    def unknown_line(self) -> int | None:
+        """Returns the number of the first line with unknown syntax, counted from 1, or None.
 
-        Half a file is strange too: a bracket or quote that is open at its end.
+        A bracket or quote that isn't closed, as in an incomplete file, is unknown syntax, too.
         """
         at = 1 if self.text.startswith("\ufeff") else 0
         for item in self._items():
             head = item.line if isinstance(item, Entry) else item[1]
-            if not _IDLE.fullmatch(self.text, at, head.start):
-                return _line_number(self.text, at + _idle_end(self.text[at : head.start]))
-            if isinstance(item, Entry) and not _whole(self.text[item.value.start : item.value.end]):
+            if not _BLANK.fullmatch(self.text, at, head.start):
+                return _line_number(self.text, at + _blank_end(self.text[at : head.start]))
+            if isinstance(item, Entry) and not _is_complete(self.text[item.value.start : item.value.end]):
                 return _line_number(self.text, head.start)
             at = head.end
         return (
             None
-            if _IDLE.fullmatch(self.text, at)
-            else _line_number(self.text, at + _idle_end(self.text[at:]))
+            if _BLANK.fullmatch(self.text, at)
+            else _line_number(self.text, at + _blank_end(self.text[at:]))
         )
 
     def set(self, section: str, key: str, literal: str) -> None:
-        """Puts `literal` in the place of the value; a key or section that isn't there is appended."""
+        """Sets a value. Appends the key or the section if it is missing."""
         entry = self._find(section, key)
         if entry is not None:
             self._replace(entry.value, literal)
@@ -130,7 +156,7 @@ class ConfigText:
             self._replace(Span(at, at), line + self.newline if ended else self.newline + line)
 
     def remove(self, section: str, key: str) -> None:
-        """Takes the key away, and the section with its last key."""
+        """Removes a key, and the section with its last key."""
         entry = self._find(section, key)
         if entry is None:
             return
@@ -149,7 +175,7 @@ class ConfigText:
             self.text = _without_line_end(self.text)
 
     def _append_section(self, section: str, line: str) -> None:
-        # What ends without a line's end is to end so afterwards, or `remove` couldn't tell.
+        # The text ends with a line break only if it did before: `remove` then restores it exactly.
         ended = not self.text or self.text[-1] in "\r\n"
         eol = self.newline
         block = f"{eol}[{section}]{eol}{eol}{line}"
@@ -163,14 +189,14 @@ class ConfigText:
             self._replace(Span(at, end), "")
             return
         ended = self.text[-1] in "\r\n"
-        kept = _without_line_end(self.text[:at])
-        self.text = kept if ended else _without_line_end(kept)
+        before = _without_line_end(self.text[:at])
+        self.text = before if ended else _without_line_end(before)
 
     def _find(self, section: str, key: str) -> Entry | None:
         return next((e for e in self._entries() if e.section == section and e.key == key), None)
 
     def _end_of_section(self, section: str) -> int | None:
-        """Where another key of the section belongs: after its last one, else after its head."""
+        """Returns where to insert a key into the section: after its last key, or after its head."""
         last = [e.line.end for e in self._entries() if e.section == section]
         if last:
             return last[-1]
@@ -187,10 +213,10 @@ class ConfigText:
         return (item for item in self._items() if isinstance(item, Entry))
 
     def _items(self) -> list[Entry | tuple[str, Span]]:
-        """Section heads and entries, in the order of the text; comments and blank lines are passed over."""
-        if self._known is None or self._known[0] is not self.text:
-            self._known = (self.text, list(self._scan()))
-        return self._known[1]
+        """Returns section heads and entries in the order of the text, without comments and empty lines."""
+        if self._parsed is None or self._parsed[0] is not self.text:
+            self._parsed = (self.text, list(self._scan()))
+        return self._parsed[1]
 
     def _scan(self) -> Iterator[Entry | tuple[str, Span]]:
         at, section = (1 if self.text.startswith("\ufeff") else 0), ""
@@ -210,7 +236,7 @@ class ConfigText:
 
 
 def _value_end(text: str, at: int) -> int:
-    """The end of the literal that starts at `at`: of the line, where no bracket or quote is open."""
+    """Returns the end of the literal at `at`: the first line break outside brackets and quotes."""
     if simple := _SIMPLE.match(text, at):
         return simple.end()
     depth = 0
@@ -226,8 +252,8 @@ def _value_end(text: str, at: int) -> int:
     return at
 
 
-def _whole(literal: str) -> bool:
-    """Whether every bracket and quote of a literal is closed, and there is one at all."""
+def _is_complete(literal: str) -> bool:
+    """Whether the literal isn't empty and all its brackets and quotes are closed."""
     depth, at = 0, 0
     while at < len(literal):
         if literal[at] == '"':
@@ -242,12 +268,12 @@ def _whole(literal: str) -> bool:
 
 
 def _escaped(text: str, at: int) -> bool:
-    """Whether an odd number of backslashes stands before `at`."""
+    """Whether the character at `at` follows an odd number of backslashes."""
     return (at - len(text[:at].rstrip("\\"))) % 2 == 1
 
 
-def _idle_end(text: str) -> int:
-    found = _IDLE.match(text)
+def _blank_end(text: str) -> int:
+    found = _BLANK.match(text)
     return found.end() if found else 0
 
 
@@ -275,3 +301,48 @@ def _stripped(text: str, start: int, end: int) -> Span:
 
 def _without_line_end(text: str) -> str:
     return re.sub(r"(?:\r\n|\r|\n)\Z", "", text)
+
+
+def parse(literal: str) -> Value:
+    """Returns the value of a literal; a `Raw` for other types."""
+    if literal in _WORDS:
+        return _WORDS[literal]
+    if _INT.match(literal) and -MAX_INT - 1 <= int(literal) <= MAX_INT:
+        return int(literal)
+    if _FLOAT.match(literal):
+        return float(literal)
+    if _STRING.match(literal):
+        return _ESCAPE.sub(_unescape, literal[1:-1])
+    return Raw(literal)
+
+
+def render(value: Value) -> str:
+    """Returns the literal of a value as Godot writes it. Raises TypeError for other types."""
+    if isinstance(value, Raw):
+        return str(value)
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return _render_float(value)
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    raise TypeError(f"{type(value).__name__} isn't a simple type of Godot")
+
+
+def _render_float(value: float) -> str:
+    if math.isnan(value):
+        return "nan"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return repr(value)
+
+
+def _unescape(found: re.Match[str]) -> str:
+    if code := found.group(1) or found.group(2):
+        return chr(int(code, 16)) if int(code, 16) < 0x110000 else "\ufffd"
+    letter: str = found.group(3)
+    return _ESCAPED.get(letter, letter)
