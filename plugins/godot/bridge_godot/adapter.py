@@ -176,7 +176,7 @@ class Godot4(_GodotAdapter):
     }
 
     DETECTED_3D: ClassVar[Mapping[int, int]] = {1: 2, 2: 4}
-    """By `detect_3d/compress_to`: the `compress/mode` that Godot sets, with mipmaps, for a texture seen in 3D."""
+    """By `detect_3d/compress_to`: the `compress/mode` that Godot sets, with mipmaps, once seen in 3D."""
 
     def _compile(self, intent: TextureIntent, present: Mapping[str, Any]) -> dict[str, Any]:
         wanted: dict[str, Any] = {}

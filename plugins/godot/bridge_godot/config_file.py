@@ -1,4 +1,4 @@
-"""Godot's ConfigFile format (`project.godot`, `*.import`): literals, and changes that leave the rest alone."""
+"""Godot's ConfigFile format (`project.godot`, `*.import`): literals, and edits that touch nothing else."""
 
 from __future__ import annotations
 

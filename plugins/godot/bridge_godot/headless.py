@@ -145,7 +145,7 @@ class GodotHeadless:
                 )
             )
         if not os.path.isfile(file):
-            raise UserError(text("{path} does not exist.", path=path))
+            raise UserError(text("{path} isn't there.", path=path))
         return file
 
 

@@ -73,7 +73,9 @@ class ImportFile:
     def problem(self) -> AnyText:
         """Returns why the file can't be used or changed, or an empty string."""
         if (line := self._config.unknown_line()) is not None:
-            return text("{path} has unknown syntax in line {line}", path=self.path.name, line=line)
+            return text(
+                "{path} has syntax in line {line} that isn't known here", path=self.path.name, line=line
+            )
         if key := self._config.duplicate_key(PARAMS):
             # Godot uses the last one, but after a merge the first may be meant.
             return text("{path} has {key} twice", path=self.path.name, key=key)
@@ -94,7 +96,7 @@ class ImportFile:
         """Sets these options; None removes one. Raises UserError."""
         if problem := self.problem():
             raise UserError(
-                text("{problem}. Correct the file, or reimport the texture in Godot.", problem=problem)
+                text("{problem}: correct it, or import the texture anew in Godot.", problem=problem)
             )
         present = self.options()
         for name, value in options.items():
@@ -122,9 +124,9 @@ class ImportFile:
         if present is not None and not _has_same_type(present, value):
             raise UserError(
                 text(
-                    "{option} is {now}; {value} has another type.",
-                    option=name,
-                    now=render(present),
+                    "{name} is {render} here, and {value} isn't of that type.",
+                    name=name,
+                    render=render(present),
                     value=repr(value),
                 )
             )
