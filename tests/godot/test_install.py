@@ -129,6 +129,42 @@ def test_an_older_addon_is_updated_and_what_godot_wrote_beside_it_stays(tmp_path
     assert not (project / "addons").exists()
 
 
+FILES_0_1 = (
+    "assets.gd", "backoff.gd", "buttons.gd", "card.gd", "connection.gd", "dock.gd", "fields.gd",
+    "identity.gd", "inbox.gd", "markup.gd", "msgpack.g.gd", "phase.gd", "plugin.cfg", "plugin.gd",
+    "popups.gd", "previews.gd", "protocol.g.gd", "session.gd", "session_store.gd", "texts.gd",
+    "texture_commands.gd",
+)  # fmt: skip
+"""What both addons of 0.1.0 consisted of."""
+
+
+@pytest.mark.parametrize(
+    ("generation", "text", "own"),
+    [
+        (GODOT3, PROJECT_3, ("card_dialog.gd",)),
+        (GODOT4, PROJECT_4, ("accessible.gd", "card_window.gd", "escape.gd", "fill.gd")),
+    ],
+    ids=["3", "4"],
+)
+def test_nothing_of_version_0_1_is_left_after_an_update(
+    tmp_path: Path, generation: Generation, text: str, own: tuple[str, ...]
+) -> None:
+    project, fresh = make(tmp_path / "p", text), make(tmp_path / "fresh", text)
+    addon = project / ADDON
+    addon.mkdir(parents=True)
+    for name in (*FILES_0_1, *own):
+        (addon / name).write_text("of 0.1.0")
+        (addon / f"{name}.uid").write_text("uid://x")
+    (addon / "files.txt").write_text(
+        "# Put here by PopBridge.\n" + "".join(f"{n}\n" for n in (*FILES_0_1, *own))
+    )
+    for place in (project, fresh):
+        GodotSupport(generation).install(place)
+    files = {name: data for name, data in tree(addon).items() if not name.endswith(".uid")}
+    assert files == tree(fresh / ADDON)
+    assert {name.removesuffix(".uid") for name in tree(addon)} == files.keys()
+
+
 @pytest.mark.parametrize(("generation", "text"), [(GODOT3, PROJECT_3), (GODOT4, PROJECT_4)], ids=["3", "4"])
 def test_files_that_somebody_else_put_beside_the_addon_stay(
     tmp_path: Path, generation: Generation, text: str

@@ -65,7 +65,7 @@ static func read_connection() -> Dictionary:
 	return content if content.has_all(["ws", "http", "token"]) else {}
 
 
-# See docs/editor-contract.md.
+# See the editor contract in the documentation.
 static func _run_folder() -> String:
 	var home := OS.get_environment("POPBRIDGE_HOME")
 	if home:
