@@ -12,7 +12,7 @@ import pytest
 
 from bridge_godot.import_file import SECOND_NS, textures
 from bridge_godot.support import GODOT4, GodotSupport
-from tests.godot.test_importfile import TEXT, settings_of, texture
+from tests.godot.test_import_file import TEXT, settings_of, texture
 
 
 def one(project: Path) -> object:

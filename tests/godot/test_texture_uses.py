@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge_godot.texture_uses import read_resource, shader_samplers, texture_uses
-from tests.godot.test_importfile import TEXT, texture
+from tests.godot.test_import_file import TEXT, texture
 
 SCENE4 = """\
 [gd_scene load_steps=6 format=3 uid="uid://scene"]
