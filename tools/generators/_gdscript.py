@@ -70,7 +70,8 @@ PATTERNS = [
     (r"\bFileAccess\.(file_exists|get_modified_time)\(", r"File.new().\1("),
     (r"\bDirAccess\.(\w+)_absolute\(", r"Directory.new().\1("),
     # Controls.
-    (r"\b(add|remove)_theme_(\w+)_override\(", r"\1_\2_override("),
+    (r"\badd_theme_(\w+)_override\(", r"add_\1_override("),
+    (r"\bremove_theme_(\w+)_override\((.*)\)", r"add_\1_override(\2, null)"),
     (r"\bget_theme_(color|constant|font|icon|stylebox)\(", r"get_\1("),
     (r"\bget_viewport\(\)\.gui_get_focus_owner\(\)", "get_focus_owner()"),
     (r"\b\w+\.get_tab_idx_from_control\((\w+)\)", r"\1.get_index()"),

@@ -47,4 +47,4 @@ static func fill_button(button: Button, host: Control):
 		fill.bg_color = host.get_color("base_color", "Editor")
 		button.add_stylebox_override("normal", fill)
 	else:
-		button.remove_stylebox_override("normal")
+		button.add_stylebox_override("normal", null)
