@@ -57,8 +57,9 @@ class Daemon:
         """Another one is another daemon, that kept the session."""
         self.seq = 0
         """The number of the last command or popup of the session."""
-        self._asked = 0
         self._read = 0
+        self._barrier = 1_000_000
+        """The id of the last command that only waits."""
         self._news = asyncio.Condition()
         self._server: Server | None = None
         self._socket: ServerConnection | None = None
@@ -153,19 +154,23 @@ class Daemon:
         data: dict[str, Any] = message["data"]
         return data
 
-    async def hear_idle(self) -> None:
-        """Waits until a session is open and nothing is being imported.
+    async def settled(self) -> None:
+        """Waits until the session is open, no import is in progress, and all that was said is handled.
 
-        Only then does an editor carry out a change, even an empty one.
+        What the editor said meanwhile can still be heard, except an earlier `identify`.
         """
-        async with asyncio.timeout(WAIT_S), self._news:
-            await self._news.wait_for(lambda: self._socket is not None)
-        self._asked += 1
-        await self.say(
-            type="command", id=9000 + self._asked, name="texture.apply", args={"changes": []},
-            deadline_ms=DEADLINE_MS,
-        )  # fmt: skip
-        await self.outcome({"id": 9000 + self._asked})
+        async with asyncio.timeout(WAIT_S):
+            async with self._news:
+                await self._news.wait_for(lambda: self._socket is not None)
+            self._barrier += 1
+            changes: list[Any] = []
+            numbers = {"id": self._barrier, "deadline_ms": DEADLINE_MS}
+            # Without a number: it isn't acknowledged.
+            await self.say(type="command", name="texture.apply", args={"changes": changes}, **numbers)
+            async with self._news:
+                await self._news.wait_for(lambda: any(said.get("id") == self._barrier for said in self.said))
+        identified = max(at for at, said in enumerate(self.said) if said["type"] == "identify")
+        self._read = max(self._read, identified + 1)
 
     async def _serve(self, socket: ServerConnection) -> None:
         await socket.send(msgpack.packb(self._hello()))
@@ -179,9 +184,8 @@ class Daemon:
                     self._news.notify_all()
         except ConnectionClosed:
             pass
-        finally:
-            if self._socket is socket:
-                self._socket = None
+        if self._socket is socket:
+            self._socket = None
 
     async def _welcome(self, socket: ServerConnection, identify: dict[str, Any]) -> None:
         resumed = "resume" in identify
@@ -189,10 +193,10 @@ class Daemon:
             self.seq = 0
             await socket.close(4011, "the session is gone: identify without 'resume'")
             return
+        self._socket = socket
         ready = {"type": "ready", "session": "s1", "resume_token": "r1", "resumed": resumed, "workloads": []}
         said = {} if self.open_popups is None else {"popups": self.open_popups}
         await socket.send(msgpack.packb({**ready, **said}))
-        self._socket = socket
 
     def _hello(self) -> dict[str, Any]:
         return {
