@@ -10,8 +10,8 @@ from packaging.version import Version
 
 from bridge import cli
 from bridge.api import TextureIntent
-from bridge_unity import platforms
-from bridge_unity.adapter import Unity2022
+from bridge_unity import importer_settings
+from bridge_unity.plugin import Unity2022
 from tests.unity.projects import PLATFORM, VERSIONS, game, imported, meta
 from tests.unity.test_audit import audit, changed, codes, report, settings_in
 
@@ -61,7 +61,7 @@ def test_what_holds_on_one_platform_alone_is_read_and_changed_there_alone() -> N
         "Android.format": "Automatic",
         "Android.textureCompression": "Compressed",
     }
-    assert [*platforms.platforms(options)] == [DEFAULT, "Android", "iPhone"]
+    assert [*importer_settings.platforms(options)] == [DEFAULT, "Android", "iPhone"]
 
 
 @pytest.fixture(autouse=True)

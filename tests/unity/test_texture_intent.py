@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 from bridge.api import Adapter, TextureIntent, UserError
-from bridge_unity import importers
-from bridge_unity.adapter import Unity2021, Unity2022
+from bridge_unity import importer_settings
 from bridge_unity.assets import options
 from bridge_unity.metafile import MetaFile
+from bridge_unity.plugin import Unity2021, Unity2022
 from tests.plugins.intents import intents
 from tests.unity.projects import meta
 
@@ -29,9 +29,9 @@ PLAIN, GREEN_INVERTED = 0x03_02_01_00, 0x03_02_05_00
 
 
 def _values(name: str) -> st.SearchStrategy[Any]:
-    words = importers.setting(name).words
-    # What is cut into sprites has a test of its own.
-    named = [word for word in words.values() if word != "Multiple"]
+    values = importer_settings.setting(name).values
+    # Sprite sheets have a test of their own.
+    named = [value for value in values.values() if value != "Multiple"]
     known = st.sampled_from(named) if named else st.sampled_from([32, 2048, 100, PLAIN, GREEN_INVERTED])
     return known | st.integers(-1, 99) | st.none() | st.just("") | st.just([1]) | st.floats()
 
@@ -51,8 +51,9 @@ def test_what_is_compiled_reads_back(
     assert adapter.compile_texture(intent, after, version) == {}, "applied twice, it changed something again"
     for name, value in change.items():
         assert (
-            importers.from_file(
-                importers.setting(name), importers.to_file(name, importers.setting(name), value)
+            importer_settings.from_file(
+                importer_settings.setting(name),
+                importer_settings.to_file(name, importer_settings.setting(name), value),
             )
             == value
         )
@@ -192,7 +193,7 @@ def test_a_platforms_smaller_limit_stays_and_larger_ones_shrink() -> None:
 @pytest.mark.parametrize(
     ("options", "color_space"),
     [({"sRGBTexture": True}, "srgb"), ({"textureType": "SingleChannel", "sRGBTexture": True}, "linear"),
-     ({"sRGBTexture": True, importers.COLOR_SPACE: "Gamma"}, None), ({}, None)],
+     ({"sRGBTexture": True, importer_settings.COLOR_SPACE: "Gamma"}, None), ({}, None)],
 )  # fmt: skip
 def test_colours_are_where_the_inspector_asks_for_them_and_the_project_heeds_it(
     options: dict[str, Any], color_space: str | None
@@ -208,4 +209,4 @@ def test_colours_are_where_the_inspector_asks_for_them_and_the_project_heeds_it(
 )  # fmt: skip
 def test_a_setting_that_isnt_there_or_cant_be_so_is_refused(name: str, value: Any, says: str) -> None:
     with pytest.raises(UserError, match=says):
-        importers.to_file(name, importers.setting(name), value)
+        importer_settings.to_file(name, importer_settings.setting(name), value)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge_unity.uses import uses
+from bridge_unity.usage import texture_usage
 from tests.unity.projects import game, guid_of, imported, meta
 
 HEAD = "%YAML 1.1\n%TAG !u! tag:unity3d.com,2011:\n"
@@ -67,7 +67,7 @@ def test_slots_of_a_material_say_what_its_textures_are(root: Path) -> None:
     for file in files.values():
         imported(root, file)
     write(root, "Assets/rock.mat", material(STANDARD, **files, _DetailNormalMap=""))
-    assert uses(root) == {
+    assert texture_usage(root) == {
         "Assets/n.png": ["normal"], "Assets/o.png": ["ao"], "Assets/h.png": ["height"],
         "Assets/m.png": ["specular", "packed"], "Assets/e.png": ["emissive"], "Assets/c.png": ["albedo"],
     }  # fmt: skip
@@ -79,7 +79,7 @@ def test_the_main_texture_is_colours_where_the_shader_is_known_to_light_it(
 ) -> None:
     imported(root, "Assets/a.png")
     write(root, "Assets/rock.mat", material(shader, _MainTex="Assets/a.png"))
-    assert uses(root).get("Assets/a.png") == kinds
+    assert texture_usage(root).get("Assets/a.png") == kinds
 
 
 def test_slots_that_a_material_kept_of_the_shader_it_had_before_say_nothing(root: Path) -> None:
@@ -87,16 +87,16 @@ def test_slots_that_a_material_kept_of_the_shader_it_had_before_say_nothing(root
         imported(root, f"Assets/{letter}.png")
     kept = {"_MaskMap": "Assets/m.png", "_SpecGlossMap": "Assets/s.png", "_BumpMap": "Assets/n.png"}
     write(root, "Assets/rock.mat", material(STANDARD, **kept))
-    assert uses(root) == {"Assets/n.png": ["normal"]}
+    assert texture_usage(root) == {"Assets/n.png": ["normal"]}
     write(root, "Assets/rock.mat", material(URP_LIT, **kept))
-    assert uses(root) == {"Assets/n.png": ["normal"], "Assets/s.png": ["specular"]}
+    assert texture_usage(root) == {"Assets/n.png": ["normal"], "Assets/s.png": ["specular"]}
     # Of this one it isn't known which it has.
     write(root, "Assets/rock.mat", material(OTHER, **kept))
-    assert uses(root) == {
+    assert texture_usage(root) == {
         "Assets/m.png": ["packed"], "Assets/s.png": ["specular"], "Assets/n.png": ["normal", "height"],
     }  # fmt: skip
     write(root, "Assets/rock.mat", material(HDRP_LIT, **kept))
-    assert uses(root) == {"Assets/m.png": ["packed"]}
+    assert texture_usage(root) == {"Assets/m.png": ["packed"]}
 
 
 def test_long_references_are_broken_into_two_lines_and_still_read(root: Path) -> None:
@@ -105,7 +105,7 @@ def test_long_references_are_broken_into_two_lines_and_still_read(root: Path) ->
         ", type: 3}\n        m_Scale", ",\n          type: 3}\n        m_Scale"
     )
     write(root, "Assets/rock.mat", text)
-    assert uses(root) == {"Assets/a.png": ["normal"]}
+    assert texture_usage(root) == {"Assets/a.png": ["normal"]}
 
 
 def test_scenes_and_prefabs_say_what_lies_in_2d(root: Path) -> None:
@@ -122,7 +122,7 @@ def test_scenes_and_prefabs_say_what_lies_in_2d(root: Path) -> None:
         + f"--- !u!331 &9\nSpriteMask:\n  m_Sprite: {sprite('Assets/f.png')}\n"
     )
     write(root, "Assets/main.unity", scene)
-    assert uses(root) == {
+    assert texture_usage(root) == {
         "Assets/a.png": ["sprite"], "Assets/b.png": ["ui"], "Assets/c.png": ["ui"], "Assets/d.png": ["ui"],
         "Assets/e.png": ["sprite"], "Assets/f.png": ["sprite"],
     }  # fmt: skip
@@ -153,7 +153,7 @@ def test_animations_terrains_and_the_projects_icons_count(root: Path) -> None:
         "  - m_BuildTarget: \n    m_Icons:\n    - serializedVersion: 2\n"
         f"      m_Icon: {texture('Assets/icon.png')}\n",
     )
-    assert uses(root) == {
+    assert texture_usage(root) == {
         "Assets/run.png": ["sprite"], "Assets/grass.png": ["albedo"], "Assets/grass_n.png": ["normal"],
         "Assets/grass_m.png": ["packed"], "Assets/icon.png": ["ui"],
     }  # fmt: skip
@@ -170,7 +170,7 @@ def test_what_a_sprite_has_beside_it_lies_in_2d(root: Path) -> None:
     )
     for name in ("hero_b", "hero_m", "other"):
         imported(root, f"Assets/{name}.png")
-    assert uses(root) == {
+    assert texture_usage(root) == {
         "Assets/hero_b.png": ["normal", "sprite"],
         "Assets/hero_m.png": ["packed", "sprite"],
     }
@@ -182,7 +182,7 @@ def test_several_uses_come_in_order_each_once(root: Path) -> None:
         root, "Assets/1.mat", material(OTHER, _OcclusionMap="Assets/a.png", _MetallicGlossMap="Assets/a.png")
     )
     write(root, "Assets/2.mat", material(OTHER, _OcclusionMap="Assets/a.png"))
-    assert uses(root) == {"Assets/a.png": ["ao", "specular", "packed"]}
+    assert texture_usage(root) == {"Assets/a.png": ["ao", "specular", "packed"]}
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_that_it_holds_normals_is_doubtful_only_where_no_shader_is_known_to_read
     imported(root, "Assets/a.png")
     for name, (shader, slot) in (("1", first), ("2", second)):
         write(root, f"Assets/{name}.mat", material(shader, **{slot: "Assets/a.png"}))
-    assert uses(root) == {"Assets/a.png": kinds}
+    assert texture_usage(root) == {"Assets/a.png": kinds}
 
 
 def test_what_cant_be_read_says_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,11 +219,11 @@ def test_what_cant_be_read_says_nothing(root: Path, monkeypatch: pytest.MonkeyPa
 
     write(root, "Assets/closed.mat", material(OTHER, _BumpMap="Assets/a.png"))
     monkeypatch.setattr(Path, "open", closed)
-    assert uses(root) == {}
+    assert texture_usage(root) == {}
 
 
 def test_settings_that_never_end_take_no_time(root: Path) -> None:
     write(root, "Assets/a.png.meta", f"- texture: {{fileID: 1, guid: {TILE}" * 20_000)
     begin = time.perf_counter()
-    assert uses(root) == {}
+    assert texture_usage(root) == {}
     assert time.perf_counter() - begin < 5

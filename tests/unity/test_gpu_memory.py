@@ -8,9 +8,9 @@ import pytest
 from packaging.version import Version
 
 from bridge.api import GpuFormat, ImageFacts, TextureIntent
-from bridge_unity.adapter import Unity2022
 from bridge_unity.assets import options
 from bridge_unity.metafile import MetaFile
+from bridge_unity.plugin import Unity2022
 from tests.unity.projects import meta
 
 
