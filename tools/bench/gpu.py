@@ -24,8 +24,7 @@ from accel.graphs.runner import Runner
 from accel.models.catalogue import MODELS
 from accel.models.pull import pull
 from accel.models.store import ModelError, ModelStore
-from tools.bench.gpu_ways import section
-from tools.bench.gpu_works import INFERENCE, MEDIA, NETS, On, Run, Work, works
+from tools.bench.gpu_workloads import INFERENCE, MEDIA, NETS, On, Run, Work, section, works
 
 STORE = ModelStore(Path(__file__).resolve().parents[2] / ".models")
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
