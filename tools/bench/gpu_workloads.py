@@ -1,4 +1,4 @@
-"""What tools.bench.gpu measures: each network with typical inputs, and the graphs of image operations."""
+"""What `tools.bench.gpu` measures: networks, graphs of image operations, and session variants."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ On = Callable[[Runner, int], Run]
 
 
 class Work(Struct, frozen=True):
-    """One thing that is done, on one device or the other."""
+    """One thing that is measured on either device."""
 
     name: str
     unit: str
@@ -110,7 +110,7 @@ NETS = (
 
 
 def works(store: ModelStore) -> tuple[list[Work], list[str]]:
-    """What can be measured, and the models that aren't there."""
+    """Returns everything that can be measured, and the missing models."""
     found, missing = [], []
     for net in NETS:
         model = MODELS[net.model]
@@ -158,8 +158,10 @@ def _graphs() -> Iterator[Work]:
 
 
 def _both(name: str, by_cpu: Run, graph: bytes, feed: Callable[[int], Feed]) -> Iterator[Work]:
-    """From memory to memory, and as a step between others on the device. The CPU's form is what the program
-    runs there, one image a core at once."""
+    """Runs an operation from memory to memory, and as a step between others on the device.
+
+    On the CPU, it is the program's own code, with one image per core at a time.
+    """
     pool = ThreadPoolExecutor(cores())
 
     def on_cpu(runner: Runner, batch: int) -> Run:
@@ -193,7 +195,7 @@ on two inputs, as in a worker. TensorRT is measured where `popbridge tune` has b
 
 
 def section(store: ModelStore, provider: str = "") -> str:
-    """The table, of a provider's ways or, without one, of what is to be measured."""
+    """Returns the table of a provider's session variants; without one, of what would be measured."""
     # Where `popbridge tune` puts engines.
     os.environ.setdefault(here.CACHE, str(Paths.find().cache))
     rows, notes = [], []
@@ -218,7 +220,7 @@ def _there(store: ModelStore) -> Iterator[tuple[Net, File]]:
 def _measured(
     net: Net, file: File, batch: int, store: ModelStore, provider: str
 ) -> tuple[list[str], list[str]]:
-    """The cells of plain runs and of every way, and what speaks against those that are refused."""
+    """Returns the cells of plain runs and of every variant, and why variants were rejected."""
     if not provider:
         return [NOT_MEASURED] * (1 + len(COLUMNS)), []
     assert file.graph is not None

@@ -1,7 +1,10 @@
 """Forced reconnects under traffic both ways: `python -m tools.bench.reconnects [COUNT] [SEED]`.
 
-Two editors, one that looks at every number and one on `bridge.client`, each behind a proxy that cuts or
-resets its connection at random moments, often in the middle of a frame.
+Two editors, one that checks every sequence number and one on `bridge.client`, each behind a proxy that closes
+or resets its connection at random moments, often in the middle of a frame.
+
+Messages from an editor have no numbers: the last ones before a cut may be lost, but none before a message
+that arrived. So of each connection's messages, a prefix must have had its effect, each exactly once.
 """
 
 from __future__ import annotations
@@ -48,8 +51,8 @@ no gap, no double.
 """
 
 
-class Found(Struct):
-    """What became of one editor."""
+class Result(Struct):
+    """The result of one editor."""
 
     name: str
     connections: int
@@ -58,7 +61,7 @@ class Found(Struct):
 
 
 async def cut(proxy: FaultProxy, chance: random.Random) -> None:
-    """Ends what is open, one way or another, now or after so many bytes."""
+    """Ends open connections, in either way, now or after a number of bytes."""
     match chance.randrange(4):
         case 0:
             proxy.reset()
@@ -70,8 +73,10 @@ async def cut(proxy: FaultProxy, chance: random.Random) -> None:
             proxy.down.cut_after = chance.randrange(1, 4000)
 
 
-async def torment(editor: Editor, file: ConnectionFile, folder: Path, count: int, seed: int) -> Found:
-    """Cuts `count` connections of an editor, then lets it have the rest in peace."""
+async def cut_connections(
+    editor: Editor, file: ConnectionFile, folder: Path, count: int, seed: int
+) -> Result:
+    """Cuts `count` connections of an editor, then lets it finish."""
     chance = random.Random(seed)
     async with FaultProxy(file, folder) as proxy:
         while editor.connections < count:
@@ -93,25 +98,25 @@ async def torment(editor: Editor, file: ConnectionFile, folder: Path, count: int
         if isinstance(editor, ClientEditor):
             await editor.close()
     faults = [*editor.faults, *(f"lost: {tag}" for tag in editor.missing())]
-    return Found(type(editor).__name__, editor.connections, editor.messages, faults)
+    return Result(type(editor).__name__, editor.connections, editor.messages, faults)
 
 
-async def run(file: ConnectionFile, folder: Path, count: int, seed: int = 1) -> list[Found]:
-    """Both editors at once."""
+async def run(file: ConnectionFile, folder: Path, count: int, seed: int = 1) -> list[Result]:
+    """Runs both editors at once."""
     folders = [folder / "strict", folder / "client"]
     for each in folders:
         each.mkdir()
     editors = (StrictEditor(seed), ClientEditor(seed + 1))
     return await asyncio.gather(
         *(
-            torment(editor, file, place, count, seed + 2 + number)
+            cut_connections(editor, file, place, count, seed + 2 + number)
             for number, (editor, place) in enumerate(zip(editors, folders, strict=True))
         )
     )
 
 
 def measure(count: int = RECONNECTS, seed: int = 1) -> str:
-    """The section of docs/reliability.md."""
+    """Returns the section of docs/reliability.md."""
     with tempfile.TemporaryDirectory(prefix="popbridge-reconnects-") as folder:
         daemon = ProcessDaemon(Path(folder, "home"))
         try:
@@ -138,7 +143,7 @@ PAUSE_S = 0.01
 
 
 class Editor(ABC):
-    """One session over many connections; `run` is one of them."""
+    """A session over many connections; `run` is one connection."""
 
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(seed)
@@ -150,10 +155,10 @@ class Editor(ABC):
 
     @abstractmethod
     async def run(self, file: Path) -> None:
-        """Connects, resuming, and sends and answers until the connection ends."""
+        """Connects, resumes, and sends and receives until the connection ends."""
 
     async def _talk(self) -> None:
-        """Sends one thing after the other."""
+        """Sends one message after another."""
         sent: dict[str, list[str]] = {kind: [] for kind in KINDS}
         self._sent.append(sent)
         while True:
@@ -173,11 +178,11 @@ class Editor(ABC):
 
     @property
     def messages(self) -> int:
-        """How many had their effect."""
+        """The number of messages that had their effect."""
         return len(self._seen)
 
     def missing(self) -> list[str]:
-        """What hasn't had its effect although something after it, of its kind and connection, has."""
+        """The messages without effect although a later one of their kind and connection had it."""
         found = []
         for sent in self._sent:
             for tags in sent.values():
@@ -187,7 +192,7 @@ class Editor(ABC):
 
 
 class StrictEditor(Editor):
-    """Frames by hand: looks at every number, acknowledges when it likes, answers each command once."""
+    """An editor on raw frames: checks every number, acknowledges at random, answers each command once."""
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
@@ -233,7 +238,7 @@ class StrictEditor(Editor):
                 await socket.send("ack", seq=self._last_seq)
 
     def _in_order(self, message: dict[str, Any]) -> bool:
-        """Whether it is to be handled: an unanswered command may come again, and nothing else."""
+        """Whether a message is new; only an unanswered command may be repeated."""
         seq = message["seq"]
         if seq > self._last_seq:
             if seq != self._last_seq + 1:
@@ -267,7 +272,7 @@ class StrictEditor(Editor):
 
 
 class ClientEditor(Editor):
-    """What `bridge.client` makes of it, as its handlers see it; people take their time with popups."""
+    """An editor on `bridge.client`, by what its handlers receive; popups are answered after a delay."""
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
@@ -289,7 +294,7 @@ class ClientEditor(Editor):
         await _first(self._talk(), self._client.wait_closed())
 
     async def close(self) -> None:
-        """Ends the last connection and what waits on it."""
+        """Closes the last connection and cancels what waits for it."""
         if self._client is not None:
             await self._client.close()
         await asyncio.gather(*self._waiting)
@@ -325,7 +330,7 @@ class ClientEditor(Editor):
 
 
 async def _first(*work: Any) -> None:
-    """Until one of them ends, which a connection's end does to all of them."""
+    """Waits until one of them ends, as all do when the connection ends."""
     tasks = [asyncio.ensure_future(each) for each in work]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

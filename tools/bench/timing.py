@@ -1,4 +1,4 @@
-"""Peers measured in turns, so that what else the machine does meets all of them alike."""
+"""Alternating measurements, so that other load on the machine affects all peers alike."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 
 
-def medians(peers: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Milliseconds of CPU of one call of each, medians of so many rounds after one that doesn't count."""
+def alternating_medians(peers: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Returns the median CPU time of a call of each peer, in milliseconds; the first round is a warm-up."""
     spent: dict[str, list[float]] = {name: [] for name in peers}
     for number in range(rounds + 1):
         for name, call in peers.items():

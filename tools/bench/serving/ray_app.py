@@ -1,4 +1,4 @@
-"""`text.embed`'s function behind Ray Serve: `by_ray.py PORT MODELS ROWS WAIT_S`."""
+"""`text.embed`'s function behind Ray Serve: `ray_app.py PORT MODELS ROWS WAIT_S`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PORT, MODELS, ROWS, WAIT_S = sys.argv[1:]
 # documentation says is what lets batches fill.
 @serve.deployment(num_replicas=1, max_ongoing_requests=256, ray_actor_options={"num_cpus": 1})
 class Embed:
-    """One request's texts in, their vectors out; several requests go through the network together."""
+    """Takes a request's texts and returns their vectors; several requests share a run of the network."""
 
     def __init__(self, models: str) -> None:
         self.limits = Limits(models=models)

@@ -1,4 +1,4 @@
-"""`text.embed`'s function behind LitServe: `by_litserve.py PORT MODELS ROWS WAIT_S`."""
+"""`text.embed`'s function behind LitServe: `litserve_app.py PORT MODELS ROWS WAIT_S`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Texts = Sequence[str]
 
 
 class Embed(litserve.LitAPI):  # type: ignore[misc]
-    """One request's texts in, their vectors out; several requests go through the network together."""
+    """Takes a request's texts and returns their vectors; several requests share a run of the network."""
 
     def setup(self, device: str) -> None:
         self.limits = Limits(models=sys.argv[2])
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def _until_closed() -> None:
-    """Ends this process when whoever started it closes the pipe, or is gone."""
+    """Exits when the parent closes the pipe or ends."""
     # Not by `sys.stdin`, whose lock processes that are forked meanwhile would wait for.
     os.read(0, 1)
     os._exit(0)
