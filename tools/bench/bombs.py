@@ -110,7 +110,7 @@ def gzipped(mib: int) -> bytes:
     return buffer.getvalue()
 
 
-async def send_unnegotiated_frame(file: ConnectionFile, bomb: bytes) -> str:
+async def unasked(file: ConnectionFile, bomb: bytes) -> str:
     """Sends a compressed frame to the daemon, which hasn't negotiated compression."""
     address = urlsplit(file.ws)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
@@ -135,7 +135,7 @@ def _close_code(data: bytes) -> int | str:
     return int.from_bytes(data[at + 2 : at + 4], "big") if at >= 0 else "without a word"
 
 
-async def send_negotiated_frame(url: str, bomb: bytes) -> str:
+async def agreed(url: str, bomb: bytes) -> str:
     """Sends a compressed frame to the echo server, which has negotiated compression."""
 
     class Bomb(permessage_deflate.PerMessageDeflate):
@@ -173,22 +173,16 @@ def send_bombs(unpacked: int) -> list[Result]:
         file = ConnectionFile.read(path)
         time.sleep(1)
         for name, work in (
-            (
-                "a compressed frame that nobody agreed to",
-                lambda: asyncio.run(send_unnegotiated_frame(file, small)),
-            ),
-            (
-                "the same, larger than any frame may be",
-                lambda: asyncio.run(send_unnegotiated_frame(file, large)),
-            ),
+            ("a compressed frame that nobody agreed to", lambda: asyncio.run(unasked(file, small))),
+            ("the same, larger than any frame may be", lambda: asyncio.run(unasked(file, large))),
             ("the body of a PUT, `Content-Encoding: gzip`", lambda: body(file, packed)),
         ):
             found.append(_one(name, process, work))
     with echo_app("--deflate") as (url, process):
         name = "a compressed frame with permessage-deflate agreed to, which the daemon doesn't: to the echo"
-        found.append(_one(name, process, lambda: asyncio.run(send_negotiated_frame(url, small))))
+        found.append(_one(name, process, lambda: asyncio.run(agreed(url, small))))
         name = "the same, larger than any frame may be"
-        found.append(_one(name, process, lambda: asyncio.run(send_negotiated_frame(url, large))))
+        found.append(_one(name, process, lambda: asyncio.run(agreed(url, large))))
     return found
 
 

@@ -75,7 +75,7 @@ def stop_reading(file: ConnectionFile) -> socket.socket:
     return made
 
 
-def partial_handshake(file: ConnectionFile) -> socket.socket:
+def half(file: ConnectionFile) -> socket.socket:
     """Starts a handshake."""
     made = connected(file)
     made.sendall(handshake(file)[:40])
@@ -91,7 +91,7 @@ PEERS: dict[str, tuple[Make, str]] = {
         upgraded,
         f"{IDENTIFY_TIMEOUT_S:.0f} s, and {BridgeProtocol.close_deadline_s:.0f} s to close",
     ),
-    "never ends its handshake": (partial_handshake, f"{HttpProtocol.request_deadline_s:.0f} s"),
+    "never ends its handshake": (half, f"{HttpProtocol.request_deadline_s:.0f} s"),
 }
 """What each does, and how long it may go on."""
 

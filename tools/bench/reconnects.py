@@ -1,10 +1,7 @@
 """Forced reconnects under traffic both ways: `python -m tools.bench.reconnects [COUNT] [SEED]`.
 
-Two editors, one that checks every sequence number and one on `bridge.client`, each behind a proxy that closes
-or resets its connection at random moments, often in the middle of a frame.
-
-Messages from an editor have no numbers: the last ones before a cut may be lost, but none before a message
-that arrived. So of each connection's messages, a prefix must have had its effect, each exactly once.
+Two editors, one that checks every number and one on `bridge.client`, each behind a proxy that cuts or
+resets its connection at random moments, often in the middle of a frame.
 """
 
 from __future__ import annotations
@@ -143,7 +140,11 @@ PAUSE_S = 0.01
 
 
 class Editor(ABC):
-    """A session over many connections; `run` is one connection."""
+    """A session over many connections; `run` is one connection.
+
+    Messages from an editor have no numbers: the last ones before a cut may be lost, but none before a message
+    that arrived. So of each connection's messages, a prefix must have had its effect, each exactly once.
+    """
 
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(seed)

@@ -1,7 +1,7 @@
-"""Runs the long reliability tests and writes docs/reliability.md.
+"""Runs the long proofs and writes docs/reliability.md: `python -m tools.bench.reliability [NAME...]`.
 
-`python -m tools.bench.reliability [NAME...]`: with names, only those sections are measured again. Everything
-runs on loopback and stops by itself; tests/faults has the short forms.
+With names, only their sections are measured anew: the others stay as they are. Everything goes over loopback
+and stops by itself; tests/faults has the short forms.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ What was done to the bridge, at length, and what it made of it. The short forms 
 
 
 def main(names: Sequence[str]) -> int:
-    """Returns the exit code: 2 for an unknown name."""
+    """The exit status; 2 for a name that is none."""
     return Page(PAGE, HEAD, SECTIONS).main(names)
 
 
