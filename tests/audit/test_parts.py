@@ -296,7 +296,7 @@ class TestFilesAlone:
         self, tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         # With too few parameters.
-        monkeypatch.setattr("bridge_unity.support.UnityProjects.texture", lambda self: None)
+        monkeypatch.setattr("bridge_unity.plugin.UnityProjects.texture", lambda self: None)
         root = unity_game(tmp_path / "unity", only=["none"])
         unity_texture(root, "Source~/rock.png")
         assert (await run(root / "Source~")).textures == 1

@@ -96,13 +96,13 @@ def test_a_package_names_the_least_that_it_wants(
 def test_what_is_no_package_says_nothing(tmp_path: Path, text: str) -> None:
     (tmp_path / "package.json").write_text(text, encoding="utf-8", errors="surrogateescape")
     assert projects.version(tmp_path) is None
-    assert projects.Names(tmp_path).path("a.png") == "a.png"
+    assert projects.AssetPaths(tmp_path).path("a.png") == "a.png"
 
 
 def test_packages_go_by_their_own_names(tmp_path: Path) -> None:
     package(tmp_path, name="com.acme.rocks", unity="2021.3")
-    assert projects.Names(tmp_path).path("a/b.png") == "Packages/com.acme.rocks/a/b.png"
-    assert projects.Names(tmp_path).place("Packages/com.acme.rocks/a/b.png") == "a/b.png"
+    assert projects.AssetPaths(tmp_path).path("a/b.png") == "Packages/com.acme.rocks/a/b.png"
+    assert projects.AssetPaths(tmp_path).file("Packages/com.acme.rocks/a/b.png") == "a/b.png"
     game = project(tmp_path / "game")
     package(game, name="game", unity="2021.3")
     package(game / "Packages/rocks", name="com.acme.rocks", unity="2021.3")
@@ -112,8 +112,8 @@ def test_packages_go_by_their_own_names(tmp_path: Path) -> None:
         ("Packages/rocks/b.png", "Packages/com.acme.rocks/b.png"),
         ("Packages/unnamed/b.png", "Packages/unnamed/b.png"),
     ):
-        assert projects.Names(game).path(file) == path
-        assert projects.Names(game).place(path) == file
+        assert projects.AssetPaths(game).path(file) == path
+        assert projects.AssetPaths(game).file(path) == file
 
 
 @pytest.mark.parametrize(
