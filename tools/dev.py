@@ -18,8 +18,10 @@ BIN = VENV / ("Scripts" if sys.platform == "win32" else "bin")
 PYTHON = BIN / ("python.exe" if sys.platform == "win32" else "python")
 OLDEST = (3, 11)
 
-PARALLEL = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
-"""Two test files at a time, since tests wait for half of their time; the tests of a file share fixtures."""
+PROCESSES = min(2 * (os.cpu_count() or 1), 8)
+"""Test files at a time: two for each core, since tests wait for half of their time."""
+PARALLEL = ("-n", str(PROCESSES), "--dist", "loadfile", "--no-loadscope-reorder")
+"""The tests of a file run in one process, as they share fixtures."""
 PROGRESS = ("-q", "-o", "console_output_style=classic", "-p", "tools.progress")
 """A line for each tenth of the tests, since 12,000 dots would be 170 lines of a log."""
 DEMO_HELP = (
