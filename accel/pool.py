@@ -14,6 +14,7 @@ from msgspec import Struct
 from accel.frames import Setup
 from accel.priorities import Turns
 from accel.process import Worker
+from accel.text import text
 from accel.workload import WorkloadError
 
 RESPAWN_S = (0.0, 0.1, 0.5, 2.0, 5.0)
@@ -208,4 +209,4 @@ class Pool:
 
 
 def _closing() -> WorkloadError:
-    return WorkloadError("shutting_down", "the workers are shutting down")
+    return WorkloadError("shutting_down", text("the workers are shutting down"))

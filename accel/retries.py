@@ -7,13 +7,15 @@ from collections.abc import Callable, Hashable
 
 from msgspec import Struct
 
+from accel.text import AnyText
+
 FIRST_S = 30.0
 """After the first failure."""
 MOST_S = 600.0
 
 
 class _Failure(Struct):
-    reason: str
+    reason: AnyText
     wait_s: float
     again: float
 
@@ -25,7 +27,7 @@ class Retries:
         self._clock = clock
         self._failures: dict[Hashable, _Failure] = {}
 
-    def failed(self, key: Hashable, reason: str = "") -> float:
+    def failed(self, key: Hashable, reason: AnyText = "") -> float:
         """Notes a failure; gives the seconds until it may be tried again. `reason` is for people."""
         known = self._failures.get(key)
         if known is not None and self._clock() < known.again:
@@ -44,7 +46,7 @@ class Retries:
         known = self._failures.get(key)
         return 0.0 if known is None else max(0.0, known.again - self._clock())
 
-    def reason(self, key: Hashable) -> str:
+    def reason(self, key: Hashable) -> AnyText:
         """Why it failed last; empty where it didn't."""
         known = self._failures.get(key)
         return "" if known is None else known.reason

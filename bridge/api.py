@@ -22,6 +22,7 @@ from accel.image.operation import (
 )
 from accel.image.raster import Multiplied, PixelKind, Raster, Transfer
 from accel.replacing import replace_file
+from accel.text import AnyText, Text, plural, text
 from accel.workload import (
     Batching,
     Compose,
@@ -54,7 +55,7 @@ from bridge.core.messages import (
     Result,
     Resume,
 )
-from bridge.core.reverting import changed_since, still_due
+from bridge.core.reverting import changed_since, file_error, still_due
 from bridge.core.settings import Setting
 from bridge.core.textures import (
     AlphaUse,
@@ -82,17 +83,17 @@ from bridge.projects import (
 from bridge.textfiles import is_merged, read_text, write_text
 
 __all__ = [
-    "UNSUPPORTED", "Action", "Adapter", "Addon", "Advisor", "AlphaUse", "Answer", "AssetChange",
+    "UNSUPPORTED", "Action", "Adapter", "Addon", "Advisor", "AlphaUse", "Answer", "AnyText", "AssetChange",
     "Batching", "Block", "ChannelMeaning", "Client", "ClientMessage", "ColorSpace", "Command", "Compose",
     "Compression", "Context", "Described", "EditorSupport", "ErrorCode", "Event", "Field", "Filter",
     "Function", "GpuFormat", "HeadlessEditor", "ImageFacts", "Input", "InputRef", "Item", "Kind",
     "Limits", "Multiplied", "NormalConvention", "OnCommand", "OnEvent", "OnPopup", "OnPopupClose",
     "Operate", "Operated", "Operation", "Output", "OutputFile", "Params", "PixelKind", "Platform",
     "Popup", "PopupClose", "ProjectInfo", "ProjectSupport", "Raster", "Reading", "Remark", "RequestError",
-    "Result", "Resume", "RunResult", "SessionView", "Setting", "Skip", "TextureAsset", "TextureIntent",
+    "Result", "Resume", "RunResult", "SessionView", "Setting", "Skip", "Text", "TextureAsset", "TextureIntent",
     "Transfer", "UserError", "Version", "VersionScheme", "Walked", "Workload", "WorkloadError", "Wrap",
-    "Writing", "batched", "changed_since", "check_size", "hidden", "hookimpl", "is_link", "is_merged",
-    "limited", "operation", "read_text", "replace_file", "still_due", "texture_bytes", "walk", "workload",
+    "Writing", "batched", "changed_since", "check_size", "file_error", "hidden", "hookimpl", "is_link", "is_merged",
+    "limited", "operation", "plural", "read_text", "replace_file", "still_due", "text", "texture_bytes", "walk", "workload",
     "write_text",
 ]  # fmt: skip
 
@@ -281,7 +282,9 @@ class Context(Protocol):
     async def close_popup(self, session: SessionView, popup_id: int) -> None:
         """Withdraws an open popup: it is closed as `superseded`, and nobody answers it."""
 
-    async def command(self, session: SessionView, name: str, args: Mapping[str, Any], *, note: str) -> int:
+    async def command(
+        self, session: SessionView, name: str, args: Mapping[str, Any], *, note: AnyText
+    ) -> int:
         """Sends a command that changes something, with a receipt; gives the receipt's id at once.
 
         The command and the receipt outlive the daemon. `note` says why, for `popbridge receipts`. Raises

@@ -10,16 +10,26 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bridge.commands.language import told, translated
+from accel.text import text
+from bridge.commands.language import say
 from bridge.commands.screen import table
 from bridge.commands.shared import say_json, size_text
-from bridge.commands.texts import db as texts
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
     from bridge.paths import Paths
     from bridge.store.inspect import Report
     from bridge.store.salvage import Salvaged
+
+ROWS = (
+    text("table"),
+    text("rows"),
+)
+SAVED = (
+    text("table"),
+    text("rows"),
+    text("lost"),
+)
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
@@ -69,12 +79,22 @@ def backup(file: Path, blobs: bool, force: bool, as_json: bool) -> None:
     paths = _paths()
     database = _there(paths)
     if _is_ours(file, paths):
-        raise UserError(told(texts.OURS, file=file, folder=paths.data))
+        raise UserError(
+            text(
+                "{file} is a file of the running system: name one outside {folder}.",
+                file=file,
+                folder=paths.data,
+            )
+        )
     if file.exists() and not force:
-        raise UserError(told(texts.THERE, file=file))
+        raise UserError(
+            text("{file} is there already: choose another name, or give --force to replace it.", file=file)
+        )
     if not file.parent.is_dir():
-        raise UserError(told(texts.NO_FOLDER, folder=file.parent))
-    with _or_nothing(told(texts.NOT_COPIED, database=database, file=file)):
+        raise UserError(
+            text("There is no folder {folder}: make it, or name a file in another one.", folder=file.parent)
+        )
+    with _or_nothing(say(text("{database} can't be copied to {file}", database=database, file=file))):
         with contextlib.closing(open_to_look(database)) as source:
             copy_database(source, file)
         # After the database: each blob that it names is still there, or nothing needs it any more.
@@ -82,8 +102,18 @@ def backup(file: Path, blobs: bool, force: bool, as_json: bool) -> None:
     if as_json:
         say_json({"file": file, "size": file.stat().st_size, "blobs": count})
         return
-    more = told(texts.NEW_BLOBS, count=count, folder=_blobs_of(file)) if blobs else ""
-    click.echo(told(texts.CHECKED, file=file, size=size_text(file.stat().st_size), blobs=more))
+    more = (
+        say(text("; {count} blobs were new in {folder}", count=count, folder=_blobs_of(file)))
+        if blobs
+        else ""
+    )
+    click.echo(
+        say(
+            text(
+                "{file}: {size}, checked{blobs}.", file=file, size=size_text(file.stat().st_size), blobs=more
+            )
+        )
+    )
 
 
 def _is_ours(file: Path, paths: Paths) -> bool:
@@ -110,7 +140,7 @@ def restore(file: Path | None, salvage: bool, as_json: bool) -> None:
     paths = _paths()
     source = _source(file, paths, salvage)
     saved: Salvaged | None = None
-    with _alone(paths), _or_nothing(told(texts.NOT_RESTORED, source=source)):
+    with _alone(paths), _or_nothing(say(text("{source} can't be restored", source=source))):
         if salvage:
             old, saved = salvaged(source, paths.database)
         else:
@@ -120,14 +150,18 @@ def restore(file: Path | None, salvage: bool, as_json: bool) -> None:
         came = {"rows": saved.rows, "lost": saved.lost} if saved else {"rows": {}, "lost": {}}
         say_json({"database": paths.database, "old": old, "blobs": blobs, **came})
         return
-    now = texts.NOW_SALVAGED if salvage else texts.NOW
-    click.echo(told(now, database=paths.database, source=source))
+    now = (
+        text("{database} is now what could be read of {source}.")
+        if salvage
+        else text("{database} is now what {source} holds.")
+    )
+    click.echo(say(now.fill(database=paths.database, source=source)))
     if saved:
         _saved(saved)
     if blobs:
-        click.echo(told(texts.BLOBS, count=blobs))
+        click.echo(say(text("{count} blobs came back.", count=blobs)))
     if old:
-        click.echo(told(texts.OLD, old=old))
+        click.echo(say(text("The old one is {old}: remove it when nothing is missing.", old=old)))
 
 
 @db.command()
@@ -138,7 +172,7 @@ def vacuum(as_json: bool) -> None:
 
     paths = _paths()
     database = _there(paths)
-    with _alone(paths), _or_nothing(told(texts.NOT_SMALLER, database=database)):
+    with _alone(paths), _or_nothing(say(text("{database} can't be made smaller", database=database))):
         before = database.stat().st_size
         with contextlib.closing(open_database(database).conn) as connection:
             connection.execute("VACUUM")
@@ -147,9 +181,13 @@ def vacuum(as_json: bool) -> None:
     if as_json:
         say_json({"database": database, "before": before, "after": after})
     else:
-        said = texts.SMALLER if after < before else texts.NO_SMALLER
+        said = (
+            text("{database}: {size}, {gained} less.")
+            if after < before
+            else text("{database}: {size}, nothing was to be gained.")
+        )
         gained = size_text(before - after)
-        click.echo(told(said, database=database, size=size_text(after), gained=gained))
+        click.echo(say(said.fill(database=database, size=size_text(after), gained=gained)))
 
 
 def _paths() -> Paths:
@@ -162,9 +200,20 @@ def _there(paths: Paths) -> Path:
     try:
         there = paths.database.is_file()
     except OSError as error:
-        raise UserError(told(texts.NOT_READ, database=paths.database, reason=error.strerror)) from None
+        raise UserError(
+            text(
+                "The database {database} can't be read ({reason}).",
+                database=paths.database,
+                reason=error.strerror,
+            )
+        ) from None
     if not there:
-        raise UserError(told(texts.NO_DATABASE, database=paths.database))
+        raise UserError(
+            text(
+                "There is no database {database} yet: the daemon makes it when it first runs.",
+                database=paths.database,
+            )
+        )
     return paths.database
 
 
@@ -172,12 +221,14 @@ def _source(file: Path | None, paths: Paths, salvage: bool) -> Path:
     """What is to be restored. Raises UserError."""
     if file is None:
         if not salvage:
-            raise UserError(told(texts.NAME_IT))
+            raise UserError(text("Name the backup FILE, or give --salvage to keep what can be read."))
         return _there(paths)
     if not file.is_file():
-        raise UserError(told(texts.NO_FILE, file=file))
+        raise UserError(text("There is no file {file}.", file=file))
     if not salvage and paths.database.exists() and file.samefile(paths.database):
-        raise UserError(told(texts.ITSELF, file=file))
+        raise UserError(
+            text("{file} is the database itself; `popbridge db check` says whether it is whole.", file=file)
+        )
     return file
 
 
@@ -194,8 +245,10 @@ def _or_nothing(failed: str) -> Iterator[None]:
         yield
     except (*FAILURES, OSError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        reason = translated(reason, texts.PHRASES)
-        raise UserError(told(texts.NOTHING_CHANGED, failed=failed, reason=reason)) from None
+        reason = say(reason)
+        raise UserError(
+            text("{failed} ({reason}); nothing was changed.", failed=failed, reason=reason)
+        ) from None
 
 
 @contextlib.contextmanager
@@ -208,9 +261,15 @@ def _alone(paths: Paths) -> Iterator[None]:
         paths.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        raise UserError(told(texts.RUNNING)) from None
+        raise UserError(text("The daemon is running and uses the database: stop it first.")) from None
     except OSError as error:
-        raise UserError(told(texts.UNUSABLE, folder=paths.runtime, reason=error.strerror)) from None
+        raise UserError(
+            text(
+                "The folder {folder} can't be used ({reason}).",
+                folder=paths.runtime,
+                reason=error.strerror,
+            )
+        ) from None
     try:
         yield
     finally:
@@ -231,44 +290,85 @@ def _salvageable(database: Path) -> Salvaged | None:
 
 def _tell(report: Report, saved: Salvaged | None) -> None:
     if not report.size:
-        click.echo(told(texts.EMPTY, path=report.path))
+        click.echo(
+            say(
+                text(
+                    "{path} is empty: the daemon makes it anew, or `popbridge db restore FILE` fills it.",
+                    path=report.path,
+                )
+            )
+        )
         return
-    log = told(texts.LOG, size=size_text(report.wal)) if report.wal else ""
-    state = texts.BROKEN if report.problems else texts.WHOLE
-    click.echo(told(state, path=report.path, size=size_text(report.size), log=log))
+    log = (
+        say(text(", and {size} of log that belongs to it", size=size_text(report.wal))) if report.wal else ""
+    )
+    state = (
+        text("{path} is DAMAGED: {size}{log}.") if report.problems else text("{path} is whole: {size}{log}.")
+    )
+    click.echo(say(state.fill(path=report.path, size=size_text(report.size), log=log)))
     if report.schema:
         count, last = len(report.schema), report.schema[-1]
-        click.echo(told(texts.SCHEMA, count=count, last=last, size=size_text(report.free)))
+        click.echo(
+            say(
+                text(
+                    "Schema {count}, {last}; {size} unused.",
+                    count=count,
+                    last=last,
+                    size=size_text(report.free),
+                )
+            )
+        )
     if report.newer:
-        click.echo(told(texts.NEWER, names=", ".join(report.newer)))
+        click.echo(
+            say(
+                text(
+                    "A newer PopBridge has made {names} in it: update PopBridge.",
+                    names=", ".join(report.newer),
+                )
+            )
+        )
     if not report.problems:
         _rows(report.rows)
         return
     for problem in report.problems:
-        click.echo(f"  {translated(problem, texts.PHRASES)}")
+        click.echo(f"  {say(problem)}")
     if saved is None:
-        click.echo(told(texts.UNREADABLE))
+        click.echo(say(text("Nothing of it can be read: `popbridge db restore FILE` puts back a backup.")))
         return
-    click.echo(told(texts.READABLE))
+    click.echo(
+        say(
+            text(
+                "These rows can still be read; stop the daemon, then `popbridge db restore "
+                "--salvage` keeps them,\nor `popbridge db restore FILE` puts back a backup:"
+            )
+        )
+    )
     _saved(saved)
 
 
 def _saved(saved: Salvaged) -> None:
     """What came of each table; and in a line what is lost."""
     cells = [(name, f"{kept:,}", _lost(saved, name)) for name, kept in saved.rows.items()]
-    table(cells, tuple(map(told, texts.SAVED)))
+    table(cells, tuple(map(say, SAVED)))
     if saved.lost:
-        click.echo(told(texts.LOST, tables=", ".join(saved.lost)))
+        click.echo(
+            say(
+                text(
+                    "What couldn't be read, and is lost without a backup: {tables}.",
+                    tables=", ".join(saved.lost),
+                )
+            )
+        )
 
 
 def _lost(saved: Salvaged, name: str) -> str:
     count = saved.lost.get(name, 0)
     if count is None:
-        return told(texts.UNKNOWN)
-    return told(texts.ABOUT, count=count) if count else "-"
+        return say(text("unknown"))
+    return say(text("about {count}", count=f"{count:,}")) if count else "-"
 
 
 def _rows(rows: Mapping[str, int | None]) -> None:
     if rows:
         cells = [(name, "?" if count is None else f"{count:,}") for name, count in rows.items()]
-        table(cells, tuple(map(told, texts.ROWS)))
+        table(cells, tuple(map(say, ROWS)))

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from accel.replacing import replace_file
+from accel.text import text
 from bridge.store.blobs import NAME
 
 KEPT = 3
@@ -41,7 +42,7 @@ def _fill(source: sqlite3.Connection, draft: Path) -> None:
         copy.execute("PRAGMA journal_mode = DELETE")
         found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if found != "ok":
-        raise sqlite3.DatabaseError(f"it is damaged: {found}")
+        raise sqlite3.DatabaseError(text("it is damaged: {found}", found=found))
 
 
 def put_in_place(draft: Path, target: Path) -> None:

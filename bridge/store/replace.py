@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from accel.text import text
 from bridge.store.copies import copy_database, dated, put_in_place, sync, sync_folder
 from bridge.store.database import applied_migrations, migrations, newer_migrations
 from bridge.store.looking import open_to_look
@@ -42,9 +43,9 @@ def salvaged(damaged: Path, database: Path) -> tuple[Path | None, Salvaged]:
 def _refuse_foreign(source: sqlite3.Connection) -> None:
     db = Database(source)
     if not applied_migrations(db, migrations):
-        raise sqlite3.DatabaseError("it is no database of PopBridge")
+        raise sqlite3.DatabaseError(text("it is no database of PopBridge"))
     if newer_migrations(db, migrations):
-        raise sqlite3.DatabaseError("it was made by a newer PopBridge: update PopBridge first")
+        raise sqlite3.DatabaseError(text("it was made by a newer PopBridge: update PopBridge first"))
 
 
 def _replaced(database: Path, make: Callable[[Path], None]) -> Path | None:

@@ -15,7 +15,6 @@ from accel.image.fingerprint import fingerprint_of
 from accel.image.load import decode_image, identify
 from accel.image.readers.stream import check_dimensions
 from accel.workload import Input, Limits, WorkloadError
-from bridge.audit.reasons import PATTERNS, in_chinese
 from bridge.audit.results import Issue
 from bridge.audit.texts import sentence
 from bridge.core.errors import UserError
@@ -24,6 +23,7 @@ from bridge_godot.configfile import ConfigText
 from bridge_godot.headless import GodotHeadless
 from bridge_godot.importfile import ImportFile
 from tests.accel.image.files import bmp, cielab, dds, ktx2, psd, tiff
+from tests.messages import in_chinese
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64 + b"\nsize 1\n"
@@ -114,7 +114,7 @@ def test_why_settings_arent_written(tmp_path: Path, text: str | None, options: A
         (tmp_path / "a.png.import").write_text(text, encoding="utf-8")
     with pytest.raises(UserError) as raised:
         ImportFile.of(tmp_path / "a.png").change(options)
-    assert says in in_chinese(str(raised.value))
+    assert says in in_chinese(raised.value)
 
 
 def test_why_a_texture_isnt_reached(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 import msgpack
 import pytest
 
-from bridge.core.reverting import LEFT_UNSET, PHRASES, putting_back
+from bridge.core.reverting import LEFT_UNSET, putting_back
 from tests.godot.conftest import SMALL_FRAME, Live
 from tests.godot.daemon import Daemon
 from tests.godot.editor import Editor, Project, until
 from tests.godot.engine import GODOT4, Engine
+from tests.messages import in_chinese
 
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
 
@@ -114,7 +115,7 @@ async def test_what_is_set_where_nothing_was_may_be_the_engines_own(live: Live) 
     asked = await live.daemon.command("texture.revert", changes=[change])
     value = (await live.daemon.outcome(asked))["value"]
     said = LEFT_UNSET.format(name="compress/mode", now=0)
-    assert value["errors"] == [{"path": change["path"], "message": PHRASES.in_chinese(said)}]
+    assert value["errors"] == [{"path": change["path"], "message": in_chinese(said)}]
     assert value["before"] == value["after"] == []
 
 
@@ -134,7 +135,7 @@ async def test_of_more_errors_than_a_frame_holds_some_are_left_out_and_nothing_e
     *told, last = value["errors"]
     assert 30 < len(told) < 130 and "no/0 后来又有改动" in told[0]["message"]
     assert last == {"path": "", "message": f"{130 - len(told)} more errors don't fit into a frame."}
-    assert PHRASES.in_chinese(last["message"]) == f"另有 {130 - len(told)} 个错误超出一帧的容量。"
+    assert in_chinese(last["message"]) == f"另有 {130 - len(told)} 个错误超出一帧的容量。"
 
 
 async def test_what_was_written_can_be_put_back_although_the_import_failed(

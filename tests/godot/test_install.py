@@ -13,10 +13,10 @@ from packaging.version import Version
 
 from bridge import __version__
 from bridge.api import AssetChange, UserError
-from bridge.commands.texts.errors import PHRASES
 from bridge_godot import addonfiles
 from bridge_godot.addonfiles import ADDON
 from bridge_godot.install import GODOT3, GODOT4, Generation, GodotSupport, split_command
+from tests.messages import in_chinese
 
 PROJECT_3 = 'config_version=4\n\n[application]\n\nconfig/name="Old"\n'
 PROJECT_4 = (
@@ -296,8 +296,5 @@ def test_a_file_that_is_not_checked_out_is_told_by_its_name_and_stays(tmp_path: 
     with pytest.raises(UserError, match="it is read-only; check it out") as raised:
         support.install(project)
     assert str(raised.value).startswith(str(older.resolve())) and older.read_bytes() == b"older"
-    assert (
-        PHRASES.in_chinese(str(raised.value))
-        == f"无法写入 {older.resolve()}：它是只读的，请先签出，或取消只读。"
-    )
+    assert in_chinese(raised.value) == f"无法写入 {older.resolve()}：它是只读的，请先签出，或取消只读。"
     older.chmod(0o644)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bridge.audit.reasons import in_chinese
 from bridge_unity.assets import textures
 from bridge_unity.support import UnityProjects
+from tests.messages import in_chinese
 from tests.unity.projects import game, imported, meta, texture
 
 DEFAULT = "DefaultTexturePlatform"

@@ -8,7 +8,7 @@ import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from bridge.api import TextureAsset, hidden, walk
+from bridge.api import TextureAsset, hidden, text, walk
 from bridge_godot.configfile import ConfigText
 from bridge_godot.importfile import SUFFIX, TEXTURE, ImportFile
 
@@ -43,7 +43,11 @@ def texture(project: Path, file: str) -> TextureAsset | None:
     except FileNotFoundError:
         return TextureAsset(RES + file, file, as_is=file.lower().endswith(AS_THEY_ARE))
     except OSError as error:
-        return TextureAsset(RES + file, file, problem=f"{path.name} can't be read ({error.strerror})")
+        return TextureAsset(
+            RES + file,
+            file,
+            problem=text("{path} can't be read ({strerror})", path=path.name, strerror=error.strerror),
+        )
     if problem := settings.problem():
         return TextureAsset(RES + file, file, problem=problem, broken=settings.is_merged)
     if settings.importer != TEXTURE:

@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from bridge.api import (
     UNSUPPORTED,
     Answer,
+    AnyText,
     Client,
     Command,
     Popup,
@@ -22,7 +23,9 @@ from bridge.api import (
     RequestError,
     UserError,
     changed_since,
+    file_error,
     still_due,
+    text,
 )
 from bridge_godot import importfile
 from bridge_godot import project as projects
@@ -104,7 +107,7 @@ class GodotHeadless:
             return await asyncio.to_thread(self.apply, command.args.get("changes", []))
         if command.name == "texture.options":
             return self.options(command.args.get("paths", []))
-        raise RequestError(UNSUPPORTED, name=command.name, reason="this editor has no such command")
+        raise RequestError(UNSUPPORTED, name=command.name, reason=text("this editor has no such command"))
 
     def apply(self, changes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Changes `.import` files; the value of `texture.apply` and `texture.revert`."""
@@ -114,9 +117,9 @@ class GodotHeadless:
             try:
                 were, are, left = _change(self._project, self._file(path), change)
             except UserError as error:
-                errors.append({"path": path, "message": str(error)})
+                errors.append(file_error(path, error.text))
                 continue
-            errors += [{"path": path, "message": message} for message in left]
+            errors += [file_error(path, message) for message in left]
             if are or not left:
                 before.append({"path": path, "options": were})
                 after.append({"path": path, "options": are})
@@ -129,7 +132,7 @@ class GodotHeadless:
             try:
                 assets.append(self._asset(self._file(path)))
             except UserError as error:
-                errors.append({"path": path, "message": str(error)})
+                errors.append(file_error(path, error.text))
         return {"assets": assets, "errors": errors}
 
     async def _report(self, files: Iterable[Path]) -> None:
@@ -155,13 +158,17 @@ class GodotHeadless:
         # Asked of the whole path: on Windows a drive or a backslash would lead out of the project too.
         inside = self._project in file.parents and ".." not in file.relative_to(self._project).parts
         if not path.startswith(RES) or not inside:
-            raise UserError(f"{path} isn't a path of this project; expected something like res://rock.png.")
+            raise UserError(
+                text(
+                    "{path} isn't a path of this project; expected something like res://rock.png.", path=path
+                )
+            )
         if not os.path.isfile(file):
-            raise UserError(f"{path} isn't there.")
+            raise UserError(text("{path} isn't there.", path=path))
         return file
 
 
-Change = tuple[dict[str, Any], dict[str, Any], list[str]]
+Change = tuple[dict[str, Any], dict[str, Any], list[AnyText]]
 """Options before and after, and a sentence for each that stays as it is."""
 
 
@@ -170,7 +177,7 @@ def _change(project: Path, asset: Path, change: Mapping[str, Any]) -> Change:
     settings = ImportFile.of(asset)
     present, wanted = settings.options(), change.get("options") or {}
     if project.resolve() not in settings.path.resolve().parents:
-        raise UserError(f"{settings.path.name} is a link that leads out of the project.")
+        raise UserError(text("{path} is a link that leads out of the project.", path=settings.path.name))
     if said := changed_since(change, present, settings.path.name):
         raise UserError(said)
     options, left = still_due(wanted, change.get("expected") or {}, present)

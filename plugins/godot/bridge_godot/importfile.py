@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.api import UserError, is_merged
+from bridge.api import AnyText, UserError, is_merged, text
 from bridge_godot.configfile import ConfigText
 from bridge_godot.literals import Raw, Value, parse, render
 
@@ -30,11 +30,21 @@ class ImportFile:
         try:
             found = cls(path, ConfigText.read(path))
         except FileNotFoundError:
-            raise UserError(f"{asset.name} isn't imported: open the project in Godot once.") from None
+            raise UserError(
+                text("{asset} isn't imported: open the project in Godot once.", asset=asset.name)
+            ) from None
         except OSError as error:
-            raise UserError(f"{path.name} can't be read: {error.strerror}.") from None
+            raise UserError(
+                text("{path} can't be read: {strerror}.", path=path.name, strerror=error.strerror)
+            ) from None
         if found.importer != TEXTURE:
-            raise UserError(f"{asset.name} is imported as {found.importer or 'nothing'}, not as a texture.")
+            raise UserError(
+                text(
+                    "{asset} is imported as {importer}, not as a texture.",
+                    asset=asset.name,
+                    importer=found.importer or "nothing",
+                )
+            )
         return found
 
     @property
@@ -51,17 +61,19 @@ class ImportFile:
         """Whether version control has left two versions in it, which Godot can't read."""
         return is_merged(self._config.text)
 
-    def problem(self) -> str:
+    def problem(self) -> AnyText:
         """Why nothing may be concluded from this file, or changed in it; empty where all of it is known."""
         if (line := self._config.strange_line()) is not None:
-            return f"{self.path.name} has syntax in line {line} that isn't known here"
+            return text(
+                "{path} has syntax in line {line} that isn't known here", path=self.path.name, line=line
+            )
         if key := self._config.repeated(PARAMS):
             # Godot takes the last; whoever merged the two may have meant the first.
-            return f"{self.path.name} has {key} twice"
+            return text("{path} has {key} twice", path=self.path.name, key=key)
         if self.importer not in ("", TEXTURE) or PARAMS in self._config.sections():
             return ""
         # What isn't imported at all ("keep") has none either.
-        return f"{self.path.name} has no [{PARAMS}]"
+        return text("{path} has no [{params}]", path=self.path.name, params=PARAMS)
 
     def _remap(self, key: str) -> str:
         literal = self._config.raw("remap", key)
@@ -74,7 +86,9 @@ class ImportFile:
     def change(self, options: Mapping[str, Any]) -> None:
         """Sets these options, None takes one away; everything else stays. Raises UserError."""
         if problem := self.problem():
-            raise UserError(f"{problem}: correct it, or import the texture anew in Godot.")
+            raise UserError(
+                text("{problem}: correct it, or import the texture anew in Godot.", problem=problem)
+            )
         present = self.options()
         for name, value in options.items():
             self._change(name, present.get(name), value)
@@ -84,16 +98,25 @@ class ImportFile:
         try:
             self._config.write(self.path)
         except OSError as error:
-            raise UserError(f"{self.path.name} can't be written: {error.strerror}.") from None
+            raise UserError(
+                text("{path} can't be written: {strerror}.", path=self.path.name, strerror=error.strerror)
+            ) from None
 
     def _change(self, name: str, present: Value, value: Any) -> None:
         if isinstance(present, Raw):
-            raise UserError(f"{name} is of a type that only Godot itself can change.")
+            raise UserError(text("{name} is of a type that only Godot itself can change.", name=name))
         if value is None:
             self._config.remove(PARAMS, name)
             return
         if present is not None and not _alike(present, value):
-            raise UserError(f"{name} is {render(present)} here, and {value!r} isn't of that type.")
+            raise UserError(
+                text(
+                    "{name} is {render} here, and {value} isn't of that type.",
+                    name=name,
+                    render=render(present),
+                    value=repr(value),
+                )
+            )
         # A number keeps the type that Godot wrote: to it, 1 for 1.0 is another setting.
         if isinstance(present, int | float) and not isinstance(present, bool):
             value = type(present)(value)

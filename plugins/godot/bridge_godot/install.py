@@ -13,7 +13,7 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from bridge.api import Addon, AssetChange, HeadlessEditor, Kind, TextureAsset, UserError
+from bridge.api import Addon, AssetChange, HeadlessEditor, Kind, TextureAsset, UserError, text
 from bridge_godot import addonfiles, assets
 from bridge_godot import project as projects
 from bridge_godot.addonfiles import ADDON
@@ -99,7 +99,12 @@ class GodotSupport:
         self._check(project)
         source = self._godot.addon
         if not (source / "plugin.cfg").is_file():
-            raise UserError(f"The addon isn't in this installation of PopBridge ({source}): install it anew.")
+            raise UserError(
+                text(
+                    "The addon isn't in this installation of PopBridge ({source}): install it anew.",
+                    source=source,
+                )
+            )
         try:
             stale = set(addonfiles.listed(project)) - set(addonfiles.of_source(source))
             changes = [*addonfiles.copy(source, project), *addonfiles.remove(project, sorted(stale))]
@@ -166,7 +171,12 @@ class GodotSupport:
             raise _no_project(project)
         if not self.serves(SCHEME.parse(found)):
             raise UserError(
-                f"{project} is a project of Godot {found}; this addon is made for {self._godot.versions}."
+                text(
+                    "{project} is a project of Godot {found}; this addon is made for {versions}.",
+                    project=project,
+                    found=found,
+                    versions=self._godot.versions,
+                )
             )
 
     def _edit_project(self, project: Path, *, enable: bool) -> AssetChange:
@@ -192,7 +202,14 @@ def _named(variable: str, wanted: str) -> list[str]:
     try:
         return split_command(wanted, windows=os.name == "nt")
     except ValueError as error:
-        raise UserError(f"{variable} holds no command: {wanted} ({error}). Mend or unset it.") from None
+        raise UserError(
+            text(
+                "{variable} holds no command: {wanted} ({error}). Mend or unset it.",
+                variable=variable,
+                wanted=wanted,
+                error=error,
+            )
+        ) from None
 
 
 def split_command(command: str, *, windows: bool) -> list[str]:
@@ -215,8 +232,16 @@ def _remove_addon(project: Path) -> Sequence[AssetChange]:
 
 
 def _no_project(project: Path) -> UserError:
-    return UserError(f"{project} is no Godot project: there is no {projects.FILE} in it.")
+    return UserError(
+        text("{project} is no Godot project: there is no {file} in it.", project=project, file=projects.FILE)
+    )
 
 
 def _unwritable(path: Path, error: OSError) -> UserError:
-    return UserError(f"{error.filename or path} can't be written: {error.strerror or error}.")
+    return UserError(
+        text(
+            "{filename} can't be written: {strerror}.",
+            filename=error.filename or path,
+            strerror=error.strerror or error,
+        )
+    )

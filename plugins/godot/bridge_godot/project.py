@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.api import UserError
+from bridge.api import UserError, text
 from bridge_godot.configfile import ConfigText
 from bridge_godot.literals import Raw, parse, render
 
@@ -30,7 +30,9 @@ def version(project: Path) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise UserError(f"{project / FILE} can't be read: {error.strerror}.") from None
+        raise UserError(
+            text("{project} can't be read: {strerror}.", project=project / FILE, strerror=error.strerror)
+        ) from None
     features = config.raw("application", "config/features") or ""
     if named := re.search(r'"(\d+\.\d+)"', features):
         return named.group(1)
@@ -89,7 +91,9 @@ def create(folder: Path, template: str, textures: Mapping[str, Mapping[str, Any]
         for file, options in textures.items():
             _write_import(folder / file, f"res://{file}", options, resource)
     except OSError as error:
-        raise UserError(f"{folder} can't be made into a project: {error.strerror}.") from None
+        raise UserError(
+            text("{folder} can't be made into a project: {strerror}.", folder=folder, strerror=error.strerror)
+        ) from None
 
 
 def _write_import(asset: Path, path: str, options: Mapping[str, Any], resource: str) -> None:
@@ -110,7 +114,14 @@ def _padding(array: str) -> str:
 def _with(literal: str, item: str) -> str:
     body, bracket, tail = literal.rpartition(")")
     if not bracket:
-        raise UserError(f"{FILE}: [{PLUGINS}] enabled isn't a list ({literal}); correct it in Godot first.")
+        raise UserError(
+            text(
+                "{file}: [{plugins}] enabled isn't a list ({literal}); correct it in Godot first.",
+                file=FILE,
+                plugins=PLUGINS,
+                literal=literal,
+            )
+        )
     kept = body.rstrip()
     space = body[len(kept) :]
     between = "" if kept.endswith("(") else ", "

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from bridge.api import (
+    AnyText,
     TextureAsset,
     UserError,
     changed_since,
@@ -17,6 +18,7 @@ from bridge.api import (
     is_merged,
     read_text,
     still_due,
+    text,
     walk,
 )
 from bridge_unity import importers, projects
@@ -43,7 +45,7 @@ def textures(project: Path) -> Iterator[TextureAsset]:
     alone = projects.is_package(project)
     for root in projects.ROOTS:
         if is_link(project / root):
-            yield TextureAsset(root, root, problem="the folder is a link, which isn't followed")
+            yield TextureAsset(root, root, problem=text("the folder is a link, which isn't followed"))
     for found in walk(project, projects.skip(project)):
         if found.problem:
             yield TextureAsset(names.path(found.file), found.file, problem=found.problem)
@@ -79,10 +81,10 @@ def _in_gamma(asset: TextureAsset) -> TextureAsset:
 
 def _texture(project: Path, names: projects.Names, metas: Metas | None, file: str) -> TextureAsset | None:
     meta, path = project / (file + SUFFIX), names.path(file)
-    text = ""
+    content = ""
     try:
-        text = read_text(meta)
-        found = MetaFile(text)
+        content = read_text(meta)
+        found = MetaFile(content)
         if found.importer in ("", READY):
             return TextureAsset(path, file, as_is=found.importer == READY)
         if found.importer != importers.IMPORTER:
@@ -93,9 +95,13 @@ def _texture(project: Path, names: projects.Names, metas: Metas | None, file: st
         as_is = file.lower().endswith(GPU_READY) or (metas is not None and metas.needless(file))
         return TextureAsset(path, file, remarks=metas.missing(file) if metas else (), as_is=as_is)
     except OSError as error:
-        return TextureAsset(path, file, problem=f"{meta.name} can't be read ({error.strerror})")
+        return TextureAsset(
+            path,
+            file,
+            problem=text("{meta} can't be read ({strerror})", meta=meta.name, strerror=error.strerror),
+        )
     except UnknownSyntaxError as error:
-        return TextureAsset(path, file, problem=f"{meta.name} has {error}", broken=is_merged(text))
+        return TextureAsset(path, file, problem=f"{meta.name} has {error}", broken=is_merged(content))
     if problem:
         return TextureAsset(path, file, problem=f"{meta.name} {problem}")
     if known.get("textureType") in BAKED:
@@ -105,8 +111,8 @@ def _texture(project: Path, names: projects.Names, metas: Metas | None, file: st
 
 def stale(found: MetaFile) -> str:
     """Why a file's settings aren't what they are called; empty where they are."""
-    text = found.value(("serializedVersion",)) or "0"
-    if text.isdecimal() and int(text) >= OLDEST:
+    number = found.value(("serializedVersion",)) or "0"
+    if number.isdecimal() and int(number) >= OLDEST:
         return ""
     return "was written by Unity 5.4 or older: change any setting of it in Unity, and apply it"
 
@@ -127,7 +133,7 @@ def options(found: MetaFile) -> dict[str, Any]:
     return {name: value for name, value in known.items() if value is not None}
 
 
-Change = tuple[dict[str, Any], dict[str, Any], list[str]]
+Change = tuple[dict[str, Any], dict[str, Any], list[AnyText]]
 """Options before and after, and a sentence for each that stays as it is."""
 
 
@@ -146,7 +152,7 @@ def change(project: Path, names: projects.Names, path: str, wanted: Mapping[str,
     return values(found, due), after, left
 
 
-def _changed_since(found: MetaFile, wanted: Mapping[str, Any], name: str) -> str:
+def _changed_since(found: MetaFile, wanted: Mapping[str, Any], name: str) -> AnyText:
     """What `changed_since` says; the colours' space is no setting of the file."""
     if (seen := wanted.get("seen")) is None:
         return ""
@@ -164,10 +170,12 @@ def _set(found: MetaFile, wanted: Mapping[str, Any], meta: Path) -> dict[str, An
         # It could be read before, and is to be readable still.
         asked = ", ".join(wanted)
         raise UserError(
-            f"there is no place for {asked}: change any setting in Unity, and apply it."
+            text("there is no place for {asked}: change any setting in Unity, and apply it.", asked=asked)
         ) from None
     except OSError as error:
-        raise UserError(f"{meta.name} can't be written: {error.strerror}.") from None
+        raise UserError(
+            text("{meta} can't be written: {strerror}.", meta=meta.name, strerror=error.strerror)
+        ) from None
     return values(made, wanted)
 
 
@@ -178,13 +186,23 @@ def _changeable(meta: Path, path: str) -> MetaFile:
         # Where one of them is of unknown syntax, none is changed.
         options(found)
     except FileNotFoundError:
-        raise UserError(f"{path} isn't imported: open the project in Unity once.") from None
+        raise UserError(text("{path} isn't imported: open the project in Unity once.", path=path)) from None
     except OSError as error:
-        raise UserError(f"{meta.name} can't be read: {error.strerror}.") from None
+        raise UserError(
+            text("{meta} can't be read: {strerror}.", meta=meta.name, strerror=error.strerror)
+        ) from None
     except UnknownSyntaxError as error:
-        raise UserError(f"{meta.name} has {error}: {REMEDY}.") from None
+        raise UserError(
+            text("{meta} has {error}: {remedy}.", meta=meta.name, error=error, remedy=REMEDY)
+        ) from None
     if found.importer != importers.IMPORTER:
-        raise UserError(f"{path} is imported as {found.importer or 'nothing'}, not as a texture.")
+        raise UserError(
+            text(
+                "{path} is imported as {importer}, not as a texture.",
+                path=path,
+                importer=found.importer or "nothing",
+            )
+        )
     if problem := stale(found):
         raise UserError(f"{meta.name} {problem}.")
     return found
@@ -210,10 +228,12 @@ def _meta(project: Path, place: str, path: str) -> Path:
     file = project / place
     # Asked of the whole path: on Windows a drive or a backslash would lead out of the project too.
     if project not in file.parents or ".." in file.relative_to(project).parts:
-        raise UserError(f"{path} isn't a path of this project; expected something like Assets/rock.png.")
+        raise UserError(
+            text("{path} isn't a path of this project; expected something like Assets/rock.png.", path=path)
+        )
     meta = file.with_name(file.name + SUFFIX)
     if not os.path.isfile(file):
-        raise UserError(f"{path} isn't there.")
+        raise UserError(text("{path} isn't there.", path=path))
     if project.resolve() not in meta.resolve().parents:
-        raise UserError(f"{meta.name} is a link that leads out of the project.")
+        raise UserError(text("{meta} is a link that leads out of the project.", meta=meta.name))
     return meta

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bridge.api import Kind, TextureAsset, UserError
+from bridge.api import Kind, TextureAsset, UserError, file_error
 from bridge_unity import assets, projects
 from bridge_unity.uses import uses
 
@@ -34,9 +34,9 @@ class UnityProjects:
             try:
                 were, are, left = assets.change(project, names, path, change)
             except UserError as error:
-                errors.append({"path": path, "message": str(error)})
+                errors.append(file_error(path, error.text))
                 continue
-            errors += [{"path": path, "message": message} for message in left]
+            errors += [file_error(path, message) for message in left]
             if are or not left:
                 before.append({"path": path, "options": were})
                 after.append({"path": path, "options": are})

@@ -8,7 +8,6 @@ from accel.image.catalogue import OPERATIONS
 from accel.image.operation import Operated, Reading, Writing, operation
 from accel.image.pipeline import Pipeline, pipeline
 from accel.workload import Limits, OutputFile, WorkloadError
-from bridge.commands.texts.workloads import DETAILS
 from tests.accel.image.files import exr
 from tests.accel.image.rasters import reopened
 
