@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bridge.api import UserError
-from bridge.audit.reasons import in_chinese
 from bridge_unity import projects
+from tests.messages import in_chinese
 
 
 def project(root: Path, text: str = "m_EditorVersion: 2022.3.62f1\n") -> Path:
@@ -50,7 +50,7 @@ def test_the_project_names_its_version(tmp_path: Path, text: str, version: str) 
 def test_a_version_that_cant_be_told_is_said(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(UserError, match=f"ProjectVersion.txt {says}.*Open the project in Unity") as raised:
         projects.version(project(tmp_path, text))
-    assert "请在 Unity 中打开该项目" in in_chinese(str(raised.value))
+    assert "请在 Unity 中打开该项目" in in_chinese(raised.value)
 
 
 def test_a_version_that_cant_be_read_is_said(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_project_whose_version_is_missing_is_said(tmp_path: Path) -> None:
     (tmp_path / projects.SETTINGS).touch()
     with pytest.raises(UserError, match="isn't there: open the project in Unity") as raised:
         projects.version(tmp_path)
-    assert "请在 Unity 中打开该项目" in in_chinese(str(raised.value))
+    assert "请在 Unity 中打开该项目" in in_chinese(raised.value)
 
 
 def test_another_folder_is_none(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from bridge.api import (
     UNSUPPORTED,
     Answer,
+    AnyText,
     Client,
     Command,
     Popup,
@@ -149,7 +150,7 @@ class GodotHeadless:
         return file
 
 
-Change = tuple[dict[str, Any], dict[str, Any], list[str]]
+Change = tuple[dict[str, Any], dict[str, Any], list[AnyText]]
 """Options before and after, and a message for each option that wasn't changed."""
 
 

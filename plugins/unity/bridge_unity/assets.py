@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from bridge.api import (
+    AnyText,
     TextureAsset,
     UserError,
     changed_since,
@@ -131,7 +132,7 @@ def options(found: MetaFile) -> dict[str, Any]:
     return {name: value for name, value in known.items() if value is not None}
 
 
-Change = tuple[dict[str, Any], dict[str, Any], list[str]]
+Change = tuple[dict[str, Any], dict[str, Any], list[AnyText]]
 """Options before and after, and a sentence for each that wasn't changed."""
 
 
@@ -151,7 +152,7 @@ def change(project: Path, names: projects.AssetPaths, path: str, requested: Mapp
     return values(found, due), after, rejected
 
 
-def _changed_since(found: MetaFile, requested: Mapping[str, Any], name: str) -> str:
+def _changed_since(found: MetaFile, requested: Mapping[str, Any], name: str) -> AnyText:
     """Calls `changed_since` without the colour space, which isn't a setting of the file."""
     if (seen := requested.get("seen")) is None:
         return ""

@@ -9,7 +9,7 @@ from typing import Self
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from bridge.api import UserError, read_text, write_text
+from bridge.api import UserError, read_text, text, write_text
 
 SUFFIX = ".meta"
 BOM = "\ufeff"
@@ -126,7 +126,11 @@ class MetaFile:
             key, node = found
             # An alias (`*a`) is marked before its key; changing its anchor would change other values too.
             if not isinstance(node, ScalarNode) or node.start_mark.index < key.end_mark.index:
-                raise UserError(f"{place[-1]} holds more than one value: only Unity itself can change it.")
+                raise UserError(
+                    text(
+                        "{place} holds more than one value: only Unity itself can change it.", place=place[-1]
+                    )
+                )
             if value is None:
                 yield self._line_start(key), self._next_line(node.end_mark.index), ""
             else:
@@ -146,7 +150,9 @@ class MetaFile:
         """Returns an edit that adds lines after the group's first value, where the least can go wrong."""
         first = next(iter(group.values()), None) if group else None
         if first is None or not self._is_one_line(*first):
-            raise UserError(f"there is no place for {name}: change any setting in Unity, and apply it.")
+            raise UserError(
+                text("there is no place for {name}: change any setting in Unity, and apply it.", name=name)
+            )
         at = self._next_line(first[1].end_mark.index)
         complete = self.text[at - 1 : at] == "\n"
         indented = [" " * first[0].start_mark.column + line for line in lines]
