@@ -79,8 +79,8 @@ class TextureSettings(Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(
                     text("`ignore` has `{pattern}`, but `!` takes nothing in again here", pattern=each)
                 )
-            if not pattern.strip("/\\ "):
-                raise ValueError(text("`ignore` has `{pattern}`, which names nothing", pattern=pattern))
+            if not each.strip("/\\ "):
+                raise ValueError(text("`ignore` has `{pattern}`, which names nothing", pattern=each))
 
     def ignores(self, file: str, path: str = "") -> bool:
         """Whether `file`, below the project's root and with `/`, is to be passed over.
