@@ -64,7 +64,8 @@ class GodotHeadless:
 
     def apply(self, changes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Changes import files; returns the value of `texture.apply` and `texture.revert`."""
-        before, after, errors = [], [], []
+        before, after = [], []
+        errors: list[dict[str, AnyText]] = []
         for change in changes:
             path = str(change.get("path"))
             try:
