@@ -66,4 +66,4 @@ def test_loading_all_plugins_costs_no_command_what_only_computing_needs() -> Non
 
 
 def test_an_audit_loads_templates_only_to_write_a_page() -> None:
-    assert loaded_by("import bridge.audit.run, bridge.audit.report_html", {"jinja2", "numba"}) == ""
+    assert loaded_by("import bridge.audit.audit, bridge.audit.report_html", {"jinja2", "numba"}) == ""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from accel.plain import own_first
+from accel.param_errors import own_fields_first
 from accel.workload import Workload
 from bridge.core.messages import MAX_INPUTS
 from tools.generators import _first_party, _markdown, _records
@@ -100,7 +100,7 @@ def _workload(workload: Workload, own: Sequence[type]) -> str:
     facts = f"Version {workload.version}. Inputs: {count}."
     if workload.operation:
         facts += " It can be a [step](#from-the-shell)."
-    fields = _markdown.fields(msgspec.structs.replace(info, fields=own_first(info)))
+    fields = _markdown.fields(msgspec.structs.replace(info, fields=own_fields_first(info)))
     doc = VALUE.sub(lambda named: f"{named[1]}[`{named[2]}`](#{named[2].lower()})", workload.doc)
     return "\n\n".join([f"## {workload.name}", doc, facts, fields, *map(_struct, own)])
 
