@@ -280,7 +280,7 @@ def test_ctrl_c_ends_a_command_although_the_plugin_passes_over_it() -> None:
 
 def test_loading_leaves_the_daemon_most_of_its_second() -> None:
     script = (
-        "from time import process_time as now; start = now(); from bridge import host; "
+        "from time import process_time as now; start = now(); from bridge.host import host; "
         "host.load(); print(now() - start)"
     )
     runs = [subprocess.run([sys.executable, "-c", script], capture_output=True, check=True) for _ in range(3)]

@@ -5,7 +5,8 @@
     python tools/messages.py compile   writes bridge/locale/LANGUAGE.json and those of the Godot addons
     python tools/messages.py join      moves the fragments in bridge/locale/LANGUAGE.d into LANGUAGE.po
 
-A message's id is its English text, as in gettext. In Python it stands in `text("…")` or `plural("…", "…", n)`,
+A message's id is its English text, as in gettext. In Python it stands in `text("…")` or
+`plural("…", "…", n)`,
 in GDScript in `say("…")`. What is declared as a plain constant for people (summaries, help) is collected from
 the records themselves.
 """

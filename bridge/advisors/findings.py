@@ -124,7 +124,9 @@ WANTED: Mapping[TextureClass, tuple[Desired, ...]] = {
         NO_NORMAL, IN_BLOCKS, EXACT, MIPMAPS,
     ),
     "packed": (
-        Desired("color_space", frozenset({"srgb"}), "linear", "data_as_srgb", WRONG, _colored, "packed_as_srgb"),
+        Desired(
+            "color_space", frozenset({"srgb"}), "linear", "data_as_srgb", WRONG, _colored, "packed_as_srgb"
+        ),
         NO_NORMAL,
         # Plain blocks keep three channels on one line: independent ones bleed into each other.
         Desired("compression", RAW, "block_high", "uncompressed", WASTE, _worth_blocks),

@@ -15,7 +15,7 @@ from packaging.version import Version
 
 from accel.text import AnyText, text
 from bridge.advisors import advice
-from bridge.api import Adapter, Kind, ProjectSupport, TextureAsset, is_hidden, walk
+from bridge.api import Adapter, Kind, ProjectSupport, TextureAsset, walk
 from bridge.audit.results import Issue
 from bridge.core.errors import UserError
 from bridge.core.versions import Choice, lowest

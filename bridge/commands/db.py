@@ -158,7 +158,8 @@ def restore(file: Path | None, as_json: bool) -> None:
         click.echo(
             say(
                 text(
-                    "Rows under “lost” are only in the old database. So are changes made to other rows since {made}.",
+                    "Rows under “lost” are only in the old database. "
+                    "So are changes made to other rows since {made}.",
                     made=_local(made),
                 )
             )
@@ -296,7 +297,8 @@ def _tell(report: Report, backups: Sequence[Path]) -> None:
         click.echo(
             say(
                 text(
-                    "{path} is empty: the daemon creates it again, or `popbridge db restore` restores the newest backup.",
+                    "{path} is empty: the daemon creates it again, "
+                    "or `popbridge db restore` restores the newest backup.",
                     path=report.path,
                 )
             )
@@ -364,7 +366,8 @@ def _tell_backups(report: Report, backups: Sequence[Path]) -> None:
                 text("Stop the daemon, then run `popbridge db restore`.")
                 if backups
                 else text(
-                    "Without a backup, the `.recover` command of the `sqlite3` shell reads what is left: docs/operations.md."
+                    "Without a backup, the `.recover` command of the `sqlite3` shell reads what is left: "
+                    "docs/operations.md."
                 )
             )
         )

@@ -1,7 +1,4 @@
-"""Plugin records and adapters against the contract.
-
-names the method.
-"""
+"""Plugin records and adapters against the contract."""
 
 from __future__ import annotations
 
@@ -23,11 +20,9 @@ from bridge.api import (
     Adapter,
     Advisor,
     EditorSupport,
-    Kind,
     ProjectSupport,
     Remark,
     TextureAsset,
-    TextureIntent,
 )
 from bridge.core import versions
 from bridge.core.errors import ContractViolation, UserError

@@ -29,8 +29,10 @@ from bridge.core.errors import UserError
 from bridge.core.textures import UNSETTLED, finding_code_error
 
 WORDS = {
-    "array": text("a list"), "bool": text("true or false"), "date": text("a date"), "datetime": text("a time"), "float": text("a number"),
-    "int": text("a whole number"), "int | null": text("a whole number"), "object": text("a table"), "str": text("text"),
+    "array": text("a list"), "bool": text("true or false"), "date": text("a date"),
+    "datetime": text("a time"), "float": text("a number"),
+    "int": text("a whole number"), "int | null": text("a whole number"), "object": text("a table"),
+    "str": text("text"),
     "time": text("a time"),
 }  # fmt: skip
 """What msgspec calls a value, and what people call it."""

@@ -46,9 +46,9 @@ STATUS: dict[ErrorCode, int] = {
 def problem(error: RequestError, headers: Mapping[str, str] | None = None) -> Response:
     """What went wrong, with the wire's code."""
     body: dict[str, Any] = {"code": error.code.name, "message": error.message, "hint": error.hint}
-    for name, text in (("message_text", error.text), ("hint_text", error.hint_text)):
-        if isinstance(text, Text):
-            body[name] = msgspec.to_builtins(text)
+    for name, message in (("message_text", error.text), ("hint_text", error.hint_text)):
+        if isinstance(message, Text):
+            body[name] = msgspec.to_builtins(message)
     return answer(STATUS.get(error.code, 500), body, headers)
 
 

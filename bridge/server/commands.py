@@ -16,7 +16,7 @@ from sqlite_utils import Database
 
 from accel.text import AnyText, joined, text
 from accel.workload import to_builtins
-from bridge.api import Advisor, Answer, Context, Event, Popup, RequestError, SessionView
+from bridge.api import Advisor, Answer, Context, Event, SessionView
 from bridge.core import errors
 from bridge.core.errors import RequestError, StoreError
 from bridge.core.messages import MAX_FRAME, Command, Error, Numbered, Popup, Result

@@ -284,10 +284,11 @@ def descriptor(format: TexelFormat, multiplied: bool = False) -> bytes:
     File Format Specification 2.0, "DFD for Supercompressed Data")."""
     size = 24 + 16 * len(format.samples)
     across, down = format.block
+    transfer = _DESCRIPTOR_SRGB if format.srgb else _DESCRIPTOR_LINEAR
     block = struct.pack(
         "<I2H16B",
         0, _VERSION, size,
-        format.model, _BT709, _DESCRIPTOR_SRGB if format.srgb else _DESCRIPTOR_LINEAR, _PREMULTIPLIED * multiplied,
+        format.model, _BT709, transfer, _PREMULTIPLIED * multiplied,
         across - 1, down - 1, 0, 0,
         format.size, 0, 0, 0, 0, 0, 0, 0,
     )  # fmt: skip
@@ -353,10 +354,10 @@ def write_compressed(texture: Texture, zstd: int = 0) -> bytes:
 def _placed(levels: Sequence[bytes], at: int, align: int) -> list[int]:
     """Where each level begins, the last one first, each on a multiple of `align`."""
     offsets = []
-    for level in reversed(levels):
+    for data in reversed(levels):
         at = -(-at // align) * align
         offsets.append(at)
-        at += len(level)
+        at += len(data)
     return offsets[::-1]
 
 

@@ -157,9 +157,9 @@ def unpack_channels(images: Sequence[Raster], params: UnpackChannels, limits: Li
         return Operated({letter: single_plane(image, letter) for letter in letters})
     _check(image, params.layout)
     made: dict[str, Raster] = {}
-    for letter, field in channels(params.layout).items():
-        turned = params.as_roughness and field == "smoothness"
-        made[COMPLEMENTS[field] if turned else field] = single_plane(image, letter, turned)
+    for letter, meaning in channels(params.layout).items():
+        turned = params.as_roughness and meaning == "smoothness"
+        made[COMPLEMENTS[meaning] if turned else meaning] = single_plane(image, letter, turned)
     return Operated(made)
 
 

@@ -200,7 +200,7 @@ class TestMany:
             pictures.save(tmp_path / "in" / name, pictures.noise(3, 8))
         script = (
             "import os, sys; sys.path.insert(0, os.getcwd());"
-            "from bridge import cli, host; from tests.commands.run import workloads;"
+            "from bridge import cli; from bridge.host import host; from tests.commands.run import workloads;"
             "found = workloads.registry(); host.load = lambda: found; sys.exit(cli.main(sys.argv[1:]))"
         )
         arguments = [
