@@ -26,7 +26,7 @@ from bridge.api import (
 )
 from bridge_godot import project as projects
 from bridge_godot.import_file import RES, ImportFile, textures
-from bridge_godot.text import text
+from bridge_godot.text import AnyText, text
 
 VERSION = "0.1.0"
 ASSETS_PER_FRAME = 100
@@ -63,7 +63,9 @@ class GodotHeadless:
 
     def apply(self, changes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Changes import files; returns the value of `texture.apply` and `texture.revert`."""
-        before, after, errors = [], [], []
+        before: list[dict[str, Any]] = []
+        after: list[dict[str, Any]] = []
+        errors: list[dict[str, Any]] = []
         for change in changes:
             path = str(change.get("path"))
             try:
@@ -149,7 +151,7 @@ class GodotHeadless:
         return file
 
 
-Change = tuple[dict[str, Any], dict[str, Any], list[str]]
+Change = tuple[dict[str, Any], dict[str, Any], list[AnyText]]
 """Options before and after, and a message for each option that wasn't changed."""
 
 

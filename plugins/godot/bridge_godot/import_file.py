@@ -135,8 +135,14 @@ class ImportFile:
             value = type(present)(value)
         try:
             self._config.set(PARAMS, name, render(value))
-        except TypeError as error:
-            raise UserError(text("{name}: {error}.", name=name, error=error)) from None
+        except TypeError:
+            raise UserError(
+                text(
+                    "{name} can't be set to a value of the type {type}.",
+                    name=name,
+                    type=type(value).__name__,
+                )
+            ) from None
 
 
 def _has_same_type(present: Value, value: Any) -> bool:
