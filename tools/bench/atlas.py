@@ -17,7 +17,7 @@ from accel.image.packing.sizes import Sizes
 
 ROUNDS = 3
 STEP = 0.01
-"""By how much a peer's page grows until everything fits, as neither looks for a size itself."""
+"""Growth of a peer's page until everything fits, as the peers don't search for a size."""
 
 Side = tuple[int, int]
 """Width and height."""
@@ -147,14 +147,14 @@ SETS: dict[str, list[Side]] = {
 FIRST = "500 trimmed"
 
 SLOW = "MaxRects, plain Python"
-"""What runs once, and only on the first set: it takes up to minutes on the others."""
+"""Algorithms that run once, on the first set only: they take minutes on the others."""
 
 
 def rows() -> list[Row]:
     """Runs every algorithm on every set of sprites, in turns."""
     one = np.array([1])
     for rule in (Rule.GROWTH, Rule.CONTACT) if compiled.available() else ():
-        # What numba compiles is compiled before.
+        # numba compiles before the measurement.
         maxrects.pack(one.repeat(maxrects.FEW + 1), one.repeat(maxrects.FEW + 1), 99, 99, rule, True)
     found = []
     for what, sides in SETS.items():
