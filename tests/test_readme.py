@@ -17,7 +17,7 @@ from tests.server.daemons import ProcessDaemon
 
 ROOT = Path(__file__).parents[1]
 ENGLISH, CHINESE = ((ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh-CN.md"))
-PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "guides" / "operations.md").read_text("utf-8")
 MOST_BYTES = 200 * 1024
 EXAMPLES = re.findall(r"```python\n(.*?)```", ENGLISH, re.DOTALL)
 

@@ -1,4 +1,4 @@
-"""docs/recipes.md: every command in it runs."""
+"""docs/guides/recipes.md: every command in it runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from bridge.demo.textures import noise, normals, tint
 from tests.advisors import pictures
 
-PAGE = Path(__file__).parents[2] / "docs" / "recipes.md"
+PAGE = Path(__file__).parents[2] / "docs" / "guides" / "recipes.md"
 COMMANDS = re.findall(r"^    popbridge (.+)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
 
 

@@ -19,7 +19,7 @@ from tests.server.daemons import ThreadDaemon
 from tests.server.wire import dial, identity, resume, session
 
 MSGPACK = ["bridge.v1.msgpack"]
-PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "protocol.md").read_text("utf-8")
 
 
 async def refused(file: ConnectionFile, **options: object) -> tuple[int, str]:

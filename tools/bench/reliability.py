@@ -1,4 +1,4 @@
-"""Runs the long proofs and writes docs/reliability.md: `python -m tools.bench.reliability [NAME...]`.
+"""Runs the long proofs and writes docs/explanation/reliability.md: `python -m tools.bench.reliability [NAME...]`.
 
 With names, only their sections are measured anew: the others stay as they are. Everything goes over loopback
 and stops by itself; tests/faults has the short forms.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tools.bench.page import Page
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "reliability.md"
 
 SECTIONS = ("kills", "reconnects", "conformance", "frames", "bombs", "peers", "control", "idle")
 """The modules beside this one, in the order of the page."""

@@ -1,4 +1,4 @@
-"""Runs the benchmarks and writes docs/performance.md: `python -m tools.bench.report [NAME...]`.
+"""Runs the benchmarks and writes docs/explanation/performance.md: `python -m tools.bench.report [NAME...]`.
 
 With names, only their sections are measured anew: the others stay as they are. The peers that aren't
 installed for the tests are in tools/bench/requirements.txt.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tools.bench.page import Page
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "performance.md"
 
 SECTIONS = (
     "requests", "cache", "blobs", "popup", "audit", "thumbnails", "parallel", "batching", "convert", "mips",

@@ -1,4 +1,4 @@
-"""docs/errors.md: every error code and close code."""
+"""docs/reference/errors.md: every error code and close code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from bridge.core.errors import CLOSE_CODES, ERROR_CODES
 from tools.generators import _markdown
 
-TARGET = Path("docs/errors.md")
+TARGET = Path("docs/reference/errors.md")
 TEXT = """\
 {notice}
 

@@ -1,4 +1,4 @@
-"""docs/hooks.md: the hooks that a plugin may implement, and the records that it gives and gets."""
+"""docs/reference/hooks.md: the hooks that a plugin may implement, and the records that it gives and gets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bridge.core.messages import MAX_FRAME, Message
 from bridge.core.parts import Part
 from tools.generators import _first_party, _markdown, _records
 
-TARGET = Path("docs/hooks.md")
+TARGET = Path("docs/reference/hooks.md")
 NAMES = sorted(api.__all__, key=str.lower)
 EMPTY = '""'
 

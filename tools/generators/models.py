@@ -1,4 +1,4 @@
-"""docs/models.md: the models that workloads use, from their records."""
+"""docs/reference/models.md: the models that workloads use, from their records."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from accel.models.manifest import File, Graph, Hub, Model, Shipped, Source, Tens
 from bridge.commands.models import size_text
 from tools.generators import _markdown
 
-TARGET = Path("docs/models.md")
+TARGET = Path("docs/reference/models.md")
 TEXT = """\
 {notice}
 

@@ -1,4 +1,4 @@
-"""docs/operations.md: the daemon, its metrics and log, what it does when there is too much, its database."""
+"""docs/guides/operations.md: the daemon, its metrics and log, what it does when there is too much, its database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bridge.core.histogram import BOUNDS_S
 from bridge.core.metrics import METRICS, Metric
 from tools.generators import _markdown
 
-TARGET = Path("docs/operations.md")
+TARGET = Path("docs/guides/operations.md")
 
 
 def files() -> dict[Path, str]:

@@ -1,4 +1,4 @@
-"""docs/protocol.md: all that a client in another language has to know."""
+"""docs/reference/protocol.md: all that a client in another language has to know."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bridge.server import live, receipts, uploads, welcome
 from bridge.server.protocol import BridgeProtocol
 from tools.generators import _markdown, _records
 
-TARGET = Path("docs/protocol.md")
+TARGET = Path("docs/reference/protocol.md")
 SOURCE = "bridge/core (messages.py, parts.py, errors.py) or tools/generators/templates/protocol.md"
 RECEIPTS_LIST = {
     "limit": "How many at most.",

@@ -1,4 +1,4 @@
-"""docs/settings.md: every setting of PopBridge and of its first-party plugins."""
+"""docs/reference/settings.md: every setting of PopBridge and of its first-party plugins."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bridge.core.settings import SETTINGS, Setting
 from bridge.paths import Paths
 from tools.generators import _first_party, _markdown
 
-TARGET = Path("docs/settings.md")
+TARGET = Path("docs/reference/settings.md")
 TEXT = """\
 {notice}
 

@@ -1,4 +1,4 @@
-"""docs/workloads.md: the workloads of the first-party plugins, from their records."""
+"""docs/reference/workloads/index.md: the workloads of the first-party plugins, from their records."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from accel.workload import Workload
 from bridge.core.messages import MAX_INPUTS
 from tools.generators import _first_party, _markdown, _records
 
-TARGET = Path("docs/workloads.md")
+TARGET = Path("docs/reference/workloads/index.md")
 VALUE = re.compile(r"(Value:\s+(?:an?|a list of)\s+)`(\w+)`")
 """Where a docstring names the struct of the result's value."""
 TEXT = """\

@@ -20,7 +20,7 @@ from tools.train.fetch import BACKBONE, DATA, sources
 from tools.train.unlabelled import MOST
 from tools.train.words import FEWEST
 
-FOLDER = DATA.parent.parent / "docs" / "models"
+FOLDER = DATA.parent.parent / "docs" / "explanation" / "models"
 CARD = "texture-kind.md"
 PLOT = "texture-kind-calibration.svg"
 

@@ -13,7 +13,7 @@ from tools.train.surfaces.materials import licences
 from tools.train.surfaces.measure import FLAT, MAPS, METHODS, Figures
 from tools.train.surfaces.network import SurfaceNet
 
-CARD = DATA.parent.parent / "docs" / "models" / "estimate-pbr.md"
+CARD = DATA.parent.parent / "docs" / "explanation" / "models" / "estimate-pbr.md"
 Means = Mapping[str, Mapping[str, float]]
 HEADS = {
     "angle": "angle between normals",
