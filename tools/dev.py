@@ -1,6 +1,7 @@
-"""Set-up and the two commands of this repository: `demo` and `test`; the standard library only.
+"""Set-up and the commands of this repository: `demo`, `docs` and `test`; the standard library only.
 
     python tools/dev.py demo [ARGUMENTS OF popbridge demo]
+    python tools/dev.py docs [ARGUMENTS OF sphinx-build]
     python tools/dev.py test [--require-engines] [--no-engines] [ARGUMENTS OF pytest]
 
 Each makes `.venv`, installs what the lock file pins, and does its job.
@@ -30,7 +31,7 @@ def main(arguments: list[str]) -> int:
         return refuse(
             f"PopBridge needs Python {OLDEST[0]}.{OLDEST[1]} or newer; this is {sys.version.split()[0]}."
         )
-    commands = {"demo": demo, "test": test}
+    commands = {"demo": demo, "docs": docs, "test": test}
     if not arguments or arguments[0] not in commands:
         return refuse(__doc__ or "")
     return commands[arguments[0]](arguments[1:])
@@ -71,6 +72,13 @@ def everything(env: dict[str, str]) -> int:
     # Whatever fails in the first part, what fails in the second is worth knowing, too.
     red = [status for part in (most, editors) if (status := run([*pytest, *part], env))]
     return red[0] if red else run([str(PYTHON), "-m", *core], env)
+
+
+def docs(arguments: list[str]) -> int:
+    """Builds the documentation site in `build/docs`; a broken link or reference fails."""
+    install("requirements-dev.lock")
+    strict = ["-W", "--keep-going", "-n", "-q"]
+    return run([str(PYTHON), "-m", "sphinx", *strict, *arguments, "docs", "build/docs"], environment())
 
 
 def install(lock: str, extends: str | None = None) -> None:

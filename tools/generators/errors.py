@@ -16,18 +16,20 @@ TEXT = """\
 
 ## Error codes
 
-What `error.code` may be. The sentence is for people and comes filled in, in `error.message`; the hint in
-`error.hint`; what stands in angle brackets is filled in. Whoever raises an error may say it in another
-sentence. A code that is retryable may go away by itself. The number stays the same for good; it is for lists
-and logs, and isn't sent: `error.code` holds the name.
+`error.code` holds one of these names, `error.message` a sentence for people, and `error.hint` what to do. The table
+shows the usual sentence, with placeholders in angle brackets; programs should only compare the code. A retryable
+error may go away by itself: retry after `retry_after_ms`. The number never changes. It is for logs and lists, and
+isn't sent.
 
 {errors}
 
 ## Close codes
 
-What a connection closes with, where a frame can't be answered.
+The daemon closes the connection with one of these codes when it can't answer a frame.
 
 {closes}
+
+[After a connection is closed](protocol.md#after-a-connection-is-closed) says what a client does next.
 """
 
 
@@ -36,7 +38,7 @@ def files() -> dict[Path, str]:
         TARGET: TEXT.format(
             notice=_markdown.NOTICE.format(source="bridge/core/errors.py"),
             errors=_markdown.table(("code", "number", "retryable", "sentence", "hint"), _errors()),
-            closes=_markdown.table(("code", "name", "what it means"), _closes()),
+            closes=_markdown.table(("code", "name", "meaning"), _closes()),
         )
     }
 

@@ -1,4 +1,4 @@
-"""docs/reference/settings.md: every setting of PopBridge and of its first-party plugins."""
+"""docs/reference/settings.md: every setting of PopBridge and its first-party plugins."""
 
 from __future__ import annotations
 
@@ -16,35 +16,17 @@ TEXT = """\
 
 # Settings
 
-A flag of `popbridge serve` goes before the environment, that before the settings file, and that before the
-default. `popbridge config` shows what is in force and where it comes from. Lists are given by comma in flags
-and in the environment. A plugin's setting has no flag of its own:
-`popbridge serve --set NAME=VALUE`, repeated for several.
+A value comes from the first of these that has one: a flag of `popbridge serve`, the environment, the settings file,
+the default. [`popbridge config`](commands.md#popbridge-config) shows each value and its source. Flags and
+environment variables take lists separated by commas. A plugin's setting has no flag of its own: use
+`popbridge serve --set NAME=VALUE`, once per setting.
 
 {settings}
 
-## Where things lie
-
-{folders}
-
-The data folder holds the settings file, the database with sessions, popups, receipts and rules
-(`popbridge.db`), and the uploaded and made files (`blobs`, by their SHA-256, and in `blobs/uploads` what has
-come of others). Of these those are removed that nothing names, as `blobs.keep_s` and `blobs.quota` say: what
-an open request or popup, a receipt or a message that waits for its client names stays, and so does whatever
-was used in the last 5 minutes. Files of kept results (`cache.max_size`) and of answers that keys find
-(`journal.keep_s`) stay while there is room, and are made anew where they are wanted later. The quota counts
-what workloads make too, once it is there: those at work when it is reached may go beyond it, and further
-ones fail with `storage_full` until there is room. The runtime folder holds
-`connection.json` and the lock of the daemon that runs now. What is in the cache can be made again.
-`XDG_DATA_HOME` and `XDG_CACHE_HOME` move data and cache on systems other than Windows and macOS.
-
-`POPBRIDGE_HOME` is no setting: it names one folder for all of these, so that several daemons (or tests)
-don't meet.
-
 ## The settings file
 
-`settings.toml` in the data folder; it need not exist. It is [TOML](https://toml.io), in tables or with dotted
-names:
+`settings.toml` in the data folder is optional. It is [TOML](https://toml.io), with tables or dotted names. An
+unknown name is an error.
 
 ```toml
 port = 7800
@@ -55,21 +37,54 @@ blobs.max_size = 2147483648
 max_size = 2048
 ```
 
-A name that is no setting is an error.
+## Limits on open requests
+
+`session.inflight` limits the open requests of one session, `requests.inflight` those of all sessions. The last part
+of each limit is reserved for more urgent requests: [When the daemon is busy](../guides/operations.md#when-the-daemon-is-busy)
+has the shares. A request above the limit fails with `overloaded`, which says when to retry.
+
+## Deadlines
+
+`deadline_ms` limits a request that names no deadline:
+
+| request | what `deadline_ms` limits |
+| --- | --- |
+| ordinary | the time from arrival to answer, waiting included |
+| [durable](protocol.md#durable-requests) | one run; waiting for a worker is unlimited |
+| a texture in `popbridge audit` | its examination; a slower texture is reported as `unsupported` |
+| `popbridge run --daemon` | one job, but never less than an hour; `--timeout` overrides it |
+
+## How long blobs are kept
+
+The daemon deletes an unreferenced blob `blobs.keep_s` after its last use. When the blobs reach `blobs.quota` it
+deletes unreferenced blobs sooner, least recently used first. Open requests, open popups, receipts and
+unacknowledged messages are references. A blob used in the last 5 minutes always stays.
+
+Files of cached results (`cache.max_size`) and of answers that keys can find (`journal.keep_s`) stay while there is
+room, and are computed again when they are needed. The quota counts outputs when they are written: jobs that run when
+the quota is reached may exceed it, and later ones fail with `storage_full`.
+
+## Folders
+
+{folders}
+
+`XDG_DATA_HOME` and `XDG_CACHE_HOME` move the data and cache folders on systems other than Windows and macOS.
+`POPBRIDGE_HOME` isn't a setting: it names one folder for everything, so that several daemons can run side by side.
+[Files and folders](../guides/operations.md#files-and-folders) says what each folder holds.
 """
 
 SYSTEMS = {
     "Windows": ("win32", {"LOCALAPPDATA": "%LOCALAPPDATA%"}),
     "macOS": ("darwin", {"HOME": "~"}),
-    "elsewhere, with `XDG_RUNTIME_DIR`": ("linux", {"HOME": "~", "XDG_RUNTIME_DIR": "/$XDG_RUNTIME_DIR"}),
-    "elsewhere, without": ("linux", {"HOME": "~"}),
-    "`POPBRIDGE_HOME` is set": ("linux", {"POPBRIDGE_HOME": "$POPBRIDGE_HOME"}),
+    "Linux and others, with `XDG_RUNTIME_DIR`": ("linux", {"HOME": "~", "XDG_RUNTIME_DIR": "/$XDG_RUNTIME_DIR"}),
+    "Linux and others, without it": ("linux", {"HOME": "~"}),
+    "any, with `POPBRIDGE_HOME`": ("linux", {"POPBRIDGE_HOME": "$POPBRIDGE_HOME"}),
 }
 """An environment of each system in which a folder's name is the variable's."""
 
 
 def files() -> dict[Path, str]:
-    head = ("setting", "flag", "environment", "type", "default", "what it does")
+    head = ("setting", "flag", "environment", "type", "default", "meaning")
     rows = map(_row, _first_party.registry().settings)
     notice = _markdown.NOTICE.format(source="bridge/core/settings.py")
     return {TARGET: TEXT.format(notice=notice, settings=_markdown.table(head, rows), folders=_folders())}
@@ -81,7 +96,7 @@ def _folders() -> str:
         found = Paths.find(environment, platform)
         folders = (found.data, found.settings_file, found.cache, found.runtime)
         rows.append((system, *(f"`{_text(folder, platform)}`" for folder in folders)))
-    return _markdown.table(("where", "data", "settings file", "cache", "runtime"), rows)
+    return _markdown.table(("system", "data", "settings file", "cache", "runtime"), rows)
 
 
 def _text(folder: Path, platform: str) -> str:
