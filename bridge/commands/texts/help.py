@@ -81,6 +81,7 @@ HELP: Mapping[str, Help] = {
         {
             "out": "存放项目和结果网页的文件夹。",
             "headless": "使用内置编辑器，即使本机装有真正的编辑器。",
+            "project_only": "只新建项目，导入设置保持有误。",
         },
     ),
     "devices": Help(
