@@ -44,8 +44,10 @@ MADE = ("project", "demo.html", "demo.log")
 
 
 def run(out: Path, headless: bool = False, reader: Reader = ENGLISH, *, project_only: bool = False) -> int:
-    """Everything happens in the folder `out`; returns the exit code. With `project_only`, nothing but the project
-    is made. Raises UserError."""
+    """Everything happens in the folder `out`; returns the exit code. Raises UserError.
+
+    With `project_only`, it stops after making the project.
+    """
     adapter, editor = _editor(host.load().adapters, headless or project_only, reader)
     support = _support(adapter)
     out = out.resolve()

@@ -1,4 +1,4 @@
-"""Runs the long proofs and writes docs/explanation/reliability.md: `python -m tools.bench.reliability [NAME...]`.
+"""Runs the long proofs for docs/explanation/reliability.md: `python -m tools.bench.reliability [NAME...]`.
 
 With names, only their sections are measured anew: the others stay as they are. Everything goes over loopback
 and stops by itself; tests/faults has the short forms.

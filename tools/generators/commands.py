@@ -13,28 +13,6 @@ from bridge.cli import cli
 from tools.generators import _markdown
 
 TARGET = Path("docs/reference/commands.md")
-TEXT = """\
-{notice}
-
-# Commands
-
-Every command has `--help`. Help, output and errors are in English or Chinese, as `LC_ALL`, `LC_MESSAGES` or `LANG`
-says; on Windows, as the display language says. `--json` output and the daemon's log are always English. A mistake is
-one line on stderr and exit code 2.
-
-{names}
-
-To complete commands, options, workloads, parameters and models with the Tab key, add one line to the shell's
-start-up file. PowerShell isn't supported.
-
-| shell | file | line |
-| --- | --- | --- |
-| bash | `~/.bashrc` | `eval "$(_POPBRIDGE_COMPLETE=bash_source popbridge)"` |
-| zsh | `~/.zshrc` | `eval "$(_POPBRIDGE_COMPLETE=zsh_source popbridge)"` |
-| fish | `config.fish` | `_POPBRIDGE_COMPLETE=fish_source popbridge \\| source` |
-
-{commands}
-"""
 SETTINGS_FLAGS = "Each setting has a flag, such as `--port 7800`; [Settings](settings.md) lists them all."
 
 
@@ -46,13 +24,12 @@ def files() -> dict[Path, str]:
         for command, path, _ in commands
         if path.count(" ") == 1
     )
-    return {
-        TARGET: TEXT.format(
-            notice=_markdown.NOTICE.format(source="the commands below bridge/commands/"),
-            names=_markdown.table(("command", "what it does"), rows),
-            commands="\n\n".join(_command(*each) for each in commands),
-        )
+    values = {
+        "notice": _markdown.NOTICE.format(source="the commands below bridge/commands/"),
+        "names": _markdown.table(("command", "what it does"), rows),
+        "commands": "\n\n".join(_command(*each) for each in commands),
     }
+    return {TARGET: _markdown.fill("commands.md", values)}
 
 
 def _commands(

@@ -9,38 +9,15 @@ from bridge.core.errors import CLOSE_CODES, ERROR_CODES
 from tools.generators import _markdown
 
 TARGET = Path("docs/reference/errors.md")
-TEXT = """\
-{notice}
-
-# Errors
-
-## Error codes
-
-`error.code` holds one of these names, `error.message` a sentence for people, and `error.hint` what to do. The table
-shows the usual sentence, with placeholders in angle brackets; programs should only compare the code. A retryable
-error may go away by itself: retry after `retry_after_ms`. The number never changes. It is for logs and lists, and
-isn't sent.
-
-{errors}
-
-## Close codes
-
-The daemon closes the connection with one of these codes when it can't answer a frame.
-
-{closes}
-
-[After a connection is closed](protocol.md#after-a-connection-is-closed) says what a client does next.
-"""
 
 
 def files() -> dict[Path, str]:
-    return {
-        TARGET: TEXT.format(
-            notice=_markdown.NOTICE.format(source="bridge/core/errors.py"),
-            errors=_markdown.table(("code", "number", "retryable", "sentence", "hint"), _errors()),
-            closes=_markdown.table(("code", "name", "meaning"), _closes()),
-        )
+    values = {
+        "notice": _markdown.NOTICE.format(source="bridge/core/errors.py"),
+        "errors": _markdown.table(("code", "number", "retryable", "sentence", "hint"), _errors()),
+        "closes": _markdown.table(("code", "name", "meaning"), _closes()),
     }
+    return {TARGET: _markdown.fill("errors.md", values)}
 
 
 def _errors() -> list[tuple[str, ...]]:

@@ -35,7 +35,7 @@ def files() -> dict[Path, str]:
         "testing": _example("testing"),
         "frame": MAX_FRAME >> 10,
         **_releases(_first_party.release()),
-        "messages": _markdown.table(("name", "what it is"), _messages()),
+        "messages": _markdown.table(("name", "meaning"), _messages()),
         "values": _markdown.table(("name", "values", "meaning"), _values()),
         "functions": _markdown.table(("name", "type", "meaning"), _functions()),
         "api": "\n\n".join(filter(None, map(_name, NAMES))),

@@ -242,8 +242,8 @@ def _exchange() -> Iterator[Step]:
     )
     yield (
         "5. Command",
-        "The editor changes the setting, imports the texture again and answers with what it observed. The answer "
-        "has been sent, so the command is handled and acknowledged.",
+        "The editor changes the setting, imports the texture again and answers with what it observed. The "
+        "answer has been sent, so the command is handled and acknowledged.",
         [
             (
                 "server",
@@ -255,8 +255,8 @@ def _exchange() -> Iterator[Step]:
     )
     yield (
         "6. Resume",
-        "The connection breaks before the next popup arrives. The client reads `connection.json`, connects, and "
-        "names the session and the highest number that it handled. The missed message follows `ready`.",
+        "The connection breaks before the next popup arrives. The client reads `connection.json`, connects, "
+        "and names the session and the highest number that it handled. The missed message follows `ready`.",
         [
             ("server", hello),
             (

@@ -20,42 +20,6 @@ FOLDER = Path("docs/reference/workloads")
 NOTICE = _markdown.NOTICE.format(source="the workloads' declarations below accel/")
 VALUE = re.compile(r"(Value:\s+(?:an?|a list of)\s+)`(\w+)`")
 """Where a docstring names the struct of the result's value."""
-INDEX = """\
-{notice}
-
-# Workloads
-
-A workload is an operation on files or values. Run it from the shell with [`popbridge run`](../run.md), or name it in
-a `request` ([protocol](../protocol.md#requests)). Each workload has one page.
-
-A request takes at most {requested} inputs; `popbridge run` without `--daemon` takes more. An unknown parameter
-fails with `bad_params`. A *step* can be joined to others with `+`, with no file in between.
-
-{names}
-
-## Shared parameters
-
-These parameters mean the same wherever a workload has them. A workload's page lists its own parameters only, and
-names the groups that it shares.
-
-{shared}
-
-```{{toctree}}
-:hidden:
-
-{pages}
-results
-```
-"""
-RESULTS = """\
-{notice}
-
-# Shared result types
-
-Several workloads return these types.
-
-{structs}
-"""
 
 
 def files() -> dict[Path, str]:
@@ -67,15 +31,17 @@ def files() -> dict[Path, str]:
         (f"[{w.name}]({w.name}.md)", w.summary, "yes" if w.operation else "", str(w.version))
         for w in workloads
     )
+    index = {
+        "notice": NOTICE,
+        "requested": MAX_INPUTS,
+        "names": _markdown.table(("workload", "what it does", "step", "version"), rows),
+        "shared": "\n\n".join(map(_group, groups)),
+        "pages": "\n".join(w.name for w in workloads),
+    }
+    results = {"notice": NOTICE, "structs": "\n\n".join(_struct(cls, "##") for cls in shared)}
     pages = {
-        FOLDER / "index.md": INDEX.format(
-            notice=NOTICE,
-            requested=MAX_INPUTS,
-            names=_markdown.table(("workload", "what it does", "step", "version"), rows),
-            shared="\n\n".join(map(_group, groups)),
-            pages="\n".join(w.name for w in workloads),
-        ),
-        FOLDER / "results.md": RESULTS.format(notice=NOTICE, structs="\n\n".join(_struct(cls, "##") for cls in shared)),
+        FOLDER / "index.md": _markdown.fill("workloads.md", index),
+        FOLDER / "results.md": _markdown.fill("results.md", results),
     }
     for w in workloads:
         own = [cls for cls in _structs(w) if uses[cls] == 1]
@@ -91,14 +57,14 @@ def _groups(workloads: Sequence[Workload]) -> list[type[Params]]:
 
 
 def _declares(cls: type) -> bool:
-    return issubclass(cls, Params) and cls is not Params and bool(cls.__dict__.get("__annotations__"))
+    return issubclass(cls, Params) and cls is not Params and bool(inspect.get_annotations(cls))
 
 
 def _own_fields(cls: type[Params]) -> msgspec.inspect.StructType:
     """The fields that the class declares itself, in its order."""
     info = msgspec.inspect.type_info(cls)
     assert isinstance(info, msgspec.inspect.StructType)
-    names = cls.__dict__.get("__annotations__", {})
+    names = inspect.get_annotations(cls)
     return msgspec.structs.replace(info, fields=tuple(f for f in info.fields if f.name in names))
 
 
@@ -115,7 +81,10 @@ def _workload(workload: Workload, own: Sequence[type], groups: Sequence[type]) -
     assert isinstance(info, msgspec.inspect.StructType)
     # A workload may override a shared parameter; such a field is its own.
     inherited = {
-        f.encode_name: f for group in groups for f in _own_fields(group).fields if group is not workload.params
+        f.encode_name: f
+        for group in groups
+        for f in _own_fields(group).fields
+        if group is not workload.params
     }
     fields = tuple(f for f in info.fields if inherited.get(f.encode_name) != f)
     also = ", ".join(
