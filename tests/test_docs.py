@@ -1,7 +1,7 @@
 """The site: it builds without a warning, and each tutorial and guide does what it says.
 
-A page's blocks run in order, in a folder of their own. Lines that a console block shows below a command appear
-in the command's output in this order; `…` stands for anything. A comment before a block may say more:
+A page's blocks run in order, in a folder of their own. Lines that a console block shows below a command
+appear in its output in this order; `…` stands for anything. A comment before a block may say more:
 
     <!-- exit: 1 -->         the exit codes of the block's commands, 0 if absent
     <!-- file: NAME -->      the block is the contents of this file
@@ -39,7 +39,7 @@ PAGES = sorted(
 )
 BLOCK = re.compile(
     r"(?:<!-- (?P<mark>\w+)(?:: (?P<value>.*?))? -->\n\n)?"
-    r"(?:```(?P<kind>\w+)\n(?P<text>.*?)```|(?P<indented>(?:^    popbridge .+\n)+))",
+    r"(?:```(?P<kind>\w+)\n(?P<text>.*?)```|(?P<indented>(?:^    popbridge [^\n]+\n)+))",
     re.DOTALL | re.MULTILINE,
 )
 SKIPS = 8
@@ -61,7 +61,7 @@ class Block(Struct, frozen=True):
         for line in self.text.splitlines():
             if line.startswith("$ "):
                 found.append((line[2:], []))
-            elif line:
+            elif line != "…":
                 found[-1][1].append(line)
         return found
 
