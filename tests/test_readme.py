@@ -19,10 +19,15 @@ MOST_BYTES = 200 * 1024
 
 def test_both_languages_link_to_the_same_pages() -> None:
     english, chinese = (
-        set(re.findall(r"\]\((docs/[^)#]+\.md|[A-Z]+\.md)", page))
-        for page in (ENGLISH, CHINESE)
+        set(re.findall(r"\]\((docs/[^)#]+\.md|[A-Z]+\.md)", page)) for page in (ENGLISH, CHINESE)
     )
-    own = {"docs/zh/installation.md", "docs/zh/first-audit.md", "docs/installation.md"}
+    own = {
+        "README.md",
+        "README.zh-CN.md",
+        "docs/zh/installation.md",
+        "docs/zh/first-audit.md",
+        "docs/installation.md",
+    }
     assert english - own == chinese - own
 
 
