@@ -69,8 +69,8 @@ def frames_of_the_example() -> list[tuple[str, str, bytes]]:
 def test_the_worked_example_can_be_read_byte_by_byte() -> None:
     example = frames_of_the_example()
     assert [json.loads(text)["type"] for _, text, _ in example] == [
-        "hello", "identify", "ready", "event", "popup", "ack", "answer", "popup_close", "command", "result", "ack",
-        "hello", "identify", "ready", "popup", "ack",
+        "hello", "identify", "ready", "event", "popup", "ack", "answer", "popup_close", "command", "result",
+        "ack", "hello", "identify", "ready", "popup", "ack",
     ]  # fmt: skip
     for sender, text, packed in example:
         reader = codec.client_codec if sender == "Server" else codec.server_codec

@@ -21,9 +21,9 @@ COLUMNS = (BINDING, GRAPH, TENSORRT, TENSORRT_GRAPH)
 NOT_MEASURED = "not measured"
 
 TEMPLATE = """\
-Milliseconds of a run of one shape on the GPU, from memory to memory: plainly, with inputs and outputs bound
-once to buffers that stay, and replayed as a CUDA graph on these. Each way is first compared with plain runs
-on two inputs, as in a worker. TensorRT is measured where `popbridge tune` has built its engines.
+Milliseconds of a run of one shape on the GPU, from memory to memory: plain, with inputs and outputs bound
+to permanent buffers, and replayed as a CUDA graph. Each method is first compared with plain runs on two
+inputs, as in a worker. TensorRT is measured if `popbridge tune` has built its engines.
 
 | network | batch | plainly | {columns} |
 |---|---|---|{lines}|

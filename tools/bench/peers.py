@@ -26,11 +26,11 @@ from tools.bench.idle_clients import BINARY, MASK, handshake, identify
 HEARTBEAT_S = 15.0
 PATIENCE_S = 60.0
 
-TEMPLATE = """## Peers that have gone bad
+TEMPLATE = """## Misbehaving peers
 
-How long each was borne with, by a daemon with heartbeats of {heartbeat:.0f} s (`tools/bench/peers.py`).
+How long a daemon with heartbeats of {heartbeat:.0f} s tolerates each (`tools/bench/peers.py`).
 
-| a peer that | was dropped after | its deadline |
+| the peer | dropped after | deadline |
 |---|---|---|
 {rows}
 """
@@ -91,7 +91,7 @@ PEERS: dict[str, tuple[Make, str]] = {
         upgraded,
         f"{IDENTIFY_TIMEOUT_S:.0f} s, and {BridgeProtocol.close_deadline_s:.0f} s to close",
     ),
-    "never ends its handshake": (half, f"{HttpProtocol.request_deadline_s:.0f} s"),
+    "never completes its handshake": (half, f"{HttpProtocol.request_deadline_s:.0f} s"),
 }
 """What each does, and how long it may go on."""
 

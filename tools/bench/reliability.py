@@ -21,8 +21,9 @@ HEAD = """# Reliability
 
 <!-- Written by `python -m tools.bench.reliability`; don't edit. -->
 
-What was done to the bridge, at length, and what it made of it. The short forms run with every test
-(tests/faults). Counts hold anywhere; times and memory are of the machine that each section names.
+These tests kill, cut and flood PopBridge for a long time, and count what was lost. Short forms of them are
+part of the test suite (tests/faults). Counts hold everywhere; times and memory belong to the machine that
+each section names.
 """
 
 

@@ -25,8 +25,8 @@ HEAD = """# Performance
 
 <!-- Written by `python -m tools.bench.report`; don't edit. -->
 
-Figures are comparisons with a peer in the same run: take the ratios, not the absolute numbers, to another
-machine.
+Every figure is a comparison with a peer in the same run. The ratios hold elsewhere; the absolute numbers
+belong to the machine that each section names.
 """
 
 
