@@ -38,7 +38,7 @@ PAGES = sorted(
     for page in (DOCS / folder).glob("*.md")
 )
 BLOCK = re.compile(
-    r"(?:<!-- (?P<mark>\w+)(?:: (?P<value>.*?))? -->\n\n)?"
+    r"(?:<!-- (?P<mark>\w+)(?:: (?P<value>[^\n]*?))? -->\n\n)?"
     r"(?:```(?P<kind>\w+)\n(?P<text>.*?)```|(?P<indented>(?:^    popbridge [^\n]+\n)+))",
     re.DOTALL | re.MULTILINE,
 )
@@ -85,8 +85,8 @@ class Served(ProcessDaemon):
 class Reader:
     """Someone who follows a page, in `folder`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, locale: str) -> None:
+        self.folder, self.locale = folder, locale
         self.daemon = Served(folder / "home")
         self._paths = [str(generate.ROOT), os.environ.get("PYTHONPATH", "")]
 
@@ -106,6 +106,9 @@ class Reader:
         match block.kind:
             case "console":
                 codes = [int(code) for code in block.value.split()] if block.mark == "exit" else []
+                if block.mark == "begin":
+                    # A real audit, with findings.
+                    codes = [1]
                 codes += [0] * (len(block.commands) - len(codes))
                 for (command, shown), code in zip(block.commands, codes, strict=True):
                     self._run(command, shown, code)
@@ -130,13 +133,14 @@ class Reader:
         done = self._call([*programs[words[0]], *words[1:]])
         assert done.returncode == code, f"{command}\n{done.stdout}{done.stderr}"
         lines = (re.escape(line).replace("…", ".*") for line in shown)
-        assert re.search("\n(?:.*\n)*?".join(lines), done.stdout), f"{command}\n{done.stdout}"
+        assert re.search(" *\n(?:.*\n)*?".join(lines), done.stdout), f"{command}\n{done.stdout}"
 
     def _call(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         more: Mapping[str, str] = {
             "PYTHONPATH": os.pathsep.join(filter(None, self._paths)),
             "POPBRIDGE_HOME": str(self.folder / "home"),
-            "LC_ALL": "C.UTF-8",
+            "LC_ALL": self.locale,
+            "COLUMNS": "110",
         }
         return subprocess.run(
             command,
@@ -207,7 +211,7 @@ MADE: Mapping[str, tuple[str, ...]] = {
 
 @pytest.mark.parametrize("page", [page for page in PAGES if any(True for _ in blocks(page))])
 def test_a_reader_can_follow_the_page(page: str, tmp_path: Path) -> None:
-    reader = Reader(tmp_path)
+    reader = Reader(tmp_path, "zh_CN.UTF-8" if page.startswith("zh/") else "C.UTF-8")
     try:
         SCENES.get(page, lambda _: None)(reader)
         for block in blocks(page):
