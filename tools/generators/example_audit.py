@@ -11,28 +11,26 @@ from pathlib import Path
 from tools.generators import _markdown
 
 PAGES = {
-    Path("README.md"): ("game --limit 3", "en"),
-    Path("README.zh-CN.md"): ("game --limit 3", "zh_CN"),
-    Path("docs/tutorial/first-audit.md"): ("first/project", "en"),
-    Path("docs/zh/first-audit.md"): ("first/project", "zh_CN"),
+    Path("README.md"): (["--limit", "3"], "en"),
+    Path("README.zh-CN.md"): (["--limit", "3"], "zh_CN"),
+    Path("docs/tutorial/first-audit.md"): ([], "en"),
+    Path("docs/zh/first-audit.md"): ([], "zh_CN"),
 }
-"""Each page with the arguments and the language of its audit."""
+"""Each page with the options and the language of its audit."""
 COLUMNS = "110"
 
 
 def files() -> dict[Path, str]:
-    return {page: _page(page, *shown) for page, shown in PAGES.items()}
-
-
-def _page(page: Path, arguments: str, language: str) -> str:
-    folder, *options = arguments.split()
     with tempfile.TemporaryDirectory(prefix="popbridge-") as name:
-        home = Path(name)
-        _run(home, language, "demo", "--project-only", "--out", "demo")
-        (home / folder).parent.mkdir(exist_ok=True)
-        (home / "demo" / "project").rename(home / folder)
-        output = _run(home, language, "audit", folder, *options, code=1)
-    block = f"```console\n$ popbridge audit {arguments}\n{output}```"
+        folder = Path(name)
+        _run(folder, "en", "demo", "--project-only", "--out", "game")
+        return {page: _page(page, folder, *shown) for page, shown in PAGES.items()}
+
+
+def _page(page: Path, folder: Path, options: list[str], language: str) -> str:
+    arguments = ["audit", "game/project", *options]
+    output = _run(folder, language, *arguments, code=1)
+    block = f"```console\n$ popbridge {' '.join(arguments)}\n{output}```"
     return _markdown.marked(page, "audit", "an audit", block)
 
 
