@@ -89,7 +89,8 @@ class Executor(Protocol):
 
         `deadline_s` counts from the call, time in the queue included. `priority` is `interactive`,
         `normal` or `bulk`. With `out_dir`, an existing folder, output files are written there under
-        their SHA-256 and come back as paths, else as bytes. `watch` is told once a worker has begun.
+        their SHA-256 and come back as paths, else as bytes. `watch` is told once a worker has begun, and how
+        far the job is where the workload says so.
 
         Raises WorkloadError: the workload's own, or `bad_params`, `deadline_exceeded`,
         `worker_crashed`, `shutting_down`, or `internal`, whose details are in the log.
@@ -241,11 +242,14 @@ class LocalExecutor:
             queued += (time.perf_counter() - begin) * 1000
             try:
                 watch.begin()
-                reply = await worker.ask(job, doing)
+                reply = await worker.ask(job, doing, watch.progress)
                 assert not isinstance(reply, Several)
             except WorkerDied as error:
                 self._pool.discard(worker)
                 died = str(error)
+            except asyncio.CancelledError:
+                self._pool.stop(worker)
+                raise
             except BaseException:
                 self._pool.discard(worker)
                 raise

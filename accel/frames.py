@@ -94,6 +94,19 @@ class ResultFile(Struct, frozen=True):
     """Whether the file at `path` wasn't there before."""
 
 
+class Cancel(Struct, frozen=True, tag="cancel"):
+    """To a worker in the middle of a job: nobody wants it any more."""
+
+
+class Progress(Struct, frozen=True, tag="progress"):
+    """From a worker in the middle of a job: how far it is."""
+
+    fraction: float
+    """0 to 1."""
+    stage: str
+    """For people."""
+
+
 class Done(Struct, frozen=True, tag="done"):
     """A job's result."""
 
@@ -133,7 +146,8 @@ class PackedSeveral(Struct, frozen=True, tag="several"):
 Reply = Done | Failed
 
 replies: msgspec.msgpack.Decoder[Reply | Several] = msgspec.msgpack.Decoder(Reply | Several)
-jobs: msgspec.msgpack.Decoder[Job | Batch] = msgspec.msgpack.Decoder(Job | Batch)
+jobs: msgspec.msgpack.Decoder[Job | Batch | Cancel] = msgspec.msgpack.Decoder(Job | Batch | Cancel)
+progresses = msgspec.msgpack.Decoder(Progress)
 setups = msgspec.msgpack.Decoder(Setup)
 
 
@@ -147,3 +161,9 @@ def pack(message: Struct | msgspec.Raw) -> bytes:
     plain types, and UnicodeEncodeError for text that UTF-8 doesn't have."""
     body = bytes(message) if isinstance(message, msgspec.Raw) else msgspec.msgpack.encode(message)
     return len(body).to_bytes(HEADER, "big") + body
+
+
+CANCEL = pack(Cancel())
+
+PROGRESS = msgspec.msgpack.encode(Progress(0.0, ""))[:15]
+"""How the body of every `Progress` begins: the size of its map, and its tag."""

@@ -17,6 +17,7 @@ from accel.devices.faults import FULL, DeviceGone, fault_of, on_device
 from accel.frames import DEVICE, Batch, Done, Failed, Job, JobItem, PackedSeveral, Setup, pack, writable
 from accel.given import checked
 from accel.outputs import named, stored
+from accel.progress import OnProgress, reported_to
 from accel.workload import (
     Batching,
     Input,
@@ -60,12 +61,18 @@ class Stopwatch:
         return run, (time.process_time() - self._cpu) * 1000 / parts
 
 
-def run(frame: Job | Batch, setup: Setup) -> bytes:
-    """Does the work and gives the frame of its reply; whatever is raised becomes a `Failed`."""
+def run(frame: Job | Batch, setup: Setup, listener: OnProgress | None = None) -> bytes:
+    """Does the work and gives the frame of its reply; whatever is raised becomes a `Failed`.
+
+    `listener` is told how far a single job is.
+    """
     if isinstance(frame, Batch):
         return pack(PackedSeveral(_several(frame, setup)))
     item = JobItem(frame.params, frame.inputs)
-    return pack(_reply(item, setup, lambda inputs: _done(frame.target, item, inputs, frame.out_dir, setup)))
+    with reported_to(listener):
+        return pack(
+            _reply(item, setup, lambda inputs: _done(frame.target, item, inputs, frame.out_dir, setup))
+        )
 
 
 def _several(batch: Batch, setup: Setup) -> list[Raw]:

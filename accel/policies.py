@@ -16,7 +16,7 @@ from accel.buckets import SIZES
 from accel.executor import BatchExecutor, packed_item
 from accel.frames import DEVICE
 from accel.replacing import replaced
-from accel.retries import Retries
+from accel.retries import KeyedBackoff
 from accel.workload import Batching, Workload, WorkloadError
 
 WORTH = 1.05
@@ -53,10 +53,10 @@ class Policies:
         file: Path | None,
         executor: BatchExecutor,
         device: str = DEVICE,
-        retries: Retries | None = None,
+        retries: KeyedBackoff | None = None,
     ) -> None:
         """`file` need not exist; None keeps nothing. `device` is what models run on, as results call it."""
-        self._retries = retries or Retries()
+        self._retries = retries or KeyedBackoff()
         self._file = file
         self._executor = executor
         self._device = device

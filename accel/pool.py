@@ -14,10 +14,11 @@ from msgspec import Struct
 from accel.frames import Setup
 from accel.priorities import Turns
 from accel.process import Worker
+from accel.retries import Backoff
 from accel.workload import WorkloadError
 
-RESPAWN_S = (0.0, 0.1, 0.5, 2.0, 5.0)
-"""Waits before each further try to start a process that the system refused."""
+RESPAWN = Backoff(first_s=0.1, most_s=5.0, factor=4.0)
+"""For starting a process that the system refused."""
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +120,22 @@ class Pool:
         self._idle.append(worker)
         self._lend()
 
+    def stop(self, worker: Worker) -> None:
+        """Frees a worker of a job that nobody wants.
+
+        A job that reports how far it is is asked to end; any other is ended with its process.
+        """
+        if worker.alive and worker.reports and not self._closing.is_set():
+            self._in_background(self._stopped(worker))
+        else:
+            self.discard(worker)
+
+    async def _stopped(self, worker: Worker) -> None:
+        if await worker.stop():
+            self.release(worker)
+        else:
+            self.discard(worker)
+
     def discard(self, worker: Worker, reason: str = "cancelled") -> None:
         """Ends a worker that is busy with what nobody wants, or is dead already, and starts another.
 
@@ -175,7 +192,7 @@ class Pool:
         if sound:
             await self._tell(worker.pid)
         tries = 0
-        while not await self._closed_within(RESPAWN_S[min(tries, len(RESPAWN_S) - 1)]):
+        while not await self._closed_within(RESPAWN.pause_s(tries - 1) if tries else 0.0):
             try:
                 return await self._spawn()
             except OSError as error:

@@ -18,7 +18,8 @@ import msgspec
 import psutil
 
 from accel.exits import describe
-from accel.frames import HEADER, Reply, Setup, Several, pack, replies
+from accel.frames import CANCEL, HEADER, PROGRESS, Failed, Reply, Setup, Several, pack, progresses, replies
+from accel.progress import OnProgress
 
 # Every worker is one core's work: a thread pool in each would only fight for the same cores.
 SINGLE_THREADED = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "VIPS_CONCURRENCY": "1"}
@@ -39,6 +40,9 @@ END_S = 10.0
 
 BASE: str = getattr(sys, "_base_executable", sys.executable)
 """The interpreter that a virtual environment is made of."""
+
+STOP_S = 0.5
+"""How long a job that reports how far it is may take to end once it is asked to."""
 
 LOOK_S = 0.5
 """How old what is known of a process's memory may be: a look costs as much as a small job."""
@@ -97,9 +101,11 @@ class Worker:
     def alive(self) -> bool:
         return not self._wire.ended
 
-    async def ask(self, job: bytes, doing: str = "") -> Reply | Several:
+    async def ask(
+        self, job: bytes, doing: str = "", on_progress: OnProgress | None = None
+    ) -> Reply | Several:
         """The reply to a job's frame; `doing` is its workload. Raises WorkerDied."""
-        frame = self._wire.expect()
+        frame = self._wire.expect(on_progress)
         self._write(job)
         self._turn_to(doing)
         try:
@@ -113,6 +119,22 @@ class Worker:
             if time.monotonic() - self.since > LONG_S:
                 self._look_again = 0.0
             self._turn_to("")
+
+    @property
+    def reports(self) -> bool:
+        """Whether its last job has told how far it is: such a job can be asked to end."""
+        return self._wire.reports
+
+    async def stop(self) -> bool:
+        """Asks the job whose reply nobody waits for to end; whether it has, so that the next can come."""
+        frame = self._wire.expect()
+        self._write(CANCEL)
+        try:
+            async with asyncio.timeout(STOP_S):
+                reply = replies.decode(await frame)
+        except (TimeoutError, EOFError, msgspec.DecodeError):
+            return False
+        return not isinstance(reply, Failed) or not reply.fault
 
     def _turn_to(self, doing: str) -> None:
         self.doing, self.since = doing, time.monotonic()
@@ -162,6 +184,8 @@ class _Wire(asyncio.SubprocessProtocol):
         self.ended = False
         self._buffer = bytearray()
         self._frame: asyncio.Future[bytes] | None = None
+        self._on_progress: OnProgress | None = None
+        self.reports = False
         self._backstop: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -175,19 +199,50 @@ class _Wire(asyncio.SubprocessProtocol):
             self._stop()
             self._kill()
 
-    def expect(self) -> asyncio.Future[bytes]:
-        """The next frame's body; EOFError if the process ends first."""
+    def expect(self, on_progress: OnProgress | None = None) -> asyncio.Future[bytes]:
+        """The next reply's body; EOFError if the process ends first.
+
+        `on_progress` is told what the job reports before that.
+        """
         self._frame = asyncio.get_running_loop().create_future()
-        if self.ended:
+        self._on_progress = on_progress
+        self.reports = False
+        # That of a job that was given up may be there.
+        self._read()
+        if self.ended and not self._frame.done():
             self._frame.set_exception(EOFError())
         return self._frame
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         self._buffer += data
-        size = int.from_bytes(self._buffer[:HEADER], "big")
-        if len(self._buffer) >= HEADER + size and self._frame is not None and not self._frame.done():
-            self._frame.set_result(bytes(self._buffer[HEADER : HEADER + size]))
+        self._read()
+
+    def _read(self) -> None:
+        while len(self._buffer) >= HEADER:
+            size = int.from_bytes(self._buffer[:HEADER], "big")
+            if len(self._buffer) < HEADER + size:
+                return
+            is_progress = self._buffer.startswith(PROGRESS, HEADER)
+            if not is_progress and (self._frame is None or self._frame.done()):
+                return
+            body = bytes(self._buffer[HEADER : HEADER + size])
             del self._buffer[: HEADER + size]
+            if is_progress:
+                self._tell(body)
+            elif self._frame is not None:
+                self._frame.set_result(body)
+
+    def _tell(self, body: bytes) -> None:
+        self.reports = True
+        # Where the reply is awaited no more, nobody wants to know.
+        if self._on_progress is None or self._frame is None or self._frame.done():
+            return
+        try:
+            said = progresses.decode(body)
+            self._on_progress(said.fraction, said.stage)
+        # Whatever becomes of a report, the job goes on.
+        except Exception:
+            log.exception("a worker's report of how far it is can't be passed on")
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         if not self.ended:

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from accel.executor import Executor, ExecutorResult
 from accel.pool import Pool
-from accel.retries import Retries
+from accel.retries import KeyedBackoff
 from accel.routing import Choice, Cost, Form, Routing
 from accel.sample import Sample
 from accel.troubles import Trouble, Troubles
@@ -66,13 +66,13 @@ class Routed:
         samples: Mapping[str, Sample],
         *,
         troubles: Path | None = None,
-        retries: Retries | None = None,
+        retries: KeyedBackoff | None = None,
     ) -> None:
         """`file` is where measurements are kept, `troubles` where it is told what fails; `samples` are by
         workloads' names."""
         self._lanes = [first]
         self._samples = samples
-        self._retries = retries or Retries()
+        self._retries = retries or KeyedBackoff()
         self._troubles = Troubles(troubles)
         self._took: dict[tuple[str, str], float] = {}
         self.routing = Routing(file, self._sampled, self._retries)

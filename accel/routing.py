@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from accel.replacing import replaced
-from accel.retries import Retries
+from accel.retries import KeyedBackoff
 from accel.sample import MPX, PIXELS, Scale
 from accel.workload import Workload, WorkloadError
 
@@ -66,9 +66,9 @@ class Routing:
     first time it is used with more than one form, and runs by the first until then. What can't be measured is
     tried again after a while."""
 
-    def __init__(self, file: Path | None, measure: Measure, retries: Retries | None = None) -> None:
+    def __init__(self, file: Path | None, measure: Measure, retries: KeyedBackoff | None = None) -> None:
         """`file` need not exist; None keeps nothing."""
-        self._retries = retries or Retries()
+        self._retries = retries or KeyedBackoff()
         self._file = file
         self._measure = measure
         self._known = read(file)

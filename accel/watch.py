@@ -6,16 +6,24 @@ import math
 import time
 from collections.abc import Callable
 
+from accel.progress import OnProgress
+
 
 class Watch:
-    """Given to `Executor.run`, which keeps `begun`; whoever gives up the job says so with `unwanted`, and why
-    with `overdue`."""
+    """Given to `Executor.run`, which keeps `begun` and says how far the job is.
 
-    __slots__ = ("again", "among", "begun", "on_begin", "overdue", "since", "unwanted")
+    Whoever gives up the job says so with `unwanted`, and why with `overdue`.
+    """
 
-    def __init__(self, on_begin: Callable[[], None] | None = None) -> None:
-        """`on_begin` is called each time that a worker takes the job: once more where the first has died."""
+    __slots__ = ("again", "among", "begun", "on_begin", "on_progress", "overdue", "since", "unwanted")
+
+    def __init__(
+        self, on_begin: Callable[[], None] | None = None, on_progress: OnProgress | None = None
+    ) -> None:
+        """`on_begin` is called each time that a worker takes the job: once more where the first has died, and
+        then what `on_progress` is told begins anew, too."""
         self.on_begin = on_begin
+        self.on_progress = on_progress
         self.again = False
         """Whether it has had its turn for a worker before: it comes first in its class."""
         self.among = 1
@@ -35,3 +43,8 @@ class Watch:
         self.begun, self.since = True, time.monotonic()
         if self.on_begin is not None:
             self.on_begin()
+
+    def progress(self, fraction: float, stage: str) -> None:
+        """The workload has come so far, 0 to 1."""
+        if self.on_progress is not None:
+            self.on_progress(fraction, stage)

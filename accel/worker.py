@@ -9,19 +9,24 @@ import logging
 import os
 import signal
 import sys
+import time
 from typing import IO
 
 import psutil
 
 from accel import dialogs
 from accel.devices.faults import DeviceGone
-from accel.frames import jobs, setups
+from accel.frames import Cancel, Progress, jobs, pack, setups, writable
 from accel.incoming import Incoming, incoming
 from accel.jobs import run
+from accel.progress import Cancelled
 from accel.spare import SPARE
 
 PR_SET_PDEATHSIG = 1
 """Of prctl(2)."""
+
+REPORT_S = 0.1
+"""How long a job's next report is kept to itself after one."""
 
 NICE = 10
 """How much less than others a worker gets where the system has a scale from -20 to 19."""
@@ -51,9 +56,32 @@ def _serve(frames: Incoming, replies: IO[bytes]) -> None:
     # ends by itself, and another takes its place.
     with contextlib.suppress(BrokenPipeError, DeviceGone):
         while True:
-            replies.write(run(jobs.decode(frames.take()), setup))
+            job = jobs.decode(frames.take())
+            # The job that it meant was done before it came.
+            if isinstance(job, Cancel):
+                continue
+            replies.write(run(job, setup, Reporter(frames, replies)))
             replies.flush()
             SPARE.spend(frames.idle)
+
+
+class Reporter:
+    """Passes on what one job reports, and raises Cancelled in it where nobody wants it any more."""
+
+    def __init__(self, frames: Incoming, replies: IO[bytes]) -> None:
+        self._frames = frames
+        self._replies = replies
+        self._next = 0.0
+
+    def __call__(self, fraction: float, stage: str) -> None:
+        # In the middle of a job nothing comes but that it is cancelled.
+        if not self._frames.idle():
+            raise Cancelled
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + REPORT_S
+            self._replies.write(pack(Progress(fraction, writable(stage))))
+            self._replies.flush()
 
 
 def _take(fd: int, mode: str) -> IO[bytes]:

@@ -21,6 +21,7 @@ from accel.image.operation import (
     operation,
 )
 from accel.image.raster import Multiplied, PixelKind, Raster, Transfer
+from accel.progress import Cancelled, part, progress, tracked
 from accel.replacing import replace_file
 from accel.workload import (
     Batching,
@@ -37,8 +38,8 @@ from accel.workload import (
     batched,
     workload,
 )
-from bridge.client import Client, OnCommand, OnEvent, OnPopup, OnPopupClose
-from bridge.core.errors import UNSUPPORTED, ErrorCode, RequestError, UserError
+from bridge.client import Client, OnCommand, OnEvent, OnPopup, OnPopupClose, OnProgress
+from bridge.core.errors import UNSUPPORTED, ErrorCode, NotAsPromised, RequestError, UserError
 from bridge.core.memory import Block, GpuFormat, ImageFacts, Platform, limited, texture_bytes, usual_format
 from bridge.core.messages import (
     Action,
@@ -68,7 +69,6 @@ from bridge.core.textures import (
     Wrap,
 )
 from bridge.core.versions import VersionScheme
-from bridge.failures import NotAsPromised
 from bridge.folders import Skip, Walked, hidden, is_link, walk
 from bridge.hooks import hookimpl
 from bridge.projects import (
@@ -83,17 +83,17 @@ from bridge.textfiles import is_merged, read_text, write_text
 
 __all__ = [
     "UNSUPPORTED", "Action", "Adapter", "Addon", "Advisor", "AlphaUse", "Answer", "AssetChange",
-    "Batching", "Block", "ChannelMeaning", "Client", "ClientMessage", "ColorSpace", "Command", "Compose",
-    "Compression", "Context", "Described", "EditorSupport", "ErrorCode", "Event", "Field", "Filter",
-    "Function", "GpuFormat", "HeadlessEditor", "ImageFacts", "Input", "InputRef", "Item", "Kind",
+    "Batching", "Block", "Cancelled", "ChannelMeaning", "Client", "ClientMessage", "ColorSpace", "Command",
+    "Compose", "Compression", "Context", "Described", "EditorSupport", "ErrorCode", "Event", "Field",
+    "Filter", "Function", "GpuFormat", "HeadlessEditor", "ImageFacts", "Input", "InputRef", "Item", "Kind",
     "Limits", "Multiplied", "NormalConvention", "OnCommand", "OnEvent", "OnPopup", "OnPopupClose",
-    "Operate", "Operated", "Operation", "Output", "OutputFile", "Params", "PixelKind", "Platform",
-    "Popup", "PopupClose", "ProjectInfo", "ProjectSupport", "Raster", "Reading", "Remark", "RequestError",
-    "Result", "Resume", "RunResult", "SessionView", "Setting", "Skip", "TextureAsset", "TextureIntent",
-    "Transfer", "UserError", "Version", "VersionScheme", "Walked", "Workload", "WorkloadError", "Wrap",
-    "Writing", "batched", "changed_since", "check_size", "hidden", "hookimpl", "is_link", "is_merged",
-    "limited", "operation", "read_text", "replace_file", "still_due", "texture_bytes", "walk", "workload",
-    "write_text",
+    "OnProgress", "Operate", "Operated", "Operation", "Output", "OutputFile", "Params", "PixelKind",
+    "Platform", "Popup", "PopupClose", "ProjectInfo", "ProjectSupport", "Raster", "Reading", "Remark",
+    "RequestError", "Result", "Resume", "RunResult", "SessionView", "Setting", "Skip", "TextureAsset",
+    "TextureIntent", "Transfer", "UserError", "Version", "VersionScheme", "Walked", "Workload",
+    "WorkloadError", "Wrap", "Writing", "batched", "changed_since", "check_size", "hidden", "hookimpl",
+    "is_link", "is_merged", "limited", "operation", "part", "progress", "read_text", "replace_file",
+    "still_due", "texture_bytes", "tracked", "walk", "workload", "write_text",
 ]  # fmt: skip
 
 
@@ -108,8 +108,6 @@ class Adapter(ABC):
     """PEP 440 specifier of the versions that it is made and tested for."""
     scheme: VersionScheme
     """How the engine writes its versions."""
-    capabilities: tuple[str, ...] = ()
-    """What the editor's side can do, as told in `ready.adapter.capabilities`."""
     texture_fields: frozenset[str] = frozenset()
     """The fields of `TextureIntent` that this engine's import settings decide."""
     srgb_kinds: frozenset[Kind] = frozenset()

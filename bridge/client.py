@@ -39,6 +39,7 @@ from bridge.core.messages import (
     Numbered,
     Popup,
     PopupClose,
+    Progress,
     ProjectInfo,
     Ready,
     Request,
@@ -61,6 +62,8 @@ OnCommand = Callable[[Command], Awaitable[Any]]
 """Carries a command out; gives the value of its result, or raises RequestError."""
 OnEvent = Callable[[Event], Awaitable[None]]
 """The daemon told that something happened."""
+OnProgress = Callable[[float, str], None]
+"""A request has come so far, 0 to 1, and is at this stage."""
 OnPopupClose = Callable[[PopupClose], Awaitable[None]]
 """A popup is settled: takes it away."""
 
@@ -82,6 +85,7 @@ class Client:
         self.instance = ""
         self._next_id = 0
         self._open: dict[int, asyncio.Future[Result]] = {}
+        self._on_progress: dict[int, OnProgress] = {}
         self._heir: Client | None = None
         self._acked = 0
         self._ack_timer: asyncio.TimerHandle | None = None
@@ -194,6 +198,7 @@ class Client:
         key: str | None = None,
         cache: bool = True,
         retries: int = 0,
+        on_progress: OnProgress | None = None,
     ) -> Result:
         """Asks and waits; a cancelled wait cancels the request. Without `cache` it runs though its result may
         be kept. Raises RequestError in the daemon's words, or in this client's for what no daemon takes.
@@ -204,6 +209,8 @@ class Client:
 
         What the daemon has no room for, or can't do just then, is asked up to `retries` times more, each
         after the `retry_after_ms` that it names and a little more.
+
+        `on_progress` is told, some four times a second, how far a workload is that says so.
         """
         request = Request(
             id=0,
@@ -215,13 +222,17 @@ class Client:
             key=UNSET if key is None else outgoing.checked_key(key),
             cache=cache,
         )
-        return await repeated(lambda: self._ask(request), retries, connected=lambda: not self._lost)
+        return await repeated(
+            lambda: self._ask(request, on_progress), retries, connected=lambda: not self._lost
+        )
 
-    async def _ask(self, request: Request) -> Result:
+    async def _ask(self, request: Request, on_progress: OnProgress | None) -> Result:
         self._next_id += 1
         request_id = self._next_id
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._open[request_id] = answer
+        if on_progress is not None:
+            self._on_progress[request_id] = on_progress
         try:
             frame = self._checked(msgspec.structs.replace(request, id=request_id), request.workload)
             await self._send_frame(frame)
@@ -232,6 +243,7 @@ class Client:
             raise
         finally:
             self._open.pop(request_id, None)
+            self._on_progress.pop(request_id, None)
 
     async def event(self, name: str, data: Mapping[str, Any]) -> None:
         """Tells the daemon that something happened. Raises RequestError."""
@@ -301,6 +313,8 @@ class Client:
             case Error():
                 request_id = message.id if isinstance(message.id, int) else -1
                 self._settle(request_id, None, wire.as_request_error(msgspec.to_builtins(message)))
+            case Progress():
+                self._progress(message)
             case Command():
                 self._spawn(self._run_command(message), message)
             case Popup() if self.handled.show(message):
@@ -323,6 +337,16 @@ class Client:
             waiting.set_exception(error)
         elif result is not None:
             waiting.set_result(result)
+
+    def _progress(self, message: Progress) -> None:
+        on_progress = self._on_progress.get(message.id)
+        if on_progress is None:
+            return
+        try:
+            on_progress(message.fraction, message.stage)
+        # Somebody else's code: its failure costs neither the request nor the connection.
+        except Exception:
+            log.exception("handling Progress failed")
 
     def _spawn(self, work: Awaitable[None], message: Numbered | None) -> None:
         seq = message.seq if message is not None and isinstance(message.seq, int) else None

@@ -8,16 +8,13 @@ from pathlib import Path
 
 import accel
 import bridge
+from bridge.core.errors import NotAsPromised
 
 NOT_THEIRS = ("importlib", "pluggy")
 """Packages through which a plugin is loaded: a place in them says nothing of the plugin."""
 
 OURS = tuple(f"{Path(str(package.__file__)).parent}{os.sep}" for package in (accel, bridge))
 """The folders of what a plugin calls."""
-
-
-class NotAsPromised(Exception):
-    """What somebody else's code gave isn't what was wanted; says both, for whoever wrote it."""
 
 
 def told(error: BaseException) -> str:

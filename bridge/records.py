@@ -43,7 +43,6 @@ def check_adapter(adapter: Adapter) -> None:
         raise UserError(f"{what}: scheme.stages is {scheme.stages!r:.80}; it must be of type Mapping")
     for word, segment in scheme.stages.items():
         _check_stage(f"{what}: scheme.stages[{word!r}]", segment)
-    _texts(adapter, what, "capabilities")
     for name, known in (("texture_fields", TextureIntent.__struct_fields__), ("srgb_kinds", get_args(Kind))):
         _known(what, name, _several(adapter, what, name, "a frozenset"), known)
     if (order := _get(adapter, what, "packed_channels")) is not None:

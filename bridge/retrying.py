@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from accel.retries import Backoff
 from bridge.core.errors import RequestError
 
-Answer = TypeVar("Answer")
+Reply = TypeVar("Reply")
 
-PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
-"""From, doubled, to: between tries where the daemon doesn't say how long."""
-JITTER = 0.25
-"""By up to which part a wait is longer than asked: who was refused together doesn't come back together."""
+BACKOFF = Backoff(first_s=0.1, most_s=5.0, jitter=0.25)
+"""Between tries where the daemon doesn't say how long; what it says gets the same jitter."""
 
 
 def may_help(error: RequestError) -> bool:
@@ -24,14 +22,12 @@ def may_help(error: RequestError) -> bool:
 
 def pause_s(error: RequestError, tried: int) -> float:
     """Seconds before the next try, after `tried` repetitions (0 for none): never less than was asked for."""
-    asked = error.retry_after_ms / 1000
-    least = asked or min(PAUSE_S * 2 ** min(tried, 16), LONGEST_PAUSE_S)
-    return least * random.uniform(1, 1 + JITTER)
+    return BACKOFF.pause_s(tried, error.retry_after_ms / 1000)
 
 
 async def repeated(
-    ask: Callable[[], Awaitable[Answer]], retries: int, *, connected: Callable[[], bool] = lambda: True
-) -> Answer:
+    ask: Callable[[], Awaitable[Reply]], retries: int, *, connected: Callable[[], bool] = lambda: True
+) -> Reply:
     """What `ask` gives, at up to `retries` repetitions while `connected`. Raises its last RequestError."""
     tried = 0
     while True:

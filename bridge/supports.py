@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from accel.given import plain
 from bridge.api import Kind, Remark, TextureAsset, TextureIntent
-from bridge.failures import NotAsPromised
+from bridge.core.errors import NotAsPromised
 
 KINDS = frozenset(get_args(Kind))
 GUARDS = frozenset({"seen", "expected"})

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from bridge.api import read_text
-from bridge.failures import NotAsPromised, told
+from bridge.core.errors import NotAsPromised
+from bridge.failures import told
 
 
 def noted(error: BaseException, note: str = "see the manual\nof acme") -> BaseException:

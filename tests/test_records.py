@@ -183,7 +183,6 @@ def staged(**stages: str) -> Odd:
         (Odd(scheme="x"), "adapter odd1: scheme is 'x'; it must be of type VersionScheme"),
         (Odd(scheme=VersionScheme("odd", None)), "scheme.stages is None; it must be of type Mapping"),  # type: ignore[arg-type]
         (staged(b="zz"), "scheme.stages['b'] is 'zz'; it must be a, b, rc, .dev, .post or empty"),
-        (Odd(capabilities="x"), "capabilities is 'x'; it must be a tuple of texts; write ('x',)"),
         (Odd(texture_fields={"mipmap"}), "adapter odd1: texture_fields has 'mipmap'; there are 'kind', "),
         (Odd(texture_fields="mipmaps"), "texture_fields is 'mipmaps'; it must be a frozenset of texts"),
         (Odd(srgb_kinds=("specular",), texture_fields=["mipmaps"]), ""),

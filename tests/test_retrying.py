@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from bridge import retrying
 from bridge.core import errors
 from bridge.core.errors import ErrorCode, RequestError
-from bridge.retrying import JITTER, LONGEST_PAUSE_S, PAUSE_S, may_help, pause_s, repeated
+from bridge.retrying import BACKOFF, may_help, pause_s, repeated
 from bridge.wire import as_request_error
+
+JITTER, PAUSE_S, LONGEST_PAUSE_S = BACKOFF.jitter, BACKOFF.first_s, BACKOFF.most_s
 
 
 def full(retry_after_ms: int | None = None) -> RequestError:

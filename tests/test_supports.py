@@ -10,7 +10,8 @@ import numpy
 import pytest
 
 from bridge.api import Remark, TextureAsset, TextureIntent
-from bridge.failures import NotAsPromised, told
+from bridge.core.errors import NotAsPromised
+from bridge.failures import told
 from bridge.supports import (
     check_texture,
     check_version,

@@ -2,22 +2,23 @@
 
     python tools/dev.py demo [ARGUMENTS OF popbridge demo]
     python tools/dev.py docs [ARGUMENTS OF sphinx-build]
-    python tools/dev.py test [--require-engines] [--no-engines] [ARGUMENTS OF pytest]
+    python tools/dev.py test [--require-engines] [--no-engines] [--python VERSION] [ARGUMENTS OF pytest]
 
-Each makes `.venv`, installs what the lock file pins, and does its job.
+Each makes `.venv` (`.venv-VERSION` for another Python), installs what the lock file pins, and does its job.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
+VENV = ROOT / os.environ.get("DEV_VENV", ".venv")
 BIN = VENV / ("Scripts" if sys.platform == "win32" else "bin")
 PYTHON = BIN / ("python.exe" if sys.platform == "win32" else "python")
 OLDEST = (3, 11)
@@ -31,10 +32,25 @@ def main(arguments: list[str]) -> int:
         return refuse(
             f"PopBridge needs Python {OLDEST[0]}.{OLDEST[1]} or newer; this is {sys.version.split()[0]}."
         )
+    if "--python" in arguments:
+        return run_on_other_python(arguments)
     commands = {"demo": demo, "docs": docs, "test": test}
     if not arguments or arguments[0] not in commands:
         return refuse(__doc__ or "")
     return commands[arguments[0]](arguments[1:])
+
+
+def run_on_other_python(arguments: list[str]) -> int:
+    """Runs this script by the Python that `--python` names (3.13, or a path), with a venv of its own."""
+    at = arguments.index("--python")
+    wanted = arguments[at + 1] if at + 1 < len(arguments) else ""
+    python = shutil.which(f"python{wanted}") or shutil.which(wanted)
+    if not wanted or python is None:
+        return refuse(f"--python needs a version that is installed, such as 3.13, or a path; got {wanted!r}.")
+    ask = "import sys; print('{}.{}'.format(*sys.version_info))"
+    version = subprocess.check_output([python, "-c", ask], text=True).strip()
+    env = {**os.environ, "DEV_VENV": f".venv-{version}"}
+    return run([python, __file__, *arguments[:at], *arguments[at + 2 :]], env)
 
 
 def demo(arguments: list[str]) -> int:

@@ -14,6 +14,7 @@ from accel.image.decoded import Pixels, full_scale
 from accel.image.light import srgb
 from accel.image.meaning import meant
 from accel.image.raster import Raster
+from accel.progress import part
 from accel.workload import Limits, WorkloadError
 
 if TYPE_CHECKING:
@@ -30,12 +31,14 @@ def enlarged(image: Raster, params: Upscale, limits: Limits) -> Raster:
     enlarger = enlarger_of(params.style, params.factor, limits)
     coded = image.pixels.dtype.kind == "f" and image.colors == 3 and not (params.normals or image.data)
     seen = _seen(image, params)
-    made = _part(enlarger, _plane(seen.pixels, 0, image.colors), params, coded)
+    with part(0, 1 + image.has_alpha):
+        made = _part(enlarger, _plane(seen.pixels, 0, image.colors), params, coded)
     meaning = meant(image, "normal") if params.normals else {}
     if not image.has_alpha:
         return image.with_pixels(made, **meaning)
     alpha = _plane(image.pixels, image.colors, 1)
-    larger = _settled(_part(enlarger, alpha, params, False), alpha, enlarger.factor, params.wrap)
+    with part(1, 2):
+        larger = _settled(_part(enlarger, alpha, params, False), alpha, enlarger.factor, params.wrap)
     return image.with_pixels(np.concatenate([made, larger], axis=2), **meaning)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from accel.ai.fitting import fitting
 from accel.image.decoded import Pixels
+from accel.progress import progress
 
 Floats = NDArray[np.float32]
 
@@ -63,9 +64,12 @@ def _tiled(
     k = enlarger.factor
     high, wide = _sides(enlarger, height, width)
     made: Pixels | None = None
+    done, tiles = 0, -(-height // high) * -(-width // wide)
     for top, bottom in _spans(height, high):
         rows = _around(top, bottom, height, enlarger.margin, wrap)
         for left, right in _spans(width, wide):
+            progress(done, tiles)
+            done += 1
             columns = _around(left, right, width, enlarger.margin, wrap)
             piece = give(enlarger.run(take(source[rows][:, columns])))
             if made is None:

@@ -16,6 +16,7 @@ from accel.image.raster import Raster
 from accel.image.save import wanted
 from accel.image.steps import at_step
 from accel.image.suffixes import suffix_of
+from accel.progress import part
 from accel.workload import Limits, Output, OutputFile, WorkloadError
 
 T = TypeVar("T")
@@ -84,7 +85,10 @@ class Flow:
     def _each(self, operation: Operation, params: Reading) -> Operated:
         """The operation on one image after the other; what it makes is called as what it is made of."""
         operation.workload.check_inputs(1)
-        done = [operation.operate([image], params, self._limits) for image in self._images.values()]
+        done = []
+        for index, image in enumerate(self._images.values()):
+            with part(index, len(self._images)):
+                done.append(operation.operate([image], params, self._limits))
         if len(done) == 1 and not self._described:
             return done[0]
         if any(one.described for one in done):

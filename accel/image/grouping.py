@@ -11,6 +11,7 @@ from accel.image.duplicates import Alike, duplicates
 from accel.image.find_duplicates import DuplicateGroup, Duplicates, Unread
 from accel.image.fingerprint import Fingerprint, fingerprint_of
 from accel.image.load import decode_image
+from accel.progress import progress
 from accel.workload import Input, Limits, WorkloadError
 
 
@@ -29,7 +30,8 @@ def grouped(inputs: Sequence[Input], looks: bool, limits: Limits) -> Duplicates:
     failed = []
     # Names needn't be unique: what follows a NUL, which no name has, keeps them apart and in order.
     keys = {f"{source.name}\0{index:04}": index for index, source in enumerate(inputs)}
-    for key, index in keys.items():
+    for done, (key, index) in enumerate(keys.items()):
+        progress(done, len(keys))
         try:
             seen[key] = _looked_at(inputs[index], files, limits)
         except WorkloadError as error:

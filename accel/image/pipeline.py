@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from accel.image.operation import Operation, Reading, holds_layers
 from accel.image.steps import at_step
+from accel.progress import part
 from accel.workload import Input, Limits, Output, Workload, WorkloadError, load, workload
 
 
@@ -74,7 +75,7 @@ def pipeline(inputs: Sequence[Input], params: Pipeline, limits: Limits) -> Outpu
     flow = Flow(images, limits)
     for index, (operation, given) in enumerate(steps):
         called = f"step {index + 1}, {operation.workload.name}"
-        with at_step(called):
+        with part(index, len(steps), operation.workload.name), at_step(called):
             done = flow.step(called, operation, given)
         if index < len(steps) - 1 and not done.images:
             raise WorkloadError("bad_params", f"{called}, gives no image, so that it must be the last")

@@ -19,8 +19,8 @@ from bridge.advisors.engine import memory_of, texture_of
 from bridge.advisors.findings import Finding, find
 from bridge.advisors.subject import by_project, changes, subject, sureness, words
 from bridge.api import Adapter
+from bridge.core.errors import NotAsPromised
 from bridge.core.textures import TextureIntent
-from bridge.failures import NotAsPromised
 
 Mark = bytes
 """What is said of which state of which file: a digest of its path, that state, and the finding's code."""

@@ -15,6 +15,7 @@ from accel.replacing import replace_file
 from bridge.core.errors import UserError
 
 STDOUT = "-"
+LOOP = "it is a link that leads to itself"
 
 
 def write(file: str, pieces: Iterable[str]) -> None:
@@ -25,6 +26,9 @@ def write(file: str, pieces: Iterable[str]) -> None:
         return
     try:
         path = Path(file).resolve()
+        if path.is_symlink():
+            # Python 3.13 and later give the link itself.
+            raise OSError(errno.ELOOP, LOOP, file)
         if not path.name or (path.exists() and not path.is_file()):
             # A device or a pipe can't be put in the place of anything; Windows' NUL lies in no folder.
             _fill(Path(file), "w", pieces)
@@ -33,8 +37,8 @@ def write(file: str, pieces: Iterable[str]) -> None:
     except OSError as error:
         raise UserError(f"{file} can't be written ({error.strerror or error}).") from None
     except RuntimeError:
-        # So Python before 3.13 says it.
-        raise UserError(f"{file} can't be written (it is a link that leads to itself).") from None
+        # Earlier ones raise this.
+        raise UserError(f"{file} can't be written ({LOOP}).") from None
 
 
 def check_writable(file: str) -> None:

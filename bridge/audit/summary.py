@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.advisors.project_texts import PHRASES
+from bridge.advisors.project_texts import PHRASES as PROJECT_PHRASES
 from bridge.audit.reasons import in_chinese
 from bridge.audit.results import Report, Row
 from bridge.audit.texts import bytes_text, say
@@ -21,7 +21,7 @@ def oddities(report: Report, locale: str) -> list[str]:
 
 def passed_over(report: Report, locale: str) -> list[str]:
     """What of its `popbridge.toml` is passed over, and why."""
-    return [PHRASES.in_chinese(said) if is_chinese(locale) else said for said in report.passed_over]
+    return [PROJECT_PHRASES.in_chinese(said) if is_chinese(locale) else said for said in report.passed_over]
 
 
 def summary(report: Report, locale: str) -> list[str]:

@@ -1,10 +1,10 @@
-"""`popbridge db`: is the database whole, copies of it, and a smaller one."""
+"""`popbridge db`: checks, backs up, restores and shrinks the database."""
 
 from __future__ import annotations
 
 import contextlib
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,14 +12,14 @@ import click
 
 from bridge.commands.language import told, translated
 from bridge.commands.screen import table
-from bridge.commands.shared import say_json, size_text
+from bridge.commands.shared import remark, say_json, size_text
 from bridge.commands.texts import db as texts
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
     from bridge.paths import Paths
+    from bridge.store.backups import Restored
     from bridge.store.inspect import Report
-    from bridge.store.salvage import Salvaged
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
@@ -38,17 +38,16 @@ def db() -> None:
 @AS_JSON
 def check(quick: bool, as_json: bool) -> int:
     """Says whether the database is whole, and what is in it; exit code 1 where it isn't."""
+    from bridge.store.backups import list_backups
     from bridge.store.inspect import inspect
 
     database = _there(_paths())
     report = inspect(database, quick=quick)
-    saved = _salvageable(database) if report.problems else None
+    backups = list_backups(database)
     if as_json:
-        say_json(
-            {"whole": not report.problems, "report": report, "salvageable": saved.rows if saved else None}
-        )
+        say_json({"whole": not report.problems, "report": report, "backups": backups})
     else:
-        _tell(report, saved)
+        _tell(report, backups)
     return 1 if report.problems or report.newer else 0
 
 
@@ -87,47 +86,45 @@ def backup(file: Path, blobs: bool, force: bool, as_json: bool) -> None:
 
 
 def _is_ours(file: Path, paths: Paths) -> bool:
-    """Whether the daemon itself writes there: the database, its log, blobs, locks."""
+    """Whether the daemon itself writes there: the database, its log, blobs, backups, locks."""
+    from bridge.store.backups import backups_folder
+
     place = file.resolve()
     folders = {paths.data.resolve(), paths.runtime.resolve(), paths.database.parent.resolve()}
     ours = (f"{paths.database.name}-", paths.connection_file.name, paths.lock_file.name)
     named = place.name == paths.database.name or place.name.startswith(ours)
-    return (place.parent in folders and named) or place.is_relative_to(paths.blobs.resolve())
+    kept = (paths.blobs.resolve(), backups_folder(paths.database).resolve())
+    return (place.parent in folders and named) or any(place.is_relative_to(folder) for folder in kept)
 
 
 @db.command()
 @click.argument("file", type=FILE, required=False)
-@click.option("--salvage", is_flag=True, help="Keeps what can be read of FILE, or of the damaged database.")
 @AS_JSON
-def restore(file: Path | None, salvage: bool, as_json: bool) -> None:
-    """Puts the backup FILE in the place of the database, and its blobs from FILE.blobs.
+def restore(file: Path | None, as_json: bool) -> None:
+    """Restores the database from the newest daily backup, or from FILE and its blobs from FILE.blobs.
 
     The old database is kept beside the new one. Editors that were connected begin new sessions.
     """
+    from bridge.store.backups import made_at, restore
     from bridge.store.copies import copy_blobs
-    from bridge.store.replace import restore, salvaged
 
     paths = _paths()
-    source = _source(file, paths, salvage)
-    saved: Salvaged | None = None
-    with _alone(paths), _or_nothing(told(texts.NOT_RESTORED, source=source)):
-        if salvage:
-            old, saved = salvaged(source, paths.database)
-        else:
-            old = restore(source, paths.database)
-        blobs = copy_blobs(_blobs_of(source), paths.blobs) if _blobs_of(source).is_dir() else 0
+    with _alone(paths):
+        source = _source(file, paths)
+        with _or_nothing(told(texts.NOT_RESTORED, source=source)):
+            made = made_at(source)
+            restored = restore(source, paths.database)
+            blobs = copy_blobs(_blobs_of(source), paths.blobs) if _blobs_of(source).is_dir() else 0
     if as_json:
-        came = {"rows": saved.rows, "lost": saved.lost} if saved else {"rows": {}, "lost": {}}
-        say_json({"database": paths.database, "old": old, "blobs": blobs, **came})
+        found = {"database": paths.database, "source": source, "made": made.isoformat(), "blobs": blobs}
+        say_json({**found, "old": restored.old, "rows": restored.rows, "lost": restored.lost})
         return
-    now = texts.NOW_SALVAGED if salvage else texts.NOW
-    click.echo(told(now, database=paths.database, source=source))
-    if saved:
-        _saved(saved)
+    _tell_restored(restored, told(texts.NOW, database=paths.database, source=source, made=_local(made)))
     if blobs:
         click.echo(told(texts.BLOBS, count=blobs))
-    if old:
-        click.echo(told(texts.OLD, old=old))
+    if restored.old:
+        click.echo(told(texts.LOST, made=_local(made)))
+        click.echo(told(texts.OLD, old=restored.old))
 
 
 @db.command()
@@ -168,17 +165,27 @@ def _there(paths: Paths) -> Path:
     return paths.database
 
 
-def _source(file: Path | None, paths: Paths, salvage: bool) -> Path:
-    """What is to be restored. Raises UserError."""
+def _source(file: Path | None, paths: Paths) -> Path:
+    """The file to restore. Raises UserError."""
     if file is None:
-        if not salvage:
-            raise UserError(told(texts.NAME_IT))
-        return _there(paths)
+        return _newest(paths)
     if not file.is_file():
         raise UserError(told(texts.NO_FILE, file=file))
-    if not salvage and paths.database.exists() and file.samefile(paths.database):
+    if paths.database.exists() and file.samefile(paths.database):
         raise UserError(told(texts.ITSELF, file=file))
     return file
+
+
+def _newest(paths: Paths) -> Path:
+    """The newest backup that is whole. Raises UserError."""
+    from bridge.store.backups import backups_folder, newest_backup
+
+    newest, damaged = newest_backup(paths.database)
+    for file in damaged:
+        remark(texts.PASSED, file=file)
+    if newest is None:
+        raise UserError(told(texts.NO_BACKUP, folder=backups_folder(paths.database)))
+    return newest
 
 
 def _blobs_of(file: Path) -> Path:
@@ -217,19 +224,7 @@ def _alone(paths: Paths) -> Iterator[None]:
         lock.release()
 
 
-def _salvageable(database: Path) -> Salvaged | None:
-    """What could be kept of the rows; None where nothing can be read."""
-    from bridge.store.failures import FAILURES
-    from bridge.store.salvage import salvage
-
-    with tempfile.TemporaryDirectory(prefix="popbridge-") as folder:
-        try:
-            return salvage(database, Path(folder) / "fresh.db")
-        except (*FAILURES, UserError, OSError):
-            return None
-
-
-def _tell(report: Report, saved: Salvaged | None) -> None:
+def _tell(report: Report, backups: Sequence[Path]) -> None:
     if not report.size:
         click.echo(told(texts.EMPTY, path=report.path))
         return
@@ -241,34 +236,41 @@ def _tell(report: Report, saved: Salvaged | None) -> None:
         click.echo(told(texts.SCHEMA, count=count, last=last, size=size_text(report.free)))
     if report.newer:
         click.echo(told(texts.NEWER, names=", ".join(report.newer)))
-    if not report.problems:
-        _rows(report.rows)
-        return
     for problem in report.problems:
         click.echo(f"  {translated(problem, texts.PHRASES)}")
-    if saved is None:
-        click.echo(told(texts.UNREADABLE))
-        return
-    click.echo(told(texts.READABLE))
-    _saved(saved)
+    _tell_rows(report.rows)
+    _tell_backups(report, backups)
 
 
-def _saved(saved: Salvaged) -> None:
-    """What came of each table; and in a line what is lost."""
-    cells = [(name, f"{kept:,}", _lost(saved, name)) for name, kept in saved.rows.items()]
-    table(cells, tuple(map(told, texts.SAVED)))
-    if saved.lost:
-        click.echo(told(texts.LOST, tables=", ".join(saved.lost)))
-
-
-def _lost(saved: Salvaged, name: str) -> str:
-    count = saved.lost.get(name, 0)
-    if count is None:
-        return told(texts.UNKNOWN)
-    return told(texts.ABOUT, count=count) if count else "-"
-
-
-def _rows(rows: Mapping[str, int | None]) -> None:
+def _tell_rows(rows: Mapping[str, int | None]) -> None:
     if rows:
         cells = [(name, "?" if count is None else f"{count:,}") for name, count in rows.items()]
         table(cells, tuple(map(told, texts.ROWS)))
+
+
+def _tell_backups(report: Report, backups: Sequence[Path]) -> None:
+    from bridge.store.backups import backups_folder, made_at
+
+    if backups:
+        click.echo(told(texts.NEWEST, file=backups[-1], made=_local(made_at(backups[-1]))))
+    else:
+        click.echo(told(texts.NO_BACKUP, folder=backups_folder(report.path)))
+    if report.problems:
+        click.echo(told(texts.REMEDY if backups else texts.RECOVER))
+
+
+def _tell_restored(restored: Restored, done: str) -> None:
+    click.echo(done)
+    cells = [(name, f"{count:,}", _lost(restored, name)) for name, count in restored.rows.items()]
+    table(cells, tuple(map(told, texts.RESTORED)))
+
+
+def _lost(restored: Restored, name: str) -> str:
+    count = restored.lost.get(name, 0)
+    if count is None:
+        return told(texts.UNKNOWN)
+    return f"{count:,}" if count else "-"
+
+
+def _local(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"

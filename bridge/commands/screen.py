@@ -16,7 +16,7 @@ from bridge.audit.plain import plain_lines
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
-    from rich.text import Text
+    from rich.text import Text as RichText
 
 FOLDED = 36
 """Columns that a long cell needs at least, so that it can be read when it is folded."""
@@ -91,20 +91,20 @@ def _need(head: str, column: Sequence[str]) -> int:
     return min(FOLDED, max(map(cell_len, lines)))
 
 
-def _cell(text: str) -> Text:
+def _cell(text: str) -> RichText:
     """Text that is folded where its script may be."""
     from rich.console import Console
     from rich.containers import Lines
-    from rich.text import Text
+    from rich.text import Text as RichText
 
-    class Cell(Text):
+    class Cell(RichText):
         def wrap(self, console: Console, width: int, **how: Any) -> Lines:
             lines = self.plain.splitlines() if _WIDE.search(self.plain) else []
             if not lines:
                 return super().wrap(console, width, **how)
             several = "\n".join(folded(line, 0, width) for line in lines)
             # A name alone may be wider than its column.
-            return Text(several, self.style, overflow="fold").wrap(console, width, **how)
+            return RichText(several, self.style, overflow="fold").wrap(console, width, **how)
 
     return Cell(text, overflow="fold")
 

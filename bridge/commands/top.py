@@ -11,7 +11,7 @@ import click
 
 from bridge.commands.language import explained, told
 from bridge.commands.screen import screen_width, show
-from bridge.commands.texts import status as texts
+from bridge.commands.texts import status as status_texts
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -76,4 +76,4 @@ def _look_again(console: Console) -> RenderableType:
     try:
         return _look(console)
     except UserError as error:
-        return Text(f"{explained(error)}\n{told(texts.STILL)}")
+        return Text(f"{explained(error)}\n{told(status_texts.STILL)}")

@@ -2,6 +2,7 @@
 
 BridgeError
  ├─ UserError              one clear line for a person at a shell; exit code 2
+ ├─ NotAsPromised          a plugin broke the contract of bridge.api
  ├─ StoreError             the database can't keep or give anything now
  ├─ ProtocolError          the connection ends with a close code
  │   ├─ RemoteProtocolError   the peer broke the protocol
@@ -212,6 +213,10 @@ class StoreError(BridgeError):
 
 class UserError(BridgeError):
     """One clear line for a person at a shell: what happened, to what, and what to do."""
+
+
+class NotAsPromised(BridgeError):
+    """A plugin broke the contract of `bridge.api`; the message says what was expected and what came."""
 
 
 class ProtocolError(BridgeError):

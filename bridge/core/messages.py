@@ -167,15 +167,13 @@ class Accepted(Message, tag="accepted", kw_only=True):
 
 
 class Progress(Message, tag="progress", kw_only=True):
-    """How far a request has come; may be missing, may be dropped."""
+    """How far a request has come: sent for workloads that say so, and dropped where nobody is connected."""
 
     id: Id
     fraction: Annotated[float, Meta(ge=0, le=1)]
     """0 at the start, 1 at the end."""
     stage: Text = ""
     """What is being done, for people."""
-    partial: Any = UNSET
-    """A first part of the value."""
 
 
 class Result(Numbered, tag="result", kw_only=True):
@@ -206,8 +204,6 @@ class Error(Numbered, tag="error", kw_only=True):
     """Milliseconds to wait before that."""
     outcome: Literal["failed", "not_started", "unknown"] = "failed"
     """`unknown`: nobody can tell whether it was done."""
-    phase: Text | UnsetType = UNSET
-    """What the editor was busy with."""
 
 
 class Cancel(Message, tag="cancel", kw_only=True):

@@ -101,8 +101,6 @@ class AdapterInfo(Part, kw_only=True):
     """In lower case, as `identify.engine.name`."""
     range: Annotated[str, Meta(description="PEP 440 specifier of the versions that it is made for.")]
     exact: Annotated[bool, Meta(description="False: the engine is newer than any known; the newest serves.")]
-    capabilities: list[str]
-    """What the editor's side can do, as its adapter says."""
 
 
 class WorkloadInfo(Part, kw_only=True):

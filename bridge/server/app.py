@@ -56,6 +56,7 @@ from bridge.server.socket import WebSocketEndpoint
 from bridge.server.standstill import Standstill
 from bridge.server.uploads import Uploads
 from bridge.server.welcome import Welcome
+from bridge.store.backups import DailyBackup
 from bridge.store.blobs import BlobStore
 from bridge.store.database import migrations, unusable
 from bridge.store.named import ANSWERS, HOLDERS, named
@@ -175,6 +176,7 @@ class Bridge:
         self._ticker = asyncio.create_task(self._tick())
         self._gpu = asyncio.create_task(self._join_gpu())
         self._keeping = asyncio.create_task(self.keeper.run())
+        self._backups = asyncio.create_task(DailyBackup(self.store.path).run())
 
     async def _named_blobs(self) -> set[str]:
         return await all_names(self.store, HOLDERS, self.sessions)
@@ -200,7 +202,7 @@ class Bridge:
         """After `finish`: the workers and the database are closed."""
         self._lag.stop()
         self._standstill.stop()
-        tasks = (self._ticker, self._gpu, self._keeping)
+        tasks = (self._ticker, self._gpu, self._keeping, self._backups)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

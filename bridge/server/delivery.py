@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import itertools
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -12,14 +13,14 @@ from sqlite_utils import Database
 
 from bridge.core.counts import Counts
 from bridge.core.errors import StoreError
-from bridge.core.messages import Error
+from bridge.core.messages import Error, Progress
 from bridge.core.router import Router
 from bridge.server.lines import Lines, Number
 from bridge.server.live import LiveSession
 from bridge.server.sessions import Sessions
 from bridge.store import outbox
 from bridge.store.outbox import Answer, Delivery, Withdrawal
-from bridge.store.store import RETRY_S, Store
+from bridge.store.store import RETRY, Store
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,19 @@ class Deliveries:
                 return True
             number = functools.partial(_deliver, job)
 
+    async def progress(self, job: int, fraction: float, stage: str) -> None:
+        """Tells all who wait for a job how far it is."""
+        try:
+            waiting = await self._store.read(functools.partial(outbox.waiting_for, job=job))
+        except StoreError:
+            return
+        for session, request in waiting:
+            live = self._sessions.by_id.get(session)
+            # It may have been answered, and even asked anew by the same id, since the store was read; a word
+            # too many does no harm then.
+            if live is not None and request in live.session.requests:
+                await live.write(Progress(id=request, fraction=fraction, stage=stage))
+
     async def drain(self, timeout_s: float) -> None:
         """Waits until what is kept was sent."""
         await self._lines.drain(timeout_s)
@@ -87,14 +101,14 @@ class Deliveries:
 
     async def _kept(self, work: Callable[[], Awaitable[Sequence[str] | None]]) -> Sequence[str] | None:
         # The sessions are let go between the tries: what needs no store goes on in them.
-        for pause in _pauses():
+        for tries in itertools.count():
             try:
                 return await work()
             except StoreError as error:
                 if self._store.closed:
                     raise
                 log.error("an answer can't be kept; it is tried again: %s", error.reason)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(RETRY.pause_s(tries))
         raise AssertionError
 
 
@@ -114,12 +128,6 @@ def _deliver(job: int, db: Database, last: Mapping[str, int]) -> Delivery:
 
 def _of(session: str, delivery: Delivery) -> Iterator[Answer]:
     return (message for name, message in delivery.numbered if name == session)
-
-
-def _pauses() -> Iterator[float]:
-    yield from RETRY_S
-    while True:
-        yield RETRY_S[-1]
 
 
 def withdrawing(session: str, error: Error, state: str) -> Withdraw:

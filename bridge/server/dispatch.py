@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from bridge.core.messages import (
     Error,
     Event,
     PopupClose,
+    Progress,
     Request,
     Result,
 )
@@ -32,6 +34,7 @@ from bridge.server.commands import Commands
 from bridge.server.flows import Flows
 from bridge.server.jobs import Jobs
 from bridge.server.live import LiveSession
+from bridge.server.progress import Throttle
 from bridge.server.runner import Runner, too_late
 
 log = logging.getLogger(__name__)
@@ -139,13 +142,17 @@ class Dispatch:
         return as_message(failed, request.id)
 
     def _start(self, live: LiveSession, request: Request, ticket: Ticket) -> None:
-        watch = Watch()
+        on_progress = Throttle(functools.partial(self._progress, live, ticket))
+        watch = Watch(on_progress=on_progress)
         # An advisor begins at once.
         watch.begun = ticket.target is Target.ADVISOR
 
         async def run() -> None:
             logs.request.set(request)
-            answer = await self._answer(live, request, ticket, watch)
+            try:
+                answer = await self._answer(live, request, ticket, watch)
+            finally:
+                on_progress.close()
             # A cancelled or overdue request was answered already, and its id may be another's by now.
             if self._jobs.get(ticket.key) is work:
                 del self._jobs[ticket.key]
@@ -155,6 +162,11 @@ class Dispatch:
         work = self._jobs[ticket.key] = _Work(asyncio.create_task(run()), watch)
         self._tasks.add(work.task)
         work.task.add_done_callback(self._tasks.discard)
+
+    async def _progress(self, live: LiveSession, ticket: Ticket, fraction: float, stage: str) -> None:
+        # What was cancelled was answered already, and may report a moment longer.
+        if ticket.key in self._jobs:
+            await live.write(Progress(id=ticket.request, fraction=fraction, stage=stage))
 
     async def _answer(
         self, live: LiveSession, request: Request, ticket: Ticket, watch: Watch

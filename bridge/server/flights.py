@@ -70,7 +70,8 @@ class Flight(Generic[Value]):
         self._start(priority)
 
     async def join(self, priority: str, deadline_s: float, watch: Watch | None = None) -> Value:
-        """The outcome, within `deadline_s` seconds; `watch` is told when the work begins, or has begun.
+        """The outcome, within `deadline_s` seconds; `watch` is told when the work begins, or has begun,
+        and how far it is.
 
         Raises what the work raises, or WorkloadError `deadline_exceeded`. When nobody waits any more, the
         work is cancelled."""
@@ -127,7 +128,7 @@ class Flight(Generic[Value]):
 
     def _start(self, priority: str) -> None:
         self._priority = priority
-        self._watch = Watch(self._begun)
+        self._watch = Watch(self._begun, self._progress)
         self._task = asyncio.get_running_loop().create_task(self._fly(self._watch, priority))
         self._tasks.add(self._task)
         self._task.add_done_callback(self._tasks.discard)
@@ -135,6 +136,10 @@ class Flight(Generic[Value]):
     def _begun(self) -> None:
         for watch in self._watches:
             watch.begin()
+
+    def _progress(self, fraction: float, stage: str) -> None:
+        for watch in self._watches:
+            watch.progress(fraction, stage)
 
     def _give_up(self, overdue: bool) -> None:
         self._watch.unwanted, self._watch.overdue = True, overdue

@@ -6,18 +6,21 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from accel.progress import OnProgress
 from accel.watch import Watch
 
 Value = TypeVar("Value")
 
 
-async def limited(run: Callable[[Watch], Awaitable[Value]], limit_s: float) -> Value:
+async def limited(
+    run: Callable[[Watch], Awaitable[Value]], limit_s: float, on_progress: OnProgress | None = None
+) -> Value:
     """What `run` gives, which tells its watch when a worker begins. Raises TimeoutError `limit_s` s later.
 
     Each further worker, where one has died, has the same time; not where others were in a batch with it.
     """
     async with asyncio.timeout(None) as timeout:
-        limit = _Limit(timeout, limit_s)
+        limit = _Limit(timeout, limit_s, on_progress)
         try:
             return await run(limit.watch)
         finally:
@@ -25,11 +28,11 @@ async def limited(run: Callable[[Watch], Awaitable[Value]], limit_s: float) -> V
 
 
 class _Limit:
-    def __init__(self, timeout: asyncio.Timeout, limit_s: float) -> None:
+    def __init__(self, timeout: asyncio.Timeout, limit_s: float, on_progress: OnProgress | None) -> None:
         self._timeout = timeout
         self._limit_s = limit_s
         self._timer: asyncio.TimerHandle | None = None
-        self.watch = Watch(self._begin)
+        self.watch = Watch(self._begin, on_progress)
 
     def _begin(self) -> None:
         self.stop()

@@ -16,6 +16,7 @@ from bridge.core.journal import frees_key
 from bridge.core.messages import Error, Result
 from bridge.server.answers import as_message
 from bridge.server.delivery import Deliveries
+from bridge.server.progress import Throttle
 from bridge.server.runs import Crashed, Runs
 from bridge.store import journal, outbox
 from bridge.store.journal import Job
@@ -143,11 +144,14 @@ class Pump:
         self.wake()
 
     async def _do(self, job: Job) -> None:
+        on_progress = Throttle(functools.partial(self._deliveries.progress, job.id))
         try:
-            answer = await self._runs.answer(job)
+            answer = await self._runs.answer(job, on_progress)
         except Crashed:
             await self._again(job)
             return
+        finally:
+            on_progress.close()
         if _is_late(answer) and await self._has_more_time(job):
             return
         if answer is not None:

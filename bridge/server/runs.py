@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from accel.priorities import PRIORITIES
+from accel.progress import OnProgress
 from accel.watch import Watch
 from bridge.core import errors
 from bridge.core.errors import RequestError
@@ -56,10 +57,10 @@ class Runs:
         share = self._took.get(workload, SHORT_S) / SHORT_S
         return min(together, max(share, 1 / MOST_SHORT))
 
-    async def answer(self, job: Job) -> Answer | None:
+    async def answer(self, job: Job, on_progress: OnProgress | None = None) -> Answer | None:
         """A job's result or error; None where the daemon stops first. Raises Crashed."""
         try:
-            result = await self._run(job)
+            result = await self._run(job, on_progress)
             self._learn(job.workload, result)
             return _fitting(result)
         except RequestError as error:
@@ -75,7 +76,7 @@ class Runs:
             log.exception("job %d for %s failed", job.id, job.workload)
             return as_message(RequestError(errors.INTERNAL, what=job.workload), 0)
 
-    async def _run(self, job: Job) -> Result:
+    async def _run(self, job: Job, on_progress: OnProgress | None) -> Result:
         """Raises RequestError."""
         if job.unreadable:
             raise _unreadable(job, job.unreadable)
@@ -93,14 +94,16 @@ class Runs:
             priority=PRIORITIES[job.priority], cache=job.cache,
         )  # fmt: skip
         if job.deadline is not None:
-            watch = Watch()
+            watch = Watch(on_progress=on_progress)
             # Whoever had it before may have begun with it.
             watch.begun = job.fence > 1
             return await run(deadline_ms=_left_ms(job), watch=watch)
         try:
             # How long others are more urgent isn't its fault.
             return await limited(
-                lambda watch: run(deadline_ms=NO_DEADLINE_MS, watch=watch), self._deadline_ms / 1000
+                lambda watch: run(deadline_ms=NO_DEADLINE_MS, watch=watch),
+                self._deadline_ms / 1000,
+                on_progress,
             )
         except TimeoutError:
             raise too_late(job.workload, self._deadline_ms, begun=True) from None

@@ -190,7 +190,6 @@ class Welcome:
                 engine=choice.adapter.engine,
                 range=choice.adapter.versions,
                 exact=choice.exact,
-                capabilities=list(choice.adapter.capabilities),
             ),
             notice=notice or UNSET,
             # What was closed while it was away, a daemon that was restarted since doesn't know.

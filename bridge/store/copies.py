@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import sys
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,16 +17,26 @@ from bridge.store.blobs import NAME
 
 KEPT = 3
 """How many copies from before migrations lie beside the file."""
+STEP_PAGES = 256
+"""Pages that are copied between two steps: 1 MiB."""
+
+Check = Callable[[sqlite3.Connection], None]
+"""Raises sqlite3.Error for a copy that must not be used."""
+Step = Callable[[], None]
 
 
-def copy_database(source: sqlite3.Connection, target: Path) -> None:
-    """Copies what `source` sees to `target`, which it replaces in one step, and which is checked before.
+def copy_database(
+    source: sqlite3.Connection, target: Path, *, check: Check | None = None, step: Step | None = None
+) -> None:
+    """Copies what `source` sees to `target`, replacing it in one step once the copy has been checked.
 
-    What others commit meanwhile isn't in it. Raises OSError, and sqlite3.Error also for a damaged copy.
+    Later commits of other connections are not in it. `check` replaces SQLite's full integrity check. `step`
+    is called between small parts of the work; what it raises ends the copy. Raises OSError, and sqlite3.Error
+    also for a damaged copy.
     """
     draft = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}")
     try:
-        _fill(source, draft)
+        _fill(source, draft, check or check_integrity, step)
         put_in_place(draft, target)
     finally:
         for rest in (draft, draft.with_name(f"{draft.name}-journal")):
@@ -33,15 +44,32 @@ def copy_database(source: sqlite3.Connection, target: Path) -> None:
                 rest.unlink(missing_ok=True)
 
 
-def _fill(source: sqlite3.Connection, draft: Path) -> None:
-    with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as copy:
-        # All pages in one step: beside a daemon that writes, several steps would begin anew each time.
-        source.backup(copy)
-        # In WAL mode it would be several files as soon as it is opened.
-        copy.execute("PRAGMA journal_mode = DELETE")
-        found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
+def check_integrity(copy: sqlite3.Connection, pragma: str = "integrity_check") -> None:
+    """Raises sqlite3.DatabaseError if SQLite's check finds damage."""
+    found = copy.execute(f"PRAGMA {pragma}(1)").fetchone()[0]
     if found != "ok":
         raise sqlite3.DatabaseError(f"it is damaged: {found}")
+
+
+def _fill(source: sqlite3.Connection, draft: Path, check: Check, step: Step | None) -> None:
+    with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as copy:
+        if step is None:
+            source.backup(copy)
+        else:
+            _copy_in_steps(source, copy, step)
+        # In WAL mode it would be several files as soon as it is opened.
+        copy.execute("PRAGMA journal_mode = DELETE")
+        check(copy)
+
+
+def _copy_in_steps(source: sqlite3.Connection, copy: sqlite3.Connection, step: Step) -> None:
+    # Without an open transaction SQLite begins anew whenever another connection has written.
+    source.execute("BEGIN")
+    try:
+        source.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+        source.backup(copy, pages=STEP_PAGES, progress=lambda *_: step())
+    finally:
+        source.execute("ROLLBACK")
 
 
 def put_in_place(draft: Path, target: Path) -> None:

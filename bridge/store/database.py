@@ -164,7 +164,7 @@ def _migrate(path: Path, db: Database, schema: Migrations, *, keep: bool) -> Non
     if not applied_migrations(db, schema) and _tables(db, schema):
         raise UserError(
             f"The database {path} isn't PopBridge's, or has lost its list of migrations: move it away, or "
-            "stop the bridge and keep its rows by `popbridge db restore --salvage`."
+            "restore the newest backup with `popbridge db restore`."
         )
     if not schema.pending(db):
         return
@@ -186,8 +186,13 @@ def _migrate(path: Path, db: Database, schema: Migrations, *, keep: bool) -> Non
 
 def newer_migrations(db: Database, schema: Migrations) -> set[str]:
     """What has made the database and isn't known here. Raises FAILURES."""
-    declared = {migration.name for migration in schema.pending(Database(memory=True))}
-    return set(applied_migrations(db, schema)) - declared
+    return set(applied_migrations(db, schema)) - set(declared_migrations(schema))
+
+
+def declared_migrations(schema: Migrations) -> list[str]:
+    """The names of all migrations of `schema`, in order."""
+    with Database(memory=True) as empty:
+        return [migration.name for migration in schema.pending(empty)]
 
 
 def applied_migrations(db: Database, schema: Migrations) -> list[str]:
@@ -231,8 +236,8 @@ def unusable(path: Path, error: Exception) -> UserError:
         error = known if isinstance(known, StoreError) else error
     if isinstance(error, StoreError) and is_damage(error):
         return UserError(
-            f"The database {path} can't be used: it is damaged. `popbridge db check` says what can be read, "
-            "`popbridge db restore --salvage` keeps that, `popbridge db restore FILE` puts back a backup."
+            f"The database {path} can't be used: it is damaged. `popbridge db check` says where, "
+            "`popbridge db restore` restores the newest backup."
         )
     return UserError(
         f"The database {path} can't be used ({error}): make room, or free, mend or move that file."
@@ -247,6 +252,7 @@ def open_readonly(path: Path) -> Database | None:
         return None
     except OSError as error:
         raise UserError(f"The database {path} can't be read ({error.strerror}).") from None
+    connection = None
     try:
         connection = open_to_look(path)
         # A daemon that found no room for more leaves an empty one.
@@ -255,5 +261,7 @@ def open_readonly(path: Path) -> Database | None:
             return None
         connection.execute("SELECT 1 FROM receipts LIMIT 1")
     except FAILURES as error:
+        if connection is not None:
+            connection.close()
         raise UserError(f"The database {path} can't be read ({error}).") from None
     return Database(connection)

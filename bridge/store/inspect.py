@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import Struct, field
 from sqlite_utils import Database, Migrations
 
-from bridge.store.database import applied_migrations, newer_migrations
+from bridge.store.database import applied_migrations, declared_migrations, newer_migrations
 from bridge.store.database import migrations as main_migrations
 from bridge.store.failures import FAILURES
 from bridge.store.looking import open_to_look, wal_size
@@ -88,7 +88,7 @@ def _look(report: Report, connection: sqlite3.Connection, schema: Migrations, pr
 
 def _is_of_now(report: Report) -> bool:
     """Whether its rows are as this PopBridge writes them."""
-    return report.schema == [one.name for one in main_migrations.pending(Database(memory=True))]
+    return report.schema == declared_migrations(main_migrations)
 
 
 def tables(connection: sqlite3.Connection) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
@@ -165,6 +166,12 @@ def job_of(db: Database, session: str, request: int) -> int | None:
     row = db.conn.execute("SELECT job FROM waiters WHERE session = ? AND request = ?", (session, request))
     found = row.fetchone()
     return None if found is None else int(found[0])
+
+
+def waiting_for(connection: sqlite3.Connection, job: int) -> list[tuple[str, int]]:
+    """The sessions and requests that wait for a job."""
+    rows = connection.execute("SELECT session, request FROM waiters WHERE job = ?", (job,))
+    return rows.fetchall()
 
 
 def forget_waiters(db: Database, session: str) -> None:

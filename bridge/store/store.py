@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database, Migrations
 
+from accel.retries import Backoff
 from bridge.core.errors import StoreError
 from bridge.store.commits import Commits, Done, Outcome
 from bridge.store.database import connect, unusable
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 Value = TypeVar("Value")
 Source = TypeVar("Source", Database, sqlite3.Connection)
 
-RETRY_S = (0.05, 0.2, 1.0, 5.0)
+RETRY = Backoff(first_s=0.05, most_s=5.0, factor=4.0)
 """Waits before further tries of what must be kept."""
 
 
@@ -139,7 +140,7 @@ class Store:
                     raise
                 level = logging.DEBUG if tries else logging.ERROR
                 log.log(level, "what must be kept is tried again: %s", error.reason)
-            await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
+            await asyncio.sleep(RETRY.pause_s(tries))
             tries += 1
 
     async def read(

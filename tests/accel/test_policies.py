@@ -7,7 +7,7 @@ import pytest
 
 from accel import jobs
 from accel.policies import Policies, Policy, chosen, rates
-from accel.retries import Retries
+from accel.retries import KeyedBackoff
 from accel.workload import Batching, WorkloadError
 from tests.accel import workloads
 from tests.accel.asking import go
@@ -74,7 +74,7 @@ async def test_a_workload_that_fails_on_its_samples_runs_one_by_one_until_it_is_
     with pytest.raises(WorkloadError):
         await rates(executor, workload)
     clock = Clock()
-    policies = Policies(None, executor, retries=Retries(clock))
+    policies = Policies(None, executor, retries=KeyedBackoff(clock))
     with caplog.at_level(logging.WARNING):
         assert policies.max_rows(workload) == 1
         await until(lambda: "can't be measured" in caplog.text, "the failure")

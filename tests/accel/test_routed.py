@@ -14,7 +14,7 @@ from accel.devices.report import Devices, Report
 from accel.executor import LocalExecutor
 from accel.gpu import find, join, lane
 from accel.image.catalogue import OPERATIONS
-from accel.retries import Retries
+from accel.retries import KeyedBackoff
 from accel.routed import Lane, Routed
 from accel.routing import Choice, Cost, Form
 from accel.sample import Sample, image_sample
@@ -42,7 +42,11 @@ async def routed(tmp_path, clock):
     first = Lane(Form("cpu", "CPU"), LocalExecutor(2, Limits(), 0, warm=()), 2)
     samples = {NORMALS.name: SAMPLE, SAY.name: SAMPLE}
     made = Routed(
-        first, tmp_path / "routing.json", samples, troubles=tmp_path / "troubles.json", retries=Retries(clock)
+        first,
+        tmp_path / "routing.json",
+        samples,
+        troubles=tmp_path / "troubles.json",
+        retries=KeyedBackoff(clock),
     )
     await made.start()
     yield made

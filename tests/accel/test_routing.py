@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel.retries import Retries
+from accel.retries import KeyedBackoff
 from accel.routing import Cost, Form, Routing, fitted, read
 from accel.sample import SAMPLES, Scale
 from accel.workload import WorkloadError
@@ -128,7 +128,7 @@ async def test_a_form_that_fails_leaves_the_cpu_says_so_and_is_measured_again_la
         return await works(workload, form, side)
 
     clock = Clock()
-    routing = Routing(None, measure, Retries(clock))
+    routing = Routing(None, measure, KeyedBackoff(clock))
     with caplog.at_level(logging.WARNING):
         assert routing.choose(SAY, BOTH, 1, {}).form == CPU
         await until(lambda: "can't be measured" in caplog.text, "the failure")

@@ -15,6 +15,7 @@ import psutil
 from accel import spare
 from accel.devices.faults import DeviceGone
 from accel.devices.proofs import Proofs
+from accel.progress import Cancelled, part, progress, tracked
 from accel.spare import SPARE
 from accel.workload import Limits, Output, OutputFile, Params, WorkloadError, batched, workload
 
@@ -31,6 +32,35 @@ def declare(name, **options):
 @declare("test.say")
 def say(inputs, params, limits):
     return Output({"text": params.text, "pid": os.getpid(), "limits": limits.max_pixels})
+
+
+@declare("test.steps")
+def steps(inputs, params, limits):
+    """`size` steps of 20 ms; writes the file `text` where it is cancelled."""
+    try:
+        for _ in tracked(range(params.size), "stepping"):
+            time.sleep(0.02)
+    except Cancelled:
+        Path(params.text).touch()
+        raise
+    return Output(os.getpid())
+
+
+@declare("test.halves")
+def halves(inputs, params, limits):
+    for half in range(2):
+        with part(half, 2, "ab"[half]):
+            progress(1, 2, "inside")
+            time.sleep(0.15)
+    return Output(None)
+
+
+@declare("test.stubborn")
+def stubborn(inputs, params, limits):
+    """Reports once, and never looks whether anybody wants it."""
+    progress(0, 1)
+    Path(params.text).write_text(str(os.getpid()))
+    time.sleep(600)
 
 
 @declare("test.here", inline=True)

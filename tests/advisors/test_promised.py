@@ -10,7 +10,8 @@ import pytest
 from bridge.advisors.advice import options_for
 from bridge.advisors.findings import Finding
 from bridge.api import Adapter, TextureIntent, Version, VersionScheme
-from bridge.failures import NotAsPromised, told
+from bridge.core.errors import NotAsPromised
+from bridge.failures import told
 
 MIPMAPS = Finding("no_mipmaps", 1, "no_mipmaps", {}, TextureIntent(mipmaps=True))
 

@@ -57,11 +57,14 @@ async def answers(
     cache: Cache | None = None,
 ) -> dict[str, Answer]:
     workers = Workers(count, Limits(), 0, 60.0)
+    used = cache or Cache(None)
     try:
-        examiner = Examiner(folder, workload.workload, b"", workers, cache or Cache(None))
+        examiner = Examiner(folder, workload.workload, b"", workers, used)
         return {answer.question.file: answer async for answer in examiner.answers(questions)}
     finally:
         await workers.close()
+        if cache is None:
+            used.close()
 
 
 @contextlib.contextmanager
@@ -83,8 +86,17 @@ def closed(file: Path) -> Iterator[None]:
         file.chmod(0o644)
 
 
-async def test_what_couldnt_be_opened_is_looked_at_again_by_the_next_run(tmp_path: Path) -> None:
-    questions, cache = textures(tmp_path, 1), Cache(None)
+@pytest.fixture
+def cache() -> Iterator[Cache]:
+    made = Cache(None)
+    yield made
+    made.close()
+
+
+async def test_what_couldnt_be_opened_is_looked_at_again_by_the_next_run(
+    tmp_path: Path, cache: Cache
+) -> None:
+    questions = textures(tmp_path, 1)
     os.utime(tmp_path / "0.png", (1e9, 1e9))
     with closed(tmp_path / "0.png"):
         refused = (await answers(tmp_path, questions, cache=cache))["0.png"].outcome

@@ -18,7 +18,7 @@ from bridge.audit.parts import ONLY, named
 from bridge.audit.reasons import in_chinese
 from bridge.audit.summary import notices
 from bridge.core.errors import UserError
-from bridge_godot import assets
+from bridge_godot import import_file
 from tests.audit.conftest import put
 from tests.audit.test_baseline import row
 from tests.unity.projects import game as unity_game
@@ -95,7 +95,7 @@ async def test_a_part_is_judged_as_in_an_audit_of_the_whole(game: Path, run: Any
 def shut(monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
     """Lets Godot find nothing but a folder that can't be listed."""
     asset = TextureAsset(f"res://{folder}", folder, problem="the folder can't be listed (it is shut)")
-    monkeypatch.setattr("bridge_godot.assets.textures", lambda project: iter([asset]))
+    monkeypatch.setattr("bridge_godot.import_file.textures", lambda project: iter([asset]))
 
 
 async def test_a_folder_that_cannot_be_listed_is_told_of_what_lies_in_it(
@@ -178,13 +178,13 @@ def test_an_engines_own_path_is_understood_where_there_is_no_texture(
 def test_what_is_left_of_a_texture_says_nothing_of_how_the_engine_calls_the_root(
     game: Path, registry: host.Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = assets.textures
+    own = import_file.textures
 
     def textures(project: Path) -> Iterator[TextureAsset]:
         yield TextureAsset("res://a.png", "a.png.import", gone=True)
         yield from own(project)
 
-    monkeypatch.setattr(assets, "textures", textures)
+    monkeypatch.setattr(import_file, "textures", textures)
     monkeypatch.chdir(game)
     assert named(registry, "res://art").part == "art"
     with pytest.raises(UserError, match="isn't there: name a project"):

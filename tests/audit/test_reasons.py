@@ -20,9 +20,9 @@ from bridge.audit.results import Issue
 from bridge.audit.texts import sentence
 from bridge.core.errors import UserError
 from bridge.textfiles import CHANGED
-from bridge_godot.configfile import ConfigText
+from bridge_godot.config_file import ConfigFile
 from bridge_godot.headless import GodotHeadless
-from bridge_godot.importfile import ImportFile
+from bridge_godot.import_file import ImportFile
 from tests.accel.image.files import bmp, cielab, dds, ktx2, psd, tiff
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
@@ -46,7 +46,7 @@ def test_why_an_image_isnt_examined(width: int) -> None:
 
 @pytest.mark.parametrize("text", ["[params]\n<<<<<<<\n", "[params]\na=1\na=2\n", "[remap]\n"])
 def test_why_settings_are_left_as_they_are(text: str) -> None:
-    problem = ImportFile(Path("岩 a.png.import"), ConfigText(text)).problem()
+    problem = ImportFile(Path("岩 a.png.import"), ConfigFile(text)).problem()
     assert "岩 a.png.import" in in_chinese(problem) and in_chinese(problem) != problem
 
 

@@ -292,7 +292,7 @@ async def test_stopping_waits_for_no_list_of_files(
             time.sleep(0.001)
             yield TextureAsset("res://a.png", "a.png")
 
-    monkeypatch.setattr("bridge_godot.assets.textures", endless)
+    monkeypatch.setattr("bridge_godot.import_file.textures", endless)
     running = asyncio.create_task(run(game))
     assert await asyncio.to_thread(begun.wait, 30)
     running.cancel()

@@ -235,7 +235,7 @@ class TestAudit:
     def test_ctrl_c_while_it_writes_says_how_to_go_back(
         self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from bridge_godot.importfile import ImportFile
+        from bridge_godot.import_file import ImportFile
 
         before, real = settings(project), ImportFile.write
 
@@ -352,12 +352,12 @@ class TestAudit:
     def test_a_fix_that_cannot_be_written_is_told_and_fails(
         self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from bridge_godot.configfile import ConfigText
+        from bridge_godot.config_file import ConfigFile
 
-        def refuse(self: ConfigText, path: Path) -> None:
+        def refuse(self: ConfigFile, path: Path) -> None:
             raise PermissionError(13, "Permission denied", str(path))
 
-        monkeypatch.setattr(ConfigText, "write", refuse)
+        monkeypatch.setattr(ConfigFile, "write", refuse)
         before = settings(project)
         code, out, _ = popbridge("audit", str(project), "--fix", "--workers", "1")
         assert code == 1 and "couldn't be mended" in out and settings(project) == before

@@ -20,7 +20,7 @@ from bridge.audit import pictures, rounds, run
 from bridge.audit.project import find
 from bridge.audit.results import Report, Row
 from bridge.host import load
-from bridge_godot import textures4
+from bridge_godot.adapter import Godot4
 from tests.audit.projects import game
 from tests.commands.shell import one_line
 
@@ -43,7 +43,7 @@ def taken(home: Path) -> dict[str, bytes]:
 def test_settings_that_an_adapter_fails_at_are_left_and_told(
     popbridge: Any, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own, plan, file = textures4.read_intent, rounds._plan, project / f"{FILES[0]}.import"
+    own, plan, file = Godot4.read_texture, rounds._plan, project / f"{FILES[0]}.import"
     before, report, planned = file.read_text(encoding="utf-8"), tmp_path / "audit.json", False
 
     def planning(*given: Any) -> bool:
@@ -51,13 +51,13 @@ def test_settings_that_an_adapter_fails_at_are_left_and_told(
         planned = True
         return plan(*given)
 
-    def read_intent(options: Any) -> Any:
+    def read_texture(self: Godot4, options: Any, version: Any) -> Any:
         if planned and options["compress/mode"] == 2 and not options["compress/normal_map"]:
             raise ZeroDivisionError("acme")
-        return own(options)
+        return own(self, options, version)
 
     monkeypatch.setattr(rounds, "_plan", planning)
-    monkeypatch.setattr(textures4, "read_intent", read_intent)
+    monkeypatch.setattr(Godot4, "read_texture", read_texture)
     arguments = ("audit", str(project), "--fix", "--workers", "1", "--json", str(report))
     code, out, _ = popbridge(*arguments)
     assert code == 1 and file.read_text(encoding="utf-8") == before and "Mended textures: 1" in out
@@ -73,7 +73,7 @@ def test_a_build_fails_where_an_adapter_has_judged_nothing_whatever_is_accepted(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("acme")
 
-    monkeypatch.setattr(textures4, "read_intent", fail)
+    monkeypatch.setattr(Godot4, "read_texture", fail)
     base = ("audit", str(project), "--workers", "1")
     assert popbridge(*base)[0] == popbridge(*base, "--fail-on", "wrong")[0] == 1
     accepting = ("--baseline", str(tmp_path / "known.json"))
@@ -84,25 +84,25 @@ def test_a_build_fails_where_an_adapter_has_judged_nothing_whatever_is_accepted(
 def test_a_build_fails_over_one_texture_that_an_adapter_fails_at_until_that_is_accepted(
     popbridge: Any, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = textures4.read_intent
+    own = Godot4.read_texture
 
-    def read_intent(options: Any) -> Any:
+    def read_texture(self: Godot4, options: Any, version: Any) -> Any:
         if options["compress/lossy_quality"] == 0.5:
             raise ZeroDivisionError("acme")
-        return own(options)
+        return own(self, options, version)
 
     base = ("audit", str(project), "--workers", "1")
     assert popbridge(*base, "--fix")[0] == popbridge(*base)[0] == 0
     file = project / f"{FILES[0]}.import"
     text = file.read_text(encoding="utf-8").replace("lossy_quality=0.7", "lossy_quality=0.5")
     file.write_text(text, encoding="utf-8")
-    monkeypatch.setattr(textures4, "read_intent", read_intent)
+    monkeypatch.setattr(Godot4, "read_texture", read_texture)
     assert popbridge(*base)[0] == popbridge(*base, "--severity", "wrong")[0] == 1
     accepting = ("--baseline", str(tmp_path / "known.json"))
     assert popbridge(*base, *accepting, "--update-baseline")[0] == popbridge(*base, *accepting)[0] == 0
 
 
-@pytest.mark.parametrize("place", ["bridge_godot.install.uses", "bridge_godot.project.version"])
+@pytest.mark.parametrize("place", ["bridge_godot.support.texture_uses", "bridge_godot.project.version"])
 def test_a_build_fails_where_an_adapter_knows_no_uses_or_no_project(
     popbridge: Any, project: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 from packaging.version import Version
 
 from bridge.api import VersionScheme
-from bridge_godot.versions import SCHEME as GODOT
+from bridge_godot.project import SCHEME as GODOT
 from bridge_unity.versions import SCHEME as UNITY
 from bridge_unreal.versions import SCHEME as UNREAL
 

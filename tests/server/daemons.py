@@ -45,13 +45,13 @@ def until(ready: Callable[[], Any], what: str) -> Any:
 
 def registry() -> Registry:
     """What the tests' plugin gives, and the echo."""
-    import accel.noop
+    from accel import noop
 
     class Echo:
         @staticmethod
         @host.hooks.hookimpl
         def popbridge_workloads() -> Any:
-            return [accel.noop.echo.workload]
+            return [noop.echo.workload]
 
     loaded = host.load({"test": plugin, "echo": Echo}, installed=False)
     assert all(p.status == "ok" for p in loaded.plugins), loaded.plugins

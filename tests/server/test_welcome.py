@@ -193,7 +193,7 @@ async def test_a_known_engine_gets_its_adapter(file: ConnectionFile, tmp_path: P
     project = {"id": "p", "name": "p", "root": str(tmp_path)}
     async with session(file, engine={"name": "fake", "version": "2.1"}, project=project) as wire:
         assert wire.ready["adapter"] == {
-            "engine": "fake", "range": ">=2,<3", "exact": True, "capabilities": ["texture.apply"],
+            "engine": "fake", "range": ">=2,<3", "exact": True,
         }  # fmt: skip
         assert "notice" not in wire.ready
 

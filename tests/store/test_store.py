@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from sqlite_utils import Database
 
+from accel.retries import Backoff
 from bridge.core.errors import StoreError, UserError
 from bridge.store import store as store_module
 from bridge.store.failures import LastingDamage, Unreadable
@@ -213,7 +214,7 @@ async def test_a_file_that_another_holds_is_told_at_once_for_all_that_wait(
 async def test_what_must_be_kept_is_tried_until_it_is(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(store_module, "RETRY_S", (0.001,))
+    monkeypatch.setattr(store_module, "RETRY", Backoff(0.001, 0.001))
     await store.write(lambda db: db.conn.execute("PRAGMA busy_timeout = 1"))
     holder = sqlite3.connect(store.path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -44,3 +45,17 @@ def test_editors_are_tested_by_themselves_and_whatever_else_fails(
     else:
         (core,) = rest
         assert {"--include=bridge/core/*", "--fail-under=100"} <= set(core)
+
+
+def test_another_python_has_a_venv_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[tuple[list[str], str]] = []
+    monkeypatch.setattr(dev, "run", lambda command, env: runs.append((command, env["DEV_VENV"])) or 0)
+    assert dev.main(["test", "--python", sys.executable, "tests/core"]) == 0
+    ((command, folder),) = runs
+    assert command == [sys.executable, dev.__file__, "test", "tests/core"]
+    assert folder == ".venv-{}.{}".format(*sys.version_info)
+
+
+@pytest.mark.parametrize("words", [["--python"], ["--python", "2.99"]])
+def test_a_python_that_is_not_installed_is_refused(words: list[str]) -> None:
+    assert dev.main(["test", *words]) == 2

@@ -55,3 +55,6 @@ def bc6h(strip: Pixels, effort: Effort) -> bytes:
     settings = ispc_texcomp.BC6HEncSettings.from_profile(_BC6H[effort])
     data: bytes = ispc_texcomp.compress_blocks_bc6h(surface(halves), settings)
     return data
+
+
+BC_ENCODERS = {"bc1": bc1, "bc3": bc3, "bc4": bc4, "bc5": bc5, "bc6h": bc6h}

@@ -14,6 +14,7 @@ from accel.image.encoders.encode import encoder
 from accel.image.encoders.formats import FORMATS, BlockFormat, Family
 from accel.image.encoders.subject import Subject
 from accel.image.readers import blocks
+from accel.progress import part
 from accel.workload import WorkloadError
 
 _FAMILIES: tuple[Family, ...] = ("bc", "etc2", "astc")
@@ -88,7 +89,7 @@ def tried(subject: Subject, formats: Sequence[BlockFormat], effort: Effort, targ
     and bisection finds where, as PSNR rises with the bits for a texel. (Neighbours, of which one has a few
     per cent more, may differ from that by some tenths of a dB.)
     """
-    trials = _Trials(subject, effort, target_db)
+    trials = _Trials(subject, effort, target_db, len(formats))
     for format in formats:
         if format.family != "astc" and trials.reaches(format):
             break
@@ -116,15 +117,18 @@ def _steps(subject: Subject, formats: Sequence[BlockFormat], below: int | None) 
 class _Trials:
     """Formats that are tried one after the other."""
 
-    def __init__(self, subject: Subject, effort: Effort, target_db: float) -> None:
+    def __init__(self, subject: Subject, effort: Effort, target_db: float, most: int) -> None:
+        """`most`: as many are tried at most."""
         self._subject, self._effort, self._target = subject, effort, target_db
+        self._most = most
         self.made: list[Trial] = []
 
     def reaches(self, format: BlockFormat) -> bool:
         """Tries a format; tells whether it reaches the target."""
         subject = self._subject
         encode = encoder(format, self._effort, subject.texels(format).srgb)
-        data = [encode(levels[0]) for levels in subject.levels(format)]
+        with part(len(self.made), self._most, format.name):
+            data = [encode(levels[0]) for levels in subject.levels(format)]
         made = Trial(format, data, size(subject, format), measured(subject, format, data))
         self.made.append(made)
         best = chosen(self.made, self._target)

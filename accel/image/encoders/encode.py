@@ -9,6 +9,7 @@ from accel.image.decoded import Pixels
 from accel.image.encoders.bc import Effort
 from accel.image.encoders.formats import BlockFormat
 from accel.image.encoders.strips import strips
+from accel.progress import progress
 
 Encoder = Callable[[Pixels], bytes]
 """Takes a level: height x width x channels, uint8 (two channels: grey and alpha), or for formats of floats
@@ -20,7 +21,12 @@ def encoder(format: BlockFormat, effort: Effort, srgb: bool) -> Encoder:
     encode = _strip_encoder(format, effort, srgb)
 
     def encoded(level: Pixels) -> bytes:
-        return b"".join(encode(strip) for strip in strips(level, format.block))
+        made, rows = [], 0
+        for strip in strips(level, format.block):
+            progress(rows, len(level))
+            made.append(encode(strip))
+            rows += len(strip)
+        return b"".join(made)
 
     return encoded
 
@@ -32,13 +38,14 @@ def _strip_encoder(format: BlockFormat, effort: Effort, srgb: bool) -> Encoder:
 
         return astc(format.block, effort, srgb)
     if format.family == "etc2":
-        from accel.image.encoders import etc
+        from accel.image.encoders.etc import ETC_ENCODERS
 
-        return partial(getattr(etc, format.codec), effort=effort)
+        etc = ETC_ENCODERS[format.codec]
+        return lambda strip: etc(strip, effort)
     if format.name == "bc7":
         from accel.image.encoders.bc7 import bc7
 
         return partial(bc7, effort=effort)
-    from accel.image.encoders import bc
+    from accel.image.encoders.bc import BC_ENCODERS
 
-    return partial(getattr(bc, format.codec), effort=effort)
+    return partial(BC_ENCODERS[format.codec], effort=effort)

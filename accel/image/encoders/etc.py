@@ -24,7 +24,9 @@ def _encoder(encode: Callable[[bytes, int, int], bytes], size: int) -> Callable[
     return encoded
 
 
-etc2 = _encoder(etcpak.compress_etc2_rgb, 8)
-etc2a8 = _encoder(etcpak.compress_etc2_rgba, 16)
-eacr = _encoder(etcpak.compress_eac_r, 8)
-eacrg = _encoder(etcpak.compress_eac_rg, 16)
+ETC_ENCODERS = {
+    "etc2": _encoder(etcpak.compress_etc2_rgb, 8),
+    "etc2a8": _encoder(etcpak.compress_etc2_rgba, 16),
+    "eacr": _encoder(etcpak.compress_eac_r, 8),
+    "eacrg": _encoder(etcpak.compress_eac_rg, 16),
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Literal
 
@@ -10,9 +11,10 @@ from msgspec import Struct
 
 from accel.image.compress import Attempt, Compress, Compressed
 from accel.image.cut import Range, cut_off, integers
+from accel.image.decoded import Pixels
 from accel.image.encoders.bc import LARGEST
 from accel.image.encoders.choose import candidates, chosen, measured, tried
-from accel.image.encoders.encode import encoder
+from accel.image.encoders.encode import Encoder, encoder
 from accel.image.encoders.formats import FORMATS, BlockFormat
 from accel.image.encoders.subject import Subject
 from accel.image.meaning import kind_of
@@ -21,6 +23,7 @@ from accel.image.save import WRITERS, left_out
 from accel.image.tangent import is_signed, unsigned
 from accel.image.writers import dds, ktx2
 from accel.image.writers.texels import Texture
+from accel.progress import part
 from accel.workload import OutputFile
 
 TARGET_DB = 40.0
@@ -44,12 +47,16 @@ def compressed(image: Raster, params: Compress) -> tuple[Compressed, OutputFile]
         # Of one channel, or of floats, which hold nothing below 0 either.
         image = msgspec.structs.replace(_unsigned(image), layers=tuple(map(_unsigned, image.layers)))
     subject = Subject(image, kind=kind, drop_alpha=params.alpha == "drop")
-    found = _by_target(subject, params) if params.format == "auto" else _given(subject, params)
+    # All smaller levels have a third of the largest one's pixels.
+    with part(0, 4 / 3 if image.mips else 1):
+        found = _by_target(subject, params) if params.format == "auto" else _given(subject, params)
     format, texels = found.format, subject.texels(found.format)
     encode = encoder(format, params.quality, texels.srgb)
-    levels, *layers = (
-        [data, *map(encode, each[1:])] for data, each in zip(found.data, subject.levels(format), strict=True)
-    )
+    with part(3, 4) if image.mips else contextlib.nullcontext():
+        levels, *layers = (
+            [data, *(_encoded(encode, each[1:]))]
+            for data, each in zip(found.data, subject.levels(format), strict=True)
+        )
     swizzle = "rrr1" if format.channels == "r" else ""
     same = texels.srgb == (image.transfer == "srgb")
     multiplied = image.blends and same and params.alpha != "drop"
@@ -66,6 +73,14 @@ def compressed(image: Raster, params: Compress) -> tuple[Compressed, OutputFile]
         **cut_off(image, _holds(image, kind, format), hidden=params.alpha == "drop"),
     )  # fmt: skip
     return value, OutputFile("compressed", WRITERS[container].media_type, data)
+
+
+def _encoded(encode: Encoder, images: Sequence[Pixels]) -> list[bytes]:
+    made = []
+    for done, pixels in enumerate(images):
+        with part(done, len(images)):
+            made.append(encode(pixels))
+    return made
 
 
 def _holds(image: Raster, kind: PixelKind, format: BlockFormat) -> Range:
@@ -98,7 +113,7 @@ def _given(subject: Subject, params: Compress) -> _Chosen:
     format = FORMATS[params.format]
     subject.check(format)
     encode = encoder(format, params.quality, subject.texels(format).srgb)
-    data = [encode(levels[0]) for levels in subject.levels(format)]
+    data = _encoded(encode, [levels[0] for levels in subject.levels(format)])
     return _Chosen(format, data, measured(subject, format, data) if params.measure else None)
 
 

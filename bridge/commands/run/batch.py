@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,11 +20,15 @@ from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
     from accel.executor import ExecutorResult
+    from accel.progress import OnProgress
     from accel.workload import WorkloadError
     from bridge.commands.run.made import Inputs
 
 AHEAD = 256
 """Jobs at most that are under way or done while the first of them isn't."""
+
+
+Watched = Callable[[], AbstractContextManager["OnProgress | None"]]
 
 
 class Outcome(Struct, frozen=True):
@@ -44,6 +49,8 @@ class Doer(Protocol):
 
     at_once: int
     """How many to give it at a time."""
+    watched: Watched
+    """Each job is done within one; it gives what is told how far the job is."""
 
     async def run(self, job: Job, folder: Path | None) -> ExecutorResult:
         """The result, its files in `folder` if there is one. Raises WorkloadError, and UserError where no

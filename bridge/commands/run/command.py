@@ -193,7 +193,8 @@ async def _run(plan: Plan, todo: Sequence[Job], options: Options, settings: Mapp
     try:
         with _taker(plan, todo, options, teller) as taker:
             async with _doer(plan, todo, options, settings) as doer:
-                with bar(plan.title, len(todo), options.as_json) as teller.advance:
+                with bar(plan.title, len(todo), options.as_json) as shown:
+                    teller.advance, doer.watched = shown.advance, shown.job
                     await Batch(doer, taker).run(todo)
         finished = True
     finally:

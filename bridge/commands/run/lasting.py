@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bridge.client import Client
+from bridge.client import Client, OnProgress
 from bridge.commands.language import told
 from bridge.core import errors
 from bridge.core.errors import RequestError, UserError
@@ -88,6 +88,7 @@ class LastingClient:
         inputs: Sequence[InputRef],
         priority: str,
         deadline_ms: int,
+        on_progress: OnProgress | None = None,
     ) -> Result:
         """As `Client.request`; once accepted it is done once, also if the daemon is restarted meanwhile.
 
@@ -97,7 +98,13 @@ class LastingClient:
         key = f"{self._keys} {self._asked}"
         return await self._lasting(
             lambda client: client.request(
-                workload, params, inputs=inputs, priority=priority, deadline_ms=deadline_ms, key=key
+                workload,
+                params,
+                inputs=inputs,
+                priority=priority,
+                deadline_ms=deadline_ms,
+                key=key,
+                on_progress=on_progress,
             )
         )
 

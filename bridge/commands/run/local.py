@@ -15,6 +15,7 @@ from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
     from accel.executor import ExecutorResult, LocalExecutor
+    from bridge.commands.run.batch import Watched
     from bridge.commands.run.plan import Plan
 
 
@@ -26,22 +27,26 @@ class Local:
         self._executor = executor
         self._plan = plan
         self._timeout_s = timeout_s
+        self.watched: Watched = contextlib.nullcontext
         # More keep the workers busy, but would wait in the queue while their time runs.
         self.at_once = 2 * workers if timeout_s is None else workers
 
     async def run(self, job: Job, folder: Path | None) -> ExecutorResult:
         """The result, its files in `folder` if there is one. Raises WorkloadError."""
+        from accel.watch import Watch
         from accel.workload import Input, WorkloadError
 
         inputs = [Input(file, os.path.abspath(file)) for file in job.files]
         try:
-            return await self._executor.run(
-                self._plan.workload,
-                self._plan.given(job.name),
-                inputs,
-                deadline_s=self._timeout_s,
-                out_dir=folder,
-            )
+            with self.watched() as on_progress:
+                return await self._executor.run(
+                    self._plan.workload,
+                    self._plan.given(job.name),
+                    inputs,
+                    deadline_s=self._timeout_s,
+                    out_dir=folder,
+                    watch=Watch(on_progress=on_progress),
+                )
         except WorkloadError as error:
             match error.code:
                 case "deadline_exceeded":

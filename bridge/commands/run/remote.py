@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from accel.executor import ExecutorResult
     from accel.frames import ResultFile
     from accel.workload import WorkloadError
+    from bridge.commands.run.batch import Watched
     from bridge.commands.run.plan import Plan
 
 DEADLINE_S = 3600.0
@@ -68,6 +69,7 @@ class Remote:
         self._patience_s = patience_s
         self._deadline_s = deadline_s
         self._priority = priority
+        self.watched: Watched = contextlib.nullcontext
         # More would only wait there, while their deadlines run, or find the daemon full of their likes.
         room = math.ceil(client.hello.limits.inflight * SESSION_SHARES[priority])
         self.at_once = min(room, max(4, 2 * cores()))
@@ -131,13 +133,14 @@ class Remote:
         tried, until = 0, time.monotonic() + self._patience_s
         while True:
             try:
-                with self._waiting.answer():
+                with self._waiting.answer(), self.watched() as on_progress:
                     return await self._client.request(
                         self._plan.workload.name,
                         params,
                         inputs=inputs,
                         priority=self._priority,
                         deadline_ms=max(round(self._deadline_s * 1000), 1),
+                        on_progress=on_progress,
                     )
             except RequestError as error:
                 left_s = until - time.monotonic()

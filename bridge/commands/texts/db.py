@@ -5,14 +5,13 @@ from __future__ import annotations
 from bridge.core.texts import Phrases, Text
 
 ROWS = (Text("table", "表"), Text("rows", "行数"))
-SAVED = (*ROWS, Text("lost", "丢失"))
-ABOUT = Text("about {count:,}", "约 {count:,}")
+RESTORED = (*ROWS, Text("lost", "丢失"))
 UNKNOWN = Text("unknown", "未知")
 
 # What is in it.
 EMPTY = Text(
-    "{path} is empty: the daemon makes it anew, or `popbridge db restore FILE` fills it.",
-    "{path} 为空：守护进程会重新创建它，也可用 `popbridge db restore FILE` 填入内容。",
+    "{path} is empty: the daemon creates it again, or `popbridge db restore` restores the newest backup.",
+    "{path} 为空：守护进程会重新创建它，也可用 `popbridge db restore` 恢复最新的备份。",
 )
 WHOLE = Text("{path} is whole: {size}{log}.", "{path} 完好：{size}{log}。")
 BROKEN = Text("{path} is DAMAGED: {size}{log}.", "{path} 已损坏：{size}{log}。")
@@ -22,19 +21,18 @@ NEWER = Text(
     "A newer PopBridge has made {names} in it: update PopBridge.",
     "更新版本的 PopBridge 在其中创建了 {names}：请更新 PopBridge。",
 )
-UNREADABLE = Text(
-    "Nothing of it can be read: `popbridge db restore FILE` puts back a backup.",
-    "其中没有可读取的内容：`popbridge db restore FILE` 可恢复备份。",
+NEWEST = Text("Newest backup: {file}, {made}.", "最新的备份：{file}，{made}。")
+NO_BACKUP = Text(
+    "There is no backup in {folder}: the daemon makes one on each day that it runs.",
+    "{folder} 中没有备份：守护进程在运行的每一天都会创建一个。",
 )
-READABLE = Text(
-    "These rows can still be read; stop the daemon, then `popbridge db restore --salvage` keeps them,\n"
-    "or `popbridge db restore FILE` puts back a backup:",
-    "以下各行仍可读取；请停止守护进程，再用 `popbridge db restore --salvage` 保留它们，\n"
-    "或用 `popbridge db restore FILE` 恢复备份：",
+REMEDY = Text(
+    "Stop the daemon, then run `popbridge db restore`.",
+    "请停止守护进程，再执行 `popbridge db restore`。",
 )
-LOST = Text(
-    "What couldn't be read, and is lost without a backup: {tables}.",
-    "无法读取、没有备份就会丢失的内容：{tables}。",
+RECOVER = Text(
+    "Without a backup, the `.recover` command of the `sqlite3` shell reads what is left: docs/operations.md.",
+    "没有备份时，可用 `sqlite3` 的 `.recover` 命令读取剩余内容：见 docs/operations.md。",
 )
 
 # Copies.
@@ -52,13 +50,18 @@ NO_FOLDER = Text(
 )
 CHECKED = Text("{file}: {size}, checked{blobs}.", "{file}：{size}，已检查{blobs}。")
 NEW_BLOBS = Text("; {count} blobs were new in {folder}", "；{folder} 中新增 {count} 个数据块")
-NOW = Text("{database} is now what {source} holds.", "{database} 现为 {source} 的内容。")
-NOW_SALVAGED = Text(
-    "{database} is now what could be read of {source}.", "{database} 现为 {source} 中可读取的内容。"
+NOW = Text(
+    "Restored {database} from {source}, made {made}.", "已用 {source}（创建于 {made}）恢复 {database}。"
 )
+LOST = Text(
+    "Rows under “lost” are only in the old database. So are changes made to other rows since {made}.",
+    "“丢失”列中的行只存在于原数据库；{made} 之后对其他行的更改也是如此。",
+)
+PASSED = Text("{file} is damaged; using an older backup.", "{file} 已损坏，改用更早的备份。")
 BLOBS = Text("{count} blobs came back.", "恢复了 {count} 个数据块。")
 OLD = Text(
-    "The old one is {old}: remove it when nothing is missing.", "原数据库为 {old}：确认没有缺失后可将其删除。"
+    "The old database is now {old}. Delete it when nothing is missing.",
+    "原数据库现为 {old}。确认没有缺失后可将其删除。",
 )
 SMALLER = Text("{database}: {size}, {gained} less.", "{database}：{size}，减少了 {gained}。")
 NO_SMALLER = Text("{database}: {size}, nothing was to be gained.", "{database}：{size}，没有可释放的空间。")
@@ -70,10 +73,6 @@ NOT_READ = Text(
 NO_DATABASE = Text(
     "There is no database {database} yet: the daemon makes it when it first runs.",
     "还没有数据库 {database}：守护进程首次运行时会创建它。",
-)
-NAME_IT = Text(
-    "Name the backup FILE, or give --salvage to keep what can be read.",
-    "请指定备份 FILE，或用 --salvage 保留可读取的内容。",
 )
 NO_FILE = Text("There is no file {file}.", "没有文件 {file}。")
 ITSELF = Text(

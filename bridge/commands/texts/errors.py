@@ -34,15 +34,15 @@ PATTERNS = (
     (r"The database (.+) was made by a newer PopBridge \((.+)\): update PopBridge, or put back an older one: "
      r"`(.+)`\.",
      "数据库 {0} 由更新版本的 PopBridge 创建（{1}）：请更新 PopBridge，或恢复旧的副本：`{2}`。"),
-    (r"The database (.+) isn't PopBridge's, or has lost its list of migrations: move it away, or stop the "
-     r"bridge and keep its rows by `(.+)`\.",
-     "数据库 {0} 不是 PopBridge 的，或丢失了迁移列表：请将其移走，或停止守护进程后用 `{1}` 保留其中的数据。"),
+    (r"The database (.+) isn't PopBridge's, or has lost its list of migrations: move it away, or restore "
+     r"the newest backup with `(.+)`\.",
+     "数据库 {0} 不是 PopBridge 的，或丢失了迁移列表：请将其移走，或用 `{1}` 恢复最新的备份。"),
     (r"The database (.+) can't be brought to this version \((?P<said>.*)\)\. It is as it was: use the "
      r"earlier version of PopBridge, and report this\.",
      "无法将数据库 {0} 升级到此版本（{1}）。数据库保持原样：请使用之前版本的 PopBridge，并报告此问题。"),
-    (r"The database (.+) can't be used: it is damaged\. (`.+`) says what can be read, (`.+`) keeps that, "
-     r"(`.+`) puts back a backup\.",
-     "数据库 {0} 已损坏，无法使用。{1} 会说明还能读取什么，{2} 可保留这些内容，{3} 可恢复备份。"),
+    (r"The database (.+) can't be used: it is damaged\. (`.+`) says where, (`.+`) restores the newest "
+     r"backup\.",
+     "数据库 {0} 已损坏，无法使用。{1} 会说明损坏之处，{2} 可恢复最新的备份。"),
     (r"The database (.+) can't be used \((.*)\): make room, or free, mend or move that file\.",
      "无法使用数据库 {0}（{1}）：请腾出空间，或释放、修复或移走该文件。"),
     (r"The database (.+) can't be read \((?P<said>.*)\)\.", "无法读取数据库 {0}（{1}）。"),

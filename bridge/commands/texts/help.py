@@ -71,9 +71,9 @@ HELP: Mapping[str, Help] = {
         {"quick": "不核对索引与表是否一致：更快。", "as_json": OBJECT},
     ),
     "db restore": Help(
-        "用备份 FILE 替换数据库，并从 FILE.blobs 恢复其数据块。\n\n"
+        "用最新的每日备份或 FILE 恢复数据库，并从 FILE.blobs 恢复其数据块。\n\n"
         "原数据库会保留在新数据库旁边。之前连接的编辑器将开始新的会话。",
-        {"salvage": "保留 FILE 或已损坏的数据库中仍可读取的内容。", "as_json": OBJECT},
+        {"as_json": OBJECT},
     ),
     "db vacuum": Help("压缩数据库文件；其间需要容纳另一份副本的空间。", {"as_json": OBJECT}),
     "demo": Help(
