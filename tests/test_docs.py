@@ -188,9 +188,20 @@ def rock(reader: Reader) -> None:
     reader.daemon.start()
 
 
+def backed_up(reader: Reader) -> None:
+    """A database, and the backup that a daemon has made of it today."""
+    reader.daemon.start()
+    reader.daemon.end()
+    reader.follow(Block("console", "$ popbridge db backup daily.db\n", "", ""))
+    backups = reader.folder / "home" / "backups"
+    backups.mkdir(exist_ok=True)
+    (reader.folder / "daily.db").rename(backups / "popbridge-20260131-120000.db")
+
+
 SCENES: Mapping[str, Callable[[Reader], None]] = {
     "guides/recipes.md": lambda reader: textures(reader.folder),
     "guides/python-client.md": rock,
+    "guides/backup.md": backed_up,
     **dict.fromkeys(
         (f"guides/{name}.md" for name in ("ci", "baselines", "fix-and-revert", "team-settings")), game
     ),
